@@ -1,0 +1,91 @@
+package embed
+
+import (
+	"context"
+
+	"vecmill/schemas"
+)
+
+// Preprocessor turns the bytes of one object into samples, exactly as the reference processor of the checkpoint does. It is
+// safe for concurrent use and keeps nothing of blob: samples own their memory.
+type Preprocessor interface {
+	// Footprint is an upper bound of the memory, in bytes, that an object of size bytes takes from here to its rows: the blob itself,
+	// its decoded form and its samples. head holds the object's first bytes (all of it if it is small, none if unknown); size is -1 if unknown.
+	// Objects over a limit that head already shows (30,000 x 30,000 pixels) are refused here with a Rejection, before anything is allocated.
+	Footprint(ref schemas.Ref, head []byte, size int64) (int64, error)
+
+	// Preprocess decodes and prepares blob: one sample per window, in order, at least one. Its errors are Rejections, or ctx's.
+	Preprocess(ctx context.Context, ref schemas.Ref, blob []byte) ([]Sample, error)
+
+	// Digest identifies everything that decides a sample's values, hex: options, decoders, versions of their implementation.
+	Digest() string
+}
+
+// Sample is one window of one object, ready for the model.
+type Sample struct {
+	Cost   int // length along the padded axis in the model's own steps: frames, tokens, patches; at least 1
+	Inputs []Input
+
+	Window     int     // 0-based number of the window in its object
+	Start, End float64 // seconds (audio) or tokens (text); 0, 0 for images
+	Truncated  bool    // the object was longer than the model takes, and was cut
+	Tag        any     // the preprocessor's own, for the heads of its modality (offsets of tokens, picture size, ...)
+}
+
+// Bytes is the memory that the sample's inputs hold.
+func (s *Sample) Bytes() int64 {
+	var n int64
+	for i := range s.Inputs {
+		n += int64(len(s.Inputs[i].F32))*4 + int64(len(s.Inputs[i].I64))*8
+	}
+	return n
+}
+
+// Input is one sample's value of one of the model's inputs, without the batch axis. Exactly one of F32 and I64 is set.
+// Samples of one batch may differ in Shape[0] alone; the shorter are padded on the right with Pad.
+type Input struct {
+	Name  string // the model's input name: input_values, lengths, input_ids, attention_mask, pixel_values, ...
+	Shape []int  // empty for a scalar
+	F32   []float32
+	I64   []int64
+	Pad   float64 // what fills the rest of a longer batch
+}
+
+// Tensor is a dense row-major array with a name. Exactly one of F32 and I64 is set.
+type Tensor struct {
+	Name  string
+	Shape []int64
+	F32   []float32
+	I64   []int64
+}
+
+// Output is what a session made of a batch: tensors whose first axis is the batch, in the session's order.
+type Output struct {
+	Tensors []Tensor
+}
+
+// Tensor finds an output by name.
+func (o *Output) Tensor(name string) (*Tensor, bool) {
+	for i := range o.Tensors {
+		if o.Tensors[i].Name == name {
+			return &o.Tensors[i], true
+		}
+	}
+	return nil, false
+}
+
+// Session runs one model. Run may be called from several goroutines at once; inputs are not changed nor kept, outputs belong to the caller.
+// It returns early with ctx's error when ctx ends. Close waits for running calls.
+type Session interface {
+	Run(ctx context.Context, inputs []Tensor) (*Output, error)
+	Close() error
+}
+
+// Head makes results of a model's output: Apply returns one payload per sample of the batch, in order. out has the padded length; a head
+// looks only at what belongs to each sample. It is pure and safe for concurrent use; an error concerns the whole batch and makes
+// the engine bisect it.
+type Head interface {
+	Name() string
+	Task() schemas.Task
+	Apply(out *Output, batch []Sample) ([]schemas.Payload, error)
+}

@@ -1,0 +1,284 @@
+package embed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"vecmill/schemas"
+)
+
+// ErrStopped is what jobs get that an engine could not finish because it was stopped.
+var ErrStopped = errors.New("the engine was stopped")
+
+// EngineConfig sizes an engine.
+type EngineConfig struct {
+	Model        string // name in rows
+	ModelDigest  string
+	Modality     schemas.Modality
+	Batch        BatcherConfig
+	Preprocessor int           // preprocess workers, at least 1
+	RowReserve   int64         // bytes to reserve for the rows of one object, on top of the preprocessor's footprint
+	Deadline     time.Duration // per item, for preprocessing; 0 means none
+	Tracer       trace.Tracer  // nil means none
+}
+
+// Job is one fetched object on its way through an engine.
+type Job struct {
+	Ref  schemas.Ref
+	Blob []byte
+	Held func(bytes int64)                   // told when the job's memory has gone down to bytes; may be nil
+	Done func(rows []schemas.Row, err error) // called exactly once (I5); rows are in order of window, then head; must not block for long
+}
+
+// Engine runs one model: preprocess pool, batcher, and one executor per session. Rows come back with the part of their
+// lineage that embed knows: modality, model, digests, head, task, window, timings of its stages.
+type Engine struct {
+	cfg      EngineConfig
+	pre      Preprocessor
+	sessions []Session
+	heads    []Head
+	jobs     chan *job
+	wake     chan struct{} // cap 1: something changed for a feeder
+	space    chan struct{} // cap 1: the batcher may take more
+	stopped  chan struct{} // closed when Run stops taking jobs
+	stats    counters
+	mu       struct {
+		sync.Mutex
+		batcher *Batcher[*window]
+		closed  bool // no more jobs
+	}
+	submitting sync.WaitGroup // Submit calls that passed the check of closed
+}
+
+type job struct {
+	Job
+	preprocess time.Duration
+	rows       []schemas.Row
+	mu         struct {
+		sync.Mutex
+		open int // windows not settled
+		err  error
+	}
+}
+
+type window struct {
+	job *job
+	at  int // its number in the job
+	s   Sample
+}
+
+// NewEngine assembles an engine. Sessions run the same model; each gets an executor. The engine closes neither sessions nor heads.
+func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []Head) (*Engine, error) {
+	switch {
+	case len(sessions) == 0:
+		return nil, fmt.Errorf("engine %s: no session", cfg.Model)
+	case len(heads) == 0:
+		return nil, fmt.Errorf("engine %s: no head", cfg.Model)
+	case cfg.Preprocessor < 1:
+		return nil, fmt.Errorf("engine %s: no preprocess worker", cfg.Model)
+	}
+	if err := cfg.Batch.Validate(); err != nil {
+		return nil, fmt.Errorf("engine %s: batch: %w", cfg.Model, err)
+	}
+	if cfg.Tracer == nil {
+		cfg.Tracer = noop.NewTracerProvider().Tracer("")
+	}
+	e := &Engine{
+		cfg: cfg, pre: pre, sessions: sessions, heads: heads,
+		jobs:    make(chan *job, 4*cfg.Preprocessor), // enough that a worker never waits for a fetcher's next turn
+		wake:    make(chan struct{}, 1),
+		space:   make(chan struct{}, 1),
+		stopped: make(chan struct{}),
+	}
+	e.mu.batcher = NewBatcher[*window](cfg.Batch)
+	return e, nil
+}
+
+// Footprint is the memory to reserve for an object before it is fetched: see Preprocessor.Footprint, plus its rows.
+func (e *Engine) Footprint(ref schemas.Ref, head []byte, size int64) (int64, error) {
+	n, err := guard(func() (int64, error) { return e.pre.Footprint(ref, head, size) })
+	return n + e.cfg.RowReserve, err
+}
+
+// Submit hands a job over and blocks while the engine is full. nil means that Done will be called exactly once; an error means that it won't.
+func (e *Engine) Submit(ctx context.Context, j Job) error {
+	e.mu.Lock()
+	if e.mu.closed {
+		e.mu.Unlock()
+		return ErrStopped
+	}
+	e.submitting.Add(1)
+	e.mu.Unlock()
+	defer e.submitting.Done()
+	select {
+	case e.jobs <- &job{Job: j}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-e.stopped:
+		return ErrStopped
+	}
+}
+
+// Run works until ctx ends, then fails with ErrStopped what is unfinished and returns once every Done has been called. It is
+// called once.
+func (e *Engine) Run(ctx context.Context) {
+	var workers, executors sync.WaitGroup
+	for range e.cfg.Preprocessor {
+		workers.Go(func() { e.preprocessLoop(ctx) })
+	}
+	for _, s := range e.sessions {
+		executors.Go(func() { e.execute(ctx, s) })
+	}
+	<-ctx.Done()
+	e.mu.Lock()
+	e.mu.closed = true
+	e.mu.Unlock()
+	close(e.stopped)
+	e.submitting.Wait()
+	workers.Wait()
+	executors.Wait()
+	e.failRest()
+}
+
+// failRest settles what nobody works on any more: queued jobs and waiting windows.
+func (e *Engine) failRest() {
+	e.mu.Lock()
+	rest := e.mu.batcher.Drain()
+	e.mu.Unlock()
+	for _, w := range rest {
+		e.settle(w.job, nil, 0, ErrStopped)
+	}
+	for {
+		select {
+		case j := <-e.jobs:
+			j.Done(nil, ErrStopped)
+		default:
+			return
+		}
+	}
+}
+
+func (e *Engine) preprocessLoop(ctx context.Context) {
+	for {
+		select {
+		case j := <-e.jobs:
+			e.preprocess(ctx, j)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (e *Engine) preprocess(ctx context.Context, j *job) {
+	began := time.Now()
+	samples, err := e.samples(ctx, j)
+	j.preprocess = time.Since(began)
+	j.Blob = nil
+	e.stats.preprocessed(j.preprocess, len(samples), err)
+	if err != nil {
+		j.Done(nil, err)
+		return
+	}
+	held := e.cfg.RowReserve
+	for i := range samples {
+		held += samples[i].Bytes()
+	}
+	if j.Held != nil {
+		j.Held(held)
+	}
+	j.rows = make([]schemas.Row, len(samples)*len(e.heads))
+	j.mu.open = len(samples)
+	for i := range samples {
+		if !e.add(ctx, &window{job: j, at: i, s: samples[i]}) {
+			e.settle(j, nil, 0, ErrStopped)
+		}
+	}
+}
+
+func (e *Engine) samples(ctx context.Context, j *job) ([]Sample, error) {
+	if e.cfg.Deadline > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.cfg.Deadline)
+		defer cancel()
+	}
+	samples, err := guard(func() ([]Sample, error) { return e.pre.Preprocess(ctx, j.Ref, j.Blob) })
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, schemas.Rejectf(schemas.ReasonDecode, "preprocessing took longer than %s", e.cfg.Deadline)
+	case errors.Is(err, context.Canceled):
+		return nil, ErrStopped
+	case err == nil && len(samples) == 0:
+		return nil, schemas.Rejectf(schemas.ReasonDecode, "preprocessing gave no sample")
+	}
+	return samples, err
+}
+
+// add lets a window wait for a batch, blocking while the sorting window is full.
+func (e *Engine) add(ctx context.Context, w *window) bool {
+	for {
+		e.mu.Lock()
+		full := e.mu.batcher.Full()
+		if !full {
+			e.mu.batcher.Add(time.Now(), w.s.Cost, w)
+			full = e.mu.batcher.Full()
+		} else {
+			e.mu.Unlock()
+			select {
+			case <-e.space:
+				continue
+			case <-ctx.Done():
+				return false
+			}
+		}
+		e.mu.Unlock()
+		signal(e.wake)
+		if !full {
+			signal(e.space) // pass the turn on: several workers may wait
+		}
+		return true
+	}
+}
+
+// settle records the outcome of one window and hands the job back when it was the last (I5).
+func (e *Engine) settle(j *job, rows []schemas.Row, at int, err error) {
+	j.mu.Lock()
+	copy(j.rows[at:], rows)
+	if err != nil && j.mu.err == nil {
+		j.mu.err = err // the first failure sticks
+	}
+	j.mu.open--
+	last, err := j.mu.open == 0, j.mu.err
+	j.mu.Unlock()
+	if !last {
+		return
+	}
+	if err != nil {
+		j.Done(nil, err)
+		return
+	}
+	j.Done(j.rows, nil)
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// guard turns a panic of a decoder, a session or a head into one record's permanent failure.
+func guard[T any](f func() (T, error)) (v T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = schemas.Rejectf(schemas.ReasonPanic, "panic: %v", p)
+		}
+	}()
+	return f()
+}

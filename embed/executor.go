@@ -1,0 +1,231 @@
+package embed
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"vecmill/schemas"
+)
+
+// work is a batch on its way through one executor.
+type work struct {
+	batch   *Batch[*window]
+	samples []Sample
+	inputs  []Tensor
+	err     error // of collating
+	result  *result
+}
+
+// result is what a session and the heads made of samples.
+type result struct {
+	out      *Output
+	payloads [][]schemas.Payload // by head, then by sample
+	errs     []error             // by sample; nil if all is well
+	infer    time.Duration
+}
+
+// execute runs one session: a feeder collates the next batch while the session runs the present one (prefetch 1), and a
+// finisher applies the heads while the next one runs. The channels hold nothing, so no more than three batches are under way.
+func (e *Engine) execute(ctx context.Context, s Session) {
+	collated := make(chan *work)
+	computed := make(chan *work)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(collated)
+		e.feed(ctx, collated)
+	})
+	wg.Go(func() {
+		defer close(computed)
+		for w := range collated {
+			w.result = e.infer(ctx, s, w)
+			computed <- w
+		}
+	})
+	for w := range computed {
+		e.finish(ctx, s, w)
+	}
+	wg.Wait()
+}
+
+// feed pulls batches for as long as ctx lasts; a batch that was pulled is always sent on, so that its windows are settled.
+func (e *Engine) feed(ctx context.Context, out chan<- *work) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		batch, wait := e.pull()
+		if batch != nil {
+			out <- e.collate(batch)
+			continue
+		}
+		var expired <-chan time.Time
+		if wait > 0 {
+			timer.Reset(wait)
+			expired = timer.C
+		}
+		select {
+		case <-e.wake:
+		case <-expired:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (e *Engine) pull() (*Batch[*window], time.Duration) {
+	e.mu.Lock()
+	batch, wait := e.mu.batcher.Next(time.Now())
+	left := e.mu.batcher.Len()
+	e.mu.Unlock()
+	if batch != nil {
+		signal(e.space)
+		if left > 0 {
+			signal(e.wake) // another executor may be idle
+		}
+	}
+	return batch, wait
+}
+
+func (e *Engine) collate(b *Batch[*window]) *work {
+	began := time.Now()
+	w := &work{batch: b, samples: make([]Sample, len(b.Items))}
+	for i, win := range b.Items {
+		w.samples[i] = win.s
+	}
+	w.inputs, w.err = Collate(w.samples)
+	e.stats.batched(b, time.Since(began))
+	return w
+}
+
+// infer runs the session on a collated batch.
+func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
+	if w.err != nil {
+		return nil // the finisher takes the batch apart
+	}
+	ctx, span := e.cfg.Tracer.Start(ctx, "vecmill.batch", trace.WithAttributes(
+		attribute.String("model", e.cfg.Model), attribute.Int("items", len(w.samples)),
+		attribute.Int("cost", w.batch.Cost), attribute.Int("padded", w.batch.Padded)))
+	defer span.End()
+	began := time.Now()
+	out, err := guard(func() (*Output, error) { return s.Run(ctx, w.inputs) })
+	took := time.Since(began)
+	e.stats.inferred(took)
+	if err != nil {
+		span.RecordError(err)
+		w.err = err
+		return nil
+	}
+	w.inputs = nil
+	return &result{out: out, infer: took}
+}
+
+// finish applies the heads and settles every window of the batch, taking a failing batch apart.
+func (e *Engine) finish(ctx context.Context, s Session, w *work) {
+	r := w.result
+	if r != nil {
+		began := time.Now()
+		r.payloads, w.err = e.apply(r.out, w.samples)
+		e.stats.headed(time.Since(began))
+	}
+	if w.err != nil {
+		w.inputs = nil
+		r = e.bisect(ctx, s, w.samples, w.err)
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	for i, win := range w.batch.Items {
+		if r.errs != nil && r.errs[i] != nil {
+			e.settle(win.job, nil, 0, r.errs[i])
+			continue
+		}
+		e.settle(win.job, e.rows(w, r, i, now), win.at*len(e.heads), nil)
+	}
+}
+
+// apply runs every head over an output: payloads by head, then by sample.
+func (e *Engine) apply(out *Output, samples []Sample) ([][]schemas.Payload, error) {
+	all := make([][]schemas.Payload, len(e.heads))
+	for h, head := range e.heads {
+		p, err := guard(func() ([]schemas.Payload, error) { return head.Apply(out, samples) })
+		if err != nil {
+			return nil, fmt.Errorf("head %s: %w", head.Name(), err)
+		}
+		if len(p) != len(samples) {
+			return nil, fmt.Errorf("head %s gave %d payloads for %d samples", head.Name(), len(p), len(samples))
+		}
+		all[h] = p
+	}
+	return all, nil
+}
+
+// bisect finds the poison in a batch that failed with cause: it halves until the failing items are alone. One bad item of n costs
+// about 2 log2(n) runs. An item that fails alone is rejected; if the engine is stopping, everything is handed back as stopped.
+func (e *Engine) bisect(ctx context.Context, s Session, samples []Sample, cause error) *result {
+	n := len(samples)
+	r := &result{errs: make([]error, n), payloads: make([][]schemas.Payload, len(e.heads))}
+	for h := range r.payloads {
+		r.payloads[h] = make([]schemas.Payload, n)
+	}
+	if ctx.Err() != nil {
+		for i := range r.errs {
+			r.errs[i] = ErrStopped
+		}
+		return r
+	}
+	if n == 1 {
+		r.errs[0] = schemas.Reject(schemas.ReasonModel, cause)
+		return r
+	}
+	e.stats.bisected()
+	for _, cut := range [][2]int{{0, n / 2}, {n / 2, n}} {
+		part := samples[cut[0]:cut[1]]
+		sub, err := e.compute(ctx, s, part)
+		if err != nil {
+			sub = e.bisect(ctx, s, part, err)
+		}
+		r.infer += sub.infer
+		copy(r.errs[cut[0]:], sub.errs)
+		for h := range r.payloads {
+			copy(r.payloads[h][cut[0]:], sub.payloads[h])
+		}
+	}
+	return r
+}
+
+// compute is the whole of an executor's work on some samples, in one go.
+func (e *Engine) compute(ctx context.Context, s Session, samples []Sample) (*result, error) {
+	inputs, err := Collate(samples)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	out, err := guard(func() (*Output, error) { return s.Run(ctx, inputs) })
+	took := time.Since(began)
+	e.stats.inferred(took)
+	if err != nil {
+		return nil, err
+	}
+	payloads, err := e.apply(out, samples)
+	return &result{payloads: payloads, infer: took}, err
+}
+
+// rows builds the rows of one window, one per head, with the lineage that embed knows.
+func (e *Engine) rows(w *work, r *result, i int, now time.Time) []schemas.Row {
+	win := w.batch.Items[i]
+	rows := make([]schemas.Row, len(e.heads))
+	for h, head := range e.heads {
+		rows[h] = schemas.Row{
+			Lineage: schemas.Lineage{
+				Modality: e.cfg.Modality, Model: e.cfg.Model, ModelDigest: e.cfg.ModelDigest, PreprocessDigest: e.pre.Digest(),
+				Head: head.Name(), Task: head.Task(),
+				Window: win.s.Window, WindowStart: win.s.Start, WindowEnd: win.s.End, Truncated: win.s.Truncated,
+				CreatedAt: now,
+				Timings:   schemas.Timings{Preprocess: win.job.preprocess, Queue: w.batch.Waited[i], Infer: r.infer},
+			},
+			Payload: r.payloads[h][i],
+		}
+	}
+	return rows
+}

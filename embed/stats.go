@@ -1,0 +1,65 @@
+package embed
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats are an engine's running totals since it was made.
+type Stats struct {
+	Objects, Failed         int64         // preprocessed, and of these refused
+	Samples, Batches        int64         //
+	Cost, Padded            int64         // useful and computed cost, in the model's steps; Padded/Cost is the padding ratio
+	Bisections              int64         // batches that were taken apart
+	Preprocess              time.Duration // busy time, summed over the workers
+	Collate, Infer, HeadsOn time.Duration // busy time, summed over the executors
+	Waiting                 int           // samples in the batcher now
+}
+
+// PaddingRatio is computed over useful cost: 1 is no padding at all. It is 0 before the first batch.
+func (s Stats) PaddingRatio() float64 {
+	if s.Cost == 0 {
+		return 0
+	}
+	return float64(s.Padded) / float64(s.Cost)
+}
+
+// Stats gives the totals so far.
+func (e *Engine) Stats() Stats {
+	e.mu.Lock()
+	waiting := e.mu.batcher.Len()
+	e.mu.Unlock()
+	c := &e.stats
+	return Stats{
+		Objects: c.objects.Load(), Failed: c.failed.Load(), Samples: c.samples.Load(), Batches: c.batches.Load(),
+		Cost: c.cost.Load(), Padded: c.padded.Load(), Bisections: c.bisections.Load(),
+		Preprocess: time.Duration(c.preprocess.Load()), Collate: time.Duration(c.collate.Load()),
+		Infer: time.Duration(c.infer.Load()), HeadsOn: time.Duration(c.heads.Load()), Waiting: waiting,
+	}
+}
+
+type counters struct {
+	objects, failed, samples, batches, cost, padded, bisections atomic.Int64
+	preprocess, collate, infer, heads                           atomic.Int64 // nanoseconds
+}
+
+func (c *counters) preprocessed(d time.Duration, samples int, err error) {
+	c.objects.Add(1)
+	c.preprocess.Add(int64(d))
+	if err != nil {
+		c.failed.Add(1)
+		return
+	}
+	c.samples.Add(int64(samples))
+}
+
+func (c *counters) batched(b *Batch[*window], d time.Duration) {
+	c.batches.Add(1)
+	c.cost.Add(int64(b.Cost))
+	c.padded.Add(int64(b.Padded))
+	c.collate.Add(int64(d))
+}
+
+func (c *counters) inferred(d time.Duration) { c.infer.Add(int64(d)) }
+func (c *counters) headed(d time.Duration)   { c.heads.Add(int64(d)) }
+func (c *counters) bisected()                { c.bisections.Add(1) }

@@ -1,0 +1,159 @@
+// Package budget keeps the bytes held in flight under a fixed total (I4).
+//
+// Leases are reserved at their worst case, once, and afterwards only shrink: a lease that grows while others wait is a deadlock.
+// Reservations are granted strictly in the order of places: [Budget.Enter] is called in record order, and a place waits
+// until every earlier place has reserved or left. So whenever a place waits, all bytes are held by earlier records, none of which
+// waits for it; they finish, and their bytes come back.
+package budget
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// ErrTooLarge says that a reservation could never be granted.
+var ErrTooLarge = errors.New("larger than the whole memory budget")
+
+// Budget is a total of bytes. Create it with New. All methods are safe for concurrent use.
+type Budget struct {
+	total int64
+	mu    struct {
+		sync.Mutex
+		held, peak int64
+		first      *Place // oldest place that has neither reserved nor left
+		last       *Place
+	}
+}
+
+// Place is a turn to reserve.
+type Place struct {
+	b       *Budget
+	next    *Place
+	wake    chan struct{} // closed by the call that grants; nil until Reserve waits
+	need    int64
+	state   placeState
+	granted *Lease
+}
+
+type placeState int
+
+const (
+	entered placeState = iota
+	waiting
+	settled
+)
+
+// Lease is a number of bytes held. Its zero value holds nothing.
+type Lease struct {
+	b *Budget
+	n int64 // guarded by b.mu
+}
+
+// New makes a budget of total bytes.
+func New(total int64) *Budget { return &Budget{total: total} }
+
+// Total is the size of the budget in bytes.
+func (b *Budget) Total() int64 { return b.total }
+
+// Held is the number of bytes reserved now; Peak the most there ever were.
+func (b *Budget) Held() int64 { b.mu.Lock(); defer b.mu.Unlock(); return b.mu.held }
+
+// Peak is the largest number of bytes that were ever held at once.
+func (b *Budget) Peak() int64 { b.mu.Lock(); defer b.mu.Unlock(); return b.mu.peak }
+
+// Enter takes the next place in the order of reservations. Every place must end in Reserve or Leave.
+func (b *Budget) Enter() *Place {
+	p := &Place{b: b}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.last == nil {
+		b.mu.first = p
+	} else {
+		b.mu.last.next = p
+	}
+	b.mu.last = p
+	return p
+}
+
+// Reserve waits for the turn of this place and for n free bytes. It fails at once with ErrTooLarge if n is more than the
+// whole budget, and with ctx's error if ctx ends; after an error the place has left.
+func (p *Place) Reserve(ctx context.Context, n int64) (*Lease, error) {
+	if n > p.b.total {
+		p.Leave()
+		return nil, fmt.Errorf("%d bytes: %w (%d bytes)", n, ErrTooLarge, p.b.total)
+	}
+	b := p.b
+	b.mu.Lock()
+	if p.state != entered {
+		b.mu.Unlock()
+		panic("budget: a place reserves once")
+	}
+	p.state, p.need, p.wake = waiting, max(n, 0), make(chan struct{})
+	b.grantLocked()
+	b.mu.Unlock()
+	select {
+	case <-p.wake:
+		return p.granted, nil
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	granted := p.state == settled
+	if !granted {
+		p.state = settled
+		b.grantLocked()
+	}
+	b.mu.Unlock()
+	if granted { // the grant won the race; give it back
+		p.granted.Release()
+	}
+	return nil, ctx.Err()
+}
+
+// Leave gives the place up without reserving. It may follow Reserve, and then does nothing.
+func (p *Place) Leave() {
+	p.b.mu.Lock()
+	defer p.b.mu.Unlock()
+	if p.state == entered {
+		p.state = settled
+		p.b.grantLocked()
+	}
+}
+
+// grantLocked settles places from the front for as long as the first one is waiting and fits.
+func (b *Budget) grantLocked() {
+	for p := b.mu.first; p != nil; p = b.mu.first {
+		if p.state == entered || p.state == waiting && b.mu.held+p.need > b.total {
+			return
+		}
+		if p.state == waiting {
+			b.mu.held += p.need
+			b.mu.peak = max(b.mu.peak, b.mu.held)
+			p.granted = &Lease{b: b, n: p.need}
+			p.state = settled
+			close(p.wake)
+		}
+		if b.mu.first = p.next; b.mu.first == nil {
+			b.mu.last = nil
+		}
+	}
+}
+
+// Shrink lowers the lease to n bytes; a larger n changes nothing, since leases never grow.
+func (l *Lease) Shrink(n int64) {
+	if l == nil || l.b == nil {
+		return
+	}
+	l.b.mu.Lock()
+	defer l.b.mu.Unlock()
+	if n >= l.n {
+		return
+	}
+	l.b.mu.held -= l.n - max(n, 0)
+	l.n = max(n, 0)
+	l.b.grantLocked()
+}
+
+// Release gives everything back. It may be called more than once.
+func (l *Lease) Release() { l.Shrink(0) }

@@ -1,0 +1,55 @@
+// Package retry repeats what may succeed next time: exponential backoff with full jitter, bounded by attempts and by the context.
+package retry
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Policy says how often and how slowly. The zero value tries once.
+type Policy struct {
+	Attempts int           // tries in all, at least 1
+	Base     time.Duration // upper bound of the first wait; it doubles with every try
+	Max      time.Duration // upper bound of any wait
+}
+
+// Default is six tries over roughly ten seconds at most.
+func Default() Policy { return Policy{Attempts: 6, Base: 200 * time.Millisecond, Max: 5 * time.Second} }
+
+// Do calls f until it returns nil, permanent says that its error will not go away, the attempts are used up, or ctx ends. It
+// returns f's last error and the number of tries. When ctx ends during a wait, the last error of f is returned, since it says more.
+func Do(ctx context.Context, p Policy, permanent func(error) bool, f func(context.Context) error) (tries int, err error) {
+	for tries = 1; ; tries++ {
+		if err = f(ctx); err == nil || ctx.Err() != nil || tries >= p.Attempts || permanent != nil && permanent(err) {
+			return tries, err
+		}
+		if !Sleep(ctx, p.Wait(tries)) {
+			return tries, err
+		}
+	}
+}
+
+// Wait is the random wait after the given number of tries: uniform in [0, min(Max, Base * 2^(tries-1))].
+func (p Policy) Wait(tries int) time.Duration {
+	limit := p.Base
+	for i := 1; i < tries && limit < p.Max; i++ {
+		limit *= 2
+	}
+	if limit = min(limit, p.Max); limit <= 0 {
+		return 0
+	}
+	return rand.N(limit + 1)
+}
+
+// Sleep waits for d and says whether ctx let it.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

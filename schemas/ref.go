@@ -1,0 +1,217 @@
+package schemas
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"unicode/utf8"
+)
+
+// RefVersion is the newest version of Ref that this package writes.
+const RefVersion = 1
+
+// MaxInline is the largest inline payload, in decoded bytes. Larger payloads belong in the object store.
+const MaxInline = 1 << 20
+
+// Ref is a reference to one object to enrich: the value of a Kafka record, or a line of a manifest. Exactly one of URI and
+// Inline is set. The JSON names are in ref.v1.schema.json.
+type Ref struct {
+	ID          string            // the caller's own id; row identity starts from it
+	URI         string            // s3://bucket/key, https://host/path or file:///path
+	Inline      []byte            // small payloads carried in the message itself
+	Modality    Modality          // "" means: what the pipeline expects
+	Route       string            // "" means: any pipeline of this topic that takes the modality
+	ETag        string            // if set, the object must have exactly this entity tag
+	Version     string            // if set, this object version is fetched
+	ContentType string            // a hint; the bytes decide
+	Range       *ByteRange        // if set, only these bytes of the object are the payload
+	Attributes  map[string]string // passed through to every row
+}
+
+// ByteRange is n bytes from off on.
+type ByteRange struct {
+	Off int64 `json:"off"`
+	N   int64 `json:"n"`
+}
+
+// FieldError is a fault in one field of a reference.
+type FieldError struct {
+	Field string // JSON path, "" for the document as a whole
+	Msg   string
+}
+
+// Error names the field and the fault.
+func (e *FieldError) Error() string {
+	if e.Field == "" {
+		return "reference: " + e.Msg
+	}
+	return "reference field " + e.Field + ": " + e.Msg
+}
+
+type wireRef struct {
+	V           int               `json:"v"`
+	ID          string            `json:"id"`
+	URI         string            `json:"uri,omitempty"`
+	Inline      *string           `json:"inline,omitempty"`
+	InlineText  *string           `json:"inline_text,omitempty"`
+	Modality    string            `json:"modality,omitempty"`
+	Route       string            `json:"route,omitempty"`
+	ETag        string            `json:"etag,omitempty"`
+	Version     string            `json:"version,omitempty"`
+	ContentType string            `json:"content_type,omitempty"`
+	Range       *ByteRange        `json:"range,omitempty"`
+	Attributes  map[string]string `json:"attributes,omitempty"`
+}
+
+// ParseRef reads a version 1 reference. It is strict: unknown fields, wrong types, trailing bytes and invalid UTF-8 are
+// refused with a [Rejection] of class schema whose cause is a [FieldError].
+func ParseRef(b []byte) (Ref, error) {
+	r, err := parseRef(b)
+	return r, Reject(ReasonSchema, err)
+}
+
+func parseRef(b []byte) (Ref, error) {
+	if !utf8.Valid(b) {
+		return Ref{}, &FieldError{"", "not valid UTF-8"}
+	}
+	var version struct {
+		V *json.Number `json:"v"`
+	}
+	if err := json.Unmarshal(b, &version); err != nil {
+		return Ref{}, jsonFault(err)
+	}
+	switch {
+	case version.V == nil:
+		return Ref{}, &FieldError{"v", "missing; this build reads version 1"}
+	case version.V.String() != "1":
+		return Ref{}, &FieldError{"v", fmt.Sprintf("unknown version %s; this build reads version 1", version.V)}
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	var w wireRef
+	if err := d.Decode(&w); err != nil {
+		return Ref{}, jsonFault(err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return Ref{}, &FieldError{"", "trailing data after the JSON object"}
+	}
+	return w.ref()
+}
+
+// jsonFault turns encoding/json's errors into ones that name the field.
+func jsonFault(err error) error {
+	if t, ok := err.(*json.UnmarshalTypeError); ok {
+		return &FieldError{t.Field, fmt.Sprintf("is a JSON %s, want %s", t.Value, t.Type)}
+	}
+	return &FieldError{"", "not a JSON reference: " + err.Error()}
+}
+
+func (w *wireRef) ref() (Ref, error) {
+	r := Ref{
+		ID: w.ID, URI: w.URI, Modality: Modality(w.Modality), Route: w.Route, ETag: w.ETag, Version: w.Version,
+		ContentType: w.ContentType, Range: w.Range, Attributes: w.Attributes,
+	}
+	if err := w.inline(&r); err != nil {
+		return Ref{}, err
+	}
+	return r, r.Validate()
+}
+
+func (w *wireRef) inline(r *Ref) error {
+	switch {
+	case w.Inline != nil && w.InlineText != nil:
+		return &FieldError{"inline_text", "give inline (base64) or inline_text, not both"}
+	case w.InlineText != nil:
+		r.Inline = []byte(*w.InlineText)
+	case w.Inline != nil:
+		data, err := base64.StdEncoding.Strict().DecodeString(*w.Inline)
+		if err != nil {
+			return &FieldError{"inline", "not standard base64: " + err.Error()}
+		}
+		r.Inline = data
+	}
+	if r.Inline == nil && (w.Inline != nil || w.InlineText != nil) {
+		r.Inline = []byte{} // present but empty: the decoder, not the parser, refuses it
+	}
+	return nil
+}
+
+// Validate checks a reference that was built in Go; ParseRef has done it already.
+func (r *Ref) Validate() error {
+	switch {
+	case r.ID == "":
+		return &FieldError{"id", "missing"}
+	case len(r.ID) > 1024:
+		return &FieldError{"id", fmt.Sprintf("%d bytes, at most 1024", len(r.ID))}
+	case r.Modality != "" && !r.Modality.Valid():
+		return &FieldError{"modality", fmt.Sprintf("%q is not one of audio, text, image", r.Modality)}
+	case r.URI == "" && r.Inline == nil:
+		return &FieldError{"uri", "missing, and there is no inline data"}
+	case r.URI != "" && r.Inline != nil:
+		return &FieldError{"inline", "give uri or inline data, not both"}
+	case len(r.Inline) > MaxInline:
+		return &FieldError{"inline", fmt.Sprintf("%d bytes, at most %d", len(r.Inline), MaxInline)}
+	case r.Range != nil && r.Inline != nil:
+		return &FieldError{"range", "makes no sense with inline data"}
+	case r.Range != nil && r.Range.Off < 0:
+		return &FieldError{"range.off", "negative"}
+	case r.Range != nil && r.Range.N <= 0:
+		return &FieldError{"range.n", "must be at least 1"}
+	}
+	if r.URI == "" {
+		return nil
+	}
+	return validateURI(r.URI)
+}
+
+func validateURI(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return &FieldError{"uri", "not a URI: " + err.Error()}
+	}
+	switch u.Scheme {
+	case "s3":
+		if u.Host == "" || len(u.Path) < 2 {
+			return &FieldError{"uri", "want s3://bucket/key"}
+		}
+	case "https", "http":
+		if u.Host == "" {
+			return &FieldError{"uri", "want " + u.Scheme + "://host/path"}
+		}
+	case "file":
+		if u.Host != "" || len(u.Path) < 2 {
+			return &FieldError{"uri", "want file:///absolute/path"}
+		}
+	case "":
+		return &FieldError{"uri", "has no scheme; want s3://, https:// or file://"}
+	default:
+		return &FieldError{"uri", fmt.Sprintf("scheme %q is not one of s3, https, file", u.Scheme)}
+	}
+	return nil
+}
+
+// MarshalJSON writes the newest version.
+func (r Ref) MarshalJSON() ([]byte, error) {
+	w := wireRef{
+		V: RefVersion, ID: r.ID, URI: r.URI, Modality: string(r.Modality), Route: r.Route, ETag: r.ETag, Version: r.Version,
+		ContentType: r.ContentType, Range: r.Range, Attributes: r.Attributes,
+	}
+	if r.Inline != nil {
+		s := base64.StdEncoding.EncodeToString(r.Inline)
+		w.Inline = &s
+	}
+	return json.Marshal(w)
+}
+
+// UnmarshalJSON is ParseRef, so that a Ref inside another JSON document is held to the same rules.
+func (r *Ref) UnmarshalJSON(b []byte) error {
+	got, err := ParseRef(b)
+	if err != nil {
+		return err
+	}
+	*r = got
+	return nil
+}

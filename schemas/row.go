@@ -1,0 +1,88 @@
+package schemas
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"time"
+)
+
+// Row is one result: what one head made of one window of one referenced object, with the lineage that says where it came
+// from and what computed it. Column names, types and meanings are in [Columns].
+type Row struct {
+	Lineage
+	Payload
+}
+
+// Lineage is where a row came from and what made it.
+type Lineage struct {
+	RowID       string // see RowID
+	RefID       string
+	URI         string
+	ETag        string // as the store gave it, without quotes; empty for inline data
+	Version     string // object version, where the store has versions
+	ContentHash string // sha256 of the fetched bytes, hex
+	Modality    Modality
+
+	Model            string // name in the configuration
+	ModelDigest      string // weights and graph
+	PreprocessDigest string // decoding and preprocessing options and their implementation
+	Head             string
+	Task             Task
+
+	Topic     string
+	Partition int
+	Offset    int64
+
+	Window      int     // 0-based; 0 for an object that is one window
+	WindowStart float64 // seconds for audio, tokens for text, 0 for images
+	WindowEnd   float64
+	Truncated   bool // the input was longer than the model takes and the policy was to cut it
+
+	CreatedAt  time.Time // UTC, microseconds
+	Timings    Timings
+	Attributes map[string]string // the reference's own, passed through
+}
+
+// Timings say where a record's time went. Each is wall time of one stage for this record or for the batch it rode in.
+type Timings struct {
+	Fetch, Preprocess, Queue, Infer time.Duration
+}
+
+// Payload is a head's result. Which fields are set follows from the task.
+type Payload struct {
+	Vector []float32 // TaskEmbedding
+
+	Text  string // TaskTranscript
+	Words []Word // TaskTranscript
+
+	Label  string       // TaskLabels: the best label
+	Score  float32      // TaskTranscript: mean frame probability of the emitted tokens; TaskLabels: of Label
+	Labels []LabelScore // TaskLabels: best first
+}
+
+// Word is one word of a transcript with its times in seconds from the start of the object.
+type Word struct {
+	Word       string
+	Start, End float64
+	Score      float32 // mean probability of the frames that emitted it
+}
+
+// LabelScore is one label with its score.
+type LabelScore struct {
+	Label string
+	Score float32
+}
+
+// RowID is the deterministic identity of a row: the same object, model, preprocessing, head and window always give the
+// same id, so an upserting store collapses repeats. It is the first 16 bytes of a SHA-256 over the length-prefixed parts, in hex.
+func RowID(l *Lineage) string {
+	h := sha256.New()
+	var n []byte
+	for _, part := range [...]string{l.RefID, l.ETag, l.Version, l.ModelDigest, l.PreprocessDigest, l.Head, strconv.Itoa(l.Window)} {
+		n = append(strconv.AppendInt(n[:0], int64(len(part)), 10), ':')
+		h.Write(n)
+		h.Write([]byte(part))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

@@ -1,0 +1,71 @@
+package schemas
+
+import "fmt"
+
+// Modality is the kind of payload that a reference points to.
+type Modality string
+
+// The modalities. An empty modality in a Ref means: whatever the pipeline that takes it expects.
+const (
+	Audio Modality = "audio"
+	Text  Modality = "text"
+	Image Modality = "image"
+)
+
+// Modalities lists every modality, in the order in which documentation shows them.
+func Modalities() []Modality { return []Modality{Audio, Text, Image} }
+
+// Valid says whether m is one of the listed modalities.
+func (m Modality) Valid() bool { return m == Audio || m == Text || m == Image }
+
+// Task is what a head makes of a model's output. It decides which payload columns of a Row are set.
+type Task string
+
+// The tasks.
+const (
+	TaskEmbedding  Task = "embedding"      // Row.Vector
+	TaskTranscript Task = "transcript"     // Row.Text, Row.Words, Row.Score
+	TaskLabels     Task = "classification" // Row.Label, Row.Score, Row.Labels
+)
+
+// Tasks lists every task, in the order in which documentation shows them.
+func Tasks() []Task { return []Task{TaskEmbedding, TaskTranscript, TaskLabels} }
+
+// SourceID names one ordered, gapless stream of offsets as one pipeline sees it: a Kafka topic partition, or a manifest.
+// Output is chained per SourceID.
+type SourceID struct {
+	Pipeline  string
+	Topic     string
+	Partition int
+}
+
+// String is "pipeline/topic/partition".
+func (s SourceID) String() string { return fmt.Sprintf("%s/%s/%d", s.Pipeline, s.Topic, s.Partition) }
+
+// Span is a half-open interval of offsets, [First, Next).
+type Span struct {
+	First, Next int64
+}
+
+// Len is the number of offsets in the span.
+func (s Span) Len() int64 { return s.Next - s.First }
+
+// Range is a contiguous stretch [First, Next) of one source with the fate of every offset in it: an offset is in Dead (its
+// dead letter is durable), in Skipped (filtered out, a tombstone, or never a record), in Lost (the log's retention removed it
+// before it was read), or it has one or more rows. Ranges reach a sink in order, each beginning where the one before ended.
+type Range struct {
+	Source  SourceID
+	Span           // offsets covered
+	Dead    []Span // ascending, disjoint, inside Span
+	Skipped []Span // likewise, disjoint from the others
+	Lost    []Span // likewise
+}
+
+// AppendOffset adds one offset to a list of spans that is built in ascending order, extending the last span where it can.
+func AppendOffset(spans []Span, offset int64) []Span {
+	if n := len(spans); n > 0 && spans[n-1].Next == offset {
+		spans[n-1].Next++
+		return spans
+	}
+	return append(spans, Span{First: offset, Next: offset + 1})
+}

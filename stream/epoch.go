@@ -1,0 +1,272 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"vecmill/schemas"
+)
+
+// epoch is one assignment from Assigned to Revoked or Lost. Its context ends at the fence, and with it everything that is still being
+// done for it.
+type epoch struct {
+	p         *Pipeline
+	ctx       context.Context // cancelled at the fence
+	end       context.CancelFunc
+	tracker   *Tracker
+	committer Committer
+	releasers sync.WaitGroup
+	commits   struct {
+		stop context.CancelFunc
+		done chan struct{} // closed when the commit loop has returned
+	}
+	mu struct {
+		sync.Mutex
+		held []*flight // records that cannot be settled because the system failed; dropped at the fence
+	}
+}
+
+// Assigned implements Assignments: it asks the sink where its output ends, which is the truth, and falls back on the group's offset.
+func (p *Pipeline) Assigned(ctx context.Context, c Committer, parts map[Partition]Bounds) (map[Partition]int64, error) {
+	start, err := p.resumeAll(ctx, parts)
+	if err != nil {
+		return nil, err
+	}
+	ep := p.newEpoch(ctx, c, start)
+	for part, b := range parts {
+		if next := start[part]; next < b.First {
+			p.cfg.Log.Error("records were removed by the log's retention before they were read; they are lost",
+				"partition", part.String(), "first", next, "next", b.First)
+			p.stats.lost.Add(b.First - next)
+			ep.tracker.Pass(part, b.First, Lost)
+			start[part] = b.First
+		}
+		ep.releasers.Go(func() { ep.releaseLoop(part) })
+	}
+	p.mu.Lock()
+	p.mu.epoch = ep
+	p.mu.Unlock()
+	p.stats.assignments.Add(1)
+	p.cfg.Log.Info("assigned", "partitions", len(parts))
+	return start, nil
+}
+
+func (p *Pipeline) newEpoch(ctx context.Context, c Committer, start map[Partition]int64) *epoch {
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
+	ep := &epoch{p: p, ctx: ctx, end: end, tracker: NewTracker(p.cfg.Name, start), committer: c}
+	loop, stop := context.WithCancel(ctx)
+	ep.commits.stop, ep.commits.done = stop, make(chan struct{})
+	go func() {
+		defer close(ep.commits.done)
+		ep.commitLoop(loop)
+	}()
+	return ep
+}
+
+// resumers is how many partitions are looked up in the sink at once: each look-up is a listing of a store.
+const resumers = 8
+
+func (p *Pipeline) resumeAll(ctx context.Context, parts map[Partition]Bounds) (map[Partition]int64, error) {
+	var mu sync.Mutex
+	start := make(map[Partition]int64, len(parts))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(resumers)
+	for part, b := range parts {
+		g.Go(func() error {
+			next, err := p.resume(ctx, part, b)
+			mu.Lock()
+			defer mu.Unlock()
+			start[part] = next
+			return err
+		})
+	}
+	return start, g.Wait()
+}
+
+func (p *Pipeline) resume(ctx context.Context, part Partition, b Bounds) (int64, error) {
+	src := schemas.SourceID{Pipeline: p.cfg.Name, Topic: part.Topic, Partition: part.ID}
+	next, known, err := p.sink.Resume(ctx, src, max(b.Committed, 0))
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("asking the sink where the output of %s ends: %w", src, err)
+	case known && next > b.End:
+		return 0, fmt.Errorf("the output of %s ends at offset %d, beyond the end of the log (%d): the topic was deleted and made again; "+
+			"give the pipeline a new name to start a new chain of output", src, next, b.End)
+	case known:
+		return next, nil
+	case b.Committed >= 0:
+		return b.Committed, nil
+	case p.cfg.StartAt == StartLast:
+		return b.End, nil
+	}
+	return b.First, nil
+}
+
+func (p *Pipeline) current() *epoch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.epoch
+}
+
+// retire takes the current assignment out, so that it ends once.
+func (p *Pipeline) retire() *epoch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ep := p.mu.epoch
+	p.mu.epoch = nil
+	return ep
+}
+
+// lastCommit is how long the commit at the end of an assignment may take, also when draining has used up its time.
+const lastCommit = 5 * time.Second
+
+// Revoked implements Assignments: settle, flush, fence, commit (I6).
+func (p *Pipeline) Revoked(ctx context.Context) {
+	ep := p.retire()
+	if ep == nil {
+		return
+	}
+	began := time.Now()
+	err := ep.drain(ctx)
+	points := ep.fence()
+	if len(points) > 0 { // I3: the snapshot of the fence, and nothing after it
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCommit)
+		err = errors.Join(err, ep.commit(last, points))
+		cancel()
+	}
+	ep.forget()
+	p.cfg.Log.Info("revoked", "took", time.Since(began).Round(time.Millisecond), "late", ep.tracker.Late(), "err", err)
+}
+
+// Lost implements Assignments.
+func (p *Pipeline) Lost() {
+	ep := p.retire()
+	if ep == nil {
+		return
+	}
+	ep.fence()
+	ep.forget()
+	p.stats.losses.Add(1)
+	p.cfg.Log.Warn("assignment lost: another worker may own its partitions already; work in flight is dropped")
+}
+
+// drain waits until every tracked record is the sink's, and then until it is durable there.
+func (ep *epoch) drain(ctx context.Context) error {
+	select {
+	case <-ep.tracker.Drained():
+	case <-ep.p.broken:
+		return errors.New("draining: the pipeline has failed")
+	case <-ctx.Done():
+		return fmt.Errorf("draining: %d records not settled in time: %w", ep.tracker.InFlight(), ctx.Err())
+	}
+	if err := ep.p.sink.Flush(ctx); err != nil {
+		return fmt.Errorf("draining: flushing: %w", err)
+	}
+	return nil
+}
+
+// fence ends the epoch: nothing is committed for it afterwards but the returned points. It waits for its goroutines.
+func (ep *epoch) fence() map[Partition]int64 {
+	ep.commits.stop()
+	<-ep.commits.done // a commit that is on its way must not land after the fence's own
+	points := ep.tracker.Fence()
+	ep.end()
+	ep.mu.Lock()
+	held := ep.mu.held
+	ep.mu.held = nil
+	ep.mu.Unlock()
+	for _, f := range held {
+		f.ticket.Drop()
+	}
+	ep.releasers.Wait()
+	return points
+}
+
+// forget lets the sink drop what it still buffers for the epoch's partitions; their next owner computes it again.
+func (ep *epoch) forget() {
+	for _, part := range ep.tracker.Partitions() {
+		ep.p.sink.Forget(schemas.SourceID{Pipeline: ep.p.cfg.Name, Topic: part.Topic, Partition: part.ID})
+	}
+}
+
+// hold keeps a record unsettled until the fence.
+func (ep *epoch) hold(f *flight) {
+	ep.mu.Lock()
+	fenced := ep.ctx.Err() != nil
+	if !fenced {
+		ep.mu.held = append(ep.mu.held, f)
+	}
+	ep.mu.Unlock()
+	if fenced {
+		f.ticket.Drop()
+	}
+}
+
+// releaseLoop hands settled records of one partition to the sink, in order.
+func (ep *epoch) releaseLoop(part Partition) {
+	ready := ep.tracker.Ready(part)
+	for {
+		select {
+		case <-ready:
+		case <-ep.ctx.Done():
+			return
+		}
+		for {
+			r, ok := ep.tracker.Release(part)
+			if !ok {
+				break
+			}
+			err := ep.p.sink.Write(ep.ctx, r.Range, r.Rows, func(err error) { ep.written(r, err) })
+			ep.tracker.Written(r)
+			if err != nil {
+				ep.written(r, err)
+				return
+			}
+		}
+	}
+}
+
+// written is the sink's word on one release.
+func (ep *epoch) written(r *Release, err error) {
+	switch {
+	case err == nil:
+		ep.tracker.Durable(r)
+	case ep.ctx.Err() != nil:
+		// The range is, or will be, another owner's. The commit point stays before it.
+	default:
+		ep.p.fail(fmt.Errorf("writing %s [%d, %d): %w", r.Range.Source, r.Range.First, r.Range.Next, err))
+	}
+}
+
+func (ep *epoch) commitLoop(ctx context.Context) {
+	tick := time.NewTicker(ep.p.cfg.CommitInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		points := ep.tracker.Points()
+		if len(points) == 0 {
+			continue
+		}
+		if err := ep.commit(ctx, points); err != nil {
+			ep.tracker.Uncommitted(points)
+			ep.p.cfg.Log.Warn("commit failed; the output is safe, and the next commit covers it", "err", err)
+		}
+	}
+}
+
+func (ep *epoch) commit(ctx context.Context, points map[Partition]int64) error {
+	if err := ep.committer.Commit(ctx, points); err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	ep.p.stats.commits.Add(1)
+	return nil
+}

@@ -1,0 +1,251 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"vecmill/embed"
+	"vecmill/internal/budget"
+	"vecmill/schemas"
+	"vecmill/sinks"
+)
+
+// Engine computes: embed.Engine, or a fake. See there for the contracts of both methods.
+type Engine interface {
+	Footprint(ref schemas.Ref, head []byte, size int64) (int64, error)
+	Submit(ctx context.Context, j embed.Job) error
+}
+
+// StartAt says where a partition begins that has neither output nor a committed offset.
+type StartAt string
+
+// The two ends of a log.
+const (
+	StartFirst StartAt = "first"
+	StartLast  StartAt = "last"
+)
+
+// Config is a pipeline's own settings.
+type Config struct {
+	Name           string
+	Modality       schemas.Modality       // what it takes
+	Elsewhere      func(schemas.Ref) bool // another pipeline of this source takes the reference; nil means none does
+	MaxInFlight    int                    // records between being read and being the sink's
+	Fetchers       int                    // fetches at once
+	Budget         int64                  // bytes of fetched, decoded and computed data at once
+	CommitInterval time.Duration
+	StartAt        StartAt
+	Breaker        BreakerConfig
+	Tracer         trace.Tracer // nil means none
+	Log            *slog.Logger // nil means the default
+}
+
+// Pipeline carries records from a source to a sink. It implements Assignments.
+type Pipeline struct {
+	cfg     Config
+	source  Source
+	fetcher Fetcher
+	engine  Engine
+	sink    sinks.Sink
+	dead    sinks.DeadLetters // nil: a permanent failure stops the pipeline
+
+	budget  *budget.Budget
+	slots   chan struct{}   // one token per record in flight
+	intake  chan *flight    // cap MaxInFlight: a record that has a slot never blocks here
+	fetches chan *flight    // cap 0: a place in the budget is entered just before
+	letters chan deadLetter // cap MaxInFlight: the engine never blocks on the dead-letter store
+	breaker *breaker
+	stats   counters
+	broken  chan struct{} // closed by the first fault
+	mu      struct {
+		sync.Mutex
+		epoch *epoch
+		fault error
+	}
+}
+
+// flight is one record on its way.
+type flight struct {
+	epoch  *epoch
+	ticket *Ticket
+	part   Partition
+	rec    Record
+	ref    schemas.Ref
+	place  *budget.Place
+	lease  *budget.Lease
+	span   trace.Span
+}
+
+type deadLetter struct {
+	f   *flight
+	err error
+}
+
+// New assembles a pipeline. dead may be nil.
+func New(cfg Config, source Source, fetcher Fetcher, engine Engine, sink sinks.Sink, dead sinks.DeadLetters) (*Pipeline, error) {
+	switch {
+	case cfg.Name == "":
+		return nil, errors.New("pipeline: no name")
+	case cfg.MaxInFlight < 1 || cfg.Fetchers < 1:
+		return nil, fmt.Errorf("pipeline %s: max_in_flight and fetchers must be at least 1", cfg.Name)
+	case cfg.Budget < 1 || cfg.CommitInterval <= 0:
+		return nil, fmt.Errorf("pipeline %s: budget and commit_interval must be positive", cfg.Name)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Tracer == nil {
+		cfg.Tracer = noop.NewTracerProvider().Tracer("")
+	}
+	cfg.Log = cfg.Log.With("pipeline", cfg.Name)
+	return &Pipeline{
+		cfg: cfg, source: source, fetcher: fetcher, engine: engine, sink: sink, dead: dead,
+		budget:  budget.New(cfg.Budget),
+		slots:   make(chan struct{}, cfg.MaxInFlight),
+		intake:  make(chan *flight, cfg.MaxInFlight),
+		fetches: make(chan *flight),
+		letters: make(chan deadLetter, cfg.MaxInFlight),
+		breaker: newBreaker(cfg.Breaker),
+		broken:  make(chan struct{}),
+	}, nil
+}
+
+// Run works until ctx ends or the source is exhausted, then drains (I6), and returns nil; or it returns the fault that
+// stopped it, having committed what was durable. The engine must run until Run has returned; sink and dead letters are closed by the caller
+// afterwards. Run is called once.
+func (p *Pipeline) Run(ctx context.Context) error {
+	poll, stopPolling := context.WithCancel(ctx)
+	defer stopPolling()
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-p.broken:
+			stopPolling()
+		case <-work.Done():
+		}
+	})
+	wg.Go(func() { p.dispatch(work) })
+	for range p.cfg.Fetchers {
+		wg.Go(func() { p.fetchLoop(work) })
+	}
+	for range deadLetterWriters {
+		wg.Go(func() { p.letterLoop(work) })
+	}
+	err := p.source.Run(poll, p)
+	p.Lost() // nothing, unless the source ended without saying so
+	for range p.cfg.MaxInFlight {
+		p.slots <- struct{}{} // every record has given up what it held
+	}
+	stopWork()
+	wg.Wait()
+	if fault := p.fault(); fault != nil {
+		err = fault
+	}
+	if err != nil {
+		return fmt.Errorf("pipeline %s: %w", p.cfg.Name, err)
+	}
+	return nil
+}
+
+// fail stops the pipeline: polling ends, what is durable is committed, nothing else is. The first fault is the one that Run returns.
+func (p *Pipeline) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.fault == nil {
+		p.mu.fault = err
+		close(p.broken)
+	}
+}
+
+func (p *Pipeline) fault() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.fault
+}
+
+// Records implements Assignments: it takes a slot for each record, tracks it, and queues it.
+func (p *Pipeline) Records(ctx context.Context, part Partition, recs []Record, next int64) error {
+	ep := p.current()
+	if ep == nil {
+		return errors.New("records without an assignment")
+	}
+	for i := range recs {
+		select {
+		case p.slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ep.ctx.Done():
+			return context.Canceled
+		}
+		if err := p.take(ep, part, recs[i]); err != nil {
+			<-p.slots
+			return err
+		}
+	}
+	ep.tracker.Pass(part, next, Skipped)
+	return nil
+}
+
+// take tracks one record and sends it on its way. It does not block: the record has a slot, and the queues have room for every slot.
+func (p *Pipeline) take(ep *epoch, part Partition, rec Record) error {
+	f := &flight{epoch: ep, part: part, rec: rec}
+	ticket, err := ep.tracker.Track(Position{part, rec.Offset}, func() { p.free(f) })
+	if err != nil {
+		return err
+	}
+	f.ticket = ticket
+	p.stats.records.Add(1)
+	if rec.Value == nil {
+		p.stats.skipped.Add(1)
+		ticket.Settle(Skipped, nil) // a tombstone
+		return nil
+	}
+	f.ref, err = schemas.ParseRef(rec.Value)
+	switch {
+	case err != nil:
+		p.reject(f, err)
+	case p.mine(f.ref):
+		f.ref.Modality = p.cfg.Modality
+		p.intake <- f
+	case p.cfg.Elsewhere != nil && p.cfg.Elsewhere(f.ref):
+		p.stats.skipped.Add(1)
+		ticket.Settle(Skipped, nil)
+	default:
+		p.reject(f, schemas.Rejectf(schemas.ReasonSchema, "no pipeline of this topic takes modality %q, route %q", f.ref.Modality, f.ref.Route))
+	}
+	return nil
+}
+
+// mine says whether the reference is for this pipeline: its modality and route are this one's, or left open.
+func (p *Pipeline) mine(r schemas.Ref) bool {
+	return (r.Modality == "" || r.Modality == p.cfg.Modality) && (r.Route == "" || r.Route == p.cfg.Name)
+}
+
+// free gives back what a record holds. The tracker calls it once.
+func (p *Pipeline) free(f *flight) {
+	f.lease.Release()
+	<-p.slots
+}
+
+// dispatch enters records into the budget's order one at a time: places follow the order of records, which is what makes
+// waiting for memory free of deadlock (see internal/budget).
+func (p *Pipeline) dispatch(ctx context.Context) {
+	for {
+		select {
+		case f := <-p.intake:
+			f.place = p.budget.Enter()
+			p.fetches <- f // the fetchers outlive every record
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"vecmill/schemas"
+	"vecmill/sinks"
+)
+
+// Partition is one ordered stream of records: a Kafka topic partition, or a manifest as partition 0.
+type Partition struct {
+	Topic string
+	ID    int
+}
+
+// String is "topic/id".
+func (p Partition) String() string { return fmt.Sprintf("%s/%d", p.Topic, p.ID) }
+
+// Position is a record's own place: the partition and its offset there, never "next".
+type Position struct {
+	Partition
+	Offset int64
+}
+
+// Record is one record as it arrived. The receiver owns its memory.
+type Record struct {
+	Offset  int64
+	Time    time.Time
+	Key     []byte
+	Value   []byte // the reference; nil is a tombstone
+	Headers []sinks.Header
+}
+
+// Bounds is what the source knows of a partition when it is assigned. Offsets are Kafka's: the next to read.
+type Bounds struct {
+	Committed int64 // next offset by the group's commits, -1 if there is none
+	First     int64 // the log begins here
+	End       int64 // the log ends before this
+}
+
+// Source delivers the records of the partitions that this process owns at the moment.
+type Source interface {
+	// Run delivers to a until ctx ends or the source is exhausted, and then drains: it calls a.Revoked for what is assigned and leaves.
+	// It returns nil after an orderly end and an error when it cannot go on; transient faults are retried inside. An error from a ends Run.
+	Run(ctx context.Context, a Assignments) error
+}
+
+// Committer stores positions for one assignment. next is the next offset to read per partition, Kafka's meaning. After the assignment has
+// ended its calls fail. Safe for concurrent use.
+type Committer interface {
+	Commit(ctx context.Context, next map[Partition]int64) error
+}
+
+// Assignments is what a source tells its pipeline. For one assignment the order is Assigned, then Records for each
+// partition from one goroutine per partition, then exactly one of Revoked and Lost once all Records calls have returned.
+type Assignments interface {
+	// Assigned begins an assignment and returns where to start reading each partition. c is valid until Revoked or Lost returns.
+	Assigned(ctx context.Context, c Committer, parts map[Partition]Bounds) (start map[Partition]int64, err error)
+
+	// Records hands over records of p in ascending order of offset. next is the offset to read after them: whatever lies between the
+	// previous next, the records and this next is not in the log (compacted, control records, aborted transactions). recs may be empty. The call
+	// blocks as backpressure while the pipeline is full; it returns ctx's error if ctx ends first, having taken none or some of recs.
+	Records(ctx context.Context, p Partition, recs []Record, next int64) error
+
+	// Revoked drains: it settles what is in flight, flushes, commits through c, and fences, so that afterwards nothing is committed for
+	// the assignment. It gives up draining when ctx ends, and fences then all the same.
+	Revoked(ctx context.Context)
+
+	// Lost fences at once: somebody else may own the partitions already. Nothing is committed.
+	Lost()
+}
+
+// Blob is a fetched object.
+type Blob struct {
+	Data        []byte
+	ETag        string // without quotes; "" for inline data
+	Version     string // "" where the store has no versions
+	ContentType string
+}
+
+// Reserve asks for the memory that an object will take. head holds the object's first bytes (up to 64 KiB, all of a smaller object), size
+// its length in bytes, -1 if unknown. It blocks until the memory is there. Its error refuses the object or is ctx's.
+type Reserve func(ctx context.Context, head []byte, size int64) error
+
+// Fetcher gets the bytes that a reference points to. Fetch calls reserve exactly once before it allocates for the body: with the
+// first bytes and the size once it has them, or with nil and -1 before it waits to retry, so that one slow object does not hold up the
+// reservations behind it. Transient faults are retried inside; errors are Rejections (fetch-missing, fetch-denied, too-large,
+// fetch-failed when retries are used up) or ctx's. Safe for concurrent use.
+type Fetcher interface {
+	Fetch(ctx context.Context, ref schemas.Ref, reserve Reserve) (*Blob, error)
+}

@@ -1,0 +1,69 @@
+package stream
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"vecmill/schemas"
+)
+
+// Stats are a pipeline's running totals since it was made, and what it holds now.
+type Stats struct {
+	Records, Computed, Skipped, Lost int64
+	Dead                             map[schemas.Reason]int64
+	Rows, FetchedBytes               int64
+	Fetch, ReserveWait               time.Duration // busy time of the fetchers, and how much of it they waited for memory
+	Commits, Assignments, Losses     int64
+	InFlight                         int   // records between being read and being the sink's
+	Held, PeakHeld, Budget           int64 // bytes
+}
+
+// Stats gives the totals so far.
+func (p *Pipeline) Stats() Stats {
+	c := &p.stats
+	s := Stats{
+		Records: c.records.Load(), Computed: c.computed.Load(), Skipped: c.skipped.Load(), Lost: c.lost.Load(),
+		Dead: c.deadByReason(), Rows: c.rows.Load(), FetchedBytes: c.bytes.Load(),
+		Fetch: time.Duration(c.fetch.Load()), ReserveWait: time.Duration(c.reserveWait.Load()),
+		Commits: c.commits.Load(), Assignments: c.assignments.Load(), Losses: c.losses.Load(),
+		InFlight: len(p.slots), Held: p.budget.Held(), PeakHeld: p.budget.Peak(), Budget: p.budget.Total(),
+	}
+	return s
+}
+
+type counters struct {
+	records, computed, skipped, lost, rows, bytes atomic.Int64
+	fetch, reserveWait                            atomic.Int64 // nanoseconds
+	commits, assignments, losses                  atomic.Int64
+	dead                                          struct {
+		sync.Mutex
+		by map[schemas.Reason]int64
+	}
+}
+
+func (c *counters) fetched(d time.Duration, b *Blob) {
+	c.fetch.Add(int64(d))
+	if b != nil {
+		c.bytes.Add(int64(len(b.Data)))
+	}
+}
+
+func (c *counters) buried(r schemas.Reason) {
+	c.dead.Lock()
+	defer c.dead.Unlock()
+	if c.dead.by == nil {
+		c.dead.by = map[schemas.Reason]int64{}
+	}
+	c.dead.by[r]++
+}
+
+func (c *counters) deadByReason() map[schemas.Reason]int64 {
+	c.dead.Lock()
+	defer c.dead.Unlock()
+	out := make(map[schemas.Reason]int64, len(c.dead.by))
+	for r, n := range c.dead.by {
+		out[r] = n
+	}
+	return out
+}

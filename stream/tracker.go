@@ -1,0 +1,337 @@
+package stream
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+
+	"vecmill/internal/ackseq"
+	"vecmill/schemas"
+)
+
+// Outcome is how a record ended. Every tracked record gets exactly one (I5).
+type Outcome int
+
+// The outcomes.
+const (
+	Computed Outcome = iota + 1 // it has rows
+	Dead                        // its dead letter is durable
+	Skipped                     // filtered out, a tombstone, or never a record
+	Lost                        // the log's retention removed it before it was read
+)
+
+// Tracker accounts for one assignment: it knows every record between being read and being committed. Records are settled in any
+// order; [Tracker.Release] hands out contiguous ranges in order; ranges become durable in any order; commit points move
+// contiguously (I2). After Fence nothing moves any more (I3). All methods are safe for concurrent use.
+type Tracker struct {
+	pipeline string
+	mu       struct {
+		sync.Mutex
+		lanes   map[Partition]*lane
+		fenced  bool
+		open    int           // tickets tracked and not yet written
+		late    int64         // settlements and durable ranges that came after the fence
+		drained chan struct{} // closed when open reaches 0; nil until asked for
+	}
+}
+
+// lane is one partition of an assignment.
+type lane struct {
+	part      Partition
+	next      int64     // first offset not tracked
+	line      []*Ticket // tracked and not released, in order
+	ready     chan struct{}
+	ranges    ackseq.Seq[int64] // released ranges; the value is where each ends
+	durable   int64             // first offset not durable: the commit point
+	committed int64             // last point handed to the committer
+}
+
+// Ticket is one tracked record, or a stretch of offsets that hold none.
+type Ticket struct {
+	t    *Tracker
+	lane *lane
+	span schemas.Span
+
+	outcome Outcome // 0 until settled; guarded by t.mu
+	rows    []schemas.Row
+	free    func() // called once, when the record's rows are the sink's or its assignment is over
+}
+
+// Release is a contiguous run of settled records, ready for the sink.
+type Release struct {
+	Range   schemas.Range
+	Rows    []schemas.Row
+	tickets []*Ticket
+	lane    *lane
+	seq     int64
+}
+
+// NewTracker begins the account of an assignment: where each of its partitions is read from.
+func NewTracker(pipeline string, start map[Partition]int64) *Tracker {
+	t := &Tracker{pipeline: pipeline}
+	t.mu.lanes = make(map[Partition]*lane, len(start))
+	for p, next := range start {
+		t.mu.lanes[p] = &lane{part: p, next: next, durable: next, committed: next, ready: make(chan struct{}, 1)}
+	}
+	return t
+}
+
+// Track adds a record. Offsets between the last one and this are not in the log and count as skipped. free is called
+// exactly once, when the ticket no longer holds anything.
+func (t *Tracker) Track(p Position, free func()) (*Ticket, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, ok := t.mu.lanes[p.Partition]
+	if !ok {
+		return nil, fmt.Errorf("tracking %s: not assigned", p.Partition)
+	}
+	if p.Offset < l.next {
+		return nil, fmt.Errorf("tracking %s: offset %d again, expected %d", p.Partition, p.Offset, l.next)
+	}
+	t.passLocked(l, p.Offset, Skipped)
+	k := &Ticket{t: t, lane: l, span: schemas.Span{First: p.Offset, Next: p.Offset + 1}, free: free}
+	l.line = append(l.line, k)
+	l.next = p.Offset + 1
+	t.mu.open++
+	return k, nil
+}
+
+// Pass says that there is nothing to read before next: everything up to it that was not tracked ends with the given outcome.
+func (t *Tracker) Pass(p Partition, next int64, o Outcome) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l, ok := t.mu.lanes[p]; ok {
+		t.passLocked(l, next, o)
+	}
+}
+
+func (t *Tracker) passLocked(l *lane, next int64, o Outcome) {
+	if next <= l.next {
+		return
+	}
+	k := &Ticket{t: t, lane: l, span: schemas.Span{First: l.next, Next: next}, outcome: o, free: func() {}}
+	l.line = append(l.line, k)
+	l.next = next
+	t.mu.open++
+	if l.line[0] == k {
+		wake(l.ready)
+	}
+}
+
+// Settle ends the record. After the fence it is only counted. Settling twice is a broken invariant of ours and panics (I5).
+func (k *Ticket) Settle(o Outcome, rows []schemas.Row) {
+	t := k.t
+	t.mu.Lock()
+	if k.outcome != 0 {
+		t.mu.Unlock()
+		panic(fmt.Sprintf("stream: offset %d of %s was settled twice (I5)", k.span.First, k.lane.part))
+	}
+	k.outcome, k.rows = o, rows
+	if t.mu.fenced {
+		t.mu.late++
+		t.mu.Unlock()
+		k.free()
+		return
+	}
+	if k.lane.line[0] == k {
+		wake(k.lane.ready)
+	}
+	t.mu.Unlock()
+}
+
+// Drop ends a record of an assignment that is over without an outcome; before the fence it is a broken invariant and panics.
+func (k *Ticket) Drop() {
+	k.t.mu.Lock()
+	fenced := k.t.mu.fenced
+	k.t.mu.Unlock()
+	if !fenced {
+		panic(fmt.Sprintf("stream: offset %d of %s was dropped before the fence (I5)", k.span.First, k.lane.part))
+	}
+	k.Settle(Skipped, nil)
+}
+
+// Ready is signalled when the first record of p in line has been settled.
+func (t *Tracker) Ready(p Partition) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.lanes[p].ready
+}
+
+// Release takes the settled records at the front of p's line, if there are any. Each Release must be handed to the sink in order and then
+// reported with Written, and with Durable once it is.
+func (t *Tracker) Release(p Partition) (*Release, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := t.mu.lanes[p]
+	n := 0
+	for n < len(l.line) && l.line[n].outcome != 0 {
+		n++
+	}
+	if n == 0 || t.mu.fenced {
+		return nil, false
+	}
+	r := &Release{lane: l, seq: l.ranges.Next(), tickets: l.line[:n:n]}
+	l.line = l.line[n:]
+	r.Range.Source = schemas.SourceID{Pipeline: t.pipeline, Topic: p.Topic, Partition: p.ID}
+	r.Range.Span = schemas.Span{First: r.tickets[0].span.First, Next: r.tickets[n-1].span.Next}
+	for _, k := range r.tickets {
+		r.add(k)
+	}
+	return r, true
+}
+
+func (r *Release) add(k *Ticket) {
+	switch k.outcome {
+	case Computed:
+		r.Rows = append(r.Rows, k.rows...)
+		k.rows = nil
+	case Dead:
+		r.Range.Dead = extend(r.Range.Dead, k.span)
+	case Skipped:
+		r.Range.Skipped = extend(r.Range.Skipped, k.span)
+	case Lost:
+		r.Range.Lost = extend(r.Range.Lost, k.span)
+	}
+}
+
+// extend appends a span, joining it to the last where they touch.
+func extend(spans []schemas.Span, s schemas.Span) []schemas.Span {
+	if n := len(spans); n > 0 && spans[n-1].Next == s.First {
+		spans[n-1].Next = s.Next
+		return spans
+	}
+	return append(spans, s)
+}
+
+// Written says that the sink has taken the release over.
+func (t *Tracker) Written(r *Release) {
+	for _, k := range r.tickets {
+		k.free()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.open -= len(r.tickets)
+	r.tickets = nil
+	t.checkDrainedLocked()
+}
+
+// Durable says that the sink has made the release durable; the commit point moves when everything before it is durable too (I1, I2).
+func (t *Tracker) Durable(r *Release) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.fenced { // I3: a late done is counted only, or it would commit for another owner
+		t.mu.late++
+		return
+	}
+	ends, err := r.lane.ranges.Ack(r.seq, r.Range.Next)
+	if err != nil {
+		panic("stream: a range was reported durable twice (I5): " + err.Error())
+	}
+	if len(ends) > 0 {
+		r.lane.durable = ends[len(ends)-1]
+	}
+}
+
+// Points are the commit points that have moved since they were last handed out: next offsets to read, Kafka's meaning.
+func (t *Tracker) Points() map[Partition]int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.fenced {
+		return nil
+	}
+	return t.pointsLocked()
+}
+
+func (t *Tracker) pointsLocked() map[Partition]int64 {
+	out := map[Partition]int64{}
+	for p, l := range t.mu.lanes {
+		if l.durable > l.committed {
+			l.committed = l.durable
+			out[p] = l.durable
+		}
+	}
+	return out
+}
+
+// Uncommitted takes back points whose commit failed, so that they are handed out again.
+func (t *Tracker) Uncommitted(points map[Partition]int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for p := range points {
+		if l, ok := t.mu.lanes[p]; ok {
+			l.committed = -1
+		}
+	}
+}
+
+// Fence ends the account and returns the last commit points. Nothing moves afterwards: what is settled and not written is freed, and
+// what comes later is counted and freed (I3).
+func (t *Tracker) Fence() map[Partition]int64 {
+	t.mu.Lock()
+	if t.mu.fenced {
+		t.mu.Unlock()
+		return nil
+	}
+	t.mu.fenced = true
+	points := t.pointsLocked()
+	var settled []*Ticket
+	for _, l := range t.mu.lanes {
+		for _, k := range l.line {
+			if k.outcome != 0 {
+				settled = append(settled, k)
+			}
+		}
+	}
+	t.mu.Unlock()
+	for _, k := range settled {
+		k.free()
+	}
+	return points
+}
+
+// Drained is closed once every tracked record has been written to the sink. No record may be tracked after it is asked for.
+func (t *Tracker) Drained() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.drained == nil {
+		t.mu.drained = make(chan struct{})
+		t.checkDrainedLocked()
+	}
+	return t.mu.drained
+}
+
+func (t *Tracker) checkDrainedLocked() {
+	if t.mu.drained == nil || t.mu.open > 0 {
+		return
+	}
+	select {
+	case <-t.mu.drained:
+	default:
+		close(t.mu.drained)
+	}
+}
+
+// InFlight is the number of records tracked and not yet written; Late how many outcomes came after the fence.
+func (t *Tracker) InFlight() int { t.mu.Lock(); defer t.mu.Unlock(); return t.mu.open }
+
+// Late counts settlements and durable ranges that came after the fence.
+func (t *Tracker) Late() int64 { t.mu.Lock(); defer t.mu.Unlock(); return t.mu.late }
+
+// Partitions lists the partitions of the assignment.
+func (t *Tracker) Partitions() []Partition {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var ps []Partition
+	for p := range maps.Keys(t.mu.lanes) {
+		ps = append(ps, p)
+	}
+	return ps
+}
+
+// wake signals a channel of capacity 1 that need not count.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,195 @@
+package stream
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"vecmill/embed"
+	"vecmill/schemas"
+	"vecmill/sinks"
+)
+
+// deadLetterWriters is how many letters are written at once: enough to hide a store's latency, few enough to spare it.
+const deadLetterWriters = 4
+
+func (p *Pipeline) fetchLoop(ctx context.Context) {
+	for {
+		select {
+		case f := <-p.fetches:
+			p.process(f)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// process fetches one record's object and hands it to the engine. Its contexts are the assignment's: when that is over, so is the work.
+func (p *Pipeline) process(f *flight) {
+	ctx, span := p.cfg.Tracer.Start(f.epoch.ctx, "vecmill.record", trace.WithAttributes(
+		attribute.String("pipeline", p.cfg.Name), attribute.String("partition", f.part.String()),
+		attribute.Int64("offset", f.rec.Offset), attribute.String("ref", f.ref.ID)))
+	f.span = span
+	began := time.Now()
+	blob, err := p.fetch(ctx, f)
+	took := time.Since(began)
+	f.place.Leave()
+	p.stats.fetched(took, blob)
+	if err != nil {
+		p.finish(f, nil, err)
+		return
+	}
+	sum := sha256.Sum256(blob.Data)
+	origin := *blob
+	origin.Data = nil
+	err = p.engine.Submit(ctx, embed.Job{
+		Ref: f.ref, Blob: blob.Data,
+		Held: f.lease.Shrink,
+		Done: func(rows []schemas.Row, err error) {
+			for i := range rows {
+				p.complete(&rows[i], f, &origin, hex.EncodeToString(sum[:]), took)
+			}
+			p.finish(f, rows, err)
+		},
+	})
+	if err != nil {
+		p.finish(f, nil, err)
+	}
+}
+
+// fetch gets the object, reserving memory for its whole way before its body is read (I4).
+func (p *Pipeline) fetch(ctx context.Context, f *flight) (*Blob, error) {
+	return p.fetcher.Fetch(ctx, f.ref, func(ctx context.Context, head []byte, size int64) error {
+		need, err := p.engine.Footprint(f.ref, head, size)
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		lease, err := f.place.Reserve(ctx, need)
+		p.stats.reserveWait.Add(int64(time.Since(began)))
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return schemas.Reject(schemas.ReasonTooLarge, err)
+		}
+		f.lease = lease
+		return nil
+	})
+}
+
+// complete adds the lineage that stream knows.
+func (p *Pipeline) complete(r *schemas.Row, f *flight, from *Blob, hash string, fetch time.Duration) {
+	l := &r.Lineage
+	l.RefID, l.URI, l.Attributes = f.ref.ID, f.ref.URI, f.ref.Attributes
+	if l.URI == "" {
+		l.URI = "inline:"
+	}
+	l.ETag, l.Version, l.ContentHash = from.ETag, from.Version, hash
+	l.Topic, l.Partition, l.Offset = f.part.Topic, f.part.ID, f.rec.Offset
+	l.Timings.Fetch = fetch
+	l.RowID = schemas.RowID(l)
+}
+
+// finish ends a record: rows are settled, a rejection becomes a dead letter, the end of the assignment drops it, and anything else is a
+// fault of the system that stops the pipeline, so that it is never committed.
+func (p *Pipeline) finish(f *flight, rows []schemas.Row, err error) {
+	_, rejected := schemas.Rejected(err)
+	switch {
+	case err == nil:
+		f.span.End()
+		f.lease.Shrink(rowBytes(rows))
+		p.stats.computed.Add(1)
+		p.stats.rows.Add(int64(len(rows)))
+		p.judge(false, nil)
+		f.ticket.Settle(Computed, rows)
+	case rejected:
+		p.reject(f, err)
+	case f.epoch.ctx.Err() != nil:
+		f.span.End()
+		f.ticket.Drop()
+	default:
+		f.span.RecordError(err)
+		f.span.End()
+		p.fail(fmt.Errorf("%s offset %d (%s): %w", f.part, f.rec.Offset, f.ref.URI, err))
+		f.epoch.hold(f) // never settled: nothing behind it is committed
+	}
+}
+
+// reject sends a record to the dead letters; without a store for them it stops the pipeline, since skipping silently is loss.
+func (p *Pipeline) reject(f *flight, err error) {
+	if f.span != nil {
+		f.span.RecordError(err)
+		f.span.End()
+	}
+	f.lease.Release()
+	p.judge(true, err)
+	if p.dead == nil {
+		p.fail(fmt.Errorf("%s offset %d failed for good and no dead-letter store is configured: %w", f.part, f.rec.Offset, err))
+		f.epoch.hold(f)
+		return
+	}
+	p.letters <- deadLetter{f, err}
+}
+
+// judge feeds the breaker and stops the pipeline when it opens.
+func (p *Pipeline) judge(failed bool, err error) {
+	if p.breaker.record(failed) {
+		p.fail(fmt.Errorf("%d of the last %d records failed, which looks like a fault of the system, not of the data; last: %w",
+			p.breaker.cfg.MaxFailures, p.breaker.cfg.Window, err))
+	}
+}
+
+func (p *Pipeline) letterLoop(ctx context.Context) {
+	for {
+		select {
+		case d := <-p.letters:
+			p.bury(d)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// bury makes one dead letter durable, and only then settles its record (I1).
+func (p *Pipeline) bury(d deadLetter) {
+	f := d.f
+	reason, _ := schemas.Rejected(d.err)
+	cause := d.err
+	if r, ok := errors.AsType[*schemas.Rejection](d.err); ok {
+		cause = r.Err
+	}
+	err := p.dead.Put(f.epoch.ctx, sinks.Letter{
+		Source: schemas.SourceID{Pipeline: p.cfg.Name, Topic: f.part.Topic, Partition: f.part.ID}, Offset: f.rec.Offset,
+		Reason: reason, Message: cause.Error(), Attempts: 1,
+		Key: f.rec.Key, Value: f.rec.Value, Headers: f.rec.Headers,
+	})
+	switch {
+	case err == nil:
+		p.stats.buried(reason)
+		p.cfg.Log.Debug("dead letter", "partition", f.part.String(), "offset", f.rec.Offset, "reason", reason, "err", cause)
+		f.ticket.Settle(Dead, nil)
+	case f.epoch.ctx.Err() != nil:
+		f.ticket.Drop()
+	default:
+		p.fail(fmt.Errorf("writing the dead letter of %s offset %d: %w", f.part, f.rec.Offset, err))
+		f.epoch.hold(f)
+	}
+}
+
+// rowBytes estimates the memory of finished rows: what the lease shrinks to while they wait for their turn.
+func rowBytes(rows []schemas.Row) int64 {
+	const fixed = 640 // the struct and its digests
+	var n int64
+	for i := range rows {
+		r := &rows[i]
+		n += fixed + int64(len(r.Vector)*4+len(r.Text)+len(r.Words)*48+len(r.Labels)*24+len(r.URI)+len(r.RefID))
+	}
+	return n
+}
