@@ -113,15 +113,17 @@ func (b *Batcher[T]) best(must int) (lo, hi int, full bool) {
 	best := -1.0
 	for j := max(must, 0); j < len(b.waiting); j++ {
 		longest := b.waiting[j].cost
-		n := min(b.cfg.MaxItems, max(b.cfg.MaxCost/longest, 1))
-		from := max(j+1-n, 0)
-		if must >= 0 && from > must {
-			continue
+		most := min(b.cfg.MaxItems, max(b.cfg.MaxCost/longest, 1))
+		last := j // the run may begin no later than this
+		if must >= 0 {
+			last = must
 		}
-		useful := b.prefix[j+1] - b.prefix[from]
-		score := float64(useful) / (float64(longest*(j+1-from)) + overhead)
-		if score > best {
-			best, lo, hi, full = score, from, j+1, j+1-from == n
+		for from := max(j+1-most, 0); from <= last; from++ {
+			useful := b.prefix[j+1] - b.prefix[from]
+			score := float64(useful) / (float64(longest*(j+1-from)) + overhead)
+			if score > best {
+				best, lo, hi, full = score, from, j+1, j+1-from == most
+			}
 		}
 	}
 	return lo, hi, full
