@@ -41,6 +41,9 @@ func (p *Pipeline) process(f *flight) {
 	took := time.Since(began)
 	f.place.Leave()
 	p.stats.fetched(took, blob)
+	if err == nil {
+		err = p.fit(f, blob)
+	}
 	if err != nil {
 		p.finish(f, nil, err)
 		return
@@ -70,6 +73,9 @@ func (p *Pipeline) fetch(ctx context.Context, f *flight) (*Blob, error) {
 		if err != nil {
 			return err
 		}
+		if size < 0 {
+			need = min(need, p.budget.Total()) // nobody knows yet; the whole budget is enough for any object that fits at all
+		}
 		began := time.Now()
 		lease, err := f.place.Reserve(ctx, need)
 		p.stats.reserveWait.Add(int64(time.Since(began)))
@@ -82,6 +88,23 @@ func (p *Pipeline) fetch(ctx context.Context, f *flight) (*Blob, error) {
 		f.lease = lease
 		return nil
 	})
+}
+
+// headBytes is how much of an object its footprint is judged by.
+const headBytes = 64 << 10
+
+// fit brings the lease down to what the object turned out to need. A lease that was taken before anything was known of the
+// object may be too small for it, and leases never grow: then it is refused.
+func (p *Pipeline) fit(f *flight, b *Blob) error {
+	need, err := p.engine.Footprint(f.ref, b.Data[:min(len(b.Data), headBytes)], int64(len(b.Data)))
+	if err != nil {
+		return err
+	}
+	if held := f.lease.Held(); need > held {
+		return schemas.Rejectf(schemas.ReasonTooLarge, "needs %d bytes of memory, %d were reserved", need, held)
+	}
+	f.lease.Shrink(need)
+	return nil
 }
 
 // complete adds the lineage that stream knows.

@@ -155,5 +155,15 @@ func (l *Lease) Shrink(n int64) {
 	l.b.grantLocked()
 }
 
+// Held is the size of the lease in bytes.
+func (l *Lease) Held() int64 {
+	if l == nil || l.b == nil {
+		return 0
+	}
+	l.b.mu.Lock()
+	defer l.b.mu.Unlock()
+	return l.n
+}
+
 // Release gives everything back. It may be called more than once.
 func (l *Lease) Release() { l.Shrink(0) }

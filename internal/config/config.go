@@ -1,0 +1,179 @@
+package config
+
+// Config is everything that a worker or a backfill is told.
+type Config struct {
+	Log       Log        `yaml:"log" doc:"what is written to standard error"`
+	Telemetry Telemetry  `yaml:"telemetry" doc:"metrics and traces"`
+	Runtime   Runtime    `yaml:"runtime" doc:"ONNX Runtime and the cache of compiled graphs"`
+	Kafka     Kafka      `yaml:"kafka" doc:"the brokers that references are read from"`
+	S3        S3         `yaml:"s3" doc:"the object store that objects are fetched from and output is written to"`
+	Fetch     Fetch      `yaml:"fetch" doc:"what references may reach, and how"`
+	Pipelines []Pipeline `yaml:"pipelines" doc:"one entry per model: references in, rows out; each is a consumer group of its own"`
+}
+
+// Log says what is written to standard error.
+type Log struct {
+	Level  string `yaml:"level" doc:"debug, info, warn or error"`
+	Format string `yaml:"format" doc:"text or json"`
+}
+
+// Telemetry says where metrics and traces go.
+type Telemetry struct {
+	Listen       string  `yaml:"listen" doc:"address of /metrics (Prometheus), /livez and /readyz; empty turns it off"`
+	OTLPEndpoint string  `yaml:"otlp_endpoint" doc:"URL of an OTLP/HTTP collector for traces and metrics; empty turns it off"`
+	TraceRatio   float64 `yaml:"trace_ratio" doc:"share of records that are traced, 0 to 1"`
+}
+
+// Runtime says how models are run.
+type Runtime struct {
+	Library  string `yaml:"library" doc:"path of libonnxruntime; empty looks beside the binary and in the cache (make ort)"`
+	CacheDir string `yaml:"cache_dir" doc:"directory of compiled graphs; empty means the user's cache directory"`
+}
+
+// Kafka is the cluster that references come from.
+type Kafka struct {
+	Brokers          []string `yaml:"brokers" doc:"host:port of one or more brokers"`
+	ClientID         string   `yaml:"client_id" doc:"name under which the broker logs this client"`
+	TLS              TLS      `yaml:"tls" doc:"encryption of the connections"`
+	SASL             SASL     `yaml:"sasl" doc:"authentication"`
+	SessionTimeout   Duration `yaml:"session_timeout" doc:"the broker takes a silent member's partitions away after this long; must be above drain_timeout"`
+	RebalanceTimeout Duration `yaml:"rebalance_timeout" doc:"how long the broker waits for members at a rebalance"`
+	DrainTimeout     Duration `yaml:"drain_timeout" doc:"how long work in flight may take to be finished and committed at a rebalance or at shutdown"`
+	FetchMaxBytes    Bytes    `yaml:"fetch_max_bytes" doc:"most bytes of references that one request to a partition returns"`
+	FetchMaxWait     Duration `yaml:"fetch_max_wait" doc:"how long the broker may hold a request when there is nothing to read"`
+}
+
+// TLS is the encryption of connections to Kafka.
+type TLS struct {
+	Enabled  bool   `yaml:"enabled" doc:"use TLS"`
+	CAFile   string `yaml:"ca_file" doc:"PEM file of the authorities to trust; empty means the system's"`
+	CertFile string `yaml:"cert_file" doc:"PEM file of the client's certificate"`
+	KeyFile  string `yaml:"key_file" doc:"PEM file of the client's key"`
+}
+
+// SASL is the authentication to Kafka.
+type SASL struct {
+	Mechanism    string `yaml:"mechanism" doc:"plain, scram-sha-256 or scram-sha-512; empty means none"`
+	Username     string `yaml:"username" doc:"user"`
+	Password     Secret `yaml:"password" doc:"password; prefer password_file or the environment"`
+	PasswordFile string `yaml:"password_file" doc:"file that holds the password"`
+}
+
+// S3 is the object store.
+type S3 struct {
+	Endpoint      string `yaml:"endpoint" doc:"URL of the store, such as https://s3.eu-central-1.amazonaws.com or http://127.0.0.1:9000; empty means AWS"`
+	Region        string `yaml:"region" doc:"region to sign for"`
+	AccessKey     string `yaml:"access_key" doc:"access key; empty looks in the AWS environment variables, files and instance roles"`
+	SecretKey     Secret `yaml:"secret_key" doc:"secret key; prefer secret_key_file or the environment"`
+	SecretKeyFile string `yaml:"secret_key_file" doc:"file that holds the secret key"`
+	CAFile        string `yaml:"ca_file" doc:"PEM file of the authorities to trust; empty means the system's"`
+	PathStyle     bool   `yaml:"path_style" doc:"address buckets as a path (most stores other than AWS) instead of a host name"`
+}
+
+// Fetch is what references may reach.
+type Fetch struct {
+	Buckets        []string `yaml:"buckets" doc:"bucket or bucket/prefix that s3:// references may name; * allows all"`
+	Hosts          []string `yaml:"hosts" doc:"hosts that https:// references may name; none by default"`
+	PrivateHosts   bool     `yaml:"private_hosts" doc:"let hosts resolve to private, loopback and link-local addresses"`
+	FileRoots      []string `yaml:"file_roots" doc:"directories that file:// references may reach, symbolic links resolved; none by default"`
+	MaxObjectBytes Bytes    `yaml:"max_object_bytes" doc:"larger objects are dead letters (too-large)"`
+	Timeout        Duration `yaml:"timeout" doc:"for one attempt without any progress"`
+	Attempts       int      `yaml:"attempts" doc:"tries before a transient fault becomes a dead letter (fetch-failed)"`
+}
+
+// Pipeline is one model with its source and its outputs.
+type Pipeline struct {
+	Name           string      `yaml:"name" doc:"identity of the pipeline: part of the output's path; a new name starts a new chain of output"`
+	Topics         []string    `yaml:"topics" doc:"topics to read references from"`
+	Group          string      `yaml:"group" doc:"consumer group; empty means vecmill- and the name"`
+	StartAt        string      `yaml:"start_at" doc:"where a partition without output and without committed offset begins: first or last"`
+	Model          Model       `yaml:"model" doc:"the checkpoint and how it runs"`
+	Audio          Audio       `yaml:"audio" doc:"for audio models"`
+	Text           Text        `yaml:"text" doc:"for text models"`
+	Image          Image       `yaml:"image" doc:"for image models"`
+	Heads          []Head      `yaml:"heads" doc:"what to make of the model's output; each gives one row per window"`
+	Batch          Batch       `yaml:"batch" doc:"micro-batches; zero values mean the modality's defaults"`
+	MemoryBudget   Bytes       `yaml:"memory_budget" doc:"bytes of fetched, decoded and computed data in flight"`
+	MaxInFlight    int         `yaml:"max_in_flight" doc:"records in flight"`
+	Fetchers       int         `yaml:"fetchers" doc:"objects fetched at once"`
+	Preprocessors  int         `yaml:"preprocessors" doc:"objects decoded at once; 0 means one per core"`
+	ItemDeadline   Duration    `yaml:"item_deadline" doc:"a record whose decoding takes longer is a dead letter"`
+	CommitInterval Duration    `yaml:"commit_interval" doc:"how often durable offsets are committed"`
+	Outputs        []Output    `yaml:"outputs" doc:"where rows go; each has its own progress"`
+	DeadLetters    DeadLetters `yaml:"dead_letters" doc:"where records go that can never give a row; without it such a record stops the pipeline"`
+	Breaker        Breaker     `yaml:"breaker" doc:"stops the pipeline when failures are the system's and not the data's"`
+}
+
+// Model is a checkpoint and how it runs.
+type Model struct {
+	Path     string `yaml:"path" doc:"checkpoint directory (config.json and model.safetensors, or model.onnx)"`
+	Name     string `yaml:"name" doc:"name in the rows; empty means the directory's name"`
+	Threads  int    `yaml:"threads" doc:"threads inside one session; 0 divides the cores among the sessions"`
+	Sessions int    `yaml:"sessions" doc:"sessions that run batches beside each other"`
+}
+
+// Audio is how long recordings are treated.
+type Audio struct {
+	MaxSeconds    float64 `yaml:"max_seconds" doc:"longest recording that is taken as one window"`
+	Long          string  `yaml:"long" doc:"what to do with longer ones: fail, truncate or window"`
+	WindowSeconds float64 `yaml:"window_seconds" doc:"length of a window when long is window"`
+}
+
+// Text is how text is treated.
+type Text struct {
+	Long          string `yaml:"long" doc:"what to do with text over the model's length: fail, truncate (and flag) or window"`
+	Stride        int    `yaml:"stride" doc:"tokens that neighbouring windows share"`
+	SpecialTokens *bool  `yaml:"special_tokens" doc:"read special tokens such as <mask> inside the text as such, as the reference does; turn it off for untrusted text (default true)"`
+	InvalidUTF8   string `yaml:"invalid_utf8" doc:"fail or replace"`
+}
+
+// Image is how pictures are treated.
+type Image struct {
+	MaxPixels int64 `yaml:"max_pixels" doc:"larger pictures are dead letters (too-large), refused by their header"`
+}
+
+// Head is one result of a model.
+type Head struct {
+	Name      string `yaml:"name" doc:"name in the rows; empty means the task"`
+	Task      string `yaml:"task" doc:"embedding, transcript or classification"`
+	Pooling   string `yaml:"pooling" doc:"embedding: mean, cls or max"`
+	Normalize *bool  `yaml:"normalize" doc:"embedding: scale to length 1 (default true)"`
+	TopK      int    `yaml:"top_k" doc:"classification: labels to keep; 0 means 5"`
+}
+
+// Batch bounds micro-batches.
+type Batch struct {
+	MaxCost  int      `yaml:"max_cost" doc:"longest item times items, in the model's steps (audio frames, tokens, patches)"`
+	MaxItems int      `yaml:"max_items" doc:"items"`
+	Window   int      `yaml:"window" doc:"items that may wait to be sorted by length"`
+	Linger   Duration `yaml:"linger" doc:"how long an item waits for company when the session is idle"`
+	MaxAge   Duration `yaml:"max_age" doc:"an item older than this is in the next batch"`
+}
+
+// Output is one place that rows go to.
+type Output struct {
+	Parquet    *Parquet `yaml:"parquet" doc:"Parquet files, exactly once"`
+	BestEffort bool     `yaml:"best_effort" doc:"a failure of this output does not stop the pipeline nor hold commits back"`
+}
+
+// Parquet is a place for Parquet files.
+type Parquet struct {
+	URL         string   `yaml:"url" doc:"s3://bucket/prefix or file:///directory"`
+	RollBytes   Bytes    `yaml:"roll_bytes" doc:"a file is closed at about this size"`
+	RollRows    int      `yaml:"roll_rows" doc:"or at this number of rows"`
+	RollAge     Duration `yaml:"roll_age" doc:"or when its first row is this old: how long rows may take to appear"`
+	Compression string   `yaml:"compression" doc:"zstd, snappy or none"`
+	MaxBuffered Bytes    `yaml:"max_buffered" doc:"rows buffered over all open files; the largest file is closed early when it is used up"`
+}
+
+// DeadLetters is where records go that can never give a row: a topic, or a place for objects.
+type DeadLetters struct {
+	Topic string `yaml:"topic" doc:"Kafka topic"`
+	URL   string `yaml:"url" doc:"s3://bucket/prefix or file:///directory, one object per record"`
+}
+
+// Breaker stops a pipeline in which most records fail.
+type Breaker struct {
+	Window      int `yaml:"window" doc:"last records looked at; 0 turns the breaker off"`
+	MaxFailures int `yaml:"max_failures" doc:"failures among them that stop the pipeline"`
+}

@@ -1,0 +1,182 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const good = `
+kafka:
+  brokers: [broker:9092]
+s3:
+  endpoint: http://127.0.0.1:9000
+pipelines:
+  - name: speech
+    topics: [refs]
+    model: {path: MODEL}
+    heads:
+      - {task: transcript}
+      - {task: embedding, name: voice, normalize: false}
+    outputs:
+      - parquet: {url: s3://lake/speech}
+    dead_letters: {topic: dead}
+`
+
+func noEnv(string) (string, bool) { return "", false }
+
+func parse(t *testing.T, text string, env map[string]string) (*Config, error) {
+	t.Helper()
+	return Parse([]byte(strings.ReplaceAll(text, "MODEL", t.TempDir())), func(k string) (string, bool) { v, ok := env[k]; return v, ok })
+}
+
+func TestAShortFileIsEnough(t *testing.T) {
+	c, err := parse(t, good, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Pipelines[0]
+	if p.Group != "vecmill-speech" || p.Heads[0].Name != "transcript" || !*p.Heads[0].Normalize || *p.Heads[1].Normalize {
+		t.Fatalf("%+v", p)
+	}
+	if p.Outputs[0].Parquet.RollAge.D() != time.Minute || !*p.Text.SpecialTokens {
+		t.Fatalf("%+v", p)
+	}
+	if err := c.ValidateSource(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheEnvironmentOverridesTheFile(t *testing.T) {
+	c, err := parse(t, good, map[string]string{
+		"VECMILL_KAFKA_BROKERS":                        "a:1, b:2",
+		"VECMILL_PIPELINES_SPEECH_MEMORY_BUDGET":       "2GiB",
+		"VECMILL_PIPELINES_SPEECH_HEADS_VOICE_POOLING": "cls",
+		"VECMILL_KAFKA_SASL_MECHANISM":                 "plain",
+		"VECMILL_KAFKA_SASL_USERNAME":                  "u",
+		"VECMILL_KAFKA_SASL_PASSWORD":                  "hunter2",
+		"VECMILL_PIPELINES_SPEECH_BATCH_LINGER":        "7ms",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Pipelines[0]
+	if fmt.Sprint(c.Kafka.Brokers) != "[a:1 b:2]" || p.MemoryBudget != 2<<30 || p.Heads[1].Pooling != "cls" || p.Batch.Linger.D() != 7*time.Millisecond {
+		t.Fatalf("%+v", c)
+	}
+	if c.Kafka.SASL.Password.Reveal() != "hunter2" {
+		t.Fatal("the password did not arrive")
+	}
+	if _, err := parse(t, good, map[string]string{"VECMILL_S3_PATH_STYLE": "perhaps"}); err == nil || !strings.Contains(err.Error(), "VECMILL_S3_PATH_STYLE") {
+		t.Fatalf("a bad variable must be named: %v", err)
+	}
+}
+
+func TestSecretsNeverPrint(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("s3cr3t\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := parse(t, good+"\n", map[string]string{"VECMILL_S3_SECRET_KEY_FILE": file, "VECMILL_S3_ACCESS_KEY": "id"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.S3.SecretKey.Reveal() != "s3cr3t" {
+		t.Fatalf("read %q", c.S3.SecretKey.Reveal())
+	}
+	j, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{fmt.Sprint(c), fmt.Sprintf("%+v %#v", *c, c.S3), string(j)} {
+		if strings.Contains(s, "s3cr3t") {
+			t.Fatalf("the secret is in %s", s)
+		}
+	}
+}
+
+func TestFaultsAreNamedWithTheirPath(t *testing.T) {
+	for _, c := range []struct{ name, edit, with, want string }{
+		{"an unknown field", "topics: [refs]", "topix: [refs]", "topix"},
+		{"a wrong type", "topics: [refs]", "topics: {a: 1}", "topics"},
+		{"a bad size", "outputs:", "memory_budget: lots\n    outputs:", "lots"},
+		{"no model", "{path: MODEL}", "{path: /nowhere/at/all}", "pipelines[speech].model.path: /nowhere/at/all does not exist"},
+		{"an unknown task", "task: transcript", "task: translate", "pipelines[speech].heads[0].task: \"translate\" is not one of"},
+		{"two heads of one name", "name: voice", "name: transcript", "pipelines[speech].heads[1].name"},
+		{"an output nowhere", "s3://lake/speech", "ftp://lake", "pipelines[speech].outputs[0].parquet.url"},
+		{"a broker without port", "broker:9092", "broker", "kafka.brokers[0]"},
+		{"a bad name", "name: speech", "name: a/b", "pipelines[a/b].name"},
+		{"a budget under one object", "outputs:", "memory_budget: 1MiB\n    outputs:", "pipelines[speech].memory_budget"},
+		{"two dead-letter stores", "{topic: dead}", "{topic: dead, url: s3://x}", "pipelines[speech].dead_letters"},
+		{"best effort alone", "- parquet: {url: s3://lake/speech}", "- {best_effort: true, parquet: {url: s3://l}}", "pipelines[speech].outputs"},
+		{"draining longer than the session", "brokers: [broker:9092]", "brokers: [broker:9092]\n  drain_timeout: 60s", "kafka.drain_timeout"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := strings.Replace(good, c.edit, c.with, 1)
+			if text == good {
+				t.Fatal("the edit changed nothing")
+			}
+			if _, err := parse(t, text, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v\nwant %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestEverySettingIsDocumented(t *testing.T) {
+	seen := 0
+	err := walk(reflect.ValueOf(sample()).Elem(), "", "VECMILL", func(l leaf) error {
+		seen++
+		if l.doc == "" {
+			t.Errorf("%s has no doc", l.path)
+		}
+		return nil
+	})
+	if err != nil || seen < 60 {
+		t.Fatalf("%d settings, %v", seen, err)
+	}
+}
+
+// TestTheReferenceIsCurrent keeps docs/config.md equal to what `worker config reference` prints.
+func TestTheReferenceIsCurrent(t *testing.T) {
+	var b strings.Builder
+	if err := WriteReference(&b); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../docs/config.md")
+	if err != nil || string(got) != b.String() {
+		t.Fatalf("docs/config.md is not what `worker config reference` prints; run make generate (%v)", err)
+	}
+}
+
+func TestBytesRoundTrip(t *testing.T) {
+	for text, want := range map[string]Bytes{"512MiB": 512 << 20, "1.5GiB": 3 << 29, "10": 10, "2KB": 2000, "7B": 7} {
+		var b Bytes
+		if err := b.UnmarshalText([]byte(text)); err != nil || b != want {
+			t.Errorf("%s: %d, %v", text, b, err)
+		}
+		var back Bytes
+		if err := back.UnmarshalText([]byte(b.String())); err != nil || back != b {
+			t.Errorf("%s prints as %s", text, b)
+		}
+	}
+	for _, bad := range []string{"", "x", "-1", "1e99GiB", "5 parsecs"} {
+		var b Bytes
+		if b.UnmarshalText([]byte(bad)) == nil {
+			t.Errorf("%q was taken as %d", bad, b)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte("pipelines: [{name: [}]"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, _ = Parse(b, noEnv) // no panic
+	})
+}

@@ -1,0 +1,139 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Load reads a file, applies the environment, fills in defaults and validates. getenv is os.LookupEnv, or a test's.
+func Load(path string, getenv func(string) (string, bool)) (*Config, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	c, err := Parse(b, getenv)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Parse is Load of bytes.
+func Parse(b []byte, getenv func(string) (string, bool)) (*Config, error) {
+	c := NewDefaultConfig()
+	dec := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict())
+	if err := dec.Decode(c); err != nil {
+		return nil, errors.New(yaml.FormatError(err, false, true))
+	}
+	if err := applyEnv(c, getenv); err != nil {
+		return nil, err
+	}
+	if err := c.readSecrets(); err != nil {
+		return nil, err
+	}
+	for i := range c.Pipelines {
+		c.Pipelines[i].fill()
+	}
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// NewDefaultConfig is the configuration before any file: everything but brokers, store and pipelines.
+func NewDefaultConfig() *Config {
+	return &Config{
+		Log:       Log{Level: "info", Format: "text"},
+		Telemetry: Telemetry{Listen: "127.0.0.1:9464", TraceRatio: 0.01},
+		Kafka: Kafka{
+			ClientID: "vecmill", SessionTimeout: seconds(45), RebalanceTimeout: seconds(60), DrainTimeout: seconds(30),
+			FetchMaxBytes: 1 << 20, FetchMaxWait: Duration(500 * time.Millisecond),
+		},
+		S3:    S3{Region: "us-east-1"},
+		Fetch: Fetch{Buckets: []string{"*"}, MaxObjectBytes: 256 << 20, Timeout: seconds(30), Attempts: 6},
+	}
+}
+
+// NewDefaultPipeline is a pipeline before its own settings.
+func NewDefaultPipeline() Pipeline {
+	p := Pipeline{}
+	p.fill()
+	return p
+}
+
+func seconds(n int) Duration { return Duration(time.Duration(n) * time.Second) }
+
+// fill puts defaults where the file is silent. A zero means silent, which is why no setting has a meaningful zero but those that
+// are filled before decoding.
+func (p *Pipeline) fill() {
+	set(&p.Group, "vecmill-"+p.Name)
+	set(&p.StartAt, "first")
+	if p.Model.Name == "" && p.Model.Path != "" {
+		p.Model.Name = filepath.Base(p.Model.Path)
+	}
+	set(&p.Model.Sessions, 1)
+	set(&p.Audio.MaxSeconds, 30)
+	set(&p.Audio.Long, "fail")
+	set(&p.Audio.WindowSeconds, 20)
+	set(&p.Text.Long, "fail")
+	set(&p.Text.InvalidUTF8, "fail")
+	setTrue(&p.Text.SpecialTokens)
+	set(&p.Image.MaxPixels, 64<<20)
+	set(&p.MemoryBudget, 1<<30)
+	set(&p.MaxInFlight, 2048)
+	set(&p.Fetchers, 16)
+	set(&p.ItemDeadline, seconds(60))
+	set(&p.CommitInterval, seconds(5))
+	if p.Breaker == (Breaker{}) {
+		p.Breaker = Breaker{Window: 200, MaxFailures: 150}
+	}
+	for i := range p.Heads {
+		p.Heads[i].fill()
+	}
+	for i := range p.Outputs {
+		if o := p.Outputs[i].Parquet; o != nil {
+			set(&o.RollBytes, 128<<20)
+			set(&o.RollRows, 1_000_000)
+			set(&o.RollAge, seconds(60))
+			set(&o.Compression, "zstd")
+			set(&o.MaxBuffered, 512<<20)
+		}
+	}
+}
+
+func (h *Head) fill() {
+	set(&h.Name, h.Task)
+	set(&h.Pooling, "mean")
+	set(&h.TopK, 5)
+	setTrue(&h.Normalize)
+}
+
+func setTrue(field **bool) {
+	if *field == nil {
+		yes := true
+		*field = &yes
+	}
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (c *Config) readSecrets() (err error) {
+	if c.Kafka.SASL.Password, err = readSecret(c.Kafka.SASL.Password, c.Kafka.SASL.PasswordFile); err != nil {
+		return fmt.Errorf("kafka.sasl.password_file: %w", err)
+	}
+	if c.S3.SecretKey, err = readSecret(c.S3.SecretKey, c.S3.SecretKeyFile); err != nil {
+		return fmt.Errorf("s3.secret_key_file: %w", err)
+	}
+	return nil
+}

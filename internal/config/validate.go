@@ -1,0 +1,231 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"vecmill/schemas"
+)
+
+// faults collects what is wrong, each with its path.
+type faults []string
+
+func (f *faults) add(path, format string, args ...any) {
+	*f = append(*f, path+": "+fmt.Sprintf(format, args...))
+}
+
+func (f *faults) oneOf(path, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		f.add(path, "%q is not one of %s", value, strings.Join(allowed, ", "))
+	}
+}
+
+// InvalidError lists every fault of a configuration.
+type InvalidError struct {
+	Faults []string // "path: what is wrong"
+}
+
+// Error is one fault a line.
+func (e *InvalidError) Error() string {
+	return "the configuration is not valid:\n  " + strings.Join(e.Faults, "\n  ")
+}
+
+// Validate lists every fault with its path in an InvalidError, or returns nil.
+func (c *Config) Validate() error {
+	var f faults
+	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	f.oneOf("log.format", c.Log.Format, "text", "json")
+	if c.Telemetry.TraceRatio < 0 || c.Telemetry.TraceRatio > 1 {
+		f.add("telemetry.trace_ratio", "%v is not between 0 and 1", c.Telemetry.TraceRatio)
+	}
+	c.Kafka.validate(&f)
+	c.S3.validate(&f)
+	c.Fetch.validate(&f)
+	if len(c.Pipelines) == 0 {
+		f.add("pipelines", "there is none; a worker needs at least one")
+	}
+	names := map[string]bool{}
+	for i := range c.Pipelines {
+		p := &c.Pipelines[i]
+		path := fmt.Sprintf("pipelines[%d]", i)
+		if p.Name != "" {
+			path = "pipelines[" + p.Name + "]"
+		}
+		if names[p.Name] {
+			f.add(path+".name", "used twice")
+		}
+		names[p.Name] = true
+		p.validate(&f, path, c)
+	}
+	if len(f) > 0 {
+		return &InvalidError{f}
+	}
+	return nil
+}
+
+// ValidateSource lists what a worker needs beyond Validate: brokers, and topics for every pipeline. A backfill reads no topic.
+func (c *Config) ValidateSource() error {
+	var f faults
+	if len(c.Kafka.Brokers) == 0 {
+		f.add("kafka.brokers", "missing; want host:port of at least one broker")
+	}
+	for i := range c.Pipelines {
+		if len(c.Pipelines[i].Topics) == 0 {
+			f.add("pipelines["+c.Pipelines[i].Name+"].topics", "missing; want at least one")
+		}
+	}
+	if len(f) > 0 {
+		return &InvalidError{f}
+	}
+	return nil
+}
+
+func (k *Kafka) validate(f *faults) {
+	for i, b := range k.Brokers {
+		if _, _, err := net.SplitHostPort(b); err != nil {
+			f.add(fmt.Sprintf("kafka.brokers[%d]", i), "%q is not host:port", b)
+		}
+	}
+	if k.DrainTimeout >= k.SessionTimeout {
+		f.add("kafka.drain_timeout", "%s must be below session_timeout (%s), or the broker gives the partitions away while they are drained", k.DrainTimeout, k.SessionTimeout)
+	}
+	if k.DrainTimeout <= 0 || k.FetchMaxBytes <= 0 || k.FetchMaxWait <= 0 || k.RebalanceTimeout <= 0 {
+		f.add("kafka", "drain_timeout, rebalance_timeout, fetch_max_bytes and fetch_max_wait must be positive")
+	}
+	f.oneOf("kafka.sasl.mechanism", k.SASL.Mechanism, "", "plain", "scram-sha-256", "scram-sha-512")
+	if k.SASL.Mechanism != "" && (k.SASL.Username == "" || k.SASL.Password == "") {
+		f.add("kafka.sasl", "mechanism %s needs username and password", k.SASL.Mechanism)
+	}
+	if (k.TLS.CertFile == "") != (k.TLS.KeyFile == "") {
+		f.add("kafka.tls", "cert_file and key_file go together")
+	}
+}
+
+func (s *S3) validate(f *faults) {
+	if s.Endpoint != "" {
+		u, err := url.Parse(s.Endpoint)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
+			f.add("s3.endpoint", "%q is not http://host:port or https://host", s.Endpoint)
+		}
+	}
+	if (s.AccessKey == "") != (s.SecretKey == "") {
+		f.add("s3", "access_key and secret_key go together")
+	}
+}
+
+func (x *Fetch) validate(f *faults) {
+	if x.MaxObjectBytes <= 0 || x.Timeout <= 0 || x.Attempts < 1 {
+		f.add("fetch", "max_object_bytes, timeout and attempts must be positive")
+	}
+	for i, r := range x.FileRoots {
+		if !filepath.IsAbs(r) {
+			f.add(fmt.Sprintf("fetch.file_roots[%d]", i), "%q is not an absolute path", r)
+		}
+	}
+}
+
+// A name is part of object keys and metric labels.
+var nameRE = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$`)
+
+func (p *Pipeline) validate(f *faults, path string, c *Config) {
+	if !nameRE.MatchString(p.Name) {
+		f.add(path+".name", "%q is not 1 to 63 letters, digits, dots, dashes and underscores", p.Name)
+	}
+	if p.Model.Path == "" {
+		f.add(path+".model.path", "missing")
+	} else if _, err := os.Stat(p.Model.Path); err != nil {
+		f.add(path+".model.path", "%s does not exist", p.Model.Path)
+	}
+	f.oneOf(path+".start_at", p.StartAt, "first", "last")
+	f.oneOf(path+".audio.long", p.Audio.Long, "fail", "truncate", "window")
+	f.oneOf(path+".text.long", p.Text.Long, "fail", "truncate", "window")
+	f.oneOf(path+".text.invalid_utf8", p.Text.InvalidUTF8, "fail", "replace")
+	if p.Audio.WindowSeconds > p.Audio.MaxSeconds {
+		f.add(path+".audio.window_seconds", "%v is above max_seconds (%v)", p.Audio.WindowSeconds, p.Audio.MaxSeconds)
+	}
+	if p.MemoryBudget < c.Fetch.MaxObjectBytes {
+		f.add(path+".memory_budget", "%s is less than one object of fetch.max_object_bytes (%s)", p.MemoryBudget, c.Fetch.MaxObjectBytes)
+	}
+	for _, n := range []struct {
+		name string
+		v    int
+	}{{"max_in_flight", p.MaxInFlight}, {"fetchers", p.Fetchers}, {"model.sessions", p.Model.Sessions}} {
+		if n.v < 1 {
+			f.add(path+"."+n.name, "%d is not at least 1", n.v)
+		}
+	}
+	if p.Breaker.MaxFailures > p.Breaker.Window {
+		f.add(path+".breaker.max_failures", "%d is more than the window (%d)", p.Breaker.MaxFailures, p.Breaker.Window)
+	}
+	p.validateHeads(f, path)
+	p.validateOutputs(f, path)
+}
+
+func (p *Pipeline) validateHeads(f *faults, path string) {
+	if len(p.Heads) == 0 {
+		f.add(path+".heads", "there is none; a pipeline needs at least one")
+	}
+	seen := map[string]bool{}
+	for i, h := range p.Heads {
+		at := fmt.Sprintf("%s.heads[%d]", path, i)
+		var tasks []string
+		for _, t := range schemas.Tasks() {
+			tasks = append(tasks, string(t))
+		}
+		f.oneOf(at+".task", h.Task, tasks...)
+		f.oneOf(at+".pooling", h.Pooling, "mean", "cls", "max")
+		if seen[h.Name] {
+			f.add(at+".name", "%q is used twice", h.Name)
+		}
+		seen[h.Name] = true
+	}
+}
+
+func (p *Pipeline) validateOutputs(f *faults, path string) {
+	if len(p.Outputs) == 0 {
+		f.add(path+".outputs", "there is none; a pipeline needs at least one")
+	}
+	required := false
+	for i, o := range p.Outputs {
+		at := fmt.Sprintf("%s.outputs[%d]", path, i)
+		required = required || !o.BestEffort
+		if o.Parquet == nil {
+			f.add(at, "names no kind of output; this build has parquet")
+			continue
+		}
+		validateURL(f, at+".parquet.url", o.Parquet.URL)
+		f.oneOf(at+".parquet.compression", o.Parquet.Compression, "zstd", "snappy", "none")
+		if o.Parquet.MaxBuffered < o.Parquet.RollBytes {
+			f.add(at+".parquet.max_buffered", "%s is less than roll_bytes (%s): no file could ever fill up", o.Parquet.MaxBuffered, o.Parquet.RollBytes)
+		}
+	}
+	if len(p.Outputs) > 0 && !required {
+		f.add(path+".outputs", "all are best_effort; commits need at least one that is required")
+	}
+	if p.DeadLetters.Topic != "" && p.DeadLetters.URL != "" {
+		f.add(path+".dead_letters", "give topic or url, not both")
+	}
+	if p.DeadLetters.URL != "" {
+		validateURL(f, path+".dead_letters.url", p.DeadLetters.URL)
+	}
+}
+
+func validateURL(f *faults, path, s string) {
+	u, err := url.Parse(s)
+	switch {
+	case s == "":
+		f.add(path, "missing; want s3://bucket/prefix or file:///directory")
+	case err != nil || u.Scheme != "s3" && u.Scheme != "file":
+		f.add(path, "%q is not s3://bucket/prefix or file:///directory", s)
+	case u.Scheme == "s3" && u.Host == "":
+		f.add(path, "%q names no bucket", s)
+	case u.Scheme == "file" && (u.Host != "" || !filepath.IsAbs(u.Path)):
+		f.add(path, "%q is not file:///absolute/directory", s)
+	}
+}
