@@ -1,0 +1,7 @@
+// Package telemetry turns the totals that the rooms keep into OpenTelemetry metrics, carries traces to a collector, and
+// serves /metrics, /livez and /readyz.
+//
+// The hot path knows nothing of it: pipelines and engines count with atomics, and instruments read those counters when
+// somebody collects. Metric names are vecmill_<noun>_<unit>[_total]; labels are the pipeline and enumerations, so their
+// number is bounded.
+package telemetry

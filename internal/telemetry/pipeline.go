@@ -1,0 +1,117 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"vecmill/embed"
+	"vecmill/schemas"
+	"vecmill/stream"
+)
+
+// Reading is what a pipeline and its engine say of themselves at one moment.
+type Reading struct {
+	Stream stream.Stats
+	Embed  embed.Stats
+}
+
+// Metric is one instrument: its name, unit and meaning, and how it is read. docs list them from here.
+type Metric struct {
+	Name, Unit, Doc string
+	Gauge           bool
+	read            func(r *Reading) []point
+}
+
+type point struct {
+	value float64
+	label attribute.KeyValue // invalid: none
+}
+
+func one(v float64) []point { return []point{{value: v}} }
+
+func count(f func(r *Reading) int64) func(*Reading) []point {
+	return func(r *Reading) []point { return one(float64(f(r))) }
+}
+
+func busy(f func(r *Reading) time.Duration) func(*Reading) []point {
+	return func(r *Reading) []point { return one(f(r).Seconds()) }
+}
+
+// Metrics lists every instrument of a pipeline.
+func Metrics() []Metric {
+	return []Metric{
+		{"vecmill_records", "{record}", "records read from the source", false, count(func(r *Reading) int64 { return r.Stream.Records })},
+		{"vecmill_records_computed", "{record}", "records that gave rows", false, count(func(r *Reading) int64 { return r.Stream.Computed })},
+		{"vecmill_records_skipped", "{record}", "records that are for another pipeline, and tombstones", false, count(func(r *Reading) int64 { return r.Stream.Skipped })},
+		{"vecmill_records_lost", "{record}", "offsets that the log's retention removed before they were read", false, count(func(r *Reading) int64 { return r.Stream.Lost })},
+		{"vecmill_dead_letters", "{record}", "records that became dead letters, by reason", false, deadLetters},
+		{"vecmill_rows", "{row}", "rows computed", false, count(func(r *Reading) int64 { return r.Stream.Rows })},
+		{"vecmill_fetched_bytes", "By", "bytes of objects fetched", false, count(func(r *Reading) int64 { return r.Stream.FetchedBytes })},
+		{"vecmill_commits", "{commit}", "successful commits of offsets", false, count(func(r *Reading) int64 { return r.Stream.Commits })},
+		{"vecmill_assignments", "{assignment}", "assignments of partitions", false, count(func(r *Reading) int64 { return r.Stream.Assignments })},
+		{"vecmill_assignment_losses", "{assignment}", "assignments that were lost without a drain", false, count(func(r *Reading) int64 { return r.Stream.Losses })},
+		{"vecmill_records_in_flight", "{record}", "records between being read and being the sink's", true, count(func(r *Reading) int64 { return int64(r.Stream.InFlight) })},
+		{"vecmill_memory_held_bytes", "By", "bytes reserved in the memory budget", true, count(func(r *Reading) int64 { return r.Stream.Held })},
+		{"vecmill_memory_budget_bytes", "By", "the memory budget", true, count(func(r *Reading) int64 { return r.Stream.Budget })},
+		{"vecmill_fetch_busy_seconds", "s", "time that fetchers were busy, waiting for memory excluded", false, busy(func(r *Reading) time.Duration { return r.Stream.Fetch - r.Stream.ReserveWait })},
+		{"vecmill_fetch_wait_seconds", "s", "time that fetchers waited for memory", false, busy(func(r *Reading) time.Duration { return r.Stream.ReserveWait })},
+		{"vecmill_preprocess_busy_seconds", "s", "time that preprocess workers were busy", false, busy(func(r *Reading) time.Duration { return r.Embed.Preprocess })},
+		{"vecmill_infer_busy_seconds", "s", "time that sessions were busy", false, busy(func(r *Reading) time.Duration { return r.Embed.Infer })},
+		{"vecmill_heads_busy_seconds", "s", "time that heads were busy", false, busy(func(r *Reading) time.Duration { return r.Embed.HeadsOn })},
+		{"vecmill_samples", "{sample}", "samples made of objects", false, count(func(r *Reading) int64 { return r.Embed.Samples })},
+		{"vecmill_samples_waiting", "{sample}", "samples that wait for a batch", true, count(func(r *Reading) int64 { return int64(r.Embed.Waiting) })},
+		{"vecmill_batches", "{batch}", "batches run", false, count(func(r *Reading) int64 { return r.Embed.Batches })},
+		{"vecmill_batch_cost", "{step}", "useful steps in batches (frames, tokens, patches)", false, count(func(r *Reading) int64 { return r.Embed.Cost })},
+		{"vecmill_batch_padded_cost", "{step}", "steps computed, padding included", false, count(func(r *Reading) int64 { return r.Embed.Padded })},
+		{"vecmill_batch_bisections", "{batch}", "failing batches that were taken apart", false, count(func(r *Reading) int64 { return r.Embed.Bisections })},
+	}
+}
+
+func deadLetters(r *Reading) []point {
+	var ps []point
+	for _, reason := range schemas.Reasons() {
+		ps = append(ps, point{float64(r.Stream.Dead[reason]), attribute.String("reason", string(reason))})
+	}
+	return ps
+}
+
+// Observe registers the instruments of one pipeline; read is called at every collection.
+func Observe(m metric.Meter, pipeline string, read func() Reading) error {
+	name := attribute.String("pipeline", pipeline)
+	all := Metrics()
+	instruments := make([]metric.Float64Observable, len(all))
+	observables := make([]metric.Observable, len(all))
+	for i, x := range all {
+		var err error
+		if x.Gauge {
+			instruments[i], err = m.Float64ObservableGauge(x.Name, metric.WithUnit(x.Unit), metric.WithDescription(x.Doc))
+		} else {
+			instruments[i], err = m.Float64ObservableCounter(x.Name, metric.WithUnit(x.Unit), metric.WithDescription(x.Doc))
+		}
+		if err != nil {
+			return fmt.Errorf("metric %s: %w", x.Name, err)
+		}
+		observables[i] = instruments[i]
+	}
+	_, err := m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		r := read()
+		for i := range all {
+			for _, p := range all[i].read(&r) {
+				labels := []attribute.KeyValue{name}
+				if p.label.Valid() {
+					labels = append(labels, p.label)
+				}
+				o.ObserveFloat64(instruments[i], p.value, metric.WithAttributes(labels...))
+			}
+		}
+		return nil
+	}, observables...)
+	if err != nil {
+		return fmt.Errorf("registering the metrics of pipeline %s: %w", pipeline, err)
+	}
+	return nil
+}
