@@ -37,7 +37,11 @@ func (p *Pipeline) Assigned(ctx context.Context, c Committer, parts map[Partitio
 	if err != nil {
 		return nil, err
 	}
-	ep := p.newEpoch(ctx, c, start)
+	committed := make(map[Partition]int64, len(parts))
+	for part, b := range parts {
+		committed[part] = b.Committed
+	}
+	ep := p.newEpoch(ctx, c, NewTracker(p.cfg.Name, start, committed))
 	for part, b := range parts {
 		if next := start[part]; next < b.First {
 			p.cfg.Log.Error("records were removed by the log's retention before they were read; they are lost",
@@ -56,9 +60,9 @@ func (p *Pipeline) Assigned(ctx context.Context, c Committer, parts map[Partitio
 	return start, nil
 }
 
-func (p *Pipeline) newEpoch(ctx context.Context, c Committer, start map[Partition]int64) *epoch {
+func (p *Pipeline) newEpoch(ctx context.Context, c Committer, t *Tracker) *epoch {
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
-	ep := &epoch{p: p, ctx: ctx, end: end, tracker: NewTracker(p.cfg.Name, start), committer: c}
+	ep := &epoch{p: p, ctx: ctx, end: end, tracker: t, committer: c}
 	loop, stop := context.WithCancel(ctx)
 	ep.commits.stop, ep.commits.done = stop, make(chan struct{})
 	go func() {

@@ -66,12 +66,14 @@ type Release struct {
 	seq     int64
 }
 
-// NewTracker begins the account of an assignment: where each of its partitions is read from.
-func NewTracker(pipeline string, start map[Partition]int64) *Tracker {
+// NewTracker begins the account of an assignment: where each of its partitions is read from, and what the group has committed. Where
+// the start is not what is committed, it is a commit point at once: output may be ahead of the last commit, and a start at
+// the end of a log must not move when the worker restarts.
+func NewTracker(pipeline string, start, committed map[Partition]int64) *Tracker {
 	t := &Tracker{pipeline: pipeline}
 	t.mu.lanes = make(map[Partition]*lane, len(start))
 	for p, next := range start {
-		t.mu.lanes[p] = &lane{part: p, next: next, durable: next, committed: next, ready: make(chan struct{}, 1)}
+		t.mu.lanes[p] = &lane{part: p, next: next, durable: next, committed: committed[p], ready: make(chan struct{}, 1)}
 	}
 	return t
 }

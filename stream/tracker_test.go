@@ -30,7 +30,12 @@ func TestTrackerScript(t *testing.T) {
 		}
 		switch d.Cmd {
 		case "assign":
-			tr = NewTracker("p", map[Partition]int64{part: number(0)})
+			start := map[Partition]int64{part: number(0)}
+			committed := start
+			if len(d.CmdArgs) > 1 {
+				committed = map[Partition]int64{part: number(1)}
+			}
+			tr = NewTracker("p", start, committed)
 			tickets, releases, freed = map[int64]*Ticket{}, nil, nil
 			return "ok"
 		case "track":
@@ -101,7 +106,7 @@ func TestTrackerProperties(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		part := Partition{Topic: "t", ID: 1}
 		start := int64(r.IntN(50))
-		tr := NewTracker("p", map[Partition]int64{part: start})
+		tr := NewTracker("p", map[Partition]int64{part: start}, map[Partition]int64{part: start})
 		want := map[int64]Outcome{}
 		var open []*Ticket
 		var pending []*Release
@@ -201,7 +206,7 @@ func checkFates(t *testing.T, seed uint64, r *Release, want map[int64]Outcome) {
 
 func TestSettlingTwicePanics(t *testing.T) {
 	part := Partition{Topic: "t"}
-	tr := NewTracker("p", map[Partition]int64{part: 0})
+	tr := NewTracker("p", map[Partition]int64{part: 0}, nil)
 	k, err := tr.Track(Position{part, 0}, func() {})
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ type Log struct {
 		parts     map[int][]stream.Record
 		committed map[int]int64
 		gen       int
+		moving    bool // a rebalance is under way: nobody may begin to serve an older assignment
 		members   map[string]*Member
 		fault     error // a partition's commit moved back: I2 is broken
 	}
@@ -127,9 +128,17 @@ func (l *Log) Leave(name string) {
 	l.mu.Unlock()
 }
 
+// Member finds a member by name, nil if it is not in the group.
+func (l *Log) Member(name string) *Member {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.members[name]
+}
+
 // Rebalance revokes everybody, waits until they have drained, and hands the partitions out anew, round robin.
 func (l *Log) Rebalance() {
 	l.mu.Lock()
+	l.mu.moving = true
 	names := slices.Sorted(maps.Keys(l.mu.members))
 	members := make([]*Member, len(names))
 	for i, n := range names {
@@ -140,6 +149,7 @@ func (l *Log) Rebalance() {
 		m.revoke(false)
 	}
 	l.mu.Lock()
+	l.mu.moving = false
 	l.mu.gen++ // from here on, commits of older generations are refused
 	gen, parts := l.mu.gen, slices.Sorted(maps.Keys(l.mu.parts))
 	l.mu.Unlock()
@@ -148,8 +158,19 @@ func (l *Log) Rebalance() {
 		for k := i; k < len(parts); k += len(members) {
 			a.parts = append(a.parts, parts[k])
 		}
+		select {
+		case <-m.assign: // never begun
+		default:
+		}
 		m.assign <- a
 	}
+}
+
+// current says whether a generation may still be served.
+func (l *Log) current(gen int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return gen == l.mu.gen && !l.mu.moving
 }
 
 // Lose tells a member that was taken out of the group that it has lost its partitions: what a zombie learns when it wakes.
@@ -189,6 +210,9 @@ func (m *Member) serve(ctx context.Context, a stream.Assignments, as assignment)
 	m.mu.end, m.mu.over = end, over
 	m.mu.Unlock()
 	defer close(over)
+	if !m.log.current(as.gen) {
+		return nil
+	}
 	bounds := map[stream.Partition]stream.Bounds{}
 	for _, p := range as.parts {
 		bounds[m.part(p)] = stream.Bounds{Committed: m.log.Committed(p), End: m.log.End(p)}

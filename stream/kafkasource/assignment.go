@@ -1,0 +1,164 @@
+package kafkasource
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"vecmill/internal/retry"
+	"vecmill/stream"
+)
+
+// assignment is one generation's life.
+type assignment struct {
+	b   *broker
+	gen *kafka.Generation
+	a   stream.Assignments
+	m   *membership
+	c   *committer
+}
+
+func newAssignment(b *broker, gen *kafka.Generation, a stream.Assignments) *assignment {
+	m := newMembership(b, gen)
+	return &assignment{b: b, gen: gen, a: a, m: m, c: &committer{m: m, parts: map[stream.Partition]bool{}}}
+}
+
+// live delivers until ctx ends (final), a fault occurs (final, with the error), or the generation is over, and then ends the assignment.
+func (s *assignment) live(ctx, over context.Context) (final bool, err error) {
+	var wg sync.WaitGroup
+	beats, stopBeats := context.WithCancel(context.WithoutCancel(ctx))
+	work, stopWork := context.WithCancel(ctx)
+	defer func() {
+		stopWork()
+		stopBeats()
+		wg.Wait()
+	}()
+	wg.Go(func() { s.m.beat(beats) })
+	wg.Go(func() {
+		defer stopWork()
+		select {
+		case <-over.Done():
+		case <-s.m.rebalance:
+		case <-s.m.lost:
+		case <-work.Done():
+		}
+	})
+	committed := s.committed()
+	if len(committed) == 0 {
+		s.b.log.Info("no partitions for this member", "generation", s.gen.ID)
+		<-work.Done()
+		return ctx.Err() != nil, nil
+	}
+	start, err := s.begin(work, committed)
+	if err == nil {
+		err = s.consume(work, start)
+		s.finish(ctx, beats)
+	}
+	if start == nil && work.Err() != nil {
+		err = nil // the assignment ended while it began
+	}
+	if err != nil {
+		return true, fmt.Errorf("kafka source: generation %d: %w", s.gen.ID, err)
+	}
+	return ctx.Err() != nil, nil
+}
+
+// committed is the group's offset of each assigned partition, -1 where there is none.
+func (s *assignment) committed() map[stream.Partition]int64 {
+	parts := map[stream.Partition]int64{}
+	for topic, assigned := range s.gen.Assignments {
+		for _, p := range assigned {
+			part := stream.Partition{Topic: topic, ID: p.ID}
+			parts[part] = max(p.Offset, -1)
+			s.c.parts[part] = true
+		}
+	}
+	return parts
+}
+
+// begin looks the bounds up and starts the assignment.
+func (s *assignment) begin(ctx context.Context, committed map[stream.Partition]int64) (map[stream.Partition]int64, error) {
+	var bounds map[stream.Partition]stream.Bounds
+	for tries := 1; ; tries++ {
+		var err error
+		if bounds, err = s.b.bounds(ctx, committed); err == nil {
+			break
+		}
+		if fault := groupFault(err); fault != nil {
+			return nil, fault
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		s.b.log.Warn("looking up the bounds of the assigned partitions failed; trying again", "tries", tries, "err", err)
+		retry.Sleep(ctx, s.b.cfg.Retry.Wait(tries))
+	}
+	start, err := s.a.Assigned(ctx, s.c, bounds)
+	if err != nil {
+		return nil, fmt.Errorf("beginning the assignment: %w", err)
+	}
+	for p := range bounds {
+		if _, ok := start[p]; !ok {
+			s.a.Lost()
+			return nil, fmt.Errorf("beginning the assignment: no place to start %s", p)
+		}
+	}
+	return start, nil
+}
+
+// consume fetches all partitions until ctx ends or one of them fails.
+func (s *assignment) consume(ctx context.Context, start map[stream.Partition]int64) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	failed := make(chan error, len(start)) // one slot per goroutine: a send never blocks
+	for p, next := range start {
+		wg.Go(func() {
+			f := &fetcher{b: s.b, a: s.a, part: p, next: next}
+			if err := f.loop(ctx); err != nil && ctx.Err() == nil {
+				failed <- fmt.Errorf("reading %s: %w", p, err)
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// finish ends the assignment: Lost if the broker has given it to others, Revoked otherwise. Heartbeats go on meanwhile.
+func (s *assignment) finish(ctx, beats context.Context) {
+	defer s.c.ended.Store(true)
+	if !s.m.isLost() && ctx.Err() == nil {
+		s.m.check(beats) // the generation's end does not say why; one heartbeat does
+	}
+	if s.m.isLost() {
+		s.a.Lost()
+		return
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.b.cfg.DrainTimeout)
+	defer cancel()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-s.m.lost:
+			cancel() // nothing to drain for any more
+		case <-stop:
+		}
+	})
+	began := time.Now()
+	s.a.Revoked(drain)
+	close(stop)
+	wg.Wait()
+	if drain.Err() != nil && !s.m.isLost() {
+		s.b.log.Warn("draining did not end in time; its records are read again", "timeout", s.b.cfg.DrainTimeout, "took", time.Since(began))
+	}
+}

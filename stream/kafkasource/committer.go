@@ -1,0 +1,77 @@
+package kafkasource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"vecmill/internal/retry"
+	"vecmill/stream"
+)
+
+// errEnded is a commit's error after its assignment has ended.
+var errEnded = errors.New("kafka source: the assignment has ended")
+
+// committer commits for one generation; the broker refuses it once another generation has begun.
+//
+// It sends the request itself rather than through Generation.CommitOffsets: that one takes no context, and has only the
+// one connection, whose failure may be why the assignment ends.
+type committer struct {
+	m     *membership
+	parts map[stream.Partition]bool
+	ended atomic.Bool
+}
+
+// commitTimeout bounds one try.
+const commitTimeout = 10 * time.Second
+
+// Commit implements stream.Committer.
+func (c *committer) Commit(ctx context.Context, next map[stream.Partition]int64) error {
+	topics := map[string][]kafka.OffsetCommit{}
+	for p, offset := range next {
+		if !c.parts[p] {
+			return fmt.Errorf("kafka source: committing %s, which is not assigned", p)
+		}
+		topics[p.Topic] = append(topics[p.Topic], kafka.OffsetCommit{Partition: p.ID, Offset: offset})
+	}
+	if len(topics) == 0 {
+		return nil
+	}
+	final := func(err error) bool {
+		return evicted(err) || errors.Is(err, errEnded) || errors.Is(err, kafka.RebalanceInProgress) || groupFault(err) != nil
+	}
+	_, err := retry.Do(ctx, c.m.b.cfg.Retry, final, func(ctx context.Context) error { return c.try(ctx, topics) })
+	if evicted(err) {
+		c.m.lose(fmt.Errorf("committing: %w", err))
+	}
+	if err != nil {
+		return fmt.Errorf("kafka source: generation %d: %w", c.m.gen.ID, err)
+	}
+	return nil
+}
+
+func (c *committer) try(ctx context.Context, topics map[string][]kafka.OffsetCommit) error {
+	if c.ended.Load() || c.m.isLost() { // I3
+		return errEnded
+	}
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	res, err := c.m.b.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
+		GroupID: c.m.gen.GroupID, GenerationID: int(c.m.gen.ID), MemberID: c.m.gen.MemberID, Topics: topics,
+	})
+	if err != nil {
+		return err
+	}
+	for topic, parts := range res.Topics {
+		for _, p := range parts {
+			if p.Error != nil {
+				return fmt.Errorf("%s/%d: %w", topic, p.Partition, p.Error)
+			}
+		}
+	}
+	return nil
+}

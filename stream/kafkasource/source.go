@@ -1,0 +1,203 @@
+package kafkasource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"vecmill/internal/retry"
+	"vecmill/stream"
+)
+
+// Source reads topics as a member of a consumer group. It implements stream.Source.
+type Source struct {
+	cfg Config
+}
+
+// New checks the settings. Nothing is opened before Run.
+func New(cfg Config) (*Source, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("kafka source: %w", err)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	return &Source{cfg: cfg}, nil
+}
+
+// broker is what one Run uses to speak to the cluster.
+type broker struct {
+	cfg    *Config
+	client *kafka.Client
+	log    *slog.Logger
+}
+
+// leaveTimeout bounds how long Run waits for the broker when it leaves the group.
+const leaveTimeout = 5 * time.Second
+
+// Run implements stream.Source. It is called once.
+func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
+	open := newConns(s.cfg.Dial)
+	defer open.closeAll()
+	transport := &kafka.Transport{
+		Dial: open.dial, DialTimeout: 10 * time.Second, MetadataTopics: s.cfg.Topics,
+		ClientID: s.cfg.ClientID, TLS: s.cfg.TLS, SASL: s.cfg.SASL,
+	}
+	defer transport.CloseIdleConnections()
+	b := &broker{
+		cfg: &s.cfg, log: s.cfg.Log.With("group", s.cfg.Group),
+		client: &kafka.Client{Addr: kafka.TCP(s.cfg.Brokers...), Transport: transport},
+	}
+	if err := b.preflight(ctx, transport.CloseIdleConnections); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("kafka source: %w", err)
+	}
+	group, err := kafka.NewConsumerGroup(s.groupConfig(open.dial))
+	if err != nil {
+		return fmt.Errorf("kafka source: %w", err)
+	}
+	return s.generations(ctx, b, group, a, open)
+}
+
+func (s *Source) groupConfig(dial dialFunc) kafka.ConsumerGroupConfig {
+	return kafka.ConsumerGroupConfig{
+		ID:      s.cfg.Group,
+		Brokers: s.cfg.Brokers,
+		Topics:  s.cfg.Topics,
+		Dialer: &kafka.Dialer{
+			ClientID: s.cfg.ClientID, DialFunc: dial, Timeout: 10 * time.Second, TLS: s.cfg.TLS, SASLMechanism: s.cfg.SASL,
+		},
+		// Round robin first: range gives the first members of a group every surplus partition of every topic.
+		GroupBalancers:         []kafka.GroupBalancer{kafka.RoundRobinGroupBalancer{}, kafka.RangeGroupBalancer{}},
+		HeartbeatInterval:      s.cfg.HeartbeatInterval,
+		SessionTimeout:         s.cfg.SessionTimeout,
+		RebalanceTimeout:       s.cfg.RebalanceTimeout,
+		WatchPartitionChanges:  true,
+		PartitionWatchInterval: s.cfg.WatchInterval,
+		JoinGroupBackoff:       min(5*time.Second, s.cfg.SessionTimeout/10+time.Millisecond),
+		StartOffset:            kafka.FirstOffset, // only a mark for "no commit" here: Assigned decides where to begin
+		ErrorLogger: kafka.LoggerFunc(func(msg string, args ...any) {
+			s.cfg.Log.Debug("consumer group", "message", fmt.Sprintf(msg, args...))
+		}),
+	}
+}
+
+// generations lives through one generation after the other until ctx ends or one fails, and leaves the group.
+func (s *Source) generations(ctx context.Context, b *broker, group *kafka.ConsumerGroup, a stream.Assignments, open *conns) error {
+	for {
+		gen, err := group.Next(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				leave(group, open)
+				return nil
+			}
+			if fault := groupFault(err); fault != nil {
+				leave(group, open)
+				return fmt.Errorf("kafka source: joining group %q: %w", s.cfg.Group, fault)
+			}
+			b.log.Warn("joining the group failed; trying again", "err", err)
+			continue
+		}
+		last, settled := make(chan error, 1), make(chan struct{})
+		gen.Start(func(over context.Context) {
+			defer close(settled)
+			final, err := newAssignment(b, gen, a).live(ctx, over)
+			if final {
+				last <- err
+				<-over.Done() // leave ends the generation; returning before would make kafka-go rejoin first
+			}
+		})
+		var final bool
+		select {
+		case err, final = <-last, true:
+		case <-settled: // and perhaps final too, if the generation had ended already
+			select {
+			case err, final = <-last, true:
+			default:
+			}
+		}
+		if final {
+			leave(group, open)
+			<-settled
+			return err
+		}
+	}
+}
+
+// leave leaves the group in an orderly way, and cuts the connections if the broker does not answer in time.
+func leave(group *kafka.ConsumerGroup, open *conns) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = group.Close() // it has no error to give
+	}()
+	t := time.NewTimer(leaveTimeout)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+		open.closeAll()
+		<-done
+	}
+}
+
+// preflight asks for the topics until they are there. reset drops cached metadata, so that each try asks the brokers again.
+func (b *broker) preflight(ctx context.Context, reset func()) error {
+	policy := b.cfg.Retry
+	policy.Attempts = b.cfg.StartAttempts
+	tries, err := retry.Do(ctx, policy, func(err error) bool { return groupFault(err) != nil }, func(ctx context.Context) error {
+		err := b.findTopics(ctx)
+		if err != nil {
+			b.log.Debug("kafka is not ready", "err", err)
+			reset()
+		}
+		return err
+	})
+	var missing *missingTopicError
+	switch {
+	case err == nil || errors.As(err, &missing):
+		return err
+	case groupFault(err) != nil:
+		return groupFault(err)
+	}
+	return fmt.Errorf("no answer from brokers %s after %d tries: %w; check the brokers' addresses, that this machine may reach them, and TLS and SASL settings",
+		strings.Join(b.cfg.Brokers, ","), tries, err)
+}
+
+type missingTopicError struct {
+	topic string
+	err   error
+}
+
+func (e *missingTopicError) Error() string {
+	return fmt.Sprintf("topic %q: %v; create the topic, or correct the list of topics", e.topic, e.err)
+}
+
+func (e *missingTopicError) Unwrap() error { return e.err }
+
+func (b *broker) findTopics(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	meta, err := b.client.Metadata(ctx, &kafka.MetadataRequest{Topics: b.cfg.Topics})
+	if err != nil {
+		return err
+	}
+	for _, t := range meta.Topics {
+		switch {
+		case errors.Is(t.Error, kafka.UnknownTopicOrPartition):
+			return &missingTopicError{t.Name, errors.New("does not exist")}
+		case t.Error != nil:
+			return &missingTopicError{t.Name, t.Error}
+		case len(t.Partitions) == 0:
+			return &missingTopicError{t.Name, errors.New("has no partitions")}
+		}
+	}
+	return nil
+}
