@@ -1,0 +1,128 @@
+# Vecmill. `make` lists the targets; `make demo` is the place to begin.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
+
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BUILDFLAGS := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+
+# What is fetched or built for development lives in the user's cache, as in tools/fetch-*.sh.
+export VECMILL_CACHE ?= $(if $(value XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/vecmill
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := $(VECMILL_CACHE)/golangci-lint/$(GOLANGCI_VERSION)/golangci-lint
+HELM_VERSION := v3.22.0
+HELM := $(VECMILL_CACHE)/helm/$(HELM_VERSION)/helm
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || grep -h '^[a-z-]*:.*## ' $(MAKEFILE_LIST)
+
+## ---- build and run
+
+.PHONY: ort
+ort: ## fetch the pinned ONNX Runtime library into the user cache
+	@tools/fetch-ort.sh
+
+.PHONY: build
+build: ## build bin/worker and bin/backfill
+	@mkdir -p bin
+	$(GO) build $(BUILDFLAGS) -o bin/ ./cmd/worker ./cmd/backfill
+
+.PHONY: demo
+demo: ort build ## run the whole line in one process on the bundled models and samples
+	bin/worker demo
+
+.PHONY: clean
+clean: ## remove what was built here; the user cache stays
+	rm -rf bin demo-out dist
+
+## ---- prove
+
+.PHONY: test
+test: ort ## run every test that needs no external service
+	$(GO) test -timeout 15m ./...
+
+.PHONY: check
+check: check-shell check-tidy check-nocgo vet lint check-generate ## vet, lint, format, generate-is-clean, tidy-is-clean
+
+.PHONY: vet
+vet: ## go vet, integration tests included
+	$(GO) vet -tags integration ./...
+
+.PHONY: lint
+lint: $(GOLANGCI) ## golangci-lint and gofumpt as .golangci.yml says
+	$(GOLANGCI) fmt --diff
+	$(GOLANGCI) run
+
+.PHONY: fmt
+fmt: $(GOLANGCI) ## format the Go files in place
+	$(GOLANGCI) fmt
+
+.PHONY: check-shell
+check-shell: ## every shell script parses
+	@git ls-files -co --exclude-standard '*.sh' .ci/run | xargs -n1 bash -n
+
+.PHONY: check-tidy
+check-tidy: ## go.mod and go.sum are what go mod tidy makes
+	$(GO) mod tidy -diff
+
+.PHONY: check-nocgo
+check-nocgo: ## everything builds without a C compiler
+	CGO_ENABLED=0 $(GO) build -o /dev/null ./...
+
+# The tree is compared before and after, so that uncommitted work elsewhere does not matter.
+snapshot = git ls-files -co --exclude-standard -z | sort -z | xargs -0 -r sha256sum 2>/dev/null || true
+
+.PHONY: check-generate
+check-generate: ## make generate changes nothing
+	@before=$$($(snapshot)); $(MAKE) generate; after=$$($(snapshot)); \
+	diff <(printf '%s\n' "$$before") <(printf '%s\n' "$$after") || \
+	{ echo 'generated files are stale: run make generate and commit the result' >&2; exit 1; }
+
+.PHONY: generate
+generate: ## write the generated files again
+	$(GO) generate ./...
+	$(GO) run ./cmd/worker config reference > docs/config.md.new
+	mv docs/config.md.new docs/config.md
+
+.PHONY: integration-deps
+integration-deps: ort ## fetch Apache Kafka, versitygw and the Parquet readers into the user cache
+	@tools/fetch-kafka.sh >/dev/null
+	@tools/fetch-versitygw.sh >/dev/null
+	@tools/fetch-readers.sh >/dev/null
+
+.PHONY: integration
+integration: integration-deps ## test against a real Kafka, a real S3 server and real Parquet readers
+	$(GO) test -tags integration -count=1 -p 1 -timeout 40m ./integration/...
+
+.PHONY: crash
+crash: integration-deps ## only the kill and pause tests against the real servers
+	$(GO) test -tags integration -count=1 -v -timeout 40m ./integration/crash/...
+
+.PHONY: bench
+bench: ort ## pipeline items per CPU-second over the bare session's, for each modality
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench/...
+
+## ---- make what is committed
+
+.PHONY: demo-models
+demo-models: ## train the bundled models again (see docs/demo-models.md)
+	tools/demo-models/train.sh
+
+.PHONY: helm-check
+helm-check: $(HELM) ## lint the chart and render it
+	$(HELM) lint --strict --kube-version 1.31.0 helm/vecmill -f helm/vecmill/ci/example-values.yaml
+	$(HELM) template vecmill helm/vecmill --kube-version 1.31.0 -f helm/vecmill/ci/example-values.yaml >/dev/null
+
+# golangci-lint takes about 100 s of CPU to build, once.
+$(GOLANGCI):
+	@mkdir -p $(@D)
+	GOFLAGS=-buildvcs=false GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(HELM):
+	@mkdir -p $(@D)
+	GOFLAGS=-buildvcs=false GOBIN=$(@D) $(GO) install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)

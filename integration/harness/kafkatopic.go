@@ -1,0 +1,201 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Record is what Produce writes.
+type Record struct {
+	Key, Value []byte
+	Headers    []kafka.Header
+}
+
+// CreateTopic creates a topic with one replica and returns once its partitions have leaders.
+func (k *Kafka) CreateTopic(tb testing.TB, topic string, partitions int) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	defer cancel()
+	resp, err := k.Client().CreateTopics(ctx, &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1}},
+	})
+	if err := firstError(err, func() error { return resp.Errors[topic] }); err != nil {
+		tb.Fatalf("creating topic %s: %v", topic, err)
+	}
+	for {
+		err := k.hasLeaders(ctx, topic, partitions)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			tb.Fatalf("creating topic %s: %v", topic, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// hasLeaders is nil once a produce to any partition would be accepted.
+func (k *Kafka) hasLeaders(ctx context.Context, topic string, partitions int) error {
+	offsets, err := k.offsets(ctx, topic, partitions, kafka.LastOffset)
+	if err != nil {
+		return err
+	}
+	if len(offsets) != partitions {
+		return fmt.Errorf("%d of %d partitions have a leader", len(offsets), partitions)
+	}
+	return nil
+}
+
+// Produce appends records to one partition with acks from all replicas and returns the offset of the first.
+func (k *Kafka) Produce(tb testing.TB, topic string, partition int, records ...Record) int64 {
+	tb.Helper()
+	all := make([]kafka.Record, len(records))
+	for i, r := range records {
+		all[i] = kafka.Record{Key: kafka.NewBytes(r.Key), Value: kafka.NewBytes(r.Value), Headers: r.Headers}
+	}
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	defer cancel()
+	resp, err := k.Client().Produce(ctx, &kafka.ProduceRequest{
+		Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(all...),
+	})
+	if err := firstError(err, func() error { return resp.Error }); err != nil {
+		tb.Fatalf("producing %d records to %s/%d: %v", len(records), topic, partition, err)
+	}
+	return resp.BaseOffset
+}
+
+// EndOffsets is, per partition, the offset that the next record will get.
+func (k *Kafka) EndOffsets(tb testing.TB, topic string) map[int]int64 {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	defer cancel()
+	offsets, err := k.offsets(ctx, topic, len(k.partitions(tb, ctx, topic)), kafka.LastOffset)
+	if err != nil {
+		tb.Fatalf("reading the end of %s: %v", topic, err)
+	}
+	return offsets
+}
+
+func (k *Kafka) offsets(ctx context.Context, topic string, partitions int, at int64) (map[int]int64, error) {
+	var ask []kafka.OffsetRequest
+	for p := range partitions {
+		ask = append(ask, kafka.OffsetRequest{Partition: p, Timestamp: at})
+	}
+	resp, err := k.Client().ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: ask}})
+	if err != nil {
+		return nil, err
+	}
+	offsets := map[int]int64{}
+	for _, p := range resp.Topics[topic] {
+		if p.Error != nil {
+			return nil, fmt.Errorf("partition %d: %w", p.Partition, p.Error)
+		}
+		offsets[p.Partition] = p.LastOffset
+		if at == kafka.FirstOffset {
+			offsets[p.Partition] = p.FirstOffset
+		}
+	}
+	return offsets, nil
+}
+
+func (k *Kafka) partitions(tb testing.TB, ctx context.Context, topic string) []int {
+	tb.Helper()
+	meta, err := k.Client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err == nil && len(meta.Topics) == 1 {
+		err = meta.Topics[0].Error
+	}
+	if err != nil {
+		tb.Fatalf("looking up topic %s: %v", topic, err)
+	}
+	var ids []int
+	for _, p := range meta.Topics[0].Partitions {
+		ids = append(ids, p.ID)
+	}
+	return ids
+}
+
+// Committed is, per partition for which group has committed, the next offset that it will read.
+func (k *Kafka) Committed(tb testing.TB, group, topic string) map[int]int64 {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	defer cancel()
+	ask := map[string][]int{topic: k.partitions(tb, ctx, topic)}
+	resp, err := k.Client().OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: ask})
+	if err := firstError(err, func() error { return resp.Error }); err != nil {
+		tb.Fatalf("reading the offsets of group %s: %v", group, err)
+	}
+	committed := map[int]int64{}
+	for _, p := range resp.Topics[topic] {
+		if p.Error != nil {
+			tb.Fatalf("reading the offset of group %s for %s/%d: %v", group, topic, p.Partition, p.Error)
+		}
+		if p.CommittedOffset >= 0 {
+			committed[p.Partition] = p.CommittedOffset
+		}
+	}
+	return committed
+}
+
+// Commit sets a group's offset as an administrator does. The group must have no members.
+func (k *Kafka) Commit(tb testing.TB, group, topic string, partition int, next int64) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	defer cancel()
+	resp, err := k.Client().OffsetCommit(ctx, &kafka.OffsetCommitRequest{
+		GroupID: group, GenerationID: -1,
+		Topics: map[string][]kafka.OffsetCommit{topic: {{Partition: partition, Offset: next}}},
+	})
+	if err == nil {
+		err = resp.Topics[topic][0].Error
+	}
+	if err != nil {
+		tb.Fatalf("committing %d for group %s on %s/%d: %v", next, group, topic, partition, err)
+	}
+}
+
+// Group is a consumer group's state ("Stable", "Empty", ...) and its number of members.
+func (k *Kafka) Group(tb testing.TB, group string) (state string, members int) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	defer cancel()
+	resp, err := k.Client().DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
+	if err := firstError(err, func() error { return resp.Groups[0].Error }); err != nil {
+		tb.Fatalf("describing group %s: %v", group, err)
+	}
+	return resp.Groups[0].GroupState, len(resp.Groups[0].Members)
+}
+
+// ReadPartition is every record of a partition, from its first offset to its present end.
+func (k *Kafka) ReadPartition(tb testing.TB, topic string, partition int) []kafka.Message {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	defer cancel()
+	end := k.EndOffsets(tb, topic)[partition]
+	r := kafka.NewReader(kafka.ReaderConfig{
+		Brokers: k.Brokers(), Topic: topic, Partition: partition, MaxBytes: 16 << 20, MaxWait: 250 * time.Millisecond,
+	})
+	defer r.Close()
+	var all []kafka.Message
+	first, err := k.offsets(ctx, topic, partition+1, kafka.FirstOffset)
+	if err != nil {
+		tb.Fatalf("reading the start of %s: %v", topic, err)
+	}
+	if first[partition] >= end {
+		return nil
+	}
+	for {
+		m, err := r.ReadMessage(ctx)
+		if err != nil {
+			tb.Fatalf("reading %s/%d up to offset %d: %v (have %d records)", topic, partition, end, err, len(all))
+		}
+		all = append(all, m)
+		if m.Offset+1 >= end {
+			return all
+		}
+	}
+}

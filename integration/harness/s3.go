@@ -1,0 +1,211 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// The one account of every S3 server of the harness.
+const (
+	S3AccessKey = "vecmill-harness"
+	S3SecretKey = "vecmill-harness-secret"
+	S3Region    = "us-east-1"
+)
+
+// s3Ready is how long a server may take to answer its first request; versitygw takes under a second.
+const s3Ready = 60 * time.Second
+
+// S3 is an S3 server on a directory: versitygw, or MinIO where the environment variable VECMILL_MINIO names its binary.
+type S3 struct {
+	command Command
+	port    int
+	client  *minio.Client
+	process *Process
+}
+
+// StartS3 starts an S3 server with its data in a directory that goes with the test, and returns when it answers.
+func StartS3(tb testing.TB) *S3 {
+	tb.Helper()
+	return StartS3In(tb, tb.TempDir())
+}
+
+// StartS3In is StartS3 with the data in dir, which outlives the test and may hold an earlier server's data.
+func StartS3In(tb testing.TB, dir string) *S3 {
+	tb.Helper()
+	s := &S3{}
+	if binary := os.Getenv("VECMILL_MINIO"); binary != "" {
+		ports := freePorts(tb, 2)
+		s.port = ports[0]
+		s.command = minioCommand(binary, dir, ports[0], ports[1])
+	} else {
+		s.port = freePorts(tb, 1)[0]
+		s.command = versitygwCommand(fetched(tb, "fetch-versitygw.sh", "versitygw"), dir, s.port)
+	}
+	s.launch(tb)
+	return s
+}
+
+// versitygwCommand keeps object attributes in a sidecar directory, because not every file system has extended
+// attributes. The sidecar's name must differ from the root's.
+func versitygwCommand(binary, dir string, port int) Command {
+	return Command{
+		Name: "versitygw", Path: binary, Log: filepath.Join(dir, "s3.log"),
+		Args: []string{
+			"--port", loopback(port), "--region", S3Region, "--quiet",
+			"posix", "--sidecar", filepath.Join(dir, "attributes"), filepath.Join(dir, "objects"),
+		},
+		Env: []string{"ROOT_ACCESS_KEY=" + S3AccessKey, "ROOT_SECRET_KEY=" + S3SecretKey},
+	}
+}
+
+func minioCommand(binary, dir string, port, consolePort int) Command {
+	return Command{
+		Name: "minio", Path: binary, Log: filepath.Join(dir, "s3.log"),
+		Args: []string{
+			"server", "--quiet", "--address", loopback(port), "--console-address", loopback(consolePort),
+			filepath.Join(dir, "objects"),
+		},
+		Env: []string{
+			"MINIO_ROOT_USER=" + S3AccessKey, "MINIO_ROOT_PASSWORD=" + S3SecretKey, "MINIO_REGION=" + S3Region,
+			"MINIO_BROWSER=off", "MINIO_UPDATE=off",
+		},
+	}
+}
+
+func (s *S3) launch(tb testing.TB) {
+	tb.Helper()
+	dir := filepath.Dir(s.command.Log)
+	for _, sub := range []string{"objects", "attributes"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			tb.Fatalf("preparing the S3 server's directory: %v", err)
+		}
+	}
+	client, err := minio.New(s.Endpoint(), &minio.Options{
+		Creds: credentials.NewStaticV4(S3AccessKey, S3SecretKey, ""), Region: S3Region, BucketLookup: minio.BucketLookupPath,
+	})
+	if err != nil {
+		tb.Fatalf("making an S3 client: %v", err)
+	}
+	s.client = client
+	s.process = Start(tb, s.command)
+	s.AwaitReady(tb)
+}
+
+// AwaitReady returns once the server answers a signed request; the test fails if it ends or takes too long.
+func (s *S3) AwaitReady(tb testing.TB) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), s3Ready)
+	defer cancel()
+	for {
+		_, err := s.client.ListBuckets(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-s.process.Exited():
+			tb.Fatalf("%s ended while starting: %v\n%s", s.command.Name, s.process.state, s.process.LogTail(40))
+		case <-ctx.Done():
+			tb.Fatalf("%s does not answer after %v: %v\n%s", s.command.Name, s3Ready, err, s.process.LogTail(40))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Endpoint is the server's host:port (plain HTTP), the same over restarts.
+func (s *S3) Endpoint() string { return loopback(s.port) }
+
+// Process is the server's current process.
+func (s *S3) Process() *Process { return s.process }
+
+// Client is a minio-go client of the server, with path-style bucket names.
+func (s *S3) Client() *minio.Client { return s.client }
+
+// Kill ends the server with SIGKILL and keeps its data.
+func (s *S3) Kill(tb testing.TB) { tb.Helper(); s.process.Kill(tb) }
+
+// Pause freezes the server with SIGSTOP.
+func (s *S3) Pause(tb testing.TB) { tb.Helper(); s.process.Pause(tb) }
+
+// Resume lets a paused server go on.
+func (s *S3) Resume(tb testing.TB) { tb.Helper(); s.process.Resume(tb) }
+
+// Restart starts the server again on its port and data, after Kill, and returns when it answers.
+func (s *S3) Restart(tb testing.TB) {
+	tb.Helper()
+	if !isClosed(s.process.Exited()) {
+		tb.Fatalf("restarting %s: it is still running: Kill it first", s.command.Name)
+	}
+	s.launch(tb)
+}
+
+// CreateBucket creates a bucket.
+func (s *S3) CreateBucket(tb testing.TB, bucket string) {
+	tb.Helper()
+	if err := s.client.MakeBucket(tb.Context(), bucket, minio.MakeBucketOptions{Region: S3Region}); err != nil {
+		tb.Fatalf("creating bucket %s: %v", bucket, err)
+	}
+}
+
+// Put stores an object and returns its ETag.
+func (s *S3) Put(tb testing.TB, bucket, key string, body []byte) (etag string) {
+	tb.Helper()
+	info, err := s.client.PutObject(tb.Context(), bucket, key, bytes.NewReader(body), int64(len(body)), minio.PutObjectOptions{})
+	if err != nil {
+		tb.Fatalf("putting s3://%s/%s: %v", bucket, key, err)
+	}
+	return info.ETag
+}
+
+// Get is an object's bytes.
+func (s *S3) Get(tb testing.TB, bucket, key string) []byte {
+	tb.Helper()
+	object, err := s.client.GetObject(tb.Context(), bucket, key, minio.GetObjectOptions{})
+	if err != nil {
+		tb.Fatalf("getting s3://%s/%s: %v", bucket, key, err)
+	}
+	defer object.Close()
+	body, err := io.ReadAll(object)
+	if err != nil {
+		tb.Fatalf("getting s3://%s/%s: %v", bucket, key, err)
+	}
+	return body
+}
+
+// Keys lists the object keys below a prefix, in the server's order.
+func (s *S3) Keys(tb testing.TB, bucket, prefix string) []string {
+	tb.Helper()
+	var keys []string
+	for o := range s.client.ListObjectsIter(tb.Context(), bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
+		if o.Err != nil {
+			tb.Fatalf("listing s3://%s/%s: %v", bucket, prefix, o.Err)
+		}
+		keys = append(keys, o.Key)
+	}
+	return keys
+}
+
+// Download copies every object below a prefix into a new directory that goes with the test, under its key, for readers
+// that work on files.
+func (s *S3) Download(tb testing.TB, bucket, prefix string) (dir string) {
+	tb.Helper()
+	dir = tb.TempDir()
+	for _, key := range s.Keys(tb, bucket, prefix) {
+		if strings.HasSuffix(key, "/") {
+			continue
+		}
+		path := filepath.Join(dir, filepath.FromSlash(key))
+		if err := s.client.FGetObject(tb.Context(), bucket, key, path, minio.GetObjectOptions{}); err != nil {
+			tb.Fatalf("downloading s3://%s/%s: %v", bucket, key, err)
+		}
+	}
+	return dir
+}
