@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -78,16 +79,17 @@ func parseRef(b []byte) (Ref, error) {
 		return Ref{}, &FieldError{"", "not valid UTF-8"}
 	}
 	var version struct {
-		V *json.Number `json:"v"`
+		V json.RawMessage `json:"v"`
 	}
 	if err := json.Unmarshal(b, &version); err != nil {
 		return Ref{}, jsonFault(err)
 	}
-	switch {
-	case version.V == nil:
+	switch string(version.V) {
+	case "1":
+	case "", "null":
 		return Ref{}, &FieldError{"v", "missing; this build reads version 1"}
-	case version.V.String() != "1":
-		return Ref{}, &FieldError{"v", fmt.Sprintf("unknown version %s; this build reads version 1", version.V)}
+	default:
+		return Ref{}, &FieldError{"v", fmt.Sprintf("unknown version %.20s; this build reads version 1", version.V)}
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
@@ -103,7 +105,7 @@ func parseRef(b []byte) (Ref, error) {
 
 // jsonFault turns encoding/json's errors into ones that name the field.
 func jsonFault(err error) error {
-	if t, ok := err.(*json.UnmarshalTypeError); ok {
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return &FieldError{t.Field, fmt.Sprintf("is a JSON %s, want %s", t.Value, t.Type)}
 	}
 	return &FieldError{"", "not a JSON reference: " + err.Error()}
@@ -113,6 +115,9 @@ func (w *wireRef) ref() (Ref, error) {
 	r := Ref{
 		ID: w.ID, URI: w.URI, Modality: Modality(w.Modality), Route: w.Route, ETag: w.ETag, Version: w.Version,
 		ContentType: w.ContentType, Range: w.Range, Attributes: w.Attributes,
+	}
+	if len(r.Attributes) == 0 {
+		r.Attributes = nil
 	}
 	if err := w.inline(&r); err != nil {
 		return Ref{}, err

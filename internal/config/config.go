@@ -36,8 +36,8 @@ type Kafka struct {
 	ClientID         string   `yaml:"client_id" doc:"name under which the broker logs this client"`
 	TLS              TLS      `yaml:"tls" doc:"encryption of the connections"`
 	SASL             SASL     `yaml:"sasl" doc:"authentication"`
-	SessionTimeout   Duration `yaml:"session_timeout" doc:"the broker takes a silent member's partitions away after this long; must be above drain_timeout"`
-	RebalanceTimeout Duration `yaml:"rebalance_timeout" doc:"how long the broker waits for members at a rebalance"`
+	SessionTimeout   Duration `yaml:"session_timeout" doc:"the broker takes a silent member's partitions away after this long"`
+	RebalanceTimeout Duration `yaml:"rebalance_timeout" doc:"how long the broker waits for members to drain at a rebalance; at least 8 s above drain_timeout"`
 	DrainTimeout     Duration `yaml:"drain_timeout" doc:"how long work in flight may take to be finished and committed at a rebalance or at shutdown"`
 	FetchMaxBytes    Bytes    `yaml:"fetch_max_bytes" doc:"most bytes of references that one request to a partition returns"`
 	FetchMaxWait     Duration `yaml:"fetch_max_wait" doc:"how long the broker may hold a request when there is nothing to read"`

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"vecmill/schemas"
 )
@@ -86,14 +87,17 @@ func (c *Config) ValidateSource() error {
 	return nil
 }
 
+// drainMargin is what noticing a rebalance and the last commit take beside the drain.
+const drainMargin = Duration(8 * time.Second)
+
 func (k *Kafka) validate(f *faults) {
 	for i, b := range k.Brokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {
 			f.add(fmt.Sprintf("kafka.brokers[%d]", i), "%q is not host:port", b)
 		}
 	}
-	if k.DrainTimeout >= k.SessionTimeout {
-		f.add("kafka.drain_timeout", "%s must be below session_timeout (%s), or the broker gives the partitions away while they are drained", k.DrainTimeout, k.SessionTimeout)
+	if k.DrainTimeout+drainMargin > k.RebalanceTimeout {
+		f.add("kafka.drain_timeout", "%s must be at least %s below rebalance_timeout (%s), or the broker evicts a worker that is still draining", k.DrainTimeout, drainMargin, k.RebalanceTimeout)
 	}
 	if k.DrainTimeout <= 0 || k.FetchMaxBytes <= 0 || k.FetchMaxWait <= 0 || k.RebalanceTimeout <= 0 {
 		f.add("kafka", "drain_timeout, rebalance_timeout, fetch_max_bytes and fetch_max_wait must be positive")
