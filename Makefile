@@ -86,8 +86,6 @@ check-generate: ## make generate changes nothing
 .PHONY: generate
 generate: ## write the generated files again
 	$(GO) generate ./...
-	$(GO) run ./cmd/worker config reference > docs/config.md.new
-	mv docs/config.md.new docs/config.md
 
 .PHONY: integration-deps
 integration-deps: ort ## fetch Apache Kafka, versitygw and the Parquet readers into the user cache
