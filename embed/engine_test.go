@@ -19,7 +19,7 @@ import (
 type words struct{}
 
 func (words) Footprint(_ schemas.Ref, _ []byte, size int64) (int64, error) { return 100 * size, nil }
-func (words) Digest() string                                              { return "words/1" }
+func (words) Digest() string                                               { return "words/1" }
 func (words) Preprocess(_ context.Context, _ schemas.Ref, blob []byte) ([]Sample, error) {
 	if string(blob) == "panic" {
 		panic("decoder bug")

@@ -6,12 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-
-	"net/url"
 
 	"vecmill/schemas"
 	"vecmill/sinks/objectstore"

@@ -22,8 +22,8 @@ type Config struct {
 	Group    string   // consumer group id
 	ClientID string   // shown in the broker's logs and quotas
 
-	TLS  *tls.Config                                                         // nil means plain text
-	SASL sasl.Mechanism                                                      // nil means none; kafka-go's plain.Mechanism, scram.Mechanism(...)
+	TLS  *tls.Config                                                       // nil means plain text
+	SASL sasl.Mechanism                                                    // nil means none; kafka-go's plain.Mechanism, scram.Mechanism(...)
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error) // nil means TCP
 
 	SessionTimeout    time.Duration // a member that is silent for so long is evicted

@@ -84,7 +84,16 @@ func (m *membership) heartbeat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return res.Error
+	return answerOf(res)
+}
+
+// answerOf reads the answer to a heartbeat. kafka-go v0.4.51 decodes the two fields of version 1 and later in the wrong order, so that its Error is
+// always nil and an eviction goes unseen: on the wire the throttle time comes first, and what it takes for the low half of that is the error code.
+func answerOf(res *kafka.HeartbeatResponse) error {
+	if code := kafka.Error(int16(res.Throttle.Milliseconds())); code != 0 {
+		return code
+	}
+	return res.Error // of version 0, which has no throttle time
 }
 
 // coordinator is the address of the group's coordinator. kafka-go routes commits by itself, but not heartbeats.

@@ -105,7 +105,7 @@ func (s *Source) generations(ctx context.Context, b *broker, group *kafka.Consum
 			b.log.Warn("joining the group failed; trying again", "err", err)
 			continue
 		}
-		last, settled := make(chan error, 1), make(chan struct{})
+		last, settled := make(chan error, 1), make(chan struct{}) // one result at most: the send never blocks
 		gen.Start(func(over context.Context) {
 			defer close(settled)
 			final, err := newAssignment(b, gen, a).live(ctx, over)
@@ -114,12 +114,14 @@ func (s *Source) generations(ctx context.Context, b *broker, group *kafka.Consum
 				<-over.Done() // leave ends the generation; returning before would make kafka-go rejoin first
 			}
 		})
-		var final bool
+		final := false
 		select {
-		case err, final = <-last, true:
+		case err = <-last:
+			final = true
 		case <-settled: // and perhaps final too, if the generation had ended already
 			select {
-			case err, final = <-last, true:
+			case err = <-last:
+				final = true
 			default:
 			}
 		}

@@ -43,7 +43,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	if err != nil {
 		return fmt.Errorf("opening the manifest: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	index, lines, err := scan(ctx, f)
 	if err != nil {
 		return fmt.Errorf("reading the manifest %s: %w", s.path, err)

@@ -1,10 +1,9 @@
 package streamtest
 
 import (
+	"context"
 	"fmt"
 	"sync"
-
-	"context"
 
 	"vecmill/schemas"
 	"vecmill/sinks"

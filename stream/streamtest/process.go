@@ -141,7 +141,7 @@ func (g gatedAssignments) Assigned(ctx context.Context, c stream.Committer, part
 // Revoked of a crashed process does nothing: a killed worker does not drain.
 func (g gatedAssignments) Revoked(ctx context.Context) {
 	if g.p.Crashed() {
-		g.Assignments.Lost()
+		g.Lost()
 		return
 	}
 	g.Assignments.Revoked(ctx)

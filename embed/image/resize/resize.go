@@ -18,14 +18,30 @@ type Resizer struct {
 	middle               []byte
 	sums                 []int32
 	columns              []int
+	finished             [2][]byte
+}
+
+// Bytes is the size of the buffers that r keeps.
+func (r *Resizer) Bytes() int64 {
+	n := 8*(cap(r.packed)+cap(r.columns)) + 4*cap(r.sums) + cap(r.middle)
+	for i := range r.rows {
+		n += cap(r.rows[i]) + cap(r.finished[i])
+	}
+	for _, t := range []*taps{&r.horizontal, &r.vertical} {
+		n += 8*(cap(t.first)+cap(t.count)+cap(t.scratch)) + 4*cap(t.weight)
+	}
+	return int64(n)
 }
 
 // Workspace is an upper bound, in bytes, of what a Resizer allocates to scale srcWidth x srcHeight to width x height.
 func Workspace(srcWidth, srcHeight, width, height int) int64 {
 	const worstSupport = 3
 	weights := func(in, out int) int64 { return 4 * (int64(2*worstSupport*max(in, out)) + int64(3*out)) }
-	return 30*int64(srcWidth) + // two rows, and the two packed
-		3*int64(srcHeight)*int64(width) + // the middle picture
+	first := 3 * int64(srcHeight) * int64(width) // the middle picture
+	if columnsFirst(srcWidth, srcHeight, width, height) {
+		first = (12*inFlight + 6) * int64(srcWidth)
+	}
+	return first + 30*int64(srcWidth) + 12*int64(width) + // two rows, and the two packed
 		weights(srcWidth, width) + weights(srcHeight, height) + // the weights
 		28*int64(width+height) + 16*(int64(srcWidth)/int64(width)+int64(srcHeight)/int64(height)+2)*worstSupport
 }
@@ -41,6 +57,8 @@ func (r *Resizer) Resize(ctx context.Context, dst []byte, width, height int, src
 		return r.nearest(ctx, dst, width, height, src)
 	case h == height:
 		return r.firstPass(ctx, dst, width, 0, h, src, f)
+	case w != width && columnsFirst(w, h, width, height):
+		return r.columnsFirst(ctx, dst, width, height, src, f)
 	}
 	r.vertical.compute(h, height, f)
 	first, last := r.vertical.rows()
