@@ -1,0 +1,159 @@
+package checkpoint
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+)
+
+// DType is the element type of a stored tensor, in the spelling of safetensors.
+type DType string
+
+// The element types that convert to float32.
+const (
+	F32  DType = "F32"
+	F16  DType = "F16"
+	BF16 DType = "BF16"
+)
+
+// size is the bytes of one element; 0 if the type is unknown.
+func (d DType) size() int64 {
+	switch d {
+	case "BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2":
+		return 1
+	case F16, BF16, "I16", "U16":
+		return 2
+	case F32, "I32", "U32":
+		return 4
+	case "F64", "I64", "U64":
+		return 8
+	}
+	return 0
+}
+
+// Tensor is one stored weight: row-major, little-endian, in the file's own memory. It is valid until its Checkpoint is closed.
+type Tensor struct {
+	Name  string
+	DType DType
+	Shape []int
+	raw   []byte
+}
+
+// Elements is the number of elements; 1 for a scalar.
+func (t *Tensor) Elements() int { return product(t.Shape) }
+
+// Float32 converts the tensor to float32. F16 and BF16 widen exactly.
+func (t *Tensor) Float32() ([]float32, error) {
+	width := int(t.DType.size())
+	if err := t.floating(); err != nil {
+		return nil, err
+	}
+	out := make([]float32, len(t.raw)/width)
+	widen(out, t.raw, t.DType)
+	return out, nil
+}
+
+// Int64 converts a tensor of integers or booleans to int64.
+func (t *Tensor) Int64() ([]int64, error) {
+	var read func(b []byte) int64
+	switch t.DType {
+	case "BOOL", "U8":
+		read = func(b []byte) int64 { return int64(b[0]) }
+	case "I8":
+		read = func(b []byte) int64 { return int64(int8(b[0])) }
+	case "I16":
+		read = func(b []byte) int64 { return int64(int16(binary.LittleEndian.Uint16(b))) }
+	case "I32":
+		read = func(b []byte) int64 { return int64(int32(binary.LittleEndian.Uint32(b))) }
+	case "I64":
+		read = func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) }
+	default:
+		return nil, fmt.Errorf("tensor %s has element type %s, not an integer one", t.Name, t.DType)
+	}
+	width := int(t.DType.size())
+	out := make([]int64, len(t.raw)/width)
+	for i := range out {
+		out[i] = read(t.raw[i*width:])
+	}
+	return out, nil
+}
+
+// WriteTo writes the tensor as little-endian float32: verbatim from the file's memory for F32, through a small buffer for
+// the others. It implements io.WriterTo.
+func (t *Tensor) WriteTo(w io.Writer) (int64, error) {
+	if err := t.floating(); err != nil {
+		return 0, err
+	}
+	if t.DType == F32 {
+		n, err := w.Write(t.raw)
+		return int64(n), err
+	}
+	const chunk = 16 << 10 // elements
+	width := int(t.DType.size())
+	values, bytes := make([]float32, chunk), make([]byte, 4*chunk)
+	var total int64
+	for raw := t.raw; len(raw) > 0; {
+		n := min(chunk, len(raw)/width)
+		widen(values[:n], raw[:n*width], t.DType)
+		for i, v := range values[:n] {
+			binary.LittleEndian.PutUint32(bytes[4*i:], math.Float32bits(v))
+		}
+		k, err := w.Write(bytes[:4*n])
+		total += int64(k)
+		if err != nil {
+			return total, err
+		}
+		raw = raw[n*width:]
+	}
+	return total, nil
+}
+
+func (t *Tensor) floating() error {
+	switch t.DType {
+	case F32, F16, BF16:
+		return nil
+	}
+	return fmt.Errorf("weight %s has element type %s; supported are F32, F16 and BF16", t.Name, t.DType)
+}
+
+// widen decodes len(dst) elements of raw.
+func widen(dst []float32, raw []byte, d DType) {
+	switch d {
+	case F32:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+	case F16:
+		for i := range dst {
+			dst[i] = halfToFloat(binary.LittleEndian.Uint16(raw[2*i:]))
+		}
+	case BF16:
+		for i := range dst {
+			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i:])) << 16)
+		}
+	}
+}
+
+// halfToFloat widens an IEEE 754 binary16, subnormals, infinities and NaN included.
+func halfToFloat(h uint16) float32 {
+	sign := uint32(h>>15) << 31
+	exp := uint32(h>>10) & 0x1f
+	frac := uint32(h) & 0x3ff
+	switch exp {
+	case 0:
+		v := float32(frac) * 0x1p-24 // exact: 10 bits times a power of two
+		return math.Float32frombits(math.Float32bits(v) | sign)
+	case 0x1f:
+		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
+	}
+	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
+}
+
+func product(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}

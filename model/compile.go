@@ -1,0 +1,188 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+
+	"vecmill/model/checkpoint"
+	"vecmill/model/config"
+	"vecmill/model/graph"
+	"vecmill/model/onnx"
+)
+
+// CompilerVersion is part of every graph's digest: raise it whenever the same checkpoint compiles to another graph, so that cached
+// graphs of older builds are not used.
+const CompilerVersion = 1
+
+// Compile gives the graph of the checkpoint under the options. It is taken from cacheDir if that holds it undamaged, and
+// built there otherwise; two processes may compile the same graph at once. A ready-made graph is described and returned as it
+// lies, and allows no options. Errors name unsupported classes and options, and every weight that does not fit config.json.
+func (s *Spec) Compile(ctx context.Context, cacheDir string, o CompileOptions) (*Graph, error) {
+	if s.ONNX != "" {
+		return s.ready(o)
+	}
+	if cacheDir == "" {
+		return nil, errors.New("compiling the model: no cache directory given")
+	}
+	digest, err := hashJSON(struct {
+		Spec     string
+		Compiler int
+		Options  CompileOptions
+	}{s.Digest, CompilerVersion, o})
+	if err != nil {
+		return nil, err
+	}
+	c := cache{root: cacheDir}
+	g, err := c.load(digest)
+	if err == nil {
+		return g, nil
+	}
+	if !errors.Is(err, errNotCached) {
+		return nil, fmt.Errorf("compiling %s: %w", s.Dir, err)
+	}
+	g, err = c.store(digest, func(dir string) (manifest, error) { return s.build(ctx, dir, o) })
+	if err != nil {
+		return nil, fmt.Errorf("compiling %s: %w", s.Dir, err)
+	}
+	return g, nil
+}
+
+// build writes model and data file to dir.
+func (s *Spec) build(ctx context.Context, dir string, o CompileOptions) (_ manifest, err error) {
+	ck, err := checkpoint.Open(s.Dir)
+	if err != nil {
+		return manifest{}, err
+	}
+	defer func() { err = errors.Join(err, ck.Close()) }()
+	b, err := graph.Build(s.config(), ck, graph.Options{HFPadding: o.HFPadding, ImageSize: o.ImageSize, Inputs: o.Inputs, Outputs: o.Outputs})
+	if err != nil {
+		return manifest{}, err
+	}
+	var m manifest
+	var model []byte
+	m.Data, err = writeFile(filepath.Join(dir, dataFile), func(w io.Writer) error {
+		var err error
+		model, err = b.Write(&cancellable{ctx, w}, dataFile)
+		return err
+	})
+	if err != nil {
+		return manifest{}, err
+	}
+	m.Model, err = writeFile(filepath.Join(dir, modelFile), func(w io.Writer) error {
+		_, err := w.Write(model)
+		return err
+	})
+	m.Inputs, m.Outputs = ports(b.Inputs()), ports(b.Outputs())
+	return m, err
+}
+
+func (s *Spec) config() *config.Config {
+	c := &config.Config{Class: s.Class, Labels: s.Labels, Audio: s.Audio, Text: s.Text, Vision: s.Vision}
+	switch {
+	case s.Audio != nil:
+		c.ModelType = config.TypeAudio
+	case s.Text != nil:
+		c.ModelType = config.TypeText
+	default:
+		c.ModelType = config.TypeVision
+	}
+	return c
+}
+
+// cancellable fails writes once ctx has ended, so that a large compile stops in the middle.
+type cancellable struct {
+	ctx context.Context // one call's own, never kept beyond it
+	w   io.Writer
+}
+
+// Write implements io.Writer.
+func (c *cancellable) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}
+
+// writeFile creates a file and lets fill write it.
+func writeFile(path string, fill func(io.Writer) error) (fileSum, error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return fileSum{}, err
+	}
+	sum := &summer{w: f}
+	err = fill(sum) // no sync: what a crash of the machine tears, the checksum shows, and it is built again
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fileSum{}, fmt.Errorf("writing %s: %w", path, err)
+	}
+	return fileSum{sum.n, sum.crc}, nil
+}
+
+// summer counts and checksums what passes.
+type summer struct {
+	w   io.Writer
+	n   int64
+	crc uint32
+}
+
+// Write implements io.Writer.
+func (s *summer) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	s.n += int64(n)
+	s.crc = crc32.Update(s.crc, crc32.MakeTable(crc32.Castagnoli), p[:n])
+	return n, err
+}
+
+// ready describes a ready-made graph.
+func (s *Spec) ready(o CompileOptions) (*Graph, error) {
+	if o.HFPadding || o.ImageSize != (HW{}) || len(o.Inputs)+len(o.Outputs) > 0 {
+		return nil, fmt.Errorf("compiling %s: a ready-made graph is what it is, it takes no compile options", s.ONNX)
+	}
+	d, err := describe(s.ONNX)
+	if err != nil {
+		return nil, err
+	}
+	g := &Graph{Path: s.ONNX, Digest: s.Digest, Inputs: ports(d.Inputs), Outputs: ports(d.Outputs)}
+	return g, s.recognise(g)
+}
+
+// recognise checks that a ready-made graph takes what the modality feeds and gives what the class promises.
+func (s *Spec) recognise(g *Graph) error {
+	main := map[bool]string{s.Audio != nil: "input_values", s.Text != nil: "input_ids", s.Vision != nil: "pixel_values"}[true]
+	if _, ok := g.Input(main); !ok {
+		return fmt.Errorf("the graph %s of class %s has no input %s; it has %s", g.Path, s.Class, main, names(g.Inputs))
+	}
+	_, logits := g.Output("logits")
+	_, state := g.Output("last_hidden_state")
+	if !logits && !state {
+		return fmt.Errorf("the graph %s of class %s has no output logits or last_hidden_state; it has %s", g.Path, s.Class, names(g.Outputs))
+	}
+	return nil
+}
+
+func names(ports []Port) []string {
+	var out []string
+	for _, p := range ports {
+		out = append(out, p.Name)
+	}
+	return out
+}
+
+func ports(in []onnx.Port) []Port {
+	out := make([]Port, len(in))
+	for i, p := range in {
+		out[i] = Port{Name: p.Name, Type: p.Type.String(), Shape: []int64{}}
+		for _, d := range p.Dims {
+			n := int64(d.N)
+			if d.Name != "" {
+				n = -1
+			}
+			out[i].Shape = append(out[i].Shape, n)
+		}
+	}
+	return out
+}

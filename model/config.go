@@ -1,0 +1,15 @@
+package model
+
+import "vecmill/model/config"
+
+// AudioConfig is config.json of model_type data2vec-audio.
+type AudioConfig = config.Audio
+
+// TextConfig is config.json of model_type data2vec-text.
+type TextConfig = config.Text
+
+// VisionConfig is config.json of model_type data2vec-vision.
+type VisionConfig = config.Vision
+
+// HW is a height and a width in pixels.
+type HW = config.HW

@@ -1,0 +1,145 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"vecmill/model/checkpoint"
+	"vecmill/model/config"
+	"vecmill/model/onnx"
+)
+
+// negligible is added to the scores of masked keys: the lowest float32, as in the reference. Not -Inf, which turns a row that is
+// masked altogether into NaN.
+const negligible = -math.MaxFloat32
+
+// torchEps is torch's default epsilon of LayerNorm, used where the reference passes none.
+const torchEps = 1e-5
+
+// net is a graph under construction. The first failing layer sets err; those after it build on, to no effect.
+type net struct {
+	*onnx.Builder
+	w     *checkpoint.Binding
+	cfg   *config.Config
+	o     Options
+	err   error
+	batch onnx.Dim
+}
+
+// source hands out weights: the binding's Backbone or Head.
+type source func(name string, shape ...int) checkpoint.Tensor
+
+func (n *net) wants(output string) bool { return slices.Contains(n.o.Outputs, output) }
+func (n *net) takes(input string) bool  { return slices.Contains(n.o.Inputs, input) }
+
+// flags declares an input that the reference takes as booleans. It is int64 here, because sessions carry no other integers.
+func (n *net) flags(name string, dims ...onnx.Dim) onnx.Value {
+	return n.Not(n.Equal(n.Input(name, onnx.Int64, dims...), n.Int(0)))
+}
+
+// stored is a weight as it lies in the checkpoint.
+func (n *net) stored(from source, name string, shape ...int) onnx.Value {
+	t := from(name, shape...)
+	return n.Weight(t.Name, shape, &t)
+}
+
+// values are the numbers of a weight, for folding. A weight that Verify will refuse reads as zeros.
+func (n *net) values(from source, name string, shape ...int) []float32 {
+	t := from(name, shape...)
+	v, err := t.Float32()
+	if err != nil || len(v) != t.Elements() {
+		return make([]float32, t.Elements())
+	}
+	return v
+}
+
+// linear is a dense layer with bias on x [rows, in].
+func (n *net) linear(from source, x onnx.Value, name string, in, out int) onnx.Value {
+	return n.Linear(x, n.stored(from, name+".weight", out, in), n.stored(from, name+".bias", out))
+}
+
+// scaledLinear is a dense layer whose result is multiplied by a vector: the vector is folded into weight and bias.
+func (n *net) scaledLinear(from source, x onnx.Value, name string, in, out int, scale []float32) onnx.Value {
+	if scale == nil {
+		return n.linear(from, x, name, in, out)
+	}
+	w, b := n.values(from, name+".weight", out, in), n.values(from, name+".bias", out)
+	for i, s := range scale {
+		for j := i * in; j < (i+1)*in; j++ {
+			w[j] *= s
+		}
+		b[i] *= s
+	}
+	return n.Linear(x, n.Weight(name+".weight.scaled", []int{out, in}, onnx.FloatData(w)), n.Weight(name+".bias.scaled", []int{out}, onnx.FloatData(b)))
+}
+
+func (n *net) norm(from source, x onnx.Value, name string, dim int, eps float64) onnx.Value {
+	return n.LayerNorm(x, n.stored(from, name+".weight", dim), n.stored(from, name+".bias", dim), eps)
+}
+
+// plainNorm is a LayerNorm without parameters.
+func (n *net) plainNorm(x onnx.Value, dim int, eps float64) onnx.Value {
+	ones := slices.Repeat([]float32{1}, dim)
+	return n.LayerNorm(x, n.Floats([]int{dim}, ones), n.Floats([]int{dim}, make([]float32, dim)), eps)
+}
+
+func (n *net) activation(name string, x onnx.Value) onnx.Value {
+	v, err := n.Activation(name, x)
+	if err != nil {
+		n.err = errors.Join(n.err, err)
+		return x
+	}
+	return v
+}
+
+// attention is the geometry of the self-attention of one model.
+type attention struct {
+	hidden, heads int
+	split         onnx.Value // int64 [4]: B, T, heads, hidden/heads
+	mask          onnx.Value // added to the scores, broadcast to [B, heads, T, T]; absent: none
+}
+
+func (a *attention) width() int { return a.hidden / a.heads }
+
+// scale is what scores are multiplied by.
+func (a *attention) scale() float32 { return float32(1 / math.Sqrt(float64(a.width()))) }
+
+// heads makes [B, heads, T, width] of [B*T, hidden].
+func (n *net) heads(a *attention, x onnx.Value) onnx.Value {
+	return n.Transpose(n.ReshapeTo(x, a.split), 0, 2, 1, 3)
+}
+
+// attend is softmax(scores + mask) * v, back as [B*T, hidden]. bias may be absent.
+func (n *net) attend(a *attention, scores, bias, v onnx.Value) onnx.Value {
+	for _, add := range []onnx.Value{bias, a.mask} {
+		if add != (onnx.Value{}) {
+			scores = n.Add(scores, add)
+		}
+	}
+	y := n.MatMul(n.Softmax(scores), v)
+	return n.Reshape(n.Transpose(y, 0, 2, 1, 3), -1, a.hidden)
+}
+
+// selfAttention is attention with dense q, k and v of the given names, without position terms.
+func (n *net) selfAttention(a *attention, x onnx.Value, prefix, q, k, v string) onnx.Value {
+	get := n.w.Backbone
+	qs := n.heads(a, n.Mul(n.linear(get, x, prefix+q, a.hidden, a.hidden), n.Scalar(a.scale())))
+	ks := n.Transpose(n.ReshapeTo(n.linear(get, x, prefix+k, a.hidden, a.hidden), a.split), 0, 2, 3, 1)
+	vs := n.heads(a, n.linear(get, x, prefix+v, a.hidden, a.hidden))
+	return n.attend(a, n.MatMul(qs, ks), onnx.Value{}, vs)
+}
+
+// hiddenStates declares the optional outputs hidden_states.0, hidden_states.1, ... of [rows, hidden] values.
+func (n *net) hiddenStates(states []onnx.Value, shape onnx.Value, dims ...onnx.Dim) {
+	if !n.wants("hidden_states") {
+		return
+	}
+	for i, s := range states {
+		n.Output("hidden_states."+strconv.Itoa(i), n.ReshapeTo(s, shape), onnx.Float32, dims...)
+	}
+}
+
+func layer(prefix string, i int) string { return fmt.Sprintf("%s.%d.", prefix, i) }

@@ -1,0 +1,14 @@
+package graph
+
+import "vecmill/model/onnx"
+
+// textClassifier is Data2VecTextForSequenceClassification: dense, tanh and projection of the first token's state. Regression and
+// multi-label differ only in what becomes of the logits.
+func (n *net) textClassifier() error {
+	h, labels := n.cfg.Text.HiddenSize, len(n.cfg.Labels)
+	t := n.text()
+	n.Scope("classifier")
+	x := n.Tanh(n.linear(n.w.Head, n.first(t), "classifier.dense", h, h))
+	n.Output("logits", n.linear(n.w.Head, x, "classifier.out_proj", h, labels), onnx.Float32, n.batch, onnx.Fixed(labels))
+	return nil
+}

@@ -1,0 +1,126 @@
+package onnx
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+)
+
+// alignment of each weight in the data file, in bytes: a cache line, as the runtime's kernels like it.
+const alignment = 64
+
+// FloatData is float32 values as a part of a weight.
+type FloatData []float32
+
+// WriteTo writes the values little-endian. It implements io.WriterTo.
+func (d FloatData) WriteTo(w io.Writer) (int64, error) {
+	const chunk = 16 << 10
+	buf := make([]byte, 0, 4*min(chunk, len(d)))
+	var total int64
+	for len(d) > 0 {
+		n := min(chunk, len(d))
+		buf = buf[:0]
+		for _, v := range d[:n] {
+			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+		}
+		k, err := w.Write(buf)
+		total += int64(k)
+		if err != nil {
+			return total, err
+		}
+		d = d[n:]
+	}
+	return total, nil
+}
+
+// Write streams the weights to data and returns the encoded model, which refers to them in a file called location beside
+// its own. An error in the middle leaves data incomplete; the caller throws it away.
+func (b *Builder) Write(data io.Writer, location string) ([]byte, error) {
+	w := &counter{w: bufio.NewWriterSize(data, 64<<10)}
+	graph := make([]byte, 0, 1<<16)
+	for _, n := range b.nodes {
+		graph = appendBytes(graph, graphNode, n)
+	}
+	graph = appendString(graph, graphName, b.name)
+	for _, t := range b.inline {
+		graph = appendBytes(graph, graphInitializer, t)
+	}
+	for _, t := range b.weights {
+		m, err := t.write(w, location)
+		if err != nil {
+			return nil, fmt.Errorf("writing weight %s: %w", t.name, err)
+		}
+		graph = appendBytes(graph, graphInitializer, m)
+	}
+	if err := w.w.Flush(); err != nil {
+		return nil, fmt.Errorf("writing weights: %w", err)
+	}
+	for _, p := range b.inputs {
+		graph = appendBytes(graph, graphInput, p.encode())
+	}
+	for _, p := range b.outputs {
+		graph = appendBytes(graph, graphOutput, p.encode())
+	}
+	model := appendInt(nil, modelIRVersion, IRVersion)
+	model = appendString(model, modelProducer, "vecmill")
+	model = appendBytes(model, modelOpsetImport, appendInt(appendString(nil, opsetDomain, ""), opsetVersion, Opset))
+	return appendBytes(model, modelGraph, graph), nil
+}
+
+// counter counts what passes to the data file.
+type counter struct {
+	w *bufio.Writer
+	n int64
+}
+
+// Write implements io.Writer.
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func (t *weight) write(w *counter, location string) ([]byte, error) {
+	var zeros [alignment]byte
+	if pad := int(-w.n & (alignment - 1)); pad > 0 {
+		if _, err := w.Write(zeros[:pad]); err != nil {
+			return nil, err
+		}
+	}
+	offset, want := w.n, int64(4)
+	for _, d := range t.shape {
+		want *= int64(d)
+	}
+	for _, p := range t.parts {
+		if _, err := p.WriteTo(w); err != nil {
+			return nil, err
+		}
+	}
+	if w.n-offset != want {
+		return nil, fmt.Errorf("%d bytes for shape %v, want %d", w.n-offset, t.shape, want)
+	}
+	m := appendTensorHead(nil, t.name, Float32, t.shape)
+	m = appendEntry(m, "location", location)
+	m = appendEntry(m, "offset", strconv.FormatInt(offset, 10))
+	m = appendEntry(m, "length", strconv.FormatInt(want, 10))
+	return appendInt(m, tensorDataLocation, external), nil
+}
+
+func (p *Port) encode() []byte {
+	var shape []byte
+	for _, d := range p.Dims {
+		var dim []byte
+		if d.Name != "" {
+			dim = appendString(dim, dimParam, d.Name)
+		} else {
+			dim = appendInt(dim, dimValue, int64(d.N))
+		}
+		shape = appendBytes(shape, shapeDim, dim)
+	}
+	tensor := appendBytes(appendInt(nil, tensorElem, int64(p.Type)), tensorShape, shape)
+	m := appendString(nil, valueInfoName, p.Name)
+	return appendBytes(m, valueInfoType, appendBytes(nil, typeTensor, tensor))
+}

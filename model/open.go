@@ -1,0 +1,197 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"vecmill/model/checkpoint"
+	"vecmill/model/config"
+	"vecmill/model/graph"
+	"vecmill/model/mapped"
+	"vecmill/model/onnx"
+	"vecmill/schemas"
+)
+
+// readyMade is the file name of a ready-made graph in a checkpoint directory.
+const readyMade = "model.onnx"
+
+// maxConfig bounds config.json, in bytes; large label sets need some hundred kilobytes.
+const maxConfig = 16 << 20
+
+// Open reads a checkpoint directory: config.json with either weights or a ready-made model.onnx (weights win if both are there),
+// or the path of a .onnx file with config.json beside it or one directory above. It reads every weight file once, for the digest.
+// Errors say what is missing and what to do; whether the weights fit the configuration is found by [Spec.Compile].
+func Open(path string) (*Spec, error) {
+	if strings.HasSuffix(path, ".onnx") {
+		return openReadyMade(path)
+	}
+	if st, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("opening the model: %w", err)
+	} else if !st.IsDir() {
+		return nil, fmt.Errorf("opening the model: %s is a file; give the checkpoint's directory, or a .onnx file", path)
+	}
+	s, err := readConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	files, err := checkpoint.Files(path)
+	if err != nil {
+		if ready := filepath.Join(path, readyMade); exists(ready) {
+			return openReadyMade(ready)
+		}
+		return nil, fmt.Errorf("opening the model: %w; or a ready-made %s", err, readyMade)
+	}
+	if err := graph.Supported(s.Class); err != nil {
+		return nil, fmt.Errorf("opening the model in %s: %w", path, err)
+	}
+	for i := range files {
+		files[i] = filepath.Join(path, files[i])
+	}
+	if s.Digest, err = s.digest(files); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openReadyMade takes the graph from an exported file and everything else from config.json.
+func openReadyMade(path string) (*Spec, error) {
+	dir := filepath.Dir(path)
+	if !exists(filepath.Join(dir, "config.json")) && exists(filepath.Join(dir, "..", "config.json")) {
+		dir = filepath.Join(dir, "..")
+	}
+	s, err := readConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.ONNX = path
+	d, err := describe(path)
+	if err != nil {
+		return nil, err
+	}
+	files := []string{path}
+	for _, location := range d.External {
+		if !filepath.IsLocal(location) {
+			return nil, fmt.Errorf("opening the model: %s places weights in %q, outside its directory", path, location)
+		}
+		files = append(files, filepath.Join(filepath.Dir(path), location))
+	}
+	if s.Digest, err = s.digest(files); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func describe(path string) (*onnx.Description, error) {
+	data, unmap, err := mapped.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the model: %w", err)
+	}
+	d, err := onnx.Describe(data)
+	if err = errors.Join(err, unmap()); err != nil {
+		return nil, fmt.Errorf("opening the model: reading %s: %w", path, err)
+	}
+	return d, nil
+}
+
+// readConfig reads config.json into a Spec without a digest.
+func readConfig(dir string) (*Spec, error) {
+	path := filepath.Join(dir, "config.json")
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("opening the model: %s has no config.json: is it the checkpoint's directory, and complete?", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the model: %w", err)
+	}
+	if st.Size() > maxConfig {
+		return nil, fmt.Errorf("opening the model: %s has %d bytes, more than a configuration needs", path, st.Size())
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the model: %w", err)
+	}
+	c, err := config.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("opening the model: reading %s: %w", path, err)
+	}
+	s := &Spec{Dir: dir, Class: c.Class, Audio: c.Audio, Text: c.Text, Vision: c.Vision}
+	if hasLabels(c.Class) {
+		s.Labels = c.Labels
+	}
+	switch {
+	case c.Audio != nil:
+		s.Modality = schemas.Audio
+	case c.Text != nil:
+		s.Modality = schemas.Text
+	default:
+		s.Modality = schemas.Image
+	}
+	return s, nil
+}
+
+// hasLabels says whether a class's logits are indexed by id2label.
+func hasLabels(class string) bool {
+	for _, kind := range []string{"Classification", "Segmentation"} { // frame and token classification included
+		if strings.HasSuffix(class, kind) {
+			return true
+		}
+	}
+	return strings.HasSuffix(class, "XVector") // its logits are not, but the checkpoint names speakers
+}
+
+// identity is what the digest covers of a Spec, in JSON.
+type identity struct {
+	Class  string
+	Labels []string
+	Audio  *AudioConfig
+	Text   *TextConfig
+	Vision *VisionConfig
+	Files  []string // sha256 of each weight file, hex, in order of name
+}
+
+func (s *Spec) digest(files []string) (string, error) {
+	id := identity{Class: s.Class, Labels: s.Labels, Audio: s.Audio, Text: s.Text, Vision: s.Vision}
+	for _, f := range files {
+		sum, err := hashFile(f)
+		if err != nil {
+			return "", fmt.Errorf("opening the model: hashing weights: %w", err)
+		}
+		id.Files = append(id.Files, sum)
+	}
+	return hashJSON(id)
+}
+
+func hashJSON(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("encoding the identity of a model: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	_, err = io.CopyBuffer(h, f, make([]byte, 1<<20))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,63 @@
+package model
+
+import "vecmill/schemas"
+
+// Spec is what a checkpoint directory says: its class, its configuration, its labels and its identity.
+type Spec struct {
+	Dir      string
+	ONNX     string           // path of a ready-made graph; empty: the graph is compiled from the weights in Dir
+	Class    string           // Hugging Face class, e.g. Data2VecAudioForCTC
+	Modality schemas.Modality // of what it takes
+	Labels   []string         // id2label in order of id; nil if the class has none
+	Digest   string           // sha256 hex over the configuration, the labels and the weight files' contents
+
+	Audio  *AudioConfig  // exactly one of the three is set
+	Text   *TextConfig   //
+	Vision *VisionConfig //
+}
+
+// Port is one input or output of a compiled graph.
+type Port struct {
+	Name  string
+	Type  string  // float32 or int64
+	Shape []int64 // -1 where dynamic; the first axis is the batch
+}
+
+// Graph is a compiled model: a file that ONNX Runtime loads, and what goes in and comes out.
+//
+// Inputs by modality: audio input_values [B,N] float32 (normalised samples, zero padded) and lengths [B] int64 (real samples
+// of each row); text input_ids and attention_mask [B,L] int64; images pixel_values [B,C,H,W] float32.
+// Outputs carry Hugging Face's names: last_hidden_state [B,T,H] (T frames, tokens, or 1 + patches), and logits for head classes
+// ([B,T,V] CTC, [B,labels] classification). Base classes give no logits.
+//
+// A ready-made graph has the inputs and outputs it was exported with: for audio perhaps attention_mask [B,N] in place of lengths
+// (feed 1 on real samples), or neither (feed one item, or items of one length, at a time: such a graph cannot tell padding).
+type Graph struct {
+	Path    string // .onnx file in the cache; weights may lie beside it
+	Digest  string // of the spec and the compile options
+	Inputs  []Port
+	Outputs []Port
+}
+
+// Input finds an input by name.
+func (g *Graph) Input(name string) (Port, bool) { return find(g.Inputs, name) }
+
+// Output finds an output by name.
+func (g *Graph) Output(name string) (Port, bool) { return find(g.Outputs, name) }
+
+func find(ports []Port, name string) (Port, bool) {
+	for _, p := range ports {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Port{}, false
+}
+
+// CompileOptions choose among graphs of the same checkpoint. The zero value is the default.
+type CompileOptions struct {
+	HFPadding bool     // let padding change the numbers where the reference does: audio; decoders with relative positions (golden tests)
+	ImageSize HW       // size of the pictures fed, in pixels; zero: the checkpoint's own. Positions are resized as the reference does
+	Inputs    []string // optional inputs under Hugging Face's names: token_type_ids, position_ids, mask_time_indices, bool_masked_pos
+	Outputs   []string // optional outputs: pooler_output, extract_features, hidden_states (as hidden_states.0, .1, ...)
+}

@@ -1,0 +1,172 @@
+"""Writes the golden cases of the compiled classes: python generate.py OUT [CLASS-substring]. See README.md."""
+import json
+import os
+import sys
+
+import numpy as np
+import torch
+import transformers as hf
+from safetensors.numpy import save_file
+
+PINNED = {"transformers": (hf, "4.55.4"), "torch": (torch, "2.8.0"), "numpy": (np, "2.4.6")}
+
+AUDIO = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, conv_dim=[6, 8, 10],
+             conv_stride=[5, 2, 2], conv_kernel=[10, 3, 2], conv_pos_kernel_size=7, num_conv_pos_embeddings=3,
+             num_conv_pos_embedding_groups=4, vocab_size=12, classifier_proj_size=9)
+TEXT = dict(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
+            max_position_embeddings=40, type_vocab_size=1, layer_norm_eps=1e-5)
+VISION = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, image_size=16, patch_size=4,
+              num_channels=3)
+
+# class, case, configuration, and what the case is for
+CASES = [
+    ("Data2VecAudioModel", "base", AUDIO, "defaults, padded batch"),
+    ("Data2VecAudioModel", "adapter_even_bias", AUDIO | dict(
+        add_adapter=True, output_hidden_size=12, num_adapter_layers=2, conv_bias=True, conv_pos_kernel_size=6,
+        feat_extract_activation="relu", hidden_act="gelu_new", mask_time_prob=0.0),
+     "adapter with projection, convolution bias, even positional kernel, other activations, no SpecAugment vector"),
+    ("Data2VecAudioModel", "adapter_wide", AUDIO | dict(
+        add_adapter=True, num_adapter_layers=1, adapter_kernel_size=4, adapter_stride=3, num_conv_pos_embeddings=1),
+     "adapter without projection, kernel and stride other than 3 and 2, one positional layer"),
+    ("Data2VecAudioForCTC", "base", AUDIO, "defaults, padded batch"),
+    ("Data2VecAudioForCTC", "adapter", AUDIO | dict(add_adapter=True, output_hidden_size=8, num_adapter_layers=1), "head behind an adapter"),
+    ("Data2VecAudioForSequenceClassification", "base", AUDIO | dict(id2label={0: "a", 1: "b", 2: "c"}), "masked mean"),
+    ("Data2VecAudioForSequenceClassification", "weighted", AUDIO | dict(use_weighted_layer_sum=True, num_labels=4), "weighted layer sum"),
+    ("Data2VecTextModel", "base", TEXT, "defaults, padded batch"),
+    ("Data2VecTextModel", "padid_types_act", TEXT | dict(pad_token_id=5, type_vocab_size=3, hidden_act="quick_gelu"),
+     "padding index other than 1, token types, another activation"),
+    ("Data2VecTextModel", "relative_key", TEXT | dict(position_embedding_type="relative_key"), "relative positions"),
+    ("Data2VecTextModel", "relative_key_query", TEXT | dict(position_embedding_type="relative_key_query"), "relative positions, both ways"),
+    ("Data2VecTextModel", "decoder", TEXT | dict(is_decoder=True), "causal mask"),
+    ("Data2VecTextModel", "decoder_relative", TEXT | dict(is_decoder=True, position_embedding_type="relative_key_query", use_cache=False),
+     "causal mask and relative positions"),
+    ("Data2VecTextModel", "decoder_relative_cache", TEXT | dict(is_decoder=True, position_embedding_type="relative_key"),
+     "the same while filling a cache: every query counts as the last, so padding shows in the numbers"),
+    ("Data2VecTextForSequenceClassification", "base", TEXT | dict(num_labels=5), "softmax labels"),
+    ("Data2VecTextForSequenceClassification", "regression", TEXT | dict(num_labels=1, problem_type="regression"), "one output"),
+    ("Data2VecVisionModel", "relative", VISION | dict(use_relative_position_bias=True), "bias per layer, mean pooling: states without final norm"),
+    ("Data2VecVisionModel", "absolute_shared_cls", VISION | dict(
+        use_absolute_position_embeddings=True, use_shared_relative_position_bias=True, use_relative_position_bias=True,
+        use_mean_pooling=False, layer_scale_init_value=0.0, use_mask_token=True),
+     "absolute positions, own and shared bias, final norm, no layer scale, mask token"),
+    ("Data2VecVisionModel", "nonsquare", VISION | dict(image_size=[12, 20], use_relative_position_bias=True),
+     "a window that is not square: the reference reads its table width first"),
+    ("Data2VecVisionForImageClassification", "mean", VISION | dict(use_relative_position_bias=True, num_labels=6), "mean pooling"),
+    ("Data2VecVisionForImageClassification", "cls_grey", VISION | dict(
+        use_mean_pooling=False, num_channels=1, use_absolute_position_embeddings=True, num_labels=3), "cls pooling, one channel"),
+]
+
+
+def randomise(model, rng):
+    """Weights for which every parameter matters: nothing at its initial 0 or 1, nothing so large that attention saturates."""
+    for name, p in sorted(model.named_parameters()):
+        x = torch.from_numpy(rng.standard_normal(p.shape).astype(np.float32))
+        fan_in = int(np.prod(p.shape[1:])) if p.ndim > 1 else 1
+        if "norm" in name.lower() and name.endswith("weight"):
+            x = 1 + 0.2 * x
+        elif p.ndim == 1 or "embed" in name or "token" in name or "table" in name:
+            x = 0.4 * x
+        else:
+            x = x / np.sqrt(fan_in)
+        p.data.copy_(x)
+
+
+def runs_audio(rng, config):
+    lengths = [1400, 610, 977]
+    x = np.zeros((3, max(lengths)), np.float32)
+    mask = np.zeros(x.shape, np.int32)
+    for i, n in enumerate(lengths):
+        x[i, :n] = rng.standard_normal(n)
+        mask[i, :n] = 1
+    yield "batch", dict(input_values=x, attention_mask=mask)
+    for i, n in enumerate(lengths):
+        yield f"alone.{i}", dict(input_values=x[i:i + 1, :n])
+
+
+def runs_text(rng, config):
+    lengths = [13, 4, 9]
+    ids = np.full((3, max(lengths)), config.pad_token_id, np.int64)
+    mask = np.zeros(ids.shape, np.int64)
+    for i, n in enumerate(lengths):
+        ids[i, :n] = rng.integers(10, config.vocab_size, n)
+        mask[i, :n] = 1
+    yield "batch", dict(input_ids=ids, attention_mask=mask)
+    if not (config.is_decoder and config.use_cache and config.position_embedding_type != "absolute"):
+        for i, n in enumerate(lengths):
+            yield f"alone.{i}", dict(input_ids=ids[i:i + 1, :n])
+    if config.type_vocab_size > 1:
+        types = rng.integers(0, config.type_vocab_size, ids.shape)
+        yield "token_type_ids", dict(input_ids=ids, attention_mask=mask, token_type_ids=types)
+        yield "position_ids", dict(input_ids=ids, attention_mask=mask, position_ids=np.arange(2, 2 + ids.shape[1])[None, :])
+
+
+def runs_vision(rng, config):
+    h, w = config.image_size if isinstance(config.image_size, (list, tuple)) else (config.image_size,) * 2
+    x = rng.standard_normal((2, config.num_channels, h, w)).astype(np.float32)
+    yield "batch", dict(pixel_values=x)
+    yield "alone.1", dict(pixel_values=x[1:])
+    if config.use_mask_token:
+        yield "bool_masked_pos", dict(pixel_values=x, bool_masked_pos=rng.integers(0, 2, (2, 16)).astype(bool))
+    if h == w and config.use_relative_position_bias:
+        yield "other_size", dict(pixel_values=rng.standard_normal((1, config.num_channels, 24, 13)).astype(np.float32))
+
+
+RUNS = {"audio": runs_audio, "text": runs_text, "vision": runs_vision}
+
+
+def outputs(model, inputs, double):
+    feed = {}
+    for k, v in inputs.items():
+        t = torch.from_numpy(np.ascontiguousarray(v))
+        feed[k] = t.double() if double and t.is_floating_point() else t
+    with torch.no_grad():
+        out = model.double()(**feed) if double else model.float()(**feed)
+    names = [k for k in ("last_hidden_state", "extract_features", "pooler_output", "logits") if out.get(k) is not None]
+    return {k: out[k].numpy() for k in names}
+
+
+def generate(root, cls, case, settings, note):
+    family = {"A": "audio", "T": "text", "V": "vision"}[cls[len("Data2Vec")]]
+    seed = sum(map(ord, cls + case))  # stable, and no two cases share their weights
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    config = getattr(hf, f"Data2Vec{family.capitalize()}Config")(**settings)
+    config._attn_implementation = "eager"
+    model = getattr(hf, cls)(config).eval()
+    randomise(model, rng)
+    out = os.path.join(root, cls, case)
+    model.save_pretrained(out)
+    tensors, runs = {}, []
+    for name, inputs in RUNS[family](rng, config):
+        run = {"name": name, "inputs": {}, "outputs": {}}
+        exact, got = outputs(model, inputs, True), outputs(model, inputs, False)
+        for k, v in inputs.items():
+            run["inputs"][k] = {"key": f"{name}/in/{k}", "shape": list(v.shape), "dtype": str(v.dtype)}
+            tensors[f"{name}/in/{k}"] = np.ascontiguousarray(v)
+        for k, v in got.items():
+            noise, top = float(np.abs(v - exact[k]).max()), float(np.abs(v).max())
+            run["outputs"][k] = {"key": f"{name}/out/{k}", "shape": list(v.shape), "fp32_noise_max": float(f"{noise:.3g}"),
+                                 "max_abs": float(f"{top:.4g}"), "atol": float(f"{max(1e-5, 1e-5 * top, 10 * noise):.3g}"), "rtol": 1e-4}
+            tensors[f"{name}/out/{k}"] = np.ascontiguousarray(v)
+        runs.append(run)
+    save_file(tensors, os.path.join(out, "golden.safetensors"))
+    manifest = {"class": cls, "case": case, "note": note, "seed": seed, "tensors": "golden.safetensors", "runs": runs,
+                **{k: v[1] for k, v in PINNED.items()}}
+    with open(os.path.join(out, "manifest.json"), "w") as f:
+        json.dump(manifest, f, indent=1)
+        f.write("\n")
+
+
+def main(root, only=""):
+    for name, (module, version) in PINNED.items():
+        if module.__version__.split("+")[0] != version:
+            sys.exit(f"{name} is {module.__version__}, the goldens are defined by {version}: install requirements.txt")
+    torch.set_num_threads(1)
+    for cls, case, settings, note in CASES:
+        if only in cls:
+            generate(root, cls, case, settings, note)
+            print(cls, case)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,74 @@
+"""Writes golden cases of random configurations: python sweep.py OUT SEED COUNT.
+
+Not committed: a wide net beside the chosen cases. Run them with VECMILL_GOLDEN_DIR=OUT go test ./embed/embedtest/golden/
+"""
+import random
+import sys
+
+import torch
+import transformers
+
+import generate
+
+ACTIVATIONS = ["gelu", "relu", "gelu_new", "gelu_fast", "quick_gelu", "silu", "swish", "mish", "tanh", "sigmoid", "linear", "relu6",
+               "relu2", "leaky_relu", "gelu_10", "laplace", "gelu_python", "gelu_pytorch_tanh", "gelu_accurate"]
+
+
+def common(r):
+    heads = r.choice([1, 2, 3, 4])
+    # A LayerNorm over two or three values is all rounding error, in any implementation.
+    return dict(num_attention_heads=heads, hidden_size=heads * r.choice([4, 6, 8]), num_hidden_layers=r.choice([0, 1, 2, 3]),
+                intermediate_size=r.randint(1, 30), hidden_act=r.choice(ACTIVATIONS))
+
+
+def audio(r):
+    s = common(r)
+    cls = r.choice(["Data2VecAudioModel", "Data2VecAudioForCTC", "Data2VecAudioForSequenceClassification"])
+    layers = r.choice([1, 2, 3, 4])
+    s.update(conv_dim=[r.randint(5, 14) for _ in range(layers)], conv_kernel=[r.randint(1, 8) for _ in range(layers)],
+             conv_stride=[r.randint(3, 6)] + [r.randint(1, 4) for _ in range(layers - 1)], conv_bias=r.random() < .5,
+             conv_pos_kernel_size=r.randint(1, 9), num_conv_pos_embeddings=r.randint(0, 4),
+             num_conv_pos_embedding_groups=r.choice([g for g in range(1, s["hidden_size"] + 1) if s["hidden_size"] % g == 0]),
+             vocab_size=r.randint(2, 40), classifier_proj_size=r.randint(1, 20), feat_extract_activation=r.choice(ACTIVATIONS),
+             layer_norm_eps=r.choice([1e-5, 1e-12, 1e-3]), use_weighted_layer_sum=r.random() < .5, num_labels=r.randint(1, 7),
+             mask_time_prob=r.choice([0, .05]), mask_feature_prob=r.choice([0, .01]))
+    if cls != "Data2VecAudioForSequenceClassification" and r.random() < .5:
+        s.update(add_adapter=True, output_hidden_size=r.choice([s["hidden_size"], r.randint(4, 20)]), num_adapter_layers=r.choice([0, 1, 2]),
+                 adapter_kernel_size=r.randint(2, 4), adapter_stride=r.randint(1, 3))
+    return cls, s
+
+
+def text(r):
+    s = common(r)
+    decoder = r.random() < .3
+    s.update(vocab_size=r.randint(20, 60), max_position_embeddings=r.randint(30, 50), type_vocab_size=r.randint(1, 3),
+             layer_norm_eps=r.choice([1e-5, 1e-12]), pad_token_id=r.randint(0, 9), is_decoder=decoder,
+             add_cross_attention=decoder and r.random() < .5, num_labels=r.randint(1, 6),
+             position_embedding_type=r.choice(["absolute", "relative_key", "relative_key_query"]))
+    return r.choice(["Data2VecTextModel", "Data2VecTextForSequenceClassification"]), s
+
+
+def vision(r):
+    s = common(r)
+    patch, square = r.choice([2, 3, 4, 5]), r.random() < .5
+    rows, rest = r.randint(1, 5), r.randint(0, patch - 1)
+    size = rows * patch + rest
+    s.update(patch_size=patch, image_size=size if square else [size, r.randint(1, 5) * patch + rest], num_channels=r.randint(1, 4),
+             use_relative_position_bias=r.random() < .5, use_shared_relative_position_bias=r.random() < .4,
+             use_absolute_position_embeddings=square and r.random() < .4, use_mean_pooling=r.random() < .5,
+             layer_scale_init_value=r.choice([0, .1, -1]), num_labels=r.choice([0, 1, 5]), layer_norm_eps=1e-6)
+    return r.choice(["Data2VecVisionModel", "Data2VecVisionForImageClassification"]), s
+
+
+def main(root, seed, count):
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    r = random.Random(int(seed))
+    for i in range(int(count)):
+        for family in (audio, text, vision):
+            cls, settings = family(r)
+            generate.generate(root, cls, f"random_{seed}_{i}", settings, "random configuration")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
