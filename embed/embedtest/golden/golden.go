@@ -1,0 +1,246 @@
+package golden
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"vecmill/embed"
+	"vecmill/model"
+	"vecmill/model/checkpoint"
+	"vecmill/schemas"
+)
+
+// Case is one checkpoint with its reference runs.
+type Case struct {
+	Dir   string
+	Class string
+	Name  string
+	Runs  []Run
+}
+
+// Run is one call of the reference: inputs under its names, and what came out.
+type Run struct {
+	Name    string
+	Inputs  map[string]embed.Tensor
+	Outputs map[string]Want
+	Beyond  string // why this run cannot be put as tensors; empty if it can
+}
+
+// Want is an expected output with its tolerance.
+type Want struct {
+	embed.Tensor
+	Atol, Rtol float64
+}
+
+type manifest struct {
+	Class   string            `json:"class"`
+	Case    string            `json:"case"`
+	Tensors string            `json:"tensors"`
+	Aliases map[string]string `json:"aliases"` // dropped duplicate to the key that is kept
+	Runs    []struct {
+		Name    string                     `json:"name"`
+		Inputs  map[string]json.RawMessage `json:"inputs"`
+		Outputs map[string]json.RawMessage `json:"outputs"`
+		Error   json.RawMessage            `json:"expect_error"`
+	} `json:"runs"`
+}
+
+type place struct {
+	Key  string  `json:"key"`
+	Atol float64 `json:"atol"`
+	Rtol float64 `json:"rtol"`
+}
+
+// Load reads all cases <class>/<case> under root, in order of path.
+func Load(root string) ([]Case, error) {
+	paths, err := filepath.Glob(filepath.Join(root, "*", "*", "manifest.json"))
+	if err != nil {
+		return nil, fmt.Errorf("looking for golden cases: %w", err)
+	}
+	slices.Sort(paths)
+	var cases []Case
+	for _, p := range paths {
+		c, err := load(p)
+		if err != nil {
+			return nil, fmt.Errorf("reading golden case %s: %w", p, err)
+		}
+		cases = append(cases, c)
+	}
+	return cases, nil
+}
+
+func load(path string) (_ Case, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Case{}, err
+	}
+	var m manifest
+	if err := json.Unmarshal(b, &m); err != nil {
+		return Case{}, err
+	}
+	c := Case{Dir: filepath.Dir(path), Class: m.Class, Name: m.Case}
+	if m.Tensors == "" { // suites of tokenizers and image processors
+		return c, nil
+	}
+	file, err := checkpoint.OpenFile(filepath.Join(c.Dir, m.Tensors))
+	if err != nil {
+		return Case{}, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	for _, mr := range m.Runs {
+		r := Run{Name: mr.Name, Inputs: map[string]embed.Tensor{}, Outputs: map[string]Want{}}
+		if mr.Error != nil {
+			r.Beyond = "the reference fails"
+		}
+		if err := r.read(file, &m, mr.Inputs, mr.Outputs); err != nil {
+			return Case{}, fmt.Errorf("run %s: %w", r.Name, err)
+		}
+		c.Runs = append(c.Runs, r)
+	}
+	return c, nil
+}
+
+// read fetches the run's tensors. An input that is no tensor (a generation's settings, in words) puts the run beyond us.
+func (r *Run) read(file *checkpoint.Checkpoint, m *manifest, inputs, outputs map[string]json.RawMessage) error {
+	for name, raw := range inputs {
+		var p place
+		if err := json.Unmarshal(raw, &p); err != nil {
+			r.Beyond = "its input " + name + " is no tensor"
+			continue
+		}
+		if p.Key == "" {
+			continue // a plain value, such as a flag
+		}
+		t, err := tensor(file, m.Aliases, p.Key, name)
+		if err != nil {
+			return err
+		}
+		r.Inputs[name] = t
+	}
+	for name, raw := range outputs {
+		var p place
+		if err := json.Unmarshal(raw, &p); err != nil || p.Key == "" {
+			continue // a value in words
+		}
+		t, err := tensor(file, m.Aliases, p.Key, name)
+		if err != nil {
+			return err
+		}
+		r.Outputs[name] = Want{t, p.Atol, p.Rtol}
+	}
+	return nil
+}
+
+// tensor copies a stored tensor out of the file.
+func tensor(file *checkpoint.Checkpoint, aliases map[string]string, key, name string) (embed.Tensor, error) {
+	if kept, ok := aliases[key]; ok {
+		key = kept
+	}
+	t, ok := file.Tensor(key)
+	if !ok {
+		return embed.Tensor{}, fmt.Errorf("tensor %s is not in the file", key)
+	}
+	out := embed.Tensor{Name: name}
+	for _, d := range t.Shape {
+		out.Shape = append(out.Shape, int64(d))
+	}
+	var err error
+	if t.DType == checkpoint.F32 {
+		out.F32, err = t.Float32()
+	} else {
+		out.I64, err = t.Int64()
+	}
+	return out, err
+}
+
+// Feed is the run as our graphs take it: the inputs, and the options to compile with. Audio masks become lengths, a missing text mask ones;
+// pictures set the input size. Runs that need inputs our graphs do not have are errors.
+func (r *Run) Feed(m schemas.Modality) ([]embed.Tensor, model.CompileOptions, error) {
+	var o model.CompileOptions
+	if r.Beyond != "" {
+		return nil, o, errors.New(r.Beyond)
+	}
+	main := map[schemas.Modality]string{schemas.Audio: "input_values", schemas.Text: "input_ids", schemas.Image: "pixel_values"}[m]
+	x, ok := r.Inputs[main]
+	if !ok {
+		return nil, o, fmt.Errorf("the run has no %s", main)
+	}
+	feed := []embed.Tensor{x}
+	mask, masked := r.Inputs["attention_mask"]
+	switch {
+	case m == schemas.Audio:
+		feed = append(feed, lengths(x, mask))
+	case m == schemas.Text && masked && len(mask.Shape) != 2:
+		return nil, o, fmt.Errorf("the run's mask has %d axes", len(mask.Shape))
+	case m == schemas.Text && masked:
+		feed = append(feed, mask)
+	case m == schemas.Text:
+		feed = append(feed, embed.Tensor{Name: "attention_mask", Shape: x.Shape, I64: slices.Repeat([]int64{1}, len(x.I64))})
+	default:
+		o.ImageSize = model.HW{H: int(x.Shape[2]), W: int(x.Shape[3])}
+	}
+	for name, t := range r.Inputs {
+		switch name {
+		case main, "attention_mask":
+		case "token_type_ids", "position_ids", "mask_time_indices", "bool_masked_pos":
+			o.Inputs = append(o.Inputs, name)
+			feed = append(feed, t)
+		default:
+			return nil, o, fmt.Errorf("the run has the input %s", name)
+		}
+	}
+	slices.Sort(o.Inputs)
+	for _, name := range []string{"extract_features", "pooler_output"} {
+		if _, ok := r.Outputs[name]; ok {
+			o.Outputs = append(o.Outputs, name)
+		}
+	}
+	if _, ok := r.Outputs["hidden_states.0"]; ok {
+		o.Outputs = append(o.Outputs, "hidden_states")
+	}
+	return feed, o, nil
+}
+
+// lengths counts the real samples of each row; all of them without a mask.
+func lengths(x, mask embed.Tensor) embed.Tensor {
+	rows, width := x.Shape[0], x.Shape[1]
+	out := embed.Tensor{Name: "lengths", Shape: []int64{rows}, I64: make([]int64, rows)}
+	for i := range out.I64 {
+		out.I64[i] = width
+		if mask.I64 != nil {
+			out.I64[i] = 0
+			for _, m := range mask.I64[int64(i)*width:][:width] {
+				out.I64[i] += m
+			}
+		}
+	}
+	return out
+}
+
+// Compare gives the largest difference, and an error if the shapes differ or a value is outside |got-want| <= Atol + Rtol*|want|.
+func (w *Want) Compare(got *embed.Tensor) (float64, error) {
+	if !slices.Equal(got.Shape, w.Shape) {
+		return 0, fmt.Errorf("shape %v, want %v", got.Shape, w.Shape)
+	}
+	if len(got.F32) != len(w.F32) {
+		return 0, fmt.Errorf("%d values, want %d", len(got.F32), len(w.F32))
+	}
+	worst, bad := 0.0, error(nil)
+	for i, x := range w.F32 {
+		g := got.F32[i]
+		if math.IsNaN(float64(x)) && math.IsNaN(float64(g)) {
+			continue
+		}
+		diff := math.Abs(float64(g) - float64(x))
+		worst = max(worst, diff)
+		if allowed := w.Atol + w.Rtol*math.Abs(float64(x)); bad == nil && !(diff <= allowed) {
+			bad = fmt.Errorf("value %d is %v, want %v, allowed difference %.2g", i, g, x, allowed)
+		}
+	}
+	return worst, bad
+}

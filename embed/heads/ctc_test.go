@@ -1,0 +1,150 @@
+package heads_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"vecmill/embed/heads"
+)
+
+// offset is [text, start, end] in the golden files.
+type offset heads.Offset
+
+func (o *offset) UnmarshalJSON(b []byte) error {
+	return json.Unmarshal(b, &[]any{&o.Text, &o.Start, &o.End})
+}
+
+type decodeCase struct {
+	IDs     []int `json:"ids"`
+	Options struct {
+		Skip  bool  `json:"skip_special_tokens"`
+		Space bool  `json:"spaces_between_special_tokens"`
+		Group *bool `json:"group_tokens"`
+	} `json:"options"`
+	Text  string   `json:"text"`
+	Chars []offset `json:"chars"`
+	Words []offset `json:"words"`
+}
+
+func same(got []heads.Offset, want []offset) bool {
+	return slices.EqualFunc(got, want, func(g heads.Offset, w offset) bool { return g == heads.Offset(w) })
+}
+
+// TestDecodeEqualsTheReference compares with transformers 4.55.4: text, characters and words with their frames, exactly.
+func TestDecodeEqualsTheReference(t *testing.T) {
+	dirs, err := filepath.Glob(filepath.Join("testdata", "ctc", "*"))
+	if err != nil || len(dirs) != 4 {
+		t.Fatalf("%v, %v", dirs, err)
+	}
+	for _, dir := range dirs {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			tok, err := heads.LoadCTCTokenizer(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(filepath.Join(dir, "cases.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var cases []decodeCase
+			if err := json.Unmarshal(data, &cases); err != nil {
+				t.Fatal(err)
+			}
+			if len(cases) < 60 {
+				t.Fatalf("only %d cases", len(cases))
+			}
+			for i, c := range cases {
+				o := heads.DecodeOptions{
+					SkipSpecialTokens: c.Options.Skip, SpaceTokens: c.Options.Space, KeepRepeats: c.Options.Group != nil && !*c.Options.Group,
+				}
+				got := tok.Decode(c.IDs, o)
+				if got.Text != c.Text || !same(got.Chars, c.Chars) || !same(got.Words, c.Words) {
+					t.Errorf("case %d, ids %v, %+v:\ngot  %+v\nwant %q %v %v", i, c.IDs, o, got, c.Text, c.Chars, c.Words)
+				}
+			}
+		})
+	}
+}
+
+func TestParseCTCTokenizer(t *testing.T) {
+	const vocab = `{"<pad>": 0, "|": 1, "a": 2, "x": 3}`
+	cases := []struct {
+		name                   string
+		vocab, config, special string
+		ids                    []int
+		want                   string // the text, or part of the error
+		fails                  bool
+	}{
+		{"class defaults alone", vocab, "", "", []int{2, 1, 1, 3, 0, 3}, "a xx", false},
+		{"tokens may be objects", vocab, `{"pad_token": {"content": "x"}}`, "", []int{2, 3, 2}, "aa", false},
+		{"the map overrides an older save", vocab, `{"pad_token": "a"}`, `{"pad_token": "x"}`, []int{2, 3, 2}, "aa", false},
+		{"but not one that lists added tokens", vocab, `{"pad_token": "a", "added_tokens_decoder": {}}`, `{"pad_token": "x"}`, []int{2, 3, 2}, "x", false},
+		{"added tokens extend the vocabulary", vocab, `{"added_tokens_decoder": {"5": {"content": "!"}}}`, "", []int{2, 5, 4}, "a!<unk>", false},
+		{"one language of several", `{"eng": ` + vocab + `}`, `{"target_lang": "eng"}`, "", []int{2}, "a", false},
+		{"a language that is not there", `{"eng": {}}`, `{"target_lang": "deu"}`, "", nil, `target_lang "deu"`, true},
+		{"no padding token", `{"a": 0}`, "", "", nil, `padding token "<pad>"`, true},
+		{"two tokens of one id", `{"<pad>": 0, "a": 1, "b": 1}`, "", "", nil, `id 1 has two tokens, "a" and "b"`, true},
+		{"a negative id", `{"<pad>": -1}`, "", "", nil, "id -1", true},
+		{"a huge id", `{"<pad>": 99999999999}`, "", "", nil, "id 99999999999", true},
+		{"a vocabulary of another form", `["a"]`, "", "", nil, "vocab.json", true},
+		{"a damaged configuration", vocab, `{"pad_token": 3}`, "", nil, "tokenizer_config.json", true},
+		{"a damaged map", vocab, "", `[`, nil, "special_tokens_map.json", true},
+		{"an added token without a number", vocab, `{"added_tokens_decoder": {"x": "y"}}`, "", nil, `added token "x"`, true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			tok, err := heads.ParseCTCTokenizer([]byte(c.vocab), []byte(c.config), []byte(c.special))
+			if c.fails {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got %v, want %q", err, c.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := tok.Decode(c.ids, heads.DecodeOptions{}).Text; got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	t.Run("a directory without a vocabulary is named", func(t *testing.T) {
+		if _, err := heads.LoadCTCTokenizer(t.TempDir()); err == nil || !strings.Contains(err.Error(), "vocab.json") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func FuzzParseCTCTokenizer(f *testing.F) {
+	f.Add([]byte(`{"<pad>": 0, "|": 1, "a": 2}`), []byte(`{"do_lower_case": true}`), []byte(`{"pad_token": "<pad>"}`), []byte{2, 0, 2, 1, 9})
+	f.Add([]byte(`{"en": {"<pad>": 0}}`), []byte(`{"target_lang": "en", "added_tokens_decoder": {"7": {"content": "q"}}}`), []byte(nil), []byte{7})
+	f.Fuzz(func(t *testing.T, vocab, config, special, frames []byte) {
+		tok, err := heads.ParseCTCTokenizer(vocab, config, special)
+		if err != nil {
+			return
+		}
+		ids := make([]int, len(frames))
+		for i, b := range frames {
+			ids[i] = int(b)
+		}
+		d := tok.Decode(ids, heads.DecodeOptions{})
+		at := 0
+		for _, c := range d.Chars {
+			if c.Start < at || c.End <= c.Start || c.End > len(ids) {
+				t.Fatalf("character %+v after frame %d of %d", c, at, len(ids))
+			}
+			at = c.End
+		}
+		at = 0
+		for _, w := range d.Words {
+			if w.Start < at || w.End <= w.Start || w.End > len(ids) {
+				t.Fatalf("word %+v after frame %d of %d", w, at, len(ids))
+			}
+			at = w.End
+		}
+	})
+}

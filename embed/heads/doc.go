@@ -1,0 +1,16 @@
+// Package heads makes results of what a model puts out: [New] looks a task up in a table and gives an [embed.Head].
+//
+//	embedding       pooled over an item's own steps of last_hidden_state, scaled to length 1 unless told otherwise
+//	transcript      CTC greedy decoding of logits, with word times and scores
+//	classification  labels with scores from logits, best first
+//
+// A head looks only at what belongs to an item: frames, tokens or patches behind its own length are padding of the batch and
+// never change a result (I7). It takes that length from the sample's own inputs. Numbers follow the reference's
+// pipelines; sums are taken in float64 and rounded once. Ties go to the lower index, so results are deterministic.
+// Outputs that are not finite numbers are errors, never rows.
+//
+// To add a head: one file, one line in the table tasks, one golden. Heads are pure: they keep nothing between calls and are safe for concurrent use.
+//
+// Neighbours: embed defines the seam and calls Apply; model says which outputs a class has and where its files are;
+// embed/embedtest holds the suite that every head passes.
+package heads

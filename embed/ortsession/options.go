@@ -1,0 +1,17 @@
+package ortsession
+
+import "fmt"
+
+// Options size a session. The zero value is a good default for one session on a machine of its own.
+type Options struct {
+	Threads int  // intra-op threads, the caller's included; 0 means one per processor that Go may use (GOMAXPROCS)
+	NoArena bool // return memory to the system after every run instead of keeping it for the next
+}
+
+// Validate names the first field that cannot be used.
+func (o Options) Validate() error {
+	if o.Threads < 0 || o.Threads > 1024 {
+		return fmt.Errorf("threads: %d is not between 0 (one per processor) and 1024", o.Threads)
+	}
+	return nil
+}
