@@ -1,0 +1,195 @@
+package audio
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+
+	"vecmill/embed"
+	"vecmill/model"
+	"vecmill/schemas"
+)
+
+// implementation changes whenever the same bytes and options give other values: it is part of the digest.
+const implementation = "audio/1 wav/1 flac/mewkiz-1.0.14 resample/kaiser-120.4-0.9136-1.0"
+
+// Preprocessor makes samples of audio files. It is safe for concurrent use; what it keeps between calls are filter tables and
+// scratch.
+//
+// A sample has the inputs input_values (float32 [n], padded with 0) and lengths (int64 scalar, n); its cost is the number of
+// encoder frames, its start and end are seconds from the beginning of the object.
+type Preprocessor struct {
+	cfg       *model.AudioConfig
+	opts      Options
+	extractor extractor
+	digest    string
+
+	maxSamples    int64 // of a sample, at the model's rate
+	windowSamples int64
+	limitSamples  int64 // held decoded at most
+	filters       filters
+	scratch       sync.Pool // *scratch
+}
+
+// scratch is the working memory of one call.
+type scratch struct {
+	block []float32
+	r     resampler
+}
+
+// blockSamples is how much is decoded at a time: small enough for the processor's cache, and for the context to be looked at often.
+const blockSamples = 8192
+
+// New reads preprocessor_config.json of an audio checkpoint. An error names the file or the option at fault.
+func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
+	if spec.Audio == nil {
+		return nil, fmt.Errorf("audio preprocessing for %s: not an audio checkpoint", spec.Class)
+	}
+	if err := opts.Validate(); err != nil {
+		return nil, fmt.Errorf("audio preprocessing: %w", err)
+	}
+	x, err := readExtractor(spec.Dir)
+	if err != nil {
+		return nil, err
+	}
+	opts = opts.withDefaults()
+	p := &Preprocessor{cfg: spec.Audio, opts: opts, extractor: x, filters: filters{out: x.SamplingRate}}
+	p.maxSamples = p.samples(opts.MaxSeconds)
+	p.windowSamples = p.samples(opts.WindowSeconds)
+	p.limitSamples = p.samples(opts.seconds())
+	if p.cfg.Frames(int(p.windowSamples)) == 0 {
+		return nil, fmt.Errorf("audio preprocessing: window_seconds %v is shorter than one frame of the model", opts.WindowSeconds)
+	}
+	p.scratch.New = func() any { return &scratch{block: make([]float32, blockSamples)} }
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%+v\n%+v\n%v %v", implementation, opts, x, p.cfg.ConvKernel, p.cfg.ConvStride))
+	p.digest = hex.EncodeToString(sum[:])
+	return p, nil
+}
+
+// samples is a time in samples of the model's rate, to the nearest.
+func (p *Preprocessor) samples(seconds float64) int64 {
+	return int64(math.Round(seconds * float64(p.extractor.SamplingRate)))
+}
+
+// SampleRate is the model's rate, in samples a second.
+func (p *Preprocessor) SampleRate() int { return p.extractor.SamplingRate }
+
+// Digest is a SHA-256 over every option, the extractor's configuration and the version of this implementation, hex.
+func (p *Preprocessor) Digest() string { return p.digest }
+
+// Preprocess decodes blob and makes one sample of it, or one per window. Rejections: too-short for no bytes and for audio without
+// one frame, too-large for audio over the limits, decode for everything that is wrong with the data.
+func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byte) ([]embed.Sample, error) {
+	if len(blob) == 0 {
+		return nil, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
+	}
+	d, err := open(blob)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkLength(d.header()); err != nil {
+		return nil, err
+	}
+	x, truncated, err := p.decode(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if p.cfg.Frames(len(x)) == 0 {
+		return nil, schemas.Rejectf(schemas.ReasonTooShort, "%d samples at %d Hz are less than one frame of the model", len(x), p.extractor.SamplingRate)
+	}
+	return p.cut(x, truncated), nil
+}
+
+// decode reads d to its end, or to the limit, at the model's rate.
+func (p *Preprocessor) decode(ctx context.Context, d decoder) (x []float32, truncated bool, err error) {
+	h := d.header()
+	s := p.scratch.Get().(*scratch)
+	defer p.scratch.Put(s)
+	room := p.capacity(h)
+	if h.frames < 0 {
+		room = min(room, 1<<18) // a guess that costs little; append grows it
+	}
+	x = make([]float32, 0, room)
+	same := h.rate == p.extractor.SamplingRate
+	if !same {
+		s.r.reset(p.filters.get(h.rate))
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		n, err := d.read(s.block)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		if same {
+			x = append(x, s.block[:n]...)
+		} else {
+			x = s.r.push(x, s.block[:n])
+		}
+		if int64(len(x)) > p.limitSamples {
+			return p.overlong(x)
+		}
+	}
+	if !same {
+		x = s.r.finish(x)
+	}
+	if int64(len(x)) > p.limitSamples {
+		return p.overlong(x)
+	}
+	return x, false, nil
+}
+
+// overlong applies the policy to audio that has turned out longer than the limit.
+func (p *Preprocessor) overlong(x []float32) ([]float32, bool, error) {
+	if p.opts.Long == Truncate {
+		return x[:p.limitSamples], true, nil
+	}
+	return nil, false, p.tooLong(-1)
+}
+
+// cut makes samples of decoded audio: of all of it, or of consecutive windows. A tail too short for one frame stays with the
+// window before it, so nothing is dropped. Each sample is normalised by itself, as the reference does with each chunk.
+func (p *Preprocessor) cut(x []float32, truncated bool) []embed.Sample {
+	if int64(len(x)) <= p.maxSamples || p.opts.Long != Window {
+		return []embed.Sample{p.sample(x, 0, 0, truncated)}
+	}
+	w := int(p.windowSamples)
+	out := make([]embed.Sample, 0, len(x)/w+1)
+	for at := 0; at < len(x); {
+		end := min(at+w, len(x))
+		if p.cfg.Frames(len(x)-end) == 0 {
+			end = len(x)
+		}
+		out = append(out, p.sample(x[at:end:end], len(out), at, false))
+		at = end
+	}
+	return out
+}
+
+// sample normalises x in place and wraps it.
+func (p *Preprocessor) sample(x []float32, number, at int, truncated bool) embed.Sample {
+	if p.extractor.DoNormalize {
+		normalise(x)
+	}
+	rate := float64(p.extractor.SamplingRate)
+	return embed.Sample{
+		Cost: p.cfg.Frames(len(x)),
+		Inputs: []embed.Input{
+			{Name: "input_values", Shape: []int{len(x)}, F32: x},
+			{Name: "lengths", I64: []int64{int64(len(x))}},
+		},
+		Window:    number,
+		Start:     float64(at) / rate,
+		End:       float64(at+len(x)) / rate,
+		Truncated: truncated,
+	}
+}

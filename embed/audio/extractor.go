@@ -1,0 +1,68 @@
+package audio
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// extractor is what preprocessor_config.json says. PaddingValue and ReturnAttentionMask decide only what a padded batch
+// looks like to the reference; here an item never sees its neighbours' padding, so they change nothing.
+type extractor struct {
+	Type                string  `json:"feature_extractor_type"`
+	FeatureSize         int     `json:"feature_size"`
+	SamplingRate        int     `json:"sampling_rate"`
+	DoNormalize         bool    `json:"do_normalize"`
+	PaddingValue        float64 `json:"padding_value"`
+	ReturnAttentionMask bool    `json:"return_attention_mask"`
+}
+
+// readExtractor reads preprocessor_config.json, or the feature_extractor of processor_config.json where a newer
+// transformers has written only that.
+func readExtractor(dir string) (extractor, error) {
+	path := filepath.Join(dir, "preprocessor_config.json")
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if raw, err = nestedExtractor(dir); err != nil {
+			return extractor{}, err
+		}
+	} else if err != nil {
+		return extractor{}, fmt.Errorf("reading the audio preprocessor: %w", err)
+	}
+	return parseExtractor(path, raw)
+}
+
+func nestedExtractor(dir string) ([]byte, error) {
+	missing := fmt.Errorf("%s has no preprocessor_config.json: an audio checkpoint needs it for its sampling rate and "+
+		"normalisation; copy it from the model's repository", dir)
+	raw, err := os.ReadFile(filepath.Join(dir, "processor_config.json"))
+	if err != nil {
+		return nil, missing
+	}
+	var doc struct {
+		FeatureExtractor json.RawMessage `json:"feature_extractor"`
+	}
+	if json.Unmarshal(raw, &doc) != nil || doc.FeatureExtractor == nil {
+		return nil, missing
+	}
+	return doc.FeatureExtractor, nil
+}
+
+func parseExtractor(path string, raw []byte) (extractor, error) {
+	x := extractor{FeatureSize: 1, SamplingRate: 16000, DoNormalize: true} // the class's defaults
+	if err := json.Unmarshal(raw, &x); err != nil {
+		return extractor{}, fmt.Errorf("reading %s: %w", path, err)
+	}
+	switch {
+	case x.Type != "" && x.Type != "Wav2Vec2FeatureExtractor":
+		return extractor{}, fmt.Errorf("%s: feature_extractor_type %s is not Wav2Vec2FeatureExtractor", path, x.Type)
+	case x.FeatureSize != 1:
+		return extractor{}, fmt.Errorf("%s: feature_size %d, want 1 (raw samples)", path, x.FeatureSize)
+	case x.SamplingRate < minRate || x.SamplingRate > maxRate:
+		return extractor{}, fmt.Errorf("%s: sampling_rate %d is not between %d and %d", path, x.SamplingRate, minRate, maxRate)
+	}
+	return x, nil
+}

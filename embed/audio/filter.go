@@ -1,0 +1,140 @@
+package audio
+
+import (
+	"math"
+	"sync"
+)
+
+// The resampling filter: flat up to passband, down by attenuation from stopband on, both relative to the lower of the two
+// Nyquist frequencies. These are the figures of soxr's HQ recipe (20 bits).
+const (
+	attenuation = 120.4 // dB
+	passband    = 0.9136
+	stopband    = 1.0
+)
+
+// maxPhases bounds a filter's table. Ratios with more phases than this are interpolated between neighbouring rows, whose
+// error stays below -115 dB.
+const maxPhases = 1024
+
+// filter is a bank of FIR filters, one row for each position of an output sample between two input samples.
+type filter struct {
+	up, down int64 // output and input rate, divided by their greatest common divisor
+	taps     int   // of a row; even
+	phases   int   // rows of the bank
+	exact    bool  // phases == up: every output sample falls on a row; otherwise the bank has one row more, to interpolate
+	rows     []float32
+}
+
+// row p holds the weights of the taps input samples around an output sample that lies p/phases behind the middle one.
+func (f *filter) row(p int) []float32 { return f.rows[p*f.taps : (p+1)*f.taps] }
+
+// newFilter designs the bank from in to out samples a second. Each row is scaled to a gain of exactly one for direct current,
+// so that no phase is louder than another.
+func newFilter(in, out int) *filter {
+	g := gcd(in, out)
+	f := &filter{up: int64(out / g), down: int64(in / g)}
+	f.phases, f.exact = int(f.up), true
+	rows := f.phases
+	if f.phases > maxPhases {
+		f.phases, f.exact = maxPhases, false
+		rows = f.phases + 1
+	}
+	lower := math.Min(1, float64(out)/float64(in)) // lower Nyquist, in input Nyquists
+	// Kaiser's formula for the length that a transition width needs; the cutoff lies in the middle of the transition.
+	width := math.Pi * lower * (stopband - passband)
+	cutoff := lower * (stopband + passband) / 2
+	half := int(math.Ceil((attenuation-7.95)/(2.285*width)/2)) + 1
+	f.taps = 2 * half
+	beta := 0.1102 * (attenuation - 8.7)
+	f.rows = make([]float32, rows*f.taps)
+	scratch := make([]float64, f.taps)
+	for p := range rows {
+		sum := 0.0
+		for j := range scratch {
+			t := float64(half-1-j) + float64(p)/float64(f.phases) // distance of the output from input sample j, in samples
+			w := cutoff * sinc(cutoff*t) * kaiser(t/float64(half), beta)
+			scratch[j] = w
+			sum += w
+		}
+		row := f.row(p)
+		for j, w := range scratch {
+			row[j] = float32(w / sum)
+		}
+	}
+	return f
+}
+
+// length is the number of output samples for n input samples: ceil(n*out/in).
+func (f *filter) length(n int64) int64 { return (n*f.up + f.down - 1) / f.down }
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+func sinc(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	return math.Sin(math.Pi*x) / (math.Pi * x)
+}
+
+// kaiser is the window at x in [-1, 1], not normalised: rows are.
+func kaiser(x, beta float64) float64 {
+	if x <= -1 || x >= 1 {
+		return 0
+	}
+	return bessel0(beta * math.Sqrt(1-x*x))
+}
+
+// bessel0 is the modified Bessel function of the first kind, order 0, by its power series.
+func bessel0(x float64) float64 {
+	sum, term := 1.0, 1.0
+	for k := 1.0; term > sum*1e-17; k++ {
+		term *= (x / 2) / k * (x / 2) / k
+		sum += term
+	}
+	return sum
+}
+
+// filters keeps the banks of the source rates seen last. Audio comes in a handful of rates; a stream of ever new ones costs
+// a design each, never memory.
+type filters struct {
+	out int
+	mu  struct {
+		sync.Mutex
+		banks []*filter // most recent last
+		rates []int
+	}
+}
+
+const maxFilters = 16
+
+// get finds or designs the bank for a source rate.
+func (c *filters) get(in int) *filter {
+	if f := c.find(in); f != nil {
+		return f
+	}
+	f := newFilter(in, c.out) // milliseconds, outside the lock; two goroutines may do it, one result stays
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.mu.banks) == maxFilters {
+		c.mu.banks, c.mu.rates = append(c.mu.banks[:0], c.mu.banks[1:]...), append(c.mu.rates[:0], c.mu.rates[1:]...)
+	}
+	c.mu.banks, c.mu.rates = append(c.mu.banks, f), append(c.mu.rates, in)
+	return f
+}
+
+func (c *filters) find(in int) *filter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := len(c.mu.rates) - 1; i >= 0; i-- {
+		if c.mu.rates[i] == in {
+			return c.mu.banks[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package audio
+
+import (
+	"errors"
+
+	"vecmill/schemas"
+)
+
+// unknownSize is the footprint of an object of unknown size: more than any budget.
+const unknownSize = 1 << 50
+
+// fixedBytes covers the scratch of one call: a block, the resampler's history, a frame of FLAC of eight channels twice over.
+const fixedBytes = 8 << 20
+
+// Footprint is the blob plus 4 bytes for every sample at the model's rate, which the samples share, plus a fixed amount. The number of
+// samples comes from head where it shows it; without head it is the most that the options or size allow. Audio that the
+// header shows to be too long, damaged or of a format that is not supported is refused here.
+func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64, error) {
+	if size < 0 {
+		return unknownSize, nil
+	}
+	h := header{frames: -1}
+	if len(head) > 0 {
+		var err error
+		if h, err = p.peek(head, size); err != nil {
+			return 0, err
+		}
+		if err := p.checkLength(h); err != nil {
+			return 0, err
+		}
+	}
+	samples := int64(p.capacity(h))
+	if h.frames < 0 && h.most == 0 {
+		samples *= 3 // the buffer grows as it goes: the old and the new one are held while one is copied
+	}
+	return size + 4*samples + fixedBytes, nil
+}
+
+// peek reads the header of an object of size bytes of which only head is there.
+func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
+	part := int64(len(head)) < size
+	switch sniff(head) {
+	case wavFormat:
+		w, err := parseWAV(head, size)
+		switch {
+		case errors.Is(err, errMore) && part:
+			return w.estimate(size), nil
+		case errors.Is(err, errMore):
+			err = schemas.Rejectf(schemas.ReasonDecode, "wav: no data chunk")
+		}
+		return w.head, err
+	case flacFormat:
+		h, _, err := parseStreamInfo(head)
+		return h, err
+	}
+	if part && (len(head) < 64 || id3Pending(head)) {
+		return header{frames: -1}, nil // too little to tell
+	}
+	_, err := open(head)
+	return header{}, err
+}
+
+// id3Pending says that head ends inside a tag, behind which FLAC may follow.
+func id3Pending(head []byte) bool {
+	return string(head[:3]) == "ID3" && id3Length(head)+4 > len(head)
+}
+
+// estimate bounds the length of a file whose data chunk is not in sight.
+func (w wavFile) estimate(size int64) header {
+	h := w.head
+	h.frames = -1
+	if w.frame > 0 {
+		h.most = size / int64(w.frame)
+	}
+	return h
+}
+
+// capacity is the number of samples at the model's rate that decoding may hold.
+func (p *Preprocessor) capacity(h header) int {
+	rate := max(h.rate, minRate)
+	// One sample over the limit tells audio of just that length from longer, and the last block may end further on.
+	most := p.limitSamples + 1 + p.resampled(rate, blockSamples)
+	frames := h.frames
+	if frames < 0 {
+		frames = h.most
+	}
+	if frames <= 0 && h.frames < 0 {
+		return int(most)
+	}
+	return int(min(p.resampled(rate, frames), most))
+}
+
+// resampled is the number of samples at the model's rate for a number of frames at a file's. FLAC counts to 2^36 frames, a WAV has
+// no more than bytes: the product fits.
+func (p *Preprocessor) resampled(rate int, frames int64) int64 {
+	out, in := int64(p.extractor.SamplingRate), int64(rate)
+	return (frames*out + in - 1) / in
+}
+
+// checkLength refuses what the header shows to be over the limit.
+func (p *Preprocessor) checkLength(h header) error {
+	if h.frames < 0 || p.opts.Long == Truncate || p.resampled(h.rate, h.frames) <= p.limitSamples {
+		return nil
+	}
+	return p.tooLong(float64(h.frames) / float64(h.rate))
+}
+
+// tooLong refuses audio of a number of seconds, negative if that is not known.
+func (p *Preprocessor) tooLong(seconds float64) error {
+	limit := p.opts.seconds()
+	if seconds >= 0 {
+		return schemas.Rejectf(schemas.ReasonTooLarge, "%.2f s of audio, at most %v s are taken (policy %s)", seconds, limit, p.opts.Long)
+	}
+	return schemas.Rejectf(schemas.ReasonTooLarge, "the audio is longer than %v s (policy %s)", limit, p.opts.Long)
+}

@@ -1,0 +1,222 @@
+package image
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+
+	"vecmill/embed"
+	"vecmill/embed/image/jpeg"
+	"vecmill/embed/image/resize"
+	"vecmill/model"
+	"vecmill/schemas"
+)
+
+// implementation names the decoders and what follows them in Digest. It is raised whenever the same bytes may give other values.
+const implementation = "vecmill image 1: libjpeg-turbo islow fancy, libwebp fancy, pillow 13 resize"
+
+// Size is a picture's size in pixels, as it was before any resize or crop: the Tag of its sample.
+type Size struct {
+	Width, Height int
+}
+
+// Preprocessor makes the pixel_values of one model's pictures. It is safe for concurrent use.
+type Preprocessor struct {
+	recipe    *recipe
+	options   Options
+	digest    string
+	patch     int
+	onlyModel model.HW // without resize and crop: the only size that the model takes; zero otherwise
+	scratch   sync.Pool
+}
+
+// scratch is what one picture needs besides its sample; it goes back to the pool with its buffers.
+type scratch struct {
+	jpeg    jpeg.Decoder
+	resizer resize.Resizer
+	pix     []byte
+}
+
+// New reads the image processor's settings beside the checkpoint (preprocessor_config.json in spec.Dir). The error says which file or
+// setting is wrong.
+func New(spec *model.Spec, o Options) (*Preprocessor, error) {
+	if spec.Vision == nil {
+		return nil, fmt.Errorf("model %s takes no pictures", spec.Class)
+	}
+	r, err := readRecipe(spec.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return assemble(r, spec.Vision, o)
+}
+
+func assemble(r *recipe, vision *model.VisionConfig, o Options) (*Preprocessor, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("image options: %w", err)
+	}
+	switch {
+	case vision.NumChannels != 3:
+		return nil, fmt.Errorf("the model takes %d channels: pictures give 3", vision.NumChannels)
+	case vision.PatchSize < 1:
+		return nil, fmt.Errorf("the model's patch_size is %d", vision.PatchSize)
+	}
+	p := &Preprocessor{recipe: r, options: o, patch: vision.PatchSize}
+	if !r.resize && !r.crop {
+		p.onlyModel = vision.ImageSize // samples of one batch must agree in size
+	}
+	p.scratch.New = func() any { return new(scratch) }
+	w, h := p.OutputSize()
+	if w < p.patch || h < p.patch {
+		return nil, fmt.Errorf("%s makes pictures of %d x %d, the model's patches are %d x %d", configFile, w, h, p.patch, p.patch)
+	}
+	p.digest = r.digest()
+	return p, nil
+}
+
+// digest covers the recipe and the implementation. The limits are not part of it: they refuse pictures and change none.
+func (r *recipe) digest() string {
+	d := sha256.New()
+	fmt.Fprintf(d, "%s\nresize %t %d x %d %s\ncrop %t %d x %d\n", implementation,
+		r.resize, r.width, r.height, r.filter, r.crop, r.cropWidth, r.cropHeight)
+	for ch := range r.table {
+		fmt.Fprintf(d, "%x\n", r.table[ch])
+	}
+	return hex.EncodeToString(d.Sum(nil))
+}
+
+// Digest identifies the settings and the decoders: sha256, hex.
+func (p *Preprocessor) Digest() string { return p.digest }
+
+// OutputSize is the width and height of every sample's pixel_values.
+func (p *Preprocessor) OutputSize() (width, height int) {
+	return p.recipe.output(p.onlyModel.W, p.onlyModel.H)
+}
+
+// Footprint bounds the memory of an object: its bytes, its decoded form, the resize's work and the sample. Where head does
+// not reach the picture's size (a JPEG whose metadata is longer), the largest picture allowed is assumed.
+func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64, error) {
+	if size > p.options.MaxBytes {
+		return 0, p.tooManyBytes(size)
+	}
+	if size == 0 {
+		return 0, errEmpty()
+	}
+	whole := size >= 0 && int64(len(head)) >= size
+	h, err := sniff(head)
+	switch {
+	case err == nil:
+		if err := p.checkSize(h); err != nil {
+			return 0, err
+		}
+	case !whole && (len(head) < minHead || errors.Is(err, errHeaderShort)):
+		h = p.largest(h.format)
+	default:
+		return 0, schemas.Reject(schemas.ReasonDecode, err)
+	}
+	if size < 0 {
+		size = p.options.MaxBytes
+	}
+	return size + h.decoded + p.work(h), nil
+}
+
+// minHead is how many bytes tell every format.
+const minHead = 12
+
+// largest is a header as expensive as the limits allow.
+func (p *Preprocessor) largest(f format) header {
+	h := header{format: f, height: maxSide}
+	h.width = int(p.options.MaxPixels/maxSide) + 1
+	perPixel := int64(27) // 16-bit TIFF, the most expensive
+	if f == formatJPEG {
+		perPixel = 12 // progressive with four full planes
+	}
+	h.decoded = perPixel*p.options.MaxPixels + 16<<20
+	return h
+}
+
+// work bounds what the resize and the sample take.
+func (p *Preprocessor) work(h header) int64 {
+	r := p.recipe
+	w, down := r.output(h.width, h.height)
+	n := 12*int64(w)*int64(down) + 64<<10 // the sample, and what has a fixed size: tables, readers
+	if !r.resize {
+		return n + 3*h.pixels()
+	}
+	return n + 3*int64(r.width)*int64(r.height) + resize.Workspace(h.width, h.height, r.width, r.height)
+}
+
+func errEmpty() error { return schemas.Rejectf(schemas.ReasonTooShort, "the picture has no bytes") }
+
+func (p *Preprocessor) tooManyBytes(n int64) error {
+	return schemas.Rejectf(schemas.ReasonTooLarge, "picture of %d bytes: at most %d are allowed", n, p.options.MaxBytes)
+}
+
+func (p *Preprocessor) checkSize(h header) error {
+	switch only := p.onlyModel; {
+	case h.pixels() > p.options.MaxPixels:
+		return schemas.Rejectf(schemas.ReasonTooLarge, "%s of %d x %d pixels: at most %d are allowed", h.format, h.width, h.height, p.options.MaxPixels)
+	case h.width > maxSide || h.height > maxSide:
+		return schemas.Rejectf(schemas.ReasonTooLarge, "%s of %d x %d pixels: no side may be over %d", h.format, h.width, h.height, maxSide)
+	case only != model.HW{} && (h.width != only.W || h.height != only.H):
+		return schemas.Rejectf(schemas.ReasonDecode, "%s of %d x %d pixels: %s neither resizes nor crops, and the model takes %d x %d",
+			h.format, h.width, h.height, configFile, only.W, only.H)
+	}
+	return nil
+}
+
+// Preprocess decodes a picture and gives its one sample: pixel_values [3, height, width], with a Size as its Tag.
+func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byte) ([]embed.Sample, error) {
+	if n := int64(len(blob)); n > p.options.MaxBytes {
+		return nil, p.tooManyBytes(n)
+	}
+	if len(blob) == 0 {
+		return nil, errEmpty()
+	}
+	h, err := sniff(blob)
+	if err != nil {
+		return nil, schemas.Reject(schemas.ReasonDecode, err)
+	}
+	if err := p.checkSize(h); err != nil {
+		return nil, err
+	}
+	values, w, down, err := p.values(ctx, h, blob)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, schemas.Reject(schemas.ReasonDecode, err)
+	}
+	return []embed.Sample{{
+		Cost:   1 + (w/p.patch)*(down/p.patch),
+		Inputs: []embed.Input{{Name: "pixel_values", Shape: []int{3, down, w}, F32: values}},
+		Tag:    Size{Width: h.width, Height: h.height},
+	}}, nil
+}
+
+// values runs the recipe. A panic of a decoder becomes an error, and its scratch is not used again.
+func (p *Preprocessor) values(ctx context.Context, h header, blob []byte) (values []float32, w, down int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = schemas.Rejectf(schemas.ReasonPanic, "%s: decoder panicked: %v", h.format, r)
+		}
+	}()
+	s := p.scratch.Get().(*scratch)
+	src, err := decode(ctx, &s.jpeg, h, blob)
+	if err == nil {
+		values, w, down, err = s.apply(ctx, p.recipe, src)
+	}
+	if s.bytes() <= maxPooled {
+		p.scratch.Put(s)
+	}
+	return values, w, down, err
+}
+
+// maxPooled is how large the buffers may be that wait for the next picture, one set per processor: they are outside of any lease.
+// Those of pictures of up to about 8 million pixels fit.
+const maxPooled = 32 << 20
+
+func (s *scratch) bytes() int64 { return s.jpeg.Bytes() + s.resizer.Bytes() + int64(cap(s.pix)) }

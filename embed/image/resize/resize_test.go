@@ -1,0 +1,150 @@
+package resize
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// raster is a picture in memory.
+type raster struct {
+	w, h int
+	pix  []byte
+}
+
+func (r raster) Size() (int, int)      { return r.w, r.h }
+func (r raster) Row(dst []byte, y int) { copy(dst, r.pix[y*r.w*3:(y+1)*r.w*3]) }
+
+// noise is the generator of testdata/make.py.
+func noise(w, h int, seed uint32) raster {
+	pix := make([]byte, w*h*3)
+	x := seed
+	for i := range pix {
+		x = x*1664525 + 1013904223
+		switch {
+		case seed%2 == 0:
+			pix[i] = byte(x >> 24)
+		case x>>31 != 0:
+			pix[i] = 255
+		}
+	}
+	return raster{w, h, pix}
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+// Every line is a result of Pillow's own resize. One Resizer does them all, so that stale buffers would show.
+func TestResizeEqualsPillowBitForBit(t *testing.T) {
+	f, err := os.Open("../testdata/resize.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var r Resizer
+	cases := 0
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "#") {
+			continue
+		}
+		var filter, sw, sh, dw, dh int
+		var seed uint32
+		var want string
+		if _, err := fmt.Sscan(lines.Text(), &filter, &sw, &sh, &dw, &dh, &seed, &want); err != nil {
+			t.Fatal(err)
+		}
+		dst := make([]byte, dw*dh*3)
+		if err := r.Resize(t.Context(), dst, dw, dh, noise(sw, sh, seed), Filter(filter)); err != nil {
+			t.Fatal(err)
+		}
+		if got := digest(dst); got != want {
+			t.Errorf("%s from %d x %d to %d x %d, seed %d: the pixels are not Pillow's", Filter(filter), sw, sh, dw, dh, seed)
+		}
+		cases++
+	}
+	if cases != 216 {
+		t.Errorf("%d cases, want 216", cases)
+	}
+}
+
+func TestWorkspaceBoundsWhatIsAllocated(t *testing.T) {
+	for _, c := range [][4]int{{1, 1, 224, 224}, {1024, 768, 224, 224}, {5, 4000, 32, 16}, {4000, 5, 16, 32}, {300, 65535, 224, 224}, {100, 100, 1000, 900}} {
+		for _, f := range Filters() {
+			var r Resizer
+			src := noise(c[0], c[1], 2)
+			if err := r.Resize(t.Context(), make([]byte, c[2]*c[3]*3), c[2], c[3], src, f); err != nil {
+				t.Fatal(err)
+			}
+			if held, bound := r.Bytes(), Workspace(c[0], c[1], c[2], c[3]); held > bound {
+				t.Errorf("%s of %v holds %d bytes, the bound is %d", f, c, held, bound)
+			}
+		}
+	}
+}
+
+func TestResizeStopsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var r Resizer
+	for _, f := range Filters() {
+		if err := r.Resize(ctx, make([]byte, 10*10*3), 10, 10, noise(40, 300, 2), f); err == nil {
+			t.Errorf("%s went on", f)
+		}
+	}
+}
+
+func TestAFilterIsNamed(t *testing.T) {
+	var names []string
+	for _, f := range append(Filters(), 6) {
+		names = append(names, fmt.Sprint(f, " ", f.Valid()))
+	}
+	const want = "[nearest true lanczos true bilinear true bicubic true box true hamming true filter(6) false]"
+	if got := fmt.Sprint(names); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A constant picture stays constant under every filter: the weights of each output sum to one in fixed point.
+func FuzzResizeKeepsAConstantPicture(f *testing.F) {
+	f.Add(uint16(100), uint16(30), uint16(7), uint16(50), byte(3), byte(200))
+	f.Add(uint16(9), uint16(400), uint16(20), uint16(130), byte(1), byte(77)) // columns first
+	f.Add(uint16(1), uint16(1), uint16(64), uint16(64), byte(1), byte(255))
+	f.Fuzz(func(t *testing.T, sw, sh, dw, dh uint16, filter, value byte) {
+		c := [4]int{int(sw%500) + 1, int(sh%500) + 1, int(dw%200) + 1, int(dh%200) + 1}
+		src := raster{c[0], c[1], bytes.Repeat([]byte{value}, c[0]*c[1]*3)}
+		dst := make([]byte, c[2]*c[3]*3)
+		var r Resizer
+		if err := r.Resize(t.Context(), dst, c[2], c[3], src, Filter(filter%6)); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range dst {
+			if v != value {
+				t.Fatalf("%s of %v: byte %d is %d, want %d", Filter(filter%6), c, i, v, value)
+			}
+		}
+	})
+}
+
+func BenchmarkResize(b *testing.B) {
+	src := noise(1024, 768, 2)
+	for _, f := range Filters() {
+		b.Run(f.String(), func(b *testing.B) {
+			var r Resizer
+			dst := make([]byte, 224*224*3)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := r.Resize(b.Context(), dst, 224, 224, src, f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,163 @@
+package image
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	stdimage "image"
+
+	"golang.org/x/image/vp8"
+	"golang.org/x/image/vp8l"
+)
+
+// decodeWebP reads a still picture, or the first frame of an animation. The chunks are walked here and not by x/image/webp: that
+// knows no animation, and decodes an alpha plane that would be dropped.
+func decodeWebP(b []byte, h header) (source, error) {
+	end := 8 + int64(binary.LittleEndian.Uint32(b[4:]))
+	if end > int64(len(b)) || end < 12 {
+		return nil, errors.New("ends early")
+	}
+	kind, body, err := pictureChunk(b[12:end])
+	if err != nil {
+		return nil, err
+	}
+	var x, y, fw, fh int
+	frame := kind == "ANMF"
+	if frame {
+		if len(body) < 16 {
+			return nil, errHeaderShort
+		}
+		x, y = 2*int(uint24(body)), 2*int(uint24(body[3:]))
+		fw, fh = int(uint24(body[6:]))+1, int(uint24(body[9:]))+1
+		if x+fw > h.width || y+fh > h.height {
+			return nil, errors.New("frame outside of the canvas")
+		}
+		if kind, body, err = pictureChunk(body[16:]); err != nil {
+			return nil, err
+		}
+	} else {
+		fw, fh = h.width, h.height
+	}
+	src, err := decodeVP8(kind, body, fw, fh)
+	if err != nil || !frame || fw == h.width && fh == h.height {
+		return src, err
+	}
+	out := &raster{width: h.width, height: h.height, pix: make([]byte, 3*h.width*h.height)}
+	for row := range fh {
+		src.Row(out.pix[3*((y+row)*h.width+x):][:3*fw], row)
+	}
+	return out, nil
+}
+
+// pictureChunk finds the first chunk that holds a picture: VP8, VP8L or, for animations, ANMF.
+func pictureChunk(b []byte) (kind string, body []byte, err error) {
+	for len(b) >= 8 {
+		kind, n := string(b[:4]), int64(binary.LittleEndian.Uint32(b[4:]))
+		if n > int64(len(b)-8) {
+			return "", nil, errors.New("ends early")
+		}
+		switch body = b[8 : 8+n]; kind {
+		case "VP8 ", "VP8L", "ANMF":
+			return kind, body, nil
+		}
+		b = b[min(8+n+n&1, int64(len(b))):]
+	}
+	return "", nil, errors.New("no picture in it")
+}
+
+// decodeVP8 decodes a lossy or lossless frame, which must have the given size.
+func decodeVP8(kind string, body []byte, w, h int) (source, error) {
+	wrongSize := func(gw, gh int) error {
+		return fmt.Errorf("frame of %d x %d, announced as %d x %d", gw, gh, w, h)
+	}
+	switch kind {
+	case "VP8 ":
+		d := vp8.NewDecoder()
+		d.Init(bytes.NewReader(body), len(body))
+		fh, err := d.DecodeFrameHeader()
+		if err != nil {
+			return nil, err
+		}
+		if fh.Width != w || fh.Height != h {
+			return nil, wrongSize(fh.Width, fh.Height)
+		}
+		m, err := d.DecodeFrame()
+		if err != nil {
+			return nil, err
+		}
+		return newVP8Picture(m), nil
+	case "VP8L":
+		c, err := vp8l.DecodeConfig(bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		if c.Width != w || c.Height != h {
+			return nil, wrongSize(c.Width, c.Height)
+		}
+		m, err := vp8l.Decode(bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		return fromImage(m)
+	}
+	return nil, errors.New("no frame in the animation's first chunk")
+}
+
+// vp8Picture is a lossy WebP picture, converted as libwebp does: chroma weighted 9:3:3:1 (its "fancy" upsampling), and video's
+// limited range, which Go's own conversion of such a picture ignores.
+type vp8Picture struct {
+	m             *stdimage.YCbCr
+	width, height int
+	u, v          []byte // a row of chroma at full width
+}
+
+func newVP8Picture(m *stdimage.YCbCr) *vp8Picture {
+	w, h := m.Rect.Dx(), m.Rect.Dy()
+	return &vp8Picture{m: m, width: w, height: h, u: make([]byte, w+1), v: make([]byte, w+1)}
+}
+
+// Size is the picture's width and height.
+func (p *vp8Picture) Size() (width, height int) { return p.width, p.height }
+
+// Row writes row y.
+func (p *vp8Picture) Row(dst []byte, y int) {
+	half := (p.height + 1) / 2
+	near := y / 2
+	far := min(max(near-1+2*(y&1), 0), half-1)
+	p.chroma(p.u, p.m.Cb, near, far)
+	p.chroma(p.v, p.m.Cr, near, far)
+	for x, l := range p.m.Y[y*p.m.YStride:][:p.width] {
+		yy, u, v := int32(l)*19077>>8, int32(p.u[x]), int32(p.v[x])
+		o := dst[3*x : 3*x+3 : 3*x+3]
+		o[0] = clip6(yy + v*26149>>8 - 14234)
+		o[1] = clip6(yy - u*6419>>8 - v*13320>>8 + 8708)
+		o[2] = clip6(yy + u*33050>>8 - 17685)
+	}
+}
+
+// chroma fills dst with a row at full width from the nearer and the further row of samples. libwebp computes in pairs with two roundings,
+// which is what makes it differ from the plain weighted sum.
+func (p *vp8Picture) chroma(dst, plane []byte, near, far int) {
+	n := (p.width + 1) / 2
+	a, b := plane[near*p.m.CStride:][:n], plane[far*p.m.CStride:][:n]
+	a0, b0 := uint32(a[0]), uint32(b[0])
+	dst[0] = byte((3*a0 + b0 + 2) >> 2)
+	for x := 1; x < n; x++ {
+		a1, b1 := uint32(a[x]), uint32(b[x])
+		sum := a0 + a1 + b0 + b1 + 8
+		left, right := (sum+2*(a1+b0))>>3, (sum+2*(a0+b1))>>3
+		dst[2*x-1], dst[2*x] = byte((left+a0)>>1), byte((right+a1)>>1)
+		a0, b0 = a1, b1
+	}
+	dst[2*n-1] = byte((3*a0 + b0 + 2) >> 2)
+}
+
+// clip6 drops six fractional bits and clips to a byte.
+func clip6(v int32) byte {
+	v >>= 6
+	if uint32(v) > 255 {
+		return byte(^(v >> 31))
+	}
+	return byte(v)
+}

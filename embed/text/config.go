@@ -1,0 +1,193 @@
+package text
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// config is tokenizer_config.json, completed with special_tokens_map.json and added_tokens.json.
+type config struct {
+	Class          string                `json:"tokenizer_class"`
+	ModelMaxLength float64               `json:"model_max_length"` // 1e30 means none
+	AddPrefixSpace *bool                 `json:"add_prefix_space"`
+	TrimOffsets    *bool                 `json:"trim_offsets"`
+	Decoder        map[string]addedToken `json:"added_tokens_decoder"` // by id
+	specials       map[string]addedToken // by role: bos_token, mask_token, ...
+	old            map[string]int32      // added_tokens.json: ids by content
+}
+
+// roles are the special tokens that a RoBERTa tokenizer has.
+var roles = [...]string{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}
+
+// readConfig reads the files around a tokenizer; each of them may be missing.
+func readConfig(dir string) (*config, error) {
+	c := &config{specials: map[string]addedToken{}}
+	byRole := map[string]json.RawMessage{}
+	for _, f := range [...]struct {
+		name string
+		into []any
+	}{
+		{"special_tokens_map.json", []any{&byRole}},
+		{"tokenizer_config.json", []any{c, &byRole}}, // read last: it wins
+		{"added_tokens.json", []any{&c.old}},
+	} {
+		raw, err := os.ReadFile(filepath.Join(dir, f.name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		for _, v := range f.into {
+			if err == nil {
+				err = json.Unmarshal(raw, v)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, f.name), err)
+		}
+	}
+	for _, role := range roles {
+		if raw, ok := byRole[role]; ok && string(raw) != "null" {
+			t, err := parseSpecial(role, raw)
+			if err != nil {
+				return nil, fmt.Errorf("reading %s of the tokenizer's configuration: %w", role, err)
+			}
+			c.specials[role] = t
+		}
+	}
+	return c, nil
+}
+
+// parseSpecial reads a special token that is either a string or an object.
+func parseSpecial(role string, raw json.RawMessage) (addedToken, error) {
+	t := addedToken{Special: true}
+	if raw[0] == '"' {
+		t.LStrip = role == "mask_token"
+		return t, json.Unmarshal(raw, &t.Content)
+	}
+	err := json.Unmarshal(raw, &t)
+	t.Special = true
+	return t, err
+}
+
+// named is the token of a role.
+func (c *config) named(role, fallback string) string {
+	if t, ok := c.specials[role]; ok {
+		return t.Content
+	}
+	return fallback
+}
+
+// roberta says whether the class is the one whose settings win over tokenizer.json.
+func (c *config) roberta() bool {
+	return c.Class == "RobertaTokenizer" || c.Class == "RobertaTokenizerFast"
+}
+
+// maxLength is model_max_length, 0 if there is none.
+func (c *config) maxLength() int {
+	if c.ModelMaxLength < 1 || c.ModelMaxLength > math.MaxInt32 {
+		return 0
+	}
+	return int(c.ModelMaxLength)
+}
+
+// added are the tokens that the configuration adds, in the order in which the reference does.
+func (c *config) added() []addedToken {
+	var all []addedToken
+	for key, t := range c.Decoder {
+		if id, err := strconv.ParseInt(key, 10, 32); err == nil {
+			t.ID = int32(id)
+			all = append(all, t)
+		}
+	}
+	for content, id := range c.old {
+		all = append(all, addedToken{ID: id, Content: content, Normalized: true})
+	}
+	slices.SortFunc(all, func(a, b addedToken) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Content, b.Content))
+	})
+	for _, role := range roles {
+		if t, ok := c.specials[role]; ok {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// readLegacy makes a document of vocab.json and merges.txt as the reference converts them for its RoBERTa class.
+func readLegacy(dir string, cfg *config) (*document, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, "vocab.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("neither tokenizer.json nor vocab.json is there: a text checkpoint needs one; copy it from the model's repository")
+	}
+	if err != nil {
+		return nil, err
+	}
+	merges, err := os.ReadFile(filepath.Join(dir, "merges.txt"))
+	if err != nil {
+		return nil, fmt.Errorf("vocab.json needs merges.txt beside it: %w", err)
+	}
+	doc := &document{PreTokenizer: &byteLevel{Type: "ByteLevel", TrimOffsets: true}, Model: bpeModel{Type: "BPE"}}
+	if cfg.AddPrefixSpace != nil {
+		doc.PreTokenizer.AddPrefixSpace = *cfg.AddPrefixSpace
+	}
+	if err := json.Unmarshal(raw, &doc.Model.Vocab); err != nil {
+		return nil, err
+	}
+	if doc.Model.Merges, err = parseMerges(string(merges)); err != nil {
+		return nil, err
+	}
+	return doc, doc.asRoberta(cfg)
+}
+
+// parseMerges reads merges.txt. The reference drops the first line, a version, and what is behind the last line feed.
+func parseMerges(text string) ([]json.RawMessage, error) {
+	lines := strings.Split(text, "\n")
+	if len(lines) < 2 {
+		return nil, nil
+	}
+	var out []json.RawMessage
+	for i, line := range lines[1 : len(lines)-1] {
+		parts := strings.Fields(line)
+		if len(parts) != 2 {
+			return nil, fmt.Errorf("merges.txt line %d: %q is not a pair", i+2, line)
+		}
+		raw, err := json.Marshal(parts)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, raw)
+	}
+	return out, nil
+}
+
+// asRoberta adds the special tokens of the class where the configuration is silent, and the post-processor.
+func (d *document) asRoberta(cfg *config) error {
+	defaults := map[string]string{
+		"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "sep_token": "</s>", "pad_token": "<pad>", "cls_token": "<s>", "mask_token": "<mask>",
+	}
+	for _, role := range roles {
+		if _, ok := cfg.specials[role]; !ok {
+			cfg.specials[role] = addedToken{Content: defaults[role], Special: true, LStrip: role == "mask_token"}
+		}
+	}
+	around := map[string]any{"type": "RobertaProcessing", "trim_offsets": true, "add_prefix_space": d.PreTokenizer.AddPrefixSpace}
+	for role, key := range map[string]string{"sep_token": "sep", "cls_token": "cls"} {
+		token := cfg.named(role, "")
+		id, ok := d.Model.Vocab[token]
+		if !ok {
+			return fmt.Errorf("vocab.json lacks the %s %q", role, token)
+		}
+		around[key] = []any{token, id}
+	}
+	raw, err := json.Marshal(around)
+	d.PostProcessor = raw
+	return err
+}

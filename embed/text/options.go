@@ -1,0 +1,76 @@
+package text
+
+import "fmt"
+
+// Long is what happens to text that has more tokens than the model takes.
+type Long string
+
+// The policies for long text.
+const (
+	Fail     Long = "fail"     // refused as too large
+	Truncate Long = "truncate" // cut behind the last token that fits, and flagged
+	Window   Long = "window"   // cut into windows that overlap by Stride tokens, each a sample of its own
+)
+
+// Specials is how special tokens inside a text are read.
+type Specials string
+
+// The readings of "<mask>" inside a text.
+const (
+	Parse Specials = "parse" // as the special token: the reference's default
+	Plain Specials = "plain" // as seven characters: the reference's split_special_tokens
+)
+
+// InvalidUTF8 is what happens to bytes that are not UTF-8.
+type InvalidUTF8 string
+
+// The policies for invalid UTF-8.
+const (
+	Refuse  InvalidUTF8 = "fail"    // refused as damaged
+	Replace InvalidUTF8 = "replace" // one U+FFFD for each maximal part of a character, as Python does it
+)
+
+// Options say how text is prepared. The zero value means the defaults.
+type Options struct {
+	MaxTokens     int         // longest sample, special tokens included; default and at most what model and tokenizer allow
+	Long          Long        // what happens to longer text; default Fail
+	Stride        int         // tokens that a window shares with the one before it, for Window; default 0
+	SpecialTokens Specials    // default Parse
+	InvalidUTF8   InvalidUTF8 // default Refuse
+}
+
+// withDefaults fills what is zero, for a model that takes most tokens.
+func (o Options) withDefaults(most int) Options {
+	if o.MaxTokens == 0 {
+		o.MaxTokens = most
+	}
+	if o.Long == "" {
+		o.Long = Fail
+	}
+	if o.SpecialTokens == "" {
+		o.SpecialTokens = Parse
+	}
+	if o.InvalidUTF8 == "" {
+		o.InvalidUTF8 = Refuse
+	}
+	return o
+}
+
+// Validate names the first option that makes no sense by itself; New checks the lengths against the model. It accepts the zero
+// value.
+func (o Options) Validate() error {
+	o = o.withDefaults(1)
+	switch {
+	case o.Long != Fail && o.Long != Truncate && o.Long != Window:
+		return fmt.Errorf("long: %q is not one of fail, truncate, window", o.Long)
+	case o.SpecialTokens != Parse && o.SpecialTokens != Plain:
+		return fmt.Errorf("special_tokens: %q is not one of parse, plain", o.SpecialTokens)
+	case o.InvalidUTF8 != Refuse && o.InvalidUTF8 != Replace:
+		return fmt.Errorf("invalid_utf8: %q is not one of fail, replace", o.InvalidUTF8)
+	case o.MaxTokens < 1:
+		return fmt.Errorf("max_tokens: %d is not at least 1", o.MaxTokens)
+	case o.Stride < 0:
+		return fmt.Errorf("stride: %d is negative", o.Stride)
+	}
+	return nil
+}

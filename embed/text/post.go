@@ -1,0 +1,130 @@
+package text
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// postProcessor is the part of tokenizer.json that puts special tokens around a text and trims offsets.
+type postProcessor struct {
+	byteLevel
+	Sep        *namedID          `json:"sep"`            // RobertaProcessing
+	Cls        *namedID          `json:"cls"`            //
+	Single     []templatePart    `json:"single"`         // TemplateProcessing
+	Tokens     map[string]idList `json:"special_tokens"` //
+	Processors []json.RawMessage `json:"processors"`     // Sequence
+}
+
+// namedID is ["</s>", 2].
+type namedID struct {
+	Token string
+	ID    int32
+}
+
+// UnmarshalJSON reads the pair.
+func (n *namedID) UnmarshalJSON(b []byte) error {
+	if err := json.Unmarshal(b, &[]any{&n.Token, &n.ID}); err != nil {
+		return fmt.Errorf("%s is not a token and its id: %w", b, err)
+	}
+	return nil
+}
+
+// templatePart is a special token, or the text itself.
+type templatePart struct {
+	SpecialToken *struct {
+		ID string `json:"id"`
+	}
+	Sequence *struct {
+		ID string `json:"id"`
+	}
+}
+
+type idList struct {
+	IDs []int32 `json:"ids"`
+}
+
+// setPost reads the post-processor: what goes around a text, and whether offsets are trimmed.
+func (t *Tokenizer) setPost(doc *document, added []addedToken) error {
+	if len(doc.PostProcessor) == 0 || string(doc.PostProcessor) == "null" {
+		return nil
+	}
+	if err := t.post(doc.PostProcessor, 0); err != nil {
+		return err
+	}
+	for _, ids := range [...][]int32{t.before, t.after} {
+		for _, id := range ids {
+			if id < 0 || int(id) >= len(t.tokens) || t.tokens[id] == "" {
+				return fmt.Errorf("its post_processor names id %d, which no token has", id)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *Tokenizer) post(raw json.RawMessage, depth int) error {
+	var p postProcessor
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return fmt.Errorf("its post_processor: %w", err)
+	}
+	switch {
+	case p.Type == "RobertaProcessing" && p.Sep != nil && p.Cls != nil:
+		t.before, t.after = []int32{p.Cls.ID}, []int32{p.Sep.ID}
+		t.trim, t.keepsPrefix = p.TrimOffsets, p.AddPrefixSpace
+		return nil
+	case p.Type == "TemplateProcessing":
+		return t.template(&p)
+	case p.Type == "ByteLevel":
+		t.trim, t.keepsPrefix = p.TrimOffsets, p.AddPrefixSpace
+		return nil
+	case p.Type == "Sequence" && depth == 0:
+		for _, inner := range p.Processors {
+			if err := t.post(inner, depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("its post_processor %q is not supported", p.Type)
+}
+
+// template reads the parts around the text of a single sequence.
+func (t *Tokenizer) template(p *postProcessor) error {
+	t.before, t.after = nil, nil
+	seen := false
+	for _, part := range p.Single {
+		switch {
+		case part.Sequence != nil && !seen && part.Sequence.ID == "A":
+			seen = true
+		case part.SpecialToken != nil:
+			ids, ok := p.Tokens[part.SpecialToken.ID]
+			if !ok {
+				return fmt.Errorf("its template names %q, which is not among its special_tokens", part.SpecialToken.ID)
+			}
+			if seen {
+				t.after = append(t.after, ids.IDs...)
+			} else {
+				t.before = append(t.before, ids.IDs...)
+			}
+		default:
+			return fmt.Errorf("its template for one text is not understood")
+		}
+	}
+	if !seen {
+		return fmt.Errorf("its template for one text leaves the text out")
+	}
+	return nil
+}
+
+// override lets tokenizer_config.json have its say, as the reference's RoBERTa class does: its add_prefix_space and
+// trim_offsets, and their defaults, win over tokenizer.json.
+func (t *Tokenizer) override(cfg *config) {
+	if cfg.roberta() {
+		t.prefixSpace, t.keepsPrefix, t.trim = false, false, true
+	}
+	if v := cfg.AddPrefixSpace; v != nil {
+		t.prefixSpace, t.keepsPrefix = *v, *v
+	}
+	if v := cfg.TrimOffsets; v != nil {
+		t.trim = *v
+	}
+}

@@ -1,0 +1,212 @@
+package text
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"vecmill/embed"
+	"vecmill/model"
+	"vecmill/schemas"
+)
+
+// implementation changes whenever the same bytes and options give other values: it is part of the digest.
+const implementation = "text/1 byte-level-bpe/1 unicode-16"
+
+// maxWord is the longest word of the split, in bytes, that is encoded: merging takes some forty times as much memory. No
+// language has such words; a text without any break of that length is refused.
+const maxWord = 1 << 20
+
+// Preprocessor makes samples of texts. It is safe for concurrent use.
+//
+// A sample has the inputs input_ids (int64 [L], padded with the padding token) and attention_mask (int64 [L], padded with 0); its cost is L,
+// special tokens included. Start and end count the text's own tokens. Its tag is a *Tokens.
+type Preprocessor struct {
+	tokenizer *Tokenizer
+	opts      Options
+	room      int // tokens of a text that fit beside the special tokens
+	digest    string
+}
+
+// Tokens is the tag of a text sample: where each token of the sample, special ones included, is from.
+type Tokens struct {
+	Offsets [][2]int32 // [start, end) in code points of the text; 0, 0 for special tokens that were put around it
+	Words   []int32    // number of the word of the split; -1 for special tokens that were put around it
+}
+
+// New reads the tokenizer of a text checkpoint. An error names the file or the option at fault.
+func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
+	if spec.Text == nil {
+		return nil, fmt.Errorf("text preprocessing for %s: not a text checkpoint", spec.Class)
+	}
+	if err := opts.Validate(); err != nil {
+		return nil, fmt.Errorf("text preprocessing: %w", err)
+	}
+	t, err := Load(spec.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if t.pad < 0 {
+		t.pad = int32(spec.Text.PadTokenID)
+	}
+	if n := len(t.tokens); n > spec.Text.VocabSize {
+		return nil, fmt.Errorf("%s: the tokenizer has ids up to %d, config.json a vocab_size of %d: they do not belong together",
+			spec.Dir, n-1, spec.Text.VocabSize)
+	}
+	most := spec.Text.MaxTokens()
+	if n := t.MaxLength(); n > 0 {
+		most = min(most, n)
+	}
+	opts = opts.withDefaults(most)
+	p := &Preprocessor{tokenizer: t, opts: opts, room: opts.MaxTokens - len(t.before) - len(t.after)}
+	switch {
+	case opts.MaxTokens > most:
+		return nil, fmt.Errorf("text preprocessing: max_tokens %d is more than the %d of the model and its tokenizer", opts.MaxTokens, most)
+	case p.room < 1:
+		return nil, fmt.Errorf("text preprocessing: max_tokens %d leaves no token beside the special ones", opts.MaxTokens)
+	case opts.Long == Window && opts.Stride >= p.room:
+		return nil, fmt.Errorf("text preprocessing: stride %d leaves nothing of a window of %d tokens", opts.Stride, p.room)
+	}
+	p.digest, err = digest(spec.Dir, opts)
+	return p, err
+}
+
+// digest is a SHA-256 over the options and every file that the tokenizer is read from.
+func digest(dir string, opts Options) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%+v\n", implementation, opts)
+	names := [...]string{"tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
+	for _, name := range names {
+		raw, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil && !os.IsNotExist(err) {
+			return "", fmt.Errorf("reading the tokenizer: %w", err)
+		}
+		fmt.Fprintf(h, "%s %d\n", name, len(raw))
+		h.Write(raw)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// Digest is a SHA-256 over every option, the tokenizer's files and the version of this implementation, hex.
+func (p *Preprocessor) Digest() string { return p.digest }
+
+// Tokenizer is the checkpoint's tokenizer, for heads that decode.
+func (p *Preprocessor) Tokenizer() *Tokenizer { return p.tokenizer }
+
+// Footprint is a bound from the size alone: a text's header says nothing. It covers the blob, its copy as a string, the merging of a
+// longest word, and the tokens, at worst one for each byte, in one window or several.
+func (p *Preprocessor) Footprint(_ schemas.Ref, _ []byte, size int64) (int64, error) {
+	if size < 0 {
+		return 1 << 50, nil // unknown: more than any budget
+	}
+	const fixed, mergeBytes, encodedBytes, sampleBytes = 64 << 10, 64, 32, 32
+	tokens := size
+	kept := tokens
+	if p.opts.Long == Window {
+		step := int64(p.room - p.opts.Stride)
+		kept = (tokens/step + 1) * int64(p.opts.MaxTokens) // every window full
+	} else {
+		tokens = min(tokens, int64(p.room)+maxWord)
+		kept = min(size+int64(p.opts.MaxTokens-p.room), int64(p.opts.MaxTokens))
+	}
+	copies := int64(2)
+	if p.opts.InvalidUTF8 == Replace {
+		copies = 5 // a bad byte becomes three
+	}
+	return copies*size + mergeBytes*min(size, maxWord) + encodedBytes*tokens + sampleBytes*kept + fixed, nil
+}
+
+// Preprocess encodes blob and makes one sample of it, or one per window. Rejections: too-short for no bytes, decode for bytes that are
+// not UTF-8, too-large for text over the limit.
+func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byte) ([]embed.Sample, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if len(blob) == 0 {
+		return nil, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
+	}
+	text := string(blob)
+	if at := firstInvalid(text); at >= 0 {
+		if p.opts.InvalidUTF8 == Refuse {
+			return nil, schemas.Rejectf(schemas.ReasonDecode, "not UTF-8: byte %#02x at %d", text[at], at)
+		}
+		text = replaceInvalid(text)
+	}
+	limit := p.room
+	if p.opts.Long == Window {
+		limit = 0
+	}
+	e, err := p.tokenizer.encode(ctx, text, p.opts.SpecialTokens, limit)
+	if err != nil {
+		return nil, err
+	}
+	n := len(e.IDs)
+	switch {
+	case n <= p.room:
+		return []embed.Sample{p.sample(e, 0, 0, n, false)}, nil
+	case p.opts.Long == Fail:
+		return nil, schemas.Rejectf(schemas.ReasonTooLarge, "more than %d tokens, special ones included (policy %s)", p.opts.MaxTokens, p.opts.Long)
+	case p.opts.Long == Truncate:
+		return []embed.Sample{p.sample(e, 0, 0, p.room, true)}, nil
+	}
+	var out []embed.Sample
+	for from := 0; ; from += p.room - p.opts.Stride {
+		to := min(from+p.room, n)
+		out = append(out, p.sample(e, len(out), from, to, false))
+		if to == n {
+			return out, nil
+		}
+	}
+}
+
+// sample wraps tokens [from, to) of a text.
+func (p *Preprocessor) sample(e *Encoding, number, from, to int, truncated bool) embed.Sample {
+	before, after := p.tokenizer.before, p.tokenizer.after
+	size := len(before) + to - from + len(after)
+	values := make([]int64, 2*size)
+	ids, mask := values[:0:size], values[size:]
+	tag := &Tokens{Offsets: make([][2]int32, size), Words: make([]int32, size)}
+	for _, part := range [...][]int32{before, e.IDs[from:to], after} {
+		for _, id := range part {
+			ids = append(ids, int64(id))
+		}
+	}
+	for i := range mask {
+		mask[i] = 1
+		tag.Words[i] = -1
+	}
+	copy(tag.Offsets[len(before):], e.Offsets[from:to])
+	copy(tag.Words[len(before):], e.Words[from:to])
+	return embed.Sample{
+		Cost: size,
+		Inputs: []embed.Input{
+			{Name: "input_ids", Shape: []int{size}, I64: ids, Pad: float64(p.tokenizer.pad)},
+			{Name: "attention_mask", Shape: []int{size}, I64: mask},
+		},
+		Window:    number,
+		Start:     float64(from),
+		End:       float64(to),
+		Truncated: truncated,
+		Tag:       tag,
+	}
+}
+
+// encode is Encode with the limits that a service needs: it looks at ctx, and refuses words over maxWord.
+func (t *Tokenizer) encode(ctx context.Context, text string, specials Specials, limit int) (*Encoding, error) {
+	e := newEncoder(t, text, limit)
+	words := 0
+	e.check = func(word int) error {
+		if word > maxWord {
+			return schemas.Rejectf(schemas.ReasonTooLarge, "a word of %d bytes without a break, at most %d", word, maxWord)
+		}
+		if words++; words%1024 == 0 {
+			return ctx.Err()
+		}
+		return nil
+	}
+	e.run(specials == Plain)
+	return &e.out, e.err
+}
