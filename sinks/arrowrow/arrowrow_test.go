@@ -1,0 +1,155 @@
+package arrowrow_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	"vecmill/schemas"
+	"vecmill/sinks/arrowrow"
+	"vecmill/sinks/sinktest"
+)
+
+func record(t *testing.T, mem memory.Allocator, rows []schemas.Row, tasks ...schemas.Task) arrow.Record {
+	t.Helper()
+	b, err := arrowrow.NewBuilder(mem, tasks...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Release()
+	for i := range rows {
+		if err := b.Append(&rows[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.NewRecord()
+}
+
+func TestRowsReadBackEqual(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	defer mem.AssertSize(t, 0)
+	src := schemas.SourceID{Pipeline: "p", Topic: "t", Partition: 4}
+	_, rows := sinktest.Make(src, 0, 50)
+	rec := record(t, mem, rows, schemas.Tasks()...)
+	defer rec.Release()
+	got, err := arrowrow.Rows(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, rows) {
+		t.Errorf("got  %+v\nwant %+v", got, rows)
+	}
+	slice := rec.NewSlice(7, 19)
+	defer slice.Release()
+	if got, err := arrowrow.Rows(slice); err != nil || !reflect.DeepEqual(got, rows[7:19]) {
+		t.Errorf("a slice of the record reads %+v, %v", got, err)
+	}
+}
+
+func TestEveryColumnOfEveryTaskIsInTheSchema(t *testing.T) {
+	s := arrowrow.Schema(schemas.Tasks()...)
+	for i, c := range schemas.Columns(schemas.Tasks()...) {
+		f := s.Field(i)
+		if f.Name != c.Name || f.Nullable != c.Nullable || f.Metadata.Values()[0] != c.Doc {
+			t.Errorf("column %d is %v, want %+v", i, f, c)
+		}
+	}
+	if got := s.Field(s.FieldIndices("vector")[0]).Type.String(); got != "list<item: float32, nullable>" {
+		t.Errorf("vector is %s", got)
+	}
+	if got := s.Field(s.FieldIndices("created_at")[0]).Type.String(); got != "timestamp[us, tz=UTC]" {
+		t.Errorf("created_at is %s", got)
+	}
+}
+
+// TestValuesAreNullExactlyWhereTheyMeanNothing tells an empty result from no result.
+func TestValuesAreNullExactlyWhereTheyMeanNothing(t *testing.T) {
+	rows := []schemas.Row{
+		{Lineage: schemas.Lineage{Task: schemas.TaskTranscript}}, // a silent clip: an empty transcript
+		{Lineage: schemas.Lineage{Task: schemas.TaskEmbedding}},
+		{Lineage: schemas.Lineage{Task: schemas.TaskLabels, ETag: "e", Version: "v", Attributes: map[string]string{"k": ""}}},
+	}
+	rec := record(t, memory.DefaultAllocator, rows, schemas.Tasks()...)
+	defer rec.Release()
+	for name, valid := range map[string][]bool{
+		"text": {true, false, false}, "words": {true, false, false}, "score": {true, false, true}, "vector": {false, true, false},
+		"label": {false, false, true}, "labels": {false, false, true},
+		"etag": {false, false, true}, "version": {false, false, true}, "attributes": {false, false, true}, "uri": {true, true, true},
+	} {
+		col := rec.Column(rec.Schema().FieldIndices(name)[0])
+		for i, want := range valid {
+			if col.IsValid(i) != want {
+				t.Errorf("%s of row %d: value %v, want %v", name, i, col.IsValid(i), want)
+			}
+		}
+	}
+}
+
+func TestTextThatIsNotUTF8IsRepaired(t *testing.T) {
+	rows := []schemas.Row{{
+		Lineage: schemas.Lineage{Task: schemas.TaskTranscript, URI: "a\xffb", ETag: "\xc3", Attributes: map[string]string{"\xfe": "\xfd"}},
+		Payload: schemas.Payload{Text: "ok\x80", Words: []schemas.Word{{Word: "\x80"}}},
+	}}
+	rec := record(t, memory.DefaultAllocator, rows, schemas.TaskTranscript)
+	defer rec.Release()
+	got, err := arrowrow.Rows(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := got[0]
+	if s := strings.Join([]string{r.URI, r.ETag, r.Text, r.Words[0].Word, r.Attributes["\uFFFD"]}, " "); s != "a\uFFFDb \uFFFD ok\uFFFD \uFFFD \uFFFD" {
+		t.Errorf("read back %q", s)
+	}
+}
+
+func TestARowOfATaskWithoutColumnsIsRefused(t *testing.T) {
+	b, err := arrowrow.NewBuilder(memory.DefaultAllocator, schemas.TaskEmbedding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Release()
+	row := schemas.Row{Lineage: schemas.Lineage{RowID: "id", Task: schemas.TaskLabels}}
+	if err := b.Append(&row); err == nil || !strings.Contains(err.Error(), "classification") {
+		t.Errorf("append gives %v", err)
+	}
+}
+
+func TestOtherColumnsArePassedOverAndOtherTypesRefused(t *testing.T) {
+	build := func(typ arrow.DataType, fill func(array.Builder)) arrow.Record {
+		s := arrow.NewSchema([]arrow.Field{{Name: "from_the_future", Type: arrow.PrimitiveTypes.Int8}, {Name: "offset", Type: typ}}, nil)
+		rb := array.NewRecordBuilder(memory.DefaultAllocator, s)
+		defer rb.Release()
+		rb.Field(0).(*array.Int8Builder).Append(1)
+		fill(rb.Field(1))
+		return rb.NewRecord()
+	}
+	good := build(arrow.PrimitiveTypes.Int64, func(b array.Builder) { b.(*array.Int64Builder).Append(9) })
+	defer good.Release()
+	if rows, err := arrowrow.Rows(good); err != nil || len(rows) != 1 || rows[0].Offset != 9 {
+		t.Errorf("%+v, %v", rows, err)
+	}
+	bad := build(arrow.BinaryTypes.String, func(b array.Builder) { b.(*array.StringBuilder).Append("9") })
+	defer bad.Release()
+	if _, err := arrowrow.Rows(bad); err == nil || !strings.Contains(err.Error(), "offset is utf8") {
+		t.Errorf("a text offset gives %v", err)
+	}
+}
+
+func TestSizeGrowsWithTheRow(t *testing.T) {
+	small := schemas.Row{}
+	for name, r := range map[string]schemas.Row{
+		"vector":     {Payload: schemas.Payload{Vector: make([]float32, 1000)}},
+		"text":       {Payload: schemas.Payload{Text: strings.Repeat("x", 4000)}},
+		"words":      {Payload: schemas.Payload{Words: make([]schemas.Word, 100)}},
+		"labels":     {Payload: schemas.Payload{Labels: make([]schemas.LabelScore, 170)}},
+		"attributes": {Lineage: schemas.Lineage{Attributes: map[string]string{"k": strings.Repeat("x", 4000)}}},
+	} {
+		if got := arrowrow.Size(&r) - arrowrow.Size(&small); got < 4000 || got > 4200 {
+			t.Errorf("%s: %d more bytes, want about 4000", name, got)
+		}
+	}
+}

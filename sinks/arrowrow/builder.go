@@ -1,0 +1,83 @@
+package arrowrow
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	"vecmill/schemas"
+)
+
+// Builder collects rows into records. It is for one goroutine at a time and must be released.
+type Builder struct {
+	rb     *array.RecordBuilder
+	puts   []put                   // one per column
+	filled map[schemas.Task][]bool // per task: which columns are its payload
+}
+
+// put appends one column's value of a row; filled says whether the row's task defines the column.
+type put func(b array.Builder, r *schemas.Row, filled bool)
+
+// NewBuilder makes a builder for rows of the given tasks. A task whose columns this package does not know is an error.
+func NewBuilder(mem memory.Allocator, tasks ...schemas.Task) (*Builder, error) {
+	schema := Schema(tasks...)
+	b := &Builder{rb: array.NewRecordBuilder(mem, schema), filled: map[schemas.Task][]bool{}}
+	known := columns()
+	for _, f := range schema.Fields() {
+		c, ok := known[f.Name]
+		if !ok {
+			b.rb.Release()
+			return nil, fmt.Errorf("building rows: column %s is in the schema but this build cannot fill it", f.Name)
+		}
+		b.puts = append(b.puts, c.put)
+	}
+	for _, t := range tasks {
+		b.filled[t] = make([]bool, schema.NumFields())
+		for _, c := range schemas.PayloadColumns(t) {
+			b.filled[t][schema.FieldIndices(c.Name)[0]] = true
+		}
+	}
+	return b, nil
+}
+
+// Schema is the schema of the records.
+func (b *Builder) Schema() *arrow.Schema { return b.rb.Schema() }
+
+// Append adds a row. A row of a task that the builder was not made for is refused: its result would be lost without a word.
+func (b *Builder) Append(r *schemas.Row) error {
+	filled, ok := b.filled[r.Task]
+	if !ok {
+		return fmt.Errorf("row %s has task %q, which this schema has no columns for", r.RowID, r.Task)
+	}
+	for i, p := range b.puts {
+		p(b.rb.Field(i), r, filled[i])
+	}
+	return nil
+}
+
+// NewRecord gives the rows appended since the last call as a record that the caller releases, and begins anew.
+func (b *Builder) NewRecord() arrow.Record { return b.rb.NewRecord() }
+
+// Release frees the builder.
+func (b *Builder) Release() { b.rb.Release() }
+
+// Size estimates the bytes that a row holds in memory and, uncompressed, in a file.
+func Size(r *schemas.Row) int64 {
+	n := 640 + 4*len(r.Vector) + len(r.URI) + len(r.RefID) + len(r.ETag) + len(r.Version) + len(r.Text) + len(r.Label)
+	for k, v := range r.Attributes {
+		n += 64 + len(k) + len(v)
+	}
+	for i := range r.Words {
+		n += 40 + len(r.Words[i].Word)
+	}
+	for i := range r.Labels {
+		n += 24 + len(r.Labels[i].Label)
+	}
+	return int64(n)
+}
+
+// text repairs what is not UTF-8.
+func text[S ~string](s S) string { return strings.ToValidUTF8(string(s), "\uFFFD") }

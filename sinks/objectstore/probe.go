@@ -1,0 +1,34 @@
+package objectstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrUnconditional says that the store overwrote an object although it was asked not to: two writers could destroy each
+// other's output there.
+var ErrUnconditional = errors.New("the store ignores If-None-Match")
+
+// ProbeName is the object, below the given prefix, that CheckConditionalPut leaves behind.
+const ProbeName = "_vecmill/conditional-put-probe"
+
+// CheckConditionalPut asks the store whether it honours the condition of PutIfAbsent, with one small object below prefix that is created
+// once and never removed. It fails with ErrUnconditional if the store does not, and with the store's own error if it cannot be asked.
+func CheckConditionalPut(ctx context.Context, s Store, prefix string) error {
+	name := ProbeName
+	if prefix != "" {
+		name = prefix + "/" + ProbeName
+	}
+	const body = "Written by Vecmill to see that this store honours conditional PUTs. Safe to keep, safe to delete.\n"
+	for range 2 { // the first may create it, the second cannot
+		err := s.PutIfAbsent(ctx, name, []byte(body), nil)
+		switch {
+		case errors.Is(err, ErrExists):
+			return nil
+		case err != nil:
+			return fmt.Errorf("asking the store for a conditional PUT of %s: %w", name, err)
+		}
+	}
+	return fmt.Errorf("%w: a second conditional PUT of %s succeeded; exactly-once output needs a store that answers 412", ErrUnconditional, name)
+}

@@ -1,0 +1,42 @@
+package objectstore_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"vecmill/sinks/objectstore"
+	"vecmill/sinks/sinktest"
+)
+
+func TestTheProbeTellsStoresApart(t *testing.T) {
+	down := sinktest.NewMemStore()
+	down.Faults = func(sinktest.Op) sinktest.Fault { return sinktest.Fault{Err: sinktest.ErrFault} }
+	used := sinktest.NewMemStore()
+	if err := objectstore.CheckConditionalPut(t.Context(), used, "out"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		store objectstore.Store
+		want  error
+	}{
+		{"an empty store that honours the condition passes", sinktest.NewMemStore(), nil},
+		{"a store that was asked before passes", used, nil},
+		{"a store that overwrites is refused", overwriting{sinktest.NewMemStore()}, objectstore.ErrUnconditional},
+		{"a store that is down gives its own error", down, sinktest.ErrFault},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := objectstore.CheckConditionalPut(t.Context(), c.store, "out"); !errors.Is(err, c.want) {
+				t.Errorf("it gives %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+// overwriting ignores the condition, as some servers do.
+type overwriting struct{ *sinktest.MemStore }
+
+func (o overwriting) PutIfAbsent(ctx context.Context, name string, body []byte, _ map[string]string) error {
+	return o.Put(ctx, name, body, "")
+}

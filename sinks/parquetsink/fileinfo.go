@@ -1,0 +1,166 @@
+package parquetsink
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
+)
+
+// SchemaVersion is the version of the files' columns and metadata that this build writes.
+const SchemaVersion = 1
+
+// FileInfo is what a file says of itself, in its footer and in its object metadata.
+type FileInfo struct {
+	Name     string
+	Range    schemas.Range     // offsets covered, with the dead and the skipped ones; every other offset has rows
+	Origin   int64             // first offset that was ever handed to this chain's writer; offsets before it count as skipped. Set in the first file only
+	Rows     int64             // 0 for a file that only records a range
+	Schema   int               // SchemaVersion of its writer
+	Writer   string            // the process that wrote it
+	Nonce    string            // unique per file
+	Created  time.Time         // UTC, by the writer's clock
+	Metadata map[string]string // Config.Metadata, without prefix
+}
+
+// metaPrefix begins every key of ours. The keys are the same in the footer and in the object metadata; only hyphens, since
+// proxies drop headers with underscores.
+const metaPrefix = "vecmill-"
+
+// maxObjectMetadata is S3's limit of 2 KB less a reserve for how servers count.
+const maxObjectMetadata = 1900
+
+// inFooter stands in the object metadata for spans that do not fit there.
+const inFooter = "footer"
+
+// footer is the complete metadata of a file.
+func (f *FileInfo) footer() map[string]string {
+	m := map[string]string{
+		"pipeline":       url.PathEscape(f.Range.Source.Pipeline), // headers are ASCII
+		"topic":          url.PathEscape(f.Range.Source.Topic),
+		"partition":      strconv.Itoa(f.Range.Source.Partition),
+		"first-offset":   strconv.FormatInt(f.Range.First, 10),
+		"next-offset":    strconv.FormatInt(f.Range.Next, 10),
+		"origin-offset":  strconv.FormatInt(f.Origin, 10),
+		"dead":           FormatSpans(f.Range.Dead),
+		"skipped":        FormatSpans(f.Range.Skipped),
+		"rows":           strconv.FormatInt(f.Rows, 10),
+		"schema-version": strconv.Itoa(f.Schema),
+		"writer":         f.Writer,
+		"nonce":          f.Nonce,
+		"created-at":     f.Created.UTC().Format(time.RFC3339Nano),
+	}
+	out := make(map[string]string, len(m)+len(f.Metadata))
+	for k, v := range f.Metadata {
+		out[metaPrefix+strings.ReplaceAll(k, "_", "-")] = v
+	}
+	for k, v := range m {
+		out[metaPrefix+k] = v
+	}
+	return out
+}
+
+// objectMetadata is the footer's, with long spans left out.
+func (f *FileInfo) objectMetadata() map[string]string {
+	m := f.footer()
+	size := 0
+	for k, v := range m {
+		size += len(k) + len(v)
+	}
+	for _, k := range []string{metaPrefix + "skipped", metaPrefix + "dead"} {
+		if size <= maxObjectMetadata {
+			break
+		}
+		size -= len(m[k]) - len(inFooter)
+		m[k] = inFooter
+	}
+	maps.DeleteFunc(m, func(_, v string) bool { return v == "" }) // empty headers do not survive every server
+	return m
+}
+
+// complete says whether metadata is all there; if not, the footer has to be read.
+func complete(m map[string]string) bool {
+	return m[metaPrefix+"next-offset"] != "" && m[metaPrefix+"dead"] != inFooter && m[metaPrefix+"skipped"] != inFooter
+}
+
+// parseInfo reads metadata as written by footer.
+func parseInfo(name string, m map[string]string) (FileInfo, error) {
+	p := infoParser{name: name, left: maps.Clone(m)}
+	f := FileInfo{Name: name, Metadata: map[string]string{}}
+	f.Range.Source = schemas.SourceID{Pipeline: p.path("pipeline"), Topic: p.path("topic"), Partition: int(p.number("partition"))}
+	f.Range.Span = schemas.Span{First: p.number("first-offset"), Next: p.number("next-offset")}
+	f.Range.Dead, f.Range.Skipped = p.spans("dead"), p.spans("skipped")
+	f.Origin, f.Rows, f.Schema = p.number("origin-offset"), p.number("rows"), int(p.number("schema-version"))
+	f.Writer, f.Nonce = p.text("writer"), p.text("nonce")
+	created, err := time.Parse(time.RFC3339Nano, p.text("created-at"))
+	p.fail("created-at", err)
+	f.Created = created.UTC()
+	for k, v := range p.left {
+		if rest, ours := strings.CutPrefix(k, metaPrefix); ours {
+			f.Metadata[rest] = v
+		}
+	}
+	if p.err == nil && f.Range.First >= f.Range.Next {
+		p.fail("next-offset", fmt.Errorf("%d is not after first-offset %d", f.Range.Next, f.Range.First))
+	}
+	return f, p.err
+}
+
+// infoParser takes keys out of a map and keeps the first fault.
+type infoParser struct {
+	name string
+	left map[string]string
+	err  error
+}
+
+func (p *infoParser) fail(key string, err error) {
+	if err != nil && p.err == nil {
+		p.err = fmt.Errorf("metadata of %s: %s%s: %w", p.name, metaPrefix, key, err)
+	}
+}
+
+func (p *infoParser) text(key string) string {
+	v := p.left[metaPrefix+key]
+	delete(p.left, metaPrefix+key)
+	return v
+}
+
+func (p *infoParser) path(key string) string {
+	v, err := url.PathUnescape(p.text(key))
+	p.fail(key, err)
+	return v
+}
+
+func (p *infoParser) number(key string) int64 {
+	n, err := parseOffset(p.text(key))
+	p.fail(key, err)
+	return n
+}
+
+func (p *infoParser) spans(key string) []schemas.Span {
+	s, err := ParseSpans(p.text(key))
+	p.fail(key, err)
+	return s
+}
+
+// Dir is the directory of a source's chain, without a slash at the end.
+func Dir(prefix string, src schemas.SourceID) string { return objectstore.SourceDir(prefix, src) }
+
+// fileName is the name of the file that begins at first.
+func fileName(dir string, first int64) string { return fmt.Sprintf("%s/%020d.parquet", dir, first) }
+
+// firstOffset is the offset in a file's name; ok is false for names that are not of the chain in dir.
+func firstOffset(dir, name string) (first int64, ok bool) {
+	rest, inDir := strings.CutPrefix(name, dir+"/")
+	digits, isParquet := strings.CutSuffix(rest, ".parquet")
+	if !inDir || !isParquet || len(digits) != 20 {
+		return 0, false
+	}
+	n, err := parseOffset(digits)
+	return n, err == nil
+}

@@ -1,0 +1,115 @@
+package parquetsink
+
+import (
+	"context"
+	"time"
+
+	"vecmill/schemas"
+)
+
+// lane is one source between two calls of Resume. Its fields are guarded by Sink.mu, except where said.
+type lane struct {
+	src     schemas.SourceID
+	next    int64              // the chain's durable end, -1 while there is no file
+	end     int64              // where the last range taken ended, -1 before the first
+	err     error              // why nothing more is taken
+	open    *roll              // the file being filled, nil if it has no range yet
+	queue   []*roll            // closed files, in order; the first may be under way
+	running chan struct{}      // closed when the draining goroutine has ended; nil when there is none
+	cancel  context.CancelFunc // ends the draining goroutine's calls of the store; nil when there never was one
+}
+
+// entry is one range handed to Write.
+type entry struct {
+	r     schemas.Range
+	rows  []schemas.Row
+	bytes int64
+	done  func(error)
+}
+
+// roll is one file to be: ranges that are closed together.
+type roll struct {
+	entries   []entry // what is not settled yet
+	bytes     int64   // of entries
+	rows      int
+	reason    Reason
+	timer     *time.Timer
+	uploading bool          // it is in the hands of drain, which settles it
+	settled   chan struct{} // closed after the last done
+	err       error         // written before settled is closed
+}
+
+func newLane(src schemas.SourceID, next int64, known bool) *lane {
+	if !known {
+		next = -1
+	}
+	return &lane{src: src, next: next, end: -1}
+}
+
+func (f *roll) add(e entry) {
+	f.entries = append(f.entries, e)
+	f.bytes += e.bytes
+	f.rows += len(e.rows)
+}
+
+// take removes the first n entries and gives their dones and bytes.
+func (f *roll) take(n int) (dones []func(error), bytes int64) {
+	for _, e := range f.entries[:n] {
+		dones = append(dones, e.done)
+		bytes += e.bytes
+	}
+	f.entries = f.entries[n:]
+	f.bytes -= bytes
+	return dones, bytes
+}
+
+// closeLocked ends the open file of l and has it uploaded.
+func (s *Sink) closeLocked(l *lane, why Reason) {
+	f := l.open
+	if f == nil {
+		return
+	}
+	f.timer.Stop()
+	f.reason = why
+	l.open = nil
+	l.queue = append(l.queue, f)
+	if l.running == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		l.running, l.cancel = make(chan struct{}), cancel
+		s.wg.Go(func() {
+			defer cancel()
+			s.drain(ctx, l)
+		})
+	}
+}
+
+// failLocked ends the lane with err and takes all that is outstanding from it; the caller gives it to settle after unlocking.
+func (s *Sink) failLocked(l *lane, err error) (dones []func(error), rolls []*roll) {
+	if l.err == nil {
+		l.err = err
+	}
+	if l.open != nil {
+		l.open.timer.Stop()
+		l.queue = append(l.queue, l.open)
+		l.open = nil
+	}
+	for _, f := range l.queue {
+		d, bytes := f.take(len(f.entries))
+		dones = append(dones, d...)
+		s.mu.held -= bytes
+	}
+	rolls, l.queue = l.queue, nil
+	s.grantLocked()
+	return dones, rolls
+}
+
+// settle reports the end of ranges and of their files. It is called without the lock.
+func settle(dones []func(error), rolls []*roll, err error) {
+	for _, done := range dones {
+		done(err)
+	}
+	for _, f := range rolls {
+		f.err = err
+		close(f.settled)
+	}
+}

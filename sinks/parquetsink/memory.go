@@ -1,0 +1,103 @@
+package parquetsink
+
+import (
+	"context"
+	"slices"
+)
+
+// admission is a Write that waits for memory. Writes are admitted in the order in which they came, so a large one is not
+// passed by small ones for ever.
+type admission struct {
+	need    int64
+	granted bool
+	refused bool          // the sink was closed
+	wake    chan struct{} // closed when granted or refused
+}
+
+// admitLocked takes n bytes at once, or gives the admission to wait for. A range larger than the whole limit is admitted alone.
+func (s *Sink) admitLocked(n int64) *admission {
+	if len(s.mu.waiting) == 0 && s.fitsLocked(n) {
+		s.mu.held += n
+		return nil
+	}
+	a := &admission{need: n, wake: make(chan struct{})}
+	s.mu.waiting = append(s.mu.waiting, a)
+	s.pressLocked()
+	return a
+}
+
+func (s *Sink) fitsLocked(n int64) bool { return s.mu.held == 0 || s.mu.held+n <= s.cfg.MaxBuffered }
+
+// await waits for an admission. After an error nothing is held.
+func (s *Sink) await(ctx context.Context, a *admission) error {
+	select {
+	case <-a.wake:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case a.refused:
+		return ErrClosed
+	case a.granted && ctx.Err() == nil:
+		return nil
+	case a.granted:
+		s.releaseLocked(a.need)
+	default:
+		s.mu.waiting = slices.DeleteFunc(s.mu.waiting, func(b *admission) bool { return a == b })
+		s.grantLocked()
+	}
+	return ctx.Err()
+}
+
+// releaseLocked gives n bytes back.
+func (s *Sink) releaseLocked(n int64) {
+	s.mu.held -= n
+	s.grantLocked()
+}
+
+// grantLocked admits from the front for as long as the first one fits, and sees to it that the next one will.
+func (s *Sink) grantLocked() {
+	for len(s.mu.waiting) > 0 && s.fitsLocked(s.mu.waiting[0].need) {
+		a := s.mu.waiting[0]
+		s.mu.waiting = s.mu.waiting[1:]
+		s.mu.held += a.need
+		a.granted = true
+		close(a.wake)
+	}
+	s.pressLocked()
+}
+
+// pressLocked closes open files, the largest first, until the first waiting Write fits beside what stays open: closed files give
+// their bytes back without anybody's help. It is called whenever bytes enter an open file or a Write begins to wait.
+func (s *Sink) pressLocked() {
+	if len(s.mu.waiting) == 0 {
+		return
+	}
+	for {
+		var open int64
+		var largest *lane
+		for _, l := range s.mu.lanes {
+			if l.open == nil {
+				continue
+			}
+			open += l.open.bytes
+			if largest == nil || l.open.bytes > largest.open.bytes {
+				largest = l
+			}
+		}
+		if largest == nil || open+s.mu.waiting[0].need <= s.cfg.MaxBuffered {
+			return
+		}
+		s.closeLocked(largest, RollPress)
+	}
+}
+
+// refuseWaitingLocked ends every wait.
+func (s *Sink) refuseWaitingLocked() {
+	for _, a := range s.mu.waiting {
+		a.refused = true
+		close(a.wake)
+	}
+	s.mu.waiting = nil
+}

@@ -1,0 +1,152 @@
+package parquetsink
+
+import (
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"vecmill/schemas"
+)
+
+func TestSpansAreWrittenAsText(t *testing.T) {
+	for _, c := range []struct {
+		spans []schemas.Span
+		text  string
+	}{
+		{nil, ""},
+		{[]schemas.Span{{First: 5, Next: 6}}, "5"},
+		{[]schemas.Span{{First: 5, Next: 6}, {First: 9, Next: 13}}, "5,9-12"},
+		{[]schemas.Span{{First: 0, Next: 2}, {First: 2, Next: 3}}, "0-1,2"},
+	} {
+		if got := FormatSpans(c.spans); got != c.text {
+			t.Errorf("%v is written %q, want %q", c.spans, got, c.text)
+		}
+		if got, err := ParseSpans(c.text); err != nil || !reflect.DeepEqual(got, c.spans) {
+			t.Errorf("%q is read %v, %v", c.text, got, err)
+		}
+	}
+}
+
+func TestBadSpansAreRefused(t *testing.T) {
+	for _, text := range []string{",", "5,", "-5", "5-", "5-4", "5,5", "7-9,8", "9,3", "a", "1-2-3", " 1", "+1", "99999999999999999999"} {
+		if got, err := ParseSpans(text); err == nil {
+			t.Errorf("%q is read as %v", text, got)
+		}
+	}
+}
+
+func FuzzParseSpans(f *testing.F) {
+	for _, s := range []string{"", "5,9-12", "0-1,2", "5-4", "18446744073709551615", "4611686018427387903"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		spans, err := ParseSpans(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseSpans(FormatSpans(spans))
+		if err != nil || !reflect.DeepEqual(again, spans) {
+			t.Fatalf("%q gives %v and then %v, %v", text, spans, again, err)
+		}
+	})
+}
+
+func exampleInfo() FileInfo {
+	return FileInfo{
+		Name: "n", Origin: 3, Rows: 4, Schema: 1, Writer: "host", Nonce: "a-1", Created: time.Unix(1, 5).UTC(), Metadata: map[string]string{"model-digest": "d"},
+		Range: schemas.Range{
+			Source: schemas.SourceID{Pipeline: "p", Topic: "tö/pic", Partition: 7}, Span: schemas.Span{First: 0, Next: 12},
+			Dead: []schemas.Span{{First: 4, Next: 5}}, Skipped: []schemas.Span{{First: 0, Next: 3}},
+		},
+	}
+}
+
+func TestMetadataReadsBack(t *testing.T) {
+	want := exampleInfo()
+	for name, m := range map[string]map[string]string{"footer": want.footer(), "object metadata": want.objectMetadata()} {
+		if got, err := parseInfo("n", m); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		for k, v := range m {
+			if !validMetadata(k, v) {
+				t.Errorf("%s: %s: %q cannot travel in a header", name, k, v)
+			}
+		}
+	}
+}
+
+func TestBadMetadataIsRefusedByKey(t *testing.T) {
+	for key, value := range map[string]string{
+		"next-offset": "0", "first-offset": "-1", "rows": "many", "dead": "3-1", "created-at": "yesterday", "partition": "", "topic": "%zz",
+	} {
+		info := exampleInfo()
+		m := maps.Clone(info.footer())
+		m[metaPrefix+key] = value
+		if _, err := parseInfo("some file", m); err == nil || !strings.Contains(err.Error(), metaPrefix+key) || !strings.Contains(err.Error(), "some file") {
+			t.Errorf("%s %q: %v", key, value, err)
+		}
+	}
+}
+
+func FuzzParseInfo(f *testing.F) {
+	f.Add("0", "12", "4", "0-2", "p", "tö%2Fpic", "2026-01-02T03:04:05Z")
+	f.Add("5", "5", "", "x", "%", "", "")
+	f.Fuzz(func(t *testing.T, first, next, dead, skipped, pipeline, topic, created string) {
+		info := exampleInfo()
+		m := info.footer()
+		for k, v := range map[string]string{
+			"first-offset": first, "next-offset": next, "dead": dead, "skipped": skipped, "pipeline": pipeline, "topic": topic, "created-at": created,
+		} {
+			m[metaPrefix+k] = v
+		}
+		got, err := parseInfo("n", m)
+		if err != nil {
+			return
+		}
+		again, err := parseInfo("n", got.footer())
+		if err != nil || !reflect.DeepEqual(again, got) {
+			t.Fatalf("%+v reads back as %+v, %v", got, again, err)
+		}
+	})
+}
+
+func FuzzFirstOffset(f *testing.F) {
+	f.Add("d/00000000000000000007.parquet")
+	f.Add("d/0000000000000000000x.parquet")
+	f.Fuzz(func(t *testing.T, name string) {
+		if first, ok := firstOffset("d", name); ok && fileName("d", first) != name {
+			t.Fatalf("%q is taken for offset %d", name, first)
+		}
+	})
+}
+
+func TestConfigListsEveryFault(t *testing.T) {
+	c := NewDefaultConfig()
+	c.Prefix, c.RollRows, c.Uploads, c.Compression, c.Level = "/x/../y", 0, -1, "lz4", 40
+	c.Tasks = []schemas.Task{"poetry"}
+	c.Metadata = map[string]string{"Model": "a"}
+	err := c.Validate()
+	if err == nil {
+		t.Fatal("it is valid")
+	}
+	for _, field := range []string{"store:", "prefix:", "roll_rows:", "uploads:", "compression:", "level:", "tasks:", "metadata:"} {
+		if !strings.Contains(err.Error(), field) {
+			t.Errorf("%v does not name %s", err, field)
+		}
+	}
+}
+
+func TestClippedAndJoinedSpans(t *testing.T) {
+	spans := []schemas.Span{{First: 1, Next: 4}, {First: 6, Next: 9}}
+	if got := clip(spans, 2, 7); !reflect.DeepEqual(got, []schemas.Span{{First: 2, Next: 4}, {First: 6, Next: 7}}) {
+		t.Errorf("clipped to %v", got)
+	}
+	if spans[0].First != 1 {
+		t.Error("clip changed its argument")
+	}
+	if got := join(join(nil, spans), []schemas.Span{{First: 9, Next: 10}}); !reflect.DeepEqual(got, []schemas.Span{{First: 1, Next: 4}, {First: 6, Next: 10}}) {
+		t.Errorf("joined to %v", got)
+	}
+}

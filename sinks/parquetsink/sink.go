@@ -1,0 +1,272 @@
+package parquetsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"vecmill/schemas"
+	"vecmill/sinks"
+	"vecmill/sinks/arrowrow"
+)
+
+// ErrClosed is what Write and Resume give after Close.
+var ErrClosed = errors.New("parquet sink: closed")
+
+// Sink implements sinks.Sink with chains of Parquet files. Create it with New.
+type Sink struct {
+	cfg     Config
+	writer  string        // part of every nonce, unique per Sink
+	uploads chan struct{} // capacity Config.Uploads: a token is held while a file is encoded and uploaded
+	wg      sync.WaitGroup
+
+	mu struct {
+		sync.Mutex
+		lanes   map[schemas.SourceID]*lane
+		closed  bool
+		files   int64   // nonces given out
+		ratio   float64 // encoded bytes per estimated byte of recent files
+		held    int64   // estimated bytes of rows that are buffered or admitted
+		waiting []*admission
+	}
+}
+
+// New checks the configuration and makes a sink. It does no I/O and starts nothing.
+func New(cfg Config) (*Sink, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("parquet sink: %w", err)
+	}
+	s := &Sink{cfg: cfg, writer: fmt.Sprintf("%016x", rand.Uint64()), uploads: make(chan struct{}, cfg.Uploads)}
+	s.mu.lanes = map[schemas.SourceID]*lane{}
+	s.mu.ratio = 1
+	return s, nil
+}
+
+// Buffered is the estimated size of the rows held in memory, in bytes.
+func (s *Sink) Buffered() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.held
+}
+
+// Resume finds the end of the source's chain. It fails with ErrBrokenChain if the files do not fit together.
+func (s *Sink) Resume(ctx context.Context, src schemas.SourceID, from int64) (next int64, known bool, err error) {
+	if stopped := s.giveUp(src); stopped != nil {
+		// An upload of the old lane may still be under way. Should it land later all the same, it is another writer like any (P5).
+		select {
+		case <-stopped:
+		case <-ctx.Done():
+			return 0, false, fmt.Errorf("resuming %s: %w", src, ctx.Err())
+		}
+	}
+	next, known, err = s.chainEnd(ctx, src, from)
+	if err != nil {
+		return 0, false, fmt.Errorf("resuming %s: %w", src, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return 0, false, ErrClosed
+	}
+	s.mu.lanes[src] = newLane(src, next, known)
+	return next, known, nil
+}
+
+func (s *Sink) chainEnd(ctx context.Context, src schemas.SourceID, from int64) (next int64, known bool, err error) {
+	dir := Dir(s.cfg.Prefix, src)
+	var infos []FileInfo
+	err = s.patiently(ctx, func(ctx context.Context) error {
+		names, err := listFrom(ctx, s.cfg.Store, dir, from)
+		if err != nil {
+			return err
+		}
+		infos, err = follow(ctx, s.cfg.Store, dir, names[max(len(names)-verifyLast, 0):])
+		return err
+	})
+	if err != nil || len(infos) == 0 {
+		return 0, false, err
+	}
+	return infos[len(infos)-1].Range.Next, true, nil
+}
+
+// Write buffers a range. It blocks while the buffers are full.
+func (s *Sink) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, done func(error)) error {
+	e, err := s.newEntry(r, rows, done)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	l := s.mu.lanes[r.Source]
+	if err := s.acceptsLocked(l, r); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	wait := s.admitLocked(e.bytes)
+	s.mu.Unlock()
+	if wait != nil {
+		if err := s.await(ctx, wait); err != nil {
+			return fmt.Errorf("waiting for memory to buffer offsets %d to %d of %s: %w", r.First, r.Next-1, r.Source, err)
+		}
+	}
+	s.mu.Lock()
+	err = s.acceptsLocked(l, r) // again: the source may have been given up while this call waited
+	covered := err == nil && s.appendLocked(l, e)
+	if err != nil || covered {
+		s.releaseLocked(e.bytes)
+	}
+	s.mu.Unlock()
+	if covered {
+		done(nil)
+	}
+	return err
+}
+
+// newEntry checks that the rows belong to the range.
+func (s *Sink) newEntry(r schemas.Range, rows []schemas.Row, done func(error)) (entry, error) {
+	e := entry{r: r, rows: rows, done: done, bytes: 256 + 16*int64(len(r.Dead)+len(r.Skipped))}
+	if r.First < 0 || r.First >= r.Next {
+		return e, fmt.Errorf("writing %s: the range [%d, %d) is empty or negative", r.Source, r.First, r.Next)
+	}
+	for i := range rows {
+		if o := rows[i].Offset; o < r.First || o >= r.Next {
+			return e, fmt.Errorf("writing %s: a row of offset %d in the range [%d, %d)", r.Source, o, r.First, r.Next)
+		}
+		if !slices.Contains(s.cfg.Tasks, rows[i].Task) {
+			return e, schemas.Rejectf(schemas.ReasonSinkReject, "writing %s: offset %d has a row of task %q, and these files have columns for %v",
+				r.Source, rows[i].Offset, rows[i].Task, s.cfg.Tasks)
+		}
+		e.bytes += arrowrow.Size(&rows[i])
+	}
+	return e, nil
+}
+
+// acceptsLocked says why the lane cannot take r next.
+func (s *Sink) acceptsLocked(l *lane, r schemas.Range) error {
+	switch {
+	case s.mu.closed:
+		return ErrClosed
+	case l == nil:
+		return fmt.Errorf("writing %s: Write before Resume", r.Source)
+	case l.err != nil:
+		return fmt.Errorf("writing %s: %w", r.Source, l.err)
+	case l.end >= 0 && r.First != l.end:
+		return fmt.Errorf("writing %s: the range begins at %d, the one before ended at %d", r.Source, r.First, l.end)
+	case l.end < 0 && l.next >= 0 && r.First > l.next:
+		return fmt.Errorf("writing %s: the range begins at %d, but the chain of files ends at %d; the offsets between would be lost", r.Source, r.First, l.next)
+	}
+	return nil
+}
+
+// appendLocked puts e into the open file, or says that its offsets are durable already and nothing before it is outstanding.
+func (s *Sink) appendLocked(l *lane, e entry) (covered bool) {
+	l.end = e.r.Next
+	if e.r.Next <= l.next && len(l.queue) == 0 && l.open == nil {
+		return true
+	}
+	if l.open == nil {
+		f := &roll{settled: make(chan struct{})}
+		f.timer = time.AfterFunc(s.cfg.RollAge, func() { s.rollAged(l, f) })
+		l.open = f
+	}
+	l.open.add(e)
+	switch f := l.open; {
+	case float64(f.bytes)*s.mu.ratio >= float64(s.cfg.RollBytes):
+		s.closeLocked(l, RollBytes)
+	case f.rows >= s.cfg.RollRows:
+		s.closeLocked(l, RollRows)
+	}
+	s.pressLocked()
+	return false
+}
+
+// rollAged closes f if it is still open.
+func (s *Sink) rollAged(l *lane, f *roll) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.open == f {
+		s.closeLocked(l, RollAge)
+	}
+}
+
+// Flush closes all open files and waits until everything written so far is settled.
+func (s *Sink) Flush(ctx context.Context) error {
+	s.mu.Lock()
+	var outstanding []*roll
+	for _, l := range s.mu.lanes {
+		s.closeLocked(l, RollFlush)
+		outstanding = append(outstanding, l.queue...)
+	}
+	s.mu.Unlock()
+	var first error
+	for _, f := range outstanding {
+		select {
+		case <-f.settled:
+			if first == nil {
+				first = f.err
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("flushing: %w", ctx.Err())
+		}
+	}
+	return first
+}
+
+// Forget drops what is buffered for src.
+func (s *Sink) Forget(src schemas.SourceID) { s.giveUp(src) }
+
+// giveUp ends the source's lane. stopped is closed when its last upload has returned; nil if there is none.
+func (s *Sink) giveUp(src schemas.SourceID) (stopped <-chan struct{}) {
+	s.mu.Lock()
+	l := s.mu.lanes[src]
+	if l == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	dones, rolls := s.failLocked(l, sinks.ErrForgotten)
+	rolls = slices.DeleteFunc(rolls, func(f *roll) bool { return f.uploading })
+	stopped = l.running
+	if l.cancel != nil {
+		l.cancel()
+	}
+	s.mu.Unlock()
+	settle(dones, rolls, sinks.ErrForgotten)
+	return stopped
+}
+
+// Close flushes, and drops what could not be flushed. Later calls only wait for the first one's end.
+func (s *Sink) Close(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.mu.closed
+	s.mu.closed = true
+	s.refuseWaitingLocked()
+	s.mu.Unlock()
+	var err error
+	if first {
+		err = s.Flush(ctx)
+		for _, src := range s.sources() {
+			s.Forget(src)
+		}
+	}
+	stopped := make(chan struct{})
+	go func() { s.wg.Wait(); close(stopped) }()
+	select {
+	case <-stopped:
+		return err
+	case <-ctx.Done():
+		return errors.Join(err, fmt.Errorf("closing: an upload is still under way: %w", ctx.Err()))
+	}
+}
+
+func (s *Sink) sources() []schemas.SourceID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]schemas.SourceID, 0, len(s.mu.lanes))
+	for src := range s.mu.lanes {
+		out = append(out, src)
+	}
+	return out
+}

@@ -1,0 +1,234 @@
+package parquetsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"vecmill/internal/retry"
+	"vecmill/schemas"
+	"vecmill/sinks"
+	"vecmill/sinks/objectstore"
+)
+
+// drain uploads the closed files of a lane, one after the other (P3), until there are none.
+func (s *Sink) drain(ctx context.Context, l *lane) {
+	for {
+		s.mu.Lock()
+		if len(l.queue) == 0 {
+			close(l.running)
+			l.running = nil
+			s.mu.Unlock()
+			return
+		}
+		f := l.queue[0]
+		f.uploading = true
+		s.mu.Unlock()
+
+		err := s.upload(ctx, l, f)
+
+		s.mu.Lock()
+		var dones []func(error)
+		var rolls []*roll
+		switch {
+		case l.err != nil: // given up meanwhile: Forget has settled everything else
+			rolls, err = []*roll{f}, l.err
+		case err != nil:
+			dones, rolls = s.failLocked(l, err)
+		default:
+			l.queue = l.queue[1:]
+			rolls = []*roll{f}
+		}
+		s.mu.Unlock()
+		settle(dones, rolls, err)
+	}
+}
+
+// upload makes the ranges of f durable: in one file, or in several if other writers have written parts of it.
+func (s *Sink) upload(ctx context.Context, l *lane, f *roll) error {
+	select {
+	case s.uploads <- struct{}{}:
+		defer func() { <-s.uploads }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for conflict := false; ; conflict = true {
+		next, rest := s.dropCovered(l, f)
+		if len(rest) == 0 {
+			return nil
+		}
+		if next >= 0 && rest[0].r.First > next {
+			// Somebody began the chain elsewhere than we did. Only Resume can tell where to go on.
+			return fmt.Errorf("%w: its files end at offset %d, and offset %d is the next one here", sinks.ErrFenced, next, rest[0].r.First)
+		}
+		winner, err := s.writeFile(ctx, l, f, newDraft(l.src, next, rest), conflict)
+		if err != nil {
+			return err
+		}
+		if winner == nil {
+			s.advance(l, f, rest[len(rest)-1].r.Next, len(rest))
+			return nil
+		}
+		s.advance(l, f, winner.Range.Next, 0) // P5: round again, behind the winner
+	}
+}
+
+// dropCovered reports the entries that the chain covers already as durable, and gives the chain's end and the entries that remain.
+func (s *Sink) dropCovered(l *lane, f *roll) (next int64, rest []entry) {
+	s.mu.Lock()
+	n := 0
+	for n < len(f.entries) && f.entries[n].r.Next <= l.next {
+		n++
+	}
+	dones, bytes := f.take(n)
+	s.releaseLocked(bytes)
+	next, rest = l.next, f.entries
+	s.mu.Unlock()
+	settle(dones, nil, nil)
+	return next, rest
+}
+
+// advance moves the chain's end and reports n entries of f as durable. If the lane was given up meanwhile there is nobody to tell.
+func (s *Sink) advance(l *lane, f *roll, next int64, n int) {
+	s.mu.Lock()
+	l.next = next
+	dones, bytes := f.take(min(n, len(f.entries)))
+	s.releaseLocked(bytes)
+	s.mu.Unlock()
+	settle(dones, nil, nil)
+}
+
+// writeFile encodes a draft and creates the file under the one name it may have (P2). winner is the file that has the name already.
+func (s *Sink) writeFile(ctx context.Context, l *lane, f *roll, d draft, conflict bool) (winner *FileInfo, err error) {
+	began := time.Now()
+	info := d.info
+	info.Name = fileName(Dir(s.cfg.Prefix, l.src), info.Range.First)
+	info.Writer, info.Nonce, info.Created = s.cfg.Writer, s.nonce(), began.UTC()
+	info.Metadata = s.cfg.Metadata
+	body, err := s.encode(d.rows, &info, s.guess(d.bytes))
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", info.Name, err)
+	}
+	if winner, err = s.create(ctx, &info, body); err != nil {
+		return nil, err
+	}
+	if winner != nil {
+		if s.cfg.Observer != nil {
+			s.cfg.Observer.NameLost(NameLost{Source: l.src, Name: info.Name, Winner: *winner})
+		}
+		return winner, nil
+	}
+	s.learn(d.bytes, int64(len(body)))
+	if s.cfg.Observer != nil {
+		s.cfg.Observer.FileWritten(FileWritten{
+			Source: l.src, Name: info.Name, Range: info.Range.Span, Rows: info.Rows, Bytes: int64(len(body)),
+			Reason: f.reason, Duration: time.Since(began), Conflict: conflict,
+		})
+	}
+	return nil, nil
+}
+
+// create makes the object exist with our content (nil, nil), or finds whose it is. An error of a PUT is not believed either way (P4).
+func (s *Sink) create(ctx context.Context, info *FileInfo, body []byte) (winner *FileInfo, err error) {
+	meta := info.objectMetadata()
+	unsettled := error(nil) // the last PUT's error, while it is not known whether that PUT landed
+	err = s.patiently(ctx, func(ctx context.Context) error {
+		if unsettled == nil {
+			if unsettled = s.cfg.Store.PutIfAbsent(ctx, info.Name, body, meta); unsettled == nil {
+				return nil
+			}
+		}
+		there, err := Stat(ctx, s.cfg.Store, info.Name)
+		switch {
+		case err == nil && there.Nonce == info.Nonce: // it had landed
+			return nil
+		case err == nil:
+			if there.Range.First != info.Range.First {
+				return fmt.Errorf("%w: %s says that it begins at offset %d", ErrBrokenChain, info.Name, there.Range.First)
+			}
+			winner = &there
+			return nil
+		case errors.Is(err, objectstore.ErrNotFound):
+			err, unsettled = unsettled, nil // not there: the next try may write it
+			return err
+		}
+		return fmt.Errorf("%w (after: %w)", err, unsettled)
+	})
+	return winner, err
+}
+
+// patiently retries what may succeed next time, each try under its own time-out.
+func (s *Sink) patiently(ctx context.Context, f func(context.Context) error) error {
+	permanent := func(err error) bool {
+		return errors.Is(err, objectstore.ErrRefused) || errors.Is(err, ErrBrokenChain)
+	}
+	tries, err := retry.Do(ctx, s.cfg.Retry, permanent, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.PutTimeout)
+		defer cancel()
+		return f(ctx)
+	})
+	if err != nil && tries > 1 {
+		return fmt.Errorf("%w (try %d)", err, tries)
+	}
+	return err
+}
+
+func (s *Sink) nonce() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.files++
+	return fmt.Sprintf("%s-%d", s.writer, s.mu.files)
+}
+
+// guess is the size of a file that will hold so many estimated bytes.
+func (s *Sink) guess(estimated int64) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return 32<<10 + int64(1.1*s.mu.ratio*float64(estimated))
+}
+
+// learn adapts the ratio by which buffered bytes are turned into bytes of a file.
+func (s *Sink) learn(estimated, encoded int64) {
+	if estimated < 1<<20 { // the footer is most of a small file
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := min(max(float64(encoded)/float64(estimated), 0.05), 1)
+	s.mu.ratio = 0.75*s.mu.ratio + 0.25*seen
+}
+
+// draft is the content of a file before it is encoded.
+type draft struct {
+	info  FileInfo
+	rows  []*schemas.Row
+	bytes int64 // estimated
+}
+
+// newDraft makes one range of the entries, without what lies before next. next is -1 for the first file of a chain, which takes
+// everything before it as skipped (P2).
+func newDraft(src schemas.SourceID, next int64, entries []entry) draft {
+	var d draft
+	d.info.Schema = SchemaVersion
+	first, last := next, entries[len(entries)-1].r.Next
+	if next < 0 {
+		first, d.info.Origin = 0, entries[0].r.First
+		if d.info.Origin > 0 {
+			d.info.Range.Skipped = []schemas.Span{{First: 0, Next: d.info.Origin}}
+		}
+	}
+	d.info.Range.Source, d.info.Range.Span = src, schemas.Span{First: first, Next: last}
+	for _, e := range entries {
+		d.bytes += e.bytes
+		d.info.Range.Dead = join(d.info.Range.Dead, clip(e.r.Dead, first, last))
+		d.info.Range.Skipped = join(d.info.Range.Skipped, clip(e.r.Skipped, first, last))
+		for i := range e.rows {
+			if e.rows[i].Offset >= first {
+				d.rows = append(d.rows, &e.rows[i])
+			}
+		}
+	}
+	d.info.Rows = int64(len(d.rows))
+	return d
+}

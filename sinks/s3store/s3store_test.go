@@ -1,0 +1,124 @@
+package s3store_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"vecmill/sinks/objectstore"
+	"vecmill/sinks/s3store"
+	"vecmill/sinks/sinktest"
+)
+
+func client(t *testing.T, srv *httptest.Server) *minio.Client {
+	t.Helper()
+	c, err := minio.New(srv.Listener.Addr().String(), &minio.Options{
+		Creds: credentials.NewStaticV4("user", "password", ""), Secure: srv.TLS != nil, Transport: srv.Client().Transport,
+		Region: "us-east-1", MaxRetries: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func fake(t *testing.T) http.Handler {
+	t.Helper()
+	backend := s3mem.New()
+	if err := backend.CreateBucket("bucket"); err != nil {
+		t.Fatal(err)
+	}
+	return gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server()
+}
+
+func TestS3Conforms(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		open func(http.Handler) *httptest.Server
+		opts s3store.Options
+	}{
+		{"over TLS", httptest.NewTLSServer, s3store.Options{}},
+		{"over HTTP with unsigned bodies", httptest.NewServer, s3store.Options{DisableContentSHA256: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sinktest.RunStore(t, func(t *testing.T) objectstore.Store {
+				srv := c.open(fake(t))
+				t.Cleanup(srv.Close)
+				return s3store.New(client(t, srv), "bucket", c.opts)
+			})
+		})
+	}
+}
+
+// TestAnswersAreMapped answers every request with one status: what the callers are told decides whether they try again.
+func TestAnswersAreMapped(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		code   string
+		want   error // nil: none of the three, so that it is unclear and tried again
+	}{
+		{412, "PreconditionFailed", objectstore.ErrExists},
+		{409, "ConditionalRequestConflict", nil},
+		{403, "AccessDenied", objectstore.ErrRefused},
+		{403, "InvalidAccessKeyId", objectstore.ErrRefused},
+		{400, "ExpiredToken", nil},
+		{400, "InvalidArgument", objectstore.ErrRefused},
+		{404, "NoSuchBucket", objectstore.ErrRefused},
+		{429, "TooManyRequests", nil},
+		{500, "InternalError", nil},
+		{503, "SlowDown", nil},
+	} {
+		t.Run(fmt.Sprintf("%d %s", c.status, c.code), func(t *testing.T) {
+			srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/xml")
+				w.WriteHeader(c.status)
+				fmt.Fprintf(w, "<Error><Code>%s</Code><Message>m</Message></Error>", c.code)
+			}))
+			defer srv.Close()
+			err := s3store.New(client(t, srv), "bucket", s3store.Options{}).PutIfAbsent(t.Context(), "dir/x", []byte("b"), nil)
+			if err == nil || !strings.Contains(err.Error(), "s3://bucket/dir/x") {
+				t.Fatalf("%v does not say where", err)
+			}
+			for _, e := range []error{objectstore.ErrExists, objectstore.ErrRefused, objectstore.ErrNotFound} {
+				if errors.Is(err, e) != (e == c.want) {
+					t.Errorf("%v: is %q: %v", err, e, errors.Is(err, e))
+				}
+			}
+		})
+	}
+}
+
+func TestTheConditionIsSentInOnePut(t *testing.T) {
+	var seen []string
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, fmt.Sprintf("%s %s If-None-Match:%s meta:%s", r.Method, r.URL, r.Header.Get("If-None-Match"), r.Header.Get("X-Amz-Meta-Vecmill-Rows")))
+		w.Header().Set("ETag", `"e"`)
+	}))
+	defer srv.Close()
+	body := make([]byte, 40<<20) // well above the size at which the client would go multipart by itself
+	err := s3store.New(client(t, srv), "bucket", s3store.Options{}).PutIfAbsent(t.Context(), "x", body, map[string]string{"vecmill-rows": "7"})
+	if want := "PUT /bucket/x If-None-Match:* meta:7"; err != nil || len(seen) != 1 || seen[0] != want {
+		t.Errorf("%v, requests %q, want %q", err, seen, want)
+	}
+}
+
+func TestABucketThatIsNotThereIsNamed(t *testing.T) {
+	srv := httptest.NewTLSServer(fake(t))
+	defer srv.Close()
+	s := s3store.New(client(t, srv), "nowhere", s3store.Options{})
+	_, err := s.List(t.Context(), "p/", "")
+	if !errors.Is(err, objectstore.ErrRefused) || !strings.Contains(err.Error(), `no bucket "nowhere"`) {
+		t.Errorf("listing gives %v", err)
+	}
+	if err := s.PutIfAbsent(t.Context(), "x", nil, nil); !errors.Is(err, objectstore.ErrRefused) || !strings.Contains(err.Error(), `no bucket "nowhere"`) {
+		t.Errorf("writing gives %v", err)
+	}
+}

@@ -1,0 +1,58 @@
+package sinktest
+
+import (
+	"fmt"
+	"time"
+
+	"vecmill/schemas"
+)
+
+// Make is a range [first, next) of src with the fate of each offset decided by its number alone, so that any writer of an offset
+// writes the same: offsets 3, 10, 17, ... are dead, 5, 16, 27, ... skipped, the others have one row or two, of every task in turn.
+func Make(src schemas.SourceID, first, next int64) (schemas.Range, []schemas.Row) {
+	r := schemas.Range{Source: src, Span: schemas.Span{First: first, Next: next}}
+	var rows []schemas.Row
+	for o := first; o < next; o++ {
+		switch {
+		case o%7 == 3:
+			r.Dead = schemas.AppendOffset(r.Dead, o)
+		case o%11 == 5:
+			r.Skipped = schemas.AppendOffset(r.Skipped, o)
+		default:
+			for w := range 1 + int(o%3)/2 {
+				rows = append(rows, Row(src, o, w))
+			}
+		}
+	}
+	return r, rows
+}
+
+// Row is the row of one window of one offset: every lineage field set, the payload by the offset's number.
+func Row(src schemas.SourceID, offset int64, window int) schemas.Row {
+	r := schemas.Row{Lineage: schemas.Lineage{
+		RefID: fmt.Sprintf("ref-%s-%d", src.Topic, offset), URI: fmt.Sprintf("s3://bucket/%d", offset), ETag: "e", Version: "v",
+		ContentHash: fmt.Sprintf("%064x", offset), Modality: schemas.Modalities()[offset%3],
+		Model: "model", ModelDigest: "m", PreprocessDigest: "p", Head: "head", Task: schemas.Tasks()[offset%3],
+		Topic: src.Topic, Partition: src.Partition, Offset: offset,
+		Window: window, WindowStart: float64(window), WindowEnd: float64(window) + 1.5, Truncated: offset%2 == 0,
+		CreatedAt: time.UnixMicro(1_700_000_000_000_000 + offset).UTC(),
+		Timings: schemas.Timings{
+			Fetch: time.Millisecond, Preprocess: 2 * time.Millisecond, Queue: 4 * time.Millisecond, Infer: 500 * time.Microsecond,
+		},
+	}}
+	if offset%4 == 0 {
+		r.Attributes = map[string]string{"tenant": fmt.Sprint(offset % 5), "ünï": "✓"}
+	}
+	switch r.Task {
+	case schemas.TaskEmbedding:
+		r.Vector = []float32{float32(offset), -0.5, 0.25, float32(window)}
+	case schemas.TaskTranscript:
+		r.Text, r.Score = "zwei wörter", 0.5
+		r.Words = []schemas.Word{{Word: "zwei", Start: 0.02, End: 0.5, Score: 0.75}, {Word: "wörter", Start: 0.5, End: 1.25, Score: 0.25}}
+	case schemas.TaskLabels:
+		r.Label, r.Score = "cat", 0.875
+		r.Labels = []schemas.LabelScore{{Label: "cat", Score: 0.875}, {Label: "dog", Score: 0.125}}
+	}
+	r.RowID = schemas.RowID(&r.Lineage)
+	return r
+}

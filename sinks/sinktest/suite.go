@@ -1,0 +1,75 @@
+package sinktest
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"go.uber.org/goleak"
+
+	"vecmill/schemas"
+	"vecmill/sinks"
+)
+
+// Fixture is one empty store and the sink on top of it.
+type Fixture struct {
+	// Open makes a sink on the store as a new process would. The suite closes it, or drops it as a crash does.
+	Open func(t testing.TB) sinks.Sink
+	// Read gives what a reader of the store finds of src now.
+	Read func(t testing.TB, src schemas.SourceID) Account
+	// Chained says that the sink keeps its own progress and every offset exactly once: Resume knows, gaps are refused, zombies lose.
+	Chained bool
+	// RecordsFates says that dead and skipped offsets can be read back.
+	RecordsFates bool
+}
+
+// Options are how Run runs.
+type Options struct {
+	Bubble bool // each case in a testing/synctest bubble; the fixture must then do no real I/O
+}
+
+// Run holds a sink to the contract of sinks.Sink. open makes a fresh fixture for each case.
+func Run(t *testing.T, o Options, open func(t testing.TB) Fixture) {
+	for _, c := range cases() {
+		t.Run(c.name, func(t *testing.T) {
+			if o.Bubble {
+				synctest.Test(t, func(t *testing.T) { c.run(t, open(t)) })
+				return
+			}
+			before := goleak.IgnoreCurrent()
+			t.Cleanup(func() { goleak.VerifyNone(t, before) }) // first in, so it looks after the fixture's own clean-up
+			c.run(t, open(t))
+		})
+	}
+}
+
+// testCase is one sentence about sinks; cases that need a chain return early on other sinks.
+type testCase struct {
+	name string
+	run  func(t *testing.T, f Fixture)
+}
+
+func cases() []testCase {
+	return []testCase{
+		{"an unknown source resumes as unknown", unknownSource},
+		{"flushed ranges read back equal", readBack},
+		{"every range is reported once and in order", reportedInOrder},
+		{"flush returns after every done", flushWaits},
+		{"flush with nothing outstanding returns at once", flushNothing},
+		{"a new process resumes where the durable output ends", resumeAfterCrash},
+		{"a hint inside, at or beyond the end does not change where to resume", hints},
+		{"offsets that are durable already are dropped and reported durable", repeatedOffsets},
+		{"a range without rows advances the source", emptyRanges},
+		{"a range of one large row is written", largeRow},
+		{"a range that leaves a gap is refused", gapRefused},
+		{"two owners of a source write every offset once", twoOwners},
+		{"a zombie that wakes late adds nothing twice", zombie},
+		{"forgotten ranges are reported forgotten and can be written again", forget},
+		{"forgetting an unknown source does nothing", forgetUnknown},
+		{"sources do not disturb each other", independentSources},
+		{"a done may call the sink", reentrantDone},
+		{"a cancelled flush returns, and flushing again finishes", cancelledFlush},
+		{"close makes everything durable, and may be called twice", closeTwice},
+		{"close without any write succeeds", closeUnused},
+		{"a closed sink takes nothing", writeAfterClose},
+	}
+}

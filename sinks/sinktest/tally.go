@@ -1,0 +1,88 @@
+package sinktest
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"vecmill/schemas"
+	"vecmill/sinks"
+)
+
+// tally counts the dones of one source's ranges.
+type tally struct {
+	t  testing.TB
+	mu struct {
+		sync.Mutex
+		written int     // ranges that Write took
+		order   []int64 // first offsets, in the order of their dones
+		errs    map[int64]error
+		calls   map[int64]int
+	}
+}
+
+func newTally(t testing.TB) *tally {
+	c := &tally{t: t}
+	c.mu.errs, c.mu.calls = map[int64]error{}, map[int64]int{}
+	return c
+}
+
+// write writes Make's range and counts its done.
+func (c *tally) write(s sinks.Sink, src schemas.SourceID, first, next int64) {
+	c.t.Helper()
+	if err := c.try(context.Background(), s, src, first, next); err != nil {
+		c.t.Fatalf("writing [%d, %d): %v", first, next, err)
+	}
+}
+
+func (c *tally) try(ctx context.Context, s sinks.Sink, src schemas.SourceID, first, next int64) error {
+	r, rows := Make(src, first, next)
+	err := s.Write(ctx, r, rows, func(err error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.mu.order = append(c.mu.order, first)
+		c.mu.errs[first] = err
+		c.mu.calls[first]++
+	})
+	if err == nil {
+		c.mu.Lock()
+		c.mu.written++
+		c.mu.Unlock()
+	}
+	return err
+}
+
+// settled checks that every range that was taken was reported exactly once, in order, and gives the errors by first offset.
+func (c *tally) settled() map[int64]error {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.mu.calls) != c.mu.written {
+		c.t.Fatalf("%d ranges were taken, %d were reported", c.mu.written, len(c.mu.calls))
+	}
+	for i, first := range c.mu.order {
+		if c.mu.calls[first] != 1 {
+			c.t.Fatalf("the range at %d was reported %d times", first, c.mu.calls[first])
+		}
+		if i > 0 && c.mu.order[i-1] >= first {
+			c.t.Fatalf("ranges were reported out of order: %v", c.mu.order)
+		}
+	}
+	return c.mu.errs
+}
+
+// allDurable checks that every range was reported durable.
+func (c *tally) allDurable() {
+	c.t.Helper()
+	for first, err := range c.settled() {
+		if err != nil {
+			c.t.Fatalf("the range at %d: %v", first, err)
+		}
+	}
+}
+
+func (c *tally) reported() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.mu.order)
+}

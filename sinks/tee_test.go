@@ -1,0 +1,242 @@
+package sinks_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"vecmill/schemas"
+	"vecmill/sinks"
+	"vecmill/sinks/parquetsink"
+	"vecmill/sinks/sinktest"
+)
+
+func parquet(t testing.TB, st *sinktest.MemStore) *parquetsink.Sink {
+	t.Helper()
+	c := parquetsink.NewDefaultConfig()
+	c.Store, c.Tasks, c.Compression = st, schemas.Tasks(), parquetsink.None
+	c.Retry.Attempts = 1
+	s, err := parquetsink.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func account(t testing.TB, st *sinktest.MemStore, src schemas.SourceID) sinktest.Account {
+	t.Helper()
+	files, err := parquetsink.Chain(t.Context(), st, "", src, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a sinktest.Account
+	for _, f := range files {
+		rows, err := parquetsink.ReadRows(t.Context(), st, f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Rows = append(a.Rows, rows...)
+		a.Dead, a.Skipped = append(a.Dead, f.Range.Dead...), append(a.Skipped, f.Range.Skipped...)
+	}
+	return a
+}
+
+func tee(t testing.TB, observe func(string, error), members ...sinks.Member) *sinks.Tee {
+	t.Helper()
+	s, err := sinks.NewTee(observe, members...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestTeeConforms reads the member that is behind in every case: the required one; the other store must hold the same.
+func TestTeeConforms(t *testing.T) {
+	sinktest.Run(t, sinktest.Options{Bubble: true}, func(t testing.TB) sinktest.Fixture {
+		stores := []*sinktest.MemStore{sinktest.NewMemStore(), sinktest.NewMemStore(), sinktest.NewMemStore()}
+		return sinktest.Fixture{
+			Open: func(t testing.TB) sinks.Sink {
+				return tee(t, func(name string, err error) { t.Errorf("%s: %v", name, err) },
+					sinks.Member{Name: "a", Sink: parquet(t, stores[0])},
+					sinks.Member{Name: "b", Sink: parquet(t, stores[1])},
+					sinks.Member{Name: "c", Sink: parquet(t, stores[2]), BestEffort: true})
+			},
+			Read: func(t testing.TB, src schemas.SourceID) sinktest.Account {
+				a, b := account(t, stores[0], src), account(t, stores[1], src)
+				if len(a.Rows) != len(b.Rows) {
+					t.Fatalf("one required member has %d rows, the other %d", len(a.Rows), len(b.Rows))
+				}
+				return b
+			},
+			Chained: true, RecordsFates: true,
+		}
+	})
+}
+
+var src = schemas.SourceID{Pipeline: "p", Topic: "t", Partition: 1}
+
+func write(t *testing.T, s sinks.Sink, first, next int64) *[]error {
+	t.Helper()
+	r, rows := sinktest.Make(src, first, next)
+	reports := &[]error{}
+	if err := s.Write(t.Context(), r, rows, func(err error) { *reports = append(*reports, err) }); err != nil {
+		t.Fatal(err)
+	}
+	return reports
+}
+
+func resume(t *testing.T, s sinks.Sink) (int64, bool) {
+	t.Helper()
+	next, known, err := s.Resume(t.Context(), src, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return next, known
+}
+
+func closeSink(t *testing.T, s sinks.Sink) {
+	t.Helper()
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ahead fills a store with [0, next).
+func ahead(t *testing.T, st *sinktest.MemStore, next int64) {
+	t.Helper()
+	s := parquet(t, st)
+	resume(t, s)
+	write(t, s, 0, next)
+	closeSink(t, s)
+}
+
+func TestTeeResumesAtTheRequiredMemberThatIsFurthestBehind(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		a, b, bestEffort int64 // durable ends, 0 for none
+		next             int64
+		known            bool
+	}{
+		{"both know", 30, 20, 0, 20, true},
+		{"best effort does not count", 30, 30, 10, 30, true},
+		{"one knows nothing", 30, 0, 30, 0, false},
+		{"none knows", 0, 0, 30, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var stores []*sinktest.MemStore
+			for _, end := range []int64{c.a, c.b, c.bestEffort} {
+				st := sinktest.NewMemStore()
+				if end > 0 {
+					ahead(t, st, end)
+				}
+				stores = append(stores, st)
+			}
+			s := tee(t, func(name string, err error) { t.Errorf("%s: %v", name, err) },
+				sinks.Member{Name: "a", Sink: parquet(t, stores[0])}, sinks.Member{Name: "b", Sink: parquet(t, stores[1])},
+				sinks.Member{Name: "c", Sink: parquet(t, stores[2]), BestEffort: true})
+			next, known := resume(t, s)
+			if next != c.next || known != c.known {
+				t.Fatalf("resumed at %d, %v, want %d, %v", next, known, c.next, c.known)
+			}
+			write(t, s, next, 50)
+			closeSink(t, s)
+			for _, st := range stores[:2] {
+				a := account(t, st, src)
+				if err := a.Audit(src, 0, 50, true); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+func TestABestEffortMemberThatWasBehindRecordsWhatItMissedAsSkipped(t *testing.T) {
+	required, other := sinktest.NewMemStore(), sinktest.NewMemStore()
+	ahead(t, required, 30)
+	ahead(t, other, 10)
+	s := tee(t, nil, sinks.Member{Name: "r", Sink: parquet(t, required)}, sinks.Member{Name: "o", Sink: parquet(t, other), BestEffort: true})
+	resume(t, s)
+	write(t, s, 30, 40)
+	write(t, s, 40, 42)
+	closeSink(t, s)
+	files, err := parquetsink.Chain(t.Context(), other, "", src, 10)
+	if err != nil || files[0].Range.Span != (schemas.Span{First: 10, Next: 42}) || files[0].Range.Skipped[0] != (schemas.Span{First: 10, Next: 30}) {
+		t.Errorf("%+v, %v", files, err)
+	}
+}
+
+func TestABestEffortMemberThatFailsHoldsNothingUp(t *testing.T) {
+	required, broken := sinktest.NewMemStore(), sinktest.NewMemStore()
+	broken.Faults = func(op sinktest.Op) sinktest.Fault {
+		if op.Kind == sinktest.OpPut {
+			return sinktest.Fault{Err: sinktest.ErrFault}
+		}
+		return sinktest.Fault{}
+	}
+	var told []string
+	s := tee(t, func(name string, err error) { told = append(told, fmt.Sprint(name, ": ", err)) },
+		sinks.Member{Name: "o", Sink: parquet(t, broken), BestEffort: true}, sinks.Member{Name: "r", Sink: parquet(t, required)})
+	resume(t, s)
+	for o := int64(0); o < 30; o += 10 {
+		reports := write(t, s, o, o+10)
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(*reports, []error{nil}) {
+			t.Errorf("[%d, %d) was reported %v", o, o+10, *reports)
+		}
+	}
+	if len(told) != 1 || !strings.HasPrefix(told[0], "o: writing p/t/1") {
+		t.Errorf("observed %q", told)
+	}
+	broken.Faults = nil
+	resume(t, s) // the next assignment takes it back in
+	write(t, s, 30, 40)
+	closeSink(t, s)
+	if files, err := parquetsink.Chain(t.Context(), broken, "", src, 0); err != nil || len(files) != 1 {
+		t.Errorf("after it recovered it has %v, %v", files, err)
+	}
+}
+
+func TestARequiredMemberThatFailsIsTheTeesFailure(t *testing.T) {
+	good, broken := sinktest.NewMemStore(), sinktest.NewMemStore()
+	broken.Faults = func(op sinktest.Op) sinktest.Fault {
+		if op.Kind == sinktest.OpPut {
+			return sinktest.Fault{Err: sinktest.ErrFault}
+		}
+		return sinktest.Fault{}
+	}
+	s := tee(t, nil, sinks.Member{Name: "good", Sink: parquet(t, good)}, sinks.Member{Name: "broken", Sink: parquet(t, broken)})
+	resume(t, s)
+	reports := write(t, s, 0, 10)
+	if err := s.Flush(t.Context()); !errors.Is(err, sinktest.ErrFault) || !strings.Contains(err.Error(), "sink broken") {
+		t.Errorf("flush gives %v", err)
+	}
+	if len(*reports) != 1 || !errors.Is((*reports)[0], sinktest.ErrFault) {
+		t.Errorf("reported %v", *reports)
+	}
+	r, rows := sinktest.Make(src, 10, 12)
+	err := s.Write(t.Context(), r, rows, func(error) { t.Error("a refused range was reported") })
+	if !errors.Is(err, sinktest.ErrFault) || !strings.Contains(err.Error(), "sink broken") {
+		t.Errorf("write gives %v", err)
+	}
+	s.Close(context.Background()) // good has [10, 12) and reports it to nobody
+}
+
+func TestTeeNeedsNamesAndARequiredMember(t *testing.T) {
+	s := parquet(t, sinktest.NewMemStore())
+	for name, members := range map[string][]sinks.Member{
+		"nothing":          nil,
+		"best effort only": {{Name: "a", Sink: s, BestEffort: true}},
+		"no name":          {{Sink: s}},
+		"no sink":          {{Name: "a"}},
+		"one name twice":   {{Name: "a", Sink: s}, {Name: "a", Sink: s}},
+	} {
+		if _, err := sinks.NewTee(nil, members...); err == nil {
+			t.Errorf("%s: it is made", name)
+		}
+	}
+}
