@@ -262,6 +262,9 @@ func (ep *epoch) commitLoop(ctx context.Context) {
 		}
 		if err := ep.commit(ctx, points); err != nil {
 			ep.tracker.Uncommitted(points)
+			if ctx.Err() != nil {
+				return // the fence commits them
+			}
 			ep.p.cfg.Log.Warn("commit failed; the output is safe, and the next commit covers it", "err", err)
 		}
 	}

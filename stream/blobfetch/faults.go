@@ -1,0 +1,130 @@
+package blobfetch
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/minio/minio-go/v7"
+
+	"vecmill/schemas"
+)
+
+// StoreFault is a fault of the object store or of our access to it, which has outlasted the retries. It says nothing about the object.
+type StoreFault struct{ Err error }
+
+// Error says what to look at.
+func (e *StoreFault) Error() string {
+	return "object store: " + e.Err.Error() + "; check the endpoint, the credentials and the machine's clock"
+}
+
+// Unwrap gives the cause.
+func (e *StoreFault) Unwrap() error { return e.Err }
+
+// refusal is reserve's error, which ends Fetch as it is.
+type refusal struct{ err error }
+
+func (e *refusal) Error() string { return e.err.Error() }
+func (e *refusal) Unwrap() error { return e.err }
+
+// final says whether another attempt makes no sense.
+func final(err error) bool {
+	if _, ok := errors.AsType[*refusal](err); ok {
+		return true
+	}
+	_, rejected := schemas.Rejected(err)
+	return rejected
+}
+
+// outcome is what Fetch returns for the error of its last attempt.
+func outcome(ctx context.Context, err error, tries int) error {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r.err
+	}
+	if _, rejected := schemas.Rejected(err); rejected {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if _, ok := errors.AsType[*StoreFault](err); ok {
+		return fmt.Errorf("%w (tried %d times)", err, tries)
+	}
+	return schemas.Rejectf(schemas.ReasonFetchFailed, "%w (tried %d times)", err, tries)
+}
+
+// ours are the S3 codes that are about us, not about the object.
+var ours = map[string]bool{
+	"ExpiredToken": true, "ExpiredTokenException": true, "TokenRefreshRequired": true, "InvalidToken": true, "RequestTimeTooSkewed": true,
+	"RequestExpired": true, "InvalidAccessKeyId": true, "SignatureDoesNotMatch": true, "InvalidClientTokenId": true, "AuthorizationHeaderMalformed": true,
+}
+
+// passing are the S3 codes that pass although their status is below 500.
+var passing = map[string]bool{
+	"RequestTimeout": true, "SlowDown": true, "SlowDownRead": true, "Throttling": true, "ThrottlingException": true, "RequestLimitExceeded": true,
+	"BandwidthLimitExceeded": true, "TooManyRequests": true, "OperationAborted": true,
+}
+
+// absent are the S3 codes of objects that are not there although their status is not 404.
+var absent = map[string]bool{
+	"NoSuchKey": true, "NoSuchVersion": true, "NoSuchBucket": true, "MethodNotAllowed": true, // a delete marker answers so
+	"InvalidArgument": true, "InvalidBucketName": true, "XMinioInvalidObjectName": true, "KeyTooLongError": true,
+}
+
+// s3Fault sorts an error of the store.
+func s3Fault(what string, err error) error {
+	wrapped := fmt.Errorf("fetching %s: %w", what, err)
+	res, ok := errors.AsType[minio.ErrorResponse](err)
+	switch {
+	case !ok && unreachable(err):
+		return &StoreFault{wrapped}
+	case !ok:
+		return wrapped
+	case ours[res.Code]:
+		return &StoreFault{wrapped}
+	case passing[res.Code]:
+		return wrapped
+	case absent[res.Code]:
+		return schemas.Reject(schemas.ReasonFetchMissing, wrapped)
+	}
+	return statusFault(what, res.StatusCode, wrapped)
+}
+
+// statusFault sorts an HTTP status that is not a success.
+func statusFault(what string, status int, err error) error {
+	switch {
+	case status == http.StatusNotFound || status == http.StatusGone:
+		return schemas.Reject(schemas.ReasonFetchMissing, err)
+	case status == http.StatusPreconditionFailed:
+		return schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: the object has another ETag than the reference asks for: %w", what, err)
+	case status == http.StatusRequestedRangeNotSatisfiable:
+		return schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: the range lies outside the object: %w", what, err)
+	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired || status == http.StatusUnavailableForLegalReasons:
+		return schemas.Reject(schemas.ReasonFetchDenied, err)
+	case status == http.StatusRequestTimeout || status == http.StatusTooEarly || status == http.StatusTooManyRequests || status >= 500 || status == 0:
+		return err
+	}
+	return schemas.Reject(schemas.ReasonFetchFailed, err) // repeating what the server does not understand does not help
+}
+
+// unreachable says whether there was no connection to speak over.
+func unreachable(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return true
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[x509.UnknownAuthorityError](err)
+	return ok
+}

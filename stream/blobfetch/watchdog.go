@@ -1,0 +1,74 @@
+package blobfetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+var (
+	errStalled = errors.New("no progress")
+	errSlow    = errors.New("the body took too long")
+)
+
+// watchdog cancels an attempt that makes no progress.
+type watchdog struct {
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	timer   *time.Timer
+	overall *time.Timer // nil until the body is being read
+	timeout time.Duration
+}
+
+func watch(ctx context.Context, timeout time.Duration) *watchdog {
+	w := &watchdog{timeout: timeout}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	w.timer = time.AfterFunc(timeout, func() { w.cancel(fmt.Errorf("%w for %v", errStalled, timeout)) })
+	return w
+}
+
+// pause stops the clock until limit.
+func (w *watchdog) pause() { w.timer.Stop() }
+
+// limit starts the clock again, and the one for the whole body.
+func (w *watchdog) limit(d time.Duration) {
+	w.progress()
+	w.overall = time.AfterFunc(d, func() { w.cancel(fmt.Errorf("%w: more than %v", errSlow, d)) })
+}
+
+func (w *watchdog) progress() { w.timer.Reset(w.timeout) }
+
+func (w *watchdog) stop() {
+	w.timer.Stop()
+	if w.overall != nil {
+		w.overall.Stop()
+	}
+	w.cancel(nil)
+}
+
+// explain replaces the cancellation that the watchdog caused by its reason.
+func (w *watchdog) explain(err error) error {
+	if cause := context.Cause(w.ctx); errors.Is(cause, errStalled) || errors.Is(cause, errSlow) {
+		if fault, ok := errors.AsType[*StoreFault](err); ok {
+			return &StoreFault{fmt.Errorf("%w (%w)", cause, fault.Err)}
+		}
+		return fmt.Errorf("%w (%w)", cause, err)
+	}
+	return err
+}
+
+// progress tells the watchdog of every byte.
+type progress struct {
+	r io.Reader
+	w *watchdog
+}
+
+func (p *progress) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	if n > 0 {
+		p.w.progress()
+	}
+	return n, err
+}
