@@ -1,0 +1,13 @@
+// Command backfill runs the worker's own pipelines over bounded lists of references, and proves what is in the output.
+package main
+
+import (
+	"os"
+
+	"vecmill/internal/cli"
+)
+
+// version is stamped by the linker.
+var version = "dev"
+
+func main() { os.Exit(cli.Backfill(version, os.Args[1:], os.Stdout, os.Stderr)) }

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"vecmill/internal/config"
+	"vecmill/internal/wire"
+)
+
+// Backfill is the command backfill. It returns the exit code.
+func Backfill(version string, args []string, stdout, stderr io.Writer) int {
+	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
+		{"run", "--config FILE --manifest FILE [--name NAME]", "compute every reference of a manifest (JSON lines), exactly once", runBackfill},
+		{"audit", "--config FILE", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
+		{"version", "", "print the version", printVersion},
+	}, args, stdout, stderr)
+}
+
+func runBackfill(ctx context.Context, e *env, args []string) error {
+	f := e.flags("run")
+	path := f.String("config", "", "configuration file")
+	manifest := f.String("manifest", "", "file of references, one JSON object a line")
+	name := f.String("name", "", "name of the manifest in the output; default: the file's name")
+	if err := parse(f, args, 0); err != nil {
+		return err
+	}
+	if *manifest == "" {
+		return usageError{errors.New("--manifest FILE is missing")}
+	}
+	if *name == "" {
+		*name = strings.TrimSuffix(filepath.Base(*manifest), filepath.Ext(*manifest))
+	}
+	c, log, err := e.load(*path)
+	if err != nil {
+		return err
+	}
+	topic := "manifest:" + *name
+	for i := range c.Pipelines {
+		c.Pipelines[i].Topics = []string{topic}
+	}
+	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Source: wire.ManifestSource(*manifest, *name)})
+	if err != nil {
+		return err
+	}
+	if err := w.Run(ctx); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted; what is durable is kept, go on with: backfill run --config %s --manifest %s --name %s", *path, *manifest, *name)
+	}
+	for _, s := range w.Stats() {
+		fmt.Fprintf(e.stdout, "%s: %d references, %d rows, %d skipped, %d dead letters\n", s.Pipeline, s.Stream.Records, s.Stream.Rows, s.Stream.Skipped, sum(s))
+	}
+	return nil
+}
+
+func sum(s wire.Stats) (n int64) {
+	for _, k := range s.Stream.Dead {
+		n += k
+	}
+	return n
+}
+
+func runAudit(ctx context.Context, e *env, args []string) error {
+	f := e.flags("audit")
+	path := f.String("config", "", "configuration file")
+	if err := parse(f, args, 0); err != nil {
+		return err
+	}
+	c, _, err := e.load(*path)
+	if err != nil {
+		return err
+	}
+	return auditAll(ctx, e, c)
+}
+
+// auditAll prints one JSON object per source and output, and fails if any has an offence.
+func auditAll(ctx context.Context, e *env, c *config.Config) error {
+	results, err := wire.Audit(ctx, c)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(e.stdout)
+	bad := 0
+	for _, r := range results {
+		if !r.OK() {
+			bad++
+		}
+		if err := enc.Encode(r); err != nil {
+			return fmt.Errorf("printing: %w", err)
+		}
+	}
+	switch {
+	case len(results) == 0:
+		return errors.New("there is no output yet")
+	case bad > 0:
+		return fmt.Errorf("%d of %d sources have offences", bad, len(results))
+	}
+	return nil
+}

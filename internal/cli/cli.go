@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"vecmill/internal/config"
+)
+
+// command is one word of a command line.
+type command struct {
+	name, args, doc string
+	run             func(ctx context.Context, e *env, args []string) error
+}
+
+// env is what every command may use.
+type env struct {
+	version     string
+	stdout, err io.Writer
+}
+
+// usageError is a fault of the command line or the configuration: exit code 2.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+// run finds the command, runs it until it ends or a signal asks it to, and gives the exit code.
+func run(program, about, version string, commands []command, args []string, stdout, stderr io.Writer) int {
+	e := &env{version: version, stdout: stdout, err: stderr}
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		usage(stdout, program, about, commands)
+		return 0
+	}
+	for _, c := range commands {
+		if c.name != args[0] {
+			continue
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err := c.run(ctx, e, args[1:])
+		switch usage := (usageError{}); {
+		case err == nil, errors.Is(err, flag.ErrHelp):
+			return 0
+		case errors.As(err, &usage):
+			fmt.Fprintf(stderr, "%s %s: %v\n", program, c.name, err)
+			return 2
+		default:
+			fmt.Fprintf(stderr, "%s %s: %v\n", program, c.name, err)
+			return 1
+		}
+	}
+	fmt.Fprintf(stderr, "%s: there is no command %q; see %s help\n", program, args[0], program)
+	return 2
+}
+
+func usage(w io.Writer, program, about string, commands []command) {
+	fmt.Fprintf(w, "%s\n\nUsage:\n", about)
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %s %-44s %s\n", program, strings.TrimSpace(c.name+" "+c.args), c.doc)
+	}
+}
+
+// flags makes a flag set that reports faults as usage errors.
+func (e *env) flags(name string) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(e.err)
+	return f
+}
+
+// parse reads flags and allows at most `most` other arguments.
+func parse(f *flag.FlagSet, args []string, most int) error {
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return usageError{err}
+	}
+	if f.NArg() > most {
+		return usageError{fmt.Errorf("unexpected argument %q", f.Arg(most))}
+	}
+	return nil
+}
+
+// load reads the configuration and sets the log up as it says.
+func (e *env) load(path string) (*config.Config, *slog.Logger, error) {
+	if path == "" {
+		return nil, nil, usageError{errors.New("--config FILE is missing")}
+	}
+	c, err := config.Load(path, os.LookupEnv)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	return c, e.logger(c.Log), nil
+}
+
+func (e *env) logger(c config.Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo // Validate has refused anything else
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(e.err, o))
+	}
+	return slog.New(slog.NewTextHandler(e.err, o))
+}

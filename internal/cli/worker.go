@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"vecmill/internal/config"
+	"vecmill/internal/demo"
+	"vecmill/internal/wire"
+)
+
+// Worker is the command worker. It returns the exit code.
+func Worker(version string, args []string, stdout, stderr io.Writer) int {
+	return run("worker", "Vecmill turns references to audio, text and images into embeddings, transcripts and labels, exactly once.", version, []command{
+		{"run", "--config FILE", "consume references and write rows until SIGTERM", runWorker},
+		{"demo", "[--out DIR]", "run the whole line in this process on bundled models and samples", runDemo},
+		{"config", "reference | check --config FILE", "print every setting, or say what is wrong with a file", runConfig},
+		{"version", "", "print the version", printVersion},
+	}, args, stdout, stderr)
+}
+
+func runWorker(ctx context.Context, e *env, args []string) error {
+	f := e.flags("run")
+	path := f.String("config", "", "configuration file")
+	if err := parse(f, args, 0); err != nil {
+		return err
+	}
+	c, log, err := e.load(*path)
+	if err != nil {
+		return err
+	}
+	if err := c.ValidateSource(); err != nil {
+		return usageError{err}
+	}
+	began := time.Now()
+	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log})
+	if err != nil {
+		return err
+	}
+	log.Info("started", "version", e.version, "pipelines", len(c.Pipelines), "took", time.Since(began).Round(time.Millisecond), "metrics", w.MetricsAddr())
+	err = w.Run(ctx)
+	log.Info("stopped", "err", err)
+	return err
+}
+
+func runDemo(ctx context.Context, e *env, args []string) error {
+	f := e.flags("demo")
+	out := f.String("out", "demo-out", "directory to copy the Parquet files to")
+	if err := parse(f, args, 0); err != nil {
+		return err
+	}
+	return demo.Run(ctx, e.stdout, demo.Options{Out: *out, Version: e.version})
+}
+
+func runConfig(_ context.Context, e *env, args []string) error {
+	if len(args) == 0 {
+		return usageError{errors.New("say reference or check")}
+	}
+	switch args[0] {
+	case "reference":
+		return config.WriteReference(e.stdout)
+	case "check":
+		f := e.flags("config check")
+		path := f.String("config", "", "configuration file")
+		if err := parse(f, args[1:], 0); err != nil {
+			return err
+		}
+		c, _, err := e.load(*path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(e.stdout, "%s is valid: %d pipelines\n", *path, len(c.Pipelines))
+		return nil
+	}
+	return usageError{fmt.Errorf("config has no command %q; say reference or check", args[0])}
+}
+
+func printVersion(_ context.Context, e *env, _ []string) error {
+	_, err := fmt.Fprintln(e.stdout, e.version)
+	return err
+}

@@ -1,0 +1,161 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"vecmill/embed"
+	"vecmill/embed/audio"
+	"vecmill/embed/heads"
+	"vecmill/embed/image"
+	"vecmill/embed/ortsession"
+	"vecmill/embed/text"
+	"vecmill/internal/config"
+	"vecmill/model"
+	"vecmill/schemas"
+)
+
+// loadedModel is a checkpoint that is ready to run.
+type loadedModel struct {
+	name     string
+	spec     *model.Spec
+	graph    *model.Graph
+	pre      embed.Preprocessor
+	sessions []embed.Session
+	heads    []embed.Head
+}
+
+func (m *loadedModel) close() error {
+	var errs []error
+	for _, s := range m.sessions {
+		errs = append(errs, s.Close())
+	}
+	m.sessions = nil
+	return errors.Join(errs...)
+}
+
+// loadModel opens the checkpoint, compiles its graph or finds it in the cache, and opens the sessions.
+func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline) (*loadedModel, error) {
+	spec, err := model.Open(p.Model.Path)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := cacheDir(c)
+	if err != nil {
+		return nil, err
+	}
+	graph, err := spec.Compile(ctx, cache, model.CompileOptions{})
+	if err != nil {
+		return nil, err
+	}
+	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph}
+	if m.pre, err = newPreprocessor(p, spec, int64(c.Fetch.MaxObjectBytes)); err != nil {
+		return nil, err
+	}
+	for _, h := range p.Heads {
+		head, err := heads.New(heads.Config{
+			Name: h.Name, Task: schemas.Task(h.Task), Pooling: heads.Pooling(h.Pooling), Raw: !*h.Normalize, TopK: h.TopK,
+		}, spec, graph)
+		if err != nil {
+			return nil, fmt.Errorf("head %s: %w", h.Name, err)
+		}
+		m.heads = append(m.heads, head)
+	}
+	threads := p.Model.Threads
+	if threads == 0 {
+		threads = max(1, runtime.GOMAXPROCS(0)/p.Model.Sessions)
+	}
+	for range p.Model.Sessions {
+		s, err := ortsession.Open(ctx, *graph, ortsession.Options{Threads: threads})
+		if err != nil {
+			return nil, errors.Join(err, m.close())
+		}
+		m.sessions = append(m.sessions, s)
+	}
+	return m, nil
+}
+
+// cacheDir is where compiled graphs are kept.
+func cacheDir(c *config.Config) (string, error) {
+	if c.Runtime.CacheDir != "" {
+		return c.Runtime.CacheDir, nil
+	}
+	if dir := os.Getenv("VECMILL_CACHE"); dir != "" {
+		return filepath.Join(dir, "graphs"), nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding a directory for compiled graphs: %w; set runtime.cache_dir", err)
+	}
+	return filepath.Join(dir, "vecmill", "graphs"), nil
+}
+
+// newPreprocessor is the table of modalities.
+func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embed.Preprocessor, error) {
+	switch spec.Modality {
+	case schemas.Audio:
+		return audio.New(spec, audio.Options{MaxSeconds: p.Audio.MaxSeconds, Long: audio.Long(p.Audio.Long), WindowSeconds: p.Audio.WindowSeconds})
+	case schemas.Text:
+		specials := text.Parse
+		if !*p.Text.SpecialTokens {
+			specials = text.Plain
+		}
+		return text.New(spec, text.Options{
+			Long: text.Long(p.Text.Long), Stride: p.Text.Stride, SpecialTokens: specials, InvalidUTF8: text.InvalidUTF8(p.Text.InvalidUTF8),
+		})
+	case schemas.Image:
+		return image.New(spec, image.Options{MaxPixels: p.Image.MaxPixels, MaxBytes: maxBytes})
+	}
+	return nil, fmt.Errorf("no preprocessor for modality %q", spec.Modality)
+}
+
+// defaultBatch is what suits a processor's cache and a base-sized model, measured on two cores; see docs/benchmarks.md.
+func defaultBatch(m schemas.Modality) embed.BatcherConfig {
+	switch m {
+	case schemas.Audio:
+		return embed.BatcherConfig{MaxCost: 400, MaxItems: 8, Window: 64, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
+	case schemas.Image:
+		return embed.BatcherConfig{MaxCost: 1600, MaxItems: 8, Window: 32, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
+	}
+	return embed.BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, Linger: 5 * time.Millisecond, MaxAge: 2 * time.Second}
+}
+
+func batchConfig(b config.Batch, m schemas.Modality) embed.BatcherConfig {
+	out := defaultBatch(m)
+	override(&out.MaxCost, b.MaxCost)
+	override(&out.MaxItems, b.MaxItems)
+	override(&out.Window, b.Window)
+	override(&out.Linger, b.Linger.D())
+	override(&out.MaxAge, b.MaxAge.D())
+	out.Window = max(out.Window, out.MaxItems)
+	out.MaxAge = max(out.MaxAge, out.Linger)
+	return out
+}
+
+func override[T comparable](field *T, v T) {
+	var zero T
+	if v != zero {
+		*field = v
+	}
+}
+
+func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer) (*embed.Engine, error) {
+	workers := p.Preprocessors
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	return embed.NewEngine(embed.EngineConfig{
+		Model: m.name, ModelDigest: m.graph.Digest, Modality: m.spec.Modality, Batch: batchConfig(p.Batch, m.spec.Modality),
+		Preprocessor: workers, RowReserve: rowReserve, Deadline: p.ItemDeadline.D(), Tracer: tracer,
+	}, m.pre, m.sessions, m.heads)
+}
+
+// rowReserve is the memory kept for one object's rows: a few vectors of a large model with their lineage.
+const rowReserve = 16 << 10

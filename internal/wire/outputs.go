@@ -1,0 +1,86 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"vecmill/internal/config"
+	"vecmill/schemas"
+	"vecmill/sinks"
+	"vecmill/sinks/objectstore"
+	"vecmill/sinks/parquetsink"
+)
+
+// newSink opens the outputs of a pipeline: one sink, or a Tee of several.
+func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores, o Options) (sinks.Sink, error) {
+	var members []sinks.Member
+	for i := range p.Outputs {
+		sink, err := newOutput(ctx, &p.Outputs[i], m, s, o)
+		if err != nil {
+			return nil, fmt.Errorf("outputs[%d]: %w", i, err)
+		}
+		members = append(members, sinks.Member{Name: fmt.Sprintf("outputs[%d]", i), Sink: sink, BestEffort: p.Outputs[i].BestEffort})
+	}
+	if len(members) == 1 {
+		return members[0].Sink, nil
+	}
+	return sinks.NewTee(func(output string, err error) {
+		o.Log.Error("a best-effort output failed", "pipeline", p.Name, "output", output, "err", err)
+	}, members...)
+}
+
+// newOutput is the table of outputs.
+func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *stores, o Options) (sinks.Sink, error) {
+	switch {
+	case out.Parquet != nil:
+		return newParquet(ctx, out.Parquet, m, s, o)
+	}
+	return nil, fmt.Errorf("names no kind of output")
+}
+
+func newParquet(ctx context.Context, c *config.Parquet, m *loadedModel, s *stores, o Options) (sinks.Sink, error) {
+	store, prefix, err := s.open(ctx, c.URL)
+	if err != nil {
+		return nil, err
+	}
+	if err := objectstore.CheckConditionalPut(ctx, store, prefix); err != nil {
+		return nil, err
+	}
+	cfg := parquetsink.NewDefaultConfig()
+	cfg.Store, cfg.Prefix = store, prefix
+	cfg.RollBytes, cfg.RollRows, cfg.RollAge = int64(c.RollBytes), c.RollRows, c.RollAge.D()
+	cfg.MaxBuffered, cfg.Compression = int64(c.MaxBuffered), parquetsink.Compression(c.Compression)
+	cfg.Writer, _ = os.Hostname() // only for people; the sink has an identity of its own
+	cfg.Metadata = map[string]string{"model": m.name, "model_digest": m.graph.Digest, "preprocess_digest": m.pre.Digest()}
+	cfg.Observer = files{o.Log, o.Files}
+	seen := map[schemas.Task]bool{}
+	for _, h := range m.heads {
+		if !seen[h.Task()] {
+			cfg.Tasks = append(cfg.Tasks, h.Task())
+		}
+		seen[h.Task()] = true
+	}
+	return parquetsink.New(cfg)
+}
+
+// files logs what becomes of files and passes it on.
+type files struct {
+	log  *slog.Logger
+	next parquetsink.Observer // nil: nobody
+}
+
+func (f files) FileWritten(w parquetsink.FileWritten) {
+	f.log.Debug("file written", "name", w.Name, "rows", w.Rows, "bytes", w.Bytes, "reason", w.Reason, "took", w.Duration)
+	if f.next != nil {
+		f.next.FileWritten(w)
+	}
+}
+
+func (f files) NameLost(l parquetsink.NameLost) {
+	f.log.Warn("another worker had written this file; its rows are kept, ours are dropped", "name", l.Name, "writer", l.Winner.Writer)
+	if f.next != nil {
+		f.next.NameLost(l)
+	}
+}

@@ -1,0 +1,130 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"vecmill/internal/config"
+	"vecmill/sinks/dirstore"
+	"vecmill/sinks/objectstore"
+	"vecmill/sinks/s3store"
+)
+
+// stores opens object stores by URL; one client serves them all.
+type stores struct {
+	cfg    *config.Config
+	client *minio.Client
+}
+
+// writableStore is a store that both kinds of output need.
+type writableStore interface {
+	objectstore.Store
+	objectstore.Putter
+}
+
+// open gives the store of a URL and the prefix inside it, having checked that it is there.
+func (s *stores) open(ctx context.Context, rawURL string) (store writableStore, prefix string, err error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, "", fmt.Errorf("%q is not a URL: %w", rawURL, err)
+	}
+	switch u.Scheme {
+	case "file":
+		store, err := dirstore.Open(u.Path)
+		return store, "", err
+	case "s3":
+		client, err := s.s3()
+		if err != nil {
+			return nil, "", err
+		}
+		ok, err := client.BucketExists(ctx, u.Host)
+		if err != nil {
+			return nil, "", fmt.Errorf("looking for bucket %s at %s: %w; check s3.endpoint and the credentials", u.Host, client.EndpointURL(), err)
+		}
+		if !ok {
+			return nil, "", fmt.Errorf("there is no bucket %s at %s; create it first", u.Host, client.EndpointURL())
+		}
+		return s3store.New(client, u.Host, s3store.Options{}), strings.Trim(u.Path, "/"), nil
+	}
+	return nil, "", fmt.Errorf("%q is not s3://bucket/prefix or file:///directory", rawURL)
+}
+
+// s3 is the one client, made when it is first needed.
+func (s *stores) s3() (*minio.Client, error) {
+	if s.client != nil {
+		return s.client, nil
+	}
+	c := &s.cfg.S3
+	endpoint, secure := "s3.amazonaws.com", true
+	if c.Endpoint != "" {
+		u, err := url.Parse(c.Endpoint)
+		if err != nil {
+			return nil, fmt.Errorf("s3.endpoint: %w", err)
+		}
+		endpoint, secure = u.Host, u.Scheme == "https"
+	}
+	transport, err := s3Transport(c.CAFile, secure)
+	if err != nil {
+		return nil, err
+	}
+	lookup := minio.BucketLookupAuto
+	if c.PathStyle {
+		lookup = minio.BucketLookupPath
+	}
+	s.client, err = minio.New(endpoint, &minio.Options{
+		Creds: s3Credentials(c), Secure: secure, Transport: transport, Region: c.Region, BucketLookup: lookup,
+		MaxRetries: 1, // retries are ours: they know what may be repeated
+	})
+	if err != nil {
+		return nil, fmt.Errorf("s3.endpoint: %w", err)
+	}
+	return s.client, nil
+}
+
+func s3Credentials(c *config.S3) *credentials.Credentials {
+	if c.AccessKey != "" {
+		return credentials.NewStaticV4(c.AccessKey, c.SecretKey.Reveal(), "")
+	}
+	return credentials.NewChainCredentials([]credentials.Provider{
+		&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{},
+	})
+}
+
+func s3Transport(caFile string, secure bool) (*http.Transport, error) {
+	t, err := minio.DefaultTransport(secure)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the connection to S3: %w", err)
+	}
+	t.MaxIdleConnsPerHost = 64 // fetchers of all pipelines share it
+	if caFile == "" {
+		return t, nil
+	}
+	pool, err := trusted(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("s3.ca_file: %w", err)
+	}
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	return t, nil
+}
+
+// trusted reads certificate authorities.
+func trusted(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no PEM certificate", file)
+	}
+	return pool, nil
+}

@@ -1,0 +1,213 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"vecmill/embed"
+	"vecmill/internal/config"
+	"vecmill/internal/telemetry"
+	"vecmill/schemas"
+	"vecmill/sinks"
+	"vecmill/sinks/parquetsink"
+	"vecmill/stream"
+)
+
+// Options are what a process adds to its configuration.
+type Options struct {
+	Version string       // of the binary
+	Log     *slog.Logger // nil means the default
+	// Source makes the source of a pipeline; nil means Kafka.
+	Source func(p *config.Pipeline) (stream.Source, error)
+	// Files is told of every Parquet file; nil for nobody.
+	Files parquetsink.Observer
+}
+
+// Worker is a configuration made real: models loaded, stores checked, nothing consumed yet.
+type Worker struct {
+	log       *slog.Logger
+	telemetry *telemetry.Telemetry
+	lines     []*line
+	closed    bool
+}
+
+// line is one pipeline with everything it owns.
+type line struct {
+	name   string
+	model  *loadedModel
+	engine *embed.Engine
+	sink   sinks.Sink
+	dead   sinks.DeadLetters // nil: none
+	pipe   *stream.Pipeline
+}
+
+// closing is how long sinks and telemetry may take to close after the pipelines have ended.
+const closing = 30 * time.Second
+
+// Open loads the models and checks what can be checked before anything is consumed. Close or Run must follow.
+func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	w := &Worker{log: o.Log}
+	defer func() {
+		if err != nil {
+			w.Close(ctx)
+		}
+	}()
+	if w.telemetry, err = telemetry.Start(ctx, telemetry.Config{
+		Listen: c.Telemetry.Listen, OTLPEndpoint: c.Telemetry.OTLPEndpoint, TraceRatio: c.Telemetry.TraceRatio, Version: o.Version,
+	}); err != nil {
+		return nil, err
+	}
+	stores := &stores{cfg: c}
+	fetcher, err := newFetcher(c, stores)
+	if err != nil {
+		return nil, err
+	}
+	for i := range c.Pipelines {
+		l, err := w.openLine(ctx, c, &c.Pipelines[i], stores, fetcher, o)
+		if err != nil {
+			return nil, fmt.Errorf("pipeline %s: %w", c.Pipelines[i].Name, err)
+		}
+		if err := telemetry.Observe(w.telemetry.Meter(), l.name, func() telemetry.Reading {
+			return telemetry.Reading{Stream: l.pipe.Stats(), Embed: l.engine.Stats()}
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, fetcher stream.Fetcher, o Options) (*line, error) {
+	l := &line{name: p.Name}
+	w.lines = append(w.lines, l) // Close finds it, however far this gets
+	var err error
+	if l.model, err = loadModel(ctx, c, p); err != nil {
+		return nil, err
+	}
+	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer()); err != nil {
+		return nil, err
+	}
+	if l.sink, err = newSink(ctx, p, l.model, s, o); err != nil {
+		return nil, err
+	}
+	if l.dead, err = newDeadLetters(ctx, c, p, s); err != nil {
+		return nil, err
+	}
+	source := o.Source
+	if source == nil {
+		source = func(p *config.Pipeline) (stream.Source, error) { return newKafkaSource(c, p, o.Log) }
+	}
+	src, err := source(p)
+	if err != nil {
+		return nil, err
+	}
+	l.pipe, err = stream.New(stream.Config{
+		Name: p.Name, Modality: l.model.spec.Modality, Elsewhere: w.elsewhere(c, p),
+		MaxInFlight: p.MaxInFlight, Fetchers: p.Fetchers, Budget: int64(p.MemoryBudget), CommitInterval: p.CommitInterval.D(),
+		StartAt: stream.StartAt(p.StartAt), Breaker: stream.BreakerConfig{Window: p.Breaker.Window, MaxFailures: p.Breaker.MaxFailures},
+		Tracer: w.telemetry.Tracer(), Log: o.Log,
+	}, src, fetcher, l.engine, l.sink, l.dead)
+	return l, err
+}
+
+// elsewhere says whether another pipeline that reads one of p's topics takes a reference. It is asked while pipelines run, when all lines are known.
+func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline) func(schemas.Ref) bool {
+	topics := map[string]bool{}
+	for _, t := range p.Topics {
+		topics[t] = true
+	}
+	return func(r schemas.Ref) bool {
+		for i := range c.Pipelines {
+			other := &c.Pipelines[i]
+			if other.Name == p.Name || r.Route != "" && r.Route != other.Name {
+				continue
+			}
+			if r.Modality != "" && r.Modality != w.lines[i].model.spec.Modality {
+				continue
+			}
+			for _, t := range other.Topics {
+				if topics[t] {
+					return true
+				}
+			}
+		}
+		return false
+	}
+}
+
+// Run runs every pipeline until ctx ends or one fails; then all of them drain. It closes the worker and returns the first fault.
+func (w *Worker) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	w.telemetry.Ready(true)
+	engines, stopEngines := context.WithCancel(context.WithoutCancel(ctx))
+	var running, computing sync.WaitGroup
+	for _, l := range w.lines {
+		computing.Go(func() { l.engine.Run(engines) })
+		running.Go(func() {
+			if err := l.pipe.Run(ctx); err != nil {
+				stop(err)
+			}
+		})
+	}
+	running.Wait()
+	w.telemetry.Ready(false)
+	stopEngines()
+	computing.Wait()
+	err := context.Cause(ctx)
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, w.Close(ctx))
+}
+
+// Close releases everything, in the order of I6. It may be called twice.
+func (w *Worker) Close(ctx context.Context) error {
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+	defer cancel()
+	var errs []error
+	for _, l := range w.lines {
+		if l.sink != nil {
+			errs = append(errs, l.sink.Close(ctx))
+		}
+		if l.dead != nil {
+			errs = append(errs, l.dead.Close(ctx))
+		}
+		if l.model != nil {
+			errs = append(errs, l.model.close())
+		}
+	}
+	if w.telemetry != nil {
+		errs = append(errs, w.telemetry.Shutdown(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Stats are the totals of one pipeline.
+type Stats struct {
+	Pipeline string
+	Stream   stream.Stats
+	Embed    embed.Stats
+}
+
+// Stats gives the totals of every pipeline.
+func (w *Worker) Stats() []Stats {
+	var all []Stats
+	for _, l := range w.lines {
+		all = append(all, Stats{l.name, l.pipe.Stats(), l.engine.Stats()})
+	}
+	return all
+}
+
+// MetricsAddr is where /metrics is served, "" if nowhere.
+func (w *Worker) MetricsAddr() string { return w.telemetry.Addr() }
