@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vecmill/internal/demo"
+)
+
+func call(program func(string, []string, *bytes.Buffer, *bytes.Buffer) int, args ...string) (code int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	code = program("v1.2.3", args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+func worker(v string, args []string, out, err *bytes.Buffer) int { return Worker(v, args, out, err) }
+func backfill(v string, args []string, out, err *bytes.Buffer) int {
+	return Backfill(v, args, out, err)
+}
+
+func TestFaultsOfTheCommandLineExitWith2AndSayWhat(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		program func(string, []string, *bytes.Buffer, *bytes.Buffer) int
+		args    []string
+		want    string
+	}{
+		{"an unknown command", worker, []string{"fly"}, `there is no command "fly"`},
+		{"no configuration", worker, []string{"run"}, "--config FILE is missing"},
+		{"a configuration that is not there", worker, []string{"run", "--config", "/nowhere.yaml"}, "no such file"},
+		{"an unknown flag", worker, []string{"run", "--confg", "x"}, "-confg"},
+		{"too much", worker, []string{"run", "x"}, `unexpected argument "x"`},
+		{"half a config command", worker, []string{"config"}, "reference or check"},
+		{"no manifest", backfill, []string{"run", "--config", "x"}, "--manifest FILE is missing"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, _, stderr := call(c.program, c.args...)
+			if code != 2 || !strings.Contains(stderr, c.want) {
+				t.Fatalf("exit %d: %s\nwant 2 and %q", code, stderr, c.want)
+			}
+		})
+	}
+}
+
+func TestHelpListsEveryCommand(t *testing.T) {
+	code, out, _ := call(worker)
+	for _, want := range []string{"worker run --config FILE", "worker demo", "worker config"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Fatalf("exit %d, no %q in\n%s", code, want, out)
+		}
+	}
+	if code, out, _ := call(worker, "version"); code != 0 || out != "v1.2.3\n" {
+		t.Fatalf("exit %d, %q", code, out)
+	}
+}
+
+// TestABackfillIsExactlyOnceAndAudited runs a manifest of inline sentences through the bundled text model into a directory, twice: the
+// second run computes nothing. Then a file is lost, and the audit names the offsets.
+func TestABackfillIsExactlyOnceAndAudited(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	var manifest strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&manifest, `{"v":1,"id":"s%d","inline_text":"Will it rain in city %d tomorrow?"}`+"\n", i, i)
+	}
+	manifest.WriteString("not a reference\n")
+	write(t, filepath.Join(dir, "refs.jsonl"), manifest.String())
+	conf := filepath.Join(dir, "vecmill.yaml")
+	write(t, conf, fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+pipelines:
+- name: intents
+  model: {path: %q}
+  max_in_flight: 8
+  heads: [{task: classification}, {task: embedding}]
+  outputs: [{parquet: {url: "file://%s", roll_rows: 8}}]
+  dead_letters: {url: "file://%s"}
+`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), filepath.Join(dir, "out"), filepath.Join(dir, "dead")))
+
+	run := []string{"run", "--config", conf, "--manifest", filepath.Join(dir, "refs.jsonl")}
+	if code, out, stderr := call(backfill, run...); code != 0 || !strings.Contains(out, "41 references, 80 rows, 0 skipped, 1 dead letters") {
+		t.Fatalf("exit %d\n%s%s", code, out, stderr)
+	}
+	if code, out, stderr := call(backfill, run...); code != 0 || !strings.Contains(out, "0 references, 0 rows") {
+		t.Fatalf("the second run: exit %d\n%s%s", code, out, stderr)
+	}
+	code, out, stderr := call(backfill, "audit", "--config", conf)
+	var report struct {
+		Next     int64 `json:"next_offset"`
+		Rows     int
+		Computed int
+		Dead     int
+	}
+	if err := json.Unmarshal([]byte(out), &report); err != nil || code != 0 {
+		t.Fatalf("audit: exit %d, %v\n%s%s", code, err, out, stderr)
+	}
+	if report.Next != 41 || report.Rows != 80 || report.Computed != 40 || report.Dead != 1 {
+		t.Fatalf("audit says %+v", report)
+	}
+
+	files, err := filepath.Glob(filepath.Join(dir, "out", "intents", "*", "0", "*.parquet"))
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	if err := os.Remove(files[1]); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, _ := call(backfill, "audit", "--config", conf); code != 1 || !strings.Contains(out, "no file covers offsets") {
+		t.Fatalf("a lost file: exit %d\n%s", code, out)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
