@@ -2,6 +2,10 @@ package wire
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -24,10 +28,11 @@ func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s
 		if err != nil {
 			return nil, err
 		}
-		return kafkaletters.New(kafkaletters.Config{
-			Brokers: c.Kafka.Brokers, Topic: d.Topic, Retry: retry.Default(),
-			Transport: &kafka.Transport{TLS: tlsConfig, SASL: mechanism, ClientID: c.Kafka.ClientID},
-		})
+		transport := &kafka.Transport{TLS: tlsConfig, SASL: mechanism, ClientID: c.Kafka.ClientID}
+		if err := topicExists(ctx, c.Kafka.Brokers, d.Topic, transport); err != nil {
+			return nil, fmt.Errorf("dead_letters.topic: %w", err)
+		}
+		return kafkaletters.New(kafkaletters.Config{Brokers: c.Kafka.Brokers, Topic: d.Topic, Retry: retry.Default(), Transport: transport})
 	case d.URL != "":
 		store, prefix, err := s.open(ctx, d.URL)
 		if err != nil {
@@ -36,4 +41,23 @@ func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s
 		return objectletters.New(store, prefix, retry.Default()), nil
 	}
 	return nil, nil
+}
+
+// topicExists asks the brokers for a topic, so that a wrong name is found at start and not with the first dead letter.
+func topicExists(ctx context.Context, brokers []string, topic string, transport kafka.RoundTripper) error {
+	client := &kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport, Timeout: 10 * time.Second}
+	policy := retry.Default()
+	_, err := retry.Do(ctx, policy, func(err error) bool { return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic) }, func(ctx context.Context) error {
+		m, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+		if err != nil {
+			return fmt.Errorf("asking %s for topic %s: %w; check kafka.brokers", strings.Join(brokers, ", "), topic, err)
+		}
+		for _, t := range m.Topics {
+			if t.Error != nil {
+				return fmt.Errorf("topic %s: %w; create it first", topic, t.Error)
+			}
+		}
+		return nil
+	})
+	return err
 }
