@@ -134,7 +134,8 @@ func (b *Budget) grantLocked() {
 			p.state = settled
 			close(p.wake)
 		}
-		if b.mu.first = p.next; b.mu.first == nil {
+		b.mu.first, p.next = p.next, nil // a record that stays for long must not keep the places after its own
+		if b.mu.first == nil {
 			b.mu.last = nil
 		}
 	}

@@ -19,6 +19,7 @@ func call(program func(string, []string, *bytes.Buffer, *bytes.Buffer) int, args
 }
 
 func worker(v string, args []string, out, err *bytes.Buffer) int { return Worker(v, args, out, err) }
+
 func backfill(v string, args []string, out, err *bytes.Buffer) int {
 	return Backfill(v, args, out, err)
 }

@@ -100,7 +100,7 @@ func (s *servers) publish(ctx context.Context, samples []Sample) error {
 		Addr: kafka.TCP(s.broker.ListenAddrs()...), Topic: topic, Balancer: &kafka.RoundRobin{},
 		RequiredAcks: kafka.RequireAll, BatchTimeout: 10 * time.Millisecond,
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }() // WriteMessages has waited for every acknowledgement
 	var batch []kafka.Message
 	add := func(file, modality string) error {
 		b, err := json.Marshal(schemas.Ref{ID: file, URI: "s3://" + inputs + "/" + file, Modality: schemas.Modality(modality)})

@@ -40,7 +40,10 @@ func show(ctx context.Context, w io.Writer, s *servers, samples []Sample, r *res
 		{"Sentences, labelled (Data2VecTextForSequenceClassification)", "text"},
 		{"Pictures, labelled (Data2VecVisionForImageClassification)", "image"},
 	} {
-		table(w, part.title, slices.DeleteFunc(slices.Clone(items), func(i item) bool { return i.sample.Modality != part.modality }))
+		err := table(w, part.title, slices.DeleteFunc(slices.Clone(items), func(i item) bool { return i.sample.Modality != part.modality }))
+		if err != nil {
+			return err
+		}
 	}
 	neighbours(w, items)
 	if err := deadLetter(ctx, w, s); err != nil {
@@ -50,8 +53,7 @@ func show(ctx context.Context, w io.Writer, s *servers, samples []Sample, r *res
 	if err != nil {
 		return err
 	}
-	summary(w, items, r, len(rows), files, committed, out)
-	return nil
+	return summary(w, items, r, len(rows), files, committed, out)
 }
 
 // gather joins rows to samples and checks that every sample has exactly its rows: a demo of exactly-once that never looks would prove nothing.
@@ -95,7 +97,7 @@ func (i *item) got() string {
 
 func (i *item) right() bool { return i.got() == i.sample.Expected }
 
-func table(w io.Writer, title string, items []item) {
+func table(w io.Writer, title string, items []item) error {
 	fmt.Fprintf(w, "%s\n", title)
 	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
 	for i := range items {
@@ -106,8 +108,15 @@ func table(w io.Writer, title string, items []item) {
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%.2f\t%4d ms\t%s\n", it.sample.File, describe(it), it.result.Score, it.took.Milliseconds(), mark)
 	}
-	t.Flush()
-	fmt.Fprintln(w)
+	fmt.Fprintln(t)
+	return printed(t.Flush())
+}
+
+func printed(err error) error {
+	if err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return nil
 }
 
 // describe is the result, and for text the sentence it is about.
@@ -204,7 +213,7 @@ func committedOffsets(ctx context.Context, s *servers) (int64, error) {
 	return sum, nil
 }
 
-func summary(w io.Writer, items []item, r *result, rows, files int, committed int64, out string) {
+func summary(w io.Writer, items []item, r *result, rows, files int, committed int64, out string) error {
 	right := 0
 	for i := range items {
 		if items[i].right() {
@@ -224,6 +233,9 @@ func summary(w io.Writer, items []item, r *result, rows, files int, committed in
 	fmt.Fprintf(t, "Fetched\t%.1f MB from s3://%s\n", float64(bytes)/1e6, inputs)
 	fmt.Fprintf(t, "Written\t%d rows in %d Parquet files, in s3://%s and in %s\n", rows, files, outputs, out)
 	fmt.Fprintf(t, "Committed\t%d offsets (%d records, three consumer groups)\n", committed, len(items)+1)
-	t.Flush()
-	fmt.Fprintf(w, "\nLook at them: duckdb -c \"select ref_id, head, label, text, score from '%s/**/*.parquet'\"\n", out)
+	if err := t.Flush(); err != nil {
+		return printed(err)
+	}
+	_, err := fmt.Fprintf(w, "\nLook at them: duckdb -c \"select ref_id, head, label, text, score from '%s/**/*.parquet'\"\n", out)
+	return printed(err)
 }

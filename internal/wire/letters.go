@@ -47,7 +47,9 @@ func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s
 func topicExists(ctx context.Context, brokers []string, topic string, transport kafka.RoundTripper) error {
 	client := &kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport, Timeout: 10 * time.Second}
 	policy := retry.Default()
-	_, err := retry.Do(ctx, policy, func(err error) bool { return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic) }, func(ctx context.Context) error {
+	_, err := retry.Do(ctx, policy, func(err error) bool {
+		return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
+	}, func(ctx context.Context) error {
 		m, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 		if err != nil {
 			return fmt.Errorf("asking %s for topic %s: %w; check kafka.brokers", strings.Join(brokers, ", "), topic, err)

@@ -56,7 +56,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	w := &Worker{log: o.Log}
 	defer func() {
 		if err != nil {
-			w.Close(ctx)
+			err = errors.Join(err, w.Close(ctx))
 		}
 	}()
 	if w.telemetry, err = telemetry.Start(ctx, telemetry.Config{
