@@ -11,7 +11,8 @@ var runeOfByte, byteOfRune = func() (to [256]rune, from map[rune]byte) {
 	next := rune(256)
 	for b := range 256 {
 		r := rune(b)
-		if !(b >= '!' && b <= '~' || b >= 0xa1 && b <= 0xac || b >= 0xae) {
+		printable := b >= '!' && b <= '~' || b >= 0xa1 && b <= 0xac || b >= 0xae
+		if !printable {
 			r = next
 			next++
 		}

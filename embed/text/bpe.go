@@ -1,10 +1,5 @@
 package text
 
-import (
-	"cmp"
-	"container/heap"
-)
-
 // symbol is a token of a word under construction: its id and the number of the word's bytes that it covers.
 type symbol struct {
 	id, n int32
@@ -114,18 +109,42 @@ type candidate struct {
 	left, right int32 // ids, to tell whether it still stands
 }
 
+// candidates is a binary heap: lowest rank first, leftmost of equals. container/heap would box each of them.
 type candidates []candidate
 
-func (c candidates) Len() int      { return len(c) }
-func (c candidates) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
-func (c candidates) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(c[i].rank, c[j].rank), cmp.Compare(c[i].at, c[j].at)) < 0
+func (c candidates) less(i, j int) bool {
+	return c[i].rank < c[j].rank || c[i].rank == c[j].rank && c[i].at < c[j].at
 }
-func (c *candidates) Push(x any) { *c = append(*c, x.(candidate)) }
-func (c *candidates) Pop() any {
-	last := (*c)[len(*c)-1]
-	*c = (*c)[:len(*c)-1]
-	return last
+
+func (c *candidates) push(x candidate) {
+	*c = append(*c, x)
+	h := *c
+	for i := len(h) - 1; i > 0 && h.less(i, (i-1)/2); i = (i - 1) / 2 {
+		h[i], h[(i-1)/2] = h[(i-1)/2], h[i]
+	}
+}
+
+func (c *candidates) pop() candidate {
+	h := *c
+	top, n := h[0], len(h)-1
+	h[0] = h[n]
+	h = h[:n]
+	for i := 0; ; {
+		child := 2*i + 1
+		if child >= n {
+			break
+		}
+		if child+1 < n && h.less(child+1, child) {
+			child++
+		}
+		if !h.less(child, i) {
+			break
+		}
+		h[i], h[child] = h[child], h[i]
+		i = child
+	}
+	*c = h
+	return top
 }
 
 // mergeLong is mergeShort with a priority queue over a linked list, n log n for words of any length.
@@ -147,12 +166,11 @@ func (b *bpe) mergeLong(s []symbol) int {
 	after[n-1] = -1
 	for i := range n - 1 {
 		if c, ok := find(int32(i)); ok {
-			queue = append(queue, c)
+			queue.push(c)
 		}
 	}
-	heap.Init(&queue)
-	for queue.Len() > 0 {
-		c := heap.Pop(&queue).(candidate)
+	for len(queue) > 0 {
+		c := queue.pop()
 		right := after[c.at]
 		if s[c.at].n == 0 || right < 0 || s[c.at].id != c.left || s[right].id != c.right {
 			continue
@@ -165,7 +183,7 @@ func (b *bpe) mergeLong(s []symbol) int {
 		}
 		for _, i := range [...]int32{before[c.at], c.at} {
 			if c, ok := find(i); ok {
-				heap.Push(&queue, c)
+				queue.push(c)
 			}
 		}
 	}

@@ -2,7 +2,7 @@
 // tokenizer: byte-level BPE from tokenizer.json, or from vocab.json and merges.txt.
 //
 // The way of a text: added tokens are cut out (the longest at the leftmost place, with their strip rules), the rest is split by
-// GPT-2's pattern, which [splitter] follows by hand with the letters and numbers of Unicode 16 as the reference has them, each word's bytes are merged by rank,
+// GPT-2's pattern, followed by hand with the letters and numbers of Unicode 16 as the reference has them, each word's bytes are merged by rank,
 // and the checkpoint's special tokens go around the result. Offsets are in code points of the text, trimmed as the
 // reference trims them, and ride along in the sample's tag ([Tokens]).
 //

@@ -102,21 +102,26 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, _ []byte, size int64) (int64, er
 	if size < 0 {
 		return 1 << 50, nil // unknown: more than any budget
 	}
-	const fixed, mergeBytes, encodedBytes, sampleBytes = 64 << 10, 64, 32, 32
-	tokens := size
-	kept := tokens
+	const (
+		fixedBytes   = 64 << 10
+		mergeBytes   = 128 // for each byte of a longest word: symbols, links, queue
+		encodedBytes = 40  // for each token, slices that grow included
+		sampleBytes  = 32  // for each token of a sample
+		windowBytes  = 512 // for each sample
+	)
+	// Fail and Truncate stop at the word in which the limit lies.
+	tokens, windows := min(size, int64(p.room)+maxWord), int64(1)
 	if p.opts.Long == Window {
-		step := int64(p.room - p.opts.Stride)
-		kept = (tokens/step + 1) * int64(p.opts.MaxTokens) // every window full
-	} else {
-		tokens = min(tokens, int64(p.room)+maxWord)
-		kept = min(size+int64(p.opts.MaxTokens-p.room), int64(p.opts.MaxTokens))
+		tokens, windows = size, size/int64(p.room-p.opts.Stride)+1
 	}
-	copies := int64(2)
+	copies := int64(3) // the blob, its string, a prefix space before it
 	if p.opts.InvalidUTF8 == Replace {
-		copies = 5 // a bad byte becomes three
+		copies = 6 // a bad byte becomes three
+		tokens *= 3
+		windows *= 3
 	}
-	return copies*size + mergeBytes*min(size, maxWord) + encodedBytes*tokens + sampleBytes*kept + fixed, nil
+	kept := windows * int64(p.opts.MaxTokens)
+	return copies*size + mergeBytes*min(size, maxWord) + encodedBytes*tokens + sampleBytes*kept + windowBytes*windows + fixedBytes, nil
 }
 
 // Preprocess encodes blob and makes one sample of it, or one per window. Rejections: too-short for no bytes, decode for bytes that are
