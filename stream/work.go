@@ -73,9 +73,7 @@ func (p *Pipeline) fetch(ctx context.Context, f *flight) (*Blob, error) {
 		if err != nil {
 			return err
 		}
-		if size < 0 {
-			need = min(need, p.budget.Total()) // nobody knows yet; the whole budget is enough for any object that fits at all
-		}
+		need = min(need, p.budget.Total()) // an upper bound, of an object that is not known yet; fit is exact
 		began := time.Now()
 		lease, err := f.place.Reserve(ctx, need)
 		p.stats.reserveWait.Add(int64(time.Since(began)))
@@ -90,13 +88,10 @@ func (p *Pipeline) fetch(ctx context.Context, f *flight) (*Blob, error) {
 	})
 }
 
-// headBytes is how much of an object its footprint is judged by.
-const headBytes = 64 << 10
-
 // fit brings the lease down to what the object turned out to need. A lease that was taken before anything was known of the
-// object may be too small for it, and leases never grow: then it is refused.
+// object, or of its first bytes alone, may be too small for it, and leases never grow: then it is refused.
 func (p *Pipeline) fit(f *flight, b *Blob) error {
-	need, err := p.engine.Footprint(f.ref, b.Data[:min(len(b.Data), headBytes)], int64(len(b.Data)))
+	need, err := p.engine.Footprint(f.ref, b.Data, int64(len(b.Data)))
 	if err != nil {
 		return err
 	}

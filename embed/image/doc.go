@@ -6,7 +6,7 @@
 // one sample: pixel_values [3, height, width], its [Size] as the Tag, a cost of 1 + patches.
 //
 // What is read: JPEG (package jpeg), PNG, GIF and WebP (the first frame of either), BMP without compression, and TIFF as golang.org/x/image
-// reads it. Pixels and values are equal bit for bit, for all of them, in the committed corpus: 109 files that Pillow and ffmpeg wrote,
+// reads it. Pixels and values are equal bit for bit, for all of them, in the committed corpus: 110 files that Pillow and ffmpeg wrote,
 // each by two recipes, and 216 resizes. What the reference does is kept where it surprises: alpha is dropped, not composited; 16-bit
 // grey is cut off at 255, so that most of it is white; EXIF orientation turns nothing, but a TIFF's orientation does.
 //
