@@ -39,7 +39,7 @@ func account(t testing.TB, st *sinktest.MemStore, src schemas.SourceID) sinktest
 			t.Fatal(err)
 		}
 		a.Rows = append(a.Rows, rows...)
-		a.Dead, a.Skipped = append(a.Dead, f.Range.Dead...), append(a.Skipped, f.Range.Skipped...)
+		a.Dead, a.Skipped, a.Lost = append(a.Dead, f.Range.Dead...), append(a.Skipped, f.Range.Skipped...), append(a.Lost, f.Range.Lost...)
 	}
 	return a
 }

@@ -80,7 +80,7 @@ type Blob struct {
 	ContentType string
 }
 
-// Reserve asks for the memory that an object will take. head holds the object's first bytes (up to 64 KiB, all of a smaller object), size
+// Reserve asks for the memory that an object will take. head holds the object's first bytes (256 KiB, or all of a smaller object), valid during the call, size
 // its length in bytes, -1 if unknown. It blocks until the memory is there. Its error refuses the object or is ctx's.
 type Reserve func(ctx context.Context, head []byte, size int64) error
 

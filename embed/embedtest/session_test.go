@@ -54,19 +54,22 @@ func TestTheFakeComputesWhatItSays(t *testing.T) {
 	}{
 		{"one step per value", embedtest.Config{}, audioBatch([]float32{3, 4}), []int64{1, 2, 1}, []float32{3, 4}},
 		{
-			"hops drop the rest, padding is garbage", embedtest.Config{Hop: 2, Width: 2, Garbage: 9},
+			"hops drop the rest, padding is garbage",
+			embedtest.Config{Hop: 2, Width: 2, Garbage: 9},
 			audioBatch([]float32{1, 2, 3, 4, 5}, []float32{7, 8, 9}),
 			[]int64{2, 2, 2},
 			[]float32{3, 6, 7, 14, 15, 30, 9, 9},
 		},
 		{
-			"masks count", embedtest.Config{Output: "logits", PerItem: true, Width: 2},
+			"masks count",
+			embedtest.Config{Output: "logits", PerItem: true, Width: 2},
 			[]embed.Tensor{ids([]int64{2, 3}, 5, 6, 7, 8, 1, 1), mask([]int64{2, 3}, 1, 1, 1, 1, 0, 0)},
 			[]int64{2, 2},
 			[]float32{18, 36, 8, 16},
 		},
 		{
-			"pictures have no padding", embedtest.Config{Hop: 2},
+			"pictures have no padding",
+			embedtest.Config{Hop: 2},
 			[]embed.Tensor{{Name: "pixel_values", Shape: []int64{1, 1, 2, 2}, F32: []float32{1, 2, 3, 4}}},
 			[]int64{1, 2, 1},
 			[]float32{3, 7},

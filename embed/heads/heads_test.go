@@ -30,40 +30,52 @@ func TestHeadsPassTheSuite(t *testing.T) {
 		output  func(*testing.T, []embed.Sample, float32) *embed.Output
 	}{
 		{
-			"mean of audio", heads.Config{Task: schemas.TaskEmbedding, Raw: true},
+			"mean of audio",
+			heads.Config{Task: schemas.TaskEmbedding, Raw: true},
 			audioSpec("Data2VecAudioModel"), graphWith(state()), audio, embedtest.ArithmeticOutput(hidden(2)),
 		},
 		{
-			"maximum of audio, length 1", heads.Config{Task: schemas.TaskEmbedding, Pooling: heads.Max},
+			"maximum of audio, length 1",
+			heads.Config{Task: schemas.TaskEmbedding, Pooling: heads.Max},
 			audioSpec("Data2VecAudioModel"), graphWith(state()), audio, embedtest.ArithmeticOutput(hidden(2)),
 		},
 		{
-			"mean of text", heads.Config{Task: schemas.TaskEmbedding, Raw: true},
+			"mean of text",
+			heads.Config{Task: schemas.TaskEmbedding, Raw: true},
 			textSpec("Data2VecTextModel"), graphWith(state()), text, embedtest.ArithmeticOutput(hidden(1)),
 		},
 		{
-			"class token of pictures", heads.Config{Task: schemas.TaskEmbedding, Pooling: heads.CLS, Raw: true},
+			"class token of pictures",
+			heads.Config{Task: schemas.TaskEmbedding, Pooling: heads.CLS, Raw: true},
 			imageSpec("Data2VecVisionModel"), graphWith(state()), images, embedtest.ArithmeticOutput(hidden(1)),
 		},
 		{
-			"mean of pictures", heads.Config{Task: schemas.TaskEmbedding, Raw: true},
+			"mean of pictures",
+			heads.Config{Task: schemas.TaskEmbedding, Raw: true},
 			imageSpec("Data2VecVisionModel"), graphWith(state()), images, embedtest.ArithmeticOutput(hidden(1)),
 		},
 		{
-			"transcript", heads.Config{Task: schemas.TaskTranscript},
+			"transcript",
+			heads.Config{Task: schemas.TaskTranscript},
 			audioSpec("Data2VecAudioForCTC"), graphWith(frameLogits(32), state()), speech, oneHot(32, 2),
 		},
 		{
-			"text labels", heads.Config{Task: schemas.TaskLabels, TopK: 2},
-			textSpec("Data2VecTextForSequenceClassification", "a", "b", "c"), graphWith(itemLogits(3)), []embed.Sample{
+			"text labels",
+			heads.Config{Task: schemas.TaskLabels, TopK: 2},
+			textSpec("Data2VecTextForSequenceClassification", "a", "b", "c"), graphWith(itemLogits(3)),
+			[]embed.Sample{
 				textSample(0), textSample(1, 1), textSample(0, 0, 0),
-			}, embedtest.ArithmeticOutput(logits),
+			},
+			embedtest.ArithmeticOutput(logits),
 		},
 		{
-			"image labels", heads.Config{Task: schemas.TaskLabels},
-			imageSpec("TFData2VecVisionForImageClassification", "a", "b", "c"), graphWith(itemLogits(3)), []embed.Sample{
+			"image labels",
+			heads.Config{Task: schemas.TaskLabels},
+			imageSpec("TFData2VecVisionForImageClassification", "a", "b", "c"), graphWith(itemLogits(3)),
+			[]embed.Sample{
 				imageSample(1), imageSample(-1), imageSample(0),
-			}, embedtest.ArithmeticOutput(logits),
+			},
+			embedtest.ArithmeticOutput(logits),
 		},
 	}
 	for _, c := range cases {
@@ -86,49 +98,68 @@ func TestNewSaysWhatFits(t *testing.T) {
 		parts []string
 	}{
 		{
-			"an unknown task", heads.Config{Task: "segmentation"}, audioSpec("Data2VecAudioModel"), graphWith(state()),
+			"an unknown task",
+			heads.Config{Task: "segmentation"},
+			audioSpec("Data2VecAudioModel"), graphWith(state()),
 			[]string{`"segmentation"`, "embedding, transcript, classification"},
 		},
 		{
-			"a transcript of a base class", heads.Config{Task: schemas.TaskTranscript}, audioSpec("Data2VecAudioModel"), graphWith(state()),
+			"a transcript of a base class",
+			heads.Config{Task: schemas.TaskTranscript},
+			audioSpec("Data2VecAudioModel"), graphWith(state()),
 			[]string{"Data2VecAudioForCTC", "this is Data2VecAudioModel", "what fits this model: embedding"},
 		},
 		{
-			"labels of a CTC class", heads.Config{Task: schemas.TaskLabels}, audioSpec("Data2VecAudioForCTC"), graphWith(frameLogits(32), state()),
+			"labels of a CTC class",
+			heads.Config{Task: schemas.TaskLabels},
+			audioSpec("Data2VecAudioForCTC"), graphWith(frameLogits(32), state()),
 			[]string{"Data2VecTextForSequenceClassification", "embedding, transcript"},
 		},
 		{
-			"an embedding of a graph without states", heads.Config{Task: schemas.TaskEmbedding}, audioSpec("Data2VecAudioForCTC"), graphWith(frameLogits(32)),
+			"an embedding of a graph without states",
+			heads.Config{Task: schemas.TaskEmbedding},
+			audioSpec("Data2VecAudioForCTC"), graphWith(frameLogits(32)),
 			[]string{"needs the output last_hidden_state", "gives logits", "what fits this model: transcript"},
 		},
 		{
-			"logits of another rank", heads.Config{Task: schemas.TaskTranscript}, audioSpec("Data2VecAudioForCTC"), graphWith(itemLogits(3)),
+			"logits of another rank",
+			heads.Config{Task: schemas.TaskTranscript},
+			audioSpec("Data2VecAudioForCTC"), graphWith(itemLogits(3)),
 			[]string{"3 axes", "no head fits"},
 		},
 		{
-			"a class token of audio", heads.Config{Task: schemas.TaskEmbedding, Pooling: heads.CLS}, audioSpec("Data2VecAudioModel"), graphWith(state()),
+			"a class token of audio",
+			heads.Config{Task: schemas.TaskEmbedding, Pooling: heads.CLS},
+			audioSpec("Data2VecAudioModel"), graphWith(state()),
 			[]string{"no class token"},
 		},
 		{
-			"an unknown pooling", heads.Config{Task: schemas.TaskEmbedding, Pooling: "median"}, audioSpec("Data2VecAudioModel"), graphWith(state()),
+			"an unknown pooling",
+			heads.Config{Task: schemas.TaskEmbedding, Pooling: "median"},
+			audioSpec("Data2VecAudioModel"), graphWith(state()),
 			[]string{`"median"`, "mean, max, cls"},
 		},
 		{
-			"a class without labels", heads.Config{Task: schemas.TaskLabels}, textSpec("Data2VecTextForSequenceClassification"), graphWith(itemLogits(3)),
+			"a class without labels",
+			heads.Config{Task: schemas.TaskLabels},
+			textSpec("Data2VecTextForSequenceClassification"), graphWith(itemLogits(3)),
 			[]string{"id2label"},
 		},
 		{
-			"labels and logits that differ in number", heads.Config{Task: schemas.TaskLabels},
+			"labels and logits that differ in number",
+			heads.Config{Task: schemas.TaskLabels},
 			textSpec("Data2VecTextForSequenceClassification", "a", "b"), graphWith(itemLogits(3)),
 			[]string{"2 labels", "3 logits"},
 		},
 		{
-			"a negative top_k", heads.Config{Task: schemas.TaskLabels, TopK: -1},
+			"a negative top_k",
+			heads.Config{Task: schemas.TaskLabels, TopK: -1},
 			textSpec("Data2VecTextForSequenceClassification", "a"), graphWith(itemLogits(1)),
 			[]string{"top_k"},
 		},
 		{
-			"an unknown transform", heads.Config{Task: schemas.TaskLabels, Transform: "tanh"},
+			"an unknown transform",
+			heads.Config{Task: schemas.TaskLabels, Transform: "tanh"},
 			textSpec("Data2VecTextForSequenceClassification", "a"), graphWith(itemLogits(1)),
 			[]string{`"tanh"`, "softmax, sigmoid, none"},
 		},

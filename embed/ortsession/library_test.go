@@ -18,27 +18,32 @@ func TestPlacesInOrder(t *testing.T) {
 	}{
 		{
 			"the variable alone counts when it is set",
-			map[string]string{"VECMILL_ORT_LIB": "/opt/ort.so", "HOME": "/home/u"}, "/app/bin/worker", "linux", "amd64",
+			map[string]string{"VECMILL_ORT_LIB": "/opt/ort.so", "HOME": "/home/u"},
+			"/app/bin/worker", "linux", "amd64",
 			[]string{"/opt/ort.so"},
 		},
 		{
 			"beside the executable, then the cache in the home directory",
-			map[string]string{"HOME": "/home/u"}, "/app/bin/worker", "linux", "amd64",
+			map[string]string{"HOME": "/home/u"},
+			"/app/bin/worker", "linux", "amd64",
 			[]string{"/app/bin/lib/libonnxruntime.so*", "/home/u/.cache/vecmill/onnxruntime/1.24.4/x64/libonnxruntime.so.1.24.4"},
 		},
 		{
 			"XDG_CACHE_HOME goes before HOME",
-			map[string]string{"HOME": "/home/u", "XDG_CACHE_HOME": "/var/xdg"}, "", "linux", "arm64",
+			map[string]string{"HOME": "/home/u", "XDG_CACHE_HOME": "/var/xdg"},
+			"", "linux", "arm64",
 			[]string{"/var/xdg/vecmill/onnxruntime/1.24.4/arm64/libonnxruntime.so.1.24.4"},
 		},
 		{
 			"VECMILL_CACHE goes before both",
-			map[string]string{"HOME": "/home/u", "XDG_CACHE_HOME": "/var/xdg", "VECMILL_CACHE": "/c"}, "", "linux", "amd64",
+			map[string]string{"HOME": "/home/u", "XDG_CACHE_HOME": "/var/xdg", "VECMILL_CACHE": "/c"},
+			"", "linux", "amd64",
 			[]string{"/c/onnxruntime/1.24.4/x64/libonnxruntime.so.1.24.4"},
 		},
 		{
 			"macOS has its own names",
-			map[string]string{"VECMILL_CACHE": "/c"}, "/app/worker", "darwin", "arm64",
+			map[string]string{"VECMILL_CACHE": "/c"},
+			"/app/worker", "darwin", "arm64",
 			[]string{"/app/lib/libonnxruntime*.dylib", "/c/onnxruntime/1.24.4/arm64/libonnxruntime.1.24.4.dylib"},
 		},
 		{"nothing known, nowhere to look", nil, "", "linux", "amd64", nil},
@@ -76,7 +81,8 @@ func TestSearch(t *testing.T) {
 		{"later places are tried", []place{missing, {pattern: old}}, old, nil},
 		{"a place asked for is taken as it is", []place{{pattern: old, must: true}}, old, nil},
 		{
-			"a place asked for must hold a library", []place{{pattern: missing.pattern, why: "VECMILL_ORT_LIB", must: true}, {pattern: old}},
+			"a place asked for must hold a library",
+			[]place{{pattern: missing.pattern, why: "VECMILL_ORT_LIB", must: true}, {pattern: old}},
 			"",
 			[]string{"VECMILL_ORT_LIB", "nothing", "make ort"},
 		},

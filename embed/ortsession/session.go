@@ -57,7 +57,9 @@ func open(ctx context.Context, g model.Graph, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Close()
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -235,15 +237,15 @@ func destroy(values []ort.Value) {
 		switch v := v.(type) {
 		case *ort.Tensor[float32]:
 			if v != nil {
-				v.Destroy()
+				_ = v.Destroy()
 			}
 		case *ort.Tensor[int64]:
 			if v != nil {
-				v.Destroy()
+				_ = v.Destroy()
 			}
 		case nil:
 		default:
-			v.Destroy()
+			_ = v.Destroy()
 		}
 	}
 }

@@ -108,7 +108,7 @@ func (s *Store) Read(_ context.Context, name string, off, n int64) ([]byte, erro
 	if err != nil {
 		return nil, wrap("reading", name, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	b, err := io.ReadAll(io.NewSectionReader(f, off, n))
 	return b, wrap("reading", name, err)
 }

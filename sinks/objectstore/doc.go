@@ -10,5 +10,5 @@
 // Names are slash-separated, relative and clean. List gives them in byte order. Reads see every completed write.
 //
 // Neighbours: s3store and dirstore implement it for S3 and for a local directory, sinktest.MemStore in memory with
-// faults; parquetsink and objectletters write through it. conformance lives in sinktest.RunStore.
+// faults; parquetsink and objectletters write through it. sinktest.RunStore is the conformance suite.
 package objectstore

@@ -40,7 +40,7 @@ func TestAFileSaysWhatItCovers(t *testing.T) {
 			source := schemas.SourceID{Pipeline: "pipe", Topic: "strange/töpic %", Partition: 12}
 			f := chainOf(t, st, source)[3]
 			r, rows := sinktest.Make(source, 30, 40)
-			if f.Range.Source != source || f.Range.Span != r.Span || fmt.Sprint(f.Range.Dead, f.Range.Skipped) != fmt.Sprint(r.Dead, r.Skipped) {
+			if f.Range.Source != source || f.Range.Span != r.Span || fmt.Sprint(f.Range.Dead, f.Range.Skipped, f.Range.Lost) != fmt.Sprint(r.Dead, r.Skipped, r.Lost) {
 				t.Errorf("range %+v, want %+v", f.Range, r)
 			}
 			if f.Rows != int64(len(rows)) || f.Schema != parquetsink.SchemaVersion || f.Writer != "test" || f.Nonce == "" || f.Created.IsZero() || f.Metadata["model-digest"] != "sha256:abc" {

@@ -84,8 +84,12 @@ func (c *Config) Validate() error {
 		field string
 		n     int64
 	}{
-		{"roll_bytes", c.RollBytes}, {"roll_rows", int64(c.RollRows)}, {"roll_age", int64(c.RollAge)},
-		{"max_buffered", c.MaxBuffered}, {"uploads", int64(c.Uploads)}, {"put_timeout", int64(c.PutTimeout)},
+		{"roll_bytes", c.RollBytes},
+		{"roll_rows", int64(c.RollRows)},
+		{"roll_age", int64(c.RollAge)},
+		{"max_buffered", c.MaxBuffered},
+		{"uploads", int64(c.Uploads)},
+		{"put_timeout", int64(c.PutTimeout)},
 	} {
 		if n.n <= 0 {
 			bad(n.field, "must be more than 0")

@@ -56,7 +56,7 @@ func read(t testing.TB, st objectstore.Store, src schemas.SourceID) sinktest.Acc
 			t.Fatalf("%s has %d rows and says %d", f.Name, len(rows), f.Rows)
 		}
 		a.Rows = append(a.Rows, rows...)
-		a.Dead, a.Skipped = append(a.Dead, f.Range.Dead...), append(a.Skipped, f.Range.Skipped...)
+		a.Dead, a.Skipped, a.Lost = append(a.Dead, f.Range.Dead...), append(a.Skipped, f.Range.Skipped...), append(a.Lost, f.Range.Lost...)
 	}
 	return a
 }

@@ -289,7 +289,7 @@ func (w *world) inspect() error {
 			return err
 		}
 		a.Rows = append(a.Rows, rows...)
-		a.Dead, a.Skipped = append(a.Dead, f.Range.Dead...), append(a.Skipped, f.Range.Skipped...)
+		a.Dead, a.Skipped, a.Lost = append(a.Dead, f.Range.Dead...), append(a.Skipped, f.Range.Skipped...), append(a.Lost, f.Range.Lost...)
 	}
 	if first, last := files[0], files[len(files)-1]; first.Range.First != 0 || first.Origin != w.origin || last.Range.Next != w.end {
 		return fmt.Errorf("the chain covers [%d, %d) from origin %d, want [0, %d) from %d", first.Range.First, last.Range.Next, first.Origin, w.end, w.origin)

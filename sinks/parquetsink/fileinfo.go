@@ -18,7 +18,7 @@ const SchemaVersion = 1
 // FileInfo is what a file says of itself, in its footer and in its object metadata.
 type FileInfo struct {
 	Name     string
-	Range    schemas.Range     // offsets covered, with the dead and the skipped ones; every other offset has rows
+	Range    schemas.Range     // offsets covered, with the dead, the skipped and the lost ones; every other offset has rows
 	Origin   int64             // first offset that was ever handed to this chain's writer; offsets before it count as skipped. Set in the first file only
 	Rows     int64             // 0 for a file that only records a range
 	Schema   int               // SchemaVersion of its writer
@@ -49,6 +49,7 @@ func (f *FileInfo) footer() map[string]string {
 		"origin-offset":  strconv.FormatInt(f.Origin, 10),
 		"dead":           FormatSpans(f.Range.Dead),
 		"skipped":        FormatSpans(f.Range.Skipped),
+		"lost":           FormatSpans(f.Range.Lost),
 		"rows":           strconv.FormatInt(f.Rows, 10),
 		"schema-version": strconv.Itoa(f.Schema),
 		"writer":         f.Writer,
@@ -72,7 +73,7 @@ func (f *FileInfo) objectMetadata() map[string]string {
 	for k, v := range m {
 		size += len(k) + len(v)
 	}
-	for _, k := range []string{metaPrefix + "skipped", metaPrefix + "dead"} {
+	for _, k := range []string{metaPrefix + "skipped", metaPrefix + "dead", metaPrefix + "lost"} {
 		if size <= maxObjectMetadata {
 			break
 		}
@@ -85,7 +86,7 @@ func (f *FileInfo) objectMetadata() map[string]string {
 
 // complete says whether metadata is all there; if not, the footer has to be read.
 func complete(m map[string]string) bool {
-	return m[metaPrefix+"next-offset"] != "" && m[metaPrefix+"dead"] != inFooter && m[metaPrefix+"skipped"] != inFooter
+	return m[metaPrefix+"next-offset"] != "" && m[metaPrefix+"dead"] != inFooter && m[metaPrefix+"skipped"] != inFooter && m[metaPrefix+"lost"] != inFooter
 }
 
 // parseInfo reads metadata as written by footer.
@@ -94,7 +95,7 @@ func parseInfo(name string, m map[string]string) (FileInfo, error) {
 	f := FileInfo{Name: name, Metadata: map[string]string{}}
 	f.Range.Source = schemas.SourceID{Pipeline: p.path("pipeline"), Topic: p.path("topic"), Partition: int(p.number("partition"))}
 	f.Range.Span = schemas.Span{First: p.number("first-offset"), Next: p.number("next-offset")}
-	f.Range.Dead, f.Range.Skipped = p.spans("dead"), p.spans("skipped")
+	f.Range.Dead, f.Range.Skipped, f.Range.Lost = p.spans("dead"), p.spans("skipped"), p.spans("lost")
 	f.Origin, f.Rows, f.Schema = p.number("origin-offset"), p.number("rows"), int(p.number("schema-version"))
 	f.Writer, f.Nonce = p.text("writer"), p.text("nonce")
 	created, err := time.Parse(time.RFC3339Nano, p.text("created-at"))

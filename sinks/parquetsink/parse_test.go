@@ -58,7 +58,7 @@ func exampleInfo() FileInfo {
 		Name: "n", Origin: 3, Rows: 4, Schema: 1, Writer: "host", Nonce: "a-1", Created: time.Unix(1, 5).UTC(), Metadata: map[string]string{"model-digest": "d"},
 		Range: schemas.Range{
 			Source: schemas.SourceID{Pipeline: "p", Topic: "tö/pic", Partition: 7}, Span: schemas.Span{First: 0, Next: 12},
-			Dead: []schemas.Span{{First: 4, Next: 5}}, Skipped: []schemas.Span{{First: 0, Next: 3}},
+			Dead: []schemas.Span{{First: 4, Next: 5}}, Skipped: []schemas.Span{{First: 0, Next: 3}}, Lost: []schemas.Span{{First: 5, Next: 7}},
 		},
 	}
 }

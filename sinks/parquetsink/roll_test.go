@@ -179,6 +179,7 @@ func TestAFullBufferNeverDeadlocks(t *testing.T) {
 		s, _ := begin(t, st, 12, func(c *parquetsink.Config) {
 			c.MaxBuffered, c.Uploads, c.RollAge = 10_000, 1, 1000*time.Hour // age never helps
 		})
+		began := time.Now()
 		var wg sync.WaitGroup
 		for i := range 12 {
 			wg.Go(func() {
@@ -195,6 +196,9 @@ func TestAFullBufferNeverDeadlocks(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		if took := time.Since(began); took > time.Hour {
+			t.Errorf("the writers were stuck until the files grew old: %v", took)
+		}
 		closeSink(t, s)
 		for i := range 12 {
 			a := read(t, st, src(i))

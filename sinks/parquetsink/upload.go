@@ -223,6 +223,7 @@ func newDraft(src schemas.SourceID, next int64, entries []entry) draft {
 		d.bytes += e.bytes
 		d.info.Range.Dead = join(d.info.Range.Dead, clip(e.r.Dead, first, last))
 		d.info.Range.Skipped = join(d.info.Range.Skipped, clip(e.r.Skipped, first, last))
+		d.info.Range.Lost = join(d.info.Range.Lost, clip(e.r.Lost, first, last))
 		for i := range e.rows {
 			if e.rows[i].Offset >= first {
 				d.rows = append(d.rows, &e.rows[i])

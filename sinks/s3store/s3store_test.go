@@ -88,7 +88,7 @@ func TestAnswersAreMapped(t *testing.T) {
 				t.Fatalf("%v does not say where", err)
 			}
 			for _, e := range []error{objectstore.ErrExists, objectstore.ErrRefused, objectstore.ErrNotFound} {
-				if errors.Is(err, e) != (e == c.want) {
+				if errors.Is(err, e) != errors.Is(c.want, e) {
 					t.Errorf("%v: is %q: %v", err, e, errors.Is(err, e))
 				}
 			}

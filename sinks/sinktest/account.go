@@ -12,11 +12,12 @@ import (
 type Account struct {
 	Rows    []schemas.Row  // in any order
 	Dead    []schemas.Span // offsets recorded as dead
+	Lost    []schemas.Span // offsets recorded as lost
 	Skipped []schemas.Span // offsets recorded as skipped; a chain may record offsets before its first range here
 }
 
 // Audit compares an account with the ranges [first, next) of Make: every offset exactly once, every row as it was made, nothing else. It gives the first
-// offence, or nil. Sinks that do not record dead and skipped offsets are compared by rows alone.
+// offence, or nil. Sinks that do not record these are compared by rows alone.
 func (a *Account) Audit(src schemas.SourceID, first, next int64, recordsFates bool) error {
 	r, rows := Make(src, first, next)
 	want := map[string]*schemas.Row{}
@@ -50,6 +51,9 @@ func (a *Account) Audit(src schemas.SourceID, first, next int64, recordsFates bo
 	}
 	if got, want := offsets(a.Skipped, first, next), offsets(r.Skipped, first, next); !slices.Equal(got, want) {
 		return fmt.Errorf("skipped offsets %v, want %v", got, want)
+	}
+	if got, want := offsets(a.Lost, first, next), offsets(r.Lost, first, next); !slices.Equal(got, want) {
+		return fmt.Errorf("lost offsets %v, want %v", got, want)
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Make is a range [first, next) of src with the fate of each offset decided by its number alone, so that any writer of an offset
-// writes the same: offsets 3, 10, 17, ... are dead, 5, 16, 27, ... skipped, the others have one row or two, of every task in turn.
+// writes the same: offsets 3, 10, 17, ... are dead, 5, 16, 27, ... skipped, 36, 73, ... lost, the others have one row or two, of every task in turn.
 func Make(src schemas.SourceID, first, next int64) (schemas.Range, []schemas.Row) {
 	r := schemas.Range{Source: src, Span: schemas.Span{First: first, Next: next}}
 	var rows []schemas.Row
@@ -18,6 +18,8 @@ func Make(src schemas.SourceID, first, next int64) (schemas.Range, []schemas.Row
 			r.Dead = schemas.AppendOffset(r.Dead, o)
 		case o%11 == 5:
 			r.Skipped = schemas.AppendOffset(r.Skipped, o)
+		case o%37 == 36:
+			r.Lost = schemas.AppendOffset(r.Lost, o)
 		default:
 			for w := range 1 + int(o%3)/2 {
 				rows = append(rows, Row(src, o, w))

@@ -156,9 +156,9 @@ func (m *MemStore) do(ctx context.Context, kind OpKind, name string, act func() 
 		}
 		return nil
 	case f.Land && f.LandAfter > 0:
-		time.AfterFunc(f.LandAfter, func() { locked() })
+		time.AfterFunc(f.LandAfter, func() { _ = locked() }) // its answer is lost
 	case f.Land:
-		locked() // its answer is lost
+		_ = locked() // its answer is lost
 	}
 	if !answered {
 		return fmt.Errorf("%s %s: %w", kind, name, ctx.Err())

@@ -58,7 +58,7 @@ func TestTheAuditFindsEveryOffence(t *testing.T) {
 	src := sinktestSource()
 	whole := func() sinktest.Account {
 		r, rows := sinktest.Make(src, 0, 40)
-		return sinktest.Account{Rows: rows, Dead: r.Dead, Skipped: r.Skipped}
+		return sinktest.Account{Rows: rows, Dead: r.Dead, Skipped: r.Skipped, Lost: r.Lost}
 	}
 	for name, spoil := range map[string]func(*sinktest.Account){
 		"a lost row":             func(a *sinktest.Account) { a.Rows = append(a.Rows[:7], a.Rows[8:]...) },
@@ -67,6 +67,7 @@ func TestTheAuditFindsEveryOffence(t *testing.T) {
 		"a row from beyond":      func(a *sinktest.Account) { a.Rows = append(a.Rows, sinktest.Row(src, 40, 0)) },
 		"a dead offset lost":     func(a *sinktest.Account) { a.Dead = a.Dead[1:] },
 		"a dead offset twice":    func(a *sinktest.Account) { a.Dead = append(a.Dead, a.Dead[0]) },
+		"a lost offset lost":     func(a *sinktest.Account) { a.Lost = nil },
 		"a skipped offset lost":  func(a *sinktest.Account) { a.Skipped = a.Skipped[:1] },
 		"a skipped offset extra": func(a *sinktest.Account) { a.Skipped[1].Next++ },
 	} {

@@ -15,7 +15,7 @@ import (
 )
 
 // headBytes is how much of an object is read before memory is reserved for the rest; it is outside the budget.
-const headBytes = 64 << 10
+const headBytes = 256 << 10
 
 // Fetcher implements stream.Fetcher. It is safe for concurrent use.
 type Fetcher struct {
@@ -197,7 +197,7 @@ func (t *transfer) read(ctx context.Context, w *watchdog, obj *object) ([]byte, 
 
 // readUnknown reads a body whose length only its end tells. It grows as it is read, so the limit on objects bounds it.
 func (t *transfer) readUnknown(body io.Reader, head []byte) ([]byte, error) {
-	data := append(make([]byte, 0, 4*headBytes), head...)
+	data := append(make([]byte, 0, 2*headBytes), head...)
 	rest, err := io.ReadAll(io.LimitReader(body, t.f.cfg.MaxObjectBytes+1-int64(len(head))))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", t.ref.URI, err)

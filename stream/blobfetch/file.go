@@ -36,7 +36,7 @@ func openFile(ref schemas.Ref, dir, rel string) (*object, error) {
 	if err != nil {
 		return nil, &StoreFault{fmt.Errorf("opening the allowed directory %s: %w", dir, err)}
 	}
-	defer root.Close() // the opened file outlives it
+	defer func() { _ = root.Close() }() // the opened file outlives it
 	// Without O_NONBLOCK, opening a named pipe waits for a writer for ever.
 	file, err := root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -44,7 +44,7 @@ func openFile(ref schemas.Ref, dir, rel string) (*object, error) {
 	}
 	obj, err := describe(ref, file)
 	if err != nil {
-		file.Close() // nothing of it is used
+		_ = file.Close() // nothing of it is used
 		return nil, err
 	}
 	return obj, nil

@@ -63,9 +63,9 @@ func TestAbortedRecordsAndMarkersAreNotDeliveredAndTheirOffsetsAreCovered(t *tes
 		eventually(t, "the rest", func() bool { return m.count() == 4 })
 		p := stream.Partition{Topic: "refs"}
 		eventually(t, "next covers the last marker", func() bool {
-			m.ledger.mu.Lock()
-			defer m.ledger.mu.Unlock()
-			return m.ledger.mu.next[p] == 12
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return m.mu.next[p] == 12
 		})
 		m.leave(t)
 		if got := fmt.Sprint(m.values()); got != "[a0 a1 b0 c0]" {
@@ -74,7 +74,7 @@ func TestAbortedRecordsAndMarkersAreNotDeliveredAndTheirOffsetsAreCovered(t *tes
 
 		again := w.join(w.config(), newLedger(t))
 		eventually(t, "assigned again", func() bool { return again.owns() == 1 })
-		if b := again.ledger.mu.bounds[p]; b != (stream.Bounds{Committed: 12, First: 0, End: 12}) {
+		if b := again.mu.bounds[p]; b != (stream.Bounds{Committed: 12, First: 0, End: 12}) {
 			t.Errorf("bounds after the commit: %+v", b)
 		}
 		again.leave(t)

@@ -1,8 +1,12 @@
-// Package manifestsource reads references from a file, one JSON object a line: a bounded source for backfills.
+// Package manifestsource delivers the references of a manifest: a file with one reference, as JSON, per line. It implements
+// [vecmill/stream.Source] for bounded work (backfill).
 //
-// The file is one partition, {"manifest:<name>", 0}, and a line's number, counted from 0, is its offset; so a manifest must not change between
-// runs that share a name. Blank lines are skipped. Its committer keeps nothing: where a run goes on is asked of the output's own chain,
-// which is the truth, and an interrupted run that is started again computes only what is missing.
+// A manifest is one partition, "manifest:<name>" number 0, and a line's number from 0 is its offset. Blank lines are tombstones, so that numbers are
+// the file's own. The file is never in memory as a whole: one pass counts its lines and keeps the place of every 1024th, so that reading begins
+// anywhere. Lines are cut at MaxLine bytes, which no valid reference reaches.
 //
-// The file is read in chunks and never held in memory; a sparse index of line starts finds any offset.
+// There are no commits: the output's chain is the truth about what is done, and a run that is repeated resumes at its end. So the manifest must
+// not change between runs under the same name, except by lines that are appended; New takes the name, and a changed manifest needs a new one.
+//
+// Neighbours: stream drives it, internal/wire builds it.
 package manifestsource

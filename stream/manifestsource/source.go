@@ -1,137 +1,168 @@
 package manifestsource
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"vecmill/stream"
 )
 
-// TopicPrefix and a manifest's name are its topic in rows and in the output's path.
-const TopicPrefix = "manifest:"
-
+// A chunk is handed over when it has so many lines or bytes.
 const (
-	stride   = 4096    // lines between two entries of the index
-	chunk    = 256     // lines handed over at once
-	maxLine  = 4 << 20 // bytes of a line: an inline payload with room for its encoding
-	drainFor = time.Hour
+	chunkLines = 256
+	chunkBytes = 1 << 20
 )
 
-// Source is one manifest. Create it with New.
+// Source reads one manifest. It implements stream.Source.
 type Source struct {
-	path string
-	part stream.Partition
+	// DrainTimeout is how long work in flight may take to be finished once Run's context has ended. It may be changed before Run.
+	DrainTimeout time.Duration
+
+	path, name string
 }
 
-// New is a source over the file at path, known by name in the output. It does no I/O.
+// New takes the manifest's file and the name that its output's lineage carries. The file is opened by Run.
 func New(path, name string) (*Source, error) {
-	if name == "" {
-		return nil, errors.New("manifest source: no name")
+	if path == "" || name == "" {
+		return nil, errors.New("manifest: path and name must be given")
 	}
-	return &Source{path: path, part: stream.Partition{Topic: TopicPrefix + name}}, nil
+	return &Source{DrainTimeout: 30 * time.Second, path: path, name: name}, nil
 }
 
-// Run implements stream.Source: it delivers every line from where the output ends, drains and returns. A line longer than 4 MiB is an error.
+// Partition is the only partition of a manifest.
+func (s *Source) Partition() stream.Partition { return stream.Partition{Topic: "manifest:" + s.name} }
+
+// Run implements stream.Source: it delivers the lines from where Assigned says to the last, waits until all of them are settled, and returns nil.
 func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
-	f, err := os.Open(s.path)
+	file, err := os.Open(s.path)
 	if err != nil {
-		return fmt.Errorf("opening the manifest: %w", err)
+		return fmt.Errorf("manifest: %w", err)
 	}
-	defer func() { _ = f.Close() }() // only read
-	index, lines, err := scan(ctx, f)
+	defer func() { _ = file.Close() }() // only read
+	info, err := file.Stat()
 	if err != nil {
-		return fmt.Errorf("reading the manifest %s: %w", s.path, err)
+		return fmt.Errorf("manifest: %w", err)
 	}
-	start, err := a.Assigned(ctx, nothing{}, map[stream.Partition]stream.Bounds{s.part: {Committed: -1, First: 0, End: lines}})
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("manifest %s: not a regular file, and its lines are read twice", s.path)
+	}
+	ix, err := buildIndex(&cancellable{ctx, io.NewSectionReader(file, 0, info.Size())})
 	if err != nil {
-		return err
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("manifest %s: %w", s.path, err)
 	}
-	err = s.deliver(ctx, f, index, start[s.part], a)
-	if ctx.Err() != nil {
-		err = nil // an orderly end
+	p, c := s.Partition(), &committer{}
+	defer c.ended.Store(true)
+	start, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: -1, First: 0, End: ix.lines}})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("manifest %s: %w", s.path, err)
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
-	defer cancel()
-	a.Revoked(drain)
-	return err
+	err = deliver(ctx, a, p, ix, file, info.ModTime(), start[p])
+	s.drain(ctx, a)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("manifest %s: %w", s.path, err)
+	}
+	return nil
 }
 
-// scan counts the lines and notes where every stride-th begins.
-func scan(ctx context.Context, f io.Reader) (index []int64, lines int64, err error) {
-	r := bufio.NewReaderSize(f, 1<<20)
-	at, length := int64(0), 0
-	for {
-		if length == 0 && lines%stride == 0 && int64(len(index)) == lines/stride {
-			index = append(index, at)
-			if ctx.Err() != nil {
-				return nil, 0, ctx.Err()
-			}
+// deliver hands the lines from number next on over, in chunks.
+func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, ix *index, r io.ReaderAt, at time.Time, next int64) error {
+	if next < 0 || next > ix.lines {
+		return fmt.Errorf("cannot start at line %d of %d", next, ix.lines)
+	}
+	lines, err := ix.from(r, next)
+	if err != nil {
+		return fmt.Errorf("line %d: %w", next, err)
+	}
+	var chunk []stream.Record
+	held := 0
+	for next < ix.lines && ctx.Err() == nil {
+		line, err := lines.next()
+		if errors.Is(err, io.EOF) {
+			err = errors.New("the file was cut while it was being read")
 		}
-		b, err := r.ReadSlice('\n')
-		at += int64(len(b))
-		length += len(b)
-		switch {
-		case length > maxLine:
-			return nil, 0, fmt.Errorf("line %d is longer than %d bytes", lines+1, maxLine)
-		case err == nil:
-			lines, length = lines+1, 0
-		case errors.Is(err, bufio.ErrBufferFull):
-		case errors.Is(err, io.EOF):
-			if length > 0 {
-				lines++
-			}
-			return index, lines, nil
-		default:
-			return nil, 0, err
+		if err != nil {
+			return fmt.Errorf("line %d: %w", next, err)
 		}
-	}
-}
-
-// deliver hands the lines over from offset on.
-func (s *Source) deliver(ctx context.Context, f io.ReadSeeker, index []int64, offset int64, a stream.Assignments) error {
-	skip := offset % stride
-	if int(offset/stride) >= len(index) {
-		return nil // the output has everything
-	}
-	if _, err := f.Seek(index[offset/stride], io.SeekStart); err != nil {
-		return fmt.Errorf("reading the manifest: %w", err)
-	}
-	lines := bufio.NewScanner(f)
-	lines.Buffer(make([]byte, 64<<10), maxLine+1)
-	for ; skip > 0 && lines.Scan(); skip-- {
-	}
-	var recs []stream.Record
-	send := func() error {
-		err := a.Records(ctx, s.part, recs, offset)
-		recs = nil // the receiver owns them
-		return err
-	}
-	for lines.Scan() {
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) > 0 {
-			recs = append(recs, stream.Record{Offset: offset, Value: bytes.Clone(line)})
-		}
-		offset++
-		if len(recs) == chunk {
-			if err := send(); err != nil {
+		chunk = append(chunk, stream.Record{Offset: next, Time: at, Value: value(line, next)})
+		held += len(line)
+		next++
+		if len(chunk) == chunkLines || held >= chunkBytes || next == ix.lines {
+			if err := a.Records(ctx, p, chunk, next); err != nil {
 				return err
 			}
+			chunk, held = nil, 0 // the receiver owns the old one
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("reading the manifest: %w", err)
-	}
-	return send()
+	return ctx.Err()
 }
 
-// nothing is a committer that keeps nothing: the output's chain is the truth.
-type nothing struct{}
+// value copies a line; a blank one is nil, a tombstone. A byte order mark, which some editors write, is not part of the first line.
+func value(line []byte, number int64) []byte {
+	if number == 0 {
+		line = bytes.TrimPrefix(line, []byte("\ufeff"))
+	}
+	if len(bytes.TrimSpace(line)) == 0 {
+		return nil
+	}
+	return bytes.Clone(line)
+}
 
-// Commit implements stream.Committer.
-func (nothing) Commit(context.Context, map[stream.Partition]int64) error { return nil }
+// drain waits for what is in flight: without a limit after the last line, for DrainTimeout once ctx has ended.
+func (s *Source) drain(ctx context.Context, a stream.Assignments) {
+	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-drain.Done():
+			return
+		case <-ctx.Done():
+		}
+		t := time.NewTimer(s.DrainTimeout)
+		defer t.Stop()
+		select {
+		case <-drain.Done():
+		case <-t.C:
+			cancel()
+		}
+	}()
+	a.Revoked(drain)
+	cancel()
+	<-watched
+}
+
+// committer stores nothing: where the output ends is the truth, and a manifest has no other reader.
+type committer struct{ ended atomic.Bool }
+
+// Commit implements stream.Committer; it fails only after the assignment.
+func (c *committer) Commit(context.Context, map[stream.Partition]int64) error {
+	if c.ended.Load() {
+		return errors.New("manifest: the assignment has ended")
+	}
+	return nil
+}
+
+// cancellable ends a long count with its context.
+type cancellable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *cancellable) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(b)
+}

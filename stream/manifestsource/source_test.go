@@ -1,146 +1,263 @@
 package manifestsource
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
 
 	"vecmill/stream"
 )
 
-// listener records what a source tells it, and holds it to the order of calls.
-type listener struct {
-	start  int64
-	end    int64
-	got    []string
-	next   int64
-	calls  string
-	stopAt int
-	stop   context.CancelFunc
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func (l *listener) Assigned(_ context.Context, c stream.Committer, parts map[stream.Partition]stream.Bounds) (map[stream.Partition]int64, error) {
-	l.calls += "A"
-	p := stream.Partition{Topic: "manifest:m"}
-	l.end = parts[p].End
-	return map[stream.Partition]int64{p: l.start}, c.Commit(context.Background(), nil)
-}
-
-func (l *listener) Records(ctx context.Context, _ stream.Partition, recs []stream.Record, next int64) error {
-	for _, r := range recs {
-		l.got = append(l.got, fmt.Sprintf("%d:%s", r.Offset, r.Value))
-	}
-	l.next = next
-	if l.stop != nil && len(l.got) >= l.stopAt {
-		l.stop()
-		return ctx.Err()
-	}
-	return nil
-}
-
-func (l *listener) Revoked(ctx context.Context) {
-	l.calls += "R"
-	if ctx.Err() != nil {
-		l.calls += "!"
-	}
-}
-func (l *listener) Lost() { l.calls += "L" }
-
-func manifest(t *testing.T, text string) string {
+func manifest(t *testing.T, text string) *Source {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "m.jsonl")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return path
+	s, err := New(path, "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
-func TestLinesBecomeRecords(t *testing.T) {
+// ledger is a stream.Assignments that remembers, and checks the order of calls.
+type ledger struct {
+	t       *testing.T
+	start   int64
+	stop    func(next int64) error // called at the end of each Records
+	revoked func(ctx context.Context)
+	bounds  stream.Bounds
+	c       stream.Committer
+	recs    []stream.Record
+	next    int64
+	calls   int
+	events  string
+}
+
+func (l *ledger) Assigned(_ context.Context, c stream.Committer, parts map[stream.Partition]stream.Bounds) (map[stream.Partition]int64, error) {
+	l.events += "A"
+	p := stream.Partition{Topic: "manifest:m"}
+	b, ok := parts[p]
+	if !ok || len(parts) != 1 {
+		l.t.Errorf("assigned %v", parts)
+	}
+	l.c, l.bounds, l.next = c, b, l.start
+	return map[stream.Partition]int64{p: l.start}, nil
+}
+
+func (l *ledger) Records(_ context.Context, _ stream.Partition, recs []stream.Record, next int64) error {
+	for _, r := range recs {
+		if r.Offset != l.next {
+			l.t.Errorf("offset %d, want %d", r.Offset, l.next)
+		}
+		l.next = r.Offset + 1
+	}
+	if next != l.next {
+		l.t.Errorf("next %d after offset %d", next, l.next-1)
+	}
+	l.recs = append(l.recs, recs...)
+	l.calls++
+	if l.stop != nil {
+		return l.stop(next)
+	}
+	return nil
+}
+
+func (l *ledger) Revoked(ctx context.Context) {
+	l.events += "R"
+	if l.revoked != nil {
+		l.revoked(ctx)
+	}
+	if err := l.c.Commit(ctx, map[stream.Partition]int64{{Topic: "manifest:m"}: l.next}); err != nil {
+		l.t.Errorf("commit while revoking: %v", err)
+	}
+}
+
+func (l *ledger) Lost() { l.events += "L" }
+
+func values(recs []stream.Record) (out []string) {
+	for _, r := range recs {
+		if r.Value == nil {
+			out = append(out, "-")
+		} else {
+			out = append(out, string(r.Value))
+		}
+	}
+	return out
+}
+
+func TestLinesAreRecordsAndTheirNumbersOffsets(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
-		start      int64
-		want       string
-		next       int64
+		want       []string
 	}{
-		{"from the beginning", "a\nb\nc\n", 0, "[0:a 1:b 2:c]", 3},
-		{"without a last newline", "a\nb", 0, "[0:a 1:b]", 2},
-		{"blank lines keep their offsets", "a\n\n \nd\n", 0, "[0:a 3:d]", 4},
-		{"carriage returns are not part of a line", "a\r\nb\r\n", 0, "[0:a 1:b]", 2},
-		{"from the middle", "a\nb\nc\n", 2, "[2:c]", 3},
-		{"nothing left", "a\nb\n", 2, "[]", 2},
-		{"an empty file", "", 0, "[]", 0},
+		{"lines", "a\nb\n", []string{"a", "b"}},
+		{"a last line without its end", "a\nb", []string{"a", "b"}},
+		{"Windows ends of lines", "a\r\nb\r\n", []string{"a", "b"}},
+		{"blank lines are tombstones", "a\n\n  \nb\n", []string{"a", "-", "-", "b"}},
+		{"a byte order mark", "\ufeffa\nb\n", []string{"a", "b"}},
+		{"an empty file", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, err := New(manifest(t, c.text), "m")
-			if err != nil {
+			l := &ledger{t: t}
+			if err := manifest(t, c.text).Run(t.Context(), l); err != nil {
 				t.Fatal(err)
 			}
-			l := &listener{start: c.start}
-			if err := s.Run(t.Context(), l); err != nil {
-				t.Fatal(err)
+			if got := values(l.recs); fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
 			}
-			if fmt.Sprint(l.got) != c.want || l.calls != "AR" || l.end != c.next {
-				t.Fatalf("got %v, calls %s, end %d; want %s, AR, %d", l.got, l.calls, l.end, c.want, c.next)
+			if l.bounds != (stream.Bounds{Committed: -1, First: 0, End: int64(len(c.want))}) || l.events != "AR" {
+				t.Errorf("bounds %+v, events %s", l.bounds, l.events)
+			}
+			if err := l.c.Commit(t.Context(), nil); err == nil {
+				t.Error("a commit after the assignment succeeded")
 			}
 		})
 	}
 }
 
-func TestAnyOffsetOfALongManifestIsFound(t *testing.T) {
-	var b strings.Builder
-	const n = 3*stride + 17
+func TestReadingBeginsAtAnyLine(t *testing.T) {
+	const n = 3*sparse + 17
+	var text strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, "line %d%s\n", i, strings.Repeat("x", i%90))
+		fmt.Fprintf(&text, "%d %s\n", i, strings.Repeat("x", i%37))
 	}
-	path := manifest(t, b.String())
-	for _, start := range []int64{0, 1, stride - 1, stride, stride + 1, 2*stride + 5, n - 1} {
-		s, err := New(path, "m")
+	for _, start := range []int64{0, 1, sparse - 1, sparse, sparse + 1, 3 * sparse, n - 1, n} {
+		l := &ledger{t: t, start: start}
+		if err := manifest(t, text.String()).Run(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		if int64(len(l.recs)) != n-start {
+			t.Errorf("from %d: %d records", start, len(l.recs))
+		}
+		for _, r := range l.recs {
+			if !bytes.HasPrefix(r.Value, fmt.Appendf(nil, "%d ", r.Offset)) {
+				t.Fatalf("from %d: line %d is %q", start, r.Offset, r.Value)
+			}
+		}
+	}
+}
+
+func TestChunksAreBoundedInLinesAndBytes(t *testing.T) {
+	l := &ledger{t: t}
+	if err := manifest(t, strings.Repeat("x\n", 10*chunkLines)).Run(t.Context(), l); err != nil || l.calls != 10 {
+		t.Errorf("%v, %d calls", err, l.calls)
+	}
+	l = &ledger{t: t}
+	if err := manifest(t, strings.Repeat(strings.Repeat("x", chunkBytes/2)+"\n", 8)).Run(t.Context(), l); err != nil || l.calls != 4 {
+		t.Errorf("%v, %d calls", err, l.calls)
+	}
+}
+
+func TestALineThatIsTooLongIsCutAndTheRestGoesOn(t *testing.T) {
+	l := &ledger{t: t}
+	if err := manifest(t, strings.Repeat("x", MaxLine)+"\r\n"+strings.Repeat("y", 2*MaxLine)+"\nlast\n").Run(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	if len(l.recs) != 3 || len(l.recs[0].Value) != MaxLine || len(l.recs[1].Value) != MaxLine || string(l.recs[2].Value) != "last" {
+		t.Errorf("%d records", len(l.recs))
+	}
+}
+
+func TestTheEndOfTheContextDrainsForALimitedTimeAndIsNoError(t *testing.T) {
+	s := manifest(t, strings.Repeat("x\n", 10*chunkLines))
+	s.DrainTimeout = time.Minute
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		l := &ledger{t: t, stop: func(int64) error { cancel(); return ctx.Err() }}
+		began := time.Now()
+		l.revoked = func(ctx context.Context) { <-ctx.Done() }
+		if err := s.Run(ctx, l); err != nil {
+			t.Error(err)
+		}
+		if l.calls != 1 || l.events != "AR" || time.Since(began) != time.Minute {
+			t.Errorf("%d calls, events %s, %v", l.calls, l.events, time.Since(began))
+		}
+	})
+}
+
+func TestTheDrainAfterTheLastLineHasNoLimit(t *testing.T) {
+	s := manifest(t, "x\n")
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{t: t, revoked: func(ctx context.Context) {
+			select {
+			case <-time.After(time.Hour):
+			case <-ctx.Done():
+				t.Error("the drain was cut short")
+			}
+		}}
+		if err := s.Run(t.Context(), l); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestARecordsErrorEndsRunAfterRevoked(t *testing.T) {
+	boom := errors.New("boom")
+	l := &ledger{t: t, stop: func(int64) error { return boom }}
+	if err := manifest(t, "x\n").Run(t.Context(), l); !errors.Is(err, boom) || l.events != "AR" {
+		t.Errorf("%v, events %s", err, l.events)
+	}
+}
+
+func TestFaultsNameTheFile(t *testing.T) {
+	s, err := New(filepath.Join(t.TempDir(), "absent"), "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(t.Context(), &ledger{t: t}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an absent file: %v", err)
+	}
+	if s, _ = New(t.TempDir(), "m"); !strings.Contains(fmt.Sprint(s.Run(t.Context(), &ledger{t: t})), "not a regular file") {
+		t.Error("a directory is taken for a manifest")
+	}
+	if _, err := New("", "m"); err == nil {
+		t.Error("no path is taken for a path")
+	}
+	if err := manifest(t, "x\n").Run(t.Context(), &ledger{t: t, start: 5}); err == nil || !strings.Contains(err.Error(), "line 5 of 1") {
+		t.Errorf("a start beyond the end: %v", err)
+	}
+}
+
+// Any bytes give the lines that splitting at newlines gives, from any line on.
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("a\nb\r\n\nc"), uint16(1))
+	f.Add(bytes.Repeat([]byte("xy\n"), sparse+2), uint16(sparse+1))
+	f.Fuzz(func(t *testing.T, data []byte, from uint16) {
+		want := bytes.Split(data, []byte("\n"))
+		if len(want[len(want)-1]) == 0 {
+			want = want[:len(want)-1]
+		}
+		ix, err := buildIndex(bytes.NewReader(data))
+		if err != nil || ix.lines != int64(len(want)) || ix.size != int64(len(data)) {
+			t.Fatalf("%d lines in %d bytes, want %d in %d: %v", ix.lines, ix.size, len(want), len(data), err)
+		}
+		n := min(int64(from), ix.lines)
+		l, err := ix.from(bytes.NewReader(data), n)
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := &listener{start: start}
-		if err := s.Run(t.Context(), l); err != nil {
-			t.Fatal(err)
+		for _, w := range want[n:] {
+			got, err := l.next()
+			if err != nil || !bytes.Equal(got, bytes.TrimSuffix(w, []byte("\r"))) {
+				t.Fatalf("got %q, want %q: %v", got, w, err)
+			}
 		}
-		want := fmt.Sprintf("%d:line %d%s", start, start, strings.Repeat("x", int(start)%90))
-		if int64(len(l.got)) != n-start || l.got[0] != want || l.next != n {
-			t.Fatalf("from %d: %d records, first %.40q, next %d", start, len(l.got), l.got[0], l.next)
+		if _, err := l.next(); !errors.Is(err, io.EOF) {
+			t.Fatalf("after the last line: %v", err)
 		}
-	}
-}
-
-func TestAnInterruptedRunDrains(t *testing.T) {
-	ctx, stop := context.WithCancel(t.Context())
-	s, err := New(manifest(t, strings.Repeat("x\n", 3*chunk)), "m")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &listener{stopAt: chunk, stop: stop}
-	if err := s.Run(ctx, l); err != nil {
-		t.Fatal(err)
-	}
-	if len(l.got) != chunk || l.calls != "AR" {
-		t.Fatalf("%d records, calls %s", len(l.got), l.calls)
-	}
-}
-
-func TestAMissingFileAndAHugeLineAreErrors(t *testing.T) {
-	s, err := New(filepath.Join(t.TempDir(), "none"), "m")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Run(t.Context(), &listener{}); !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	s, err = New(manifest(t, "a\n"+strings.Repeat("x", maxLine+1)+"\n"), "m")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Run(t.Context(), &listener{}); err == nil || !strings.Contains(err.Error(), "line 2 is longer") {
-		t.Fatal(err)
-	}
+	})
 }
