@@ -90,6 +90,8 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if l.model, err = loadModel(ctx, c, p); err != nil {
 		return nil, err
 	}
+	o.Log.Info("model loaded", "pipeline", p.Name, "class", l.model.spec.Class, "digest", short(l.model.graph.Digest), "preprocess", short(l.model.pre.Digest()),
+		"sessions", len(l.model.sessions), "batch", batchConfig(p.Batch, l.model.spec.Modality))
 	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer()); err != nil {
 		return nil, err
 	}
@@ -115,6 +117,9 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	}, src, fetcher, l.engine, l.sink, l.dead)
 	return l, err
 }
+
+// short is enough of a digest for a log.
+func short(digest string) string { return digest[:min(len(digest), 12)] }
 
 // elsewhere says whether another pipeline that reads one of p's topics takes a reference. It is asked while pipelines run, when all lines are known.
 func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline) func(schemas.Ref) bool {
@@ -160,12 +165,24 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.telemetry.Ready(false)
 	stopEngines()
 	computing.Wait()
+	w.logTotals()
 	err := context.Cause(ctx)
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
 	return errors.Join(err, w.Close(ctx))
 }
+
+// logTotals says what each pipeline did, and where its time went.
+func (w *Worker) logTotals() {
+	for _, s := range w.Stats() {
+		w.log.Info("totals", "pipeline", s.Pipeline, "records", s.Stream.Records, "rows", s.Stream.Rows, "skipped", s.Stream.Skipped, "dead", s.Stream.Dead,
+			"padding_ratio", fmt.Sprintf("%.3f", s.Embed.PaddingRatio()), "fetch_busy", round(s.Stream.Fetch-s.Stream.ReserveWait), "memory_wait", round(s.Stream.ReserveWait),
+			"preprocess_busy", round(s.Embed.Preprocess), "infer_busy", round(s.Embed.Infer), "peak_bytes", s.Stream.PeakHeld)
+	}
+}
+
+func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
 // Close releases everything, in the order of I6. It may be called twice.
 func (w *Worker) Close(ctx context.Context) error {
