@@ -113,7 +113,7 @@ func TestADrainThatRunsOutOfTimeStillMakesFinishedRowsDurable(t *testing.T) {
 			if err := errors.Join(err, a.Records(ctx, b.part, good(0, 60), 60)); err != nil {
 				return err
 			}
-			drain, cancel := context.WithTimeout(ctx, 4*time.Second)
+			drain, cancel := context.WithTimeout(ctx, 6*time.Second)
 			defer cancel()
 			a.Revoked(drain)
 			return nil

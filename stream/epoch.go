@@ -159,19 +159,38 @@ func (p *Pipeline) Lost() {
 	p.cfg.Log.Warn("assignment lost: another worker may own its partitions already; work in flight is dropped")
 }
 
-// drain waits until every tracked record is the sink's, and then until it is durable there.
+// settling is the part of a drain's time in which records may still be settled; the rest is for making durable what is.
+const settling = 0.75
+
+// drain waits until every tracked record is the sink's, and then until it is durable there. If time runs short it gives up the records that are
+// not settled, and still has the finished ones made durable: their rows are work that the next owner would do again (I6).
 func (ep *epoch) drain(ctx context.Context) error {
+	settle, cancel := settleBefore(ctx)
+	defer cancel()
+	var late error
 	select {
 	case <-ep.tracker.Drained():
 	case <-ep.p.broken:
 		return errors.New("draining: the pipeline has failed")
-	case <-ctx.Done():
-		return fmt.Errorf("draining: %d records not settled in time: %w", ep.tracker.InFlight(), ctx.Err())
+	case <-settle.Done():
+		late = fmt.Errorf("draining: %d records not settled in time: %w", ep.tracker.InFlight(), settle.Err())
+	}
+	if ctx.Err() != nil {
+		return late
 	}
 	if err := ep.p.sink.Flush(ctx); err != nil {
-		return fmt.Errorf("draining: flushing: %w", err)
+		return errors.Join(late, fmt.Errorf("draining: flushing: %w", err))
 	}
-	return nil
+	return late
+}
+
+// settleBefore is ctx with its share of the time that is left; ctx itself if it has no deadline.
+func settleBefore(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Duration(settling*float64(time.Until(end))))
 }
 
 // fence ends the epoch: nothing is committed for it afterwards but the returned points. It waits for its goroutines.

@@ -57,6 +57,7 @@ type Pipeline struct {
 	dead    sinks.DeadLetters // nil: a permanent failure stops the pipeline
 
 	budget  *budget.Budget
+	raw     *budget.Budget  // records as they arrived: a reference may inline its object
 	slots   chan struct{}   // one token per record in flight
 	intake  chan *flight    // cap MaxInFlight: a record that has a slot never blocks here
 	fetches chan *flight    // cap 0: a place in the budget is entered just before
@@ -80,6 +81,7 @@ type flight struct {
 	ref    schemas.Ref
 	place  *budget.Place
 	lease  *budget.Lease
+	raw    *budget.Lease // of rec and what ref inlines
 	span   trace.Span
 }
 
@@ -108,6 +110,7 @@ func New(cfg Config, source Source, fetcher Fetcher, engine Engine, sink sinks.S
 	return &Pipeline{
 		cfg: cfg, source: source, fetcher: fetcher, engine: engine, sink: sink, dead: dead,
 		budget:  budget.New(cfg.Budget),
+		raw:     budget.New(max(cfg.Budget/rawShare, 1)),
 		slots:   make(chan struct{}, cfg.MaxInFlight),
 		intake:  make(chan *flight, cfg.MaxInFlight),
 		fetches: make(chan *flight),
@@ -172,7 +175,10 @@ func (p *Pipeline) fault() error {
 	return p.mu.fault
 }
 
-// Records implements Assignments: it takes a slot for each record, tracks it, and queues it.
+// rawShare is the part of the budget that records may take, beside it, from being read until they have rows or a letter.
+const rawShare = 4
+
+// Records implements Assignments: it takes a slot and memory for each record, tracks it, and queues it.
 func (p *Pipeline) Records(ctx context.Context, part Partition, recs []Record, next int64) error {
 	ep := p.current()
 	if ep == nil {
@@ -186,7 +192,12 @@ func (p *Pipeline) Records(ctx context.Context, part Partition, recs []Record, n
 		case <-ep.ctx.Done():
 			return context.Canceled
 		}
-		if err := p.take(ep, part, recs[i]); err != nil {
+		raw, err := p.admit(ctx, &recs[i])
+		if err == nil {
+			err = p.take(ep, part, recs[i], raw)
+		}
+		if err != nil {
+			raw.Release()
 			<-p.slots
 			return err
 		}
@@ -195,9 +206,16 @@ func (p *Pipeline) Records(ctx context.Context, part Partition, recs []Record, n
 	return nil
 }
 
+// admit waits until a record's own bytes fit; one that is larger than all there is comes in alone. Like slots, these bytes are only held by records that
+// finish without waiting for more of them.
+func (p *Pipeline) admit(ctx context.Context, rec *Record) (*budget.Lease, error) {
+	n := 2 * int64(len(rec.Key)+len(rec.Value)) // once as it is, once more as parsed
+	return p.raw.Enter().Reserve(ctx, min(n, p.raw.Total()))
+}
+
 // take tracks one record and sends it on its way. It does not block: the record has a slot, and the queues have room for every slot.
-func (p *Pipeline) take(ep *epoch, part Partition, rec Record) error {
-	f := &flight{epoch: ep, part: part, rec: rec}
+func (p *Pipeline) take(ep *epoch, part Partition, rec Record, raw *budget.Lease) error {
+	f := &flight{epoch: ep, part: part, rec: rec, raw: raw}
 	ticket, err := ep.tracker.Track(Position{part, rec.Offset}, func() { p.free(f) })
 	if err != nil {
 		return err
@@ -233,6 +251,7 @@ func (p *Pipeline) mine(r schemas.Ref) bool {
 // free gives back what a record holds. The tracker calls it once.
 func (p *Pipeline) free(f *flight) {
 	f.lease.Release()
+	f.raw.Release()
 	<-p.slots
 }
 

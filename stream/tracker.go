@@ -213,6 +213,7 @@ func (t *Tracker) Written(r *Release) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.open -= len(r.tickets)
+	clear(r.tickets) // the line's array outlives them, and would keep what they hold
 	r.tickets = nil
 	t.checkDrainedLocked()
 }

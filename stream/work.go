@@ -6,12 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"vecmill/embed"
+	"vecmill/internal/budget"
 	"vecmill/schemas"
 	"vecmill/sinks"
 )
@@ -49,11 +51,11 @@ func (p *Pipeline) process(f *flight) {
 		return
 	}
 	sum := sha256.Sum256(blob.Data)
-	origin := *blob
-	origin.Data = nil
+	data, origin := blob.Data, *blob
+	blob.Data, origin.Data, f.ref.Inline = nil, nil, nil // the engine alone holds the bytes from here on
 	err = p.engine.Submit(ctx, embed.Job{
-		Ref: f.ref, Blob: blob.Data,
-		Held: f.lease.Shrink,
+		Ref: f.ref, Blob: data,
+		Held: func(n int64) { giveBack(f.lease, n) },
 		Done: func(rows []schemas.Row, err error) {
 			for i := range rows {
 				p.complete(&rows[i], f, &origin, hex.EncodeToString(sum[:]), took)
@@ -64,6 +66,19 @@ func (p *Pipeline) process(f *flight) {
 	if err != nil {
 		p.finish(f, nil, err)
 	}
+}
+
+// largeBytes is how much memory one object may leave as garbage before it is collected at once.
+const largeBytes = 32 << 20
+
+// giveBack shrinks a lease whose memory has become garbage. The collector does not know of the budget: it would let as much garbage as
+// live data stand, and the next large object would be admitted beside the remains of this one (I4). So what a large object leaves is
+// collected, and returned to the system, before its bytes are given back.
+func giveBack(l *budget.Lease, n int64) {
+	if l.Held()-n >= largeBytes {
+		debug.FreeOSMemory()
+	}
+	l.Shrink(n)
 }
 
 // fetch gets the object, reserving memory for its whole way before its body is read (I4).
@@ -122,7 +137,8 @@ func (p *Pipeline) finish(f *flight, rows []schemas.Row, err error) {
 	switch {
 	case err == nil:
 		f.span.End()
-		f.lease.Shrink(rowBytes(rows))
+		giveBack(f.lease, rowBytes(rows))
+		f.shed()
 		p.stats.computed.Add(1)
 		p.stats.rows.Add(int64(len(rows)))
 		p.judge(false, nil)
@@ -140,13 +156,19 @@ func (p *Pipeline) finish(f *flight, rows []schemas.Row, err error) {
 	}
 }
 
+// shed drops the record itself, which only a letter would still need: finished rows may wait long for their turn.
+func (f *flight) shed() {
+	f.rec.Key, f.rec.Value, f.rec.Headers, f.ref.Inline = nil, nil, nil, nil
+	f.raw.Release()
+}
+
 // reject sends a record to the dead letters; without a store for them it stops the pipeline, since skipping silently is loss.
 func (p *Pipeline) reject(f *flight, err error) {
 	if f.span != nil {
 		f.span.RecordError(err)
 		f.span.End()
 	}
-	f.lease.Release()
+	giveBack(f.lease, 0)
 	p.judge(true, err)
 	if p.dead == nil {
 		p.fail(fmt.Errorf("%s offset %d failed for good and no dead-letter store is configured: %w", f.part, f.rec.Offset, err))

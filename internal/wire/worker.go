@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -64,6 +66,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	}); err != nil {
 		return nil, err
 	}
+	limitMemory(c)
 	stores := &stores{cfg: c}
 	fetcher, err := newFetcher(c, stores)
 	if err != nil {
@@ -116,6 +119,27 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		Tracer: w.telemetry.Tracer(), Log: o.Log,
 	}, src, fetcher, l.engine, l.sink, l.dead)
 	return l, err
+}
+
+// heapSlack is what the Go heap may hold beside budgets and output buffers: encoded files, fetchers' first bytes, the runtime itself.
+const heapSlack = 256 << 20
+
+// limitMemory tells the collector what the configuration promises, unless the operator has set GOMEMLIMIT. The models' weights and
+// ONNX Runtime's arenas are outside of Go's heap.
+func limitMemory(c *config.Config) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	limit := int64(heapSlack)
+	for i := range c.Pipelines {
+		limit += int64(c.Pipelines[i].MemoryBudget)
+		for _, o := range c.Pipelines[i].Outputs {
+			if o.Parquet != nil {
+				limit += int64(o.Parquet.MaxBuffered)
+			}
+		}
+	}
+	debug.SetMemoryLimit(limit)
 }
 
 // short is enough of a digest for a log.
