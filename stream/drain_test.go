@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"vecmill/embed"
 	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
@@ -50,51 +52,52 @@ func (c *points) of(p stream.Partition) int64 {
 
 // bench is one pipeline over one partition with a store that outlives it.
 type bench struct {
-	store *sinktest.MemStore
-	part  stream.Partition
-	c     points
+	store  *sinktest.MemStore
+	part   stream.Partition
+	c      points
+	engine *embed.Engine
+	sink   *parquetsink.Sink
 }
 
 func newBench() *bench {
 	return &bench{store: sinktest.NewMemStore(), part: stream.Partition{Topic: "refs"}}
 }
 
-func (b *bench) sink(t *testing.T) *parquetsink.Sink {
+// pipeline computes batches of a second each, and rolls no file by itself.
+func (b *bench) pipeline(t *testing.T, src stream.Source, f stream.Fetcher, dead sinks.DeadLetters) *stream.Pipeline {
 	t.Helper()
+	var err error
+	if b.engine, err = streamtest.NewEngine(time.Second); err != nil {
+		t.Fatal(err)
+	}
 	cfg := parquetsink.NewDefaultConfig()
 	cfg.Store, cfg.Prefix, cfg.Tasks = b.store, "out", []schemas.Task{schemas.TaskEmbedding}
 	cfg.Compression, cfg.RollAge = parquetsink.None, time.Hour
-	sink, err := parquetsink.New(cfg)
-	if err != nil {
+	if b.sink, err = parquetsink.New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	return sink
-}
-
-// run runs a pipeline over the source with batches of a second each.
-func (b *bench) run(t *testing.T, src stream.Source, f stream.Fetcher, dead sinks.DeadLetters) (*stream.Pipeline, error) {
-	t.Helper()
-	engine, err := streamtest.NewEngine(time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sink := b.sink(t)
 	p, err := stream.New(stream.Config{
 		Name: "p", Modality: schemas.Text, MaxInFlight: 64, Fetchers: 4, Budget: 1 << 20, CommitInterval: time.Second, Log: slog.New(slog.DiscardHandler),
-	}, src, f, engine, sink, dead)
+	}, src, f, b.engine, b.sink, dead)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// run runs a pipeline to its end.
+func (b *bench) run(t *testing.T, p *stream.Pipeline) error {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	wg.Go(func() { engine.Run(ctx) })
-	err = p.Run(ctx)
+	wg.Go(func() { b.engine.Run(ctx) })
+	err := p.Run(ctx)
 	stop()
 	wg.Wait()
-	if err := sink.Close(context.WithoutCancel(ctx)); err != nil {
+	if err := b.sink.Close(context.WithoutCancel(ctx)); err != nil {
 		t.Error(err)
 	}
-	return p, err
+	return err
 }
 
 func good(first, n int64) (recs []stream.Record) {
@@ -108,7 +111,7 @@ func good(first, n int64) (recs []stream.Record) {
 func TestADrainThatRunsOutOfTimeStillMakesFinishedRowsDurable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
-		_, err := b.run(t, script(func(ctx context.Context, a stream.Assignments) error {
+		src := script(func(ctx context.Context, a stream.Assignments) error {
 			_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: 60}})
 			if err := errors.Join(err, a.Records(ctx, b.part, good(0, 60), 60)); err != nil {
 				return err
@@ -117,8 +120,8 @@ func TestADrainThatRunsOutOfTimeStillMakesFinishedRowsDurable(t *testing.T) {
 			defer cancel()
 			a.Revoked(drain)
 			return nil
-		}), streamtest.NewFetcher(1, time.Millisecond), &streamtest.LetterBox{})
-		if err != nil {
+		})
+		if err := b.run(t, b.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), &streamtest.LetterBox{})); err != nil {
 			t.Fatal(err)
 		}
 		out, err := readChain(b.store, schemas.SourceID{Pipeline: "p", Topic: "refs"})
@@ -127,6 +130,42 @@ func TestADrainThatRunsOutOfTimeStillMakesFinishedRowsDurable(t *testing.T) {
 		}
 		if n := len(out.Rows); n == 0 || n == 60 || b.c.of(b.part) != int64(n) {
 			t.Fatalf("%d rows are durable, %d offsets committed; want some, not all, and as many", n, b.c.of(b.part))
+		}
+	})
+}
+
+// References may inline their objects: MaxInFlight of them, each of a megabyte, would be more than any budget.
+func TestRecordsWithLargeValuesWaitForMemoryOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		most := 0
+		var p *stream.Pipeline
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: 40}})
+			recs := good(0, 40)
+			for i := range recs {
+				recs[i].Value = append(recs[i].Value, bytes.Repeat([]byte(" "), 40<<10)...)
+			}
+			recs[7].Value = append(recs[7].Value, bytes.Repeat([]byte(" "), 1<<20)...) // more than all there is: alone
+			var wg sync.WaitGroup
+			wg.Go(func() { err = errors.Join(err, a.Records(ctx, b.part, recs, 40)) })
+			for range 100 {
+				time.Sleep(100 * time.Millisecond)
+				most = max(most, p.Stats().InFlight)
+			}
+			wg.Wait()
+			a.Revoked(ctx)
+			return err
+		})
+		p = b.pipeline(t, src, streamtest.NewFetcher(1, 300*time.Millisecond), &streamtest.LetterBox{})
+		if err := b.run(t, p); err != nil {
+			t.Fatal(err)
+		}
+		if most == 0 || most > 5 { // 256 KiB of 80 KiB each, those with rows aside: three, the one that waits, and one just done
+			t.Errorf("%d records in flight", most)
+		}
+		if got := b.c.of(b.part); got != 40 {
+			t.Errorf("%d of 40 committed", got)
 		}
 	})
 }
