@@ -13,8 +13,11 @@ import (
 	"vecmill/schemas"
 )
 
-// ErrStopped is what jobs get that an engine could not finish because it was stopped.
-var ErrStopped = errors.New("the engine was stopped")
+// ErrStopped is what jobs get that an engine could not finish because it was stopped; ErrUnwanted what those get that nobody waited for any more.
+var (
+	ErrStopped  = errors.New("the engine was stopped")
+	ErrUnwanted = errors.New("nobody waits for the result any more")
+)
 
 // EngineConfig sizes an engine.
 type EngineConfig struct {
@@ -30,10 +33,11 @@ type EngineConfig struct {
 
 // Job is one fetched object on its way through an engine.
 type Job struct {
-	Ref  schemas.Ref
-	Blob []byte
-	Held func(bytes int64)                   // told when the job's memory has gone down to bytes; may be nil
-	Done func(rows []schemas.Row, err error) // called exactly once (I5); rows are in order of window, then head; must not block for long
+	Ref    schemas.Ref
+	Blob   []byte
+	Wanted func() bool                         // asked before work begins; once it says no, the job may end with ErrUnwanted. nil means always
+	Held   func(bytes int64)                   // told when the job's memory has gone down to bytes; may be nil
+	Done   func(rows []schemas.Row, err error) // called exactly once (I5); rows are in order of window, then head; must not block for long
 }
 
 // Engine runs one model: preprocess pool, batcher, and one executor per session. Rows come back with the part of their
@@ -66,6 +70,8 @@ type job struct {
 		err  error
 	}
 }
+
+func (j *job) wanted() bool { return j.Wanted == nil || j.Wanted() }
 
 type window struct {
 	job *job
@@ -177,6 +183,10 @@ func (e *Engine) preprocessLoop(ctx context.Context) {
 }
 
 func (e *Engine) preprocess(ctx context.Context, j *job) {
+	if !j.wanted() {
+		j.Done(nil, ErrUnwanted)
+		return
+	}
 	began := time.Now()
 	samples, err := e.samples(ctx, j)
 	j.preprocess = time.Since(began)

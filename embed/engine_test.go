@@ -276,3 +276,53 @@ func TestCollatePadsOnTheRight(t *testing.T) {
 		t.Fatal(s)
 	}
 }
+
+func TestWorkThatNobodyWaitsForAnyMoreIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		session := &adder{delay: time.Second}
+		e, err := NewEngine(EngineConfig{
+			Model: "m", Modality: schemas.Text, Preprocessor: 1, Batch: BatcherConfig{MaxCost: 4, MaxItems: 4, Window: 8, MaxAge: time.Minute},
+		}, words{}, []Session{session}, []Head{sumHead{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running, jobs sync.WaitGroup
+		running.Go(func() { e.Run(ctx) })
+		var over atomic.Bool
+		var unwanted, computed atomic.Int64
+		submit := func(wanted func() bool) {
+			jobs.Add(1)
+			if err := e.Submit(ctx, Job{Blob: []byte("1"), Wanted: wanted, Done: func(_ []schemas.Row, err error) {
+				defer jobs.Done()
+				if errors.Is(err, ErrUnwanted) {
+					unwanted.Add(1)
+				} else if err == nil {
+					computed.Add(1)
+				}
+			}}); err != nil {
+				t.Error(err)
+			}
+		}
+		var submitting sync.WaitGroup
+		submitting.Go(func() {
+			for range 40 {
+				submit(func() bool { return !over.Load() })
+			}
+		})
+		time.Sleep(1500 * time.Millisecond)
+		over.Store(true)
+		submitting.Wait()
+		submit(nil)
+		began := time.Now()
+		jobs.Wait()
+		if took := time.Since(began); took > 4*time.Second { // what was under way, and the last one
+			t.Errorf("%v until the wanted job was done, %d runs", took, session.runs.Load())
+		}
+		if unwanted.Load()+computed.Load() != 41 || unwanted.Load() < 24 {
+			t.Errorf("%d unwanted, %d computed", unwanted.Load(), computed.Load())
+		}
+		stop()
+		running.Wait()
+	})
+}

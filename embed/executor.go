@@ -3,6 +3,7 @@ package embed
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,7 +60,9 @@ func (e *Engine) feed(ctx context.Context, out chan<- *work) {
 	for ctx.Err() == nil {
 		batch, wait := e.pull()
 		if batch != nil {
-			out <- e.collate(batch)
+			if !e.dropped(batch) {
+				out <- e.collate(batch)
+			}
 			continue
 		}
 		var expired <-chan time.Time
@@ -73,6 +76,18 @@ func (e *Engine) feed(ctx context.Context, out chan<- *work) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// dropped settles a batch of which nobody waits for any item: after an assignment has ended, its work must not hold up the next one's, nor the
+// process's end. A batch that is wanted in part is computed whole.
+func (e *Engine) dropped(b *Batch[*window]) bool {
+	if slices.ContainsFunc(b.Items, func(w *window) bool { return w.job.wanted() }) {
+		return false
+	}
+	for _, w := range b.Items {
+		e.settle(w.job, nil, 0, ErrUnwanted)
+	}
+	return true
 }
 
 func (e *Engine) pull() (*Batch[*window], time.Duration) {

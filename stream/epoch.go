@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -41,6 +42,7 @@ func (p *Pipeline) Assigned(ctx context.Context, c Committer, parts map[Partitio
 	for part, b := range parts {
 		committed[part] = b.Committed
 	}
+	p.pinStart(ctx, c, start, committed)
 	ep := p.newEpoch(ctx, c, NewTracker(p.cfg.Name, start, committed))
 	for part, b := range parts {
 		if next := start[part]; next < b.First {
@@ -58,6 +60,25 @@ func (p *Pipeline) Assigned(ctx context.Context, c Committer, parts map[Partitio
 	p.stats.assignments.Add(1)
 	p.cfg.Log.Info("assigned", "partitions", len(parts))
 	return start, nil
+}
+
+// pinStart commits the places that start_at: last has chosen, before anything is read from them. Nobody else knows them: after a crash, the next
+// owner would choose again, behind the records that came meanwhile (I8). If it fails, the commit loop goes on trying.
+func (p *Pipeline) pinStart(ctx context.Context, c Committer, start, committed map[Partition]int64) {
+	chosen := map[Partition]int64{}
+	for part, next := range start {
+		if p.cfg.StartAt == StartLast && committed[part] < 0 {
+			chosen[part] = next
+		}
+	}
+	if len(chosen) == 0 {
+		return
+	}
+	if err := c.Commit(ctx, chosen); err != nil {
+		p.cfg.Log.Warn("the place to start could not be committed yet; a crash before it is would choose another", "err", err)
+		return
+	}
+	maps.Copy(committed, chosen)
 }
 
 func (p *Pipeline) newEpoch(ctx context.Context, c Committer, t *Tracker) *epoch {

@@ -41,6 +41,7 @@ type Config struct {
 	MaxInFlight    int                    // records between being read and being the sink's
 	Fetchers       int                    // fetches at once
 	Budget         int64                  // bytes of fetched, decoded and computed data at once
+	MaxObject      int64                  // bytes of the largest object that the fetcher gives; 0 means not known
 	CommitInterval time.Duration
 	StartAt        StartAt
 	Breaker        BreakerConfig

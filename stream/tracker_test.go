@@ -3,10 +3,12 @@ package stream
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sort"
 	"strconv"
 	"strings"
 	"testing"
+	"weak"
 
 	"github.com/cockroachdb/datadriven"
 
@@ -218,6 +220,30 @@ func TestSettlingTwicePanics(t *testing.T) {
 		}
 	}()
 	k.Settle(Dead, nil)
+}
+
+func TestAWrittenRecordIsForgotten(t *testing.T) {
+	part := Partition{Topic: "t"}
+	tr := NewTracker("p", map[Partition]int64{part: 0}, nil)
+	held := func() weak.Pointer[[1 << 10]byte] {
+		big := new([1 << 10]byte)
+		k, err := tr.Track(Position{part, 0}, func() { big[0]++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tr.Track(Position{part, 1}, func() {}); err != nil { // the line stays, and its array with it
+			t.Fatal(err)
+		}
+		k.Settle(Computed, nil)
+		r, _ := tr.Release(part)
+		tr.Written(r)
+		return weak.Make(big)
+	}()
+	runtime.GC()
+	if held.Value() != nil {
+		t.Error("the tracker keeps what a written record held")
+	}
+	runtime.KeepAlive(tr)
 }
 
 func TestTheBreakerCountsTheLastRecordsOnly(t *testing.T) {

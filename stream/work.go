@@ -55,7 +55,8 @@ func (p *Pipeline) process(f *flight) {
 	blob.Data, origin.Data, f.ref.Inline = nil, nil, nil // the engine alone holds the bytes from here on
 	err = p.engine.Submit(ctx, embed.Job{
 		Ref: f.ref, Blob: data,
-		Held: func(n int64) { giveBack(f.lease, n) },
+		Wanted: func() bool { return f.epoch.ctx.Err() == nil },
+		Held:   func(n int64) { giveBack(f.lease, n) },
 		Done: func(rows []schemas.Row, err error) {
 			for i := range rows {
 				p.complete(&rows[i], f, &origin, hex.EncodeToString(sum[:]), took)
@@ -84,7 +85,7 @@ func giveBack(l *budget.Lease, n int64) {
 // fetch gets the object, reserving memory for its whole way before its body is read (I4).
 func (p *Pipeline) fetch(ctx context.Context, f *flight) (*Blob, error) {
 	return p.fetcher.Fetch(ctx, f.ref, func(ctx context.Context, head []byte, size int64) error {
-		need, err := p.engine.Footprint(f.ref, head, size)
+		need, err := p.need(f.ref, head, size)
 		if err != nil {
 			return err
 		}
@@ -101,6 +102,17 @@ func (p *Pipeline) fetch(ctx context.Context, f *flight) (*Blob, error) {
 		f.lease = lease
 		return nil
 	})
+}
+
+// need bounds the memory of an object before its body is there. One that has to be tried again, of which nothing is known, is taken for the largest
+// there may be: the engine's bound for any object is often the whole budget, and would stop all the others until its host answers.
+func (p *Pipeline) need(ref schemas.Ref, head []byte, size int64) (int64, error) {
+	if len(head) == 0 && size < 0 && p.cfg.MaxObject > 0 {
+		if n, err := p.engine.Footprint(ref, nil, p.cfg.MaxObject); err == nil {
+			return n, nil
+		}
+	}
+	return p.engine.Footprint(ref, head, size)
 }
 
 // fit brings the lease down to what the object turned out to need. A lease that was taken before anything was known of the

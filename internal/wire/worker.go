@@ -114,7 +114,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	}
 	l.pipe, err = stream.New(stream.Config{
 		Name: p.Name, Modality: l.model.spec.Modality, Elsewhere: w.elsewhere(c, p),
-		MaxInFlight: p.MaxInFlight, Fetchers: p.Fetchers, Budget: int64(p.MemoryBudget), CommitInterval: p.CommitInterval.D(),
+		MaxInFlight: p.MaxInFlight, Fetchers: p.Fetchers, Budget: int64(p.MemoryBudget), MaxObject: int64(c.Fetch.MaxObjectBytes), CommitInterval: p.CommitInterval.D(),
 		StartAt: stream.StartAt(p.StartAt), Breaker: stream.BreakerConfig{Window: p.Breaker.Window, MaxFailures: p.Breaker.MaxFailures},
 		Tracer: w.telemetry.Tracer(), Log: o.Log,
 	}, src, fetcher, l.engine, l.sink, l.dead)
@@ -132,7 +132,7 @@ func limitMemory(c *config.Config) {
 	}
 	limit := int64(heapSlack)
 	for i := range c.Pipelines {
-		limit += int64(c.Pipelines[i].MemoryBudget)
+		limit += int64(c.Pipelines[i].MemoryBudget) / 4 * 5 // a quarter more for the records themselves
 		for _, o := range c.Pipelines[i].Outputs {
 			if o.Parquet != nil {
 				limit += int64(o.Parquet.MaxBuffered)
@@ -170,18 +170,22 @@ func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline) func(schemas.Re
 	}
 }
 
-// Run runs every pipeline until ctx ends or one fails; then all of them drain. It closes the worker and returns the first fault.
+// Run runs every pipeline until ctx ends or one fails; then all of them drain. It closes the worker and returns every fault, also of
+// pipelines that failed while they drained.
 func (w *Worker) Run(ctx context.Context) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	w.telemetry.Ready(true)
 	engines, stopEngines := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopEngines()
 	var running, computing sync.WaitGroup
-	for _, l := range w.lines {
+	faults := make([]error, len(w.lines))
+	for i, l := range w.lines {
 		computing.Go(func() { l.engine.Run(engines) })
 		running.Go(func() {
-			if err := l.pipe.Run(ctx); err != nil {
-				stop(err)
+			if faults[i] = l.pipe.Run(ctx); faults[i] != nil {
+				w.log.Warn("a pipeline has failed; the others drain and stop", "pipeline", l.name)
+				stop()
 			}
 		})
 	}
@@ -190,11 +194,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	stopEngines()
 	computing.Wait()
 	w.logTotals()
-	err := context.Cause(ctx)
-	if errors.Is(err, context.Canceled) {
-		err = nil
-	}
-	return errors.Join(err, w.Close(ctx))
+	return errors.Join(errors.Join(faults...), w.Close(ctx))
 }
 
 // logTotals says what each pipeline did, and where its time went.

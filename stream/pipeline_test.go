@@ -55,6 +55,7 @@ type bench struct {
 	store  *sinktest.MemStore
 	part   stream.Partition
 	c      points
+	from   stream.StartAt
 	engine *embed.Engine
 	sink   *parquetsink.Sink
 }
@@ -77,8 +78,8 @@ func (b *bench) pipeline(t *testing.T, src stream.Source, f stream.Fetcher, dead
 		t.Fatal(err)
 	}
 	p, err := stream.New(stream.Config{
-		Name: "p", Modality: schemas.Text, MaxInFlight: 64, Fetchers: 4, Budget: 1 << 20, CommitInterval: time.Second, Log: slog.New(slog.DiscardHandler),
-	}, src, f, b.engine, b.sink, dead)
+		Name: "p", Modality: schemas.Text, StartAt: b.from, MaxInFlight: 64, Fetchers: 4, Budget: 1 << 20, MaxObject: 1 << 10, CommitInterval: time.Second, Log: slog.New(slog.DiscardHandler),
+	}, src, f, boundless{b.engine}, b.sink, dead)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,6 +167,82 @@ func TestRecordsWithLargeValuesWaitForMemoryOfTheirOwn(t *testing.T) {
 		}
 		if got := b.c.of(b.part); got != 40 {
 			t.Errorf("%d of 40 committed", got)
+		}
+	})
+}
+
+// The end of a log moves. A worker that starts there and dies before its first commit must not leave the choice to the next.
+func TestTheEndOfTheLogIsCommittedAsTheStartBeforeAnythingIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.from = stream.StartLast
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			start, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: 10}})
+			if start[b.part] != 10 || b.c.of(b.part) != 10 {
+				t.Errorf("starts at %d, committed %d, want 10", start[b.part], b.c.of(b.part))
+			}
+			a.Lost() // as good as a crash: nothing more is committed
+			return err
+		})
+		if err := b.run(t, b.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), &streamtest.LetterBox{})); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// hostDown is a fetcher to which one object's host does not answer: it reserves, waits and gives up.
+type hostDown struct {
+	stream.Fetcher
+	id   string
+	wait time.Duration
+}
+
+// Fetch implements stream.Fetcher.
+func (h hostDown) Fetch(ctx context.Context, ref schemas.Ref, reserve stream.Reserve) (*stream.Blob, error) {
+	if ref.ID != h.id {
+		return h.Fetcher.Fetch(ctx, ref, reserve)
+	}
+	if err := reserve(ctx, nil, -1); err != nil {
+		return nil, err
+	}
+	time.Sleep(h.wait)
+	return nil, schemas.Rejectf(schemas.ReasonFetchFailed, "no answer")
+}
+
+// boundless is an engine that cannot bound the memory of an object of which nothing is known.
+type boundless struct{ *embed.Engine }
+
+// Footprint implements stream.Engine.
+func (e boundless) Footprint(ref schemas.Ref, head []byte, size int64) (int64, error) {
+	if size < 0 {
+		return 1 << 50, nil
+	}
+	return e.Engine.Footprint(ref, head, size)
+}
+
+func TestAnObjectThatIsTriedAgainDoesNotHoldUpTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		other := stream.Partition{Topic: "refs", ID: 1}
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: 1}, other: {Committed: -1, End: 20}})
+			err = errors.Join(err, a.Records(ctx, b.part, good(0, 1), 1))
+			time.Sleep(time.Millisecond) // it reserves first
+			err = errors.Join(err, a.Records(ctx, other, good(100, 20), 120))
+			time.Sleep(time.Minute)
+			if err := b.sink.Flush(ctx); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(2 * time.Second) // a commit interval
+			if got := b.c.of(other); got != 120 {
+				t.Errorf("while one object was tried again, 20 others came no further than %d", got)
+			}
+			a.Revoked(ctx)
+			return err
+		})
+		fetcher := hostDown{streamtest.NewFetcher(1, time.Millisecond), "0-0", 2 * time.Minute}
+		if err := b.run(t, b.pipeline(t, src, fetcher, &streamtest.LetterBox{})); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -1,0 +1,89 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"vecmill/internal/telemetry"
+	"vecmill/schemas"
+	"vecmill/sinks/parquetsink"
+	"vecmill/sinks/sinktest"
+	"vecmill/stream"
+	"vecmill/stream/streamtest"
+)
+
+// source is a source that does what a test says.
+type source func(ctx context.Context) error
+
+// Run implements stream.Source.
+func (s source) Run(ctx context.Context, _ stream.Assignments) error { return s(ctx) }
+
+func newWorker(t *testing.T, sources map[string]source) *Worker {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	tel, err := telemetry.Start(t.Context(), telemetry.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &Worker{log: log, telemetry: tel}
+	for name, src := range sources {
+		l := &line{name: name}
+		if l.engine, err = streamtest.NewEngine(time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		c := parquetsink.NewDefaultConfig()
+		c.Store, c.Tasks = sinktest.NewMemStore(), []schemas.Task{schemas.TaskEmbedding}
+		if l.sink, err = parquetsink.New(c); err != nil {
+			t.Fatal(err)
+		}
+		if l.pipe, err = stream.New(stream.Config{
+			Name: name, Modality: schemas.Text, MaxInFlight: 1, Fetchers: 1, Budget: 1, CommitInterval: time.Second, Log: log,
+		}, src, streamtest.NewFetcher(1, 0), l.engine, l.sink, nil); err != nil {
+			t.Fatal(err)
+		}
+		w.lines = append(w.lines, l)
+	}
+	return w
+}
+
+func TestRunReturnsEveryFaultOfEveryPipeline(t *testing.T) {
+	until := func(err error) source {
+		return func(ctx context.Context) error { <-ctx.Done(); return err }
+	}
+	now := func(err error) source { return func(context.Context) error { return err } }
+	broken := errors.New("broken")
+	for _, c := range []struct {
+		name    string
+		sources map[string]source
+		stop    bool     // the process is asked to stop
+		want    []string // in the error; none means there is no error
+	}{
+		{"an orderly stop", map[string]source{"a": until(nil), "b": until(nil)}, true, nil},
+		{"a pipeline that ends by itself leaves the others alone", map[string]source{"a": now(nil), "b": until(nil)}, true, nil},
+		{"a fault stops the others", map[string]source{"a": now(broken), "b": until(nil)}, false, []string{"pipeline a: broken"}},
+		{"a fault while draining is not lost in the stop", map[string]source{"a": until(broken), "b": until(nil)}, true, []string{"pipeline a: broken"}},
+		{"two faults", map[string]source{"a": now(broken), "b": until(broken)}, false, []string{"pipeline a: broken", "pipeline b: broken"}},
+		{"a fault that wraps a cancellation is a fault", map[string]source{"a": now(context.Canceled)}, false, []string{"pipeline a: "}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			if c.stop {
+				time.AfterFunc(10*time.Millisecond, stop)
+			}
+			err := newWorker(t, c.sources).Run(ctx)
+			if (err != nil) != (len(c.want) > 0) {
+				t.Fatalf("got %v, want %q", err, c.want)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want %q in it", err, want)
+				}
+			}
+		})
+	}
+}
