@@ -48,8 +48,7 @@ func (p *Pipeline) Assigned(ctx context.Context, c Committer, parts map[Partitio
 		if next := start[part]; next < b.First {
 			p.cfg.Log.Error("records were removed by the log's retention before they were read; they are lost",
 				"partition", part.String(), "first", next, "next", b.First)
-			p.stats.lost.Add(b.First - next)
-			ep.tracker.Pass(part, b.First, Lost)
+			p.stats.lost.Add(ep.tracker.Pass(part, b.First, Lost))
 			start[part] = b.First
 		}
 		ep.releasers.Go(func() { ep.releaseLoop(part) })

@@ -226,6 +226,13 @@ func (p *Pipeline) admit(ctx context.Context, rec *Record) (*budget.Lease, error
 	return p.raw.Enter().Reserve(ctx, min(n, p.raw.Total()))
 }
 
+// Removed implements Assignments.
+func (p *Pipeline) Removed(part Partition, next int64) {
+	if ep := p.current(); ep != nil {
+		p.stats.lost.Add(ep.tracker.Pass(part, next, Lost))
+	}
+}
+
 // take tracks one record and sends it on its way. It does not block: the record has a slot, and the queues have room for every slot.
 func (p *Pipeline) take(ep *epoch, part Partition, rec Record, raw *budget.Lease) error {
 	f := &flight{epoch: ep, part: part, rec: rec, raw: raw}

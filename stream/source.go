@@ -64,6 +64,10 @@ type Assignments interface {
 	// blocks as backpressure while the pipeline is full; it returns ctx's error if ctx ends first, having taken none or some of recs.
 	Records(ctx context.Context, p Partition, recs []Record, next int64) error
 
+	// Removed says that the log's retention took what p had between the last next and this one before it could be read. It is called in place
+	// of Records, and like it in order.
+	Removed(p Partition, next int64)
+
 	// Revoked drains: it settles what is in flight, flushes, commits through c, and fences, so that afterwards nothing is committed for
 	// the assignment. It gives up draining when ctx ends, and fences then all the same.
 	Revoked(ctx context.Context)

@@ -98,13 +98,18 @@ func (t *Tracker) Track(p Position, free func()) (*Ticket, error) {
 	return k, nil
 }
 
-// Pass says that there is nothing to read before next: everything up to it that was not tracked ends with the given outcome.
-func (t *Tracker) Pass(p Partition, next int64, o Outcome) {
+// Pass says that there is nothing to read before next: everything up to it that was not tracked ends with the given outcome. It gives the
+// number of these offsets.
+func (t *Tracker) Pass(p Partition, next int64, o Outcome) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if l, ok := t.mu.lanes[p]; ok {
-		t.passLocked(l, next, o)
+	l, ok := t.mu.lanes[p]
+	if !ok || next <= l.next {
+		return 0
 	}
+	n := next - l.next
+	t.passLocked(l, next, o)
+	return n
 }
 
 func (t *Tracker) passLocked(l *lane, next int64, o Outcome) {

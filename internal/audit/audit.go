@@ -100,7 +100,7 @@ func source(ctx context.Context, st objectstore.Store, prefix string, src schema
 	if len(files) > 0 && files[0].Range.First != 0 {
 		r.offend("offsets 0 to %d are not covered: the first file is missing", files[0].Range.First-1)
 	}
-	ids := map[string]bool{}
+	ids := map[rowKey]bool{}
 	for i := range files {
 		r.Files++
 		r.Next = files[i].Range.Next
@@ -114,8 +114,14 @@ func source(ctx context.Context, st objectstore.Store, prefix string, src schema
 	return r, nil
 }
 
+// rowKey tells rows of one source apart: a reference that was sent twice has the same row ids at two offsets, and that is no fault.
+type rowKey struct {
+	offset int64
+	id     string
+}
+
 // file accounts for one file: every offset of its range has one fate, and no row was seen before.
-func (r *Report) file(rg *schemas.Range, rows []schemas.Row, ids map[string]bool) {
+func (r *Report) file(rg *schemas.Range, rows []schemas.Row, ids map[rowKey]bool) {
 	fates := make(map[int64]string, rg.Len())
 	give := func(o int64, fate string) {
 		switch was := fates[o]; {
@@ -128,10 +134,11 @@ func (r *Report) file(rg *schemas.Range, rows []schemas.Row, ids map[string]bool
 	}
 	for i := range rows {
 		row := &rows[i]
-		if ids[row.RowID] {
+		key := rowKey{row.Offset, row.RowID}
+		if ids[key] {
 			r.offend("offset %d: row %s is there twice", row.Offset, row.RowID)
 		}
-		ids[row.RowID] = true
+		ids[key] = true
 		if !slices.Contains(r.Models, row.ModelDigest) {
 			r.Models = append(r.Models, row.ModelDigest)
 		}

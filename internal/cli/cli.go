@@ -45,6 +45,7 @@ func run(program, about, version string, commands []command, args []string, stdo
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
+		context.AfterFunc(ctx, stop) // a second signal ends the process at once
 		err := c.run(ctx, e, args[1:])
 		switch usage := (usageError{}); {
 		case err == nil, errors.Is(err, flag.ErrHelp):

@@ -114,6 +114,7 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"a budget under one object", "outputs:", "memory_budget: 1MiB\n    outputs:", "pipelines[speech].memory_budget"},
 		{"two dead-letter stores", "{topic: dead}", "{topic: dead, url: s3://x}", "pipelines[speech].dead_letters"},
 		{"best effort alone", "- parquet: {url: s3://lake/speech}", "- {best_effort: true, parquet: {url: s3://l}}", "pipelines[speech].outputs"},
+		{"one group for two pipelines of a topic", "pipelines:", "pipelines:\n  - {name: other, group: vecmill-speech, topics: [refs], model: {path: MODEL}, heads: [{task: embedding}], outputs: [{parquet: {url: s3://x}}]}", "pipelines[speech].group: \"vecmill-speech\" is also the group of pipeline other"},
 		{"draining longer than the session", "brokers: [broker:9092]", "brokers: [broker:9092]\n  drain_timeout: 60s", "kafka.drain_timeout"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

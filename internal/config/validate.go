@@ -62,6 +62,11 @@ func (c *Config) Validate() error {
 			f.add(path+".name", "used twice")
 		}
 		names[p.Name] = true
+		for _, other := range c.Pipelines[:i] {
+			if other.Group == p.Group && slices.ContainsFunc(p.Topics, func(t string) bool { return slices.Contains(other.Topics, t) }) {
+				f.add(path+".group", "%q is also the group of pipeline %s, which reads the same topic: each would miss the records that the other gets", p.Group, other.Name)
+			}
+		}
 		p.validate(&f, path, c)
 	}
 	if len(f) > 0 {

@@ -134,7 +134,9 @@ func (f *fetcher) outOfRange(ctx context.Context) error {
 	case f.next < at.First:
 		f.b.log.Warn("the log's retention removed records before they were read; they are lost",
 			"partition", f.part.String(), "first", f.next, "next", at.First)
-		return f.deliver(ctx, nil, at.First)
+		f.a.Removed(f.part, at.First)
+		f.next = at.First
+		return nil
 	case f.next > at.End:
 		if f.late++; f.late >= lateTries {
 			return &deliverError{fmt.Errorf("offset %d is beyond the end of the log (%d): the log was truncated, or the topic was deleted and made again", f.next, at.End)}

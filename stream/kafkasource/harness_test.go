@@ -141,6 +141,7 @@ type ledger struct {
 		assigned  int
 		revoked   int
 		lost      int
+		removed   int64
 		commitErr error
 	}
 }
@@ -215,6 +216,16 @@ func (l *ledger) Revoked(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.commitErr = err
+}
+
+func (l *ledger) Removed(p stream.Partition, next int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if next <= l.mu.next[p] {
+		l.t.Errorf("%s: removed up to %d, which is not after %d", p, next, l.mu.next[p])
+	}
+	l.mu.removed += next - l.mu.next[p]
+	l.mu.next[p] = next
 }
 
 func (l *ledger) Lost() { l.end(func() { l.mu.lost++ }) }

@@ -323,6 +323,11 @@ func TestRetentionThatOvertakesTheReaderMovesItToTheLogsBeginning(t *testing.T) 
 		if got := m.values(); got[0] != "0/6" {
 			t.Errorf("first value %q", got[0])
 		}
+		m.ledger.mu.Lock()
+		if m.ledger.mu.removed != 4 {
+			t.Errorf("%d offsets were said to be removed, want 2 to 5", m.ledger.mu.removed)
+		}
+		m.ledger.mu.Unlock()
 		m.leave(t)
 	})
 }

@@ -86,6 +86,8 @@ func (l *ledger) Revoked(ctx context.Context) {
 	}
 }
 
+func (l *ledger) Removed(stream.Partition, int64) { l.t.Error("a manifest removes nothing") }
+
 func (l *ledger) Lost() { l.events += "L" }
 
 func values(recs []stream.Record) (out []string) {
