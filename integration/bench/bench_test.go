@@ -1,0 +1,269 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"vecmill/embed"
+	"vecmill/embed/audio"
+	"vecmill/embed/image"
+	"vecmill/embed/ortsession"
+	"vecmill/embed/text"
+	"vecmill/internal/config"
+	"vecmill/internal/wire"
+	"vecmill/model"
+	"vecmill/schemas"
+	"vecmill/sinks/parquetsink"
+)
+
+const (
+	partitions = 2
+	rounds     = 3 // session, pipeline, session, so often: what else the machine does falls on both
+)
+
+// setup is what differs between modalities. The batch settings are the worker's defaults, written down so that the bare session has the
+// same.
+type setup struct {
+	modality schemas.Modality
+	items    int
+	head     config.Head
+	batch    config.Batch
+}
+
+func BenchmarkText(b *testing.B) {
+	run(b, setup{schemas.Text, 500, config.Head{Task: string(schemas.TaskEmbedding)}, config.Batch{MaxCost: 512, MaxItems: 64}})
+}
+
+func BenchmarkAudio(b *testing.B) {
+	run(b, setup{schemas.Audio, 50, config.Head{Task: string(schemas.TaskTranscript)}, config.Batch{MaxCost: 400, MaxItems: 8}})
+}
+
+func BenchmarkImages(b *testing.B) {
+	run(b, setup{schemas.Image, 120, config.Head{Task: string(schemas.TaskEmbedding)}, config.Batch{MaxCost: 1600, MaxItems: 8}})
+}
+
+func run(b *testing.B, s setup) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		b.Fatal(err)
+	}
+	dir := checkpoint(b, filepath.Join(root, "internal", "demo", "models"), s.modality, number(b, "VECMILL_BENCH_LAYERS", 4))
+	items := corpus(b, s.modality, 1, s.items)
+	srv := startServers(b)
+	srv.upload(b, items)
+	cache := b.TempDir()
+	bare := openBare(b, dir, cache, s, items)
+	for b.Loop() {
+		var ratios []float64
+		for round := range rounds {
+			topic := fmt.Sprintf("%s-%d-%d", s.modality, b.N, round)
+			srv.publish(b, topic, items)
+			before := bare.run(b)
+			p := runPipeline(b, configure(srv, s, dir, cache, topic), s.items)
+			cpu := (before + bare.run(b)) / 2
+			ratios = append(ratios, cpu.Seconds()/p.cpu.Seconds())
+			report(b, s, round, p, bare, cpu)
+		}
+		slices.Sort(ratios)
+		b.ReportMetric(ratios[len(ratios)/2], "bare/pipeline")
+		b.ReportMetric(ratios[0], "lowest")
+		b.ReportMetric(ratios[len(ratios)-1], "highest")
+	}
+}
+
+// outcome is what one run of the pipeline took.
+type outcome struct {
+	cpu, wall time.Duration
+	stats     wire.Stats
+}
+
+func report(b *testing.B, s setup, round int, p outcome, bare *bare, cpu time.Duration) {
+	n := float64(s.items)
+	e, f := p.stats.Embed, p.stats.Stream
+	b.Logf("%s round %d: ratio %.3f | pipeline %.1f ms CPU an item, %.1f items/s wall | bare session %.1f ms CPU an item, %d batches",
+		s.modality, round, cpu.Seconds()/p.cpu.Seconds(), 1e3*p.cpu.Seconds()/n, n/p.wall.Seconds(), 1e3*cpu.Seconds()/n, len(bare.batches))
+	b.Logf("  padding %.3f (bare %.3f), %d batches | busy of %.2f s wall: fetch %.2f, preprocess %.2f, collate %.3f, infer %.2f, heads %.3f s",
+		e.PaddingRatio(), bare.padding, e.Batches, p.wall.Seconds(), f.Fetch.Seconds(), e.Preprocess.Seconds(), e.Collate.Seconds(), e.Infer.Seconds(), e.HeadsOn.Seconds())
+}
+
+func configure(srv *servers, s setup, model, cache, topic string) *config.Config {
+	c := config.NewDefaultConfig()
+	c.Telemetry.Listen, c.Telemetry.TraceRatio = "", 0
+	c.Runtime.CacheDir = cache
+	c.Kafka.Brokers = srv.Brokers
+	c.Kafka.FetchMaxWait = config.Duration(100 * time.Millisecond)
+	c.S3 = config.S3{Endpoint: "https://" + srv.S3, Region: "us-east-1", AccessKey: "bench", SecretKey: "bench-secret", CAFile: srv.caFile, PathStyle: true}
+	p := config.NewDefaultPipeline()
+	p.Name, p.Group, p.Topics = topic, topic, []string{topic}
+	p.Model = config.Model{Path: model, Name: "random", Threads: threads(), Sessions: 1}
+	yes := true
+	s.head.Name, s.head.Pooling, s.head.Normalize = s.head.Task, "mean", &yes
+	p.Heads = []config.Head{s.head}
+	p.Batch = s.batch
+	p.CommitInterval = config.Duration(time.Second)
+	p.Outputs = []config.Output{{Parquet: &config.Parquet{
+		URL: "s3://" + bucket + "/out", RollBytes: 64 << 20, RollRows: s.items, RollAge: config.Duration(500 * time.Millisecond), Compression: "zstd", MaxBuffered: 256 << 20,
+	}}}
+	c.Pipelines = []config.Pipeline{p}
+	return c
+}
+
+func threads() int { return runtime.GOMAXPROCS(0) }
+
+// rowCounter counts durable rows.
+type rowCounter struct{ rows atomic.Int64 }
+
+func (r *rowCounter) FileWritten(f parquetsink.FileWritten) { r.rows.Add(f.Rows) }
+func (r *rowCounter) NameLost(parquetsink.NameLost)         {}
+
+// runPipeline runs the worker until every item has a durable row.
+func runPipeline(b *testing.B, c *config.Config, items int) outcome {
+	b.Helper()
+	ctx, stop := context.WithCancel(b.Context())
+	defer stop()
+	counter := &rowCounter{}
+	w, err := wire.Open(ctx, c, wire.Options{Log: slog.New(slog.DiscardHandler), Files: counter})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	began, before := time.Now(), cpuTime(b)
+	go func() { ended <- w.Run(ctx) }()
+	for counter.rows.Load() < int64(items) {
+		select {
+		case err := <-ended:
+			b.Fatalf("the pipeline ended with %d of %d rows: %v", counter.rows.Load(), items, err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	o := outcome{cpu: cpuTime(b) - before, wall: time.Since(began), stats: w.Stats()[0]}
+	stop()
+	if err := <-ended; err != nil {
+		b.Fatal(err)
+	}
+	return o
+}
+
+// bare is a session and its batches.
+type bare struct {
+	session *ortsession.Session
+	batches [][]embed.Tensor
+	padding float64
+}
+
+func openBare(b *testing.B, dir, cache string, s setup, items []item) *bare {
+	b.Helper()
+	spec, err := model.Open(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	graph, err := spec.Compile(b.Context(), cache, model.CompileOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	session, err := ortsession.Open(b.Context(), *graph, ortsession.Options{Threads: threads()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := session.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	pre, err := preprocessor(spec)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var samples []embed.Sample
+	for _, it := range items {
+		got, err := pre.Preprocess(b.Context(), schemas.Ref{}, it.body)
+		if err != nil {
+			b.Fatalf("%s: %v", it.name, err)
+		}
+		samples = append(samples, got...)
+	}
+	x := &bare{session: session}
+	x.batch(b, samples, s.batch)
+	return x
+}
+
+func preprocessor(spec *model.Spec) (embed.Preprocessor, error) {
+	switch spec.Modality {
+	case schemas.Audio:
+		return audio.New(spec, audio.Options{})
+	case schemas.Text:
+		return text.New(spec, text.Options{})
+	}
+	return image.New(spec, image.Options{})
+}
+
+// batch sorts the samples by length and fills batches up to the budget: the best that the budget allows.
+func (x *bare) batch(b *testing.B, samples []embed.Sample, limit config.Batch) {
+	b.Helper()
+	slices.SortStableFunc(samples, func(p, q embed.Sample) int { return cmp.Compare(p.Cost, q.Cost) })
+	useful, padded := 0, 0
+	for at := 0; at < len(samples); {
+		end := at + 1
+		for end < len(samples) && end-at < limit.MaxItems && samples[end].Cost*(end+1-at) <= limit.MaxCost {
+			end++
+		}
+		tensors, err := embed.Collate(samples[at:end])
+		if err != nil {
+			b.Fatal(err)
+		}
+		x.batches = append(x.batches, tensors)
+		for _, s := range samples[at:end] {
+			useful += s.Cost
+		}
+		padded += samples[end-1].Cost * (end - at)
+		at = end
+	}
+	x.padding = float64(padded) / float64(useful)
+}
+
+// run computes every batch and returns the CPU time.
+func (x *bare) run(b *testing.B) time.Duration {
+	b.Helper()
+	before := cpuTime(b)
+	for _, tensors := range x.batches {
+		if _, err := x.session.Run(b.Context(), tensors); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return cpuTime(b) - before
+}
+
+// cpuTime is the processor time of this process, user and system, all threads.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// number is a setting from the environment.
+func number(b *testing.B, name string, otherwise int) int {
+	b.Helper()
+	s := os.Getenv(name)
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		b.Fatalf("%s is %q, want a positive number", name, s)
+	}
+	return n
+}

@@ -1,0 +1,20 @@
+// Package bench measures what the pipeline costs beside the model: `make bench` prints, for each modality, items per CPU-second
+// of the whole pipeline divided by those of the bare ONNX session on the same tensors. 1.0 would mean that consuming, fetching,
+// decoding, batching, heads and Parquet are free.
+//
+// How it is measured
+//
+//   - The pipeline is the worker's own (internal/wire) in this process: kafka-go's consumer, S3 GETs over TLS, the
+//     preprocessors, one session, heads, Parquet files in S3, commits. Broker and store are in-process servers in a child
+//     process, so that their CPU time is not counted; the client's is.
+//   - The bare session runs the same graph with the same number of threads on the same samples, made and collated
+//     beforehand, sorted by length under the same cost budget: the best batching there is.
+//   - CPU time is that of the process (getrusage). A round is session, pipeline, session, and its ratio is the mean of the two
+//     sessions' over the pipeline's; the figure of merit is the median of several rounds in one run. Loading and compiling is
+//     outside.
+//   - Models have random weights and base width (hidden 768, 12 heads; the audio convolutions of data2vec-audio-base) and
+//     VECMILL_BENCH_LAYERS layers, 4 by default where base has 12: the model is cheaper than the real one, so the ratio is on the
+//     low side.
+//
+// These are benchmarks, never tests: nothing here fails because a machine is slow. Results are kept in docs/benchmarks.md.
+package bench

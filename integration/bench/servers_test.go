@@ -1,0 +1,167 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"vecmill/schemas"
+)
+
+// serve in the environment makes this binary a broker and a store until its standard input ends.
+const serve = "VECMILL_BENCH_SERVE"
+
+const bucket = "bench"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(serve) != "" {
+		if err := runServers(); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// addresses is what the child says when it is ready.
+type addresses struct {
+	Brokers []string
+	S3      string // host:port, TLS
+	CA      []byte // PEM
+}
+
+func runServers() error {
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		return fmt.Errorf("starting the broker: %w", err)
+	}
+	defer broker.Close()
+	store := httptest.NewTLSServer(gofakes3.New(s3mem.New(), gofakes3.WithLogger(gofakes3.DiscardLog())).Server())
+	defer store.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: store.Certificate().Raw})
+	if err := json.NewEncoder(os.Stdout).Encode(addresses{broker.ListenAddrs(), store.Listener.Addr().String(), ca}); err != nil {
+		return fmt.Errorf("telling the addresses: %w", err)
+	}
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// servers is the child and a client of its store.
+type servers struct {
+	addresses
+	caFile string
+	client *minio.Client
+}
+
+// startServers starts the child; it ends with the benchmark.
+func startServers(tb testing.TB) *servers {
+	tb.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), serve+"=1")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		tb.Fatalf("starting the servers: %v", err)
+	}
+	tb.Cleanup(func() {
+		_ = in.Close() // ends the child
+		_ = cmd.Wait() // how does not matter any more
+	})
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		tb.Fatalf("starting the servers: %v", err)
+	}
+	s := &servers{caFile: filepath.Join(tb.TempDir(), "ca.pem")}
+	if err := json.Unmarshal(line, &s.addresses); err != nil {
+		tb.Fatalf("starting the servers: %v", err)
+	}
+	write(tb, s.caFile, s.CA)
+	s.connect(tb)
+	return s
+}
+
+func (s *servers) connect(tb testing.TB) {
+	tb.Helper()
+	transport, err := minio.DefaultTransport(true)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+	transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(s.CA)
+	tb.Cleanup(transport.CloseIdleConnections)
+	s.client, err = minio.New(s.S3, &minio.Options{
+		Creds: credentials.NewStaticV4("bench", "bench-secret", ""), Secure: true, Region: "us-east-1", BucketLookup: minio.BucketLookupPath, Transport: http.RoundTripper(transport),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := s.client.MakeBucket(tb.Context(), bucket, minio.MakeBucketOptions{}); err != nil {
+		tb.Fatalf("creating bucket %s: %v", bucket, err)
+	}
+}
+
+func (s *servers) upload(tb testing.TB, items []item) {
+	tb.Helper()
+	for _, it := range items {
+		if _, err := s.client.PutObject(tb.Context(), bucket, it.name, bytes.NewReader(it.body), int64(len(it.body)), minio.PutObjectOptions{}); err != nil {
+			tb.Fatalf("uploading %s: %v", it.name, err)
+		}
+	}
+}
+
+// publish makes a topic with a reference to every item.
+func (s *servers) publish(tb testing.TB, topic string, items []item) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	defer cancel()
+	client := &kafka.Client{Addr: kafka.TCP(s.Brokers...)}
+	made, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1}}})
+	if err == nil {
+		err = made.Errors[topic]
+	}
+	if err != nil {
+		tb.Fatalf("creating topic %s: %v", topic, err)
+	}
+	messages := make([]kafka.Message, len(items))
+	for i, it := range items {
+		value, err := json.Marshal(schemas.Ref{ID: it.name, URI: "s3://" + bucket + "/" + it.name})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		messages[i].Value = value
+	}
+	w := &kafka.Writer{Addr: kafka.TCP(s.Brokers...), Topic: topic, Balancer: &kafka.RoundRobin{}, RequiredAcks: kafka.RequireAll, BatchTimeout: 5 * time.Millisecond}
+	if err := w.WriteMessages(ctx, messages...); err != nil {
+		tb.Fatalf("publishing to %s: %v", topic, err)
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatalf("publishing to %s: %v", topic, err)
+	}
+}
