@@ -10,7 +10,6 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
-	"golang.org/x/sync/semaphore"
 
 	"vecmill/embed"
 	"vecmill/internal/budget"
@@ -59,12 +58,11 @@ type Pipeline struct {
 	dead    sinks.DeadLetters // nil: a permanent failure stops the pipeline
 
 	budget  *budget.Budget
-	raw     *budget.Budget      // records as they arrived: a reference may inline its object
-	slots   chan struct{}       // one token per record in flight
-	values  *semaphore.Weighted // bytes of records in flight: references are small, inline payloads need not be
-	intake  chan *flight        // cap MaxInFlight: a record that has a slot never blocks here
-	fetches chan *flight        // cap 0: a place in the budget is entered just before
-	letters chan deadLetter     // cap MaxInFlight: the engine never blocks on the dead-letter store
+	raw     *budget.Budget  // records as they arrived: a reference may inline its object
+	slots   chan struct{}   // one token per record in flight
+	intake  chan *flight    // cap MaxInFlight: a record that has a slot never blocks here
+	fetches chan *flight    // cap 0: a place in the budget is entered just before
+	letters chan deadLetter // cap MaxInFlight: the engine never blocks on the dead-letter store
 	breaker *breaker
 	stats   counters
 	broken  chan struct{} // closed by the first fault
@@ -74,12 +72,6 @@ type Pipeline struct {
 		fault error
 	}
 }
-
-// valueBytes bounds the keys and values of the records in flight, which wait outside of the budget until their objects are fetched.
-const valueBytes = 64 << 20
-
-// weight is what a record takes of valueBytes; one that is larger than all of it goes alone.
-func weight(r *Record) int64 { return min(int64(len(r.Key)+len(r.Value)), valueBytes) }
 
 // flight is one record on its way.
 type flight struct {
@@ -121,7 +113,6 @@ func New(cfg Config, source Source, fetcher Fetcher, engine Engine, sink sinks.S
 		budget:  budget.New(cfg.Budget),
 		raw:     budget.New(max(cfg.Budget/rawShare, rawLeast)),
 		slots:   make(chan struct{}, cfg.MaxInFlight),
-		values:  semaphore.NewWeighted(valueBytes),
 		intake:  make(chan *flight, cfg.MaxInFlight),
 		fetches: make(chan *flight),
 		letters: make(chan deadLetter, cfg.MaxInFlight),

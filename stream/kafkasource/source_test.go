@@ -323,11 +323,11 @@ func TestRetentionThatOvertakesTheReaderMovesItToTheLogsBeginning(t *testing.T) 
 		if got := m.values(); got[0] != "0/6" {
 			t.Errorf("first value %q", got[0])
 		}
-		m.ledger.mu.Lock()
-		if m.ledger.mu.removed != 4 {
-			t.Errorf("%d offsets were said to be removed, want 2 to 5", m.ledger.mu.removed)
+		m.mu.Lock()
+		if m.mu.removed != 4 {
+			t.Errorf("%d offsets were said to be removed, want 2 to 5", m.mu.removed)
 		}
-		m.ledger.mu.Unlock()
+		m.mu.Unlock()
 		m.leave(t)
 	})
 }
