@@ -158,8 +158,9 @@ func (s *Spec) recognise(g *Graph) error {
 	}
 	_, logits := g.Output("logits")
 	_, state := g.Output("last_hidden_state")
-	if !logits && !state {
-		return fmt.Errorf("the graph %s of class %s has no output logits or last_hidden_state; it has %s", g.Path, s.Class, names(g.Outputs))
+	_, spans := g.Output("start_logits")
+	if !logits && !state && !spans {
+		return fmt.Errorf("the graph %s of class %s has no output logits, start_logits or last_hidden_state; it has %s", g.Path, s.Class, names(g.Outputs))
 	}
 	return nil
 }

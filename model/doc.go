@@ -1,5 +1,5 @@
 // Package model says which weights and turns them into graphs. [Open] reads a Hugging Face checkpoint directory
-// (config.json and model.safetensors, or a ready-made .onnx) into a verified [Spec]; [Spec.Compile] builds the ONNX graph
+// (config.json and weights, or a ready-made .onnx) into a verified [Spec]; [Spec.Compile] builds the ONNX graph
 // from it, without Python and without an export step, and caches it by digest.
 //
 // The graphs are batch-invariant by construction: audio graphs take `lengths`, re-mask after each positional

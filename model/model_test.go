@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"vecmill/model"
+	"vecmill/model/graph"
 	"vecmill/schemas"
 )
 
@@ -116,6 +117,19 @@ func TestOpenReadsClassModalityAndLabels(t *testing.T) {
 	}
 }
 
+// TensorFlow's classes leave the names of torch's in config.json; one of them is another function.
+func TestAFileOfTensorFlowMakesItsClass(t *testing.T) {
+	dir := copyCase(t, "Data2VecVisionForSemanticSegmentation/base")
+	torch := mustOpen(t, dir)
+	if err := os.Rename(filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "tf_model.h5")); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, dir)
+	if s.Class != "TF"+torch.Class || s.Digest == torch.Digest {
+		t.Errorf("class %s with digest %s, torch's is %s", s.Class, s.Digest, torch.Digest)
+	}
+}
+
 func TestTheDigestFollowsWeightsConfigurationAndLabels(t *testing.T) {
 	base := mustOpen(t, copyCase(t, "Data2VecAudioForSequenceClassification/base")).Digest
 	if len(base) != 64 {
@@ -157,10 +171,10 @@ func TestOpenSaysWhatIsMissing(t *testing.T) {
 			return dir
 		}, "Data2VecAudioForDreams is not supported"},
 		"no class": {func(dir string) string { setConfig(t, dir, map[string]any{"architectures": nil}); return dir }, "architectures"},
-		"a .bin file": {func(dir string) string {
-			_ = os.Rename(filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "pytorch_model.bin"))
+		"a Flax file": {func(dir string) string {
+			_ = os.Rename(filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "flax_model.msgpack"))
 			return dir
-		}, "pytorch_model.bin"},
+		}, "flax_model.msgpack"},
 		"a .onnx without config": {func(dir string) string { return filepath.Join(dir, "a", "b", "x.onnx") }, "has no config.json"},
 		"a .onnx that is none": {func(dir string) string {
 			write(t, filepath.Join(dir, "x.onnx"), []byte("no"))
@@ -222,17 +236,27 @@ func TestCompileRefusesByName(t *testing.T) {
 		o     model.CompileOptions
 		want  string
 	}{
-		"a weight under another name":      {"Data2VecAudioForCTC/base", func(dir string) { replace(t, dir, "lm_head.weight", "lm_hood.weight") }, model.CompileOptions{}, "1 missing: lm_head.weight; 1 surplus: lm_hood.weight"},
-		"a vocabulary of another size":     {"Data2VecAudioForCTC/base", func(dir string) { setConfig(t, dir, map[string]any{"vocab_size": 13}) }, model.CompileOptions{}, "lm_head.weight is [12 16], want [13 16]"},
-		"fewer layers than the file":       {"Data2VecTextModel/base", func(dir string) { setConfig(t, dir, map[string]any{"num_hidden_layers": 1}) }, model.CompileOptions{}, "surplus: encoder.layer.1."},
-		"an unknown activation":            {"Data2VecTextModel/base", func(dir string) { setConfig(t, dir, map[string]any{"hidden_act": "prelu"}) }, model.CompileOptions{}, `"prelu"`},
-		"an adapter before a classifier":   {"Data2VecAudioForSequenceClassification/base", func(dir string) { setConfig(t, dir, map[string]any{"add_adapter": true}) }, model.CompileOptions{}, "add_adapter"},
-		"a family that is not the class's": {"Data2VecTextModel/base", func(dir string) { setConfig(t, dir, map[string]any{"model_type": "data2vec-vision"}) }, model.CompileOptions{}, "belongs to model_type data2vec-text"},
-		"an unknown output":                {"Data2VecAudioForCTC/base", func(string) {}, model.CompileOptions{Outputs: []string{"dreams"}}, `"dreams"`},
-		"an unknown input":                 {"Data2VecAudioForCTC/base", func(string) {}, model.CompileOptions{Inputs: []string{"token_type_ids"}}, `"token_type_ids"`},
-		"a mask without a mask token":      {"Data2VecVisionModel/relative", func(string) {}, model.CompileOptions{Inputs: []string{"bool_masked_pos"}}, "use_mask_token"},
-		"a picture smaller than a patch":   {"Data2VecVisionModel/relative", func(string) {}, model.CompileOptions{ImageSize: model.HW{H: 3, W: 16}}, "patch_size"},
-		"positions that form no square":    {"Data2VecVisionModel/absolute_shared_cls", func(dir string) { setConfig(t, dir, map[string]any{"image_size": []int{8, 12}}) }, model.CompileOptions{}, "square number"},
+		"a weight under another name":                 {"Data2VecAudioForCTC/base", func(dir string) { replace(t, dir, "lm_head.weight", "lm_hood.weight") }, model.CompileOptions{}, "1 missing: lm_head.weight; 1 surplus: lm_hood.weight"},
+		"a vocabulary of another size":                {"Data2VecAudioForCTC/base", func(dir string) { setConfig(t, dir, map[string]any{"vocab_size": 13}) }, model.CompileOptions{}, "lm_head.weight is [12 16], want [13 16]"},
+		"fewer layers than the file":                  {"Data2VecTextModel/base", func(dir string) { setConfig(t, dir, map[string]any{"num_hidden_layers": 1}) }, model.CompileOptions{}, "surplus: encoder.layer.1."},
+		"an unknown activation":                       {"Data2VecTextModel/base", func(dir string) { setConfig(t, dir, map[string]any{"hidden_act": "prelu"}) }, model.CompileOptions{}, `"prelu"`},
+		"an adapter before a classifier":              {"Data2VecAudioForSequenceClassification/base", func(dir string) { setConfig(t, dir, map[string]any{"add_adapter": true}) }, model.CompileOptions{}, "add_adapter"},
+		"a family that is not the class's":            {"Data2VecTextModel/base", func(dir string) { setConfig(t, dir, map[string]any{"model_type": "data2vec-vision"}) }, model.CompileOptions{}, "belongs to model_type data2vec-text"},
+		"an unknown output":                           {"Data2VecAudioForCTC/base", func(string) {}, model.CompileOptions{Outputs: []string{"dreams"}}, `"dreams"`},
+		"an unknown input":                            {"Data2VecAudioForCTC/base", func(string) {}, model.CompileOptions{Inputs: []string{"token_type_ids"}}, `"token_type_ids"`},
+		"a mask without a mask token":                 {"Data2VecVisionModel/relative", func(string) {}, model.CompileOptions{Inputs: []string{"bool_masked_pos"}}, "use_mask_token"},
+		"a picture smaller than a patch":              {"Data2VecVisionModel/relative", func(string) {}, model.CompileOptions{ImageSize: model.HW{H: 3, W: 16}}, "patch_size"},
+		"a cache of an encoder":                       {"Data2VecTextForCausalLM/encoder", func(string) {}, model.CompileOptions{Outputs: []string{graph.PastKeyValues}}, "is_decoder"},
+		"an encoder's states without layers for them": {"Data2VecTextForCausalLM/base", func(string) {}, model.CompileOptions{Inputs: []string{"encoder_hidden_states"}}, "add_cross_attention"},
+		"a mask of states that are not there":         {"Data2VecTextForCausalLM/cross", func(string) {}, model.CompileOptions{Inputs: []string{"encoder_attention_mask"}}, "without encoder_hidden_states"},
+		"words untied that the file ties":             {"Data2VecTextForMaskedLM/base", func(dir string) { setConfig(t, dir, map[string]any{"tie_word_embeddings": false}) }, model.CompileOptions{}, "missing: lm_head.decoder.weight"},
+		"dilated layers of two counts":                {"Data2VecAudioForXVector/base", func(dir string) { setConfig(t, dir, map[string]any{"tdnn_kernel": []int{5, 3}}) }, model.CompileOptions{}, "tdnn_kernel"},
+		"a dilation of zero":                          {"Data2VecAudioForXVector/base", func(dir string) { setConfig(t, dir, map[string]any{"tdnn_dilation": []int{1, 0, 1}}) }, model.CompileOptions{}, "dilation 0"},
+		"an adapter of another width":                 {"Data2VecAudioForXVector/adapter", func(dir string) { setConfig(t, dir, map[string]any{"hidden_size": 32, "output_hidden_size": 16}) }, model.CompileOptions{}, "does not fit the projector"},
+		"states that do not exist":                    {"Data2VecVisionForSemanticSegmentation/base", func(dir string) { setConfig(t, dir, map[string]any{"out_indices": []int{3, 5, 7, 11}}) }, model.CompileOptions{}, "out_indices [3 5 7 11]"},
+		"a scale of zero":                             {"Data2VecVisionForSemanticSegmentation/base", func(dir string) { setConfig(t, dir, map[string]any{"pool_scales": []int{1, 0}}) }, model.CompileOptions{}, "pool_scales"},
+		"segments of a picture of another size":       {"Data2VecVisionForSemanticSegmentation/base", func(string) {}, model.CompileOptions{ImageSize: model.HW{H: 32, W: 16}}, "own grid"},
+		"positions that form no square":               {"Data2VecVisionModel/absolute_shared_cls", func(dir string) { setConfig(t, dir, map[string]any{"image_size": []int{8, 12}}) }, model.CompileOptions{}, "square number"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := copyCase(t, tc.from)

@@ -23,6 +23,9 @@ import (
 // readyMade is the file name of a ready-made graph in a checkpoint directory.
 const readyMade = "model.onnx"
 
+// tensorFlow begins the names of TensorFlow's classes. They are torch's, but for one function (segmentation).
+const tensorFlow = "TF"
+
 // maxConfig bounds config.json, in bytes; large label sets need some hundred kilobytes.
 const maxConfig = 16 << 20
 
@@ -48,6 +51,9 @@ func Open(path string) (*Spec, error) {
 			return openReadyMade(ready)
 		}
 		return nil, fmt.Errorf("opening the model: %w; or a ready-made %s", err, readyMade)
+	}
+	if strings.HasSuffix(files[0], ".h5") && !strings.HasPrefix(s.Class, tensorFlow) {
+		s.Class = tensorFlow + s.Class // TensorFlow's classes write the names of torch's into config.json
 	}
 	if err := graph.Supported(s.Class); err != nil {
 		return nil, fmt.Errorf("opening the model in %s: %w", path, err)

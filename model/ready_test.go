@@ -77,8 +77,19 @@ func TestAReadyMadeGraphIsRefusedWhenItDoesNotFit(t *testing.T) {
 	b = strings.ReplaceAll(b, "../../a.bin", "weights.bin")
 	write(t, filepath.Join(dir, "model.onnx"), []byte(b))
 	write(t, filepath.Join(dir, "config.json"), read(t, filepath.Join(golden, "Data2VecTextModel/base/config.json")))
-	if _, err := mustOpen(t, dir).Compile(t.Context(), "", model.CompileOptions{}); err == nil || !strings.Contains(err.Error(), "no output logits or last_hidden_state; it has [lost_hidden_state]") {
+	if _, err := mustOpen(t, dir).Compile(t.Context(), "", model.CompileOptions{}); err == nil || !strings.Contains(err.Error(), "no output logits, start_logits or last_hidden_state; it has [lost_hidden_state]") {
 		t.Errorf("without a known output: %v", err)
+	}
+}
+
+// An export of the question-answering class has two outputs of its own, and neither logits nor states.
+func TestAReadyMadeGraphMayGiveSpansAlone(t *testing.T) {
+	dir := exported(t, "Data2VecTextForQuestionAnswering/base")
+	b := strings.ReplaceAll(string(read(t, filepath.Join(dir, "model.onnx"))), "last_hidden_state", "lost_hidden_state")
+	write(t, filepath.Join(dir, "model.onnx"), []byte(b))
+	g := mustCompile(t, mustOpen(t, dir), "", model.CompileOptions{})
+	if out, ok := g.Output("end_logits"); !ok || len(out.Shape) != 2 {
+		t.Errorf("outputs %+v", g.Outputs)
 	}
 }
 

@@ -6,7 +6,7 @@ import "vecmill/schemas"
 type Spec struct {
 	Dir      string
 	ONNX     string           // path of a ready-made graph; empty: the graph is compiled from the weights in Dir
-	Class    string           // Hugging Face class, e.g. Data2VecAudioForCTC
+	Class    string           // Hugging Face class, e.g. Data2VecAudioForCTC; of a tf_model.h5 TensorFlow's, e.g. TFData2VecVisionModel
 	Modality schemas.Modality // of what it takes
 	Labels   []string         // id2label in order of id; nil if the class has none
 	Digest   string           // sha256 hex over the configuration, the labels and the weight files' contents
@@ -28,7 +28,9 @@ type Port struct {
 // Inputs by modality: audio input_values [B,N] float32 (normalised samples, zero padded) and lengths [B] int64 (real samples
 // of each row); text input_ids and attention_mask [B,L] int64; images pixel_values [B,C,H,W] float32.
 // Outputs carry Hugging Face's names: last_hidden_state [B,T,H] (T frames, tokens, or 1 + patches), and logits for head classes
-// ([B,T,V] CTC, [B,labels] classification). Base classes give no logits.
+// ([B,T,V] CTC and language models, [B,labels] classification, [B,T,labels] of frames and tokens, [B,choices], [B,labels,4*H/patch,4*W/patch]
+// segmentation), embeddings [B,E] beside them for x-vectors, start_logits and end_logits [B,L] in their place for question
+// answering. Base classes give no logits. Multiple choice takes [B,choices,L] and has no last_hidden_state.
 //
 // A ready-made graph has the inputs and outputs it was exported with: for audio perhaps attention_mask [B,N] in place of lengths
 // (feed 1 on real samples), or neither (feed one item, or items of one length, at a time: such a graph cannot tell padding).
@@ -58,6 +60,6 @@ func find(ports []Port, name string) (Port, bool) {
 type CompileOptions struct {
 	HFPadding bool     // let padding change the numbers where the reference does: audio; decoders with relative positions (golden tests)
 	ImageSize HW       // size of the pictures fed, in pixels; zero: the checkpoint's own. Positions are resized as the reference does
-	Inputs    []string // optional inputs under Hugging Face's names: token_type_ids, position_ids, mask_time_indices, bool_masked_pos
-	Outputs   []string // optional outputs: pooler_output, extract_features, hidden_states (as hidden_states.0, .1, ...)
+	Inputs    []string // optional inputs under Hugging Face's names: token_type_ids, position_ids, mask_time_indices, ...; see [graph.Inputs]
+	Outputs   []string // optional outputs: pooler_output, extract_features, hidden_states (as hidden_states.0, .1, ...), ...; see [graph.Outputs]
 }

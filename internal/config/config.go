@@ -106,7 +106,7 @@ type Pipeline struct {
 
 // Model is a checkpoint and how it runs.
 type Model struct {
-	Path     string `yaml:"path" doc:"checkpoint directory (config.json and model.safetensors, or model.onnx)"`
+	Path     string `yaml:"path" doc:"checkpoint directory: config.json with weights (model.safetensors, pytorch_model.bin, tf_model.h5) or model.onnx"`
 	Name     string `yaml:"name" doc:"name in the rows; empty means the directory's name"`
 	Threads  int    `yaml:"threads" doc:"threads inside one session; 0 divides the cores among the sessions"`
 	Sessions int    `yaml:"sessions" doc:"sessions that run batches beside each other"`

@@ -30,6 +30,7 @@ func (b *Binding) Backbone(name string, shape ...int) Tensor {
 	for _, stored := range spellings(name) {
 		for _, full := range []string{b.prefix + stored, stored} {
 			if t, ok := b.take(full, shape); ok {
+				t.Name = b.stored(name) // one graph, whatever the file calls it
 				return t
 			}
 		}
@@ -39,10 +40,23 @@ func (b *Binding) Backbone(name string, shape ...int) Tensor {
 
 // Head is a weight that lies outside the backbone, with the same contract.
 func (b *Binding) Head(name string, shape ...int) Tensor {
-	if t, ok := b.take(name, shape); ok {
-		return t
+	for _, stored := range spellings(name) {
+		if t, ok := b.take(stored, shape); ok {
+			t.Name = name
+			return t
+		}
 	}
 	return b.miss(name, shape)
+}
+
+// HasHead says whether the file has a weight outside the backbone, without asking for it.
+func (b *Binding) HasHead(name string) bool {
+	for _, stored := range spellings(name) {
+		if _, ok := b.c.tensors[stored]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // HasBackbone says whether the file has a weight of the backbone, without asking for it.
@@ -111,6 +125,7 @@ func (b *Binding) surplus() []string {
 		case b.used[name]:
 		case b.base && prefixed && !inside: // a head's weights in a file that the backbone alone is taken from
 		case slices.ContainsFunc(b.ignore, func(f func(string) bool) bool { return f(bare) }):
+		case b.tied(name): // torch's own files hold tied weights under each of their names
 		default:
 			out = append(out, name)
 		}
@@ -118,16 +133,15 @@ func (b *Binding) surplus() []string {
 	return out
 }
 
-// spellings are the stored names of a weight: its own, and the one of files from before LayerNorm's parameters were called
-// weight and bias. The reference renames exactly this spelling and no other.
-func spellings(name string) []string {
-	if s, ok := strings.CutSuffix(name, "LayerNorm.weight"); ok {
-		return []string{name, s + "LayerNorm.gamma"}
+// tied says whether a weight is the same elements of the file as one that was asked for.
+func (b *Binding) tied(name string) bool {
+	t := b.c.tensors[name]
+	for used := range b.used {
+		if o := b.c.tensors[used]; t.same(&o) {
+			return true
+		}
 	}
-	if s, ok := strings.CutSuffix(name, "LayerNorm.bias"); ok {
-		return []string{name, s + "LayerNorm.beta"}
-	}
-	return []string{name}
+	return false
 }
 
 // MismatchError says how the weights of a checkpoint differ from what its class and configuration need.

@@ -93,3 +93,43 @@ func TestOldLayerNormNamesAreRead(t *testing.T) {
 		t.Errorf("error %v", m)
 	}
 }
+
+func TestSegmentationHeadsOfTransformers5AreFoundByTheirOldNames(t *testing.T) {
+	pairs := map[string]string{
+		"decode_head.bottleneck.conv.weight":            "decode_head.psp_bottleneck.convolution.weight",
+		"decode_head.bottleneck.bn.running_mean":        "decode_head.psp_bottleneck.normalization.running_mean",
+		"decode_head.fpn_bottleneck.bn.bias":            "decode_head.fpn_bottleneck.normalization.bias",
+		"decode_head.psp_modules.1.1.conv.weight":       "decode_head.psp_modules.blocks.1.conv.convolution.weight",
+		"decode_head.psp_modules.0.1.bn.running_var":    "decode_head.psp_modules.blocks.0.conv.normalization.running_var",
+		"decode_head.lateral_convs.2.conv.weight":       "decode_head.lateral_convs.2.convolution.weight",
+		"decode_head.classifier.weight":                 "decode_head.classifier.weight",
+		"auxiliary_head.convs.0.bn.num_batches_tracked": "auxiliary_head.convs.0.normalization.num_batches_tracked",
+		"auxiliary_head.conv_cat.conv.weight":           "auxiliary_head.conv_cat.convolution.weight",
+		"fpn1.1.weight":                                 "fpn1.1.weight",
+	}
+	for ours, theirs := range pairs {
+		for _, stored := range []string{ours, theirs} {
+			b := open(t, scalar(stored)).Bind("fam.", false)
+			if !b.HasHead(ours) {
+				t.Errorf("%s is not found as %s", ours, stored)
+			}
+			b.Head(ours, 1)
+			if err := b.Verify(); err != nil {
+				t.Errorf("%s stored as %s: %v", ours, stored, err)
+			}
+		}
+	}
+	if b := open(t, scalar("decode_head.psp_bottleneck.convolution.weight")).Bind("", false); b.HasHead("decode_head.fpn_bottleneck.conv.weight") {
+		t.Error("one bottleneck is found as the other")
+	}
+}
+
+func TestATiedWeightUnderItsSecondNameIsNotSurplus(t *testing.T) {
+	c := mustOpen(t, "testdata/formats/bin_zip")
+	b := c.Bind("none.", true)
+	b.Backbone("tied.a", 4, 5)
+	m, ok := errors.AsType[*MismatchError](b.Verify())
+	if !ok || slices.Contains(m.Surplus, "tied.b") || !slices.Contains(m.Surplus, "transposed") || !slices.Contains(m.Surplus, "row") {
+		t.Errorf("error %v", m)
+	}
+}

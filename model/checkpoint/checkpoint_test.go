@@ -242,19 +242,45 @@ func TestShardsAreOneCheckpoint(t *testing.T) {
 	}
 }
 
-func TestADirectoryWithoutSafetensorsSaysWhatToDo(t *testing.T) {
-	for file, want := range map[string]string{"": "holds no weights", "pytorch_model.bin": "safe_serialization", "tf_model.h5": "tf_model.h5"} {
+func TestADirectoryWithoutReadableWeightsSaysWhatToDo(t *testing.T) {
+	for file, want := range map[string]string{
+		"": "holds no weights", "flax_model.msgpack": "save_pretrained", "tf_model.h5.index.json": "tf_model.h5.index.json",
+		"checkpoint_best.pt": "neither a torch archive", "pytorch_model.bin": "neither a torch archive", "tf_model.h5": "not an HDF5 file",
+	} {
 		dir := t.TempDir()
 		if file != "" {
 			write(t, dir, file, nil)
 		}
 		_, err := Open(dir)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "model.safetensors") {
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("with %q: %v", file, err)
 		}
 	}
 	if _, err := Open(filepath.Join(t.TempDir(), "nowhere")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a directory that is not there: %v", err)
+	}
+}
+
+func TestSafetensorsWinOverOtherFormats(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, TensorFlowFile, []byte("damaged"))
+	write(t, dir, TorchFile, []byte("damaged"))
+	if f, err := FormatOf(dir); f != Torch || err != nil {
+		t.Errorf("format %s, %v, want torch before tensorflow", f, err)
+	}
+	write(t, dir, SingleFile, encode(t, scalar("w")))
+	c, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := c.Format(); f != Safetensors {
+		t.Errorf("format %s", f)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if files, err := Files(dir); err != nil || !slices.Equal(files, []string{SingleFile}) {
+		t.Errorf("files %v, %v", files, err)
 	}
 }
 

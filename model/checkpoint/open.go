@@ -15,9 +15,40 @@ import (
 
 // File names of a checkpoint directory.
 const (
-	SingleFile = "model.safetensors"
-	IndexFile  = "model.safetensors.index.json"
+	SingleFile      = "model.safetensors"
+	IndexFile       = "model.safetensors.index.json"
+	TorchFile       = "pytorch_model.bin"
+	TorchIndexFile  = "pytorch_model.bin.index.json"
+	TensorFlowFile  = "tf_model.h5"
+	tfShards        = "tf_model.h5.index.json"
+	flaxFile        = "flax_model.msgpack"
+	fairseqSuffix   = ".pt"
+	indexFileSuffix = ".index.json"
 )
+
+// Format says who wrote the weights, and how.
+type Format string
+
+// The formats that are read.
+const (
+	Safetensors Format = "safetensors"
+	Torch       Format = "torch"      // torch.save, zip or legacy
+	Fairseq     Format = "fairseq"    // a training checkpoint; tensors have Hugging Face's names
+	TensorFlow  Format = "tensorflow" // Keras weights in HDF5; tensors have torch's names and layouts all the same
+)
+
+// layout is one way a directory holds weights.
+type layout struct {
+	format Format
+	file   string // the weights, or the index that names the files of them
+}
+
+// layouts are tried in this order, which is the reference's.
+var layouts = []layout{
+	{Safetensors, SingleFile}, {Safetensors, IndexFile}, {Torch, TorchFile}, {Torch, TorchIndexFile}, {TensorFlow, TensorFlowFile},
+}
+
+func (l layout) sharded() bool { return strings.HasSuffix(l.file, indexFileSuffix) }
 
 // maxIndex bounds the shard index, in bytes: the largest known models need a few hundred kilobytes.
 const maxIndex = 64 << 20
@@ -25,19 +56,47 @@ const maxIndex = 64 << 20
 // Checkpoint is an opened checkpoint: its tensors by name. Close it when the last tensor has been used.
 type Checkpoint struct {
 	dir     string
+	format  Format
 	tensors map[string]Tensor
 	close   []func() error
 }
 
 // Files are the names of the weight files in dir, sorted: what Open would read. The error says what is supported if there is none.
 func Files(dir string) ([]string, error) {
-	if _, err := os.Stat(filepath.Join(dir, SingleFile)); err == nil {
-		return []string{SingleFile}, nil
+	l, err := find(dir)
+	if err != nil {
+		return nil, err
 	}
-	index, err := readIndex(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, unsupported(dir)
+	return l.files(dir)
+}
+
+// FormatOf is the format of the weights in dir, found by file names alone.
+func FormatOf(dir string) (Format, error) {
+	l, err := find(dir)
+	return l.format, err
+}
+
+func find(dir string) (layout, error) {
+	for _, l := range layouts {
+		if _, err := os.Stat(filepath.Join(dir, l.file)); err == nil {
+			return l, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return layout{}, fmt.Errorf("opening the checkpoint: %w", err)
+		}
 	}
+	training, err := filepath.Glob(filepath.Join(dir, "*"+fairseqSuffix))
+	if err == nil && len(training) == 1 {
+		return layout{Fairseq, filepath.Base(training[0])}, nil
+	}
+	return layout{}, unsupported(dir)
+}
+
+// files are the weight files of a layout: itself, or what its index names, sorted.
+func (l layout) files(dir string) ([]string, error) {
+	if !l.sharded() {
+		return []string{l.file}, nil
+	}
+	index, err := readIndex(filepath.Join(dir, l.file))
 	if err != nil {
 		return nil, err
 	}
@@ -53,27 +112,34 @@ func Files(dir string) ([]string, error) {
 
 // Open maps the weight files of dir and checks their headers.
 func Open(dir string) (*Checkpoint, error) {
-	files, err := Files(dir)
+	l, err := find(dir)
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkpoint{dir: dir, tensors: map[string]Tensor{}}
+	files, err := l.files(dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &Checkpoint{dir: dir, format: l.format, tensors: map[string]Tensor{}}
 	for _, f := range files {
 		if err := c.add(f); err != nil {
 			return nil, errors.Join(err, c.Close())
 		}
 	}
-	if files[0] != SingleFile {
-		if err := c.checkIndex(); err != nil {
+	if l.sharded() {
+		if err := c.checkIndex(l.file); err != nil {
 			return nil, errors.Join(err, c.Close())
 		}
 	}
 	return c, nil
 }
 
+// Format says who wrote the weights.
+func (c *Checkpoint) Format() Format { return c.format }
+
 // OpenFile maps one safetensors file, which need not be a checkpoint: saved inputs, expected outputs.
 func OpenFile(path string) (*Checkpoint, error) {
-	c := &Checkpoint{dir: filepath.Dir(path), tensors: map[string]Tensor{}}
+	c := &Checkpoint{dir: filepath.Dir(path), format: Safetensors, tensors: map[string]Tensor{}}
 	if err := c.add(filepath.Base(path)); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -113,7 +179,7 @@ func (c *Checkpoint) add(file string) error {
 		return fmt.Errorf("opening weights: %w", err)
 	}
 	c.close = append(c.close, unmap)
-	tensors, err := parseSafetensors(data)
+	tensors, err := parse(data, c.format)
 	if err != nil {
 		return fmt.Errorf("reading weights %s: %w", path, err)
 	}
@@ -126,22 +192,36 @@ func (c *Checkpoint) add(file string) error {
 	return nil
 }
 
+// parse reads one whole weight file; the tensors alias data.
+func parse(data []byte, f Format) ([]Tensor, error) {
+	switch f {
+	case Torch:
+		return parseTorch(data)
+	case Fairseq:
+		return parseFairseq(data)
+	case TensorFlow:
+		return parseTensorFlow(data)
+	default:
+		return parseSafetensors(data)
+	}
+}
+
 // checkIndex verifies that every weight the index promises is in the shards.
-func (c *Checkpoint) checkIndex() error {
-	index, err := readIndex(c.dir)
+func (c *Checkpoint) checkIndex(file string) error {
+	path := filepath.Join(c.dir, file)
+	index, err := readIndex(path)
 	if err != nil {
 		return err
 	}
 	for name, file := range index {
 		if _, ok := c.tensors[name]; !ok {
-			return fmt.Errorf("the index %s places %s in %s, which does not hold it", filepath.Join(c.dir, IndexFile), name, file)
+			return fmt.Errorf("the index %s places %s in %s, which does not hold it", path, name, file)
 		}
 	}
 	return nil
 }
 
-func readIndex(dir string) (map[string]string, error) {
-	path := filepath.Join(dir, IndexFile)
+func readIndex(path string) (map[string]string, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the shard index: %w", err)
@@ -179,15 +259,15 @@ func parseIndex(b []byte) (map[string]string, error) {
 	return index.WeightMap, nil
 }
 
-// unsupported says what a directory without safetensors has instead.
+// unsupported says what a directory without readable weights has instead.
 func unsupported(dir string) error {
-	supported := fmt.Sprintf("this build reads %s, or %s with its shards", SingleFile, IndexFile)
+	supported := fmt.Sprintf("read are %s, %s, either of them in shards with an index, %s, and one training checkpoint *%s", SingleFile, TorchFile, TensorFlowFile, fairseqSuffix)
 	if _, err := os.Stat(dir); err != nil {
 		return fmt.Errorf("opening the checkpoint: %w", err)
 	}
-	for _, other := range []string{"pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack"} {
+	for _, other := range []string{tfShards, flaxFile} {
 		if _, err := os.Stat(filepath.Join(dir, other)); err == nil {
-			return fmt.Errorf("%s has its weights in %s; %s: save them again with save_pretrained(safe_serialization=True)", dir, other, supported)
+			return fmt.Errorf("%s has its weights in %s; %s: convert them with Hugging Face's save_pretrained", dir, other, supported)
 		}
 	}
 	return fmt.Errorf("%s holds no weights; %s", dir, supported)

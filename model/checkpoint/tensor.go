@@ -32,12 +32,14 @@ func (d DType) size() int64 {
 	return 0
 }
 
-// Tensor is one stored weight: row-major, little-endian, in the file's own memory. It is valid until its Checkpoint is closed.
+// Tensor is one stored weight: little-endian, in the file's own memory. What it gives is row-major, however the file lays it out.
+// It is valid until its Checkpoint is closed.
 type Tensor struct {
-	Name  string
-	DType DType
-	Shape []int
-	raw   []byte
+	Name    string
+	DType   DType
+	Shape   []int
+	raw     []byte
+	strides []int // of each dimension, in elements; nil if raw is row-major, and then it is exactly the tensor
 }
 
 // Elements is the number of elements; 1 for a scalar.
@@ -45,12 +47,15 @@ func (t *Tensor) Elements() int { return product(t.Shape) }
 
 // Float32 converts the tensor to float32. F16 and BF16 widen exactly.
 func (t *Tensor) Float32() ([]float32, error) {
-	width := int(t.DType.size())
 	if err := t.floating(); err != nil {
 		return nil, err
 	}
-	out := make([]float32, len(t.raw)/width)
-	widen(out, t.raw, t.DType)
+	out := make([]float32, t.count())
+	rest := out
+	t.rows(func(row []byte, n, step int) {
+		widen(rest[:n], row, step, t.DType)
+		rest = rest[n:]
+	})
 	return out, nil
 }
 
@@ -72,41 +77,53 @@ func (t *Tensor) Int64() ([]int64, error) {
 		return nil, fmt.Errorf("tensor %s has element type %s, not an integer one", t.Name, t.DType)
 	}
 	width := int(t.DType.size())
-	out := make([]int64, len(t.raw)/width)
-	for i := range out {
-		out[i] = read(t.raw[i*width:])
-	}
+	out := make([]int64, 0, t.count())
+	t.rows(func(row []byte, n, step int) {
+		for i := range n {
+			out = append(out, read(row[i*step*width:]))
+		}
+	})
 	return out, nil
 }
 
-// WriteTo writes the tensor as little-endian float32: verbatim from the file's memory for F32, through a small buffer for
+// WriteTo writes the tensor as little-endian float32: verbatim from the file's memory for row-major F32, through a small buffer for
 // the others. It implements io.WriterTo.
 func (t *Tensor) WriteTo(w io.Writer) (int64, error) {
 	if err := t.floating(); err != nil {
 		return 0, err
 	}
-	if t.DType == F32 {
+	if t.DType == F32 && t.strides == nil {
 		n, err := w.Write(t.raw)
 		return int64(n), err
 	}
 	const chunk = 16 << 10 // elements
 	width := int(t.DType.size())
-	values, bytes := make([]float32, chunk), make([]byte, 4*chunk)
+	values, bytes := make([]float32, chunk), make([]byte, 0, 4*chunk)
 	var total int64
-	for raw := t.raw; len(raw) > 0; {
-		n := min(chunk, len(raw)/width)
-		widen(values[:n], raw[:n*width], t.DType)
-		for i, v := range values[:n] {
-			binary.LittleEndian.PutUint32(bytes[4*i:], math.Float32bits(v))
-		}
-		k, err := w.Write(bytes[:4*n])
-		total += int64(k)
-		if err != nil {
-			return total, err
-		}
-		raw = raw[n*width:]
+	var failed error
+	flush := func() {
+		n, err := w.Write(bytes)
+		total, failed, bytes = total+int64(n), err, bytes[:0]
 	}
-	return total, nil
+	t.rows(func(row []byte, n, step int) {
+		for failed == nil && n > 0 {
+			k := min(n, (cap(bytes)-len(bytes))/4)
+			widen(values[:k], row, step, t.DType)
+			for _, v := range values[:k] {
+				bytes = binary.LittleEndian.AppendUint32(bytes, math.Float32bits(v))
+			}
+			if len(bytes) == cap(bytes) {
+				flush()
+			}
+			if n -= k; n > 0 {
+				row = row[k*step*width:]
+			}
+		}
+	})
+	if failed == nil && len(bytes) > 0 {
+		flush()
+	}
+	return total, failed
 }
 
 func (t *Tensor) floating() error {
@@ -117,20 +134,20 @@ func (t *Tensor) floating() error {
 	return fmt.Errorf("weight %s has element type %s; supported are F32, F16 and BF16", t.Name, t.DType)
 }
 
-// widen decodes len(dst) elements of raw.
-func widen(dst []float32, raw []byte, d DType) {
+// widen decodes len(dst) elements of raw that lie step elements apart.
+func widen(dst []float32, raw []byte, step int, d DType) {
 	switch d {
 	case F32:
 		for i := range dst {
-			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i*step:]))
 		}
 	case F16:
 		for i := range dst {
-			dst[i] = halfToFloat(binary.LittleEndian.Uint16(raw[2*i:]))
+			dst[i] = halfToFloat(binary.LittleEndian.Uint16(raw[2*i*step:]))
 		}
 	case BF16:
 		for i := range dst {
-			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i:])) << 16)
+			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i*step:])) << 16)
 		}
 	}
 }

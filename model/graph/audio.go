@@ -14,6 +14,7 @@ type audio struct {
 	states   []onnx.Value // [B*T, H] each: after positions, then after every layer
 	mask     onnx.Value   // [B, T, 1] float32: 1 on frames of the item, 0 on padding
 	frames   onnx.Value   // int64 [B]: frames of each item
+	shorter  onnx.Value   // int64 [B]: frames of each item behind the adapter; frames without one
 	rows     onnx.Value   // int64 [3]: B, T, H
 	att      attention
 }
@@ -59,6 +60,7 @@ func (n *net) audio() *audio {
 		n.Output("extract_features", a.features, onnx.Float32, n.batch, onnx.Dyn("frames"), onnx.Fixed(last))
 	}
 	n.hiddenStates(a.states, a.rows, n.batch, onnx.Dyn("frames"), onnx.Fixed(c.HiddenSize))
+	n.attentions("attentions", &a.att, onnx.Dyn("frames"), onnx.Dyn("frames"))
 	return a
 }
 
@@ -158,6 +160,7 @@ func (n *net) audioLayer(a *audio, x onnx.Value, p string) onnx.Value {
 func (n *net) audioOutput(a *audio) (x onnx.Value, width int) {
 	c := n.cfg.Audio
 	out, width := n.ReshapeTo(a.last(), a.rows), c.HiddenSize
+	a.shorter = a.frames
 	if c.AddAdapter {
 		width = c.OutputHiddenSize
 		out = n.adapter(a, out)
@@ -193,6 +196,7 @@ func (n *net) adapter(a *audio, x onnx.Value) onnx.Value {
 		half := n.Split(x, 1, 2)
 		x = n.Mul(half[0], n.Sigmoid(half[1]))
 	}
+	a.shorter = frames
 	return n.Transpose(x, 0, 2, 1)
 }
 

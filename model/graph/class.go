@@ -29,19 +29,36 @@ type class struct {
 
 // classes is the table of supported classes. To add one: a line here, and its head's file.
 func classes() map[string]class {
-	audioOut := []string{"extract_features", "hidden_states"}
+	audioOut := []string{"extract_features", "hidden_states", "attentions"}
 	audioIn := []string{"mask_time_indices"}
-	textIn := []string{"token_type_ids", "position_ids"}
-	visionIn := []string{"bool_masked_pos"}
-	return map[string]class{
-		"Data2VecAudioModel":                     {config.TypeAudio, true, audioOut, audioIn, (*net).audioModel},
-		"Data2VecAudioForCTC":                    {config.TypeAudio, false, audioOut, audioIn, (*net).audioCTC},
-		"Data2VecAudioForSequenceClassification": {config.TypeAudio, false, audioOut, audioIn, (*net).audioClassifier},
-		"Data2VecTextModel":                      {config.TypeText, true, []string{"pooler_output", "hidden_states"}, textIn, (*net).textModel},
-		"Data2VecTextForSequenceClassification":  {config.TypeText, false, []string{"hidden_states"}, textIn, (*net).textClassifier},
-		"Data2VecVisionModel":                    {config.TypeVision, true, []string{"pooler_output", "hidden_states"}, visionIn, (*net).visionModel},
-		"Data2VecVisionForImageClassification":   {config.TypeVision, false, []string{"hidden_states"}, visionIn, (*net).visionClassifier},
+	textOut := []string{"hidden_states", "attentions"}
+	choiceIn := []string{"token_type_ids", "position_ids", "head_mask"}
+	textIn := slices.Concat(choiceIn, []string{"inputs_embeds", PairMask})
+	decoderOut := slices.Concat(textOut, []string{"cross_attentions", PastKeyValues})
+	decoderIn := slices.Concat(textIn, []string{"encoder_hidden_states", "encoder_attention_mask", PastKeyValues})
+	visionIn := []string{"bool_masked_pos", "head_mask"}
+	visionOut := []string{"hidden_states", "attentions"}
+	t := map[string]class{
+		"Data2VecAudioModel":                       {config.TypeAudio, true, audioOut, audioIn, (*net).audioModel},
+		"Data2VecAudioForAudioFrameClassification": {config.TypeAudio, false, audioOut, audioIn, (*net).audioFrames},
+		"Data2VecAudioForCTC":                      {config.TypeAudio, false, audioOut, audioIn, (*net).audioCTC},
+		"Data2VecAudioForSequenceClassification":   {config.TypeAudio, false, audioOut, audioIn, (*net).audioClassifier},
+		"Data2VecAudioForXVector":                  {config.TypeAudio, false, audioOut, audioIn, (*net).audioXVector},
+		"Data2VecTextModel":                        {config.TypeText, true, append([]string{"pooler_output"}, decoderOut...), decoderIn, (*net).textModel},
+		"Data2VecTextForCausalLM":                  {config.TypeText, false, decoderOut, decoderIn, (*net).textLM},
+		"Data2VecTextForMaskedLM":                  {config.TypeText, false, decoderOut, decoderIn, (*net).textLM},
+		"Data2VecTextForMultipleChoice":            {config.TypeText, false, textOut, choiceIn, (*net).textChoice},
+		"Data2VecTextForQuestionAnswering":         {config.TypeText, false, textOut, textIn, (*net).textSpans},
+		"Data2VecTextForSequenceClassification":    {config.TypeText, false, textOut, textIn, (*net).textClassifier},
+		"Data2VecTextForTokenClassification":       {config.TypeText, false, textOut, textIn, (*net).textTokens},
+		"Data2VecVisionModel":                      {config.TypeVision, true, append([]string{"pooler_output"}, visionOut...), visionIn, (*net).visionModel},
+		"Data2VecVisionForImageClassification":     {config.TypeVision, false, visionOut, visionIn, (*net).visionClassifier},
+		"Data2VecVisionForSemanticSegmentation":    {config.TypeVision, false, visionOut, []string{"head_mask"}, (*net).visionSegments},
 	}
+	for _, name := range []string{"Model", "ForImageClassification", "ForSemanticSegmentation"} {
+		t["TFData2VecVision"+name] = t["Data2VecVision"+name] // see [net.tensorFlow] for what differs
+	}
+	return t
 }
 
 // Classes are the names of the supported classes, sorted.
@@ -53,6 +70,13 @@ func Classes() []string {
 	slices.Sort(names)
 	return names
 }
+
+// Inputs are the names of a class's optional inputs, Outputs those of its optional outputs; nil for classes that are not supported.
+// [PastKeyValues] and [PairMask] among them say what they stand for.
+func Inputs(class string) []string { return classes()[class].inputs }
+
+// Outputs are the names of a class's optional outputs, as Inputs are of its inputs.
+func Outputs(class string) []string { return classes()[class].outputs }
 
 // Supported fails, naming what is supported, unless the class can be built.
 func Supported(name string) error {

@@ -4,15 +4,20 @@
 //
 // Linear layers run on [B*T, H] matrices, so each is one Gemm with its bias; sequences become [B, heads, T, H/heads] inside attention alone.
 // What depends on configuration only is folded when the graph is built: relative position biases of images to one
-// constant per layer, position tables, layer scales into the weights before them, the weights of a layer sum.
+// constant per layer, position tables, layer scales and batch normalisations into the weights before them, the weights of a layer sum,
+// the windows of adaptive pooling to a matrix.
+//
+// A decoder's cache is two graphs: one gives keys and values out ([PastKeyValues] among Options.Outputs), one takes and gives them. A text in
+// parts gets the numbers of the text in one.
 //
 // Invariants:
 //
 //	G1 An item in a padded batch gets what it gets alone. Attention never sees padding; frames behind an item's end are zeroed
 //	   before every convolution over frames (positional, adapter) and left out of every mean. Convolutions over samples need nothing:
 //	   they are valid ones, so a frame inside an item's length depends on the item's own samples.
-//	   Options.HFPadding restores the reference's behaviour: audio is zeroed once, and decoders with relative positions and
-//	   a cache count from the padded end.
+//	   The frames of an x-vector are counted with the dilations of its convolutions.
+//	   Options.HFPadding restores the reference's behaviour: audio is zeroed once, x-vectors forget the dilations, and decoders with
+//	   relative positions and a cache count from the padded end.
 //	G2 A weight is used as asked for or refused by name; a configuration switch is computed or refused by name.
 //	G3 The same checkpoint and options give the same bytes.
 package graph

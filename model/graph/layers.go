@@ -27,6 +27,7 @@ type net struct {
 	o     Options
 	err   error
 	batch onnx.Dim
+	items onnx.Value // int64 [1]: items of the batch, where each has several rows of tokens
 }
 
 // source hands out weights: the binding's Backbone or Head.
@@ -100,6 +101,8 @@ type attention struct {
 	hidden, heads int
 	split         onnx.Value // int64 [4]: B, T, heads, hidden/heads
 	mask          onnx.Value // added to the scores, broadcast to [B, heads, T, T]; absent: none
+	keep          onnx.Value // [heads, 1, 1], what each head's probabilities are multiplied by; absent: 1
+	probs         []onnx.Value
 }
 
 func (a *attention) width() int { return a.hidden / a.heads }
@@ -119,7 +122,12 @@ func (n *net) attend(a *attention, scores, bias, v onnx.Value) onnx.Value {
 			scores = n.Add(scores, add)
 		}
 	}
-	y := n.MatMul(n.Softmax(scores), v)
+	p := n.Softmax(scores)
+	if a.keep != (onnx.Value{}) {
+		p = n.Mul(p, a.keep)
+	}
+	a.probs = append(a.probs, p)
+	y := n.MatMul(p, v)
 	return n.Reshape(n.Transpose(y, 0, 2, 1, 3), -1, a.hidden)
 }
 
@@ -139,6 +147,31 @@ func (n *net) hiddenStates(states []onnx.Value, shape onnx.Value, dims ...onnx.D
 	}
 	for i, s := range states {
 		n.Output("hidden_states."+strconv.Itoa(i), n.ReshapeTo(s, shape), onnx.Float32, dims...)
+	}
+}
+
+// attentions declares the optional outputs attentions.0, attentions.1, ... of [B, heads, queries, keys] probabilities, one for every layer.
+func (n *net) attentions(what string, a *attention, queries, keys onnx.Dim) {
+	if !n.wants(what) {
+		return
+	}
+	for i, p := range a.probs {
+		n.Output(what+"."+strconv.Itoa(i), p, onnx.Float32, onnx.Dyn("rows"), onnx.Fixed(a.heads), queries, keys)
+	}
+}
+
+// headMask declares the optional input head_mask [layers, heads] of factors for each head's probabilities.
+func (n *net) headMask(heads int) onnx.Value {
+	if !n.takes("head_mask") {
+		return onnx.Value{}
+	}
+	return n.Input("head_mask", onnx.Float32, onnx.Dyn("layers"), onnx.Fixed(heads))
+}
+
+// keep makes a layer's part of the head mask current.
+func (n *net) keep(a *attention, mask onnx.Value, layer int) {
+	if mask != (onnx.Value{}) {
+		a.keep = n.Unsqueeze(n.Gather(mask, n.Int(layer), 0), 1, 2)
 	}
 }
 

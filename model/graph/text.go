@@ -10,8 +10,12 @@ import (
 type text struct {
 	states    []onnx.Value // [B*L, H] each: embeddings, then after every layer
 	rows      onnx.Value   // int64 [3]: B, L, H
-	distances onnx.Value   // int64 [L, L] rows of distance_embedding, with relative positions only
+	distances onnx.Value   // int64 [L, keys] rows of distance_embedding, with relative positions only
 	att       attention
+	words     onnx.Value // word embeddings [V, H], once they are in the graph
+	heads     onnx.Value // head_mask, if the graph takes one
+	cross     cross
+	cache     cache
 }
 
 func (t *text) last() onnx.Value { return t.states[len(t.states)-1] }
@@ -20,26 +24,70 @@ func (t *text) last() onnx.Value { return t.states[len(t.states)-1] }
 func (n *net) text() *text {
 	c := n.cfg.Text
 	n.ignoreText()
-	ids := n.Input("input_ids", onnx.Int64, n.batch, onnx.Dyn("tokens"))
-	mask := n.Input("attention_mask", onnx.Int64, n.batch, onnx.Dyn("tokens"))
+	ids, mask := n.textInputs()
 	batch, length := n.DimOf(ids, 0), n.DimOf(ids, 1)
 	t := &text{rows: n.Concat(0, batch, length, n.Ints(c.HiddenSize))}
+	t.heads = n.headMask(c.NumAttentionHeads)
+	n.openCache(t, length)
 	t.att = attention{hidden: c.HiddenSize, heads: c.NumAttentionHeads}
 	t.att.split = n.Concat(0, batch, length, n.Ints(c.NumAttentionHeads, t.att.width()))
-	t.att.mask = n.textMask(mask, length)
+	t.att.mask = n.textMask(t, mask, length)
 	if c.PositionEmbeddingType != "absolute" {
-		t.distances = n.textDistances(length)
+		t.distances = n.textDistances(t, length)
 	}
-	x := n.Reshape(n.textEmbeddings(ids), -1, c.HiddenSize)
+	n.openCross(t, batch)
+	x := n.Reshape(n.textEmbeddings(t, ids), -1, c.HiddenSize)
 	t.states = []onnx.Value{x}
 	for i := range c.NumHiddenLayers {
-		x = n.textLayer(t, x, layer("encoder.layer", i))
+		n.keep(&t.att, t.heads, i)
+		x = n.textLayer(t, x, i)
 		t.states = append(t.states, x)
 	}
 	n.Scope("")
-	n.Output("last_hidden_state", n.ReshapeTo(x, t.rows), onnx.Float32, n.batch, onnx.Dyn("tokens"), onnx.Fixed(c.HiddenSize))
-	n.hiddenStates(t.states, t.rows, n.batch, onnx.Dyn("tokens"), onnx.Fixed(c.HiddenSize))
+	rows := n.batch
+	if n.choices() {
+		rows = onnx.Dyn("rows") // as in the reference: the states of all choices one below the other
+	} else {
+		n.Output("last_hidden_state", n.ReshapeTo(x, t.rows), onnx.Float32, n.batch, onnx.Dyn("tokens"), onnx.Fixed(c.HiddenSize))
+	}
+	n.hiddenStates(t.states, t.rows, rows, onnx.Dyn("tokens"), onnx.Fixed(c.HiddenSize))
+	n.attentions("attentions", &t.att, onnx.Dyn("tokens"), onnx.Dyn("keys"))
+	n.attentions("cross_attentions", &t.cross.att, onnx.Dyn("tokens"), onnx.Dyn("states"))
 	return t
+}
+
+// choices says whether items are rows of alternatives: inputs then have the axes [B, choices, L].
+func (n *net) choices() bool { return n.cfg.Class == "Data2VecTextForMultipleChoice" }
+
+// tokens declares an int64 input with one value for every token, as [rows, L].
+func (n *net) tokens(name string, rows onnx.Dim) onnx.Value {
+	if !n.choices() {
+		return n.Input(name, onnx.Int64, rows, onnx.Dyn("tokens"))
+	}
+	x := n.Input(name, onnx.Int64, rows, onnx.Dyn("choices"), onnx.Dyn("tokens"))
+	if name == "input_ids" {
+		n.items = n.DimOf(x, 0)
+	}
+	return n.ReshapeTo(x, n.Concat(0, n.Ints(-1), n.DimOf(x, 2)))
+}
+
+// textInputs declares what every text class takes. The first value is input_ids [rows, L] or, if the graph takes those instead,
+// inputs_embeds [rows, L, H]; the second the mask, of tokens or of pairs of tokens.
+func (n *net) textInputs() (ids, mask onnx.Value) {
+	if n.takes("inputs_embeds") {
+		ids = n.Input("inputs_embeds", onnx.Float32, n.batch, onnx.Dyn("tokens"), onnx.Fixed(n.cfg.Text.HiddenSize))
+	} else {
+		ids = n.tokens("input_ids", n.batch)
+	}
+	switch {
+	case n.takes(PairMask):
+		mask = n.Input("attention_mask", onnx.Float32, n.batch, onnx.Dyn("tokens"), onnx.Dyn("keys"))
+	case n.takes(PastKeyValues):
+		mask = n.Input("attention_mask", onnx.Int64, n.batch, onnx.Dyn("keys"))
+	default:
+		mask = n.tokens("attention_mask", n.batch)
+	}
+	return ids, mask
 }
 
 // ignoreText accepts buffers of old files; the pooler where the class has none; and cross-attention, which without an encoder's states is
@@ -56,44 +104,57 @@ func (n *net) ignoreText() {
 }
 
 // textMask is what to add to the scores: lowest float32 on keys that are padding and, in decoders, on keys behind the query.
-func (n *net) textMask(mask, length onnx.Value) onnx.Value {
+func (n *net) textMask(t *text, mask, length onnx.Value) onnx.Value {
 	n.Scope("attention_mask")
+	if n.takes(PairMask) { // says all that is to be said: the reference adds no causal mask to it
+		return n.Mul(n.Sub(n.Scalar(1), n.Unsqueeze(mask, 1)), n.Scalar(negligible))
+	}
 	hidden := n.Unsqueeze(n.Equal(mask, n.Int(0)), 1, 2)
 	if n.cfg.Text.IsDecoder {
-		i := n.Arange(length)
-		behind := n.Less(n.Unsqueeze(i, 1), n.Unsqueeze(i, 0))
+		queries, keys := n.spans(t, length)
+		behind := n.Less(n.Unsqueeze(queries, 1), n.Unsqueeze(keys, 0))
 		hidden = n.Or(hidden, behind)
 	}
 	return n.Where(hidden, n.Scalar(negligible), n.Scalar(0))
 }
 
-// textDistances are rows of distance_embedding: query - key + max_position_embeddings - 1, [L, L]. The reference takes every query of a
+// textDistances are rows of distance_embedding: query - key + max_position_embeddings - 1, [L, keys]. The reference takes every query of a
 // decoder that fills a cache, as it does by default, for the last one: its numbers then depend on the padded length, against G1.
-func (n *net) textDistances(length onnx.Value) onnx.Value {
+func (n *net) textDistances(t *text, length onnx.Value) onnx.Value {
 	c := n.cfg.Text
-	keys := n.Arange(length)
-	queries := keys
-	if n.o.HFPadding && c.IsDecoder && c.UseCache {
-		queries = n.Expand(n.Sub(length, n.Int(1)), length)
+	queries, keys := n.spans(t, length)
+	if n.o.HFPadding && c.IsDecoder && (c.UseCache || t.cache.on) {
+		last := length
+		if t.cache.total != (onnx.Value{}) {
+			last = t.cache.total
+		}
+		queries = n.Expand(n.Sub(last, n.Int(1)), length)
 	}
 	return n.Add(n.Sub(n.Unsqueeze(queries, 1), n.Unsqueeze(keys, 0)), n.Int(c.MaxPositionEmbeddings-1))
 }
 
 // textEmbeddings is LayerNorm(word + token type + position), [B, L, H].
-func (n *net) textEmbeddings(ids onnx.Value) onnx.Value {
+func (n *net) textEmbeddings(t *text, ids onnx.Value) onnx.Value {
 	c := n.cfg.Text
 	get, h := n.w.Backbone, c.HiddenSize
 	n.Scope("embeddings")
-	x := n.Gather(n.stored(get, "embeddings.word_embeddings.weight", c.VocabSize, h), ids, 0)
+	var x onnx.Value
+	words := n.w.Backbone("embeddings.word_embeddings.weight", c.VocabSize, h)
+	if n.takes("inputs_embeds") {
+		x = ids
+	} else {
+		t.words = n.Weight(words.Name, words.Shape, &words)
+		x = n.Gather(t.words, ids, 0)
+	}
 	if n.takes("token_type_ids") {
-		types := n.Input("token_type_ids", onnx.Int64, n.batch, onnx.Dyn("tokens"))
+		types := n.tokens("token_type_ids", n.batch)
 		x = n.Add(x, n.Gather(n.stored(get, "embeddings.token_type_embeddings.weight", c.TypeVocabSize, h), types, 0))
 	} else {
 		types := n.values(get, "embeddings.token_type_embeddings.weight", c.TypeVocabSize, h)
 		x = n.Add(x, n.Floats([]int{h}, types[:h])) // type 0 everywhere
 	}
 	table := n.w.Backbone("embeddings.position_embeddings.weight", c.MaxPositionEmbeddings, h)
-	positions := n.textPositions(ids)
+	positions := n.textPositions(t, ids)
 	if c.PositionEmbeddingType == "absolute" { // the relative kinds carry the table and take position_ids, and use neither
 		x = n.Add(x, n.Gather(n.Weight(table.Name, table.Shape, &table), positions, 0))
 	}
@@ -101,38 +162,54 @@ func (n *net) textEmbeddings(ids onnx.Value) onnx.Value {
 }
 
 // textPositions counts the tokens that are not padding, from pad_token_id+1 on; padding is told by id, not by the mask, and gets pad_token_id.
-func (n *net) textPositions(ids onnx.Value) onnx.Value {
+// What is in the cache counts whole, padding too; without ids, so does every place: that is how the reference counts.
+func (n *net) textPositions(t *text, ids onnx.Value) onnx.Value {
 	if n.takes("position_ids") {
-		return n.Input("position_ids", onnx.Int64, onnx.Dyn("position_rows"), onnx.Dyn("tokens"))
+		return n.tokens("position_ids", onnx.Dyn("position_rows"))
+	}
+	if n.takes("inputs_embeds") {
+		return n.Add(n.Unsqueeze(n.Arange(n.DimOf(ids, 1)), 0), n.Int(n.cfg.Text.PadTokenID+1))
 	}
 	pad := n.Int(n.cfg.Text.PadTokenID)
 	real := n.Cast(n.Not(n.Equal(ids, pad)), onnx.Int64)
-	return n.Add(n.Mul(n.CumSum(real, 1), real), pad)
+	count := n.CumSum(real, 1)
+	if t.cache.past != (onnx.Value{}) {
+		count = n.Add(count, t.cache.past)
+	}
+	return n.Add(n.Mul(count, real), pad)
 }
 
 // textLayer is one post-norm transformer layer on x [B*L, H].
-func (n *net) textLayer(t *text, x onnx.Value, p string) onnx.Value {
+func (n *net) textLayer(t *text, x onnx.Value, i int) onnx.Value {
 	c := n.cfg.Text
-	get, h := n.w.Backbone, c.HiddenSize
+	get, h, p := n.w.Backbone, c.HiddenSize, layer("encoder.layer", i)
 	n.Scope(strings.TrimSuffix(p, "."))
-	y := n.textAttention(t, x, p+"attention.self.")
+	y := n.textAttention(t, x, i, p+"attention.self.")
 	y = n.Add(x, n.linear(get, y, p+"attention.output.dense", h, h))
 	x = n.norm(get, y, p+"attention.output.LayerNorm", h, c.LayerNormEps)
+	if t.cross.states != (onnx.Value{}) {
+		x = n.crossAttention(t, x, p+"crossattention.")
+	}
 	y = n.activation(c.HiddenAct, n.linear(get, x, p+"intermediate.dense", h, c.IntermediateSize))
 	y = n.Add(x, n.linear(get, y, p+"output.dense", c.IntermediateSize, h))
 	return n.norm(get, y, p+"output.LayerNorm", h, c.LayerNormEps)
 }
 
 // textAttention is self-attention; relative kinds add q*E[l-r], and q*E + k*E with relative_key_query, before the scaling.
-func (n *net) textAttention(t *text, x onnx.Value, p string) onnx.Value {
+func (n *net) textAttention(t *text, x onnx.Value, layer int, p string) onnx.Value {
 	kind := n.cfg.Text.PositionEmbeddingType
-	if kind == "absolute" {
+	if kind == "absolute" && !t.cache.on {
 		return n.selfAttention(&t.att, x, p, "query", "key", "value")
 	}
 	get, h := n.w.Backbone, t.att.hidden
 	q := n.heads(&t.att, n.linear(get, x, p+"query", h, h))
 	k := n.heads(&t.att, n.linear(get, x, p+"key", h, h))
 	v := n.heads(&t.att, n.linear(get, x, p+"value", h, h))
+	k, v = n.remember(t, layer, k, v)
+	if kind == "absolute" {
+		scores := n.MatMul(n.Mul(q, n.Scalar(t.att.scale())), n.Transpose(k, 0, 1, 3, 2))
+		return n.attend(&t.att, scores, onnx.Value{}, v)
+	}
 	table := n.stored(get, p+"distance_embedding.weight", 2*n.cfg.Text.MaxPositionEmbeddings-1, t.att.width())
 	e := n.Gather(table, t.distances, 0)
 	scores := n.Add(n.MatMul(q, n.Transpose(k, 0, 1, 3, 2)), n.Einsum("bhld,lrd->bhlr", q, e))

@@ -41,13 +41,16 @@ func (n *net) vision() (*vision, error) {
 		return nil, err
 	}
 	v.states = []onnx.Value{x}
+	heads := n.headMask(c.NumAttentionHeads)
 	for i := range c.NumHiddenLayers {
+		n.keep(&v.att, heads, i)
 		x = n.visionLayer(v, x, layer("encoder.layer", i))
 		v.states = append(v.states, x)
 	}
 	n.Scope("")
 	dims := []onnx.Dim{n.batch, onnx.Fixed(v.tokens()), onnx.Fixed(c.HiddenSize)}
 	n.hiddenStates(v.states, n.Ints(-1, v.tokens(), c.HiddenSize), dims...)
+	n.attentions("attentions", &v.att, dims[1], dims[1])
 	if !c.UseMeanPooling { // with mean pooling the norm belongs to the pooler, and the states stay as they are
 		x = n.norm(n.w.Backbone, x, "layernorm", c.HiddenSize, c.LayerNormEps)
 	}
@@ -172,7 +175,7 @@ func (n *net) visionPool(v *vision) onnx.Value {
 		return n.Gather(v.out, n.Int(0), 1)
 	}
 	mean := n.ReduceMean(n.Slice(v.out, 1, 1, v.tokens()), 1)
-	if n.cfg.Class == "Data2VecVisionModel" && !n.w.HasBackbone("pooler.layernorm.weight") {
+	if strings.TrimPrefix(n.cfg.Class, "TF") == "Data2VecVisionModel" && !n.w.HasBackbone("pooler.layernorm.weight") {
 		// The class is saved without a pooler; the reference then adds a fresh norm, which is this one: nothing in it is random.
 		return n.plainNorm(mean, c.HiddenSize, c.LayerNormEps)
 	}

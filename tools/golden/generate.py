@@ -2,6 +2,7 @@
 import json
 import os
 import sys
+import types
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ AUDIO = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, interme
              num_conv_pos_embedding_groups=4, vocab_size=12, classifier_proj_size=9)
 TEXT = dict(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
             max_position_embeddings=40, type_vocab_size=1, layer_norm_eps=1e-5)
+XVECTOR = AUDIO | dict(tdnn_dim=[8, 8, 12], tdnn_kernel=[5, 3, 1], tdnn_dilation=[1, 2, 1], xvector_output_dim=6)
 VISION = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, image_size=16, patch_size=4,
               num_channels=3)
 
@@ -54,6 +56,28 @@ CASES = [
     ("Data2VecVisionForImageClassification", "mean", VISION | dict(use_relative_position_bias=True, num_labels=6), "mean pooling"),
     ("Data2VecVisionForImageClassification", "cls_grey", VISION | dict(
         use_mean_pooling=False, num_channels=1, use_absolute_position_embeddings=True, num_labels=3), "cls pooling, one channel"),
+    ("Data2VecAudioForAudioFrameClassification", "base", AUDIO | dict(num_labels=3), "a label for every frame; states and attentions"),
+    ("Data2VecAudioForAudioFrameClassification", "weighted", AUDIO | dict(num_labels=2, use_weighted_layer_sum=True), "weighted layer sum"),
+    ("Data2VecAudioForXVector", "base", XVECTOR, "dilated layers: with a mask the reference pools over frames that saw padding"),
+    ("Data2VecAudioForXVector", "weighted", XVECTOR | dict(use_weighted_layer_sum=True, tdnn_dilation=[2, 3, 1]), "weighted layer sum"),
+    ("Data2VecAudioForXVector", "adapter", XVECTOR | dict(add_adapter=True, num_adapter_layers=1), "head behind an adapter"),
+    ("Data2VecTextForMaskedLM", "base", TEXT | dict(hidden_act="relu"), "tied words; the head's GELU is not hidden_act"),
+    ("Data2VecTextForMaskedLM", "untied", TEXT | dict(tie_word_embeddings=False), "own output words, bias under another name"),
+    ("Data2VecTextForCausalLM", "base", TEXT | dict(is_decoder=True), "causal, with keys and values given out and taken in"),
+    ("Data2VecTextForCausalLM", "cross", TEXT | dict(is_decoder=True, add_cross_attention=True), "cross-attention, with and without a mask"),
+    ("Data2VecTextForCausalLM", "encoder", TEXT, "not a decoder: sees both ways"),
+    ("Data2VecTextForMultipleChoice", "base", TEXT | dict(type_vocab_size=2), "pooler, three axes"),
+    ("Data2VecTextForTokenClassification", "base", TEXT | dict(num_labels=4), "a label for every token"),
+    ("Data2VecTextForQuestionAnswering", "base", TEXT, "two scores for every token"),
+    ("Data2VecVisionForSemanticSegmentation", "base", VISION | dict(
+        num_hidden_layers=4, out_indices=[4, 1, 3, 2], use_relative_position_bias=True, num_labels=3, auxiliary_channels=4),
+     "pyramid, pooling to more cells than the map has, auxiliary head left out"),
+    ("Data2VecVisionForSemanticSegmentation", "odd", VISION | dict(
+        image_size=14, patch_size=2, num_hidden_layers=5, out_indices=[1, 2, 4, 6], pool_scales=[2, 4], use_mean_pooling=False,
+        use_auxiliary_head=False, num_labels=2), "a map of odd size, no auxiliary head, the last state is the last layer's"),
+    ("TFData2VecVisionForSemanticSegmentation", "cascade", VISION | dict(
+        num_hidden_layers=4, out_indices=[1, 2, 3, 4], use_relative_position_bias=True, num_labels=3, use_auxiliary_head=False),
+     "TensorFlow's class, imitated in torch: each scale pools what came out of the one before"),
 ]
 
 
@@ -69,21 +93,62 @@ def randomise(model, rng):
         else:
             x = x / np.sqrt(fan_in)
         p.data.copy_(x)
+    for name, b in sorted(model.named_buffers()):
+        if name.endswith("running_mean"):
+            b.copy_(torch.from_numpy(0.3 * rng.standard_normal(b.shape).astype(np.float32)))
+        if name.endswith("running_var"):
+            b.copy_(torch.from_numpy(rng.uniform(0.5, 1.5, b.shape).astype(np.float32)))
 
 
-def runs_audio(rng, config):
-    lengths = [1400, 610, 977]
-    x = np.zeros((3, max(lengths)), np.float32)
+def padded_audio(rng, lengths):
+    x = np.zeros((len(lengths), max(lengths)), np.float32)
     mask = np.zeros(x.shape, np.int32)
     for i, n in enumerate(lengths):
         x[i, :n] = rng.standard_normal(n)
         mask[i, :n] = 1
+    return x, mask
+
+
+def runs_audio(rng, config, cls):
+    lengths = [1400, 610, 977]
+    x, mask = padded_audio(rng, lengths)
     yield "batch", dict(input_values=x, attention_mask=mask)
     for i, n in enumerate(lengths):
         yield f"alone.{i}", dict(input_values=x[i:i + 1, :n])
+    if "XVector" in cls:  # so short that the pooled length is 1 (no deviation), 0 and negative (counts from the end)
+        x, mask = padded_audio(rng, [1400, 165, 140, 100])
+        yield "short", dict(input_values=x, attention_mask=mask)
+    if "Frame" in cls:
+        yield "states", dict(input_values=x[:2], attention_mask=mask[:2], **STATES)
 
 
-def runs_text(rng, config):
+def runs_choice(rng, config, cls):
+    ids, mask = np.full((2, 3, 11), config.pad_token_id, np.int64), np.zeros((2, 3, 11), np.int64)
+    for i, n in np.ndenumerate([[11, 5, 8], [3, 7, 7]]):
+        ids[i][:n] = rng.integers(10, config.vocab_size, n)
+        mask[i][:n] = 1
+    yield "batch", dict(input_ids=ids, attention_mask=mask)
+    yield "alone.1", dict(input_ids=ids[1:, :, :7], attention_mask=mask[1:, :, :7])
+    yield "types", dict(input_ids=ids, attention_mask=mask, token_type_ids=rng.integers(0, 2, ids.shape))
+
+
+def runs_causal(rng, config, cls):
+    yield from runs_text(rng, config, cls)
+    ids = rng.integers(10, config.vocab_size, (2, 9))
+    if config.is_decoder and not config.add_cross_attention:
+        yield "prefix", dict(input_ids=ids[:, :5], use_cache=True)
+        yield "rest", dict(input_ids=ids[:, 5:], attention_mask=np.ones((2, 9), np.int64), past_key_values=ids[:, :5], use_cache=True)
+    if config.add_cross_attention:
+        states, mask = rng.standard_normal((2, 6, config.hidden_size)).astype(np.float32), np.ones((2, 6), np.int64)
+        mask[1, 4:] = 0
+        yield "cross", dict(input_ids=ids, encoder_hidden_states=states, encoder_attention_mask=mask, **STATES)
+        yield "cross_unmasked", dict(input_ids=ids, encoder_hidden_states=states)
+        if config.num_hidden_layers:
+            heads = rng.uniform(0, 2, (config.num_hidden_layers, config.num_attention_heads)).astype(np.float32)
+            yield "head_mask", dict(input_ids=ids, encoder_hidden_states=states, head_mask=heads)
+
+
+def runs_text(rng, config, cls):
     lengths = [13, 4, 9]
     ids = np.full((3, max(lengths)), config.pad_token_id, np.int64)
     mask = np.zeros(ids.shape, np.int64)
@@ -100,51 +165,102 @@ def runs_text(rng, config):
         yield "position_ids", dict(input_ids=ids, attention_mask=mask, position_ids=np.arange(2, 2 + ids.shape[1])[None, :])
 
 
-def runs_vision(rng, config):
+def runs_vision(rng, config, cls):
     h, w = config.image_size if isinstance(config.image_size, (list, tuple)) else (config.image_size,) * 2
     x = rng.standard_normal((2, config.num_channels, h, w)).astype(np.float32)
     yield "batch", dict(pixel_values=x)
     yield "alone.1", dict(pixel_values=x[1:])
+    if "Segmentation" in cls:
+        yield "states", dict(pixel_values=x[:1], **STATES)
+        heads = rng.uniform(0, 2, (config.num_hidden_layers, config.num_attention_heads)).astype(np.float32)
+        yield "head_mask", dict(pixel_values=x[:1], head_mask=heads)
+        return
     if config.use_mask_token:
         yield "bool_masked_pos", dict(pixel_values=x, bool_masked_pos=rng.integers(0, 2, (2, 16)).astype(bool))
     if h == w and config.use_relative_position_bias:
         yield "other_size", dict(pixel_values=rng.standard_normal((1, config.num_channels, 24, 13)).astype(np.float32))
 
 
+STATES = dict(output_hidden_states=True, output_attentions=True)
 RUNS = {"audio": runs_audio, "text": runs_text, "vision": runs_vision}
+SINGLE = ("last_hidden_state", "extract_features", "pooler_output", "logits", "embeddings", "start_logits", "end_logits")
+MANY = ("hidden_states", "attentions", "cross_attentions")
 
 
 def outputs(model, inputs, double):
-    feed = {}
-    for k, v in inputs.items():
-        t = torch.from_numpy(np.ascontiguousarray(v))
-        feed[k] = t.double() if double and t.is_floating_point() else t
+    """The outputs of one run, and the inputs as our graphs take them: what is in a cache is a tensor each."""
+    model = model.double() if double else model.float()
+    feed, stored = {}, {}
     with torch.no_grad():
-        out = model.double()(**feed) if double else model.float()(**feed)
-    names = [k for k in ("last_hidden_state", "extract_features", "pooler_output", "logits") if out.get(k) is not None]
-    return {k: out[k].numpy() for k in names}
+        for k, v in inputs.items():
+            if k == "past_key_values":  # given as the tokens before
+                feed[k] = model(torch.from_numpy(v), use_cache=True).past_key_values
+                stored |= cache(feed[k], "past_key_values")
+                continue
+            if isinstance(v, bool):
+                feed[k] = v
+                continue
+            t = torch.from_numpy(np.ascontiguousarray(v))
+            feed[k] = t.double() if double and t.is_floating_point() else t
+            stored[k] = v
+        out = model(**feed)
+    got = {k: out[k].numpy() for k in SINGLE if out.get(k) is not None}
+    for k in MANY:
+        if inputs.get("output_attentions") and out.get(k) is not None:
+            got |= {f"{k}.{i}": v.numpy() for i, v in enumerate(out[k])}
+    if inputs.get("use_cache"):
+        got |= cache(out.past_key_values, "present")
+    return got, stored
+
+
+def cache(layers, name):
+    return {f"{name}.{i}.{what}": t.numpy() for i, kv in enumerate(layers) for what, t in zip(("key", "value"), kv)}
+
+
+def cascade(self, x):
+    """The pooling module as TensorFlow's class computes it: x is not reset between scales."""
+    outs, size = [], x.shape[2:]
+    for block in self.blocks:
+        x = block(x)
+        outs.append(torch.nn.functional.interpolate(x, size=size, mode="bilinear", align_corners=False))
+    return outs
+
+
+def imitate(model, cls, out):
+    model.decode_head.psp_modules.forward = types.MethodType(cascade, model.decode_head.psp_modules)
+    path = os.path.join(out, "config.json")
+    with open(path) as f:
+        config = json.load(f)
+    config["architectures"] = [cls]
+    with open(path, "w") as f:
+        json.dump(config, f, indent=2, sort_keys=True)
+        f.write("\n")
 
 
 def generate(root, cls, case, settings, note):
-    family = {"A": "audio", "T": "text", "V": "vision"}[cls[len("Data2Vec")]]
+    torch_cls = cls.removeprefix("TF")
+    family = {"A": "audio", "T": "text", "V": "vision"}[torch_cls[len("Data2Vec")]]
     seed = sum(map(ord, cls + case))  # stable, and no two cases share their weights
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     config = getattr(hf, f"Data2Vec{family.capitalize()}Config")(**settings)
     config._attn_implementation = "eager"
-    model = getattr(hf, cls)(config).eval()
+    model = getattr(hf, torch_cls)(config).eval()
     randomise(model, rng)
     out = os.path.join(root, cls, case)
     model.save_pretrained(out)
+    if torch_cls != cls:
+        imitate(model, cls, out)
+    make = {"Data2VecTextForMultipleChoice": runs_choice, "Data2VecTextForCausalLM": runs_causal}.get(cls, RUNS[family])
     tensors, runs = {}, []
-    for name, inputs in RUNS[family](rng, config):
+    for name, inputs in make(rng, config, cls):
         run = {"name": name, "inputs": {}, "outputs": {}}
-        exact, got = outputs(model, inputs, True), outputs(model, inputs, False)
-        for k, v in inputs.items():
+        (exact, _), (got, stored) = outputs(model, inputs, True), outputs(model, inputs, False)
+        for k, v in stored.items():
             run["inputs"][k] = {"key": f"{name}/in/{k}", "shape": list(v.shape), "dtype": str(v.dtype)}
             tensors[f"{name}/in/{k}"] = np.ascontiguousarray(v)
         for k, v in got.items():
-            noise, top = float(np.abs(v - exact[k]).max()), float(np.abs(v).max())
+            noise, top = float(np.nanmax(np.abs(v - exact[k]))), float(np.nanmax(np.abs(v)))
             run["outputs"][k] = {"key": f"{name}/out/{k}", "shape": list(v.shape), "fp32_noise_max": float(f"{noise:.3g}"),
                                  "max_abs": float(f"{top:.4g}"), "atol": float(f"{max(1e-5, 1e-5 * top, 10 * noise):.3g}"), "rtol": 1e-4}
             tensors[f"{name}/out/{k}"] = np.ascontiguousarray(v)

@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"vecmill/embed"
 	"vecmill/model"
 	"vecmill/model/checkpoint"
+	"vecmill/model/graph"
 	"vecmill/schemas"
 )
 
@@ -166,44 +168,84 @@ func (r *Run) Feed(m schemas.Modality) ([]embed.Tensor, model.CompileOptions, er
 		return nil, o, errors.New(r.Beyond)
 	}
 	main := map[schemas.Modality]string{schemas.Audio: "input_values", schemas.Text: "input_ids", schemas.Image: "pixel_values"}[m]
+	if _, ok := r.Inputs["inputs_embeds"]; ok && m == schemas.Text {
+		main = "inputs_embeds"
+		o.Inputs = append(o.Inputs, main)
+	}
 	x, ok := r.Inputs[main]
 	if !ok {
 		return nil, o, fmt.Errorf("the run has no %s", main)
 	}
 	feed := []embed.Tensor{x}
-	mask, masked := r.Inputs["attention_mask"]
-	switch {
-	case m == schemas.Audio:
-		feed = append(feed, lengths(x, mask))
-	case m == schemas.Text && masked && len(mask.Shape) != 2:
-		return nil, o, fmt.Errorf("the run's mask has %d axes", len(mask.Shape))
-	case m == schemas.Text && masked:
+	switch m {
+	case schemas.Audio:
+		feed = append(feed, lengths(x, r.Inputs["attention_mask"]))
+	case schemas.Text:
+		mask := r.textMask(x)
+		if mask.F32 != nil {
+			o.Inputs = append(o.Inputs, graph.PairMask)
+		}
 		feed = append(feed, mask)
-	case m == schemas.Text:
-		feed = append(feed, embed.Tensor{Name: "attention_mask", Shape: x.Shape, I64: slices.Repeat([]int64{1}, len(x.I64))})
 	default:
 		o.ImageSize = model.HW{H: int(x.Shape[2]), W: int(x.Shape[3])}
 	}
 	for name, t := range r.Inputs {
-		switch name {
-		case main, "attention_mask":
-		case "token_type_ids", "position_ids", "mask_time_indices", "bool_masked_pos":
-			o.Inputs = append(o.Inputs, name)
-			feed = append(feed, t)
-		default:
-			return nil, o, fmt.Errorf("the run has the input %s", name)
+		if name == main || name == "attention_mask" {
+			continue
 		}
+		o.Inputs = add(o.Inputs, name)
+		feed = append(feed, t)
 	}
 	slices.Sort(o.Inputs)
-	for _, name := range []string{"extract_features", "pooler_output"} {
-		if _, ok := r.Outputs[name]; ok {
-			o.Outputs = append(o.Outputs, name)
-		}
+	for name := range r.Outputs {
+		o.Outputs = add(o.Outputs, name)
 	}
-	if _, ok := r.Outputs["hidden_states.0"]; ok {
-		o.Outputs = append(o.Outputs, "hidden_states")
-	}
+	o.Outputs = slices.DeleteFunc(o.Outputs, func(name string) bool {
+		return slices.Contains([]string{"last_hidden_state", "logits", "embeddings", "start_logits", "end_logits"}, name)
+	})
+	slices.Sort(o.Outputs)
 	return feed, o, nil
+}
+
+// add puts the option that stands for an input or output on the list: its name, or that of the group it belongs to.
+func add(list []string, name string) []string {
+	group, _, many := strings.Cut(name, ".")
+	if group == "present" && many {
+		group = graph.PastKeyValues
+	}
+	if slices.Contains(list, group) {
+		return list
+	}
+	return append(list, group)
+}
+
+// textMask is the mask of a text run, ones if it has none. A mask of pairs of tokens is float32.
+func (r *Run) textMask(x embed.Tensor) embed.Tensor {
+	mask, ok := r.Inputs["attention_mask"]
+	if !ok {
+		shape := x.Shape
+		if len(x.F32) > 0 { // inputs_embeds
+			shape = shape[:2]
+		}
+		n := int64(1)
+		for _, d := range shape {
+			n *= d
+		}
+		return embed.Tensor{Name: "attention_mask", Shape: shape, I64: slices.Repeat([]int64{1}, int(n))}
+	}
+	if len(mask.Shape) == 3 && len(r.Inputs["input_ids"].Shape) == 2 {
+		return floats(mask)
+	}
+	return mask
+}
+
+// floats is a mask as float32.
+func floats(t embed.Tensor) embed.Tensor {
+	for _, v := range t.I64 {
+		t.F32 = append(t.F32, float32(v))
+	}
+	t.I64 = nil
+	return t
 }
 
 // lengths counts the real samples of each row; all of them without a mask.

@@ -1,0 +1,15 @@
+package graph
+
+import "vecmill/model/onnx"
+
+// textChoice is Data2VecTextForMultipleChoice: pooler and one score for each of an item's alternatives. Inputs are [B, choices, L].
+func (n *net) textChoice() error {
+	h := n.cfg.Text.HiddenSize
+	t := n.text()
+	n.Scope("pooler")
+	x := n.Tanh(n.linear(n.w.Backbone, n.first(t), "pooler.dense", h, h))
+	n.Scope("classifier")
+	scores := n.linear(n.w.Head, x, "classifier", h, 1)
+	n.Output("logits", n.ReshapeTo(scores, n.Concat(0, n.items, n.Ints(-1))), onnx.Float32, n.batch, onnx.Dyn("choices"))
+	return nil
+}
