@@ -100,6 +100,12 @@ func build(doc *document, cfg *config) (*Tokenizer, error) {
 	if id, ok := lookup(cfg.named("pad_token", "<pad>"), doc.Model.Vocab, added); ok {
 		t.pad = id
 	}
+	t.roles = map[string]int32{}
+	for _, role := range roles {
+		if id, ok := lookup(cfg.named(role, usual(role)), doc.Model.Vocab, added); ok {
+			t.roles[role] = id
+		}
+	}
 	return t, nil
 }
 

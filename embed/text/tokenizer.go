@@ -20,7 +20,8 @@ type Tokenizer struct {
 	trim          bool    // offsets leave out leading and trailing spaces
 	keepsPrefix   bool    // trimming knows of the prefix space
 	pad           int32
-	maxLength     int // special tokens included
+	roles         map[string]int32 // ids of the special tokens by their names in the configuration
+	maxLength     int              // special tokens included
 }
 
 // edges counts the spaces that a token begins and ends with.

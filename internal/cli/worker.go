@@ -17,6 +17,7 @@ func Worker(version string, args []string, stdout, stderr io.Writer) int {
 	return run("worker", "Vecmill turns references to audio, text and images into embeddings, transcripts and labels, exactly once.", version, []command{
 		{"run", "--config FILE", "consume references and write rows until SIGTERM", runWorker},
 		{"demo", "[--out DIR]", "run the whole line in this process on bundled models and samples", runDemo},
+		{"predict", "--model DIR [FILE]...", "run one checkpoint on files, texts or tensors and print what it says", runPredict},
 		{"config", "reference | check --config FILE", "print every setting, or say what is wrong with a file", runConfig},
 		{"version", "", "print the version", printVersion},
 	}, args, stdout, stderr)

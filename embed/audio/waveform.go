@@ -1,0 +1,35 @@
+package audio
+
+import (
+	"context"
+	"slices"
+
+	"vecmill/embed"
+	"vecmill/schemas"
+)
+
+// Waveform decodes blob to mono samples at the model's rate, not normalised. Its errors are those of Preprocess, but it takes audio without
+// one frame.
+func (p *Preprocessor) Waveform(ctx context.Context, blob []byte) ([]float32, error) {
+	if len(blob) == 0 {
+		return nil, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
+	}
+	d, err := open(blob)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkLength(d.header()); err != nil {
+		return nil, err
+	}
+	x, _, err := p.decode(ctx, d)
+	return x, err
+}
+
+// Prepare makes a sample of part of a waveform, normalised by itself as the reference does with each chunk. x is left as it is; it must have
+// at least one frame.
+func (p *Preprocessor) Prepare(x []float32) (embed.Sample, error) {
+	if p.cfg.Frames(len(x)) == 0 {
+		return embed.Sample{}, schemas.Rejectf(schemas.ReasonTooShort, "%d samples at %d Hz are less than one frame of the model", len(x), p.extractor.SamplingRate)
+	}
+	return p.sample(slices.Clone(x), 0, 0, false), nil
+}

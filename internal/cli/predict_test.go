@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vecmill/internal/demo"
+)
+
+func TestPredictSaysInOneSentenceWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(dir); err != nil {
+		t.Fatal(err)
+	}
+	m := filepath.Join(dir, "text-intent")
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"no model", []string{"--text", "a"}, "--model DIR is missing"},
+		{"nothing to predict", []string{"--model", m}, "nothing to predict"},
+		{"a directory that is none", []string{"--model", "/nowhere", "--text", "a"}, "no such file"},
+		{"half of the tensors", []string{"--model", m, "--tensors-in", "x"}, "--tensors-out"},
+		{"tensors that are not there", []string{"--model", m, "--tensors-in", "/nowhere.in", "--tensors-out", "/nowhere.out"}, "no such file"},
+		{"tensors and inputs", []string{"--model", m, "--tensors-in", "x", "--tensors-out", "y", "--text", "a"}, "takes the place"},
+		{"preprocessing for nothing", []string{"--model", m, "--preprocess-only", "--text", "a"}, "--preprocess-only needs"},
+		{"an unknown way of padding", []string{"--model", m, "--compat", "tf", "--text", "a"}, "hf-padding only"},
+		{"half an option", []string{"--model", m, "--option", "top_k", "--text", "a"}, "NAME=JSON"},
+		{"an unknown option", []string{"--model", m, "--option", "k=1", "--text", "a"}, "top_k"},
+		{"an unknown task", []string{"--model", m, "--task", "ocr", "--text", "a"}, `no task "ocr"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, stdout, stderr := call(worker, append([]string{"predict"}, c.args...)...)
+			said := stderr[strings.LastIndex(strings.TrimSpace(stderr), "\n")+1:] // behind what package flag prints
+			if code != 2 || stdout != "" || !strings.Contains(said, c.want) {
+				t.Errorf("exit %d, %q: %s\nwant 2 and %q in the last line", code, stdout, stderr, c.want)
+			}
+		})
+	}
+}
+
+func TestPredictPrintsAnObjectForEachInput(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(dir); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"predict", "--model", filepath.Join(dir, "text-intent"), "--cache", dir, "--threads", "1", "--text", "Will it rain in Paris?", "--text", "Play some jazz"}
+	code, stdout, stderr := call(worker, args...)
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	if code != 0 || len(lines) != 2 || !strings.HasPrefix(lines[1], `{"input":"Play some jazz","task":"text-classification","result":[{"label":`) {
+		t.Fatalf("exit %d: %s\n%s", code, stderr, stdout)
+	}
+}

@@ -1,0 +1,194 @@
+package predict
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"vecmill/embed"
+	"vecmill/embed/audio"
+	"vecmill/embed/heads"
+	"vecmill/internal/predict/tasks"
+	"vecmill/model"
+)
+
+// longest is the longest audio that is predicted, in seconds.
+const longest = 6 * 3600
+
+func newAudio(spec *model.Spec) (*audio.Preprocessor, error) {
+	return audio.New(spec, audio.Options{MaxSeconds: longest, MaxDecodedSeconds: longest})
+}
+
+// audioRun makes the model's inputs of samples, padded to the longest.
+func audioRun(samples ...embed.Sample) []embed.Tensor {
+	longest := 0
+	for _, s := range samples {
+		longest = max(longest, len(s.Inputs[0].F32))
+	}
+	shape := []int64{int64(len(samples)), int64(longest)}
+	x, mask := make([]float32, len(samples)*longest), make([]int64, len(samples)*longest)
+	for i, s := range samples {
+		n := copy(x[i*longest:], s.Inputs[0].F32)
+		for k := range n {
+			mask[i*longest+k] = 1
+		}
+	}
+	return []embed.Tensor{{Name: "input_values", Shape: shape, F32: x}, {Name: "attention_mask", Shape: shape, I64: mask}}
+}
+
+// whole prepares all of an audio file as one run.
+func whole(ctx context.Context, pre *audio.Preprocessor, in *Input) (*prepared, error) {
+	blob, err := in.blob()
+	if err != nil {
+		return nil, err
+	}
+	x, err := pre.Waveform(ctx, blob)
+	if err != nil {
+		return nil, err
+	}
+	s, err := pre.Prepare(x)
+	if err != nil {
+		return nil, err
+	}
+	return &prepared{runs: [][]embed.Tensor{audioRun(s)}}, nil
+}
+
+// speech is automatic-speech-recognition.
+type speech struct {
+	pre        *audio.Preprocessor
+	tok        *heads.CTCTokenizer
+	ratio      int
+	timestamps string
+	chunking   *tasks.Chunking // nil: all at once
+	batch      int             // chunks in a padded batch
+}
+
+func newSpeech(spec *model.Spec, o Options) (worker, error) {
+	s := &speech{ratio: spec.Audio.HopSamples(), batch: 1} // an adapter's stride is not counted, as in the reference
+	var timestamps any
+	var chunk float64
+	var stride json.RawMessage
+	if err := o.read("automatic-speech-recognition", map[string]any{
+		"return_timestamps": &timestamps, "chunk_length_s": &chunk, "stride_length_s": &stride, "batch_size": &s.batch,
+	}); err != nil {
+		return nil, err
+	}
+	switch v := timestamps.(type) {
+	case nil:
+	case string:
+		s.timestamps = v
+	case bool:
+		if v {
+			return nil, faultf("option return_timestamps: CTC models take \"char\" or \"word\", not true")
+		}
+	}
+	if s.timestamps != "" && s.timestamps != "char" && s.timestamps != "word" {
+		return nil, faultf("option return_timestamps: %q is not \"char\" or \"word\"", s.timestamps)
+	}
+	if s.batch < 1 {
+		return nil, faultf("option batch_size: %d is not at least 1", s.batch)
+	}
+	var err error
+	if s.pre, err = newAudio(spec); err != nil {
+		return nil, err
+	}
+	if chunk > 0 {
+		s.chunking = &tasks.Chunking{Length: chunk, Left: chunk / 6, Right: chunk / 6, Rate: s.pre.SampleRate(), Ratio: s.ratio}
+		if err := s.strides(stride); err != nil {
+			return nil, err
+		}
+	}
+	s.tok, err = heads.LoadCTCTokenizer(spec.Dir)
+	return s, err
+}
+
+// strides reads stride_length_s: a number for both sides, or two.
+func (s *speech) strides(raw json.RawMessage) error {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	c := s.chunking
+	var both float64
+	if json.Unmarshal(raw, &both) == nil {
+		c.Left, c.Right = both, both
+		return nil
+	}
+	var two []float64
+	if err := json.Unmarshal(raw, &two); err != nil || len(two) != 2 {
+		return faultf("option stride_length_s: %s is neither a number nor two", raw)
+	}
+	c.Left, c.Right = two[0], two[1]
+	return nil
+}
+
+func (s *speech) prepare(ctx context.Context, in *Input) (*prepared, error) {
+	if s.chunking == nil {
+		return whole(ctx, s.pre, in)
+	}
+	blob, err := in.blob()
+	if err != nil {
+		return nil, err
+	}
+	x, err := s.pre.Waveform(ctx, blob)
+	if err != nil {
+		return nil, err
+	}
+	chunks, err := s.chunking.Chunks(len(x))
+	if err != nil {
+		return nil, err
+	}
+	p := &prepared{tag: chunks, padded: s.batch > 1}
+	var samples []embed.Sample
+	for _, c := range chunks {
+		sample, err := s.pre.Prepare(x[c.Start:c.End])
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, sample)
+	}
+	for batch := range slices.Chunk(samples, s.batch) {
+		p.runs = append(p.runs, audioRun(batch...))
+	}
+	return p, nil
+}
+
+func (s *speech) finish(p *prepared, out [][]embed.Tensor) (result, error) {
+	chunks, _ := p.tag.([]tasks.Chunk)
+	var ids []int
+	for _, o := range out {
+		logits, err := output(o, "logits")
+		if err != nil {
+			return nil, err
+		}
+		size := len(logits.F32) / int(logits.Shape[0])
+		for row := range slices.Chunk(logits.F32, size) {
+			best := tasks.Best(row, width(logits))
+			if len(chunks) > 0 {
+				from, to := chunks[0].Keep(s.ratio, len(best))
+				best, chunks = best[from:to], chunks[1:]
+			}
+			ids = append(ids, best...)
+		}
+	}
+	return tasks.Transcribe(ids, s.tok, s.timestamps, s.pre.SampleRate(), s.ratio)
+}
+
+// audioLabels is audio-classification.
+type audioLabels struct {
+	labelling
+	pre *audio.Preprocessor
+}
+
+func newAudioLabels(spec *model.Spec, o Options) (worker, error) {
+	a := &audioLabels{labelling: labelling{names: spec.Labels, function: tasks.Softmax, most: -1}}
+	if err := a.read("audio-classification", o, nil); err != nil {
+		return nil, err
+	}
+	var err error
+	a.pre, err = newAudio(spec)
+	return a, err
+}
+
+func (a *audioLabels) prepare(ctx context.Context, in *Input) (*prepared, error) {
+	return whole(ctx, a.pre, in)
+}

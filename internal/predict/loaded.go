@@ -1,0 +1,161 @@
+package predict
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"vecmill/embed"
+	"vecmill/embed/ortsession"
+	"vecmill/model"
+)
+
+// state is the output that head classes of the reference keep to themselves.
+const state = "last_hidden_state"
+
+// loaded is a graph that is ready to run.
+type loaded struct {
+	spec    *model.Spec
+	graph   *model.Graph
+	session embed.Session
+	hidden  bool // show last_hidden_state
+}
+
+// openSpec reads a checkpoint directory.
+func openSpec(dir string) (*model.Spec, error) {
+	if dir == "" {
+		return nil, faultf("no checkpoint directory given (--model)")
+	}
+	spec, err := model.Open(dir)
+	if err != nil {
+		return nil, fault(err)
+	}
+	return spec, nil
+}
+
+// load compiles the graph of a checkpoint, or finds it in the cache, and opens it.
+func load(ctx context.Context, spec *model.Spec, s Settings, o model.CompileOptions) (*loaded, error) {
+	cache, err := s.cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	base := !strings.Contains(spec.Class, "For")
+	l := &loaded{spec: spec, hidden: base || slices.Contains(s.Outputs, state)}
+	o.HFPadding = s.HFPadding
+	o.Outputs = outputs(spec, s.Outputs)
+	if spec.ONNX != "" { // takes no options; what it lacks, the session says
+		o = model.CompileOptions{}
+	}
+	if l.graph, err = spec.Compile(ctx, cache, o); err != nil {
+		return nil, fault(err)
+	}
+	if l.session, err = ortsession.Open(ctx, *l.graph, ortsession.Options{Threads: s.Threads}); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// outputs are the optional outputs to ask for: those that the reference's class gives anyway, and those asked for.
+func outputs(spec *model.Spec, asked []string) []string {
+	var all []string
+	switch strings.TrimPrefix(spec.Class, "TF") {
+	case "Data2VecAudioModel":
+		all = []string{"extract_features"}
+	case "Data2VecTextModel", "Data2VecVisionModel":
+		all = []string{"pooler_output"}
+	}
+	for _, a := range asked {
+		if a != state && a != "logits" && a != "" && !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// run computes the class's outputs.
+func (l *loaded) run(ctx context.Context, in []embed.Tensor) ([]embed.Tensor, error) {
+	out, err := l.session.Run(ctx, in)
+	if err != nil {
+		return nil, fault(err)
+	}
+	kept := out.Tensors
+	if !l.hidden && len(kept) > 1 {
+		kept = slices.DeleteFunc(kept, func(t embed.Tensor) bool { return t.Name == state })
+	}
+	return kept, nil
+}
+
+// withMask gives a ready-made audio graph the padded batch as the reference gets it: with the mask in place of lengths, or with neither if the
+// graph takes no mask.
+func (l *loaded) withMask(inputs []embed.Tensor, given map[string]embed.Tensor) []embed.Tensor {
+	inputs = slices.DeleteFunc(inputs, func(t embed.Tensor) bool { return t.Name == "lengths" })
+	if _, takes := l.graph.Input("attention_mask"); !takes {
+		return inputs
+	}
+	mask, ok := given["attention_mask"]
+	if !ok {
+		x := inputs[0]
+		mask = embed.Tensor{Name: "attention_mask", Shape: x.Shape, I64: slices.Repeat([]int64{1}, len(x.F32))}
+	}
+	return append(inputs, mask)
+}
+
+func (l *loaded) close() error { return l.session.Close() }
+
+// Settings say how a checkpoint is opened.
+type Settings struct {
+	Model     string   // checkpoint directory, or a .onnx file
+	Cache     string   // for compiled graphs; empty: the user's
+	HFPadding bool     // reproduce the reference's padded batches
+	Outputs   []string // optional outputs beside the class's own: hidden_states, last_hidden_state of a head class, ...
+	Threads   int      // of ONNX Runtime; 0: one per processor
+}
+
+// cacheDir is where compiled graphs are kept, the same as the worker's.
+func (s *Settings) cacheDir() (string, error) {
+	if s.Cache != "" {
+		return s.Cache, nil
+	}
+	if dir := os.Getenv("VECMILL_CACHE"); dir != "" {
+		return filepath.Join(dir, "graphs"), nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding a directory for compiled graphs: %w; set VECMILL_CACHE", err)
+	}
+	return filepath.Join(dir, "vecmill", "graphs"), nil
+}
+
+// Tensors feeds the inputs in a safetensors file to the model and writes its outputs to another.
+func Tensors(ctx context.Context, s Settings, in, out string) (err error) {
+	spec, err := openSpec(s.Model)
+	if err != nil {
+		return err
+	}
+	given, err := readTensors(in)
+	if err != nil {
+		return fault(fmt.Errorf("reading the inputs: %w", err))
+	}
+	inputs, o, err := feed(spec, given)
+	if err != nil {
+		return fault(err)
+	}
+	l, err := load(ctx, spec, s, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	if spec.ONNX != "" && spec.Audio != nil && s.HFPadding {
+		inputs = l.withMask(inputs, given)
+	}
+	results, err := l.run(ctx, inputs)
+	if err != nil {
+		return err
+	}
+	return writeTensors(out, results)
+}

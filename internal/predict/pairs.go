@@ -1,0 +1,153 @@
+package predict
+
+import (
+	"context"
+
+	"vecmill/embed"
+	"vecmill/internal/predict/tasks"
+	"vecmill/model"
+)
+
+// answers is question-answering.
+type answers struct {
+	texts             *texts
+	reader            tasks.Reader
+	maxSeqLen, stride int
+	cls               int32
+}
+
+func newAnswers(spec *model.Spec, o Options) (worker, error) {
+	e, err := newTexts(spec)
+	if err != nil {
+		return nil, err
+	}
+	a := &answers{texts: e, reader: tasks.Reader{TopK: 1, MaxAnswerLen: 15, AlignToWords: true}, stride: -1, cls: -1}
+	var ignored int
+	if err := o.read("question-answering", map[string]any{
+		"top_k": &a.reader.TopK, "max_answer_len": &a.reader.MaxAnswerLen, "handle_impossible_answer": &a.reader.Impossible,
+		"align_to_words": &a.reader.AlignToWords, "max_seq_len": &a.maxSeqLen, "doc_stride": &a.stride, "model_max_length": &e.maxLength,
+		"max_question_len": &ignored, // the reference ignores it with such a tokenizer, too
+	}); err != nil {
+		return nil, err
+	}
+	if a.maxSeqLen == 0 {
+		a.maxSeqLen = 384
+		if e.maxLength > 0 {
+			a.maxSeqLen = min(a.maxSeqLen, e.maxLength)
+		}
+	}
+	if a.stride < 0 {
+		a.stride = min(a.maxSeqLen/2, 128)
+	}
+	switch {
+	case a.reader.TopK < 1:
+		return nil, faultf("option top_k: %d is not at least 1", a.reader.TopK)
+	case a.reader.MaxAnswerLen < 1:
+		return nil, faultf("option max_answer_len: %d is not at least 1", a.reader.MaxAnswerLen)
+	case a.stride > a.maxSeqLen:
+		return nil, faultf("option doc_stride: %d is more than max_seq_len, %d", a.stride, a.maxSeqLen)
+	}
+	if id, ok := e.tok.Role("cls_token"); ok {
+		a.cls = id
+	}
+	return a, nil
+}
+
+// asked is what finish needs of prepare.
+type asked struct {
+	context []rune
+	windows []encoded
+}
+
+func (a *answers) prepare(_ context.Context, in *Input) (*prepared, error) {
+	if in.Question == nil || in.Context == nil {
+		return nil, missing("question", "context")
+	}
+	all, err := a.texts.pair(*in.Question, *in.Context, a.maxSeqLen, a.stride)
+	if err != nil {
+		return nil, err
+	}
+	return &prepared{runs: runs(all), tag: asked{[]rune(*in.Context), all}}, nil
+}
+
+func (a *answers) finish(p *prepared, out [][]embed.Tensor) (result, error) {
+	in := p.tag.(asked)
+	spans := make([]tasks.Span, len(out))
+	for i := range out {
+		start, err := output(out[i], "start_logits")
+		if err != nil {
+			return nil, err
+		}
+		end, err := output(out[i], "end_logits")
+		if err != nil {
+			return nil, err
+		}
+		e := &in.windows[i]
+		s := tasks.Span{
+			StartLogits: start.F32, EndLogits: end.F32, Offsets: e.offsets,
+			Allowed: make([]bool, len(e.ids)), Words: make([]int32, len(e.ids)),
+		}
+		for k, id := range e.ids {
+			s.Words[k] = -1
+			if e.sequence[k] == 1 {
+				s.Words[k] = e.words[k]
+			}
+			s.Allowed[k] = e.sequence[k] == 1 || id == a.cls
+		}
+		spans[i] = s
+	}
+	found := a.reader.Read(in.context, spans)
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	return found, nil
+}
+
+// choices is multiple-choice: the probability of each choice.
+type choices struct{ texts *texts }
+
+func newChoices(spec *model.Spec, o Options) (worker, error) {
+	e, err := newTexts(spec)
+	if err != nil {
+		return nil, err
+	}
+	return &choices{e}, o.read("multiple-choice", e.places())
+}
+
+func (c *choices) prepare(_ context.Context, in *Input) (*prepared, error) {
+	if in.Prompt == nil || len(in.Choices) == 0 {
+		return nil, missing("prompt", "choices")
+	}
+	var all []encoded
+	longest := 0
+	for _, choice := range in.Choices {
+		e, err := c.texts.pair(*in.Prompt, choice, c.texts.limit(), -1)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e[0])
+		longest = max(longest, len(e[0].ids))
+	}
+	n := len(all) * longest
+	ids, mask := make([]int64, n), make([]int64, n)
+	for i, e := range all {
+		for k := range longest {
+			ids[i*longest+k] = int64(c.texts.tok.Pad())
+			if k < len(e.ids) {
+				ids[i*longest+k], mask[i*longest+k] = int64(e.ids[k]), 1
+			}
+		}
+	}
+	shape := []int64{1, int64(len(all)), int64(longest)}
+	return &prepared{runs: [][]embed.Tensor{{
+		{Name: "input_ids", Shape: shape, I64: ids}, {Name: "attention_mask", Shape: shape, I64: mask},
+	}}}, nil
+}
+
+func (c *choices) finish(_ *prepared, out [][]embed.Tensor) (result, error) {
+	logits, err := output(out[0], "logits")
+	if err != nil {
+		return nil, err
+	}
+	return tasks.Softmax.Apply(logits.F32)
+}

@@ -1,0 +1,38 @@
+package predict
+
+import (
+	"vecmill/embed"
+	"vecmill/embed/image"
+	"vecmill/internal/predict/tasks"
+	"vecmill/model"
+)
+
+// segments is image-segmentation.
+type segments struct {
+	pictures
+	labels []string
+}
+
+func newSegments(spec *model.Spec, o Options) (worker, error) {
+	subtask := "semantic"
+	if err := o.read("image-segmentation", map[string]any{"subtask": &subtask}); err != nil {
+		return nil, err
+	}
+	if subtask != "semantic" {
+		return nil, faultf("option subtask: %q is not semantic, which is all that %s does", subtask, spec.Class)
+	}
+	p, err := newPictures(spec)
+	return &segments{p, spec.Labels}, err
+}
+
+func (s *segments) finish(p *prepared, out [][]embed.Tensor) (result, error) {
+	logits, err := output(out[0], "logits")
+	if err != nil {
+		return nil, err
+	}
+	size, ok := p.tag.(image.Size)
+	if !ok || len(logits.Shape) != 4 {
+		return nil, faultf("the model's logits have shape %v, want one map for each label", logits.Shape)
+	}
+	return tasks.Segments(logits.F32, s.labels, int(logits.Shape[2]), int(logits.Shape[3]), size.Height, size.Width)
+}

@@ -1,0 +1,92 @@
+package predict
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"vecmill/embed"
+	"vecmill/model"
+)
+
+// result is what a task makes of an input: something that encodes to JSON.
+type result any
+
+// task is one line of the table of tasks.
+type task struct {
+	name    string   // of the pipeline
+	classes []string // of which it is the usual task; nil: all that no other line names
+	make    func(*model.Spec, Options) (worker, error)
+}
+
+// worker computes one task on inputs, one after the other.
+type worker interface {
+	// prepare makes the model's inputs, one set for each run of the graph: several for chunks and windows.
+	prepare(ctx context.Context, in *Input) (*prepared, error)
+	// finish makes the result of the runs' outputs, in order.
+	finish(p *prepared, out [][]embed.Tensor) (result, error)
+}
+
+// prepared is one input, ready for the model.
+type prepared struct {
+	runs   [][]embed.Tensor                                 // under Hugging Face's names
+	tag    any                                              // the worker's own
+	more   func(out []embed.Tensor) ([]embed.Tensor, error) // nil, or asked behind each run for one more; nil ends it
+	padded bool                                             // a run is a batch of different lengths, and the reference's numbers of it are asked for
+}
+
+// table is the table of tasks. To add one: a line here, and its file.
+func table() []task {
+	return []task{
+		{"automatic-speech-recognition", []string{"Data2VecAudioForCTC"}, newSpeech},
+		{"audio-classification", []string{"Data2VecAudioForSequenceClassification"}, newAudioLabels},
+		{"text-classification", []string{"Data2VecTextForSequenceClassification"}, newTextLabels},
+		{"token-classification", []string{"Data2VecTextForTokenClassification"}, newTokens},
+		{"question-answering", []string{"Data2VecTextForQuestionAnswering"}, newAnswers},
+		{"fill-mask", []string{"Data2VecTextForMaskedLM"}, newFillMask},
+		{"text-generation", []string{"Data2VecTextForCausalLM"}, newGeneration},
+		{"multiple-choice", []string{"Data2VecTextForMultipleChoice"}, newChoices},
+		{"image-classification", []string{"Data2VecVisionForImageClassification"}, newImageLabels},
+		{"image-segmentation", []string{"Data2VecVisionForSemanticSegmentation"}, newSegments},
+		{"feature-extraction", nil, newFeatures},
+	}
+}
+
+// taskFor finds a task by name, or the usual one of a class.
+func taskFor(spec *model.Spec, name string) (task, error) {
+	all := table()
+	class := strings.TrimPrefix(spec.Class, "TF")
+	for _, t := range all {
+		if name == "" && (t.classes == nil || slices.Contains(t.classes, class)) {
+			return t, nil
+		}
+		if name == t.name {
+			if t.classes != nil && !slices.Contains(t.classes, class) {
+				return task{}, faultf("task %s needs the class %s, and this is %s", name, strings.Join(t.classes, " or "), spec.Class)
+			}
+			return t, nil
+		}
+	}
+	var names []string
+	for _, t := range all {
+		names = append(names, t.name)
+	}
+	return task{}, faultf("there is no task %q; there are %s", name, strings.Join(names, ", "))
+}
+
+func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// output finds one of a run's outputs.
+func output(out []embed.Tensor, name string) (*embed.Tensor, error) {
+	for i := range out {
+		if out[i].Name == name && out[i].F32 != nil {
+			return &out[i], nil
+		}
+	}
+	return nil, faultf("the model gives no output %s", name)
+}
+
+// width is the size of the last axis.
+func width(t *embed.Tensor) int { return int(t.Shape[len(t.Shape)-1]) }
