@@ -90,6 +90,23 @@ func parse(f *flag.FlagSet, args []string, most int) error {
 	return nil
 }
 
+// parseMixed reads flags that may stand before, between and after the other arguments, which it returns. Behind "--" everything is an argument.
+func parseMixed(f *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := parse(f, args, len(args)); err != nil {
+			return nil, err
+		}
+		seen := len(args) - f.NArg()
+		switch {
+		case f.NArg() == 0:
+			return rest, nil
+		case seen > 0 && args[seen-1] == "--":
+			return append(rest, f.Args()...), nil
+		}
+		rest, args = append(rest, f.Arg(0)), f.Args()[1:]
+	}
+}
+
 // load reads the configuration and sets the log up as it says.
 func (e *env) load(path string) (*config.Config, *slog.Logger, error) {
 	if path == "" {

@@ -48,6 +48,23 @@ func TestFaultsOfTheCommandLineExitWith2AndSayWhat(t *testing.T) {
 	}
 }
 
+func TestFlagsMayStandAnywhere(t *testing.T) {
+	for _, c := range []struct{ args, rest, x string }{
+		{"a b", "a b", ""},
+		{"-x 1 a", "a", "1"},
+		{"a -x 1 b", "a b", "1"},
+		{"a b --x=2", "a b", "2"},
+		{"a -- -x 1", "a -x 1", ""},
+	} {
+		f := (&env{err: new(bytes.Buffer)}).flags("t")
+		x := f.String("x", "", "")
+		rest, err := parseMixed(f, strings.Fields(c.args))
+		if err != nil || strings.Join(rest, " ") != c.rest || *x != c.x {
+			t.Errorf("%s: rest %v, x %q, %v", c.args, rest, *x, err)
+		}
+	}
+}
+
 func TestHelpListsEveryCommand(t *testing.T) {
 	code, out, _ := call(worker)
 	for _, want := range []string{"worker run --config FILE", "worker demo", "worker config"} {

@@ -42,10 +42,11 @@ func runPredict(ctx context.Context, e *env, args []string) error {
 	var p predictFlags
 	f := e.flags("predict")
 	p.define(f)
-	if err := parse(f, args, len(args)); err != nil {
+	files, err := parseMixed(f, args)
+	if err != nil {
 		return err
 	}
-	if err := p.check(f.Args()); err != nil {
+	if err := p.check(files); err != nil {
 		return usageError{err}
 	}
 	p.job.Settings.HFPadding = p.compat != ""
@@ -55,7 +56,7 @@ func runPredict(ctx context.Context, e *env, args []string) error {
 	if p.tensorsIn != "" {
 		return plain(predict.Tensors(ctx, p.job.Settings, p.tensorsIn, p.job.TensorsOut))
 	}
-	return plain(predict.Run(ctx, p.job, e.stdout, p.inputs(f.Args(), os.Stdin)))
+	return plain(predict.Run(ctx, p.job, e.stdout, p.inputs(files, os.Stdin)))
 }
 
 // check says which flags do not go together.
