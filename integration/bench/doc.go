@@ -8,7 +8,7 @@
 //     preprocessors, one session, heads, Parquet files in S3, commits. Broker and store are in-process servers in a child
 //     process, so that their CPU time is not counted; the client's is.
 //   - The bare session runs the same graph with the same number of threads on the same samples, made and collated
-//     beforehand, sorted by length under the same cost budget: the best batching there is.
+//     beforehand, sorted by length and cut where it is cheapest under the same cost budget.
 //   - CPU time is that of the process (getrusage). A round is session, pipeline, session, and its ratio is the mean of the two
 //     sessions' over the pipeline's; the figure of merit is the median of several rounds in one run. Loading and compiling is
 //     outside.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
+
 	"vecmill/integration/fixture"
 	"vecmill/internal/config"
 	"vecmill/schemas"
@@ -73,7 +75,7 @@ func isGone(k int) bool { return k%50 == 3 }
 func (l *load) config(t *testing.T, session time.Duration) *config.Config {
 	t.Helper()
 	p := l.site.Pipeline(t, l.topic, schemas.Text, l.topic)
-	p.MaxInFlight = 300
+	p.MaxInFlight = 120                // a file holds no more than these, since a range is never split
 	p.Outputs[0].Parquet.RollRows = 80 // 40 records, two heads
 	p.Breaker = config.Breaker{Window: 200, MaxFailures: 100}
 	c := l.site.Config(p)
@@ -107,6 +109,33 @@ func (l *load) check(t *testing.T) {
 	}
 	l.site.Readback(t, l.topic, l.topic, out)
 	t.Logf("%d records: %d with rows, %d dead, %d tombstones, in %d files", len(l.ids), len(out.Rows), len(out.Dead), len(out.Skipped), out.Files)
+}
+
+// checkCommand wants `backfill audit` to see the same as check does, and to see it when a file goes missing.
+func (l *load) checkCommand(t *testing.T, c *config.Config) {
+	t.Helper()
+	all, code := l.site.AuditCommand(t, l.topic+"-audit", c)
+	var computed, dead, skipped int64
+	for _, a := range all {
+		computed, dead, skipped = computed+a.Computed, dead+a.Dead, skipped+a.Skipped
+	}
+	want := [3]int64{int64(len(l.ids) - len(l.dead) - len(l.gone)), int64(len(l.dead)), int64(len(l.gone))}
+	if code != 0 || len(all) != partitions || [3]int64{computed, dead, skipped} != want {
+		t.Errorf("backfill audit: exit code %d, %d sources, %d with rows, %d dead, %d skipped; want 0, %d and %v", code, len(all), computed, dead, skipped, partitions, want)
+	}
+	keys := l.site.S3.Keys(t, fixture.Bucket, fixture.OutputPrefix+"/"+l.topic+"/"+l.topic+"/1/")
+	lost := keys[len(keys)/2]
+	if err := l.site.S3.Client().RemoveObject(t.Context(), fixture.Bucket, lost, minio.RemoveObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	all, code = l.site.AuditCommand(t, l.topic+"-audit-again", c)
+	offences := 0
+	for _, a := range all {
+		offences += len(a.Offences)
+	}
+	if code != 1 || offences == 0 {
+		t.Errorf("without %s backfill audit has exit code %d and %d offences, want 1 and at least one", lost, code, offences)
+	}
 }
 
 // unfinished is the number of records that no file covers yet.

@@ -5,6 +5,7 @@
 //     vectors, each exactly once, in files that pyarrow and duckdb read.
 //   - Bad input: every kind of broken record becomes a dead letter with its reason class, in a topic or below a prefix, and the
 //     records around it come out all the same.
+//   - A manifest: the same pipelines over a bounded list, with backfill; a second run repeats nothing.
 //   - Faults at the start: the worker ends soon, with an exit code and a sentence that says what to do.
 //
 // One test holds all of it, so that the servers start once. What it does not prove: anything about crashes (integration/crash)
