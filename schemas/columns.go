@@ -16,6 +16,10 @@ const (
 	StringMap                     // map<string, string>
 	WordList                      // list<struct<word: string, start: float64, end: float64, score: float32>>
 	LabelList                     // list<struct<label: string, score: float32>>
+	SegmentList                   // list<struct<label: string, start: float64, end: float64, score: float32>>
+	EntityList                    // list<struct<label: string, text: string, start: int32, end: int32, score: float32>>
+	AreaList                      // list<struct<class: int32, label: string, share: float64>>
+	RunList                       // list<struct<class: int32, length: int32>>
 )
 
 // Column is one column of the output: its name and type are a contract, its Doc is the reference.
@@ -40,7 +44,7 @@ func LineageColumns() []Column {
 		{"model_digest", String, false, "digest of weights and graph"},
 		{"preprocess_digest", String, false, "digest of decoding and preprocessing"},
 		{"head", String, false, "name of the head"},
-		{"task", String, false, "embedding, transcript or classification"},
+		{"task", String, false, "what the head makes: embedding, transcript, classification, frames, xvector, tokens or masks"},
 		{"topic", String, false, "source topic, or manifest"},
 		{"partition", Int32, false, "source partition"},
 		{"offset", Int64, false, "source offset"},
@@ -73,6 +77,19 @@ func PayloadColumns(t Task) []Column {
 			{"label", String, true, "the best label"},
 			{"score", Float32, true, "mean probability of the emitted frames, or of the best label"},
 			{"labels", LabelList, true, "labels with scores, best first"},
+		}
+	case TaskFrames:
+		return []Column{{"segments", SegmentList, true, "stretches of one label with start and end in seconds, and its mean probability there"}}
+	case TaskXVector:
+		return []Column{{"vector", Float32List, true, "the embedding"}}
+	case TaskTokens:
+		return []Column{{"entities", EntityList, true, "labelled stretches of the text; start and end in code points of the whole text"}}
+	case TaskMasks:
+		return []Column{
+			{"areas", AreaList, true, "classes in the picture with their share of its pixels"},
+			{"mask_width", Int32, true, "width of the picture and its map of classes, pixels"},
+			{"mask_height", Int32, true, "height of the picture and its map of classes, pixels"},
+			{"mask_runs", RunList, true, "the map of classes, run-length encoded row by row; numbers are those of areas"},
 		}
 	}
 	return nil

@@ -51,7 +51,7 @@ type Timings struct {
 
 // Payload is a head's result. Which fields are set follows from the task.
 type Payload struct {
-	Vector []float32 // TaskEmbedding
+	Vector []float32 // TaskEmbedding, TaskXVector
 
 	Text  string // TaskTranscript
 	Words []Word // TaskTranscript
@@ -59,6 +59,11 @@ type Payload struct {
 	Label  string       // TaskLabels: the best label
 	Score  float32      // TaskTranscript: mean frame probability of the emitted tokens; TaskLabels: of Label
 	Labels []LabelScore // TaskLabels: best first
+
+	Segments []Segment // TaskFrames: in time, without gaps; at least one
+	Entities []Entity  // TaskTokens: in the text's order
+	Areas    []Area    // TaskMasks: classes that are somewhere in the picture, by number; the shares add up to 1
+	Mask     Mask      // TaskMasks
 }
 
 // Word is one word of a transcript with its times in seconds from the start of the object.
@@ -72,6 +77,41 @@ type Word struct {
 type LabelScore struct {
 	Label string
 	Score float32
+}
+
+// Segment is a stretch of a recording whose frames all have one best label, in seconds from the start of the object.
+type Segment struct {
+	Label      string
+	Start, End float64
+	Score      float32 // mean probability of the label over the frames
+}
+
+// Entity is a stretch of a text with a label. Start and End are code points of the object's text; Text is what lies between.
+type Entity struct {
+	Label      string
+	Text       string
+	Start, End int
+	Score      float32 // mean probability over its tokens or words
+}
+
+// Area is a class of a picture.
+type Area struct {
+	Class int // number in the checkpoint's id2label
+	Label string
+	Share float64 // of the picture's pixels, above 0
+}
+
+// Mask is the class of each pixel of a picture as it was fetched, run-length encoded row by row from the top left; a run may
+// go on in the next row. The lengths add up to Width * Height.
+type Mask struct {
+	Width, Height int
+	Runs          []Run
+}
+
+// Run is a number of pixels in a row that have one class.
+type Run struct {
+	Class  int // number in the checkpoint's id2label
+	Length int
 }
 
 // RowID is the deterministic identity of a row: the same object, model, preprocessing, head and window always give the

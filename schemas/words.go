@@ -26,10 +26,16 @@ const (
 	TaskEmbedding  Task = "embedding"      // Row.Vector
 	TaskTranscript Task = "transcript"     // Row.Text, Row.Words, Row.Score
 	TaskLabels     Task = "classification" // Row.Label, Row.Score, Row.Labels
+	TaskFrames     Task = "frames"         // Row.Segments
+	TaskXVector    Task = "xvector"        // Row.Vector
+	TaskTokens     Task = "tokens"         // Row.Entities
+	TaskMasks      Task = "masks"          // Row.Areas, Row.Mask
 )
 
 // Tasks lists every task, in the order in which documentation shows them.
-func Tasks() []Task { return []Task{TaskEmbedding, TaskTranscript, TaskLabels} }
+func Tasks() []Task {
+	return []Task{TaskEmbedding, TaskTranscript, TaskLabels, TaskFrames, TaskXVector, TaskTokens, TaskMasks}
+}
 
 // SourceID names one ordered, gapless stream of offsets as one pipeline sees it: a Kafka topic partition, or a manifest.
 // Output is chained per SourceID.

@@ -164,6 +164,9 @@ func (t *Tracker) Ready(p Partition) <-chan struct{} {
 	return t.mu.lanes[p].ready
 }
 
+// mostReleased bounds the records of one release: sinks never split a range, and their files should not overshoot their size by much.
+const mostReleased = 128
+
 // Release takes the settled records at the front of p's line, if there are any. Each Release must be handed to the sink in order and then
 // reported with Written, and with Durable once it is.
 func (t *Tracker) Release(p Partition) (*Release, bool) {
@@ -171,7 +174,7 @@ func (t *Tracker) Release(p Partition) (*Release, bool) {
 	defer t.mu.Unlock()
 	l := t.mu.lanes[p]
 	n := 0
-	for n < len(l.line) && l.line[n].outcome != 0 {
+	for n < min(len(l.line), mostReleased) && l.line[n].outcome != 0 {
 		n++
 	}
 	if n == 0 || t.mu.fenced {

@@ -118,17 +118,45 @@ func (c HeadCase) payloads(t *testing.T, got []schemas.Payload) {
 	for i, p := range got {
 		set := false
 		switch c.Head.Task() {
-		case schemas.TaskEmbedding:
+		case schemas.TaskEmbedding, schemas.TaskXVector:
 			set = len(p.Vector) > 0
 		case schemas.TaskTranscript:
 			set = p.Text != "" && len(p.Words) > 0
 		case schemas.TaskLabels:
 			set = p.Label != "" && len(p.Labels) > 0 && p.Labels[0] == schemas.LabelScore{Label: p.Label, Score: p.Score}
+		case schemas.TaskFrames:
+			set = inTime(p.Segments)
+		case schemas.TaskTokens:
+			set = len(p.Entities) > 0 && p.Entities[0].Label != "" && p.Entities[0].Text != ""
+		case schemas.TaskMasks:
+			set = covered(p)
 		}
 		if !set {
 			t.Errorf("payload %d of task %s lacks its fields: %+v", i, c.Head.Task(), p)
 		}
 	}
+}
+
+// inTime says whether segments follow each other without gaps, each with another label than the one before.
+func inTime(all []schemas.Segment) bool {
+	for i, s := range all {
+		if s.Label == "" || s.End <= s.Start || i > 0 && (s.Start != all[i-1].End || s.Label == all[i-1].Label) {
+			return false
+		}
+	}
+	return len(all) > 0
+}
+
+// covered says whether a mask's runs and its areas both make up the whole picture.
+func covered(p schemas.Payload) bool {
+	pixels, share := 0, 0.0
+	for _, r := range p.Mask.Runs {
+		pixels += r.Length
+	}
+	for _, a := range p.Areas {
+		share += a.Share
+	}
+	return pixels > 0 && pixels == p.Mask.Width*p.Mask.Height && math.Abs(share-1) < 1e-9
 }
 
 func (c HeadCase) concurrent(t *testing.T, want []schemas.Payload) {

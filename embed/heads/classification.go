@@ -3,7 +3,6 @@ package heads
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 
 	"vecmill/embed"
@@ -29,11 +28,8 @@ type classification struct {
 }
 
 func newClassification(h head, cfg Config, spec *model.Spec, graph *model.Graph) (embed.Head, error) {
-	if len(spec.Labels) == 0 {
-		return nil, fmt.Errorf("the checkpoint names no labels (id2label in config.json)")
-	}
-	if port, _ := graph.Output(h.output); len(port.Shape) == h.rank && port.Shape[1] >= 0 && port.Shape[1] != int64(len(spec.Labels)) {
-		return nil, fmt.Errorf("the checkpoint names %d labels, the graph gives %d logits", len(spec.Labels), port.Shape[1])
+	if err := h.labelled(spec, graph, 1); err != nil {
+		return nil, err
 	}
 	c := &classification{head: h, labels: spec.Labels, topK: cfg.TopK}
 	if cfg.TopK < 0 {
@@ -58,6 +54,17 @@ func newClassification(h head, cfg Config, spec *model.Spec, graph *model.Graph)
 		return nil, fmt.Errorf("transform %q is not one of softmax, sigmoid, none", transform)
 	}
 	return c, nil
+}
+
+// labelled checks that the checkpoint names its labels, one for each logit on an axis of the output.
+func (h *head) labelled(spec *model.Spec, graph *model.Graph, axis int) error {
+	if len(spec.Labels) == 0 {
+		return fmt.Errorf("the checkpoint names no labels (id2label in config.json)")
+	}
+	if port, _ := graph.Output(h.output); len(port.Shape) == h.rank && port.Shape[axis] >= 0 && port.Shape[axis] != int64(len(spec.Labels)) {
+		return fmt.Errorf("the checkpoint names %d labels, the graph gives %d logits", len(spec.Labels), port.Shape[axis])
+	}
+	return nil
 }
 
 // usualTransform is the choice of the reference's pipelines (transformers 4.55): text honours regression; text and pictures take
@@ -94,10 +101,8 @@ func (c *classification) Apply(out *embed.Output, batch []embed.Sample) ([]schem
 	payloads := make([]schemas.Payload, len(batch))
 	for i := range batch {
 		scores := c.scores(t.F32[i*width : (i+1)*width])
-		for _, s := range scores {
-			if math.IsNaN(s) || math.IsInf(s, 0) {
-				return nil, fmt.Errorf("item %d: %w", i, errNotFinite)
-			}
+		if !finite(scores) {
+			return nil, fmt.Errorf("item %d: %w", i, errNotFinite)
 		}
 		payloads[i] = c.payload(scores)
 	}

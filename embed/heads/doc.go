@@ -3,9 +3,14 @@
 //	embedding       pooled over an item's own steps of last_hidden_state, scaled to length 1 unless told otherwise
 //	transcript      CTC greedy decoding of logits, with word times and scores
 //	classification  labels with scores from logits, best first
+//	frames          the best label of each frame, neighbours of one label joined into segments with times
+//	xvector         the model's speaker vector, scaled to length 1 unless told otherwise
+//	tokens          entities of a text with their offsets, by one of five aggregations ([Tagger])
+//	masks           the class of each pixel at the picture's own size, run-length encoded, and each class's share
 //
 // A head looks only at what belongs to an item: frames, tokens or patches behind its own length are padding of the batch and
-// never change a result (I7). It takes that length from the sample's own inputs. Numbers follow the reference's
+// never change a result (I7). It takes that length from the sample's own inputs; where
+// a token or a picture is from it asks the sample's tag ([embed.Pieces], [embed.Picture]). Numbers follow the reference's
 // pipelines; sums are taken in float64 and rounded once. Ties go to the lower index, so results are deterministic.
 // Outputs that are not finite numbers are errors, never rows.
 //

@@ -14,6 +14,7 @@ import (
 const (
 	stateOutput  = "last_hidden_state"
 	logitsOutput = "logits"
+	vectorOutput = "embeddings"
 )
 
 // Config says which head to make and how. Fields of other tasks are ignored.
@@ -21,9 +22,11 @@ type Config struct {
 	Task      schemas.Task
 	Name      string  // in the rows; empty means the task
 	Pooling   Pooling // embedding; empty means mean
-	Raw       bool    // embedding: leave the vector's length as it is
+	Raw       bool    // embedding and xvector: leave the vector's length as it is
 	TopK      int     // classification: labels to keep; 0 means 5, more than there are means all
 	Transform string  // classification: softmax, sigmoid or none; empty means what the reference's pipeline chooses
+
+	Aggregation Strategy // tokens: how they become entities; empty means simple
 }
 
 // task is one line of the table of heads.
@@ -43,6 +46,10 @@ func tasks() []task {
 		{schemas.TaskLabels, logitsOutput, 2, []string{
 			"Data2VecTextForSequenceClassification", "Data2VecVisionForImageClassification", "Data2VecAudioForSequenceClassification",
 		}, newClassification},
+		{schemas.TaskFrames, logitsOutput, 3, []string{"Data2VecAudioForAudioFrameClassification"}, newFrames},
+		{schemas.TaskXVector, vectorOutput, 2, []string{"Data2VecAudioForXVector"}, newXVector},
+		{schemas.TaskTokens, logitsOutput, 3, []string{"Data2VecTextForTokenClassification"}, newTokens},
+		{schemas.TaskMasks, logitsOutput, 4, []string{"Data2VecVisionForSemanticSegmentation"}, newMasks},
 	}
 }
 

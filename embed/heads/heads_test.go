@@ -77,6 +77,35 @@ func TestHeadsPassTheSuite(t *testing.T) {
 			},
 			embedtest.ArithmeticOutput(logits),
 		},
+		{
+			"labelled frames",
+			heads.Config{Task: schemas.TaskFrames},
+			audioSpec("Data2VecAudioForAudioFrameClassification", "a", "b", "c"), graphWith(frameLogits(3), state()),
+			[]embed.Sample{audioSample(0, 0, 0, 0, 2, 0, 1, 0), audioSample(1, 0), audioSample(2, 0, 1, 0, 1, 0)},
+			oneHot(3, 2),
+		},
+		{
+			"speaker vectors",
+			heads.Config{Task: schemas.TaskXVector, Raw: true},
+			audioSpec("Data2VecAudioForXVector"), graphWith(vectors(3)), audio,
+			embedtest.ArithmeticOutput(embedtest.Config{Output: "embeddings", PerItem: true, Width: 3, Hop: 2}),
+		},
+		{
+			"entities",
+			heads.Config{Task: schemas.TaskTokens},
+			textSpec("Data2VecTextForTokenClassification", tags...), graphWith(frameLogits(5)),
+			[]embed.Sample{
+				taggedSample("Ann Lee in Rome", 0, 1, 2, 0, 3), taggedSample("Rome", 3), taggedSample("to Ann", 0, 1),
+			},
+			oneHotTokens(5),
+		},
+		{
+			"maps of classes",
+			heads.Config{Task: schemas.TaskMasks},
+			imageSpec("Data2VecVisionForSemanticSegmentation", "sky", "sea"), graphWith(planes(2)),
+			[]embed.Sample{picture(4, 3, 1, -1, 2, 2), picture(2, 2, -1, -2, 3, 1), picture(5, 1, -1, -1, -1, -1)},
+			classPlanes,
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -163,6 +192,42 @@ func TestNewSaysWhatFits(t *testing.T) {
 			textSpec("Data2VecTextForSequenceClassification", "a"), graphWith(itemLogits(1)),
 			[]string{`"tanh"`, "softmax, sigmoid, none"},
 		},
+		{
+			"frames of a base class",
+			heads.Config{Task: schemas.TaskFrames},
+			audioSpec("Data2VecAudioModel"), graphWith(state()),
+			[]string{"Data2VecAudioForAudioFrameClassification", "what fits this model: embedding"},
+		},
+		{
+			"frames without labels",
+			heads.Config{Task: schemas.TaskFrames},
+			audioSpec("Data2VecAudioForAudioFrameClassification"), graphWith(frameLogits(3)),
+			[]string{"id2label"},
+		},
+		{
+			"a speaker vector of a graph that gives none",
+			heads.Config{Task: schemas.TaskXVector},
+			audioSpec("Data2VecAudioForXVector"), graphWith(itemLogits(3)),
+			[]string{"needs the output embeddings"},
+		},
+		{
+			"entities with labels that differ from the logits in number",
+			heads.Config{Task: schemas.TaskTokens},
+			textSpec("Data2VecTextForTokenClassification", "O"), graphWith(frameLogits(5)),
+			[]string{"1 labels", "5 logits"},
+		},
+		{
+			"an unknown aggregation",
+			heads.Config{Task: schemas.TaskTokens, Aggregation: "best"},
+			textSpec("Data2VecTextForTokenClassification", tags...), graphWith(frameLogits(5)),
+			[]string{`"best"`, "none, simple, first, average, max"},
+		},
+		{
+			"a map with labels that differ from the logits in number",
+			heads.Config{Task: schemas.TaskMasks},
+			imageSpec("Data2VecVisionForSemanticSegmentation", "sky"), graphWith(planes(2)),
+			[]string{"1 labels", "2 logits"},
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -184,6 +249,10 @@ func TestFitting(t *testing.T) {
 		"[embedding transcript]":     heads.Fitting(audioSpec("Data2VecAudioForCTC"), graphWith(state(), frameLogits(32))),
 		"[embedding]":                heads.Fitting(textSpec("Data2VecTextModel"), graphWith(state())),
 		"[embedding classification]": heads.Fitting(imageSpec("Data2VecVisionForImageClassification"), graphWith(state(), itemLogits(4))),
+		"[frames]":                   heads.Fitting(audioSpec("Data2VecAudioForAudioFrameClassification"), graphWith(frameLogits(3))),
+		"[embedding xvector]":        heads.Fitting(audioSpec("Data2VecAudioForXVector"), graphWith(state(), itemLogits(3), vectors(3))),
+		"[tokens]":                   heads.Fitting(textSpec("Data2VecTextForTokenClassification"), graphWith(frameLogits(5))),
+		"[masks]":                    heads.Fitting(imageSpec("TFData2VecVisionForSemanticSegmentation"), graphWith(planes(2))),
 		"[]":                         heads.Fitting(textSpec("Data2VecTextForMaskedLM"), graphWith(frameLogits(9))),
 	} {
 		if fmt.Sprint(got) != want {

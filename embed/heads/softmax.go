@@ -3,6 +3,7 @@ package heads
 import (
 	"errors"
 	"math"
+	"slices"
 )
 
 var errNotFinite = errors.New("the model's output is not a finite number")
@@ -39,6 +40,22 @@ func softmax(logits []float32) []float64 {
 		p[i] /= sum
 	}
 	return p
+}
+
+// finite says whether all scores are numbers.
+func finite(scores []float64) bool {
+	return !slices.ContainsFunc(scores, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+}
+
+// argmax is the place of the largest value, the first of equals.
+func argmax(v []float64) int {
+	at := 0
+	for i := range v {
+		if v[i] > v[at] {
+			at = i
+		}
+	}
+	return at
 }
 
 // sigmoid gives the probability of each logit by itself.

@@ -103,8 +103,8 @@ func (c *transcript) decode(frames []float32, vocab int, start float64) (schemas
 	return payload, nil
 }
 
-// seconds is the time of a frame; the product is taken first, so that it is the nearest number to the exact one.
-func (c *transcript) seconds(frame int) float64 { return float64(frame*c.hop) / float64(c.rate) }
+// seconds is the time of a frame.
+func (c *transcript) seconds(frame int) float64 { return seconds(frame, c.hop, c.rate) }
 
 // score is the mean probability of the frames that are not blank.
 func (c *transcript) score(ids []int, probs []float64) float32 {

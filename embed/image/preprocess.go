@@ -23,6 +23,9 @@ type Size struct {
 	Width, Height int
 }
 
+// Pixels is the size: a Size is an [embed.Picture].
+func (s Size) Pixels() (width, height int) { return s.Width, s.Height }
+
 // Preprocessor makes the pixel_values of one model's pictures. It is safe for concurrent use.
 type Preprocessor struct {
 	recipe    *recipe

@@ -320,3 +320,10 @@ func TestASteadyStreamOfJPEGAllocatesLittleBesidesItsSamples(t *testing.T) {
 		t.Errorf("%d bytes a picture, the sample is %d", n, sample)
 	}
 }
+
+func TestASizeIsAPicture(t *testing.T) {
+	var p embed.Picture = Size{Width: 3, Height: 2}
+	if w, h := p.Pixels(); w != 3 || h != 2 {
+		t.Errorf("%dx%d", w, h)
+	}
+}

@@ -28,6 +28,7 @@ type Preprocessor struct {
 	tokenizer *Tokenizer
 	opts      Options
 	room      int // tokens of a text that fit beside the special tokens
+	unknown   int64
 	digest    string
 }
 
@@ -35,6 +36,21 @@ type Preprocessor struct {
 type Tokens struct {
 	Offsets [][2]int32 // [start, end) in code points of the text; 0, 0 for special tokens that were put around it
 	Words   []int32    // number of the word of the split; -1 for special tokens that were put around it
+
+	ids     []int64 // of the sample
+	unknown int64   // id of the unknown token; negative if there is none
+	excerpt string
+	from    int
+}
+
+// Excerpt is the text around the sample's tokens, see [embed.Pieces].
+func (t *Tokens) Excerpt() (text string, from int) { return t.excerpt, t.from }
+
+// Piece says where token i is from, see [embed.Pieces].
+func (t *Tokens) Piece(i int) embed.Piece {
+	return embed.Piece{
+		Start: int(t.Offsets[i][0]), End: int(t.Offsets[i][1]), Own: t.Words[i] >= 0, Unknown: t.ids[i] == t.unknown,
+	}
 }
 
 // New reads the tokenizer of a text checkpoint. An error names the file or the option at fault.
@@ -61,7 +77,10 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 		most = min(most, n)
 	}
 	opts = opts.withDefaults(most)
-	p := &Preprocessor{tokenizer: t, opts: opts, room: opts.MaxTokens - len(t.before) - len(t.after)}
+	p := &Preprocessor{tokenizer: t, opts: opts, room: opts.MaxTokens - len(t.before) - len(t.after), unknown: -1}
+	if id, ok := t.Role("unk_token"); ok {
+		p.unknown = int64(id)
+	}
 	switch {
 	case opts.MaxTokens > most:
 		return nil, fmt.Errorf("text preprocessing: max_tokens %d is more than the %d of the model and its tokenizer", opts.MaxTokens, most)
@@ -111,12 +130,14 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, _ []byte, size int64) (int64, er
 	)
 	// Fail and Truncate stop at the word in which the limit lies.
 	tokens, windows := min(size, int64(p.room)+maxWord), int64(1)
+	copies := int64(4) // the blob, its string, a prefix space before it, the samples' excerpts
 	if p.opts.Long == Window {
-		tokens, windows = size, size/int64(p.room-p.opts.Stride)+1
+		step := int64(p.room - p.opts.Stride)
+		tokens, windows = size, size/step+1
+		copies += (int64(p.room) - 1) / step // windows share text
 	}
-	copies := int64(3) // the blob, its string, a prefix space before it
 	if p.opts.InvalidUTF8 == Replace {
-		copies = 6 // a bad byte becomes three
+		copies *= 3 // a bad byte becomes three
 		tokens *= 3
 		windows *= 3
 	}
@@ -148,27 +169,27 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 	if err != nil {
 		return nil, err
 	}
-	n := len(e.IDs)
+	n, at := len(e.IDs), &cursor{text: text}
 	switch {
 	case n <= p.room:
-		return []embed.Sample{p.sample(e, 0, 0, n, false)}, nil
+		return []embed.Sample{p.sample(e, at, 0, 0, n, false)}, nil
 	case p.opts.Long == Fail:
 		return nil, schemas.Rejectf(schemas.ReasonTooLarge, "more than %d tokens, special ones included (policy %s)", p.opts.MaxTokens, p.opts.Long)
 	case p.opts.Long == Truncate:
-		return []embed.Sample{p.sample(e, 0, 0, p.room, true)}, nil
+		return []embed.Sample{p.sample(e, at, 0, 0, p.room, true)}, nil
 	}
 	var out []embed.Sample
 	for from := 0; ; from += p.room - p.opts.Stride {
 		to := min(from+p.room, n)
-		out = append(out, p.sample(e, len(out), from, to, false))
+		out = append(out, p.sample(e, at, len(out), from, to, false))
 		if to == n {
 			return out, nil
 		}
 	}
 }
 
-// sample wraps tokens [from, to) of a text.
-func (p *Preprocessor) sample(e *Encoding, number, from, to int, truncated bool) embed.Sample {
+// sample wraps tokens [from, to) of a text, in which at is at the window before.
+func (p *Preprocessor) sample(e *Encoding, at *cursor, number, from, to int, truncated bool) embed.Sample {
 	before, after := p.tokenizer.before, p.tokenizer.after
 	size := len(before) + to - from + len(after)
 	values := make([]int64, 2*size)
@@ -179,6 +200,8 @@ func (p *Preprocessor) sample(e *Encoding, number, from, to int, truncated bool)
 			ids = append(ids, int64(id))
 		}
 	}
+	tag.ids, tag.unknown = ids, p.unknown
+	tag.excerpt, tag.from = at.excerpt(e.Offsets[from:to])
 	for i := range mask {
 		mask[i] = 1
 		tag.Words[i] = -1

@@ -341,3 +341,45 @@ func TestSharedSuite(t *testing.T) {
 		t.Errorf("only %d texts compared", compared)
 	}
 }
+
+func TestTheTagLeadsHeadsToTheText(t *testing.T) {
+	var _ embed.Pieces = (*Tokens)(nil)
+	const text = "Zoë's blaue Häuser stehen in Köln, 42 an der Zahl, und alle sind schön."
+	for _, c := range []struct {
+		name, text string
+		opts       Options
+	}{
+		{"one window", "in Köln", Options{}},
+		{"several windows that share text", text, Options{MaxTokens: 9, Long: Window, Stride: 3}},
+		{"cut", text, Options{MaxTokens: 9, Long: Truncate}},
+		{"text that was repaired", "ö\xff in Köln", Options{InvalidUTF8: Replace}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			points := []rune(strings.ToValidUTF8(c.text, "\uFFFD"))
+			for _, s := range prepare(t, newPreprocessor(t, c.opts), c.text) {
+				tag := s.Tag.(*Tokens)
+				excerpt, from := tag.Excerpt()
+				got, own, last := []rune(excerpt), 0, 0
+				if string(points[from:from+len(got)]) != excerpt {
+					t.Fatalf("window %d: %q is not at %d", s.Window, excerpt, from)
+				}
+				for i := range s.Cost {
+					piece := tag.Piece(i)
+					if !piece.Own {
+						continue
+					}
+					if own++; own == 1 && from != max(piece.Start-1, 0) {
+						t.Errorf("window %d begins at %d for a token at %d", s.Window, from, piece.Start)
+					}
+					last = piece.End
+					if piece.Unknown || piece.Start < from || piece.End > from+len(got) {
+						t.Errorf("window %d, token %d: %+v, the excerpt is %d to %d", s.Window, i, piece, from, from+len(got))
+					}
+				}
+				if own != s.Cost-2 || from+len(got) != min(last+1, len(points)) {
+					t.Errorf("window %d: %d tokens of %d, to %d of %d", s.Window, own, s.Cost, from+len(got), last)
+				}
+			}
+		})
+	}
+}

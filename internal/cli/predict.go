@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"vecmill/internal/predict"
+	"vecmill/internal/wire"
 )
 
 // predictFlags are the flags of worker predict.
@@ -21,7 +22,7 @@ type predictFlags struct {
 
 func (p *predictFlags) define(f *flag.FlagSet) {
 	p.job.Options = predict.Options{}
-	f.StringVar(&p.job.Settings.Model, "model", "", "checkpoint directory, or a .onnx file with config.json beside it")
+	f.StringVar(&p.job.Settings.Model, "model", "", "checkpoint directory, a .onnx file with config.json beside it, hf://owner/name[@revision] or s3://bucket/prefix")
 	f.StringVar(&p.job.Settings.Cache, "cache", "", "directory for compiled graphs; empty: the user's cache")
 	f.IntVar(&p.job.Settings.Threads, "threads", 0, "threads to compute with; 0: one per processor")
 	f.StringVar(&p.compat, "compat", "", "hf-padding: reproduce Hugging Face's padded batches")
@@ -49,6 +50,7 @@ func runPredict(ctx context.Context, e *env, args []string) error {
 	if err := p.check(files); err != nil {
 		return usageError{err}
 	}
+	p.job.Settings.Locate = wire.LocateModel
 	p.job.Settings.HFPadding = p.compat != ""
 	if p.outputs != "" {
 		p.job.Settings.Outputs = strings.Split(p.outputs, ",")

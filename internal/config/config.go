@@ -27,7 +27,7 @@ type Telemetry struct {
 // Runtime says how models are run.
 type Runtime struct {
 	Library  string `yaml:"library" doc:"path of libonnxruntime; empty looks beside the binary and in the cache (make ort)"`
-	CacheDir string `yaml:"cache_dir" doc:"directory of compiled graphs; empty means the user's cache directory"`
+	CacheDir string `yaml:"cache_dir" doc:"directory of compiled graphs and of models fetched from s3://; empty means the user's cache directory"`
 }
 
 // Kafka is the cluster that references come from.
@@ -106,8 +106,8 @@ type Pipeline struct {
 
 // Model is a checkpoint and how it runs.
 type Model struct {
-	Path     string `yaml:"path" doc:"checkpoint directory: config.json with weights (model.safetensors, pytorch_model.bin, tf_model.h5) or model.onnx"`
-	Name     string `yaml:"name" doc:"name in the rows; empty means the directory's name"`
+	Path     string `yaml:"path" doc:"checkpoint directory: config.json with weights (model.safetensors, pytorch_model.bin, tf_model.h5) or model.onnx; or hf://owner/name[@revision] (HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count) or s3://bucket/prefix, fetched at start"`
+	Name     string `yaml:"name" doc:"name in the rows; empty means the directory's or the repository's name"`
 	Threads  int    `yaml:"threads" doc:"threads inside one session; 0 divides the cores among the sessions"`
 	Sessions int    `yaml:"sessions" doc:"sessions that run batches beside each other"`
 }
@@ -134,11 +134,12 @@ type Image struct {
 
 // Head is one result of a model.
 type Head struct {
-	Name      string `yaml:"name" doc:"name in the rows; empty means the task"`
-	Task      string `yaml:"task" doc:"embedding, transcript or classification"`
-	Pooling   string `yaml:"pooling" doc:"embedding: mean, cls or max"`
-	Normalize *bool  `yaml:"normalize" doc:"embedding: scale to length 1 (default true)"`
-	TopK      int    `yaml:"top_k" doc:"classification: labels to keep; 0 means 5"`
+	Name        string `yaml:"name" doc:"name in the rows; empty means the task"`
+	Task        string `yaml:"task" doc:"embedding, transcript, classification, frames, xvector, tokens or masks; each fits some classes, see the README"`
+	Pooling     string `yaml:"pooling" doc:"embedding: mean, cls or max"`
+	Normalize   *bool  `yaml:"normalize" doc:"embedding and xvector: scale to length 1 (default true)"`
+	TopK        int    `yaml:"top_k" doc:"classification: labels to keep; 0 means 5"`
+	Aggregation string `yaml:"aggregation" doc:"tokens: how they become entities: none, simple, first, average or max"`
 }
 
 // Batch bounds micro-batches.

@@ -106,7 +106,10 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"a wrong type", "topics: [refs]", "topics: {a: 1}", "topics"},
 		{"a bad size", "outputs:", "memory_budget: lots\n    outputs:", "lots"},
 		{"no model", "{path: MODEL}", "{path: /nowhere/at/all}", "pipelines[speech].model.path: /nowhere/at/all does not exist"},
+		{"a reference without an owner", "{path: MODEL}", "{path: 'hf://model'}", "is not a directory, hf://owner/name"},
+		{"a model by another protocol", "{path: MODEL}", "{path: 'ftp://a/b'}", "is not a directory, hf://owner/name"},
 		{"an unknown task", "task: transcript", "task: translate", "pipelines[speech].heads[0].task: \"translate\" is not one of"},
+		{"an unknown aggregation", "task: transcript", "task: tokens, aggregation: best", "pipelines[speech].heads[0].aggregation: \"best\" is not one of none, simple, first, average, max"},
 		{"two heads of one name", "name: voice", "name: transcript", "pipelines[speech].heads[1].name"},
 		{"an output nowhere", "s3://lake/speech", "ftp://lake", "pipelines[speech].outputs[0].parquet.url"},
 		{"a broker without port", "broker:9092", "broker", "kafka.brokers[0]"},
@@ -126,6 +129,17 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 				t.Fatalf("got %v\nwant %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestAModelMayBeAReference(t *testing.T) {
+	for path, name := range map[string]string{
+		"hf://acme/speech": "speech", "hf://acme/speech@refs/pr/1": "speech", "s3://models/acme/speech": "speech", "s3://models": "models",
+	} {
+		c, err := parse(t, strings.Replace(good, "{path: MODEL}", "{path: '"+path+"'}", 1), nil)
+		if err != nil || c.Pipelines[0].Model.Name != name {
+			t.Errorf("%s: named %q (%v), want %q", path, c.Pipelines[0].Model.Name, err, name)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -67,6 +68,24 @@ func NewDefaultPipeline() Pipeline {
 	return p
 }
 
+// modelName is the last element of a path or reference. A revision is no part of the name.
+func modelName(path string) string {
+	if strings.HasPrefix(path, "hf://") {
+		path, _, _ = strings.Cut(path, "@")
+	}
+	return filepath.Base(path)
+}
+
+// FromEnvironment is the default configuration with what the environment says, for commands that read no file. It has no
+// pipelines and is not validated.
+func FromEnvironment(getenv func(string) (string, bool)) (*Config, error) {
+	c := NewDefaultConfig()
+	if err := applyEnv(c, getenv); err != nil {
+		return nil, err
+	}
+	return c, c.readSecrets()
+}
+
 func seconds(n int) Duration { return Duration(time.Duration(n) * time.Second) }
 
 // fill puts defaults where the file is silent. A zero means silent, which is why no setting has a meaningful zero but those that
@@ -75,7 +94,7 @@ func (p *Pipeline) fill() {
 	set(&p.Group, "vecmill-"+p.Name)
 	set(&p.StartAt, "first")
 	if p.Model.Name == "" && p.Model.Path != "" {
-		p.Model.Name = filepath.Base(p.Model.Path)
+		p.Model.Name = modelName(p.Model.Path)
 	}
 	set(&p.Model.Sessions, 1)
 	set(&p.Audio.MaxSeconds, 30)
@@ -110,6 +129,7 @@ func (p *Pipeline) fill() {
 func (h *Head) fill() {
 	set(&h.Name, h.Task)
 	set(&h.Pooling, "mean")
+	set(&h.Aggregation, "simple")
 	set(&h.TopK, 5)
 	setTrue(&h.Normalize)
 }

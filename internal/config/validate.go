@@ -142,12 +142,19 @@ func (x *Fetch) validate(f *faults) {
 // A name is part of object keys and metric labels.
 var nameRE = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$`)
 
+// A model may be a reference; model/hub says the rest when it is fetched.
+var modelRE = regexp.MustCompile(`^(hf://[^/@\s]+/[^/@\s]+(@[^@\s]+)?|s3://[^/\s]+(/[^\s]*)?)$`)
+
 func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if !nameRE.MatchString(p.Name) {
 		f.add(path+".name", "%q is not 1 to 63 letters, digits, dots, dashes and underscores", p.Name)
 	}
 	if p.Model.Path == "" {
 		f.add(path+".model.path", "missing")
+	} else if strings.Contains(p.Model.Path, "://") {
+		if !modelRE.MatchString(p.Model.Path) {
+			f.add(path+".model.path", "%q is not a directory, hf://owner/name[@revision] or s3://bucket/prefix", p.Model.Path)
+		}
 	} else if _, err := os.Stat(p.Model.Path); err != nil {
 		f.add(path+".model.path", "%s does not exist", p.Model.Path)
 	}
@@ -189,6 +196,7 @@ func (p *Pipeline) validateHeads(f *faults, path string) {
 		}
 		f.oneOf(at+".task", h.Task, tasks...)
 		f.oneOf(at+".pooling", h.Pooling, "mean", "cls", "max")
+		f.oneOf(at+".aggregation", h.Aggregation, "none", "simple", "first", "average", "max")
 		if seen[h.Name] {
 			f.add(at+".name", "%q is used twice", h.Name)
 		}

@@ -25,12 +25,19 @@ type loaded struct {
 	hidden  bool // show last_hidden_state
 }
 
-// openSpec reads a checkpoint directory.
-func openSpec(dir string) (*model.Spec, error) {
-	if dir == "" {
+// openSpec reads a checkpoint directory, fetched before if it is a reference.
+func openSpec(ctx context.Context, s Settings) (*model.Spec, error) {
+	path := s.Model
+	if path == "" {
 		return nil, faultf("no checkpoint directory given (--model)")
 	}
-	spec, err := model.Open(dir)
+	if s.Locate != nil {
+		var err error
+		if path, err = s.Locate(ctx, path); err != nil {
+			return nil, fault(err)
+		}
+	}
+	spec, err := model.Open(path)
 	if err != nil {
 		return nil, fault(err)
 	}
@@ -109,11 +116,14 @@ func (l *loaded) close() error { return l.session.Close() }
 
 // Settings say how a checkpoint is opened.
 type Settings struct {
-	Model     string   // checkpoint directory, or a .onnx file
+	Model     string   // checkpoint directory, or a .onnx file, or what Locate makes one of
 	Cache     string   // for compiled graphs; empty: the user's
 	HFPadding bool     // reproduce the reference's padded batches
 	Outputs   []string // optional outputs beside the class's own: hidden_states, last_hidden_state of a head class, ...
 	Threads   int      // of ONNX Runtime; 0: one per processor
+
+	// Locate fetches a model that Model refers to and gives its path; nil: Model is a path.
+	Locate func(ctx context.Context, ref string) (string, error)
 }
 
 // cacheDir is where compiled graphs are kept, the same as the worker's.
@@ -133,7 +143,7 @@ func (s *Settings) cacheDir() (string, error) {
 
 // Tensors feeds the inputs in a safetensors file to the model and writes its outputs to another.
 func Tensors(ctx context.Context, s Settings, in, out string) (err error) {
-	spec, err := openSpec(s.Model)
+	spec, err := openSpec(ctx, s)
 	if err != nil {
 		return err
 	}

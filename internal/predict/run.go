@@ -42,7 +42,7 @@ type runner struct {
 // input that fails. Tensors are written to TensorsOut at the end: under their own names if there was one run of the graph, else as "0/logits",
 // "1/logits", ...
 func Run(ctx context.Context, job Job, w io.Writer, each func(do func(Input) error) error) (err error) {
-	spec, err := openSpec(job.Settings.Model)
+	spec, err := openSpec(ctx, job.Settings)
 	if err != nil {
 		return err
 	}

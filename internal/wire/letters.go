@@ -36,7 +36,7 @@ func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s
 	case d.URL != "":
 		store, prefix, err := s.open(ctx, d.URL)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("dead_letters.url: %w", err)
 		}
 		return objectletters.New(store, prefix, retry.Default()), nil
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -41,9 +43,13 @@ func (m *loadedModel) close() error {
 	return errors.Join(errs...)
 }
 
-// loadModel opens the checkpoint, compiles its graph or finds it in the cache, and opens the sessions.
-func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline) (*loadedModel, error) {
-	spec, err := model.Open(p.Model.Path)
+// loadModel fetches the checkpoint if it is a reference, opens it, compiles its graph or finds it in the cache, and opens the sessions.
+func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, log *slog.Logger) (*loadedModel, error) {
+	path, err := locateModel(ctx, c, s, p.Model.Path, log)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := model.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +68,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline) (*load
 	for _, h := range p.Heads {
 		head, err := heads.New(heads.Config{
 			Name: h.Name, Task: schemas.Task(h.Task), Pooling: heads.Pooling(h.Pooling), Raw: !*h.Normalize, TopK: h.TopK,
+			Aggregation: heads.Strategy(h.Aggregation),
 		}, spec, graph)
 		if err != nil {
 			return nil, fmt.Errorf("head %s: %w", h.Name, err)
@@ -153,9 +160,16 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer) (*embed.
 	}
 	return embed.NewEngine(embed.EngineConfig{
 		Model: m.name, ModelDigest: m.graph.Digest, Modality: m.spec.Modality, Batch: batchConfig(p.Batch, m.spec.Modality),
-		Preprocessor: workers, RowReserve: rowReserve, Deadline: p.ItemDeadline.D(), Tracer: tracer,
+		Preprocessor: workers, RowReserve: rowReserve(m.heads), Deadline: p.ItemDeadline.D(), Tracer: tracer,
 	}, m.pre, m.sessions, m.heads)
 }
 
-// rowReserve is the memory kept for one object's rows: a few vectors of a large model with their lineage.
-const rowReserve = 16 << 10
+// rowReserve is the memory kept for one object's rows: a few vectors of a large model with their lineage, and the runs of a map of classes
+// where a head makes one.
+func rowReserve(all []embed.Head) int64 {
+	const vectors, runs = 16 << 10, 1 << 20
+	if slices.ContainsFunc(all, func(h embed.Head) bool { return h.Task() == schemas.TaskMasks }) {
+		return vectors + runs
+	}
+	return vectors
+}

@@ -90,7 +90,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	l := &line{name: p.Name}
 	w.lines = append(w.lines, l) // Close finds it, however far this gets
 	var err error
-	if l.model, err = loadModel(ctx, c, p); err != nil {
+	if l.model, err = loadModel(ctx, c, p, s, o.Log); err != nil {
 		return nil, err
 	}
 	o.Log.Info("model loaded", "pipeline", p.Name, "class", l.model.spec.Class, "digest", short(l.model.graph.Digest), "preprocess", short(l.model.pre.Digest()),

@@ -72,18 +72,22 @@ func TestValuesAreNullExactlyWhereTheyMeanNothing(t *testing.T) {
 		{Lineage: schemas.Lineage{Task: schemas.TaskTranscript}}, // a silent clip: an empty transcript
 		{Lineage: schemas.Lineage{Task: schemas.TaskEmbedding}},
 		{Lineage: schemas.Lineage{Task: schemas.TaskLabels, ETag: "e", Version: "v", Attributes: map[string]string{"k": ""}}},
+		{Lineage: schemas.Lineage{Task: schemas.TaskFrames}},
+		{Lineage: schemas.Lineage{Task: schemas.TaskXVector}},
+		{Lineage: schemas.Lineage{Task: schemas.TaskTokens}}, // a text without entities
+		{Lineage: schemas.Lineage{Task: schemas.TaskMasks}},
 	}
 	rec := record(t, memory.DefaultAllocator, rows, schemas.Tasks()...)
 	defer rec.Release()
-	for name, valid := range map[string][]bool{
-		"text": {true, false, false}, "words": {true, false, false}, "score": {true, false, true}, "vector": {false, true, false},
-		"label": {false, false, true}, "labels": {false, false, true},
-		"etag": {false, false, true}, "version": {false, false, true}, "attributes": {false, false, true}, "uri": {true, true, true},
+	for name, valid := range map[string]string{ // by row
+		"text": "x......", "words": "x......", "score": "x.x....", "vector": ".x..x..", "label": "..x....", "labels": "..x....",
+		"segments": "...x...", "entities": ".....x.", "areas": "......x", "mask_width": "......x", "mask_height": "......x", "mask_runs": "......x",
+		"etag": "..x....", "version": "..x....", "attributes": "..x....", "uri": "xxxxxxx",
 	} {
 		col := rec.Column(rec.Schema().FieldIndices(name)[0])
 		for i, want := range valid {
-			if col.IsValid(i) != want {
-				t.Errorf("%s of row %d: value %v, want %v", name, i, col.IsValid(i), want)
+			if col.IsValid(i) != (want == 'x') {
+				t.Errorf("%s of row %d: value %v, want %c", name, i, col.IsValid(i), want)
 			}
 		}
 	}
@@ -146,6 +150,10 @@ func TestSizeGrowsWithTheRow(t *testing.T) {
 		"text":       {Payload: schemas.Payload{Text: strings.Repeat("x", 4000)}},
 		"words":      {Payload: schemas.Payload{Words: make([]schemas.Word, 100)}},
 		"labels":     {Payload: schemas.Payload{Labels: make([]schemas.LabelScore, 170)}},
+		"segments":   {Payload: schemas.Payload{Segments: make([]schemas.Segment, 100)}},
+		"entities":   {Payload: schemas.Payload{Entities: make([]schemas.Entity, 72)}},
+		"areas":      {Payload: schemas.Payload{Areas: make([]schemas.Area, 126)}},
+		"a mask":     {Payload: schemas.Payload{Mask: schemas.Mask{Runs: make([]schemas.Run, 252)}}},
 		"attributes": {Lineage: schemas.Lineage{Attributes: map[string]string{"k": strings.Repeat("x", 4000)}}},
 	} {
 		if got := arrowrow.Size(&r) - arrowrow.Size(&small); got < 4000 || got > 4200 {

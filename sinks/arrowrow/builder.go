@@ -76,6 +76,16 @@ func Size(r *schemas.Row) int64 {
 	for i := range r.Labels {
 		n += 24 + len(r.Labels[i].Label)
 	}
+	for i := range r.Segments {
+		n += 40 + len(r.Segments[i].Label)
+	}
+	for i := range r.Entities {
+		n += 56 + len(r.Entities[i].Label) + len(r.Entities[i].Text)
+	}
+	for i := range r.Areas {
+		n += 32 + len(r.Areas[i].Label)
+	}
+	n += 16 * len(r.Mask.Runs)
 	return int64(n)
 }
 

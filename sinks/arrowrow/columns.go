@@ -36,6 +36,12 @@ func columns() map[string]column {
 		"score":         score(),
 		"words":         words(),
 		"labels":        labels(),
+		"segments":      segments(),
+		"entities":      entities(),
+		"areas":         areas(),
+		"mask_runs":     runs(),
+		"mask_width":    payloadInt(func(r *schemas.Row) *int { return &r.Mask.Width }),
+		"mask_height":   payloadInt(func(r *schemas.Row) *int { return &r.Mask.Height }),
 	}
 	maps.Copy(c, textColumns())
 	return c
@@ -111,6 +117,20 @@ func float64s(f func(*schemas.Row) *float64) column {
 func int32s(f func(*schemas.Row) *int) column {
 	return column{
 		put:  func(b array.Builder, r *schemas.Row, _ bool) { b.(*array.Int32Builder).Append(int32(*f(r))) },
+		read: func(a arrow.Array, i int, r *schemas.Row) { *f(r) = int(a.(*array.Int32).Value(i)) },
+	}
+}
+
+// payloadInt is a whole number of some tasks.
+func payloadInt(f func(*schemas.Row) *int) column {
+	return column{
+		put: func(b array.Builder, r *schemas.Row, filled bool) {
+			if filled {
+				b.(*array.Int32Builder).Append(int32(*f(r)))
+				return
+			}
+			b.AppendNull()
+		},
 		read: func(a arrow.Array, i int, r *schemas.Row) { *f(r) = int(a.(*array.Int32).Value(i)) },
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"vecmill/schemas"
 )
 
-func words() column {
+// structs is a list of structs: field finds it in a row, put fills a struct's fields of one element, read reads one back.
+func structs[T any](field func(*schemas.Row) *[]T, put func(*array.StructBuilder, *T), read func(*array.Struct, int) T) column {
 	return column{
 		put: func(b array.Builder, r *schemas.Row, filled bool) {
 			lb := b.(*array.ListBuilder)
@@ -17,57 +18,118 @@ func words() column {
 			}
 			lb.Append(true)
 			sb := lb.ValueBuilder().(*array.StructBuilder)
-			for i := range r.Words {
-				w := &r.Words[i]
+			all := *field(r)
+			for i := range all {
 				sb.Append(true)
-				sb.FieldBuilder(0).(*array.StringBuilder).Append(text(w.Word))
-				sb.FieldBuilder(1).(*array.Float64Builder).Append(w.Start)
-				sb.FieldBuilder(2).(*array.Float64Builder).Append(w.End)
-				sb.FieldBuilder(3).(*array.Float32Builder).Append(w.Score)
+				put(sb, &all[i])
 			}
 		},
 		read: func(a arrow.Array, i int, r *schemas.Row) {
 			l := a.(*array.List)
 			s := l.ListValues().(*array.Struct)
 			from, to := l.ValueOffsets(i)
+			all := field(r)
 			for j := int(from); j < int(to); j++ {
-				r.Words = append(r.Words, schemas.Word{
-					Word:  s.Field(0).(*array.String).Value(j),
-					Start: s.Field(1).(*array.Float64).Value(j),
-					End:   s.Field(2).(*array.Float64).Value(j),
-					Score: s.Field(3).(*array.Float32).Value(j),
-				})
+				*all = append(*all, read(s, j))
 			}
 		},
 	}
 }
 
+func putText(b *array.StructBuilder, field int, v string) {
+	b.FieldBuilder(field).(*array.StringBuilder).Append(text(v))
+}
+
+func putInt(b *array.StructBuilder, field, v int) {
+	b.FieldBuilder(field).(*array.Int32Builder).Append(int32(v))
+}
+
+func putScore(b *array.StructBuilder, field int, v float32) {
+	b.FieldBuilder(field).(*array.Float32Builder).Append(v)
+}
+
+func putExact(b *array.StructBuilder, field int, v float64) {
+	b.FieldBuilder(field).(*array.Float64Builder).Append(v)
+}
+
+func textAt(s *array.Struct, field, i int) string { return s.Field(field).(*array.String).Value(i) }
+
+func intAt(s *array.Struct, field, i int) int { return int(s.Field(field).(*array.Int32).Value(i)) }
+
+func scoreAt(s *array.Struct, field, i int) float32 { return s.Field(field).(*array.Float32).Value(i) }
+
+func exactAt(s *array.Struct, field, i int) float64 { return s.Field(field).(*array.Float64).Value(i) }
+
+func words() column {
+	return structs(func(r *schemas.Row) *[]schemas.Word { return &r.Words },
+		func(b *array.StructBuilder, w *schemas.Word) {
+			putText(b, 0, w.Word)
+			putExact(b, 1, w.Start)
+			putExact(b, 2, w.End)
+			putScore(b, 3, w.Score)
+		},
+		func(s *array.Struct, i int) schemas.Word {
+			return schemas.Word{Word: textAt(s, 0, i), Start: exactAt(s, 1, i), End: exactAt(s, 2, i), Score: scoreAt(s, 3, i)}
+		})
+}
+
 func labels() column {
-	return column{
-		put: func(b array.Builder, r *schemas.Row, filled bool) {
-			lb := b.(*array.ListBuilder)
-			if !filled {
-				lb.AppendNull()
-				return
-			}
-			lb.Append(true)
-			sb := lb.ValueBuilder().(*array.StructBuilder)
-			for i := range r.Labels {
-				sb.Append(true)
-				sb.FieldBuilder(0).(*array.StringBuilder).Append(text(r.Labels[i].Label))
-				sb.FieldBuilder(1).(*array.Float32Builder).Append(r.Labels[i].Score)
-			}
+	return structs(func(r *schemas.Row) *[]schemas.LabelScore { return &r.Labels },
+		func(b *array.StructBuilder, l *schemas.LabelScore) {
+			putText(b, 0, l.Label)
+			putScore(b, 1, l.Score)
 		},
-		read: func(a arrow.Array, i int, r *schemas.Row) {
-			l := a.(*array.List)
-			s := l.ListValues().(*array.Struct)
-			from, to := l.ValueOffsets(i)
-			for j := int(from); j < int(to); j++ {
-				r.Labels = append(r.Labels, schemas.LabelScore{
-					Label: s.Field(0).(*array.String).Value(j),
-					Score: s.Field(1).(*array.Float32).Value(j),
-				})
-			}
+		func(s *array.Struct, i int) schemas.LabelScore {
+			return schemas.LabelScore{Label: textAt(s, 0, i), Score: scoreAt(s, 1, i)}
+		})
+}
+
+func segments() column {
+	return structs(func(r *schemas.Row) *[]schemas.Segment { return &r.Segments },
+		func(b *array.StructBuilder, g *schemas.Segment) {
+			putText(b, 0, g.Label)
+			putExact(b, 1, g.Start)
+			putExact(b, 2, g.End)
+			putScore(b, 3, g.Score)
 		},
-	}
+		func(s *array.Struct, i int) schemas.Segment {
+			return schemas.Segment{Label: textAt(s, 0, i), Start: exactAt(s, 1, i), End: exactAt(s, 2, i), Score: scoreAt(s, 3, i)}
+		})
+}
+
+func entities() column {
+	return structs(func(r *schemas.Row) *[]schemas.Entity { return &r.Entities },
+		func(b *array.StructBuilder, e *schemas.Entity) {
+			putText(b, 0, e.Label)
+			putText(b, 1, e.Text)
+			putInt(b, 2, e.Start)
+			putInt(b, 3, e.End)
+			putScore(b, 4, e.Score)
+		},
+		func(s *array.Struct, i int) schemas.Entity {
+			return schemas.Entity{Label: textAt(s, 0, i), Text: textAt(s, 1, i), Start: intAt(s, 2, i), End: intAt(s, 3, i), Score: scoreAt(s, 4, i)}
+		})
+}
+
+func areas() column {
+	return structs(func(r *schemas.Row) *[]schemas.Area { return &r.Areas },
+		func(b *array.StructBuilder, a *schemas.Area) {
+			putInt(b, 0, a.Class)
+			putText(b, 1, a.Label)
+			putExact(b, 2, a.Share)
+		},
+		func(s *array.Struct, i int) schemas.Area {
+			return schemas.Area{Class: intAt(s, 0, i), Label: textAt(s, 1, i), Share: exactAt(s, 2, i)}
+		})
+}
+
+func runs() column {
+	return structs(func(r *schemas.Row) *[]schemas.Run { return &r.Mask.Runs },
+		func(b *array.StructBuilder, n *schemas.Run) {
+			putInt(b, 0, n.Class)
+			putInt(b, 1, n.Length)
+		},
+		func(s *array.Struct, i int) schemas.Run {
+			return schemas.Run{Class: intAt(s, 0, i), Length: intAt(s, 1, i)}
+		})
 }

@@ -42,18 +42,37 @@ func dataType(t schemas.ColumnType) arrow.DataType {
 		return arrow.ListOf(arrow.PrimitiveTypes.Float32)
 	case schemas.StringMap:
 		return arrow.MapOf(arrow.BinaryTypes.String, arrow.BinaryTypes.String)
-	case schemas.WordList:
-		return arrow.ListOf(arrow.StructOf(
-			arrow.Field{Name: "word", Type: arrow.BinaryTypes.String, Nullable: true},
-			arrow.Field{Name: "start", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
-			arrow.Field{Name: "end", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
-			arrow.Field{Name: "score", Type: arrow.PrimitiveTypes.Float32, Nullable: true},
-		))
-	case schemas.LabelList:
-		return arrow.ListOf(arrow.StructOf(
-			arrow.Field{Name: "label", Type: arrow.BinaryTypes.String, Nullable: true},
-			arrow.Field{Name: "score", Type: arrow.PrimitiveTypes.Float32, Nullable: true},
-		))
+	}
+	if fields := elements(t); fields != nil {
+		return arrow.ListOf(arrow.StructOf(fields...))
 	}
 	panic(fmt.Sprintf("arrowrow: no Arrow type for column type %d", t))
+}
+
+// elements are the fields of the structs in a list; nil for other types.
+func elements(t schemas.ColumnType) []arrow.Field {
+	field := func(name string, typ arrow.DataType) arrow.Field {
+		return arrow.Field{Name: name, Type: typ, Nullable: true}
+	}
+	var (
+		text  = arrow.BinaryTypes.String
+		count = arrow.PrimitiveTypes.Int32
+		score = arrow.PrimitiveTypes.Float32
+		exact = arrow.PrimitiveTypes.Float64
+	)
+	switch t {
+	case schemas.WordList:
+		return []arrow.Field{field("word", text), field("start", exact), field("end", exact), field("score", score)}
+	case schemas.LabelList:
+		return []arrow.Field{field("label", text), field("score", score)}
+	case schemas.SegmentList:
+		return []arrow.Field{field("label", text), field("start", exact), field("end", exact), field("score", score)}
+	case schemas.EntityList:
+		return []arrow.Field{field("label", text), field("text", text), field("start", count), field("end", count), field("score", score)}
+	case schemas.AreaList:
+		return []arrow.Field{field("class", count), field("label", text), field("share", exact)}
+	case schemas.RunList:
+		return []arrow.Field{field("class", count), field("length", count)}
+	}
+	return nil
 }

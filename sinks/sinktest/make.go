@@ -31,10 +31,11 @@ func Make(src schemas.SourceID, first, next int64) (schemas.Range, []schemas.Row
 
 // Row is the row of one window of one offset: every lineage field set, the payload by the offset's number.
 func Row(src schemas.SourceID, offset int64, window int) schemas.Row {
+	tasks := schemas.Tasks()
 	r := schemas.Row{Lineage: schemas.Lineage{
 		RefID: fmt.Sprintf("ref-%s-%d", src.Topic, offset), URI: fmt.Sprintf("s3://bucket/%d", offset), ETag: "e", Version: "v",
 		ContentHash: fmt.Sprintf("%064x", offset), Modality: schemas.Modalities()[offset%3],
-		Model: "model", ModelDigest: "m", PreprocessDigest: "p", Head: "head", Task: schemas.Tasks()[offset%3],
+		Model: "model", ModelDigest: "m", PreprocessDigest: "p", Head: "head", Task: tasks[offset%int64(len(tasks))],
 		Topic: src.Topic, Partition: src.Partition, Offset: offset,
 		Window: window, WindowStart: float64(window), WindowEnd: float64(window) + 1.5, Truncated: offset%2 == 0,
 		CreatedAt: time.UnixMicro(1_700_000_000_000_000 + offset).UTC(),
@@ -45,8 +46,15 @@ func Row(src schemas.SourceID, offset int64, window int) schemas.Row {
 	if offset%4 == 0 {
 		r.Attributes = map[string]string{"tenant": fmt.Sprint(offset % 5), "ünï": "✓"}
 	}
-	switch r.Task {
-	case schemas.TaskEmbedding:
+	r.Payload = payload(r.Task, offset, window)
+	r.RowID = schemas.RowID(&r.Lineage)
+	return r
+}
+
+// payload sets every field of a task.
+func payload(t schemas.Task, offset int64, window int) (r schemas.Payload) {
+	switch t {
+	case schemas.TaskEmbedding, schemas.TaskXVector:
 		r.Vector = []float32{float32(offset), -0.5, 0.25, float32(window)}
 	case schemas.TaskTranscript:
 		r.Text, r.Score = "zwei wörter", 0.5
@@ -54,7 +62,13 @@ func Row(src schemas.SourceID, offset int64, window int) schemas.Row {
 	case schemas.TaskLabels:
 		r.Label, r.Score = "cat", 0.875
 		r.Labels = []schemas.LabelScore{{Label: "cat", Score: 0.875}, {Label: "dog", Score: 0.125}}
+	case schemas.TaskFrames:
+		r.Segments = []schemas.Segment{{Label: "speech", Start: 0, End: 1.5, Score: 0.75}, {Label: "stille", Start: 1.5, End: 2, Score: 0.5}}
+	case schemas.TaskTokens:
+		r.Entities = []schemas.Entity{{Label: "LOC", Text: "Köln", Start: int(offset), End: int(offset) + 4, Score: 0.875}}
+	case schemas.TaskMasks:
+		r.Areas = []schemas.Area{{Class: 0, Label: "wall", Share: 0.625}, {Class: 7, Label: "sky", Share: 0.375}}
+		r.Mask = schemas.Mask{Width: 4, Height: 2, Runs: []schemas.Run{{Class: 0, Length: 3}, {Class: 7, Length: 3}, {Class: 0, Length: 2}}}
 	}
-	r.RowID = schemas.RowID(&r.Lineage)
 	return r
 }

@@ -36,8 +36,12 @@ func main() {
 var typeNames = map[schemas.ColumnType]string{
 	schemas.String: "string", schemas.Int32: "int32", schemas.Int64: "int64", schemas.Float32: "float32", schemas.Float64: "float64",
 	schemas.Bool: "bool", schemas.Timestamp: "timestamp (µs, UTC)", schemas.Float32List: "list<float32>", schemas.StringMap: "map<string, string>",
-	schemas.WordList:  "list<struct<word: string, start: float64, end: float64, score: float32>>",
-	schemas.LabelList: "list<struct<label: string, score: float32>>",
+	schemas.WordList:    "list<struct<word: string, start: float64, end: float64, score: float32>>",
+	schemas.LabelList:   "list<struct<label: string, score: float32>>",
+	schemas.SegmentList: "list<struct<label: string, start: float64, end: float64, score: float32>>",
+	schemas.EntityList:  "list<struct<label: string, text: string, start: int32, end: int32, score: float32>>",
+	schemas.AreaList:    "list<struct<class: int32, label: string, share: float64>>",
+	schemas.RunList:     "list<struct<class: int32, length: int32>>",
 }
 
 func rows(w io.Writer) error {

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"math"
+
+	"vecmill/embed/heads"
 )
 
 // Segment is one entry of image-segmentation: a class that is somewhere in the picture. Score is always null, as in the reference for maps of
@@ -45,39 +46,9 @@ func Segments(logits []float32, labels []string, h, w, pictureH, pictureW int) (
 
 // Classes is the class of each pixel of a picture, row by row.
 func Classes(logits []float32, h, w, pictureH, pictureW int) []int {
-	ys, xs := taps(h, pictureH), taps(w, pictureW)
 	out := make([]int, 0, pictureH*pictureW)
-	for _, y := range ys {
-		for _, x := range xs {
-			best, at := float32(math.Inf(-1)), 0
-			for c := 0; (c+1)*h*w <= len(logits); c++ {
-				plane := logits[c*h*w:]
-				top := plane[y.a*w+x.a]*(1-x.f) + plane[y.a*w+x.b]*x.f
-				low := plane[y.b*w+x.a]*(1-x.f) + plane[y.b*w+x.b]*x.f
-				if v := top*(1-y.f) + low*y.f; v > best {
-					best, at = v, c
-				}
-			}
-			out = append(out, at)
-		}
-	}
-	return out
-}
-
-// tap is where a resized value comes from: (1-f) of a and f of b.
-type tap struct {
-	a, b int
-	f    float32
-}
-
-// taps are those of n values resized to m.
-func taps(n, m int) []tap {
-	out := make([]tap, m)
-	scale := float32(n) / float32(m)
-	for i := range out {
-		at := max(scale*(float32(i)+0.5)-0.5, 0)
-		a := min(int(at), n-1)
-		out[i] = tap{a, min(a+1, n-1), at - float32(a)}
+	for row := range heads.ClassRows(logits, h, w, pictureH, pictureW) {
+		out = append(out, row...)
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
@@ -24,12 +23,12 @@ func join(words []string) string {
 var (
 	text   = []rune("Ann Lee in Rome.")
 	spoken = []ScoredToken{
-		{1, "Ann", logit(1, 4), 0, 3, false},
-		{2, "ĠL", logit(2, 2), 4, 5, false},
-		{3, "ee", logit(4, 3), 5, 7, false},
-		{4, "Ġin", logit(0, 5), 8, 10, false},
-		{5, "ĠRome", logit(3, 6), 11, 15, false},
-		{6, ".", logit(0, 9), 15, 16, false},
+		{Index: 1, Word: "Ann", Logits: logit(1, 4), Start: 0, End: 3},
+		{Index: 2, Word: "ĠL", Logits: logit(2, 2), Start: 4, End: 5},
+		{Index: 3, Word: "ee", Logits: logit(4, 3), Start: 5, End: 7},
+		{Index: 4, Word: "Ġin", Logits: logit(0, 5), Start: 8, End: 10},
+		{Index: 5, Word: "ĠRome", Logits: logit(3, 6), Start: 11, End: 15},
+		{Index: 6, Word: ".", Logits: logit(0, 9), Start: 15, End: 16},
 	}
 )
 
@@ -44,7 +43,7 @@ func TestEntitiesFollowTheStrategy(t *testing.T) {
 		{StrategyAverage, "PER Ann 0-3|LOC  Lee 4-7"},
 	} {
 		t.Run(string(c.strategy), func(t *testing.T) {
-			g := Tagger{tags, []string{"O"}, c.strategy, join}
+			g := Tagger{Labels: tags, Ignore: []string{"O"}, Strategy: c.strategy, Join: join}
 			w, err := g.Tag(text, spoken)
 			if err != nil {
 				t.Fatal(err)
@@ -76,7 +75,7 @@ func span(a, b int) string {
 }
 
 func TestWithoutAggregationEveryTokenStandsAlone(t *testing.T) {
-	g := Tagger{tags, []string{"O"}, StrategyNone, join}
+	g := Tagger{Labels: tags, Ignore: []string{"O"}, Strategy: StrategyNone, Join: join}
 	w, err := g.Tag(text, spoken)
 	if err != nil {
 		t.Fatal(err)
@@ -92,42 +91,12 @@ func TestWithoutAggregationEveryTokenStandsAlone(t *testing.T) {
 }
 
 func TestTheUnknownTokenIsAWordOfItsOwn(t *testing.T) {
-	g := Tagger{tags, nil, StrategyFirst, join}
-	w, err := g.Tag([]rune("a?b"), []ScoredToken{{1, "a", logit(1, 4), 0, 1, false}, {2, "<unk>", logit(3, 4), 1, 2, true}})
+	g := Tagger{Labels: tags, Strategy: StrategyFirst, Join: join}
+	w, err := g.Tag([]rune("a?b"), []ScoredToken{{Index: 1, Word: "a", Logits: logit(1, 4), Start: 0, End: 1}, {Index: 2, Word: "<unk>", Logits: logit(3, 4), Start: 1, End: 2, Unknown: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if all := g.Grouped([]Tagged{w}); len(all) != 2 || all[1].Word != "?" {
 		t.Errorf("got %+v", all)
-	}
-}
-
-func TestOverlappingWindowsKeepTheLongestThenTheBest(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		in   []Entity
-		want []Entity
-	}{
-		{"the longer wins", []Entity{{Start: 0, End: 3}, {Start: 0, End: 5}}, []Entity{{Start: 0, End: 5}}},
-		{"of equals the better", []Entity{{Start: 0, End: 3, Score: .2}, {Start: 0, End: 3, Score: .4}}, []Entity{{Start: 0, End: 3, Score: .4}}},
-		{"what only touches stays", []Entity{{Start: 3, End: 5}, {Start: 0, End: 3}}, []Entity{{Start: 0, End: 3}, {Start: 3, End: 5}}},
-		{"none", nil, nil},
-	} {
-		if got := settle(c.in); !slices.Equal(got, c.want) {
-			t.Errorf("%s: got %+v", c.name, got)
-		}
-	}
-}
-
-func TestLabelsWithoutAMarkAreInsides(t *testing.T) {
-	for _, c := range []struct {
-		before, label string
-		want          bool
-	}{
-		{"B-PER", "I-PER", true}, {"I-PER", "B-PER", false}, {"PER", "I-PER", true}, {"O", "O", true}, {"I-PER", "I-LOC", false}, {"PER", "PER", true},
-	} {
-		if got := continues(c.before, c.label); got != c.want {
-			t.Errorf("%s after %s continues: %v", c.label, c.before, got)
-		}
 	}
 }

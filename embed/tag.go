@@ -1,0 +1,24 @@
+package embed
+
+// Pieces is what the Tag of a text sample tells the heads of text: where its tokens are from.
+type Pieces interface {
+	// Excerpt is the part of the object's text that the sample's tokens are from, with one character more on each side where there is one,
+	// and where it begins, in code points of the object's text.
+	Excerpt() (text string, from int)
+
+	// Piece says where token i of the sample is from.
+	Piece(i int) Piece
+}
+
+// Piece is one token of a text.
+type Piece struct {
+	Start, End int  // code points of the object's text
+	Own        bool // of the text; false for special tokens that were put around it
+	Unknown    bool // the vocabulary has no token for this part of the text
+}
+
+// Picture is what the Tag of an image sample tells the heads of pictures.
+type Picture interface {
+	// Pixels is the size of the picture as it was fetched, before any resize or crop.
+	Pixels() (width, height int)
+}
