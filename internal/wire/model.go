@@ -71,7 +71,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 			Aggregation: heads.Strategy(h.Aggregation),
 		}, spec, graph)
 		if err != nil {
-			return nil, fmt.Errorf("head %s: %w", h.Name, err)
+			return nil, fmt.Errorf("heads: %w", err)
 		}
 		m.heads = append(m.heads, head)
 	}
