@@ -213,13 +213,13 @@ func (p *Pipeline) letterLoop(ctx context.Context) {
 func (p *Pipeline) bury(d deadLetter) {
 	f := d.f
 	reason, _ := schemas.Rejected(d.err)
-	cause := d.err
+	cause, attempts := d.err, 1
 	if r, ok := errors.AsType[*schemas.Rejection](d.err); ok {
-		cause = r.Err
+		cause, attempts = r.Err, max(r.Attempts, 1)
 	}
 	err := p.dead.Put(f.epoch.ctx, sinks.Letter{
 		Source: schemas.SourceID{Pipeline: p.cfg.Name, Topic: f.part.Topic, Partition: f.part.ID}, Offset: f.rec.Offset,
-		Reason: reason, Message: cause.Error(), Attempts: 1,
+		Reason: reason, Message: cause.Error(), Attempts: attempts,
 		Key: f.rec.Key, Value: f.rec.Value, Headers: f.rec.Headers,
 	})
 	switch {
@@ -235,13 +235,11 @@ func (p *Pipeline) bury(d deadLetter) {
 	}
 }
 
-// rowBytes estimates the memory of finished rows: what the lease shrinks to while they wait for their turn.
+// rowBytes is the memory of finished rows: what the lease shrinks to while they wait for their turn.
 func rowBytes(rows []schemas.Row) int64 {
-	const fixed = 640 // the struct and its digests
 	var n int64
 	for i := range rows {
-		r := &rows[i]
-		n += fixed + int64(len(r.Vector)*4+len(r.Text)+len(r.Words)*48+len(r.Labels)*24+len(r.URI)+len(r.RefID))
+		n += rows[i].Size()
 	}
 	return n
 }

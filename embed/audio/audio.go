@@ -85,17 +85,7 @@ func (p *Preprocessor) Digest() string { return p.digest }
 // Preprocess decodes blob and makes one sample of it, or one per window. Rejections: too-short for no bytes and for audio without
 // one frame, too-large for audio over the limits, decode for everything that is wrong with the data.
 func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byte) ([]embed.Sample, error) {
-	if len(blob) == 0 {
-		return nil, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
-	}
-	d, err := open(blob)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.checkLength(d.header()); err != nil {
-		return nil, err
-	}
-	x, truncated, err := p.decode(ctx, d)
+	x, truncated, err := p.read(ctx, blob)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +93,21 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 		return nil, schemas.Rejectf(schemas.ReasonTooShort, "%d samples at %d Hz are less than one frame of the model", len(x), p.extractor.SamplingRate)
 	}
 	return p.cut(x, truncated), nil
+}
+
+// read decodes blob, within the limits.
+func (p *Preprocessor) read(ctx context.Context, blob []byte) (x []float32, truncated bool, err error) {
+	if len(blob) == 0 {
+		return nil, false, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
+	}
+	d, err := open(blob)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := p.checkLength(d.header()); err != nil {
+		return nil, false, err
+	}
+	return p.decode(ctx, d)
 }
 
 // decode reads d to its end, or to the limit, at the model's rate.

@@ -11,17 +11,7 @@ import (
 // Waveform decodes blob to mono samples at the model's rate, not normalised. Its errors are those of Preprocess, but it takes audio without
 // one frame.
 func (p *Preprocessor) Waveform(ctx context.Context, blob []byte) ([]float32, error) {
-	if len(blob) == 0 {
-		return nil, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
-	}
-	d, err := open(blob)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.checkLength(d.header()); err != nil {
-		return nil, err
-	}
-	x, _, err := p.decode(ctx, d)
+	x, _, err := p.read(ctx, blob)
 	return x, err
 }
 

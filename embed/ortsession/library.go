@@ -75,7 +75,10 @@ func archDir(goarch string) string {
 }
 
 // locate finds the library's file.
-func locate() (string, error) {
+func locate(asked string) (string, error) {
+	if asked != "" {
+		return search([]place{{pattern: asked, why: "the configuration", must: true}})
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		exe = "" // the other places remain

@@ -101,3 +101,22 @@ func TestLibrarySaysWhatIsLoaded(t *testing.T) {
 		t.Errorf("%q version %q, then %q, %v", path, version, again, err)
 	}
 }
+
+func TestALibraryThatTheOptionsAskForIsTheOneOrAnError(t *testing.T) {
+	path, _, err := ortsession.Library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "libonnxruntime.so")
+	_, err = ortsession.Open(t.Context(), graph("affine"), ortsession.Options{Library: other})
+	if !errors.Is(err, ortsession.ErrNoLibrary) || !strings.Contains(err.Error(), other) || !strings.Contains(err.Error(), path) {
+		t.Errorf("asked for %s with %s loaded: %v", other, path, err)
+	}
+	s, err := ortsession.Open(t.Context(), graph("affine"), ortsession.Options{Library: path})
+	if err != nil {
+		t.Fatalf("asked for the one that is loaded: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -4,8 +4,9 @@ import "fmt"
 
 // Options size a session. The zero value is a good default for one session on a machine of its own.
 type Options struct {
-	Threads int  // intra-op threads, the caller's included; 0 means one per processor that Go may use (GOMAXPROCS)
-	NoArena bool // return memory to the system after every run instead of keeping it for the next
+	Threads int    // intra-op threads, the caller's included; 0 means one per processor that Go may use (GOMAXPROCS)
+	Library string // path of libonnxruntime; empty looks where [Library] says. A process loads one library, so sessions must agree
+	NoArena bool   // return memory to the system after every run instead of keeping it for the next
 }
 
 // Validate names the first field that cannot be used.

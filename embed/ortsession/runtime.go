@@ -56,13 +56,19 @@ var environment struct {
 //
 // where <cache> is $VECMILL_CACHE, else $XDG_CACHE_HOME/vecmill, else ~/.cache/vecmill. Errors are ErrNoLibrary and say what was
 // looked for, which version is needed and how to get it. A failure is not remembered: the next call looks again.
-func Library() (path, version string, err error) {
+func Library() (path, version string, err error) { return library("") }
+
+// library is Library, but if a path is asked for, nowhere else is looked.
+func library(asked string) (path, version string, err error) {
 	environment.Lock()
 	defer environment.Unlock()
 	if environment.version != "" {
+		if asked != "" && asked != environment.path {
+			return "", "", fmt.Errorf("%w: %s is asked for, but this process has loaded %s already", ErrNoLibrary, asked, environment.path)
+		}
 		return environment.path, environment.version, nil
 	}
-	path, err = locate()
+	path, err = locate(asked)
 	if err != nil {
 		return "", "", err
 	}

@@ -42,7 +42,7 @@ func Open(ctx context.Context, g model.Graph, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("session options: %w", err)
 	}
-	if _, _, err := Library(); err != nil {
+	if _, _, err := library(o.Library); err != nil {
 		return nil, err
 	}
 	s, err := open(ctx, g, o)

@@ -80,7 +80,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 		threads = max(1, runtime.GOMAXPROCS(0)/p.Model.Sessions)
 	}
 	for range p.Model.Sessions {
-		s, err := ortsession.Open(ctx, *graph, ortsession.Options{Threads: threads})
+		s, err := ortsession.Open(ctx, *graph, ortsession.Options{Threads: threads, Library: c.Runtime.Library})
 		if err != nil {
 			return nil, errors.Join(err, m.close())
 		}

@@ -64,30 +64,5 @@ func (b *Builder) NewRecord() arrow.Record { return b.rb.NewRecord() }
 // Release frees the builder.
 func (b *Builder) Release() { b.rb.Release() }
 
-// Size estimates the bytes that a row holds in memory and, uncompressed, in a file.
-func Size(r *schemas.Row) int64 {
-	n := 640 + 4*len(r.Vector) + len(r.URI) + len(r.RefID) + len(r.ETag) + len(r.Version) + len(r.Text) + len(r.Label)
-	for k, v := range r.Attributes {
-		n += 64 + len(k) + len(v)
-	}
-	for i := range r.Words {
-		n += 40 + len(r.Words[i].Word)
-	}
-	for i := range r.Labels {
-		n += 24 + len(r.Labels[i].Label)
-	}
-	for i := range r.Segments {
-		n += 40 + len(r.Segments[i].Label)
-	}
-	for i := range r.Entities {
-		n += 56 + len(r.Entities[i].Label) + len(r.Entities[i].Text)
-	}
-	for i := range r.Areas {
-		n += 32 + len(r.Areas[i].Label)
-	}
-	n += 16 * len(r.Mask.Runs)
-	return int64(n)
-}
-
 // text repairs what is not UTF-8.
 func text[S ~string](s S) string { return strings.ToValidUTF8(string(s), "\uFFFD") }

@@ -65,7 +65,7 @@ func (s *Sink) encode(rows []*schemas.Row, info *FileInfo, guess int64) ([]byte,
 func groupLength(rows []*schemas.Row) int {
 	bytes := int64(0)
 	for i, r := range rows {
-		if bytes += arrowrow.Size(r); i > 0 && bytes > groupBytes || i == groupRows {
+		if bytes += r.Size(); i > 0 && bytes > groupBytes || i == groupRows {
 			return i
 		}
 	}

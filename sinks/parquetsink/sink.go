@@ -11,7 +11,6 @@ import (
 
 	"vecmill/schemas"
 	"vecmill/sinks"
-	"vecmill/sinks/arrowrow"
 )
 
 // ErrClosed is what Write and Resume give after Close.
@@ -139,7 +138,7 @@ func (s *Sink) newEntry(r schemas.Range, rows []schemas.Row, done func(error)) (
 			return e, schemas.Rejectf(schemas.ReasonSinkReject, "writing %s: offset %d has a row of task %q, and these files have columns for %v",
 				r.Source, rows[i].Offset, rows[i].Task, s.cfg.Tasks)
 		}
-		e.bytes += arrowrow.Size(&rows[i])
+		e.bytes += rows[i].Size()
 	}
 	return e, nil
 }

@@ -54,7 +54,7 @@ func outcome(ctx context.Context, err error, tries int) error {
 	if _, ok := errors.AsType[*StoreFault](err); ok {
 		return fmt.Errorf("%w (tried %d times)", err, tries)
 	}
-	return schemas.Rejectf(schemas.ReasonFetchFailed, "%w (tried %d times)", err, tries)
+	return &schemas.Rejection{Reason: schemas.ReasonFetchFailed, Err: fmt.Errorf("%w (tried %d times)", err, tries), Attempts: tries}
 }
 
 // ours are the S3 codes that are about us, not about the object.

@@ -274,6 +274,9 @@ func TestS3Faults(t *testing.T) {
 			case c.why == "" && !c.store && (err != nil || string(blob.Data) != s.data):
 				t.Errorf("not fetched: %v", err)
 			}
+			if r, ok := errors.AsType[*schemas.Rejection](err); ok && c.why == schemas.ReasonFetchFailed && max(r.Attempts, 1) != int(c.served) { // 0: not retried
+				t.Errorf("the rejection says %d attempts, want %d", r.Attempts, c.served)
+			}
 			if got := s.served.Load(); got != c.served {
 				t.Errorf("%d requests, want %d", got, c.served)
 			}

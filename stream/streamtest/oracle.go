@@ -118,6 +118,13 @@ func checkRecord(src schemas.SourceID, rec stream.Record, kind Kind, fates []str
 	if !ok {
 		return fmt.Errorf("%s: offset %d (%s) is dead and has no letter", src, rec.Offset, kind)
 	}
+	attempts := 1
+	if kind == Missing {
+		attempts = missingAttempts
+	}
+	if l.Attempts != attempts {
+		return fmt.Errorf("%s: the letter of offset %d says %d attempts, want %d", src, rec.Offset, l.Attempts, attempts)
+	}
 	if string(l.Value) != string(rec.Value) {
 		return fmt.Errorf("%s: the letter of offset %d does not hold the record's value", src, rec.Offset)
 	}

@@ -124,7 +124,7 @@ func (f *Fetcher) Fetch(ctx context.Context, ref schemas.Ref, reserve stream.Res
 	var body string
 	switch kind, _, _ := strings.Cut(strings.TrimPrefix(ref.URI, "s3://bucket/"), "/"); Kind(kind) {
 	case Missing:
-		return nil, schemas.Rejectf(schemas.ReasonFetchMissing, "no such key")
+		return nil, &schemas.Rejection{Reason: schemas.ReasonFetchMissing, Err: errors.New("no such key"), Attempts: missingAttempts}
 	case Windows:
 		body = "4 9 2"
 	case Damaged:
@@ -151,7 +151,10 @@ func (f *Fetcher) Fetch(ctx context.Context, ref schemas.Ref, reserve stream.Res
 	return &stream.Blob{Data: []byte(body), ETag: ref.ID}, nil
 }
 
-const poisonLength = 66
+const (
+	poisonLength    = 66
+	missingAttempts = 3 // that a missing object's letter must tell
+)
 
 // Numbers is a preprocessor: the object is a list of numbers, each a window of that many steps. Its footprint is deliberately large, so
 // that budgets are tight.
