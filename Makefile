@@ -46,6 +46,13 @@ clean: ## remove what was built here; the user cache stays
 test: ort ## run every test that needs no external service
 	$(GO) test -timeout 15m ./...
 
+# A night: make fuzz FUZZTIME=10m.
+FUZZTIME ?= 60s
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (60s); a failing input is kept in testdata/fuzz
+	GO=$(GO) tools/fuzz.sh $(FUZZTIME)
+
 .PHONY: check
 check: check-shell check-tidy check-nocgo vet lint check-generate ## vet, lint, format, generate-is-clean, tidy-is-clean
 
@@ -97,13 +104,38 @@ integration-deps: ort ## fetch Apache Kafka, versitygw and the Parquet readers i
 integration: integration-deps ## test against a real Kafka, a real S3 server and real Parquet readers
 	$(GO) test -tags integration -count=1 -p 1 -timeout 40m ./integration/...
 
+# What a night plays: make sim SEEDS=100000. FIRST is the first seed, SOURCE scripted or kafka.
+SEEDS ?= 10000
+FIRST ?= 0
+SOURCE ?= scripted
+
+.PHONY: sim
+sim: build ## play SEEDS seeds of the whole worker in virtual time, and prove the invariants
+	bin/worker simulate --seed $(FIRST) --seeds $(SEEDS) --source $(SOURCE)
+
 .PHONY: crash
-crash: integration-deps ## only the kill and pause tests against the real servers
-	$(GO) test -tags integration -count=1 -v -timeout 40m ./integration/crash/...
+crash: export VECMILL_CRASH_POINTS ?= 200
+crash: export VECMILL_CRASH_ROUNDS ?= 3
+crash: export VECMILL_CRASH_ACTS ?= 40
+crash: integration-deps ## the long version of the kills, pauses, outages and bad wires against the real servers; half an hour
+	$(GO) test -tags integration -count=1 -v -timeout 120m ./integration/crash/...
+
+.PHONY: soak
+soak: export SOAK_MINUTES ?= 30
+soak: integration-deps ## one worker under an adversarial mix for SOAK_MINUTES, with its memory watched
+	$(GO) test -tags integration -count=1 -v -timeout 0 ./integration/soak/...
 
 .PHONY: bench
 bench: ort ## pipeline items per CPU-second over the bare session's, for each modality
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench/...
+
+.PHONY: bench-graphs
+bench-graphs: ort ## our graphs against torch.onnx.export's of the same class: the ratio of their CPU time
+	@GO=$(GO) tools/exports/bench.sh
+
+.PHONY: bench-compile
+bench-compile: ## compiling a checkpoint of base size, as a share of reading its file twice
+	$(GO) test -run '^$$' -bench Compile -benchtime 10x ./model
 
 ## ---- make what is committed
 

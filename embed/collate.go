@@ -1,10 +1,13 @@
 package embed
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Collate stacks the samples' inputs into one tensor per input, with the batch as first axis. Inputs that differ in
-// their first dimension are padded on the right to the longest. Samples must agree in their inputs' names, order and
-// remaining dimensions; that is a property of their preprocessor, so a difference is an error of ours.
+// their first dimension are padded behind their own values to the longest; rows of token ids, in their second as well. Samples must agree in their inputs'
+// names, order and remaining dimensions; that is a property of their preprocessor, so a difference is an error of ours.
 func Collate(batch []Sample) ([]Tensor, error) {
 	if len(batch) == 0 {
 		return nil, fmt.Errorf("collating an empty batch")
@@ -23,7 +26,7 @@ func Collate(batch []Sample) ([]Tensor, error) {
 
 func stack(batch []Sample, k int) (Tensor, error) {
 	proto := &batch[0].Inputs[k]
-	longest, inner := 0, 1
+	largest := slices.Clone(proto.Shape)
 	for i := range batch {
 		if k >= len(batch[i].Inputs) {
 			return Tensor{}, fmt.Errorf("sample %d has only %d inputs", i, len(batch[i].Inputs))
@@ -32,30 +35,27 @@ func stack(batch []Sample, k int) (Tensor, error) {
 		if err := agrees(in, proto); err != nil {
 			return Tensor{}, fmt.Errorf("sample %d: %w", i, err)
 		}
-		if len(in.Shape) > 0 {
-			longest = max(longest, in.Shape[0])
+		for d, n := range in.Shape {
+			largest[d] = max(largest[d], n)
 		}
 	}
 	t := Tensor{Name: proto.Name, Shape: []int64{int64(len(batch))}}
-	if len(proto.Shape) > 0 {
-		t.Shape = append(t.Shape, int64(longest))
-		for _, d := range proto.Shape[1:] {
-			inner *= d
-			t.Shape = append(t.Shape, int64(d))
-		}
-	} else {
-		longest = 1
+	size := 1
+	for _, d := range largest {
+		size *= d
+		t.Shape = append(t.Shape, int64(d))
 	}
-	stride := longest * inner
 	if proto.F32 != nil {
-		t.F32 = make([]float32, len(batch)*stride)
+		t.F32 = make([]float32, len(batch)*size)
 		for i := range batch {
-			fill(t.F32[i*stride:(i+1)*stride], batch[i].Inputs[k].F32, float32(batch[i].Inputs[k].Pad))
+			in := &batch[i].Inputs[k]
+			place(t.F32[i*size:(i+1)*size], largest, in.F32, in.Shape, float32(in.Pad))
 		}
 	} else {
-		t.I64 = make([]int64, len(batch)*stride)
+		t.I64 = make([]int64, len(batch)*size)
 		for i := range batch {
-			fill(t.I64[i*stride:(i+1)*stride], batch[i].Inputs[k].I64, int64(batch[i].Inputs[k].Pad))
+			in := &batch[i].Inputs[k]
+			place(t.I64[i*size:(i+1)*size], largest, in.I64, in.Shape, int64(in.Pad))
 		}
 	}
 	return t, nil
@@ -70,10 +70,10 @@ func agrees(in, proto *Input) error {
 	case len(in.Shape) != len(proto.Shape):
 		return fmt.Errorf("rank %d, want %d", len(in.Shape), len(proto.Shape))
 	}
-	n := 1
+	n, ragged := 1, len(in.Shape) == 2 && in.I64 != nil
 	for d := range in.Shape {
 		n *= in.Shape[d]
-		if d > 0 && in.Shape[d] != proto.Shape[d] {
+		if d > 0 && in.Shape[d] != proto.Shape[d] && !ragged {
 			return fmt.Errorf("shape %v does not fit %v", in.Shape, proto.Shape)
 		}
 	}
@@ -81,6 +81,22 @@ func agrees(in, proto *Input) error {
 		return fmt.Errorf("%d values for shape %v", len(in.F32)+len(in.I64), in.Shape)
 	}
 	return nil
+}
+
+// place copies src of one shape into the corner of dst, of another that is as large, and fills the rest with pad.
+func place[T float32 | int64](dst []T, into []int, src []T, from []int, pad T) {
+	if len(from) < 2 || slices.Equal(from[1:], into[1:]) {
+		fill(dst, src, pad)
+		return
+	}
+	step, own := len(dst)/into[0], len(src)/from[0]
+	for i := range into[0] {
+		var row []T
+		if i < from[0] {
+			row = src[i*own : (i+1)*own]
+		}
+		place(dst[i*step:(i+1)*step], into[1:], row, from[1:], pad)
+	}
 }
 
 func fill[T float32 | int64](dst, src []T, pad T) {

@@ -42,7 +42,7 @@ func (s *Sample) Bytes() int64 {
 }
 
 // Input is one sample's value of one of the model's inputs, without the batch axis. Exactly one of F32 and I64 is set.
-// Samples of one batch may differ in Shape[0] alone; the shorter are padded on the right with Pad.
+// Samples of one batch may differ in Shape[0], and rows of token ids in Shape[1] as well; the shorter are padded on the right with Pad.
 type Input struct {
 	Name  string // the model's input name: input_values, lengths, input_ids, attention_mask, pixel_values, ...
 	Shape []int  // empty for a scalar

@@ -47,6 +47,7 @@ type Engine struct {
 	pre      Preprocessor
 	sessions []Session
 	heads    []Head
+	joiners  []Joiner // by head; nil if no head joins
 	jobs     chan *job
 	wake     chan struct{} // cap 1: something changed for a feeder
 	space    chan struct{} // cap 1: the batcher may take more
@@ -64,6 +65,7 @@ type job struct {
 	Job
 	preprocess time.Duration
 	rows       []schemas.Row
+	parts      [][]any // of heads that join: by head, then by window; each window's places are its own until it is settled
 	mu         struct {
 		sync.Mutex
 		open int // windows not settled
@@ -96,7 +98,7 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		cfg.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	e := &Engine{
-		cfg: cfg, pre: pre, sessions: sessions, heads: heads,
+		cfg: cfg, pre: pre, sessions: sessions, heads: heads, joiners: joiners(heads),
 		jobs:    make(chan *job, 4*cfg.Preprocessor), // enough that a worker never waits for a fetcher's next turn
 		wake:    make(chan struct{}, 1),
 		space:   make(chan struct{}, 1),
@@ -204,6 +206,10 @@ func (e *Engine) preprocess(ctx context.Context, j *job) {
 		j.Held(held)
 	}
 	j.rows = make([]schemas.Row, len(samples)*len(e.heads))
+	j.parts = make([][]any, len(e.joiners))
+	for h := range j.parts {
+		j.parts[h] = make([]any, len(samples))
+	}
 	j.mu.open = len(samples)
 	for i := range samples {
 		if !e.add(ctx, &window{job: j, at: i, s: samples[i]}) {
@@ -217,6 +223,9 @@ func (e *Engine) samples(ctx context.Context, j *job) ([]Sample, error) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, e.cfg.Deadline)
 		defer cancel()
+	}
+	if name := j.Ref.Companion(); name != "" && e.cfg.Modality != schemas.Text {
+		return nil, schemas.Rejectf(schemas.ReasonSchema, "the reference has a %s, and the model takes %s", name, e.cfg.Modality)
 	}
 	samples, err := guard(func() ([]Sample, error) { return e.pre.Preprocess(ctx, j.Ref, j.Blob) })
 	switch {
@@ -269,11 +278,14 @@ func (e *Engine) settle(j *job, rows []schemas.Row, at int, err error) {
 	if !last {
 		return
 	}
+	if err == nil {
+		rows, err = e.join(j)
+	}
 	if err != nil {
 		j.Done(nil, err)
 		return
 	}
-	j.Done(j.rows, nil)
+	j.Done(rows, nil)
 }
 
 func signal(c chan struct{}) {

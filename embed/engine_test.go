@@ -275,6 +275,16 @@ func TestCollatePadsOnTheRight(t *testing.T) {
 	if s := fmt.Sprint(got[0].Shape, got[0].I64, got[1].Shape, got[1].I64); s != "[2 3] [5 6 1 7 8 9] [2] [2 3]" {
 		t.Fatal(s)
 	}
+	got, err = Collate([]Sample{
+		{Inputs: []Input{{Name: "ids", Shape: []int{1, 3}, I64: []int64{5, 6, 7}, Pad: 1}}},
+		{Inputs: []Input{{Name: "ids", Shape: []int{3, 2}, I64: []int64{2, 3, 4, 5, 6, 7}, Pad: 1}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := fmt.Sprint(got[0].Shape, got[0].I64); s != "[2 3 3] [5 6 7 1 1 1 1 1 1 2 3 1 4 5 1 6 7 1]" {
+		t.Fatal(s)
+	}
 }
 
 func TestWorkThatNobodyWaitsForAnyMoreIsDropped(t *testing.T) {

@@ -26,6 +26,7 @@ type work struct {
 type result struct {
 	out      *Output
 	payloads [][]schemas.Payload // by head, then by sample
+	parts    [][]any             // likewise, of heads that join
 	errs     []error             // by sample; nil if all is well
 	infer    time.Duration
 }
@@ -142,7 +143,7 @@ func (e *Engine) finish(ctx context.Context, s Session, w *work) {
 	r := w.result
 	if r != nil {
 		began := time.Now()
-		r.payloads, w.err = e.apply(r.out, w.samples)
+		w.err = e.apply(r, w.samples)
 		e.stats.headed(time.Since(began))
 	}
 	if w.err != nil {
@@ -155,34 +156,57 @@ func (e *Engine) finish(ctx context.Context, s Session, w *work) {
 			e.settle(win.job, nil, 0, r.errs[i])
 			continue
 		}
+		for h := range e.joiners {
+			if e.joiners[h] != nil {
+				win.job.parts[h][win.at] = r.parts[h][i]
+			}
+		}
 		e.settle(win.job, e.rows(w, r, i, now), win.at*len(e.heads), nil)
 	}
 }
 
-// apply runs every head over an output: payloads by head, then by sample.
-func (e *Engine) apply(out *Output, samples []Sample) ([][]schemas.Payload, error) {
-	all := make([][]schemas.Payload, len(e.heads))
-	for h, head := range e.heads {
-		p, err := guard(func() ([]schemas.Payload, error) { return head.Apply(out, samples) })
-		if err != nil {
-			return nil, fmt.Errorf("head %s: %w", head.Name(), err)
-		}
-		if len(p) != len(samples) {
-			return nil, fmt.Errorf("head %s gave %d payloads for %d samples", head.Name(), len(p), len(samples))
-		}
-		all[h] = p
+// blank is a result for n samples that has nothing in it yet.
+func (e *Engine) blank(n int) *result {
+	r := &result{payloads: make([][]schemas.Payload, len(e.heads)), parts: make([][]any, len(e.joiners))}
+	for h := range r.payloads {
+		r.payloads[h] = make([]schemas.Payload, n)
 	}
-	return all, nil
+	for h := range r.parts {
+		r.parts[h] = make([]any, n)
+	}
+	return r
+}
+
+// apply runs every head over r's output.
+func (e *Engine) apply(r *result, samples []Sample) error {
+	full := e.blank(len(samples))
+	r.payloads, r.parts = full.payloads, full.parts
+	for h, head := range e.heads {
+		var n int
+		var err error
+		if e.joiners != nil && e.joiners[h] != nil {
+			r.parts[h], err = guard(func() ([]any, error) { return e.joiners[h].Parts(r.out, samples) })
+			n = len(r.parts[h])
+		} else {
+			r.payloads[h], err = guard(func() ([]schemas.Payload, error) { return head.Apply(r.out, samples) })
+			n = len(r.payloads[h])
+		}
+		if err != nil {
+			return fmt.Errorf("head %s: %w", head.Name(), err)
+		}
+		if n != len(samples) {
+			return fmt.Errorf("head %s gave %d results for %d samples", head.Name(), n, len(samples))
+		}
+	}
+	return nil
 }
 
 // bisect finds the poison in a batch that failed with cause: it halves until the failing items are alone. One bad item of n costs
 // about 2 log2(n) runs. An item that fails alone is rejected; if the engine is stopping, everything is handed back as stopped.
 func (e *Engine) bisect(ctx context.Context, s Session, samples []Sample, cause error) *result {
 	n := len(samples)
-	r := &result{errs: make([]error, n), payloads: make([][]schemas.Payload, len(e.heads))}
-	for h := range r.payloads {
-		r.payloads[h] = make([]schemas.Payload, n)
-	}
+	r := e.blank(n)
+	r.errs = make([]error, n)
 	if ctx.Err() != nil {
 		for i := range r.errs {
 			r.errs[i] = ErrStopped
@@ -205,6 +229,9 @@ func (e *Engine) bisect(ctx context.Context, s Session, samples []Sample, cause 
 		for h := range r.payloads {
 			copy(r.payloads[h][cut[0]:], sub.payloads[h])
 		}
+		for h := range r.parts {
+			copy(r.parts[h][cut[0]:], sub.parts[h])
+		}
 	}
 	return r
 }
@@ -222,8 +249,8 @@ func (e *Engine) compute(ctx context.Context, s Session, samples []Sample) (*res
 	if err != nil {
 		return nil, err
 	}
-	payloads, err := e.apply(out, samples)
-	return &result{payloads: payloads, infer: took}, err
+	r := &result{out: out, infer: took}
+	return r, e.apply(r, samples)
 }
 
 // rows builds the rows of one window, one per head, with the lineage that embed knows.

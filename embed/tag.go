@@ -12,9 +12,20 @@ type Pieces interface {
 
 // Piece is one token of a text.
 type Piece struct {
-	Start, End int  // code points of the object's text
-	Own        bool // of the text; false for special tokens that were put around it
+	Start, End int  // code points of the object's text; 0, 0 for tokens that are not of it
+	Word       int  // number of its word in the text; -1 likewise
+	Own        bool // of the text; false for special tokens that were put around it and for those of a question or a second text
 	Unknown    bool // the vocabulary has no token for this part of the text
+	Class      bool // the class token, wherever it stands
+}
+
+// Speller is what the Tag of a text sample tells heads that write text.
+type Speller interface {
+	// Mask is the token that stands for one that is to be guessed; false if the tokenizer has none.
+	Mask() (id int64, ok bool)
+
+	// Spell gives the text of tokens, with or without special tokens.
+	Spell(ids []int64, specials bool) string
 }
 
 // Picture is what the Tag of an image sample tells the heads of pictures.

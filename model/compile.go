@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"vecmill/model/checkpoint"
 	"vecmill/model/config"
@@ -17,11 +18,14 @@ import (
 
 // CompilerVersion is part of every graph's digest: raise it whenever the same checkpoint compiles to another graph, so that cached
 // graphs of older builds are not used.
-const CompilerVersion = 1
+const CompilerVersion = 2
 
 // Compile gives the graph of the checkpoint under the options. It is taken from cacheDir if that holds it undamaged, and
 // built there otherwise; two processes may compile the same graph at once. A ready-made graph is described and returned as it
 // lies, and allows no options. Errors name unsupported classes and options, and every weight that does not fit config.json.
+//
+// The weights are not read, where the graph can use them as they lie: float32 of a safetensors file or a pytorch_model.bin that can be linked into
+// cacheDir, which takes the same file system and a file that this user owns. Such files must be replaced whole, never written to in place, as long as the graph is in use.
 func (s *Spec) Compile(ctx context.Context, cacheDir string, o CompileOptions) (*Graph, error) {
 	if s.ONNX != "" {
 		return s.ready(o)
@@ -29,30 +33,67 @@ func (s *Spec) Compile(ctx context.Context, cacheDir string, o CompileOptions) (
 	if cacheDir == "" {
 		return nil, errors.New("compiling the model: no cache directory given")
 	}
-	digest, err := hashJSON(struct {
-		Spec     string
-		Compiler int
-		Options  CompileOptions
-	}{s.Digest, CompilerVersion, o})
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := cache{root: cacheDir}
-	g, err := c.load(digest)
-	if err == nil {
-		return g, nil
-	}
-	if !errors.Is(err, errNotCached) {
-		return nil, fmt.Errorf("compiling %s: %w", s.Dir, err)
-	}
-	g, err = c.store(digest, func(dir string) (manifest, error) { return s.build(ctx, dir, o) })
+	key, err := s.key(o)
 	if err != nil {
 		return nil, fmt.Errorf("compiling %s: %w", s.Dir, err)
+	}
+	c := cache{root: cacheDir}
+	g, err := c.load(key, s.weights)
+	if errors.Is(err, errNotCached) {
+		g, err = c.store(key, s.weights, func(dir string) (manifest, error) { return s.build(ctx, dir, o) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("compiling %s: %w", s.Dir, err)
+	}
+	g.digest = func(ctx context.Context) (string, error) {
+		spec, err := s.Digest(ctx)
+		if err != nil {
+			return "", err
+		}
+		digest, err := hashJSON(graphIdentity{spec, CompilerVersion, o})
+		if err != nil {
+			return "", err
+		}
+		return digest, c.confirm(key, digest)
 	}
 	return g, nil
 }
 
-// build writes model and data file to dir.
+// graphIdentity is what a graph's digest covers, in JSON.
+type graphIdentity struct {
+	Spec     string
+	Compiler int
+	Options  CompileOptions
+}
+
+// key is the name of a graph in the cache: what its digest covers, but stamps and samples in place of the weights' contents, which take too
+// long to read. [cache.confirm] compares the contents when they are known.
+func (s *Spec) key(o CompileOptions) (string, error) {
+	id := struct {
+		Spec     identity
+		Stamps   []stamp
+		Samples  []string
+		Compiler int
+		Options  CompileOptions
+	}{Spec: s.identity(), Compiler: CompilerVersion, Options: o}
+	if err := s.weights.unchanged(); err != nil {
+		return "", err
+	}
+	for i := range s.weights.files {
+		f := &s.weights.files[i]
+		sample, err := f.sample()
+		if err != nil {
+			return "", fmt.Errorf("reading weights: %w", err)
+		}
+		id.Stamps, id.Samples = append(id.Stamps, f.stamp), append(id.Samples, sample)
+	}
+	return hashJSON(id)
+}
+
+// build writes model and data file to dir, and links what the model uses in place.
 func (s *Spec) build(ctx context.Context, dir string, o CompileOptions) (_ manifest, err error) {
 	ck, err := checkpoint.Open(s.Dir)
 	if err != nil {
@@ -63,14 +104,17 @@ func (s *Spec) build(ctx context.Context, dir string, o CompileOptions) (_ manif
 	if err != nil {
 		return manifest{}, err
 	}
-	var m manifest
+	m := manifest{Links: map[string]string{}}
 	var model []byte
 	m.Data, err = writeFile(filepath.Join(dir, dataFile), func(w io.Writer) error {
 		var err error
-		model, err = b.Write(&cancellable{ctx, w}, dataFile)
+		model, err = b.Write(&cancellable{ctx, w}, dataFile, func(file string) (string, bool) { return s.link(dir, file, m.Links) })
 		return err
 	})
 	if err != nil {
+		return manifest{}, err
+	}
+	if err := s.weights.unchanged(); err != nil {
 		return manifest{}, err
 	}
 	m.Model, err = writeFile(filepath.Join(dir, modelFile), func(w io.Writer) error {
@@ -79,6 +123,23 @@ func (s *Spec) build(ctx context.Context, dir string, o CompileOptions) (_ manif
 	})
 	m.Inputs, m.Outputs = ports(b.Inputs()), ports(b.Outputs())
 	return m, err
+}
+
+// link puts a weight file of the checkpoint beside the graph in dir, once, and gives its name there, which links keeps. An empty name
+// in links is a file that cannot be linked.
+func (s *Spec) link(dir, file string, links map[string]string) (string, bool) {
+	name, known := links[file]
+	if !known {
+		i := slices.IndexFunc(s.weights.files, func(f weightFile) bool { return f.name == file })
+		if i >= 0 {
+			name = fmt.Sprintf("linked-%d.bin", i)
+			if !s.weights.files[i].link(filepath.Join(dir, name)) {
+				name = ""
+			}
+		}
+		links[file] = name
+	}
+	return name, name != ""
 }
 
 func (s *Spec) config() *config.Config {
@@ -146,7 +207,7 @@ func (s *Spec) ready(o CompileOptions) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Graph{Path: s.ONNX, Digest: s.Digest, Inputs: ports(d.Inputs), Outputs: ports(d.Outputs)}
+	g := &Graph{Path: s.ONNX, Inputs: ports(d.Inputs), Outputs: ports(d.Outputs), digest: s.Digest}
 	return g, s.recognise(g)
 }
 

@@ -1,12 +1,12 @@
 package model
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,7 +30,7 @@ const tensorFlow = "TF"
 const maxConfig = 16 << 20
 
 // Open reads a checkpoint directory: config.json with either weights or a ready-made model.onnx (weights win if both are there),
-// or the path of a .onnx file with config.json beside it or one directory above. It reads every weight file once, for the digest.
+// or the path of a .onnx file with config.json beside it or one directory above. Weights are not read yet.
 // Errors say what is missing and what to do; whether the weights fit the configuration is found by [Spec.Compile].
 func Open(path string) (*Spec, error) {
 	if strings.HasSuffix(path, ".onnx") {
@@ -61,7 +61,7 @@ func Open(path string) (*Spec, error) {
 	for i := range files {
 		files[i] = filepath.Join(path, files[i])
 	}
-	if s.Digest, err = s.digest(files); err != nil {
+	if s.weights, err = findWeights(files); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -89,7 +89,7 @@ func openReadyMade(path string) (*Spec, error) {
 		}
 		files = append(files, filepath.Join(filepath.Dir(path), location))
 	}
-	if s.Digest, err = s.digest(files); err != nil {
+	if s.weights, err = findWeights(files); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -160,18 +160,22 @@ type identity struct {
 	Audio  *AudioConfig
 	Text   *TextConfig
 	Vision *VisionConfig
-	Files  []string // sha256 of each weight file, hex, in order of name
+	Files  []string // digest of each weight file's contents, in order of name
 }
 
-func (s *Spec) digest(files []string) (string, error) {
-	id := identity{Class: s.Class, Labels: s.Labels, Audio: s.Audio, Text: s.Text, Vision: s.Vision}
-	for _, f := range files {
-		sum, err := hashFile(f)
-		if err != nil {
-			return "", fmt.Errorf("opening the model: hashing weights: %w", err)
-		}
-		id.Files = append(id.Files, sum)
+func (s *Spec) identity() identity {
+	return identity{Class: s.Class, Labels: s.Labels, Audio: s.Audio, Text: s.Text, Vision: s.Vision}
+}
+
+// Digest says which model this is, wherever it lies: sha256 in hex over the configuration, the labels and the contents of the weight files.
+// The first call reads the weights, on all processors, so call it beside other work; it fails if they have changed since Open.
+func (s *Spec) Digest(ctx context.Context) (string, error) {
+	sums, err := s.weights.sums(ctx)
+	if err != nil {
+		return "", fmt.Errorf("identifying the model in %s: %w", s.Dir, err)
 	}
+	id := s.identity()
+	id.Files = sums
 	return hashJSON(id)
 }
 
@@ -182,19 +186,6 @@ func hashJSON(v any) (string, error) {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:]), nil
-}
-
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	h := sha256.New()
-	_, err = io.CopyBuffer(h, f, make([]byte, 1<<20))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func exists(path string) bool {

@@ -9,14 +9,17 @@ import (
 	"vecmill/model"
 )
 
+// external is the name of the weight file beside a compiled model.
+const external = "linked-0.bin"
+
 // exported makes a directory with a ready-made graph out of a committed case, as an exporter would leave it.
 func exported(t *testing.T, name string) string {
 	t.Helper()
-	g := mustCompile(t, mustOpen(t, filepath.Join(golden, name)), t.TempDir(), model.CompileOptions{})
+	g := mustCompile(t, mustOpen(t, copyCase(t, name)), t.TempDir(), model.CompileOptions{})
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "config.json"), read(t, filepath.Join(golden, name, "config.json")))
 	write(t, filepath.Join(dir, "model.onnx"), read(t, g.Path))
-	write(t, filepath.Join(dir, "weights.bin"), read(t, filepath.Join(filepath.Dir(g.Path), "weights.bin")))
+	write(t, filepath.Join(dir, external), read(t, filepath.Join(filepath.Dir(g.Path), external)))
 	return dir
 }
 
@@ -24,7 +27,7 @@ func TestAReadyMadeGraphLoadsThroughTheSameDoor(t *testing.T) {
 	dir := exported(t, "Data2VecTextForSequenceClassification/base")
 	s := mustOpen(t, dir)
 	g := mustCompile(t, s, "", model.CompileOptions{}) // nothing to cache
-	if s.Class != "Data2VecTextForSequenceClassification" || g.Path != filepath.Join(dir, "model.onnx") || g.Digest != s.Digest {
+	if s.Class != "Data2VecTextForSequenceClassification" || g.Path != filepath.Join(dir, "model.onnx") || digest(t, g) != digest(t, s) {
 		t.Errorf("opened %+v, compiled %+v", s, g)
 	}
 	if in, ok := g.Input("attention_mask"); !ok || in.Type != "int64" || len(in.Shape) != 2 || in.Shape[0] != -1 {
@@ -34,26 +37,27 @@ func TestAReadyMadeGraphLoadsThroughTheSameDoor(t *testing.T) {
 		t.Errorf("outputs %+v", g.Outputs)
 	}
 	byPath := mustOpen(t, filepath.Join(dir, "model.onnx"))
-	if byPath.Digest != s.Digest {
+	if digest(t, byPath) != digest(t, s) {
 		t.Error("the path and the directory have different digests")
 	}
+	before := digest(t, s)
 	must(t, os.Mkdir(filepath.Join(dir, "onnx"), 0o755)) // where optimum puts it
 	must(t, os.Rename(filepath.Join(dir, "model.onnx"), filepath.Join(dir, "onnx", "model.onnx")))
-	must(t, os.Rename(filepath.Join(dir, "weights.bin"), filepath.Join(dir, "onnx", "weights.bin")))
-	if below := mustOpen(t, filepath.Join(dir, "onnx", "model.onnx")); below.Digest != s.Digest {
+	must(t, os.Rename(filepath.Join(dir, external), filepath.Join(dir, "onnx", external)))
+	if below := mustOpen(t, filepath.Join(dir, "onnx", "model.onnx")); digest(t, below) != before {
 		t.Error("a directory further down it has another digest")
 	}
 }
 
 func TestTheDigestOfAReadyMadeGraphCoversItsDataFile(t *testing.T) {
 	dir := exported(t, "Data2VecTextModel/base")
-	before := mustOpen(t, dir).Digest
-	flip(t, filepath.Join(dir, "weights.bin"))
-	if mustOpen(t, dir).Digest == before {
+	before := digest(t, mustOpen(t, dir))
+	flip(t, filepath.Join(dir, external))
+	if digest(t, mustOpen(t, dir)) == before {
 		t.Error("other weights, same digest")
 	}
-	must(t, os.Remove(filepath.Join(dir, "weights.bin")))
-	if _, err := model.Open(dir); err == nil || !strings.Contains(err.Error(), "weights.bin") {
+	must(t, os.Remove(filepath.Join(dir, external)))
+	if _, err := model.Open(dir); err == nil || !strings.Contains(err.Error(), external) {
 		t.Errorf("without its data file: %v", err)
 	}
 }
@@ -68,13 +72,13 @@ func TestAReadyMadeGraphIsRefusedWhenItDoesNotFit(t *testing.T) {
 	if _, err := mustOpen(t, dir).Compile(t.Context(), "", model.CompileOptions{}); err == nil || !strings.Contains(err.Error(), "no input input_values; it has [input_ids attention_mask]") {
 		t.Errorf("of another family: %v", err)
 	}
-	b := strings.ReplaceAll(string(read(t, filepath.Join(dir, "model.onnx"))), "weights.bin", "../../a.bin")
+	b := strings.ReplaceAll(string(read(t, filepath.Join(dir, "model.onnx"))), external, "../../aa.bin")
 	write(t, filepath.Join(dir, "model.onnx"), []byte(b))
 	if _, err := model.Open(dir); err == nil || !strings.Contains(err.Error(), "outside its directory") {
 		t.Errorf("with weights elsewhere: %v", err)
 	}
 	b = strings.ReplaceAll(b, "last_hidden_state", "lost_hidden_state")
-	b = strings.ReplaceAll(b, "../../a.bin", "weights.bin")
+	b = strings.ReplaceAll(b, "../../aa.bin", external)
 	write(t, filepath.Join(dir, "model.onnx"), []byte(b))
 	write(t, filepath.Join(dir, "config.json"), read(t, filepath.Join(golden, "Data2VecTextModel/base/config.json")))
 	if _, err := mustOpen(t, dir).Compile(t.Context(), "", model.CompileOptions{}); err == nil || !strings.Contains(err.Error(), "no output logits, start_logits or last_hidden_state; it has [lost_hidden_state]") {

@@ -1,6 +1,11 @@
 package model
 
-import "vecmill/schemas"
+import (
+	"context"
+	"fmt"
+
+	"vecmill/schemas"
+)
 
 // Spec is what a checkpoint directory says: its class, its configuration, its labels and its identity.
 type Spec struct {
@@ -9,11 +14,12 @@ type Spec struct {
 	Class    string           // Hugging Face class, e.g. Data2VecAudioForCTC; of a tf_model.h5 TensorFlow's, e.g. TFData2VecVisionModel
 	Modality schemas.Modality // of what it takes
 	Labels   []string         // id2label in order of id; nil if the class has none
-	Digest   string           // sha256 hex over the configuration, the labels and the weight files' contents
 
 	Audio  *AudioConfig  // exactly one of the three is set
 	Text   *TextConfig   //
 	Vision *VisionConfig //
+
+	weights *weights // nil in a Spec that Open did not make
 }
 
 // Port is one input or output of a compiled graph.
@@ -36,9 +42,20 @@ type Port struct {
 // (feed 1 on real samples), or neither (feed one item, or items of one length, at a time: such a graph cannot tell padding).
 type Graph struct {
 	Path    string // .onnx file in the cache; weights may lie beside it
-	Digest  string // of the spec and the compile options
 	Inputs  []Port
 	Outputs []Port
+
+	digest func(context.Context) (string, error)
+}
+
+// Digest says which graph this is, wherever it lies: sha256 in hex over [Spec.Digest], the compiler's version and the compile options. It reads the weights
+// the first time, so call it while a session loads. It fails if the weights have changed since Open, or are not those that the cached graph
+// was built from, which is then forgotten: open and compile again.
+func (g *Graph) Digest(ctx context.Context) (string, error) {
+	if g.digest == nil {
+		return "", fmt.Errorf("identifying the graph %s: no compiler made it", g.Path)
+	}
+	return g.digest(ctx)
 }
 
 // Input finds an input by name.

@@ -1,5 +1,7 @@
 package schemas
 
+import "strings"
+
 // ColumnType is the storage type of a column, in words that every store can map.
 type ColumnType int
 
@@ -20,6 +22,10 @@ const (
 	EntityList                    // list<struct<label: string, text: string, start: int32, end: int32, score: float32>>
 	AreaList                      // list<struct<class: int32, label: string, share: float64>>
 	RunList                       // list<struct<class: int32, length: int32>>
+	Binary                        // bytes
+	Float16List                   // list<float16>
+	FillingList                   // list<struct<mask: int32, token: int32, text: string, sequence: string, score: float32>>
+	AnswerList                    // list<struct<text: string, start: int32, end: int32, score: float32>>
 )
 
 // Column is one column of the output: its name and type are a contract, its Doc is the reference.
@@ -44,7 +50,7 @@ func LineageColumns() []Column {
 		{"model_digest", String, false, "digest of weights and graph"},
 		{"preprocess_digest", String, false, "digest of decoding and preprocessing"},
 		{"head", String, false, "name of the head"},
-		{"task", String, false, "what the head makes: embedding, transcript, classification, frames, xvector, tokens or masks"},
+		{"task", String, false, "what the head makes: " + join(Tasks())},
 		{"topic", String, false, "source topic, or manifest"},
 		{"partition", Int32, false, "source partition"},
 		{"offset", Int64, false, "source offset"},
@@ -61,27 +67,53 @@ func LineageColumns() []Column {
 	}
 }
 
-// PayloadColumns are the columns that a task adds, all nullable because rows of several tasks may share a file.
+// PayloadColumns are the columns that a task adds, all nullable because rows of several tasks may share a file. They are the same whatever the
+// head's settings; those decide which of two forms of a result is there.
 func PayloadColumns(t Task) []Column {
+	var (
+		text  = Column{"text", String, true, "the transcript, or the best answer"}
+		score = Column{"score", Float32, true, "of a transcript the mean probability of the emitted frames; else that of the best label, answer or choice"}
+	)
 	switch t {
-	case TaskEmbedding:
-		return []Column{{"vector", Float32List, true, "the embedding"}}
+	case TaskEmbedding, TaskXVector:
+		return []Column{
+			{"vector", Float32List, true, "the embedding"},
+			{"vector_f16", Float16List, true, "the embedding in half precision, in place of vector (dtype fp16)"},
+		}
 	case TaskTranscript:
 		return []Column{
-			{"text", String, true, "the transcript"},
+			text,
 			{"words", WordList, true, "its words with start and end in seconds"},
-			{"score", Float32, true, "mean probability of the emitted frames, or of the best label"},
+			{"chars", WordList, true, "its characters with start and end in seconds, the space between words as one of them; empty with a beam decoder"},
+			score,
 		}
 	case TaskLabels:
 		return []Column{
 			{"label", String, true, "the best label"},
-			{"score", Float32, true, "mean probability of the emitted frames, or of the best label"},
+			score,
 			{"labels", LabelList, true, "labels with scores, best first"},
+		}
+	case TaskAnswers:
+		return []Column{
+			text, score,
+			{"answers", AnswerList, true, "answers, best first; start and end in code points of the whole text; an empty one means that the text does not tell"},
+		}
+	case TaskChoice:
+		return []Column{
+			{"choice", Int32, true, "number of the best of the reference's choices, from 0"},
+			score,
+			{"probabilities", Float32List, true, "of the reference's choices, in their order"},
+		}
+	case TaskFill:
+		return []Column{{"fillings", FillingList, true, "proposals for each mask of the text, numbered from 0, the best of each first; sequence is the text with that mask filled"}}
+	case TaskPerplexity:
+		return []Column{
+			{"tokens", Int32, true, "tokens of the text that were foreseen from those before them"},
+			{"nll", Float64, true, "their mean negative log-likelihood, nats"},
+			{"perplexity", Float64, true, "exp(nll)"},
 		}
 	case TaskFrames:
 		return []Column{{"segments", SegmentList, true, "stretches of one label with start and end in seconds, and its mean probability there"}}
-	case TaskXVector:
-		return []Column{{"vector", Float32List, true, "the embedding"}}
 	case TaskTokens:
 		return []Column{{"entities", EntityList, true, "labelled stretches of the text; start and end in code points of the whole text"}}
 	case TaskMasks:
@@ -90,6 +122,7 @@ func PayloadColumns(t Task) []Column {
 			{"mask_width", Int32, true, "width of the picture and its map of classes, pixels"},
 			{"mask_height", Int32, true, "height of the picture and its map of classes, pixels"},
 			{"mask_runs", RunList, true, "the map of classes, run-length encoded row by row; numbers are those of areas"},
+			{"mask_png", Binary, true, "the map of classes as a grey PNG whose values are those numbers (mask png or both)"},
 		}
 	}
 	return nil
@@ -108,4 +141,13 @@ func Columns(tasks ...Task) []Column {
 		}
 	}
 	return cols
+}
+
+// join lists tasks in a sentence.
+func join(tasks []Task) string {
+	all := make([]string, len(tasks))
+	for i, t := range tasks {
+		all[i] = string(t)
+	}
+	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }

@@ -30,7 +30,15 @@ type Ref struct {
 	ContentType string            // a hint; the bytes decide
 	Range       *ByteRange        // if set, only these bytes of the object are the payload
 	Attributes  map[string]string // passed through to every row
+
+	// What goes beside a text, for the classes that take more than one; at most one of the three.
+	TextPair *string  // a second text behind the object's: sequence classification and embeddings of pairs
+	Question string   // which the object's text answers: question answering
+	Choices  []string // of which one goes on from the object's text: multiple choice
 }
+
+// MaxChoices is the largest number of choices of a reference.
+const MaxChoices = 256
 
 // ByteRange is n bytes from off on.
 type ByteRange struct {
@@ -65,6 +73,9 @@ type wireRef struct {
 	ContentType string            `json:"content_type,omitempty"`
 	Range       *ByteRange        `json:"range,omitempty"`
 	Attributes  map[string]string `json:"attributes,omitempty"`
+	TextPair    *string           `json:"text_pair,omitempty"`
+	Question    *string           `json:"question,omitempty"`
+	Choices     []string          `json:"choices,omitempty"`
 }
 
 // ParseRef reads a version 1 reference. It is strict: unknown fields, wrong types, trailing bytes and invalid UTF-8 are
@@ -114,10 +125,18 @@ func jsonFault(err error) error {
 func (w *wireRef) ref() (Ref, error) {
 	r := Ref{
 		ID: w.ID, URI: w.URI, Modality: Modality(w.Modality), Route: w.Route, ETag: w.ETag, Version: w.Version,
-		ContentType: w.ContentType, Range: w.Range, Attributes: w.Attributes,
+		ContentType: w.ContentType, Range: w.Range, Attributes: w.Attributes, TextPair: w.TextPair, Choices: w.Choices,
 	}
 	if len(r.Attributes) == 0 {
 		r.Attributes = nil
+	}
+	if w.Question != nil {
+		if r.Question = *w.Question; r.Question == "" {
+			return Ref{}, &FieldError{"question", "empty"}
+		}
+	}
+	if w.Choices != nil && len(w.Choices) == 0 {
+		return Ref{}, &FieldError{"choices", "empty"}
 	}
 	if err := w.inline(&r); err != nil {
 		return Ref{}, err
@@ -166,10 +185,51 @@ func (r *Ref) Validate() error {
 	case r.Range != nil && r.Range.N <= 0:
 		return &FieldError{"range.n", "must be at least 1"}
 	}
+	if err := r.validateCompanion(); err != nil {
+		return err
+	}
 	if r.URI == "" {
 		return nil
 	}
 	return validateURI(r.URI)
+}
+
+// Companion names the field that goes beside the text, "" if there is none.
+func (r *Ref) Companion() string {
+	switch {
+	case r.TextPair != nil:
+		return "text_pair"
+	case r.Question != "":
+		return "question"
+	case len(r.Choices) > 0:
+		return "choices"
+	}
+	return ""
+}
+
+func (r *Ref) validateCompanion() error {
+	name := r.Companion()
+	if name == "" {
+		return nil
+	}
+	size := len(r.Question)
+	if r.TextPair != nil {
+		size += len(*r.TextPair)
+	}
+	for _, c := range r.Choices {
+		size += len(c)
+	}
+	switch {
+	case r.TextPair != nil && (r.Question != "" || len(r.Choices) > 0) || r.Question != "" && len(r.Choices) > 0:
+		return &FieldError{name, "give one of text_pair, question and choices"}
+	case r.Modality != "" && r.Modality != Text:
+		return &FieldError{name, fmt.Sprintf("goes with text, and the modality is %s", r.Modality)}
+	case size > MaxInline:
+		return &FieldError{name, fmt.Sprintf("%d bytes, at most %d", size, MaxInline)}
+	case len(r.Choices) > MaxChoices:
+		return &FieldError{name, fmt.Sprintf("%d of them, at most %d", len(r.Choices), MaxChoices)}
+	}
+	return nil
 }
 
 func validateURI(uri string) error {
@@ -202,7 +262,10 @@ func validateURI(uri string) error {
 func (r Ref) MarshalJSON() ([]byte, error) {
 	w := wireRef{
 		V: RefVersion, ID: r.ID, URI: r.URI, Modality: string(r.Modality), Route: r.Route, ETag: r.ETag, Version: r.Version,
-		ContentType: r.ContentType, Range: r.Range, Attributes: r.Attributes,
+		ContentType: r.ContentType, Range: r.Range, Attributes: r.Attributes, TextPair: r.TextPair, Choices: r.Choices,
+	}
+	if r.Question != "" {
+		w.Question = &r.Question
 	}
 	if r.Inline != nil {
 		s := base64.StdEncoding.EncodeToString(r.Inline)

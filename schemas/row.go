@@ -52,18 +52,27 @@ type Timings struct {
 // Payload is a head's result. Which fields are set follows from the task.
 type Payload struct {
 	Vector []float32 // TaskEmbedding, TaskXVector
+	Half   []uint16  // in place of Vector where the head is told so: the same in IEEE 754 binary16, as bits
 
-	Text  string // TaskTranscript
+	Text  string // TaskTranscript; TaskAnswers: the best answer
 	Words []Word // TaskTranscript
+	Chars []Word // TaskTranscript, decoded greedily: each character (token), a word's end as the character that stands for it; none with beams
 
 	Label  string       // TaskLabels: the best label
-	Score  float32      // TaskTranscript: mean frame probability of the emitted tokens; TaskLabels: of Label
+	Score  float32      // TaskTranscript: mean frame probability of the emitted tokens; TaskLabels: of Label; TaskAnswers, TaskChoice: of the best
 	Labels []LabelScore // TaskLabels: best first
 
-	Segments []Segment // TaskFrames: in time, without gaps; at least one
+	Segments []Segment // TaskFrames: in time; without gaps where each frame has its best label, overlapping where it may have several
 	Entities []Entity  // TaskTokens: in the text's order
 	Areas    []Area    // TaskMasks: classes that are somewhere in the picture, by number; the shares add up to 1
 	Mask     Mask      // TaskMasks
+
+	Fillings   []Filling  // TaskFill: by mask, the best of each first; none if the text has no mask
+	Likelihood Likelihood // TaskPerplexity
+	Answers    []Answer   // TaskAnswers: best first; at least one, unless the text is empty
+
+	Choice        int       // TaskChoice: number of the best of the reference's choices, from 0
+	Probabilities []float32 // TaskChoice: of the reference's choices, in their order; they add up to 1
 }
 
 // Word is one word of a transcript with its times in seconds from the start of the object.
@@ -79,7 +88,7 @@ type LabelScore struct {
 	Score float32
 }
 
-// Segment is a stretch of a recording whose frames all have one best label, in seconds from the start of the object.
+// Segment is a stretch of a recording whose frames all have one label, in seconds from the start of the object.
 type Segment struct {
 	Label      string
 	Start, End float64
@@ -101,17 +110,42 @@ type Area struct {
 	Share float64 // of the picture's pixels, above 0
 }
 
-// Mask is the class of each pixel of a picture as it was fetched, run-length encoded row by row from the top left; a run may
-// go on in the next row. The lengths add up to Width * Height.
+// Mask is the class of each pixel of a picture as it was fetched, in one form or both. Runs go row by row from the top left; a run may
+// go on in the next row, and the lengths add up to Width * Height. PNG is a grey picture of that size whose values are the classes.
 type Mask struct {
 	Width, Height int
 	Runs          []Run
+	PNG           []byte
 }
 
 // Run is a number of pixels in a row that have one class.
 type Run struct {
 	Class  int // number in the checkpoint's id2label
 	Length int
+}
+
+// Filling is one proposal for one mask of a text.
+type Filling struct {
+	Mask     int     // number of the mask in the text (in its window), from 0
+	Token    int     // id in the vocabulary
+	Text     string  // of the token alone
+	Sequence string  // the text with this mask filled
+	Score    float32 // probability over the whole vocabulary
+}
+
+// Likelihood is how well a model foresees a text.
+type Likelihood struct {
+	Tokens     int     // that have a token before them
+	NLL        float64 // mean negative log-likelihood of these, in nats
+	Perplexity float64 // exp(NLL)
+}
+
+// Answer is a stretch of a text that answers a question. Start and End are code points of the object's text. The answer "" from 0 to 0 means that
+// the text does not tell.
+type Answer struct {
+	Text       string
+	Start, End int
+	Score      float32 // probability
 }
 
 // RowID is the deterministic identity of a row: the same object, model, preprocessing, head and window always give the
@@ -129,12 +163,15 @@ func RowID(l *Lineage) string {
 
 // Size estimates the memory of the row in bytes: its fixed part with the digests, and what its payload and attributes hold.
 func (r *Row) Size() int64 {
-	n := 640 + 4*len(r.Vector) + len(r.URI) + len(r.RefID) + len(r.ETag) + len(r.Version) + len(r.Text) + len(r.Label)
+	n := 640 + 4*len(r.Vector) + 2*len(r.Half) + 4*len(r.Probabilities) + len(r.URI) + len(r.RefID) + len(r.ETag) + len(r.Version) + len(r.Text) + len(r.Label)
 	for k, v := range r.Attributes {
 		n += 64 + len(k) + len(v)
 	}
 	for i := range r.Words {
 		n += 40 + len(r.Words[i].Word)
+	}
+	for i := range r.Chars {
+		n += 40 + len(r.Chars[i].Word)
 	}
 	for i := range r.Labels {
 		n += 24 + len(r.Labels[i].Label)
@@ -148,6 +185,12 @@ func (r *Row) Size() int64 {
 	for i := range r.Areas {
 		n += 32 + len(r.Areas[i].Label)
 	}
-	n += 16 * len(r.Mask.Runs)
+	for i := range r.Fillings {
+		n += 56 + len(r.Fillings[i].Text) + len(r.Fillings[i].Sequence)
+	}
+	for i := range r.Answers {
+		n += 40 + len(r.Answers[i].Text)
+	}
+	n += 16*len(r.Mask.Runs) + len(r.Mask.PNG)
 	return int64(n)
 }

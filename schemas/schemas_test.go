@@ -20,6 +20,9 @@ func TestGoldenReferencesParseForEver(t *testing.T) {
 			ETag: "9b2cf535f27731c974343645a3985328", Version: "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY", ContentType: "audio/flac",
 			Range: &ByteRange{Off: 44, N: 32000}, Attributes: map[string]string{"tenant": "a", "note": "ü"},
 		},
+		"v1-pair":        {ID: "t", URI: "s3://docs/1.txt", TextPair: new(string)},
+		"v1-question":    {ID: "q-1", URI: "s3://docs/1.txt", Modality: Text, Question: "Who is Köln?"},
+		"v1-choices":     {ID: "c", Inline: []byte("hello"), Choices: []string{"world", ""}},
 		"v1-inline":      {ID: "t", Inline: []byte("hello"), Modality: Text},
 		"v1-inline-text": {ID: "t", Inline: []byte("hello"), Modality: Text},
 	}
@@ -77,6 +80,14 @@ func TestStrictErrorsNameTheField(t *testing.T) {
 		{"an unknown scheme", `{"v":1,"id":"a","uri":"gopher://b/k"}`, "uri", "gopher"},
 		{"a negative range", `{"v":1,"id":"a","uri":"s3://b/k","range":{"off":-1,"n":1}}`, "range.off", "negative"},
 		{"an empty range", `{"v":1,"id":"a","uri":"s3://b/k","range":{"off":0,"n":0}}`, "range.n", "at least 1"},
+		{"a pair and a question", `{"v":1,"id":"a","uri":"s3://b/k","text_pair":"","question":"?"}`, "text_pair", "one of"},
+		{"a question with choices", `{"v":1,"id":"a","uri":"s3://b/k","question":"?","choices":["x"]}`, "question", "one of"},
+		{"an empty question", `{"v":1,"id":"a","uri":"s3://b/k","question":""}`, "question", "empty"},
+		{"no choices", `{"v":1,"id":"a","uri":"s3://b/k","choices":[]}`, "choices", "empty"},
+		{"too many choices", `{"v":1,"id":"a","uri":"s3://b/k","choices":["x"` + strings.Repeat(`,"x"`, 256) + `]}`, "choices", "257"},
+		{"a question to a picture", `{"v":1,"id":"a","uri":"s3://b/k","modality":"image","question":"?"}`, "question", "modality is image"},
+		{"a large pair", `{"v":1,"id":"a","uri":"s3://b/k","text_pair":"` + strings.Repeat("x", MaxInline+1) + `"}`, "text_pair", "at most"},
+		{"a question that is a list", `{"v":1,"id":"a","uri":"s3://b/k","question":["?"]}`, "question", "want string"},
 		{"invalid UTF-8", "{\"v\":1,\"id\":\"\xff\"}", "", "UTF-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -154,8 +165,8 @@ func TestColumnsAreDocumentedAndUnique(t *testing.T) {
 		}
 		seen[c.Name] = true
 	}
-	if len(Columns(TaskEmbedding)) != len(LineageColumns())+1 {
-		t.Error("an embedding adds one column")
+	if len(Columns(TaskEmbedding, TaskXVector)) != len(LineageColumns())+2 {
+		t.Error("vectors have one column for each of their forms, once")
 	}
 	for _, task := range Tasks() {
 		if len(PayloadColumns(task)) == 0 {

@@ -23,18 +23,24 @@ type Task string
 
 // The tasks.
 const (
-	TaskEmbedding  Task = "embedding"      // Row.Vector
+	TaskEmbedding  Task = "embedding"      // Row.Vector or Row.Half
 	TaskTranscript Task = "transcript"     // Row.Text, Row.Words, Row.Score
 	TaskLabels     Task = "classification" // Row.Label, Row.Score, Row.Labels
 	TaskFrames     Task = "frames"         // Row.Segments
-	TaskXVector    Task = "xvector"        // Row.Vector
+	TaskXVector    Task = "xvector"        // Row.Vector or Row.Half
 	TaskTokens     Task = "tokens"         // Row.Entities
 	TaskMasks      Task = "masks"          // Row.Areas, Row.Mask
+	TaskFill       Task = "fill"           // Row.Fillings
+	TaskPerplexity Task = "perplexity"     // Row.Likelihood
+	TaskAnswers    Task = "answers"        // Row.Answers, Row.Text, Row.Score
+	TaskChoice     Task = "choice"         // Row.Choice, Row.Score, Row.Probabilities
 )
 
 // Tasks lists every task, in the order in which documentation shows them.
 func Tasks() []Task {
-	return []Task{TaskEmbedding, TaskTranscript, TaskLabels, TaskFrames, TaskXVector, TaskTokens, TaskMasks}
+	return []Task{
+		TaskEmbedding, TaskTranscript, TaskLabels, TaskFrames, TaskXVector, TaskTokens, TaskMasks, TaskFill, TaskPerplexity, TaskAnswers, TaskChoice,
+	}
 }
 
 // SourceID names one ordered, gapless stream of offsets as one pipeline sees it: a Kafka topic partition, or a manifest.

@@ -64,26 +64,31 @@ func NewTee(observe func(member string, err error), members ...Member) (*Tee, er
 	return t, nil
 }
 
-// Resume resumes every member and gives the first offset that some required member lacks. known is false unless every required member knows
-// the source. Members that are ahead drop what is repeated.
+// Resume resumes every member, brings required members that are behind up to the one that is ahead (see Recaller), and gives the first offset that
+// some required member lacks. known is false unless every required member knows the source. Members that are ahead drop what is repeated.
 func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (next int64, known bool, err error) {
-	first := true
-	known = true
-	for i, m := range t.members {
+	var required []standing
+	for i := range t.members {
+		m := &t.members[i]
 		n, k, err := m.Sink.Resume(ctx, src, from)
-		switch {
-		case m.BestEffort:
+		if m.BestEffort {
 			t.begin(laneKey{i, src}, n, k, err)
-		case err != nil:
-			return 0, false, fmt.Errorf("sink %s: %w", m.Name, err)
-		case !k:
-			known = false
-		case first || n < next:
-			next, first = n, false
+			continue
 		}
+		if err != nil {
+			return 0, false, fmt.Errorf("sink %s: %w", m.Name, err)
+		}
+		required = append(required, standing{m, n, k})
 	}
-	if !known {
-		return 0, false, nil
+	if err := catchUp(ctx, src, from, required); err != nil {
+		return 0, false, err
+	}
+	next = required[0].next
+	for _, s := range required {
+		if !s.known {
+			return 0, false, nil
+		}
+		next = min(next, s.next)
 	}
 	return next, true, nil
 }

@@ -1,9 +1,11 @@
 package sinks_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -113,17 +115,23 @@ func ahead(t *testing.T, st *sinktest.MemStore, next int64) {
 	closeSink(t, s)
 }
 
-func TestTeeResumesAtTheRequiredMemberThatIsFurthestBehind(t *testing.T) {
+// mute is a sink that cannot give back what it has.
+type mute struct{ sinks.Sink }
+
+func TestTeeResumesWhereAllRequiredMembersAre(t *testing.T) {
 	for _, c := range []struct {
 		name             string
 		a, b, bestEffort int64 // durable ends, 0 for none
+		mute             bool  // the members cannot recall
 		next             int64
 		known            bool
 	}{
-		{"both know", 30, 20, 0, 20, true},
-		{"best effort does not count", 30, 30, 10, 30, true},
-		{"one knows nothing", 30, 0, 30, 0, false},
-		{"none knows", 0, 0, 30, 0, false},
+		{"the one behind is brought up by copying", 30, 20, 0, false, 30, true},
+		{"and so is one that has nothing", 30, 0, 30, false, 30, true},
+		{"best effort does not count", 30, 30, 10, false, 30, true},
+		{"none knows", 0, 0, 30, false, 0, false},
+		{"what cannot be recalled is computed again", 30, 20, 0, true, 20, true},
+		{"from the beginning, if one has nothing", 30, 0, 0, true, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var stores []*sinktest.MemStore
@@ -134,8 +142,14 @@ func TestTeeResumesAtTheRequiredMemberThatIsFurthestBehind(t *testing.T) {
 				}
 				stores = append(stores, st)
 			}
+			open := func(st *sinktest.MemStore) sinks.Sink {
+				if c.mute {
+					return mute{parquet(t, st)}
+				}
+				return parquet(t, st)
+			}
 			s := tee(t, func(name string, err error) { t.Errorf("%s: %v", name, err) },
-				sinks.Member{Name: "a", Sink: parquet(t, stores[0])}, sinks.Member{Name: "b", Sink: parquet(t, stores[1])},
+				sinks.Member{Name: "a", Sink: open(stores[0])}, sinks.Member{Name: "b", Sink: open(stores[1])},
 				sinks.Member{Name: "c", Sink: parquet(t, stores[2]), BestEffort: true})
 			next, known := resume(t, s)
 			if next != c.next || known != c.known {
@@ -150,6 +164,40 @@ func TestTeeResumesAtTheRequiredMemberThatIsFurthestBehind(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAMemberIsBroughtUpWithTheOthersRowsAndFates(t *testing.T) {
+	stores := []*sinktest.MemStore{sinktest.NewMemStore(), sinktest.NewMemStore()}
+	ahead(t, stores[0], 30)
+	ahead(t, stores[1], 17)
+	s := tee(t, nil, sinks.Member{Name: "a", Sink: parquet(t, stores[0])}, sinks.Member{Name: "b", Sink: parquet(t, stores[1])})
+	resume(t, s)
+	closeSink(t, s)
+	a, b := account(t, stores[0], src), account(t, stores[1], src)
+	slices.SortFunc(b.Rows, func(x, y schemas.Row) int {
+		return cmp.Or(cmp.Compare(x.Offset, y.Offset), strings.Compare(x.RowID, y.RowID))
+	})
+	slices.SortFunc(a.Rows, func(x, y schemas.Row) int {
+		return cmp.Or(cmp.Compare(x.Offset, y.Offset), strings.Compare(x.RowID, y.RowID))
+	})
+	if err := b.Audit(src, 0, 30, true); err != nil || !reflect.DeepEqual(a.Rows, b.Rows) {
+		t.Errorf("audit %v; %d rows and %d", err, len(a.Rows), len(b.Rows))
+	}
+}
+
+func TestAMemberThatCannotBeBroughtUpFailsTheResume(t *testing.T) {
+	good, broken := sinktest.NewMemStore(), sinktest.NewMemStore()
+	ahead(t, good, 30)
+	broken.Faults = func(op sinktest.Op) sinktest.Fault {
+		if op.Kind == sinktest.OpPut {
+			return sinktest.Fault{Err: sinktest.ErrFault}
+		}
+		return sinktest.Fault{}
+	}
+	s := tee(t, nil, sinks.Member{Name: "good", Sink: parquet(t, good)}, sinks.Member{Name: "broken", Sink: parquet(t, broken)})
+	if _, _, err := s.Resume(t.Context(), src, 0); !errors.Is(err, sinktest.ErrFault) || !strings.Contains(err.Error(), "bringing sink broken up from sink good") {
+		t.Errorf("resume gives %v", err)
 	}
 }
 

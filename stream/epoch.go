@@ -20,6 +20,7 @@ type epoch struct {
 	ctx       context.Context // cancelled at the fence
 	end       context.CancelFunc
 	tracker   *Tracker
+	turns     *turns
 	committer Committer
 	releasers sync.WaitGroup
 	commits   struct {
@@ -34,7 +35,7 @@ type epoch struct {
 
 // Assigned implements Assignments: it asks the sink where its output ends, which is the truth, and falls back on the group's offset.
 func (p *Pipeline) Assigned(ctx context.Context, c Committer, parts map[Partition]Bounds) (map[Partition]int64, error) {
-	start, err := p.resumeAll(ctx, parts)
+	start, err := p.resumeAll(ctx, c, parts)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func (p *Pipeline) pinStart(ctx context.Context, c Committer, start, committed m
 
 func (p *Pipeline) newEpoch(ctx context.Context, c Committer, t *Tracker) *epoch {
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
-	ep := &epoch{p: p, ctx: ctx, end: end, tracker: t, committer: c}
+	ep := &epoch{p: p, ctx: ctx, end: end, tracker: t, turns: newTurns(p.cfg.MaxInFlight, t.Partitions()), committer: c}
 	loop, stop := context.WithCancel(ctx)
 	ep.commits.stop, ep.commits.done = stop, make(chan struct{})
 	go func() {
@@ -95,14 +96,14 @@ func (p *Pipeline) newEpoch(ctx context.Context, c Committer, t *Tracker) *epoch
 // resumers is how many partitions are looked up in the sink at once: each look-up is a listing of a store.
 const resumers = 8
 
-func (p *Pipeline) resumeAll(ctx context.Context, parts map[Partition]Bounds) (map[Partition]int64, error) {
+func (p *Pipeline) resumeAll(ctx context.Context, c Committer, parts map[Partition]Bounds) (map[Partition]int64, error) {
 	var mu sync.Mutex
 	start := make(map[Partition]int64, len(parts))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(resumers)
 	for part, b := range parts {
 		g.Go(func() error {
-			next, err := p.resume(ctx, part, b)
+			next, err := p.resume(ctx, c, part, b)
 			mu.Lock()
 			defer mu.Unlock()
 			start[part] = next
@@ -112,23 +113,39 @@ func (p *Pipeline) resumeAll(ctx context.Context, parts map[Partition]Bounds) (m
 	return start, g.Wait()
 }
 
-func (p *Pipeline) resume(ctx context.Context, part Partition, b Bounds) (int64, error) {
+func (p *Pipeline) resume(ctx context.Context, c Committer, part Partition, b Bounds) (int64, error) {
 	src := schemas.SourceID{Pipeline: p.cfg.Name, Topic: part.Topic, Partition: part.ID}
 	next, known, err := p.sink.Resume(ctx, src, max(b.Committed, 0))
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("asking the sink where the output of %s ends: %w", src, err)
-	case known && next > b.End:
-		return 0, fmt.Errorf("the output of %s ends at offset %d, beyond the end of the log (%d): the topic was deleted and made again; "+
-			"give the pipeline a new name to start a new chain of output", src, next, b.End)
 	case known:
-		return next, nil
+		return next, p.inLog(ctx, c, part, next, b.End)
 	case b.Committed >= 0:
 		return b.Committed, nil
 	case p.cfg.StartAt == StartLast:
 		return b.End, nil
 	}
 	return b.First, nil
+}
+
+// ErrBeyondEnd says that the output ends beyond the end of the log: the topic was deleted and made again.
+var ErrBeyondEnd = errors.New("the topic was deleted and made again; give the pipeline a new name to start a new chain of output")
+
+// inLog refuses an output that ends beyond the log. The log's end was looked up before the output's, and a zombie may have written in between what
+// came after it: so the end is looked up again before the log is called another one.
+func (p *Pipeline) inLog(ctx context.Context, c Committer, part Partition, next, end int64) error {
+	if f, ok := c.(EndFinder); ok && next > end {
+		now, err := f.End(ctx, part)
+		if err != nil {
+			return fmt.Errorf("looking up the end of %s again: %w", part, err)
+		}
+		end = now
+	}
+	if next > end {
+		return fmt.Errorf("the output of %s ends at offset %d, beyond the end of the log (%d): %w", part, next, end, ErrBeyondEnd)
+	}
+	return nil
 }
 
 func (p *Pipeline) current() *epoch {
@@ -179,6 +196,9 @@ func (p *Pipeline) Lost() {
 	p.cfg.Log.Warn("assignment lost: another worker may own its partitions already; work in flight is dropped")
 }
 
+// lastFlush is how long a drain that was cut off, rather than given a deadline, may take to make durable what is settled.
+const lastFlush = 10 * time.Second
+
 // settling is the part of a drain's time in which records may still be settled; the rest is for making durable what is.
 const settling = 0.75
 
@@ -195,10 +215,16 @@ func (ep *epoch) drain(ctx context.Context) error {
 	case <-settle.Done():
 		late = fmt.Errorf("draining: %d records not settled in time: %w", ep.tracker.InFlight(), settle.Err())
 	}
-	if ctx.Err() != nil {
+	flush := ctx
+	if _, timed := ctx.Deadline(); !timed && ctx.Err() != nil { // it was cut off, and so had no time to keep back
+		var done context.CancelFunc
+		flush, done = context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
+		defer done()
+	}
+	if flush.Err() != nil {
 		return late
 	}
-	if err := ep.p.sink.Flush(ctx); err != nil {
+	if err := ep.p.sink.Flush(flush); err != nil {
 		return errors.Join(late, fmt.Errorf("draining: flushing: %w", err))
 	}
 	return late

@@ -82,7 +82,8 @@ type flight struct {
 	ref    schemas.Ref
 	place  *budget.Place
 	lease  *budget.Lease
-	raw    *budget.Lease // of rec and what ref inlines
+	raw    *budget.Lease   // of rec and what ref inlines
+	turn   <-chan struct{} // to give back: see turns
 	span   trace.Span
 }
 
@@ -189,20 +190,27 @@ func (p *Pipeline) Records(ctx context.Context, part Partition, recs []Record, n
 		return errors.New("records without an assignment")
 	}
 	for i := range recs {
+		turn, err := ep.turns.take(ctx, ep.ctx, part)
+		if err != nil {
+			return err
+		}
 		select {
 		case p.slots <- struct{}{}:
 		case <-ctx.Done():
+			<-turn
 			return ctx.Err()
 		case <-ep.ctx.Done():
+			<-turn
 			return context.Canceled
 		}
 		raw, err := p.admit(ctx, &recs[i])
 		if err == nil {
-			err = p.take(ep, part, recs[i], raw)
+			err = p.take(ep, part, recs[i], raw, turn)
 		}
 		if err != nil {
 			raw.Release()
 			<-p.slots
+			<-turn
 			return err
 		}
 	}
@@ -225,17 +233,17 @@ func (p *Pipeline) Removed(part Partition, next int64) {
 }
 
 // take tracks one record and sends it on its way. It does not block: the record has a slot, and the queues have room for every slot.
-func (p *Pipeline) take(ep *epoch, part Partition, rec Record, raw *budget.Lease) error {
-	f := &flight{epoch: ep, part: part, rec: rec, raw: raw}
+func (p *Pipeline) take(ep *epoch, part Partition, rec Record, raw *budget.Lease, turn <-chan struct{}) error {
+	f := &flight{epoch: ep, part: part, rec: rec, raw: raw, turn: turn}
 	ticket, err := ep.tracker.Track(Position{part, rec.Offset}, func() { p.free(f) })
 	if err != nil {
 		return err
 	}
 	f.ticket = ticket
 	p.stats.records.Add(1)
-	if rec.Value == nil {
+	if rec.Value == nil || p.replayedElsewhere(rec.Headers) {
 		p.stats.skipped.Add(1)
-		ticket.Settle(Skipped, nil) // a tombstone
+		ticket.Settle(Skipped, nil) // a tombstone, or a copy of a record that this pipeline has had
 		return nil
 	}
 	f.ref, err = schemas.ParseRef(rec.Value)
@@ -254,6 +262,20 @@ func (p *Pipeline) take(ep *epoch, part Partition, rec Record, raw *budget.Lease
 	return nil
 }
 
+// replayedElsewhere says whether the record is a replay of another pipeline's dead letter: only the pipeline that gave the letter takes it. A
+// header that is no origin says nothing.
+func (p *Pipeline) replayedElsewhere(headers []sinks.Header) bool {
+	for _, h := range headers {
+		if h.Key != schemas.ReplayHeader {
+			continue
+		}
+		if o, err := schemas.ParseOrigin(string(h.Value)); err == nil {
+			return o.Source.Pipeline != p.cfg.Name
+		}
+	}
+	return false
+}
+
 // mine says whether the reference is for this pipeline: its modality and route are this one's, or left open.
 func (p *Pipeline) mine(r schemas.Ref) bool {
 	return (r.Modality == "" || r.Modality == p.cfg.Modality) && (r.Route == "" || r.Route == p.cfg.Name)
@@ -264,6 +286,7 @@ func (p *Pipeline) free(f *flight) {
 	f.lease.Release()
 	f.raw.Release()
 	<-p.slots
+	<-f.turn
 }
 
 // dispatch enters records into the budget's order one at a time: places follow the order of records, which is what makes

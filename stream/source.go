@@ -53,6 +53,11 @@ type Committer interface {
 	Commit(ctx context.Context, next map[Partition]int64) error
 }
 
+// EndFinder is what a Committer may be besides, where the log grows: it looks up where a partition of its assignment ends now.
+type EndFinder interface {
+	End(ctx context.Context, p Partition) (int64, error)
+}
+
 // Assignments is what a source tells its pipeline. For one assignment the order is Assigned, then Records for each
 // partition from one goroutine per partition, then exactly one of Revoked and Lost once all Records calls have returned.
 type Assignments interface {

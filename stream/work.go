@@ -83,7 +83,13 @@ func giveBack(l *budget.Lease, n int64) {
 }
 
 // fetch gets the object, reserving memory for its whole way before its body is read (I4).
-func (p *Pipeline) fetch(ctx context.Context, f *flight) (*Blob, error) {
+// A panic of the fetcher is one record's permanent failure, as one of a decoder is.
+func (p *Pipeline) fetch(ctx context.Context, f *flight) (b *Blob, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			b, err = nil, schemas.Rejectf(schemas.ReasonPanic, "fetching %s: panic: %v", f.ref.URI, v)
+		}
+	}()
 	return p.fetcher.Fetch(ctx, f.ref, func(ctx context.Context, head []byte, size int64) error {
 		need, err := p.need(f.ref, head, size)
 		if err != nil {

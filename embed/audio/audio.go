@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sync"
 
 	"vecmill/embed"
@@ -32,6 +33,7 @@ type Preprocessor struct {
 	maxSamples    int64 // of a sample, at the model's rate
 	windowSamples int64
 	limitSamples  int64 // held decoded at most
+	chunking      embed.Chunking
 	filters       filters
 	scratch       sync.Pool // *scratch
 }
@@ -65,6 +67,12 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	if p.cfg.Frames(int(p.windowSamples)) == 0 {
 		return nil, fmt.Errorf("audio preprocessing: window_seconds %v is shorter than one frame of the model", opts.WindowSeconds)
 	}
+	p.chunking = embed.Chunking{
+		Length: opts.WindowSeconds, Left: opts.StrideSeconds, Right: opts.StrideSeconds, Rate: x.SamplingRate, Ratio: p.cfg.HopSamples(),
+	}
+	if opts.Long == Overlap && p.chunking.Growth() == 0 {
+		return nil, fmt.Errorf("audio preprocessing: in frames of the model, stride_seconds %v leaves nothing of window_seconds %v", opts.StrideSeconds, opts.WindowSeconds)
+	}
 	p.scratch.New = func() any { return &scratch{block: make([]float32, blockSamples)} }
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%+v\n%+v\n%v %v", implementation, opts, x, p.cfg.ConvKernel, p.cfg.ConvStride))
 	p.digest = hex.EncodeToString(sum[:])
@@ -91,6 +99,9 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 	}
 	if p.cfg.Frames(len(x)) == 0 {
 		return nil, schemas.Rejectf(schemas.ReasonTooShort, "%d samples at %d Hz are less than one frame of the model", len(x), p.extractor.SamplingRate)
+	}
+	if p.opts.Long == Overlap {
+		return p.overlap(x)
 	}
 	return p.cut(x, truncated), nil
 }
@@ -178,6 +189,29 @@ func (p *Preprocessor) cut(x []float32, truncated bool) []embed.Sample {
 		at = end
 	}
 	return out
+}
+
+// overlap makes samples of windows that share context with their neighbours, each with its [embed.Chunk] as Tag. All of x is one window if it is no
+// longer than that.
+func (p *Preprocessor) overlap(x []float32) ([]embed.Sample, error) {
+	chunks, err := p.chunking.Chunks(len(x))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]embed.Sample, 0, len(chunks))
+	for _, c := range chunks {
+		if p.cfg.Frames(c.End-c.Start) == 0 {
+			break // the last, of which no frame would count
+		}
+		part := x[c.Start:c.End]
+		if len(chunks) > 1 {
+			part = slices.Clone(part)
+		}
+		s := p.sample(part, len(out), c.Start, false)
+		s.Tag = c
+		out = append(out, s)
+	}
+	return out, nil
 }
 
 // sample normalises x in place and wraps it.

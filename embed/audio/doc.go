@@ -16,6 +16,11 @@
 // otherwise (at 8, 11.025, 22.05, 44.1, 44.101 and 48 kHz to 16 kHz). The tests also hold it to 0.001 dB of ripple with
 // phase and delay, 115 dB of alias and image rejection, and 1e-6 for direct current.
 //
+// Long audio is refused, cut short, or taken in windows. Those of [Overlap] are the chunks of the reference's pipelines: each shares context with
+// its neighbours and carries an [embed.Chunk] that says how much of it does not count. They are copies, which the footprint includes. Heads of
+// transcripts and frames throw the context away and join what is left to one result of the object; embeddings, labels and speaker vectors are of
+// each window with its context.
+//
 // It does no I/O beyond reading the checkpoint's preprocessor configuration in [New], starts no goroutine, and knows nothing of
 // the graph but the number of frames for a number of samples. The neighbours are embed, whose Preprocessor it
 // implements, and model, whose AudioConfig counts the frames.

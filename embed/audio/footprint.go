@@ -12,7 +12,7 @@ const unknownSize = 1 << 50
 // fixedBytes covers the scratch of one call: a block, the resampler's history, a frame of FLAC of eight channels twice over.
 const fixedBytes = 8 << 20
 
-// Footprint is the blob plus 4 bytes for every sample at the model's rate, which the samples share, plus a fixed amount. The number of
+// Footprint is the blob plus 4 bytes for every sample at the model's rate, which the samples share (windows that overlap are copies and come on top), plus a fixed amount. The number of
 // samples comes from head where it shows it; without head it is the most that the options or size allow. Audio that the
 // header shows to be too long, damaged or of a format that is not supported is refused here.
 func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64, error) {
@@ -32,6 +32,9 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 	samples := int64(p.capacity(h))
 	if h.frames < 0 && h.most == 0 {
 		samples *= 3 // the buffer grows as it goes: the old and the new one are held while one is copied
+	}
+	if p.opts.Long == Overlap {
+		samples += int64(float64(samples) * p.chunking.Growth()) // windows are copies: what they share is there twice
 	}
 	return size + 4*samples + fixedBytes, nil
 }

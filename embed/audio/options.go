@@ -13,14 +13,16 @@ const (
 	Fail     Long = "fail"     // refused as too large
 	Truncate Long = "truncate" // cut to MaxSeconds, and flagged
 	Window   Long = "window"   // cut into windows of WindowSeconds, each a sample of its own
+	Overlap  Long = "overlap"  // as the reference's pipelines with chunk_length_s: cut into windows of WindowSeconds that share StrideSeconds with each neighbour
 )
 
 // Options say how audio is prepared. The zero value means the defaults.
 type Options struct {
 	MaxSeconds        float64 // longest audio that is one sample; default 30
 	Long              Long    // what happens to longer audio; default Fail
-	WindowSeconds     float64 // length of a window, for Window, without overlap; default MaxSeconds, which it may not exceed
-	MaxDecodedSeconds float64 // longest audio that Window takes apart; bounds memory; default 3600
+	WindowSeconds     float64 // length of a window, for Window and Overlap; default MaxSeconds, which it may not exceed
+	StrideSeconds     float64 // for Overlap: context on each side of a window that does not count; default WindowSeconds/6
+	MaxDecodedSeconds float64 // longest audio that Window and Overlap take apart; bounds memory; default 3600
 }
 
 // withDefaults fills what is zero.
@@ -34,6 +36,9 @@ func (o Options) withDefaults() Options {
 	if o.WindowSeconds == 0 {
 		o.WindowSeconds = o.MaxSeconds
 	}
+	if o.StrideSeconds == 0 {
+		o.StrideSeconds = o.WindowSeconds / 6
+	}
 	if o.MaxDecodedSeconds == 0 {
 		o.MaxDecodedSeconds = math.Max(3600, o.MaxSeconds)
 	}
@@ -45,21 +50,26 @@ func (o Options) Validate() error {
 	o = o.withDefaults()
 	const day = 86400
 	switch {
-	case o.Long != Fail && o.Long != Truncate && o.Long != Window:
-		return fmt.Errorf("long: %q is not one of fail, truncate, window", o.Long)
+	case o.Long != Fail && o.Long != Truncate && !o.cuts():
+		return fmt.Errorf("long: %q is not one of fail, truncate, window, overlap", o.Long)
 	case !(o.MaxSeconds > 0 && o.MaxSeconds <= day):
 		return fmt.Errorf("max_seconds: %v is not above 0 and at most %d", o.MaxSeconds, day)
 	case !(o.WindowSeconds > 0 && o.WindowSeconds <= o.MaxSeconds):
 		return fmt.Errorf("window_seconds: %v is not above 0 and at most max_seconds (%v)", o.WindowSeconds, o.MaxSeconds)
+	case o.Long == Overlap && !(o.StrideSeconds > 0 && 2*o.StrideSeconds < o.WindowSeconds):
+		return fmt.Errorf("stride_seconds: %v is not above 0 and below half of window_seconds (%v)", o.StrideSeconds, o.WindowSeconds)
 	case !(o.MaxDecodedSeconds >= o.MaxSeconds && o.MaxDecodedSeconds <= day):
 		return fmt.Errorf("max_decoded_seconds: %v is not between max_seconds (%v) and %d", o.MaxDecodedSeconds, o.MaxSeconds, day)
 	}
 	return nil
 }
 
+// cuts says whether long audio is taken apart.
+func (o Options) cuts() bool { return o.Long == Window || o.Long == Overlap }
+
 // seconds is the longest audio that is ever held decoded.
 func (o Options) seconds() float64 {
-	if o.Long == Window {
+	if o.cuts() {
 		return o.MaxDecodedSeconds
 	}
 	return o.MaxSeconds

@@ -119,7 +119,7 @@ func (c HeadCase) payloads(t *testing.T, got []schemas.Payload) {
 		set := false
 		switch c.Head.Task() {
 		case schemas.TaskEmbedding, schemas.TaskXVector:
-			set = len(p.Vector) > 0
+			set = (len(p.Vector) > 0) != (len(p.Half) > 0)
 		case schemas.TaskTranscript:
 			set = p.Text != "" && len(p.Words) > 0
 		case schemas.TaskLabels:
@@ -130,6 +130,14 @@ func (c HeadCase) payloads(t *testing.T, got []schemas.Payload) {
 			set = len(p.Entities) > 0 && p.Entities[0].Label != "" && p.Entities[0].Text != ""
 		case schemas.TaskMasks:
 			set = covered(p)
+		case schemas.TaskFill:
+			set = len(p.Fillings) > 0 && p.Fillings[0].Text != "" && p.Fillings[0].Sequence != ""
+		case schemas.TaskPerplexity:
+			set = p.Likelihood.Tokens > 0 && math.Abs(math.Exp(p.Likelihood.NLL)-p.Likelihood.Perplexity) < 1e-9*p.Likelihood.Perplexity
+		case schemas.TaskAnswers:
+			set = len(p.Answers) > 0 && p.Answers[0].Text == p.Text && p.Answers[0].Score == p.Score
+		case schemas.TaskChoice:
+			set = p.Choice < len(p.Probabilities) && p.Probabilities[p.Choice] == p.Score
 		}
 		if !set {
 			t.Errorf("payload %d of task %s lacks its fields: %+v", i, c.Head.Task(), p)

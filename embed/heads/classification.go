@@ -10,50 +10,108 @@ import (
 	"vecmill/schemas"
 )
 
-// The transforms of logits into scores.
+// Function turns logits into scores.
+type Function string
+
+// The functions, by the names of the reference's function_to_apply.
 const (
-	Softmax = "softmax"
-	Sigmoid = "sigmoid"
-	None    = "none"
+	Softmax Function = "softmax"
+	Sigmoid Function = "sigmoid"
+	None    Function = "none"
 )
+
+// Apply gives the scores of logits, which must all be finite numbers.
+func (f Function) Apply(logits []float32) ([]float64, error) {
+	var scores []float64
+	switch f {
+	case Softmax:
+		scores = softmax(logits)
+	case Sigmoid:
+		scores = sigmoid(logits)
+	case None:
+		scores = identity(logits)
+	default:
+		return nil, fmt.Errorf("function %q is not one of softmax, sigmoid, none", string(f))
+	}
+	if !finite(scores) {
+		return nil, ErrNotFinite
+	}
+	return scores, nil
+}
+
+// UsualFunction is what the reference's text and image pipelines (transformers 4.55) apply when nothing is asked for: text honours regression; several
+// labels at once, and a single one, take the sigmoid. Audio always takes the softmax.
+func UsualFunction(problem string, labels int, modality schemas.Modality) Function {
+	switch {
+	case modality == schemas.Audio:
+		return Softmax
+	case modality == schemas.Text && problem == "regression":
+		return None
+	case problem == "multi_label_classification" || labels == 1:
+		return Sigmoid
+	}
+	return Softmax
+}
+
+// ScoredLabel is one entry of the reference's classification pipelines, in its JSON form.
+type ScoredLabel struct {
+	Label string  `json:"label"`
+	Score float64 `json:"score"`
+}
+
+// BestLabels scores labels by one row of logits, best first, the first of equals first. most limits how many; negative means all.
+func BestLabels(logits []float32, labels []string, f Function, most int) ([]ScoredLabel, error) {
+	if len(labels) != len(logits) {
+		return nil, fmt.Errorf("the model gives %d logits for %d labels", len(logits), len(labels))
+	}
+	scores, err := f.Apply(logits)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]ScoredLabel, len(scores))
+	for i := range scores {
+		all[i] = ScoredLabel{labels[i], scores[i]}
+	}
+	slices.SortStableFunc(all, func(a, b ScoredLabel) int { return cmp.Compare(b.Score, a.Score) })
+	if most >= 0 {
+		all = all[:min(most, len(all))]
+	}
+	return all, nil
+}
 
 const defaultTopK = 5 // of the reference's image and audio pipelines
 
 // classification scores the labels of a model from logits [B, labels].
 type classification struct {
 	head
-	labels []string
-	scores func([]float32) []float64
-	topK   int
+	labels   []string
+	function Function
+	topK     int
 }
 
 func newClassification(h head, cfg Config, spec *model.Spec, graph *model.Graph) (embed.Head, error) {
 	if err := h.labelled(spec, graph, 1); err != nil {
 		return nil, err
 	}
-	c := &classification{head: h, labels: spec.Labels, topK: cfg.TopK}
+	c := &classification{head: h, labels: spec.Labels, topK: cfg.TopK, function: cfg.Transform}
 	if cfg.TopK < 0 {
 		return nil, fmt.Errorf("top_k: %d is negative", cfg.TopK)
 	}
 	if c.topK == 0 {
 		c.topK = defaultTopK
 	}
-	c.topK = min(c.topK, len(c.labels))
-	transform := cfg.Transform
-	if transform == "" {
-		transform = usualTransform(spec)
+	if c.function == "" {
+		problem := ""
+		switch {
+		case spec.Text != nil:
+			problem = spec.Text.ProblemType
+		case spec.Vision != nil:
+			problem = spec.Vision.ProblemType
+		}
+		c.function = UsualFunction(problem, len(spec.Labels), spec.Modality)
 	}
-	switch transform {
-	case Softmax:
-		c.scores = softmax
-	case Sigmoid:
-		c.scores = sigmoid
-	case None:
-		c.scores = identity
-	default:
-		return nil, fmt.Errorf("transform %q is not one of softmax, sigmoid, none", transform)
-	}
-	return c, nil
+	_, err := c.function.Apply(nil)
+	return c, err
 }
 
 // labelled checks that the checkpoint names its labels, one for each logit on an axis of the output.
@@ -67,27 +125,6 @@ func (h *head) labelled(spec *model.Spec, graph *model.Graph, axis int) error {
 	return nil
 }
 
-// usualTransform is the choice of the reference's pipelines (transformers 4.55): text honours regression; text and pictures take
-// the sigmoid for several labels at once and for a single one; audio always takes softmax.
-func usualTransform(spec *model.Spec) string {
-	problem := ""
-	switch {
-	case spec.Text != nil:
-		problem = spec.Text.ProblemType
-	case spec.Vision != nil:
-		problem = spec.Vision.ProblemType
-	}
-	switch {
-	case spec.Modality == schemas.Audio:
-		return Softmax
-	case spec.Modality == schemas.Text && problem == "regression":
-		return None
-	case problem == "multi_label_classification" || len(spec.Labels) == 1:
-		return Sigmoid
-	}
-	return Softmax
-}
-
 // Apply gives each sample its Labels, best first, and the best as Label and Score.
 func (c *classification) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payload, error) {
 	t, err := c.tensor(out, batch)
@@ -95,30 +132,17 @@ func (c *classification) Apply(out *embed.Output, batch []embed.Sample) ([]schem
 		return nil, err
 	}
 	width := int(t.Shape[1])
-	if width != len(c.labels) {
-		return nil, fmt.Errorf("output %s has %d logits for %d labels", c.output, width, len(c.labels))
-	}
 	payloads := make([]schemas.Payload, len(batch))
 	for i := range batch {
-		scores := c.scores(t.F32[i*width : (i+1)*width])
-		if !finite(scores) {
-			return nil, fmt.Errorf("item %d: %w", i, errNotFinite)
+		best, err := BestLabels(t.F32[i*width:(i+1)*width], c.labels, c.function, c.topK)
+		if err != nil {
+			return nil, fmt.Errorf("item %d: %w", i, err)
 		}
-		payloads[i] = c.payload(scores)
+		p := &payloads[i]
+		for _, l := range best {
+			p.Labels = append(p.Labels, schemas.LabelScore{Label: l.Label, Score: float32(l.Score)})
+		}
+		p.Label, p.Score = p.Labels[0].Label, p.Labels[0].Score
 	}
 	return payloads, nil
-}
-
-func (c *classification) payload(scores []float64) schemas.Payload {
-	order := make([]int, len(scores))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
-	var p schemas.Payload
-	for _, id := range order[:c.topK] {
-		p.Labels = append(p.Labels, schemas.LabelScore{Label: c.labels[id], Score: float32(scores[id])})
-	}
-	p.Label, p.Score = p.Labels[0].Label, p.Labels[0].Score
-	return p
 }

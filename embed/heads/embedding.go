@@ -2,124 +2,109 @@ package heads
 
 import (
 	"fmt"
-	"math"
 
 	"vecmill/embed"
 	"vecmill/model"
 	"vecmill/schemas"
 )
 
-// Pooling is how an item's steps become one vector.
-type Pooling string
-
-// The poolings. For pictures, mean and max are over the patches, without the class token at index 0.
-const (
-	Mean Pooling = "mean"
-	Max  Pooling = "max"
-	CLS  Pooling = "cls" // the class token: text and pictures
-)
+// firstLayer is the output of the states behind the first layer; hidden_states.0 are those before it.
+const firstLayer = "hidden_states.1"
 
 // embedding pools last_hidden_state [B, T, H] into a vector of H numbers per item.
 type embedding struct {
 	head
 	steps steps
-	pool  func(dst []float64, states []float32)
-	first int // steps to leave out at the beginning
-	unit  bool
+	early steps // of firstLayer; nil: not needed
+	pool  Pooling
+	skip  int // steps to leave out at the beginning
+	form  form
 }
 
-func newEmbedding(h head, cfg Config, spec *model.Spec, _ *model.Graph) (embed.Head, error) {
-	e := &embedding{head: h, steps: stepsOf(spec), unit: !cfg.Raw}
+func newEmbedding(h head, cfg Config, spec *model.Spec, graph *model.Graph) (embed.Head, error) {
+	f, err := formOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	e := &embedding{head: h, steps: stepsOf(spec), pool: cfg.Pooling, form: f}
 	switch cfg.Pooling {
-	case Mean, "":
-		e.pool = mean
-	case Max:
-		e.pool = maximum
+	case Mean, Max, "":
 	case CLS:
 		if spec.Modality == schemas.Audio {
-			return nil, fmt.Errorf("pooling cls: audio models have no class token; use mean or max")
+			return nil, fmt.Errorf("pooling cls: audio models have no class token; use mean, max or first_last")
 		}
-		e.pool = firstStep
+	case FirstLast:
+		if _, has := graph.Output(firstLayer); !has {
+			return nil, fmt.Errorf("pooling first_last needs the output %s, which this graph does not give", firstLayer)
+		}
+		e.early = layerSteps(spec)
 	default:
-		return nil, fmt.Errorf("pooling %q is not one of mean, max, cls", cfg.Pooling)
+		return nil, fmt.Errorf("pooling %q is not one of mean, max, cls, first_last", cfg.Pooling)
 	}
 	if spec.Modality == schemas.Image && cfg.Pooling != CLS {
-		e.first = 1
+		e.skip = 1
 	}
 	return e, nil
 }
 
-// Apply gives each sample its Vector.
+// Apply gives each sample its Vector, or Half.
 func (e *embedding) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payload, error) {
 	t, err := e.tensor(out, batch)
 	if err != nil {
 		return nil, err
 	}
-	padded, width := int(t.Shape[1]), int(t.Shape[2])
+	var early *embed.Tensor
+	if e.early != nil {
+		first := e.head
+		first.output = firstLayer
+		if early, err = first.tensor(out, batch); err != nil {
+			return nil, err
+		}
+		if early.Shape[2] != t.Shape[2] {
+			return nil, fmt.Errorf("the first layer is %d wide, the last states are %d: pooling first_last needs them equal", early.Shape[2], t.Shape[2])
+		}
+	}
 	payloads := make([]schemas.Payload, len(batch))
-	sum := make([]float64, width)
+	sum, other := make([]float64, t.Shape[2]), make([]float64, t.Shape[2])
 	for i := range batch {
-		n, err := e.steps(&batch[i], padded)
-		if err == nil && n <= e.first {
-			err = fmt.Errorf("%d steps leave nothing to pool", n)
+		err := e.one(sum, t, e.steps, &batch[i], i)
+		if err == nil && early != nil {
+			if err = e.one(other, early, e.early, &batch[i], i); err == nil {
+				for d := range sum {
+					sum[d] = (sum[d] + other[d]) / 2
+				}
+			}
+		}
+		if err == nil {
+			payloads[i], err = e.form.payload(sum)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("item %d: %w", i, err)
-		}
-		row := t.F32[i*padded*width : (i*padded+n)*width]
-		e.pool(sum, row[e.first*width:])
-		if payloads[i].Vector, err = vector(sum, e.unit); err != nil {
 			return nil, fmt.Errorf("item %d: %w", i, err)
 		}
 	}
 	return payloads, nil
 }
 
-// mean sums in float64 and divides by the number of steps.
-func mean(dst []float64, states []float32) {
-	clear(dst)
-	for at := 0; at < len(states); at += len(dst) {
-		for d, v := range states[at : at+len(dst)] {
-			dst[d] += float64(v)
-		}
+// one pools row i of t, of which steps says how much is the sample's own.
+func (e *embedding) one(dst []float64, t *embed.Tensor, steps steps, s *embed.Sample, i int) error {
+	padded, width := int(t.Shape[1]), int(t.Shape[2])
+	n, err := steps(s, padded)
+	if err != nil {
+		return err
 	}
-	n := float64(len(states) / len(dst))
-	for d := range dst {
-		dst[d] /= n
+	if n <= e.skip {
+		return fmt.Errorf("%d steps leave nothing to pool", n)
 	}
+	return e.pool.Pool(dst, t.F32[(i*padded+e.skip)*width:(i*padded+n)*width])
 }
 
-func maximum(dst []float64, states []float32) {
-	firstStep(dst, states)
-	for at := len(dst); at < len(states); at += len(dst) {
-		for d, v := range states[at : at+len(dst)] {
-			dst[d] = max(dst[d], float64(v)) // NaN stays NaN
-		}
+// layerSteps is stepsOf for the states of a layer, which an adapter does not shorten.
+func layerSteps(spec *model.Spec) steps {
+	if spec.Audio == nil {
+		return stepsOf(spec)
 	}
-}
-
-func firstStep(dst []float64, states []float32) {
-	for d := range dst {
-		dst[d] = float64(states[d])
-	}
-}
-
-// vector rounds to float32, scaled to length 1 if unit. The zero vector has no direction and stays as it is.
-func vector(v []float64, unit bool) ([]float32, error) {
-	square := 0.0
-	for _, x := range v {
-		square += x * x
-	}
-	if math.IsNaN(square) || math.IsInf(square, 0) {
-		return nil, errNotFinite
-	}
-	scale := 1.0
-	if unit && square > 0 {
-		scale = 1 / math.Sqrt(square)
-	}
-	out := make([]float32, len(v))
-	for d, x := range v {
-		out[d] = float32(x * scale)
-	}
-	return out, nil
+	plain, audio := *spec, *spec.Audio
+	audio.AddAdapter = false
+	plain.Audio = &audio
+	return stepsOf(&plain)
 }

@@ -23,7 +23,7 @@ func textSpec(class string, labels ...string) *model.Spec {
 }
 
 func imageSpec(class string, labels ...string) *model.Spec {
-	return &model.Spec{Class: class, Modality: schemas.Image, Labels: labels, Vision: &model.VisionConfig{PatchSize: 2}}
+	return &model.Spec{Class: class, Modality: schemas.Image, Labels: labels, Vision: &model.VisionConfig{PatchSize: model.HW{H: 2, W: 2}}}
 }
 
 func graphWith(outputs ...model.Port) *model.Graph { return &model.Graph{Outputs: outputs} }

@@ -15,18 +15,29 @@ const (
 	stateOutput  = "last_hidden_state"
 	logitsOutput = "logits"
 	vectorOutput = "embeddings"
+	startOutput  = "start_logits"
+	endOutput    = "end_logits"
 )
 
 // Config says which head to make and how. Fields of other tasks are ignored.
 type Config struct {
 	Task      schemas.Task
-	Name      string  // in the rows; empty means the task
-	Pooling   Pooling // embedding; empty means mean
-	Raw       bool    // embedding and xvector: leave the vector's length as it is
-	TopK      int     // classification: labels to keep; 0 means 5, more than there are means all
-	Transform string  // classification: softmax, sigmoid or none; empty means what the reference's pipeline chooses
+	Name      string    // in the rows; empty means the task
+	Pooling   Pooling   // embedding; empty means mean
+	Raw       bool      // embedding and xvector: leave the vector's length as it is
+	Precision Precision // embedding and xvector: how the vector is stored; empty means fp32
+	TopK      int       // classification: labels to keep; 0 means 5, more than there are means all
+	Transform Function  // classification: softmax, sigmoid or none; empty means what the reference's pipeline chooses. frames: softmax or sigmoid; empty means softmax
+	Threshold float64   // frames: score that a label must be above; 0 means 0.5 for the sigmoid
 
 	Aggregation Strategy // tokens: how they become entities; empty means simple
+
+	MaxAnswerTokens int      // answers: longest answer; 0 means 15
+	NoAnswer        bool     // answers: one of them may be that the text does not tell
+	Mask            MaskForm // masks: how the map of classes is stored; empty means runs
+
+	Decoding Decoding // transcript: how it is searched for
+	Joined   bool     // transcript and frames: windows overlap, and results are of whole objects
 }
 
 // task is one line of the table of heads.
@@ -50,6 +61,10 @@ func tasks() []task {
 		{schemas.TaskXVector, vectorOutput, 2, []string{"Data2VecAudioForXVector"}, newXVector},
 		{schemas.TaskTokens, logitsOutput, 3, []string{"Data2VecTextForTokenClassification"}, newTokens},
 		{schemas.TaskMasks, logitsOutput, 4, []string{"Data2VecVisionForSemanticSegmentation"}, newMasks},
+		{schemas.TaskFill, logitsOutput, 3, []string{"Data2VecTextForMaskedLM"}, newFill},
+		{schemas.TaskPerplexity, logitsOutput, 3, []string{"Data2VecTextForCausalLM"}, newPerplexity},
+		{schemas.TaskAnswers, startOutput, 2, []string{"Data2VecTextForQuestionAnswering"}, newAnswers},
+		{schemas.TaskChoice, logitsOutput, 2, []string{"Data2VecTextForMultipleChoice"}, newChoice},
 	}
 }
 
@@ -157,4 +172,12 @@ func (h *head) tensor(out *embed.Output, batch []embed.Sample) (*embed.Tensor, e
 		return nil, fmt.Errorf("output %s has %d float32 values for shape %v", h.output, len(t.F32), t.Shape)
 	}
 	return t, nil
+}
+
+// Outputs are the optional outputs that a head needs of the graph, for model.CompileOptions.
+func Outputs(cfg Config) []string {
+	if cfg.Task == schemas.TaskEmbedding && cfg.Pooling == FirstLast {
+		return []string{firstLayer}
+	}
+	return nil
 }

@@ -166,7 +166,7 @@ func TestNewSaysWhatFits(t *testing.T) {
 			"an unknown pooling",
 			heads.Config{Task: schemas.TaskEmbedding, Pooling: "median"},
 			audioSpec("Data2VecAudioModel"), graphWith(state()),
-			[]string{`"median"`, "mean, max, cls"},
+			[]string{`"median"`, "mean, max, cls, first_last"},
 		},
 		{
 			"a class without labels",
@@ -253,7 +253,7 @@ func TestFitting(t *testing.T) {
 		"[embedding xvector]":        heads.Fitting(audioSpec("Data2VecAudioForXVector"), graphWith(state(), itemLogits(3), vectors(3))),
 		"[tokens]":                   heads.Fitting(textSpec("Data2VecTextForTokenClassification"), graphWith(frameLogits(5))),
 		"[masks]":                    heads.Fitting(imageSpec("TFData2VecVisionForSemanticSegmentation"), graphWith(planes(2))),
-		"[]":                         heads.Fitting(textSpec("Data2VecTextForMaskedLM"), graphWith(frameLogits(9))),
+		"[fill]":                     heads.Fitting(textSpec("Data2VecTextForMaskedLM"), graphWith(frameLogits(9))),
 	} {
 		if fmt.Sprint(got) != want {
 			t.Errorf("got %v, want %s", got, want)

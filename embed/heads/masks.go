@@ -10,14 +10,33 @@ import (
 	"vecmill/schemas"
 )
 
+// MaskForm is how a map of classes is stored.
+type MaskForm string
+
+// The forms of maps.
+const (
+	MaskRuns MaskForm = "runs" // run-length encoded
+	MaskPNG  MaskForm = "png"  // a grey picture whose values are the classes, of 8 bits or, from 257 classes on, of 16
+	MaskBoth MaskForm = "both"
+)
+
 // masks gives every pixel of the picture a class by logits [B, labels, H, W].
 type masks struct {
 	head
 	labels []string
+	form   MaskForm
 }
 
-func newMasks(h head, _ Config, spec *model.Spec, graph *model.Graph) (embed.Head, error) {
-	return &masks{head: h, labels: spec.Labels}, h.labelled(spec, graph, 1)
+func newMasks(h head, cfg Config, spec *model.Spec, graph *model.Graph) (embed.Head, error) {
+	m := &masks{head: h, labels: spec.Labels, form: cfg.Mask}
+	switch m.form {
+	case MaskRuns, MaskPNG, MaskBoth:
+	case "":
+		m.form = MaskRuns
+	default:
+		return nil, fmt.Errorf("mask %q is not one of runs, png, both", cfg.Mask)
+	}
+	return m, h.labelled(spec, graph, 1)
 }
 
 // Apply gives each sample its Areas and Mask. Samples need a Tag that is an [embed.Picture].
@@ -41,31 +60,44 @@ func (m *masks) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payloa
 }
 
 func (m *masks) payload(logits []float32, h, w int, tag any) (schemas.Payload, error) {
-	picture, ok := tag.(embed.Picture)
+	from, ok := tag.(embed.Picture)
 	if !ok {
 		return schemas.Payload{}, errors.New("the sample's tag does not say how large the picture is")
 	}
-	width, height := picture.Pixels()
+	width, height := from.Pixels()
 	if width < 1 || height < 1 {
 		return schemas.Payload{}, fmt.Errorf("the picture has %dx%d pixels", width, height)
 	}
 	for _, v := range logits {
 		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			return schemas.Payload{}, errNotFinite
+			return schemas.Payload{}, ErrNotFinite
 		}
 	}
 	counts := make([]int, len(m.labels))
 	p := schemas.Payload{Mask: schemas.Mask{Width: width, Height: height}}
+	var picture *classPNG
+	if m.form != MaskRuns {
+		picture = newClassPNG(width, height, len(m.labels))
+	}
 	last := -1
 	for row := range ClassRows(logits, h, w, height, width) {
+		if picture != nil {
+			picture.add(row)
+		}
 		for _, class := range row {
 			counts[class]++
+			if m.form == MaskPNG {
+				continue
+			}
 			if class != last {
 				p.Mask.Runs = append(p.Mask.Runs, schemas.Run{Class: class})
 				last = class
 			}
 			p.Mask.Runs[len(p.Mask.Runs)-1].Length++
 		}
+	}
+	if picture != nil {
+		p.Mask.PNG = picture.bytes()
 	}
 	for class, n := range counts {
 		if n > 0 {

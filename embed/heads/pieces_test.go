@@ -65,6 +65,48 @@ func TestFramesOfOneLabelJoin(t *testing.T) {
 	}
 }
 
+func TestFramesMayHaveSeveralLabels(t *testing.T) {
+	yes, no := float32(2), float32(-2) // probabilities 0.88 and 0.12
+	for _, c := range []struct {
+		name      string
+		threshold float64
+		frames    [][2]float32
+		want      string
+	}{
+		{"labels overlap", 0, [][2]float32{{yes, no}, {yes, yes}, {no, yes}}, "a 0-4|b 2-6"},
+		{"no label at all", 0, [][2]float32{{no, no}, {no, no}}, ""},
+		{"a pause between", 0, [][2]float32{{yes, no}, {no, no}, {yes, no}}, "a 0-2|a 4-6"},
+		{"a low threshold", 0.1, [][2]float32{{no, yes}, {yes, no}}, "a 0-4|b 0-4"},
+		{"a high one", 0.9, [][2]float32{{yes, yes}, {3, yes}}, "a 2-4"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var logits []float32
+			for _, f := range c.frames {
+				logits = append(logits, f[:]...)
+			}
+			n := len(c.frames)
+			p, err := applied(t, heads.Config{Task: schemas.TaskFrames, Transform: heads.Sigmoid, Threshold: c.threshold},
+				audioSpec("Data2VecAudioForAudioFrameClassification", "a", "b"), frameLogits(2), tensor("logits", []int64{1, int64(n), 2}, logits...), audioSample(make([]float32, 2*n)...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, g := range p.Segments {
+				got = append(got, fmt.Sprintf("%s %.6g-%.6g", g.Label, g.Start*16000, g.End*16000))
+			}
+			if s := strings.Join(got, "|"); s != c.want {
+				t.Errorf("got  %s\nwant %s", s, c.want)
+			}
+		})
+	}
+	for _, bad := range []heads.Config{{Transform: heads.None}, {Threshold: 1}, {Threshold: -0.1}} {
+		bad.Task = schemas.TaskFrames
+		if _, err := heads.New(bad, audioSpec("Data2VecAudioForAudioFrameClassification", "a", "b"), graphWith(frameLogits(2))); err == nil {
+			t.Errorf("%+v is accepted", bad)
+		}
+	}
+}
+
 func TestSpeakerVectorsHaveLengthOneUnlessTold(t *testing.T) {
 	for raw, want := range map[bool][]float32{false: {0.6, 0.8}, true: {3, 4}} {
 		p, err := applied(t, heads.Config{Task: schemas.TaskXVector, Raw: raw}, audioSpec("Data2VecAudioForXVector"), vectors(2),
@@ -169,6 +211,46 @@ func TestMasksCoverThePicture(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", s, c.want)
 			}
 		})
+	}
+}
+
+func TestMasksComeInTheFormAskedFor(t *testing.T) {
+	s := picture(2, 2, -1, 1, 1, -1)
+	for form, want := range map[heads.MaskForm][2]bool{"": {true, false}, heads.MaskRuns: {true, false}, heads.MaskPNG: {false, true}, heads.MaskBoth: {true, true}} {
+		p, err := applied(t, heads.Config{Task: schemas.TaskMasks, Mask: form}, imageSpec("Data2VecVisionForSemanticSegmentation", "sky", "sea"), planes(2),
+			classPlanes(t, []embed.Sample{s}, 0), s)
+		if err != nil || (p.Mask.Runs != nil) != want[0] || (p.Mask.PNG != nil) != want[1] || len(p.Areas) != 2 {
+			t.Errorf("form %q: %+v, %v", form, p, err)
+		}
+	}
+}
+
+func TestWindowsOfEntitiesJoin(t *testing.T) {
+	for strategy, want := range map[heads.Strategy]string{
+		heads.StrategySimple: `PER "Ann Lee" 0-7|LOC "Rome" 11-15`,
+		heads.StrategyNone:   `B-PER "Ann" 0-3|I-PER "Lee" 4-7|B-LOC "Rome" 11-15`,
+	} {
+		h, err := heads.New(heads.Config{Task: schemas.TaskTokens, Aggregation: strategy}, textSpec("Data2VecTextForTokenClassification", tags...), graphWith(frameLogits(5)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		windows := []embed.Sample{taggedSample("Ann Lee in", 1, 2, 0), taggedWindow(4, "Lee in Rome", 2, 0, 3)}
+		j := h.(embed.Joiner)
+		parts, err := j.Parts(oneHotTokens(5)(t, windows, 0), windows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := j.Join(parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range p.Entities {
+			got = append(got, fmt.Sprintf("%s %q %d-%d", e.Label, e.Text, e.Start, e.End))
+		}
+		if s := strings.Join(got, "|"); s != want {
+			t.Errorf("%s: got %s\nwant %s", strategy, s, want)
+		}
 	}
 }
 

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-var errNotFinite = errors.New("the model's output is not a finite number")
+// ErrNotFinite is what outputs are refused with that hold NaN or infinities.
+var ErrNotFinite = errors.New("the model's output is not a finite number")
 
 // best gives the index of the largest logit, the first of equals, and its probability under softmax.
 func best(logits []float32) (at int, p float64, err error) {
@@ -20,7 +21,7 @@ func best(logits []float32) (at int, p float64, err error) {
 		sum += math.Exp(float64(v) - float64(logits[at]))
 	}
 	if p = 1 / sum; !(p > 0) { // NaN compares false
-		return 0, 0, errNotFinite
+		return 0, 0, ErrNotFinite
 	}
 	return at, p, nil
 }

@@ -10,6 +10,20 @@ import (
 // steps says how many of the padded steps of an output are an item's own.
 type steps func(s *embed.Sample, padded int) (int, error)
 
+// counting are the frames [from, to) of an audio sample that count: all of its own, or those that are not there for context only. hop is samples
+// per frame.
+func (s steps) counting(sample *embed.Sample, padded, hop int) (from, to int, err error) {
+	n, err := s(sample, padded)
+	if err != nil {
+		return 0, 0, err
+	}
+	if chunk, ok := sample.Tag.(embed.Chunk); ok {
+		from, to = chunk.Keep(hop, n)
+		return from, to, nil
+	}
+	return 0, n, nil
+}
+
 // stepsOf gives the rule of a checkpoint: audio, frames of the sample's lengths (through the adapter, if there is one); text,
 // tokens that the mask shows; pictures, all.
 func stepsOf(spec *model.Spec) steps {

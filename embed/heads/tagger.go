@@ -84,7 +84,7 @@ func (g *Tagger) Tag(text []rune, tokens []ScoredToken) (Tagged, error) {
 		}
 		p := softmax(t.Logits)
 		if !finite(p) {
-			return nil, errNotFinite
+			return nil, ErrNotFinite
 		}
 		all[i] = scored{t, p, subword(text, t.Start)}
 		if t.Unknown {

@@ -37,6 +37,11 @@ func newTokens(h head, cfg Config, spec *model.Spec, graph *model.Graph) (embed.
 // Apply gives each sample its Entities; offsets count from the beginning of the object's text, in every window. Without aggregation each
 // token with a label other than O is one. Samples need a Tag that is an [embed.Pieces].
 func (h *tokens) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payload, error) {
+	return embed.ApplyJoined(h, out, batch)
+}
+
+// Parts finds the entities of each window.
+func (h *tokens) Parts(out *embed.Output, batch []embed.Sample) ([]any, error) {
 	t, err := h.tensor(out, batch)
 	if err != nil {
 		return nil, err
@@ -45,20 +50,46 @@ func (h *tokens) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Paylo
 	if width != len(h.tagger.Labels) {
 		return nil, fmt.Errorf("output %s has %d logits for %d labels", h.output, width, len(h.tagger.Labels))
 	}
-	payloads := make([]schemas.Payload, len(batch))
+	parts := make([]any, len(batch))
 	for i := range batch {
 		n, err := h.steps(&batch[i], padded)
 		if err == nil {
-			payloads[i].Entities, err = h.entities(t.F32[i*padded*width:(i*padded+n)*width], batch[i].Tag)
+			parts[i], err = h.entities(t.F32[i*padded*width:(i*padded+n)*width], batch[i].Tag)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("item %d: %w", i, err)
 		}
 	}
-	return payloads, nil
+	return parts, nil
 }
 
-func (h *tokens) entities(logits []float32, tag any) ([]schemas.Entity, error) {
+// Join lists the entities of all windows. Where windows share tokens, of entities that overlap the longest counts, and the better of equals, as in the
+// reference; without aggregation each token counts once.
+func (h *tokens) Join(parts []any) (schemas.Payload, error) {
+	var all []TaggedEntity
+	seen := map[[2]int]bool{}
+	for _, p := range parts {
+		for _, e := range p.([]TaggedEntity) {
+			if h.tagger.Strategy != StrategyNone || !seen[[2]int{e.Start, e.End}] {
+				all = append(all, e)
+			}
+		}
+		for _, e := range all {
+			seen[[2]int{e.Start, e.End}] = true
+		}
+	}
+	if len(parts) > 1 && h.tagger.Strategy != StrategyNone {
+		all = settle(all)
+	}
+	var payload schemas.Payload
+	for _, e := range all {
+		payload.Entities = append(payload.Entities, schemas.Entity{Label: e.Group, Text: e.Word, Start: e.Start, End: e.End, Score: float32(e.Score)})
+	}
+	return payload, nil
+}
+
+// entities are those of a window, with the text of their offsets.
+func (h *tokens) entities(logits []float32, tag any) ([]TaggedEntity, error) {
 	from, ok := tag.(embed.Pieces)
 	if !ok {
 		return nil, errors.New("the sample's tag does not say where its tokens are from")
@@ -82,11 +113,9 @@ func (h *tokens) entities(logits []float32, tag any) ([]schemas.Entity, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []schemas.Entity
+	var all []TaggedEntity
 	add := func(label string, score float64, start, end int) {
-		all = append(all, schemas.Entity{
-			Label: label, Text: string(text[start:end]), Start: first + start, End: first + end, Score: float32(score),
-		})
+		all = append(all, TaggedEntity{Group: label, Word: string(text[start:end]), Start: first + start, End: first + end, Score: score})
 	}
 	if h.tagger.Strategy == StrategyNone {
 		for _, e := range h.tagger.Single([]Tagged{window}) {

@@ -11,14 +11,15 @@ import (
 // xvector takes the speaker vectors of embeddings [B, D], which the model has pooled itself.
 type xvector struct {
 	head
-	unit bool
+	form form
 }
 
 func newXVector(h head, cfg Config, _ *model.Spec, _ *model.Graph) (embed.Head, error) {
-	return &xvector{head: h, unit: !cfg.Raw}, nil
+	f, err := formOf(cfg)
+	return &xvector{head: h, form: f}, err
 }
 
-// Apply gives each sample its Vector. A recording so short that its statistics are of a single frame has none: the model's deviation over
+// Apply gives each sample its Vector, or Half. A recording so short that its statistics are of a single frame has none: the model's deviation over
 // one frame is not a number, and that is an error as everywhere.
 func (x *xvector) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payload, error) {
 	t, err := x.tensor(out, batch)
@@ -30,7 +31,7 @@ func (x *xvector) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payl
 	sum := make([]float64, width)
 	for i := range batch {
 		firstStep(sum, t.F32[i*width:(i+1)*width])
-		if payloads[i].Vector, err = vector(sum, x.unit); err != nil {
+		if payloads[i], err = x.form.payload(sum); err != nil {
 			return nil, fmt.Errorf("item %d: %w", i, err)
 		}
 	}

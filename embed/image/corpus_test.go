@@ -40,7 +40,7 @@ func newPreprocessor(t testing.TB, config string, o Options) *Preprocessor {
 func visionSpec(dir string) *model.Spec {
 	return &model.Spec{
 		Dir: dir, Class: "Data2VecVisionModel",
-		Vision: &model.VisionConfig{NumChannels: 3, PatchSize: 16, ImageSize: model.HW{H: 224, W: 224}},
+		Vision: &model.VisionConfig{NumChannels: 3, PatchSize: model.HW{H: 16, W: 16}, ImageSize: model.HW{H: 224, W: 224}},
 	}
 }
 

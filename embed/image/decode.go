@@ -13,7 +13,7 @@ import (
 	"vecmill/embed/image/jpeg"
 )
 
-// decode decodes a picture whose header is h. What it gives may use d's buffers and is valid until d's next picture. A decoder that
+// decode decodes a picture whose header is h, and turns it as its metadata say. What it gives may use d's buffers and is valid until d's next picture. A decoder that
 // gives another size than the header's is refused: the limits were checked on the header.
 func decode(ctx context.Context, d *jpeg.Decoder, h header, b []byte) (src source, err error) {
 	switch h.format {
@@ -45,7 +45,7 @@ func decode(ctx context.Context, d *jpeg.Decoder, h header, b []byte) (src sourc
 	if int64(w)*int64(down) != h.pixels() {
 		return nil, fmt.Errorf("%s: decoded as %d x %d, announced as %d x %d", h.format, w, down, h.width, h.height)
 	}
-	return src, nil
+	return turn(src, orientationOf(h, b)), nil
 }
 
 func decodePNG(b []byte) (source, error) {

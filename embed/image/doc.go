@@ -1,14 +1,16 @@
 // Package image makes the pixel_values of a Data2Vec vision model from the bytes of a picture, equal to what Hugging Face's BeitImageProcessor
-// (the slow class of transformers 4.55.4, on Pillow 13.0.0) makes of Image.open(...).convert("RGB").
+// (the slow class of transformers 4.55.4, on Pillow 13.0.0) makes of a picture that its pipelines
+// have loaded: Image.open, ImageOps.exif_transpose, convert("RGB").
 //
 // A [Preprocessor] tells the format by its first bytes, checks the picture's size against its [Options] before anything is allocated,
 // decodes, and runs the recipe of preprocessor_config.json: resize, centre crop, rescale, normalise. One picture is
 // one sample: pixel_values [3, height, width], its [Size] as the Tag, a cost of 1 + patches.
 //
 // What is read: JPEG (package jpeg), PNG, GIF and WebP (the first frame of either), BMP without compression, and TIFF as golang.org/x/image
-// reads it. Pixels and values are equal bit for bit, for all of them, in the committed corpus: 110 files that Pillow and ffmpeg wrote,
+// reads it. Pixels and values are equal bit for bit, for all of them, in the committed corpus: 127 files that Pillow and ffmpeg wrote,
 // each by two recipes, and 216 resizes. What the reference does is kept where it surprises: alpha is dropped, not composited; 16-bit
-// grey is cut off at 255, so that most of it is white; EXIF orientation turns nothing, but a TIFF's orientation does.
+// grey is cut off at 255, so that most of it is white. Pictures are turned upright by their Exif, else by their XMP, as Pillow finds them
+// (JPEG, PNG, WebP), and TIFF by its own tag.
 //
 // Where this package differs from the reference, on purpose:
 //   - A picture 1 or 3 pixels high is taken for what it is. The reference guesses its axes, takes such an array for channels first,

@@ -23,7 +23,7 @@ func ExamplePreprocessor() {
 		fmt.Println(err)
 		return
 	}
-	spec := &model.Spec{Dir: dir, Class: "Data2VecVisionModel", Vision: &model.VisionConfig{NumChannels: 3, PatchSize: 16}}
+	spec := &model.Spec{Dir: dir, Class: "Data2VecVisionModel", Vision: &model.VisionConfig{NumChannels: 3, PatchSize: model.HW{H: 16, W: 16}}}
 	p, err := image.New(spec, image.Options{MaxPixels: 20_000_000})
 	if err != nil {
 		fmt.Println(err)

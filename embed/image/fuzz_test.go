@@ -59,6 +59,22 @@ func FuzzPreprocess(f *testing.F) {
 	})
 }
 
+// Whatever the metadata: an answer. A picture is turned by it or not, so its pixels stay as many.
+func FuzzOrientation(f *testing.F) {
+	seed(f)
+	f.Add([]byte("Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00"))
+	f.Add([]byte(`<rdf:Description tiff:Orientation="6"/>`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m := metadata{exif: b, xmp: b}
+		for _, o := range []int64{m.orientation(), metadataOfPNG(b).orientation(), metadataOfWebP(b).orientation()} {
+			src := turn(&raster{width: 2, height: 3, pix: make([]byte, 18)}, o)
+			if w, h := src.Size(); w*h != 6 {
+				t.Errorf("turned by %d: %d x %d", o, w, h)
+			}
+		}
+	})
+}
+
 type largePicture struct {
 	name string
 	blob []byte

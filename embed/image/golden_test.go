@@ -44,7 +44,7 @@ func TestSharedGolden(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", run.Name, err)
 		}
-		p, err := assemble(recipe, &model.VisionConfig{NumChannels: 3, PatchSize: 1}, Options{})
+		p, err := assemble(recipe, &model.VisionConfig{NumChannels: 3, PatchSize: model.HW{H: 1, W: 1}}, Options{})
 		if err != nil {
 			t.Fatalf("%s: %v", run.Name, err)
 		}

@@ -24,7 +24,8 @@ const (
 type header struct {
 	format        format
 	width, height int
-	decoded       int64 // upper bound of the bytes that decoding allocates
+	decoded       int64 // upper bound of the bytes that decoding, and turning, allocates
+	orientation   int64 // of JPEG, where it comes before the size; see orientationOf
 }
 
 var (
@@ -84,6 +85,9 @@ func sniffFormat(b []byte) (format, error) {
 	return "", errUnknownFormat
 }
 
+// turned is how many bytes a turned copy takes for each pixel.
+const turned = 3
+
 func (h *header) readJPEG(b []byte) error {
 	j, err := jpeg.ReadHeader(b)
 	if errors.Is(err, jpeg.ErrShort) {
@@ -93,6 +97,10 @@ func (h *header) readJPEG(b []byte) error {
 		return err
 	}
 	h.width, h.height, h.decoded = j.Width, j.Height, j.Memory()
+	h.orientation = (&metadata{j.Exif, j.XMP}).orientation()
+	if h.orientation != upright {
+		h.decoded += turned * h.pixels()
+	}
 	return nil
 }
 
@@ -113,7 +121,7 @@ func (h *header) readPNG(b []byte) error {
 	if interlaced {
 		h.decoded *= 2 // a pass is a picture of its own before it is merged
 	}
-	h.decoded += 20*int64(h.width) + 64<<10 // rows and the inflater
+	h.decoded += turned*h.pixels() + 20*int64(h.width) + 64<<10 + 8*maxMetadata // a turned copy; rows and the inflater; text
 	return nil
 }
 
@@ -159,6 +167,9 @@ func (h *header) readWebP(b []byte) error {
 		return fmt.Errorf("first chunk %q is not a picture", kind)
 	}
 	h.decoded = allocated*h.pixels() + 64*int64(h.width) + 256<<10
+	if string(b[12:16]) == "VP8X" && b[20]&(webpXMP|webpExif) != 0 {
+		h.decoded += turned * h.pixels()
+	}
 	return nil
 }
 

@@ -6,6 +6,9 @@ import "fmt"
 type Options struct {
 	MaxPixels int64 // width x height of a picture; 0 is 64 million
 	MaxBytes  int64 // of an encoded picture; 0 is 64 MiB
+
+	// Height and Width are the size of a sample in place of the processor's: that of its crop if it crops, and the resize before it grows along.
+	Height, Width int
 }
 
 const (
@@ -23,6 +26,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("max_pixels must not be negative")
 	case o.MaxBytes < 0:
 		return o, fmt.Errorf("max_bytes must not be negative")
+	case (o.Height == 0) != (o.Width == 0) || o.Height < 0 || o.Width < 0 || o.Height > maxTarget || o.Width > maxTarget:
+		return o, fmt.Errorf("height %d and width %d must go together and be at most %d", o.Height, o.Width, maxTarget)
 	}
 	if o.MaxPixels == 0 {
 		o.MaxPixels = defaultMaxPixels
@@ -31,4 +36,17 @@ func (o Options) withDefaults() (Options, error) {
 		o.MaxBytes = defaultMaxBytes
 	}
 	return o, nil
+}
+
+// sized is a recipe for samples of another size.
+func (r *recipe) sized(height, width int) *recipe {
+	s := *r
+	if s.crop {
+		s.height = max((r.height*height+r.cropHeight/2)/r.cropHeight, 1)
+		s.width = max((r.width*width+r.cropWidth/2)/r.cropWidth, 1)
+		s.cropHeight, s.cropWidth = height, width
+		return &s
+	}
+	s.height, s.width = height, width
+	return &s
 }

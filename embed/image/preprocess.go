@@ -16,9 +16,9 @@ import (
 )
 
 // implementation names the decoders and what follows them in Digest. It is raised whenever the same bytes may give other values.
-const implementation = "vecmill image 1: libjpeg-turbo islow fancy, libwebp fancy, pillow 13 resize"
+const implementation = "vecmill image 2: libjpeg-turbo islow fancy, libwebp fancy, pillow 13 resize"
 
-// Size is a picture's size in pixels, as it was before any resize or crop: the Tag of its sample.
+// Size is a picture's size in pixels, turned upright, as it was before any resize or crop: the Tag of its sample.
 type Size struct {
 	Width, Height int
 }
@@ -31,7 +31,7 @@ type Preprocessor struct {
 	recipe    *recipe
 	options   Options
 	digest    string
-	patch     int
+	patch     model.HW
 	onlyModel model.HW // without resize and crop: the only size that the model takes; zero otherwise
 	scratch   sync.Pool
 }
@@ -64,17 +64,22 @@ func assemble(r *recipe, vision *model.VisionConfig, o Options) (*Preprocessor, 
 	switch {
 	case vision.NumChannels != 3:
 		return nil, fmt.Errorf("the model takes %d channels: pictures give 3", vision.NumChannels)
-	case vision.PatchSize < 1:
-		return nil, fmt.Errorf("the model's patch_size is %d", vision.PatchSize)
+	case min(vision.PatchSize.H, vision.PatchSize.W) < 1:
+		return nil, fmt.Errorf("the model's patch_size is %dx%d", vision.PatchSize.H, vision.PatchSize.W)
+	}
+	size := vision.ImageSize
+	if o.Height > 0 {
+		size = model.HW{H: o.Height, W: o.Width}
+		r = r.sized(o.Height, o.Width)
 	}
 	p := &Preprocessor{recipe: r, options: o, patch: vision.PatchSize}
 	if !r.resize && !r.crop {
-		p.onlyModel = vision.ImageSize // samples of one batch must agree in size
+		p.onlyModel = size // samples of one batch must agree in size
 	}
 	p.scratch.New = func() any { return new(scratch) }
 	w, h := p.OutputSize()
-	if w < p.patch || h < p.patch {
-		return nil, fmt.Errorf("%s makes pictures of %d x %d, the model's patches are %d x %d", configFile, w, h, p.patch, p.patch)
+	if w < p.patch.W || h < p.patch.H {
+		return nil, fmt.Errorf("%s makes pictures of %d x %d, the model's patches are %d x %d", configFile, w, h, p.patch.W, p.patch.H)
 	}
 	p.digest = r.digest()
 	return p, nil
@@ -159,14 +164,24 @@ func (p *Preprocessor) tooManyBytes(n int64) error {
 }
 
 func (p *Preprocessor) checkSize(h header) error {
-	switch only := p.onlyModel; {
+	switch {
 	case h.pixels() > p.options.MaxPixels:
 		return schemas.Rejectf(schemas.ReasonTooLarge, "%s of %d x %d pixels: at most %d are allowed", h.format, h.width, h.height, p.options.MaxPixels)
 	case h.width > maxSide || h.height > maxSide:
 		return schemas.Rejectf(schemas.ReasonTooLarge, "%s of %d x %d pixels: no side may be over %d", h.format, h.width, h.height, maxSide)
-	case only != model.HW{} && (h.width != only.W || h.height != only.H):
+	}
+	size := Size{Width: h.width, Height: h.height}
+	if p.checkTurned(h.format, Size{Width: size.Height, Height: size.Width}) == nil {
+		return nil // if it is to be turned
+	}
+	return p.checkTurned(h.format, size)
+}
+
+// checkTurned refuses an upright picture of a size that the model does not take, if nothing changes it.
+func (p *Preprocessor) checkTurned(f format, size Size) error {
+	if only := p.onlyModel; only != (model.HW{}) && (size.Width != only.W || size.Height != only.H) {
 		return schemas.Rejectf(schemas.ReasonDecode, "%s of %d x %d pixels: %s neither resizes nor crops, and the model takes %d x %d",
-			h.format, h.width, h.height, configFile, only.W, only.H)
+			f, size.Width, size.Height, configFile, only.W, only.H)
 	}
 	return nil
 }
@@ -186,7 +201,7 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 	if err := p.checkSize(h); err != nil {
 		return nil, err
 	}
-	values, w, down, err := p.values(ctx, h, blob)
+	values, out, size, err := p.values(ctx, h, blob)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -194,14 +209,14 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 		return nil, schemas.Reject(schemas.ReasonDecode, err)
 	}
 	return []embed.Sample{{
-		Cost:   1 + (w/p.patch)*(down/p.patch),
-		Inputs: []embed.Input{{Name: "pixel_values", Shape: []int{3, down, w}, F32: values}},
-		Tag:    Size{Width: h.width, Height: h.height},
+		Cost:   1 + (out.Width/p.patch.W)*(out.Height/p.patch.H),
+		Inputs: []embed.Input{{Name: "pixel_values", Shape: []int{3, out.Height, out.Width}, F32: values}},
+		Tag:    size,
 	}}, nil
 }
 
 // values runs the recipe. A panic of a decoder becomes an error, and its scratch is not used again.
-func (p *Preprocessor) values(ctx context.Context, h header, blob []byte) (values []float32, w, down int, err error) {
+func (p *Preprocessor) values(ctx context.Context, h header, blob []byte) (values []float32, out, size Size, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = schemas.Rejectf(schemas.ReasonPanic, "%s: decoder panicked: %v", h.format, r)
@@ -210,12 +225,16 @@ func (p *Preprocessor) values(ctx context.Context, h header, blob []byte) (value
 	s := p.scratch.Get().(*scratch)
 	src, err := decode(ctx, &s.jpeg, h, blob)
 	if err == nil {
-		values, w, down, err = s.apply(ctx, p.recipe, src)
+		size.Width, size.Height = src.Size()
+		err = p.checkTurned(h.format, size)
+	}
+	if err == nil {
+		values, out.Width, out.Height, err = s.apply(ctx, p.recipe, src)
 	}
 	if s.bytes() <= maxPooled {
 		p.scratch.Put(s)
 	}
-	return values, w, down, err
+	return values, out, size, err
 }
 
 // maxPooled is how large the buffers may be that wait for the next picture, one set per processor: they are outside of any lease.

@@ -251,7 +251,7 @@ func TestWithoutResizeAndCropOnlyTheModelsSizeIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := assemble(recipe, &model.VisionConfig{NumChannels: 3, PatchSize: 1, ImageSize: model.HW{H: 31, W: 45}}, Options{})
+	p, err := assemble(recipe, &model.VisionConfig{NumChannels: 3, PatchSize: model.HW{H: 1, W: 1}, ImageSize: model.HW{H: 31, W: 45}}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func (h *header) readTIFF(b []byte) error {
 	return nil
 }
 
-// decodeTIFF reads the first picture of the file. Pillow turns it by its orientation tag, and no other format.
+// decodeTIFF reads the first picture of the file. Pillow turns it by its orientation tag as it reads it.
 func decodeTIFF(b []byte, h header) (source, error) {
 	d, err := readDirectory(b)
 	if err != nil {

@@ -19,6 +19,12 @@ type addedToken struct {
 	Special    bool   `json:"special"`
 }
 
+// behaves says whether two tokens are found and read alike, whatever their ids.
+func (a addedToken) behaves(b addedToken) bool {
+	a.ID = b.ID
+	return a == b
+}
+
 // matcher finds added tokens: at the leftmost place the longest.
 type matcher struct {
 	first   [256]bool

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,7 +18,13 @@ import (
 // config is tokenizer_config.json, completed with special_tokens_map.json and added_tokens.json.
 type config struct {
 	Class          string                `json:"tokenizer_class"`
-	ModelMaxLength float64               `json:"model_max_length"` // 1e30 means none
+	ModelMaxLength *float64              `json:"model_max_length"` // 1e30 means none
+	MaxLen         *float64              `json:"max_len"`          // its old name
+	TruncationSide string                `json:"truncation_side"`  // left or right
+	PaddingSide    string                `json:"padding_side"`     // left or right
+	CleanUp        bool                  `json:"clean_up_tokenization_spaces"`
+	Additional     []special             `json:"additional_special_tokens"`
+	Extra          map[string]special    `json:"extra_special_tokens"` // by role
 	AddPrefixSpace *bool                 `json:"add_prefix_space"`
 	TrimOffsets    *bool                 `json:"trim_offsets"`
 	Decoder        map[string]addedToken `json:"added_tokens_decoder"` // by id
@@ -28,29 +35,22 @@ type config struct {
 // roles are the special tokens that a RoBERTa tokenizer has.
 var roles = [...]string{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}
 
-// readConfig reads the files around a tokenizer; each of them may be missing.
+// readConfig reads the files around a tokenizer; each of them may be missing. As in the reference, tokenizer_config.json says all if it lists the
+// added tokens; without that list it is of an older release, and special_tokens_map.json and added_tokens.json have their say.
 func readConfig(dir string) (*config, error) {
 	c := &config{specials: map[string]addedToken{}}
 	byRole := map[string]json.RawMessage{}
-	for _, f := range [...]struct {
-		name string
-		into []any
-	}{
-		{"special_tokens_map.json", []any{&byRole}},
-		{"tokenizer_config.json", []any{c, &byRole}}, // read last: it wins
-		{"added_tokens.json", []any{&c.old}},
-	} {
-		raw, err := os.ReadFile(filepath.Join(dir, f.name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+	if err := readFile(dir, "tokenizer_config.json", c, &byRole); err != nil {
+		return nil, err
+	}
+	if c.Decoder == nil {
+		listed := c.Additional
+		if err := readFile(dir, "special_tokens_map.json", c, &byRole); err != nil {
+			return nil, err
 		}
-		for _, v := range f.into {
-			if err == nil {
-				err = json.Unmarshal(raw, v)
-			}
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, f.name), err)
+		c.Additional = slices.Concat(c.Additional, listed)
+		if err := readFile(dir, "added_tokens.json", &c.old); err != nil {
+			return nil, err
 		}
 	}
 	for _, role := range roles {
@@ -63,6 +63,33 @@ func readConfig(dir string) (*config, error) {
 		}
 	}
 	return c, nil
+}
+
+// readFile reads a JSON file into each of several places, if it is there.
+func readFile(dir, name string, into ...any) error {
+	raw, err := os.ReadFile(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, v := range into {
+		if err == nil {
+			err = json.Unmarshal(raw, v)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", filepath.Join(dir, name), err)
+	}
+	return nil
+}
+
+// special is a special token without a role of its own: a string or an object.
+type special addedToken
+
+// UnmarshalJSON reads either.
+func (s *special) UnmarshalJSON(raw []byte) error {
+	t, err := parseSpecial("", raw)
+	*s = special(t)
+	return err
 }
 
 // parseSpecial reads a special token that is either a string or an object.
@@ -85,21 +112,26 @@ func (c *config) named(role, fallback string) string {
 	return fallback
 }
 
-// roberta says whether the class is the one whose settings win over tokenizer.json.
+// roberta says whether the class is one whose settings win over tokenizer.json. Where no class is named, the model's own is meant.
 func (c *config) roberta() bool {
-	return c.Class == "RobertaTokenizer" || c.Class == "RobertaTokenizerFast"
+	switch strings.TrimSuffix(c.Class, "Fast") {
+	case "", "RobertaTokenizer", "LongformerTokenizer", "BartTokenizer", "LEDTokenizer", "MvpTokenizer":
+		return true
+	}
+	return false
 }
 
 // maxLength is model_max_length, 0 if there is none.
 func (c *config) maxLength() int {
-	if c.ModelMaxLength < 1 || c.ModelMaxLength > math.MaxInt32 {
+	n := cmp.Or(c.ModelMaxLength, c.MaxLen)
+	if n == nil || *n < 1 || *n > math.MaxInt32 {
 		return 0
 	}
-	return int(c.ModelMaxLength)
+	return int(*n)
 }
 
-// added are the tokens that the configuration adds, in the order in which the reference does.
-func (c *config) added() []addedToken {
+// listed are the tokens that the configuration lists by id.
+func (c *config) listed() []addedToken {
 	var all []addedToken
 	for key, t := range c.Decoder {
 		if id, err := strconv.ParseInt(key, 10, 32); err == nil {
@@ -108,17 +140,44 @@ func (c *config) added() []addedToken {
 		}
 	}
 	for content, id := range c.old {
-		all = append(all, addedToken{ID: id, Content: content, Normalized: true})
+		t, ok := c.special(content) // says how it is found; that file has nothing but ids
+		if !ok {
+			t = addedToken{Content: content, Normalized: true}
+		}
+		t.ID = id
+		all = append(all, t)
 	}
 	slices.SortFunc(all, func(a, b addedToken) int {
 		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Content, b.Content))
 	})
+	return all
+}
+
+// unlisted are the special tokens, in the order in which the reference adds those that nothing lists.
+func (c *config) unlisted() []addedToken {
+	var all []addedToken
 	for _, role := range roles {
 		if t, ok := c.specials[role]; ok {
 			all = append(all, t)
 		}
 	}
+	for _, t := range c.Additional {
+		all = append(all, addedToken(t))
+	}
+	for _, role := range slices.Sorted(maps.Keys(c.Extra)) {
+		all = append(all, addedToken(c.Extra[role]))
+	}
 	return all
+}
+
+// special is the special token of that content.
+func (c *config) special(content string) (t addedToken, ok bool) {
+	for _, t := range c.unlisted() {
+		if t.Content == content {
+			return t, true
+		}
+	}
+	return t, false
 }
 
 // readLegacy makes a document of vocab.json and merges.txt as the reference converts them for its RoBERTa class.

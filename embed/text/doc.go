@@ -14,7 +14,8 @@
 // atomically. Memory is bounded by the length of the text ([Preprocessor.Footprint]), time by n log n of its longest word.
 // There are no normalizers here: a RoBERTa tokenizer has none, and a file with one is refused at loading.
 //
-// Pairs of texts are not built by Preprocess; the tokenizer keeps its parts apart (Encode gives a text's own tokens, without
-// the special tokens around them), so a pair is two calls. The neighbours are embed, whose Preprocessor it implements, and
+// What a reference carries beside its text makes a pair of it: a question before the text, whose windows keep it whole; a second text behind it, the longer
+// giving way first; choices, one row of a sample each. A class that does not take it refuses it. [Tokenizer.Encode] gives a text's own tokens,
+// without the special tokens around them, for those who build pairs themselves. The neighbours are embed, whose Preprocessor it implements, and
 // model, whose TextConfig bounds the length.
 package text

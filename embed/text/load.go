@@ -1,6 +1,7 @@
 package text
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,19 @@ type document struct {
 	PreTokenizer  *byteLevel      `json:"pre_tokenizer"`
 	PostProcessor json.RawMessage `json:"post_processor"`
 	Model         bpeModel        `json:"model"`
+	Truncation    direction       `json:"truncation"`
+	Padding       direction       `json:"padding"`
+}
+
+// direction is where tokenizer.json cuts or pads, "Left" or "Right"; the rest of that is up to the caller.
+type direction struct {
+	Direction string `json:"direction"`
+	Token     string `json:"pad_token"` // of padding
+}
+
+// left says whether the side that the configuration names, or else the document, is the left one.
+func (d direction) left(configured string) bool {
+	return strings.EqualFold(cmp.Or(configured, d.Direction), "left")
 }
 
 // byteLevel is a ByteLevel pre-tokenizer or post-processor.
@@ -95,9 +109,10 @@ func build(doc *document, cfg *config) (*Tokenizer, error) {
 		return nil, err
 	}
 	t.override(cfg)
-	t.maxLength = cfg.maxLength()
+	t.maxLength, t.cleansUp = cfg.maxLength(), cfg.CleanUp
+	t.cutsLeft, t.padsLeft = doc.Truncation.left(cfg.TruncationSide), doc.Padding.left(cfg.PaddingSide)
 	t.pad = -1
-	if id, ok := lookup(cfg.named("pad_token", "<pad>"), doc.Model.Vocab, added); ok {
+	if id, ok := lookup(cfg.named("pad_token", cmp.Or(doc.Padding.Token, "<pad>")), doc.Model.Vocab, added); ok {
 		t.pad = id
 	}
 	t.roles = map[string]int32{}
@@ -131,16 +146,30 @@ func (d *document) check() error {
 	return nil
 }
 
-// allAdded are the added tokens of the document and then those that only the configuration knows. The first of
+// allAdded are the added tokens of the document, as the configuration changes them, and then those that only the configuration knows. The first of
 // equal contents counts.
 func (d *document) allAdded(cfg *config) []addedToken {
 	var all []addedToken
-	have := map[string]bool{"": true}
-	for _, a := range slices.Concat(d.AddedTokens, cfg.added()) {
-		if !have[a.Content] {
-			have[a.Content] = true
+	place := map[string]int{"": -1}
+	add := func(a addedToken) {
+		if _, have := place[a.Content]; !have {
+			place[a.Content] = len(all)
 			all = append(all, a)
 		}
+	}
+	for _, a := range d.AddedTokens {
+		add(a)
+	}
+	for _, a := range cfg.listed() {
+		if at, have := place[a.Content]; have && at >= 0 && cfg.Decoder != nil && !a.behaves(all[at]) {
+			_, role := cfg.special(a.Content)
+			all[at] = a
+			all[at].Special = a.Special || role
+		}
+		add(a)
+	}
+	for _, a := range cfg.unlisted() {
+		add(a)
 	}
 	d.number(all)
 	return all
@@ -189,9 +218,11 @@ func (t *Tokenizer) setTokens(vocab map[string]int32, added []addedToken) error 
 		}
 	}
 	var early, late []addedToken
+	t.spelled = map[int32]string{}
 	for _, a := range added {
 		t.tokens[a.ID], _ = rawToken(a.Content)
 		t.isSpec[a.ID] = a.Special
+		t.spelled[a.ID] = a.Content
 		if a.Normalized {
 			late = append(late, a)
 		} else {

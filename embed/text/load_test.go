@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -113,15 +114,15 @@ func TestABrokenConfigurationIsNamed(t *testing.T) {
 	}
 }
 
-func TestTokensOfTheConfigurationFollowThoseOfTheFile(t *testing.T) {
+// withFiles is a directory with a tokenizer.json and more files.
+func withFiles(t *testing.T, files map[string]string) *Tokenizer {
+	t.Helper()
 	dir := t.TempDir()
-	for name, c := range map[string][]byte{
-		"tokenizer.json":          edited(t, "normalizer", nil),
-		"tokenizer_config.json":   []byte(`{"added_tokens_decoder": {"900": {"content": "[B]"}, "80": {"content": "[A]", "special": true}}, "model_max_length": 1e30}`),
-		"special_tokens_map.json": []byte(`{"pad_token": "[P]", "mask_token": "<mask>"}`),
-		"added_tokens.json":       []byte(`{"[C]": 901}`),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), c, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), edited(t, "normalizer", nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,15 +130,102 @@ func TestTokensOfTheConfigurationFollowThoseOfTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := k.Encode("[A][B][C][P]<mask>", Parse, 0)
-	want := []int32{461, 462, 463, 464, 460}
-	for i := range want {
-		if len(e.IDs) != len(want) || e.IDs[i] != want[i] {
-			t.Fatalf("ids %v, want %v", e.IDs, want)
+	return k
+}
+
+// What is wanted is what AutoTokenizer of transformers 4.55.4 gives for these very files.
+func TestTokensOfTheConfigurationFollowThoseOfTheFile(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  []int32
+		pad   int32
+	}{
+		"a list of added tokens says all": {
+			map[string]string{
+				"tokenizer_config.json":   `{"added_tokens_decoder": {"900": {"content": "[B]"}, "80": {"content": "[A]", "special": true}}, "model_max_length": 1e30}`,
+				"special_tokens_map.json": `{"pad_token": "[P]", "mask_token": "<mask>"}`,
+				"added_tokens.json":       `{"[C]": 901}`,
+			},
+			[]int32{461, 462, 62, 38, 64, 62, 51, 64, 62, 39, 64, 460},
+			1,
+		},
+		"without it the older files have their say, and win": {
+			map[string]string{
+				"tokenizer_config.json":   `{"model_max_length": 1e30, "pad_token": "[Q]"}`,
+				"special_tokens_map.json": `{"pad_token": "[P]", "mask_token": "<mask>", "additional_special_tokens": ["[D]"]}`,
+				"added_tokens.json":       `{"[C]": 901, "[D]": 902}`,
+			},
+			[]int32{62, 36, 64, 62, 37, 64, 461, 463, 462, 460},
+			463,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := withFiles(t, c.files)
+			if e := k.Encode("[A][B][C][P][D]<mask>", Parse, 0); !slices.Equal(e.IDs, c.want) {
+				t.Errorf("ids %v, want %v", e.IDs, c.want)
+			}
+			if k.Pad() != c.pad || k.MaxLength() != 0 {
+				t.Errorf("pad %d, longest %d", k.Pad(), k.MaxLength())
+			}
+		})
+	}
+}
+
+func TestTheConfigurationChangesTokensOfTheFile(t *testing.T) {
+	k := withFiles(t, map[string]string{"tokenizer_config.json": `{"added_tokens_decoder": {"460": {"content": "<mask>", "rstrip": true, "special": false}}, "mask_token": "<mask>"}`})
+	e := k.Encode("a <mask> b", Parse, 0)
+	// The space before it stays, the one behind it goes; it is special, because it has a role.
+	if n := len(e.IDs); n != 4 || e.IDs[2] != 460 || e.Offsets[3] != [2]int32{9, 10} || k.Decode(e.IDs, true) != "a b" {
+		t.Errorf("ids %v at %v are %q", e.IDs, e.Offsets, k.Decode(e.IDs, true))
+	}
+}
+
+func TestSettingsOfTheTokenizerAreReadWhereverTheyStand(t *testing.T) {
+	for name, c := range map[string]struct {
+		files      map[string]string
+		left, pads bool
+		most       int
+	}{
+		"nothing is said":   {map[string]string{}, false, false, 0},
+		"both sides":        {map[string]string{"tokenizer_config.json": `{"truncation_side": "left", "padding_side": "left"}`}, true, true, 0},
+		"the length's name": {map[string]string{"tokenizer_config.json": `{"max_len": 77}`}, false, false, 77},
+		"both names":        {map[string]string{"tokenizer_config.json": `{"max_len": 77, "model_max_length": 78}`}, false, false, 78},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := withFiles(t, c.files)
+			if k.CutsLeft() != c.left || k.PadsLeft() != c.pads || k.MaxLength() != c.most {
+				t.Errorf("cuts left %v, pads left %v, at most %d", k.CutsLeft(), k.PadsLeft(), k.MaxLength())
+			}
+		})
+	}
+}
+
+func TestAPrefixSpaceIsTheConfigurationsAffair(t *testing.T) {
+	raw := edited(t, "pre_tokenizer", map[string]any{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true})
+	for config, want := range map[string]int{`{}`: 1, `{"tokenizer_class": "PreTrainedTokenizerFast"}`: 1, `{"add_prefix_space": true}`: 2} {
+		dir := t.TempDir()
+		for name, content := range map[string][]byte{"tokenizer.json": raw, "tokenizer_config.json": []byte(config)} {
+			if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k, err := Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := k.Encode("!", Parse, 0); len(e.IDs) != want {
+			t.Errorf("%s: ids %v, want %d of them", config, e.IDs, want)
 		}
 	}
-	if k.Pad() != 464 || k.MaxLength() != 0 {
-		t.Errorf("pad %d, longest %d", k.Pad(), k.MaxLength())
+}
+
+func TestDecodedTextIsCleanedUpIfTheConfigurationSaysSo(t *testing.T) {
+	const text = "it is n't , well ."
+	for config, want := range map[string]string{`{}`: text, `{"clean_up_tokenization_spaces": true}`: "it isn't, well."} {
+		k := withFiles(t, map[string]string{"tokenizer_config.json": config})
+		if got := k.Decode(k.Encode(text, Parse, 0).IDs, false); got != want {
+			t.Errorf("%s: %q", config, got)
+		}
 	}
 }
 

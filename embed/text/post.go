@@ -115,16 +115,18 @@ func (t *Tokenizer) template(p *postProcessor) error {
 	return nil
 }
 
-// override lets tokenizer_config.json have its say, as the reference's RoBERTa class does: its add_prefix_space and
-// trim_offsets, and their defaults, win over tokenizer.json.
+// override lets tokenizer_config.json have its say, as the reference does: its add_prefix_space, or the default of none, wins over
+// tokenizer.json in any class; trim_offsets, and what trimming makes of the prefix, in RoBERTa's.
 func (t *Tokenizer) override(cfg *config) {
+	t.prefixSpace = deref(cfg.AddPrefixSpace, false)
 	if cfg.roberta() {
-		t.prefixSpace, t.keepsPrefix, t.trim = false, false, true
+		t.keepsPrefix, t.trim = t.prefixSpace, deref(cfg.TrimOffsets, true)
 	}
-	if v := cfg.AddPrefixSpace; v != nil {
-		t.prefixSpace, t.keepsPrefix = *v, *v
+}
+
+func deref[T any](p *T, silent T) T {
+	if p == nil {
+		return silent
 	}
-	if v := cfg.TrimOffsets; v != nil {
-		t.trim = *v
-	}
+	return *p
 }

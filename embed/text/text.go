@@ -14,7 +14,7 @@ import (
 )
 
 // implementation changes whenever the same bytes and options give other values: it is part of the digest.
-const implementation = "text/1 byte-level-bpe/1 unicode-16"
+const implementation = "text/2 byte-level-bpe/1 unicode-16"
 
 // maxWord is the longest word of the split, in bytes, that is encoded: merging takes some forty times as much memory. No
 // language has such words; a text without any break of that length is refused.
@@ -28,7 +28,9 @@ type Preprocessor struct {
 	tokenizer *Tokenizer
 	opts      Options
 	room      int // tokens of a text that fit beside the special tokens
-	unknown   int64
+	marks     marks
+	class     string    // of the model
+	companion companion // what goes beside a text
 	digest    string
 }
 
@@ -38,19 +40,9 @@ type Tokens struct {
 	Words   []int32    // number of the word of the split; -1 for special tokens that were put around it
 
 	ids     []int64 // of the sample
-	unknown int64   // id of the unknown token; negative if there is none
+	marks   *marks
 	excerpt string
 	from    int
-}
-
-// Excerpt is the text around the sample's tokens, see [embed.Pieces].
-func (t *Tokens) Excerpt() (text string, from int) { return t.excerpt, t.from }
-
-// Piece says where token i is from, see [embed.Pieces].
-func (t *Tokens) Piece(i int) embed.Piece {
-	return embed.Piece{
-		Start: int(t.Offsets[i][0]), End: int(t.Offsets[i][1]), Own: t.Words[i] >= 0, Unknown: t.ids[i] == t.unknown,
-	}
 }
 
 // New reads the tokenizer of a text checkpoint. An error names the file or the option at fault.
@@ -77,10 +69,7 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 		most = min(most, n)
 	}
 	opts = opts.withDefaults(most)
-	p := &Preprocessor{tokenizer: t, opts: opts, room: opts.MaxTokens - len(t.before) - len(t.after), unknown: -1}
-	if id, ok := t.Role("unk_token"); ok {
-		p.unknown = int64(id)
-	}
+	p := &Preprocessor{tokenizer: t, opts: opts, room: opts.MaxTokens - len(t.before) - len(t.after), marks: marksOf(t), class: spec.Class, companion: companionOf(spec.Class)}
 	switch {
 	case opts.MaxTokens > most:
 		return nil, fmt.Errorf("text preprocessing: max_tokens %d is more than the %d of the model and its tokenizer", opts.MaxTokens, most)
@@ -117,9 +106,13 @@ func (p *Preprocessor) Tokenizer() *Tokenizer { return p.tokenizer }
 
 // Footprint is a bound from the size alone: a text's header says nothing. It covers the blob, its copy as a string, the merging of a
 // longest word, and the tokens, at worst one for each byte, in one window or several.
-func (p *Preprocessor) Footprint(_ schemas.Ref, _ []byte, size int64) (int64, error) {
+func (p *Preprocessor) Footprint(ref schemas.Ref, _ []byte, size int64) (int64, error) {
 	if size < 0 {
 		return 1 << 50, nil // unknown: more than any budget
+	}
+	room, sequences, more, err := p.beside(&ref)
+	if err != nil {
+		return 0, err
 	}
 	const (
 		fixedBytes   = 64 << 10
@@ -129,12 +122,15 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, _ []byte, size int64) (int64, er
 		windowBytes  = 512 // for each sample
 	)
 	// Fail and Truncate stop at the word in which the limit lies.
-	tokens, windows := min(size, int64(p.room)+maxWord), int64(1)
-	copies := int64(4) // the blob, its string, a prefix space before it, the samples' excerpts
-	if p.opts.Long == Window {
-		step := int64(p.room - p.opts.Stride)
-		tokens, windows = size, size/step+1
-		copies += (int64(p.room) - 1) / step // windows share text
+	tokens, windows := min(size, int64(room)+maxWord), sequences
+	if more > 0 || p.tokenizer.cutsLeft {
+		tokens = size // a pair may take all tokens of both
+	}
+	copies := int64(4)                                              // the blob, its string, a prefix space before it, the samples' excerpts
+	if p.opts.Long == Window && (more == 0 || ref.Question != "") { // other pairs are not cut into windows
+		step := int64(room - p.opts.Stride)
+		tokens, windows = size, sequences*(size/step+1)
+		copies += (int64(room) - 1) / step // windows share text
 	}
 	if p.opts.InvalidUTF8 == Replace {
 		copies *= 3 // a bad byte becomes three
@@ -142,13 +138,17 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, _ []byte, size int64) (int64, er
 		windows *= 3
 	}
 	kept := windows * int64(p.opts.MaxTokens)
-	return copies*size + mergeBytes*min(size, maxWord) + encodedBytes*tokens + sampleBytes*kept + windowBytes*windows + fixedBytes, nil
+	merged := max(min(size, maxWord), min(more, maxWord))
+	return copies*size + mergeBytes*merged + encodedBytes*(tokens+more) + sampleBytes*kept + windowBytes*windows + fixedBytes, nil
 }
 
 // Preprocess encodes blob and makes one sample of it, or one per window. Rejections: too-short for no bytes, decode for bytes that are
-// not UTF-8, too-large for text over the limit.
-func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byte) ([]embed.Sample, error) {
+// not UTF-8, too-large for text over the limit, schema for a reference that lacks what the class takes beside a text, or has what it does not take.
+func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []byte) ([]embed.Sample, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := p.accepts(&ref); err != nil {
 		return nil, err
 	}
 	if len(blob) == 0 {
@@ -161,31 +161,22 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 		}
 		text = replaceInvalid(text)
 	}
-	limit := p.room
-	if p.opts.Long == Window {
-		limit = 0
+	if !alone(&ref) {
+		return p.together(ctx, &ref, text)
 	}
-	e, err := p.tokenizer.encode(ctx, text, p.opts.SpecialTokens, limit)
+	e, err := p.tokenizer.encode(ctx, text, p.opts.SpecialTokens, p.limit(p.room))
 	if err != nil {
 		return nil, err
 	}
 	n, at := len(e.IDs), &cursor{text: text}
-	switch {
-	case n <= p.room:
-		return []embed.Sample{p.sample(e, at, 0, 0, n, false)}, nil
-	case p.opts.Long == Fail:
+	if n > p.room && p.opts.Long == Fail {
 		return nil, schemas.Rejectf(schemas.ReasonTooLarge, "more than %d tokens, special ones included (policy %s)", p.opts.MaxTokens, p.opts.Long)
-	case p.opts.Long == Truncate:
-		return []embed.Sample{p.sample(e, at, 0, 0, p.room, true)}, nil
 	}
 	var out []embed.Sample
-	for from := 0; ; from += p.room - p.opts.Stride {
-		to := min(from+p.room, n)
-		out = append(out, p.sample(e, at, len(out), from, to, false))
-		if to == n {
-			return out, nil
-		}
+	for _, s := range p.spans(n, p.room) {
+		out = append(out, p.sample(e, at, len(out), s[0], s[1], n > p.room && p.opts.Long == Truncate))
 	}
+	return out, nil
 }
 
 // sample wraps tokens [from, to) of a text, in which at is at the window before.
@@ -200,7 +191,7 @@ func (p *Preprocessor) sample(e *Encoding, at *cursor, number, from, to int, tru
 			ids = append(ids, int64(id))
 		}
 	}
-	tag.ids, tag.unknown = ids, p.unknown
+	tag.ids, tag.marks = ids, &p.marks
 	tag.excerpt, tag.from = at.excerpt(e.Offsets[from:to])
 	for i := range mask {
 		mask[i] = 1

@@ -197,12 +197,20 @@ func TestFootprintBoundsWhatASampleHolds(t *testing.T) {
 	}
 }
 
+// unmarked takes the tokenizer out of samples: two of them are never equal, since they learn.
+func unmarked(all []embed.Sample) []embed.Sample {
+	for i := range all {
+		all[i].Tag.(*Tokens).marks = nil
+	}
+	return all
+}
+
 func TestConcurrentCallsGiveWhatSingleCallsGive(t *testing.T) {
 	p := newPreprocessor(t, Options{Long: Window})
 	texts := []string{"The harbour lights went out", "one by one, and we're still", "東京は日本の首都です", strings.Repeat("ab", 90)}
 	var want [][]embed.Sample
 	for _, s := range texts {
-		want = append(want, prepare(t, newPreprocessor(t, Options{Long: Window}), s))
+		want = append(want, unmarked(prepare(t, newPreprocessor(t, Options{Long: Window}), s)))
 	}
 	var wg sync.WaitGroup
 	for range 4 {
@@ -210,7 +218,7 @@ func TestConcurrentCallsGiveWhatSingleCallsGive(t *testing.T) {
 			for i := range 400 {
 				k := i % len(texts)
 				got, err := p.Preprocess(context.Background(), schemas.Ref{}, []byte(texts[k]))
-				if err != nil || !reflect.DeepEqual(got, want[k]) {
+				if err != nil || !reflect.DeepEqual(unmarked(got), want[k]) {
 					t.Errorf("%q differs, %v", texts[k], err)
 					return
 				}

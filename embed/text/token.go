@@ -23,14 +23,14 @@ func usual(role string) string {
 	return "<mask>"
 }
 
-// Token is a token as the vocabulary spells it, in the byte alphabet: "ĠParis". Special tokens are spelled as they are; an id that
+// Token is a token as the vocabulary spells it, in the byte alphabet: "ĠParis". Added tokens are spelled as they are; an id that
 // does not exist gives "".
 func (t *Tokenizer) Token(id int32) string {
 	if id < 0 || int(id) >= len(t.tokens) {
 		return ""
 	}
-	if t.isSpec[id] {
-		return t.tokens[id]
+	if content, added := t.spelled[id]; added {
+		return content
 	}
 	var b strings.Builder
 	for _, c := range []byte(t.tokens[id]) {

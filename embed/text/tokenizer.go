@@ -15,6 +15,8 @@ type Tokenizer struct {
 	spaces []edges  // of each id
 	isSpec []bool   // of each id: an added token that is special
 
+	spelled map[int32]string // added tokens as the files spell them
+
 	before, after []int32 // special tokens around a text
 	prefixSpace   bool    // a space goes before text that does not begin with one
 	trim          bool    // offsets leave out leading and trailing spaces
@@ -22,6 +24,9 @@ type Tokenizer struct {
 	pad           int32
 	roles         map[string]int32 // ids of the special tokens by their names in the configuration
 	maxLength     int              // special tokens included
+	cleansUp      bool             // decoded text loses spaces before punctuation
+	cutsLeft      bool             // long text loses its beginning
+	padsLeft      bool             // padding goes before the text
 }
 
 // edges counts the spaces that a token begins and ends with.
@@ -194,7 +199,7 @@ func (t *Tokenizer) trimmed(s edges, start, end int32, first bool) (int32, int32
 }
 
 // Decode is the text of token ids. Ids that do not exist give nothing; where the bytes of several tokens do not make a
-// character, U+FFFD stands.
+// character, U+FFFD stands. Spaces before punctuation go where the configuration says so (clean_up_tokenization_spaces).
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	var b strings.Builder
 	for _, id := range ids {
@@ -203,7 +208,21 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 		}
 		b.WriteString(t.tokens[id])
 	}
-	return replaceInvalid(b.String())
+	s := replaceInvalid(b.String())
+	if t.cleansUp {
+		return CleanUp(s)
+	}
+	return s
+}
+
+// CleanUp takes the spaces before punctuation and contractions out of text, as the reference's clean_up_tokenization does.
+func CleanUp(text string) string {
+	for _, r := range [...][2]string{
+		{" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+	} {
+		text = strings.ReplaceAll(text, r[0], r[1])
+	}
+	return text
 }
 
 // Around gives the special tokens that go before and behind a text.
@@ -212,6 +231,12 @@ func (t *Tokenizer) Around() (before, after []int32) { return t.before, t.after 
 // MaxLength is the longest sequence that the tokenizer's configuration allows, special tokens included; 0 if it sets no
 // limit.
 func (t *Tokenizer) MaxLength() int { return t.maxLength }
+
+// CutsLeft says whether the configuration has long text lose its beginning (truncation_side left) in place of its end.
+func (t *Tokenizer) CutsLeft() bool { return t.cutsLeft }
+
+// PadsLeft says whether the configuration has padding before the text (padding_side left).
+func (t *Tokenizer) PadsLeft() bool { return t.padsLeft }
 
 // Pad is the id of the padding token.
 func (t *Tokenizer) Pad() int32 { return t.pad }

@@ -27,9 +27,11 @@ var rooms = []struct {
 	{"internal/config", []string{"internal/config", "schemas"}},
 	{"internal/telemetry", []string{"stream", "embed", "schemas"}},
 	{"internal/audit", []string{"sinks", "schemas"}},
+	{"internal/dlq", []string{"stream", "sinks", "schemas", "internal/retry"}},
+	{"internal/kafkaauth", nil},
 }
 
-// leaves are implementations: only internal/wire, internal/demo, internal/audit, internal/predict and integration join them to the rest.
+// leaves are implementations: only internal/wire, internal/demo, internal/audit, internal/predict, internal/simulate and integration join them to the rest.
 var leaves = []string{
 	"stream/kafkasource", "stream/manifestsource", "stream/blobfetch", "embed/audio", "embed/image", "embed/text", "embed/ortsession", "embed/heads",
 	"sinks/parquetsink", "sinks/s3store", "sinks/dirstore", "sinks/kafkaletters", "sinks/objectletters",
@@ -88,7 +90,7 @@ func check(t *testing.T, from, to string) {
 			t.Errorf("%s imports %s: %s may import only %v", from, to, r.dir, r.imports)
 		}
 	}
-	joins := slices.ContainsFunc([]string{"internal/wire", "internal/demo", "internal/audit", "internal/predict", "integration", "tools"}, func(dir string) bool { return below(from, dir) })
+	joins := slices.ContainsFunc([]string{"internal/wire", "internal/demo", "internal/audit", "internal/predict", "internal/simulate", "integration", "tools"}, func(dir string) bool { return below(from, dir) })
 	for _, leaf := range leaves {
 		if below(to, leaf) && !below(from, leaf) && !joins {
 			t.Errorf("%s imports %s: leaf implementations are joined in internal/wire", from, to)

@@ -1,27 +1,50 @@
-// Package audit proves the conservation law from the outside: with nothing but the files in the output it says, per source, which
-// offsets are covered, and that each covered offset is exactly one of row(s), dead letter, skipped and lost.
 package audit
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net/url"
-	"path"
 	"slices"
-	"strconv"
-	"strings"
 
 	"vecmill/schemas"
-	"vecmill/sinks/objectstore"
-	"vecmill/sinks/parquetsink"
 )
+
+// Output is a sink as an audit sees it. Safe for sequential use.
+type Output interface {
+	// Sources are the sources of a pipeline that the output holds.
+	Sources(ctx context.Context, pipeline string) ([]schemas.SourceID, error)
+
+	// Parts calls each for every part of a source, ascending by first offset. A part that cannot be read has Err. The error of each ends it.
+	Parts(ctx context.Context, src schemas.SourceID, each func(Part) error) error
+}
+
+// Part is a piece of an output that was made durable at once: a file, a snapshot, a transaction.
+type Part struct {
+	Name  string // for people
+	Range schemas.Range
+	Rows  []Row
+	Err   error // what is wrong with it; Range and Rows may be empty then
+}
+
+// Row is what an audit needs of a row.
+type Row struct {
+	Source schemas.SourceID // Pipeline is not looked at
+	Offset int64
+	ID     string // schemas.RowID
+	Model  string // digest
+}
+
+// Span is the offsets from First on and before Next.
+type Span struct {
+	First int64 `json:"first"`
+	Next  int64 `json:"next"`
+}
 
 // Report is what was found of one source.
 type Report struct {
 	Topic     string   `json:"topic"`
 	Partition int      `json:"partition"`
-	Next      int64    `json:"next_offset"` // the chain covers [0, Next)
+	Next      int64    `json:"next_offset"` // the output ends before this
 	Files     int      `json:"files"`
 	Rows      int64    `json:"rows"`
 	Computed  int64    `json:"computed"` // offsets with rows
@@ -29,89 +52,96 @@ type Report struct {
 	Skipped   int64    `json:"skipped"`
 	Lost      int64    `json:"lost"`
 	Models    []string `json:"model_digests"`
-	Offences  []string `json:"offences,omitempty"` // the first few, each naming its offset
+	Covered   []Span   `json:"covered"`              // ranges of offsets, merged
+	Gaps      []Span   `json:"gaps,omitempty"`       // between and before them
+	Twice     []Span   `json:"duplicates,omitempty"` // offsets that more than one part covers
+	Log       *Log     `json:"log,omitempty"`        // nil: Kafka was not asked
+	Letters   *Letters `json:"letters,omitempty"`    // nil: the dead-letter store was not asked
+	Notes     []string `json:"notes,omitempty"`      // no faults
+	Offences  []string `json:"offences,omitempty"`   // the first few, each naming its offset
+	Faults    int64    `json:"faults"`               // number of offences
+
+	dead []schemas.Span
 }
 
 // OK says that nothing is missing and nothing is there twice.
-func (r *Report) OK() bool { return len(r.Offences) == 0 }
+func (r *Report) OK() bool { return r.Faults == 0 }
+
+// Source is the source that the report is about.
+func (r *Report) Source(pipeline string) schemas.SourceID {
+	return schemas.SourceID{Pipeline: pipeline, Topic: r.Topic, Partition: r.Partition}
+}
 
 // mostOffences is how many are listed: enough to see a pattern.
 const mostOffences = 20
 
 func (r *Report) offend(format string, args ...any) {
-	if len(r.Offences) < mostOffences {
+	if r.Faults++; r.Faults <= mostOffences {
 		r.Offences = append(r.Offences, fmt.Sprintf(format, args...))
 	}
 }
 
-// Parquet audits every chain of a pipeline in a store.
-func Parquet(ctx context.Context, st objectstore.Store, prefix, pipeline string) ([]Report, error) {
-	sources, err := find(ctx, st, prefix, pipeline)
+// All audits every source of a pipeline.
+func All(ctx context.Context, out Output, pipeline string) ([]Report, error) {
+	sources, err := out.Sources(ctx, pipeline)
 	if err != nil {
 		return nil, err
 	}
-	var out []Report
+	var reports []Report
 	for _, src := range sources {
-		r, err := source(ctx, st, prefix, src)
+		r, err := Of(ctx, out, src)
 		if err != nil {
-			return nil, fmt.Errorf("auditing %s: %w", src, err)
+			return nil, err
 		}
-		out = append(out, *r)
+		reports = append(reports, *r)
 	}
-	return out, nil
+	return reports, nil
 }
 
-// find lists the sources that have files.
-func find(ctx context.Context, st objectstore.Store, prefix, pipeline string) ([]schemas.SourceID, error) {
-	root := path.Dir(path.Dir(parquetsink.Dir(prefix, schemas.SourceID{Pipeline: pipeline, Topic: "t"}))) + "/"
-	names, err := st.List(ctx, root, "")
-	if err != nil {
-		return nil, fmt.Errorf("listing %s: %w", root, err)
-	}
-	var out []schemas.SourceID
-	for _, n := range names {
-		parts := strings.Split(strings.TrimPrefix(n, root), "/")
-		if len(parts) != 3 || !strings.HasSuffix(n, ".parquet") {
-			continue
-		}
-		topic, err := url.PathUnescape(parts[0])
-		number, perr := strconv.Atoi(parts[1])
-		if err != nil || perr != nil {
-			continue
-		}
-		if src := (schemas.SourceID{Pipeline: pipeline, Topic: topic, Partition: number}); !slices.Contains(out, src) {
-			out = append(out, src)
-		}
-	}
-	return out, nil
-}
-
-// source audits one chain. Only one file's rows are held at a time, and the ids of all.
-func source(ctx context.Context, st objectstore.Store, prefix string, src schemas.SourceID) (*Report, error) {
+// Of audits one source. One part's rows are held at a time: a row that lies outside of its part's range is a fault by itself, and ranges that overlap
+// are too, so no row can be twice in two parts unseen.
+func Of(ctx context.Context, out Output, src schemas.SourceID) (*Report, error) {
 	r := &Report{Topic: src.Topic, Partition: src.Partition}
-	files, err := parquetsink.Chain(ctx, st, prefix, src, 0)
-	if errors.Is(err, parquetsink.ErrBrokenChain) {
-		r.offend("%v", err)
-		return r, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if len(files) > 0 && files[0].Range.First != 0 {
-		r.offend("offsets 0 to %d are not covered: the first file is missing", files[0].Range.First-1)
-	}
-	ids := map[rowKey]bool{}
-	for i := range files {
+	before := "the beginning"
+	err := out.Parts(ctx, src, func(p Part) error {
 		r.Files++
-		r.Next = files[i].Range.Next
-		rows, err := parquetsink.ReadRows(ctx, st, files[i].Name)
-		if err != nil {
-			r.offend("%s cannot be read: %v", files[i].Name, err)
-			continue
+		if p.Err != nil {
+			r.offend("%s: %v", p.Name, p.Err)
 		}
-		r.file(&files[i].Range, rows, ids)
+		if p.Range.Len() <= 0 {
+			return nil // nothing can be said of it: what it covered will be a gap
+		}
+		r.join(&p, before)
+		if p.Err == nil {
+			r.part(&p)
+		}
+		before = p.Name
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("auditing %s: %w", src, err)
 	}
 	return r, nil
+}
+
+// join puts a part behind those before it.
+func (r *Report) join(p *Part, before string) {
+	first, next := p.Range.First, p.Range.Next
+	switch {
+	case first > r.Next:
+		r.offend("no file covers offsets %d to %d, between %s and %s", r.Next, first-1, before, p.Name)
+		r.Gaps = append(r.Gaps, Span{First: r.Next, Next: first})
+	case first < r.Next:
+		end := min(r.Next, next)
+		r.offend("offsets %d to %d are covered twice, by %s and %s", first, end-1, before, p.Name)
+		r.Twice = append(r.Twice, Span{First: first, Next: end})
+	}
+	if n := len(r.Covered); n > 0 && r.Covered[n-1].Next >= first {
+		r.Covered[n-1].Next = max(r.Covered[n-1].Next, next)
+	} else {
+		r.Covered = append(r.Covered, Span(p.Range.Span))
+	}
+	r.Next = max(r.Next, next)
 }
 
 // rowKey tells rows of one source apart: a reference that was sent twice has the same row ids at two offsets, and that is no fault.
@@ -120,46 +150,84 @@ type rowKey struct {
 	id     string
 }
 
-// file accounts for one file: every offset of its range has one fate, and no row was seen before.
-func (r *Report) file(rg *schemas.Range, rows []schemas.Row, ids map[rowKey]bool) {
-	fates := make(map[int64]string, rg.Len())
-	give := func(o int64, fate string) {
-		switch was := fates[o]; {
-		case o < rg.First || o >= rg.Next:
-			r.offend("offset %d (%s) is outside of its file's range [%d, %d)", o, fate, rg.First, rg.Next)
-		case was != "" && was != fate:
-			r.offend("offset %d is %s and %s", o, was, fate)
-		}
-		fates[o] = fate
-	}
-	for i := range rows {
-		row := &rows[i]
-		key := rowKey{row.Offset, row.RowID}
+// fate is what became of a span of offsets.
+type fate struct {
+	schemas.Span
+	what string
+}
+
+// part accounts for one part: every offset of its range has one fate, and no row is there twice. Spans stay spans: the first file of a pipeline that began
+// at a log's end has skipped more offsets than any memory holds.
+func (r *Report) part(p *Part) {
+	var fates []fate
+	ids := make(map[rowKey]bool, len(p.Rows))
+	offsets := make(map[int64]bool, len(p.Rows))
+	for i := range p.Rows {
+		row := &p.Rows[i]
+		key := rowKey{row.Offset, row.ID}
 		if ids[key] {
-			r.offend("offset %d: row %s is there twice", row.Offset, row.RowID)
+			r.offend("offset %d: row %s is there twice", row.Offset, row.ID)
 		}
 		ids[key] = true
-		if !slices.Contains(r.Models, row.ModelDigest) {
-			r.Models = append(r.Models, row.ModelDigest)
+		if row.Source.Topic != r.Topic || row.Source.Partition != r.Partition {
+			r.offend("offset %d: row %s says that it is of %s/%d", row.Offset, row.ID, row.Source.Topic, row.Source.Partition)
 		}
-		give(row.Offset, "a row")
+		if !slices.Contains(r.Models, row.Model) {
+			r.Models = append(r.Models, row.Model)
+		}
+		if !offsets[row.Offset] {
+			offsets[row.Offset] = true
+			fates = append(fates, fate{schemas.Span{First: row.Offset, Next: row.Offset + 1}, "a row"})
+		}
 	}
-	r.Rows += int64(len(rows))
-	count := func(spans []schemas.Span, fate string, n *int64) {
-		for _, s := range spans {
-			*n += s.Len()
-			for o := s.First; o < s.Next; o++ {
-				give(o, fate)
+	r.Rows += int64(len(p.Rows))
+	r.Computed += int64(len(offsets))
+	for _, k := range []struct {
+		spans []schemas.Span
+		what  string
+		n     *int64
+	}{{p.Range.Dead, "dead", &r.Dead}, {p.Range.Skipped, "skipped", &r.Skipped}, {p.Range.Lost, "lost", &r.Lost}} {
+		for _, s := range k.spans {
+			*k.n += s.Len()
+			fates = append(fates, fate{s, k.what})
+		}
+	}
+	r.dead = append(r.dead, p.Range.Dead...)
+	slices.SortStableFunc(fates, func(a, b fate) int { return cmp.Compare(a.First, b.First) })
+	r.walk(p.Range.Span, fates)
+}
+
+// walk goes through the fates of a part in order, and finds offsets with none and with two.
+func (r *Report) walk(rg schemas.Span, fates []fate) {
+	at := fate{schemas.Span{Next: rg.First}, ""} // up to Next, offsets have a fate; the last of them is what
+	for _, f := range fates {
+		if f.First < rg.First || f.Next > rg.Next {
+			outside := f.First
+			if outside >= rg.First {
+				outside = max(f.First, rg.Next)
 			}
+			r.offend("offset %d (%s) is outside of its file's range [%d, %d)", outside, f.what, rg.First, rg.Next)
+		}
+		switch {
+		case f.First > at.Next:
+			r.without(at.Next, min(f.First, rg.Next))
+		case f.First < at.Next && at.what != "":
+			r.offend("offset %d is %s and %s", f.First, at.what, f.what)
+		}
+		if f.Next > at.Next {
+			at.Next, at.what = f.Next, f.what
 		}
 	}
-	r.Computed += int64(len(fates))
-	count(rg.Dead, "dead", &r.Dead)
-	count(rg.Skipped, "skipped", &r.Skipped)
-	count(rg.Lost, "lost", &r.Lost)
-	for o := rg.First; o < rg.Next; o++ {
-		if fates[o] == "" {
-			r.offend("offset %d has no row, no dead letter and was not skipped", o)
-		}
+	r.without(at.Next, rg.Next)
+}
+
+// without names offsets that have no fate.
+func (r *Report) without(first, next int64) {
+	const why = "no row, no dead letter and was not skipped"
+	switch {
+	case next == first+1:
+		r.offend("offset %d has %s", first, why)
+	case next > first:
+		r.offend("offset %d and those up to %d: each has %s", first, next-1, why)
 	}
 }

@@ -1,19 +1,25 @@
-package audit
+package audit_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"vecmill/internal/audit"
 	"vecmill/schemas"
+	"vecmill/sinks/dirstore"
+	"vecmill/sinks/objectstore"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/sinktest"
 )
 
-// TestAChainWithEveryFateIsFound writes a chain with rows, dead, skipped and lost offsets in two partitions, and reads it back.
-func TestAChainWithEveryFateIsFound(t *testing.T) {
-	ctx := t.Context()
-	store := sinktest.NewMemStore()
+// chain writes two partitions of 80 offsets with rows, dead, skipped and lost ones, in files of about ten rows.
+func chain(t *testing.T, store objectstore.Store) audit.Parquet {
+	t.Helper()
 	cfg := parquetsink.NewDefaultConfig()
 	cfg.Store, cfg.Prefix, cfg.Tasks, cfg.RollRows = store, "lake", schemas.Tasks(), 10
 	sink, err := parquetsink.New(cfg)
@@ -22,12 +28,12 @@ func TestAChainWithEveryFateIsFound(t *testing.T) {
 	}
 	for part := range 2 {
 		src := schemas.SourceID{Pipeline: "p", Topic: "a topic", Partition: part}
-		if _, _, err := sink.Resume(ctx, src, 0); err != nil {
+		if _, _, err := sink.Resume(t.Context(), src, 0); err != nil {
 			t.Fatal(err)
 		}
 		for first := int64(0); first < 80; first += 20 {
 			r, rows := sinktest.Make(src, first, first+20)
-			if err := sink.Write(ctx, r, rows, func(err error) {
+			if err := sink.Write(t.Context(), r, rows, func(err error) {
 				if err != nil {
 					t.Error(err)
 				}
@@ -36,47 +42,209 @@ func TestAChainWithEveryFateIsFound(t *testing.T) {
 			}
 		}
 	}
-	if err := sink.Close(context.WithoutCancel(ctx)); err != nil {
+	if err := sink.Close(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Parquet(ctx, store, "lake", "p")
+	return audit.Parquet{Store: store, Prefix: "lake"}
+}
+
+func TestAChainWithEveryFateIsFound(t *testing.T) {
+	out := chain(t, sinktest.NewMemStore())
+	got, err := audit.All(t.Context(), out, "p")
 	if err != nil || len(got) != 2 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	for i, r := range got {
-		if !r.OK() || r.Topic != "a topic" || r.Partition != i || r.Next != 80 || r.Files < 3 || r.Lost != 1 || r.Computed+r.Dead+r.Skipped+r.Lost != 80 {
+		if !r.OK() || r.Topic != "a topic" || r.Partition != i || r.Next != 80 || r.Files < 3 || r.Lost != 1 || r.Computed+r.Dead+r.Skipped+r.Lost != 80 ||
+			fmt.Sprint(r.Covered) != "[{0 80}]" || len(r.Gaps)+len(r.Twice) != 0 {
 			t.Errorf("%+v", r)
 		}
 	}
-	if none, err := Parquet(ctx, store, "lake", "another"); err != nil || len(none) != 0 {
+	if none, err := audit.All(t.Context(), out, "another"); err != nil || len(none) != 0 {
 		t.Errorf("%+v, %v", none, err)
 	}
 }
 
-func TestEveryOffenceIsNamedByItsOffset(t *testing.T) {
-	row := func(offset int64, id string) schemas.Row {
-		return schemas.Row{Lineage: schemas.Lineage{Offset: offset, RowID: id}}
+// TestAnInjectedLossAndAnInjectedDuplicateAreFoundByOffset does to a chain's files what must not happen to them.
+func TestAnInjectedLossAndAnInjectedDuplicateAreFoundByOffset(t *testing.T) {
+	src := schemas.SourceID{Pipeline: "p", Topic: "a topic"}
+	var root string
+	at := func(offset int64) string {
+		return filepath.Join(root, parquetsink.Dir("lake", src), fmt.Sprintf("%020d.parquet", offset))
 	}
-	span := func(first, next int64) []schemas.Span { return []schemas.Span{{First: first, Next: next}} }
+	for _, c := range []struct {
+		name   string
+		harm   func(t *testing.T)
+		want   string
+		gaps   string
+		twice  string
+		faults int64
+	}{
+		{"a file is lost", func(t *testing.T) { remove(t, at(20)) }, "no file covers offsets 20 to 39", "[{20 40}]", "[]", 1},
+		{"the first file is lost", func(t *testing.T) { remove(t, at(0)) }, "no file covers offsets 0 to 19", "[{0 20}]", "[]", 1},
+		{"a file is there twice, under another name", func(t *testing.T) {
+			if err := os.Link(at(20), at(41)); err != nil {
+				t.Fatal(err)
+			}
+		}, "says that it begins at offset 20", "[]", "[{20 40}]", 2},
+		{"two files are lost, not side by side", func(t *testing.T) {
+			remove(t, at(0))
+			remove(t, at(40))
+		}, "no file covers offsets 40 to 59", "[{0 20} {40 60}]", "[]", 2},
+		{"a file is cut", func(t *testing.T) {
+			if err := os.Truncate(at(20), 1000); err != nil {
+				t.Fatal(err)
+			}
+		}, "cannot be read", "[{20 40}]", "[]", 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root = t.TempDir()
+			store, err := dirstore.Open(root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := chain(t, store)
+			c.harm(t)
+			r, err := audit.Of(t.Context(), out, src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.OK() || r.Faults != c.faults || !strings.Contains(strings.Join(r.Offences, "; "), c.want) || fmt.Sprint(r.Gaps) != c.gaps || fmt.Sprint(r.Twice) != c.twice || r.Next != 80 {
+				t.Errorf("%+v\nwant %q", r, c.want)
+			}
+		})
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// parts is an output of given parts.
+type parts []audit.Part
+
+func (p parts) Sources(context.Context, string) ([]schemas.SourceID, error) {
+	return []schemas.SourceID{{Pipeline: "p", Topic: "t"}}, nil
+}
+
+func (p parts) Parts(_ context.Context, _ schemas.SourceID, each func(audit.Part) error) error {
+	for _, x := range p {
+		if err := each(x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func row(offset int64, id string) audit.Row {
+	return audit.Row{Source: schemas.SourceID{Topic: "t"}, Offset: offset, ID: id}
+}
+
+func span(first, next int64) []schemas.Span { return []schemas.Span{{First: first, Next: next}} }
+
+func TestEveryOffenceIsNamedByItsOffset(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		r    schemas.Range
-		rows []schemas.Row
+		rows []audit.Row
 		want string // "" for none
 	}{
-		{"nothing wrong", schemas.Range{Span: schemas.Span{First: 0, Next: 3}, Dead: span(1, 2), Skipped: span(2, 3)}, []schemas.Row{row(0, "a")}, ""},
-		{"the same reference at two offsets", schemas.Range{Span: schemas.Span{Next: 2}}, []schemas.Row{row(0, "a"), row(1, "a")}, ""},
-		{"a row twice", schemas.Range{Span: schemas.Span{Next: 1}}, []schemas.Row{row(0, "a"), row(0, "a")}, "offset 0: row a is there twice"},
-		{"an offset without fate", schemas.Range{Span: schemas.Span{Next: 2}}, []schemas.Row{row(0, "a")}, "offset 1 has no row"},
-		{"a row and a dead letter", schemas.Range{Span: schemas.Span{Next: 1}, Dead: span(0, 1)}, []schemas.Row{row(0, "a")}, "offset 0 is a row and dead"},
-		{"a row outside of its file", schemas.Range{Span: schemas.Span{First: 5, Next: 6}}, []schemas.Row{row(5, "a"), row(6, "b")}, "offset 6 (a row) is outside"},
+		{"nothing wrong", schemas.Range{Span: schemas.Span{Next: 3}, Dead: span(1, 2), Skipped: span(2, 3)}, []audit.Row{row(0, "a")}, ""},
+		{"more skipped offsets than any memory holds", schemas.Range{Span: schemas.Span{Next: 1 << 50}, Skipped: span(0, 1<<50-1)}, []audit.Row{row(1<<50-1, "a")}, ""},
+		{"the same reference at two offsets", schemas.Range{Span: schemas.Span{Next: 2}}, []audit.Row{row(0, "a"), row(1, "a")}, ""},
+		{"two windows of one offset, out of order", schemas.Range{Span: schemas.Span{Next: 2}}, []audit.Row{row(1, "b"), row(0, "a"), row(1, "c")}, ""},
+		{"a row twice", schemas.Range{Span: schemas.Span{Next: 1}}, []audit.Row{row(0, "a"), row(0, "a")}, "offset 0: row a is there twice"},
+		{"an offset without fate", schemas.Range{Span: schemas.Span{Next: 2}}, []audit.Row{row(0, "a")}, "offset 1 has no row"},
+		{"many offsets without fate", schemas.Range{Span: schemas.Span{Next: 1 << 40}}, []audit.Row{row(0, "a")}, "offset 1 and those up to 1099511627775"},
+		{"an offset without fate in the middle", schemas.Range{Span: schemas.Span{Next: 3}, Dead: span(2, 3)}, []audit.Row{row(0, "a")}, "offset 1 has no row"},
+		{"a row and a dead letter", schemas.Range{Span: schemas.Span{Next: 1}, Dead: span(0, 1)}, []audit.Row{row(0, "a")}, "offset 0 is a row and dead"},
+		{"a row among skipped ones", schemas.Range{Span: schemas.Span{Next: 9}, Skipped: span(0, 9)}, []audit.Row{row(5, "a")}, "offset 5 is skipped and a row"},
+		{"a row outside of its file", schemas.Range{Span: schemas.Span{First: 0, Next: 1}}, []audit.Row{row(0, "a"), row(1, "b")}, "offset 1 (a row) is outside"},
+		{"dead offsets outside of their file", schemas.Range{Span: schemas.Span{Next: 1}, Dead: span(1, 4)}, []audit.Row{row(0, "a")}, "offset 1 (dead) is outside"},
+		{"a row of another partition", schemas.Range{Span: schemas.Span{Next: 1}}, []audit.Row{{Source: schemas.SourceID{Topic: "t", Partition: 1}, ID: "a"}}, "says that it is of t/1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var r Report
-			r.file(&c.r, c.rows, map[rowKey]bool{})
-			if r.OK() != (c.want == "") || !strings.Contains(strings.Join(r.Offences, "; "), c.want) {
-				t.Fatalf("offences %v, want %q", r.Offences, c.want)
+			r, err := audit.Of(t.Context(), parts{{Name: "x", Range: c.r, Rows: c.rows}}, schemas.SourceID{Topic: "t"})
+			if err != nil || r.OK() != (c.want == "") || !strings.Contains(strings.Join(r.Offences, "; "), c.want) {
+				t.Fatalf("offences %v, %v, want %q", r.Offences, err, c.want)
 			}
 		})
+	}
+}
+
+func TestTheLogsOwnWordIsCompared(t *testing.T) {
+	covered := func(next int64) parts {
+		if next == 0 {
+			return nil
+		}
+		return parts{{Name: "x", Range: schemas.Range{Span: schemas.Span{Next: next}, Skipped: span(0, next)}}}
+	}
+	for _, c := range []struct {
+		name     string
+		next     int64
+		log      audit.Log
+		fromLast bool
+		want     string
+		lag      int64
+	}{
+		{"all is read", 10, audit.Log{End: 10, Committed: 10}, false, "", 0},
+		{"the commit is behind: it is only a hint", 10, audit.Log{End: 15, Committed: 3}, false, "", 5},
+		{"never committed", 10, audit.Log{End: 10, Committed: -1}, false, "", 0},
+		{"a commit before it was durable", 10, audit.Log{End: 15, Committed: 12}, false, "offsets 10 to 11 are committed", 5},
+		{"a commit without any output", 0, audit.Log{End: 15, Committed: 15}, false, "offsets 0 to 14 are committed", 15},
+		{"a commit without any output, of a pipeline that begins at the end", 0, audit.Log{End: 15, Committed: 12}, true, "", 3},
+		{"retention before reading", 10, audit.Log{Begin: 12, End: 15, Committed: 10}, false, "offsets 10 to 11 are gone", 3},
+		{"retention before the first reading", 0, audit.Log{Begin: 12, End: 15, Committed: -1}, false, "", 3},
+		{"a topic that was made again", 10, audit.Log{End: 3, Committed: 2}, false, "beyond the log's end 3", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := audit.Of(t.Context(), covered(c.next), schemas.SourceID{Topic: "t"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.CompareLog(c.log, c.fromLast)
+			if r.OK() != (c.want == "") || !strings.Contains(strings.Join(r.Offences, "; "), c.want) || r.Log.Lag != c.lag {
+				t.Errorf("%v, lag %d, want %q, %d", r.Offences, r.Log.Lag, c.want, c.lag)
+			}
+		})
+	}
+}
+
+func TestEveryDeadOffsetNeedsItsLetter(t *testing.T) {
+	out := parts{{Name: "x", Range: schemas.Range{Span: schemas.Span{Next: 10}, Dead: []schemas.Span{{First: 2, Next: 4}, {First: 6, Next: 8}}, Skipped: []schemas.Span{{First: 0, Next: 2}, {First: 4, Next: 6}, {First: 8, Next: 10}}}}}
+	for _, c := range []struct {
+		name     string
+		letters  map[int64]bool
+		complete bool
+		want     audit.Letters
+		offence  string
+	}{
+		{"all are there", map[int64]bool{2: true, 3: true, 6: true, 7: true}, true, audit.Letters{Found: 4}, ""},
+		{"strays and what comes next", map[int64]bool{2: true, 3: true, 6: true, 7: true, 1: true, 12: true}, true, audit.Letters{Found: 4, Stray: 1, Pending: 1}, ""},
+		{"two are missing", map[int64]bool{2: true, 7: true}, true, audit.Letters{Found: 2, Missing: 2}, "offsets 3 to 3 are dead"},
+		{"two are missing from a topic that forgets", map[int64]bool{2: true, 7: true}, false, audit.Letters{Found: 2, Missing: 2}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := audit.Of(t.Context(), out, schemas.SourceID{Topic: "t"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.CompareLetters(c.letters, c.complete)
+			if *r.Letters != c.want || r.OK() != (c.offence == "") || !strings.Contains(strings.Join(r.Offences, "; "), c.offence) || !c.complete && len(r.Notes) != 1 {
+				t.Errorf("%+v, %v, %v", r.Letters, r.Offences, r.Notes)
+			}
+		})
+	}
+}
+
+func TestAnOutputThatCannotBeReadIsAnErrorAndNoOffence(t *testing.T) {
+	st := sinktest.NewMemStore()
+	out := chain(t, st)
+	st.Faults = func(sinktest.Op) sinktest.Fault { return sinktest.Fault{Err: sinktest.ErrFault} }
+	if _, err := audit.All(t.Context(), out, "p"); !errors.Is(err, sinktest.ErrFault) {
+		t.Errorf("%v", err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
 		{"run", "--config FILE --manifest FILE [--name NAME]", "compute every reference of a manifest (JSON lines), exactly once", runBackfill},
-		{"audit", "--config FILE", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
+		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
 	}, args, stdout, stderr)
 }
@@ -70,25 +70,28 @@ func sum(s wire.Stats) (n int64) {
 func runAudit(ctx context.Context, e *env, args []string) error {
 	f := e.flags("audit")
 	path := f.String("config", "", "configuration file")
+	kafka := f.Bool("kafka", true, "compare with the topics' beginnings and ends and with the groups' commits, where the configuration names brokers")
+	letters := f.Bool("letters", true, "look for the letter of every dead offset")
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
-	c, _, err := e.load(*path)
+	c, log, err := e.load(*path)
 	if err != nil {
 		return err
 	}
-	return auditAll(ctx, e, c)
+	return auditAll(ctx, e, c, wire.AuditOptions{Kafka: *kafka, Letters: *letters, Log: log})
 }
 
 // auditAll prints one JSON object per source and output, and fails if any has an offence.
-func auditAll(ctx context.Context, e *env, c *config.Config) error {
-	results, err := wire.Audit(ctx, c)
+func auditAll(ctx context.Context, e *env, c *config.Config, o wire.AuditOptions) error {
+	results, err := wire.Audit(ctx, c, o)
 	if err != nil {
 		return err
 	}
 	enc := json.NewEncoder(e.stdout)
-	bad := 0
+	bad, files := 0, 0
 	for _, r := range results {
+		files += r.Files
 		if !r.OK() {
 			bad++
 		}
@@ -97,10 +100,10 @@ func auditAll(ctx context.Context, e *env, c *config.Config) error {
 		}
 	}
 	switch {
-	case len(results) == 0:
-		return errors.New("there is no output yet")
 	case bad > 0:
 		return fmt.Errorf("%d of %d sources have offences", bad, len(results))
+	case files == 0:
+		return errors.New("there is no output yet")
 	}
 	return nil
 }

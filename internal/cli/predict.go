@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"vecmill/internal/predict"
@@ -25,7 +27,7 @@ func (p *predictFlags) define(f *flag.FlagSet) {
 	f.StringVar(&p.job.Settings.Model, "model", "", "checkpoint directory, a .onnx file with config.json beside it, hf://owner/name[@revision] or s3://bucket/prefix")
 	f.StringVar(&p.job.Settings.Cache, "cache", "", "directory for compiled graphs; empty: the user's cache")
 	f.IntVar(&p.job.Settings.Threads, "threads", 0, "threads to compute with; 0: one per processor")
-	f.StringVar(&p.compat, "compat", "", "hf-padding: reproduce Hugging Face's padded batches")
+	f.StringVar(&p.compat, "compat", "", "what to reproduce of Hugging Face's peculiarities, separated by commas: hf-padding (numbers of padded batches), hf-positions (of generated text)")
 	f.StringVar(&p.outputs, "outputs", "", "optional outputs, separated by commas: hidden_states, pooler_output, ...")
 	f.StringVar(&p.job.Task, "task", "", "name of the Hugging Face pipeline; empty: the usual one of the class")
 	f.Func("option", "NAME=JSON, a call argument of that pipeline; may be repeated", p.job.Options.Set)
@@ -33,7 +35,8 @@ func (p *predictFlags) define(f *flag.FlagSet) {
 		p.texts = append(p.texts, s)
 		return nil
 	})
-	f.BoolVar(&p.lines, "jsonl", false, "read inputs from stdin, one JSON object a line: file, text, text_pair, question and context, prompt and choices")
+	f.BoolVar(&p.lines, "jsonl", false, "read inputs from stdin, one JSON object a line: file, file_pair, text, text_pair, question and context, prompt and choices, words")
+	f.BoolVar(&p.job.KeepGoing, "keep-going", false, "print an object with the key error for an input that fails, and go on; the exit code is 2 in the end")
 	f.StringVar(&p.tensorsIn, "tensors-in", "", "safetensors file of raw model inputs under Hugging Face's names")
 	f.StringVar(&p.job.TensorsOut, "tensors-out", "", "safetensors file to write the model's outputs to")
 	f.BoolVar(&p.job.Preprocess, "preprocess-only", false, "write the preprocessed tensors to --tensors-out, and do not run the model")
@@ -42,16 +45,19 @@ func (p *predictFlags) define(f *flag.FlagSet) {
 func runPredict(ctx context.Context, e *env, args []string) error {
 	var p predictFlags
 	f := e.flags("predict")
+	f.SetOutput(io.Discard) // a wrong flag is one sentence; the list of all is behind --help
 	p.define(f)
 	files, err := parseMixed(f, args)
+	if errors.Is(err, flag.ErrHelp) {
+		predictHelp(e.stdout, f)
+	}
 	if err != nil {
 		return err
 	}
-	if err := p.check(files); err != nil {
+	if err := errors.Join(p.compatible(), p.check(files)); err != nil {
 		return usageError{err}
 	}
 	p.job.Settings.Locate = wire.LocateModel
-	p.job.Settings.HFPadding = p.compat != ""
 	if p.outputs != "" {
 		p.job.Settings.Outputs = strings.Split(p.outputs, ",")
 	}
@@ -61,14 +67,71 @@ func runPredict(ctx context.Context, e *env, args []string) error {
 	return plain(predict.Run(ctx, p.job, e.stdout, p.inputs(files, os.Stdin)))
 }
 
+// predictHelp is what --help prints.
+func predictHelp(w io.Writer, f *flag.FlagSet) {
+	fmt.Fprint(w, `worker predict runs one checkpoint on files, texts or raw tensors and prints one JSON object per input.
+
+Usage:
+  worker predict --model DIR [--task T] [--option NAME=JSON]... [--text T]... [--jsonl] [FILE]...
+  worker predict --model DIR --tensors-in IN.safetensors --tensors-out OUT.safetensors
+  worker predict --model DIR --preprocess-only --tensors-out OUT.safetensors FILE...
+
+Examples:
+  worker predict --model ./data2vec-audio-base-960h speech.flac
+  worker predict --model ./asr --option return_timestamps=word --option chunk_length_s=30 long.wav
+  worker predict --model hf://owner/name --text 'A fine day' --option top_k=null
+  worker predict --model ./qa --jsonl < questions.jsonl        {"question": "Who?", "context": "Ann did."}
+  worker predict --model ./lm --text 'Once' --option num_beams=4 --option do_sample=false
+  worker predict --model ./lm --task perplexity story.txt
+  worker predict --model ./speakers --task speaker-verification one.wav other.wav
+  worker predict --model ./embed --option pooling=mean --option normalize=true --text 'A fine day'
+  ffmpeg -i clip.mkv -f wav - | worker predict --model ./asr -
+
+A FILE of - is stdin. Exit codes: 0 done; 2 for what was given (one sentence says what); 1 for everything else.
+
+Tasks and the classes that they fit:
+`)
+	for _, t := range predict.Tasks() {
+		classes := strings.Join(t.Classes, ", ")
+		if classes == "" {
+			classes = "every class"
+		}
+		fmt.Fprintf(w, "  %-29s%s\n", t.Name, classes)
+	}
+	fmt.Fprint(w, "An option that a task does not have is refused with the list of those it has; docs/predict.md has them all.\n\nFlags:\n")
+	f.SetOutput(w)
+	f.PrintDefaults()
+}
+
+// compatible reads what is to be reproduced.
+func (p *predictFlags) compatible() error {
+	if p.compat == "" {
+		return nil
+	}
+	for _, what := range strings.Split(p.compat, ",") {
+		switch what {
+		case "hf-padding":
+			p.job.Settings.HFPadding = true
+		case "hf-positions":
+			if p.tensorsIn != "" {
+				return errors.New("--compat hf-positions is for text-generation; give --tensors-in the position_ids themselves")
+			}
+			if err := p.job.Options.Set("hf_positions=true"); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("--compat knows hf-padding and hf-positions, not %q", what)
+		}
+	}
+	return nil
+}
+
 // check says which flags do not go together.
 func (p *predictFlags) check(files []string) error {
 	given := len(files) > 0 || len(p.texts) > 0 || p.lines
 	switch {
 	case p.job.Settings.Model == "":
 		return errors.New("--model DIR is missing")
-	case p.compat != "" && p.compat != "hf-padding":
-		return errors.New("--compat knows hf-padding only")
 	case p.tensorsIn != "" && p.job.TensorsOut == "":
 		return errors.New("--tensors-in needs --tensors-out FILE")
 	case p.job.Preprocess && p.job.TensorsOut == "":
@@ -77,6 +140,8 @@ func (p *predictFlags) check(files []string) error {
 		return errors.New("--tensors-in takes the place of inputs, task and options")
 	case p.tensorsIn == "" && !given:
 		return errors.New("nothing to predict: name files, or give --text, --jsonl or --tensors-in")
+	case p.lines && slices.Contains(files, "-"):
+		return errors.New("stdin is either the lines of --jsonl or the file -")
 	}
 	return nil
 }
@@ -90,7 +155,15 @@ func (p *predictFlags) inputs(files []string, stdin io.Reader) func(func(predict
 			}
 		}
 		for _, f := range files {
-			if err := do(predict.OfFile(f)); err != nil {
+			in := predict.OfFile(f)
+			if f == "-" {
+				data, err := predict.ReadFile(stdin)
+				if err != nil {
+					return err
+				}
+				in = predict.OfData(f, data)
+			}
+			if err := do(in); err != nil {
 				return err
 			}
 		}

@@ -26,9 +26,13 @@ func TestPredictSaysInOneSentenceWhatIsWrong(t *testing.T) {
 		{"tensors that are not there", []string{"--model", m, "--tensors-in", "/nowhere.in", "--tensors-out", "/nowhere.out"}, "no such file"},
 		{"tensors and inputs", []string{"--model", m, "--tensors-in", "x", "--tensors-out", "y", "--text", "a"}, "takes the place"},
 		{"preprocessing for nothing", []string{"--model", m, "--preprocess-only", "--text", "a"}, "--preprocess-only needs"},
-		{"an unknown way of padding", []string{"--model", m, "--compat", "tf", "--text", "a"}, "hf-padding only"},
+		{"an unknown way of padding", []string{"--model", m, "--compat", "tf", "--text", "a"}, "hf-padding and hf-positions"},
 		{"half an option", []string{"--model", m, "--option", "top_k", "--text", "a"}, "NAME=JSON"},
 		{"an unknown option", []string{"--model", m, "--option", "k=1", "--text", "a"}, "top_k"},
+		{"an unknown flag", []string{"--modell", m}, "modell"},
+		{"positions of tensors", []string{"--model", m, "--compat", "hf-positions", "--tensors-in", "x", "--tensors-out", "y"}, "text-generation"},
+		{"positions of another task", []string{"--model", m, "--compat", "hf-positions", "--text", "a"}, "hf_positions"},
+		{"lines and a file that are both stdin", []string{"--model", m, "--jsonl", "-"}, "stdin is either"},
 		{"an unknown task", []string{"--model", m, "--task", "ocr", "--text", "a"}, `no task "ocr"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -51,5 +55,33 @@ func TestPredictPrintsAnObjectForEachInput(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	if code != 0 || len(lines) != 2 || !strings.HasPrefix(lines[1], `{"input":"Play some jazz","task":"text-classification","result":[{"label":`) {
 		t.Fatalf("exit %d: %s\n%s", code, stderr, stdout)
+	}
+}
+
+func TestPredictHelpHasExamplesAndTasks(t *testing.T) {
+	code, stdout, stderr := call(worker, "predict", "--help")
+	for _, want := range []string{"Examples:", "speaker-verification", "-keep-going", "Exit codes"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in %s", want, stdout)
+		}
+	}
+	if code != 0 || stderr != "" {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
+func TestPredictGoesOnIfAskedTo(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(dir); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"predict", "--model", filepath.Join(dir, "text-intent"), "--cache", dir, "--threads", "1", "--text", "Play some jazz", filepath.Join(dir, "none.txt")}
+	code, stdout, stderr := call(worker, append(args, "--keep-going")...)
+	if lines := strings.Split(strings.TrimSpace(stdout), "\n"); code != 2 || len(lines) != 2 || !strings.Contains(lines[1], `"error":"stat `) || !strings.Contains(stderr, "1 of 2 inputs failed") {
+		t.Errorf("exit %d: %s\n%s", code, stderr, stdout)
+	}
+	code, stdout, stderr = call(worker, args...)
+	if lines := strings.Split(strings.TrimSpace(stdout), "\n"); code != 2 || len(lines) != 1 || strings.Count(strings.TrimSpace(stderr), "\n") != 0 || !strings.Contains(stderr, "none.txt") {
+		t.Errorf("exit %d: %s\n%s", code, stderr, stdout)
 	}
 }

@@ -49,14 +49,29 @@ type TLS struct {
 	CAFile   string `yaml:"ca_file" doc:"PEM file of the authorities to trust; empty means the system's"`
 	CertFile string `yaml:"cert_file" doc:"PEM file of the client's certificate"`
 	KeyFile  string `yaml:"key_file" doc:"PEM file of the client's key"`
+
+	ServerName string `yaml:"server_name" doc:"name that the brokers' certificates are checked for; empty means the host that is dialled"`
 }
 
 // SASL is the authentication to Kafka.
 type SASL struct {
-	Mechanism    string `yaml:"mechanism" doc:"plain, scram-sha-256 or scram-sha-512; empty means none"`
-	Username     string `yaml:"username" doc:"user"`
+	Mechanism    string `yaml:"mechanism" doc:"plain, scram-sha-256, scram-sha-512 or oauthbearer; empty means none"`
+	Username     string `yaml:"username" doc:"user of plain and scram"`
 	Password     Secret `yaml:"password" doc:"password; prefer password_file or the environment"`
 	PasswordFile string `yaml:"password_file" doc:"file that holds the password"`
+	OAuth        OAuth  `yaml:"oauth" doc:"where the token of oauthbearer comes from: token, token_file or token_url"`
+}
+
+// OAuth is where the bearer token for Kafka comes from: one of Token, TokenFile and TokenURL.
+type OAuth struct {
+	Token            Secret `yaml:"token" doc:"the token itself; prefer token_file"`
+	TokenFile        string `yaml:"token_file" doc:"file that holds the token; read again for every connection, so that it may be renewed"`
+	TokenURL         string `yaml:"token_url" doc:"https:// endpoint that gives tokens for client credentials (OAuth 2.0)"`
+	ClientID         string `yaml:"client_id" doc:"client of token_url"`
+	ClientSecret     Secret `yaml:"client_secret" doc:"its secret; prefer client_secret_file or the environment"`
+	ClientSecretFile string `yaml:"client_secret_file" doc:"file that holds the secret"`
+	Scope            string `yaml:"scope" doc:"scopes to ask token_url for, separated by spaces"`
+	CAFile           string `yaml:"ca_file" doc:"PEM file of the authorities to trust for token_url; empty means the system's"`
 }
 
 // S3 is the object store.
@@ -108,6 +123,7 @@ type Pipeline struct {
 type Model struct {
 	Path     string `yaml:"path" doc:"checkpoint directory: config.json with weights (model.safetensors, pytorch_model.bin, tf_model.h5) or model.onnx; or hf://owner/name[@revision] (HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count) or s3://bucket/prefix, fetched at start"`
 	Name     string `yaml:"name" doc:"name in the rows; empty means the directory's or the repository's name"`
+	Digest   string `yaml:"digest" doc:"if set, the checkpoint must have exactly this digest (64 hex digits over its configuration, labels and weights), or the worker does not start; the refusal names the digest that it has"`
 	Threads  int    `yaml:"threads" doc:"threads inside one session; 0 divides the cores among the sessions"`
 	Sessions int    `yaml:"sessions" doc:"sessions that run batches beside each other"`
 }
@@ -115,8 +131,10 @@ type Model struct {
 // Audio is how long recordings are treated.
 type Audio struct {
 	MaxSeconds    float64 `yaml:"max_seconds" doc:"longest recording that is taken as one window"`
-	Long          string  `yaml:"long" doc:"what to do with longer ones: fail, truncate or window"`
-	WindowSeconds float64 `yaml:"window_seconds" doc:"length of a window when long is window"`
+	Long          string  `yaml:"long" doc:"what to do with longer ones: fail, truncate, window (consecutive windows, a row each) or overlap (windows that share context, as the reference's pipelines with chunk_length_s: transcripts and frames are joined into one row, other heads give one for each window)"`
+	WindowSeconds float64 `yaml:"window_seconds" doc:"length of a window when long is window, and of every window when it is overlap"`
+	StrideSeconds float64 `yaml:"stride_seconds" doc:"overlap: context on each side of a window; 0 means a sixth of window_seconds"`
+	MaxDecoded    float64 `yaml:"max_decoded_seconds" doc:"window, overlap: longest recording that is taken apart; it is held decoded, in memory_budget; 0 means 3600"`
 }
 
 // Text is how text is treated.
@@ -125,21 +143,47 @@ type Text struct {
 	Stride        int    `yaml:"stride" doc:"tokens that neighbouring windows share"`
 	SpecialTokens *bool  `yaml:"special_tokens" doc:"read special tokens such as <mask> inside the text as such, as the reference does; turn it off for untrusted text (default true)"`
 	InvalidUTF8   string `yaml:"invalid_utf8" doc:"fail or replace"`
+	MaxTokens     int    `yaml:"max_tokens" doc:"longest window, special tokens and a question included; 0 means what model and tokenizer allow (the reference answers questions with 384, and a stride of 128)"`
 }
 
 // Image is how pictures are treated.
 type Image struct {
 	MaxPixels int64 `yaml:"max_pixels" doc:"larger pictures are dead letters (too-large), refused by their header"`
+	Height    int   `yaml:"height" doc:"height in pixels of what the model gets; 0 means the checkpoint's processor. Positions are interpolated as the reference does; a model that cannot says so at start"`
+	Width     int   `yaml:"width" doc:"width; height and width go together"`
 }
 
 // Head is one result of a model.
 type Head struct {
-	Name        string `yaml:"name" doc:"name in the rows; empty means the task"`
-	Task        string `yaml:"task" doc:"embedding, transcript, classification, frames, xvector, tokens or masks; each fits some classes, see the README"`
-	Pooling     string `yaml:"pooling" doc:"embedding: mean, cls or max"`
-	Normalize   *bool  `yaml:"normalize" doc:"embedding and xvector: scale to length 1 (default true)"`
-	TopK        int    `yaml:"top_k" doc:"classification: labels to keep; 0 means 5"`
-	Aggregation string `yaml:"aggregation" doc:"tokens: how they become entities: none, simple, first, average or max"`
+	Name        string   `yaml:"name" doc:"name in the rows; empty means the task"`
+	Task        string   `yaml:"task" doc:"embedding, transcript, classification, frames, xvector, tokens, masks, fill, perplexity, answers or choice; each fits some classes, see the README"`
+	Pooling     string   `yaml:"pooling" doc:"embedding: mean, cls, max or first_last (the mean over the states behind the first layer and the last)"`
+	Normalize   *bool    `yaml:"normalize" doc:"embedding and xvector: scale to length 1 (default true)"`
+	TopK        int      `yaml:"top_k" doc:"classification, fill, answers: labels, proposals for each mask, or answers to keep; 0 means 5, of answers 1"`
+	Aggregation string   `yaml:"aggregation" doc:"tokens: how they become entities: none, simple, first, average or max"`
+	DType       string   `yaml:"dtype" doc:"embedding and xvector: fp32 (column vector) or fp16 (column vector_f16)"`
+	Function    string   `yaml:"function" doc:"classification: softmax, sigmoid or none; empty means what the reference's pipeline takes for the checkpoint. frames: softmax (each frame has its best label; the default) or sigmoid (it has every label above the threshold)"`
+	Threshold   float64  `yaml:"threshold" doc:"frames: score, below 1, that a label must be above; 0 means 0.5 for the sigmoid"`
+	Mask        string   `yaml:"mask" doc:"masks: runs (run-length encoded), png (a grey picture of class numbers) or both"`
+	MaxAnswer   int      `yaml:"max_answer_tokens" doc:"answers: longest answer, tokens; 0 means 15"`
+	NoAnswer    bool     `yaml:"no_answer" doc:"answers: an empty one, which says that the text does not tell, is among them"`
+	Decoding    Decoding `yaml:"decoding" doc:"how a transcript is searched for"`
+}
+
+// Decoding is how a transcript is searched for.
+type Decoding struct {
+	Search          string   `yaml:"search" doc:"transcript: greedy (each frame's best token) or beam (as the reference's pipeline with a language model: alphabet.json and language_model of the checkpoint, if they are there)"`
+	LanguageModel   string   `yaml:"language_model" doc:"beam: ARPA file (plain or gzip) or KenLM binary in place of the checkpoint's"`
+	Unigrams        string   `yaml:"unigrams" doc:"beam: file of the words that exist, one a line, for language_model; empty means those of an ARPA file"`
+	BeamWidth       int      `yaml:"beam_width" doc:"beam: beams kept after each frame; 0 means 100"`
+	BeamPruneLogP   float64  `yaml:"beam_prune_logp" doc:"beam: beams that are worse than the best by more are dropped; 0 means -10"`
+	TokenMinLogP    float64  `yaml:"token_min_logp" doc:"beam: tokens below are passed over, but for a frame's best; 0 means -5"`
+	HotWords        []string `yaml:"hotwords" doc:"beam: words or phrases that count more"`
+	HotWordWeight   float64  `yaml:"hotword_weight" doc:"beam: how much more; 0 means 10"`
+	Alpha           *float64 `yaml:"alpha" doc:"beam: weight of the language model; silence means the checkpoint's, or 0.5"`
+	Beta            *float64 `yaml:"beta" doc:"beam: added for every word; silence means the checkpoint's, or 1.5"`
+	UnkScoreOffset  *float64 `yaml:"unk_score_offset" doc:"beam: added for unknown words; silence means the checkpoint's, or -10"`
+	LMScoreBoundary *bool    `yaml:"lm_score_boundary" doc:"beam: count the beginning and the end of the text; silence means the checkpoint's, or true"`
 }
 
 // Batch bounds micro-batches.

@@ -52,6 +52,17 @@ func TestAShortFileIsEnough(t *testing.T) {
 	}
 }
 
+func TestHeadsHaveTheirUsualSettings(t *testing.T) {
+	c, err := parse(t, strings.Replace(good, "- {task: transcript}", "- {task: answers}\n      - {task: fill}", 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, fill := c.Pipelines[0].Heads[0], c.Pipelines[0].Heads[1]
+	if answers.TopK != 1 || fill.TopK != 5 || answers.DType != "fp32" || answers.Mask != "runs" || answers.Pooling != "mean" {
+		t.Errorf("%+v, %+v", answers, fill)
+	}
+}
+
 func TestTheEnvironmentOverridesTheFile(t *testing.T) {
 	c, err := parse(t, good, map[string]string{
 		"VECMILL_KAFKA_BROKERS":                        "a:1, b:2",
@@ -74,6 +85,24 @@ func TestTheEnvironmentOverridesTheFile(t *testing.T) {
 	}
 	if _, err := parse(t, good, map[string]string{"VECMILL_S3_PATH_STYLE": "perhaps"}); err == nil || !strings.Contains(err.Error(), "VECMILL_S3_PATH_STYLE") {
 		t.Fatalf("a bad variable must be named: %v", err)
+	}
+}
+
+// A fault of the file is shown with the lines around it, and one of these may hold a secret.
+func TestAFaultBesideASecretDoesNotPrintIt(t *testing.T) {
+	for _, text := range []string{
+		"s3:\n  access_key: id\n  secret_key: hunter2\n  regoin: x\n",
+		"kafka:\n  sasl:\n    pasword: x\n    password: hunter2\n",
+		"kafka:\n  sasl: {username: a, password: hunter2, pasword: x}\n",
+		"kafka:\n  sasl:\n    oauth:\n      token: \"hunter2\"\n      client_secret: 'hunter2'\n      scpoe: x\n",
+		"s3:\n  secret_key: [hunter2]\n",
+		"s3:\n  secret_key: >-\n    hunter2\n  regoin: x\n",
+		"s3:\n  secret_key: hunter2: x\n",
+	} {
+		_, err := parse(t, text, nil)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }
 
@@ -110,6 +139,13 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"a model by another protocol", "{path: MODEL}", "{path: 'ftp://a/b'}", "is not a directory, hf://owner/name"},
 		{"an unknown task", "task: transcript", "task: translate", "pipelines[speech].heads[0].task: \"translate\" is not one of"},
 		{"an unknown aggregation", "task: transcript", "task: tokens, aggregation: best", "pipelines[speech].heads[0].aggregation: \"best\" is not one of none, simple, first, average, max"},
+		{"an unknown pooling", "task: transcript", "task: embedding, pooling: median", "pipelines[speech].heads[0].pooling"},
+		{"an unknown precision", "task: transcript", "task: embedding, dtype: int8", "pipelines[speech].heads[0].dtype: \"int8\" is not one of fp32, fp16"},
+		{"an unknown function", "task: transcript", "task: classification, function: tanh", "pipelines[speech].heads[0].function"},
+		{"an unknown form of a map", "task: transcript", "task: masks, mask: svg", "pipelines[speech].heads[0].mask: \"svg\" is not one of runs, png, both"},
+		{"less than no labels", "task: transcript", "task: classification, top_k: -1", "pipelines[speech].heads[0]: top_k"},
+		{"a height without a width", "outputs:", "image: {height: 384}\n    outputs:", "pipelines[speech].image: height and width go together"},
+		{"a negative stride", "outputs:", "text: {stride: -1}\n    outputs:", "pipelines[speech].text"},
 		{"two heads of one name", "name: voice", "name: transcript", "pipelines[speech].heads[1].name"},
 		{"an output nowhere", "s3://lake/speech", "ftp://lake", "pipelines[speech].outputs[0].parquet.url"},
 		{"a broker without port", "broker:9092", "broker", "kafka.brokers[0]"},

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"vecmill/schemas"
 )
 
 // Load reads a file, applies the environment, fills in defaults and validates. getenv is os.LookupEnv, or a test's.
@@ -25,12 +28,15 @@ func Load(path string, getenv func(string) (string, bool)) (*Config, error) {
 	return c, nil
 }
 
+// A file that may hold a secret is not quoted in errors: a fault is shown with the lines around it. Line and column are there always.
+var secretRE = regexp.MustCompile(`(?i)(password|secret|secret_key|token)["']?\s*:`)
+
 // Parse is Load of bytes.
 func Parse(b []byte, getenv func(string) (string, bool)) (*Config, error) {
 	c := NewDefaultConfig()
 	dec := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict())
 	if err := dec.Decode(c); err != nil {
-		return nil, errors.New(yaml.FormatError(err, false, true))
+		return nil, errors.New(yaml.FormatError(err, false, !secretRE.Match(b)))
 	}
 	if err := applyEnv(c, getenv); err != nil {
 		return nil, err
@@ -129,8 +135,14 @@ func (p *Pipeline) fill() {
 func (h *Head) fill() {
 	set(&h.Name, h.Task)
 	set(&h.Pooling, "mean")
+	set(&h.Decoding.Search, "greedy")
 	set(&h.Aggregation, "simple")
+	if h.Task == string(schemas.TaskAnswers) {
+		set(&h.TopK, 1)
+	}
 	set(&h.TopK, 5)
+	set(&h.DType, "fp32")
+	set(&h.Mask, "runs")
 	setTrue(&h.Normalize)
 }
 
@@ -151,6 +163,10 @@ func set[T comparable](field *T, value T) {
 func (c *Config) readSecrets() (err error) {
 	if c.Kafka.SASL.Password, err = readSecret(c.Kafka.SASL.Password, c.Kafka.SASL.PasswordFile); err != nil {
 		return fmt.Errorf("kafka.sasl.password_file: %w", err)
+	}
+	oauth := &c.Kafka.SASL.OAuth
+	if oauth.ClientSecret, err = readSecret(oauth.ClientSecret, oauth.ClientSecretFile); err != nil {
+		return fmt.Errorf("kafka.sasl.oauth.client_secret_file: %w", err)
 	}
 	if c.S3.SecretKey, err = readSecret(c.S3.SecretKey, c.S3.SecretKeyFile); err != nil {
 		return fmt.Errorf("s3.secret_key_file: %w", err)

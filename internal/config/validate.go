@@ -107,13 +107,52 @@ func (k *Kafka) validate(f *faults) {
 	if k.DrainTimeout <= 0 || k.FetchMaxBytes <= 0 || k.FetchMaxWait <= 0 || k.RebalanceTimeout <= 0 {
 		f.add("kafka", "drain_timeout, rebalance_timeout, fetch_max_bytes and fetch_max_wait must be positive")
 	}
-	f.oneOf("kafka.sasl.mechanism", k.SASL.Mechanism, "", "plain", "scram-sha-256", "scram-sha-512")
-	if k.SASL.Mechanism != "" && (k.SASL.Username == "" || k.SASL.Password == "") {
-		f.add("kafka.sasl", "mechanism %s needs username and password", k.SASL.Mechanism)
-	}
+	k.SASL.validate(f)
 	if (k.TLS.CertFile == "") != (k.TLS.KeyFile == "") {
 		f.add("kafka.tls", "cert_file and key_file go together")
 	}
+	if !k.TLS.Enabled && (k.TLS.CAFile != "" || k.TLS.CertFile != "" || k.TLS.ServerName != "") {
+		f.add("kafka.tls", "ca_file, cert_file and server_name have no effect without enabled: true")
+	}
+}
+
+func (s *SASL) validate(f *faults) {
+	f.oneOf("kafka.sasl.mechanism", s.Mechanism, "", "plain", "scram-sha-256", "scram-sha-512", "oauthbearer")
+	switch s.Mechanism {
+	case "plain", "scram-sha-256", "scram-sha-512":
+		if s.Username == "" || s.Password == "" {
+			f.add("kafka.sasl", "mechanism %s needs username and password", s.Mechanism)
+		}
+	case "oauthbearer":
+		s.OAuth.validate(f)
+	}
+}
+
+func (o *OAuth) validate(f *faults) {
+	ways := 0
+	for _, set := range []bool{o.Token != "", o.TokenFile != "", o.TokenURL != ""} {
+		if set {
+			ways++
+		}
+	}
+	if ways != 1 {
+		f.add("kafka.sasl.oauth", "give one of token, token_file and token_url")
+	}
+	if o.TokenURL == "" {
+		return
+	}
+	if u, err := url.Parse(o.TokenURL); err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		f.add("kafka.sasl.oauth.token_url", "%q is not https://host/path; a secret is sent there", o.TokenURL)
+	}
+	if o.ClientID == "" || o.ClientSecret == "" {
+		f.add("kafka.sasl.oauth", "token_url needs client_id and client_secret")
+	}
+}
+
+// loopback says whether a host is this machine, by its address.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
 }
 
 func (s *S3) validate(f *faults) {
@@ -145,6 +184,8 @@ var nameRE = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$`)
 // A model may be a reference; model/hub says the rest when it is fetched.
 var modelRE = regexp.MustCompile(`^(hf://[^/@\s]+/[^/@\s]+(@[^@\s]+)?|s3://[^/\s]+(/[^\s]*)?)$`)
 
+var digestRE = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+
 func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if !nameRE.MatchString(p.Name) {
 		f.add(path+".name", "%q is not 1 to 63 letters, digits, dots, dashes and underscores", p.Name)
@@ -158,10 +199,22 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	} else if _, err := os.Stat(p.Model.Path); err != nil {
 		f.add(path+".model.path", "%s does not exist", p.Model.Path)
 	}
+	if p.Model.Digest != "" && !digestRE.MatchString(p.Model.Digest) {
+		f.add(path+".model.digest", "%q is not 64 hex digits", p.Model.Digest)
+	}
 	f.oneOf(path+".start_at", p.StartAt, "first", "last")
-	f.oneOf(path+".audio.long", p.Audio.Long, "fail", "truncate", "window")
+	f.oneOf(path+".audio.long", p.Audio.Long, "fail", "truncate", "window", "overlap")
 	f.oneOf(path+".text.long", p.Text.Long, "fail", "truncate", "window")
 	f.oneOf(path+".text.invalid_utf8", p.Text.InvalidUTF8, "fail", "replace")
+	if (p.Image.Height == 0) != (p.Image.Width == 0) || p.Image.Height < 0 || p.Image.Width < 0 {
+		f.add(path+".image", "height and width go together, and must not be negative")
+	}
+	if p.Text.MaxTokens < 0 || p.Text.Stride < 0 {
+		f.add(path+".text", "max_tokens and stride must not be negative")
+	}
+	if p.Audio.StrideSeconds < 0 || 2*p.Audio.StrideSeconds >= p.Audio.WindowSeconds {
+		f.add(path+".audio.stride_seconds", "%v is not below half of window_seconds (%v)", p.Audio.StrideSeconds, p.Audio.WindowSeconds)
+	}
 	if p.Audio.WindowSeconds > p.Audio.MaxSeconds {
 		f.add(path+".audio.window_seconds", "%v is above max_seconds (%v)", p.Audio.WindowSeconds, p.Audio.MaxSeconds)
 	}
@@ -195,7 +248,17 @@ func (p *Pipeline) validateHeads(f *faults, path string) {
 			tasks = append(tasks, string(t))
 		}
 		f.oneOf(at+".task", h.Task, tasks...)
-		f.oneOf(at+".pooling", h.Pooling, "mean", "cls", "max")
+		f.oneOf(at+".decoding.search", h.Decoding.Search, "greedy", "beam")
+		f.oneOf(at+".pooling", h.Pooling, "mean", "cls", "max", "first_last")
+		f.oneOf(at+".dtype", h.DType, "fp32", "fp16")
+		f.oneOf(at+".function", h.Function, "", "softmax", "sigmoid", "none")
+		f.oneOf(at+".mask", h.Mask, "runs", "png", "both")
+		if h.Threshold < 0 || h.Threshold >= 1 {
+			f.add(at+".threshold", "%v is not at least 0 and below 1", h.Threshold)
+		}
+		if h.TopK < 0 || h.MaxAnswer < 0 {
+			f.add(at, "top_k and max_answer_tokens must not be negative")
+		}
 		f.oneOf(at+".aggregation", h.Aggregation, "none", "simple", "first", "average", "max")
 		if seen[h.Name] {
 			f.add(at+".name", "%q is used twice", h.Name)

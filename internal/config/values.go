@@ -74,7 +74,7 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 		}
 	}
 	n, err := strconv.ParseFloat(s, 64)
-	if err != nil || n < 0 || n*factor > math.MaxInt64/2 {
+	if err != nil || math.IsNaN(n) || n < 0 || n*factor > math.MaxInt64/2 {
 		return fmt.Errorf("%q is not a size such as 512MiB", text)
 	}
 	*b = Bytes(n * factor)

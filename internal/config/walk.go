@@ -174,7 +174,7 @@ func typeName(t reflect.Type) string {
 		return "bool"
 	case reflect.TypeFor[[]string]():
 		return "list of strings"
-	case reflect.TypeFor[float64]():
+	case reflect.TypeFor[float64](), reflect.TypeFor[*float64]():
 		return "number"
 	case reflect.TypeFor[int64]():
 		return "int"

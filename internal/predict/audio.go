@@ -59,17 +59,20 @@ type speech struct {
 	tok        *heads.CTCTokenizer
 	ratio      int
 	timestamps string
-	chunking   *tasks.Chunking // nil: all at once
+	chunking   *embed.Chunking // nil: all at once
 	batch      int             // chunks in a padded batch
+	beams      *beams          // nil: greedy
 }
 
 func newSpeech(spec *model.Spec, o Options) (worker, error) {
 	s := &speech{ratio: spec.Audio.HopSamples(), batch: 1} // an adapter's stride is not counted, as in the reference
 	var timestamps any
 	var chunk float64
-	var stride json.RawMessage
+	var stride, kwargs json.RawMessage
+	var decoder string
 	if err := o.read("automatic-speech-recognition", map[string]any{
 		"return_timestamps": &timestamps, "chunk_length_s": &chunk, "stride_length_s": &stride, "batch_size": &s.batch,
+		"decoder": &decoder, "decoder_kwargs": &kwargs,
 	}); err != nil {
 		return nil, err
 	}
@@ -93,10 +96,19 @@ func newSpeech(spec *model.Spec, o Options) (worker, error) {
 		return nil, err
 	}
 	if chunk > 0 {
-		s.chunking = &tasks.Chunking{Length: chunk, Left: chunk / 6, Right: chunk / 6, Rate: s.pre.SampleRate(), Ratio: s.ratio}
+		s.chunking = &embed.Chunking{Length: chunk, Left: chunk / 6, Right: chunk / 6, Rate: s.pre.SampleRate(), Ratio: s.ratio}
 		if err := s.strides(stride); err != nil {
 			return nil, err
 		}
+	}
+	if s.beams, err = newBeams(spec.Dir, decoder, kwargs); err != nil {
+		return nil, err
+	}
+	if s.beams != nil {
+		if s.timestamps == "char" {
+			return nil, faultf("option return_timestamps: with a beam decoder there are times of words only, set it to \"word\"")
+		}
+		return s, nil
 	}
 	s.tok, err = heads.LoadCTCTokenizer(spec.Dir)
 	return s, err
@@ -153,24 +165,18 @@ func (s *speech) prepare(ctx context.Context, in *Input) (*prepared, error) {
 }
 
 func (s *speech) finish(p *prepared, out [][]embed.Tensor) (result, error) {
-	chunks, _ := p.tag.([]tasks.Chunk)
-	var ids []int
-	for _, o := range out {
-		logits, err := output(o, "logits")
-		if err != nil {
-			return nil, err
-		}
-		size := len(logits.F32) / int(logits.Shape[0])
-		for row := range slices.Chunk(logits.F32, size) {
-			best := tasks.Best(row, width(logits))
-			if len(chunks) > 0 {
-				from, to := chunks[0].Keep(s.ratio, len(best))
-				best, chunks = best[from:to], chunks[1:]
-			}
-			ids = append(ids, best...)
-		}
+	chunks, _ := p.tag.([]embed.Chunk)
+	logits, vocabulary, err := kept(out, chunks, s.ratio)
+	if err != nil {
+		return nil, err
 	}
-	return tasks.Transcribe(ids, s.tok, s.timestamps, s.pre.SampleRate(), s.ratio)
+	if s.beams == nil {
+		return tasks.Transcribe(tasks.Best(logits, vocabulary), s.tok, s.timestamps, s.pre.SampleRate(), s.ratio)
+	}
+	if vocabulary != s.beams.decoder.Columns() {
+		return nil, faultf("the model gives %d logits a frame, the beam decoder's alphabet has %d labels", vocabulary, s.beams.decoder.Columns())
+	}
+	return s.beams.transcript(context.Background(), logits, s.timestamps, s.pre.SampleRate(), s.ratio)
 }
 
 // audioLabels is audio-classification.

@@ -8,7 +8,10 @@
 // Audio masks become lengths: of an attention_mask only the number of ones counts, as in the reference; no mask means no padding. A picture's
 // own size chooses the graph. Without HFPadding an item of a batch gets what it gets alone (I7).
 //
-// The one exception is the option batch_size of speech recognition above 1: it asks for the reference's batches of chunks, and gets its numbers.
+// Most tasks prepare runs of the graph and make a result of their outputs. Those whose runs depend on what came before, or are too large to keep, drive the
+// graph themselves: text-generation (package generate searches, the decoder here keeps keys and values) and perplexity.
+//
+// The one exception to I7 is the option batch_size of speech recognition above 1: it asks for the reference's batches of chunks, and gets its numbers.
 //
 // Errors that a person can mend by giving something else (no checkpoint, a wrong name or shape, a file that is no audio) are an [InputError].
 package predict

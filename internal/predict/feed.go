@@ -171,3 +171,11 @@ func retyped(t embed.Tensor, float bool) (embed.Tensor, error) {
 	}
 	return out, nil
 }
+
+// enough refuses audio in which not even the longest item makes a frame: the graph would fail, and not say why.
+func enough(spec *model.Spec, inputs []embed.Tensor) error {
+	if spec.Audio == nil || spec.Audio.OutputFrames(int(inputs[0].Shape[1])) > 0 {
+		return nil
+	}
+	return fmt.Errorf("the input %s has %d samples, too few for a single frame of the model", inputs[0].Name, inputs[0].Shape[1])
+}

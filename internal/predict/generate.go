@@ -2,24 +2,35 @@ package predict
 
 import (
 	"context"
-	"math/rand/v2"
-	"slices"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
 
 	"vecmill/embed"
+	"vecmill/embed/text"
+	"vecmill/internal/predict/generate"
 	"vecmill/internal/predict/tasks"
 	"vecmill/model"
 )
 
-// generation is text-generation. Each token is one run of the graph over all text so far.
+// generation is text-generation.
 type generation struct {
-	texts     *texts
-	sampler   tasks.Sampler
-	maxNew    int
-	end       int32 // the token that ends a text; negative: none
-	cleanUp   bool
-	fullText  bool
-	special   bool // special tokens around the prompt
-	positions bool // count positions from 0, as generate() does
+	spec       *model.Spec
+	texts      *texts
+	cfg        generate.Config
+	asked      bool // max_new_tokens is among the options
+	cleanUp    bool
+	full       bool // the prompt goes before the text
+	ids        bool // the result is tokens
+	positions  bool // count positions from 0, as generate() does
+	prefix     string
+	begin      int32 // the token that stands for an empty prompt
+	hole       bool  // cut the prompt on the left to make room
+	mostTokens int   // that the model takes
 }
 
 func newGeneration(spec *model.Spec, o Options) (worker, error) {
@@ -27,34 +38,143 @@ func newGeneration(spec *model.Spec, o Options) (worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{
-		texts: e, maxNew: 256, end: int32(spec.Text.EOSTokenID), cleanUp: true, fullText: true, special: true,
-		sampler: tasks.Sampler{Sample: true, Temperature: 0.7, TopK: 50, TopP: 1},
+	g := &generation{spec: spec, texts: e, asked: o.has("max_new_tokens"), cleanUp: true, full: true, begin: int32(spec.Text.BOSTokenID)}
+	if err := g.defaults(); err != nil {
+		return nil, err
 	}
-	var seed uint64
-	places := e.places()
-	for name, place := range map[string]any{
-		"max_new_tokens": &g.maxNew, "do_sample": &g.sampler.Sample, "temperature": &g.sampler.Temperature, "top_k": &g.sampler.TopK,
-		"top_p": &g.sampler.TopP, "seed": &seed, "eos_token_id": &g.end, "return_full_text": &g.fullText,
-		"clean_up_tokenization_spaces": &g.cleanUp, "add_special_tokens": &g.special, "hf_positions": &g.positions,
-	} {
-		places[name] = place
-	}
+	var full, asText, tensors *bool
+	var stop, long string
+	places := g.cfg.Fields()
+	maps.Copy(places, e.places()) // max_length is the tokenizer's here, and the model's, below
+	maps.Copy(places, map[string]any{
+		"return_full_text": &full, "return_text": &asText, "return_tensors": &tensors, "clean_up_tokenization_spaces": &g.cleanUp,
+		"prefix": &g.prefix, "handle_long_generation": &long, "stop_sequence": &stop, "bos_token_id": &g.begin, "hf_positions": &g.positions,
+	})
 	if err := o.read("text-generation", places); err != nil {
 		return nil, err
 	}
-	if g.maxNew < 1 {
-		return nil, faultf("option max_new_tokens: %d is not at least 1", g.maxNew)
+	if e.length > 0 {
+		g.cfg.MaxLength = &e.length
 	}
-	g.sampler.Rand = rand.New(rand.NewPCG(seed, 0))
-	return g, g.sampler.Validate()
+	if err := errors.Join(g.results(full, asText, tensors), e.checkTruncation(), unpadded(e.padding)); err != nil {
+		return nil, err
+	}
+	if g.hole = long == "hole"; long != "" && !g.hole {
+		return nil, faultf("option handle_long_generation: %q is not \"hole\"", long)
+	}
+	if stop != "" {
+		tokens, err := e.tokens(stop)
+		if err != nil {
+			return nil, err
+		}
+		g.cfg.EOSTokenID = tokens.IDs
+	}
+	if g.mostTokens = e.most; g.positions {
+		g.mostTokens = spec.Text.MaxPositionEmbeddings
+	}
+	e.most = math.MaxInt // handle_long_generation may still cut what the model does not take
+	return g, g.cfg.Validate()
 }
 
-// written is a text in the making.
+// results says what is printed of a text.
+func (g *generation) results(full, asText, tensors *bool) error {
+	switch {
+	case tensors != nil && asText != nil, full != nil && asText != nil:
+		return faultf("option return_text excludes return_full_text and return_tensors")
+	case full != nil && tensors != nil:
+		return faultf("option return_full_text excludes return_tensors")
+	}
+	g.ids = tensors != nil // the reference looks at whether it is given, not at what it is
+	if full != nil {
+		g.full = *full
+	}
+	return nil
+}
+
+// unpadded accepts every padding that adds nothing to a single text.
+func unpadded(padding any) error {
+	switch padding {
+	case nil, false, true, "longest", "do_not_pad":
+		return nil
+	}
+	return faultf("option padding: %v would put padding behind the text; inputs are run one by one and need none", padding)
+}
+
+// defaults reads what the checkpoint says of generation: generation_config.json, or without it config.json, over the reference's defaults, under those of
+// its pipeline; and the pipeline's own part of config.json.
+func (g *generation) defaults() error {
+	g.cfg = generate.NewDefaultConfig()
+	g.cfg.EOSTokenID = generate.IDs{int32(g.spec.Text.EOSTokenID)}
+	pad := g.texts.tok.Pad()
+	g.cfg.PadTokenID = &pad
+	config, err := settings(g.spec.Dir, "config.json")
+	if err != nil {
+		return err
+	}
+	own, err := settings(g.spec.Dir, "generation_config.json")
+	if errors.Is(err, os.ErrNotExist) {
+		own, err = config, nil
+	} else {
+		g.cfg.EOSTokenID = nil // none unless the file names one
+	}
+	if err != nil {
+		return err
+	}
+	if err := g.take(own); err != nil {
+		return err
+	}
+	g.cfg.MaxNewTokens = new(256) // of the pipeline: the checkpoint's own count only where the pipeline says nothing
+	g.cfg.DoSample, g.cfg.Temperature = new(true), new(0.7)
+	if n := g.cfg.MaxLength; n != nil && *n != *generate.NewDefaultConfig().MaxLength {
+		g.cfg.MaxNewTokens = nil
+	}
+	var tasks map[string]map[string]json.RawMessage
+	if raw, ok := config["task_specific_params"]; ok {
+		if err := json.Unmarshal(raw, &tasks); err != nil {
+			return fmt.Errorf("config.json: task_specific_params: %w", err)
+		}
+	}
+	if raw, ok := tasks["text-generation"]["prefix"]; ok {
+		if err := json.Unmarshal(raw, &g.prefix); err != nil {
+			return fmt.Errorf("config.json: prefix: %w", err)
+		}
+	}
+	return g.take(tasks["text-generation"])
+}
+
+// settings reads a JSON object of a checkpoint's directory.
+func settings(dir, name string) (map[string]json.RawMessage, error) {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return all, nil
+}
+
+// take sets those fields of the configuration that settings name.
+func (g *generation) take(settings map[string]json.RawMessage) error {
+	for name, place := range g.cfg.Fields() {
+		raw, ok := settings[name]
+		if !ok || string(raw) == "null" || name == "seed" {
+			continue
+		}
+		if err := json.Unmarshal(raw, place); err != nil {
+			return fmt.Errorf("the checkpoint's setting %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// written is a prompt and what was made of it.
 type written struct {
 	prompt string
-	ids    []int32 // of the prompt, and then what is added
-	given  int     // tokens of the prompt
+	ids    []int32 // of the prompt
+	empty  bool    // the prompt: ids are the beginning that every text has
+	texts  [][]int32
 }
 
 func (g *generation) prepare(_ context.Context, in *Input) (*prepared, error) {
@@ -66,71 +186,77 @@ func (g *generation) prepare(_ context.Context, in *Input) (*prepared, error) {
 		return nil, err
 	}
 	w := &written{prompt: s}
-	if g.special {
-		all, err := g.texts.one(s, g.texts.limit(), -1)
-		if err != nil {
-			return nil, err
-		}
-		w.ids = all[0].ids
-	} else {
-		e, err := g.texts.tokens(s)
-		if err != nil {
-			return nil, err
-		}
-		w.ids = e.IDs
+	if w.ids, err = g.tokens(g.prefix + s); err != nil {
+		return nil, err
 	}
-	if w.given = len(w.ids); w.given == 0 || w.given >= g.texts.most {
-		return nil, faultf("the prompt has %d tokens: at least 1, and room for one more of the %d that the model takes, are needed", w.given, g.texts.most)
+	if len(w.ids) == 0 {
+		w.empty, w.ids = true, []int32{g.begin}
 	}
-	p := &prepared{runs: [][]embed.Tensor{g.run(w.ids)}, tag: w}
-	p.more = func(out []embed.Tensor) ([]embed.Tensor, error) { return g.step(w, out) }
+	e := encoded{ids: w.ids}
+	p := &prepared{runs: [][]embed.Tensor{e.run()}, tag: w}
+	p.cached = g.spec.Text.IsDecoder && g.spec.ONNX == "" && (g.cfg.UseCache == nil || *g.cfg.UseCache)
+	p.drive = func(ctx context.Context, run runFunc) error {
+		d := &decoder{run: run, cfg: g.spec.Text, cached: p.cached, fromZero: g.positions}
+		spell := func(id int32) string { return g.texts.tok.Decode([]int32{id}, false) }
+		var err error
+		w.texts, err = generate.Texts(ctx, d, w.ids, g.cfg, g.mostTokens, spell)
+		return err
+	}
 	return p, nil
 }
 
-// run makes the model's inputs of a text.
-func (g *generation) run(ids []int32) []embed.Tensor {
-	e := encoded{ids: ids}
-	run := e.run()
-	if g.positions {
-		at := make([]int64, len(ids))
-		for i := range at {
-			at[i] = int64(i)
-		}
-		run = append(run, embed.Tensor{Name: "position_ids", Shape: run[0].Shape, I64: at})
-	}
-	return run
-}
-
-// step adds a token, and gives the next run unless the text has ended.
-func (g *generation) step(w *written, out []embed.Tensor) ([]embed.Tensor, error) {
-	logits, err := output(out, "logits")
+// tokens are those of a prompt, cut as the options say.
+func (g *generation) tokens(s string) ([]int32, error) {
+	all, err := g.texts.one(s, g.texts.limit(), -1)
 	if err != nil {
 		return nil, err
 	}
-	id, err := g.sampler.Next(logits.F32[len(logits.F32)-width(logits):])
-	if err != nil {
-		return nil, err
+	ids := all[0].ids
+	most := g.texts.maxLength
+	if !g.hole || most == 0 {
+		return ids, nil
 	}
-	w.ids = append(slices.Clip(w.ids), id)
-	if id == g.end || len(w.ids)-w.given >= g.maxNew || len(w.ids) >= g.texts.most {
-		return nil, nil
+	wanted := 0
+	switch {
+	case g.asked && g.cfg.MaxNewTokens != nil:
+		wanted = *g.cfg.MaxNewTokens
+	case g.cfg.MaxLength != nil:
+		wanted = *g.cfg.MaxLength - len(ids)
 	}
-	return g.run(w.ids), nil
+	if wanted < 0 || wanted >= most {
+		return nil, faultf("option handle_long_generation: %d new tokens leave no room for a prompt in the %d that the tokenizer allows", wanted, most)
+	}
+	return ids[max(0, len(ids)-max(most-wanted, 0)):], nil
 }
 
 func (g *generation) finish(p *prepared, _ [][]embed.Tensor) (result, error) {
 	w := p.tag.(*written)
-	text := tasks.Continuation(g.decode(w.ids[:w.given]), g.decode(w.ids))
-	if g.fullText {
-		text = w.prompt + text
+	if g.ids {
+		var all []tasks.GeneratedIDs
+		for _, ids := range w.texts {
+			all = append(all, tasks.GeneratedIDs{IDs: ids})
+		}
+		return all, nil
 	}
-	return []tasks.Generated{{Text: text}}, nil
+	before := ""
+	if !w.empty {
+		before = g.decode(w.ids)
+	}
+	var all []tasks.Generated
+	for _, ids := range w.texts {
+		more := tasks.Continuation(before, g.decode(ids))
+		if g.full {
+			more = w.prompt + more
+		}
+		all = append(all, tasks.Generated{Text: more})
+	}
+	return all, nil
 }
 
 func (g *generation) decode(ids []int32) string {
 	s := g.texts.tok.Decode(ids, true)
 	if g.cleanUp {
-		s = tasks.CleanUp(s)
+		s = text.CleanUp(s)
 	}
 	return s
 }

@@ -14,14 +14,19 @@ import (
 // Input is one thing to predict: a line of JSON, a text or a file.
 type Input struct {
 	File     string   `json:"file"`
+	FilePair string   `json:"file_pair"`
 	Text     *string  `json:"text"`
 	TextPair *string  `json:"text_pair"`
 	Question *string  `json:"question"`
 	Context  *string  `json:"context"`
 	Prompt   *string  `json:"prompt"`
 	Choices  []string `json:"choices"`
+	Words    []string `json:"words"`
 
-	shown any // how it is named in the output
+	shown any    // how it is named in the output
+	line  int    // of the lines that were read; 0: none
+	data  []byte // what the file holds, if that has been read
+	fault error  // why it is no input
 }
 
 // maxLine is the longest line of JSON that is read, and maxFile the largest file, in bytes.
@@ -36,7 +41,13 @@ func OfText(text string) Input { return Input{Text: &text, shown: text} }
 // OfFile is an input of a file: audio, a picture, or a text.
 func OfFile(path string) Input { return Input{File: path, shown: path} }
 
-// ReadLines calls each for every line of JSON; empty lines are none. Its errors name the line.
+// OfData is an input of a file's contents, under a name.
+func OfData(name string, data []byte) Input {
+	return Input{File: name, shown: name, data: append([]byte{}, data...)}
+}
+
+// ReadLines calls each for every line of JSON, also for those that are no input: who predicts such an input gets the reason. Empty lines are none. Its
+// errors name the line.
 func ReadLines(r io.Reader, each func(Input) error) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, maxLine)
@@ -46,10 +57,11 @@ func ReadLines(r io.Reader, each func(Input) error) error {
 			continue
 		}
 		in, err := parseLine(line)
-		if err == nil {
-			err = each(in)
-		}
 		if err != nil {
+			in = Input{shown: string(line), fault: err}
+		}
+		in.line = n
+		if err := each(in); err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
 	}
@@ -74,22 +86,47 @@ func parseLine(line []byte) (Input, error) {
 
 // blob reads the input's file.
 func (in *Input) blob() ([]byte, error) {
-	if in.File == "" {
+	switch {
+	case in.data != nil:
+		return in.data, nil
+	case in.File == "":
 		return nil, faultf("the model takes files, and the input has none")
 	}
-	st, err := os.Stat(in.File)
+	return readFile(in.File)
+}
+
+func readFile(path string) ([]byte, error) {
+	if strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") {
+		return nil, faultf("%s is an address; inputs are files of this machine", path)
+	}
+	st, err := os.Stat(path)
 	switch {
 	case err != nil:
 		return nil, fault(err)
 	case st.IsDir() || st.Size() > maxFile:
-		return nil, faultf("%s is a directory, or larger than %d bytes", in.File, maxFile)
+		return nil, faultf("%s is a directory, or larger than %d bytes", path, maxFile)
 	}
-	b, err := os.ReadFile(in.File)
+	b, err := os.ReadFile(path)
 	return b, fault(err)
+}
+
+// ReadFile reads a file from a stream, up to the largest size.
+func ReadFile(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, fault(fmt.Errorf("reading the input: %w", err))
+	case len(b) > maxFile:
+		return nil, faultf("the input is larger than %d bytes", maxFile)
+	}
+	return b, nil
 }
 
 // text is the input's text, or its file's without the line feed at the end.
 func (in *Input) text() (string, error) {
+	if in.fault != nil {
+		return "", in.fault
+	}
 	if in.Text != nil {
 		return *in.Text, nil
 	}

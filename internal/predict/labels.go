@@ -1,8 +1,11 @@
 package predict
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"slices"
+	"strings"
 
 	"vecmill/embed"
 	"vecmill/embed/image"
@@ -25,6 +28,9 @@ func (l *labelling) read(task string, o Options, own map[string]any) error {
 	if err := o.read(task, places); err != nil {
 		return err
 	}
+	if task != "audio-classification" { // which is strict in the reference, too
+		l.function = tasks.Function(strings.ToLower(string(l.function)))
+	}
 	switch l.function {
 	case tasks.Softmax, tasks.Sigmoid, tasks.None:
 		return nil
@@ -45,19 +51,29 @@ type textLabels struct {
 	labelling
 	texts *texts
 	first bool // one label, not in a list's order: top_k was not given
+	old   bool // return_all_scores: all labels in their own order, in a list of lists
 }
 
 func newTextLabels(spec *model.Spec, o Options) (worker, error) {
-	t := &textLabels{
-		labelling: labelling{names: spec.Labels, function: tasks.UsualFunction(spec.Text.ProblemType, len(spec.Labels), true), most: -1},
-		first:     !o.has("top_k"),
-	}
 	e, err := newTexts(spec)
 	if err != nil {
 		return nil, err
 	}
-	t.texts = e
-	return t, t.read("text-classification", o, e.places())
+	t := &textLabels{
+		labelling: labelling{names: spec.Labels, function: tasks.UsualFunction(spec.Text.ProblemType, len(spec.Labels), true), most: -1},
+		texts:     e,
+	}
+	places := e.places()
+	places["return_all_scores"] = &t.old
+	if err := t.read("text-classification", o, places); err != nil {
+		return nil, err
+	}
+	if o.has("top_k") {
+		t.old = false
+	} else {
+		t.first = !t.old
+	}
+	return t, e.checkTruncation()
 }
 
 func (t *textLabels) prepare(_ context.Context, in *Input) (*prepared, error) {
@@ -68,7 +84,15 @@ func (t *textLabels) finish(p *prepared, out [][]embed.Tensor) (result, error) {
 	if t.first {
 		t.most = 1
 	}
-	return t.labelling.finish(p, out)
+	r, err := t.labelling.finish(p, out)
+	all, ok := r.([]tasks.Label)
+	if err != nil || !t.old || !ok {
+		return r, err
+	}
+	slices.SortStableFunc(all, func(a, b tasks.Label) int {
+		return cmp.Compare(slices.Index(t.names, a.Label), slices.Index(t.names, b.Label))
+	})
+	return [][]tasks.Label{all}, nil
 }
 
 // pictures prepares images.
@@ -111,65 +135,4 @@ func newImageLabels(spec *model.Spec, o Options) (worker, error) {
 	var err error
 	i.pictures, err = newPictures(spec)
 	return i, err
-}
-
-// features is feature-extraction: the class's first output as nested lists.
-type features struct {
-	prepared func(context.Context, *Input) (*prepared, error)
-}
-
-func newFeatures(spec *model.Spec, o Options) (worker, error) {
-	f := &features{}
-	places := map[string]any{}
-	switch spec.Modality {
-	case schemas.Audio:
-		pre, err := newAudio(spec)
-		if err != nil {
-			return nil, err
-		}
-		f.prepared = func(ctx context.Context, in *Input) (*prepared, error) { return whole(ctx, pre, in) }
-	case schemas.Text:
-		t, err := newTexts(spec)
-		if err != nil {
-			return nil, err
-		}
-		places = t.places()
-		f.prepared = func(_ context.Context, in *Input) (*prepared, error) { return t.single(in) }
-	default:
-		p, err := newPictures(spec)
-		if err != nil {
-			return nil, err
-		}
-		f.prepared = p.prepare
-	}
-	return f, o.read("feature-extraction", places)
-}
-
-func (f *features) prepare(ctx context.Context, in *Input) (*prepared, error) {
-	return f.prepared(ctx, in)
-}
-
-func (f *features) finish(_ *prepared, out [][]embed.Tensor) (result, error) {
-	for _, first := range []string{"logits", state, "start_logits"} {
-		if t, err := output(out[0], first); err == nil {
-			return nest(t.F32, t.Shape)
-		}
-	}
-	return nil, faultf("the model gives no output that is a feature")
-}
-
-// nest makes nested lists of a tensor.
-func nest(values []float32, shape []int64) (any, error) {
-	if len(shape) <= 1 {
-		return tasks.None.Apply(values) // as numbers, all of them finite
-	}
-	n := len(values) / int(shape[0])
-	list := make([]any, shape[0])
-	for i := range list {
-		var err error
-		if list[i], err = nest(values[i*n:(i+1)*n], shape[1:]); err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
 }

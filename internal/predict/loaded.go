@@ -14,8 +14,11 @@ import (
 	"vecmill/model"
 )
 
-// state is the output that head classes of the reference keep to themselves.
-const state = "last_hidden_state"
+// state is the output that head classes of the reference keep to themselves, pooled an optional one of the base classes.
+const (
+	state  = "last_hidden_state"
+	pooled = "pooler_output"
+)
 
 // loaded is a graph that is ready to run.
 type loaded struct {
@@ -73,7 +76,7 @@ func outputs(spec *model.Spec, asked []string) []string {
 	case "Data2VecAudioModel":
 		all = []string{"extract_features"}
 	case "Data2VecTextModel", "Data2VecVisionModel":
-		all = []string{"pooler_output"}
+		all = []string{pooled}
 	}
 	for _, a := range asked {
 		if a != state && a != "logits" && a != "" && !slices.Contains(all, a) {
@@ -110,6 +113,18 @@ func (l *loaded) withMask(inputs []embed.Tensor, given map[string]embed.Tensor) 
 		mask = embed.Tensor{Name: "attention_mask", Shape: x.Shape, I64: slices.Repeat([]int64{1}, len(x.F32))}
 	}
 	return append(inputs, mask)
+}
+
+// unbounded makes all of every clip count. Without a mask the reference takes the frames that there are; with one, even of ones, it computes
+// their number, and not always the same.
+func unbounded(inputs []embed.Tensor) {
+	for _, t := range inputs {
+		if t.Name == "lengths" {
+			for i := range t.I64 {
+				t.I64[i] = 1 << 40
+			}
+		}
+	}
 }
 
 func (l *loaded) close() error { return l.session.Close() }
@@ -152,6 +167,9 @@ func Tensors(ctx context.Context, s Settings, in, out string) (err error) {
 		return fault(fmt.Errorf("reading the inputs: %w", err))
 	}
 	inputs, o, err := feed(spec, given)
+	if err == nil {
+		err = enough(spec, inputs)
+	}
 	if err != nil {
 		return fault(err)
 	}
@@ -160,8 +178,13 @@ func Tensors(ctx context.Context, s Settings, in, out string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	if spec.ONNX != "" && spec.Audio != nil && s.HFPadding {
+	_, masked := given["attention_mask"]
+	switch {
+	case spec.Audio == nil || !s.HFPadding:
+	case spec.ONNX != "":
 		inputs = l.withMask(inputs, given)
+	case !masked:
+		unbounded(inputs)
 	}
 	results, err := l.run(ctx, inputs)
 	if err != nil {

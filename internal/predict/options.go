@@ -2,6 +2,7 @@ package predict
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 )
 
@@ -34,19 +35,43 @@ func (o Options) has(name string) bool {
 	return ok
 }
 
-// read decodes the options into the places given by name. null leaves the default. Names without a place are a fault.
+// read decodes the options into the places given by name. null leaves the default. Names without a place are a fault, unless they change nothing.
 func (o Options) read(task string, places map[string]any) error {
-	for name, raw := range o {
+	for _, name := range sorted(o) {
+		raw := o[name]
 		place, ok := places[name]
-		if !ok && (name == "batch_size" || name == "num_workers") {
-			continue // of every pipeline; they change no result of this one
-		}
-		if !ok {
+		switch no, known := refusals()[task][name]; {
+		case ok:
+			if err := json.Unmarshal(raw, place); err != nil {
+				return faultf("option %s: %w", name, err)
+			}
+		case idle(task, name), known && (string(raw) == "null" || string(raw) == no.neutral):
+		case known:
+			return faultf("task %s does not take the option %s: %s", task, name, no.why)
+		default:
 			return faultf("task %s has no option %q; it has %s", task, name, strings.Join(sorted(places), ", "))
-		}
-		if err := json.Unmarshal(raw, place); err != nil {
-			return faultf("option %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// spread replaces an option that is an object of options by those: tokenizer_kwargs and its like.
+func (o Options) spread(name string) (Options, error) {
+	raw, ok := o[name]
+	if !ok {
+		return o, nil
+	}
+	var inner Options
+	if err := json.Unmarshal(raw, &inner); err != nil {
+		return nil, faultf("option %s: %w", name, err)
+	}
+	all := maps.Clone(o)
+	delete(all, name)
+	for k, v := range inner {
+		if _, twice := all[k]; twice {
+			return nil, faultf("option %s is given twice, alone and in %s", k, name)
+		}
+		all[k] = v
+	}
+	return all, nil
 }

@@ -2,6 +2,7 @@ package predict
 
 import (
 	"context"
+	"errors"
 
 	"vecmill/embed"
 	"vecmill/internal/predict/tasks"
@@ -22,12 +23,24 @@ func newAnswers(spec *model.Spec, o Options) (worker, error) {
 		return nil, err
 	}
 	a := &answers{texts: e, reader: tasks.Reader{TopK: 1, MaxAnswerLen: 15, AlignToWords: true}, stride: -1, cls: -1}
-	var ignored int
+	var topK, old *int
 	if err := o.read("question-answering", map[string]any{
-		"top_k": &a.reader.TopK, "max_answer_len": &a.reader.MaxAnswerLen, "handle_impossible_answer": &a.reader.Impossible,
+		"topk": &old, "top_k": &topK, "max_answer_len": &a.reader.MaxAnswerLen, "handle_impossible_answer": &a.reader.Impossible,
 		"align_to_words": &a.reader.AlignToWords, "max_seq_len": &a.maxSeqLen, "doc_stride": &a.stride, "model_max_length": &e.maxLength,
-		"max_question_len": &ignored, // the reference ignores it with such a tokenizer, too
+		"padding": &e.padding, // changes no answer
 	}); err != nil {
+		return nil, err
+	}
+	if e.tok.PadsLeft() { // the reference then puts the context first, and takes answers from the question
+		return nil, faultf("question-answering with a tokenizer that pads on the left (padding_side) is not supported")
+	}
+	if topK == nil {
+		topK = old // deprecated there
+	}
+	if topK != nil {
+		a.reader.TopK = *topK
+	}
+	if err := e.checkTruncation(); err != nil {
 		return nil, err
 	}
 	if a.maxSeqLen == 0 {
@@ -60,8 +73,11 @@ type asked struct {
 }
 
 func (a *answers) prepare(_ context.Context, in *Input) (*prepared, error) {
-	if in.Question == nil || in.Context == nil {
+	switch {
+	case in.Question == nil || in.Context == nil:
 		return nil, missing("question", "context")
+	case *in.Question == "" || *in.Context == "": // so does the reference
+		return nil, faultf("the question or the context is empty")
 	}
 	all, err := a.texts.pair(*in.Question, *in.Context, a.maxSeqLen, a.stride)
 	if err != nil {
@@ -111,7 +127,7 @@ func newChoices(spec *model.Spec, o Options) (worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &choices{e}, o.read("multiple-choice", e.places())
+	return &choices{e}, errors.Join(o.read("multiple-choice", e.places()), e.checkTruncation())
 }
 
 func (c *choices) prepare(_ context.Context, in *Input) (*prepared, error) {

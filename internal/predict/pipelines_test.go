@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -25,21 +26,34 @@ func TestResultsEqualThePipelines(t *testing.T) {
 	if err := json.Unmarshal(b, &cases); err != nil {
 		t.Fatal(err)
 	}
-	models := map[string]string{}
+	models, cache := map[string]string{}, t.TempDir()
 	for i, c := range cases {
-		if models[c.Class] == "" {
-			models[c.Class] = withTokenizer(t, c.Class)
+		kind := c.Class
+		if c.Options.has("is_split_into_words") {
+			kind += " of words"
+		}
+		if models[kind] == "" {
+			models[kind] = withProcessors(t, c.Class)
+			if kind != c.Class {
+				spaced := []byte(`{"tokenizer_class": "RobertaTokenizer", "model_max_length": 38, "add_prefix_space": true}`)
+				if err := os.WriteFile(filepath.Join(models[kind], "tokenizer_config.json"), spaced, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 		t.Run(fmt.Sprintf("%d %s", i, c.Task), func(t *testing.T) {
 			in, err := parseLine(c.Input)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.Task == "text-generation" {
-				c.Options["hf_positions"] = json.RawMessage("true")
-			}
-			job := Job{Settings: Settings{Model: models[c.Class]}, Task: c.Task, Options: c.Options}
+			job := Job{Settings: Settings{Model: models[kind], Cache: cache}, Task: c.Task, Options: c.Options}
 			got := predictAll(t, job, in)[0]["result"]
+			if c.Task == "text-generation" && !c.Options.has("use_cache") {
+				c.Options["use_cache"] = json.RawMessage("false")
+				if without := predictAll(t, job, in)[0]["result"]; differ("result", without, got) != "" {
+					t.Errorf("%s %s: %s without the cache, %s with it", c.Input, marshalled(t, c.Options), marshalled(t, without), marshalled(t, got))
+				}
+			}
 			if _, one := c.Result.(map[string]any); !one && c.Task == "question-answering" {
 				if _, list := got.([]any); !list {
 					got = []any{got}
@@ -52,12 +66,22 @@ func TestResultsEqualThePipelines(t *testing.T) {
 	}
 }
 
-// withTokenizer makes a directory of a golden checkpoint and the tokenizer of testdata.
-func withTokenizer(t *testing.T, class string) string {
+// withProcessors makes a directory of a golden checkpoint, the tokenizer of testdata and the reference's usual preprocessor_config.json.
+func withProcessors(t *testing.T, class string) string {
 	t.Helper()
 	dir := t.TempDir()
+	cases, err := os.ReadDir(filepath.Join(goldenRoot, class))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := cases[0].Name()
+	for _, c := range cases {
+		if c.Name() == "base" {
+			name = "base"
+		}
+	}
 	for _, from := range []string{
-		filepath.Join(goldenRoot, class, "base", "config.json"), filepath.Join(goldenRoot, class, "base", "model.safetensors"),
+		filepath.Join(goldenRoot, class, name, "config.json"), filepath.Join(goldenRoot, class, name, "model.safetensors"),
 		"testdata/tokenizer/vocab.json", "testdata/tokenizer/merges.txt", "testdata/tokenizer/tokenizer_config.json",
 	} {
 		b, err := os.ReadFile(from)
@@ -67,6 +91,23 @@ func withTokenizer(t *testing.T, class string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	config := waveConfig
+	if strings.Contains(class, "Vision") {
+		raw, err := os.ReadFile(filepath.Join(dir, "config.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c struct {
+			Size int `json:"image_size"`
+		}
+		if err := json.Unmarshal(raw, &c); err != nil {
+			t.Fatal(err)
+		}
+		config = fmt.Sprintf(`{"image_processor_type": "BeitImageProcessor", "do_center_crop": false, "size": {"height": %d, "width": %[1]d}}`, c.Size)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "preprocessor_config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }

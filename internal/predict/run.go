@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"vecmill/embed"
 	"vecmill/model"
+	"vecmill/model/graph"
 )
 
 // Job is what Run does.
@@ -18,6 +20,7 @@ type Job struct {
 	Options    Options
 	Preprocess bool   // stop behind preprocessing: write its tensors, print nothing
 	TensorsOut string // file for the raw tensors: outputs, or inputs with Preprocess
+	KeepGoing  bool   // go on behind an input that fails
 }
 
 // line is one line of output.
@@ -27,6 +30,13 @@ type line struct {
 	Result result `json:"result"`
 }
 
+// failure is a line of output for an input that failed, with KeepGoing.
+type failure struct {
+	Input any    `json:"input"`
+	Task  string `json:"task"`
+	Error string `json:"error"`
+}
+
 // runner is a job in progress.
 type runner struct {
 	job    *Job
@@ -34,12 +44,15 @@ type runner struct {
 	task   task
 	worker worker
 	loaded *loaded          // nil until the first input has shown what the graph must take
+	size   model.HW         // of the pictures that it takes; zero: the checkpoint's own
 	raw    [][]embed.Tensor // of every run of every input, if they are to be written
 	out    *json.Encoder
+
+	seen, failed int // inputs
 }
 
 // Run predicts the inputs that each yields, in order, and writes one JSON object a line to w: {"input", "task", "result"}. It stops at the first
-// input that fails. Tensors are written to TensorsOut at the end: under their own names if there was one run of the graph, else as "0/logits",
+// input that fails; or, with KeepGoing, writes {"input", "task", "error"} for those whose own fault it is, and ends with an error that counts them. Tensors are written to TensorsOut at the end: under their own names if there was one run of the graph, else as "0/logits",
 // "1/logits", ...
 func Run(ctx context.Context, job Job, w io.Writer, each func(do func(Input) error) error) (err error) {
 	spec, err := openSpec(ctx, job.Settings)
@@ -59,10 +72,37 @@ func Run(ctx context.Context, job Job, w io.Writer, each func(do func(Input) err
 			err = errors.Join(err, r.loaded.close())
 		}
 	}()
-	if err := each(func(in Input) error { return r.one(ctx, &in) }); err != nil {
+	if err := each(func(in Input) error { return r.next(ctx, &in) }); err != nil {
 		return err
 	}
-	return r.write()
+	if err := r.write(); err != nil {
+		return err
+	}
+	if r.failed > 0 {
+		return faultf("%d of %d inputs failed", r.failed, r.seen)
+	}
+	return nil
+}
+
+// next predicts one input, or says why it cannot.
+func (r *runner) next(ctx context.Context, in *Input) error {
+	r.seen++
+	err := in.fault
+	if err == nil {
+		err = r.one(ctx, in)
+	}
+	if own := (InputError{}); !r.job.KeepGoing || !errors.As(err, &own) {
+		return err
+	}
+	r.failed++
+	said := err.Error()
+	if in.line > 0 {
+		said = fmt.Sprintf("line %d: %s", in.line, said)
+	}
+	if err := r.out.Encode(failure{in.shown, r.task.name, said}); err != nil {
+		return fmt.Errorf("writing the result: %w", err)
+	}
+	return nil
 }
 
 // one predicts one input.
@@ -75,28 +115,13 @@ func (r *runner) one(ctx context.Context, in *Input) error {
 		r.keep(p.runs...)
 		return nil
 	}
-	var outs [][]embed.Tensor
-	for i := 0; i < len(p.runs); i++ { // p.runs may grow
-		out, err := r.compute(ctx, p.runs[i], p.padded)
-		if err != nil {
-			return err
-		}
-		r.keep(out)
-		if p.more == nil {
-			outs = append(outs, out)
-			continue
-		}
-		next, err := p.more(out)
-		if err != nil {
-			return err
-		}
-		if next != nil {
-			p.runs = append(p.runs, next)
-		}
+	outs, err := r.computeAll(ctx, p)
+	if err != nil {
+		return err
 	}
 	res, err := r.worker.finish(p, outs)
 	if err != nil {
-		return err
+		return fault(err)
 	}
 	if err := r.out.Encode(line{in.shown, r.task.name, res}); err != nil {
 		return fmt.Errorf("writing the result: %w", err)
@@ -104,19 +129,64 @@ func (r *runner) one(ctx context.Context, in *Input) error {
 	return nil
 }
 
-// compute runs the graph, which the first run chooses: all inputs of a processor have the same names and, for pictures, the same size.
-func (r *runner) compute(ctx context.Context, run []embed.Tensor, padded bool) ([]embed.Tensor, error) {
+// computeAll runs the graph on what is prepared, or lets the worker run it.
+func (r *runner) computeAll(ctx context.Context, p *prepared) ([][]embed.Tensor, error) {
+	var outs [][]embed.Tensor
+	if p.drive == nil {
+		for _, run := range p.runs {
+			out, err := r.compute(ctx, run, p)
+			if err != nil {
+				return nil, err
+			}
+			r.keep(out)
+			outs = append(outs, out)
+		}
+		return outs, nil
+	}
+	// The raw outputs are those of the inputs that were prepared, as the class gives them: without a cache.
+	p.cached = p.cached && r.job.TensorsOut == ""
+	left, failed := len(p.runs), error(nil)
+	err := p.drive(ctx, func(ctx context.Context, in []embed.Tensor) (out []embed.Tensor, err error) {
+		out, failed = r.compute(ctx, in, p)
+		if left--; left >= 0 && failed == nil {
+			r.keep(out)
+		}
+		return out, failed
+	})
+	if failed != nil { // may be the machine's
+		return nil, failed
+	}
+	return nil, fault(err)
+}
+
+// compute runs the graph, which the first run chooses: all inputs of a processor have the same names. Pictures may have another size each, where the
+// checkpoint does not resize them, and take another graph then.
+func (r *runner) compute(ctx context.Context, run []embed.Tensor, p *prepared) ([]embed.Tensor, error) {
 	named := map[string]embed.Tensor{}
 	for _, t := range run {
 		named[t.Name] = t
 	}
 	inputs, o, err := feed(r.spec, named)
+	if err == nil {
+		err = enough(r.spec, inputs)
+	}
 	if err != nil {
 		return nil, fault(err)
 	}
+	if r.loaded != nil && r.size != o.ImageSize {
+		if err := r.loaded.close(); err != nil {
+			return nil, err
+		}
+		r.loaded = nil
+	}
 	if r.loaded == nil {
+		r.size = o.ImageSize
 		s := r.job.Settings
-		s.HFPadding = s.HFPadding || padded
+		s.HFPadding = s.HFPadding || p.padded
+		s.Outputs = append(slices.Clip(s.Outputs), p.outputs...)
+		if p.cached {
+			s.Outputs = append(s.Outputs, graph.PastKeyValues)
+		}
 		if r.loaded, err = load(ctx, r.spec, s, o); err != nil {
 			return nil, err
 		}

@@ -11,18 +11,32 @@ import (
 type segments struct {
 	pictures
 	labels []string
+	show   tasks.Show
 }
 
 func newSegments(spec *model.Spec, o Options) (worker, error) {
-	subtask := "semantic"
-	if err := o.read("image-segmentation", map[string]any{"subtask": &subtask}); err != nil {
+	subtask, form := "semantic", "png"
+	s := &segments{labels: spec.Labels}
+	if err := o.read("image-segmentation", map[string]any{"subtask": &subtask, "mask_format": &form, "areas": &s.show.Areas}); err != nil {
 		return nil, err
 	}
 	if subtask != "semantic" {
 		return nil, faultf("option subtask: %q is not semantic, which is all that %s does", subtask, spec.Class)
 	}
-	p, err := newPictures(spec)
-	return &segments{p, spec.Labels}, err
+	switch form {
+	case "png":
+		s.show.PNG = true
+	case "rle":
+		s.show.RLE = true
+	case "both":
+		s.show.PNG, s.show.RLE = true, true
+	case "none":
+	default:
+		return nil, faultf("option mask_format: %q is not one of png, rle, both, none", form)
+	}
+	var err error
+	s.pictures, err = newPictures(spec)
+	return s, err
 }
 
 func (s *segments) finish(p *prepared, out [][]embed.Tensor) (result, error) {
@@ -34,5 +48,5 @@ func (s *segments) finish(p *prepared, out [][]embed.Tensor) (result, error) {
 	if !ok || len(logits.Shape) != 4 {
 		return nil, faultf("the model's logits have shape %v, want one map for each label", logits.Shape)
 	}
-	return tasks.Segments(logits.F32, s.labels, int(logits.Shape[2]), int(logits.Shape[3]), size.Height, size.Width)
+	return tasks.Segments(logits.F32, s.labels, int(logits.Shape[2]), int(logits.Shape[3]), size.Height, size.Width, s.show)
 }

@@ -17,7 +17,7 @@ type result any
 // task is one line of the table of tasks.
 type task struct {
 	name    string   // of the pipeline
-	classes []string // of which it is the usual task; nil: all that no other line names
+	classes []string // that it fits, and is the usual task of if no line before it is; nil: every class
 	make    func(*model.Spec, Options) (worker, error)
 }
 
@@ -31,10 +31,12 @@ type worker interface {
 
 // prepared is one input, ready for the model.
 type prepared struct {
-	runs   [][]embed.Tensor                                 // under Hugging Face's names
-	tag    any                                              // the worker's own
-	more   func(out []embed.Tensor) ([]embed.Tensor, error) // nil, or asked behind each run for one more; nil ends it
-	padded bool                                             // a run is a batch of different lengths, and the reference's numbers of it are asked for
+	runs    [][]embed.Tensor                             // under Hugging Face's names
+	tag     any                                          // the worker's own
+	padded  bool                                         // a run is a batch of different lengths, and the reference's numbers of it are asked for
+	outputs []string                                     // optional outputs that finish wants
+	cached  bool                                         // drive wants a graph that takes and gives keys and values
+	drive   func(ctx context.Context, run runFunc) error // nil, or runs the graph itself: finish gets no outputs then
 }
 
 // table is the table of tasks. To add one: a line here, and its file.
@@ -50,12 +52,39 @@ func table() []task {
 		{"multiple-choice", []string{"Data2VecTextForMultipleChoice"}, newChoices},
 		{"image-classification", []string{"Data2VecVisionForImageClassification"}, newImageLabels},
 		{"image-segmentation", []string{"Data2VecVisionForSemanticSegmentation"}, newSegments},
+		{"audio-frame-classification", []string{"Data2VecAudioForAudioFrameClassification"}, newFrames},
+		{"audio-xvector", []string{"Data2VecAudioForXVector"}, newXVectors},
+		{"speaker-verification", []string{"Data2VecAudioForXVector"}, newVerification},
+		{"perplexity", []string{"Data2VecTextForCausalLM", "Data2VecTextForMaskedLM"}, newPerplexity},
 		{"feature-extraction", nil, newFeatures},
 	}
 }
 
+// Task is a task that Run knows, and the classes that it fits; none: all.
+type Task struct {
+	Name    string
+	Classes []string
+}
+
+// Tasks lists all tasks.
+func Tasks() []Task {
+	var all []Task
+	for _, t := range table() {
+		all = append(all, Task{t.name, t.classes})
+	}
+	return all
+}
+
 // taskFor finds a task by name, or the usual one of a class.
 func taskFor(spec *model.Spec, name string) (task, error) {
+	switch name { // the reference's other names
+	case "sentiment-analysis":
+		name = "text-classification"
+	case "ner":
+		name = "token-classification"
+	case "image-feature-extraction":
+		name = "feature-extraction"
+	}
 	all := table()
 	class := strings.TrimPrefix(spec.Class, "TF")
 	for _, t := range all {

@@ -1,6 +1,7 @@
 package predict
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
@@ -8,6 +9,8 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"vecmill/embed"
 	"vecmill/model/checkpoint"
@@ -41,47 +44,93 @@ func readTensors(path string) (_ map[string]embed.Tensor, err error) {
 	return all, nil
 }
 
-// writeTensors writes a safetensors file, tensors in the order given.
+// writeTensors writes a safetensors file, tensors in the order given. The file appears complete or not at all.
 func writeTensors(path string, tensors []embed.Tensor) error {
-	data, err := encodeTensors(tensors)
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		return fmt.Errorf("writing tensors: %w", err)
+	if err := replace(path, func(w *bufio.Writer) error { return encodeTensors(w, tensors) }); err != nil {
+		return fmt.Errorf("writing tensors to %s: %w", path, err)
 	}
 	return nil
 }
 
-func encodeTensors(tensors []embed.Tensor) ([]byte, error) {
+// replace writes a file beside path and renames it; a path that is no file, like /dev/stdout, is written as it is.
+func replace(path string, write func(*bufio.Writer) error) (err error) {
+	var f *os.File
+	st, missing := os.Stat(path)
+	plain := missing != nil || st.Mode().IsRegular()
+	if plain {
+		f, err = os.CreateTemp(filepath.Dir(path), ".tensors-")
+	} else {
+		f, err = os.OpenFile(path, os.O_WRONLY, 0)
+	}
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	if err = errors.Join(write(w), w.Flush()); err == nil && plain {
+		err = f.Chmod(0o644) // CreateTemp's is the owner's alone
+	}
+	if err = errors.Join(err, f.Close()); !plain {
+		return err
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+func encodeTensors(w *bufio.Writer, tensors []embed.Tensor) error {
 	type entry struct {
 		DType   string   `json:"dtype"`
 		Shape   []int64  `json:"shape"`
 		Offsets [2]int64 `json:"data_offsets"`
 	}
-	header, body := map[string]entry{}, []byte{}
+	header, at := map[string]entry{}, int64(0)
 	for _, t := range tensors {
 		e := entry{DType: "F32", Shape: append([]int64{}, t.Shape...)}
-		e.Offsets[0] = int64(len(body))
-		for _, v := range t.F32 {
-			body = binary.LittleEndian.AppendUint32(body, math.Float32bits(v))
-		}
+		size := 4 * int64(len(t.F32))
 		if t.F32 == nil {
-			e.DType = "I64"
-			for _, v := range t.I64 {
-				body = binary.LittleEndian.AppendUint64(body, uint64(v))
-			}
+			e.DType, size = "I64", 8*int64(len(t.I64))
 		}
-		e.Offsets[1] = int64(len(body))
+		e.Offsets = [2]int64{at, at + size}
+		at += size
 		if _, twice := header[t.Name]; twice {
-			return nil, fmt.Errorf("two tensors are named %s", t.Name)
+			return fmt.Errorf("two tensors are named %s", t.Name)
 		}
 		header[t.Name] = e
 	}
 	head, err := json.Marshal(header)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	head = append(head, bytes.Repeat([]byte(" "), (8-len(head)%8)%8)...) // readers map the data: keep it aligned
-	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), append(head, body...)...), nil
+	if _, err := w.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...)); err != nil {
+		return err
+	}
+	for _, t := range tensors {
+		for part := range slices.Chunk(t.F32, 4096) {
+			b := make([]byte, 0, 4*len(part))
+			for _, v := range part {
+				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+			}
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+		}
+		if t.F32 != nil {
+			continue
+		}
+		for part := range slices.Chunk(t.I64, 4096) {
+			b := make([]byte, 0, 8*len(part))
+			for _, v := range part {
+				b = binary.LittleEndian.AppendUint64(b, uint64(v))
+			}
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -12,10 +12,12 @@ import (
 // texts tokenizes for a model.
 type texts struct {
 	tok        *text.Tokenizer
-	most       int // tokens that the model takes
-	maxLength  int // model_max_length: the tokenizer's; 0: no limit
-	truncation any // true, or one of the reference's words for it: cut longer text at maxLength, instead of refusing it
-	length     int // max_length: what truncation cuts at in place of maxLength; 0: that
+	most       int  // tokens that the model takes
+	maxLength  int  // model_max_length: the tokenizer's; 0: no limit
+	truncation any  // true, or one of the reference's words for it: cut longer text at maxLength, instead of refusing it
+	length     int  // max_length: what truncation cuts at in place of maxLength; 0: that
+	padding    any  // adds nothing to a text alone, but says whether max_length truncates
+	special    bool // special tokens around the texts
 }
 
 func newTexts(spec *model.Spec) (*texts, error) {
@@ -23,12 +25,22 @@ func newTexts(spec *model.Spec) (*texts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &texts{tok: tok, most: spec.Text.MaxTokens(), maxLength: tok.MaxLength()}, nil
+	return &texts{tok: tok, most: spec.Text.MaxTokens(), maxLength: tok.MaxLength(), special: true}, nil
 }
 
 // places are the options that every text task has.
 func (t *texts) places() map[string]any {
-	return map[string]any{"model_max_length": &t.maxLength, "truncation": &t.truncation, "max_length": &t.length}
+	return map[string]any{
+		"model_max_length": &t.maxLength, "truncation": &t.truncation, "max_length": &t.length, "padding": &t.padding, "add_special_tokens": &t.special,
+	}
+}
+
+// around gives the special tokens that go before and behind a text.
+func (t *texts) around() (before, after []int32) {
+	if !t.special {
+		return nil, nil
+	}
+	return t.tok.Around()
 }
 
 // encoded is one sequence for the model. Offsets and words belong to the text that a token is of.
@@ -77,7 +89,12 @@ func (t *texts) one(s string, limit, stride int) ([]encoded, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, after := t.tok.Around()
+	return t.wrapped(e, limit, stride)
+}
+
+// wrapped is one for a text that has been encoded.
+func (t *texts) wrapped(e *text.Encoding, limit, stride int) ([]encoded, error) {
+	before, after := t.around()
 	return t.cut(e, limit-len(before)-len(after), limit > 0, stride, func(from, to int) (out encoded) {
 		out.special(before)
 		out.add(e, 0, from, to)
@@ -96,16 +113,16 @@ func (t *texts) pair(a, b string, limit, stride int) ([]encoded, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, after := t.tok.Around()
+	before, after := t.around()
 	both := limit - len(before) - 3*len(after)
-	first, second := len(ea.IDs), len(eb.IDs)
 	if limit > 0 && stride < 0 {
-		if both < 0 {
-			return nil, faultf("%d tokens are too few for two texts", limit)
+		first, second, err := t.shares(len(ea.IDs), len(eb.IDs), both)
+		if err != nil {
+			return nil, err
 		}
-		first, second = longestFirst(first, second, both)
-		eb = &text.Encoding{IDs: eb.IDs[:second], Offsets: eb.Offsets[:second], Words: eb.Words[:second]}
+		ea, eb = t.shortened(ea, first), t.shortened(eb, second)
 	}
+	first := len(ea.IDs)
 	return t.cut(eb, both-first, limit > 0, stride, func(from, to int) (out encoded) {
 		out.special(before)
 		out.add(ea, 0, 0, first)
@@ -117,65 +134,12 @@ func (t *texts) pair(a, b string, limit, stride int) ([]encoded, error) {
 	})
 }
 
-// longestFirst is how many tokens of two texts stay of room, the longer giving way first: the reference's truncation=True.
-func longestFirst(a, b, room int) (int, int) {
-	if a+b <= room {
-		return a, b
-	}
-	if a > b {
-		b, a = longestFirst(b, a, room)
-		return a, b
-	}
-	if 2*a > room {
-		return room / 2, room - room/2
-	}
-	return a, room - a
-}
-
-// cut makes the windows of a text of which room tokens fit.
-func (t *texts) cut(e *text.Encoding, room int, limited bool, stride int, wrap func(from, to int) encoded) ([]encoded, error) {
-	n := len(e.IDs)
-	if !limited || n <= room {
-		return t.fitting(wrap(0, n))
-	}
-	if room < 1 || stride >= room {
-		return nil, faultf("%d tokens of the text fit, too few for a stride of %d", max(room, 0), max(stride, 0))
-	}
-	if stride < 0 {
-		return t.fitting(wrap(0, room))
-	}
-	var all []encoded
-	for from := 0; ; from += room - stride {
-		to := min(from+room, n)
-		part, err := t.fitting(wrap(from, to))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, part...)
-		if to == n {
-			return all, nil
-		}
-	}
-}
-
 // fitting refuses what the model has no positions for.
 func (t *texts) fitting(e encoded) ([]encoded, error) {
 	if len(e.ids) > t.most {
 		return nil, faultf("the text has %d tokens, special ones included, the model takes %d", len(e.ids), t.most)
 	}
 	return []encoded{e}, nil
-}
-
-// limit is where text is cut: nowhere unless truncation is asked for.
-func (t *texts) limit() int {
-	switch t.truncation {
-	case nil, false, "do_not_truncate":
-		return 0
-	}
-	if t.length > 0 {
-		return t.length
-	}
-	return t.maxLength
 }
 
 // single prepares a text, or a pair, as one run.
@@ -185,10 +149,15 @@ func (t *texts) single(in *Input) (*prepared, error) {
 		return nil, err
 	}
 	var all []encoded
-	if in.TextPair != nil {
-		all, err = t.pair(s, *in.TextPair, t.limit(), -1)
-	} else {
-		all, err = t.one(s, t.limit(), -1)
+	switch limit := t.limit(); {
+	case in.TextPair != nil && *in.TextPair != "": // an empty one is none, as in the reference
+		all, err = t.pair(s, *in.TextPair, limit, -1)
+	case t.truncation == onlySecond:
+		if all, err = t.one(s, 0, -1); err == nil && limit > 0 && len(all[0].ids) > limit {
+			err = faultf("option truncation: only_second, and there is no second text")
+		}
+	default:
+		all, err = t.one(s, limit, -1)
 	}
 	if err != nil {
 		return nil, err
@@ -202,17 +171,6 @@ func runs(all []encoded) [][]embed.Tensor {
 		out = append(out, all[i].run())
 	}
 	return out
-}
-
-// decode is the tokenizer's text of ids without padding.
-func (t *texts) decode(ids []int32, skipSpecial bool) string {
-	kept := make([]int32, 0, len(ids))
-	for _, id := range ids {
-		if id != t.tok.Pad() {
-			kept = append(kept, id)
-		}
-	}
-	return t.tok.Decode(kept, skipSpecial)
 }
 
 // missing says which fields an input lacks.

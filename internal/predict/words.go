@@ -2,9 +2,13 @@ package predict
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"vecmill/embed"
+	"vecmill/embed/text"
 	"vecmill/internal/predict/tasks"
 	"vecmill/model"
 )
@@ -15,6 +19,8 @@ type tokens struct {
 	tagger  tasks.Tagger
 	stride  int // negative: cut at model_max_length
 	unknown int32
+	split   bool   // inputs are words
+	between string // what joins them to a text
 }
 
 func newTokens(spec *model.Spec, o Options) (worker, error) {
@@ -22,20 +28,54 @@ func newTokens(spec *model.Spec, o Options) (worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tokens{texts: e, stride: -1, unknown: -1}
+	t := &tokens{texts: e, stride: -1, unknown: -1, between: " "}
 	t.tagger = tasks.Tagger{Labels: spec.Labels, Ignore: []string{"O"}, Strategy: tasks.StrategyNone, Join: e.tok.Join}
 	if id, ok := e.tok.Role("unk_token"); ok {
 		t.unknown = id
 	}
-	places := e.places()
-	places["aggregation_strategy"], places["ignore_labels"], places["stride"] = &t.tagger.Strategy, &t.tagger.Ignore, &t.stride
+	var grouped, subwords *bool // deprecated there; they overrule aggregation_strategy
+	places := map[string]any{
+		"aggregation_strategy": &t.tagger.Strategy, "ignore_labels": &t.tagger.Ignore, "stride": &t.stride, "model_max_length": &e.maxLength,
+		"grouped_entities": &grouped, "ignore_subwords": &subwords, "is_split_into_words": &t.split, "delimiter": &t.between,
+	}
 	if err := o.read("token-classification", places); err != nil {
 		return nil, err
+	}
+	t.tagger.Strategy = tasks.Strategy(strings.ToLower(string(t.tagger.Strategy)))
+	if grouped != nil || subwords != nil {
+		switch is := func(b *bool) bool { return b != nil && *b }; {
+		case is(grouped) && is(subwords):
+			t.tagger.Strategy = tasks.StrategyFirst
+		case is(grouped):
+			t.tagger.Strategy = tasks.StrategySimple
+		default:
+			t.tagger.Strategy = tasks.StrategyNone
+		}
 	}
 	if t.stride >= 0 && t.tagger.Strategy == tasks.StrategyNone {
 		return nil, faultf("option stride needs an aggregation_strategy other than none")
 	}
+	if plain, spaced := e.tok.Encode("a", text.Plain, 0), e.tok.Encode(" a", text.Plain, 0); t.split && !slices.Equal(plain.IDs, spaced.IDs) {
+		return nil, faultf("option is_split_into_words needs a tokenizer with add_prefix_space, as in the reference")
+	}
 	return t, nil
+}
+
+// words encodes each word by itself, with its place in the text that they make.
+func (t *tokens) words(words []string) (string, *text.Encoding, error) {
+	all, at := &text.Encoding{}, int32(0)
+	for i, w := range words {
+		e, err := t.texts.tokens(w)
+		if err != nil {
+			return "", nil, err
+		}
+		for k, place := range e.Offsets {
+			all.IDs, all.Offsets = append(all.IDs, e.IDs[k]), append(all.Offsets, [2]int32{place[0] + at, place[1] + at})
+			all.Words = append(all.Words, int32(i))
+		}
+		at += int32(utf8.RuneCountInString(w) + utf8.RuneCountInString(t.between))
+	}
+	return strings.Join(words, t.between), all, nil
 }
 
 // tagged is what finish needs of prepare.
@@ -45,11 +85,21 @@ type tagged struct {
 }
 
 func (t *tokens) prepare(_ context.Context, in *Input) (*prepared, error) {
-	s, err := in.text()
+	if t.split != (in.Words != nil) {
+		return nil, faultf("inputs are texts, or, with the option is_split_into_words, words (a list in a line of JSON)")
+	}
+	var s string
+	var e *text.Encoding
+	var err error
+	if t.split {
+		s, e, err = t.words(in.Words)
+	} else if s, err = in.text(); err == nil {
+		e, err = t.texts.tokens(s)
+	}
 	if err != nil {
 		return nil, err
 	}
-	all, err := t.texts.one(s, t.texts.maxLength, t.stride)
+	all, err := t.texts.wrapped(e, t.texts.maxLength, t.stride)
 	if err != nil {
 		return nil, err
 	}
@@ -98,11 +148,14 @@ func newFillMask(spec *model.Spec, o Options) (worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o, err = o.spread("tokenizer_kwargs"); err != nil {
+		return nil, err
+	}
 	f := &fillMask{texts: e, topK: 5}
 	var targets any
 	places := e.places()
 	places["top_k"], places["targets"] = &f.topK, &targets
-	if err := o.read("fill-mask", places); err != nil {
+	if err := errors.Join(o.read("fill-mask", places), e.checkTruncation()); err != nil {
 		return nil, err
 	}
 	var ok bool
@@ -131,7 +184,7 @@ func newFillMask(spec *model.Spec, o Options) (worker, error) {
 	return f, nil
 }
 
-// target adds a word: a token in the vocabulary's spelling, else the first token of the text.
+// target adds a word: a token in the vocabulary's spelling, else the first token of the text, which is what the reference cuts it to.
 func (f *fillMask) target(word string) error {
 	id, ok := f.texts.tok.Find(word)
 	if !ok {
@@ -142,7 +195,9 @@ func (f *fillMask) target(word string) error {
 		if len(e.IDs) == 0 {
 			return nil // the reference ignores it
 		}
-		id = e.IDs[0]
+		if id = e.IDs[0]; f.texts.tok.CutsLeft() {
+			id = e.IDs[len(e.IDs)-1]
+		}
 	}
 	if !slices.Contains(f.targets, id) {
 		f.targets = append(f.targets, id)
@@ -175,7 +230,7 @@ func (f *fillMask) finish(p *prepared, out [][]embed.Tensor) (result, error) {
 	}
 	var all [][]tasks.Filling
 	for _, at := range masks {
-		filled, err := tasks.Fill(logits.F32[at*w:(at+1)*w], e.ids, at, f.topK, f.targets, len(masks) > 1, f.texts.decode)
+		filled, err := tasks.Fill(logits.F32[at*w:(at+1)*w], e.ids, f.texts.tok.Pad(), at, f.topK, f.targets, len(masks) > 1, f.texts.tok.Decode)
 		if err != nil {
 			return nil, err
 		}

@@ -12,10 +12,19 @@ type Policy struct {
 	Attempts int           // tries in all, at least 1
 	Base     time.Duration // upper bound of the first wait; it doubles with every try
 	Max      time.Duration // upper bound of any wait
+
+	// Jitter draws a wait from [0, limit]; nil draws it uniformly. Simulations set it, so that a seed gives the same waits again.
+	Jitter func(limit time.Duration) time.Duration
 }
 
 // Default is six tries over roughly ten seconds at most.
 func Default() Policy { return Policy{Attempts: 6, Base: 200 * time.Millisecond, Max: 5 * time.Second} }
+
+// Patient is for what an output must take: it outlasts the restart of a store or a broker, two minutes on average. Whoever waits is held
+// back meanwhile, which is backpressure; a drain bounds the wait by its context.
+func Patient() Policy {
+	return Policy{Attempts: 60, Base: 200 * time.Millisecond, Max: 5 * time.Second}
+}
 
 // Do calls f until it returns nil, permanent says that its error will not go away, the attempts are used up, or ctx ends. It
 // returns f's last error and the number of tries. When ctx ends during a wait, the last error of f is returned, since it says more.
@@ -38,6 +47,9 @@ func (p Policy) Wait(tries int) time.Duration {
 	}
 	if limit = min(limit, p.Max); limit <= 0 {
 		return 0
+	}
+	if p.Jitter != nil {
+		return p.Jitter(limit)
 	}
 	return rand.N(limit + 1)
 }

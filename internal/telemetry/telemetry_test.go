@@ -49,6 +49,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_dead_letters_total{pipeline="speech",reason="panic"} 0`,
 		`vecmill_fetch_busy_seconds_total{pipeline="speech"} 2`,
 		`vecmill_samples_waiting{pipeline="speech"} 4`,
+		"\ngo_goroutines ",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s in\n%s", want, body)

@@ -2,24 +2,24 @@ package wire
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/segmentio/kafka-go/sasl/scram"
 
 	"vecmill/internal/config"
+	"vecmill/internal/kafkaauth"
 	"vecmill/stream"
 	"vecmill/stream/kafkasource"
 )
 
 func newKafkaSource(c *config.Config, p *config.Pipeline, log *slog.Logger) (stream.Source, error) {
-	tlsConfig, err := kafkaTLS(&c.Kafka.TLS)
-	if err != nil {
-		return nil, err
-	}
-	mechanism, err := kafkaSASL(&c.Kafka.SASL)
+	tlsConfig, mechanism, err := kafkaAccess(&c.Kafka)
 	if err != nil {
 		return nil, err
 	}
@@ -33,11 +33,30 @@ func newKafkaSource(c *config.Config, p *config.Pipeline, log *slog.Logger) (str
 	return kafkasource.New(k)
 }
 
+// kafkaTransport is how everything but a consumer group speaks to the brokers.
+func kafkaTransport(c *config.Config) (*kafka.Transport, error) {
+	tlsConfig, mechanism, err := kafkaAccess(&c.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	return &kafka.Transport{TLS: tlsConfig, SASL: mechanism, ClientID: c.Kafka.ClientID}, nil
+}
+
+// kafkaAccess is the encryption of connections to Kafka and who they are opened for; nil for neither.
+func kafkaAccess(c *config.Kafka) (*tls.Config, sasl.Mechanism, error) {
+	tlsConfig, err := kafkaTLS(&c.TLS)
+	if err != nil {
+		return nil, nil, err
+	}
+	mechanism, err := kafkaSASL(&c.SASL)
+	return tlsConfig, mechanism, err
+}
+
 func kafkaTLS(c *config.TLS) (*tls.Config, error) {
 	if !c.Enabled {
 		return nil, nil
 	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
 	if c.CAFile != "" {
 		pool, err := trusted(c.CAFile)
 		if err != nil {
@@ -55,6 +74,7 @@ func kafkaTLS(c *config.TLS) (*tls.Config, error) {
 	return t, nil
 }
 
+// kafkaSASL is the table of mechanisms.
 func kafkaSASL(c *config.SASL) (sasl.Mechanism, error) {
 	switch c.Mechanism {
 	case "":
@@ -62,9 +82,44 @@ func kafkaSASL(c *config.SASL) (sasl.Mechanism, error) {
 	case "plain":
 		return plain.Mechanism{Username: c.Username, Password: c.Password.Reveal()}, nil
 	case "scram-sha-256":
-		return scram.Mechanism(scram.SHA256, c.Username, c.Password.Reveal())
+		return scramMechanism(scram.SHA256, c)
 	case "scram-sha-512":
-		return scram.Mechanism(scram.SHA512, c.Username, c.Password.Reveal())
+		return scramMechanism(scram.SHA512, c)
+	case "oauthbearer":
+		tokens, err := kafkaTokens(&c.OAuth)
+		if err != nil {
+			return nil, err
+		}
+		return kafkaauth.New(tokens), nil
 	}
 	return nil, fmt.Errorf("kafka.sasl.mechanism: %q is not known", c.Mechanism)
+}
+
+func scramMechanism(hash scram.Algorithm, c *config.SASL) (sasl.Mechanism, error) {
+	m, err := scram.Mechanism(hash, c.Username, c.Password.Reveal())
+	if err != nil {
+		return nil, errors.New("kafka.sasl: the user name or the password has characters that SCRAM does not allow") // the library's error quotes them
+	}
+	return m, nil
+}
+
+func kafkaTokens(c *config.OAuth) (kafkaauth.Tokens, error) {
+	switch {
+	case c.Token != "":
+		return kafkaauth.Static(c.Token.Reveal()), nil
+	case c.TokenFile != "":
+		return kafkaauth.File(c.TokenFile), nil
+	}
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile != "" {
+		pool, err := trusted(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("kafka.sasl.oauth.ca_file: %w", err)
+		}
+		tlsConfig.RootCAs = pool
+	}
+	return kafkaauth.NewClientCredentials(kafkaauth.CredentialsConfig{
+		URL: c.TokenURL, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), Scope: c.Scope,
+		Transport: &http.Transport{TLSClientConfig: tlsConfig, Proxy: http.ProxyFromEnvironment},
+	}), nil
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,25 +21,20 @@ import (
 func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores) (sinks.DeadLetters, error) {
 	switch d := &p.DeadLetters; {
 	case d.Topic != "":
-		tlsConfig, err := kafkaTLS(&c.Kafka.TLS)
+		transport, err := kafkaTransport(c)
 		if err != nil {
 			return nil, err
 		}
-		mechanism, err := kafkaSASL(&c.Kafka.SASL)
-		if err != nil {
-			return nil, err
-		}
-		transport := &kafka.Transport{TLS: tlsConfig, SASL: mechanism, ClientID: c.Kafka.ClientID}
 		if err := topicExists(ctx, c.Kafka.Brokers, d.Topic, transport); err != nil {
 			return nil, fmt.Errorf("dead_letters.topic: %w", err)
 		}
-		return kafkaletters.New(kafkaletters.Config{Brokers: c.Kafka.Brokers, Topic: d.Topic, Retry: retry.Default(), Transport: transport})
+		return kafkaletters.New(kafkaletters.Config{Brokers: c.Kafka.Brokers, Topic: d.Topic, Retry: retry.Patient(), Transport: transport})
 	case d.URL != "":
 		store, prefix, err := s.open(ctx, d.URL)
 		if err != nil {
 			return nil, fmt.Errorf("dead_letters.url: %w", err)
 		}
-		return objectletters.New(store, prefix, retry.Default()), nil
+		return objectletters.New(store, prefix, retry.Patient()), nil
 	}
 	return nil, nil
 }
@@ -47,12 +43,14 @@ func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s
 func topicExists(ctx context.Context, brokers []string, topic string, transport kafka.RoundTripper) error {
 	client := &kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport, Timeout: 10 * time.Second}
 	policy := retry.Default()
-	_, err := retry.Do(ctx, policy, func(err error) bool {
-		return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
-	}, func(ctx context.Context) error {
+	final := func(err error) bool {
+		_, cert := errors.AsType[*tls.CertificateVerificationError](err)
+		return cert || errors.Is(err, kafka.SASLAuthenticationFailed) || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
+	}
+	_, err := retry.Do(ctx, policy, final, func(ctx context.Context) error {
 		m, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 		if err != nil {
-			return fmt.Errorf("asking %s for topic %s: %w; check kafka.brokers", strings.Join(brokers, ", "), topic, err)
+			return fmt.Errorf("asking %s for topic %s: %w; check kafka.brokers, kafka.tls and kafka.sasl", strings.Join(brokers, ", "), topic, err)
 		}
 		for _, t := range m.Topics {
 			if t.Error != nil {

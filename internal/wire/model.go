@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
 
 	"vecmill/embed"
 	"vecmill/embed/audio"
@@ -29,6 +31,7 @@ type loadedModel struct {
 	name     string
 	spec     *model.Spec
 	graph    *model.Graph
+	digest   string // of the graph
 	pre      embed.Preprocessor
 	sessions []embed.Session
 	heads    []embed.Head
@@ -53,23 +56,26 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if err != nil {
 		return nil, err
 	}
+	if err := VerifyDigest(ctx, spec, path, p.Model.Digest); err != nil {
+		return nil, err
+	}
 	cache, err := cacheDir(c)
 	if err != nil {
 		return nil, err
 	}
-	graph, err := spec.Compile(ctx, cache, model.CompileOptions{})
+	pre, err := newPreprocessor(p, spec, int64(c.Fetch.MaxObjectBytes))
 	if err != nil {
 		return nil, err
 	}
-	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph}
-	if m.pre, err = newPreprocessor(p, spec, int64(c.Fetch.MaxObjectBytes)); err != nil {
+	graph, err := spec.Compile(ctx, cache, compileOptions(p, spec, pre))
+	if err != nil {
 		return nil, err
 	}
-	for _, h := range p.Heads {
-		head, err := heads.New(heads.Config{
-			Name: h.Name, Task: schemas.Task(h.Task), Pooling: heads.Pooling(h.Pooling), Raw: !*h.Normalize, TopK: h.TopK,
-			Aggregation: heads.Strategy(h.Aggregation),
-		}, spec, graph)
+	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre}
+	for i := range p.Heads {
+		cfg := headConfig(&p.Heads[i])
+		cfg.Joined = p.Audio.Long == string(audio.Overlap)
+		head, err := heads.New(cfg, spec, graph)
 		if err != nil {
 			return nil, fmt.Errorf("heads: %w", err)
 		}
@@ -79,14 +85,84 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if threads == 0 {
 		threads = max(1, runtime.GOMAXPROCS(0)/p.Model.Sessions)
 	}
-	for range p.Model.Sessions {
-		s, err := ortsession.Open(ctx, *graph, ortsession.Options{Threads: threads, Library: c.Runtime.Library})
-		if err != nil {
-			return nil, errors.Join(err, m.close())
+	work, ctx := errgroup.WithContext(ctx)
+	work.Go(func() (err error) { // reads the weights whole, while the sessions load
+		m.digest, err = graph.Digest(ctx)
+		return err
+	})
+	work.Go(func() error {
+		for range p.Model.Sessions {
+			s, err := ortsession.Open(ctx, *graph, ortsession.Options{Threads: threads, Library: c.Runtime.Library})
+			if err != nil {
+				return err
+			}
+			m.sessions = append(m.sessions, s)
 		}
-		m.sessions = append(m.sessions, s)
+		return nil
+	})
+	if err := work.Wait(); err != nil {
+		return nil, errors.Join(err, m.close())
 	}
 	return m, nil
+}
+
+// headConfig is a head's settings in the words of embed/heads.
+func headConfig(h *config.Head) heads.Config {
+	return heads.Config{
+		Name: h.Name, Task: schemas.Task(h.Task), Pooling: heads.Pooling(h.Pooling), Raw: !*h.Normalize, Precision: heads.Precision(h.DType),
+		TopK: h.TopK, Transform: heads.Function(h.Function), Threshold: h.Threshold, Aggregation: heads.Strategy(h.Aggregation), Mask: heads.MaskForm(h.Mask),
+		MaxAnswerTokens: h.MaxAnswer, NoAnswer: h.NoAnswer, Decoding: decoding(&h.Decoding),
+	}
+}
+
+// decoding is how a transcript is searched for; what the configuration is silent on is the reference's.
+func decoding(c *config.Decoding) heads.Decoding {
+	if c.Search != "beam" {
+		return heads.Decoding{}
+	}
+	d := heads.NewBeamDecoding()
+	d.LanguageModel, d.Unigrams = c.LanguageModel, c.Unigrams
+	override(&d.Options.Width, c.BeamWidth)
+	override(&d.Options.PruneLogP, c.BeamPruneLogP)
+	override(&d.Options.TokenMinLogP, c.TokenMinLogP)
+	override(&d.Options.HotWordWeight, c.HotWordWeight)
+	d.Options.HotWords = c.HotWords
+	d.Alpha, d.Beta, d.UnknownOffset, d.ScoreBoundary = c.Alpha, c.Beta, c.UnkScoreOffset, c.LMScoreBoundary
+	return d
+}
+
+// compileOptions ask for what the heads need beyond the class's outputs, and for the size of the pictures that pre makes.
+func compileOptions(p *config.Pipeline, spec *model.Spec, pre embed.Preprocessor) model.CompileOptions {
+	var o model.CompileOptions
+	for i := range p.Heads {
+		for _, name := range heads.Outputs(headConfig(&p.Heads[i])) {
+			if !slices.Contains(o.Outputs, name) {
+				o.Outputs = append(o.Outputs, name)
+			}
+		}
+	}
+	if pictures, ok := pre.(*image.Preprocessor); ok {
+		width, height := pictures.OutputSize()
+		if size := (model.HW{H: height, W: width}); size != spec.Vision.ImageSize {
+			o.ImageSize = size
+		}
+	}
+	return o
+}
+
+// VerifyDigest refuses a checkpoint whose files are not those that the configuration means. It comes before anything is made of them.
+func VerifyDigest(ctx context.Context, spec *model.Spec, path, want string) error {
+	if want == "" {
+		return nil
+	}
+	digest, err := spec.Digest(ctx)
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(digest, want) {
+		return fmt.Errorf("model.digest: the checkpoint in %s has digest %s, the configuration wants %s: its files are not the ones that were meant", path, digest, want)
+	}
+	return nil
 }
 
 // cacheDir is where compiled graphs are kept.
@@ -108,17 +184,20 @@ func cacheDir(c *config.Config) (string, error) {
 func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embed.Preprocessor, error) {
 	switch spec.Modality {
 	case schemas.Audio:
-		return audio.New(spec, audio.Options{MaxSeconds: p.Audio.MaxSeconds, Long: audio.Long(p.Audio.Long), WindowSeconds: p.Audio.WindowSeconds})
+		return audio.New(spec, audio.Options{
+			MaxSeconds: p.Audio.MaxSeconds, Long: audio.Long(p.Audio.Long), WindowSeconds: p.Audio.WindowSeconds,
+			StrideSeconds: p.Audio.StrideSeconds, MaxDecodedSeconds: p.Audio.MaxDecoded,
+		})
 	case schemas.Text:
 		specials := text.Parse
 		if !*p.Text.SpecialTokens {
 			specials = text.Plain
 		}
 		return text.New(spec, text.Options{
-			Long: text.Long(p.Text.Long), Stride: p.Text.Stride, SpecialTokens: specials, InvalidUTF8: text.InvalidUTF8(p.Text.InvalidUTF8),
+			Long: text.Long(p.Text.Long), Stride: p.Text.Stride, MaxTokens: p.Text.MaxTokens, SpecialTokens: specials, InvalidUTF8: text.InvalidUTF8(p.Text.InvalidUTF8),
 		})
 	case schemas.Image:
-		return image.New(spec, image.Options{MaxPixels: p.Image.MaxPixels, MaxBytes: maxBytes})
+		return image.New(spec, image.Options{MaxPixels: p.Image.MaxPixels, MaxBytes: maxBytes, Height: p.Image.Height, Width: p.Image.Width})
 	}
 	return nil, fmt.Errorf("no preprocessor for modality %q", spec.Modality)
 }
@@ -159,17 +238,19 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer) (*embed.
 		workers = runtime.GOMAXPROCS(0)
 	}
 	return embed.NewEngine(embed.EngineConfig{
-		Model: m.name, ModelDigest: m.graph.Digest, Modality: m.spec.Modality, Batch: batchConfig(p.Batch, m.spec.Modality),
+		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batchConfig(p.Batch, m.spec.Modality),
 		Preprocessor: workers, RowReserve: rowReserve(m.heads), Deadline: p.ItemDeadline.D(), Tracer: tracer,
 	}, m.pre, m.sessions, m.heads)
 }
 
-// rowReserve is the memory kept for one object's rows: a few vectors of a large model with their lineage, and the runs of a map of classes
-// where a head makes one.
+// rowReserve is the memory kept for one object's rows: a few vectors of a large model with their lineage, and what heads make that write much: the
+// map of a picture's classes, a text for each proposal for a mask, the likelihood of each token.
 func rowReserve(all []embed.Head) int64 {
-	const vectors, runs = 16 << 10, 1 << 20
-	if slices.ContainsFunc(all, func(h embed.Head) bool { return h.Task() == schemas.TaskMasks }) {
-		return vectors + runs
+	const vectors, much = 16 << 10, 1 << 20
+	if slices.ContainsFunc(all, func(h embed.Head) bool {
+		return slices.Contains([]schemas.Task{schemas.TaskMasks, schemas.TaskFill, schemas.TaskPerplexity}, h.Task())
+	}) {
+		return vectors + much
 	}
 	return vectors
 }

@@ -53,7 +53,7 @@ func newParquet(ctx context.Context, c *config.Parquet, m *loadedModel, s *store
 	cfg.RollBytes, cfg.RollRows, cfg.RollAge = int64(c.RollBytes), c.RollRows, c.RollAge.D()
 	cfg.MaxBuffered, cfg.Compression = int64(c.MaxBuffered), parquetsink.Compression(c.Compression)
 	cfg.Writer, _ = os.Hostname() // only for people; the sink has an identity of its own
-	cfg.Metadata = map[string]string{"model": m.name, "model_digest": m.graph.Digest, "preprocess_digest": m.pre.Digest()}
+	cfg.Metadata = map[string]string{"model": m.name, "model_digest": m.digest, "preprocess_digest": m.pre.Digest()}
 	cfg.Observer = files{o.Log, o.Files}
 	seen := map[schemas.Task]bool{}
 	for _, h := range m.heads {

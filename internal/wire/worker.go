@@ -93,7 +93,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if l.model, err = loadModel(ctx, c, p, s, o.Log); err != nil {
 		return nil, err
 	}
-	o.Log.Info("model loaded", "pipeline", p.Name, "class", l.model.spec.Class, "digest", short(l.model.graph.Digest), "preprocess", short(l.model.pre.Digest()),
+	o.Log.Info("model loaded", "pipeline", p.Name, "class", l.model.spec.Class, "digest", short(l.model.digest), "preprocess", short(l.model.pre.Digest()),
 		"sessions", len(l.model.sessions), "batch", batchConfig(p.Batch, l.model.spec.Modality))
 	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer()); err != nil {
 		return nil, err

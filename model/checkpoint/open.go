@@ -187,6 +187,7 @@ func (c *Checkpoint) add(file string) error {
 		if _, twice := c.tensors[t.Name]; twice {
 			return fmt.Errorf("reading weights %s: another shard holds %s too", path, t.Name)
 		}
+		t.locate(file, data)
 		c.tensors[t.Name] = t
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"unsafe"
 )
 
 // DType is the element type of a stored tensor, in the spelling of safetensors.
@@ -39,7 +40,26 @@ type Tensor struct {
 	DType   DType
 	Shape   []int
 	raw     []byte
-	strides []int // of each dimension, in elements; nil if raw is row-major, and then it is exactly the tensor
+	strides []int  // of each dimension, in elements; nil if raw is row-major, and then it is exactly the tensor
+	file    string // that raw lies in; empty if in none
+	at      int64  // byte of file at which raw begins
+}
+
+// Stored says where a file holds exactly the bytes that WriteTo writes: the file's name in the checkpoint's directory and the first byte.
+// Such a weight can be used where it lies. ok is false for other element types, orders of dimensions and compressed data.
+func (t *Tensor) Stored() (file string, at int64, ok bool) {
+	return t.file, t.at, t.file != "" && t.DType == F32 && t.strides == nil
+}
+
+// locate notes where raw lies if that is in data, the bytes of file.
+func (t *Tensor) locate(file string, data []byte) {
+	if len(t.raw) == 0 || len(data) == 0 {
+		return
+	}
+	at := uintptr(unsafe.Pointer(&t.raw[0])) - uintptr(unsafe.Pointer(&data[0])) // compared, never followed; wraps if it lies before
+	if at <= uintptr(len(data)-min(len(data), len(t.raw))) {
+		t.file, t.at = file, int64(at)
+	}
 }
 
 // Elements is the number of elements; 1 for a scalar.

@@ -213,7 +213,7 @@ func FuzzParseTorch(f *testing.F) {
 }
 
 func FuzzParseTensorFlow(f *testing.F) {
-	for _, format := range []string{"keras", "keras_variable", "keras_split", "keras_latest"} {
+	for _, format := range []string{"keras", "keras_variable", "keras_split", "keras_latest", "keras_chunked"} {
 		f.Add(fixture(f, format, TensorFlowFile))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -76,7 +76,7 @@ func TestParseRefusesByName(t *testing.T) {
 		"an unknown kind of positions":     {text + `"position_embedding_type":"rotary"}`, "rotary"},
 		"no room for positions":            {text + `"max_position_embeddings":2}`, "max_position_embeddings"},
 		"a picture smaller than a patch":   {vision + `"image_size":8}`, "patch_size"},
-		"a picture size of three":          {vision + `"image_size":[1,2,3]}`, "picture size"},
+		"a picture size of three":          {vision + `"image_size":[1,2,3]}`, "a size is"},
 		"labels with a gap":                {text + `"id2label":{"0":"a","2":"b"}}`, "id2label"},
 		"labels with a double id":          {text + `"id2label":{"0":"a","00":"b"}}`, "id2label"},
 		"a label that is no number":        {text + `"id2label":{"zero":"a"}}`, "id2label"},

@@ -83,7 +83,7 @@ func (n *net) sampleConvolutions(in onnx.Value) onnx.Value {
 		w := n.stored(n.w.Backbone, p+"conv.weight", out, channels, c.ConvKernel[i])
 		x = n.Conv(x, w, bias, onnx.Convolution{Kernel: []int{c.ConvKernel[i]}, Strides: []int{c.ConvStride[i]}})
 		x = n.norm(n.w.Backbone, n.Transpose(x, 0, 2, 1), p+"layer_norm", out, torchEps)
-		x = n.activation(c.FeatExtractActivation, x)
+		x = n.activation(c.FeatExtractActivation, x, p+"activation")
 		if i < len(c.ConvDim)-1 {
 			x = n.Transpose(x, 0, 2, 1)
 		}
@@ -137,7 +137,7 @@ func (n *net) positions(a *audio, x onnx.Value) onnx.Value {
 			Kernel: []int{k}, Strides: []int{1}, Pads: []int{k / 2, (k - 1) / 2}, Groups: c.NumConvPosEmbeddingGroups,
 		})
 		x = n.plainNorm(n.Transpose(x, 0, 2, 1), c.HiddenSize, torchEps)
-		x = n.activation(c.FeatExtractActivation, x)
+		x = n.activation(c.FeatExtractActivation, x, strings.TrimSuffix(p, "conv")+"activation")
 	}
 	n.Scope("encoder")
 	return x
@@ -149,11 +149,9 @@ func (n *net) audioLayer(a *audio, x onnx.Value, p string) onnx.Value {
 	get, h := n.w.Backbone, c.HiddenSize
 	n.Scope(strings.TrimSuffix(p, "."))
 	y := n.selfAttention(&a.att, x, p+"attention.", "q_proj", "k_proj", "v_proj")
-	y = n.Add(x, n.linear(get, y, p+"attention.out_proj", h, h))
-	x = n.norm(get, y, p+"layer_norm", h, c.LayerNormEps)
-	y = n.activation(c.HiddenAct, n.linear(get, x, p+"feed_forward.intermediate_dense", h, c.IntermediateSize))
-	y = n.Add(x, n.linear(get, y, p+"feed_forward.output_dense", c.IntermediateSize, h))
-	return n.norm(get, y, p+"final_layer_norm", h, c.LayerNormEps)
+	x = n.normSum(get, x, y, p+"attention.out_proj", h, h, p+"layer_norm", c.LayerNormEps)
+	y = n.activated(c.HiddenAct, get, x, p+"feed_forward.intermediate_dense", h, c.IntermediateSize, p+"feed_forward.intermediate_act_fn")
+	return n.normSum(get, x, y, p+"feed_forward.output_dense", c.IntermediateSize, h, p+"final_layer_norm", c.LayerNormEps)
 }
 
 // audioOutput applies the adapter, if there is one, and declares last_hidden_state. It returns the state as [B*T', width].

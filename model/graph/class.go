@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"vecmill/model/checkpoint"
@@ -72,7 +73,7 @@ func Classes() []string {
 }
 
 // Inputs are the names of a class's optional inputs, Outputs those of its optional outputs; nil for classes that are not supported.
-// [PastKeyValues] and [PairMask] among them say what they stand for.
+// [PastKeyValues] and [PairMask] among them say what they stand for; hidden_states.1 is one of the hidden_states.
 func Inputs(class string) []string { return classes()[class].inputs }
 
 // Outputs are the names of a class's optional outputs, as Inputs are of its inputs.
@@ -119,7 +120,13 @@ func Build(cfg *config.Config, ck *checkpoint.Checkpoint, o Options) (*onnx.Buil
 
 func known(what string, asked, have []string, class string) error {
 	for _, a := range asked {
-		if !slices.Contains(have, a) {
+		name := a
+		if number, one := strings.CutPrefix(a, "hidden_states."); one {
+			if _, err := strconv.Atoi(number); err == nil {
+				name = "hidden_states"
+			}
+		}
+		if !slices.Contains(have, name) {
 			return fmt.Errorf("class %s has no optional %s %q; it has %s", class, what, a, strings.Join(have, ", "))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"vecmill/model/checkpoint"
 	"vecmill/model/config"
@@ -62,6 +63,22 @@ func (n *net) linear(from source, x onnx.Value, name string, in, out int) onnx.V
 	return n.Linear(x, n.stored(from, name+".weight", out, in), n.stored(from, name+".bias", out))
 }
 
+// activated is a dense layer followed by an activation function; at is the function's place among the modules.
+func (n *net) activated(act string, from source, x onnx.Value, name string, in, out int, at string) onnx.Value {
+	if act != "gelu" {
+		return n.activation(act, n.linear(from, x, name, in, out), at)
+	}
+	w, b := n.stored(from, name+".weight", out, in), n.stored(from, name+".bias", out)
+	return n.BiasGelu(n.MatMulT(x, w), b)
+}
+
+// normSum is LayerNorm(x + y * w^T + b): the end of a post-norm block, whose input is x [rows, out].
+func (n *net) normSum(from source, x, y onnx.Value, name string, in, out int, norm string, eps float64) onnx.Value {
+	w, b := n.stored(from, name+".weight", out, in), n.stored(from, name+".bias", out)
+	scale, shift := n.stored(from, norm+".weight", out), n.stored(from, norm+".bias", out)
+	return n.SumNorm(n.MatMulT(y, w), x, b, scale, shift, eps)
+}
+
 // scaledLinear is a dense layer whose result is multiplied by a vector: the vector is folded into weight and bias.
 func (n *net) scaledLinear(from source, x onnx.Value, name string, in, out int, scale []float32) onnx.Value {
 	if scale == nil {
@@ -87,7 +104,11 @@ func (n *net) plainNorm(x onnx.Value, dim int, eps float64) onnx.Value {
 	return n.LayerNorm(x, n.Floats([]int{dim}, ones), n.Floats([]int{dim}, make([]float32, dim)), eps)
 }
 
-func (n *net) activation(name string, x onnx.Value) onnx.Value {
+// activation applies an activation function by its name in transformers. at is its place among the modules: prelu has a weight there.
+func (n *net) activation(name string, x onnx.Value, at string) onnx.Value {
+	if name == "prelu" {
+		return n.Op("PRelu", []onnx.Value{x, n.stored(n.w.Backbone, at+".weight", 1)})
+	}
 	v, err := n.Activation(name, x)
 	if err != nil {
 		n.err = errors.Join(n.err, err)
@@ -134,19 +155,36 @@ func (n *net) attend(a *attention, scores, bias, v onnx.Value) onnx.Value {
 // selfAttention is attention with dense q, k and v of the given names, without position terms.
 func (n *net) selfAttention(a *attention, x onnx.Value, prefix, q, k, v string) onnx.Value {
 	get := n.w.Backbone
-	qs := n.heads(a, n.Mul(n.linear(get, x, prefix+q, a.hidden, a.hidden), n.Scalar(a.scale())))
-	ks := n.Transpose(n.ReshapeTo(n.linear(get, x, prefix+k, a.hidden, a.hidden), a.split), 0, 2, 3, 1)
-	vs := n.heads(a, n.linear(get, x, prefix+v, a.hidden, a.hidden))
-	return n.attend(a, n.MatMul(qs, ks), onnx.Value{}, vs)
+	return n.attended(a, n.linear(get, x, prefix+q, a.hidden, a.hidden), n.linear(get, x, prefix+k, a.hidden, a.hidden),
+		n.linear(get, x, prefix+v, a.hidden, a.hidden), onnx.Value{})
 }
 
-// hiddenStates declares the optional outputs hidden_states.0, hidden_states.1, ... of [rows, hidden] values.
+// attended is attention of q, k and v [B*T, hidden] to each other, [B*T, hidden]. bias may be absent.
+func (n *net) attended(a *attention, q, k, v, bias onnx.Value) onnx.Value {
+	scores := n.ScaledMatMulT(n.heads(a, q), n.heads(a, k), float64(a.scale()))
+	return n.attend(a, scores, bias, n.heads(a, v))
+}
+
+// hiddenStates declares the optional outputs hidden_states.0, hidden_states.1, ... of [rows, hidden] values: all of them, or those asked for.
 func (n *net) hiddenStates(states []onnx.Value, shape onnx.Value, dims ...onnx.Dim) {
-	if !n.wants("hidden_states") {
-		return
-	}
+	found := 0
 	for i, s := range states {
-		n.Output("hidden_states."+strconv.Itoa(i), n.ReshapeTo(s, shape), onnx.Float32, dims...)
+		name := "hidden_states." + strconv.Itoa(i)
+		if n.wants(name) {
+			found++
+		} else if !n.wants("hidden_states") {
+			continue
+		}
+		n.Output(name, n.ReshapeTo(s, shape), onnx.Float32, dims...)
+	}
+	asked := 0
+	for _, o := range n.o.Outputs {
+		if strings.HasPrefix(o, "hidden_states.") {
+			asked++
+		}
+	}
+	if found < asked {
+		n.err = errors.Join(n.err, fmt.Errorf("the outputs are %s, and there are hidden_states.0 to .%d", strings.Join(n.o.Outputs, ", "), len(states)-1))
 	}
 }
 

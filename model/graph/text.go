@@ -185,14 +185,12 @@ func (n *net) textLayer(t *text, x onnx.Value, i int) onnx.Value {
 	get, h, p := n.w.Backbone, c.HiddenSize, layer("encoder.layer", i)
 	n.Scope(strings.TrimSuffix(p, "."))
 	y := n.textAttention(t, x, i, p+"attention.self.")
-	y = n.Add(x, n.linear(get, y, p+"attention.output.dense", h, h))
-	x = n.norm(get, y, p+"attention.output.LayerNorm", h, c.LayerNormEps)
+	x = n.normSum(get, x, y, p+"attention.output.dense", h, h, p+"attention.output.LayerNorm", c.LayerNormEps)
 	if t.cross.states != (onnx.Value{}) {
 		x = n.crossAttention(t, x, p+"crossattention.")
 	}
-	y = n.activation(c.HiddenAct, n.linear(get, x, p+"intermediate.dense", h, c.IntermediateSize))
-	y = n.Add(x, n.linear(get, y, p+"output.dense", c.IntermediateSize, h))
-	return n.norm(get, y, p+"output.LayerNorm", h, c.LayerNormEps)
+	y = n.activated(c.HiddenAct, get, x, p+"intermediate.dense", h, c.IntermediateSize, p+"intermediate.intermediate_act_fn")
+	return n.normSum(get, x, y, p+"output.dense", c.IntermediateSize, h, p+"output.LayerNorm", c.LayerNormEps)
 }
 
 // textAttention is self-attention; relative kinds add q*E[l-r], and q*E + k*E with relative_key_query, before the scaling.

@@ -29,7 +29,7 @@ func (n *net) vision() (*vision, error) {
 	}
 	v.grid = c.Grid(v.size)
 	if v.grid.H < 1 || v.grid.W < 1 {
-		return nil, fmt.Errorf("an input of %dx%d is smaller than patch_size %d", v.size.H, v.size.W, c.PatchSize)
+		return nil, fmt.Errorf("an input of %dx%d is smaller than patch_size %dx%d", v.size.H, v.size.W, c.PatchSize.H, c.PatchSize.W)
 	}
 	n.ignoreVision()
 	v.att.split = n.Ints(-1, v.tokens(), c.NumAttentionHeads, v.att.width())
@@ -73,8 +73,8 @@ func (n *net) patches(v *vision) (onnx.Value, error) {
 	in := n.Input("pixel_values", onnx.Float32, n.batch, onnx.Fixed(c.NumChannels), onnx.Fixed(v.size.H), onnx.Fixed(v.size.W))
 	n.Scope("embeddings")
 	name := "embeddings.patch_embeddings.projection"
-	x := n.Conv(in, n.stored(get, name+".weight", h, c.NumChannels, p, p), n.stored(get, name+".bias", h),
-		onnx.Convolution{Kernel: []int{p, p}, Strides: []int{p, p}})
+	x := n.Conv(in, n.stored(get, name+".weight", h, c.NumChannels, p.H, p.W), n.stored(get, name+".bias", h),
+		onnx.Convolution{Kernel: []int{p.H, p.W}, Strides: []int{p.H, p.W}})
 	x = n.Transpose(n.Reshape(x, 0, h, -1), 0, 2, 1) // [B, patches, H]
 	if n.takes("bool_masked_pos") {
 		if !c.UseMaskToken {
@@ -152,7 +152,7 @@ func (n *net) visionLayer(v *vision, x onnx.Value, p string) onnx.Value {
 	y = n.visionAttention(v, y, p)
 	x = n.Add(x, n.scaledLinear(get, y, p+"attention.output.dense", h, h, lambda1))
 	y = n.norm(get, x, p+"layernorm_after", h, c.LayerNormEps)
-	y = n.activation(c.HiddenAct, n.linear(get, y, p+"intermediate.dense", h, c.IntermediateSize))
+	y = n.activation(c.HiddenAct, n.linear(get, y, p+"intermediate.dense", h, c.IntermediateSize), p+"intermediate.intermediate_act_fn")
 	return n.Add(x, n.scaledLinear(get, y, p+"output.dense", c.IntermediateSize, h, lambda2))
 }
 
@@ -160,11 +160,8 @@ func (n *net) visionLayer(v *vision, x onnx.Value, p string) onnx.Value {
 func (n *net) visionAttention(v *vision, x onnx.Value, p string) onnx.Value {
 	get, h, a := n.w.Backbone, v.att.hidden, &v.att
 	s := p + "attention.attention."
-	q := n.heads(a, n.Mul(n.linear(get, x, s+"query", h, h), n.Scalar(a.scale())))
 	k := n.Linear(x, n.stored(get, s+"key.weight", h, h), onnx.Value{})
-	kt := n.Transpose(n.ReshapeTo(k, a.split), 0, 2, 3, 1)
-	val := n.heads(a, n.linear(get, x, s+"value", h, h))
-	return n.attend(a, n.MatMul(q, kt), n.layerBias(v, p), val)
+	return n.attended(a, n.linear(get, x, s+"query", h, h), k, n.linear(get, x, s+"value", h, h), n.layerBias(v, p))
 }
 
 // visionPool is the pooled state of each picture, [B, H]: LayerNorm of the patches' mean, or the cls state.

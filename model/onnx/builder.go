@@ -73,6 +73,7 @@ type Builder struct {
 	nodes   [][]byte
 	inputs  []Port
 	outputs []Port
+	runtime bool     // a node is of the runtime's own domain
 	inline  [][]byte // small initializers, encoded
 	weights []weight
 	consts  map[string]Value // small constants by content
@@ -231,8 +232,29 @@ func (b *Builder) Ops(op string, n int, inputs []Value, attrs ...Attr) []Value {
 	return values
 }
 
+// runtimeDomain is the domain of ONNX Runtime's own operators, which fuse several of the standard ones; runtimeVersion is its only version.
+const (
+	runtimeDomain  = "com.microsoft"
+	runtimeVersion = 1
+)
+
+// fused adds a node of one of the runtime's own operators with one output.
+func (b *Builder) fused(op string, inputs []Value, attrs ...Attr) Value {
+	out := b.fresh(op)
+	b.runtime = true
+	b.add(runtimeDomain, op, inputs, []string{out}, attrs...)
+	return Value{out}
+}
+
 func (b *Builder) node(op string, inputs []Value, outputs []string, attrs ...Attr) {
+	b.add("", op, inputs, outputs, attrs...)
+}
+
+func (b *Builder) add(domain, op string, inputs []Value, outputs []string, attrs ...Attr) {
 	var m []byte
+	if domain != "" {
+		m = appendString(m, nodeDomain, domain)
+	}
 	for _, v := range inputs {
 		m = appendString(m, nodeInput, v.name)
 	}

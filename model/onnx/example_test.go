@@ -17,7 +17,7 @@ func Example() {
 	b.Output("y", b.Gelu(b.Linear(x, w, bias)), onnx.Float32, onnx.Dyn("rows"), onnx.Fixed(1))
 
 	var data bytes.Buffer
-	model, err := b.Write(&data, "weights.bin")
+	model, err := b.Write(&data, "weights.bin", nil)
 	if err != nil {
 		log.Fatal(err)
 	}

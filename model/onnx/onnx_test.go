@@ -26,7 +26,7 @@ func small(weight ...io.WriterTo) *Builder {
 
 func TestAWrittenModelDescribesItself(t *testing.T) {
 	var data bytes.Buffer
-	model, err := small(FloatData{1, 2, 3}, FloatData{4, 5, 6}).Write(&data, "w.bin")
+	model, err := small(FloatData{1, 2, 3}, FloatData{4, 5, 6}).Write(&data, "w.bin", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestAWrittenModelDescribesItself(t *testing.T) {
 
 func TestWeightsAreAlignedInTheDataFile(t *testing.T) {
 	var data bytes.Buffer
-	if _, err := small(FloatData{1, 2, 3, 4, 5, 6}).Write(&data, "w.bin"); err != nil {
+	if _, err := small(FloatData{1, 2, 3, 4, 5, 6}).Write(&data, "w.bin", nil); err != nil {
 		t.Fatal(err)
 	}
 	b := data.Bytes()
@@ -63,7 +63,7 @@ func TestWeightsAreAlignedInTheDataFile(t *testing.T) {
 
 func TestAWeightMustFillItsShape(t *testing.T) {
 	for _, parts := range [][]io.WriterTo{nil, {FloatData{1}}, {FloatData{1, 2, 3, 4, 5, 6, 7}}} {
-		_, err := small(parts...).Write(io.Discard, "w.bin")
+		_, err := small(parts...).Write(io.Discard, "w.bin", nil)
 		if err == nil || !strings.Contains(err.Error(), "weight w") {
 			t.Errorf("with %v: %v", parts, err)
 		}
@@ -76,23 +76,23 @@ func (broken) WriteTo(io.Writer) (int64, error) { return 0, errors.New("torn") }
 func (broken) Write([]byte) (int, error)        { return 0, errors.New("full") }
 
 func TestWriteReportsFailingEnds(t *testing.T) {
-	if _, err := small(broken{}).Write(io.Discard, "w.bin"); err == nil || !strings.Contains(err.Error(), "torn") {
+	if _, err := small(broken{}).Write(io.Discard, "w.bin", nil); err == nil || !strings.Contains(err.Error(), "torn") {
 		t.Errorf("a source that fails: %v", err)
 	}
-	if _, err := small(FloatData{1, 2, 3, 4, 5, 6}).Write(broken{}, "w.bin"); err == nil || !strings.Contains(err.Error(), "full") {
+	if _, err := small(FloatData{1, 2, 3, 4, 5, 6}).Write(broken{}, "w.bin", nil); err == nil || !strings.Contains(err.Error(), "full") {
 		t.Errorf("a disk that fails: %v", err)
 	}
-	if _, err := small(FloatData(make([]float32, 6)), FloatData(make([]float32, 1<<17))).Write(broken{}, "w.bin"); err == nil {
+	if _, err := small(FloatData(make([]float32, 6)), FloatData(make([]float32, 1<<17))).Write(broken{}, "w.bin", nil); err == nil {
 		t.Error("a disk that fails early goes unseen")
 	}
 }
 
 func TestTheSameGraphGivesTheSameBytes(t *testing.T) {
-	one, err := small(FloatData(make([]float32, 6))).Write(io.Discard, "w.bin")
+	one, err := small(FloatData(make([]float32, 6))).Write(io.Discard, "w.bin", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := small(FloatData(make([]float32, 6))).Write(io.Discard, "w.bin")
+	two, err := small(FloatData(make([]float32, 6))).Write(io.Discard, "w.bin", nil)
 	if err != nil || !bytes.Equal(one, two) {
 		t.Errorf("%d and %d bytes, %v", len(one), len(two), err)
 	}
@@ -117,7 +117,7 @@ func TestSmallConstantsAreSharedAndInline(t *testing.T) {
 }
 
 func TestDescribeRefusesWhatIsNoModel(t *testing.T) {
-	model, err := small(FloatData(make([]float32, 6))).Write(io.Discard, "w.bin")
+	model, err := small(FloatData(make([]float32, 6))).Write(io.Discard, "w.bin", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestUnknownActivationsAreNamed(t *testing.T) {
 }
 
 func FuzzDescribe(f *testing.F) {
-	model, err := small(FloatData(make([]float32, 6))).Write(io.Discard, "w.bin")
+	model, err := small(FloatData(make([]float32, 6))).Write(io.Discard, "w.bin", nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -41,15 +41,6 @@ func (b *Builder) Cast(x Value, to Type) Value {
 // MatMul is the product of the last two axes, batched over the others.
 func (b *Builder) MatMul(x, y Value) Value { return b.Op("MatMul", []Value{x, y}) }
 
-// Linear is x * w^T + bias for x [n, in], w [out, in] as checkpoints store it, bias [out] or absent; the result is [n, out].
-func (b *Builder) Linear(x, w, bias Value) Value {
-	in := []Value{x, w}
-	if bias != (Value{}) {
-		in = append(in, bias)
-	}
-	return b.Op("Gemm", in, IntAttr("transB", 1))
-}
-
 // Einsum evaluates an Einstein sum.
 func (b *Builder) Einsum(equation string, x ...Value) Value {
 	return b.Op("Einsum", x, StringAttr("equation", equation))

@@ -36,10 +36,17 @@ func (d FloatData) WriteTo(w io.Writer) (int64, error) {
 	return total, nil
 }
 
-// Write streams the weights to data and returns the encoded model, which refers to them in a file called location beside
-// its own. An error in the middle leaves data incomplete; the caller throws it away.
-func (b *Builder) Write(data io.Writer, location string) ([]byte, error) {
-	w := &counter{w: bufio.NewWriterSize(data, 64<<10)}
+// Stored is a part of a weight that some file holds already, byte for byte as WriteTo would write it.
+type Stored interface {
+	io.WriterTo
+	Stored() (file string, at int64, ok bool) // the file's name and the part's first byte in it; ok: there is such a file
+}
+
+// Write streams the weights to data and returns the encoded model, which refers to them in a file called location beside its own. A weight
+// that is [Stored] is not written if beside, which may be nil, gives its file a name beside the model's: the model then refers to that file.
+// An error in the middle leaves data incomplete; the caller throws it away.
+func (b *Builder) Write(data io.Writer, location string, beside func(file string) (name string, ok bool)) ([]byte, error) {
+	w := &writer{counter{w: bufio.NewWriterSize(data, 64<<10)}, location, beside}
 	graph := make([]byte, 0, 1<<16)
 	for _, n := range b.nodes {
 		graph = appendBytes(graph, graphNode, n)
@@ -49,7 +56,7 @@ func (b *Builder) Write(data io.Writer, location string) ([]byte, error) {
 		graph = appendBytes(graph, graphInitializer, t)
 	}
 	for _, t := range b.weights {
-		m, err := t.write(w, location)
+		m, err := w.weight(&t)
 		if err != nil {
 			return nil, fmt.Errorf("writing weight %s: %w", t.name, err)
 		}
@@ -67,6 +74,9 @@ func (b *Builder) Write(data io.Writer, location string) ([]byte, error) {
 	model := appendInt(nil, modelIRVersion, IRVersion)
 	model = appendString(model, modelProducer, "vecmill")
 	model = appendBytes(model, modelOpsetImport, appendInt(appendString(nil, opsetDomain, ""), opsetVersion, Opset))
+	if b.runtime {
+		model = appendBytes(model, modelOpsetImport, appendInt(appendString(nil, opsetDomain, runtimeDomain), opsetVersion, runtimeVersion))
+	}
 	return appendBytes(model, modelGraph, graph), nil
 }
 
@@ -83,30 +93,63 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (t *weight) write(w *counter, location string) ([]byte, error) {
+// writer places weights.
+type writer struct {
+	counter
+	location string
+	beside   func(file string) (name string, ok bool)
+}
+
+// weight is the encoded description of a weight, which is written unless it lies beside the model already.
+func (w *writer) weight(t *weight) ([]byte, error) {
+	size := int64(4)
+	for _, d := range t.shape {
+		size *= int64(d)
+	}
+	if name, at, ok := w.stored(t); ok {
+		return t.describe(name, at, size), nil
+	}
 	var zeros [alignment]byte
 	if pad := int(-w.n & (alignment - 1)); pad > 0 {
 		if _, err := w.Write(zeros[:pad]); err != nil {
 			return nil, err
 		}
 	}
-	offset, want := w.n, int64(4)
-	for _, d := range t.shape {
-		want *= int64(d)
-	}
+	at := w.n
 	for _, p := range t.parts {
 		if _, err := p.WriteTo(w); err != nil {
 			return nil, err
 		}
 	}
-	if w.n-offset != want {
-		return nil, fmt.Errorf("%d bytes for shape %v, want %d", w.n-offset, t.shape, want)
+	if w.n-at != size {
+		return nil, fmt.Errorf("%d bytes for shape %v, want %d", w.n-at, t.shape, size)
 	}
+	return t.describe(w.location, at, size), nil
+}
+
+// stored finds a weight in a file beside the model. Floats that begin between two multiples of their size are none for the runtime.
+func (w *writer) stored(t *weight) (name string, at int64, ok bool) {
+	if w.beside == nil || len(t.parts) != 1 {
+		return "", 0, false
+	}
+	p, ok := t.parts[0].(Stored)
+	if !ok {
+		return "", 0, false
+	}
+	file, at, ok := p.Stored()
+	if !ok || at%4 != 0 {
+		return "", 0, false
+	}
+	name, ok = w.beside(file)
+	return name, at, ok
+}
+
+func (t *weight) describe(location string, at, size int64) []byte {
 	m := appendTensorHead(nil, t.name, Float32, t.shape)
 	m = appendEntry(m, "location", location)
-	m = appendEntry(m, "offset", strconv.FormatInt(offset, 10))
-	m = appendEntry(m, "length", strconv.FormatInt(want, 10))
-	return appendInt(m, tensorDataLocation, external), nil
+	m = appendEntry(m, "offset", strconv.FormatInt(at, 10))
+	m = appendEntry(m, "length", strconv.FormatInt(size, 10))
+	return appendInt(m, tensorDataLocation, external)
 }
 
 func (p *Port) encode() []byte {

@@ -8,6 +8,8 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"vecmill/schemas"
 	"vecmill/sinks/arrowrow"
@@ -58,7 +60,7 @@ func TestEveryColumnOfEveryTaskIsInTheSchema(t *testing.T) {
 			t.Errorf("column %d is %v, want %+v", i, f, c)
 		}
 	}
-	if got := s.Field(s.FieldIndices("vector")[0]).Type.String(); got != "list<item: float32, nullable>" {
+	if got := s.Field(s.FieldIndices("vector")[0]).Type.String(); got != "list<item: float32>" {
 		t.Errorf("vector is %s", got)
 	}
 	if got := s.Field(s.FieldIndices("created_at")[0]).Type.String(); got != "timestamp[us, tz=UTC]" {
@@ -66,23 +68,51 @@ func TestEveryColumnOfEveryTaskIsInTheSchema(t *testing.T) {
 	}
 }
 
+// TestFieldsOfListsAreRequiredInFiles looks at the Parquet schema: what is always there may not be null for readers either. The library makes list elements
+// themselves optional whatever the Arrow schema says.
+func TestFieldsOfListsAreRequiredInFiles(t *testing.T) {
+	file, err := pqarrow.ToParquet(arrowrow.Schema(schemas.Tasks()...), parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for i := range file.NumColumns() {
+		c := file.Column(i)
+		if parts := strings.Split(c.Path(), "."); len(parts) == 4 && parts[1] == "list" {
+			seen++
+			if r := c.SchemaNode().RepetitionType(); r != parquet.Repetitions.Required {
+				t.Errorf("%s is %v", c.Path(), r)
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("%d fields of lists", seen)
+	}
+}
+
 // TestValuesAreNullExactlyWhereTheyMeanNothing tells an empty result from no result.
 func TestValuesAreNullExactlyWhereTheyMeanNothing(t *testing.T) {
 	rows := []schemas.Row{
 		{Lineage: schemas.Lineage{Task: schemas.TaskTranscript}}, // a silent clip: an empty transcript
-		{Lineage: schemas.Lineage{Task: schemas.TaskEmbedding}},
+		{Lineage: schemas.Lineage{Task: schemas.TaskEmbedding}, Payload: schemas.Payload{Vector: []float32{1}}},
 		{Lineage: schemas.Lineage{Task: schemas.TaskLabels, ETag: "e", Version: "v", Attributes: map[string]string{"k": ""}}},
 		{Lineage: schemas.Lineage{Task: schemas.TaskFrames}},
-		{Lineage: schemas.Lineage{Task: schemas.TaskXVector}},
+		{Lineage: schemas.Lineage{Task: schemas.TaskXVector}, Payload: schemas.Payload{Half: []uint16{0x3c00}}},
 		{Lineage: schemas.Lineage{Task: schemas.TaskTokens}}, // a text without entities
-		{Lineage: schemas.Lineage{Task: schemas.TaskMasks}},
+		{Lineage: schemas.Lineage{Task: schemas.TaskMasks}, Payload: schemas.Payload{Mask: schemas.Mask{PNG: []byte{1}}}},
+		{Lineage: schemas.Lineage{Task: schemas.TaskFill}}, // a text without a mask
+		{Lineage: schemas.Lineage{Task: schemas.TaskPerplexity}},
+		{Lineage: schemas.Lineage{Task: schemas.TaskAnswers}},
+		{Lineage: schemas.Lineage{Task: schemas.TaskChoice}, Payload: schemas.Payload{Probabilities: []float32{1}}},
 	}
 	rec := record(t, memory.DefaultAllocator, rows, schemas.Tasks()...)
 	defer rec.Release()
 	for name, valid := range map[string]string{ // by row
-		"text": "x......", "words": "x......", "score": "x.x....", "vector": ".x..x..", "label": "..x....", "labels": "..x....",
-		"segments": "...x...", "entities": ".....x.", "areas": "......x", "mask_width": "......x", "mask_height": "......x", "mask_runs": "......x",
-		"etag": "..x....", "version": "..x....", "attributes": "..x....", "uri": "xxxxxxx",
+		"text": "x........x.", "words": "x..........", "chars": "x..........", "score": "x.x......xx", "vector": ".x.........", "vector_f16": "....x......",
+		"label": "..x........", "labels": "..x........", "segments": "...x.......", "entities": ".....x.....", "areas": "......x....",
+		"mask_width": "......x....", "mask_height": "......x....", "mask_runs": "...........", "mask_png": "......x....", "fillings": ".......x...",
+		"tokens": "........x..", "nll": "........x..", "perplexity": "........x..", "answers": ".........x.", "choice": "..........x",
+		"probabilities": "..........x", "etag": "..x........", "version": "..x........", "attributes": "..x........", "uri": "xxxxxxxxxxx",
 	} {
 		col := rec.Column(rec.Schema().FieldIndices(name)[0])
 		for i, want := range valid {
@@ -149,10 +179,15 @@ func TestSizeGrowsWithTheRow(t *testing.T) {
 		"vector":     {Payload: schemas.Payload{Vector: make([]float32, 1000)}},
 		"text":       {Payload: schemas.Payload{Text: strings.Repeat("x", 4000)}},
 		"words":      {Payload: schemas.Payload{Words: make([]schemas.Word, 100)}},
+		"chars":      {Payload: schemas.Payload{Chars: make([]schemas.Word, 100)}},
 		"labels":     {Payload: schemas.Payload{Labels: make([]schemas.LabelScore, 170)}},
 		"segments":   {Payload: schemas.Payload{Segments: make([]schemas.Segment, 100)}},
 		"entities":   {Payload: schemas.Payload{Entities: make([]schemas.Entity, 72)}},
 		"areas":      {Payload: schemas.Payload{Areas: make([]schemas.Area, 126)}},
+		"half":       {Payload: schemas.Payload{Half: make([]uint16, 2000)}},
+		"a PNG":      {Payload: schemas.Payload{Mask: schemas.Mask{PNG: make([]byte, 4000)}}},
+		"fillings":   {Payload: schemas.Payload{Fillings: make([]schemas.Filling, 72)}},
+		"answers":    {Payload: schemas.Payload{Answers: make([]schemas.Answer, 100)}},
 		"a mask":     {Payload: schemas.Payload{Mask: schemas.Mask{Runs: make([]schemas.Run, 252)}}},
 		"attributes": {Lineage: schemas.Lineage{Attributes: map[string]string{"k": strings.Repeat("x", 4000)}}},
 	} {

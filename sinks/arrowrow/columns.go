@@ -32,14 +32,24 @@ func columns() map[string]column {
 		"truncated":     truncated(),
 		"created_at":    createdAt(),
 		"attributes":    attributes(),
-		"vector":        vector(),
+		"vector":        float32Lists(func(r *schemas.Row) *[]float32 { return &r.Vector }),
+		"vector_f16":    halfVector(),
 		"score":         score(),
 		"words":         words(),
+		"chars":         chars(),
 		"labels":        labels(),
 		"segments":      segments(),
 		"entities":      entities(),
 		"areas":         areas(),
 		"mask_runs":     runs(),
+		"mask_png":      maskPNG(),
+		"fillings":      fillings(),
+		"answers":       answers(),
+		"choice":        payloadInt(func(r *schemas.Row) *int { return &r.Choice }),
+		"probabilities": float32Lists(func(r *schemas.Row) *[]float32 { return &r.Probabilities }),
+		"tokens":        payloadInt(func(r *schemas.Row) *int { return &r.Likelihood.Tokens }),
+		"nll":           payloadFloat(func(r *schemas.Row) *float64 { return &r.Likelihood.NLL }),
+		"perplexity":    payloadFloat(func(r *schemas.Row) *float64 { return &r.Likelihood.Perplexity }),
 		"mask_width":    payloadInt(func(r *schemas.Row) *int { return &r.Mask.Width }),
 		"mask_height":   payloadInt(func(r *schemas.Row) *int { return &r.Mask.Height }),
 	}
@@ -207,25 +217,6 @@ func attributes() column {
 			for j := int(from); j < int(to); j++ {
 				r.Attributes[keys.Value(j)] = vals.Value(j)
 			}
-		},
-	}
-}
-
-func vector() column {
-	return column{
-		put: func(b array.Builder, r *schemas.Row, filled bool) {
-			lb := b.(*array.ListBuilder)
-			if !filled {
-				lb.AppendNull()
-				return
-			}
-			lb.Append(true)
-			lb.ValueBuilder().(*array.Float32Builder).AppendValues(r.Vector, nil)
-		},
-		read: func(a arrow.Array, i int, r *schemas.Row) {
-			l := a.(*array.List)
-			from, to := l.ValueOffsets(i)
-			r.Vector = append([]float32{}, l.ListValues().(*array.Float32).Float32Values()[from:to]...)
 		},
 	}
 }

@@ -7,18 +7,33 @@ import (
 	"vecmill/schemas"
 )
 
-// structs is a list of structs: field finds it in a row, put fills a struct's fields of one element, read reads one back.
+// structs is a list of structs: field finds it in a row, put fills a struct's fields of one element, read reads one back. An empty list is a
+// value: a text may have no entities.
 func structs[T any](field func(*schemas.Row) *[]T, put func(*array.StructBuilder, *T), read func(*array.Struct, int) T) column {
+	c := either(field, put, read)
+	always := c.put
+	c.put = func(b array.Builder, r *schemas.Row, filled bool) {
+		if all := field(r); filled && *all == nil {
+			b.(*array.ListBuilder).Append(true)
+			return
+		}
+		always(b, r, filled)
+	}
+	return c
+}
+
+// either is structs for one of two forms of a result: an empty list means that it is in the other form.
+func either[T any](field func(*schemas.Row) *[]T, put func(*array.StructBuilder, *T), read func(*array.Struct, int) T) column {
 	return column{
 		put: func(b array.Builder, r *schemas.Row, filled bool) {
 			lb := b.(*array.ListBuilder)
-			if !filled {
+			all := *field(r)
+			if !filled || all == nil {
 				lb.AppendNull()
 				return
 			}
 			lb.Append(true)
 			sb := lb.ValueBuilder().(*array.StructBuilder)
-			all := *field(r)
 			for i := range all {
 				sb.Append(true)
 				put(sb, &all[i])
@@ -60,8 +75,12 @@ func scoreAt(s *array.Struct, field, i int) float32 { return s.Field(field).(*ar
 
 func exactAt(s *array.Struct, field, i int) float64 { return s.Field(field).(*array.Float64).Value(i) }
 
-func words() column {
-	return structs(func(r *schemas.Row) *[]schemas.Word { return &r.Words },
+func words() column { return timed(func(r *schemas.Row) *[]schemas.Word { return &r.Words }) }
+
+func chars() column { return timed(func(r *schemas.Row) *[]schemas.Word { return &r.Chars }) }
+
+func timed(field func(*schemas.Row) *[]schemas.Word) column {
+	return structs(field,
 		func(b *array.StructBuilder, w *schemas.Word) {
 			putText(b, 0, w.Word)
 			putExact(b, 1, w.Start)
@@ -124,12 +143,39 @@ func areas() column {
 }
 
 func runs() column {
-	return structs(func(r *schemas.Row) *[]schemas.Run { return &r.Mask.Runs },
+	return either(func(r *schemas.Row) *[]schemas.Run { return &r.Mask.Runs },
 		func(b *array.StructBuilder, n *schemas.Run) {
 			putInt(b, 0, n.Class)
 			putInt(b, 1, n.Length)
 		},
 		func(s *array.Struct, i int) schemas.Run {
 			return schemas.Run{Class: intAt(s, 0, i), Length: intAt(s, 1, i)}
+		})
+}
+
+func fillings() column {
+	return structs(func(r *schemas.Row) *[]schemas.Filling { return &r.Fillings },
+		func(b *array.StructBuilder, f *schemas.Filling) {
+			putInt(b, 0, f.Mask)
+			putInt(b, 1, f.Token)
+			putText(b, 2, f.Text)
+			putText(b, 3, f.Sequence)
+			putScore(b, 4, f.Score)
+		},
+		func(s *array.Struct, i int) schemas.Filling {
+			return schemas.Filling{Mask: intAt(s, 0, i), Token: intAt(s, 1, i), Text: textAt(s, 2, i), Sequence: textAt(s, 3, i), Score: scoreAt(s, 4, i)}
+		})
+}
+
+func answers() column {
+	return structs(func(r *schemas.Row) *[]schemas.Answer { return &r.Answers },
+		func(b *array.StructBuilder, a *schemas.Answer) {
+			putText(b, 0, a.Text)
+			putInt(b, 1, a.Start)
+			putInt(b, 2, a.End)
+			putScore(b, 3, a.Score)
+		},
+		func(s *array.Struct, i int) schemas.Answer {
+			return schemas.Answer{Text: textAt(s, 0, i), Start: intAt(s, 1, i), End: intAt(s, 2, i), Score: scoreAt(s, 3, i)}
 		})
 }

@@ -39,20 +39,24 @@ func dataType(t schemas.ColumnType) arrow.DataType {
 	case schemas.Timestamp:
 		return &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
 	case schemas.Float32List:
-		return arrow.ListOf(arrow.PrimitiveTypes.Float32)
+		return arrow.ListOfNonNullable(arrow.PrimitiveTypes.Float32)
+	case schemas.Float16List:
+		return arrow.ListOfNonNullable(arrow.FixedWidthTypes.Float16)
+	case schemas.Binary:
+		return arrow.BinaryTypes.Binary
 	case schemas.StringMap:
 		return arrow.MapOf(arrow.BinaryTypes.String, arrow.BinaryTypes.String)
 	}
 	if fields := elements(t); fields != nil {
-		return arrow.ListOf(arrow.StructOf(fields...))
+		return arrow.ListOfNonNullable(arrow.StructOf(fields...))
 	}
 	panic(fmt.Sprintf("arrowrow: no Arrow type for column type %d", t))
 }
 
-// elements are the fields of the structs in a list; nil for other types.
+// elements are the fields of the structs in a list, none of which is ever null; nil for other types.
 func elements(t schemas.ColumnType) []arrow.Field {
 	field := func(name string, typ arrow.DataType) arrow.Field {
-		return arrow.Field{Name: name, Type: typ, Nullable: true}
+		return arrow.Field{Name: name, Type: typ}
 	}
 	var (
 		text  = arrow.BinaryTypes.String
@@ -73,6 +77,10 @@ func elements(t schemas.ColumnType) []arrow.Field {
 		return []arrow.Field{field("class", count), field("label", text), field("share", exact)}
 	case schemas.RunList:
 		return []arrow.Field{field("class", count), field("length", count)}
+	case schemas.FillingList:
+		return []arrow.Field{field("mask", count), field("token", count), field("text", text), field("sequence", text), field("score", score)}
+	case schemas.AnswerList:
+		return []arrow.Field{field("text", text), field("start", count), field("end", count), field("score", score)}
 	}
 	return nil
 }

@@ -43,16 +43,43 @@ func New(c Config) (*Store, error) {
 	return &Store{topic: c.Topic, writer: w, policy: c.Retry}, nil
 }
 
-// Put produces a letter and waits until all in-sync replicas have it.
+// The lengths of an error in a letter: what any error has room in, and what is kept when the letter is too large for the topic otherwise.
+const (
+	longText  = 16 << 10
+	shortText = 256
+)
+
+// Put produces a letter and waits until all in-sync replicas have it. If the broker finds it too large, it is put with a short error instead.
 func (s *Store) Put(ctx context.Context, l sinks.Letter) error {
-	m := format(&l)
-	tries, err := retry.Do(ctx, s.policy, permanent, func(ctx context.Context) error {
-		return single(s.writer.WriteMessages(ctx, m))
-	})
-	if err != nil {
+	tries, err := s.put(ctx, format(&l, longText))
+	if tooLarge(err) && len(l.Message) > shortText {
+		var more int
+		more, err = s.put(ctx, format(&l, shortText))
+		tries += more
+	}
+	switch {
+	case tooLarge(err):
+		return fmt.Errorf("dead letter of %s offset %d to topic %s: %w: the record of %d bytes and %d bytes of headers do not fit: "+
+			"raise the topic's max.message.bytes to that of the source's topic and 4 KiB, or keep letters in an object store (dead_letters.url)",
+			l.Source, l.Offset, s.topic, err, len(l.Key)+len(l.Value), headerBytes(&l))
+	case err != nil:
 		return fmt.Errorf("dead letter of %s offset %d to topic %s: %w (try %d)", l.Source, l.Offset, s.topic, err, tries)
 	}
 	return nil
+}
+
+func (s *Store) put(ctx context.Context, m kafka.Message) (tries int, err error) {
+	return retry.Do(ctx, s.policy, permanent, func(ctx context.Context) error {
+		return single(s.writer.WriteMessages(ctx, m))
+	})
+}
+
+// headerBytes is what a letter's headers take at least.
+func headerBytes(l *sinks.Letter) (n int) {
+	for _, h := range format(l, shortText).Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return n
 }
 
 // Close waits for letters under way and releases the connections. It may be called twice.
@@ -75,9 +102,15 @@ func single(err error) error {
 	return err
 }
 
+// tooLarge says whether the client or the broker found the message too large.
+func tooLarge(err error) bool {
+	_, here := errors.AsType[kafka.MessageTooLargeError](err)
+	return here || errors.Is(err, kafka.MessageSizeTooLarge)
+}
+
 // permanent says whether the broker will never take the letter.
 func permanent(err error) bool {
-	if _, tooLarge := errors.AsType[kafka.MessageTooLargeError](err); tooLarge {
+	if tooLarge(err) {
 		return true
 	}
 	code, ok := errors.AsType[kafka.Error](err)

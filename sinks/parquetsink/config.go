@@ -53,7 +53,7 @@ func NewDefaultConfig() Config {
 		RollBytes: 128 << 20, RollRows: 1_000_000, RollAge: 5 * time.Minute,
 		MaxBuffered: 512 << 20, Uploads: 2,
 		Compression: Zstd, Level: 1,
-		Retry: retry.Default(), PutTimeout: 2 * time.Minute,
+		Retry: retry.Patient(), PutTimeout: 2 * time.Minute,
 	}
 }
 

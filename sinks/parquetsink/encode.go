@@ -21,6 +21,16 @@ const (
 	groupBytes = 32 << 20
 )
 
+// encodeGuarded is encode, with a panic of the library as an error: the source stops with the file's name, the others go on.
+func (s *Sink) encodeGuarded(rows []*schemas.Row, info *FileInfo, guess int64) (body []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			body, err = nil, fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return s.encode(rows, info, guess)
+}
+
 // encode makes the bytes of a file, about as many as guessed. No rows give a file with a schema and no row group.
 func (s *Sink) encode(rows []*schemas.Row, info *FileInfo, guess int64) ([]byte, error) {
 	mem := memory.DefaultAllocator
@@ -75,10 +85,11 @@ func groupLength(rows []*schemas.Row) int {
 // writerProperties are dictionary and statistics for the short columns and neither for the vector: its values hardly repeat,
 // and a minimum over all its components tells nobody anything. size is the guess of the file's size.
 func (c *Config) writerProperties(mem memory.Allocator, size int64) *parquet.WriterProperties {
-	const vector = "vector.list.element"
+	const vector, half = "vector.list.element", "vector_f16.list.element"
 	props := []parquet.WriterProperty{
 		parquet.WithAllocator(mem), parquet.WithCreatedBy("vecmill"), parquet.WithCompression(c.codec(size)),
 		parquet.WithDictionaryFor(vector, false), parquet.WithStatsFor(vector, false),
+		parquet.WithDictionaryFor(half, false), parquet.WithStatsFor(half, false), parquet.WithDictionaryFor("mask_png", false), parquet.WithStatsFor("mask_png", false),
 		parquet.WithDictionaryFor("row_id", false), parquet.WithDictionaryFor("offset", false),
 	}
 	if c.Level > 0 && c.Compression == Zstd {

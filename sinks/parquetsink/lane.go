@@ -15,6 +15,7 @@ type lane struct {
 	err     error              // why nothing more is taken
 	open    *roll              // the file being filled, nil if it has no range yet
 	queue   []*roll            // closed files, in order; the first may be under way
+	turn    chan struct{}      // of the first in queue: its place in the line of uploads; nil while it has none
 	running chan struct{}      // closed when the draining goroutine has ended; nil when there is none
 	cancel  context.CancelFunc // ends the draining goroutine's calls of the store; nil when there never was one
 }
@@ -33,7 +34,8 @@ type roll struct {
 	bytes     int64   // of entries
 	rows      int
 	reason    Reason
-	timer     *time.Timer
+	timer     *time.Timer // closes it when it is due
+	due       time.Time
 	uploading bool          // it is in the hands of drain, which settles it
 	settled   chan struct{} // closed after the last done
 	err       error         // written before settled is closed
@@ -75,7 +77,7 @@ func (s *Sink) closeLocked(l *lane, why Reason) {
 	l.queue = append(l.queue, f)
 	if l.running == nil {
 		ctx, cancel := context.WithCancel(context.Background())
-		l.running, l.cancel = make(chan struct{}), cancel
+		l.running, l.cancel, l.turn = make(chan struct{}), cancel, s.enrolLocked()
 		s.wg.Go(func() {
 			defer cancel()
 			s.drain(ctx, l)

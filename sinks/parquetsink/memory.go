@@ -77,7 +77,8 @@ func (s *Sink) pressLocked() {
 	for {
 		var open int64
 		var largest *lane
-		for _, l := range s.mu.lanes {
+		for _, src := range s.sourcesLocked() {
+			l := s.mu.lanes[src]
 			if l.open == nil {
 				continue
 			}

@@ -1,9 +1,11 @@
 package parquetsink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -18,10 +20,9 @@ var ErrClosed = errors.New("parquet sink: closed")
 
 // Sink implements sinks.Sink with chains of Parquet files. Create it with New.
 type Sink struct {
-	cfg     Config
-	writer  string        // part of every nonce, unique per Sink
-	uploads chan struct{} // capacity Config.Uploads: a token is held while a file is encoded and uploaded
-	wg      sync.WaitGroup
+	cfg    Config
+	writer string // part of every nonce, unique per Sink
+	wg     sync.WaitGroup
 
 	mu struct {
 		sync.Mutex
@@ -31,6 +32,9 @@ type Sink struct {
 		ratio   float64 // encoded bytes per estimated byte of recent files
 		held    int64   // estimated bytes of rows that are buffered or admitted
 		waiting []*admission
+
+		uploading int             // files that are encoded and uploaded now, at most Config.Uploads
+		line      []chan struct{} // who waits for that, in the order of closing; closing one calls it
 	}
 }
 
@@ -39,7 +43,7 @@ func New(cfg Config) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("parquet sink: %w", err)
 	}
-	s := &Sink{cfg: cfg, writer: fmt.Sprintf("%016x", rand.Uint64()), uploads: make(chan struct{}, cfg.Uploads)}
+	s := &Sink{cfg: cfg, writer: fmt.Sprintf("%016x", rand.Uint64())}
 	s.mu.lanes = map[schemas.SourceID]*lane{}
 	s.mu.ratio = 1
 	return s, nil
@@ -167,8 +171,8 @@ func (s *Sink) appendLocked(l *lane, e entry) (covered bool) {
 		return true
 	}
 	if l.open == nil {
-		f := &roll{settled: make(chan struct{})}
-		f.timer = time.AfterFunc(s.cfg.RollAge, func() { s.rollAged(l, f) })
+		f := &roll{settled: make(chan struct{}), due: time.Now().Add(s.cfg.RollAge)}
+		f.timer = time.AfterFunc(s.cfg.RollAge, s.rollAged)
 		l.open = f
 	}
 	l.open.add(e)
@@ -182,12 +186,15 @@ func (s *Sink) appendLocked(l *lane, e entry) (covered bool) {
 	return false
 }
 
-// rollAged closes f if it is still open.
-func (s *Sink) rollAged(l *lane, f *roll) {
+// rollAged closes every file that is due: those that are due together in one order, whichever timer came first.
+func (s *Sink) rollAged() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l.open == f {
-		s.closeLocked(l, RollAge)
+	now := time.Now()
+	for _, src := range s.sourcesLocked() {
+		if l := s.mu.lanes[src]; l.open != nil && !l.open.due.After(now) {
+			s.closeLocked(l, RollAge)
+		}
 	}
 }
 
@@ -195,7 +202,8 @@ func (s *Sink) rollAged(l *lane, f *roll) {
 func (s *Sink) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	var outstanding []*roll
-	for _, l := range s.mu.lanes {
+	for _, src := range s.sourcesLocked() {
+		l := s.mu.lanes[src]
 		s.closeLocked(l, RollFlush)
 		outstanding = append(outstanding, l.queue...)
 	}
@@ -263,9 +271,12 @@ func (s *Sink) Close(ctx context.Context) error {
 func (s *Sink) sources() []schemas.SourceID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]schemas.SourceID, 0, len(s.mu.lanes))
-	for src := range s.mu.lanes {
-		out = append(out, src)
-	}
-	return out
+	return s.sourcesLocked()
+}
+
+// sourcesLocked lists the sources in one order, so that a simulation repeats itself.
+func (s *Sink) sourcesLocked() []schemas.SourceID {
+	return slices.SortedFunc(maps.Keys(s.mu.lanes), func(a, b schemas.SourceID) int {
+		return cmp.Or(cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vecmill/internal/retry"
@@ -17,18 +18,23 @@ func (s *Sink) drain(ctx context.Context, l *lane) {
 	for {
 		s.mu.Lock()
 		if len(l.queue) == 0 {
+			s.withdrawLocked(l)
 			close(l.running)
 			l.running = nil
 			s.mu.Unlock()
 			return
 		}
-		f := l.queue[0]
+		if l.turn == nil {
+			l.turn = s.enrolLocked()
+		}
+		f, turn := l.queue[0], l.turn
 		f.uploading = true
 		s.mu.Unlock()
 
-		err := s.upload(ctx, l, f)
+		err := s.uploadInTurn(ctx, turn, l, f)
 
 		s.mu.Lock()
+		s.withdrawLocked(l)
 		var dones []func(error)
 		var rolls []*roll
 		switch {
@@ -45,14 +51,50 @@ func (s *Sink) drain(ctx context.Context, l *lane) {
 	}
 }
 
-// upload makes the ranges of f durable: in one file, or in several if other writers have written parts of it.
-func (s *Sink) upload(ctx context.Context, l *lane, f *roll) error {
+// enrolLocked takes a place in the line of uploads. Places follow the order in which files are closed, whatever goroutine runs first.
+func (s *Sink) enrolLocked() (turn chan struct{}) {
+	turn = make(chan struct{})
+	s.mu.line = append(s.mu.line, turn)
+	s.callLocked()
+	return turn
+}
+
+// withdrawLocked gives up a lane's place, whether it was called or not.
+func (s *Sink) withdrawLocked(l *lane) {
+	if l.turn == nil {
+		return
+	}
 	select {
-	case s.uploads <- struct{}{}:
-		defer func() { <-s.uploads }()
+	case <-l.turn:
+		s.mu.uploading--
+	default:
+		s.mu.line = slices.DeleteFunc(s.mu.line, func(t chan struct{}) bool { return t == l.turn })
+	}
+	l.turn = nil
+	s.callLocked()
+}
+
+// callLocked calls the next ones in the line, as many as may upload at one time.
+func (s *Sink) callLocked() {
+	for s.mu.uploading < s.cfg.Uploads && len(s.mu.line) > 0 {
+		close(s.mu.line[0])
+		s.mu.line = s.mu.line[1:]
+		s.mu.uploading++
+	}
+}
+
+// uploadInTurn uploads when the lane is called.
+func (s *Sink) uploadInTurn(ctx context.Context, turn <-chan struct{}, l *lane, f *roll) error {
+	select {
+	case <-turn:
+		return s.upload(ctx, l, f)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// upload makes the ranges of f durable: in one file, or in several if other writers have written parts of it.
+func (s *Sink) upload(ctx context.Context, l *lane, f *roll) error {
 	for conflict := false; ; conflict = true {
 		next, rest := s.dropCovered(l, f)
 		if len(rest) == 0 {
@@ -106,7 +148,7 @@ func (s *Sink) writeFile(ctx context.Context, l *lane, f *roll, d draft, conflic
 	info.Name = fileName(Dir(s.cfg.Prefix, l.src), info.Range.First)
 	info.Writer, info.Nonce, info.Created = s.cfg.Writer, s.nonce(), began.UTC()
 	info.Metadata = s.cfg.Metadata
-	body, err := s.encode(d.rows, &info, s.guess(d.bytes))
+	body, err := s.encodeGuarded(d.rows, &info, s.guess(d.bytes))
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", info.Name, err)
 	}

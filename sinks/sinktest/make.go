@@ -54,8 +54,10 @@ func Row(src schemas.SourceID, offset int64, window int) schemas.Row {
 // payload sets every field of a task.
 func payload(t schemas.Task, offset int64, window int) (r schemas.Payload) {
 	switch t {
-	case schemas.TaskEmbedding, schemas.TaskXVector:
+	case schemas.TaskEmbedding:
 		r.Vector = []float32{float32(offset), -0.5, 0.25, float32(window)}
+	case schemas.TaskXVector:
+		r.Half = []uint16{0x3c00, 0xb800, 0x3400, uint16(window)} // 1, -0.5, 0.25, and next to 0
 	case schemas.TaskTranscript:
 		r.Text, r.Score = "zwei wörter", 0.5
 		r.Words = []schemas.Word{{Word: "zwei", Start: 0.02, End: 0.5, Score: 0.75}, {Word: "wörter", Start: 0.5, End: 1.25, Score: 0.25}}
@@ -69,6 +71,16 @@ func payload(t schemas.Task, offset int64, window int) (r schemas.Payload) {
 	case schemas.TaskMasks:
 		r.Areas = []schemas.Area{{Class: 0, Label: "wall", Share: 0.625}, {Class: 7, Label: "sky", Share: 0.375}}
 		r.Mask = schemas.Mask{Width: 4, Height: 2, Runs: []schemas.Run{{Class: 0, Length: 3}, {Class: 7, Length: 3}, {Class: 0, Length: 2}}}
+		r.Mask.PNG = []byte{0x89, 'P', 'N', 'G', byte(offset), 0}
+	case schemas.TaskFill:
+		r.Fillings = []schemas.Filling{{Mask: 0, Token: 17, Text: " süß", Sequence: "Es ist süß.", Score: 0.5}, {Mask: 1, Token: int(offset), Score: 0.25}}
+	case schemas.TaskPerplexity:
+		r.Likelihood = schemas.Likelihood{Tokens: int(offset) + 1, NLL: 2.5, Perplexity: 12.25}
+	case schemas.TaskAnswers:
+		r.Text, r.Score = "Köln", 0.75
+		r.Answers = []schemas.Answer{{Text: "Köln", Start: 3, End: 7, Score: 0.75}, {Score: 0.125}}
+	case schemas.TaskChoice:
+		r.Choice, r.Score, r.Probabilities = 1, 0.75, []float32{0.25, 0.75}
 	}
 	return r
 }

@@ -2,7 +2,7 @@
 // directories, and inline data. It implements [vecmill/stream.Fetcher].
 //
 // References come from whoever may write to the topic, so each scheme is closed until its allow-list opens it. A bucket entry is "bucket" or
-// "bucket/prefix"; keys with "." or ".." segments are refused, since some stores resolve them. A host's addresses are checked when it is dialled, after
+// "bucket/prefix", whose prefix covers whole segments; keys with "." or ".." segments, percent-encoded or between backslashes too, are refused, since some stores resolve them. A host's addresses are checked when it is dialled, after
 // DNS and on every redirect, and the checked address is the one that is dialled: private, loopback and link-local ones are refused unless allowed. A
 // file is opened beneath its root by [os.Root], which no symbolic link leaves.
 //

@@ -91,18 +91,18 @@ func s3Fault(what string, err error) error {
 	case absent[res.Code]:
 		return schemas.Reject(schemas.ReasonFetchMissing, wrapped)
 	}
-	return statusFault(what, res.StatusCode, wrapped)
+	return statusFault(res.StatusCode, wrapped)
 }
 
-// statusFault sorts an HTTP status that is not a success.
-func statusFault(what string, status int, err error) error {
+// statusFault sorts an HTTP status that is not a success. err names the object.
+func statusFault(status int, err error) error {
 	switch {
 	case status == http.StatusNotFound || status == http.StatusGone:
 		return schemas.Reject(schemas.ReasonFetchMissing, err)
 	case status == http.StatusPreconditionFailed:
-		return schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: the object has another ETag than the reference asks for: %w", what, err)
+		return schemas.Rejectf(schemas.ReasonFetchMissing, "%w: the object has another ETag than the reference asks for", err)
 	case status == http.StatusRequestedRangeNotSatisfiable:
-		return schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: the range lies outside the object: %w", what, err)
+		return schemas.Rejectf(schemas.ReasonFetchMissing, "%w: the range lies outside the object", err)
 	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired || status == http.StatusUnavailableForLegalReasons:
 		return schemas.Reject(schemas.ReasonFetchDenied, err)
 	case status == http.StatusRequestTimeout || status == http.StatusTooEarly || status == http.StatusTooManyRequests || status >= 500 || status == 0:

@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-
-	"vecmill/schemas"
 )
 
 // hostRule is one entry of the allow-list of hosts.
@@ -58,32 +56,31 @@ func defaultPort(scheme string) string {
 	return "443"
 }
 
-// hostAllowed refuses what no rule covers: it is asked for the reference's own URI and for every redirect.
-func (f *Fetcher) hostAllowed(u *url.URL) error {
-	deny := func(why string) error {
-		return schemas.Rejectf(schemas.ReasonFetchDenied, "fetching %s: %s", u.Redacted(), why)
-	}
+// hostRefusal says why a URI may not be fetched, "" if it may: it is asked for the reference's own URI and for every redirect.
+func (f *Fetcher) hostRefusal(u *url.URL) string {
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
-		return deny("only https is fetched")
+		return "only https is fetched"
 	case u.User != nil:
-		return deny("a user name or password in a URI is not used")
+		return "a user name or password in a URI is not used"
 	}
 	for _, r := range f.hosts {
 		if r.covers(u) {
-			return nil
+			return ""
 		}
 	}
-	return deny("the host is not among those allowed")
+	return "the host is not among those allowed"
 }
 
-// special are networks that are not the public internet, beside those that netip knows (IANA special-purpose registries).
+// special are networks that are not the public internet, beside those that netip knows (IANA special-purpose registries). Among them are those that
+// carry IPv4 addresses inside IPv6 ones, which would go round the check, and the one public address that a cloud has given to its host agent.
 var special = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("100::/64"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"),
-	netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"), // translations of IPv4 addresses would go round the check
+	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("168.63.129.16/32"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("::ffff:0:0:0/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("100:0:0:1::/64"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"),
+	netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("3fff::/20"), netip.MustParsePrefix("5f00::/16"), netip.MustParsePrefix("fec0::/10"),
 }
 
 // public says whether an address is on the public internet.

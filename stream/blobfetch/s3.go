@@ -3,6 +3,7 @@ package blobfetch
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/minio/minio-go/v7"
@@ -25,17 +26,36 @@ func (f *Fetcher) s3(ref schemas.Ref) (opener, error) {
 	return func(ctx context.Context) (*object, error) { return f.openS3(ctx, ref, bucket, key) }, nil
 }
 
-// bucketAllowed says whether an entry of the allow-list covers the key.
+// bucketAllowed says whether an entry of the allow-list covers the key. A prefix covers whole segments: box/a covers a and a/b, not ab.
 func (f *Fetcher) bucketAllowed(bucket, key string) bool {
-	for segment := range strings.SplitSeq(key, "/") {
-		if segment == "." || segment == ".." {
-			return false // a store on a file system might resolve it, out of the prefix
-		}
+	if climbs(key) {
+		return false
 	}
 	for _, rule := range f.cfg.Buckets {
 		name, prefix, _ := strings.Cut(rule, "/")
-		if rule == "*" || name == bucket && strings.HasPrefix(key, prefix) {
+		prefix = strings.TrimSuffix(prefix, "/")
+		if rule == "*" || name == bucket && (prefix == "" || key == prefix || strings.HasPrefix(key, prefix+"/")) {
 			return true
+		}
+	}
+	return false
+}
+
+// climbs says whether a key has "." or ".." segments, as it is or when a store should decode it once more, or take a backslash for a slash: a store
+// on a file system might resolve them, out of the prefix. Nor has any key a reason for a NUL.
+func climbs(key string) bool {
+	decoded, err := url.PathUnescape(key)
+	if err != nil {
+		decoded = key
+	}
+	for _, k := range []string{key, decoded} {
+		if strings.ContainsRune(k, 0) {
+			return true
+		}
+		for segment := range strings.FieldsFuncSeq(k, func(r rune) bool { return r == '/' || r == '\\' }) {
+			if segment == "." || segment == ".." {
+				return true
+			}
 		}
 	}
 	return false

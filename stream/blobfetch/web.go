@@ -21,10 +21,10 @@ const maxRedirects = 5
 func (f *Fetcher) web(ref schemas.Ref) (opener, error) {
 	u, err := url.Parse(ref.URI)
 	if err != nil {
-		return nil, schemas.Rejectf(schemas.ReasonSchema, "fetching %s: %w", ref.URI, err)
+		return nil, schemas.Rejectf(schemas.ReasonSchema, "fetching what is not a URI: %w", bare(err))
 	}
-	if err := f.hostAllowed(u); err != nil {
-		return nil, err
+	if why := f.hostRefusal(u); why != "" {
+		return nil, schemas.Rejectf(schemas.ReasonFetchDenied, "fetching %s: %s", u.Redacted(), why)
 	}
 	return func(ctx context.Context) (*object, error) { return f.openWeb(ctx, ref, u) }, nil
 }
@@ -42,12 +42,12 @@ func (f *Fetcher) openWeb(ctx context.Context, ref schemas.Ref, u *url.URL) (*ob
 	}
 	res, err := f.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("fetching %s: %w", ref.URI, err)
+		return nil, fmt.Errorf("fetching %s: %w", ref.URI, bare(err))
 	}
 	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusPartialContent {
 		_, _ = io.CopyN(io.Discard, res.Body, 4<<10) // a short error page need not cost the connection
 		res.Body.Close()
-		return nil, statusFault(ref.URI, res.StatusCode, fmt.Errorf("fetching %s: the server answers %s", ref.URI, res.Status))
+		return nil, statusFault(res.StatusCode, fmt.Errorf("fetching %s: the server answers %s", ref.URI, res.Status))
 	}
 	obj := &object{body: res.Body, size: res.ContentLength, etag: plainETag(res.Header.Get("ETag")), contentType: res.Header.Get("Content-Type")}
 	if err := f.matches(ref, obj, res.Header); err != nil {
@@ -55,6 +55,14 @@ func (f *Fetcher) openWeb(ctx context.Context, ref schemas.Ref, u *url.URL) (*ob
 		return nil, err
 	}
 	return obj, nil
+}
+
+// bare is an error without the "Get URI" or "parse URI" of package url in front: the caller names the URI, once.
+func bare(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	return err
 }
 
 func (f *Fetcher) newClient() *http.Client {
@@ -67,12 +75,18 @@ func (f *Fetcher) newClient() *http.Client {
 			DisableCompression:  true, // the length and the bytes are the object's
 			MaxIdleConnsPerHost: 16,
 			IdleConnTimeout:     90 * time.Second,
+
+			MaxResponseHeaderBytes: 1 << 20,
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
 				return schemas.Rejectf(schemas.ReasonFetchFailed, "more than %d redirects", maxRedirects)
 			}
-			return f.hostAllowed(req.URL)
+			req.Header.Del("Referer") // a signed URI is a credential, and the next host is another
+			if why := f.hostRefusal(req.URL); why != "" {
+				return schemas.Rejectf(schemas.ReasonFetchDenied, "redirected to %s: %s", req.URL.Redacted(), why)
+			}
+			return nil
 		},
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"vecmill/internal/retry"
 	"vecmill/stream"
 )
 
@@ -81,20 +80,9 @@ func (s *assignment) committed() map[stream.Partition]int64 {
 
 // begin looks the bounds up and starts the assignment.
 func (s *assignment) begin(ctx context.Context, committed map[stream.Partition]int64) (map[stream.Partition]int64, error) {
-	var bounds map[stream.Partition]stream.Bounds
-	for tries := 1; ; tries++ {
-		var err error
-		if bounds, err = s.b.bounds(ctx, committed); err == nil {
-			break
-		}
-		if fault := groupFault(err); fault != nil {
-			return nil, fault
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		s.b.log.Warn("looking up the bounds of the assigned partitions failed; trying again", "tries", tries, "err", err)
-		retry.Sleep(ctx, s.b.cfg.Retry.Wait(tries))
+	bounds, err := s.b.beginBounds(ctx, committed)
+	if err != nil {
+		return nil, err
 	}
 	start, err := s.a.Assigned(ctx, s.c, bounds)
 	if err != nil {
@@ -117,7 +105,7 @@ func (s *assignment) consume(ctx context.Context, start map[stream.Partition]int
 	failed := make(chan error, len(start)) // one slot per goroutine: a send never blocks
 	for p, next := range start {
 		wg.Go(func() {
-			f := &fetcher{b: s.b, a: s.a, part: p, next: next}
+			f := &fetcher{b: s.b, a: s.a, part: p, next: next, isolation: kafka.ReadCommitted}
 			if err := f.loop(ctx); err != nil && ctx.Err() == nil {
 				failed <- fmt.Errorf("reading %s: %w", p, err)
 				cancel(err)

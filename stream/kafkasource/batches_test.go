@@ -253,7 +253,7 @@ func readAll(t *testing.T, b *scriptedBroker, from int64) *sink {
 		}
 	}
 	cfg := NewDefaultConfig()
-	f := &fetcher{b: &broker{cfg: &cfg, client: &kafka.Client{Transport: b}, log: slog.New(slog.DiscardHandler)}, a: s, part: stream.Partition{Topic: "refs"}, next: from}
+	f := &fetcher{b: &broker{cfg: &cfg, client: &kafka.Client{Transport: b}, log: slog.New(slog.DiscardHandler)}, a: s, part: stream.Partition{Topic: "refs"}, next: from, isolation: kafka.ReadCommitted}
 	if err := f.loop(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -3,10 +3,15 @@ package kafkasource
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
 
+	"vecmill/internal/retry"
 	"vecmill/stream"
 )
 
@@ -41,4 +46,69 @@ func (b *broker) bounds(ctx context.Context, committed map[stream.Partition]int6
 		}
 	}
 	return out, nil
+}
+
+// togetherTries is how often the bounds are asked for together before each partition is asked for by itself: leaders are elected within seconds.
+const togetherTries = 3
+
+// lookups is how many partitions are asked for at once when each is asked for by itself.
+const lookups = 8
+
+// beginBounds looks the bounds of an assignment up until they are known, or known well enough: one partition without a leader must not hold up
+// the others. For a partition whose leader does not answer, and which the group has committed before, the log is taken to reach from 0 to infinity: where
+// to begin follows from the commit and the output alone then, and the fetch loop, which waits for the leader, finds out about records that are gone. Only a
+// partition that was never committed is waited for, since nothing else says where it begins.
+func (b *broker) beginBounds(ctx context.Context, committed map[stream.Partition]int64) (map[stream.Partition]stream.Bounds, error) {
+	for tries := 1; ; tries++ {
+		known, err := b.bounds(ctx, committed)
+		if err != nil && tries >= togetherTries && groupFault(err) == nil {
+			known, err = b.boundsApart(ctx, committed)
+		}
+		if err == nil {
+			return known, nil
+		}
+		if fault := groupFault(err); fault != nil {
+			return nil, fault
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		b.log.Warn("looking up the bounds of the assigned partitions failed; trying again", "tries", tries, "err", err)
+		retry.Sleep(ctx, b.cfg.Retry.Wait(tries))
+	}
+}
+
+// boundsApart asks for each partition by itself, and fails only if nothing says where one of them begins.
+func (b *broker) boundsApart(ctx context.Context, committed map[stream.Partition]int64) (map[stream.Partition]stream.Bounds, error) {
+	var mu sync.Mutex
+	known := make(map[stream.Partition]stream.Bounds, len(committed))
+	var silent []string
+	var why error
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(lookups)
+	for p, c := range committed {
+		g.Go(func() error {
+			one, err := b.bounds(gctx, map[stream.Partition]int64{p: c})
+			if err != nil && (c < 0 || gctx.Err() != nil || groupFault(err) != nil) {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				known[p] = stream.Bounds{Committed: c, First: 0, End: math.MaxInt64}
+				silent, why = append(silent, p.String()), err
+				return nil
+			}
+			known[p] = one[p]
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	if len(silent) > 0 {
+		slices.Sort(silent)
+		b.log.Warn("some partitions have no leader that answers; the others are read, and these as soon as one does", "partitions", silent, "err", why)
+	}
+	return known, nil
 }

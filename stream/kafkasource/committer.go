@@ -75,3 +75,9 @@ func (c *committer) try(ctx context.Context, topics map[string][]kafka.OffsetCom
 	}
 	return nil
 }
+
+// End implements stream.EndFinder.
+func (c *committer) End(ctx context.Context, p stream.Partition) (int64, error) {
+	all, err := c.m.b.bounds(ctx, map[stream.Partition]int64{p: -1})
+	return all[p].End, err
+}

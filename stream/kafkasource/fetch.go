@@ -17,10 +17,18 @@ import (
 // fetcher reads one partition. A request of its own per partition: a full pipeline pauses one partition without the others.
 type fetcher struct {
 	b    *broker
-	a    stream.Assignments
+	a    receiver
 	part stream.Partition
 	next int64 // the offset to read next
 	late int   // tries in a row that found next beyond the end of the log
+
+	isolation kafka.IsolationLevel
+}
+
+// receiver is the part of stream.Assignments that takes records.
+type receiver interface {
+	Records(ctx context.Context, p stream.Partition, recs []stream.Record, next int64) error
+	Removed(p stream.Partition, next int64)
 }
 
 // lateTries is how often an offset beyond the end of the log is taken for a replica that lags behind before it is an error.
@@ -100,7 +108,7 @@ func (f *fetcher) fetch(ctx context.Context, offset int64, wait time.Duration, m
 	defer cancel()
 	msg, err := f.b.client.Transport.RoundTrip(ctx, f.b.client.Addr, &fetch.Request{
 		ReplicaID: -1, MaxWaitTime: int32(wait / time.Millisecond), MinBytes: minBytes, MaxBytes: f.b.cfg.FetchMaxBytes,
-		IsolationLevel: int8(kafka.ReadCommitted), SessionID: 0, SessionEpoch: -1,
+		IsolationLevel: int8(f.isolation), SessionID: 0, SessionEpoch: -1,
 		Topics: []fetch.RequestTopic{{Topic: f.part.Topic, Partitions: []fetch.RequestPartition{{
 			Partition: int32(f.part.ID), CurrentLeaderEpoch: -1, FetchOffset: offset, LogStartOffset: -1,
 			PartitionMaxBytes: f.b.cfg.FetchMaxBytes,
@@ -147,7 +155,11 @@ func (f *fetcher) outOfRange(ctx context.Context) error {
 
 // batchEnd finds where the batch that holds f.next ends: the smallest offset at which a fetch no longer begins with that batch.
 func (f *fetcher) batchEnd(ctx context.Context, res *fetch.ResponsePartition) (int64, error) {
-	inside, outside := f.next, max(res.LastStableOffset, f.next+1)
+	end := res.LastStableOffset
+	if f.isolation == kafka.ReadUncommitted {
+		end = res.HighWatermark // what comes behind an open transaction is read too
+	}
+	inside, outside := f.next, max(end, f.next+1)
 	probe := func(offset int64) error {
 		res, err := f.fetch(ctx, offset, 0, 0)
 		if err != nil {

@@ -78,7 +78,17 @@ KERAS = [
 EMPTY = ["activation", "max_pooling2d"] + [f"dropout_{i}" for i in range(9)]  # more members than one node of a group's tree holds
 
 
-def keras(out, name, libver, encode):
+# Ways of h5py to store a dataset in pieces; the pieces of some reach beyond the array's edges.
+CHUNKED = [dict(compression="gzip", shuffle=True), dict(compression="lzf"), dict(compression="gzip", compression_opts=9), dict(shuffle=True), {},
+           dict(compression="lzf", shuffle=True)]
+
+
+def chunks(shape, i):
+    """A piece of a dataset: the whole, or about half of each dimension."""
+    return tuple(shape) if i % 3 == 2 else tuple(n // 2 + 1 for n in shape)
+
+
+def keras(out, name, libver, encode, chunked=False):
     rng = np.random.default_rng(11)
     expected = {}
     os.makedirs(os.path.join(out, name), exist_ok=True)
@@ -97,7 +107,9 @@ def keras(out, name, libver, encode):
             g.attrs["weight_names"] = encode(["tf_model_1/" + k[1] for k in mine])
             for _, stored, shape, torch_name, order in mine:
                 v = rng.standard_normal(shape).astype(np.float32)
-                g.create_dataset("tf_model_1/" + stored, data=v)
+                n = len(expected)
+                how = CHUNKED[n % len(CHUNKED)] | dict(chunks=chunks(shape, n)) if chunked else {}
+                g.create_dataset("tf_model_1/" + stored, data=v, **how)
                 expected[torch_name] = torch.from_numpy(np.ascontiguousarray(v.transpose(order)))
     return expected
 
@@ -146,6 +158,7 @@ def main(out):
     keras(out, "keras_variable", None, variable)
     keras(out, "keras_split", None, fixed)
     keras(out, "keras_latest", "latest", fixed)
+    keras(out, "keras_chunked", None, fixed, chunked=True)
     training(out)
 
 

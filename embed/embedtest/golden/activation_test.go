@@ -67,7 +67,7 @@ func load(t *testing.T, b *onnx.Builder) *ortsession.Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := b.Write(data, "g.bin")
+	m, err := b.Write(data, "g.bin", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

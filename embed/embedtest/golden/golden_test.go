@@ -95,10 +95,25 @@ func TestGraphsEqualTheReference(t *testing.T) {
 					continue
 				}
 				o.HFPadding = true
+				unbounded(&r, feed)
 				out := run(t, session(t, spec, o), feed)
 				compareAll(t, &r, out)
 			}
 		})
+	}
+}
+
+// unbounded makes all of every clip count where the run has no mask: the reference counts frames by a formula for masks only.
+func unbounded(r *golden.Run, feed []embed.Tensor) {
+	if _, masked := r.Inputs["attention_mask"]; masked {
+		return
+	}
+	for _, t := range feed {
+		if t.Name == "lengths" {
+			for i := range t.I64 {
+				t.I64[i] = 1 << 40
+			}
+		}
 	}
 }
 

@@ -1,9 +1,11 @@
 package jpeg
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 var (
@@ -37,8 +39,15 @@ const (
 	markerDQT   = 0xDB
 	markerDRI   = 0xDD
 	markerAPP0  = 0xE0
+	markerAPP1  = 0xE1
 	markerAPP14 = 0xEE
 	markerTEM   = 0x01
+)
+
+// What the metadata in markerAPP1 begin with.
+const (
+	exifMark = "Exif\x00\x00"
+	xmpMark  = "http://ns.adobe.com/xap/1.0/\x00"
 )
 
 // Header is a frame header.
@@ -46,6 +55,9 @@ type Header struct {
 	Width, Height int
 	Progressive   bool
 	Components    []Component
+
+	// Exif and XMP are the metadata before the frame header, as they lie in the file; ReadHeader alone gives them.
+	Exif, XMP []byte
 }
 
 // Component is one plane of a frame.
@@ -90,6 +102,7 @@ func ReadHeader(data []byte) (Header, error) {
 		return Header{}, damaged("no start marker")
 	}
 	s := segments{data: data, pos: 2}
+	var exif, xmp []byte
 	for {
 		marker, body, err := s.next()
 		switch {
@@ -97,8 +110,17 @@ func ReadHeader(data []byte) (Header, error) {
 			return Header{}, ErrShort
 		case err != nil:
 			return Header{}, err
+		case marker == markerAPP1 && bytes.HasPrefix(body, []byte(exifMark)):
+			if exif != nil { // in parts
+				body = slices.Concat(exif, body[len(exifMark):])
+			}
+			exif = body
+		case marker == markerAPP1 && bytes.HasPrefix(body, []byte(xmpMark)):
+			xmp = body[len(xmpMark):]
 		case isFrame(marker):
-			return parseFrame(marker, body)
+			h, err := parseFrame(marker, body)
+			h.Exif, h.XMP = exif, xmp
+			return h, err
 		case marker == markerSOS || marker == markerEOI:
 			return Header{}, damaged("no frame header before the first scan")
 		}

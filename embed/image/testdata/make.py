@@ -13,7 +13,7 @@ import tempfile
 import zlib
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps, PngImagePlugin
 from transformers import BeitImageProcessor
 
 OUT = "pictures"
@@ -203,6 +203,35 @@ def others():
         save(f"tiff_orientation{o}.tif", drawing(7, 4, 14), "TIFF", tiffinfo={274: o})
 
 
+def turned():
+    """Pictures that say how they are to be turned, in every way that Pillow reads."""
+    im = drawing(21, 13, 15)
+    exif = lambda o, order="<": exif_bytes(o, order)
+    xmp = lambda o: f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="{o}"/></x:xmpmeta>'.encode()
+    for o in range(2, 9):
+        save(f"jpeg_orientation{o}.jpg", im, "JPEG", quality=85, exif=exif(o, "<>"[o % 2]))
+    save("jpeg_orientation9.jpg", im, "JPEG", quality=85, exif=exif(9))
+    save("jpeg_xmp.jpg", im, "JPEG", quality=85, xmp=xmp(6))
+    save("jpeg_exif_and_xmp.jpg", im, "JPEG", quality=85, exif=exif(1), xmp=xmp(6))
+    save("png_exif.png", im, "PNG", exif=exif(8))
+    d = save("png_plain_behind.png", im, "PNG")
+    os.remove(os.path.join(OUT, "png_plain_behind.png"))
+    put("png_exif_behind.png", d[:-12] + chunk(b"eXIf", exif(5)[6:]) + d[-12:])
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", xmp(3).decode(), zip=True)
+    save("png_xmp.png", im, "PNG", pnginfo=info)
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", f"\nexif\n{len(exif(7)):8}\n{exif(7).hex()}\n", zip=True)
+    save("png_profile.png", im, "PNG", pnginfo=info)
+    save("webp_exif.webp", im, "WEBP", quality=80, exif=exif(6))
+    save("webp_xmp.webp", im, "WEBP", lossless=True, xmp=xmp(4))
+
+
+def exif_bytes(orientation, order):
+    ifd = struct.pack(order + "HHHIHHI", 1, 274, 3, 1, orientation, 0, 0)
+    return b"Exif\0\0" + (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8) + ifd
+
+
 RECIPES = {
     "a": dict(size={"height": 32, "width": 40}, do_center_crop=False),
     "b": dict(size=48, crop_size=33, do_center_crop=True, resample=2, image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]),
@@ -214,7 +243,7 @@ def expectations():
     with open("pictures.txt", "w") as f:
         f.write("# Made by make.py. file, width, height, sha256 of the RGB bytes (32 digits), of pixel_values by recipe a, by recipe b\n")
         for name in sorted(os.listdir(OUT)):
-            im = Image.open(os.path.join(OUT, name)).convert("RGB")
+            im = ImageOps.exif_transpose(Image.open(os.path.join(OUT, name))).convert("RGB")  # as the pipelines load
             a = np.asarray(im)
             cols = [name, str(im.width), str(im.height), digest(a.tobytes())]
             for p in processors.values():
@@ -268,5 +297,6 @@ if __name__ == "__main__":
     jpegs()
     pngs()
     others()
+    turned()
     expectations()
     resizes()

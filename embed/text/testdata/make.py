@@ -104,7 +104,7 @@ def variants():
     for i, (content, flags) in enumerate(more):
         a = dict(id=top + 1 + i, content=content, single_word=False, lstrip=False, rstrip=False, normalized=False, special=False)
         rare["added_tokens"].append(dict(a, **flags))
-    write("added", {"tokenizer.json": rare})
+    write("added", {"tokenizer.json": rare, "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast", "add_prefix_space": True}})  # nothing wins over it
     yield "added", Tokenizer.from_file("added/tokenizer.json")
 
 

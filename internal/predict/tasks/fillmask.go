@@ -1,8 +1,9 @@
 package tasks
 
 import (
-	"cmp"
 	"slices"
+
+	"vecmill/embed/heads"
 )
 
 // Filling is one entry of fill-mask.
@@ -14,24 +15,18 @@ type Filling struct {
 }
 
 // Fill names the best tokens for one mask by its row of logits. Scores are probabilities over the whole vocabulary, also when only
-// targets (token ids without repetition; nil: all) may be named. decode gives text.
-func Fill(logits []float32, ids []int32, mask, topK int, targets []int32, keepSpecial bool, decode func(ids []int32, skipSpecial bool) string) ([]Filling, error) {
-	scores, err := Softmax.Apply(logits)
+// targets (token ids without repetition; nil: all) may be named. decode gives text; padding is no part of a sequence.
+func Fill(logits []float32, ids []int32, pad int32, mask, topK int, targets []int32, keepSpecial bool, decode func(ids []int32, skipSpecial bool) string) ([]Filling, error) {
+	best, err := heads.BestTokens(logits, topK, targets)
 	if err != nil {
 		return nil, err
 	}
-	order := slices.Clone(targets)
-	if targets == nil {
-		for i := range scores {
-			order = append(order, int32(i))
-		}
-	}
-	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(scores[b], scores[a]) })
 	filled := slices.Clone(ids)
 	out := []Filling{}
-	for _, id := range order[:min(max(topK, 0), len(order))] {
-		filled[mask] = id
-		out = append(out, Filling{scores[id], id, decode([]int32{id}, false), decode(filled, !keepSpecial)})
+	for _, t := range best {
+		filled[mask] = t.ID
+		sequence := slices.DeleteFunc(slices.Clone(filled), func(id int32) bool { return id == pad })
+		out = append(out, Filling{t.Score, t.ID, decode([]int32{t.ID}, false), decode(sequence, !keepSpecial)})
 	}
 	return out, nil
 }

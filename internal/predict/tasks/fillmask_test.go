@@ -20,7 +20,7 @@ func TestMasksAreFilledByProbability(t *testing.T) {
 		{"special tokens stay beside other masks", 1, nil, true, "2 [2]false [7 2]false 0.6439"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			all, err := Fill([]float32{2, 1, 3, 0}, []int32{7, 9}, 1, c.topK, c.targets, c.keep, decode)
+			all, err := Fill([]float32{2, 1, 3, 0}, []int32{7, 9, 5, 5}, 5, 1, c.topK, c.targets, c.keep, decode)
 			if err != nil {
 				t.Fatal(err)
 			}

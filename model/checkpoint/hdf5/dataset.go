@@ -20,7 +20,7 @@ const (
 	VarText
 )
 
-// Dataset is an array. Raw aliases the file: row-major elements.
+// Dataset is an array. Raw is its row-major elements: the file's own bytes, unless it is stored in chunks.
 type Dataset struct {
 	Kind  Kind
 	Shape []int
@@ -42,6 +42,8 @@ func (f *File) dataset(at uint64) (*Dataset, error) {
 	var t datatype
 	var shape []int
 	var raw []byte
+	var pieces *chunked
+	var filters []filter
 	found := 0
 	for _, m := range messages {
 		c := &cursor{b: m.data}
@@ -54,9 +56,9 @@ func (f *File) dataset(at uint64) (*Dataset, error) {
 		case msgDataspace:
 			shape, err = parseSpace(c)
 		case msgLayout:
-			raw, err = f.layout(c)
+			raw, pieces, err = f.layout(c)
 		case msgFilters:
-			err = errors.New("it is compressed, which is not read")
+			filters, err = parseFilters(c)
 		case msgExternal:
 			err = errors.New("its data lie in another file")
 		default:
@@ -71,6 +73,15 @@ func (f *File) dataset(at uint64) (*Dataset, error) {
 		return nil, errors.New("it is not a dataset")
 	}
 	n, err := count(shape, t.size)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case pieces != nil:
+		raw, err = f.chunks(pieces, filters, shape, t.size, n)
+	case len(filters) > 0:
+		err = errors.New("it is compressed, but not in chunks")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -153,8 +164,8 @@ func parseType(c *cursor) (datatype, error) {
 	return t, c.err("a type")
 }
 
-// layout finds a dataset's bytes.
-func (f *File) layout(c *cursor) ([]byte, error) {
+// layout finds a dataset's bytes, or how they lie in chunks.
+func (f *File) layout(c *cursor) ([]byte, *chunked, error) {
 	version, class := c.u8(), byte(0)
 	rank := 0
 	switch version {
@@ -164,18 +175,22 @@ func (f *File) layout(c *cursor) ([]byte, error) {
 	case 3, 4:
 		class = c.u8()
 	default:
-		return nil, fmt.Errorf("a layout of version %d", version)
+		return nil, nil, fmt.Errorf("a layout of version %d", version)
 	}
 	switch {
 	case class == 0 && version >= 3:
 		raw := c.take(int(c.u16()))
-		return raw, c.err("its data")
+		return raw, nil, c.err("its data")
 	case class == 1:
-		return f.contiguous(c, version, rank)
+		raw, err := f.contiguous(c, version, rank)
+		return raw, nil, err
+	case class == 2 && version == 3:
+		pieces, err := parseChunks(c)
+		return nil, pieces, err
 	case class == 2:
-		return nil, errors.New("it is stored in chunks, which is not read")
+		return nil, nil, fmt.Errorf("it is stored in chunks with an index of another version (libver latest), which is not read")
 	}
-	return nil, fmt.Errorf("a layout of class %d", class)
+	return nil, nil, fmt.Errorf("a layout of class %d", class)
 }
 
 // contiguous is data in one piece. What was never written has no address; only an empty dataset may have that.

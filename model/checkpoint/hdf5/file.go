@@ -16,6 +16,7 @@ type File struct {
 	data   []byte
 	root   uint64            // address of the root group's object header
 	groups map[uint64]*Group // read so far
+	grown  uint64            // bytes that chunks have unpacked to
 }
 
 // Open reads the superblock of a whole file in memory.

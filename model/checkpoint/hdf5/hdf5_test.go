@@ -36,7 +36,7 @@ func root(t testing.TB, b []byte) *Group {
 }
 
 func TestGroupsAttributesAndDatasetsOfH5pyAreRead(t *testing.T) {
-	for _, name := range []string{"keras", "keras_variable", "keras_latest"} {
+	for _, name := range []string{"keras", "keras_variable", "keras_latest", "keras_chunked"} {
 		t.Run(name, func(t *testing.T) {
 			g := root(t, fixture(t, name))
 			layers, ok, err := g.Strings("layer_names")
@@ -208,8 +208,16 @@ func TestDatasetsThatAreNotReadSayWhy(t *testing.T) {
 		"a shape that overflows":     {[][]byte{f32, space(1<<40, 1<<40), at(0, 8)}, "impossible"},
 		"a dimension of 2^60":        {[][]byte{f32, space(1 << 60), at(0, 8)}, "dimension"},
 		"data that were not written": {[][]byte{f32, space(2), at(undefined, 8)}, "never written"},
-		"chunks":                     {[][]byte{f32, space(2), msg(msgLayout, 3, 2, 2)}, "chunks"},
-		"compression":                {[][]byte{f32, space(2), at(0, 8), msg(msgFilters, 1, 1)}, "compressed"},
+		"chunks cut off":             {[][]byte{f32, space(2), msg(msgLayout, 3, 2, 2)}, "cut off"},
+		"chunks of no dimensions":    {[][]byte{f32, space(2), msg(msgLayout, 3, 2, 1)}, "chunks of 0 dimensions"},
+		"chunks of no size":          {[][]byte{f32, space(2), chunksOf(0, 0, 4)}, "shape [0]"},
+		"chunks of other elements":   {[][]byte{f32, space(2), chunksOf(0, 2, 8)}, "of 8 bytes each"},
+		"more chunks than bytes":     {[][]byte{f32, space(1 << 40), chunksOf(0, 1, 4)}, "more chunks than the file has bytes"},
+		"chunks that are a bomb":     {[][]byte{f32, space(1 << 30), chunksOf(0, 1<<30, 4)}, "a bomb, or damaged"},
+		"chunks without a tree":      {[][]byte{f32, space(2), chunksOf(0, 2, 4)}, "no tree of chunks"},
+		"chunks of a newer index":    {[][]byte{f32, space(2), msg(msgLayout, 4, 2, 0)}, "libver latest"},
+		"an unknown filter":          {[][]byte{f32, space(2), at(0, 8), msg(msgFilters, 2, 1, 4, 0, 0, 0, 0, 0)}, "the filter 4"},
+		"compression of one piece":   {[][]byte{f32, space(2), at(0, 8), msg(msgFilters, 2, 1, 1, 0, 0, 0, 0, 0)}, "not in chunks"},
 		"data elsewhere":             {[][]byte{f32, space(2), at(0, 8), msg(msgExternal, 1)}, "another file"},
 		"no type":                    {[][]byte{space(2), at(0, 8)}, "not a dataset"},
 		"a type of no size":          {[][]byte{msg(msgDatatype, 0x11, 0x20, 31, 0, 0, 0, 0, 0), space(2), at(0, 8)}, "no size"},
@@ -224,6 +232,12 @@ func TestDatasetsThatAreNotReadSayWhy(t *testing.T) {
 	}
 }
 
+// chunksOf is a layout of chunks with so many elements of so many bytes, under a tree.
+func chunksOf(tree uint64, n, element uint32) []byte {
+	b := append([]byte{3, 2, 2}, u64s(tree)...)
+	return msg(msgLayout, binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(b, n), element)...)
+}
+
 func TestABigEndianFloatIsNotTakenForALittleOne(t *testing.T) {
 	big := msg(msgDatatype, 0x11, 0x21, 31, 0, 4, 0, 0, 0, 0, 0, 32, 0, 23, 8, 0, 23, 127, 0, 0, 0)
 	d, err := object(t, big, msg(msgDataspace, 1, 0, 0, 0, 0, 0, 0, 0), msg(msgLayout, append([]byte{3, 1}, u64s(0, 4)...)...))
@@ -235,6 +249,7 @@ func TestABigEndianFloatIsNotTakenForALittleOne(t *testing.T) {
 func FuzzFile(f *testing.F) {
 	f.Add(fixture(f, "keras"), "layer_names")
 	f.Add(fixture(f, "keras_latest"), "layer_names")
+	f.Add(fixture(f, "keras_chunked"), dense)
 	f.Add(superblock(msg(msgSymbols, u64s(96, 96)...)), "x")
 	f.Fuzz(func(t *testing.T, b []byte, name string) {
 		file, err := Open(b)

@@ -1,0 +1,109 @@
+package heads
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+
+	"vecmill/embed/beam"
+)
+
+// Decoding says how a transcript is searched for among the tokens' probabilities. The zero value is greedy: each frame's best token; for
+// beams, start with [NewBeamDecoding].
+type Decoding struct {
+	Beam          bool         // search with beams
+	LanguageModel string       // path of an ARPA or KenLM file; empty means the checkpoint's own, if it has one
+	Unigrams      string       // path of the words that exist, one a line; empty means the checkpoint's, or those of an ARPA file
+	Options       beam.Options // of the search
+
+	// What differs from the checkpoint's attrs.json, or from the reference's defaults where there is none.
+	Alpha, Beta, UnknownOffset *float64
+	ScoreBoundary              *bool
+}
+
+// NewBeamDecoding is a search with the reference's options.
+func NewBeamDecoding() Decoding { return Decoding{Beam: true, Options: beam.NewDefaultOptions()} }
+
+// OpenDecoder opens the beam decoder of a checkpoint directory: its alphabet.json, or the tokens of its vocabulary, with its language model or the
+// one that is named.
+func (o Decoding) OpenDecoder(dir string) (*beam.Decoder, error) {
+	if err := o.Options.Validate(); err != nil {
+		return nil, err
+	}
+	d, err := o.alphabet(dir)
+	if err != nil {
+		return nil, err
+	}
+	if o.LanguageModel != "" {
+		lm, err := o.languageModel()
+		if err != nil {
+			return nil, err
+		}
+		if old := d.LanguageModel(); old != nil {
+			if err := old.Close(); err != nil {
+				return nil, err
+			}
+		}
+		d = d.With(lm)
+	}
+	if lm := d.LanguageModel(); lm != nil {
+		override(&lm.Alpha, o.Alpha)
+		override(&lm.Beta, o.Beta)
+		override(&lm.UnknownOffset, o.UnknownOffset)
+		override(&lm.ScoreBoundary, o.ScoreBoundary)
+	}
+	return d, nil
+}
+
+func (o Decoding) alphabet(dir string) (*beam.Decoder, error) {
+	if beam.Present(dir) {
+		return beam.Open(dir)
+	}
+	tok, err := LoadCTCTokenizer(dir)
+	if err != nil {
+		return nil, err
+	}
+	a, err := beam.BuildAlphabet(tok.tokens)
+	if err != nil {
+		return nil, fmt.Errorf("making an alphabet of %s: %w", vocabFile, err)
+	}
+	return beam.NewDecoder(a, nil), nil
+}
+
+func (o Decoding) languageModel() (*beam.LanguageModel, error) {
+	m, err := beam.OpenModel(o.LanguageModel)
+	if err != nil {
+		return nil, err
+	}
+	words := m.Listed()
+	if o.Unigrams != "" {
+		if words, err = readLines(o.Unigrams); err != nil {
+			return nil, fmt.Errorf("reading the unigrams: %w", err)
+		}
+	}
+	return beam.NewLanguageModel(m, words, beam.NewDefaultWeights()), nil
+}
+
+// readLines reads a file of words; blank lines are none.
+func readLines(path string) (all []string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	for s := bufio.NewScanner(f); ; {
+		if !s.Scan() {
+			return all, s.Err()
+		}
+		if s.Text() != "" {
+			all = append(all, s.Text())
+		}
+	}
+}
+
+func override[T any](field, v *T) {
+	if v != nil {
+		*field = *v
+	}
+}

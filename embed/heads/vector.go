@@ -1,0 +1,80 @@
+package heads
+
+import (
+	"fmt"
+	"math"
+
+	"vecmill/schemas"
+)
+
+// Precision is how a vector is stored.
+type Precision string
+
+// The precisions.
+const (
+	Single Precision = "fp32"
+	Half   Precision = "fp16" // IEEE 754 binary16, rounded to nearest even
+)
+
+// largestHalf is the largest finite number in half precision; what rounds to more has none.
+const largestHalf = 65504
+
+// form is how a head finishes a vector.
+type form struct {
+	unit bool // scaled to length 1
+	half bool
+}
+
+func formOf(cfg Config) (form, error) {
+	f := form{unit: !cfg.Raw}
+	switch cfg.Precision {
+	case Single, "":
+	case Half:
+		f.half = true
+	default:
+		return f, fmt.Errorf("precision %q is not one of fp32, fp16", cfg.Precision)
+	}
+	return f, nil
+}
+
+// payload rounds v, which it may scale.
+func (f form) payload(v []float64) (p schemas.Payload, err error) {
+	for _, x := range v {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return p, ErrNotFinite
+		}
+	}
+	if f.unit {
+		Normalise(v)
+	}
+	if !f.half {
+		p.Vector = make([]float32, len(v))
+		for d, x := range v {
+			p.Vector[d] = float32(x)
+		}
+		return p, nil
+	}
+	p.Half = make([]uint16, len(v))
+	for d, x := range v {
+		if math.Abs(x) >= largestHalf+16 { // half of a unit in the last place above: rounds to infinity
+			return p, fmt.Errorf("%g is too large for half precision", x)
+		}
+		p.Half[d] = halfBits(x)
+	}
+	return p, nil
+}
+
+// halfBits is the nearest number in half precision, the even one of two as near.
+func halfBits(x float64) uint16 {
+	bits := uint16(0)
+	if math.Signbit(x) {
+		bits, x = 1<<15, -x
+	}
+	const smallest = 1.0 / (1 << 14) // of the normal numbers
+	if x < smallest {
+		return bits | uint16(math.RoundToEven(x*(1<<24))) // a carry into the exponent is the smallest normal number
+	}
+	fraction, exponent := math.Frexp(x) // 0.5 <= fraction < 1
+	steps := uint16(math.RoundToEven(fraction * (1 << 11)))
+	return bits | (uint16(exponent+13)<<10 + steps) // the leading bit of steps adds 1 to the exponent, and so does a carry
+}

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"vecmill/internal/retry"
+	"vecmill/schemas"
+	"vecmill/sinks"
+	"vecmill/sinks/dirstore"
+	"vecmill/sinks/kafkaletters"
+	"vecmill/sinks/objectletters"
+)
+
+// letterStores puts the same letters into a topic and into a directory, and gives the flags of both.
+func letterStores(t *testing.T) (c *kfake.Cluster, flags map[string][]string) {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "refs", "dead"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	transport := &kafka.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &kafka.Client{Addr: kafka.TCP(c.ListenAddrs()...), Transport: transport}
+	for p := range 3 { // the records that the letters are of, and others
+		var recs []kafka.Record
+		for i := range 6 {
+			recs = append(recs, kafka.Record{Value: kafka.NewBytes(fmt.Appendf(nil, `{"v":1,"id":"%d"}`, i))})
+		}
+		res, err := client.Produce(t.Context(), &kafka.ProduceRequest{Topic: "refs", Partition: p, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(recs...)})
+		if err != nil || res.Error != nil {
+			t.Fatal(err, res)
+		}
+	}
+	topic, err := kafkaletters.New(kafkaletters.Config{Brokers: c.ListenAddrs(), Topic: "dead", Transport: transport, Retry: retry.Default()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	store, err := dirstore.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := objectletters.New(store, "", retry.Policy{})
+	for i := range int64(6) {
+		l := sinks.Letter{
+			Source: schemas.SourceID{Pipeline: "speech", Topic: "refs", Partition: int(i % 3)}, Offset: i, Reason: schemas.ReasonDecode, Message: "not a WAV file",
+			Attempts: 2, Key: []byte{1}, Value: fmt.Appendf(nil, `{"v":1,"id":"%d"}`, i), Headers: []sinks.Header{{Key: "trace", Value: []byte("x")}},
+		}
+		if i == 5 {
+			l.Reason = schemas.ReasonFetchMissing
+		}
+		for _, s := range []sinks.DeadLetters{topic, topic, objects} { // twice in the topic, as an unclear answer leaves it
+			if err := s.Put(t.Context(), l); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := topic.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	brokers := "--brokers=" + strings.Join(c.ListenAddrs(), ",")
+	return c, map[string][]string{"a topic": {"--dead-letter-topic=dead", brokers}, "objects": {"--url=file://" + dir, brokers}}
+}
+
+func TestDeadLettersAreListedShownAndReplayedOnce(t *testing.T) {
+	c, stores := letterStores(t)
+	ends := func() (n int64) {
+		for _, p := range c.PartitionInfos("refs") {
+			n += p.HighWatermark
+		}
+		return n
+	}
+	for _, name := range []string{"a topic", "objects"} {
+		t.Run(name, func(t *testing.T) {
+			at := stores[name]
+			dlq := func(args ...string) (int, string, string) {
+				return call(worker, append(append([]string{"dlq"}, args...), at...)...)
+			}
+			code, out, stderr := dlq("list", "--json")
+			var listing struct {
+				Groups []struct {
+					Reason          string
+					Count, Replayed int
+				}
+			}
+			if err := json.Unmarshal([]byte(out), &listing); err != nil || code != 0 || len(listing.Groups) != 2 || listing.Groups[0].Count != 5 || listing.Groups[1].Reason != "fetch-missing" {
+				t.Fatalf("list: exit %d, %v\n%s%s", code, err, out, stderr)
+			}
+			code, out, _ = dlq("show", "speech/refs/1/4")
+			for _, want := range []string{`"error": "not a WAV file"`, `"attempts": 2`, `{\"v\":1,\"id\":\"4\"}`, `"key": "trace"`, `"replayed": false`} {
+				if code != 0 || !strings.Contains(out, want) {
+					t.Errorf("show: exit %d, no %s in\n%s", code, want, out)
+				}
+			}
+			if code, _, stderr := dlq("show", "speech/refs/1/5"); code != 1 || !strings.Contains(stderr, "no such dead letter") {
+				t.Errorf("show of a letter that is not there: exit %d, %s", code, stderr)
+			}
+			before := ends()
+			if name == "objects" { // the same letters as the topic's: the log says that they were replayed
+				if code, _, stderr = dlq("replay"); code != 0 || !strings.Contains(stderr, "0 replayed, 0 would be, 6 skipped") || ends() != before {
+					t.Errorf("exit %d, %s", code, stderr)
+				}
+				return
+			}
+			if code, out, stderr = dlq("replay", "--dry-run"); code != 0 || strings.Count(out, "would-replay") != 6 || ends() != before {
+				t.Errorf("a dry run: exit %d, %d records more\n%s%s", code, ends()-before, out, stderr)
+			}
+			if code, out, stderr = dlq("replay", "--reason", "fetch-missing"); code != 0 || ends() != before+1 || !strings.Contains(out, "refs/2") {
+				t.Errorf("exit %d\n%s%s", code, out, stderr)
+			}
+			if code, out, stderr = dlq("replay", "--json"); code != 0 || ends() != before+6 || !strings.Contains(stderr, "5 replayed, 0 would be, 1 skipped, 0 failed") {
+				t.Errorf("exit %d\n%s%s", code, out, stderr)
+			}
+			if code, _, stderr = dlq("replay"); code != 0 || ends() != before+6 || !strings.Contains(stderr, "6 skipped") {
+				t.Errorf("exit %d, %s", code, stderr)
+			}
+			if _, out, _ = dlq("list"); !strings.Contains(out, "fetch-missing  1      1") {
+				t.Errorf("replayed letters are not listed as such:\n%s", out)
+			}
+		})
+	}
+}
+
+func TestLettersOfAManifestBecomeOne(t *testing.T) {
+	_, stores := letterStores(t)
+	file := filepath.Join(t.TempDir(), "again.jsonl")
+	args := append([]string{"dlq", "replay", "--manifest", file, "speech/refs/2/5"}, stores["objects"]...)
+	if code, out, stderr := call(worker, args...); code != 0 || !strings.Contains(stderr, "1 replayed") {
+		t.Fatalf("exit %d\n%s%s", code, out, stderr)
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != "{\"v\":1,\"id\":\"5\"}\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if code, _, stderr := call(worker, args...); code != 1 || !strings.Contains(stderr, "exists") {
+		t.Errorf("a manifest is overwritten: exit %d, %s", code, stderr)
+	}
+}
+
+func TestFaultsOfTheDLQCommandLineExitWith2(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"dlq"}, "list, show or replay"},
+		{[]string{"dlq", "purge"}, `no command "purge"`},
+		{[]string{"dlq", "list"}, "--config FILE is missing"},
+		{[]string{"dlq", "list", "--url", "file:///x", "--dead-letter-topic", "y"}, "not both"},
+		{[]string{"dlq", "list", "--url", "file:///x", "--reason", "decoed"}, "is not a reason"},
+		{[]string{"dlq", "show", "--url", "file:///x"}, "name one letter"},
+		{[]string{"dlq", "show", "--url", "file:///x", "a/b"}, "not pipeline/topic/partition/offset"},
+		{[]string{"dlq", "replay", "--url", "file:///x", "--to", "a", "--manifest", "b"}, "not both"},
+	} {
+		if code, _, stderr := call(worker, c.args...); code != 2 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: exit %d: %s\nwant 2 and %q", c.args, code, stderr, c.want)
+		}
+	}
+}

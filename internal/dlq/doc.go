@@ -1,0 +1,19 @@
+// Package dlq is the work of `worker dlq`: it groups dead letters, shows one, and puts their records back where they came from.
+//
+// Replay appends the record exactly as it arrived, key, value and headers, to the end of the partition that it was read from (or of another topic),
+// with one header more: [schemas.ReplayHeader] names the letter. The record has a new offset; a row's identity ([schemas.RowID]) has no offset in it, so the row
+// is the one that the first try would have given.
+//
+// R1 A letter is replayed once. Which letters were, two places know: the marks in the dead-letter store, and the log itself, whose records name
+// their letters. Before anything is appended the log is read from behind the oldest letter that has no mark, so that a replay that was killed between
+// its append and its mark is found, and skipped, by the next one.
+//
+// R2 An append whose answer is unclear is settled by reading the log, never by guessing.
+//
+// R3 A record is marked only when it is in the log.
+//
+// Two replays of one letter at the same time are not told apart: the record may be there twice, and its rows have one id. Letters of a manifest have no
+// log to go back to; [WriteManifest] makes a manifest of them.
+//
+// Neighbours: internal/wire joins it to the stores of sinks/kafkaletters and sinks/objectletters and to stream/kafkasource.Log; internal/cli prints.
+package dlq

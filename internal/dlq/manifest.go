@@ -1,0 +1,50 @@
+package dlq
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+
+	"vecmill/schemas"
+	"vecmill/sinks"
+)
+
+// WriteManifest writes the references of letters to w as lines of a manifest, for `backfill run`. It gives the letters that it wrote, to be marked when w is
+// durable. tell is as in Replay.
+func WriteManifest(ctx context.Context, from sinks.LetterReader, o ReplayOptions, w io.Writer, tell func(Outcome)) ([]schemas.Origin, Summary, error) {
+	marks, err := from.Replayed(ctx)
+	if err != nil {
+		return nil, Summary{}, err
+	}
+	r := &replay{o: o, tell: tell}
+	var written []schemas.Origin
+	seen := map[schemas.Origin]bool{}
+	err = from.Letters(ctx, func(l sinks.StoredLetter) error {
+		of := l.Origin()
+		if !o.Filter.takes(&l) || seen[of] {
+			return nil
+		}
+		seen[of] = true
+		var line bytes.Buffer
+		switch jsonErr := json.Compact(&line, l.Value); {
+		case marks[of] && !o.Again:
+			r.report(of, nil, Skipped, "it was replayed before")
+			return nil
+		case jsonErr != nil:
+			r.report(of, nil, Failed, "the record is not JSON, and cannot be a line of a manifest")
+			return nil
+		case o.DryRun:
+			r.report(of, nil, WouldReplay, "")
+			return nil
+		}
+		line.WriteByte('\n')
+		if _, err := w.Write(line.Bytes()); err != nil {
+			return err
+		}
+		written = append(written, of)
+		r.report(of, nil, Replayed, "")
+		return nil
+	})
+	return written, r.sum, err
+}

@@ -1,0 +1,109 @@
+package predict
+
+import (
+	"context"
+
+	"vecmill/embed"
+	"vecmill/embed/audio"
+	"vecmill/embed/heads"
+	"vecmill/internal/predict/tasks"
+	"vecmill/model"
+)
+
+// xvectors is audio-xvector: the speaker's vector of each input.
+type xvectors struct {
+	pre           *audio.Preprocessor
+	unit, compare bool
+	before        [][]float64 // vectors of the inputs so far, to compare with
+}
+
+func newXVectors(spec *model.Spec, o Options) (worker, error) {
+	x := &xvectors{}
+	if err := o.read("audio-xvector", map[string]any{"normalize": &x.unit, "compare": &x.compare}); err != nil {
+		return nil, err
+	}
+	var err error
+	x.pre, err = newAudio(spec)
+	return x, err
+}
+
+func (x *xvectors) prepare(ctx context.Context, in *Input) (*prepared, error) {
+	return whole(ctx, x.pre, in)
+}
+
+// speaker is the vector of one run.
+func speaker(out []embed.Tensor) ([]float64, error) {
+	t, err := output(out, "embeddings")
+	if err != nil {
+		return nil, err
+	}
+	return tasks.None.Apply(t.F32) // as numbers, all of them finite
+}
+
+func (x *xvectors) finish(_ *prepared, out [][]embed.Tensor) (result, error) {
+	v, err := speaker(out[0])
+	if err != nil {
+		return nil, err
+	}
+	r := tasks.XVector{Embedding: v}
+	if x.unit {
+		heads.Normalise(v)
+	}
+	if x.compare {
+		for _, other := range x.before {
+			r.Similarity = append(r.Similarity, tasks.Cosine(v, other))
+		}
+		x.before = append(x.before, v)
+	}
+	return r, nil
+}
+
+// verification is speaker-verification: whether two recordings are of one speaker.
+type verification struct {
+	xvectors
+	threshold float64
+	first     *string // file that inputs of one file are compared with: that of the first of them
+}
+
+func newVerification(spec *model.Spec, o Options) (worker, error) {
+	v := &verification{threshold: 0.7} // of the reference's example; the best depends on the model
+	if err := o.read("speaker-verification", map[string]any{"threshold": &v.threshold}); err != nil {
+		return nil, err
+	}
+	var err error
+	v.pre, err = newAudio(spec)
+	return v, err
+}
+
+func (v *verification) prepare(ctx context.Context, in *Input) (*prepared, error) {
+	p, err := whole(ctx, v.pre, in)
+	if err != nil {
+		return nil, err
+	}
+	other := in.FilePair
+	if other == "" {
+		if v.first == nil {
+			v.first = &in.File
+		}
+		other = *v.first
+	}
+	q, err := whole(ctx, v.pre, &Input{File: other})
+	if err != nil {
+		return nil, err
+	}
+	p.runs = append(p.runs, q.runs...)
+	return p, nil
+}
+
+func (v *verification) finish(_ *prepared, out [][]embed.Tensor) (result, error) {
+	a, err := speaker(out[0])
+	if err != nil {
+		return nil, err
+	}
+	b, err := speaker(out[1])
+	if err != nil {
+		return nil, err
+	}
+	score := tasks.Cosine(a, b)
+	return tasks.Verification{Score: score, Same: score >= v.threshold, Threshold: v.threshold}, nil
+}

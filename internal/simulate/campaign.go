@@ -1,0 +1,100 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+// Source names the seam at which the broker is replaced.
+type Source string
+
+// The seams.
+const (
+	Scripted Source = "scripted" // a source made of the plan: a seed repeats itself to the nanosecond
+	Kafka    Source = "kafka"    // kafka-go over an in-process Kafka and a virtual network: the schedule differs a little from run to run
+)
+
+// Campaign is a run of seeds.
+type Campaign struct {
+	First, Seeds uint64
+	Source       Source
+	Scenario     string // "" draws plans
+	Verbose      bool   // print plans, traces and logs
+	Progress     bool   // print every seed before it is played, for whoever watches this process
+}
+
+// Plan is the plan of one of the campaign's seeds.
+func (c *Campaign) Plan(seed uint64) (Plan, error) {
+	if c.Scenario == "" {
+		p := Draw(seed)
+		p.Source = c.Source
+		return p, nil
+	}
+	s, err := FindScenario(c.Scenario)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := s.Play(seed)
+	p.Source = c.Source
+	return p, nil
+}
+
+// Command is what plays one seed of the campaign again.
+func (c *Campaign) Command(seed uint64) string {
+	out := fmt.Sprintf("worker simulate --seed %d", seed)
+	if c.Scenario != "" {
+		out += " --scenario " + c.Scenario
+	}
+	if c.Source == Kafka {
+		out += " --source kafka"
+	}
+	return out + " --verbose"
+}
+
+// alone sets the process up for simulations: one order of goroutines, as far as Go has one, and few collections, since worlds are small and short.
+func alone() {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(400)
+}
+
+// Run plays the seeds until one fails or ctx ends, and tells w. It must have the process for itself: it runs goroutines on one processor.
+func (c *Campaign) Run(ctx context.Context, t *testing.T, w io.Writer) error {
+	alone()
+	var all Coverage
+	began := time.Now()
+	for seed := c.First; seed < c.First+c.Seeds && ctx.Err() == nil; seed++ {
+		plan, err := c.Plan(seed)
+		if err != nil {
+			return err
+		}
+		var logs io.Writer
+		if c.Verbose {
+			logs = w
+			fmt.Fprint(w, plan.String())
+		}
+		if c.Progress {
+			fmt.Fprintf(w, "seed %d\n", seed)
+		}
+		res := Run(t, plan, logs)
+		all.Add(res.Coverage)
+		if c.Verbose {
+			res.Trace(w)
+		}
+		if res.Err != nil {
+			fmt.Fprintf(w, "seed %d breaks an invariant:\n  %v\nreproduce: %s\n", seed, res.Err, c.Command(seed))
+			return fmt.Errorf("seed %d breaks an invariant", seed)
+		}
+		if c.Seeds == 1 {
+			fmt.Fprintf(w, "seed %d keeps every invariant: %v of virtual time, trace %s, %+v\n", seed, res.Virtual.Round(time.Millisecond), res.Hash, res.Coverage)
+		}
+	}
+	if c.Seeds > 1 {
+		fmt.Fprintf(w, "%d seeds from %d on keep every invariant (%v): %+v\n", c.Seeds, c.First, time.Since(began).Round(time.Second), all)
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,182 @@
+package simulate
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// mutant is a bug to be put into the program: text replaced in its source. Nothing of it is in the program that ships: the edits are laid over the
+// sources for one build (go test -overlay), and the environment says which one is alive.
+type mutant struct {
+	name     string
+	edits    []edit
+	seeds    int    // within so many it must be caught
+	scenario string // of this scenario; "": of drawn worlds
+}
+
+type edit struct{ file, old, new string }
+
+// alive is the condition that a mutant's code begins with.
+func alive(name string) string { return "mutant.Is(" + strconv.Quote(name) + ")" }
+
+// mutants are the bugs of comparable systems, and those of our own that the invariants are there for.
+func mutants() []mutant {
+	const (
+		early, fence, settled, blind, overwrite = "commit before durable", "no fence", "letter settled before its PUT", "blind retry after a time-out", "no conditional PUT"
+		trust, skip, unburied, gap              = "resume at the committed offset", "what the system failed at is skipped", "dead without a letter", "gaps of the log forgotten"
+		hasty, again, neighbour, leak           = "the first sink's word is the tee's", "the tee computes again what one member lacks", "a neighbour's result", "memory is not given back"
+	)
+	return []mutant{
+		{early, []edit{{
+			"stream/epoch.go", "err := ep.p.sink.Write(ep.ctx, r.Range, r.Rows, func(err error) { ep.written(r, err) })",
+			`done := func(err error) { ep.written(r, err) }
+			if ` + alive(early) + ` {
+				done = func(error) {}
+				ep.tracker.Durable(r)
+			}
+			err := ep.p.sink.Write(ep.ctx, r.Range, r.Rows, done)`,
+		}}, 50, ""},
+		{fence, []edit{{"stream/epoch.go", "	ep.fence()\n	ep.forget()\n	p.stats.losses.Add(1)", "	if !" + alive(fence) + " {\n	ep.fence()\n	ep.forget()\n	}\n	p.stats.losses.Add(1)"}}, 200, ""},
+		{settled, []edit{
+			{"stream/work.go", "err := p.dead.Put(f.epoch.ctx, sinks.Letter{", "err := p.putLetter(f.epoch.ctx, sinks.Letter{"},
+			{"stream/work.go", "// rowBytes is", `func (p *Pipeline) putLetter(ctx context.Context, l sinks.Letter) error {
+	if ` + alive(settled) + ` {
+		go func() { _ = p.dead.Put(ctx, l) }()
+		return nil
+	}
+	return p.dead.Put(ctx, l)
+}
+
+// rowBytes is`},
+		}, 100, ""},
+		{blind, []edit{{"sinks/parquetsink/upload.go", "		there, err := Stat(ctx, s.cfg.Store, info.Name)", `		if ` + alive(blind) + ` {
+			err := s.cfg.Store.PutIfAbsent(ctx, info.Name, body, meta)
+			if errors.Is(err, objectstore.ErrExists) {
+				return nil // it must have been ours
+			}
+			return err
+		}
+		there, err := Stat(ctx, s.cfg.Store, info.Name)`}}, 60, "two-tasks-one-name"},
+		{overwrite, []edit{{"sinks/s3store/s3store.go", `	opts.SetMatchETagExcept("*")`, "	if !" + alive(overwrite) + " {\n	opts.SetMatchETagExcept(\"*\")\n	}"}}, 200, ""},
+		{trust, []edit{{"sinks/parquetsink/sink.go", "	s.mu.lanes[src] = newLane(src, next, known)", "	if " + alive(trust) + " && known {\n	next = from\n	}\n	s.mu.lanes[src] = newLane(src, next, known)"}}, 300, ""},
+		{skip, []edit{{"stream/work.go", "		p.fail(fmt.Errorf(\"%s offset %d (%s): %w\", f.part, f.rec.Offset, f.ref.URI, err))", `		if ` + alive(skip) + ` {
+			giveBack(f.lease, 0)
+			f.ticket.Settle(Skipped, nil)
+			return
+		}
+		p.fail(fmt.Errorf("%s offset %d (%s): %w", f.part, f.rec.Offset, f.ref.URI, err))`}}, 20, "refused-though-acknowledged"},
+		{unburied, []edit{{"stream/work.go", "	p.letters <- deadLetter{f, err}", "	if " + alive(unburied) + " {\n	f.ticket.Settle(Dead, nil)\n	return\n	}\n	p.letters <- deadLetter{f, err}"}}, 50, ""},
+		{gap, []edit{{"stream/tracker.go", "	t.passLocked(l, p.Offset, Skipped)\n	k := &Ticket", "	if !" + alive(gap) + " {\n	t.passLocked(l, p.Offset, Skipped)\n	}\n	k := &Ticket"}}, 50, ""},
+		{hasty, []edit{{"sinks/tee.go", "		c.add()\n		if err := m.Sink.Write(ctx, r, rows, c.report)", `		report := c.report
+		if ` + alive(hasty) + ` && i > 0 {
+			report = func(error) {}
+		} else {
+			c.add()
+		}
+		if err := m.Sink.Write(ctx, r, rows, report)`}}, 100, ""},
+		{again, []edit{{"sinks/catchup.go", "	if ahead < 0 {", "	if ahead < 0 || " + alive(again) + " {"}}, 60, "tee-tells-two-stories"},
+		{neighbour, []edit{{"embed/executor.go", "r.payloads[h][i],", "r.payloads[h][map[bool]int{true: 0, false: i}[" + alive(neighbour) + "]],"}}, 50, ""},
+		{leak, []edit{{"stream/pipeline.go", "func() { p.free(f) }", "func() {\n	if " + alive(leak) + " && f.rec.Offset%7 == 3 {\n	<-p.slots\n	<-f.turn\n	return\n	}\n	p.free(f) }"}}, 50, ""},
+	}
+}
+
+// mutantPackage says which mutant is alive.
+const mutantPackage = `package mutant
+
+import "os"
+
+// Is says whether the named mutant is alive.
+func Is(name string) bool { return os.Getenv("VECMILL_MUTANT") == name }
+`
+
+// TestTheOracleCatchesEveryMutant proves that the simulation can fail: with each of the bugs alive it does, within a few seeds.
+func TestTheOracleCatchesEveryMutant(t *testing.T) {
+	binary := buildMutants(t)
+	for _, m := range mutants() {
+		t.Run(m.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // a mutant may do anything
+			defer cancel()
+			run := []string{"-test.run", "^TestEverySeedKeepsTheInvariants$", "-seeds", strconv.Itoa(m.seeds)}
+			if m.scenario != "" {
+				run = []string{"-test.run", "^TestNoIncidentHappensHere$/^" + m.scenario + "$", "-plays", strconv.Itoa(m.seeds)}
+			}
+			cmd := exec.CommandContext(ctx, binary, run...)
+			cmd.Env = append(os.Environ(), "VECMILL_MUTANT="+m.name)
+			out, err := cmd.CombinedOutput()
+			if ctx.Err() != nil {
+				t.Fatal("neither caught nor passed in time")
+			}
+			if err == nil {
+				t.Fatalf("%d seeds did not notice", m.seeds)
+			}
+			t.Log(verdictOf(string(out)))
+		})
+	}
+}
+
+// verdictOf is the first line of a failing run that says why.
+func verdictOf(out string) string {
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "seed ") || strings.HasPrefix(line, "panic:") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return out
+}
+
+// buildMutants builds this package's test with every mutant in it, all of them asleep.
+func buildMutants(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	sources := map[string]string{filepath.Join(root, "internal/mutant/mutant.go"): mutantPackage}
+	for _, m := range mutants() {
+		for _, e := range m.edits {
+			path := filepath.Join(root, e.file)
+			text, ok := sources[path]
+			if !ok {
+				b, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text = strings.Replace(string(b), "import (", "import (\n\t\"vecmill/internal/mutant\"", 1)
+			}
+			if n := strings.Count(text, e.old); n != 1 {
+				t.Fatalf("%s: %s has the place to change %d times:\n%s", m.name, e.file, n, e.old)
+			}
+			sources[path] = strings.Replace(text, e.old, e.new, 1)
+		}
+	}
+	overlay := map[string]map[string]string{"Replace": {}}
+	for path, text := range sources {
+		file := filepath.Join(dir, strings.ReplaceAll(strings.TrimPrefix(path, root), "/", "_"))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		overlay["Replace"][path] = file
+	}
+	b, err := json.Marshal(overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, binary := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "simulate.test")
+	if err := os.WriteFile(list, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "test", "-c", "-vet=off", "-overlay", list, "-o", binary, "vecmill/internal/simulate")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the mutants: %v\n%s", err, out)
+	}
+	return binary
+}

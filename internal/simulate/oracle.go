@@ -1,0 +1,367 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"vecmill/schemas"
+	"vecmill/sinks"
+	"vecmill/sinks/objectletters"
+	"vecmill/sinks/objectstore"
+	"vecmill/sinks/parquetsink"
+	"vecmill/stream"
+	"vecmill/stream/streamtest"
+)
+
+// oracle looks from the outside: at every file and letter the moment it lands, at every commit the moment the broker takes it, and at
+// everything together at the end. It keeps the first offences.
+type oracle struct {
+	w  *world
+	mu struct {
+		sync.Mutex
+		offences []string
+		files    map[string]landedFile   // by name
+		ends     map[string]int64        // where the chain of an output's partition ends; a chain that is not there ends at 0
+		topic    map[string]sinks.Letter // letters that the dead-letter topic has acknowledged, by name
+		contests map[string]bool         // chains for whose files two writers have contended
+	}
+}
+
+type landedFile struct{ first, next int64 }
+
+// mostOffences is enough to see a pattern.
+const mostOffences = 8
+
+func newOracle(w *world) *oracle {
+	o := &oracle{w: w}
+	o.mu.files, o.mu.ends, o.mu.contests = map[string]landedFile{}, map[string]int64{}, map[string]bool{}
+	o.mu.topic = map[string]sinks.Letter{}
+	return o
+}
+
+func (o *oracle) offend(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	o.w.tr.add("oracle", "OFFENCE %s", text)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.mu.offences) < mostOffences {
+		o.mu.offences = append(o.mu.offences, text)
+	}
+}
+
+// verdict is nil if every invariant held.
+func (o *oracle) verdict() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.mu.offences) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s", strings.Join(o.mu.offences, "\n  "))
+}
+
+// landed is told of every object that the cloud has just taken.
+func (o *oracle) landed(name string, meta http.Header, replaced bool) {
+	if !strings.HasPrefix(name, outputs+"/") || !strings.HasSuffix(name, ".parquet") {
+		return
+	}
+	if replaced {
+		o.offend("%s was overwritten: it has had two writers", name)
+	}
+	number := func(key string) int64 {
+		n, err := strconv.ParseInt(meta.Get("X-Amz-Meta-Vecmill-"+key), 10, 64)
+		if err != nil {
+			o.offend("%s says no %s", name, key)
+		}
+		return n
+	}
+	f := landedFile{number("First-Offset"), number("Next-Offset")}
+	chain := name[:strings.LastIndex(name, "/")]
+	o.mu.Lock()
+	end := o.mu.ends[chain]
+	o.mu.files[name], o.mu.ends[chain] = f, max(end, f.next)
+	o.mu.Unlock()
+	if f.first != end && !replaced {
+		o.offend("%s covers offsets %d to %d, and the chain ended at %d", name, f.first, f.next-1, end)
+	}
+	dead, err := parquetsink.ParseSpans(meta.Get("X-Amz-Meta-Vecmill-Dead"))
+	if err != nil {
+		return // too long for the metadata; judge looks at the file
+	}
+	part, err := strconv.Atoi(chain[strings.LastIndex(chain, "/")+1:])
+	if err != nil {
+		o.offend("%s is no chain of a partition", chain)
+	}
+	for _, s := range dead {
+		for offset := s.First; offset < s.Next; offset++ {
+			if _, there, err := o.letter(part, offset); !there || err != nil {
+				o.offend("%s says that offset %d is dead, and there is no letter of it yet (I1)", name, offset)
+			}
+		}
+	}
+}
+
+// barred is told of every file that came second to its name.
+func (o *oracle) barred(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.contests[name[:strings.LastIndex(name, "/")]] = true
+}
+
+// contested says whether a zombie has written in an output of a partition. Then outputs may differ about a record whose fetch was given up by one
+// writer and not by the other: each output is exactly-once by itself, and nothing holds them together while two owners write.
+func (o *oracle) contested(part int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.w.required(), func(out string) bool { return o.mu.contests[chainOf(out, part)] })
+}
+
+// committed is told of every commit before the broker takes it.
+func (o *oracle) committed(part int, next int64) {
+	o.mu.Lock()
+	ends := maps.Clone(o.mu.ends)
+	o.mu.Unlock()
+	for _, out := range o.w.required() {
+		if end := ends[chainOf(out, part)]; end < next {
+			o.offend("partition %d is committed up to %d, and output %s has it up to %d (I1)", part, next, out, end)
+		}
+	}
+}
+
+func source(part int) schemas.SourceID {
+	return schemas.SourceID{Pipeline: pipeline, Topic: topic, Partition: part}
+}
+
+func chainOf(out string, part int) string {
+	return outputs + "/" + objectstore.SourceDir(out, source(part))
+}
+
+func letterName(part int, offset int64) string {
+	return letters + "/" + objectletters.Name("", source(part), offset)
+}
+
+// judge reads everything at the end (I8).
+func (o *oracle) judge(ctx context.Context) {
+	out, err := o.w.store(direct{o.w.cloud}, outputs)
+	if err != nil {
+		o.offend("%v", err)
+		return
+	}
+	for part := range o.w.log.parts {
+		var first *verdict
+		for _, name := range o.w.required() {
+			v, err := o.read(ctx, out, name, part)
+			if err != nil {
+				o.offend("output %s: %v", name, err)
+				continue
+			}
+			o.judgeChain(name, part, v)
+			if first == nil {
+				first = v
+				continue
+			}
+			for _, e := range o.w.log.parts[part] {
+				if a, b := first.fate[e.Offset], v.fate[e.Offset]; a != b && (!o.contested(part) || !o.undecided(part, e)) {
+					o.offend("offset %d of partition %d is %s in one output and %s in another", e.Offset, part, a, b)
+				}
+			}
+		}
+	}
+}
+
+// undecided says whether a record may end as a row or as a dead letter.
+func (o *oracle) undecided(part int, e entry) bool {
+	_, outcome := e.kind.Fate()
+	l, there, err := o.letter(part, e.Offset)
+	return err == nil && there && outcome == stream.Computed && o.excused(l.Reason)
+}
+
+// verdict is what an output says of a partition.
+type verdict struct {
+	end  int64
+	fate map[int64]string
+	rows map[int64][]schemas.Row
+}
+
+// read goes through the whole chain.
+func (o *oracle) read(ctx context.Context, st objectstore.Store, out string, part int) (*verdict, error) {
+	files, err := parquetsink.Chain(ctx, st, out, source(part), 0)
+	if err != nil {
+		return nil, err
+	}
+	v := &verdict{fate: map[int64]string{}, rows: map[int64][]schemas.Row{}}
+	for _, f := range files {
+		rows, err := parquetsink.ReadRows(ctx, st, f.Name)
+		if err != nil {
+			return nil, err
+		}
+		if f.Range.First != v.end {
+			return nil, fmt.Errorf("%s begins at %d, the chain ended at %d", f.Name, f.Range.First, v.end)
+		}
+		v.end = f.Range.Next
+		for _, r := range rows {
+			v.rows[r.Offset] = append(v.rows[r.Offset], r)
+			if len(v.rows[r.Offset]) == 1 {
+				v.give(r.Offset, "row")
+			}
+		}
+		for fate, spans := range map[string][]schemas.Span{"dead": f.Range.Dead, "skipped": f.Range.Skipped, "lost": f.Range.Lost} {
+			for _, s := range spans {
+				for offset := s.First; offset < s.Next; offset++ {
+					v.give(offset, fate)
+				}
+			}
+		}
+	}
+	return v, nil
+}
+
+func (v *verdict) give(offset int64, fate string) {
+	if was := v.fate[offset]; was != "" {
+		fate = min(was, fate) + " and " + max(was, fate)
+	}
+	v.fate[offset] = fate
+}
+
+// judgeChain holds every offset of a chain to what its record demands.
+func (o *oracle) judgeChain(out string, part int, v *verdict) {
+	if want := o.w.log.final(part); v.end != want {
+		o.offend("output %s of partition %d ends at %d, the log at %d", out, part, v.end, want)
+		return
+	}
+	at := int64(0)
+	for _, e := range o.w.log.parts[part] {
+		for ; at < e.Offset; at++ {
+			if v.fate[at] != "skipped" {
+				o.offend("offset %d of partition %d is not in the log, and in output %s it is %q", at, part, out, v.fate[at])
+			}
+		}
+		at++
+		if err := o.judgeRecord(part, e, v.fate[e.Offset], v.rows[e.Offset]); err != nil {
+			o.offend("offset %d of partition %d (%s) in output %s: %v", e.Offset, part, e.kind, out, err)
+		}
+	}
+}
+
+func (o *oracle) judgeRecord(part int, e entry, fate string, rows []schemas.Row) error {
+	_, outcome := e.kind.Fate()
+	want := map[stream.Outcome]string{stream.Computed: "row", stream.Dead: "dead", stream.Skipped: "skipped"}[outcome]
+	letter, there, err := o.letter(part, e.Offset)
+	if err != nil {
+		return err
+	}
+	if want == "row" && there && o.excused(letter.Reason) {
+		want = fate // it was given up once, and perhaps computed after a crash
+		if fate != "row" && fate != "dead" {
+			want = "row or dead"
+		}
+	}
+	switch {
+	case fate != want:
+		return fmt.Errorf("its fate is %q, want %q", fate, want)
+	case fate == "dead" && !there:
+		return fmt.Errorf("it is dead and has no letter")
+	case outcome == stream.Computed && there && !o.excused(letter.Reason):
+		return fmt.Errorf("it has a letter (%s: %s)", letter.Reason, letter.Message)
+	case outcome == stream.Skipped && there:
+		return fmt.Errorf("it is skipped and has a letter (%s)", letter.Reason)
+	case there && string(letter.Value) != string(e.Value):
+		return fmt.Errorf("its letter does not hold its value")
+	case there && outcome == stream.Dead && letter.Reason != reasonOf(e.kind) && !o.excused(letter.Reason):
+		return fmt.Errorf("its letter says %s (%s), want %s", letter.Reason, letter.Message, reasonOf(e.kind))
+	case fate == "row":
+		return o.judgeRows(part, e, rows)
+	}
+	return nil
+}
+
+// excused are the reasons for which a good record may die in this world: retries that were used up, and a model that fails.
+func (o *oracle) excused(r schemas.Reason) bool {
+	return r == schemas.ReasonFetchFailed && o.w.plan.losesInputs() || r == schemas.ReasonModel && o.w.plan.Unsure
+}
+
+func reasonOf(k streamtest.Kind) schemas.Reason {
+	switch k {
+	case streamtest.Garbage:
+		return schemas.ReasonSchema
+	case streamtest.Missing:
+		return schemas.ReasonFetchMissing
+	case streamtest.Damaged:
+		return schemas.ReasonDecode
+	case streamtest.Panics:
+		return schemas.ReasonPanic
+	}
+	return schemas.ReasonModel
+}
+
+// judgeRows compares rows with what the record's object makes, alone (I7).
+func (o *oracle) judgeRows(part int, e entry, rows []schemas.Row) error {
+	want := vectors(e.kind, int64(part), e.Offset)
+	slices.SortFunc(rows, func(a, b schemas.Row) int { return a.Window - b.Window })
+	if len(rows) != len(want) {
+		return fmt.Errorf("it has %d rows, want %d", len(rows), len(want))
+	}
+	for i := range rows {
+		r := &rows[i]
+		switch {
+		case r.Window != i:
+			return fmt.Errorf("row %d is of window %d", i, r.Window)
+		case len(r.Vector) != 1 || r.Vector[0] != want[i]:
+			return fmt.Errorf("window %d is %v, want %v", i, r.Vector, want[i])
+		case r.RefID != fmt.Sprintf("%d-%d", part, e.Offset) || r.Topic != topic || r.Partition != part:
+			return fmt.Errorf("window %d says it is of %s, %s/%d", i, r.RefID, r.Topic, r.Partition)
+		case r.RowID != schemas.RowID(&r.Lineage):
+			return fmt.Errorf("window %d has a row id that is not its lineage's", i)
+		}
+	}
+	return nil
+}
+
+// buried is told of a letter that the dead-letter topic has acknowledged.
+func (o *oracle) buried(l sinks.Letter) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.topic[letterName(l.Source.Partition, l.Offset)] = l
+}
+
+// judgeTopic looks for every acknowledged letter in the topic.
+func (o *oracle) judgeTopic(ctx context.Context, b *kafkaBroker) {
+	keys, err := b.keys(ctx)
+	if err != nil {
+		o.offend("%v", err)
+		return
+	}
+	o.mu.Lock()
+	all := maps.Clone(o.mu.topic)
+	o.mu.Unlock()
+	for name, l := range all {
+		if key := fmt.Sprintf("%s/%d", l.Source, l.Offset); !keys[key] {
+			o.offend("the letter %s was acknowledged and is not in the topic", name)
+		}
+	}
+}
+
+func (o *oracle) letter(part int, offset int64) (l sinks.Letter, there bool, err error) {
+	o.mu.Lock()
+	l, there = o.mu.topic[letterName(part, offset)]
+	o.mu.Unlock()
+	if there {
+		return l, true, nil
+	}
+	o.w.cloud.mu.Lock()
+	obj := o.w.cloud.mu.objects[letterName(part, offset)]
+	o.w.cloud.mu.Unlock()
+	if obj == nil {
+		return l, false, nil
+	}
+	l, err = objectletters.Parse(obj.body)
+	if err == nil && (l.Source != source(part) || l.Offset != offset) {
+		err = fmt.Errorf("the letter %s is of %s offset %d", letterName(part, offset), l.Source, l.Offset)
+	}
+	return l, true, err
+}

@@ -1,0 +1,198 @@
+package simulate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Scenario is a world made by hand: the incident of a comparable system, or of our own, that must not happen here. Each is played with several
+// seeds, which draw the log, the latencies and the details.
+type Scenario struct {
+	Name  string
+	About string // what happened where
+	Plan  func(seed uint64) Plan
+	Check func(results []Result) error // beyond the invariants; nil: nothing. It sees all seeds' results, so that none is played for nothing
+}
+
+// Play is the scenario's plan for a seed.
+func (s *Scenario) Play(seed uint64) Plan {
+	p := s.Plan(seed)
+	p.Seed = seed
+	return p
+}
+
+// FindScenario finds one by its name.
+func FindScenario(name string) (Scenario, error) {
+	var names []string
+	for _, s := range Scenarios() {
+		if s.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	return Scenario{}, fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// quiet is a world in which nothing goes wrong: two workers, three partitions, records over ten seconds.
+func quiet(uint64) Plan {
+	return Plan{
+		Partitions: 3, Records: 30, Trickle: 10 * time.Second, Outputs: 1, Workers: 2, Calm: 20 * time.Second,
+		Pipeline: PipelinePlan{
+			MaxInFlight: 16, Fetchers: 3, Budget: 6000, CommitInterval: 200 * time.Millisecond, RollRows: 8, RollAge: time.Second,
+			MaxBuffered: 100_000, Uploads: 2, Infer: 5 * time.Millisecond,
+		},
+		Group:  GroupPlan{Session: 4 * time.Second, Heartbeat: 500 * time.Millisecond, Rebalance: 15 * time.Second, Drain: 8 * time.Second},
+		Faults: FaultPlan{Slow: 60 * time.Millisecond},
+	}
+}
+
+// with changes the quiet world.
+func with(change func(p *Plan, d draws)) func(uint64) Plan {
+	return func(seed uint64) Plan {
+		p := quiet(seed)
+		change(&p, draws{seed})
+		return p
+	}
+}
+
+// each makes n steps at times drawn from the first ten seconds.
+func each(p *Plan, d draws, n int, do Action, f func(i int, s *Step)) {
+	for i := range n {
+		s := Step{At: span(d.of("step "+string(do), int64(i)), 500*time.Millisecond, 10*time.Second), Do: do, Slot: i % 2}
+		if f != nil {
+			f(i, &s)
+		}
+		p.Steps = append(p.Steps, s)
+	}
+}
+
+// anyOf says that at least one of the seeds saw what the scenario is about.
+func anyOf(what string, saw func(*Coverage) int) func([]Result) error {
+	return func(all []Result) error {
+		for i := range all {
+			if saw(&all[i].Coverage) > 0 {
+				return nil
+			}
+		}
+		return fmt.Errorf("no seed had %s: the scenario proves nothing", what)
+	}
+}
+
+// stopsSaying says that in every seed a worker stopped with these words.
+func stopsSaying(words string) func([]Result) error {
+	return func(all []Result) error {
+		for i := range all {
+			if !strings.Contains(strings.Join(all[i].Ends, "\n"), words) {
+				return fmt.Errorf("seed %d: no worker stopped saying %q; they said %q", all[i].Seed, words, all[i].Ends)
+			}
+		}
+		return nil
+	}
+}
+
+// Scenarios is the table of incidents.
+func Scenarios() []Scenario {
+	return append(incidents(), ours()...)
+}
+
+// incidents happened elsewhere.
+func incidents() []Scenario {
+	barred := func(c *Coverage) int { return c.Barred }
+	return []Scenario{
+		{"rebalance-loses-batches", "Redpanda Connect 4010: 10,433 messages lost in one rebalance, one batch window for each of seven revoked partitions", with(func(p *Plan, d draws) {
+			p.Partitions, p.Pipeline.Infer = 7, 80*time.Millisecond
+			each(p, d, 6, Rebalance, nil)
+		}), nil},
+		{"landed-but-reported-failed", "Redpanda Connect 4666, 4591: a commit that had landed but looked failed had its files deleted, or written again", with(func(p *Plan, d draws) {
+			p.Faults.Reset, p.Faults.Hang, p.Faults.Commit = 0.3, 0.1, 0.3
+		}), nil},
+		{"zombie-coordinator", "Iceberg Kafka Connect 17551, 17340, 17637: a paused coordinator wakes and commits the same files again", with(func(p *Plan, d draws) {
+			p.Workers, p.Pipeline.CommitInterval = 3, 2*time.Second
+			each(p, d, 2, PauseAt, func(i int, s *Step) { s.Slot, s.N, s.For = Owner, 1+i%3, 12*time.Second })
+		}), anyOf("a file name lost to another owner", barred)},
+		{"two-tasks-one-name", "Confluent S3 sink 253, Ray Data 52967: two tasks write one object at a rebalance", with(func(p *Plan, d draws) {
+			p.Partitions, p.Workers, p.Faults.Slow = 1, 3, time.Second
+			each(p, d, 4, Isolate, func(_ int, s *Step) { s.Slot, s.For = Owner, 9*time.Second })
+			each(p, d, 2, PauseAt, func(_ int, s *Step) { s.Slot, s.N, s.For = Owner, 1, 10*time.Second })
+		}), anyOf("a file name lost to another owner", barred)},
+		{"idle-topic-never-flushes", "Confluent S3 sink 144, 341, 70: rows of an idle topic are flushed only if exactly-once is given up", with(func(p *Plan, _ draws) {
+			p.Records, p.Trickle, p.Pipeline.RollRows, p.Pipeline.RollAge = 1, 0, 1000, 3*time.Second
+		}), settledWithin(12 * time.Second)},
+		{"checkpoint-before-rows", "Daft 7373: a checkpoint was sealed before its rows were written, and the retry skips them", with(func(p *Plan, d draws) {
+			each(p, d, 6, CrashAt, func(i int, s *Step) { s.N = 1 + d.of("n", int64(i)).IntN(12) })
+		}), anyOf("a crash", func(c *Coverage) int { return c.Crashes })},
+		{"refused-though-acknowledged", "Vector 24543: messages that the sink rejects with 401 or 403 are lost although acknowledgements are on", with(func(p *Plan, _ draws) {
+			p.Faults.Windows = []Window{{Denied, 2 * time.Second, 6 * time.Second}, {Expired, 8 * time.Second, 11 * time.Second}}
+		}), stopsSaying("the store refuses")},
+		{"drain-times-out", "PostHog 56097: a drain at a rebalance timed out 60 times an hour, each a cause of duplicates", with(func(p *Plan, d draws) {
+			p.Pipeline.Infer, p.Group.Drain, p.Faults.Slow = 900*time.Millisecond, time.Second, 400*time.Millisecond
+			each(p, d, 5, Rebalance, nil)
+		}), nil},
+		{"clean-up-after-a-late-put", "a PUT that timed out lands minutes later, when another owner has written on", with(func(p *Plan, d draws) {
+			p.Faults.Hang = 0.25
+			each(p, d, 3, Crash, nil)
+		}), nil},
+	}
+}
+
+// settledWithin says that everything was committed so soon after the beginning.
+func settledWithin(limit time.Duration) func([]Result) error {
+	return func(all []Result) error {
+		for i := range all {
+			if all[i].Settled > limit {
+				return fmt.Errorf("seed %d: everything was committed after %v, want within %v", all[i].Seed, all[i].Settled, limit)
+			}
+		}
+		return nil
+	}
+}
+
+// ours are the faults that Vecmill promises to bear.
+func ours() []Scenario {
+	const looksLike = "looks like a fault of the system, not of the data"
+	breaker := func(p *Plan) {
+		p.Records, p.Pipeline.BreakerWindow, p.Pipeline.BreakerMax, p.Calm = 60, 20, 16, 60*time.Second
+	}
+	return []Scenario{
+		{"breaker-fetch", "the objects' store fails for good: the breaker opens before everything is a dead letter", with(func(p *Plan, _ draws) {
+			breaker(p)
+			p.Faults.Windows = []Window{{InputsDown, time.Second, 55 * time.Second}}
+		}), stopsSaying(looksLike)},
+		{"breaker-model", "every run of the model fails: the breaker opens before everything is a dead letter", with(func(p *Plan, _ draws) {
+			breaker(p)
+			p.Unsure = true
+			p.Faults.Windows = []Window{{ModelDown, time.Second, 55 * time.Second}}
+		}), stopsSaying(looksLike)},
+		{"sink-fails-for-good", "a sink that stays down stops the worker with its error, and nothing becomes a dead letter for it", with(func(p *Plan, _ draws) {
+			p.Calm = 120 * time.Second
+			p.Faults.Windows = []Window{{DiskFull, 2 * time.Second, 100 * time.Second}}
+		}), stopsSaying("writing p/refs/")},
+		{"letters-fail-for-good", "dead letters that cannot be stored stop the worker, and their records are not passed over", with(func(p *Plan, _ draws) {
+			p.Calm = 120 * time.Second
+			p.Faults.Windows = []Window{{LettersDown, time.Second, 100 * time.Second}}
+		}), stopsSaying("writing the dead letter of")},
+		{"tee-tells-two-stories", "one output has a row and the other a dead letter, since a crash came between their files and the fetch went otherwise the second time", with(func(p *Plan, d draws) {
+			p.Outputs, p.Faults.SlowDown, p.Faults.Reset = 2, 0.25, 0.2
+			each(p, d, 6, CrashAt, func(i int, s *Step) { s.N = 1 + d.of("n", int64(i)).IntN(8) })
+		}), anyOf("a crash", func(c *Coverage) int { return c.Crashes })},
+		{"zombie-beyond-the-end", "a zombie's file lands between the look-up of the log's end and that of the chain's: the topic was not deleted", with(func(p *Plan, d draws) {
+			p.Partitions, p.Records, p.Workers, p.Faults.Slow = 1, 60, 2, 900*time.Millisecond
+			p.Pipeline.RollRows, p.Pipeline.RollAge = 2, 300*time.Millisecond
+			each(p, d, 8, Isolate, func(_ int, s *Step) { s.Slot, s.For = Owner, 5*time.Second })
+		}), nil},
+		{"broker-restart", "the broker is away for longer than a session", with(func(p *Plan, _ draws) {
+			p.Faults.Windows = []Window{{BrokerDown, 3 * time.Second, 9 * time.Second}}
+		}), nil},
+		{"suspended", "all machines are suspended for minutes: every clock jumps", with(func(p *Plan, _ draws) {
+			p.Calm = 200 * time.Second
+			p.Steps = []Step{{At: 3 * time.Second, Do: Suspend, For: 3 * time.Minute}}
+		}), nil},
+		{"rolling-restart", "every worker is terminated in turn", with(func(p *Plan, _ draws) {
+			p.Workers = 3
+			for i := range 3 {
+				p.Steps = append(p.Steps, Step{At: time.Duration(2+3*i) * time.Second, Do: Terminate, Slot: i})
+			}
+		}), nil},
+	}
+}

@@ -1,0 +1,79 @@
+package sinks
+
+import (
+	"context"
+	"fmt"
+
+	"vecmill/schemas"
+)
+
+// Recaller is a sink that can give back what it has made durable.
+type Recaller interface {
+	// Recall hands what is durable of src in want to give: ranges in order, without gaps, clipped to want, each with its rows. It ends with give's
+	// error, and fails if it does not have all of want.
+	Recall(ctx context.Context, src schemas.SourceID, want schemas.Span, give func(schemas.Range, []schemas.Row) error) error
+}
+
+// standing is where one required member stands in a source.
+type standing struct {
+	member *Member
+	next   int64
+	known  bool
+}
+
+// catchUp brings the members that are behind up to the one that is ahead, by copying from it: computed again, a record may end otherwise than it
+// did (a fetch whose retries were used up then, and are not now), and the members would tell different stories. A crash between two members'
+// files is the usual cause. Members that have nothing of the source begin at from. Nothing is copied if the one ahead cannot recall.
+func catchUp(ctx context.Context, src schemas.SourceID, from int64, all []standing) error {
+	ahead := -1
+	for i := range all {
+		if all[i].known && (ahead < 0 || all[i].next > all[ahead].next) {
+			ahead = i
+		}
+	}
+	if ahead < 0 {
+		return nil
+	}
+	leader, able := all[ahead].member.Sink.(Recaller)
+	for i := range all {
+		s := &all[i]
+		if !s.known {
+			s.next = from
+		}
+		if !able || s.next >= all[ahead].next {
+			continue
+		}
+		if err := copyTo(ctx, leader, s.member.Sink, src, schemas.Span{First: s.next, Next: all[ahead].next}); err != nil {
+			return fmt.Errorf("bringing sink %s up from sink %s: %w", s.member.Name, all[ahead].member.Name, err)
+		}
+		s.next, s.known = all[ahead].next, true
+	}
+	return nil
+}
+
+// copyTo writes what one sink has of a source to another and waits until it is durable there.
+func copyTo(ctx context.Context, from Recaller, to Sink, src schemas.SourceID, what schemas.Span) error {
+	var outcomes []chan error
+	err := from.Recall(ctx, src, what, func(r schemas.Range, rows []schemas.Row) error {
+		done := make(chan error, 1)
+		outcomes = append(outcomes, done)
+		return to.Write(ctx, r, rows, func(err error) { done <- err })
+	})
+	if err != nil {
+		return err
+	}
+	if err := to.Flush(ctx); err != nil {
+		return err
+	}
+	for _, done := range outcomes {
+		select {
+		case err := <-done:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package kafkasource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"vecmill/internal/retry"
+	"vecmill/stream"
+)
+
+// Log reads and appends to topics outside of any consumer group: for commands that examine a topic or put records back. It is safe for
+// concurrent use. Create it with OpenLog, and Close it.
+type Log struct {
+	b         *broker
+	open      *conns
+	transport *kafka.Transport
+}
+
+// OpenLog checks the settings; Topics, Group and all times of the group's are not used. It does no I/O.
+func OpenLog(cfg Config) (*Log, error) {
+	if len(cfg.Brokers) == 0 {
+		return nil, errors.New("kafka: no brokers given")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	l := &Log{open: newConns(cfg.Dial)}
+	l.transport = &kafka.Transport{Dial: l.open.dial, DialTimeout: 10 * time.Second, ClientID: cfg.ClientID, TLS: cfg.TLS, SASL: cfg.SASL}
+	l.b = &broker{cfg: &cfg, log: cfg.Log, client: &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: l.transport}}
+	return l, nil
+}
+
+// Close closes every connection.
+func (l *Log) Close() {
+	l.transport.CloseIdleConnections()
+	l.open.closeAll()
+}
+
+// try repeats what may succeed next time, by the policy.
+func (l *Log) try(ctx context.Context, f func(context.Context) error) error {
+	final := func(err error) bool {
+		return groupFault(err) != nil || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
+	}
+	_, err := retry.Do(ctx, l.b.cfg.Retry, final, f)
+	if fault := groupFault(err); fault != nil {
+		return fault
+	}
+	return err
+}
+
+// Partitions are the partitions of a topic, ascending. A topic that does not exist is an error.
+func (l *Log) Partitions(ctx context.Context, topic string) ([]stream.Partition, error) {
+	var out []stream.Partition
+	err := l.try(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+		defer cancel()
+		m, err := l.b.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+		switch {
+		case err != nil:
+			return err
+		case len(m.Topics) != 1:
+			return errors.New("the broker's answer is not about one topic")
+		case m.Topics[0].Error != nil:
+			return m.Topics[0].Error
+		}
+		out = out[:0]
+		for _, p := range m.Topics[0].Partitions {
+			out = append(out, stream.Partition{Topic: topic, ID: p.ID})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking up topic %s: %w", topic, err)
+	}
+	slices.SortFunc(out, func(a, b stream.Partition) int { return a.ID - b.ID })
+	return out, nil
+}
+
+// Bounds are where the logs of partitions begin and end, and what group has committed; "" for no group. A commit that is not there is -1.
+func (l *Log) Bounds(ctx context.Context, group string, parts []stream.Partition) (map[stream.Partition]stream.Bounds, error) {
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	committed := make(map[stream.Partition]int64, len(parts))
+	for _, p := range parts {
+		committed[p] = -1
+	}
+	var out map[stream.Partition]stream.Bounds
+	err := l.try(ctx, func(ctx context.Context) (err error) {
+		if group != "" {
+			if err := l.committed(ctx, group, committed); err != nil {
+				return err
+			}
+		}
+		out, err = l.b.bounds(ctx, committed) // after the commits: they never exceed an end that was looked at later
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking up offsets: %w", err)
+	}
+	return out, nil
+}
+
+func (l *Log) committed(ctx context.Context, group string, committed map[stream.Partition]int64) error {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	req := &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{}}
+	for p := range committed {
+		req.Topics[p.Topic] = append(req.Topics[p.Topic], p.ID)
+	}
+	res, err := l.b.client.OffsetFetch(ctx, req)
+	if err == nil {
+		err = res.Error
+	}
+	if errors.Is(err, kafka.GroupIdNotFound) {
+		return nil // it has never committed
+	}
+	if err != nil {
+		return fmt.Errorf("group %s: %w", group, err)
+	}
+	for topic, parts := range res.Topics {
+		for _, p := range parts {
+			if p.Error != nil {
+				return fmt.Errorf("group %s, %s/%d: %w", group, topic, p.Partition, p.Error)
+			}
+			committed[stream.Partition{Topic: topic, ID: p.Partition}] = p.CommittedOffset
+		}
+	}
+	return nil
+}
+
+// Scan calls each for every record of a partition from offset from on and before to, in order. Records of open and of aborted transactions are
+// among them: a scan ends even while somebody's transaction does not. The error of each ends it.
+func (l *Log) Scan(ctx context.Context, p stream.Partition, from, to int64, each func(stream.Record) error) error {
+	f := &fetcher{b: l.b, a: scan{to, each}, part: p, next: from, isolation: kafka.ReadUncommitted}
+	for f.next < to {
+		var stop *deliverError
+		err := l.try(ctx, func(ctx context.Context) error {
+			err := f.step(ctx)
+			if errors.As(err, &stop) {
+				return nil
+			}
+			return err
+		})
+		switch {
+		case stop != nil:
+			return stop.err
+		case err != nil:
+			return fmt.Errorf("reading %s from offset %d: %w", p, f.next, err)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// scan receives what a Scan fetches.
+type scan struct {
+	to   int64
+	each func(stream.Record) error
+}
+
+func (s scan) Records(_ context.Context, _ stream.Partition, recs []stream.Record, _ int64) error {
+	for i := range recs {
+		if recs[i].Offset >= s.to {
+			return nil
+		}
+		if err := s.each(recs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (scan) Removed(stream.Partition, int64) {}
+
+// appendTimeout bounds one produce request.
+const appendTimeout = 30 * time.Second
+
+// Append writes records to the end of a partition, in one request, and returns when all in-sync replicas have them. Offsets and times of the
+// records are the broker's to give. It tries once: after an error they may be there or not, and only Scan tells.
+func (l *Log) Append(ctx context.Context, p stream.Partition, recs []stream.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	defer cancel()
+	out := make([]kafka.Record, len(recs))
+	for i, r := range recs {
+		out[i].Key, out[i].Value = kafkaBytes(r.Key), kafkaBytes(r.Value)
+		for _, h := range r.Headers {
+			out[i].Headers = append(out[i].Headers, kafka.Header{Key: h.Key, Value: h.Value})
+		}
+	}
+	res, err := l.b.client.Produce(ctx, &kafka.ProduceRequest{Topic: p.Topic, Partition: p.ID, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(out...)})
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		if fault := groupFault(err); fault != nil {
+			err = fault
+		}
+		return fmt.Errorf("writing %d records to %s: %w", len(recs), p, err)
+	}
+	return nil
+}
+
+// Permanent says whether an error of Append stays what it is, and nothing was written.
+func Permanent(err error) bool {
+	return groupFault(err) != nil || errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
+}
+
+// kafkaBytes keeps nil apart from empty: a nil value is a tombstone.
+func kafkaBytes(b []byte) kafka.Bytes {
+	if b == nil {
+		return nil
+	}
+	return kafka.NewBytes(b)
+}
