@@ -16,5 +16,7 @@
 //     VECMILL_BENCH_LAYERS layers, 4 by default where base has 12: the model is cheaper than the real one, so the ratio is on the
 //     low side.
 //
+// BenchmarkPoison is about something else: what one item costs that makes every batch fail that it is in.
+//
 // These are benchmarks, never tests: nothing here fails because a machine is slow. Results are kept in docs/benchmarks.md.
 package bench

@@ -16,11 +16,12 @@ import (
 
 	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
+	"vecmill/internal/config"
 )
 
 const (
-	pointsInCI     = 10
-	recordsAtPoint = 900                   // published before each start, more than a worker gets done before the blow
+	pointsInCI     = 6                     // one of each kind
+	recordsAtPoint = 900                   // open before each start, more than a worker gets done before the blow
 	putDelay       = 80 * time.Millisecond // so that work lasts
 
 	// holdLetter is how long a letter is on its way before the blow: long enough for a file around it to roll by age, which
@@ -122,7 +123,7 @@ func testKills(t *testing.T, site *fixture.Site) {
 	c := l.config(t, 3*time.Second)
 	c.S3.Endpoint = site.Gate(t, tr.gate())
 	for i, b := range blows(uint64(setting(t, "VECMILL_CRASH_SEED", 1)), setting(t, "VECMILL_CRASH_POINTS", pointsInCI)) {
-		l.publish(t, recordsAtPoint)
+		l.topUp(t, recordsAtPoint)
 		before := l.unfinished(t)
 		began := time.Now()
 		w := site.StartWorker(t, fmt.Sprintf("victim-%d", i), c)
@@ -140,6 +141,19 @@ func testKills(t *testing.T, site *fixture.Site) {
 	fixture.Stop(t, w)
 	l.check(t)
 	l.checkCommand(t, c)
+	l.checkCommandSeesLoss(t, c)
+}
+
+// slowStore is a copy of a configuration whose files take a little longer, so that work lasts.
+func slowStore(t *testing.T, site *fixture.Site, c *config.Config) *config.Config {
+	t.Helper()
+	slow := *c
+	slow.S3.Endpoint = site.Gate(t, fixture.Gate{Before: func(r *http.Request) {
+		if fixture.IsFile(r) {
+			time.Sleep(putDelay)
+		}
+	}})
+	return &slow
 }
 
 // await returns once the worker has died of its blow.

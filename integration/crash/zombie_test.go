@@ -96,17 +96,3 @@ func testZombie(t *testing.T, site *fixture.Site) {
 	fixture.Stop(t, zombie)
 	l.check(t)
 }
-
-// awaitMembers returns once the group is stable with n members.
-func (l *load) awaitMembers(t *testing.T, n int) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
-		state, members := l.site.Kafka.Group(t, l.topic)
-		if state == "Stable" && members == n {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("group %s is %s with %d members, want Stable with %d", l.topic, state, members, n)
-		}
-	}
-}

@@ -9,6 +9,9 @@
 //     kills them when the test binary dies, so a panic, a timeout or an interrupt leaves nothing running.
 //   - Kill is SIGKILL and keeps the data; Restart brings the same data back on the same port; Pause and Resume are
 //     SIGSTOP and SIGCONT.
+//   - A [Proxy] makes the wire to a server bad and good again: toxiproxy's faults, and half-closed connections. A broker's [Listener] can
+//     advertise a proxy's address, so that its clients never find the way around it, and can speak TLS and SASL with the certificates of an
+//     [Authority].
 //   - When a test fails, the end of every child's log is in its output.
 //   - What is missing on the machine is named, with the command that installs it: the test is skipped, or fails where
 //     CI=true, so that a green CI run has really run everything.

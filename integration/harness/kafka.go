@@ -15,16 +15,19 @@ import (
 
 // KafkaConfig says how to run a broker. The zero value is what most tests want.
 type KafkaConfig struct {
-	Dir        string            // where data and logs live; empty for a directory that goes with the test
-	Properties map[string]string // broker properties, over the harness's own
+	Dir        string              // where data and logs live; empty for a directory that goes with the test
+	Properties map[string]string   // broker properties, over the harness's own
+	Listeners  map[string]Listener // more listeners, by name
 }
 
 // Kafka is a single-node Apache Kafka in KRaft mode, broker and controller in one process.
 type Kafka struct {
+	owner      testing.TB // whose end is the broker's, also when a subtest restarts it
 	dir        string
 	lib        string // directory of the jars
 	port       int
-	properties string // file
+	listeners  map[string]string // addresses of the others, by name
+	properties string            // file
 	process    *Process
 	transport  *kafka.Transport
 }
@@ -52,14 +55,16 @@ func (c KafkaConfig) Start(tb testing.TB) *Kafka {
 	if _, err := exec.LookPath("java"); err != nil {
 		Missing(tb, "java", "install a JRE, 17 or newer (Debian: apt-get install openjdk-17-jre-headless)")
 	}
-	k := &Kafka{dir: c.Dir, lib: fetched(tb, "fetch-kafka.sh", "Apache Kafka")}
+	k := &Kafka{owner: tb, dir: c.Dir, lib: fetched(tb, "fetch-kafka.sh", "Apache Kafka")}
 	if k.dir == "" {
 		k.dir = tb.TempDir()
 	}
 	ports := freePorts(tb, 2)
 	k.port = ports[0]
 	k.properties = filepath.Join(k.dir, "server.properties")
-	if err := writeProperties(k.properties, kafkaProperties(k.dataDir(), ports[0], ports[1], c.Properties)); err != nil {
+	properties := kafkaProperties(k.dataDir(), ports[0], ports[1], nil)
+	k.listeners = listen(tb, c.Listeners, c.Properties, properties)
+	if err := writeProperties(k.properties, properties); err != nil {
 		tb.Fatalf("writing Kafka's properties: %v", err)
 	}
 	k.format(tb)
@@ -92,9 +97,10 @@ func (k *Kafka) java(args ...string) []string {
 
 func (k *Kafka) launch(tb testing.TB) {
 	tb.Helper()
-	k.transport = &kafka.Transport{DialTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second}
-	tb.Cleanup(k.transport.CloseIdleConnections)
-	k.process = Start(tb, Command{
+	// What the client knows of a cluster that has just started may be half of it, such as no controller: it asks again soon.
+	k.transport = &kafka.Transport{DialTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, MetadataTTL: time.Second}
+	k.owner.Cleanup(k.transport.CloseIdleConnections)
+	k.process = startFor(k.owner, tb, Command{
 		Name: "kafka", Path: "java", Log: filepath.Join(k.dir, "broker.log"),
 		Args: k.java("kafka.Kafka", k.properties),
 	})
@@ -103,6 +109,9 @@ func (k *Kafka) launch(tb testing.TB) {
 
 // Addr is the broker's host:port, the same over restarts.
 func (k *Kafka) Addr() string { return loopback(k.port) }
+
+// ListenerAddr is the host:port at which clients find one of the configured listeners, as the broker advertises it.
+func (k *Kafka) ListenerAddr(name string) string { return k.listeners[name] }
 
 // Brokers is the bootstrap list: the one broker.
 func (k *Kafka) Brokers() []string { return []string{k.Addr()} }

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -20,14 +21,23 @@ func (k *Kafka) CreateTopic(tb testing.TB, topic string, partitions int) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
 	defer cancel()
-	resp, err := k.Client().CreateTopics(ctx, &kafka.CreateTopicsRequest{
-		Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1}},
-	})
-	if err := firstError(err, func() error { return resp.Errors[topic] }); err != nil {
-		tb.Fatalf("creating topic %s: %v", topic, err)
+	create := func() error {
+		resp, err := k.Client().CreateTopics(ctx, &kafka.CreateTopicsRequest{
+			Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1}},
+		})
+		return firstError(err, func() error { return resp.Errors[topic] })
 	}
-	for {
-		err := k.hasLeaders(ctx, topic, partitions)
+	for created := false; ; {
+		var err error
+		if !created {
+			err = create()
+			created = err == nil
+		}
+		if created {
+			err = k.hasLeaders(ctx, topic, partitions)
+		} else if !errors.Is(err, kafka.BrokerNotAvailable) { // the client has not heard of the controller yet
+			tb.Fatalf("creating topic %s: %v", topic, err)
+		}
 		if err == nil {
 			return
 		}

@@ -36,15 +36,21 @@ type Process struct {
 // then if the test failed.
 func Start(tb testing.TB, c Command) *Process {
 	tb.Helper()
+	return startFor(tb, tb, c)
+}
+
+// startFor starts a child that lives as long as owner, on behalf of tb, which may be a subtest of it.
+func startFor(owner, tb testing.TB, c Command) *Process {
+	tb.Helper()
 	p, err := start(c)
 	if err != nil {
 		tb.Fatalf("starting %s: %v", c.Name, err)
 	}
-	tb.Cleanup(func() {
+	owner.Cleanup(func() {
 		_ = p.signal(syscall.SIGKILL) // the wait below would show it
 		<-p.exited
-		if tb.Failed() {
-			tb.Logf("end of the log of %s:\n%s", p.name, p.LogTail(40))
+		if owner.Failed() {
+			owner.Logf("end of the log of %s:\n%s", p.name, p.LogTail(40))
 		}
 	})
 	return p

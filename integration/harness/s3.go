@@ -3,6 +3,7 @@ package harness
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"io"
 	"os"
 	"path/filepath"
@@ -26,8 +27,10 @@ const s3Ready = 60 * time.Second
 
 // S3 is an S3 server on a directory: versitygw, or MinIO where the environment variable VECMILL_MINIO names its binary.
 type S3 struct {
+	owner   testing.TB // whose end is the server's, also when a subtest restarts it
 	command Command
 	port    int
+	caFile  string // of a server with TLS
 	client  *minio.Client
 	process *Process
 }
@@ -41,14 +44,24 @@ func StartS3(tb testing.TB) *S3 {
 // StartS3In is StartS3 with the data in dir, which outlives the test and may hold an earlier server's data.
 func StartS3In(tb testing.TB, dir string) *S3 {
 	tb.Helper()
-	s := &S3{}
-	if binary := os.Getenv("VECMILL_MINIO"); binary != "" {
+	return startS3(tb, &S3{owner: tb}, dir, Certificate{})
+}
+
+// StartSecureS3 is StartS3 with TLS and a certificate that the authority signs.
+func StartSecureS3(tb testing.TB, a *Authority) *S3 {
+	tb.Helper()
+	return startS3(tb, &S3{owner: tb, caFile: a.CAFile}, tb.TempDir(), a.Issue(tb, "s3"))
+}
+
+func startS3(tb testing.TB, s *S3, dir string, cert Certificate) *S3 {
+	tb.Helper()
+	if binary := os.Getenv("VECMILL_MINIO"); binary != "" && s.caFile == "" { // MinIO wants its certificates in a directory of its own
 		ports := freePorts(tb, 2)
 		s.port = ports[0]
 		s.command = minioCommand(binary, dir, ports[0], ports[1])
 	} else {
 		s.port = freePorts(tb, 1)[0]
-		s.command = versitygwCommand(fetched(tb, "fetch-versitygw.sh", "versitygw"), dir, s.port)
+		s.command = versitygwCommand(fetched(tb, "fetch-versitygw.sh", "versitygw"), dir, s.port, cert)
 	}
 	s.launch(tb)
 	return s
@@ -56,14 +69,16 @@ func StartS3In(tb testing.TB, dir string) *S3 {
 
 // versitygwCommand keeps object attributes in a sidecar directory, because not every file system has extended
 // attributes. The sidecar's name must differ from the root's.
-func versitygwCommand(binary, dir string, port int) Command {
+func versitygwCommand(binary, dir string, port int, cert Certificate) Command {
+	args := []string{"--port", loopback(port), "--region", S3Region, "--quiet"}
+	if cert.CertFile != "" {
+		args = append(args, "--cert", cert.CertFile, "--key", cert.KeyFile)
+	}
+	args = append(args, "posix", "--sidecar", filepath.Join(dir, "attributes"), filepath.Join(dir, "objects"))
 	return Command{
 		Name: "versitygw", Path: binary, Log: filepath.Join(dir, "s3.log"),
-		Args: []string{
-			"--port", loopback(port), "--region", S3Region, "--quiet",
-			"posix", "--sidecar", filepath.Join(dir, "attributes"), filepath.Join(dir, "objects"),
-		},
-		Env: []string{"ROOT_ACCESS_KEY=" + S3AccessKey, "ROOT_SECRET_KEY=" + S3SecretKey},
+		Args: args,
+		Env:  []string{"ROOT_ACCESS_KEY=" + S3AccessKey, "ROOT_SECRET_KEY=" + S3SecretKey},
 	}
 }
 
@@ -89,15 +104,35 @@ func (s *S3) launch(tb testing.TB) {
 			tb.Fatalf("preparing the S3 server's directory: %v", err)
 		}
 	}
-	client, err := minio.New(s.Endpoint(), &minio.Options{
-		Creds: credentials.NewStaticV4(S3AccessKey, S3SecretKey, ""), Region: S3Region, BucketLookup: minio.BucketLookupPath,
-	})
+	client, err := s.newClient()
 	if err != nil {
 		tb.Fatalf("making an S3 client: %v", err)
 	}
 	s.client = client
-	s.process = Start(tb, s.command)
+	s.process = startFor(s.owner, tb, s.command)
 	s.AwaitReady(tb)
+}
+
+func (s *S3) newClient() (*minio.Client, error) {
+	o := &minio.Options{
+		Creds: credentials.NewStaticV4(S3AccessKey, S3SecretKey, ""), Region: S3Region, BucketLookup: minio.BucketLookupPath, Secure: s.caFile != "",
+	}
+	if s.caFile == "" {
+		return minio.New(s.Endpoint(), o)
+	}
+	ca, err := os.ReadFile(s.caFile)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := minio.DefaultTransport(true)
+	if err != nil {
+		return nil, err
+	}
+	transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+	transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(ca)
+	s.owner.Cleanup(transport.CloseIdleConnections)
+	o.Transport = transport
+	return minio.New(s.Endpoint(), o)
 }
 
 // AwaitReady returns once the server answers a signed request; the test fails if it ends or takes too long.
@@ -120,8 +155,19 @@ func (s *S3) AwaitReady(tb testing.TB) {
 	}
 }
 
-// Endpoint is the server's host:port (plain HTTP), the same over restarts.
+// Endpoint is the server's host:port, the same over restarts.
 func (s *S3) Endpoint() string { return loopback(s.port) }
+
+// URL is Endpoint with the scheme that the server speaks.
+func (s *S3) URL() string {
+	if s.caFile != "" {
+		return "https://" + s.Endpoint()
+	}
+	return "http://" + s.Endpoint()
+}
+
+// CAFile is the authority of a server with TLS, "" for one without.
+func (s *S3) CAFile() string { return s.caFile }
 
 // Process is the server's current process.
 func (s *S3) Process() *Process { return s.process }

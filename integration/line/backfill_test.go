@@ -34,7 +34,7 @@ func testBackfill(t *testing.T, site *fixture.Site) {
 		if code, out := site.Backfill(t, run, c, "run", "--manifest", path); code != 0 {
 			t.Fatalf("%s ended with exit code %d:\n%s", run, code, out)
 		}
-		all, code := site.AuditCommand(t, run+"-audit", c)
+		all, code := site.AuditOutputs(t, run+"-audit", c)
 		if code != 0 || len(all) != 1 {
 			t.Fatalf("after %s the audit has exit code %d and %d sources", run, code, len(all))
 		}

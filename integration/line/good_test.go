@@ -203,10 +203,10 @@ func checkFiles(t *testing.T, site *fixture.Site, out fixture.Output, m schemas.
 // What pyarrow calls the types of our columns.
 var arrowTypes = map[schemas.ColumnType]string{
 	schemas.String: "string", schemas.Int32: "int32", schemas.Int64: "int64", schemas.Float32: "float", schemas.Float64: "double",
-	schemas.Bool: "bool", schemas.Timestamp: "timestamp[us, tz=UTC]", schemas.Float32List: "list<element: float>",
+	schemas.Bool: "bool", schemas.Timestamp: "timestamp[us, tz=UTC]", schemas.Float32List: "list<element: float>", schemas.Float16List: "list<element: halffloat>",
 	schemas.StringMap: "map<string, string ('attributes')>",
-	schemas.WordList:  "list<element: struct<word: string, start: double, end: double, score: float>>",
-	schemas.LabelList: "list<element: struct<label: string, score: float>>",
+	schemas.WordList:  "list<element: struct<word: string not null, start: double not null, end: double not null, score: float not null>>",
+	schemas.LabelList: "list<element: struct<label: string not null, score: float not null>>",
 }
 
 func checkQuery(t *testing.T, dir string, m schemas.Modality) {

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"vecmill/integration/fixture"
 	"vecmill/schemas"
 )
 
@@ -18,36 +19,13 @@ import (
 // 8 kHz and 8 bits, more than seven hours long, which is over what windows take apart.
 func largeClips(*testing.T) []object {
 	return []object{
-		{"studio.wav", wav(96000, 2, 4, large), ""},
-		{"telephone.wav", wav(8000, 1, 1, large), schemas.ReasonTooLarge},
+		{"studio.wav", fixture.WAV(96000, 2, 4, large), ""},
+		{"telephone.wav", fixture.WAV(8000, 1, 1, large), schemas.ReasonTooLarge},
 	}
 }
 
 // oneWindow is a clip of 20 s: what the model sees of a large one at a time.
-func oneWindow() []byte { return wav(16000, 1, 2, 20*16000*2) }
-
-// wav is n bytes of quiet noise as PCM.
-func wav(rate, channels, width, n int) []byte {
-	b := make([]byte, 44+n)
-	copy(b, "RIFF")
-	le := binary.LittleEndian
-	le.PutUint32(b[4:], uint32(36+n))
-	copy(b[8:], "WAVEfmt ")
-	le.PutUint32(b[16:], 16)
-	le.PutUint16(b[20:], 1)
-	le.PutUint16(b[22:], uint16(channels))
-	le.PutUint32(b[24:], uint32(rate))
-	le.PutUint32(b[28:], uint32(rate*channels*width))
-	le.PutUint16(b[32:], uint16(channels*width))
-	le.PutUint16(b[34:], uint16(8*width))
-	copy(b[36:], "data")
-	le.PutUint32(b[40:], uint32(n))
-	r := rand.New(rand.NewPCG(1, 2))
-	for i := 44; i+8 <= len(b); i += 8 {
-		le.PutUint64(b[i:], r.Uint64()>>4&0x0fffffff0fffffff)
-	}
-	return b
-}
+func oneWindow() []byte { return fixture.WAV(16000, 1, 2, 20*16000*2) }
 
 // largePictures are a small picture with a large text beside it, and one of 8,000 x 8,000 pixels that takes more memory
 // decoded than the budget has.

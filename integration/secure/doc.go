@@ -1,0 +1,9 @@
+// Package secure proves the way of the data under TLS and SASL, under the build tag integration: real certificates of an authority that the
+// test makes, a real broker with a listener for client certificates and one for passwords and tokens, and a store that speaks TLS alone.
+//
+// For each way to log in (a client's certificate, PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER) a worker reads objects and references,
+// commits, and writes files and dead letters, the letters to a topic over the same login. What must fail does, with a sentence that says what to
+// look at: a password that is wrong, an authority that is not trusted, a certificate that is missing.
+//
+// What it does not prove: token endpoints (kafkaauth's own tests do), and authorization rules of the broker.
+package secure
