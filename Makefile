@@ -99,6 +99,7 @@ integration-deps: ort ## fetch Apache Kafka, versitygw and the Parquet readers i
 	@tools/fetch-kafka.sh >/dev/null
 	@tools/fetch-versitygw.sh >/dev/null
 	@tools/fetch-readers.sh >/dev/null
+	@tools/fetch-postgres.sh >/dev/null
 
 .PHONY: integration
 integration: integration-deps ## test against a real Kafka, a real S3 server and real Parquet readers

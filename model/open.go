@@ -52,7 +52,11 @@ func Open(path string) (*Spec, error) {
 		}
 		return nil, fmt.Errorf("opening the model: %w; or a ready-made %s", err, readyMade)
 	}
-	if strings.HasSuffix(files[0], ".h5") && !strings.HasPrefix(s.Class, tensorFlow) {
+	format, err := checkpoint.FormatOf(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the model: %w", err)
+	}
+	if format == checkpoint.TensorFlow && !strings.HasPrefix(s.Class, tensorFlow) {
 		s.Class = tensorFlow + s.Class // TensorFlow's classes write the names of torch's into config.json
 	}
 	if err := graph.Supported(s.Class); err != nil {

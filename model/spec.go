@@ -11,7 +11,7 @@ import (
 type Spec struct {
 	Dir      string
 	ONNX     string           // path of a ready-made graph; empty: the graph is compiled from the weights in Dir
-	Class    string           // Hugging Face class, e.g. Data2VecAudioForCTC; of a tf_model.h5 TensorFlow's, e.g. TFData2VecVisionModel
+	Class    string           // Hugging Face class, e.g. Data2VecAudioForCTC; of weights that TensorFlow saved its own, e.g. TFData2VecVisionModel
 	Modality schemas.Modality // of what it takes
 	Labels   []string         // id2label in order of id; nil if the class has none
 

@@ -17,7 +17,7 @@ import (
 )
 
 // implementation changes whenever the same bytes and options give other values: it is part of the digest.
-const implementation = "audio/1 wav/1 flac/mewkiz-1.0.14 resample/kaiser-120.4-0.9136-1.0"
+const implementation = "audio/1 wav/1 flac/mewkiz-1.0.14 opus/pion-0.1.0 ogg/1 matroska/1 resample/kaiser-120.4-0.9136-1.0"
 
 // Preprocessor makes samples of audio files. It is safe for concurrent use; what it keeps between calls are filter tables and
 // scratch.
@@ -29,6 +29,7 @@ type Preprocessor struct {
 	opts      Options
 	extractor extractor
 	digest    string
+	foreign   string // path of the system's decoder, "" for none
 
 	maxSamples    int64 // of a sample, at the model's rate
 	windowSamples int64
@@ -64,7 +65,7 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	p.maxSamples = p.samples(opts.MaxSeconds)
 	p.windowSamples = p.samples(opts.WindowSeconds)
 	p.limitSamples = p.samples(opts.seconds())
-	if p.cfg.Frames(int(p.windowSamples)) == 0 {
+	if p.cfg.OutputFrames(int(p.windowSamples)) == 0 {
 		return nil, fmt.Errorf("audio preprocessing: window_seconds %v is shorter than one frame of the model", opts.WindowSeconds)
 	}
 	p.chunking = embed.Chunking{
@@ -74,7 +75,13 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 		return nil, fmt.Errorf("audio preprocessing: in frames of the model, stride_seconds %v leaves nothing of window_seconds %v", opts.StrideSeconds, opts.WindowSeconds)
 	}
 	p.scratch.New = func() any { return &scratch{block: make([]float32, blockSamples)} }
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%+v\n%+v\n%v %v", implementation, opts, x, p.cfg.ConvKernel, p.cfg.ConvStride))
+	version := "none"
+	if opts.Decoder == FFmpeg {
+		if p.foreign, version, err = findForeign(opts.Program); err != nil {
+			return nil, fmt.Errorf("audio preprocessing: %w", err)
+		}
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%+v\n%+v\n%v %v", implementation, version, opts, x, p.cfg.ConvKernel, p.cfg.ConvStride))
 	p.digest = hex.EncodeToString(sum[:])
 	return p, nil
 }
@@ -97,8 +104,8 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 	if err != nil {
 		return nil, err
 	}
-	if p.cfg.Frames(len(x)) == 0 {
-		return nil, schemas.Rejectf(schemas.ReasonTooShort, "%d samples at %d Hz are less than one frame of the model", len(x), p.extractor.SamplingRate)
+	if err := p.enough(len(x)); err != nil {
+		return nil, err
 	}
 	if p.opts.Long == Overlap {
 		return p.overlap(x)
@@ -106,10 +113,33 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 	return p.cut(x, truncated), nil
 }
 
+// enough refuses n samples that do not make a frame: of the encoder, or of the adapter behind it, whose kernel may be longer than the frames.
+func (p *Preprocessor) enough(n int) error {
+	switch rate := p.extractor.SamplingRate; {
+	case p.cfg.Frames(n) == 0:
+		return schemas.Rejectf(schemas.ReasonTooShort, "%d samples at %d Hz are less than one frame of the model", n, rate)
+	case p.cfg.OutputFrames(n) == 0:
+		return schemas.Rejectf(schemas.ReasonTooShort, "%d samples at %d Hz are %d frames, too few for the model's adapter", n, rate, p.cfg.Frames(n))
+	}
+	return nil
+}
+
 // read decodes blob, within the limits.
 func (p *Preprocessor) read(ctx context.Context, blob []byte) (x []float32, truncated bool, err error) {
 	if len(blob) == 0 {
 		return nil, false, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
+	}
+	if f := sniff(blob); p.takes(f) {
+		// A second more than is held tells longer audio from audio of just that length.
+		r, err := openForeign(ctx, p.foreign, f, blob, p.opts.seconds()+1)
+		if err != nil {
+			return nil, false, err
+		}
+		defer r.close()
+		if err := p.checkLength(r.header()); err != nil {
+			return nil, false, err
+		}
+		return p.decode(ctx, r)
 	}
 	d, err := open(blob)
 	if err != nil {
@@ -120,6 +150,9 @@ func (p *Preprocessor) read(ctx context.Context, blob []byte) (x []float32, trun
 	}
 	return p.decode(ctx, d)
 }
+
+// takes says whether the system's decoder is there for a format.
+func (p *Preprocessor) takes(format string) bool { return p.foreign != "" && demuxer(format) != "" }
 
 // decode reads d to its end, or to the limit, at the model's rate.
 func (p *Preprocessor) decode(ctx context.Context, d decoder) (x []float32, truncated bool, err error) {
@@ -182,7 +215,7 @@ func (p *Preprocessor) cut(x []float32, truncated bool) []embed.Sample {
 	out := make([]embed.Sample, 0, len(x)/w+1)
 	for at := 0; at < len(x); {
 		end := min(at+w, len(x))
-		if p.cfg.Frames(len(x)-end) == 0 {
+		if p.cfg.OutputFrames(len(x)-end) == 0 {
 			end = len(x)
 		}
 		out = append(out, p.sample(x[at:end:end], len(out), at, false))
@@ -198,11 +231,12 @@ func (p *Preprocessor) overlap(x []float32) ([]embed.Sample, error) {
 	if err != nil {
 		return nil, err
 	}
+	if k := len(chunks) - 1; k > 0 && p.cfg.OutputFrames(chunks[k].End-chunks[k].Start) == 0 {
+		chunks[k-1].End, chunks[k-1].Right = chunks[k].End, 0 // too short by itself, as a tail of cut
+		chunks = chunks[:k]
+	}
 	out := make([]embed.Sample, 0, len(chunks))
 	for _, c := range chunks {
-		if p.cfg.Frames(c.End-c.Start) == 0 {
-			break // the last, of which no frame would count
-		}
 		part := x[c.Start:c.End]
 		if len(chunks) > 1 {
 			part = slices.Clone(part)

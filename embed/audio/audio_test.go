@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -122,6 +123,57 @@ func TestTooLittleAudioIsTooShort(t *testing.T) {
 				wantRejection(t, err, schemas.ReasonTooShort, "")
 			} else if err != nil || s[0].Cost != 1 {
 				t.Errorf("%v, %v", s, err)
+			}
+		})
+	}
+}
+
+// An adapter whose kernel is longer than the frames of a clip makes none of them: the graph would fail on it.
+func TestAudioTooShortForTheAdapterIsTooShort(t *testing.T) {
+	spec := specWith(t, `{}`) // 400 samples for a frame, 320 for each further one; the kernel takes 7 frames and the two of its padding
+	spec.Audio.AddAdapter, spec.Audio.AdapterKernelSize, spec.Audio.AdapterStride, spec.Audio.NumAdapterLayers = true, 9, 2, 1
+	const least = 400 + 6*320
+	open := func(o Options) *Preprocessor {
+		t.Helper()
+		p, err := New(spec, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := open(Options{})
+	_, err := p.Preprocess(t.Context(), schemas.Ref{}, tone(least-1, 16000))
+	wantRejection(t, err, schemas.ReasonTooShort, "2319 samples at 16000 Hz are 6 frames, too few for the model's adapter")
+	_, err = p.Prepare(make([]float32, least-1))
+	wantRejection(t, err, schemas.ReasonTooShort, "adapter")
+	if s := prepare(t, p, tone(least, 16000)); len(s) != 1 || s[0].Cost != 7 {
+		t.Errorf("%d samples, want one of 7 frames", len(s))
+	}
+	if _, err := New(spec, Options{WindowSeconds: (least - 1) / 16000.}); err == nil {
+		t.Error("windows too short for the adapter are taken")
+	}
+	for _, c := range []struct {
+		name    string
+		opts    Options
+		samples int
+		ends    []int
+	}{
+		{"a tail that is too short stays with its window", Options{Long: Window, MaxSeconds: 1}, 32000 + least - 1, []int{16000, 32000 + least - 1}},
+		{"a tail that suffices is a window", Options{Long: Window, MaxSeconds: 1}, 32000 + least, []int{16000, 32000, 32000 + least}},
+		{"an overlapping tail that is too short stays, too", Options{Long: Overlap, MaxSeconds: 1, StrideSeconds: 0.04}, 14720 + 2000, []int{14720 + 2000}},
+		{"an overlapping tail that suffices is a window", Options{Long: Overlap, MaxSeconds: 1, StrideSeconds: 0.04}, 14720 + 2400, []int{16000, 14720 + 2400}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := prepare(t, open(c.opts), tone(c.samples, 16000))
+			var ends []int
+			for _, s := range got {
+				ends = append(ends, int(math.Round(s.End*16000)))
+			}
+			if !slices.Equal(ends, c.ends) {
+				t.Errorf("windows end at %v, want %v", ends, c.ends)
+			}
+			if last, ok := got[len(got)-1].Tag.(embed.Chunk); ok && (last.Right != 0 || last.End != c.samples) {
+				t.Errorf("the last window is %v", last)
 			}
 		})
 	}

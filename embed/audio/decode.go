@@ -35,16 +35,25 @@ func open(blob []byte) (decoder, error) {
 		return openWAV(blob, int64(len(blob)))
 	case flacFormat:
 		return openFLAC(blob)
+	case opusFormat:
+		return openOggOpus(blob)
+	case matroskaFormat:
+		return openMatroska(blob)
 	case "":
 		return nil, schemas.Rejectf(schemas.ReasonDecode, "not a known audio format (first bytes % x)", blob[:min(len(blob), 8)])
 	default:
+		if demuxer(f) != "" {
+			return nil, schemas.Rejectf(schemas.ReasonDecode, "%s is not supported in this build without audio.decoder: ffmpeg", f)
+		}
 		return nil, schemas.Rejectf(schemas.ReasonDecode, "%s is not supported in this build", f)
 	}
 }
 
 const (
-	wavFormat  = "wav"
-	flacFormat = "flac"
+	wavFormat      = "wav"
+	flacFormat     = "flac"
+	opusFormat     = "ogg opus"
+	matroskaFormat = "webm or matroska"
 )
 
 // signature is a run of bytes at a place that gives a format away.
@@ -64,13 +73,13 @@ var signatures = []signature{
 	{0, "fLaC", 0, "", flacFormat},
 	{0, "RIFX", 8, "WAVE", "big-endian wav (RIFX)"},
 	{0, "riff\x2e\x91\xcf\x11", 0, "", "wave64"},
-	{0, "OggS", 28, "OpusHead", "ogg opus"},
+	{0, "OggS", 28, "OpusHead", opusFormat},
 	{0, "OggS", 29, "vorbis", "ogg vorbis"},
 	{0, "OggS", 29, "FLAC", "ogg flac"},
 	{0, "OggS", 0, "", "ogg"},
 	{0, "ID3", 0, "", "mp3"},
 	{4, "ftyp", 0, "", "mp4 or m4a"},
-	{0, "\x1a\x45\xdf\xa3", 0, "", "webm or matroska"},
+	{0, "\x1a\x45\xdf\xa3", 0, "", matroskaFormat},
 	{0, "FORM", 8, "AIFF", "aiff"},
 	{0, "FORM", 8, "AIFC", "aiff"},
 	{0, "#!AMR", 0, "", "amr"},

@@ -142,8 +142,7 @@ func TestG711TablesAreMonotonicAndReachFullScale(t *testing.T) {
 
 func TestEveryOtherFormatIsRefusedByItsName(t *testing.T) {
 	names := map[string]string{
-		"mp3": "mp3", "ogg": "ogg vorbis", "opus": "ogg opus", "m4a": "mp4 or m4a", "webm": "webm or matroska",
-		"aiff": "aiff", "au": "au", "aac": "aac (adts)",
+		"mp3": "mp3", "ogg": "ogg vorbis", "m4a": "mp4 or m4a", "aiff": "aiff", "au": "au", "aac": "aac (adts)",
 	}
 	c := readCorpus(t)
 	if len(c.Refuse) != len(names) {
@@ -281,7 +280,7 @@ func TestDamagedFLACIsRefusedWithItsFault(t *testing.T) {
 
 // FuzzOpen proves that no bytes make a decoder panic, loop, or yield more samples than its header promises.
 func FuzzOpen(f *testing.F) {
-	files, err := filepath.Glob("testdata/corpus/*")
+	files, err := filepath.Glob("testdata/[co][op]*/*.*")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no corpus", err)
 	}

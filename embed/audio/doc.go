@@ -3,8 +3,16 @@
 // window to zero mean and unit variance (population variance + 1e-7).
 //
 // Formats are recognised by their first bytes, never by a name. WAV is parsed here (PCM of 8 to 32 bits, float 32 and 64,
-// mu-law, A-law, extensible, RF64), FLAC by mewkiz/flac. Every other format is refused by its name with a [schemas.Rejection] of class
-// decode, and so is data that is damaged or shorter than its header declares.
+// mu-law, A-law, extensible, RF64), FLAC by mewkiz/flac, Opus of one or two channels by pion/opus behind our own walk through Ogg
+// and Matroska (WebM; live recordings of unknown length, laced blocks). Opus is decoded at 48 kHz; what the head, the last page or the
+// last block throws away is thrown away, so the length is libsndfile's (Ogg) and ffmpeg's (Matroska) to the sample. The sound of CELT is libopus's to -65 dB
+// (what 16 bits show); that of SILK and hybrid to -45 dB, -48 dB or better on what was tried.
+//
+// With [FFmpeg] the system's program reads MP3, Ogg Vorbis, MP4 and AAC, AMR and some more, a process for each object that ends with the call: it is told
+// the format, gets the bytes by a pipe, has no protocol but that (MP4: and its own temporary copy of the pipe), no environment and one thread, and what it writes is
+// read only to the limit. The length of MP3 (less LAME's delay and padding) and of Vorbis (to the last page's position) is libsndfile's to the sample; of AAC it is
+// what the program gives, up to a block of 1,024 longer than the source. Its version is in the digest. The format is refused by its name without it, as are all others, with a
+// [schemas.Rejection] of class decode, and so is data that is damaged or shorter than its header declares.
 //
 // Decoding is a pull of blocks through the resampler into one buffer of the model's rate, which becomes the samples: memory is
 // the blob, that buffer and some fixed scratch, whatever the rate and the channels of the file. [Preprocessor.Footprint]
@@ -21,7 +29,7 @@
 // transcripts and frames throw the context away and join what is left to one result of the object; embeddings, labels and speaker vectors are of
 // each window with its context.
 //
-// It does no I/O beyond reading the checkpoint's preprocessor configuration in [New], starts no goroutine, and knows nothing of
+// It does no I/O beyond reading the checkpoint's preprocessor configuration in [New] and the pipes of [FFmpeg], starts no goroutine without that, and knows nothing of
 // the graph but the number of frames for a number of samples. The neighbours are embed, whose Preprocessor it
 // implements, and model, whose AudioConfig counts the frames.
 package audio

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// extractor is what preprocessor_config.json says. PaddingValue and ReturnAttentionMask decide only what a padded batch
-// looks like to the reference; here an item never sees its neighbours' padding, so they change nothing.
+// extractor is what preprocessor_config.json says. PaddingValue and ReturnAttentionMask decide only what a batch looks like to the
+// reference; here an item never sees its neighbours' padding, so they change no sample.
 type extractor struct {
 	Type                string  `json:"feature_extractor_type"`
 	FeatureSize         int     `json:"feature_size"`

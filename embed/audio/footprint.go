@@ -29,6 +29,10 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 			return 0, err
 		}
 	}
+	fixed := int64(fixedBytes)
+	if p.foreign != "" && (len(head) == 0 || p.takes(sniff(head))) {
+		fixed += foreignBytes
+	}
 	samples := int64(p.capacity(h))
 	if h.frames < 0 && h.most == 0 {
 		samples *= 3 // the buffer grows as it goes: the old and the new one are held while one is copied
@@ -36,13 +40,20 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 	if p.opts.Long == Overlap {
 		samples += int64(float64(samples) * p.chunking.Growth()) // windows are copies: what they share is there twice
 	}
-	return size + 4*samples + fixedBytes, nil
+	return size + 4*samples + fixed, nil
 }
 
 // peek reads the header of an object of size bytes of which only head is there.
 func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 	part := int64(len(head)) < size
-	switch sniff(head) {
+	format := sniff(head)
+	if p.takes(format) {
+		if h, ok := mp3Length(head); ok && format == "mp3" {
+			return h, nil
+		}
+		return header{frames: -1}, nil
+	}
+	switch format {
 	case wavFormat:
 		w, err := parseWAV(head, size)
 		switch {
@@ -55,6 +66,25 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 	case flacFormat:
 		h, _, err := parseStreamInfo(head)
 		return h, err
+	case opusFormat:
+		if part {
+			h, err := (&oggOpus{pages: oggPages{rest: head}}).first()
+			return opusBound(h, size), err
+		}
+		r, err := openOggOpus(head)
+		if err != nil {
+			return header{}, err
+		}
+		return r.header(), nil
+	case matroskaFormat:
+		if part {
+			return matroskaBound(head, size)
+		}
+		r, err := openMatroska(head)
+		if err != nil {
+			return header{}, err
+		}
+		return r.header(), nil
 	}
 	if part && (len(head) < 64 || id3Pending(head)) {
 		return header{frames: -1}, nil // too little to tell

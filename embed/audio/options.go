@@ -16,6 +16,15 @@ const (
 	Overlap  Long = "overlap"  // as the reference's pipelines with chunk_length_s: cut into windows of WindowSeconds that share StrideSeconds with each neighbour
 )
 
+// Decoder is what reads the formats that are not built in.
+type Decoder string
+
+// The decoders.
+const (
+	Builtin Decoder = "builtin" // nothing: they are refused by name
+	FFmpeg  Decoder = "ffmpeg"  // the program of that name, a process for each object
+)
+
 // Options say how audio is prepared. The zero value means the defaults.
 type Options struct {
 	MaxSeconds        float64 // longest audio that is one sample; default 30
@@ -23,6 +32,8 @@ type Options struct {
 	WindowSeconds     float64 // length of a window, for Window and Overlap; default MaxSeconds, which it may not exceed
 	StrideSeconds     float64 // for Overlap: context on each side of a window that does not count; default WindowSeconds/6
 	MaxDecodedSeconds float64 // longest audio that Window and Overlap take apart; bounds memory; default 3600
+	Decoder           Decoder // what reads MP3, Vorbis, AAC, AMR and the like; default Builtin
+	Program           string  // for FFmpeg: its name or path; default ffmpeg
 }
 
 // withDefaults fills what is zero.
@@ -42,6 +53,15 @@ func (o Options) withDefaults() Options {
 	if o.MaxDecodedSeconds == 0 {
 		o.MaxDecodedSeconds = math.Max(3600, o.MaxSeconds)
 	}
+	if o.Decoder == "" {
+		o.Decoder = Builtin
+	}
+	switch {
+	case o.Decoder != FFmpeg:
+		o.Program = "" // without effect, so not in the digest
+	case o.Program == "":
+		o.Program = "ffmpeg"
+	}
 	return o
 }
 
@@ -50,6 +70,8 @@ func (o Options) Validate() error {
 	o = o.withDefaults()
 	const day = 86400
 	switch {
+	case o.Decoder != Builtin && o.Decoder != FFmpeg:
+		return fmt.Errorf("decoder: %q is not one of builtin, ffmpeg", o.Decoder)
 	case o.Long != Fail && o.Long != Truncate && !o.cuts():
 		return fmt.Errorf("long: %q is not one of fail, truncate, window, overlap", o.Long)
 	case !(o.MaxSeconds > 0 && o.MaxSeconds <= day):

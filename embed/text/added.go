@@ -94,11 +94,12 @@ func (m *matcher) cut(s string, plain bool, yield func(from, to int, t *addedTok
 		if done < start && !yield(done, start, nil) {
 			return false
 		}
+		// A token that begins with space is found even where the one before ate that space: it has what is left.
+		start, stop = max(start, done), max(stop, done)
 		if !yield(start, stop, t) {
 			return false
 		}
 		done = stop
-		at = max(at, stop)
 	}
 	return done >= len(s) || yield(done, len(s), nil)
 }

@@ -180,6 +180,17 @@ func TestTheConfigurationChangesTokensOfTheFile(t *testing.T) {
 	}
 }
 
+func TestATokenIsFoundWhereTheOneBeforeAteItsSpace(t *testing.T) {
+	k := withFiles(t, map[string]string{"tokenizer_config.json": `{"added_tokens_decoder": {"900": {"content": " zz", "lstrip": true, "rstrip": true}}}`})
+	e := k.Encode("a zz  zz zz", Parse, 0)
+	if n := len(e.IDs); n != 4 || !slices.Equal(e.IDs[1:], []int32{461, 461, 461}) {
+		t.Errorf("ids %v, want a and three times 461", e.IDs)
+	}
+	if k.Token(461) != " zz" {
+		t.Errorf("it is spelled %q", k.Token(461))
+	}
+}
+
 func TestSettingsOfTheTokenizerAreReadWhereverTheyStand(t *testing.T) {
 	for name, c := range map[string]struct {
 		files      map[string]string

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"vecmill/internal/retry"
 )
 
 // Record is what Produce writes.
@@ -84,11 +86,25 @@ func (k *Kafka) EndOffsets(tb testing.TB, topic string) map[int]int64 {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
 	defer cancel()
-	offsets, err := k.offsets(ctx, topic, len(k.partitions(tb, ctx, topic)), kafka.LastOffset)
-	if err != nil {
+	var offsets map[int]int64
+	if err := ask(ctx, func() (err error) {
+		parts, err := k.partitions(ctx, topic)
+		if err == nil {
+			offsets, err = k.offsets(ctx, topic, len(parts), kafka.LastOffset)
+		}
+		return err
+	}); err != nil {
 		tb.Fatalf("reading the end of %s: %v", topic, err)
 	}
 	return offsets
+}
+
+// ask repeats a question that changes nothing until ctx ends: on a busy machine a broker falls silent for longer than one request may take.
+func ask(ctx context.Context, f func() error) error {
+	_, err := retry.Do(ctx, retry.Policy{Attempts: 1000, Base: 200 * time.Millisecond, Max: time.Second}, func(err error) bool {
+		return errors.Is(err, kafka.UnknownTopicOrPartition)
+	}, func(context.Context) error { return f() })
+	return err
 }
 
 func (k *Kafka) offsets(ctx context.Context, topic string, partitions int, at int64) (map[int]int64, error) {
@@ -113,42 +129,54 @@ func (k *Kafka) offsets(ctx context.Context, topic string, partitions int, at in
 	return offsets, nil
 }
 
-func (k *Kafka) partitions(tb testing.TB, ctx context.Context, topic string) []int {
-	tb.Helper()
+func (k *Kafka) partitions(ctx context.Context, topic string) ([]int, error) {
 	meta, err := k.Client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err == nil && len(meta.Topics) == 1 {
 		err = meta.Topics[0].Error
 	}
 	if err != nil {
-		tb.Fatalf("looking up topic %s: %v", topic, err)
+		return nil, fmt.Errorf("looking up topic %s: %w", topic, err)
 	}
 	var ids []int
 	for _, p := range meta.Topics[0].Partitions {
 		ids = append(ids, p.ID)
 	}
-	return ids
+	return ids, nil
 }
 
 // Committed is, per partition for which group has committed, the next offset that it will read.
-func (k *Kafka) Committed(tb testing.TB, group, topic string) map[int]int64 {
+func (k *Kafka) Committed(tb testing.TB, group, topic string) (committed map[int]int64) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
-	ask := map[string][]int{topic: k.partitions(tb, ctx, topic)}
-	resp, err := k.Client().OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: ask})
-	if err := firstError(err, func() error { return resp.Error }); err != nil {
+	if err := ask(ctx, func() (err error) {
+		committed, err = k.committed(ctx, group, topic)
+		return err
+	}); err != nil {
 		tb.Fatalf("reading the offsets of group %s: %v", group, err)
+	}
+	return committed
+}
+
+func (k *Kafka) committed(ctx context.Context, group, topic string) (map[int]int64, error) {
+	parts, err := k.partitions(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := k.Client().OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: parts}})
+	if err := firstError(err, func() error { return resp.Error }); err != nil {
+		return nil, err
 	}
 	committed := map[int]int64{}
 	for _, p := range resp.Topics[topic] {
 		if p.Error != nil {
-			tb.Fatalf("reading the offset of group %s for %s/%d: %v", group, topic, p.Partition, p.Error)
+			return nil, fmt.Errorf("%s/%d: %w", topic, p.Partition, p.Error)
 		}
 		if p.CommittedOffset >= 0 {
 			committed[p.Partition] = p.CommittedOffset
 		}
 	}
-	return committed
+	return committed, nil
 }
 
 // Commit sets a group's offset as an administrator does. The group must have no members.
@@ -173,11 +201,17 @@ func (k *Kafka) Group(tb testing.TB, group string) (state string, members int) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
 	defer cancel()
-	resp, err := k.Client().DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
-	if err := firstError(err, func() error { return resp.Groups[0].Error }); err != nil {
+	if err := ask(ctx, func() error {
+		resp, err := k.Client().DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
+		if err := firstError(err, func() error { return resp.Groups[0].Error }); err != nil {
+			return err
+		}
+		state, members = resp.Groups[0].GroupState, len(resp.Groups[0].Members)
+		return nil
+	}); err != nil {
 		tb.Fatalf("describing group %s: %v", group, err)
 	}
-	return resp.Groups[0].GroupState, len(resp.Groups[0].Members)
+	return state, members
 }
 
 // ReadPartition is every record of a partition, from its first offset to its present end.

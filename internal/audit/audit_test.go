@@ -18,9 +18,10 @@ import (
 )
 
 // chain writes two partitions of 80 offsets with rows, dead, skipped and lost ones, in files of about ten rows.
-func chain(t *testing.T, store objectstore.Store) audit.Parquet {
+func chain(t *testing.T, store objectstore.Store, layout parquetsink.Layout) audit.Parquet {
 	t.Helper()
 	cfg := parquetsink.NewDefaultConfig()
+	cfg.Layout = layout
 	cfg.Store, cfg.Prefix, cfg.Tasks, cfg.RollRows = store, "lake", schemas.Tasks(), 10
 	sink, err := parquetsink.New(cfg)
 	if err != nil {
@@ -45,11 +46,11 @@ func chain(t *testing.T, store objectstore.Store) audit.Parquet {
 	if err := sink.Close(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	return audit.Parquet{Store: store, Prefix: "lake"}
+	return audit.Parquet{Store: store, Prefix: "lake", Layout: layout}
 }
 
 func TestAChainWithEveryFateIsFound(t *testing.T) {
-	out := chain(t, sinktest.NewMemStore())
+	out := chain(t, sinktest.NewMemStore(), parquetsink.Plain)
 	got, err := audit.All(t.Context(), out, "p")
 	if err != nil || len(got) != 2 {
 		t.Fatalf("%+v, %v", got, err)
@@ -68,9 +69,23 @@ func TestAChainWithEveryFateIsFound(t *testing.T) {
 // TestAnInjectedLossAndAnInjectedDuplicateAreFoundByOffset does to a chain's files what must not happen to them.
 func TestAnInjectedLossAndAnInjectedDuplicateAreFoundByOffset(t *testing.T) {
 	src := schemas.SourceID{Pipeline: "p", Topic: "a topic"}
+	for _, layout := range parquetsink.Layouts() {
+		t.Run(string(layout), func(t *testing.T) { injected(t, layout, src) })
+	}
+}
+
+func injected(t *testing.T, layout parquetsink.Layout, src schemas.SourceID) {
 	var root string
 	at := func(offset int64) string {
-		return filepath.Join(root, parquetsink.Dir("lake", src), fmt.Sprintf("%020d.parquet", offset))
+		dir := filepath.Join(root, layout.Dir("lake", src))
+		days, err := filepath.Glob(filepath.Join(dir, "day=2*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(days) > 0 {
+			dir = days[0]
+		}
+		return filepath.Join(dir, fmt.Sprintf("%020d.parquet", offset))
 	}
 	for _, c := range []struct {
 		name   string
@@ -103,7 +118,7 @@ func TestAnInjectedLossAndAnInjectedDuplicateAreFoundByOffset(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out := chain(t, store)
+			out := chain(t, store, layout)
 			c.harm(t)
 			r, err := audit.Of(t.Context(), out, src)
 			if err != nil {
@@ -242,9 +257,60 @@ func TestEveryDeadOffsetNeedsItsLetter(t *testing.T) {
 
 func TestAnOutputThatCannotBeReadIsAnErrorAndNoOffence(t *testing.T) {
 	st := sinktest.NewMemStore()
-	out := chain(t, st)
+	out := chain(t, st, parquetsink.Plain)
 	st.Faults = func(sinktest.Op) sinktest.Fault { return sinktest.Fault{Err: sinktest.ErrFault} }
 	if _, err := audit.All(t.Context(), out, "p"); !errors.Is(err, sinktest.ErrFault) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestTheEndOfADayIsAccountedFor takes the file away that ends a hive chain's beginning, moves a file to another day, and asks with the wrong layout.
+func TestTheEndOfADayIsAccountedFor(t *testing.T) {
+	src := schemas.SourceID{Pipeline: "p", Topic: "a topic"}
+	st := sinktest.NewMemStore()
+	out := chain(t, st, parquetsink.Hive)
+	r, err := audit.Of(t.Context(), out, src)
+	if err != nil || !r.OK() || r.Next != 80 || r.Files < 4 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	names, err := st.List(t.Context(), out.Layout.Dir("lake", src), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		as   func(i int, name string) string // "" leaves it out
+		want string
+	}{
+		{"a file of another day", func(i int, name string) string {
+			if i == 2 {
+				return strings.Replace(name, "/day=2", "/day=3", 1)
+			}
+			return name
+		}, "somebody renamed or copied it"},
+		{"a file beside the days", func(i int, name string) string {
+			if i == 2 {
+				return out.Layout.Dir("lake", src) + "/x.parquet"
+			}
+			return name
+		}, "somebody renamed or copied it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			harmed := sinktest.NewMemStore()
+			for i, n := range names {
+				o, _ := st.Stat(t.Context(), n)
+				b, _ := st.Read(t.Context(), n, 0, o.Size)
+				if err := harmed.PutIfAbsent(t.Context(), c.as(i, n), b, o.Meta); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r, err := audit.Of(t.Context(), audit.Parquet{Store: harmed, Prefix: "lake", Layout: parquetsink.Hive}, src)
+			if err != nil || r.OK() || !strings.Contains(strings.Join(r.Offences, "; "), c.want) {
+				t.Errorf("%+v, %v", r, err)
+			}
+		})
+	}
+	if _, err := audit.All(t.Context(), audit.Parquet{Store: st, Prefix: "lake"}, "p"); err == nil || !strings.Contains(err.Error(), "files of layout hive") {
+		t.Errorf("an audit of the other layout: %v", err)
 	}
 }

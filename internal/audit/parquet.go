@@ -1,12 +1,10 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"net/url"
-	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"vecmill/schemas"
@@ -14,16 +12,35 @@ import (
 	"vecmill/sinks/parquetsink"
 )
 
-// Parquet is the plain layout of Parquet files: one chain per source, each file named by its first offset. It implements Output. Every file is looked at by itself, so that
+// Parquet is a place for Parquet files, in either layout: one chain per source, each file named by where it begins. It implements Output. Every file is looked at by itself, so that
 // a chain that its own writer would refuse is examined to the end.
 type Parquet struct {
 	Store  objectstore.Store
 	Prefix string
+	Layout parquetsink.Layout // "" is Plain
 }
 
-// Sources implements Output.
+func (q Parquet) layout() parquetsink.Layout { return cmp.Or(q.Layout, parquetsink.Plain) }
+
+// Sources implements Output. It fails if the pipeline has files in another layout, too: they would be left out of the account.
 func (q Parquet) Sources(ctx context.Context, pipeline string) ([]schemas.SourceID, error) {
-	root := path.Dir(path.Dir(parquetsink.Dir(q.Prefix, schemas.SourceID{Pipeline: pipeline, Topic: "t"}))) + "/"
+	for _, y := range parquetsink.Layouts() {
+		if y == q.layout() {
+			continue
+		}
+		others, err := q.sources(ctx, y, pipeline)
+		if err != nil {
+			return nil, err
+		}
+		if len(others) > 0 {
+			return nil, fmt.Errorf("%s has files of layout %s, beside or instead of the configuration's layout %s: audit them by a configuration with that layout, and move one of the two", y.Root(q.Prefix, pipeline), y, q.layout())
+		}
+	}
+	return q.sources(ctx, q.layout(), pipeline)
+}
+
+func (q Parquet) sources(ctx context.Context, y parquetsink.Layout, pipeline string) ([]schemas.SourceID, error) {
+	root := y.Root(q.Prefix, pipeline)
 	names, err := q.Store.List(ctx, root, "")
 	if err != nil {
 		return nil, fmt.Errorf("listing %s: %w", root, err)
@@ -31,16 +48,7 @@ func (q Parquet) Sources(ctx context.Context, pipeline string) ([]schemas.Source
 	seen := map[schemas.SourceID]bool{}
 	var out []schemas.SourceID
 	for _, n := range names {
-		parts := strings.Split(strings.TrimPrefix(n, root), "/")
-		if len(parts) != 3 || !strings.HasSuffix(n, ".parquet") {
-			continue
-		}
-		topic, err := url.PathUnescape(parts[0])
-		number, perr := strconv.Atoi(parts[1])
-		if err != nil || perr != nil {
-			continue
-		}
-		if src := (schemas.SourceID{Pipeline: pipeline, Topic: topic, Partition: number}); !seen[src] {
+		if src, ok := y.Source(q.Prefix, pipeline, n); ok && !seen[src] {
 			seen[src] = true
 			out = append(out, src)
 		}
@@ -56,19 +64,24 @@ func (q Parquet) Sources(ctx context.Context, pipeline string) ([]schemas.Source
 
 // Parts implements Output.
 func (q Parquet) Parts(ctx context.Context, src schemas.SourceID, each func(Part) error) error {
-	dir := parquetsink.Dir(q.Prefix, src) + "/"
+	dir := q.layout().Dir(q.Prefix, src) + "/"
 	names, err := q.Store.List(ctx, dir, "")
 	if err != nil {
 		return fmt.Errorf("listing %s: %w", dir, err)
 	}
+	var before parquetsink.FileInfo
 	for _, n := range names {
-		if strings.Contains(n[len(dir):], "/") || !strings.HasSuffix(n, ".parquet") {
+		if q.layout() == parquetsink.Plain && strings.Contains(n[len(dir):], "/") || !strings.HasSuffix(n, ".parquet") {
 			continue
 		}
-		p := q.part(ctx, dir, n, src)
+		p, info := q.part(ctx, n, src)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if p.Err == nil && before.Name != "" && info.Range.First == before.Range.Next && info.Day != before.NextDay {
+			p.Err = fmt.Errorf("is behind %s, which says that the next file is of day %s: somebody removed a file between them", before.Name, before.NextDay)
+		}
+		before = info
 		if err := each(p); err != nil {
 			return err
 		}
@@ -76,26 +89,28 @@ func (q Parquet) Parts(ctx context.Context, src schemas.SourceID, each func(Part
 	return nil
 }
 
-func (q Parquet) part(ctx context.Context, dir, name string, src schemas.SourceID) Part {
+func (q Parquet) part(ctx context.Context, name string, src schemas.SourceID) (Part, parquetsink.FileInfo) {
 	p := Part{Name: name}
 	info, err := parquetsink.Stat(ctx, q.Store, name)
 	if err != nil {
 		p.Err = fmt.Errorf("cannot be read: %w", err)
-		return p
+		return p, info
 	}
 	p.Range = info.Range
-	switch want := fmt.Sprintf("%s%020d.parquet", dir, info.Range.First); {
-	case name != want:
-		p.Err = fmt.Errorf("says that it begins at offset %d: somebody renamed or copied it", info.Range.First)
-		return p
+	named := info
+	named.Range.Source = src
+	switch {
+	case name != q.layout().Name(q.Prefix, &named):
+		p.Err = fmt.Errorf("says that it begins at offset %d%s: somebody renamed or copied it", info.Range.First, ofDay(info.Day))
+		return p, info
 	case info.Range.Source != src:
 		p.Err = fmt.Errorf("says that it is of %s: somebody moved it", info.Range.Source)
-		return p
+		return p, info
 	}
 	rows, err := parquetsink.ReadRows(ctx, q.Store, name)
 	if err != nil {
 		p.Err = fmt.Errorf("cannot be read: %w", err)
-		return p
+		return p, info
 	}
 	if int64(len(rows)) != info.Rows {
 		p.Err = fmt.Errorf("says that it has %d rows, and has %d", info.Rows, len(rows))
@@ -104,5 +119,12 @@ func (q Parquet) part(ctx context.Context, dir, name string, src schemas.SourceI
 		l := &rows[i].Lineage
 		p.Rows = append(p.Rows, Row{Source: schemas.SourceID{Topic: l.Topic, Partition: l.Partition}, Offset: l.Offset, ID: l.RowID, Model: l.ModelDigest})
 	}
-	return p
+	return p, info
+}
+
+func ofDay(day string) string {
+	if day == "" {
+		return ""
+	}
+	return " of day " + day
 }

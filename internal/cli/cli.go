@@ -32,10 +32,37 @@ type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
 
+// helpError asks for what a command's --help prints: exit code 0.
+type helpError struct {
+	flags *flag.FlagSet // nil: of a command with commands of its own
+}
+
+func (h helpError) Error() string { return flag.ErrHelp.Error() }
+
+func (h helpError) print(w io.Writer, program string, c command) {
+	name := c.name
+	if h.flags != nil {
+		name = h.flags.Name()
+	}
+	fmt.Fprintf(w, "%s %s: %s\n\nUsage:\n  %s %s\n", program, name, c.doc, program, strings.TrimSpace(c.name+" "+c.args))
+	if h.flags == nil {
+		fmt.Fprintf(w, "\nThe flags of each are behind its own --help.\n")
+		return
+	}
+	fmt.Fprint(w, "\nFlags:\n")
+	h.flags.SetOutput(w)
+	h.flags.PrintDefaults()
+}
+
+// asksForHelp says whether a word is one of those that ask for help.
+func asksForHelp(word string) bool {
+	return word == "help" || word == "-h" || word == "-help" || word == "--help"
+}
+
 // run finds the command, runs it until it ends or a signal asks it to, and gives the exit code.
 func run(program, about, version string, commands []command, args []string, stdout, stderr io.Writer) int {
 	e := &env{version: version, stdout: stdout, err: stderr}
-	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+	if len(args) == 0 || asksForHelp(args[0]) {
 		usage(stdout, program, about, commands)
 		return 0
 	}
@@ -47,8 +74,11 @@ func run(program, about, version string, commands []command, args []string, stdo
 		defer stop()
 		context.AfterFunc(ctx, stop) // a second signal ends the process at once
 		err := c.run(ctx, e, args[1:])
-		switch usage := (usageError{}); {
-		case err == nil, errors.Is(err, flag.ErrHelp):
+		switch usage, help := (usageError{}), (helpError{}); {
+		case errors.As(err, &help):
+			help.print(stdout, program, c)
+			return 0
+		case err == nil:
 			return 0
 		case errors.As(err, &usage):
 			fmt.Fprintf(stderr, "%s %s: %v\n", program, c.name, err)
@@ -69,10 +99,10 @@ func usage(w io.Writer, program, about string, commands []command) {
 	}
 }
 
-// flags makes a flag set that reports faults as usage errors.
+// flags makes a flag set. It prints nothing itself: a wrong flag is one sentence, and all flags are behind --help.
 func (e *env) flags(name string) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
-	f.SetOutput(e.err)
+	f.SetOutput(io.Discard)
 	return f
 }
 
@@ -80,7 +110,7 @@ func (e *env) flags(name string) *flag.FlagSet {
 func parse(f *flag.FlagSet, args []string, most int) error {
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			return err
+			return helpError{f}
 		}
 		return usageError{err}
 	}

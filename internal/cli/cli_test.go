@@ -36,15 +36,40 @@ func TestFaultsOfTheCommandLineExitWith2AndSayWhat(t *testing.T) {
 		{"a configuration that is not there", worker, []string{"run", "--config", "/nowhere.yaml"}, "no such file"},
 		{"an unknown flag", worker, []string{"run", "--confg", "x"}, "-confg"},
 		{"too much", worker, []string{"run", "x"}, `unexpected argument "x"`},
+		{"too much for a reference", worker, []string{"config", "reference", "x"}, `unexpected argument "x"`},
+		{"too much for a version", worker, []string{"version", "x"}, `unexpected argument "x"`},
 		{"half a config command", worker, []string{"config"}, "reference or check"},
 		{"no manifest", backfill, []string{"run", "--config", "x"}, "--manifest FILE is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, _, stderr := call(c.program, c.args...)
-			if code != 2 || !strings.Contains(stderr, c.want) {
-				t.Fatalf("exit %d: %s\nwant 2 and %q", code, stderr, c.want)
+			if code != 2 || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
+				t.Fatalf("exit %d: %s\nwant 2 and one sentence with %q", code, stderr, c.want)
 			}
 		})
+	}
+}
+
+func TestEveryCommandHasHelp(t *testing.T) {
+	for _, c := range []struct {
+		program func(string, []string, *bytes.Buffer, *bytes.Buffer) int
+		args    string
+		want    string
+	}{
+		{worker, "run --help", "-config"},
+		{worker, "simulate -h", "-scenario"},
+		{worker, "demo --help", "-out"},
+		{worker, "config --help", "reference | check"},
+		{worker, "config check --help", "-config"},
+		{worker, "dlq --help", "list | show LETTER | replay"},
+		{worker, "dlq replay --help", "-dry-run"},
+		{backfill, "audit --help", "-letters"},
+		{backfill, "run --help", "-manifest"},
+	} {
+		code, out, stderr := call(c.program, strings.Fields(c.args)...)
+		if code != 0 || stderr != "" || !strings.Contains(out, "Usage:") || !strings.Contains(out, c.want) {
+			t.Errorf("%s: exit %d, %q\n%s", c.args, code, stderr, out)
+		}
 	}
 }
 

@@ -8,7 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +32,9 @@ const (
 func runDLQ(ctx context.Context, e *env, args []string) error {
 	if len(args) == 0 {
 		return usageError{errors.New("say list, show or replay")}
+	}
+	if asksForHelp(args[0]) {
+		return helpError{}
 	}
 	switch args[0] {
 	case "list":
@@ -80,6 +85,9 @@ func (f *dlqFlags) open(ctx context.Context, e *env) (*wire.Letters, error) {
 	case *f.config == "" && direct == config.DeadLetters{}:
 		return nil, usageError{errors.New("--config FILE is missing, or --dead-letter-topic or --url in its place")}
 	}
+	if err := isStore(*f.url); err != nil {
+		return nil, usageError{err}
+	}
 	var c *config.Config
 	var log *slog.Logger
 	var err error
@@ -100,6 +108,22 @@ func (f *dlqFlags) open(ctx context.Context, e *env) (*wire.Letters, error) {
 		return wire.OpenLettersAt(ctx, c, []config.DeadLetters{direct}, log)
 	}
 	return wire.OpenLetters(ctx, c, log)
+}
+
+// isStore refuses a --url that no letters can be at: a directory that is not there would be made, and look empty.
+func isStore(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return err
+	case u.Scheme == "file":
+		if st, err := os.Stat(u.Path); err != nil || !st.IsDir() {
+			return fmt.Errorf("--url %s: there is no directory %s", raw, u.Path)
+		}
+	case u.Scheme != "s3" && raw != "":
+		return fmt.Errorf("--url %s is not s3://bucket/prefix or file:///directory", raw)
+	}
+	return nil
 }
 
 func dlqList(ctx context.Context, e *env, args []string) error {
@@ -238,7 +262,9 @@ func dlqReplay(ctx context.Context, e *env, args []string) error {
 		}
 		total.Replayed, total.Would, total.Skipped, total.Failed = total.Replayed+sum.Replayed, total.Would+sum.Would, total.Skipped+sum.Skipped, total.Failed+sum.Failed
 		if err != nil {
-			err = fmt.Errorf("%s: %w; run it again to go on", s.Name, err)
+			if err = fmt.Errorf("%s: %w", s.Name, err); sum != (dlq.Summary{}) {
+				err = fmt.Errorf("%w; run it again to go on", err)
+			}
 			break
 		}
 	}
@@ -263,7 +289,10 @@ func replayToFile(ctx context.Context, s wire.LetterStore, o dlq.ReplayOptions, 
 		return sum, err
 	}
 	file, err := os.OpenFile(filepath.Clean(path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return dlq.Summary{}, usageError{fmt.Errorf("--manifest %s is there already; name a new file", path)}
+	case err != nil:
 		return dlq.Summary{}, fmt.Errorf("creating the manifest: %w", err)
 	}
 	w := bufio.NewWriter(file)

@@ -140,7 +140,7 @@ func TestLettersOfAManifestBecomeOne(t *testing.T) {
 	if b, err := os.ReadFile(file); err != nil || string(b) != "{\"v\":1,\"id\":\"5\"}\n" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if code, _, stderr := call(worker, args...); code != 1 || !strings.Contains(stderr, "exists") {
+	if code, _, stderr := call(worker, args...); code != 2 || !strings.Contains(stderr, "is there already") {
 		t.Errorf("a manifest is overwritten: exit %d, %s", code, stderr)
 	}
 }
@@ -157,6 +157,8 @@ func TestFaultsOfTheDLQCommandLineExitWith2(t *testing.T) {
 		{[]string{"dlq", "list", "--url", "file:///x", "--reason", "decoed"}, "is not a reason"},
 		{[]string{"dlq", "show", "--url", "file:///x"}, "name one letter"},
 		{[]string{"dlq", "show", "--url", "file:///x", "a/b"}, "not pipeline/topic/partition/offset"},
+		{[]string{"dlq", "list", "--url", "file:///nowhere"}, "there is no directory /nowhere"},
+		{[]string{"dlq", "list", "--url", "http://x"}, "is not s3://"},
 		{[]string{"dlq", "replay", "--url", "file:///x", "--to", "a", "--manifest", "b"}, "not both"},
 	} {
 		if code, _, stderr := call(worker, c.args...); code != 2 || !strings.Contains(stderr, c.want) {

@@ -45,11 +45,11 @@ func (p *predictFlags) define(f *flag.FlagSet) {
 func runPredict(ctx context.Context, e *env, args []string) error {
 	var p predictFlags
 	f := e.flags("predict")
-	f.SetOutput(io.Discard) // a wrong flag is one sentence; the list of all is behind --help
 	p.define(f)
 	files, err := parseMixed(f, args)
-	if errors.Is(err, flag.ErrHelp) {
+	if errors.As(err, &helpError{}) {
 		predictHelp(e.stdout, f)
+		return nil
 	}
 	if err != nil {
 		return err
@@ -140,6 +140,10 @@ func (p *predictFlags) check(files []string) error {
 		return errors.New("--tensors-in takes the place of inputs, task and options")
 	case p.tensorsIn == "" && !given:
 		return errors.New("nothing to predict: name files, or give --text, --jsonl or --tensors-in")
+	case p.outputs != "" && p.job.TensorsOut == "":
+		return errors.New("--outputs needs --tensors-out FILE, which they are written to")
+	case p.job.Settings.Threads < 0 || p.job.Settings.Threads > 1024:
+		return fmt.Errorf("--threads %d is not between 0 (one per processor) and 1024", p.job.Settings.Threads)
 	case p.lines && slices.Contains(files, "-"):
 		return errors.New("stdin is either the lines of --jsonl or the file -")
 	}
@@ -177,7 +181,10 @@ func (p *predictFlags) inputs(files []string, stdin io.Reader) func(func(predict
 // plain makes one sentence of an error, and a fault of the input one of the command line.
 func plain(err error) error {
 	var input predict.InputError
-	if errors.As(err, &input) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted; what was printed is complete")
+	case errors.As(err, &input):
 		return usageError{errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))}
 	}
 	return err

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,6 +36,9 @@ func TestPredictSaysInOneSentenceWhatIsWrong(t *testing.T) {
 		{"positions of tensors", []string{"--model", m, "--compat", "hf-positions", "--tensors-in", "x", "--tensors-out", "y"}, "text-generation"},
 		{"positions of another task", []string{"--model", m, "--compat", "hf-positions", "--text", "a"}, "hf_positions"},
 		{"lines and a file that are both stdin", []string{"--model", m, "--jsonl", "-"}, "stdin is either"},
+		{"outputs without a file", []string{"--model", m, "--outputs", "hidden_states", "--text", "a"}, "--outputs needs --tensors-out"},
+		{"too many threads", []string{"--model", m, "--threads", "100000", "--text", "a"}, "not between 0"},
+		{"tensors into a directory", []string{"--model", m, "--preprocess-only", "--tensors-out", dir, "--text", "a"}, "is a directory"},
 		{"an unknown task", []string{"--model", m, "--task", "ocr", "--text", "a"}, `no task "ocr"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -55,6 +61,13 @@ func TestPredictPrintsAnObjectForEachInput(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	if code != 0 || len(lines) != 2 || !strings.HasPrefix(lines[1], `{"input":"Play some jazz","task":"text-classification","result":[{"label":`) {
 		t.Fatalf("exit %d: %s\n%s", code, stderr, stdout)
+	}
+}
+
+func TestAnInterruptionIsSaidInAWord(t *testing.T) {
+	usage := usageError{}
+	if err := plain(fmt.Errorf("line 7: %w", context.Canceled)); err == nil || errors.As(err, &usage) || !strings.HasPrefix(err.Error(), "interrupted") {
+		t.Errorf("got %v", err)
 	}
 }
 

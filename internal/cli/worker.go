@@ -62,8 +62,14 @@ func runConfig(_ context.Context, e *env, args []string) error {
 	if len(args) == 0 {
 		return usageError{errors.New("say reference or check")}
 	}
+	if asksForHelp(args[0]) {
+		return helpError{}
+	}
 	switch args[0] {
 	case "reference":
+		if err := parse(e.flags("config reference"), args[1:], 0); err != nil {
+			return err
+		}
 		return config.WriteReference(e.stdout)
 	case "check":
 		f := e.flags("config check")
@@ -81,7 +87,10 @@ func runConfig(_ context.Context, e *env, args []string) error {
 	return usageError{fmt.Errorf("config has no command %q; say reference or check", args[0])}
 }
 
-func printVersion(_ context.Context, e *env, _ []string) error {
+func printVersion(_ context.Context, e *env, args []string) error {
+	if err := parse(e.flags("version"), args, 0); err != nil {
+		return err
+	}
 	_, err := fmt.Fprintln(e.stdout, e.version)
 	return err
 }

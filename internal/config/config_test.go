@@ -148,6 +148,7 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"a negative stride", "outputs:", "text: {stride: -1}\n    outputs:", "pipelines[speech].text"},
 		{"two heads of one name", "name: voice", "name: transcript", "pipelines[speech].heads[1].name"},
 		{"an output nowhere", "s3://lake/speech", "ftp://lake", "pipelines[speech].outputs[0].parquet.url"},
+		{"an unknown layout", "s3://lake/speech", "s3://lake/speech, layout: iceberg", "pipelines[speech].outputs[0].parquet.layout: \"iceberg\" is not one of plain, hive"},
 		{"a broker without port", "broker:9092", "broker", "kafka.brokers[0]"},
 		{"a bad name", "name: speech", "name: a/b", "pipelines[a/b].name"},
 		{"a budget under one object", "outputs:", "memory_budget: 1MiB\n    outputs:", "pipelines[speech].memory_budget"},

@@ -106,6 +106,8 @@ func (p *Pipeline) fill() {
 	set(&p.Audio.MaxSeconds, 30)
 	set(&p.Audio.Long, "fail")
 	set(&p.Audio.WindowSeconds, 20)
+	set(&p.Audio.Decoder, "builtin")
+	set(&p.Audio.Program, "ffmpeg")
 	set(&p.Text.Long, "fail")
 	set(&p.Text.InvalidUTF8, "fail")
 	setTrue(&p.Text.SpecialTokens)
@@ -122,10 +124,14 @@ func (p *Pipeline) fill() {
 		p.Heads[i].fill()
 	}
 	for i := range p.Outputs {
+		if o := p.Outputs[i].Postgres; o != nil {
+			o.fill()
+		}
 		if o := p.Outputs[i].Parquet; o != nil {
 			set(&o.RollBytes, 128<<20)
 			set(&o.RollRows, 1_000_000)
 			set(&o.RollAge, seconds(60))
+			set(&o.Layout, "plain")
 			set(&o.Compression, "zstd")
 			set(&o.MaxBuffered, 512<<20)
 		}
@@ -170,6 +176,11 @@ func (c *Config) readSecrets() (err error) {
 	}
 	if c.S3.SecretKey, err = readSecret(c.S3.SecretKey, c.S3.SecretKeyFile); err != nil {
 		return fmt.Errorf("s3.secret_key_file: %w", err)
+	}
+	for i := range c.Pipelines {
+		if err := c.Pipelines[i].readSecrets(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -204,6 +204,7 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	}
 	f.oneOf(path+".start_at", p.StartAt, "first", "last")
 	f.oneOf(path+".audio.long", p.Audio.Long, "fail", "truncate", "window", "overlap")
+	f.oneOf(path+".audio.decoder", p.Audio.Decoder, "builtin", "ffmpeg")
 	f.oneOf(path+".text.long", p.Text.Long, "fail", "truncate", "window")
 	f.oneOf(path+".text.invalid_utf8", p.Text.InvalidUTF8, "fail", "replace")
 	if (p.Image.Height == 0) != (p.Image.Width == 0) || p.Image.Height < 0 || p.Image.Width < 0 {
@@ -275,11 +276,16 @@ func (p *Pipeline) validateOutputs(f *faults, path string) {
 	for i, o := range p.Outputs {
 		at := fmt.Sprintf("%s.outputs[%d]", path, i)
 		required = required || !o.BestEffort
-		if o.Parquet == nil {
-			f.add(at, "names no kind of output; this build has parquet")
+		if (o.Parquet == nil) == (o.Postgres == nil) {
+			f.add(at, "names no kind of output, or two; this build has parquet and postgres")
+			continue
+		}
+		if o.Postgres != nil {
+			o.Postgres.validate(f, at+".postgres")
 			continue
 		}
 		validateURL(f, at+".parquet.url", o.Parquet.URL)
+		f.oneOf(at+".parquet.layout", o.Parquet.Layout, "plain", "hive")
 		f.oneOf(at+".parquet.compression", o.Parquet.Compression, "zstd", "snappy", "none")
 		if o.Parquet.MaxBuffered < o.Parquet.RollBytes {
 			f.add(at+".parquet.max_buffered", "%s is less than roll_bytes (%s): no file could ever fill up", o.Parquet.MaxBuffered, o.Parquet.RollBytes)

@@ -84,9 +84,14 @@ func newSpeech(spec *model.Spec, o Options) (worker, error) {
 		if v {
 			return nil, faultf("option return_timestamps: CTC models take \"char\" or \"word\", not true")
 		}
+	default:
+		return nil, faultf("option return_timestamps: it must be \"char\", \"word\" or false")
 	}
 	if s.timestamps != "" && s.timestamps != "char" && s.timestamps != "word" {
 		return nil, faultf("option return_timestamps: %q is not \"char\" or \"word\"", s.timestamps)
+	}
+	if chunk < 0 {
+		return nil, faultf("option chunk_length_s: %v is negative", chunk)
 	}
 	if s.batch < 1 {
 		return nil, faultf("option batch_size: %d is not at least 1", s.batch)
@@ -98,6 +103,9 @@ func newSpeech(spec *model.Spec, o Options) (worker, error) {
 	if chunk > 0 {
 		s.chunking = &embed.Chunking{Length: chunk, Left: chunk / 6, Right: chunk / 6, Rate: s.pre.SampleRate(), Ratio: s.ratio}
 		if err := s.strides(stride); err != nil {
+			return nil, err
+		}
+		if _, err := s.chunking.Chunks(0); err != nil {
 			return nil, err
 		}
 	}

@@ -68,7 +68,7 @@ func readDecoding(kwargs json.RawMessage, o *heads.Decoding) error {
 		"language_model": &o.LanguageModel, "unigrams": &o.Unigrams,
 	}
 	var given map[string]json.RawMessage
-	if err := json.Unmarshal(kwargs, &given); err != nil {
+	if err := decode(kwargs, &given); err != nil {
 		return faultf("option decoder_kwargs: %w", err)
 	}
 	for _, name := range sorted(given) {
@@ -76,7 +76,7 @@ func readDecoding(kwargs json.RawMessage, o *heads.Decoding) error {
 		if !ok {
 			return faultf("option decoder_kwargs: there is no %q; there are %s", name, strings.Join(sorted(places), ", "))
 		}
-		if err := json.Unmarshal(given[name], place); err != nil {
+		if err := decode(given[name], place); err != nil {
 			return faultf("option decoder_kwargs: %s: %w", name, err)
 		}
 	}

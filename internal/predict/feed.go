@@ -172,10 +172,18 @@ func retyped(t embed.Tensor, float bool) (embed.Tensor, error) {
 	return out, nil
 }
 
-// enough refuses audio in which not even the longest item makes a frame: the graph would fail, and not say why.
+// enough refuses audio in which not even the longest item makes a frame, of the encoder or of the adapter behind it: the graph would fail, and not say why.
 func enough(spec *model.Spec, inputs []embed.Tensor) error {
-	if spec.Audio == nil || spec.Audio.OutputFrames(int(inputs[0].Shape[1])) > 0 {
+	if spec.Audio == nil {
 		return nil
 	}
-	return fmt.Errorf("the input %s has %d samples, too few for a single frame of the model", inputs[0].Name, inputs[0].Shape[1])
+	name, n := inputs[0].Name, int(inputs[0].Shape[1])
+	switch frames := spec.Audio.Frames(n); {
+	case frames == 0:
+		return fmt.Errorf("the input %s has %d samples, too few for a single frame of the model", name, n)
+	case spec.Audio.OutputFrames(n) == 0:
+		return fmt.Errorf("the input %s has %d samples, which are %d frames: too few for the adapter (adapter_kernel_size %d, num_adapter_layers %d)",
+			name, n, frames, spec.Audio.AdapterKernelSize, spec.Audio.NumAdapterLayers)
+	}
+	return nil
 }

@@ -162,7 +162,7 @@ func (g *generation) take(settings map[string]json.RawMessage) error {
 		if !ok || string(raw) == "null" || name == "seed" {
 			continue
 		}
-		if err := json.Unmarshal(raw, place); err != nil {
+		if err := decode(raw, place); err != nil {
 			return fmt.Errorf("the checkpoint's setting %s: %w", name, err)
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"unicode/utf8"
 )
 
 // Input is one thing to predict: a line of JSON, a text or a file.
@@ -72,16 +74,42 @@ func ReadLines(r io.Reader, each func(Input) error) error {
 }
 
 func parseLine(line []byte) (Input, error) {
+	if !utf8.Valid(line) {
+		return Input{}, faultf("not an input: the line is not UTF-8")
+	}
 	in := Input{shown: json.RawMessage(bytes.Clone(line))}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&in); err != nil {
-		return in, faultf("not an input: %w", err)
+		return in, faultf("not an input: %w", plainly(err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return in, faultf("there is more than one JSON value")
 	}
 	return in, nil
+}
+
+// keys are the names of what the input has.
+func (in *Input) keys() (names []string) {
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{
+		{"file", in.File != ""},
+		{"file_pair", in.FilePair != ""},
+		{"text", in.Text != nil},
+		{"text_pair", in.TextPair != nil},
+		{"question", in.Question != nil},
+		{"context", in.Context != nil},
+		{"prompt", in.Prompt != nil},
+		{"choices", in.Choices != nil},
+		{"words", in.Words != nil},
+	} {
+		if f.given {
+			names = append(names, f.name)
+		}
+	}
+	return names
 }
 
 // blob reads the input's file.
@@ -103,21 +131,29 @@ func readFile(path string) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, fault(err)
-	case st.IsDir() || st.Size() > maxFile:
-		return nil, faultf("%s is a directory, or larger than %d bytes", path, maxFile)
+	case st.IsDir():
+		return nil, faultf("%s is a directory; name its files", path)
+	case st.Size() > maxFile:
+		return nil, faultf("%s is larger than %d bytes", path, maxFile)
 	}
-	b, err := os.ReadFile(path)
-	return b, fault(err)
+	f, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return nil, fault(err)
+	}
+	b, err := ReadFile(f) // a device or a pipe tells no size before
+	return b, errors.Join(err, f.Close())
 }
 
 // ReadFile reads a file from a stream, up to the largest size.
-func ReadFile(r io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+func ReadFile(r io.Reader) ([]byte, error) { return readAtMost(r, maxFile) }
+
+func readAtMost(r io.Reader, most int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, most+1))
 	switch {
 	case err != nil:
 		return nil, fault(fmt.Errorf("reading the input: %w", err))
-	case len(b) > maxFile:
-		return nil, faultf("the input is larger than %d bytes", maxFile)
+	case int64(len(b)) > most:
+		return nil, faultf("the input is larger than %d bytes", most)
 	}
 	return b, nil
 }

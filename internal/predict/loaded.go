@@ -158,6 +158,9 @@ func (s *Settings) cacheDir() (string, error) {
 
 // Tensors feeds the inputs in a safetensors file to the model and writes its outputs to another.
 func Tensors(ctx context.Context, s Settings, in, out string) (err error) {
+	if err := mayWrite(out); err != nil {
+		return err
+	}
 	spec, err := openSpec(ctx, s)
 	if err != nil {
 		return err

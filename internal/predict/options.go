@@ -42,15 +42,34 @@ func (o Options) read(task string, places map[string]any) error {
 		place, ok := places[name]
 		switch no, known := refusals()[task][name]; {
 		case ok:
-			if err := json.Unmarshal(raw, place); err != nil {
+			if err := decode(raw, place); err != nil {
 				return faultf("option %s: %w", name, err)
 			}
-		case idle(task, name), known && (string(raw) == "null" || string(raw) == no.neutral):
+		case idle(task, name):
+			if err := count(name, raw); err != nil {
+				return err
+			}
+		case known && (string(raw) == "null" || string(raw) == no.neutral):
 		case known:
 			return faultf("task %s does not take the option %s: %s", task, name, no.why)
 		default:
 			return faultf("task %s has no option %q; it has %s", task, name, strings.Join(sorted(places), ", "))
 		}
+	}
+	return nil
+}
+
+// count refuses a number of workers or a size of batches that is none, though it would change nothing.
+func count(name string, raw json.RawMessage) error {
+	if name != "batch_size" && name != "num_workers" || string(raw) == "null" {
+		return nil
+	}
+	var n int
+	if err := decode(raw, &n); err != nil {
+		return faultf("option %s: %w", name, err)
+	}
+	if n < 0 || n == 0 && name == "batch_size" {
+		return faultf("option %s: %d is too few", name, n)
 	}
 	return nil
 }
@@ -62,7 +81,7 @@ func (o Options) spread(name string) (Options, error) {
 		return o, nil
 	}
 	var inner Options
-	if err := json.Unmarshal(raw, &inner); err != nil {
+	if err := decode(raw, &inner); err != nil {
 		return nil, faultf("option %s: %w", name, err)
 	}
 	all := maps.Clone(o)

@@ -3,6 +3,7 @@ package predict
 import (
 	"context"
 	"errors"
+	"math"
 
 	"vecmill/embed"
 	"vecmill/internal/predict/tasks"
@@ -17,12 +18,15 @@ type answers struct {
 	cls               int32
 }
 
+// unset is a number that nobody gives.
+const unset = math.MinInt
+
 func newAnswers(spec *model.Spec, o Options) (worker, error) {
 	e, err := newTexts(spec)
 	if err != nil {
 		return nil, err
 	}
-	a := &answers{texts: e, reader: tasks.Reader{TopK: 1, MaxAnswerLen: 15, AlignToWords: true}, stride: -1, cls: -1}
+	a := &answers{texts: e, reader: tasks.Reader{TopK: 1, MaxAnswerLen: 15, AlignToWords: true}, stride: unset, cls: -1}
 	var topK, old *int
 	if err := o.read("question-answering", map[string]any{
 		"topk": &old, "top_k": &topK, "max_answer_len": &a.reader.MaxAnswerLen, "handle_impossible_answer": &a.reader.Impossible,
@@ -49,7 +53,7 @@ func newAnswers(spec *model.Spec, o Options) (worker, error) {
 			a.maxSeqLen = min(a.maxSeqLen, e.maxLength)
 		}
 	}
-	if a.stride < 0 {
+	if a.stride == unset {
 		a.stride = min(a.maxSeqLen/2, 128)
 	}
 	switch {
@@ -57,6 +61,8 @@ func newAnswers(spec *model.Spec, o Options) (worker, error) {
 		return nil, faultf("option top_k: %d is not at least 1", a.reader.TopK)
 	case a.reader.MaxAnswerLen < 1:
 		return nil, faultf("option max_answer_len: %d is not at least 1", a.reader.MaxAnswerLen)
+	case a.maxSeqLen < 0 || a.stride < 0:
+		return nil, faultf("options max_seq_len and doc_stride: %d or %d is negative", a.maxSeqLen, a.stride)
 	case a.stride > a.maxSeqLen:
 		return nil, faultf("option doc_stride: %d is more than max_seq_len, %d", a.stride, a.maxSeqLen)
 	}

@@ -31,7 +31,7 @@ func newPerplexity(spec *model.Spec, o Options) (worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &perplexity{spec: spec, texts: e, start: int32(spec.Text.BOSTokenID), masked: spec.Class == "Data2VecTextForMaskedLM"}
+	x := &perplexity{spec: spec, texts: e, stride: unset, start: int32(spec.Text.BOSTokenID), masked: spec.Class == "Data2VecTextForMaskedLM"}
 	places := e.places()
 	places["stride"], places["add_start_token"] = &x.stride, &x.startOnly
 	if err := errors.Join(o.read("perplexity", places), e.checkTruncation()); err != nil {
@@ -43,7 +43,7 @@ func newPerplexity(spec *model.Spec, o Options) (worker, error) {
 			x.window = min(x.window, limit)
 		}
 	}
-	if !o.has("stride") {
+	if x.stride == unset {
 		x.stride = max(x.window/2, 1)
 	}
 	switch {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -108,6 +110,55 @@ func TestTensorsRefuseWhatDoesNotFit(t *testing.T) {
 				t.Errorf("error %v, want an InputError that says %q", err, c.want)
 			}
 		})
+	}
+}
+
+// withConfig is a copy of a checkpoint with other values in its configuration, and a preprocessor's beside it.
+func withConfig(t *testing.T, from string, set map[string]any, preprocessor string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	path, doc := filepath.Join(dir, "config.json"), map[string]any{}
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(raw, &doc)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(doc, set)
+	for name, content := range map[string]string{path: marshalled(t, doc), filepath.Join(dir, "preprocessor_config.json"): preprocessor} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// An adapter's kernel may be longer than the frames of a clip: ONNX Runtime would fail in the middle of the graph.
+func TestClipsTooShortForTheAdapterAreRefusedByName(t *testing.T) {
+	dir := withConfig(t, filepath.Join(goldenRoot, "Data2VecAudioForXVector", "adapter_kernel"), map[string]any{"adapter_kernel_size": 9}, `{}`)
+	for _, compatible := range []bool{false, true} {
+		s := Settings{Model: dir, Cache: t.TempDir(), HFPadding: compatible, Threads: 1}
+		in := filepath.Join(t.TempDir(), "in")
+		if err := writeTensors(in, []embed.Tensor{{Name: "input_values", Shape: []int64{1, 90}, F32: make([]float32, 90)}}); err != nil {
+			t.Fatal(err)
+		}
+		err := Tensors(t.Context(), s, in, in+".out")
+		if input := (InputError{}); !errors.As(err, &input) || !strings.Contains(err.Error(), "too few for the adapter (adapter_kernel_size 9") {
+			t.Errorf("tensors: %v", err)
+		}
+		clip := filepath.Join(t.TempDir(), "clip.wav")
+		header := "RIFF\xd8\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00data\xb4\x00\x00\x00"
+		if err := os.WriteFile(clip, []byte(header+strings.Repeat("\x10\x00", 90)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err = Run(t.Context(), Job{Settings: s}, io.Discard, func(do func(Input) error) error { return do(OfFile(clip)) })
+		if input := (InputError{}); !errors.As(err, &input) || !strings.Contains(err.Error(), "too few for the model's adapter") {
+			t.Errorf("a file: %v", err)
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ not JSON
 		err     string
 	}{
 		{"it stops", false, 1, nil, "line 2: not an input"},
-		{"it goes on", true, 2, []string{"line 2: not an input", "line 3: stat /nowhere.txt", `line 4: not an input: json: unknown field "texts"`}, "3 of 5 inputs failed"},
+		{"it goes on", true, 2, []string{"line 2: not an input", "line 3: stat /nowhere.txt", `line 4: not an input: there is no key "texts"`}, "3 of 5 inputs failed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			job := Job{Settings: Settings{Model: "../demo/models/text-intent", Cache: cache, Threads: 1}, KeepGoing: c.keep}

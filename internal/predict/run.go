@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"vecmill/embed"
 	"vecmill/model"
@@ -55,6 +56,9 @@ type runner struct {
 // input that fails; or, with KeepGoing, writes {"input", "task", "error"} for those whose own fault it is, and ends with an error that counts them. Tensors are written to TensorsOut at the end: under their own names if there was one run of the graph, else as "0/logits",
 // "1/logits", ...
 func Run(ctx context.Context, job Job, w io.Writer, each func(do func(Input) error) error) (err error) {
+	if err := mayWrite(job.TensorsOut); err != nil {
+		return err
+	}
 	spec, err := openSpec(ctx, job.Settings)
 	if err != nil {
 		return err
@@ -107,9 +111,12 @@ func (r *runner) next(ctx context.Context, in *Input) error {
 
 // one predicts one input.
 func (r *runner) one(ctx context.Context, in *Input) error {
+	if err := r.task.foreign(in); err != nil {
+		return err
+	}
 	p, err := r.worker.prepare(ctx, in)
 	if err != nil {
-		return fault(err)
+		return r.ofFile(in, fault(err))
 	}
 	if r.job.Preprocess {
 		r.keep(p.runs...)
@@ -127,6 +134,18 @@ func (r *runner) one(ctx context.Context, in *Input) error {
 		return fmt.Errorf("writing the result: %w", err)
 	}
 	return nil
+}
+
+// ofFile names the file that a fault is of. With KeepGoing the line of output names it.
+func (r *runner) ofFile(in *Input, err error) error {
+	name := in.File
+	if in.FilePair != "" {
+		name += " or " + in.FilePair
+	}
+	if own := (InputError{}); name == "" || in.Text != nil || r.job.KeepGoing || !errors.As(err, &own) || strings.Contains(err.Error(), in.File) {
+		return err
+	}
+	return faultf("%s: %w", name, err)
 }
 
 // computeAll runs the graph on what is prepared, or lets the worker run it.
@@ -190,6 +209,9 @@ func (r *runner) compute(ctx context.Context, run []embed.Tensor, p *prepared) (
 		if r.loaded, err = load(ctx, r.spec, s, o); err != nil {
 			return nil, err
 		}
+	}
+	if _, masked := named["attention_mask"]; r.job.Settings.HFPadding && !masked && r.spec.ONNX == "" {
+		unbounded(inputs)
 	}
 	return r.loaded.run(ctx, inputs)
 }

@@ -2,6 +2,7 @@ package predict
 
 import (
 	"context"
+	"slices"
 
 	"vecmill/embed"
 	"vecmill/embed/audio"
@@ -28,7 +29,17 @@ func newXVectors(spec *model.Spec, o Options) (worker, error) {
 }
 
 func (x *xvectors) prepare(ctx context.Context, in *Input) (*prepared, error) {
-	return whole(ctx, x.pre, in)
+	return x.clip(ctx, in)
+}
+
+// clip prepares a recording with the inputs that the reference's extractor makes of it: with a mask of ones, which counts the frames by a formula
+// there, or without, which takes those that there are.
+func (x *xvectors) clip(ctx context.Context, in *Input) (*prepared, error) {
+	p, err := whole(ctx, x.pre, in)
+	if err == nil && !x.pre.Masks() {
+		p.runs[0] = slices.DeleteFunc(p.runs[0], func(t embed.Tensor) bool { return t.Name == "attention_mask" })
+	}
+	return p, err
 }
 
 // speaker is the vector of one run.
@@ -62,7 +73,7 @@ func (x *xvectors) finish(_ *prepared, out [][]embed.Tensor) (result, error) {
 type verification struct {
 	xvectors
 	threshold float64
-	first     *string // file that inputs of one file are compared with: that of the first of them
+	first     *Input // what inputs of one file are compared with: the first of them
 }
 
 func newVerification(spec *model.Spec, o Options) (worker, error) {
@@ -76,18 +87,18 @@ func newVerification(spec *model.Spec, o Options) (worker, error) {
 }
 
 func (v *verification) prepare(ctx context.Context, in *Input) (*prepared, error) {
-	p, err := whole(ctx, v.pre, in)
+	p, err := v.clip(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	other := in.FilePair
-	if other == "" {
+	other := &Input{File: in.FilePair}
+	if in.FilePair == "" {
 		if v.first == nil {
-			v.first = &in.File
+			v.first = in // stdin is read once: its bytes are there
 		}
-		other = *v.first
+		other = v.first
 	}
-	q, err := whole(ctx, v.pre, &Input{File: other})
+	q, err := whole(ctx, v.pre, other)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,25 @@ type result any
 type task struct {
 	name    string   // of the pipeline
 	classes []string // that it fits, and is the usual task of if no line before it is; nil: every class
+	keys    string   // of an input that it reads
 	make    func(*model.Spec, Options) (worker, error)
+}
+
+// foreign refuses a line of JSON with keys that the task does not read, and one with two texts.
+func (t *task) foreign(in *Input) error {
+	if in.line == 0 {
+		return nil
+	}
+	keys := strings.Fields(t.keys)
+	for _, k := range in.keys() {
+		if !slices.Contains(keys, k) {
+			return faultf("task %s does not read the key %s; it reads %s", t.name, k, strings.Join(keys, ", "))
+		}
+	}
+	if in.File != "" && (in.Text != nil || in.Prompt != nil) || in.Text != nil && in.Prompt != nil {
+		return faultf("the input has more than one text: say file, text or prompt")
+	}
+	return nil
 }
 
 // worker computes one task on inputs, one after the other.
@@ -42,21 +60,21 @@ type prepared struct {
 // table is the table of tasks. To add one: a line here, and its file.
 func table() []task {
 	return []task{
-		{"automatic-speech-recognition", []string{"Data2VecAudioForCTC"}, newSpeech},
-		{"audio-classification", []string{"Data2VecAudioForSequenceClassification"}, newAudioLabels},
-		{"text-classification", []string{"Data2VecTextForSequenceClassification"}, newTextLabels},
-		{"token-classification", []string{"Data2VecTextForTokenClassification"}, newTokens},
-		{"question-answering", []string{"Data2VecTextForQuestionAnswering"}, newAnswers},
-		{"fill-mask", []string{"Data2VecTextForMaskedLM"}, newFillMask},
-		{"text-generation", []string{"Data2VecTextForCausalLM"}, newGeneration},
-		{"multiple-choice", []string{"Data2VecTextForMultipleChoice"}, newChoices},
-		{"image-classification", []string{"Data2VecVisionForImageClassification"}, newImageLabels},
-		{"image-segmentation", []string{"Data2VecVisionForSemanticSegmentation"}, newSegments},
-		{"audio-frame-classification", []string{"Data2VecAudioForAudioFrameClassification"}, newFrames},
-		{"audio-xvector", []string{"Data2VecAudioForXVector"}, newXVectors},
-		{"speaker-verification", []string{"Data2VecAudioForXVector"}, newVerification},
-		{"perplexity", []string{"Data2VecTextForCausalLM", "Data2VecTextForMaskedLM"}, newPerplexity},
-		{"feature-extraction", nil, newFeatures},
+		{"automatic-speech-recognition", []string{"Data2VecAudioForCTC"}, "file", newSpeech},
+		{"audio-classification", []string{"Data2VecAudioForSequenceClassification"}, "file", newAudioLabels},
+		{"text-classification", []string{"Data2VecTextForSequenceClassification"}, "file text text_pair", newTextLabels},
+		{"token-classification", []string{"Data2VecTextForTokenClassification"}, "file text words", newTokens},
+		{"question-answering", []string{"Data2VecTextForQuestionAnswering"}, "question context", newAnswers},
+		{"fill-mask", []string{"Data2VecTextForMaskedLM"}, "file text text_pair", newFillMask},
+		{"text-generation", []string{"Data2VecTextForCausalLM"}, "file text prompt", newGeneration},
+		{"multiple-choice", []string{"Data2VecTextForMultipleChoice"}, "prompt choices", newChoices},
+		{"image-classification", []string{"Data2VecVisionForImageClassification"}, "file", newImageLabels},
+		{"image-segmentation", []string{"Data2VecVisionForSemanticSegmentation"}, "file", newSegments},
+		{"audio-frame-classification", []string{"Data2VecAudioForAudioFrameClassification"}, "file", newFrames},
+		{"audio-xvector", []string{"Data2VecAudioForXVector"}, "file", newXVectors},
+		{"speaker-verification", []string{"Data2VecAudioForXVector"}, "file file_pair", newVerification},
+		{"perplexity", []string{"Data2VecTextForCausalLM", "Data2VecTextForMaskedLM"}, "file text", newPerplexity},
+		{"feature-extraction", nil, "file text text_pair", newFeatures},
 	}
 }
 

@@ -44,6 +44,20 @@ func readTensors(path string) (_ map[string]embed.Tensor, err error) {
 	return all, nil
 }
 
+// mayWrite says beforehand what a file of tensors would fail with at the end: its place is none. An empty path is no file.
+func mayWrite(path string) error {
+	if path == "" {
+		return nil
+	}
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return faultf("the tensors cannot be written to %s, which is a directory", path)
+	}
+	if st, err := os.Stat(filepath.Dir(path)); err != nil || !st.IsDir() {
+		return faultf("the tensors cannot be written to %s: there is no directory %s", path, filepath.Dir(path))
+	}
+	return nil
+}
+
 // writeTensors writes a safetensors file, tensors in the order given. The file appears complete or not at all.
 func writeTensors(path string, tensors []embed.Tensor) error {
 	if err := replace(path, func(w *bufio.Writer) error { return encodeTensors(w, tensors) }); err != nil {

@@ -30,8 +30,14 @@ func (t *texts) limit() int {
 	return t.maxLength
 }
 
-// checkTruncation refuses words that the reference does not know.
+// checkTruncation refuses words that the reference does not know, and lengths that are none.
 func (t *texts) checkTruncation() error {
+	switch {
+	case t.maxLength < 0:
+		return faultf("option model_max_length: %d is negative", t.maxLength)
+	case t.length < 0:
+		return faultf("option max_length: %d is negative", t.length)
+	}
 	switch t.truncation {
 	case nil, true, false, "do_not_truncate", "longest_first", onlyFirst, onlySecond:
 	default:
@@ -105,8 +111,11 @@ func (t *texts) cut(e *text.Encoding, room int, limited bool, stride int, wrap f
 	if !limited || n <= room {
 		return t.fitting(wrap(0, n))
 	}
-	if room < 0 || stride >= max(room, 1) {
-		return nil, faultf("%d tokens of the text fit, too few for a stride of %d", max(room, 0), max(stride, 0))
+	switch {
+	case room < 0:
+		return nil, faultf("%d tokens too few are allowed for the special ones alone", -room)
+	case stride >= max(room, 1):
+		return nil, faultf("%d tokens of the text fit into a window, too few for windows that share %d", room, stride)
 	}
 	var all []encoded
 	for done := 0; ; done += room - stride { // tokens before the window, seen from the side where windows begin

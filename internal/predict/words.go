@@ -38,7 +38,7 @@ func newTokens(spec *model.Spec, o Options) (worker, error) {
 		"aggregation_strategy": &t.tagger.Strategy, "ignore_labels": &t.tagger.Ignore, "stride": &t.stride, "model_max_length": &e.maxLength,
 		"grouped_entities": &grouped, "ignore_subwords": &subwords, "is_split_into_words": &t.split, "delimiter": &t.between,
 	}
-	if err := o.read("token-classification", places); err != nil {
+	if err := errors.Join(o.read("token-classification", places), e.checkTruncation()); err != nil {
 		return nil, err
 	}
 	t.tagger.Strategy = tasks.Strategy(strings.ToLower(string(t.tagger.Strategy)))

@@ -65,7 +65,7 @@ func mutants() []mutant {
 		}
 		there, err := Stat(ctx, s.cfg.Store, info.Name)`}}, 60, "two-tasks-one-name"},
 		{overwrite, []edit{{"sinks/s3store/s3store.go", `	opts.SetMatchETagExcept("*")`, "	if !" + alive(overwrite) + " {\n	opts.SetMatchETagExcept(\"*\")\n	}"}}, 200, ""},
-		{trust, []edit{{"sinks/parquetsink/sink.go", "	s.mu.lanes[src] = newLane(src, next, known)", "	if " + alive(trust) + " && known {\n	next = from\n	}\n	s.mu.lanes[src] = newLane(src, next, known)"}}, 300, ""},
+		{trust, []edit{{"sinks/parquetsink/sink.go", "	s.mu.lanes[src] = newLane(src, at)", "	if " + alive(trust) + " && at.offset >= 0 {\n	at.offset = from\n	}\n	s.mu.lanes[src] = newLane(src, at)"}}, 300, ""},
 		{skip, []edit{{"stream/work.go", "		p.fail(fmt.Errorf(\"%s offset %d (%s): %w\", f.part, f.rec.Offset, f.ref.URI, err))", `		if ` + alive(skip) + ` {
 			giveBack(f.lease, 0)
 			f.ticket.Settle(Skipped, nil)

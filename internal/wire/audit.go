@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+
+	"github.com/segmentio/kafka-go"
 
 	"vecmill/internal/audit"
 	"vecmill/internal/config"
 	"vecmill/internal/dlq"
 	"vecmill/schemas"
 	"vecmill/sinks"
+	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
 	"vecmill/stream/kafkasource"
 	"vecmill/stream/manifestsource"
@@ -60,7 +64,7 @@ type auditor struct {
 }
 
 func (a *auditor) pipeline(ctx context.Context, p *config.Pipeline) ([]Audited, error) {
-	before, err := a.bounds(ctx, p) // commits, before the output is read: one that is made meanwhile is not held against it
+	before, missing, err := a.bounds(ctx, p) // commits, before the output is read: one that is made meanwhile is not held against it
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +75,9 @@ func (a *auditor) pipeline(ctx context.Context, p *config.Pipeline) ([]Audited, 
 			return nil, err
 		}
 		reports, err := audit.All(ctx, out, p.Name)
+		if c, ok := out.(interface{ Close() }); ok {
+			c.Close()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -82,6 +89,12 @@ func (a *auditor) pipeline(ctx context.Context, p *config.Pipeline) ([]Audited, 
 				all = append(all, Audited{p.Name, name, r})
 			}
 		}
+	}
+	for _, topic := range missing {
+		if slices.ContainsFunc(all, func(x Audited) bool { return x.Topic == topic }) {
+			return nil, fmt.Errorf("the outputs have rows of topic %s, which does not exist any more; --kafka=false audits the outputs alone", topic)
+		}
+		a.o.Log.Warn("a topic of the configuration does not exist, and no output has anything of it", "pipeline", p.Name, "topic", topic)
 	}
 	if err := a.compareLog(ctx, p, before, all); err != nil {
 		return nil, err
@@ -103,29 +116,38 @@ func (a *auditor) output(ctx context.Context, o *config.Output) (audit.Output, s
 	switch {
 	case o.Parquet != nil:
 		store, prefix, err := a.stores.open(ctx, o.Parquet.URL)
-		return audit.Parquet{Store: store, Prefix: prefix}, o.Parquet.URL, err
+		return audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(o.Parquet.Layout)}, o.Parquet.URL, err
+	case o.Postgres != nil:
+		out, err := openPgvector(ctx, o.Postgres)
+		return out, "table " + o.Postgres.Table, err
 	}
 	return nil, "", errors.New("an output of a kind that this build cannot audit")
 }
 
-// bounds are those of every partition of the pipeline's topics; none without Kafka.
-func (a *auditor) bounds(ctx context.Context, p *config.Pipeline) (map[stream.Partition]stream.Bounds, error) {
+// bounds are those of every partition of the pipeline's topics; none without Kafka. A topic that does not exist is missing: a configuration for manifests
+// alone may name any.
+func (a *auditor) bounds(ctx context.Context, p *config.Pipeline) (of map[stream.Partition]stream.Bounds, missing []string, err error) {
 	if a.log == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	var parts []stream.Partition
 	for _, t := range p.Topics {
 		some, err := a.log.Partitions(ctx, t)
-		if err != nil {
-			return nil, err
+		switch {
+		case errors.Is(err, kafka.UnknownTopicOrPartition):
+			missing = append(missing, t)
+			continue
+		case err != nil:
+			return nil, nil, fmt.Errorf("%w; --kafka=false audits the outputs alone", err)
 		}
 		parts = append(parts, some...)
 	}
-	return a.log.Bounds(ctx, p.Group, parts)
+	of, err = a.log.Bounds(ctx, p.Group, parts)
+	return of, missing, err
 }
 
 func (a *auditor) compareLog(ctx context.Context, p *config.Pipeline, before map[stream.Partition]stream.Bounds, all []Audited) error {
-	after, err := a.bounds(ctx, p)
+	after, _, err := a.bounds(ctx, p)
 	if err != nil {
 		return err
 	}

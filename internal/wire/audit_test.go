@@ -78,6 +78,44 @@ func TestTheAuditAsksKafkaAndTheLetters(t *testing.T) {
 	}
 }
 
+// TestATopicThatDoesNotExistHoldsUpOnlyTheAuditOfItsRows has rows of refs, and a configuration that names two topics.
+func TestATopicThatDoesNotExistHoldsUpOnlyTheAuditOfItsRows(t *testing.T) {
+	for _, c := range []struct {
+		name, topic string // that exists
+		want        string // of the error; "" for none
+	}{
+		{"a topic that nothing was read from", "refs", ""},
+		{"a topic whose rows are there", "unused", "topic refs, which does not exist any more; --kafka=false"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, c.topic))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(cluster.Close)
+			dir := t.TempDir()
+			output(t, dir)
+			conf := config.NewDefaultConfig()
+			conf.Kafka.Brokers = cluster.ListenAddrs()
+			pipeline := config.NewDefaultPipeline()
+			pipeline.Name, pipeline.Group, pipeline.Topics = "p", "g", []string{"unused", "refs"}
+			pipeline.Outputs = []config.Output{{Parquet: &config.Parquet{URL: "file://" + dir}}}
+			conf.Pipelines = []config.Pipeline{pipeline}
+			var log strings.Builder
+			all, err := Audit(t.Context(), conf, AuditOptions{Kafka: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			if c.want != "" {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%v, want %q", err, c.want)
+				}
+				return
+			}
+			if err != nil || len(all) != 3 || !strings.Contains(log.String(), "topic=unused") {
+				t.Errorf("%d reports, %v, log %s", len(all), err, &log)
+			}
+		})
+	}
+}
+
 // output writes partition 0 up to offset 10 and partition 1 up to 9; the last two of each are dead.
 func output(t *testing.T, dir string) {
 	t.Helper()

@@ -187,6 +187,7 @@ func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embe
 		return audio.New(spec, audio.Options{
 			MaxSeconds: p.Audio.MaxSeconds, Long: audio.Long(p.Audio.Long), WindowSeconds: p.Audio.WindowSeconds,
 			StrideSeconds: p.Audio.StrideSeconds, MaxDecodedSeconds: p.Audio.MaxDecoded,
+			Decoder: audio.Decoder(p.Audio.Decoder), Program: p.Audio.Program,
 		})
 	case schemas.Text:
 		specials := text.Parse

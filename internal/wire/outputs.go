@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,7 +10,6 @@ import (
 	"vecmill/internal/config"
 	"vecmill/schemas"
 	"vecmill/sinks"
-	"vecmill/sinks/objectstore"
 	"vecmill/sinks/parquetsink"
 )
 
@@ -36,6 +36,8 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 	switch {
 	case out.Parquet != nil:
 		return newParquet(ctx, out.Parquet, m, s, o)
+	case out.Postgres != nil:
+		return newPgvector(ctx, out.Postgres, m)
 	}
 	return nil, fmt.Errorf("names no kind of output")
 }
@@ -45,11 +47,11 @@ func newParquet(ctx context.Context, c *config.Parquet, m *loadedModel, s *store
 	if err != nil {
 		return nil, err
 	}
-	if err := objectstore.CheckConditionalPut(ctx, store, prefix); err != nil {
+	if err := checkConditionalPut(ctx, store, prefix); err != nil {
 		return nil, err
 	}
 	cfg := parquetsink.NewDefaultConfig()
-	cfg.Store, cfg.Prefix = store, prefix
+	cfg.Store, cfg.Prefix, cfg.Layout = store, prefix, cmp.Or(parquetsink.Layout(c.Layout), cfg.Layout)
 	cfg.RollBytes, cfg.RollRows, cfg.RollAge = int64(c.RollBytes), c.RollRows, c.RollAge.D()
 	cfg.MaxBuffered, cfg.Compression = int64(c.MaxBuffered), parquetsink.Compression(c.Compression)
 	cfg.Writer, _ = os.Hostname() // only for people; the sink has an identity of its own

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"vecmill/internal/config"
+	"vecmill/internal/retry"
 	"vecmill/sinks/dirstore"
 	"vecmill/sinks/objectstore"
 	"vecmill/sinks/s3store"
@@ -23,6 +25,7 @@ import (
 type stores struct {
 	cfg    *config.Config
 	client *minio.Client
+	creds  *credentials.Credentials
 }
 
 // writableStore is a store that both kinds of output need.
@@ -46,16 +49,32 @@ func (s *stores) open(ctx context.Context, rawURL string) (store writableStore, 
 		if err != nil {
 			return nil, "", err
 		}
-		ok, err := client.BucketExists(ctx, u.Host)
-		if err != nil {
+		store, prefix := s3store.New(client, u.Host, s3store.Options{Renew: s.creds.Expire}), strings.Trim(u.Path, "/")
+		err = atStart(ctx, func(ctx context.Context) error { return store.Check(ctx, prefix) })
+		switch {
+		case errors.Is(err, s3store.ErrNoBucket):
+			return nil, "", fmt.Errorf("there is no bucket %s at %s; create it first", u.Host, client.EndpointURL())
+		case err != nil:
 			return nil, "", fmt.Errorf("looking for bucket %s at %s: %w; check s3.endpoint and the credentials", u.Host, client.EndpointURL(), err)
 		}
-		if !ok {
-			return nil, "", fmt.Errorf("there is no bucket %s at %s; create it first", u.Host, client.EndpointURL())
-		}
-		return s3store.New(client, u.Host, s3store.Options{}), strings.Trim(u.Path, "/"), nil
+		return store, prefix, nil
 	}
 	return nil, "", fmt.Errorf("%q is not s3://bucket/prefix or file:///directory", rawURL)
+}
+
+// atStart repeats a question to a store until it is answered: with the patience of a person who waits, not of a pipeline that runs.
+func atStart(ctx context.Context, ask func(context.Context) error) error {
+	final := func(err error) bool {
+		_, cert := errors.AsType[*tls.CertificateVerificationError](err)
+		return cert || errors.Is(err, objectstore.ErrRefused) || errors.Is(err, objectstore.ErrUnconditional)
+	}
+	_, err := retry.Do(ctx, retry.Default(), final, ask)
+	return err
+}
+
+// checkConditionalPut asks a store whether it keeps the promise that exactly-once output needs.
+func checkConditionalPut(ctx context.Context, s objectstore.Store, prefix string) error {
+	return atStart(ctx, func(ctx context.Context) error { return objectstore.CheckConditionalPut(ctx, s, prefix) })
 }
 
 // s3 is the one client, made when it is first needed.
@@ -80,8 +99,9 @@ func (s *stores) s3() (*minio.Client, error) {
 	if c.PathStyle {
 		lookup = minio.BucketLookupPath
 	}
+	s.creds = s3Credentials(c)
 	s.client, err = minio.New(endpoint, &minio.Options{
-		Creds: s3Credentials(c), Secure: secure, Transport: transport, Region: c.Region, BucketLookup: lookup,
+		Creds: s.creds, Secure: secure, Transport: transport, Region: c.Region, BucketLookup: lookup,
 		MaxRetries: 1, // retries are ours: they know what may be repeated
 	})
 	if err != nil {

@@ -33,7 +33,16 @@ func f32(name string, shape []int, values ...float32) stored {
 // encode makes the bytes of a safetensors file.
 func encode(t testing.TB, tensors ...stored) []byte {
 	t.Helper()
-	header := map[string]any{"__metadata__": map[string]string{"format": "pt"}}
+	return encodeFor(t, "pt", tensors...)
+}
+
+// encodeFor marks the file with a format; empty: with none.
+func encodeFor(t testing.TB, format string, tensors ...stored) []byte {
+	t.Helper()
+	header := map[string]any{}
+	if format != "" {
+		header["__metadata__"] = map[string]string{"format": format}
+	}
 	var body []byte
 	for _, s := range tensors {
 		header[s.name] = map[string]any{"dtype": s.dtype, "shape": s.shape, "data_offsets": []int{len(body), len(body) + len(s.raw)}}
@@ -286,9 +295,10 @@ func TestSafetensorsWinOverOtherFormats(t *testing.T) {
 
 func FuzzParseSafetensors(f *testing.F) {
 	f.Add(encode(f, f32("a", []int{2}, 1, 2), stored{"b", BF16, []int{1, 1}, []byte{1, 2}}))
+	f.Add(encodeFor(f, "tf", f32("a/b/kernel:0", []int{1, 2}, 1, 2), f32("a/b/bias:0", []int{2}, 1, 2)))
 	f.Add(raw(`{"w":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		tensors, err := parseSafetensors(b)
+		tensors, err := parseWeights(b)
 		if err != nil {
 			return
 		}

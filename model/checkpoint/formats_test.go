@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"vecmill/model/checkpoint/hdf5"
 )
 
 // formatsDir holds cases of foreign writers: [set/]class/format/, each with a manifest.json in its class directory that names the source of the values.
@@ -140,8 +142,62 @@ func TestForeignKerasFilesHoldTheTorchWeights(t *testing.T) {
 			if err := json.Unmarshal(b, &m); err != nil {
 				t.Fatal(err)
 			}
-			equalWeights(t, mustOpen(t, filepath.Dir(f)), mustOpen(t, filepath.Join(root, "..", m.Source)), "data2vec_vision.", 0)
+			want := mustOpen(t, filepath.Join(root, "..", m.Source))
+			equalWeights(t, mustOpen(t, filepath.Dir(f)), want, "data2vec_vision.", 0)
+			equalWeights(t, mustOpen(t, safetensorsOf(t, f)), want, "data2vec_vision.", 0)
 		})
+	}
+}
+
+// safetensorsOf is a directory with the weights of a Keras file as TensorFlow's classes save them to safetensors.
+func safetensorsOf(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []stored
+	err = eachKerasWeight(b, func(name string, d *hdf5.Dataset) error {
+		all = append(all, stored{scoped(name), kerasTypes[d.Kind], d.Shape, d.Raw})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write(t, dir, SingleFile, encodeFor(t, "tf", all...))
+	return dir
+}
+
+// The names are those of one reader, the file's mark decides whether they are Keras': a file of torch may have any.
+func TestOnlyMarkedSafetensorsAreTensorFlows(t *testing.T) {
+	kernel := f32("scope/dense/kernel:0", []int{1, 2}, 1, 2)
+	for mark, want := range map[string]string{"tf": "scope.dense.weight", "pt": kernel.name, "": kernel.name} {
+		dir := t.TempDir()
+		write(t, dir, SingleFile, encodeFor(t, mark, kernel))
+		c := mustOpen(t, dir)
+		x, ok := c.Tensor(want)
+		if !ok || (mark == "tf") != slices.Equal(x.Shape, []int{2, 1}) || (mark == "tf") != (c.Format() == TensorFlow) {
+			t.Errorf("marked %q: %v of shape %v, format %s", mark, c.Names(), x.Shape, c.Format())
+		}
+		if f, err := FormatOf(dir); err != nil || f != c.Format() {
+			t.Errorf("marked %q: format %s before and %s after it is open, %v", mark, f, c.Format(), err)
+		}
+		plain, err := OpenFile(filepath.Join(dir, SingleFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names := plain.Names(); !slices.Equal(names, []string{kernel.name}) {
+			t.Errorf("as a file that is no checkpoint it has %v", names)
+		}
+		if err := plain.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	dir := t.TempDir()
+	write(t, dir, SingleFile, encodeFor(t, "tf", kernel, f32("scope/dense/embeddings:0", []int{1}, 1)))
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "are both scope.dense.weight") {
+		t.Errorf("two weights of one name: %v", err)
 	}
 }
 
@@ -151,6 +207,7 @@ func TestEveryFormatHoldsTheSameWeights(t *testing.T) {
 	for format, source := range map[string]string{
 		"bin_zip": "expected", "bin_zip_protocol4": "expected", "bin_legacy": "expected", "bin_sharded": "expected",
 		"keras": "expected_keras", "keras_variable": "expected_keras", "keras_split": "expected_keras", "keras_latest": "expected_keras", "keras_chunked": "expected_keras",
+		"keras_safetensors": "expected_keras", "keras_shards": "expected_keras",
 		"training": "expected_training", "training_legacy": "expected_training",
 	} {
 		t.Run(format, func(t *testing.T) {

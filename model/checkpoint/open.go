@@ -34,7 +34,7 @@ const (
 	Safetensors Format = "safetensors"
 	Torch       Format = "torch"      // torch.save, zip or legacy
 	Fairseq     Format = "fairseq"    // a training checkpoint; tensors have Hugging Face's names
-	TensorFlow  Format = "tensorflow" // Keras weights in HDF5; tensors have torch's names and layouts all the same
+	TensorFlow  Format = "tensorflow" // Keras weights, in HDF5 or safetensors; tensors have torch's names and layouts all the same
 )
 
 // layout is one way a directory holds weights.
@@ -70,10 +70,33 @@ func Files(dir string) ([]string, error) {
 	return l.files(dir)
 }
 
-// FormatOf is the format of the weights in dir, found by file names alone.
+// FormatOf is the format of the weights in dir, found by file names and, of safetensors, by what the header of the first file says. What is
+// wrong with a header is for Open to say.
 func FormatOf(dir string) (Format, error) {
 	l, err := find(dir)
-	return l.format, err
+	if err != nil {
+		return "", err
+	}
+	files, err := l.files(dir)
+	if err != nil {
+		return "", err
+	}
+	return l.writer(dir, files)
+}
+
+// writer tells torch's safetensors from those of TensorFlow; for other formats the file's name is enough.
+func (l layout) writer(dir string, files []string) (Format, error) {
+	if l.format != Safetensors {
+		return l.format, nil
+	}
+	data, unmap, err := mapped.Open(filepath.Join(dir, files[0]))
+	if err != nil {
+		return "", fmt.Errorf("opening weights: %w", err)
+	}
+	if h, _, err := splitSafetensors(data); err == nil && h.savedByTensorFlow() {
+		return TensorFlow, unmap()
+	}
+	return Safetensors, unmap()
 }
 
 func find(dir string) (layout, error) {
@@ -120,9 +143,13 @@ func Open(dir string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkpoint{dir: dir, format: l.format, tensors: map[string]Tensor{}}
+	format, err := l.writer(dir, files)
+	if err != nil {
+		return nil, err
+	}
+	c := &Checkpoint{dir: dir, format: format, tensors: map[string]Tensor{}}
 	for _, f := range files {
-		if err := c.add(f); err != nil {
+		if err := c.add(f, l.parse); err != nil {
 			return nil, errors.Join(err, c.Close())
 		}
 	}
@@ -137,10 +164,10 @@ func Open(dir string) (*Checkpoint, error) {
 // Format says who wrote the weights.
 func (c *Checkpoint) Format() Format { return c.format }
 
-// OpenFile maps one safetensors file, which need not be a checkpoint: saved inputs, expected outputs.
+// OpenFile maps one safetensors file, which need not be a checkpoint: saved inputs, expected outputs. Tensors have the names they are stored under.
 func OpenFile(path string) (*Checkpoint, error) {
 	c := &Checkpoint{dir: filepath.Dir(path), format: Safetensors, tensors: map[string]Tensor{}}
-	if err := c.add(filepath.Base(path)); err != nil {
+	if err := c.add(filepath.Base(path), parseSafetensors); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
@@ -172,14 +199,14 @@ func (c *Checkpoint) Tensor(name string) (Tensor, bool) {
 	return t, ok
 }
 
-func (c *Checkpoint) add(file string) error {
+func (c *Checkpoint) add(file string, parse func(data []byte) ([]Tensor, error)) error {
 	path := filepath.Join(c.dir, file)
 	data, unmap, err := mapped.Open(path)
 	if err != nil {
 		return fmt.Errorf("opening weights: %w", err)
 	}
 	c.close = append(c.close, unmap)
-	tensors, err := parse(data, c.format)
+	tensors, err := parse(data)
 	if err != nil {
 		return fmt.Errorf("reading weights %s: %w", path, err)
 	}
@@ -194,8 +221,8 @@ func (c *Checkpoint) add(file string) error {
 }
 
 // parse reads one whole weight file; the tensors alias data.
-func parse(data []byte, f Format) ([]Tensor, error) {
-	switch f {
+func (l layout) parse(data []byte) ([]Tensor, error) {
+	switch l.format {
 	case Torch:
 		return parseTorch(data)
 	case Fairseq:
@@ -203,7 +230,7 @@ func parse(data []byte, f Format) ([]Tensor, error) {
 	case TensorFlow:
 		return parseTensorFlow(data)
 	default:
-		return parseSafetensors(data)
+		return parseWeights(data)
 	}
 }
 
@@ -215,7 +242,11 @@ func (c *Checkpoint) checkIndex(file string) error {
 		return err
 	}
 	for name, file := range index {
-		if _, ok := c.tensors[name]; !ok {
+		stored := name
+		if c.format == TensorFlow { // whose index has the whole names
+			stored, _ = kerasName(scoped(name), 0)
+		}
+		if _, ok := c.tensors[stored]; !ok {
 			return fmt.Errorf("the index %s places %s in %s, which does not hold it", path, name, file)
 		}
 	}

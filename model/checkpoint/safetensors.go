@@ -13,21 +13,54 @@ import (
 // maxHeader is the limit of the reference reader on the JSON header of a safetensors file, in bytes.
 const maxHeader = 100_000_000
 
-// parseSafetensors reads the header of a whole safetensors file and returns its tensors, which alias data. The layout is
-// u64 header length, JSON header {name: {dtype, shape, data_offsets}}, tensor bytes without gaps.
-func parseSafetensors(data []byte) ([]Tensor, error) {
+// header is what a safetensors file says of itself.
+type header struct {
+	entries  []entry
+	metadata map[string]string
+}
+
+// savedByTensorFlow says whether the tensors have Keras' names and layouts: the reference marks such files.
+func (h *header) savedByTensorFlow() bool { return h.metadata["format"] == "tf" }
+
+// splitSafetensors reads the header of a whole safetensors file. The layout is u64 header length, JSON header
+// {name: {dtype, shape, data_offsets}}, tensor bytes without gaps.
+func splitSafetensors(data []byte) (h header, body []byte, err error) {
 	if len(data) < 8 {
-		return nil, fmt.Errorf("the file has %d bytes, too few for a safetensors header", len(data))
+		return h, nil, fmt.Errorf("the file has %d bytes, too few for a safetensors header", len(data))
 	}
 	n := binary.LittleEndian.Uint64(data)
 	if n > maxHeader || n > uint64(len(data)-8) {
-		return nil, fmt.Errorf("the header claims %d bytes of a file of %d: truncated, or not a safetensors file", n, len(data))
+		return h, nil, fmt.Errorf("the header claims %d bytes of a file of %d: truncated, or not a safetensors file", n, len(data))
 	}
-	entries, err := parseHeader(data[8 : 8+n])
+	h, err = parseHeader(data[8 : 8+n])
+	return h, data[8+n:], err
+}
+
+// parseSafetensors returns the tensors of a whole safetensors file as they are stored; they alias data.
+func parseSafetensors(data []byte) ([]Tensor, error) {
+	h, body, err := splitSafetensors(data)
 	if err != nil {
 		return nil, err
 	}
-	body := data[8+n:]
+	return h.tensors(body)
+}
+
+// parseWeights returns the tensors of a whole safetensors file under torch's names and in torch's layouts; they alias data.
+func parseWeights(data []byte) ([]Tensor, error) {
+	h, body, err := splitSafetensors(data)
+	if err != nil {
+		return nil, err
+	}
+	tensors, err := h.tensors(body)
+	if err != nil || !h.savedByTensorFlow() {
+		return tensors, err
+	}
+	return fromKerasNames(tensors)
+}
+
+// tensors are those of body, the bytes behind the header.
+func (h *header) tensors(body []byte) ([]Tensor, error) {
+	entries := h.entries
 	slices.SortFunc(entries, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.Offsets[0], b.Offsets[0]), cmp.Compare(a.Offsets[1], b.Offsets[1]))
 	})
@@ -79,41 +112,39 @@ func (e *entry) check(have int64) error {
 }
 
 // parseHeader decodes the JSON object token by token, because encoding/json would let a second entry of one name win silently.
-func parseHeader(b []byte) ([]entry, error) {
+func parseHeader(b []byte) (h header, err error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("the header is not a JSON object: not a safetensors file")
+		return h, errors.New("the header is not a JSON object: not a safetensors file")
 	}
-	var entries []entry
 	seen := map[string]bool{}
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return nil, fmt.Errorf("reading the header: %w", err)
+			return h, fmt.Errorf("reading the header: %w", err)
 		}
 		name, _ := key.(string) // inside an object Token yields string keys only
 		if seen[name] {
-			return nil, fmt.Errorf("the header names %s twice", name)
+			return h, fmt.Errorf("the header names %s twice", name)
 		}
 		seen[name] = true
 		if name == "__metadata__" {
-			var ignored map[string]string
-			if err := d.Decode(&ignored); err != nil {
-				return nil, fmt.Errorf("reading the header's metadata: %w", err)
+			if err := d.Decode(&h.metadata); err != nil {
+				return h, fmt.Errorf("reading the header's metadata: %w", err)
 			}
 			continue
 		}
 		e := entry{name: name}
 		if err := d.Decode(&e); err != nil {
-			return nil, fmt.Errorf("reading the header's entry of %s: %w", name, err)
+			return h, fmt.Errorf("reading the header's entry of %s: %w", name, err)
 		}
 		if len(e.Offsets) != 2 {
-			return nil, fmt.Errorf("weight %s has %d data offsets, want 2", name, len(e.Offsets))
+			return h, fmt.Errorf("weight %s has %d data offsets, want 2", name, len(e.Offsets))
 		}
-		entries = append(entries, e)
+		h.entries = append(h.entries, e)
 	}
 	if _, err := d.Token(); err != nil {
-		return nil, fmt.Errorf("reading the header: %w", err)
+		return h, fmt.Errorf("reading the header: %w", err)
 	}
-	return entries, nil
+	return h, nil
 }

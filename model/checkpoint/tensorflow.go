@@ -7,49 +7,60 @@ import (
 	"vecmill/model/checkpoint/hdf5"
 )
 
-// parseTensorFlow reads a whole tf_model.h5 and returns its tensors under torch's names and in torch's layouts; they alias data. Keras
-// lists its layers in the attribute layer_names of the root, and the weights of each in weight_names of the layer's group.
+// parseTensorFlow reads a whole tf_model.h5 and returns its tensors under torch's names and in torch's layouts; they alias data.
 func parseTensorFlow(data []byte) ([]Tensor, error) {
+	var tensors []Tensor
+	seen := map[string]bool{}
+	err := eachKerasWeight(data, func(stored string, d *hdf5.Dataset) error {
+		t, err := fromKeras(stored, d)
+		if err != nil {
+			return err
+		}
+		if seen[t.Name] {
+			return fmt.Errorf("two weights have the name %s", t.Name)
+		}
+		seen[t.Name] = true
+		tensors = append(tensors, t)
+		return nil
+	})
+	return tensors, err
+}
+
+// eachKerasWeight calls do for every weight in a Keras file. Keras lists its layers in the attribute layer_names of the root, and the
+// weights of each in weight_names of the layer's group.
+func eachKerasWeight(data []byte, do func(stored string, d *hdf5.Dataset) error) error {
 	f, err := hdf5.Open(data)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	root, err := f.Root()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	layers, err := nameList(root, "layer_names")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var tensors []Tensor
-	seen := map[string]bool{}
 	for _, layer := range layers {
 		group, err := root.Group(layer)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		names, err := nameList(group, "weight_names")
 		if err != nil {
-			return nil, fmt.Errorf("layer %s: %w", layer, err)
+			return fmt.Errorf("layer %s: %w", layer, err)
 		}
 		for _, stored := range names {
 			d, err := group.Dataset(stored)
 			if err != nil {
-				return nil, fmt.Errorf("layer %s: %w", layer, err)
+				return fmt.Errorf("layer %s: %w", layer, err)
 			}
-			t, err := fromKeras(stored, d)
-			if err != nil {
-				return nil, err
+			if err := do(stored, d); err != nil {
+				return err
 			}
-			if seen[t.Name] {
-				return nil, fmt.Errorf("two weights have the name %s", t.Name)
-			}
-			seen[t.Name] = true
-			tensors = append(tensors, t)
 		}
 	}
-	return tensors, nil
+	return nil
 }
 
 // nameList reads a list of names, which Keras splits into attributes name0, name1 ... if it does not fit an object header.
@@ -83,7 +94,7 @@ func fromKeras(stored string, d *hdf5.Dataset) (Tensor, error) {
 		return Tensor{}, fmt.Errorf("weight %s has an element type that is not read", stored)
 	}
 	t := Tensor{Name: stored, DType: dtype, Shape: d.Shape, raw: d.Raw}
-	name, order := kerasName(stored, len(d.Shape))
+	name, order := kerasName(scoped(stored), len(d.Shape))
 	if order != nil {
 		t = t.transposed(order...)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"time"
 
 	"github.com/apache/arrow/go/v17/parquet/file"
 	"golang.org/x/sync/errgroup"
@@ -25,72 +26,122 @@ const verifyLast = 4096
 // ErrBrokenChain says that the files of a source overlap or leave a gap: somebody removed, copied or renamed files.
 var ErrBrokenChain = errors.New("the chain of files is broken")
 
+// ErrOtherLayout says that a source has files of another layout under the same prefix: a reader of both would see two chains.
+var ErrOtherLayout = errors.New("files of another layout")
+
+// Chain is Layout.Chain of the plain layout.
+func Chain(ctx context.Context, st objectstore.Store, prefix string, src schemas.SourceID, from int64) ([]FileInfo, error) {
+	return Plain.Chain(ctx, st, prefix, src, from)
+}
+
 // Chain follows a source's files from the one that covers the offset from to the last, and checks that each begins where the one before
 // ended. No files is no error. It fails with ErrBrokenChain naming the two files that do not fit.
-func Chain(ctx context.Context, st objectstore.Store, prefix string, src schemas.SourceID, from int64) ([]FileInfo, error) {
-	dir := Dir(prefix, src)
-	names, err := listFrom(ctx, st, dir, from)
+func (y Layout) Chain(ctx context.Context, st objectstore.Store, prefix string, src schemas.SourceID, from int64) ([]FileInfo, error) {
+	l := lister{y, st, y.Dir(prefix, src)}
+	names, err := l.from(ctx, from)
 	if err != nil {
 		return nil, err
 	}
-	return follow(ctx, st, dir, names)
+	return l.follow(ctx, names)
 }
 
-// listFrom gives the names of the chain's files that cover from or come later. Stores list forwards only, and the file that
+// lister lists a chain.
+type lister struct {
+	layout Layout
+	store  objectstore.Store
+	dir    string
+}
+
+// from gives the names of the chain's files that cover the offset from or come later. Stores list forwards only, and the file that
 // covers an offset begins somewhere before it: so it steps back in growing strides until it meets one.
-func listFrom(ctx context.Context, st objectstore.Store, dir string, from int64) ([]string, error) {
-	for stride := int64(1); stride < from; stride *= 64 {
-		names, err := listChain(ctx, st, dir, fileName(dir, from-stride))
+func (l *lister) from(ctx context.Context, from int64) ([]string, error) {
+	for _, after := range l.steps(from) {
+		names, err := l.list(ctx, after)
 		if err != nil {
 			return nil, err
 		}
-		if i := covering(dir, names, from); i >= 0 {
+		if i := l.covering(names, from); i >= 0 {
 			return names[i:], nil
 		}
 	}
-	names, err := listChain(ctx, st, dir, "")
+	names, err := l.list(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	return names[max(covering(dir, names, from), 0):], nil
+	return names[max(l.covering(names, from), 0):], nil
 }
 
-// covering is the index of the last file that begins at or before from, -1 if there is none.
-func covering(dir string, names []string, from int64) int {
-	return sort.SearchStrings(names, fileName(dir, from+1)) - 1
+// steps are names to list behind, further and further back. They only save time: a chain's last file sorts last, so any of them that finds a file finds the end.
+func (l *lister) steps(from int64) (after []string) {
+	if l.layout == Hive && from > 0 {
+		for _, days := range []int{1, 8, 64, 512} {
+			after = append(after, l.dir+"/day="+time.Now().UTC().AddDate(0, 0, -days).Format(time.DateOnly))
+		}
+	}
+	for stride := int64(1); l.layout == Plain && stride < from; stride *= 64 {
+		after = append(after, l.layout.fileName(l.dir, place{offset: from - stride}))
+	}
+	return after
 }
 
-func listChain(ctx context.Context, st objectstore.Store, dir, after string) ([]string, error) {
-	all, err := st.List(ctx, dir+"/", after)
+// covering is the index of the last file that begins at or before from, or of the first of those that begin at the same offset; -1 if there is none.
+func (l *lister) covering(names []string, from int64) int {
+	begin := func(i int) int64 {
+		at, _ := l.layout.place(l.dir, names[i])
+		return at.offset
+	}
+	i := sort.Search(len(names), func(i int) bool { return begin(i) > from }) - 1
+	for i > 0 && begin(i-1) == begin(i) {
+		i--
+	}
+	return i
+}
+
+func (l *lister) list(ctx context.Context, after string) ([]string, error) {
+	all, err := l.store.List(ctx, l.dir+"/", after)
 	if err != nil {
-		return nil, fmt.Errorf("listing the chain in %s: %w", dir, err)
+		return nil, fmt.Errorf("listing the chain in %s: %w", l.dir, err)
 	}
 	names := all[:0]
 	for _, n := range all {
-		if _, ok := firstOffset(dir, n); ok {
+		if _, ok := l.layout.place(l.dir, n); ok {
 			names = append(names, n)
 		}
 	}
 	return names, nil
 }
 
+// refusePlain says that a source that has no file in the hive layout has a plain chain: it must not begin twice.
+func (l *lister) refusePlain(ctx context.Context, prefix string, src schemas.SourceID) error {
+	if l.layout != Hive {
+		return nil
+	}
+	plain := lister{Plain, l.store, Plain.Dir(prefix, src)}
+	names, err := plain.list(ctx, "")
+	if err == nil && len(names) > 0 {
+		err = fmt.Errorf("%w: %s has %d of layout %s; keep that layout, or write to another prefix", ErrOtherLayout, plain.dir, len(names), plain.layout)
+	}
+	return err
+}
+
 // follow looks at every named file and checks the joints.
-func follow(ctx context.Context, st objectstore.Store, dir string, names []string) ([]FileInfo, error) {
+func (l *lister) follow(ctx context.Context, names []string) ([]FileInfo, error) {
 	infos := make([]FileInfo, len(names))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(looksAtOnce)
 	for i, n := range names {
 		g.Go(func() (err error) {
-			infos[i], err = Stat(gctx, st, n)
+			infos[i], err = Stat(gctx, l.store, n)
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, fmt.Errorf("following the chain in %s: %w", dir, err)
+		return nil, fmt.Errorf("following the chain in %s: %w", l.dir, err)
 	}
 	for i := range infos {
-		if first, _ := firstOffset(dir, names[i]); infos[i].Range.First != first {
-			return nil, fmt.Errorf("%w: %s says that it begins at offset %d", ErrBrokenChain, names[i], infos[i].Range.First)
+		at, _ := l.layout.place(l.dir, names[i])
+		if err := infos[i].isAt(at); err != nil {
+			return nil, err
 		}
 		if i == 0 {
 			continue
@@ -100,10 +151,23 @@ func follow(ctx context.Context, st objectstore.Store, dir string, names []strin
 		case end < begin:
 			return nil, fmt.Errorf("%w: no file covers offsets %d to %d, between %s and %s", ErrBrokenChain, end, begin-1, names[i-1], names[i])
 		case end > begin:
-			return nil, fmt.Errorf("%w: %s and %s both cover offsets %d to %d", ErrBrokenChain, names[i-1], names[i], begin, min(end, infos[i].Range.Next)-1)
+			return nil, fmt.Errorf("%w: %s and %s both cover offsets %d to %d", ErrBrokenChain, names[i-1], names[i], begin, max(min(end, infos[i].Range.Next), begin+1)-1)
+		case infos[i-1].NextDay != at.day:
+			return nil, fmt.Errorf("%w: %s says that the file behind it is of day %s, and that is %s", ErrBrokenChain, names[i-1], infos[i-1].NextDay, names[i])
 		}
 	}
 	return infos, nil
+}
+
+// isAt says whether the file says of itself what its name says.
+func (f *FileInfo) isAt(at place) error {
+	switch {
+	case f.Range.First != at.offset:
+		return fmt.Errorf("%w: %s says that it begins at offset %d", ErrBrokenChain, f.Name, f.Range.First)
+	case f.Day != at.day:
+		return fmt.Errorf("%w: %s says that it is of day %q", ErrBrokenChain, f.Name, f.Day)
+	}
+	return nil
 }
 
 // Stat reads what a file says of itself: from the object's metadata where that is complete, else from its footer.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 type Config struct {
 	Store  objectstore.Store // where the files go
 	Prefix string            // first part of every name; "" for none
+	Layout Layout            // of the names; the same for every writer of a pipeline, for ever
 	Tasks  []schemas.Task    // tasks whose rows are written: they decide the schema
 
 	RollBytes int64         // a file is closed when it is estimated to have this many encoded bytes
@@ -50,6 +52,7 @@ const (
 // NewDefaultConfig is a configuration that lacks only Store, Prefix and Tasks.
 func NewDefaultConfig() Config {
 	return Config{
+		Layout:    Plain,
 		RollBytes: 128 << 20, RollRows: 1_000_000, RollAge: 5 * time.Minute,
 		MaxBuffered: 512 << 20, Uploads: 2,
 		Compression: Zstd, Level: 1,
@@ -94,6 +97,9 @@ func (c *Config) Validate() error {
 		if n.n <= 0 {
 			bad(n.field, "must be more than 0")
 		}
+	}
+	if !slices.Contains(Layouts(), c.Layout) {
+		bad("layout", "%q is not one of plain, hive", c.Layout)
 	}
 	switch c.Compression {
 	case Zstd, Snappy, None:

@@ -42,7 +42,12 @@ func open(t testing.TB, c parquetsink.Config) *parquetsink.Sink {
 // read is the account of a source's chain, which must be whole.
 func read(t testing.TB, st objectstore.Store, src schemas.SourceID) sinktest.Account {
 	t.Helper()
-	files, err := parquetsink.Chain(t.Context(), st, "out/rows", src, 0)
+	return readIn(t, parquetsink.Plain, st, src)
+}
+
+func readIn(t testing.TB, layout parquetsink.Layout, st objectstore.Store, src schemas.SourceID) sinktest.Account {
+	t.Helper()
+	files, err := layout.Chain(t.Context(), st, "out/rows", src, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +112,29 @@ func TestSinkConformsInADirectory(t *testing.T) {
 		}
 		return fixture(st, func(c *parquetsink.Config) { c.Compression = parquetsink.Snappy })
 	})
+}
+
+func TestSinkConformsInTheHiveLayout(t *testing.T) {
+	stores := map[string]func(testing.TB) objectstore.Store{
+		"in a directory": func(t testing.TB) objectstore.Store {
+			st, err := dirstore.Open(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return st
+		},
+		"on S3": fakeS3,
+	}
+	for name, store := range stores {
+		t.Run(name, func(t *testing.T) {
+			sinktest.Run(t, sinktest.Options{}, func(t testing.TB) sinktest.Fixture {
+				st := store(t)
+				f := fixture(st, func(c *parquetsink.Config) { c.Compression, c.Layout = parquetsink.Snappy, parquetsink.Hive })
+				f.Read = func(t testing.TB, src schemas.SourceID) sinktest.Account { return readIn(t, parquetsink.Hive, st, src) }
+				return f
+			})
+		})
+	}
 }
 
 func TestSinkConformsOnS3(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,28 +24,40 @@ const crashSeeds = 200
 
 // TestEveryOffsetIsWrittenOnceUnderCrashes runs several owners of one source at once, with crashes, zombies, lost answers, late
 // landings, refusals and hanging requests, and then reads the store. It proves nothing about stores that break their promises.
-func TestEveryOffsetIsWrittenOnceUnderCrashes(t *testing.T) {
+func TestEveryOffsetIsWrittenOnceUnderCrashes(t *testing.T) { crashes(t, parquetsink.Plain) }
+
+// TestEveryOffsetIsWrittenOnceUnderCrashesAtMidnight is the same in the hive layout, with a midnight among the owners' lives.
+func TestEveryOffsetIsWrittenOnceUnderCrashesAtMidnight(t *testing.T) { crashes(t, parquetsink.Hive) }
+
+func crashes(t *testing.T, layout parquetsink.Layout) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // the heap is so small that it would be collected for every few files
 	var seen events
 	for seed := range uint64(crashSeeds) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				if err := simulate(t, seed, &seen, func(m *sinktest.MemStore) objectstore.Store { return m }); err != nil {
+				if err := simulate(t, layout, seed, &seen, func(m *sinktest.MemStore) objectstore.Store { return m }); err != nil {
 					t.Fatal(err)
 				}
 			})
 		})
 	}
 	t.Logf("%d files, %d names lost to other owners, %d files cut by one", seen.files.Load(), seen.lost.Load(), seen.cut.Load())
+	if layout == parquetsink.Hive && seen.days.Load() < crashSeeds*5/4 {
+		t.Errorf("%d ends of days: hardly a chain meets a midnight", seen.days.Load())
+	}
 	if seen.lost.Load() < crashSeeds || seen.cut.Load() < crashSeeds/10 {
 		t.Error("the schedules hardly make the owners collide")
 	}
 }
 
 // events counts what the sinks of all schedules report.
-type events struct{ files, lost, cut atomic.Int64 }
+type events struct{ files, lost, cut, days atomic.Int64 }
 
 func (e *events) FileWritten(f parquetsink.FileWritten) {
 	e.files.Add(1)
+	if f.Reason == parquetsink.RollDay {
+		e.days.Add(1)
+	}
 	if f.Conflict {
 		e.cut.Add(1)
 	}
@@ -58,7 +71,7 @@ func TestTheCrashTestSeesAStoreThatOverwrites(t *testing.T) {
 		caught := false
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				err := simulate(t, seed, &events{}, func(m *sinktest.MemStore) objectstore.Store { return overwriting{m} })
+				err := simulate(t, parquetsink.Plain, seed, &events{}, func(m *sinktest.MemStore) objectstore.Store { return overwriting{m} })
 				if caught = err != nil; caught {
 					t.Logf("caught: %v", err)
 				}
@@ -81,10 +94,12 @@ func (o overwriting) PutIfAbsent(ctx context.Context, name string, body []byte, 
 // world is one source, its true store, and what its owners know.
 type world struct {
 	t         *testing.T
+	layout    parquetsink.Layout
 	seen      *events
 	src       schemas.SourceID
-	origin    int64 // the log begins here
-	end       int64 // and ends here
+	origin    int64          // the log begins here
+	end       int64          // and ends here
+	tasks     []schemas.Task // of the rows
 	store     objectstore.Store
 	committed atomic.Int64 // every offset before it was reported durable
 	fault     struct {
@@ -94,16 +109,19 @@ type world struct {
 }
 
 // simulate plays one schedule and gives the first offence.
-func simulate(t *testing.T, seed uint64, seen *events, wrap func(*sinktest.MemStore) objectstore.Store) error {
+func simulate(t *testing.T, layout parquetsink.Layout, seed uint64, seen *events, wrap func(*sinktest.MemStore) objectstore.Store) error {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	mem := sinktest.NewMemStore()
 	mem.DropMeta = seed%5 == 4
-	w := &world{t: t, seen: seen, src: schemas.SourceID{Pipeline: "p", Topic: "t", Partition: 3}, store: wrap(mem)}
+	w := &world{t: t, layout: layout, seen: seen, src: schemas.SourceID{Pipeline: "p", Topic: "t", Partition: 3}, store: wrap(mem), tasks: tasksOf(seed)}
 	w.origin = []int64{0, 0, 41}[rng.IntN(3)]
 	w.end = w.origin + 150
 	w.committed.Store(w.origin)
 	mem.Faults = faults(rand.New(rand.NewPCG(seed, 2)))
 
+	if layout == parquetsink.Hive { // a bubble's clock begins at midnight
+		time.Sleep(24*time.Hour - time.Duration(seed%8)*time.Minute/2)
+	}
 	var wg sync.WaitGroup
 	for i := range 4 {
 		rng := rand.New(rand.NewPCG(seed, uint64(10+i)))
@@ -120,6 +138,13 @@ func simulate(t *testing.T, seed uint64, seen *events, wrap func(*sinktest.MemSt
 		return w.fault.err
 	}
 	return w.inspect()
+}
+
+// tasksOf is two of the tasks: every task is in some seed's files, and no seed pays for the columns of all.
+func tasksOf(seed uint64) []schemas.Task {
+	all := schemas.Tasks()
+	n := uint64(len(all))
+	return []schemas.Task{all[seed%n], all[(seed+1+seed/n%(n-1))%n]}
 }
 
 // faults decides about each request of a schedule.
@@ -167,7 +192,8 @@ func (w *world) open(st objectstore.Store, rng *rand.Rand) *parquetsink.Sink {
 	c := config(st)
 	c.Compression, c.RollRows, c.RollAge, c.Uploads = parquetsink.None, 3+rng.IntN(60), 5*time.Second, 1+rng.IntN(2)
 	c.MaxBuffered = []int64{8000, 40_000, 1 << 30}[rng.IntN(3)]
-	c.PutTimeout, c.Observer = 10*time.Second, w.seen
+	c.Layout = w.layout
+	c.Tasks, c.PutTimeout, c.Observer = w.tasks, 10*time.Second, w.seen
 	c.Retry = retry.Policy{Attempts: 4, Base: 500 * time.Millisecond, Max: 5 * time.Second}
 	return open(w.t, c)
 }
@@ -235,7 +261,7 @@ func (w *world) resume(s *parquetsink.Sink, rng *rand.Rand) (next int64, ok bool
 }
 
 func (w *world) write(s *parquetsink.Sink, first, next int64) error {
-	r, rows := sinktest.Make(w.src, first, next)
+	r, rows := sinktest.MakeOf(w.tasks, w.src, first, next)
 	var calls atomic.Int32
 	return s.Write(context.Background(), r, rows, func(err error) {
 		if calls.Add(1) > 1 {
@@ -278,11 +304,18 @@ func (w *world) finish() {
 
 // inspect reads the whole chain.
 func (w *world) inspect() error {
-	files, err := parquetsink.Chain(context.Background(), w.store, "out/rows", w.src, 0)
+	files, err := w.layout.Chain(context.Background(), w.store, "out/rows", w.src, 0)
 	if err != nil {
 		return err
 	}
-	var a sinktest.Account
+	a := sinktest.Account{Tasks: w.tasks}
+	all, err := w.store.List(context.Background(), "out/rows/", "")
+	if err != nil {
+		return err
+	}
+	if len(all) != len(files) {
+		return fmt.Errorf("who lists the store finds %d files, and the chain has %d", len(all), len(files))
+	}
 	for _, f := range files {
 		rows, err := parquetsink.ReadRows(context.Background(), w.store, f.Name)
 		if err != nil {

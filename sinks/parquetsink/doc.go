@@ -14,6 +14,21 @@
 //	P4 An error of a PUT is settled by looking at the object before anything else is done; a nonce in each file tells whose it is.
 //	P5 Who loses a name reads what the winner covers, reports that as durable, and goes on behind it with the rest.
 //
+// The hive layout puts each file into a directory of the day on which it was written,
+//
+//	<prefix>/pipeline=<pipeline>/source=<topic>/part=<partition>/day=<day>/<first offset, 20 digits>.parquet
+//
+// and stays one chain with one conditional PUT per file: a name is not the writer's to choose, it follows from the file before.
+//
+//	H1 Every file names the place of the next one: its next_offset and its next_day. The first file of every chain is at day 1970-01-01, offset 0.
+//	H2 A file that moves the offset keeps the day. A writer whose clock says a later day than the place ends the day first, with a file that
+//	   covers nothing and moves the day. Both want the same name, so one of them wins it, and P5 holds.
+//	H3 So places only rise, and each is won once. A writer whose clock is behind goes on at the chain's day; no day is ever left for an earlier one.
+//	H4 Names sort as places do: whoever lists the chain from any day on finds its end last.
+//
+// There is no list of files to trust beside the files, and so no orphan: what a glob finds is the chain. In the hive
+// layout, Resume refuses a source that has a plain chain and no hive one.
+//
 // A reader that globs *.parquet sees no duplicate and no part of a file. Ranges without rows make files too, so that idle or fully filtered topics advance.
 //
 // Rows are buffered per source and rolled into a file by bytes, rows, age, memory pressure or Flush ([Reason]). Write blocks while the buffers

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"vecmill/schemas"
-	"vecmill/sinks/objectstore"
 )
 
 // SchemaVersion is the version of the files' columns and metadata that this build writes.
@@ -24,6 +23,8 @@ type FileInfo struct {
 	Schema   int               // SchemaVersion of its writer
 	Writer   string            // the process that wrote it
 	Nonce    string            // unique per file
+	Day      string            // hive layout: its own day, 2006-01-02; "" in the plain layout
+	NextDay  string            // hive layout: the day of the file behind it
 	Created  time.Time         // UTC, by the writer's clock
 	Metadata map[string]string // Config.Metadata, without prefix
 }
@@ -63,6 +64,9 @@ func (f *FileInfo) footer() map[string]string {
 	for k, v := range m {
 		out[metaPrefix+k] = v
 	}
+	if f.Day != "" {
+		out[metaPrefix+"day"], out[metaPrefix+"next-day"] = f.Day, f.NextDay
+	}
 	return out
 }
 
@@ -98,6 +102,7 @@ func parseInfo(name string, m map[string]string) (FileInfo, error) {
 	f.Range.Dead, f.Range.Skipped, f.Range.Lost = p.spans("dead"), p.spans("skipped"), p.spans("lost")
 	f.Origin, f.Rows, f.Schema = p.number("origin-offset"), p.number("rows"), int(p.number("schema-version"))
 	f.Writer, f.Nonce = p.text("writer"), p.text("nonce")
+	f.Day, f.NextDay = p.day("day"), p.day("next-day")
 	created, err := time.Parse(time.RFC3339Nano, p.text("created-at"))
 	p.fail("created-at", err)
 	f.Created = created.UTC()
@@ -106,11 +111,18 @@ func parseInfo(name string, m map[string]string) (FileInfo, error) {
 			f.Metadata[rest] = v
 		}
 	}
-	if p.err == nil && f.Range.First >= f.Range.Next {
+	switch {
+	case p.err != nil:
+	case f.Range.First > f.Range.Next, f.Range.First == f.Range.Next && f.NextDay == f.Day:
 		p.fail("next-offset", fmt.Errorf("%d is not after first-offset %d", f.Range.Next, f.Range.First))
+	case f.NextDay < f.Day, f.Day == "" && f.NextDay != "":
+		p.fail("next-day", fmt.Errorf("%q is before day %q", f.NextDay, f.Day))
 	}
 	return f, p.err
 }
+
+// after is the place of the file behind this one.
+func (f *FileInfo) after() place { return place{f.Range.Next, f.NextDay} }
 
 // infoParser takes keys out of a map and keeps the first fault.
 type infoParser struct {
@@ -137,6 +149,14 @@ func (p *infoParser) path(key string) string {
 	return v
 }
 
+func (p *infoParser) day(key string) string {
+	v := p.text(key)
+	if v != "" && !validDay(v) {
+		p.fail(key, fmt.Errorf("%q is not a day", v))
+	}
+	return v
+}
+
 func (p *infoParser) number(key string) int64 {
 	n, err := parseOffset(p.text(key))
 	p.fail(key, err)
@@ -149,19 +169,5 @@ func (p *infoParser) spans(key string) []schemas.Span {
 	return s
 }
 
-// Dir is the directory of a source's chain, without a slash at the end.
-func Dir(prefix string, src schemas.SourceID) string { return objectstore.SourceDir(prefix, src) }
-
-// fileName is the name of the file that begins at first.
-func fileName(dir string, first int64) string { return fmt.Sprintf("%s/%020d.parquet", dir, first) }
-
-// firstOffset is the offset in a file's name; ok is false for names that are not of the chain in dir.
-func firstOffset(dir, name string) (first int64, ok bool) {
-	rest, inDir := strings.CutPrefix(name, dir+"/")
-	digits, isParquet := strings.CutSuffix(rest, ".parquet")
-	if !inDir || !isParquet || len(digits) != 20 {
-		return 0, false
-	}
-	n, err := parseOffset(digits)
-	return n, err == nil
-}
+// Dir is the directory of a source's chain in the plain layout, without a slash at the end.
+func Dir(prefix string, src schemas.SourceID) string { return Plain.Dir(prefix, src) }

@@ -10,7 +10,7 @@ import (
 // lane is one source between two calls of Resume. Its fields are guarded by Sink.mu, except where said.
 type lane struct {
 	src     schemas.SourceID
-	next    int64              // the chain's durable end, -1 while there is no file
+	at      place              // the chain's durable end
 	end     int64              // where the last range taken ended, -1 before the first
 	err     error              // why nothing more is taken
 	open    *roll              // the file being filled, nil if it has no range yet
@@ -41,12 +41,7 @@ type roll struct {
 	err       error         // written before settled is closed
 }
 
-func newLane(src schemas.SourceID, next int64, known bool) *lane {
-	if !known {
-		next = -1
-	}
-	return &lane{src: src, next: next, end: -1}
-}
+func newLane(src schemas.SourceID, at place) *lane { return &lane{src: src, at: at, end: -1} }
 
 func (f *roll) add(e entry) {
 	f.entries = append(f.entries, e)

@@ -16,10 +16,11 @@ const (
 	RollAge   Reason = "age"      // its first range has waited long enough
 	RollFlush Reason = "flush"    // Flush or Close: a drain, a rebalance, a stop
 	RollPress Reason = "pressure" // a Write waits for memory
+	RollDay   Reason = "day"      // hive layout: a file without rows that ends a day
 )
 
 // Reasons lists every reason.
-func Reasons() []Reason { return []Reason{RollBytes, RollRows, RollAge, RollFlush, RollPress} }
+func Reasons() []Reason { return []Reason{RollBytes, RollRows, RollAge, RollFlush, RollPress, RollDay} }
 
 // Observer is told what becomes of files, from the sink's goroutines, with no lock held. It must not block for long and must not call the sink.
 type Observer interface {

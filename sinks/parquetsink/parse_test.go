@@ -2,6 +2,7 @@ package parquetsink
 
 import (
 	"maps"
+	"path"
 	"reflect"
 	"strings"
 	"testing"
@@ -65,6 +66,11 @@ func exampleInfo() FileInfo {
 
 func TestMetadataReadsBack(t *testing.T) {
 	want := exampleInfo()
+	hive := exampleInfo()
+	hive.Day, hive.NextDay, hive.Range.First, hive.Range.Next = "2026-11-23", "2026-11-24", 12, 12
+	if got, err := parseInfo("n", hive.objectMetadata()); err != nil || !reflect.DeepEqual(got, hive) {
+		t.Errorf("the end of a day: %+v, %v", got, err)
+	}
 	for name, m := range map[string]map[string]string{"footer": want.footer(), "object metadata": want.objectMetadata()} {
 		if got, err := parseInfo("n", m); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v", name, got, err)
@@ -79,7 +85,7 @@ func TestMetadataReadsBack(t *testing.T) {
 
 func TestBadMetadataIsRefusedByKey(t *testing.T) {
 	for key, value := range map[string]string{
-		"next-offset": "0", "first-offset": "-1", "rows": "many", "dead": "3-1", "created-at": "yesterday", "partition": "", "topic": "%zz",
+		"next-offset": "0", "day": "2026-1-1", "next-day": "2026-01-01", "first-offset": "-1", "rows": "many", "dead": "3-1", "created-at": "yesterday", "partition": "", "topic": "%zz",
 	} {
 		info := exampleInfo()
 		m := maps.Clone(info.footer())
@@ -112,26 +118,63 @@ func FuzzParseInfo(f *testing.F) {
 	})
 }
 
-func FuzzFirstOffset(f *testing.F) {
+func FuzzPlace(f *testing.F) {
 	f.Add("d/00000000000000000007.parquet")
 	f.Add("d/0000000000000000000x.parquet")
+	f.Add("d/day=2026-11-23/00000000000000000007.parquet")
+	f.Add("d/day=2026-02-30/00000000000000000007.parquet")
 	f.Fuzz(func(t *testing.T, name string) {
-		if first, ok := firstOffset("d", name); ok && fileName("d", first) != name {
-			t.Fatalf("%q is taken for offset %d", name, first)
+		for _, y := range Layouts() {
+			if at, ok := y.place("d", name); ok && y.fileName("d", at) != name {
+				t.Fatalf("%s: %q is taken for %+v", y, name, at)
+			}
 		}
 	})
 }
 
+func TestASourceIsReadFromItsFilesNames(t *testing.T) {
+	for _, src := range []schemas.SourceID{{Pipeline: "p", Topic: "refs", Partition: 3}, {Pipeline: "p", Topic: "manifest:a/b=c %.jsonl"}} {
+		for _, y := range Layouts() {
+			info := FileInfo{Range: schemas.Range{Source: src}}
+			if y == Hive {
+				info.Day = "2026-11-23"
+			}
+			name := y.Name("out/rows", &info)
+			if got, ok := y.Source("out/rows", "p", name); !ok || got != src {
+				t.Errorf("%s is of %+v, %v", name, got, ok)
+			}
+			for _, bad := range []string{name + "x", strings.Replace(name, "/p", "/q", 1), "x/" + name, path.Dir(name)} {
+				if got, ok := y.Source("out/rows", "p", bad); ok {
+					t.Errorf("%s: %s is of %+v", y, bad, got)
+				}
+			}
+		}
+	}
+	if got := Hive.Name("lake", &FileInfo{Day: "2026-11-23", Range: schemas.Range{Source: schemas.SourceID{Pipeline: "p", Topic: "a b", Partition: 2}, Span: schemas.Span{First: 7}}}); got !=
+		"lake/pipeline=p/source=a%20b/part=2/day=2026-11-23/00000000000000000007.parquet" {
+		t.Error(got)
+	}
+}
+
+func TestADayOfTheChainIsNeverLeftForAnEarlierOne(t *testing.T) {
+	if got := today(place{5, "2999-12-31"}); got != "2999-12-31" {
+		t.Errorf("a writer whose clock is behind goes to %s", got)
+	}
+	if got := today(place{-1, firstDay}); got <= firstDay || !validDay(got) {
+		t.Errorf("a chain begins at %s", got)
+	}
+}
+
 func TestConfigListsEveryFault(t *testing.T) {
 	c := NewDefaultConfig()
-	c.Prefix, c.RollRows, c.Uploads, c.Compression, c.Level = "/x/../y", 0, -1, "lz4", 40
+	c.Prefix, c.RollRows, c.Uploads, c.Compression, c.Level, c.Layout = "/x/../y", 0, -1, "lz4", 40, "delta"
 	c.Tasks = []schemas.Task{"poetry"}
 	c.Metadata = map[string]string{"Model": "a"}
 	err := c.Validate()
 	if err == nil {
 		t.Fatal("it is valid")
 	}
-	for _, field := range []string{"store:", "prefix:", "roll_rows:", "uploads:", "compression:", "level:", "tasks:", "metadata:"} {
+	for _, field := range []string{"store:", "prefix:", "roll_rows:", "uploads:", "compression:", "level:", "layout:", "tasks:", "metadata:"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("%v does not name %s", err, field)
 		}

@@ -11,7 +11,7 @@ import (
 func (s *Sink) Recall(ctx context.Context, src schemas.SourceID, want schemas.Span, give func(schemas.Range, []schemas.Row) error) error {
 	var files []FileInfo
 	err := s.patiently(ctx, func(ctx context.Context) (err error) {
-		files, err = Chain(ctx, s.cfg.Store, s.cfg.Prefix, src, want.First)
+		files, err = s.cfg.Layout.Chain(ctx, s.cfg.Store, s.cfg.Prefix, src, want.First)
 		return err
 	})
 	if err != nil {

@@ -66,7 +66,7 @@ func (s *Sink) Resume(ctx context.Context, src schemas.SourceID, from int64) (ne
 			return 0, false, fmt.Errorf("resuming %s: %w", src, ctx.Err())
 		}
 	}
-	next, known, err = s.chainEnd(ctx, src, from)
+	at, err := s.chainEnd(ctx, src, from)
 	if err != nil {
 		return 0, false, fmt.Errorf("resuming %s: %w", src, err)
 	}
@@ -75,25 +75,29 @@ func (s *Sink) Resume(ctx context.Context, src schemas.SourceID, from int64) (ne
 	if s.mu.closed {
 		return 0, false, ErrClosed
 	}
-	s.mu.lanes[src] = newLane(src, next, known)
-	return next, known, nil
+	s.mu.lanes[src] = newLane(src, at)
+	return max(at.offset, 0), at.offset >= 0, nil
 }
 
-func (s *Sink) chainEnd(ctx context.Context, src schemas.SourceID, from int64) (next int64, known bool, err error) {
-	dir := Dir(s.cfg.Prefix, src)
-	var infos []FileInfo
+func (s *Sink) chainEnd(ctx context.Context, src schemas.SourceID, from int64) (at place, err error) {
+	l := lister{s.cfg.Layout, s.cfg.Store, s.cfg.Layout.Dir(s.cfg.Prefix, src)}
 	err = s.patiently(ctx, func(ctx context.Context) error {
-		names, err := listFrom(ctx, s.cfg.Store, dir, from)
+		at = l.layout.start()
+		names, err := l.from(ctx, from)
 		if err != nil {
 			return err
 		}
-		infos, err = follow(ctx, s.cfg.Store, dir, names[max(len(names)-verifyLast, 0):])
-		return err
+		infos, err := l.follow(ctx, names[max(len(names)-verifyLast, 0):])
+		if err != nil {
+			return err
+		}
+		if len(infos) == 0 {
+			return l.refusePlain(ctx, s.cfg.Prefix, src)
+		}
+		at = infos[len(infos)-1].after()
+		return nil
 	})
-	if err != nil || len(infos) == 0 {
-		return 0, false, err
-	}
-	return infos[len(infos)-1].Range.Next, true, nil
+	return at, err
 }
 
 // Write buffers a range. It blocks while the buffers are full.
@@ -158,8 +162,8 @@ func (s *Sink) acceptsLocked(l *lane, r schemas.Range) error {
 		return fmt.Errorf("writing %s: %w", r.Source, l.err)
 	case l.end >= 0 && r.First != l.end:
 		return fmt.Errorf("writing %s: the range begins at %d, the one before ended at %d", r.Source, r.First, l.end)
-	case l.end < 0 && l.next >= 0 && r.First > l.next:
-		return fmt.Errorf("writing %s: the range begins at %d, but the chain of files ends at %d; the offsets between would be lost", r.Source, r.First, l.next)
+	case l.end < 0 && l.at.offset >= 0 && r.First > l.at.offset:
+		return fmt.Errorf("writing %s: the range begins at %d, but the chain of files ends at %d; the offsets between would be lost", r.Source, r.First, l.at.offset)
 	}
 	return nil
 }
@@ -167,7 +171,7 @@ func (s *Sink) acceptsLocked(l *lane, r schemas.Range) error {
 // appendLocked puts e into the open file, or says that its offsets are durable already and nothing before it is outstanding.
 func (s *Sink) appendLocked(l *lane, e entry) (covered bool) {
 	l.end = e.r.Next
-	if e.r.Next <= l.next && len(l.queue) == 0 && l.open == nil {
+	if e.r.Next <= l.at.offset && len(l.queue) == 0 && l.open == nil {
 		return true
 	}
 	if l.open == nil {

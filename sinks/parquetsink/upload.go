@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"vecmill/internal/retry"
-	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/objectstore"
 )
@@ -93,48 +92,50 @@ func (s *Sink) uploadInTurn(ctx context.Context, turn <-chan struct{}, l *lane, 
 	}
 }
 
-// upload makes the ranges of f durable: in one file, or in several if other writers have written parts of it.
+// upload makes the ranges of f durable: in one file, or in several if other writers have written parts of it, or if a day ends before them.
 func (s *Sink) upload(ctx context.Context, l *lane, f *roll) error {
-	for conflict := false; ; conflict = true {
-		next, rest := s.dropCovered(l, f)
+	for conflict := false; ; {
+		at, rest := s.dropCovered(l, f)
 		if len(rest) == 0 {
 			return nil
 		}
-		if next >= 0 && rest[0].r.First > next {
+		if at.offset >= 0 && rest[0].r.First > at.offset {
 			// Somebody began the chain elsewhere than we did. Only Resume can tell where to go on.
-			return fmt.Errorf("%w: its files end at offset %d, and offset %d is the next one here", sinks.ErrFenced, next, rest[0].r.First)
+			return fmt.Errorf("%w: its files end at offset %d, and offset %d is the next one here", sinks.ErrFenced, at.offset, rest[0].r.First)
 		}
-		winner, err := s.writeFile(ctx, l, f, newDraft(l.src, next, rest), conflict)
+		d := s.draft(l.src, at, rest, f.reason)
+		winner, err := s.writeFile(ctx, l, d, conflict)
 		if err != nil {
 			return err
 		}
-		if winner == nil {
-			s.advance(l, f, rest[len(rest)-1].r.Next, len(rest))
-			return nil
+		if winner != nil {
+			conflict = true
+			s.advance(l, f, winner.after(), 0) // P5: round again, behind the winner
+			continue
 		}
-		s.advance(l, f, winner.Range.Next, 0) // P5: round again, behind the winner
+		s.advance(l, f, d.info.after(), d.entries)
 	}
 }
 
 // dropCovered reports the entries that the chain covers already as durable, and gives the chain's end and the entries that remain.
-func (s *Sink) dropCovered(l *lane, f *roll) (next int64, rest []entry) {
+func (s *Sink) dropCovered(l *lane, f *roll) (at place, rest []entry) {
 	s.mu.Lock()
 	n := 0
-	for n < len(f.entries) && f.entries[n].r.Next <= l.next {
+	for n < len(f.entries) && f.entries[n].r.Next <= l.at.offset {
 		n++
 	}
 	dones, bytes := f.take(n)
 	s.releaseLocked(bytes)
-	next, rest = l.next, f.entries
+	at, rest = l.at, f.entries
 	s.mu.Unlock()
 	settle(dones, nil, nil)
-	return next, rest
+	return at, rest
 }
 
 // advance moves the chain's end and reports n entries of f as durable. If the lane was given up meanwhile there is nobody to tell.
-func (s *Sink) advance(l *lane, f *roll, next int64, n int) {
+func (s *Sink) advance(l *lane, f *roll, at place, n int) {
 	s.mu.Lock()
-	l.next = next
+	l.at = at
 	dones, bytes := f.take(min(n, len(f.entries)))
 	s.releaseLocked(bytes)
 	s.mu.Unlock()
@@ -142,10 +143,10 @@ func (s *Sink) advance(l *lane, f *roll, next int64, n int) {
 }
 
 // writeFile encodes a draft and creates the file under the one name it may have (P2). winner is the file that has the name already.
-func (s *Sink) writeFile(ctx context.Context, l *lane, f *roll, d draft, conflict bool) (winner *FileInfo, err error) {
+func (s *Sink) writeFile(ctx context.Context, l *lane, d draft, conflict bool) (winner *FileInfo, err error) {
 	began := time.Now()
 	info := d.info
-	info.Name = fileName(Dir(s.cfg.Prefix, l.src), info.Range.First)
+	info.Name = s.cfg.Layout.Name(s.cfg.Prefix, &info)
 	info.Writer, info.Nonce, info.Created = s.cfg.Writer, s.nonce(), began.UTC()
 	info.Metadata = s.cfg.Metadata
 	body, err := s.encodeGuarded(d.rows, &info, s.guess(d.bytes))
@@ -165,7 +166,7 @@ func (s *Sink) writeFile(ctx context.Context, l *lane, f *roll, d draft, conflic
 	if s.cfg.Observer != nil {
 		s.cfg.Observer.FileWritten(FileWritten{
 			Source: l.src, Name: info.Name, Range: info.Range.Span, Rows: info.Rows, Bytes: int64(len(body)),
-			Reason: f.reason, Duration: time.Since(began), Conflict: conflict,
+			Reason: d.reason, Duration: time.Since(began), Conflict: conflict,
 		})
 	}
 	return nil, nil
@@ -186,8 +187,8 @@ func (s *Sink) create(ctx context.Context, info *FileInfo, body []byte) (winner 
 		case err == nil && there.Nonce == info.Nonce: // it had landed
 			return nil
 		case err == nil:
-			if there.Range.First != info.Range.First {
-				return fmt.Errorf("%w: %s says that it begins at offset %d", ErrBrokenChain, info.Name, there.Range.First)
+			if err := there.isAt(place{info.Range.First, info.Day}); err != nil {
+				return err
 			}
 			winner = &there
 			return nil
@@ -203,7 +204,7 @@ func (s *Sink) create(ctx context.Context, info *FileInfo, body []byte) (winner 
 // patiently retries what may succeed next time, each try under its own time-out.
 func (s *Sink) patiently(ctx context.Context, f func(context.Context) error) error {
 	permanent := func(err error) bool {
-		return errors.Is(err, objectstore.ErrRefused) || errors.Is(err, ErrBrokenChain)
+		return errors.Is(err, objectstore.ErrRefused) || errors.Is(err, ErrBrokenChain) || errors.Is(err, ErrOtherLayout)
 	}
 	tries, err := retry.Do(ctx, s.cfg.Retry, permanent, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.PutTimeout)
@@ -239,39 +240,4 @@ func (s *Sink) learn(estimated, encoded int64) {
 	defer s.mu.Unlock()
 	seen := min(max(float64(encoded)/float64(estimated), 0.05), 1)
 	s.mu.ratio = 0.75*s.mu.ratio + 0.25*seen
-}
-
-// draft is the content of a file before it is encoded.
-type draft struct {
-	info  FileInfo
-	rows  []*schemas.Row
-	bytes int64 // estimated
-}
-
-// newDraft makes one range of the entries, without what lies before next. next is -1 for the first file of a chain, which takes
-// everything before it as skipped (P2).
-func newDraft(src schemas.SourceID, next int64, entries []entry) draft {
-	var d draft
-	d.info.Schema = SchemaVersion
-	first, last := next, entries[len(entries)-1].r.Next
-	if next < 0 {
-		first, d.info.Origin = 0, entries[0].r.First
-		if d.info.Origin > 0 {
-			d.info.Range.Skipped = []schemas.Span{{First: 0, Next: d.info.Origin}}
-		}
-	}
-	d.info.Range.Source, d.info.Range.Span = src, schemas.Span{First: first, Next: last}
-	for _, e := range entries {
-		d.bytes += e.bytes
-		d.info.Range.Dead = join(d.info.Range.Dead, clip(e.r.Dead, first, last))
-		d.info.Range.Skipped = join(d.info.Range.Skipped, clip(e.r.Skipped, first, last))
-		d.info.Range.Lost = join(d.info.Range.Lost, clip(e.r.Lost, first, last))
-		for i := range e.rows {
-			if e.rows[i].Offset >= first {
-				d.rows = append(d.rows, &e.rows[i])
-			}
-		}
-	}
-	d.info.Rows = int64(len(d.rows))
-	return d
 }

@@ -21,10 +21,17 @@ type Store struct {
 	opts   Options
 }
 
+// ErrNoBucket says that the bucket does not exist. It comes with objectstore.ErrRefused.
+var ErrNoBucket = errors.New("there is no bucket")
+
 // Options are what differs between servers.
 type Options struct {
 	// DisableContentSHA256 sends the body without a signed digest, for servers that store the framing of signed chunks over plain HTTP.
 	DisableContentSHA256 bool
+
+	// Renew is called when the store says that the token of a request has expired, before that request can be repeated: credentials.Credentials.Expire.
+	// The client renews what it knows to expire; it does not know of a clock that is wrong, or of a file of credentials that has a new content. nil does nothing.
+	Renew func()
 }
 
 // New is a store in bucket. It does no I/O.
@@ -54,7 +61,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) ([]string, error
 func (s *Store) Stat(ctx context.Context, name string) (objectstore.Info, error) {
 	o, err := s.client.StatObject(ctx, s.bucket, name, minio.StatObjectOptions{})
 	if err != nil {
-		return objectstore.Info{}, s.wrap("looking at", name, err)
+		return objectstore.Info{}, s.wrap("looking at", name, s.explain(ctx, name, err))
 	}
 	info := objectstore.Info{Name: name, Size: o.Size, Meta: make(map[string]string, len(o.UserMetadata))}
 	for k, v := range o.UserMetadata {
@@ -124,29 +131,18 @@ func (s *Store) wrap(act, name string, err error) error {
 	if !ok { // no answer at all: a broken connection or the end of ctx
 		return fmt.Errorf("%s s3://%s/%s: %w", act, s.bucket, name, err)
 	}
+	if expired(e) && s.opts.Renew != nil {
+		s.opts.Renew()
+	}
 	switch {
 	case e.StatusCode == http.StatusPreconditionFailed:
 		err = objectstore.ErrExists
 	case e.Code == minio.NoSuchBucket:
-		err = fmt.Errorf("%w: there is no bucket %q", objectstore.ErrRefused, s.bucket)
+		err = fmt.Errorf("%w: %w %q", objectstore.ErrRefused, ErrNoBucket, s.bucket)
 	case e.StatusCode == http.StatusNotFound:
 		err = objectstore.ErrNotFound
 	case refused(e):
 		err = fmt.Errorf("%w: %w", objectstore.ErrRefused, err)
 	}
 	return fmt.Errorf("%s s3://%s/%s: %w", act, s.bucket, name, err)
-}
-
-// refused says whether an answer is final. 409 is not: S3 gives it when two conditional PUTs of one name race, and asks to try
-// again. Nor are a time-out, throttling, or a token that the credential provider is about to renew.
-func refused(e minio.ErrorResponse) bool {
-	switch e.StatusCode {
-	case http.StatusConflict, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusTooEarly:
-		return false
-	}
-	switch e.Code {
-	case "ExpiredToken", "ExpiredTokenException", "RequestTimeout", "SlowDown", "RequestTimeTooSkewed":
-		return false
-	}
-	return e.StatusCode >= 400 && e.StatusCode < 500
 }

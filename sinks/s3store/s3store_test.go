@@ -122,3 +122,70 @@ func TestABucketThatIsNotThereIsNamed(t *testing.T) {
 		t.Errorf("writing gives %v", err)
 	}
 }
+
+// TestAHeadThatIsRefusedIsAskedAgainForItsReason answers HEAD as S3 does, without a body: an expired token is 400 or 403 and nothing more.
+func TestAHeadThatIsRefusedIsAskedAgainForItsReason(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		head    int
+		code    string // of the GET; "" for success
+		refused bool
+		renewed int
+		want    string
+	}{
+		{"an expired token is renewed and the caller tries again", 403, "ExpiredToken", false, 1, "expired"},
+		{"an expired token, as AWS answers", 400, "ExpiredToken", false, 1, "expired"},
+		{"a right that is missing is final", 403, "AccessDenied", true, 0, "AccessDenied"},
+		{"a right that came back meanwhile is tried again", 403, "", false, 0, "a HEAD is answered 403"},
+		{"an object that is not there is not asked for twice", 404, "Unasked", false, 0, "no such object"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/xml")
+				w.Header().Set("ETag", `"e"`)
+				w.Header().Set("Last-Modified", "Mon, 02 Jan 2006 15:04:05 GMT")
+				switch {
+				case r.Method == http.MethodHead:
+					w.WriteHeader(c.head)
+				case c.code != "":
+					w.WriteHeader(c.head)
+					fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s: has expired or not</Message></Error>", c.code, c.code)
+				default:
+					fmt.Fprint(w, "b")
+				}
+			}))
+			defer srv.Close()
+			renewed := 0
+			_, err := s3store.New(client(t, srv), "bucket", s3store.Options{Renew: func() { renewed++ }}).Stat(t.Context(), "dir/x")
+			if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, objectstore.ErrRefused) != c.refused || renewed != c.renewed {
+				t.Errorf("%v (refused %v), renewed %d times", err, errors.Is(err, objectstore.ErrRefused), renewed)
+			}
+		})
+	}
+}
+
+func TestTheCheckAsksForOneName(t *testing.T) {
+	var seen []string
+	inner := fake(t)
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.Method+" "+r.URL.Query().Get("prefix")+" "+r.URL.Query().Get("max-keys"))
+		inner.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	s := s3store.New(client(t, srv), "bucket", s3store.Options{})
+	for i := range 3 {
+		if err := s.PutIfAbsent(t.Context(), fmt.Sprint("out/", i), []byte("b"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen = nil
+	if err := s.Check(t.Context(), "out"); err != nil || len(seen) != 1 || seen[0] != "GET out 1" {
+		t.Errorf("%v, requests %q", err, seen)
+	}
+	if err := s.Check(t.Context(), "nothing/here"); err != nil {
+		t.Errorf("an empty prefix: %v", err)
+	}
+	if err := s3store.New(client(t, srv), "nowhere", s3store.Options{}).Check(t.Context(), "out"); !errors.Is(err, s3store.ErrNoBucket) || !errors.Is(err, objectstore.ErrRefused) {
+		t.Errorf("a bucket that is not there: %v", err)
+	}
+}

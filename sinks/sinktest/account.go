@@ -14,12 +14,17 @@ type Account struct {
 	Dead    []schemas.Span // offsets recorded as dead
 	Lost    []schemas.Span // offsets recorded as lost
 	Skipped []schemas.Span // offsets recorded as skipped; a chain may record offsets before its first range here
+	Tasks   []schemas.Task // of MakeOf; nil for Make
 }
 
 // Audit compares an account with the ranges [first, next) of Make: every offset exactly once, every row as it was made, nothing else. It gives the first
 // offence, or nil. Sinks that do not record these are compared by rows alone.
 func (a *Account) Audit(src schemas.SourceID, first, next int64, recordsFates bool) error {
-	r, rows := Make(src, first, next)
+	tasks := a.Tasks
+	if tasks == nil {
+		tasks = schemas.Tasks()
+	}
+	r, rows := MakeOf(tasks, src, first, next)
 	want := map[string]*schemas.Row{}
 	for i := range rows {
 		want[rows[i].RowID] = &rows[i]

@@ -12,6 +12,7 @@ from collections import OrderedDict
 import h5py
 import numpy as np
 import torch
+from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import save_file
 
 PINNED = {"torch": (torch, "2.8.0"), "h5py": (h5py, "3.16.0")}
@@ -114,6 +115,23 @@ def keras(out, name, libver, encode, chunked=False):
     return expected
 
 
+def keras_safetensors(out, expected):
+    """As TensorFlow's classes of transformers save with safe_serialization: Keras' names without the model's, and in the index of shards with it."""
+    stored = {}
+    for _, name, _, torch_name, order in KERAS:
+        stored[name] = np.ascontiguousarray(expected[torch_name].numpy().transpose(np.argsort(order)))
+    os.makedirs(os.path.join(out, "keras_safetensors"), exist_ok=True)
+    save_numpy(stored, os.path.join(out, "keras_safetensors", "model.safetensors"), metadata={"format": "tf"})
+    os.makedirs(os.path.join(out, "keras_shards"), exist_ok=True)
+    names, index = list(stored), {}
+    for i, part in enumerate((names[:5], names[5:])):
+        file = f"model-{i + 1:05d}-of-00002.safetensors"
+        save_numpy({k: stored[k] for k in part}, os.path.join(out, "keras_shards", file), metadata={"format": "tf"})
+        index |= {"tf_model_1/" + k: file for k in part}
+    with open(os.path.join(out, "keras_shards", "model.safetensors.index.json"), "w") as f:
+        json.dump({"metadata": {}, "weight_map": index}, f, indent=1)
+
+
 def training(out):
     """A checkpoint of the training code: weights beside settings of classes that are not read."""
     g = torch.Generator().manual_seed(5)
@@ -159,6 +177,7 @@ def main(out):
     keras(out, "keras_split", None, fixed)
     keras(out, "keras_latest", "latest", fixed)
     keras(out, "keras_chunked", None, fixed, chunked=True)
+    keras_safetensors(out, expected)
     training(out)
 
 

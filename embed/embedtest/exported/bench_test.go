@@ -22,7 +22,8 @@ type contest struct {
 }
 
 // BenchmarkGraphs runs our graph and the exported one of the same weights in turns, on the same input, and reports how much faster ours
-// is: x-speed, their CPU time over ours, of the fastest quarter of the turns (what else runs on the machine only adds), above 1 where ours wins. VECMILL_BENCH_GRAPHS is a directory that
+// is, above 1 where ours wins: x-speed, their CPU time over ours, of the fastest quarter of the turns (what else runs on the machine only
+// adds), and x-lowest, x-median, x-highest of single turns. Who begins changes with every turn. VECMILL_BENCH_GRAPHS is a directory that
 // tools/exports/export.py --base made; `make bench-graphs` does both.
 func BenchmarkGraphs(b *testing.B) {
 	root := os.Getenv("VECMILL_BENCH_GRAPHS")
@@ -38,13 +39,18 @@ func BenchmarkGraphs(b *testing.B) {
 		b.Run(strings.TrimPrefix(dir, root+string(filepath.Separator)), func(b *testing.B) {
 			c := openContest(b, dir)
 			var ours, theirs []time.Duration
-			c.turn(b) // the first runs of a session are slower
+			var ratios []float64
+			c.turn(b, true) // the first runs of a session are slower
 			for b.Loop() {
-				o, t := c.turn(b)
-				ours, theirs = append(ours, o), append(theirs, t)
+				o, t := c.turn(b, len(ratios)%2 == 0)
+				ours, theirs, ratios = append(ours, o), append(theirs, t), append(ratios, float64(t)/float64(o))
 			}
 			o, t := fastest(ours), fastest(theirs)
+			slices.Sort(ratios)
 			b.ReportMetric(float64(t)/float64(o), "x-speed")
+			b.ReportMetric(ratios[0], "x-lowest")
+			b.ReportMetric(ratios[len(ratios)/2], "x-median")
+			b.ReportMetric(ratios[len(ratios)-1], "x-highest")
 			b.ReportMetric(float64(o)/1e6, "ms-ours")
 		})
 	}
@@ -62,7 +68,7 @@ func fastest(all []time.Duration) time.Duration {
 }
 
 // turn runs both once and gives their CPU time.
-func (c *contest) turn(b *testing.B) (ours, theirs time.Duration) {
+func (c *contest) turn(b *testing.B, first bool) (ours, theirs time.Duration) {
 	b.Helper()
 	run := func(s *ortsession.Session, in []embed.Tensor) time.Duration {
 		before := cpuTime(b)
@@ -71,7 +77,12 @@ func (c *contest) turn(b *testing.B) (ours, theirs time.Duration) {
 		}
 		return cpuTime(b) - before
 	}
-	return run(c.ours, c.oursInputs), run(c.theirs, c.theirInput)
+	if first {
+		ours = run(c.ours, c.oursInputs)
+		return ours, run(c.theirs, c.theirInput)
+	}
+	theirs = run(c.theirs, c.theirInput)
+	return run(c.ours, c.oursInputs), theirs
 }
 
 func cpuTime(b *testing.B) time.Duration {

@@ -83,10 +83,13 @@ func (c *Config) beams() int { return max(or(c.NumBeams, 1), 1) }
 // Validate names the first field that makes no sense.
 func (c *Config) Validate() error {
 	positive := func(name string, p *float64, most float64) error {
-		if p != nil && !(*p > 0 && *p <= most) {
-			return fmt.Errorf("%s %v is not above 0 and at most %v", name, *p, most)
+		switch {
+		case p == nil || *p > 0 && *p <= most:
+			return nil
+		case most == math.MaxFloat64:
+			return fmt.Errorf("%s %v is not above 0", name, *p)
 		}
-		return nil
+		return fmt.Errorf("%s %v is not above 0 and at most %v", name, *p, most)
 	}
 	atLeast := func(name string, p *int, least int) error {
 		if p != nil && *p < least {

@@ -1,0 +1,212 @@
+package audio
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"vecmill/schemas"
+)
+
+// withFFmpeg is a preprocessor at a rate with the system's decoder. Where CI=true the program must be there.
+func withFFmpeg(t *testing.T, config string, o Options) *Preprocessor {
+	t.Helper()
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("not on this machine, and CI=true: ffmpeg")
+		}
+		t.Skip("not on this machine: ffmpeg")
+	}
+	o.Decoder = FFmpeg
+	return newPreprocessor(t, config, o)
+}
+
+// TestTheSystemsDecoderAgreesWithLibsndfile holds length and sound of MP3 (delay and padding of LAME cut) and Vorbis to libsndfile's. AAC is
+// compared with its source, whose end the program leaves padded to a block of 1,024.
+func TestTheSystemsDecoderAgreesWithLibsndfile(t *testing.T) {
+	for name, c := range map[string]struct {
+		config string
+		spare  int     // samples that may follow
+		limit  float64 // decibels
+	}{
+		"cbr.mp3":     {`{"sampling_rate": 44100}`, 0, -65},
+		"vbr.mp3":     {`{"sampling_rate": 44100}`, 0, -65},
+		"plain.mp3":   {`{"sampling_rate": 44100}`, 0, -65},
+		"mpeg2.mp3":   {`{"sampling_rate": 22050}`, 0, -65},
+		"mpeg2.5.mp3": {`{"sampling_rate": 11025}`, 0, -65},
+		"vorbis.ogg":  {`{"sampling_rate": 44100}`, 0, -65},
+		"aac.m4a":     {`{"sampling_rate": 22050}`, 1023, -12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw := readFile(t, "foreign/want/"+name+".s16")
+			want := make([]float32, len(raw)/2)
+			for i := range want {
+				want[i] = float32(int16(binary.LittleEndian.Uint16(raw[2*i:]))) / 32768
+			}
+			got, err := withFFmpeg(t, c.config, Options{}).Waveform(t.Context(), readFile(t, "foreign/"+name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got) < len(want) || len(got) > len(want)+c.spare {
+				t.Fatalf("%d samples, want %d", len(got), len(want))
+			}
+			if d := 10 * math.Log10(noise(got, want)); d > c.limit {
+				t.Errorf("the difference is %.1f dB, at most %v is taken", d, c.limit)
+			}
+		})
+	}
+	amr, err := withFFmpeg(t, `{"sampling_rate": 8000}`, Options{}).Waveform(t.Context(), readFile(t, "foreign/noise.amr"))
+	if err != nil || len(amr) != 25*160 {
+		t.Errorf("AMR: %d samples, %v, want 25 frames of 160", len(amr), err)
+	}
+}
+
+func TestTheLengthOfAnMP3IsInItsFirstFrame(t *testing.T) {
+	for name, want := range map[string]header{
+		"cbr.mp3":     {rate: 44100, channels: 2, frames: 10002},
+		"vbr.mp3":     {rate: 44100, channels: 2, frames: 10002},
+		"mpeg2.mp3":   {rate: 22050, channels: 2, frames: 5001},
+		"mpeg2.5.mp3": {rate: 11025, channels: 2, frames: 2501},
+	} {
+		blob := readFile(t, "foreign/"+name)
+		if h, ok := mp3Length(blob); !ok || h != want {
+			t.Errorf("%s: %+v %v, want %+v", name, h, ok, want)
+		}
+		for n := range 150 { // no part of it is read beyond its end
+			if _, ok := mp3Length(blob[:n]); ok {
+				t.Errorf("%s: a length from %d bytes", name, n)
+			}
+		}
+	}
+	if h, ok := mp3Length(readFile(t, "foreign/plain.mp3")); ok {
+		t.Errorf("%+v of a file that does not say", h)
+	}
+}
+
+func FuzzMP3Length(f *testing.F) {
+	files, err := filepath.Glob("testdata/foreign/*.mp3")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no corpus", err)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b[:256])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if h, ok := mp3Length(b); ok && (h.frames <= 0 || h.check("mp3") != nil) {
+			t.Fatalf("%+v", h)
+		}
+	})
+}
+
+func TestTheSystemsDecoderKeepsTheLimits(t *testing.T) {
+	blob := readFile(t, "foreign/cbr.mp3") // 0.2268 s
+	_, err := withFFmpeg(t, `{}`, Options{MaxSeconds: 0.2}).Preprocess(t.Context(), schemas.Ref{}, blob)
+	wantRejection(t, err, schemas.ReasonTooLarge, "0.23 s of audio")
+	got, err := withFFmpeg(t, `{}`, Options{MaxSeconds: 0.2, Long: Truncate}).Preprocess(t.Context(), schemas.Ref{}, blob)
+	if err != nil || len(got) != 1 || !got[0].Truncated || len(got[0].Inputs[0].F32) != 3200 {
+		t.Errorf("%d samples, %v; want one of 3200 values", len(got), err)
+	}
+	p := withFFmpeg(t, `{}`, Options{})
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := p.Preprocess(ctx, schemas.Ref{}, blob); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v of a call that was given up", err)
+	}
+	for _, head := range [][]byte{nil, blob[:100], blob} {
+		n, err := p.Footprint(schemas.Ref{}, head, int64(len(blob)))
+		if err != nil || n < foreignBytes+4*3629 || head == nil && n < foreignBytes+4*30*16000 {
+			t.Errorf("footprint %d, %v, does not cover the process", n, err)
+		}
+	}
+	flac := readFile(t, "corpus/flac-best.flac")
+	builtin := newPreprocessor(t, `{}`, Options{})
+	want, err := builtin.Footprint(schemas.Ref{}, flac, int64(len(flac)))
+	if n, err2 := p.Footprint(schemas.Ref{}, flac, int64(len(flac))); err != nil || err2 != nil || n != want {
+		t.Errorf("footprint %d of FLAC, which is built in, want %d", n, want)
+	}
+	if p.Digest() == builtin.Digest() {
+		t.Error("the digest does not tell which decoder ran")
+	}
+}
+
+func TestDamageThatTheSystemsDecoderFindsIsARejection(t *testing.T) {
+	p := withFFmpeg(t, `{}`, Options{})
+	vorbis := readFile(t, "foreign/vorbis.ogg")
+	for name, c := range map[string]struct {
+		blob  []byte
+		words string
+	}{
+		"an MP3 of nothing":       {append([]byte("ID3\x04\x00\x00\x00\x00\x00\x00"), make([]byte, 4000)...), "mp3: "},
+		"an MP4 without an index": {readFile(t, "foreign/aac.m4a")[:1500], "mp4 or m4a: "},
+		"a Vorbis page cut short": {vorbis[:len(vorbis)-40], "truncated inside a page"},
+		"Vorbis behind Vorbis":    {append(append([]byte{}, vorbis...), vorbis...), "several streams"},
+		"an MP3 cut short":        {readFile(t, "foreign/vbr.mp3")[:3000], "mp3: "},
+	} {
+		_, err := p.Preprocess(t.Context(), schemas.Ref{}, c.blob)
+		t.Run(name, func(t *testing.T) { wantRejection(t, err, schemas.ReasonDecode, c.words) })
+	}
+}
+
+// fake writes a program that calls itself ffmpeg and does as script says.
+func fake(t *testing.T, script string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "decoder")
+	text := "#!/bin/sh\nif [ \"$1\" = -version ]; then echo 'ffmpeg version of this test'; exit; fi\n" + script
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil { //nolint:gosec // a program has to be executable
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestADecoderThatMisbehavesCostsOneRecord(t *testing.T) {
+	blob := readFile(t, "foreign/vbr.mp3")
+	for name, c := range map[string]struct{ script, words string }{
+		"it crashes":               {"echo out of order >&2; exit 3\n", "mp3: the decoder failed: exit status 3: out of order"},
+		"it writes no WAV":         {"while :; do echo nonsense; done\n", "the decoder's output"},
+		"it writes nothing":        {"exit 0\n", "the decoder made nothing of it"},
+		"it floods its complaints": {"head -c 300000 /dev/zero | tr '\\0' x >&2; exit 1\n", "the decoder failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPreprocessor(t, `{}`, Options{Decoder: FFmpeg, Program: fake(t, c.script)})
+			_, err := p.Preprocess(t.Context(), schemas.Ref{}, blob)
+			wantRejection(t, err, schemas.ReasonDecode, c.words)
+			if err != nil && len(err.Error()) > foreignMessage+500 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+		})
+	}
+	p := newPreprocessor(t, `{}`, Options{Decoder: FFmpeg, Program: fake(t, "exec sleep 600\n")})
+	ctx, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	began := time.Now()
+	if _, err := p.Preprocess(ctx, schemas.Ref{}, blob); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 10*time.Second {
+		t.Errorf("a decoder that hangs: %v after %v", err, time.Since(began))
+	}
+}
+
+func TestAMissingDecoderIsNamed(t *testing.T) {
+	spec := specWith(t, `{}`)
+	_, err := New(spec, Options{Decoder: FFmpeg, Program: "no-such-decoder"})
+	if err == nil || !strings.Contains(err.Error(), "the decoder program no-such-decoder is missing") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := New(spec, Options{Decoder: FFmpeg, Program: "true"}); err == nil || !strings.Contains(err.Error(), "is not ffmpeg") {
+		t.Errorf("error %v of another program", err)
+	}
+	if err := (Options{Decoder: "sox"}).Validate(); err == nil || !strings.Contains(err.Error(), "one of builtin, ffmpeg") {
+		t.Errorf("error %v of another decoder", err)
+	}
+	_, err = newPreprocessor(t, `{}`, Options{}).Preprocess(t.Context(), schemas.Ref{}, readFile(t, "foreign/vbr.mp3"))
+	wantRejection(t, err, schemas.ReasonDecode, "without audio.decoder: ffmpeg")
+}

@@ -1,0 +1,6 @@
+// Package postgres proves sinks/pgvectorsink on a real PostgreSQL with pgvector, under the build tag integration.
+//
+// One test starts one server. The sink is held to sinks/sinktest, with what it stored read back as the server gives it; a killed server, connections
+// that are cut before and after the server sees COMMIT, and writers that compete must lose and repeat nothing, which psql and the audit say, not the sink;
+// tables of another model, dimension or metric are refused; the audit finds a loss and a duplicate by their offsets.
+package postgres

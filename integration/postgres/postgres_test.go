@@ -1,0 +1,76 @@
+//go:build integration
+
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"vecmill/internal/retry"
+	"vecmill/schemas"
+	"vecmill/sinks"
+	"vecmill/sinks/pgvectorsink"
+	"vecmill/sinks/sinktest"
+)
+
+// tables gives every case a table of its own.
+type tables struct{ n atomic.Int64 }
+
+func (n *tables) next() string { return fmt.Sprintf("rows_%d", n.n.Add(1)) }
+
+func config(dsn, table string) pgvectorsink.Config {
+	c := pgvectorsink.NewDefaultConfig()
+	c.DSN, c.Table, c.Tasks, c.Dimension, c.ModelDigest = dsn, table, schemas.Tasks(), 4, "m"
+	c.Retry = retry.Policy{Attempts: 100, Base: 20 * time.Millisecond, Max: 200 * time.Millisecond}
+	c.BatchAge, c.Writer = 200*time.Millisecond, "test"
+	return c
+}
+
+// open makes a sink that is closed, with what it still buffers, when the test ends.
+func open(t testing.TB, c pgvectorsink.Config) *pgvectorsink.Sink {
+	t.Helper()
+	s, err := pgvectorsink.Open(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close(context.Background()) }) // cases that look at its error close it themselves
+	return s
+}
+
+func TestPostgres(t *testing.T) {
+	s := startServer(t)
+	var names tables
+	t.Run("the sink conforms", func(t *testing.T) {
+		sinktest.Run(t, sinktest.Options{}, func(testing.TB) sinktest.Fixture { return fixture(s, names.next(), func(*pgvectorsink.Config) {}) })
+	})
+	t.Run("the sink conforms with tiny batches and an index", func(t *testing.T) {
+		sinktest.Run(t, sinktest.Options{}, func(testing.TB) sinktest.Fixture {
+			return fixture(s, names.next(), func(c *pgvectorsink.Config) {
+				c.BatchRows, c.MaxBuffered, c.Connections, c.Metric = 3, 4096, 2, pgvectorsink.Cosine
+			})
+		})
+	})
+	t.Run("connections cut at commit lose and repeat nothing", func(t *testing.T) { cutAtCommit(t, s, names.next()) })
+	t.Run("two writers that compete write every offset once", func(t *testing.T) { compete(t, s, names.next()) })
+	t.Run("tables that do not fit are refused", func(t *testing.T) { refusals(t, s, &names) })
+	t.Run("a task more is a column more", func(t *testing.T) { evolve(t, s, names.next()) })
+	t.Run("the one row among a thousand that the server refuses is named", func(t *testing.T) { rejectedRow(t, s, names.next()) })
+	t.Run("the index finds the nearest", func(t *testing.T) { search(t, s, names.next()) })
+	t.Run("the audit finds a loss and a duplicate by offset", func(t *testing.T) { audited(t, s, &names) })
+	t.Run("a server that is killed loses and repeats nothing", func(t *testing.T) { killed(t, s, names.next()) })
+}
+
+func fixture(s *server, table string, change func(*pgvectorsink.Config)) sinktest.Fixture {
+	return sinktest.Fixture{
+		Open: func(t testing.TB) sinks.Sink {
+			c := config(s.dsn(), table)
+			change(&c)
+			return open(t, c)
+		},
+		Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return read(t, s, table, src) },
+		Chained: true, RecordsFates: true,
+	}
+}

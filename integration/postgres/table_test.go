@@ -1,0 +1,121 @@
+//go:build integration
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"vecmill/schemas"
+	"vecmill/sinks/pgvectorsink"
+	"vecmill/sinks/sinktest"
+)
+
+func refusals(t *testing.T, s *server, names *tables) {
+	s.psql(t, "CREATE TABLE somebodys (row_id text)")
+	table := names.next()
+	c := config(s.dsn(), table)
+	c.Metric = pgvectorsink.Cosine
+	open(t, c)
+	for _, refused := range []struct {
+		name   string
+		change func(*pgvectorsink.Config)
+		want   string
+	}{
+		{"another model", func(c *pgvectorsink.Config) { c.ModelDigest = "n" }, "has rows of model m, and this is model n"},
+		{"another dimension", func(c *pgvectorsink.Config) { c.Dimension = 5 }, "is vector(4), want vector(5)"},
+		{"another metric", func(c *pgvectorsink.Config) { c.Metric = pgvectorsink.L2 }, "is indexed for metric cosine, not l2"},
+		{"a table of somebody else", func(c *pgvectorsink.Config) { c.Table = "somebodys" }, "was not made by this sink"},
+	} {
+		c := config(s.dsn(), table)
+		c.Metric = pgvectorsink.Cosine
+		refused.change(&c)
+		if sink, err := pgvectorsink.Open(context.Background(), c); err == nil || !strings.Contains(err.Error(), refused.want) {
+			t.Errorf("%s: %v, want %q", refused.name, err, refused.want)
+			if err == nil {
+				closeSink(t, sink)
+			}
+		}
+	}
+	open(t, config(s.dsn(), table)) // without an index of its own: the one that is there stays
+}
+
+func evolve(t *testing.T, s *server, table string) {
+	src := source(0)
+	for i, tasks := range [][]schemas.Task{{schemas.TaskEmbedding}, {schemas.TaskEmbedding, schemas.TaskLabels}, {schemas.TaskEmbedding}} {
+		c := config(s.dsn(), table)
+		c.Tasks = tasks
+		sink := open(t, c)
+		next := resume(t, sink, src)
+		if next != int64(i) {
+			t.Fatalf("step %d begins at %d", i, next)
+		}
+		row := sinktest.Row(src, 0, 0) // an embedding
+		row.Offset, row.Window = next, i
+		row.Task = tasks[len(tasks)-1]
+		row.RowID = fmt.Sprint("row", i)
+		if row.Task == schemas.TaskLabels {
+			row.Payload = schemas.Payload{Label: "cat\x00", Score: 0.5}
+		}
+		r := schemas.Range{Source: src, Span: schemas.Span{First: next, Next: next + 1}}
+		if err := sink.Write(context.Background(), r, []schemas.Row{row}, func(error) {}); err != nil {
+			t.Fatal(err)
+		}
+		closeSink(t, sink)
+	}
+	if got, want := s.psql(t, `SELECT row_id, vector, label FROM `+table+` ORDER BY row_id`), "row0|[0,-0.5,0.25,0]|\nrow1||cat\ufffd\nrow2|[0,-0.5,0.25,0]|"; got != want {
+		t.Errorf("psql reads\n%s\nwant\n%s", got, want)
+	}
+}
+
+func rejectedRow(t *testing.T, s *server, table string) {
+	sink := open(t, config(s.dsn(), table))
+	s.psql(t, "ALTER TABLE "+table+` ADD CHECK ("offset" <> 1234)`)
+	src := source(0)
+	resume(t, sink, src)
+	write(t, sink, src, 0, 1000, 100)
+	if err := sink.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	var outcome error
+	r, rows := sinktest.Make(src, 1000, 2000)
+	if err := sink.Write(context.Background(), r, rows, func(err error) { outcome = err }); err != nil {
+		t.Fatal(err)
+	}
+	err := sink.Flush(context.Background())
+	rejection, ok := errors.AsType[*schemas.Rejection](err)
+	if !ok || rejection.Reason != schemas.ReasonSinkReject || !strings.Contains(err.Error(), "offset 1234: the server refuses row") || !errors.Is(outcome, rejection) {
+		t.Errorf("flush gives %v, done %v; want a sink-reject of offset 1234", err, outcome)
+	}
+	whole(t, s, table, src, 1000) // what was stored before is whole, and nothing of the refused transaction is there
+	closeSink(t, sink)
+}
+
+func search(t *testing.T, s *server, table string) {
+	c := config(s.dsn(), table)
+	c.Metric, c.Tasks = pgvectorsink.L2, []schemas.Task{schemas.TaskEmbedding}
+	sink := open(t, c)
+	src := source(0)
+	resume(t, sink, src)
+	var rows []schemas.Row
+	for o := range int64(500) {
+		row := sinktest.Row(src, 0, 0)
+		row.Offset, row.RowID, row.Vector = o, fmt.Sprint("row", o), []float32{float32(o), 0, 0, 0}
+		rows = append(rows, row)
+	}
+	if err := sink.Write(context.Background(), schemas.Range{Source: src, Span: schemas.Span{First: 0, Next: 500}}, rows, func(error) {}); err != nil {
+		t.Fatal(err)
+	}
+	closeSink(t, sink)
+	query := `SELECT row_id FROM ` + table + ` ORDER BY vector <-> '[321.2,0,0,0]' LIMIT 2`
+	got := s.psql(t, `SET enable_seqscan = off; EXPLAIN `+query)
+	if !strings.Contains(got, "_vector_hnsw") {
+		t.Errorf("the index is not used:\n%s", got)
+	}
+	if got := s.psql(t, query); got != "row321\nrow322" {
+		t.Errorf("the nearest are %q", got)
+	}
+}

@@ -1,0 +1,36 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"vecmill/internal/audit"
+	"vecmill/internal/config"
+	"vecmill/sinks"
+	"vecmill/sinks/pgvectorsink"
+)
+
+func newPgvector(ctx context.Context, c *config.Postgres, m *loadedModel) (sinks.Sink, error) {
+	cfg := pgvectorsink.NewDefaultConfig()
+	cfg.DSN, cfg.Table, cfg.Dimension, cfg.Metric = string(c.URL), c.Table, c.Dimension, pgvectorsink.Metric(c.Metric)
+	cfg.BatchRows, cfg.BatchAge, cfg.MaxBuffered, cfg.Connections = c.BatchRows, c.BatchAge.D(), int64(c.MaxBuffered), c.Connections
+	cfg.ModelDigest = m.digest
+	cfg.Writer, _ = os.Hostname() // only for people; the sources' lines decide who writes
+	for _, h := range m.heads {
+		if !slices.Contains(cfg.Tasks, h.Task()) {
+			cfg.Tasks = append(cfg.Tasks, h.Task())
+		}
+	}
+	return pgvectorsink.Open(ctx, cfg)
+}
+
+// openPgvector opens a table for an audit.
+func openPgvector(ctx context.Context, c *config.Postgres) (audit.Output, error) {
+	q, err := pgvectorsink.OpenReader(ctx, string(c.URL), c.Table)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	return audit.Postgres{Reader: q}, nil
+}

@@ -1,0 +1,65 @@
+package wire
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"vecmill/internal/config"
+)
+
+// TestAQuestionAtTheStartIsRepeatedUntilItIsAnswered has a store that is busy for some requests of the look for the bucket and of the probe, or says no.
+func TestAQuestionAtTheStartIsRepeatedUntilItIsAnswered(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		method string // of the requests that are not served
+		times  int    // how many of them
+		code   string
+		status int
+		asked  int    // requests of that method in all
+		want   string // of the error; "" for success
+	}{
+		{"the look for the bucket is repeated after 503", http.MethodGet, 2, "SlowDown", 503, 3, ""},
+		{"the probe is repeated after 503", http.MethodPut, 2, "SlowDown", 503, 4, ""},
+		{"a token that has expired is asked for again", http.MethodGet, 1, "ExpiredToken", 400, 2, ""},
+		{"a refusal is final", http.MethodGet, 9, "AccessDenied", 403, 1, "check s3.endpoint and the credentials"},
+		{"a probe that is refused is final", http.MethodPut, 9, "AccessDenied", 403, 1, "conditional PUT"},
+		{"a store that stays busy ends the start", http.MethodPut, 9, "SlowDown", 503, 6, "conditional PUT"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
+			backend := s3mem.New()
+			if err := backend.CreateBucket("box"); err != nil {
+				t.Fatal(err)
+			}
+			fake := gofakes3.New(backend).Server()
+			asked := 0
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == c.method {
+					if asked++; asked <= c.times {
+						w.Header().Set("Content-Type", "application/xml")
+						w.WriteHeader(c.status)
+						fmt.Fprintf(w, "<Error><Code>%s</Code><Message>m</Message></Error>", c.code)
+						return
+					}
+				}
+				fake.ServeHTTP(w, r)
+			}))
+			t.Cleanup(srv.Close)
+			conf := config.NewDefaultConfig()
+			conf.S3 = config.S3{Endpoint: srv.URL, Region: "us-east-1", AccessKey: "key", SecretKey: "secret", PathStyle: true}
+			store, prefix, err := (&stores{cfg: conf}).open(t.Context(), "s3://box/out")
+			if err == nil {
+				err = checkConditionalPut(t.Context(), store, prefix)
+			}
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) || asked != c.asked {
+				t.Errorf("%v after %d requests, want %q after %d", err, asked, c.want, c.asked)
+			}
+		})
+	}
+}

@@ -1,0 +1,116 @@
+package pgvectorsink
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"vecmill/internal/retry"
+	"vecmill/schemas"
+)
+
+// Config is what a sink is made of. Start from NewDefaultConfig.
+type Config struct {
+	DSN   string // postgres://user:password@host:port/database or key=value words; the PG* variables of the environment count as in psql
+	Table string // table or schema.table, lower case
+
+	Tasks       []schemas.Task // tasks whose rows are written: they decide the columns
+	Dimension   int            // numbers of a vector; only looked at if a task gives vectors
+	ModelDigest string         // the one whose rows the table takes
+
+	Metric Metric // of the HNSW index; NoIndex makes none
+
+	BatchRows   int           // a source's buffer is committed at this many rows
+	BatchAge    time.Duration // or when its first range has waited this long
+	MaxBuffered int64         // bytes of rows held in memory over all sources, estimated; Write blocks beyond it
+	Connections int           // at most
+
+	Retry   retry.Policy  // for each transaction and each look at the offsets
+	Timeout time.Duration // for one try
+
+	Writer string // who writes, for people who read T_ranges
+}
+
+// Metric is the distance of an HNSW index.
+type Metric string
+
+// The metrics.
+const (
+	NoIndex Metric = "none"
+	Cosine  Metric = "cosine"
+	L2      Metric = "l2"
+	Inner   Metric = "ip"
+)
+
+// NewDefaultConfig is a configuration that lacks only DSN, Table, Tasks, Dimension and ModelDigest.
+func NewDefaultConfig() Config {
+	return Config{
+		Metric: NoIndex, BatchRows: 5000, BatchAge: 5 * time.Second, MaxBuffered: 128 << 20, Connections: 4,
+		Retry: retry.Patient(), Timeout: time.Minute,
+	}
+}
+
+// The names of side tables and indexes are the table's and up to 17 bytes; the server cuts names at 63.
+var tableRE = regexp.MustCompile(`^([a-z_][a-z0-9_]{0,40}\.)?[a-z_][a-z0-9_]{0,40}$`)
+
+// The server's limits for an HNSW index.
+const (
+	mostIndexedHalf   = 4000
+	mostIndexedSingle = 2000
+	mostDimensions    = 16000
+)
+
+// Validate lists every fault with the field's name.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(field, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...)))
+	}
+	if !tableRE.MatchString(c.Table) {
+		bad("table", "%q is not a name or schema.name of lower-case letters, digits and underscores, 41 at most", c.Table)
+	}
+	if len(c.Tasks) == 0 {
+		bad("tasks", "missing; rows of which tasks are written?")
+	}
+	for _, t := range c.Tasks {
+		if schemas.PayloadColumns(t) == nil {
+			bad("tasks", "%q is not a task with columns", t)
+		}
+	}
+	if vectors := c.vectors(); vectors && (c.Dimension < 1 || c.Dimension > mostDimensions) {
+		bad("dimension", "%d is not in 1-%d", c.Dimension, mostDimensions)
+	} else if !vectors && c.Metric != NoIndex {
+		bad("metric", "there is no vector to index in rows of %v", c.Tasks)
+	}
+	if c.Metric != NoIndex && c.Dimension > mostIndexedHalf {
+		bad("metric", "vectors of more than %d numbers cannot be indexed", mostIndexedHalf)
+	}
+	if !slices.Contains([]Metric{NoIndex, Cosine, L2, Inner}, c.Metric) {
+		bad("metric", "%q is not one of none, cosine, l2, ip", c.Metric)
+	}
+	if c.ModelDigest == "" {
+		bad("model_digest", "missing")
+	}
+	for _, n := range []struct {
+		field string
+		n     int64
+	}{
+		{"batch_rows", int64(c.BatchRows)},
+		{"batch_age", int64(c.BatchAge)},
+		{"max_buffered", c.MaxBuffered},
+		{"connections", int64(c.Connections)},
+		{"timeout", int64(c.Timeout)},
+	} {
+		if n.n <= 0 {
+			bad(n.field, "must be more than 0")
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// vectors says whether a task gives vectors.
+func (c *Config) vectors() bool {
+	return slices.Contains(c.Tasks, schemas.TaskEmbedding) || slices.Contains(c.Tasks, schemas.TaskXVector)
+}

@@ -1,0 +1,15 @@
+// Package pgvectorsink writes rows to a table of PostgreSQL with pgvector, exactly once: rows and progress commit in one transaction.
+//
+// Beside the table T there are T_sources (for each source the first offset that is not stored), T_ranges (what each transaction covered: dead, skipped and
+// lost offsets, and the id and offset of every row that it wrote) and T_meta (the one model digest and metric of the table).
+//
+//	P1 A transaction locks its source's line in T_sources and compares: offsets before it are dropped, a gap is an error, so ranges never overlap.
+//	P2 Rows come by COPY into a temporary table and from there by upsert on row_id, in the order of row_id, so that transactions do not deadlock.
+//	P3 An error of COMMIT is settled by P1: the next try waits for the lock of the one before, and then sees whether it landed.
+//	P4 A writer that wakes late finds its offsets stored and adds nothing; it reports them as durable, since they are.
+//
+// Ranges are buffered per source and committed by rows, age, memory pressure or Flush. Write blocks while the buffers are full.
+// A row that the server would refuse (a vector of another dimension or with a number that is not finite) is refused by Write with the offset in the
+// sentence; one that the server does refuse is found by halving. The contract of sinks.Sink ends the source there: a letter needs the
+// record as it arrived, which a sink does not have.
+package pgvectorsink

@@ -1,0 +1,63 @@
+package pgvectorsink
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"vecmill/schemas"
+)
+
+var errLost = errors.New("the connection is lost")
+
+// fake is a store in memory. Every fault-th put is lost, before or after it landed in turn.
+type fake struct {
+	fault int
+	mu    struct {
+		sync.Mutex
+		puts   int
+		ends   map[schemas.SourceID]int64
+		stored map[schemas.SourceID][]batch
+	}
+}
+
+func newFake(fault int) *fake {
+	f := &fake{fault: fault}
+	f.mu.ends, f.mu.stored = map[schemas.SourceID]int64{}, map[schemas.SourceID][]batch{}
+	return f
+}
+
+func (f *fake) next(_ context.Context, src schemas.SourceID) (int64, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next, known := f.mu.ends[src]
+	return next, known, nil
+}
+
+func (f *fake) put(ctx context.Context, b batch) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mu.puts++
+	lost := f.fault > 0 && f.mu.puts%f.fault == 0
+	if lost && f.mu.puts/f.fault%2 == 0 {
+		return 0, errLost
+	}
+	stored, known := f.mu.ends[b.r.Source]
+	left, err := b.after(stored, known)
+	if err != nil {
+		return 0, err
+	}
+	if left.r.Len() > 0 {
+		f.mu.ends[b.r.Source] = left.r.Next
+		f.mu.stored[b.r.Source] = append(f.mu.stored[b.r.Source], left)
+	}
+	if lost {
+		return 0, errLost
+	}
+	return left.r.Next, nil
+}
+
+func (f *fake) close() {}

@@ -1,0 +1,228 @@
+package pgvectorsink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"vecmill/internal/retry"
+	"vecmill/schemas"
+)
+
+// database is the store on PostgreSQL.
+type database struct {
+	cfg  Config
+	n    names
+	pool *pgxpool.Pool
+}
+
+// Open connects, makes the tables that are missing, and refuses a table of another model, dimension or metric.
+func Open(ctx context.Context, cfg Config) (*Sink, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("pgvector sink: %w", err)
+	}
+	pool, err := connect(ctx, cfg.DSN, cfg.Connections)
+	if err != nil {
+		return nil, fmt.Errorf("pgvector sink: %w", err)
+	}
+	d := &database{cfg, namesOf(cfg.Table), pool}
+	// Whoever starts a worker waits: a few tries, and a sentence.
+	if _, err := retry.Do(ctx, retry.Default(), permanent, d.prepare); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("pgvector sink: preparing table %s: %w", cfg.Table, err)
+	}
+	return newSink(cfg, d), nil
+}
+
+// connect opens a pool. What a lost client leaves behind on the server gives its locks back by itself.
+func connect(ctx context.Context, dsn string, connections int) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("the address of the database: %w", err) // pgx leaves passwords out
+	}
+	c.MaxConns = int32(connections)
+	for name, value := range map[string]string{
+		"application_name": "vecmill", "synchronous_commit": "on", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "30s",
+		"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
+	} {
+		if _, told := c.ConnConfig.RuntimeParams[name]; !told {
+			c.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the database: %w", err)
+	}
+	return pool, nil
+}
+
+func (d *database) close() { d.pool.Close() }
+
+func (d *database) next(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error) {
+	err = d.pool.QueryRow(ctx, `SELECT next_offset FROM `+d.n.sources+` WHERE pipeline = $1 AND topic = $2 AND partition = $3`,
+		src.Pipeline, src.Topic, src.Partition).Scan(&next)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, false, nil
+	}
+	return next, err == nil, err
+}
+
+// put is one transaction. Whatever became of an earlier try is seen under the lock of the source's line.
+func (d *database) put(ctx context.Context, b batch) (next int64, err error) {
+	var left batch
+	err = pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+		stored, known, err := d.lock(ctx, tx, b.r.Source)
+		if err != nil {
+			return err
+		}
+		if left, err = b.after(stored, known); err != nil {
+			return err
+		}
+		next = left.r.Next
+		if left.r.Len() == 0 {
+			return nil // stored already, by an earlier try or by another worker
+		}
+		if err := d.upsert(ctx, tx, left); err != nil {
+			return err
+		}
+		return d.record(ctx, tx, left.r, left.rows)
+	})
+	if rejected(err) && len(left.rows) > 0 {
+		err = d.accuse(ctx, left, err)
+	}
+	return next, err
+}
+
+// lock makes the source's line if there is none, takes its lock and reads it. A line without an offset is a source that is not known.
+func (d *database) lock(ctx context.Context, tx pgx.Tx, src schemas.SourceID) (next int64, known bool, err error) {
+	args := []any{src.Pipeline, src.Topic, src.Partition}
+	if _, err := tx.Exec(ctx, `INSERT INTO `+d.n.sources+` VALUES ($1, $2, $3, NULL) ON CONFLICT DO NOTHING`, args...); err != nil {
+		return 0, false, fmt.Errorf("opening source %s: %w", src, err)
+	}
+	var stored *int64
+	if err := tx.QueryRow(ctx, `SELECT next_offset FROM `+d.n.sources+` WHERE pipeline = $1 AND topic = $2 AND partition = $3 FOR UPDATE`, args...).Scan(&stored); err != nil {
+		return 0, false, fmt.Errorf("locking source %s: %w", src, err)
+	}
+	if stored == nil {
+		return 0, false, nil
+	}
+	return *stored, true, nil
+}
+
+// upsert brings rows into the table. Of rows with one id the last offset stays.
+func (d *database) upsert(ctx context.Context, tx pgx.Tx, b batch) error {
+	if len(b.rows) == 0 {
+		return nil
+	}
+	fields := d.cfg.fields(b.r.Source.Pipeline)
+	data, err := copyRows(fields, b.rows)
+	if err != nil {
+		return err
+	}
+	cols, sets := make([]string, len(fields)), make([]string, len(fields))
+	for i, f := range fields {
+		cols[i] = pgx.Identifier{f.name}.Sanitize()
+		sets[i] = cols[i] + " = EXCLUDED." + cols[i]
+	}
+	all := strings.Join(cols, ", ")
+	if _, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE vecmill_rows ON COMMIT DROP AS SELECT `+all+` FROM `+d.n.table+` WITH NO DATA`); err != nil {
+		return fmt.Errorf("making a temporary table: %w", err)
+	}
+	if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(data), `COPY vecmill_rows (`+all+`) FROM STDIN (FORMAT binary)`); err != nil {
+		return fmt.Errorf("copying %d rows: %w", len(b.rows), err)
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO `+d.n.table+` (`+all+`) SELECT DISTINCT ON (row_id) `+all+` FROM vecmill_rows ORDER BY row_id, "offset" DESC
+		ON CONFLICT (row_id) DO UPDATE SET `+strings.Join(sets, ", ")); err != nil {
+		return fmt.Errorf("writing %d rows to table %s: %w", len(b.rows), d.cfg.Table, err)
+	}
+	return nil
+}
+
+// record writes what the transaction covers, and moves the source's offset.
+func (d *database) record(ctx context.Context, tx pgx.Tx, r schemas.Range, rows []schemas.Row) error {
+	offsets, ids := make([]int64, len(rows)), make([]string, len(rows))
+	for i := range rows {
+		offsets[i], ids[i] = rows[i].Offset, rows[i].RowID
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO `+d.n.ranges+` (pipeline, topic, partition, first_offset, next_offset, dead, skipped, lost, row_offsets, row_ids, writer)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next,
+		multirange(r.Dead), multirange(r.Skipped), multirange(r.Lost), offsets, ids, d.cfg.Writer); err != nil {
+		return fmt.Errorf("recording offsets %d to %d of %s: %w", r.First, r.Next-1, r.Source, err)
+	}
+	if _, err := tx.Exec(ctx, `UPDATE `+d.n.sources+` SET next_offset = $4 WHERE pipeline = $1 AND topic = $2 AND partition = $3`,
+		r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.Next); err != nil {
+		return fmt.Errorf("moving the offset of %s: %w", r.Source, err)
+	}
+	return nil
+}
+
+func multirange(spans []schemas.Span) pgtype.Multirange[pgtype.Range[pgtype.Int8]] {
+	out := pgtype.Multirange[pgtype.Range[pgtype.Int8]]{}
+	for _, s := range spans {
+		out = append(out, pgtype.Range[pgtype.Int8]{
+			Lower: pgtype.Int8{Int64: s.First, Valid: true}, LowerType: pgtype.Inclusive,
+			Upper: pgtype.Int8{Int64: s.Next, Valid: true}, UpperType: pgtype.Exclusive, Valid: true,
+		})
+	}
+	return out
+}
+
+// accuse finds the row that the server refuses, by halving in transactions that are rolled back.
+func (d *database) accuse(ctx context.Context, b batch, why error) error {
+	undo := errors.New("undo")
+	refused := func(rows []schemas.Row) (error, bool) {
+		err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+			if err := d.upsert(ctx, tx, batch{b.r, rows}); err != nil {
+				return err
+			}
+			return undo
+		})
+		return err, rejected(err)
+	}
+	rows := b.rows
+	for len(rows) > 1 {
+		half := rows[:len(rows)/2]
+		if err, no := refused(half); no {
+			rows, why = half, err
+		} else if !errors.Is(err, undo) {
+			return err // the server went away meanwhile: the next try comes here again
+		} else {
+			rows = rows[len(rows)/2:]
+		}
+	}
+	err, no := refused(rows)
+	if !no {
+		return fmt.Errorf("no single row is to blame: %w", why)
+	}
+	return schemas.Rejectf(schemas.ReasonSinkReject, "writing %s: offset %d: the server refuses row %s: %w", b.r.Source, rows[0].Offset, rows[0].RowID, err)
+}
+
+// rejected says that the server did not like the data: data exceptions, violated constraints, limits of a value's size.
+func rejected(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23") || strings.HasPrefix(pg.Code, "54"))
+}
+
+// permanent says that an error will not go away by itself. The server's own are, but for those of a server that is busy, full, starting or stopping.
+func permanent(err error) bool {
+	if _, ok := errors.AsType[*schemas.Rejection](err); ok || errors.Is(err, errGap) || errors.Is(err, errUnfit) {
+		return true
+	}
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return false
+	}
+	for _, class := range []string{"08", "25P03", "40", "53", "55P03", "57", "58"} {
+		if strings.HasPrefix(pg.Code, class) {
+			return false
+		}
+	}
+	return true
+}
