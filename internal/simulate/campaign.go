@@ -90,7 +90,7 @@ func (c *Campaign) Run(ctx context.Context, t *testing.T, w io.Writer) error {
 			return fmt.Errorf("seed %d breaks an invariant", seed)
 		}
 		if c.Seeds == 1 {
-			fmt.Fprintf(w, "seed %d keeps every invariant: %v of virtual time, trace %s, %+v\n", seed, res.Virtual.Round(time.Millisecond), res.Hash, res.Coverage)
+			fmt.Fprintf(w, "seed %d keeps every invariant: %v of virtual time, trace %s; %v\n", seed, res.Virtual.Round(time.Millisecond), res.Hash, res.Coverage)
 		}
 	}
 	if c.Seeds > 1 {

@@ -84,6 +84,12 @@ type Coverage struct {
 	Starts    int
 }
 
+// String is the counts in words.
+func (c Coverage) String() string {
+	return fmt.Sprintf("%d records read, %d files, %d PUTs answered 412, %d races for a name lost; %d processes started, %d crashed, %d paused, %d ended with an error",
+		c.Records, c.Files, c.Barred, c.NamesLost, c.Starts, c.Crashes, c.Pauses, c.Faults)
+}
+
 // Add adds another's counts.
 func (c *Coverage) Add(o Coverage) {
 	c.Records += o.Records

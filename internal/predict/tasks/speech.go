@@ -18,7 +18,7 @@ func Best(logits []float32, vocabulary int) []int {
 // Transcript is the result of automatic-speech-recognition.
 type Transcript struct {
 	Text   string       `json:"text"`
-	Chunks []TimedChunk `json:"chunks,omitempty"`
+	Chunks []TimedChunk `json:"chunks,omitzero"`
 }
 
 // TimedChunk is a character or a word and when it is spoken, in seconds.

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
@@ -31,5 +32,19 @@ func TestTranscriptsCarryTimes(t *testing.T) {
 	}
 	if _, err := Transcribe(ids, tok, "sentence", 10, 2); err == nil {
 		t.Error("accepted sentence")
+	}
+}
+
+// The reference names the chunks of a recording without any text: an empty list, and none if no times were asked for.
+func TestARecordingWithoutTextHasNoChunksButTheirName(t *testing.T) {
+	tok, err := heads.ParseCTCTokenizer([]byte(`{"<pad>":0,"|":1,"A":2}`), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for timestamps, want := range map[string]string{"": `{"text":""}`, "word": `{"text":"","chunks":[]}`, "char": `{"text":"","chunks":[]}`} {
+		got, err := Transcribe([]int{0, 0, 0}, tok, timestamps, 10, 2)
+		if b, _ := json.Marshal(got); err != nil || string(b) != want {
+			t.Errorf("%q gives %s, %v", timestamps, b, err)
+		}
 	}
 }
