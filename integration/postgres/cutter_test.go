@@ -109,10 +109,17 @@ func (c *cutter) turn() int {
 	return c.mu.commits % 3
 }
 
-// stop lets everything through, and gives the number of commits that were seen.
-func (c *cutter) stop() int {
+// spare lets everything through, or ends that.
+func (c *cutter) spare(on bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mu.off = true
+	c.mu.off = on
+}
+
+// stop lets everything through, and gives the number of commits that were seen.
+func (c *cutter) stop() int {
+	c.spare(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.mu.commits
 }

@@ -114,12 +114,16 @@ func cutAtCommit(t *testing.T, s *server, table string) {
 
 func compete(t *testing.T, s *server, table string) {
 	wire := startCutter(t, "127.0.0.1:"+s.port)
-	open(t, config(s.dsn(), table))
-	var wg sync.WaitGroup
-	for writer := range 3 {
+	wire.spare(true) // while all of them start: a start tries a few times only
+	sinks := make([]*pgvectorsink.Sink, 3)
+	for writer := range sinks {
 		c := config(s.dsnAt(wire.addr()), table)
 		c.BatchRows, c.Writer = 5+writer, fmt.Sprint("writer ", writer)
-		sink := open(t, c)
+		sinks[writer] = open(t, c)
+	}
+	wire.spare(false)
+	var wg sync.WaitGroup
+	for writer, sink := range sinks {
 		wg.Go(func() {
 			var outcomes []chan error
 			for n := range 2 {
@@ -130,7 +134,9 @@ func compete(t *testing.T, s *server, table string) {
 		})
 	}
 	wg.Wait()
-	wire.stop()
+	if n := wire.stop(); n < 60 {
+		t.Errorf("the proxy saw %d commits, want 60 at least", n)
+	}
 	for n := range 2 {
 		whole(t, s, table, source(n), 150)
 	}
