@@ -30,12 +30,16 @@ type Ref struct {
 	ContentType string            // a hint; the bytes decide
 	Range       *ByteRange        // if set, only these bytes of the object are the payload
 	Attributes  map[string]string // passed through to every row
+	Deleted     bool              // the object is gone: a tombstone; only ID, Modality and Route count then
 
 	// What goes beside a text, for the classes that take more than one; at most one of the three.
 	TextPair *string  // a second text behind the object's: sequence classification and embeddings of pairs
 	Question string   // which the object's text answers: question answering
 	Choices  []string // of which one goes on from the object's text: multiple choice
 }
+
+// MaxID is the length of the longest id of a reference, in bytes.
+const MaxID = 1024
 
 // MaxChoices is the largest number of choices of a reference.
 const MaxChoices = 256
@@ -73,6 +77,7 @@ type wireRef struct {
 	ContentType string            `json:"content_type,omitempty"`
 	Range       *ByteRange        `json:"range,omitempty"`
 	Attributes  map[string]string `json:"attributes,omitempty"`
+	Deleted     bool              `json:"deleted,omitempty"`
 	TextPair    *string           `json:"text_pair,omitempty"`
 	Question    *string           `json:"question,omitempty"`
 	Choices     []string          `json:"choices,omitempty"`
@@ -125,7 +130,7 @@ func jsonFault(err error) error {
 func (w *wireRef) ref() (Ref, error) {
 	r := Ref{
 		ID: w.ID, URI: w.URI, Modality: Modality(w.Modality), Route: w.Route, ETag: w.ETag, Version: w.Version,
-		ContentType: w.ContentType, Range: w.Range, Attributes: w.Attributes, TextPair: w.TextPair, Choices: w.Choices,
+		ContentType: w.ContentType, Range: w.Range, Attributes: w.Attributes, Deleted: w.Deleted, TextPair: w.TextPair, Choices: w.Choices,
 	}
 	if len(r.Attributes) == 0 {
 		r.Attributes = nil
@@ -168,11 +173,13 @@ func (r *Ref) Validate() error {
 	switch {
 	case r.ID == "":
 		return &FieldError{"id", "missing"}
-	case len(r.ID) > 1024:
-		return &FieldError{"id", fmt.Sprintf("%d bytes, at most 1024", len(r.ID))}
+	case len(r.ID) > MaxID:
+		return &FieldError{"id", fmt.Sprintf("%d bytes, at most %d", len(r.ID), MaxID)}
 	case r.Modality != "" && !r.Modality.Valid():
 		return &FieldError{"modality", fmt.Sprintf("%q is not one of audio, text, image", r.Modality)}
-	case r.URI == "" && r.Inline == nil:
+	case r.Deleted && r.Inline != nil:
+		return &FieldError{"deleted", "makes no sense with inline data"}
+	case r.URI == "" && r.Inline == nil && !r.Deleted:
 		return &FieldError{"uri", "missing, and there is no inline data"}
 	case r.URI != "" && r.Inline != nil:
 		return &FieldError{"inline", "give uri or inline data, not both"}
@@ -262,7 +269,7 @@ func validateURI(uri string) error {
 func (r Ref) MarshalJSON() ([]byte, error) {
 	w := wireRef{
 		V: RefVersion, ID: r.ID, URI: r.URI, Modality: string(r.Modality), Route: r.Route, ETag: r.ETag, Version: r.Version,
-		ContentType: r.ContentType, Range: r.Range, Attributes: r.Attributes, TextPair: r.TextPair, Choices: r.Choices,
+		ContentType: r.ContentType, Range: r.Range, Attributes: r.Attributes, Deleted: r.Deleted, TextPair: r.TextPair, Choices: r.Choices,
 	}
 	if r.Question != "" {
 		w.Question = &r.Question

@@ -67,10 +67,38 @@ func (s Span) Len() int64 { return s.Next - s.First }
 // before it was read), or it has one or more rows. Ranges reach a sink in order, each beginning where the one before ended.
 type Range struct {
 	Source  SourceID
-	Span           // offsets covered
-	Dead    []Span // ascending, disjoint, inside Span
-	Skipped []Span // likewise, disjoint from the others
-	Lost    []Span // likewise
+	Span               // offsets covered
+	Dead    []Span     // ascending, disjoint, inside Span
+	Skipped []Span     // likewise, disjoint from the others
+	Lost    []Span     // likewise
+	Deletes []Deletion // ascending; their offsets are in Skipped
+}
+
+// Deletion says that the object of a reference is gone: a store that can takes away what the source's earlier offsets gave of it. Rows of later offsets
+// stay, in the same range too. A reference and its deletion come to one partition, as they do where the record's key is the reference's id.
+type Deletion struct {
+	Offset int64
+	RefID  string
+}
+
+// DeletionBytes is about what deletions take in memory.
+func DeletionBytes(all []Deletion) int64 {
+	n := int64(0)
+	for _, d := range all {
+		n += 24 + int64(len(d.RefID))
+	}
+	return n
+}
+
+// ClipDeletions is the part of ascending deletions that lies in [first, next).
+func ClipDeletions(all []Deletion, first, next int64) []Deletion {
+	var out []Deletion
+	for _, d := range all {
+		if d.Offset >= first && d.Offset < next {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // AppendOffset adds one offset to a list of spans that is built in ascending order, extending the last span where it can.

@@ -23,13 +23,13 @@ type Sink interface {
 	Resume(ctx context.Context, src schemas.SourceID, from int64) (next int64, known bool, err error)
 
 	// Write hands over a range and its rows, which may be none. The sink owns rows from then on. If Write returns nil, done is called
-	// exactly once, from any goroutine, possibly before Write returns: nil once the range is durable, an error when it never will be here (a Rejection,
+	// exactly once, from any goroutine, possibly before Write returns: nil once the range is durable, an error when it never will be here (a RefusedError,
 	// ErrFenced, ErrForgotten, or the store's last error after retries). If Write returns an error, done is not called. Write may block as backpressure.
 	// Offsets that the sink already has (before what Resume said) are dropped and reported durable.
 	Write(ctx context.Context, r schemas.Range, rows []schemas.Row, done func(error)) error
 
 	// Flush makes everything written so far durable and returns after every outstanding done of it has been called. Its error is the first of
-	// theirs, or ctx's; after an error the call may be repeated.
+	// theirs, unless that is a RefusedError, or ctx's; after an error the call may be repeated.
 	Flush(ctx context.Context) error
 
 	// Forget drops what is buffered for src without making it durable; each outstanding done gets ErrForgotten. It does not block on the store.

@@ -140,6 +140,10 @@ func (t *Tee) offer(ctx context.Context, k laneKey, r schemas.Range, rows []sche
 	l.next = max(l.next, r.Next)
 	t.mu.Unlock()
 	fail := func(err error) {
+		if no := AsRefused(err); no != nil { // it has the rest of the range, and goes on
+			t.observe(t.members[k.member].Name, fmt.Errorf("writing %s: %w", k.src, no))
+			return
+		}
 		if err != nil {
 			t.fail(k, l, err)
 		}
@@ -158,6 +162,18 @@ func (t *Tee) fail(k laneKey, l *teeLane, err error) {
 	if !again && !errors.Is(err, ErrForgotten) {
 		t.observe(t.members[k.member].Name, fmt.Errorf("writing %s: %w", k.src, err))
 	}
+}
+
+// Check implements Checker: what a required member will never take is refused.
+func (t *Tee) Check(row *schemas.Row) error {
+	for _, m := range t.members {
+		if c, ok := m.Sink.(Checker); ok && !m.BestEffort {
+			if err := c.Check(row); err != nil {
+				return fmt.Errorf("sink %s: %w", m.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // Flush flushes all members at once.
@@ -214,9 +230,7 @@ func (c *count) abandon() {
 
 func (c *count) report(err error) {
 	c.mu.Lock()
-	if c.err == nil {
-		c.err = err
-	}
+	c.err = worse(c.err, err)
 	c.left--
 	done, err := c.done, c.err
 	if c.left > 0 {

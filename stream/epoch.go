@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vecmill/schemas"
+	"vecmill/sinks"
 )
 
 // epoch is one assignment from Assigned to Revoked or Lost. Its context ends at the fence, and with it everything that is still being
@@ -29,7 +30,9 @@ type epoch struct {
 	}
 	mu struct {
 		sync.Mutex
-		held []*flight // records that cannot be settled because the system failed; dropped at the fence
+		held     []*flight     // records that cannot be settled because the system failed; dropped at the fence
+		refusals int           // releases whose refused records are being buried
+		quiet    chan struct{} // closed when refusals comes down to 0; nil until asked for
 	}
 }
 
@@ -227,6 +230,11 @@ func (ep *epoch) drain(ctx context.Context) error {
 	if err := ep.p.sink.Flush(flush); err != nil {
 		return errors.Join(late, fmt.Errorf("draining: flushing: %w", err))
 	}
+	select {
+	case <-ep.buried():
+	case <-ep.p.broken:
+	case <-flush.Done():
+	}
 	return late
 }
 
@@ -253,6 +261,7 @@ func (ep *epoch) fence() map[Partition]int64 {
 		f.ticket.Drop()
 	}
 	ep.releasers.Wait()
+	<-ep.buried() // their context is over
 	return points
 }
 
@@ -305,6 +314,8 @@ func (ep *epoch) written(r *Release, err error) {
 	switch {
 	case err == nil:
 		ep.tracker.Durable(r)
+	case sinks.AsRefused(err) != nil:
+		ep.refused(r, sinks.AsRefused(err))
 	case ep.ctx.Err() != nil:
 		// The range is, or will be, another owner's. The commit point stays before it.
 	default:

@@ -241,15 +241,23 @@ func (p *Pipeline) take(ep *epoch, part Partition, rec Record, raw *budget.Lease
 	}
 	f.ticket = ticket
 	p.stats.records.Add(1)
-	if rec.Value == nil || p.replayedElsewhere(rec.Headers) {
+	switch {
+	case rec.Value == nil:
 		p.stats.skipped.Add(1)
-		ticket.Settle(Skipped, nil) // a tombstone, or a copy of a record that this pipeline has had
+		ticket.SettleDeletion(tombstone(rec.Key))
+		return nil
+	case p.replayedElsewhere(rec.Headers):
+		p.stats.skipped.Add(1)
+		ticket.Settle(Skipped, nil) // a copy of a record that this pipeline has had
 		return nil
 	}
 	f.ref, err = schemas.ParseRef(rec.Value)
 	switch {
 	case err != nil:
 		p.reject(f, err)
+	case p.mine(f.ref) && f.ref.Deleted:
+		p.stats.skipped.Add(1)
+		ticket.SettleDeletion(f.ref.ID)
 	case p.mine(f.ref):
 		f.ref.Modality = p.cfg.Modality
 		p.intake <- f

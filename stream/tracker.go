@@ -54,6 +54,7 @@ type Ticket struct {
 
 	outcome Outcome // 0 until settled; guarded by t.mu
 	rows    []schemas.Row
+	deletes string // Skipped: the id of a reference whose object is gone; "" for none
 	free    func() // called once, when the record's rows are the sink's or its assignment is over
 }
 
@@ -146,6 +147,12 @@ func (k *Ticket) Settle(o Outcome, rows []schemas.Row) {
 	t.mu.Unlock()
 }
 
+// SettleDeletion ends a tombstone: the offset is skipped, and the range that covers it says what is gone.
+func (k *Ticket) SettleDeletion(refID string) {
+	k.deletes = refID // read by Release under t.mu, once Settle has taken it
+	k.Settle(Skipped, nil)
+}
+
 // Drop ends a record of an assignment that is over without an outcome; before the fence it is a broken invariant and panics.
 func (k *Ticket) Drop() {
 	k.t.mu.Lock()
@@ -199,6 +206,9 @@ func (r *Release) add(k *Ticket) {
 		r.Range.Dead = extend(r.Range.Dead, k.span)
 	case Skipped:
 		r.Range.Skipped = extend(r.Range.Skipped, k.span)
+		if k.deletes != "" {
+			r.Range.Deletes = append(r.Range.Deletes, schemas.Deletion{Offset: k.span.First, RefID: k.deletes})
+		}
 	case Lost:
 		r.Range.Lost = extend(r.Range.Lost, k.span)
 	}

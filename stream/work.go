@@ -61,6 +61,9 @@ func (p *Pipeline) process(f *flight) {
 			for i := range rows {
 				p.complete(&rows[i], f, &origin, hex.EncodeToString(sum[:]), took)
 			}
+			if err == nil {
+				err = p.check(rows)
+			}
 			p.finish(f, rows, err)
 		},
 	})

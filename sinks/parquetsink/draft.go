@@ -51,6 +51,7 @@ func newDraft(src schemas.SourceID, at place, entries []entry) draft {
 		d.info.Range.Dead = join(d.info.Range.Dead, clip(e.r.Dead, first, last))
 		d.info.Range.Skipped = join(d.info.Range.Skipped, clip(e.r.Skipped, first, last))
 		d.info.Range.Lost = join(d.info.Range.Lost, clip(e.r.Lost, first, last))
+		d.info.Range.Deletes = append(d.info.Range.Deletes, schemas.ClipDeletions(e.r.Deletes, first, last)...)
 		for i := range e.rows {
 			if e.rows[i].Offset >= first {
 				d.rows = append(d.rows, &e.rows[i])

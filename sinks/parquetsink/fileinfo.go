@@ -1,6 +1,8 @@
 package parquetsink
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -51,6 +53,7 @@ func (f *FileInfo) footer() map[string]string {
 		"dead":           FormatSpans(f.Range.Dead),
 		"skipped":        FormatSpans(f.Range.Skipped),
 		"lost":           FormatSpans(f.Range.Lost),
+		"deletes":        formatDeletions(f.Range.Deletes),
 		"rows":           strconv.FormatInt(f.Rows, 10),
 		"schema-version": strconv.Itoa(f.Schema),
 		"writer":         f.Writer,
@@ -73,6 +76,9 @@ func (f *FileInfo) footer() map[string]string {
 // objectMetadata is the footer's, with long spans left out.
 func (f *FileInfo) objectMetadata() map[string]string {
 	m := f.footer()
+	if len(f.Range.Deletes) > 0 {
+		m[metaPrefix+"deletes"] = inFooter // ids of any length and alphabet are nothing for headers
+	}
 	size := 0
 	for k, v := range m {
 		size += len(k) + len(v)
@@ -90,7 +96,8 @@ func (f *FileInfo) objectMetadata() map[string]string {
 
 // complete says whether metadata is all there; if not, the footer has to be read.
 func complete(m map[string]string) bool {
-	return m[metaPrefix+"next-offset"] != "" && m[metaPrefix+"dead"] != inFooter && m[metaPrefix+"skipped"] != inFooter && m[metaPrefix+"lost"] != inFooter
+	return m[metaPrefix+"next-offset"] != "" && m[metaPrefix+"dead"] != inFooter && m[metaPrefix+"skipped"] != inFooter && m[metaPrefix+"lost"] != inFooter &&
+		m[metaPrefix+"deletes"] != inFooter
 }
 
 // parseInfo reads metadata as written by footer.
@@ -100,6 +107,7 @@ func parseInfo(name string, m map[string]string) (FileInfo, error) {
 	f.Range.Source = schemas.SourceID{Pipeline: p.path("pipeline"), Topic: p.path("topic"), Partition: int(p.number("partition"))}
 	f.Range.Span = schemas.Span{First: p.number("first-offset"), Next: p.number("next-offset")}
 	f.Range.Dead, f.Range.Skipped, f.Range.Lost = p.spans("dead"), p.spans("skipped"), p.spans("lost")
+	f.Range.Deletes = p.deletions("deletes")
 	f.Origin, f.Rows, f.Schema = p.number("origin-offset"), p.number("rows"), int(p.number("schema-version"))
 	f.Writer, f.Nonce = p.text("writer"), p.text("nonce")
 	f.Day, f.NextDay = p.day("day"), p.day("next-day")
@@ -167,6 +175,39 @@ func (p *infoParser) spans(key string) []schemas.Span {
 	s, err := ParseSpans(p.text(key))
 	p.fail(key, err)
 	return s
+}
+
+// formatDeletions is a JSON list of [offset, id]; "" for none.
+func formatDeletions(all []schemas.Deletion) string {
+	if len(all) == 0 {
+		return ""
+	}
+	list := make([][2]any, len(all))
+	for i, d := range all {
+		list[i] = [2]any{d.Offset, d.RefID}
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // numbers and strings always encode
+	}
+	return string(b)
+}
+
+func (p *infoParser) deletions(key string) []schemas.Deletion {
+	text := p.text(key)
+	if text == "" {
+		return nil
+	}
+	var list [][2]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		p.fail(key, err)
+		return nil
+	}
+	all := make([]schemas.Deletion, len(list))
+	for i, pair := range list {
+		p.fail(key, errors.Join(json.Unmarshal(pair[0], &all[i].Offset), json.Unmarshal(pair[1], &all[i].RefID)))
+	}
+	return all
 }
 
 // Dir is the directory of a source's chain in the plain layout, without a slash at the end.

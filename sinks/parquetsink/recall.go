@@ -29,6 +29,7 @@ func (s *Sink) Recall(ctx context.Context, src schemas.SourceID, want schemas.Sp
 		}
 		at = r.Next
 		r.Dead, r.Skipped, r.Lost = clip(r.Dead, r.First, r.Next), clip(r.Skipped, r.First, r.Next), clip(r.Lost, r.First, r.Next)
+		r.Deletes = schemas.ClipDeletions(r.Deletes, r.First, r.Next)
 		rows, err := s.recallRows(ctx, f.Name, r.Span)
 		if err != nil {
 			return fmt.Errorf("recalling %s: %w", f.Name, err)

@@ -134,7 +134,7 @@ func (s *Sink) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, d
 
 // newEntry checks that the rows belong to the range.
 func (s *Sink) newEntry(r schemas.Range, rows []schemas.Row, done func(error)) (entry, error) {
-	e := entry{r: r, rows: rows, done: done, bytes: 256 + 16*int64(len(r.Dead)+len(r.Skipped)+len(r.Lost))}
+	e := entry{r: r, rows: rows, done: done, bytes: 256 + 16*int64(len(r.Dead)+len(r.Skipped)+len(r.Lost)) + schemas.DeletionBytes(r.Deletes)}
 	if r.First < 0 || r.First >= r.Next {
 		return e, fmt.Errorf("writing %s: the range [%d, %d) is empty or negative", r.Source, r.First, r.Next)
 	}

@@ -85,7 +85,7 @@ func (s *Sink) patiently(ctx context.Context, f func(context.Context) error) err
 
 // Write buffers a range. It blocks while the buffers are full.
 func (s *Sink) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, done func(error)) error {
-	e := entry{batch: batch{r, rows}, done: done, bytes: 256 + 16*int64(len(r.Dead)+len(r.Skipped)+len(r.Lost))}
+	e := entry{batch: batch{r, rows}, done: done, bytes: 256 + 16*int64(len(r.Dead)+len(r.Skipped)+len(r.Lost)) + schemas.DeletionBytes(r.Deletes)}
 	if err := s.check(&e); err != nil {
 		return err
 	}

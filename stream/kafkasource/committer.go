@@ -81,3 +81,16 @@ func (c *committer) End(ctx context.Context, p stream.Partition) (int64, error) 
 	all, err := c.m.b.bounds(ctx, map[stream.Partition]int64{p: -1})
 	return all[p].End, err
 }
+
+// Reread implements stream.Rereader.
+func (c *committer) Reread(ctx context.Context, p stream.Position) (stream.Record, error) {
+	rec, err := stream.Record{}, stream.ErrRecordGone
+	scanned := c.m.b.scan(ctx, p.Partition, p.Offset, p.Offset+1, func(r stream.Record) error {
+		rec, err = r, nil
+		return nil
+	})
+	if scanned != nil {
+		return rec, scanned
+	}
+	return rec, err
+}

@@ -42,12 +42,14 @@ func (l *Log) Close() {
 	l.open.closeAll()
 }
 
+func (l *Log) try(ctx context.Context, f func(context.Context) error) error { return l.b.try(ctx, f) }
+
 // try repeats what may succeed next time, by the policy.
-func (l *Log) try(ctx context.Context, f func(context.Context) error) error {
+func (b *broker) try(ctx context.Context, f func(context.Context) error) error {
 	final := func(err error) bool {
 		return groupFault(err) != nil || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
 	}
-	_, err := retry.Do(ctx, l.b.cfg.Retry, final, f)
+	_, err := retry.Do(ctx, b.cfg.Retry, final, f)
 	if fault := groupFault(err); fault != nil {
 		return fault
 	}
@@ -138,10 +140,14 @@ func (l *Log) committed(ctx context.Context, group string, committed map[stream.
 // Scan calls each for every record of a partition from offset from on and before to, in order. Records of open and of aborted transactions are
 // among them: a scan ends even while somebody's transaction does not. The error of each ends it.
 func (l *Log) Scan(ctx context.Context, p stream.Partition, from, to int64, each func(stream.Record) error) error {
-	f := &fetcher{b: l.b, a: scan{to, each}, part: p, next: from, isolation: kafka.ReadUncommitted}
+	return l.b.scan(ctx, p, from, to, each)
+}
+
+func (b *broker) scan(ctx context.Context, p stream.Partition, from, to int64, each func(stream.Record) error) error {
+	f := &fetcher{b: b, a: scan{to, each}, part: p, next: from, isolation: kafka.ReadUncommitted}
 	for f.next < to {
 		var stop *deliverError
-		err := l.try(ctx, func(ctx context.Context) error {
+		err := b.try(ctx, func(ctx context.Context) error {
 			err := f.step(ctx)
 			if errors.As(err, &stop) {
 				return nil

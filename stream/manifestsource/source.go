@@ -59,7 +59,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 		}
 		return fmt.Errorf("manifest %s: %w", s.path, err)
 	}
-	p, c := s.Partition(), &committer{}
+	p, c := s.Partition(), &committer{ix: ix, file: file, at: info.ModTime()}
 	defer c.ended.Store(true)
 	start, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: -1, First: 0, End: ix.lines}})
 	if err != nil {
@@ -144,7 +144,25 @@ func (s *Source) drain(ctx context.Context, a stream.Assignments) {
 }
 
 // committer stores nothing: where the output ends is the truth, and a manifest has no other reader.
-type committer struct{ ended atomic.Bool }
+type committer struct {
+	ix    *index
+	file  io.ReaderAt
+	at    time.Time
+	ended atomic.Bool
+}
+
+// Reread implements stream.Rereader.
+func (c *committer) Reread(_ context.Context, p stream.Position) (stream.Record, error) {
+	lines, err := c.ix.from(c.file, p.Offset)
+	if err != nil {
+		return stream.Record{}, fmt.Errorf("line %d: %w", p.Offset, err)
+	}
+	line, err := lines.next()
+	if err != nil {
+		return stream.Record{}, fmt.Errorf("line %d: %w", p.Offset, err)
+	}
+	return stream.Record{Offset: p.Offset, Time: c.at, Value: value(line, p.Offset)}, nil
+}
 
 // Commit implements stream.Committer; it fails only after the assignment.
 func (c *committer) Commit(context.Context, map[stream.Partition]int64) error {
