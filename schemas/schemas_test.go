@@ -23,6 +23,7 @@ func TestGoldenReferencesParseForEver(t *testing.T) {
 		"v1-pair":        {ID: "t", URI: "s3://docs/1.txt", TextPair: new(string)},
 		"v1-question":    {ID: "q-1", URI: "s3://docs/1.txt", Modality: Text, Question: "Who is Köln?"},
 		"v1-choices":     {ID: "c", Inline: []byte("hello"), Choices: []string{"world", ""}},
+		"v1-deleted":     {ID: "call-4711", Route: "speech", Deleted: true},
 		"v1-inline":      {ID: "t", Inline: []byte("hello"), Modality: Text},
 		"v1-inline-text": {ID: "t", Inline: []byte("hello"), Modality: Text},
 	}
@@ -88,6 +89,9 @@ func TestStrictErrorsNameTheField(t *testing.T) {
 		{"a question to a picture", `{"v":1,"id":"a","uri":"s3://b/k","modality":"image","question":"?"}`, "question", "modality is image"},
 		{"a large pair", `{"v":1,"id":"a","uri":"s3://b/k","text_pair":"` + strings.Repeat("x", MaxInline+1) + `"}`, "text_pair", "at most"},
 		{"a question that is a list", `{"v":1,"id":"a","uri":"s3://b/k","question":["?"]}`, "question", "want string"},
+		{"a deletion with an object", `{"v":1,"id":"a","deleted":true,"inline":""}`, "deleted", "makes no sense"},
+		{"a deletion without id", `{"v":1,"deleted":true}`, "id", "missing"},
+		{"nothing to fetch and not deleted", `{"v":1,"id":"a","deleted":false}`, "uri", "missing"},
 		{"invalid UTF-8", "{\"v\":1,\"id\":\"\xff\"}", "", "UTF-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -186,6 +186,41 @@ func TestAMemberIsBroughtUpWithTheOthersRowsAndFates(t *testing.T) {
 	}
 }
 
+// deletions keeps what a sink is told.
+type deletions struct {
+	stub
+	told *[]schemas.Deletion
+}
+
+func (d deletions) Write(_ context.Context, r schemas.Range, _ []schemas.Row, done func(error)) error {
+	*d.told = append(*d.told, r.Deletes...)
+	done(nil)
+	return nil
+}
+
+func (deletions) Flush(context.Context) error { return nil }
+
+func TestAMemberIsBroughtUpWithTheDeletionsToo(t *testing.T) {
+	st := sinktest.NewMemStore()
+	a := parquet(t, st)
+	if _, _, err := a.Resume(t.Context(), src, 0); err != nil {
+		t.Fatal(err)
+	}
+	r := schemas.Range{Source: src, Span: schemas.Span{Next: 9}, Skipped: []schemas.Span{{Next: 9}}, Deletes: []schemas.Deletion{{Offset: 2, RefID: "early"}, {Offset: 7, RefID: "late"}}}
+	if err := a.Write(t.Context(), r, nil, func(error) {}); err != nil {
+		t.Fatal(err)
+	}
+	closeSink(t, a)
+	var told []schemas.Deletion
+	s := tee(t, nil, sinks.Member{Name: "a", Sink: parquet(t, st)}, sinks.Member{Name: "b", Sink: deletions{told: &told}})
+	if _, _, err := s.Resume(t.Context(), src, 5); err != nil {
+		t.Fatal(err)
+	}
+	if want := []schemas.Deletion{{Offset: 7, RefID: "late"}}; !slices.Equal(told, want) {
+		t.Errorf("told of %v, want %v", told, want)
+	}
+}
+
 func TestAMemberThatCannotBeBroughtUpFailsTheResume(t *testing.T) {
 	good, broken := sinktest.NewMemStore(), sinktest.NewMemStore()
 	ahead(t, good, 30)

@@ -58,6 +58,7 @@ type bench struct {
 	from   stream.StartAt
 	engine *embed.Engine
 	sink   *parquetsink.Sink
+	other  sinks.Sink // in place of sink, if set
 }
 
 func newBench() *bench {
@@ -77,9 +78,13 @@ func (b *bench) pipeline(t *testing.T, src stream.Source, f stream.Fetcher, dead
 	if b.sink, err = parquetsink.New(cfg); err != nil {
 		t.Fatal(err)
 	}
+	out := sinks.Sink(b.sink)
+	if b.other != nil {
+		out = b.other
+	}
 	p, err := stream.New(stream.Config{
 		Name: "p", Modality: schemas.Text, StartAt: b.from, MaxInFlight: 64, Fetchers: 4, Budget: 1 << 20, MaxObject: 1 << 10, CommitInterval: time.Second, Log: slog.New(slog.DiscardHandler),
-	}, src, f, boundless{b.engine}, b.sink, dead)
+	}, src, f, boundless{b.engine}, out, dead)
 	if err != nil {
 		t.Fatal(err)
 	}

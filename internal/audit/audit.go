@@ -31,7 +31,7 @@ type Row struct {
 	Source schemas.SourceID // Pipeline is not looked at
 	Offset int64
 	ID     string // schemas.RowID
-	Model  string // digest
+	Model  string // digest; "" if the output does not say
 }
 
 // Span is the offsets from First on and before Next.
@@ -172,7 +172,7 @@ func (r *Report) part(p *Part) {
 		if row.Source.Topic != r.Topic || row.Source.Partition != r.Partition {
 			r.offend("offset %d: row %s says that it is of %s/%d", row.Offset, row.ID, row.Source.Topic, row.Source.Partition)
 		}
-		if !slices.Contains(r.Models, row.Model) {
+		if row.Model != "" && !slices.Contains(r.Models, row.Model) {
 			r.Models = append(r.Models, row.Model)
 		}
 		if !offsets[row.Offset] {

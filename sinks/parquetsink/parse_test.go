@@ -83,9 +83,27 @@ func TestMetadataReadsBack(t *testing.T) {
 	}
 }
 
+// TestDeletionsReadBackFromTheFooterOnly has an id that no header could carry.
+func TestDeletionsReadBackFromTheFooterOnly(t *testing.T) {
+	want := exampleInfo()
+	want.Range.Deletes = []schemas.Deletion{{Offset: 1, RefID: "a\"]\n,[ü"}, {Offset: 2, RefID: "b"}}
+	if got, err := parseInfo("n", want.footer()); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("footer: %+v, %v", got, err)
+	}
+	m := want.objectMetadata()
+	if complete(m) {
+		t.Error("the object metadata is taken for complete, and would hide the deletions")
+	}
+	for k, v := range m {
+		if !validMetadata(k, v) {
+			t.Errorf("%s: %q cannot travel in a header", k, v)
+		}
+	}
+}
+
 func TestBadMetadataIsRefusedByKey(t *testing.T) {
 	for key, value := range map[string]string{
-		"next-offset": "0", "day": "2026-1-1", "next-day": "2026-01-01", "first-offset": "-1", "rows": "many", "dead": "3-1", "created-at": "yesterday", "partition": "", "topic": "%zz",
+		"next-offset": "0", "day": "2026-1-1", "next-day": "2026-01-01", "first-offset": "-1", "rows": "many", "dead": "3-1", "created-at": "yesterday", "partition": "", "topic": "%zz", "deletes": `[["x","y"]]`,
 	} {
 		info := exampleInfo()
 		m := maps.Clone(info.footer())

@@ -42,6 +42,7 @@ func joined(entries []entry) batch {
 		e := &entries[i]
 		b.r.Next = e.r.Next
 		b.r.Dead, b.r.Skipped, b.r.Lost = append(b.r.Dead, e.r.Dead...), append(b.r.Skipped, e.r.Skipped...), append(b.r.Lost, e.r.Lost...)
+		b.r.Deletes = append(b.r.Deletes, e.r.Deletes...)
 		b.rows = append(b.rows, e.rows...)
 	}
 	return b
@@ -63,6 +64,7 @@ func (b batch) after(next int64, known bool) (batch, error) {
 	}
 	out := batch{r: schemas.Range{Source: b.r.Source, Span: schemas.Span{First: next, Next: max(next, b.r.Next)}}}
 	out.r.Dead, out.r.Skipped, out.r.Lost = from(b.r.Dead, next), from(b.r.Skipped, next), from(b.r.Lost, next)
+	out.r.Deletes = schemas.ClipDeletions(b.r.Deletes, next, out.r.Next)
 	for i := range b.rows {
 		if b.rows[i].Offset >= next {
 			out.rows = append(out.rows, b.rows[i])

@@ -9,7 +9,9 @@
 //	P4 A writer that wakes late finds its offsets stored and adds nothing; it reports them as durable, since they are.
 //
 // Ranges are buffered per source and committed by rows, age, memory pressure or Flush. Write blocks while the buffers are full.
-// A row that the server would refuse (a vector of another dimension or with a number that is not finite) is refused by Write with the offset in the
-// sentence; one that the server does refuse is found by halving. The contract of sinks.Sink ends the source there: a letter needs the
-// record as it arrived, which a sink does not have.
+// A row that the server would refuse (a vector of another dimension or with a number that is not finite) is refused by Check, and its record becomes a dead letter.
+// One that the server refuses all the same is found by halving and named with its offset, and the source ends there: the letter would have to be durable before the
+// progress that covers it, and both are in one transaction.
+//
+// Deletions take rows away in the transaction that covers them, which keeps the ids of these rows: an audit tells a row that was deleted from one that is lost.
 package pgvectorsink

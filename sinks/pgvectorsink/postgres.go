@@ -92,7 +92,11 @@ func (d *database) put(ctx context.Context, b batch) (next int64, err error) {
 		if err := d.upsert(ctx, tx, left); err != nil {
 			return err
 		}
-		return d.record(ctx, tx, left.r, left.rows)
+		gone, err := d.remove(ctx, tx, left.r) // after the upsert: the batch's own rows may be among them
+		if err != nil {
+			return err
+		}
+		return d.record(ctx, tx, left.r, left.rows, gone)
 	})
 	if rejected(err) && len(left.rows) > 0 {
 		err = d.accuse(ctx, left, err)
@@ -145,15 +149,37 @@ func (d *database) upsert(ctx context.Context, tx pgx.Tx, b batch) error {
 	return nil
 }
 
-// record writes what the transaction covers, and moves the source's offset.
-func (d *database) record(ctx context.Context, tx pgx.Tx, r schemas.Range, rows []schemas.Row) error {
+// remove takes away what earlier offsets of the source gave of references that are deleted, and says which rows these were.
+func (d *database) remove(ctx context.Context, tx pgx.Tx, r schemas.Range) ([]string, error) {
+	gone := []string{}
+	if len(r.Deletes) == 0 {
+		return gone, nil
+	}
+	refs, at := make([]string, len(r.Deletes)), make([]int64, len(r.Deletes))
+	for i, x := range r.Deletes {
+		refs[i], at[i] = clean(x.RefID), x.Offset
+	}
+	rows, err := tx.Query(ctx, `DELETE FROM `+d.n.table+` t USING (SELECT unnest($4::text[]) AS ref_id, unnest($5::bigint[]) AS at) x
+		WHERE t.pipeline = $1 AND t.topic = $2 AND t.partition = $3 AND t.ref_id = x.ref_id AND t."offset" < x.at RETURNING t.row_id`,
+		r.Source.Pipeline, r.Source.Topic, r.Source.Partition, refs, at)
+	if err == nil {
+		gone, err = pgx.AppendRows(gone, rows, pgx.RowTo[string])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("deleting rows of %d references from table %s: %w", len(refs), d.cfg.Table, err)
+	}
+	return gone, nil
+}
+
+// record writes what the transaction covers and took away, and moves the source's offset.
+func (d *database) record(ctx context.Context, tx pgx.Tx, r schemas.Range, rows []schemas.Row, gone []string) error {
 	offsets, ids := make([]int64, len(rows)), make([]string, len(rows))
 	for i := range rows {
 		offsets[i], ids[i] = rows[i].Offset, rows[i].RowID
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO `+d.n.ranges+` (pipeline, topic, partition, first_offset, next_offset, dead, skipped, lost, row_offsets, row_ids, writer)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next,
-		multirange(r.Dead), multirange(r.Skipped), multirange(r.Lost), offsets, ids, d.cfg.Writer); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO `+d.n.ranges+` (pipeline, topic, partition, first_offset, next_offset, dead, skipped, lost, row_offsets, row_ids, writer, deleted_ids)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next,
+		multirange(r.Dead), multirange(r.Skipped), multirange(r.Lost), offsets, ids, d.cfg.Writer, gone); err != nil {
 		return fmt.Errorf("recording offsets %d to %d of %s: %w", r.First, r.Next-1, r.Source, err)
 	}
 	if _, err := tx.Exec(ctx, `UPDATE `+d.n.sources+` SET next_offset = $4 WHERE pipeline = $1 AND topic = $2 AND partition = $3`,

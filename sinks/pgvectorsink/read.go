@@ -51,8 +51,8 @@ func (q *Reader) Sources(ctx context.Context, pipeline string) ([]schemas.Source
 // Stored is what one transaction covers, with what of it is in the table.
 type Stored struct {
 	Range   schemas.Range
-	Rows    []StoredRow // that the transaction wrote and whose id is in the table, perhaps written again from a later record since
-	Missing []StoredRow // that it wrote and whose id is not in the table
+	Rows    []StoredRow // that the transaction wrote and whose id is in the table, perhaps written again from a later record since, or was deleted by a tombstone
+	Missing []StoredRow // that it wrote and whose id is not in the table, and that no tombstone took
 	Surplus []StoredRow // of its offsets in the table, and not written by it
 }
 
@@ -60,7 +60,7 @@ type Stored struct {
 type StoredRow struct {
 	ID     string
 	Offset int64
-	Model  string // digest; "" if the row is missing
+	Model  string // digest; "" if the row is missing or deleted
 }
 
 // Ranges calls each for every transaction of a source, ascending by first offset, and once more, with a range without length, if rows
@@ -121,7 +121,9 @@ func (q *Reader) rows(ctx context.Context, tx pgx.Tx, s *Stored) error {
 	src := s.Range.Source
 	rows, err := tx.Query(ctx, `WITH claim AS (SELECT unnest(row_ids) AS id, unnest(row_offsets) AS at FROM `+q.n.ranges+`
 			WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND first_offset = $4)
-		SELECT c.id, c.at, coalesce(t.model_digest, ''), t.row_id IS NOT NULL, true FROM claim c LEFT JOIN `+q.n.table+` t ON t.row_id = c.id
+		SELECT c.id, c.at, coalesce(t.model_digest, ''), t.row_id IS NOT NULL OR EXISTS (SELECT FROM `+q.n.ranges+` r
+			WHERE r.pipeline = $1 AND r.topic = $2 AND r.partition = $3 AND r.first_offset >= $4 AND c.id = ANY (r.deleted_ids)), true
+			FROM claim c LEFT JOIN `+q.n.table+` t ON t.row_id = c.id
 		UNION ALL
 		SELECT t.row_id, t."offset", t.model_digest, true, false FROM `+q.n.table+` t
 			WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" >= $4 AND "offset" < $5

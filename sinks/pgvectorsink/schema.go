@@ -70,11 +70,13 @@ func (d *database) create(ctx context.Context, tx pgx.Tx) error {
 	sql = append(sql,
 		`CREATE TABLE IF NOT EXISTS `+d.n.table+` (`+strings.Join(cols, ", ")+`, PRIMARY KEY (row_id))`,
 		`CREATE INDEX IF NOT EXISTS `+pgx.Identifier{d.n.bare + "_by_source"}.Sanitize()+` ON `+d.n.table+` (pipeline, topic, partition, "offset")`,
+		`CREATE INDEX IF NOT EXISTS `+pgx.Identifier{d.n.bare + "_by_ref"}.Sanitize()+` ON `+d.n.table+` (ref_id)`,
 		`CREATE TABLE IF NOT EXISTS `+d.n.sources+` (pipeline text, topic text, partition integer, next_offset bigint, PRIMARY KEY (pipeline, topic, partition))`,
 		`CREATE TABLE IF NOT EXISTS `+d.n.ranges+` (pipeline text, topic text, partition integer, first_offset bigint, next_offset bigint NOT NULL,
 			dead int8multirange NOT NULL, skipped int8multirange NOT NULL, lost int8multirange NOT NULL,
 			row_offsets bigint[] NOT NULL, row_ids text[] NOT NULL, writer text NOT NULL, written_at timestamptz NOT NULL DEFAULT now(),
-			PRIMARY KEY (pipeline, topic, partition, first_offset))`,
+			deleted_ids text[] NOT NULL DEFAULT '{}', PRIMARY KEY (pipeline, topic, partition, first_offset))`,
+		`ALTER TABLE `+d.n.ranges+` ADD COLUMN IF NOT EXISTS deleted_ids text[] NOT NULL DEFAULT '{}'`, // of a table from before there were deletions
 		`CREATE TABLE IF NOT EXISTS `+d.n.meta+` (key text PRIMARY KEY, value text NOT NULL)`,
 	)
 	for _, s := range sql {

@@ -136,6 +136,9 @@ func (s *Sink) check(e *entry) error {
 	return nil
 }
 
+// Check implements sinks.Checker.
+func (s *Sink) Check(r *schemas.Row) error { return s.cfg.fits(r) }
+
 // fits says why the table does not take a row.
 func (c *Config) fits(r *schemas.Row) error {
 	switch {
