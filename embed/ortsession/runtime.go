@@ -58,6 +58,9 @@ var environment struct {
 // looked for, which version is needed and how to get it. A failure is not remembered: the next call looks again.
 func Library() (path, version string, err error) { return library("") }
 
+// LibraryAt is Library, but if asked is not empty, nowhere else is looked.
+func LibraryAt(asked string) (path, version string, err error) { return library(asked) }
+
 // library is Library, but if a path is asked for, nowhere else is looked.
 func library(asked string) (path, version string, err error) {
 	environment.Lock()

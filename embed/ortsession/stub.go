@@ -22,6 +22,9 @@ func Open(context.Context, model.Graph, Options) (*Session, error) { return nil,
 // Library always fails with ErrNoCgo in a build without cgo.
 func Library() (path, version string, err error) { return "", "", ErrNoCgo }
 
+// LibraryAt fails: there is nothing to load a library with.
+func LibraryAt(string) (path, version string, err error) { return "", "", ErrNoCgo }
+
 // Run fails with ErrNoCgo.
 func (*Session) Run(context.Context, []embed.Tensor) (*embed.Output, error) { return nil, ErrNoCgo }
 

@@ -18,6 +18,7 @@ func Worker(version string, args []string, stdout, stderr io.Writer) int {
 		{"run", "--config FILE", "consume references and write rows until SIGTERM", runWorker},
 		{"demo", "[--out DIR]", "run the whole line in this process on bundled models and samples", runDemo},
 		{"predict", "--model DIR [FILE]...", "run one checkpoint on files, texts or tensors and print what it says", runPredict},
+		{"doctor", "--config FILE", "check everything that a worker of this configuration depends on, a line each", runDoctor},
 		{"simulate", "[--seed N] [--seeds K]", "play the whole worker in virtual time with faults from a seed, and prove the invariants", runSimulate},
 		{"dlq", dlqArgs, dlqDoc, runDLQ},
 		{"config", "reference | check --config FILE", "print every setting, or say what is wrong with a file", runConfig},

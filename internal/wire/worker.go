@@ -127,9 +127,12 @@ const heapSlack = 256 << 20
 // limitMemory tells the collector what the configuration promises, unless the operator has set GOMEMLIMIT. The models' weights and
 // ONNX Runtime's arenas are outside of Go's heap.
 func limitMemory(c *config.Config) {
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(heapLimit(c))
 	}
+}
+
+func heapLimit(c *config.Config) int64 {
 	limit := int64(heapSlack)
 	for i := range c.Pipelines {
 		limit += int64(c.Pipelines[i].MemoryBudget) / 4 * 5 // a quarter more for the records themselves
@@ -139,7 +142,7 @@ func limitMemory(c *config.Config) {
 			}
 		}
 	}
-	debug.SetMemoryLimit(limit)
+	return limit
 }
 
 // short is enough of a digest for a log.

@@ -1,0 +1,280 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"vecmill/embed/ortsession"
+	"vecmill/internal/config"
+	"vecmill/stream"
+)
+
+// Grade is how well a check went.
+type Grade string
+
+// The grades.
+const (
+	Sound   Grade = "ok"
+	Doubt   Grade = "warn" // it works, and may not be what is meant
+	Trouble Grade = "FAIL" // a worker would not start, or not keep its promises
+)
+
+// Finding is what one check found.
+type Finding struct {
+	Check string `json:"check"`
+	Grade Grade  `json:"grade"`
+	Text  string `json:"text"`
+}
+
+// Examine looks at everything that a worker of this configuration depends on, and goes on after each fault. It prepares outputs as a start does (a
+// missing table is made), consumes nothing, and writes no row. tell is given each finding when it is known.
+func Examine(ctx context.Context, c *config.Config, tell func(Finding)) {
+	d := &doctor{c: c, stores: &stores{cfg: c}, tell: tell}
+	d.runtime()
+	d.memory()
+	d.clock(ctx)
+	d.fetch()
+	for i := range c.Pipelines {
+		p := &c.Pipelines[i]
+		if len(c.Kafka.Brokers) > 0 && len(p.Topics) > 0 {
+			d.kafka(ctx, p)
+		}
+		m := d.model(ctx, p)
+		d.outputs(ctx, p, m)
+		d.letters(ctx, p)
+		if m != nil {
+			if err := m.close(); err != nil {
+				d.say("model "+p.Name, Doubt, "closing: %v", err)
+			}
+		}
+	}
+}
+
+// checkTime bounds one check, so that a server that never answers is one line and not the end.
+const checkTime = 45 * time.Second
+
+type doctor struct {
+	c      *config.Config
+	stores *stores
+	tell   func(Finding)
+}
+
+func (d *doctor) say(check string, g Grade, format string, args ...any) {
+	d.tell(Finding{check, g, fmt.Sprintf(format, args...)})
+}
+
+// fault tells of an error.
+func (d *doctor) fault(check string, err error) { d.say(check, Trouble, "%v", err) }
+
+func (d *doctor) runtime() {
+	path, version, err := ortsession.LibraryAt(d.c.Runtime.Library)
+	if err != nil {
+		d.fault("onnxruntime", err)
+		return
+	}
+	d.say("onnxruntime", Sound, "version %s, %s", version, path)
+}
+
+// memory compares what the configuration may use with what there is. Weights are not counted: they are mapped, and shared.
+func (d *doctor) memory() {
+	want := heapLimit(d.c)
+	have, from := availableMemory()
+	switch {
+	case have == 0:
+		d.say("memory", Doubt, "budgets and buffers may take %s; how much this machine has could not be found out", mib(want))
+	case want > have:
+		d.say("memory", Trouble, "budgets and buffers may take %s, and %s has %s; lower memory_budget or max_buffered", mib(want), from, mib(have))
+	case want > have/10*8:
+		d.say("memory", Doubt, "budgets and buffers may take %s of the %s of %s, which leaves little for weights and ONNX Runtime; lower memory_budget or max_buffered", mib(want), mib(have), from)
+	default:
+		d.say("memory", Sound, "budgets and buffers may take %s of the %s of %s; weights and ONNX Runtime's own memory come on top", mib(want), mib(have), from)
+	}
+}
+
+func mib(n int64) string { return strconv.FormatInt(n>>20, 10) + " MiB" }
+
+// availableMemory is the container's limit, or the machine's memory; 0 if neither can be read.
+func availableMemory() (bytes int64, from string) {
+	if b, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil {
+			return n, "the container"
+		}
+	}
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, ""
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
+			if n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64); err == nil {
+				return n << 10, "this machine"
+			}
+		}
+	}
+	return 0, ""
+}
+
+// Signatures are refused by S3 when the clocks are 15 minutes apart.
+const (
+	skewDoubt   = 30 * time.Second
+	skewTrouble = 10 * time.Minute
+)
+
+// clock compares this machine's clock with the object store's.
+func (d *doctor) clock(ctx context.Context) {
+	endpoint := d.c.S3.Endpoint
+	if endpoint == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	transport, err := s3Transport(d.c.S3.CAFile, strings.HasPrefix(endpoint, "https:"))
+	if err != nil {
+		d.fault("clock", err)
+		return
+	}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, endpoint, nil)
+	if err != nil {
+		d.fault("clock", fmt.Errorf("s3.endpoint: %w", err))
+		return
+	}
+	res, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		d.fault("clock", fmt.Errorf("asking %s: %w; check s3.endpoint", endpoint, err))
+		return
+	}
+	_ = res.Body.Close()
+	theirs, err := http.ParseTime(res.Header.Get("Date"))
+	if err != nil {
+		d.say("clock", Doubt, "%s does not say what time it is", endpoint)
+		return
+	}
+	switch skew := time.Since(theirs).Abs(); {
+	case skew > skewTrouble:
+		d.say("clock", Trouble, "this clock and that of %s are %v apart; the store will refuse signatures: set this machine's clock", endpoint, skew.Round(time.Second))
+	case skew > skewDoubt:
+		d.say("clock", Doubt, "this clock and that of %s are %v apart: set this machine's clock", endpoint, skew.Round(time.Second))
+	default:
+		d.say("clock", Sound, "within %v of %s", skew.Round(time.Second)+time.Second, endpoint)
+	}
+}
+
+// fetch looks at what references may reach.
+func (d *doctor) fetch() {
+	f := &d.c.Fetch
+	for _, root := range f.FileRoots {
+		if info, err := os.Stat(root); err != nil {
+			d.fault("fetch", fmt.Errorf("fetch.file_roots: %w", err))
+		} else if !info.IsDir() {
+			d.say("fetch", Trouble, "fetch.file_roots: %s is not a directory", root)
+		}
+	}
+	if _, err := newFetcher(d.c, d.stores); err != nil {
+		d.fault("fetch", err)
+		return
+	}
+	for _, b := range f.Buckets {
+		if b == "*" {
+			d.say("fetch", Doubt, "fetch.buckets is *: references may name any bucket that the credentials reach; list the buckets if others write references")
+			return
+		}
+	}
+	d.say("fetch", Sound, "buckets %v, hosts %v, file roots %v", f.Buckets, f.Hosts, f.FileRoots)
+}
+
+func (d *doctor) kafka(ctx context.Context, p *config.Pipeline) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	check := "kafka " + p.Name
+	log, err := kafkaLog(d.c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		d.fault(check, err)
+		return
+	}
+	defer log.Close()
+	for _, topic := range p.Topics {
+		parts, err := log.Partitions(ctx, topic)
+		if err != nil {
+			d.fault(check, fmt.Errorf("%w; check kafka.brokers, the topic's name and the rights to describe it", err))
+			continue
+		}
+		bounds, err := log.Bounds(ctx, p.Group, parts)
+		if err != nil {
+			d.fault(check, fmt.Errorf("%w; check the rights to read topic %s and group %s", err, topic, p.Group))
+			continue
+		}
+		records, lag, fresh := spread(bounds)
+		text := fmt.Sprintf("topic %s has %d partitions and %d records; group %s is %d behind", topic, len(parts), records, p.Group, lag)
+		if fresh == len(parts) {
+			text = fmt.Sprintf("topic %s has %d partitions and %d records; group %s has committed nothing yet", topic, len(parts), records, p.Group)
+		}
+		d.say(check, Sound, "%s", text)
+	}
+}
+
+// spread adds partitions up; fresh is the number of those without a commit.
+func spread(bounds map[stream.Partition]stream.Bounds) (records, lag int64, fresh int) {
+	for _, b := range bounds {
+		records += b.End - b.First
+		if b.Committed < 0 {
+			fresh++
+			lag += b.End - b.First
+			continue
+		}
+		lag += max(0, b.End-max(b.Committed, b.First))
+	}
+	return records, lag, fresh
+}
+
+func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel) {
+	for i := range p.Outputs {
+		check := fmt.Sprintf("output %s %d", p.Name, i)
+		if m == nil {
+			d.say(check, Doubt, "not looked at: what is written depends on the model")
+			continue
+		}
+		if err := d.output(ctx, &p.Outputs[i], m); err != nil {
+			d.fault(check, err)
+			continue
+		}
+		d.say(check, Sound, "can be written")
+	}
+}
+
+func (d *doctor) output(ctx context.Context, o *config.Output, m *loadedModel) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	sink, err := newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	return sink.Close(ctx)
+}
+
+func (d *doctor) letters(ctx context.Context, p *config.Pipeline) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	check := "dead letters " + p.Name
+	dead, err := newDeadLetters(ctx, d.c, p, d.stores)
+	switch {
+	case err != nil:
+		d.fault(check, err)
+		return
+	case dead == nil:
+		d.say(check, Doubt, "there is no dead_letters: the first record that can never give a row stops the pipeline")
+		return
+	}
+	if err := dead.Close(ctx); err != nil {
+		d.fault(check, errors.Join(err))
+		return
+	}
+	d.say(check, Sound, "can be written")
+}

@@ -1,0 +1,200 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow/float16"
+
+	"vecmill/embed"
+	"vecmill/internal/config"
+	"vecmill/schemas"
+)
+
+// model loads a pipeline's checkpoint and tries it: nil if it cannot be loaded.
+func (d *doctor) model(ctx context.Context, p *config.Pipeline) *loadedModel {
+	check := "model " + p.Name
+	began := time.Now()
+	m, err := loadModel(ctx, d.c, p, d.stores, slog.New(slog.DiscardHandler))
+	if err != nil {
+		d.fault(check, err)
+		return nil
+	}
+	d.say(check, Sound, "%s, digest %s, preprocessing %s, %d sessions, loaded in %v",
+		m.spec.Class, short(m.digest), short(m.pre.Digest()), len(m.sessions), time.Since(began).Round(time.Millisecond))
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	worst, took, err := tryOut(ctx, p, m)
+	switch {
+	case err != nil:
+		d.say(check, Trouble, "a trial of three items: %v", err)
+	case worst > neighbourTolerance:
+		d.say(check, Trouble, "an item alone and the same item in a batch differ by %.2g: batches change results here; report it with this machine's processor", worst)
+	default:
+		d.say(check, Sound, "an item alone equals the item in a batch (within %.1g); three items in %v", max(worst, 1e-7), took.Round(time.Millisecond))
+	}
+	return m
+}
+
+// neighbourTolerance is how much a number may change with the batch that it is computed in: kernels add in another order. It is relative to the largest number
+// of a row.
+const neighbourTolerance = 1e-3
+
+// tryOut computes three items of different lengths, each alone and all in one batch, and gives the largest difference.
+func tryOut(ctx context.Context, p *config.Pipeline, m *loadedModel) (worst float64, took time.Duration, err error) {
+	items := trialItems(m)
+	alone := make([][]schemas.Row, len(items))
+	for i := range items {
+		one, err := computeAll(ctx, p, m, items[i:i+1])
+		if err != nil {
+			return 0, 0, err
+		}
+		alone[i] = one[0]
+	}
+	began := time.Now()
+	together, err := computeAll(ctx, p, m, items)
+	if err != nil {
+		return 0, 0, err
+	}
+	took = time.Since(began)
+	for i := range items {
+		if len(alone[i]) != len(together[i]) {
+			return 0, 0, fmt.Errorf("item %d gives %d rows alone and %d in a batch", i, len(alone[i]), len(together[i]))
+		}
+		for j := range alone[i] {
+			worst = max(worst, apart(&alone[i][j].Payload, &together[i][j].Payload))
+		}
+	}
+	return worst, took, nil
+}
+
+// apart is how much two payloads differ: 1 where words do.
+func apart(a, b *schemas.Payload) float64 {
+	if a.Text != b.Text || a.Label != b.Label || a.Choice != b.Choice {
+		return 1
+	}
+	x, y := numbers(a), numbers(b)
+	if len(x) != len(y) {
+		return 1
+	}
+	largest, worst := 1e-6, 0.0
+	for i := range x {
+		largest = max(largest, math.Abs(x[i]))
+		worst = max(worst, math.Abs(x[i]-y[i]))
+	}
+	return worst / largest
+}
+
+func numbers(p *schemas.Payload) []float64 {
+	out := []float64{float64(p.Score)}
+	for _, v := range p.Vector {
+		out = append(out, float64(v))
+	}
+	for _, v := range p.Half {
+		out = append(out, float64(float16.FromBits(v).Float32()))
+	}
+	for _, v := range p.Probabilities {
+		out = append(out, float64(v))
+	}
+	return append(out, p.Likelihood.NLL)
+}
+
+// computeAll runs items through an engine of their own, in one batch.
+func computeAll(ctx context.Context, p *config.Pipeline, m *loadedModel, items []embed.Job) ([][]schemas.Row, error) {
+	own := *p
+	own.Batch = config.Batch{MaxCost: 1 << 30, MaxItems: len(items), Window: max(len(items), 64), Linger: config.Duration(100 * time.Millisecond)}
+	e, err := newEngine(&own, m, nil)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var running, jobs sync.WaitGroup
+	running.Go(func() { e.Run(ctx) })
+	defer running.Wait()
+	defer stop()
+	rows, faults := make([][]schemas.Row, len(items)), make([]error, len(items))
+	for i, job := range items {
+		job.Blob = bytes.Clone(job.Blob) // the engine owns it
+		jobs.Add(1)
+		job.Done = func(r []schemas.Row, err error) {
+			defer jobs.Done()
+			rows[i], faults[i] = r, err
+		}
+		if err := e.Submit(ctx, job); err != nil {
+			return nil, err
+		}
+	}
+	jobs.Wait()
+	for i, err := range faults {
+		if err != nil {
+			return nil, fmt.Errorf("item %d: %w", i, err)
+		}
+	}
+	return rows, nil
+}
+
+// trialItems are three objects of different sizes for the model.
+func trialItems(m *loadedModel) []embed.Job {
+	var items []embed.Job
+	for i := range 3 {
+		ref := schemas.Ref{ID: fmt.Sprintf("trial-%d", i), Modality: m.spec.Modality}
+		job := embed.Job{Ref: ref}
+		switch m.spec.Modality {
+		case schemas.Audio:
+			job.Blob = hum(0.5 + 0.75*float64(i))
+		case schemas.Image:
+			job.Blob = gradient(120+70*i, 200-50*i)
+		default:
+			job.Blob = []byte([]string{"a", "it is", "it is so, and"}[i]) // short: any model takes it
+			switch m.spec.Class {
+			case "Data2VecTextForQuestionAnswering":
+				job.Ref.Question = "is it"
+			case "Data2VecTextForMultipleChoice":
+				job.Ref.Choices = []string{"so", "is not"}
+			}
+		}
+		items = append(items, job)
+	}
+	return items
+}
+
+// hum is a WAV file of 16 kHz.
+func hum(seconds float64) []byte {
+	n := int(seconds * 16000)
+	b := []byte("RIFF")
+	b = binary.LittleEndian.AppendUint32(b, uint32(36+2*n))
+	b = append(b, "WAVEfmt "...)
+	b = binary.LittleEndian.AppendUint32(b, 16)
+	for _, v := range []uint16{1, 1, 16000, 0, 32000, 0, 2, 16} {
+		b = binary.LittleEndian.AppendUint16(b, v)
+	}
+	b = binary.LittleEndian.AppendUint32(append(b, "data"...), uint32(2*n))
+	for i := range n {
+		t := float64(i) / 16000
+		v := 9000*math.Sin(2*math.Pi*(180+60*t)*t) + 3000*math.Sin(2*math.Pi*1730*t)
+		b = binary.LittleEndian.AppendUint16(b, uint16(int16(v)))
+	}
+	return b
+}
+
+// gradient is a PNG picture.
+func gradient(w, h int) []byte {
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			img.SetNRGBA(x, y, color.NRGBA{uint8(x * 255 / w), uint8(y * 255 / h), uint8((x ^ y) & 255), 255})
+		}
+	}
+	var b bytes.Buffer
+	_ = png.Encode(&b, img) // into memory
+	return b.Bytes()
+}

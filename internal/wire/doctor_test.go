@@ -1,0 +1,125 @@
+package wire
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"vecmill/internal/config"
+)
+
+// ward is a sound set-up: a broker with a topic, a store with a bucket whose clock is off by skew, and a checkpoint.
+func ward(t *testing.T, skew time.Duration) *config.Config {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "refs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	backend := s3mem.New()
+	if err := backend.CreateBucket("box"); err != nil {
+		t.Fatal(err)
+	}
+	fake := gofakes3.New(backend).Server()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", time.Now().Add(skew).UTC().Format(http.TimeFormat))
+		fake.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	c, p := pipelineFor(t, classCase{"Data2VecTextModel", "Data2VecTextModel/base"}.checkpoint(t), "    heads: [{task: embedding}]")
+	c.Kafka.Brokers = cluster.ListenAddrs()
+	c.S3 = config.S3{Endpoint: srv.URL, Region: "us-east-1", AccessKey: "key", SecretKey: "secret", PathStyle: true}
+	p.Topics, p.Group = []string{"refs"}, "readers"
+	p.Outputs = []config.Output{{Parquet: &config.Parquet{URL: "s3://box/out", Compression: "zstd", RollBytes: 1 << 20, RollRows: 10, RollAge: config.Duration(time.Minute), MaxBuffered: 1 << 24}}}
+	p.DeadLetters = config.DeadLetters{URL: "s3://box/dead"}
+	return c
+}
+
+func examine(t *testing.T, c *config.Config) (all []Finding) {
+	t.Helper()
+	Examine(t.Context(), c, func(f Finding) { all = append(all, f) })
+	return all
+}
+
+func TestTheDoctorFindsNothingWrongWithASoundSetUp(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range examine(t, ward(t, 0)) {
+		seen[strings.Fields(f.Check)[0]] = true
+		if f.Grade == Trouble || f.Grade == Doubt && f.Check != "fetch" { // every bucket may be named
+			t.Errorf("%+v", f)
+		}
+	}
+	for _, check := range []string{"onnxruntime", "memory", "clock", "fetch", "kafka", "model", "output", "dead"} {
+		if !seen[check] {
+			t.Errorf("nothing is said of %s", check)
+		}
+	}
+}
+
+// TestTheDoctorNamesEachFaultAndGoesOn spoils one thing at a time. The last check is always made, whatever the first ones found.
+func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		skew  time.Duration
+		spoil func(t *testing.T, c *config.Config, p *config.Pipeline)
+		check string
+		grade Grade
+		words []string
+	}{
+		{"a library that is not there", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) {
+			c.Runtime.Library = "/nowhere/libonnxruntime.so"
+		}, "onnxruntime", Trouble, []string{"/nowhere"}},
+		{"more memory than there is", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.MemoryBudget = 1 << 50 }, "memory", Trouble, []string{"lower memory_budget"}},
+		{"a clock that is an hour off", time.Hour, nil, "clock", Trouble, []string{"apart", "clock"}},
+		{"a clock that is a minute off", time.Minute, nil, "clock", Doubt, []string{"apart", "clock"}},
+		{"a root that is not there", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) { c.Fetch.FileRoots = []string{"/nowhere"} }, "fetch", Trouble, []string{"file_roots", "/nowhere"}},
+		{"a broker that does not answer", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) { c.Kafka.Brokers = []string{"127.0.0.1:9"} }, "kafka p", Trouble, []string{"refs", "kafka.brokers"}},
+		{"a topic that is not there", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.Topics = []string{"none"} }, "kafka p", Trouble, []string{"none", "topic"}},
+		{"a checkpoint without weights", 0, func(t *testing.T, _ *config.Config, p *config.Pipeline) {
+			if err := os.Remove(filepath.Join(p.Model.Path, "model.safetensors")); err != nil {
+				t.Fatal(err)
+			}
+		}, "model p", Trouble, []string{"model.safetensors"}},
+		{"a head that does not fit", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.Heads[0].Task = "transcript" }, "model p", Trouble, []string{"transcript"}},
+		{"another model than was meant", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.Model.Digest = strings.Repeat("0", 64) }, "model p", Trouble, []string{"digest"}},
+		{"a bucket that is not there", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://absent/out" }, "output p 0", Trouble, []string{"absent", "create"}},
+		{"a database that does not answer", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) {
+			p.Outputs[0] = config.Output{Postgres: &config.Postgres{URL: "postgres://u@127.0.0.1:9/d?connect_timeout=1", Table: "t", Dimension: 4, Metric: "none", Connections: 1, BatchRows: 1, BatchAge: 1, MaxBuffered: 1 << 20}}
+		}, "output p 0", Trouble, []string{"127.0.0.1"}},
+		{"no dead letters", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.DeadLetters = config.DeadLetters{} }, "dead letters p", Doubt, []string{"stops the pipeline"}},
+		{"a bucket for dead letters that is not there", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.DeadLetters.URL = "s3://absent/dead" }, "dead letters p", Trouble, []string{"absent"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
+			conf := ward(t, c.skew)
+			if c.spoil != nil {
+				c.spoil(t, conf, &conf.Pipelines[0])
+			}
+			found, last := false, ""
+			all := examine(t, conf)
+			for _, f := range all {
+				last = f.Check
+				if f.Check != c.check || f.Grade != c.grade {
+					continue
+				}
+				found = true
+				for _, w := range c.words {
+					if !strings.Contains(f.Text, w) {
+						t.Errorf("%q does not say %q", f.Text, w)
+					}
+				}
+			}
+			if !found || last != "dead letters p" {
+				t.Errorf("%s %s is not among %+v", c.check, c.grade, all)
+			}
+		})
+	}
+}
