@@ -1,0 +1,102 @@
+package plan
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"sort"
+	"time"
+
+	"vecmill/sinks/objectstore"
+)
+
+// Version of the layout that this build writes and reads.
+const Version = 1
+
+const (
+	planName     = "plan.json"
+	progressName = "progress.json"
+)
+
+// ErrNoPlan says that there is no complete plan at a place.
+var ErrNoPlan = errors.New("there is no complete plan")
+
+// Plan is what plan.json says.
+type Plan struct {
+	Version int             `json:"version"`
+	Name    string          `json:"name"`   // of the manifest in the output
+	Source  string          `json:"source"` // what was enumerated
+	Created time.Time       `json:"created"`
+	Items   int64           `json:"items"`
+	Bytes   int64           `json:"bytes"` // of the objects, where the source says
+	Parts   []Part          `json:"parts"`
+	About   json.RawMessage `json:"about,omitempty"` // what its maker adds: what is expected of a run
+}
+
+// Part is one file of references.
+type Part struct {
+	Name   string `json:"name"`
+	First  int64  `json:"first"` // offset of its first reference
+	Items  int64  `json:"items"`
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // hex
+}
+
+// Store is what a plan needs of a store of objects.
+type Store interface {
+	objectstore.Store
+	objectstore.Putter
+}
+
+// Place is where a plan lies.
+type Place struct {
+	Store  Store
+	Prefix string
+}
+
+func (p Place) name(file string) string { return path.Join(p.Prefix, file) }
+
+// Load reads plan.json and checks that it is of one piece.
+func Load(ctx context.Context, at Place) (*Plan, error) {
+	body, err := at.read(ctx, planName)
+	if errors.Is(err, objectstore.ErrNotFound) {
+		return nil, fmt.Errorf("%w at %s: run backfill plan, or let it finish", ErrNoPlan, at.Prefix)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", at.name(planName), err)
+	}
+	var p Plan
+	if err := json.Unmarshal(body, &p); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", at.name(planName), err)
+	}
+	if p.Version != Version {
+		return nil, fmt.Errorf("%s is of version %d, and this build reads version %d", at.name(planName), p.Version, Version)
+	}
+	next := int64(0)
+	for _, part := range p.Parts {
+		if part.First != next || part.Items < 1 {
+			return nil, fmt.Errorf("%s: part %s begins at %d with %d references, expected at %d", at.name(planName), part.Name, part.First, part.Items, next)
+		}
+		next += part.Items
+	}
+	if next != p.Items {
+		return nil, fmt.Errorf("%s: its parts have %d references, not %d", at.name(planName), next, p.Items)
+	}
+	return &p, nil
+}
+
+func (p Place) read(ctx context.Context, file string) ([]byte, error) {
+	o, err := p.Store.Stat(ctx, p.name(file))
+	if err != nil {
+		return nil, err
+	}
+	return p.Store.Read(ctx, p.name(file), 0, o.Size)
+}
+
+// part finds the part that an offset lies in.
+func (p *Plan) part(offset int64) *Part {
+	i := sort.Search(len(p.Parts), func(i int) bool { return p.Parts[i].First+p.Parts[i].Items > offset })
+	return &p.Parts[i]
+}

@@ -1,0 +1,77 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+)
+
+// Reader gives the references of a complete plan by offset. It holds one part at a time and is for one goroutine.
+type Reader struct {
+	at   Place
+	plan *Plan
+	part *Part
+	refs []string // of part
+}
+
+// NewReader reads p, which lies at a place.
+func NewReader(at Place, p *Plan) *Reader { return &Reader{at: at, plan: p} }
+
+// Ref is the reference of an offset, as JSON.
+func (r *Reader) Ref(ctx context.Context, offset int64) (string, error) {
+	if offset < 0 || offset >= r.plan.Items {
+		return "", fmt.Errorf("plan %s has no reference %d", r.plan.Name, offset)
+	}
+	if part := r.plan.part(offset); part != r.part {
+		refs, err := r.open(ctx, part)
+		if err != nil {
+			return "", fmt.Errorf("reading part %s of the plan: %w", part.Name, err)
+		}
+		r.part, r.refs = part, refs
+	}
+	return r.refs[offset-r.part.First], nil
+}
+
+func (r *Reader) open(ctx context.Context, part *Part) ([]string, error) {
+	body, err := r.at.read(ctx, part.Name)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != part.SHA256 {
+		return nil, fmt.Errorf("its content is not what was planned: it was changed or damaged; plan again")
+	}
+	refs, err := decode(ctx, body)
+	if err == nil && int64(len(refs)) != part.Items {
+		err = fmt.Errorf("it has %d references, not %d", len(refs), part.Items)
+	}
+	return refs, err
+}
+
+func decode(ctx context.Context, body []byte) ([]string, error) {
+	t, err := pqarrow.ReadTable(ctx, bytes.NewReader(body), parquet.NewReaderProperties(memory.DefaultAllocator), pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Release()
+	if t.NumCols() == 0 || t.Column(0).Name() != "ref" {
+		return nil, fmt.Errorf("it has no column ref")
+	}
+	var refs []string
+	for _, chunk := range t.Column(0).Data().Chunks() {
+		s, ok := chunk.(*array.String)
+		if !ok {
+			return nil, fmt.Errorf("its column ref is %s, not text", chunk.DataType())
+		}
+		for i := range s.Len() {
+			refs = append(refs, string([]byte(s.Value(i)))) // a copy: the chunk's memory is released
+		}
+	}
+	return refs, nil
+}

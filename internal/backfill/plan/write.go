@@ -1,0 +1,195 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/compress"
+	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+
+	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
+)
+
+// A part is closed at so many references or bytes of them.
+const (
+	partItems = 100_000
+	partBytes = 64 << 20
+)
+
+// Item is one reference with what is known of its object.
+type Item struct {
+	Ref  schemas.Ref
+	Size int64 // bytes; -1 if not known
+}
+
+// Writer makes a plan. It is for one goroutine. What was added is safe after Save or Finish.
+type Writer struct {
+	at      Place
+	plan    Plan
+	b       *array.RecordBuilder
+	pending int64
+	bytes   int64 // of what is pending
+}
+
+var columns = arrow.NewSchema([]arrow.Field{
+	{Name: "ref", Type: arrow.BinaryTypes.String},
+	{Name: "id", Type: arrow.BinaryTypes.String},
+	{Name: "uri", Type: arrow.BinaryTypes.String},
+	{Name: "etag", Type: arrow.BinaryTypes.String},
+	{Name: "size", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+}, nil)
+
+// progress is progress.json.
+type progress struct {
+	Plan
+	State json.RawMessage `json:"state"`
+}
+
+// NewWriter begins a plan, or goes on with one that was not finished: state is then what was saved last, else nil. A place with a complete plan is refused, and one
+// that was begun for another source.
+func NewWriter(ctx context.Context, at Place, name, source string) (w *Writer, state json.RawMessage, err error) {
+	if _, err := Load(ctx, at); !errors.Is(err, ErrNoPlan) {
+		if err == nil {
+			err = fmt.Errorf("there is a complete plan at %s already; run it, or plan at another place", at.Prefix)
+		}
+		return nil, nil, err
+	}
+	w = &Writer{at: at, b: array.NewRecordBuilder(memory.DefaultAllocator, columns)}
+	w.plan = Plan{Version: Version, Name: name, Source: source}
+	body, err := at.read(ctx, progressName)
+	if errors.Is(err, objectstore.ErrNotFound) {
+		return w, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading %s: %w", at.name(progressName), err)
+	}
+	var p progress
+	if err := json.Unmarshal(body, &p); err != nil {
+		return nil, nil, fmt.Errorf("reading %s: %w", at.name(progressName), err)
+	}
+	if p.Version != Version || p.Name != name || p.Source != source {
+		return nil, nil, fmt.Errorf("a plan named %s of %s was begun at %s; finish it with the same words, or plan at another place", p.Name, p.Source, at.Prefix)
+	}
+	w.plan = p.Plan
+	return w, p.State, nil
+}
+
+// Items is the number of references so far: the next one's offset.
+func (w *Writer) Items() int64 { return w.plan.Items + w.pending }
+
+// Add appends a reference, whose offset it gives.
+func (w *Writer) Add(it Item) (int64, error) {
+	text, err := json.Marshal(it.Ref)
+	if err != nil {
+		return 0, fmt.Errorf("reference %s: %w", it.Ref.ID, err)
+	}
+	w.text(0, string(text))
+	w.text(1, it.Ref.ID)
+	w.text(2, it.Ref.URI)
+	w.text(3, it.Ref.ETag)
+	size := w.b.Field(4).(*array.Int64Builder)
+	if it.Size < 0 {
+		size.AppendNull()
+	} else {
+		size.Append(it.Size)
+		w.plan.Bytes += it.Size
+	}
+	w.pending++
+	w.bytes += int64(len(text) + len(it.Ref.ID) + len(it.Ref.URI) + len(it.Ref.ETag))
+	return w.Items() - 1, nil
+}
+
+func (w *Writer) text(column int, s string) { w.b.Field(column).(*array.StringBuilder).Append(s) }
+
+// Full says that what is pending makes a part: Save should follow.
+func (w *Writer) Full() bool { return w.pending >= partItems || w.bytes >= partBytes }
+
+// Save makes everything that was added durable, with the state that belongs to it.
+func (w *Writer) Save(ctx context.Context, state any) error {
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	s, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("saving progress: %w", err)
+	}
+	return w.putJSON(ctx, progressName, progress{w.plan, s})
+}
+
+// Finish makes the plan complete. about is what its maker adds. A plan without references is complete too.
+func (w *Writer) Finish(ctx context.Context, about any) (*Plan, error) {
+	if err := w.flush(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	if w.plan.About, err = json.Marshal(about); err != nil {
+		return nil, fmt.Errorf("finishing the plan: %w", err)
+	}
+	w.plan.Created = time.Now().UTC().Truncate(time.Second)
+	if err := w.putJSON(ctx, planName, w.plan); err != nil {
+		return nil, err
+	}
+	w.b.Release()
+	p := w.plan
+	return &p, nil
+}
+
+func (w *Writer) putJSON(ctx context.Context, name string, v any) error {
+	body, err := json.MarshalIndent(v, "", " ")
+	if err == nil {
+		err = w.at.Store.Put(ctx, w.at.name(name), body, "application/json")
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", w.at.name(name), err)
+	}
+	return nil
+}
+
+// flush writes what is pending as a part. One of the same name was left by a run that ended before it saved: it is replaced.
+func (w *Writer) flush(ctx context.Context) error {
+	if w.pending == 0 {
+		return nil
+	}
+	body, err := encode(w.b)
+	if err != nil {
+		return fmt.Errorf("encoding references from %d on: %w", w.plan.Items, err)
+	}
+	sum := sha256.Sum256(body)
+	p := Part{Name: fmt.Sprintf("part-%012d.parquet", w.plan.Items), First: w.plan.Items, Items: w.pending, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:])}
+	if err := w.at.Store.Put(ctx, w.at.name(p.Name), body, "application/vnd.apache.parquet"); err != nil {
+		return fmt.Errorf("writing %s: %w", w.at.name(p.Name), err)
+	}
+	w.plan.Parts = append(w.plan.Parts, p)
+	w.plan.Items += w.pending
+	w.pending, w.bytes = 0, 0
+	return nil
+}
+
+func encode(b *array.RecordBuilder) ([]byte, error) {
+	rec := b.NewRecord()
+	defer rec.Release()
+	var out bytes.Buffer
+	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithDictionaryDefault(false))
+	w, err := pqarrow.NewFileWriter(columns, &out, props, pqarrow.DefaultWriterProps())
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Write(rec); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
