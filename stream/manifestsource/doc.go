@@ -5,6 +5,8 @@
 // the file's own. The file is never in memory as a whole: one pass counts its lines and keeps the place of every 1024th, so that reading begins
 // anywhere. Lines are cut at MaxLine bytes, which no valid reference reaches.
 //
+// A list may also come from elsewhere (NewList): a backfill's plan.
+//
 // There are no commits: the output's chain is the truth about what is done, and a run that is repeated resumes at its end. So the manifest must
 // not change between runs under the same name, except by lines that are appended; New takes the name, and a changed manifest needs a new one.
 //

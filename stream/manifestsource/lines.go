@@ -3,9 +3,12 @@ package manifestsource
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"time"
 )
 
 // MaxLine is the most bytes of one line that are read: more than any inline payload with its attributes.
@@ -84,4 +87,82 @@ func (ix *index) from(r io.ReaderAt, n int64) (*lineReader, error) {
 		}
 	}
 	return l, nil
+}
+
+// lines is a file with a value on each line. It implements List.
+type lines struct {
+	file    *os.File
+	ix      *index
+	changed time.Time
+}
+
+func openLines(ctx context.Context, path string) (List, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	l, err := countLines(ctx, file)
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func countLines(ctx context.Context, file *os.File) (*lines, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file, and its lines are read twice")
+	}
+	ix, err := buildIndex(&cancellable{ctx, io.NewSectionReader(file, 0, info.Size())})
+	return &lines{file, ix, info.ModTime()}, err
+}
+
+// Len implements List.
+func (l *lines) Len() int64 { return l.ix.lines }
+
+// Changed implements List.
+func (l *lines) Changed() time.Time { return l.changed }
+
+// Close implements List.
+func (l *lines) Close() error { return l.file.Close() }
+
+// From implements List.
+func (l *lines) From(_ context.Context, n int64) (func() ([]byte, error), error) {
+	r, err := l.ix.from(l.file, n)
+	if err != nil {
+		return nil, err
+	}
+	return func() ([]byte, error) {
+		line, err := r.next()
+		n++
+		return value(line, n-1), err
+	}, nil
+}
+
+// value is what a line says; a blank one is nil, a tombstone. A byte order mark, which some editors write, is not part of the first line.
+func value(line []byte, number int64) []byte {
+	if number == 0 {
+		line = bytes.TrimPrefix(line, []byte("\ufeff"))
+	}
+	if len(bytes.TrimSpace(line)) == 0 {
+		return nil
+	}
+	return line
+}
+
+// cancellable ends a long count with its context.
+type cancellable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *cancellable) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(b)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -19,12 +18,28 @@ const (
 	chunkBytes = 1 << 20
 )
 
+// List is what a manifest comes down to: values by number, none of which changes. It is for one goroutine at a time.
+type List interface {
+	// Len is the number of values.
+	Len() int64
+
+	// From gives the values from number n on, one at each call, and io.EOF behind the last. A value is valid until the next call; nil is a tombstone.
+	From(ctx context.Context, n int64) (next func() ([]byte, error), err error)
+
+	// Changed is when the list was made.
+	Changed() time.Time
+
+	Close() error
+}
+
 // Source reads one manifest. It implements stream.Source.
 type Source struct {
 	// DrainTimeout is how long work in flight may take to be finished once Run's context has ended. It may be changed before Run.
 	DrainTimeout time.Duration
 
-	path, name string
+	open func(ctx context.Context) (List, error)
+	name string // of the manifest in the output
+	from string // for errors
 }
 
 // New takes the manifest's file and the name that its output's lineage carries. The file is opened by Run.
@@ -32,73 +47,67 @@ func New(path, name string) (*Source, error) {
 	if path == "" || name == "" {
 		return nil, errors.New("manifest: path and name must be given")
 	}
-	return &Source{DrainTimeout: 30 * time.Second, path: path, name: name}, nil
+	return NewList(func(ctx context.Context) (List, error) { return openLines(ctx, path) }, name, path), nil
+}
+
+// NewList takes a list that Run opens, twice at once if a sink refuses rows, and names: the one that its output's lineage carries, and the one for errors.
+func NewList(open func(ctx context.Context) (List, error), name, from string) *Source {
+	return &Source{DrainTimeout: 30 * time.Second, open: open, name: name, from: from}
 }
 
 // Partition is the only partition of a manifest.
 func (s *Source) Partition() stream.Partition { return stream.Partition{Topic: "manifest:" + s.name} }
 
-// Run implements stream.Source: it delivers the lines from where Assigned says to the last, waits until all of them are settled, and returns nil.
+// Run implements stream.Source: it delivers the values from where Assigned says to the last, waits until all of them are settled, and returns nil.
 func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
-	file, err := os.Open(s.path)
-	if err != nil {
-		return fmt.Errorf("manifest: %w", err)
-	}
-	defer func() { _ = file.Close() }() // only read
-	info, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("manifest: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("manifest %s: not a regular file, and its lines are read twice", s.path)
-	}
-	ix, err := buildIndex(&cancellable{ctx, io.NewSectionReader(file, 0, info.Size())})
+	list, err := s.open(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return fmt.Errorf("manifest %s: %w", s.path, err)
+		return fmt.Errorf("manifest %s: %w", s.from, err)
 	}
-	p, c := s.Partition(), &committer{ix: ix, file: file, at: info.ModTime()}
+	defer func() { _ = list.Close() }() // only read
+	p, c := s.Partition(), &committer{open: s.open}
 	defer c.ended.Store(true)
-	start, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: -1, First: 0, End: ix.lines}})
+	start, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: -1, First: 0, End: list.Len()}})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return fmt.Errorf("manifest %s: %w", s.path, err)
+		return fmt.Errorf("manifest %s: %w", s.from, err)
 	}
-	err = deliver(ctx, a, p, ix, file, info.ModTime(), start[p])
+	err = deliver(ctx, a, p, list, start[p])
 	s.drain(ctx, a)
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("manifest %s: %w", s.path, err)
+		return fmt.Errorf("manifest %s: %w", s.from, err)
 	}
 	return nil
 }
 
-// deliver hands the lines from number next on over, in chunks.
-func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, ix *index, r io.ReaderAt, at time.Time, next int64) error {
-	if next < 0 || next > ix.lines {
-		return fmt.Errorf("cannot start at line %d of %d", next, ix.lines)
+// deliver hands the values from number next on over, in chunks.
+func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, list List, next int64) error {
+	if next < 0 || next > list.Len() {
+		return fmt.Errorf("cannot start at line %d of %d", next, list.Len())
 	}
-	lines, err := ix.from(r, next)
+	values, err := list.From(ctx, next)
 	if err != nil {
 		return fmt.Errorf("line %d: %w", next, err)
 	}
 	var chunk []stream.Record
 	held := 0
-	for next < ix.lines && ctx.Err() == nil {
-		line, err := lines.next()
+	for next < list.Len() && ctx.Err() == nil {
+		value, err := values()
 		if errors.Is(err, io.EOF) {
 			err = errors.New("the file was cut while it was being read")
 		}
 		if err != nil {
 			return fmt.Errorf("line %d: %w", next, err)
 		}
-		chunk = append(chunk, stream.Record{Offset: next, Time: at, Value: value(line, next)})
-		held += len(line)
+		chunk = append(chunk, stream.Record{Offset: next, Time: list.Changed(), Value: bytes.Clone(value)})
+		held += len(value)
 		next++
-		if len(chunk) == chunkLines || held >= chunkBytes || next == ix.lines {
+		if len(chunk) == chunkLines || held >= chunkBytes || next == list.Len() {
 			if err := a.Records(ctx, p, chunk, next); err != nil {
 				return err
 			}
@@ -106,17 +115,6 @@ func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, ix *
 		}
 	}
 	return ctx.Err()
-}
-
-// value copies a line; a blank one is nil, a tombstone. A byte order mark, which some editors write, is not part of the first line.
-func value(line []byte, number int64) []byte {
-	if number == 0 {
-		line = bytes.TrimPrefix(line, []byte("\ufeff"))
-	}
-	if len(bytes.TrimSpace(line)) == 0 {
-		return nil
-	}
-	return bytes.Clone(line)
 }
 
 // drain waits for what is in flight: without a limit after the last line, for DrainTimeout once ctx has ended.
@@ -145,23 +143,26 @@ func (s *Source) drain(ctx context.Context, a stream.Assignments) {
 
 // committer stores nothing: where the output ends is the truth, and a manifest has no other reader.
 type committer struct {
-	ix    *index
-	file  io.ReaderAt
-	at    time.Time
+	open  func(ctx context.Context) (List, error)
 	ended atomic.Bool
 }
 
-// Reread implements stream.Rereader.
-func (c *committer) Reread(_ context.Context, p stream.Position) (stream.Record, error) {
-	lines, err := c.ix.from(c.file, p.Offset)
+// Reread implements stream.Rereader. The list that is being delivered is its goroutine's alone, so this one is opened again: refusals are rare.
+func (c *committer) Reread(ctx context.Context, p stream.Position) (stream.Record, error) {
+	list, err := c.open(ctx)
+	if err != nil {
+		return stream.Record{}, err
+	}
+	defer func() { _ = list.Close() }() // only read
+	values, err := list.From(ctx, p.Offset)
 	if err != nil {
 		return stream.Record{}, fmt.Errorf("line %d: %w", p.Offset, err)
 	}
-	line, err := lines.next()
+	value, err := values()
 	if err != nil {
 		return stream.Record{}, fmt.Errorf("line %d: %w", p.Offset, err)
 	}
-	return stream.Record{Offset: p.Offset, Time: c.at, Value: value(line, p.Offset)}, nil
+	return stream.Record{Offset: p.Offset, Time: list.Changed(), Value: bytes.Clone(value)}, nil
 }
 
 // Commit implements stream.Committer; it fails only after the assignment.
@@ -170,17 +171,4 @@ func (c *committer) Commit(context.Context, map[stream.Partition]int64) error {
 		return errors.New("manifest: the assignment has ended")
 	}
 	return nil
-}
-
-// cancellable ends a long count with its context.
-type cancellable struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *cancellable) Read(b []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(b)
 }
