@@ -1,0 +1,133 @@
+package ledger
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"vecmill/schemas"
+	"vecmill/sinks/parquetsink"
+	"vecmill/sinks/sinktest"
+)
+
+func work(n int) *Work {
+	return &Work{URI: fmt.Sprintf("s3://box/%d", n), ETag: "e", Model: "m", Preprocess: "p", Head: "h", Options: "o"}
+}
+
+func TestASetKnowsWhatWasAddedAndNothingElse(t *testing.T) {
+	var s Set
+	const n = 50_000
+	for i := range n {
+		s.Add(work(i))
+		s.Add(work(i / 2)) // again
+	}
+	s.Seal()
+	if s.Len() != n {
+		t.Errorf("%d works, want %d", s.Len(), n)
+	}
+	for i := range 2 * n {
+		if s.Has(work(i)) != (i < n) {
+			t.Fatalf("work %d: %v", i, s.Has(work(i)))
+		}
+	}
+}
+
+// TestEveryWordOfAWorkCounts also moves a letter from one word to the next.
+func TestEveryWordOfAWorkCounts(t *testing.T) {
+	base := Work{"uri", "etag", "model", "pre", "head", "options"}
+	var s Set
+	s.Add(&base)
+	s.Seal()
+	for i, other := range []Work{
+		{"urj", "etag", "model", "pre", "head", "options"}, {"uri", "etah", "model", "pre", "head", "options"}, {"uri", "etag", "modem", "pre", "head", "options"},
+		{"uri", "etag", "model", "prf", "head", "options"}, {"uri", "etag", "model", "pre", "heae", "options"}, {"uri", "etag", "model", "pre", "head", "optiont"},
+		{"urie", "tag", "model", "pre", "head", "options"}, {},
+	} {
+		if s.Has(&other) {
+			t.Errorf("%d: %+v is known", i, other)
+		}
+	}
+	if !s.Has(&base) {
+		t.Error("what was added is not known")
+	}
+}
+
+// TestTheWorksOfFilesAreThoseOfTheirRows writes files of every task by the sink and reads them back, several row groups among them.
+func TestTheWorksOfFilesAreThoseOfTheirRows(t *testing.T) {
+	st := sinktest.NewMemStore()
+	cfg := parquetsink.NewDefaultConfig()
+	cfg.Store, cfg.Tasks = st, schemas.Tasks()
+	sink, err := parquetsink.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
+	if _, _, err := sink.Resume(t.Context(), src, 0); err != nil {
+		t.Fatal(err)
+	}
+	r, rows := sinktest.Make(src, 0, 500)
+	want := map[Work]int{}
+	for i := range rows {
+		want[Work{URI: rows[i].URI, ETag: rows[i].ETag, Model: rows[i].ModelDigest, Preprocess: rows[i].PreprocessDigest, Head: rows[i].Head}]++
+	}
+	if err := sink.Write(t.Context(), r, rows, func(error) {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	names, err := st.List(t.Context(), "", "")
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	got := map[Work]int{}
+	for _, n := range names {
+		if err := Scan(t.Context(), st, n, func(w *Work) error { got[*w]++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d works, want %d", len(got), len(want))
+	}
+	for w, n := range want {
+		if got[w] != n {
+			t.Fatalf("%+v is there %d times, want %d", w, got[w], n)
+		}
+	}
+}
+
+func TestADamagedFileIsAnErrorThatNamesIt(t *testing.T) {
+	st := sinktest.NewMemStore()
+	for name, body := range map[string]string{"empty": "", "text": "no parquet at all, and longer than a footer", "ends": "PAR1\x00\x00\x00\x00\xff\xff\xff\x7fPAR1"} {
+		if err := st.PutIfAbsent(t.Context(), name, []byte(body), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := Scan(t.Context(), st, name, func(*Work) error { return nil }); err == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+	if err := Scan(t.Context(), st, "absent", func(*Work) error { return nil }); err == nil {
+		t.Error("a file that is not there is read")
+	}
+}
+
+// BenchmarkSet reports the memory of one known work; 100 million of them must stay below 2 GB.
+func BenchmarkSet(b *testing.B) {
+	const n = 4_000_000
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		s := &Set{}
+		w := work(0)
+		for i := range n {
+			w.URI = fmt.Sprint(i)
+			s.Add(w)
+		}
+		s.Seal()
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "bytes/work")
+		runtime.KeepAlive(s)
+	}
+}
