@@ -41,7 +41,7 @@ func LineageColumns() []Column {
 	return []Column{
 		{"row_id", String, false, "deterministic id of the row: same object, model, preprocessing, head and window, same id"},
 		{"ref_id", String, false, "id of the reference"},
-		{"uri", String, false, "where the object was fetched from; inline: for inline data"},
+		{"uri", String, false, "where the object was fetched from, with #bytes=first-last where the reference names a range; inline: for inline data"},
 		{"etag", String, true, "entity tag of the fetched object"},
 		{"version", String, true, "object version, where the store has versions"},
 		{"content_hash", String, false, "SHA-256 of the fetched bytes, hex"},

@@ -201,6 +201,17 @@ func (r *Ref) Validate() error {
 	return validateURI(r.URI)
 }
 
+// Place is what of the store the reference means: its URI, with #bytes=first-last where it names a range (as HTTP counts), and "inline:" for inline data.
+func (r *Ref) Place() string {
+	switch {
+	case r.URI == "":
+		return "inline:"
+	case r.Range != nil:
+		return fmt.Sprintf("%s#bytes=%d-%d", r.URI, r.Range.Off, r.Range.Off+r.Range.N-1)
+	}
+	return r.URI
+}
+
 // Companion names the field that goes beside the text, "" if there is none.
 func (r *Ref) Companion() string {
 	switch {

@@ -141,10 +141,7 @@ func (p *Pipeline) fit(f *flight, b *Blob) error {
 // complete adds the lineage that stream knows.
 func (p *Pipeline) complete(r *schemas.Row, f *flight, from *Blob, hash string, fetch time.Duration) {
 	l := &r.Lineage
-	l.RefID, l.URI, l.Attributes = f.ref.ID, f.ref.URI, f.ref.Attributes
-	if l.URI == "" {
-		l.URI = "inline:"
-	}
+	l.RefID, l.URI, l.Attributes = f.ref.ID, f.ref.Place(), f.ref.Attributes
 	l.ETag, l.Version, l.ContentHash = from.ETag, from.Version, hash
 	l.Topic, l.Partition, l.Offset = f.part.Topic, f.part.ID, f.rec.Offset
 	l.Timings.Fetch = fetch

@@ -30,7 +30,8 @@ const (
 // Item is one reference with what is known of its object.
 type Item struct {
 	Ref  schemas.Ref
-	Size int64 // bytes; -1 if not known
+	Raw  string // in place of Ref: a line that is no reference. A run makes it a dead letter, with its number
+	Size int64  // bytes; -1 if not known
 }
 
 // Writer makes a plan. It is for one goroutine. What was added is safe after Save or Finish.
@@ -90,11 +91,15 @@ func (w *Writer) Items() int64 { return w.plan.Items + w.pending }
 
 // Add appends a reference, whose offset it gives.
 func (w *Writer) Add(it Item) (int64, error) {
-	text, err := json.Marshal(it.Ref)
-	if err != nil {
-		return 0, fmt.Errorf("reference %s: %w", it.Ref.ID, err)
+	text := it.Raw
+	if it.Ref.ID != "" {
+		b, err := json.Marshal(it.Ref)
+		if err != nil {
+			return 0, fmt.Errorf("reference %s: %w", it.Ref.ID, err)
+		}
+		text = string(b)
 	}
-	w.text(0, string(text))
+	w.text(0, text)
 	w.text(1, it.Ref.ID)
 	w.text(2, it.Ref.URI)
 	w.text(3, it.Ref.ETag)

@@ -1,0 +1,299 @@
+package backfill
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"vecmill/internal/backfill/listing"
+	"vecmill/internal/backfill/plan"
+	"vecmill/schemas"
+	"vecmill/sinks/dirstore"
+)
+
+func place(t *testing.T) plan.Place {
+	t.Helper()
+	st, err := dirstore.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan.Place{Store: st, Prefix: "x"}
+}
+
+// shelf is a bucket in memory; the request number fails, counted from 1, fails.
+type shelf struct {
+	keys     []string
+	mu       sync.Mutex
+	requests int
+	fails    int
+}
+
+func (s *shelf) Page(_ context.Context, after string) ([]listing.Object, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests++
+	if s.requests == s.fails {
+		return nil, false, errors.New("cut off")
+	}
+	i, found := slices.BinarySearch(s.keys, after)
+	if found {
+		i++
+	}
+	var out []listing.Object
+	for ; i < len(s.keys) && len(out) < 10; i++ {
+		out = append(out, listing.Object{Key: s.keys[i], Size: int64(i), ETag: "tag"})
+	}
+	return out, i < len(s.keys), nil
+}
+
+func keys(n int, format string) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprintf(format, i))
+	}
+	return all
+}
+
+func draft(t *testing.T, at plan.Place, src Source, o MakeOptions) (*Draft, error) {
+	t.Helper()
+	w, state, err := plan.NewWriter(t.Context(), at, "x", "source")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Make(t.Context(), w, state, src, o)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return d, nil
+}
+
+func refs(t *testing.T, at plan.Place) (all []string) {
+	t.Helper()
+	l, err := plan.Open(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := l.From(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		b, err := next()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, string(b))
+	}
+}
+
+// TestAPlanHasEveryReferenceOnceAndTheSameSample makes plans of one bucket, whole and with interruptions, by one request at a time and by several.
+func TestAPlanHasEveryReferenceOnceAndTheSameSample(t *testing.T) {
+	known := func(r *schemas.Ref) bool { return strings.HasSuffix(r.URI, "7.flac") }
+	var first *Draft
+	for _, c := range []struct{ workers, fails int }{{1, 0}, {4, 0}, {1, 9}, {3, 20}} {
+		s := &shelf{keys: keys(300, "calls/%05d.flac"), fails: c.fails}
+		b := &Bucket{Pager: s, Name: "box", Workers: c.workers, Modality: []schemas.Modality{schemas.Audio}}
+		at, o := place(t), MakeOptions{Known: known, Sample: 20, Seed: 4}
+		d, err := draft(t, at, b, o)
+		if c.fails > 0 {
+			if err == nil {
+				t.Fatal("a request that fails is passed over")
+			}
+			d, err = draft(t, at, b, o)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := refs(t, at)
+		slices.Sort(all)
+		if n := len(slices.Compact(all)); n != 270 || d.Planned != 270 || d.Known != 30 || d.Seen != 300 {
+			t.Errorf("%d references, %+v", n, d.Counts)
+		}
+		if first == nil {
+			first = d
+		}
+		if !reflect.DeepEqual(d, first) {
+			t.Errorf("%+v: the draft is another: %+v, want %+v", c, d, first)
+		}
+	}
+	if len(first.Sample) != 20 {
+		t.Errorf("a sample of %d", len(first.Sample))
+	}
+}
+
+func TestKeysAreLeftOutByPatternAndEnding(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		include  []string
+		modality []schemas.Modality
+		want     map[string]schemas.Modality
+	}{
+		{"everything but folders", nil, []schemas.Modality{schemas.Audio}, map[string]schemas.Modality{"a/x.FLAC": "", "a/y.png": "", "b c+é.txt": "", "z": ""}},
+		{"by the last part", []string{"*.png", "z"}, []schemas.Modality{schemas.Image}, map[string]schemas.Modality{"a/y.png": "", "z": ""}},
+		{"by the whole key", []string{"a/*"}, []schemas.Modality{schemas.Image}, map[string]schemas.Modality{"a/x.FLAC": "", "a/y.png": ""}},
+		{"by ending, for several models", nil, []schemas.Modality{schemas.Audio, schemas.Image}, map[string]schemas.Modality{"a/x.FLAC": schemas.Audio, "a/y.png": schemas.Image}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			all := []string{"a/", "a/x.FLAC", "a/y.png", "b c+é.txt", "z"}
+			b := &Bucket{Pager: &shelf{keys: all}, Name: "box", Workers: 1, Include: c.include, Modality: c.modality}
+			got := map[string]schemas.Modality{}
+			if err := b.Each(t.Context(), nil, func(items []plan.Item, _ any) error {
+				for _, it := range items {
+					if err := it.Ref.Validate(); err != nil {
+						t.Error(err)
+					}
+					for _, k := range all {
+						if uriOf("box", k) == it.Ref.URI {
+							got[k] = it.Ref.Modality
+						}
+					}
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+	if err := (&Bucket{Include: []string{"[a"}}).Validate(); err == nil {
+		t.Error("a pattern without end is taken")
+	}
+}
+
+// values are lines in memory.
+type values []string
+
+func (v values) From(_ context.Context, n int64) (func() ([]byte, error), error) {
+	return func() ([]byte, error) {
+		if n >= int64(len(v)) {
+			return nil, io.EOF
+		}
+		n++
+		if v[n-1] == "" {
+			return nil, nil
+		}
+		return []byte(v[n-1]), nil
+	}, nil
+}
+
+func TestLinesThatAreNoReferencesStayInThePlan(t *testing.T) {
+	at := place(t)
+	good := `{"v":1,"id":"a","inline":"aGk="}`
+	d, err := draft(t, at, Lines{values{good, "", "{garbage", `{"v":1,"id":"b","uri":"s3://box/b"}`}}, MakeOptions{Sample: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := refs(t, at), []string{good, "{garbage", `{"v":1,"id":"b","uri":"s3://box/b"}`}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if d.Planned != 3 || len(d.Sample) != 2 {
+		t.Errorf("%+v", d)
+	}
+}
+
+// TestTheExpectedTimeIsThatOfAllObjects draws corpora of three distributions of length; the machine wavers by a tenth.
+func TestTheExpectedTimeIsThatOfAllObjects(t *testing.T) {
+	for name, length := range map[string]func(r *rand.Rand) float64{
+		"all alike":       func(*rand.Rand) float64 { return 6 },
+		"log-normal":      func(r *rand.Rand) float64 { return math.Exp(1.5 + 0.8*r.NormFloat64()) },
+		"short and long":  func(r *rand.Rand) float64 { return []float64{1, 1, 1, 40}[r.IntN(4)] + r.Float64() },
+		"without headers": func(*rand.Rand) float64 { return 6 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			of := func(id string) float64 { return length(rand.New(rand.NewPCG(rank(9, id), 1))) }
+			waver := rand.New(rand.NewPCG(5, 5))
+			const items = 20_000
+			truth := 0.0
+			var lines values
+			for i := range items {
+				id := fmt.Sprint(i)
+				truth += 0.05 * of(id)
+				lines = append(lines, fmt.Sprintf(`{"v":1,"id":"%s","uri":"s3://box/%s"}`, id, id))
+			}
+			d, err := draft(t, place(t), Lines{lines}, MakeOptions{Sample: 512, Seed: 3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			probe := func(_ context.Context, it *plan.Item) (Extent, error) {
+				s := of(it.Ref.ID)
+				if name == "without headers" {
+					return Extent{Bytes: int64(32000 * s)}, nil
+				}
+				return Extent{Bytes: int64(32000 * s), Seconds: s}, nil
+			}
+			try := func(_ context.Context, items []plan.Item) (Tried, error) {
+				tr := Tried{Items: len(items), Rows: int64(len(items)), RowBytes: 100 * int64(len(items))}
+				for _, it := range items {
+					s := of(it.Ref.ID)
+					tr.Wall += time.Duration(0.05 * s * (0.95 + 0.1*waver.Float64()) * float64(time.Second))
+					tr.Steps += int64(50 * s)
+				}
+				tr.CPU = 2 * tr.Wall
+				return tr, nil
+			}
+			e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Audio, For: 20 * time.Second, AtOnce: 32, Startup: time.Second, Machines: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			off := (e.Wall.Value-1)/truth - 1
+			t.Logf("expected %.0f s (%.0f to %.0f), truth %.0f: %+.1f %%", e.Wall.Value, e.Wall.Low, e.Wall.High, truth, 100*off)
+			if math.Abs(off) > 0.15 || e.Wall.Low > e.Wall.Value || e.Wall.High < e.Wall.Value || math.Abs(e.CPU.Value/e.Wall.Value-2) > 0.1 {
+				t.Errorf("%+v, want about %.0f s", e, truth)
+			}
+			if rows := e.Rows / items; math.Abs(rows-1) > 0.15 {
+				t.Errorf("%.0f rows for %d items", e.Rows, items)
+			}
+		})
+	}
+}
+
+func TestObjectsThatAreGoneAreExpectedToFail(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 100}}
+	for i := range 10 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(_ context.Context, it *plan.Item) (Extent, error) {
+		if it.Ref.ID < "5" {
+			return Extent{}, schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
+		}
+		return Extent{}, nil
+	}
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		return Tried{Items: len(items), Wall: time.Second * time.Duration(len(items)), Rows: int64(len(items))}, nil
+	}
+	o := ExpectOptions{Modality: schemas.Image, For: time.Second, AtOnce: 2}
+	e, err := Expect(t.Context(), d, probe, try, o)
+	if err != nil || math.Abs(e.FailShare-0.5) > 1e-9 || math.Abs(e.Wall.Value-50) > 1e-9 || math.Abs(e.Rows-50) > 1e-9 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	gone := func(context.Context, *plan.Item) (Extent, error) {
+		return Extent{}, schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
+	}
+	if _, err := Expect(t.Context(), d, gone, try, o); err == nil || !strings.Contains(err.Error(), "none of the 10 objects") {
+		t.Errorf("got %v", err)
+	}
+	if e, err := Expect(t.Context(), &Draft{}, nil, nil, o); err != nil || e.Wall.Value != 0 {
+		t.Errorf("an empty plan: %+v, %v", e, err)
+	}
+	var back Expectation
+	if b, err := json.Marshal(e); err != nil || json.Unmarshal(b, &back) != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,111 @@
+package backfill
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"vecmill/internal/backfill/listing"
+	"vecmill/internal/backfill/plan"
+	"vecmill/schemas"
+)
+
+// Bucket enumerates the keys of a bucket under a prefix. It implements Source.
+type Bucket struct {
+	Pager    listing.Pager
+	Name     string             // of the bucket
+	Workers  int                // requests at once
+	Include  []string           // patterns as path.Match has them, of a key's last part or, where they have a slash, of the whole key; none means all
+	Modality []schemas.Modality // of the pipelines: with several, the ending of the key decides, and keys with another are left out
+	Left     func(key string)   // told of keys that are left out; may be nil
+}
+
+// endings are what people call files of each modality.
+var endings = map[schemas.Modality][]string{
+	schemas.Audio: {"wav", "flac", "mp3", "ogg", "oga", "opus", "webm", "mka", "m4a", "mp4", "aac", "amr", "aiff", "aif", "au", "caf", "w64", "wv", "wma"},
+	schemas.Image: {"jpg", "jpeg", "jpe", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic"},
+	schemas.Text:  {"txt", "text", "md", "markdown", "html", "htm", "json"},
+}
+
+// Validate finds patterns that are none.
+func (b *Bucket) Validate() error {
+	for _, p := range b.Include {
+		if _, err := path.Match(p, ""); err != nil {
+			return fmt.Errorf("%q is not a pattern: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// Each implements Source. The state is the listing's.
+func (b *Bucket) Each(ctx context.Context, state json.RawMessage, give func(items []plan.Item, state any) error) error {
+	var from listing.State
+	if state != nil {
+		if err := json.Unmarshal(state, &from); err != nil {
+			return fmt.Errorf("the listing's progress: %w", err)
+		}
+	}
+	if from.Done() {
+		return nil
+	}
+	return listing.All(ctx, b.Pager, b.Workers, from, func(page []listing.Object, s listing.State) error {
+		items := make([]plan.Item, 0, len(page))
+		for i := range page {
+			if it, ok := b.item(&page[i]); ok {
+				items = append(items, it)
+			} else if b.Left != nil {
+				b.Left(page[i].Key)
+			}
+		}
+		return give(items, s)
+	})
+}
+
+func (b *Bucket) item(o *listing.Object) (plan.Item, bool) {
+	if strings.HasSuffix(o.Key, "/") && o.Size == 0 || !b.included(o.Key) { // a folder of a console
+		return plan.Item{}, false
+	}
+	ref := schemas.Ref{URI: uriOf(b.Name, o.Key), ETag: o.ETag}
+	if ref.ID = ref.URI; len(ref.ID) > schemas.MaxID {
+		ref.ID = ref.ID[len(ref.ID)-schemas.MaxID:] // the end tells more names apart
+	}
+	if len(b.Modality) > 1 {
+		if ref.Modality = b.modality(o.Key); ref.Modality == "" {
+			return plan.Item{}, false
+		}
+	}
+	return plan.Item{Ref: ref, Size: o.Size}, true
+}
+
+// uriOf escapes what means something in a URI.
+func uriOf(bucket, key string) string {
+	return (&url.URL{Scheme: "s3", Host: bucket, Path: "/" + key}).String()
+}
+
+func (b *Bucket) included(key string) bool {
+	if len(b.Include) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(b.Include, func(p string) bool {
+		name := key
+		if !strings.Contains(p, "/") {
+			name = path.Base(key)
+		}
+		ok, _ := path.Match(p, name)
+		return ok
+	})
+}
+
+func (b *Bucket) modality(key string) schemas.Modality {
+	ending := strings.ToLower(strings.TrimPrefix(path.Ext(key), "."))
+	for _, m := range b.Modality {
+		if slices.Contains(endings[m], ending) {
+			return m
+		}
+	}
+	return ""
+}

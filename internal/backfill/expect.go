@@ -1,0 +1,287 @@
+package backfill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"vecmill/internal/backfill/plan"
+	"vecmill/schemas"
+)
+
+// Extent is what an object's header says of it; a number that it does not say is 0.
+type Extent struct {
+	Bytes   int64
+	Seconds float64 // audio
+	Pixels  int64   // images
+}
+
+// of is the quantity that the work of an object goes with.
+func (e *Extent) of(m schemas.Modality) float64 {
+	switch m {
+	case schemas.Audio:
+		return e.Seconds
+	case schemas.Text:
+		return float64(e.Bytes)
+	}
+	return 1 // pictures are brought to one size
+}
+
+// Tried is what computing some references took.
+type Tried struct {
+	Items, Failed int
+	Wall, CPU     time.Duration
+	Rows          int64
+	RowBytes      int64 // of the rows in memory
+	Steps, Padded int64 // useful and computed, in the model's steps: frames, tokens, patches
+}
+
+// Probe reads an object's header.
+type Probe func(ctx context.Context, it *plan.Item) (Extent, error)
+
+// Trial computes references as a worker does.
+type Trial func(ctx context.Context, items []plan.Item) (Tried, error)
+
+// Expectation is what a run is expected to take, for one pipeline. Low and High hold the middle 95 % of what the sample leaves possible; that a machine is busier
+// during the run than during the trial is not in them.
+type Expectation struct {
+	Pipeline string           `json:"pipeline"`
+	Modality schemas.Modality `json:"modality"`
+	Items    int64            `json:"items"`
+	Bytes    int64            `json:"bytes"`
+
+	Seconds float64 `json:"audio_seconds,omitempty"`
+	Pixels  float64 `json:"pixels,omitempty"`
+	Steps   float64 `json:"steps"` // frames, tokens or patches
+	Rows    float64 `json:"rows"`
+
+	Wall        Interval `json:"wall_seconds"`
+	CPU         Interval `json:"cpu_seconds"`
+	OutputBytes float64  `json:"output_bytes"` // before compression
+	FailShare   float64  `json:"fail_share"`   // of the items tried or looked at
+
+	Probed int `json:"probed"` // objects whose header was read
+	Tried  int `json:"tried"`  // and that were computed
+}
+
+// Interval is a number with what it may be.
+type Interval struct {
+	Value float64 `json:"value"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
+}
+
+// ExpectOptions say how much is looked at.
+type ExpectOptions struct {
+	Pipeline string
+	Modality schemas.Modality
+	Startup  time.Duration // until the first item
+	For      time.Duration // how long to compute; at least two batches are
+	AtOnce   int           // items of one trial
+	Machines int           // that share the work
+}
+
+// Expect extrapolates from a draft's sample.
+func Expect(ctx context.Context, d *Draft, probe Probe, try Trial, o ExpectOptions) (*Expectation, error) {
+	e := &Expectation{Pipeline: o.Pipeline, Modality: o.Modality, Items: d.Planned, Bytes: d.Bytes}
+	if d.Planned == 0 {
+		return e, nil
+	}
+	x, err := look(ctx, d, probe, o.Modality)
+	if err != nil {
+		return nil, err
+	}
+	if len(x.items) == 0 {
+		return nil, fmt.Errorf("none of the %d objects of the sample could be read; the last: %w", len(d.Sample), x.last)
+	}
+	runs, err := tryOut(ctx, x, try, o)
+	if err != nil {
+		return nil, err
+	}
+	e.Probed = len(x.items)
+	x.extrapolate(e, runs, d, o)
+	return e, nil
+}
+
+// looked is a sample with its headers.
+type looked struct {
+	items   []plan.Item
+	extents []Extent
+	failed  int
+	last    error
+}
+
+// look reads the headers of the sample. An object that is gone or broken is counted: a run will have as many dead letters.
+func look(ctx context.Context, d *Draft, probe Probe, m schemas.Modality) (*looked, error) {
+	x := &looked{}
+	for i := range d.Sample {
+		it := d.Sample[i]
+		ext, err := probe(ctx, &it)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			if _, refused := schemas.Rejected(err); !refused {
+				return nil, err
+			}
+			x.failed++
+			x.last = err
+			continue
+		}
+		x.items, x.extents = append(x.items, it), append(x.extents, ext)
+	}
+	x.guess(m)
+	return x, nil
+}
+
+// guess fills in lengths that headers do not say, from the bytes that a second takes in the others.
+func (x *looked) guess(m schemas.Modality) {
+	if m != schemas.Audio {
+		return
+	}
+	var seconds, bytes float64
+	for _, e := range x.extents {
+		if e.Seconds > 0 {
+			seconds += e.Seconds
+			bytes += float64(e.Bytes)
+		}
+	}
+	perByte := 1 / 16000.0 // 128 kbit/s, if there is nothing to go by
+	if bytes > 0 {
+		perByte = seconds / bytes
+	}
+	for i := range x.extents {
+		if x.extents[i].Seconds == 0 {
+			x.extents[i].Seconds = float64(x.extents[i].Bytes) * perByte
+		}
+	}
+}
+
+// run is one trial with the extent of what was tried.
+type run struct {
+	Tried
+	extent float64
+}
+
+var errNothingTried = errors.New("none of the sample's objects could be computed")
+
+// tryOut computes parts of the sample, one after the other, until the time is up or the sample is, and at least two, if by trying again. The first part is
+// computed once more before that, for nothing: caches and arenas fill.
+func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, error) {
+	if _, err := try(ctx, x.items[:min(o.AtOnce, len(x.items))]); err != nil {
+		return nil, err
+	}
+	var runs []run
+	var spent time.Duration
+	good := 0
+	for at := 0; len(runs) < 2 || spent < o.For && at < len(x.items); {
+		if at >= len(x.items) {
+			at = 0
+		}
+		end := min(at+o.AtOnce, len(x.items))
+		t, err := try(ctx, x.items[at:end])
+		if err != nil {
+			return nil, err
+		}
+		r := run{Tried: t}
+		for ; at < end; at++ {
+			r.extent += x.extents[at].of(o.Modality)
+		}
+		runs = append(runs, r)
+		spent += t.Wall
+		good += t.Items - t.Failed
+	}
+	if good == 0 {
+		return nil, errNothingTried
+	}
+	return runs, nil
+}
+
+// extrapolate fills the expectation in.
+func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptions) {
+	n := float64(d.Planned)
+	var sum run
+	for _, r := range runs {
+		sum.extent += r.extent
+		sum.Wall += r.Wall
+		sum.CPU += r.CPU
+		sum.Rows += r.Rows
+		sum.RowBytes += r.RowBytes
+		sum.Steps += r.Steps
+		sum.Items += r.Items
+		sum.Failed += r.Failed
+	}
+	mean, spread := x.mean(o.Modality)
+	total := mean * n * share(len(x.items), x.failed)
+	if o.Modality == schemas.Text && d.Bytes > 0 { // known, not sampled
+		total, spread = float64(d.Bytes), 0
+	}
+	scale := total / max(sum.extent, 1e-9)
+	for _, ext := range x.extents {
+		e.Seconds += ext.Seconds * n / float64(len(x.items)+x.failed)
+		e.Pixels += float64(ext.Pixels) * n / float64(len(x.items)+x.failed)
+	}
+	if e.Bytes == 0 {
+		for _, ext := range x.extents {
+			e.Bytes += ext.Bytes * d.Planned / int64(len(x.items)+x.failed)
+		}
+	}
+	e.Tried = sum.Items
+	e.Steps, e.Rows, e.OutputBytes = float64(sum.Steps)*scale, float64(sum.Rows)*scale, float64(sum.RowBytes)*scale
+	e.FailShare = 1 - share(len(x.items), x.failed)*share(sum.Items-sum.Failed, sum.Failed)
+	unsure := math.Hypot(spread, unsteady(runs))
+	e.Wall = interval(sum.Wall.Seconds()*scale/float64(max(o.Machines, 1)), unsure).after(o.Startup)
+	e.CPU = interval(sum.CPU.Seconds()*scale, unsure).after(o.Startup)
+}
+
+func share(good, bad int) float64 { return float64(good) / float64(max(good+bad, 1)) }
+
+// mean of an object's extent, and its relative standard error.
+func (x *looked) mean(m schemas.Modality) (mean, spread float64) {
+	n := float64(len(x.extents))
+	for i := range x.extents {
+		mean += x.extents[i].of(m) / n
+	}
+	var squares float64
+	for i := range x.extents {
+		d := x.extents[i].of(m) - mean
+		squares += d * d
+	}
+	if n > 1 && mean > 0 {
+		spread = math.Sqrt(squares/(n-1)/n) / mean
+	}
+	return mean, spread
+}
+
+// unsteady is the relative standard error of the time that one unit takes, from how it differs among the trials.
+func unsteady(runs []run) float64 {
+	var rates []float64
+	for _, r := range runs {
+		if r.extent > 0 {
+			rates = append(rates, r.Wall.Seconds()/r.extent)
+		}
+	}
+	if len(rates) < 2 {
+		return 0.3 // one trial says little
+	}
+	mean := 0.0
+	for _, r := range rates {
+		mean += r / float64(len(rates))
+	}
+	var squares float64
+	for _, r := range rates {
+		squares += (r - mean) * (r - mean)
+	}
+	return math.Sqrt(squares/float64(len(rates)-1)/float64(len(rates))) / mean
+}
+
+func interval(v, unsure float64) Interval {
+	return Interval{Value: v, Low: v * max(0, 1-1.96*unsure), High: v * (1 + 1.96*unsure)}
+}
+
+func (i Interval) after(d time.Duration) Interval {
+	s := d.Seconds()
+	return Interval{i.Value + s, i.Low + s, i.High + s}
+}

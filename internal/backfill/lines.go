@@ -1,0 +1,75 @@
+package backfill
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"vecmill/internal/backfill/plan"
+	"vecmill/schemas"
+)
+
+// Values are a bounded list of references as JSON: stream/manifestsource has one.
+type Values interface {
+	From(ctx context.Context, n int64) (next func() ([]byte, error), err error)
+}
+
+// Lines enumerates a file with a reference on each line. A line that is none stays in the plan as it is: a run makes it a dead letter. Blank lines are left out.
+type Lines struct{ Values Values }
+
+// linesAtOnce are given together.
+const linesAtOnce = 1000
+
+// Each implements Source. The state is the number of lines read.
+func (l Lines) Each(ctx context.Context, state json.RawMessage, give func(items []plan.Item, state any) error) error {
+	var n int64
+	if state != nil {
+		if err := json.Unmarshal(state, &n); err != nil {
+			return fmt.Errorf("the file's progress: %w", err)
+		}
+	}
+	next, err := l.Values.From(ctx, n)
+	if err != nil {
+		return err
+	}
+	var items []plan.Item
+	for {
+		line, err := next()
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		if !ended {
+			n++
+			if line != nil {
+				items = append(items, itemOf(line))
+			}
+		}
+		if ended || len(items) >= linesAtOnce {
+			if err := give(items, n); err != nil {
+				return err
+			}
+			items = nil
+		}
+		if ended {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+func itemOf(line []byte) plan.Item {
+	ref, err := schemas.ParseRef(line)
+	if err != nil {
+		return plan.Item{Raw: string(line), Size: -1}
+	}
+	size := int64(-1)
+	if ref.Inline != nil {
+		size = int64(len(ref.Inline))
+	}
+	return plan.Item{Ref: ref, Size: size}
+}

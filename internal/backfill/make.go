@@ -1,0 +1,146 @@
+package backfill
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"slices"
+
+	"vecmill/internal/backfill/plan"
+	"vecmill/schemas"
+)
+
+// Source enumerates the references that are to be computed.
+type Source interface {
+	// Each gives references from state on, nil for the beginning, with the state that belongs to them. Calls of give come one at a time.
+	Each(ctx context.Context, state json.RawMessage, give func(items []plan.Item, state any) error) error
+}
+
+// MakeOptions say what goes into a plan.
+type MakeOptions struct {
+	Known  func(*schemas.Ref) bool // computed already; nil: nothing is
+	Sample int                     // references to keep aside
+	Seed   uint64
+	Tell   func(Counts) // told of the progress from time to time; may be nil
+}
+
+// Counts are what an enumeration came across.
+type Counts struct {
+	Seen    int64 `json:"seen"`
+	Planned int64 `json:"planned"`
+	Known   int64 `json:"known"` // computed already, and left out
+	Bytes   int64 `json:"bytes"` // of the planned ones, where the source says
+}
+
+// Draft is a plan that is enumerated and not finished.
+type Draft struct {
+	Counts
+	Sample []plan.Item // in an order that is as random as the seed
+}
+
+// drafting is what is saved with the parts.
+type drafting struct {
+	Source json.RawMessage `json:"source"`
+	Counts Counts          `json:"counts"`
+	Sample []picked        `json:"sample"`
+}
+
+// picked is a reference of the sample: those with the smallest ranks are kept.
+type picked struct {
+	Rank uint64      `json:"rank"`
+	Ref  schemas.Ref `json:"ref"`
+	Size int64       `json:"size"`
+}
+
+// Make enumerates src into w, whose saved state is state, to the end. It saves as parts fill up; interrupted, it is called again with what NewWriter gives.
+func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source, o MakeOptions) (*Draft, error) {
+	var d drafting
+	if state != nil {
+		if err := json.Unmarshal(state, &d); err != nil {
+			return nil, fmt.Errorf("the plan's progress: %w", err)
+		}
+	}
+	err := src.Each(ctx, d.Source, func(items []plan.Item, at any) error {
+		for _, it := range items {
+			if err := d.add(w, it, &o); err != nil {
+				return err
+			}
+		}
+		var err error
+		if d.Source, err = json.Marshal(at); err != nil {
+			return fmt.Errorf("the source's progress: %w", err)
+		}
+		if o.Tell != nil {
+			o.Tell(d.Counts)
+		}
+		if w.Full() {
+			return w.Save(ctx, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Save(ctx, d); err != nil { // what follows takes a while, and may be interrupted too
+		return nil, err
+	}
+	out := &Draft{Counts: d.Counts}
+	for _, p := range d.Sample {
+		out.Sample = append(out.Sample, plan.Item{Ref: p.Ref, Size: p.Size})
+	}
+	return out, nil
+}
+
+func (d *drafting) add(w *plan.Writer, it plan.Item, o *MakeOptions) error {
+	d.Counts.Seen++
+	if o.Known != nil && it.Ref.ID != "" && o.Known(&it.Ref) {
+		d.Counts.Known++
+		return nil
+	}
+	if _, err := w.Add(it); err != nil {
+		return err
+	}
+	d.Counts.Planned++
+	d.Counts.Bytes += max(it.Size, 0)
+	if it.Ref.ID != "" && !it.Ref.Deleted {
+		d.pick(it, o)
+	}
+	return nil
+}
+
+// pick keeps the references whose hash with the seed is smallest: a sample that does not depend on order, and can be gone on with.
+func (d *drafting) pick(it plan.Item, o *MakeOptions) {
+	p := picked{rank(o.Seed, it.Ref.ID), it.Ref, it.Size}
+	n := len(d.Sample)
+	if n >= o.Sample && (o.Sample == 0 || p.Rank >= d.Sample[n-1].Rank) {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(d.Sample, p.Rank, func(x picked, rank uint64) int {
+		switch {
+		case x.Rank < rank:
+			return -1
+		case x.Rank > rank:
+			return 1
+		}
+		return 0
+	})
+	d.Sample = slices.Insert(d.Sample, at, p)
+	if len(d.Sample) > o.Sample {
+		d.Sample = d.Sample[:o.Sample]
+	}
+}
+
+func rank(seed uint64, id string) uint64 {
+	h := fnv.New64a()
+	h.Write(binary.LittleEndian.AppendUint64(nil, seed))
+	h.Write([]byte(id))
+	// FNV's last bytes hardly reach its high bits: names that count up would be picked by their beginning.
+	x := h.Sum64()
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	x *= 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
+}
