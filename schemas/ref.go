@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -251,15 +252,17 @@ func (r *Ref) validateCompanion() error {
 }
 
 func validateURI(uri string) error {
+	if rest, ok := strings.CutPrefix(uri, "s3://"); ok { // a key is taken literally, also where a URL would have it escaped
+		if bucket, key, _ := strings.Cut(rest, "/"); bucket == "" || key == "" {
+			return &FieldError{"uri", "want s3://bucket/key"}
+		}
+		return nil
+	}
 	u, err := url.Parse(uri)
 	if err != nil {
 		return &FieldError{"uri", "not a URI: " + err.Error()}
 	}
 	switch u.Scheme {
-	case "s3":
-		if u.Host == "" || len(u.Path) < 2 {
-			return &FieldError{"uri", "want s3://bucket/key"}
-		}
 	case "https", "http":
 		if u.Host == "" {
 			return &FieldError{"uri", "want " + u.Scheme + "://host/path"}

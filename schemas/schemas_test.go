@@ -56,6 +56,15 @@ func TestGoldenReferencesParseForEver(t *testing.T) {
 	}
 }
 
+// TestAKeyIsTakenLiterally has keys that are no URLs.
+func TestAKeyIsTakenLiterally(t *testing.T) {
+	for _, uri := range []string{"s3://b/100%", "s3://b/a b/ü?x#y", "s3://b/%zz", "s3://b//"} {
+		if err := (&Ref{ID: "a", URI: uri}).Validate(); err != nil {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
+}
+
 func TestStrictErrorsNameTheField(t *testing.T) {
 	long := strings.Repeat("x", 1025)
 	for _, c := range []struct{ name, in, field, msg string }{

@@ -27,6 +27,7 @@ var rooms = []struct {
 	{"internal/config", []string{"internal/config", "schemas"}},
 	{"internal/telemetry", []string{"stream", "embed", "schemas"}},
 	{"internal/audit", []string{"sinks", "schemas"}},
+	{"internal/backfill", []string{"internal/backfill", "sinks", "schemas"}},
 	{"internal/dlq", []string{"stream", "sinks", "schemas", "internal/retry"}},
 	{"internal/kafkaauth", nil},
 }

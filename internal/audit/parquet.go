@@ -62,6 +62,39 @@ func (q Parquet) sources(ctx context.Context, y parquetsink.Layout, pipeline str
 	return out, nil
 }
 
+// Files calls each for every file of a pipeline that can be read, of every source.
+func (q Parquet) Files(ctx context.Context, pipeline string, each func(name string, info parquetsink.FileInfo) error) error {
+	sources, err := q.Sources(ctx, pipeline)
+	if err != nil {
+		return err
+	}
+	for _, src := range sources {
+		dir := q.layout().Dir(q.Prefix, src) + "/"
+		names, err := q.Store.List(ctx, dir, "")
+		if err != nil {
+			return fmt.Errorf("listing %s: %w", dir, err)
+		}
+		for _, n := range names {
+			if !q.isFile(n, dir) {
+				continue
+			}
+			info, err := parquetsink.Stat(ctx, q.Store, n)
+			if err != nil {
+				return fmt.Errorf("reading %s: %w", n, err)
+			}
+			if err := each(n, info); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isFile says whether a name in a source's directory is one of its chain's.
+func (q Parquet) isFile(name, dir string) bool {
+	return strings.HasSuffix(name, ".parquet") && (q.layout() != parquetsink.Plain || !strings.Contains(name[len(dir):], "/"))
+}
+
 // Parts implements Output.
 func (q Parquet) Parts(ctx context.Context, src schemas.SourceID, each func(Part) error) error {
 	dir := q.layout().Dir(q.Prefix, src) + "/"
@@ -71,7 +104,7 @@ func (q Parquet) Parts(ctx context.Context, src schemas.SourceID, each func(Part
 	}
 	var before parquetsink.FileInfo
 	for _, n := range names {
-		if q.layout() == parquetsink.Plain && strings.Contains(n[len(dir):], "/") || !strings.HasSuffix(n, ".parquet") {
+		if !q.isFile(n, dir) {
 			continue
 		}
 		p, info := q.part(ctx, n, src)

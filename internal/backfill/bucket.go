@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -81,10 +80,8 @@ func (b *Bucket) item(o *listing.Object) (plan.Item, bool) {
 	return plan.Item{Ref: ref, Size: o.Size}, true
 }
 
-// uriOf escapes what means something in a URI.
-func uriOf(bucket, key string) string {
-	return (&url.URL{Scheme: "s3", Host: bucket, Path: "/" + key}).String()
-}
+// uriOf is a key as references have it: literally, not escaped.
+func uriOf(bucket, key string) string { return "s3://" + bucket + "/" + key }
 
 func (b *Bucket) included(key string) bool {
 	if len(b.Include) == 0 {

@@ -8,15 +8,19 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/wire"
+	"vecmill/stream"
 )
 
 // Backfill is the command backfill. It returns the exit code.
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
-		{"run", "--config FILE --manifest FILE [--name NAME]", "compute every reference of a manifest (JSON lines), exactly once", runBackfill},
+		{"plan", "--config FILE --source S3-PREFIX|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
+		{"run", "--config FILE --manifest FILE|--plan DIR", "compute every reference of a manifest (JSON lines) or of a plan, exactly once", runBackfill},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
 	}, args, stdout, stderr)
@@ -26,25 +30,43 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	f := e.flags("run")
 	path := f.String("config", "", "configuration file")
 	manifest := f.String("manifest", "", "file of references, one JSON object a line")
-	name := f.String("name", "", "name of the manifest in the output; default: the file's name")
+	planned := f.String("plan", "", "directory or s3://bucket/prefix of a plan, in place of a manifest")
+	name := f.String("name", "", "name of the manifest in the output; default: the file's name, or the plan's")
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
-	if *manifest == "" {
-		return usageError{errors.New("--manifest FILE is missing")}
-	}
-	if *name == "" {
-		*name = strings.TrimSuffix(filepath.Base(*manifest), filepath.Ext(*manifest))
+	if (*manifest == "") == (*planned == "") {
+		return usageError{errors.New("--manifest FILE is missing, or --plan DIR; give one of them")}
 	}
 	c, log, err := e.load(*path)
 	if err != nil {
 		return err
 	}
-	topic := "manifest:" + *name
-	for i := range c.Pipelines {
-		c.Pipelines[i].Topics = []string{topic}
+	var source func(*config.Pipeline) (stream.Source, error)
+	var about *plan.Plan
+	goOn := fmt.Sprintf("backfill run --config %s --plan %s", *path, *planned)
+	if *planned != "" {
+		if *name != "" {
+			return usageError{errors.New("a plan has its name already; leave --name out")}
+		}
+		list, err := wire.OpenPlan(ctx, c, *planned)
+		if err != nil {
+			return err
+		}
+		about = list.Plan()
+		*name, source = about.Name, wire.PlanSource(list)
+	} else {
+		if *name == "" {
+			*name = strings.TrimSuffix(filepath.Base(*manifest), filepath.Ext(*manifest))
+		}
+		source = wire.ManifestSource(*manifest, *name)
+		goOn = fmt.Sprintf("backfill run --config %s --manifest %s --name %s", *path, *manifest, *name)
 	}
-	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Source: wire.ManifestSource(*manifest, *name)})
+	for i := range c.Pipelines {
+		c.Pipelines[i].Topics = []string{"manifest:" + *name}
+	}
+	began := time.Now()
+	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Source: source})
 	if err != nil {
 		return err
 	}
@@ -52,11 +74,12 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted; what is durable is kept, go on with: backfill run --config %s --manifest %s --name %s", *path, *manifest, *name)
+		return fmt.Errorf("interrupted; what is durable is kept, go on with: %s", goOn)
 	}
 	for _, s := range w.Stats() {
 		fmt.Fprintf(e.stdout, "%s: %d references, %d rows, %d skipped, %d dead letters\n", s.Pipeline, s.Stream.Records, s.Stream.Rows, s.Stream.Skipped, sum(s))
 	}
+	printKept(e.stdout, about, w.Stats(), time.Since(began))
 	return nil
 }
 

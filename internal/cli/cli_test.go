@@ -20,7 +20,7 @@ func call(program func(string, []string, *bytes.Buffer, *bytes.Buffer) int, args
 
 func worker(v string, args []string, out, err *bytes.Buffer) int { return Worker(v, args, out, err) }
 
-func backfill(v string, args []string, out, err *bytes.Buffer) int {
+func backfiller(v string, args []string, out, err *bytes.Buffer) int {
 	return Backfill(v, args, out, err)
 }
 
@@ -39,7 +39,7 @@ func TestFaultsOfTheCommandLineExitWith2AndSayWhat(t *testing.T) {
 		{"too much for a reference", worker, []string{"config", "reference", "x"}, `unexpected argument "x"`},
 		{"too much for a version", worker, []string{"version", "x"}, `unexpected argument "x"`},
 		{"half a config command", worker, []string{"config"}, "reference or check"},
-		{"no manifest", backfill, []string{"run", "--config", "x"}, "--manifest FILE is missing"},
+		{"no manifest", backfiller, []string{"run", "--config", "x"}, "--manifest FILE is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, _, stderr := call(c.program, c.args...)
@@ -63,8 +63,8 @@ func TestEveryCommandHasHelp(t *testing.T) {
 		{worker, "config check --help", "-config"},
 		{worker, "dlq --help", "list | show LETTER | replay"},
 		{worker, "dlq replay --help", "-dry-run"},
-		{backfill, "audit --help", "-letters"},
-		{backfill, "run --help", "-manifest"},
+		{backfiller, "audit --help", "-letters"},
+		{backfiller, "run --help", "-manifest"},
 	} {
 		code, out, stderr := call(c.program, strings.Fields(c.args)...)
 		if code != 0 || stderr != "" || !strings.Contains(out, "Usage:") || !strings.Contains(out, c.want) {
@@ -102,6 +102,53 @@ func TestHelpListsEveryCommand(t *testing.T) {
 	}
 }
 
+// TestAPlanIsRunAndComparedWithItself plans a file of inline sentences, runs the plan, and runs it again.
+func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	var refs strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&refs, `{"v":1,"id":"s%d","inline_text":"Will it rain in city %d tomorrow?"}`+"\n", i, i)
+	}
+	refs.WriteString("not a reference\n")
+	write(t, filepath.Join(dir, "refs.jsonl"), refs.String())
+	conf, out := filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "plan")
+	write(t, conf, fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+pipelines:
+- name: intents
+  model: {path: %q}
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "file://%s"}}]
+  dead_letters: {url: "file://%s"}
+`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), filepath.Join(dir, "out"), filepath.Join(dir, "dead")))
+	for _, c := range []struct {
+		args []string
+		code int
+		want []string
+	}{
+		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out, "--try", "50ms", "--price", "2", "--machines", "3"}, 0,
+			[]string{"101 of 101 references; 0 are computed already", "time", "on 3 machines", "price", "backfill run --config " + conf + " --plan " + out}},
+		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out}, 1, []string{"a complete plan"}},
+		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"101 references, 100 rows, 0 skipped, 1 dead letters", "planned", "of it"}},
+		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"0 references, 0 rows"}},
+		{[]string{"run", "--config", conf, "--plan", filepath.Join(dir, "none")}, 1, []string{"no complete plan"}},
+		{[]string{"run", "--config", conf, "--plan", out, "--manifest", "x"}, 2, []string{"give one of them"}},
+		{[]string{"audit", "--config", conf}, 0, []string{`"faults":0`}},
+	} {
+		code, stdout, stderr := call(backfiller, c.args...)
+		for _, want := range c.want {
+			if code != c.code || !strings.Contains(stdout+stderr, want) {
+				t.Errorf("%q: exit %d, want %d and %q\n%s%s", c.args, code, c.code, want, stdout, stderr)
+			}
+		}
+	}
+}
+
 // TestABackfillIsExactlyOnceAndAudited runs a manifest of inline sentences through the bundled text model into a directory, twice: the
 // second run computes nothing. Then a file is lost, and the audit names the offsets.
 func TestABackfillIsExactlyOnceAndAudited(t *testing.T) {
@@ -130,13 +177,13 @@ pipelines:
 `, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), filepath.Join(dir, "out"), filepath.Join(dir, "dead")))
 
 	run := []string{"run", "--config", conf, "--manifest", filepath.Join(dir, "refs.jsonl")}
-	if code, out, stderr := call(backfill, run...); code != 0 || !strings.Contains(out, "41 references, 80 rows, 0 skipped, 1 dead letters") {
+	if code, out, stderr := call(backfiller, run...); code != 0 || !strings.Contains(out, "41 references, 80 rows, 0 skipped, 1 dead letters") {
 		t.Fatalf("exit %d\n%s%s", code, out, stderr)
 	}
-	if code, out, stderr := call(backfill, run...); code != 0 || !strings.Contains(out, "0 references, 0 rows") {
+	if code, out, stderr := call(backfiller, run...); code != 0 || !strings.Contains(out, "0 references, 0 rows") {
 		t.Fatalf("the second run: exit %d\n%s%s", code, out, stderr)
 	}
-	code, out, stderr := call(backfill, "audit", "--config", conf)
+	code, out, stderr := call(backfiller, "audit", "--config", conf)
 	var report struct {
 		Next     int64 `json:"next_offset"`
 		Rows     int
@@ -157,7 +204,7 @@ pipelines:
 	if err := os.Remove(files[1]); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, _ := call(backfill, "audit", "--config", conf); code != 1 || !strings.Contains(out, "no file covers offsets") {
+	if code, out, _ := call(backfiller, "audit", "--config", conf); code != 1 || !strings.Contains(out, "no file covers offsets") {
 		t.Fatalf("a lost file: exit %d\n%s", code, out)
 	}
 }

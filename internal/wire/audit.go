@@ -18,7 +18,6 @@ import (
 	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
 	"vecmill/stream/kafkasource"
-	"vecmill/stream/manifestsource"
 )
 
 // Audited is the report on one source in one output.
@@ -196,9 +195,4 @@ func (a *auditor) compareLetters(ctx context.Context, p *config.Pipeline, all []
 		all[i].CompareLetters(offsets[all[i].Source(p.Name)], complete)
 	}
 	return nil
-}
-
-// ManifestSource reads a manifest in place of Kafka.
-func ManifestSource(path, name string) func(*config.Pipeline) (stream.Source, error) {
-	return func(*config.Pipeline) (stream.Source, error) { return manifestsource.New(path, name) }
 }

@@ -35,6 +35,8 @@ type loadedModel struct {
 	pre      embed.Preprocessor
 	sessions []embed.Session
 	heads    []embed.Head
+	options  []headOptions // of heads, in their order
+	took     time.Duration // to load
 }
 
 func (m *loadedModel) close() error {
@@ -48,6 +50,7 @@ func (m *loadedModel) close() error {
 
 // loadModel fetches the checkpoint if it is a reference, opens it, compiles its graph or finds it in the cache, and opens the sessions.
 func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, log *slog.Logger) (*loadedModel, error) {
+	began := time.Now()
 	path, err := locateModel(ctx, c, s, p.Model.Path, log)
 	if err != nil {
 		return nil, err
@@ -71,7 +74,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if err != nil {
 		return nil, err
 	}
-	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre}
+	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre, options: headsOf(p)}
 	for i := range p.Heads {
 		cfg := headConfig(&p.Heads[i])
 		cfg.Joined = p.Audio.Long == string(audio.Overlap)
@@ -103,6 +106,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if err := work.Wait(); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
+	m.took = time.Since(began)
 	return m, nil
 }
 

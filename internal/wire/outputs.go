@@ -56,6 +56,9 @@ func newParquet(ctx context.Context, c *config.Parquet, m *loadedModel, s *store
 	cfg.MaxBuffered, cfg.Compression = int64(c.MaxBuffered), parquetsink.Compression(c.Compression)
 	cfg.Writer, _ = os.Hostname() // only for people; the sink has an identity of its own
 	cfg.Metadata = map[string]string{"model": m.name, "model_digest": m.digest, "preprocess_digest": m.pre.Digest()}
+	if text := formatHeads(m.options); text != "" {
+		cfg.Metadata[headsKey] = text
+	}
 	cfg.Observer = files{o.Log, o.Files}
 	seen := map[schemas.Task]bool{}
 	for _, h := range m.heads {

@@ -96,6 +96,9 @@ type lines struct {
 	changed time.Time
 }
 
+// OpenFile opens a file with a value on each line, and counts them.
+func OpenFile(ctx context.Context, path string) (List, error) { return openLines(ctx, path) }
+
 func openLines(ctx context.Context, path string) (List, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/plan"
+	"vecmill/internal/wire"
+	"vecmill/schemas"
+)
+
+// patterns is a flag that may be given several times.
+type patterns []string
+
+func (p *patterns) String() string     { return strings.Join(*p, ",") }
+func (p *patterns) Set(s string) error { *p = append(*p, s); return nil }
+
+func runPlan(ctx context.Context, e *env, args []string) error {
+	f := e.flags("plan")
+	file := f.String("config", "", "configuration file")
+	o := wire.PlanOptions{Log: slog.New(slog.DiscardHandler)}
+	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, or a file of references, one JSON object a line")
+	f.StringVar(&o.Out, "out", "", "directory or s3://bucket/prefix that the plan is written to; with a plan that was interrupted, it is gone on with")
+	f.StringVar(&o.Name, "name", "", "name of the plan in the output; default: the last word of --out")
+	f.Var((*patterns)(&o.Include), "include", "pattern of keys to take, as *.flac or calls/2026/*; may be given again")
+	f.BoolVar(&o.Again, "again", false, "plan what the outputs have already, too")
+	f.IntVar(&o.Listers, "listers", 16, "listing requests at once")
+	f.IntVar(&o.Sample, "sample", 512, "objects whose headers are looked at")
+	f.Uint64Var(&o.Seed, "seed", 1, "which objects these are")
+	f.DurationVar(&o.Estimate.For, "try", 15*time.Second, "how long to compute to know how long it takes; 0 estimates nothing")
+	f.IntVar(&o.Estimate.Machines, "machines", 1, "machines like this one that will share the work")
+	price := f.Float64("price", 0, "price of one machine for an hour")
+	asJSON := f.Bool("json", false, "print one JSON object")
+	if err := parse(f, args, 0); err != nil {
+		return err
+	}
+	switch {
+	case o.Source == "":
+		return usageError{errors.New("--source is missing: s3://bucket/prefix, or a file of references")}
+	case o.Out == "":
+		return usageError{errors.New("--out is missing: the directory, or s3://bucket/prefix, that the plan is written to")}
+	case o.Listers < 1 || o.Sample < 1 || o.Estimate.Machines < 1:
+		return usageError{errors.New("--listers, --sample and --machines must be at least 1")}
+	}
+	if o.Name == "" {
+		o.Name = path.Base(filepath.ToSlash(o.Out))
+	}
+	c, _, err := e.load(*file)
+	if err != nil {
+		return err
+	}
+	o.Tell = everyFew(e.err)
+	p, err := wire.Plan(ctx, c, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted; the same command goes on where this one was")
+		}
+		return err
+	}
+	if *asJSON {
+		return json.NewEncoder(e.stdout).Encode(p)
+	}
+	printPlan(e.stdout, p, *price, o.Estimate.Machines)
+	if p.Items > 0 {
+		fmt.Fprintf(e.stdout, "\nbackfill run --config %s --plan %s\n", *file, o.Out)
+	}
+	return nil
+}
+
+// everyFew prints an enumeration's progress every other second.
+func everyFew(w io.Writer) func(backfill.Counts) {
+	last, seen := time.Now(), int64(0)
+	return func(c backfill.Counts) {
+		if d := time.Since(last); d >= 2*time.Second {
+			fmt.Fprintf(w, "%d keys, %d planned, %d computed already, %.0f keys/s\n", c.Seen, c.Planned, c.Known, float64(c.Seen-seen)/d.Seconds())
+			last, seen = time.Now(), c.Seen
+		}
+	}
+}
+
+func printPlan(w io.Writer, p *wire.Planned, price float64, machines int) {
+	fmt.Fprintf(w, "%-18s %d of %d references; %d are computed already\n", "to compute", p.Items, p.Seen, p.Known)
+	for i := range p.Expected {
+		printExpected(w, &p.Expected[i], price, machines)
+	}
+}
+
+func printExpected(w io.Writer, x *backfill.Expectation, price float64, machines int) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "  %-16s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintf(w, "%s (%d headers looked at, %d objects computed)\n", x.Pipeline, x.Probed, x.Tried)
+	line("bytes to read", "%s", bytesText(float64(x.Bytes)))
+	switch x.Modality {
+	case schemas.Audio:
+		line("audio", "%.1f hours", x.Seconds/3600)
+	case schemas.Image:
+		line("pixels", "%.3g", x.Pixels)
+	case schemas.Text:
+		line("tokens", "%.3g", x.Steps)
+	}
+	line("time", "%s (%s to %s), on %d machines like this one", span(x.Wall.Value), span(x.Wall.Low), span(x.Wall.High), machines)
+	line("CPU", "%.2f hours (%.2f to %.2f)", x.CPU.Value/3600, x.CPU.Low/3600, x.CPU.High/3600)
+	if price > 0 {
+		hours := float64(machines) / 3600 * price
+		line("price", "%.2f (%.2f to %.2f)", x.Wall.Value*hours, x.Wall.Low*hours, x.Wall.High*hours)
+	}
+	line("output", "%.0f rows, %s before compression", x.Rows, bytesText(x.OutputBytes))
+	if x.FailShare > 0 {
+		line("dead letters", "about %.1f %%", 100*x.FailShare)
+	}
+}
+
+// span is a time in the words of people.
+func span(seconds float64) string {
+	return (time.Duration(math.Round(seconds)) * time.Second).String()
+}
+
+func bytesText(n float64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+	i := 0
+	for n >= 1024 && i < len(units)-1 {
+		n /= 1024
+		i++
+	}
+	return fmt.Sprintf("%.3g %s", n, units[i])
+}
+
+// printKept compares a run with its plan's expectation, where it computed all of it.
+func printKept(w io.Writer, p *plan.Plan, stats []wire.Stats, took time.Duration) {
+	if p == nil || p.Items == 0 {
+		return
+	}
+	var about struct {
+		Expected []backfill.Expectation `json:"expected"`
+	}
+	if err := json.Unmarshal(p.About, &about); err != nil || len(about.Expected) == 0 {
+		return
+	}
+	expected := 0.0
+	for i := range about.Expected {
+		expected += about.Expected[i].Wall.Value
+	}
+	for _, s := range stats {
+		if s.Stream.Records < p.Items {
+			return // a run that went on: its time is a part's
+		}
+	}
+	fmt.Fprintf(w, "planned %s, took %s: %.2f of it\n", span(expected), span(took.Seconds()), took.Seconds()/expected)
+}

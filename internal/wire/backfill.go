@@ -1,0 +1,328 @@
+package wire
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/minio/minio-go/v7"
+
+	"vecmill/internal/audit"
+	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/ledger"
+	"vecmill/internal/backfill/listing"
+	"vecmill/internal/backfill/plan"
+	"vecmill/internal/config"
+	"vecmill/internal/retry"
+	"vecmill/model/hub"
+	"vecmill/schemas"
+	"vecmill/sinks/parquetsink"
+	"vecmill/stream"
+	"vecmill/stream/manifestsource"
+)
+
+// ManifestSource reads a manifest in place of Kafka.
+func ManifestSource(path, name string) func(*config.Pipeline) (stream.Source, error) {
+	return func(*config.Pipeline) (stream.Source, error) { return manifestsource.New(path, name) }
+}
+
+// OpenPlan reads a plan that lies in a directory or under s3://.
+func OpenPlan(ctx context.Context, c *config.Config, at string) (*plan.List, error) {
+	place, err := planPlace(ctx, &stores{cfg: c}, at)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Open(ctx, place)
+}
+
+// PlanSource reads a plan in place of Kafka.
+func PlanSource(l *plan.List) func(*config.Pipeline) (stream.Source, error) {
+	return func(*config.Pipeline) (stream.Source, error) {
+		return manifestsource.NewList(func(context.Context) (manifestsource.List, error) { return l, nil }, l.Plan().Name, "of the plan"), nil
+	}
+}
+
+func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
+	if !strings.Contains(at, "://") {
+		if err := os.MkdirAll(at, 0o755); err != nil {
+			return plan.Place{}, fmt.Errorf("the plan's directory: %w", err)
+		}
+		at = (&url.URL{Scheme: "file", Path: absolute(at)}).String()
+	}
+	store, prefix, err := s.open(ctx, at)
+	if err != nil {
+		return plan.Place{}, fmt.Errorf("the plan's place: %w", err)
+	}
+	return plan.Place{Store: store, Prefix: prefix}, nil
+}
+
+// PlanOptions say what is planned, and where the plan goes.
+type PlanOptions struct {
+	Source   string   // s3://bucket/prefix, or a file of references
+	Out      string   // directory or s3://bucket/prefix
+	Name     string   // of the manifest in the output
+	Include  []string // patterns of keys
+	Listers  int      // requests at once
+	Again    bool     // plan what is computed already, too
+	Sample   int
+	Seed     uint64
+	Estimate EstimateOptions
+	Tell     func(backfill.Counts)
+	Log      *slog.Logger
+}
+
+// Planned is a finished plan with what its run is expected to take.
+type Planned struct {
+	*plan.Plan
+	backfill.Counts
+	Expected []backfill.Expectation `json:"expected"`
+	KnownSet int64                  `json:"known_works"` // what the outputs have, of any reference
+}
+
+// Plan enumerates a source, leaves out what is computed already, and says what the rest will take.
+func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err error) {
+	s := &stores{cfg: c}
+	place, err := planPlace(ctx, s, o.Out)
+	if err != nil {
+		return nil, err
+	}
+	words, err := json.Marshal(struct {
+		Source  string
+		Include []string
+		Again   bool
+	}{o.Source, o.Include, o.Again})
+	if err != nil {
+		return nil, err
+	}
+	w, state, err := plan.NewWriter(ctx, place, o.Name, string(words))
+	if err != nil {
+		return nil, err
+	}
+	models, err := loadAll(ctx, c, s, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, closeAll(models)) }()
+	done, err := knownWorks(ctx, c, s, models, o)
+	if err != nil {
+		return nil, err
+	}
+	src, closeSource, err := planSource(ctx, s, models, &o)
+	if err != nil {
+		return nil, err
+	}
+	defer closeSource()
+	draft, err := backfill.Make(ctx, w, state, src, backfill.MakeOptions{Known: done.known, Sample: o.Sample, Seed: o.Seed, Tell: o.Tell})
+	if err != nil {
+		return nil, err
+	}
+	out := &Planned{Counts: draft.Counts, KnownSet: done.set.Len()}
+	if o.Estimate.For > 0 {
+		if out.Expected, err = estimate(ctx, c, s, models, draft, o.Estimate); err != nil {
+			return nil, err
+		}
+	}
+	out.Plan, err = w.Finish(ctx, struct {
+		backfill.Counts
+		Expected []backfill.Expectation `json:"expected"`
+	}{out.Counts, out.Expected})
+	return out, err
+}
+
+func loadAll(ctx context.Context, c *config.Config, s *stores, log *slog.Logger) (all []*loadedModel, err error) {
+	for i := range c.Pipelines {
+		m, err := loadModel(ctx, c, &c.Pipelines[i], s, log)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("pipeline %s: %w", c.Pipelines[i].Name, err), closeAll(all))
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+func closeAll(all []*loadedModel) error {
+	var errs []error
+	for _, m := range all {
+		errs = append(errs, m.close())
+	}
+	return errors.Join(errs...)
+}
+
+// planSource is the table of what can be enumerated.
+func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (src backfill.Source, done func(), err error) {
+	if !strings.HasPrefix(o.Source, "s3://") {
+		list, err := manifestsource.OpenFile(ctx, o.Source)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", o.Source, err)
+		}
+		return backfill.Lines{Values: list}, func() { _ = list.Close() }, nil // only read
+	}
+	u, err := url.Parse(o.Source)
+	if err != nil || u.Host == "" {
+		return nil, nil, fmt.Errorf("%q is not s3://bucket/prefix", o.Source)
+	}
+	client, err := s.s3()
+	if err != nil {
+		return nil, nil, err
+	}
+	b := &backfill.Bucket{Pager: &bucketPages{client: client, bucket: u.Host, prefix: strings.TrimPrefix(u.Path, "/")}, Name: u.Host, Workers: o.Listers, Include: o.Include}
+	for _, m := range models {
+		if !slices.Contains(b.Modality, m.spec.Modality) {
+			b.Modality = append(b.Modality, m.spec.Modality)
+		}
+	}
+	return b, func() {}, b.Validate()
+}
+
+// bucketPages implements listing.Pager.
+type bucketPages struct {
+	client         *minio.Client
+	bucket, prefix string
+}
+
+// Page implements listing.Pager. A page is asked for again while the store is busy.
+func (b *bucketPages) Page(ctx context.Context, after string) (out []listing.Object, more bool, err error) {
+	core := minio.Core{Client: b.client}
+	final := func(err error) bool { return errors.Is(refusedByS3(err), hub.ErrRefused) }
+	_, err = retry.Do(ctx, retry.Patient(), final, func(ctx context.Context) error {
+		page, err := core.ListObjectsV2(b.bucket, b.prefix, after, "", "", 1000)
+		if err != nil {
+			return fmt.Errorf("listing s3://%s/%s: %w", b.bucket, b.prefix, err)
+		}
+		out, more = out[:0], page.IsTruncated
+		for _, o := range page.Contents {
+			out = append(out, listing.Object{Key: o.Key, Size: o.Size, ETag: strings.Trim(o.ETag, `"`), Changed: o.LastModified})
+		}
+		return ctx.Err()
+	})
+	return out, more, err
+}
+
+// done is what the outputs have.
+type doneWorks struct {
+	set    *ledger.Set
+	models []*loadedModel // by pipeline
+	off    bool
+}
+
+// knownWorks reads the Parquet outputs of every pipeline.
+func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, o PlanOptions) (*doneWorks, error) {
+	d := &doneWorks{set: &ledger.Set{}, models: models, off: o.Again}
+	for i := range c.Pipelines {
+		p := &c.Pipelines[i]
+		if o.Again {
+			break
+		}
+		for j := range p.Outputs {
+			out := p.Outputs[j].Parquet
+			if out == nil || p.Outputs[j].BestEffort {
+				continue
+			}
+			store, prefix, err := s.open(ctx, out.URL)
+			if err != nil {
+				return nil, err
+			}
+			if err := d.read(ctx, audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(out.Layout)}, p.Name); err != nil {
+				return nil, fmt.Errorf("reading what %s has already: %w", out.URL, err)
+			}
+			break // required outputs agree
+		}
+	}
+	d.set.Seal()
+	return d, nil
+}
+
+// read adds the works of a pipeline's files.
+func (d *doneWorks) read(ctx context.Context, q audit.Parquet, pipeline string) error {
+	return q.Files(ctx, pipeline, func(name string, info parquetsink.FileInfo) error {
+		options := parseHeads(info.Metadata[headsKey])
+		if info.Rows == 0 || len(options) == 0 {
+			return nil // written before files said which options their heads had: not known to be the same
+		}
+		return ledger.Scan(ctx, q.Store, name, func(w *ledger.Work) error {
+			if w.Options = options[w.Head]; w.Options != "" && w.ETag != "" {
+				d.set.Add(w)
+			}
+			return nil
+		})
+	})
+}
+
+// known says whether every pipeline that would take a reference has all its heads' rows of it. Only a reference that pins its object can be known: another's object may
+// have changed.
+func (d *doneWorks) known(r *schemas.Ref) bool {
+	if d.off || r.ETag == "" || r.Deleted {
+		return false
+	}
+	taken := false
+	for _, m := range d.models {
+		if r.Modality != "" && r.Modality != m.spec.Modality {
+			continue
+		}
+		taken = true
+		for _, h := range m.options {
+			if !d.set.Has(&ledger.Work{URI: r.Place(), ETag: r.ETag, Model: m.digest, Preprocess: m.pre.Digest(), Head: h.name, Options: h.digest}) {
+				return false
+			}
+		}
+	}
+	return taken
+}
+
+// headsKey is where a file's metadata says which options the heads of its rows had.
+const headsKey = "heads"
+
+type headOptions struct{ name, digest string }
+
+func headsOf(p *config.Pipeline) (all []headOptions) {
+	for i := range p.Heads {
+		h := headConfig(&p.Heads[i])
+		h.Joined = p.Audio.Long == "overlap"
+		name := h.Name
+		if name == "" {
+			name = string(h.Task)
+		}
+		b, err := json.Marshal(h)
+		if err != nil {
+			continue // its rows are never known
+		}
+		sum := sha256.Sum256(b)
+		all = append(all, headOptions{name, hex.EncodeToString(sum[:6])})
+	}
+	return all
+}
+
+// mostHeadsText keeps a file's metadata within what stores take. Longer, and nothing is said: rows are then never known to be computed.
+const mostHeadsText = 360
+
+// formatHeads is "name=digest,..." with names escaped.
+func formatHeads(all []headOptions) string {
+	var words []string
+	for _, h := range all {
+		words = append(words, url.QueryEscape(h.name)+"="+h.digest)
+	}
+	text := strings.Join(words, ",")
+	if len(text) > mostHeadsText {
+		return ""
+	}
+	return text
+}
+
+func parseHeads(text string) map[string]string {
+	out := map[string]string{}
+	for word := range strings.SplitSeq(text, ",") {
+		name, digest, ok := strings.Cut(word, "=")
+		if n, err := url.QueryUnescape(name); ok && err == nil {
+			out[n] = digest
+		}
+	}
+	return out
+}

@@ -1,0 +1,187 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"vecmill/internal/config"
+)
+
+// lake is a bucket with short texts, and a pipeline of a small model that writes to a directory.
+type lake struct {
+	backend *s3mem.Backend
+	conf    *config.Config
+	out     string
+}
+
+func newLake(t *testing.T, texts int) *lake {
+	t.Helper()
+	l := &lake{backend: s3mem.New(), out: t.TempDir()}
+	if err := l.backend.CreateBucket("box"); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(gofakes3.New(l.backend).Server())
+	t.Cleanup(srv.Close)
+	var p *config.Pipeline
+	l.conf, p = pipelineFor(t, classCase{"Data2VecTextForSequenceClassification", "Data2VecTextForSequenceClassification/base"}.checkpoint(t),
+		fmt.Sprintf(`    heads: [{task: embedding}, {task: classification}]
+    dead_letters: {url: "file://%s/dead"}`, l.out))
+	l.conf.S3 = config.S3{Endpoint: srv.URL, Region: "us-east-1", AccessKey: "key", SecretKey: "secret", PathStyle: true}
+	p.Outputs[0].Parquet.URL = "file://" + l.out + "/rows"
+	for i := range texts {
+		l.put(t, fmt.Sprintf("texts/%03d ü.txt", i), strings.Repeat("a b ", 1+i%4))
+	}
+	return l
+}
+
+func (l *lake) put(t *testing.T, key, text string) {
+	t.Helper()
+	if _, err := l.backend.PutObject("box", key, map[string]string{"Last-Modified": time.Now().UTC().Format(http.TimeFormat)}, strings.NewReader(text), int64(len(text)), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (l *lake) plan(t *testing.T, name string, o PlanOptions) *Planned {
+	t.Helper()
+	o.Out, o.Name, o.Listers, o.Sample, o.Log = filepath.Join(l.out, name), name, 4, 100, slog.New(slog.DiscardHandler)
+	if o.Source == "" {
+		o.Source = "s3://box/texts/"
+	}
+	p, err := Plan(t.Context(), l.conf, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// run computes a plan and gives the records and rows.
+func (l *lake) run(t *testing.T, name string) Stats {
+	t.Helper()
+	list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.conf.Pipelines[0].Topics = []string{"manifest:" + name}
+	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: PlanSource(list)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w.Stats()[0]
+}
+
+// TestNothingIsComputedTwice streams a bucket under ids of its own, and then backfills it: what is left is what changed.
+func TestNothingIsComputedTwice(t *testing.T) {
+	l := newLake(t, 30)
+	p := &l.conf.Pipelines[0]
+
+	first := l.plan(t, "first", PlanOptions{Include: []string{"00*"}})
+	if first.Items != 10 || first.Known != 0 {
+		t.Fatalf("the first plan: %+v", first.Counts)
+	}
+	if s := l.run(t, "first"); s.Stream.Records != 10 || s.Stream.Rows != 20 || len(s.Stream.Dead) != 0 {
+		t.Fatalf("the first run: %+v", s.Stream)
+	}
+	second := l.plan(t, "second", PlanOptions{})
+	if second.Items != 20 || second.Known != 10 {
+		t.Fatalf("the second plan: %+v", second.Counts)
+	}
+	if s := l.run(t, "second"); s.Stream.Records != 20 {
+		t.Fatalf("the second run: %+v", s.Stream)
+	}
+	if s := l.run(t, "second"); s.Stream.Records != 0 {
+		t.Errorf("the second run, again: %+v", s.Stream)
+	}
+	if all := l.plan(t, "third", PlanOptions{}); all.Items != 0 || all.Known != 30 || all.KnownSet != 60 {
+		t.Errorf("when all is computed: %+v, %d works", all.Counts, all.KnownSet)
+	}
+	if s := l.run(t, "third"); s.Embed.Batches != 0 {
+		t.Errorf("an empty plan runs %d batches", s.Embed.Batches)
+	}
+	if again := l.plan(t, "again", PlanOptions{Again: true}); again.Items != 30 {
+		t.Errorf("told to plan again: %+v", again.Counts)
+	}
+
+	l.put(t, "texts/007 ü.txt", "changed")
+	if c := l.plan(t, "changed", PlanOptions{}); c.Items != 1 || c.Known != 29 {
+		t.Errorf("one object changed: %+v", c.Counts)
+	}
+	p.Heads[1].TopK = 1
+	if c := l.plan(t, "head", PlanOptions{}); c.Items != 30 {
+		t.Errorf("a head has other options: %+v", c.Counts)
+	}
+}
+
+// TestAReferenceOfAnotherIdIsTheSameWork has the ids of a stream, and ranges of objects, which are other work than the whole.
+func TestAReferenceOfAnotherIdIsTheSameWork(t *testing.T) {
+	l := newLake(t, 4)
+	objects, err := l.backend.HeadObject("box", "texts/001 ü.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	etag := fmt.Sprintf("%x", objects.Hash)
+	manifest := filepath.Join(l.out, "stream.jsonl")
+	line := fmt.Sprintf(`{"v":1,"id":"call-1","uri":"s3://box/texts/001 ü.txt","etag":%q}`, etag)
+	part := `{"v":1,"id":"part","uri":"s3://box/texts/002 ü.txt","range":{"off":0,"n":4}}`
+	if err := os.WriteFile(manifest, []byte(line+"\n"+part+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.conf.Pipelines[0].Topics = []string{"manifest:stream"}
+	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "stream")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := w.Stats()[0].Stream; s.Computed != 2 {
+		t.Fatalf("%+v", s)
+	}
+	if p := l.plan(t, "rest", PlanOptions{}); p.Items != 3 || p.Known != 1 {
+		t.Errorf("%+v", p.Counts)
+	}
+}
+
+func TestAPlanSaysWhatItWillTake(t *testing.T) {
+	l := newLake(t, 40)
+	l.put(t, "texts/empty.txt", "")
+	p := l.plan(t, "x", PlanOptions{Estimate: EstimateOptions{For: 50 * time.Millisecond, Machines: 2}})
+	if len(p.Expected) != 1 {
+		t.Fatalf("%+v", p)
+	}
+	e := p.Expected[0]
+	if e.Items != 41 || e.Bytes != 40*10 || e.Wall.Value <= 0 || e.Wall.Low > e.Wall.Value || e.CPU.Value <= 0 || e.Rows < 40 || e.Rows > 120 || e.Steps <= 0 {
+		t.Errorf("%+v", e)
+	}
+	list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, "x"))
+	if err != nil || !bytes.Contains(list.Plan().About, []byte(`"wall_seconds"`)) {
+		t.Errorf("the plan does not say: %s, %v", list.Plan().About, err)
+	}
+}
+
+func TestHeadsInMetadataReadBack(t *testing.T) {
+	all := []headOptions{{"embedding", "00"}, {"a=b,c %", "ff"}}
+	got := parseHeads(formatHeads(all))
+	if len(got) != 2 || got["embedding"] != "00" || got["a=b,c %"] != "ff" {
+		t.Errorf("%v", got)
+	}
+	if text := formatHeads(make([]headOptions, 400)); text != "" {
+		t.Errorf("%d bytes of metadata", len(text))
+	}
+	if got := parseHeads(""); len(got) != 0 {
+		t.Errorf("nothing is read as %v", got)
+	}
+}

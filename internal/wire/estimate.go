@@ -1,0 +1,198 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"vecmill/embed"
+	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/plan"
+	"vecmill/internal/config"
+	"vecmill/schemas"
+	"vecmill/stream"
+)
+
+// EstimateOptions say how much is tried to know what a run will take.
+type EstimateOptions struct {
+	For      time.Duration // how long to compute, for each pipeline; 0: nothing is estimated
+	AtOnce   int           // objects of one trial; 0: what fills a batch or two
+	Machines int           // like this one, that share the work
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// estimate looks at a draft's sample with each pipeline.
+func estimate(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, d *backfill.Draft, o EstimateOptions) ([]backfill.Expectation, error) {
+	fetcher, err := newFetcher(c, s)
+	if err != nil {
+		return nil, err
+	}
+	var all []backfill.Expectation
+	for i, m := range models {
+		p := &c.Pipelines[i]
+		t := &trial{p: p, m: m, fetcher: fetcher}
+		mine := ofModality(d, m.spec.Modality)
+		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, For: o.For, AtOnce: o.AtOnce, Machines: o.Machines}
+		if x.AtOnce == 0 {
+			x.AtOnce = 2 * batchConfig(p.Batch, m.spec.Modality).MaxItems
+		}
+		e, err := backfill.Expect(ctx, mine, t.probe, t.compute, x)
+		if err != nil {
+			return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
+		}
+		all = append(all, *e)
+	}
+	return all, nil
+}
+
+// ofModality is the part of a draft that a pipeline takes; its share of the whole is that of its share of the sample.
+func ofModality(d *backfill.Draft, m schemas.Modality) *backfill.Draft {
+	out := &backfill.Draft{Counts: d.Counts}
+	var bytes, all int64
+	for _, it := range d.Sample {
+		all += max(it.Size, 0)
+		if it.Ref.Modality == "" || it.Ref.Modality == m {
+			it.Ref.Modality = m
+			out.Sample = append(out.Sample, it)
+			bytes += max(it.Size, 0)
+		}
+	}
+	if n := int64(len(d.Sample)); n > 0 && len(out.Sample) < len(d.Sample) {
+		out.Planned = d.Planned * int64(len(out.Sample)) / n
+		out.Bytes = d.Bytes * bytes / max(all, 1)
+	}
+	return out
+}
+
+// trial is a pipeline without source and sink.
+type trial struct {
+	p       *config.Pipeline
+	m       *loadedModel
+	fetcher stream.Fetcher
+}
+
+var errSeen = errors.New("the header is all that is wanted")
+
+// probe reads the first bytes of an object.
+func (t *trial) probe(ctx context.Context, it *plan.Item) (e backfill.Extent, err error) {
+	seen := false
+	blob, err := t.fetcher.Fetch(ctx, it.Ref, func(_ context.Context, head []byte, size int64) error {
+		if head == nil && size < 0 {
+			return nil // before a wait: the next attempt has to read all of it
+		}
+		seen = true
+		if e, err = t.extent(head, size); err != nil {
+			return err
+		}
+		return errSeen
+	})
+	if blob != nil {
+		return t.extent(blob.Data, int64(len(blob.Data)))
+	}
+	if seen && errors.Is(err, errSeen) {
+		err = nil
+	}
+	return e, err
+}
+
+func (t *trial) extent(head []byte, size int64) (backfill.Extent, error) {
+	e := backfill.Extent{Bytes: max(size, int64(len(head)))}
+	m, ok := t.m.pre.(embed.Measurer)
+	if !ok {
+		return e, nil
+	}
+	x, err := m.Measure(head, size)
+	e.Seconds, e.Pixels = x.Seconds, x.Pixels
+	return e, err
+}
+
+// compute runs objects through fetching, preprocessing, the model and the heads, as many at once as a worker would.
+func (t *trial) compute(ctx context.Context, items []plan.Item) (backfill.Tried, error) {
+	e, err := newEngine(t.p, t.m, nil)
+	if err != nil {
+		return backfill.Tried{}, err
+	}
+	run, stop := context.WithCancel(ctx)
+	var engine, fetchers, jobs sync.WaitGroup
+	engine.Go(func() { e.Run(run) })
+	defer engine.Wait()
+	defer stop()
+	out := &tally{out: backfill.Tried{Items: len(items)}}
+	began, cpu := time.Now(), processTime()
+	queue := make(chan *plan.Item)
+	for range t.p.Fetchers {
+		fetchers.Go(func() {
+			for it := range queue {
+				t.one(ctx, e, it, &jobs, out)
+			}
+		})
+	}
+	for i := range items {
+		queue <- &items[i]
+	}
+	close(queue)
+	fetchers.Wait()
+	jobs.Wait()
+	out.out.Wall, out.out.CPU = time.Since(began), processTime()-cpu
+	st := e.Stats()
+	out.out.Steps, out.out.Padded = st.Cost, st.Padded
+	return out.out, errors.Join(out.fault, ctx.Err())
+}
+
+// tally adds up what becomes of the items of a trial.
+type tally struct {
+	mu    sync.Mutex
+	out   backfill.Tried
+	fault error
+}
+
+func (t *tally) done(rows []schemas.Row, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		t.out.Failed++
+		if _, refused := schemas.Rejected(err); !refused && t.fault == nil {
+			t.fault = err
+		}
+	}
+	for i := range rows {
+		t.out.Rows++
+		t.out.RowBytes += rows[i].Size()
+	}
+}
+
+func (t *trial) one(ctx context.Context, e *embed.Engine, it *plan.Item, jobs *sync.WaitGroup, out *tally) {
+	blob, err := t.fetcher.Fetch(ctx, it.Ref, func(context.Context, []byte, int64) error { return nil })
+	if err != nil {
+		out.done(nil, err)
+		return
+	}
+	jobs.Add(1)
+	err = e.Submit(ctx, embed.Job{Ref: it.Ref, Blob: blob.Data, Done: func(rows []schemas.Row, err error) {
+		defer jobs.Done()
+		out.done(rows, err)
+	}})
+	if err != nil {
+		jobs.Done()
+		out.done(nil, err)
+	}
+}
+
+// processTime is the CPU time that this process has used.
+func processTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
