@@ -65,8 +65,8 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	p.maxSamples = p.samples(opts.MaxSeconds)
 	p.windowSamples = p.samples(opts.WindowSeconds)
 	p.limitSamples = p.samples(opts.seconds())
-	if p.cfg.OutputFrames(int(p.windowSamples)) == 0 {
-		return nil, fmt.Errorf("audio preprocessing: window_seconds %v is shorter than one frame of the model", opts.WindowSeconds)
+	if !p.suffices(int(p.windowSamples)) {
+		return nil, fmt.Errorf("audio preprocessing: window_seconds %v: %w", opts.WindowSeconds, p.enough(int(p.windowSamples)))
 	}
 	p.chunking = embed.Chunking{
 		Length: opts.WindowSeconds, Left: opts.StrideSeconds, Right: opts.StrideSeconds, Rate: x.SamplingRate, Ratio: p.cfg.HopSamples(),
@@ -81,9 +81,27 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 			return nil, fmt.Errorf("audio preprocessing: %w", err)
 		}
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%+v\n%+v\n%v %v", implementation, version, opts, x, p.cfg.ConvKernel, p.cfg.ConvStride))
-	p.digest = hex.EncodeToString(sum[:])
+	p.digest = p.digestOf(version)
 	return p, nil
+}
+
+// digestOf is the digest with a version of the system's decoder. What an option without effect would add is left out, so that digests, and the ids
+// of rows with them, outlive the option's arrival.
+func (p *Preprocessor) digestOf(version string) string {
+	o := p.opts
+	opts := struct {
+		MaxSeconds                                      float64
+		Long                                            Long
+		WindowSeconds, StrideSeconds, MaxDecodedSeconds float64
+		Decoder                                         Decoder
+		Program                                         string
+	}{o.MaxSeconds, o.Long, o.WindowSeconds, o.StrideSeconds, o.MaxDecodedSeconds, o.Decoder, o.Program}
+	b := fmt.Appendf(nil, "%s\n%s\n%+v\n%+v\n%v %v", implementation, version, opts, p.extractor, p.cfg.ConvKernel, p.cfg.ConvStride)
+	if o.XVectors {
+		b = fmt.Appendf(b, "\nx-vectors %v %v", p.cfg.TDNNKernel, p.cfg.TDNNDilation)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 // samples is a time in samples of the model's rate, to the nearest.
@@ -113,13 +131,20 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 	return p.cut(x, truncated), nil
 }
 
-// enough refuses n samples that do not make a frame: of the encoder, or of the adapter behind it, whose kernel may be longer than the frames.
+// suffices says whether what is made of the samples can be made of n.
+func (p *Preprocessor) suffices(n int) bool { return p.enough(n) == nil }
+
+// enough refuses n samples that do not make a frame: of the encoder, or of the convolutions behind it, the adapter's and those of x-vectors, whose
+// kernels may be longer than the frames.
 func (p *Preprocessor) enough(n int) error {
 	switch rate := p.extractor.SamplingRate; {
 	case p.cfg.Frames(n) == 0:
 		return schemas.Rejectf(schemas.ReasonTooShort, "%d samples at %d Hz are less than one frame of the model", n, rate)
 	case p.cfg.OutputFrames(n) == 0:
 		return schemas.Rejectf(schemas.ReasonTooShort, "%d samples at %d Hz are %d frames, too few for the model's adapter", n, rate, p.cfg.Frames(n))
+	case p.opts.XVectors && p.cfg.XVectorFrames(n) == 0:
+		return schemas.Rejectf(schemas.ReasonTooShort, "%d samples at %d Hz are %d frames, too few for an x-vector: the model's TDNN layers take more than %d",
+			n, rate, p.cfg.Frames(n), p.cfg.TDNNLoss())
 	}
 	return nil
 }
@@ -205,7 +230,7 @@ func (p *Preprocessor) overlong(x []float32) ([]float32, bool, error) {
 	return nil, false, p.tooLong(-1)
 }
 
-// cut makes samples of decoded audio: of all of it, or of consecutive windows. A tail too short for one frame stays with the
+// cut makes samples of decoded audio: of all of it, or of consecutive windows. A tail too short by itself stays with the
 // window before it, so nothing is dropped. Each sample is normalised by itself, as the reference does with each chunk.
 func (p *Preprocessor) cut(x []float32, truncated bool) []embed.Sample {
 	if int64(len(x)) <= p.maxSamples || p.opts.Long != Window {
@@ -215,7 +240,7 @@ func (p *Preprocessor) cut(x []float32, truncated bool) []embed.Sample {
 	out := make([]embed.Sample, 0, len(x)/w+1)
 	for at := 0; at < len(x); {
 		end := min(at+w, len(x))
-		if p.cfg.OutputFrames(len(x)-end) == 0 {
+		if end < len(x) && !p.suffices(len(x)-end) {
 			end = len(x)
 		}
 		out = append(out, p.sample(x[at:end:end], len(out), at, false))
@@ -231,7 +256,7 @@ func (p *Preprocessor) overlap(x []float32) ([]embed.Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k := len(chunks) - 1; k > 0 && p.cfg.OutputFrames(chunks[k].End-chunks[k].Start) == 0 {
+	if k := len(chunks) - 1; k > 0 && !p.suffices(chunks[k].End-chunks[k].Start) {
 		chunks[k-1].End, chunks[k-1].Right = chunks[k].End, 0 // too short by itself, as a tail of cut
 		chunks = chunks[:k]
 	}

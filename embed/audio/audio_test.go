@@ -2,6 +2,8 @@ package audio
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -179,6 +181,53 @@ func TestAudioTooShortForTheAdapterIsTooShort(t *testing.T) {
 	}
 }
 
+// X-vectors want the frames that the dilated convolutions take. The same checkpoint's states do not.
+func TestAudioTooShortForAnXVectorIsTooShort(t *testing.T) {
+	spec := specWith(t, `{}`)
+	spec.Audio.TDNNKernel, spec.Audio.TDNNDilation = []int{5, 3, 3, 1, 1}, []int{1, 2, 3, 1, 1} // the class's own: they lose 14 frames
+	const least = 400 + 14*320
+	open := func(o Options) *Preprocessor {
+		t.Helper()
+		p, err := New(spec, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := open(Options{XVectors: true})
+	_, err := p.Preprocess(t.Context(), schemas.Ref{}, tone(least-1, 16000))
+	wantRejection(t, err, schemas.ReasonTooShort, "4879 samples at 16000 Hz are 14 frames, too few for an x-vector: the model's TDNN layers take more than 14")
+	_, err = p.Prepare(make([]float32, least-1))
+	wantRejection(t, err, schemas.ReasonTooShort, "x-vector")
+	if s := prepare(t, p, tone(least, 16000)); len(s) != 1 || s[0].Cost != 15 {
+		t.Errorf("%d samples, want one of 15 frames", len(s))
+	}
+	if s := prepare(t, open(Options{}), tone(400, 16000)); len(s) != 1 {
+		t.Errorf("without x-vectors: %d samples", len(s))
+	}
+	if _, err := New(spec, Options{XVectors: true, WindowSeconds: (least - 1) / 16000.}); err == nil || !strings.Contains(err.Error(), "window_seconds") {
+		t.Errorf("windows too short for an x-vector: %v", err)
+	}
+	for tail, want := range map[int]int{least - 1: 1, least: 2} {
+		if got := prepare(t, open(Options{XVectors: true, Long: Window, MaxSeconds: 1}), tone(16000+tail, 16000)); len(got) != want || got[want-1].End != float64(16000+tail)/16000 {
+			t.Errorf("with a tail of %d samples there are %d windows, want %d", tail, len(got), want)
+		}
+	}
+	if p.Digest() == open(Options{}).Digest() {
+		t.Error("x-vectors cut windows otherwise, and the digest does not show it")
+	}
+}
+
+// Options that came later leave the digests of pipelines that do not use them as they were: ids of rows are made of them.
+func TestTheDigestOfPlainOptionsStays(t *testing.T) {
+	p := newPreprocessor(t, `{}`, Options{Long: Window})
+	said := implementation + "\nnone\n{MaxSeconds:30 Long:window WindowSeconds:30 StrideSeconds:5 MaxDecodedSeconds:3600 Decoder:builtin Program:}\n" +
+		fmt.Sprintf("%+v", p.extractor) + "\n[10 3 3 3 3 2 2] [5 2 2 2 2 2 2]"
+	if sum := sha256.Sum256([]byte(said)); p.Digest() != hex.EncodeToString(sum[:]) {
+		t.Error("the digest is not that of the plain options")
+	}
+}
+
 func TestLongAudioFollowsThePolicy(t *testing.T) {
 	second := tone(16000, 16000)
 	streamed := readFile(t, "corpus/flac-pipe.flac") // 641 samples, not declared
@@ -323,7 +372,7 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 		{"negative seconds", `{}`, Options{MaxSeconds: -1}, "max_seconds"},
 		{"NaN seconds", `{}`, Options{MaxSeconds: math.NaN()}, "max_seconds"},
 		{"a window longer than a sample", `{}`, Options{WindowSeconds: 31, Long: Window}, "window_seconds"},
-		{"a window shorter than a frame", `{}`, Options{WindowSeconds: 0.01, Long: Window}, "shorter than one frame"},
+		{"a window shorter than a frame", `{}`, Options{WindowSeconds: 0.01, Long: Window}, "less than one frame"},
 		{"less decoded than sampled", `{}`, Options{MaxSeconds: 60, MaxDecodedSeconds: 30}, "max_decoded_seconds"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

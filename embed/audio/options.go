@@ -34,6 +34,7 @@ type Options struct {
 	MaxDecodedSeconds float64 // longest audio that Window and Overlap take apart; bounds memory; default 3600
 	Decoder           Decoder // what reads MP3, Vorbis, AAC, AMR and the like; default Builtin
 	Program           string  // for FFmpeg: its name or path; default ffmpeg
+	XVectors          bool    // x-vectors are made of the samples: what is too short for their convolutions is too short
 }
 
 // withDefaults fills what is zero.

@@ -16,7 +16,11 @@ import (
 const longest = 6 * 3600
 
 func newAudio(spec *model.Spec) (*audio.Preprocessor, error) {
-	return audio.New(spec, audio.Options{MaxSeconds: longest, MaxDecodedSeconds: longest})
+	return audio.New(spec, audioOptions())
+}
+
+func audioOptions() audio.Options {
+	return audio.Options{MaxSeconds: longest, MaxDecodedSeconds: longest}
 }
 
 // audioRun makes the model's inputs of samples, padded to the longest.

@@ -172,8 +172,9 @@ func retyped(t embed.Tensor, float bool) (embed.Tensor, error) {
 	return out, nil
 }
 
-// enough refuses audio in which not even the longest item makes a frame, of the encoder or of the adapter behind it: the graph would fail, and not say why.
-func enough(spec *model.Spec, inputs []embed.Tensor) error {
+// enough refuses audio in which not even the longest item makes a frame, of the encoder or of the convolutions behind it: the graph would fail, and not
+// say why. Ours makes NaN of a clip that has no frames for an x-vector, unless it pads as the reference does.
+func enough(spec *model.Spec, inputs []embed.Tensor, hfPadding bool) error {
 	if spec.Audio == nil {
 		return nil
 	}
@@ -184,6 +185,9 @@ func enough(spec *model.Spec, inputs []embed.Tensor) error {
 	case spec.Audio.OutputFrames(n) == 0:
 		return fmt.Errorf("the input %s has %d samples, which are %d frames: too few for the adapter (adapter_kernel_size %d, num_adapter_layers %d)",
 			name, n, frames, spec.Audio.AdapterKernelSize, spec.Audio.NumAdapterLayers)
+	case spec.Class == "Data2VecAudioForXVector" && (hfPadding || spec.ONNX != "") && spec.Audio.XVectorFrames(n) == 0:
+		return fmt.Errorf("the input %s has %d samples, which are %d frames: too few for the TDNN layers (tdnn_kernel %v, tdnn_dilation %v)",
+			name, n, frames, spec.Audio.TDNNKernel, spec.Audio.TDNNDilation)
 	}
 	return nil
 }

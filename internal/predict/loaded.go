@@ -171,7 +171,7 @@ func Tensors(ctx context.Context, s Settings, in, out string) (err error) {
 	}
 	inputs, o, err := feed(spec, given)
 	if err == nil {
-		err = enough(spec, inputs)
+		err = enough(spec, inputs, s.HFPadding)
 	}
 	if err != nil {
 		return fault(err)

@@ -3,10 +3,12 @@ package predict
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -160,6 +162,63 @@ func TestClipsTooShortForTheAdapterAreRefusedByName(t *testing.T) {
 			t.Errorf("a file: %v", err)
 		}
 	}
+}
+
+// The dilated convolutions of x-vectors want nine frames here: a shorter recording is refused in words, raw inputs get what docs/parity.md says.
+func TestClipsTooShortForAnXVectorAreRefusedByName(t *testing.T) {
+	dir := withConfig(t, filepath.Join(goldenRoot, "Data2VecAudioForXVector", "base"), nil, `{}`)
+	const least = 30 + 8*20
+	run := func(s Settings, samples int, task string) error {
+		clip := filepath.Join(t.TempDir(), "clip.wav")
+		if err := os.WriteFile(clip, wave(samples), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return Run(t.Context(), Job{Settings: s, Task: task}, io.Discard, func(do func(Input) error) error { return do(OfFile(clip)) })
+	}
+	for _, compatible := range []bool{false, true} {
+		s := Settings{Model: dir, Cache: t.TempDir(), HFPadding: compatible, Threads: 1}
+		for _, task := range []string{"audio-xvector", "speaker-verification"} {
+			if err, input := run(s, least-1, task), (InputError{}); !errors.As(err, &input) || !strings.Contains(err.Error(), "8 frames, too few for an x-vector") {
+				t.Errorf("%s: %v", task, err)
+			}
+		}
+		if err := run(s, least+20, ""); err != nil {
+			t.Errorf("a clip of two pooled frames: %v", err)
+		}
+		// The deviation of a single frame is 0 here, and not a number in the reference.
+		if err, input := run(s, least, ""), (InputError{}); compatible && (!errors.As(err, &input) || !strings.Contains(err.Error(), "x-vector of a single frame")) || !compatible && err != nil {
+			t.Errorf("a clip of one pooled frame: %v", err)
+		}
+		if err, input := run(s, least-1, "feature-extraction"), (InputError{}); compatible && (!errors.As(err, &input) || !strings.Contains(err.Error(), "too few for the TDNN layers")) || !compatible && err != nil {
+			t.Errorf("the states of a short clip: %v", err)
+		}
+		in := filepath.Join(t.TempDir(), "in")
+		if err := writeTensors(in, []embed.Tensor{{Name: "input_values", Shape: []int64{1, 90}, F32: make([]float32, 90)}}); err != nil {
+			t.Fatal(err)
+		}
+		err := Tensors(t.Context(), s, in, in+".out")
+		if input := (InputError{}); compatible && (!errors.As(err, &input) || !strings.Contains(err.Error(), "too few for the TDNN layers (tdnn_kernel [5 3 1]")) {
+			t.Errorf("tensors: %v", err)
+		}
+		if compatible {
+			continue
+		}
+		out, err := readTensors(in + ".out")
+		if err != nil || !math.IsNaN(float64(out["embeddings"].F32[0])) {
+			t.Errorf("tensors: %v, %v", out["embeddings"], err)
+		}
+	}
+}
+
+// wave is a WAV file of so many samples at 16 kHz.
+func wave(samples int) []byte {
+	b := []byte("RIFF....WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00data....")
+	binary.LittleEndian.PutUint32(b[4:], uint32(36+2*samples))
+	binary.LittleEndian.PutUint32(b[40:], uint32(2*samples))
+	for i := range samples {
+		b = binary.LittleEndian.AppendUint16(b, uint16(i*i*37))
+	}
+	return b
 }
 
 func TestPaddingIsToldByTheSumOfTheMask(t *testing.T) {

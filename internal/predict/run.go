@@ -187,7 +187,7 @@ func (r *runner) compute(ctx context.Context, run []embed.Tensor, p *prepared) (
 	}
 	inputs, o, err := feed(r.spec, named)
 	if err == nil {
-		err = enough(r.spec, inputs)
+		err = enough(r.spec, inputs, r.job.Settings.HFPadding || p.padded)
 	}
 	if err != nil {
 		return nil, fault(err)

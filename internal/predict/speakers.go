@@ -14,18 +14,26 @@ import (
 // xvectors is audio-xvector: the speaker's vector of each input.
 type xvectors struct {
 	pre           *audio.Preprocessor
+	frames        func(samples int) int // that a vector is made of
 	unit, compare bool
 	before        [][]float64 // vectors of the inputs so far, to compare with
 }
 
 func newXVectors(spec *model.Spec, o Options) (worker, error) {
-	x := &xvectors{}
+	x := &xvectors{frames: spec.Audio.XVectorFrames}
 	if err := o.read("audio-xvector", map[string]any{"normalize": &x.unit, "compare": &x.compare}); err != nil {
 		return nil, err
 	}
 	var err error
-	x.pre, err = newAudio(spec)
+	x.pre, err = newVoices(spec)
 	return x, err
+}
+
+// newVoices prepares recordings for x-vectors.
+func newVoices(spec *model.Spec) (*audio.Preprocessor, error) {
+	o := audioOptions()
+	o.XVectors = true
+	return audio.New(spec, o)
 }
 
 func (x *xvectors) prepare(ctx context.Context, in *Input) (*prepared, error) {
@@ -43,16 +51,20 @@ func (x *xvectors) clip(ctx context.Context, in *Input) (*prepared, error) {
 }
 
 // speaker is the vector of one run.
-func speaker(out []embed.Tensor) ([]float64, error) {
+func (x *xvectors) speaker(p *prepared, run int, out []embed.Tensor) ([]float64, error) {
 	t, err := output(out, "embeddings")
 	if err != nil {
 		return nil, err
 	}
-	return tasks.None.Apply(t.F32) // as numbers, all of them finite
+	v, err := tasks.None.Apply(t.F32) // as numbers, all of them finite
+	if n := int(p.runs[run][0].Shape[1]); err != nil && x.frames(n) == 1 {
+		return nil, faultf("%w: the x-vector of a single frame (%d samples) has no deviation as the reference computes it", err, n)
+	}
+	return v, err
 }
 
-func (x *xvectors) finish(_ *prepared, out [][]embed.Tensor) (result, error) {
-	v, err := speaker(out[0])
+func (x *xvectors) finish(p *prepared, out [][]embed.Tensor) (result, error) {
+	v, err := x.speaker(p, 0, out[0])
 	if err != nil {
 		return nil, err
 	}
@@ -77,12 +89,12 @@ type verification struct {
 }
 
 func newVerification(spec *model.Spec, o Options) (worker, error) {
-	v := &verification{threshold: 0.7} // of the reference's example; the best depends on the model
+	v := &verification{xvectors: xvectors{frames: spec.Audio.XVectorFrames}, threshold: 0.7} // of the reference's example; the best depends on the model
 	if err := o.read("speaker-verification", map[string]any{"threshold": &v.threshold}); err != nil {
 		return nil, err
 	}
 	var err error
-	v.pre, err = newAudio(spec)
+	v.pre, err = newVoices(spec)
 	return v, err
 }
 
@@ -106,12 +118,12 @@ func (v *verification) prepare(ctx context.Context, in *Input) (*prepared, error
 	return p, nil
 }
 
-func (v *verification) finish(_ *prepared, out [][]embed.Tensor) (result, error) {
-	a, err := speaker(out[0])
+func (v *verification) finish(p *prepared, out [][]embed.Tensor) (result, error) {
+	a, err := v.speaker(p, 0, out[0])
 	if err != nil {
 		return nil, err
 	}
-	b, err := speaker(out[1])
+	b, err := v.speaker(p, 1, out[1])
 	if err != nil {
 		return nil, err
 	}

@@ -192,6 +192,7 @@ func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embe
 			MaxSeconds: p.Audio.MaxSeconds, Long: audio.Long(p.Audio.Long), WindowSeconds: p.Audio.WindowSeconds,
 			StrideSeconds: p.Audio.StrideSeconds, MaxDecodedSeconds: p.Audio.MaxDecoded,
 			Decoder: audio.Decoder(p.Audio.Decoder), Program: p.Audio.Program,
+			XVectors: slices.ContainsFunc(p.Heads, func(h config.Head) bool { return h.Task == string(schemas.TaskXVector) }),
 		})
 	case schemas.Text:
 		specials := text.Parse

@@ -77,6 +77,25 @@ func (c *Audio) OutputFrames(n int) int {
 	return n
 }
 
+// XVectorFrames is the number of frames that the x-vector of n samples is made of: what the dilated convolutions (TDNN) leave of the frames before
+// them, 0 if those are too few. A weighted layer sum is of the states before the adapter.
+func (c *Audio) XVectorFrames(n int) int {
+	frames := c.OutputFrames(n)
+	if c.UseWeightedLayerSum {
+		frames = c.Frames(n)
+	}
+	return max(frames-c.TDNNLoss(), 0)
+}
+
+// TDNNLoss is by how many frames the dilated convolutions of x-vectors shorten a clip.
+func (c *Audio) TDNNLoss() int {
+	lost := 0
+	for i := range min(len(c.TDNNKernel), len(c.TDNNDilation)) {
+		lost += (c.TDNNKernel[i] - 1) * c.TDNNDilation[i]
+	}
+	return lost
+}
+
 // HopSamples is the number of samples from one encoder frame to the next: the product of the strides.
 func (c *Audio) HopSamples() int {
 	hop := 1

@@ -106,6 +106,13 @@ func TestFramesFollowTheConvolutions(t *testing.T) {
 		t.Errorf("with an adapter: %d frames, hop %d", c.OutputFrames(16000), c.OutputHopSamples())
 	}
 	c.AdapterKernelSize = 2
+	if got := c.XVectorFrames(400 + 320*60); got != 0 { // 61 frames, 8 behind the adapter
+		t.Errorf("an x-vector is made of %d frames, want none", got)
+	}
+	c.UseWeightedLayerSum = true // of the states before the adapter
+	if got := c.XVectorFrames(400 + 320*60); got != 47 {
+		t.Errorf("an x-vector of a layer sum is made of %d frames, want 47", got)
+	}
 	if got := c.OutputFrames(399); got != 0 {
 		t.Errorf("no frame through an adapter of width 2 gives %d", got)
 	}
