@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"vecmill/model/checkpoint"
 	"vecmill/model/config"
@@ -22,7 +23,7 @@ const CompilerVersion = 2
 
 // Compile gives the graph of the checkpoint under the options. It is taken from cacheDir if that holds it undamaged, and
 // built there otherwise; two processes may compile the same graph at once. A ready-made graph is described and returned as it
-// lies, and allows no options. Errors name unsupported classes and options, and every weight that does not fit config.json.
+// lies: it has what the options ask for, or is refused. Errors name unsupported classes and options, and every weight that does not fit config.json.
 //
 // The weights are not read, where the graph can use them as they lie: float32 of a safetensors file or a pytorch_model.bin that can be linked into
 // cacheDir, which takes the same file system and a file that this user owns. Such files must be replaced whole, never written to in place, as long as the graph is in use.
@@ -198,18 +199,36 @@ func (s *summer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ready describes a ready-made graph.
+// ready describes a ready-made graph, which has what is asked for, or is refused.
 func (s *Spec) ready(o CompileOptions) (*Graph, error) {
-	if o.HFPadding || o.ImageSize != (HW{}) || len(o.Inputs)+len(o.Outputs) > 0 {
-		return nil, fmt.Errorf("compiling %s: a ready-made graph is what it is, it takes no compile options", s.ONNX)
+	if o.HFPadding {
+		return nil, fmt.Errorf("compiling %s: a ready-made graph pads as it was exported, it takes no compile options", s.ONNX)
 	}
 	d, err := describe(s.ONNX)
 	if err != nil {
 		return nil, err
 	}
 	g := &Graph{Path: s.ONNX, Inputs: ports(d.Inputs), Outputs: ports(d.Outputs), digest: s.Digest}
-	return g, s.recognise(g)
+	if err := s.recognise(g); err != nil {
+		return nil, err
+	}
+	for kind, asked := range map[string]struct{ names, has []string }{"input": {o.Inputs, names(g.Inputs)}, "output": {o.Outputs, names(g.Outputs)}} {
+		for _, name := range asked.names {
+			if !slices.ContainsFunc(asked.has, func(n string) bool { return n == name || strings.HasPrefix(n, name+".") }) {
+				return nil, fmt.Errorf("the ready-made graph %s has no %s %s, which is asked for; it has %s: export it with that %s, or use the checkpoint's weights",
+					s.ONNX, kind, name, strings.Join(asked.has, ", "), kind)
+			}
+		}
+	}
+	if x, _ := g.Input("pixel_values"); o.ImageSize != (HW{}) && len(x.Shape) == 4 && !(fits(x.Shape[2], o.ImageSize.H) && fits(x.Shape[3], o.ImageSize.W)) {
+		return nil, fmt.Errorf("the ready-made graph %s takes pictures of %d x %d (height x width), not of %d x %d",
+			s.ONNX, x.Shape[2], x.Shape[3], o.ImageSize.H, o.ImageSize.W)
+	}
+	return g, nil
 }
+
+// fits says whether an axis of a graph's input, -1 for any length, takes n.
+func fits(axis int64, n int) bool { return axis < 0 || axis == int64(n) }
 
 // recognise checks that a ready-made graph takes what the modality feeds and gives what the class promises.
 func (s *Spec) recognise(g *Graph) error {

@@ -68,6 +68,13 @@ func TestAReadyMadeGraphIsRefusedWhenItDoesNotFit(t *testing.T) {
 	if _, err := s.Compile(t.Context(), "", model.CompileOptions{HFPadding: true}); err == nil || !strings.Contains(err.Error(), "no compile options") {
 		t.Errorf("with options: %v", err)
 	}
+	_, err := s.Compile(t.Context(), "", model.CompileOptions{Outputs: []string{"hidden_states.1"}})
+	if err == nil || !strings.Contains(err.Error(), "has no output hidden_states.1, which is asked for; it has last_hidden_state: export it") {
+		t.Errorf("with an output that it lacks: %v", err)
+	}
+	if _, err := s.Compile(t.Context(), "", model.CompileOptions{Outputs: []string{"last_hidden_state"}}); err != nil {
+		t.Errorf("with an output that it has: %v", err)
+	}
 	write(t, filepath.Join(dir, "config.json"), read(t, filepath.Join(golden, "Data2VecAudioModel/base/config.json")))
 	if _, err := mustOpen(t, dir).Compile(t.Context(), "", model.CompileOptions{}); err == nil || !strings.Contains(err.Error(), "no input input_values; it has [input_ids attention_mask]") {
 		t.Errorf("of another family: %v", err)

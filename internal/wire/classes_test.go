@@ -24,6 +24,7 @@ import (
 	"vecmill/embed"
 	"vecmill/embed/heads"
 	"vecmill/internal/config"
+	"vecmill/model"
 	"vecmill/model/graph"
 	"vecmill/schemas"
 )
@@ -57,10 +58,16 @@ func classCases() []classCase {
 // checkpoint makes a complete checkpoint of a case: what the weights lack of a tokenizer or a processor comes from elsewhere.
 func (c classCase) checkpoint(t *testing.T) string {
 	t.Helper()
+	return c.complete(t, filepath.Join(golden, c.from), "model.safetensors")
+}
+
+// complete makes a checkpoint of a directory with config.json and weights.
+func (c classCase) complete(t *testing.T, from, weights string) string {
+	t.Helper()
 	dir := t.TempDir()
-	copyFile(t, dir, filepath.Join(golden, c.from, "model.safetensors"))
+	copyFile(t, dir, filepath.Join(from, weights))
 	var cfg map[string]any
-	b, err := os.ReadFile(filepath.Join(golden, c.from, "config.json"))
+	b, err := os.ReadFile(filepath.Join(from, "config.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,32 +196,12 @@ func TestEveryHeadOfEveryClass(t *testing.T) {
 	for _, c := range classCases() {
 		t.Run(c.class, func(t *testing.T) {
 			dir := c.checkpoint(t)
-			fitting := fittingHeads(t, dir, c.class)
 			var settings []string
-			for _, task := range fitting {
+			for _, task := range fittingHeads(t, dir) {
 				seen[task] = true
 				settings = append(settings, headSettings(task)...)
 			}
-			cfg, p := pipelineFor(t, dir, "    heads: ["+strings.Join(settings, ", ")+"]")
-			m := load(t, cfg, p)
-			items := itemsFor(c.class)
-			alone, _ := rowsOf(t, p, m, items, 1)
-			for seed := range uint64(2) {
-				order := rand.New(rand.NewPCG(seed, 3)).Perm(len(items))
-				shuffled := make([]item, len(items))
-				for i, at := range order {
-					shuffled[i] = items[at]
-				}
-				together, batches := rowsOf(t, p, m, shuffled, len(items))
-				if batches > 2 {
-					t.Errorf("%d batches of %d items: nothing is padded", batches, len(items))
-				}
-				for i, at := range order {
-					if d := different(t, together[i], alone[at]); d != "" {
-						t.Errorf("item %d: %s", at, d)
-					}
-				}
-			}
+			sameInAnyBatch(t, dir, c.class, settings)
 		})
 	}
 	for _, task := range schemas.Tasks() {
@@ -224,16 +211,43 @@ func TestEveryHeadOfEveryClass(t *testing.T) {
 	}
 }
 
-// fittingHeads are the tasks that fit a class.
-func fittingHeads(t *testing.T, dir, class string) []schemas.Task {
+// sameInAnyBatch runs heads of a checkpoint on items of its class, alone and in two orders together.
+func sameInAnyBatch(t *testing.T, dir, class string, settings []string) {
 	t.Helper()
-	settings := "    heads: [{task: embedding}]"
-	if strings.HasSuffix(class, "MultipleChoice") {
-		settings = "    heads: [{task: choice}]"
+	cfg, p := pipelineFor(t, dir, "    heads: ["+strings.Join(settings, ", ")+"]")
+	m := load(t, cfg, p)
+	items := itemsFor(class)
+	alone, _ := rowsOf(t, p, m, items, 1)
+	for seed := range uint64(2) {
+		order := rand.New(rand.NewPCG(seed, 3)).Perm(len(items))
+		shuffled := make([]item, len(items))
+		for i, at := range order {
+			shuffled[i] = items[at]
+		}
+		together, batches := rowsOf(t, p, m, shuffled, len(items))
+		if batches > 2 {
+			t.Errorf("%d batches of %d items: nothing is padded", batches, len(items))
+		}
+		for i, at := range order {
+			if d := different(t, together[i], alone[at]); d != "" {
+				t.Errorf("item %d: %s", at, d)
+			}
+		}
 	}
-	c, p := pipelineFor(t, dir, settings)
-	m := load(t, c, p)
-	return heads.Fitting(m.spec, m.graph)
+}
+
+// fittingHeads are the tasks that fit a checkpoint.
+func fittingHeads(t *testing.T, dir string) []schemas.Task {
+	t.Helper()
+	spec, err := model.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := spec.Compile(t.Context(), t.TempDir(), model.CompileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return heads.Fitting(spec, g)
 }
 
 // headSettings are the heads of a task to try.
