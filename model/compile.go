@@ -37,6 +37,7 @@ func (s *Spec) Compile(ctx context.Context, cacheDir string, o CompileOptions) (
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	o.HeadOnly = graph.Narrows(s.config(), o.forGraph())
 	key, err := s.key(o)
 	if err != nil {
 		return nil, fmt.Errorf("compiling %s: %w", s.Dir, err)
@@ -94,6 +95,11 @@ func (s *Spec) key(o CompileOptions) (string, error) {
 	return hashJSON(id)
 }
 
+// forGraph are the options in the words of model/graph.
+func (o CompileOptions) forGraph() graph.Options {
+	return graph.Options{HFPadding: o.HFPadding, ImageSize: o.ImageSize, Inputs: o.Inputs, Outputs: o.Outputs, HeadOnly: o.HeadOnly}
+}
+
 // build writes model and data file to dir, and links what the model uses in place.
 func (s *Spec) build(ctx context.Context, dir string, o CompileOptions) (_ manifest, err error) {
 	ck, err := checkpoint.Open(s.Dir)
@@ -101,7 +107,7 @@ func (s *Spec) build(ctx context.Context, dir string, o CompileOptions) (_ manif
 		return manifest{}, err
 	}
 	defer func() { err = errors.Join(err, ck.Close()) }()
-	b, err := graph.Build(s.config(), ck, graph.Options{HFPadding: o.HFPadding, ImageSize: o.ImageSize, Inputs: o.Inputs, Outputs: o.Outputs})
+	b, err := graph.Build(s.config(), ck, o.forGraph())
 	if err != nil {
 		return manifest{}, err
 	}

@@ -107,6 +107,32 @@ func digest(t *testing.T, of interface {
 	return d
 }
 
+// Where the head reads the first token alone, the other tokens of the last layer are computed for who wants the states only.
+func TestHeadOnlyLeavesOutWhatTheHeadDoesNotRead(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		o       model.CompileOptions
+		narrows bool
+	}{
+		{"Data2VecTextForSequenceClassification/base", model.CompileOptions{}, true},
+		{"Data2VecTextForMultipleChoice/base", model.CompileOptions{}, true},
+		{"Data2VecTextForSequenceClassification/base", model.CompileOptions{Outputs: []string{"hidden_states"}}, false},
+		{"Data2VecTextForTokenClassification/base", model.CompileOptions{}, false},
+		{"Data2VecAudioForXVector/base", model.CompileOptions{}, false},
+	} {
+		s, cache := mustOpen(t, copyCase(t, c.name)), t.TempDir()
+		whole := mustCompile(t, s, cache, c.o)
+		c.o.HeadOnly = true
+		narrow := mustCompile(t, s, cache, c.o)
+		if _, has := narrow.Output("last_hidden_state"); has && c.narrows {
+			t.Errorf("%s: outputs %v", c.name, narrow.Outputs)
+		}
+		if (digest(t, whole) != digest(t, narrow)) != c.narrows || len(read(t, narrow.Path)) == len(read(t, whole.Path)) == c.narrows {
+			t.Errorf("%s %v: whether another graph is made is not %v", c.name, c.o.Outputs, c.narrows)
+		}
+	}
+}
+
 func TestOpenReadsClassModalityAndLabels(t *testing.T) {
 	for name, tc := range map[string]struct {
 		modality schemas.Modality

@@ -79,4 +79,8 @@ type CompileOptions struct {
 	ImageSize HW       // size of the pictures fed, in pixels; zero: the checkpoint's own. Positions are resized as the reference does
 	Inputs    []string // optional inputs under Hugging Face's names: token_type_ids, position_ids, mask_time_indices, ...; see [graph.Inputs]
 	Outputs   []string // optional outputs: pooler_output, extract_features, hidden_states (as hidden_states.0, .1, ...), ...; see [graph.Outputs]
+
+	// HeadOnly says that last_hidden_state is not wanted of a class with a head. Where that saves work ([graph.Narrows]) the graph is another one,
+	// without that output; elsewhere it changes nothing.
+	HeadOnly bool `json:",omitzero"`
 }

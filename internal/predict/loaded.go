@@ -57,6 +57,7 @@ func load(ctx context.Context, spec *model.Spec, s Settings, o model.CompileOpti
 	l := &loaded{spec: spec, hidden: base || slices.Contains(s.Outputs, state)}
 	o.HFPadding = s.HFPadding
 	o.Outputs = outputs(spec, s.Outputs)
+	o.HeadOnly = !l.hidden
 	if spec.ONNX != "" { // takes no options; what it lacks, the session says
 		o = model.CompileOptions{}
 	}

@@ -17,6 +17,19 @@ type Options struct {
 	ImageSize config.HW // images: input size; zero is the checkpoint's own
 	Inputs    []string  // optional inputs to add, by their names in the reference
 	Outputs   []string  // optional outputs to add
+	HeadOnly  bool      // leave out last_hidden_state where less is computed without it; see [Narrows]
+}
+
+// Narrows says whether [Options.HeadOnly] makes another graph: of a class whose head reads the first token's state alone, which then is all that the
+// last layer computes. What shows the other tokens, or lets them see something else than the mask says, forbids it.
+func Narrows(c *config.Config, o Options) bool {
+	switch c.Class {
+	case "Data2VecTextForSequenceClassification", "Data2VecTextForMultipleChoice":
+	default:
+		return false
+	}
+	plain := c.Text.PositionEmbeddingType == "absolute" && !c.Text.IsDecoder && !c.Text.AddCrossAttention && c.Text.NumHiddenLayers > 0
+	return plain && o.HeadOnly && len(o.Outputs) == 0 && !slices.Contains(o.Inputs, PairMask)
 }
 
 // class says how one Hugging Face class is built.

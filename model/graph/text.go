@@ -16,6 +16,7 @@ type text struct {
 	heads     onnx.Value // head_mask, if the graph takes one
 	cross     cross
 	cache     cache
+	narrow    bool // the last state is of first tokens only, [B, H]
 }
 
 func (t *text) last() onnx.Value { return t.states[len(t.states)-1] }
@@ -38,6 +39,7 @@ func (n *net) text() *text {
 	n.openCross(t, batch)
 	x := n.Reshape(n.textEmbeddings(t, ids), -1, c.HiddenSize)
 	t.states = []onnx.Value{x}
+	t.narrow = Narrows(n.cfg, n.o)
 	for i := range c.NumHiddenLayers {
 		n.keep(&t.att, t.heads, i)
 		x = n.textLayer(t, x, i)
@@ -47,7 +49,7 @@ func (n *net) text() *text {
 	rows := n.batch
 	if n.choices() {
 		rows = onnx.Dyn("rows") // as in the reference: the states of all choices one below the other
-	} else {
+	} else if !t.narrow {
 		n.Output("last_hidden_state", n.ReshapeTo(x, t.rows), onnx.Float32, n.batch, onnx.Dyn("tokens"), onnx.Fixed(c.HiddenSize))
 	}
 	n.hiddenStates(t.states, t.rows, rows, onnx.Dyn("tokens"), onnx.Fixed(c.HiddenSize))
@@ -184,7 +186,12 @@ func (n *net) textLayer(t *text, x onnx.Value, i int) onnx.Value {
 	c := n.cfg.Text
 	get, h, p := n.w.Backbone, c.HiddenSize, layer("encoder.layer", i)
 	n.Scope(strings.TrimSuffix(p, "."))
-	y := n.textAttention(t, x, i, p+"attention.self.")
+	var y onnx.Value
+	if t.narrow && i == c.NumHiddenLayers-1 {
+		x, y = n.firstAttention(t, x, p+"attention.self.")
+	} else {
+		y = n.textAttention(t, x, i, p+"attention.self.")
+	}
 	x = n.normSum(get, x, y, p+"attention.output.dense", h, h, p+"attention.output.LayerNorm", c.LayerNormEps)
 	if t.cross.states != (onnx.Value{}) {
 		x = n.crossAttention(t, x, p+"crossattention.")
@@ -217,8 +224,23 @@ func (n *net) textAttention(t *text, x onnx.Value, layer int, p string) onnx.Val
 	return n.attend(&t.att, n.Mul(scores, n.Scalar(t.att.scale())), onnx.Value{}, v)
 }
 
+// firstAttention is self-attention of each item's first token to all of them, for layers whose other results nobody reads: those tokens and what
+// comes of them, both [B, H].
+func (n *net) firstAttention(t *text, x onnx.Value, p string) (first, y onnx.Value) {
+	get, a := n.w.Backbone, &t.att
+	first = n.Gather(n.ReshapeTo(x, t.rows), n.Int(0), 1)
+	one := n.Concat(0, n.Slice(t.rows, 0, 0, 1), n.Ints(1, a.heads, a.width()))
+	q := n.Transpose(n.ReshapeTo(n.linear(get, first, p+"query", a.hidden, a.hidden), one), 0, 2, 1, 3)
+	k := n.heads(a, n.linear(get, x, p+"key", a.hidden, a.hidden))
+	v := n.heads(a, n.linear(get, x, p+"value", a.hidden, a.hidden))
+	return first, n.attend(a, n.ScaledMatMulT(q, k, float64(a.scale())), onnx.Value{}, v)
+}
+
 // first is the state of each item's first token, [B, H].
 func (n *net) first(t *text) onnx.Value {
+	if t.narrow {
+		return t.last()
+	}
 	return n.Gather(n.ReshapeTo(t.last(), t.rows), n.Int(0), 1)
 }
 
