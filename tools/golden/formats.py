@@ -81,7 +81,7 @@ EMPTY = ["activation", "max_pooling2d"] + [f"dropout_{i}" for i in range(9)]  # 
 
 # Ways of h5py to store a dataset in pieces; the pieces of some reach beyond the array's edges.
 CHUNKED = [dict(compression="gzip", shuffle=True), dict(compression="lzf"), dict(compression="gzip", compression_opts=9), dict(shuffle=True), {},
-           dict(compression="lzf", shuffle=True)]
+           dict(compression="lzf", shuffle=True), dict(compression="gzip", fletcher32=True), dict(fletcher32=True)]
 
 
 def chunks(shape, i):

@@ -3,6 +3,7 @@ package hdf5
 import (
 	"bytes"
 	"compress/zlib"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,9 +14,10 @@ type filter uint16
 
 // The filters that are undone.
 const (
-	deflate filter = 1
-	shuffle filter = 2
-	lzf     filter = 32000 // h5py's
+	deflate    filter = 1
+	shuffle    filter = 2
+	fletcher32 filter = 3     // a sum behind the chunk, which is checked
+	lzf        filter = 32000 // h5py's
 )
 
 // maxFilters is HDF5's own limit.
@@ -45,10 +47,10 @@ func parseFilters(c *cursor) ([]filter, error) {
 		c.skip(name)
 		c.skip(4 * values)
 		switch f := filter(id); f {
-		case deflate, shuffle, lzf:
+		case deflate, shuffle, fletcher32, lzf:
 			filters[i] = f
 		default:
-			return nil, fmt.Errorf("it is stored with the filter %d; deflate, shuffle and lzf are read", id)
+			return nil, fmt.Errorf("it is stored with the filter %d; deflate, shuffle, fletcher32 and lzf are read", id)
 		}
 	}
 	return filters, c.err("a list of filters")
@@ -61,6 +63,8 @@ func (f filter) undo(raw []byte, n, element int) ([]byte, error) {
 		return inflate(raw, n)
 	case lzf:
 		return unlzf(raw, n)
+	case fletcher32:
+		return unsum(raw)
 	}
 	return unshuffle(raw, element), nil
 }
@@ -79,6 +83,37 @@ func inflate(raw []byte, n int) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// unsum checks and cuts off the sum of four bytes at the end of raw.
+func unsum(raw []byte) ([]byte, error) {
+	n := len(raw) - 4
+	if n < 0 {
+		return nil, fmt.Errorf("a chunk of %d bytes has no room for its sum", len(raw))
+	}
+	// Files of HDF5 before 1.6.3 hold the sum with the bytes of its halves exchanged: the library takes either, and so does this.
+	stored, sum := binary.LittleEndian.Uint32(raw[n:]), fletcher(raw[:n])
+	if exchanged := sum&0xff00ff<<8 | sum>>8&0xff00ff; stored != sum && stored != exchanged {
+		return nil, errors.New("a chunk is damaged: its sum (fletcher32) is wrong")
+	}
+	return raw[:n], nil
+}
+
+// fletcher is Fletcher's checksum of words of two bytes, the first the higher, in ones' complement arithmetic; a last single byte is the higher one.
+func fletcher(b []byte) uint32 {
+	var low, high uint32
+	for i := 0; i < len(b); i += 2 {
+		word := uint32(b[i]) << 8
+		if i+1 < len(b) {
+			word |= uint32(b[i+1])
+		}
+		low = folded(low + word)
+		high = folded(high + low)
+	}
+	return high<<16 | low
+}
+
+// folded adds the carry above 16 bits to the lower ones.
+func folded(sum uint32) uint32 { return sum&0xffff + sum>>16 }
 
 // unshuffle undoes the sorting of bytes by their place in the element. Bytes behind the last whole element are not sorted.
 func unshuffle(raw []byte, element int) []byte {
