@@ -20,6 +20,7 @@ type Decoder struct {
 	jfif     bool
 	adobe    int // colour transform of the Adobe marker, -1 without one
 	scans    int
+	scale    int
 	picture  Picture
 }
 
@@ -33,6 +34,7 @@ type plane struct {
 	Component
 	width, height int    // real samples
 	across, down  int    // blocks that cover the real samples: those of a scan of this component alone
+	size          int    // samples that a block becomes, in each direction: 8, less at a reduced scale
 	stride        int    // bytes of a row of samples: whole MCUs
 	samples       []byte // stride x rows of whole MCUs
 	coefficients  []int16
@@ -45,6 +47,16 @@ type plane struct {
 // Decode decodes a whole file. The picture uses the decoder's buffers and is valid until the next call. Errors wrap
 // ErrFormat or ErrUnsupported, or are ctx's.
 func (d *Decoder) Decode(ctx context.Context, data []byte) (*Picture, error) {
+	return d.DecodeReduced(ctx, data, 1)
+}
+
+// DecodeReduced is Decode at 1/scale of the picture's width and height, rounded up; scale is 1, 2, 4 or 8. What is left out is not computed:
+// each block of 8 x 8 is transformed to fewer samples, as libjpeg does with scale_denom.
+func (d *Decoder) DecodeReduced(ctx context.Context, data []byte, scale int) (*Picture, error) {
+	if scale != 1 && scale != 2 && scale != 4 && scale != 8 {
+		return nil, unsupported("scale of 1/%d", scale)
+	}
+	d.scale = scale
 	if len(data) < 2 || data[0] != 0xFF || data[1] != markerSOI {
 		return nil, damaged("no start marker")
 	}
@@ -76,7 +88,7 @@ func (d *Decoder) Bytes() int64 {
 	for _, l := range d.picture.lines {
 		n += int64(cap(l.buf)) + 4*int64(cap(l.sums))
 	}
-	return n
+	return n + 8*int64(cap(d.picture.words))
 }
 
 func (d *Decoder) reset() {
@@ -160,13 +172,14 @@ func (d *Decoder) frame(marker byte, body []byte) error {
 	for i, c := range h.Components {
 		p := &d.planes[i]
 		p.Component, p.seen, p.predictor = c, false, 0
-		p.width, p.height = ceilDiv(h.Width*c.H, hmax), ceilDiv(h.Height*c.V, vmax)
-		p.across, p.down = ceilDiv(p.width, 8), ceilDiv(p.height, 8)
-		p.stride = mcusAcross * c.H * 8
-		n := p.stride * mcusDown * c.V * 8
-		p.samples = grow(p.samples, n)
+		p.size = h.blockSize(c, d.scale)
+		p.width, p.height = ceilDiv(h.Width*c.H*p.size, hmax*8), ceilDiv(h.Height*c.V*p.size, vmax*8)
+		p.across, p.down = ceilDiv(ceilDiv(h.Width*c.H, hmax), 8), ceilDiv(ceilDiv(h.Height*c.V, vmax), 8)
+		p.stride = mcusAcross * c.H * p.size
+		blocks := mcusAcross * c.H * mcusDown * c.V
+		p.samples = grow(p.samples, blocks*p.size*p.size)
 		if h.Progressive {
-			p.coefficients = grow(p.coefficients, n)
+			p.coefficients = grow(p.coefficients, blocks*64)
 			clear(p.coefficients)
 		}
 		for k := range p.accuracy {
@@ -219,14 +232,18 @@ func (p *plane) transform(ctx context.Context) error {
 		}
 		for bx := range p.across {
 			c := (*[64]int16)(p.coefficients[p.index(bx, by):])
-			for i := range b {
-				b[i] = int32(c[i]) * int32(p.steps[i])
+			last := 0
+			for k, i := range natural {
+				i &= 63
+				if b[i] = int32(c[i]) * int32(p.steps[i]); c[i] != 0 {
+					last = k
+				}
 			}
-			b.inverse(p.samples[by*8*p.stride+bx*8:], p.stride)
+			b.inverseTo(p.size, last, p.samples[(by*p.stride+bx)*p.size:], p.stride)
 		}
 	}
 	return nil
 }
 
 // index is where the coefficients of a block begin.
-func (p *plane) index(bx, by int) int { return (by*p.stride/8 + bx) * 64 }
+func (p *plane) index(bx, by int) int { return (by*p.stride/p.size + bx) * 64 }

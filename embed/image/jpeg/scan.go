@@ -202,7 +202,7 @@ var errCode = damaged("entropy-coded data with an impossible code")
 func (sc *scan) block(i, bx, by int) error {
 	p := sc.planes[i]
 	if !sc.progressive {
-		return sc.sequential(p, sc.dc[i], sc.ac[i], p.samples[by*8*p.stride+bx*8:])
+		return sc.sequential(p, sc.dc[i], sc.ac[i], p.samples[(by*p.stride+bx)*p.size:])
 	}
 	c := (*[64]int16)(p.coefficients[p.index(bx, by):])
 	switch {
@@ -238,38 +238,49 @@ func (sc *scan) sequential(p *plane, dc, ac *huffman, dst []byte) error {
 		return err
 	}
 	p.predictor += diff
-	level := int32(int16(p.predictor)) * int32(p.steps[0])
 	var b block
-	b[0] = level
-	constant := true
+	b[0] = int32(int16(p.predictor)) * int32(p.steps[0])
+	last := 0
+	acc, n := sc.acc, sc.n
 	for k := 1; k < 64; k++ {
-		if sc.n < 32 {
+		if n < 32 {
+			sc.acc, sc.n = acc, n
 			sc.fill()
+			acc, n = sc.acc, sc.n
 		}
+		if e := ac.quick[acc>>((n-fastBits)&63)&(1<<fastBits-1)]; e != 0 {
+			n -= uint(e & 0xFF)
+			if k += int(e >> 8 & 0xFF); k > 63 {
+				return errCode
+			}
+			at := natural[k] & 63
+			b[at] = e >> 16 * int32(p.steps[at])
+			last = k
+			continue
+		}
+		sc.acc, sc.n = acc, n
 		rs, ok := ac.symbol(&sc.bits)
 		if !ok {
 			return errCode
 		}
 		size := uint(rs & 15)
 		if size == 0 {
+			acc, n = sc.acc, sc.n
 			if rs != 0xF0 {
 				break
 			}
 			k += 15
 			continue
 		}
-		k += int(rs >> 4)
-		if k > 63 {
+		if k += int(rs >> 4); k > 63 {
 			return errCode
 		}
-		at := natural[k]
+		at := natural[k] & 63
 		b[at] = extend(sc.take(size), size) * int32(p.steps[at])
-		constant = false
+		acc, n = sc.acc, sc.n
+		last = k
 	}
-	if !constant {
-		b.inverse(dst, p.stride)
-	} else {
-		flat(level, dst, p.stride)
-	}
+	sc.acc, sc.n = acc, n
+	b.inverseTo(p.size, last, dst, p.stride)
 	return nil
 }
