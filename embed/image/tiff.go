@@ -128,7 +128,7 @@ func turn(src source, orientation int64) source {
 	}
 	w, h := src.Size()
 	out := &raster{width: w, height: h}
-	if orientation >= 5 {
+	if swaps(orientation) {
 		out.width, out.height = h, w
 	}
 	out.pix = make([]byte, 3*w*h)
@@ -158,3 +158,6 @@ func turn(src source, orientation int64) source {
 	}
 	return out
 }
+
+// swaps says whether turning exchanges the sides.
+func swaps(orientation int64) bool { return orientation >= 5 && orientation <= 8 }

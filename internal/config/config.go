@@ -26,8 +26,9 @@ type Telemetry struct {
 
 // Runtime says how models are run.
 type Runtime struct {
-	Library  string `yaml:"library" doc:"path of libonnxruntime; empty looks beside the binary and in the cache (make ort)"`
-	CacheDir string `yaml:"cache_dir" doc:"directory of compiled graphs and of models fetched from s3://; empty means the user's cache directory"`
+	Library   string `yaml:"library" doc:"path of libonnxruntime; empty looks beside the binary and in the cache (make ort)"`
+	Libraries string `yaml:"libraries" doc:"decoders of the machine, loaded at run time where they decode to the same values as the built-in ones: auto uses those that are there, off none, require refuses to start without. Part of the preprocessing's digest: off makes it the same on every machine"`
+	CacheDir  string `yaml:"cache_dir" doc:"directory of compiled graphs and of models fetched from s3://; empty means the user's cache directory"`
 }
 
 // Kafka is the cluster that references come from.
@@ -144,7 +145,10 @@ type Text struct {
 	Long          string `yaml:"long" doc:"what to do with text over the model's length: fail, truncate (and flag) or window"`
 	Stride        int    `yaml:"stride" doc:"tokens that neighbouring windows share"`
 	SpecialTokens *bool  `yaml:"special_tokens" doc:"read special tokens such as <mask> inside the text as such, as the reference does; turn it off for untrusted text (default true)"`
-	InvalidUTF8   string `yaml:"invalid_utf8" doc:"fail or replace"`
+	InvalidUTF8   string `yaml:"invalid_utf8" doc:"fail or replace; of another charset too"`
+	Format        string `yaml:"format" doc:"what an object's text is wrapped in: plain, json (the string at field), html or markdown (stripped to what a reader sees)"`
+	Field         string `yaml:"field" doc:"format json: path of the text in the object: names and numbers joined by dots, or a JSON pointer (/a/b)"`
+	Charset       string `yaml:"charset" doc:"of objects: utf-8, utf-8-sig (a byte order mark is dropped), utf-16, utf-16le, utf-16be, ascii, latin1 (ISO 8859-1 itself), another name of the WHATWG's (windows-1252, shift_jis, gb18030, ...), or detect: by byte order mark, HTML's own declaration, UTF-8 if it is, else windows-1252; rows then tell in the attribute vecmill.charset"`
 	MaxTokens     int    `yaml:"max_tokens" doc:"longest window, special tokens and a question included; 0 means what model and tokenizer allow (the reference answers questions with 384, and a stride of 128)"`
 }
 
@@ -153,6 +157,7 @@ type Image struct {
 	MaxPixels int64 `yaml:"max_pixels" doc:"larger pictures are dead letters (too-large), refused by their header"`
 	Height    int   `yaml:"height" doc:"height in pixels of what the model gets; 0 means the checkpoint's processor. Positions are interpolated as the reference does; a model that cannot says so at start"`
 	Width     int   `yaml:"width" doc:"width; height and width go together"`
+	Draft     bool  `yaml:"draft" doc:"decode JPEG at 1/2, 1/4 or 1/8 where the result is still no smaller than the processor's resize, as Pillow's draft mode does: faster, with slightly other values"`
 }
 
 // Head is one result of a model.

@@ -62,8 +62,9 @@ func NewDefaultConfig() *Config {
 			ClientID: "vecmill", SessionTimeout: seconds(45), RebalanceTimeout: seconds(60), DrainTimeout: seconds(30),
 			FetchMaxBytes: 1 << 20, FetchMaxWait: Duration(500 * time.Millisecond),
 		},
-		S3:    S3{Region: "us-east-1"},
-		Fetch: Fetch{Buckets: []string{"*"}, MaxObjectBytes: 256 << 20, Timeout: seconds(30), Attempts: 6},
+		Runtime: Runtime{Libraries: "auto"},
+		S3:      S3{Region: "us-east-1"},
+		Fetch:   Fetch{Buckets: []string{"*"}, MaxObjectBytes: 256 << 20, Timeout: seconds(30), Attempts: 6},
 	}
 }
 
@@ -110,6 +111,8 @@ func (p *Pipeline) fill() {
 	set(&p.Audio.Program, "ffmpeg")
 	set(&p.Text.Long, "fail")
 	set(&p.Text.InvalidUTF8, "fail")
+	set(&p.Text.Format, "plain")
+	set(&p.Text.Charset, "utf-8")
 	setTrue(&p.Text.SpecialTokens)
 	set(&p.Image.MaxPixels, 64<<20)
 	set(&p.MemoryBudget, 1<<30)

@@ -42,6 +42,7 @@ func (c *Config) Validate() error {
 	var f faults
 	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	f.oneOf("log.format", c.Log.Format, "text", "json")
+	f.oneOf("runtime.libraries", c.Runtime.Libraries, "auto", "off", "require")
 	if c.Telemetry.TraceRatio < 0 || c.Telemetry.TraceRatio > 1 {
 		f.add("telemetry.trace_ratio", "%v is not between 0 and 1", c.Telemetry.TraceRatio)
 	}
@@ -207,6 +208,10 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	f.oneOf(path+".audio.decoder", p.Audio.Decoder, "builtin", "ffmpeg")
 	f.oneOf(path+".text.long", p.Text.Long, "fail", "truncate", "window")
 	f.oneOf(path+".text.invalid_utf8", p.Text.InvalidUTF8, "fail", "replace")
+	f.oneOf(path+".text.format", p.Text.Format, "plain", "json", "html", "markdown")
+	if (p.Text.Format == "json") != (p.Text.Field != "") {
+		f.add(path+".text.field", "goes with format json")
+	}
 	if (p.Image.Height == 0) != (p.Image.Width == 0) || p.Image.Height < 0 || p.Image.Width < 0 {
 		f.add(path+".image", "height and width go together, and must not be negative")
 	}

@@ -34,6 +34,8 @@ def drawing(w, h, seed):
 
 
 def run(*argv):
+    if argv[0] == "convert":  # which would write the time into its files
+        argv = ("convert", "-define", "png:exclude-chunks=date,time", *argv[1:])
     p = subprocess.run(argv, capture_output=True)
     if p.returncode != 0:
         raise SystemExit(f"{' '.join(argv)}: {p.stderr.decode()}")
@@ -333,6 +335,23 @@ def reduced():
                     f.write(f"{os.path.basename(d)}/{name} {scale} {im.width} {im.height} {hashlib.sha256(np.asarray(im).tobytes()).hexdigest()[:32]}\n")
 
 
+def drafts():
+    """Draft mode for a size, turned upright, and resized to it, bicubic. Of a picture that lies on its side the size is exchanged, too: it is the upright one's."""
+    base = os.path.dirname(OUT)
+    with open(os.path.join(base, "draft.txt"), "w") as f:
+        f.write("# Made by tools/pictures/make.py. file, its upright width and height, width and height to resize to, sha256 of the RGB bytes (32 digits)\n")
+        for name, w, h in (
+            ("bench.jpg", 224, 224), ("bench.jpg", 120, 90), ("bench.jpg", 96, 100), ("pictures/jpeg_420.jpg", 40, 30), ("pictures/jpeg_422.jpg", 75, 55),
+            ("pictures/jpeg_444.jpg", 18, 13), ("pictures/jpeg_cmyk.jpg", 20, 20), ("pictures/jpeg_grey_progressive.jpg", 12, 12),
+            ("pictures/jpeg_orientation6.jpg", 10, 14), ("pictures/jpeg_orientation3.jpg", 14, 10), ("foreign/im_410.jpg", 11, 9), ("foreign/cjpeg_restart_row.jpg", 22, 18),
+        ):  # fmt: skip
+            im = Image.open(os.path.join(base, name))
+            full = ImageOps.exif_transpose(Image.open(os.path.join(base, name))).size
+            im.draft("RGB", (w, h) if full == im.size else (h, w))
+            im = ImageOps.exif_transpose(im).convert("RGB").resize((w, h), Image.Resampling.BICUBIC)
+            f.write(f"{name} {full[0]} {full[1]} {w} {h} {hashlib.sha256(np.asarray(im).tobytes()).hexdigest()[:32]}\n")
+
+
 if __name__ == "__main__":
-    for part in (sources, jpegs, pngs, webps, gifs, bmps, tiffs, others, expectations, reduced):
+    for part in (sources, jpegs, pngs, webps, gifs, bmps, tiffs, others, expectations, reduced, drafts):
         part()

@@ -21,6 +21,7 @@ type Decoder struct {
 	adobe    int // colour transform of the Adobe marker, -1 without one
 	scans    int
 	scale    int
+	dry      bool // Check
 	picture  Picture
 }
 
@@ -56,25 +57,42 @@ func (d *Decoder) DecodeReduced(ctx context.Context, data []byte, scale int) (*P
 	if scale != 1 && scale != 2 && scale != 4 && scale != 8 {
 		return nil, unsupported("scale of 1/%d", scale)
 	}
-	d.scale = scale
+	d.scale, d.dry = scale, false
+	if err := d.walk(ctx, data); err != nil {
+		return nil, err
+	}
+	return d.finish(ctx)
+}
+
+// Check is Decode without the entropy-coded data: what is refused by its headers is refused, and the header is returned of a file that a decoder in C may be
+// given. That decoder still has to look at the data.
+func (d *Decoder) Check(data []byte) (Header, error) {
+	d.scale, d.dry = 1, true
+	if err := d.walk(context.Background(), data); err != nil {
+		return Header{}, err
+	}
+	return d.header, d.complete()
+}
+
+// walk goes through the segments of a file up to its end marker.
+func (d *Decoder) walk(ctx context.Context, data []byte) error {
 	if len(data) < 2 || data[0] != 0xFF || data[1] != markerSOI {
-		return nil, damaged("no start marker")
+		return damaged("no start marker")
 	}
 	d.reset()
 	s := segments{data: data, pos: 2}
 	for {
 		marker, body, err := s.next()
-		if errors.Is(err, errEnd) {
-			return nil, damaged("ends before its end marker")
-		}
-		if err != nil {
-			return nil, err
-		}
-		if marker == markerEOI {
-			return d.finish(ctx)
+		switch {
+		case errors.Is(err, errEnd):
+			return damaged("ends before its end marker")
+		case err != nil:
+			return err
+		case marker == markerEOI:
+			return nil
 		}
 		if err := d.segment(ctx, marker, body, &s); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
@@ -177,13 +195,16 @@ func (d *Decoder) frame(marker byte, body []byte) error {
 		p.across, p.down = ceilDiv(ceilDiv(h.Width*c.H, hmax), 8), ceilDiv(ceilDiv(h.Height*c.V, vmax), 8)
 		p.stride = mcusAcross * c.H * p.size
 		blocks := mcusAcross * c.H * mcusDown * c.V
+		for k := range p.accuracy {
+			p.accuracy[k] = -1
+		}
+		if d.dry {
+			continue
+		}
 		p.samples = grow(p.samples, blocks*p.size*p.size)
 		if h.Progressive {
 			p.coefficients = grow(p.coefficients, blocks*64)
 			clear(p.coefficients)
-		}
-		for k := range p.accuracy {
-			p.accuracy[k] = -1
 		}
 	}
 	return nil
@@ -196,15 +217,15 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// finish checks that the whole picture was sent and makes it ready to be read.
-func (d *Decoder) finish(ctx context.Context) (*Picture, error) {
+// complete checks that the whole picture was sent.
+func (d *Decoder) complete() error {
 	if len(d.planes) == 0 {
-		return nil, damaged("no frame header")
+		return damaged("no frame header")
 	}
 	for i := range d.planes {
 		p := &d.planes[i]
 		if !p.seen {
-			return nil, damaged("no scan of component %d", i)
+			return damaged("no scan of component %d", i)
 		}
 		if !d.header.Progressive {
 			continue
@@ -212,10 +233,23 @@ func (d *Decoder) finish(ctx context.Context) (*Picture, error) {
 		// libjpeg smooths a picture whose lowest ten coefficients are not all there to their last bit.
 		for k, a := range p.accuracy[:10] {
 			if a != 0 {
-				return nil, unsupported("progressive file without all of coefficient %d", k)
+				return unsupported("progressive file without all of coefficient %d", k)
 			}
 		}
-		if err := p.transform(ctx); err != nil {
+	}
+	return nil
+}
+
+// finish makes the picture ready to be read.
+func (d *Decoder) finish(ctx context.Context) (*Picture, error) {
+	if err := d.complete(); err != nil {
+		return nil, err
+	}
+	for i := range d.planes {
+		if !d.header.Progressive {
+			break
+		}
+		if err := d.planes[i].transform(ctx); err != nil {
 			return nil, err
 		}
 	}

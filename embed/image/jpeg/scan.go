@@ -1,6 +1,9 @@
 package jpeg
 
-import "context"
+import (
+	"bytes"
+	"context"
+)
 
 // scan is one pass over one or more components.
 type scan struct {
@@ -23,6 +26,10 @@ func (d *Decoder) scan(ctx context.Context, body []byte, s *segments) error {
 	if err != nil {
 		return err
 	}
+	if d.dry {
+		s.pos = skipEntropy(s.data, s.pos)
+		return nil
+	}
 	sc.bits = bits{data: s.data, pos: s.pos}
 	if len(sc.planes) == 1 {
 		err = sc.single(ctx)
@@ -32,6 +39,22 @@ func (d *Decoder) scan(ctx context.Context, body []byte, s *segments) error {
 	}
 	s.pos = sc.pos
 	return err
+}
+
+// skipEntropy is where the entropy-coded data from a place on end: at the next marker that is not of a restart.
+func skipEntropy(data []byte, at int) int {
+	for at < len(data) {
+		n := bytes.IndexByte(data[at:], 0xFF)
+		if n < 0 {
+			break
+		}
+		at += n
+		if at+1 < len(data) && data[at+1] != 0 && data[at+1] != 0xFF && (data[at+1] < markerRST0 || data[at+1] > markerRST7) {
+			return at
+		}
+		at++
+	}
+	return len(data)
 }
 
 func (d *Decoder) parseScan(b []byte) (*scan, error) {

@@ -45,10 +45,10 @@ func (r *Resizer) columnsFirst(ctx context.Context, dst []byte, width, height in
 			}
 			switch {
 			case done&1 == 1:
-				pack(r.packed[:w], r.finished[0], out)
+				Pack(r.packed[:w], r.finished[0], out)
 				r.horizontal.pair(dst[(done-1)*line:done*line], dst[done*line:(done+1)*line], r.packed)
 			case done == height-1:
-				pack(r.packed[:w], out, out)
+				Pack(r.packed[:w], out, out)
 				r.horizontal.pair(dst[done*line:(done+1)*line], nil, r.packed)
 			}
 		}

@@ -149,7 +149,7 @@ func (r *Resizer) firstPass(ctx context.Context, dst []byte, width, first, last 
 			if rows == 2 {
 				src.Row(b, y+1)
 			}
-			pack(r.packed[:w], a, b)
+			Pack(r.packed[:w], a, b)
 		}
 		upper, lower := dst[(y-first)*line:(y-first+1)*line], dst[:0]
 		if rows == 2 {
@@ -163,7 +163,8 @@ func (r *Resizer) firstPass(ctx context.Context, dst []byte, width, first, last 
 	return nil
 }
 
-func pack(dst [][3]uint64, a, b []byte) {
+// Pack puts two rows of RGB into the words that pair takes, see [PairSource].
+func Pack(dst [][3]uint64, a, b []byte) {
 	for i := range dst {
 		p, q := (*[3]byte)(a[3*i:]), (*[3]byte)(b[3*i:])
 		dst[i] = [3]uint64{uint64(p[0]) | uint64(q[0])<<32, uint64(p[1]) | uint64(q[1])<<32, uint64(p[2]) | uint64(q[2])<<32}
