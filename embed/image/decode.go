@@ -3,12 +3,9 @@ package image
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	stdimage "image"
 	"image/png"
-
-	"golang.org/x/image/bmp"
 
 	"vecmill/embed/image/jpeg"
 	"vecmill/embed/image/turbojpeg"
@@ -40,9 +37,9 @@ func (r *reader) decode(ctx context.Context, h header, b []byte) (src source, si
 	case formatGIF:
 		src, err = decodeGIF(b)
 	case formatBMP:
-		src, err = decodeBMP(b)
+		src, err = decodeBMP(b, h)
 	case formatTIFF:
-		src, err = decodeTIFF(b, h)
+		src, err = decodeTIFF(ctx, b, h)
 	case formatWebP:
 		src, err = decodeWebP(b, h)
 	default:
@@ -118,17 +115,6 @@ func decodePNG(b []byte) (source, error) {
 	depth, kind := b[24], b[25]
 	if n, ok := m.(*stdimage.NRGBA64); ok && depth == 16 && kind == 0 { // grey with a transparent level
 		return &deepGrey{width: n.Rect.Dx(), height: n.Rect.Dy(), pix: n.Pix, stride: n.Stride, step: 8}, nil
-	}
-	return fromImage(m)
-}
-
-func decodeBMP(b []byte) (source, error) {
-	m, err := bmp.Decode(bytes.NewReader(b))
-	if errors.Is(err, bmp.ErrUnsupported) {
-		return nil, errors.New("only uncompressed pictures of 1, 2, 4, 8, 24 or 32 bits are read")
-	}
-	if err != nil {
-		return nil, err
 	}
 	return fromImage(m)
 }

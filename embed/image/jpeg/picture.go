@@ -82,19 +82,19 @@ func (p *Picture) Row(dst []byte, y int) {
 		for i, k := range p.lines[3].row(y)[:n] {
 			o := dst[3*i : 3*i+3 : 3*i+3]
 			// The file holds inverted ink, so what is stored is 255 - C, and so on.
-			o[0], o[1], o[2] = ink(255-a[i], k), ink(255-b[i], k), ink(255-c[i], k)
+			o[0], o[1], o[2] = Ink(255-a[i], k), Ink(255-b[i], k), Ink(255-c[i], k)
 		}
 	case colourYCCK:
 		fromYCbCr(dst, a, b, c) // gives 255 - what is stored, which is C, M and Y as they are
 		for i, k := range p.lines[3].row(y)[:n] {
 			o := dst[3*i : 3*i+3 : 3*i+3]
-			o[0], o[1], o[2] = ink(o[0], k), ink(o[1], k), ink(o[2], k)
+			o[0], o[1], o[2] = Ink(o[0], k), Ink(o[1], k), Ink(o[2], k)
 		}
 	}
 }
 
-// ink is Pillow's CMYK to RGB for one colour: light is 255 - K, and the colour's ink takes its share of it.
-func ink(colour, light byte) byte {
+// Ink is Pillow's CMYK to RGB for one colour: light is 255 - K, and the colour's ink takes its share of it.
+func Ink(colour, light byte) byte {
 	t := int32(colour)*int32(light) + 128
 	return clamp(int32(light) - (t>>8+t)>>8)
 }
