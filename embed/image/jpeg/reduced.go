@@ -24,6 +24,8 @@ func (b *block) inverseTo(size, last int, dst []byte, stride int) {
 	switch {
 	case last == 0 || size == 1:
 		flat(b[0], dst, stride, size)
+	case size == 4 && last < corner:
+		b.inverse4Corner(dst, stride)
 	case size == 4:
 		b.inverse4(dst, stride)
 	case size == 2:
@@ -61,6 +63,31 @@ func (b *block) inverse4(dst []byte, stride int) {
 		out := (*[4]byte)(dst[y*stride:])
 		out[0], out[3] = clamp((e0+o1+round)>>shift), clamp((e0-o1+round)>>shift)
 		out[1], out[2] = clamp((e1+o0+round)>>shift), clamp((e1-o0+round)>>shift)
+	}
+}
+
+// inverse4Corner is inverse4 of a block that is zero outside of its upper left 4 x 4.
+func (b *block) inverse4Corner(dst []byte, stride int) {
+	for i := range 4 {
+		c := (*[25]int32)(b[i:])
+		const shift = shift1 + 1
+		const round = 1 << (shift - 1)
+		t, u := c[0]<<(constBits+1), c[16]*red1847
+		o0, o1 := c[8]*red1061-c[24]*red2172, c[8]*red2562+c[24]*red0899
+		e0, e1 := t+u+round, t-u+round
+		c[0], c[24] = (e0+o1)>>shift, (e0-o1)>>shift
+		c[8], c[16] = (e1+o0)>>shift, (e1-o0)>>shift
+	}
+	for y := range 4 {
+		r := (*[4]int32)(b[8*y:])
+		const shift = shift2 + 1
+		const round = 1<<(shift-1) + 128<<shift
+		t, u := r[0]<<(constBits+1), r[2]*red1847
+		o0, o1 := r[1]*red1061-r[3]*red2172, r[1]*red2562+r[3]*red0899
+		e0, e1 := t+u+round, t-u+round
+		out := (*[4]byte)(dst[y*stride:])
+		out[0], out[3] = clamp((e0+o1)>>shift), clamp((e0-o1)>>shift)
+		out[1], out[2] = clamp((e1+o0)>>shift), clamp((e1-o0)>>shift)
 	}
 }
 

@@ -247,6 +247,10 @@ func (sc *scan) difference(h *huffman) (int32, error) {
 	if sc.n < 32 {
 		sc.fill()
 	}
+	if e := h.quick[sc.acc>>((sc.n-fastBits)&63)&(1<<fastBits-1)]; e != 0 {
+		sc.n -= uint(e & 0xFF)
+		return e >> 16, nil
+	}
 	k, ok := h.symbol(&sc.bits)
 	if !ok || k > 15 {
 		return 0, errCode

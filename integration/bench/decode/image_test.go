@@ -23,10 +23,15 @@ func BenchmarkImage(b *testing.B) {
 	}
 	p := startPeer(b, "peer.py", "image", path)
 	all := []contestant{
-		p.theirs(b, "Pillow"), p.theirs(b, "Pillow table"), p.theirs(b, "Pillow draft"), p.theirs(b, "Pillow draft table"),
-		prepare(b, "go", blob, image.Options{}),
+		p.theirs(b, "Pillow"), p.theirs(b, "Pillow draft"),
+		prepare(b, "go", blob, image.Options{}), prepare(b, "go draft", blob, image.Options{Draft: true}),
 	}
-	pairs := []string{"go/Pillow", "go/Pillow table"}
+	pairs := []string{"go/Pillow", "go draft/Pillow draft", "go draft/Pillow"}
+	if _, _, err := image.Library(); err == nil {
+		all = append(all, prepare(b, "library", blob, image.Options{Libraries: image.Require}),
+			prepare(b, "library draft", blob, image.Options{Libraries: image.Require, Draft: true}))
+		pairs = append(pairs, "library/Pillow", "library draft/Pillow draft", "library draft/Pillow")
+	}
 	race(b, 10, all, pairs...)
 }
 
