@@ -26,9 +26,8 @@ type Telemetry struct {
 
 // Runtime says how models are run.
 type Runtime struct {
-	Library   string `yaml:"library" doc:"path of libonnxruntime; empty looks beside the binary and in the cache (make ort)"`
-	Libraries string `yaml:"libraries" doc:"decoders of the machine, loaded at run time where they decode to the same values as the built-in ones: auto uses those that are there, off none, require refuses to start without. Part of the preprocessing's digest: off makes it the same on every machine"`
-	CacheDir  string `yaml:"cache_dir" doc:"directory of compiled graphs and of models fetched from s3://; empty means the user's cache directory"`
+	Library  string `yaml:"library" doc:"path of libonnxruntime; empty looks beside the binary and in the cache (make ort)"`
+	CacheDir string `yaml:"cache_dir" doc:"directory of compiled graphs and of models fetched from s3://; empty means the user's cache directory"`
 }
 
 // Kafka is the cluster that references come from.
@@ -154,10 +153,11 @@ type Text struct {
 
 // Image is how pictures are treated.
 type Image struct {
-	MaxPixels int64 `yaml:"max_pixels" doc:"larger pictures are dead letters (too-large), refused by their header"`
-	Height    int   `yaml:"height" doc:"height in pixels of what the model gets; 0 means the checkpoint's processor. Positions are interpolated as the reference does; a model that cannot says so at start"`
-	Width     int   `yaml:"width" doc:"width; height and width go together"`
-	Draft     bool  `yaml:"draft" doc:"decode JPEG at 1/2, 1/4 or 1/8 where the result is still no smaller than the processor's resize, as Pillow's draft mode does: faster, with slightly other values"`
+	MaxPixels int64  `yaml:"max_pixels" doc:"larger pictures are dead letters (too-large), refused by their header"`
+	Height    int    `yaml:"height" doc:"height in pixels of what the model gets; 0 means the checkpoint's processor. Positions are interpolated as the reference does; a model that cannot says so at start"`
+	Width     int    `yaml:"width" doc:"width; height and width go together"`
+	Libraries string `yaml:"libraries" doc:"libturbojpeg of the system, loaded at run time, decodes JPEG faster, to the same pixels. auto takes it where it is there, require does not start without, off does not look; which it was is in the preprocessing's digest, so set off or require where machines must agree. It parses in the worker's own process"`
+	Draft     bool   `yaml:"draft" doc:"decode JPEG at 1/2, 1/4 or 1/8 where the result is still no smaller than the processor's resize, as Pillow's draft mode does: faster, with slightly other values"`
 }
 
 // Head is one result of a model.

@@ -62,9 +62,8 @@ func NewDefaultConfig() *Config {
 			ClientID: "vecmill", SessionTimeout: seconds(45), RebalanceTimeout: seconds(60), DrainTimeout: seconds(30),
 			FetchMaxBytes: 1 << 20, FetchMaxWait: Duration(500 * time.Millisecond),
 		},
-		Runtime: Runtime{Libraries: "auto"},
-		S3:      S3{Region: "us-east-1"},
-		Fetch:   Fetch{Buckets: []string{"*"}, MaxObjectBytes: 256 << 20, Timeout: seconds(30), Attempts: 6},
+		S3:    S3{Region: "us-east-1"},
+		Fetch: Fetch{Buckets: []string{"*"}, MaxObjectBytes: 256 << 20, Timeout: seconds(30), Attempts: 6},
 	}
 }
 
@@ -115,6 +114,7 @@ func (p *Pipeline) fill() {
 	set(&p.Text.Charset, "utf-8")
 	setTrue(&p.Text.SpecialTokens)
 	set(&p.Image.MaxPixels, 64<<20)
+	set(&p.Image.Libraries, "auto")
 	set(&p.MemoryBudget, 1<<30)
 	set(&p.MaxInFlight, 2048)
 	set(&p.Fetchers, 16)

@@ -42,7 +42,6 @@ func (c *Config) Validate() error {
 	var f faults
 	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	f.oneOf("log.format", c.Log.Format, "text", "json")
-	f.oneOf("runtime.libraries", c.Runtime.Libraries, "auto", "off", "require")
 	if c.Telemetry.TraceRatio < 0 || c.Telemetry.TraceRatio > 1 {
 		f.add("telemetry.trace_ratio", "%v is not between 0 and 1", c.Telemetry.TraceRatio)
 	}
@@ -212,6 +211,7 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if (p.Text.Format == "json") != (p.Text.Field != "") {
 		f.add(path+".text.field", "goes with format json")
 	}
+	f.oneOf(path+".image.libraries", p.Image.Libraries, "auto", "off", "require")
 	if (p.Image.Height == 0) != (p.Image.Width == 0) || p.Image.Height < 0 || p.Image.Width < 0 {
 		f.add(path+".image", "height and width go together, and must not be negative")
 	}

@@ -66,7 +66,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if err != nil {
 		return nil, err
 	}
-	pre, err := newPreprocessor(p, spec, int64(c.Fetch.MaxObjectBytes), c.Runtime.Libraries)
+	pre, err := newPreprocessor(p, spec, int64(c.Fetch.MaxObjectBytes))
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func cacheDir(c *config.Config) (string, error) {
 }
 
 // newPreprocessor is the table of modalities.
-func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64, libraries string) (embed.Preprocessor, error) {
+func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embed.Preprocessor, error) {
 	switch spec.Modality {
 	case schemas.Audio:
 		return audio.New(spec, audio.Options{
@@ -205,7 +205,7 @@ func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64, libra
 	case schemas.Image:
 		return image.New(spec, image.Options{
 			MaxPixels: p.Image.MaxPixels, MaxBytes: maxBytes, Height: p.Image.Height, Width: p.Image.Width,
-			Draft: p.Image.Draft, Libraries: image.Libraries(libraries),
+			Draft: p.Image.Draft, Libraries: image.Libraries(p.Image.Libraries),
 		})
 	}
 	return nil, fmt.Errorf("no preprocessor for modality %q", spec.Modality)
