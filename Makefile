@@ -134,6 +134,11 @@ bench: ort ## pipeline items per CPU-second over the bare session's, for each mo
 bench-graphs: ort ## our graphs against torch.onnx.export's of the same class: the ratio of their CPU time
 	@GO=$(GO) tools/exports/bench.sh
 
+.PHONY: bench-decode
+bench-decode: ## pictures against Pillow and tokens against tokenizers, side by side on one core; fetches both
+	@tools/fetch-decode-peers.sh >/dev/null
+	$(GO) test -run '^$$' -bench . -benchtime 1x -v -timeout 30m ./integration/bench/decode
+
 .PHONY: bench-compile
 bench-compile: ## compiling a checkpoint of base size, as a share of reading its file twice
 	$(GO) test -run '^$$' -bench Compile -benchtime 10x ./model

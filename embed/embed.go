@@ -26,10 +26,11 @@ type Sample struct {
 	Cost   int // length along the padded axis in the model's own steps: frames, tokens, patches; at least 1
 	Inputs []Input
 
-	Window     int     // 0-based number of the window in its object
-	Start, End float64 // seconds (audio) or tokens (text); 0, 0 for images
-	Truncated  bool    // the object was longer than the model takes, and was cut
-	Tag        any     // the preprocessor's own, for the heads of its modality (offsets of tokens, picture size, ...)
+	Window     int               // 0-based number of the window in its object
+	Start, End float64           // seconds (audio) or tokens (text); 0, 0 for images
+	Truncated  bool              // the object was longer than the model takes, and was cut
+	Notes      map[string]string // what settings left open and the preprocessor found out: attributes of its rows, named vecmill.*; nil for none
+	Tag        any               // the preprocessor's own, for the heads of its modality (offsets of tokens, picture size, ...)
 }
 
 // Bytes is the memory that the sample's inputs hold.

@@ -263,8 +263,8 @@ func (e *Engine) rows(w *work, r *result, i int, now time.Time) []schemas.Row {
 				Modality: e.cfg.Modality, Model: e.cfg.Model, ModelDigest: e.cfg.ModelDigest, PreprocessDigest: e.pre.Digest(),
 				Head: head.Name(), Task: head.Task(),
 				Window: win.s.Window, WindowStart: win.s.Start, WindowEnd: win.s.End, Truncated: win.s.Truncated,
-				CreatedAt: now,
-				Timings:   schemas.Timings{Preprocess: win.job.preprocess, Queue: w.batch.Waited[i], Infer: r.infer},
+				CreatedAt: now, Attributes: win.s.Notes,
+				Timings: schemas.Timings{Preprocess: win.job.preprocess, Queue: w.batch.Waited[i], Infer: r.infer},
 			},
 			Payload: r.payloads[h][i],
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"time"
 
@@ -141,7 +142,7 @@ func (p *Pipeline) fit(f *flight, b *Blob) error {
 // complete adds the lineage that stream knows.
 func (p *Pipeline) complete(r *schemas.Row, f *flight, from *Blob, hash string, fetch time.Duration) {
 	l := &r.Lineage
-	l.RefID, l.URI, l.Attributes = f.ref.ID, f.ref.Place(), f.ref.Attributes
+	l.RefID, l.URI, l.Attributes = f.ref.ID, f.ref.Place(), noted(f.ref.Attributes, l.Attributes)
 	l.ETag, l.Version, l.ContentHash = from.ETag, from.Version, hash
 	l.Topic, l.Partition, l.Offset = f.part.Topic, f.part.ID, f.rec.Offset
 	l.Timings.Fetch = fetch
@@ -248,4 +249,15 @@ func rowBytes(rows []schemas.Row) int64 {
 		n += rows[i].Size()
 	}
 	return n
+}
+
+// noted adds what the preprocessor found out to a reference's own attributes, which many rows share.
+func noted(own, notes map[string]string) map[string]string {
+	if len(notes) == 0 {
+		return own
+	}
+	all := maps.Clone(notes)
+	maps.Copy(all, own)
+	maps.Copy(all, notes)
+	return all
 }

@@ -25,6 +25,18 @@ func BenchmarkPreprocess(b *testing.B) {
 	}
 }
 
+func BenchmarkPreprocessDraft(b *testing.B) {
+	blob := benchPicture(b)
+	p := newPreprocessor(b, recipe224, Options{Draft: true})
+	b.ReportAllocs()
+	defer reportCPU(b, cpuTime(b))
+	for b.Loop() {
+		if _, err := p.Preprocess(b.Context(), schemas.Ref{}, blob); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkDecodeJPEG(b *testing.B) {
 	blob := benchPicture(b)
 	var d jpeg.Decoder

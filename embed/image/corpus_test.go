@@ -115,7 +115,7 @@ func TestPixelsEqualPillowsBitForBit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			src, err := decode(t.Context(), &s.jpeg, h, b)
+			src, _, err := s.decode(t.Context(), h, b)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -3,49 +3,108 @@ package image
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	stdimage "image"
 	"image/png"
 
-	"golang.org/x/image/bmp"
-
 	"vecmill/embed/image/jpeg"
+	"vecmill/embed/image/turbojpeg"
 )
 
-// decode decodes a picture whose header is h, and turns it as its metadata say. What it gives may use d's buffers and is valid until d's next picture. A decoder that
-// gives another size than the header's is refused: the limits were checked on the header.
-func decode(ctx context.Context, d *jpeg.Decoder, h header, b []byte) (src source, err error) {
+// reader decodes one picture after the other and keeps its buffers.
+type reader struct {
+	jpeg    jpeg.Decoder
+	library *turbojpeg.Decoder // nil: package jpeg decodes all
+	rgb     []byte             // what the library wrote
+	draft   Size               // JPEG: decode at a reduced size that is no smaller than this on either side; zero: at full size
+}
+
+// bytes is the size of the buffers that the reader keeps.
+func (r *reader) bytes() int64 { return r.jpeg.Bytes() + int64(cap(r.rgb)) }
+
+// decode decodes a picture whose header is h, and turns it as its metadata say. What it gives may use r's buffers and is valid until r's next picture. A decoder that
+// gives another size than the header's is refused: the limits were checked on the header. size is the upright picture's, of which src may be a reduced one.
+func (r *reader) decode(ctx context.Context, h header, b []byte) (src source, size Size, err error) {
+	w, down := h.width, h.height
+	orientation := orientationOf(h, b)
 	switch h.format {
 	case formatJPEG:
-		var p *jpeg.Picture
-		if p, err = d.Decode(ctx, b); err == nil {
-			src = p
-		}
+		scale := r.scale(h, orientation)
+		w, down = (w+scale-1)/scale, (down+scale-1)/scale
+		src, err = r.decodeJPEG(ctx, h, b, scale)
 	case formatPNG:
 		src, err = decodePNG(b)
 	case formatGIF:
 		src, err = decodeGIF(b)
 	case formatBMP:
-		src, err = decodeBMP(b)
+		src, err = decodeBMP(b, h)
 	case formatTIFF:
-		src, err = decodeTIFF(b, h)
+		src, err = decodeTIFF(ctx, b, h)
 	case formatWebP:
 		src, err = decodeWebP(b, h)
 	default:
 		err = errUnknownFormat
 	}
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return nil, Size{}, ctx.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", h.format, err)
+		return nil, Size{}, fmt.Errorf("%s: %w", h.format, err)
 	}
-	w, down := src.Size()
-	if int64(w)*int64(down) != h.pixels() {
-		return nil, fmt.Errorf("%s: decoded as %d x %d, announced as %d x %d", h.format, w, down, h.width, h.height)
+	if gw, gh := src.Size(); int64(gw)*int64(gh) != int64(w)*int64(down) {
+		return nil, Size{}, fmt.Errorf("%s: decoded as %d x %d, announced as %d x %d", h.format, gw, gh, w, down)
 	}
-	return turn(src, orientationOf(h, b)), nil
+	src = turn(src, orientation)
+	size.Width, size.Height = src.Size()
+	if w != h.width || down != h.height {
+		size = Size{Width: h.width, Height: h.height}
+		if swaps(orientation) {
+			size.Width, size.Height = size.Height, size.Width
+		}
+	}
+	return src, size, nil
+}
+
+// scale is what a JPEG is reduced by: the most of 8, 4 and 2 that leaves at least the size that is wanted, Pillow's rule in draft mode. The size is
+// that of the upright picture.
+func (r *reader) scale(h header, orientation int64) int {
+	want := r.draft
+	if want.Width == 0 {
+		return 1
+	}
+	if swaps(orientation) {
+		want.Width, want.Height = want.Height, want.Width
+	}
+	most := min(h.width/want.Width, h.height/want.Height)
+	for _, s := range [...]int{8, 4, 2} {
+		if most >= s {
+			return s
+		}
+	}
+	return 1
+}
+
+// decodeJPEG lets the library decode if there is one. What it does not take, or has a complaint about, package jpeg decides on: so the same files are taken and
+// refused with the library as without.
+func (r *reader) decodeJPEG(ctx context.Context, h header, b []byte, scale int) (source, error) {
+	if r.library != nil && turbojpeg.Scales(h.width, h.height, scale) {
+		checked, err := r.jpeg.Check(b)
+		if err != nil {
+			return nil, err
+		}
+		if checked.Width != h.width || checked.Height != h.height {
+			return nil, fmt.Errorf("a header of %d x %d behind one of %d x %d", checked.Width, checked.Height, h.width, h.height)
+		}
+		w, down := (h.width+scale-1)/scale, (h.height+scale-1)/scale
+		if n := 3 * w * down; cap(r.rgb) < n {
+			r.rgb = make([]byte, n)
+		}
+		out := &raster{width: w, height: down, pix: r.rgb[:3*w*down]}
+		if len(checked.Components) < 4 && r.library.Decode(out.pix, b, w, down) == nil {
+			return out, nil
+		}
+	}
+	return r.jpeg.DecodeReduced(ctx, b, scale)
 }
 
 func decodePNG(b []byte) (source, error) {
@@ -56,17 +115,6 @@ func decodePNG(b []byte) (source, error) {
 	depth, kind := b[24], b[25]
 	if n, ok := m.(*stdimage.NRGBA64); ok && depth == 16 && kind == 0 { // grey with a transparent level
 		return &deepGrey{width: n.Rect.Dx(), height: n.Rect.Dy(), pix: n.Pix, stride: n.Stride, step: 8}, nil
-	}
-	return fromImage(m)
-}
-
-func decodeBMP(b []byte) (source, error) {
-	m, err := bmp.Decode(bytes.NewReader(b))
-	if errors.Is(err, bmp.ErrUnsupported) {
-		return nil, errors.New("only uncompressed pictures of 1, 2, 4, 8, 24 or 32 bits are read")
-	}
-	if err != nil {
-		return nil, err
 	}
 	return fromImage(m)
 }

@@ -6,9 +6,9 @@
 // decodes, and runs the recipe of preprocessor_config.json: resize, centre crop, rescale, normalise. One picture is
 // one sample: pixel_values [3, height, width], its [Size] as the Tag, a cost of 1 + patches.
 //
-// What is read: JPEG (package jpeg), PNG, GIF and WebP (the first frame of either), BMP without compression, and TIFF as golang.org/x/image
-// reads it. Pixels and values are equal bit for bit, for all of them, in the committed corpus: 127 files that Pillow and ffmpeg wrote,
-// each by two recipes, and 216 resizes. What the reference does is kept where it surprises: alpha is dropped, not composited; 16-bit
+// What is read: JPEG (package jpeg, or the machine's library by package turbojpeg), PNG, GIF and WebP (the first frame of either), BMP and TIFF in the variants
+// that Pillow reads, but for those that are refused by name. Pixels and values are equal bit for bit: 127 files that Pillow and ffmpeg wrote, each by two recipes, 230 of other
+// software (tools/pictures), and 216 resizes. What the reference does is kept where it surprises: alpha is dropped, not composited; 16-bit
 // grey is cut off at 255, so that most of it is white. Pictures are turned upright by their Exif, else by their XMP, as Pillow finds them
 // (JPEG, PNG, WebP), and TIFF by its own tag.
 //
@@ -16,13 +16,12 @@
 //   - A picture 1 or 3 pixels high is taken for what it is. The reference guesses its axes, takes such an array for channels first,
 //     and fails or gives noise. So a picture of 1 x 1 works here as any other.
 //   - Damaged entropy-coded JPEG data are refused, where libjpeg guesses (see package jpeg); so are PNG files without their end chunk,
-//     and the TIFF and BMP variants that the decoders do not know. All by name, as a Rejection of class decode.
+//     and some variants of TIFF. All by name, as a Rejection of class decode.
 //   - No side may be over 65,535 pixels.
 //
 // Releases of Pillow before 13 scale the width first, always; since then tall pictures that become small are scaled the other way round, and
 // differ from the older result by one level here and there. This package does as Pillow 13.
 //
-// Measured in CPU time by BenchmarkPreprocess and testdata/bench.py, one after the other on one core (AMD EPYC, go1.26.8): 1024 x 768 JPEG, 4:2:0,
-// to 224 x 224 bicubic: 10.3 ms, of which 6.1 are decoding; Pillow and numpy 9.6 ms, transformers 13.7 ms. Besides the sample (602 KB) a JPEG allocates
-// about 2 KB; Go's decoders for the other formats allocate their picture.
+// How fast that is beside Pillow is in docs/benchmarks.md. Besides the sample (602 KB at 224 x 224) a JPEG allocates about 10 KB; the libraries for PNG, GIF and WebP allocate
+// their picture.
 package image

@@ -6,6 +6,8 @@ import (
 	"image/color"
 	stdjpeg "image/jpeg"
 	"image/png"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/image/bmp"
@@ -17,6 +19,11 @@ import (
 func seed(f *testing.F) {
 	for _, e := range corpus(f) {
 		if b := picture(f, e.name); len(b) < 3000 {
+			f.Add(b)
+		}
+	}
+	for _, e := range foreignCorpus(f) {
+		if b, err := os.ReadFile(filepath.Join("testdata", "foreign", e.name)); err == nil && len(b) < 2500 {
 			f.Add(b)
 		}
 	}

@@ -64,6 +64,11 @@ func sniff(b []byte) (header, error) {
 	return h, nil
 }
 
+// isobmff are the brands of pictures in a container of the MP4 kind.
+var isobmff = map[string]string{
+	"avif": "AVIF", "avis": "AVIF", "heic": "HEIC", "heix": "HEIC", "heim": "HEIC", "heis": "HEIC", "hevc": "HEIC", "hevx": "HEIC", "mif1": "HEIF", "msf1": "HEIF",
+}
+
 func sniffFormat(b []byte) (format, error) {
 	starts := func(s string) bool { return len(b) >= len(s) && string(b[:len(s)]) == s }
 	switch {
@@ -79,6 +84,12 @@ func sniffFormat(b []byte) (format, error) {
 		return formatWebP, nil
 	case starts("BM"):
 		return formatBMP, nil
+	case starts("II+\x00"), starts("MM\x00+"):
+		return "", errors.New("BigTIFF is not read")
+	case len(b) >= 12 && string(b[4:8]) == "ftyp" && isobmff[string(b[8:12])] != "":
+		return "", fmt.Errorf("%s is not read: convert it to JPEG, PNG or WebP", isobmff[string(b[8:12])])
+	case starts("\xff\x0a"), starts("\x00\x00\x00\x0cJXL "):
+		return "", errors.New("JPEG XL is not read")
 	case len(b) < 12:
 		return "", fmt.Errorf("%w (%d bytes)", errUnknownFormat, len(b))
 	}
@@ -131,22 +142,6 @@ func (h *header) readGIF(b []byte) error {
 	}
 	h.setSize(int64(binary.LittleEndian.Uint16(b[6:])), int64(binary.LittleEndian.Uint16(b[8:])))
 	h.decoded = h.pixels() + 64<<10
-	return nil
-}
-
-func (h *header) readBMP(b []byte) error {
-	if len(b) < 30 {
-		return errHeaderShort
-	}
-	if n := binary.LittleEndian.Uint32(b[14:]); n < 40 {
-		return fmt.Errorf("header of %d bytes (OS/2) is not read", n)
-	}
-	w, down := int64(int32(binary.LittleEndian.Uint32(b[18:]))), int64(int32(binary.LittleEndian.Uint32(b[22:])))
-	if down < 0 {
-		down = -down
-	}
-	h.setSize(w, down)
-	h.decoded = 4*h.pixels() + 4*int64(h.width) + 4<<10
 	return nil
 }
 

@@ -9,7 +9,23 @@ type Options struct {
 
 	// Height and Width are the size of a sample in place of the processor's: that of its crop if it crops, and the resize before it grows along.
 	Height, Width int
+
+	// Draft decodes JPEG at a reduced size where the resize makes pictures smaller by two or more, as Pillow's draft mode does: much faster, other values.
+	Draft bool
+
+	// Libraries says whether JPEG is decoded by the machine's libturbojpeg; "" is Off. The pixels are the same, and the digest says which it was.
+	Libraries Libraries
 }
+
+// Libraries is what to do about libraries of the machine.
+type Libraries string
+
+// The policies for libraries of the machine.
+const (
+	Off     Libraries = "off"     // built-in decoders alone
+	Auto    Libraries = "auto"    // a library that is there and does the same is used
+	Require Libraries = "require" // a missing one is an error at start
+)
 
 const (
 	defaultMaxPixels = 64_000_000
@@ -28,6 +44,13 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("max_bytes must not be negative")
 	case (o.Height == 0) != (o.Width == 0) || o.Height < 0 || o.Width < 0 || o.Height > maxTarget || o.Width > maxTarget:
 		return o, fmt.Errorf("height %d and width %d must go together and be at most %d", o.Height, o.Width, maxTarget)
+	}
+	switch o.Libraries {
+	case "":
+		o.Libraries = Off
+	case Off, Auto, Require:
+	default:
+		return o, fmt.Errorf("libraries %q is not one of auto, off, require", o.Libraries)
 	}
 	if o.MaxPixels == 0 {
 		o.MaxPixels = defaultMaxPixels

@@ -9,14 +9,14 @@ import (
 	"sync"
 
 	"vecmill/embed"
-	"vecmill/embed/image/jpeg"
 	"vecmill/embed/image/resize"
+	"vecmill/embed/image/turbojpeg"
 	"vecmill/model"
 	"vecmill/schemas"
 )
 
 // implementation names the decoders and what follows them in Digest. It is raised whenever the same bytes may give other values.
-const implementation = "vecmill image 2: libjpeg-turbo islow fancy, libwebp fancy, pillow 13 resize"
+const implementation = "vecmill image 3: libjpeg-turbo islow fancy, libwebp fancy, pillow 13 resize"
 
 // Size is a picture's size in pixels, turned upright, as it was before any resize or crop: the Tag of its sample.
 type Size struct {
@@ -32,13 +32,14 @@ type Preprocessor struct {
 	options   Options
 	digest    string
 	patch     model.HW
-	onlyModel model.HW // without resize and crop: the only size that the model takes; zero otherwise
+	onlyModel model.HW           // without resize and crop: the only size that the model takes; zero otherwise
+	library   *turbojpeg.Library // nil: not used
 	scratch   sync.Pool
 }
 
 // scratch is what one picture needs besides its sample; it goes back to the pool with its buffers.
 type scratch struct {
-	jpeg    jpeg.Decoder
+	reader
 	resizer resize.Resizer
 	pix     []byte
 }
@@ -76,22 +77,53 @@ func assemble(r *recipe, vision *model.VisionConfig, o Options) (*Preprocessor, 
 	if !r.resize && !r.crop {
 		p.onlyModel = size // samples of one batch must agree in size
 	}
-	p.scratch.New = func() any { return new(scratch) }
+	if o.Libraries != Off {
+		if p.library, err = turbojpeg.Open(); err != nil && o.Libraries == Require {
+			return nil, fmt.Errorf("image options: libraries are required: %w", err)
+		}
+	}
 	w, h := p.OutputSize()
 	if w < p.patch.W || h < p.patch.H {
 		return nil, fmt.Errorf("%s makes pictures of %d x %d, the model's patches are %d x %d", configFile, w, h, p.patch.W, p.patch.H)
 	}
-	p.digest = r.digest()
+	p.digest = p.settings()
 	return p, nil
 }
 
-// digest covers the recipe and the implementation. The limits are not part of it: they refuse pictures and change none.
-func (r *recipe) digest() string {
-	d := sha256.New()
+// newScratch makes what one picture after the other needs. A decoder that the library does not give is done without: the built-in one does the same.
+func (p *Preprocessor) newScratch() *scratch {
+	s := new(scratch)
+	if p.library != nil {
+		s.library, _ = p.library.NewDecoder()
+	}
+	if p.options.Draft && p.recipe.resize {
+		s.draft = Size{Width: p.recipe.width, Height: p.recipe.height}
+	}
+	return s
+}
+
+// Library says which library of the machine decodes pictures where options allow it, and the file it was loaded from; the error says why there is none.
+func Library() (name, path string, err error) {
+	l, err := turbojpeg.Open()
+	if err != nil {
+		return "", "", err
+	}
+	return "libturbojpeg", l.Path(), nil
+}
+
+// settings covers the recipe and the implementation. The limits are not part of it: they refuse pictures and change none.
+func (p *Preprocessor) settings() string {
+	d, r := sha256.New(), p.recipe
 	fmt.Fprintf(d, "%s\nresize %t %d x %d %s\ncrop %t %d x %d\n", implementation,
 		r.resize, r.width, r.height, r.filter, r.crop, r.cropWidth, r.cropHeight)
 	for ch := range r.table {
 		fmt.Fprintf(d, "%x\n", r.table[ch])
+	}
+	if p.options.Draft {
+		fmt.Fprintln(d, "JPEG at a reduced size")
+	}
+	if p.library != nil {
+		fmt.Fprintln(d, "JPEG by libturbojpeg")
 	}
 	return hex.EncodeToString(d.Sum(nil))
 }
@@ -128,7 +160,11 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 	if size < 0 {
 		size = p.options.MaxBytes
 	}
-	return size + h.decoded + p.work(h), nil
+	need := size + h.decoded + p.work(h)
+	if p.library != nil && h.format == formatJPEG {
+		need += 3*h.pixels() + 1<<20 // its picture is RGB, and it has buffers of its own
+	}
+	return need, nil
 }
 
 // minHead is how many bytes tell every format.
@@ -222,10 +258,12 @@ func (p *Preprocessor) values(ctx context.Context, h header, blob []byte) (value
 			err = schemas.Rejectf(schemas.ReasonPanic, "%s: decoder panicked: %v", h.format, r)
 		}
 	}()
-	s := p.scratch.Get().(*scratch)
-	src, err := decode(ctx, &s.jpeg, h, blob)
+	s, ok := p.scratch.Get().(*scratch)
+	if !ok {
+		s = p.newScratch()
+	}
+	src, size, err := s.decode(ctx, h, blob)
 	if err == nil {
-		size.Width, size.Height = src.Size()
 		err = p.checkTurned(h.format, size)
 	}
 	if err == nil {
@@ -241,4 +279,4 @@ func (p *Preprocessor) values(ctx context.Context, h header, blob []byte) (value
 // Those of pictures of up to about 8 million pixels fit.
 const maxPooled = 32 << 20
 
-func (s *scratch) bytes() int64 { return s.jpeg.Bytes() + s.resizer.Bytes() + int64(cap(s.pix)) }
+func (s *scratch) bytes() int64 { return s.reader.bytes() + s.resizer.Bytes() + int64(cap(s.pix)) }

@@ -302,7 +302,7 @@ func TestASteadyStreamOfJPEGAllocatesLittleBesidesItsSamples(t *testing.T) {
 	}
 	var s scratch
 	run := func() {
-		src, err := decode(t.Context(), &s.jpeg, h, blob)
+		src, _, err := s.decode(t.Context(), h, blob)
 		if err != nil {
 			t.Fatal(err)
 		}

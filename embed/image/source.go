@@ -23,6 +23,15 @@ func (r *raster) Size() (width, height int) { return r.width, r.height }
 // Row writes row y.
 func (r *raster) Row(dst []byte, y int) { copy(dst, r.pix[3*r.width*y:3*r.width*(y+1)]) }
 
+// Pairs says that any two rows may be had at once.
+func (r *raster) Pairs() int { return 0 }
+
+// Pair writes rows y and y+1.
+func (r *raster) Pair(dst [][3]uint64, y int) {
+	n := 3 * r.width
+	resize.Pack(dst, r.pix[n*y:n*(y+1)], r.pix[n*(y+1):n*(y+2)])
+}
+
 // pixels is a picture of pixels of some bytes each, of which three bytes at the given places are red, green and blue.
 type pixels struct {
 	width, height int

@@ -1,13 +1,10 @@
 package image
 
 import (
-	"bytes"
+	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	stdimage "image"
 
-	xtiff "golang.org/x/image/tiff"
+	"vecmill/embed/image/jpeg"
 )
 
 // The TIFF tags that are looked at here; the rest is the decoder's.
@@ -94,31 +91,119 @@ func (h *header) readTIFF(b []byte) error {
 }
 
 // decodeTIFF reads the first picture of the file. Pillow turns it by its orientation tag as it reads it.
-func decodeTIFF(b []byte, h header) (source, error) {
+func decodeTIFF(ctx context.Context, b []byte, h header) (source, error) {
 	d, err := readDirectory(b)
 	if err != nil {
 		return nil, err
 	}
-	// The decoder reads the directory in its own way: a value may be elsewhere, or come twice. Its answer must be the one that was checked.
-	c, err := xtiff.DecodeConfig(bytes.NewReader(b))
+	f, err := readTIFFFile(b, h.width, h.height)
 	if err != nil {
 		return nil, err
 	}
-	if c.Width != h.width || c.Height != h.height {
-		return nil, fmt.Errorf("the directory says %d x %d and %d x %d", h.width, h.height, c.Width, c.Height)
-	}
-	m, err := xtiff.Decode(bytes.NewReader(b))
+	out := &raster{width: h.width, height: h.height, pix: make([]byte, 3*h.width*h.height)}
+	err = f.blocks(ctx, func(plane int, b *tiffBlock) error {
+		stride := (b.w*b.samples*f.depth + 7) / 8
+		for y := range min(b.h, f.h-b.y) {
+			row := out.pix[3*((b.y+y)*f.w+b.x):][:3*min(b.w, f.w-b.x)]
+			if b.samples == f.samples {
+				f.convert(row, b.data[y*stride:])
+			} else {
+				f.scatter(row, b.data[y*stride:], plane)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	if _, deep := m.(*stdimage.RGBA64); deep && d.samples == 4 {
-		return nil, errors.New("premultiplied colours of 16 bits are not read")
+	return turn(out, d.orientation), nil
+}
+
+// convert makes RGB of a row of pixels, alpha dropped, as Pillow does.
+func (f *tiffFile) convert(dst, row []byte) {
+	step := f.samples * f.depth / 8
+	high := 0 // which byte of a sample counts, of 16 bits the upper
+	if f.depth == 16 && f.order == binary.LittleEndian {
+		high = 1
 	}
-	src, err := fromImage(m)
-	if err != nil {
-		return nil, err
+	for x := range len(dst) / 3 {
+		o := dst[3*x : 3*x+3]
+		switch {
+		case f.photometric == tiffCMYK:
+			p, at := row[x*step:], f.depth/8
+			for c := range o {
+				o[c] = jpeg.Ink(p[c*at+high], 255-p[3*at+high])
+			}
+		case f.photometric == tiffRGB || f.photometric == tiffYCbCr:
+			p, at := row[x*step:], f.depth/8
+			o[0], o[1], o[2] = p[high], p[at+high], p[2*at+high]
+			if f.extra == 1 {
+				for c := range o {
+					o[c] = divided(o[c], p[3])
+				}
+			}
+		case f.photometric == tiffPalette:
+			i, m := int(f.small(row, x)), f.tags[tagColourMap]
+			n := 1 << f.depth
+			o[0], o[1], o[2] = byte(m[i]>>8), byte(m[n+i]>>8), byte(m[2*n+i]>>8)
+		default:
+			v := f.grey(row, x, high)
+			o[0], o[1], o[2] = v, v, v
+		}
 	}
-	return turn(src, d.orientation), nil
+}
+
+// grey is the level of a grey pixel. Of 16 bits all but the darkest become white, and white is never zero.
+func (f *tiffFile) grey(row []byte, x, high int) byte {
+	if f.depth == 16 {
+		p := row[2*x*f.samples:]
+		if p[high] != 0 {
+			return 255
+		}
+		return p[1-high]
+	}
+	v := f.small(row, x)
+	if f.depth < 8 {
+		v = byte(int(v) * 255 / (1<<f.depth - 1))
+	}
+	if f.photometric == whiteIsZero {
+		v = 255 - v
+	}
+	if f.extra == 1 {
+		v = divided(v, row[x*f.samples+1])
+	}
+	return v
+}
+
+// small is the first sample of a pixel, of at most 8 bits.
+func (f *tiffFile) small(row []byte, x int) byte {
+	if f.depth == 8 {
+		return row[x*f.samples]
+	}
+	perByte := 8 / f.depth
+	return row[x/perByte] >> (8 - f.depth*(x%perByte+1)) & (1<<f.depth - 1)
+}
+
+// scatter puts a row of one plane where it belongs. Planes of CMYK and of premultiplied colours are not put together.
+func (f *tiffFile) scatter(dst, row []byte, plane int) {
+	high := 0
+	if f.depth == 16 && f.order == binary.LittleEndian {
+		high = 1
+	}
+	if plane > 2 {
+		return
+	}
+	for x := range len(dst) / 3 {
+		dst[3*x+plane] = row[x*f.depth/8+high]
+	}
+}
+
+// divided undoes the premultiplication of a colour.
+func divided(v, alpha byte) byte {
+	if alpha == 0 {
+		return 0
+	}
+	return byte(min(255*int(v)/int(alpha), 255))
 }
 
 // turn gives the picture as it is to be seen. Orientations are TIFF's: 1 is as stored, 2 to 4 keep the axes, 5 to 8 swap them.
@@ -128,7 +213,7 @@ func turn(src source, orientation int64) source {
 	}
 	w, h := src.Size()
 	out := &raster{width: w, height: h}
-	if orientation >= 5 {
+	if swaps(orientation) {
 		out.width, out.height = h, w
 	}
 	out.pix = make([]byte, 3*w*h)
@@ -158,3 +243,6 @@ func turn(src source, orientation int64) source {
 	}
 	return out
 }
+
+// swaps says whether turning exchanges the sides.
+func swaps(orientation int64) bool { return orientation >= 5 && orientation <= 8 }

@@ -91,6 +91,9 @@ func (m *matcher) cut(s string, plain bool, yield func(from, to int, t *addedTok
 		if t.RStrip {
 			stop = len(s) - len(strings.TrimLeftFunc(s[stop:], unicode.IsSpace))
 		}
+		if t.LStrip && start >= stop {
+			continue // the one before ate all of it
+		}
 		if done < start && !yield(done, start, nil) {
 			return false
 		}

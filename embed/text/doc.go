@@ -1,7 +1,8 @@
 // Package text turns UTF-8 text into token ids for a Data2Vec text model, equal to the `tokenizers` library with a RoBERTa
 // tokenizer: byte-level BPE from tokenizer.json, or from vocab.json and merges.txt.
 //
-// The way of a text: added tokens are cut out (the longest at the leftmost place, with their strip rules), the rest is split by
+// An object's bytes become text by Options.Format and Options.Charset: plain UTF-8, or a string in JSON, or what is left of HTML or Markdown, in any character set; nothing is
+// guessed unless that is asked for. The way of a text: added tokens are cut out (the longest at the leftmost place, with their strip rules), the rest is split by
 // GPT-2's pattern, followed by hand with the letters and numbers of Unicode 16 as the reference has them, each word's bytes are merged by rank,
 // and the checkpoint's special tokens go around the result. Offsets are in code points of the text, trimmed as the
 // reference trims them, and ride along in the sample's tag ([Tokens]).

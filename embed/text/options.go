@@ -36,7 +36,10 @@ type Options struct {
 	Long          Long        // what happens to longer text; default Fail
 	Stride        int         // tokens that a window shares with the one before it, for Window; default 0
 	SpecialTokens Specials    // default Parse
-	InvalidUTF8   InvalidUTF8 // default Refuse
+	InvalidUTF8   InvalidUTF8 // default Refuse; of other character sets too
+	Format        Format      // what the text of an object is wrapped in; default PlainText
+	Field         string      // JSON: the path of the text, a.b.0 or /a/b/0
+	Charset       string      // of an object; default UTF8. What comes beside it in a reference is UTF-8
 }
 
 // withDefaults fills what is zero, for a model that takes most tokens.
@@ -52,6 +55,12 @@ func (o Options) withDefaults(most int) Options {
 	}
 	if o.InvalidUTF8 == "" {
 		o.InvalidUTF8 = Refuse
+	}
+	if o.Format == "" {
+		o.Format = PlainText
+	}
+	if o.Charset == "" {
+		o.Charset = UTF8
 	}
 	return o
 }
@@ -72,5 +81,6 @@ func (o Options) Validate() error {
 	case o.Stride < 0:
 		return fmt.Errorf("stride: %d is negative", o.Stride)
 	}
-	return nil
+	_, err := newInput(o)
+	return err
 }

@@ -16,6 +16,9 @@ import (
 // implementation changes whenever the same bytes and options give other values: it is part of the digest.
 const implementation = "text/2 byte-level-bpe/1 unicode-16"
 
+// inputImplementation is the same of formats and character sets.
+const inputImplementation = "text input/1 goldmark 1.8 gfm, whatwg"
+
 // maxWord is the longest word of the split, in bytes, that is encoded: merging takes some forty times as much memory. No
 // language has such words; a text without any break of that length is refused.
 const maxWord = 1 << 20
@@ -26,6 +29,7 @@ const maxWord = 1 << 20
 // special tokens included. Start and end count the text's own tokens. Its tag is a *Tokens.
 type Preprocessor struct {
 	tokenizer *Tokenizer
+	input     input
 	opts      Options
 	room      int // tokens of a text that fit beside the special tokens
 	marks     marks
@@ -70,6 +74,9 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	}
 	opts = opts.withDefaults(most)
 	p := &Preprocessor{tokenizer: t, opts: opts, room: opts.MaxTokens - len(t.before) - len(t.after), marks: marksOf(t), class: spec.Class, companion: companionOf(spec.Class)}
+	if p.input, err = newInput(opts); err != nil {
+		return nil, fmt.Errorf("text preprocessing: %w", err)
+	}
 	switch {
 	case opts.MaxTokens > most:
 		return nil, fmt.Errorf("text preprocessing: max_tokens %d is more than the %d of the model and its tokenizer", opts.MaxTokens, most)
@@ -85,7 +92,11 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 // digest is a SHA-256 over the options and every file that the tokenizer is read from.
 func digest(dir string, opts Options) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%+v\n", implementation, opts)
+	fmt.Fprintf(h, "%s\n{MaxTokens:%d Long:%s Stride:%d SpecialTokens:%s InvalidUTF8:%s}\n",
+		implementation, opts.MaxTokens, opts.Long, opts.Stride, opts.SpecialTokens, opts.InvalidUTF8)
+	if opts.Format != PlainText || opts.Charset != UTF8 {
+		fmt.Fprintf(h, "%s\n%s %q %s\n", inputImplementation, opts.Format, opts.Field, opts.Charset)
+	}
 	names := [...]string{"tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 	for _, name := range names {
 		raw, err := os.ReadFile(filepath.Join(dir, name))
@@ -110,6 +121,8 @@ func (p *Preprocessor) Footprint(ref schemas.Ref, _ []byte, size int64) (int64, 
 	if size < 0 {
 		return 1 << 50, nil // unknown: more than any budget
 	}
+	reading := p.input.reading(size)
+	size = p.input.longest(size)
 	room, sequences, more, err := p.beside(&ref)
 	if err != nil {
 		return 0, err
@@ -132,14 +145,14 @@ func (p *Preprocessor) Footprint(ref schemas.Ref, _ []byte, size int64) (int64, 
 		tokens, windows = size, sequences*(size/step+1)
 		copies += (int64(room) - 1) / step // windows share text
 	}
-	if p.opts.InvalidUTF8 == Replace {
+	if p.opts.InvalidUTF8 == Replace && p.input.usual() {
 		copies *= 3 // a bad byte becomes three
 		tokens *= 3
 		windows *= 3
 	}
 	kept := windows * int64(p.opts.MaxTokens)
 	merged := max(min(size, maxWord), min(more, maxWord))
-	return copies*size + mergeBytes*merged + encodedBytes*(tokens+more) + sampleBytes*kept + windowBytes*windows + fixedBytes, nil
+	return copies*size + mergeBytes*merged + encodedBytes*(tokens+more) + sampleBytes*kept + windowBytes*windows + fixedBytes + reading, nil
 }
 
 // Preprocess encodes blob and makes one sample of it, or one per window. Rejections: too-short for no bytes, decode for bytes that are
@@ -154,15 +167,23 @@ func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []b
 	if len(blob) == 0 {
 		return nil, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
 	}
-	text := string(blob)
-	if at := firstInvalid(text); at >= 0 {
-		if p.opts.InvalidUTF8 == Refuse {
-			return nil, schemas.Rejectf(schemas.ReasonDecode, "not UTF-8: byte %#02x at %d", text[at], at)
-		}
-		text = replaceInvalid(text)
+	text, charset, err := p.input.text(ctx, blob)
+	if err != nil {
+		return nil, err
 	}
-	if !alone(&ref) {
-		return p.together(ctx, &ref, text)
+	samples, err := p.samples(ctx, &ref, text)
+	if charset != "" {
+		for i := range samples {
+			samples[i].Notes = map[string]string{CharsetNote: charset}
+		}
+	}
+	return samples, err
+}
+
+// samples makes the samples of an object's text.
+func (p *Preprocessor) samples(ctx context.Context, ref *schemas.Ref, text string) ([]embed.Sample, error) {
+	if !alone(ref) {
+		return p.together(ctx, ref, text)
 	}
 	e, err := p.tokenizer.encode(ctx, text, p.opts.SpecialTokens, p.limit(p.room))
 	if err != nil {

@@ -58,3 +58,9 @@ func fetched(tb testing.TB, script, what string) string {
 	}
 	return strings.TrimSpace(string(out))
 }
+
+// DecodePeers is the directory of Python packages that decoding is measured against.
+func DecodePeers(tb testing.TB) string {
+	tb.Helper()
+	return fetched(tb, "fetch-decode-peers.sh", "the libraries that decoding is measured against")
+}

@@ -144,15 +144,20 @@ type Text struct {
 	Long          string `yaml:"long" doc:"what to do with text over the model's length: fail, truncate (and flag) or window"`
 	Stride        int    `yaml:"stride" doc:"tokens that neighbouring windows share"`
 	SpecialTokens *bool  `yaml:"special_tokens" doc:"read special tokens such as <mask> inside the text as such, as the reference does; turn it off for untrusted text (default true)"`
-	InvalidUTF8   string `yaml:"invalid_utf8" doc:"fail or replace"`
+	InvalidUTF8   string `yaml:"invalid_utf8" doc:"fail or replace; of another charset too"`
+	Format        string `yaml:"format" doc:"what an object's text is wrapped in: plain, json (the string at field), html or markdown (stripped to what a reader sees)"`
+	Field         string `yaml:"field" doc:"format json: path of the text in the object: names and numbers joined by dots, or a JSON pointer (/a/b)"`
+	Charset       string `yaml:"charset" doc:"of objects: utf-8, utf-8-sig (a byte order mark is dropped), utf-16, utf-16le, utf-16be, ascii, latin1 (ISO 8859-1 itself), another name of the WHATWG's (windows-1252, shift_jis, gb18030, ...), or detect: by byte order mark, HTML's own declaration, UTF-8 if it is, else windows-1252; rows then tell in the attribute vecmill.charset"`
 	MaxTokens     int    `yaml:"max_tokens" doc:"longest window, special tokens and a question included; 0 means what model and tokenizer allow (the reference answers questions with 384, and a stride of 128)"`
 }
 
 // Image is how pictures are treated.
 type Image struct {
-	MaxPixels int64 `yaml:"max_pixels" doc:"larger pictures are dead letters (too-large), refused by their header"`
-	Height    int   `yaml:"height" doc:"height in pixels of what the model gets; 0 means the checkpoint's processor. Positions are interpolated as the reference does; a model that cannot says so at start"`
-	Width     int   `yaml:"width" doc:"width; height and width go together"`
+	MaxPixels int64  `yaml:"max_pixels" doc:"larger pictures are dead letters (too-large), refused by their header"`
+	Height    int    `yaml:"height" doc:"height in pixels of what the model gets; 0 means the checkpoint's processor. Positions are interpolated as the reference does; a model that cannot says so at start"`
+	Width     int    `yaml:"width" doc:"width; height and width go together"`
+	Libraries string `yaml:"libraries" doc:"libturbojpeg of the system, loaded at run time, decodes JPEG faster, to the same pixels. auto takes it where it is there, require does not start without, off does not look; which it was is in the preprocessing's digest, so set off or require where machines must agree. It parses in the worker's own process"`
+	Draft     bool   `yaml:"draft" doc:"decode JPEG at 1/2, 1/4 or 1/8 where the result is still no smaller than the processor's resize, as Pillow's draft mode does: faster, with slightly other values"`
 }
 
 // Head is one result of a model.

@@ -207,6 +207,11 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	f.oneOf(path+".audio.decoder", p.Audio.Decoder, "builtin", "ffmpeg")
 	f.oneOf(path+".text.long", p.Text.Long, "fail", "truncate", "window")
 	f.oneOf(path+".text.invalid_utf8", p.Text.InvalidUTF8, "fail", "replace")
+	f.oneOf(path+".text.format", p.Text.Format, "plain", "json", "html", "markdown")
+	if (p.Text.Format == "json") != (p.Text.Field != "") {
+		f.add(path+".text.field", "goes with format json")
+	}
+	f.oneOf(path+".image.libraries", p.Image.Libraries, "auto", "off", "require")
 	if (p.Image.Height == 0) != (p.Image.Width == 0) || p.Image.Height < 0 || p.Image.Width < 0 {
 		f.add(path+".image", "height and width go together, and must not be negative")
 	}

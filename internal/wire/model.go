@@ -201,9 +201,13 @@ func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embe
 		}
 		return text.New(spec, text.Options{
 			Long: text.Long(p.Text.Long), Stride: p.Text.Stride, MaxTokens: p.Text.MaxTokens, SpecialTokens: specials, InvalidUTF8: text.InvalidUTF8(p.Text.InvalidUTF8),
+			Format: text.Format(p.Text.Format), Field: p.Text.Field, Charset: p.Text.Charset,
 		})
 	case schemas.Image:
-		return image.New(spec, image.Options{MaxPixels: p.Image.MaxPixels, MaxBytes: maxBytes, Height: p.Image.Height, Width: p.Image.Width})
+		return image.New(spec, image.Options{
+			MaxPixels: p.Image.MaxPixels, MaxBytes: maxBytes, Height: p.Image.Height, Width: p.Image.Width,
+			Draft: p.Image.Draft, Libraries: image.Libraries(p.Image.Libraries),
+		})
 	}
 	return nil, fmt.Errorf("no preprocessor for modality %q", spec.Modality)
 }

@@ -20,6 +20,8 @@ type Decoder struct {
 	jfif     bool
 	adobe    int // colour transform of the Adobe marker, -1 without one
 	scans    int
+	scale    int
+	dry      bool // Check
 	picture  Picture
 }
 
@@ -33,6 +35,7 @@ type plane struct {
 	Component
 	width, height int    // real samples
 	across, down  int    // blocks that cover the real samples: those of a scan of this component alone
+	size          int    // samples that a block becomes, in each direction: 8, less at a reduced scale
 	stride        int    // bytes of a row of samples: whole MCUs
 	samples       []byte // stride x rows of whole MCUs
 	coefficients  []int16
@@ -45,24 +48,51 @@ type plane struct {
 // Decode decodes a whole file. The picture uses the decoder's buffers and is valid until the next call. Errors wrap
 // ErrFormat or ErrUnsupported, or are ctx's.
 func (d *Decoder) Decode(ctx context.Context, data []byte) (*Picture, error) {
+	return d.DecodeReduced(ctx, data, 1)
+}
+
+// DecodeReduced is Decode at 1/scale of the picture's width and height, rounded up; scale is 1, 2, 4 or 8. What is left out is not computed:
+// each block of 8 x 8 is transformed to fewer samples, as libjpeg does with scale_denom.
+func (d *Decoder) DecodeReduced(ctx context.Context, data []byte, scale int) (*Picture, error) {
+	if scale != 1 && scale != 2 && scale != 4 && scale != 8 {
+		return nil, unsupported("scale of 1/%d", scale)
+	}
+	d.scale, d.dry = scale, false
+	if err := d.walk(ctx, data); err != nil {
+		return nil, err
+	}
+	return d.finish(ctx)
+}
+
+// Check is Decode without the entropy-coded data: what is refused by its headers is refused, and the header is returned of a file that a decoder in C may be
+// given. That decoder still has to look at the data.
+func (d *Decoder) Check(data []byte) (Header, error) {
+	d.scale, d.dry = 1, true
+	if err := d.walk(context.Background(), data); err != nil {
+		return Header{}, err
+	}
+	return d.header, d.complete()
+}
+
+// walk goes through the segments of a file up to its end marker.
+func (d *Decoder) walk(ctx context.Context, data []byte) error {
 	if len(data) < 2 || data[0] != 0xFF || data[1] != markerSOI {
-		return nil, damaged("no start marker")
+		return damaged("no start marker")
 	}
 	d.reset()
 	s := segments{data: data, pos: 2}
 	for {
 		marker, body, err := s.next()
-		if errors.Is(err, errEnd) {
-			return nil, damaged("ends before its end marker")
-		}
-		if err != nil {
-			return nil, err
-		}
-		if marker == markerEOI {
-			return d.finish(ctx)
+		switch {
+		case errors.Is(err, errEnd):
+			return damaged("ends before its end marker")
+		case err != nil:
+			return err
+		case marker == markerEOI:
+			return nil
 		}
 		if err := d.segment(ctx, marker, body, &s); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
@@ -76,7 +106,7 @@ func (d *Decoder) Bytes() int64 {
 	for _, l := range d.picture.lines {
 		n += int64(cap(l.buf)) + 4*int64(cap(l.sums))
 	}
-	return n
+	return n + 8*int64(cap(d.picture.words))
 }
 
 func (d *Decoder) reset() {
@@ -160,17 +190,21 @@ func (d *Decoder) frame(marker byte, body []byte) error {
 	for i, c := range h.Components {
 		p := &d.planes[i]
 		p.Component, p.seen, p.predictor = c, false, 0
-		p.width, p.height = ceilDiv(h.Width*c.H, hmax), ceilDiv(h.Height*c.V, vmax)
-		p.across, p.down = ceilDiv(p.width, 8), ceilDiv(p.height, 8)
-		p.stride = mcusAcross * c.H * 8
-		n := p.stride * mcusDown * c.V * 8
-		p.samples = grow(p.samples, n)
-		if h.Progressive {
-			p.coefficients = grow(p.coefficients, n)
-			clear(p.coefficients)
-		}
+		p.size = h.blockSize(c, d.scale)
+		p.width, p.height = ceilDiv(h.Width*c.H*p.size, hmax*8), ceilDiv(h.Height*c.V*p.size, vmax*8)
+		p.across, p.down = ceilDiv(ceilDiv(h.Width*c.H, hmax), 8), ceilDiv(ceilDiv(h.Height*c.V, vmax), 8)
+		p.stride = mcusAcross * c.H * p.size
+		blocks := mcusAcross * c.H * mcusDown * c.V
 		for k := range p.accuracy {
 			p.accuracy[k] = -1
+		}
+		if d.dry {
+			continue
+		}
+		p.samples = grow(p.samples, blocks*p.size*p.size)
+		if h.Progressive {
+			p.coefficients = grow(p.coefficients, blocks*64)
+			clear(p.coefficients)
 		}
 	}
 	return nil
@@ -183,15 +217,15 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// finish checks that the whole picture was sent and makes it ready to be read.
-func (d *Decoder) finish(ctx context.Context) (*Picture, error) {
+// complete checks that the whole picture was sent.
+func (d *Decoder) complete() error {
 	if len(d.planes) == 0 {
-		return nil, damaged("no frame header")
+		return damaged("no frame header")
 	}
 	for i := range d.planes {
 		p := &d.planes[i]
 		if !p.seen {
-			return nil, damaged("no scan of component %d", i)
+			return damaged("no scan of component %d", i)
 		}
 		if !d.header.Progressive {
 			continue
@@ -199,10 +233,23 @@ func (d *Decoder) finish(ctx context.Context) (*Picture, error) {
 		// libjpeg smooths a picture whose lowest ten coefficients are not all there to their last bit.
 		for k, a := range p.accuracy[:10] {
 			if a != 0 {
-				return nil, unsupported("progressive file without all of coefficient %d", k)
+				return unsupported("progressive file without all of coefficient %d", k)
 			}
 		}
-		if err := p.transform(ctx); err != nil {
+	}
+	return nil
+}
+
+// finish makes the picture ready to be read.
+func (d *Decoder) finish(ctx context.Context) (*Picture, error) {
+	if err := d.complete(); err != nil {
+		return nil, err
+	}
+	for i := range d.planes {
+		if !d.header.Progressive {
+			break
+		}
+		if err := d.planes[i].transform(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -219,14 +266,18 @@ func (p *plane) transform(ctx context.Context) error {
 		}
 		for bx := range p.across {
 			c := (*[64]int16)(p.coefficients[p.index(bx, by):])
-			for i := range b {
-				b[i] = int32(c[i]) * int32(p.steps[i])
+			last := 0
+			for k, i := range natural {
+				i &= 63
+				if b[i] = int32(c[i]) * int32(p.steps[i]); c[i] != 0 {
+					last = k
+				}
 			}
-			b.inverse(p.samples[by*8*p.stride+bx*8:], p.stride)
+			b.inverseTo(p.size, last, p.samples[(by*p.stride+bx)*p.size:], p.stride)
 		}
 	}
 	return nil
 }
 
 // index is where the coefficients of a block begin.
-func (p *plane) index(bx, by int) int { return (by*p.stride/8 + bx) * 64 }
+func (p *plane) index(bx, by int) int { return (by*p.stride/p.size + bx) * 64 }

@@ -76,6 +76,18 @@ func (h *Header) maxSampling() (hmax, vmax int) {
 	return hmax, vmax
 }
 
+// blockSize is how many samples a block of component c becomes in each direction at 1/scale. Planes that are coarser than the picture are reduced less, as
+// far as that makes them its size, which spares the upsampling: libjpeg's rule.
+func (h *Header) blockSize(c Component, scale int) int {
+	smallest := 8 / scale
+	hmax, vmax := h.maxSampling()
+	size := smallest
+	for size < 8 && hmax*smallest%(c.H*size*2) == 0 && vmax*smallest%(c.V*size*2) == 0 {
+		size *= 2
+	}
+	return size
+}
+
 // Memory is an upper bound of the bytes that a Decoder allocates for the picture: its planes, and for progressive files their
 // coefficients. (Baseline files in several scans need no more: their blocks are transformed as they come.)
 func (h *Header) Memory() int64 {
@@ -90,7 +102,7 @@ func (h *Header) Memory() int64 {
 	for _, c := range h.Components {
 		n += across * int64(c.H) * down * int64(c.V) * perSample
 	}
-	return n + int64(len(h.Components)*(h.Width+64)*4)
+	return n + int64(len(h.Components)*(h.Width+64)*4) + 8*int64(h.Width+64)
 }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }

@@ -7,6 +7,7 @@ const fastBits = 9
 type huffman struct {
 	defined bool
 	fast    [1 << fastBits]uint16 // length<<8 | symbol, 0 for longer codes
+	quick   [1 << fastBits]int32  // value<<16 | run<<8 | length of code and value together, 0 where they are longer or, of AC, not a value
 	maxCode [18]int32             // by length: the largest code, left-aligned to 16 bits, plus one; 0 where there is none
 	offset  [17]int32             // by length: index of its first symbol less its first code
 	symbols [256]byte
@@ -29,9 +30,11 @@ func (d *Decoder) parseHuffman(b []byte) error {
 		if n > 256 || len(b) < 17+n {
 			return damaged("Huffman table of %d symbols in %d bytes", n, len(b))
 		}
-		if err := d.huff[class][slot].build(b[1:17], b[17:17+n]); err != nil {
+		h := &d.huff[class][slot]
+		if err := h.build(b[1:17], b[17:17+n]); err != nil {
 			return err
 		}
+		h.buildQuick(class == 0)
 		b = b[17+n:]
 	}
 	return nil
@@ -71,6 +74,19 @@ func (h *huffman) spread(code int32, length int, symbol byte) {
 	from := int(code) << shift
 	for i := from; i < from+1<<shift && i < len(h.fast); i++ {
 		h.fast[i] = uint16(length)<<8 | uint16(symbol)
+	}
+}
+
+// buildQuick enters what a code and the bits behind it mean together, where both are short. A DC code without bits behind it means 0.
+func (h *huffman) buildQuick(dc bool) {
+	for i, e := range h.fast {
+		length, run, size := uint(e>>8), int32(e>>4&15), uint(e&15)
+		h.quick[i] = 0
+		if length == 0 || length+size > fastBits || size == 0 && !dc || dc && run != 0 {
+			continue
+		}
+		raw := uint32(i) >> (fastBits - length - size) & (1<<size - 1)
+		h.quick[i] = extend(raw, size)<<16 | run<<8 | int32(length+size)
 	}
 }
 

@@ -11,6 +11,9 @@ var natural = [64]byte{
 	58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 }
 
+// corner is how many coefficients, in the order of transmission, lie in the upper left 4 x 4 of a block.
+const corner = 10
+
 // The constants of the Loeffler-Ligtenberg-Moschytz transform in 13 bits, as libjpeg's accurate integer method has them.
 const (
 	constBits = 13
@@ -30,32 +33,68 @@ const (
 	fix3072 = 25172
 )
 
+// The shifts of the two passes, and what is added before: half, and in the second the level shift.
+const (
+	shift1 = constBits - pass1Bits
+	round1 = 1 << (shift1 - 1)
+	shift2 = constBits + pass1Bits + 3
+	round2 = 1<<(shift2-1) + 128<<shift2
+)
+
 // inverse transforms dequantised coefficients to 8 x 8 samples in dst, whose rows are stride apart. It changes b.
 func (b *block) inverse(dst []byte, stride int) {
 	for i := range 8 {
 		c := (*[57]int32)(b[i:])
-		if c[8]|c[16]|c[24]|c[32]|c[40]|c[48]|c[56] == 0 {
+		var e0, e1, e2, e3, o0, o1, o2, o3 int32
+		switch {
+		case c[32]|c[40]|c[48]|c[56] != 0:
+			e0, e1, e2, e3, o0, o1, o2, o3 = butterflies(c[0], c[8], c[16], c[24], c[32], c[40], c[48], c[56])
+		case c[8]|c[16]|c[24] != 0:
+			e0, e1, e2, e3, o0, o1, o2, o3 = butterflies4(c[0], c[8], c[16], c[24])
+		default:
 			dc := c[0] << pass1Bits
 			c[0], c[8], c[16], c[24], c[32], c[40], c[48], c[56] = dc, dc, dc, dc, dc, dc, dc, dc
 			continue
 		}
-		const round, shift = 1 << (constBits - pass1Bits - 1), constBits - pass1Bits
-		e0, e1, e2, e3, o0, o1, o2, o3 := butterflies(c[0], c[8], c[16], c[24], c[32], c[40], c[48], c[56])
-		c[0], c[56] = (e0+o3+round)>>shift, (e0-o3+round)>>shift
-		c[8], c[48] = (e1+o2+round)>>shift, (e1-o2+round)>>shift
-		c[16], c[40] = (e2+o1+round)>>shift, (e2-o1+round)>>shift
-		c[24], c[32] = (e3+o0+round)>>shift, (e3-o0+round)>>shift
+		c[0], c[56] = (e0+o3+round1)>>shift1, (e0-o3+round1)>>shift1
+		c[8], c[48] = (e1+o2+round1)>>shift1, (e1-o2+round1)>>shift1
+		c[16], c[40] = (e2+o1+round1)>>shift1, (e2-o1+round1)>>shift1
+		c[24], c[32] = (e3+o0+round1)>>shift1, (e3-o0+round1)>>shift1
 	}
 	for y := range 8 {
 		r := (*[8]int32)(b[8*y:])
-		const shift = constBits + pass1Bits + 3
-		const round = 1<<(shift-1) + 128<<shift // and the level shift
-		e0, e1, e2, e3, o0, o1, o2, o3 := butterflies(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
-		out := dst[y*stride:][:8:8]
-		out[0], out[7] = clamp((e0+o3+round)>>shift), clamp((e0-o3+round)>>shift)
-		out[1], out[6] = clamp((e1+o2+round)>>shift), clamp((e1-o2+round)>>shift)
-		out[2], out[5] = clamp((e2+o1+round)>>shift), clamp((e2-o1+round)>>shift)
-		out[3], out[4] = clamp((e3+o0+round)>>shift), clamp((e3-o0+round)>>shift)
+		var e0, e1, e2, e3, o0, o1, o2, o3 int32
+		if r[4]|r[5]|r[6]|r[7] != 0 {
+			e0, e1, e2, e3, o0, o1, o2, o3 = butterflies(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
+		} else {
+			e0, e1, e2, e3, o0, o1, o2, o3 = butterflies4(r[0], r[1], r[2], r[3])
+		}
+		out := (*[8]byte)(dst[y*stride:])
+		out[0], out[7] = clamp((e0+o3+round2)>>shift2), clamp((e0-o3+round2)>>shift2)
+		out[1], out[6] = clamp((e1+o2+round2)>>shift2), clamp((e1-o2+round2)>>shift2)
+		out[2], out[5] = clamp((e2+o1+round2)>>shift2), clamp((e2-o1+round2)>>shift2)
+		out[3], out[4] = clamp((e3+o0+round2)>>shift2), clamp((e3-o0+round2)>>shift2)
+	}
+}
+
+// inverseCorner is inverse of a block that is zero outside of its upper left 4 x 4.
+func (b *block) inverseCorner(dst []byte, stride int) {
+	for i := range 4 {
+		c := (*[57]int32)(b[i:])
+		e0, e1, e2, e3, o0, o1, o2, o3 := butterflies4(c[0], c[8], c[16], c[24])
+		c[0], c[56] = (e0+o3+round1)>>shift1, (e0-o3+round1)>>shift1
+		c[8], c[48] = (e1+o2+round1)>>shift1, (e1-o2+round1)>>shift1
+		c[16], c[40] = (e2+o1+round1)>>shift1, (e2-o1+round1)>>shift1
+		c[24], c[32] = (e3+o0+round1)>>shift1, (e3-o0+round1)>>shift1
+	}
+	for y := range 8 {
+		r := (*[4]int32)(b[8*y:])
+		e0, e1, e2, e3, o0, o1, o2, o3 := butterflies4(r[0], r[1], r[2], r[3])
+		out := (*[8]byte)(dst[y*stride:])
+		out[0], out[7] = clamp((e0+o3+round2)>>shift2), clamp((e0-o3+round2)>>shift2)
+		out[1], out[6] = clamp((e1+o2+round2)>>shift2), clamp((e1-o2+round2)>>shift2)
+		out[2], out[5] = clamp((e2+o1+round2)>>shift2), clamp((e2-o1+round2)>>shift2)
+		out[3], out[4] = clamp((e3+o0+round2)>>shift2), clamp((e3-o0+round2)>>shift2)
 	}
 }
 
@@ -77,11 +116,22 @@ func butterflies(c0, c1, c2, c3, c4, c5, c6, c7 int32) (e0, e1, e2, e3, o0, o1, 
 	return e0, e1, e2, e3, o0, o1, o2, o3
 }
 
-// flat is inverse of a block that has nothing but a constant.
-func flat(dc int32, dst []byte, stride int) {
+// butterflies4 is butterflies with c4 to c7 zero, its constants added up; as integers the results are the same. It is small enough to be inlined.
+func butterflies4(c0, c1, c2, c3 int32) (e0, e1, e2, e3, o0, o1, o2, o3 int32) {
+	t := c0 << constBits
+	t2, t3 := c2*fix0541, c2*(fix0541+fix0765)
+	return t + t3, t + t2, t - t2, t - t3,
+		c1*(fix1175-fix0899) + c3*(fix1175-fix1961),
+		c1*(fix1175-fix0390) + c3*(fix1175-fix2562),
+		c1*fix1175 + c3*(fix3072-fix2562+fix1175-fix1961),
+		c1*(fix1501-fix0899+fix1175-fix0390) + c3*fix1175
+}
+
+// flat is inverse of a block that has nothing but a constant; the block has size x size samples, 1, 2, 4 or 8.
+func flat(dc int32, dst []byte, stride, size int) {
 	v := clamp((dc<<pass1Bits+1<<(pass1Bits+2))>>(pass1Bits+3) + 128)
-	for y := range 8 {
-		row := dst[y*stride:][:8:8]
+	for y := range size {
+		row := dst[y*stride:][:size]
 		for x := range row {
 			row[x] = v
 		}

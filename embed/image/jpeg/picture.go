@@ -2,10 +2,12 @@ package jpeg
 
 // Picture is a decoded picture, still in its planes; rows become RGB on demand. It belongs to its Decoder.
 type Picture struct {
-	header Header
-	planes []plane
-	lines  []line
-	colour colour
+	header        Header
+	width, height int // at the scale that was asked for
+	planes        []plane
+	lines         []line
+	colour        colour
+	words         []uint64 // chroma of two rows, see Pair
 }
 
 // colour says what the components mean.
@@ -20,16 +22,17 @@ const (
 )
 
 // Size is the picture's width and height in pixels.
-func (p *Picture) Size() (width, height int) { return p.header.Width, p.header.Height }
+func (p *Picture) Size() (width, height int) { return p.width, p.height }
 
 func (p *Picture) prepare(d *Decoder) {
 	p.header, p.planes, p.colour = d.header, d.planes, d.colourSpace()
+	p.width, p.height = ceilDiv(d.header.Width, d.scale), ceilDiv(d.header.Height, d.scale)
 	if len(p.lines) < len(p.planes) {
 		p.lines = make([]line, len(p.planes))
 	}
 	hmax, vmax := d.header.maxSampling()
 	for i := range p.planes {
-		p.lines[i].prepare(&p.planes[i], hmax, vmax)
+		p.lines[i].prepare(&p.planes[i], hmax, vmax, 8/d.scale)
 	}
 }
 
@@ -56,7 +59,7 @@ func (d *Decoder) colourSpace() colour {
 
 // Row writes row y as RGB triples; dst has room for 3 x width bytes. Any order of rows is right, ascending is fastest.
 func (p *Picture) Row(dst []byte, y int) {
-	n := p.header.Width
+	n := p.width
 	dst = dst[:3*n]
 	a := p.lines[0].row(y)[:n]
 	if p.colour == colourGrey {
@@ -79,56 +82,19 @@ func (p *Picture) Row(dst []byte, y int) {
 		for i, k := range p.lines[3].row(y)[:n] {
 			o := dst[3*i : 3*i+3 : 3*i+3]
 			// The file holds inverted ink, so what is stored is 255 - C, and so on.
-			o[0], o[1], o[2] = ink(255-a[i], k), ink(255-b[i], k), ink(255-c[i], k)
+			o[0], o[1], o[2] = Ink(255-a[i], k), Ink(255-b[i], k), Ink(255-c[i], k)
 		}
 	case colourYCCK:
 		fromYCbCr(dst, a, b, c) // gives 255 - what is stored, which is C, M and Y as they are
 		for i, k := range p.lines[3].row(y)[:n] {
 			o := dst[3*i : 3*i+3 : 3*i+3]
-			o[0], o[1], o[2] = ink(o[0], k), ink(o[1], k), ink(o[2], k)
+			o[0], o[1], o[2] = Ink(o[0], k), Ink(o[1], k), Ink(o[2], k)
 		}
 	}
 }
 
-// ink is Pillow's CMYK to RGB for one colour: light is 255 - K, and the colour's ink takes its share of it.
-func ink(colour, light byte) byte {
+// Ink is Pillow's CMYK to RGB for one colour: light is 255 - K, and the colour's ink takes its share of it.
+func Ink(colour, light byte) byte {
 	t := int32(colour)*int32(light) + 128
 	return clamp(int32(light) - (t>>8+t)>>8)
-}
-
-// chroma holds, by sample, what each chroma plane adds to each colour, in libjpeg's 16-bit constants: red and blue rounded, green in fractions.
-type chroma struct {
-	redOfCr, blueOfCb, greenOfCr, greenOfCb [256]int32
-}
-
-var chromaTable = makeChroma()
-
-func makeChroma() *chroma {
-	const half = 1 << 15
-	var t chroma
-	for i := range 256 {
-		x := int32(i) - 128
-		t.redOfCr[i] = (91881*x + half) >> 16
-		t.blueOfCb[i] = (116130*x + half) >> 16
-		t.greenOfCr[i] = -46802 * x
-		t.greenOfCb[i] = -22554*x + half
-	}
-	return &t
-}
-
-// fromYCbCr converts a row.
-func fromYCbCr(dst, luma, cb, cr []byte) {
-	t := chromaTable
-	cb, cr, dst = cb[:len(luma)], cr[:len(luma)], dst[:3*len(luma)]
-	for i, l := range luma {
-		y, u, v := int32(l), cb[i], cr[i]
-		r := y + t.redOfCr[v]
-		g := y + (t.greenOfCb[u]+t.greenOfCr[v])>>16
-		b := y + t.blueOfCb[u]
-		if uint32(r|g|b) > 255 { // rare: some are out of range
-			r, g, b = int32(clamp(r)), int32(clamp(g)), int32(clamp(b))
-		}
-		o := dst[3*i : 3*i+3 : 3*i+3]
-		o[0], o[1], o[2] = byte(r), byte(g), byte(b)
-	}
 }

@@ -1,6 +1,9 @@
 package jpeg
 
-import "context"
+import (
+	"bytes"
+	"context"
+)
 
 // scan is one pass over one or more components.
 type scan struct {
@@ -23,6 +26,10 @@ func (d *Decoder) scan(ctx context.Context, body []byte, s *segments) error {
 	if err != nil {
 		return err
 	}
+	if d.dry {
+		s.pos = skipEntropy(s.data, s.pos)
+		return nil
+	}
 	sc.bits = bits{data: s.data, pos: s.pos}
 	if len(sc.planes) == 1 {
 		err = sc.single(ctx)
@@ -32,6 +39,22 @@ func (d *Decoder) scan(ctx context.Context, body []byte, s *segments) error {
 	}
 	s.pos = sc.pos
 	return err
+}
+
+// skipEntropy is where the entropy-coded data from a place on end: at the next marker that is not of a restart.
+func skipEntropy(data []byte, at int) int {
+	for at < len(data) {
+		n := bytes.IndexByte(data[at:], 0xFF)
+		if n < 0 {
+			break
+		}
+		at += n
+		if at+1 < len(data) && data[at+1] != 0 && data[at+1] != 0xFF && (data[at+1] < markerRST0 || data[at+1] > markerRST7) {
+			return at
+		}
+		at++
+	}
+	return len(data)
 }
 
 func (d *Decoder) parseScan(b []byte) (*scan, error) {
@@ -202,7 +225,7 @@ var errCode = damaged("entropy-coded data with an impossible code")
 func (sc *scan) block(i, bx, by int) error {
 	p := sc.planes[i]
 	if !sc.progressive {
-		return sc.sequential(p, sc.dc[i], sc.ac[i], p.samples[by*8*p.stride+bx*8:])
+		return sc.sequential(p, sc.dc[i], sc.ac[i], p.samples[(by*p.stride+bx)*p.size:])
 	}
 	c := (*[64]int16)(p.coefficients[p.index(bx, by):])
 	switch {
@@ -224,6 +247,10 @@ func (sc *scan) difference(h *huffman) (int32, error) {
 	if sc.n < 32 {
 		sc.fill()
 	}
+	if e := h.quick[sc.acc>>((sc.n-fastBits)&63)&(1<<fastBits-1)]; e != 0 {
+		sc.n -= uint(e & 0xFF)
+		return e >> 16, nil
+	}
 	k, ok := h.symbol(&sc.bits)
 	if !ok || k > 15 {
 		return 0, errCode
@@ -238,38 +265,49 @@ func (sc *scan) sequential(p *plane, dc, ac *huffman, dst []byte) error {
 		return err
 	}
 	p.predictor += diff
-	level := int32(int16(p.predictor)) * int32(p.steps[0])
 	var b block
-	b[0] = level
-	constant := true
+	b[0] = int32(int16(p.predictor)) * int32(p.steps[0])
+	last := 0
+	acc, n := sc.acc, sc.n
 	for k := 1; k < 64; k++ {
-		if sc.n < 32 {
+		if n < 32 {
+			sc.acc, sc.n = acc, n
 			sc.fill()
+			acc, n = sc.acc, sc.n
 		}
+		if e := ac.quick[acc>>((n-fastBits)&63)&(1<<fastBits-1)]; e != 0 {
+			n -= uint(e & 0xFF)
+			if k += int(e >> 8 & 0xFF); k > 63 {
+				return errCode
+			}
+			at := natural[k] & 63
+			b[at] = e >> 16 * int32(p.steps[at])
+			last = k
+			continue
+		}
+		sc.acc, sc.n = acc, n
 		rs, ok := ac.symbol(&sc.bits)
 		if !ok {
 			return errCode
 		}
 		size := uint(rs & 15)
 		if size == 0 {
+			acc, n = sc.acc, sc.n
 			if rs != 0xF0 {
 				break
 			}
 			k += 15
 			continue
 		}
-		k += int(rs >> 4)
-		if k > 63 {
+		if k += int(rs >> 4); k > 63 {
 			return errCode
 		}
-		at := natural[k]
+		at := natural[k] & 63
 		b[at] = extend(sc.take(size), size) * int32(p.steps[at])
-		constant = false
+		acc, n = sc.acc, sc.n
+		last = k
 	}
-	if !constant {
-		b.inverse(dst, p.stride)
-	} else {
-		flat(level, dst, p.stride)
-	}
+	sc.acc, sc.n = acc, n
+	b.inverseTo(p.size, last, dst, p.stride)
 	return nil
 }

@@ -10,10 +10,12 @@ type line struct {
 	last  int // row that buf holds; -1 for none
 }
 
-func (l *line) prepare(p *plane, hmax, vmax int) {
-	l.plane, l.h, l.v = p, hmax/p.H, vmax/p.V
-	// libjpeg smooths these ratios alone, and leaves planes of one or two columns as they are.
+func (l *line) prepare(p *plane, hmax, vmax, smallest int) {
+	l.plane, l.h, l.v = p, hmax*smallest/(p.H*p.size), vmax*smallest/(p.V*p.size)
+	// libjpeg smooths these ratios alone, leaves planes of one or two columns as they are, and smooths nothing at 1/8.
 	switch {
+	case smallest == 1:
+		l.fancy = false
 	case l.h == 2 && l.v <= 2:
 		l.fancy = p.width > 2
 	default:
@@ -23,6 +25,12 @@ func (l *line) prepare(p *plane, hmax, vmax int) {
 	l.sums = grow(l.sums, p.width)
 	l.last = -1
 }
+
+// whole says whether the plane has the picture's size.
+func (l *line) whole() bool { return l.h == 1 && l.v == 1 }
+
+// quarter says whether the plane has half the picture's size in both directions, and is smoothed.
+func (l *line) quarter() bool { return l.h == 2 && l.v == 2 && l.fancy }
 
 // samples is a row of real samples.
 func (l *line) samples(y int) []byte {

@@ -20,7 +20,7 @@ func (r *Resizer) columnsFirst(ctx context.Context, dst []byte, width, height in
 	r.horizontal.compute(w, width, f)
 	n, line := 3*w, 3*width
 	r.sums = grow(r.sums, inFlight*n)
-	r.packed = grow(r.packed, n)
+	r.packed = growPacked(r.packed, w)
 	r.rows[0] = grow(r.rows[0], n)
 	for i := range r.finished {
 		r.finished[i] = grow(r.finished[i], n)
@@ -45,10 +45,10 @@ func (r *Resizer) columnsFirst(ctx context.Context, dst []byte, width, height in
 			}
 			switch {
 			case done&1 == 1:
-				pack(r.packed, r.finished[0], out)
+				Pack(r.packed[:w], r.finished[0], out)
 				r.horizontal.pair(dst[(done-1)*line:done*line], dst[done*line:(done+1)*line], r.packed)
 			case done == height-1:
-				pack(r.packed, out, out)
+				Pack(r.packed[:w], out, out)
 				r.horizontal.pair(dst[done*line:(done+1)*line], nil, r.packed)
 			}
 		}

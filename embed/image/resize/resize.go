@@ -10,11 +10,20 @@ type Source interface {
 	Row(dst []byte, y int)
 }
 
+// PairSource is a Source that makes two rows at once for less than one by one.
+type PairSource interface {
+	Source
+	// Pairs is the first of the rows that Pair takes, which are every second from it on; -1 if it takes none.
+	Pairs() int
+	// Pair writes rows y and y+1, three words a pixel, the upper row in the lower halves of the words.
+	Pair(dst [][3]uint64, y int)
+}
+
 // Resizer scales pictures and keeps its buffers from one to the next. The zero value is ready. It is for one goroutine at a time.
 type Resizer struct {
 	horizontal, vertical taps
 	rows                 [2][]byte
-	packed               []uint64
+	packed               [][3]uint64 // two rows, see pair
 	middle               []byte
 	sums                 []int32
 	columns              []int
@@ -23,7 +32,7 @@ type Resizer struct {
 
 // Bytes is the size of the buffers that r keeps.
 func (r *Resizer) Bytes() int64 {
-	n := 8*(cap(r.packed)+cap(r.columns)) + 4*cap(r.sums) + cap(r.middle)
+	n := 24*cap(r.packed) + 8*cap(r.columns) + 4*cap(r.sums) + cap(r.middle)
 	for i := range r.rows {
 		n += cap(r.rows[i]) + cap(r.finished[i])
 	}
@@ -36,12 +45,12 @@ func (r *Resizer) Bytes() int64 {
 // Workspace is an upper bound, in bytes, of what a Resizer allocates to scale srcWidth x srcHeight to width x height.
 func Workspace(srcWidth, srcHeight, width, height int) int64 {
 	const worstSupport = 3
-	weights := func(in, out int) int64 { return 4 * (int64(2*worstSupport*max(in, out)) + int64(3*out)) }
+	weights := func(in, out int) int64 { return 4 * (int64(2*worstSupport*max(in, out)) + int64((3+unroll)*out)) }
 	first := 3 * int64(srcHeight) * int64(width) // the middle picture
 	if columnsFirst(srcWidth, srcHeight, width, height) {
 		first = (12*inFlight + 6) * int64(srcWidth)
 	}
-	return first + 30*int64(srcWidth) + 12*int64(width) + // two rows, and the two packed
+	return first + 30*int64(srcWidth) + 12*int64(width) + 24*unroll + // two rows, and the two packed
 		weights(srcWidth, width) + weights(srcHeight, height) + // the weights
 		28*int64(width+height) + 16*(int64(srcWidth)/int64(width)+int64(srcHeight)/int64(height)+2)*worstSupport
 }
@@ -119,61 +128,71 @@ func (r *Resizer) firstPass(ctx context.Context, dst []byte, width, first, last 
 		return ctx.Err()
 	}
 	r.horizontal.compute(w, width, f)
-	r.packed = grow(r.packed, 3*w)
+	r.packed = growPacked(r.packed, w)
 	for i := range r.rows {
 		r.rows[i] = grow(r.rows[i], 3*w)
 	}
-	for y := first; y < last; y += 2 {
-		a, b := r.rows[0], r.rows[1]
-		src.Row(a, y)
-		if y+1 < last {
-			src.Row(b, y+1)
+	paired, pairs := -1, PairSource(nil)
+	if p, ok := src.(PairSource); ok {
+		paired, pairs = p.Pairs(), p
+	}
+	for y, rows := first, 0; y < last; y += rows {
+		rows = min(2, last-y)
+		if rows == 2 && paired >= 0 && (y-paired)&1 != 0 {
+			rows = 1 // pairs begin with the next
 		}
-		pack(r.packed, a, b)
-		upper := dst[(y-first)*line : (y-first+1)*line]
-		lower := b[:0]
-		if y+1 < last {
+		if rows == 2 && paired >= 0 && y >= paired {
+			pairs.Pair(r.packed[:w], y)
+		} else {
+			a, b := r.rows[0], r.rows[1]
+			src.Row(a, y)
+			if rows == 2 {
+				src.Row(b, y+1)
+			}
+			Pack(r.packed[:w], a, b)
+		}
+		upper, lower := dst[(y-first)*line:(y-first+1)*line], dst[:0]
+		if rows == 2 {
 			lower = dst[(y-first+1)*line : (y-first+2)*line]
 		}
 		r.horizontal.pair(upper, lower, r.packed)
-		if y&127 == first&127 && ctx.Err() != nil {
+		if y&126 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 	return nil
 }
 
-func pack(dst []uint64, a, b []byte) {
-	a, b = a[:len(dst)], b[:len(dst)]
+// Pack puts two rows of RGB into the words that pair takes, see [PairSource].
+func Pack(dst [][3]uint64, a, b []byte) {
 	for i := range dst {
-		dst[i] = uint64(a[i]) | uint64(b[i])<<32
+		p, q := (*[3]byte)(a[3*i:]), (*[3]byte)(b[3*i:])
+		dst[i] = [3]uint64{uint64(p[0]) | uint64(q[0])<<32, uint64(p[1]) | uint64(q[1])<<32, uint64(p[2]) | uint64(q[2])<<32}
 	}
 }
 
-// pair scales two rows, one in the lower and one in the upper half of every word of src. lower may be empty.
-func (t *taps) pair(upper, lower []byte, src []uint64) {
+// pair scales two rows, one in the lower and one in the upper half of every word of src. lower may be empty. Taps are taken four at a time, and weights
+// behind the last are zero: src has room for that behind its rows, with any values.
+func (t *taps) pair(upper, lower []byte, src [][3]uint64) {
 	const half = 1<<(precision-1) | 1<<(precision-1+32)
 	for i, first := range t.first {
-		k := t.weight[i*t.stride : i*t.stride+t.count[i]]
-		p := src[3*first : 3*first+3*len(k)]
+		n := (t.count[i] + unroll - 1) &^ (unroll - 1)
+		k, p := t.weight[i*t.stride:][:n], src[first:][:n]
 		r, g, b := uint64(half), uint64(half), uint64(half)
-		for _, w := range k {
-			if len(p) < 3 {
-				break // never: tells the compiler that the three below are there
-			}
-			v := uint64(int64(w))
-			r += p[0] * v
-			g += p[1] * v
-			b += p[2] * v
-			p = p[3:]
+		for ; len(k) >= unroll && len(p) >= unroll; k, p = k[unroll:], p[unroll:] {
+			w, q := (*[unroll]int32)(k), (*[unroll][3]uint64)(p)
+			v0, v1, v2, v3 := uint64(int64(w[0])), uint64(int64(w[1])), uint64(int64(w[2])), uint64(int64(w[3]))
+			r += q[0][0]*v0 + q[1][0]*v1 + q[2][0]*v2 + q[3][0]*v3
+			g += q[0][1]*v0 + q[1][1]*v1 + q[2][1]*v2 + q[3][1]*v3
+			b += q[0][2]*v0 + q[1][2]*v1 + q[2][2]*v2 + q[3][2]*v3
 		}
 		r0, r1 := halves(r)
 		g0, g1 := halves(g)
 		b0, b1 := halves(b)
-		o := upper[3*i : 3*i+3]
+		o := (*[3]byte)(upper[3*i:])
 		o[0], o[1], o[2] = clip(r0), clip(g0), clip(b0)
 		if len(lower) != 0 {
-			o = lower[3*i : 3*i+3]
+			o = (*[3]byte)(lower[3*i:])
 			o[0], o[1], o[2] = clip(r1), clip(g1), clip(b1)
 		}
 	}

@@ -5,7 +5,10 @@ import "math"
 // precision is the number of fractional bits of a weight: 32 less 8 of a pixel, less 2 for the overshoot of the kernels.
 const precision = 32 - 8 - 2
 
-// taps are the weights of one axis: output i is the sum over j of weight[i*stride+j] times input first[i]+j, j < count[i].
+// unroll is how many taps are taken at a time. A stride is a multiple of it.
+const unroll = 4
+
+// taps are the weights of one axis: output i is the sum over j of weight[i*stride+j] times input first[i]+j, j < count[i]. Weights from count on are 0.
 type taps struct {
 	first, count []int
 	weight       []int32
@@ -19,7 +22,7 @@ func (t *taps) compute(in, out int, f Filter) {
 	scale := float64(in) / float64(out)
 	wide := max(scale, 1)
 	support *= wide
-	t.stride = int(math.Ceil(support))*2 + 1
+	t.stride = (int(math.Ceil(support))*2 + 1 + unroll - 1) &^ (unroll - 1)
 	t.first, t.count = grow(t.first, out), grow(t.count, out)
 	t.weight = grow(t.weight, out*t.stride)
 	t.scratch = grow(t.scratch, t.stride)
@@ -42,6 +45,7 @@ func (t *taps) compute(in, out int, f Filter) {
 			}
 			fixed[j] = toFixed(k[j])
 		}
+		clear(t.weight[i*t.stride+n : (i+1)*t.stride])
 	}
 }
 
@@ -67,3 +71,6 @@ func grow[T any](s []T, n int) []T {
 	}
 	return s[:n]
 }
+
+// growPacked gives room for two packed rows of width pixels, and for the taps that are taken behind them.
+func growPacked(s [][3]uint64, width int) [][3]uint64 { return grow(s, width+unroll-1) }

@@ -1,0 +1,138 @@
+package turbojpeg
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"vecmill/embed/image/jpeg"
+)
+
+func library(t testing.TB) *Library {
+	t.Helper()
+	l, err := Open()
+	if err != nil && os.Getenv("VECMILL_NEED_LIBRARIES") == "true" {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skip(err)
+	}
+	return l
+}
+
+const corpus = "../testdata/"
+
+// Whatever is decoded is decoded to the pixels of package jpeg, which are held to Pillow's, at every scale.
+func TestPixelsAreThoseOfPackageJPEG(t *testing.T) {
+	l := library(t)
+	d, err := l.NewDecoder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ours jpeg.Decoder
+	compared := 0
+	for _, pattern := range []string{"pictures/*.jpg", "foreign/*.jpg"} {
+		files, err := filepath.Glob(corpus + pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			blob, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := ours.Check(blob)
+			if err != nil || len(h.Components) == 4 {
+				continue
+			}
+			for _, scale := range []int{1, 2, 4, 8} {
+				if !Scales(h.Width, h.Height, scale) {
+					continue
+				}
+				want, err := ours.DecodeReduced(t.Context(), blob, scale)
+				if err != nil {
+					t.Errorf("%s at 1/%d: %v", file, scale, err)
+					continue
+				}
+				w, down := want.Size()
+				got, row := make([]byte, 3*w*down), make([]byte, 3*w)
+				if err := d.Decode(got, blob, w, down); err != nil {
+					t.Logf("%s at 1/%d is left to package jpeg: %v", file, scale, err)
+					continue
+				}
+				compared++
+				for y := range down {
+					if want.Row(row, y); !bytes.Equal(row, got[3*w*y:3*w*(y+1)]) {
+						t.Errorf("%s at 1/%d: row %d differs", file, scale, y)
+						break
+					}
+				}
+			}
+		}
+	}
+	if compared < 150 {
+		t.Errorf("only %d compared", compared)
+	}
+}
+
+func TestDamageIsAnErrorAndTheDecoderGoesOn(t *testing.T) {
+	d, err := library(t).NewDecoder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst := make([]byte, 3*150*110)
+	for cut := 2; cut < len(probe)-2; cut += 97 {
+		if err := d.Decode(dst, probe[:cut], 150, 110); err == nil {
+			t.Errorf("cut off at %d: no error", cut)
+		}
+		if err := d.Decode(dst, probe, 150, 110); err != nil {
+			t.Fatalf("after the damaged one: %v", err)
+		}
+	}
+	if err := d.Decode(dst[:10], probe, 150, 110); err == nil {
+		t.Error("decoded into 10 bytes")
+	}
+}
+
+func TestDecodersOfManyGoroutinesDoNotMeet(t *testing.T) {
+	l := library(t)
+	want := make([]byte, 3*150*110)
+	d, err := l.NewDecoder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Decode(want, probe, 150, 110); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			d, err := l.NewDecoder()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			got := make([]byte, len(want))
+			for range 50 {
+				clear(got)
+				if err := d.Decode(got, probe, 150, 110); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("another picture: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	if _, err := open("libvecmill-none.so.1"); err == nil || !strings.Contains(err.Error(), "libvecmill-none.so.1") {
+		t.Errorf("%v", err)
+	}
+	if l, err := open("libm.so.6"); err == nil || !strings.Contains(err.Error(), "tj") && !strings.Contains(err.Error(), "loads no") {
+		t.Errorf("%v, %v", l, err)
+	}
+}
