@@ -94,8 +94,8 @@ func report(t testing.TB, s *server, table string, src schemas.SourceID) *audit.
 
 func cutAtCommit(t *testing.T, s *server, table string) {
 	wire := startCutter(t, "127.0.0.1:"+s.port)
-	open(t, config(s.dsn(), table)) // makes the table undisturbed
-	c := config(s.dsnAt(wire.addr()), table)
+	open(t, sinkConfig(s.dsn(), table)) // makes the table undisturbed
+	c := sinkConfig(s.dsnAt(wire.addr()), table)
 	c.BatchRows = 7
 	sink := open(t, c)
 	var outcomes []chan error
@@ -117,7 +117,7 @@ func compete(t *testing.T, s *server, table string) {
 	wire.spare(true) // while all of them start: a start tries a few times only
 	sinks := make([]*pgvectorsink.Sink, 3)
 	for writer := range sinks {
-		c := config(s.dsnAt(wire.addr()), table)
+		c := sinkConfig(s.dsnAt(wire.addr()), table)
 		c.BatchRows, c.Writer = 5+writer, fmt.Sprint("writer ", writer)
 		sinks[writer] = open(t, c)
 	}
@@ -143,7 +143,7 @@ func compete(t *testing.T, s *server, table string) {
 }
 
 func killed(t *testing.T, s *server, table string) {
-	c := config(s.dsn(), table)
+	c := sinkConfig(s.dsn(), table)
 	c.BatchRows = 10
 	sink := open(t, c)
 	src := source(0)
@@ -182,7 +182,7 @@ func audited(t *testing.T, s *server, names *tables) {
 		{"a transaction claims what another has", `UPDATE %[1]s_ranges SET next_offset = 12 WHERE first_offset = 0`, "offsets 10 to 11 are covered twice"},
 	} {
 		table := names.next()
-		sink := open(t, config(s.dsn(), table))
+		sink := open(t, sinkConfig(s.dsn(), table))
 		resume(t, sink, source(0))
 		for o := int64(0); o < 40; o += 10 {
 			write(t, sink, source(0), o, o+10, 10)

@@ -21,7 +21,7 @@ type tables struct{ n atomic.Int64 }
 
 func (n *tables) next() string { return fmt.Sprintf("rows_%d", n.n.Add(1)) }
 
-func config(dsn, table string) pgvectorsink.Config {
+func sinkConfig(dsn, table string) pgvectorsink.Config {
 	c := pgvectorsink.NewDefaultConfig()
 	c.DSN, c.Table, c.Tasks, c.Dimension, c.ModelDigest = dsn, table, schemas.Tasks(), 4, "m"
 	c.Retry = retry.Policy{Attempts: 100, Base: 20 * time.Millisecond, Max: 200 * time.Millisecond}
@@ -44,11 +44,11 @@ func TestPostgres(t *testing.T) {
 	s := startServer(t)
 	var names tables
 	t.Run("the sink conforms", func(t *testing.T) {
-		sinktest.Run(t, sinktest.Options{}, func(testing.TB) sinktest.Fixture { return fixture(s, names.next(), func(*pgvectorsink.Config) {}) })
+		sinktest.Run(t, sinktest.Options{}, func(testing.TB) sinktest.Fixture { return conforming(s, names.next(), func(*pgvectorsink.Config) {}) })
 	})
 	t.Run("the sink conforms with tiny batches and an index", func(t *testing.T) {
 		sinktest.Run(t, sinktest.Options{}, func(testing.TB) sinktest.Fixture {
-			return fixture(s, names.next(), func(c *pgvectorsink.Config) {
+			return conforming(s, names.next(), func(c *pgvectorsink.Config) {
 				c.BatchRows, c.MaxBuffered, c.Connections, c.Metric = 3, 4096, 2, pgvectorsink.Cosine
 			})
 		})
@@ -59,14 +59,15 @@ func TestPostgres(t *testing.T) {
 	t.Run("a task more is a column more", func(t *testing.T) { evolve(t, s, names.next()) })
 	t.Run("the one row among a thousand that the server refuses is named", func(t *testing.T) { rejectedRow(t, s, names.next()) })
 	t.Run("the index finds the nearest", func(t *testing.T) { search(t, s, names.next()) })
+	t.Run("what was written can be recalled", func(t *testing.T) { recalled(t, s, names.next()) })
 	t.Run("the audit finds a loss and a duplicate by offset", func(t *testing.T) { audited(t, s, &names) })
 	t.Run("a server that is killed loses and repeats nothing", func(t *testing.T) { killed(t, s, names.next()) })
 }
 
-func fixture(s *server, table string, change func(*pgvectorsink.Config)) sinktest.Fixture {
+func conforming(s *server, table string, change func(*pgvectorsink.Config)) sinktest.Fixture {
 	return sinktest.Fixture{
 		Open: func(t testing.TB) sinks.Sink {
-			c := config(s.dsn(), table)
+			c := sinkConfig(s.dsn(), table)
 			change(&c)
 			return open(t, c)
 		},

@@ -17,7 +17,7 @@ import (
 func refusals(t *testing.T, s *server, names *tables) {
 	s.psql(t, "CREATE TABLE somebodys (row_id text)")
 	table := names.next()
-	c := config(s.dsn(), table)
+	c := sinkConfig(s.dsn(), table)
 	c.Metric = pgvectorsink.Cosine
 	open(t, c)
 	for _, refused := range []struct {
@@ -30,7 +30,7 @@ func refusals(t *testing.T, s *server, names *tables) {
 		{"another metric", func(c *pgvectorsink.Config) { c.Metric = pgvectorsink.L2 }, "is indexed for metric cosine, not l2"},
 		{"a table of somebody else", func(c *pgvectorsink.Config) { c.Table = "somebodys" }, "was not made by this sink"},
 	} {
-		c := config(s.dsn(), table)
+		c := sinkConfig(s.dsn(), table)
 		c.Metric = pgvectorsink.Cosine
 		refused.change(&c)
 		if sink, err := pgvectorsink.Open(context.Background(), c); err == nil || !strings.Contains(err.Error(), refused.want) {
@@ -40,13 +40,13 @@ func refusals(t *testing.T, s *server, names *tables) {
 			}
 		}
 	}
-	open(t, config(s.dsn(), table)) // without an index of its own: the one that is there stays
+	open(t, sinkConfig(s.dsn(), table)) // without an index of its own: the one that is there stays
 }
 
 func evolve(t *testing.T, s *server, table string) {
 	src := source(0)
 	for i, tasks := range [][]schemas.Task{{schemas.TaskEmbedding}, {schemas.TaskEmbedding, schemas.TaskLabels}, {schemas.TaskEmbedding}} {
-		c := config(s.dsn(), table)
+		c := sinkConfig(s.dsn(), table)
 		c.Tasks = tasks
 		sink := open(t, c)
 		next := resume(t, sink, src)
@@ -72,7 +72,7 @@ func evolve(t *testing.T, s *server, table string) {
 }
 
 func rejectedRow(t *testing.T, s *server, table string) {
-	sink := open(t, config(s.dsn(), table))
+	sink := open(t, sinkConfig(s.dsn(), table))
 	s.psql(t, "ALTER TABLE "+table+` ADD CHECK ("offset" <> 1234)`)
 	src := source(0)
 	resume(t, sink, src)
@@ -95,7 +95,7 @@ func rejectedRow(t *testing.T, s *server, table string) {
 }
 
 func search(t *testing.T, s *server, table string) {
-	c := config(s.dsn(), table)
+	c := sinkConfig(s.dsn(), table)
 	c.Metric, c.Tasks = pgvectorsink.L2, []schemas.Task{schemas.TaskEmbedding}
 	sink := open(t, c)
 	src := source(0)

@@ -19,6 +19,12 @@ type store interface {
 	// put stores what of b is not stored yet, in one step, and gives the first offset of its source that is not stored then.
 	put(ctx context.Context, b batch) (next int64, err error)
 
+	// ranges are what the transactions that touch span covered, in order.
+	ranges(ctx context.Context, src schemas.SourceID, span schemas.Span) ([]schemas.Range, error)
+
+	// rows are those that the transaction of r wrote, as they are now, and the offsets of those that a later tombstone has taken away.
+	rows(ctx context.Context, r schemas.Range) (rows []schemas.Row, gone []int64, err error)
+
 	close()
 }
 

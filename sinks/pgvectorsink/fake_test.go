@@ -3,6 +3,7 @@ package pgvectorsink
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"vecmill/schemas"
@@ -13,6 +14,7 @@ var errLost = errors.New("the connection is lost")
 // fake is a store in memory. Every fault-th put is lost, before or after it landed in turn.
 type fake struct {
 	fault int
+	gone  map[int64]bool // offsets whose rows a tombstone has taken
 	mu    struct {
 		sync.Mutex
 		puts   int
@@ -58,6 +60,34 @@ func (f *fake) put(ctx context.Context, b batch) (int64, error) {
 		return 0, errLost
 	}
 	return left.r.Next, nil
+}
+
+func (f *fake) ranges(_ context.Context, src schemas.SourceID, span schemas.Span) (out []schemas.Range, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, b := range f.mu.stored[src] {
+		if b.r.Next > span.First && b.r.First < span.Next {
+			out = append(out, b.r)
+		}
+	}
+	return out, nil
+}
+
+func (f *fake) rows(_ context.Context, r schemas.Range) (rows []schemas.Row, gone []int64, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, b := range f.mu.stored[r.Source] {
+		for i := range b.rows {
+			switch {
+			case b.r.First != r.First:
+			case f.gone[b.rows[i].Offset]:
+				gone = append(gone, b.rows[i].Offset)
+			default:
+				rows = append(rows, b.rows[i])
+			}
+		}
+	}
+	return rows, slices.Compact(gone), nil
 }
 
 func (f *fake) close() {}

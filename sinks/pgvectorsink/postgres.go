@@ -155,10 +155,7 @@ func (d *database) remove(ctx context.Context, tx pgx.Tx, r schemas.Range) ([]st
 	if len(r.Deletes) == 0 {
 		return gone, nil
 	}
-	refs, at := make([]string, len(r.Deletes)), make([]int64, len(r.Deletes))
-	for i, x := range r.Deletes {
-		refs[i], at[i] = clean(x.RefID), x.Offset
-	}
+	at, refs := tombstones(r)
 	rows, err := tx.Query(ctx, `DELETE FROM `+d.n.table+` t USING (SELECT unnest($4::text[]) AS ref_id, unnest($5::bigint[]) AS at) x
 		WHERE t.pipeline = $1 AND t.topic = $2 AND t.partition = $3 AND t.ref_id = x.ref_id AND t."offset" < x.at RETURNING t.row_id`,
 		r.Source.Pipeline, r.Source.Topic, r.Source.Partition, refs, at)
@@ -171,15 +168,25 @@ func (d *database) remove(ctx context.Context, tx pgx.Tx, r schemas.Range) ([]st
 	return gone, nil
 }
 
+// tombstones are a range's deletions as two columns.
+func tombstones(r schemas.Range) (at []int64, refs []string) {
+	at, refs = make([]int64, len(r.Deletes)), make([]string, len(r.Deletes))
+	for i, x := range r.Deletes {
+		at[i], refs[i] = x.Offset, clean(x.RefID)
+	}
+	return at, refs
+}
+
 // record writes what the transaction covers and took away, and moves the source's offset.
 func (d *database) record(ctx context.Context, tx pgx.Tx, r schemas.Range, rows []schemas.Row, gone []string) error {
 	offsets, ids := make([]int64, len(rows)), make([]string, len(rows))
 	for i := range rows {
 		offsets[i], ids[i] = rows[i].Offset, rows[i].RowID
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO `+d.n.ranges+` (pipeline, topic, partition, first_offset, next_offset, dead, skipped, lost, row_offsets, row_ids, writer, deleted_ids)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next,
-		multirange(r.Dead), multirange(r.Skipped), multirange(r.Lost), offsets, ids, d.cfg.Writer, gone); err != nil {
+	at, refs := tombstones(r)
+	if _, err := tx.Exec(ctx, `INSERT INTO `+d.n.ranges+` (pipeline, topic, partition, first_offset, next_offset, dead, skipped, lost, row_offsets, row_ids, writer, deleted_ids,
+			tombstone_offsets, tombstone_refs) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`, r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next,
+		multirange(r.Dead), multirange(r.Skipped), multirange(r.Lost), offsets, ids, d.cfg.Writer, gone, at, refs); err != nil {
 		return fmt.Errorf("recording offsets %d to %d of %s: %w", r.First, r.Next-1, r.Source, err)
 	}
 	if _, err := tx.Exec(ctx, `UPDATE `+d.n.sources+` SET next_offset = $4 WHERE pipeline = $1 AND topic = $2 AND partition = $3`,
