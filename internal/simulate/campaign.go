@@ -56,10 +56,16 @@ func (c *Campaign) Command(seed uint64) string {
 	return out + " --verbose"
 }
 
-// alone sets the process up for simulations: one order of goroutines, as far as Go has one, and few collections, since worlds are small and short.
+// most is the memory at which garbage is collected during a world, too: none comes near it that is not out of hand.
+const most = 2 << 30
+
+// alone sets the process up for simulations: one order of goroutines, as far as Go has one. Many become ready in one instant of virtual time, and one
+// processor runs them in the order in which they became it, unless the collector gets in between, at a moment that real time decides. So garbage is
+// collected between worlds (see [Run]), which are small and short.
 func alone() {
 	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(most)
 }
 
 // Run plays the seeds until one fails or ctx ends, and tells w. It must have the process for itself: it runs goroutines on one processor.

@@ -19,9 +19,13 @@ type theLog struct {
 
 type entry struct {
 	stream.Record
-	kind streamtest.Kind
-	at   time.Duration // since the beginning of the world
+	kind    streamtest.Kind
+	at      time.Duration // since the beginning of the world
+	deleted bool          // a later tombstone names its reference
 }
+
+// refID is the id of a record's reference.
+func refID(part int, offset int64) string { return fmt.Sprintf("%d-%d", part, offset) }
 
 // newLog draws the topic.
 func newLog(p *Plan) *theLog {
@@ -38,7 +42,13 @@ func newLog(p *Plan) *theLog {
 			}
 			k := streamtest.Draw(r)
 			rec := stream.Record{Offset: offset, Key: fmt.Appendf(nil, "key %d", offset), Value: k.Value(part, offset)}
-			l.parts[part] = append(l.parts[part], entry{rec, k, at})
+			e := entry{Record: rec, kind: k, at: at}
+			if past := l.parts[part]; k == streamtest.Tombstone && len(past) > 0 {
+				gone := &past[draws{p.Seed}.of("tombstone", int64(part), offset).IntN(len(past))]
+				gone.deleted = true
+				e.Key = []byte(refID(part, gone.Offset))
+			}
+			l.parts[part] = append(l.parts[part], e)
 			offset++
 		}
 	}

@@ -14,7 +14,8 @@ type Plan struct {
 	Partitions  int
 	Records     int           // of each partition
 	Trickle     time.Duration // most of the records come over this time; 0: all are there at the start
-	Outputs     int           // required Parquet outputs; more than one are joined by a Tee
+	Outputs     int           // required outputs; more than one are joined by a Tee
+	Table       bool          // the last of them is a table of a database, the others are Parquet
 	BestEffort  bool          // and one that may fail
 	Workers     int           // at the start
 	Probe       bool          // workers ask the store for conditional PUTs when they start
@@ -75,11 +76,13 @@ const (
 	StoreDown   Outage = "store-down"   // 503 to everything
 	Expired     Outage = "expired"      // 403 ExpiredToken to everything
 	Denied      Outage = "denied"       // 403 AccessDenied to PUTs
-	DiskFull    Outage = "disk-full"    // 507 to PUTs of files
+	DiskFull    Outage = "disk-full"    // 507 to PUTs of files; transactions find no space
 	LettersDown Outage = "letters-down" // 503 to PUTs of dead letters
 	InputsDown  Outage = "inputs-down"  // 503 to GETs of objects
 	ModelDown   Outage = "model-down"   // every run of the model fails
 	BrokerDown  Outage = "broker-down"  // the broker answers nobody
+
+	DatabaseDown Outage = "database-down" // the database takes no connections
 )
 
 func outages() []Outage {
@@ -143,6 +146,7 @@ func Draw(seed uint64) Plan {
 	p.BestEffort, p.Probe = chance(r, 0.1), chance(r, 0.15)
 	p.LetterTopic = chance(draws{seed}.of("letters"), 0.5)
 	p.drawFaults(r)
+	p.drawTable(draws{seed}.of("table"))
 	for range 1 + r.IntN(7) {
 		p.Steps = append(p.Steps, Step{
 			At: span(r, 200*time.Millisecond, 3*time.Second+p.Trickle), Do: actions()[r.IntN(len(actions()))], Slot: max(r.IntN(7)-3, Owner), N: 1 + r.IntN(8),
@@ -168,10 +172,22 @@ func (p *Plan) drawFaults(r *rand.Rand) {
 	}
 }
 
+// drawTable has numbers of its own, so that worlds without a table are what they were before there were tables.
+func (p *Plan) drawTable(r *rand.Rand) {
+	if !chance(r, 0.25) {
+		return
+	}
+	p.Table = true
+	if chance(r, 0.2) {
+		from := span(r, 0, p.Calm)
+		p.Faults.Windows = append(p.Faults.Windows, Window{DatabaseDown, from, min(from+span(r, 100*time.Millisecond, 12*time.Second), p.Calm)})
+	}
+}
+
 // String is the plan for people.
 func (p *Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d partitions of %d records, %d workers, %d outputs; calm after %v\n", p.Seed, p.Partitions, p.Records, p.Workers, p.Outputs, p.Calm)
+	fmt.Fprintf(&b, "seed %d: %d partitions of %d records, %d workers, %d outputs (a table: %v); calm after %v\n", p.Seed, p.Partitions, p.Records, p.Workers, p.Outputs, p.Table, p.Calm)
 	fmt.Fprintf(&b, "  pipeline %+v\n  group %+v\n  faults %+v\n", p.Pipeline, p.Group, p.Faults)
 	for _, s := range p.Steps {
 		fmt.Fprintf(&b, "  %+v\n", s)

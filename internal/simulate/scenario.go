@@ -129,6 +129,9 @@ func incidents() []Scenario {
 			p.Pipeline.Infer, p.Group.Drain, p.Faults.Slow = 900*time.Millisecond, time.Second, 400*time.Millisecond
 			each(p, d, 5, Rebalance, nil)
 		}), nil},
+		{"transaction-that-landed", "a COMMIT whose answer was lost is tried again, and every row is there twice", with(func(p *Plan, _ draws) {
+			p.Table, p.Faults.Reset, p.Faults.Hang = true, 0.2, 0.1
+		}), anyOf("a transaction that found its offsets stored", func(c *Coverage) int { return c.Stored })},
 		{"clean-up-after-a-late-put", "a PUT that timed out lands minutes later, when another owner has written on", with(func(p *Plan, d draws) {
 			p.Faults.Hang = 0.25
 			each(p, d, 3, Crash, nil)
@@ -176,6 +179,19 @@ func ours() []Scenario {
 			p.Outputs, p.Faults.SlowDown, p.Faults.Reset = 2, 0.25, 0.2
 			each(p, d, 6, CrashAt, func(i int, s *Step) { s.N = 1 + d.of("n", int64(i)).IntN(8) })
 		}), anyOf("a crash", func(c *Coverage) int { return c.Crashes })},
+		{"zombie-in-a-transaction", "a process pauses with a source's line locked, or with its COMMIT ready, while another owner writes on", with(func(p *Plan, d draws) {
+			p.Table, p.Workers, p.Faults.Slow = true, 3, 300*time.Millisecond
+			each(p, d, 3, PauseAt, func(i int, s *Step) { s.Slot, s.N, s.For = Owner, 1+i, time.Duration(8+12*i)*time.Second })
+			each(p, d, 3, Isolate, func(_ int, s *Step) { s.Slot, s.For = Owner, 9*time.Second })
+		}), anyOf("a transaction that found its offsets stored", func(c *Coverage) int { return c.Stored })},
+		{"table-and-files", "a table and files are told one story, though only crashes, tombstones and fetches that are given up tell them apart", with(func(p *Plan, d draws) {
+			p.Outputs, p.Table, p.Faults.SlowDown, p.Faults.Reset = 2, true, 0.25, 0.2
+			each(p, d, 6, CrashAt, func(i int, s *Step) { s.N = 1 + d.of("n", int64(i)).IntN(8) })
+		}), anyOf("a crash", func(c *Coverage) int { return c.Crashes })},
+		{"database-restart", "the database is away for a while", with(func(p *Plan, _ draws) {
+			p.Table = true
+			p.Faults.Windows = []Window{{DatabaseDown, 2 * time.Second, 9 * time.Second}}
+		}), nil},
 		{"zombie-beyond-the-end", "a zombie's file lands between the look-up of the log's end and that of the chain's: the topic was not deleted", with(func(p *Plan, d draws) {
 			p.Partitions, p.Records, p.Workers, p.Faults.Slow = 1, 60, 2, 900*time.Millisecond
 			p.Pipeline.RollRows, p.Pipeline.RollAge = 2, 300*time.Millisecond

@@ -136,6 +136,9 @@ func (sumHead) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payload
 // errModel is a run of the model that failed for no fault of its items.
 var errModel = errors.New("simulate: the device is gone")
 
+// modelDigest is what every row says of its model.
+const modelDigest = "d"
+
 // newEngine assembles the engine of a worker: real batching over an arithmetic session.
 func newEngine(plan *Plan, start time.Time) (*embed.Engine, error) {
 	d := draws{plan.Seed}
@@ -154,7 +157,7 @@ func newEngine(plan *Plan, start time.Time) (*embed.Engine, error) {
 		},
 	})
 	return embed.NewEngine(embed.EngineConfig{
-		Model: "simulated", ModelDigest: "d", Modality: schemas.Text, Preprocessor: 2, RowReserve: 100,
+		Model: "simulated", ModelDigest: modelDigest, Modality: schemas.Text, Preprocessor: 2, RowReserve: 100,
 		Batch: embed.BatcherConfig{MaxCost: 100, MaxItems: 8, Window: 16, Linger: time.Millisecond, MaxAge: time.Second},
 	}, numbers{}, []embed.Session{s}, []embed.Head{sumHead{}})
 }

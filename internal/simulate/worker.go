@@ -130,6 +130,14 @@ func (w *world) sinks(ctx context.Context, store objectstore.Store, p *process) 
 	}
 	var members []sinks.Member
 	for _, name := range append(w.required(), w.bestEffort()...) {
+		if name == table {
+			sink, err := w.sinkOn(p)
+			if err != nil {
+				return nil, err
+			}
+			members = append(members, sinks.Member{Name: name, Sink: sink})
+			continue
+		}
 		cfg := parquetsink.NewDefaultConfig()
 		cfg.Store, cfg.Prefix, cfg.Tasks = store, name, []schemas.Task{schemas.TaskEmbedding}
 		cfg.RollRows, cfg.RollAge = w.plan.Pipeline.RollRows, w.plan.Pipeline.RollAge

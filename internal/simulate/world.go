@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"vecmill/schemas"
 	"vecmill/stream"
 )
 
@@ -24,11 +26,12 @@ type world struct {
 	tr     *trace
 	log    *theLog
 	cloud  *cloud
+	db     *database
 	group  broker
 	oracle *oracle
 	slots  []*slot
 	wg     sync.WaitGroup // every process ever
-	out    io.Writer      // of the workers' logs; nil: nowhere
+	logs   io.Writer      // of the workers' logs; nil: nowhere
 	mu     struct {
 		sync.Mutex
 		coverage  Coverage
@@ -78,16 +81,19 @@ type Coverage struct {
 	Files     int
 	Barred    int // PUTs of files that were answered 412: another owner's, or one's own that had landed
 	NamesLost int // races for a file's name that a process lost to another, and learned of
-	Crashes   int
-	Faults    int // processes that ended with an error of their own
-	Pauses    int
-	Starts    int
+
+	Transactions int // that committed in the database
+	Stored       int // that found all of their offsets stored: by an earlier try, or by another owner
+	Crashes      int
+	Faults       int // processes that ended with an error of their own
+	Pauses       int
+	Starts       int
 }
 
 // String is the counts in words.
 func (c Coverage) String() string {
-	return fmt.Sprintf("%d records read, %d files, %d PUTs answered 412, %d races for a name lost; %d processes started, %d crashed, %d paused, %d ended with an error",
-		c.Records, c.Files, c.Barred, c.NamesLost, c.Starts, c.Crashes, c.Pauses, c.Faults)
+	return fmt.Sprintf("%d records read, %d files, %d PUTs answered 412, %d races for a name lost; %d transactions, %d found their offsets stored; %d processes started, %d crashed, %d paused, %d ended with an error",
+		c.Records, c.Files, c.Barred, c.NamesLost, c.Transactions, c.Stored, c.Starts, c.Crashes, c.Pauses, c.Faults)
 }
 
 // Add adds another's counts.
@@ -96,6 +102,8 @@ func (c *Coverage) Add(o Coverage) {
 	c.Files += o.Files
 	c.Barred += o.Barred
 	c.NamesLost += o.NamesLost
+	c.Transactions += o.Transactions
+	c.Stored += o.Stored
 	c.Crashes += o.Crashes
 	c.Faults += o.Faults
 	c.Pauses += o.Pauses
@@ -117,6 +125,7 @@ type Result struct {
 // Run plays a plan in a bubble of virtual time. logs, which may be nil, gets the workers' own logs.
 func Run(t *testing.T, plan Plan, logs io.Writer) (res Result) {
 	res = Result{Seed: plan.Seed, Trace: func(io.Writer) {}}
+	runtime.GC() // what earlier worlds have left: see alone
 	var w *world
 	defer func() {
 		if p := recover(); p != nil { // goroutines that nothing can wake any more
@@ -141,7 +150,7 @@ func Run(t *testing.T, plan Plan, logs io.Writer) (res Result) {
 }
 
 func newWorld(plan *Plan, logs io.Writer) (*world, error) {
-	w := &world{plan: plan, d: draws{plan.Seed}, start: time.Now(), log: newLog(plan), cloud: newCloud(), out: logs}
+	w := &world{plan: plan, d: draws{plan.Seed}, start: time.Now(), log: newLog(plan), cloud: newCloud(), db: newDatabase(), logs: logs}
 	w.tr = &trace{start: w.start}
 	w.oracle = newOracle(w)
 	w.cloud.landed, w.cloud.barred = w.oracle.landed, func(name string) {
@@ -149,6 +158,10 @@ func newWorld(plan *Plan, logs io.Writer) (*world, error) {
 			w.oracle.barred(name)
 			w.count(func(c *Coverage) { c.Barred++ })
 		}
+	}
+	w.db.landed = func(r schemas.Range, _ []schemas.Row) {
+		w.oracle.stored(r)
+		w.count(func(c *Coverage) { c.Transactions++ })
 	}
 	for i := range 4 {
 		w.slots = append(w.slots, &slot{number: i})
@@ -192,7 +205,13 @@ func (w *world) count(f func(*Coverage)) {
 }
 
 // required are the names of the outputs that count, spare is the one that may fail.
-func (w *world) required() []string { return []string{"a", "b", "c"}[:w.plan.Outputs] }
+func (w *world) required() []string {
+	all := []string{"a", "b", "c"}[:w.plan.Outputs]
+	if w.plan.Table {
+		all[len(all)-1] = table
+	}
+	return all
+}
 
 const spare = "spare"
 
@@ -207,8 +226,13 @@ func (w *world) brokerDown() bool {
 	w.mu.Lock()
 	down := w.mu.suspended > 0
 	w.mu.Unlock()
+	return down || w.out(BrokerDown)
+}
+
+// out says whether an outage lasts.
+func (w *world) out(what Outage) bool {
 	now := w.now()
-	return down || slices.ContainsFunc(w.plan.Faults.Windows, func(o Window) bool { return o.What == BrokerDown && now >= o.From && now < o.To })
+	return slices.ContainsFunc(w.plan.Faults.Windows, func(o Window) bool { return o.What == what && now >= o.From && now < o.To })
 }
 
 // losesInputs says whether retries of a fetch may be used up in this world.
@@ -219,10 +243,10 @@ func (p *Plan) losesInputs() bool {
 }
 
 func (w *world) logger(name string) *slog.Logger {
-	if w.out == nil {
+	if w.logs == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	return slog.New(slog.NewTextHandler(w.out, &slog.HandlerOptions{Level: slog.LevelDebug})).With("process", name)
+	return slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})).With("process", name)
 }
 
 // patience is how long a world may take once nothing goes wrong any more: late landings, time-outs, drains and back-offs are all far shorter.

@@ -1,0 +1,196 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"vecmill/schemas"
+	"vecmill/sinks/pgvectorsink"
+)
+
+// table is the name of the output in a database.
+const table = "table"
+
+// session is one process's way to the database. It implements pgvectorsink.Server.
+type session struct {
+	w  *world
+	p  *process
+	mu struct {
+		sync.Mutex
+		asked map[string]int64 // requests so far
+	}
+}
+
+// sinkOn opens the output.
+func (w *world) sinkOn(p *process) (*pgvectorsink.Sink, error) {
+	s := &session{w: w, p: p}
+	s.mu.asked = map[string]int64{}
+	cfg := pgvectorsink.NewDefaultConfig()
+	cfg.Table, cfg.Tasks, cfg.Dimension, cfg.ModelDigest = table, []schemas.Task{schemas.TaskEmbedding}, 1, modelDigest
+	cfg.BatchRows, cfg.BatchAge, cfg.MaxBuffered = w.plan.Pipeline.RollRows, w.plan.Pipeline.RollAge, w.plan.Pipeline.MaxBuffered
+	cfg.Retry, cfg.Timeout, cfg.Writer = w.policy(uploadAttempts), databaseTimeout, p.name
+	return pgvectorsink.OpenOn(cfg, s)
+}
+
+// databaseTimeout is for one try: longer than the server lets a lock be waited for, and shorter than it lets a silent client keep one.
+const databaseTimeout = 20 * time.Second
+
+// ask counts a request and gives its dice.
+func (s *session) ask(what string) (*rand.Rand, string) {
+	s.mu.Lock()
+	n := s.mu.asked[what]
+	s.mu.asked[what]++
+	s.mu.Unlock()
+	return s.w.d.of(s.p.name+" "+what, n), fmt.Sprintf("%s #%d", what, n)
+}
+
+// reach is the way to the server: it takes a while, and may fail.
+func (s *session) reach(ctx context.Context, dice *rand.Rand) error {
+	if err := s.p.sleep(ctx, s.w.latency(dice)); err != nil {
+		return err
+	}
+	now := s.w.now()
+	refused, cut := chance(dice, s.w.plan.Faults.SlowDown), chance(dice, s.w.plan.Faults.Reset)
+	switch {
+	case s.w.out(DatabaseDown) || refused && now < s.w.plan.Calm:
+		return errRefused
+	case cut && now < s.w.plan.Calm:
+		return errCut
+	}
+	return nil
+}
+
+// Next implements pgvectorsink.Server.
+func (s *session) Next(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error) {
+	dice, _ := s.ask("SELECT " + src.String())
+	if err := s.reach(ctx, dice); err != nil {
+		return 0, false, err
+	}
+	next, known = s.w.db.next(src)
+	return next, known, s.p.sleep(ctx, s.w.latency(dice))
+}
+
+// Ranges implements pgvectorsink.Server.
+func (s *session) Ranges(ctx context.Context, src schemas.SourceID, span schemas.Span) ([]schemas.Range, error) {
+	dice, _ := s.ask("ranges of " + src.String())
+	if err := s.reach(ctx, dice); err != nil {
+		return nil, err
+	}
+	out := s.w.db.covering(src, span)
+	return out, s.p.sleep(ctx, s.w.latency(dice))
+}
+
+// Rows implements pgvectorsink.Server.
+func (s *session) Rows(ctx context.Context, r schemas.Range) (rows []schemas.Row, gone []int64, err error) {
+	dice, _ := s.ask(fmt.Sprintf("rows of %s from %d on", r.Source, r.First))
+	if err := s.reach(ctx, dice); err != nil {
+		return nil, nil, err
+	}
+	rows, gone = s.w.db.wrote(r)
+	return rows, gone, s.p.sleep(ctx, s.w.latency(dice))
+}
+
+// Put implements pgvectorsink.Server. A process that pauses in it keeps the lock until the server has enough; one that crashes gives it back when the server
+// notices.
+func (s *session) Put(ctx context.Context, src schemas.SourceID, left func(int64, bool) (schemas.Range, []schemas.Row, error)) error {
+	dice, what := s.ask("COMMIT " + src.String())
+	if err := s.reach(ctx, dice); err != nil {
+		return err
+	}
+	tx, err := s.w.db.begin(ctx, src)
+	if err != nil {
+		s.p.tr.add(s.p.name, "%s: %v", what, err)
+		return err
+	}
+	noticed := span(dice, 0, idleTimeout)
+	sent := false
+	defer func() {
+		switch {
+		case sent: // what becomes of it is decided
+		case s.p.crashed():
+			time.AfterFunc(noticed, tx.rollback)
+		default:
+			tx.rollback()
+		}
+	}()
+	r, rows, err := left(tx.stands())
+	if err != nil {
+		return err
+	}
+	if r.Len() == 0 {
+		s.p.tr.add(s.p.name, "%s: stored already", what)
+		s.w.count(func(c *Coverage) { c.Stored++ })
+		return nil
+	}
+	for range 3 { // COPY, INSERT, UPDATE
+		if err := s.reach(ctx, dice); err != nil {
+			return err
+		}
+	}
+	if s.w.out(DiskFull) {
+		return errNoSpace
+	}
+	what = fmt.Sprintf("%s [%d, %d)", what, r.First, r.Next)
+	act := func() error {
+		sent = true
+		return s.commit(ctx, tx, r, rows, what, dice)
+	}
+	return s.p.effect(what, chance(dice, 0.5), act, func() {
+		sent = true
+		_ = s.land(tx, r, rows, what) // nobody is there to learn of it
+	})
+}
+
+// land has the server carry out a commit.
+func (s *session) land(tx *transaction, r schemas.Range, rows []schemas.Row, what string) error {
+	err := tx.commit(r, rows)
+	s.p.tr.add(s.p.name, "%s lands: %v", what, err)
+	return err
+}
+
+// commit is the request that decides: it is carried out or not, now or later, and its answer arrives or not.
+func (s *session) commit(ctx context.Context, tx *transaction, r schemas.Range, rows []schemas.Row, what string, dice *rand.Rand) error {
+	to, back, faults := s.w.latency(dice), s.w.latency(dice), s.w.plan.Faults
+	lost, hung := chance(dice, faults.Reset), chance(dice, faults.Hang)
+	carried, late := chance(dice, 0.6), span(dice, time.Millisecond, idleTimeout)
+	if s.w.now() >= s.w.plan.Calm {
+		lost, hung = false, false
+	}
+	if !carried && (lost || hung) {
+		s.p.tr.add(s.p.name, "%s is lost", what)
+		time.AfterFunc(late, tx.rollback)
+		return s.silence(ctx, hung, back)
+	}
+	if hung {
+		to = late
+	}
+	answered := make(chan error, 1)
+	time.AfterFunc(to, func() { answered <- s.land(tx, r, rows, what) })
+	if hung || lost {
+		return s.silence(ctx, hung, back)
+	}
+	select {
+	case err := <-answered:
+		if back := s.p.sleep(ctx, back); back != nil {
+			return back
+		}
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// silence is what a client sees of an answer that does not come: nothing until it gives up, or a connection that breaks.
+func (s *session) silence(ctx context.Context, hung bool, after time.Duration) error {
+	if hung {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if err := s.p.sleep(ctx, after); err != nil {
+		return err
+	}
+	return errCut
+}
