@@ -46,12 +46,13 @@ clean: ## remove what was built here; the user cache stays
 test: ort ## run every test that needs no external service
 	$(GO) test -timeout 15m ./...
 
-# A night: make fuzz FUZZTIME=10m.
+# A night: make fuzz FUZZTIME=10m. FUZZBUDGET, such as 30m, bounds the whole, and each target gets its share if FUZZTIME is more.
 FUZZTIME ?= 60s
+FUZZBUDGET ?= 0
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (60s); a failing input is kept in testdata/fuzz
-	GO=$(GO) tools/fuzz.sh $(FUZZTIME)
+fuzz: ## run every fuzz target for FUZZTIME (60s), two at a time; a failing input is printed and kept in testdata/fuzz
+	GO=$(GO) tools/fuzz.sh $(FUZZTIME) $(FUZZBUDGET)
 
 .PHONY: check
 check: check-shell check-tidy check-nocgo vet lint check-generate ## vet, lint, format, generate-is-clean, tidy-is-clean

@@ -31,7 +31,13 @@ func ReadRows(ctx context.Context, st objectstore.Store, name string) ([]schemas
 	return rows, nil
 }
 
-func decode(ctx context.Context, body []byte) ([]schemas.Row, error) {
+// decode reads a file's bytes. Damaged ones make the library panic, which is an error like any other: an audit goes on behind it.
+func decode(ctx context.Context, body []byte) (rows []schemas.Row, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			rows, err = nil, fmt.Errorf("the file is damaged: %v", v)
+		}
+	}()
 	r, err := file.NewParquetReader(bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -49,7 +55,6 @@ func decode(ctx context.Context, body []byte) ([]schemas.Row, error) {
 		return nil, err
 	}
 	defer rr.Release()
-	var rows []schemas.Row
 	for rr.Next() {
 		got, err := arrowrow.Rows(rr.Record())
 		if err != nil {

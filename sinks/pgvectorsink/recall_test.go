@@ -101,3 +101,16 @@ func TestHalfIsExactForEveryBinary16(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseRow proves that nothing that a table may hold, or somebody may have put there, makes the reading of it panic.
+func FuzzParseRow(f *testing.F) {
+	f.Add([]byte(`{"row_id":"r","offset":3,"window_end":1.5,"created_at":"2026-11-28T20:00:00.000001+00:00","vector":"[0,-0.5,0.25]","vector_f16":"[65504,-6e-08]",` +
+		`"mask_png":"\\x8950","attributes":{"a":"b"},"words":[{"word":"hi","start":0.5,"end":1,"score":0.25}],"perplexity":"Infinity","probabilities":[0.5,"NaN"]}`))
+	f.Add([]byte(`{"vector":null,"vector_f16":null,"mask_png":null,"score":null,"labels":null}`))
+	f.Add([]byte(`{"vector":"[1e39]","vector_f16":"[1e30,0]","mask_png":"x","fetch_ms":1e300}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if r, err := parseRow(text); err == nil && len(r.Half)+len(r.Vector)+len(r.Mask.PNG) > len(text) {
+			t.Fatalf("%d numbers from %d bytes", len(r.Half)+len(r.Vector), len(text))
+		}
+	})
+}
