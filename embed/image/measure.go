@@ -12,7 +12,7 @@ func (p *Preprocessor) Measure(head []byte, size int64) (embed.Extent, error) {
 	h, err := sniff(head)
 	switch {
 	case err == nil:
-		return embed.Extent{Pixels: int64(h.width) * int64(h.height)}, p.checkSize(h)
+		return embed.Extent{Pixels: int64(h.width) * int64(h.height)}, p.checkSize(h, size)
 	case (size < 0 || int64(len(head)) < size) && (len(head) < minHead || errors.Is(err, errHeaderShort)):
 		return embed.Extent{}, nil
 	}

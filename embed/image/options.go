@@ -33,6 +33,11 @@ const (
 
 	// maxSide bounds the intermediate picture of the resize, which has the source's height: it is the most that JPEG can say.
 	maxSide = 65535
+
+	// A picture that decodes to more than plainBytes, at three bytes a pixel, and to more than maxRatio times its own bytes is a bomb: what PNG's compression
+	// reaches at most is 1,032 times, and of JPEG less; only lossless WebP can do more, with a large picture that has nothing in it.
+	plainBytes = 60_000_000
+	maxRatio   = 2000
 )
 
 // withDefaults fills the zero fields in and names the first that makes no sense.

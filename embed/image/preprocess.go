@@ -149,7 +149,7 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 	h, err := sniff(head)
 	switch {
 	case err == nil:
-		if err := p.checkSize(h); err != nil {
+		if err := p.checkSize(h, size); err != nil {
 			return 0, err
 		}
 	case !whole && (len(head) < minHead || errors.Is(err, errHeaderShort)):
@@ -199,12 +199,15 @@ func (p *Preprocessor) tooManyBytes(n int64) error {
 	return schemas.Rejectf(schemas.ReasonTooLarge, "picture of %d bytes: at most %d are allowed", n, p.options.MaxBytes)
 }
 
-func (p *Preprocessor) checkSize(h header) error {
+func (p *Preprocessor) checkSize(h header, stored int64) error {
 	switch {
 	case h.pixels() > p.options.MaxPixels:
 		return schemas.Rejectf(schemas.ReasonTooLarge, "%s of %d x %d pixels: at most %d are allowed", h.format, h.width, h.height, p.options.MaxPixels)
 	case h.width > maxSide || h.height > maxSide:
 		return schemas.Rejectf(schemas.ReasonTooLarge, "%s of %d x %d pixels: no side may be over %d", h.format, h.width, h.height, maxSide)
+	case stored >= 0 && 3*h.pixels() > max(plainBytes, maxRatio*stored):
+		return schemas.Rejectf(schemas.ReasonTooLarge, "%s of %d x %d pixels in %d bytes: beyond %d million pixels, a byte may stand for %d of a decoded picture",
+			h.format, h.width, h.height, stored, plainBytes/3_000_000, maxRatio)
 	}
 	size := Size{Width: h.width, Height: h.height}
 	if p.checkTurned(h.format, Size{Width: size.Height, Height: size.Width}) == nil {
@@ -234,7 +237,7 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 	if err != nil {
 		return nil, schemas.Reject(schemas.ReasonDecode, err)
 	}
-	if err := p.checkSize(h); err != nil {
+	if err := p.checkSize(h, int64(len(blob))); err != nil {
 		return nil, err
 	}
 	values, out, size, err := p.values(ctx, h, blob)

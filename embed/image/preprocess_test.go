@@ -327,3 +327,29 @@ func TestASizeIsAPicture(t *testing.T) {
 		t.Errorf("%dx%d", w, h)
 	}
 }
+
+// TestAPictureThatGrowsTooMuchIsRefusedByItsHeader has pictures within the limit of pixels, in a few bytes.
+func TestAPictureThatGrowsTooMuchIsRefusedByItsHeader(t *testing.T) {
+	p := newPreprocessor(t, recipe224, Options{})
+	for _, c := range []struct {
+		name string
+		head []byte
+		size int64
+		want bool // refused
+	}{
+		{"a bomb", hugePNG(7000, 7000), 60_000, true},
+		{"as dense as deflate can be", hugePNG(7000, 7000), 147_000_000 / 1032, false},
+		{"20 million pixels in next to nothing", hugePNG(5000, 4000), 60, false},
+		{"a JPEG", hugeJPEG(7900, 7900), 2000, true},
+		{"of unknown size", hugePNG(7000, 7000), -1, false},
+	} {
+		_, err := p.Footprint(schemas.Ref{}, c.head, c.size)
+		reason, _ := schemas.Rejected(err)
+		if refused := reason == schemas.ReasonTooLarge && strings.Contains(err.Error(), "a byte may stand for 2000"); refused != c.want {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if _, err := p.Preprocess(t.Context(), schemas.Ref{}, hugePNG(7000, 7000)); err == nil || !strings.Contains(err.Error(), "a byte may stand for") {
+		t.Errorf("the whole of it: %v", err)
+	}
+}
