@@ -10,8 +10,8 @@
 //   - scripted ([Scripted]): a stream.Source and a coordinator with Kafka's classic protocol, generations, evictions and fences. A seed repeats itself to the
 //     nanosecond: every random choice follows from the seed and from what it is for (draws), every request leaves, arrives and returns at an
 //     instant of its own, and goroutines that become ready in one instant run on one processor in their order, with no garbage collected before the world's end. The
-//     trace's hash shows it. What is left to real time is that Go stops a goroutine that has had the processor for 10 ms, which an overloaded machine may take for one
-//     that has hardly run.
+//     trace's hash shows it. What is left to real time is that Go takes the processor from a goroutine that has had it for 10 ms, which on an overloaded machine may pass
+//     while it stands still: a few worlds of a thousand then go another way.
 //   - kafka ([Kafka]): stream/kafkasource and kafka-go over franz-go's kfake on a virtual network. kafka-go draws its own jitter, so this seam
 //     is breadth: a seed gives the same world, and nearly the same schedule.
 //
