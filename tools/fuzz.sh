@@ -2,6 +2,8 @@
 #
 # Runs every fuzz target of the tree: tools/fuzz.sh [TIME [BUDGET]], 60s and no budget.
 #
+# FUZZ, a pattern over lines such as "schemas FuzzParseRef", picks some.
+#
 # Two targets at a time (FUZZJOBS), one worker each, from one instrumented test binary per package. TIME is for each target;
 # BUDGET is the wall time of all of them together, beside building, and when TIME does not fit into it for every target, each
 # gets its share: up to 60 targets have 60 s in 30 minutes. That is how CI stays below its hour whatever their number is.
@@ -47,11 +49,6 @@ one() {
   fi
 }
 
-if [ "${1:-}" = --one ]; then
-  one "$2" "$3" "$4"
-  exit
-fi
-
 # seconds 90, 90s, 2m or 1h, as whole seconds.
 seconds() {
   case $1 in
@@ -69,7 +66,7 @@ export FUZZWORK
 trap 'rm -rf "$FUZZWORK"' EXIT
 
 git ls-files -co --exclude-standard '*_test.go' | xargs grep -HoE '^func Fuzz[A-Za-z0-9_]*' |
-  sed -E 's,/[^/]*:func , ,' | sort -u >"$FUZZWORK/targets"
+  sed -E 's,/[^/]*:func , ,' | sort -u | grep -E "${FUZZ:-.}" >"$FUZZWORK/targets"
 count=$(wc -l <"$FUZZWORK/targets")
 share=$((budget * jobs / count))
 [ "$budget" -eq 0 ] || [ "$each" -le "$share" ] || each=$share
@@ -88,7 +85,8 @@ done
 printf '%d fuzz targets, %d s each, %d at a time; built in %d s\n' "$count" "$each" "$jobs" $((SECONDS - begin))
 
 begin=$SECONDS
-sed "s/\$/ $each/" "$FUZZWORK/targets" | xargs -P "$jobs" -L 1 "tools/$(basename "${BASH_SOURCE[0]}")" --one
+export -f one spurious # not this file again, which a checkout may change meanwhile
+sed "s/\$/ $each/" "$FUZZWORK/targets" | xargs -P "$jobs" -L 1 bash -c 'set -uo pipefail; one "$@"' one
 touch "$FUZZWORK/failed"
 printf '%d fuzz targets, %d s each, %d failed, %d s\n' "$count" "$each" "$(wc -l <"$FUZZWORK/failed")" $((SECONDS - begin))
 [ ! -s "$FUZZWORK/failed" ] || { sort "$FUZZWORK/failed" | sed 's/^/failed: /' >&2; exit 1; }
