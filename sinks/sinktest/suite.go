@@ -20,6 +20,14 @@ type Fixture struct {
 	Chained bool
 	// RecordsFates says that dead and skipped offsets can be read back.
 	RecordsFates bool
+	// Upserts says that rows with one id are one row in the store, the last that was written.
+	Upserts bool
+	// Deletes says that deletions take rows away.
+	Deletes bool
+	// Poison, if there is one, spoils a row so that Check passes it and the store refuses it.
+	Poison func(row *schemas.Row)
+	// Break, if there is one, lets the next n requests fail as those to a server that is away do.
+	Break func(n int)
 }
 
 // Options are how Run runs.
@@ -71,5 +79,10 @@ func cases() []testCase {
 		{"close makes everything durable, and may be called twice", closeTwice},
 		{"close without any write succeeds", closeUnused},
 		{"a closed sink takes nothing", writeAfterClose},
+		{"a store that is away for some requests loses nothing", storeAway},
+		{"of a thousand rows the one that is refused is named and the others are durable", oneRefused},
+		{"a row that comes again under its id is one row", sameID},
+		{"a deletion takes earlier rows away and leaves later ones", deletion},
+		{"a cancelled write is taken whole or not at all", cancelledWrite},
 	}
 }

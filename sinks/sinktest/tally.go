@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"vecmill/schemas"
 	"vecmill/sinks"
@@ -52,9 +53,19 @@ func (c *tally) try(ctx context.Context, s sinks.Sink, src schemas.SourceID, fir
 	return err
 }
 
-// settled checks that every range that was taken was reported exactly once, in order, and gives the errors by first offset.
+// settled checks that every range that was taken was reported exactly once, in order, and gives the errors by first offset. Reports that are on their
+// way in another goroutine are waited for.
 func (c *tally) settled() map[int64]error {
 	c.t.Helper()
+	for range 1000 {
+		c.mu.Lock()
+		all := len(c.mu.calls) >= c.mu.written
+		c.mu.Unlock()
+		if all {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.mu.calls) != c.mu.written {
