@@ -23,7 +23,8 @@ type standing struct {
 
 // catchUp brings the members that are behind up to the one that is ahead, by copying from it: computed again, a record may end otherwise than it
 // did (a fetch whose retries were used up then, and are not now), and the members would tell different stories. A crash between two members'
-// files is the usual cause. Members that have nothing of the source begin at from. Nothing is copied if the one ahead cannot recall.
+// files is the usual cause. Members that have nothing of the source, or do not know, begin at from. Nothing is copied if the one ahead cannot recall. A member that refuses
+// records of the copy begins at the first of them: computed again, they get their dead letters.
 func catchUp(ctx context.Context, src schemas.SourceID, from int64, all []standing) error {
 	ahead := -1
 	for i := range all {
@@ -43,15 +44,21 @@ func catchUp(ctx context.Context, src schemas.SourceID, from int64, all []standi
 		if !able || s.next >= all[ahead].next {
 			continue
 		}
-		if err := copyTo(ctx, leader, s.member.Sink, src, schemas.Span{First: s.next, Next: all[ahead].next}); err != nil {
+		next := all[ahead].next
+		err := copyTo(ctx, leader, s.member.Sink, src, schemas.Span{First: s.next, Next: next})
+		if no := AsRefused(err); no != nil {
+			next = no.Offsets[0].Offset
+			_, _, err = s.member.Sink.Resume(ctx, src, next) // it has taken ranges behind that, and takes them again
+		}
+		if err != nil {
 			return fmt.Errorf("bringing sink %s up from sink %s: %w", s.member.Name, all[ahead].member.Name, err)
 		}
-		s.next, s.known = all[ahead].next, true
+		s.next, s.known = next, true
 	}
 	return nil
 }
 
-// copyTo writes what one sink has of a source to another and waits until it is durable there.
+// copyTo writes what one sink has of a source to another and waits until it is durable there. Its error may be a RefusedError.
 func copyTo(ctx context.Context, from Recaller, to Sink, src schemas.SourceID, what schemas.Span) error {
 	var outcomes []chan error
 	err := from.Recall(ctx, src, what, func(r schemas.Range, rows []schemas.Row) error {
@@ -67,13 +74,11 @@ func copyTo(ctx context.Context, from Recaller, to Sink, src schemas.SourceID, w
 	}
 	for _, done := range outcomes {
 		select {
-		case err := <-done:
-			if err != nil {
-				return err
-			}
+		case e := <-done:
+			err = worse(err, e)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	return nil
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"vecmill/schemas"
 	"vecmill/sinks"
+	"vecmill/sinks/deliver"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/sinktest"
 )
@@ -233,6 +235,73 @@ func TestAMemberThatCannotBeBroughtUpFailsTheResume(t *testing.T) {
 	s := tee(t, nil, sinks.Member{Name: "good", Sink: parquet(t, good)}, sinks.Member{Name: "broken", Sink: parquet(t, broken)})
 	if _, _, err := s.Resume(t.Context(), src, 0); !errors.Is(err, sinktest.ErrFault) || !strings.Contains(err.Error(), "bringing sink broken up from sink good") {
 		t.Errorf("resume gives %v", err)
+	}
+}
+
+// rowStore keeps rows by id, and refuses those of some offsets.
+type rowStore struct {
+	rows    map[int64]int
+	refuses map[int64]bool
+}
+
+func (r *rowStore) Put(_ context.Context, b deliver.Batch) error {
+	for _, row := range b.Rows() {
+		if r.refuses[row.Offset] {
+			return deliver.Refused(errors.New("not this one"))
+		}
+	}
+	for _, row := range b.Rows() {
+		r.rows[row.Offset]++
+	}
+	return nil
+}
+
+func (r *rowStore) Close() error { return nil }
+
+func TestAMemberThatDoesNotKnowWhereItEndsIsBroughtUpFromWhatIsCommitted(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		refuses []int64
+		next    int64
+		copied  []int64 // offsets below 30 that have rows afterwards
+	}{
+		{"all of it", nil, 30, []int64{20, 21, 22, 23, 25, 26, 28, 29}},
+		{"up to the record that it refuses, whose letter is still to be written", []int64{25, 28}, 25, []int64{20, 21, 22, 23, 26, 29}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			chain, rows := sinktest.NewMemStore(), &rowStore{rows: map[int64]int{}, refuses: map[int64]bool{}}
+			ahead(t, chain, 30)
+			for _, o := range c.refuses {
+				rows.refuses[o] = true
+			}
+			cfg := deliver.NewDefaultConfig()
+			cfg.Name = "rows"
+			other, err := deliver.New(cfg, rows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := tee(t, nil, sinks.Member{Name: "rows", Sink: other}, sinks.Member{Name: "chain", Sink: parquet(t, chain)})
+			next, known, err := s.Resume(t.Context(), src, 20)
+			if err != nil || next != c.next || !known {
+				t.Fatalf("resumed at %d, %v, %v; want %d", next, known, err, c.next)
+			}
+			if got := slices.Sorted(maps.Keys(rows.rows)); !slices.Equal(got, c.copied) {
+				t.Errorf("offsets %v were copied, want %v", got, c.copied)
+			}
+			reports := write(t, s, next, 50)
+			closeSink(t, s)
+			if len(*reports) != 1 {
+				t.Fatalf("reported %v", *reports)
+			}
+			no := sinks.AsRefused((*reports)[0])
+			if (no == nil) != (c.refuses == nil) || no != nil && (no.Offsets[0].Offset != 25 || len(no.Offsets) != 2) {
+				t.Errorf("reported %v", (*reports)[0])
+			}
+			a := account(t, chain, src)
+			if err := a.Audit(src, 0, 50, true); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/sinks/objectstore"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/sinktest"
@@ -27,6 +28,7 @@ type world struct {
 	kinds map[[2]int64]streamtest.Kind
 	store *sinktest.MemStore
 	box   *streamtest.LetterBox
+	rows  *rowStore // a second output, at least once; nil: there is none
 	wg    sync.WaitGroup
 }
 
@@ -83,9 +85,13 @@ func (w *world) start(name string, crashAt int) *worker {
 	cfg.Compression = parquetsink.None // the zstd codec shares goroutines between bubbles
 	cfg.RollRows, cfg.RollAge = 9, 40*time.Millisecond
 	cfg.Retry.Base, cfg.Retry.Max = time.Millisecond, 5*time.Millisecond
-	sink, err := parquetsink.New(cfg)
+	chain, err := parquetsink.New(cfg)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	sink := sinks.Sink(chain)
+	if w.rows != nil {
+		sink = w.beside(wk.Process, chain)
 	}
 	wk.pipe, err = stream.New(stream.Config{
 		Name: "p", Modality: schemas.Text, Elsewhere: func(r schemas.Ref) bool { return r.Modality == schemas.Audio },

@@ -49,8 +49,8 @@ func (p *Process) Kill() {
 	p.crash()
 }
 
-// effect carries f out unless the process has crashed, or crashes now.
-func (p *Process) effect(f func() error) error {
+// Effect carries f out unless the process has crashed, or crashes now.
+func (p *Process) Effect(f func() error) error {
 	p.mu.Lock()
 	if p.mu.dead {
 		p.mu.Unlock()
@@ -102,7 +102,7 @@ func (g gatedStore) Stat(ctx context.Context, name string) (objectstore.Info, er
 }
 
 func (g gatedStore) PutIfAbsent(ctx context.Context, name string, body []byte, meta map[string]string) error {
-	return g.p.effect(func() error { return g.Store.PutIfAbsent(ctx, name, body, meta) })
+	return g.p.Effect(func() error { return g.Store.PutIfAbsent(ctx, name, body, meta) })
 }
 
 // Letters is a dead-letter store as the process sees it.
@@ -114,7 +114,7 @@ type gatedLetters struct {
 }
 
 func (g gatedLetters) Put(ctx context.Context, l sinks.Letter) error {
-	return g.p.effect(func() error { return g.DeadLetters.Put(ctx, l) })
+	return g.p.Effect(func() error { return g.DeadLetters.Put(ctx, l) })
 }
 
 // Source is a source whose commits pass the boundary.
@@ -153,5 +153,5 @@ type gatedCommitter struct {
 }
 
 func (g gatedCommitter) Commit(ctx context.Context, next map[stream.Partition]int64) error {
-	return g.p.effect(func() error { return g.Committer.Commit(ctx, next) })
+	return g.p.Effect(func() error { return g.Committer.Commit(ctx, next) })
 }
