@@ -206,6 +206,7 @@ type Batch struct {
 type Output struct {
 	Parquet    *Parquet  `yaml:"parquet" doc:"Parquet files, exactly once"`
 	Postgres   *Postgres `yaml:"postgres" doc:"a table of PostgreSQL with pgvector, exactly once"`
+	JSONL      *JSONL    `yaml:"jsonl" doc:"lines of JSON in a file or on standard output, at least once"`
 	BestEffort bool      `yaml:"best_effort" doc:"a failure of this output does not stop the pipeline nor hold commits back"`
 }
 

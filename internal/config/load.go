@@ -127,16 +127,8 @@ func (p *Pipeline) fill() {
 		p.Heads[i].fill()
 	}
 	for i := range p.Outputs {
-		if o := p.Outputs[i].Postgres; o != nil {
-			o.fill()
-		}
-		if o := p.Outputs[i].Parquet; o != nil {
-			set(&o.RollBytes, 128<<20)
-			set(&o.RollRows, 1_000_000)
-			set(&o.RollAge, seconds(60))
-			set(&o.Layout, "plain")
-			set(&o.Compression, "zstd")
-			set(&o.MaxBuffered, 512<<20)
+		for _, k := range p.Outputs[i].named() {
+			k.output.fill()
 		}
 	}
 }

@@ -36,14 +36,9 @@ func (o *Postgres) validate(f *faults, at string) {
 	}
 }
 
-// readSecrets reads the addresses that are in files.
-func (p *Pipeline) readSecrets() (err error) {
-	for i := range p.Outputs {
-		if o := p.Outputs[i].Postgres; o != nil {
-			if o.URL, err = readSecret(o.URL, o.URLFile); err != nil {
-				return fmt.Errorf("pipelines[%s].outputs[%d].postgres.url_file: %w", p.Name, i, err)
-			}
-		}
+func (o *Postgres) readSecrets() (err error) {
+	if o.URL, err = readSecret(o.URL, o.URLFile); err != nil {
+		return fmt.Errorf("url_file: %w", err)
 	}
 	return nil
 }

@@ -281,20 +281,12 @@ func (p *Pipeline) validateOutputs(f *faults, path string) {
 	for i, o := range p.Outputs {
 		at := fmt.Sprintf("%s.outputs[%d]", path, i)
 		required = required || !o.BestEffort
-		if (o.Parquet == nil) == (o.Postgres == nil) {
-			f.add(at, "names no kind of output, or two; this build has parquet and postgres")
+		kinds := o.named()
+		if len(kinds) != 1 {
+			f.add(at, "names no kind of output, or several; this build has %s", strings.Join(outputNames(), ", "))
 			continue
 		}
-		if o.Postgres != nil {
-			o.Postgres.validate(f, at+".postgres")
-			continue
-		}
-		validateURL(f, at+".parquet.url", o.Parquet.URL)
-		f.oneOf(at+".parquet.layout", o.Parquet.Layout, "plain", "hive")
-		f.oneOf(at+".parquet.compression", o.Parquet.Compression, "zstd", "snappy", "none")
-		if o.Parquet.MaxBuffered < o.Parquet.RollBytes {
-			f.add(at+".parquet.max_buffered", "%s is less than roll_bytes (%s): no file could ever fill up", o.Parquet.MaxBuffered, o.Parquet.RollBytes)
-		}
+		kinds[0].output.validate(f, at+"."+kinds[0].name)
 	}
 	if len(p.Outputs) > 0 && !required {
 		f.add(path+".outputs", "all are best_effort; commits need at least one that is required")

@@ -69,6 +69,10 @@ func (a *auditor) pipeline(ctx context.Context, p *config.Pipeline) ([]Audited, 
 	}
 	var all []Audited
 	for i := range p.Outputs {
+		if o := &p.Outputs[i]; o.Parquet == nil && o.Postgres == nil {
+			a.o.Log.Warn("an output that keeps no account of offsets is not audited", "pipeline", p.Name, "output", fmt.Sprintf("outputs[%d]", i), "kind", o.Kind())
+			continue
+		}
 		out, name, err := a.output(ctx, &p.Outputs[i])
 		if err != nil {
 			return nil, err

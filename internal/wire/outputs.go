@@ -38,6 +38,8 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 		return newParquet(ctx, out.Parquet, m, s, o)
 	case out.Postgres != nil:
 		return newPgvector(ctx, out.Postgres, m)
+	case out.JSONL != nil:
+		return newJSONL(out.JSONL)
 	}
 	return nil, fmt.Errorf("names no kind of output")
 }

@@ -1,0 +1,47 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+const outputYAML = `
+pipelines:
+  - name: p
+    topics: [t]
+    model: {path: .}
+    heads: [{task: embedding}]
+    outputs: [OUTPUT]
+`
+
+func parseOutput(output string) (*Config, error) {
+	return Parse([]byte(strings.Replace(outputYAML, "OUTPUT", output, 1)), func(string) (string, bool) { return "", false })
+}
+
+func TestMistakesInOutputsAreNamed(t *testing.T) {
+	for _, c := range []struct{ output, want string }{
+		{"{}", "outputs[0]: names no kind of output, or several; this build has parquet, postgres, "},
+		{"{jsonl: {path: a}, parquet: {url: 'file:///b'}}", "outputs[0]: names no kind of output, or several"},
+		{"{jsonl: {}}", "outputs[0].jsonl.path: missing; want a file, or - for standard output"},
+		{"{jsonl: {path: a, batch: {rows: -1}}}", "outputs[0].jsonl.batch: rows, bytes, age, in_flight, max_buffered and timeout must be positive"},
+	} {
+		if _, err := parseOutput(c.output); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v\nwant %s", c.output, err, c.want)
+		}
+	}
+}
+
+func TestOutputsHaveDefaults(t *testing.T) {
+	for output, check := range map[string]func(*Output) bool{
+		"{jsonl: {path: a}}": func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
+	} {
+		c, err := parseOutput(output)
+		if err != nil {
+			t.Errorf("%s: %v", output, err)
+			continue
+		}
+		if o := &c.Pipelines[0].Outputs[0]; !check(o) {
+			t.Errorf("%s: got %+v", output, *o)
+		}
+	}
+}
