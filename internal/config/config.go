@@ -204,10 +204,12 @@ type Batch struct {
 
 // Output is one place that rows go to.
 type Output struct {
-	Parquet    *Parquet  `yaml:"parquet" doc:"Parquet files, exactly once"`
-	Postgres   *Postgres `yaml:"postgres" doc:"a table of PostgreSQL with pgvector, exactly once"`
-	JSONL      *JSONL    `yaml:"jsonl" doc:"lines of JSON in a file or on standard output, at least once"`
-	BestEffort bool      `yaml:"best_effort" doc:"a failure of this output does not stop the pipeline nor hold commits back"`
+	Parquet    *Parquet     `yaml:"parquet" doc:"Parquet files, exactly once"`
+	Postgres   *Postgres    `yaml:"postgres" doc:"a table of PostgreSQL with pgvector, exactly once"`
+	JSONL      *JSONL       `yaml:"jsonl" doc:"lines of JSON in a file or on standard output, at least once"`
+	Kafka      *KafkaOutput `yaml:"kafka" doc:"JSON messages in a topic of the cluster of kafka, at least once"`
+	Webhook    *Webhook     `yaml:"webhook" doc:"signed HTTP requests, at least once"`
+	BestEffort bool         `yaml:"best_effort" doc:"a failure of this output does not stop the pipeline nor hold commits back"`
 }
 
 // Parquet is a place for Parquet files.

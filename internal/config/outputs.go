@@ -27,12 +27,14 @@ func (o *Output) kinds() []kind {
 		{"parquet", o.Parquet != nil, o.Parquet},
 		{"postgres", o.Postgres != nil, o.Postgres},
 		{"jsonl", o.JSONL != nil, o.JSONL},
+		{"kafka", o.Kafka != nil, o.Kafka},
+		{"webhook", o.Webhook != nil, o.Webhook},
 	}
 }
 
 // sampleOutput names every kind.
 func sampleOutput() Output {
-	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, JSONL: &JSONL{}}
+	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}}
 }
 
 // named are the kinds that the output names: one, unless it is wrong.

@@ -24,6 +24,11 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 		{"{jsonl: {path: a}, parquet: {url: 'file:///b'}}", "outputs[0]: names no kind of output, or several"},
 		{"{jsonl: {}}", "outputs[0].jsonl.path: missing; want a file, or - for standard output"},
 		{"{jsonl: {path: a, batch: {rows: -1}}}", "outputs[0].jsonl.batch: rows, bytes, age, in_flight, max_buffered and timeout must be positive"},
+		{"{kafka: {compression: best}}", "outputs[0].kafka.topic: missing"},
+		{"{kafka: {compression: best}}", `outputs[0].kafka.compression: "best" is not one of none, gzip`},
+		{"{webhook: {url: 'ftp://h/p', secret: s}}", `outputs[0].webhook.url: "ftp://h/p" is not https://host/path`},
+		{"{webhook: {url: 'https://h/p'}}", "outputs[0].webhook.secret: missing"},
+		{"{webhook: {url: 'https://h/p', secret_file: /nowhere}}", "pipelines[p].outputs[0].webhook.secret_file: reading the secret: open /nowhere"},
 	} {
 		if _, err := parseOutput(c.output); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v\nwant %s", c.output, err, c.want)
@@ -33,7 +38,9 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 
 func TestOutputsHaveDefaults(t *testing.T) {
 	for output, check := range map[string]func(*Output) bool{
-		"{jsonl: {path: a}}": func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
+		"{jsonl: {path: a}}":                         func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
+		"{kafka: {topic: t}}":                        func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
+		"{webhook: {url: 'https://h/p', secret: s}}": func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
 	} {
 		c, err := parseOutput(output)
 		if err != nil {

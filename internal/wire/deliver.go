@@ -1,12 +1,20 @@
 package wire
 
 import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
 	"os"
+
+	"github.com/segmentio/kafka-go"
 
 	"vecmill/internal/config"
 	"vecmill/sinks"
 	"vecmill/sinks/deliver"
 	"vecmill/sinks/jsonlsink"
+	"vecmill/sinks/kafkasink"
+	"vecmill/sinks/webhooksink"
 )
 
 func delivery(d *config.Delivery) deliver.Config {
@@ -25,4 +33,41 @@ func newJSONL(c *config.JSONL) (sinks.Sink, error) {
 		cfg.Path = c.Path
 	}
 	return jsonlsink.Open(cfg)
+}
+
+func newKafkaOutput(ctx context.Context, c *config.KafkaOutput, all *config.Config) (sinks.Sink, error) {
+	transport, err := kafkaTransport(all)
+	if err != nil {
+		return nil, err
+	}
+	cfg := kafkasink.NewDefaultConfig()
+	cfg.Deliver, cfg.Brokers, cfg.Topic, cfg.Transport = delivery(&c.Batch), all.Kafka.Brokers, c.Topic, transport
+	cfg.Compression = map[string]kafka.Compression{"gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd}[c.Compression]
+	return kafkasink.Open(ctx, cfg)
+}
+
+func newWebhook(c *config.Webhook) (sinks.Sink, error) {
+	cfg := webhooksink.NewDefaultConfig()
+	cfg.Deliver, cfg.URL, cfg.Secret, cfg.Token = delivery(&c.Batch), c.URL, c.Secret.Reveal(), c.Token.Reveal()
+	transport, err := httpTransport(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("webhook.ca_file: %w", err)
+	}
+	cfg.Transport = transport
+	return webhooksink.New(cfg)
+}
+
+// httpTransport is how outputs speak HTTP: one connection pool for each, TLS 1.2 at least.
+func httpTransport(caFile string) (*http.Transport, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	t.MaxIdleConnsPerHost = 16
+	if caFile != "" {
+		pool, err := trusted(caFile)
+		if err != nil {
+			return nil, err
+		}
+		t.TLSClientConfig.RootCAs = pool
+	}
+	return t, nil
 }

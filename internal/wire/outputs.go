@@ -40,6 +40,10 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 		return newPgvector(ctx, out.Postgres, m)
 	case out.JSONL != nil:
 		return newJSONL(out.JSONL)
+	case out.Kafka != nil:
+		return newKafkaOutput(ctx, out.Kafka, s.cfg)
+	case out.Webhook != nil:
+		return newWebhook(out.Webhook)
 	}
 	return nil, fmt.Errorf("names no kind of output")
 }
