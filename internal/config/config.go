@@ -209,6 +209,7 @@ type Output struct {
 	JSONL      *JSONL       `yaml:"jsonl" doc:"lines of JSON in a file or on standard output, at least once"`
 	Kafka      *KafkaOutput `yaml:"kafka" doc:"JSON messages in a topic of the cluster of kafka, at least once"`
 	Webhook    *Webhook     `yaml:"webhook" doc:"signed HTTP requests, at least once"`
+	Redis      *Redis       `yaml:"redis" doc:"the newest row of each reference as a hash in Redis, exactly once on one node"`
 	BestEffort bool         `yaml:"best_effort" doc:"a failure of this output does not stop the pipeline nor hold commits back"`
 }
 

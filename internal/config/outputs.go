@@ -29,12 +29,13 @@ func (o *Output) kinds() []kind {
 		{"jsonl", o.JSONL != nil, o.JSONL},
 		{"kafka", o.Kafka != nil, o.Kafka},
 		{"webhook", o.Webhook != nil, o.Webhook},
+		{"redis", o.Redis != nil, o.Redis},
 	}
 }
 
 // sampleOutput names every kind.
 func sampleOutput() Output {
-	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}}
+	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}}
 }
 
 // named are the kinds that the output names: one, unless it is wrong.

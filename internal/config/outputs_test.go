@@ -29,6 +29,8 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 		{"{webhook: {url: 'ftp://h/p', secret: s}}", `outputs[0].webhook.url: "ftp://h/p" is not https://host/path`},
 		{"{webhook: {url: 'https://h/p'}}", "outputs[0].webhook.secret: missing"},
 		{"{webhook: {url: 'https://h/p', secret_file: /nowhere}}", "pipelines[p].outputs[0].webhook.secret_file: reading the secret: open /nowhere"},
+		{"{redis: {url: 'http://u:pw@h'}}", "outputs[0].redis.url: missing, or not redis://host:port/db"},
+		{"{redis: {url: 'redis://h', ttl: -1s}}", "outputs[0].redis.ttl: must not be negative"},
 	} {
 		if _, err := parseOutput(c.output); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v\nwant %s", c.output, err, c.want)
@@ -41,6 +43,7 @@ func TestOutputsHaveDefaults(t *testing.T) {
 		"{jsonl: {path: a}}":                         func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
 		"{kafka: {topic: t}}":                        func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
 		"{webhook: {url: 'https://h/p', secret: s}}": func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
+		"{redis: {url: 'redis://h'}}":                func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },
 	} {
 		c, err := parseOutput(output)
 		if err != nil {

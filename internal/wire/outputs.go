@@ -44,6 +44,8 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 		return newKafkaOutput(ctx, out.Kafka, s.cfg)
 	case out.Webhook != nil:
 		return newWebhook(out.Webhook)
+	case out.Redis != nil:
+		return newRedis(ctx, out.Redis, m)
 	}
 	return nil, fmt.Errorf("names no kind of output")
 }
