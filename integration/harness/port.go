@@ -14,6 +14,12 @@ const (
 	lastPort  = 31999
 )
 
+// FreePort is a loopback port on which nothing listens now, nor will by chance while a server that had it is down.
+func FreePort(tb testing.TB) int {
+	tb.Helper()
+	return freePorts(tb, 1)[0]
+}
+
 // freePorts is n different loopback ports on which nothing listens now.
 func freePorts(tb testing.TB, n int) []int {
 	tb.Helper()
