@@ -206,6 +206,7 @@ type Batch struct {
 type Output struct {
 	Parquet    *Parquet  `yaml:"parquet" doc:"Parquet files, exactly once"`
 	Postgres   *Postgres `yaml:"postgres" doc:"a table of PostgreSQL with pgvector, exactly once"`
+	Iceberg    *Iceberg  `yaml:"iceberg" doc:"a table of an Iceberg catalog, exactly once"`
 	BestEffort bool      `yaml:"best_effort" doc:"a failure of this output does not stop the pipeline nor hold commits back"`
 }
 

@@ -130,6 +130,9 @@ func (p *Pipeline) fill() {
 		if o := p.Outputs[i].Postgres; o != nil {
 			o.fill()
 		}
+		if o := p.Outputs[i].Iceberg; o != nil {
+			o.fill()
+		}
 		if o := p.Outputs[i].Parquet; o != nil {
 			set(&o.RollBytes, 128<<20)
 			set(&o.RollRows, 1_000_000)

@@ -44,6 +44,11 @@ func (p *Pipeline) readSecrets() (err error) {
 				return fmt.Errorf("pipelines[%s].outputs[%d].postgres.url_file: %w", p.Name, i, err)
 			}
 		}
+		if o := p.Outputs[i].Iceberg; o != nil {
+			if err := o.Catalog.readSecrets(fmt.Sprintf("pipelines[%s].outputs[%d].iceberg", p.Name, i)); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

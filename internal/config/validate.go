@@ -281,8 +281,12 @@ func (p *Pipeline) validateOutputs(f *faults, path string) {
 	for i, o := range p.Outputs {
 		at := fmt.Sprintf("%s.outputs[%d]", path, i)
 		required = required || !o.BestEffort
-		if (o.Parquet == nil) == (o.Postgres == nil) {
-			f.add(at, "names no kind of output, or two; this build has parquet and postgres")
+		if o.kinds() != 1 {
+			f.add(at, "names no kind of output, or two; this build has parquet, postgres and iceberg")
+			continue
+		}
+		if o.Iceberg != nil {
+			o.Iceberg.validate(f, at+".iceberg")
 			continue
 		}
 		if o.Postgres != nil {

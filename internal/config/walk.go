@@ -155,7 +155,7 @@ place of ` + "`[]`" + ` (` + "`VECMILL_PIPELINES_SPEECH_MEMORY_BUDGET`" + `). Li
 // sample is a default configuration with one of everything, so that walk reaches every setting.
 func sample() *Config {
 	c := NewDefaultConfig()
-	p := Pipeline{Heads: make([]Head, 1), Outputs: []Output{{Parquet: &Parquet{}, Postgres: &Postgres{}}}}
+	p := Pipeline{Heads: make([]Head, 1), Outputs: []Output{{Parquet: &Parquet{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}}}}
 	p.fill()
 	p.Group, p.Heads[0].Name = "", ""
 	c.Pipelines = []Pipeline{p}

@@ -38,6 +38,8 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 		return newParquet(ctx, out.Parquet, m, s, o)
 	case out.Postgres != nil:
 		return newPgvector(ctx, out.Postgres, m)
+	case out.Iceberg != nil:
+		return newIceberg(ctx, out.Iceberg, m, s, o)
 	}
 	return nil, fmt.Errorf("names no kind of output")
 }
