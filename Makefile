@@ -8,7 +8,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-BUILDFLAGS := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+BUILDFLAGS = -trimpath -ldflags '-s -w -X main.version=$(VERSION)$(if $(ICEBERG), $(ONEFLIGHT))'
 
 # What is fetched or built for development lives in the user's cache, as in tools/fetch-*.sh.
 export VECMILL_CACHE ?= $(if $(value XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/vecmill
@@ -27,10 +27,15 @@ help: ## list the targets
 ort: ## fetch the pinned ONNX Runtime library into the user cache
 	@tools/fetch-ort.sh
 
+# make build ICEBERG=1 has Iceberg tables (docs/adr/20261128-iceberg.md).
+ICEBERG ?=
+ONEFLIGHT := -X google.golang.org/protobuf/reflect/protoregistry.conflictPolicy=ignore
+ICEBERGFLAGS = $(if $(ICEBERG),-tags iceberg -modfile "$$(GO=$(GO) tools/iceberg-modfile.sh)")
+
 .PHONY: build
 build: ## build bin/worker and bin/backfill
 	@mkdir -p bin
-	$(GO) build $(BUILDFLAGS) -o bin/ ./cmd/worker ./cmd/backfill
+	$(GO) build $(BUILDFLAGS) $(ICEBERGFLAGS) -o bin/ ./cmd/worker ./cmd/backfill
 
 .PHONY: demo
 demo: ort build ## run the whole line in one process on the bundled models and samples
@@ -60,6 +65,7 @@ check: check-shell check-tidy check-nocgo vet lint check-generate ## vet, lint, 
 .PHONY: vet
 vet: ## go vet, integration tests included
 	$(GO) vet -tags integration ./...
+	$(GO) vet -tags integration,iceberg ./sinks/icebergcatalog ./internal/audit ./internal/wire ./integration/iceberg
 
 .PHONY: lint
 lint: $(GOLANGCI) ## golangci-lint and gofumpt as .golangci.yml says
@@ -101,10 +107,12 @@ integration-deps: ort ## fetch Apache Kafka, versitygw and the Parquet readers i
 	@tools/fetch-versitygw.sh >/dev/null
 	@tools/fetch-readers.sh >/dev/null
 	@tools/fetch-postgres.sh >/dev/null
+	@tools/fetch-iceberg.sh >/dev/null
 
 .PHONY: integration
 integration: integration-deps ## test against a real Kafka, a real S3 server and real Parquet readers
 	$(GO) test -tags integration -count=1 -p 1 -timeout 40m ./integration/...
+	$(GO) test -tags integration,iceberg -trimpath -ldflags '$(ONEFLIGHT)' -modfile "$$(GO=$(GO) tools/iceberg-modfile.sh)" -count=1 -p 1 -timeout 20m ./sinks/icebergcatalog ./integration/iceberg
 
 # What a night plays: make sim SEEDS=100000. FIRST is the first seed, SOURCE scripted or kafka.
 SEEDS ?= 10000

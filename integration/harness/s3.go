@@ -255,3 +255,11 @@ func (s *S3) Download(tb testing.TB, bucket, prefix string) (dir string) {
 	}
 	return dir
 }
+
+// Remove deletes an object, as a lifecycle rule would.
+func (s *S3) Remove(tb testing.TB, bucket, key string) {
+	tb.Helper()
+	if err := s.client.RemoveObject(tb.Context(), bucket, key, minio.RemoveObjectOptions{}); err != nil {
+		tb.Fatalf("removing s3://%s/%s: %v", bucket, key, err)
+	}
+}

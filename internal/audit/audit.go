@@ -24,6 +24,8 @@ type Part struct {
 	Range schemas.Range
 	Rows  []Row
 	Err   error // what is wrong with it; Range and Rows may be empty then
+
+	Untold bool // what became of offsets without rows is not known any more
 }
 
 // Row is what an audit needs of a row.
@@ -193,6 +195,12 @@ func (r *Report) part(p *Part) {
 		}
 	}
 	r.dead = append(r.dead, p.Range.Dead...)
+	if p.Untold {
+		if left := p.Range.Len() - int64(len(offsets)); left > 0 {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s: %d offsets have no row, and what became of them is not known any more", p.Name, left))
+		}
+		return
+	}
 	slices.SortStableFunc(fates, func(a, b fate) int { return cmp.Compare(a.First, b.First) })
 	r.walk(p.Range.Span, fates)
 }

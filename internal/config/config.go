@@ -206,6 +206,7 @@ type Batch struct {
 type Output struct {
 	Parquet    *Parquet     `yaml:"parquet" doc:"Parquet files, exactly once"`
 	Postgres   *Postgres    `yaml:"postgres" doc:"a table of PostgreSQL with pgvector, exactly once"`
+	Iceberg    *Iceberg     `yaml:"iceberg" doc:"a table of an Iceberg catalog, exactly once"`
 	JSONL      *JSONL       `yaml:"jsonl" doc:"lines of JSON in a file or on standard output, at least once"`
 	Kafka      *KafkaOutput `yaml:"kafka" doc:"JSON messages in a topic of the cluster of kafka, at least once"`
 	Webhook    *Webhook     `yaml:"webhook" doc:"signed HTTP requests, at least once"`

@@ -26,6 +26,7 @@ func (o *Output) kinds() []kind {
 	return []kind{
 		{"parquet", o.Parquet != nil, o.Parquet},
 		{"postgres", o.Postgres != nil, o.Postgres},
+		{"iceberg", o.Iceberg != nil, o.Iceberg},
 		{"jsonl", o.JSONL != nil, o.JSONL},
 		{"kafka", o.Kafka != nil, o.Kafka},
 		{"webhook", o.Webhook != nil, o.Webhook},
@@ -35,7 +36,7 @@ func (o *Output) kinds() []kind {
 
 // sampleOutput names every kind.
 func sampleOutput() Output {
-	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}}
+	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}}
 }
 
 // named are the kinds that the output names: one, unless it is wrong.

@@ -123,6 +123,9 @@ func (a *auditor) output(ctx context.Context, o *config.Output) (audit.Output, s
 	case o.Postgres != nil:
 		out, err := openPgvector(ctx, o.Postgres)
 		return out, "table " + o.Postgres.Table, err
+	case o.Iceberg != nil:
+		out, err := openIceberg(ctx, o.Iceberg, a.stores)
+		return out, "table " + o.Iceberg.Table, err
 	}
 	return nil, "", errors.New("an output of a kind that this build cannot audit")
 }

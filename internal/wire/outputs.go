@@ -46,6 +46,8 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 		return newWebhook(out.Webhook)
 	case out.Redis != nil:
 		return newRedis(ctx, out.Redis, m)
+	case out.Iceberg != nil:
+		return newIceberg(ctx, out.Iceberg, m, s, o)
 	}
 	return nil, fmt.Errorf("names no kind of output")
 }

@@ -23,7 +23,15 @@ type put func(b array.Builder, r *schemas.Row, filled bool)
 
 // NewBuilder makes a builder for rows of the given tasks. A task whose columns this package does not know is an error.
 func NewBuilder(mem memory.Allocator, tasks ...schemas.Task) (*Builder, error) {
-	schema := Schema(tasks...)
+	return newBuilder(mem, Schema(tasks...), tasks)
+}
+
+// NewWideBuilder is NewBuilder for WideSchema.
+func NewWideBuilder(mem memory.Allocator, tasks ...schemas.Task) (*Builder, error) {
+	return newBuilder(mem, WideSchema(tasks...), tasks)
+}
+
+func newBuilder(mem memory.Allocator, schema *arrow.Schema, tasks []schemas.Task) (*Builder, error) {
 	b := &Builder{rb: array.NewRecordBuilder(mem, schema), filled: map[schemas.Task][]bool{}}
 	known := columns()
 	for _, f := range schema.Fields() {

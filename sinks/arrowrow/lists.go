@@ -39,19 +39,32 @@ func halfVector() column {
 				return
 			}
 			lb.Append(true)
-			vb := lb.ValueBuilder().(*array.Float16Builder)
-			vb.Reserve(len(r.Half))
-			for _, bits := range r.Half {
-				vb.UnsafeAppend(float16.FromBits(bits))
+			switch vb := lb.ValueBuilder().(type) {
+			case *array.Float16Builder:
+				vb.Reserve(len(r.Half))
+				for _, bits := range r.Half {
+					vb.UnsafeAppend(float16.FromBits(bits))
+				}
+			case *array.Float32Builder: // WideSchema
+				vb.Reserve(len(r.Half))
+				for _, bits := range r.Half {
+					vb.UnsafeAppend(widen(bits))
+				}
 			}
 		},
 		read: func(a arrow.Array, i int, r *schemas.Row) {
 			l := a.(*array.List)
 			from, to := l.ValueOffsets(i)
-			values := l.ListValues().(*array.Float16).Values()[from:to]
-			r.Half = make([]uint16, len(values))
-			for k, v := range values {
-				r.Half[k] = v.Uint16()
+			r.Half = make([]uint16, 0, to-from)
+			switch values := l.ListValues().(type) {
+			case *array.Float16:
+				for _, v := range values.Values()[from:to] {
+					r.Half = append(r.Half, v.Uint16())
+				}
+			case *array.Float32:
+				for _, v := range values.Float32Values()[from:to] {
+					r.Half = append(r.Half, narrow(v))
+				}
 			}
 		},
 	}

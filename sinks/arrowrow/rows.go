@@ -11,10 +11,7 @@ import (
 // Rows reads a record back. Columns are found by name; columns that this build does not know are passed over, and columns
 // that are not there leave their fields zero. A column of another type than this build's is an error that names it.
 func Rows(rec arrow.Record) ([]schemas.Row, error) {
-	want := map[string]arrow.DataType{}
-	for _, c := range schemas.Columns(schemas.Tasks()...) {
-		want[c.Name] = dataType(c.Type)
-	}
+	want, wide := Schema(schemas.Tasks()...), WideSchema(schemas.Tasks()...)
 	known := columns()
 	rows := make([]schemas.Row, rec.NumRows())
 	for i, f := range rec.Schema().Fields() {
@@ -22,8 +19,9 @@ func Rows(rec arrow.Record) ([]schemas.Row, error) {
 		if !ok {
 			continue
 		}
-		if !sameShape(f.Type, want[f.Name]) {
-			return nil, fmt.Errorf("reading rows: column %s is %s, want %s", f.Name, f.Type, want[f.Name])
+		k := want.FieldIndices(f.Name)[0]
+		if t := want.Field(k).Type; !sameShape(f.Type, t) && !sameShape(f.Type, wide.Field(k).Type) {
+			return nil, fmt.Errorf("reading rows: column %s is %s, want %s", f.Name, f.Type, t)
 		}
 		a := rec.Column(i)
 		for j := range rows {

@@ -21,6 +21,17 @@ func Schema(tasks ...schemas.Task) *arrow.Schema {
 	return arrow.NewSchema(fields, nil)
 }
 
+// WideSchema is Schema for stores that know no float16: numbers of half precision are float32, which holds each of them exactly.
+func WideSchema(tasks ...schemas.Task) *arrow.Schema {
+	fields := Schema(tasks...).Fields()
+	for i := range fields {
+		if arrow.TypeEqual(fields[i].Type, dataType(schemas.Float16List)) {
+			fields[i].Type = dataType(schemas.Float32List)
+		}
+	}
+	return arrow.NewSchema(fields, nil)
+}
+
 // dataType is the Arrow type of a column type; a type without one is a bug in this package.
 func dataType(t schemas.ColumnType) arrow.DataType {
 	switch t {

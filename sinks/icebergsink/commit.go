@@ -5,118 +5,157 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks"
 )
 
-// ErrRefused says that the catalog understood the request and will not do it (access denied, no such table): repeating it will not help.
-var ErrRefused = errors.New("the catalog refuses")
+// Change is ranges, one for each of several sources, that are to be in the table.
+type Change interface {
+	// Wanted are the ranges as they are wanted now: a source that is given up between two tries is not among them any more.
+	Wanted() []schemas.Range
 
-// Table is one table of a catalog. It is safe for concurrent use.
-type Table interface {
-	// Load shows the table as it is now, never from a cache.
-	Load(ctx context.Context) (View, error)
-
-	// Append makes a snapshot on top of v's current one that registers the files and has the summary, if v's current one is still the table's; any error may
-	// mean that it was made all the same, or will be yet.
-	Append(ctx context.Context, v View, files []string, summary map[string]string) error
+	// Files makes the rows of exactly these ranges durable in data files. The ranges are Wanted's, or what is left of them.
+	Files(ctx context.Context, v *View, of []schemas.Range) ([]File, error)
 }
 
-// Change is what a commit adds: the rows of one range, in files that are durable already.
-type Change struct {
-	Range schemas.Range
-	Files []string // names of data files; none for a range without rows
-	Nonce string   // unique to the change
-}
-
-// Outcome is where a commit left its source.
+// Outcome is where a commit left the sources of a change.
 type Outcome struct {
-	Next int64 // the first offset of the source that is not in the table
-	Ours bool  // the change is in; otherwise another writer had covered offsets of it, and nothing of it is in
+	Next   Progress           // of every wanted source that is not fenced: the first offset that is not in the table
+	Fenced []schemas.SourceID // the table ends before the range begins: nothing of them is in
+	Added  []schemas.Range    // by this commit; what other writers had covered before is not among them
+	Taken  []schemas.Range    // the parts of the wanted ranges that other writers had covered
+	Files  []File             // that the commit registered
+	Tries  int
 }
 
-// Commit adds a change to a table, or finds that another writer has been there (C5). It fails with sinks.ErrFenced if the table ends before the range
-// begins, and with the last error when the policy gives up; the change may then land yet, and the source is to be resumed.
-func Commit(ctx context.Context, p retry.Policy, t Table, c *Change) (o Outcome, err error) {
-	if c.Nonce == "" || c.Range.First < 0 || c.Range.First >= c.Range.Next {
-		return o, fmt.Errorf("committing %s: no nonce, or the range [%d, %d) is empty or negative", c.Range.Source, c.Range.First, c.Range.Next)
-	}
+// Options are how a commit is tried.
+type Options struct {
+	Retry   retry.Policy
+	Timeout time.Duration // for each question to the catalog
+	Nonce   string        // unique to the change
+	Writer  string        // for people
+}
+
+// Commit adds to a table what it lacks of a change, in one snapshot, or finds that there is nothing to add (C5). It fails with the last error when the policy
+// gives up; the change may then land yet, and its sources are to be resumed.
+func Commit(ctx context.Context, t Table, c Change, o Options) (out Outcome, err error) {
 	unsettled := error(nil) // the last Append's error
-	tries, err := retry.Do(ctx, p, permanent, func(ctx context.Context) error {
-		v, err := t.Load(ctx)
+	var tried Outcome       // what that Append was to add
+	out.Tries, err = retry.Do(ctx, o.Retry, permanent, func(ctx context.Context) error {
+		v, err := load(ctx, t, o.Timeout)
 		if err != nil {
 			return errors.Join(err, unsettled)
 		}
-		done, summary, err := c.settle(&v)
+		progress, err := v.Progress()
 		if err != nil {
 			return err
 		}
-		if done != nil {
-			o = *done
+		if unsettled != nil && v.made(o.Nonce) { // C2
+			out.Added, out.Files = tried.Added, tried.Files
+		}
+		out.Next, out.Fenced, out.Taken, tried.Added = plan(progress, c.Wanted(), out.Added)
+		if len(tried.Added) == 0 {
 			return nil
 		}
-		if unsettled = t.Append(ctx, v, c.Files, summary); unsettled == nil {
-			o = Outcome{Next: c.Range.Next, Ours: true}
+		if tried.Files, err = c.Files(ctx, &v, tried.Added); err != nil {
+			return err
 		}
-		return unsettled
-	})
-	return o, describe(err, c, tries)
-}
-
-func describe(err error, c *Change, tries int) error {
-	if err == nil {
+		summary, err := summaryOf(progress, tried.Added, &o)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+		defer cancel()
+		if unsettled = t.Append(ctx, v, tried.Files, summary); unsettled != nil {
+			return unsettled
+		}
+		out.Added, out.Files = append(out.Added, tried.Added...), append(out.Files, tried.Files...)
+		for i := range tried.Added {
+			out.Next[tried.Added[i].Source] = tried.Added[i].Next
+		}
 		return nil
+	})
+	if err != nil {
+		err = fmt.Errorf("committing to the table (try %d): %w", out.Tries, err)
 	}
-	return fmt.Errorf("committing offsets %d to %d of %s (try %d): %w", c.Range.First, c.Range.Next-1, c.Range.Source, tries, err)
+	return out, err
 }
 
-func permanent(err error) bool {
-	for _, e := range []error{ErrRefused, ErrProgressExpired, ErrBadSummary, sinks.ErrFenced} {
-		if errors.Is(err, e) {
+func load(ctx context.Context, t Table, timeout time.Duration) (View, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return t.Load(ctx)
+}
+
+// plan says what is to be done on a table with some progress (C1): what to add, which ranges must not be, and what is there already. ours is what this change
+// has added before.
+func plan(p Progress, wanted, ours []schemas.Range) (next Progress, fenced []schemas.SourceID, taken, add []schemas.Range) {
+	next = Progress{}
+	for _, r := range wanted {
+		at, known := p[r.Source]
+		if known && at < r.First {
+			fenced = append(fenced, r.Source)
+			continue
+		}
+		next[r.Source] = at
+		if !known { // what was before the first range that is ever written was not asked for
+			if r.First > 0 {
+				r.Skipped = append([]schemas.Span{{First: 0, Next: r.First}}, r.Skipped...)
+				r.First = 0
+			}
+			add = append(add, r)
+			continue
+		}
+		if there := r.Cut(r.First, at); there.Len() > 0 && !among(ours, there) {
+			taken = append(taken, there)
+		}
+		if left := r.Cut(at, r.Next); left.Len() > 0 {
+			add = append(add, left)
+		}
+	}
+	return next, fenced, taken, add
+}
+
+// among says whether a range is part of one of the ranges.
+func among(all []schemas.Range, r schemas.Range) bool {
+	for i := range all {
+		if a := &all[i]; a.Source == r.Source && a.First <= r.First && a.Next >= r.Next {
 			return true
 		}
 	}
 	return false
 }
 
-// settle says what is to be done on a view of the table: nothing, since the change or another one is there, or an append with the summary.
-func (c *Change) settle(v *View) (done *Outcome, summary map[string]string, err error) {
-	progress, err := v.Progress()
+func summaryOf(p Progress, add []schemas.Range, o *Options) (map[string]string, error) {
+	p = maps.Clone(p)
+	for i := range add {
+		p[add[i].Source] = add[i].Next
+	}
+	progress, err := p.encode()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	src := c.Range.Source
-	at, known := progress[src]
-	switch {
-	case known && (at.Nonce == c.Nonce || v.made(c)): // C2
-		return &Outcome{Next: at.Next, Ours: true}, nil, nil
-	case known && at.Next > c.Range.First:
-		return &Outcome{Next: at.Next}, nil, nil
-	case known && at.Next < c.Range.First:
-		return nil, nil, fmt.Errorf("%w: the table ends at offset %d, and offset %d is the next one here", sinks.ErrFenced, at.Next, c.Range.First)
+	ranges, err := encodeRanges(add)
+	if err != nil {
+		return nil, err
 	}
-	progress = maps.Clone(progress)
-	progress[src] = Mark{c.Range.Next, c.Nonce}
-	summary = map[string]string{}
-	if summary[progressKey], err = progress.encode(); err != nil {
-		return nil, nil, err
-	}
-	if summary[rangeKey], err = encodeRange(&c.Range); err != nil {
-		return nil, nil, err
-	}
-	return nil, summary, nil
+	return map[string]string{progressKey: progress, rangesKey: ranges, commitKey: o.Nonce, writerKey: o.Writer}, nil
 }
 
 // made says whether a snapshot of the history is the change's: another owner may have gone on behind it before this one looked.
-func (v *View) made(c *Change) bool {
+func (v *View) made(nonce string) bool {
 	for i := range v.Ancestors {
-		if s, ok := v.Ancestors[i].Summary[progressKey]; ok {
-			if p, err := parseProgress(s); err == nil && p[c.Range.Source].Nonce == c.Nonce {
-				return true
-			}
+		if v.Ancestors[i].Summary[commitKey] == nonce {
+			return true
 		}
 	}
 	return false
+}
+
+// errGap is why a lane ends when the table ends before its next range.
+func errGap(src schemas.SourceID) error {
+	return fmt.Errorf("%w: the table ends before the next offset of %s here", sinks.ErrFenced, src)
 }

@@ -1,19 +1,33 @@
-// Package icebergsink holds the protocol by which writers append to one Iceberg table exactly once, with no coordinator: the table's snapshots say what is written.
-// It is free of any catalog's library; [Table] is what it needs of one.
+// Package icebergsink writes rows to an Iceberg table, exactly once, with no coordinator: the table's snapshots say what is written.
+// It is free of any catalog's library; [Table] is what it needs of one, and icebergcatalog is one.
 //
 // Every snapshot that this protocol makes carries in its summary, atomically with the data files that it adds:
 //
-//	vecmill.progress  for every source of the table, the first offset that is not in it, and the nonce of the commit that got there
-//	vecmill.range     the range of offsets whose rows this snapshot adds, with its dead, skipped and lost offsets
+//	vecmill.progress  for every source of the table, the first offset that is not in it
+//	vecmill.ranges    the ranges of offsets whose rows this snapshot adds, one for each of its sources, with their dead, skipped and lost offsets
+//	vecmill.commit    the nonce of the commit
 //
 // The rules:
 //
-//	C1 A commit is one compare-and-swap of the table's current snapshot. It is tried only on a snapshot whose progress of the source is where the range begins,
-//	   or on one that does not know the source: so no two commits cover one offset, and there is no gap.
-//	C2 All tries of a commit carry one nonce. An error of a try is not believed either way: the table is read again, and the nonce in its progress or in a
-//	   snapshot of its history tells that the commit had landed. A try that lands late, behind a newer one, fails by C1's comparison.
-//	C3 Files are never deleted by a writer. Those of a commit that did not land are orphans: no snapshot refers to them, so no reader reads them.
+//	C1 A commit is one compare-and-swap of the table's current snapshot. It adds a range of a source only on a snapshot whose progress of the source is where
+//	   the range begins, or on one that does not know the source: so no two commits cover one offset, and there is no gap. A source that is not known begins at
+//	   offset 0, with what was before its first range as skipped.
+//	C2 An error of a try is not believed either way: the table is read again, and its progress says what is left to do. All tries of a commit carry one nonce,
+//	   by which it is seen that a try had landed. One that lands late, behind a newer one, fails by C1's comparison.
+//	C3 Files are never deleted by a writer. Those of a try that did not land are orphans: no snapshot refers to them, so no reader reads them.
 //	C4 Snapshots of others (compaction, deletes) carry no progress; that of the newest ancestor which has it holds. If ancestors are expired and none of the rest
-//	   has it, nothing is known, and nothing is written: ErrProgressExpired.
-//	C5 Who finds that another writer has covered the beginning of his range adds nothing, and learns where to go on.
+//	   has it, nothing is known, and nothing is written: ErrProgressExpired. A table that is rolled back takes its progress back with it.
+//	C5 Who finds that another writer has covered the beginning of a range adds only what lies behind, from files that are written anew without the rest. If
+//	   the table ends before a range begins, its source is fenced; the other sources of the commit are not held up.
+//
+// A [Sink] buffers ranges of all its sources together and rolls them by bytes, rows, age, memory pressure or Flush: so a worker with many partitions makes
+// one snapshot per roll, and one file for each partition of the table. Rolls are encoded and uploaded beside each other and committed in order, as many in one
+// snapshot as are ready. Their rows are kept until they are committed, since a conflict may have them written again. Write blocks while the buffers are full; that cannot
+// deadlock, since a Write that waits closes the open roll, and a closed one ends in a commit or a failure.
+//
+// Data files carry Iceberg's field ids, sizes of their columns, and bounds of whole numbers, times and short texts. Half-precision vectors are float32 there:
+// Iceberg has no smaller type.
+//
+// Neighbours: arrowrow and parquetfile make the files, objectstore takes them. No lock is held across I/O or a callback; time is package time's, so that
+// everything runs in a testing/synctest bubble.
 package icebergsink

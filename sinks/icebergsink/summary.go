@@ -1,11 +1,16 @@
 package icebergsink
 
 import (
+	"bytes"
 	"cmp"
+	"compress/flate"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 
 	"vecmill/schemas"
 )
@@ -13,7 +18,9 @@ import (
 // The keys of a snapshot's summary.
 const (
 	progressKey = "vecmill.progress"
-	rangeKey    = "vecmill.range"
+	rangesKey   = "vecmill.ranges"
+	commitKey   = "vecmill.commit"
+	writerKey   = "vecmill.writer"
 )
 
 // ErrProgressExpired says that the snapshots which knew the progress are expired. The newest of them knows all of it and is the one to keep.
@@ -28,40 +35,27 @@ type Snapshot struct {
 	Summary map[string]string
 }
 
-// View is a table as its catalog showed it at one moment.
-type View struct {
-	Ancestors []Snapshot // the current snapshot, its parent and so on; none for an empty table
-	Truncated bool       // the last ancestor has a parent that is expired
+// Progress is, for every source of a table, the first offset that is not in it.
+type Progress map[schemas.SourceID]int64
+
+// jsonProgress is the partitions of one topic in a summary. Every snapshot has that of all sources, so it is short.
+type jsonProgress struct {
+	Pipeline string        `json:"pipeline"`
+	Topic    string        `json:"topic"`
+	Next     map[int]int64 `json:"next"` // by partition
 }
 
-// Mark is how far a source is.
-type Mark struct {
-	Next  int64  // the first offset that is not in the table
-	Nonce string // of the commit that got there
-}
-
-// Progress is the marks of all sources of a table.
-type Progress map[schemas.SourceID]Mark
-
-// jsonMark is a Mark in a summary.
-type jsonMark struct {
-	Pipeline  string `json:"pipeline"`
-	Topic     string `json:"topic"`
-	Partition int    `json:"partition"`
-	Next      int64  `json:"next"`
-	Nonce     string `json:"nonce"`
-}
-
-// jsonRange is a range in a summary; spans are pairs of the first offset and the one behind the last.
+// jsonRange is a range in a summary; spans are lengths in turn: from the range's beginning to the first span, of that span, to the next span and so on.
+// They are small numbers that repeat, whatever the offsets are, and shrink to nearly nothing.
 type jsonRange struct {
-	Pipeline  string     `json:"pipeline"`
-	Topic     string     `json:"topic"`
-	Partition int        `json:"partition"`
-	First     int64      `json:"first"`
-	Next      int64      `json:"next"`
-	Dead      [][2]int64 `json:"dead,omitempty"`
-	Skipped   [][2]int64 `json:"skipped,omitempty"`
-	Lost      [][2]int64 `json:"lost,omitempty"`
+	Pipeline  string  `json:"pipeline"`
+	Topic     string  `json:"topic"`
+	Partition int     `json:"partition"`
+	First     int64   `json:"first"`
+	Next      int64   `json:"next"`
+	Dead      []int64 `json:"dead,omitempty"`
+	Skipped   []int64 `json:"skipped,omitempty"`
+	Lost      []int64 `json:"lost,omitempty"`
 }
 
 // Progress is that of the newest ancestor which has it; empty for a table that the protocol never wrote to.
@@ -81,93 +75,161 @@ func (v *View) Progress() (Progress, error) {
 	return Progress{}, nil
 }
 
-// Range is the range whose rows a snapshot adds; ok is false for the snapshots of others.
-func (s *Snapshot) Range() (r schemas.Range, ok bool, err error) {
-	text, ok := s.Summary[rangeKey]
+// Ranges are the ranges whose rows a snapshot adds; none for the snapshots of others.
+func (s *Snapshot) Ranges() ([]schemas.Range, error) {
+	text, ok := s.Summary[rangesKey]
 	if !ok {
-		return r, false, nil
+		return nil, nil
 	}
-	if r, err = parseRange(text); err != nil {
-		return r, false, fmt.Errorf("snapshot %d: %w", s.ID, err)
+	all, err := parseRanges(text)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot %d: %w", s.ID, err)
 	}
-	return r, true, nil
+	return all, nil
 }
 
+// Ours says that the protocol made the snapshot.
+func (s *Snapshot) Ours() bool { return s.Summary[progressKey] != "" }
+
 func (p Progress) encode() (string, error) {
-	marks := make([]jsonMark, 0, len(p))
-	for src, m := range p {
-		marks = append(marks, jsonMark{src.Pipeline, src.Topic, src.Partition, m.Next, m.Nonce})
+	byTopic := map[[2]string]map[int]int64{}
+	for src, next := range p {
+		key := [2]string{src.Pipeline, src.Topic}
+		if byTopic[key] == nil {
+			byTopic[key] = map[int]int64{}
+		}
+		byTopic[key][src.Partition] = next
 	}
-	slices.SortFunc(marks, func(a, b jsonMark) int { // equal progress gives equal text
-		return cmp.Or(cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Topic, b.Topic), a.Partition-b.Partition)
+	all := make([]jsonProgress, 0, len(byTopic))
+	for key, next := range byTopic {
+		all = append(all, jsonProgress{key[0], key[1], next})
+	}
+	slices.SortFunc(all, func(a, b jsonProgress) int { // equal progress gives equal text
+		return cmp.Or(cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Topic, b.Topic))
 	})
-	b, err := json.Marshal(marks)
-	return string(b), err
+	b, err := json.Marshal(all)
+	return pack(b), err
 }
 
 func parseProgress(s string) (Progress, error) {
-	var marks []jsonMark
-	if err := json.Unmarshal([]byte(s), &marks); err != nil {
+	var all []jsonProgress
+	if err := unpack(s, &all); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrBadSummary, progressKey, err)
 	}
-	p := make(Progress, len(marks))
-	for _, m := range marks {
-		src := schemas.SourceID{Pipeline: m.Pipeline, Topic: m.Topic, Partition: m.Partition}
-		if _, twice := p[src]; twice || m.Next < 0 || m.Partition < 0 {
-			return nil, fmt.Errorf("%w: %s: %s is there twice or negative", ErrBadSummary, progressKey, src)
+	p := Progress{}
+	for _, j := range all {
+		for part, next := range j.Next {
+			src := schemas.SourceID{Pipeline: j.Pipeline, Topic: j.Topic, Partition: part}
+			if _, twice := p[src]; twice || next < 0 || part < 0 {
+				return nil, fmt.Errorf("%w: %s: %s is there twice or negative", ErrBadSummary, progressKey, src)
+			}
+			p[src] = next
 		}
-		p[src] = Mark{m.Next, m.Nonce}
 	}
 	return p, nil
 }
 
-func encodeRange(r *schemas.Range) (string, error) {
-	b, err := json.Marshal(jsonRange{
-		r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next, pairs(r.Dead), pairs(r.Skipped), pairs(r.Lost),
-	})
-	return string(b), err
-}
-
-func parseRange(s string) (schemas.Range, error) {
-	var j jsonRange
-	if err := json.Unmarshal([]byte(s), &j); err != nil {
-		return schemas.Range{}, fmt.Errorf("%w: %s: %w", ErrBadSummary, rangeKey, err)
-	}
-	r := schemas.Range{
-		Source: schemas.SourceID{Pipeline: j.Pipeline, Topic: j.Topic, Partition: j.Partition},
-		Span:   schemas.Span{First: j.First, Next: j.Next},
-	}
-	if j.First < 0 || j.Next <= j.First || j.Partition < 0 {
-		return r, fmt.Errorf("%w: %s: [%d, %d) is empty or negative", ErrBadSummary, rangeKey, j.First, j.Next)
-	}
-	var err error
-	for _, part := range []struct {
-		to   *[]schemas.Span
-		from [][2]int64
-	}{{&r.Dead, j.Dead}, {&r.Skipped, j.Skipped}, {&r.Lost, j.Lost}} {
-		if *part.to, err = spans(part.from, r.Span); err != nil {
-			return r, err
+func encodeRanges(all []schemas.Range) (string, error) {
+	list := make([]jsonRange, len(all))
+	for i := range all {
+		r := &all[i]
+		list[i] = jsonRange{
+			r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next, lengths(r.Dead, r.First), lengths(r.Skipped, r.First), lengths(r.Lost, r.First),
 		}
 	}
-	return r, nil
+	b, err := json.Marshal(list)
+	return pack(b), err
 }
 
-func pairs(spans []schemas.Span) (out [][2]int64) {
+func parseRanges(s string) ([]schemas.Range, error) {
+	var list []jsonRange
+	if err := unpack(s, &list); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrBadSummary, rangesKey, err)
+	}
+	all := make([]schemas.Range, len(list))
+	for i := range list {
+		j, r := &list[i], &all[i]
+		r.Source = schemas.SourceID{Pipeline: j.Pipeline, Topic: j.Topic, Partition: j.Partition}
+		r.Span = schemas.Span{First: j.First, Next: j.Next}
+		if j.First < 0 || j.Next <= j.First || j.Partition < 0 {
+			return nil, fmt.Errorf("%w: %s: [%d, %d) is empty or negative", ErrBadSummary, rangesKey, j.First, j.Next)
+		}
+		var err error
+		for _, part := range []struct {
+			to   *[]schemas.Span
+			from []int64
+		}{{&r.Dead, j.Dead}, {&r.Skipped, j.Skipped}, {&r.Lost, j.Lost}} {
+			if *part.to, err = spans(part.from, r.Span); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+func lengths(spans []schemas.Span, at int64) (out []int64) {
 	for _, s := range spans {
-		out = append(out, [2]int64{s.First, s.Next})
+		out = append(out, s.First-at, s.Next-s.First)
+		at = s.Next
 	}
 	return out
 }
 
-// spans checks that the pairs ascend, do not overlap and lie inside of a range.
-func spans(pairs [][2]int64, in schemas.Span) (out []schemas.Span, err error) {
-	end := in.First
-	for _, p := range pairs {
-		if p[0] < end || p[1] <= p[0] || p[1] > in.Next {
-			return nil, fmt.Errorf("%w: %s: the span [%d, %d) is empty, overlaps or lies outside of [%d, %d)", ErrBadSummary, rangeKey, p[0], p[1], in.First, in.Next)
+// spans checks that the spans ascend, do not overlap and lie inside of a range.
+func spans(lengths []int64, in schemas.Span) (out []schemas.Span, err error) {
+	at := in.First
+	for len(lengths) > 0 {
+		if len(lengths) == 1 || lengths[0] < 0 || lengths[1] < 1 || lengths[0] > in.Next-at || lengths[1] > in.Next-at-lengths[0] {
+			return nil, fmt.Errorf("%w: %s: a span behind offset %d is empty, overlaps or lies outside of [%d, %d)", ErrBadSummary, rangesKey, at, in.First, in.Next)
 		}
-		end = p[1]
-		out = append(out, schemas.Span{First: p[0], Next: p[1]})
+		s := schemas.Span{First: at + lengths[0], Next: at + lengths[0] + lengths[1]}
+		out = append(out, s)
+		at, lengths = s.Next, lengths[2:]
 	}
 	return out, nil
+}
+
+// Every snapshot's summary is in the table's metadata, which every commit writes anew: long ones are packed.
+const (
+	packed   = "deflate:"
+	longText = 1 << 10
+	mostText = 64 << 20
+)
+
+func pack(text []byte) string {
+	if len(text) < longText {
+		return string(text)
+	}
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return string(text) // cannot happen in memory, and the long form is as good
+	}
+	return packed + base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+func unpack(text string, into any) error {
+	rest, ok := strings.CutPrefix(text, packed)
+	if !ok {
+		return json.Unmarshal([]byte(text), into)
+	}
+	raw, err := base64.StdEncoding.DecodeString(rest)
+	if err != nil {
+		return err
+	}
+	r := flate.NewReader(bytes.NewReader(raw))
+	b, err := io.ReadAll(io.LimitReader(r, mostText+1))
+	if err != nil {
+		return err
+	}
+	if len(b) > mostText {
+		return fmt.Errorf("more than %d bytes", mostText)
+	}
+	return json.Unmarshal(b, into)
 }

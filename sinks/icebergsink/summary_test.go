@@ -1,16 +1,18 @@
 package icebergsink
 
 import (
+	"encoding/base64"
 	"errors"
 	"maps"
 	"reflect"
+	"strings"
 	"testing"
 
 	"vecmill/schemas"
 )
 
 func TestSummariesReadBackEqual(t *testing.T) {
-	p := Progress{sourceOf(0): {5, "a"}, sourceOf(12): {1 << 60, "b \"✓"}}
+	p := Progress{srcOf(0): 5, srcOf(12): 1 << 60, {Pipeline: "ü \"", Topic: "t"}: 0}
 	text, err := p.encode()
 	if err != nil {
 		t.Fatal(err)
@@ -18,41 +20,65 @@ func TestSummariesReadBackEqual(t *testing.T) {
 	if got, err := parseProgress(text); err != nil || !maps.Equal(got, p) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	r := schemas.Range{
-		Source: sourceOf(3), Span: schemas.Span{First: 4, Next: 90},
+	all := []schemas.Range{rangeOf(1, 0, 3), {
+		Source: srcOf(3), Span: schemas.Span{First: 4, Next: 90},
 		Dead: []schemas.Span{{First: 4, Next: 6}, {First: 8, Next: 9}}, Skipped: []schemas.Span{{First: 6, Next: 8}}, Lost: []schemas.Span{{First: 89, Next: 90}},
-	}
-	if text, err = encodeRange(&r); err != nil {
+	}}
+	if text, err = encodeRanges(all); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := parseRange(text); err != nil || !reflect.DeepEqual(got, r) {
+	if got, err := parseRanges(text); err != nil || !reflect.DeepEqual(got, all) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
+func TestASummaryStaysShort(t *testing.T) {
+	r := rangeOf(0, 1<<40, 1<<40+1_000_000)
+	for o := r.First; o < r.Next; o += 2 {
+		r.Skipped = append(r.Skipped, schemas.Span{First: o, Next: o + 1})
+	}
+	text, err := encodeRanges([]schemas.Range{r})
+	if err != nil || len(text) > 10_000 {
+		t.Errorf("half a million spans are %d bytes, %v", len(text), err)
+	}
+	if got, err := parseRanges(text); err != nil || !reflect.DeepEqual(got[0], r) {
+		t.Errorf("they do not read back: %v", err)
+	}
+	p := Progress{}
+	for n := range 1000 {
+		p[srcOf(n)] = int64(n) * 1_234_567_891
+	}
+	if text, err := p.encode(); err != nil || len(text) > 12_000 {
+		t.Errorf("the progress of 1000 partitions is %d bytes, %v", len(text), err)
+	}
+}
+
 func TestDamagedSummariesAreRefused(t *testing.T) {
-	for _, c := range []struct{ name, progress, span string }{
+	bomb := packed + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", 100)))
+	for _, c := range []struct{ name, progress, ranges string }{
 		{"no JSON", "x", "x"},
-		{"negative", `[{"topic":"t","next":-1}]`, `{"topic":"t","first":-1,"next":2}`},
-		{"a source twice, an empty range", `[{"topic":"t"},{"topic":"t"}]`, `{"topic":"t","first":2,"next":2}`},
-		{"a number too large, a span outside", `[{"topic":"t","next":9e99}]`, `{"topic":"t","first":2,"next":4,"dead":[[3,5]]}`},
-		{"a negative partition, spans that overlap", `[{"topic":"t","partition":-1}]`, `{"topic":"t","first":2,"next":9,"dead":[[3,5],[4,6]]}`},
+		{"no deflated text", bomb, bomb},
+		{"no base64", packed + "%", packed + "%"},
+		{"negative", `[{"topic":"t","next":{"0":-1}}]`, `[{"topic":"t","first":-1,"next":2}]`},
+		{"a source twice, an empty range", `[{"topic":"t","next":{"0":1}},{"topic":"t","next":{"0":1}}]`, `[{"topic":"t","first":2,"next":2}]`},
+		{"a number too large, a span outside", `[{"topic":"t","next":{"0":9e99}}]`, `[{"topic":"t","first":2,"next":4,"dead":[1,2]}]`},
+		{"a negative partition, half a span", `[{"topic":"t","next":{"-1":1}}]`, `[{"topic":"t","first":2,"next":9,"dead":[1]}]`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := View{Ancestors: []Snapshot{{ID: 1, Summary: map[string]string{progressKey: c.progress, rangeKey: c.span}}}}
+			v := View{Ancestors: []Snapshot{{ID: 1, Summary: map[string]string{progressKey: c.progress, rangesKey: c.ranges}}}}
 			if _, err := v.Progress(); !errors.Is(err, ErrBadSummary) {
 				t.Errorf("progress: %v", err)
 			}
-			if _, ok, err := v.Ancestors[0].Range(); ok || !errors.Is(err, ErrBadSummary) {
-				t.Errorf("range: %v, %v", ok, err)
+			if _, err := v.Ancestors[0].Ranges(); !errors.Is(err, ErrBadSummary) {
+				t.Errorf("ranges: %v", err)
 			}
 		})
 	}
 }
 
 func FuzzSummary(f *testing.F) {
-	f.Add(`[{"pipeline":"p","topic":"t","partition":1,"next":5,"nonce":"x"}]`)
-	f.Add(`{"pipeline":"p","topic":"t","first":2,"next":9,"dead":[[3,5]],"skipped":[[2,3]],"lost":[[8,9]]}`)
+	f.Add(`[{"pipeline":"p","topic":"t","next":{"1":5}}]`)
+	f.Add(`[{"pipeline":"p","topic":"t","first":2,"next":9,"dead":[1,2],"skipped":[0,1],"lost":[6,1]}]`)
 	f.Fuzz(func(t *testing.T, s string) {
 		if p, err := parseProgress(s); err == nil {
 			text, err := p.encode()
@@ -60,9 +86,9 @@ func FuzzSummary(f *testing.F) {
 				t.Errorf("%q: %v, %v", text, err, err2)
 			}
 		}
-		if r, err := parseRange(s); err == nil {
-			text, err := encodeRange(&r)
-			if again, err2 := parseRange(text); err != nil || err2 != nil || !reflect.DeepEqual(r, again) {
+		if r, err := parseRanges(s); err == nil {
+			text, err := encodeRanges(r)
+			if again, err2 := parseRanges(text); err != nil || err2 != nil || !reflect.DeepEqual(r, again) {
 				t.Errorf("%q: %v, %v", text, err, err2)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks/objectstore"
+	"vecmill/sinks/parquetfile"
 )
 
 // Config is what a sink is made of. Start from NewDefaultConfig.
@@ -40,13 +41,13 @@ type Config struct {
 }
 
 // Compression is the codec of all columns.
-type Compression string
+type Compression = parquetfile.Compression
 
 // The codecs.
 const (
-	Zstd   Compression = "zstd"
-	Snappy Compression = "snappy"
-	None   Compression = "none"
+	Zstd   = parquetfile.Zstd
+	Snappy = parquetfile.Snappy
+	None   = parquetfile.None
 )
 
 // NewDefaultConfig is a configuration that lacks only Store, Prefix and Tasks.

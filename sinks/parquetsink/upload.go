@@ -149,7 +149,7 @@ func (s *Sink) writeFile(ctx context.Context, l *lane, d draft, conflict bool) (
 	info.Name = s.cfg.Layout.Name(s.cfg.Prefix, &info)
 	info.Writer, info.Nonce, info.Created = s.cfg.Writer, s.nonce(), began.UTC()
 	info.Metadata = s.cfg.Metadata
-	body, err := s.encodeGuarded(d.rows, &info, s.guess(d.bytes))
+	body, err := s.encode(d.rows, &info, s.guess(d.bytes))
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", info.Name, err)
 	}

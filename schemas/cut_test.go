@@ -1,0 +1,34 @@
+package schemas_test
+
+import (
+	"reflect"
+	"testing"
+
+	"vecmill/schemas"
+)
+
+func TestARangeIsCutAndJoinedAgain(t *testing.T) {
+	span := func(a, b int64) schemas.Span { return schemas.Span{First: a, Next: b} }
+	whole := schemas.Range{
+		Source: schemas.SourceID{Topic: "t"}, Span: span(10, 40),
+		Dead: []schemas.Span{span(10, 12), span(20, 30)}, Skipped: []schemas.Span{span(12, 13)}, Lost: []schemas.Span{span(39, 40)},
+	}
+	want := schemas.Range{Source: whole.Source, Span: span(11, 25), Dead: []schemas.Span{span(11, 12), span(20, 25)}, Skipped: []schemas.Span{span(12, 13)}}
+	if got := whole.Cut(11, 25); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	for at := whole.First; at <= whole.Next; at++ {
+		left, right := whole.Cut(0, at), whole.Cut(at, 99)
+		if left.Len()+right.Len() != whole.Len() {
+			t.Errorf("cut at %d: %+v and %+v", at, left, right)
+		}
+		if left.Join(&right); !reflect.DeepEqual(left, whole) {
+			t.Errorf("cut at %d and joined: %+v", at, left)
+		}
+	}
+	for _, off := range [][2]int64{{0, 10}, {40, 50}, {30, 20}} {
+		if got := whole.Cut(off[0], off[1]); got.Len() != 0 || got.Dead != nil {
+			t.Errorf("outside of the range: %+v", got)
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package icebergsink
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	"vecmill/schemas"
+	"vecmill/sinks/arrowrow"
+	"vecmill/sinks/parquetfile"
+)
+
+// errUnwritable says that rows cannot be made a file for this table.
+var errUnwritable = errors.New("the rows do not fit the table")
+
+// PipelineColumn is the column that a table has besides those of rows: a table may have rows of several pipelines.
+const PipelineColumn = "pipeline"
+
+// Schema is the Arrow schema of a table with rows of the given tasks.
+func Schema(tasks ...schemas.Task) *arrow.Schema {
+	pipeline := arrow.Field{Name: PipelineColumn, Type: arrow.BinaryTypes.String, Metadata: arrow.NewMetadata([]string{"comment"}, []string{"the pipeline that wrote the row"})}
+	return arrow.NewSchema(append([]arrow.Field{pipeline}, arrowrow.WideSchema(tasks...).Fields()...), nil)
+}
+
+// prepare writes the files of a roll ahead of its commit.
+func (s *Sink) prepare(ctx context.Context, r *roll) {
+	defer close(r.prepared)
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		r.err = ctx.Err()
+		return
+	}
+	defer func() { <-s.slots }()
+	rows := s.rowsOf(r, nil)
+	s.mu.Lock()
+	v := s.mu.view // there, since no range is taken before Resume
+	s.mu.Unlock()
+	var files []File
+	r.err = s.patiently(ctx, func(ctx context.Context) (err error) {
+		files, err = s.writeFiles(ctx, v, rows)
+		return err
+	})
+	if r.err == nil {
+		r.rows, r.files = rows, files
+	}
+}
+
+// rowsOf lists the rows of a roll whose sources are not given up, by source; with ranges, those in them.
+func (s *Sink) rowsOf(r *roll, of []schemas.Range) (rows []tableRow) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in := map[schemas.SourceID]schemas.Span{}
+	for i := range of {
+		in[of[i].Source] = of[i].Span
+	}
+	for _, e := range r.entries {
+		span := e.r.Span
+		if of != nil {
+			span = in[e.r.Source]
+		}
+		for i := range e.rows {
+			if o := e.rows[i].Offset; o >= span.First && o < span.Next {
+				rows = append(rows, tableRow{e.r.Source.Pipeline, &e.rows[i]})
+			}
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b tableRow) int { // rows of a source beside each other have narrow bounds in their row groups
+		return cmp.Or(cmp.Compare(a.pipeline, b.pipeline), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return rows
+}
+
+// writeFiles makes rows durable in files of the table, one for each of its partitions.
+func (s *Sink) writeFiles(ctx context.Context, v *View, rows []tableRow) ([]File, error) {
+	parts := map[string][]tableRow{}
+	tuples := map[string]Tuple{}
+	for _, r := range rows {
+		var t Tuple
+		if v.Partition != nil {
+			var err error
+			if t, err = v.Partition(r.pipeline, r.Row); err != nil {
+				return nil, fmt.Errorf("%w: offset %d: %w", errUnwritable, r.Offset, err)
+			}
+		}
+		parts[t.Path], tuples[t.Path] = append(parts[t.Path], r), t
+	}
+	var files []File
+	for _, path := range slices.Sorted(maps.Keys(parts)) {
+		f, err := s.writeFile(ctx, v, tuples[path], parts[path])
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func (s *Sink) writeFile(ctx context.Context, v *View, t Tuple, rows []tableRow) (File, error) {
+	f := File{URL: v.Dir + "/", Rows: int64(len(rows)), Tuple: t}
+	if t.Path != "" {
+		f.URL += t.Path + "/"
+	}
+	f.URL += s.name() + ".parquet"
+	var size int64
+	for i := range rows {
+		size += rows[i].Size()
+	}
+	body, err := s.encode(v, rows, s.guess(size))
+	if err == nil {
+		f.Columns, err = columns(body)
+	}
+	if err != nil {
+		return f, fmt.Errorf("%w: encoding %s: %w", errUnwritable, f.URL, err)
+	}
+	s.learn(size, int64(len(body)))
+	f.Bytes = int64(len(body))
+	store, name, err := s.cfg.Files(ctx, f.URL)
+	if err != nil {
+		return f, err
+	}
+	return f, store.Put(ctx, name, body, "application/vnd.apache.parquet") // nobody else has the name: a second try may replace the first one's file
+}
+
+// fileRows are the rows of a file, for parquetfile.
+type fileRows struct {
+	*arrowrow.Builder
+	schema    *arrow.Schema
+	rows      []tableRow
+	pipelines *array.StringBuilder
+}
+
+func (f *fileRows) Schema() *arrow.Schema { return f.schema }
+func (f *fileRows) Len() int              { return len(f.rows) }
+func (f *fileRows) Size(i int) int64      { return f.rows[i].Size() }
+
+func (f *fileRows) Append(i int) error {
+	f.pipelines.Append(f.rows[i].pipeline)
+	return f.Builder.Append(f.rows[i].Row)
+}
+
+func (f *fileRows) NewRecord() arrow.Record {
+	rec, pipelines := f.Builder.NewRecord(), f.pipelines.NewArray()
+	defer rec.Release()
+	defer pipelines.Release()
+	return array.NewRecord(f.schema, append([]arrow.Array{pipelines}, rec.Columns()...), rec.NumRows())
+}
+
+func (s *Sink) encode(v *View, rows []tableRow, guess int64) ([]byte, error) {
+	mem := memory.DefaultAllocator
+	b, err := arrowrow.NewWideBuilder(mem, s.cfg.Tasks...)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Release()
+	pipelines := array.NewStringBuilder(mem)
+	defer pipelines.Release()
+	body, err := parquetfile.Write(&fileRows{b, Schema(s.cfg.Tasks...), rows, pipelines}, parquetfile.Options{
+		Compression: s.cfg.Compression, Level: s.cfg.Level, Size: guess, Bare: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return parquetfile.SetFieldIDs(body, v.FieldID)
+}
+
+// guess is the size of a file that will hold so many estimated bytes.
+func (s *Sink) guess(estimated int64) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return 32<<10 + int64(1.1*s.mu.ratio*float64(estimated))
+}
+
+// learn adapts the ratio by which buffered bytes are turned into bytes of a file.
+func (s *Sink) learn(estimated, encoded int64) {
+	if estimated < 1<<20 { // the footer is most of a small file
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := min(max(float64(encoded)/float64(estimated), 0.05), 1)
+	s.mu.ratio = 0.75*s.mu.ratio + 0.25*seen
+}

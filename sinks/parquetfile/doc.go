@@ -1,0 +1,8 @@
+// Package parquetfile makes the bytes of Parquet files of rows: how rows become row groups, which columns have dictionaries and statistics, and which codec is
+// worth its memory.
+//
+// [Write] encodes; a [Rows] says what. [SetFieldIDs] numbers the columns of a finished file, as table formats want it: the Arrow library writes numbers of
+// plain columns only, and readers of Iceberg take all of a file's numbers or none.
+//
+// Neighbours: arrowrow builds the records; parquetsink and icebergsink write files. Nothing here does I/O.
+package parquetfile
