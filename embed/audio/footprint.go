@@ -48,9 +48,6 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 	part := int64(len(head)) < size
 	format := sniff(head)
 	if p.takes(format) {
-		if h, ok := mp3Length(head); ok && format == "mp3" {
-			return h, nil
-		}
 		return header{frames: -1}, nil
 	}
 	switch format {
@@ -76,6 +73,18 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 			return header{}, err
 		}
 		return r.header(), nil
+	case mp3Format:
+		if part {
+			if id3Pending(head) {
+				return header{frames: -1}, nil // FLAC may follow
+			}
+			return peekMP3(head, size)
+		}
+		r, err := openMP3(head)
+		if err != nil {
+			return header{}, err
+		}
+		return r.header(), nil
 	case matroskaFormat:
 		if part {
 			return matroskaBound(head, size)
@@ -95,7 +104,7 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 
 // id3Pending says that head ends inside a tag, behind which FLAC may follow.
 func id3Pending(head []byte) bool {
-	return string(head[:3]) == "ID3" && id3Length(head)+4 > len(head)
+	return len(head) >= 3 && string(head[:3]) == "ID3" && id3Length(head)+4 > len(head)
 }
 
 // estimate bounds the length of a file whose data chunk is not in sight.
