@@ -41,6 +41,8 @@ func open(blob []byte) (decoder, error) {
 		return openMatroska(blob)
 	case mp3Format:
 		return openMP3(blob)
+	case vorbisFormat:
+		return openVorbis(blob)
 	case "":
 		return nil, schemas.Rejectf(schemas.ReasonDecode, "not a known audio format (first bytes % x)", blob[:min(len(blob), 8)])
 	default:
@@ -57,6 +59,7 @@ const (
 	opusFormat     = "ogg opus"
 	matroskaFormat = "webm or matroska"
 	mp3Format      = "mp3"
+	vorbisFormat   = "ogg vorbis"
 )
 
 // signature is a run of bytes at a place that gives a format away.
@@ -77,7 +80,7 @@ var signatures = []signature{
 	{0, "RIFX", 8, "WAVE", "big-endian wav (RIFX)"},
 	{0, "riff\x2e\x91\xcf\x11", 0, "", "wave64"},
 	{0, "OggS", 28, "OpusHead", opusFormat},
-	{0, "OggS", 29, "vorbis", "ogg vorbis"},
+	{0, "OggS", 29, "vorbis", vorbisFormat},
 	{0, "OggS", 29, "FLAC", "ogg flac"},
 	{0, "OggS", 0, "", "ogg"},
 	{0, "ID3", 0, "", mp3Format},

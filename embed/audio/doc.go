@@ -3,14 +3,17 @@
 // window to zero mean and unit variance (population variance + 1e-7).
 //
 // Formats are recognised by their first bytes, never by a name. WAV is parsed here (PCM of 8 to 32 bits, float 32 and 64,
-// mu-law, A-law, extensible, RF64), MP3 by the package mp3 below, FLAC by mewkiz/flac, Opus of one or two channels by pion/opus behind our own walk through Ogg
+// mu-law, A-law, extensible, RF64), MP3 and Vorbis by the packages mp3 and vorbis below, FLAC by mewkiz/flac, Opus of one or two channels by pion/opus behind our own walk through Ogg
 // and Matroska (WebM; live recordings of unknown length, laced blocks). Opus is decoded at 48 kHz; what the head, the last page or the
 // last block throws away is thrown away, so the length is libsndfile's (Ogg) and ffmpeg's (Matroska) to the sample. The sound of CELT is libopus's to -65 dB
 // (what 16 bits show); that of SILK and hybrid to -45 dB, -48 dB or better on what was tried.
 //
-// With [FFmpeg] the system's program reads Ogg Vorbis, MP4 and AAC, AMR and some more, a process for each object that ends with the call: it is told
+// Vorbis in Ogg has libsndfile's samples to 1e-6. The positions of pages cut it to the sample at the end, and in front: there, where a first page's position is less than its packets hold, libvorbisfile
+// and the specification throw away, and libsndfile does not. Streams behind each other in one file are refused.
+//
+// With [FFmpeg] the system's program reads MP4 and AAC, AMR and some more, a process for each object that ends with the call: it is told
 // the format, gets the bytes by a pipe, has no protocol but that (MP4: and its own temporary copy of the pipe), no environment and one thread, and what it writes is
-// read only to the limit. The length of Vorbis (to the last page's position) is libsndfile's to the sample; of AAC it is
+// read only to the limit. The length of AAC is
 // what the program gives, up to a block of 1,024 longer than the source. Its version is in the digest. The format is refused by its name without it, as are all others, with a
 // [schemas.Rejection] of class decode, and so is data that is damaged or shorter than its header declares.
 //

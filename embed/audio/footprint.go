@@ -9,8 +9,8 @@ import (
 // unknownSize is the footprint of an object of unknown size: more than any budget.
 const unknownSize = 1 << 50
 
-// fixedBytes covers the scratch of one call: a block, the resampler's history, a frame of FLAC of eight channels twice over.
-const fixedBytes = 8 << 20
+// fixedBytes covers the scratch of one call: a block, the resampler's history, a frame of FLAC of eight channels twice over, the code books of Vorbis at their bound.
+const fixedBytes = 16 << 20
 
 // Footprint is the blob plus 4 bytes for every sample at the model's rate, which the samples share (windows that overlap are copies and come on top), plus a fixed amount. The number of
 // samples comes from head where it shows it; without head it is the most that the options or size allow. Audio that the
@@ -81,6 +81,17 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 			return peekMP3(head, size)
 		}
 		r, err := openMP3(head)
+		if err != nil {
+			return header{}, err
+		}
+		return r.header(), nil
+	case vorbisFormat:
+		if part {
+			r := &vorbisReader{pages: oggPages{rest: head}}
+			err := r.first()
+			return vorbisBound(r.header(), size), err
+		}
+		r, err := openVorbis(head)
 		if err != nil {
 			return header{}, err
 		}

@@ -20,7 +20,7 @@ import (
 // reaches a parser of playlists or scripts.
 func demuxer(format string) string {
 	switch format {
-	case "ogg vorbis", "ogg flac", "ogg":
+	case "ogg flac", "ogg":
 		return "ogg"
 	case "mp4 or m4a":
 		return "mov"
@@ -66,16 +66,16 @@ func findForeign(program string) (path, version string, err error) {
 
 // foreignReader reads what a process of the system's decoder makes of a file: WAV of 32-bit floats, of a length that only its end tells.
 type foreignReader struct {
-	ctx      context.Context
-	stop     context.CancelFunc
-	cmd      *exec.Cmd
-	out      io.ReadCloser
-	says     message
-	wav      wavFile
-	buffer   []byte
-	have     int // bytes of buffer that were not read
-	format   string
-	left     int64 // samples to read at most
+	ctx    context.Context
+	stop   context.CancelFunc
+	cmd    *exec.Cmd
+	out    io.ReadCloser
+	says   message
+	wav    wavFile
+	buffer []byte
+	have   int // bytes of buffer that were not read
+	format string
+	left   int64 // samples to read at most
 }
 
 // openForeign starts the decoder at path. The process gets the file by a pipe and nothing else: no environment, no protocol but that pipe, so no
@@ -117,7 +117,7 @@ func openForeign(ctx context.Context, path, format string, blob []byte, seconds 
 // Other formats have no such end.
 func oggEnd(format string, blob []byte) (int64, error) {
 	end := int64(math.MaxInt64)
-	if format != "ogg vorbis" && format != "ogg flac" {
+	if format != "ogg flac" {
 		return end, nil
 	}
 	o := &oggPages{rest: blob, comments: true} // packets are not looked at

@@ -36,6 +36,7 @@ func TestBuiltInDecodersAgreeWithLibsndfile(t *testing.T) {
 		"plain.mp3":   `{"sampling_rate": 44100}`,
 		"mpeg2.mp3":   `{"sampling_rate": 22050}`,
 		"mpeg2.5.mp3": `{"sampling_rate": 11025}`,
+		"vorbis.ogg":  `{"sampling_rate": 44100}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := wantForeign(t, name)
@@ -62,29 +63,15 @@ func wantForeign(t *testing.T, name string) []float32 {
 	return want
 }
 
-// TestTheSystemsDecoderGivesTheSound compares Vorbis with libsndfile's, and AAC with its source, whose end the program leaves padded to a block of 1,024.
+// TestTheSystemsDecoderGivesTheSound compares AAC with its source, whose end the program leaves padded to a block of 1,024.
 func TestTheSystemsDecoderGivesTheSound(t *testing.T) {
-	for name, c := range map[string]struct {
-		config string
-		spare  int     // samples that may follow
-		limit  float64 // decibels
-	}{
-		"vorbis.ogg": {`{"sampling_rate": 44100}`, 0, -65},
-		"aac.m4a":    {`{"sampling_rate": 22050}`, 1023, -12},
-	} {
-		t.Run(name, func(t *testing.T) {
-			want := wantForeign(t, name)
-			got, err := withFFmpeg(t, c.config, Options{}).Waveform(t.Context(), readFile(t, "foreign/"+name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(got) < len(want) || len(got) > len(want)+c.spare {
-				t.Fatalf("%d samples, want %d", len(got), len(want))
-			}
-			if d := 10 * math.Log10(noise(got, want)); d > c.limit {
-				t.Errorf("the difference is %.1f dB, at most %v is taken", d, c.limit)
-			}
-		})
+	want := wantForeign(t, "aac.m4a")
+	got, err := withFFmpeg(t, `{"sampling_rate": 22050}`, Options{}).Waveform(t.Context(), readFile(t, "foreign/aac.m4a"))
+	if err != nil || len(got) < len(want) || len(got) > len(want)+1023 {
+		t.Fatalf("%d samples, %v, want %d and no more than 1023 on top", len(got), err, len(want))
+	}
+	if d := 10 * math.Log10(noise(got, want)); d > -12 {
+		t.Errorf("the difference is %.1f dB", d)
 	}
 	amr, err := withFFmpeg(t, `{"sampling_rate": 8000}`, Options{}).Waveform(t.Context(), readFile(t, "foreign/noise.amr"))
 	if err != nil || len(amr) != 25*160 {
@@ -125,15 +112,14 @@ func TestTheSystemsDecoderKeepsTheLimits(t *testing.T) {
 
 func TestDamageThatTheSystemsDecoderFindsIsARejection(t *testing.T) {
 	p := withFFmpeg(t, `{}`, Options{})
-	vorbis := readFile(t, "foreign/vorbis.ogg")
+	flac := seal(t, readFile(t, "foreign/vorbis.ogg"), func(b []byte) { copy(b[28:], "\x7fFLAC\x01\x00") })
 	for name, c := range map[string]struct {
 		blob  []byte
 		words string
 	}{
 		"an AIFF of nothing":      {[]byte("FORM\x00\x00\x00\x04AIFF"), "aiff: "},
 		"an MP4 without an index": {readFile(t, "foreign/aac.m4a")[:1500], "mp4 or m4a: "},
-		"a Vorbis page cut short": {vorbis[:len(vorbis)-40], "truncated inside a page"},
-		"Vorbis behind Vorbis":    {append(append([]byte{}, vorbis...), vorbis...), "several streams"},
+		"an Ogg page cut short":   {flac[:len(flac)-40], "truncated inside a page"},
 	} {
 		_, err := p.Preprocess(t.Context(), schemas.Ref{}, c.blob)
 		t.Run(name, func(t *testing.T) { wantRejection(t, err, schemas.ReasonDecode, c.words) })

@@ -32,7 +32,7 @@ type Options struct {
 	WindowSeconds     float64 // length of a window, for Window and Overlap; default MaxSeconds, which it may not exceed
 	StrideSeconds     float64 // for Overlap: context on each side of a window that does not count; default WindowSeconds/6
 	MaxDecodedSeconds float64 // longest audio that Window and Overlap take apart; bounds memory; default 3600
-	Decoder           Decoder // what reads Vorbis, AAC, AMR and the like; default Builtin
+	Decoder           Decoder // what reads AAC, AMR and the like; default Builtin
 	Program           string  // for FFmpeg: its name or path; default ffmpeg
 	XVectors          bool    // x-vectors are made of the samples: what is too short for their convolutions is too short
 }
