@@ -30,6 +30,7 @@ type Preprocessor struct {
 	extractor extractor
 	digest    string
 	foreign   string // path of the system's decoder, "" for none
+	libraries chosen
 
 	maxSamples    int64 // of a sample, at the model's rate
 	windowSamples int64
@@ -81,6 +82,9 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 			return nil, fmt.Errorf("audio preprocessing: %w", err)
 		}
 	}
+	if p.libraries, err = choose(opts.Libraries); err != nil {
+		return nil, fmt.Errorf("audio preprocessing: %w", err)
+	}
 	p.digest = p.digestOf(version)
 	return p, nil
 }
@@ -99,6 +103,9 @@ func (p *Preprocessor) digestOf(version string) string {
 	b := fmt.Appendf(nil, "%s\n%s\n%+v\n%+v\n%v %v", implementation, version, opts, p.extractor, p.cfg.ConvKernel, p.cfg.ConvStride)
 	if o.XVectors {
 		b = fmt.Appendf(b, "\nx-vectors %v %v", p.cfg.TDNNKernel, p.cfg.TDNNDilation)
+	}
+	if s := p.libraries.String(); s != "" { // what was loaded counts, not what was asked for
+		b = fmt.Appendf(b, "\n%s", s)
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
@@ -154,7 +161,19 @@ func (p *Preprocessor) read(ctx context.Context, blob []byte) (x []float32, trun
 	if len(blob) == 0 {
 		return nil, false, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
 	}
-	if f := sniff(blob); p.takes(f) {
+	f := sniff(blob)
+	if p.libraries.sndfile.reads(f) {
+		r, err := p.libraries.sndfile.openObject(f, blob)
+		if err != nil {
+			return nil, false, err
+		}
+		defer r.close()
+		if err := p.checkLength(r.header()); err != nil {
+			return nil, false, err
+		}
+		return p.decode(ctx, r)
+	}
+	if p.takes(f) {
 		// A second more than is held tells longer audio from audio of just that length.
 		r, err := openForeign(ctx, p.foreign, f, blob, p.opts.seconds()+1)
 		if err != nil {
@@ -189,10 +208,11 @@ func (p *Preprocessor) decode(ctx context.Context, d decoder) (x []float32, trun
 		room = min(room, 1<<18) // a guess that costs little; append grows it
 	}
 	x = make([]float32, 0, room)
-	same := h.rate == p.extractor.SamplingRate
-	if !same {
-		s.r.reset(p.filters.get(h.rate))
+	change, stop, err := p.changer(s, h.rate)
+	if err != nil {
+		return nil, false, err
 	}
+	defer stop()
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, false, err
@@ -204,22 +224,44 @@ func (p *Preprocessor) decode(ctx context.Context, d decoder) (x []float32, trun
 		if err != nil {
 			return nil, false, err
 		}
-		if same {
-			x = append(x, s.block[:n]...)
-		} else {
-			x = s.r.push(x, s.block[:n])
-		}
+		x = change.push(x, s.block[:n])
 		if int64(len(x)) > p.limitSamples {
 			return p.overlong(x)
 		}
 	}
-	if !same {
-		x = s.r.finish(x)
-	}
+	x = change.finish(x)
 	if int64(len(x)) > p.limitSamples {
 		return p.overlong(x)
 	}
 	return x, false, nil
+}
+
+// changer is what takes a stream from one rate to another.
+type changer interface {
+	push(out, x []float32) []float32
+	finish(out []float32) []float32
+}
+
+// same changes nothing.
+type same struct{}
+
+func (same) push(out, x []float32) []float32 { return append(out, x...) }
+func (same) finish(out []float32) []float32  { return out }
+
+// changer finds what changes a rate to the model's; stop is to be called in the end.
+func (p *Preprocessor) changer(s *scratch, rate int) (c changer, stop func(), err error) {
+	switch {
+	case rate == p.extractor.SamplingRate:
+		return same{}, func() {}, nil
+	case p.libraries.soxr != nil:
+		r, err := p.libraries.soxr.start(rate, p.extractor.SamplingRate)
+		if err != nil {
+			return nil, nil, err
+		}
+		return r, r.stop, nil
+	}
+	s.r.reset(p.filters.get(rate))
+	return &s.r, func() {}, nil
 }
 
 // overlong applies the policy to audio that has turned out longer than the limit.

@@ -30,7 +30,7 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 		}
 	}
 	fixed := int64(fixedBytes)
-	if p.foreign != "" && (len(head) == 0 || p.takes(sniff(head))) {
+	if p.foreign != "" && (len(head) == 0 || p.takes(sniff(head)) && !p.libraries.sndfile.reads(sniff(head))) {
 		fixed += foreignBytes
 	}
 	samples := int64(p.capacity(h))
@@ -47,6 +47,9 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 	part := int64(len(head)) < size
 	format := sniff(head)
+	if p.libraries.sndfile.reads(format) && format != flacFormat && format != opusFormat {
+		return header{frames: -1}, nil
+	}
 	if p.takes(format) {
 		return header{frames: -1}, nil
 	}

@@ -27,14 +27,15 @@ const (
 
 // Options say how audio is prepared. The zero value means the defaults.
 type Options struct {
-	MaxSeconds        float64 // longest audio that is one sample; default 30
-	Long              Long    // what happens to longer audio; default Fail
-	WindowSeconds     float64 // length of a window, for Window and Overlap; default MaxSeconds, which it may not exceed
-	StrideSeconds     float64 // for Overlap: context on each side of a window that does not count; default WindowSeconds/6
-	MaxDecodedSeconds float64 // longest audio that Window and Overlap take apart; bounds memory; default 3600
-	Decoder           Decoder // what reads AAC, AMR and the like; default Builtin
-	Program           string  // for FFmpeg: its name or path; default ffmpeg
-	XVectors          bool    // x-vectors are made of the samples: what is too short for their convolutions is too short
+	MaxSeconds        float64   // longest audio that is one sample; default 30
+	Long              Long      // what happens to longer audio; default Fail
+	WindowSeconds     float64   // length of a window, for Window and Overlap; default MaxSeconds, which it may not exceed
+	StrideSeconds     float64   // for Overlap: context on each side of a window that does not count; default WindowSeconds/6
+	MaxDecodedSeconds float64   // longest audio that Window and Overlap take apart; bounds memory; default 3600
+	Decoder           Decoder   // what reads AAC, AMR and the like; default Builtin
+	Program           string    // for FFmpeg: its name or path; default ffmpeg
+	Libraries         Libraries // whether libsndfile and libsoxr of the system take part; default LibrariesOff
+	XVectors          bool      // x-vectors are made of the samples: what is too short for their convolutions is too short
 }
 
 // withDefaults fills what is zero.
@@ -57,6 +58,9 @@ func (o Options) withDefaults() Options {
 	if o.Decoder == "" {
 		o.Decoder = Builtin
 	}
+	if o.Libraries == "" {
+		o.Libraries = LibrariesOff
+	}
 	switch {
 	case o.Decoder != FFmpeg:
 		o.Program = "" // without effect, so not in the digest
@@ -73,6 +77,8 @@ func (o Options) Validate() error {
 	switch {
 	case o.Decoder != Builtin && o.Decoder != FFmpeg:
 		return fmt.Errorf("decoder: %q is not one of builtin, ffmpeg", o.Decoder)
+	case o.Libraries != LibrariesOff && o.Libraries != LibrariesAuto && o.Libraries != LibrariesRequire:
+		return fmt.Errorf("libraries: %q is not one of off, auto, require", o.Libraries)
 	case o.Long != Fail && o.Long != Truncate && !o.cuts():
 		return fmt.Errorf("long: %q is not one of fail, truncate, window, overlap", o.Long)
 	case !(o.MaxSeconds > 0 && o.MaxSeconds <= day):

@@ -23,10 +23,10 @@ func newAudio(spec *model.Spec, o Options) (*audio.Preprocessor, Options, error)
 
 // newSounds is newAudio with what a task asks of the preprocessor.
 func newSounds(spec *model.Spec, o Options, opts audio.Options) (*audio.Preprocessor, Options, error) {
-	opts.MaxSeconds, opts.MaxDecodedSeconds = longest, longest
+	opts.MaxSeconds, opts.MaxDecodedSeconds, opts.Libraries = longest, longest, audio.LibrariesAuto
 	rest := maps.Clone(o)
 	for name, place := range map[string]any{
-		"audio_decoder": &opts.Decoder, "audio_decoder_program": &opts.Program,
+		"audio_decoder": &opts.Decoder, "audio_decoder_program": &opts.Program, "audio_libraries": &opts.Libraries,
 	} {
 		if raw, ok := o[name]; ok {
 			if err := decode(raw, place); err != nil {
