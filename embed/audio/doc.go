@@ -21,9 +21,8 @@
 // wrong with FLAC and Ogg is refused all the same. libsoxr's HQ recipe resamples, to ceil(n*out/in) samples, of which the last may be an added zero. Their versions are in the digest, [Preprocessor.Decoders] names them, and [SystemLibraries]
 // tells what this machine has. They parse untrusted bytes in this process.
 //
-// Decoding is a pull of blocks through the resampler into one buffer of the model's rate, which becomes the samples: memory is
-// the blob, that buffer and some fixed scratch, whatever the rate and the channels of the file. [Preprocessor.Footprint]
-// gives that bound from a header alone.
+// Decoding is a pull of blocks through the resampler. What is one sample goes into one buffer of the model's rate, which becomes the sample; of what is taken apart no more than a window is held, and
+// [Preprocessor.Stream] hands windows over as they come. [Preprocessor.Footprint] gives the bound from a header alone, whatever the rate and the channels of the file.
 //
 // The resampler is a polyphase FIR, a Kaiser window of 120 dB on a sinc, flat to 0.9136 of the lower Nyquist frequency and down at it,
 // which are the figures of soxr's HQ recipe; delay is compensated and n samples become exactly ceil(n*out/in). Against python-soxr 1.1 HQ, on white noise in the pass band, it differs by
@@ -32,7 +31,7 @@
 // instructions where the processor has AVX2, so the last bits of a sample may differ between processors.
 //
 // Long audio is refused, cut short, or taken in windows. Those of [Overlap] are the chunks of the reference's pipelines: each shares context with
-// its neighbours and carries an [embed.Chunk] that says how much of it does not count. They are copies, which the footprint includes. Heads of
+// its neighbours and carries an [embed.Chunk] that says how much of it does not count. Heads of
 // transcripts and frames throw the context away and join what is left to one result of the object; embeddings, labels and speaker vectors are of
 // each window with its context.
 //

@@ -31,7 +31,7 @@ type Options struct {
 	Long              Long      // what happens to longer audio; default Fail
 	WindowSeconds     float64   // length of a window, for Window and Overlap; default MaxSeconds, which it may not exceed
 	StrideSeconds     float64   // for Overlap: context on each side of a window that does not count; default WindowSeconds/6
-	MaxDecodedSeconds float64   // longest audio that Window and Overlap take apart; bounds memory; default 3600
+	MaxDecodedSeconds float64   // longest audio that Window and Overlap take apart; default 21600 (6 hours)
 	Decoder           Decoder   // what reads AAC, AMR and the like; default Builtin
 	Program           string    // for FFmpeg: its name or path; default ffmpeg
 	Libraries         Libraries // whether libsndfile and libsoxr of the system take part; default LibrariesOff
@@ -53,7 +53,7 @@ func (o Options) withDefaults() Options {
 		o.StrideSeconds = o.WindowSeconds / 6
 	}
 	if o.MaxDecodedSeconds == 0 {
-		o.MaxDecodedSeconds = math.Max(3600, o.MaxSeconds)
+		o.MaxDecodedSeconds = math.Max(6*3600, o.MaxSeconds)
 	}
 	if o.Decoder == "" {
 		o.Decoder = Builtin
@@ -96,7 +96,7 @@ func (o Options) Validate() error {
 // cuts says whether long audio is taken apart.
 func (o Options) cuts() bool { return o.Long == Window || o.Long == Overlap }
 
-// seconds is the longest audio that is ever held decoded.
+// seconds is the longest audio that is taken.
 func (o Options) seconds() float64 {
 	if o.cuts() {
 		return o.MaxDecodedSeconds

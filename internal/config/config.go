@@ -112,7 +112,7 @@ type Pipeline struct {
 	MaxInFlight    int         `yaml:"max_in_flight" doc:"records in flight"`
 	Fetchers       int         `yaml:"fetchers" doc:"objects fetched at once"`
 	Preprocessors  int         `yaml:"preprocessors" doc:"objects decoded at once; 0 means one per core"`
-	ItemDeadline   Duration    `yaml:"item_deadline" doc:"a record whose decoding takes longer is a dead letter"`
+	ItemDeadline   Duration    `yaml:"item_deadline" doc:"a record whose decoding takes longer (of a recording that is taken apart, from one window to the next) is a dead letter"`
 	CommitInterval Duration    `yaml:"commit_interval" doc:"how often durable offsets are committed"`
 	Outputs        []Output    `yaml:"outputs" doc:"where rows go; each has its own progress"`
 	DeadLetters    DeadLetters `yaml:"dead_letters" doc:"where records go that can never give a row; without it such a record stops the pipeline"`
@@ -137,7 +137,7 @@ type Audio struct {
 	Decoder       string  `yaml:"decoder" doc:"what reads the formats that are not built in (MP4 and AAC, AMR, AIFF and others): builtin refuses them by name, ffmpeg starts the system's program for each such object, without network or files, within item_deadline; WAV, FLAC, MP3, Vorbis and Opus are always built in"`
 	Program       string  `yaml:"decoder_program" doc:"decoder ffmpeg: name or path of the program; its version is part of the preprocessing's digest"`
 	Libraries     string  `yaml:"libraries" doc:"libraries of the system, loaded at run time: libsndfile decodes FLAC and Opus faster or more exactly, and AIFF, AU, CAF and Wave64; libsoxr resamples. auto takes those that are there, require does not start without both, off takes none; which took part is in the preprocessing's digest, so set off or require where machines must agree. They parse in the worker's own process"`
-	MaxDecoded    float64 `yaml:"max_decoded_seconds" doc:"window, overlap: longest recording that is taken apart; it is held decoded, in memory_budget; 0 means 3600"`
+	MaxDecoded    float64 `yaml:"max_decoded_seconds" doc:"window, overlap: longest recording that is taken apart, window by window: memory_budget holds the file, one window of it and up to 16 on their way through the model, whatever its length; 0 means 21600"`
 }
 
 // Text is how text is treated.
