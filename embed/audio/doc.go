@@ -30,7 +30,8 @@
 // otherwise. The tests also hold it to 0.001 dB of ripple with phase and delay, 115 dB of alias and image rejection, and 1e-6 for direct current. Its products are added up by vector
 // instructions where the processor has AVX2, so the last bits of a sample may differ between processors.
 //
-// Long audio is refused, cut short, or taken in windows. Those of [Overlap] are the chunks of the reference's pipelines: each shares context with
+// Long audio is refused, cut short, or taken in windows. Those of [Speech] are stretches of speech: frames of 20 ms that are 10 dB over the noise begin one, half a second without any that is 6 dB over it ends it, 0.2 s are kept on both sides, and where speech
+// goes on for longer than a window it is cut at its quietest moment. The noise is the lowest level lately. That is energy and no more: music is speech to it. Those of [Overlap] are the chunks of the reference's pipelines: each shares context with
 // its neighbours and carries an [embed.Chunk] that says how much of it does not count. Heads of
 // transcripts and frames throw the context away and join what is left to one result of the object; embeddings, labels and speaker vectors are of
 // each window with its context.

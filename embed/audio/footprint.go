@@ -62,7 +62,10 @@ func (p *Preprocessor) Extent(_ schemas.Ref, head []byte, size int64) (windows, 
 	}
 	samples := float64(min(int64(p.capacity(h)), p.limitSamples)) * max(p.growth(), 1)
 	windows = 1
-	if p.opts.cuts() {
+	switch {
+	case p.opts.Long == Speech: // stretches begin a quarter of a window apart at least
+		windows += 4 * int64(samples) / p.windowSamples
+	case p.opts.cuts():
 		windows += int64(samples) / p.windowSamples
 	}
 	return windows, int64(samples)/int64(p.cfg.HopSamples()) + windows
@@ -79,7 +82,7 @@ func (p *Preprocessor) growth() float64 {
 // longestWindow is in samples: a tail may be added to it; what is not cut at all may be longer.
 func (p *Preprocessor) longestWindow() int {
 	n := p.windowSamples
-	if p.opts.Long == Window {
+	if p.opts.Long != Overlap {
 		n = max(n, p.maxSamples)
 	}
 	return int(n) + p.tail + p.cfg.HopSamples()
@@ -87,6 +90,9 @@ func (p *Preprocessor) longestWindow() int {
 
 // held is how many samples of a recording that is taken apart are held before they are cut off: a window, what tells that it is not the last, and a block.
 func (p *Preprocessor) held(h header) int {
+	if p.opts.Long == Speech {
+		return p.longestWindow() + 2*int(p.windowSamples) + int(p.samples(2)) + int(p.resampled(max(h.rate, minRate), 2*blockSamples)) // and the beginning
+	}
 	return min(p.capacity(h), p.longestWindow()+p.tail+int(p.resampled(max(h.rate, minRate), 2*blockSamples)))
 }
 

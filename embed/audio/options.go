@@ -13,6 +13,7 @@ const (
 	Fail     Long = "fail"     // refused as too large
 	Truncate Long = "truncate" // cut to MaxSeconds, and flagged
 	Window   Long = "window"   // cut into windows of WindowSeconds, each a sample of its own
+	Speech   Long = "speech"   // taken apart at silences: stretches of speech of at most WindowSeconds, each a sample of its own; what is between them is left out
 	Overlap  Long = "overlap"  // as the reference's pipelines with chunk_length_s: cut into windows of WindowSeconds that share StrideSeconds with each neighbour
 )
 
@@ -80,7 +81,7 @@ func (o Options) Validate() error {
 	case o.Libraries != LibrariesOff && o.Libraries != LibrariesAuto && o.Libraries != LibrariesRequire:
 		return fmt.Errorf("libraries: %q is not one of off, auto, require", o.Libraries)
 	case o.Long != Fail && o.Long != Truncate && !o.cuts():
-		return fmt.Errorf("long: %q is not one of fail, truncate, window, overlap", o.Long)
+		return fmt.Errorf("long: %q is not one of fail, truncate, window, speech, overlap", o.Long)
 	case !(o.MaxSeconds > 0 && o.MaxSeconds <= day):
 		return fmt.Errorf("max_seconds: %v is not above 0 and at most %d", o.MaxSeconds, day)
 	case !(o.WindowSeconds > 0 && o.WindowSeconds <= o.MaxSeconds):
@@ -94,7 +95,7 @@ func (o Options) Validate() error {
 }
 
 // cuts says whether long audio is taken apart.
-func (o Options) cuts() bool { return o.Long == Window || o.Long == Overlap }
+func (o Options) cuts() bool { return o.Long == Window || o.Long == Speech || o.Long == Overlap }
 
 // seconds is the longest audio that is taken.
 func (o Options) seconds() float64 {

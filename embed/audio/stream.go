@@ -44,6 +44,9 @@ type cutter struct {
 	ended  bool
 
 	length, left, right int // of overlap
+
+	voice *voice    // of speech
+	lead  []float32 // the beginning, until there has been speech
 }
 
 // total is the number of samples so far.
@@ -59,23 +62,32 @@ func (c *cutter) take(change func([]float32) []float32, last bool) error {
 			return err
 		}
 	}
-	if c.p.opts.Long == Overlap {
+	switch c.p.opts.Long {
+	case Overlap:
 		return c.overlaps()
+	case Speech:
+		return c.speech()
 	}
 	return c.windows()
+}
+
+// whole says whether the recording is not known to be longer than what is one window; it gives that in the end.
+func (c *cutter) whole() (bool, error) {
+	if c.split || int64(c.total()) > c.p.maxSamples {
+		c.split = true
+		return false, nil
+	}
+	if !c.ended {
+		return true, nil
+	}
+	return true, c.give(c.total(), c.total(), nil)
 }
 
 // windows gives consecutive windows once it is certain where they end. A tail too short for one frame stays with the window before it, so nothing is dropped. Each sample is normalised by
 // itself, as the reference does with each chunk.
 func (c *cutter) windows() error {
-	if !c.split {
-		if int64(c.total()) <= c.p.maxSamples {
-			if !c.ended {
-				return nil
-			}
-			return c.give(c.total(), c.total(), nil)
-		}
-		c.split = true
+	if whole, err := c.whole(); whole || err != nil {
+		return err
 	}
 	for w := int(c.p.windowSamples); len(c.x) > 0; {
 		end := c.base + w
