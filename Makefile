@@ -148,6 +148,13 @@ bench-decode: ## pictures against Pillow and tokens against tokenizers, side by 
 	@tools/fetch-decode-peers.sh >/dev/null
 	$(GO) test -run '^$$' -bench . -benchtime 1x -v -timeout 30m ./integration/bench/decode
 
+# The peer's packages are fetched on the way.
+.PHONY: bench-audio
+bench-audio: ## from a file's bytes to 16 kHz samples, against soundfile and soxr in Python, on one core
+	@tools/fetch-audio-peers.sh >/dev/null
+	$(GO) test -run '^$$' -bench Audio -benchtime 1x -v -timeout 30m ./integration/bench/decode
+
+
 .PHONY: bench-compile
 bench-compile: ## compiling a checkpoint of base size, as a share of reading its file twice
 	$(GO) test -run '^$$' -bench Compile -benchtime 10x ./model

@@ -21,7 +21,7 @@ type Chunking struct {
 // Chunks cuts n samples as the reference's speech recognition pipeline does: lengths are rounded to frames, half to even; the first chunk has no left
 // stride, the last no right one; a last chunk within the left stride is dropped.
 func (c Chunking) Chunks(n int) ([]Chunk, error) {
-	length, left, right, err := c.samples()
+	length, left, right, err := c.Samples()
 	if err != nil {
 		return nil, err
 	}
@@ -45,8 +45,8 @@ func (c Chunking) Chunks(n int) ([]Chunk, error) {
 	return out, nil
 }
 
-// samples are the lengths, rounded to frames.
-func (c Chunking) samples() (length, left, right int, err error) {
+// Samples are the lengths, rounded to frames.
+func (c Chunking) Samples() (length, left, right int, err error) {
 	round := func(seconds float64) int {
 		return int(math.RoundToEven(seconds*float64(c.Rate)/float64(c.Ratio)) * float64(c.Ratio))
 	}
@@ -59,7 +59,7 @@ func (c Chunking) samples() (length, left, right int, err error) {
 
 // Growth is how many samples all chunks have together for each of the recording's; 0 if the strides leave nothing.
 func (c Chunking) Growth() float64 {
-	length, left, right, err := c.samples()
+	length, left, right, err := c.Samples()
 	if err != nil {
 		return 0
 	}

@@ -48,6 +48,7 @@ type Engine struct {
 	sessions []Session
 	heads    []Head
 	joiners  []Joiner // by head; nil if no head joins
+	keeps    int64    // bytes that they keep of a frame
 	jobs     chan *job
 	wake     chan struct{} // cap 1: something changed for a feeder
 	space    chan struct{} // cap 1: the batcher may take more
@@ -63,22 +64,23 @@ type Engine struct {
 
 type job struct {
 	Job
-	preprocess time.Duration
-	rows       []schemas.Row
-	parts      [][]any // of heads that join: by head, then by window; each window's places are its own until it is settled
-	mu         struct {
+	slots chan struct{} // cap: windows that may be under way. A window of this job holds one from when it is handed over until it is settled
+	mu    struct {
 		sync.Mutex
-		open int // windows not settled
-		err  error
+		rows  []schemas.Row // by window, then head
+		parts [][]any       // of heads that join: by head, then by window
+		open  int           // windows not settled, and one more while windows are still to come
+		err   error
 	}
 }
 
 func (j *job) wanted() bool { return j.Wanted == nil || j.Wanted() }
 
 type window struct {
-	job *job
-	at  int // its number in the job
-	s   Sample
+	job        *job
+	at         int // its number in the job
+	s          Sample
+	preprocess time.Duration // of the job, up to this window
 }
 
 // NewEngine assembles an engine. Sessions run the same model; each gets an executor. The engine closes neither sessions nor heads.
@@ -104,6 +106,11 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		space:   make(chan struct{}, 1),
 		stopped: make(chan struct{}),
 	}
+	for _, h := range heads {
+		if k, ok := h.(Keeper); ok {
+			e.keeps += k.Keeps()
+		}
+	}
 	e.mu.batcher = NewBatcher[*window](cfg.Batch)
 	return e, nil
 }
@@ -111,7 +118,14 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 // Footprint is the memory to reserve for an object before it is fetched: see Preprocessor.Footprint, plus its rows.
 func (e *Engine) Footprint(ref schemas.Ref, head []byte, size int64) (int64, error) {
 	n, err := guard(func() (int64, error) { return e.pre.Footprint(ref, head, size) })
-	return n + e.cfg.RowReserve, err
+	if err != nil {
+		return 0, err
+	}
+	if x, ok := e.pre.(Extender); ok {
+		windows, frames := x.Extent(ref, head, size)
+		n += max(windows-1, 0)*e.cfg.RowReserve + frames*e.keeps
+	}
+	return n + e.cfg.RowReserve, nil
 }
 
 // Submit hands a job over and blocks while the engine is full. nil means that Done will be called exactly once; an error means that it won't.
@@ -161,7 +175,7 @@ func (e *Engine) failRest() {
 	rest := e.mu.batcher.Drain()
 	e.mu.Unlock()
 	for _, w := range rest {
-		e.settle(w.job, nil, 0, ErrStopped)
+		e.settle(w, nil, nil, ErrStopped)
 	}
 	for {
 		select {
@@ -182,61 +196,6 @@ func (e *Engine) preprocessLoop(ctx context.Context) {
 			return
 		}
 	}
-}
-
-func (e *Engine) preprocess(ctx context.Context, j *job) {
-	if !j.wanted() {
-		j.Done(nil, ErrUnwanted)
-		return
-	}
-	began := time.Now()
-	samples, err := e.samples(ctx, j)
-	j.preprocess = time.Since(began)
-	j.Blob = nil
-	e.stats.preprocessed(j.preprocess, len(samples), err)
-	if err != nil {
-		j.Done(nil, err)
-		return
-	}
-	held := e.cfg.RowReserve
-	for i := range samples {
-		held += samples[i].Bytes()
-	}
-	if j.Held != nil {
-		j.Held(held)
-	}
-	j.rows = make([]schemas.Row, len(samples)*len(e.heads))
-	j.parts = make([][]any, len(e.joiners))
-	for h := range j.parts {
-		j.parts[h] = make([]any, len(samples))
-	}
-	j.mu.open = len(samples)
-	for i := range samples {
-		if !e.add(ctx, &window{job: j, at: i, s: samples[i]}) {
-			e.settle(j, nil, 0, ErrStopped)
-		}
-	}
-}
-
-func (e *Engine) samples(ctx context.Context, j *job) ([]Sample, error) {
-	if e.cfg.Deadline > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, e.cfg.Deadline)
-		defer cancel()
-	}
-	if name := j.Ref.Companion(); name != "" && e.cfg.Modality != schemas.Text {
-		return nil, schemas.Rejectf(schemas.ReasonSchema, "the reference has a %s, and the model takes %s", name, e.cfg.Modality)
-	}
-	samples, err := guard(func() ([]Sample, error) { return e.pre.Preprocess(ctx, j.Ref, j.Blob) })
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, schemas.Rejectf(schemas.ReasonDecode, "preprocessing took longer than %s", e.cfg.Deadline)
-	case errors.Is(err, context.Canceled):
-		return nil, ErrStopped
-	case err == nil && len(samples) == 0:
-		return nil, schemas.Rejectf(schemas.ReasonDecode, "preprocessing gave no sample")
-	}
-	return samples, err
 }
 
 // add lets a window wait for a batch, blocking while the sorting window is full.
@@ -265,10 +224,24 @@ func (e *Engine) add(ctx context.Context, w *window) bool {
 	}
 }
 
-// settle records the outcome of one window and hands the job back when it was the last (I5).
-func (e *Engine) settle(j *job, rows []schemas.Row, at int, err error) {
+// settle records the outcome of one window (I5): its rows, and its parts by head.
+func (e *Engine) settle(w *window, rows []schemas.Row, parts []any, err error) {
+	j := w.job
 	j.mu.Lock()
-	copy(j.rows[at:], rows)
+	if rows != nil {
+		copy(j.mu.rows[w.at*len(e.heads):], rows)
+		for h := range parts {
+			j.mu.parts[h][w.at] = parts[h]
+		}
+	}
+	j.mu.Unlock()
+	<-j.slots
+	e.close(j, err)
+}
+
+// close takes one off what a job waits for, and hands it back when that was the last.
+func (e *Engine) close(j *job, err error) {
+	j.mu.Lock()
 	if err != nil && j.mu.err == nil {
 		j.mu.err = err // the first failure sticks
 	}
@@ -278,6 +251,7 @@ func (e *Engine) settle(j *job, rows []schemas.Row, at int, err error) {
 	if !last {
 		return
 	}
+	var rows []schemas.Row
 	if err == nil {
 		rows, err = e.join(j)
 	}

@@ -86,7 +86,7 @@ func (e *Engine) dropped(b *Batch[*window]) bool {
 		return false
 	}
 	for _, w := range b.Items {
-		e.settle(w.job, nil, 0, ErrUnwanted)
+		e.settle(w, nil, nil, ErrUnwanted)
 	}
 	return true
 }
@@ -153,15 +153,16 @@ func (e *Engine) finish(ctx context.Context, s Session, w *work) {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	for i, win := range w.batch.Items {
 		if r.errs != nil && r.errs[i] != nil {
-			e.settle(win.job, nil, 0, r.errs[i])
+			e.settle(win, nil, nil, r.errs[i])
 			continue
 		}
+		parts := make([]any, len(e.joiners))
 		for h := range e.joiners {
 			if e.joiners[h] != nil {
-				win.job.parts[h][win.at] = r.parts[h][i]
+				parts[h] = r.parts[h][i]
 			}
 		}
-		e.settle(win.job, e.rows(w, r, i, now), win.at*len(e.heads), nil)
+		e.settle(win, e.rows(w, r, i, now), parts, nil)
 	}
 }
 
@@ -264,7 +265,7 @@ func (e *Engine) rows(w *work, r *result, i int, now time.Time) []schemas.Row {
 				Head: head.Name(), Task: head.Task(),
 				Window: win.s.Window, WindowStart: win.s.Start, WindowEnd: win.s.End, Truncated: win.s.Truncated,
 				CreatedAt: now, Attributes: win.s.Notes,
-				Timings: schemas.Timings{Preprocess: win.job.preprocess, Queue: w.batch.Waited[i], Infer: r.infer},
+				Timings: schemas.Timings{Preprocess: win.preprocess, Queue: w.batch.Waited[i], Infer: r.infer},
 			},
 			Payload: r.payloads[h][i],
 		}

@@ -15,6 +15,9 @@ type Joiner interface {
 	Join(parts []any) (schemas.Payload, error)
 }
 
+// Keeper is a Joiner that tells how many bytes its parts keep of each frame of an object, the copy that Join makes included.
+type Keeper interface{ Keeps() int64 }
+
 // ApplyJoined is the Apply of a Joiner.
 func ApplyJoined(h Joiner, out *Output, batch []Sample) ([]schemas.Payload, error) {
 	parts, err := h.Parts(out, batch)
@@ -47,17 +50,17 @@ func joiners(heads []Head) []Joiner {
 // join gives an object's rows in order of window, then head, once every window is through: a Joiner's rows become one, in the first window.
 func (e *Engine) join(j *job) ([]schemas.Row, error) {
 	if e.joiners == nil {
-		return j.rows, nil
+		return j.mu.rows, nil
 	}
 	n := len(e.heads)
-	kept := make([]schemas.Row, 0, len(j.rows))
-	for i := range j.rows {
+	kept := make([]schemas.Row, 0, len(j.mu.rows))
+	for i := range j.mu.rows {
 		joiner := e.joiners[i%n]
 		switch {
 		case joiner == nil:
-			kept = append(kept, j.rows[i])
+			kept = append(kept, j.mu.rows[i])
 		case i < n:
-			row, err := joined(joiner, j.rows[i:], n, j.parts[i])
+			row, err := joined(joiner, j.mu.rows[i:], n, j.mu.parts[i])
 			if err != nil {
 				return nil, schemas.Reject(schemas.ReasonModel, fmt.Errorf("head %s: %w", joiner.Name(), err))
 			}

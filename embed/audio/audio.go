@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
+	"sort"
 	"sync"
 
 	"vecmill/embed"
@@ -17,7 +17,7 @@ import (
 )
 
 // implementation changes whenever the same bytes and options give other values: it is part of the digest.
-const implementation = "audio/1 wav/1 flac/mewkiz-1.0.14 opus/pion-0.1.0 ogg/1 matroska/1 resample/kaiser-120.4-0.9136-1.0"
+const implementation = "audio/2 wav/1 flac/mewkiz-1.0.14 mp3/1 vorbis/1 opus/pion-0.1.0 ogg/1 matroska/1 resample/kaiser-120.4-0.9136-1.0/2"
 
 // Preprocessor makes samples of audio files. It is safe for concurrent use; what it keeps between calls are filter tables and
 // scratch.
@@ -30,10 +30,12 @@ type Preprocessor struct {
 	extractor extractor
 	digest    string
 	foreign   string // path of the system's decoder, "" for none
+	libraries chosen
 
 	maxSamples    int64 // of a sample, at the model's rate
 	windowSamples int64
-	limitSamples  int64 // held decoded at most
+	limitSamples  int64 // of an object at most
+	tail          int   // fewest samples that are enough
 	chunking      embed.Chunking
 	filters       filters
 	scratch       sync.Pool // *scratch
@@ -74,12 +76,16 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	if opts.Long == Overlap && p.chunking.Growth() == 0 {
 		return nil, fmt.Errorf("audio preprocessing: in frames of the model, stride_seconds %v leaves nothing of window_seconds %v", opts.StrideSeconds, opts.WindowSeconds)
 	}
+	p.tail = 1 + sort.Search(int(p.windowSamples), func(n int) bool { return p.suffices(n + 1) })
 	p.scratch.New = func() any { return &scratch{block: make([]float32, blockSamples)} }
 	version := "none"
 	if opts.Decoder == FFmpeg {
 		if p.foreign, version, err = findForeign(opts.Program); err != nil {
 			return nil, fmt.Errorf("audio preprocessing: %w", err)
 		}
+	}
+	if p.libraries, err = choose(opts.Libraries); err != nil {
+		return nil, fmt.Errorf("audio preprocessing: %w", err)
 	}
 	p.digest = p.digestOf(version)
 	return p, nil
@@ -100,6 +106,9 @@ func (p *Preprocessor) digestOf(version string) string {
 	if o.XVectors {
 		b = fmt.Appendf(b, "\nx-vectors %v %v", p.cfg.TDNNKernel, p.cfg.TDNNDilation)
 	}
+	if s := p.libraries.String(); s != "" { // what was loaded counts, not what was asked for
+		b = fmt.Appendf(b, "\n%s", s)
+	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
@@ -117,18 +126,15 @@ func (p *Preprocessor) Digest() string { return p.digest }
 
 // Preprocess decodes blob and makes one sample of it, or one per window. Rejections: too-short for no bytes and for audio without
 // one frame, too-large for audio over the limits, decode for everything that is wrong with the data.
-func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byte) ([]embed.Sample, error) {
-	x, truncated, err := p.read(ctx, blob)
+func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []byte) (all []embed.Sample, err error) {
+	err = p.Stream(ctx, ref, blob, func(s embed.Sample) error {
+		all = append(all, s)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := p.enough(len(x)); err != nil {
-		return nil, err
-	}
-	if p.opts.Long == Overlap {
-		return p.overlap(x)
-	}
-	return p.cut(x, truncated), nil
+	return all, nil
 }
 
 // suffices says whether what is made of the samples can be made of n.
@@ -151,126 +157,122 @@ func (p *Preprocessor) enough(n int) error {
 
 // read decodes blob, within the limits.
 func (p *Preprocessor) read(ctx context.Context, blob []byte) (x []float32, truncated bool, err error) {
-	if len(blob) == 0 {
-		return nil, false, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
-	}
-	if f := sniff(blob); p.takes(f) {
-		// A second more than is held tells longer audio from audio of just that length.
-		r, err := openForeign(ctx, p.foreign, f, blob, p.opts.seconds()+1)
-		if err != nil {
-			return nil, false, err
-		}
-		defer r.close()
-		if err := p.checkLength(r.header()); err != nil {
-			return nil, false, err
-		}
-		return p.decode(ctx, r)
-	}
-	d, err := open(blob)
+	d, done, err := p.open(ctx, blob)
 	if err != nil {
 		return nil, false, err
 	}
-	if err := p.checkLength(d.header()); err != nil {
+	defer done()
+	room := p.capacity(d.header())
+	if d.header().frames < 0 {
+		room = min(room, 1<<18) // a guess that costs little; append grows it
+	}
+	x = make([]float32, 0, room)
+	err = p.pump(ctx, d, func(change func([]float32) []float32, _ bool) error {
+		if x = change(x); int64(len(x)) <= p.limitSamples {
+			return nil
+		}
+		if p.opts.Long != Truncate {
+			return p.tooLong(-1)
+		}
+		x, truncated = x[:p.limitSamples], true
+		return errEnough
+	})
+	if err != nil && !errors.Is(err, errEnough) {
 		return nil, false, err
 	}
-	return p.decode(ctx, d)
+	return x, truncated, nil
+}
+
+// errEnough ends a pump: the rest is not wanted.
+var errEnough = errors.New("enough")
+
+// open begins to decode blob by what its format and the options ask for, within the limits; done is to be called in the end.
+func (p *Preprocessor) open(ctx context.Context, blob []byte) (d decoder, done func(), err error) {
+	if len(blob) == 0 {
+		return nil, nil, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
+	}
+	done = func() {}
+	switch f := sniff(blob); {
+	case p.libraries.sndfile.reads(f):
+		r, err := p.libraries.sndfile.openObject(f, blob)
+		if err != nil {
+			return nil, nil, err
+		}
+		d, done = r, r.close
+	case p.takes(f):
+		// A second more than is held tells longer audio from audio of just that length.
+		r, err := openForeign(ctx, p.foreign, f, blob, p.opts.seconds()+1)
+		if err != nil {
+			return nil, nil, err
+		}
+		d, done = r, r.close
+	default:
+		if d, err = open(blob); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := p.checkLength(d.header()); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return d, done, nil
 }
 
 // takes says whether the system's decoder is there for a format.
 func (p *Preprocessor) takes(format string) bool { return p.foreign != "" && demuxer(format) != "" }
 
-// decode reads d to its end, or to the limit, at the model's rate.
-func (p *Preprocessor) decode(ctx context.Context, d decoder) (x []float32, truncated bool, err error) {
-	h := d.header()
+// pump reads d to its end and, for each block, gives take a function that appends what it has become at the model's rate; last says that nothing follows.
+func (p *Preprocessor) pump(ctx context.Context, d decoder, take func(change func([]float32) []float32, last bool) error) error {
 	s := p.scratch.Get().(*scratch)
 	defer p.scratch.Put(s)
-	room := p.capacity(h)
-	if h.frames < 0 {
-		room = min(room, 1<<18) // a guess that costs little; append grows it
+	change, stop, err := p.changer(s, d.header().rate)
+	if err != nil {
+		return err
 	}
-	x = make([]float32, 0, room)
-	same := h.rate == p.extractor.SamplingRate
-	if !same {
-		s.r.reset(p.filters.get(h.rate))
-	}
+	defer stop()
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, false, err
+			return err
 		}
 		n, err := d.read(s.block)
 		if errors.Is(err, io.EOF) {
-			break
+			return take(change.finish, true)
 		}
 		if err != nil {
-			return nil, false, err
+			return err
 		}
-		if same {
-			x = append(x, s.block[:n]...)
-		} else {
-			x = s.r.push(x, s.block[:n])
-		}
-		if int64(len(x)) > p.limitSamples {
-			return p.overlong(x)
+		if err := take(func(x []float32) []float32 { return change.push(x, s.block[:n]) }, false); err != nil {
+			return err
 		}
 	}
-	if !same {
-		x = s.r.finish(x)
-	}
-	if int64(len(x)) > p.limitSamples {
-		return p.overlong(x)
-	}
-	return x, false, nil
 }
 
-// overlong applies the policy to audio that has turned out longer than the limit.
-func (p *Preprocessor) overlong(x []float32) ([]float32, bool, error) {
-	if p.opts.Long == Truncate {
-		return x[:p.limitSamples], true, nil
-	}
-	return nil, false, p.tooLong(-1)
+// changer is what takes a stream from one rate to another.
+type changer interface {
+	push(out, x []float32) []float32
+	finish(out []float32) []float32
 }
 
-// cut makes samples of decoded audio: of all of it, or of consecutive windows. A tail too short by itself stays with the
-// window before it, so nothing is dropped. Each sample is normalised by itself, as the reference does with each chunk.
-func (p *Preprocessor) cut(x []float32, truncated bool) []embed.Sample {
-	if int64(len(x)) <= p.maxSamples || p.opts.Long != Window {
-		return []embed.Sample{p.sample(x, 0, 0, truncated)}
-	}
-	w := int(p.windowSamples)
-	out := make([]embed.Sample, 0, len(x)/w+1)
-	for at := 0; at < len(x); {
-		end := min(at+w, len(x))
-		if end < len(x) && !p.suffices(len(x)-end) {
-			end = len(x)
-		}
-		out = append(out, p.sample(x[at:end:end], len(out), at, false))
-		at = end
-	}
-	return out
-}
+// same changes nothing.
+type same struct{}
 
-// overlap makes samples of windows that share context with their neighbours, each with its [embed.Chunk] as Tag. All of x is one window if it is no
-// longer than that.
-func (p *Preprocessor) overlap(x []float32) ([]embed.Sample, error) {
-	chunks, err := p.chunking.Chunks(len(x))
-	if err != nil {
-		return nil, err
-	}
-	if k := len(chunks) - 1; k > 0 && !p.suffices(chunks[k].End-chunks[k].Start) {
-		chunks[k-1].End, chunks[k-1].Right = chunks[k].End, 0 // too short by itself, as a tail of cut
-		chunks = chunks[:k]
-	}
-	out := make([]embed.Sample, 0, len(chunks))
-	for _, c := range chunks {
-		part := x[c.Start:c.End]
-		if len(chunks) > 1 {
-			part = slices.Clone(part)
+func (same) push(out, x []float32) []float32 { return append(out, x...) }
+func (same) finish(out []float32) []float32  { return out }
+
+// changer finds what changes a rate to the model's; stop is to be called in the end.
+func (p *Preprocessor) changer(s *scratch, rate int) (c changer, stop func(), err error) {
+	switch {
+	case rate == p.extractor.SamplingRate:
+		return same{}, func() {}, nil
+	case p.libraries.soxr != nil:
+		r, err := p.libraries.soxr.start(rate, p.extractor.SamplingRate)
+		if err != nil {
+			return nil, nil, err
 		}
-		s := p.sample(part, len(out), c.Start, false)
-		s.Tag = c
-		out = append(out, s)
+		return r, r.stop, nil
 	}
-	return out, nil
+	s.r.reset(p.filters.get(rate))
+	return &s.r, func() {}, nil
 }
 
 // sample normalises x in place and wraps it.

@@ -39,6 +39,10 @@ func open(blob []byte) (decoder, error) {
 		return openOggOpus(blob)
 	case matroskaFormat:
 		return openMatroska(blob)
+	case mp3Format:
+		return openMP3(blob)
+	case vorbisFormat:
+		return openVorbis(blob)
 	case "":
 		return nil, schemas.Rejectf(schemas.ReasonDecode, "not a known audio format (first bytes % x)", blob[:min(len(blob), 8)])
 	default:
@@ -54,6 +58,8 @@ const (
 	flacFormat     = "flac"
 	opusFormat     = "ogg opus"
 	matroskaFormat = "webm or matroska"
+	mp3Format      = "mp3"
+	vorbisFormat   = "ogg vorbis"
 )
 
 // signature is a run of bytes at a place that gives a format away.
@@ -74,10 +80,10 @@ var signatures = []signature{
 	{0, "RIFX", 8, "WAVE", "big-endian wav (RIFX)"},
 	{0, "riff\x2e\x91\xcf\x11", 0, "", "wave64"},
 	{0, "OggS", 28, "OpusHead", opusFormat},
-	{0, "OggS", 29, "vorbis", "ogg vorbis"},
+	{0, "OggS", 29, "vorbis", vorbisFormat},
 	{0, "OggS", 29, "FLAC", "ogg flac"},
 	{0, "OggS", 0, "", "ogg"},
-	{0, "ID3", 0, "", "mp3"},
+	{0, "ID3", 0, "", mp3Format},
 	{4, "ftyp", 0, "", "mp4 or m4a"},
 	{0, "\x1a\x45\xdf\xa3", 0, "", matroskaFormat},
 	{0, "FORM", 8, "AIFF", "aiff"},
@@ -106,7 +112,7 @@ func sniff(b []byte) string {
 	case b[1]&0xf6 == 0xf0:
 		return "aac (adts)" // layer bits 00
 	case b[1]&0xe0 == 0xe0 && b[1]&0x18 != 0x08 && b[1]&0x06 != 0:
-		return "mp3" // a sync word of any MPEG audio layer
+		return mp3Format // a sync word of any MPEG audio layer
 	}
 	return ""
 }

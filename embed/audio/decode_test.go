@@ -142,22 +142,22 @@ func TestG711TablesAreMonotonicAndReachFullScale(t *testing.T) {
 
 func TestEveryOtherFormatIsRefusedByItsName(t *testing.T) {
 	names := map[string]string{
-		"mp3": "mp3", "ogg": "ogg vorbis", "m4a": "mp4 or m4a", "aiff": "aiff", "au": "au", "aac": "aac (adts)",
+		"m4a": "mp4 or m4a", "aiff": "aiff", "au": "au", "aac": "aac (adts)",
 	}
 	c := readCorpus(t)
-	if len(c.Refuse) != len(names) {
-		t.Fatalf("%d formats in the corpus, want %d", len(c.Refuse), len(names))
-	}
 	for _, f := range c.Refuse {
 		head, err := hex.DecodeString(f.Head)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if names[f.Name] == "" {
+			continue // built in
+		}
 		_, err = open(head)
 		wantRejection(t, err, schemas.ReasonDecode, names[f.Name]+" is not supported in this build")
 	}
-	_, err := open([]byte("\xff\xfb\x90\x64 an mp3 without a tag"))
-	wantRejection(t, err, schemas.ReasonDecode, "mp3 is not supported in this build")
+	_, err := open([]byte("\xff\xfd\x90\x64 an mp2 without a tag"))
+	wantRejection(t, err, schemas.ReasonDecode, "mp3: no two frames")
 	_, err = open([]byte("%PDF-1.7"))
 	wantRejection(t, err, schemas.ReasonDecode, "not a known audio format")
 }
@@ -280,7 +280,7 @@ func TestDamagedFLACIsRefusedWithItsFault(t *testing.T) {
 
 // FuzzOpen proves that no bytes make a decoder panic, loop, or yield more samples than its header promises.
 func FuzzOpen(f *testing.F) {
-	files, err := filepath.Glob("testdata/[co][op]*/*.*")
+	files, err := filepath.Glob("testdata/[cofv][op]*/*.*")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no corpus", err)
 	}

@@ -20,7 +20,7 @@ const maxPhases = 1024
 // filter is a bank of FIR filters, one row for each position of an output sample between two input samples.
 type filter struct {
 	up, down int64 // output and input rate, divided by their greatest common divisor
-	taps     int   // of a row; even
+	taps     int   // of a row; a multiple of lanes
 	phases   int   // rows of the bank
 	exact    bool  // phases == up: every output sample falls on a row; otherwise the bank has one row more, to interpolate
 	rows     []float32
@@ -45,6 +45,7 @@ func newFilter(in, out int) *filter {
 	width := math.Pi * lower * (stopband - passband)
 	cutoff := lower * (stopband + passband) / 2
 	half := int(math.Ceil((attenuation-7.95)/(2.285*width)/2)) + 1
+	half += -half & (lanes/2 - 1)
 	f.taps = 2 * half
 	beta := 0.1102 * (attenuation - 8.7)
 	f.rows = make([]float32, rows*f.taps)
@@ -63,6 +64,15 @@ func newFilter(in, out int) *filter {
 		}
 	}
 	return f
+}
+
+// between is the sample for part/up, of the rows beside it, linearly.
+func (f *filter) between(x []float32, part int64) float32 {
+	pos := float64(part) / float64(f.up) * float64(f.phases)
+	p := int(pos)
+	w := float32(pos - float64(p))
+	a := dot(x, f.row(p))
+	return a + w*(dot(x, f.row(p+1))-a)
 }
 
 // length is the number of output samples for n input samples: ceil(n*out/in).

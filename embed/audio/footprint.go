@@ -3,16 +3,20 @@ package audio
 import (
 	"errors"
 
+	"vecmill/embed"
 	"vecmill/schemas"
 )
 
 // unknownSize is the footprint of an object of unknown size: more than any budget.
 const unknownSize = 1 << 50
 
-// fixedBytes covers the scratch of one call: a block, the resampler's history, a frame of FLAC of eight channels twice over.
-const fixedBytes = 8 << 20
+// fixedBytes covers the scratch of one call: a block, the resampler's history, a frame of FLAC of eight channels twice over. vorbisBytes are for code books at their bound.
+const (
+	fixedBytes  = 8 << 20
+	vorbisBytes = 8 << 20
+)
 
-// Footprint is the blob plus 4 bytes for every sample at the model's rate, which the samples share (windows that overlap are copies and come on top), plus a fixed amount. The number of
+// Footprint is the blob plus 4 bytes for every sample at the model's rate that is held: all of them, or, where recordings are taken apart, a window's and those of the windows under way; plus a fixed amount. The number of
 // samples comes from head where it shows it; without head it is the most that the options or size allow. Audio that the
 // header shows to be too long, damaged or of a format that is not supported is refused here.
 func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64, error) {
@@ -30,27 +34,76 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 		}
 	}
 	fixed := int64(fixedBytes)
-	if p.foreign != "" && (len(head) == 0 || p.takes(sniff(head))) {
+	if len(head) == 0 || sniff(head) == vorbisFormat {
+		fixed += vorbisBytes
+	}
+	if p.foreign != "" && (len(head) == 0 || p.takes(sniff(head)) && !p.libraries.sndfile.reads(sniff(head))) {
 		fixed += foreignBytes
 	}
 	samples := int64(p.capacity(h))
-	if h.frames < 0 && h.most == 0 {
+	switch {
+	case p.opts.cuts():
+		// What is decoded and not cut off yet, and the windows under way, which are copies.
+		all := float64(samples) * max(p.growth(), 1)
+		samples = int64(p.held(h)) + int64(min(all, float64(embed.WindowsInFlight*p.longestWindow())))
+	case h.frames < 0 && h.most == 0:
 		samples *= 3 // the buffer grows as it goes: the old and the new one are held while one is copied
 	}
-	if p.opts.Long == Overlap {
-		samples += int64(float64(samples) * p.chunking.Growth()) // windows are copies: what they share is there twice
-	}
 	return size + 4*samples + fixed, nil
+}
+
+// Extent bounds the windows of an object, and the frames of the model in all of them: see [embed.Extender].
+func (p *Preprocessor) Extent(_ schemas.Ref, head []byte, size int64) (windows, frames int64) {
+	h := header{frames: -1}
+	if len(head) > 0 && size >= 0 {
+		if seen, err := p.peek(head, size); err == nil {
+			h = seen
+		}
+	}
+	samples := float64(min(int64(p.capacity(h)), p.limitSamples)) * max(p.growth(), 1)
+	windows = 1
+	switch {
+	case p.opts.Long == Speech: // stretches begin a quarter of a window apart at least
+		windows += 4 * int64(samples) / p.windowSamples
+	case p.opts.cuts():
+		windows += int64(samples) / p.windowSamples
+	}
+	return windows, int64(samples)/int64(p.cfg.HopSamples()) + windows
+}
+
+// growth is how many samples all windows have together for each of the recording's.
+func (p *Preprocessor) growth() float64 {
+	if p.opts.Long == Overlap {
+		return p.chunking.Growth()
+	}
+	return 1
+}
+
+// longestWindow is in samples: a tail may be added to it; what is not cut at all may be longer.
+func (p *Preprocessor) longestWindow() int {
+	n := p.windowSamples
+	if p.opts.Long != Overlap {
+		n = max(n, p.maxSamples)
+	}
+	return int(n) + p.tail + p.cfg.HopSamples()
+}
+
+// held is how many samples of a recording that is taken apart are held before they are cut off: a window, what tells that it is not the last, and a block.
+func (p *Preprocessor) held(h header) int {
+	if p.opts.Long == Speech {
+		return p.longestWindow() + 2*int(p.windowSamples) + int(p.samples(2)) + int(p.resampled(max(h.rate, minRate), 2*blockSamples)) // and the beginning
+	}
+	return min(p.capacity(h), p.longestWindow()+p.tail+int(p.resampled(max(h.rate, minRate), 2*blockSamples)))
 }
 
 // peek reads the header of an object of size bytes of which only head is there.
 func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 	part := int64(len(head)) < size
 	format := sniff(head)
+	if p.libraries.sndfile.reads(format) && format != flacFormat && format != opusFormat {
+		return header{frames: -1}, nil
+	}
 	if p.takes(format) {
-		if h, ok := mp3Length(head); ok && format == "mp3" {
-			return h, nil
-		}
 		return header{frames: -1}, nil
 	}
 	switch format {
@@ -76,6 +129,29 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 			return header{}, err
 		}
 		return r.header(), nil
+	case mp3Format:
+		if part {
+			if id3Pending(head) {
+				return header{frames: -1}, nil // FLAC may follow
+			}
+			return peekMP3(head, size)
+		}
+		r, err := openMP3(head)
+		if err != nil {
+			return header{}, err
+		}
+		return r.header(), nil
+	case vorbisFormat:
+		if part {
+			r := &vorbisReader{pages: oggPages{rest: head}}
+			err := r.first()
+			return vorbisBound(r.header(), size), err
+		}
+		r, err := openVorbis(head)
+		if err != nil {
+			return header{}, err
+		}
+		return r.header(), nil
 	case matroskaFormat:
 		if part {
 			return matroskaBound(head, size)
@@ -95,7 +171,7 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 
 // id3Pending says that head ends inside a tag, behind which FLAC may follow.
 func id3Pending(head []byte) bool {
-	return string(head[:3]) == "ID3" && id3Length(head)+4 > len(head)
+	return len(head) >= 3 && string(head[:3]) == "ID3" && id3Length(head)+4 > len(head)
 }
 
 // estimate bounds the length of a file whose data chunk is not in sight.

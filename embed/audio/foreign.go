@@ -20,9 +20,7 @@ import (
 // reaches a parser of playlists or scripts.
 func demuxer(format string) string {
 	switch format {
-	case "mp3":
-		return "mp3"
-	case "ogg vorbis", "ogg flac", "ogg":
+	case "ogg flac", "ogg":
 		return "ogg"
 	case "mp4 or m4a":
 		return "mov"
@@ -68,17 +66,16 @@ func findForeign(program string) (path, version string, err error) {
 
 // foreignReader reads what a process of the system's decoder makes of a file: WAV of 32-bit floats, of a length that only its end tells.
 type foreignReader struct {
-	ctx      context.Context
-	stop     context.CancelFunc
-	cmd      *exec.Cmd
-	out      io.ReadCloser
-	says     message
-	wav      wavFile
-	buffer   []byte
-	have     int // bytes of buffer that were not read
-	format   string
-	left     int64 // samples to read at most
-	declared int64 // by the file, -1 if it does not say
+	ctx    context.Context
+	stop   context.CancelFunc
+	cmd    *exec.Cmd
+	out    io.ReadCloser
+	says   message
+	wav    wavFile
+	buffer []byte
+	have   int // bytes of buffer that were not read
+	format string
+	left   int64 // samples to read at most
 }
 
 // openForeign starts the decoder at path. The process gets the file by a pipe and nothing else: no environment, no protocol but that pipe, so no
@@ -88,16 +85,12 @@ func openForeign(ctx context.Context, path, format string, blob []byte, seconds 
 	if err != nil {
 		return nil, err
 	}
-	declared := int64(-1)
-	if h, ok := mp3Length(blob); ok && format == "mp3" {
-		left, declared = h.frames, h.frames
-	}
 	input, protocols := "pipe:0", "pipe"
 	if format == "mp4 or m4a" { // whose index may be at the end: it must seek, in a copy of the pipe
 		input, protocols = "cache:pipe:0", "cache,pipe"
 	}
 	ctx, stop := context.WithCancel(ctx)
-	r := &foreignReader{ctx: ctx, stop: stop, format: format, left: left, declared: declared, buffer: make([]byte, 64<<10)}
+	r := &foreignReader{ctx: ctx, stop: stop, format: format, left: left, buffer: make([]byte, 64<<10)}
 	r.cmd = exec.CommandContext(ctx, path, "-v", "error", "-nostdin", "-xerror", "-max_alloc", strconv.Itoa(foreignAlloc), "-threads", "1",
 		"-protocol_whitelist", protocols, "-f", demuxer(format), "-i", input, "-map", "0:a:0", "-threads", "1", "-t", strconv.FormatFloat(seconds, 'f', 3, 64),
 		"-c:a", "pcm_f32le", "-bitexact", "-f", "wav", "pipe:1")
@@ -124,7 +117,7 @@ func openForeign(ctx context.Context, path, format string, blob []byte, seconds 
 // Other formats have no such end.
 func oggEnd(format string, blob []byte) (int64, error) {
 	end := int64(math.MaxInt64)
-	if format != "ogg vorbis" && format != "ogg flac" {
+	if format != "ogg flac" {
 		return end, nil
 	}
 	o := &oggPages{rest: blob, comments: true} // packets are not looked at
@@ -150,7 +143,7 @@ func (r *foreignReader) begin() error {
 		case err == nil && w.float:
 			r.wav = w
 			r.have = copy(r.buffer, r.buffer[w.dataAt:r.have])
-			r.wav.head.frames = r.declared
+			r.wav.head.frames = -1
 			return nil
 		case r.have >= foreignHeader && err != nil:
 			return schemas.Rejectf(schemas.ReasonDecode, "%s: the decoder's output: %w", r.format, err)
@@ -180,9 +173,6 @@ func (r *foreignReader) read(dst []float32) (int, error) {
 		if err != nil && n == 0 {
 			if err := r.wait(); err != nil {
 				return 0, err
-			}
-			if r.declared >= 0 {
-				return 0, schemas.Rejectf(schemas.ReasonDecode, "%s: truncated: %d samples declared, %d present", r.format, r.declared, r.declared-r.left)
 			}
 			return 0, io.EOF
 		}

@@ -13,6 +13,7 @@ const (
 	Fail     Long = "fail"     // refused as too large
 	Truncate Long = "truncate" // cut to MaxSeconds, and flagged
 	Window   Long = "window"   // cut into windows of WindowSeconds, each a sample of its own
+	Speech   Long = "speech"   // taken apart at silences: stretches of speech of at most WindowSeconds, each a sample of its own; what is between them is left out
 	Overlap  Long = "overlap"  // as the reference's pipelines with chunk_length_s: cut into windows of WindowSeconds that share StrideSeconds with each neighbour
 )
 
@@ -27,14 +28,15 @@ const (
 
 // Options say how audio is prepared. The zero value means the defaults.
 type Options struct {
-	MaxSeconds        float64 // longest audio that is one sample; default 30
-	Long              Long    // what happens to longer audio; default Fail
-	WindowSeconds     float64 // length of a window, for Window and Overlap; default MaxSeconds, which it may not exceed
-	StrideSeconds     float64 // for Overlap: context on each side of a window that does not count; default WindowSeconds/6
-	MaxDecodedSeconds float64 // longest audio that Window and Overlap take apart; bounds memory; default 3600
-	Decoder           Decoder // what reads MP3, Vorbis, AAC, AMR and the like; default Builtin
-	Program           string  // for FFmpeg: its name or path; default ffmpeg
-	XVectors          bool    // x-vectors are made of the samples: what is too short for their convolutions is too short
+	MaxSeconds        float64   // longest audio that is one sample; default 30
+	Long              Long      // what happens to longer audio; default Fail
+	WindowSeconds     float64   // length of a window, for Window and Overlap; default MaxSeconds, which it may not exceed
+	StrideSeconds     float64   // for Overlap: context on each side of a window that does not count; default WindowSeconds/6
+	MaxDecodedSeconds float64   // longest audio that Window and Overlap take apart; default 21600 (6 hours)
+	Decoder           Decoder   // what reads AAC, AMR and the like; default Builtin
+	Program           string    // for FFmpeg: its name or path; default ffmpeg
+	Libraries         Libraries // whether libsndfile and libsoxr of the system take part; default LibrariesOff
+	XVectors          bool      // x-vectors are made of the samples: what is too short for their convolutions is too short
 }
 
 // withDefaults fills what is zero.
@@ -52,10 +54,13 @@ func (o Options) withDefaults() Options {
 		o.StrideSeconds = o.WindowSeconds / 6
 	}
 	if o.MaxDecodedSeconds == 0 {
-		o.MaxDecodedSeconds = math.Max(3600, o.MaxSeconds)
+		o.MaxDecodedSeconds = math.Max(6*3600, o.MaxSeconds)
 	}
 	if o.Decoder == "" {
 		o.Decoder = Builtin
+	}
+	if o.Libraries == "" {
+		o.Libraries = LibrariesOff
 	}
 	switch {
 	case o.Decoder != FFmpeg:
@@ -73,8 +78,10 @@ func (o Options) Validate() error {
 	switch {
 	case o.Decoder != Builtin && o.Decoder != FFmpeg:
 		return fmt.Errorf("decoder: %q is not one of builtin, ffmpeg", o.Decoder)
+	case o.Libraries != LibrariesOff && o.Libraries != LibrariesAuto && o.Libraries != LibrariesRequire:
+		return fmt.Errorf("libraries: %q is not one of off, auto, require", o.Libraries)
 	case o.Long != Fail && o.Long != Truncate && !o.cuts():
-		return fmt.Errorf("long: %q is not one of fail, truncate, window, overlap", o.Long)
+		return fmt.Errorf("long: %q is not one of fail, truncate, window, speech, overlap", o.Long)
 	case !(o.MaxSeconds > 0 && o.MaxSeconds <= day):
 		return fmt.Errorf("max_seconds: %v is not above 0 and at most %d", o.MaxSeconds, day)
 	case !(o.WindowSeconds > 0 && o.WindowSeconds <= o.MaxSeconds):
@@ -88,9 +95,9 @@ func (o Options) Validate() error {
 }
 
 // cuts says whether long audio is taken apart.
-func (o Options) cuts() bool { return o.Long == Window || o.Long == Overlap }
+func (o Options) cuts() bool { return o.Long == Window || o.Long == Speech || o.Long == Overlap }
 
-// seconds is the longest audio that is ever held decoded.
+// seconds is the longest audio that is taken.
 func (o Options) seconds() float64 {
 	if o.cuts() {
 		return o.MaxDecodedSeconds

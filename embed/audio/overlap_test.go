@@ -1,12 +1,10 @@
 package audio
 
 import (
-	"math"
 	"slices"
 	"testing"
 
 	"vecmill/embed"
-	"vecmill/schemas"
 )
 
 // TestWindowsThatOverlapAreTheReferencesChunks compares with what Prepare makes of the same stretches.
@@ -52,23 +50,5 @@ func TestOverlapHasTheReferencesDefaultAndLimits(t *testing.T) {
 		if _, err := New(specWith(t, `{}`), o); err == nil {
 			t.Errorf("%s is taken", name)
 		}
-	}
-}
-
-// TestTheFootprintCoversWindowsThatOverlap holds the bound to what the windows and the decoded audio take together.
-func TestTheFootprintCoversWindowsThatOverlap(t *testing.T) {
-	p := newPreprocessor(t, `{}`, Options{Long: Overlap, MaxSeconds: 1, WindowSeconds: 1, StrideSeconds: 0.4})
-	blob := tone(20*16000, 16000)
-	var held int64
-	for _, s := range prepare(t, p, blob) {
-		held += s.Bytes()
-	}
-	bound, err := p.Footprint(schemas.Ref{}, blob[:1024], int64(len(blob)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	decoded := int64(20 * 16000 * 4)
-	if need := int64(len(blob)) + decoded + held; bound < need || float64(bound) > 1.2*float64(need)+fixedBytes {
-		t.Errorf("a bound of %d bytes, %d are held (%.1f times the audio)", bound, need, math.Round(float64(held)/float64(decoded)))
 	}
 }

@@ -2,12 +2,11 @@ package audio
 
 // resampler runs a filter over a stream of blocks. Before the first and behind the last sample it sees zeros.
 type resampler struct {
-	f     *filter
-	hist  []float32 // input from sample base on; what lies before was used up
-	base  int64     // may be negative: the zeros before the first sample
-	fed   int64     // input samples so far
-	made  int64     // output samples so far
-	blend []float32 // scratch: a row between two rows
+	f    *filter
+	hist []float32 // input from sample base on; what lies before was used up
+	base int64     // may be negative: the zeros before the first sample
+	fed  int64     // input samples so far
+	made int64     // output samples so far
 }
 
 // reset begins a new stream, keeping memory.
@@ -16,9 +15,6 @@ func (r *resampler) reset(f *filter) {
 	lead := f.taps/2 - 1
 	r.hist = append(r.hist[:0], make([]float32, lead)...)
 	r.base, r.fed, r.made = int64(-lead), 0, 0
-	if !f.exact && cap(r.blend) < f.taps {
-		r.blend = make([]float32, f.taps)
-	}
 }
 
 // push appends to out what the stream's output has become with x.
@@ -51,7 +47,7 @@ func (r *resampler) run(out []float32, end int64) []float32 {
 		if f.exact {
 			out = append(out, dot(x, f.row(int(part))))
 		} else {
-			out = append(out, dot(x, r.between(part)))
+			out = append(out, f.between(x, part))
 		}
 		r.made++
 		at, part = at+stepAt, part+stepPart
@@ -66,23 +62,11 @@ func (r *resampler) run(out []float32, end int64) []float32 {
 	return out
 }
 
-// between interpolates the row for part/up linearly between its neighbours in the bank.
-func (r *resampler) between(part int64) []float32 {
-	f := r.f
-	pos := float64(part) / float64(f.up) * float64(f.phases)
-	p := int(pos)
-	w := float32(pos - float64(p))
-	a, b := f.row(p), f.row(p+1)
-	row := r.blend[:f.taps]
-	for i := range row {
-		row[i] = a[i] + w*(b[i]-a[i])
-	}
-	return row
-}
+// lanes is what the length of a filter's rows is a multiple of: a vector of the processor.
+const lanes = 8
 
-// dot is the inner product of two slices of equal, even length. Four sums keep the processor's adders busy, and add up more
-// exactly than one.
-func dot(x, h []float32) float32 {
+// dotPlain is dot in Go. Four sums keep the processor's adders busy, and add up more exactly than one.
+func dotPlain(x, h []float32) float32 {
 	h = h[:len(x)]
 	var a, b, c, d float32
 	for len(x) >= 4 && len(h) >= 4 {
@@ -91,9 +75,6 @@ func dot(x, h []float32) float32 {
 		c += x[2] * h[2]
 		d += x[3] * h[3]
 		x, h = x[4:], h[4:]
-	}
-	for i, v := range x {
-		a += v * h[i]
 	}
 	return (a + c) + (b + d)
 }

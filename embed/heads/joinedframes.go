@@ -32,6 +32,9 @@ func (c *joinedFrames) Parts(out *embed.Output, batch []embed.Sample) ([]any, er
 	return all, nil
 }
 
+// Keeps counts the logits of a frame; once in the parts, and twice while Join puts them together.
+func (c *joinedFrames) Keeps() int64 { return 3 * 4 * int64(len(c.framing.Labels)) }
+
 // Join makes segments of all frames of an object as one sequence, so that none ends where a window does.
 func (c *joinedFrames) Join(parts []any) (schemas.Payload, error) {
 	var all []float32

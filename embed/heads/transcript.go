@@ -114,6 +114,14 @@ func (c *joinedTranscript) Parts(out *embed.Output, batch []embed.Sample) ([]any
 	return all, nil
 }
 
+// Keeps counts the best token and its probability of a frame, or its logits; once in the parts, and twice while Join puts them together.
+func (c *joinedTranscript) Keeps() int64 {
+	if c.decoder != nil {
+		return 3 * 4 * int64(c.decoder.Columns())
+	}
+	return 3 * (8 + 4)
+}
+
 // Join decodes all frames of an object as one sequence. Time begins with the first part, as in the reference.
 func (c *joinedTranscript) Join(parts []any) (schemas.Payload, error) {
 	var all heard

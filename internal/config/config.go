@@ -112,7 +112,7 @@ type Pipeline struct {
 	MaxInFlight    int         `yaml:"max_in_flight" doc:"records in flight"`
 	Fetchers       int         `yaml:"fetchers" doc:"objects fetched at once"`
 	Preprocessors  int         `yaml:"preprocessors" doc:"objects decoded at once; 0 means one per core"`
-	ItemDeadline   Duration    `yaml:"item_deadline" doc:"a record whose decoding takes longer is a dead letter"`
+	ItemDeadline   Duration    `yaml:"item_deadline" doc:"a record whose decoding takes longer (of a recording that is taken apart, from one window to the next) is a dead letter"`
 	CommitInterval Duration    `yaml:"commit_interval" doc:"how often durable offsets are committed"`
 	Outputs        []Output    `yaml:"outputs" doc:"where rows go; each has its own progress"`
 	DeadLetters    DeadLetters `yaml:"dead_letters" doc:"where records go that can never give a row; without it such a record stops the pipeline"`
@@ -131,12 +131,13 @@ type Model struct {
 // Audio is how long recordings are treated.
 type Audio struct {
 	MaxSeconds    float64 `yaml:"max_seconds" doc:"longest recording that is taken as one window"`
-	Long          string  `yaml:"long" doc:"what to do with longer ones: fail, truncate, window (consecutive windows, a row each) or overlap (windows that share context, as the reference's pipelines with chunk_length_s: transcripts and frames are joined into one row, other heads give one for each window)"`
-	WindowSeconds float64 `yaml:"window_seconds" doc:"length of a window when long is window, and of every window when it is overlap"`
+	Long          string  `yaml:"long" doc:"what to do with longer ones: fail, truncate, window (consecutive windows, a row each), speech (stretches of speech between silences, a row each with its times; at most window_seconds, found by their energy over the noise) or overlap (windows that share context, as the reference's pipelines with chunk_length_s: transcripts and frames are joined into one row, other heads give one for each window)"`
+	WindowSeconds float64 `yaml:"window_seconds" doc:"length of a window when long is window, longest stretch when it is speech, and length of every window when it is overlap"`
 	StrideSeconds float64 `yaml:"stride_seconds" doc:"overlap: context on each side of a window; 0 means a sixth of window_seconds"`
-	Decoder       string  `yaml:"decoder" doc:"what reads the formats that are not built in (MP3, Ogg Vorbis, MP4 and AAC, AMR, AIFF and others): builtin refuses them by name, ffmpeg starts the system's program for each such object, without network or files, within item_deadline; WAV, FLAC and Opus are always built in"`
+	Decoder       string  `yaml:"decoder" doc:"what reads the formats that are not built in (MP4 and AAC, AMR, AIFF and others): builtin refuses them by name, ffmpeg starts the system's program for each such object, without network or files, within item_deadline; WAV, FLAC, MP3, Vorbis and Opus are always built in"`
 	Program       string  `yaml:"decoder_program" doc:"decoder ffmpeg: name or path of the program; its version is part of the preprocessing's digest"`
-	MaxDecoded    float64 `yaml:"max_decoded_seconds" doc:"window, overlap: longest recording that is taken apart; it is held decoded, in memory_budget; 0 means 3600"`
+	Libraries     string  `yaml:"libraries" doc:"libraries of the system, loaded at run time: libsndfile decodes FLAC and Opus faster or more exactly, and AIFF, AU, CAF and Wave64; libsoxr resamples. auto takes those that are there, require does not start without both, off takes none; which took part is in the preprocessing's digest, so set off or require where machines must agree. They parse in the worker's own process"`
+	MaxDecoded    float64 `yaml:"max_decoded_seconds" doc:"window, overlap: longest recording that is taken apart, window by window: memory_budget holds the file, one window of it and up to 16 on their way through the model, whatever its length; 0 means 21600"`
 }
 
 // Text is how text is treated.

@@ -108,6 +108,7 @@ func (p *Pipeline) fill() {
 	set(&p.Audio.WindowSeconds, 20)
 	set(&p.Audio.Decoder, "builtin")
 	set(&p.Audio.Program, "ffmpeg")
+	set(&p.Audio.Libraries, "auto")
 	set(&p.Text.Long, "fail")
 	set(&p.Text.InvalidUTF8, "fail")
 	set(&p.Text.Format, "plain")

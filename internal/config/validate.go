@@ -203,8 +203,9 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 		f.add(path+".model.digest", "%q is not 64 hex digits", p.Model.Digest)
 	}
 	f.oneOf(path+".start_at", p.StartAt, "first", "last")
-	f.oneOf(path+".audio.long", p.Audio.Long, "fail", "truncate", "window", "overlap")
+	f.oneOf(path+".audio.long", p.Audio.Long, "fail", "truncate", "window", "speech", "overlap")
 	f.oneOf(path+".audio.decoder", p.Audio.Decoder, "builtin", "ffmpeg")
+	f.oneOf(path+".audio.libraries", p.Audio.Libraries, "off", "auto", "require")
 	f.oneOf(path+".text.long", p.Text.Long, "fail", "truncate", "window")
 	f.oneOf(path+".text.invalid_utf8", p.Text.InvalidUTF8, "fail", "replace")
 	f.oneOf(path+".text.format", p.Text.Format, "plain", "json", "html", "markdown")

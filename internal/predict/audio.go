@@ -3,6 +3,7 @@ package predict
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"vecmill/embed"
@@ -15,12 +16,30 @@ import (
 // longest is the longest audio that is predicted, in seconds.
 const longest = 6 * 3600
 
-func newAudio(spec *model.Spec) (*audio.Preprocessor, error) {
-	return audio.New(spec, audioOptions())
+// newAudio takes the options of decoding, which every audio task has, and leaves the task's own.
+func newAudio(spec *model.Spec, o Options) (*audio.Preprocessor, Options, error) {
+	return newSounds(spec, o, audio.Options{})
 }
 
-func audioOptions() audio.Options {
-	return audio.Options{MaxSeconds: longest, MaxDecodedSeconds: longest}
+// newSounds is newAudio with what a task asks of the preprocessor.
+func newSounds(spec *model.Spec, o Options, opts audio.Options) (*audio.Preprocessor, Options, error) {
+	opts.MaxSeconds, opts.MaxDecodedSeconds, opts.Libraries = longest, longest, audio.LibrariesAuto
+	rest := maps.Clone(o)
+	for name, place := range map[string]any{
+		"audio_decoder": &opts.Decoder, "audio_decoder_program": &opts.Program, "audio_libraries": &opts.Libraries,
+	} {
+		if raw, ok := o[name]; ok {
+			if err := decode(raw, place); err != nil {
+				return nil, nil, faultf("option %s: %w", name, err)
+			}
+			delete(rest, name)
+		}
+	}
+	if err := opts.Validate(); err != nil {
+		return nil, nil, faultf("option audio_%w", err)
+	}
+	pre, err := audio.New(spec, opts)
+	return pre, rest, err
 }
 
 // audioRun makes the model's inputs of samples, padded to the longest.
@@ -74,6 +93,10 @@ func newSpeech(spec *model.Spec, o Options) (worker, error) {
 	var chunk float64
 	var stride, kwargs json.RawMessage
 	var decoder string
+	var err error
+	if s.pre, o, err = newAudio(spec, o); err != nil {
+		return nil, err
+	}
 	if err := o.read("automatic-speech-recognition", map[string]any{
 		"return_timestamps": &timestamps, "chunk_length_s": &chunk, "stride_length_s": &stride, "batch_size": &s.batch,
 		"decoder": &decoder, "decoder_kwargs": &kwargs,
@@ -99,10 +122,6 @@ func newSpeech(spec *model.Spec, o Options) (worker, error) {
 	}
 	if s.batch < 1 {
 		return nil, faultf("option batch_size: %d is not at least 1", s.batch)
-	}
-	var err error
-	if s.pre, err = newAudio(spec); err != nil {
-		return nil, err
 	}
 	if chunk > 0 {
 		s.chunking = &embed.Chunking{Length: chunk, Left: chunk / 6, Right: chunk / 6, Rate: s.pre.SampleRate(), Ratio: s.ratio}
@@ -199,12 +218,11 @@ type audioLabels struct {
 
 func newAudioLabels(spec *model.Spec, o Options) (worker, error) {
 	a := &audioLabels{labelling: labelling{names: spec.Labels, function: tasks.Softmax, most: -1}}
-	if err := a.read("audio-classification", o, nil); err != nil {
+	var err error
+	if a.pre, o, err = newAudio(spec, o); err != nil {
 		return nil, err
 	}
-	var err error
-	a.pre, err = newAudio(spec)
-	return a, err
+	return a, a.read("audio-classification", o, nil)
 }
 
 func (a *audioLabels) prepare(ctx context.Context, in *Input) (*prepared, error) {

@@ -28,10 +28,11 @@ func newFeatures(spec *model.Spec, o Options) (worker, error) {
 	check := func() error { return nil }
 	switch spec.Modality {
 	case schemas.Audio:
-		pre, err := newAudio(spec)
+		pre, rest, err := newAudio(spec, o)
 		if err != nil {
 			return nil, err
 		}
+		o = rest
 		f.prepared = func(ctx context.Context, in *Input) (*prepared, error) { return whole(ctx, pre, in) }
 	case schemas.Text:
 		t, err := newTexts(spec)

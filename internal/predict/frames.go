@@ -18,6 +18,10 @@ type frames struct {
 func newFrames(spec *model.Spec, o Options) (worker, error) {
 	f := &frames{Framing: tasks.Framing{Labels: spec.Labels, Function: tasks.Sigmoid, Hop: spec.Audio.OutputHopSamples()}}
 	var threshold *float64
+	var err error
+	if f.pre, o, err = newAudio(spec, o); err != nil {
+		return nil, err
+	}
 	if err := o.read("audio-frame-classification", map[string]any{
 		"function_to_apply": &f.Function, "threshold": &threshold, "return_frames": &f.Raw,
 	}); err != nil {
@@ -32,10 +36,6 @@ func newFrames(spec *model.Spec, o Options) (worker, error) {
 		f.Threshold = *threshold
 	case f.Function == tasks.Sigmoid:
 		f.Threshold = 0.5
-	}
-	var err error
-	if f.pre, err = newAudio(spec); err != nil {
-		return nil, err
 	}
 	f.Rate = f.pre.SampleRate()
 	return f, nil

@@ -21,19 +21,16 @@ type xvectors struct {
 
 func newXVectors(spec *model.Spec, o Options) (worker, error) {
 	x := &xvectors{frames: spec.Audio.XVectorFrames}
-	if err := o.read("audio-xvector", map[string]any{"normalize": &x.unit, "compare": &x.compare}); err != nil {
+	var err error
+	if x.pre, o, err = newVoices(spec, o); err != nil {
 		return nil, err
 	}
-	var err error
-	x.pre, err = newVoices(spec)
-	return x, err
+	return x, o.read("audio-xvector", map[string]any{"normalize": &x.unit, "compare": &x.compare})
 }
 
 // newVoices prepares recordings for x-vectors.
-func newVoices(spec *model.Spec) (*audio.Preprocessor, error) {
-	o := audioOptions()
-	o.XVectors = true
-	return audio.New(spec, o)
+func newVoices(spec *model.Spec, o Options) (*audio.Preprocessor, Options, error) {
+	return newSounds(spec, o, audio.Options{XVectors: true})
 }
 
 func (x *xvectors) prepare(ctx context.Context, in *Input) (*prepared, error) {
@@ -90,12 +87,11 @@ type verification struct {
 
 func newVerification(spec *model.Spec, o Options) (worker, error) {
 	v := &verification{xvectors: xvectors{frames: spec.Audio.XVectorFrames}, threshold: 0.7} // of the reference's example; the best depends on the model
-	if err := o.read("speaker-verification", map[string]any{"threshold": &v.threshold}); err != nil {
+	var err error
+	if v.pre, o, err = newVoices(spec, o); err != nil {
 		return nil, err
 	}
-	var err error
-	v.pre, err = newVoices(spec)
-	return v, err
+	return v, o.read("speaker-verification", map[string]any{"threshold": &v.threshold})
 }
 
 func (v *verification) prepare(ctx context.Context, in *Input) (*prepared, error) {

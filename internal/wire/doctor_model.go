@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/float16"
 
 	"vecmill/embed"
+	"vecmill/embed/audio"
 	"vecmill/internal/config"
 	"vecmill/schemas"
 )
@@ -31,6 +32,9 @@ func (d *doctor) model(ctx context.Context, p *config.Pipeline) *loadedModel {
 	}
 	d.say(check, Sound, "%s, digest %s, preprocessing %s, %d sessions, loaded in %v",
 		m.spec.Class, short(m.digest), short(m.pre.Digest()), len(m.sessions), time.Since(began).Round(time.Millisecond))
+	if a, ok := m.pre.(*audio.Preprocessor); ok {
+		d.say("audio "+p.Name, Sound, "%s", a.Decoders())
+	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	worst, took, err := tryOut(ctx, p, m)

@@ -70,6 +70,9 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if err != nil {
 		return nil, err
 	}
+	if a, ok := pre.(*audio.Preprocessor); ok {
+		log.Info("audio decoders", "pipeline", p.Name, "decoders", a.Decoders())
+	}
 	graph, err := spec.Compile(ctx, cache, compileOptions(p, spec, pre))
 	if err != nil {
 		return nil, err
@@ -191,7 +194,7 @@ func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embe
 		return audio.New(spec, audio.Options{
 			MaxSeconds: p.Audio.MaxSeconds, Long: audio.Long(p.Audio.Long), WindowSeconds: p.Audio.WindowSeconds,
 			StrideSeconds: p.Audio.StrideSeconds, MaxDecodedSeconds: p.Audio.MaxDecoded,
-			Decoder: audio.Decoder(p.Audio.Decoder), Program: p.Audio.Program,
+			Decoder: audio.Decoder(p.Audio.Decoder), Program: p.Audio.Program, Libraries: audio.Libraries(p.Audio.Libraries),
 			XVectors: slices.ContainsFunc(p.Heads, func(h config.Head) bool { return h.Task == string(schemas.TaskXVector) }),
 		})
 	case schemas.Text:

@@ -1,0 +1,141 @@
+package audio
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"vecmill/schemas"
+)
+
+// withLibraries is a preprocessor with both libraries of the system. Where CI=true they must be there.
+func withLibraries(t *testing.T, config string, o Options) *Preprocessor {
+	t.Helper()
+	for _, l := range SystemLibraries() {
+		if l.Err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatalf("not on this machine, and CI=true: %s: %v", l.Name, l.Err)
+			}
+			t.Skipf("not on this machine: %s: %v", l.Name, l.Err)
+		}
+	}
+	o.Libraries = LibrariesRequire
+	return newPreprocessor(t, config, o)
+}
+
+// TestLibsoxrGivesWhatPythonsSoxrGives holds every sample of the one through our binding, a block at a time, to those of the other. Both are libsoxr 0.1.3, built by others.
+func TestLibsoxrGivesWhatPythonsSoxrGives(t *testing.T) {
+	p := withLibraries(t, `{}`, Options{})
+	for _, name := range []string{"speech-8000", "speech-44100", "noise-11025", "noise-44100", "noise-48000", "noise-96000"} {
+		raw := readFile(t, "resample/"+name+".s16")
+		x := make([]float32, len(raw)/2)
+		for i := range x {
+			x[i] = float32(int16(binary.LittleEndian.Uint16(raw[2*i:]))) / 32768
+		}
+		raw = readFile(t, "resample/"+name+".want.f32")
+		rate := map[string]int{"speech-8000": 8000, "noise-11025": 11025, "noise-48000": 48000, "noise-96000": 96000}[name]
+		if rate == 0 {
+			rate = 44100
+		}
+		r, err := p.libraries.soxr.start(rate, 16000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []float32
+		for at := 0; at < len(x); at += 777 {
+			got = r.push(got, x[at:min(at+777, len(x))])
+		}
+		got = r.finish(got)
+		r.stop()
+		if want := (len(x)*16000 + rate - 1) / rate; len(got) != want {
+			t.Errorf("%s: %d samples, want %d", name, len(got), want)
+		}
+		for i := range len(raw) / 4 {
+			if want := math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:])); math.Abs(float64(got[i]-want)) > 1e-6 {
+				t.Fatalf("%s: sample %d is %v, want %v", name, i, got[i], want)
+			}
+		}
+	}
+}
+
+func TestLibsndfileGivesWhatTheBuiltInDecodersGive(t *testing.T) {
+	p := withLibraries(t, `{"sampling_rate": 44100}`, Options{})
+	plain := newPreprocessor(t, `{"sampling_rate": 44100}`, Options{})
+	for _, name := range []string{"corpus/speech-44100.flac", "corpus/pcm_24-3ch.flac", "corpus/flac-pipe.flac", "corpus/id3.flac"} {
+		got, err := p.Waveform(t.Context(), readFile(t, name))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		want, err := plain.Waveform(t.Context(), readFile(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(name, "44100") && (len(got) != len(want) || largest(got, want) != 0) {
+			t.Errorf("%s: %d samples, want %d", name, len(got), len(want))
+		} else if len(got) != len(want) {
+			t.Errorf("%s: %d samples, want %d", name, len(got), len(want))
+		}
+	}
+	// Opus as libopus has it: pion/opus is near it only.
+	opus := withLibraries(t, `{"sampling_rate": 48000}`, Options{})
+	for _, name := range []string{"silk-mono", "hybrid", "celt-stereo"} {
+		got, err := opus.Waveform(t.Context(), readFile(t, "opus/"+name+".opus"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw := readFile(t, "opus/want/"+name+".opus.s16")
+		if len(got) != len(raw)/2 {
+			t.Fatalf("%s: %d samples, want %d", name, len(got), len(raw)/2)
+		}
+		for i, v := range got {
+			if want := float64(int16(binary.LittleEndian.Uint16(raw[2*i:]))) / 32768; math.Abs(float64(v)-want) > 1.0/32768 {
+				t.Fatalf("%s: sample %d is %v, want %v", name, i, v, want)
+			}
+		}
+	}
+}
+
+func TestDamageIsFoundWithLibrariesToo(t *testing.T) {
+	p := withLibraries(t, `{}`, Options{})
+	flac := readFile(t, "corpus/speech-44100.flac")
+	flipped := bytes.Clone(flac)
+	flipped[len(flipped)/2] ^= 0x10
+	opus := readFile(t, "opus/celt-stereo.opus")
+	for name, blob := range map[string][]byte{
+		"FLAC cut short": flac[:len(flac)-100], "a flipped bit of FLAC": flipped, "Opus cut short": opus[:len(opus)-10], "an AIFF of nothing": []byte("FORM\x00\x00\x00\x04AIFF"),
+		"AU cut inside its header": []byte(".snd\x00\x00"),
+	} {
+		_, err := p.Preprocess(t.Context(), schemas.Ref{}, blob)
+		if reason, ok := schemas.Rejected(err); !ok || reason != schemas.ReasonDecode {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	n := 0
+	blobs.Range(func(any, any) bool { n++; return true })
+	if n != 0 {
+		t.Errorf("%d objects are still held", n)
+	}
+}
+
+func TestTheDigestTellsWhichLibrariesTookPart(t *testing.T) {
+	with, without := withLibraries(t, `{}`, Options{}), newPreprocessor(t, `{}`, Options{})
+	if with.Digest() == without.Digest() {
+		t.Error("the digest is the same with and without libraries")
+	}
+	auto := newPreprocessor(t, `{}`, Options{Libraries: LibrariesAuto})
+	if auto.Digest() != with.Digest() {
+		t.Error("auto and require differ though both have loaded the same")
+	}
+	if line := with.Decoders(); !strings.Contains(line, "libsndfile-") || !strings.Contains(line, "libsoxr-") {
+		t.Errorf("decoders: %s", line)
+	}
+	if line := without.Decoders(); strings.Contains(line, "lib") {
+		t.Errorf("decoders: %s", line)
+	}
+	if err := (Options{Libraries: "some"}).Validate(); err == nil || !strings.Contains(err.Error(), "one of off, auto, require") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,157 @@
+package embed
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"vecmill/schemas"
+)
+
+// Streamer is a Preprocessor that hands the windows of an object over one by one, so that a long recording is never held whole.
+type Streamer interface {
+	Preprocessor
+
+	// Stream does what Preprocess does, and gives each sample to emit as soon as it is made, in order. emit blocks while [WindowsInFlight] windows of the object are under way; its error ends the stream.
+	// Footprint counts that many windows, and the blob until Stream returns.
+	Stream(ctx context.Context, ref schemas.Ref, blob []byte, emit func(Sample) error) error
+}
+
+// Extender is a Preprocessor whose objects may have many windows: Extent bounds them, and the frames of them all. head and size are Footprint's.
+type Extender interface {
+	Extent(ref schemas.Ref, head []byte, size int64) (windows, frames int64)
+}
+
+// WindowsInFlight is how many windows of one object are under way at most, between preprocessing and heads: enough to fill batches.
+const WindowsInFlight = windowsInFlight
+
+const windowsInFlight = 16
+
+// preprocess makes a job's windows and lets each wait for a batch.
+func (e *Engine) preprocess(ctx context.Context, j *job) {
+	if !j.wanted() {
+		j.Done(nil, ErrUnwanted)
+		return
+	}
+	p := &passage{e: e, ctx: ctx, j: j, began: time.Now()}
+	j.mu.open = 1 // until no window is to come any more
+	j.mu.parts = make([][]any, len(e.joiners))
+	err := p.run()
+	j.Blob = nil
+	e.stats.preprocessed(p.spent, p.windows, err)
+	if _, streams := e.pre.(Streamer); streams && err == nil && j.Held != nil {
+		j.Held(e.cfg.RowReserve*int64(p.windows) + p.rest() + p.frames*e.keeps)
+	}
+	e.close(j, err)
+}
+
+// passage is a job on its way from its bytes to waiting windows.
+type passage struct {
+	e       *Engine
+	ctx     context.Context
+	j       *job
+	began   time.Time
+	spent   time.Duration // in the preprocessor, not in waiting
+	windows int
+	frames  int64
+	largest int64 // bytes of a window
+	timer   *time.Timer
+}
+
+// rest bounds the memory of the windows that are under way.
+func (p *passage) rest() int64 { return p.largest * int64(min(p.windows, windowsInFlight)) }
+
+// run prepares the job. The deadline is for the time up to the first window, and from each to the next, that the preprocessor itself takes.
+func (p *passage) run() error {
+	e, j := p.e, p.j
+	if name := j.Ref.Companion(); name != "" && e.cfg.Modality != schemas.Text {
+		return schemas.Rejectf(schemas.ReasonSchema, "the reference has a %s, and the model takes %s", name, e.cfg.Modality)
+	}
+	ctx, cancel := context.WithCancelCause(p.ctx)
+	defer cancel(nil)
+	if e.cfg.Deadline > 0 {
+		p.timer = time.AfterFunc(e.cfg.Deadline, func() { cancel(context.DeadlineExceeded) })
+		defer p.timer.Stop()
+	}
+	_, err := guard(func() (struct{}, error) { return struct{}{}, p.samples(ctx) })
+	p.spent += time.Since(p.began)
+	switch {
+	case err == nil && p.windows == 0:
+		return schemas.Rejectf(schemas.ReasonDecode, "preprocessing gave no sample")
+	case errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return schemas.Rejectf(schemas.ReasonDecode, "preprocessing took longer than %s", e.cfg.Deadline)
+	case errors.Is(err, context.Canceled):
+		return ErrStopped
+	}
+	return err
+}
+
+// samples gives the job's samples to emit.
+func (p *passage) samples(ctx context.Context) error {
+	if s, ok := p.e.pre.(Streamer); ok {
+		p.j.slots = make(chan struct{}, windowsInFlight)
+		return s.Stream(ctx, p.j.Ref, p.j.Blob, p.emit)
+	}
+	all, err := p.e.pre.Preprocess(ctx, p.j.Ref, p.j.Blob)
+	if err != nil {
+		return err
+	}
+	if held := p.e.cfg.RowReserve; p.j.Held != nil {
+		for i := range all {
+			held += all[i].Bytes()
+		}
+		p.j.Blob = nil
+		p.j.Held(held)
+	}
+	p.j.slots = make(chan struct{}, len(all)) // all are there anyway
+	for _, s := range all {
+		if err := p.emit(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emit lets a window wait for a batch, once it has a slot. The time in here is not the preprocessor's.
+func (p *passage) emit(s Sample) error {
+	if p.timer != nil && !p.timer.Stop() {
+		return context.DeadlineExceeded
+	}
+	p.spent += time.Since(p.began)
+	defer func() {
+		p.began = time.Now()
+		if p.timer != nil {
+			p.timer.Reset(p.e.cfg.Deadline)
+		}
+	}()
+	select {
+	case p.j.slots <- struct{}{}:
+	case <-p.ctx.Done():
+		return ErrStopped
+	}
+	if !p.j.wanted() {
+		<-p.j.slots
+		return ErrUnwanted
+	}
+	w := &window{job: p.j, at: p.windows, s: s, preprocess: p.spent}
+	p.windows++
+	p.frames += int64(s.Cost)
+	p.largest = max(p.largest, s.Bytes())
+	p.e.open(p.j)
+	if !p.e.add(p.ctx, w) {
+		p.e.settle(w, nil, nil, ErrStopped)
+		return ErrStopped
+	}
+	return nil
+}
+
+// open makes room for one window's results.
+func (e *Engine) open(j *job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.mu.open++
+	j.mu.rows = append(j.mu.rows, make([]schemas.Row, len(e.heads))...)
+	for h := range j.mu.parts {
+		j.mu.parts[h] = append(j.mu.parts[h], nil)
+	}
+}

@@ -1,0 +1,150 @@
+package embed
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vecmill/schemas"
+)
+
+// windowed is a preprocessor for tests that streams: n windows, then an error, if there is one.
+type windowed struct {
+	words
+	n       int
+	each    time.Duration // that a window takes to make
+	err     error
+	emitted atomic.Int64
+}
+
+func (w *windowed) Stream(ctx context.Context, _ schemas.Ref, _ []byte, emit func(Sample) error) error {
+	for i := range w.n {
+		select {
+		case <-time.After(w.each):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		s := Sample{
+			Cost: 5, Window: i, Start: float64(i), End: float64(i + 1),
+			Inputs: []Input{{Name: "x", Shape: []int{5}, F32: []float32{5, 5, 5, 5, 5}, Pad: -1}, {Name: "lengths", I64: []int64{5}}},
+		}
+		if err := emit(s); err != nil {
+			return err
+		}
+		w.emitted.Add(1)
+	}
+	return w.err
+}
+
+// streamed runs one job of pre and returns how it ended; during is asked while it is under way.
+func streamed(t *testing.T, pre *windowed, s Session, deadline time.Duration, job Job) (rows []schemas.Row, err error) {
+	t.Helper()
+	e, err := NewEngine(EngineConfig{
+		Model: "m", ModelDigest: "d", Modality: schemas.Audio, Preprocessor: 1, Deadline: deadline, RowReserve: 100,
+		Batch: BatcherConfig{MaxCost: 40, MaxItems: 8, Window: 64, Linger: time.Millisecond, MaxAge: time.Second},
+	}, pre, []Session{s}, []Head{sumHead{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		e.Run(ctx)
+		close(ended)
+	}()
+	done := make(chan struct{})
+	job.Done = func(r []schemas.Row, e error) {
+		rows, err = r, e
+		close(done)
+	}
+	if err := e.Submit(ctx, job); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	stop()
+	<-ended
+	return rows, err
+}
+
+func TestAStreamsWindowsBecomeItsRowsInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pre := &windowed{n: 100}
+		held := int64(-1)
+		rows, err := streamed(t, pre, &adder{delay: time.Second}, 0, Job{Held: func(n int64) { held = n }})
+		if err != nil || len(rows) != 100 {
+			t.Fatalf("%d rows, %v", len(rows), err)
+		}
+		for i, r := range rows {
+			if r.Window != i || r.WindowStart != float64(i) {
+				t.Fatalf("row %d is of window %d from %v", i, r.Window, r.WindowStart)
+			}
+		}
+		if want := int64(100*100 + windowsInFlight*(5*4+8)); held != want {
+			t.Errorf("%d bytes held behind the last window, want %d", held, want)
+		}
+	})
+}
+
+func TestAStreamWaitsWhileItsWindowsAreUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pre, s := &windowed{n: 100}, &adder{delay: time.Hour}
+		go func() {
+			time.Sleep(30 * time.Minute)
+			if n := pre.emitted.Load(); n != windowsInFlight {
+				t.Errorf("%d windows are under way, want %d", n, windowsInFlight)
+			}
+		}()
+		if _, err := streamed(t, pre, s, time.Minute, Job{}); err != nil {
+			t.Errorf("waiting counts against the deadline: %v", err)
+		}
+	})
+}
+
+func TestAStreamThatFailsLateFailsItsJobOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := schemas.Rejectf(schemas.ReasonDecode, "damaged in the middle")
+		rows, err := streamed(t, &windowed{n: 30, err: broken}, &adder{delay: time.Second}, 0, Job{})
+		if !errors.Is(err, broken) || rows != nil {
+			t.Errorf("%d rows, %v", len(rows), err)
+		}
+		_, err = streamed(t, &windowed{n: 3, each: time.Hour}, &adder{}, time.Minute, Job{})
+		if reason, ok := schemas.Rejected(err); !ok || reason != schemas.ReasonDecode {
+			t.Errorf("a window that takes too long: %v", err)
+		}
+		_, err = streamed(t, &windowed{n: 3, each: 50 * time.Second}, &adder{}, time.Minute, Job{})
+		if err != nil {
+			t.Errorf("windows that take less than the deadline each: %v", err)
+		}
+		_, err = streamed(t, &windowed{}, &adder{}, 0, Job{})
+		if _, ok := schemas.Rejected(err); !ok {
+			t.Errorf("no window: %v", err)
+		}
+		var asked atomic.Int64
+		_, err = streamed(t, &windowed{n: 100}, &adder{delay: time.Second}, 0, Job{Wanted: func() bool { return asked.Add(1) < 20 }})
+		if !errors.Is(err, ErrUnwanted) {
+			t.Errorf("a job that nobody waits for any more: %v", err)
+		}
+	})
+}
+
+func TestTheFootprintCountsTheRowsOfAllWindows(t *testing.T) {
+	e, err := NewEngine(EngineConfig{Model: "m", Preprocessor: 1, RowReserve: 100, Batch: BatcherConfig{MaxCost: 1, MaxItems: 1, Window: 1}},
+		extended{}, []Session{&adder{}}, []Head{keeping{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := e.Footprint(schemas.Ref{}, nil, 7); err != nil || n != 700+10*100+5000*12 {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+type extended struct{ words }
+
+func (extended) Extent(schemas.Ref, []byte, int64) (int64, int64) { return 10, 5000 }
+
+type keeping struct{ sumHead }
+
+func (keeping) Keeps() int64 { return 12 }
