@@ -13,7 +13,6 @@ import (
 	"vecmill/embed"
 	"vecmill/internal/config"
 	"vecmill/internal/telemetry"
-	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
@@ -149,12 +148,13 @@ func heapLimit(c *config.Config) int64 {
 func short(digest string) string { return digest[:min(len(digest), 12)] }
 
 // elsewhere says whether another pipeline that reads one of p's topics takes a reference. It is asked while pipelines run, when all lines are known.
-func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline) func(schemas.Ref) bool {
+func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline) func(stream.Candidate) bool {
 	topics := map[string]bool{}
 	for _, t := range p.Topics {
 		topics[t] = true
 	}
-	return func(r schemas.Ref) bool {
+	return func(at stream.Candidate) bool {
+		r := at.Ref
 		for i := range c.Pipelines {
 			other := &c.Pipelines[i]
 			if other.Name == p.Name || r.Route != "" && r.Route != other.Name {
