@@ -45,5 +45,5 @@ func (p *Pipeline) readSecrets() (err error) {
 			}
 		}
 	}
-	return nil
+	return p.Input.readSecrets(p.Name)
 }
