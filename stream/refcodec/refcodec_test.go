@@ -37,7 +37,7 @@ func decode(t *testing.T, d stream.Decoder, rec stream.Record) ([]schemas.Ref, e
 }
 
 // TestNotificationsOfObjectStores reads the events in testdata, which have the shape that AWS documents (aws-*, eventbridge-*, sns-*) and that MinIO sends (minio-*).
-// They were written down by hand: integration/refs has events of a server.
+// They were written down by hand; no server made them.
 func TestNotificationsOfObjectStores(t *testing.T) {
 	want := map[string]string{
 		"aws-put.json":                  `{"id":"amzn-s3-demo-bucket/HappyFace.jpg","uri":"s3://amzn-s3-demo-bucket/HappyFace.jpg","version":"096fKKXTRTtl3on89fVO.nfljtsv6qko","attributes":{"s3_event":"ObjectCreated:Put","s3_sequencer":"0055AED6DCD90281E5","s3_time":"1970-01-01T00:00:00.000Z"}}`,
