@@ -78,7 +78,7 @@ func (p *Pipeline) mine(f *flight, r *schemas.Ref) (bool, error) {
 			return false, schemas.Reject(schemas.ReasonSchema, err)
 		}
 	}
-	if mine || r.Deleted || p.cfg.Elsewhere != nil && p.cfg.Elsewhere(at) {
+	if mine || p.cfg.Elsewhere != nil && p.cfg.Elsewhere(at) {
 		return mine, nil
 	}
 	return false, schemas.Rejectf(schemas.ReasonSchema, "no pipeline of this topic takes modality %q, route %q", r.Modality, r.Route)
