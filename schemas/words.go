@@ -71,11 +71,11 @@ type Range struct {
 	Dead    []Span     // ascending, disjoint, inside Span
 	Skipped []Span     // likewise, disjoint from the others
 	Lost    []Span     // likewise
-	Deletes []Deletion // ascending; their offsets are in Skipped
+	Deletes []Deletion // by ascending offset; of a record of several references, one offset may have several, and rows too
 }
 
 // Deletion says that the object of a reference is gone: a store that can takes away what the source's earlier offsets gave of it. Rows of later offsets
-// stay, in the same range too. A reference and its deletion come to one partition, as they do where the record's key is the reference's id.
+// stay, in the same range too, and so do those of its own offset: a record of several references may delete an object and bring its successor. A reference and its deletion come to one partition, as they do where the record's key is the reference's id.
 type Deletion struct {
 	Offset int64
 	RefID  string

@@ -94,7 +94,7 @@ func (w *world) start(name string, crashAt int) *worker {
 		sink = w.beside(wk.Process, chain)
 	}
 	wk.pipe, err = stream.New(stream.Config{
-		Name: "p", Modality: schemas.Text, Elsewhere: func(r schemas.Ref) bool { return r.Modality == schemas.Audio },
+		Name: "p", Modality: schemas.Text, Elsewhere: func(c stream.Candidate) bool { return c.Ref.Modality == schemas.Audio },
 		MaxInFlight: 24, Fetchers: 4, Budget: 4000, CommitInterval: 15 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	}, wk.Source(w.log.Join(name)), streamtest.NewFetcher(w.seed, 6*time.Millisecond), engine, sink, wk.Letters(w.box))
 	if err != nil {

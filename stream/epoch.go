@@ -86,7 +86,7 @@ func (p *Pipeline) pinStart(ctx context.Context, c Committer, start, committed m
 
 func (p *Pipeline) newEpoch(ctx context.Context, c Committer, t *Tracker) *epoch {
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
-	ep := &epoch{p: p, ctx: ctx, end: end, tracker: t, turns: newTurns(p.cfg.MaxInFlight, t.Partitions()), committer: c}
+	ep := &epoch{p: p, ctx: ctx, end: end, tracker: t, turns: newTurns(p.cfg.MaxInFlight, t.Partitions(), p.cfg.Precedence), committer: c}
 	loop, stop := context.WithCancel(ctx)
 	ep.commits.stop, ep.commits.done = stop, make(chan struct{})
 	go func() {

@@ -35,12 +35,16 @@ const (
 // Config is a pipeline's own settings.
 type Config struct {
 	Name           string
-	Modality       schemas.Modality       // what it takes
-	Elsewhere      func(schemas.Ref) bool // another pipeline of this source takes the reference; nil means none does
-	MaxInFlight    int                    // records between being read and being the sink's
-	Fetchers       int                    // fetches at once
-	Budget         int64                  // bytes of fetched, decoded and computed data at once
-	MaxObject      int64                  // bytes of the largest object that the fetcher gives; 0 means not known
+	Modality       schemas.Modality              // what it takes
+	Decoder        Decoder                       // nil means schemas.ParseRef
+	Where          func(Candidate) (bool, error) // which references of its modality it takes; nil means all. An error makes the record a dead letter
+	Elsewhere      func(Candidate) bool          // another pipeline of this source takes the reference; nil means none does
+	Carry          Carry                         // headers that go to the rows
+	Precedence     []string                      // topics whose records go before those of the others, the first first
+	MaxInFlight    int                           // records between being read and being the sink's
+	Fetchers       int                           // fetches at once
+	Budget         int64                         // bytes of fetched, decoded and computed data at once
+	MaxObject      int64                         // bytes of the largest object that the fetcher gives; 0 means not known
 	CommitInterval time.Duration
 	StartAt        StartAt
 	Breaker        BreakerConfig
@@ -61,7 +65,7 @@ type Pipeline struct {
 	raw     *budget.Budget  // records as they arrived: a reference may inline its object
 	slots   chan struct{}   // one token per record in flight
 	intake  chan *flight    // cap MaxInFlight: a record that has a slot never blocks here
-	fetches chan *flight    // cap 0: a place in the budget is entered just before
+	fetches chan *item      // cap 0: a place in the budget is entered just before
 	letters chan deadLetter // cap MaxInFlight: the engine never blocks on the dead-letter store
 	breaker *breaker
 	stats   counters
@@ -71,20 +75,6 @@ type Pipeline struct {
 		epoch *epoch
 		fault error
 	}
-}
-
-// flight is one record on its way.
-type flight struct {
-	epoch  *epoch
-	ticket *Ticket
-	part   Partition
-	rec    Record
-	ref    schemas.Ref
-	place  *budget.Place
-	lease  *budget.Lease
-	raw    *budget.Lease   // of rec and what ref inlines
-	turn   <-chan struct{} // to give back: see turns
-	span   trace.Span
 }
 
 type deadLetter struct {
@@ -115,7 +105,7 @@ func New(cfg Config, source Source, fetcher Fetcher, engine Engine, sink sinks.S
 		raw:     budget.New(max(cfg.Budget/rawShare, rawLeast)),
 		slots:   make(chan struct{}, cfg.MaxInFlight),
 		intake:  make(chan *flight, cfg.MaxInFlight),
-		fetches: make(chan *flight),
+		fetches: make(chan *item),
 		letters: make(chan deadLetter, cfg.MaxInFlight),
 		breaker: newBreaker(cfg.Breaker),
 		broken:  make(chan struct{}),
@@ -197,20 +187,20 @@ func (p *Pipeline) Records(ctx context.Context, part Partition, recs []Record, n
 		select {
 		case p.slots <- struct{}{}:
 		case <-ctx.Done():
-			<-turn
+			turn()
 			return ctx.Err()
 		case <-ep.ctx.Done():
-			<-turn
+			turn()
 			return context.Canceled
 		}
 		raw, err := p.admit(ctx, &recs[i])
 		if err == nil {
-			err = p.take(ep, part, recs[i], raw, turn)
+			err = p.accept(ctx, ep, part, recs[i], raw, turn)
 		}
 		if err != nil {
 			raw.Release()
 			<-p.slots
-			<-turn
+			turn()
 			return err
 		}
 	}
@@ -232,41 +222,41 @@ func (p *Pipeline) Removed(part Partition, next int64) {
 	}
 }
 
-// take tracks one record and sends it on its way. It does not block: the record has a slot, and the queues have room for every slot.
-func (p *Pipeline) take(ep *epoch, part Partition, rec Record, raw *budget.Lease, turn <-chan struct{}) error {
-	f := &flight{epoch: ep, part: part, rec: rec, raw: raw, turn: turn}
-	ticket, err := ep.tracker.Track(Position{part, rec.Offset}, func() { p.free(f) })
+// accept reads one record's references and takes it. It may wait for a schema; nothing is tracked yet then.
+func (p *Pipeline) accept(ctx context.Context, ep *epoch, part Partition, rec Record, raw *budget.Lease, turn func()) error {
+	refs, refused, err := p.decode(ctx, part, &rec)
 	if err != nil {
 		return err
 	}
-	f.ticket = ticket
+	return p.take(&flight{epoch: ep, part: part, rec: rec, raw: raw, turn: turn}, refs, refused)
+}
+
+// take tracks one record and sends it on its way. It does not block: the record has a slot, and the queues have room for every slot.
+func (p *Pipeline) take(f *flight, refs []schemas.Ref, refused error) (err error) {
+	if f.ticket, err = f.epoch.tracker.Track(Position{f.part, f.rec.Offset}, func() { p.free(f) }); err != nil {
+		return err
+	}
 	p.stats.records.Add(1)
 	switch {
-	case rec.Value == nil:
-		p.stats.skipped.Add(1)
-		ticket.SettleDeletion(tombstone(rec.Key))
+	case f.rec.Value == nil:
+		f.deletes = []string{tombstone(f.rec.Key)}
+	case p.replayedElsewhere(f.rec.Headers): // a copy of a record that this pipeline has had
+	case refused != nil:
+		p.reject(f, refused)
 		return nil
-	case p.replayedElsewhere(rec.Headers):
-		p.stats.skipped.Add(1)
-		ticket.Settle(Skipped, nil) // a copy of a record that this pipeline has had
-		return nil
-	}
-	f.ref, err = schemas.ParseRef(rec.Value)
-	switch {
-	case err != nil:
-		p.reject(f, err)
-	case p.mine(f.ref) && f.ref.Deleted:
-		p.stats.skipped.Add(1)
-		ticket.SettleDeletion(f.ref.ID)
-	case p.mine(f.ref):
-		f.ref.Modality = p.cfg.Modality
-		p.intake <- f
-	case p.cfg.Elsewhere != nil && p.cfg.Elsewhere(f.ref):
-		p.stats.skipped.Add(1)
-		ticket.Settle(Skipped, nil)
 	default:
-		p.reject(f, schemas.Rejectf(schemas.ReasonSchema, "no pipeline of this topic takes modality %q, route %q", f.ref.Modality, f.ref.Route))
+		if err := p.route(f, refs); err != nil {
+			p.reject(f, err)
+			return nil
+		}
 	}
+	if len(f.items) == 0 {
+		p.stats.skipped.Add(1)
+		f.ticket.SettleDeletion(f.deletes...)
+		return nil
+	}
+	f.begin()
+	p.intake <- f
 	return nil
 }
 
@@ -284,17 +274,14 @@ func (p *Pipeline) replayedElsewhere(headers []sinks.Header) bool {
 	return false
 }
 
-// mine says whether the reference is for this pipeline: its modality and route are this one's, or left open.
-func (p *Pipeline) mine(r schemas.Ref) bool {
-	return (r.Modality == "" || r.Modality == p.cfg.Modality) && (r.Route == "" || r.Route == p.cfg.Name)
-}
-
 // free gives back what a record holds. The tracker calls it once.
 func (p *Pipeline) free(f *flight) {
-	f.lease.Release()
+	for _, it := range f.items {
+		it.lease.Release()
+	}
 	f.raw.Release()
 	<-p.slots
-	<-f.turn
+	f.turn()
 }
 
 // dispatch enters records into the budget's order one at a time: places follow the order of records, which is what makes
@@ -303,8 +290,10 @@ func (p *Pipeline) dispatch(ctx context.Context) {
 	for {
 		select {
 		case f := <-p.intake:
-			f.place = p.budget.Enter()
-			p.fetches <- f // the fetchers outlive every record
+			for _, it := range f.items {
+				it.place = p.budget.Enter()
+				p.fetches <- it // the fetchers outlive every record
+			}
 		case <-ctx.Done():
 			return
 		}

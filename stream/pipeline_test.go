@@ -58,7 +58,8 @@ type bench struct {
 	from   stream.StartAt
 	engine *embed.Engine
 	sink   *parquetsink.Sink
-	other  sinks.Sink // in place of sink, if set
+	other  sinks.Sink           // in place of sink, if set
+	change func(*stream.Config) // nil: none
 }
 
 func newBench() *bench {
@@ -82,9 +83,13 @@ func (b *bench) pipeline(t *testing.T, src stream.Source, f stream.Fetcher, dead
 	if b.other != nil {
 		out = b.other
 	}
-	p, err := stream.New(stream.Config{
+	sc := stream.Config{
 		Name: "p", Modality: schemas.Text, StartAt: b.from, MaxInFlight: 64, Fetchers: 4, Budget: 1 << 20, MaxObject: 1 << 10, CommitInterval: time.Second, Log: slog.New(slog.DiscardHandler),
-	}, src, f, boundless{b.engine}, out, dead)
+	}
+	if b.change != nil {
+		b.change(&sc)
+	}
+	p, err := stream.New(sc, src, f, boundless{b.engine}, out, dead)
 	if err != nil {
 		t.Fatal(err)
 	}

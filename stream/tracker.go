@@ -54,8 +54,8 @@ type Ticket struct {
 
 	outcome Outcome // 0 until settled; guarded by t.mu
 	rows    []schemas.Row
-	deletes string // Skipped: the id of a reference whose object is gone; "" for none
-	free    func() // called once, when the record's rows are the sink's or its assignment is over
+	deletes []string // ids of references whose objects are gone
+	free    func()   // called once, when the record's rows are the sink's or its assignment is over
 }
 
 // Release is a contiguous run of settled records, ready for the sink.
@@ -147,10 +147,16 @@ func (k *Ticket) Settle(o Outcome, rows []schemas.Row) {
 	t.mu.Unlock()
 }
 
-// SettleDeletion ends a tombstone: the offset is skipped, and the range that covers it says what is gone.
-func (k *Ticket) SettleDeletion(refID string) {
-	k.deletes = refID // read by Release under t.mu, once Settle has taken it
+// SettleDeletion ends a record without rows: the offset is skipped, and the range that covers it says what is gone. "" is nothing.
+func (k *Ticket) SettleDeletion(refIDs ...string) {
+	k.deletes = refIDs // read by Release under t.mu, once Settle has taken it
 	k.Settle(Skipped, nil)
+}
+
+// SettleRows ends a record that has rows, and may say besides what is gone of what came before it.
+func (k *Ticket) SettleRows(rows []schemas.Row, deletes ...string) {
+	k.deletes = deletes
+	k.Settle(Computed, rows)
 }
 
 // Drop ends a record of an assignment that is over without an outcome; before the fence it is a broken invariant and panics.
@@ -206,11 +212,13 @@ func (r *Release) add(k *Ticket) {
 		r.Range.Dead = extend(r.Range.Dead, k.span)
 	case Skipped:
 		r.Range.Skipped = extend(r.Range.Skipped, k.span)
-		if k.deletes != "" {
-			r.Range.Deletes = append(r.Range.Deletes, schemas.Deletion{Offset: k.span.First, RefID: k.deletes})
-		}
 	case Lost:
 		r.Range.Lost = extend(r.Range.Lost, k.span)
+	}
+	for _, id := range k.deletes {
+		if id != "" {
+			r.Range.Deletes = append(r.Range.Deletes, schemas.Deletion{Offset: k.span.First, RefID: id})
+		}
 	}
 }
 

@@ -1,40 +1,140 @@
 package stream
 
-import "context"
+import (
+	"context"
+	"slices"
+	"sync"
+)
 
 // turns share the slots out among the partitions of an assignment: half of them belong to the partitions, to each as many, and half to whoever
 // comes first. Finished records wait for the slow one before them and hold their slots: without turns one slow record would take all of them, and the
 // other partitions would stand still with it.
+//
+// With an order of precedence among topics, the half of the partitions belongs to those of the first topics alone, and the common half goes to whoever waits
+// with the highest precedence: what comes behind lives on what the first leave. Every 16th common slot goes to the one of these that has waited longest, so that
+// nobody starves.
 type turns struct {
 	own    map[Partition]chan struct{} // cap: the partition's own slots
-	common chan struct{}               // cap: everybody's
+	rank   map[Partition]int           // precedence: 0 is the highest
+	common commons
 }
 
-func newTurns(slots int, parts []Partition) *turns {
-	each := slots / (2 * max(len(parts), 1))
-	t := &turns{own: make(map[Partition]chan struct{}, len(parts)), common: make(chan struct{}, slots-each*len(parts))}
+// alms is how often a common slot goes to somebody who has not the highest precedence among those that wait.
+const alms = 16
+
+func newTurns(slots int, parts []Partition, precedence []string) *turns {
+	t := &turns{own: map[Partition]chan struct{}{}, rank: map[Partition]int{}}
+	first := len(precedence)
 	for _, p := range parts {
+		t.rank[p] = len(precedence)
+		if i := slices.Index(precedence, p.Topic); i >= 0 {
+			t.rank[p] = i
+		}
+		first = min(first, t.rank[p])
+	}
+	var owners []Partition
+	for _, p := range parts {
+		if t.rank[p] == first {
+			owners = append(owners, p)
+		}
+	}
+	each := slots / (2 * max(len(owners), 1))
+	for _, p := range owners {
 		t.own[p] = make(chan struct{}, each)
 	}
+	t.common.free = slots - each*len(owners)
 	return t
 }
 
-// take waits for a turn of p, its own first. The turn is given back by receiving from it.
-func (t *turns) take(ctx, over context.Context, p Partition) (<-chan struct{}, error) {
-	own := t.own[p] // nil, and so never ready, for a partition that is not assigned: tracking it fails
+// take waits for a turn of p, its own first, and gives what returns it.
+func (t *turns) take(ctx, over context.Context, p Partition) (func(), error) {
+	own := t.own[p] // nil, and so never ready, for a partition that has none
+	back := func() { <-own }
 	select {
 	case own <- struct{}{}:
-		return own, nil
+		return back, nil
 	default:
 	}
+	w := t.common.ask(t.rank[p])
 	select {
 	case own <- struct{}{}:
-		return own, nil
-	case t.common <- struct{}{}:
-		return t.common, nil
+		t.common.leave(w)
+		return back, nil
+	case <-w.granted:
+		return t.common.back, nil
 	case <-ctx.Done():
+		t.common.leave(w)
 		return nil, ctx.Err()
 	case <-over.Done():
+		t.common.leave(w)
 		return nil, context.Canceled
 	}
+}
+
+// commons are slots that go by precedence, and among equals by time.
+type commons struct {
+	mu      sync.Mutex
+	free    int
+	waiting []*waiter // in the order of their coming
+	given   int       // slots given while several ranks waited
+}
+
+type waiter struct {
+	rank    int
+	granted chan struct{} // closed once it has a slot
+}
+
+func (c *commons) ask(rank int) *waiter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := &waiter{rank, make(chan struct{})}
+	c.waiting = append(c.waiting, w)
+	c.giveLocked()
+	return w
+}
+
+// leave takes a request back; a slot that it has got meanwhile goes to the next.
+func (c *commons) leave(w *waiter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.waiting, w); i >= 0 {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+		return
+	}
+	c.free++
+	c.giveLocked()
+}
+
+func (c *commons) back() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.free++
+	c.giveLocked()
+}
+
+func (c *commons) giveLocked() {
+	for c.free > 0 && len(c.waiting) > 0 {
+		i := c.nextLocked()
+		close(c.waiting[i].granted)
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+		c.free--
+	}
+}
+
+// nextLocked is who gets the next slot: the first of the highest rank, or, every alms-th time that others wait too, the first of these.
+func (c *commons) nextLocked() int {
+	best := 0
+	for i, w := range c.waiting {
+		if w.rank < c.waiting[best].rank {
+			best = i
+		}
+	}
+	other := slices.IndexFunc(c.waiting, func(w *waiter) bool { return w.rank != c.waiting[best].rank })
+	if other < 0 {
+		return best
+	}
+	if c.given++; c.given%alms == 0 {
+		return other
+	}
+	return best
 }

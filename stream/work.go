@@ -25,51 +25,51 @@ const deadLetterWriters = 4
 func (p *Pipeline) fetchLoop(ctx context.Context) {
 	for {
 		select {
-		case f := <-p.fetches:
-			p.process(f)
+		case it := <-p.fetches:
+			p.process(it)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// process fetches one record's object and hands it to the engine. Its contexts are the assignment's: when that is over, so is the work.
-func (p *Pipeline) process(f *flight) {
-	ctx, span := p.cfg.Tracer.Start(f.epoch.ctx, "vecmill.record", trace.WithAttributes(
-		attribute.String("pipeline", p.cfg.Name), attribute.String("partition", f.part.String()),
-		attribute.Int64("offset", f.rec.Offset), attribute.String("ref", f.ref.ID)))
-	f.span = span
+// process fetches one reference's object and hands it to the engine. Its contexts are the assignment's: when that is over, so is the work.
+func (p *Pipeline) process(it *item) {
+	ctx, span := p.cfg.Tracer.Start(parent(it.epoch.ctx, it.rec.Headers), "vecmill.record", trace.WithAttributes(
+		attribute.String("pipeline", p.cfg.Name), attribute.String("partition", it.part.String()),
+		attribute.Int64("offset", it.rec.Offset), attribute.String("ref", it.ref.ID)))
+	it.span = span
 	began := time.Now()
-	blob, err := p.fetch(ctx, f)
+	blob, err := p.fetch(ctx, it)
 	took := time.Since(began)
-	f.place.Leave()
+	it.place.Leave()
 	p.stats.fetched(took, blob)
 	if err == nil {
-		err = p.fit(f, blob)
+		err = p.fit(it, blob)
 	}
 	if err != nil {
-		p.finish(f, nil, err)
+		p.finish(it, nil, err)
 		return
 	}
 	sum := sha256.Sum256(blob.Data)
 	data, origin := blob.Data, *blob
-	blob.Data, origin.Data, f.ref.Inline = nil, nil, nil // the engine alone holds the bytes from here on
+	blob.Data, origin.Data, it.ref.Inline = nil, nil, nil // the engine alone holds the bytes from here on
 	err = p.engine.Submit(ctx, embed.Job{
-		Ref: f.ref, Blob: data,
-		Wanted: func() bool { return f.epoch.ctx.Err() == nil },
-		Held:   func(n int64) { giveBack(f.lease, n) },
+		Ref: it.ref, Blob: data,
+		Wanted: func() bool { return it.epoch.ctx.Err() == nil },
+		Held:   func(n int64) { giveBack(it.lease, n) },
 		Done: func(rows []schemas.Row, err error) {
 			for i := range rows {
-				p.complete(&rows[i], f, &origin, hex.EncodeToString(sum[:]), took)
+				p.complete(&rows[i], it, &origin, hex.EncodeToString(sum[:]), took)
 			}
 			if err == nil {
 				err = p.check(rows)
 			}
-			p.finish(f, rows, err)
+			p.finish(it, rows, err)
 		},
 	})
 	if err != nil {
-		p.finish(f, nil, err)
+		p.finish(it, nil, err)
 	}
 }
 
@@ -88,20 +88,24 @@ func giveBack(l *budget.Lease, n int64) {
 
 // fetch gets the object, reserving memory for its whole way before its body is read (I4).
 // A panic of the fetcher is one record's permanent failure, as one of a decoder is.
-func (p *Pipeline) fetch(ctx context.Context, f *flight) (b *Blob, err error) {
+func (p *Pipeline) fetch(ctx context.Context, it *item) (b *Blob, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			b, err = nil, schemas.Rejectf(schemas.ReasonPanic, "fetching %s: panic: %v", f.ref.URI, v)
+			b, err = nil, schemas.Rejectf(schemas.ReasonPanic, "fetching %s: panic: %v", it.ref.URI, v)
 		}
 	}()
-	return p.fetcher.Fetch(ctx, f.ref, func(ctx context.Context, head []byte, size int64) error {
-		need, err := p.need(f.ref, head, size)
+	return p.fetcher.Fetch(ctx, it.ref, func(ctx context.Context, head []byte, size int64) error {
+		need, err := p.need(it.ref, head, size)
 		if err != nil {
 			return err
 		}
 		need = min(need, p.budget.Total()) // an upper bound, of an object that is not known yet; fit is exact
 		began := time.Now()
-		lease, err := f.place.Reserve(ctx, need)
+		need, err = it.room(ctx, need, p.budget.Total(), len(head) > 0)
+		var lease *budget.Lease
+		if err == nil {
+			lease, err = it.place.Reserve(ctx, need)
+		}
 		p.stats.reserveWait.Add(int64(time.Since(began)))
 		if err != nil {
 			if ctx.Err() != nil {
@@ -109,7 +113,7 @@ func (p *Pipeline) fetch(ctx context.Context, f *flight) (b *Blob, err error) {
 			}
 			return schemas.Reject(schemas.ReasonTooLarge, err)
 		}
-		f.lease = lease
+		it.holds(lease)
 		return nil
 	})
 }
@@ -127,67 +131,85 @@ func (p *Pipeline) need(ref schemas.Ref, head []byte, size int64) (int64, error)
 
 // fit brings the lease down to what the object turned out to need. A lease that was taken before anything was known of the
 // object, or of its first bytes alone, may be too small for it, and leases never grow: then it is refused.
-func (p *Pipeline) fit(f *flight, b *Blob) error {
-	need, err := p.engine.Footprint(f.ref, b.Data, int64(len(b.Data)))
+func (p *Pipeline) fit(it *item, b *Blob) error {
+	need, err := p.engine.Footprint(it.ref, b.Data, int64(len(b.Data)))
 	if err != nil {
 		return err
 	}
-	if held := f.lease.Held(); need > held {
+	if held := it.lease.Held(); need > held {
 		return schemas.Rejectf(schemas.ReasonTooLarge, "needs %d bytes of memory, %d were reserved", need, held)
 	}
-	f.lease.Shrink(need)
+	it.lease.Shrink(need)
 	return nil
 }
 
 // complete adds the lineage that stream knows.
-func (p *Pipeline) complete(r *schemas.Row, f *flight, from *Blob, hash string, fetch time.Duration) {
+func (p *Pipeline) complete(r *schemas.Row, it *item, from *Blob, hash string, fetch time.Duration) {
 	l := &r.Lineage
-	l.RefID, l.URI, l.Attributes = f.ref.ID, f.ref.Place(), noted(f.ref.Attributes, l.Attributes)
+	l.RefID, l.URI, l.Attributes = it.ref.ID, it.ref.Place(), noted(it.ref.Attributes, l.Attributes)
 	l.ETag, l.Version, l.ContentHash = from.ETag, from.Version, hash
-	l.Topic, l.Partition, l.Offset = f.part.Topic, f.part.ID, f.rec.Offset
+	l.Topic, l.Partition, l.Offset = it.part.Topic, it.part.ID, it.rec.Offset
 	l.Timings.Fetch = fetch
 	l.RowID = schemas.RowID(l)
 }
 
-// finish ends a record: rows are settled, a rejection becomes a dead letter, the end of the assignment drops it, and anything else is a
-// fault of the system that stops the pipeline, so that it is never committed.
-func (p *Pipeline) finish(f *flight, rows []schemas.Row, err error) {
+// finish ends a reference, and with the last of its record the record.
+func (p *Pipeline) finish(it *item, rows []schemas.Row, err error) {
 	_, rejected := schemas.Rejected(err)
 	switch {
 	case err == nil:
-		f.span.End()
-		giveBack(f.lease, rowBytes(rows))
+		giveBack(it.lease, rowBytes(rows))
+		it.rows = rows
+	case rejected:
+		it.span.RecordError(err)
+		giveBack(it.lease, 0)
+	case it.epoch.ctx.Err() != nil:
+		err = errOver
+	default:
+		it.span.RecordError(err)
+		p.fail(fmt.Errorf("%s offset %d (%s): %w", it.part, it.rec.Offset, it.ref.URI, err))
+	}
+	it.span.End()
+	if last, worst := it.ended(err); last {
+		p.end(it.flight, worst)
+	}
+}
+
+// end settles a record: with the rows of all its references, as a dead letter if one of them was rejected, not at all at the end of its assignment or where the
+// system failed, so that nothing behind it is committed.
+func (p *Pipeline) end(f *flight, worst error) {
+	switch severity(worst) {
+	case 0:
+		rows := f.items[0].rows
+		for _, it := range f.items[1:] {
+			rows = append(rows, it.rows...)
+		}
 		f.shed()
 		p.stats.computed.Add(1)
 		p.stats.rows.Add(int64(len(rows)))
 		p.judge(false, nil)
-		f.ticket.Settle(Computed, rows)
-	case rejected:
-		p.reject(f, err)
-	case f.epoch.ctx.Err() != nil:
-		f.span.End()
+		f.ticket.SettleRows(rows, f.deletes...)
+	case 1:
+		p.reject(f, worst)
+	case 2:
 		f.ticket.Drop()
 	default:
-		f.span.RecordError(err)
-		f.span.End()
-		p.fail(fmt.Errorf("%s offset %d (%s): %w", f.part, f.rec.Offset, f.ref.URI, err))
-		f.epoch.hold(f) // never settled: nothing behind it is committed
+		f.epoch.hold(f)
 	}
 }
 
 // shed drops the record itself, which only a letter would still need: finished rows may wait long for their turn.
 func (f *flight) shed() {
-	f.rec.Key, f.rec.Value, f.rec.Headers, f.ref.Inline = nil, nil, nil, nil
+	f.rec.Key, f.rec.Value, f.rec.Headers = nil, nil, nil
 	f.raw.Release()
 }
 
 // reject sends a record to the dead letters; without a store for them it stops the pipeline, since skipping silently is loss.
 func (p *Pipeline) reject(f *flight, err error) {
-	if f.span != nil {
-		f.span.RecordError(err)
-		f.span.End()
+	for _, it := range f.items {
+		giveBack(it.lease, 0)
+		it.rows = nil
 	}
-	giveBack(f.lease, 0)
 	p.judge(true, err)
 	if p.dead == nil {
 		p.fail(fmt.Errorf("%s offset %d failed for good and no dead-letter store is configured: %w", f.part, f.rec.Offset, err))

@@ -21,7 +21,7 @@ func Worker(version string, args []string, stdout, stderr io.Writer) int {
 		{"doctor", "--config FILE", "check everything that a worker of this configuration depends on, a line each", runDoctor},
 		{"simulate", "[--seed N] [--seeds K]", "play the whole worker in virtual time with faults from a seed, and prove the invariants", runSimulate},
 		{"dlq", dlqArgs, dlqDoc, runDLQ},
-		{"config", "reference | check --config FILE", "print every setting, or say what is wrong with a file", runConfig},
+		{"config", "reference | check --config FILE [--sample FILE]", "print every setting, or say what is wrong with a file and how messages are understood", runConfig},
 		{"version", "", "print the version", printVersion},
 	}, args, stdout, stderr)
 }
@@ -59,7 +59,7 @@ func runDemo(ctx context.Context, e *env, args []string) error {
 	return demo.Run(ctx, e.stdout, demo.Options{Out: *out, Version: e.version})
 }
 
-func runConfig(_ context.Context, e *env, args []string) error {
+func runConfig(ctx context.Context, e *env, args []string) error {
 	if len(args) == 0 {
 		return usageError{errors.New("say reference or check")}
 	}
@@ -73,17 +73,7 @@ func runConfig(_ context.Context, e *env, args []string) error {
 		}
 		return config.WriteReference(e.stdout)
 	case "check":
-		f := e.flags("config check")
-		path := f.String("config", "", "configuration file")
-		if err := parse(f, args[1:], 0); err != nil {
-			return err
-		}
-		c, _, err := e.load(*path)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(e.stdout, "%s is valid: %d pipelines\n", *path, len(c.Pipelines))
-		return nil
+		return runCheck(ctx, e, args[1:])
 	}
 	return usageError{fmt.Errorf("config has no command %q; say reference or check", args[0])}
 }

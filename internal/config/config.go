@@ -100,6 +100,9 @@ type Fetch struct {
 type Pipeline struct {
 	Name           string      `yaml:"name" doc:"identity of the pipeline: part of the output's path; a new name starts a new chain of output"`
 	Topics         []string    `yaml:"topics" doc:"topics to read references from"`
+	Priority       []string    `yaml:"priority" doc:"of topics: those whose records go before the others', the first first; what comes behind lives on what they leave, and gets every 16th free slot while they leave none"`
+	Input          Input       `yaml:"input" doc:"what the records are, and how references are read from them"`
+	Where          string      `yaml:"where" doc:"CEL over ref (id, uri, modality, route, etag, version, content_type, attributes, inline, size, question, choices, text_pair), key, headers, topic and timestamp: the pipeline takes the references for which it is true; empty means all of its modality and route. Tombstones are not asked about"`
 	Group          string      `yaml:"group" doc:"consumer group; empty means vecmill- and the name"`
 	StartAt        string      `yaml:"start_at" doc:"where a partition without output and without committed offset begins: first or last"`
 	Model          Model       `yaml:"model" doc:"the checkpoint and how it runs"`

@@ -99,6 +99,7 @@ func seconds(n int) Duration { return Duration(time.Duration(n) * time.Second) }
 func (p *Pipeline) fill() {
 	set(&p.Group, "vecmill-"+p.Name)
 	set(&p.StartAt, "first")
+	p.Input.fill()
 	if p.Model.Name == "" && p.Model.Path != "" {
 		p.Model.Name = modelName(p.Model.Path)
 	}

@@ -64,7 +64,7 @@ func outputNames() (out []string) {
 	return out
 }
 
-// readSecrets reads what outputs have in files.
+// readSecrets reads what the input and the outputs have in files.
 func (p *Pipeline) readSecrets() error {
 	for i := range p.Outputs {
 		for _, k := range p.Outputs[i].named() {
@@ -75,7 +75,7 @@ func (p *Pipeline) readSecrets() error {
 			}
 		}
 	}
-	return nil
+	return p.Input.readSecrets(p.Name)
 }
 
 func (o *Parquet) fill() {

@@ -68,6 +68,7 @@ func (c *Config) Validate() error {
 			}
 		}
 		p.validate(&f, path, c)
+		p.validateInput(&f, path, c.Pipelines[:i])
 	}
 	if len(f) > 0 {
 		return &InvalidError{f}

@@ -67,12 +67,13 @@ func mutants() []mutant {
 		there, err := Stat(ctx, s.cfg.Store, info.Name)`}}, 60, "two-tasks-one-name"},
 		{overwrite, []edit{{"sinks/s3store/s3store.go", `	opts.SetMatchETagExcept("*")`, "	if !" + alive(overwrite) + " {\n	opts.SetMatchETagExcept(\"*\")\n	}"}}, 200, ""},
 		{trust, []edit{{"sinks/parquetsink/sink.go", "	s.mu.lanes[src] = newLane(src, at)", "	if " + alive(trust) + " && at.offset >= 0 {\n	at.offset = from\n	}\n	s.mu.lanes[src] = newLane(src, at)"}}, 300, ""},
-		{skip, []edit{{"stream/work.go", "		p.fail(fmt.Errorf(\"%s offset %d (%s): %w\", f.part, f.rec.Offset, f.ref.URI, err))", `		if ` + alive(skip) + ` {
-			giveBack(f.lease, 0)
-			f.ticket.Settle(Skipped, nil)
+		{skip, []edit{{"stream/work.go", "		p.fail(fmt.Errorf(\"%s offset %d (%s): %w\", it.part, it.rec.Offset, it.ref.URI, err))", `		if ` + alive(skip) + ` {
+			it.span.End()
+			giveBack(it.lease, 0)
+			it.ticket.Settle(Skipped, nil)
 			return
 		}
-		p.fail(fmt.Errorf("%s offset %d (%s): %w", f.part, f.rec.Offset, f.ref.URI, err))`}}, 20, "refused-though-acknowledged"},
+		p.fail(fmt.Errorf("%s offset %d (%s): %w", it.part, it.rec.Offset, it.ref.URI, err))`}}, 20, "refused-though-acknowledged"},
 		{unburied, []edit{{"stream/work.go", "	p.letters <- deadLetter{f, err}", "	if " + alive(unburied) + " {\n	f.ticket.Settle(Dead, nil)\n	return\n	}\n	p.letters <- deadLetter{f, err}"}}, 50, ""},
 		{gap, []edit{{"stream/tracker.go", "	t.passLocked(l, p.Offset, Skipped)\n	k := &Ticket", "	if !" + alive(gap) + " {\n	t.passLocked(l, p.Offset, Skipped)\n	}\n	k := &Ticket"}}, 50, ""},
 		{hasty, []edit{{"sinks/tee.go", "		c.add()\n		if err := m.Sink.Write(ctx, r, rows, c.report)", `		report := c.report
@@ -86,7 +87,7 @@ func mutants() []mutant {
 		{stays, []edit{{"sinks/pgvectorsink/batch.go", "	out.r.Deletes = schemas", "	if " + alive(stays) + " {\n	return out, nil\n	}\n	out.r.Deletes = schemas"}}, 60, "transaction-that-landed"},
 		{again, []edit{{"sinks/catchup.go", "	if ahead < 0 {", "	if ahead < 0 || " + alive(again) + " {"}}, 60, "tee-tells-two-stories"},
 		{neighbour, []edit{{"embed/executor.go", "r.payloads[h][i],", "r.payloads[h][map[bool]int{true: 0, false: i}[" + alive(neighbour) + "]],"}}, 50, ""},
-		{leak, []edit{{"stream/pipeline.go", "func() { p.free(f) }", "func() {\n	if " + alive(leak) + " && f.rec.Offset%7 == 3 {\n	<-p.slots\n	<-f.turn\n	return\n	}\n	p.free(f) }"}}, 50, ""},
+		{leak, []edit{{"stream/pipeline.go", "func() { p.free(f) }", "func() {\n	if " + alive(leak) + " && f.rec.Offset%7 == 3 {\n	<-p.slots\n	f.turn()\n	return\n	}\n	p.free(f) }"}}, 50, ""},
 	}
 }
 

@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
 	"vecmill/embed"
 	"vecmill/internal/config"
 	"vecmill/internal/telemetry"
-	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
@@ -33,6 +33,7 @@ type Options struct {
 type Worker struct {
 	log       *slog.Logger
 	telemetry *telemetry.Telemetry
+	inputs    []input // by pipeline
 	lines     []*line
 	closed    bool
 }
@@ -72,6 +73,9 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	if err != nil {
 		return nil, err
 	}
+	if w.inputs, err = newInputs(c, o.Log); err != nil {
+		return nil, err
+	}
 	for i := range c.Pipelines {
 		l, err := w.openLine(ctx, c, &c.Pipelines[i], stores, fetcher, o)
 		if err != nil {
@@ -87,9 +91,12 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 }
 
 func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, fetcher stream.Fetcher, o Options) (*line, error) {
-	l := &line{name: p.Name}
+	l, in := &line{name: p.Name}, &w.inputs[len(w.lines)]
 	w.lines = append(w.lines, l) // Close finds it, however far this gets
-	var err error
+	err := in.check(ctx, &o)
+	if err != nil {
+		return nil, err
+	}
 	if l.model, err = loadModel(ctx, c, p, s, o.Log); err != nil {
 		return nil, err
 	}
@@ -113,7 +120,8 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		return nil, err
 	}
 	l.pipe, err = stream.New(stream.Config{
-		Name: p.Name, Modality: l.model.spec.Modality, Elsewhere: w.elsewhere(c, p),
+		Name: p.Name, Modality: l.model.spec.Modality, Elsewhere: w.elsewhere(c, p), Decoder: in.decoder, Where: in.where(),
+		Carry: stream.Carry{Headers: p.Input.Headers, Prefix: p.Input.HeaderPrefix}, Precedence: p.Priority,
 		MaxInFlight: p.MaxInFlight, Fetchers: p.Fetchers, Budget: int64(p.MemoryBudget), MaxObject: int64(c.Fetch.MaxObjectBytes), CommitInterval: p.CommitInterval.D(),
 		StartAt: stream.StartAt(p.StartAt), Breaker: stream.BreakerConfig{Window: p.Breaker.Window, MaxFailures: p.Breaker.MaxFailures},
 		Tracer: w.telemetry.Tracer(), Log: o.Log,
@@ -149,12 +157,13 @@ func heapLimit(c *config.Config) int64 {
 func short(digest string) string { return digest[:min(len(digest), 12)] }
 
 // elsewhere says whether another pipeline that reads one of p's topics takes a reference. It is asked while pipelines run, when all lines are known.
-func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline) func(schemas.Ref) bool {
+func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline) func(stream.Candidate) bool {
 	topics := map[string]bool{}
 	for _, t := range p.Topics {
 		topics[t] = true
 	}
-	return func(r schemas.Ref) bool {
+	return func(at stream.Candidate) bool {
+		r := at.Ref
 		for i := range c.Pipelines {
 			other := &c.Pipelines[i]
 			if other.Name == p.Name || r.Route != "" && r.Route != other.Name {
@@ -163,10 +172,8 @@ func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline) func(schemas.Re
 			if r.Modality != "" && r.Modality != w.lines[i].model.spec.Modality {
 				continue
 			}
-			for _, t := range other.Topics {
-				if topics[t] {
-					return true
-				}
+			if slices.ContainsFunc(other.Topics, func(t string) bool { return topics[t] }) && w.inputs[i].takes(at) {
+				return true
 			}
 		}
 		return false

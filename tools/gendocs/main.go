@@ -1,4 +1,4 @@
-// Command gendocs writes the reference pages that come from the code: docs/config.md, docs/rows.md and docs/metrics.md.
+// Command gendocs writes the reference pages that come from the code: docs/config.md, docs/rows.md, docs/metrics.md and docs/schemas.md.
 package main
 
 import (
@@ -20,7 +20,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: gendocs DIR")
 		os.Exit(2)
 	}
-	for name, write := range map[string]func(io.Writer) error{"config.md": config.WriteReference, "rows.md": rows, "metrics.md": metrics} {
+	for name, write := range map[string]func(io.Writer) error{"config.md": config.WriteReference, "rows.md": rows, "metrics.md": metrics, "schemas.md": refs(filepath.Join(os.Args[1], "../schemas"))} {
 		var b bytes.Buffer
 		err := write(&b)
 		if err == nil {

@@ -1,0 +1,2 @@
+
+as3://bucket/key
