@@ -154,7 +154,6 @@ bench-audio: ## from a file's bytes to 16 kHz samples, against soundfile and sox
 	@tools/fetch-audio-peers.sh >/dev/null
 	$(GO) test -run '^$$' -bench Audio -benchtime 1x -v -timeout 30m ./integration/bench/decode
 
-
 .PHONY: bench-compile
 bench-compile: ## compiling a checkpoint of base size, as a share of reading its file twice
 	$(GO) test -run '^$$' -bench Compile -benchtime 10x ./model
