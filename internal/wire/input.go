@@ -59,20 +59,18 @@ func newInput(p *config.Pipeline, log *slog.Logger) (in input, err error) {
 	case "", "ref":
 		in.decoder = refcodec.Ref{}
 	case "json":
-		in.decoder = refcodec.JSON{Mapping: mapping}
+		in.decoder = manifests{refcodec.JSON{Mapping: mapping}}
 	case "cloudevents":
-		in.decoder = refcodec.CloudEvents{Mapping: mapping}
+		in.decoder = manifests{refcodec.CloudEvents{Mapping: mapping}}
 	case "s3-event":
-		in.decoder = refcodec.S3Event{}
+		in.decoder = manifests{refcodec.S3Event{}}
 	case "avro", "protobuf":
 		if in.registry, err = newRegistry(&p.Input.Registry, log.With("pipeline", p.Name)); err != nil {
 			return in, err
 		}
-		records := registry.Avro(in.registry, mapping)
-		if p.Input.Format == "protobuf" {
-			records = registry.Protobuf(in.registry, mapping)
+		if in.decoder = (manifests{registry.Avro(in.registry, mapping)}); p.Input.Format == "protobuf" {
+			in.decoder = manifests{registry.Protobuf(in.registry, mapping)}
 		}
-		in.decoder = manifestLines{records, refcodec.JSON{Mapping: mapping}}
 	default:
 		return in, fmt.Errorf("input.format: %q is not known", p.Input.Format)
 	}
@@ -113,15 +111,14 @@ func (in *input) takes(c stream.Candidate) bool {
 	return yes || err != nil
 }
 
-// manifestLines reads the lines of a manifest as JSON where the topics' records are binary: a line has the fields that a message would have.
-type manifestLines struct {
-	records, lines stream.Decoder
-}
+// manifests reads the lines of manifests and plans as Vecmill's own references, whatever the topics' records are: planning reads them so, and a plan of a bucket is
+// made of them.
+type manifests struct{ records stream.Decoder }
 
 // Decode implements stream.Decoder.
-func (m manifestLines) Decode(ctx context.Context, topic string, rec *stream.Record) ([]schemas.Ref, error) {
+func (m manifests) Decode(ctx context.Context, topic string, rec *stream.Record) ([]schemas.Ref, error) {
 	if strings.HasPrefix(topic, dlq.ManifestTopic) {
-		return m.lines.Decode(ctx, topic, rec)
+		return refcodec.Ref{}.Decode(ctx, topic, rec)
 	}
 	return m.records.Decode(ctx, topic, rec)
 }
