@@ -112,6 +112,9 @@ integration-deps: ort ## fetch Apache Kafka, versitygw and the Parquet readers i
 .PHONY: integration
 integration: integration-deps ## test against a real Kafka, a real S3 server and real Parquet readers
 	$(GO) test -tags integration -count=1 -p 1 -timeout 40m ./integration/...
+
+.PHONY: integration-iceberg
+integration-iceberg: integration-deps ## the Iceberg output on real catalogs; not yet green as a whole, so not part of integration
 	$(GO) test -tags integration,iceberg -trimpath -ldflags '$(ONEFLIGHT)' -modfile "$$(GO=$(GO) tools/iceberg-modfile.sh)" -count=1 -p 1 -timeout 20m ./sinks/icebergcatalog ./integration/iceberg
 
 # What a night plays: make sim SEEDS=100000. FIRST is the first seed, SOURCE scripted or kafka.

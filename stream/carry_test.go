@@ -34,9 +34,14 @@ func TestChosenHeadersAndTheTraceTravelWithTheRecord(t *testing.T) {
 			recs := []stream.Record{
 				{Offset: 0, Value: streamtest.Good.Value(0, 0)},
 				{Offset: 1, Value: []byte(own), Headers: []sinks.Header{
-					{Key: "tenant", Value: []byte("first")}, {Key: "tenant", Value: []byte("acme")}, {Key: "long", Value: []byte(strings.Repeat("é", 600))}, {Key: "bad", Value: []byte("a\xffb")},
-					{Key: "own", Value: []byte("the header's")}, {Key: "other", Value: []byte("x")},
-					{Key: "traceparent", Value: []byte("00-" + trace + "-b7ad6b7169203331-01")}, {Key: "tracestate", Value: []byte("v=1")},
+					{Key: "tenant", Value: []byte("first")},
+					{Key: "tenant", Value: []byte("acme")},
+					{Key: "long", Value: []byte(strings.Repeat("é", 600))},
+					{Key: "bad", Value: []byte("a\xffb")},
+					{Key: "own", Value: []byte("the header's")},
+					{Key: "other", Value: []byte("x")},
+					{Key: "traceparent", Value: []byte("00-" + trace + "-b7ad6b7169203331-01")},
+					{Key: "tracestate", Value: []byte("v=1")},
 				}},
 				{Offset: 2, Value: streamtest.Good.Value(0, 2), Headers: []sinks.Header{{Key: "traceparent", Value: []byte("nonsense")}}},
 			}

@@ -193,8 +193,13 @@ func FuzzInput(f *testing.F) {
 	f.Add([]byte("\xff\xfea\x00"), 3)
 	f.Add([]byte("\xa4\xa2\x8f\xa2"), 4)
 	options := []Options{
-		{Format: HTML, Charset: Detect}, {Format: Markdown, InvalidUTF8: Replace}, {Format: JSON, Field: "a", InvalidUTF8: Replace},
-		{Charset: UTF16}, {Charset: "euc-jp"}, {Charset: "gb18030", InvalidUTF8: Replace}, {Charset: "iso-2022-jp"},
+		{Format: HTML, Charset: Detect},
+		{Format: Markdown, InvalidUTF8: Replace},
+		{Format: JSON, Field: "a", InvalidUTF8: Replace},
+		{Charset: UTF16},
+		{Charset: "euc-jp"},
+		{Charset: "gb18030", InvalidUTF8: Replace},
+		{Charset: "iso-2022-jp"},
 	}
 	f.Fuzz(func(t *testing.T, b []byte, which int) {
 		o := options[uint(which)%uint(len(options))]

@@ -131,8 +131,11 @@ pipelines:
 		code int
 		want []string
 	}{
-		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out, "--try", "50ms", "--price", "2", "--machines", "3"}, 0,
-			[]string{"101 of 101 references; 0 are computed already", "time", "on 3 machines", "price", "backfill run --config " + conf + " --plan " + out}},
+		{
+			[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out, "--try", "50ms", "--price", "2", "--machines", "3"},
+			0,
+			[]string{"101 of 101 references; 0 are computed already", "time", "on 3 machines", "price", "backfill run --config " + conf + " --plan " + out},
+		},
 		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out}, 1, []string{"a complete plan"}},
 		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"101 references, 100 rows, 0 skipped, 1 dead letters", "planned", "of it"}},
 		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"0 references, 0 rows"}},

@@ -62,32 +62,57 @@ func TestCommit(t *testing.T) {
 		made    int // snapshots in the end
 	}{
 		{
-			"an unknown source begins at 0, with what was before as skipped", func(*testing.T, *memTable) {}, ranges{rangeOf(0, 7, 9)}, Progress{srcOf(0): 9},
-			[]schemas.Range{{Source: srcOf(0), Span: schemas.Span{Next: 9}, Skipped: []schemas.Span{{Next: 7}}}}, nil, nil, nil, 1,
+			"an unknown source begins at 0, with what was before as skipped", func(*testing.T, *memTable) {},
+			ranges{rangeOf(0, 7, 9)},
+			Progress{srcOf(0): 9},
+			[]schemas.Range{{Source: srcOf(0), Span: schemas.Span{Next: 9}, Skipped: []schemas.Span{{Next: 7}}}},
+			nil, nil, nil, 1,
 		},
 		{
-			"several sources are one snapshot", func(*testing.T, *memTable) {}, ranges{rangeOf(0, 0, 9), rangeOf(1, 0, 4)}, Progress{srcOf(0): 9, srcOf(1): 4},
-			[]schemas.Range{rangeOf(0, 0, 9), rangeOf(1, 0, 4)}, nil, nil, nil, 1,
+			"several sources are one snapshot", func(*testing.T, *memTable) {},
+			ranges{rangeOf(0, 0, 9), rangeOf(1, 0, 4)},
+			Progress{srcOf(0): 9, srcOf(1): 4},
+			[]schemas.Range{rangeOf(0, 0, 9), rangeOf(1, 0, 4)},
+			nil, nil, nil, 1,
 		},
 		{
 			"a commit that landed and looked failed is found and not repeated", func(_ *testing.T, m *memTable) { m.faults = first(fault{err: errFault, land: true}) },
-			ranges{rangeOf(0, 0, 9)}, Progress{srcOf(0): 9}, []schemas.Range{rangeOf(0, 0, 9)}, nil, nil, nil, 1,
+			ranges{rangeOf(0, 0, 9)},
+			Progress{srcOf(0): 9},
+			[]schemas.Range{rangeOf(0, 0, 9)},
+			nil, nil, nil, 1,
 		},
 		{
 			"a commit that did not land is repeated", func(_ *testing.T, m *memTable) { m.faults = first(fault{err: errFault}) },
-			ranges{rangeOf(0, 0, 9)}, Progress{srcOf(0): 9}, []schemas.Range{rangeOf(0, 0, 9)}, nil, nil, nil, 1,
+			ranges{rangeOf(0, 0, 9)},
+			Progress{srcOf(0): 9},
+			[]schemas.Range{rangeOf(0, 0, 9)},
+			nil, nil, nil, 1,
 		},
 		{
 			"a zombie adds nothing", func(t *testing.T, m *memTable) { mustCommit(t, m, "y", rangeOf(0, 0, 12)) },
-			ranges{rangeOf(0, 0, 9)}, Progress{srcOf(0): 12}, nil, []schemas.Range{rangeOf(0, 0, 9)}, nil, nil, 1,
+			ranges{rangeOf(0, 0, 9)},
+			Progress{srcOf(0): 12},
+			nil,
+			[]schemas.Range{rangeOf(0, 0, 9)},
+			nil, nil, 1,
 		},
 		{
 			"what another writer has is left out, and the other source is not held up", func(t *testing.T, m *memTable) { mustCommit(t, m, "y", rangeOf(0, 0, 5)) },
-			ranges{rangeOf(0, 0, 9), rangeOf(1, 0, 4)}, Progress{srcOf(0): 9, srcOf(1): 4}, []schemas.Range{rangeOf(0, 5, 9), rangeOf(1, 0, 4)}, []schemas.Range{rangeOf(0, 0, 5)}, nil, nil, 2,
+			ranges{rangeOf(0, 0, 9), rangeOf(1, 0, 4)},
+			Progress{srcOf(0): 9, srcOf(1): 4},
+			[]schemas.Range{rangeOf(0, 5, 9), rangeOf(1, 0, 4)},
+			[]schemas.Range{rangeOf(0, 0, 5)},
+			nil, nil, 2,
 		},
 		{
 			"a gap is fenced, and the other source is not held up", func(t *testing.T, m *memTable) { mustCommit(t, m, "y", rangeOf(0, 0, 5)) },
-			ranges{rangeOf(0, 6, 9), rangeOf(1, 0, 4)}, Progress{srcOf(1): 4}, []schemas.Range{rangeOf(1, 0, 4)}, nil, []schemas.SourceID{srcOf(0)}, nil, 2,
+			ranges{rangeOf(0, 6, 9), rangeOf(1, 0, 4)},
+			Progress{srcOf(1): 4},
+			[]schemas.Range{rangeOf(1, 0, 4)},
+			nil,
+			[]schemas.SourceID{srcOf(0)},
+			nil, 2,
 		},
 		{
 			"progress is found behind a compaction", func(t *testing.T, m *memTable) {
@@ -97,15 +122,19 @@ func TestCommit(t *testing.T) {
 		},
 		{
 			"expired progress is no progress of zero", func(_ *testing.T, m *memTable) { m.truncated = true },
-			ranges{rangeOf(0, 0, 9)}, nil, nil, nil, nil, ErrProgressExpired, 0,
+			ranges{rangeOf(0, 0, 9)},
+			nil, nil, nil, nil, ErrProgressExpired, 0,
 		},
 		{
 			"a catalog that refuses is not asked again", func(_ *testing.T, m *memTable) { m.faults = first(fault{err: ErrRefused}) },
-			ranges{rangeOf(0, 0, 9)}, Progress{srcOf(0): 0}, nil, nil, nil, ErrRefused, 0,
+			ranges{rangeOf(0, 0, 9)},
+			Progress{srcOf(0): 0},
+			nil, nil, nil, ErrRefused, 0,
 		},
 		{
 			"a catalog that stays away is given up", func(_ *testing.T, m *memTable) { m.loads = func() (time.Duration, error) { return 0, errFault } },
-			ranges{rangeOf(0, 0, 9)}, nil, nil, nil, nil, errFault, 0,
+			ranges{rangeOf(0, 0, 9)},
+			nil, nil, nil, nil, errFault, 0,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

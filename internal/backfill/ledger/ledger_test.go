@@ -39,9 +39,14 @@ func TestEveryWordOfAWorkCounts(t *testing.T) {
 	s.Add(&base)
 	s.Seal()
 	for i, other := range []Work{
-		{"urj", "etag", "model", "pre", "head", "options"}, {"uri", "etah", "model", "pre", "head", "options"}, {"uri", "etag", "modem", "pre", "head", "options"},
-		{"uri", "etag", "model", "prf", "head", "options"}, {"uri", "etag", "model", "pre", "heae", "options"}, {"uri", "etag", "model", "pre", "head", "optiont"},
-		{"urie", "tag", "model", "pre", "head", "options"}, {},
+		{"urj", "etag", "model", "pre", "head", "options"},
+		{"uri", "etah", "model", "pre", "head", "options"},
+		{"uri", "etag", "modem", "pre", "head", "options"},
+		{"uri", "etag", "model", "prf", "head", "options"},
+		{"uri", "etag", "model", "pre", "heae", "options"},
+		{"uri", "etag", "model", "pre", "head", "optiont"},
+		{"urie", "tag", "model", "pre", "head", "options"},
+		{},
 	} {
 		if s.Has(&other) {
 			t.Errorf("%d: %+v is known", i, other)
