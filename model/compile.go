@@ -226,7 +226,7 @@ func (s *Spec) ready(o CompileOptions) (*Graph, error) {
 			}
 		}
 	}
-	if x, _ := g.Input("pixel_values"); o.ImageSize != (HW{}) && len(x.Shape) == 4 && !(fits(x.Shape[2], o.ImageSize.H) && fits(x.Shape[3], o.ImageSize.W)) {
+	if x, _ := g.Input("pixel_values"); o.ImageSize != (HW{}) && len(x.Shape) == 4 && (!fits(x.Shape[2], o.ImageSize.H) || !fits(x.Shape[3], o.ImageSize.W)) {
 		return nil, fmt.Errorf("the ready-made graph %s takes pictures of %d x %d (height x width), not of %d x %d",
 			s.ONNX, x.Shape[2], x.Shape[3], o.ImageSize.H, o.ImageSize.W)
 	}

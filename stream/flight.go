@@ -206,5 +206,5 @@ func (it *item) left(total int64) (left int64, all bool, moved <-chan struct{}) 
 		}
 		all = all && o.done
 	}
-	return left, all, it.flight.mu.moved
+	return left, all, it.mu.moved
 }

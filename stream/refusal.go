@@ -103,7 +103,7 @@ func (ep *epoch) buryRefused(src schemas.SourceID, o sinks.RefusedOffset) error 
 		return fmt.Errorf("writing the dead letter of %s offset %d: %w", at.Partition, o.Offset, err)
 	}
 	p.stats.buried(schemas.ReasonSinkReject)
-	p.cfg.Log.Debug("dead letter", "partition", at.Partition.String(), "offset", o.Offset, "reason", schemas.ReasonSinkReject, "err", o.Err)
+	p.cfg.Log.Debug("dead letter", "partition", at.String(), "offset", o.Offset, "reason", schemas.ReasonSinkReject, "err", o.Err)
 	return nil
 }
 

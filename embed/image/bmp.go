@@ -143,9 +143,10 @@ func (m *bitmap) direct(pix []byte, h header, stride int) (source, error) {
 			masks[3] = 0
 		}
 		place, known = bmpLayouts[masks]
-		if m.bits == 16 {
+		switch m.bits {
+		case 16:
 			known = masks == fields565 || masks == fields555
-		} else if m.bits == 24 {
+		case 24:
 			known = known && masks == [4]uint32{0xFF0000, 0xFF00, 0xFF}
 		}
 	}

@@ -128,13 +128,13 @@ func (f *tiffFile) convert(dst, row []byte) {
 	}
 	for x := range len(dst) / 3 {
 		o := dst[3*x : 3*x+3]
-		switch {
-		case f.photometric == tiffCMYK:
+		switch f.photometric {
+		case tiffCMYK:
 			p, at := row[x*step:], f.depth/8
 			for c := range o {
 				o[c] = jpeg.Ink(p[c*at+high], 255-p[3*at+high])
 			}
-		case f.photometric == tiffRGB || f.photometric == tiffYCbCr:
+		case tiffRGB, tiffYCbCr:
 			p, at := row[x*step:], f.depth/8
 			o[0], o[1], o[2] = p[high], p[at+high], p[2*at+high]
 			if f.extra == 1 {
@@ -142,7 +142,7 @@ func (f *tiffFile) convert(dst, row []byte) {
 					o[c] = divided(o[c], p[3])
 				}
 			}
-		case f.photometric == tiffPalette:
+		case tiffPalette:
 			i, m := int(f.small(row, x)), f.tags[tagColourMap]
 			n := 1 << f.depth
 			o[0], o[1], o[2] = byte(m[i]>>8), byte(m[n+i]>>8), byte(m[2*n+i]>>8)

@@ -102,7 +102,7 @@ func detected(b []byte, html bool) decoder {
 // text decodes b. Under Refuse what is not of the character set is a rejection, otherwise U+FFFD.
 func (d decoder) text(b []byte, policy InvalidUTF8) (string, error) {
 	var s string
-	bad := -1
+	var bad int // where something is that the character set does not have; -1 for nowhere
 	switch d.name {
 	case UTF8, UTF8Sig:
 		if d.name == UTF8Sig {

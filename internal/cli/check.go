@@ -72,7 +72,7 @@ func readSample(path string) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the samples: %w", err)
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }() // only read
 		in = file
 	}
 	b, err := io.ReadAll(io.LimitReader(in, mostSample))

@@ -145,7 +145,7 @@ func numbers(v any, depth int) (any, bool) {
 	if depth == 0 {
 		return nil, false
 	}
-	ok := true
+	var ok bool
 	switch x := v.(type) {
 	case json.Number:
 		return number(x.String()), true

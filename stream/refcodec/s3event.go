@@ -135,7 +135,7 @@ func s3Records(all []s3Record) (refs []schemas.Ref, err error) {
 
 func (m *s3Message) bridge() ([]schemas.Ref, error) {
 	d := m.Detail
-	what := s3Nothing
+	var what s3What
 	switch {
 	case m.Source != "" && m.Source != "aws.s3":
 		return nil, fault("source", fmt.Sprintf("%.100q is not aws.s3", m.Source))

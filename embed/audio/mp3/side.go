@@ -87,7 +87,7 @@ func (g *granule) parse(r *bitReader, h *frameHeader) bool {
 	}
 	g.coarse = r.flag()
 	g.quadTable = r.read(1)
-	return g.bigValues <= granuleLines/2 && !(g.switched && g.blockType == 0)
+	return g.bigValues <= granuleLines/2 && (!g.switched || g.blockType != 0)
 }
 
 // implied is where region 1 begins in a granule whose window switches.
