@@ -45,6 +45,8 @@ func (o *Iceberg) fill() {
 	set(&o.MaxBuffered, 512<<20)
 }
 
+func (o *Iceberg) buffered() Bytes { return o.MaxBuffered }
+
 func (o *Iceberg) validate(f *faults, at string) {
 	if o.Table == "" {
 		f.add(at+".table", "missing; want namespace.name")

@@ -8,6 +8,8 @@ type JSONL struct {
 
 func (o *JSONL) fill() { o.Batch.fill() }
 
+func (o *JSONL) buffered() Bytes { return o.Batch.MaxBuffered }
+
 func (o *JSONL) validate(f *faults, at string) {
 	if o.Path == "" {
 		f.add(at+".path", "missing; want a file, or - for standard output")

@@ -12,6 +12,8 @@ func (o *KafkaOutput) fill() {
 	o.Batch.fill()
 }
 
+func (o *KafkaOutput) buffered() Bytes { return o.Batch.MaxBuffered }
+
 func (o *KafkaOutput) validate(f *faults, at string) {
 	if o.Topic == "" {
 		f.add(at+".topic", "missing")

@@ -9,6 +9,7 @@ import (
 type output interface {
 	fill()
 	validate(f *faults, at string)
+	buffered() Bytes // of rows, at most
 }
 
 // secretive is an output that may have secrets in files.
@@ -57,6 +58,15 @@ func (o *Output) Kind() string {
 	return ""
 }
 
+// Buffered is the most bytes of rows that the output holds in memory.
+func (o *Output) Buffered() Bytes {
+	var n Bytes
+	for _, k := range o.named() {
+		n += k.output.buffered()
+	}
+	return n
+}
+
 func outputNames() (out []string) {
 	for _, k := range (&Output{}).kinds() {
 		out = append(out, k.name)
@@ -86,6 +96,8 @@ func (o *Parquet) fill() {
 	set(&o.Compression, "zstd")
 	set(&o.MaxBuffered, 512<<20)
 }
+
+func (o *Parquet) buffered() Bytes { return o.MaxBuffered }
 
 func (o *Parquet) validate(f *faults, at string) {
 	validateURL(f, at+".url", o.URL)

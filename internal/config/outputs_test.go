@@ -38,6 +38,19 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 	}
 }
 
+// TestEveryOutputSaysWhatItHolds keeps the process's memory limit beside the settings.
+func TestEveryOutputSaysWhatItHolds(t *testing.T) {
+	all := sampleOutput()
+	for _, k := range all.kinds() {
+		if k.output.fill(); k.output.buffered() < 1<<20 {
+			t.Errorf("%s holds %d bytes", k.name, k.output.buffered())
+		}
+	}
+	if all.Buffered() <= all.Parquet.MaxBuffered {
+		t.Errorf("all together hold %d bytes", all.Buffered())
+	}
+}
+
 func TestOutputsHaveDefaults(t *testing.T) {
 	for output, check := range map[string]func(*Output) bool{
 		"{jsonl: {path: a}}":                         func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },

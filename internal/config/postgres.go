@@ -26,6 +26,8 @@ func (o *Postgres) fill() {
 	set(&o.Connections, 4)
 }
 
+func (o *Postgres) buffered() Bytes { return o.MaxBuffered }
+
 func (o *Postgres) validate(f *faults, at string) {
 	if o.Table == "" {
 		f.add(at+".table", "missing")

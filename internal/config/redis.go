@@ -21,6 +21,8 @@ func (o *Redis) fill() {
 	o.Batch.fill()
 }
 
+func (o *Redis) buffered() Bytes { return o.Batch.MaxBuffered }
+
 func (o *Redis) validate(f *faults, at string) {
 	if u := o.URL.Reveal(); !strings.HasPrefix(u, "redis://") && !strings.HasPrefix(u, "rediss://") {
 		f.add(at+".url", "missing, or not redis://host:port/db or rediss://host:port/db") // it may hold a password

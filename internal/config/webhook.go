@@ -18,6 +18,8 @@ type Webhook struct {
 
 func (o *Webhook) fill() { o.Batch.fill() }
 
+func (o *Webhook) buffered() Bytes { return o.Batch.MaxBuffered }
+
 func (o *Webhook) validate(f *faults, at string) {
 	u, err := url.Parse(o.URL)
 	switch {

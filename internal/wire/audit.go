@@ -69,11 +69,11 @@ func (a *auditor) pipeline(ctx context.Context, p *config.Pipeline) ([]Audited, 
 	}
 	var all []Audited
 	for i := range p.Outputs {
-		if o := &p.Outputs[i]; o.Parquet == nil && o.Postgres == nil {
-			a.o.Log.Warn("an output that keeps no account of offsets is not audited", "pipeline", p.Name, "output", fmt.Sprintf("outputs[%d]", i), "kind", o.Kind())
+		out, name, err := a.output(ctx, &p.Outputs[i])
+		if errors.Is(err, errNoAccount) {
+			a.o.Log.Warn("an output that keeps no account of offsets is not audited", "pipeline", p.Name, "output", fmt.Sprintf("outputs[%d]", i), "kind", p.Outputs[i].Kind())
 			continue
 		}
-		out, name, err := a.output(ctx, &p.Outputs[i])
 		if err != nil {
 			return nil, err
 		}
@@ -127,8 +127,11 @@ func (a *auditor) output(ctx context.Context, o *config.Output) (audit.Output, s
 		out, err := openIceberg(ctx, o.Iceberg, a.stores)
 		return out, "table " + o.Iceberg.Table, err
 	}
-	return nil, "", errors.New("an output of a kind that this build cannot audit")
+	return nil, "", errNoAccount
 }
+
+// errNoAccount says that an output does not tell what became of each offset.
+var errNoAccount = errors.New("the output keeps no account of offsets")
 
 // bounds are those of every partition of the pipeline's topics; none without Kafka. A topic that does not exist is missing: a configuration for manifests
 // alone may name any.

@@ -4,6 +4,7 @@ package wire
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 
 	"vecmill/internal/config"
@@ -14,7 +15,9 @@ func TestABuildWithoutIcebergSaysHowToGetIt(t *testing.T) {
 	if _, err := newOutput(t.Context(), &out, nil, nil, Options{}); !errors.Is(err, errNoIceberg) {
 		t.Errorf("a worker: %v", err)
 	}
-	if _, _, err := (&auditor{}).output(t.Context(), &out); !errors.Is(err, errNoIceberg) {
-		t.Errorf("an audit: %v", err)
+	conf := config.NewDefaultConfig()
+	conf.Pipelines = []config.Pipeline{{Name: "p", Outputs: []config.Output{out}}}
+	if _, err := Audit(t.Context(), conf, AuditOptions{Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, errNoIceberg) {
+		t.Errorf("an audit: %v", err) // not passed over, as an output without an account is
 	}
 }

@@ -144,10 +144,8 @@ func heapLimit(c *config.Config) int64 {
 	limit := int64(heapSlack)
 	for i := range c.Pipelines {
 		limit += int64(c.Pipelines[i].MemoryBudget) / 4 * 5 // a quarter more for the records themselves
-		for _, o := range c.Pipelines[i].Outputs {
-			if o.Parquet != nil {
-				limit += int64(o.Parquet.MaxBuffered)
-			}
+		for j := range c.Pipelines[i].Outputs {
+			limit += int64(c.Pipelines[i].Outputs[j].Buffered())
 		}
 	}
 	return limit
