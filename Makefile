@@ -112,9 +112,6 @@ integration-deps: ort ## fetch Apache Kafka, versitygw and the Parquet readers i
 .PHONY: integration
 integration: integration-deps ## test against a real Kafka, a real S3 server and real Parquet readers
 	$(GO) test -tags integration -count=1 -p 1 -timeout 40m ./integration/...
-
-.PHONY: integration-iceberg
-integration-iceberg: integration-deps ## the Iceberg output on real catalogs; not yet green as a whole, so not part of integration
 	$(GO) test -tags integration,iceberg -trimpath -ldflags '$(ONEFLIGHT)' -modfile "$$(GO=$(GO) tools/iceberg-modfile.sh)" -count=1 -p 1 -timeout 20m ./sinks/icebergcatalog ./integration/iceberg
 
 # What a night plays: make sim SEEDS=100000. FIRST is the first seed, SOURCE scripted or kafka.
@@ -147,15 +144,9 @@ bench-graphs: ort ## our graphs against torch.onnx.export's of the same class: t
 	@GO=$(GO) tools/exports/bench.sh
 
 .PHONY: bench-decode
-bench-decode: ## pictures against Pillow and tokens against tokenizers, side by side on one core; fetches both
+bench-decode: ## recordings, pictures and tokens against soundfile and soxr, Pillow and tokenizers, side by side on one core; fetches these
 	@tools/fetch-decode-peers.sh >/dev/null
 	$(GO) test -run '^$$' -bench . -benchtime 1x -v -timeout 30m ./integration/bench/decode
-
-# The peer's packages are fetched on the way.
-.PHONY: bench-audio
-bench-audio: ## from a file's bytes to 16 kHz samples, against soundfile and soxr in Python, on one core
-	@tools/fetch-audio-peers.sh >/dev/null
-	$(GO) test -run '^$$' -bench Audio -benchtime 1x -v -timeout 30m ./integration/bench/decode
 
 .PHONY: bench-compile
 bench-compile: ## compiling a checkpoint of base size, as a share of reading its file twice

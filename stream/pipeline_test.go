@@ -105,8 +105,12 @@ func (b *bench) run(t *testing.T, p *stream.Pipeline) error {
 	err := p.Run(ctx)
 	stop()
 	wg.Wait()
-	if err := b.sink.Close(context.WithoutCancel(ctx)); err != nil {
-		t.Error(err)
+	closing := b.sink.Close(context.WithoutCancel(ctx))
+	if b.other != nil {
+		closing = errors.Join(closing, b.other.Close(context.WithoutCancel(ctx)))
+	}
+	if closing != nil {
+		t.Error(closing)
 	}
 	return err
 }

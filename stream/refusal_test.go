@@ -20,6 +20,7 @@ import (
 // fussy is a sink without progress of its own that refuses rows by offset, some beforehand and some when they are written.
 type fussy struct {
 	before, late []int64
+	writes       sync.WaitGroup
 	mu           struct {
 		sync.Mutex
 		rows    []int64
@@ -52,20 +53,20 @@ func (s *fussy) Write(_ context.Context, r schemas.Range, rows []schemas.Row, do
 		}
 		s.mu.rows = append(s.mu.rows, rows[i].Offset)
 	}
-	go func() {
+	s.writes.Go(func() {
 		time.Sleep(time.Second)
 		if no != nil {
 			done(&sinks.RefusedError{Offsets: no})
 			return
 		}
 		done(nil)
-	}()
+	})
 	return nil
 }
 
-func (*fussy) Flush(context.Context) error { time.Sleep(2 * time.Second); return nil }
-func (*fussy) Forget(schemas.SourceID)     {}
-func (*fussy) Close(context.Context) error { return nil }
+func (*fussy) Flush(context.Context) error   { time.Sleep(2 * time.Second); return nil }
+func (*fussy) Forget(schemas.SourceID)       {}
+func (s *fussy) Close(context.Context) error { s.writes.Wait(); return nil }
 
 // rereading is a committer that can read records again; those of gone are not in the log any more.
 type rereading struct {

@@ -26,7 +26,7 @@ print(sysconfig.get_config_var("SOABI") or platform.python_version(), hashlib.sh
 
 cache=${VECMILL_CACHE:-${XDG_CACHE_HOME:-${HOME:?set HOME or VECMILL_CACHE}/.cache}/vecmill}
 dest=$cache/decode-peers/$key
-if [ -d "$dest/PIL" ] && [ -d "$dest/tokenizers" ]; then
+if [ -d "$dest/PIL" ] && [ -d "$dest/tokenizers" ] && [ -d "$dest/soxr" ]; then
   printf '%s\n' "$dest"
   exit 0
 fi

@@ -113,14 +113,14 @@ func (s *Sink) writeFile(ctx context.Context, v *View, t Tuple, rows []tableRow)
 	for i := range rows {
 		size += rows[i].Size()
 	}
-	body, err := s.encode(v, rows, s.guess(size))
+	body, err := s.encode(v, rows, s.ratio.Guess(size))
 	if err == nil {
 		f.Columns, err = columns(body)
 	}
 	if err != nil {
 		return f, fmt.Errorf("%w: encoding %s: %w", errUnwritable, f.URL, err)
 	}
-	s.learn(size, int64(len(body)))
+	s.ratio.Learn(size, int64(len(body)))
 	f.Bytes = int64(len(body))
 	store, name, err := s.cfg.Files(ctx, f.URL)
 	if err != nil {
@@ -169,22 +169,4 @@ func (s *Sink) encode(v *View, rows []tableRow, guess int64) ([]byte, error) {
 		return nil, err
 	}
 	return parquetfile.SetFieldIDs(body, v.FieldID)
-}
-
-// guess is the size of a file that will hold so many estimated bytes.
-func (s *Sink) guess(estimated int64) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return 32<<10 + int64(1.1*s.mu.ratio*float64(estimated))
-}
-
-// learn adapts the ratio by which buffered bytes are turned into bytes of a file.
-func (s *Sink) learn(estimated, encoded int64) {
-	if estimated < 1<<20 { // the footer is most of a small file
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	seen := min(max(float64(encoded)/float64(estimated), 0.05), 1)
-	s.mu.ratio = 0.75*s.mu.ratio + 0.25*seen
 }

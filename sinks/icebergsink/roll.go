@@ -75,7 +75,7 @@ func (s *Sink) appendLocked(l *lane, e *entry) (covered bool) {
 	r.bytes, r.size = r.bytes+e.bytes, r.size+len(e.rows)+e.spans
 	s.mu.held += e.bytes
 	switch {
-	case float64(r.bytes)*s.mu.ratio >= float64(s.cfg.RollBytes):
+	case s.ratio.Of(r.bytes) >= float64(s.cfg.RollBytes):
 		s.closeLocked(RollBytes)
 	case r.size >= s.cfg.RollRows:
 		s.closeLocked(RollRows)

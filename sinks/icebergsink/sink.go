@@ -12,6 +12,7 @@ import (
 	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/objectstore"
+	"vecmill/sinks/parquetfile"
 )
 
 // ErrClosed is what Write and Resume give after Close.
@@ -24,6 +25,7 @@ var ErrReplaced = errors.New("the table was dropped and made again while this wr
 type Sink struct {
 	cfg    Config
 	writer string // part of every file's name and every nonce, unique per Sink
+	ratio  parquetfile.Ratio
 	slots  chan struct{}
 	wg     sync.WaitGroup
 	run    context.Context // ends when Close gives up
@@ -41,7 +43,6 @@ type Sink struct {
 		attempt  *attempt      // the catalog is being asked for a snapshot; nil if not
 		files    int64         // names given out
 		held     int64         // estimated bytes of rows that are buffered
-		ratio    float64       // encoded bytes per estimated byte of recent files
 		freed    chan struct{} // closed, and made anew, whenever held shrinks or the sink closes
 	}
 }
@@ -53,7 +54,7 @@ func New(cfg Config) (*Sink, error) {
 	}
 	s := &Sink{cfg: cfg, writer: fmt.Sprintf("%016x", rand.Uint64()), slots: make(chan struct{}, cfg.Uploads)} // one place per upload
 	s.run, s.end = context.WithCancel(context.Background())
-	s.mu.lanes, s.mu.freed, s.mu.ratio = map[schemas.SourceID]*lane{}, make(chan struct{}), 1
+	s.mu.lanes, s.mu.freed = map[schemas.SourceID]*lane{}, make(chan struct{})
 	return s, nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"vecmill/schemas"
 	"vecmill/sinks"
+	"vecmill/sinks/parquetfile"
 )
 
 // ErrClosed is what Write and Resume give after Close.
@@ -22,15 +23,15 @@ var ErrClosed = errors.New("parquet sink: closed")
 type Sink struct {
 	cfg    Config
 	writer string // part of every nonce, unique per Sink
+	ratio  parquetfile.Ratio
 	wg     sync.WaitGroup
 
 	mu struct {
 		sync.Mutex
 		lanes   map[schemas.SourceID]*lane
 		closed  bool
-		files   int64   // nonces given out
-		ratio   float64 // encoded bytes per estimated byte of recent files
-		held    int64   // estimated bytes of rows that are buffered or admitted
+		files   int64 // nonces given out
+		held    int64 // estimated bytes of rows that are buffered or admitted
 		waiting []*admission
 
 		uploading int             // files that are encoded and uploaded now, at most Config.Uploads
@@ -45,7 +46,6 @@ func New(cfg Config) (*Sink, error) {
 	}
 	s := &Sink{cfg: cfg, writer: fmt.Sprintf("%016x", rand.Uint64())}
 	s.mu.lanes = map[schemas.SourceID]*lane{}
-	s.mu.ratio = 1
 	return s, nil
 }
 
@@ -181,7 +181,7 @@ func (s *Sink) appendLocked(l *lane, e entry) (covered bool) {
 	}
 	l.open.add(e)
 	switch f := l.open; {
-	case float64(f.bytes)*s.mu.ratio >= float64(s.cfg.RollBytes):
+	case s.ratio.Of(f.bytes) >= float64(s.cfg.RollBytes):
 		s.closeLocked(l, RollBytes)
 	case f.rows >= s.cfg.RollRows:
 		s.closeLocked(l, RollRows)

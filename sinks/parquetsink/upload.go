@@ -149,7 +149,7 @@ func (s *Sink) writeFile(ctx context.Context, l *lane, d draft, conflict bool) (
 	info.Name = s.cfg.Layout.Name(s.cfg.Prefix, &info)
 	info.Writer, info.Nonce, info.Created = s.cfg.Writer, s.nonce(), began.UTC()
 	info.Metadata = s.cfg.Metadata
-	body, err := s.encode(d.rows, &info, s.guess(d.bytes))
+	body, err := s.encode(d.rows, &info, s.ratio.Guess(d.bytes))
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", info.Name, err)
 	}
@@ -162,7 +162,7 @@ func (s *Sink) writeFile(ctx context.Context, l *lane, d draft, conflict bool) (
 		}
 		return winner, nil
 	}
-	s.learn(d.bytes, int64(len(body)))
+	s.ratio.Learn(d.bytes, int64(len(body)))
 	if s.cfg.Observer != nil {
 		s.cfg.Observer.FileWritten(FileWritten{
 			Source: l.src, Name: info.Name, Range: info.Range.Span, Rows: info.Rows, Bytes: int64(len(body)),
@@ -222,22 +222,4 @@ func (s *Sink) nonce() string {
 	defer s.mu.Unlock()
 	s.mu.files++
 	return fmt.Sprintf("%s-%d", s.writer, s.mu.files)
-}
-
-// guess is the size of a file that will hold so many estimated bytes.
-func (s *Sink) guess(estimated int64) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return 32<<10 + int64(1.1*s.mu.ratio*float64(estimated))
-}
-
-// learn adapts the ratio by which buffered bytes are turned into bytes of a file.
-func (s *Sink) learn(estimated, encoded int64) {
-	if estimated < 1<<20 { // the footer is most of a small file
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	seen := min(max(float64(encoded)/float64(estimated), 0.05), 1)
-	s.mu.ratio = 0.75*s.mu.ratio + 0.25*seen
 }

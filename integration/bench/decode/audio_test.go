@@ -18,21 +18,19 @@ import (
 	"time"
 
 	"vecmill/embed/audio"
+	"vecmill/integration/harness"
 	"vecmill/model"
 	"vecmill/schemas"
 )
 
 // BenchmarkAudio prints, for a minute of 44.1 kHz stereo, how many times real time each side takes from bytes to the tensor at 16 kHz, and ours over theirs: above 1 is faster than soundfile and soxr.
 func BenchmarkAudio(b *testing.B) {
-	packages, err := exec.Command("../../../tools/fetch-audio-peers.sh", "--check").Output()
-	if err != nil {
-		b.Skip("the peer's packages are not in the cache: make bench-audio fetches them")
-	}
+	packages := harness.DecodePeers(b)
 	dir := b.TempDir()
 	python := func(args ...string) string {
 		b.Helper()
 		cmd := exec.Command("python3", append([]string{"audio_peer.py"}, args...)...)
-		cmd.Env = append(os.Environ(), "PYTHONPATH="+strings.TrimSpace(string(packages)), "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1")
+		cmd.Env = append(os.Environ(), "PYTHONPATH="+packages, "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1")
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		out, err := cmd.Output()

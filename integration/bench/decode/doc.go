@@ -1,5 +1,5 @@
 // Package decode measures decoding and preprocessing against the libraries that the reference stands on, side by side in one run:
-// `make bench-decode`. Pictures against Pillow, text against the Rust tokenizers library.
+// `make bench-decode`. Pictures against Pillow, text against the Rust tokenizers library, recordings against soundfile and soxr.
 //
 // Each benchmark runs contestants in turn, some items at a time, round after round: ours in this process with one processor (GOMAXPROCS), theirs in
 // a Python process that one thread is enough for (peer.py, pinned by tools/fetch-decode-peers.sh). What is compared is CPU time, garbage collection
