@@ -48,6 +48,7 @@ type Config struct {
 	CommitInterval time.Duration
 	StartAt        StartAt
 	Breaker        BreakerConfig
+	Witness        Witness      // nil means none
 	Tracer         trace.Tracer // nil means none
 	Log            *slog.Logger // nil means the default
 }
@@ -219,6 +220,13 @@ func (p *Pipeline) admit(ctx context.Context, rec *Record) (*budget.Lease, error
 func (p *Pipeline) Removed(part Partition, next int64) {
 	if ep := p.current(); ep != nil {
 		p.stats.lost.Add(ep.tracker.Pass(part, next, Lost))
+	}
+}
+
+// Ends implements Assignments.
+func (p *Pipeline) Ends(part Partition, end int64) {
+	if ep := p.current(); ep != nil {
+		ep.tracker.Ends(part, end)
 	}
 }
 

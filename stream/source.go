@@ -73,6 +73,9 @@ type Assignments interface {
 	// of Records, and like it in order.
 	Removed(p Partition, next int64)
 
+	// Ends says where the log of p ends now, whenever the source learns it: lag is counted from it. It may be called beside Records.
+	Ends(p Partition, end int64)
+
 	// Revoked drains: it settles what is in flight, flushes, commits through c, and fences, so that afterwards nothing is committed for
 	// the assignment. It gives up draining when ctx ends, and fences then all the same.
 	Revoked(ctx context.Context)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vecmill/schemas"
+	"vecmill/sinks"
 )
 
 // Stats are a pipeline's running totals since it was made, and what it holds now.
@@ -15,8 +16,10 @@ type Stats struct {
 	Rows, FetchedBytes               int64
 	Fetch, ReserveWait               time.Duration // busy time of the fetchers, and how much of it they waited for memory
 	Commits, Assignments, Losses     int64
-	InFlight                         int   // records between being read and being the sink's
-	Held, PeakHeld, Budget           int64 // bytes
+	Lag                              int64         // offsets in the logs of the assigned partitions that have no durable fate yet
+	Waiting                          time.Duration // longest of the partitions': see Place
+	InFlight                         int           // records between being read and being the sink's
+	Held, PeakHeld, Budget           int64         // bytes
 }
 
 // Stats gives the totals so far.
@@ -29,7 +32,30 @@ func (p *Pipeline) Stats() Stats {
 		Commits: c.commits.Load(), Assignments: c.assignments.Load(), Losses: c.losses.Load(),
 		InFlight: len(p.slots), Held: p.budget.Held(), PeakHeld: p.budget.Peak(), Budget: p.budget.Total(),
 	}
+	if ep := p.current(); ep != nil {
+		for _, at := range ep.tracker.Places() {
+			s.Lag += at.Lag()
+			s.Waiting = max(s.Waiting, at.Waiting)
+		}
+	}
 	return s
+}
+
+// Places says how far each partition of the current assignment has come, in no order; none without an assignment.
+func (p *Pipeline) Places() []Place {
+	ep := p.current()
+	if ep == nil {
+		return nil
+	}
+	return ep.tracker.Places()
+}
+
+// Witness is told what passes through a pipeline, to show it: of objects as they come, rows as they are computed and letters once they are durable. Nothing
+// depends on it. It is called where the work is done, so it must be quick and safe for concurrent use, and keep nothing that it is handed.
+type Witness interface {
+	Fetched(at Position, ref *schemas.Ref, b *Blob)
+	Computed(rows []schemas.Row)
+	Buried(l *sinks.Letter)
 }
 
 type counters struct {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"time"
 
 	"vecmill/internal/ackseq"
 	"vecmill/schemas"
@@ -44,6 +45,8 @@ type lane struct {
 	ranges    ackseq.Seq[int64] // released ranges; the value is where each ends
 	durable   int64             // first offset not durable: the commit point
 	committed int64             // last point handed to the committer
+	end       int64             // the log ends before this, as far as is known
+	since     time.Time         // of the last progress of durable, or of the first record after it: meaningful while durable < next
 }
 
 // Ticket is one tracked record, or a stretch of offsets that hold none.
@@ -94,7 +97,7 @@ func (t *Tracker) Track(p Position, free func()) (*Ticket, error) {
 	t.passLocked(l, p.Offset, Skipped)
 	k := &Ticket{t: t, lane: l, span: schemas.Span{First: p.Offset, Next: p.Offset + 1}, free: free}
 	l.line = append(l.line, k)
-	l.next = p.Offset + 1
+	l.advance(p.Offset + 1)
 	t.mu.open++
 	return k, nil
 }
@@ -113,13 +116,21 @@ func (t *Tracker) Pass(p Partition, next int64, o Outcome) int64 {
 	return n
 }
 
+// advance moves the first offset that is not tracked.
+func (l *lane) advance(next int64) {
+	if l.next == l.durable {
+		l.since = time.Now()
+	}
+	l.next = next
+}
+
 func (t *Tracker) passLocked(l *lane, next int64, o Outcome) {
 	if next <= l.next {
 		return
 	}
 	k := &Ticket{t: t, lane: l, span: schemas.Span{First: l.next, Next: next}, outcome: o, free: func() {}}
 	l.line = append(l.line, k)
-	l.next = next
+	l.advance(next)
 	t.mu.open++
 	if l.line[0] == k {
 		wake(l.ready)
@@ -257,7 +268,7 @@ func (t *Tracker) Durable(r *Release) {
 		panic("stream: a range was reported durable twice (I5): " + err.Error())
 	}
 	if len(ends) > 0 {
-		r.lane.durable = ends[len(ends)-1]
+		r.lane.durable, r.lane.since = ends[len(ends)-1], time.Now()
 	}
 }
 
@@ -280,6 +291,40 @@ func (t *Tracker) pointsLocked() map[Partition]int64 {
 		}
 	}
 	return out
+}
+
+// Place is how far one partition has come. Offsets are next offsets: Read, Durable and End are the first that is not read, not durable, not in the log.
+type Place struct {
+	Partition
+	Read, Durable, End int64
+	Waiting            time.Duration // since Durable moved last, or something was read behind it; 0 if all that was read is durable
+}
+
+// Lag is the number of offsets in the log that have no durable fate yet.
+func (p Place) Lag() int64 { return max(0, p.End-p.Durable) }
+
+// Ends notes where the log of p ends. Sources learn it out of order: the largest counts.
+func (t *Tracker) Ends(p Partition, end int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l, ok := t.mu.lanes[p]; ok {
+		l.end = max(l.end, end)
+	}
+}
+
+// Places says how far each partition has come, in no order. A log is never shorter than what was read of it.
+func (t *Tracker) Places() []Place {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]Place, 0, len(t.mu.lanes))
+	for p, l := range t.mu.lanes {
+		at := Place{Partition: p, Read: l.next, Durable: l.durable, End: max(l.end, l.next)}
+		if at.Read > at.Durable {
+			at.Waiting = time.Since(l.since)
+		}
+		all = append(all, at)
+	}
+	return all
 }
 
 // Uncommitted takes back points whose commit failed, so that they are handed out again.

@@ -15,6 +15,14 @@ import (
 	"vecmill/schemas"
 )
 
+func places(tr *Tracker) string {
+	var b strings.Builder
+	for _, p := range tr.Places() {
+		fmt.Fprintf(&b, "%s: read to %d, durable to %d, ends at %d, lag %d\n", p.Partition, p.Read, p.Durable, p.End, p.Lag())
+	}
+	return b.String()
+}
+
 // TestTrackerScript runs testdata/tracker.txt, the tracker's specification by example.
 func TestTrackerScript(t *testing.T) {
 	part := Partition{Topic: "t"}
@@ -53,6 +61,11 @@ func TestTrackerScript(t *testing.T) {
 		case "pass":
 			tr.Pass(part, number(0), map[string]Outcome{"skipped": Skipped, "lost": Lost}[d.CmdArgs[1].Key])
 			return fmt.Sprintf("in flight %d", tr.InFlight())
+		case "ends":
+			tr.Ends(part, number(0))
+			return places(tr)
+		case "places":
+			return places(tr)
 		case "settle":
 			o := map[string]Outcome{"computed": Computed, "dead": Dead, "skipped": Skipped}[d.CmdArgs[1].Key]
 			var rows []schemas.Row

@@ -51,6 +51,9 @@ func (p *Pipeline) process(it *item) {
 		p.finish(it, nil, err)
 		return
 	}
+	if p.cfg.Witness != nil {
+		p.cfg.Witness.Fetched(Position{it.part, it.rec.Offset}, &it.ref, blob)
+	}
 	sum := sha256.Sum256(blob.Data)
 	data, origin := blob.Data, *blob
 	blob.Data, origin.Data, it.ref.Inline = nil, nil, nil // the engine alone holds the bytes from here on
@@ -188,6 +191,9 @@ func (p *Pipeline) end(f *flight, worst error) {
 		p.stats.computed.Add(1)
 		p.stats.rows.Add(int64(len(rows)))
 		p.judge(false, nil)
+		if p.cfg.Witness != nil {
+			p.cfg.Witness.Computed(rows)
+		}
 		f.ticket.SettleRows(rows, f.deletes...)
 	case 1:
 		p.reject(f, worst)
@@ -246,14 +252,18 @@ func (p *Pipeline) bury(d deadLetter) {
 	if r, ok := errors.AsType[*schemas.Rejection](d.err); ok {
 		cause, attempts = r.Err, max(r.Attempts, 1)
 	}
-	err := p.dead.Put(f.epoch.ctx, sinks.Letter{
+	letter := sinks.Letter{
 		Source: schemas.SourceID{Pipeline: p.cfg.Name, Topic: f.part.Topic, Partition: f.part.ID}, Offset: f.rec.Offset,
 		Reason: reason, Message: cause.Error(), Attempts: attempts,
 		Key: f.rec.Key, Value: f.rec.Value, Headers: f.rec.Headers,
-	})
+	}
+	err := p.dead.Put(f.epoch.ctx, letter)
 	switch {
 	case err == nil:
 		p.stats.buried(reason)
+		if p.cfg.Witness != nil {
+			p.cfg.Witness.Buried(&letter)
+		}
 		p.cfg.Log.Debug("dead letter", "partition", f.part.String(), "offset", f.rec.Offset, "reason", reason, "err", cause)
 		f.ticket.Settle(Dead, nil)
 	case f.epoch.ctx.Err() != nil:

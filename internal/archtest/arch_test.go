@@ -25,6 +25,7 @@ var rooms = []struct {
 	{"internal/budget", nil},
 	{"internal/retry", nil},
 	{"internal/config", []string{"internal/config", "schemas"}},
+	{"internal/page", []string{"stream", "embed", "sinks", "schemas"}},
 	{"internal/telemetry", []string{"stream", "embed", "schemas"}},
 	{"internal/audit", []string{"sinks", "schemas"}},
 	{"internal/backfill", []string{"internal/backfill", "sinks", "schemas"}},

@@ -16,7 +16,7 @@ import (
 func Worker(version string, args []string, stdout, stderr io.Writer) int {
 	return run("worker", "Vecmill turns references to audio, text and images into embeddings, transcripts and labels, exactly once.", version, []command{
 		{"run", "--config FILE", "consume references and write rows until SIGTERM", runWorker},
-		{"demo", "[--out DIR]", "run the whole line in this process on bundled models and samples", runDemo},
+		{"demo", "[--out DIR] [--stay]", "run the whole line in this process on bundled models and samples", runDemo},
 		{"predict", "--model DIR [FILE]...", "run one checkpoint on files, texts or tensors and print what it says", runPredict},
 		{"doctor", "--config FILE", "check everything that a worker of this configuration depends on, a line each", runDoctor},
 		{"simulate", "[--seed N] [--seeds K]", "play the whole worker in virtual time with faults from a seed, and prove the invariants", runSimulate},
@@ -53,10 +53,11 @@ func runWorker(ctx context.Context, e *env, args []string) error {
 func runDemo(ctx context.Context, e *env, args []string) error {
 	f := e.flags("demo")
 	out := f.String("out", "demo-out", "directory to copy the Parquet files to")
+	stay := f.Bool("stay", false, "serve the live page, and go on until Ctrl-C")
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
-	return demo.Run(ctx, e.stdout, demo.Options{Out: *out, Version: e.version})
+	return demo.Run(ctx, e.stdout, demo.Options{Out: *out, Stay: *stay, Version: e.version})
 }
 
 func runConfig(ctx context.Context, e *env, args []string) error {

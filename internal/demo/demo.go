@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"vecmill/internal/config"
+	"vecmill/internal/retry"
 	"vecmill/internal/wire"
 	"vecmill/schemas"
 	"vecmill/sinks/objectstore"
@@ -20,14 +22,16 @@ import (
 // Options say where the demo leaves its files.
 type Options struct {
 	Out     string // directory for the Parquet files
+	Stay    bool   // serve the live page, and go on until ctx ends
 	Version string
 }
 
-// deadline is how long the demo may take before it gives up and says so.
+// deadline is how long the demo may take before it gives up and says so; to stay is not counted.
 const deadline = 50 * time.Second
 
 // Run runs the demo and prints to w. It leaves the Parquet files in Options.Out, whose earlier files it replaces.
 func Run(ctx context.Context, w io.Writer, o Options) error {
+	staying := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, fmt.Errorf("the demo did not finish within %s", deadline))
 	defer cancel()
 	dir, err := os.MkdirTemp("", "vecmill-demo-")
@@ -57,16 +61,36 @@ func Run(ctx context.Context, w io.Writer, o Options) error {
 	if err := prepareOut(o.Out); err != nil {
 		return err
 	}
-	cfg, err := newConfig(servers, dir, o.Out)
+	cfg, err := newConfig(servers, dir, o.Out, o.Stay)
 	if err != nil {
 		return err
 	}
-	run, err := work(ctx, cfg, o.Version, len(samples))
+	worker, err := start(staying, ctx, cfg, o.Version)
 	if err != nil {
 		return err
 	}
-	return show(ctx, w, servers, samples, run, o.Out)
+	defer func() { _ = worker.stop() }() // whoever gets as far as the end asks for its error
+	if o.Stay {
+		fmt.Fprintf(w, "The live page: http://%s/\n\n", worker.MetricsAddr())
+	}
+	run, err := worker.finish(ctx, len(samples), !o.Stay)
+	if err != nil {
+		return err
+	}
+	if err := show(ctx, w, servers, samples, run, o.Out); err != nil || !o.Stay {
+		return err
+	}
+	fmt.Fprintf(w, "\nThe live page stays at http://%s/ until Ctrl-C. For %d minutes the samples go round again.\n", worker.MetricsAddr(), int((rounds * roundEvery).Minutes()))
+	return worker.stay(staying, func() error { return servers.publish(staying, samples) })
 }
+
+// What is sent while the demo stays, so that the page has something to show. Each round leaves a few small files.
+const (
+	rounds     = 60
+	roundEvery = 5 * time.Second
+)
+
+const commitEvery = 200 * time.Millisecond
 
 // prepareOut makes the output directory, and removes what an earlier demo left: each demo has a new broker, whose offsets begin at 0.
 func prepareOut(out string) error {
@@ -84,16 +108,20 @@ func prepareOut(out string) error {
 func pipelineNames() []string { return []string{"speech", "sentences", "pictures"} }
 
 // newConfig is the configuration of the demo's worker: what a user would write, in Go.
-func newConfig(s *servers, dir, out string) (*config.Config, error) {
+func newConfig(s *servers, dir, out string, page bool) (*config.Config, error) {
 	out, err := filepath.Abs(out)
 	if err != nil {
 		return nil, fmt.Errorf("finding the output directory: %w", err)
 	}
-	text := fmt.Sprintf(configTemplate, s.broker.ListenAddrs()[0], s.s3.URL, s.caFile)
+	listen := ""
+	if page {
+		listen = "127.0.0.1:0"
+	}
+	text := fmt.Sprintf(configTemplate, listen, s.broker.ListenAddrs()[0], s.s3.URL, s.caFile)
 	for _, p := range []struct{ name, model, task string }{
 		{"speech", "audio-ctc", "transcript"}, {"sentences", "text-intent", "classification"}, {"pictures", "vision-digits", "classification"},
 	} {
-		text += fmt.Sprintf(pipelineTemplate, p.name, topic, filepath.Join(dir, "models", p.model), p.task, outputs, out, outputs)
+		text += fmt.Sprintf(pipelineTemplate, p.name, topic, filepath.Join(dir, "models", p.model), p.task, commitEvery, outputs, out, outputs)
 	}
 	noEnv := func(string) (string, bool) { return "", false } // the demo is the same everywhere
 	cfg, err := config.Parse([]byte(text), noEnv)
@@ -105,7 +133,7 @@ func newConfig(s *servers, dir, out string) (*config.Config, error) {
 
 const configTemplate = `
 log: {level: warn}
-telemetry: {listen: ""}
+telemetry: {listen: "%s", recent: true}
 kafka: {brokers: ["%s"]}
 s3: {endpoint: "%s", ca_file: %q, access_key: demo, secret_key: demo-secret, path_style: true}
 pipelines:
@@ -118,7 +146,7 @@ const pipelineTemplate = `
   heads:
   - {task: %s}
   - {task: embedding, pooling: mean}
-  commit_interval: 200ms
+  commit_interval: %s
   outputs:
   - parquet: {url: "s3://%s", roll_age: 500ms}
   - parquet: {url: "file://%s", roll_age: 500ms}
@@ -132,35 +160,61 @@ type result struct {
 	stats   []wire.Stats
 }
 
-// work runs the worker until every record has been computed, skipped or buried by every pipeline, then stops it as SIGTERM would.
-func work(ctx context.Context, cfg *config.Config, version string, samples int) (*result, error) {
+// running is a worker at work.
+type running struct {
+	*wire.Worker
+	loading time.Duration
+	began   time.Time
+	cancel  context.CancelFunc
+	ended   chan error // its end, once
+	over    error      // under once
+	once    sync.Once
+}
+
+// start opens a worker, within ctx, and runs it until life ends.
+func start(life, ctx context.Context, cfg *config.Config, version string) (*running, error) {
 	began := time.Now()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	w, err := wire.Open(ctx, cfg, wire.Options{Version: version, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	r := &result{loading: time.Since(began)}
-	began = time.Now()
-	wctx, stop := context.WithCancel(ctx)
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(wctx) }() // ends with wctx
+	r := &running{Worker: w, loading: time.Since(began), began: time.Now(), ended: make(chan error, 1)}
+	life, r.cancel = context.WithCancel(life)
+	go func() { r.ended <- w.Run(life) }() // ends with life
+	return r, nil
+}
+
+// stop ends the worker as SIGTERM would: it drains, flushes and commits. It may be called twice.
+func (r *running) stop() error {
+	r.cancel()
+	r.once.Do(func() { r.over = <-r.ended })
+	return r.over
+}
+
+// finish waits until every record has been computed, skipped or buried by every pipeline; and then stops the worker, or waits until all of that is
+// committed.
+func (r *running) finish(ctx context.Context, samples int, stop bool) (*result, error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for !finished(w.Stats(), int64(samples)+1) {
+	for !finished(r.Stats(), int64(samples)+1, !stop) {
 		select {
 		case <-tick.C:
-		case err := <-ended:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case err := <-r.ended:
+			r.once.Do(func() { r.over = err })
 			return nil, errOr(err, context.Cause(ctx))
 		}
 	}
-	stop() // drains, flushes and commits
-	if err := <-ended; err != nil {
-		return nil, err
+	if stop {
+		if err := r.stop(); err != nil {
+			return nil, err
+		}
+	} else {
+		retry.Sleep(ctx, 2*commitEvery) // what is durable is committed by then
 	}
-	r.took, r.stats = time.Since(began), w.Stats()
-	return r, context.Cause(ctx)
+	return &result{took: time.Since(r.began), loading: r.loading, stats: r.Stats()}, context.Cause(ctx)
 }
 
 func errOr(err, other error) error {
@@ -170,9 +224,34 @@ func errOr(err, other error) error {
 	return other
 }
 
-// finished says whether every pipeline has settled every record.
-func finished(all []wire.Stats, records int64) bool {
+// stay runs until ctx ends or the worker fails, and calls again for each round.
+func (r *running) stay(ctx context.Context, again func() error) error {
+	tick := time.NewTicker(roundEvery)
+	defer tick.Stop()
+	for n := 0; ; {
+		select {
+		case <-tick.C:
+			if n++; n > rounds {
+				continue
+			}
+			if err := again(); err != nil && ctx.Err() == nil {
+				return err
+			}
+		case <-ctx.Done():
+			return r.stop()
+		case err := <-r.ended:
+			r.once.Do(func() { r.over = err })
+			return err
+		}
+	}
+}
+
+// finished says whether every pipeline has settled every record, and made it durable if that is asked for.
+func finished(all []wire.Stats, records int64, durable bool) bool {
 	for _, s := range all {
+		if durable && s.Stream.Lag > 0 {
+			return false
+		}
 		done := s.Stream.Computed + s.Stream.Skipped
 		for _, n := range s.Stream.Dead {
 			done += n

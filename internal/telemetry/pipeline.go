@@ -19,6 +19,14 @@ type Reading struct {
 	Embed  embed.Stats
 }
 
+// LagCost is the lag in steps of the model, at the mean cost of a record so far. Records that cost nothing, such as other pipelines', count into the mean.
+func (r *Reading) LagCost() float64 {
+	if settled := r.Stream.Records - int64(r.Stream.InFlight); settled > 0 {
+		return float64(r.Stream.Lag) * float64(r.Embed.Cost) / float64(settled)
+	}
+	return 0
+}
+
 // Metric is one instrument: its name, unit and meaning, and how it is read. docs list them from here.
 type Metric struct {
 	Name, Unit, Doc string
@@ -54,6 +62,9 @@ func Metrics() []Metric {
 		{"vecmill_commits", "{commit}", "successful commits of offsets", false, count(func(r *Reading) int64 { return r.Stream.Commits })},
 		{"vecmill_assignments", "{assignment}", "assignments of partitions", false, count(func(r *Reading) int64 { return r.Stream.Assignments })},
 		{"vecmill_assignment_losses", "{assignment}", "assignments that were lost without a drain", false, count(func(r *Reading) int64 { return r.Stream.Losses })},
+		{"vecmill_lag_records", "{record}", "offsets of the assigned partitions that have no durable row, letter or other fate yet", true, count(func(r *Reading) int64 { return r.Stream.Lag })},
+		{"vecmill_lag_cost", "{step}", "the lag in the model's steps (frames, tokens, patches): lag_records at the mean cost of a record so far", true, func(r *Reading) []point { return one(r.LagCost()) }},
+		{"vecmill_commit_age_seconds", "s", "longest time that a partition with something read has had no durable progress; 0 when all that was read is durable", true, busy(func(r *Reading) time.Duration { return r.Stream.Waiting })},
 		{"vecmill_records_in_flight", "{record}", "records between being read and being the sink's", true, count(func(r *Reading) int64 { return int64(r.Stream.InFlight) })},
 		{"vecmill_memory_held_bytes", "By", "bytes reserved in the memory budget", true, count(func(r *Reading) int64 { return r.Stream.Held })},
 		{"vecmill_memory_budget_bytes", "By", "the memory budget", true, count(func(r *Reading) int64 { return r.Stream.Budget })},

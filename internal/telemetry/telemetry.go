@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,7 @@ type Telemetry struct {
 	metrics  *sdkmetric.MeterProvider
 	traces   *sdktrace.TracerProvider // nil: no traces
 	server   *http.Server             // nil: none
+	page     atomic.Pointer[http.Handler]
 	listener net.Listener
 	ready    atomic.Bool
 }
@@ -91,6 +93,19 @@ func (t *Telemetry) export(ctx context.Context, cfg Config, res *resource.Resour
 
 func (t *Telemetry) mux(registry *prometheus.Registry) *http.ServeMux {
 	m := http.NewServeMux()
+	m.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		if page := t.page.Load(); page != nil {
+			(*page).ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	})
+	if ours, ok := t.listener.Addr().(*net.TCPAddr); ok && ours.IP.IsLoopback() { // profiles tell much, and taking one costs
+		m.HandleFunc("GET /debug/pprof/", pprof.Index)
+		m.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		m.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+		m.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	}
 	m.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -102,6 +117,9 @@ func (t *Telemetry) mux(registry *prometheus.Registry) *http.ServeMux {
 	})
 	return m
 }
+
+// Page serves what no other path does: the live page.
+func (t *Telemetry) Page(h http.Handler) { t.page.Store(&h) }
 
 // Addr is the address that the server listens on, "" without one.
 func (t *Telemetry) Addr() string {

@@ -13,6 +13,7 @@ import (
 
 	"vecmill/embed"
 	"vecmill/internal/config"
+	"vecmill/internal/page"
 	"vecmill/internal/telemetry"
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
@@ -35,6 +36,7 @@ type Worker struct {
 	telemetry *telemetry.Telemetry
 	inputs    []input // by pipeline
 	lines     []*line
+	shown     shown
 	closed    bool
 }
 
@@ -46,6 +48,7 @@ type line struct {
 	sink   sinks.Sink
 	dead   sinks.DeadLetters // nil: none
 	pipe   *stream.Pipeline
+	recent *page.Recent // nil: nothing is kept for the page
 }
 
 // closing is how long sinks and telemetry may take to close after the pipelines have ended.
@@ -67,6 +70,8 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	}); err != nil {
 		return nil, err
 	}
+	w.shown.begin(o.Version)
+	w.telemetry.Page(w.shown.page())
 	limitMemory(c)
 	stores := &stores{cfg: c}
 	fetcher, err := newFetcher(c, stores)
@@ -87,6 +92,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 			return nil, err
 		}
 	}
+	w.shown.open(c, w.lines)
 	return w, nil
 }
 
@@ -119,12 +125,17 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if err != nil {
 		return nil, err
 	}
+	var witness stream.Witness
+	if c.Telemetry.Recent {
+		l.recent = &page.Recent{}
+		witness = l.recent
+	}
 	l.pipe, err = stream.New(stream.Config{
 		Name: p.Name, Modality: l.model.spec.Modality, Elsewhere: w.elsewhere(c, p), Decoder: in.decoder, Where: in.where(),
 		Carry: stream.Carry{Headers: p.Input.Headers, Prefix: p.Input.HeaderPrefix}, Precedence: p.Priority,
 		MaxInFlight: p.MaxInFlight, Fetchers: p.Fetchers, Budget: int64(p.MemoryBudget), MaxObject: int64(c.Fetch.MaxObjectBytes), CommitInterval: p.CommitInterval.D(),
 		StartAt: stream.StartAt(p.StartAt), Breaker: stream.BreakerConfig{Window: p.Breaker.Window, MaxFailures: p.Breaker.MaxFailures},
-		Tracer: w.telemetry.Tracer(), Log: o.Log,
+		Witness: witness, Tracer: w.telemetry.Tracer(), Log: o.Log,
 	}, src, fetcher, l.engine, l.sink, l.dead)
 	return l, err
 }
@@ -184,6 +195,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	w.telemetry.Ready(true)
+	w.shown.phase.Store("running")
+	context.AfterFunc(ctx, func() { w.shown.phase.Store("draining") })
 	engines, stopEngines := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEngines()
 	var running, computing sync.WaitGroup

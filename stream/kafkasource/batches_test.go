@@ -229,6 +229,7 @@ type sink struct {
 	stream.Assignments
 	got  []int64
 	next int64
+	ends int64 // where the log ends, as the source said last
 	stop func(next int64)
 }
 
@@ -240,6 +241,8 @@ func (s *sink) Records(_ context.Context, _ stream.Partition, recs []stream.Reco
 	s.stop(next)
 	return nil
 }
+
+func (s *sink) Ends(_ stream.Partition, end int64) { s.ends = end }
 
 // readAll runs a fetch loop over the log until it has covered all of it.
 func readAll(t *testing.T, b *scriptedBroker, from int64) *sink {
@@ -273,7 +276,7 @@ func checkLog(t *testing.T, seed uint64) {
 		}
 	}
 	s := readAll(t, b, from)
-	if fmt.Sprint(s.got) != fmt.Sprint(want) || s.next != b.end() {
+	if fmt.Sprint(s.got) != fmt.Sprint(want) || s.next != b.end() || s.ends != b.end() {
 		t.Errorf("seed %d from %d: got %v next %d, want %v next %d\nlog %v\naborted %v", seed, from, s.got, s.next, want, b.end(), log, aborted)
 	}
 }

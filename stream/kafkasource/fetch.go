@@ -29,6 +29,7 @@ type fetcher struct {
 type receiver interface {
 	Records(ctx context.Context, p stream.Partition, recs []stream.Record, next int64) error
 	Removed(p stream.Partition, next int64)
+	Ends(p stream.Partition, end int64)
 }
 
 // lateTries is how often an offset beyond the end of the log is taken for a replica that lags behind before it is an error.
@@ -78,6 +79,7 @@ func (f *fetcher) step(ctx context.Context) error {
 		return code
 	}
 	f.late = 0
+	f.a.Ends(f.part, res.HighWatermark)
 	got, err := readBatches(res.RecordSet.Records, res.AbortedTransactions, f.next)
 	if err != nil {
 		return err

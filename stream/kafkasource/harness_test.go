@@ -228,6 +228,14 @@ func (l *ledger) Removed(p stream.Partition, next int64) {
 	l.mu.next[p] = next
 }
 
+func (l *ledger) Ends(p stream.Partition, end int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if end < l.mu.next[p] {
+		l.t.Errorf("%s: the log ends at %d, and was read up to %d", p, end, l.mu.next[p])
+	}
+}
+
 func (l *ledger) Lost() { l.end(func() { l.mu.lost++ }) }
 
 func (l *ledger) end(count func()) (stream.Committer, map[stream.Partition]int64) {

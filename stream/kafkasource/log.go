@@ -185,6 +185,7 @@ func (s scan) Records(_ context.Context, _ stream.Partition, recs []stream.Recor
 }
 
 func (scan) Removed(stream.Partition, int64) {}
+func (scan) Ends(stream.Partition, int64)    {}
 
 // appendTimeout bounds one produce request.
 const appendTimeout = 30 * time.Second

@@ -88,6 +88,10 @@ func (l *ledger) Revoked(ctx context.Context) {
 
 func (l *ledger) Removed(stream.Partition, int64) { l.t.Error("a manifest removes nothing") }
 
+func (l *ledger) Ends(stream.Partition, int64) {
+	l.t.Error("the length of a manifest is told when it is assigned")
+}
+
 func (l *ledger) Lost() { l.events += "L" }
 
 func values(recs []stream.Record) (out []string) {

@@ -1,0 +1,169 @@
+//go:build integration
+
+package page
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"vecmill/integration/harness"
+	"vecmill/internal/demo"
+	"vecmill/internal/retry"
+)
+
+// stayingDemo runs the demo and gives the address of its page once its summary is printed.
+func stayingDemo(t *testing.T) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := demo.Run(ctx, w, demo.Options{Out: filepath.Join(t.TempDir(), "out"), Stay: true, Version: "test"})
+		w.CloseWithError(err)
+		ended <- err
+	}()
+	t.Cleanup(func() {
+		stop()
+		_ = r.Close()
+		if err := <-ended; err != nil {
+			t.Errorf("the demo ended with %v", err)
+		}
+	})
+	address := regexp.MustCompile(`live page stays at (http://\S+/)`)
+	var said strings.Builder
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		fmt.Fprintln(&said, lines.Text())
+		if m := address.FindStringSubmatch(lines.Text()); m != nil {
+			go func() { _, _ = io.Copy(io.Discard, r) }()
+			return m[1]
+		}
+	}
+	t.Fatalf("the demo did not stay:\n%s", said.String())
+	return ""
+}
+
+// browser is a page of headless Chromium; what its console complains of, and requests to other hosts, are errors of the test.
+func browser(t *testing.T, home string) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		harness.Missing(t, "chromium", "apt-get install chromium")
+	}
+	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithListener(listener(t, home)), chromedp.WithAllocatorOptions(
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(2*time.Minute)))
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func listener(t *testing.T, home string) func(any) {
+	return func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventConsoleAPICalled:
+			if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+				t.Errorf("the console says %s: %s", e.Type, e.Args[0].Value)
+			}
+		case *runtime.EventExceptionThrown:
+			t.Errorf("the page throws: %+v", e.ExceptionDetails)
+		case *network.EventRequestWillBeSent:
+			if u := e.Request.URL; !strings.HasPrefix(u, home) && !strings.HasPrefix(u, "blob:"+home) && !strings.HasPrefix(u, "data:") {
+				t.Errorf("the page asks another host: %s", u)
+			}
+		case *network.EventResponseReceived:
+			if e.Response.Status >= 400 {
+				t.Errorf("%s: %d", e.Response.URL, e.Response.Status)
+			}
+		}
+	}
+}
+
+type step = chromedp.Action[chromedp.Void]
+
+// within waits until an expression of the page is true. It is asked over the debugger: the page's own policy forbids evaluating strings.
+func within(expression string) step {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		for range 600 {
+			yes, err := chromedp.Evaluate[bool]("!!("+expression+")")(ctx, target)
+			if err == nil && yes {
+				return nil
+			}
+			retry.Sleep(ctx, 100*time.Millisecond)
+		}
+		text, err := chromedp.Evaluate[string]("document.body.innerText")(ctx, target)
+		return errors.Join(err, fmt.Errorf("never true: %s; the page says\n%s", expression, text))
+	})
+}
+
+// shoot keeps a picture for a person, if PAGE_SHOTS names a directory.
+func shoot(name string) step {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		dir := os.Getenv("PAGE_SHOTS")
+		if dir == "" {
+			return nil
+		}
+		png, err := chromedp.FullScreenshot(100)(ctx, target)
+		return errors.Join(err, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
+	})
+}
+
+func scheme(name string) step {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+		return err
+	})
+}
+
+const ground = `getComputedStyle(document.body).backgroundColor`
+
+func TestThePageShowsAWorkerAtWork(t *testing.T) {
+	home := stayingDemo(t)
+	ctx := browser(t, home)
+	run := func(what string, steps ...step) {
+		t.Helper()
+		if err := chromedp.Do(ctx, steps...); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	run("speech", chromedp.EmulateViewport(1200, 900), chromedp.Navigate(home+"#speech"),
+		within(`document.querySelector("#phase").textContent === "running"`),
+		within(`document.querySelectorAll("#tabs [role=tab]").length === 3 && document.querySelector("#tabs [aria-selected=true]").textContent === "speech"`),
+		within(`document.querySelectorAll("#flow li").length === 7 && document.querySelectorAll("#places tr").length === 3`),
+		within(`[...document.querySelectorAll("#recent li")].some((li) => li.textContent.includes("THREE ONE FOUR ONE FIVE NINE"))`),
+		within(`[...document.querySelectorAll("#recent canvas")].some((c) => !c.hidden && c.getContext("2d").getImageData(0, 0, c.width, c.height).data.some((v) => v > 0))`), // a waveform
+		within(`document.querySelectorAll("#rate canvas").length === 1 && document.querySelector("#rate-said").textContent.match(/now [1-9].* rows/)`),                        // a round has come by
+		within(`document.querySelector("[data-id=rows] dd").textContent.match(/^[0-9.]+\/s/) && document.querySelector("#model").textContent.includes("Data2VecAudioForCTC")`),
+		shoot("speech"))
+	run("pictures, by keyboard, dark", scheme("dark"),
+		chromedp.Focus(chromedp.CSS(`#tabs [aria-selected=true]`)), chromedp.KeyEvent(kb.ArrowLeft),
+		within(`document.activeElement.textContent === "pictures" && location.hash === "#pictures"`),
+		within(`document.querySelector("#dead h3").textContent.startsWith("fetch-missing:")`),
+		within(`document.querySelector("#dead code").textContent === "worker dlq replay --config FILE --pipeline pictures --reason fetch-missing"`),
+		within(`[...document.querySelectorAll("#recent img")].some((i) => i.complete && i.naturalWidth > 0) && document.querySelectorAll("#recent .bar").length > 3`),
+		within(ground+` === "rgb(21, 24, 27)"`), shoot("pictures"))
+	run("narrow, light", scheme("light"), chromedp.EmulateViewport(360, 740), within(ground+` === "rgb(250, 250, 248)"`),
+		within(`document.querySelector("#rate .uplot") && document.querySelector("#rate .uplot").clientWidth < 360`),
+		within(`document.documentElement.scrollWidth === 360 && [...document.querySelectorAll("body *")].every((e) => e.closest(".scroll") || e.classList.contains("unseen") || e.getBoundingClientRect().right <= 360)`),
+		shoot("narrow"))
+}

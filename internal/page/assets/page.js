@@ -1,0 +1,323 @@
+"use strict";
+// Draws /status.json once a second. Totals become rates here: what the page knows of the past is what it has seen itself.
+
+const every = 1000, keep = 300; // milliseconds between two readings, and how many are kept
+const seen = new Map();         // pipeline -> readings, oldest first
+let chosen = "", last = null, charts = null;
+
+const $ = (id) => document.getElementById(id);
+
+function el(tag, props = {}, ...children) {
+  const e = Object.assign(document.createElement(tag), props);
+  e.append(...children);
+  return e;
+}
+
+// ---- words
+
+const units = [[1e9, "G"], [1e6, "M"], [1e3, "k"]];
+function count(n) {
+  for (const [size, unit] of units) if (Math.abs(n) >= 10 * size || (size > 1e3 && Math.abs(n) >= size)) return (n / size).toFixed(1) + " " + unit;
+  return n >= 100 || Number.isInteger(n) ? Math.round(n).toLocaleString("en") : n.toFixed(1);
+}
+function bytes(n) {
+  for (const [size, unit] of [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]]) if (n >= size) return (n / size).toFixed(1) + " " + unit;
+  return Math.round(n) + " B";
+}
+function span(seconds) {
+  if (!isFinite(seconds)) return "not at this rate";
+  if (seconds < 90) return seconds.toFixed(seconds < 10 ? 1 : 0) + " s";
+  if (seconds < 5400) return Math.round(seconds / 60) + " min";
+  if (seconds < 172800) return (seconds / 3600).toFixed(1) + " h";
+  return Math.round(seconds / 86400) + " d";
+}
+const share = (x) => Math.round(100 * x) + " %";
+
+// ---- rates: differences over a window of some seconds, so that a batch is not a spike
+
+function windowOf(name, n) {
+  const all = seen.get(name) || [];
+  return all.length < 2 ? null : [all[Math.max(0, all.length - 1 - n)], all[all.length - 1]];
+}
+function rates(a, b) {
+  const dt = (b.t - a.t) / 1000;
+  return b.p.stages.map((s, i) => ({
+    done: Math.max(0, s.done - a.p.stages[i].done) / dt,
+    busy: s.workers ? Math.min(1, Math.max(0, s.busy - a.p.stages[i].busy) / dt / s.workers) : null,
+  }));
+}
+
+// ---- sections
+
+function drawTabs(status) {
+  const tabs = $("tabs");
+  if (tabs.children.length !== status.pipelines.length) {
+    tabs.replaceChildren(...status.pipelines.map((p) => el("button", { type: "button", role: "tab", textContent: p.name, onclick: () => choose(p.name) })));
+  }
+  status.pipelines.forEach((p, i) => {
+    const tab = tabs.children[i], on = p.name === chosen;
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-selected", on);
+    tab.setAttribute("aria-controls", "pipeline");
+    tab.tabIndex = on ? 0 : -1;
+    tab.classList.toggle("troubled", p.dead.length > 0);
+    tab.title = p.dead.length > 0 ? "has dead letters" : "";
+  });
+  tabs.onkeydown = (e) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
+    if (!step) return;
+    const names = status.pipelines.map((p) => p.name);
+    choose(names[(names.indexOf(chosen) + step + names.length) % names.length]);
+    tabs.children[names.indexOf(chosen)].focus();
+  };
+}
+
+function figure(id, label, value, small = "") {
+  let box = $("figures").querySelector(`[data-id=${id}]`);
+  if (!box) {
+    box = el("div", {}, el("dt"), el("dd"));
+    box.dataset.id = id;
+    $("figures").append(box);
+  }
+  box.firstChild.textContent = label;
+  box.lastChild.replaceChildren(value, el("small", { textContent: small }));
+}
+
+function drawFigures(p, w) {
+  const dt = w ? (w[1].t - w[0].t) / 1000 : 1;
+  const per = (f) => (w ? Math.max(0, f(w[1].p) - f(w[0].p)) / dt : 0);
+  const settled = per((x) => x.durable);
+  figure("rows", "rows", count(per((x) => x.rows)) + "/s", count(p.rows) + " since the start");
+  figure("records", "records", count(per((x) => x.records)) + "/s", count(p.records) + " since the start");
+  figure("lag", "lag", count(p.lag), p.lag === 0 ? "caught up" : "to catch up: " + span(p.lag / settled));
+  figure("cost", "steps computed", count(per((x) => x.cost)) + "/s", p.cost ? share(p.cost / p.paddedCost) + " useful, the rest is padding" : "none yet");
+  figure("memory", "memory budget", share(p.held / p.budget), bytes(p.held) + " of " + bytes(p.budget));
+  figure("commit", "commit age", p.commitAge ? span(p.commitAge) : "0 s", p.commitAge ? "without durable progress" : "all that was read is durable");
+  const dead = p.dead.reduce((n, d) => n + d.count, 0);
+  figure("dead", "dead letters", count(dead), p.records ? share(dead / p.records) + " of the records" : "");
+  figure("skipped", "skipped", count(p.skipped), p.lost ? count(p.lost) + " lost to retention" : "for other pipelines");
+}
+
+const names = { read: "Read", fetch: "Fetch", preprocess: "Preprocess", batch: "Batch", infer: "Infer", heads: "Heads", write: "Write" };
+
+function drawFlow(p, w) {
+  const flow = $("flow");
+  if (flow.children.length !== p.stages.length) {
+    flow.replaceChildren(...p.stages.map((s) => {
+      const meter = (kind) => {
+        const m = el("div", { className: "meter " + kind }, el("i"));
+        m.setAttribute("role", "meter");
+        m.setAttribute("aria-label", names[s.name] + " " + kind);
+        m.setAttribute("aria-valuemin", 0);
+        m.setAttribute("aria-valuemax", 100);
+        return m;
+      };
+      return el("li", {}, el("b", { textContent: names[s.name] }), el("span", { className: "rate" }),
+        el("small", { className: "busyness" }), meter("busy"), el("small", { className: "waiting" }), meter("queue"));
+    }));
+  }
+  const rate = w ? rates(...w) : null;
+  let slowest = -1;
+  p.stages.forEach((s, i) => {
+    if (rate && rate[i].busy !== null && rate[i].busy > 0.05 && (slowest < 0 || rate[i].busy > rate[slowest].busy)) slowest = i;
+  });
+  p.stages.forEach((s, i) => {
+    const li = flow.children[i], [, speed, busyness, busy, waiting, queue] = li.children;
+    const amount = s.unit === "bytes" ? bytes : count;
+    speed.textContent = rate ? amount(rate[i].done) + (s.unit === "bytes" ? "/s" : " " + s.unit + "/s") : "–";
+    set(busy, s.workers > 0, rate ? rate[i].busy : 0);
+    busyness.textContent = s.workers ? share(rate ? rate[i].busy : 0) + " busy, " + s.workers + (s.workers > 1 ? " workers" : " worker") : "";
+    set(queue, s.limit > 0, s.limit ? s.queue / s.limit : 0);
+    waiting.textContent = s.limit ? amount(s.queue) + " of " + amount(s.limit) + (s.name === "read" ? " in flight" : " held") : s.name === "batch" ? count(s.queue) + " waiting" : "";
+    li.classList.toggle("slowest", i === slowest);
+  });
+  $("bottleneck").textContent = slowest < 0 ? "Nothing is busy: the pipeline waits for records." :
+    names[p.stages[slowest].name] + " is the busiest stage, " + share(rate[slowest].busy) + " of its workers' time" + (rate[slowest].busy < 0.7 ? "; nothing holds the pipeline up." : ": the bottleneck.");
+}
+
+function set(meter, shown, x) {
+  meter.hidden = !shown;
+  meter.firstChild.style.width = 100 * Math.min(1, x) + "%";
+  meter.setAttribute("aria-valuenow", Math.round(100 * x));
+}
+
+function series(name) {
+  const all = seen.get(name) || [], xs = [], out = [[], [], [], [], []];
+  for (let i = 1; i < all.length; i++) {
+    const a = all[Math.max(0, i - 3)], b = all[i], dt = (b.t - a.t) / 1000, r = (f) => f(b.p) - f(a.p);
+    const stage = (n) => (x) => x.stages[n], objects = r((x) => stage(2)(x).done), samples = r((x) => x.rows);
+    xs.push(b.t / 1000);
+    out[0].push(r((x) => x.rows) / dt);
+    out[1].push(r((x) => x.records) / dt);
+    out[2].push(objects > 0 ? (1000 * r((x) => stage(1)(x).busy)) / objects : null);
+    out[3].push(objects > 0 ? (1000 * r((x) => stage(2)(x).busy)) / objects : null);
+    out[4].push(objects > 0 && samples > 0 ? (1000 * r((x) => stage(4)(x).busy)) / objects : null);
+  }
+  return { xs, out };
+}
+
+function drawCharts(p) {
+  const { xs, out } = series(p.name);
+  if (xs.length < 2) return;
+  const data = [[xs, out[0], out[1]], [xs, out[2], out[3], out[4]]];
+  if (!charts) {
+    const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
+    const line = (label, name) => ({ label, stroke: color(name), width: 2, spanGaps: true, value: (u, v) => (v == null ? "–" : count(v)) });
+    const axes = [0, 1].map(() => ({ stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") } }));
+    axes[1].size = 56;
+    const make = (id, lines, d) => new uPlot({ width: $(id).clientWidth, height: 200, axes, series: [{}, ...lines], cursor: { drag: { setScale: false } }, scales: { y: { range: (u, lo, hi) => [0, Math.max(hi * 1.1, 1)] } } }, d, $(id));
+    charts = [make("rate", [line("rows/s", "--accent"), line("records/s", "--second")], data[0]),
+      make("time", [line("fetch", "--accent"), line("preprocess", "--second"), line("infer", "--third")], data[1])];
+  } else {
+    charts.forEach((c, i) => c.setData(data[i]));
+  }
+  const end = (i) => out[i].findLast((v) => v !== null);
+  $("rate-said").textContent = "now " + count(end(0) || 0) + " rows and " + count(end(1) || 0) + " records a second";
+  $("time-said").textContent = "now fetch " + count(end(2) || 0) + ", preprocess " + count(end(3) || 0) + ", infer " + count(end(4) || 0);
+}
+
+function forgetCharts() {
+  if (charts) charts.forEach((c) => c.destroy());
+  charts = null;
+}
+
+let deadDrawn = "";
+function drawDead(p) {
+  const key = JSON.stringify([p.name, p.dead, p.letters]);
+  if (key === deadDrawn) return; // so that a selection stays
+  deadDrawn = key;
+  if (p.dead.length === 0) {
+    $("dead").replaceChildren(el("p", { className: "note", textContent: "None." }));
+    return;
+  }
+  $("dead").replaceChildren(...p.dead.map((d) => {
+    const command = p.replay + " --reason " + d.reason;
+    const copy = el("button", { type: "button", textContent: "copy", onclick: () => navigator.clipboard && navigator.clipboard.writeText(command) });
+    copy.setAttribute("aria-label", "copy the command that replays " + d.reason);
+    return el("article", {}, el("h3", { textContent: d.reason + ": " + count(d.count) }), el("p", { textContent: d.advice }),
+      el("ul", {}, ...p.letters.filter((l) => l.reason === d.reason).slice(0, 3).map((l) => el("li", { textContent: l.partition + " offset " + l.offset + ": " + l.message }))),
+      el("div", { className: "command" }, el("code", { textContent: command }), copy));
+  }));
+}
+
+function drawRecent(p) {
+  $("private").hidden = !p.private;
+  const list = $("recent"), there = new Map([...list.children].map((li) => [li.dataset.key, li]));
+  list.replaceChildren(...p.recent.map((it) => {
+    const key = p.name + "/" + it.partition + "/" + it.offset + "/" + (it.results ? it.results.length : 0);
+    return there.get(key) || recentItem(it, key); // what is there stays: somebody may be listening to it
+  }));
+}
+
+function recentItem(it, key) {
+  const li = el("li", {}, el("b", { textContent: it.id }), el("div", { className: "note", textContent: it.partition + " offset " + it.offset + ", " + bytes(it.bytes) }));
+  li.dataset.key = key;
+  if (it.media.startsWith("image/")) li.append(el("img", { src: it.object, alt: "the picture " + it.id, loading: "lazy" }));
+  if (it.media.startsWith("audio/")) {
+    const canvas = el("canvas", { width: 480, height: 96 });
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", "waveform of " + it.id);
+    const audio = el("audio", { src: it.object, controls: true, preload: "none" });
+    audio.setAttribute("aria-label", "recording " + it.id);
+    li.append(canvas, audio);
+    waveform(canvas, it.object);
+  }
+  if (it.text) li.append(el("blockquote", { textContent: it.text }));
+  for (const r of it.results || []) {
+    const box = el("div", { className: "result" }, el("span", { textContent: r.head + (r.score && !r.bars ? " " + r.score.toFixed(2) : "") }));
+    if (r.value) box.append(el("div", { textContent: r.value }));
+    for (const b of r.bars || []) {
+      const m = el("div", { className: "meter" }, el("i"));
+      m.firstChild.style.width = 100 * Math.min(1, Math.max(0, b.score)) + "%";
+      box.append(el("div", { className: "bar" }, el("span", { textContent: b.label }), el("span", { textContent: b.score.toFixed(3) }), m));
+    }
+    li.append(box);
+  }
+  if (!it.results) li.append(el("p", { className: "note", textContent: "on its way" }));
+  return li;
+}
+
+async function waveform(canvas, path) {
+  try {
+    const body = await (await fetch(path)).arrayBuffer();
+    const sound = await new OfflineAudioContext(1, 1, 16000).decodeAudioData(body);
+    const wave = sound.getChannelData(0), g = canvas.getContext("2d"), n = canvas.width / 2, step = Math.max(1, Math.floor(wave.length / n));
+    g.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--accent");
+    for (let x = 0; x < n; x++) {
+      let most = 0;
+      for (let i = x * step; i < Math.min(wave.length, (x + 1) * step); i++) most = Math.max(most, Math.abs(wave[i]));
+      const h = Math.max(1, most * canvas.height);
+      g.fillRect(2 * x, (canvas.height - h) / 2, 1, h);
+    }
+  } catch {
+    canvas.hidden = true; // a format that this browser does not decode
+  }
+}
+
+function drawPlaces(p) {
+  $("places").replaceChildren(...p.places.map((at) => el("tr", {}, el("td", { textContent: at.partition }),
+    el("td", { textContent: count(at.lag), className: at.lag > 0 ? "behind" : "" }), ...[at.durable, at.read, at.end].map((n) => el("td", { textContent: n.toLocaleString("en") })))));
+  $("places-more").textContent = p.partitions === 0 ? "None is assigned now." : p.partitions > p.places.length ? "The " + p.places.length + " that lag most, of " + p.partitions + "." : "";
+}
+
+function drawModel(p) {
+  const facts = [["class", p.class], ["model", p.model], ["model digest", p.digest], ["preprocess digest", p.preprocess], ["decoders", p.decoders || "built in"], ["heads", p.heads.join(", ")], ["outputs", p.outputs.join(", ")]];
+  $("model").replaceChildren(...facts.flatMap(([k, v]) => [el("dt", { textContent: k }), el("dd", { textContent: v })]));
+}
+
+// ---- the loop
+
+function choose(name) {
+  if (name === chosen) return;
+  chosen = name;
+  history.replaceState(null, "", "#" + encodeURIComponent(name));
+  for (const id of ["figures", "flow", "recent"]) $(id).replaceChildren();
+  forgetCharts();
+  if (last) draw(last);
+}
+
+function draw(status) {
+  last = status;
+  const found = status.pipelines.find((p) => p.name === chosen) || status.pipelines[0];
+  $("worker").textContent = status.version + ", up " + span((Date.parse(status.now) - Date.parse(status.started)) / 1000);
+  $("phase").textContent = status.phase;
+  $("phase").className = "badge " + status.phase;
+  $("pipeline").hidden = !found;
+  if (!found) return;
+  chosen = found.name;
+  const w = windowOf(found.name, 4);
+  drawTabs(status);
+  $("about").textContent = found.modality + " from " + found.topics.join(", ") + ", " + found.class;
+  drawFigures(found, w);
+  drawFlow(found, w);
+  drawCharts(found);
+  drawDead(found);
+  drawRecent(found);
+  drawPlaces(found);
+  drawModel(found);
+}
+
+async function tick() {
+  try {
+    const answer = await fetch("status.json", { cache: "no-store" });
+    if (!answer.ok) throw new Error(answer.statusText);
+    const status = await answer.json();
+    for (const p of status.pipelines) {
+      const all = seen.get(p.name) || [];
+      const { recent, letters, places, ...totals } = p;
+      all.push({ t: Date.parse(status.now), p: totals });
+      if (all.length > keep) all.shift();
+      seen.set(p.name, all);
+    }
+    draw(status);
+  } catch {
+    $("phase").textContent = "no answer from the worker";
+    $("phase").className = "badge gone";
+  }
+  setTimeout(tick, every);
+}
+
+chosen = decodeURIComponent(location.hash.slice(1));
+window.addEventListener("resize", () => { forgetCharts(); if (last) draw(last); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { forgetCharts(); if (last) draw(last); });
+tick();

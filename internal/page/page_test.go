@@ -1,0 +1,137 @@
+package page
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"vecmill/embed"
+	"vecmill/schemas"
+	"vecmill/sinks"
+	"vecmill/stream"
+)
+
+var wav = append([]byte("RIFF\x24\x00\x00\x00WAVEfmt "), make([]byte, 64)...)
+
+func position(offset int64) stream.Position {
+	return stream.Position{Partition: stream.Partition{Topic: "a/b c", ID: 3}, Offset: offset}
+}
+
+// fill lets items pass as a pipeline would.
+func fill(r *Recent, n int) {
+	for o := range int64(n) {
+		at := position(o)
+		r.Fetched(at, &schemas.Ref{ID: fmt.Sprint("id-", o), URI: "s3://b/k", Modality: schemas.Audio}, &stream.Blob{Data: wav})
+		r.Computed([]schemas.Row{{
+			Lineage: schemas.Lineage{RefID: fmt.Sprint("id-", o), Topic: at.Topic, Partition: at.ID, Offset: o, Head: "transcript", Task: schemas.TaskTranscript},
+			Payload: schemas.Payload{Text: fmt.Sprint("WORD ", o), Score: 0.5},
+		}})
+	}
+}
+
+func get(t *testing.T, h http.Handler, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	return w
+}
+
+func TestThePageIsWholeAndKeepsToItself(t *testing.T) {
+	h := New(func() Status { return Status{Pipelines: []Pipeline{}} }, nil)
+	page := get(t, h, "/")
+	if page.Code != http.StatusOK {
+		t.Fatal(page.Code)
+	}
+	for _, path := range []string{"/page.css", "/page.js", "/icon.svg", "/uPlot.min.css", "/uPlot.iife.min.js", "/uPlot.LICENSE"} {
+		w := get(t, h, path)
+		if w.Code != http.StatusOK || w.Body.Len() == 0 || w.Header().Get("Content-Security-Policy") == "" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d, %d bytes, headers %v", path, w.Code, w.Body.Len(), w.Header())
+		}
+		if body := w.Body.String(); strings.Contains(body, "http://") && !strings.Contains(body, "http://www.w3.org/") || strings.Contains(body, "https://cdn") {
+			t.Errorf("%s names another host", path)
+		}
+	}
+	if strings.Contains(page.Body.String(), "//") {
+		t.Error("the page names another host")
+	}
+}
+
+func TestRecentItemsComeWithTheirResultsAndObjects(t *testing.T) {
+	r := &Recent{}
+	fill(r, 3)
+	p := Of(About{Name: "sp/eech"}, stream.Stats{Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}}, embed.Stats{}, []stream.Place{{Partition: position(0).Partition, Durable: 3, Read: 3, End: 9}}, r)
+	if len(p.Recent) != 3 || p.Recent[0].ID != "id-2" || len(p.Recent[0].Results) != 1 || p.Recent[0].Results[0].Value != "WORD 2" {
+		t.Fatalf("%+v", p.Recent)
+	}
+	if len(p.Dead) != 1 || p.Dead[0].Count != 2 || p.Dead[0].Advice == "" || p.Places[0].Lag != 6 {
+		t.Errorf("dead %+v, places %+v", p.Dead, p.Places)
+	}
+	h := New(func() Status { return Status{Pipelines: []Pipeline{p}} }, func(_ string, at stream.Position) ([]byte, bool) { return r.Object(at) })
+	var got Status
+	if err := json.Unmarshal(get(t, h, "/status.json").Body.Bytes(), &got); err != nil || got.Pipelines[0].Recent[0].ID != "id-2" {
+		t.Fatal(err, got)
+	}
+	w := get(t, h, "/"+got.Pipelines[0].Recent[0].Object)
+	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "audio/wave" || w.Body.String() != string(wav) {
+		t.Errorf("%s: %d %v", got.Pipelines[0].Recent[0].Object, w.Code, w.Header())
+	}
+	if w := get(t, h, "/recent/speech/t/0/77"); w.Code != http.StatusNotFound {
+		t.Errorf("an item that is not kept: %d", w.Code)
+	}
+}
+
+// TestAStrangersPageIsNeverServed: objects are whatever somebody uploaded.
+func TestAStrangersPageIsNeverServed(t *testing.T) {
+	for _, evil := range []string{"<html><script>alert(1)</script>", "<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'><script/></svg>", "%PDF-1.7", "\xff\xfe<\x00", "text"} {
+		r := &Recent{}
+		r.Fetched(position(1), &schemas.Ref{ID: "x", Modality: schemas.Image}, &stream.Blob{Data: []byte(evil)})
+		if items, _ := r.last("p"); items[0].Object != "" {
+			t.Errorf("%.20q is served at %s", evil, items[0].Object)
+		}
+		h := New(func() Status { return Status{} }, func(string, stream.Position) ([]byte, bool) { return []byte(evil), true })
+		if w := get(t, h, "/recent/p/t/0/1"); w.Code != http.StatusNotFound {
+			t.Errorf("%.20q: %d %v", evil, w.Code, w.Header())
+		}
+	}
+}
+
+func TestRecentIsBoundedAndSlow(t *testing.T) {
+	r := &Recent{}
+	fill(r, 10*itemsKept) // in less than itemEvery: only the first are taken
+	items, _ := r.last("p")
+	if len(items) != itemsKept || items[itemsKept-1].ID != "id-0" {
+		t.Errorf("%d items, the oldest %s", len(items), items[len(items)-1].ID)
+	}
+	r.taken = time.Now().Add(-itemEvery)
+	r.Fetched(position(500), &schemas.Ref{ID: "late", Modality: schemas.Image}, &stream.Blob{Data: make([]byte, objectMost+1)})
+	if items, _ = r.last("p"); len(items) != itemsKept || items[0].ID != "late" || items[0].Object != "" || items[0].Results != nil {
+		t.Errorf("%+v", items[0])
+	}
+	for o := range int64(2 * lettersKept) {
+		r.Buried(&sinks.Letter{Offset: o, Reason: schemas.ReasonDecode, Message: strings.Repeat("ä", textMost)})
+	}
+	_, letters := r.last("p")
+	if len(letters) != lettersKept || letters[0].Offset != 2*lettersKept-1 || len(letters[0].Message) > textMost+3 || !strings.HasSuffix(letters[0].Message, "ä…") {
+		t.Errorf("%d letters, the last %+v", len(letters), letters[0])
+	}
+}
+
+func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
+	for _, reason := range schemas.Reasons() {
+		if advice[reason] == "" {
+			t.Errorf("no advice for %s", reason)
+		}
+	}
+	var all []stream.Place
+	for i := range 3 * placesShown {
+		all = append(all, stream.Place{Partition: stream.Partition{Topic: "t", ID: i}, End: int64(i)})
+	}
+	p := Of(About{}, stream.Stats{}, embed.Stats{}, all, nil)
+	if p.Partitions != len(all) || len(p.Places) != placesShown || p.Places[0].Lag != int64(len(all)-1) || !p.Private || p.Recent == nil || p.Letters == nil {
+		t.Errorf("%d of %d, the first %+v", len(p.Places), p.Partitions, p.Places[0])
+	}
+}

@@ -1,0 +1,148 @@
+package page
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"vecmill/embed"
+	"vecmill/schemas"
+	"vecmill/stream"
+)
+
+// Status is a worker at one moment: what /status.json gives.
+type Status struct {
+	Version   string     `json:"version"`
+	Started   time.Time  `json:"started"`
+	Now       time.Time  `json:"now"`
+	Phase     string     `json:"phase"` // loading, running, draining
+	Pipelines []Pipeline `json:"pipelines"`
+}
+
+// Pipeline is one line of a worker. Counts are totals since it was opened; the page makes rates of them.
+type Pipeline struct {
+	About
+	Stages     []Stage  `json:"stages"` // in the order of flow
+	Records    int64    `json:"records"`
+	Rows       int64    `json:"rows"`
+	Skipped    int64    `json:"skipped"`
+	Lost       int64    `json:"lost"`
+	Bytes      int64    `json:"bytes"`
+	Cost       int64    `json:"cost"`       // useful steps computed
+	PaddedCost int64    `json:"paddedCost"` // steps computed, padding included
+	Batches    int64    `json:"batches"`
+	Held       int64    `json:"held"` // bytes of the memory budget
+	Budget     int64    `json:"budget"`
+	Lag        int64    `json:"lag"`
+	Durable    int64    `json:"durable"`   // sum of the commit points
+	CommitAge  float64  `json:"commitAge"` // seconds
+	Partitions int      `json:"partitions"`
+	Places     []Place  `json:"places"` // those that lag most, at most placesShown
+	Dead       []Dead   `json:"dead"`
+	Recent     []Item   `json:"recent"`  // the last first
+	Letters    []Letter `json:"letters"` // the last first
+	Private    bool     `json:"private"` // recent items and letters are not kept
+}
+
+// About is what does not change while a pipeline runs.
+type About struct {
+	Name       string   `json:"name"`
+	Modality   string   `json:"modality"`
+	Topics     []string `json:"topics"`
+	Class      string   `json:"class"`
+	Model      string   `json:"model"`
+	Digest     string   `json:"digest"`
+	Preprocess string   `json:"preprocess"` // digest
+	Decoders   string   `json:"decoders"`   // libraries that take part, "" for none
+	Heads      []string `json:"heads"`
+	Outputs    []string `json:"outputs"`
+	Fetchers   int      `json:"-"`
+	Preparers  int      `json:"-"`
+	Sessions   int      `json:"-"`
+	Slots      int      `json:"-"`
+	Replay     string   `json:"replay"` // the command that sends dead letters again, but for the reason
+}
+
+// Stage is one step of the way of a record.
+type Stage struct {
+	Name    string  `json:"name"`
+	Done    int64   `json:"done"`    // total of what has come through it
+	Unit    string  `json:"unit"`    // of Done
+	Busy    float64 `json:"busy"`    // seconds, summed over its workers
+	Workers int     `json:"workers"` // 0: it has no time of its own
+	Queue   int64   `json:"queue"`   // what waits in it or before it now
+	Limit   int64   `json:"limit"`   // of Queue; 0: none
+}
+
+// Place is one partition.
+type Place struct {
+	Partition string `json:"partition"`
+	Read      int64  `json:"read"`
+	Durable   int64  `json:"durable"`
+	End       int64  `json:"end"`
+	Lag       int64  `json:"lag"`
+}
+
+// Dead counts the dead letters of one reason.
+type Dead struct {
+	Reason schemas.Reason `json:"reason"`
+	Count  int64          `json:"count"`
+	Advice string         `json:"advice"`
+}
+
+// placesShown bounds what the page is told of 10,000 partitions.
+const placesShown = 200
+
+// Of puts one pipeline together.
+func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place, r *Recent) Pipeline {
+	p := Pipeline{
+		About: a, Records: s.Records, Rows: s.Rows, Skipped: s.Skipped, Lost: s.Lost, Bytes: s.FetchedBytes,
+		Cost: e.Cost, PaddedCost: e.Padded, Batches: e.Batches, Held: s.Held, Budget: s.Budget,
+		Lag: s.Lag, CommitAge: s.Waiting.Seconds(), Partitions: len(places), Places: placesOf(places),
+		Stages: []Stage{
+			{Name: "read", Done: s.Records, Unit: "records", Queue: int64(s.InFlight), Limit: int64(a.Slots)},
+			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Workers: a.Fetchers, Queue: s.Held, Limit: s.Budget},
+			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Workers: a.Preparers},
+			{Name: "batch", Done: e.Batches, Unit: "batches", Queue: int64(e.Waiting)},
+			{Name: "infer", Done: e.Cost, Unit: "steps", Busy: (e.Collate + e.Infer).Seconds(), Workers: a.Sessions},
+			{Name: "heads", Done: s.Rows, Unit: "rows", Busy: e.HeadsOn.Seconds(), Workers: a.Sessions},
+			{Name: "write", Done: s.Commits, Unit: "commits"},
+		},
+		Dead: []Dead{}, Private: r == nil,
+	}
+	for _, at := range places {
+		p.Durable += at.Durable
+	}
+	for _, reason := range schemas.Reasons() {
+		if n := s.Dead[reason]; n > 0 {
+			p.Dead = append(p.Dead, Dead{reason, n, advice[reason]})
+		}
+	}
+	p.Recent, p.Letters = r.last(a.Name)
+	return p
+}
+
+func placesOf(all []stream.Place) []Place {
+	slices.SortFunc(all, func(a, b stream.Place) int {
+		return cmp.Or(cmp.Compare(b.Lag(), a.Lag()), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.ID, b.ID))
+	})
+	shown := make([]Place, 0, min(len(all), placesShown))
+	for _, p := range all[:min(len(all), placesShown)] {
+		shown = append(shown, Place{p.String(), p.Read, p.Durable, p.End, p.Lag()})
+	}
+	return shown
+}
+
+// advice says what to do about dead letters of a reason.
+var advice = map[schemas.Reason]string{
+	schemas.ReasonSchema:       "The record is no reference, or is nobody's. Compare it with docs/schemas.md; worker config check --sample FILE shows how records are understood.",
+	schemas.ReasonFetchMissing: "The object is gone, or not there in the version asked for. Replay once it is back.",
+	schemas.ReasonFetchDenied:  "The store or fetch's allow-lists refuse it. Grant the access or extend the list, then replay.",
+	schemas.ReasonFetchFailed:  "The store or host answered with faults until the retries were used up. Replay when it is well again.",
+	schemas.ReasonTooLarge:     "Over a limit on bytes, pixels, seconds or memory. Raise the limit that the letter names, then replay.",
+	schemas.ReasonDecode:       "The bytes are damaged, or not in a format that is read. worker predict FILE tells more.",
+	schemas.ReasonTooShort:     "Nothing in it for the model to see. There is nothing to replay.",
+	schemas.ReasonModel:        "The model or a head fails on this item alone. worker predict FILE reproduces it.",
+	schemas.ReasonSinkReject:   "An output will never take this row; the letter has its words. Mend the table or collection, then replay.",
+	schemas.ReasonPanic:        "A stage panicked on this item: a bug of ours. Please report it with the letter.",
+}

@@ -1,0 +1,86 @@
+package wire
+
+import (
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"vecmill/embed/audio"
+	"vecmill/internal/config"
+	"vecmill/internal/page"
+	"vecmill/stream"
+)
+
+// shown is what the live page knows of a worker. Pipelines are there once all of them are open: what is still being made is not looked at.
+type shown struct {
+	version string
+	started time.Time
+	phase   atomic.Value // string
+	lines   atomic.Pointer[[]shownLine]
+}
+
+type shownLine struct {
+	*line
+	about page.About
+}
+
+func (s *shown) begin(version string) {
+	s.version, s.started = version, time.Now()
+	s.phase.Store("loading")
+}
+
+func (s *shown) page() http.Handler { return page.New(s.status, s.object) }
+
+// open shows the lines, which are those of c's pipelines in their order.
+func (s *shown) open(c *config.Config, lines []*line) {
+	all := make([]shownLine, len(lines))
+	for i, l := range lines {
+		all[i] = shownLine{l, aboutOf(&c.Pipelines[i], l)}
+	}
+	s.lines.Store(&all)
+}
+
+func aboutOf(p *config.Pipeline, l *line) page.About {
+	m := l.model
+	a := page.About{
+		Name: p.Name, Modality: string(m.spec.Modality), Topics: p.Topics, Class: m.spec.Class, Model: m.name, Digest: m.digest, Preprocess: m.pre.Digest(),
+		Fetchers: p.Fetchers, Preparers: p.Preprocessors, Sessions: len(m.sessions), Slots: p.MaxInFlight,
+		Replay: "worker dlq replay --config FILE --pipeline " + p.Name,
+	}
+	if a.Preparers == 0 {
+		a.Preparers = runtime.GOMAXPROCS(0)
+	}
+	if pre, ok := m.pre.(*audio.Preprocessor); ok {
+		a.Decoders = pre.Decoders()
+	}
+	for i := range p.Heads {
+		a.Heads = append(a.Heads, fmt.Sprintf("%s (%s)", p.Heads[i].Name, p.Heads[i].Task))
+	}
+	for i := range p.Outputs {
+		a.Outputs = append(a.Outputs, p.Outputs[i].Kind())
+	}
+	return a
+}
+
+func (s *shown) status() page.Status {
+	st := page.Status{Version: s.version, Started: s.started, Now: time.Now(), Phase: s.phase.Load().(string), Pipelines: []page.Pipeline{}}
+	if lines := s.lines.Load(); lines != nil {
+		for _, l := range *lines {
+			st.Pipelines = append(st.Pipelines, page.Of(l.about, l.pipe.Stats(), l.engine.Stats(), l.pipe.Places(), l.recent))
+		}
+	}
+	return st
+}
+
+func (s *shown) object(pipeline string, at stream.Position) ([]byte, bool) {
+	if lines := s.lines.Load(); lines != nil {
+		for _, l := range *lines {
+			if l.about.Name == pipeline {
+				return l.recent.Object(at)
+			}
+		}
+	}
+	return nil, false
+}
