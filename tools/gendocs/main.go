@@ -1,4 +1,4 @@
-// Command gendocs writes the reference pages that come from the code: docs/config.md, docs/rows.md, docs/metrics.md and docs/schemas.md.
+// Command gendocs writes what comes from the code: docs/config.md, docs/rows.md, docs/metrics.md, docs/schemas.md, and the schema of the chart's values.
 package main
 
 import (
@@ -20,7 +20,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: gendocs DIR")
 		os.Exit(2)
 	}
-	for name, write := range map[string]func(io.Writer) error{"config.md": config.WriteReference, "rows.md": rows, "metrics.md": metrics, "schemas.md": refs(filepath.Join(os.Args[1], "../schemas"))} {
+	for name, write := range map[string]func(io.Writer) error{
+		"config.md": config.WriteReference, "rows.md": rows, "metrics.md": metrics, "schemas.md": refs(filepath.Join(os.Args[1], "../schemas")),
+		"../helm/vecmill/values.schema.json": chartValues,
+	} {
 		var b bytes.Buffer
 		err := write(&b)
 		if err == nil {

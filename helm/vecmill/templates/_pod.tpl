@@ -1,0 +1,131 @@
+{{/* The pod of a worker; of the backfill's job where .Job is set. */}}
+{{- define "vecmill.pod" -}}
+serviceAccountName: {{ include "vecmill.serviceAccount" . }}
+automountServiceAccountToken: false
+terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile:
+    type: RuntimeDefault
+containers:
+  - name: {{ if .Job }}backfill{{ else }}worker{{ end }}
+    image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
+    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    {{- if .Job }}
+    command: [/opt/vecmill/backfill]
+    {{- if not .Values.backfill.args }}
+    {{- fail "backfill.args is empty: such as [run, --config, /etc/vecmill/worker.yaml, --plan, s3://lake/plan]" }}
+    {{- end }}
+    args:
+      {{- toYaml .Values.backfill.args | nindent 6 }}
+    {{- else }}
+    args: [run, --config, /etc/vecmill/worker.yaml]
+    {{- end }}
+    {{- with .Values.secretEnv }}
+    env:
+      {{- range $name, $ref := . }}
+      - name: {{ $name }}
+        valueFrom:
+          secretKeyRef:
+            name: {{ required (printf "secretEnv.%s.secret is missing" $name) $ref.secret }}
+            key: {{ required (printf "secretEnv.%s.key is missing" $name) $ref.key }}
+      {{- end }}
+    {{- end }}
+    ports:
+      - name: metrics
+        containerPort: {{ include "vecmill.port" . }}
+    # The server of the probes runs before models are compiled and loaded, which may take minutes the first time.
+    startupProbe:
+      httpGet: {path: /livez, port: metrics}
+      periodSeconds: 5
+      failureThreshold: 60
+    livenessProbe:
+      httpGet: {path: /livez, port: metrics}
+      periodSeconds: 10
+      timeoutSeconds: 5
+      failureThreshold: 6
+    readinessProbe:
+      httpGet: {path: /readyz, port: metrics}
+      periodSeconds: 5
+      timeoutSeconds: 5
+    resources:
+      {{- toYaml .Values.resources | nindent 6 }}
+    securityContext:
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities:
+        drop: [ALL]
+    volumeMounts:
+      - name: config
+        mountPath: /etc/vecmill/worker.yaml
+        subPath: worker.yaml
+        readOnly: true
+      - name: cache
+        mountPath: /var/cache/vecmill
+      - name: tmp
+        mountPath: /tmp
+      {{- if .Values.models.volume }}
+      - name: models
+        mountPath: {{ .Values.models.mountPath }}
+        readOnly: true
+      {{- end }}
+      {{- range $i, $secret := .Values.secretFiles }}
+      - name: secret-{{ $i }}
+        mountPath: /etc/vecmill/secrets/{{ $secret }}
+        readOnly: true
+      {{- end }}
+volumes:
+  - name: config
+    configMap:
+      name: {{ include "vecmill.name" . }}
+  - name: cache
+    emptyDir:
+      sizeLimit: {{ .Values.cache.sizeLimit }}
+  - name: tmp
+    emptyDir: {}
+  {{- with .Values.models.volume }}
+  - name: models
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- range $i, $secret := .Values.secretFiles }}
+  - name: secret-{{ $i }}
+    secret:
+      secretName: {{ $secret }}
+  {{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if not .Job }}
+topologySpreadConstraints:
+  {{- if .Values.topologySpreadConstraints }}
+  {{- toYaml .Values.topologySpreadConstraints | nindent 2 }}
+  {{- else }}
+  # Workers apart where there is room, and never unschedulable for it.
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "vecmill.selector" . | nindent 8 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
