@@ -22,7 +22,7 @@ func TestACompiledGraphUsesTheWeightsWhereTheyLie(t *testing.T) {
 	if !os.SameFile(source, linked) {
 		t.Error("the graph has a copy of the weights")
 	}
-	if data := read(t, filepath.Join(filepath.Dir(g.Path), "weights.bin")); len(data) > 1<<10 {
+	if data := read(t, filepath.Join(filepath.Dir(g.Path), "weights.bin")); len(data) > 2<<10 { // folded: convolutions over samples by tap, small constants
 		t.Errorf("%d bytes of weights were written all the same", len(data))
 	}
 }

@@ -58,6 +58,8 @@ func TestATokenizerOfAnotherKindIsRefusedByName(t *testing.T) {
 		{"another post-processor", "post_processor.type", "BertProcessing", "BertProcessing"},
 		{"a post-processor with foreign ids", "post_processor.sep", []any{"</s>", 9999}, "id 9999"},
 		{"a template without text", "post_processor", map[string]any{"type": "TemplateProcessing", "single": []any{}}, "leaves the text out"},
+		{"a template with the texts exchanged", "post_processor", templateOf("A </s>", "B A"), "two texts is not understood"},
+		{"a template with a stranger", "post_processor", templateOf("A <x>", "A B"), "names \"<x>\""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -69,6 +71,42 @@ func TestATokenizerOfAnotherKindIsRefusedByName(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, c.words)
 			}
 		})
+	}
+}
+
+// templateOf is a post-processor by what goes around one text and around two: A, B, <s> (0) and </s> (2).
+func templateOf(one, two string) map[string]any {
+	parts := func(words string) (out []any) {
+		for _, w := range strings.Fields(words) {
+			kind := "SpecialToken"
+			if w == "A" || w == "B" {
+				kind = "Sequence"
+			}
+			out = append(out, map[string]any{kind: map[string]any{"id": w, "type_id": 0}})
+		}
+		return out
+	}
+	return map[string]any{"type": "TemplateProcessing", "single": parts(one), "pair": parts(two), "special_tokens": map[string]any{
+		"<s>": map[string]any{"id": "<s>", "ids": []int{0}, "tokens": []string{"<s>"}}, "</s>": map[string]any{"id": "</s>", "ids": []int{2}, "tokens": []string{"</s>"}},
+	}}
+}
+
+func TestATemplateSaysWhatGoesAroundTexts(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), edited(t, "post_processor", templateOf("<s> <s> A", "A </s> B <s> </s>")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tok, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after := tok.Around()
+	if !slices.Equal(before, []int32{0, 0}) || len(after) != 0 {
+		t.Errorf("around a text %v and %v", before, after)
+	}
+	before, between, after := tok.AroundPair()
+	if len(before) != 0 || !slices.Equal(between, []int32{2}) || !slices.Equal(after, []int32{0, 2}) {
+		t.Errorf("around two texts %v, %v and %v", before, between, after)
 	}
 }
 

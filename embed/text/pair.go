@@ -68,9 +68,10 @@ func (p *Preprocessor) beside(ref *schemas.Ref) (room int, sequences, bytes int6
 	return room, sequences, bytes, err
 }
 
-// bothRoom is how many tokens of two texts fit beside the special ones: <s> A </s></s> B </s>.
+// bothRoom is how many tokens of two texts fit beside the special ones, as a rule <s> A </s></s> B </s>.
 func (p *Preprocessor) bothRoom() int {
-	return p.opts.MaxTokens - len(p.tokenizer.before) - 3*len(p.tokenizer.after)
+	before, between, after := p.tokenizer.AroundPair()
+	return p.opts.MaxTokens - len(before) - len(between) - len(after)
 }
 
 // roomForContext refuses a question that leaves too little of a window.
@@ -100,7 +101,7 @@ func (p *Preprocessor) together(ctx context.Context, ref *schemas.Ref, text stri
 	return []embed.Sample{p.pairSample(s, &cursor{text: text}, 0)}, nil
 }
 
-// sequence is two texts as the model sees them: <s> A </s></s> B </s>.
+// sequence is two texts as the model sees them, as a rule <s> A </s></s> B </s>.
 type sequence struct {
 	first, second *Encoding
 	one, two      [2]int // tokens of each that are in the sequence
@@ -235,8 +236,8 @@ func (p *Preprocessor) chosen(ctx context.Context, first *Encoding, choices []st
 
 // ids is a sequence as the model sees it, and where its two texts begin.
 func (p *Preprocessor) ids(s *sequence) (ids []int64, one, two int) {
-	before, after := p.tokenizer.before, p.tokenizer.after
-	ids = make([]int64, 0, len(before)+s.one[1]-s.one[0]+3*len(after)+s.two[1]-s.two[0])
+	before, between, after := p.tokenizer.AroundPair()
+	ids = make([]int64, 0, len(before)+s.one[1]-s.one[0]+len(between)+s.two[1]-s.two[0]+len(after))
 	put := func(all []int32) int {
 		at := len(ids)
 		for _, id := range all {
@@ -246,8 +247,7 @@ func (p *Preprocessor) ids(s *sequence) (ids []int64, one, two int) {
 	}
 	put(before)
 	one = put(s.first.IDs[s.one[0]:s.one[1]])
-	put(after)
-	put(after)
+	put(between)
 	two = put(s.second.IDs[s.two[0]:s.two[1]])
 	put(after)
 	return ids, one, two

@@ -2,6 +2,7 @@ package text
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -11,6 +12,7 @@ type postProcessor struct {
 	Sep        *namedID          `json:"sep"`            // RobertaProcessing
 	Cls        *namedID          `json:"cls"`            //
 	Single     []templatePart    `json:"single"`         // TemplateProcessing
+	Pair       []templatePart    `json:"pair"`           //
 	Tokens     map[string]idList `json:"special_tokens"` //
 	Processors []json.RawMessage `json:"processors"`     // Sequence
 }
@@ -51,7 +53,7 @@ func (t *Tokenizer) setPost(doc *document, added []addedToken) error {
 	if err := t.post(doc.PostProcessor, 0); err != nil {
 		return err
 	}
-	for _, ids := range [...][]int32{t.before, t.after} {
+	for _, ids := range [...][]int32{t.before, t.after, t.pair[0], t.pair[1], t.pair[2]} {
 		for _, id := range ids {
 			if id < 0 || int(id) >= len(t.tokens) || t.tokens[id] == "" {
 				return fmt.Errorf("its post_processor names id %d, which no token has", id)
@@ -68,12 +70,16 @@ func (t *Tokenizer) post(raw json.RawMessage, depth int) error {
 	}
 	switch {
 	case p.Type == "RobertaProcessing" && p.Sep != nil && p.Cls != nil:
-		t.before, t.after = []int32{p.Cls.ID}, []int32{p.Sep.ID}
+		t.adjustable = depth == 0
+		cls, sep := p.Cls.ID, p.Sep.ID
+		t.before, t.after = []int32{cls}, []int32{sep}
+		t.pair = [3][]int32{{cls}, {sep, sep}, {sep}}
 		t.trim, t.keepsPrefix = p.TrimOffsets, p.AddPrefixSpace
 		return nil
 	case p.Type == "TemplateProcessing":
 		return t.template(&p)
 	case p.Type == "ByteLevel":
+		t.adjustable = depth == 0
 		t.trim, t.keepsPrefix = p.TrimOffsets, p.AddPrefixSpace
 		return nil
 	case p.Type == "Sequence" && depth == 0:
@@ -87,39 +93,49 @@ func (t *Tokenizer) post(raw json.RawMessage, depth int) error {
 	return fmt.Errorf("its post_processor %q is not supported", p.Type)
 }
 
-// template reads the parts around the text of a single sequence.
+// template reads what goes around one text, and around two.
 func (t *Tokenizer) template(p *postProcessor) error {
-	t.before, t.after = nil, nil
-	seen := false
-	for _, part := range p.Single {
-		switch {
-		case part.Sequence != nil && !seen && part.Sequence.ID == "A":
-			seen = true
-		case part.SpecialToken != nil:
-			ids, ok := p.Tokens[part.SpecialToken.ID]
-			if !ok {
-				return fmt.Errorf("its template names %q, which is not among its special_tokens", part.SpecialToken.ID)
-			}
-			if seen {
-				t.after = append(t.after, ids.IDs...)
-			} else {
-				t.before = append(t.before, ids.IDs...)
-			}
-		default:
-			return fmt.Errorf("its template for one text is not understood")
-		}
+	one, err := p.around(p.Single, "A")
+	if err != nil {
+		return fmt.Errorf("its template for one text %w", err)
 	}
-	if !seen {
-		return fmt.Errorf("its template for one text leaves the text out")
+	two, err := p.around(p.Pair, "A", "B")
+	if err != nil {
+		return fmt.Errorf("its template for two texts %w", err)
 	}
+	t.before, t.after, t.pair = one[0], one[1], [3][]int32(two)
 	return nil
 }
 
+// around gives the special tokens of a template before each of the named sequences, and behind the last. The type of a token does not count.
+func (p *postProcessor) around(parts []templatePart, names ...string) ([][]int32, error) {
+	out := make([][]int32, 1, len(names)+1)
+	for _, part := range parts {
+		last := len(out) - 1
+		switch {
+		case part.Sequence != nil && last < len(names) && part.Sequence.ID == names[last]:
+			out = append(out, nil)
+		case part.SpecialToken != nil:
+			ids, ok := p.Tokens[part.SpecialToken.ID]
+			if !ok {
+				return nil, fmt.Errorf("names %q, which is not among its special_tokens", part.SpecialToken.ID)
+			}
+			out[last] = append(out[last], ids.IDs...)
+		default:
+			return nil, errors.New("is not understood")
+		}
+	}
+	if len(out) <= len(names) {
+		return nil, errors.New("leaves the text out")
+	}
+	return out, nil
+}
+
 // override lets tokenizer_config.json have its say, as the reference does: its add_prefix_space, or the default of none, wins over
-// tokenizer.json in any class; trim_offsets, and what trimming makes of the prefix, in RoBERTa's.
+// tokenizer.json in any class; trim_offsets, and what trimming makes of the prefix, in RoBERTa's, where the post-processor has them itself.
 func (t *Tokenizer) override(cfg *config) {
 	t.prefixSpace = deref(cfg.AddPrefixSpace, false)
-	if cfg.roberta() {
+	if cfg.roberta() && t.adjustable {
 		t.keepsPrefix, t.trim = t.prefixSpace, deref(cfg.TrimOffsets, true)
 	}
 }

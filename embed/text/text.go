@@ -14,7 +14,7 @@ import (
 )
 
 // implementation changes whenever the same bytes and options give other values: it is part of the digest.
-const implementation = "text/2 byte-level-bpe/1 unicode-16"
+const implementation = "text/3 byte-level-bpe/1 unicode-16"
 
 // inputImplementation is the same of formats and character sets.
 const inputImplementation = "text input/1 goldmark 1.8 gfm, whatwg"

@@ -17,10 +17,12 @@ type Tokenizer struct {
 
 	spelled map[int32]string // added tokens as the files spell them
 
-	before, after []int32 // special tokens around a text
-	prefixSpace   bool    // a space goes before text that does not begin with one
-	trim          bool    // offsets leave out leading and trailing spaces
-	keepsPrefix   bool    // trimming knows of the prefix space
+	before, after []int32    // special tokens around a text
+	pair          [3][]int32 // before, between and behind two texts
+	adjustable    bool       // tokenizer_config.json may say otherwise about trimming
+	prefixSpace   bool       // a space goes before text that does not begin with one
+	trim          bool       // offsets leave out leading and trailing spaces
+	keepsPrefix   bool       // trimming knows of the prefix space
 	pad           int32
 	roles         map[string]int32 // ids of the special tokens by their names in the configuration
 	maxLength     int              // special tokens included
@@ -227,6 +229,11 @@ func CleanUp(text string) string {
 
 // Around gives the special tokens that go before and behind a text.
 func (t *Tokenizer) Around() (before, after []int32) { return t.before, t.after }
+
+// AroundPair gives the special tokens that go before, between and behind two texts.
+func (t *Tokenizer) AroundPair() (before, between, after []int32) {
+	return t.pair[0], t.pair[1], t.pair[2]
+}
 
 // MaxLength is the longest sequence that the tokenizer's configuration allows, special tokens included; 0 if it sets no
 // limit.

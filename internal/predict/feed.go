@@ -25,12 +25,18 @@ func mainInput(m schemas.Modality, in map[string]embed.Tensor) string {
 	return "pixel_values"
 }
 
-// rank says how many axes an input has, where every class agrees.
-func rank(name string) int {
+// choiceClass takes inputs with an axis more than the other classes of text, for the choices.
+const choiceClass = "Data2VecTextForMultipleChoice"
+
+// rank says how many axes a class's main input has; 0 for token ids, whose axes the session checks.
+func rank(name, class string) int {
 	switch name {
 	case "input_values":
 		return 2
 	case "inputs_embeds":
+		if class == choiceClass {
+			return 4
+		}
 		return 3
 	case "pixel_values":
 		return 4
@@ -55,7 +61,7 @@ func feed(spec *model.Spec, in map[string]embed.Tensor) ([]embed.Tensor, model.C
 	if !ok {
 		return nil, o, fmt.Errorf("the input %s of %s is missing; there is %s", name, spec.Class, strings.Join(sorted(in), ", "))
 	}
-	if n := rank(name); n > 0 && len(x.Shape) != n || len(x.Shape) < 2 {
+	if n := rank(name, spec.Class); n > 0 && len(x.Shape) != n || len(x.Shape) < 2 {
 		return nil, o, fmt.Errorf("the input %s has shape %v, want %d axes", name, x.Shape, max(n, 2))
 	}
 	if slices.Contains(x.Shape, 0) {
@@ -69,6 +75,9 @@ func feed(spec *model.Spec, in map[string]embed.Tensor) ([]embed.Tensor, model.C
 			return nil, o, err
 		}
 		typed[name] = t
+	}
+	if mask, ok := typed["head_mask"]; ok {
+		typed["head_mask"] = forLayers(spec, mask)
 	}
 	all := []embed.Tensor{typed[name]}
 	mask, err := maskOf(spec, typed, name)
@@ -98,6 +107,23 @@ func feed(spec *model.Spec, in map[string]embed.Tensor) ([]embed.Tensor, model.C
 	return all, o, nil
 }
 
+// forLayers repeats a head mask with one axis, which means every layer, as the reference does.
+func forLayers(spec *model.Spec, mask embed.Tensor) embed.Tensor {
+	layers := 0
+	switch {
+	case spec.Text != nil:
+		layers = spec.Text.NumHiddenLayers
+	case spec.Vision != nil:
+		layers = spec.Vision.NumHiddenLayers
+	}
+	if len(mask.Shape) != 1 || layers == 0 {
+		return mask
+	}
+	mask.Shape = []int64{int64(layers), mask.Shape[0]}
+	mask.F32 = slices.Repeat(mask.F32, layers)
+	return mask
+}
+
 // basic says whether every graph of the modality takes an input.
 func basic(name string) bool {
 	return name == "input_values" || name == "input_ids" || name == "pixel_values"
@@ -110,7 +136,7 @@ func maskOf(spec *model.Spec, in map[string]embed.Tensor, main string) (*embed.T
 	}
 	shape := in[main].Shape
 	if main == "inputs_embeds" {
-		shape = shape[:2]
+		shape = shape[:len(shape)-1]
 	}
 	mask, given := in["attention_mask"]
 	switch {

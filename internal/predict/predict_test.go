@@ -245,6 +245,25 @@ func TestPaddingIsToldByTheSumOfTheMask(t *testing.T) {
 	}
 }
 
+func TestAHeadMaskWithOneAxisIsForEveryLayer(t *testing.T) {
+	spec, err := model.Open(filepath.Join(goldenRoot, "Data2VecTextModel", "base"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := map[string]embed.Tensor{
+		"input_ids": {Name: "input_ids", Shape: []int64{1, 2}, I64: []int64{5, 6}},
+		"head_mask": {Name: "head_mask", Shape: []int64{2}, F32: []float32{1, .5}},
+	}
+	fed, _, err := feed(spec, in)
+	if err != nil || len(fed) != 3 {
+		t.Fatalf("%v, %v", fed, err)
+	}
+	layers := spec.Text.NumHiddenLayers
+	if got := fed[2]; !slices.Equal(got.Shape, []int64{int64(layers), 2}) || !slices.Equal(got.F32, slices.Repeat([]float32{1, .5}, layers)) {
+		t.Errorf("head mask %+v of %d layers", got, layers)
+	}
+}
+
 func TestTensorFilesRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t")
 	in := []embed.Tensor{

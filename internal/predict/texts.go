@@ -43,6 +43,14 @@ func (t *texts) around() (before, after []int32) {
 	return t.tok.Around()
 }
 
+// aroundPair gives the special tokens that go before, between and behind two texts.
+func (t *texts) aroundPair() (before, between, after []int32) {
+	if !t.special {
+		return nil, nil, nil
+	}
+	return t.tok.AroundPair()
+}
+
 // encoded is one sequence for the model. Offsets and words belong to the text that a token is of.
 type encoded struct {
 	ids      []int32
@@ -103,7 +111,7 @@ func (t *texts) wrapped(e *text.Encoding, limit, stride int) ([]encoded, error) 
 	})
 }
 
-// pair encodes two texts: <s> A </s></s> B </s>. Of long ones the second is cut into windows, or, if stride is negative, the longer is cut.
+// pair encodes two texts, as a rule as <s> A </s></s> B </s>. Of long ones the second is cut into windows, or, if stride is negative, the longer is cut.
 func (t *texts) pair(a, b string, limit, stride int) ([]encoded, error) {
 	ea, err := t.tokens(a)
 	if err != nil {
@@ -113,8 +121,8 @@ func (t *texts) pair(a, b string, limit, stride int) ([]encoded, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, after := t.around()
-	both := limit - len(before) - 3*len(after)
+	before, between, after := t.aroundPair()
+	both := limit - len(before) - len(between) - len(after)
 	if limit > 0 && stride < 0 {
 		first, second, err := t.shares(len(ea.IDs), len(eb.IDs), both)
 		if err != nil {
@@ -126,8 +134,7 @@ func (t *texts) pair(a, b string, limit, stride int) ([]encoded, error) {
 	return t.cut(eb, both-first, limit > 0, stride, func(from, to int) (out encoded) {
 		out.special(before)
 		out.add(ea, 0, 0, first)
-		out.special(after)
-		out.special(after)
+		out.special(between)
 		out.add(eb, 1, from, to)
 		out.special(after)
 		return out

@@ -207,7 +207,8 @@ func TestEveryFormatHoldsTheSameWeights(t *testing.T) {
 	for format, source := range map[string]string{
 		"bin_zip": "expected", "bin_zip_protocol4": "expected", "bin_legacy": "expected", "bin_sharded": "expected",
 		"keras": "expected_keras", "keras_variable": "expected_keras", "keras_split": "expected_keras", "keras_latest": "expected_keras", "keras_chunked": "expected_keras",
-		"keras_safetensors": "expected_keras", "keras_shards": "expected_keras",
+		"keras_latest_chunked": "expected_keras",
+		"keras_safetensors":    "expected_keras", "keras_shards": "expected_keras",
 		"training": "expected_training", "training_legacy": "expected_training",
 	} {
 		t.Run(format, func(t *testing.T) {

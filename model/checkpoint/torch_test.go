@@ -138,6 +138,7 @@ func TestACutFileOfAnyFormatIsRefused(t *testing.T) {
 		{[]string{"bin_zip", TorchFile}, parseTorch},
 		{[]string{"keras", TensorFlowFile}, parseTensorFlow},
 		{[]string{"keras_latest", TensorFlowFile}, parseTensorFlow},
+		{[]string{"keras_latest_chunked", TensorFlowFile}, parseTensorFlow},
 	} {
 		b := fixture(t, tc.path...)
 		for n := 0; n < len(b); n += 1 + n/512 {
@@ -158,6 +159,7 @@ func TestADamagedByteNeverCostsMoreThanAnError(t *testing.T) {
 		{[]string{"bin_zip", TorchFile}, parseTorch},
 		{[]string{"keras_variable", TensorFlowFile}, parseTensorFlow},
 		{[]string{"keras_latest", TensorFlowFile}, parseTensorFlow},
+		{[]string{"keras_latest_chunked", TensorFlowFile}, parseTensorFlow},
 	} {
 		b := fixture(t, tc.path...)
 		for i := 0; i < len(b); i += 1 + len(b)/2048 {
@@ -213,7 +215,7 @@ func FuzzParseTorch(f *testing.F) {
 }
 
 func FuzzParseTensorFlow(f *testing.F) {
-	for _, format := range []string{"keras", "keras_variable", "keras_split", "keras_latest", "keras_chunked"} {
+	for _, format := range []string{"keras", "keras_variable", "keras_split", "keras_latest", "keras_chunked", "keras_latest_chunked"} {
 		f.Add(fixture(f, format, TensorFlowFile))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -29,7 +29,7 @@ func (n *net) audio() *audio {
 	in := n.Input("input_values", onnx.Float32, n.batch, onnx.Dyn("samples"))
 	lengths := n.Input("lengths", onnx.Int64, n.batch)
 
-	x := n.sampleConvolutions(in)
+	x := n.samples(in)
 	last := c.ConvDim[len(c.ConvDim)-1]
 	n.Scope("feature_projection")
 	a := &audio{features: n.norm(n.w.Backbone, x, "feature_projection.layer_norm", last, c.LayerNormEps)}
@@ -67,29 +67,6 @@ func (n *net) audio() *audio {
 // ignoreAudio accepts the SpecAugment vector, which inference uses only when asked to mask.
 func (n *net) ignoreAudio() {
 	n.w.Ignore(func(name string) bool { return name == "masked_spec_embed" })
-}
-
-// sampleConvolutions makes [B, T, C] of [B, N]: per layer a valid convolution, LayerNorm over channels with torch's epsilon, activation.
-func (n *net) sampleConvolutions(in onnx.Value) onnx.Value {
-	c := n.cfg.Audio
-	x, channels := n.Unsqueeze(in, 1), 1
-	for i, out := range c.ConvDim {
-		p := layer("feature_extractor.conv_layers", i)
-		n.Scope(strings.TrimSuffix(p, "."))
-		var bias onnx.Value
-		if c.ConvBias {
-			bias = n.stored(n.w.Backbone, p+"conv.bias", out)
-		}
-		w := n.stored(n.w.Backbone, p+"conv.weight", out, channels, c.ConvKernel[i])
-		x = n.Conv(x, w, bias, onnx.Convolution{Kernel: []int{c.ConvKernel[i]}, Strides: []int{c.ConvStride[i]}})
-		x = n.norm(n.w.Backbone, n.Transpose(x, 0, 2, 1), p+"layer_norm", out, torchEps)
-		x = n.activation(c.FeatExtractActivation, x, p+"activation")
-		if i < len(c.ConvDim)-1 {
-			x = n.Transpose(x, 0, 2, 1)
-		}
-		channels = out
-	}
-	return x
 }
 
 // audioMask computes each item's frames from its samples, and the masks made of them.

@@ -34,8 +34,7 @@ func (n *net) audioXVector() error {
 	}
 	n.Scope("projector")
 	x = n.ReshapeTo(n.linear(n.w.Head, x, "projector", c.HiddenSize, c.TDNNDim[0]), shape)
-	x = n.tdnn(n.Transpose(x, 0, 2, 1))
-	pooled := n.statistics(n.Transpose(x, 0, 2, 1), n.tdnnFrames(a, frames))
+	pooled := n.statistics(n.tdnn(x), n.tdnnFrames(a, frames))
 	n.Scope("xvector")
 	vector := n.linear(n.w.Head, pooled, "feature_extractor", 2*c.TDNNDim[layers-1], e)
 	n.Output("logits", n.linear(n.w.Head, vector, "classifier", e, e), onnx.Float32, n.batch, onnx.Fixed(e))
@@ -43,25 +42,21 @@ func (n *net) audioXVector() error {
 	return nil
 }
 
-// tdnn convolves x [B, C, T] to [B, D, T]. The weights are stored as those of dense layers on kernel x channels values. Zeros behind the
-// row keep its length, so that a batch of clips shorter than the convolutions is no error: their frames are none ([net.tdnnFrames]).
+// tdnn convolves x [B, T, C] to [B, T, D]. The weights are those of dense layers on the values of all taps. Zeros behind the row keep its
+// length, so that a batch of clips shorter than the convolutions is no error: their frames are none ([net.tdnnFrames]).
 func (n *net) tdnn(x onnx.Value) onnx.Value {
 	c := n.cfg.Audio
 	in := c.TDNNDim[0]
 	for i, out := range c.TDNNDim {
 		name, k := fmt.Sprintf("tdnn.%d.kernel", i), c.TDNNKernel[i]
 		n.Scope(name)
-		stored := n.values(n.w.Head, name+".weight", out, in*k)
-		w := make([]float32, len(stored))
-		for o := range out {
-			for j := range k {
-				for ch := range in {
-					w[(o*in+ch)*k+j] = stored[(o*k+j)*in+ch]
-				}
-			}
+		if tail := n.tail(i); tail > 0 {
+			x = n.Op("Pad", []onnx.Value{x, n.Ints(0, 0, 0, 0, tail, 0)})
 		}
-		x = n.Relu(n.Conv(x, n.Weight(name+".weight.convolution", []int{out, in, k}, onnx.FloatData(w)), n.stored(n.w.Head, name+".bias", out),
-			onnx.Convolution{Kernel: []int{k}, Strides: []int{1}, Dilations: []int{c.TDNNDilation[i]}, Pads: []int{0, n.tail(i)}}))
+		if k > 1 {
+			x = n.Concat(2, n.taps(x, k, 1, c.TDNNDilation[i])...)
+		}
+		x = n.Relu(n.linear(n.w.Head, x, name, in*k, out))
 		in = out
 	}
 	return x

@@ -46,8 +46,8 @@ func classes() map[string]class {
 	audioOut := []string{"extract_features", "hidden_states", "attentions"}
 	audioIn := []string{"mask_time_indices"}
 	textOut := []string{"hidden_states", "attentions"}
-	choiceIn := []string{"token_type_ids", "position_ids", "head_mask"}
-	textIn := slices.Concat(choiceIn, []string{"inputs_embeds", PairMask})
+	choiceIn := []string{"token_type_ids", "position_ids", "head_mask", "inputs_embeds"}
+	textIn := slices.Concat(choiceIn, []string{PairMask})
 	decoderOut := slices.Concat(textOut, []string{"cross_attentions", PastKeyValues})
 	decoderIn := slices.Concat(textIn, []string{"encoder_hidden_states", "encoder_attention_mask", PastKeyValues})
 	visionIn := []string{"bool_masked_pos", "head_mask"}

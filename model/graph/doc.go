@@ -2,7 +2,8 @@
 // they share in layers.go. [Build] looks the class up in the table in class.go, asks the checkpoint for every weight by
 // name and shape, and fails if one is missing or left over.
 //
-// Linear layers run on [B*T, H] matrices, so each is one Gemm with its bias; sequences become [B, heads, T, H/heads] inside attention alone.
+// Convolutions over samples are sums of products (audio_samples.go; the reason is in docs/adr). Linear layers run on [B*T, H] matrices, so
+// each is one product with its bias; sequences become [B, heads, T, H/heads] inside attention alone.
 // What depends on configuration only is folded when the graph is built: relative position biases of images to one
 // constant per layer, position tables, layer scales and batch normalisations into the weights before them, the weights of a layer sum,
 // the windows of adaptive pooling to a matrix.

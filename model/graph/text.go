@@ -73,11 +73,23 @@ func (n *net) tokens(name string, rows onnx.Dim) onnx.Value {
 	return n.ReshapeTo(x, n.Concat(0, n.Ints(-1), n.DimOf(x, 2)))
 }
 
+// inputsEmbeds declares inputs_embeds, as [rows, L, H].
+func (n *net) inputsEmbeds() onnx.Value {
+	const name = "inputs_embeds"
+	tokens, width := onnx.Dyn("tokens"), n.cfg.Text.HiddenSize
+	if !n.choices() {
+		return n.Input(name, onnx.Float32, n.batch, tokens, onnx.Fixed(width))
+	}
+	x := n.Input(name, onnx.Float32, n.batch, onnx.Dyn("choices"), tokens, onnx.Fixed(width))
+	n.items = n.DimOf(x, 0)
+	return n.ReshapeTo(x, n.Concat(0, n.Ints(-1), n.DimOf(x, 2), n.Ints(width)))
+}
+
 // textInputs declares what every text class takes. The first value is input_ids [rows, L] or, if the graph takes those instead,
 // inputs_embeds [rows, L, H]; the second the mask, of tokens or of pairs of tokens.
 func (n *net) textInputs() (ids, mask onnx.Value) {
 	if n.takes("inputs_embeds") {
-		ids = n.Input("inputs_embeds", onnx.Float32, n.batch, onnx.Dyn("tokens"), onnx.Fixed(n.cfg.Text.HiddenSize))
+		ids = n.inputsEmbeds()
 	} else {
 		ids = n.tokens("input_ids", n.batch)
 	}

@@ -3,7 +3,8 @@
 //
 // [Client.Fetch] asks the Hub which commit the revision is and which files it has, chooses what a checkpoint needs
 // (config.json, the tokenizer's and the preprocessor's files, one format of weights in the order in which model/checkpoint prefers
-// them, else a ready-made .onnx), and puts them into the Hub's standard cache, so that transformers and Vecmill share downloads:
+// them, else a ready-made .onnx), and puts them into the Hub's standard cache, so that transformers and Vecmill share downloads (either uses
+// what the other has fetched, tried with huggingface_hub 0.36.2 against one server):
 //
 //	models--owner--name/blobs/<etag>              contents; <etag>.incomplete while under way
 //	models--owner--name/snapshots/<commit>/<file> relative links to blobs

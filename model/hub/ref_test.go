@@ -87,6 +87,8 @@ func TestEnvironment(t *testing.T) {
 		"only a home":        {env{"HOME": "/h"}, publicEndpoint, "/h/.cache/huggingface/hub", "", false},
 		"a cache directory":  {env{"HOME": "/h", "XDG_CACHE_HOME": "/x"}, publicEndpoint, "/x/huggingface/hub", "", false},
 		"HF_HOME":            {env{"HF_HOME": home}, publicEndpoint, home + "/hub", "of-the-file", false},
+		"a home in HF_HOME":  {env{"HOME": "/h", "HF_HOME": "~/hf"}, publicEndpoint, "/h/hf/hub", "", false},
+		"a file named ~x":    {env{"HOME": "/h", "HF_HUB_CACHE": "~x"}, publicEndpoint, "~x", "", false},
 		"a token in both":    {env{"HF_HOME": home, "HF_TOKEN": "t"}, publicEndpoint, home + "/hub", "t", false},
 		"a token file":       {env{"HF_HUB_CACHE": "/c", "HF_TOKEN_PATH": home + "/token"}, publicEndpoint, "/c", "of-the-file", false},
 		"a mirror, offline":  {env{"HF_HUB_CACHE": "/c", "HF_ENDPOINT": "http://mirror/", "HF_HUB_OFFLINE": "1"}, "http://mirror", "/c", "", true},

@@ -41,18 +41,25 @@ func Environment(getenv func(string) string) (Settings, error) {
 		}
 		return ""
 	}
+	path := func(names ...string) string { // as there, "~" is the home, also where no shell has seen to it
+		v := first(names...)
+		if rest, ok := strings.CutPrefix(v, "~"); ok && (rest == "" || rest[0] == '/') && first("HOME") != "" {
+			return filepath.Join(first("HOME"), rest)
+		}
+		return v
+	}
 	s := Settings{
 		Endpoint: strings.TrimRight(first("HF_ENDPOINT"), "/"),
-		Cache:    first("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"),
+		Cache:    path("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"),
 		Token:    first("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"),
 		Offline:  isTrue(first("HF_HUB_OFFLINE")) || isTrue(first("TRANSFORMERS_OFFLINE")),
 	}
 	if s.Endpoint == "" {
 		s.Endpoint = publicEndpoint
 	}
-	home := first("HF_HOME")
+	home := path("HF_HOME")
 	if home == "" {
-		base := first("XDG_CACHE_HOME")
+		base := path("XDG_CACHE_HOME")
 		if base == "" && first("HOME") != "" {
 			base = filepath.Join(first("HOME"), ".cache")
 		}
@@ -66,7 +73,7 @@ func Environment(getenv func(string) string) (Settings, error) {
 		}
 		s.Cache = filepath.Join(home, "hub")
 	}
-	file := first("HF_TOKEN_PATH")
+	file := path("HF_TOKEN_PATH")
 	if file == "" && home != "" {
 		file = filepath.Join(home, "token")
 	}

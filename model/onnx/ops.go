@@ -1,5 +1,7 @@
 package onnx
 
+import "math"
+
 // Add is x + y with broadcasting.
 func (b *Builder) Add(x, y Value) Value { return b.Op("Add", []Value{x, y}) }
 
@@ -110,6 +112,15 @@ func (b *Builder) Split(x Value, axis, n int) []Value {
 // Slice is x[from:to] along one axis, with Python's meaning of negative bounds.
 func (b *Builder) Slice(x Value, axis, from, to int) Value {
 	return b.Op("Slice", []Value{x, b.Ints(from), b.Ints(to), b.Ints(axis)})
+}
+
+// Strided is every step-th element of x along an axis, beginning at from; the last without elements do not count.
+func (b *Builder) Strided(x Value, axis, from, without, step int) Value {
+	to := -without
+	if without == 0 {
+		to = math.MaxInt64
+	}
+	return b.Op("Slice", []Value{x, b.Ints(from), b.Ints(to), b.Ints(axis), b.Ints(step)})
 }
 
 // Concat joins along an axis.

@@ -89,17 +89,32 @@ def chunks(shape, i):
     return tuple(shape) if i % 3 == 2 else tuple(n // 2 + 1 for n in shape)
 
 
-def keras(out, name, libver, encode, chunked=False):
+# Newer files have an index for each way in which a dataset may grow: not at all (early: all at once), in some dimensions, or in one or two without end.
+GROWS = [lambda s: None, lambda s: tuple(n + 3 for n in s), lambda s: (None, *s[1:]), lambda s: (*s[:-1], None), lambda s: (None,) * len(s), lambda s: "early"]
+
+
+def store(group, name, v, chunks, how, grows):
+    """Early allocation is not to be had from create_dataset."""
+    if grows != "early":
+        return group.create_dataset(name, data=v, chunks=chunks, maxshape=grows, **how)
+    create, link = h5py.h5p.create(h5py.h5p.DATASET_CREATE), h5py.h5p.create(h5py.h5p.LINK_CREATE)
+    create.set_chunk(chunks)
+    create.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    link.set_create_intermediate_group(True)
+    d = h5py.h5d.create(group.id, name.encode(), h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple(v.shape), create, link)
+    h5py.Dataset(d)[...] = v
+
+
+def keras(out, name, libver, encode, chunked=False, parts=0):
     rng = np.random.default_rng(11)
     expected = {}
     os.makedirs(os.path.join(out, name), exist_ok=True)
     with h5py.File(os.path.join(out, name, "tf_model.h5"), "w", libver=libver) as f:
-        layers = list(dict.fromkeys(k[0] for k in KERAS)) + (EMPTY if libver != "latest" else EMPTY[:2])
+        layers = list(dict.fromkeys(k[0] for k in KERAS)) + EMPTY
         names = encode(layers)
-        if name == "keras_split":  # what Keras does when the list does not fit an object header
-            for i, part in enumerate(np.array_split(names, 3)):
-                f.attrs[f"layer_names{i}"] = part
-        else:
+        for i, part in enumerate(np.array_split(names, parts) if parts else []):  # what Keras does when the list does not fit an object header
+            f.attrs[f"layer_names{i}"] = part
+        if not parts or libver:
             f.attrs["layer_names"] = names
         f.attrs["backend"], f.attrs["keras_version"] = "tensorflow", "2.18.0"
         for layer in layers:
@@ -109,8 +124,9 @@ def keras(out, name, libver, encode, chunked=False):
             for _, stored, shape, torch_name, order in mine:
                 v = rng.standard_normal(shape).astype(np.float32)
                 n = len(expected)
-                how = CHUNKED[n % len(CHUNKED)] | dict(chunks=chunks(shape, n)) if chunked else {}
-                g.create_dataset("tf_model_1/" + stored, data=v, **how)
+                how = CHUNKED[n % len(CHUNKED)] if chunked else {}
+                grows = GROWS[n % len(GROWS)](shape) if libver else None
+                store(g, "tf_model_1/" + stored, v, chunks(shape, n) if chunked else None, {} if grows == "early" else how, grows if chunked else None)
                 expected[torch_name] = torch.from_numpy(np.ascontiguousarray(v.transpose(order)))
     return expected
 
@@ -174,8 +190,9 @@ def main(out):
     expected = keras(out, "keras", None, fixed)
     save_file(expected, os.path.join(out, "expected_keras", "model.safetensors"))
     keras(out, "keras_variable", None, variable)
-    keras(out, "keras_split", None, fixed)
-    keras(out, "keras_latest", "latest", fixed)
+    keras(out, "keras_split", None, fixed, parts=3)
+    keras(out, "keras_latest", "latest", fixed)  # many links: in a heap
+    keras(out, "keras_latest_chunked", ("v110", "v110"), fixed, chunked=True, parts=9)  # many attributes, too
     keras(out, "keras_chunked", None, fixed, chunked=True)
     keras_safetensors(out, expected)
     training(out)

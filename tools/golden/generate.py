@@ -138,6 +138,7 @@ def runs_choice(rng, config, cls):
     yield "batch", dict(input_ids=ids, attention_mask=mask)
     yield "alone.1", dict(input_ids=ids[1:, :, :7], attention_mask=mask[1:, :, :7])
     yield "types", dict(input_ids=ids, attention_mask=mask, token_type_ids=rng.integers(0, 2, ids.shape))
+    yield "embeds", dict(inputs_embeds=rng.standard_normal((*ids.shape, config.hidden_size)).astype(np.float32), attention_mask=mask)
 
 
 def runs_causal(rng, config, cls):
@@ -171,6 +172,8 @@ def runs_text(rng, config, cls):
         types = rng.integers(0, config.type_vocab_size, ids.shape)
         yield "token_type_ids", dict(input_ids=ids, attention_mask=mask, token_type_ids=types)
         yield "position_ids", dict(input_ids=ids, attention_mask=mask, position_ids=np.arange(2, 2 + ids.shape[1])[None, :])
+    if cls == "Data2VecTextModel":
+        yield "embeds", dict(inputs_embeds=rng.standard_normal((*ids.shape, config.hidden_size)).astype(np.float32), attention_mask=mask)
 
 
 def runs_vision(rng, config, cls):

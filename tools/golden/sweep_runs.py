@@ -91,13 +91,14 @@ def text(rng, config, cls):
         if rng.random() < .4:
             feed["position_ids"] = rng.integers(0, config.max_position_embeddings, shape if choice or rng.random() < .5 else (1, length))
         if config.num_hidden_layers and rng.random() < .3:
-            feed["head_mask"] = rng.uniform(0, 2, (config.num_hidden_layers, config.num_attention_heads)).astype(np.float32)
+            one = (config.num_attention_heads,)  # for every layer
+            feed["head_mask"] = rng.uniform(0, 2, one if rng.random() < .3 else (config.num_hidden_layers, *one)).astype(np.float32)
         yield f"run_{i}", feed | (STATES if i == 0 else {})
-    if choice:
-        return
     embeds = rng.standard_normal((*shape, config.hidden_size)).astype(np.float32)
     yield "embeds", dict(inputs_embeds=embeds, attention_mask=mask)
     yield "embeds_bare", dict(inputs_embeds=embeds)
+    if choice:
+        return
     pairs = (rng.random((shape[0], length, length)) < .7).astype(rng.choice([np.int64, np.float32]))
     pairs[:, :, 0] = 1
     yield "pairs", dict(input_ids=ids, attention_mask=pairs)

@@ -98,10 +98,26 @@ def directory(where, r):
         for f in ("vocab.json", "merges.txt"):
             if os.path.exists(os.path.join(where, f)):
                 os.remove(os.path.join(where, f))
+    if os.path.exists(where + "/tokenizer.json") and r.random() < .25:
+        settings["template"] = template(where + "/tokenizer.json", r)
     shutil.rmtree(where + "/base")
     model = hf.Data2VecTextModel(hf.Data2VecTextConfig(vocab_size=600, hidden_size=4, num_hidden_layers=0, num_attention_heads=1, intermediate_size=4, max_position_embeddings=900))
     model.save_pretrained(where)
     return f"{form} {settings}"
+
+
+def template(path, r):
+    """Other special tokens around texts, and around pairs, than RoBERTa's."""
+    with open(path) as f:
+        doc = json.load(f)
+    ids = {"<s>": doc["model"]["vocab"]["<s>"], "</s>": doc["model"]["vocab"]["</s>"]}
+    special = lambda: [{"SpecialToken": {"id": r.choice(sorted(ids)), "type_id": 0}} for _ in range(r.randint(0, 2))]
+    text = lambda name: [{"Sequence": {"id": name, "type_id": 0}}]
+    doc["post_processor"] = {"type": "TemplateProcessing", "single": special() + text("A") + special(), "pair": special() + text("A") + special() + text("B") + special(),
+                             "special_tokens": {k: {"id": k, "ids": [v], "tokens": [k]} for k, v in ids.items()}}
+    with open(path, "w") as f:
+        json.dump(doc, f)
+    return doc["post_processor"]["pair"]
 
 
 def worker_ids(worker, where, lines, options):

@@ -10,39 +10,31 @@ import (
 // Strings reads an attribute of strings, one or an array of them. ok is false if the group has no such attribute.
 func (g *Group) Strings(name string) (values []string, ok bool, err error) {
 	for _, m := range g.messages {
-		switch m.kind {
-		case msgAttribute:
-			a, err := parseAttribute(m)
-			if err != nil {
-				return nil, false, fmt.Errorf("reading an attribute: %w", err)
-			}
-			if a.name != name {
-				continue
-			}
-			if values, err = g.f.strings(a); err != nil {
-				return nil, false, fmt.Errorf("reading the attribute %s: %w", name, err)
-			}
-			return values, true, nil
-		case msgAttrInfo:
-			if err := attributesDense(m.data); err != nil {
-				return nil, false, err
-			}
+		if m.kind != msgAttribute {
+			continue
 		}
+		a, err := parseAttribute(m)
+		if err != nil {
+			return nil, false, fmt.Errorf("reading an attribute: %w", err)
+		}
+		if a.name != name {
+			continue
+		}
+		if values, err = g.f.strings(a); err != nil {
+			return nil, false, fmt.Errorf("reading the attribute %s: %w", name, err)
+		}
+		return values, true, nil
 	}
 	return nil, false, nil
 }
 
-// attributesDense refuses attributes that lie in a heap of their own.
-func attributesDense(b []byte) error {
-	c := &cursor{b: b}
-	c.skip(1)
-	if flags := c.u8(); flags&1 != 0 {
-		c.skip(2)
-	}
-	if heap := c.u64(); c.short || heap != undefined {
-		return errors.New("a group stores its attributes densely (libver latest), which is not read")
-	}
-	return nil
+// denseAttributes reads the attributes of a group that has many, and keeps them in a heap.
+func (g *Group) denseAttributes(info []byte) error {
+	id := func(record []byte) []byte { return record[:min(8, len(record))] }
+	return g.f.dense(info, 2, treeAttrs, id, func(object []byte) error {
+		g.messages = append(g.messages, message{kind: msgAttribute, data: object})
+		return nil
+	})
 }
 
 type attribute struct {
@@ -80,7 +72,7 @@ func parseAttribute(m message) (a attribute, err error) {
 	if a.kind, err = parseType(&cursor{b: parts[1]}); err != nil {
 		return a, err
 	}
-	if a.shape, err = parseSpace(&cursor{b: parts[2]}); err != nil {
+	if a.shape, _, err = parseSpace(&cursor{b: parts[2]}); err != nil {
 		return a, err
 	}
 	a.data = m.data[c.at:]

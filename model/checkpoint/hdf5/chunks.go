@@ -5,11 +5,15 @@ import (
 	"fmt"
 )
 
-// chunked is how a dataset lies in pieces of one shape, found by a tree of their places.
+// chunked is how a dataset lies in pieces of one shape, found by an index of their places.
 type chunked struct {
-	tree  uint64
-	shape []int // of a piece, in elements
-	size  int   // of an element, in bytes
+	index indexKind
+	at    uint64 // of the index
+	shape []int  // of a piece, in elements
+	size  int    // of an element, in bytes
+	most  []int  // the largest shape that the dataset may have
+	whole bool   // pieces that reach beyond the edges are stored without filters
+	one   stored // the only piece, of a dataset that has no index
 }
 
 // maxRank bounds the dimensions of a chunked dataset; weights have up to four.
@@ -21,20 +25,24 @@ func parseChunks(c *cursor) (*chunked, error) {
 	if rank < 1 || rank > maxRank {
 		return nil, fmt.Errorf("it is stored in chunks of %d dimensions", rank)
 	}
-	l := &chunked{tree: c.u64(), shape: make([]int, rank)}
+	l := &chunked{at: c.u64(), shape: make([]int, rank)}
 	for i := range l.shape {
 		l.shape[i] = int(c.u32())
 	}
 	l.size = int(c.u32())
+	return l, l.check(c)
+}
+
+func (l *chunked) check(c *cursor) error {
 	if err := c.err("its layout"); err != nil {
-		return nil, err
+		return err
 	}
 	for _, d := range l.shape {
-		if d < 1 {
-			return nil, fmt.Errorf("its chunks have the shape %v", l.shape)
+		if d < 1 || d > 1<<32 {
+			return fmt.Errorf("its chunks have the shape %v", l.shape)
 		}
 	}
-	return l, nil
+	return nil
 }
 
 // unpacked bounds what chunks may unpack to: weights hardly shrink, so far more than the file is a bomb. It holds for the whole file.
@@ -53,8 +61,10 @@ type assembly struct {
 	filters []filter
 	shape   []int
 	out     []byte
-	bytes   int // of a chunk, unpacked
-	left    int // chunks to come
+	bytes   int   // of a chunk, unpacked
+	left    int   // chunks to come
+	across  []int // chunks along each dimension
+	grid    grid
 	seen    map[uint64]bool
 }
 
@@ -70,19 +80,19 @@ func (f *File) chunks(l *chunked, filters []filter, shape []int, size, n uint64)
 	if err != nil {
 		return nil, err
 	}
-	pieces := 1
+	pieces, across := 1, make([]int, len(shape))
 	for i, d := range shape {
-		across := (d + l.shape[i] - 1) / l.shape[i]
-		if across > len(f.data)/pieces { // each takes more than a byte in the tree
+		across[i] = (d + l.shape[i] - 1) / l.shape[i]
+		if across[i] > len(f.data)/pieces { // each takes more than a byte
 			return nil, fmt.Errorf("it has more chunks than the file has bytes")
 		}
-		pieces *= across
+		pieces *= across[i]
 	}
 	if err := f.unpacked(n + piece); err != nil { // the array, and one piece at a time
 		return nil, err
 	}
-	a := &assembly{f: f, layout: l, filters: filters, shape: shape, out: make([]byte, n), bytes: int(piece), left: pieces, seen: map[uint64]bool{}}
-	if err := a.tree(l.tree, maxDepth); err != nil {
+	a := &assembly{f: f, layout: l, filters: filters, shape: shape, out: make([]byte, n), bytes: int(piece), left: pieces, across: across, seen: map[uint64]bool{}}
+	if err := a.read(); err != nil {
 		return nil, err
 	}
 	if a.left > 0 {
@@ -107,7 +117,7 @@ func (a *assembly) tree(at uint64, depth int) error {
 	level, entries := c.u8(), int(c.u16())
 	c.skip(16) // siblings
 	for range entries {
-		stored, mask := c.u32(), c.u32()
+		size, mask := c.u32(), c.u32()
 		start := make([]uint64, len(a.shape))
 		for i := range start {
 			start[i] = c.u64()
@@ -120,7 +130,7 @@ func (a *assembly) tree(at uint64, depth int) error {
 		if level > 0 {
 			err = a.tree(child, depth-1)
 		} else {
-			err = a.chunk(start, child, stored, mask)
+			err = a.chunk(start, stored{child, uint64(size), mask})
 		}
 		if err != nil {
 			return err
@@ -129,23 +139,29 @@ func (a *assembly) tree(at uint64, depth int) error {
 	return nil
 }
 
+// stored is where a piece lies, its bytes there, and a bit for each filter that it was written without.
+type stored struct {
+	at, n uint64
+	mask  uint32
+}
+
 // chunk unpacks one piece and puts it into its place.
-func (a *assembly) chunk(start []uint64, at uint64, stored, mask uint32) error {
+func (a *assembly) chunk(start []uint64, s stored) error {
 	for i, s := range start {
 		if s >= uint64(a.shape[i]) || s%uint64(a.layout.shape[i]) != 0 {
 			return fmt.Errorf("a chunk begins at %v of %v", start, a.shape)
 		}
 	}
-	if a.left--; a.left < 0 || a.seen[at] {
+	if a.left--; a.left < 0 || a.seen[s.at] {
 		return errors.New("it has more chunks than its shape, or one twice")
 	}
-	a.seen[at] = true
-	raw, err := a.f.slice(at, uint64(stored))
+	a.seen[s.at] = true
+	raw, err := a.f.slice(s.at, s.n)
 	if err != nil {
 		return fmt.Errorf("a chunk: %w", err)
 	}
 	for i := len(a.filters) - 1; i >= 0; i-- {
-		if mask&(1<<i) == 0 { // a piece may have been written without a filter that did not help
+		if s.mask&(1<<i) == 0 && !a.whole(start) { // a piece may have been written without a filter that did not help
 			if raw, err = a.filters[i].undo(raw, a.bytes, a.layout.size); err != nil {
 				return err
 			}
@@ -156,6 +172,16 @@ func (a *assembly) chunk(start []uint64, at uint64, stored, mask uint32) error {
 	}
 	a.place(start, raw)
 	return nil
+}
+
+// whole says whether a piece is stored without filters because it reaches beyond an edge.
+func (a *assembly) whole(start []uint64) bool {
+	for i, s := range start {
+		if a.layout.whole && int(s)+a.layout.shape[i] > a.shape[i] {
+			return true
+		}
+	}
+	return false
 }
 
 // place copies a piece row by row; what lies beyond the edges of the array is left out.

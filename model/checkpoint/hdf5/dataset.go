@@ -40,7 +40,7 @@ func (f *File) dataset(at uint64) (*Dataset, error) {
 		return nil, err
 	}
 	var t datatype
-	var shape []int
+	var shape, most []int
 	var raw []byte
 	var pieces *chunked
 	var filters []filter
@@ -54,7 +54,7 @@ func (f *File) dataset(at uint64) (*Dataset, error) {
 			}
 			t, err = parseType(c)
 		case msgDataspace:
-			shape, err = parseSpace(c)
+			shape, most, err = parseSpace(c)
 		case msgLayout:
 			raw, pieces, err = f.layout(c)
 		case msgFilters:
@@ -78,6 +78,7 @@ func (f *File) dataset(at uint64) (*Dataset, error) {
 	}
 	switch {
 	case pieces != nil:
+		pieces.most = most
 		raw, err = f.chunks(pieces, filters, shape, t.size, n)
 	case len(filters) > 0:
 		err = errors.New("it is compressed, but not in chunks")
@@ -103,31 +104,41 @@ func count(shape []int, size uint64) (uint64, error) {
 	return n, nil
 }
 
-func parseSpace(c *cursor) ([]int, error) {
+// unlimited is the largest length of a dimension that may grow without end.
+const unlimited = 1<<63 - 1
+
+// parseSpace reads a shape, and the largest that the dataset may have.
+func parseSpace(c *cursor) (shape, most []int, err error) {
 	version, rank, flags := c.u8(), int(c.u8()), c.u8()
 	switch version {
 	case 1:
 		c.skip(5)
 	case 2:
 		if kind := c.u8(); kind == 2 {
-			return []int{0}, c.err("a shape")
+			return []int{0}, nil, c.err("a shape")
 		}
 	default:
-		return nil, fmt.Errorf("a shape of version %d", version)
+		return nil, nil, fmt.Errorf("a shape of version %d", version)
 	}
-	_ = flags // bit 0: maximum sizes follow, which do not matter
 	if rank > 32 {
-		return nil, fmt.Errorf("%d dimensions", rank)
+		return nil, nil, fmt.Errorf("%d dimensions", rank)
 	}
-	shape := make([]int, rank)
+	shape = make([]int, rank)
 	for i := range shape {
 		n := c.u64()
 		if n > 1<<50 {
-			return nil, fmt.Errorf("a dimension of %d", n)
+			return nil, nil, fmt.Errorf("a dimension of %d", n)
 		}
 		shape[i] = int(n)
 	}
-	return shape, c.err("a shape")
+	most = shape
+	if flags&1 != 0 {
+		most = make([]int, rank)
+		for i := range most {
+			most[i] = int(min(c.u64(), unlimited))
+		}
+	}
+	return shape, most, c.err("a shape")
 }
 
 func parseType(c *cursor) (datatype, error) {
@@ -172,7 +183,7 @@ func (f *File) layout(c *cursor) ([]byte, *chunked, error) {
 	case 1, 2:
 		rank, class = int(c.u8()), c.u8()
 		c.skip(5)
-	case 3, 4:
+	case 3, 4, 5:
 		class = c.u8()
 	default:
 		return nil, nil, fmt.Errorf("a layout of version %d", version)
@@ -188,7 +199,8 @@ func (f *File) layout(c *cursor) ([]byte, *chunked, error) {
 		pieces, err := parseChunks(c)
 		return nil, pieces, err
 	case class == 2:
-		return nil, nil, fmt.Errorf("it is stored in chunks with an index of another version (libver latest), which is not read")
+		pieces, err := parseIndexed(c)
+		return nil, pieces, err
 	}
 	return nil, nil, fmt.Errorf("a layout of class %d", class)
 }

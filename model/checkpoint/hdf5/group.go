@@ -39,15 +39,17 @@ func (f *File) group(at uint64) (*Group, error) {
 
 func (g *Group) read() error {
 	isGroup := false
-	for _, m := range g.messages {
+	for _, m := range g.messages { // those that denseAttributes appends are not of these kinds
 		var err error
 		switch m.kind {
+		case msgAttrInfo:
+			err = g.denseAttributes(m.data)
 		case msgSymbols:
 			isGroup, err = true, g.symbols(&cursor{b: m.data})
 		case msgLink:
 			isGroup, err = true, g.link(&cursor{b: m.data})
 		case msgLinkInfo:
-			isGroup, err = true, notDense(m.data)
+			isGroup, err = true, g.denseLinks(m.data)
 		}
 		if err != nil {
 			return err
@@ -59,17 +61,10 @@ func (g *Group) read() error {
 	return nil
 }
 
-// notDense refuses a group whose links lie in a heap of their own.
-func notDense(b []byte) error {
-	c := &cursor{b: b}
-	c.skip(1)
-	if flags := c.u8(); flags&1 != 0 {
-		c.skip(8)
-	}
-	if heap := c.u64(); c.short || heap != undefined {
-		return errors.New("it stores its links densely (libver latest), which is not read")
-	}
-	return nil
+// denseLinks reads the links of a group that has many, and keeps them in a heap.
+func (g *Group) denseLinks(info []byte) error {
+	afterHash := func(record []byte) []byte { return record[min(4, len(record)):] }
+	return g.f.dense(info, 8, treeLinks, afterHash, func(object []byte) error { return g.link(&cursor{b: object}) })
 }
 
 // link reads one link message.
