@@ -100,7 +100,7 @@ func (p *Preprocessor) held(h header) int {
 func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 	part := int64(len(head)) < size
 	format := sniff(head)
-	if p.libraries.sndfile.reads(format) && format != flacFormat && format != opusFormat {
+	if p.libraries.sndfile.reads(format) && format != opusFormat {
 		return header{frames: -1}, nil
 	}
 	if p.takes(format) {
@@ -117,8 +117,7 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 		}
 		return w.head, err
 	case flacFormat:
-		h, _, err := parseStreamInfo(head)
-		return h, err
+		return parseStreamInfo(head)
 	case opusFormat:
 		if part {
 			h, err := (&oggOpus{pages: oggPages{rest: head}}).first()

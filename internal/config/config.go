@@ -140,7 +140,7 @@ type Audio struct {
 	StrideSeconds float64 `yaml:"stride_seconds" doc:"overlap: context on each side of a window; 0 means a sixth of window_seconds"`
 	Decoder       string  `yaml:"decoder" doc:"what reads the formats that are not built in (MP4 and AAC, AMR, AIFF and others): builtin refuses them by name, ffmpeg starts the system's program for each such object, without network or files, within item_deadline; WAV, FLAC, MP3, Vorbis and Opus are always built in"`
 	Program       string  `yaml:"decoder_program" doc:"decoder ffmpeg: name or path of the program; its version is part of the preprocessing's digest"`
-	Libraries     string  `yaml:"libraries" doc:"libraries of the system, loaded at run time: libsndfile decodes FLAC and Opus faster or more exactly, and AIFF, AU, CAF and Wave64; libsoxr resamples. auto takes those that are there, require does not start without both, off takes none; which took part is in the preprocessing's digest, so set off or require where machines must agree. They parse in the worker's own process"`
+	Libraries     string  `yaml:"libraries" doc:"libraries of the system, loaded at run time: libsndfile decodes Opus more exactly, and Ogg FLAC, AIFF, AU, CAF and Wave64; libsoxr resamples. auto takes those that are there, require does not start without both, off takes none; which took part is in the preprocessing's digest, so set off or require where machines must agree. They parse in the worker's own process"`
 	MaxDecoded    float64 `yaml:"max_decoded_seconds" doc:"window, overlap: longest recording that is taken apart, window by window: memory_budget holds the file, one window of it and up to 16 on their way through the model, whatever its length; 0 means 21600"`
 }
 
