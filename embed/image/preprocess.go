@@ -93,6 +93,7 @@ func assemble(r *recipe, vision *model.VisionConfig, o Options) (*Preprocessor, 
 // newScratch makes what one picture after the other needs. A decoder that the library does not give is done without: the built-in one does the same.
 func (p *Preprocessor) newScratch() *scratch {
 	s := new(scratch)
+	s.stored = p.options.Orientation == Ignore
 	if p.library != nil {
 		s.library, _ = p.library.NewDecoder()
 	}
@@ -111,6 +112,15 @@ func Library() (name, path string, err error) {
 	return "libturbojpeg", l.Path(), nil
 }
 
+// Decoders says in one line what decodes.
+func (p *Preprocessor) Decoders() string {
+	jpeg := "built in"
+	if p.library != nil {
+		jpeg = "libturbojpeg (" + p.library.Path() + ")"
+	}
+	return "jpeg: " + jpeg + "; png, gif, bmp, tiff, webp: built in"
+}
+
 // settings covers the recipe and the implementation. The limits are not part of it: they refuse pictures and change none.
 func (p *Preprocessor) settings() string {
 	d, r := sha256.New(), p.recipe
@@ -118,6 +128,9 @@ func (p *Preprocessor) settings() string {
 		r.resize, r.width, r.height, r.filter, r.crop, r.cropWidth, r.cropHeight)
 	for ch := range r.table {
 		fmt.Fprintf(d, "%x\n", r.table[ch])
+	}
+	if p.options.Orientation == Ignore {
+		fmt.Fprintln(d, "as stored")
 	}
 	if p.options.Draft {
 		fmt.Fprintln(d, "JPEG at a reduced size")

@@ -158,11 +158,12 @@ type Text struct {
 
 // Image is how pictures are treated.
 type Image struct {
-	MaxPixels int64  `yaml:"max_pixels" doc:"larger pictures are dead letters (too-large), refused by their header"`
-	Height    int    `yaml:"height" doc:"height in pixels of what the model gets; 0 means the checkpoint's processor. Positions are interpolated as the reference does; a model that cannot says so at start"`
-	Width     int    `yaml:"width" doc:"width; height and width go together"`
-	Libraries string `yaml:"libraries" doc:"libturbojpeg of the system, loaded at run time, decodes JPEG faster, to the same pixels. auto takes it where it is there, require does not start without, off does not look; which it was is in the preprocessing's digest, so set off or require where machines must agree. It parses in the worker's own process"`
-	Draft     bool   `yaml:"draft" doc:"decode JPEG at 1/2, 1/4 or 1/8 where the result is still no smaller than the processor's resize, as Pillow's draft mode does: faster, with slightly other values"`
+	MaxPixels   int64  `yaml:"max_pixels" doc:"larger pictures are dead letters (too-large), refused by their header"`
+	Height      int    `yaml:"height" doc:"height in pixels of what the model gets; 0 means the checkpoint's processor. Positions are interpolated as the reference does; a model that cannot says so at start"`
+	Width       int    `yaml:"width" doc:"width; height and width go together"`
+	Orientation string `yaml:"orientation" doc:"pictures that are stored turned: exif (turned upright by Exif or XMP, as the reference's pipelines do) or ignore (as stored, as with PIL.Image.open alone; TIFF is upright all the same); part of the preprocessing's digest"`
+	Libraries   string `yaml:"libraries" doc:"libturbojpeg of the system, loaded at run time, decodes JPEG faster, to the same pixels. auto takes it where it is there, require does not start without, off does not look; which it was is in the preprocessing's digest, so set off or require where machines must agree. It parses in the worker's own process"`
+	Draft       bool   `yaml:"draft" doc:"decode JPEG at 1/2, 1/4 or 1/8 where the result is still no smaller than the processor's resize, as Pillow's draft mode does: faster, with slightly other values"`
 }
 
 // Head is one result of a model.
