@@ -54,6 +54,7 @@ type Engine struct {
 	space    chan struct{} // cap 1: the batcher may take more
 	stopped  chan struct{} // closed when Run stops taking jobs
 	stats    counters
+	floats   Floats // of collated batches
 	mu       struct {
 		sync.Mutex
 		batcher *Batcher[*window]

@@ -35,6 +35,7 @@ type Preprocessor struct {
 	onlyModel model.HW           // without resize and crop: the only size that the model takes; zero otherwise
 	library   *turbojpeg.Library // nil: not used
 	scratch   sync.Pool
+	floats    embed.Floats // of samples
 }
 
 // scratch is what one picture needs besides its sample; it goes back to the pool with its buffers.
@@ -199,7 +200,7 @@ func (p *Preprocessor) largest(f format) header {
 func (p *Preprocessor) work(h header) int64 {
 	r := p.recipe
 	w, down := r.output(h.width, h.height)
-	n := 12*int64(w)*int64(down) + 64<<10 // the sample, and what has a fixed size: tables, readers
+	n := embed.FloatsBytes(3*int64(w)*int64(down)) + 64<<10 // the sample, and what has a fixed size: tables, readers
 	if !r.resize {
 		return n + 3*h.pixels()
 	}
@@ -267,6 +268,9 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 	}}, nil
 }
 
+// Recycle implements embed.Recycler.
+func (p *Preprocessor) Recycle(s *embed.Sample) { p.floats.PutInputs(s) }
+
 // values runs the recipe. A panic of a decoder becomes an error, and its scratch is not used again.
 func (p *Preprocessor) values(ctx context.Context, h header, blob []byte) (values []float32, out, size Size, err error) {
 	defer func() {
@@ -283,7 +287,7 @@ func (p *Preprocessor) values(ctx context.Context, h header, blob []byte) (value
 		err = p.checkTurned(h.format, size)
 	}
 	if err == nil {
-		values, out.Width, out.Height, err = s.apply(ctx, p.recipe, src)
+		values, out.Width, out.Height, err = s.apply(ctx, p.recipe, src, &p.floats)
 	}
 	if s.bytes() <= maxPooled {
 		p.scratch.Put(s)
