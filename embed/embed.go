@@ -14,7 +14,8 @@ type Preprocessor interface {
 	// Objects over a limit that head already shows (30,000 x 30,000 pixels) are refused here with a Rejection, before anything is allocated.
 	Footprint(ref schemas.Ref, head []byte, size int64) (int64, error)
 
-	// Preprocess decodes and prepares blob: one sample per window, in order, at least one. Its errors are Rejections, or ctx's.
+	// Preprocess decodes and prepares blob: one sample per window, in order, at least one. Its errors are Rejections, or ctx's. It returns soon after ctx has ended: the engine gives up one
+	// that does not, and never gets back what it holds.
 	Preprocess(ctx context.Context, ref schemas.Ref, blob []byte) ([]Sample, error)
 
 	// Digest identifies everything that decides a sample's values, hex: options, decoders, versions of their implementation.
