@@ -8,14 +8,17 @@ import (
 // Collate stacks the samples' inputs into one tensor per input, with the batch as first axis. Inputs that differ in
 // their first dimension are padded behind their own values to the longest; rows of token ids, in their second as well. Samples must agree in their inputs'
 // names, order and remaining dimensions; that is a property of their preprocessor, so a difference is an error of ours.
-func Collate(batch []Sample) ([]Tensor, error) {
+func Collate(batch []Sample) ([]Tensor, error) { return collate(batch, &Floats{}) }
+
+// collate is Collate into memory of floats.
+func collate(batch []Sample, floats *Floats) ([]Tensor, error) {
 	if len(batch) == 0 {
 		return nil, fmt.Errorf("collating an empty batch")
 	}
 	first := batch[0].Inputs
 	out := make([]Tensor, len(first))
 	for k := range first {
-		t, err := stack(batch, k)
+		t, err := stack(batch, k, floats)
 		if err != nil {
 			return nil, fmt.Errorf("collating input %s: %w", first[k].Name, err)
 		}
@@ -24,7 +27,7 @@ func Collate(batch []Sample) ([]Tensor, error) {
 	return out, nil
 }
 
-func stack(batch []Sample, k int) (Tensor, error) {
+func stack(batch []Sample, k int, floats *Floats) (Tensor, error) {
 	proto := &batch[0].Inputs[k]
 	largest := slices.Clone(proto.Shape)
 	for i := range batch {
@@ -46,7 +49,7 @@ func stack(batch []Sample, k int) (Tensor, error) {
 		t.Shape = append(t.Shape, int64(d))
 	}
 	if proto.F32 != nil {
-		t.F32 = make([]float32, len(batch)*size)
+		t.F32 = floats.Get(len(batch) * size)
 		for i := range batch {
 			in := &batch[i].Inputs[k]
 			place(t.F32[i*size:(i+1)*size], largest, in.F32, in.Shape, float32(in.Pad))
@@ -102,7 +105,8 @@ func place[T float32 | int64](dst []T, into []int, src []T, from []int, pad T) {
 func fill[T float32 | int64](dst, src []T, pad T) {
 	n := copy(dst, src)
 	if pad == 0 {
-		return // make has cleared it
+		clear(dst[n:])
+		return
 	}
 	for i := n; i < len(dst); i++ {
 		dst[i] = pad

@@ -7,14 +7,15 @@ import (
 )
 
 // Preprocessor turns the bytes of one object into samples, exactly as the reference processor of the checkpoint does. It is
-// safe for concurrent use and keeps nothing of blob: samples own their memory.
+// safe for concurrent use and keeps nothing of blob: samples own their memory, until a [Recycler] gets it back.
 type Preprocessor interface {
 	// Footprint is an upper bound of the memory, in bytes, that an object of size bytes takes from here to its rows: the blob itself,
 	// its decoded form and its samples. head holds the object's first bytes (all of it if it is small, none if unknown); size is -1 if unknown.
 	// Objects over a limit that head already shows (30,000 x 30,000 pixels) are refused here with a Rejection, before anything is allocated.
 	Footprint(ref schemas.Ref, head []byte, size int64) (int64, error)
 
-	// Preprocess decodes and prepares blob: one sample per window, in order, at least one. Its errors are Rejections, or ctx's.
+	// Preprocess decodes and prepares blob: one sample per window, in order, at least one. Its errors are Rejections, or ctx's. It returns soon after ctx has ended: the engine gives up one
+	// that does not, and never gets back what it holds.
 	Preprocess(ctx context.Context, ref schemas.Ref, blob []byte) ([]Sample, error)
 
 	// Digest identifies everything that decides a sample's values, hex: options, decoders, versions of their implementation.
@@ -37,7 +38,7 @@ type Sample struct {
 func (s *Sample) Bytes() int64 {
 	var n int64
 	for i := range s.Inputs {
-		n += int64(len(s.Inputs[i].F32))*4 + int64(len(s.Inputs[i].I64))*8
+		n += int64(cap(s.Inputs[i].F32))*4 + int64(len(s.Inputs[i].I64))*8
 	}
 	return n
 }

@@ -54,6 +54,8 @@ type Engine struct {
 	space    chan struct{} // cap 1: the batcher may take more
 	stopped  chan struct{} // closed when Run stops taking jobs
 	stats    counters
+	workers  sync.WaitGroup // preprocess workers
+	floats   Floats         // of collated batches
 	mu       struct {
 		sync.Mutex
 		batcher *Batcher[*window]
@@ -151,9 +153,10 @@ func (e *Engine) Submit(ctx context.Context, j Job) error {
 // Run works until ctx ends, then fails with ErrStopped what is unfinished and returns once every Done has been called. It is
 // called once.
 func (e *Engine) Run(ctx context.Context) {
-	var workers, executors sync.WaitGroup
+	var executors sync.WaitGroup
 	for range e.cfg.Preprocessor {
-		workers.Go(func() { e.preprocessLoop(ctx) })
+		e.workers.Add(1)
+		go e.work(ctx)
 	}
 	for _, s := range e.sessions {
 		executors.Go(func() { e.execute(ctx, s) })
@@ -164,7 +167,7 @@ func (e *Engine) Run(ctx context.Context) {
 	e.mu.Unlock()
 	close(e.stopped)
 	e.submitting.Wait()
-	workers.Wait()
+	e.workers.Wait()
 	executors.Wait()
 	e.failRest()
 }
@@ -187,12 +190,16 @@ func (e *Engine) failRest() {
 	}
 }
 
-func (e *Engine) preprocessLoop(ctx context.Context) {
+// work is a preprocess worker. One that hangs in an object is given up, see abandon: another has its place then, and is waited for in its stead.
+func (e *Engine) work(ctx context.Context) {
 	for {
 		select {
 		case j := <-e.jobs:
-			e.preprocess(ctx, j)
+			if !e.preprocess(ctx, j) {
+				return
+			}
 		case <-ctx.Done():
+			e.workers.Done()
 			return
 		}
 	}

@@ -103,7 +103,12 @@ func testConfig() EngineConfig {
 // run submits blobs to an engine in a bubble and returns each one's rows or error.
 func run(t *testing.T, s *adder, blobs []string) (rows [][]schemas.Row, errs []error, stats Stats) {
 	t.Helper()
-	e, err := NewEngine(testConfig(), words{}, []Session{s}, []Head{sumHead{1}, sumHead{2}})
+	return runWith(t, words{}, s, blobs)
+}
+
+func runWith(t *testing.T, pre Preprocessor, s *adder, blobs []string) (rows [][]schemas.Row, errs []error, stats Stats) {
+	t.Helper()
+	e, err := NewEngine(testConfig(), pre, []Session{s}, []Head{sumHead{1}, sumHead{2}})
 	if err != nil {
 		t.Fatal(err)
 	}

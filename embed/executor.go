@@ -111,7 +111,7 @@ func (e *Engine) collate(b *Batch[*window]) *work {
 	for i, win := range b.Items {
 		w.samples[i] = win.s
 	}
-	w.inputs, w.err = Collate(w.samples)
+	w.inputs, w.err = collate(w.samples, &e.floats)
 	e.stats.batched(b, time.Since(began))
 	return w
 }
@@ -133,6 +133,9 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 		span.RecordError(err)
 		w.err = err
 		return nil
+	}
+	for i := range w.inputs { // a session keeps none that has not failed
+		e.floats.Put(w.inputs[i].F32)
 	}
 	w.inputs = nil
 	return &result{out: out, infer: took}
@@ -163,6 +166,11 @@ func (e *Engine) finish(ctx context.Context, s Session, w *work) {
 			}
 		}
 		e.settle(win, e.rows(w, r, i, now), parts, nil)
+	}
+	if p, ok := e.pre.(Recycler); ok {
+		for i := range w.samples {
+			p.Recycle(&w.samples[i])
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package embed
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"vecmill/schemas"
@@ -27,22 +28,26 @@ const WindowsInFlight = windowsInFlight
 
 const windowsInFlight = 16
 
-// preprocess makes a job's windows and lets each wait for a batch.
-func (e *Engine) preprocess(ctx context.Context, j *job) {
+// preprocess makes a job's windows and lets each wait for a batch. It returns false if the job was given up meanwhile, and its worker with it.
+func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 	if !j.wanted() {
 		j.Done(nil, ErrUnwanted)
-		return
+		return true
 	}
 	p := &passage{e: e, ctx: ctx, j: j, began: time.Now()}
 	j.mu.open = 1 // until no window is to come any more
 	j.mu.parts = make([][]any, len(e.joiners))
 	err := p.run()
+	if !p.ended.CompareAndSwap(false, true) {
+		return false
+	}
 	j.Blob = nil
 	e.stats.preprocessed(p.spent, p.windows, err)
 	if _, streams := e.pre.(Streamer); streams && err == nil && j.Held != nil {
 		j.Held(e.cfg.RowReserve*int64(p.windows) + p.rest() + p.frames*e.keeps)
 	}
 	e.close(j, err)
+	return true
 }
 
 // passage is a job on its way from its bytes to waiting windows.
@@ -56,6 +61,7 @@ type passage struct {
 	frames  int64
 	largest int64 // bytes of a window
 	timer   *time.Timer
+	ended   atomic.Bool // by the preprocessor, or by abandon
 }
 
 // rest bounds the memory of the windows that are under way.
@@ -70,7 +76,10 @@ func (p *passage) run() error {
 	ctx, cancel := context.WithCancelCause(p.ctx)
 	defer cancel(nil)
 	if e.cfg.Deadline > 0 {
-		p.timer = time.AfterFunc(e.cfg.Deadline, func() { cancel(context.DeadlineExceeded) })
+		p.timer = time.AfterFunc(e.cfg.Deadline, func() {
+			cancel(context.DeadlineExceeded)
+			time.AfterFunc(e.cfg.Deadline, p.abandon)
+		})
 		defer p.timer.Stop()
 	}
 	_, err := guard(func() (struct{}, error) { return struct{}{}, p.samples(ctx) })
@@ -84,6 +93,18 @@ func (p *passage) run() error {
 		return ErrStopped
 	}
 	return err
+}
+
+// abandon gives up a preprocessor that goes on for as long again after its context has ended, as one does that loops, or is in a library that does. Nothing can stop it: its goroutine and
+// what it holds stay until it returns by itself, outside of any lease, and the job is settled without it. No window can come of it any more, since emit stops the timer that leads here, or fails.
+func (p *passage) abandon() {
+	if !p.ended.CompareAndSwap(false, true) {
+		return
+	}
+	err := schemas.Rejectf(schemas.ReasonDecode, "preprocessing took longer than %s and does not stop", 2*p.e.cfg.Deadline)
+	p.e.stats.preprocessed(2*p.e.cfg.Deadline, 0, err)
+	go p.e.work(p.ctx) // in the place of the worker that hangs
+	p.e.close(p.j, err)
 }
 
 // samples gives the job's samples to emit.

@@ -3,6 +3,8 @@ package embed
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -148,3 +150,61 @@ func (extended) Extent(schemas.Ref, []byte, int64) (int64, int64) { return 10, 5
 type keeping struct{ sumHead }
 
 func (keeping) Keeps() int64 { return 12 }
+
+// hanging is words whose preprocessor does not look at its context for some objects, until it is let go.
+type hanging struct {
+	words
+	release chan struct{}
+}
+
+func (h hanging) Preprocess(ctx context.Context, ref schemas.Ref, blob []byte) ([]Sample, error) {
+	if string(blob) == "hang" {
+		<-h.release
+		return h.words.Preprocess(ctx, ref, []byte("3"))
+	}
+	return h.words.Preprocess(ctx, ref, blob)
+}
+
+// TestADecoderThatDoesNotStopCostsOneDeadLetter has more hanging objects than workers; all others get their rows, and the engine ends while they still hang.
+func TestADecoderThatDoesNotStopCostsOneDeadLetter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hanging{release: make(chan struct{})}
+		cfg := testConfig()
+		cfg.Deadline = time.Minute
+		e, err := NewEngine(cfg, h, []Session{&adder{}}, []Head{sumHead{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var runner, jobs sync.WaitGroup
+		runner.Go(func() { e.Run(ctx) })
+		blobs := []string{"hang", "4", "hang", "hang", "5", "hang", "6"}
+		rows, errs, began := make([][]schemas.Row, len(blobs)), make([]error, len(blobs)), time.Now()
+		for i, b := range blobs {
+			jobs.Add(1)
+			if err := e.Submit(ctx, Job{Blob: []byte(b), Done: func(r []schemas.Row, err error) {
+				rows[i], errs[i] = r, err
+				jobs.Done() // a second call panics
+			}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		jobs.Wait()
+		for i, b := range blobs {
+			reason, rejected := schemas.Rejected(errs[i])
+			switch {
+			case b == "hang" && (!rejected || reason != schemas.ReasonDecode || !strings.Contains(errs[i].Error(), "does not stop")):
+				t.Errorf("a hanging object: %v", errs[i])
+			case b != "hang" && (errs[i] != nil || len(rows[i]) != 1):
+				t.Errorf("object %s: %d rows, %v", b, len(rows[i]), errs[i])
+			}
+		}
+		if took := time.Since(began); took > 5*time.Minute {
+			t.Errorf("four hanging objects for two workers took %v, want four minutes", took)
+		}
+		stop()
+		runner.Wait()
+		close(h.release) // what comes of them now is nobody's
+		synctest.Wait()
+	})
+}

@@ -17,7 +17,7 @@ import (
 )
 
 // implementation changes whenever the same bytes and options give other values: it is part of the digest.
-const implementation = "audio/2 wav/1 flac/mewkiz-1.0.14 mp3/1 vorbis/1 opus/pion-0.1.0 ogg/1 matroska/1 resample/kaiser-120.4-0.9136-1.0/2"
+const implementation = "audio/2 wav/1 flac/1 mp3/2 vorbis/1 opus/pion-0.1.0 ogg/1 matroska/1 resample/kaiser-120.4-0.9136-1.0/2"
 
 // Preprocessor makes samples of audio files. It is safe for concurrent use; what it keeps between calls are filter tables and
 // scratch.
@@ -38,7 +38,8 @@ type Preprocessor struct {
 	tail          int   // fewest samples that are enough
 	chunking      embed.Chunking
 	filters       filters
-	scratch       sync.Pool // *scratch
+	scratch       sync.Pool    // *scratch
+	floats        embed.Floats // of samples
 }
 
 // scratch is the working memory of one call.
@@ -113,6 +114,9 @@ func (p *Preprocessor) digestOf(version string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Recycle implements embed.Recycler.
+func (p *Preprocessor) Recycle(s *embed.Sample) { p.floats.PutInputs(s) }
+
 // samples is a time in samples of the model's rate, to the nearest.
 func (p *Preprocessor) samples(seconds float64) int64 {
 	return int64(math.Round(seconds * float64(p.extractor.SamplingRate)))
@@ -166,9 +170,9 @@ func (p *Preprocessor) read(ctx context.Context, blob []byte) (x []float32, trun
 	if d.header().frames < 0 {
 		room = min(room, 1<<18) // a guess that costs little; append grows it
 	}
-	x = make([]float32, 0, room)
-	err = p.pump(ctx, d, func(change func([]float32) []float32, _ bool) error {
-		if x = change(x); int64(len(x)) <= p.limitSamples {
+	x = p.floats.Get(room)[:0]
+	err = p.pump(ctx, d, func(b block) error {
+		if x = b.onto(x); int64(len(x)) <= p.limitSamples {
 			return nil
 		}
 		if p.opts.Long != Truncate {
@@ -221,8 +225,23 @@ func (p *Preprocessor) open(ctx context.Context, blob []byte) (d decoder, done f
 // takes says whether the system's decoder is there for a format.
 func (p *Preprocessor) takes(format string) bool { return p.foreign != "" && demuxer(format) != "" }
 
-// pump reads d to its end and, for each block, gives take a function that appends what it has become at the model's rate; last says that nothing follows.
-func (p *Preprocessor) pump(ctx context.Context, d decoder, take func(change func([]float32) []float32, last bool) error) error {
+// block is a part of what was decoded, on its way to the model's rate.
+type block struct {
+	change changer
+	x      []float32
+	last   bool // nothing follows: x is empty
+}
+
+// onto appends what the block has become, once for each.
+func (b block) onto(out []float32) []float32 {
+	if b.last {
+		return b.change.finish(out)
+	}
+	return b.change.push(out, b.x)
+}
+
+// pump reads d to its end and gives take each block.
+func (p *Preprocessor) pump(ctx context.Context, d decoder, take func(block) error) error {
 	s := p.scratch.Get().(*scratch)
 	defer p.scratch.Put(s)
 	change, stop, err := p.changer(s, d.header().rate)
@@ -236,12 +255,12 @@ func (p *Preprocessor) pump(ctx context.Context, d decoder, take func(change fun
 		}
 		n, err := d.read(s.block)
 		if errors.Is(err, io.EOF) {
-			return take(change.finish, true)
+			return take(block{change: change, last: true})
 		}
 		if err != nil {
 			return err
 		}
-		if err := take(func(x []float32) []float32 { return change.push(x, s.block[:n]) }, false); err != nil {
+		if err := take(block{change: change, x: s.block[:n]}); err != nil {
 			return err
 		}
 	}

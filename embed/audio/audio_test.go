@@ -302,16 +302,16 @@ func TestFootprintBoundsWhatPreprocessingHolds(t *testing.T) {
 		want int64 // without the fixed part; -1: refused
 	}{
 		{"unknown size", Options{}, nil, -1, unknownSize - fixedBytes},
-		{"no head: as long as one sample may be", Options{MaxSeconds: 1}, nil, 1000, 1000 + 3*4*(16000+1+16*blockSamples) + vorbisBytes},
-		{"the header says how long it is", Options{}, long[:100], int64(len(long)), int64(len(long)) + 4*100_000},
-		{"the header is truth for FLAC, too", Options{}, readFile(t, "corpus/speech-44100.flac")[:64], 5000, 5000 + 4*1920},
+		{"no head: as long as one sample may be", Options{MaxSeconds: 1}, nil, 1000, 1000 + 3*sampleBytes*(16000+1+16*blockSamples) + vorbisBytes},
+		{"the header says how long it is", Options{}, long[:100], int64(len(long)), int64(len(long)) + sampleBytes*100_000},
+		{"the header is truth for FLAC, too", Options{}, readFile(t, "corpus/speech-44100.flac")[:64], 5000, 5000 + sampleBytes*1920},
 		{
 			"truncate never holds more than it keeps",
 			Options{MaxSeconds: 1, Long: Truncate},
 			long[:100], int64(len(long)),
-			int64(len(long)) + 4*(16000+1+blockSamples),
+			int64(len(long)) + sampleBytes*(16000+1+blockSamples),
 		},
-		{"the data chunk is out of sight", Options{}, junk[:348], int64(len(junk)), int64(len(junk)) + 4*2*int64(len(junk))},
+		{"the data chunk is out of sight", Options{}, junk[:348], int64(len(junk)), int64(len(junk)) + sampleBytes*2*int64(len(junk))},
 		{"too long for fail", Options{MaxSeconds: 1}, long[:100], int64(len(long)), -1},
 		{"the file is shorter than its header says", Options{}, long[:100], 1000, -1},
 		{"another format", Options{}, []byte("OggS" + strings.Repeat("\x00", 24) + "OpusHead" + strings.Repeat("x", 64)), 1000, -1},
@@ -463,9 +463,11 @@ func benchmarkBlob(b *testing.B, blob []byte, seconds float64) {
 	p := newPreprocessor(b, `{}`, Options{})
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := p.Preprocess(context.Background(), schemas.Ref{}, blob); err != nil {
+		samples, err := p.Preprocess(context.Background(), schemas.Ref{}, blob)
+		if err != nil {
 			b.Fatal(err)
 		}
+		p.Recycle(&samples[0])
 	}
 	b.ReportMetric(seconds*float64(b.N)/b.Elapsed().Seconds(), "x_realtime")
 }

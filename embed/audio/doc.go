@@ -3,7 +3,7 @@
 // window to zero mean and unit variance (population variance + 1e-7).
 //
 // Formats are recognised by their first bytes, never by a name. WAV is parsed here (PCM of 8 to 32 bits, float 32 and 64,
-// mu-law, A-law, extensible, RF64), MP3 and Vorbis by the packages mp3 and vorbis below, FLAC by mewkiz/flac, Opus of one or two channels by pion/opus behind our own walk through Ogg
+// mu-law, A-law, extensible, RF64), FLAC, MP3 and Vorbis by the packages flac, mp3 and vorbis below, Opus of one or two channels by pion/opus behind our own walk through Ogg
 // and Matroska (WebM; live recordings of unknown length, laced blocks). Opus is decoded at 48 kHz; what the head, the last page or the
 // last block throws away is thrown away, so the length is libsndfile's (Ogg) and ffmpeg's (Matroska) to the sample. The sound of CELT is libopus's to -65 dB
 // (what 16 bits show); that of SILK and hybrid to -45 dB, -48 dB or better on what was tried.
@@ -17,8 +17,8 @@
 // what the program gives, up to a block of 1,024 longer than the source. Its version is in the digest. The format is refused by its name without it, as are all others, with a
 // [schemas.Rejection] of class decode, and so is data that is damaged or shorter than its header declares.
 //
-// With [LibrariesAuto] or [LibrariesRequire] libraries of the system, loaded by embed/syslib, take part: libsndfile decodes FLAC (the same samples, faster) and Opus (libopus's own), AIFF, AU, CAF and Wave64; what the built-in parsers find
-// wrong with FLAC and Ogg is refused all the same. libsoxr's HQ recipe resamples, to ceil(n*out/in) samples, of which the last may be an added zero. Their versions are in the digest, [Preprocessor.Decoders] names them, and [SystemLibraries]
+// With [LibrariesAuto] or [LibrariesRequire] libraries of the system, loaded by embed/syslib, take part: libsndfile decodes Opus (libopus's own samples), Ogg FLAC, AIFF, AU, CAF and Wave64; what the built-in parsers find
+// wrong with Ogg is refused all the same. libsoxr's HQ recipe resamples, to ceil(n*out/in) samples, of which the last may be an added zero. Their versions are in the digest, [Preprocessor.Decoders] names them, and [SystemLibraries]
 // tells what this machine has. They parse untrusted bytes in this process.
 //
 // Decoding is a pull of blocks through the resampler. What is one sample goes into one buffer of the model's rate, which becomes the sample; of what is taken apart no more than a window is held, and

@@ -29,6 +29,9 @@ type filter struct {
 // row p holds the weights of the taps input samples around an output sample that lies p/phases behind the middle one.
 func (f *filter) row(p int) []float32 { return f.rows[p*f.taps : (p+1)*f.taps] }
 
+// lead is how many samples before its position an output sample's row begins.
+func (f *filter) lead() int { return f.taps/2 - 1 }
+
 // newFilter designs the bank from in to out samples a second. Each row is scaled to a gain of exactly one for direct current,
 // so that no phase is louder than another.
 func newFilter(in, out int) *filter {

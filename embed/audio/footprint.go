@@ -10,13 +10,14 @@ import (
 // unknownSize is the footprint of an object of unknown size: more than any budget.
 const unknownSize = 1 << 50
 
-// fixedBytes covers the scratch of one call: a block, the resampler's history, a frame of FLAC of eight channels twice over. vorbisBytes are for code books at their bound.
+// What objects take. fixedBytes covers the scratch of one call: a block, the resampler's history, a frame of FLAC of eight channels twice over. vorbisBytes are for code books at their bound.
 const (
 	fixedBytes  = 8 << 20
 	vorbisBytes = 8 << 20
+	sampleBytes = 5 // of a sample: four, and what embed.Floats takes more
 )
 
-// Footprint is the blob plus 4 bytes for every sample at the model's rate that is held: all of them, or, where recordings are taken apart, a window's and those of the windows under way; plus a fixed amount. The number of
+// Footprint is the blob plus sampleBytes for every sample at the model's rate that is held: all of them, or, where recordings are taken apart, a window's and those of the windows under way; plus a fixed amount. The number of
 // samples comes from head where it shows it; without head it is the most that the options or size allow. Audio that the
 // header shows to be too long, damaged or of a format that is not supported is refused here.
 func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64, error) {
@@ -49,7 +50,7 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 	case h.frames < 0 && h.most == 0:
 		samples *= 3 // the buffer grows as it goes: the old and the new one are held while one is copied
 	}
-	return size + 4*samples + fixed, nil
+	return size + sampleBytes*samples + fixed, nil
 }
 
 // Extent bounds the windows of an object, and the frames of the model in all of them: see [embed.Extender].
@@ -100,7 +101,7 @@ func (p *Preprocessor) held(h header) int {
 func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 	part := int64(len(head)) < size
 	format := sniff(head)
-	if p.libraries.sndfile.reads(format) && format != flacFormat && format != opusFormat {
+	if p.libraries.sndfile.reads(format) && format != opusFormat {
 		return header{frames: -1}, nil
 	}
 	if p.takes(format) {
@@ -117,8 +118,7 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 		}
 		return w.head, err
 	case flacFormat:
-		h, _, err := parseStreamInfo(head)
-		return h, err
+		return parseStreamInfo(head)
 	case opusFormat:
 		if part {
 			h, err := (&oggOpus{pages: oggPages{rest: head}}).first()

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Libraries says whether libraries of the system take part: libsndfile decodes FLAC and Opus, and what it has besides, and libsoxr changes rates.
+// Libraries says whether libraries of the system take part: libsndfile decodes Opus, and what is not built in, and libsoxr changes rates.
 type Libraries string
 
 // The choices.
@@ -28,7 +28,7 @@ type Library struct {
 // SystemLibraries loads what there is on this machine, once, and tells of each.
 func SystemLibraries() []Library {
 	f, err := loadSndfile()
-	decoding := Library{Name: "libsndfile", Use: "decoding of FLAC, Opus, AIFF, AU, CAF and Wave64", Err: err}
+	decoding := Library{Name: "libsndfile", Use: "decoding of Opus, Ogg FLAC, AIFF, AU, CAF and Wave64", Err: err}
 	if err == nil {
 		decoding.Version, decoding.Path = f.version, f.path
 	}
@@ -83,14 +83,14 @@ func (c chosen) String() string {
 
 // Decoders says in one line what decodes and resamples.
 func (p *Preprocessor) Decoders() string {
-	flac, rates := "mewkiz/flac, pion/opus", "built in"
+	opus, rates := "pion/opus", "built in"
 	if p.libraries.sndfile != nil {
-		flac = p.libraries.sndfile.version
+		opus = p.libraries.sndfile.version
 	}
 	if p.libraries.soxr != nil {
 		rates = p.libraries.soxr.version
 	}
-	line := fmt.Sprintf("wav, mp3, vorbis: built in; flac, opus: %s; resampling: %s", flac, rates)
+	line := fmt.Sprintf("wav, flac, mp3, vorbis: built in; opus: %s; resampling: %s", opus, rates)
 	if p.foreign != "" {
 		line += "; others: " + p.foreign
 	}

@@ -252,3 +252,16 @@ func (o *oggPages) opusLength() (int64, error) {
 	}
 	return max(end, 0), nil
 }
+
+// errPanic marks a decoder that panicked; damaged data is the only cause that this package knows of.
+var errPanic = errors.New("the decoder panicked on damaged data")
+
+// guarded runs f and turns a panic of the library into an error.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errPanic
+		}
+	}()
+	return f()
+}

@@ -211,12 +211,12 @@ func TestFootprintOfOpusBoundsWhatItBecomes(t *testing.T) {
 			t.Fatal(err)
 		}
 		x, err := p.Waveform(t.Context(), blob)
-		if err != nil || exact != size+4*int64(len(x))+fixedBytes {
+		if err != nil || exact != size+sampleBytes*int64(len(x))+fixedBytes {
 			t.Errorf("%s: footprint %d, %d samples, %v", path, exact, len(x), err)
 		}
 		for _, n := range []int{64, 200, len(blob) / 2} {
 			part, err := p.Footprint(schemas.Ref{}, blob[:n], size)
-			if err != nil || part < exact || part > size+4*(30*16000+1+8192)+fixedBytes {
+			if err != nil || part < exact || part > size+sampleBytes*(30*16000+1+8192)+fixedBytes {
 				t.Errorf("%s: footprint %d of %d bytes, %v, exact is %d", path, part, n, err, exact)
 			}
 		}

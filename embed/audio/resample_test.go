@@ -233,6 +233,37 @@ func TestFiltersAreKeptForTheLastRatesOnly(t *testing.T) {
 	}
 }
 
+// TestProductsTakenTogetherAreThoseTakenOneByOne holds dot3 to dot bit for bit, so that a sample does not depend on how many come with it, and dot to the sum in double precision.
+func TestProductsTakenTogetherAreThoseTakenOneByOne(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for n := 0; n <= 544; n += lanes {
+		for _, step := range []int{0, 1, 3, 441} {
+			x, h := make([]float32, 2*step+n+3), make([]float32, n)
+			for i := range x {
+				x[i] = r.Float32() - 0.5
+			}
+			for i := range h {
+				h[i] = r.Float32() - 0.5
+			}
+			a, b, c := dot3(x, step, h)
+			d, e, f := dot3Plain(x, step, h)
+			for i, got := range [][2]float32{{a, d}, {b, e}, {c, f}} {
+				part := x[i*step : i*step+n]
+				want := 0.0
+				for k, v := range part {
+					want += float64(v) * float64(h[k])
+				}
+				if one := dot(part, h); got[0] != one {
+					t.Fatalf("%d products from %d on: %v together, %v alone", n, i*step, got[0], one)
+				}
+				if math.Abs(float64(got[0])-want) > 1e-5 || math.Abs(float64(got[1])-want) > 1e-5 {
+					t.Fatalf("%d products from %d on: %v, without vectors %v, want %v", n, i*step, got[0], got[1], want)
+				}
+			}
+		}
+	}
+}
+
 func BenchmarkResample(b *testing.B) {
 	for _, in := range []int{8000, 44100, 48000, 44101} {
 		b.Run(fmt.Sprint(in, " Hz"), func(b *testing.B) {

@@ -105,10 +105,10 @@ func (f *blobFile) copy(to unsafe.Pointer, n int64) int64 {
 	return int64(got)
 }
 
-// reads says whether libsndfile decodes a format. WAV, MP3 and Vorbis are built in with its samples.
+// reads says whether libsndfile decodes a format. WAV, FLAC, MP3 and Vorbis are built in with its samples.
 func (s *sndfile) reads(format string) bool {
 	switch format {
-	case flacFormat, opusFormat, "ogg flac", "aiff", "au", "caf", "wave64":
+	case opusFormat, "ogg flac", "aiff", "au", "caf", "wave64":
 		return s != nil
 	}
 	return false
@@ -125,10 +125,10 @@ type sndfileReader struct {
 	got    int64 // samples so far
 }
 
-// openObject begins to read blob. What the built-in parsers of FLAC and Opus refuse in its headers and pages is refused here as well.
+// openObject begins to read blob. What the built-in parser of Opus refuses in its pages is refused here as well.
 func (s *sndfile) openObject(format string, blob []byte) (*sndfileReader, error) {
 	declared := header{frames: -1}
-	if format == flacFormat || format == opusFormat {
+	if format == opusFormat {
 		d, err := open(blob)
 		if err != nil {
 			return nil, err
@@ -136,7 +136,7 @@ func (s *sndfile) openObject(format string, blob []byte) (*sndfileReader, error)
 		declared = d.header()
 	}
 	r := &sndfileReader{lib: s, format: format, user: lastBlob.Add(1)}
-	blobs.Store(r.user, &blobFile{b: blob[id3Size(blob):]})
+	blobs.Store(r.user, &blobFile{b: blob})
 	info := &sndfileInfo{}
 	if r.handle = s.open(s.io, sndfileRead, info, r.user); r.handle == 0 {
 		blobs.Delete(r.user)
@@ -148,7 +148,7 @@ func (s *sndfile) openObject(format string, blob []byte) (*sndfileReader, error)
 	case err != nil:
 	case declared.frames >= 0 && declared.rate == r.head.rate && declared.frames != info.frames:
 		err = schemas.Rejectf(schemas.ReasonDecode, "%s: truncated: %d samples declared, %d present", format, declared.frames, info.frames)
-	case info.frames < 0 || declared.frames < 0 && format == flacFormat:
+	case info.frames < 0:
 		r.head.frames = -1
 	}
 	if err != nil {

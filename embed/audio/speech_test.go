@@ -149,8 +149,8 @@ func TestSpeechIsHeldAWindowAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	most := 0
-	err = p.pump(t.Context(), d, func(change func([]float32) []float32, last bool) error {
-		err := c.take(change, last)
+	err = p.pump(t.Context(), d, func(b block) error {
+		err := c.take(b)
 		most = max(most, len(c.x)+len(c.lead))
 		return err
 	})

@@ -2,7 +2,6 @@ package audio
 
 import (
 	"context"
-	"slices"
 
 	"vecmill/embed"
 	"vecmill/schemas"
@@ -26,7 +25,8 @@ func (p *Preprocessor) Stream(ctx context.Context, _ schemas.Ref, blob []byte, e
 		return err
 	}
 	defer done()
-	c := &cutter{p: p, emit: emit, x: make([]float32, 0, p.held(d.header()))}
+	c := &cutter{p: p, emit: emit, x: p.floats.Get(p.held(d.header()))[:0]}
+	defer func() { p.floats.Put(c.x) }()
 	if c.length, c.left, c.right, err = p.chunking.Samples(); err != nil {
 		return err
 	}
@@ -52,12 +52,12 @@ type cutter struct {
 // total is the number of samples so far.
 func (c *cutter) total() int { return c.base + len(c.x) }
 
-func (c *cutter) take(change func([]float32) []float32, last bool) error {
-	c.x, c.ended = change(c.x), last
+func (c *cutter) take(b block) error {
+	c.x, c.ended = b.onto(c.x), b.last
 	if int64(c.total()) > c.p.limitSamples {
 		return c.p.tooLong(-1)
 	}
-	if last && c.base == 0 {
+	if b.last && c.base == 0 {
 		if err := c.p.enough(c.total()); err != nil {
 			return err
 		}
@@ -148,7 +148,9 @@ func (p *Preprocessor) chunks(n int) ([]embed.Chunk, error) {
 
 // give emits the samples up to end as a window, and forgets those before next.
 func (c *cutter) give(end, next int, tag any) error {
-	s := c.p.sample(slices.Clone(c.x[:end-c.base]), c.number, c.base, false)
+	x := c.p.floats.Get(end - c.base)
+	copy(x, c.x)
+	s := c.p.sample(x, c.number, c.base, false)
 	s.Tag = tag
 	c.number++
 	c.forward(next)

@@ -95,7 +95,7 @@ func TestSixHoursAreHeldAWindowAtATime(t *testing.T) {
 			t.Fatal(err)
 		}
 		bound -= int64(len(blob))
-		if bound > fixedBytes+4*20*30*rate { // 16 windows, one in the making, and a block
+		if bound > fixedBytes+sampleBytes*20*30*rate { // 16 windows, one in the making, and a block
 			t.Errorf("%s: a bound of %d bytes beside the file", long, bound)
 		}
 		windows, frames := p.Extent(schemas.Ref{}, blob[:1024], int64(len(blob)))

@@ -1,9 +1,13 @@
 package image
 
-import "context"
+import (
+	"context"
+
+	"vecmill/embed"
+)
 
 // apply runs a recipe on a decoded picture: resize, crop, and the table of values, channel by channel.
-func (s *scratch) apply(ctx context.Context, r *recipe, src source) (values []float32, w, h int, err error) {
+func (s *scratch) apply(ctx context.Context, r *recipe, src source, floats *embed.Floats) (values []float32, w, h int, err error) {
 	w, h = src.Size()
 	if r.resize {
 		w, h = r.width, r.height
@@ -16,13 +20,15 @@ func (s *scratch) apply(ctx context.Context, r *recipe, src source) (values []fl
 		return nil, 0, 0, err
 	}
 	if !r.crop {
-		values = make([]float32, 3*w*h)
+		values = floats.Get(3 * w * h)
 		for y := range h {
 			r.lookUp(values, y*w, w*h, pix[3*y*w:3*(y+1)*w])
 		}
 		return values, w, h, nil
 	}
-	return r.cropped(pix, w, h), r.cropWidth, r.cropHeight, nil
+	values = floats.Get(3 * r.cropWidth * r.cropHeight)
+	r.crops(values, pix, w, h)
+	return values, r.cropWidth, r.cropHeight, nil
 }
 
 // lookUp turns a run of pixels into values from place at of each plane on.
@@ -35,13 +41,12 @@ func (r *recipe) lookUp(values []float32, at, plane int, pix []byte) {
 	}
 }
 
-// cropped cuts the centre out. A picture that is too short on a side is first padded with black pixels, which are then normalised
+// crops cuts the centre out. A picture that is too short on a side is first padded with black pixels, which are then normalised
 // like any other.
-func (r *recipe) cropped(pix []byte, w, h int) []float32 {
+func (r *recipe) crops(values []float32, pix []byte, w, h int) {
 	cw, ch := r.cropWidth, r.cropHeight
 	// Rounded down, also where negative: the reference rounds its padding up, which comes to the same.
 	left, top := (w-cw)>>1, (h-ch)>>1
-	values := make([]float32, 3*cw*ch)
 	for c := range 3 {
 		black := r.table[c][0]
 		plane := values[c*cw*ch : (c+1)*cw*ch]
@@ -53,5 +58,4 @@ func (r *recipe) cropped(pix []byte, w, h int) []float32 {
 	for y := max(top, 0); y < min(top+ch, h) && x0 < x1; y++ {
 		r.lookUp(values, (y-top)*cw+x0-left, cw*ch, pix[3*(y*w+x0):3*(y*w+x1)])
 	}
-	return values
 }

@@ -19,9 +19,11 @@ func BenchmarkPreprocess(b *testing.B) {
 	b.ReportAllocs()
 	defer reportCPU(b, cpuTime(b))
 	for b.Loop() {
-		if _, err := p.Preprocess(b.Context(), schemas.Ref{}, blob); err != nil {
+		samples, err := p.Preprocess(b.Context(), schemas.Ref{}, blob)
+		if err != nil {
 			b.Fatal(err)
 		}
+		p.Recycle(&samples[0])
 	}
 }
 
@@ -31,9 +33,11 @@ func BenchmarkPreprocessDraft(b *testing.B) {
 	b.ReportAllocs()
 	defer reportCPU(b, cpuTime(b))
 	for b.Loop() {
-		if _, err := p.Preprocess(b.Context(), schemas.Ref{}, blob); err != nil {
+		samples, err := p.Preprocess(b.Context(), schemas.Ref{}, blob)
+		if err != nil {
 			b.Fatal(err)
 		}
+		p.Recycle(&samples[0])
 	}
 }
 

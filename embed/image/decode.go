@@ -16,17 +16,21 @@ type reader struct {
 	jpeg    jpeg.Decoder
 	library *turbojpeg.Decoder // nil: package jpeg decodes all
 	rgb     []byte             // what the library wrote
+	stored  bool               // turn no picture by its metadata
 	draft   Size               // JPEG: decode at a reduced size that is no smaller than this on either side; zero: at full size
 }
 
 // bytes is the size of the buffers that the reader keeps.
 func (r *reader) bytes() int64 { return r.jpeg.Bytes() + int64(cap(r.rgb)) }
 
-// decode decodes a picture whose header is h, and turns it as its metadata say. What it gives may use r's buffers and is valid until r's next picture. A decoder that
+// decode decodes a picture whose header is h, and turns it as its metadata say, unless r.stored is set. What it gives may use r's buffers and is valid until r's next picture. A decoder that
 // gives another size than the header's is refused: the limits were checked on the header. size is the upright picture's, of which src may be a reduced one.
 func (r *reader) decode(ctx context.Context, h header, b []byte) (src source, size Size, err error) {
 	w, down := h.width, h.height
-	orientation := orientationOf(h, b)
+	orientation := int64(upright)
+	if !r.stored {
+		orientation = orientationOf(h, b)
+	}
 	switch h.format {
 	case formatJPEG:
 		scale := r.scale(h, orientation)

@@ -10,12 +10,24 @@ type Options struct {
 	// Height and Width are the size of a sample in place of the processor's: that of its crop if it crops, and the resize before it grows along.
 	Height, Width int
 
+	// Orientation is what is done about the Exif and XMP tags that say how a picture is to be turned; "" is Exif.
+	Orientation Orientation
+
 	// Draft decodes JPEG at a reduced size where the resize makes pictures smaller by two or more, as Pillow's draft mode does: much faster, other values.
 	Draft bool
 
 	// Libraries says whether JPEG is decoded by the machine's libturbojpeg; "" is Off. The pixels are the same, and the digest says which it was.
 	Libraries Libraries
 }
+
+// Orientation is what is done about pictures that are stored turned.
+type Orientation string
+
+// The policies for pictures that are stored turned.
+const (
+	Exif   Orientation = "exif"   // they are turned upright, by Exif or else XMP, as the reference's pipelines do (load_image with exif_transpose)
+	Ignore Orientation = "ignore" // they stay as they are stored, as with PIL.Image.open alone: TIFF, which Pillow turns as it reads it, is upright all the same
+)
 
 // Libraries is what to do about libraries of the machine.
 type Libraries string
@@ -40,6 +52,12 @@ const (
 	maxRatio   = 2000
 )
 
+// Validate names the first option that makes no sense. It accepts the zero value.
+func (o Options) Validate() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 // withDefaults fills the zero fields in and names the first that makes no sense.
 func (o Options) withDefaults() (Options, error) {
 	switch {
@@ -49,6 +67,13 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("max_bytes must not be negative")
 	case (o.Height == 0) != (o.Width == 0) || o.Height < 0 || o.Width < 0 || o.Height > maxTarget || o.Width > maxTarget:
 		return o, fmt.Errorf("height %d and width %d must go together and be at most %d", o.Height, o.Width, maxTarget)
+	}
+	switch o.Orientation {
+	case "":
+		o.Orientation = Exif
+	case Exif, Ignore:
+	default:
+		return o, fmt.Errorf("orientation %q is not one of exif, ignore", o.Orientation)
 	}
 	switch o.Libraries {
 	case "":

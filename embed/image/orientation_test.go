@@ -2,7 +2,13 @@ package image
 
 import (
 	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+
+	"vecmill/schemas"
 )
 
 // directoryOf is a TIFF directory of entries of 12 bytes each.
@@ -56,5 +62,59 @@ func TestTextThatCannotBeReadIsNone(t *testing.T) {
 	}
 	if rawProfile([]byte("\nexif\n 2\nzz\n")) != nil {
 		t.Error("a profile that is not hexadecimal is taken")
+	}
+}
+
+// TestPicturesAreLeftAsTheyAreStoredIfAsked compares with Pillow's pixels without exif_transpose. TIFF is upright there, too.
+func TestPicturesAreLeftAsTheyAreStoredIfAsked(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("testdata", "stored.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	turned, stored := newPreprocessor(t, recipeA, Options{Orientation: Exif}), newPreprocessor(t, recipeA, Options{Orientation: Ignore})
+	if turned.Digest() != newPreprocessor(t, recipeA, Options{}).Digest() {
+		t.Error("exif is not the default")
+	}
+	if turned.Digest() == stored.Digest() {
+		t.Error("the digest does not tell which it was")
+	}
+	n := 0
+	for line := range strings.Lines(string(raw)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		var name, want string
+		var size Size
+		if _, err := fmt.Sscan(line, &name, &size.Width, &size.Height, &want); err != nil {
+			t.Fatal(err)
+		}
+		n++
+		blob := picture(t, name)
+		h, err := sniff(blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src, got, err := stored.newScratch().decode(t.Context(), h, blob)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got != size || digest(pixelsOf(src)) != want {
+			t.Errorf("%s: %v, not Pillow's %v, or other pixels", name, got, size)
+		}
+		a, err1 := turned.Preprocess(t.Context(), schemas.Ref{}, blob)
+		b, err2 := stored.Preprocess(t.Context(), schemas.Ref{}, blob)
+		if err1 != nil || err2 != nil {
+			t.Fatalf("%s: %v, %v", name, err1, err2)
+		}
+		same := digestF32(a[0].Inputs[0].F32) == digestF32(b[0].Inputs[0].F32)
+		if tiff := strings.HasSuffix(name, ".tif"); same != tiff {
+			t.Errorf("%s: the same values turned and as stored: %t, want %t", name, same, tiff)
+		}
+	}
+	if n < 15 {
+		t.Errorf("only %d pictures", n)
+	}
+	if err := (Options{Orientation: "up"}).Validate(); err == nil || !strings.Contains(err.Error(), `"up" is not one of exif, ignore`) {
+		t.Errorf("another orientation: %v", err)
 	}
 }

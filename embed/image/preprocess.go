@@ -35,6 +35,7 @@ type Preprocessor struct {
 	onlyModel model.HW           // without resize and crop: the only size that the model takes; zero otherwise
 	library   *turbojpeg.Library // nil: not used
 	scratch   sync.Pool
+	floats    embed.Floats // of samples
 }
 
 // scratch is what one picture needs besides its sample; it goes back to the pool with its buffers.
@@ -93,6 +94,7 @@ func assemble(r *recipe, vision *model.VisionConfig, o Options) (*Preprocessor, 
 // newScratch makes what one picture after the other needs. A decoder that the library does not give is done without: the built-in one does the same.
 func (p *Preprocessor) newScratch() *scratch {
 	s := new(scratch)
+	s.stored = p.options.Orientation == Ignore
 	if p.library != nil {
 		s.library, _ = p.library.NewDecoder()
 	}
@@ -111,6 +113,15 @@ func Library() (name, path string, err error) {
 	return "libturbojpeg", l.Path(), nil
 }
 
+// Decoders says in one line what decodes.
+func (p *Preprocessor) Decoders() string {
+	jpeg := "built in"
+	if p.library != nil {
+		jpeg = "libturbojpeg (" + p.library.Path() + ")"
+	}
+	return "jpeg: " + jpeg + "; png, gif, bmp, tiff, webp: built in"
+}
+
 // settings covers the recipe and the implementation. The limits are not part of it: they refuse pictures and change none.
 func (p *Preprocessor) settings() string {
 	d, r := sha256.New(), p.recipe
@@ -118,6 +129,9 @@ func (p *Preprocessor) settings() string {
 		r.resize, r.width, r.height, r.filter, r.crop, r.cropWidth, r.cropHeight)
 	for ch := range r.table {
 		fmt.Fprintf(d, "%x\n", r.table[ch])
+	}
+	if p.options.Orientation == Ignore {
+		fmt.Fprintln(d, "as stored")
 	}
 	if p.options.Draft {
 		fmt.Fprintln(d, "JPEG at a reduced size")
@@ -186,7 +200,7 @@ func (p *Preprocessor) largest(f format) header {
 func (p *Preprocessor) work(h header) int64 {
 	r := p.recipe
 	w, down := r.output(h.width, h.height)
-	n := 12*int64(w)*int64(down) + 64<<10 // the sample, and what has a fixed size: tables, readers
+	n := embed.FloatsBytes(3*int64(w)*int64(down)) + 64<<10 // the sample, and what has a fixed size: tables, readers
 	if !r.resize {
 		return n + 3*h.pixels()
 	}
@@ -254,6 +268,9 @@ func (p *Preprocessor) Preprocess(ctx context.Context, _ schemas.Ref, blob []byt
 	}}, nil
 }
 
+// Recycle implements embed.Recycler.
+func (p *Preprocessor) Recycle(s *embed.Sample) { p.floats.PutInputs(s) }
+
 // values runs the recipe. A panic of a decoder becomes an error, and its scratch is not used again.
 func (p *Preprocessor) values(ctx context.Context, h header, blob []byte) (values []float32, out, size Size, err error) {
 	defer func() {
@@ -270,7 +287,7 @@ func (p *Preprocessor) values(ctx context.Context, h header, blob []byte) (value
 		err = p.checkTurned(h.format, size)
 	}
 	if err == nil {
-		values, out.Width, out.Height, err = s.apply(ctx, p.recipe, src)
+		values, out.Width, out.Height, err = s.apply(ctx, p.recipe, src, &p.floats)
 	}
 	if s.bytes() <= maxPooled {
 		p.scratch.Put(s)

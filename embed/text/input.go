@@ -54,6 +54,23 @@ func newInput(o Options) (input, error) {
 	return in, nil
 }
 
+// Reader makes text of objects' bytes, as the preprocessor does before it tokenizes.
+type Reader struct{ in input }
+
+// NewReader takes Format, Field, Charset and InvalidUTF8 of the options. Its error names the one at fault.
+func NewReader(o Options) (*Reader, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	in, err := newInput(o.withDefaults(1))
+	return &Reader{in}, err
+}
+
+// Text gives an object's text, and the name of its character set where that was to be found out. Its errors are Rejections, or ctx's.
+func (r *Reader) Text(ctx context.Context, blob []byte) (text, charset string, err error) {
+	return r.in.text(ctx, blob)
+}
+
 // usual says whether bytes are the text as they are.
 func (in *input) usual() bool { return in.format == PlainText && in.charset.name == UTF8 }
 

@@ -116,7 +116,7 @@ type Pipeline struct {
 	MaxInFlight    int         `yaml:"max_in_flight" doc:"records in flight"`
 	Fetchers       int         `yaml:"fetchers" doc:"objects fetched at once"`
 	Preprocessors  int         `yaml:"preprocessors" doc:"objects decoded at once; 0 means one per core"`
-	ItemDeadline   Duration    `yaml:"item_deadline" doc:"a record whose decoding takes longer (of a recording that is taken apart, from one window to the next) is a dead letter"`
+	ItemDeadline   Duration    `yaml:"item_deadline" doc:"a record whose decoding takes longer (of a recording that is taken apart, from one window to the next) is a dead letter; a decoder that still does not stop after as long again is given up, with its goroutine and what it holds, and another worker takes its place"`
 	CommitInterval Duration    `yaml:"commit_interval" doc:"how often durable offsets are committed"`
 	Outputs        []Output    `yaml:"outputs" doc:"where rows go; each has its own progress"`
 	DeadLetters    DeadLetters `yaml:"dead_letters" doc:"where records go that can never give a row; without it such a record stops the pipeline"`
@@ -140,7 +140,7 @@ type Audio struct {
 	StrideSeconds float64 `yaml:"stride_seconds" doc:"overlap: context on each side of a window; 0 means a sixth of window_seconds"`
 	Decoder       string  `yaml:"decoder" doc:"what reads the formats that are not built in (MP4 and AAC, AMR, AIFF and others): builtin refuses them by name, ffmpeg starts the system's program for each such object, without network or files, within item_deadline; WAV, FLAC, MP3, Vorbis and Opus are always built in"`
 	Program       string  `yaml:"decoder_program" doc:"decoder ffmpeg: name or path of the program; its version is part of the preprocessing's digest"`
-	Libraries     string  `yaml:"libraries" doc:"libraries of the system, loaded at run time: libsndfile decodes FLAC and Opus faster or more exactly, and AIFF, AU, CAF and Wave64; libsoxr resamples. auto takes those that are there, require does not start without both, off takes none; which took part is in the preprocessing's digest, so set off or require where machines must agree. They parse in the worker's own process"`
+	Libraries     string  `yaml:"libraries" doc:"libraries of the system, loaded at run time: libsndfile decodes Opus more exactly, and Ogg FLAC, AIFF, AU, CAF and Wave64; libsoxr resamples. auto takes those that are there, require does not start without both, off takes none; which took part is in the preprocessing's digest, so set off or require where machines must agree. They parse in the worker's own process"`
 	MaxDecoded    float64 `yaml:"max_decoded_seconds" doc:"window, overlap: longest recording that is taken apart, window by window: memory_budget holds the file, one window of it and up to 16 on their way through the model, whatever its length; 0 means 21600"`
 }
 
@@ -158,11 +158,12 @@ type Text struct {
 
 // Image is how pictures are treated.
 type Image struct {
-	MaxPixels int64  `yaml:"max_pixels" doc:"larger pictures are dead letters (too-large), refused by their header"`
-	Height    int    `yaml:"height" doc:"height in pixels of what the model gets; 0 means the checkpoint's processor. Positions are interpolated as the reference does; a model that cannot says so at start"`
-	Width     int    `yaml:"width" doc:"width; height and width go together"`
-	Libraries string `yaml:"libraries" doc:"libturbojpeg of the system, loaded at run time, decodes JPEG faster, to the same pixels. auto takes it where it is there, require does not start without, off does not look; which it was is in the preprocessing's digest, so set off or require where machines must agree. It parses in the worker's own process"`
-	Draft     bool   `yaml:"draft" doc:"decode JPEG at 1/2, 1/4 or 1/8 where the result is still no smaller than the processor's resize, as Pillow's draft mode does: faster, with slightly other values"`
+	MaxPixels   int64  `yaml:"max_pixels" doc:"larger pictures are dead letters (too-large), refused by their header"`
+	Height      int    `yaml:"height" doc:"height in pixels of what the model gets; 0 means the checkpoint's processor. Positions are interpolated as the reference does; a model that cannot says so at start"`
+	Width       int    `yaml:"width" doc:"width; height and width go together"`
+	Orientation string `yaml:"orientation" doc:"pictures that are stored turned: exif (turned upright by Exif or XMP, as the reference's pipelines do) or ignore (as stored, as with PIL.Image.open alone; TIFF is upright all the same); part of the preprocessing's digest"`
+	Libraries   string `yaml:"libraries" doc:"libturbojpeg of the system, loaded at run time, decodes JPEG faster, to the same pixels. auto takes it where it is there, require does not start without, off does not look; which it was is in the preprocessing's digest, so set off or require where machines must agree. It parses in the worker's own process"`
+	Draft       bool   `yaml:"draft" doc:"decode JPEG at 1/2, 1/4 or 1/8 where the result is still no smaller than the processor's resize, as Pillow's draft mode does: faster, with slightly other values"`
 }
 
 // Head is one result of a model.

@@ -116,6 +116,7 @@ func (p *Pipeline) fill() {
 	set(&p.Text.Charset, "utf-8")
 	setTrue(&p.Text.SpecialTokens)
 	set(&p.Image.MaxPixels, 64<<20)
+	set(&p.Image.Orientation, "exif")
 	set(&p.Image.Libraries, "auto")
 	set(&p.MemoryBudget, 1<<30)
 	set(&p.MaxInFlight, 2048)

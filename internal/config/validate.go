@@ -213,6 +213,7 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if (p.Text.Format == "json") != (p.Text.Field != "") {
 		f.add(path+".text.field", "goes with format json")
 	}
+	f.oneOf(path+".image.orientation", p.Image.Orientation, "exif", "ignore")
 	f.oneOf(path+".image.libraries", p.Image.Libraries, "auto", "off", "require")
 	if (p.Image.Height == 0) != (p.Image.Width == 0) || p.Image.Height < 0 || p.Image.Width < 0 {
 		f.add(path+".image", "height and width go together, and must not be negative")

@@ -3,7 +3,6 @@ package predict
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"slices"
 
 	"vecmill/embed"
@@ -15,32 +14,6 @@ import (
 
 // longest is the longest audio that is predicted, in seconds.
 const longest = 6 * 3600
-
-// newAudio takes the options of decoding, which every audio task has, and leaves the task's own.
-func newAudio(spec *model.Spec, o Options) (*audio.Preprocessor, Options, error) {
-	return newSounds(spec, o, audio.Options{})
-}
-
-// newSounds is newAudio with what a task asks of the preprocessor.
-func newSounds(spec *model.Spec, o Options, opts audio.Options) (*audio.Preprocessor, Options, error) {
-	opts.MaxSeconds, opts.MaxDecodedSeconds, opts.Libraries = longest, longest, audio.LibrariesAuto
-	rest := maps.Clone(o)
-	for name, place := range map[string]any{
-		"audio_decoder": &opts.Decoder, "audio_decoder_program": &opts.Program, "audio_libraries": &opts.Libraries,
-	} {
-		if raw, ok := o[name]; ok {
-			if err := decode(raw, place); err != nil {
-				return nil, nil, faultf("option %s: %w", name, err)
-			}
-			delete(rest, name)
-		}
-	}
-	if err := opts.Validate(); err != nil {
-		return nil, nil, faultf("option audio_%w", err)
-	}
-	pre, err := audio.New(spec, opts)
-	return pre, rest, err
-}
 
 // audioRun makes the model's inputs of samples, padded to the longest.
 func audioRun(samples ...embed.Sample) []embed.Tensor {

@@ -52,10 +52,11 @@ func newFeatures(spec *model.Spec, o Options) (worker, error) {
 			return p, err
 		}
 	default:
-		p, err := newPictures(spec)
+		p, rest, err := newPictures(spec, o)
 		if err != nil {
 			return nil, err
 		}
+		o = rest
 		f.prepared, f.skip = p.prepare, 1
 	}
 	if err := errors.Join(o.read("feature-extraction", places), check()); err != nil {

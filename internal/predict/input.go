@@ -29,6 +29,9 @@ type Input struct {
 	line  int    // of the lines that were read; 0: none
 	data  []byte // what the file holds, if that has been read
 	fault error  // why it is no input
+
+	read    func([]byte) (string, error) // makes text of what the file holds; nil: it is text
+	charset string                       // that read has found
 }
 
 // maxLine is the longest line of JSON that is read, and maxFile the largest file, in bytes.
@@ -170,5 +173,14 @@ func (in *Input) text() (string, error) {
 		return "", faultf("the model takes texts, and the input has none")
 	}
 	b, err := in.blob()
-	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), err
+	if err != nil {
+		return "", err
+	}
+	s := string(b)
+	if in.read != nil {
+		if s, err = in.read(b); err != nil {
+			return "", err
+		}
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r"), nil
 }

@@ -98,11 +98,6 @@ func (t *textLabels) finish(p *prepared, out [][]embed.Tensor) (result, error) {
 // pictures prepares images.
 type pictures struct{ pre *image.Preprocessor }
 
-func newPictures(spec *model.Spec) (pictures, error) {
-	pre, err := image.New(spec, image.Options{MaxBytes: maxFile})
-	return pictures{pre}, err
-}
-
 func (i pictures) prepare(ctx context.Context, in *Input) (*prepared, error) {
 	blob, err := in.blob()
 	if err != nil {
@@ -129,10 +124,9 @@ type imageLabels struct {
 func newImageLabels(spec *model.Spec, o Options) (worker, error) {
 	i := &imageLabels{labelling: labelling{names: spec.Labels, most: 5}}
 	i.function = tasks.UsualFunction(spec.Vision.ProblemType, len(spec.Labels), false)
-	if err := i.read("image-classification", o, nil); err != nil {
+	var err error
+	if i.pictures, o, err = newPictures(spec, o); err != nil {
 		return nil, err
 	}
-	var err error
-	i.pictures, err = newPictures(spec)
-	return i, err
+	return i, i.read("image-classification", o, nil)
 }

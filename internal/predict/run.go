@@ -26,9 +26,10 @@ type Job struct {
 
 // line is one line of output.
 type line struct {
-	Input  any    `json:"input"`
-	Task   string `json:"task"`
-	Result result `json:"result"`
+	Input   any    `json:"input"`
+	Task    string `json:"task"`
+	Charset string `json:"charset,omitempty"` // of the text's file, if that was to be found out
+	Result  result `json:"result"`
 }
 
 // failure is a line of output for an input that failed, with KeepGoing.
@@ -44,6 +45,7 @@ type runner struct {
 	spec   *model.Spec
 	task   task
 	worker worker
+	reader reader           // of files of text; nil: as they are
 	loaded *loaded          // nil until the first input has shown what the graph must take
 	size   model.HW         // of the pictures that it takes; zero: the checkpoint's own
 	raw    [][]embed.Tensor // of every run of every input, if they are to be written
@@ -68,7 +70,11 @@ func Run(ctx context.Context, job Job, w io.Writer, each func(do func(Input) err
 	if r.task, err = taskFor(spec, job.Task); err != nil {
 		return err
 	}
-	if r.worker, err = r.task.make(spec, job.Options); err != nil {
+	var o Options
+	if r.reader, o, err = newReader(spec, &r.task, job.Options); err != nil {
+		return err
+	}
+	if r.worker, err = r.task.make(spec, o); err != nil {
 		return fault(err)
 	}
 	defer func() {
@@ -114,6 +120,12 @@ func (r *runner) one(ctx context.Context, in *Input) error {
 	if err := r.task.foreign(in); err != nil {
 		return err
 	}
+	if r.reader != nil {
+		in.read = func(blob []byte) (s string, err error) {
+			s, in.charset, err = r.reader(ctx, blob)
+			return s, err
+		}
+	}
 	p, err := r.worker.prepare(ctx, in)
 	if err != nil {
 		return r.ofFile(in, fault(err))
@@ -130,7 +142,7 @@ func (r *runner) one(ctx context.Context, in *Input) error {
 	if err != nil {
 		return fault(err)
 	}
-	if err := r.out.Encode(line{in.shown, r.task.name, res}); err != nil {
+	if err := r.out.Encode(line{in.shown, r.task.name, in.charset, res}); err != nil {
 		return fmt.Errorf("writing the result: %w", err)
 	}
 	return nil

@@ -17,6 +17,10 @@ type segments struct {
 func newSegments(spec *model.Spec, o Options) (worker, error) {
 	subtask, form := "semantic", "png"
 	s := &segments{labels: spec.Labels}
+	var err error
+	if s.pictures, o, err = newPictures(spec, o); err != nil {
+		return nil, err
+	}
 	if err := o.read("image-segmentation", map[string]any{"subtask": &subtask, "mask_format": &form, "areas": &s.show.Areas}); err != nil {
 		return nil, err
 	}
@@ -34,9 +38,7 @@ func newSegments(spec *model.Spec, o Options) (worker, error) {
 	default:
 		return nil, faultf("option mask_format: %q is not one of png, rle, both, none", form)
 	}
-	var err error
-	s.pictures, err = newPictures(spec)
-	return s, err
+	return s, nil
 }
 
 func (s *segments) finish(p *prepared, out [][]embed.Tensor) (result, error) {

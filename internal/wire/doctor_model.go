@@ -16,14 +16,14 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/float16"
 
 	"vecmill/embed"
-	"vecmill/embed/audio"
 	"vecmill/internal/config"
 	"vecmill/schemas"
 )
 
 // model loads a pipeline's checkpoint and tries it: nil if it cannot be loaded.
 func (d *doctor) model(ctx context.Context, p *config.Pipeline) *loadedModel {
-	check := "model " + p.Name
+	name := p.Name
+	check := "model " + name
 	began := time.Now()
 	m, err := loadModel(ctx, d.c, p, d.stores, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -32,8 +32,8 @@ func (d *doctor) model(ctx context.Context, p *config.Pipeline) *loadedModel {
 	}
 	d.say(check, Sound, "%s, digest %s, preprocessing %s, %d sessions, loaded in %v",
 		m.spec.Class, short(m.digest), short(m.pre.Digest()), len(m.sessions), time.Since(began).Round(time.Millisecond))
-	if a, ok := m.pre.(*audio.Preprocessor); ok {
-		d.say("audio "+p.Name, Sound, "%s", a.Decoders())
+	if p, ok := m.pre.(decoder); ok {
+		d.say(string(m.spec.Modality)+" "+name, Sound, "%s", p.Decoders())
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()

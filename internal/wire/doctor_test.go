@@ -64,6 +64,25 @@ func TestTheDoctorFindsNothingWrongWithASoundSetUp(t *testing.T) {
 	}
 }
 
+func TestTheDoctorNamesWhatDecodes(t *testing.T) {
+	for check, dir := range map[string]string{"audio": "Data2VecAudioModel/base", "image": "Data2VecVisionModel/relative"} {
+		class := filepath.Dir(dir)
+		c := ward(t, 0)
+		p := &c.Pipelines[0]
+		_, q := pipelineFor(t, classCase{class, dir}.checkpoint(t), "    heads: [{task: embedding}]")
+		p.Model = q.Model
+		said := ""
+		for _, f := range examine(t, c) {
+			if f.Check == check+" "+p.Name {
+				said = f.Text
+			}
+		}
+		if !strings.Contains(said, "built in") {
+			t.Errorf("of a pipeline with %s the doctor says %q about %s", class, said, check)
+		}
+	}
+}
+
 // TestTheDoctorNamesEachFaultAndGoesOn spoils one thing at a time. The last check is always made, whatever the first ones found.
 func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
 	for _, c := range []struct {

@@ -70,8 +70,8 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if err != nil {
 		return nil, err
 	}
-	if a, ok := pre.(*audio.Preprocessor); ok {
-		log.Info("audio decoders", "pipeline", p.Name, "decoders", a.Decoders())
+	if d, ok := pre.(decoder); ok {
+		log.Info("decoders", "pipeline", p.Name, "decoders", d.Decoders())
 	}
 	graph, err := spec.Compile(ctx, cache, compileOptions(p, spec, pre))
 	if err != nil {
@@ -187,6 +187,9 @@ func cacheDir(c *config.Config) (string, error) {
 	return filepath.Join(dir, "vecmill", "graphs"), nil
 }
 
+// decoder is a preprocessor that says what decodes.
+type decoder interface{ Decoders() string }
+
 // newPreprocessor is the table of modalities.
 func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embed.Preprocessor, error) {
 	switch spec.Modality {
@@ -209,7 +212,7 @@ func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embe
 	case schemas.Image:
 		return image.New(spec, image.Options{
 			MaxPixels: p.Image.MaxPixels, MaxBytes: maxBytes, Height: p.Image.Height, Width: p.Image.Width,
-			Draft: p.Image.Draft, Libraries: image.Libraries(p.Image.Libraries),
+			Orientation: image.Orientation(p.Image.Orientation), Draft: p.Image.Draft, Libraries: image.Libraries(p.Image.Libraries),
 		})
 	}
 	return nil, fmt.Errorf("no preprocessor for modality %q", spec.Modality)

@@ -9,6 +9,8 @@
 //     silent. More than one in ten damaged is an error. Checksums are not looked at.
 //   - The intensity position 7 is none in MPEG 2, too, as libmpg123 has it.
 //
+// The synthesis window is applied by vector instructions where the processor has AVX2, so the last bits of a sample may differ between processors.
+//
 // With mixing, the mean of two channels is taken before the synthesis filter, which is linear: half the work.
 //
 // [Decoder] keeps its scratch, about 60 KiB, and allocates nothing per frame. The neighbour is embed/audio. Layers I and II are refused by name.

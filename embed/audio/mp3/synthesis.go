@@ -36,19 +36,21 @@ func (s *synthesis) run(in *times, out []float32) {
 		for i := 17; i < 48; i++ {
 			v[i] = -c[48-i]
 		}
-		s.samples(t, (*[subbands]float32)(out[t*subbands:]))
+		windowed((*[subbands]float32)(out[t*subbands:]), (*[16][64]float32)(s.v[t:]))
 	}
 	copy(s.v[:15], s.v[subbandLines:])
 }
 
-// samples are those of the vector at t.
-func (s *synthesis) samples(t int, out *[subbands]float32) {
-	*out = [subbands]float32{}
-	for i := 0; i < 16; i += 2 {
-		a, b := (*[subbands]float32)(s.v[15+t-i][:]), (*[subbands]float32)(s.v[14+t-i][subbands:])
-		wa, wb := &window[i], &window[i+1]
-		for j := range out {
-			out[j] += a[j]*wa[j] + b[j]*wb[j]
-		}
+// windowedPlain makes the samples of the last of 16 vectors. Each is a sum in registers: adding to out over and over would take half as long again.
+func windowedPlain(out *[subbands]float32, v *[16][64]float32) {
+	for j := range out {
+		x := v[15][j]*window[0][j] + v[14][subbands+j]*window[1][j]
+		x += v[13][j]*window[2][j] + v[12][subbands+j]*window[3][j]
+		x += v[11][j]*window[4][j] + v[10][subbands+j]*window[5][j]
+		x += v[9][j]*window[6][j] + v[8][subbands+j]*window[7][j]
+		x += v[7][j]*window[8][j] + v[6][subbands+j]*window[9][j]
+		x += v[5][j]*window[10][j] + v[4][subbands+j]*window[11][j]
+		x += v[3][j]*window[12][j] + v[2][subbands+j]*window[13][j]
+		out[j] = x + (v[1][j]*window[14][j] + v[0][subbands+j]*window[15][j])
 	}
 }

@@ -171,9 +171,9 @@ func Pack(dst [][3]uint64, a, b []byte) {
 	}
 }
 
-// pair scales two rows, one in the lower and one in the upper half of every word of src. lower may be empty. Taps are taken four at a time, and weights
+// pairPlain scales two rows, one in the lower and one in the upper half of every word of src. lower may be empty. Taps are taken four at a time, and weights
 // behind the last are zero: src has room for that behind its rows, with any values.
-func (t *taps) pair(upper, lower []byte, src [][3]uint64) {
+func (t *taps) pairPlain(upper, lower []byte, src [][3]uint64) {
 	const half = 1<<(precision-1) | 1<<(precision-1+32)
 	for i, first := range t.first {
 		n := (t.count[i] + unroll - 1) &^ (unroll - 1)
@@ -214,15 +214,18 @@ func clip(v int32) byte {
 
 // secondPass writes row y of the result from the middle picture, whose row 0 is row first of the source.
 func (r *Resizer) secondPass(dst []byte, y, first int) {
+	t := &r.vertical
+	r.sumRows(dst, r.middle[(t.first[y]-first)*len(dst):], t.weight[y*t.stride:y*t.stride+t.count[y]])
+}
+
+// sumRowsPlain is sumRows without vector instructions.
+func (r *Resizer) sumRowsPlain(dst, rows []byte, k []int32) {
 	n := len(dst)
 	r.sums = grow(r.sums, n)
 	sums := r.sums[:n]
 	for i := range sums {
 		sums[i] = 1 << (precision - 1)
 	}
-	t := &r.vertical
-	k := t.weight[y*t.stride : y*t.stride+t.count[y]]
-	rows := r.middle[(t.first[y]-first)*n:]
 	for ; len(k) >= 4; k, rows = k[4:], rows[4*n:] {
 		a, b, c, d := rows[:n], rows[n:][:n], rows[2*n:][:n], rows[3*n:][:n]
 		ka, kb, kc, kd := k[0], k[1], k[2], k[3]

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -109,6 +110,57 @@ func TestAFilterIsNamed(t *testing.T) {
 	const want = "[nearest true lanczos true bilinear true bicubic true box true hamming true filter(6) false]"
 	if got := fmt.Sprint(names); got != want {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestPairsAreScaledTheSameWithVectorInstructions is over random rows, down and up, by every filter.
+func TestPairsAreScaledTheSameWithVectorInstructions(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for _, size := range [][2]int{{1, 1}, {1, 9}, {9, 1}, {57, 31}, {31, 57}, {512, 224}, {100, 100}} {
+		for f := Lanczos; f <= Hamming; f++ {
+			var k taps
+			k.compute(size[0], size[1], f)
+			src := growPacked(nil, size[0])
+			for i := range src {
+				for c := range src[i] {
+					src[i][c] = uint64(rnd.Uint32N(256)) | uint64(rnd.Uint32N(256))<<32
+				}
+			}
+			var got, want [2][]byte
+			for i := range got {
+				got[i], want[i] = make([]byte, 3*size[1]), make([]byte, 3*size[1])
+			}
+			k.pair(got[0], got[1], src)
+			k.pairPlain(want[0], want[1], src)
+			alone := make([]byte, 3*size[1])
+			k.pair(alone, nil, src)
+			if !bytes.Equal(got[0], want[0]) || !bytes.Equal(got[1], want[1]) || !bytes.Equal(alone, want[0]) {
+				t.Fatalf("%d to %d by filter %d: other bytes", size[0], size[1], f)
+			}
+		}
+	}
+}
+
+// TestRowsAreSummedTheSameWithVectorInstructions holds every byte of rows of every length around the width of a vector to those of plain Go, with weights that leave the range on both sides.
+func TestRowsAreSummedTheSameWithVectorInstructions(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var r Resizer
+	for n := 0; n <= 100; n++ {
+		for _, taps := range []int{0, 1, 2, 4, 7, 13} {
+			rows, weights := make([]byte, n*taps), make([]int32, taps)
+			for i := range rows {
+				rows[i] = byte(rnd.Uint32())
+			}
+			for i := range weights {
+				weights[i] = int32(rnd.IntN(2<<precision)-1<<precision) / int32(taps)
+			}
+			got, want := make([]byte, n), make([]byte, n)
+			r.sumRows(got, rows, weights)
+			r.sumRowsPlain(want, rows, weights)
+			if !bytes.Equal(got, want) {
+				t.Fatalf("%d bytes of %d rows: % x, want % x", n, taps, got, want)
+			}
+		}
 	}
 }
 
