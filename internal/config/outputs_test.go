@@ -31,6 +31,10 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 		{"{webhook: {url: 'https://h/p', secret_file: /nowhere}}", "pipelines[p].outputs[0].webhook.secret_file: reading the secret: open /nowhere"},
 		{"{redis: {url: 'http://u:pw@h'}}", "outputs[0].redis.url: missing, or not redis://host:port/db"},
 		{"{redis: {url: 'redis://h', ttl: -1s}}", "outputs[0].redis.ttl: must not be negative"},
+		{"{qdrant: {url: 'h:6334'}}", "outputs[0].qdrant.url: missing, or not https://host:port"},
+		{"{qdrant: {url: 'http://h'}}", "outputs[0].qdrant.collection: missing"},
+		{"{qdrant: {url: 'http://h', collection: c}}", "outputs[0].qdrant.dimension: missing"},
+		{"{qdrant: {url: 'http://h', collection: c, dimension: 4, metric: dot}}", `outputs[0].qdrant.metric: "dot" is not one of cosine, l2, ip`},
 	} {
 		if _, err := parseOutput(c.output); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v\nwant %s", c.output, err, c.want)
@@ -53,10 +57,11 @@ func TestEveryOutputSaysWhatItHolds(t *testing.T) {
 
 func TestOutputsHaveDefaults(t *testing.T) {
 	for output, check := range map[string]func(*Output) bool{
-		"{jsonl: {path: a}}":                         func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
-		"{kafka: {topic: t}}":                        func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
-		"{webhook: {url: 'https://h/p', secret: s}}": func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
-		"{redis: {url: 'redis://h'}}":                func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },
+		"{jsonl: {path: a}}":                                       func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
+		"{kafka: {topic: t}}":                                      func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
+		"{webhook: {url: 'https://h/p', secret: s}}":               func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
+		"{redis: {url: 'redis://h'}}":                              func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },
+		"{qdrant: {url: 'http://h', collection: c, dimension: 4}}": func(o *Output) bool { return o.Qdrant.Metric == "cosine" && o.Qdrant.Batch.Rows == 500 },
 	} {
 		c, err := parseOutput(output)
 		if err != nil {

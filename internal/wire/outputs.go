@@ -46,6 +46,8 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 		return newWebhook(out.Webhook)
 	case out.Redis != nil:
 		return newRedis(ctx, out.Redis, m)
+	case out.Qdrant != nil:
+		return newQdrant(ctx, out.Qdrant, m)
 	case out.Iceberg != nil:
 		return newIceberg(ctx, out.Iceberg, m, s, o)
 	}

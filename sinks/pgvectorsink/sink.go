@@ -9,6 +9,7 @@ import (
 	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
+	"vecmill/sinks/vectorindex"
 )
 
 // Server is what a sink needs of a database. PostgreSQL is the one that [Open] takes; simulations have another.
@@ -106,23 +107,8 @@ func (t store) Close() error {
 // Check implements sinks.Checker: it says why the table does not take a row.
 func (t store) Check(r *schemas.Row) error {
 	c := &t.cfg
-	switch {
-	case !slices.Contains(c.Tasks, r.Task):
+	if !slices.Contains(c.Tasks, r.Task) {
 		return fmt.Errorf("a row of task %q, and table %s has columns for %v", r.Task, c.Table, c.Tasks)
-	case r.ModelDigest != c.ModelDigest:
-		return fmt.Errorf("a row of model %s, and table %s has rows of model %s; vectors of two models cannot be compared: give each a table of its own", r.ModelDigest, c.Table, c.ModelDigest)
-	case len(r.Vector) > 0 && len(r.Vector) != c.Dimension || len(r.Half) > 0 && len(r.Half) != c.Dimension:
-		return fmt.Errorf("a vector of %d numbers by head %s, and table %s takes %d; give the head a table of its own", len(r.Vector)+len(r.Half), r.Head, c.Table, c.Dimension)
 	}
-	for i, v := range r.Vector {
-		if v-v != 0 {
-			return fmt.Errorf("number %d of the vector is %v; pgvector takes finite numbers only", i, v)
-		}
-	}
-	for i, v := range r.Half {
-		if v&0x7c00 == 0x7c00 {
-			return fmt.Errorf("number %d of the vector is infinite or not a number; pgvector takes finite numbers only", i)
-		}
-	}
-	return nil
+	return vectorindex.Check(r, "table "+c.Table, c.ModelDigest, c.Dimension)
 }

@@ -104,9 +104,9 @@ func TestARowThatTheTableDoesNotTakeIsRefusedWithASentence(t *testing.T) {
 	}{
 		{"another dimension", func(r *schemas.Row) { r.Vector = make([]float32, 5) }, "offset 0: a vector of 5 numbers by head head, and table rows takes 4"},
 		{"another dimension in half precision", func(r *schemas.Row) { r.Vector, r.Half = nil, make([]uint16, 3) }, "a vector of 3 numbers"},
-		{"not a number", func(r *schemas.Row) { r.Vector[2] = float32(math.NaN()) }, "number 2 of the vector is NaN"},
-		{"infinite", func(r *schemas.Row) { r.Vector[1] = float32(math.Inf(1)) }, "number 1 of the vector is +Inf"},
-		{"infinite in half precision", func(r *schemas.Row) { r.Half = []uint16{0, 0, 0, 0xfc00} }, "number 3 of the vector is infinite"},
+		{"not a number", func(r *schemas.Row) { r.Vector[2] = float32(math.NaN()) }, "number 2 of the vector by head head is NaN"},
+		{"infinite", func(r *schemas.Row) { r.Vector[1] = float32(math.Inf(1)) }, "number 1 of the vector by head head is +Inf"},
+		{"infinite in half precision", func(r *schemas.Row) { r.Vector, r.Half = nil, []uint16{0, 0, 0, 0xfc00} }, "number 3 of the vector by head head is -Inf"},
 		{"another model", func(r *schemas.Row) { r.ModelDigest = "n" }, "a row of model n, and table rows has rows of model m"},
 		{"a task without columns", func(r *schemas.Row) { r.Task = "other" }, `a row of task "other"`},
 	} {

@@ -1,0 +1,66 @@
+package qdrantsink
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+
+	"vecmill/sinks/deliver"
+	"vecmill/sinks/vectorindex"
+)
+
+// Config is what a sink is made of. Start from NewDefaultConfig.
+type Config struct {
+	URL        string      // http://host:port or https://host:port of the gRPC interface; 6334 if there is no port
+	APIKey     string      // "" for none
+	TLS        *tls.Config // of https; nil for the default
+	Collection string
+	Index      vectorindex.Spec
+	Deliver    deliver.Config
+}
+
+// NewDefaultConfig is a configuration that lacks only URL, Collection and the Index's Heads, Dimension and ModelDigest.
+func NewDefaultConfig() Config {
+	return Config{Index: vectorindex.Spec{Metric: vectorindex.Cosine}, Deliver: deliver.NewDefaultConfig()}
+}
+
+// Validate lists every fault with the field's name.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Collection == "" {
+		errs = append(errs, errors.New("collection: missing"))
+	}
+	if _, err := c.address(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, c.Index.Validate())...)
+}
+
+// address is where the client connects.
+func (c *Config) address() (*qdrant.Config, error) {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+		return nil, errors.New("url: not http://host:port or https://host:port of Qdrant's gRPC interface")
+	}
+	port := 6334
+	if text := u.Port(); text != "" {
+		if port, err = strconv.Atoi(text); err != nil {
+			return nil, fmt.Errorf("url: %q is not a port", text)
+		}
+	}
+	wait := backoff.DefaultConfig
+	wait.MaxDelay = 2 * time.Second // a server that is back is noticed soon; deliver waits between tries
+	return &qdrant.Config{
+		Host: u.Hostname(), Port: port, APIKey: c.APIKey, UseTLS: u.Scheme == "https", TLSConfig: c.TLS,
+		PoolSize:               1,
+		SkipCompatibilityCheck: true, // it would ask the server before there is a context
+		GrpcOptions:            []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{Backoff: wait, MinConnectTimeout: 5 * time.Second})},
+	}, nil
+}
