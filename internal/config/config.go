@@ -217,6 +217,7 @@ type Output struct {
 	Webhook    *Webhook     `yaml:"webhook" doc:"signed HTTP requests, at least once"`
 	Redis      *Redis       `yaml:"redis" doc:"the newest row of each reference as a hash in Redis, exactly once on one node"`
 	Qdrant     *Qdrant      `yaml:"qdrant" doc:"points in a collection of Qdrant, at least once"`
+	Milvus     *Milvus      `yaml:"milvus" doc:"entities in a collection of Milvus, at least once"`
 	BestEffort bool         `yaml:"best_effort" doc:"a failure of this output does not stop the pipeline nor hold commits back"`
 }
 

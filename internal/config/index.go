@@ -50,3 +50,36 @@ func (o *Qdrant) readSecrets() (err error) {
 	}
 	return nil
 }
+
+// Milvus is a collection of Milvus.
+type Milvus struct {
+	URL        string   `yaml:"url" doc:"https://host:port or http://host:port (19530 if there is no port)"`
+	Token      Secret   `yaml:"token" doc:"user:password, or a key; prefer token_file"`
+	TokenFile  string   `yaml:"token_file" doc:"file that holds the token"`
+	CAFile     string   `yaml:"ca_file" doc:"PEM file of the authorities to trust with https; empty means the system's"`
+	Database   string   `yaml:"database" doc:"database; empty means the server's default"`
+	Collection string   `yaml:"collection" doc:"it is made if it is not there, indexed and loaded; one model has it for itself. Rows without a vector are passed over"`
+	Dimension  int      `yaml:"dimension" doc:"numbers of a vector, as the model gives them"`
+	Metric     string   `yaml:"metric" doc:"cosine, l2 or ip"`
+	Columns    []string `yaml:"columns" doc:"columns beside the vector; none means all. row_id, ref_id, model_digest, head, topic, partition, offset and window are there always"`
+	Batch      Delivery `yaml:"batch" doc:"how rows are gathered into requests"`
+}
+
+func (o *Milvus) fill() {
+	set(&o.Metric, "cosine")
+	o.Batch.fill()
+}
+
+func (o *Milvus) buffered() Bytes { return o.Batch.MaxBuffered }
+
+func (o *Milvus) validate(f *faults, at string) {
+	validateIndex(f, at, o.URL, o.Collection, o.Dimension, o.Metric)
+	o.Batch.validate(f, at+".batch")
+}
+
+func (o *Milvus) readSecrets() (err error) {
+	if o.Token, err = readSecret(o.Token, o.TokenFile); err != nil {
+		return fmt.Errorf("token_file: %w", err)
+	}
+	return nil
+}

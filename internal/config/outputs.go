@@ -33,12 +33,13 @@ func (o *Output) kinds() []kind {
 		{"webhook", o.Webhook != nil, o.Webhook},
 		{"redis", o.Redis != nil, o.Redis},
 		{"qdrant", o.Qdrant != nil, o.Qdrant},
+		{"milvus", o.Milvus != nil, o.Milvus},
 	}
 }
 
 // sampleOutput names every kind.
 func sampleOutput() Output {
-	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}, Qdrant: &Qdrant{}}
+	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}, Qdrant: &Qdrant{}, Milvus: &Milvus{}}
 }
 
 // named are the kinds that the output names: one, unless it is wrong.

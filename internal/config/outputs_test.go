@@ -31,6 +31,8 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 		{"{webhook: {url: 'https://h/p', secret_file: /nowhere}}", "pipelines[p].outputs[0].webhook.secret_file: reading the secret: open /nowhere"},
 		{"{redis: {url: 'http://u:pw@h'}}", "outputs[0].redis.url: missing, or not redis://host:port/db"},
 		{"{redis: {url: 'redis://h', ttl: -1s}}", "outputs[0].redis.ttl: must not be negative"},
+		{"{milvus: {url: 'http://u:pw@h', collection: c, dimension: 4}}", "outputs[0].milvus.url: missing, or not https://host:port"},
+		{"{milvus: {url: 'http://h', collection: c, dimension: 4, token_file: /nowhere}}", "outputs[0].milvus.token_file: reading the secret"},
 		{"{qdrant: {url: 'h:6334'}}", "outputs[0].qdrant.url: missing, or not https://host:port"},
 		{"{qdrant: {url: 'http://h'}}", "outputs[0].qdrant.collection: missing"},
 		{"{qdrant: {url: 'http://h', collection: c}}", "outputs[0].qdrant.dimension: missing"},

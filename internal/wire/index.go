@@ -7,6 +7,7 @@ import (
 	"vecmill/internal/config"
 	"vecmill/schemas"
 	"vecmill/sinks"
+	"vecmill/sinks/milvussink"
 	"vecmill/sinks/qdrantsink"
 	"vecmill/sinks/vectorindex"
 )
@@ -21,6 +22,18 @@ func newQdrant(ctx context.Context, c *config.Qdrant, m *loadedModel) (sinks.Sin
 	}
 	cfg.TLS = transport.TLSClientConfig
 	return qdrantsink.Open(ctx, cfg)
+}
+
+func newMilvus(ctx context.Context, c *config.Milvus, m *loadedModel) (sinks.Sink, error) {
+	cfg := milvussink.NewDefaultConfig()
+	cfg.Deliver, cfg.URL, cfg.Token, cfg.Database, cfg.Collection = delivery(&c.Batch), c.URL, c.Token.Reveal(), c.Database, c.Collection
+	cfg.Index = indexOf(m, c.Dimension, c.Metric, c.Columns)
+	transport, err := httpTransport(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("milvus.ca_file: %w", err)
+	}
+	cfg.TLS = transport.TLSClientConfig
+	return milvussink.Open(ctx, cfg)
 }
 
 // indexOf is what an index takes of a model's rows.

@@ -48,6 +48,8 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 		return newRedis(ctx, out.Redis, m)
 	case out.Qdrant != nil:
 		return newQdrant(ctx, out.Qdrant, m)
+	case out.Milvus != nil:
+		return newMilvus(ctx, out.Milvus, m)
 	case out.Iceberg != nil:
 		return newIceberg(ctx, out.Iceberg, m, s, o)
 	}
