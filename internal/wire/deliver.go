@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 
@@ -11,6 +12,7 @@ import (
 
 	"vecmill/internal/config"
 	"vecmill/sinks"
+	"vecmill/sinks/avrorow"
 	"vecmill/sinks/deliver"
 	"vecmill/sinks/jsonlsink"
 	"vecmill/sinks/kafkasink"
@@ -43,7 +45,30 @@ func newKafkaOutput(ctx context.Context, c *config.KafkaOutput, all *config.Conf
 	cfg := kafkasink.NewDefaultConfig()
 	cfg.Deliver, cfg.Brokers, cfg.Topic, cfg.Transport = delivery(&c.Batch), all.Kafka.Brokers, c.Topic, transport
 	cfg.Compression = map[string]kafka.Compression{"gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd}[c.Compression]
+	if cfg.Encoding, err = kafkaEncoding(ctx, c); err != nil {
+		return nil, err
+	}
 	return kafkasink.Open(ctx, cfg)
+}
+
+// kafkaEncoding is the table of formats of messages.
+func kafkaEncoding(ctx context.Context, c *config.KafkaOutput) (kafkasink.Encoding, error) {
+	switch c.Format {
+	case "avro":
+		schema, err := avrorow.Schema()
+		if err != nil {
+			return kafkasink.Encoding{}, err
+		}
+		r, err := newRegistry(&c.Registry, slog.Default())
+		if err != nil {
+			return kafkasink.Encoding{}, fmt.Errorf("kafka: %w", err)
+		}
+		id, err := r.Register(ctx, c.Topic+"-value", schema)
+		return kafkasink.Avro(id), err
+	case "arrow":
+		return kafkasink.Arrow(), nil
+	}
+	return kafkasink.JSON(), nil
 }
 
 func newWebhook(c *config.Webhook) (sinks.Sink, error) {

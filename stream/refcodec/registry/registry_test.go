@@ -337,3 +337,23 @@ func FuzzProtobuf(f *testing.F) {
 		return []int{w.put(f, "a", sr.Schema{Schema: ours(f, "ref.v1.proto"), Type: sr.TypeProtobuf})}
 	}, "v1-full.pb", "v1-choices.pb")
 }
+
+func TestASchemaIsRegisteredOnceAndARefusalIsASentence(t *testing.T) {
+	w := newWorld(t)
+	w.code.Store(http.StatusServiceUnavailable)
+	w.fail.Store(2) // in trouble, and then well
+	const schema = `{"type":"record","name":"R","fields":[{"name":"a","type":"string"}]}`
+	id, err := w.reg.Register(t.Context(), "rows-value", schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := w.reg.Register(t.Context(), "rows-value", schema); err != nil || again != id {
+		t.Errorf("again it has id %d, not %d: %v", again, id, err)
+	}
+	w.code.Store(http.StatusConflict)
+	w.fail.Store(1)
+	asked := w.asked.Load()
+	if _, err := w.reg.Register(t.Context(), "rows-value", schema); err == nil || !strings.Contains(err.Error(), "registering the schema of subject rows-value") || w.asked.Load() != asked+1 {
+		t.Errorf("an incompatible schema gives %v after %d questions", err, w.asked.Load()-asked)
+	}
+}
