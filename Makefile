@@ -107,6 +107,7 @@ integration-deps: ort ## fetch Apache Kafka, versitygw and the Parquet readers i
 	@tools/fetch-versitygw.sh >/dev/null
 	@tools/fetch-readers.sh >/dev/null
 	@tools/fetch-readers.sh integration/sinks >/dev/null
+	@tools/fetch-readers.sh integration/producers >/dev/null
 	@tools/fetch-postgres.sh >/dev/null
 	@tools/fetch-iceberg.sh >/dev/null
 
