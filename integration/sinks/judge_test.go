@@ -20,7 +20,7 @@ type judge struct {
 }
 
 // startJudge runs a Python script of this directory until the test ends.
-func startJudge(t *testing.T, packages, script string, args ...string) *judge {
+func startJudge(t testing.TB, packages, script string, args ...string) *judge {
 	t.Helper()
 	cmd := exec.Command("python3", append([]string{script}, args...)...)
 	cmd.Env, cmd.Stderr = append(cmd.Environ(), "PYTHONPATH="+packages), os.Stderr

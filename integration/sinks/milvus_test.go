@@ -31,7 +31,7 @@ type milvus struct {
 	n     atomic.Int64 // collections given out
 }
 
-func startMilvus(t *testing.T) *milvus {
+func startMilvus(t testing.TB) *milvus {
 	t.Helper()
 	packages := harness.Packages(t)
 	dir, port := t.TempDir(), fmt.Sprint(harness.FreePort(t))
