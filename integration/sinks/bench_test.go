@@ -17,6 +17,7 @@ import (
 	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/dirstore"
+	"vecmill/sinks/flightsink"
 	"vecmill/sinks/jsonlsink"
 	"vecmill/sinks/kafkasink"
 	"vecmill/sinks/milvussink"
@@ -111,6 +112,19 @@ func BenchmarkMilvus(b *testing.B) {
 		c := s.config(fmt.Sprintf("bench_%d", s.n.Add(1)))
 		c.Index.Dimension, c.Deliver = fixture.PourDim, milvussink.NewDefaultConfig().Deliver
 		sink, err := milvussink.Open(b.Context(), c)
+		return opened(b, sink, err)
+	})
+}
+
+// BenchmarkFlight writes to a server of pyarrow.
+func BenchmarkFlight(b *testing.B) {
+	port := fmt.Sprint(harness.FreePort(b))
+	server := startJudge(b, harness.Packages(b), "serve_flight.py", port)
+	server.ask(b, map[string]any{"path": []string{}}, &[]any{}) // it answers: so it serves
+	fixture.Pour(b, func() sinks.Sink {
+		c := flightsink.NewDefaultConfig()
+		c.URL, c.Tasks = "http://127.0.0.1:"+port, []schemas.Task{schemas.TaskEmbedding}
+		sink, err := flightsink.Open(c)
 		return opened(b, sink, err)
 	})
 }

@@ -218,6 +218,7 @@ type Output struct {
 	Redis      *Redis       `yaml:"redis" doc:"the newest row of each reference as a hash in Redis, exactly once on one node"`
 	Qdrant     *Qdrant      `yaml:"qdrant" doc:"points in a collection of Qdrant, at least once"`
 	Milvus     *Milvus      `yaml:"milvus" doc:"entities in a collection of Milvus, at least once"`
+	Flight     *Flight      `yaml:"flight" doc:"streams to a server of Arrow Flight (DoPut), at least once"`
 	BestEffort bool         `yaml:"best_effort" doc:"a failure of this output does not stop the pipeline nor hold commits back"`
 }
 

@@ -32,9 +32,7 @@ func (o *Qdrant) validate(f *faults, at string) {
 
 // validateIndex is what indexes of vectors have in common.
 func validateIndex(f *faults, at, address, collection string, dimension int, metric string) {
-	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
-		f.add(at+".url", "missing, or not https://host:port or http://host:port") // it may hold a password
-	}
+	validateServer(f, at, address)
 	if collection == "" {
 		f.add(at+".collection", "missing")
 	}
@@ -42,6 +40,13 @@ func validateIndex(f *faults, at, address, collection string, dimension int, met
 		f.add(at+".dimension", "missing; how many numbers has a vector of the model?")
 	}
 	f.oneOf(at+".metric", metric, "cosine", "l2", "ip")
+}
+
+// validateServer checks the address of a gRPC server.
+func validateServer(f *faults, at, address string) {
+	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+		f.add(at+".url", "missing, or not https://host:port or http://host:port") // it may hold a password
+	}
 }
 
 func (o *Qdrant) readSecrets() (err error) {

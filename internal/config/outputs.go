@@ -34,12 +34,13 @@ func (o *Output) kinds() []kind {
 		{"redis", o.Redis != nil, o.Redis},
 		{"qdrant", o.Qdrant != nil, o.Qdrant},
 		{"milvus", o.Milvus != nil, o.Milvus},
+		{"flight", o.Flight != nil, o.Flight},
 	}
 }
 
 // sampleOutput names every kind.
 func sampleOutput() Output {
-	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}, Qdrant: &Qdrant{}, Milvus: &Milvus{}}
+	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}, Qdrant: &Qdrant{}, Milvus: &Milvus{}, Flight: &Flight{}}
 }
 
 // named are the kinds that the output names: one, unless it is wrong.

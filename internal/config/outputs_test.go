@@ -37,6 +37,8 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 		{"{redis: {url: 'redis://h', ttl: -1s}}", "outputs[0].redis.ttl: must not be negative"},
 		{"{milvus: {url: 'http://u:pw@h', collection: c, dimension: 4}}", "outputs[0].milvus.url: missing, or not https://host:port"},
 		{"{milvus: {url: 'http://h', collection: c, dimension: 4, token_file: /nowhere}}", "outputs[0].milvus.token_file: reading the secret"},
+		{"{flight: {url: 'grpc://h:1'}}", "outputs[0].flight.url: missing, or not https://host:port"},
+		{"{flight: {url: 'http://h', token_file: /nowhere}}", "outputs[0].flight.token_file: reading the secret"},
 		{"{qdrant: {url: 'h:6334'}}", "outputs[0].qdrant.url: missing, or not https://host:port"},
 		{"{qdrant: {url: 'http://h'}}", "outputs[0].qdrant.collection: missing"},
 		{"{qdrant: {url: 'http://h', collection: c}}", "outputs[0].qdrant.dimension: missing"},

@@ -14,6 +14,7 @@ import (
 	"vecmill/sinks"
 	"vecmill/sinks/avrorow"
 	"vecmill/sinks/deliver"
+	"vecmill/sinks/flightsink"
 	"vecmill/sinks/jsonlsink"
 	"vecmill/sinks/kafkasink"
 	"vecmill/sinks/webhooksink"
@@ -80,6 +81,17 @@ func newWebhook(c *config.Webhook) (sinks.Sink, error) {
 	}
 	cfg.Transport = transport
 	return webhooksink.New(cfg)
+}
+
+func newFlight(c *config.Flight, m *loadedModel) (sinks.Sink, error) {
+	cfg := flightsink.NewDefaultConfig()
+	cfg.Deliver, cfg.URL, cfg.Token, cfg.Name, cfg.Tasks = delivery(&c.Batch), c.URL, c.Token.Reveal(), c.Path, m.tasks()
+	transport, err := httpTransport(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("flight.ca_file: %w", err)
+	}
+	cfg.TLS = transport.TLSClientConfig
+	return flightsink.Open(cfg)
 }
 
 // httpTransport is how outputs speak HTTP: one connection pool for each, TLS 1.2 at least.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 
 	"vecmill/internal/audit"
 	"vecmill/internal/config"
@@ -18,11 +17,7 @@ func newPgvector(ctx context.Context, c *config.Postgres, m *loadedModel) (sinks
 	cfg.Deliver.BatchRows, cfg.Deliver.BatchAge, cfg.Deliver.MaxBuffered, cfg.Deliver.InFlight = c.BatchRows, c.BatchAge.D(), int64(c.MaxBuffered), c.Connections
 	cfg.ModelDigest = m.digest
 	cfg.Writer, _ = os.Hostname() // only for people; the sources' lines decide who writes
-	for _, h := range m.heads {
-		if !slices.Contains(cfg.Tasks, h.Task()) {
-			cfg.Tasks = append(cfg.Tasks, h.Task())
-		}
-	}
+	cfg.Tasks = m.tasks()
 	return pgvectorsink.Open(ctx, cfg)
 }
 

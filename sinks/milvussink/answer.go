@@ -5,10 +5,9 @@ import (
 	"fmt"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"vecmill/sinks/deliver"
+	"vecmill/sinks/rpc"
 )
 
 // errUnfit says that a collection is not for these rows.
@@ -54,12 +53,7 @@ func refused(err error) bool {
 	if f, ok := errors.AsType[fault](err); ok {
 		return !f.retriable && (f.code == codeIllegalArgument || f.code >= codeParameterInvalid && f.code < codeParameterInvalid+100)
 	}
-	switch status.Code(err) {
-	case codes.InvalidArgument, codes.OutOfRange, codes.ResourceExhausted: // the last is grpc's word for a message that is too long
-		return true
-	default:
-		return false
-	}
+	return rpc.Refused(err)
 }
 
 // lasting says whether the server will answer so again, whatever the rows.
@@ -72,12 +66,7 @@ func lasting(err error) bool {
 			return false
 		}
 	}
-	switch status.Code(err) {
-	case codes.Unauthenticated, codes.PermissionDenied, codes.Unimplemented:
-		return true
-	default:
-		return errors.Is(err, errUnfit)
-	}
+	return rpc.Lasting(err) || errors.Is(err, errUnfit)
 }
 
 // classify is a request's error as deliver has it.

@@ -16,6 +16,7 @@ import (
 	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
+	"vecmill/sinks/rpc"
 	"vecmill/sinks/vectorindex"
 )
 
@@ -24,11 +25,11 @@ func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("milvus: %w", err)
 	}
-	conn, err := c.dial()
+	conn, address, err := rpc.Dial(c.URL, port, c.TLS)
 	if err != nil {
 		return nil, fmt.Errorf("milvus: %w", err)
 	}
-	c.Deliver.Name = fmt.Sprintf("milvus %s, collection %s", strings.TrimPrefix(conn.Target(), "passthrough:///"), c.Collection)
+	c.Deliver.Name = fmt.Sprintf("milvus %s, collection %s", address, c.Collection)
 	s := &store{cfg: c, conn: conn, db: milvuspb.NewMilvusServiceClient(conn)}
 	tries, err := retry.Do(ctx, retry.Default(), lasting, s.prepare)
 	if err != nil {

@@ -6,9 +6,8 @@ import (
 	"fmt"
 
 	"github.com/qdrant/go-client/qdrant"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
+	"vecmill/sinks/rpc"
 	"vecmill/sinks/vectorindex"
 )
 
@@ -121,10 +120,5 @@ func (s *store) sameModel(ctx context.Context, c *qdrant.CollectionConfig) error
 
 // lasting says whether the server will answer so again, whatever the rows.
 func lasting(err error) bool {
-	switch status.Code(err) {
-	case codes.Unauthenticated, codes.PermissionDenied, codes.NotFound, codes.Unimplemented, codes.FailedPrecondition:
-		return true
-	default:
-		return errors.Is(err, errUnfit)
-	}
+	return rpc.Lasting(err) || errors.Is(err, errUnfit)
 }

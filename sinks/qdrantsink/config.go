@@ -4,15 +4,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
 
 	"vecmill/sinks/deliver"
+	"vecmill/sinks/rpc"
 	"vecmill/sinks/vectorindex"
 )
 
@@ -45,22 +43,18 @@ func (c *Config) Validate() error {
 
 // address is where the client connects.
 func (c *Config) address() (*qdrant.Config, error) {
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
-		return nil, errors.New("url: not http://host:port or https://host:port of Qdrant's gRPC interface")
+	host, text, secure, err := rpc.Address(c.URL, "6334")
+	if err != nil {
+		return nil, err
 	}
-	port := 6334
-	if text := u.Port(); text != "" {
-		if port, err = strconv.Atoi(text); err != nil {
-			return nil, fmt.Errorf("url: %q is not a port", text)
-		}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return nil, fmt.Errorf("url: %q is not a port", text)
 	}
-	wait := backoff.DefaultConfig
-	wait.MaxDelay = 2 * time.Second // a server that is back is noticed soon; deliver waits between tries
 	return &qdrant.Config{
-		Host: u.Hostname(), Port: port, APIKey: c.APIKey, UseTLS: u.Scheme == "https", TLSConfig: c.TLS,
+		Host: host, Port: port, APIKey: c.APIKey, UseTLS: secure, TLSConfig: c.TLS,
 		PoolSize:               1,
 		SkipCompatibilityCheck: true, // it would ask the server before there is a context
-		GrpcOptions:            []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{Backoff: wait, MinConnectTimeout: 5 * time.Second})},
+		GrpcOptions:            []grpc.DialOption{rpc.Reconnect()},
 	}, nil
 }

@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/qdrant/go-client/qdrant"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
+	"vecmill/sinks/rpc"
 	"vecmill/sinks/vectorindex"
 )
 
@@ -121,17 +119,11 @@ func classify(err error) error {
 	if busy, ok := errors.AsType[*qdrant.QdrantResourceExhaustedError](err); ok {
 		return deliver.Later(err, time.Duration(busy.RetryAfterS)*time.Second)
 	}
-	switch status.Code(err) {
-	case codes.InvalidArgument, codes.OutOfRange: // a point that the collection does not take, a message that is too long
+	switch {
+	case rpc.Refused(err):
 		return deliver.Refused(err)
-	case codes.ResourceExhausted:
-		if strings.Contains(err.Error(), "message larger than max") { // what stands before the server may have a limit
-			return deliver.Refused(err)
-		}
-	default:
-		if lasting(err) {
-			return deliver.Final(err)
-		}
+	case lasting(err):
+		return deliver.Final(err)
 	}
 	return err
 }
