@@ -44,9 +44,9 @@ func ModuleRoot(tb testing.TB) string {
 
 // fetched is the path that tools/<script> --check prints: where the script keeps what it fetches. The scripts alone know
 // versions and places; they fetch nothing when asked to check.
-func fetched(tb testing.TB, script, what string) string {
+func fetched(tb testing.TB, script, what string, args ...string) string {
 	tb.Helper()
-	cmd := exec.Command("bash", filepath.Join(ModuleRoot(tb), "tools", script), "--check")
+	cmd := exec.Command("bash", append([]string{filepath.Join(ModuleRoot(tb), "tools", script), "--check"}, args...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -57,6 +57,16 @@ func fetched(tb testing.TB, script, what string) string {
 		Missing(tb, what, "run tools/"+script+" ("+strings.TrimSpace(stderr.String())+")")
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// Packages is the directory, for PYTHONPATH, of what the requirements.txt of the test's own directory names.
+func Packages(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return fetched(tb, "fetch-readers.sh", "the Python packages of "+dir, dir)
 }
 
 // DecodePeers is the directory of Python packages that decoding is measured against.

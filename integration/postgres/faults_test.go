@@ -96,7 +96,7 @@ func cutAtCommit(t *testing.T, s *server, table string) {
 	wire := startCutter(t, "127.0.0.1:"+s.port)
 	open(t, sinkConfig(s.dsn(), table)) // makes the table undisturbed
 	c := sinkConfig(s.dsnAt(wire.addr()), table)
-	c.BatchRows = 7
+	c.Deliver.BatchRows = 7
 	sink := open(t, c)
 	var outcomes []chan error
 	for n := range 3 {
@@ -118,7 +118,7 @@ func compete(t *testing.T, s *server, table string) {
 	sinks := make([]*pgvectorsink.Sink, 3)
 	for writer := range sinks {
 		c := sinkConfig(s.dsnAt(wire.addr()), table)
-		c.BatchRows, c.Writer = 5+writer, fmt.Sprint("writer ", writer)
+		c.Deliver.BatchRows, c.Writer = 5+writer, fmt.Sprint("writer ", writer)
 		sinks[writer] = open(t, c)
 	}
 	wire.spare(false)
@@ -144,7 +144,7 @@ func compete(t *testing.T, s *server, table string) {
 
 func killed(t *testing.T, s *server, table string) {
 	c := sinkConfig(s.dsn(), table)
-	c.BatchRows = 10
+	c.Deliver.BatchRows = 10
 	sink := open(t, c)
 	src := source(0)
 	resume(t, sink, src)

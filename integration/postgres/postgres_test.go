@@ -24,8 +24,8 @@ func (n *tables) next() string { return fmt.Sprintf("rows_%d", n.n.Add(1)) }
 func sinkConfig(dsn, table string) pgvectorsink.Config {
 	c := pgvectorsink.NewDefaultConfig()
 	c.DSN, c.Table, c.Tasks, c.Dimension, c.ModelDigest = dsn, table, schemas.Tasks(), 4, "m"
-	c.Retry = retry.Policy{Attempts: 100, Base: 20 * time.Millisecond, Max: 200 * time.Millisecond}
-	c.BatchAge, c.Writer = 200*time.Millisecond, "test"
+	c.Deliver.Retry = retry.Policy{Attempts: 100, Base: 20 * time.Millisecond, Max: 200 * time.Millisecond}
+	c.Deliver.BatchAge, c.Writer = 200*time.Millisecond, "test"
 	return c
 }
 
@@ -49,7 +49,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("the sink conforms with tiny batches and an index", func(t *testing.T) {
 		sinktest.Run(t, sinktest.Options{}, func(testing.TB) sinktest.Fixture {
 			return conforming(s, names.next(), func(c *pgvectorsink.Config) {
-				c.BatchRows, c.MaxBuffered, c.Connections, c.Metric = 3, 4096, 2, pgvectorsink.Cosine
+				c.Deliver.BatchRows, c.Deliver.MaxBuffered, c.Deliver.InFlight, c.Metric = 3, 4096, 2, pgvectorsink.Cosine
 			})
 		})
 	})

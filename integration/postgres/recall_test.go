@@ -15,7 +15,7 @@ import (
 // recalled writes rows of every task, deletes some by a tombstone, and wants the rest back from the server as it was given.
 func recalled(t *testing.T, s *server, table string) {
 	c := sinkConfig(s.dsn(), table)
-	c.BatchRows = 7
+	c.Deliver.BatchRows = 7
 	sink := open(t, c)
 	src := source(0)
 	resume(t, sink, src)

@@ -87,10 +87,10 @@ func rejectedRow(t *testing.T, s *server, table string) {
 	}
 	err := sink.Flush(context.Background())
 	rejection, ok := errors.AsType[*schemas.Rejection](err)
-	if !ok || rejection.Reason != schemas.ReasonSinkReject || !strings.Contains(err.Error(), "offset 1234: the server refuses row") || !errors.Is(outcome, rejection) {
+	if !ok || rejection.Reason != schemas.ReasonSinkReject || !strings.Contains(err.Error(), "offset 1234: the server refuses its rows") || !errors.Is(outcome, rejection) {
 		t.Errorf("flush gives %v, done %v; want a sink-reject of offset 1234", err, outcome)
 	}
-	whole(t, s, table, src, 1000) // what was stored before is whole, and nothing of the refused transaction is there
+	whole(t, s, table, src, 1234) // what lies before it is whole
 	closeSink(t, sink)
 }
 

@@ -25,7 +25,7 @@ type server struct {
 	process   *harness.Process
 }
 
-func startRedis(t *testing.T) *server {
+func startRedis(t testing.TB) *server {
 	t.Helper()
 	for _, program := range []string{"redis-server", "redis-cli"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -37,7 +37,7 @@ func startRedis(t *testing.T) *server {
 	return s
 }
 
-func (s *server) start(t *testing.T) {
+func (s *server) start(t testing.TB) {
 	t.Helper()
 	s.process = harness.Start(t, harness.Command{
 		Name: "redis-server", Path: "redis-server", Log: filepath.Join(s.dir, "log"),

@@ -214,9 +214,12 @@ type Output struct {
 	Postgres   *Postgres    `yaml:"postgres" doc:"a table of PostgreSQL with pgvector, exactly once"`
 	Iceberg    *Iceberg     `yaml:"iceberg" doc:"a table of an Iceberg catalog, exactly once"`
 	JSONL      *JSONL       `yaml:"jsonl" doc:"lines of JSON in a file or on standard output, at least once"`
-	Kafka      *KafkaOutput `yaml:"kafka" doc:"JSON messages in a topic of the cluster of kafka, at least once"`
+	Kafka      *KafkaOutput `yaml:"kafka" doc:"messages of JSON, Avro or Arrow in a topic of the cluster of kafka, at least once"`
 	Webhook    *Webhook     `yaml:"webhook" doc:"signed HTTP requests, at least once"`
 	Redis      *Redis       `yaml:"redis" doc:"the newest row of each reference as a hash in Redis, exactly once on one node"`
+	Qdrant     *Qdrant      `yaml:"qdrant" doc:"points in a collection of Qdrant, at least once"`
+	Milvus     *Milvus      `yaml:"milvus" doc:"entities in a collection of Milvus, at least once"`
+	Flight     *Flight      `yaml:"flight" doc:"streams to a server of Arrow Flight (DoPut), at least once"`
 	BestEffort bool         `yaml:"best_effort" doc:"a failure of this output does not stop the pipeline nor hold commits back"`
 }
 

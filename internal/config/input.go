@@ -32,14 +32,38 @@ const mostHeaders = 32
 func (in *Input) fill() { set(&in.Format, "ref") }
 
 func (in *Input) readSecrets(pipeline string) (err error) {
-	r := &in.Registry
-	if r.Password, err = readSecret(r.Password, r.PasswordFile); err != nil {
-		return fmt.Errorf("pipelines[%s].input.registry.password_file: %w", pipeline, err)
-	}
-	if r.Token, err = readSecret(r.Token, r.TokenFile); err != nil {
-		return fmt.Errorf("pipelines[%s].input.registry.token_file: %w", pipeline, err)
+	if err := in.Registry.readSecrets(); err != nil {
+		return fmt.Errorf("pipelines[%s].input.registry.%w", pipeline, err)
 	}
 	return nil
+}
+
+func (r *Registry) readSecrets() (err error) {
+	if r.Password, err = readSecret(r.Password, r.PasswordFile); err != nil {
+		return fmt.Errorf("password_file: %w", err)
+	}
+	if r.Token, err = readSecret(r.Token, r.TokenFile); err != nil {
+		return fmt.Errorf("token_file: %w", err)
+	}
+	return nil
+}
+
+// validate checks a registry that a format needs, or does not.
+func (r *Registry) validate(f *faults, at string, needed bool, format string) {
+	if needed && len(r.URLs) == 0 {
+		f.add(at+".urls", "missing; %s records name their schemas by the ids of a registry", format)
+	}
+	if !needed && len(r.URLs) > 0 {
+		f.add(at, "has no effect with format %s", format)
+	}
+	for i, s := range r.URLs {
+		if u, err := url.Parse(s); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+			f.add(fmt.Sprintf("%s.urls[%d]", at, i), "%q is not http://host:port or https://host; user and password have settings of their own", s)
+		}
+	}
+	if r.Token != "" && r.Username != "" {
+		f.add(at, "give username and password, or token")
+	}
 }
 
 // validateInput checks what can be seen without compiling an expression. before are the pipelines before this one.
@@ -49,21 +73,7 @@ func (p *Pipeline) validateInput(f *faults, path string, before []Pipeline) {
 	if in.Map != "" && (in.Format == "ref" || in.Format == "s3-event") {
 		f.add(at+".map", "format %s says itself what the reference is; an expression goes with json, avro, protobuf and cloudevents", in.Format)
 	}
-	registry := in.Format == "avro" || in.Format == "protobuf"
-	if registry && len(in.Registry.URLs) == 0 {
-		f.add(at+".registry.urls", "missing; %s records name their schemas by the ids of a registry", in.Format)
-	}
-	if !registry && len(in.Registry.URLs) > 0 {
-		f.add(at+".registry", "has no effect with format %s", in.Format)
-	}
-	for i, s := range in.Registry.URLs {
-		if u, err := url.Parse(s); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-			f.add(fmt.Sprintf("%s.registry.urls[%d]", at, i), "%q is not http://host:port or https://host; user and password have settings of their own", s)
-		}
-	}
-	if in.Registry.Token != "" && in.Registry.Username != "" {
-		f.add(at+".registry", "give username and password, or token")
-	}
+	in.Registry.validate(f, at+".registry", in.Format == "avro" || in.Format == "protobuf", in.Format)
 	if len(in.Headers) > mostHeaders {
 		f.add(at+".headers", "%d of them, at most %d", len(in.Headers), mostHeaders)
 	}

@@ -32,12 +32,15 @@ func (o *Output) kinds() []kind {
 		{"kafka", o.Kafka != nil, o.Kafka},
 		{"webhook", o.Webhook != nil, o.Webhook},
 		{"redis", o.Redis != nil, o.Redis},
+		{"qdrant", o.Qdrant != nil, o.Qdrant},
+		{"milvus", o.Milvus != nil, o.Milvus},
+		{"flight", o.Flight != nil, o.Flight},
 	}
 }
 
 // sampleOutput names every kind.
 func sampleOutput() Output {
-	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}}
+	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}, Qdrant: &Qdrant{}, Milvus: &Milvus{}, Flight: &Flight{}}
 }
 
 // named are the kinds that the output names: one, unless it is wrong.

@@ -26,11 +26,23 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 		{"{jsonl: {path: a, batch: {rows: -1}}}", "outputs[0].jsonl.batch: rows, bytes, age, in_flight, max_buffered and timeout must be positive"},
 		{"{kafka: {compression: best}}", "outputs[0].kafka.topic: missing"},
 		{"{kafka: {compression: best}}", `outputs[0].kafka.compression: "best" is not one of none, gzip`},
+		{"{kafka: {topic: t, format: xml}}", `outputs[0].kafka.format: "xml" is not one of json, avro, arrow`},
+		{"{kafka: {topic: t, format: avro}}", "outputs[0].kafka.registry.urls: missing; avro records"},
+		{"{kafka: {topic: t, registry: {urls: ['http://r']}}}", "outputs[0].kafka.registry: has no effect with format json"},
+		{"{kafka: {topic: t, format: avro, registry: {urls: ['http://r'], token_file: /nowhere}}}", "outputs[0].kafka.registry.token_file: reading the secret"},
 		{"{webhook: {url: 'ftp://h/p', secret: s}}", `outputs[0].webhook.url: "ftp://h/p" is not https://host/path`},
 		{"{webhook: {url: 'https://h/p'}}", "outputs[0].webhook.secret: missing"},
 		{"{webhook: {url: 'https://h/p', secret_file: /nowhere}}", "pipelines[p].outputs[0].webhook.secret_file: reading the secret: open /nowhere"},
 		{"{redis: {url: 'http://u:pw@h'}}", "outputs[0].redis.url: missing, or not redis://host:port/db"},
 		{"{redis: {url: 'redis://h', ttl: -1s}}", "outputs[0].redis.ttl: must not be negative"},
+		{"{milvus: {url: 'http://u:pw@h', collection: c, dimension: 4}}", "outputs[0].milvus.url: missing, or not https://host:port"},
+		{"{milvus: {url: 'http://h', collection: c, dimension: 4, token_file: /nowhere}}", "outputs[0].milvus.token_file: reading the secret"},
+		{"{flight: {url: 'grpc://h:1'}}", "outputs[0].flight.url: missing, or not https://host:port"},
+		{"{flight: {url: 'http://h', token_file: /nowhere}}", "outputs[0].flight.token_file: reading the secret"},
+		{"{qdrant: {url: 'h:6334'}}", "outputs[0].qdrant.url: missing, or not https://host:port"},
+		{"{qdrant: {url: 'http://h'}}", "outputs[0].qdrant.collection: missing"},
+		{"{qdrant: {url: 'http://h', collection: c}}", "outputs[0].qdrant.dimension: missing"},
+		{"{qdrant: {url: 'http://h', collection: c, dimension: 4, metric: dot}}", `outputs[0].qdrant.metric: "dot" is not one of cosine, l2, ip`},
 	} {
 		if _, err := parseOutput(c.output); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v\nwant %s", c.output, err, c.want)
@@ -53,10 +65,11 @@ func TestEveryOutputSaysWhatItHolds(t *testing.T) {
 
 func TestOutputsHaveDefaults(t *testing.T) {
 	for output, check := range map[string]func(*Output) bool{
-		"{jsonl: {path: a}}":                         func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
-		"{kafka: {topic: t}}":                        func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
-		"{webhook: {url: 'https://h/p', secret: s}}": func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
-		"{redis: {url: 'redis://h'}}":                func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },
+		"{jsonl: {path: a}}":                                       func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
+		"{kafka: {topic: t}}":                                      func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
+		"{webhook: {url: 'https://h/p', secret: s}}":               func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
+		"{redis: {url: 'redis://h'}}":                              func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },
+		"{qdrant: {url: 'http://h', collection: c, dimension: 4}}": func(o *Output) bool { return o.Qdrant.Metric == "cosine" && o.Qdrant.Batch.Rows == 500 },
 	} {
 		c, err := parseOutput(output)
 		if err != nil {

@@ -84,7 +84,7 @@ func mutants() []mutant {
 		}
 		if err := m.Sink.Write(ctx, r, rows, report)`}}, 100, ""},
 		{blindly, []edit{{"sinks/pgvectorsink/batch.go", "	case next == b.r.First:\n", "	case next == b.r.First || " + alive(blindly) + ":\n"}}, 20, "transaction-that-landed"},
-		{stays, []edit{{"sinks/pgvectorsink/batch.go", "	out.r.Deletes = schemas", "	if " + alive(stays) + " {\n	return out, nil\n	}\n	out.r.Deletes = schemas"}}, 60, "transaction-that-landed"},
+		{stays, []edit{{"sinks/pgvectorsink/batch.go", "	return b.cut(schemas", "	if " + alive(stays) + " {\n	b.r.Deletes, b.rows = nil, nil\n	}\n	return b.cut(schemas"}}, 60, "transaction-that-landed"},
 		{again, []edit{{"sinks/catchup.go", "	if ahead < 0 {", "	if ahead < 0 || " + alive(again) + " {"}}, 60, "tee-tells-two-stories"},
 		{neighbour, []edit{{"embed/executor.go", "r.payloads[h][i],", "r.payloads[h][map[bool]int{true: 0, false: i}[" + alive(neighbour) + "]],"}}, 50, ""},
 		{leak, []edit{{"stream/pipeline.go", "func() { p.free(f) }", "func() {\n	if " + alive(leak) + " && f.rec.Offset%7 == 3 {\n	<-p.slots\n	f.turn()\n	return\n	}\n	p.free(f) }"}}, 50, ""},

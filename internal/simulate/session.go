@@ -30,8 +30,8 @@ func (w *world) sinkOn(p *process) (*pgvectorsink.Sink, error) {
 	s.mu.asked = map[string]int64{}
 	cfg := pgvectorsink.NewDefaultConfig()
 	cfg.Table, cfg.Tasks, cfg.Dimension, cfg.ModelDigest = table, []schemas.Task{schemas.TaskEmbedding}, 1, modelDigest
-	cfg.BatchRows, cfg.BatchAge, cfg.MaxBuffered = w.plan.Pipeline.RollRows, w.plan.Pipeline.RollAge, w.plan.Pipeline.MaxBuffered
-	cfg.Retry, cfg.Timeout, cfg.Writer = w.policy(uploadAttempts), databaseTimeout, p.name
+	cfg.Deliver.BatchRows, cfg.Deliver.BatchAge, cfg.Deliver.MaxBuffered = w.plan.Pipeline.RollRows, w.plan.Pipeline.RollAge, w.plan.Pipeline.MaxBuffered
+	cfg.Deliver.Retry, cfg.Deliver.Timeout, cfg.Writer = w.policy(uploadAttempts), databaseTimeout, p.name
 	return pgvectorsink.OpenOn(cfg, s)
 }
 
@@ -92,6 +92,9 @@ func (s *session) Rows(ctx context.Context, r schemas.Range) (rows []schemas.Row
 	rows, gone = s.w.db.wrote(r)
 	return rows, gone, s.p.sleep(ctx, s.w.latency(dice))
 }
+
+// Close implements pgvectorsink.Server.
+func (*session) Close() {}
 
 // Put implements pgvectorsink.Server. A process that pauses in it keeps the lock until the server has enough; one that crashes gives it back when the server
 // notices.

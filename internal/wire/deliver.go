@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 
@@ -11,7 +12,9 @@ import (
 
 	"vecmill/internal/config"
 	"vecmill/sinks"
+	"vecmill/sinks/avrorow"
 	"vecmill/sinks/deliver"
+	"vecmill/sinks/flightsink"
 	"vecmill/sinks/jsonlsink"
 	"vecmill/sinks/kafkasink"
 	"vecmill/sinks/webhooksink"
@@ -43,7 +46,30 @@ func newKafkaOutput(ctx context.Context, c *config.KafkaOutput, all *config.Conf
 	cfg := kafkasink.NewDefaultConfig()
 	cfg.Deliver, cfg.Brokers, cfg.Topic, cfg.Transport = delivery(&c.Batch), all.Kafka.Brokers, c.Topic, transport
 	cfg.Compression = map[string]kafka.Compression{"gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd}[c.Compression]
+	if cfg.Encoding, err = kafkaEncoding(ctx, c); err != nil {
+		return nil, err
+	}
 	return kafkasink.Open(ctx, cfg)
+}
+
+// kafkaEncoding is the table of formats of messages.
+func kafkaEncoding(ctx context.Context, c *config.KafkaOutput) (kafkasink.Encoding, error) {
+	switch c.Format {
+	case "avro":
+		schema, err := avrorow.Schema()
+		if err != nil {
+			return kafkasink.Encoding{}, err
+		}
+		r, err := newRegistry(&c.Registry, slog.Default())
+		if err != nil {
+			return kafkasink.Encoding{}, fmt.Errorf("kafka: %w", err)
+		}
+		id, err := r.Register(ctx, c.Topic+"-value", schema)
+		return kafkasink.Avro(id), err
+	case "arrow":
+		return kafkasink.Arrow(), nil
+	}
+	return kafkasink.JSON(), nil
 }
 
 func newWebhook(c *config.Webhook) (sinks.Sink, error) {
@@ -55,6 +81,17 @@ func newWebhook(c *config.Webhook) (sinks.Sink, error) {
 	}
 	cfg.Transport = transport
 	return webhooksink.New(cfg)
+}
+
+func newFlight(c *config.Flight, m *loadedModel) (sinks.Sink, error) {
+	cfg := flightsink.NewDefaultConfig()
+	cfg.Deliver, cfg.URL, cfg.Token, cfg.Name, cfg.Tasks = delivery(&c.Batch), c.URL, c.Token.Reveal(), c.Path, m.tasks()
+	transport, err := httpTransport(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("flight.ca_file: %w", err)
+	}
+	cfg.TLS = transport.TLSClientConfig
+	return flightsink.Open(cfg)
 }
 
 // httpTransport is how outputs speak HTTP: one connection pool for each, TLS 1.2 at least.

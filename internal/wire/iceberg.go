@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path"
-	"slices"
 	"strings"
 
 	"vecmill/internal/audit"
@@ -29,12 +28,7 @@ func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *store
 	if err != nil {
 		return nil, err
 	}
-	at.Create, at.Partition, at.ModelDigest = c.Create, c.Partition, m.digest
-	for _, h := range m.heads {
-		if !slices.Contains(at.Tasks, h.Task()) {
-			at.Tasks = append(at.Tasks, h.Task())
-		}
-	}
+	at.Create, at.Partition, at.ModelDigest, at.Tasks = c.Create, c.Partition, m.digest, m.tasks()
 	table, err := icebergcatalog.Open(ctx, at)
 	if err != nil {
 		return nil, fmt.Errorf("iceberg: %w", err)

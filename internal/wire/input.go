@@ -66,7 +66,7 @@ func newInput(p *config.Pipeline, log *slog.Logger) (in input, err error) {
 		in.decoder = manifests{refcodec.S3Event{}}
 	case "avro", "protobuf":
 		if in.registry, err = newRegistry(&p.Input.Registry, log.With("pipeline", p.Name)); err != nil {
-			return in, err
+			return in, fmt.Errorf("input: %w", err)
 		}
 		if in.decoder = (manifests{registry.Avro(in.registry, mapping)}); p.Input.Format == "protobuf" {
 			in.decoder = manifests{registry.Protobuf(in.registry, mapping)}
@@ -82,7 +82,7 @@ func newRegistry(c *config.Registry, log *slog.Logger) (*registry.Registry, erro
 	if c.CAFile != "" {
 		pool, err := trusted(c.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("input.registry.ca_file: %w", err)
+			return nil, fmt.Errorf("registry.ca_file: %w", err)
 		}
 		rc.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	}

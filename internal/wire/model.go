@@ -39,6 +39,16 @@ type loadedModel struct {
 	took     time.Duration // to load
 }
 
+// tasks are those of the heads, once each.
+func (m *loadedModel) tasks() (all []schemas.Task) {
+	for _, h := range m.heads {
+		if !slices.Contains(all, h.Task()) {
+			all = append(all, h.Task())
+		}
+	}
+	return all
+}
+
 func (m *loadedModel) close() error {
 	var errs []error
 	for _, s := range m.sessions {

@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"vecmill/internal/config"
-	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
 )
@@ -46,6 +45,12 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 		return newWebhook(out.Webhook)
 	case out.Redis != nil:
 		return newRedis(ctx, out.Redis, m)
+	case out.Qdrant != nil:
+		return newQdrant(ctx, out.Qdrant, m)
+	case out.Milvus != nil:
+		return newMilvus(ctx, out.Milvus, m)
+	case out.Flight != nil:
+		return newFlight(out.Flight, m)
 	case out.Iceberg != nil:
 		return newIceberg(ctx, out.Iceberg, m, s, o)
 	}
@@ -70,13 +75,7 @@ func newParquet(ctx context.Context, c *config.Parquet, m *loadedModel, s *store
 		cfg.Metadata[headsKey] = text
 	}
 	cfg.Observer = files{o.Log, o.Files}
-	seen := map[schemas.Task]bool{}
-	for _, h := range m.heads {
-		if !seen[h.Task()] {
-			cfg.Tasks = append(cfg.Tasks, h.Task())
-		}
-		seen[h.Task()] = true
-	}
+	cfg.Tasks = m.tasks()
 	return parquetsink.New(cfg)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 
 	"vecmill/internal/audit"
 	"vecmill/internal/config"
@@ -15,14 +14,10 @@ import (
 func newPgvector(ctx context.Context, c *config.Postgres, m *loadedModel) (sinks.Sink, error) {
 	cfg := pgvectorsink.NewDefaultConfig()
 	cfg.DSN, cfg.Table, cfg.Dimension, cfg.Metric = string(c.URL), c.Table, c.Dimension, pgvectorsink.Metric(c.Metric)
-	cfg.BatchRows, cfg.BatchAge, cfg.MaxBuffered, cfg.Connections = c.BatchRows, c.BatchAge.D(), int64(c.MaxBuffered), c.Connections
+	cfg.Deliver.BatchRows, cfg.Deliver.BatchAge, cfg.Deliver.MaxBuffered, cfg.Deliver.InFlight = c.BatchRows, c.BatchAge.D(), int64(c.MaxBuffered), c.Connections
 	cfg.ModelDigest = m.digest
 	cfg.Writer, _ = os.Hostname() // only for people; the sources' lines decide who writes
-	for _, h := range m.heads {
-		if !slices.Contains(cfg.Tasks, h.Task()) {
-			cfg.Tasks = append(cfg.Tasks, h.Task())
-		}
-	}
+	cfg.Tasks = m.tasks()
 	return pgvectorsink.Open(ctx, cfg)
 }
 

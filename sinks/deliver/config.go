@@ -16,6 +16,7 @@ type Config struct {
 	BatchBytes int64         // estimated bytes of a batch, at most, unless one record has more
 	BatchAge   time.Duration // how long the first of them may wait for company
 	InFlight   int           // batches under way at once, each of other sources (D1)
+	OneSource  bool          // a batch takes one source's ranges, for a store whose transactions lock a source; its rows and bytes alone then fill it
 
 	MaxBuffered int64 // bytes of rows held in memory over all sources, estimated; Write blocks beyond it
 

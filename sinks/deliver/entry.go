@@ -54,12 +54,12 @@ func (p *Part) split(rows int, bytes int64, whole bool) []Part {
 		n := itemBytes(&p.Items[i])
 		boundary := i > begin && p.Items[i].Offset != p.Items[i-1].Offset
 		if i > begin && (boundary || !whole) && (i-begin >= rows || size+n > bytes) {
-			out = append(out, Part{Source: p.Source, Span: schemas.Span{First: first, Next: upTo(p.Items[i-1 : i+1])}, Items: p.Items[begin:i]})
+			out = append(out, Part{p.Cut(first, upTo(p.Items[i-1:i+1])), p.Items[begin:i]})
 			first, begin, size = p.Items[i].Offset, i, 0
 		}
 		size += n
 	}
-	return append(out, Part{Source: p.Source, Span: schemas.Span{First: first, Next: p.Next}, Items: p.Items[begin:]})
+	return append(out, Part{p.Cut(first, p.Next), p.Items[begin:]})
 }
 
 // upTo is the end of a part whose last item, and the first after it, are given.
@@ -96,6 +96,21 @@ func batches(parts []Part, rows int, bytes int64, whole bool) []Batch {
 	return out
 }
 
+// halves cuts a part in two between offsets, as evenly as they let it; ok is false if all of its items are of one offset.
+func (p *Part) halves() (one, two Part, ok bool) {
+	at := 0
+	for i := 1; i < len(p.Items); i++ {
+		if p.Items[i].Offset != p.Items[i-1].Offset && (at == 0 || i <= len(p.Items)/2) {
+			at = i
+		}
+	}
+	if at == 0 {
+		return Part{}, Part{}, false
+	}
+	end := upTo(p.Items[at-1 : at+1])
+	return Part{p.Cut(p.First, end), p.Items[:at]}, Part{p.Cut(end, p.Next), p.Items[at:]}, true
+}
+
 // halves cuts a batch of several items in two, in order. Their spans say less than before, which no store without progress looks at.
 func (b *Batch) halves() (Batch, Batch) {
 	left := b.Len() / 2
@@ -104,10 +119,10 @@ func (b *Batch) halves() (Batch, Batch) {
 		n := min(left, len(p.Items))
 		left -= n
 		if n > 0 {
-			one.Parts = append(one.Parts, Part{Source: p.Source, Span: p.Span, Items: p.Items[:n]})
+			one.Parts = append(one.Parts, Part{p.Range, p.Items[:n]})
 		}
 		if n < len(p.Items) {
-			two.Parts = append(two.Parts, Part{Source: p.Source, Span: p.Span, Items: p.Items[n:]})
+			two.Parts = append(two.Parts, Part{p.Range, p.Items[n:]})
 		}
 	}
 	return one, two

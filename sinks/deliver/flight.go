@@ -54,8 +54,12 @@ func (s *Sink) fly(f *flight) {
 }
 
 func partOf(g *leg) Part {
-	p := Part{Source: g.l.src, Span: schemas.Span{First: g.entries[0].r.First, Next: g.entries[len(g.entries)-1].r.Next}}
-	for _, e := range g.entries {
+	first := &g.entries[0].r
+	p := Part{Range: first.Cut(first.First, first.Next)} // Join grows its lists
+	for i, e := range g.entries {
+		if i > 0 {
+			p.Join(&e.r)
+		}
 		var without map[int64]bool
 		for _, o := range e.refused {
 			if without == nil {
@@ -84,20 +88,23 @@ func (s *Sink) send(f *flight, b Batch) {
 	err := s.try(f, &b)
 	if err != nil && isRefused(err) {
 		if s.progress != nil {
-			s.single(f, b)
+			for i := range b.Parts {
+				s.ground(f, &b.Parts[i], s.narrow(f, b.Parts[i]))
+			}
 			return
 		}
 		err = s.halve(f, b, err)
 	}
-	if err != nil {
-		for i := range b.Parts {
-			s.ground(f, &b.Parts[i], err)
-		}
+	for i := range b.Parts {
+		s.ground(f, &b.Parts[i], err)
 	}
 }
 
-// ground ends a source of a flight.
+// ground ends a source of a flight, if there is an error.
 func (s *Sink) ground(f *flight, p *Part, err error) {
+	if err == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if g := f.leg(p.Source); g.err == nil {
@@ -188,20 +195,19 @@ func (s *Sink) refuse(f *flight, b Batch, err error) error {
 	return nil
 }
 
-// single delivers a refused batch of a store with progress offset by offset, so that each source ends right before the offset that is refused.
-func (s *Sink) single(f *flight, b Batch) {
-	for i := range b.Parts {
-		for _, p := range b.Parts[i].split(1, 0, true) {
-			one := Batch{Parts: []Part{p}}
-			err := s.try(f, &one)
-			if err == nil {
-				continue
-			}
-			if isRefused(err) {
-				err = schemas.Rejectf(schemas.ReasonSinkReject, "offset %d: %w", p.Items[0].Offset, err)
-			}
-			s.ground(f, &p, err)
-			break
-		}
+// narrow delivers a part, whose batch a store with progress refuses, by halves and in order, so that its source ends right before the offset that is refused.
+func (s *Sink) narrow(f *flight, p Part) error {
+	b := Batch{Parts: []Part{p}}
+	err := s.try(f, &b)
+	if err == nil || !isRefused(err) {
+		return err
 	}
+	one, two, ok := p.halves()
+	if !ok {
+		return schemas.Rejectf(schemas.ReasonSinkReject, "offset %d: %w", p.Items[0].Offset, err)
+	}
+	if err := s.narrow(f, one); err != nil {
+		return err
+	}
+	return s.narrow(f, two)
 }

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -56,8 +57,12 @@ func newLane(src schemas.SourceID, next int64, known bool) *lane {
 func (l *lane) idle() bool { return l.flight == nil && l.err == nil && len(l.queue) > 0 }
 
 // due says whether the head of the queue is to be sent without more company.
-func (l *lane) due(now time.Time) bool {
-	return l.taken-int64(len(l.queue)) < l.urgent || !now.Before(l.queue[0].due)
+func (l *lane) due(c *Config, now time.Time) bool {
+	return l.taken-int64(len(l.queue)) < l.urgent || !now.Before(l.queue[0].due) || c.OneSource && c.full(l.rows, l.bytes)
+}
+
+func (c *Config) full(rows int, bytes int64) bool {
+	return rows >= c.BatchRows || bytes >= c.BatchBytes
 }
 
 // hurryLocked has everything that the lanes hold sent (D2).
@@ -80,7 +85,7 @@ func (s *Sink) dispatchLocked() {
 				continue
 			}
 			idle = append(idle, l)
-			rows, bytes, ready = rows+l.rows, bytes+l.bytes, ready || l.due(now)
+			rows, bytes, ready = rows+l.rows, bytes+l.bytes, ready || l.due(&s.cfg, now)
 			if due := l.queue[0].due; next.IsZero() || due.Before(next) {
 				next = due
 			}
@@ -92,7 +97,7 @@ func (s *Sink) dispatchLocked() {
 		if len(idle) == 0 || s.mu.flights >= s.cfg.InFlight {
 			return
 		}
-		if !ready && rows < s.cfg.BatchRows && bytes < s.cfg.BatchBytes {
+		if !ready && (s.cfg.OneSource || !s.cfg.full(rows, bytes)) {
 			s.mu.timer = time.AfterFunc(next.Sub(now), s.tick)
 			return
 		}
@@ -109,13 +114,13 @@ func (s *Sink) tick() {
 // packLocked takes a batch from lanes, those that have waited longest first.
 func (s *Sink) packLocked(idle []*lane, now time.Time) []*leg {
 	slices.SortFunc(idle, func(a, b *lane) int {
-		if x, y := a.due(now), b.due(now); x != y {
+		if x, y := a.due(&s.cfg, now), b.due(&s.cfg, now); x != y {
 			if x {
 				return -1
 			}
 			return 1
 		}
-		return a.queue[0].due.Compare(b.queue[0].due)
+		return cmp.Or(a.queue[0].due.Compare(b.queue[0].due), cmp.Compare(a.src.String(), b.src.String())) // the same order in every run
 	})
 	var legs []*leg
 	rows, bytes := 0, int64(0)
@@ -128,7 +133,7 @@ func (s *Sink) packLocked(idle []*lane, now time.Time) []*leg {
 			}
 			rows, bytes, n = rows+e.size(), bytes+e.bytes, n+1
 		}
-		if n == 0 {
+		if n == 0 || s.cfg.OneSource && len(legs) > 0 {
 			break
 		}
 		legs = append(legs, &leg{l: l, entries: l.queue[:n:n]})

@@ -97,7 +97,7 @@ func (s *Sink) isClosed() bool {
 
 // Write buffers a range. It blocks while the buffers are full.
 func (s *Sink) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, done func(error)) error {
-	e := &entry{r: r, rows: rows, done: done, bytes: 256 + schemas.DeletionBytes(r.Deletes)}
+	e := &entry{r: r, rows: rows, done: done, bytes: 256 + 16*int64(len(r.Dead)+len(r.Skipped)+len(r.Lost)) + schemas.DeletionBytes(r.Deletes)}
 	if err := s.examine(e); err != nil {
 		return fmt.Errorf("%s: writing %s: %w", s.cfg.Name, r.Source, err)
 	}

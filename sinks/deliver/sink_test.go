@@ -77,6 +77,54 @@ func TestRangesOfSeveralSourcesShareABatchAndWaitNoLongerThanTheOldest(t *testin
 	})
 }
 
+func TestABatchOfOneSourceIsSentWhenThatSourceFillsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		c := config()
+		c.OneSource, c.BatchRows, c.BatchAge = true, 10, time.Minute
+		s := open(t, c, ledger{m.client()})
+		for i := range 3 {
+			resume(t, s, source(i))
+			write(t, s, source(i), 0, int64(4*(i+1))) // no other is full, all of them together are twice
+		}
+		synctest.Wait()
+		if len(m.mu.ends) != 1 || m.mu.ends[source(2)] != 12 {
+			t.Errorf("before they are old, sources are stored up to %v, want only that of the last", m.mu.ends)
+		}
+		closeSink(t, s)
+	})
+}
+
+func TestASourceWithProgressEndsRightBeforeTheOffsetThatIsRefused(t *testing.T) {
+	for _, bad := range []int64{0, 1, 254, 256, 700, 996, 999} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMemory()
+			c := config()
+			c.BatchRows = 5000
+			s := open(t, c, ledger{m.client()})
+			resume(t, s, source(0))
+			before := 0
+			r := write(t, s, source(0), 0, 1000, func(rows []schemas.Row) {
+				for i := range rows {
+					if rows[i].Offset == bad {
+						rows[i].Label = poison
+					} else if rows[i].Offset < bad {
+						before++
+					}
+				}
+			})
+			err := s.Flush(t.Context())
+			if err == nil || !strings.Contains(err.Error(), fmt.Sprintf(": offset %d: ", bad)) || !errors.Is((*r)[0].err, err) {
+				t.Errorf("poison at offset %d: flush gives %v, done %v", bad, err, (*r)[0].err)
+			}
+			if len(m.mu.rows) != before || m.mu.ends[source(0)] > bad || m.mu.puts > 30 {
+				t.Errorf("poison at offset %d: %d rows are stored, want %d; the source ends at %d, after %d puts", bad, len(m.mu.rows), before, m.mu.ends[source(0)], m.mu.puts)
+			}
+			closeSink(t, s)
+		})
+	}
+}
+
 func TestSourcesAreUnderWayBesideEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()

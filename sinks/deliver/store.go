@@ -35,9 +35,8 @@ type Batch struct {
 
 // Part is a stretch of one source.
 type Part struct {
-	Source       schemas.SourceID
-	schemas.Span        // has all of the items; to a Progress, offsets without an item have nothing to be stored, and Next is how far the source has come
-	Items        []Item // ascending by offset
+	schemas.Range        // has all of the items; to a Progress, offsets without an item have nothing to be stored, and Next is how far the source has come
+	Items         []Item // the rows, and the range's deletions, ascending by offset
 }
 
 // Item is a row, or a deletion.

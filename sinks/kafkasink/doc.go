@@ -1,4 +1,5 @@
-// Package kafkasink produces rows to a Kafka topic as JSON (sinks/jsonrow), at least once.
+// Package kafkasink produces rows to a Kafka topic, at least once: as JSON (sinks/jsonrow), Avro in Confluent's wire format (sinks/avrorow), or streams of Arrow IPC
+// of one row each, which carry their schema (some KB).
 //
 // The key is the reference's id, so what is made of one reference is in one partition, in order; Java's default partitioner puts the same key into the same one.
 // Headers carry the row's identity and lineage (vecmill.*) and the reference's attributes of up to 1 KiB (attribute.*). A deletion is a message without a

@@ -9,7 +9,6 @@ import (
 
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
-	"vecmill/sinks/jsonrow"
 )
 
 // The names of headers.
@@ -31,13 +30,13 @@ const (
 const longestHeader = 1024
 
 // message is a row as a message.
-func message(r *schemas.Row) (kafka.Message, error) {
-	value, err := jsonrow.Append(nil, r)
+func (e *Encoding) message(r *schemas.Row) (kafka.Message, error) {
+	value, err := e.encode(r)
 	if err != nil {
 		return kafka.Message{}, err
 	}
 	m := kafka.Message{Key: []byte(r.RefID), Value: value, Time: r.CreatedAt}
-	add(&m, HeaderContentType, "application/json")
+	add(&m, HeaderContentType, e.contentType)
 	add(&m, HeaderRowID, r.RowID)
 	add(&m, HeaderHead, r.Head)
 	add(&m, HeaderTask, string(r.Task))
@@ -63,7 +62,7 @@ func origin(m *kafka.Message, topic string, partition int, offset int64) {
 }
 
 // messages is a batch.
-func messages(b *deliver.Batch) ([]kafka.Message, error) {
+func (e *Encoding) messages(b *deliver.Batch) ([]kafka.Message, error) {
 	out := make([]kafka.Message, 0, b.Len())
 	for _, p := range b.Parts {
 		for _, it := range p.Items {
@@ -74,7 +73,7 @@ func messages(b *deliver.Batch) ([]kafka.Message, error) {
 				out = append(out, m)
 				continue
 			}
-			m, err := message(it.Row)
+			m, err := e.message(it.Row)
 			if err != nil {
 				return nil, deliver.Refused(err)
 			}

@@ -13,7 +13,6 @@ import (
 	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
-	"vecmill/sinks/jsonrow"
 )
 
 // Config is what a sink is made of. Start from NewDefaultConfig.
@@ -22,12 +21,13 @@ type Config struct {
 	Topic       string             // must exist
 	Transport   kafka.RoundTripper // TLS and SASL; nil for neither
 	Compression kafka.Compression  // zero for none
+	Encoding    Encoding           // of values
 	MaxMessage  int                // largest message in bytes; 0 asks the topic
 	Deliver     deliver.Config
 }
 
 // NewDefaultConfig is a configuration that lacks only Brokers and Topic.
-func NewDefaultConfig() Config { return Config{Deliver: deliver.NewDefaultConfig()} }
+func NewDefaultConfig() Config { return Config{Encoding: JSON(), Deliver: deliver.NewDefaultConfig()} }
 
 // defaultMaxMessage is what a topic takes that says nothing else (message.max.bytes of the broker).
 const defaultMaxMessage = 1048588
@@ -67,7 +67,7 @@ func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
 		WriteTimeout: c.Deliver.Timeout, ReadTimeout: c.Deliver.Timeout,
 		MaxAttempts: 1, // deliver repeats
 	}
-	return deliver.New(c.Deliver, &store{writer: w, limit: limit, topic: c.Topic})
+	return deliver.New(c.Deliver, &store{writer: w, limit: limit, topic: c.Topic, encoding: c.Encoding})
 }
 
 func exists(ctx context.Context, c *kafka.Client, topic string) error {
@@ -106,20 +106,21 @@ func maxMessage(ctx context.Context, c *kafka.Client, topic string) (int, error)
 
 // store produces batches.
 type store struct {
-	writer *kafka.Writer
-	limit  int // of one message, bytes
-	topic  string
+	writer   *kafka.Writer
+	limit    int // of one message, bytes
+	topic    string
+	encoding Encoding
 }
 
-// Check refuses what JSON or the topic cannot take.
+// Check refuses what the encoding or the topic cannot take.
 func (s *store) Check(row *schemas.Row) error {
-	if err := jsonrow.Check(row); err != nil {
+	if err := s.encoding.check(row); err != nil {
 		return err
 	}
-	if atMost(row) <= int64(s.limit) {
+	if atMost(row)+s.encoding.frame <= int64(s.limit) {
 		return nil
 	}
-	m, err := message(row)
+	m, err := s.encoding.message(row)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (s *store) Check(row *schemas.Row) error {
 
 // Put produces a batch and waits for all in-sync replicas.
 func (s *store) Put(ctx context.Context, b deliver.Batch) error {
-	all, err := messages(&b)
+	all, err := s.encoding.messages(&b)
 	if err != nil {
 		return err
 	}

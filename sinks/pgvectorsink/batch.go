@@ -1,32 +1,15 @@
 package pgvectorsink
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"vecmill/schemas"
+	"vecmill/sinks/deliver"
 )
 
 // errGap says that offsets between what is stored and what is to be written are nowhere: somebody changed T_sources.
 var errGap = errors.New("offsets are missing before the range")
-
-// store keeps batches and progress together.
-type store interface {
-	// next is the first offset of src that is not stored.
-	next(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error)
-
-	// put stores what of b is not stored yet, in one step, and gives the first offset of its source that is not stored then.
-	put(ctx context.Context, b batch) (next int64, err error)
-
-	// ranges are what the transactions that touch span covered, in order.
-	ranges(ctx context.Context, src schemas.SourceID, span schemas.Span) ([]schemas.Range, error)
-
-	// rows are those that the transaction of r wrote, as they are now, and the offsets of those that a later tombstone has taken away.
-	rows(ctx context.Context, r schemas.Range) (rows []schemas.Row, gone []int64, err error)
-
-	close()
-}
 
 // batch is a contiguous stretch of one source.
 type batch struct {
@@ -34,22 +17,13 @@ type batch struct {
 	rows []schemas.Row
 }
 
-// entry is one range handed to Write.
-type entry struct {
-	batch
-	bytes int64
-	done  func(error)
-}
-
-// joined makes one batch of entries that follow each other.
-func joined(entries []entry) batch {
-	b := batch{r: schemas.Range{Source: entries[0].r.Source, Span: schemas.Span{First: entries[0].r.First, Next: entries[0].r.First}}}
-	for i := range entries {
-		e := &entries[i]
-		b.r.Next = e.r.Next
-		b.r.Dead, b.r.Skipped, b.r.Lost = append(b.r.Dead, e.r.Dead...), append(b.r.Skipped, e.r.Skipped...), append(b.r.Lost, e.r.Lost...)
-		b.r.Deletes = append(b.r.Deletes, e.r.Deletes...)
-		b.rows = append(b.rows, e.rows...)
+// batchOf is a part as a batch. Its deletions are those of the range.
+func batchOf(p *deliver.Part) batch {
+	b := batch{r: p.Range}
+	for _, it := range p.Items {
+		if it.Row != nil {
+			b.rows = append(b.rows, *it.Row)
+		}
 	}
 	return b
 }
@@ -68,23 +42,15 @@ func (b batch) after(next int64, known bool) (batch, error) {
 	case next == b.r.First:
 		return b, nil
 	}
-	out := batch{r: schemas.Range{Source: b.r.Source, Span: schemas.Span{First: next, Next: max(next, b.r.Next)}}}
-	out.r.Dead, out.r.Skipped, out.r.Lost = from(b.r.Dead, next), from(b.r.Skipped, next), from(b.r.Lost, next)
-	out.r.Deletes = schemas.ClipDeletions(b.r.Deletes, next, out.r.Next)
-	for i := range b.rows {
-		if b.rows[i].Offset >= next {
-			out.rows = append(out.rows, b.rows[i])
-		}
-	}
-	return out, nil
+	return b.cut(schemas.Span{First: next, Next: b.r.Next}), nil
 }
 
-// from is the part of spans at next and behind.
-func from(spans []schemas.Span, next int64) []schemas.Span {
-	var out []schemas.Span
-	for _, s := range spans {
-		if s.First = max(s.First, next); s.First < s.Next {
-			out = append(out, s)
+// cut is what of b lies in span.
+func (b batch) cut(span schemas.Span) batch {
+	out := batch{r: b.r.Cut(span.First, span.Next)}
+	for i := range b.rows {
+		if o := b.rows[i].Offset; o >= out.r.First && o < out.r.Next {
+			out.rows = append(out.rows, b.rows[i])
 		}
 	}
 	return out

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"vecmill/internal/retry"
 	"vecmill/schemas"
+	"vecmill/sinks/deliver"
 )
 
 // Config is what a sink is made of. Start from NewDefaultConfig.
@@ -22,15 +22,8 @@ type Config struct {
 
 	Metric Metric // of the HNSW index; NoIndex makes none
 
-	BatchRows   int           // a source's buffer is committed at this many rows
-	BatchAge    time.Duration // or when its first range has waited this long
-	MaxBuffered int64         // bytes of rows held in memory over all sources, estimated; Write blocks beyond it
-	Connections int           // at most
-
-	Retry   retry.Policy  // for each transaction and each look at the offsets
-	Timeout time.Duration // for one try
-
-	Writer string // who writes, for people who read T_ranges
+	Deliver deliver.Config // a batch is one transaction; there is a connection for each that is under way
+	Writer  string         // who writes, for people who read T_ranges
 }
 
 // Metric is the distance of an HNSW index.
@@ -46,10 +39,9 @@ const (
 
 // NewDefaultConfig is a configuration that lacks only DSN, Table, Tasks, Dimension and ModelDigest.
 func NewDefaultConfig() Config {
-	return Config{
-		Metric: NoIndex, BatchRows: 5000, BatchAge: 5 * time.Second, MaxBuffered: 128 << 20, Connections: 4,
-		Retry: retry.Patient(), Timeout: time.Minute,
-	}
+	d := deliver.NewDefaultConfig()
+	d.OneSource, d.BatchRows, d.BatchBytes, d.BatchAge, d.MaxBuffered, d.Timeout = true, 5000, 64<<20, 5*time.Second, 128<<20, time.Minute
+	return Config{Metric: NoIndex, Deliver: d}
 }
 
 // The names of side tables and indexes are the table's and up to 17 bytes; the server cuts names at 63.
@@ -93,21 +85,7 @@ func (c *Config) Validate() error {
 	if c.ModelDigest == "" {
 		bad("model_digest", "missing")
 	}
-	for _, n := range []struct {
-		field string
-		n     int64
-	}{
-		{"batch_rows", int64(c.BatchRows)},
-		{"batch_age", int64(c.BatchAge)},
-		{"max_buffered", c.MaxBuffered},
-		{"connections", int64(c.Connections)},
-		{"timeout", int64(c.Timeout)},
-	} {
-		if n.n <= 0 {
-			bad(n.field, "must be more than 0")
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Deliver.Validate())...)
 }
 
 // vectors says whether a task gives vectors.

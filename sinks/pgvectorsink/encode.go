@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vecmill/schemas"
+	"vecmill/sinks/deliver"
 )
 
 // field is how one column is declared and filled.
@@ -126,7 +127,7 @@ func copyRows(fields []field, rows []schemas.Row) ([]byte, error) {
 		for _, f := range fields {
 			var err error
 			if b, err = f.put(b, &rows[i]); err != nil {
-				return nil, schemas.Rejectf(schemas.ReasonSinkReject, "offset %d: column %s: %w", rows[i].Offset, f.name, err)
+				return nil, deliver.Refused(fmt.Errorf("column %s of row %s: %w", f.name, rows[i].RowID, err))
 			}
 		}
 	}

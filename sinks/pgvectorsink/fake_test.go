@@ -11,7 +11,7 @@ import (
 
 var errLost = errors.New("the connection is lost")
 
-// fake is a store in memory. Every fault-th put is lost, before or after it landed in turn.
+// fake is a server in memory. Every fault-th put is lost, before or after it landed in turn.
 type fake struct {
 	fault int
 	gone  map[int64]bool // offsets whose rows a tombstone has taken
@@ -29,40 +29,40 @@ func newFake(fault int) *fake {
 	return f
 }
 
-func (f *fake) next(_ context.Context, src schemas.SourceID) (int64, bool, error) {
+func (f *fake) Next(_ context.Context, src schemas.SourceID) (int64, bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	next, known := f.mu.ends[src]
 	return next, known, nil
 }
 
-func (f *fake) put(ctx context.Context, b batch) (int64, error) {
+func (f *fake) Put(ctx context.Context, src schemas.SourceID, left func(int64, bool) (schemas.Range, []schemas.Row, error)) error {
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.mu.puts++
 	lost := f.fault > 0 && f.mu.puts%f.fault == 0
 	if lost && f.mu.puts/f.fault%2 == 0 {
-		return 0, errLost
+		return errLost
 	}
-	stored, known := f.mu.ends[b.r.Source]
-	left, err := b.after(stored, known)
+	stored, known := f.mu.ends[src]
+	r, rows, err := left(stored, known)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if left.r.Len() > 0 {
-		f.mu.ends[b.r.Source] = left.r.Next
-		f.mu.stored[b.r.Source] = append(f.mu.stored[b.r.Source], left)
+	if r.Len() > 0 {
+		f.mu.ends[src] = r.Next
+		f.mu.stored[src] = append(f.mu.stored[src], batch{r, rows})
 	}
 	if lost {
-		return 0, errLost
+		return errLost
 	}
-	return left.r.Next, nil
+	return nil
 }
 
-func (f *fake) ranges(_ context.Context, src schemas.SourceID, span schemas.Span) (out []schemas.Range, err error) {
+func (f *fake) Ranges(_ context.Context, src schemas.SourceID, span schemas.Span) (out []schemas.Range, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, b := range f.mu.stored[src] {
@@ -73,7 +73,7 @@ func (f *fake) ranges(_ context.Context, src schemas.SourceID, span schemas.Span
 	return out, nil
 }
 
-func (f *fake) rows(_ context.Context, r schemas.Range) (rows []schemas.Row, gone []int64, err error) {
+func (f *fake) Rows(_ context.Context, r schemas.Range) (rows []schemas.Row, gone []int64, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, b := range f.mu.stored[r.Source] {
@@ -90,4 +90,4 @@ func (f *fake) rows(_ context.Context, r schemas.Range) (rows []schemas.Row, gon
 	return rows, slices.Compact(gone), nil
 }
 
-func (f *fake) close() {}
+func (f *fake) Close() {}

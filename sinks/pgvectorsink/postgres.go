@@ -16,7 +16,7 @@ import (
 	"vecmill/schemas"
 )
 
-// database is the store on PostgreSQL.
+// database is PostgreSQL. It implements Server.
 type database struct {
 	cfg  Config
 	n    names
@@ -28,7 +28,7 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("pgvector sink: %w", err)
 	}
-	pool, err := connect(ctx, cfg.DSN, cfg.Connections)
+	pool, err := connect(ctx, cfg.DSN, cfg.Deliver.InFlight)
 	if err != nil {
 		return nil, fmt.Errorf("pgvector sink: %w", err)
 	}
@@ -38,7 +38,7 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 		pool.Close()
 		return nil, fmt.Errorf("pgvector sink: preparing table %s: %w", cfg.Table, err)
 	}
-	return newSink(cfg, d), nil
+	return OpenOn(cfg, d)
 }
 
 // connect opens a pool. What a lost client leaves behind on the server gives its locks back by itself.
@@ -63,9 +63,11 @@ func connect(ctx context.Context, dsn string, connections int) (*pgxpool.Pool, e
 	return pool, nil
 }
 
-func (d *database) close() { d.pool.Close() }
+// Close implements Server.
+func (d *database) Close() { d.pool.Close() }
 
-func (d *database) next(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error) {
+// Next implements Server.
+func (d *database) Next(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error) {
 	err = d.pool.QueryRow(ctx, `SELECT next_offset FROM `+d.n.sources+` WHERE pipeline = $1 AND topic = $2 AND partition = $3`,
 		src.Pipeline, src.Topic, src.Partition).Scan(&next)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -74,34 +76,26 @@ func (d *database) next(ctx context.Context, src schemas.SourceID) (next int64, 
 	return next, err == nil, err
 }
 
-// put is one transaction. Whatever became of an earlier try is seen under the lock of the source's line.
-func (d *database) put(ctx context.Context, b batch) (next int64, err error) {
-	var left batch
-	err = pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
-		stored, known, err := d.lock(ctx, tx, b.r.Source)
+// Put implements Server. Whatever became of an earlier try is seen under the lock of the source's line.
+func (d *database) Put(ctx context.Context, src schemas.SourceID, left func(int64, bool) (schemas.Range, []schemas.Row, error)) error {
+	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+		stored, known, err := d.lock(ctx, tx, src)
 		if err != nil {
 			return err
 		}
-		if left, err = b.after(stored, known); err != nil {
+		r, rows, err := left(stored, known)
+		if err != nil || r.Len() == 0 {
+			return err // or stored already, by an earlier try or by another worker
+		}
+		if err := d.upsert(ctx, tx, src, rows); err != nil {
 			return err
 		}
-		next = left.r.Next
-		if left.r.Len() == 0 {
-			return nil // stored already, by an earlier try or by another worker
-		}
-		if err := d.upsert(ctx, tx, left); err != nil {
-			return err
-		}
-		gone, err := d.remove(ctx, tx, left.r) // after the upsert: the batch's own rows may be among them
+		gone, err := d.remove(ctx, tx, r) // after the upsert: the batch's own rows may be among them
 		if err != nil {
 			return err
 		}
-		return d.record(ctx, tx, left.r, left.rows, gone)
+		return d.record(ctx, tx, r, rows, gone)
 	})
-	if rejected(err) && len(left.rows) > 0 {
-		err = d.accuse(ctx, left, err)
-	}
-	return next, err
 }
 
 // lock makes the source's line if there is none, takes its lock and reads it. A line without an offset is a source that is not known.
@@ -121,12 +115,12 @@ func (d *database) lock(ctx context.Context, tx pgx.Tx, src schemas.SourceID) (n
 }
 
 // upsert brings rows into the table. Of rows with one id the last offset stays.
-func (d *database) upsert(ctx context.Context, tx pgx.Tx, b batch) error {
-	if len(b.rows) == 0 {
+func (d *database) upsert(ctx context.Context, tx pgx.Tx, src schemas.SourceID, rows []schemas.Row) error {
+	if len(rows) == 0 {
 		return nil
 	}
-	fields := d.cfg.fields(b.r.Source.Pipeline)
-	data, err := copyRows(fields, b.rows)
+	fields := d.cfg.fields(src.Pipeline)
+	data, err := copyRows(fields, rows)
 	if err != nil {
 		return err
 	}
@@ -140,11 +134,11 @@ func (d *database) upsert(ctx context.Context, tx pgx.Tx, b batch) error {
 		return fmt.Errorf("making a temporary table: %w", err)
 	}
 	if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(data), `COPY vecmill_rows (`+all+`) FROM STDIN (FORMAT binary)`); err != nil {
-		return fmt.Errorf("copying %d rows: %w", len(b.rows), err)
+		return fmt.Errorf("copying %d rows: %w", len(rows), err)
 	}
 	if _, err := tx.Exec(ctx, `INSERT INTO `+d.n.table+` (`+all+`) SELECT DISTINCT ON (row_id) `+all+` FROM vecmill_rows ORDER BY row_id, "offset" DESC
 		ON CONFLICT (row_id) DO UPDATE SET `+strings.Join(sets, ", ")); err != nil {
-		return fmt.Errorf("writing %d rows to table %s: %w", len(b.rows), d.cfg.Table, err)
+		return fmt.Errorf("writing %d rows to table %s: %w", len(rows), d.cfg.Table, err)
 	}
 	return nil
 }
@@ -207,36 +201,6 @@ func multirange(spans []schemas.Span) pgtype.Multirange[pgtype.Range[pgtype.Int8
 	return out
 }
 
-// accuse finds the row that the server refuses, by halving in transactions that are rolled back.
-func (d *database) accuse(ctx context.Context, b batch, why error) error {
-	undo := errors.New("undo")
-	refused := func(rows []schemas.Row) (error, bool) {
-		err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
-			if err := d.upsert(ctx, tx, batch{b.r, rows}); err != nil {
-				return err
-			}
-			return undo
-		})
-		return err, rejected(err)
-	}
-	rows := b.rows
-	for len(rows) > 1 {
-		half := rows[:len(rows)/2]
-		if err, no := refused(half); no {
-			rows, why = half, err
-		} else if !errors.Is(err, undo) {
-			return err // the server went away meanwhile: the next try comes here again
-		} else {
-			rows = rows[len(rows)/2:]
-		}
-	}
-	err, no := refused(rows)
-	if !no {
-		return fmt.Errorf("no single row is to blame: %w", why)
-	}
-	return schemas.Rejectf(schemas.ReasonSinkReject, "writing %s: offset %d: the server refuses row %s: %w", b.r.Source, rows[0].Offset, rows[0].RowID, err)
-}
-
 // rejected says that the server did not like the data: data exceptions, violated constraints, limits of a value's size.
 func rejected(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
@@ -245,7 +209,7 @@ func rejected(err error) bool {
 
 // permanent says that an error will not go away by itself. The server's own are, but for those of a server that is busy, full, starting or stopping.
 func permanent(err error) bool {
-	if _, ok := errors.AsType[*schemas.Rejection](err); ok || errors.Is(err, errGap) || errors.Is(err, errUnfit) {
+	if errors.Is(err, errUnfit) {
 		return true
 	}
 	pg, ok := errors.AsType[*pgconn.PgError](err)

@@ -12,7 +12,7 @@ import (
 func (s *Sink) Recall(ctx context.Context, src schemas.SourceID, want schemas.Span, give func(schemas.Range, []schemas.Row) error) error {
 	var all []schemas.Range
 	err := s.patiently(ctx, func(ctx context.Context) (err error) {
-		all, err = s.db.ranges(ctx, src, want)
+		all, err = s.server.Ranges(ctx, src, want)
 		return err
 	})
 	if err != nil {
@@ -23,13 +23,13 @@ func (s *Sink) Recall(ctx context.Context, src schemas.SourceID, want schemas.Sp
 		b := batch{r: r}
 		var gone []int64
 		if err := s.patiently(ctx, func(ctx context.Context) (err error) {
-			b.rows, gone, err = s.db.rows(ctx, r)
+			b.rows, gone, err = s.server.Rows(ctx, r)
 			return err
 		}); err != nil {
 			return fmt.Errorf("recalling offsets %d to %d of %s: %w", r.First, r.Next-1, src, err)
 		}
 		b.r.Skipped = with(b.r.Skipped, gone)
-		if b = b.in(want); b.r.First != at {
+		if b = b.cut(want); b.r.First != at {
 			break
 		}
 		at = b.r.Next
@@ -41,29 +41,6 @@ func (s *Sink) Recall(ctx context.Context, src schemas.SourceID, want schemas.Sp
 		return fmt.Errorf("recalling %s: the table covers offsets up to %d, not %d", src, at, want.Next)
 	}
 	return nil
-}
-
-// in is what of b lies in span.
-func (b batch) in(span schemas.Span) batch {
-	first, next := max(b.r.First, span.First), min(b.r.Next, span.Next)
-	clip := func(in []schemas.Span) (out []schemas.Span) {
-		for _, s := range in {
-			if s.First, s.Next = max(s.First, first), min(s.Next, next); s.First < s.Next {
-				out = append(out, s)
-			}
-		}
-		return out
-	}
-	out := batch{r: schemas.Range{
-		Source: b.r.Source, Span: schemas.Span{First: first, Next: next},
-		Dead: clip(b.r.Dead), Skipped: clip(b.r.Skipped), Lost: clip(b.r.Lost), Deletes: schemas.ClipDeletions(b.r.Deletes, first, next),
-	}}
-	for i := range b.rows {
-		if o := b.rows[i].Offset; o >= first && o < next {
-			out.rows = append(out.rows, b.rows[i])
-		}
-	}
-	return out
 }
 
 // with is spans and some ascending offsets that are in none of them.

@@ -13,8 +13,8 @@ import (
 func TestWhatIsStoredIsRecalledWithinASpan(t *testing.T) {
 	db := newFake(0)
 	c := config()
-	c.BatchRows = 2
-	s := newSink(c, db)
+	c.Deliver.BatchRows = 2
+	s := open(t, c, db)
 	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
 	if _, _, err := s.Resume(t.Context(), src, 0); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestWhatIsStoredIsRecalledWithinASpan(t *testing.T) {
 func TestARowThatATombstoneTookIsRecalledAsSkipped(t *testing.T) {
 	db := newFake(0)
 	db.gone = map[int64]bool{1: true}
-	s := newSink(config(), db)
+	s := open(t, config(), db)
 	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
 	if _, _, err := s.Resume(t.Context(), src, 0); err != nil {
 		t.Fatal(err)

@@ -16,7 +16,8 @@ import (
 	"vecmill/schemas"
 )
 
-func (d *database) ranges(ctx context.Context, src schemas.SourceID, span schemas.Span) ([]schemas.Range, error) {
+// Ranges implements Server.
+func (d *database) Ranges(ctx context.Context, src schemas.SourceID, span schemas.Span) ([]schemas.Range, error) {
 	rows, err := d.pool.Query(ctx, `SELECT first_offset, next_offset, dead, skipped, lost, tombstone_offsets, tombstone_refs FROM `+d.n.ranges+`
 		WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND next_offset > $4 AND first_offset < $5 ORDER BY first_offset`,
 		src.Pipeline, src.Topic, src.Partition, span.First, span.Next)
@@ -39,7 +40,8 @@ func (d *database) ranges(ctx context.Context, src schemas.SourceID, span schema
 	return out, err
 }
 
-func (d *database) rows(ctx context.Context, r schemas.Range) (out []schemas.Row, gone []int64, err error) {
+// Rows implements Server.
+func (d *database) Rows(ctx context.Context, r schemas.Range) (out []schemas.Row, gone []int64, err error) {
 	rows, err := d.pool.Query(ctx, `WITH claim AS (SELECT unnest(row_ids) AS id, unnest(row_offsets) AS at FROM `+d.n.ranges+`
 			WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND first_offset = $4)
 		SELECT c.at, to_jsonb(t) FROM claim c LEFT JOIN `+d.n.table+` t ON t.row_id = c.id ORDER BY c.at, t."window", t.head`,

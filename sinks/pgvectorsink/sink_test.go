@@ -18,17 +18,26 @@ import (
 func config() Config {
 	c := NewDefaultConfig()
 	c.DSN, c.Table, c.Tasks, c.Dimension, c.ModelDigest = "postgres://127.0.0.1/none", "rows", schemas.Tasks(), 4, "m"
-	c.Retry = retry.Policy{Attempts: 8, Base: 10 * time.Millisecond, Max: time.Second}
+	c.Deliver.Retry = retry.Policy{Attempts: 8, Base: 10 * time.Millisecond, Max: time.Second}
 	return c
+}
+
+func open(t testing.TB, c Config, s Server) *Sink {
+	t.Helper()
+	sink, err := OpenOn(c, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sink
 }
 
 func fixture(fault int, change func(*Config)) sinktest.Fixture {
 	db := newFake(fault)
 	return sinktest.Fixture{
-		Open: func(testing.TB) sinks.Sink {
+		Open: func(t testing.TB) sinks.Sink {
 			c := config()
 			change(&c)
-			return newSink(c, db)
+			return open(t, c, db)
 		},
 		Read: func(_ testing.TB, src schemas.SourceID) (a sinktest.Account) {
 			db.mu.Lock()
@@ -50,8 +59,8 @@ func TestSinkConforms(t *testing.T) {
 		change func(*Config)
 	}{
 		{"with the defaults", 0, func(*Config) {}},
-		{"with tiny batches and buffers", 0, func(c *Config) { c.BatchRows, c.MaxBuffered = 3, 4096 }},
-		{"with every second answer lost", 2, func(c *Config) { c.BatchRows = 2 }},
+		{"with tiny batches and buffers", 0, func(c *Config) { c.Deliver.BatchRows, c.Deliver.MaxBuffered = 3, 4096 }},
+		{"with every second answer lost", 2, func(c *Config) { c.Deliver.BatchRows = 2 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sinktest.Run(t, sinktest.Options{Bubble: true}, func(testing.TB) sinktest.Fixture { return fixture(c.fault, c.change) })
@@ -62,7 +71,7 @@ func TestSinkConforms(t *testing.T) {
 func TestRangesAreCommittedWhenTheFirstIsOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newFake(0)
-		s := newSink(config(), db)
+		s := open(t, config(), db)
 		src := schemas.SourceID{Pipeline: "p", Topic: "t"}
 		if _, _, err := s.Resume(t.Context(), src, 0); err != nil {
 			t.Fatal(err)
@@ -95,14 +104,14 @@ func TestARowThatTheTableDoesNotTakeIsRefusedWithASentence(t *testing.T) {
 	}{
 		{"another dimension", func(r *schemas.Row) { r.Vector = make([]float32, 5) }, "offset 0: a vector of 5 numbers by head head, and table rows takes 4"},
 		{"another dimension in half precision", func(r *schemas.Row) { r.Vector, r.Half = nil, make([]uint16, 3) }, "a vector of 3 numbers"},
-		{"not a number", func(r *schemas.Row) { r.Vector[2] = float32(math.NaN()) }, "number 2 of the vector is NaN"},
-		{"infinite", func(r *schemas.Row) { r.Vector[1] = float32(math.Inf(1)) }, "number 1 of the vector is +Inf"},
-		{"infinite in half precision", func(r *schemas.Row) { r.Half = []uint16{0, 0, 0, 0xfc00} }, "number 3 of the vector is infinite"},
+		{"not a number", func(r *schemas.Row) { r.Vector[2] = float32(math.NaN()) }, "number 2 of the vector by head head is NaN"},
+		{"infinite", func(r *schemas.Row) { r.Vector[1] = float32(math.Inf(1)) }, "number 1 of the vector by head head is +Inf"},
+		{"infinite in half precision", func(r *schemas.Row) { r.Vector, r.Half = nil, []uint16{0, 0, 0, 0xfc00} }, "number 3 of the vector by head head is -Inf"},
 		{"another model", func(r *schemas.Row) { r.ModelDigest = "n" }, "a row of model n, and table rows has rows of model m"},
 		{"a task without columns", func(r *schemas.Row) { r.Task = "other" }, `a row of task "other"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newSink(config(), newFake(0))
+			s := open(t, config(), newFake(0))
 			src := schemas.SourceID{Pipeline: "p", Topic: "t"}
 			if _, _, err := s.Resume(t.Context(), src, 0); err != nil {
 				t.Fatal(err)
@@ -133,8 +142,8 @@ func TestValidateNamesTheField(t *testing.T) {
 		"more than 4000": func(c *Config) { c.Metric, c.Dimension = Cosine, 4001 },
 		"no vector":      func(c *Config) { c.Metric, c.Tasks = Cosine, []schemas.Task{schemas.TaskLabels} },
 		"model_digest: ": func(c *Config) { c.ModelDigest = "" },
-		"batch_rows: ":   func(c *Config) { c.BatchRows = 0 },
-		"timeout: ":      func(c *Config) { c.Timeout = -1 },
+		"batch_rows: ":   func(c *Config) { c.Deliver.BatchRows = 0 },
+		"timeout: ":      func(c *Config) { c.Deliver.Timeout = -1 },
 	} {
 		c := config()
 		change(&c)
@@ -161,7 +170,7 @@ func TestEveryColumnIsFilled(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
 	row.WindowEnd, row.Window = 0, math.MaxInt32+1
-	if _, err := copyRows(fields, []schemas.Row{row}); err == nil || !strings.Contains(err.Error(), "offset 0: column window") {
+	if _, err := copyRows(fields, []schemas.Row{row}); err == nil || !strings.Contains(err.Error(), "column window of row") {
 		t.Errorf("a window that does not fit gives %v", err)
 	}
 }

@@ -2,15 +2,18 @@ package registry
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bufbuild/protocompile"
 	"github.com/twmb/franz-go/pkg/sr"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"vecmill/schemas"
@@ -27,7 +30,16 @@ func (r *Registry) protobuf(ctx context.Context, s sr.Schema) (*schema, error) {
 		return nil, err
 	}
 	texts[main] = s.Schema
-	compiler := protocompile.Compiler{Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(texts)})}
+	compiler := protocompile.Compiler{Resolver: protocompile.WithStandardImports(protocompile.ResolverFunc(func(path string) (protocompile.SearchResult, error) {
+		text, ok := texts[path]
+		if !ok {
+			return protocompile.SearchResult{}, fmt.Errorf("the schema has no reference named %s", path)
+		}
+		if fd := serialized(text, path); fd != nil {
+			return protocompile.SearchResult{Proto: fd}, nil
+		}
+		return protocompile.SearchResult{Source: strings.NewReader(text)}, nil
+	}))}
 	files, err := compiler.Compile(ctx, main)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -36,6 +48,31 @@ func (r *Registry) protobuf(ctx context.Context, s sr.Schema) (*schema, error) {
 		return nil, schemas.Rejectf(schemas.ReasonSchema, "the registry's schema is no Protobuf file: %w", err)
 	}
 	return &schema{decode: func(b []byte) (any, error) { return decodeProtobuf(files[0], b) }}, nil
+}
+
+// serialized is a file that was registered as its descriptor in base64, as Confluent's client for Python does; a registry may give it back so. It is nil for text.
+func serialized(text, path string) *descriptorpb.FileDescriptorProto {
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil
+	}
+	fd := &descriptorpb.FileDescriptorProto{}
+	if proto.Unmarshal(b, fd) != nil {
+		return nil
+	}
+	fd.Name = proto.String(path) // which it is asked for by
+	nameInJSON(fd.GetMessageType())
+	return fd
+}
+
+// nameInJSON gives the fields their own names in JSON, where nobody asks for them here: that client leaves them out, and the compiler finds that they collide.
+func nameInJSON(messages []*descriptorpb.DescriptorProto) {
+	for _, m := range messages {
+		for _, f := range m.GetField() {
+			f.JsonName = proto.String(f.GetName())
+		}
+		nameInJSON(m.GetNestedType())
+	}
 }
 
 func decodeProtobuf(file protoreflect.FileDescriptor, b []byte) (any, error) {

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -16,8 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bufbuild/protocompile"
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 
 	"vecmill/internal/retry"
 	"vecmill/schemas"
@@ -336,4 +340,50 @@ func FuzzProtobuf(f *testing.F) {
 	fuzz(f, func(w *world) stream.Decoder { return registry.Protobuf(w.reg, nil) }, func(w *world) []int {
 		return []int{w.put(f, "a", sr.Schema{Schema: ours(f, "ref.v1.proto"), Type: sr.TypeProtobuf})}
 	}, "v1-full.pb", "v1-choices.pb")
+}
+
+func TestASchemaIsRegisteredOnceAndARefusalIsASentence(t *testing.T) {
+	w := newWorld(t)
+	w.code.Store(http.StatusServiceUnavailable)
+	w.fail.Store(2) // in trouble, and then well
+	const schema = `{"type":"record","name":"R","fields":[{"name":"a","type":"string"}]}`
+	id, err := w.reg.Register(t.Context(), "rows-value", schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := w.reg.Register(t.Context(), "rows-value", schema); err != nil || again != id {
+		t.Errorf("again it has id %d, not %d: %v", again, id, err)
+	}
+	w.code.Store(http.StatusConflict)
+	w.fail.Store(1)
+	asked := w.asked.Load()
+	if _, err := w.reg.Register(t.Context(), "rows-value", schema); err == nil || !strings.Contains(err.Error(), "registering the schema of subject rows-value") || w.asked.Load() != asked+1 {
+		t.Errorf("an incompatible schema gives %v after %d questions", err, w.asked.Load()-asked)
+	}
+}
+
+// TestAProtobufFileMayBeRegisteredAsItsDescriptor is what Confluent's client for Python does, without names in JSON (integration/producers has it do so).
+func TestAProtobufFileMayBeRegisteredAsItsDescriptor(t *testing.T) {
+	w := newWorld(t)
+	text := ours(t, "ref.v1.proto")
+	c := protocompile.Compiler{Resolver: &protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(map[string]string{"ref.proto": text})}}
+	files, err := c.Compile(t.Context(), "ref.proto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := protodesc.ToFileDescriptorProto(files[0])
+	for _, m := range fd.GetMessageType() {
+		for _, f := range m.GetField() {
+			f.JsonName = nil
+		}
+	}
+	b, err := proto.Marshal(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := w.put(t, "b", sr.Schema{Type: sr.TypeProtobuf, Schema: base64.StdEncoding.EncodeToString(b)})
+	refs, err := registry.Protobuf(w.reg, nil).Decode(t.Context(), "t", &stream.Record{Value: framed(id, []byte("\x00\x0a\x01a\x12\x08s3://b/k")...)})
+	if err != nil || len(refs) != 1 || refs[0].ID != "a" || refs[0].URI != "s3://b/k" {
+		t.Errorf("%+v, %v", refs, err)
+	}
 }

@@ -1,0 +1,31 @@
+package wire
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/sr/srfake"
+
+	"vecmill/internal/config"
+)
+
+func TestAnOutputInAvroRegistersItsSchemaUnderTheTopicsName(t *testing.T) {
+	fake := srfake.New()
+	t.Cleanup(fake.Close)
+	c := &config.KafkaOutput{Topic: "rows", Format: "avro", Registry: config.Registry{URLs: []string{fake.URL()}}}
+	if _, err := kafkaEncoding(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.Get(fake.URL() + "/subjects/rows-value/versions/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Body.Close() // its status says it
+	if r.StatusCode != http.StatusOK {
+		t.Errorf("the registry answers %s for the subject", r.Status)
+	}
+	c.Registry.CAFile = "/nowhere"
+	if _, err := kafkaEncoding(t.Context(), c); err == nil {
+		t.Error("a file of authorities that is not there is no mistake")
+	}
+}

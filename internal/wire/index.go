@@ -1,0 +1,48 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+
+	"vecmill/internal/config"
+	"vecmill/schemas"
+	"vecmill/sinks"
+	"vecmill/sinks/milvussink"
+	"vecmill/sinks/qdrantsink"
+	"vecmill/sinks/vectorindex"
+)
+
+func newQdrant(ctx context.Context, c *config.Qdrant, m *loadedModel) (sinks.Sink, error) {
+	cfg := qdrantsink.NewDefaultConfig()
+	cfg.Deliver, cfg.URL, cfg.APIKey, cfg.Collection = delivery(&c.Batch), c.URL, c.APIKey.Reveal(), c.Collection
+	cfg.Index = indexOf(m, c.Dimension, c.Metric, c.Columns)
+	transport, err := httpTransport(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("qdrant.ca_file: %w", err)
+	}
+	cfg.TLS = transport.TLSClientConfig
+	return qdrantsink.Open(ctx, cfg)
+}
+
+func newMilvus(ctx context.Context, c *config.Milvus, m *loadedModel) (sinks.Sink, error) {
+	cfg := milvussink.NewDefaultConfig()
+	cfg.Deliver, cfg.URL, cfg.Token, cfg.Database, cfg.Collection = delivery(&c.Batch), c.URL, c.Token.Reveal(), c.Database, c.Collection
+	cfg.Index = indexOf(m, c.Dimension, c.Metric, c.Columns)
+	transport, err := httpTransport(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("milvus.ca_file: %w", err)
+	}
+	cfg.TLS = transport.TLSClientConfig
+	return milvussink.Open(ctx, cfg)
+}
+
+// indexOf is what an index takes of a model's rows.
+func indexOf(m *loadedModel, dimension int, metric string, columns []string) vectorindex.Spec {
+	x := vectorindex.Spec{Dimension: dimension, Metric: vectorindex.Metric(metric), ModelDigest: m.digest, Columns: columns}
+	for _, h := range m.heads {
+		if t := h.Task(); t == schemas.TaskEmbedding || t == schemas.TaskXVector {
+			x.Heads = append(x.Heads, h.Name())
+		}
+	}
+	return x
+}

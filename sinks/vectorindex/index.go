@@ -1,0 +1,144 @@
+// Package vectorindex is what sinks for indexes of vectors have in common: which rows an index takes, a row's vector, and the payload beside it.
+package vectorindex
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"vecmill/schemas"
+	"vecmill/sinks/jsonrow"
+)
+
+// Metric is the distance of an index.
+type Metric string
+
+// The metrics.
+const (
+	Cosine Metric = "cosine"
+	L2     Metric = "l2"
+	Inner  Metric = "ip"
+)
+
+// Spec is what an index takes.
+type Spec struct {
+	Heads       []string // that give vectors
+	Dimension   int      // numbers of a vector
+	Metric      Metric
+	ModelDigest string   // the one whose rows the index takes
+	Columns     []string // of the payload, besides those that are needed; none for all
+}
+
+// Validate lists every fault with the field's name.
+func (s *Spec) Validate() error {
+	var errs []error
+	if len(s.Heads) == 0 {
+		errs = append(errs, errors.New("heads: none gives vectors, and an index is of vectors"))
+	}
+	if s.Dimension < 1 {
+		errs = append(errs, fmt.Errorf("dimension: %d is not at least 1", s.Dimension))
+	}
+	if !slices.Contains([]Metric{Cosine, L2, Inner}, s.Metric) {
+		errs = append(errs, fmt.Errorf("metric: %q is not one of cosine, l2, ip", s.Metric))
+	}
+	if s.ModelDigest == "" {
+		errs = append(errs, errors.New("model_digest: missing"))
+	}
+	for _, name := range s.Columns {
+		if !slices.ContainsFunc(schemas.Columns(schemas.Tasks()...), func(c schemas.Column) bool { return c.Name == name }) {
+			errs = append(errs, fmt.Errorf("columns: %q is not a column of docs/rows.md", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Check says why the index of that name does not take a row.
+func (s *Spec) Check(r *schemas.Row, name string) error {
+	if n := len(r.Vector) + len(r.Half); n > 0 && !slices.Contains(s.Heads, r.Head) {
+		return fmt.Errorf("a vector by head %s, and %s has those of %v", r.Head, name, s.Heads)
+	}
+	return Check(r, name, s.ModelDigest, s.Dimension)
+}
+
+// Check says why an index of one model and one dimension does not take a row. A row without a vector has no wrong one.
+func Check(r *schemas.Row, name, digest string, dimension int) error {
+	n := len(r.Vector) + len(r.Half)
+	switch {
+	case r.ModelDigest != digest:
+		return fmt.Errorf("a row of model %s, and %s has rows of model %s; vectors of two models cannot be compared: give each a place of its own", r.ModelDigest, name, digest)
+	case n > 0 && n != dimension:
+		return fmt.Errorf("a vector of %d numbers by head %s, and %s takes %d; give the head a place of its own", n, r.Head, name, dimension)
+	}
+	return jsonrow.Check(r)
+}
+
+// Vector is a row's vector in single precision; nil if the row has none.
+func Vector(r *schemas.Row) []float32 {
+	if len(r.Half) == 0 {
+		return r.Vector
+	}
+	out := make([]float32, len(r.Half))
+	for i, h := range r.Half {
+		out[i] = jsonrow.Float(h)
+	}
+	return out
+}
+
+// Needed are the columns that a payload always has: what deletions and people look for.
+func Needed() []string {
+	return []string{"row_id", "ref_id", "model_digest", "head", "topic", "partition", "offset", "window"}
+}
+
+// Payload is a row without its vector, as JSON has it: whole numbers are int64, others float64, and a column has one of both kinds.
+func (s *Spec) Payload(r *schemas.Row) (map[string]any, error) {
+	bare := *r
+	bare.Vector, bare.Half = nil, nil
+	text, err := jsonrow.Append(nil, &bare)
+	if err != nil {
+		return nil, err
+	}
+	var out map[string]any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&out); err != nil {
+		return nil, fmt.Errorf("row %s: %w", r.RowID, err)
+	}
+	for _, c := range schemas.Columns(r.Task) {
+		v, ok := out[c.Name]
+		switch {
+		case !ok:
+		case len(s.Columns) > 0 && !slices.Contains(s.Columns, c.Name) && !slices.Contains(Needed(), c.Name):
+			delete(out, c.Name)
+		default:
+			out[c.Name] = plain(v, c.Type == schemas.Float32 || c.Type == schemas.Float64)
+		}
+	}
+	return out, nil
+}
+
+// plain is a decoded value without json.Number. A number is whole if it is written so, unless fraction is set.
+func plain(v any, fraction bool) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := strconv.ParseInt(string(v), 10, 64); err == nil && !fraction {
+			return n
+		}
+		f, err := v.Float64()
+		if err != nil {
+			return string(v)
+		}
+		return f
+	case []any:
+		for i := range v {
+			v[i] = plain(v[i], fraction)
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = plain(v[k], fraction)
+		}
+	}
+	return v
+}
