@@ -68,13 +68,16 @@ func (c *catalog) swap(base int64, files []icebergsink.File, summary map[string]
 	return nil
 }
 
-// lakeTable is one process's way to the catalog. It implements icebergsink.Table.
-type lakeTable struct{ *session }
+// lakeTable is one process's way to the catalog, and to the data files. It implements icebergsink.Table.
+type lakeTable struct {
+	*session
+	store *s3store.Store
+}
 
 // lakeOn opens the output.
 func (w *world) lakeOn(p *process, store *s3store.Store) (*icebergsink.Sink, error) {
 	cfg := icebergsink.NewDefaultConfig()
-	cfg.Table, cfg.Name, cfg.Tasks, cfg.ModelDigest = lakeTable{newSession(w, p, CatalogDown)}, lake, []schemas.Task{schemas.TaskEmbedding}, modelDigest
+	cfg.Table, cfg.Name, cfg.Tasks, cfg.ModelDigest = lakeTable{newSession(w, p, CatalogDown), store}, lake, []schemas.Task{schemas.TaskEmbedding}, modelDigest
 	cfg.Files = func(_ context.Context, url string) (icebergsink.Store, string, error) {
 		return store, inBucket(url), nil
 	}
@@ -126,6 +129,27 @@ func (t lakeTable) Append(ctx context.Context, v icebergsink.View, files []icebe
 		}
 		return t.send(ctx, what, &r, land, nil)
 	}, func() { _ = land() })
+}
+
+// Rows implements icebergsink.Table.
+func (t lakeTable) Rows(ctx context.Context, v icebergsink.View, src schemas.SourceID, in schemas.Span) (rows []schemas.Row, err error) {
+	t.w.lake.mu.Lock()
+	snapshots := slices.Clone(t.w.lake.mu.snapshots[:len(v.Ancestors)])
+	t.w.lake.mu.Unlock()
+	for _, s := range snapshots {
+		for _, f := range s.files {
+			body, err := t.store.Read(ctx, inBucket(f.URL), 0, f.Bytes)
+			if err != nil {
+				return nil, err
+			}
+			some, err := icebergsink.ReadRows(ctx, body, src, in)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, some...)
+		}
+	}
+	return rows, nil
 }
 
 // Close implements icebergsink.Table.

@@ -135,12 +135,8 @@ func (o *oracle) barred(name string) {
 }
 
 // contested says whether a zombie has written in an output of a partition. Then outputs may differ about a record whose fetch was given up by one
-// writer and not by the other: each output is exactly-once by itself, and nothing holds them together while two owners write. Nor does anything hold a lake's rows together with
-// those of an output that is behind it: they are computed again, since the lake cannot give them back.
+// writer and not by the other: each output is exactly-once by itself, and nothing holds them together while two owners write.
 func (o *oracle) contested(part int) bool {
-	if o.w.plan.Lake {
-		return true
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.ContainsFunc(o.w.required(), func(out string) bool { return o.mu.contests[chainOf(out, part)] })

@@ -196,6 +196,10 @@ func ours() []Scenario {
 			p.Outputs, p.Table, p.Faults.SlowDown, p.Faults.Reset = 2, true, 0.25, 0.2
 			each(p, d, 6, CrashAt, func(i int, s *Step) { s.N = 1 + d.of("n", int64(i)).IntN(8) })
 		}), anyOf("a crash", func(c *Coverage) int { return c.Crashes })},
+		{"lake-and-files", "the same of an Iceberg table and files", with(func(p *Plan, d draws) {
+			p.Outputs, p.Lake, p.Faults.SlowDown, p.Faults.Reset = 2, true, 0.25, 0.2
+			each(p, d, 6, CrashAt, func(i int, s *Step) { s.N = 1 + d.of("n", int64(i)).IntN(8) })
+		}), anyOf("a crash", func(c *Coverage) int { return c.Crashes })},
 		{"database-restart", "the database is away for a while", with(func(p *Plan, _ draws) {
 			p.Table = true
 			p.Faults.Windows = []Window{{DatabaseDown, 2 * time.Second, 9 * time.Second}}

@@ -126,7 +126,7 @@ func (s *Sink) patiently(ctx context.Context, f func(context.Context) error) err
 
 // permanent says that trying again will not help.
 func permanent(err error) bool {
-	return slices.ContainsFunc([]error{ErrRefused, ErrProgressExpired, ErrBadSummary, ErrReplaced, errUnwritable, objectstore.ErrRefused}, func(e error) bool {
+	return slices.ContainsFunc([]error{ErrRefused, ErrProgressExpired, ErrBadSummary, ErrReplaced, errUnwritable, objectstore.ErrRefused, sinks.ErrNotRecalled}, func(e error) bool {
 		return errors.Is(err, e)
 	})
 }
