@@ -2,15 +2,19 @@ package sinks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"vecmill/schemas"
 )
 
+// ErrNotRecalled says that what is durable cannot be given back, and never will be: whoever wants it computes it again.
+var ErrNotRecalled = errors.New("the rows cannot be given back")
+
 // Recaller is a sink that can give back what it has made durable.
 type Recaller interface {
 	// Recall hands what is durable of src in want to give: ranges in order, without gaps, clipped to want, each with its rows. It ends with give's
-	// error, and fails if it does not have all of want.
+	// error, and fails if it does not have all of want, with ErrNotRecalled if it once had.
 	Recall(ctx context.Context, src schemas.SourceID, want schemas.Span, give func(schemas.Range, []schemas.Row) error) error
 }
 
@@ -23,7 +27,7 @@ type standing struct {
 
 // catchUp brings the members that are behind up to the one that is ahead, by copying from it: computed again, a record may end otherwise than it
 // did (a fetch whose retries were used up then, and are not now), and the members would tell different stories. A crash between two members'
-// files is the usual cause. Members that have nothing of the source, or do not know, begin at from. Nothing is copied if the one ahead cannot recall. A member that refuses
+// files is the usual cause. Members that have nothing of the source, or do not know, begin at from. Nothing is copied, or nothing more, if the one ahead cannot recall. A member that refuses
 // records of the copy begins at the first of them: computed again, they get their dead letters.
 func catchUp(ctx context.Context, src schemas.SourceID, from int64, all []standing) error {
 	ahead := -1
@@ -46,14 +50,20 @@ func catchUp(ctx context.Context, src schemas.SourceID, from int64, all []standi
 		}
 		next := all[ahead].next
 		err := copyTo(ctx, leader, s.member.Sink, src, schemas.Span{First: s.next, Next: next})
-		if no := AsRefused(err); no != nil {
+		if errors.Is(err, ErrNotRecalled) {
+			able = false
+			if s.next, s.known, err = s.member.Sink.Resume(ctx, src, from); !s.known { // it may have taken some
+				s.next = from
+			}
+			next = s.next
+		} else if no := AsRefused(err); no != nil {
 			next = no.Offsets[0].Offset
 			_, _, err = s.member.Sink.Resume(ctx, src, next) // it has taken ranges behind that, and takes them again
 		}
 		if err != nil {
 			return fmt.Errorf("bringing sink %s up from sink %s: %w", s.member.Name, all[ahead].member.Name, err)
 		}
-		s.next, s.known = next, true
+		s.next, s.known = next, s.known || able
 	}
 	return nil
 }

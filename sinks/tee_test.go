@@ -188,6 +188,41 @@ func TestAMemberIsBroughtUpWithTheOthersRowsAndFates(t *testing.T) {
 	}
 }
 
+// forgetful gives back what it has before an offset, and has lost the rest.
+type forgetful struct {
+	*parquetsink.Sink
+	from int64
+}
+
+func (f forgetful) Recall(ctx context.Context, src schemas.SourceID, want schemas.Span, give func(schemas.Range, []schemas.Row) error) error {
+	if err := f.Sink.Recall(ctx, src, schemas.Span{First: want.First, Next: f.from}, give); err != nil {
+		return err
+	}
+	return fmt.Errorf("offset %d: %w", f.from, sinks.ErrNotRecalled)
+}
+
+func TestWhatCannotBeGivenBackIsComputedAgain(t *testing.T) {
+	stores := []*sinktest.MemStore{sinktest.NewMemStore(), sinktest.NewMemStore()}
+	ahead(t, stores[0], 30)
+	ahead(t, stores[1], 17)
+	s := tee(t, nil, sinks.Member{Name: "a", Sink: forgetful{parquet(t, stores[0]), 23}}, sinks.Member{Name: "b", Sink: parquet(t, stores[1])})
+	next, known, err := s.Resume(t.Context(), src, 0)
+	if err != nil || !known || next != 17 && next != 23 {
+		t.Fatalf("goes on at %d, %v, %v; want where the second one ends", next, known, err)
+	}
+	r, rows := sinktest.Make(src, next, 40)
+	if err := s.Write(t.Context(), r, rows, func(error) {}); err != nil {
+		t.Fatal(err)
+	}
+	closeSink(t, s)
+	for i, st := range stores {
+		a := account(t, st, src)
+		if err := a.Audit(src, 0, 40, true); err != nil {
+			t.Errorf("sink %d: %v", i, err)
+		}
+	}
+}
+
 // deletions keeps what a sink is told.
 type deletions struct {
 	stub

@@ -140,17 +140,18 @@ func (q Parquet) part(ctx context.Context, name string, src schemas.SourceID) (P
 		p.Err = fmt.Errorf("says that it is of %s: somebody moved it", info.Range.Source)
 		return p, info
 	}
-	rows, err := parquetsink.ReadRows(ctx, q.Store, name)
-	if err != nil {
-		p.Err = fmt.Errorf("cannot be read: %w", err)
-		return p, info
-	}
-	if int64(len(rows)) != info.Rows {
-		p.Err = fmt.Errorf("says that it has %d rows, and has %d", info.Rows, len(rows))
-	}
-	for i := range rows {
-		l := &rows[i].Lineage
+	err = parquetsink.ScanLineage(ctx, q.Store, name, func(l *schemas.Lineage) error {
+		if int64(len(p.Rows)) == info.Rows {
+			return fmt.Errorf("has more than the %d rows that it says", info.Rows)
+		}
 		p.Rows = append(p.Rows, Row{Source: schemas.SourceID{Topic: l.Topic, Partition: l.Partition}, Offset: l.Offset, ID: l.RowID, Model: l.ModelDigest})
+		return nil
+	})
+	switch {
+	case err != nil:
+		p.Err, p.Rows = fmt.Errorf("cannot be read: %w", err), nil
+	case int64(len(p.Rows)) != info.Rows:
+		p.Err = fmt.Errorf("says that it has %d rows, and has %d", info.Rows, len(p.Rows))
 	}
 	return p, info
 }

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -68,6 +69,36 @@ func alone() {
 	debug.SetMemoryLimit(most)
 }
 
+// again plays a plan that broke an invariant once more, and says how to reproduce it. A run that real time had a say in is rare, and one that breaks because of it rarer still; it is
+// told in full then, since no command can ask the machine to stand still at the same places.
+func (c *Campaign) again(t *testing.T, plan *Plan, first *Result) string {
+	second := Run(t, *plan, nil)
+	said := fmt.Sprintf("reproduce: %s\n", c.Command(plan.Seed))
+	switch {
+	case second.Hash == first.Hash:
+		return said + "a second run went the same way\n"
+	case second.Err != nil:
+		return said + fmt.Sprintf("a second run went another way, and breaks, too: %v\n", second.Err)
+	}
+	var b bytes.Buffer
+	first.Trace(&b)
+	return said + fmt.Sprintf("a second run went another way and keeps every invariant (the first was held up by the machine: %v). %s\nthe trace of the first:\n%s", first.Disturbed, difference(first, &second), b.String())
+}
+
+// difference is the first event in which two runs differ.
+func difference(a, b *Result) string {
+	var x, y bytes.Buffer
+	a.Trace(&x)
+	b.Trace(&y)
+	ls, rs := bytes.Split(x.Bytes(), []byte("\n")), bytes.Split(y.Bytes(), []byte("\n"))
+	for i := range min(len(ls), len(rs)) {
+		if !bytes.Equal(ls[i], rs[i]) {
+			return fmt.Sprintf("Event %d of %d and %d is\n%s\nand then\n%s", i, len(ls), len(rs), ls[i], rs[i])
+		}
+	}
+	return fmt.Sprintf("%d and %d events", len(ls), len(rs))
+}
+
 // Run plays the seeds until one fails or ctx ends, and tells w. It must have the process for itself: it runs goroutines on one processor.
 func (c *Campaign) Run(ctx context.Context, t *testing.T, w io.Writer) error {
 	alone()
@@ -92,7 +123,7 @@ func (c *Campaign) Run(ctx context.Context, t *testing.T, w io.Writer) error {
 			res.Trace(w)
 		}
 		if res.Err != nil {
-			fmt.Fprintf(w, "seed %d breaks an invariant:\n  %v\nreproduce: %s\n", seed, res.Err, c.Command(seed))
+			fmt.Fprintf(w, "seed %d breaks an invariant:\n  %v\n%s", seed, res.Err, c.again(t, &plan, &res))
 			return fmt.Errorf("seed %d breaks an invariant", seed)
 		}
 		if c.Seeds == 1 {

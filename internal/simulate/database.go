@@ -11,12 +11,12 @@ import (
 	"vecmill/schemas"
 )
 
-// What the database answers.
+// What servers answer, the database and in part the catalog.
 var (
 	errLockTimeout = errors.New("simulate: canceling statement due to lock timeout")
 	errIdle        = errors.New("simulate: terminating connection due to idle-in-transaction timeout")
-	errCut         = errors.New("simulate: the connection to the database is lost")
-	errRefused     = errors.New("simulate: the database does not take connections")
+	errCut         = errors.New("simulate: the connection to the server is lost")
+	errRefused     = errors.New("simulate: the server does not take connections")
 	errNoSpace     = errors.New("simulate: could not extend file: no space left on device")
 )
 

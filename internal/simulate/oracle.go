@@ -67,7 +67,7 @@ func (o *oracle) verdict() error {
 
 // landed is told of every object that the cloud has just taken.
 func (o *oracle) landed(name string, meta http.Header, replaced bool) {
-	if !strings.HasPrefix(name, outputs+"/") || !strings.HasSuffix(name, ".parquet") {
+	if !strings.HasPrefix(name, outputs+"/") || !strings.HasSuffix(name, ".parquet") || strings.HasPrefix(name, outputs+"/"+lake+"/") {
 		return
 	}
 	if replaced {
@@ -112,16 +112,19 @@ func (o *oracle) buriedAll(where string, part int, dead []schemas.Span) {
 }
 
 // stored is told of every transaction that has just committed in the database.
-func (o *oracle) stored(r schemas.Range) {
-	chain := chainOf(table, r.Source.Partition)
+func (o *oracle) stored(r schemas.Range) { o.extend(table, "a transaction", r) }
+
+// extend adds a range to what an output has of its source, which must end where it begins.
+func (o *oracle) extend(out, what string, r schemas.Range) {
+	chain := chainOf(out, r.Source.Partition)
 	o.mu.Lock()
 	end := o.mu.ends[chain]
 	o.mu.ends[chain] = max(end, r.Next)
 	o.mu.Unlock()
 	if r.First != end {
-		o.offend("a transaction covers offsets %d to %d, and the table ended at %d", r.First, r.Next-1, end)
+		o.offend("%s covers offsets %d to %d, and output %s ended at %d", what, r.First, r.Next-1, out, end)
 	}
-	o.buriedAll("a transaction", r.Source.Partition, r.Dead)
+	o.buriedAll(what, r.Source.Partition, r.Dead)
 }
 
 // barred is told of every file that came second to its name.
@@ -215,8 +218,11 @@ type verdict struct {
 
 // read goes through the whole chain.
 func (o *oracle) read(ctx context.Context, st objectstore.Store, out string, part int) (*verdict, error) {
-	if out == table {
+	switch out {
+	case table:
 		return o.w.db.read(source(part))
+	case lake:
+		return o.readLake(ctx, st, source(part))
 	}
 	files, err := parquetsink.Chain(ctx, st, out, source(part), 0)
 	if err != nil {

@@ -16,6 +16,7 @@ type Plan struct {
 	Trickle     time.Duration // most of the records come over this time; 0: all are there at the start
 	Outputs     int           // required outputs; more than one are joined by a Tee
 	Table       bool          // the last of them is a table of a database, the others are Parquet
+	Lake        bool          // the last of them is an Iceberg table; not with Table
 	BestEffort  bool          // and one that may fail
 	Workers     int           // at the start
 	Probe       bool          // workers ask the store for conditional PUTs when they start
@@ -83,6 +84,7 @@ const (
 	BrokerDown  Outage = "broker-down"  // the broker answers nobody
 
 	DatabaseDown Outage = "database-down" // the database takes no connections
+	CatalogDown  Outage = "catalog-down"  // nor does the catalog
 )
 
 func outages() []Outage {
@@ -147,6 +149,7 @@ func Draw(seed uint64) Plan {
 	p.LetterTopic = chance(draws{seed}.of("letters"), 0.5)
 	p.drawFaults(r)
 	p.drawTable(draws{seed}.of("table"))
+	p.drawLake(draws{seed}.of("lake"))
 	for range 1 + r.IntN(7) {
 		p.Steps = append(p.Steps, Step{
 			At: span(r, 200*time.Millisecond, 3*time.Second+p.Trickle), Do: actions()[r.IntN(len(actions()))], Slot: max(r.IntN(7)-3, Owner), N: 1 + r.IntN(8),
@@ -178,16 +181,30 @@ func (p *Plan) drawTable(r *rand.Rand) {
 		return
 	}
 	p.Table = true
+	p.drawOutage(r, DatabaseDown)
+}
+
+// drawLake has numbers of its own, too.
+func (p *Plan) drawLake(r *rand.Rand) {
+	if p.Table || !chance(r, 0.3) {
+		return
+	}
+	p.Lake = true
+	p.drawOutage(r, CatalogDown)
+}
+
+// drawOutage takes a server away for a while, now and then.
+func (p *Plan) drawOutage(r *rand.Rand, what Outage) {
 	if chance(r, 0.2) {
 		from := span(r, 0, p.Calm)
-		p.Faults.Windows = append(p.Faults.Windows, Window{DatabaseDown, from, min(from+span(r, 100*time.Millisecond, 12*time.Second), p.Calm)})
+		p.Faults.Windows = append(p.Faults.Windows, Window{what, from, min(from+span(r, 100*time.Millisecond, 12*time.Second), p.Calm)})
 	}
 }
 
 // String is the plan for people.
 func (p *Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d partitions of %d records, %d workers, %d outputs (a table: %v); calm after %v\n", p.Seed, p.Partitions, p.Records, p.Workers, p.Outputs, p.Table, p.Calm)
+	fmt.Fprintf(&b, "seed %d: %d partitions of %d records, %d workers, %d outputs (a table: %v, a lake: %v); calm after %v\n", p.Seed, p.Partitions, p.Records, p.Workers, p.Outputs, p.Table, p.Lake, p.Calm)
 	fmt.Fprintf(&b, "  pipeline %+v\n  group %+v\n  faults %+v\n", p.Pipeline, p.Group, p.Faults)
 	for _, s := range p.Steps {
 		fmt.Fprintf(&b, "  %+v\n", s)

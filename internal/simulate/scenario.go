@@ -132,6 +132,14 @@ func incidents() []Scenario {
 		{"transaction-that-landed", "a COMMIT whose answer was lost is tried again, and every row is there twice", with(func(p *Plan, _ draws) {
 			p.Table, p.Faults.Reset, p.Faults.Hang = true, 0.2, 0.1
 		}), anyOf("a transaction that found its offsets stored", func(c *Coverage) int { return c.Stored })},
+		{"table-commit-that-landed", "Redpanda Connect 4591, Iceberg Kafka Connect 17340: a commit to the catalog timed out, had landed, and its files were committed again", with(func(p *Plan, _ draws) {
+			p.Lake, p.Faults.Reset, p.Faults.Hang, p.Faults.Conflict = true, 0.2, 0.15, 0.2
+		}), anyOf("a commit that landed and looked failed", func(c *Coverage) int { return c.Unclear })},
+		{"two-writers-of-a-table", "Iceberg Kafka Connect 17551, 17637, 16282: an owner that was paused with its commit ready wakes beside the next one", with(func(p *Plan, d draws) {
+			p.Lake, p.Workers, p.Faults.Slow = true, 3, 300*time.Millisecond
+			each(p, d, 4, PauseAt, func(i int, s *Step) { s.Slot, s.N, s.For = Owner, 1+i, time.Duration(8+6*i)*time.Second })
+			each(p, d, 3, Isolate, func(_ int, s *Step) { s.Slot, s.For = Owner, 9*time.Second })
+		}), anyOf("a commit that came second", func(c *Coverage) int { return c.Outrun })},
 		{"clean-up-after-a-late-put", "a PUT that timed out lands minutes later, when another owner has written on", with(func(p *Plan, d draws) {
 			p.Faults.Hang = 0.25
 			each(p, d, 3, Crash, nil)
@@ -188,9 +196,17 @@ func ours() []Scenario {
 			p.Outputs, p.Table, p.Faults.SlowDown, p.Faults.Reset = 2, true, 0.25, 0.2
 			each(p, d, 6, CrashAt, func(i int, s *Step) { s.N = 1 + d.of("n", int64(i)).IntN(8) })
 		}), anyOf("a crash", func(c *Coverage) int { return c.Crashes })},
+		{"lake-and-files", "the same of an Iceberg table and files", with(func(p *Plan, d draws) {
+			p.Outputs, p.Lake, p.Faults.SlowDown, p.Faults.Reset = 2, true, 0.25, 0.2
+			each(p, d, 6, CrashAt, func(i int, s *Step) { s.N = 1 + d.of("n", int64(i)).IntN(8) })
+		}), anyOf("a crash", func(c *Coverage) int { return c.Crashes })},
 		{"database-restart", "the database is away for a while", with(func(p *Plan, _ draws) {
 			p.Table = true
 			p.Faults.Windows = []Window{{DatabaseDown, 2 * time.Second, 9 * time.Second}}
+		}), nil},
+		{"catalog-restart", "the catalog is away for a while, and slow before", with(func(p *Plan, _ draws) {
+			p.Lake, p.Faults.Slow = true, 900*time.Millisecond
+			p.Faults.Windows = []Window{{CatalogDown, 2 * time.Second, 9 * time.Second}}
 		}), nil},
 		{"zombie-beyond-the-end", "a zombie's file lands between the look-up of the log's end and that of the chain's: the topic was not deleted", with(func(p *Plan, d draws) {
 			p.Partitions, p.Records, p.Workers, p.Faults.Slow = 1, 60, 2, 900*time.Millisecond

@@ -14,20 +14,26 @@ import (
 // table is the name of the output in a database.
 const table = "table"
 
-// session is one process's way to the database. It implements pgvectorsink.Server.
+// session is one process's way to a server, the database or the catalog. It implements pgvectorsink.Server.
 type session struct {
-	w  *world
-	p  *process
-	mu struct {
+	w    *world
+	p    *process
+	down Outage // while it lasts, the server takes no connections
+	mu   struct {
 		sync.Mutex
 		asked map[string]int64 // requests so far
 	}
 }
 
+func newSession(w *world, p *process, down Outage) *session {
+	s := &session{w: w, p: p, down: down}
+	s.mu.asked = map[string]int64{}
+	return s
+}
+
 // sinkOn opens the output.
 func (w *world) sinkOn(p *process) (*pgvectorsink.Sink, error) {
-	s := &session{w: w, p: p}
-	s.mu.asked = map[string]int64{}
+	s := newSession(w, p, DatabaseDown)
 	cfg := pgvectorsink.NewDefaultConfig()
 	cfg.Table, cfg.Tasks, cfg.Dimension, cfg.ModelDigest = table, []schemas.Task{schemas.TaskEmbedding}, 1, modelDigest
 	cfg.Deliver.BatchRows, cfg.Deliver.BatchAge, cfg.Deliver.MaxBuffered = w.plan.Pipeline.RollRows, w.plan.Pipeline.RollAge, w.plan.Pipeline.MaxBuffered
@@ -55,7 +61,7 @@ func (s *session) reach(ctx context.Context, dice *rand.Rand) error {
 	now := s.w.now()
 	refused, cut := chance(dice, s.w.plan.Faults.SlowDown), chance(dice, s.w.plan.Faults.Reset)
 	switch {
-	case s.w.out(DatabaseDown) || refused && now < s.w.plan.Calm:
+	case s.w.out(s.down) || refused && now < s.w.plan.Calm:
 		return errRefused
 	case cut && now < s.w.plan.Calm:
 		return errCut
@@ -139,7 +145,8 @@ func (s *session) Put(ctx context.Context, src schemas.SourceID, left func(int64
 	what = fmt.Sprintf("%s [%d, %d)", what, r.First, r.Next)
 	act := func() error {
 		sent = true
-		return s.commit(ctx, tx, r, rows, what, dice)
+		risk := s.risk(dice)
+		return s.send(ctx, what, &risk, func() error { return s.land(tx, r, rows, what) }, tx.rollback)
 	}
 	return s.p.effect(what, chance(dice, 0.5), act, func() {
 		sent = true
@@ -154,30 +161,45 @@ func (s *session) land(tx *transaction, r schemas.Range, rows []schemas.Row, wha
 	return err
 }
 
-// commit is the request that decides: it is carried out or not, now or later, and its answer arrives or not.
-func (s *session) commit(ctx context.Context, tx *transaction, r schemas.Range, rows []schemas.Row, what string, dice *rand.Rand) error {
-	to, back, faults := s.w.latency(dice), s.w.latency(dice), s.w.plan.Faults
-	lost, hung := chance(dice, faults.Reset), chance(dice, faults.Hang)
-	carried, late := chance(dice, 0.6), span(dice, time.Millisecond, idleTimeout)
+// risk is what becomes of a request that decides: it is carried out or not, now or later, and its answer arrives or not.
+type risk struct {
+	to, back   time.Duration // of the way to the server and from it
+	lost, hung bool          // the answer: the connection breaks, or nothing comes
+	carried    bool          // although there is no answer
+	late       time.Duration // when it lands, or does not
+}
+
+func (s *session) risk(dice *rand.Rand) risk {
+	r := risk{to: s.w.latency(dice), back: s.w.latency(dice)}
+	r.lost, r.hung = chance(dice, s.w.plan.Faults.Reset), chance(dice, s.w.plan.Faults.Hang)
+	r.carried, r.late = chance(dice, 0.6), span(dice, time.Millisecond, idleTimeout)
 	if s.w.now() >= s.w.plan.Calm {
-		lost, hung = false, false
+		r.lost, r.hung = false, false
 	}
-	if !carried && (lost || hung) {
+	return r
+}
+
+// send sends a request that land carries out. gone, if there is one, is what happens in its place if it never arrives.
+func (s *session) send(ctx context.Context, what string, r *risk, land func() error, gone func()) error {
+	if !r.carried && (r.lost || r.hung) {
 		s.p.tr.add(s.p.name, "%s is lost", what)
-		time.AfterFunc(late, tx.rollback)
-		return s.silence(ctx, hung, back)
+		if gone != nil {
+			time.AfterFunc(r.late, gone)
+		}
+		return s.silence(ctx, r.hung, r.back)
 	}
-	if hung {
-		to = late
+	to := r.to
+	if r.hung {
+		to = r.late
 	}
 	answered := make(chan error, 1)
-	time.AfterFunc(to, func() { answered <- s.land(tx, r, rows, what) })
-	if hung || lost {
-		return s.silence(ctx, hung, back)
+	time.AfterFunc(to, func() { answered <- land() })
+	if r.hung || r.lost {
+		return s.silence(ctx, r.hung, r.back)
 	}
 	select {
 	case err := <-answered:
-		if back := s.p.sleep(ctx, back); back != nil {
+		if back := s.p.sleep(ctx, r.back); back != nil {
 			return back
 		}
 		return err

@@ -122,7 +122,7 @@ func (w *world) compose(ctx context.Context, p *process, log *slog.Logger) (*wor
 }
 
 // sinks opens the outputs.
-func (w *world) sinks(ctx context.Context, store objectstore.Store, p *process) (sinks.Sink, error) {
+func (w *world) sinks(ctx context.Context, store *s3store.Store, p *process) (sinks.Sink, error) {
 	if w.plan.Probe {
 		if err := objectstore.CheckConditionalPut(ctx, store, "probe"); err != nil {
 			return nil, err
@@ -130,8 +130,8 @@ func (w *world) sinks(ctx context.Context, store objectstore.Store, p *process) 
 	}
 	var members []sinks.Member
 	for _, name := range append(w.required(), w.bestEffort()...) {
-		if name == table {
-			sink, err := w.sinkOn(p)
+		if name == table || name == lake {
+			sink, err := w.tableSink(name, store, p)
 			if err != nil {
 				return nil, err
 			}
@@ -155,6 +155,13 @@ func (w *world) sinks(ctx context.Context, store objectstore.Store, p *process) 
 		return members[0].Sink, nil
 	}
 	return sinks.NewTee(func(output string, err error) { p.tr.add(p.name, "best-effort output %s failed", output) }, members...)
+}
+
+func (w *world) tableSink(name string, store *s3store.Store, p *process) (sinks.Sink, error) {
+	if name == lake {
+		return w.lakeOn(p, store)
+	}
+	return w.sinkOn(p)
 }
 
 // close releases everything, as wire does; a crashed process's memory is gone.

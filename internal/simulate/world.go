@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"vecmill/schemas"
+	"vecmill/sinks/icebergsink"
 	"vecmill/stream"
 )
 
@@ -27,6 +28,7 @@ type world struct {
 	log    *theLog
 	cloud  *cloud
 	db     *database
+	lake   *catalog
 	group  broker
 	oracle *oracle
 	slots  []*slot
@@ -84,6 +86,9 @@ type Coverage struct {
 
 	Transactions int // that committed in the database
 	Stored       int // that found all of their offsets stored: by an earlier try, or by another owner
+	Snapshots    int // of the Iceberg table
+	Unclear      int // of these: their commits looked failed
+	Outrun       int // commits to the Iceberg table that came second: another writer's, or an own earlier one, was there
 	Crashes      int
 	Faults       int // processes that ended with an error of their own
 	Pauses       int
@@ -92,8 +97,8 @@ type Coverage struct {
 
 // String is the counts in words.
 func (c Coverage) String() string {
-	return fmt.Sprintf("%d records read, %d files, %d PUTs answered 412, %d races for a name lost; %d transactions, %d found their offsets stored; %d processes started, %d crashed, %d paused, %d ended with an error",
-		c.Records, c.Files, c.Barred, c.NamesLost, c.Transactions, c.Stored, c.Starts, c.Crashes, c.Pauses, c.Faults)
+	return fmt.Sprintf("%d records read, %d files, %d PUTs answered 412, %d races for a name lost; %d transactions, %d found their offsets stored; %d snapshots, %d of commits that looked failed, %d commits came second; %d processes started, %d crashed, %d paused, %d ended with an error",
+		c.Records, c.Files, c.Barred, c.NamesLost, c.Transactions, c.Stored, c.Snapshots, c.Unclear, c.Outrun, c.Starts, c.Crashes, c.Pauses, c.Faults)
 }
 
 // Add adds another's counts.
@@ -103,6 +108,9 @@ func (c *Coverage) Add(o Coverage) {
 	c.Barred += o.Barred
 	c.NamesLost += o.NamesLost
 	c.Transactions += o.Transactions
+	c.Snapshots += o.Snapshots
+	c.Unclear += o.Unclear
+	c.Outrun += o.Outrun
 	c.Stored += o.Stored
 	c.Crashes += o.Crashes
 	c.Faults += o.Faults
@@ -120,6 +128,8 @@ type Result struct {
 	Ends     []string      // what the workers that did not end in order said
 	Coverage Coverage
 	Trace    func(io.Writer)
+
+	Disturbed bool // real time may have had a say in the schedule, and another run may go another way
 }
 
 // Run plays a plan in a bubble of virtual time. logs, which may be nil, gets the workers' own logs.
@@ -133,7 +143,7 @@ func Run(t *testing.T, plan Plan, logs io.Writer) (res Result) {
 			if err := w.oracle.verdict(); err != nil {
 				res.Err = fmt.Errorf("%w\n  %w", err, res.Err)
 			}
-			res.Trace = w.tr.print
+			res.Trace, res.Hash, res.Disturbed = w.tr.print, w.tr.hash(), w.tr.disturbed()
 		}
 	}()
 	synctest.Test(t, func(*testing.T) {
@@ -145,13 +155,14 @@ func Run(t *testing.T, plan Plan, logs io.Writer) (res Result) {
 		w.play()
 		res.Err, res.Hash, res.Virtual = w.oracle.verdict(), w.tr.hash(), w.now()
 		res.Coverage, res.Ends, res.Settled, res.Trace = w.mu.coverage, w.mu.ends, w.mu.settled, w.tr.print
+		res.Disturbed = w.tr.disturbed()
 	})
 	return res
 }
 
 func newWorld(plan *Plan, logs io.Writer) (*world, error) {
-	w := &world{plan: plan, d: draws{plan.Seed}, start: time.Now(), log: newLog(plan), cloud: newCloud(), db: newDatabase(), logs: logs}
-	w.tr = &trace{start: w.start}
+	w := &world{plan: plan, d: draws{plan.Seed}, start: time.Now(), log: newLog(plan), cloud: newCloud(), db: newDatabase(), lake: &catalog{}, logs: logs}
+	w.tr = newTrace(w.start)
 	w.oracle = newOracle(w)
 	w.cloud.landed, w.cloud.barred = w.oracle.landed, func(name string) {
 		if strings.HasSuffix(name, ".parquet") {
@@ -162,6 +173,10 @@ func newWorld(plan *Plan, logs io.Writer) (*world, error) {
 	w.db.landed = func(r schemas.Range, _ []schemas.Row) {
 		w.oracle.stored(r)
 		w.count(func(c *Coverage) { c.Transactions++ })
+	}
+	w.lake.landed = func(s icebergsink.Snapshot, files []icebergsink.File) {
+		w.oracle.snapshot(s, files)
+		w.count(func(c *Coverage) { c.Snapshots++ })
 	}
 	for i := range 4 {
 		w.slots = append(w.slots, &slot{number: i})
@@ -209,6 +224,8 @@ func (w *world) required() []string {
 	all := []string{"a", "b", "c"}[:w.plan.Outputs]
 	if w.plan.Table {
 		all[len(all)-1] = table
+	} else if w.plan.Lake {
+		all[len(all)-1] = lake
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +101,39 @@ func TestSinkConformsOnASQLiteCatalog(t *testing.T) {
 			Chained: true, RecordsFates: true,
 		}
 	})
+}
+
+// TestRowsAreRecalledFromTheFilesOfTheTable asks one sink for what another one of the same table has committed, beside another source.
+func TestRowsAreRecalledFromTheFilesOfTheTable(t *testing.T) {
+	l := lake{t.TempDir()}
+	c := l.config(schemas.Tasks()...)
+	first, src := l.open(t, c), schemas.SourceID{Pipeline: "p", Topic: "t", Partition: 1}
+	want := map[string]schemas.Row{}
+	for _, from := range []int64{0, 20, 40} {
+		write(t, first, schemas.Tasks(), schemas.SourceID{Pipeline: "p", Topic: "t"}, from, from+20)
+		write(t, first, schemas.Tasks(), src, from, from+20)
+		_, rows := sinktest.MakeOf(schemas.Tasks(), src, from, from+20)
+		for _, r := range rows {
+			if r.Offset >= 5 && r.Offset < 47 {
+				want[r.RowID+r.Head] = r
+			}
+		}
+	}
+	at, n := int64(5), 0
+	if err := l.open(t, c).Recall(t.Context(), src, schemas.Span{First: 5, Next: 47}, func(r schemas.Range, rows []schemas.Row) error {
+		if r.First != at {
+			t.Errorf("a range begins at %d, want %d", r.First, at)
+		}
+		at, n = r.Next, n+len(rows)
+		for _, row := range rows {
+			if w, ok := want[row.RowID+row.Head]; !ok || !reflect.DeepEqual(row, w) {
+				t.Errorf("offset %d: %+v, want %+v", row.Offset, row, w)
+			}
+		}
+		return nil
+	}); err != nil || at != 47 || n != len(want) {
+		t.Errorf("up to %d, %d rows of %d, %v", at, n, len(want), err)
+	}
 }
 
 func write(t testing.TB, s *icebergsink.Sink, tasks []schemas.Task, src schemas.SourceID, first, next int64) {

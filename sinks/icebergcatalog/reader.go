@@ -8,7 +8,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
 	"vecmill/schemas"
@@ -103,13 +102,8 @@ func (r *Reader) Parts(src schemas.SourceID) []Part { return r.ranges[src] }
 
 // Rows lists the rows of a source from first on and before next, in no order. A file that cannot be read is among the faults, and its rows are not there.
 func (r *Reader) Rows(ctx context.Context, src schemas.SourceID, first, next int64) (rows []Row, faults []error, err error) {
-	is := func(column, value string) iceberg.BooleanExpression {
-		return iceberg.EqualTo(iceberg.Reference(column), value)
-	}
 	scan := r.tbl.Scan(
-		table.WithRowFilter(iceberg.NewAnd(
-			is(icebergsink.PipelineColumn, src.Pipeline), is("topic", src.Topic), iceberg.EqualTo(iceberg.Reference("partition"), int32(src.Partition)),
-			iceberg.GreaterThanEqual(iceberg.Reference("offset"), first), iceberg.LessThan(iceberg.Reference("offset"), next))),
+		table.WithRowFilter(of(src, first, next)),
 		table.WithSelectedFields("offset", "row_id", "model_digest"),
 	)
 	ctx = withFiles(ctx, r.t.cfg.Files)

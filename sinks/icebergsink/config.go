@@ -42,6 +42,7 @@ type Config struct {
 	Retry   retry.Policy  // for each commit, upload and look at the table
 	Timeout time.Duration // for one try
 
+	ID       string   // part of every file's name and every nonce, and unique to the sink; "" draws one
 	Writer   string   // who writes, for people
 	Observer Observer // told of every commit; nil for none
 }

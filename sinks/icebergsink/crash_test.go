@@ -3,6 +3,7 @@ package icebergsink
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -17,15 +18,15 @@ import (
 	"vecmill/sinks/sinktest"
 )
 
-// crashSeeds is the number of schedules that each run of the tests tries.
-const crashSeeds = 200
+// schedules is the number of seeds that each of the crash tests tries; make sim tries more.
+var schedules = flag.Int("schedules", 60, "number of schedules of crashes")
 
 // TestEveryOffsetIsWrittenOnceUnderCrashes runs several owners of the sources of one table at once, with crashes, zombies, lost answers, late landings,
 // conflicts and hanging requests, and then reads the table. It proves nothing about catalogs that break their promises.
 func TestEveryOffsetIsWrittenOnceUnderCrashes(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // the heap is so small that it would be collected for every few files
 	var seen events
-	for seed := range uint64(crashSeeds) {
+	for seed := range uint64(*schedules) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				if err := play(t, seed, &seen, false); err != nil {
@@ -35,7 +36,7 @@ func TestEveryOffsetIsWrittenOnceUnderCrashes(t *testing.T) {
 		})
 	}
 	t.Logf("%d commits, %d of them of both sources, %d tried more than once; %d ranges taken by other owners", seen.commits.Load(), seen.both.Load(), seen.tried.Load(), seen.taken.Load())
-	if seen.taken.Load() < crashSeeds || seen.tried.Load() < crashSeeds || seen.both.Load() < crashSeeds/2 {
+	if seen.taken.Load() < int64(*schedules) || seen.tried.Load() < int64(*schedules) || seen.both.Load() < int64(*schedules)/2 {
 		t.Error("the schedules hardly make the owners collide, or commits hardly have several ranges")
 	}
 }

@@ -28,6 +28,8 @@
 // Data files carry Iceberg's field ids, sizes of their columns, and bounds of whole numbers, times and short texts. Half-precision vectors are float32 there:
 // Iceberg has no smaller type.
 //
+// Recall gives ranges back to other outputs, by the summaries of the snapshots and the rows of the data files, as long as nobody has expired the one or rewritten the other.
+//
 // Neighbours: arrowrow and parquetfile make the files, objectstore takes them. No lock is held across I/O or a callback; time is package time's, so that
 // everything runs in a testing/synctest bubble.
 package icebergsink

@@ -189,6 +189,11 @@ func (c *change) Files(ctx context.Context, v *View, of []schemas.Range) (all []
 // Load implements Table.
 func (c *change) Load(ctx context.Context) (View, error) { return c.sink.cfg.Table.Load(ctx) }
 
+// Rows implements Table.
+func (c *change) Rows(ctx context.Context, v View, src schemas.SourceID, in schemas.Span) ([]schemas.Row, error) {
+	return c.sink.cfg.Table.Rows(ctx, v, src, in)
+}
+
 // Append implements Table: nothing is asked for a source that was given up meanwhile, and who resumes one waits while the catalog is being asked for it.
 func (c *change) Append(ctx context.Context, v View, files []File, summary map[string]string) error {
 	s := c.sink

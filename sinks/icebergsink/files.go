@@ -1,6 +1,7 @@
 package icebergsink
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/sinks/arrowrow"
 	"vecmill/sinks/parquetfile"
 )
@@ -169,4 +171,26 @@ func (s *Sink) encode(v *View, rows []tableRow, guess int64) ([]byte, error) {
 		return nil, err
 	}
 	return parquetfile.SetFieldIDs(body, v.FieldID)
+}
+
+// ReadRows reads the rows of a source from the bytes of a data file, those with offsets in a span, in the file's order. Files of other writers fail with
+// sinks.ErrNotRecalled.
+func ReadRows(ctx context.Context, body []byte, src schemas.SourceID, in schemas.Span) (rows []schemas.Row, err error) {
+	all, err := parquetfile.Read(ctx, body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", sinks.ErrNotRecalled, err)
+	}
+	i := 0
+	err = parquetfile.Scan(bytes.NewReader(body), int64(len(body)), []string{PipelineColumn}, func(v []parquetfile.Value) error {
+		r := &all[i]
+		i++
+		if v[0].Text == src.Pipeline && r.Topic == src.Topic && r.Partition == src.Partition && r.Offset >= in.First && r.Offset < in.Next {
+			rows = append(rows, *r)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", sinks.ErrNotRecalled, err)
+	}
+	return rows, nil
 }

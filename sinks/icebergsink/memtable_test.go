@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
 )
 
 var (
@@ -34,7 +35,8 @@ type memTable struct {
 	loads     func() (time.Duration, error)
 	appends   int
 	truncated bool
-	blind     bool // it does not compare
+	blind     bool              // it does not compare
+	store     objectstore.Store // of the files
 	partition func(string, *schemas.Row) (Tuple, error)
 }
 
@@ -119,6 +121,27 @@ func (m *memTable) swap(base int64, files []File, summary map[string]string) err
 	}
 	m.snapshots = append(m.snapshots, memSnapshot{Snapshot{int64(len(m.snapshots)) + 1, summary}, slices.Clone(files)})
 	return nil
+}
+
+// Rows implements Table: the rows of the files in m.store.
+func (m *memTable) Rows(ctx context.Context, v View, src schemas.SourceID, in schemas.Span) (rows []schemas.Row, err error) {
+	m.mu.Lock()
+	snapshots := slices.Clone(m.snapshots[:len(v.Ancestors)])
+	m.mu.Unlock()
+	for _, s := range snapshots {
+		for _, f := range s.files {
+			body, err := m.store.Read(ctx, nameIn(f.URL), 0, f.Bytes)
+			if err != nil {
+				return nil, err
+			}
+			some, err := ReadRows(ctx, body, src, in)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, some...)
+		}
+	}
+	return rows, nil
 }
 
 // account is what the snapshots say of a source: their ranges, which must follow each other, and their files.

@@ -1,9 +1,11 @@
 package icebergsink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -52,7 +54,7 @@ func New(cfg Config) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("iceberg sink: %w", err)
 	}
-	s := &Sink{cfg: cfg, writer: fmt.Sprintf("%016x", rand.Uint64()), slots: make(chan struct{}, cfg.Uploads)} // one place per upload
+	s := &Sink{cfg: cfg, writer: cmp.Or(cfg.ID, fmt.Sprintf("%016x", rand.Uint64())), slots: make(chan struct{}, cfg.Uploads)} // one place per upload
 	s.run, s.end = context.WithCancel(context.Background())
 	s.mu.lanes, s.mu.freed = map[schemas.SourceID]*lane{}, make(chan struct{})
 	return s, nil
@@ -124,7 +126,7 @@ func (s *Sink) patiently(ctx context.Context, f func(context.Context) error) err
 
 // permanent says that trying again will not help.
 func permanent(err error) bool {
-	return slices.ContainsFunc([]error{ErrRefused, ErrProgressExpired, ErrBadSummary, ErrReplaced, errUnwritable, objectstore.ErrRefused}, func(e error) bool {
+	return slices.ContainsFunc([]error{ErrRefused, ErrProgressExpired, ErrBadSummary, ErrReplaced, errUnwritable, objectstore.ErrRefused, sinks.ErrNotRecalled}, func(e error) bool {
 		return errors.Is(err, e)
 	})
 }
@@ -258,10 +260,9 @@ func (s *Sink) Close(ctx context.Context) error {
 	if first {
 		err = s.Flush(ctx)
 		s.mu.Lock()
-		var all []schemas.SourceID
-		for src := range s.mu.lanes {
-			all = append(all, src)
-		}
+		all := slices.SortedFunc(maps.Keys(s.mu.lanes), func(a, b schemas.SourceID) int { // in one order, so that a simulation repeats itself
+			return cmp.Or(cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		})
 		s.mu.Unlock()
 		for _, src := range all {
 			s.Forget(src)

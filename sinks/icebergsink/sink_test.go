@@ -19,7 +19,10 @@ type world struct {
 	store *sinktest.MemStore
 }
 
-func newWorld() *world { return &world{&memTable{id: "a"}, sinktest.NewMemStore()} }
+func newWorld() *world {
+	st := sinktest.NewMemStore()
+	return &world{&memTable{id: "a", store: st}, st}
+}
 
 func (w *world) config() Config {
 	c := NewDefaultConfig()

@@ -19,6 +19,10 @@ type Table interface {
 	// mean that it was made all the same, or will be yet. No files make a snapshot that only has the summary.
 	Append(ctx context.Context, v View, files []File, summary map[string]string) error
 
+	// Rows are the rows of a source with offsets in a span, as v's current snapshot has them. It fails with sinks.ErrNotRecalled if others
+	// have worked on the files that they are in.
+	Rows(ctx context.Context, v View, src schemas.SourceID, in schemas.Span) ([]schemas.Row, error)
+
 	// Close lets the catalog go.
 	Close() error
 }

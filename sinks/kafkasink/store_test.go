@@ -215,8 +215,6 @@ func TestTheCheapBoundIsOne(t *testing.T) {
 
 func TestAWrongTopicOrBrokerIsASentenceAtStart(t *testing.T) {
 	brokers := broker(t, &atomic.Int64{})
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
 	for want, change := range map[string]func(*Config){
 		"kafka topic nowhere: asking 127.0.0.1": func(c *Config) { c.Topic = "nowhere" },
 		"connection refused":                    func(c *Config) { c.Brokers = []string{"127.0.0.1:1"} },
@@ -224,9 +222,11 @@ func TestAWrongTopicOrBrokerIsASentenceAtStart(t *testing.T) {
 	} {
 		c := config(t, brokers)
 		change(&c)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // a broker that is away is asked for so long
 		if _, err := Open(ctx, c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+		cancel()
 	}
 }
 

@@ -6,27 +6,22 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
-	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"vecmill/schemas"
 	"vecmill/sinks/arrowrow"
 )
 
-// Read reads all rows of a file. It is for audits, demos and tests, not for scans. Damaged bytes make the library panic, which is an error like any other: an
-// audit goes on behind it.
+// Read reads all rows of a file. It is for demos and tests, and holds everything in memory: [Scan] reads a few columns. Damaged bytes make the library panic, mostly where
+// that is an error like any other.
 func Read(ctx context.Context, body []byte) (rows []schemas.Row, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			rows, err = nil, fmt.Errorf("the file is damaged: %v", v)
-		}
-	}()
-	r, err := file.NewParquetReader(bytes.NewReader(body))
+	defer recovered(&err)
+	r, err := open(bytes.NewReader(body), int64(len(body)))
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	ar, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{BatchSize: 4096}, memory.DefaultAllocator)
+	ar, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{BatchSize: 512}, allocator{memory.DefaultAllocator})
 	if err != nil {
 		return nil, err
 	}

@@ -10,11 +10,11 @@ import (
 	"sort"
 	"time"
 
-	"github.com/apache/arrow/go/v17/parquet/file"
 	"golang.org/x/sync/errgroup"
 
 	"vecmill/schemas"
 	"vecmill/sinks/objectstore"
+	"vecmill/sinks/parquetfile"
 )
 
 // looksAtOnce is the number of files that are looked at together while a chain is followed.
@@ -199,17 +199,7 @@ func readFooter(ctx context.Context, st objectstore.Store, o objectstore.Info) (
 			return nil, err
 		}
 	}
-	r, err := file.NewParquetReader(bytes.NewReader(tail)) // the footer is found from the end, so the tail alone will do
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	kv := r.MetaData().KeyValueMetadata()
-	m := make(map[string]string, kv.Len())
-	for i, k := range kv.Keys() {
-		m[k] = kv.Values()[i]
-	}
-	return m, nil
+	return parquetfile.Metadata(bytes.NewReader(tail), int64(len(tail))) // the footer is found from the end, so the tail alone will do
 }
 
 func readTail(ctx context.Context, st objectstore.Store, o objectstore.Info, n int64) ([]byte, error) {

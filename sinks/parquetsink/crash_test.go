@@ -3,6 +3,7 @@ package parquetsink_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -19,8 +20,8 @@ import (
 	"vecmill/sinks/sinktest"
 )
 
-// crashSeeds is the number of schedules that each run of the tests tries.
-const crashSeeds = 200
+// schedules is the number of seeds that each of the crash tests tries; make sim tries more.
+var schedules = flag.Int("schedules", 60, "number of schedules of crashes")
 
 // TestEveryOffsetIsWrittenOnceUnderCrashes runs several owners of one source at once, with crashes, zombies, lost answers, late
 // landings, refusals and hanging requests, and then reads the store. It proves nothing about stores that break their promises.
@@ -32,7 +33,7 @@ func TestEveryOffsetIsWrittenOnceUnderCrashesAtMidnight(t *testing.T) { crashes(
 func crashes(t *testing.T, layout parquetsink.Layout) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // the heap is so small that it would be collected for every few files
 	var seen events
-	for seed := range uint64(crashSeeds) {
+	for seed := range uint64(*schedules) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				if err := simulate(t, layout, seed, &seen, func(m *sinktest.MemStore) objectstore.Store { return m }); err != nil {
@@ -42,10 +43,10 @@ func crashes(t *testing.T, layout parquetsink.Layout) {
 		})
 	}
 	t.Logf("%d files, %d names lost to other owners, %d files cut by one", seen.files.Load(), seen.lost.Load(), seen.cut.Load())
-	if layout == parquetsink.Hive && seen.days.Load() < crashSeeds*5/4 {
+	if layout == parquetsink.Hive && seen.days.Load() < int64(*schedules)*5/4 {
 		t.Errorf("%d ends of days: hardly a chain meets a midnight", seen.days.Load())
 	}
-	if seen.lost.Load() < crashSeeds || seen.cut.Load() < crashSeeds/10 {
+	if seen.lost.Load() < int64(*schedules) || seen.cut.Load() < int64(*schedules)/10 {
 		t.Error("the schedules hardly make the owners collide")
 	}
 }

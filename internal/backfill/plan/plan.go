@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"sort"
 	"time"
@@ -67,22 +68,31 @@ func Load(ctx context.Context, at Place) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", at.name(planName), err)
 	}
-	var p Plan
-	if err := json.Unmarshal(body, &p); err != nil {
+	p, err := parse(body)
+	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", at.name(planName), err)
 	}
+	return p, nil
+}
+
+// parse reads a plan whose parts follow each other.
+func parse(body []byte) (*Plan, error) {
+	var p Plan
+	if err := json.Unmarshal(body, &p); err != nil {
+		return nil, err
+	}
 	if p.Version != Version {
-		return nil, fmt.Errorf("%s is of version %d, and this build reads version %d", at.name(planName), p.Version, Version)
+		return nil, fmt.Errorf("it is of version %d, and this build reads version %d", p.Version, Version)
 	}
 	next := int64(0)
 	for _, part := range p.Parts {
-		if part.First != next || part.Items < 1 {
-			return nil, fmt.Errorf("%s: part %s begins at %d with %d references, expected at %d", at.name(planName), part.Name, part.First, part.Items, next)
+		if part.First != next || part.Items < 1 || part.Items > math.MaxInt64-next {
+			return nil, fmt.Errorf("part %s begins at %d with %d references, expected at %d", part.Name, part.First, part.Items, next)
 		}
 		next += part.Items
 	}
 	if next != p.Items {
-		return nil, fmt.Errorf("%s: its parts have %d references, not %d", at.name(planName), next, p.Items)
+		return nil, fmt.Errorf("its parts have %d references, not %d", next, p.Items)
 	}
 	return &p, nil
 }

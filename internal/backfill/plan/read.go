@@ -7,10 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/memory"
-	"github.com/apache/arrow/go/v17/parquet"
-	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+	"vecmill/sinks/parquetfile"
 )
 
 // Reader gives the references of a complete plan by offset. It holds one part at a time and is for one goroutine.
@@ -47,31 +44,17 @@ func (r *Reader) open(ctx context.Context, part *Part) ([]string, error) {
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != part.SHA256 {
 		return nil, fmt.Errorf("its content is not what was planned: it was changed or damaged; plan again")
 	}
-	refs, err := decode(ctx, body)
+	refs, err := decode(body)
 	if err == nil && int64(len(refs)) != part.Items {
 		err = fmt.Errorf("it has %d references, not %d", len(refs), part.Items)
 	}
 	return refs, err
 }
 
-func decode(ctx context.Context, body []byte) ([]string, error) {
-	t, err := pqarrow.ReadTable(ctx, bytes.NewReader(body), parquet.NewReaderProperties(memory.DefaultAllocator), pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
-	if err != nil {
-		return nil, err
-	}
-	defer t.Release()
-	if t.NumCols() == 0 || t.Column(0).Name() != "ref" {
-		return nil, fmt.Errorf("it has no column ref")
-	}
-	var refs []string
-	for _, chunk := range t.Column(0).Data().Chunks() {
-		s, ok := chunk.(*array.String)
-		if !ok {
-			return nil, fmt.Errorf("its column ref is %s, not text", chunk.DataType())
-		}
-		for i := range s.Len() {
-			refs = append(refs, string([]byte(s.Value(i)))) // a copy: the chunk's memory is released
-		}
-	}
-	return refs, nil
+func decode(body []byte) (refs []string, err error) {
+	err = parquetfile.Scan(bytes.NewReader(body), int64(len(body)), []string{"ref"}, func(row []parquetfile.Value) error {
+		refs = append(refs, row[0].Text)
+		return nil
+	})
+	return refs, err
 }
