@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"vecmill/embed/audio"
 	"vecmill/internal/config"
 	"vecmill/internal/page"
 	"vecmill/stream"
@@ -52,7 +51,7 @@ func aboutOf(p *config.Pipeline, l *line) page.About {
 	if a.Preparers == 0 {
 		a.Preparers = runtime.GOMAXPROCS(0)
 	}
-	if pre, ok := m.pre.(*audio.Preprocessor); ok {
+	if pre, ok := m.pre.(decoder); ok {
 		a.Decoders = pre.Decoders()
 	}
 	for i := range p.Heads {
