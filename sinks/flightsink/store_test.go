@@ -2,6 +2,7 @@ package flightsink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -79,7 +80,7 @@ func (f *server) DoPut(stream flight.FlightService_DoPutServer) error {
 			return err
 		}
 	}
-	if err := r.Err(); err != nil && err != io.EOF {
+	if err := r.Err(); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	return stream.Send(&flight.PutResult{})

@@ -2,6 +2,7 @@ package milvussink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -53,7 +54,7 @@ func (s *store) prepare(ctx context.Context) error {
 }
 
 func isCode(err error, code int32) bool {
-	f, ok := err.(fault)
+	f, ok := errors.AsType[fault](err)
 	return ok && f.code == code
 }
 
