@@ -116,13 +116,16 @@ func (l *loaded) withMask(inputs []embed.Tensor, given map[string]embed.Tensor) 
 	return append(inputs, mask)
 }
 
+// everything is longer than any clip, and short enough for ONNX Runtime: its Min and Max of int64 look at the lower 32 bits only, on some processors.
+const everything = 1 << 30
+
 // unbounded makes all of every clip count. Without a mask the reference takes the frames that there are; with one, even of ones, it computes
 // their number, and not always the same.
 func unbounded(inputs []embed.Tensor) {
 	for _, t := range inputs {
 		if t.Name == "lengths" {
 			for i := range t.I64 {
-				t.I64[i] = 1 << 40
+				t.I64[i] = everything
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package predict
 
 import (
+	"math"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -27,6 +28,16 @@ func TestClipsWithoutAMaskArePooledWhole(t *testing.T) {
 	}
 	if runs < 3 {
 		t.Errorf("found %d runs without a mask", runs)
+	}
+}
+
+// 1 << 40 samples are 3393554405 frames for an adapter of two layers with stride 3 behind strides of 36, of which Min with 106 made a negative number.
+func TestTheLengthOfEverythingFitsTheRuntimesArithmetic(t *testing.T) {
+	in := []embed.Tensor{{Name: "lengths", I64: []int64{5}}}
+	unbounded(in)
+	const longest = 6 * 3600 * 16000
+	if n := in[0].I64[0]; n <= longest || n > math.MaxInt32 {
+		t.Errorf("%d samples, want more than %d and 31 bits", n, longest)
 	}
 }
 
