@@ -47,7 +47,7 @@ func mutants() []mutant {
 		}}, 50, ""},
 		{fence, []edit{{"stream/epoch.go", "	ep.fence()\n	ep.forget()\n	p.stats.losses.Add(1)", "	if !" + alive(fence) + " {\n	ep.fence()\n	ep.forget()\n	}\n	p.stats.losses.Add(1)"}}, 200, ""},
 		{settled, []edit{
-			{"stream/work.go", "err := p.dead.Put(f.epoch.ctx, sinks.Letter{", "err := p.putLetter(f.epoch.ctx, sinks.Letter{"},
+			{"stream/work.go", "err := p.dead.Put(f.epoch.ctx, letter)", "err := p.putLetter(f.epoch.ctx, letter)"},
 			{"stream/work.go", "// rowBytes is", `func (p *Pipeline) putLetter(ctx context.Context, l sinks.Letter) error {
 	if ` + alive(settled) + ` {
 		go func() { _ = p.dead.Put(ctx, l) }()
