@@ -121,6 +121,7 @@ func write(t *testing.T, path string, v any) {
 func pipelineFor(t *testing.T, dir, settings string) (*config.Config, *config.Pipeline) {
 	t.Helper()
 	text := fmt.Sprintf(`
+telemetry: {listen: ""}
 pipelines:
   - name: p
     model: {path: %q, threads: 1}
