@@ -169,6 +169,11 @@ demo-models: ## train the bundled models again (see docs/demo-models.md)
 helm-check: $(HELM) build ## lint the chart, and hold what it renders against the real types of Kubernetes, KEDA and the Prometheus operator
 	HELM=$(HELM) GO=$(GO) tools/helm-check.sh
 
+.PHONY: alerts-check
+alerts-check: ## the alerts of deploy/prometheus against their tests; needs promtool (Debian: apt-get install prometheus)
+	promtool check rules deploy/prometheus/alerts.yaml
+	promtool test rules deploy/prometheus/alerts_test.yaml
+
 # golangci-lint takes about 100 s of CPU to build, once.
 $(GOLANGCI):
 	@mkdir -p $(@D)

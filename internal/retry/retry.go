@@ -15,6 +15,8 @@ type Policy struct {
 
 	// Jitter draws a wait from [0, limit]; nil draws it uniformly. Simulations set it, so that a seed gives the same waits again.
 	Jitter func(limit time.Duration) time.Duration
+
+	Told func(tries int, err error) // of every failed try that another one follows; nil tells nobody
 }
 
 // Default is six tries over roughly ten seconds at most.
@@ -33,9 +35,17 @@ func Do(ctx context.Context, p Policy, permanent func(error) bool, f func(contex
 		if err = f(ctx); err == nil || ctx.Err() != nil || tries >= p.Attempts || permanent != nil && permanent(err) {
 			return tries, err
 		}
+		p.Tell(tries, err)
 		if !Sleep(ctx, p.Wait(tries)) {
 			return tries, err
 		}
+	}
+}
+
+// Tell tells whoever wants to be told of a failed try that another one follows.
+func (p Policy) Tell(tries int, err error) {
+	if p.Told != nil {
+		p.Told(tries, err)
 	}
 }
 

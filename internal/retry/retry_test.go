@@ -40,6 +40,21 @@ func TestDo(t *testing.T) {
 	}
 }
 
+func TestWhoIsToldHearsOfEveryTryThatIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var heard []int
+		p := Policy{Attempts: 4, Base: time.Second, Max: time.Second, Told: func(tries int, err error) {
+			if !errors.Is(err, errBoom) {
+				t.Errorf("told of %v", err)
+			}
+			heard = append(heard, tries)
+		}}
+		if tries, _ := Do(t.Context(), p, nil, func(context.Context) error { return errBoom }); tries != 4 || len(heard) != 3 || heard[2] != 3 {
+			t.Errorf("%d tries, told of %v: the last one is the caller's", tries, heard)
+		}
+	})
+}
+
 func TestWithoutAJudgeEveryErrorIsTransient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		if tries, err := Do(t.Context(), Default(), nil, func(context.Context) error { return errBoom }); tries != 6 || !errors.Is(err, errBoom) {

@@ -34,7 +34,7 @@ func TestTheAuditAsksKafkaAndTheLetters(t *testing.T) {
 	conf.Pipelines = []config.Pipeline{pipeline}
 
 	output(t, dir)
-	letters, err := newDeadLetters(t.Context(), conf, &pipeline, &stores{cfg: conf})
+	letters, err := newDeadLetters(t.Context(), conf, &pipeline, &stores{cfg: conf}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

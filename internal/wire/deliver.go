@@ -20,16 +20,17 @@ import (
 	"vecmill/sinks/webhooksink"
 )
 
-func delivery(d *config.Delivery) deliver.Config {
+func delivery(d *config.Delivery, told tellTries) deliver.Config {
 	c := deliver.NewDefaultConfig()
+	c.Retry.Told = told
 	c.BatchRows, c.BatchBytes, c.BatchAge, c.InFlight = d.Rows, int64(d.Bytes), d.Age.D(), d.InFlight
 	c.MaxBuffered, c.Timeout = int64(d.MaxBuffered), d.Timeout.D()
 	return c
 }
 
-func newJSONL(c *config.JSONL) (sinks.Sink, error) {
+func newJSONL(c *config.JSONL, told tellTries) (sinks.Sink, error) {
 	cfg := jsonlsink.NewDefaultConfig()
-	cfg.Deliver = delivery(&c.Batch)
+	cfg.Deliver = delivery(&c.Batch, told)
 	if c.Path == "-" {
 		cfg.Output = os.Stdout
 	} else {
@@ -38,13 +39,13 @@ func newJSONL(c *config.JSONL) (sinks.Sink, error) {
 	return jsonlsink.Open(cfg)
 }
 
-func newKafkaOutput(ctx context.Context, c *config.KafkaOutput, all *config.Config) (sinks.Sink, error) {
+func newKafkaOutput(ctx context.Context, c *config.KafkaOutput, all *config.Config, told tellTries) (sinks.Sink, error) {
 	transport, err := kafkaTransport(all)
 	if err != nil {
 		return nil, err
 	}
 	cfg := kafkasink.NewDefaultConfig()
-	cfg.Deliver, cfg.Brokers, cfg.Topic, cfg.Transport = delivery(&c.Batch), all.Kafka.Brokers, c.Topic, transport
+	cfg.Deliver, cfg.Brokers, cfg.Topic, cfg.Transport = delivery(&c.Batch, told), all.Kafka.Brokers, c.Topic, transport
 	cfg.Compression = map[string]kafka.Compression{"gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd}[c.Compression]
 	if cfg.Encoding, err = kafkaEncoding(ctx, c); err != nil {
 		return nil, err
@@ -72,9 +73,9 @@ func kafkaEncoding(ctx context.Context, c *config.KafkaOutput) (kafkasink.Encodi
 	return kafkasink.JSON(), nil
 }
 
-func newWebhook(c *config.Webhook) (sinks.Sink, error) {
+func newWebhook(c *config.Webhook, told tellTries) (sinks.Sink, error) {
 	cfg := webhooksink.NewDefaultConfig()
-	cfg.Deliver, cfg.URL, cfg.Secret, cfg.Token = delivery(&c.Batch), c.URL, c.Secret.Reveal(), c.Token.Reveal()
+	cfg.Deliver, cfg.URL, cfg.Secret, cfg.Token = delivery(&c.Batch, told), c.URL, c.Secret.Reveal(), c.Token.Reveal()
 	transport, err := httpTransport(c.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("webhook.ca_file: %w", err)
@@ -83,9 +84,9 @@ func newWebhook(c *config.Webhook) (sinks.Sink, error) {
 	return webhooksink.New(cfg)
 }
 
-func newFlight(c *config.Flight, m *loadedModel) (sinks.Sink, error) {
+func newFlight(c *config.Flight, m *loadedModel, told tellTries) (sinks.Sink, error) {
 	cfg := flightsink.NewDefaultConfig()
-	cfg.Deliver, cfg.URL, cfg.Token, cfg.Name, cfg.Tasks = delivery(&c.Batch), c.URL, c.Token.Reveal(), c.Path, m.tasks()
+	cfg.Deliver, cfg.URL, cfg.Token, cfg.Name, cfg.Tasks = delivery(&c.Batch, told), c.URL, c.Token.Reveal(), c.Path, m.tasks()
 	transport, err := httpTransport(c.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("flight.ca_file: %w", err)

@@ -252,7 +252,7 @@ func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel
 func (d *doctor) output(ctx context.Context, o *config.Output, m *loadedModel) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	sink, err := newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)})
+	sink, err := newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil)
 	if err != nil {
 		return err
 	}
@@ -263,7 +263,7 @@ func (d *doctor) letters(ctx context.Context, p *config.Pipeline) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	check := "dead letters " + p.Name
-	dead, err := newDeadLetters(ctx, d.c, p, d.stores)
+	dead, err := newDeadLetters(ctx, d.c, p, d.stores, nil)
 	switch {
 	case err != nil:
 		d.fault(check, err)

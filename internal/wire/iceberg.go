@@ -23,7 +23,7 @@ import (
 	"vecmill/sinks/s3store"
 )
 
-func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *stores, o Options) (sinks.Sink, error) {
+func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *stores, o Options, told tellTries) (sinks.Sink, error) {
 	at, err := icebergCatalog(c, s)
 	if err != nil {
 		return nil, err
@@ -34,6 +34,7 @@ func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *store
 		return nil, fmt.Errorf("iceberg: %w", err)
 	}
 	cfg := icebergsink.NewDefaultConfig()
+	cfg.Retry.Told = told
 	cfg.Table, cfg.Name, cfg.Files, cfg.Tasks, cfg.ModelDigest = table, c.Table, at.Files, at.Tasks, at.ModelDigest
 	cfg.RollBytes, cfg.RollRows, cfg.RollAge, cfg.MaxBuffered = int64(c.RollBytes), c.RollRows, c.RollAge.D(), int64(c.MaxBuffered)
 	cfg.Compression = parquetfile.Compression(c.Compression)

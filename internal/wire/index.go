@@ -12,9 +12,9 @@ import (
 	"vecmill/sinks/vectorindex"
 )
 
-func newQdrant(ctx context.Context, c *config.Qdrant, m *loadedModel) (sinks.Sink, error) {
+func newQdrant(ctx context.Context, c *config.Qdrant, m *loadedModel, told tellTries) (sinks.Sink, error) {
 	cfg := qdrantsink.NewDefaultConfig()
-	cfg.Deliver, cfg.URL, cfg.APIKey, cfg.Collection = delivery(&c.Batch), c.URL, c.APIKey.Reveal(), c.Collection
+	cfg.Deliver, cfg.URL, cfg.APIKey, cfg.Collection = delivery(&c.Batch, told), c.URL, c.APIKey.Reveal(), c.Collection
 	cfg.Index = indexOf(m, c.Dimension, c.Metric, c.Columns)
 	transport, err := httpTransport(c.CAFile)
 	if err != nil {
@@ -24,9 +24,9 @@ func newQdrant(ctx context.Context, c *config.Qdrant, m *loadedModel) (sinks.Sin
 	return qdrantsink.Open(ctx, cfg)
 }
 
-func newMilvus(ctx context.Context, c *config.Milvus, m *loadedModel) (sinks.Sink, error) {
+func newMilvus(ctx context.Context, c *config.Milvus, m *loadedModel, told tellTries) (sinks.Sink, error) {
 	cfg := milvussink.NewDefaultConfig()
-	cfg.Deliver, cfg.URL, cfg.Token, cfg.Database, cfg.Collection = delivery(&c.Batch), c.URL, c.Token.Reveal(), c.Database, c.Collection
+	cfg.Deliver, cfg.URL, cfg.Token, cfg.Database, cfg.Collection = delivery(&c.Batch, told), c.URL, c.Token.Reveal(), c.Database, c.Collection
 	cfg.Index = indexOf(m, c.Dimension, c.Metric, c.Columns)
 	transport, err := httpTransport(c.CAFile)
 	if err != nil {

@@ -17,8 +17,14 @@ import (
 	"vecmill/sinks/objectletters"
 )
 
+func patiently(told tellTries) retry.Policy {
+	policy := retry.Patient()
+	policy.Told = told
+	return policy
+}
+
 // newDeadLetters is the table of dead-letter stores; nil if the pipeline has none.
-func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores) (sinks.DeadLetters, error) {
+func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, told tellTries) (sinks.DeadLetters, error) {
 	switch d := &p.DeadLetters; {
 	case d.Topic != "":
 		transport, err := kafkaTransport(c)
@@ -28,13 +34,13 @@ func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s
 		if err := topicExists(ctx, c.Kafka.Brokers, d.Topic, transport); err != nil {
 			return nil, fmt.Errorf("dead_letters.topic: %w", err)
 		}
-		return kafkaletters.New(kafkaletters.Config{Brokers: c.Kafka.Brokers, Topic: d.Topic, Retry: retry.Patient(), Transport: transport})
+		return kafkaletters.New(kafkaletters.Config{Brokers: c.Kafka.Brokers, Topic: d.Topic, Retry: patiently(told), Transport: transport})
 	case d.URL != "":
 		store, prefix, err := s.open(ctx, d.URL)
 		if err != nil {
 			return nil, fmt.Errorf("dead_letters.url: %w", err)
 		}
-		return objectletters.New(store, prefix, retry.Patient()), nil
+		return objectletters.New(store, prefix, patiently(told)), nil
 	}
 	return nil, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/bits"
 	"os"
 
 	"vecmill/internal/config"
@@ -16,7 +17,7 @@ import (
 func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores, o Options) (sinks.Sink, error) {
 	var members []sinks.Member
 	for i := range p.Outputs {
-		sink, err := newOutput(ctx, &p.Outputs[i], m, s, o)
+		sink, err := newOutput(ctx, &p.Outputs[i], m, s, o, tries(o.Log, p, fmt.Sprintf("outputs[%d]", i)))
 		if err != nil {
 			return nil, fmt.Errorf("outputs[%d]: %w", i, err)
 		}
@@ -30,34 +31,46 @@ func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores,
 	}, members...)
 }
 
+// tellTries is told of every failed try that another one follows.
+type tellTries func(tries int, err error)
+
+// tries logs what does not answer: of a series of failures the 2nd, 4th, 8th and so on, since one alone is nothing.
+func tries(log *slog.Logger, p *config.Pipeline, what string) tellTries {
+	return func(tries int, err error) {
+		if tries > 1 && bits.OnesCount(uint(tries)) == 1 {
+			log.Warn("failed; trying again", "pipeline", p.Name, "output", what, "tries", tries, "err", err)
+		}
+	}
+}
+
 // newOutput is the table of outputs.
-func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *stores, o Options) (sinks.Sink, error) {
+func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *stores, o Options, told tellTries) (sinks.Sink, error) {
 	switch {
 	case out.Parquet != nil:
-		return newParquet(ctx, out.Parquet, m, s, o)
+		return newParquet(ctx, out.Parquet, m, s, o, told)
 	case out.Postgres != nil:
-		return newPgvector(ctx, out.Postgres, m)
+		return newPgvector(ctx, out.Postgres, m, told)
 	case out.JSONL != nil:
-		return newJSONL(out.JSONL)
+		return newJSONL(out.JSONL, told)
 	case out.Kafka != nil:
-		return newKafkaOutput(ctx, out.Kafka, s.cfg)
+		return newKafkaOutput(ctx, out.Kafka, s.cfg, told)
 	case out.Webhook != nil:
-		return newWebhook(out.Webhook)
+		return newWebhook(out.Webhook, told)
 	case out.Redis != nil:
-		return newRedis(ctx, out.Redis, m)
+		return newRedis(ctx, out.Redis, m, told)
 	case out.Qdrant != nil:
-		return newQdrant(ctx, out.Qdrant, m)
+		return newQdrant(ctx, out.Qdrant, m, told)
 	case out.Milvus != nil:
-		return newMilvus(ctx, out.Milvus, m)
+		return newMilvus(ctx, out.Milvus, m, told)
 	case out.Flight != nil:
-		return newFlight(out.Flight, m)
+		return newFlight(out.Flight, m, told)
 	case out.Iceberg != nil:
-		return newIceberg(ctx, out.Iceberg, m, s, o)
+		return newIceberg(ctx, out.Iceberg, m, s, o, told)
 	}
 	return nil, fmt.Errorf("names no kind of output")
 }
 
-func newParquet(ctx context.Context, c *config.Parquet, m *loadedModel, s *stores, o Options) (sinks.Sink, error) {
+func newParquet(ctx context.Context, c *config.Parquet, m *loadedModel, s *stores, o Options, told tellTries) (sinks.Sink, error) {
 	store, prefix, err := s.open(ctx, c.URL)
 	if err != nil {
 		return nil, err
@@ -66,6 +79,7 @@ func newParquet(ctx context.Context, c *config.Parquet, m *loadedModel, s *store
 		return nil, err
 	}
 	cfg := parquetsink.NewDefaultConfig()
+	cfg.Retry.Told = told
 	cfg.Store, cfg.Prefix, cfg.Layout = store, prefix, cmp.Or(parquetsink.Layout(c.Layout), cfg.Layout)
 	cfg.RollBytes, cfg.RollRows, cfg.RollAge = int64(c.RollBytes), c.RollRows, c.RollAge.D()
 	cfg.MaxBuffered, cfg.Compression = int64(c.MaxBuffered), parquetsink.Compression(c.Compression)

@@ -11,10 +11,11 @@ import (
 	"vecmill/sinks/pgvectorsink"
 )
 
-func newPgvector(ctx context.Context, c *config.Postgres, m *loadedModel) (sinks.Sink, error) {
+func newPgvector(ctx context.Context, c *config.Postgres, m *loadedModel, told tellTries) (sinks.Sink, error) {
 	cfg := pgvectorsink.NewDefaultConfig()
 	cfg.DSN, cfg.Table, cfg.Dimension, cfg.Metric = string(c.URL), c.Table, c.Dimension, pgvectorsink.Metric(c.Metric)
 	cfg.Deliver.BatchRows, cfg.Deliver.BatchAge, cfg.Deliver.MaxBuffered, cfg.Deliver.InFlight = c.BatchRows, c.BatchAge.D(), int64(c.MaxBuffered), c.Connections
+	cfg.Deliver.Retry.Told = told
 	cfg.ModelDigest = m.digest
 	cfg.Writer, _ = os.Hostname() // only for people; the sources' lines decide who writes
 	cfg.Tasks = m.tasks()

@@ -9,9 +9,9 @@ import (
 	"vecmill/sinks/redissink"
 )
 
-func newRedis(ctx context.Context, c *config.Redis, m *loadedModel) (sinks.Sink, error) {
+func newRedis(ctx context.Context, c *config.Redis, m *loadedModel, told tellTries) (sinks.Sink, error) {
 	cfg := redissink.NewDefaultConfig()
-	cfg.Deliver, cfg.URL, cfg.Prefix, cfg.Columns, cfg.TTL, cfg.ModelDigest = delivery(&c.Batch), c.URL.Reveal(), c.Prefix, c.Columns, c.TTL.D(), m.digest
+	cfg.Deliver, cfg.URL, cfg.Prefix, cfg.Columns, cfg.TTL, cfg.ModelDigest = delivery(&c.Batch, told), c.URL.Reveal(), c.Prefix, c.Columns, c.TTL.D(), m.digest
 	transport, err := httpTransport(c.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("redis.ca_file: %w", err)

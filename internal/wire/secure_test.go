@@ -145,7 +145,7 @@ func TestKafkaOverTLSWithPasswords(t *testing.T) {
 			conf := config.NewDefaultConfig()
 			conf.Kafka.Brokers, conf.Kafka.TLS, conf.Kafka.SASL = cluster.ListenAddrs(), c.tls, c.sasl
 			at := config.DeadLetters{Topic: "dead"}
-			store, err := newDeadLetters(ctx, conf, &config.Pipeline{DeadLetters: at}, &stores{cfg: conf})
+			store, err := newDeadLetters(ctx, conf, &config.Pipeline{DeadLetters: at}, &stores{cfg: conf}, nil)
 			if !good {
 				if err == nil || !strings.Contains(err.Error(), c.want) || c.sasl.Password != "" && strings.Contains(err.Error(), c.sasl.Password.Reveal()) {
 					t.Fatalf("%v, want %q and no password", err, c.want)

@@ -114,7 +114,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if l.sink, err = newSink(ctx, p, l.model, s, o); err != nil {
 		return nil, err
 	}
-	if l.dead, err = newDeadLetters(ctx, c, p, s); err != nil {
+	if l.dead, err = newDeadLetters(ctx, c, p, s, tries(o.Log, p, "dead_letters")); err != nil {
 		return nil, err
 	}
 	source := o.Source

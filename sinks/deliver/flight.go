@@ -138,6 +138,7 @@ func (s *Sink) try(f *flight, b *Batch) error {
 		case tries >= s.cfg.Retry.Attempts:
 			return fmt.Errorf("after %d tries: %w", tries, err)
 		}
+		s.cfg.Retry.Tell(tries, err)
 		wait := s.cfg.Retry.Wait(tries)
 		if l, ok := errors.AsType[later](err); ok {
 			wait = max(wait, min(l.wait, MaxWait))

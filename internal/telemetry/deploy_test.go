@@ -1,0 +1,78 @@
+package telemetry
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// served are the names of the metrics as Prometheus sees them.
+func served(t *testing.T) map[string]bool {
+	t.Helper()
+	tel, err := Start(t.Context(), Config{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tel.Shutdown(context.Background())
+	if err := Observe(tel.Meter(), "p", func() Reading { return Reading{} }); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	_, body := get(t, "http://"+tel.Addr()+"/metrics")
+	for line := range strings.Lines(body) {
+		if name, _, ok := strings.Cut(line, "{"); ok && !strings.HasPrefix(line, "#") {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestDashboardAndAlertsAskForWhatIsServed(t *testing.T) {
+	names := served(t)
+	for path, least := range map[string]int{"../../deploy/grafana/vecmill.json": 15, "../../deploy/prometheus/alerts.yaml": 8, "../../deploy/prometheus/alerts_test.yaml": 8} {
+		asked := map[string]bool{}
+		for _, name := range regexp.MustCompile(`\bvecmill_[a-z_]+`).FindAllString(read(t, path), -1) {
+			asked[name] = true
+			if !names[name] {
+				t.Errorf("%s asks for %s, which is not served", path, name)
+			}
+		}
+		if len(asked) < least {
+			t.Errorf("%s asks for %d metrics only", path, len(asked))
+		}
+	}
+	var dashboard struct {
+		Panels []struct{ Targets []struct{ Expr string } }
+	}
+	if err := json.Unmarshal([]byte(read(t, "../../deploy/grafana/vecmill.json")), &dashboard); err != nil || len(dashboard.Panels) < 10 {
+		t.Errorf("%d panels: %v", len(dashboard.Panels), err)
+	}
+}
+
+func TestEveryAlertIsTestedAndHasARunbook(t *testing.T) {
+	alerts := regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(read(t, "../../deploy/prometheus/alerts.yaml"), -1)
+	if len(alerts) < 8 {
+		t.Fatalf("%d alerts", len(alerts))
+	}
+	tests, runbook := read(t, "../../deploy/prometheus/alerts_test.yaml"), read(t, "../../docs/operations.md")
+	for _, a := range alerts {
+		if n := strings.Count(tests, "alertname: "+a[1]); n < 2 {
+			t.Errorf("%s: %d tests, want one that fires and one that does not", a[1], n)
+		}
+		if !strings.Contains(runbook, "\n### "+a[1]+"\n") {
+			t.Errorf("docs/operations.md says nothing of %s", a[1])
+		}
+	}
+}
