@@ -49,6 +49,19 @@ func New(c Config, store Store) (*Sink, error) {
 	return s, nil
 }
 
+// Open asks prepare whether store is there and fits, again while its error is not final, and makes a sink of it. Otherwise it closes the store.
+func Open(ctx context.Context, c Config, store Store, final func(error) bool, prepare func(context.Context) error) (*Sink, error) {
+	tries, err := retry.Do(ctx, retry.Default(), final, prepare)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w (try %d)", c.Name, err, tries), store.Close())
+	}
+	s, err := New(c, store)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return s, nil
+}
+
 // Check implements sinks.Checker.
 func (s *Sink) Check(row *schemas.Row) error {
 	if s.checker == nil {

@@ -3,7 +3,6 @@ package milvussink
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -13,7 +12,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
-	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
 	"vecmill/sinks/rpc"
@@ -31,15 +29,7 @@ func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
 	}
 	c.Deliver.Name = fmt.Sprintf("milvus %s, collection %s", address, c.Collection)
 	s := &store{cfg: c, conn: conn, db: milvuspb.NewMilvusServiceClient(conn)}
-	tries, err := retry.Do(ctx, retry.Default(), lasting, s.prepare)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w (try %d)", c.Deliver.Name, err, tries), s.Close())
-	}
-	sink, err := deliver.New(c.Deliver, s)
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return sink, nil
+	return deliver.Open(ctx, c.Deliver, s, lasting, s.prepare)
 }
 
 // store writes batches to a collection.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/qdrant/go-client/qdrant"
 
-	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
 	"vecmill/sinks/rpc"
@@ -30,15 +29,7 @@ func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
 	}
 	c.Deliver.Name = fmt.Sprintf("qdrant %s:%d, collection %s", at.Host, at.Port, c.Collection)
 	s := &store{cfg: c, db: db}
-	tries, err := retry.Do(ctx, retry.Default(), lasting, s.prepare)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w (try %d)", c.Deliver.Name, err, tries), s.Close())
-	}
-	sink, err := deliver.New(c.Deliver, s)
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return sink, nil
+	return deliver.Open(ctx, c.Deliver, s, lasting, s.prepare)
 }
 
 // store writes batches to a collection.

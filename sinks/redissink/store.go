@@ -12,7 +12,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
-	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
 	"vecmill/sinks/jsonrow"
@@ -33,15 +32,7 @@ func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
 	c.Deliver.Name = fmt.Sprintf("redis %s, keys %s:*", opts.Addr, c.Prefix)
 	s := &store{cfg: c, db: redis.NewClient(opts), put: redis.NewScript(putScript)}
 	final := func(err error) bool { return errors.Is(err, errUnfit) || lasting(err) }
-	tries, err := retry.Do(ctx, retry.Default(), final, s.prepare)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w (try %d)", c.Deliver.Name, err, tries), s.Close())
-	}
-	sink, err := deliver.New(c.Deliver, s)
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return sink, nil
+	return deliver.Open(ctx, c.Deliver, s, final, s.prepare)
 }
 
 func options(c *Config) (*redis.Options, error) {
