@@ -3,6 +3,7 @@ package heads
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"vecmill/embed"
 	"vecmill/model"
@@ -86,8 +87,9 @@ func (c *frames) segments(logits []float32, start float64) ([]schemas.Segment, e
 	if err != nil {
 		return nil, err
 	}
-	var all []schemas.Segment
-	for _, s := range f.Segments(scores, has) {
+	found := f.Segments(scores, has)
+	all := slices.Grow([]schemas.Segment(nil), len(found))
+	for _, s := range found {
 		all = append(all, schemas.Segment{Label: s.Label, Start: s.Start, End: s.End, Score: float32(s.Score)})
 	}
 	return all, nil

@@ -42,12 +42,14 @@ func (f *Framing) Scores(logits []float32) (scores [][]float64, has [][]bool, er
 	if n == 0 || len(logits)%n != 0 {
 		return nil, nil, fmt.Errorf("the model gives %d logits for frames of %d labels", len(logits), n)
 	}
+	scores, has = make([][]float64, 0, len(logits)/n), make([][]bool, 0, len(logits)/n)
+	flags := make([]bool, len(logits))
 	for at := 0; at < len(logits); at += n {
 		p, err := f.Function.Apply(logits[at : at+n])
 		if err != nil {
 			return nil, nil, err
 		}
-		is, best := make([]bool, n), argmax(p)
+		is, best := flags[at:at+n:at+n], argmax(p)
 		for k, v := range p {
 			is[k] = v > f.Threshold && (f.Function == Sigmoid || k == best)
 		}

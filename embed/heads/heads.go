@@ -174,6 +174,20 @@ func (h *head) tensor(out *embed.Output, batch []embed.Sample) (*embed.Tensor, e
 	return t, nil
 }
 
+// Reads are the graph's outputs that a head looks at; nil for an unknown task. A session need not give the others: each is copied for every batch.
+func Reads(cfg Config) []string {
+	for _, t := range tasks() {
+		switch {
+		case t.name != cfg.Task:
+		case t.output == startOutput:
+			return []string{startOutput, endOutput}
+		default:
+			return append([]string{t.output}, Outputs(cfg)...)
+		}
+	}
+	return nil
+}
+
 // Outputs are the optional outputs that a head needs of the graph, for model.CompileOptions.
 func Outputs(cfg Config) []string {
 	if cfg.Task == schemas.TaskEmbedding && cfg.Pooling == FirstLast {

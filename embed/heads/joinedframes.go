@@ -32,17 +32,21 @@ func (c *joinedFrames) Parts(out *embed.Output, batch []embed.Sample) ([]any, er
 	return all, nil
 }
 
-// Keeps counts the logits of a frame; once in the parts, and twice while Join puts them together.
-func (c *joinedFrames) Keeps() int64 { return 3 * 4 * int64(len(c.framing.Labels)) }
+// Keeps counts a frame's logits, in the parts and while Join puts them together, its scores and which labels it has, and its segments where they are three frames long.
+func (c *joinedFrames) Keeps() int64 { return (2*4+8+1)*int64(len(c.framing.Labels)) + 144 }
 
 // Join makes segments of all frames of an object as one sequence, so that none ends where a window does.
 func (c *joinedFrames) Join(parts []any) (schemas.Payload, error) {
-	var all []float32
-	for _, p := range parts {
+	pieces, n := make([][]float32, len(parts)), 0
+	for i, p := range parts {
 		logits, ok := p.([]float32)
 		if !ok {
 			return schemas.Payload{}, fmt.Errorf("a part of frames is a %T", p)
 		}
+		pieces[i], n = logits, n+len(logits)
+	}
+	all := make([]float32, 0, n) // at once: growing would take twice as much
+	for _, logits := range pieces {
 		all = append(all, logits...)
 	}
 	segments, err := c.segments(all, 0)

@@ -114,22 +114,28 @@ func (c *joinedTranscript) Parts(out *embed.Output, batch []embed.Sample) ([]any
 	return all, nil
 }
 
-// Keeps counts the best token and its probability of a frame, or its logits; once in the parts, and twice while Join puts them together.
+// Keeps counts a frame's logits, in the parts and while Join puts them together; or its best token and probability, twice as well, its token's name, and what becomes of it where every third frame has a character.
 func (c *joinedTranscript) Keeps() int64 {
 	if c.decoder != nil {
 		return 3 * 4 * int64(c.decoder.Columns())
 	}
-	return 3 * (8 + 4)
+	return 2*(8+4) + 16 + 104
 }
 
 // Join decodes all frames of an object as one sequence. Time begins with the first part, as in the reference.
 func (c *joinedTranscript) Join(parts []any) (schemas.Payload, error) {
-	var all heard
-	for _, p := range parts {
+	pieces := make([]heard, len(parts))
+	var ids, logits int
+	for i, p := range parts {
 		part, ok := p.(heard)
 		if !ok {
 			return schemas.Payload{}, fmt.Errorf("a part of a transcript is a %T", p)
 		}
+		pieces[i] = part
+		ids, logits = ids+len(part.ids), logits+len(part.logits)
+	}
+	all := heard{ids: make([]int, 0, ids), probs: make([]float32, 0, ids), logits: make([]float32, 0, logits)} // at once: growing would take twice as much
+	for _, part := range pieces {
 		all.ids, all.probs, all.logits = append(all.ids, part.ids...), append(all.probs, part.probs...), append(all.logits, part.logits...)
 	}
 	return c.decode(all, 0)
@@ -189,7 +195,7 @@ func (c *transcript) decode(h heard, start float64) (schemas.Payload, error) {
 		return c.search(h.logits, start)
 	}
 	d := c.tokenizer.Decode(h.ids, DecodeOptions{})
-	p := schemas.Payload{Text: d.Text, Score: c.score(h.ids, h.probs)}
+	p := schemas.Payload{Text: d.Text, Score: c.score(h.ids, h.probs), Words: slices.Grow([]schemas.Word(nil), len(d.Words)), Chars: slices.Grow([]schemas.Word(nil), len(d.Chars))}
 	for _, w := range d.Words {
 		p.Words = append(p.Words, c.word(w, start, c.score(h.ids[w.Start:w.End], h.probs[w.Start:w.End])))
 	}

@@ -88,6 +88,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 		return nil, err
 	}
 	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre, options: headsOf(p)}
+	var read []string
 	for i := range p.Heads {
 		cfg := headConfig(&p.Heads[i])
 		cfg.Joined = p.Audio.Long == string(audio.Overlap)
@@ -96,6 +97,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 			return nil, fmt.Errorf("heads: %w", err)
 		}
 		m.heads = append(m.heads, head)
+		read = append(read, heads.Reads(cfg)...)
 	}
 	threads := p.Model.Threads
 	if threads == 0 {
@@ -108,7 +110,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	})
 	work.Go(func() error {
 		for range p.Model.Sessions {
-			s, err := ortsession.Open(ctx, *graph, ortsession.Options{Threads: threads, Library: c.Runtime.Library})
+			s, err := ortsession.Open(ctx, narrowed(graph, read), ortsession.Options{Threads: threads, Library: c.Runtime.Library})
 			if err != nil {
 				return err
 			}
@@ -121,6 +123,13 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	}
 	m.took = time.Since(began)
 	return m, nil
+}
+
+// narrowed is g with the outputs that are read alone. The states of a class with a head are many times its logits.
+func narrowed(g *model.Graph, read []string) model.Graph {
+	own := *g
+	own.Outputs = slices.DeleteFunc(slices.Clone(g.Outputs), func(p model.Port) bool { return !slices.Contains(read, p.Name) })
+	return own
 }
 
 // headConfig is a head's settings in the words of embed/heads.
