@@ -25,8 +25,8 @@ func (n *net) textLM() error {
 	case words == (onnx.Value{}): // the graph takes inputs_embeds
 		words = n.stored(n.w.Backbone, "embeddings.word_embeddings.weight", v, h)
 	}
-	logits := n.Linear(x, words, n.stored(n.w.Head, bias, v))
-	logits = n.ReshapeTo(logits, n.Concat(0, n.Slice(t.rows, 0, 0, 2), n.Ints(v)))
+	// Shaped before the product, because a Reshape that makes an output copies it: the logits are V/H times as large.
+	logits := n.Linear(n.ReshapeTo(x, t.rows), words, n.stored(n.w.Head, bias, v))
 	n.Output("logits", logits, onnx.Float32, n.batch, onnx.Dyn("tokens"), onnx.Fixed(v))
 	return nil
 }

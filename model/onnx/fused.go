@@ -8,7 +8,7 @@ func (b *Builder) MatMulT(x, w Value) Value {
 	return b.fused("FusedMatMul", []Value{x, w}, IntAttr("transB", 1))
 }
 
-// Linear is x * w^T + bias for x [n, in], w [out, in] as checkpoints store it, bias [out] or absent; the result is [n, out]. A product and a sum
+// Linear is x * w^T + bias for x [..., in], w [out, in] as checkpoints store it, bias [out] or absent; the result is [..., out]. A product and a sum
 // are faster than Gemm, which copies the bias into the result before it adds the product.
 func (b *Builder) Linear(x, w, bias Value) Value {
 	y := b.MatMulT(x, w)
