@@ -26,6 +26,7 @@ var rooms = []struct {
 	{"internal/retry", nil},
 	{"internal/config", []string{"internal/config", "schemas"}},
 	{"internal/page", []string{"stream", "embed", "sinks", "schemas"}},
+	{"internal/progress", []string{"internal/page", "schemas"}},
 	{"internal/telemetry", []string{"stream", "embed", "schemas"}},
 	{"internal/audit", []string{"sinks", "schemas"}},
 	{"internal/backfill", []string{"internal/backfill", "sinks", "schemas"}},

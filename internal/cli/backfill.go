@@ -8,7 +8,6 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
@@ -20,7 +19,7 @@ import (
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
 		{"plan", "--config FILE --source S3-PREFIX|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
-		{"run", "--config FILE --manifest FILE|--plan DIR", "compute every reference of a manifest (JSON lines) or of a plan, exactly once", runBackfill},
+		{"run", "--config FILE --manifest FILE|--plan DIR [--json]", "compute every reference of a manifest (JSON lines) or of a plan, exactly once", runBackfill},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
 	}, args, stdout, stderr)
@@ -28,66 +27,81 @@ func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 
 func runBackfill(ctx context.Context, e *env, args []string) error {
 	f := e.flags("run")
-	path := f.String("config", "", "configuration file")
-	manifest := f.String("manifest", "", "file of references, one JSON object a line")
-	planned := f.String("plan", "", "directory or s3://bucket/prefix of a plan, in place of a manifest")
-	name := f.String("name", "", "name of the manifest in the output; default: the file's name, or the plan's")
+	o := runOptions{}
+	f.StringVar(&o.config, "config", "", "configuration file")
+	f.StringVar(&o.manifest, "manifest", "", "file of references, one JSON object a line")
+	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, in place of a manifest")
+	f.StringVar(&o.name, "name", "", "name of the manifest in the output; default: the file's name, or the plan's")
+	asJSON := f.Bool("json", false, "print the progress and the end on standard output, one JSON object a line")
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
-	if (*manifest == "") == (*planned == "") {
+	if (o.manifest == "") == (o.plan == "") {
 		return usageError{errors.New("--manifest FILE is missing, or --plan DIR; give one of them")}
 	}
-	c, log, err := e.load(*path)
+	show := newShow(e, *asJSON)
+	c, log, err := e.load(o.config)
 	if err != nil {
 		return err
 	}
-	var source func(*config.Pipeline) (stream.Source, error)
-	var about *plan.Plan
-	goOn := fmt.Sprintf("backfill run --config %s --plan %s", *path, *planned)
-	if *planned != "" {
-		if *name != "" {
-			return usageError{errors.New("a plan has its name already; leave --name out")}
-		}
-		list, err := wire.OpenPlan(ctx, c, *planned)
-		if err != nil {
-			return err
-		}
-		about = list.Plan()
-		*name, source = about.Name, wire.PlanSource(list)
-	} else {
-		if *name == "" {
-			*name = strings.TrimSuffix(filepath.Base(*manifest), filepath.Ext(*manifest))
-		}
-		source = wire.ManifestSource(*manifest, *name)
-		goOn = fmt.Sprintf("backfill run --config %s --manifest %s --name %s", *path, *manifest, *name)
+	source, about, err := o.source(ctx, c)
+	if err != nil {
+		return err
 	}
 	for i := range c.Pipelines {
-		c.Pipelines[i].Topics = []string{"manifest:" + *name}
+		c.Pipelines[i].Topics = []string{"manifest:" + o.name}
 	}
-	began := time.Now()
 	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Source: source})
 	if err != nil {
 		return err
 	}
-	if err := w.Run(ctx); err != nil {
-		return err
+	stop := show.watch(w)
+	err = w.Run(ctx)
+	stop()
+	report := show.meter.End(w.Status())
+	if interrupted := ctx.Err() != nil && !*report.Finished; err != nil || interrupted {
+		*report.Finished = false
+		report.Continue = o.again()
+		if err == nil {
+			err = errors.New("interrupted; what is durable is kept")
+		}
+	} else {
+		report.Expected = expected(about, &report)
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted; what is durable is kept, go on with: %s", goOn)
-	}
-	for _, s := range w.Stats() {
-		fmt.Fprintf(e.stdout, "%s: %d references, %d rows, %d skipped, %d dead letters\n", s.Pipeline, s.Stream.Records, s.Stream.Rows, s.Stream.Skipped, sum(s))
-	}
-	printKept(e.stdout, about, w.Stats(), time.Since(began))
-	return nil
+	return errors.Join(err, show.end(e, &report))
 }
 
-func sum(s wire.Stats) (n int64) {
-	for _, k := range s.Stream.Dead {
-		n += k
+// runOptions say what a run reads.
+type runOptions struct {
+	config, manifest, plan, name string
+}
+
+// source opens a plan, or names a manifest; name is set afterwards.
+func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config.Pipeline) (stream.Source, error), *plan.Plan, error) {
+	if o.plan == "" {
+		if o.name == "" {
+			o.name = strings.TrimSuffix(filepath.Base(o.manifest), filepath.Ext(o.manifest))
+		}
+		return wire.ManifestSource(o.manifest, o.name), nil, nil
 	}
-	return n
+	if o.name != "" {
+		return nil, nil, usageError{errors.New("a plan has its name already; leave --name out")}
+	}
+	list, err := wire.OpenPlan(ctx, c, o.plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.name = list.Plan().Name
+	return wire.PlanSource(list), list.Plan(), nil
+}
+
+// again is the command that goes on where a run has ended.
+func (o *runOptions) again() string {
+	words := []string{"backfill", "run", "--config", o.config}
+	if o.plan != "" {
+		return shellWords(append(words, "--plan", o.plan)...)
+	}
+	return shellWords(append(words, "--manifest", o.manifest, "--name", o.name)...)
 }
 
 func runAudit(ctx context.Context, e *env, args []string) error {

@@ -15,6 +15,7 @@ import (
 
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
+	"vecmill/internal/progress"
 	"vecmill/internal/wire"
 	"vecmill/schemas"
 )
@@ -136,25 +137,25 @@ func bytesText(n float64) string {
 	return fmt.Sprintf("%.3g %s", n, units[i])
 }
 
-// printKept compares a run with its plan's expectation, where it computed all of it.
-func printKept(w io.Writer, p *plan.Plan, stats []wire.Stats, took time.Duration) {
+// expected is how long a plan said that its run takes, in seconds; nil if it did not, or if this run computed a part of it only: its time is a part's.
+func expected(p *plan.Plan, r *progress.Report) *float64 {
 	if p == nil || p.Items == 0 {
-		return
+		return nil
 	}
 	var about struct {
 		Expected []backfill.Expectation `json:"expected"`
 	}
 	if err := json.Unmarshal(p.About, &about); err != nil || len(about.Expected) == 0 {
-		return
+		return nil
 	}
-	expected := 0.0
+	sum := 0.0
 	for i := range about.Expected {
-		expected += about.Expected[i].Wall.Value
+		sum += about.Expected[i].Wall.Value
 	}
-	for _, s := range stats {
-		if s.Stream.Records < p.Items {
-			return // a run that went on: its time is a part's
+	for i := range r.Pipelines {
+		if r.Pipelines[i].Records < p.Items {
+			return nil
 		}
 	}
-	fmt.Fprintf(w, "planned %s, took %s: %.2f of it\n", span(expected), span(took.Seconds()), took.Seconds()/expected)
+	return &sum
 }

@@ -42,6 +42,14 @@ type Pipeline struct {
 	Recent     []Item   `json:"recent"`  // the last first
 	Letters    []Letter `json:"letters"` // the last first
 	Private    bool     `json:"private"` // recent items and letters are not kept
+	List       *List    `json:"list,omitempty"`
+}
+
+// List is how far a bounded list has come: a backfill's. Unlike places it stays when the list has been read to its end.
+type List struct {
+	Start   int64 `json:"start"`   // the outputs had what is before it when the run began
+	Durable int64 `json:"durable"` // now
+	Total   int64 `json:"total"`   // -1: not opened yet
 }
 
 // About is what does not change while a pipeline runs.

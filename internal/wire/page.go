@@ -63,11 +63,24 @@ func aboutOf(p *config.Pipeline, l *line) page.About {
 	return a
 }
 
+// bounded is a source of a list that ends.
+type bounded interface {
+	Covered() (start, durable, total int64)
+}
+
+// Status is what the live page shows, at this moment. It may be called from any goroutine, also when Run has returned.
+func (w *Worker) Status() page.Status { return w.shown.status() }
+
 func (s *shown) status() page.Status {
 	st := page.Status{Version: s.version, Started: s.started, Now: time.Now(), Phase: s.phase.Load().(string), Pipelines: []page.Pipeline{}}
 	if lines := s.lines.Load(); lines != nil {
 		for _, l := range *lines {
-			st.Pipelines = append(st.Pipelines, page.Of(l.about, l.pipe.Stats(), l.engine.Stats(), l.pipe.Places(), l.recent))
+			p := page.Of(l.about, l.pipe.Stats(), l.engine.Stats(), l.pipe.Places(), l.recent)
+			if b, ok := l.source.(bounded); ok {
+				p.List = &page.List{}
+				p.List.Start, p.List.Durable, p.List.Total = b.Covered()
+			}
+			st.Pipelines = append(st.Pipelines, p)
 		}
 	}
 	return st

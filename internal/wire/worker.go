@@ -47,6 +47,7 @@ type line struct {
 	engine *embed.Engine
 	sink   sinks.Sink
 	dead   sinks.DeadLetters // nil: none
+	source stream.Source
 	pipe   *stream.Pipeline
 	recent *page.Recent // nil: nothing is kept for the page
 }
@@ -121,8 +122,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if source == nil {
 		source = func(p *config.Pipeline) (stream.Source, error) { return newKafkaSource(c, p, o.Log) }
 	}
-	src, err := source(p)
-	if err != nil {
+	if l.source, err = source(p); err != nil {
 		return nil, err
 	}
 	var witness stream.Witness
@@ -136,7 +136,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		MaxInFlight: p.MaxInFlight, Fetchers: p.Fetchers, Budget: int64(p.MemoryBudget), MaxObject: int64(c.Fetch.MaxObjectBytes), CommitInterval: p.CommitInterval.D(),
 		StartAt: stream.StartAt(p.StartAt), Breaker: stream.BreakerConfig{Window: p.Breaker.Window, MaxFailures: p.Breaker.MaxFailures},
 		Witness: witness, Tracer: w.telemetry.Tracer(), Log: o.Log,
-	}, src, fetcher, l.engine, l.sink, l.dead)
+	}, l.source, fetcher, l.engine, l.sink, l.dead)
 	return l, err
 }
 

@@ -40,6 +40,14 @@ type Source struct {
 	open func(ctx context.Context) (List, error)
 	name string // of the manifest in the output
 	from string // for errors
+
+	start, durable, total atomic.Int64
+}
+
+// Covered says where the run began, up to where the output is durable, and how many values there are: -1 until the output was asked where it ends. It may be called at any time, also
+// when Run has returned.
+func (s *Source) Covered() (start, durable, total int64) {
+	return s.start.Load(), s.durable.Load(), s.total.Load()
 }
 
 // New takes the manifest's file and the name that its output's lineage carries. The file is opened by Run.
@@ -52,7 +60,9 @@ func New(path, name string) (*Source, error) {
 
 // NewList takes a list that Run opens, twice at once if a sink refuses rows, and names: the one that its output's lineage carries, and the one for errors.
 func NewList(open func(ctx context.Context) (List, error), name, from string) *Source {
-	return &Source{DrainTimeout: 30 * time.Second, open: open, name: name, from: from}
+	s := &Source{DrainTimeout: 30 * time.Second, open: open, name: name, from: from}
+	s.total.Store(-1)
+	return s
 }
 
 // Partition is the only partition of a manifest.
@@ -68,7 +78,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 		return fmt.Errorf("manifest %s: %w", s.from, err)
 	}
 	defer func() { _ = list.Close() }() // only read
-	p, c := s.Partition(), &committer{open: s.open}
+	p, c := s.Partition(), &committer{source: s}
 	defer c.ended.Store(true)
 	start, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: -1, First: 0, End: list.Len()}})
 	if err != nil {
@@ -77,12 +87,25 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 		}
 		return fmt.Errorf("manifest %s: %w", s.from, err)
 	}
+	s.start.Store(start[p])
+	s.advance(start[p])
+	s.total.Store(list.Len()) // last: whoever sees it sees the others
 	err = deliver(ctx, a, p, list, start[p])
 	s.drain(ctx, a)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("manifest %s: %w", s.from, err)
 	}
 	return nil
+}
+
+// advance notes what is durable. Commits may begin before Run knows where it starts.
+func (s *Source) advance(next int64) {
+	for {
+		at := s.durable.Load()
+		if next <= at || s.durable.CompareAndSwap(at, next) {
+			return
+		}
+	}
 }
 
 // deliver hands the values from number next on over, in chunks.
@@ -143,13 +166,13 @@ func (s *Source) drain(ctx context.Context, a stream.Assignments) {
 
 // committer stores nothing: where the output ends is the truth, and a manifest has no other reader.
 type committer struct {
-	open  func(ctx context.Context) (List, error)
-	ended atomic.Bool
+	source *Source
+	ended  atomic.Bool
 }
 
 // Reread implements stream.Rereader. The list that is being delivered is its goroutine's alone, so this one is opened again: refusals are rare.
 func (c *committer) Reread(ctx context.Context, p stream.Position) (stream.Record, error) {
-	list, err := c.open(ctx)
+	list, err := c.source.open(ctx)
 	if err != nil {
 		return stream.Record{}, err
 	}
@@ -166,9 +189,12 @@ func (c *committer) Reread(ctx context.Context, p stream.Position) (stream.Recor
 }
 
 // Commit implements stream.Committer; it fails only after the assignment.
-func (c *committer) Commit(context.Context, map[stream.Partition]int64) error {
+func (c *committer) Commit(_ context.Context, next map[stream.Partition]int64) error {
 	if c.ended.Load() {
 		return errors.New("manifest: the assignment has ended")
+	}
+	if n, ok := next[c.source.Partition()]; ok {
+		c.source.advance(n)
 	}
 	return nil
 }

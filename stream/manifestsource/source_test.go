@@ -211,6 +211,35 @@ func TestTheDrainAfterTheLastLineHasNoLimit(t *testing.T) {
 	})
 }
 
+func TestCoveredIsWhatWasCommittedAndStaysSo(t *testing.T) {
+	s := manifest(t, strings.Repeat("x\n", 100))
+	covered := func() [3]int64 {
+		start, durable, total := s.Covered()
+		return [3]int64{start, durable, total}
+	}
+	if got := covered(); got != [3]int64{0, 0, -1} {
+		t.Errorf("before Run: %v", got)
+	}
+	l := &ledger{t: t, start: 40}
+	l.stop = func(int64) error {
+		if got := covered(); got != [3]int64{40, 40, 100} {
+			t.Errorf("before a commit: %v", got)
+		}
+		return l.c.Commit(t.Context(), map[stream.Partition]int64{{Topic: "manifest:m"}: 70})
+	}
+	l.revoked = func(context.Context) {
+		if got := covered(); got != [3]int64{40, 70, 100} {
+			t.Errorf("after one: %v", got)
+		}
+	}
+	if err := s.Run(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	if got := covered(); got != [3]int64{40, 100, 100} {
+		t.Errorf("after Run: %v", got)
+	}
+}
+
 func TestARecordsErrorEndsRunAfterRevoked(t *testing.T) {
 	boom := errors.New("boom")
 	l := &ledger{t: t, stop: func(int64) error { return boom }}

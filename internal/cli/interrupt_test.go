@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"vecmill/internal/demo"
+	"vecmill/internal/progress"
+)
+
+// asBackfill holds the arguments, a line each, of the child of TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn.
+const asBackfill = "VECMILL_TEST_BACKFILL"
+
+// TestAsBackfill is that child: the program.
+func TestAsBackfill(t *testing.T) {
+	if args := os.Getenv(asBackfill); args != "" {
+		os.Exit(Backfill("v1.2.3", strings.Split(args, "\n"), os.Stdout, os.Stderr))
+	}
+}
+
+// TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn sends SIGINT to a run in a process of its own. What it says is durable is what an audit finds, and the command that it prints goes on
+// there.
+func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "it's here") // the command must be quoted
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	const n = 1_000_000 // more than any machine computes meanwhile
+	var refs strings.Builder
+	refs.WriteString("not a reference\n")
+	for i := range n {
+		fmt.Fprintf(&refs, `{"v":1,"id":"s%d","inline_text":"Will it rain in city %d tomorrow?"}`+"\n", i, i)
+	}
+	manifest, conf := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml")
+	write(t, manifest, refs.String())
+	write(t, conf, fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+pipelines:
+- name: intents
+  model: {path: %q}
+  max_in_flight: 64
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s", roll_rows: 64}}]
+  dead_letters: {url: "%s"}
+`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "out"), fileURL(dir, "dead")))
+
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestAsBackfill$")
+	child.Env = append(os.Environ(), asBackfill+"="+strings.Join([]string{"run", "--json", "--config", conf, "--manifest", manifest}, "\n"))
+	var stderr bytes.Buffer
+	child.Stderr = &stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var last progress.Report
+	told := false
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		last = progress.Report{}
+		if err := json.Unmarshal(lines.Bytes(), &last); err != nil {
+			t.Fatalf("standard output has %q: %v", lines.Text(), err)
+		}
+		if !told && len(last.Pipelines) == 1 && last.Pipelines[0].Done > 64 && last.Pipelines[0].Rate > 0 {
+			told = true
+			if p := last.Pipelines[0]; last.Event != "progress" || p.Total != n+1 || p.Left == nil {
+				t.Errorf("under way: %+v", last)
+			}
+			if err := child.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var exit *exec.ExitError
+	if err := child.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).ExitStatus() != 1 || !strings.Contains(stderr.String(), "interrupted") {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	if len(last.Pipelines) != 1 || last.Event != "end" || last.Finished == nil || *last.Finished {
+		t.Fatalf("the last line: %+v", last)
+	}
+	p := last.Pipelines[0]
+	if p.Durable < 1 || p.Durable >= p.Total || p.Dead["schema"] != 1 {
+		t.Errorf("the end: %+v", p)
+	}
+	words, err := exec.Command("sh", "-c", `backfill() { printf '%s\n' "$@"; }; `+last.Continue).Output()
+	if want := strings.Join([]string{"run", "--config", conf, "--manifest", manifest, "--name", "refs"}, "\n") + "\n"; err != nil || string(words) != want {
+		t.Errorf("to go on: %q, want %q, %v", words, want, err)
+	}
+	code, audited, _ := call(backfiller, "audit", "--config", conf)
+	var report struct {
+		Next int64 `json:"next_offset"`
+	}
+	if err := json.Unmarshal([]byte(audited), &report); err != nil || code != 0 || report.Next != p.Durable {
+		t.Errorf("audit: exit %d, %v, %d, want %d are durable\n%s", code, err, report.Next, p.Durable, audited)
+	}
+}
+
+func fileURL(dir, name string) string {
+	return "file://" + strings.ReplaceAll(filepath.ToSlash(filepath.Join(dir, name)), " ", "%20")
+}

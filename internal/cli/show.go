@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"vecmill/internal/progress"
+	"vecmill/internal/wire"
+)
+
+// How often the progress of a run is told to each of those who may be told.
+const (
+	everyBlock  = 500 * time.Millisecond
+	everyObject = time.Second
+	everyLine   = 10 * time.Second
+)
+
+// show tells people, or a program, how far a run has come.
+type show struct {
+	every  time.Duration
+	tell   func(*progress.Report) error
+	clear  func() error
+	meter  *progress.Meter
+	asJSON bool
+}
+
+// newShow chooses: objects on standard output if asked, else a block where standard error is a terminal that can go up a line, else a line from time to time. The log goes through
+// e.err from here on, so that it and the block leave each other whole.
+func newShow(e *env, asJSON bool) *show {
+	s := &show{meter: progress.NewMeter(time.Now()), asJSON: asJSON, clear: func() error { return nil }}
+	if asJSON {
+		out := json.NewEncoder(e.stdout)
+		s.every, s.tell = everyObject, func(r *progress.Report) error { return out.Encode(r) }
+		return s
+	}
+	if f, ok := e.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		screen := progress.NewScreen(f, func() int { return columns(f) })
+		e.err = screen
+		s.every, s.tell = everyBlock, func(r *progress.Report) error { return screen.Show(r.Lines()) }
+		s.clear = func() error { return screen.Show(nil) }
+		return s
+	}
+	w := e.err
+	s.every, s.tell = everyLine, func(r *progress.Report) error {
+		_, err := io.WriteString(w, r.Line()+"\n")
+		return err
+	}
+	return s
+}
+
+func columns(f *os.File) int {
+	if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+		return n
+	}
+	return 80
+}
+
+// watch tells until stop is called, which takes the block away again. Whoever does not listen any more does not end the run.
+func (s *show) watch(w *wire.Worker) (stop func()) {
+	s.meter.Add(w.Status())
+	ended := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		t := time.NewTicker(s.every)
+		defer t.Stop()
+		for {
+			select {
+			case <-ended:
+				_ = s.clear()
+				return
+			case <-t.C:
+				r := s.meter.Add(w.Status())
+				_ = s.tell(&r)
+			}
+		}
+	})
+	return func() {
+		close(ended)
+		telling.Wait()
+	}
+}
+
+// end prints what the run did. A run that did not finish says what is left, and the command that goes on.
+func (s *show) end(e *env, r *progress.Report) error {
+	if s.asJSON {
+		return s.tell(r)
+	}
+	for i := range r.Pipelines {
+		p := &r.Pipelines[i]
+		letters := int64(0)
+		for _, n := range p.Dead {
+			letters += n
+		}
+		classes := ""
+		if letters > 0 {
+			classes = " (" + progress.Classes(p.Dead) + ")"
+		}
+		fmt.Fprintf(e.stdout, "%s: %d references, %d rows, %d skipped, %d dead letters%s\n", p.Name, p.Records, p.Rows, p.Skipped, letters, classes)
+		if !*r.Finished && p.Total > 0 {
+			fmt.Fprintf(e.stdout, "  %d of %d are durable, %d are left\n", p.Durable, p.Total, p.Total-p.Durable)
+		}
+	}
+	if r.Expected != nil {
+		fmt.Fprintf(e.stdout, "planned %s, took %s: %.2f of it\n", span(*r.Expected), span(r.Seconds), r.Seconds / *r.Expected)
+	}
+	if r.Continue != "" {
+		fmt.Fprintf(e.stdout, "go on with: %s\n", r.Continue)
+	}
+	return nil
+}
+
+// shellWords writes a command so that a shell reads the same words.
+func shellWords(words ...string) string {
+	var out []string
+	for _, w := range words {
+		if w == "" || strings.ContainsFunc(w, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@%+", r))
+		}) {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		out = append(out, w)
+	}
+	return strings.Join(out, " ")
+}

@@ -1,0 +1,149 @@
+package progress
+
+import (
+	"time"
+
+	"vecmill/internal/page"
+	"vecmill/schemas"
+)
+
+// window is the time that rates and busy shares are taken over: long enough that a batch more or less does not make the expected end jump.
+const window = 30 * time.Second
+
+// Report is a run at one moment: one line of backfill run --json.
+type Report struct {
+	Event     string     `json:"event"` // progress, or end for the last one
+	Time      time.Time  `json:"time"`
+	Seconds   float64    `json:"seconds"` // since the run began
+	Phase     string     `json:"phase"`   // loading, running, draining, ended
+	Pipelines []Pipeline `json:"pipelines"`
+
+	// Only of the end.
+	Finished *bool    `json:"finished,omitempty"`         // every reference is durable
+	Expected *float64 `json:"expected_seconds,omitempty"` // by the plan, where the run computed all of it
+	Continue string   `json:"continue,omitempty"`         // the command that goes on
+}
+
+// Pipeline is one pipeline's way through the list.
+type Pipeline struct {
+	Name    string                   `json:"pipeline"`
+	Total   int64                    `json:"total"`       // references in the list; -1: it is not open yet
+	Done    int64                    `json:"done"`        // settled by this run and by those before it
+	Durable int64                    `json:"durable"`     // of these, in every required output: the next run begins here
+	Records int64                    `json:"references"`  // read by this run
+	Rows    int64                    `json:"rows"`        // of this run
+	Skipped int64                    `json:"skipped"`     // of this run
+	Dead    map[schemas.Reason]int64 `json:"dead"`        // letters of this run by class
+	Rate    float64                  `json:"rate"`        // references a second
+	Left    *float64                 `json:"eta_seconds"` // null: not known yet
+	Padding float64                  `json:"padding_ratio"`
+	Stages  []Stage                  `json:"stages"`            // those that have workers, in the order of flow
+	Slowest string                   `json:"slowest,omitempty"` // the stage whose workers are the busiest
+}
+
+// Stage is how busy a stage is.
+type Stage struct {
+	Name string  `json:"name"`
+	Busy float64 `json:"busy"` // share of its workers' time, 0 to 1
+}
+
+// idle is the share of busy time below which no stage is called the slowest.
+const idle = 0.05
+
+// Meter remembers what it needs of the past. It is for one goroutine.
+type Meter struct {
+	began time.Time
+	seen  []page.Status // the last window's, the oldest first
+}
+
+// NewMeter begins a run.
+func NewMeter(began time.Time) *Meter { return &Meter{began: began} }
+
+// Add takes the worker at a moment, and reports on the time since the beginning of the window.
+func (m *Meter) Add(s page.Status) Report {
+	for len(m.seen) > 1 && s.Now.Sub(m.seen[0].Now) > window {
+		m.seen = m.seen[1:]
+	}
+	m.seen = append(m.seen, s)
+	r := Report{Event: "progress", Time: s.Now, Seconds: s.Now.Sub(m.began).Seconds(), Phase: s.Phase, Pipelines: []Pipeline{}}
+	for i := range s.Pipelines {
+		r.Pipelines = append(r.Pipelines, m.pipeline(i))
+	}
+	return r
+}
+
+// End is the report on a run that has ended: what is done is what is durable, and what was given up counts no more.
+func (m *Meter) End(s page.Status) Report {
+	r := m.Add(s)
+	r.Event, r.Phase = "end", "ended"
+	finished := true
+	for i := range r.Pipelines {
+		p := &r.Pipelines[i]
+		p.Done, p.Left = p.Durable, nil
+		finished = finished && p.Durable == p.Total
+	}
+	r.Finished = &finished
+	return r
+}
+
+func (m *Meter) pipeline(i int) Pipeline {
+	last := &m.seen[len(m.seen)-1]
+	now := &last.Pipelines[i]
+	p := Pipeline{Name: now.Name, Total: -1, Done: done(now), Records: now.Records, Rows: now.Rows, Skipped: now.Skipped, Dead: map[schemas.Reason]int64{}, Stages: []Stage{}}
+	if now.List != nil {
+		p.Total, p.Durable = now.List.Total, now.List.Durable
+	}
+	if now.Cost > 0 {
+		p.Padding = float64(now.PaddedCost) / float64(now.Cost)
+	}
+	for _, d := range now.Dead {
+		p.Dead[d.Reason] = d.Count
+	}
+	before, took := m.before(i)
+	if before == nil {
+		return p
+	}
+	if p.Rate = max(0, float64(done(now)-done(before))/took); p.Rate > 0 && p.Total > 0 {
+		left := float64(p.Total-p.Done) / p.Rate
+		p.Left = &left
+	}
+	busiest := idle
+	for k, s := range now.Stages {
+		if s.Workers == 0 {
+			continue
+		}
+		busy := min(1, max(0, s.Busy-before.Stages[k].Busy)/took/float64(s.Workers))
+		p.Stages = append(p.Stages, Stage{s.Name, busy})
+		if busy > busiest {
+			busiest, p.Slowest = busy, s.Name
+		}
+	}
+	return p
+}
+
+// before is the pipeline at the first moment of the window at which its list was open, and the seconds since; nil if that is now.
+func (m *Meter) before(i int) (*page.Pipeline, float64) {
+	last := &m.seen[len(m.seen)-1]
+	for k := range m.seen[:len(m.seen)-1] {
+		s := &m.seen[k]
+		if took := last.Now.Sub(s.Now).Seconds(); i < len(s.Pipelines) && s.Pipelines[i].List != nil && s.Pipelines[i].List.Total > 0 && took > 0 {
+			return &s.Pipelines[i], took
+		}
+	}
+	return nil, 0
+}
+
+// done counts what was durable when the run began, and what the sinks have taken since: an output becomes durable in steps of files, and a display that stands still for
+// minutes says nothing.
+func done(p *page.Pipeline) int64 {
+	if p.List == nil {
+		return 0
+	}
+	inFlight := int64(0)
+	for _, s := range p.Stages {
+		if s.Name == "read" {
+			inFlight = s.Queue
+		}
+	}
+	return max(p.List.Start+p.Records-inFlight, p.List.Durable)
+}

@@ -1,0 +1,147 @@
+package progress
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"vecmill/internal/page"
+	"vecmill/schemas"
+)
+
+var began = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+
+// at is a worker some seconds after the beginning, on 1,000 references of which 100 were there before.
+func at(seconds float64, records, inFlight, durable int64, infer float64) page.Status {
+	return page.Status{Phase: "running", Now: began.Add(time.Duration(seconds * float64(time.Second))), Pipelines: []page.Pipeline{{
+		About: page.About{Name: "calls"}, Records: records, Cost: 100, PaddedCost: 125, List: &page.List{Start: 100, Durable: durable, Total: 1000},
+		Stages: []page.Stage{{Name: "read", Queue: inFlight}, {Name: "fetch", Busy: infer / 4, Workers: 1}, {Name: "infer", Busy: infer, Workers: 2}},
+		Dead:   []page.Dead{{Reason: schemas.ReasonDecode, Count: 3}},
+	}}}
+}
+
+func TestRatesAndSharesAreThoseOfTheWindow(t *testing.T) {
+	m := NewMeter(began)
+	if p := m.Add(at(0, 0, 0, 100, 0)).Pipelines[0]; p.Rate != 0 || p.Left != nil || p.Done != 100 || len(p.Stages) != 0 {
+		t.Errorf("at first: %+v", p)
+	}
+	r := m.Add(at(10, 220, 20, 150, 16))
+	p := r.Pipelines[0]
+	if p.Done != 300 || p.Durable != 150 || p.Total != 1000 || p.Rate != 20 || p.Left == nil || *p.Left != 35 || p.Padding != 1.25 || p.Dead[schemas.ReasonDecode] != 3 {
+		t.Errorf("after 10 seconds: %+v", p)
+	}
+	if len(p.Stages) != 2 || p.Stages[0] != (Stage{"fetch", 0.4}) || p.Stages[1] != (Stage{"infer", 0.8}) || p.Slowest != "infer" {
+		t.Errorf("stages %+v, slowest %s", p.Stages, p.Slowest)
+	}
+	const want = "calls: 300 of 1000 (30.0 %), 150 durable, 20.0/s, 35s left\n  fetch 40 %, infer 80 % (slowest), padding ratio 1.25\n  dead letters: decode 3"
+	if got := strings.Join(r.Lines(), "\n"); got != want {
+		t.Errorf("it says\n%s\nwant\n%s", got, want)
+	}
+	if got := r.Line(); strings.Contains(got, "\n") || !strings.Contains(got, "35s left; fetch") {
+		t.Errorf("on a line: %s", got)
+	}
+	m.Add(at(20, 320, 20, 150, 16))
+	m.Add(at(41, 320, 20, 150, 16))
+	if p := m.Add(at(42, 320, 20, 150, 16)).Pipelines[0]; math.Abs(p.Rate-0) > 1e-9 || p.Slowest != "" {
+		t.Errorf("when nothing has moved for longer than the window: %+v", p)
+	}
+}
+
+func TestTheEndCountsWhatIsDurable(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		durable  int64
+		finished bool
+	}{{"all of it", 1000, true}, {"a part", 400, false}} {
+		m := NewMeter(began)
+		m.Add(at(0, 0, 0, 100, 0))
+		r := m.End(at(90, 900, 0, c.durable, 1))
+		if r.Event != "end" || r.Finished == nil || *r.Finished != c.finished || r.Pipelines[0].Done != c.durable || r.Seconds != 90 {
+			t.Errorf("%s: %+v", c.name, r)
+		}
+	}
+	s := at(1, 0, 0, 0, 0)
+	s.Pipelines[0].List = &page.List{Total: -1}
+	if r := NewMeter(began).End(s); *r.Finished {
+		t.Error("a list that was never opened is finished")
+	}
+	s.Pipelines[0].List = &page.List{}
+	if r := NewMeter(began).End(s); !*r.Finished {
+		t.Error("an empty list is not finished")
+	}
+}
+
+// terminal does what the screen's two sequences ask for, and wraps as terminals do.
+type terminal struct {
+	t     *testing.T
+	lines []string // the cursor is behind the last
+	width int
+}
+
+func (m *terminal) Write(b []byte) (int, error) {
+	for s := string(b); s != ""; {
+		if s[0] == 0x1b {
+			up, after, ok := strings.Cut(s[2:], "A\r\x1b[J")
+			n := 0
+			for _, d := range up {
+				n = 10*n + int(d-'0')
+			}
+			if !ok || n < 1 || n > len(m.lines) {
+				m.t.Fatalf("%q on %d lines", s, len(m.lines))
+			}
+			m.lines, s = m.lines[:len(m.lines)-n], after
+			continue
+		}
+		line, after, ok := strings.Cut(s, "\n")
+		if !ok {
+			m.t.Fatalf("half a line: %q", s)
+		}
+		for len(line) > m.width {
+			m.lines, line = append(m.lines, line[:m.width]), line[m.width:]
+		}
+		m.lines, s = append(m.lines, line), after
+	}
+	return len(b), nil
+}
+
+func TestABlockIsRewrittenInPlaceBelowTheLog(t *testing.T) {
+	m := &terminal{t: t, width: 20}
+	s := NewScreen(m, func() int { return m.width })
+	want := func(lines string) {
+		t.Helper()
+		if got := strings.Join(m.lines, "|"); got != lines {
+			t.Errorf("the terminal shows %s, want %s", got, lines)
+		}
+	}
+	show := func(lines ...string) {
+		t.Helper()
+		if err := s.Show(lines); err != nil {
+			t.Fatal(err)
+		}
+	}
+	show("one", "two")
+	want("one|two")
+	if n, err := s.Write([]byte("log\n")); n != 4 || err != nil {
+		t.Fatal(n, err)
+	}
+	want("log|one|two")
+	show(strings.Repeat("x", 50))
+	want("log|" + strings.Repeat("x", 19))
+	show("three")
+	want("log|three")
+	show()
+	want("log")
+	if _, err := s.Write([]byte("more\n")); err != nil {
+		t.Fatal(err)
+	}
+	want("log|more")
+}
+
+func TestNothingIsShownOfAnEmptyBlock(t *testing.T) {
+	var out bytes.Buffer
+	if err := NewScreen(&out, func() int { return 80 }).Show(nil); err != nil || out.Len() != 0 {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}

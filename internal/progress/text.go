@@ -1,0 +1,104 @@
+package progress
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"vecmill/schemas"
+)
+
+// Lines is the report for a terminal: up to three lines for each pipeline.
+func (r *Report) Lines() []string {
+	if len(r.Pipelines) == 0 {
+		return []string{r.Phase + ", " + span(r.Seconds)}
+	}
+	var out []string
+	for i := range r.Pipelines {
+		p := &r.Pipelines[i]
+		out = append(out, p.head(r.Phase))
+		if stages := p.stages(); stages != "" {
+			out = append(out, "  "+stages)
+		}
+		if len(p.Dead) > 0 {
+			out = append(out, "  dead letters: "+Classes(p.Dead))
+		}
+	}
+	return out
+}
+
+// Line is the report on one line.
+func (r *Report) Line() string {
+	if len(r.Pipelines) == 0 {
+		return r.Lines()[0]
+	}
+	var out []string
+	for i := range r.Pipelines {
+		p := &r.Pipelines[i]
+		words := p.head(r.Phase)
+		if stages := p.stages(); stages != "" {
+			words += "; " + stages
+		}
+		if len(p.Dead) > 0 {
+			words += "; dead letters: " + Classes(p.Dead)
+		}
+		out = append(out, words)
+	}
+	return strings.Join(out, " | ")
+}
+
+func (p *Pipeline) head(phase string) string {
+	if p.Total <= 0 {
+		return fmt.Sprintf("%s: %s", p.Name, phase)
+	}
+	words := fmt.Sprintf("%s: %d of %d (%.1f %%), %d durable, %.1f/s", p.Name, p.Done, p.Total, 100*float64(p.Done)/float64(p.Total), p.Durable, p.Rate)
+	switch {
+	case phase == "draining":
+		words += ", finishing what is in flight"
+	case p.Left != nil:
+		words += ", " + span(*p.Left) + " left"
+	}
+	return words
+}
+
+func (p *Pipeline) stages() string {
+	var words []string
+	for _, s := range p.Stages {
+		text := fmt.Sprintf("%s %.0f %%", s.Name, 100*s.Busy)
+		if s.Name == p.Slowest {
+			text += " (slowest)"
+		}
+		words = append(words, text)
+	}
+	if len(words) > 0 && p.Padding > 0 {
+		words = append(words, fmt.Sprintf("padding ratio %.2f", p.Padding))
+	}
+	return strings.Join(words, ", ")
+}
+
+// Classes lists dead letters by class, in the order of schemas.Reasons.
+func Classes(dead map[schemas.Reason]int64) string {
+	var words []string
+	for _, reason := range schemas.Reasons() {
+		if n := dead[reason]; n > 0 {
+			words = append(words, fmt.Sprintf("%s %d", reason, n))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func span(seconds float64) string {
+	const century = 100 * 365 * 24 * 3600 // at a rate of almost nothing; a Duration holds no more than 292 years
+	if seconds > century {
+		return "more than 100 years"
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+// fit cuts a line to a number of columns, a rune being one.
+func fit(line string, columns int) string {
+	if r := []rune(line); len(r) > columns {
+		return string(r[:max(columns, 0)])
+	}
+	return line
+}
