@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -63,22 +64,44 @@ func (k *Kafka) hasLeaders(ctx context.Context, topic string, partitions int) er
 	return nil
 }
 
-// Produce appends records to one partition with acks from all replicas and returns the offset of the first.
+// Produce appends records to one partition, whose only producer it is, with acks from all replicas, and returns the offset of the first. A broker that does not
+// answer in time, as on a busy machine, is asked for the partition's end: what has landed is not sent again.
 func (k *Kafka) Produce(tb testing.TB, topic string, partition int, records ...Record) int64 {
 	tb.Helper()
+	base := k.EndOffsets(tb, topic)[partition]
+	for tries := 1; ; tries++ {
+		at, err := k.produce(tb.Context(), topic, partition, records)
+		if err == nil {
+			return at
+		}
+		if silent, ok := errors.AsType[net.Error](err); !ok || !silent.Timeout() || tries == 5 {
+			tb.Fatalf("producing %d records to %s/%d: %v (try %d)", len(records), topic, partition, err, tries)
+		}
+		time.Sleep(2 * time.Second) // what is still on its way lands
+		switch end := k.EndOffsets(tb, topic)[partition]; end {
+		case base:
+		case base + int64(len(records)):
+			return base
+		default:
+			tb.Fatalf("producing %d records to %s/%d: %v; the partition ended at %d and ends at %d", len(records), topic, partition, err, base, end)
+		}
+	}
+}
+
+func (k *Kafka) produce(ctx context.Context, topic string, partition int, records []Record) (first int64, err error) {
 	all := make([]kafka.Record, len(records))
 	for i, r := range records {
 		all[i] = kafka.Record{Key: kafka.NewBytes(r.Key), Value: kafka.NewBytes(r.Value), Headers: r.Headers}
 	}
-	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	resp, err := k.Client().Produce(ctx, &kafka.ProduceRequest{
 		Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(all...),
 	})
 	if err := firstError(err, func() error { return resp.Error }); err != nil {
-		tb.Fatalf("producing %d records to %s/%d: %v", len(records), topic, partition, err)
+		return 0, err
 	}
-	return resp.BaseOffset
+	return resp.BaseOffset, nil
 }
 
 // EndOffsets is, per partition, the offset that the next record will get.
