@@ -116,13 +116,14 @@ func (s *show) end(e *env, r *progress.Report) error {
 	return nil
 }
 
+// unquoted are the characters that mean nothing to a shell.
+const unquoted = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@%+"
+
 // shellWords writes a command so that a shell reads the same words.
 func shellWords(words ...string) string {
 	var out []string
 	for _, w := range words {
-		if w == "" || strings.ContainsFunc(w, func(r rune) bool {
-			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@%+", r))
-		}) {
+		if w == "" || strings.Trim(w, unquoted) != "" {
 			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 		}
 		out = append(out, w)
