@@ -12,14 +12,14 @@ import (
 	"vecmill/schemas"
 )
 
-// TestSharedGolden runs the suite of BeitImageProcessor cases that lies under VECMILL_GOLDEN_DIR (public/BeitImageProcessor/suite), beyond
+// TestSharedGolden runs the suite of BeitImageProcessor cases that lies under VECMILL_GOLDEN_DIR (BeitImageProcessor/suite), beyond
 // what is committed here. Tensors of bytes (neither rescaled nor normalised) are compared as numbers.
 func TestSharedGolden(t *testing.T) {
 	root := os.Getenv("VECMILL_GOLDEN_DIR")
 	if root == "" {
 		t.Skip("VECMILL_GOLDEN_DIR is not set: the committed corpus covers the same ground")
 	}
-	dir := filepath.Join(root, "public", "BeitImageProcessor", "suite")
+	dir := filepath.Join(root, "BeitImageProcessor", "suite")
 	var manifest struct {
 		Runs []struct {
 			Name    string

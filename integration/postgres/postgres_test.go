@@ -72,6 +72,6 @@ func conforming(s *server, table string, change func(*pgvectorsink.Config)) sink
 			return open(t, c)
 		},
 		Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return read(t, s, table, src) },
-		Chained: true, RecordsFates: true,
+		Chained: true, Splits: true, RecordsFates: true,
 	}
 }

@@ -18,6 +18,8 @@ type Fixture struct {
 	Read func(t testing.TB, src schemas.SourceID) Account
 	// Chained says that the sink keeps its own progress and every offset exactly once: Resume knows, gaps are refused, zombies lose.
 	Chained bool
+	// Splits says that a store's request may hold part of a range, and that its progress may so stand within one.
+	Splits bool
 	// RecordsFates says that dead and skipped offsets can be read back.
 	RecordsFates bool
 	// Upserts says that rows with one id are one row in the store, the last that was written.
