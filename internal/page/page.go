@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"vecmill/internal/status"
 	"vecmill/stream"
 )
 
@@ -18,9 +19,9 @@ var assets embed.FS
 // policy keeps the page to what the worker itself serves: a transcript that holds markup, or a picture that is a page, can load and send nothing.
 const policy = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 
-// New serves the page at /, its data at /status.json, and objects of recent items below /recent/. status is called for each
+// New serves the page at /, its data at /status.json, and objects of recent items below /recent/. now is called for each
 // request, from any goroutine; object gives what Recent keeps, nil means that there is none.
-func New(status func() Status, object func(pipeline string, at stream.Position) ([]byte, bool)) http.Handler {
+func New(now func() status.Status, object func(pipeline string, at stream.Position) ([]byte, bool)) http.Handler {
 	static, err := fs.Sub(assets, "assets")
 	if err != nil {
 		panic(err) // the directory is in the binary
@@ -30,7 +31,7 @@ func New(status func() Status, object func(pipeline string, at stream.Position) 
 	m.HandleFunc("GET /status.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(w).Encode(status()) // the browser has gone: nobody to tell
+		_ = json.NewEncoder(w).Encode(now()) // the browser has gone: nobody to tell
 	})
 	if object != nil {
 		m.HandleFunc("GET /recent/{pipeline}/{topic}/{partition}/{offset}", func(w http.ResponseWriter, r *http.Request) {

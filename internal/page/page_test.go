@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vecmill/embed"
+	"vecmill/internal/status"
 	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/stream"
@@ -41,7 +42,7 @@ func get(t *testing.T, h http.Handler, path string) *httptest.ResponseRecorder {
 }
 
 func TestThePageIsWholeAndKeepsToItself(t *testing.T) {
-	h := New(func() Status { return Status{Pipelines: []Pipeline{}} }, nil)
+	h := New(func() status.Status { return status.Status{Pipelines: []status.Pipeline{}} }, nil)
 	page := get(t, h, "/")
 	if page.Code != http.StatusOK {
 		t.Fatal(page.Code)
@@ -63,15 +64,16 @@ func TestThePageIsWholeAndKeepsToItself(t *testing.T) {
 func TestRecentItemsComeWithTheirResultsAndObjects(t *testing.T) {
 	r := &Recent{}
 	fill(r, 3)
-	p := Of(About{Name: "sp/eech"}, stream.Stats{Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}}, embed.Stats{}, []stream.Place{{Partition: position(0).Partition, Durable: 3, Read: 3, End: 9}}, r)
+	p := status.Of(status.About{Name: "sp/eech"}, stream.Stats{Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}}, embed.Stats{}, []stream.Place{{Partition: position(0).Partition, Durable: 3, Read: 3, End: 9}})
+	p.Recent, p.Letters = r.Last("sp/eech")
 	if len(p.Recent) != 3 || p.Recent[0].ID != "id-2" || len(p.Recent[0].Results) != 1 || p.Recent[0].Results[0].Value != "WORD 2" {
 		t.Fatalf("%+v", p.Recent)
 	}
 	if len(p.Dead) != 1 || p.Dead[0].Count != 2 || p.Dead[0].Advice == "" || p.Places[0].Lag != 6 {
 		t.Errorf("dead %+v, places %+v", p.Dead, p.Places)
 	}
-	h := New(func() Status { return Status{Pipelines: []Pipeline{p}} }, func(_ string, at stream.Position) ([]byte, bool) { return r.Object(at) })
-	var got Status
+	h := New(func() status.Status { return status.Status{Pipelines: []status.Pipeline{p}} }, func(_ string, at stream.Position) ([]byte, bool) { return r.Object(at) })
+	var got status.Status
 	if err := json.Unmarshal(get(t, h, "/status.json").Body.Bytes(), &got); err != nil || got.Pipelines[0].Recent[0].ID != "id-2" {
 		t.Fatal(err, got)
 	}
@@ -89,10 +91,10 @@ func TestAStrangersPageIsNeverServed(t *testing.T) {
 	for _, evil := range []string{"<html><script>alert(1)</script>", "<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'><script/></svg>", "%PDF-1.7", "\xff\xfe<\x00", "text"} {
 		r := &Recent{}
 		r.Fetched(position(1), &schemas.Ref{ID: "x", Modality: schemas.Image}, &stream.Blob{Data: []byte(evil)})
-		if items, _ := r.last("p"); items[0].Object != "" {
+		if items, _ := r.Last("p"); items[0].Object != "" {
 			t.Errorf("%.20q is served at %s", evil, items[0].Object)
 		}
-		h := New(func() Status { return Status{} }, func(string, stream.Position) ([]byte, bool) { return []byte(evil), true })
+		h := New(func() status.Status { return status.Status{} }, func(string, stream.Position) ([]byte, bool) { return []byte(evil), true })
 		if w := get(t, h, "/recent/p/t/0/1"); w.Code != http.StatusNotFound {
 			t.Errorf("%.20q: %d %v", evil, w.Code, w.Header())
 		}
@@ -102,36 +104,20 @@ func TestAStrangersPageIsNeverServed(t *testing.T) {
 func TestRecentIsBoundedAndSlow(t *testing.T) {
 	r := &Recent{}
 	fill(r, 10*itemsKept) // in less than itemEvery: only the first are taken
-	items, _ := r.last("p")
+	items, _ := r.Last("p")
 	if len(items) != itemsKept || items[itemsKept-1].ID != "id-0" {
 		t.Errorf("%d items, the oldest %s", len(items), items[len(items)-1].ID)
 	}
 	r.taken = time.Now().Add(-itemEvery)
 	r.Fetched(position(500), &schemas.Ref{ID: "late", Modality: schemas.Image}, &stream.Blob{Data: make([]byte, objectMost+1)})
-	if items, _ = r.last("p"); len(items) != itemsKept || items[0].ID != "late" || items[0].Object != "" || items[0].Results != nil {
+	if items, _ = r.Last("p"); len(items) != itemsKept || items[0].ID != "late" || items[0].Object != "" || items[0].Results != nil {
 		t.Errorf("%+v", items[0])
 	}
 	for o := range int64(2 * lettersKept) {
 		r.Buried(&sinks.Letter{Offset: o, Reason: schemas.ReasonDecode, Message: strings.Repeat("ä", textMost)})
 	}
-	_, letters := r.last("p")
+	_, letters := r.Last("p")
 	if len(letters) != lettersKept || letters[0].Offset != 2*lettersKept-1 || len(letters[0].Message) > textMost+3 || !strings.HasSuffix(letters[0].Message, "ä…") {
 		t.Errorf("%d letters, the last %+v", len(letters), letters[0])
-	}
-}
-
-func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
-	for _, reason := range schemas.Reasons() {
-		if advice[reason] == "" {
-			t.Errorf("no advice for %s", reason)
-		}
-	}
-	var all []stream.Place
-	for i := range 3 * placesShown {
-		all = append(all, stream.Place{Partition: stream.Partition{Topic: "t", ID: i}, End: int64(i)})
-	}
-	p := Of(About{}, stream.Stats{}, embed.Stats{}, all, nil)
-	if p.Partitions != len(all) || len(p.Places) != placesShown || p.Places[0].Lag != int64(len(all)-1) || !p.Private || p.Recent == nil || p.Letters == nil {
-		t.Errorf("%d of %d, the first %+v", len(p.Places), p.Partitions, p.Places[0])
 	}
 }

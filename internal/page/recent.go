@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"vecmill/internal/status"
 	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/stream"
@@ -27,50 +28,12 @@ const (
 type Recent struct {
 	mu      sync.Mutex
 	items   []*kept // oldest first
-	letters []Letter
+	letters []status.Letter
 	taken   time.Time // when the last item was
 }
 
-// Item is one object and what became of it.
-type Item struct {
-	ID        string   `json:"id"`
-	URI       string   `json:"uri"`
-	Partition string   `json:"partition"`
-	Offset    int64    `json:"offset"`
-	At        int64    `json:"at"`     // Unix milliseconds of its fetch
-	Object    string   `json:"object"` // path of its bytes, "" if a browser cannot show them
-	Media     string   `json:"media"`  // media type of these
-	Text      string   `json:"text"`   // of a text
-	Bytes     int      `json:"bytes"`
-	Results   []Result `json:"results"` // by head, none until it is computed
-}
-
-// Result is what one head made of an item.
-type Result struct {
-	Head  string  `json:"head"`
-	Task  string  `json:"task"`
-	Value string  `json:"value"`
-	Score float32 `json:"score"` // 0: none
-	Bars  []Bar   `json:"bars"`
-}
-
-// Bar is one label with its score.
-type Bar struct {
-	Label string  `json:"label"`
-	Score float32 `json:"score"`
-}
-
-// Letter is a dead letter.
-type Letter struct {
-	Partition string         `json:"partition"`
-	Offset    int64          `json:"offset"`
-	Reason    schemas.Reason `json:"reason"`
-	Message   string         `json:"message"`
-	At        int64          `json:"at"` // Unix milliseconds
-}
-
 type kept struct {
-	Item
+	status.Item
 	at   stream.Position
 	id   string
 	data []byte
@@ -85,7 +48,7 @@ func (r *Recent) Fetched(at stream.Position, ref *schemas.Ref, b *stream.Blob) {
 		return
 	}
 	r.taken = now
-	k := &kept{at: at, id: ref.ID, Item: Item{
+	k := &kept{at: at, id: ref.ID, Item: status.Item{
 		ID: short(ref.ID), URI: short(ref.Place()), Partition: at.String(), Offset: at.Offset, At: now.UnixMilli(), Bytes: len(b.Data),
 	}}
 	if ref.Modality == schemas.Text {
@@ -127,15 +90,15 @@ func (r *Recent) Buried(l *sinks.Letter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := stream.Partition{Topic: l.Source.Topic, ID: l.Source.Partition}
-	r.letters = append(r.letters, Letter{p.String(), l.Offset, l.Reason, short(l.Message), time.Now().UnixMilli()})
+	r.letters = append(r.letters, status.Letter{Partition: p.String(), Offset: l.Offset, Reason: l.Reason, Message: short(l.Message), At: time.Now().UnixMilli()})
 	if len(r.letters) > lettersKept {
 		r.letters = slices.Delete(r.letters, 0, 1)
 	}
 }
 
-// last gives what is kept of a pipeline, the last first.
-func (r *Recent) last(pipeline string) ([]Item, []Letter) {
-	items, letters := []Item{}, []Letter{}
+// Last gives what is kept of a pipeline, the last first.
+func (r *Recent) Last(pipeline string) ([]status.Item, []status.Letter) {
+	items, letters := []status.Item{}, []status.Letter{}
 	if r == nil {
 		return items, letters
 	}
@@ -172,18 +135,18 @@ func (r *Recent) Object(at stream.Position) ([]byte, bool) {
 // barsShown is how many labels of one result are shown.
 const barsShown = 4
 
-func resultOf(r *schemas.Row) Result {
-	out := Result{Head: r.Head, Task: string(r.Task), Score: r.Score}
+func resultOf(r *schemas.Row) status.Result {
+	out := status.Result{Head: r.Head, Task: string(r.Task), Score: r.Score}
 	switch {
 	case len(r.Vector)+len(r.Half) > 0:
 		out.Value = fmt.Sprintf("%d numbers", len(r.Vector)+len(r.Half))
 	case len(r.Labels) > 0:
 		for _, l := range r.Labels[:min(len(r.Labels), barsShown)] {
-			out.Bars = append(out.Bars, Bar{l.Label, l.Score})
+			out.Bars = append(out.Bars, status.Bar{Label: l.Label, Score: l.Score})
 		}
 	case len(r.Areas) > 0:
 		for _, a := range r.Areas[:min(len(r.Areas), barsShown)] {
-			out.Bars = append(out.Bars, Bar{a.Label, float32(a.Share)})
+			out.Bars = append(out.Bars, status.Bar{Label: a.Label, Score: float32(a.Share)})
 		}
 	case len(r.Segments) > 0:
 		out.Value = fmt.Sprintf("%d segments, the first %s from %.2f to %.2f s", len(r.Segments), r.Segments[0].Label, r.Segments[0].Start, r.Segments[0].End)
@@ -195,11 +158,11 @@ func resultOf(r *schemas.Row) Result {
 		out.Value = short(strings.Join(said, ", "))
 	case len(r.Fillings) > 0:
 		for _, f := range r.Fillings[:min(len(r.Fillings), barsShown)] {
-			out.Bars = append(out.Bars, Bar{f.Text, f.Score})
+			out.Bars = append(out.Bars, status.Bar{Label: f.Text, Score: f.Score})
 		}
 	case len(r.Probabilities) > 0:
 		for i, p := range r.Probabilities[:min(len(r.Probabilities), barsShown)] {
-			out.Bars = append(out.Bars, Bar{fmt.Sprintf("choice %d", i), p})
+			out.Bars = append(out.Bars, status.Bar{Label: fmt.Sprintf("choice %d", i), Score: p})
 		}
 	case r.Task == schemas.TaskPerplexity:
 		out.Value = fmt.Sprintf("perplexity %.1f over %d tokens", r.Likelihood.Perplexity, r.Likelihood.Tokens)

@@ -3,7 +3,7 @@ package progress
 import (
 	"time"
 
-	"vecmill/internal/page"
+	"vecmill/internal/status"
 	"vecmill/schemas"
 )
 
@@ -53,14 +53,14 @@ const idle = 0.05
 // Meter remembers what it needs of the past. It is for one goroutine.
 type Meter struct {
 	began time.Time
-	seen  []page.Status // the last window's, the oldest first
+	seen  []status.Status // the last window's, the oldest first
 }
 
 // NewMeter begins a run.
 func NewMeter(began time.Time) *Meter { return &Meter{began: began} }
 
 // Add takes the worker at a moment, and reports on the time since the beginning of the window.
-func (m *Meter) Add(s page.Status) Report {
+func (m *Meter) Add(s status.Status) Report {
 	for len(m.seen) > 1 && s.Now.Sub(m.seen[0].Now) > window {
 		m.seen = m.seen[1:]
 	}
@@ -73,7 +73,7 @@ func (m *Meter) Add(s page.Status) Report {
 }
 
 // End is the report on a run that has ended: what is done is what is durable, and what was given up counts no more.
-func (m *Meter) End(s page.Status) Report {
+func (m *Meter) End(s status.Status) Report {
 	r := m.Add(s)
 	r.Event, r.Phase = "end", "ended"
 	finished := true
@@ -122,7 +122,7 @@ func (m *Meter) pipeline(i int) Pipeline {
 }
 
 // before is the pipeline at the first moment of the window at which its list was open, and the seconds since; nil if that is now.
-func (m *Meter) before(i int) (*page.Pipeline, float64) {
+func (m *Meter) before(i int) (*status.Pipeline, float64) {
 	last := &m.seen[len(m.seen)-1]
 	for k := range m.seen[:len(m.seen)-1] {
 		s := &m.seen[k]
@@ -135,7 +135,7 @@ func (m *Meter) before(i int) (*page.Pipeline, float64) {
 
 // done counts what was durable when the run began, and what the sinks have taken since: an output becomes durable in steps of files, and a display that stands still for
 // minutes says nothing.
-func done(p *page.Pipeline) int64 {
+func done(p *status.Pipeline) int64 {
 	if p.List == nil {
 		return 0
 	}

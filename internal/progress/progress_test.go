@@ -7,18 +7,18 @@ import (
 	"testing"
 	"time"
 
-	"vecmill/internal/page"
+	"vecmill/internal/status"
 	"vecmill/schemas"
 )
 
 var began = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
 // at is a worker some seconds after the beginning, on 1,000 references of which 100 were there before.
-func at(seconds float64, records, inFlight, durable int64, infer float64) page.Status {
-	return page.Status{Phase: "running", Now: began.Add(time.Duration(seconds * float64(time.Second))), Pipelines: []page.Pipeline{{
-		About: page.About{Name: "calls"}, Records: records, Cost: 100, PaddedCost: 125, List: &page.List{Start: 100, Durable: durable, Total: 1000},
-		Stages: []page.Stage{{Name: "read", Queue: inFlight}, {Name: "fetch", Busy: infer / 4, Workers: 1}, {Name: "infer", Busy: infer, Workers: 2}},
-		Dead:   []page.Dead{{Reason: schemas.ReasonDecode, Count: 3}},
+func at(seconds float64, records, inFlight, durable int64, infer float64) status.Status {
+	return status.Status{Phase: "running", Now: began.Add(time.Duration(seconds * float64(time.Second))), Pipelines: []status.Pipeline{{
+		About: status.About{Name: "calls"}, Records: records, Cost: 100, PaddedCost: 125, List: &status.List{Start: 100, Durable: durable, Total: 1000},
+		Stages: []status.Stage{{Name: "read", Queue: inFlight}, {Name: "fetch", Busy: infer / 4, Workers: 1}, {Name: "infer", Busy: infer, Workers: 2}},
+		Dead:   []status.Dead{{Reason: schemas.ReasonDecode, Count: 3}},
 	}}}
 }
 
@@ -63,11 +63,11 @@ func TestTheEndCountsWhatIsDurable(t *testing.T) {
 		}
 	}
 	s := at(1, 0, 0, 0, 0)
-	s.Pipelines[0].List = &page.List{Total: -1}
+	s.Pipelines[0].List = &status.List{Total: -1}
 	if r := NewMeter(began).End(s); *r.Finished {
 		t.Error("a list that was never opened is finished")
 	}
-	s.Pipelines[0].List = &page.List{}
+	s.Pipelines[0].List = &status.List{}
 	if r := NewMeter(began).End(s); !*r.Finished {
 		t.Error("an empty list is not finished")
 	}

@@ -9,6 +9,7 @@ import (
 
 	"vecmill/internal/config"
 	"vecmill/internal/page"
+	"vecmill/internal/status"
 	"vecmill/stream"
 )
 
@@ -22,7 +23,7 @@ type shown struct {
 
 type shownLine struct {
 	*line
-	about page.About
+	about status.About
 }
 
 func (s *shown) begin(version string) {
@@ -30,7 +31,7 @@ func (s *shown) begin(version string) {
 	s.phase.Store("loading")
 }
 
-func (s *shown) page() http.Handler { return page.New(s.status, s.object) }
+func (s *shown) page() http.Handler { return page.New(s.look, s.object) }
 
 // open shows the lines, which are those of c's pipelines in their order.
 func (s *shown) open(c *config.Config, lines []*line) {
@@ -41,9 +42,9 @@ func (s *shown) open(c *config.Config, lines []*line) {
 	s.lines.Store(&all)
 }
 
-func aboutOf(p *config.Pipeline, l *line) page.About {
+func aboutOf(p *config.Pipeline, l *line) status.About {
 	m := l.model
-	a := page.About{
+	a := status.About{
 		Name: p.Name, Modality: string(m.spec.Modality), Topics: p.Topics, Class: m.spec.Class, Model: m.name, Digest: m.digest, Preprocess: m.pre.Digest(),
 		Fetchers: p.Fetchers, Preparers: p.Preprocessors, Sessions: len(m.sessions), Slots: p.MaxInFlight,
 		Replay: "worker dlq replay --config FILE --pipeline " + p.Name,
@@ -68,16 +69,18 @@ type bounded interface {
 	Covered() (start, durable, total int64)
 }
 
-// Status is what the live page shows, at this moment. It may be called from any goroutine, also when Run has returned.
-func (w *Worker) Status() page.Status { return w.shown.status() }
+// Status is how the worker stands at this moment. It may be called from any goroutine, also when Run has returned.
+func (w *Worker) Status() status.Status { return w.shown.look() }
 
-func (s *shown) status() page.Status {
-	st := page.Status{Version: s.version, Started: s.started, Now: time.Now(), Phase: s.phase.Load().(string), Pipelines: []page.Pipeline{}}
+func (s *shown) look() status.Status {
+	st := status.Status{Version: s.version, Started: s.started, Now: time.Now(), Phase: s.phase.Load().(string), Pipelines: []status.Pipeline{}}
 	if lines := s.lines.Load(); lines != nil {
 		for _, l := range *lines {
-			p := page.Of(l.about, l.pipe.Stats(), l.engine.Stats(), l.pipe.Places(), l.recent)
+			p := status.Of(l.about, l.pipe.Stats(), l.engine.Stats(), l.pipe.Places())
+			p.Recent, p.Letters = l.recent.Last(l.about.Name)
+			p.Private = l.recent == nil
 			if b, ok := l.source.(bounded); ok {
-				p.List = &page.List{}
+				p.List = &status.List{}
 				p.List.Start, p.List.Durable, p.List.Total = b.Covered()
 			}
 			st.Pipelines = append(st.Pipelines, p)

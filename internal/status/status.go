@@ -1,4 +1,5 @@
-package page
+// Package status says how a worker stands at one moment, from the totals that its pipelines keep: what the live page draws, and the display of a backfill.
+package status
 
 import (
 	"cmp"
@@ -101,8 +102,8 @@ type Dead struct {
 // placesShown bounds what the page is told of 10,000 partitions.
 const placesShown = 200
 
-// Of puts one pipeline together.
-func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place, r *Recent) Pipeline {
+// Of puts one pipeline together; recent items and letters are its caller's to add.
+func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline {
 	p := Pipeline{
 		About: a, Records: s.Records, Rows: s.Rows, Skipped: s.Skipped, Lost: s.Lost, Bytes: s.FetchedBytes,
 		Cost: e.Cost, PaddedCost: e.Padded, Batches: e.Batches, Held: s.Held, Budget: s.Budget,
@@ -116,7 +117,7 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place, r *Recent
 			{Name: "heads", Done: s.Rows, Unit: "rows", Busy: e.HeadsOn.Seconds(), Workers: a.Sessions},
 			{Name: "write", Done: s.Commits, Unit: "commits"},
 		},
-		Dead: []Dead{}, Private: r == nil,
+		Dead: []Dead{}, Recent: []Item{}, Letters: []Letter{},
 	}
 	for _, at := range places {
 		p.Durable += at.Durable
@@ -126,7 +127,6 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place, r *Recent
 			p.Dead = append(p.Dead, Dead{reason, n, advice[reason]})
 		}
 	}
-	p.Recent, p.Letters = r.last(a.Name)
 	return p
 }
 
@@ -153,4 +153,42 @@ var advice = map[schemas.Reason]string{
 	schemas.ReasonModel:        "The model or a head fails on this item alone. worker predict FILE reproduces it.",
 	schemas.ReasonSinkReject:   "An output will never take this row; the letter has its words. Mend the table or collection, then replay.",
 	schemas.ReasonPanic:        "A stage panicked on this item: a bug of ours. Please report it with the letter.",
+}
+
+// Item is one object and what became of it.
+type Item struct {
+	ID        string   `json:"id"`
+	URI       string   `json:"uri"`
+	Partition string   `json:"partition"`
+	Offset    int64    `json:"offset"`
+	At        int64    `json:"at"`     // Unix milliseconds of its fetch
+	Object    string   `json:"object"` // path of its bytes, "" if a browser cannot show them
+	Media     string   `json:"media"`  // media type of these
+	Text      string   `json:"text"`   // of a text
+	Bytes     int      `json:"bytes"`
+	Results   []Result `json:"results"` // by head, none until it is computed
+}
+
+// Result is what one head made of an item.
+type Result struct {
+	Head  string  `json:"head"`
+	Task  string  `json:"task"`
+	Value string  `json:"value"`
+	Score float32 `json:"score"` // 0: none
+	Bars  []Bar   `json:"bars"`
+}
+
+// Bar is one label with its score.
+type Bar struct {
+	Label string  `json:"label"`
+	Score float32 `json:"score"`
+}
+
+// Letter is a dead letter.
+type Letter struct {
+	Partition string         `json:"partition"`
+	Offset    int64          `json:"offset"`
+	Reason    schemas.Reason `json:"reason"`
+	Message   string         `json:"message"`
+	At        int64          `json:"at"` // Unix milliseconds
 }
