@@ -131,6 +131,7 @@ func FuzzParseToken(f *testing.F) {
 	f.Add(200, []byte(`{"access_token":"a","token_type":"bearer","expires_in":"3600"}`))
 	f.Add(400, []byte(`{"error":"x"}`))
 	f.Add(200, []byte(`{"access_token":"a","expires_in":-1e300}`))
+	f.Add(200, []byte(`{"access_token":"a","expires_in":1e-300}`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		token, life, err := parseToken(status, body)
 		if err == nil && (token == "" || life <= 0) {

@@ -95,7 +95,7 @@ func (c *ClientCredentials) ask(ctx context.Context) (token string, life time.Du
 	return parseToken(res.StatusCode, body)
 }
 
-// shortLife is taken for the life of a token whose answer does not tell it.
+// shortLife is taken for the life of a token whose answer does not tell it, or tells what no token can have.
 const shortLife = 5 * time.Minute
 
 // parseToken reads the endpoint's answer (RFC 6749, section 5).
@@ -121,7 +121,7 @@ func parseToken(status int, body []byte) (token string, life time.Duration, err 
 		return "", 0, fmt.Errorf("the token is of type %.50q, not Bearer", a.Type)
 	}
 	seconds, err := a.ExpiresIn.Float64()
-	if err != nil || seconds <= 0 || seconds > 1e9 {
+	if err != nil || seconds < 1 || seconds > 1e9 {
 		return a.Token, shortLife, nil
 	}
 	return a.Token, time.Duration(seconds * float64(time.Second)), nil
