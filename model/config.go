@@ -1,6 +1,9 @@
 package model
 
-import "vecmill/model/config"
+import (
+	"vecmill/model/config"
+	"vecmill/model/graph"
+)
 
 // AudioConfig is config.json of model_type data2vec-audio.
 type AudioConfig = config.Audio
@@ -13,3 +16,12 @@ type VisionConfig = config.Vision
 
 // HW is a height and a width in pixels.
 type HW = config.HW
+
+// Precision is the arithmetic of a graph's encoder: [Single], where nothing is said, or [Int8].
+type Precision = graph.Precision
+
+// The precisions.
+const (
+	Single = graph.Single
+	Int8   = graph.Int8
+)

@@ -68,6 +68,9 @@ func TestAReadyMadeGraphIsRefusedWhenItDoesNotFit(t *testing.T) {
 	if _, err := s.Compile(t.Context(), "", model.CompileOptions{HFPadding: true}); err == nil || !strings.Contains(err.Error(), "no compile options") {
 		t.Errorf("with options: %v", err)
 	}
+	if _, err := s.Compile(t.Context(), "", model.CompileOptions{Precision: model.Int8}); err == nil || !strings.Contains(err.Error(), "precision int8 takes the checkpoint's weights") {
+		t.Errorf("with a precision: %v", err)
+	}
 	_, err := s.Compile(t.Context(), "", model.CompileOptions{Outputs: []string{"hidden_states.1"}})
 	if err == nil || !strings.Contains(err.Error(), "has no output hidden_states.1, which is asked for; it has last_hidden_state: export it") {
 		t.Errorf("with an output that it lacks: %v", err)

@@ -83,4 +83,6 @@ type CompileOptions struct {
 	// HeadOnly says that last_hidden_state is not wanted of a class with a head. Where that saves work ([graph.Narrows]) the graph is another one,
 	// without that output; elsewhere it changes nothing.
 	HeadOnly bool `json:",omitzero"`
+
+	Precision Precision `json:",omitzero"` // of the encoder's products; other numbers, therefore another digest
 }

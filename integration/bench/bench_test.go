@@ -63,7 +63,7 @@ func run(b *testing.B, s setup) {
 	srv := startServers(b)
 	srv.upload(b, items)
 	cache := b.TempDir()
-	bare := openBare(b, dir, cache, s, items)
+	bare := openBare(b, dir, cache, model.Single, s, items)
 	for b.Loop() {
 		var ratios []float64
 		for round := range rounds {
@@ -162,13 +162,13 @@ type bare struct {
 	padding float64
 }
 
-func openBare(b *testing.B, dir, cache string, s setup, items []item) *bare {
+func openBare(b *testing.B, dir, cache string, p model.Precision, s setup, items []item) *bare {
 	b.Helper()
 	spec, err := model.Open(dir)
 	if err != nil {
 		b.Fatal(err)
 	}
-	graph, err := spec.Compile(b.Context(), cache, model.CompileOptions{})
+	graph, err := spec.Compile(b.Context(), cache, model.CompileOptions{Precision: p})
 	if err != nil {
 		b.Fatal(err)
 	}

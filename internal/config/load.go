@@ -103,6 +103,7 @@ func (p *Pipeline) fill() {
 	if p.Model.Name == "" && p.Model.Path != "" {
 		p.Model.Name = modelName(p.Model.Path)
 	}
+	set(&p.Model.Precision, "fp32")
 	set(&p.Model.Sessions, 1)
 	set(&p.Audio.MaxSeconds, 30)
 	set(&p.Audio.Long, "fail")

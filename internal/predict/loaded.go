@@ -61,6 +61,7 @@ func load(ctx context.Context, spec *model.Spec, s Settings, o model.CompileOpti
 	if spec.ONNX != "" { // takes no options; what it lacks, the session says
 		o = model.CompileOptions{}
 	}
+	o.Precision = s.Precision
 	if l.graph, err = spec.Compile(ctx, cache, o); err != nil {
 		return nil, fault(err)
 	}
@@ -135,8 +136,9 @@ func (l *loaded) close() error { return l.session.Close() }
 
 // Settings say how a checkpoint is opened.
 type Settings struct {
-	Model     string   // checkpoint directory, or a .onnx file, or what Locate makes one of
-	Cache     string   // for compiled graphs; empty: the user's
+	Model     string // checkpoint directory, or a .onnx file, or what Locate makes one of
+	Cache     string // for compiled graphs; empty: the user's
+	Precision model.Precision
 	HFPadding bool     // reproduce the reference's padded batches
 	Outputs   []string // optional outputs beside the class's own: hidden_states, last_hidden_state of a head class, ...
 	Threads   int      // of ONNX Runtime; 0: one per processor

@@ -65,23 +65,11 @@ func Run(ctx context.Context, job Job, w io.Writer, each func(do func(Input) err
 	if err != nil {
 		return err
 	}
-	r := &runner{job: &job, spec: spec, out: json.NewEncoder(w)}
-	r.out.SetEscapeHTML(false)
-	if r.task, err = taskFor(spec, job.Task); err != nil {
+	r, err := newRunner(&job, spec, w)
+	if err != nil {
 		return err
 	}
-	var o Options
-	if r.reader, o, err = newReader(spec, &r.task, job.Options); err != nil {
-		return err
-	}
-	if r.worker, err = r.task.make(spec, o); err != nil {
-		return fault(err)
-	}
-	defer func() {
-		if r.loaded != nil {
-			err = errors.Join(err, r.loaded.close())
-		}
-	}()
+	defer func() { err = errors.Join(err, r.close()) }()
 	if err := each(func(in Input) error { return r.next(ctx, &in) }); err != nil {
 		return err
 	}
@@ -92,6 +80,30 @@ func Run(ctx context.Context, job Job, w io.Writer, each func(do func(Input) err
 		return faultf("%d of %d inputs failed", r.failed, r.seen)
 	}
 	return nil
+}
+
+// newRunner finds the task's worker. Nothing is loaded yet.
+func newRunner(job *Job, spec *model.Spec, w io.Writer) (_ *runner, err error) {
+	r := &runner{job: job, spec: spec, out: json.NewEncoder(w)}
+	r.out.SetEscapeHTML(false)
+	if r.task, err = taskFor(spec, job.Task); err != nil {
+		return nil, err
+	}
+	var o Options
+	if r.reader, o, err = newReader(spec, &r.task, job.Options); err != nil {
+		return nil, err
+	}
+	if r.worker, err = r.task.make(spec, o); err != nil {
+		return nil, fault(err)
+	}
+	return r, nil
+}
+
+func (r *runner) close() error {
+	if r.loaded == nil {
+		return nil
+	}
+	return r.loaded.close()
 }
 
 // next predicts one input, or says why it cannot.
@@ -117,8 +129,28 @@ func (r *runner) next(ctx context.Context, in *Input) error {
 
 // one predicts one input.
 func (r *runner) one(ctx context.Context, in *Input) error {
-	if err := r.task.foreign(in); err != nil {
+	p, err := r.prepare(ctx, in)
+	if err != nil {
 		return err
+	}
+	if r.job.Preprocess {
+		r.keep(p.runs...)
+		return nil
+	}
+	_, res, err := r.predict(ctx, p)
+	if err != nil {
+		return err
+	}
+	if err := r.out.Encode(line{in.shown, r.task.name, in.charset, res}); err != nil {
+		return fmt.Errorf("writing the result: %w", err)
+	}
+	return nil
+}
+
+// prepare makes the model's inputs of one input.
+func (r *runner) prepare(ctx context.Context, in *Input) (*prepared, error) {
+	if err := r.task.foreign(in); err != nil {
+		return nil, err
 	}
 	if r.reader != nil {
 		in.read = func(blob []byte) (s string, err error) {
@@ -128,24 +160,19 @@ func (r *runner) one(ctx context.Context, in *Input) error {
 	}
 	p, err := r.worker.prepare(ctx, in)
 	if err != nil {
-		return r.ofFile(in, fault(err))
+		return nil, r.ofFile(in, fault(err))
 	}
-	if r.job.Preprocess {
-		r.keep(p.runs...)
-		return nil
-	}
+	return p, nil
+}
+
+// predict runs the graph on what is prepared: its outputs and what the task makes of them.
+func (r *runner) predict(ctx context.Context, p *prepared) ([][]embed.Tensor, result, error) {
 	outs, err := r.computeAll(ctx, p)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	res, err := r.worker.finish(p, outs)
-	if err != nil {
-		return fault(err)
-	}
-	if err := r.out.Encode(line{in.shown, r.task.name, in.charset, res}); err != nil {
-		return fmt.Errorf("writing the result: %w", err)
-	}
-	return nil
+	return outs, res, fault(err)
 }
 
 // ofFile names the file that a fault is of. With KeepGoing the line of output names it.

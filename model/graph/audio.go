@@ -40,7 +40,7 @@ func (n *net) audio() *audio {
 	n.audioMask(a, lengths, time)
 
 	n.Scope("feature_projection")
-	x = n.linear(n.w.Backbone, n.Reshape(a.features, -1, last), "feature_projection.projection", last, c.HiddenSize)
+	x = n.linear(n.Reshape(a.features, -1, last), "feature_projection.projection", last, c.HiddenSize)
 	x = n.ReshapeTo(x, a.rows)
 	if n.takes("mask_time_indices") {
 		masked := n.flags("mask_time_indices", n.batch, onnx.Dyn("frames"))
@@ -123,12 +123,12 @@ func (n *net) positions(a *audio, x onnx.Value) onnx.Value {
 // audioLayer is one post-norm transformer layer on x [B*T, H].
 func (n *net) audioLayer(a *audio, x onnx.Value, p string) onnx.Value {
 	c := n.cfg.Audio
-	get, h := n.w.Backbone, c.HiddenSize
+	h := c.HiddenSize
 	n.Scope(strings.TrimSuffix(p, "."))
 	y := n.selfAttention(&a.att, x, p+"attention.", "q_proj", "k_proj", "v_proj")
-	x = n.normSum(get, x, y, p+"attention.out_proj", h, h, p+"layer_norm", c.LayerNormEps)
-	y = n.activated(c.HiddenAct, get, x, p+"feed_forward.intermediate_dense", h, c.IntermediateSize, p+"feed_forward.intermediate_act_fn")
-	return n.normSum(get, x, y, p+"feed_forward.output_dense", c.IntermediateSize, h, p+"final_layer_norm", c.LayerNormEps)
+	x = n.normSum(x, y, p+"attention.out_proj", h, h, p+"layer_norm", c.LayerNormEps)
+	y = n.activated(c.HiddenAct, x, p+"feed_forward.intermediate_dense", h, c.IntermediateSize, p+"feed_forward.intermediate_act_fn")
+	return n.normSum(x, y, p+"feed_forward.output_dense", c.IntermediateSize, h, p+"final_layer_norm", c.LayerNormEps)
 }
 
 // audioOutput applies the adapter, if there is one, and declares last_hidden_state. It returns the state as [B*T', width].
@@ -151,7 +151,7 @@ func (n *net) adapter(a *audio, x onnx.Value) onnx.Value {
 	d := c.OutputHiddenSize
 	n.Scope("adapter")
 	if d != c.HiddenSize {
-		x = n.linear(n.w.Backbone, a.last(), "adapter.proj", c.HiddenSize, d)
+		x = n.linear(a.last(), "adapter.proj", c.HiddenSize, d)
 		x = n.norm(n.w.Backbone, x, "adapter.proj_layer_norm", d, torchEps)
 		x = n.ReshapeTo(x, n.Concat(0, n.Slice(a.rows, 0, 0, 2), n.Ints(d)))
 	}

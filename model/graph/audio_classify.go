@@ -13,11 +13,11 @@ func (n *net) audioClassifier() error {
 	n.audioOutput(a)
 	x := n.layerSum(a)
 	n.Scope("classifier")
-	x = n.linear(n.w.Head, x, "projector", c.HiddenSize, p)
+	x = n.exact(n.w.Head, x, "projector", c.HiddenSize, p)
 	x = n.ReshapeTo(x, n.Concat(0, n.Slice(a.rows, 0, 0, 2), n.Ints(p)))
 	sum := n.ReduceSum(n.Mul(x, a.mask), 1)             // G1: padding out of the mean
 	count := n.Max(n.ReduceSum(a.mask, 1), n.Scalar(1)) // [B, 1]; an item without frames gets zeros, not NaN
-	logits := n.linear(n.w.Head, n.Div(sum, count), "classifier", p, labels)
+	logits := n.exact(n.w.Head, n.Div(sum, count), "classifier", p, labels)
 	n.Output("logits", logits, onnx.Float32, n.batch, onnx.Fixed(labels))
 	return nil
 }

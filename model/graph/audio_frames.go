@@ -12,7 +12,7 @@ func (n *net) audioFrames() error {
 	n.audioOutput(a)
 	x := n.layerSum(a)
 	n.Scope("classifier")
-	logits := n.linear(n.w.Head, x, "classifier", h, labels)
+	logits := n.exact(n.w.Head, x, "classifier", h, labels)
 	logits = n.ReshapeTo(logits, n.Concat(0, n.Slice(a.rows, 0, 0, 2), n.Ints(labels)))
 	n.Output("logits", logits, onnx.Float32, n.batch, onnx.Dyn("frames"), onnx.Fixed(labels))
 	return nil

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"fmt"
 	"strings"
 
 	"vecmill/model/onnx"
@@ -16,12 +15,12 @@ func (n *net) samples(in onnx.Value) onnx.Value {
 	for i, out := range c.ConvDim {
 		p := layer("feature_extractor.conv_layers", i)
 		n.Scope(strings.TrimSuffix(p, "."))
-		steps := n.taps(x, c.ConvKernel[i], c.ConvStride[i], 1)
-		if channels == 1 { // too narrow for a product of each: all taps at once
-			w := n.w.Backbone(p+"conv.weight", out, 1, c.ConvKernel[i])
-			x = n.MatMulT(n.Concat(2, steps...), n.Weight(w.Name, []int{out, c.ConvKernel[i]}, &w))
+		k, stride := c.ConvKernel[i], c.ConvStride[i]
+		if channels == 1 { // too narrow for a product of each tap: all at once
+			w := n.w.Backbone(p+"conv.weight", out, 1, k)
+			x = n.MatMulT(n.Concat(2, n.taps(x, k, stride, 1)...), n.Weight(w.Name, []int{out, k}, &w))
 		} else {
-			x = n.tapSum(steps, p+"conv.weight", channels, out)
+			x = n.strided(x, p+"conv.weight", channels, out, k, stride)
 		}
 		if c.ConvBias {
 			x = n.Add(x, n.stored(n.w.Backbone, p+"conv.bias", out))
@@ -42,21 +41,24 @@ func (n *net) taps(x onnx.Value, kernel, stride, dilation int) []onnx.Value {
 	return steps
 }
 
-// tapSum is the sum over taps of their steps [B, T, in] times their part of a convolution's weight [out, in, taps].
-func (n *net) tapSum(steps []onnx.Value, weight string, in, out int) onnx.Value {
-	w := n.values(n.w.Backbone, weight, out, in, len(steps))
+// strided is a valid convolution of x [B, T, in] without bias: the sum over the taps of its weight [out, in, taps].
+func (n *net) strided(x onnx.Value, weight string, in, out, taps, stride int) onnx.Value {
 	var sum onnx.Value
-	for i, x := range steps {
-		tap := make([]float32, out*in)
-		for j := range tap {
-			tap[j] = w[j*len(steps)+i]
+	add := func(tap int, y onnx.Value) {
+		if tap > 0 {
+			y = n.Add(sum, y)
 		}
-		y := n.MatMulT(x, n.Weight(fmt.Sprintf("%s.tap.%d", weight, i), []int{out, in}, onnx.FloatData(tap)))
-		if i == 0 {
-			sum = y
-		} else {
-			sum = n.Add(sum, y)
+		sum = y
+	}
+	if !n.inWholeNumbers(out) {
+		for i, step := range n.taps(x, taps, stride, 1) {
+			add(i, n.product(step, n.tap(weight, in, out, i, taps)))
 		}
+		return sum
+	}
+	q := n.ReshapeQuantised(n.QuantiseRows(n.Reshape(x, -1, in)), x) // rounded once for all taps
+	for i := range taps {
+		add(i, n.wholeProduct(n.StridedQuantised(q, i, taps-1-i, stride), n.tap(weight, in, out, i, taps)))
 	}
 	return sum
 }

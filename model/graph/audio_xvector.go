@@ -33,11 +33,11 @@ func (n *net) audioXVector() error {
 		x, frames = n.layerSum(a), a.frames
 	}
 	n.Scope("projector")
-	x = n.ReshapeTo(n.linear(n.w.Head, x, "projector", c.HiddenSize, c.TDNNDim[0]), shape)
+	x = n.ReshapeTo(n.exact(n.w.Head, x, "projector", c.HiddenSize, c.TDNNDim[0]), shape)
 	pooled := n.statistics(n.tdnn(x), n.tdnnFrames(a, frames))
 	n.Scope("xvector")
-	vector := n.linear(n.w.Head, pooled, "feature_extractor", 2*c.TDNNDim[layers-1], e)
-	n.Output("logits", n.linear(n.w.Head, vector, "classifier", e, e), onnx.Float32, n.batch, onnx.Fixed(e))
+	vector := n.exact(n.w.Head, pooled, "feature_extractor", 2*c.TDNNDim[layers-1], e)
+	n.Output("logits", n.exact(n.w.Head, vector, "classifier", e, e), onnx.Float32, n.batch, onnx.Fixed(e))
 	n.Output("embeddings", vector, onnx.Float32, n.batch, onnx.Fixed(e))
 	return nil
 }
@@ -56,7 +56,7 @@ func (n *net) tdnn(x onnx.Value) onnx.Value {
 		if k > 1 {
 			x = n.Concat(2, n.taps(x, k, 1, c.TDNNDilation[i])...)
 		}
-		x = n.Relu(n.linear(n.w.Head, x, name, in*k, out))
+		x = n.Relu(n.exact(n.w.Head, x, name, in*k, out))
 		in = out
 	}
 	return x

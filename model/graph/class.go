@@ -17,6 +17,7 @@ type Options struct {
 	ImageSize config.HW // images: input size; zero is the checkpoint's own
 	Inputs    []string  // optional inputs to add, by their names in the reference
 	Outputs   []string  // optional outputs to add
+	Precision Precision // of the encoder
 	HeadOnly  bool      // leave out last_hidden_state where less is computed without it; see [Narrows]
 }
 
@@ -116,8 +117,11 @@ func Build(cfg *config.Config, ck *checkpoint.Checkpoint, o Options) (*onnx.Buil
 	if err := known("input", o.Inputs, cl.inputs, cfg.Class); err != nil {
 		return nil, err
 	}
+	if err := o.Precision.known(); err != nil {
+		return nil, err
+	}
 	prefix := strings.ReplaceAll(cfg.ModelType, "-", "_") + "."
-	n := &net{Builder: onnx.NewBuilder(cfg.Class), w: ck.Bind(prefix, cl.base), cfg: cfg, o: o}
+	n := &net{Builder: onnx.NewBuilder(cfg.Class), w: ck.Bind(prefix, cl.base), cfg: cfg, o: o, whole: map[onnx.Value]onnx.Quantised{}}
 	n.batch = onnx.Dyn("batch")
 	if err := cl.build(n); err != nil {
 		return nil, fmt.Errorf("building %s: %w", cfg.Class, err)

@@ -28,7 +28,8 @@ type net struct {
 	o     Options
 	err   error
 	batch onnx.Dim
-	items onnx.Value // int64 [1]: items of the batch, where each has several rows of tokens
+	items onnx.Value                    // int64 [1]: items of the batch, where each has several rows of tokens
+	whole map[onnx.Value]onnx.Quantised // what products have taken in whole numbers already
 }
 
 // source hands out weights: the binding's Backbone or Head.
@@ -48,50 +49,48 @@ func (n *net) stored(from source, name string, shape ...int) onnx.Value {
 	return n.Weight(t.Name, shape, &t)
 }
 
-// values are the numbers of a weight, for folding. A weight that Verify will refuse reads as zeros.
+// values are the numbers of a weight, for folding.
 func (n *net) values(from source, name string, shape ...int) []float32 {
 	t := from(name, shape...)
-	v, err := t.Float32()
-	if err != nil || len(v) != t.Elements() {
-		return make([]float32, t.Elements())
-	}
-	return v
+	return numbers(&t)
 }
 
-// linear is a dense layer with bias on x [rows, in].
-func (n *net) linear(from source, x onnx.Value, name string, in, out int) onnx.Value {
+// linear is a dense layer of the encoder, with bias, on x [rows, in].
+func (n *net) linear(x onnx.Value, name string, in, out int) onnx.Value {
+	return n.Add(n.product(x, n.matrix(name, in, out)), n.stored(n.w.Backbone, name+".bias", out))
+}
+
+// exact is a dense layer with bias, on x [rows, in], in single precision whatever the graph's is: a head's.
+func (n *net) exact(from source, x onnx.Value, name string, in, out int) onnx.Value {
 	return n.Linear(x, n.stored(from, name+".weight", out, in), n.stored(from, name+".bias", out))
 }
 
-// activated is a dense layer followed by an activation function; at is the function's place among the modules.
-func (n *net) activated(act string, from source, x onnx.Value, name string, in, out int, at string) onnx.Value {
+// activated is a dense layer of the encoder followed by an activation function; at is the function's place among the modules.
+func (n *net) activated(act string, x onnx.Value, name string, in, out int, at string) onnx.Value {
 	if act != "gelu" {
-		return n.activation(act, n.linear(from, x, name, in, out), at)
+		return n.activation(act, n.linear(x, name, in, out), at)
 	}
-	w, b := n.stored(from, name+".weight", out, in), n.stored(from, name+".bias", out)
-	return n.BiasGelu(n.MatMulT(x, w), b)
+	return n.BiasGelu(n.product(x, n.matrix(name, in, out)), n.stored(n.w.Backbone, name+".bias", out))
 }
 
 // normSum is LayerNorm(x + y * w^T + b): the end of a post-norm block, whose input is x [rows, out].
-func (n *net) normSum(from source, x, y onnx.Value, name string, in, out int, norm string, eps float64) onnx.Value {
-	w, b := n.stored(from, name+".weight", out, in), n.stored(from, name+".bias", out)
-	scale, shift := n.stored(from, norm+".weight", out), n.stored(from, norm+".bias", out)
-	return n.SumNorm(n.MatMulT(y, w), x, b, scale, shift, eps)
+func (n *net) normSum(x, y onnx.Value, name string, in, out int, norm string, eps float64) onnx.Value {
+	y = n.product(y, n.matrix(name, in, out))
+	get := n.w.Backbone
+	b, scale, shift := n.stored(get, name+".bias", out), n.stored(get, norm+".weight", out), n.stored(get, norm+".bias", out)
+	return n.SumNorm(y, x, b, scale, shift, eps)
 }
 
-// scaledLinear is a dense layer whose result is multiplied by a vector: the vector is folded into weight and bias.
-func (n *net) scaledLinear(from source, x onnx.Value, name string, in, out int, scale []float32) onnx.Value {
+// scaledLinear is a dense layer of the encoder whose result is multiplied by a vector: the vector is folded into weight and bias.
+func (n *net) scaledLinear(x onnx.Value, name string, in, out int, scale []float32) onnx.Value {
 	if scale == nil {
-		return n.linear(from, x, name, in, out)
+		return n.linear(x, name, in, out)
 	}
-	w, b := n.values(from, name+".weight", out, in), n.values(from, name+".bias", out)
+	b := n.values(n.w.Backbone, name+".bias", out)
 	for i, s := range scale {
-		for j := i * in; j < (i+1)*in; j++ {
-			w[j] *= s
-		}
 		b[i] *= s
 	}
-	return n.Linear(x, n.Weight(name+".weight.scaled", []int{out, in}, onnx.FloatData(w)), n.Weight(name+".bias.scaled", []int{out}, onnx.FloatData(b)))
+	return n.Add(n.product(x, n.matrix(name, in, out).scaled(name+".weight.scaled", scale)), n.Weight(name+".bias.scaled", []int{out}, onnx.FloatData(b)))
 }
 
 func (n *net) norm(from source, x onnx.Value, name string, dim int, eps float64) onnx.Value {
@@ -154,9 +153,8 @@ func (n *net) attend(a *attention, scores, bias, v onnx.Value) onnx.Value {
 
 // selfAttention is attention with dense q, k and v of the given names, without position terms.
 func (n *net) selfAttention(a *attention, x onnx.Value, prefix, q, k, v string) onnx.Value {
-	get := n.w.Backbone
-	return n.attended(a, n.linear(get, x, prefix+q, a.hidden, a.hidden), n.linear(get, x, prefix+k, a.hidden, a.hidden),
-		n.linear(get, x, prefix+v, a.hidden, a.hidden), onnx.Value{})
+	return n.attended(a, n.linear(x, prefix+q, a.hidden, a.hidden), n.linear(x, prefix+k, a.hidden, a.hidden),
+		n.linear(x, prefix+v, a.hidden, a.hidden), onnx.Value{})
 }
 
 // attended is attention of q, k and v [B*T, hidden] to each other, [B*T, hidden]. bias may be absent.

@@ -196,7 +196,7 @@ func (n *net) textPositions(t *text, ids onnx.Value) onnx.Value {
 // textLayer is one post-norm transformer layer on x [B*L, H].
 func (n *net) textLayer(t *text, x onnx.Value, i int) onnx.Value {
 	c := n.cfg.Text
-	get, h, p := n.w.Backbone, c.HiddenSize, layer("encoder.layer", i)
+	h, p := c.HiddenSize, layer("encoder.layer", i)
 	n.Scope(strings.TrimSuffix(p, "."))
 	var y onnx.Value
 	if t.narrow && i == c.NumHiddenLayers-1 {
@@ -204,12 +204,12 @@ func (n *net) textLayer(t *text, x onnx.Value, i int) onnx.Value {
 	} else {
 		y = n.textAttention(t, x, i, p+"attention.self.")
 	}
-	x = n.normSum(get, x, y, p+"attention.output.dense", h, h, p+"attention.output.LayerNorm", c.LayerNormEps)
+	x = n.normSum(x, y, p+"attention.output.dense", h, h, p+"attention.output.LayerNorm", c.LayerNormEps)
 	if t.cross.states != (onnx.Value{}) {
 		x = n.crossAttention(t, x, p+"crossattention.")
 	}
-	y = n.activated(c.HiddenAct, get, x, p+"intermediate.dense", h, c.IntermediateSize, p+"intermediate.intermediate_act_fn")
-	return n.normSum(get, x, y, p+"output.dense", c.IntermediateSize, h, p+"output.LayerNorm", c.LayerNormEps)
+	y = n.activated(c.HiddenAct, x, p+"intermediate.dense", h, c.IntermediateSize, p+"intermediate.intermediate_act_fn")
+	return n.normSum(x, y, p+"output.dense", c.IntermediateSize, h, p+"output.LayerNorm", c.LayerNormEps)
 }
 
 // textAttention is self-attention; relative kinds add q*E[l-r], and q*E + k*E with relative_key_query, before the scaling.
@@ -219,9 +219,9 @@ func (n *net) textAttention(t *text, x onnx.Value, layer int, p string) onnx.Val
 		return n.selfAttention(&t.att, x, p, "query", "key", "value")
 	}
 	get, h := n.w.Backbone, t.att.hidden
-	q := n.heads(&t.att, n.linear(get, x, p+"query", h, h))
-	k := n.heads(&t.att, n.linear(get, x, p+"key", h, h))
-	v := n.heads(&t.att, n.linear(get, x, p+"value", h, h))
+	q := n.heads(&t.att, n.linear(x, p+"query", h, h))
+	k := n.heads(&t.att, n.linear(x, p+"key", h, h))
+	v := n.heads(&t.att, n.linear(x, p+"value", h, h))
 	k, v = n.remember(t, layer, k, v)
 	if kind == "absolute" {
 		scores := n.MatMul(n.Mul(q, n.Scalar(t.att.scale())), n.Transpose(k, 0, 1, 3, 2))
@@ -239,12 +239,12 @@ func (n *net) textAttention(t *text, x onnx.Value, layer int, p string) onnx.Val
 // firstAttention is self-attention of each item's first token to all of them, for layers whose other results nobody reads: those tokens and what
 // comes of them, both [B, H].
 func (n *net) firstAttention(t *text, x onnx.Value, p string) (first, y onnx.Value) {
-	get, a := n.w.Backbone, &t.att
+	a := &t.att
 	first = n.Gather(n.ReshapeTo(x, t.rows), n.Int(0), 1)
 	one := n.Concat(0, n.Slice(t.rows, 0, 0, 1), n.Ints(1, a.heads, a.width()))
-	q := n.Transpose(n.ReshapeTo(n.linear(get, first, p+"query", a.hidden, a.hidden), one), 0, 2, 1, 3)
-	k := n.heads(a, n.linear(get, x, p+"key", a.hidden, a.hidden))
-	v := n.heads(a, n.linear(get, x, p+"value", a.hidden, a.hidden))
+	q := n.Transpose(n.ReshapeTo(n.linear(first, p+"query", a.hidden, a.hidden), one), 0, 2, 1, 3)
+	k := n.heads(a, n.linear(x, p+"key", a.hidden, a.hidden))
+	v := n.heads(a, n.linear(x, p+"value", a.hidden, a.hidden))
 	return first, n.attend(a, n.ScaledMatMulT(q, k, float64(a.scale())), onnx.Value{}, v)
 }
 

@@ -105,10 +105,10 @@ func (n *net) crossAttention(t *text, x onnx.Value, p string) onnx.Value {
 	c, a := n.cfg.Text, &t.cross.att
 	get, h, s := n.w.Backbone, c.HiddenSize, p+"self."
 	a.keep = t.att.keep
-	q := n.heads(a, n.Mul(n.linear(get, x, s+"query", h, h), n.Scalar(a.scale())))
-	k := n.Transpose(n.ReshapeTo(n.linear(get, t.cross.states, s+"key", h, h), t.cross.split), 0, 2, 3, 1)
-	v := n.Transpose(n.ReshapeTo(n.linear(get, t.cross.states, s+"value", h, h), t.cross.split), 0, 2, 1, 3)
+	q := n.heads(a, n.Mul(n.linear(x, s+"query", h, h), n.Scalar(a.scale())))
+	k := n.Transpose(n.ReshapeTo(n.linear(t.cross.states, s+"key", h, h), t.cross.split), 0, 2, 3, 1)
+	v := n.Transpose(n.ReshapeTo(n.linear(t.cross.states, s+"value", h, h), t.cross.split), 0, 2, 1, 3)
 	y := n.attend(a, n.MatMul(q, k), onnx.Value{}, v)
-	y = n.Add(x, n.linear(get, y, p+"output.dense", h, h))
+	y = n.Add(x, n.linear(y, p+"output.dense", h, h))
 	return n.norm(get, y, p+"output.LayerNorm", h, c.LayerNormEps)
 }

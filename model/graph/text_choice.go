@@ -7,9 +7,9 @@ func (n *net) textChoice() error {
 	h := n.cfg.Text.HiddenSize
 	t := n.text()
 	n.Scope("pooler")
-	x := n.Tanh(n.linear(n.w.Backbone, n.first(t), "pooler.dense", h, h))
+	x := n.Tanh(n.exact(n.w.Backbone, n.first(t), "pooler.dense", h, h))
 	n.Scope("classifier")
-	scores := n.linear(n.w.Head, x, "classifier", h, 1)
+	scores := n.exact(n.w.Head, x, "classifier", h, 1)
 	n.Output("logits", n.ReshapeTo(scores, n.Concat(0, n.items, n.Ints(-1))), onnx.Float32, n.batch, onnx.Dyn("choices"))
 	return nil
 }

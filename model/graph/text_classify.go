@@ -8,7 +8,7 @@ func (n *net) textClassifier() error {
 	h, labels := n.cfg.Text.HiddenSize, len(n.cfg.Labels)
 	t := n.text()
 	n.Scope("classifier")
-	x := n.Tanh(n.linear(n.w.Head, n.first(t), "classifier.dense", h, h))
-	n.Output("logits", n.linear(n.w.Head, x, "classifier.out_proj", h, labels), onnx.Float32, n.batch, onnx.Fixed(labels))
+	x := n.Tanh(n.exact(n.w.Head, n.first(t), "classifier.dense", h, h))
+	n.Output("logits", n.exact(n.w.Head, x, "classifier.out_proj", h, labels), onnx.Float32, n.batch, onnx.Fixed(labels))
 	return nil
 }

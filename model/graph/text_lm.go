@@ -12,7 +12,7 @@ func (n *net) textLM() error {
 	})
 	t := n.text()
 	n.Scope("lm_head")
-	x := n.Gelu(n.linear(n.w.Head, t.last(), "lm_head.dense", h, h))
+	x := n.Gelu(n.exact(n.w.Head, t.last(), "lm_head.dense", h, h))
 	x = n.norm(n.w.Head, x, "lm_head.layer_norm", h, c.LayerNormEps)
 	bias := "lm_head.bias"
 	if !n.w.HasBackbone(bias) && n.w.HasBackbone("lm_head.decoder.bias") {

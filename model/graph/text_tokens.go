@@ -7,7 +7,7 @@ func (n *net) textTokens() error {
 	h, labels := n.cfg.Text.HiddenSize, len(n.cfg.Labels)
 	t := n.text()
 	n.Scope("classifier")
-	logits := n.linear(n.w.Head, t.last(), "classifier", h, labels)
+	logits := n.exact(n.w.Head, t.last(), "classifier", h, labels)
 	logits = n.ReshapeTo(logits, n.Concat(0, n.Slice(t.rows, 0, 0, 2), n.Ints(labels)))
 	n.Output("logits", logits, onnx.Float32, n.batch, onnx.Dyn("tokens"), onnx.Fixed(labels))
 	return nil
@@ -17,7 +17,7 @@ func (n *net) textTokens() error {
 func (n *net) textSpans() error {
 	t := n.text()
 	n.Scope("qa_outputs")
-	both := n.linear(n.w.Head, t.last(), "qa_outputs", n.cfg.Text.HiddenSize, 2)
+	both := n.exact(n.w.Head, t.last(), "qa_outputs", n.cfg.Text.HiddenSize, 2)
 	both = n.ReshapeTo(both, n.Concat(0, n.Slice(t.rows, 0, 0, 2), n.Ints(2)))
 	for i, name := range []string{"start_logits", "end_logits"} {
 		n.Output(name, n.Gather(both, n.Int(i), 2), onnx.Float32, n.batch, onnx.Dyn("tokens"))

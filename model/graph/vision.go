@@ -150,18 +150,18 @@ func (n *net) visionLayer(v *vision, x onnx.Value, p string) onnx.Value {
 	}
 	y := n.norm(get, x, p+"layernorm_before", h, c.LayerNormEps)
 	y = n.visionAttention(v, y, p)
-	x = n.Add(x, n.scaledLinear(get, y, p+"attention.output.dense", h, h, lambda1))
+	x = n.Add(x, n.scaledLinear(y, p+"attention.output.dense", h, h, lambda1))
 	y = n.norm(get, x, p+"layernorm_after", h, c.LayerNormEps)
-	y = n.activation(c.HiddenAct, n.linear(get, y, p+"intermediate.dense", h, c.IntermediateSize), p+"intermediate.intermediate_act_fn")
-	return n.Add(x, n.scaledLinear(get, y, p+"output.dense", c.IntermediateSize, h, lambda2))
+	y = n.activation(c.HiddenAct, n.linear(y, p+"intermediate.dense", h, c.IntermediateSize), p+"intermediate.intermediate_act_fn")
+	return n.Add(x, n.scaledLinear(y, p+"output.dense", c.IntermediateSize, h, lambda2))
 }
 
 // visionAttention is self-attention whose key has no bias.
 func (n *net) visionAttention(v *vision, x onnx.Value, p string) onnx.Value {
-	get, h, a := n.w.Backbone, v.att.hidden, &v.att
+	h, a := v.att.hidden, &v.att
 	s := p + "attention.attention."
-	k := n.Linear(x, n.stored(get, s+"key.weight", h, h), onnx.Value{})
-	return n.attended(a, n.linear(get, x, s+"query", h, h), k, n.linear(get, x, s+"value", h, h), n.layerBias(v, p))
+	k := n.product(x, n.matrix(s+"key", h, h))
+	return n.attended(a, n.linear(x, s+"query", h, h), k, n.linear(x, s+"value", h, h), n.layerBias(v, p))
 }
 
 // visionPool is the pooled state of each picture, [B, H]: LayerNorm of the patches' mean, or the cls state.

@@ -16,6 +16,6 @@ func (n *net) visionClassifier() error {
 		n.Output("logits", x, onnx.Float32, n.batch, onnx.Fixed(h))
 		return nil
 	}
-	n.Output("logits", n.linear(n.w.Head, x, "classifier", h, labels), onnx.Float32, n.batch, onnx.Fixed(labels))
+	n.Output("logits", n.exact(n.w.Head, x, "classifier", h, labels), onnx.Float32, n.batch, onnx.Fixed(labels))
 	return nil
 }

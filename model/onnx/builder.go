@@ -20,6 +20,8 @@ type Type int
 // The element types, with ONNX's numbers.
 const (
 	Float32 Type = 1
+	Uint8   Type = 2
+	Int8    Type = 3
 	Int64   Type = 7
 	Bool    Type = 9
 )
@@ -29,6 +31,10 @@ func (t Type) String() string {
 	switch t {
 	case Float32:
 		return "float32"
+	case Uint8:
+		return "uint8"
+	case Int8:
+		return "int8"
 	case Int64:
 		return "int64"
 	case Bool:
@@ -81,6 +87,7 @@ type Builder struct {
 
 type weight struct {
 	name  string
+	typ   Type // Float32 or Int8
 	shape []int
 	parts []io.WriterTo
 }
@@ -112,7 +119,7 @@ func (b *Builder) Outputs() []Port { return b.outputs }
 
 // Weight is a float32 initializer in the data file. The parts are written one behind the other and must fill the shape.
 func (b *Builder) Weight(name string, shape []int, parts ...io.WriterTo) Value {
-	b.weights = append(b.weights, weight{name, shape, parts})
+	b.weights = append(b.weights, weight{name, Float32, shape, parts})
 	return Value{name}
 }
 

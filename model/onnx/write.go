@@ -103,6 +103,9 @@ type writer struct {
 // weight is the encoded description of a weight, which is written unless it lies beside the model already.
 func (w *writer) weight(t *weight) ([]byte, error) {
 	size := int64(4)
+	if t.typ == Int8 {
+		size = 1
+	}
 	for _, d := range t.shape {
 		size *= int64(d)
 	}
@@ -145,7 +148,7 @@ func (w *writer) stored(t *weight) (name string, at int64, ok bool) {
 }
 
 func (t *weight) describe(location string, at, size int64) []byte {
-	m := appendTensorHead(nil, t.name, Float32, t.shape)
+	m := appendTensorHead(nil, t.name, t.typ, t.shape)
 	m = appendEntry(m, "location", location)
 	m = appendEntry(m, "offset", strconv.FormatInt(at, 10))
 	m = appendEntry(m, "length", strconv.FormatInt(size, 10))

@@ -1,0 +1,107 @@
+package predict
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vecmill/embed"
+)
+
+// Of the bundled models, which are trained, whole numbers decide the same.
+func TestPrecisionsAreComparedOnTheUsersOwnSample(t *testing.T) {
+	for _, c := range []struct {
+		model, samples string
+		words          bool
+	}{{"audio-ctc", "audio/speech-*.flac", true}, {"text-intent", "text/sentence-*.txt", false}, {"vision-digits", "image/digit-*.jpg", false}} {
+		t.Run(c.model, func(t *testing.T) {
+			files, err := filepath.Glob(filepath.Join("../demo/samples", c.samples))
+			if err != nil || len(files) < 3 {
+				t.Fatalf("%d samples, %v", len(files), err)
+			}
+			var out bytes.Buffer
+			job := Job{Settings: Settings{Model: filepath.Join("../demo/models", c.model), Cache: t.TempDir(), Threads: 1}}
+			err = Compare(t.Context(), job, &out, func(do func(Input) error) error {
+				for _, f := range files[:3] {
+					if err := do(OfFile(f)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+			if len(lines) != 4 {
+				t.Fatalf("%d lines, want one for each sample and one for all:\n%s", len(lines), out.String())
+			}
+			var all likenesses
+			if err := json.Unmarshal([]byte(lines[3]), &all); err != nil {
+				t.Fatal(err)
+			}
+			lowest := 1.0
+			for _, raw := range lines[:3] {
+				var l likeness
+				if err := json.Unmarshal([]byte(raw), &l); err != nil {
+					t.Fatal(err)
+				}
+				lowest = min(lowest, l.Cosine)
+			}
+			switch {
+			case all.Inputs != 3 || all.Cosine.Lowest != lowest || all.Cosine.Mean < lowest || all.Precision != "int8":
+				t.Errorf("the sum %+v is not that of the lines", all)
+			case lowest < 0.999 || lowest == 1:
+				t.Errorf("lowest cosine %v: below 0.999, or int8 did nothing", lowest)
+			case all.Agreement == nil || *all.Agreement < 0.98:
+				t.Errorf("agreement %v, want 0.98 at least", all.Agreement)
+			case (all.WordError != nil) != c.words || c.words && *all.WordError > 0:
+				t.Errorf("word error rate %v", all.WordError)
+			}
+		})
+	}
+}
+
+func TestATaskThatRunsTheModelItselfIsNotCompared(t *testing.T) {
+	job := Job{Settings: Settings{Model: withProcessors(t, "Data2VecTextForCausalLM"), Cache: t.TempDir()}, Task: "perplexity"}
+	err := Compare(t.Context(), job, &bytes.Buffer{}, func(do func(Input) error) error { return do(OfText("a b")) })
+	if err == nil || !strings.Contains(err.Error(), "perplexity") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestEditsAreTheFewest(t *testing.T) {
+	for _, c := range []struct {
+		want, got string
+		edits     int
+	}{{"", "", 0}, {"a b c", "a b c", 0}, {"a b c", "a c", 1}, {"a c", "a b c", 1}, {"a b c", "a x c", 1}, {"a b", "", 2}, {"", "a b", 2}, {"a b c d", "b c d e", 2}} {
+		if n := edits(strings.Fields(c.want), strings.Fields(c.got)); n != c.edits {
+			t.Errorf("%q to %q: %d, want %d", c.want, c.got, n, c.edits)
+		}
+	}
+}
+
+func TestDecisionsAreCountedAlongTheLabels(t *testing.T) {
+	at := func(name string, shape []int64, x ...float32) embed.Tensor {
+		return embed.Tensor{Name: name, Shape: shape, F32: x}
+	}
+	for _, c := range []struct {
+		name      string
+		x, y      embed.Tensor
+		same, all int
+	}{
+		{"two labels", at("logits", []int64{1, 2}, 1, 2), at("logits", []int64{1, 2}, 3, 2), 0, 1},
+		{"a label for each token", at("logits", []int64{1, 2, 2}, 1, 2, 4, 3), at("logits", []int64{1, 2, 2}, 1, 2, 3, 4), 1, 2},
+		{"a label for each pixel", at("logits", []int64{1, 2, 1, 2}, 1, 9, 2, 8), at("logits", []int64{1, 2, 1, 2}, 1, 9, 2, 10), 1, 2},
+		{"a begin", at("start_logits", []int64{1, 3}, 1, 2, 3), at("start_logits", []int64{1, 3}, 2, 2, 3), 1, 1},
+		{"a regression", at("logits", []int64{1, 1}, 1), at("logits", []int64{1, 1}, 2), 0, 0},
+		{"a state", at("last_hidden_state", []int64{1, 1, 2}, 1, 2), at("last_hidden_state", []int64{1, 1, 2}, 2, 1), 0, 0},
+	} {
+		same, all := decisions([]embed.Tensor{c.x}, []embed.Tensor{c.y})
+		if same != c.same || all != c.all {
+			t.Errorf("%s: %d of %d the same, want %d of %d", c.name, same, all, c.same, c.all)
+		}
+	}
+}
