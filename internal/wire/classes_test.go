@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -216,8 +217,12 @@ func TestEveryHeadOfEveryClass(t *testing.T) {
 func sameInAnyBatch(t *testing.T, dir, class string, settings []string) {
 	t.Helper()
 	cfg, p := pipelineFor(t, dir, "    heads: ["+strings.Join(settings, ", ")+"]")
-	m := load(t, cfg, p)
-	items := itemsFor(class)
+	modelInAnyBatch(t, p, load(t, cfg, p), itemsFor(class))
+}
+
+// modelInAnyBatch runs a pipeline's model on items alone and in two orders together. It returns the rows of the items alone.
+func modelInAnyBatch(t *testing.T, p *config.Pipeline, m *loadedModel, items []item) [][]schemas.Row {
+	t.Helper()
 	alone, _ := rowsOf(t, p, m, items, 1)
 	for seed := range uint64(2) {
 		order := rand.New(rand.NewPCG(seed, 3)).Perm(len(items))
@@ -234,6 +239,31 @@ func sameInAnyBatch(t *testing.T, dir, class string, settings []string) {
 				t.Errorf("item %d: %s", at, d)
 			}
 		}
+	}
+	return alone
+}
+
+// TestInt8RowsAreTheSameInAnyBatch holds that a pipeline takes the precision that its configuration says, under a digest of its own.
+func TestInt8RowsAreTheSameInAnyBatch(t *testing.T) {
+	for _, c := range classCases() {
+		if !slices.Contains([]string{"Data2VecAudioModel", "Data2VecTextModel", "Data2VecVisionModel"}, c.class) {
+			continue
+		}
+		t.Run(c.class, func(t *testing.T) {
+			cfg, p := pipelineFor(t, c.checkpoint(t), "    heads: [{task: embedding}]")
+			single := load(t, cfg, p)
+			p.Model.Precision = "int8"
+			whole := load(t, cfg, p)
+			if single.digest == whole.digest {
+				t.Error("both precisions have one digest")
+			}
+			items := itemsFor(c.class)
+			rows := modelInAnyBatch(t, p, whole, items)
+			want, _ := rowsOf(t, p, single, items, 1)
+			if d := different(t, rows[0], want[0]); d == "" {
+				t.Error("the rows are those of fp32: int8 did nothing")
+			}
+		})
 	}
 }
 

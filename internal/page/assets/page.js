@@ -261,7 +261,7 @@ function drawPlaces(p) {
 }
 
 function drawModel(p) {
-  const facts = [["class", p.class], ["model", p.model], ["model digest", p.digest], ["preprocess digest", p.preprocess], ["decoders", p.decoders || "built in"], ["heads", p.heads.join(", ")], ["outputs", p.outputs.join(", ")]];
+  const facts = [["class", p.class], ["model", p.model], ["precision", p.precision], ["model digest", p.digest], ["preprocess digest", p.preprocess], ["decoders", p.decoders || "built in"], ["heads", p.heads.join(", ")], ["outputs", p.outputs.join(", ")]];
   $("model").replaceChildren(...facts.flatMap(([k, v]) => [el("dt", { textContent: k }), el("dd", { textContent: v })]));
 }
 
