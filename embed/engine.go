@@ -35,6 +35,7 @@ type EngineConfig struct {
 type Job struct {
 	Ref    schemas.Ref
 	Blob   []byte
+	Trace  trace.SpanContext                   // of the record; what becomes of the job is told there, if it is sampled
 	Wanted func() bool                         // asked before work begins; once it says no, the job may end with ErrUnwanted. nil means always
 	Held   func(bytes int64)                   // told when the job's memory has gone down to bytes; may be nil
 	Done   func(rows []schemas.Row, err error) // called exactly once (I5); rows are in order of window, then head; must not block for long
@@ -83,6 +84,7 @@ type window struct {
 	at         int // its number in the job
 	s          Sample
 	preprocess time.Duration // of the job, up to this window
+	queued     time.Time
 }
 
 // NewEngine assembles an engine. Sessions run the same model; each gets an executor. The engine closes neither sessions nor heads.

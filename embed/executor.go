@@ -7,9 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
-
 	"vecmill/schemas"
 )
 
@@ -121,14 +118,13 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 	if w.err != nil {
 		return nil // the finisher takes the batch apart
 	}
-	ctx, span := e.cfg.Tracer.Start(ctx, "vecmill.batch", trace.WithAttributes(
-		attribute.String("model", e.cfg.Model), attribute.Int("items", len(w.samples)),
-		attribute.Int("cost", w.batch.Cost), attribute.Int("padded", w.batch.Padded)))
+	ctx, span := e.batchSpan(ctx, w)
 	defer span.End()
 	began := time.Now()
 	out, err := guard(func() (*Output, error) { return s.Run(ctx, w.inputs) })
 	took := time.Since(began)
 	e.stats.inferred(took)
+	e.itemSpans(w, span, began, took)
 	if err != nil {
 		span.RecordError(err)
 		w.err = err

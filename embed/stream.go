@@ -6,6 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"vecmill/schemas"
 )
 
@@ -34,7 +37,8 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 		j.Done(nil, ErrUnwanted)
 		return true
 	}
-	p := &passage{e: e, ctx: ctx, j: j, began: time.Now()}
+	began := time.Now()
+	p := &passage{e: e, ctx: ctx, j: j, began: began}
 	j.mu.open = 1 // until no window is to come any more
 	j.mu.parts = make([][]any, len(e.joiners))
 	err := p.run()
@@ -43,6 +47,8 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 	}
 	j.Blob = nil
 	e.stats.preprocessed(p.spent, p.windows, err)
+	e.span(j, "vecmill.preprocess", began, time.Now(), trace.WithAttributes(
+		attribute.Int("windows", p.windows), attribute.Float64("busy_seconds", p.spent.Seconds())))
 	if _, streams := e.pre.(Streamer); streams && err == nil && j.Held != nil {
 		j.Held(e.cfg.RowReserve*int64(p.windows) + p.rest() + p.frames*e.keeps)
 	}
@@ -154,7 +160,7 @@ func (p *passage) emit(s Sample) error {
 		<-p.j.slots
 		return ErrUnwanted
 	}
-	w := &window{job: p.j, at: p.windows, s: s, preprocess: p.spent}
+	w := &window{job: p.j, at: p.windows, s: s, preprocess: p.spent, queued: time.Now()}
 	p.windows++
 	p.frames += int64(s.Cost)
 	p.largest = max(p.largest, s.Bytes())

@@ -65,9 +65,27 @@ func TestChosenHeadersAndTheTraceTravelWithTheRecord(t *testing.T) {
 		if len(out.Rows[0].Attributes) != 0 {
 			t.Errorf("attributes %q of a record without headers", out.Rows[0].Attributes)
 		}
-		ended := spans.Ended() // of the one record whose producer sampled it
-		if len(ended) != 1 || ended[0].SpanContext().TraceID().String() != trace || ended[0].Parent().SpanID().String() != "b7ad6b7169203331" || !ended[0].Parent().IsRemote() || ended[0].SpanContext().TraceState().Get("v") != "1" {
-			t.Errorf("spans: %v", ended)
+		byName := map[string]sdktrace.ReadOnlySpan{}
+		for _, s := range spans.Ended() { // of the one record whose producer sampled it
+			byName[s.Name()] = s
+			if s.SpanContext().TraceID().String() != trace || s.SpanContext().TraceState().Get("v") != "1" {
+				t.Errorf("span %s is of trace %s", s.Name(), s.SpanContext().TraceID())
+			}
+		}
+		record := byName["vecmill.record"]
+		if record == nil || record.Parent().SpanID().String() != "b7ad6b7169203331" || !record.Parent().IsRemote() {
+			t.Fatalf("the record's span: %v", record)
+		}
+		last := record.StartTime()
+		for _, name := range []string{"vecmill.fetch", "vecmill.write", "vecmill.commit"} {
+			s := byName[name]
+			if s == nil || s.Parent().SpanID() != record.SpanContext().SpanID() || s.StartTime().Before(last) || s.EndTime().Before(s.StartTime()) {
+				t.Fatalf("%s: %v", name, s)
+			}
+			last = s.EndTime()
+		}
+		if n := len(spans.Ended()); n != 4 {
+			t.Errorf("%d spans, want 4", n)
 		}
 	})
 }

@@ -30,6 +30,7 @@ type epoch struct {
 	}
 	mu struct {
 		sync.Mutex
+		traced   []uncommitted // durable, for the traces that wait for their commit
 		held     []*flight     // records that cannot be settled because the system failed; dropped at the fence
 		refusals int           // releases whose refused records are being buried
 		quiet    chan struct{} // closed when refusals comes down to 0; nil until asked for
@@ -300,7 +301,13 @@ func (ep *epoch) releaseLoop(part Partition) {
 			if !ok {
 				break
 			}
-			err := ep.p.sink.Write(ep.ctx, r.Range, r.Rows, func(err error) { ep.written(r, err) })
+			began := time.Now()
+			err := ep.p.sink.Write(ep.ctx, r.Range, r.Rows, func(err error) {
+				if err == nil {
+					ep.wrote(r, began)
+				}
+				ep.written(r, err)
+			})
 			ep.tracker.Written(r)
 			if err != nil {
 				ep.written(r, err)
@@ -352,5 +359,6 @@ func (ep *epoch) commit(ctx context.Context, points map[Partition]int64) error {
 		return fmt.Errorf("committing: %w", err)
 	}
 	ep.p.stats.commits.Add(1)
+	ep.committed(points)
 	return nil
 }

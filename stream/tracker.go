@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"vecmill/internal/ackseq"
 	"vecmill/schemas"
 )
@@ -58,13 +60,15 @@ type Ticket struct {
 	outcome Outcome // 0 until settled; guarded by t.mu
 	rows    []schemas.Row
 	deletes []string // ids of references whose objects are gone
-	free    func()   // called once, when the record's rows are the sink's or its assignment is over
+	traces  []trace.SpanContext
+	free    func() // called once, when the record's rows are the sink's or its assignment is over
 }
 
 // Release is a contiguous run of settled records, ready for the sink.
 type Release struct {
 	Range   schemas.Range
 	Rows    []schemas.Row
+	traces  []trace.SpanContext // of its records, those that are kept
 	tickets []*Ticket
 	lane    *lane
 	seq     int64
@@ -226,6 +230,7 @@ func (r *Release) add(k *Ticket) {
 	case Lost:
 		r.Range.Lost = extend(r.Range.Lost, k.span)
 	}
+	r.traces = append(r.traces, k.traces...)
 	for _, id := range k.deletes {
 		if id != "" {
 			r.Range.Deletes = append(r.Range.Deletes, schemas.Deletion{Offset: k.span.First, RefID: id})

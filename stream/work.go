@@ -42,6 +42,9 @@ func (p *Pipeline) process(it *item) {
 	began := time.Now()
 	blob, err := p.fetch(ctx, it)
 	took := time.Since(began)
+	if span.IsRecording() {
+		p.span(span.SpanContext(), "vecmill.fetch", began, began.Add(took))
+	}
 	it.place.Leave()
 	p.stats.fetched(took, blob)
 	if err == nil {
@@ -58,7 +61,7 @@ func (p *Pipeline) process(it *item) {
 	data, origin := blob.Data, *blob
 	blob.Data, origin.Data, it.ref.Inline = nil, nil, nil // the engine alone holds the bytes from here on
 	err = p.engine.Submit(ctx, embed.Job{
-		Ref: it.ref, Blob: data,
+		Ref: it.ref, Blob: data, Trace: span.SpanContext(),
 		Wanted: func() bool { return it.epoch.ctx.Err() == nil },
 		Held:   func(n int64) { giveBack(it.lease, n) },
 		Done: func(rows []schemas.Row, err error) {
@@ -194,6 +197,7 @@ func (p *Pipeline) end(f *flight, worst error) {
 		if p.cfg.Witness != nil {
 			p.cfg.Witness.Computed(rows)
 		}
+		f.ticket.traces = f.traces()
 		f.ticket.SettleRows(rows, f.deletes...)
 	case 1:
 		p.reject(f, worst)

@@ -25,6 +25,7 @@ type command struct {
 type env struct {
 	version     string
 	stdout, err io.Writer
+	level       slog.LevelVar // of the log, which may be changed while a worker runs
 }
 
 // usageError is a fault of the command line or the configuration: exit code 2.
@@ -154,7 +155,8 @@ func (e *env) logger(c config.Log) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		level = slog.LevelInfo // Validate has refused anything else
 	}
-	o := &slog.HandlerOptions{Level: level}
+	e.level.Set(level)
+	o := &slog.HandlerOptions{Level: &e.level}
 	if c.Format == "json" {
 		return slog.New(slog.NewJSONHandler(e.err, o))
 	}

@@ -1,9 +1,11 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -32,6 +34,8 @@ type Config struct {
 	OTLPEndpoint string  // URL of a collector; "" for none
 	TraceRatio   float64 // share of traces that are kept
 	Version      string  // of the binary
+
+	Level *slog.LevelVar // of the log, for PUT /log/level on a loopback address; nil: it cannot be changed
 }
 
 // Telemetry owns the exporters and the HTTP server.
@@ -67,7 +71,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if t.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
 		return nil, fmt.Errorf("telemetry.listen: %w; choose another address or leave it empty", err)
 	}
-	t.server = &http.Server{Handler: t.mux(registry), ReadHeaderTimeout: 5 * time.Second}
+	t.server = &http.Server{Handler: t.mux(registry, cfg.Level), ReadHeaderTimeout: 5 * time.Second}
 	go func() { // ends with Shutdown
 		if err := t.server.Serve(t.listener); !errors.Is(err, http.ErrServerClosed) {
 			slog.Error("metrics server stopped", "err", err)
@@ -87,11 +91,24 @@ func (t *Telemetry) export(ctx context.Context, cfg Config, res *resource.Resour
 		return nil, fmt.Errorf("telemetry.otlp_endpoint: %w", err)
 	}
 	t.traces = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(spans),
-		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(cfg.TraceRatio))))
+		sdktrace.WithSampler(linked{sdktrace.ParentBased(sdktrace.TraceIDRatioBased(cfg.TraceRatio))}))
 	return append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(points))), nil
 }
 
-func (t *Telemetry) mux(registry *prometheus.Registry) *http.ServeMux {
+// linked keeps, besides what its sampler keeps, spans that are linked to one that is kept: batches, which belong to no record alone.
+type linked struct{ sdktrace.Sampler }
+
+// ShouldSample implements sdktrace.Sampler.
+func (s linked) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	for _, l := range p.Links {
+		if l.SpanContext.IsSampled() {
+			return sdktrace.AlwaysSample().ShouldSample(p)
+		}
+	}
+	return s.Sampler.ShouldSample(p)
+}
+
+func (t *Telemetry) mux(registry *prometheus.Registry, level *slog.LevelVar) *http.ServeMux {
 	m := http.NewServeMux()
 	m.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		if page := t.page.Load(); page != nil {
@@ -105,6 +122,10 @@ func (t *Telemetry) mux(registry *prometheus.Registry) *http.ServeMux {
 		m.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		m.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 		m.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		if level != nil {
+			m.HandleFunc("GET /log/level", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, level.Level()) })
+			m.HandleFunc("PUT /log/level", func(w http.ResponseWriter, r *http.Request) { setLevel(level, w, r) })
+		}
 	}
 	m.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -116,6 +137,19 @@ func (t *Telemetry) mux(registry *prometheus.Registry) *http.ServeMux {
 		fmt.Fprintln(w, "ok")
 	})
 	return m
+}
+
+// setLevel changes the level of the log to the one in the request's body. Browsers ask before they send a PUT to another site, and are told nothing.
+func setLevel(level *slog.LevelVar, w http.ResponseWriter, r *http.Request) {
+	said, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64))
+	if err == nil {
+		err = level.UnmarshalText(bytes.TrimSpace(said))
+	}
+	if err != nil {
+		http.Error(w, "give debug, info, warn or error as the body", http.StatusBadRequest)
+		return
+	}
+	fmt.Fprintln(w, level.Level())
 }
 
 // Page serves what no other path does: the live page.

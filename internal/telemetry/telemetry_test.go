@@ -3,10 +3,15 @@ package telemetry
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"vecmill/embed"
 	"vecmill/schemas"
@@ -73,6 +78,53 @@ func TestReadinessFollowsTheWorker(t *testing.T) {
 	tel.Ready(true)
 	if code, _ := get(t, url+"/readyz"); code != 200 {
 		t.Fatalf("readyz %d", code)
+	}
+}
+
+func TestTheLogLevelCanBeChanged(t *testing.T) {
+	var level slog.LevelVar
+	tel, err := Start(t.Context(), Config{Listen: "127.0.0.1:0", Level: &level})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tel.Shutdown(context.Background())
+	url := "http://" + tel.Addr() + "/log/level"
+	for _, c := range []struct {
+		body   string
+		status int
+		want   slog.Level
+	}{{"debug\n", 200, slog.LevelDebug}, {"loud", 400, slog.LevelDebug}, {strings.Repeat("x", 1000), 400, slog.LevelDebug}, {"ERROR", 200, slog.LevelError}} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, url, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.status || level.Level() != c.want {
+			t.Errorf("%.10q: status %d, level %v", c.body, resp.StatusCode, level.Level())
+		}
+	}
+	if status, body := get(t, url); status != 200 || body != "ERROR\n" {
+		t.Errorf("asked: %d %q", status, body)
+	}
+}
+
+// A batch belongs to no record, and is kept if one of its records is.
+func TestBatchesOfKeptRecordsAreKept(t *testing.T) {
+	spans := tracetest.NewSpanRecorder()
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithSampler(linked{sdktrace.ParentBased(sdktrace.NeverSample())})).Tracer("")
+	id := trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}}
+	dropped := trace.NewSpanContext(id)
+	id.TraceFlags = trace.FlagsSampled
+	for _, links := range [][]trace.Link{nil, {{SpanContext: dropped}}, {{SpanContext: dropped}, {SpanContext: trace.NewSpanContext(id)}}} {
+		_, s := tracer.Start(t.Context(), "batch", trace.WithLinks(links...))
+		s.End()
+	}
+	if ended := spans.Ended(); len(ended) != 1 || len(ended[0].Links()) != 2 {
+		t.Errorf("kept: %v", ended)
 	}
 }
 

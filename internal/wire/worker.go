@@ -22,8 +22,9 @@ import (
 
 // Options are what a process adds to its configuration.
 type Options struct {
-	Version string       // of the binary
-	Log     *slog.Logger // nil means the default
+	Version string         // of the binary
+	Log     *slog.Logger   // nil means the default
+	Level   *slog.LevelVar // of Log, to be changed while it runs; nil: it stays
 	// Source makes the source of a pipeline; nil means Kafka.
 	Source func(p *config.Pipeline) (stream.Source, error)
 	// Files is told of every Parquet file; nil for nobody.
@@ -67,7 +68,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		}
 	}()
 	if w.telemetry, err = telemetry.Start(ctx, telemetry.Config{
-		Listen: c.Telemetry.Listen, OTLPEndpoint: c.Telemetry.OTLPEndpoint, TraceRatio: c.Telemetry.TraceRatio, Version: o.Version,
+		Listen: c.Telemetry.Listen, OTLPEndpoint: c.Telemetry.OTLPEndpoint, TraceRatio: c.Telemetry.TraceRatio, Version: o.Version, Level: o.Level,
 	}); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,65 @@
+package embed
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"vecmill/schemas"
+)
+
+// A record whose trace is kept finds its stages in it, and the batches of its windows linked from both sides. Records beside it leave nothing.
+func TestStagesAreToldInTheRecordsTrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spans := tracetest.NewSpanRecorder()
+		cfg := testConfig()
+		cfg.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("")
+		e, err := NewEngine(cfg, words{}, []Session{&adder{delay: 5}}, []Head{sumHead{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var runner, jobs sync.WaitGroup
+		runner.Go(func() { e.Run(ctx) })
+		kept := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+		dropped := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{3}, SpanID: trace.SpanID{4}})
+		for blob, of := range map[string]trace.SpanContext{"3 5": kept, "4": dropped} {
+			jobs.Add(1)
+			if err := e.Submit(ctx, Job{Blob: []byte(blob), Trace: of, Done: func([]schemas.Row, error) { jobs.Done() }}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		jobs.Wait()
+		stop()
+		runner.Wait()
+		count, batches := map[string]int{}, map[trace.SpanID]bool{}
+		for _, s := range spans.Ended() {
+			count[s.Name()]++
+			if s.Name() == "vecmill.batch" {
+				batches[s.SpanContext().SpanID()] = true
+				for _, l := range s.Links() {
+					if !l.SpanContext.Equal(kept) {
+						t.Errorf("a batch is linked to %v", l.SpanContext)
+					}
+				}
+				continue
+			}
+			if s.SpanContext().TraceID() != kept.TraceID() || s.Parent().SpanID() != kept.SpanID() {
+				t.Errorf("%s is of trace %s", s.Name(), s.SpanContext().TraceID())
+			}
+		}
+		if count["vecmill.preprocess"] != 1 || count["vecmill.queue"] != 2 || count["vecmill.infer"] != 2 || count["vecmill.batch"] < 1 || count["vecmill.batch"] > 2 {
+			t.Errorf("spans: %v", count)
+		}
+		for _, s := range spans.Ended() {
+			if s.Name() == "vecmill.infer" && (len(s.Links()) != 1 || !batches[s.Links()[0].SpanContext.SpanID()]) {
+				t.Errorf("%s is linked to %v", s.Name(), s.Links())
+			}
+		}
+	})
+}

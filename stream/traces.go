@@ -1,0 +1,64 @@
+package stream
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// span adds a stretch of time to a record's trace.
+func (p *Pipeline) span(of trace.SpanContext, name string, from, to time.Time) {
+	_, s := p.cfg.Tracer.Start(trace.ContextWithSpanContext(context.Background(), of), name, trace.WithTimestamp(from))
+	s.End(trace.WithTimestamp(to))
+}
+
+// traces are those of a record's references that somebody keeps.
+func (f *flight) traces() (all []trace.SpanContext) {
+	for _, it := range f.items {
+		if c := it.span.SpanContext(); c.IsSampled() {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// uncommitted is a release that is durable, and whose traces wait for its commit.
+type uncommitted struct {
+	part   Partition
+	next   int64
+	since  time.Time
+	traces []trace.SpanContext
+}
+
+// wrote tells a release's traces how long the sink took, and remembers them for its commit.
+func (ep *epoch) wrote(r *Release, began time.Time) {
+	if len(r.traces) == 0 {
+		return
+	}
+	now := time.Now()
+	for _, t := range r.traces {
+		ep.p.span(t, "vecmill.write", began, now)
+	}
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	ep.mu.traced = append(ep.mu.traced, uncommitted{Partition{r.Range.Source.Topic, r.Range.Source.Partition}, r.Range.Next, now, r.traces})
+}
+
+// committed tells the traces that points have passed.
+func (ep *epoch) committed(points map[Partition]int64) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	now, left := time.Now(), ep.mu.traced[:0]
+	for _, u := range ep.mu.traced {
+		if u.next > points[u.part] {
+			left = append(left, u)
+			continue
+		}
+		for _, t := range u.traces {
+			ep.p.span(t, "vecmill.commit", u.since, now)
+		}
+	}
+	clear(ep.mu.traced[len(left):])
+	ep.mu.traced = left
+}
