@@ -301,13 +301,8 @@ func (ep *epoch) releaseLoop(part Partition) {
 			if !ok {
 				break
 			}
-			began := time.Now()
-			err := ep.p.sink.Write(ep.ctx, r.Range, r.Rows, func(err error) {
-				if err == nil {
-					ep.wrote(r, began)
-				}
-				ep.written(r, err)
-			})
+			r.began = time.Now()
+			err := ep.p.sink.Write(ep.ctx, r.Range, r.Rows, func(err error) { ep.written(r, err) })
 			ep.tracker.Written(r)
 			if err != nil {
 				ep.written(r, err)
@@ -321,6 +316,7 @@ func (ep *epoch) releaseLoop(part Partition) {
 func (ep *epoch) written(r *Release, err error) {
 	switch {
 	case err == nil:
+		ep.wrote(r)
 		ep.tracker.Durable(r)
 	case sinks.AsRefused(err) != nil:
 		ep.refused(r, sinks.AsRefused(err))

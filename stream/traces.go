@@ -32,13 +32,13 @@ type uncommitted struct {
 }
 
 // wrote tells a release's traces how long the sink took, and remembers them for its commit.
-func (ep *epoch) wrote(r *Release, began time.Time) {
+func (ep *epoch) wrote(r *Release) {
 	if len(r.traces) == 0 {
 		return
 	}
 	now := time.Now()
 	for _, t := range r.traces {
-		ep.p.span(t, "vecmill.write", began, now)
+		ep.p.span(t, "vecmill.write", r.began, now)
 	}
 	ep.mu.Lock()
 	defer ep.mu.Unlock()

@@ -69,6 +69,7 @@ type Release struct {
 	Range   schemas.Range
 	Rows    []schemas.Row
 	traces  []trace.SpanContext // of its records, those that are kept
+	began   time.Time           // being written
 	tickets []*Ticket
 	lane    *lane
 	seq     int64
