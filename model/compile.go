@@ -19,7 +19,7 @@ import (
 
 // CompilerVersion is part of every graph's digest: raise it whenever the same checkpoint compiles to another graph, so that cached
 // graphs of older builds are not used.
-const CompilerVersion = 4
+const CompilerVersion = 5
 
 // Compile gives the graph of the checkpoint under the options. It is taken from cacheDir if that holds it undamaged, and
 // built there otherwise; two processes may compile the same graph at once. A ready-made graph is described and returned as it

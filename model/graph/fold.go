@@ -62,13 +62,15 @@ func bilinear(x []float32, from, to config.HW, depth int) []float32 {
 	if from == to {
 		return x
 	}
-	taps := func(i, in, out int) ([]int, []float32) {
-		src := max(0, (float32(i)+0.5)*(float32(in)/float32(out))-0.5)
-		i0 := int(src)
-		t := src - float32(i0)
-		return []int{i0, min(i0+1, in-1)}, []float32{1 - t, t}
-	}
-	return resize(x, from, to, depth, taps)
+	return resize(x, from, to, depth, linearTaps)
+}
+
+// linearTaps gives the two places of in, and their weights, of which place i of out is made.
+func linearTaps(i, in, out int) ([]int, []float32) {
+	src := max(0, (float32(i)+0.5)*(float32(in)/float32(out))-0.5)
+	i0 := int(src)
+	t := src - float32(i0)
+	return []int{i0, min(i0+1, in-1)}, []float32{1 - t, t}
 }
 
 // bicubic resizes like torch with align_corners False: Keys' kernel with a = -0.75, borders repeated.

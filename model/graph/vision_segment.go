@@ -94,8 +94,10 @@ func (n *net) batchNorm(name string) *affine {
 // double is a transposed convolution of kernel and stride 2, the normalisation behind it folded in.
 func (n *net) double(p plane, name string, norm *affine) plane {
 	h := n.cfg.Vision.HiddenSize
-	w, b := n.stored(n.w.Head, name+".weight", h, h, 2, 2), n.stored(n.w.Head, name+".bias", h)
-	if norm != nil {
+	var w, b onnx.Value
+	if norm == nil {
+		w, b = n.stored(n.w.Head, name+".weight", h, h, 2, 2), n.stored(n.w.Head, name+".bias", h)
+	} else {
 		weights, bias := n.values(n.w.Head, name+".weight", h, h, 2, 2), n.values(n.w.Head, name+".bias", h)
 		for i := range weights { // [in, out, 2, 2]
 			weights[i] *= norm.scale[i/4%h]
@@ -111,15 +113,25 @@ func (n *net) double(p plane, name string, norm *affine) plane {
 
 // convModule is convolution, batch normalisation and ReLU: maps of in channels to maps of hidden ones, of the same size.
 func (n *net) convModule(x onnx.Value, name string, in, kernel int) onnx.Value {
-	h := n.cfg.Vision.HiddenSize
 	n.Scope(name)
-	w, a := n.values(n.w.Head, name+".conv.weight", h, in, kernel, kernel), n.batchNorm(name+".bn")
+	w, shift := n.normed(name, in, kernel)
+	return n.Relu(n.sameConv(x, name, w, shift, in, kernel))
+}
+
+// normed are the weights [hidden, in, kernel, kernel] of a convolution without bias, the normalisation behind it folded in, and what it adds.
+func (n *net) normed(name string, in, kernel int) (weights, shift []float32) {
+	w, a := n.values(n.w.Head, name+".conv.weight", n.cfg.Vision.HiddenSize, in, kernel, kernel), n.batchNorm(name+".bn")
 	for i := range w {
 		w[i] *= a.scale[i/(in*kernel*kernel)]
 	}
-	pad := kernel / 2
-	return n.Relu(n.Conv(x, n.Weight(name+".conv.weight.scaled", []int{h, in, kernel, kernel}, onnx.FloatData(w)), n.Floats([]int{h}, a.shift),
-		onnx.Convolution{Kernel: []int{kernel, kernel}, Strides: []int{1, 1}, Pads: []int{pad, pad, pad, pad}}))
+	return w, a.shift
+}
+
+// sameConv is a convolution that leaves maps their size.
+func (n *net) sameConv(x onnx.Value, name string, w, bias []float32, in, kernel int) onnx.Value {
+	h, pad := n.cfg.Vision.HiddenSize, kernel/2
+	return n.Conv(x, n.Weight(name+".conv.weight.scaled", []int{h, in, kernel, kernel}, onnx.FloatData(w)), n.Floats([]int{h}, bias),
+		onnx.Convolution{Kernel: []int{kernel, kernel}, Strides: []int{1, 1}, Pads: []int{pad, pad, pad, pad}})
 }
 
 // uperHead joins the levels, the scene pooled at several scales among them, at the size of the first.
@@ -137,14 +149,10 @@ func (n *net) uperHead(levels []plane) (plane, error) {
 	for i := 3; i > 0; i-- {
 		lateral[i-1].x = n.Add(lateral[i-1].x, n.upsample(lateral[i], lateral[i-1].size))
 	}
-	joined := make([]onnx.Value, 4)
 	for i := range 3 {
 		lateral[i].x = n.convModule(lateral[i].x, "decode_head.fpn_convs."+strconv.Itoa(i), h, 3)
 	}
-	for i, p := range lateral {
-		joined[i] = n.upsample(p, lateral[0].size)
-	}
-	return plane{n.convModule(n.Concat(1, joined...), "decode_head.fpn_bottleneck", 4*h, 3), lateral[0].size}, nil
+	return n.bottleneck(lateral, "decode_head.fpn_bottleneck"), nil
 }
 
 // pooledScenes is the pyramid pooling module with its bottleneck. TensorFlow's class pools at every scale what came out of the scale before it
@@ -152,7 +160,7 @@ func (n *net) uperHead(levels []plane) (plane, error) {
 func (n *net) pooledScenes(p plane) (plane, error) {
 	c := n.cfg.Vision
 	h := c.HiddenSize
-	parts, from := []onnx.Value{p.x}, p
+	parts, from := []plane{p}, p
 	for i, scale := range c.PoolScales {
 		if scale < 1 || scale > maxScale {
 			return plane{}, fmt.Errorf("pool_scales %v: each must be from 1 to %d", c.PoolScales, maxScale)
@@ -161,12 +169,12 @@ func (n *net) pooledScenes(p plane) (plane, error) {
 		n.Scope(name)
 		y := plane{n.adaptivePool(from, scale), config.HW{H: scale, W: scale}}
 		y.x = n.convModule(y.x, name, h, 1)
-		parts = append(parts, n.upsample(y, p.size))
+		parts = append(parts, y)
 		if n.tensorFlow() {
 			from = y
 		}
 	}
-	return plane{n.convModule(n.Concat(1, parts...), "decode_head.bottleneck", len(parts)*h, 3), p.size}, nil
+	return n.bottleneck(parts, "decode_head.bottleneck"), nil
 }
 
 // maxScale bounds pool_scales, and with them the size of a folded pooling matrix.
