@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"vecmill/model"
+	"vecmill/model/checkpoint"
 	"vecmill/model/graph"
 	"vecmill/schemas"
 )
@@ -22,7 +23,11 @@ const golden = "testdata/golden"
 func copyCase(t *testing.T, name string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, f := range []string{"config.json", "model.safetensors"} {
+	weights, err := checkpoint.Files(filepath.Join(golden, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range append(weights, "config.json") {
 		b, err := os.ReadFile(filepath.Join(golden, name, f))
 		if err != nil {
 			t.Fatal(err)

@@ -26,6 +26,7 @@ import (
 	"vecmill/embed/heads"
 	"vecmill/internal/config"
 	"vecmill/model"
+	"vecmill/model/checkpoint"
 	"vecmill/model/graph"
 	"vecmill/schemas"
 )
@@ -38,18 +39,18 @@ type classCase struct {
 	from  string // case in golden
 }
 
-// classCases are all supported classes. TensorFlow's have torch's checkpoints under their own names, except for the one that computes something else.
+// classCases are all supported classes. TensorFlow's have checkpoints that it saved.
 func classCases() []classCase {
 	var all []classCase
 	for _, class := range graph.Classes() {
-		from := strings.TrimPrefix(class, "TF") + "/base"
-		switch class {
-		case "Data2VecVisionModel", "TFData2VecVisionModel":
-			from = "Data2VecVisionModel/relative"
-		case "Data2VecVisionForImageClassification", "TFData2VecVisionForImageClassification":
-			from = "Data2VecVisionForImageClassification/mean"
-		case "TFData2VecVisionForSemanticSegmentation":
-			from = class + "/cascade"
+		from := class + "/base"
+		switch {
+		case strings.HasPrefix(class, "TF"):
+			from = class + "/keras"
+		case class == "Data2VecVisionModel":
+			from = class + "/relative"
+		case class == "Data2VecVisionForImageClassification":
+			from = class + "/mean"
 		}
 		all = append(all, classCase{class, from})
 	}
@@ -59,7 +60,12 @@ func classCases() []classCase {
 // checkpoint makes a complete checkpoint of a case: what the weights lack of a tokenizer or a processor comes from elsewhere.
 func (c classCase) checkpoint(t *testing.T) string {
 	t.Helper()
-	return c.complete(t, filepath.Join(golden, c.from), "model.safetensors")
+	from := filepath.Join(golden, c.from)
+	files, err := checkpoint.Files(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.complete(t, from, files[0])
 }
 
 // complete makes a checkpoint of a directory with config.json and weights.

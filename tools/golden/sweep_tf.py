@@ -1,6 +1,6 @@
 """Writes cases of random configurations of TensorFlow's classes, by those classes themselves: python sweep_tf.py OUT SEED COUNT.
 
-Needs a virtual environment of its own: transformers 4.55.4 (the last but few with these classes), tensorflow-cpu and tf-keras 2.21.
+Needs a virtual environment of its own: requirements-tf.txt.
 Run the cases with differ.py. There is no float64 here to tell the noise by: what is allowed is 2e-5 of the largest value.
 """
 import json
