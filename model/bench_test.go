@@ -98,8 +98,8 @@ func writeBase(b *testing.B) (dir string, size int64) {
 
 // BenchmarkCompile compiles a checkpoint of base size (373 MB) from the page cache, in a new cache each time. "compile" is [model.Open] and Compile
 // together, which is what a start waits for; its x-reads is that time over the time of reading the file twice into a small buffer, both taken
-// in turns. "copied" is the same where weights cannot be linked, "cached" the same again in a cache that has the graph, "digest" what is read
-// beside the session's loading. VECMILL_BENCH_CHECKPOINT names a directory to take instead: another format, half precision, another class.
+// in turns. "cached" is the same again in a cache that has the graph, "digest" what is read beside the session's loading.
+// VECMILL_BENCH_CHECKPOINT names a directory to take instead: another format, half precision, another class.
 func BenchmarkCompile(b *testing.B) {
 	dir, file, size := benchCheckpoint(b)
 	run := func(name string, fresh bool, one func(b *testing.B, cache string)) {
