@@ -76,6 +76,9 @@ func feed(spec *model.Spec, in map[string]embed.Tensor) ([]embed.Tensor, model.C
 		}
 		typed[name] = t
 	}
+	if err := inTables(spec, typed); err != nil {
+		return nil, o, err
+	}
 	if mask, ok := typed["head_mask"]; ok {
 		typed["head_mask"] = forLayers(spec, mask)
 	}
@@ -105,6 +108,29 @@ func feed(spec *model.Spec, in map[string]embed.Tensor) ([]embed.Tensor, model.C
 		}
 	}
 	return all, o, nil
+}
+
+// inTables refuses numbers that have no row in the table of embeddings that they are looked up in: a graph counts negative ones from its end.
+func inTables(spec *model.Spec, in map[string]embed.Tensor) error {
+	if spec.Text == nil {
+		return nil
+	}
+	for _, table := range []struct {
+		name string
+		rows int
+		used bool
+	}{
+		{"input_ids", spec.Text.VocabSize, true},
+		{"token_type_ids", spec.Text.TypeVocabSize, true},
+		{"position_ids", spec.Text.MaxPositionEmbeddings, spec.Text.PositionEmbeddingType == "absolute"},
+	} {
+		for _, id := range in[table.name].I64 {
+			if table.used && (id < 0 || id >= int64(table.rows)) {
+				return fmt.Errorf("the input %s has the value %d, want 0 to %d", table.name, id, table.rows-1)
+			}
+		}
+	}
+	return nil
 }
 
 // forLayers repeats a head mask with one axis, which means every layer, as the reference does.
