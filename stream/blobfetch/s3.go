@@ -3,7 +3,7 @@ package blobfetch
 import (
 	"context"
 	"net/http"
-	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/minio/minio-go/v7"
@@ -44,11 +44,7 @@ func (f *Fetcher) bucketAllowed(bucket, key string) bool {
 // climbs says whether a key has "." or ".." segments, as it is or when a store should decode it once more, or take a backslash for a slash: a store
 // on a file system might resolve them, out of the prefix. Nor has any key a reason for a NUL.
 func climbs(key string) bool {
-	decoded, err := url.PathUnescape(key)
-	if err != nil {
-		decoded = key
-	}
-	for _, k := range []string{key, decoded} {
+	for _, k := range []string{key, decoded(key)} {
 		if strings.ContainsRune(k, 0) {
 			return true
 		}
@@ -59,6 +55,22 @@ func climbs(key string) bool {
 		}
 	}
 	return false
+}
+
+// decoded is the key without its escapes; what is none stays, as it does for the decoders that are not strict.
+func decoded(key string) string {
+	var b strings.Builder
+	for i := 0; i < len(key); i++ {
+		if key[i] == '%' && i+2 < len(key) {
+			if c, err := strconv.ParseUint(key[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(key[i])
+	}
+	return b.String()
 }
 
 func (f *Fetcher) openS3(ctx context.Context, ref schemas.Ref, bucket, key string) (*object, error) {
