@@ -71,6 +71,18 @@ def inputs(kind, cfg, base):
     return {"input_ids": ids, "attention_mask": mask}, axes
 
 
+def anonymous(graph):
+    """Forgets where in the program each node came from, those of loops and branches included: nobody needs it."""
+    for n in graph.node:
+        n.doc_string = n.name = ""
+        del n.metadata_props[:]
+        for a in n.attribute:
+            for inner in [a.g, *a.graphs] if a.HasField("g") else a.graphs:
+                anonymous(inner)
+    del graph.value_info[:]
+    del graph.metadata_props[:]
+
+
 def write(out, model, feed, axes, outputs, dynamo):
     os.makedirs(out, exist_ok=True)
     wrapped = Outputs(model, list(feed), outputs).eval()
@@ -83,12 +95,8 @@ def write(out, model, feed, axes, outputs, dynamo):
         dynamic = {k: axes for k in feed} | {k: {0: "batch"} | ({1: "length"} if k in ("last_hidden_state", "extract_features") else {}) for k in outputs}
         torch.onnx.export(wrapped, tuple(feed.values()), path, dynamo=False, opset_version=17, dynamic_axes=dynamic, **how)
     m = onnx.load(path)
-    for n in m.graph.node:  # where in the program each came from: nobody needs it
-        n.doc_string = n.name = ""
-        del n.metadata_props[:]
-    del m.graph.value_info[:]
-    for f in list(m.functions) + [m.graph]:
-        del f.metadata_props[:]
+    for g in [m.graph, *m.functions]:
+        anonymous(g)
     onnx.save(m, path)
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(out)
