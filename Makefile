@@ -169,6 +169,16 @@ demo-models: ## train the bundled models again (see docs/demo-models.md)
 helm-check: $(HELM) build ## lint the chart, and hold what it renders against the real types of Kubernetes, KEDA and the Prometheus operator
 	HELM=$(HELM) GO=$(GO) tools/helm-check.sh
 
+.PHONY: licences
+licences: ## write docs/licences.md, the licences of what is linked; fails where one may not be
+	cd tools/licences && $(GO) run . -dir ../.. >../../docs/licences.md
+
+GOVULNCHECK_VERSION := v1.1.4
+
+.PHONY: vulnerabilities
+vulnerabilities: ## known vulnerabilities in what is called; needs the network, for the database of vulnerabilities
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+
 .PHONY: alerts-check
 alerts-check: ## the alerts of deploy/prometheus against their tests; needs promtool (Debian: apt-get install prometheus)
 	promtool check rules deploy/prometheus/alerts.yaml

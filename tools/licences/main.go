@@ -1,0 +1,153 @@
+// Command licences writes docs/licences.md: the modules that the binaries are linked from, with the licences that their texts are. It fails for a module
+// without a licence text, or whose text is none of those that may be linked into a binary that is given away under the Apache licence.
+//
+//	go run . -dir ../.. [-flags '-tags iceberg'] > docs/licences.md
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/licensecheck"
+)
+
+// allowed are the licences that ask for no more than their text beside the binary; of the Mozilla licence also the source of the module's own files, which
+// its path and version name.
+var allowed = []string{
+	"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "0BSD", "Unlicense", "CC0-1.0", "MPL-2.0", "BSD-1-Clause", "BSD-2-Clause-Views", "BSL-1.0", "NCSA", "OpenSSL", "HPND",
+}
+
+// unlicensed are modules without a licence text that are linked all the same, and why. Who redistributes a binary should know.
+var unlicensed = map[string]string{
+	"github.com/JohnCGriffin/overflow": "none in the module; arrow/go/v17 imports it (mod v0.0.0-20211019200055 is its last version)",
+}
+
+// share of a text, in percent, that must be known words of licences.
+const share = 60
+
+type module struct {
+	Path, Version, Dir string
+	Main               bool
+	Replace            *module
+}
+
+func main() {
+	dir := flag.String("dir", ".", "directory of the module")
+	flags := flag.String("flags", "", "flags for go list, separated by spaces")
+	flag.Parse()
+	if err := run(os.Stdout, *dir, strings.Fields(*flags)); err != nil {
+		fmt.Fprintln(os.Stderr, "licences:", err)
+		os.Exit(1)
+	}
+}
+
+func run(w io.Writer, dir string, flags []string) error {
+	modules, err := linked(dir, flags)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(w, `# Licences of what is linked
+
+Written by `+"`make licences`"+` from the licence texts of the modules that `+"`worker` and `backfill`"+` are linked from; the standard library of Go (BSD-3-Clause) is the rest.
+ONNX Runtime (MIT) and the system libraries that are loaded at run time (libsndfile, libsoxr: LGPL-2.1; libturbojpeg: BSD-3-Clause, IJG) are not linked; the image of deploy/ carries them as their packages.
+
+| module | version | licence |
+| --- | --- | --- |
+`)
+	var faults []error
+	for _, m := range modules {
+		ids, err := licences(m.Dir)
+		if why := unlicensed[m.Path]; why != "" && errors.Is(err, errNone) {
+			ids, err = []string{why}, nil
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s %s: %w", m.Path, m.Version, err))
+			continue
+		}
+		fmt.Fprintf(w, "| %s | %s | %s |\n", m.Path, m.Version, strings.Join(ids, ", "))
+	}
+	return errors.Join(faults...)
+}
+
+// linked are the modules of the packages that the binaries import, but for the main module, by path.
+func linked(dir string, flags []string) ([]module, error) {
+	args := append([]string{"list", "-deps", "-json=Module"}, flags...)
+	cmd := exec.Command("go", append(args, "./cmd/...")...)
+	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	seen := map[string]module{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct{ Module *module }
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("go list: %w", err)
+		}
+		if m := p.Module; m != nil && !m.Main {
+			if m.Replace != nil {
+				m = m.Replace
+			}
+			seen[m.Path] = *m
+		}
+	}
+	var all []module
+	for _, m := range seen {
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b module) int { return strings.Compare(a.Path, b.Path) })
+	return all, nil
+}
+
+var errNone = errors.New("no licence text that is known")
+
+// licences are those of a module's licence texts, sorted.
+func licences(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for _, e := range entries {
+		name := strings.ToUpper(e.Name())
+		if e.IsDir() || !strings.HasPrefix(name, "LICEN") && !strings.HasPrefix(name, "COPYING") && !strings.HasPrefix(name, "UNLICENSE") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		cover := licensecheck.Scan(text)
+		if cover.Percent < share {
+			continue
+		}
+		for _, m := range cover.Match {
+			if m.IsURL {
+				continue
+			}
+			if !slices.Contains(allowed, m.ID) {
+				return nil, fmt.Errorf("%s is %s, which is none of %s", e.Name(), m.ID, strings.Join(allowed, ", "))
+			}
+			found[m.ID] = true
+		}
+	}
+	if len(found) == 0 {
+		return nil, errNone
+	}
+	var ids []string
+	for id := range found {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
