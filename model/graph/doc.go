@@ -8,6 +8,9 @@
 // constant per layer, position tables, layer scales and batch normalisations into the weights before them, the weights of a layer sum,
 // the windows of adaptive pooling to a matrix.
 //
+// Products of the encoder have a precision (precision.go): what goes through [net.product] is float32, or whole numbers rounded row by row; heads go
+// through [net.exact].
+//
 // A decoder's cache is two graphs: one gives keys and values out ([PastKeyValues] among Options.Outputs), one takes and gives them. A text in
 // parts gets the numbers of the text in one.
 //
@@ -17,6 +20,7 @@
 //	   before every convolution over frames (positional, adapter) and left out of every mean. Convolutions over samples need nothing:
 //	   they are valid ones, so a frame inside an item's length depends on the item's own samples.
 //	   The frames of an x-vector are counted with the dilations of its convolutions.
+//	   In whole numbers a row is rounded by itself, so this holds there, too.
 //	   Options.HFPadding restores the reference's behaviour: audio is zeroed once, x-vectors forget the dilations, and decoders with
 //	   relative positions and a cache count from the padded end.
 //	G2 A weight is used as asked for or refused by name; a configuration switch is computed or refused by name.
