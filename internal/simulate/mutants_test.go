@@ -3,9 +3,11 @@ package simulate
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -135,9 +137,34 @@ func TestTheOracleCatchesEveryMutant(t *testing.T) {
 				t.Fatalf("%d seeds did not notice", m.seeds)
 			}
 			t.Log(verdictOf(string(out)))
+			reproduce(t, ctx, binary, m.name, string(out))
 		})
 	}
 }
+
+// reproduce plays the command that a failing seed has printed, which must fail in the same way each time: with the same trace, or with a panic again.
+func reproduce(t *testing.T, ctx context.Context, binary, mutant, out string) {
+	t.Helper()
+	command := regexp.MustCompile(`reproduce"?: "?(worker simulate --seed [\w -]*\w)`).FindStringSubmatch(out)
+	if command == nil {
+		t.Fatalf("it prints no command:\n%s", out)
+	}
+	says := "panic: "
+	if trace := regexp.MustCompile(`\btrace: \w+\n`).FindString(out); trace != "" {
+		says = trace
+	}
+	for range *commands {
+		cmd := exec.CommandContext(ctx, binary, "-command", command[1])
+		cmd.Env = append(os.Environ(), "VECMILL_MUTANT="+mutant)
+		again, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(again), says) {
+			t.Errorf("%q does not fail with %q (%v):\n%s", command[1], says, err, again[max(0, len(again)-2000):])
+		}
+	}
+}
+
+// commands is how often each command is played.
+var commands = flag.Int("commands", 1, "number of times that the command of a mutant's failing seed is played")
 
 // verdictOf is the first line of a failing run that says why.
 func verdictOf(out string) string {

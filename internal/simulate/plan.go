@@ -28,6 +28,8 @@ type Plan struct {
 	Faults   FaultPlan
 	Steps    []Step
 	Calm     time.Duration // from here on nothing goes wrong any more
+
+	command string // that plays it again; "" if none is known
 }
 
 // PipelinePlan is the configuration of each worker, in small.
