@@ -17,7 +17,7 @@
 //
 // Processes ([Step]) crash between and in the middle of effects, pause, wake as zombies, are cut off from the broker, are terminated and started again. The
 // oracle judges each file and each commit the moment it lands (I1, I2, I3, one writer per offset), memory when a process ends (I4), and at the end
-// everything that is stored, record by record (I5, I7, I8), with what tombstones took away gone from tables; bubbles notice goroutines that stay, and worlds must come to an end once they are calm.
+// everything that is stored, record by record (I5, I7, I8), with what tombstones took away gone from tables; a scenario of restarts in good order counts what is read twice (I6); bubbles notice goroutines that stay, and worlds must come to an end once they are calm.
 //
 // Incidents of comparable systems are [Scenarios] by name. The tests also lay bugs over the sources, build, and show that each of them is caught.
 //

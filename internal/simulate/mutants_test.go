@@ -36,6 +36,7 @@ func mutants() []mutant {
 		blindly, stays                          = "a transaction does not compare offsets", "a tombstone takes nothing away"
 		recommit, unsaid, hollow                = "a commit is sent again without a look", "offsets are not in the summary", "a commit before its files"
 		hasty, again, neighbour, leak           = "the first sink's word is the tee's", "the tee computes again what one member lacks", "a neighbour's result", "memory is not given back"
+		brusque                                 = "an assignment is given up without a drain"
 	)
 	return []mutant{
 		{early, []edit{{
@@ -48,6 +49,7 @@ func mutants() []mutant {
 			err := ep.p.sink.Write(ep.ctx, r.Range, r.Rows, done)`,
 		}}, 50, ""},
 		{fence, []edit{{"stream/epoch.go", "	ep.fence()\n	ep.forget()\n	p.stats.losses.Add(1)", "	if !" + alive(fence) + " {\n	ep.fence()\n	ep.forget()\n	}\n	p.stats.losses.Add(1)"}}, 200, ""},
+		{brusque, []edit{{"stream/epoch.go", "	err := ep.drain(ctx)\n", "	var err error\n	if !" + alive(brusque) + " {\n	err = ep.drain(ctx)\n	}\n"}}, 6, "rolling-restart"},
 		{settled, []edit{
 			{"stream/work.go", "err := p.dead.Put(f.epoch.ctx, letter)", "err := p.putLetter(f.epoch.ctx, letter)"},
 			{"stream/work.go", "// rowBytes is", `func (p *Pipeline) putLetter(ctx context.Context, l sinks.Letter) error {

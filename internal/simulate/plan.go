@@ -29,7 +29,8 @@ type Plan struct {
 	Steps    []Step
 	Calm     time.Duration // from here on nothing goes wrong any more
 
-	command string // that plays it again; "" if none is known
+	command string              // that plays it again; "" if none is known
+	judge   func(*Result) error // beyond the invariants, of the scripted source; nil: nothing
 }
 
 // PipelinePlan is the configuration of each worker, in small.

@@ -158,6 +158,9 @@ func run(t *testing.T, plan *Plan, logs io.Writer, disturbed func() bool) (res R
 		res.Disturbed = disturbed()
 		res.Err, res.Hash, res.Virtual = w.oracle.verdict(), w.tr.hash(), w.now()
 		res.Coverage, res.Ends, res.Settled, res.Trace = w.mu.coverage, w.mu.ends, w.mu.settled, w.tr.print
+		if res.Err == nil && plan.judge != nil && plan.Source != Kafka {
+			res.Err = plan.judge(&res)
+		}
 	})
 	return res
 }
