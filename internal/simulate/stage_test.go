@@ -22,7 +22,8 @@ const asLoad = "VECMILL_TEST_AS_LOAD"
 
 func beLoad() {
 	go func() {
-		for {
+		for n := 0; ; n++ {
+			_ = n
 		}
 	}()
 	_, _ = io.Copy(io.Discard, os.Stdin)
