@@ -122,8 +122,9 @@ FIRST ?= 0
 SOURCE ?= scripted
 
 .PHONY: sim
-sim: build ## play SEEDS seeds of the whole worker in virtual time, and a fifth as many schedules of crashes of the outputs alone
+sim: build ## play SEEDS seeds of the whole worker in virtual time, some twice, and a fifth as many schedules of crashes of the outputs alone
 	bin/worker simulate --seed $(FIRST) --seeds $(SEEDS) --source $(SOURCE)
+	$(GO) test -count=1 -timeout 0 -run 'TestASeedRepeatsItself|TestTheOracleCatchesEveryMutant' ./internal/simulate -first $(FIRST) -replays $$(($(SEEDS) / 50)) -commands 20
 	$(GO) test -count=1 -timeout 0 -run UnderCrashes ./sinks/parquetsink ./sinks/icebergsink -schedules $$(($(SEEDS) / 5))
 
 .PHONY: crash

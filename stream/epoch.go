@@ -216,9 +216,13 @@ func (ep *epoch) drain(ctx context.Context) error {
 	select {
 	case <-ep.tracker.Drained():
 	case <-ep.p.broken:
-		return errors.New("draining: the pipeline has failed")
 	case <-settle.Done():
 		late = fmt.Errorf("draining: %d records not settled in time: %w", ep.tracker.InFlight(), settle.Err())
+	}
+	select {
+	case <-ep.p.broken: // also if more than this is so: a select of several draws lots
+		return errors.New("draining: the pipeline has failed")
+	default:
 	}
 	flush := ctx
 	if _, timed := ctx.Deadline(); !timed && ctx.Err() != nil { // it was cut off, and so had no time to keep back

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -104,6 +105,9 @@ func (f *dlqFlags) open(ctx context.Context, e *env) (*wire.Letters, error) {
 	if *f.brokers != "" {
 		c.Kafka.Brokers = strings.Split(*f.brokers, ",")
 	}
+	if *f.topic != "" && len(c.Kafka.Brokers) == 0 {
+		return nil, usageError{errors.New("--brokers HOST:PORT is missing: there is no configuration that says where the topic is")}
+	}
 	if (direct != config.DeadLetters{}) {
 		return wire.OpenLettersAt(ctx, c, []config.DeadLetters{direct}, log)
 	}
@@ -152,7 +156,7 @@ func dlqList(ctx context.Context, e *env, args []string) error {
 				*dlq.Listing
 			}{s.Name, l})
 		} else {
-			err = printListing(e.stdout, s.Name, l)
+			err = printListing(e.stdout, s.Name, l, only)
 		}
 		if err != nil {
 			return fmt.Errorf("printing: %w", err)
@@ -161,12 +165,20 @@ func dlqList(ctx context.Context, e *env, args []string) error {
 	return nil
 }
 
-func printListing(w io.Writer, store string, l *dlq.Listing) error {
+func printListing(w io.Writer, store string, l *dlq.Listing, only dlq.Filter) error {
+	none := "no dead letters"
+	if only != (dlq.Filter{}) {
+		none = "no such dead letters"
+	}
 	if _, err := fmt.Fprintf(w, "%s\n", store); err != nil {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "  PIPELINE\tTOPIC\tREASON\tCOUNT\tREPLAYED\tFIRST\tLAST\tEXAMPLE")
+	if len(l.Groups) == 0 {
+		fmt.Fprintln(t, "  "+none)
+	} else {
+		fmt.Fprintln(t, "  PIPELINE\tTOPIC\tREASON\tCOUNT\tREPLAYED\tFIRST\tLAST\tEXAMPLE")
+	}
 	for _, g := range l.Groups {
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%d\t%d\t%s\t%s\t%.80q\n", g.Pipeline, g.Topic, g.Reason, g.Count, g.Replayed, g.First, g.Last, g.Example)
 	}
@@ -250,7 +262,7 @@ func dlqReplay(ctx context.Context, e *env, args []string) error {
 			_ = json.NewEncoder(e.stdout).Encode(x) // a closed pipe must not end a replay halfway
 			return
 		}
-		fmt.Fprintf(e.stdout, "%-12s %s %s %s\n", x.What, x.Letter, arrow(x.To), x.Why)
+		fmt.Fprintln(e.stdout, strings.Join(slices.DeleteFunc([]string{fmt.Sprintf("%-12s", x.What), x.Letter, arrow(x.To), x.Why}, isEmpty), " "))
 	}
 	var total dlq.Summary
 	for _, s := range letters.Stores {
@@ -269,11 +281,18 @@ func dlqReplay(ctx context.Context, e *env, args []string) error {
 		}
 	}
 	fmt.Fprintf(e.err, "%d replayed, %d would be, %d skipped, %d failed\n", total.Replayed, total.Would, total.Skipped, total.Failed)
-	if err == nil && total.Failed > 0 {
-		err = dlq.ErrFailed
+	switch {
+	case err != nil:
+		return err
+	case total.Failed > 0:
+		return dlq.ErrFailed
+	case o.Filter.Only != nil && total == (dlq.Summary{}):
+		return fmt.Errorf("%w: %s", dlq.ErrNotFound, o.Filter.Only)
 	}
-	return err
+	return nil
 }
+
+func isEmpty(s string) bool { return s == "" }
 
 func arrow(to string) string {
 	if to == "" {
@@ -299,6 +318,9 @@ func replayToFile(ctx context.Context, s wire.LetterStore, o dlq.ReplayOptions, 
 	written, sum, err := dlq.WriteManifest(ctx, s, o, w, tell)
 	if err = errors.Join(err, w.Flush(), file.Sync(), file.Close()); err != nil {
 		return sum, fmt.Errorf("writing the manifest: %w", err)
+	}
+	if len(written) == 0 { // a file of nothing would only stand in the way of the next
+		return sum, os.Remove(filepath.Clean(path))
 	}
 	return sum, s.MarkReplayed(ctx, written)
 }

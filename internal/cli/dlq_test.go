@@ -104,6 +104,12 @@ func TestDeadLettersAreListedShownAndReplayedOnce(t *testing.T) {
 			if code, _, stderr := dlq("show", "speech/refs/1/5"); code != 1 || !strings.Contains(stderr, "no such dead letter") {
 				t.Errorf("show of a letter that is not there: exit %d, %s", code, stderr)
 			}
+			if code, _, stderr := dlq("replay", "speech/refs/1/5"); code != 1 || !strings.Contains(stderr, "no such dead letter: speech/refs/1/5") {
+				t.Errorf("replay of a letter that is not there: exit %d, %s", code, stderr)
+			}
+			if code, out, _ := dlq("list", "--reason", "panic"); code != 0 || !strings.HasSuffix(out, "\n  no such dead letters\n") {
+				t.Errorf("a list of none: exit %d, %s", code, out)
+			}
 			before := ends()
 			if name == "objects" { // the same letters as the topic's: the log says that they were replayed
 				if code, _, stderr = dlq("replay"); code != 0 || !strings.Contains(stderr, "0 replayed, 0 would be, 6 skipped") || ends() != before {
@@ -111,7 +117,7 @@ func TestDeadLettersAreListedShownAndReplayedOnce(t *testing.T) {
 				}
 				return
 			}
-			if code, out, stderr = dlq("replay", "--dry-run"); code != 0 || strings.Count(out, "would-replay") != 6 || ends() != before {
+			if code, out, stderr = dlq("replay", "--dry-run"); code != 0 || strings.Count(out, "would-replay") != 6 || strings.Contains(out, " \n") || ends() != before {
 				t.Errorf("a dry run: exit %d, %d records more\n%s%s", code, ends()-before, out, stderr)
 			}
 			if code, out, stderr = dlq("replay", "--reason", "fetch-missing"); code != 0 || ends() != before+1 || !strings.Contains(out, "refs/2") {
@@ -133,6 +139,10 @@ func TestDeadLettersAreListedShownAndReplayedOnce(t *testing.T) {
 func TestLettersOfAManifestBecomeOne(t *testing.T) {
 	_, stores := letterStores(t)
 	file := filepath.Join(t.TempDir(), "again.jsonl")
+	none := append([]string{"dlq", "replay", "--manifest", file, "--pipeline", "another"}, stores["objects"]...)
+	if code, out, stderr := call(worker, none...); code != 0 || !strings.Contains(stderr, "0 replayed") {
+		t.Fatalf("exit %d\n%s%s", code, out, stderr)
+	}
 	args := append([]string{"dlq", "replay", "--manifest", file, "speech/refs/2/5"}, stores["objects"]...)
 	if code, out, stderr := call(worker, args...); code != 0 || !strings.Contains(stderr, "1 replayed") {
 		t.Fatalf("exit %d\n%s%s", code, out, stderr)
@@ -158,6 +168,7 @@ func TestFaultsOfTheDLQCommandLineExitWith2(t *testing.T) {
 		{[]string{"dlq", "show", "--url", "file:///x"}, "name one letter"},
 		{[]string{"dlq", "show", "--url", "file:///x", "a/b"}, "not pipeline/topic/partition/offset"},
 		{[]string{"dlq", "list", "--url", "file:///nowhere"}, "there is no directory /nowhere"},
+		{[]string{"dlq", "list", "--dead-letter-topic", "dead"}, "--brokers HOST:PORT is missing"},
 		{[]string{"dlq", "list", "--url", "http://x"}, "is not s3://"},
 		{[]string{"dlq", "replay", "--url", "file:///x", "--to", "a", "--manifest", "b"}, "not both"},
 	} {

@@ -153,6 +153,16 @@ func TestListGroupsByReason(t *testing.T) {
 	if l, err = dlq.List(t.Context(), from, dlq.Filter{Reason: schemas.ReasonFetchMissing}); err != nil || len(l.Groups) != 1 || l.Groups[0].Count != 2 {
 		t.Errorf("%+v, %v", l, err)
 	}
+	var first []schemas.Origin
+	for part := range 2 {
+		first = append(first, schemas.Origin{Source: schemas.SourceID{Pipeline: "p", Topic: "refs", Partition: part}, Offset: 0})
+	}
+	if err := from.MarkReplayed(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if l, err = dlq.List(t.Context(), from, dlq.Filter{}); err != nil || l.Groups[0].Example != "bad 0-3" || l.Groups[0].First != "p/refs/0/0" || l.Groups[0].Replayed != 3 {
+		t.Errorf("the example is not of one that is left: %+v, %v", l, err)
+	}
 	if err := (&dlq.Filter{Reason: "decoed"}).Validate(); err == nil || !strings.Contains(err.Error(), "fetch-missing") {
 		t.Errorf("a reason that is none: %v", err)
 	}

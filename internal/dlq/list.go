@@ -47,9 +47,10 @@ type Group struct {
 	First    string         `json:"first"`    // the letter with the lowest partition and offset
 	Last     string         `json:"last"`     // the letter with the highest
 	Newest   *time.Time     `json:"newest,omitempty"`
-	Example  string         `json:"example"` // the error of the first
+	Example  string         `json:"example"` // the error of the first that was not put back; of the first if all were
 	first    schemas.Origin
 	last     schemas.Origin
+	example  schemas.Origin
 }
 
 // Listing is what a store holds.
@@ -90,7 +91,7 @@ func List(ctx context.Context, from sinks.LetterReader, filter Filter) (*Listing
 		k := key{l.Source.Pipeline, l.Source.Topic, l.Reason}
 		g := groups[k]
 		if g == nil {
-			g = &Group{Pipeline: k.pipeline, Topic: k.topic, Reason: k.reason, first: o, last: o, Example: l.Message}
+			g = &Group{Pipeline: k.pipeline, Topic: k.topic, Reason: k.reason, first: o, last: o}
 			groups[k] = g
 		}
 		g.add(&l, marks[o])
@@ -110,13 +111,17 @@ func List(ctx context.Context, from sinks.LetterReader, filter Filter) (*Listing
 }
 
 func (g *Group) add(l *sinks.StoredLetter, replayed bool) {
+	o := l.Origin()
+	settled := g.Replayed == g.Count // and so is the example
+	if g.Count == 0 || settled && !replayed || settled == replayed && before(o, g.example) {
+		g.example, g.Example = o, l.Message
+	}
 	g.Count++
 	if replayed {
 		g.Replayed++
 	}
-	o := l.Origin()
 	if before(o, g.first) {
-		g.first, g.Example = o, l.Message
+		g.first = o
 	}
 	if before(g.last, o) {
 		g.last = o

@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime"
-	"runtime/debug"
 	"testing"
 	"time"
 )
@@ -33,7 +31,7 @@ type Campaign struct {
 func (c *Campaign) Plan(seed uint64) (Plan, error) {
 	if c.Scenario == "" {
 		p := Draw(seed)
-		p.Source = c.Source
+		p.Source, p.command = c.Source, c.Command(seed)
 		return p, nil
 	}
 	s, err := FindScenario(c.Scenario)
@@ -41,7 +39,7 @@ func (c *Campaign) Plan(seed uint64) (Plan, error) {
 		return Plan{}, err
 	}
 	p := s.Play(seed)
-	p.Source = c.Source
+	p.Source, p.command = c.Source, c.Command(seed)
 	return p, nil
 }
 
@@ -57,32 +55,21 @@ func (c *Campaign) Command(seed uint64) string {
 	return out + " --verbose"
 }
 
-// most is the memory at which garbage is collected during a world, too: none comes near it that is not out of hand.
-const most = 2 << 30
-
-// alone sets the process up for simulations: one order of goroutines, as far as Go has one. Many become ready in one instant of virtual time, and one
-// processor runs them in the order in which they became it, unless the collector gets in between, at a moment that real time decides. So garbage is
-// collected between worlds (see [Run]), which are small and short.
-func alone() {
-	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(most)
-}
-
-// again plays a plan that broke an invariant once more, and says how to reproduce it. A run that real time had a say in is rare, and one that breaks because of it rarer still; it is
-// told in full then, since no command can ask the machine to stand still at the same places.
-func (c *Campaign) again(t *testing.T, plan *Plan, first *Result) string {
-	second := Run(t, *plan, nil)
-	said := fmt.Sprintf("reproduce: %s\n", c.Command(plan.Seed))
-	switch {
+// again plays a plan that broke an invariant once more, exactly, and says how to reproduce what it does. If only the machine's say broke it, what happened is told in full, since no
+// command can ask the machine to stand still at the same places.
+func (c *Campaign) again(t *testing.T, stage *Stage, plan *Plan, first *Result) string {
+	second := stage.Exactly(t, *plan, nil)
+	switch said := fmt.Sprintf("trace: %s\nreproduce: %s\n", second.Hash, c.Command(plan.Seed)); {
 	case second.Hash == first.Hash:
-		return said + "a second run went the same way\n"
+		return said
 	case second.Err != nil:
 		return said + fmt.Sprintf("a second run went another way, and breaks, too: %v\n", second.Err)
+	default:
+		var b bytes.Buffer
+		first.Trace(&b)
+		return said + fmt.Sprintf("a second run went another way and keeps every invariant (held up by the machine: the first %v, the second %v). %s\nthe trace of the first:\n%s",
+			first.Disturbed, second.Disturbed, difference(first, &second), b.String())
 	}
-	var b bytes.Buffer
-	first.Trace(&b)
-	return said + fmt.Sprintf("a second run went another way and keeps every invariant (the first was held up by the machine: %v). %s\nthe trace of the first:\n%s", first.Disturbed, difference(first, &second), b.String())
 }
 
 // difference is the first event in which two runs differ.
@@ -99,9 +86,9 @@ func difference(a, b *Result) string {
 	return fmt.Sprintf("%d and %d events", len(ls), len(rs))
 }
 
-// Run plays the seeds until one fails or ctx ends, and tells w. It must have the process for itself: it runs goroutines on one processor.
+// Run plays the seeds until one fails or ctx ends, and tells w. It must have the process for itself: see Stage.
 func (c *Campaign) Run(ctx context.Context, t *testing.T, w io.Writer) error {
-	alone()
+	stage := NewStage()
 	var all Coverage
 	began := time.Now()
 	for seed := c.First; seed < c.First+c.Seeds && ctx.Err() == nil; seed++ {
@@ -111,19 +98,23 @@ func (c *Campaign) Run(ctx context.Context, t *testing.T, w io.Writer) error {
 		}
 		var logs io.Writer
 		if c.Verbose {
-			logs = w
+			logs = unseen(w)
 			fmt.Fprint(w, plan.String())
 		}
 		if c.Progress {
 			fmt.Fprintf(w, "seed %d\n", seed)
 		}
-		res := Run(t, plan, logs)
+		play := stage.Run
+		if c.Seeds == 1 {
+			play = stage.Exactly
+		}
+		res := play(t, plan, logs)
 		all.Add(res.Coverage)
 		if c.Verbose {
 			res.Trace(w)
 		}
 		if res.Err != nil {
-			fmt.Fprintf(w, "seed %d breaks an invariant:\n  %v\n%s", seed, res.Err, c.again(t, &plan, &res))
+			fmt.Fprintf(w, "seed %d breaks an invariant:\n  %v\n%s", seed, res.Err, c.again(t, stage, &plan, &res))
 			return fmt.Errorf("seed %d breaks an invariant", seed)
 		}
 		if c.Seeds == 1 {

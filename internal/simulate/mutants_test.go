@@ -3,9 +3,11 @@ package simulate
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,6 +36,7 @@ func mutants() []mutant {
 		blindly, stays                          = "a transaction does not compare offsets", "a tombstone takes nothing away"
 		recommit, unsaid, hollow                = "a commit is sent again without a look", "offsets are not in the summary", "a commit before its files"
 		hasty, again, neighbour, leak           = "the first sink's word is the tee's", "the tee computes again what one member lacks", "a neighbour's result", "memory is not given back"
+		brusque                                 = "an assignment is given up without a drain"
 	)
 	return []mutant{
 		{early, []edit{{
@@ -46,6 +49,7 @@ func mutants() []mutant {
 			err := ep.p.sink.Write(ep.ctx, r.Range, r.Rows, done)`,
 		}}, 50, ""},
 		{fence, []edit{{"stream/epoch.go", "	ep.fence()\n	ep.forget()\n	p.stats.losses.Add(1)", "	if !" + alive(fence) + " {\n	ep.fence()\n	ep.forget()\n	}\n	p.stats.losses.Add(1)"}}, 200, ""},
+		{brusque, []edit{{"stream/epoch.go", "	err := ep.drain(ctx)\n", "	var err error\n	if !" + alive(brusque) + " {\n	err = ep.drain(ctx)\n	}\n"}}, 6, "rolling-restart"},
 		{settled, []edit{
 			{"stream/work.go", "err := p.dead.Put(f.epoch.ctx, letter)", "err := p.putLetter(f.epoch.ctx, letter)"},
 			{"stream/work.go", "// rowBytes is", `func (p *Pipeline) putLetter(ctx context.Context, l sinks.Letter) error {
@@ -135,9 +139,34 @@ func TestTheOracleCatchesEveryMutant(t *testing.T) {
 				t.Fatalf("%d seeds did not notice", m.seeds)
 			}
 			t.Log(verdictOf(string(out)))
+			reproduce(t, ctx, binary, m.name, string(out))
 		})
 	}
 }
+
+// reproduce plays the command that a failing seed has printed, which must fail in the same way each time: with the same trace, or with a panic again.
+func reproduce(t *testing.T, ctx context.Context, binary, mutant, out string) {
+	t.Helper()
+	command := regexp.MustCompile(`reproduce"?: "?(worker simulate --seed [\w -]*\w)`).FindStringSubmatch(out)
+	if command == nil {
+		t.Fatalf("it prints no command:\n%s", out)
+	}
+	says := "panic: "
+	if trace := regexp.MustCompile(`\btrace: \w+\n`).FindString(out); trace != "" {
+		says = trace
+	}
+	for range *commands {
+		cmd := exec.CommandContext(ctx, binary, "-command", command[1])
+		cmd.Env = append(os.Environ(), "VECMILL_MUTANT="+mutant)
+		again, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(again), says) {
+			t.Errorf("%q does not fail with %q (%v):\n%s", command[1], says, err, again[max(0, len(again)-2000):])
+		}
+	}
+}
+
+// commands is how often each command is played.
+var commands = flag.Int("commands", 1, "number of times that the command of a mutant's failing seed is played")
 
 // verdictOf is the first line of a failing run that says why.
 func verdictOf(out string) string {

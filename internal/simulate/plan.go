@@ -28,6 +28,9 @@ type Plan struct {
 	Faults   FaultPlan
 	Steps    []Step
 	Calm     time.Duration // from here on nothing goes wrong any more
+
+	command string              // that plays it again; "" if none is known
+	judge   func(*Result) error // beyond the invariants, of the scripted source; nil: nothing
 }
 
 // PipelinePlan is the configuration of each worker, in small.

@@ -3,19 +3,49 @@ package simulate
 import (
 	"bytes"
 	"flag"
+	"os"
+	"strings"
 	"testing"
 )
 
 var (
-	seeds = flag.Uint64("seeds", 1000, "number of seeds that TestEverySeedKeepsTheInvariants plays")
-	first = flag.Uint64("first", 0, "the first of them")
-	plays = flag.Uint64("plays", 6, "number of seeds that each scenario is played with")
+	seeds   = flag.Uint64("seeds", 1000, "number of seeds that TestEverySeedKeepsTheInvariants plays")
+	first   = flag.Uint64("first", 0, "the first of them")
+	command = flag.String("command", "", "instead of tests, do what worker does at this command, such as a failing seed's")
+	plays   = flag.Uint64("plays", 6, "number of seeds that each scenario is played with")
 )
 
+// stage is where every test plays.
+var stage *Stage
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asLoad) != "" {
+		beLoad()
+		return
+	}
 	flag.Parse()
-	alone()
+	if *command != "" {
+		playCommand(*command)
+	}
+	stage = NewStage()
 	m.Run()
+}
+
+// playCommand does what worker does at a command that Campaign.Command has made, and ends the process.
+func playCommand(line string) {
+	c := Campaign{Seeds: 1}
+	f := flag.NewFlagSet("simulate", flag.ExitOnError)
+	f.Uint64Var(&c.First, "seed", 0, "")
+	f.StringVar(&c.Scenario, "scenario", "", "")
+	f.StringVar((*string)(&c.Source), "source", string(Scripted), "")
+	f.BoolVar(&c.Verbose, "verbose", false, "")
+	_ = f.Parse(strings.Fields(line)[2:])
+	var err error
+	Borrow(func(t *testing.T) { err = c.Run(t.Context(), t, os.Stdout) })
+	if err != nil {
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // play plays one seed, which must keep every invariant.
@@ -25,7 +55,7 @@ func play(t *testing.T, c *Campaign, seed uint64) Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res := Run(t, plan, nil)
+	res := stage.Run(t, plan, nil)
 	if res.Err == nil {
 		return res
 	}
@@ -34,7 +64,7 @@ func play(t *testing.T, c *Campaign, seed uint64) Result {
 		res.Trace(&b)
 		t.Logf("%s%s", plan.String(), b.String())
 	}
-	t.Fatalf("seed %d: %v\n%s", seed, res.Err, c.again(t, &plan, &res))
+	t.Fatalf("seed %d: %v\n%s", seed, res.Err, c.again(t, stage, &plan, &res))
 	return res
 }
 
@@ -58,37 +88,6 @@ func TestEverySeedKeepsTheInvariantsOverKafka(t *testing.T) {
 		all.Add(play(t, &Campaign{Source: Kafka}, seed).Coverage)
 	}
 	t.Logf("%+v", all)
-}
-
-// mostDisturbed is how many of the seeds may go another way once, if the machine held one of the two runs up. Go takes the processor away from a goroutine after 10 ms of real
-// time, and on a machine with ten programs to a processor these pass while it stands still: goroutines of one instant then run in another order (1 to 4 of 400 worlds at a load of 12
-// to 22, and none of 900 with a Go that never does so).
-const mostDisturbed = 2
-
-func TestASeedRepeatsItself(t *testing.T) {
-	disturbed, alone := 0, 0
-	for seed := range uint64(25) {
-		a, b := Run(t, Draw(seed), nil), Run(t, Draw(seed), nil)
-		if !a.Disturbed && !b.Disturbed {
-			alone++
-		}
-		if a.Hash == b.Hash {
-			continue
-		}
-		why := difference(&a, &b)
-		if !a.Disturbed && !b.Disturbed {
-			t.Fatalf("seed %d goes two ways although the machine held up neither run: %s", seed, why)
-		}
-		if c := Run(t, Draw(seed), nil); c.Hash != a.Hash && c.Hash != b.Hash {
-			t.Fatalf("seed %d goes three ways in three runs: %s", seed, why)
-		}
-		disturbed++
-		t.Logf("seed %d went another way once: %s", seed, why)
-	}
-	t.Logf("%d of 25 seeds had the machine for themselves in both runs", alone)
-	if disturbed > mostDisturbed {
-		t.Errorf("%d seeds of 25 went another way once, at most %d may: something else than the machine decides", disturbed, mostDisturbed)
-	}
 }
 
 func TestNoIncidentHappensHere(t *testing.T) {

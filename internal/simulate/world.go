@@ -6,7 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -132,10 +132,9 @@ type Result struct {
 	Disturbed bool // real time may have had a say in the schedule, and another run may go another way
 }
 
-// Run plays a plan in a bubble of virtual time. logs, which may be nil, gets the workers' own logs.
-func Run(t *testing.T, plan Plan, logs io.Writer) (res Result) {
+// run plays a plan in a bubble of virtual time. logs, which may be nil, gets the workers' own logs; disturbed is asked at the end.
+func run(t *testing.T, plan *Plan, logs io.Writer, disturbed func() bool) (res Result) {
 	res = Result{Seed: plan.Seed, Trace: func(io.Writer) {}}
-	runtime.GC() // what earlier worlds have left: see alone
 	var w *world
 	defer func() {
 		if p := recover(); p != nil { // goroutines that nothing can wake any more
@@ -143,19 +142,25 @@ func Run(t *testing.T, plan Plan, logs io.Writer) (res Result) {
 			if err := w.oracle.verdict(); err != nil {
 				res.Err = fmt.Errorf("%w\n  %w", err, res.Err)
 			}
-			res.Trace, res.Hash, res.Disturbed = w.tr.print, w.tr.hash(), w.tr.disturbed()
+			res.Disturbed = disturbed()
+			res.Trace, res.Hash = w.tr.print, w.tr.hash()
 		}
 	}()
 	synctest.Test(t, func(*testing.T) {
+		// A panic in a goroutine ends the process, and its trace is all that is left: it says what plays the world again (see NewStage).
+		pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("reproduce", plan.command)))
 		var err error
-		if w, err = newWorld(&plan, logs); err != nil {
+		if w, err = newWorld(plan, logs); err != nil {
 			res.Err = err
 			return
 		}
 		w.play()
+		res.Disturbed = disturbed()
 		res.Err, res.Hash, res.Virtual = w.oracle.verdict(), w.tr.hash(), w.now()
 		res.Coverage, res.Ends, res.Settled, res.Trace = w.mu.coverage, w.mu.ends, w.mu.settled, w.tr.print
-		res.Disturbed = w.tr.disturbed()
+		if res.Err == nil && plan.judge != nil && plan.Source != Kafka {
+			res.Err = plan.judge(&res)
+		}
 	})
 	return res
 }
@@ -310,7 +315,7 @@ func (w *world) play() {
 		}
 	}
 	time.AfterFunc(linger, func() { // nothing can stop them, and virtual time would run for ever
-		panic(fmt.Sprintf("seed %d: goroutines still run %v after the end of the world; before: %v", w.plan.Seed, linger, w.oracle.verdict()))
+		panic(fmt.Sprintf("seed %d: goroutines still run %v after the end of the world; before: %v\nreproduce: %s", w.plan.Seed, linger, w.oracle.verdict(), w.plan.command))
 	})
 	w.wg.Wait()
 	if b, ok := w.group.(*kafkaBroker); ok {

@@ -90,7 +90,7 @@ func (l *Letters) Close() {
 // Replay is dlq.Replay of one store into Kafka.
 func (l *Letters) Replay(ctx context.Context, from LetterStore, o dlq.ReplayOptions, tell func(dlq.Outcome)) (dlq.Summary, error) {
 	if l.log == nil {
-		return dlq.Summary{}, errors.New("kafka.brokers is missing: there is no topic to put records back into")
+		return dlq.Summary{}, errors.New("kafka.brokers (--brokers) is missing: there is no topic to put records back into")
 	}
 	o.Permanent, o.Retry = kafkasource.Permanent, retry.Default()
 	return dlq.Replay(ctx, from, l.log, o, tell)

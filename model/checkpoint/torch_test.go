@@ -220,7 +220,7 @@ func FuzzParseTensorFlow(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if tensors, err := parseTensorFlow(b); err == nil {
-			consistent(t, tensors, len(b))
+			consistent(t, tensors, 16*len(b)+1<<20) // chunks may be packed: see hdf5
 		}
 	})
 }

@@ -39,6 +39,9 @@ func Parse(b []byte) (schemas.Row, error) {
 	if err := json.Unmarshal(b, &o); err != nil {
 		return schemas.Row{}, fmt.Errorf("reading a row from JSON: %w", err)
 	}
+	if o.CreatedAt = o.CreatedAt.UTC(); o.CreatedAt.Year() < 0 || o.CreatedAt.Year() > 9999 { // such as an evening in the west on the last day of 9999
+		return schemas.Row{}, fmt.Errorf("reading a row from JSON: created_at is of the year %d in UTC", o.CreatedAt.Year())
+	}
 	return o.row(), nil
 }
 

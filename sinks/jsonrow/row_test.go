@@ -114,9 +114,11 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	f.Add([]byte(`{"created_at":"9999-12-31T23:59:59-01:00"}`)) // the year 10000 in UTC, which RFC 3339 cannot write
+	f.Add([]byte(`{"created_at":"0000-01-01T00:00:00+01:00"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		row, err := Parse(b)
-		if err != nil || row.CreatedAt.Year() > 9999 || row.CreatedAt.Year() < 0 {
+		if err != nil {
 			return
 		}
 		if _, err := Append(nil, &row); err != nil {

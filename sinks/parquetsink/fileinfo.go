@@ -113,7 +113,9 @@ func parseInfo(name string, m map[string]string) (FileInfo, error) {
 	f.Day, f.NextDay = p.day("day"), p.day("next-day")
 	created, err := time.Parse(time.RFC3339Nano, p.text("created-at"))
 	p.fail("created-at", err)
-	f.Created = created.UTC()
+	if f.Created = created.UTC(); f.Created.Year() < 0 || f.Created.Year() > 9999 { // by its zone: it could not be written again
+		p.fail("created-at", fmt.Errorf("it is of the year %d in UTC", f.Created.Year()))
+	}
 	for k, v := range p.left {
 		if rest, ours := strings.CutPrefix(k, metaPrefix); ours {
 			f.Metadata[rest] = v

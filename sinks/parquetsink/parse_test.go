@@ -117,6 +117,8 @@ func TestBadMetadataIsRefusedByKey(t *testing.T) {
 func FuzzParseInfo(f *testing.F) {
 	f.Add("0", "12", "4", "0-2", "p", "tö%2Fpic", "2026-01-02T03:04:05Z")
 	f.Add("5", "5", "", "x", "%", "", "")
+	f.Add("0", "12", "4", "0-2", "p", "t", "9999-12-31T23:59:59-01:00")
+	f.Add("0", "12", "4", "0-2", "p", "t", "0000-01-01T00:00:00+01:00")
 	f.Fuzz(func(t *testing.T, first, next, dead, skipped, pipeline, topic, created string) {
 		info := exampleInfo()
 		m := info.footer()

@@ -44,6 +44,7 @@ func TestNoS3ReferenceLeavesItsPrefix(t *testing.T) {
 	f := fetcher(t, cfg)
 	for _, uri := range []string{
 		"s3://box/in/audio/../secret", "s3://box/in/audio/..", "s3://box/in/audio/./x", "s3://box/in/audio/%2e%2e/secret", "s3://box/in/audio/%2E./secret",
+		"s3://box/in/audio/%2e%2e/secret%zz", "s3://box/in/audio/%zz/%2e%2e/%2e%2e/secret", "s3://box/in/audio/%2e%2e/%", "s3://box/in/audio/%00%g0",
 		"s3://box/in/audio/..%2fsecret", "s3://box/in/audio/..%5csecret", `s3://box/in/audio/..\secret`, `s3://box/in/audio\..\..\secret`, "s3://box/in/audio/x\x00/../../secret", "s3://box/in/audio/%00",
 		"s3://box/in/audio-secret/x", "s3://box/in/audiosecret", "s3://box/in", "s3://box/in/", "s3://box//in/audio/x", "s3://box/secret", "s3://box/IN/AUDIO/x",
 		"s3://whole/../box/secret", "s3://whole/a/..", "s3://slash/inside",

@@ -45,9 +45,11 @@ func (l *chunked) check(c *cursor) error {
 	return nil
 }
 
+// What the chunks of a file may unpack to together: so many times the file's size, and something to spare for small ones.
+const times, spare = 16, 1 << 20
+
 // unpacked bounds what chunks may unpack to: weights hardly shrink, so far more than the file is a bomb. It holds for the whole file.
 func (f *File) unpacked(n uint64) error {
-	const times, spare = 16, 1 << 20
 	if f.grown += n; f.grown > times*uint64(len(f.data))+spare {
 		return fmt.Errorf("it unpacks to %d bytes, with what was read before to more than %d times the file: a bomb, or damaged", n, times)
 	}

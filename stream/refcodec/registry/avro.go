@@ -15,7 +15,7 @@ import (
 	"vecmill/schemas"
 )
 
-// avroAPI decodes with bounds: no string is longer than any message, and no list makes much of few bytes.
+// avroAPI decodes with bounds: no string is longer than any message, and no list longer than its items. See checkAvro for lists in lists.
 var avroAPI = avro.Config{MaxByteSliceSize: 64 << 20, MaxSliceAllocSize: 1 << 20, PartialUnionTypeResolution: true}.Freeze()
 
 // avro parses a schema with those that it refers to.
@@ -39,6 +39,9 @@ func (r *Registry) avro(ctx context.Context, s sr.Schema) (*schema, error) {
 
 // decodeAvro decodes a message, a record field by field, so that a fault is in a field that has a name.
 func decodeAvro(s avro.Schema, b []byte) (any, error) {
+	if err := checkAvro(s, b); err != nil {
+		return nil, err
+	}
 	r := avro.NewReader(nil, 0, avro.WithReaderConfig(avroAPI)).Reset(b)
 	read := func(s avro.Schema) (v any, err error) {
 		r.ReadVal(s, &v)

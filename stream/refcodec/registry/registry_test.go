@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -317,6 +318,7 @@ func fuzz(f *testing.F, d func(*world) stream.Decoder, ids func(*world) []int, s
 		f.Add(uint8(0), golden(f, s))
 	}
 	f.Add(uint8(1), []byte{0, 2, 14, 2, 4, 'h', 'i', 2, 4, 0, 150, 2, 0xd0, 15, 1, 2, 4, 2, 2, 'x', 4, 18, 0, 2, 'u'})
+	f.Add(uint8(2), nest(40, 1<<20-1))
 	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
 		refs, err := dec.Decode(t.Context(), "t", &stream.Record{Value: framed(all[int(which)%len(all)], b...)})
 		if reason, ok := schemas.Rejected(err); err != nil && (!ok || reason != schemas.ReasonSchema) {
@@ -330,9 +332,52 @@ func fuzz(f *testing.F, d func(*world) stream.Decoder, ids func(*world) []int, s
 	})
 }
 
+// avroNests is a schema of records in each other, each with a list whose items take no bytes.
+const avroNests = `{"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]},{"name":"nulls","type":{"type":"array","items":"null"}}]}`
+
+// always makes the same of every message.
+type always struct{}
+
+func (always) Map(refcodec.Message) ([]schemas.Ref, error) {
+	return []schemas.Ref{{ID: "x", Inline: []byte("x")}}, nil
+}
+
+// nest is n records in each other, each with so many nulls.
+func nest(n int, nulls uint64) []byte {
+	b := append(bytes.Repeat([]byte{2}, n), 0) // the union's branch, n times L and then null
+	for range n + 1 {
+		b = append(binary.AppendUvarint(b, 2*nulls), 0)
+	}
+	return b
+}
+
+// TestListsInListsMakeNothingOfFewBytes: the library would make 16 MB for each of these lists before it read their items.
+func TestListsInListsMakeNothingOfFewBytes(t *testing.T) {
+	w := newWorld(t)
+	id := w.put(t, "nests", sr.Schema{Type: sr.TypeAvro, Schema: avroNests})
+	dec := registry.Avro(w.reg, always{})
+	for _, c := range []struct {
+		name  string
+		n     int
+		nulls uint64
+		says  string
+	}{
+		{"what is usual", 20, 3, ""},
+		{"many nulls", 0, 1<<20 - 1, "more than the message has bytes"},
+		{"many nulls deep down", 40, 1<<20 - 1, "more than the message has bytes"},
+		{"some nulls in each of many", 200, 30, "more than the message has bytes"},
+		{"very deep", 100_000, 0, "nested deeper than"},
+	} {
+		_, err := dec.Decode(t.Context(), "t", &stream.Record{Value: framed(id, nest(c.n, c.nulls)...)})
+		if reason, _ := schemas.Rejected(err); c.says == "" && err != nil || c.says != "" && (reason != schemas.ReasonSchema || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.says)
+		}
+	}
+}
+
 func FuzzAvro(f *testing.F) {
 	fuzz(f, func(w *world) stream.Decoder { return registry.Avro(w.reg, nil) }, func(w *world) []int {
-		return []int{w.put(f, "a", sr.Schema{Schema: ours(f, "ref.v1.avsc"), Type: sr.TypeAvro}), w.put(f, "b", sr.Schema{Schema: foreignAvro, Type: sr.TypeAvro}), w.put(f, "c", sr.Schema{Type: sr.TypeAvro, Schema: `{"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]},{"name":"nulls","type":{"type":"array","items":"null"}}]}`})}
+		return []int{w.put(f, "a", sr.Schema{Schema: ours(f, "ref.v1.avsc"), Type: sr.TypeAvro}), w.put(f, "b", sr.Schema{Schema: foreignAvro, Type: sr.TypeAvro}), w.put(f, "c", sr.Schema{Type: sr.TypeAvro, Schema: avroNests})}
 	}, "v1-full.avro", "v1-choices.avro")
 }
 
