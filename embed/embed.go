@@ -34,9 +34,12 @@ type Sample struct {
 	Tag        any               // the preprocessor's own, for the heads of its modality (offsets of tokens, picture size, ...)
 }
 
-// Bytes is the memory that the sample's inputs hold.
+// Bytes is the memory that the sample's inputs hold, and its tag, if that says how much ([Sized]).
 func (s *Sample) Bytes() int64 {
 	var n int64
+	if t, ok := s.Tag.(Sized); ok {
+		n = t.Bytes()
+	}
 	for i := range s.Inputs {
 		n += int64(cap(s.Inputs[i].F32))*4 + int64(len(s.Inputs[i].I64))*8
 	}

@@ -138,7 +138,7 @@ func TestTheFootprintCountsTheRowsOfAllWindows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := e.Footprint(schemas.Ref{}, nil, 7); err != nil || n != 700+10*100+5000*12 {
+	if n, err := e.Footprint(schemas.Ref{}, nil, 7); err != nil || n != 700+10*(100+30)+5000*12 {
 		t.Errorf("%d, %v", n, err)
 	}
 }
@@ -149,7 +149,7 @@ func (extended) Extent(schemas.Ref, []byte, int64) (int64, int64) { return 10, 5
 
 type keeping struct{ sumHead }
 
-func (keeping) Keeps() int64 { return 12 }
+func (keeping) Keeps() (row, step int64) { return 30, 12 }
 
 // hanging is words whose preprocessor does not look at its context for some objects, until it is let go.
 type hanging struct {

@@ -122,6 +122,9 @@ func (p *Preprocessor) samples(seconds float64) int64 {
 	return int64(math.Round(seconds * float64(p.extractor.SamplingRate)))
 }
 
+// Masks says whether the reference's extractor gives an attention mask with a clip: return_attention_mask of preprocessor_config.json.
+func (p *Preprocessor) Masks() bool { return p.extractor.ReturnAttentionMask }
+
 // SampleRate is the model's rate, in samples a second.
 func (p *Preprocessor) SampleRate() int { return p.extractor.SamplingRate }
 

@@ -3,6 +3,7 @@ package heads
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"vecmill/embed"
 	"vecmill/model"
@@ -40,6 +41,9 @@ func (h *tokens) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Paylo
 	return embed.ApplyJoined(h, out, batch)
 }
 
+// Keeps counts an entity for each token: in a part, in a slice that has grown; in what is joined, with its place among those seen; and as it becomes one of the row's. Its text is the token's.
+func (h *tokens) Keeps() (row, step int64) { return 0, 2*64 + 64 + 64 + 56 + 16 }
+
 // Parts finds the entities of each window.
 func (h *tokens) Parts(out *embed.Output, batch []embed.Sample) ([]any, error) {
 	t, err := h.tensor(out, batch)
@@ -66,22 +70,29 @@ func (h *tokens) Parts(out *embed.Output, batch []embed.Sample) ([]any, error) {
 // Join lists the entities of all windows. Where windows share tokens, of entities that overlap the longest counts, and the better of equals, as in the
 // reference; without aggregation each token counts once.
 func (h *tokens) Join(parts []any) (schemas.Payload, error) {
-	var all []TaggedEntity
+	n := 0
+	for _, p := range parts {
+		n += len(p.([]TaggedEntity))
+	}
+	all := make([]TaggedEntity, 0, n)
 	seen := map[[2]int]bool{}
 	for _, p := range parts {
+		before := len(all)
 		for _, e := range p.([]TaggedEntity) {
 			if h.tagger.Strategy != StrategyNone || !seen[[2]int{e.Start, e.End}] {
 				all = append(all, e)
 			}
 		}
-		for _, e := range all {
-			seen[[2]int{e.Start, e.End}] = true
+		if h.tagger.Strategy == StrategyNone && len(parts) > 1 {
+			for _, e := range all[before:] {
+				seen[[2]int{e.Start, e.End}] = true
+			}
 		}
 	}
 	if len(parts) > 1 && h.tagger.Strategy != StrategyNone {
 		all = settle(all)
 	}
-	var payload schemas.Payload
+	payload := schemas.Payload{Entities: slices.Grow([]schemas.Entity(nil), len(all))}
 	for _, e := range all {
 		payload.Entities = append(payload.Entities, schemas.Entity{Label: e.Group, Text: e.Word, Start: e.Start, End: e.End, Score: float32(e.Score)})
 	}
