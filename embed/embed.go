@@ -46,6 +46,16 @@ func (s *Sample) Bytes() int64 {
 	return n
 }
 
+// counting is the number of the sample's steps without those that are there for context only.
+func (s *Sample) counting() int64 {
+	c, ok := s.Tag.(Chunk)
+	if !ok || c.End <= c.Start {
+		return int64(s.Cost)
+	}
+	n := int64(c.End - c.Start)
+	return (int64(s.Cost)*(n-int64(c.Left)-int64(c.Right)) + n - 1) / n
+}
+
 // Input is one sample's value of one of the model's inputs, without the batch axis. Exactly one of F32 and I64 is set.
 // Samples of one batch may differ in Shape[0], and rows of token ids in Shape[1] as well; the shorter are padded on the right with Pad.
 type Input struct {

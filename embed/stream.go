@@ -21,7 +21,7 @@ type Streamer interface {
 	Stream(ctx context.Context, ref schemas.Ref, blob []byte, emit func(Sample) error) error
 }
 
-// Extender is a Preprocessor whose objects may have many windows, or whose samples have steps (frames, tokens) that heads make something of: Extent bounds both, the steps of all windows together. head and size are Footprint's.
+// Extender is a Preprocessor whose objects may have many windows, or whose samples have steps (frames, tokens) that heads make something of: Extent bounds both, the steps of all windows together, without those that are there for context only ([Chunk]). head and size are Footprint's.
 type Extender interface {
 	Extent(ref schemas.Ref, head []byte, size int64) (windows, steps int64)
 }
@@ -126,7 +126,7 @@ func (p *passage) samples(ctx context.Context) error {
 	if p.j.Held != nil {
 		var samples, steps int64
 		for i := range all {
-			samples, steps = samples+all[i].Bytes(), steps+int64(all[i].Cost)
+			samples, steps = samples+all[i].Bytes(), steps+all[i].counting()
 		}
 		p.j.Blob = nil
 		p.j.Held(samples + p.e.results(int64(len(all)), steps))
@@ -163,7 +163,7 @@ func (p *passage) emit(s Sample) error {
 	}
 	w := &window{job: p.j, at: p.windows, s: s, preprocess: p.spent, queued: time.Now()}
 	p.windows++
-	p.steps += int64(s.Cost)
+	p.steps += s.counting()
 	p.largest = max(p.largest, s.Bytes())
 	p.e.open(p.j)
 	if !p.e.add(p.ctx, w) {

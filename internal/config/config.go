@@ -142,7 +142,7 @@ type Audio struct {
 	Decoder       string  `yaml:"decoder" doc:"what reads the formats that are not built in (MP4 and AAC, AMR, AIFF and others): builtin refuses them by name, ffmpeg starts the system's program for each such object, without network or files, within item_deadline; WAV, FLAC, MP3, Vorbis and Opus are always built in"`
 	Program       string  `yaml:"decoder_program" doc:"decoder ffmpeg: name or path of the program; its version is part of the preprocessing's digest"`
 	Libraries     string  `yaml:"libraries" doc:"libraries of the system, loaded at run time: libsndfile decodes Opus more exactly, and Ogg FLAC, AIFF, AU, CAF and Wave64; libsoxr resamples. auto takes those that are there, require does not start without both, off takes none; which took part is in the preprocessing's digest, so set off or require where machines must agree. They parse in the worker's own process"`
-	MaxDecoded    float64 `yaml:"max_decoded_seconds" doc:"window, overlap: longest recording that is taken apart, window by window: memory_budget holds the file, one window of it and up to 16 on their way through the model, whatever its length; 0 means 21600"`
+	MaxDecoded    float64 `yaml:"max_decoded_seconds" doc:"window, speech, overlap: longest recording that is taken apart, window by window; longer ones are dead letters (too-large). memory_budget holds the file, what is decoded of it (a window; speech: three) and up to 16 windows on their way through the model, whatever its length, and what the heads keep of it: 3 KiB a row, and for a transcript joined by overlap about 158 bytes a frame, which are 170 MB for six hours; 0 means 21600, or max_seconds if that is more"`
 }
 
 // Text is how text is treated.
