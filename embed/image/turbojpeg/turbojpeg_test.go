@@ -136,3 +136,56 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		t.Errorf("%v, %v", l, err)
 	}
 }
+
+// FuzzDecode hands the library what its caller would: what package jpeg has walked through. It writes no byte beside the picture, what it decodes without a warning are the pixels of package jpeg, and it goes on behind
+// a damaged one.
+func FuzzDecode(f *testing.F) {
+	d, err := library(f).NewDecoder()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(probe, byte(0))
+	for _, pattern := range []string{"pictures/*.jpg", "foreign/*.jpg"} {
+		files, err := filepath.Glob(corpus + pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatal("no corpus", err)
+		}
+		for i, file := range files {
+			if b, err := os.ReadFile(file); err == nil && len(b) < 2500 {
+				f.Add(b, byte(i))
+			}
+		}
+	}
+	var ours jpeg.Decoder
+	guard := bytes.Repeat([]byte{0xa5}, 64)
+	f.Fuzz(func(t *testing.T, b []byte, level byte) {
+		h, err := ours.Check(b)
+		scale := 1 << (level % 4)
+		if err != nil || len(h.Components) == 4 || h.Width*h.Height > 1<<18 || !Scales(h.Width, h.Height, scale) {
+			return
+		}
+		width, height := (h.Width+scale-1)/scale, (h.Height+scale-1)/scale
+		dst := make([]byte, 3*width*height+len(guard))
+		copy(dst[3*width*height:], guard)
+		failed := d.Decode(dst[:3*width*height], b, width, height)
+		if !bytes.Equal(dst[3*width*height:], guard) {
+			t.Fatal("bytes behind the picture are written")
+		}
+		if failed != nil {
+			if err := d.Decode(make([]byte, 3*150*110), probe, 150, 110); err != nil {
+				t.Fatalf("behind %v: %v", failed, err)
+			}
+			return
+		}
+		want, err := ours.DecodeReduced(t.Context(), b, scale)
+		if err != nil {
+			return // stricter than the library
+		}
+		row := make([]byte, 3*width)
+		for y := range height {
+			if want.Row(row, y); !bytes.Equal(row, dst[3*width*y:3*width*(y+1)]) {
+				t.Fatalf("1/%d: row %d differs", scale, y)
+			}
+		}
+	})
+}
