@@ -40,6 +40,7 @@ type Preprocessor struct {
 	filters       filters
 	scratch       sync.Pool    // *scratch
 	floats        embed.Floats // of samples
+	decoders      decoders
 }
 
 // scratch is the working memory of one call.
@@ -214,9 +215,10 @@ func (p *Preprocessor) open(ctx context.Context, blob []byte) (d decoder, done f
 		}
 		d, done = r, r.close
 	default:
-		if d, err = open(blob); err != nil {
+		if d, err = p.decoders.open(blob); err != nil {
 			return nil, nil, err
 		}
+		done = func() { p.decoders.put(d) }
 	}
 	if err := p.checkLength(d.header()); err != nil {
 		done()

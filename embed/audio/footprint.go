@@ -136,7 +136,7 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 			}
 			return peekMP3(head, size)
 		}
-		r, err := openMP3(head)
+		r, err := openMP3(head, new(decoders))
 		if err != nil {
 			return header{}, err
 		}
@@ -147,7 +147,7 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 			err := r.first()
 			return vorbisBound(r.header(), size), err
 		}
-		r, err := openVorbis(head)
+		r, err := openVorbis(head, new(decoders))
 		if err != nil {
 			return header{}, err
 		}
