@@ -490,8 +490,11 @@ func BenchmarkPreprocess(b *testing.B) {
 		name, file string
 		seconds    float64
 	}{
-		{"flac 44.1 kHz", "corpus/speech-44100.flac", 0.12}, {"mp3 44.1 kHz", "foreign/cbr.mp3", 0.3}, {"vorbis", "foreign/vorbis.ogg", 1.1},
-		{"opus", "opus/celt-stereo.opus", 0.45}, {"opus in webm", "opus/celt.webm", 0.45},
+		{"flac 44.1 kHz", "corpus/speech-44100.flac", 0.12},
+		{"mp3 44.1 kHz", "foreign/cbr.mp3", 0.3},
+		{"vorbis", "foreign/vorbis.ogg", 1.1},
+		{"opus", "opus/celt-stereo.opus", 0.45},
+		{"opus in webm", "opus/celt.webm", 0.45},
 	} {
 		b.Run(c.name, func(b *testing.B) { benchmarkBlob(b, readFile(b, c.file), c.seconds) })
 	}
