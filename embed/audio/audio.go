@@ -199,7 +199,6 @@ func (p *Preprocessor) open(ctx context.Context, blob []byte) (d decoder, done f
 	if len(blob) == 0 {
 		return nil, nil, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
 	}
-	done = func() {}
 	switch f := sniff(blob); {
 	case p.libraries.sndfile.reads(f):
 		r, err := p.libraries.sndfile.openObject(f, blob)

@@ -33,8 +33,8 @@ type utterance struct {
 	text     string
 }
 
-// longRecording is a WAV file of the demo's recordings that the demo's model gets right, with pauses of half a second to four seconds, and what is said in it.
-func longRecording(t *testing.T) (file []byte, said []utterance) {
+// longRecording writes a WAV file of the demo's recordings that the demo's model gets right, with pauses of half a second to four seconds, and gives its size and what is said in it.
+func longRecording(t *testing.T, path string) (size int, said []utterance) {
 	t.Helper()
 	const dir = "../demo/samples/"
 	raw, err := os.ReadFile(dir + "manifest.json")
@@ -64,7 +64,7 @@ func longRecording(t *testing.T) (file []byte, said []utterance) {
 		clips = append(clips, clip)
 	}
 	const n = longSeconds * longRate
-	file = binary.LittleEndian.AppendUint32([]byte("RIFF"), 36+n)
+	file := binary.LittleEndian.AppendUint32([]byte("RIFF"), 36+n)
 	file = append(file, "WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00"...)
 	file = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(file, longRate), longRate)
 	file = binary.LittleEndian.AppendUint32(append(file, "\x01\x00\x08\x00data"...), n)
@@ -80,23 +80,22 @@ func longRecording(t *testing.T) (file []byte, said []utterance) {
 		said = append(said, utterance{float64(from) / longRate, float64(len(sound)) / longRate, text[names[k]]})
 		sound = append(sound, bytes.Repeat([]byte{128}, pause)...)
 	}
-	return append(file, append(sound, bytes.Repeat([]byte{128}, n-len(sound))...)...), said
+	file = append(append(file, sound...), bytes.Repeat([]byte{128}, n-len(sound))...)
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return len(file), said
 }
 
 // TestALongRecordingFitsABudgetBelowItsSamples takes a recording through the whole line, by a trained model, in windows of every kind: the live heap stays within the budget, windows cover the recording, times go
 // forward, and what is said is understood, wherever windows end.
 func TestALongRecordingFitsABudgetBelowItsSamples(t *testing.T) {
-	file, said := longRecording(t)
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "long.wav"), file, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	size, said := longRecording(t, filepath.Join(dir, "long.wav")) // not held: the worker may not either
 	manifest := filepath.Join(dir, "m.jsonl")
 	if err := os.WriteFile(manifest, fmt.Appendf(nil, "{\"v\":1,\"id\":\"long\",\"uri\":\"file://%s/long.wav\"}\n", dir), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	size := len(file)
-	file = nil // the test shall not hold what the worker may not
 	for _, c := range []struct {
 		long       string
 		understood int // of 100 utterances, at least
