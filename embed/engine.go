@@ -131,7 +131,11 @@ func (e *Engine) Footprint(ref schemas.Ref, head []byte, size int64) (int64, err
 	if x, ok := e.pre.(Extender); ok {
 		windows, steps = x.Extent(ref, head, size)
 	}
-	return n + e.results(max(windows, 1), steps), nil
+	results := e.results(max(windows, 1), steps)
+	if x, ok := e.pre.(Clearer); ok {
+		results = max(results-x.Clears(ref, head, size), 0)
+	}
+	return n + results, nil
 }
 
 // results bounds the memory of what heads make of an object of so many windows, with so many steps in all of them.

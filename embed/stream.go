@@ -26,6 +26,12 @@ type Extender interface {
 	Extent(ref schemas.Ref, head []byte, size int64) (windows, steps int64)
 }
 
+// Clearer is an Extender that is done with part of its footprint before the first result is made: Clears says of how many bytes at least. Results are reserved in their place.
+type Clearer interface {
+	Extender
+	Clears(ref schemas.Ref, head []byte, size int64) int64
+}
+
 // WindowsInFlight is how many windows of one object are under way at most, between preprocessing and heads: enough to fill batches.
 const WindowsInFlight = windowsInFlight
 
@@ -132,6 +138,7 @@ func (p *passage) samples(ctx context.Context) error {
 		p.j.Held(samples + p.e.results(int64(len(all)), steps))
 	}
 	p.j.slots = make(chan struct{}, len(all)) // all are there anyway
+	p.j.mu.rows = make([]schemas.Row, 0, len(all)*len(p.e.heads))
 	for _, s := range all {
 		if err := p.emit(s); err != nil {
 			return err

@@ -143,6 +143,27 @@ func TestTheFootprintCountsTheRowsOfAllWindows(t *testing.T) {
 	}
 }
 
+// TestResultsTakeThePlaceOfWhatIsDone has a preprocessor that clears less than the results, and one that clears more.
+func TestResultsTakeThePlaceOfWhatIsDone(t *testing.T) {
+	for clears, want := range map[int64]int64{300: 700 + 61_300 - 300, 100_000: 700} {
+		e, err := NewEngine(EngineConfig{Model: "m", Preprocessor: 1, RowReserve: 100, Batch: BatcherConfig{MaxCost: 1, MaxItems: 1, Window: 1}},
+			clearing{clears: clears}, []Session{&adder{}}, []Head{keeping{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := e.Footprint(schemas.Ref{}, nil, 7); err != nil || n != want {
+			t.Errorf("%d cleared: %d, want %d, %v", clears, n, want, err)
+		}
+	}
+}
+
+type clearing struct {
+	extended
+	clears int64
+}
+
+func (c clearing) Clears(schemas.Ref, []byte, int64) int64 { return c.clears }
+
 type extended struct{ words }
 
 func (extended) Extent(schemas.Ref, []byte, int64) (int64, int64) { return 10, 5000 }

@@ -45,6 +45,7 @@ func densest(t *testing.T) []struct {
 		{"labels", heads.Config{Task: schemas.TaskFrames}, labelled, sound, 2, one},
 		{"several labels", heads.Config{Task: schemas.TaskFrames, Transform: heads.Sigmoid}, labelled, sound, 2, several},
 		{"entities", heads.Config{Task: schemas.TaskTokens, Aggregation: heads.StrategyNone}, textSpec("Data2VecTextForTokenClassification", tags...), text, 5, tokens},
+		{"groups", heads.Config{Task: schemas.TaskTokens}, textSpec("Data2VecTextForTokenClassification", tags...), text, 5, tokens},
 	}
 }
 

@@ -41,8 +41,13 @@ func (h *tokens) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Paylo
 	return embed.ApplyJoined(h, out, batch)
 }
 
-// Keeps counts an entity for each token: in a part, in a slice that has grown; in what is joined, with its place among those seen; and as it becomes one of the row's. Its text is the token's.
-func (h *tokens) Keeps() (row, step int64) { return 0, 2*64 + 64 + 64 + 56 + 16 }
+// Keeps counts an entity for each token: in a part, in what is joined, and as it becomes one of the row's, with a text of 16 bytes; without aggregation its place among those seen besides.
+func (h *tokens) Keeps() (row, step int64) {
+	if h.tagger.Strategy == StrategyNone {
+		return 0, 64 + 64 + 56 + 16 + 64
+	}
+	return 0, 64 + 64 + 56 + 16
+}
 
 // Parts finds the entities of each window.
 func (h *tokens) Parts(out *embed.Output, batch []embed.Sample) ([]any, error) {
@@ -75,15 +80,18 @@ func (h *tokens) Join(parts []any) (schemas.Payload, error) {
 		n += len(p.([]TaggedEntity))
 	}
 	all := make([]TaggedEntity, 0, n)
-	seen := map[[2]int]bool{}
+	var seen map[[2]int]bool
+	if h.tagger.Strategy == StrategyNone && len(parts) > 1 {
+		seen = make(map[[2]int]bool, n)
+	}
 	for _, p := range parts {
 		before := len(all)
 		for _, e := range p.([]TaggedEntity) {
-			if h.tagger.Strategy != StrategyNone || !seen[[2]int{e.Start, e.End}] {
+			if !seen[[2]int{e.Start, e.End}] {
 				all = append(all, e)
 			}
 		}
-		if h.tagger.Strategy == StrategyNone && len(parts) > 1 {
+		if seen != nil {
 			for _, e := range all[before:] {
 				seen[[2]int{e.Start, e.End}] = true
 			}
@@ -129,12 +137,16 @@ func (h *tokens) entities(logits []float32, tag any) ([]TaggedEntity, error) {
 		all = append(all, TaggedEntity{Group: label, Word: string(text[start:end]), Start: first + start, End: first + end, Score: score})
 	}
 	if h.tagger.Strategy == StrategyNone {
-		for _, e := range h.tagger.Single([]Tagged{window}) {
+		found := h.tagger.Single([]Tagged{window})
+		all = slices.Grow(all, len(found))
+		for _, e := range found {
 			add(e.Entity, e.Score, e.Start, e.End)
 		}
 		return all, nil
 	}
-	for _, e := range h.tagger.Grouped([]Tagged{window}) {
+	found := h.tagger.Grouped([]Tagged{window})
+	all = slices.Grow(all, len(found))
+	for _, e := range found {
 		add(e.Group, e.Score, e.Start, e.End)
 	}
 	return all, nil

@@ -130,15 +130,26 @@ func (p *Preprocessor) Footprint(ref schemas.Ref, _ []byte, size int64) (int64, 
 	if err != nil {
 		return 0, err
 	}
-	const (
-		fixedBytes   = 64 << 10
-		mergeBytes   = 128 // for each byte of a longest word: symbols, links, queue
-		encodedBytes = 40  // for each token, slices that grow included
-		sampleBytes  = 32  // for each token of a sample
-		windowBytes  = 512 // for each sample
-	)
 	merged := max(min(b.text, maxWord), min(b.more, maxWord))
 	return b.copies*b.text + mergeBytes*merged + encodedBytes*(b.tokens+b.more) + sampleBytes*b.kept + windowBytes*b.windows + fixedBytes + p.input.reading(size), nil
+}
+
+// What texts take, in bytes.
+const (
+	fixedBytes   = 64 << 10
+	mergeBytes   = 128 // for each byte of a longest word: symbols, links, queue
+	encodedBytes = 40  // for each token, slices that grow included
+	sampleBytes  = 32  // for each token of a sample
+	windowBytes  = 512 // for each sample
+)
+
+// Clears counts the tokens of the whole text, of which samples have copies: see [embed.Clearer].
+func (p *Preprocessor) Clears(ref schemas.Ref, _ []byte, size int64) int64 {
+	b, err := p.bound(&ref, max(size, 0))
+	if err != nil {
+		return 0
+	}
+	return encodedBytes * (b.tokens + b.more)
 }
 
 // Extent bounds the windows of an object, and the tokens of all of them: see [embed.Extender].

@@ -281,5 +281,5 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer) (*embed.
 	}, m.pre, m.sessions, m.heads)
 }
 
-// lineageBytes is the memory kept for a row beside what its head tells: 720 bytes, in a slice that has grown and is copied once, an id, and attributes of its own.
-const lineageBytes = 3 << 10
+// lineageBytes is the memory kept for a row beside what its head tells: 720 bytes, in a slice that grows by a quarter or is copied once, an id, and attributes of its own.
+const lineageBytes = 2 << 10
