@@ -34,13 +34,26 @@ type Sample struct {
 	Tag        any               // the preprocessor's own, for the heads of its modality (offsets of tokens, picture size, ...)
 }
 
-// Bytes is the memory that the sample's inputs hold.
+// Bytes is the memory that the sample's inputs hold, and its tag, if that says how much ([Sized]).
 func (s *Sample) Bytes() int64 {
 	var n int64
+	if t, ok := s.Tag.(Sized); ok {
+		n = t.Bytes()
+	}
 	for i := range s.Inputs {
 		n += int64(cap(s.Inputs[i].F32))*4 + int64(len(s.Inputs[i].I64))*8
 	}
 	return n
+}
+
+// counting is the number of the sample's steps without those that are there for context only.
+func (s *Sample) counting() int64 {
+	c, ok := s.Tag.(Chunk)
+	if !ok || c.End <= c.Start {
+		return int64(s.Cost)
+	}
+	n := int64(c.End - c.Start)
+	return (int64(s.Cost)*(n-int64(c.Left)-int64(c.Right)) + n - 1) / n
 }
 
 // Input is one sample's value of one of the model's inputs, without the batch axis. Exactly one of F32 and I64 is set.

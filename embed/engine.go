@@ -26,7 +26,7 @@ type EngineConfig struct {
 	Modality     schemas.Modality
 	Batch        BatcherConfig
 	Preprocessor int           // preprocess workers, at least 1
-	RowReserve   int64         // bytes to reserve for the rows of one object, on top of the preprocessor's footprint
+	RowReserve   int64         // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
 	Deadline     time.Duration // per item, for preprocessing; 0 means none
 	Tracer       trace.Tracer  // nil means none
 }
@@ -49,7 +49,7 @@ type Engine struct {
 	sessions []Session
 	heads    []Head
 	joiners  []Joiner // by head; nil if no head joins
-	keeps    int64    // bytes that they keep of a frame
+	perStep  int64    // bytes that heads keep of a step, see Keeper
 	jobs     chan *job
 	wake     chan struct{} // cap 1: something changed for a feeder
 	space    chan struct{} // cap 1: the batcher may take more
@@ -112,7 +112,9 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 	}
 	for _, h := range heads {
 		if k, ok := h.(Keeper); ok {
-			e.keeps += k.Keeps()
+			row, step := k.Keeps()
+			e.cfg.RowReserve += row
+			e.perStep += step
 		}
 	}
 	e.mu.batcher = NewBatcher[*window](cfg.Batch)
@@ -125,11 +127,20 @@ func (e *Engine) Footprint(ref schemas.Ref, head []byte, size int64) (int64, err
 	if err != nil {
 		return 0, err
 	}
+	windows, steps := int64(1), int64(0)
 	if x, ok := e.pre.(Extender); ok {
-		windows, frames := x.Extent(ref, head, size)
-		n += max(windows-1, 0)*e.cfg.RowReserve + frames*e.keeps
+		windows, steps = x.Extent(ref, head, size)
 	}
-	return n + e.cfg.RowReserve, nil
+	results := e.results(max(windows, 1), steps)
+	if x, ok := e.pre.(Clearer); ok {
+		results = max(results-x.Clears(ref, head, size), 0)
+	}
+	return n + results, nil
+}
+
+// results bounds the memory of what heads make of an object of so many windows, with so many steps in all of them.
+func (e *Engine) results(windows, steps int64) int64 {
+	return windows*e.cfg.RowReserve + steps*e.perStep
 }
 
 // Submit hands a job over and blocks while the engine is full. nil means that Done will be called exactly once; an error means that it won't.

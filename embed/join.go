@@ -15,8 +15,9 @@ type Joiner interface {
 	Join(parts []any) (schemas.Payload, error)
 }
 
-// Keeper is a Joiner that tells how many bytes its parts keep of each frame of an object, the copy that Join makes included.
-type Keeper interface{ Keeps() int64 }
+// Keeper is a Head that bounds what it keeps of an object, in bytes: row, of each window, is what its payload holds of any; step, of each frame or token, is what grows with the length: of the payload, of a
+// [Joiner]'s parts, and of what Join takes to make the one out of the others. Heads that are none keep next to nothing beside the lineage of their rows.
+type Keeper interface{ Keeps() (row, step int64) }
 
 // ApplyJoined is the Apply of a Joiner.
 func ApplyJoined(h Joiner, out *Output, batch []Sample) ([]schemas.Payload, error) {

@@ -21,9 +21,15 @@ type Streamer interface {
 	Stream(ctx context.Context, ref schemas.Ref, blob []byte, emit func(Sample) error) error
 }
 
-// Extender is a Preprocessor whose objects may have many windows: Extent bounds them, and the frames of them all. head and size are Footprint's.
+// Extender is a Preprocessor whose objects may have many windows, or whose samples have steps (frames, tokens) that heads make something of: Extent bounds both, the steps of all windows together, without those that are there for context only ([Chunk]). head and size are Footprint's.
 type Extender interface {
-	Extent(ref schemas.Ref, head []byte, size int64) (windows, frames int64)
+	Extent(ref schemas.Ref, head []byte, size int64) (windows, steps int64)
+}
+
+// Clearer is an Extender that is done with part of its footprint before the first result is made: Clears says of how many bytes at least. Results are reserved in their place.
+type Clearer interface {
+	Extender
+	Clears(ref schemas.Ref, head []byte, size int64) int64
 }
 
 // WindowsInFlight is how many windows of one object are under way at most, between preprocessing and heads: enough to fill batches.
@@ -50,7 +56,7 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 	e.span(j, "vecmill.preprocess", began, time.Now(), trace.WithAttributes(
 		attribute.Int("windows", p.windows), attribute.Float64("busy_seconds", p.spent.Seconds())))
 	if _, streams := e.pre.(Streamer); streams && err == nil && j.Held != nil {
-		j.Held(e.cfg.RowReserve*int64(p.windows) + p.rest() + p.frames*e.keeps)
+		j.Held(e.results(int64(p.windows), p.steps) + p.rest())
 	}
 	e.close(j, err)
 	return true
@@ -64,7 +70,7 @@ type passage struct {
 	began   time.Time
 	spent   time.Duration // in the preprocessor, not in waiting
 	windows int
-	frames  int64
+	steps   int64
 	largest int64 // bytes of a window
 	timer   *time.Timer
 	ended   atomic.Bool // by the preprocessor, or by abandon
@@ -123,14 +129,16 @@ func (p *passage) samples(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if held := p.e.cfg.RowReserve; p.j.Held != nil {
+	if p.j.Held != nil {
+		var samples, steps int64
 		for i := range all {
-			held += all[i].Bytes()
+			samples, steps = samples+all[i].Bytes(), steps+all[i].counting()
 		}
 		p.j.Blob = nil
-		p.j.Held(held)
+		p.j.Held(samples + p.e.results(int64(len(all)), steps))
 	}
 	p.j.slots = make(chan struct{}, len(all)) // all are there anyway
+	p.j.mu.rows = make([]schemas.Row, 0, len(all)*len(p.e.heads))
 	for _, s := range all {
 		if err := p.emit(s); err != nil {
 			return err
@@ -162,7 +170,7 @@ func (p *passage) emit(s Sample) error {
 	}
 	w := &window{job: p.j, at: p.windows, s: s, preprocess: p.spent, queued: time.Now()}
 	p.windows++
-	p.frames += int64(s.Cost)
+	p.steps += s.counting()
 	p.largest = max(p.largest, s.Bytes())
 	p.e.open(p.j)
 	if !p.e.add(p.ctx, w) {

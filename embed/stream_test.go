@@ -138,10 +138,31 @@ func TestTheFootprintCountsTheRowsOfAllWindows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := e.Footprint(schemas.Ref{}, nil, 7); err != nil || n != 700+10*100+5000*12 {
+	if n, err := e.Footprint(schemas.Ref{}, nil, 7); err != nil || n != 700+10*(100+30)+5000*12 {
 		t.Errorf("%d, %v", n, err)
 	}
 }
+
+// TestResultsTakeThePlaceOfWhatIsDone has a preprocessor that clears less than the results, and one that clears more.
+func TestResultsTakeThePlaceOfWhatIsDone(t *testing.T) {
+	for clears, want := range map[int64]int64{300: 700 + 61_300 - 300, 100_000: 700} {
+		e, err := NewEngine(EngineConfig{Model: "m", Preprocessor: 1, RowReserve: 100, Batch: BatcherConfig{MaxCost: 1, MaxItems: 1, Window: 1}},
+			clearing{clears: clears}, []Session{&adder{}}, []Head{keeping{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := e.Footprint(schemas.Ref{}, nil, 7); err != nil || n != want {
+			t.Errorf("%d cleared: %d, want %d, %v", clears, n, want, err)
+		}
+	}
+}
+
+type clearing struct {
+	extended
+	clears int64
+}
+
+func (c clearing) Clears(schemas.Ref, []byte, int64) int64 { return c.clears }
 
 type extended struct{ words }
 
@@ -149,7 +170,7 @@ func (extended) Extent(schemas.Ref, []byte, int64) (int64, int64) { return 10, 5
 
 type keeping struct{ sumHead }
 
-func (keeping) Keeps() int64 { return 12 }
+func (keeping) Keeps() (row, step int64) { return 30, 12 }
 
 // hanging is words whose preprocessor does not look at its context for some objects, until it is let go.
 type hanging struct {

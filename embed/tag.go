@@ -33,3 +33,6 @@ type Picture interface {
 	// Pixels is the size of the picture as it was fetched, before any resize or crop.
 	Pixels() (width, height int)
 }
+
+// Sized is a Tag that holds memory by the length of its sample.
+type Sized interface{ Bytes() int64 }

@@ -40,6 +40,7 @@ type Preprocessor struct {
 	filters       filters
 	scratch       sync.Pool    // *scratch
 	floats        embed.Floats // of samples
+	decoders      decoders
 }
 
 // scratch is the working memory of one call.
@@ -122,6 +123,9 @@ func (p *Preprocessor) samples(seconds float64) int64 {
 	return int64(math.Round(seconds * float64(p.extractor.SamplingRate)))
 }
 
+// Masks says whether the reference's extractor gives an attention mask with a clip: return_attention_mask of preprocessor_config.json.
+func (p *Preprocessor) Masks() bool { return p.extractor.ReturnAttentionMask }
+
 // SampleRate is the model's rate, in samples a second.
 func (p *Preprocessor) SampleRate() int { return p.extractor.SamplingRate }
 
@@ -195,7 +199,6 @@ func (p *Preprocessor) open(ctx context.Context, blob []byte) (d decoder, done f
 	if len(blob) == 0 {
 		return nil, nil, schemas.Rejectf(schemas.ReasonTooShort, "no bytes")
 	}
-	done = func() {}
 	switch f := sniff(blob); {
 	case p.libraries.sndfile.reads(f):
 		r, err := p.libraries.sndfile.openObject(f, blob)
@@ -211,9 +214,10 @@ func (p *Preprocessor) open(ctx context.Context, blob []byte) (d decoder, done f
 		}
 		d, done = r, r.close
 	default:
-		if d, err = open(blob); err != nil {
+		if d, err = p.decoders.open(blob); err != nil {
 			return nil, nil, err
 		}
+		done = func() { p.decoders.put(d) }
 	}
 	if err := p.checkLength(d.header()); err != nil {
 		done()

@@ -449,6 +449,36 @@ func TestConcurrentCallsGiveWhatSingleCallsGive(t *testing.T) {
 	wg.Wait()
 }
 
+// TestDecodersThatAreUsedAgainGiveWhatNewOnesGive takes every file, whole and cut short, one behind the other through the same preprocessor.
+func TestDecodersThatAreUsedAgainGiveWhatNewOnesGive(t *testing.T) {
+	p := newPreprocessor(t, `{}`, Options{})
+	files, err := filepath.Glob("testdata/[cfv]*/*.*[cgv3]") // flac, ogg, wav, mp3
+	if err != nil || len(files) < 40 {
+		t.Fatal(len(files), err)
+	}
+	refused := 0
+	for i := range 3 * len(files) {
+		blob, err := os.ReadFile(files[i*7%len(files)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%5 == 4 {
+			blob = blob[:len(blob)*2/3]
+		}
+		got, err := p.Preprocess(t.Context(), schemas.Ref{}, blob)
+		want, wantErr := newPreprocessor(t, `{}`, Options{}).Preprocess(t.Context(), schemas.Ref{}, blob)
+		if fmt.Sprint(err) != fmt.Sprint(wantErr) || len(got) != len(want) || len(got) > 0 && !slices.Equal(got[0].Inputs[0].F32, want[0].Inputs[0].F32) {
+			t.Errorf("%s: other samples than a new decoder's; %v, want %v", files[i*7%len(files)], err, wantErr)
+		}
+		if err != nil {
+			refused++
+		}
+	}
+	if refused < 10 || refused > len(files) {
+		t.Errorf("%d of %d are refused", refused, 3*len(files))
+	}
+}
+
 func BenchmarkPreprocess(b *testing.B) {
 	for _, c := range []struct {
 		name string
@@ -456,7 +486,18 @@ func BenchmarkPreprocess(b *testing.B) {
 	}{{"wav 16 kHz", 16000}, {"wav 8 kHz", 8000}, {"wav 44.1 kHz", 44100}} {
 		b.Run(c.name, func(b *testing.B) { benchmarkBlob(b, tone(10*c.rate, c.rate), 10) })
 	}
-	b.Run("flac 44.1 kHz", func(b *testing.B) { benchmarkBlob(b, readFile(b, "corpus/speech-44100.flac"), 0.12) })
+	for _, c := range []struct {
+		name, file string
+		seconds    float64
+	}{
+		{"flac 44.1 kHz", "corpus/speech-44100.flac", 0.12},
+		{"mp3 44.1 kHz", "foreign/cbr.mp3", 0.3},
+		{"vorbis", "foreign/vorbis.ogg", 1.1},
+		{"opus", "opus/celt-stereo.opus", 0.45},
+		{"opus in webm", "opus/celt.webm", 0.45},
+	} {
+		b.Run(c.name, func(b *testing.B) { benchmarkBlob(b, readFile(b, c.file), c.seconds) })
+	}
 }
 
 func benchmarkBlob(b *testing.B, blob []byte, seconds float64) {

@@ -2,6 +2,7 @@ package audio
 
 import (
 	"bytes"
+	"sync"
 
 	"vecmill/schemas"
 )
@@ -28,21 +29,44 @@ type decoder interface {
 	read(dst []float32) (int, error)
 }
 
+// decoders keeps decoders between objects, for the memory that they have. The zero value is ready, and it is safe for concurrent use. What waits in it is outside of any lease; a garbage collection or two empty it.
+type decoders struct {
+	flac   sync.Pool // *flac.Decoder
+	mp3    sync.Pool // *mp3.Decoder
+	vorbis sync.Pool // *vorbis.Decoder
+}
+
+// put takes a decoder back that nobody reads any more.
+func (k *decoders) put(d decoder) {
+	switch r := d.(type) {
+	case *flacReader:
+		r.d.Release()
+		k.flac.Put(r.d)
+	case *mp3Reader:
+		r.d.Release()
+		k.mp3.Put(r.d)
+	case *vorbisReader:
+		k.vorbis.Put(r.d)
+	}
+}
+
 // open recognises the format by its first bytes.
-func open(blob []byte) (decoder, error) {
+func open(blob []byte) (decoder, error) { return new(decoders).open(blob) }
+
+func (k *decoders) open(blob []byte) (decoder, error) {
 	switch f := sniff(blob); f {
 	case wavFormat:
 		return openWAV(blob, int64(len(blob)))
 	case flacFormat:
-		return openFLAC(blob)
+		return openFLAC(blob, k)
 	case opusFormat:
 		return openOggOpus(blob)
 	case matroskaFormat:
 		return openMatroska(blob)
 	case mp3Format:
-		return openMP3(blob)
+		return openMP3(blob, k)
 	case vorbisFormat:
-		return openVorbis(blob)
+		return openVorbis(blob, k)
 	case "":
 		return nil, schemas.Rejectf(schemas.ReasonDecode, "not a known audio format (first bytes % x)", blob[:min(len(blob), 8)])
 	default:

@@ -17,7 +17,7 @@
 // what the program gives, up to a block of 1,024 longer than the source. Its version is in the digest. The format is refused by its name without it, as are all others, with a
 // [schemas.Rejection] of class decode, and so is data that is damaged or shorter than its header declares.
 //
-// With [LibrariesAuto] or [LibrariesRequire] libraries of the system, loaded by embed/syslib, take part: libsndfile decodes Opus (libopus's own samples), Ogg FLAC, AIFF, AU, CAF and Wave64; what the built-in parsers find
+// With [LibrariesAuto] or [LibrariesRequire] libraries of the system, loaded by embed/syslib, take part: libsndfile decodes Opus (libopus's own samples), AIFF, AU, CAF and Wave64; what the built-in parsers find
 // wrong with Ogg is refused all the same. libsoxr's HQ recipe resamples, to ceil(n*out/in) samples, of which the last may be an added zero. Their versions are in the digest, [Preprocessor.Decoders] names them, and [SystemLibraries]
 // tells what this machine has. They parse untrusted bytes in this process.
 //

@@ -17,14 +17,17 @@ type flacReader struct {
 	at    int       // samples of it that have been read
 }
 
-func openFLAC(blob []byte) (*flacReader, error) {
+func openFLAC(blob []byte, k *decoders) (*flacReader, error) {
 	blob = blob[id3Size(blob):]
 	h, err := parseStreamInfo(blob)
 	if err != nil {
 		return nil, err
 	}
-	d, err := flac.New(blob)
-	if err != nil {
+	d, ok := k.flac.Get().(*flac.Decoder)
+	if !ok {
+		d = &flac.Decoder{}
+	}
+	if err := d.Reset(blob); err != nil {
 		return nil, flacFault(err)
 	}
 	return &flacReader{d: d, head: h, scale: 1 / float32(int64(1)<<(d.Info().Bits-1))}, nil // a power of two: exact

@@ -53,7 +53,7 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 	return size + sampleBytes*samples + fixed, nil
 }
 
-// Extent bounds the windows of an object, and the frames of the model in all of them: see [embed.Extender].
+// Extent bounds the windows of an object, and the frames of the model that count in all of them: see [embed.Extender].
 func (p *Preprocessor) Extent(_ schemas.Ref, head []byte, size int64) (windows, frames int64) {
 	h := header{frames: -1}
 	if len(head) > 0 && size >= 0 {
@@ -61,15 +61,15 @@ func (p *Preprocessor) Extent(_ schemas.Ref, head []byte, size int64) (windows, 
 			h = seen
 		}
 	}
-	samples := float64(min(int64(p.capacity(h)), p.limitSamples)) * max(p.growth(), 1)
+	samples := min(int64(p.capacity(h)), p.limitSamples)
 	windows = 1
 	switch {
 	case p.opts.Long == Speech: // stretches begin a quarter of a window apart at least
-		windows += 4 * int64(samples) / p.windowSamples
+		windows += 4 * samples / p.windowSamples
 	case p.opts.cuts():
-		windows += int64(samples) / p.windowSamples
+		windows += int64(float64(samples)*max(p.growth(), 1)) / p.windowSamples
 	}
-	return windows, int64(samples)/int64(p.cfg.HopSamples()) + windows
+	return windows, samples/int64(p.cfg.HopSamples()) + windows
 }
 
 // growth is how many samples all windows have together for each of the recording's.
@@ -136,7 +136,7 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 			}
 			return peekMP3(head, size)
 		}
-		r, err := openMP3(head)
+		r, err := openMP3(head, new(decoders))
 		if err != nil {
 			return header{}, err
 		}
@@ -147,7 +147,7 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 			err := r.first()
 			return vorbisBound(r.header(), size), err
 		}
-		r, err := openVorbis(head)
+		r, err := openVorbis(head, new(decoders))
 		if err != nil {
 			return header{}, err
 		}

@@ -28,7 +28,7 @@ type Library struct {
 // SystemLibraries loads what there is on this machine, once, and tells of each.
 func SystemLibraries() []Library {
 	f, err := loadSndfile()
-	decoding := Library{Name: "libsndfile", Use: "decoding of Opus, Ogg FLAC, AIFF, AU, CAF and Wave64", Err: err}
+	decoding := Library{Name: "libsndfile", Use: "decoding of Opus, AIFF, AU, CAF and Wave64", Err: err}
 	if err == nil {
 		decoding.Version, decoding.Path = f.version, f.path
 	}

@@ -1,9 +1,12 @@
 package audio
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +14,7 @@ import (
 )
 
 // withLibraries is a preprocessor with both libraries of the system. Where CI=true they must be there.
-func withLibraries(t *testing.T, config string, o Options) *Preprocessor {
+func withLibraries(t testing.TB, config string, o Options) *Preprocessor {
 	t.Helper()
 	for _, l := range SystemLibraries() {
 		if l.Err != nil {
@@ -78,6 +81,94 @@ func TestLibsndfileDecodesOpusAsLibopusHasIt(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestLibsndfileReadsLosslessFormatsToTheBit(t *testing.T) {
+	p := withLibraries(t, `{}`, Options{})
+	want, err := p.Waveform(t.Context(), readFile(t, "corpus/pcm_16-1ch.wav"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, more := range map[string]int{"speech.aiff": 0, "speech.au": 0, "speech.caf": 0, "speech.w64": 3} { // it takes what fills a chunk of Wave64 up to eight bytes for sound
+		got, err := p.Waveform(t.Context(), readFile(t, "lossless/"+name))
+		if err != nil || !slices.Equal(got, append(slices.Clone(want), make([]float32, more)...)) {
+			t.Errorf("%s: %d samples, want %d, and other values; %v", name, len(got), len(want), err)
+		}
+	}
+}
+
+// FuzzLibsndfile hands damaged files of every format to the library that are its: samples, of the length that is declared, or a rejection; nothing stays behind. A fault in the library's own memory ends the process.
+func FuzzLibsndfile(f *testing.F) {
+	p := withLibraries(f, `{}`, Options{})
+	for _, pattern := range []string{"testdata/lossless/*", "testdata/opus/*.opus"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) < 4 {
+			f.Fatal("no corpus", err)
+		}
+		for _, name := range files {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		lib, format := p.libraries.sndfile, sniff(b)
+		if !lib.reads(format) || len(b) > 1<<16 {
+			return
+		}
+		d, err := lib.openObject(format, b)
+		if err == nil {
+			h := d.header()
+			var x []float32
+			if h.frames < 1<<22 { // an hour and a half; more is refused by its header
+				if x, err = drain(d, 512); err == nil && h.frames >= 0 && int64(len(x)) != h.frames {
+					t.Errorf("%s: %d samples, the header says %d", format, len(x), h.frames)
+				}
+			}
+			d.close()
+		}
+		if reason, ok := schemas.Rejected(err); err != nil && (!ok || reason != schemas.ReasonDecode) {
+			t.Errorf("%s: %v", format, err)
+		}
+		blobs.Range(func(any, any) bool { t.Errorf("%s: the object is still held", format); return false })
+	})
+}
+
+// FuzzLibsoxr changes rates of any stream in blocks of any length: the length is the one of the formula, and no sample is louder than a filter makes it.
+func FuzzLibsoxr(f *testing.F) {
+	p := withLibraries(f, `{}`, Options{})
+	f.Add(uint32(44100), uint32(16000), uint16(777), []byte("some noise"))
+	f.Add(uint32(1000), uint32(48000), uint16(1), []byte{0, 255, 0, 255})
+	f.Add(uint32(1000000), uint32(1000), uint16(8192), bytes.Repeat([]byte{255, 0, 7}, 999))
+	f.Fuzz(func(t *testing.T, from, to uint32, size uint16, b []byte) {
+		in, out := minRate+int(from%(maxRate-minRate+1)), minRate+int(to%(maxRate-minRate+1))
+		if len(b) > 1<<14 || len(b)*out/in > 1<<18 {
+			return
+		}
+		r, err := p.libraries.soxr.start(in, out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.stop()
+		x, got := make([]float32, len(b)), []float32(nil)
+		for i, v := range b {
+			x[i] = float32(v)/128 - 1
+		}
+		for part := range slices.Chunk(x, 1+int(size)) {
+			got = r.push(got, part)
+		}
+		got = r.finish(got)
+		if want := (len(b)*out + in - 1) / in; len(got) != want {
+			t.Errorf("%d samples at %d Hz become %d at %d Hz, want %d", len(b), in, len(got), out, want)
+		}
+		for i, v := range got {
+			if !(math.Abs(float64(v)) < 4) {
+				t.Fatalf("%d Hz to %d Hz: sample %d is %v", in, out, i, v)
+			}
+		}
+	})
 }
 
 func TestDamageIsFoundWithLibrariesToo(t *testing.T) {

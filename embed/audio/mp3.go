@@ -14,8 +14,14 @@ type mp3Reader struct {
 	ready []float32 // of the frame in hand, what was not read
 }
 
-func openMP3(blob []byte) (*mp3Reader, error) {
-	d, err := mp3.New(blob, true)
+func openMP3(blob []byte, k *decoders) (*mp3Reader, error) {
+	d, ok := k.mp3.Get().(*mp3.Decoder)
+	err := error(nil)
+	if ok {
+		err = d.Reset(blob, true)
+	} else {
+		d, err = mp3.New(blob, true)
+	}
 	if err != nil {
 		return nil, mp3Fault(err)
 	}

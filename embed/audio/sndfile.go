@@ -108,7 +108,7 @@ func (f *blobFile) copy(to unsafe.Pointer, n int64) int64 {
 // reads says whether libsndfile decodes a format. WAV, FLAC, MP3 and Vorbis are built in with its samples.
 func (s *sndfile) reads(format string) bool {
 	switch format {
-	case opusFormat, "ogg flac", "aiff", "au", "caf", "wave64":
+	case opusFormat, "aiff", "au", "caf", "wave64":
 		return s != nil
 	}
 	return false

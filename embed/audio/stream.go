@@ -25,12 +25,42 @@ func (p *Preprocessor) Stream(ctx context.Context, _ schemas.Ref, blob []byte, e
 		return err
 	}
 	defer done()
-	c := &cutter{p: p, emit: emit, x: p.floats.Get(p.held(d.header()))[:0]}
+	c := &cutter{p: p, emit: emit, x: p.floats.Get(p.held(d.header()))[:0], chunks: p.chunks, tail: p.tail}
 	defer func() { p.floats.Put(c.x) }()
 	if c.length, c.left, c.right, err = p.chunking.Samples(); err != nil {
 		return err
 	}
 	return p.pump(ctx, d, c.take)
+}
+
+// Chunks decodes blob and gives emit each part that c cuts it into, normalised by itself, as soon as its audio is there; no more is held than the bytes and a part. The options for long audio do not count, but the
+// limit of its length does. As in the reference's pipeline a part without one frame is no part of the one before it: it is refused. The errors are Preprocess's.
+func (p *Preprocessor) Chunks(ctx context.Context, blob []byte, c embed.Chunking, emit func(embed.Sample) error) error {
+	length, left, right, err := c.Samples()
+	if err != nil {
+		return err
+	}
+	d, done, err := p.open(ctx, blob)
+	if err != nil {
+		return err
+	}
+	defer done()
+	h := d.header()
+	held := min(p.capacity(h), length+1+int(p.resampled(max(h.rate, minRate), 2*blockSamples)))
+	cut := &cutter{p: p, x: p.floats.Get(held)[:0], chunks: c.Chunks, length: length, left: left, right: right}
+	defer func() { p.floats.Put(cut.x) }()
+	cut.emit = func(s embed.Sample) error {
+		if err := p.enough(s.Inputs[0].Shape[0]); err != nil {
+			return err
+		}
+		return emit(s)
+	}
+	return p.pump(ctx, d, func(b block) error {
+		if err := cut.put(b); err != nil {
+			return err
+		}
+		return cut.overlaps()
+	})
 }
 
 // cutter makes windows of a stream of samples.
@@ -44,6 +74,8 @@ type cutter struct {
 	ended  bool
 
 	length, left, right int // of overlap
+	chunks              func(samples int) ([]embed.Chunk, error)
+	tail                int // fewest samples that are a chunk
 
 	voice *voice    // of speech
 	lead  []float32 // the beginning, until there has been speech
@@ -52,10 +84,18 @@ type cutter struct {
 // total is the number of samples so far.
 func (c *cutter) total() int { return c.base + len(c.x) }
 
-func (c *cutter) take(b block) error {
+// put appends what a block has become, within the limit.
+func (c *cutter) put(b block) error {
 	c.x, c.ended = b.onto(c.x), b.last
 	if int64(c.total()) > c.p.limitSamples {
 		return c.p.tooLong(-1)
+	}
+	return nil
+}
+
+func (c *cutter) take(b block) error {
+	if err := c.put(b); err != nil {
+		return err
 	}
 	if b.last && c.base == 0 {
 		if err := c.p.enough(c.total()); err != nil {
@@ -108,7 +148,7 @@ func (c *cutter) windows() error {
 // overlaps gives windows that share context with their neighbours, each with its [embed.Chunk] as Tag. All is one window if it is no longer than that.
 func (c *cutter) overlaps() error {
 	step := c.length - c.left - c.right
-	for !c.ended && c.total() >= c.base+max(c.length+1, step+c.p.tail) {
+	for !c.ended && c.total() >= c.base+max(c.length+1, step+c.tail) {
 		chunk := embed.Chunk{Start: c.base, End: c.base + c.length, Left: c.left, Right: c.right}
 		if c.number == 0 {
 			chunk.Left = 0
@@ -120,7 +160,7 @@ func (c *cutter) overlaps() error {
 	if !c.ended {
 		return nil
 	}
-	chunks, err := c.p.chunks(c.total())
+	chunks, err := c.chunks(c.total())
 	if err != nil {
 		return err
 	}

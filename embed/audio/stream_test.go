@@ -81,6 +81,64 @@ func TestStreamedWindowsAreThoseOfTheWholeRecording(t *testing.T) {
 	}
 }
 
+// TestChunksAreThoseOfTheWholeRecording tries lengths around every edge, with strides of two lengths and none.
+func TestChunksAreThoseOfTheWholeRecording(t *testing.T) {
+	p := newPreprocessor(t, `{}`, Options{MaxSeconds: 3})
+	for _, c := range []embed.Chunking{{Length: 0.5, Left: 0.1, Right: 0.1}, {Length: 0.3, Left: 0.02, Right: 0.06}, {Length: 0.3, Right: 0.1}, {Length: 0.2}} {
+		c.Rate, c.Ratio = 16000, 320
+		length, left, right, err := c.Samples()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lengths := []int{1, 399, 400, 33333, 48000}
+		for k := range 4 {
+			for _, d := range []int{-1, 0, 1, 319, 320, 399, 400, 401} {
+				lengths = append(lengths, length+k*(length-left-right)+d, k*(length-left-right)+left+d)
+			}
+		}
+		refused := 0
+		for _, n := range lengths {
+			if n < 1 {
+				continue
+			}
+			blob := tone(n, 16000)
+			x, err := p.Waveform(t.Context(), blob)
+			if err != nil {
+				t.Fatal(err)
+			}
+			chunks, err := c.Chunks(len(x))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want error // the first chunk without a frame
+			var got []embed.Sample
+			err = p.Chunks(t.Context(), blob, c, func(s embed.Sample) error {
+				got = append(got, s)
+				return nil
+			})
+			for i, chunk := range chunks {
+				sample, refusal := p.Prepare(x[chunk.Start:chunk.End])
+				if refusal != nil {
+					want, chunks = refusal, chunks[:i]
+					refused++
+					break
+				}
+				if i >= len(got) || got[i].Tag != chunk || got[i].Cost != sample.Cost || !slices.Equal(got[i].Inputs[0].F32, sample.Inputs[0].F32) {
+					t.Fatalf("%+v, %d samples: chunk %d of %d is not %v", c, n, i, len(got), chunk)
+				}
+			}
+			if len(got) != len(chunks) || fmt.Sprint(err) != fmt.Sprint(want) {
+				t.Errorf("%+v, %d samples: %d chunks and %v, want %d and %v", c, n, len(got), err, len(chunks), want)
+			}
+		}
+		if refused == 0 {
+			t.Errorf("%+v: no chunk is too short", c)
+		}
+	}
+	err := p.Chunks(t.Context(), tone(48001, 16000), embed.Chunking{Length: 1, Rate: 16000, Ratio: 320}, func(embed.Sample) error { return nil })
+	wantRejection(t, err, schemas.ReasonTooLarge, "")
+}
+
 // TestSixHoursAreHeldAWindowAtATime takes a recording of six hours apart, of a model of 1,000 samples a second to be quick, and holds the process's memory to the footprint.
 func TestSixHoursAreHeldAWindowAtATime(t *testing.T) {
 	const hours, rate = 6, 1000
@@ -112,6 +170,9 @@ func TestSixHoursAreHeldAWindowAtATime(t *testing.T) {
 				}
 			}
 			n, cost, end = n+1, cost+s.Cost, s.End
+			if c, ok := s.Tag.(embed.Chunk); ok {
+				cost -= s.Cost * (c.Left + c.Right) / (c.End - c.Start)
+			}
 			return nil
 		})
 		if err != nil || n < hours*120 || end != hours*3600 {

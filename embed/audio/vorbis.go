@@ -20,7 +20,7 @@ type vorbisReader struct {
 }
 
 // openVorbis walks through the pages for the length, then starts over to decode.
-func openVorbis(blob []byte) (*vorbisReader, error) {
+func openVorbis(blob []byte, k *decoders) (*vorbisReader, error) {
 	r := &vorbisReader{pages: oggPages{rest: blob}}
 	if err := r.first(); err != nil {
 		return nil, err
@@ -34,9 +34,13 @@ func openVorbis(blob []byte) (*vorbisReader, error) {
 	if err != nil {
 		return nil, vorbisCut(err)
 	}
-	if r.d, err = vorbis.New(r.head, b, true); err != nil {
-		return nil, vorbisFault(err)
+	d, ok := k.vorbis.Get().(*vorbis.Decoder)
+	if !ok || !d.Reset(r.head, b, true) {
+		if d, err = vorbis.New(r.head, b, true); err != nil {
+			return nil, vorbisFault(err)
+		}
 	}
+	r.d = d
 	walk := r.pages
 	if r.skip, r.frames, err = walk.vorbisLength(r.d.Lengths()); err != nil {
 		return nil, err

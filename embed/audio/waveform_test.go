@@ -5,8 +5,23 @@ import (
 	"slices"
 	"testing"
 
+	"vecmill/embed"
 	"vecmill/schemas"
 )
+
+// Waveform decodes blob to mono samples at the model's rate, not normalised: all of it, as the tests want it.
+func (p *Preprocessor) Waveform(ctx context.Context, blob []byte) ([]float32, error) {
+	x, _, err := p.read(ctx, blob)
+	return x, err
+}
+
+// Prepare makes a sample of part of a waveform, and leaves x as it is.
+func (p *Preprocessor) Prepare(x []float32) (embed.Sample, error) {
+	if err := p.enough(len(x)); err != nil {
+		return embed.Sample{}, err
+	}
+	return p.sample(slices.Clone(x), 0, 0, false), nil
+}
 
 func TestAWaveformPreparedIsWhatPreprocessingGives(t *testing.T) {
 	p := newPreprocessor(t, `{}`, Options{})

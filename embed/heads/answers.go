@@ -44,6 +44,9 @@ func (h *answers) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payl
 	return embed.ApplyJoined(h, out, batch)
 }
 
+// Keeps counts the candidates of a window and what becomes of them; their texts are parts of the object's.
+func (h *answers) Keeps() (row, step int64) { return 4 * 64 * int64(h.reader.TopK), 0 }
+
 // Parts finds the candidates of each window. Samples need a Tag that is an [embed.Pieces].
 func (h *answers) Parts(out *embed.Output, batch []embed.Sample) ([]any, error) {
 	start, err := h.tensor(out, batch)

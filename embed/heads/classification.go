@@ -114,6 +114,11 @@ func newClassification(h head, cfg Config, spec *model.Spec, graph *model.Graph)
 	return c, err
 }
 
+// Keeps counts the labels, in a slice that has grown to them; their names are shared.
+func (c *classification) Keeps() (row, step int64) {
+	return 2 * 24 * int64(min(c.topK, len(c.labels))), 0
+}
+
 // labelled checks that the checkpoint names its labels, one for each logit on an axis of the output.
 func (h *head) labelled(spec *model.Spec, graph *model.Graph, axis int) error {
 	if len(spec.Labels) == 0 {

@@ -1,6 +1,7 @@
 package heads
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -31,7 +32,6 @@ type Decoded struct {
 // Decode collapses one token id per frame as Wav2Vec2CTCTokenizer does: repeats are one, blanks are nothing, a repeat across a
 // blank is two. It follows transformers 4.55.4.
 func (t *CTCTokenizer) Decode(ids []int, o DecodeOptions) Decoded {
-	var d Decoded
 	tokens := make([]string, 0, len(ids))
 	for _, id := range ids {
 		if o.SkipSpecialTokens && t.special[t.token(id)] {
@@ -39,6 +39,13 @@ func (t *CTCTokenizer) Decode(ids []int, o DecodeOptions) Decoded {
 		}
 		tokens = append(tokens, t.token(id))
 	}
+	said := 0 // counted first: growing would take several times as much, of hours
+	for at, token := range tokens {
+		if token != t.blank && (at == 0 || o.KeepRepeats || token != tokens[at-1]) {
+			said++
+		}
+	}
+	d := Decoded{Chars: slices.Grow([]Offset(nil), said)}
 	for at := 0; at < len(tokens); {
 		end := at + 1
 		for !o.KeepRepeats && end < len(tokens) && tokens[end] == tokens[at] {
@@ -53,24 +60,35 @@ func (t *CTCTokenizer) Decode(ids []int, o DecodeOptions) Decoded {
 		}
 		at = end
 	}
-	d.Words = words(d.Chars, t.space)
-	d.Text = t.text(d.Chars, o)
+	all := joined(d.Chars, "")
+	d.Words = words(d.Chars, t.space, all)
+	if o.SpaceTokens {
+		all = joined(d.Chars, " ")
+	}
+	d.Text = t.finish(all)
 	return d
 }
 
-func (t *CTCTokenizer) text(chars []Offset, o DecodeOptions) string {
-	glue := ""
-	if o.SpaceTokens {
-		glue = " "
+// joined is the text of all characters.
+func joined(chars []Offset, glue string) string {
+	n := 0
+	for _, c := range chars {
+		n += len(c.Text) + len(glue)
 	}
 	var b strings.Builder
+	b.Grow(n)
 	for i, c := range chars {
 		if i > 0 {
 			b.WriteString(glue)
 		}
 		b.WriteString(c.Text)
 	}
-	text := strings.TrimFunc(b.String(), pythonSpace)
+	return b.String()
+}
+
+// finish makes the transcript of the text of all characters.
+func (t *CTCTokenizer) finish(text string) string {
+	text = strings.TrimFunc(text, pythonSpace)
 	if t.lower {
 		text = cases.Lower(language.Und).String(text) // a Caser keeps state: one per call
 	}
@@ -80,22 +98,30 @@ func (t *CTCTokenizer) text(chars []Offset, o DecodeOptions) string {
 	return text
 }
 
-// words joins characters up to the next delimiter. As in the reference, the blanks between two characters of a word are inside it, those around it are not.
-func words(chars []Offset, delimiter string) []Offset {
-	var all []Offset
-	open := false
+// words joins characters up to the next delimiter; text is that of all of them, and words are parts of it: a script without delimiters makes one word of hours. As in the reference, the blanks between two
+// characters of a word are inside it, those around it are not.
+func words(chars []Offset, delimiter, text string) []Offset {
+	n := 0
+	for i, c := range chars {
+		if c.Text != delimiter && (i == 0 || chars[i-1].Text == delimiter) {
+			n++
+		}
+	}
+	all := slices.Grow([]Offset(nil), n)
+	open, from, at := false, 0, 0 // where the open word begins in text, and the character
 	for _, c := range chars {
 		switch {
 		case c.Text == delimiter:
 			open = false
 		case !open:
 			all = append(all, c)
-			open = true
+			open, from = true, at
+			all[len(all)-1].Text = text[from : at+len(c.Text)]
 		default:
 			w := &all[len(all)-1]
-			w.Text += c.Text
-			w.End = c.End
+			w.Text, w.End = text[from:at+len(c.Text)], c.End
 		}
+		at += len(c.Text)
 	}
 	return all
 }

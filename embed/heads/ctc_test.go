@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -117,6 +118,28 @@ func TestParseCTCTokenizer(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// TestHoursWithoutAWordDelimiterAreOneWord is of a script that has none: building the word character by character would copy 20 GB.
+func TestHoursWithoutAWordDelimiterAreOneWord(t *testing.T) {
+	tok, err := heads.ParseCTCTokenizer([]byte(`{"<pad>": 0, "a": 1, "b": 2}`), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]int, 200_000)
+	for i := range ids {
+		ids[i] = 1 + i%2
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	d := tok.Decode(ids, heads.DecodeOptions{})
+	runtime.ReadMemStats(&after)
+	if len(d.Words) != 1 || d.Words[0].Text != strings.Repeat("ab", 100_000) || d.Words[0].End != 200_000 || d.Text != d.Words[0].Text {
+		t.Errorf("%d words", len(d.Words))
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 64*200_000 {
+		t.Errorf("%d bytes are allocated", n)
+	}
 }
 
 func FuzzParseCTCTokenizer(f *testing.F) {

@@ -19,7 +19,11 @@ type embedding struct {
 	pool  Pooling
 	skip  int // steps to leave out at the beginning
 	form  form
+	bytes int64 // of a vector
 }
+
+// Keeps counts the vector.
+func (e *embedding) Keeps() (row, step int64) { return e.bytes, 0 }
 
 func newEmbedding(h head, cfg Config, spec *model.Spec, graph *model.Graph) (embed.Head, error) {
 	f, err := formOf(cfg)
@@ -27,6 +31,7 @@ func newEmbedding(h head, cfg Config, spec *model.Spec, graph *model.Graph) (emb
 		return nil, err
 	}
 	e := &embedding{head: h, steps: stepsOf(spec), pool: cfg.Pooling, form: f}
+	e.bytes = f.bytes(&e.head, graph, 2)
 	switch cfg.Pooling {
 	case Mean, Max, "":
 	case CLS:

@@ -10,8 +10,11 @@ import (
 	"vecmill/schemas"
 )
 
-// maxFillings bounds the proposals of one window: each has the window's whole text.
-const maxFillings = 1024
+// maxFillings bounds the proposals of one window: each has the window's whole text. fillingBytes is what is counted for all of them: 1,024 of a text of a kilobyte, or the five of each of 50 masks of one of four.
+const (
+	maxFillings  = 1024
+	fillingBytes = 1 << 20
+)
 
 // TokenScore is a token with its probability.
 type TokenScore struct {
@@ -82,6 +85,9 @@ func newFill(h head, cfg Config, spec *model.Spec, _ *model.Graph) (embed.Head, 
 	}
 	return f, nil
 }
+
+// Keeps counts what is usual: how long a text is that has many masks is not known before.
+func (h *fill) Keeps() (row, step int64) { return fillingBytes, 0 }
 
 // Apply gives each sample its Fillings. As in the reference, sequences are without special tokens if the text has one mask, and with them, the other
 // masks included, if it has more. Samples need a Tag that is an [embed.Speller].

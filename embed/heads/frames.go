@@ -59,6 +59,22 @@ func (c *frames) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Paylo
 	return payloads, nil
 }
 
+// segmentBytes is the memory of a segment beside its label.
+const segmentBytes = 48
+
+// Keeps counts a segment for each frame; with several labels at once, for every second frame of each label.
+func (c *frames) Keeps() (row, step int64) {
+	most := 1
+	if c.framing.Function == Sigmoid {
+		most = (len(c.framing.Labels) + 1) / 2
+	}
+	longest := 0
+	for _, name := range c.framing.Labels {
+		longest = max(longest, len(name))
+	}
+	return 0, int64(most * (segmentBytes + longest))
+}
+
 // parts are the logits of each sample's frames that count. They share memory with out.
 func (c *frames) parts(out *embed.Output, batch []embed.Sample) ([][]float32, error) {
 	t, err := c.tensor(out, batch)

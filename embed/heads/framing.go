@@ -60,7 +60,15 @@ func (f *Framing) Scores(logits []float32) (scores [][]float64, has [][]bool, er
 
 // Segments joins neighbouring frames of one label, by time and, at one time, in the order of the labels.
 func (f *Framing) Segments(scores [][]float64, has [][]bool) []FrameSegment {
-	all := []FrameSegment{}
+	n := 0 // counted first: growing would take several times as much, of hours
+	for k := range f.Labels {
+		for first := range has {
+			if has[first][k] && (first == 0 || !has[first-1][k]) {
+				n++
+			}
+		}
+	}
+	all := make([]FrameSegment, 0, n)
 	for k, label := range f.Labels {
 		for first := 0; first < len(has); first++ {
 			end, sum := first, 0.0

@@ -32,8 +32,11 @@ func (c *joinedFrames) Parts(out *embed.Output, batch []embed.Sample) ([]any, er
 	return all, nil
 }
 
-// Keeps counts a frame's logits, in the parts and while Join puts them together, its scores and which labels it has, and its segments where they are three frames long.
-func (c *joinedFrames) Keeps() int64 { return (2*4+8+1)*int64(len(c.framing.Labels)) + 144 }
+// Keeps counts a frame's logits, in the parts and while Join puts them together, its scores and which labels it has, and its segments twice.
+func (c *joinedFrames) Keeps() (row, step int64) {
+	_, segments := c.frames.Keeps()
+	return 0, (2*4+8+1)*int64(len(c.framing.Labels)) + 2*24 + 2*segments
+}
 
 // Join makes segments of all frames of an object as one sequence, so that none ends where a window does.
 func (c *joinedFrames) Join(parts []any) (schemas.Payload, error) {

@@ -2,6 +2,8 @@ package heads_test
 
 import (
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"vecmill/embed"
@@ -10,25 +12,72 @@ import (
 	"vecmill/schemas"
 )
 
-// TestWhatJoiningTakesIsCounted joins ten minutes in windows, of speech with a character in every third frame, and of labels that change as often.
-func TestWhatJoiningTakesIsCounted(t *testing.T) {
+// densest are the heads whose results grow with the length, on 1,000 steps that make as much of it as there can be: a character in each frame and a word in every second, another label in each frame or token.
+func densest(t *testing.T) []struct {
+	name   string
+	cfg    heads.Config
+	spec   *model.Spec
+	sample embed.Sample
+	width  int64
+	logits []float32
+} {
+	const n = 1000
 	labelled := audioSpec("Data2VecAudioForAudioFrameClassification", "one", "two")
-	speech := ctcSpec(t)
-	var said, two []float32
-	for f := range 1000 {
-		said = append(said, saying([]int{2, 0, 0, 3, 0, 0, 2, 0, 0, 1, 0, 0}[f%12])...)
-		two = append(two, []float32{float32(f / 3 % 2), float32(1 - f/3%2)}...)
+	var said, one, several []float32
+	for f := range n {
+		said = append(said, saying([]int{2, 1, 3, 1}[f%4])...)
+		one = append(one, float32(f%2), float32(1-f%2))
+		several = append(several, float32(8*(f%2)-4), float32(8*(f%2)-4))
 	}
-	for _, c := range []struct {
+	sound := audioSample(make([]float32, 2*n)...)
+	sound.Tag = embed.Chunk{Start: 0, End: 2 * n}
+	text := taggedSample(strings.Repeat("Rome ", n-2), slices.Repeat([]int64{3}, n-2)...)
+	tokens := oneHotTokens(len(tags))(t, []embed.Sample{text}, 0).Tensors[0].F32
+	return []struct {
 		name   string
 		cfg    heads.Config
 		spec   *model.Spec
+		sample embed.Sample
 		width  int64
 		logits []float32
 	}{
-		{"transcript", heads.Config{Task: schemas.TaskTranscript}, speech, 4, said},
-		{"labels", heads.Config{Task: schemas.TaskFrames}, labelled, 2, two},
-	} {
+		{"transcript", heads.Config{Task: schemas.TaskTranscript}, ctcSpec(t), sound, 4, said},
+		{"labels", heads.Config{Task: schemas.TaskFrames}, labelled, sound, 2, one},
+		{"several labels", heads.Config{Task: schemas.TaskFrames, Transform: heads.Sigmoid}, labelled, sound, 2, several},
+		{"entities", heads.Config{Task: schemas.TaskTokens, Aggregation: heads.StrategyNone}, textSpec("Data2VecTextForTokenClassification", tags...), text, 5, tokens},
+		{"groups", heads.Config{Task: schemas.TaskTokens}, textSpec("Data2VecTextForTokenClassification", tags...), text, 5, tokens},
+	}
+}
+
+// TestResultsOfAWindowAreCounted holds the densest results of a window, as rows are counted while they wait, to what is reserved for them.
+func TestResultsOfAWindowAreCounted(t *testing.T) {
+	for _, c := range densest(t) {
+		t.Run(c.name, func(t *testing.T) {
+			head, err := heads.New(c.cfg, c.spec, graphWith(frameLogits(c.width)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := head.Apply(tensor("logits", []int64{1, 1000, c.width}, c.logits...), []embed.Sample{c.sample})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(p[0].Chars) + len(p[0].Segments) + len(p[0].Entities); n < 998 {
+				t.Fatalf("%d characters, segments and entities", n)
+			}
+			row, step := head.(embed.Keeper).Keeps()
+			r, none := schemas.Row{Payload: p[0]}, schemas.Row{}
+			if held := r.Size() - none.Size(); held > row+1000*step {
+				t.Errorf("%d bytes are held, %d counted", held, row+1000*step)
+			} else if held < (row+1000*step)/8 {
+				t.Errorf("%d bytes are held, and %d counted", held, row+1000*step)
+			}
+		})
+	}
+}
+
+// TestWhatJoiningTakesIsCounted joins 30 such windows: what stays of each, and what joining allocates, garbage included, is what is reserved.
+func TestWhatJoiningTakesIsCounted(t *testing.T) {
+	for _, c := range densest(t) {
 		t.Run(c.name, func(t *testing.T) {
 			c.cfg.Joined = true
 			head, err := heads.New(c.cfg, c.spec, graphWith(frameLogits(c.width)))
@@ -40,27 +89,76 @@ func TestWhatJoiningTakesIsCounted(t *testing.T) {
 			if !ok || !keeps {
 				t.Fatalf("%T does not join and tell", head)
 			}
-			s := audioSample(make([]float32, 2000)...)
-			s.Tag = embed.Chunk{Start: 0, End: 2000}
 			out := tensor("logits", []int64{1, 1000, c.width}, c.logits...)
 			var before, after runtime.MemStats
+			runtime.GC()
 			runtime.ReadMemStats(&before)
 			var all []any
-			for range 30 {
+			for i := range 30 {
+				s := c.sample
+				if tag, ok := s.Tag.(*pieces); ok { // each window is another part of the text
+					s.Tag = later{tag, 10_000 * i}
+				}
 				parts, err := j.Parts(out, []embed.Sample{s})
 				if err != nil {
 					t.Fatal(err)
 				}
 				all = append(all, parts...)
 			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			took := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+			before = after
 			p, err := j.Join(all)
-			if err != nil || len(p.Chars)+len(p.Segments) < 5000 {
-				t.Fatalf("%d characters, %d segments, %v", len(p.Chars), len(p.Segments), err)
+			if n := len(p.Chars) + len(p.Segments) + len(p.Entities); err != nil || n < 29_000 {
+				t.Fatalf("%d characters, segments and entities, %v", n, err)
 			}
 			runtime.ReadMemStats(&after)
-			if took := int64(after.TotalAlloc-before.TotalAlloc) / 30_000; took > k.Keeps() {
-				t.Errorf("%d bytes a frame are allocated, %d counted", took, k.Keeps())
+			row, step := k.Keeps()
+			took, counted := (took+int64(after.TotalAlloc-before.TotalAlloc))/30_000, row/1000+step
+			t.Logf("%d bytes a step, %d counted", took, counted)
+			if took > counted {
+				t.Errorf("%d bytes a step are allocated, %d counted", took, counted)
 			}
 		})
+	}
+}
+
+// later is a tag of a text that begins further on.
+type later struct {
+	*pieces
+	by int
+}
+
+func (l later) Excerpt() (string, int) { return l.text, l.by }
+
+func (l later) Piece(i int) embed.Piece {
+	p := l.all[i]
+	p.Start, p.End = p.Start+l.by, p.End+l.by
+	return p
+}
+
+func TestVectorsAndLabelsAreCounted(t *testing.T) {
+	half := heads.Config{Task: schemas.TaskEmbedding, Precision: heads.Half}
+	for _, c := range []struct {
+		name string
+		cfg  heads.Config
+		spec *model.Spec
+		port model.Port
+		want int64
+	}{
+		{"a vector", heads.Config{Task: schemas.TaskEmbedding}, textSpec("Data2VecTextModel"), model.Port{Name: "last_hidden_state", Shape: []int64{-1, -1, 768}}, 3072},
+		{"in half precision", half, textSpec("Data2VecTextModel"), model.Port{Name: "last_hidden_state", Shape: []int64{-1, -1, 768}}, 1536},
+		{"of a width that the graph does not say", half, textSpec("Data2VecTextModel"), model.Port{Name: "last_hidden_state", Shape: []int64{-1, -1, -1}}, 8192},
+		{"a speaker's", heads.Config{Task: schemas.TaskXVector}, audioSpec("Data2VecAudioForXVector"), vectors(512), 2048},
+		{"two labels of three", heads.Config{Task: schemas.TaskLabels, TopK: 2}, textSpec("Data2VecTextForSequenceClassification", "a", "b", "c"), itemLogits(3), 96},
+	} {
+		head, err := heads.New(c.cfg, c.spec, graphWith(c.port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row, step := head.(embed.Keeper).Keeps(); row != c.want || step != 0 {
+			t.Errorf("%s: %d bytes and %d a step, want %d", c.name, row, step, c.want)
+		}
 	}
 }

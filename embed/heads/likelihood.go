@@ -80,6 +80,9 @@ func (h *perplexity) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.P
 	return embed.ApplyJoined(h, out, batch)
 }
 
+// Keeps counts each token's likelihood in a part, and in a slice of all that grows.
+func (h *perplexity) Keeps() (row, step int64) { return 0, 8 + 3*8 }
+
 // Parts foresees the tokens of each window. Samples need a Tag that is an [embed.Pieces].
 func (h *perplexity) Parts(out *embed.Output, batch []embed.Sample) ([]any, error) {
 	t, err := h.tensor(out, batch)

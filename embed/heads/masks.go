@@ -39,6 +39,12 @@ func newMasks(h head, cfg Config, spec *model.Spec, graph *model.Graph) (embed.H
 	return m, h.labelled(spec, graph, 1)
 }
 
+// mapBytes is counted for a map of classes: 65,536 runs. That of a picture with more, which is one of many small specks, is not bounded before.
+const mapBytes = 1 << 20
+
+// Keeps counts what is usual.
+func (m *masks) Keeps() (row, step int64) { return mapBytes, 0 }
+
 // Apply gives each sample its Areas and Mask. Samples need a Tag that is an [embed.Picture].
 func (m *masks) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payload, error) {
 	t, err := m.tensor(out, batch)

@@ -214,13 +214,13 @@ func (g *Tagger) group(tokens []labelled) TaggedEntity {
 }
 
 // settle keeps of overlapping entities the longest, and the better of equals; each is compared with the one that is pending only, as in
-// the reference.
+// the reference. It changes all, and gives a part of it.
 func settle(all []TaggedEntity) []TaggedEntity {
 	if len(all) == 0 {
 		return all
 	}
 	slices.SortStableFunc(all, func(a, b TaggedEntity) int { return cmp.Compare(a.Start, b.Start) })
-	var out []TaggedEntity
+	out := all[:0] // never longer than what has been read
 	pending := all[0]
 	for _, e := range all {
 		if pending.Start > e.Start || e.Start >= pending.End {

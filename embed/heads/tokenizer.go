@@ -208,5 +208,14 @@ func (t *CTCTokenizer) token(id int) string {
 	return t.tokens[id]
 }
 
+// longest is the length of the longest token, in bytes.
+func (t *CTCTokenizer) longest() int64 {
+	n := max(len(t.unknown), len(t.space))
+	for _, name := range t.tokens {
+		n = max(n, len(name))
+	}
+	return int64(n)
+}
+
 // Blank says whether an id is CTC's blank, the padding token.
 func (t *CTCTokenizer) Blank(id int) bool { return t.token(id) == t.blank }

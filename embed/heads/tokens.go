@@ -3,6 +3,7 @@ package heads
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"vecmill/embed"
 	"vecmill/model"
@@ -40,6 +41,14 @@ func (h *tokens) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Paylo
 	return embed.ApplyJoined(h, out, batch)
 }
 
+// Keeps counts an entity for each token: in a part, in what is joined, and as it becomes one of the row's, with a text of 16 bytes; without aggregation its place among those seen besides.
+func (h *tokens) Keeps() (row, step int64) {
+	if h.tagger.Strategy == StrategyNone {
+		return 0, 64 + 64 + 56 + 16 + 64
+	}
+	return 0, 64 + 64 + 56 + 16
+}
+
 // Parts finds the entities of each window.
 func (h *tokens) Parts(out *embed.Output, batch []embed.Sample) ([]any, error) {
 	t, err := h.tensor(out, batch)
@@ -66,22 +75,32 @@ func (h *tokens) Parts(out *embed.Output, batch []embed.Sample) ([]any, error) {
 // Join lists the entities of all windows. Where windows share tokens, of entities that overlap the longest counts, and the better of equals, as in the
 // reference; without aggregation each token counts once.
 func (h *tokens) Join(parts []any) (schemas.Payload, error) {
-	var all []TaggedEntity
-	seen := map[[2]int]bool{}
+	n := 0
 	for _, p := range parts {
+		n += len(p.([]TaggedEntity))
+	}
+	all := make([]TaggedEntity, 0, n)
+	var seen map[[2]int]bool
+	if h.tagger.Strategy == StrategyNone && len(parts) > 1 {
+		seen = make(map[[2]int]bool, n)
+	}
+	for _, p := range parts {
+		before := len(all)
 		for _, e := range p.([]TaggedEntity) {
-			if h.tagger.Strategy != StrategyNone || !seen[[2]int{e.Start, e.End}] {
+			if !seen[[2]int{e.Start, e.End}] {
 				all = append(all, e)
 			}
 		}
-		for _, e := range all {
-			seen[[2]int{e.Start, e.End}] = true
+		if seen != nil {
+			for _, e := range all[before:] {
+				seen[[2]int{e.Start, e.End}] = true
+			}
 		}
 	}
 	if len(parts) > 1 && h.tagger.Strategy != StrategyNone {
 		all = settle(all)
 	}
-	var payload schemas.Payload
+	payload := schemas.Payload{Entities: slices.Grow([]schemas.Entity(nil), len(all))}
 	for _, e := range all {
 		payload.Entities = append(payload.Entities, schemas.Entity{Label: e.Group, Text: e.Word, Start: e.Start, End: e.End, Score: float32(e.Score)})
 	}
@@ -118,12 +137,16 @@ func (h *tokens) entities(logits []float32, tag any) ([]TaggedEntity, error) {
 		all = append(all, TaggedEntity{Group: label, Word: string(text[start:end]), Start: first + start, End: first + end, Score: score})
 	}
 	if h.tagger.Strategy == StrategyNone {
-		for _, e := range h.tagger.Single([]Tagged{window}) {
+		found := h.tagger.Single([]Tagged{window})
+		all = slices.Grow(all, len(found))
+		for _, e := range found {
 			add(e.Entity, e.Score, e.Start, e.End)
 		}
 		return all, nil
 	}
-	for _, e := range h.tagger.Grouped([]Tagged{window}) {
+	found := h.tagger.Grouped([]Tagged{window})
+	all = slices.Grow(all, len(found))
+	for _, e := range found {
 		add(e.Group, e.Score, e.Start, e.End)
 	}
 	return all, nil

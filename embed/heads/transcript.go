@@ -114,12 +114,27 @@ func (c *joinedTranscript) Parts(out *embed.Output, batch []embed.Sample) ([]any
 	return all, nil
 }
 
-// Keeps counts a frame's logits, in the parts and while Join puts them together; or its best token and probability, twice as well, its token's name, and what becomes of it where every third frame has a character.
-func (c *joinedTranscript) Keeps() int64 {
+// wordBytes is the memory of a word or a character beside its text, offsetBytes of what it is made of.
+const (
+	wordBytes   = 40
+	offsetBytes = 32
+)
+
+// Keeps counts a character for each frame, and a word for every second one, with the text, and the text once more where it is changed in the end. Characters share the vocabulary's memory.
+func (c *transcript) Keeps() (row, step int64) {
 	if c.decoder != nil {
-		return 3 * 4 * int64(c.decoder.Columns())
+		return 0, wordBytes
 	}
-	return 2*(8+4) + 16 + 104
+	return 0, wordBytes + wordBytes/2 + 2*c.tokenizer.longest()
+}
+
+// Keeps counts, besides, a frame's logits, in the parts and while Join puts them together; or its best token and probability, twice as well, its token's name, and what the words and characters are made of.
+func (c *joinedTranscript) Keeps() (row, step int64) {
+	_, step = c.transcript.Keeps()
+	if c.decoder != nil {
+		return 0, step + 3*4*int64(c.decoder.Columns())
+	}
+	return 0, step + 2*(8+4) + 16 + offsetBytes + offsetBytes/2
 }
 
 // Join decodes all frames of an object as one sequence. Time begins with the first part, as in the reference.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"vecmill/model"
 	"vecmill/schemas"
 )
 
@@ -35,6 +36,18 @@ func formOf(cfg Config) (form, error) {
 		return f, fmt.Errorf("precision %q is not one of fp32, fp16", cfg.Precision)
 	}
 	return f, nil
+}
+
+// bytes is the memory of a vector of the numbers on an axis of the head's output.
+func (f form) bytes(h *head, graph *model.Graph, axis int) int64 {
+	n := int64(4096) // an axis without a number: more than any checkpoint's
+	if port, _ := graph.Output(h.output); len(port.Shape) == h.rank && port.Shape[axis] >= 0 {
+		n = port.Shape[axis]
+	}
+	if f.half {
+		return 2 * n
+	}
+	return 4 * n
 }
 
 // payload rounds v, which it may scale.

@@ -11,12 +11,16 @@ import (
 // xvector takes the speaker vectors of embeddings [B, D], which the model has pooled itself.
 type xvector struct {
 	head
-	form form
+	form  form
+	bytes int64 // of a vector
 }
 
-func newXVector(h head, cfg Config, _ *model.Spec, _ *model.Graph) (embed.Head, error) {
+// Keeps counts the vector.
+func (x *xvector) Keeps() (row, step int64) { return x.bytes, 0 }
+
+func newXVector(h head, cfg Config, _ *model.Spec, graph *model.Graph) (embed.Head, error) {
 	f, err := formOf(cfg)
-	return &xvector{head: h, form: f}, err
+	return &xvector{head: h, form: f, bytes: f.bytes(&h, graph, 1)}, err
 }
 
 // Apply gives each sample its Vector, or Half. A recording so short that its statistics are of a single frame has none: the model's deviation over

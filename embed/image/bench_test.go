@@ -2,6 +2,8 @@ package image
 
 import (
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +26,25 @@ func BenchmarkPreprocess(b *testing.B) {
 			b.Fatal(err)
 		}
 		p.Recycle(&samples[0])
+	}
+}
+
+// BenchmarkPreprocessFormats takes 1500 x 1100 pixels of each format that Go can write, and the corpus's largest WebP.
+func BenchmarkPreprocessFormats(b *testing.B) {
+	p := newPreprocessor(b, recipe224, Options{})
+	all := append(largePictures(b), largePicture{"WebP", picture(b, "webp_q95.webp")})
+	slices.SortFunc(all, func(x, y largePicture) int { return strings.Compare(x.name, y.name) })
+	for _, c := range all {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				samples, err := p.Preprocess(b.Context(), schemas.Ref{}, c.blob)
+				if err != nil {
+					b.Fatal(err)
+				}
+				p.Recycle(&samples[0])
+			}
+		})
 	}
 }
 

@@ -15,13 +15,22 @@ import (
 type reader struct {
 	jpeg    jpeg.Decoder
 	library *turbojpeg.Decoder // nil: package jpeg decodes all
-	rgb     []byte             // what the library wrote
+	rgb     []byte             // what the library wrote, or a TIFF's pixels
+	blocks  unpacker           // of TIFF
 	stored  bool               // turn no picture by its metadata
 	draft   Size               // JPEG: decode at a reduced size that is no smaller than this on either side; zero: at full size
 }
 
 // bytes is the size of the buffers that the reader keeps.
-func (r *reader) bytes() int64 { return r.jpeg.Bytes() + int64(cap(r.rgb)) }
+func (r *reader) bytes() int64 { return r.jpeg.Bytes() + int64(cap(r.rgb)) + r.blocks.bytes() }
+
+// room is a buffer of n bytes, with whatever is in it.
+func (r *reader) room(n int) []byte {
+	if cap(r.rgb) < n {
+		r.rgb = make([]byte, n)
+	}
+	return r.rgb[:n]
+}
 
 // decode decodes a picture whose header is h, and turns it as its metadata say, unless r.stored is set. What it gives may use r's buffers and is valid until r's next picture. A decoder that
 // gives another size than the header's is refused: the limits were checked on the header. size is the upright picture's, of which src may be a reduced one.
@@ -43,7 +52,7 @@ func (r *reader) decode(ctx context.Context, h header, b []byte) (src source, si
 	case formatBMP:
 		src, err = decodeBMP(b, h)
 	case formatTIFF:
-		src, err = decodeTIFF(ctx, b, h)
+		src, err = r.decodeTIFF(ctx, b, h)
 	case formatWebP:
 		src, err = decodeWebP(b, h)
 	default:
@@ -100,10 +109,7 @@ func (r *reader) decodeJPEG(ctx context.Context, h header, b []byte, scale int) 
 			return nil, fmt.Errorf("a header of %d x %d behind one of %d x %d", checked.Width, checked.Height, h.width, h.height)
 		}
 		w, down := (h.width+scale-1)/scale, (h.height+scale-1)/scale
-		if n := 3 * w * down; cap(r.rgb) < n {
-			r.rgb = make([]byte, n)
-		}
-		out := &raster{width: w, height: down, pix: r.rgb[:3*w*down]}
+		out := &raster{width: w, height: down, pix: r.room(3 * w * down)}
 		if len(checked.Components) < 4 && r.library.Decode(out.pix, b, w, down) == nil {
 			return out, nil
 		}

@@ -88,7 +88,7 @@ type largePicture struct {
 }
 
 // largePictures are 1500 x 1100 pixels of each format that Go can write.
-func largePictures(t *testing.T) []largePicture {
+func largePictures(t testing.TB) []largePicture {
 	t.Helper()
 	m := stdimage.NewNRGBA(stdimage.Rect(0, 0, 1500, 1100))
 	for y := range 1100 {

@@ -91,7 +91,7 @@ func (h *header) readTIFF(b []byte) error {
 }
 
 // decodeTIFF reads the first picture of the file. Pillow turns it by its orientation tag as it reads it.
-func decodeTIFF(ctx context.Context, b []byte, h header) (source, error) {
+func (r *reader) decodeTIFF(ctx context.Context, b []byte, h header) (source, error) {
 	d, err := readDirectory(b)
 	if err != nil {
 		return nil, err
@@ -100,8 +100,9 @@ func decodeTIFF(ctx context.Context, b []byte, h header) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &raster{width: h.width, height: h.height, pix: make([]byte, 3*h.width*h.height)}
-	err = f.blocks(ctx, func(plane int, b *tiffBlock) error {
+	out := &raster{width: h.width, height: h.height, pix: r.room(3 * h.width * h.height)}
+	clear(out.pix)
+	err = f.blocks(ctx, &r.blocks, func(plane int, b *tiffBlock) error {
 		stride := (b.w*b.samples*f.depth + 7) / 8
 		for y := range min(b.h, f.h-b.y) {
 			row := out.pix[3*((b.y+y)*f.w+b.x):][:3*min(b.w, f.w-b.x)]

@@ -190,7 +190,7 @@ type tiffBlock struct {
 }
 
 // blocks calls do with each strip or tile, unpacked. plane is the sample that it holds, or 0 for all of them.
-func (f *tiffFile) blocks(ctx context.Context, do func(plane int, b *tiffBlock) error) error {
+func (f *tiffFile) blocks(ctx context.Context, u *unpacker, do func(plane int, b *tiffBlock) error) error {
 	offsets, counts := f.tags[tagStripOffsets], f.tags[tagStripCounts]
 	bw, bh := int64(f.w), min(f.first(tagRowsPerStrip, int64(f.h)), int64(f.h))
 	if tiled := f.first(tagTileWidth, 0); tiled > 0 {
@@ -212,7 +212,8 @@ func (f *tiffFile) blocks(ctx context.Context, do func(plane int, b *tiffBlock) 
 	if len(offsets) < across*down*planes || len(counts) < len(offsets) {
 		return fmt.Errorf("%d strips or tiles of %d", min(len(offsets), len(counts)), across*down*planes)
 	}
-	u := unpacker{file: f}
+	u.file = f
+	defer func() { u.file = nil }()
 	for i := range across * down * planes {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -235,13 +236,16 @@ func (f *tiffFile) blocks(ctx context.Context, do func(plane int, b *tiffBlock) 
 	return nil
 }
 
-// unpacker undoes the compression of blocks, in a buffer that it keeps.
+// unpacker undoes the compression of blocks, in buffers that it keeps.
 type unpacker struct {
 	file *tiffFile
 	buf  []byte
 	raw  []byte // with its bits in order
 	jpeg jpeg.Decoder
 }
+
+// bytes is the size of the buffers.
+func (u *unpacker) bytes() int64 { return int64(cap(u.buf)+cap(u.raw)) + u.jpeg.Bytes() }
 
 // unpack fills b.data: rows of whole bytes.
 func (u *unpacker) unpack(ctx context.Context, b *tiffBlock, raw []byte) error {

@@ -49,6 +49,11 @@ type Tokens struct {
 	from    int
 }
 
+// Bytes implements [embed.Sized].
+func (t *Tokens) Bytes() int64 {
+	return 8*int64(len(t.Offsets)) + 4*int64(len(t.Words)) + int64(len(t.excerpt))
+}
+
 // New reads the tokenizer of a text checkpoint. An error names the file or the option at fault.
 func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	if spec.Text == nil {
@@ -121,38 +126,75 @@ func (p *Preprocessor) Footprint(ref schemas.Ref, _ []byte, size int64) (int64, 
 	if size < 0 {
 		return 1 << 50, nil // unknown: more than any budget
 	}
-	reading := p.input.reading(size)
-	size = p.input.longest(size)
-	room, sequences, more, err := p.beside(&ref)
+	b, err := p.bound(&ref, size)
 	if err != nil {
 		return 0, err
 	}
-	const (
-		fixedBytes   = 64 << 10
-		mergeBytes   = 128 // for each byte of a longest word: symbols, links, queue
-		encodedBytes = 40  // for each token, slices that grow included
-		sampleBytes  = 32  // for each token of a sample
-		windowBytes  = 512 // for each sample
-	)
-	// Fail and Truncate stop at the word in which the limit lies.
-	tokens, windows := min(size, int64(room)+maxWord), sequences
-	if more > 0 || p.tokenizer.cutsLeft {
-		tokens = size // a pair may take all tokens of both
+	merged := max(min(b.text, maxWord), min(b.more, maxWord))
+	return b.copies*b.text + mergeBytes*merged + encodedBytes*(b.tokens+b.more) + sampleBytes*b.kept + windowBytes*b.windows + fixedBytes + p.input.reading(size), nil
+}
+
+// What texts take, in bytes.
+const (
+	fixedBytes   = 64 << 10
+	mergeBytes   = 128 // for each byte of a longest word: symbols, links, queue
+	encodedBytes = 40  // for each token, slices that grow included
+	sampleBytes  = 32  // for each token of a sample
+	windowBytes  = 512 // for each sample
+)
+
+// Clears counts the tokens of the whole text, of which samples have copies: see [embed.Clearer].
+func (p *Preprocessor) Clears(ref schemas.Ref, _ []byte, size int64) int64 {
+	b, err := p.bound(&ref, max(size, 0))
+	if err != nil {
+		return 0
 	}
-	copies := int64(4)                                              // the blob, its string, a prefix space before it, the samples' excerpts
+	return encodedBytes * (b.tokens + b.more)
+}
+
+// Extent bounds the windows of an object, and the tokens of all of them: see [embed.Extender].
+func (p *Preprocessor) Extent(ref schemas.Ref, _ []byte, size int64) (windows, tokens int64) {
+	b, err := p.bound(&ref, max(size, 0))
+	if err != nil {
+		return 1, 0
+	}
+	return b.windows, b.kept
+}
+
+// bound is what an object may become.
+type bound struct {
+	text, more int64 // bytes of its text, and of what goes beside it
+	copies     int64 // of the text
+	tokens     int64 // that are made of the text
+	windows    int64
+	kept       int64 // tokens of all windows
+}
+
+// bound is of an object of size bytes.
+func (p *Preprocessor) bound(ref *schemas.Ref, size int64) (b bound, err error) {
+	room, sequences, more, err := p.beside(ref)
+	if err != nil {
+		return b, err
+	}
+	b.text, b.more = p.input.longest(size), more
+	// Fail and Truncate stop at the word in which the limit lies.
+	b.tokens, b.windows = min(b.text, int64(room)+maxWord), sequences
+	if more > 0 || p.tokenizer.cutsLeft {
+		b.tokens = b.text // a pair may take all tokens of both
+	}
+	b.copies = 4                                                    // the blob, its string, a prefix space before it, the samples' excerpts
 	if p.opts.Long == Window && (more == 0 || ref.Question != "") { // other pairs are not cut into windows
 		step := int64(room - p.opts.Stride)
-		tokens, windows = size, sequences*(size/step+1)
-		copies += (int64(room) - 1) / step // windows share text
+		b.tokens, b.windows = b.text, sequences*(b.text/step+1)
+		b.copies += (int64(room) - 1) / step // windows share text
 	}
 	if p.opts.InvalidUTF8 == Replace && p.input.usual() {
-		copies *= 3 // a bad byte becomes three
-		tokens *= 3
-		windows *= 3
+		b.copies *= 3 // a bad byte becomes three
+		b.tokens *= 3
+		b.windows *= 3
 	}
-	kept := windows * int64(p.opts.MaxTokens)
-	merged := max(min(size, maxWord), min(more, maxWord))
-	return copies*size + mergeBytes*merged + encodedBytes*(tokens+more) + sampleBytes*kept + windowBytes*windows + fixedBytes + reading, nil
+	b.kept = b.windows * int64(p.opts.MaxTokens)
+	return b, nil
 }
 
 // Preprocess encodes blob and makes one sample of it, or one per window. Rejections: too-short for no bytes, decode for bytes that are

@@ -391,3 +391,15 @@ func TestTheTagLeadsHeadsToTheText(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkPreprocess is of a paragraph of 28 tokens.
+func BenchmarkPreprocess(b *testing.B) {
+	p := newPreprocessor(b, Options{})
+	blob := []byte("The harbour lights went out one by one.")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := p.Preprocess(b.Context(), schemas.Ref{}, blob); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"vecmill/embed/heads"
 	"vecmill/internal/predict/tasks"
 	"vecmill/model"
+	"vecmill/schemas"
 )
 
 // longest is the longest audio that is predicted, in seconds.
@@ -38,15 +39,11 @@ func whole(ctx context.Context, pre *audio.Preprocessor, in *Input) (*prepared, 
 	if err != nil {
 		return nil, err
 	}
-	x, err := pre.Waveform(ctx, blob)
+	all, err := pre.Preprocess(ctx, schemas.Ref{}, blob)
 	if err != nil {
 		return nil, err
 	}
-	s, err := pre.Prepare(x)
-	if err != nil {
-		return nil, err
-	}
-	return &prepared{runs: [][]embed.Tensor{audioRun(s)}}, nil
+	return &prepared{runs: [][]embed.Tensor{audioRun(all...)}}, nil
 }
 
 // speech is automatic-speech-recognition.
@@ -137,6 +134,14 @@ func (s *speech) strides(raw json.RawMessage) error {
 	return nil
 }
 
+// heard are the frames of a recording that count: greedy, the best token of each; with beams, the logits.
+type heard struct {
+	chunks     []embed.Chunk // whose outputs are still to come; none if the recording is not cut
+	ids        []int
+	logits     []float32
+	vocabulary int
+}
+
 func (s *speech) prepare(ctx context.Context, in *Input) (*prepared, error) {
 	if s.chunking == nil {
 		return whole(ctx, s.pre, in)
@@ -145,42 +150,71 @@ func (s *speech) prepare(ctx context.Context, in *Input) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := s.pre.Waveform(ctx, blob)
-	if err != nil {
-		return nil, err
-	}
-	chunks, err := s.chunking.Chunks(len(x))
-	if err != nil {
-		return nil, err
-	}
-	p := &prepared{tag: chunks, padded: s.batch > 1}
-	var samples []embed.Sample
-	for _, c := range chunks {
-		sample, err := s.pre.Prepare(x[c.Start:c.End])
-		if err != nil {
-			return nil, err
+	h := &heard{}
+	p := &prepared{tag: h, padded: s.batch > 1, took: func(out []embed.Tensor) error { return s.hear(h, out) }}
+	p.stream = func(ctx context.Context, take takeFunc) error {
+		var batch []embed.Sample
+		run := func() error {
+			err := take(audioRun(batch...))
+			for i := range batch {
+				s.pre.Recycle(&batch[i]) // the run has a copy
+			}
+			batch = batch[:0]
+			return err
 		}
-		samples = append(samples, sample)
-	}
-	for batch := range slices.Chunk(samples, s.batch) {
-		p.runs = append(p.runs, audioRun(batch...))
+		err := s.pre.Chunks(ctx, blob, *s.chunking, func(sample embed.Sample) error {
+			h.chunks = append(h.chunks, sample.Tag.(embed.Chunk))
+			if batch = append(batch, sample); len(batch) < s.batch {
+				return nil
+			}
+			return run()
+		})
+		if err == nil && len(batch) > 0 {
+			err = run()
+		}
+		return err
 	}
 	return p, nil
 }
 
-func (s *speech) finish(p *prepared, out [][]embed.Tensor) (result, error) {
-	chunks, _ := p.tag.([]embed.Chunk)
-	logits, vocabulary, err := kept(out, chunks, s.ratio)
+// hear takes what counts of a run's outputs.
+func (s *speech) hear(h *heard, out []embed.Tensor) error {
+	logits, err := output(out, "logits")
 	if err != nil {
-		return nil, err
+		return err
+	}
+	h.vocabulary = width(logits)
+	for part := range slices.Chunk(logits.F32, len(logits.F32)/int(logits.Shape[0])) {
+		if len(h.chunks) > 0 {
+			from, to := h.chunks[0].Keep(s.ratio, len(part)/h.vocabulary)
+			part, h.chunks = part[from*h.vocabulary:to*h.vocabulary], h.chunks[1:]
+		}
+		if s.beams == nil {
+			h.ids = append(h.ids, tasks.Best(part, h.vocabulary)...)
+		} else {
+			h.logits = append(h.logits, part...)
+		}
+	}
+	return nil
+}
+
+func (s *speech) finish(p *prepared, out [][]embed.Tensor) (result, error) {
+	h, cut := p.tag.(*heard)
+	if !cut {
+		h = &heard{}
+		for _, o := range out {
+			if err := s.hear(h, o); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if s.beams == nil {
-		return tasks.Transcribe(tasks.Best(logits, vocabulary), s.tok, s.timestamps, s.pre.SampleRate(), s.ratio)
+		return tasks.Transcribe(h.ids, s.tok, s.timestamps, s.pre.SampleRate(), s.ratio)
 	}
-	if vocabulary != s.beams.decoder.Columns() {
-		return nil, faultf("the model gives %d logits a frame, the beam decoder's alphabet has %d labels", vocabulary, s.beams.decoder.Columns())
+	if h.vocabulary != s.beams.decoder.Columns() {
+		return nil, faultf("the model gives %d logits a frame, the beam decoder's alphabet has %d labels", h.vocabulary, s.beams.decoder.Columns())
 	}
-	return s.beams.transcript(context.Background(), logits, s.timestamps, s.pre.SampleRate(), s.ratio)
+	return s.beams.transcript(context.Background(), h.logits, s.timestamps, s.pre.SampleRate(), s.ratio)
 }
 
 // audioLabels is audio-classification.

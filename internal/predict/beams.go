@@ -7,10 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"vecmill/embed"
 	"vecmill/embed/beam"
 	"vecmill/embed/heads"
 	"vecmill/internal/predict/tasks"
@@ -114,23 +112,4 @@ func (b *beams) transcript(ctx context.Context, logits []float32, timestamps str
 		t.Chunks = append(t.Chunks, tasks.TimedChunk{Text: w.Text, Timestamp: [2]float64{at(w.Start), at(w.End)}})
 	}
 	return t, nil
-}
-
-// kept are the rows of all chunks' logits that count, in order.
-func kept(out [][]embed.Tensor, chunks []embed.Chunk, ratio int) (rows []float32, vocabulary int, err error) {
-	for _, o := range out {
-		logits, err := output(o, "logits")
-		if err != nil {
-			return nil, 0, err
-		}
-		vocabulary = width(logits)
-		for part := range slices.Chunk(logits.F32, len(logits.F32)/int(logits.Shape[0])) {
-			if len(chunks) > 0 {
-				from, to := chunks[0].Keep(ratio, len(part)/vocabulary)
-				part, chunks = part[from*vocabulary:to*vocabulary], chunks[1:]
-			}
-			rows = append(rows, part...)
-		}
-	}
-	return rows, vocabulary, nil
 }

@@ -95,10 +95,18 @@ func (c *comparison) next(ctx context.Context, in *Input) error {
 		if p.drive != nil {
 			return faultf("%s runs the model in its own way, as often as the text asks for; precisions are compared by the outputs of single runs", r.task.name)
 		}
+		var chunks [][]embed.Tensor
+		if took := p.took; took != nil {
+			p.took = func(out []embed.Tensor) error {
+				chunks = append(chunks, out)
+				return took(out)
+			}
+		}
 		before := time.Now()
 		if outs[i], results[i], err = r.predict(ctx, p); err != nil {
-			return err
+			return r.ofFile(in, err)
 		}
+		outs[i] = append(outs[i], chunks...)
 		if c.sum.Inputs > 0 { // the first loads the graph
 			c.took[i] += time.Since(before)
 		}

@@ -3,6 +3,7 @@ package predict
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,14 +16,20 @@ func TestPrecisionsAreComparedOnTheUsersOwnSample(t *testing.T) {
 	for _, c := range []struct {
 		model, samples string
 		words          bool
-	}{{"audio-ctc", "audio/speech-*.flac", true}, {"text-intent", "text/sentence-*.txt", false}, {"vision-digits", "image/digit-*.jpg", false}} {
-		t.Run(c.model, func(t *testing.T) {
+		options        Options
+	}{
+		{"audio-ctc", "audio/speech-*.flac", true, nil},
+		{"audio-ctc", "audio/speech-*.flac", true, Options{"chunk_length_s": json.RawMessage("2")}},
+		{"text-intent", "text/sentence-*.txt", false, nil},
+		{"vision-digits", "image/digit-*.jpg", false, nil},
+	} {
+		t.Run(fmt.Sprint(c.model, c.options), func(t *testing.T) {
 			files, err := filepath.Glob(filepath.Join("../demo/samples", c.samples))
 			if err != nil || len(files) < 3 {
 				t.Fatalf("%d samples, %v", len(files), err)
 			}
 			var out bytes.Buffer
-			job := Job{Settings: Settings{Model: filepath.Join("../demo/models", c.model), Cache: t.TempDir(), Threads: 1}}
+			job := Job{Settings: Settings{Model: filepath.Join("../demo/models", c.model), Cache: t.TempDir(), Threads: 1}, Options: c.options}
 			err = Compare(t.Context(), job, &out, func(do func(Input) error) error {
 				for _, f := range files[:3] {
 					if err := do(OfFile(f)); err != nil {

@@ -143,15 +143,19 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fault(err)
 	}
-	b, err := ReadFile(f) // a device or a pipe tells no size before
+	b, err := readAtMost(f, maxFile, st.Size()) // a device or a pipe tells no size before
 	return b, errors.Join(err, f.Close())
 }
 
 // ReadFile reads a file from a stream, up to the largest size.
-func ReadFile(r io.Reader) ([]byte, error) { return readAtMost(r, maxFile) }
+func ReadFile(r io.Reader) ([]byte, error) { return readAtMost(r, maxFile, 0) }
 
-func readAtMost(r io.Reader, most int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, most+1))
+// readAtMost reads r, of about size bytes: a buffer that grows to a large file would take several times as much.
+func readAtMost(r io.Reader, most, size int64) ([]byte, error) {
+	var buf bytes.Buffer
+	buf.Grow(int(min(size, most)) + bytes.MinRead)
+	_, err := buf.ReadFrom(io.LimitReader(r, most+1))
+	b := buf.Bytes()
 	switch {
 	case err != nil:
 		return nil, fault(fmt.Errorf("reading the input: %w", err))

@@ -91,10 +91,10 @@ func TestAPlaceThatCannotHoldTensorsIsRefusedBeforeTheModelRuns(t *testing.T) {
 }
 
 func TestAStreamIsReadUpToTheLimit(t *testing.T) {
-	if b, err := readAtMost(strings.NewReader("abc"), 3); err != nil || string(b) != "abc" {
+	if b, err := readAtMost(strings.NewReader("abc"), 3, 0); err != nil || string(b) != "abc" {
 		t.Errorf("read %q, %v", b, err)
 	}
-	if _, err := readAtMost(strings.NewReader("abcd"), 3); err == nil || !strings.Contains(err.Error(), "larger than 3 bytes") {
+	if _, err := readAtMost(strings.NewReader("abcd"), 3, 9); err == nil || !strings.Contains(err.Error(), "larger than 3 bytes") {
 		t.Errorf("4 bytes of at most 3: %v", err)
 	}
 }

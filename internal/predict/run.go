@@ -134,12 +134,11 @@ func (r *runner) one(ctx context.Context, in *Input) error {
 		return err
 	}
 	if r.job.Preprocess {
-		r.keep(p.runs...)
-		return nil
+		return r.ofFile(in, fault(p.each(ctx, func(run []embed.Tensor) error { r.keep(run); return nil })))
 	}
 	_, res, err := r.predict(ctx, p)
 	if err != nil {
-		return err
+		return r.ofFile(in, err)
 	}
 	if err := r.out.Encode(line{in.shown, r.task.name, in.charset, res}); err != nil {
 		return fmt.Errorf("writing the result: %w", err)
@@ -165,7 +164,7 @@ func (r *runner) prepare(ctx context.Context, in *Input) (*prepared, error) {
 	return p, nil
 }
 
-// predict runs the graph on what is prepared: its outputs and what the task makes of them.
+// predict runs the graph on what is prepared: its outputs, unless they went to took, and what the task makes of them.
 func (r *runner) predict(ctx context.Context, p *prepared) ([][]embed.Tensor, result, error) {
 	outs, err := r.computeAll(ctx, p)
 	if err != nil {
@@ -189,21 +188,12 @@ func (r *runner) ofFile(in *Input, err error) error {
 
 // computeAll runs the graph on what is prepared, or lets the worker run it.
 func (r *runner) computeAll(ctx context.Context, p *prepared) ([][]embed.Tensor, error) {
-	var outs [][]embed.Tensor
 	if p.drive == nil {
-		for _, run := range p.runs {
-			out, err := r.compute(ctx, run, p)
-			if err != nil {
-				return nil, err
-			}
-			r.keep(out)
-			outs = append(outs, out)
-		}
-		return outs, nil
+		return r.computeEach(ctx, p)
 	}
 	// The raw outputs are those of the inputs that were prepared, as the class gives them: without a cache.
 	p.cached = p.cached && r.job.TensorsOut == ""
-	left, failed := len(p.runs), error(nil)
+	left, failed := len(p.runs), error(nil) // failed may be the machine's, and no fault of what was given
 	err := p.drive(ctx, func(ctx context.Context, in []embed.Tensor) (out []embed.Tensor, err error) {
 		out, failed = r.compute(ctx, in, p)
 		if left--; left >= 0 && failed == nil {
@@ -211,10 +201,31 @@ func (r *runner) computeAll(ctx context.Context, p *prepared) ([][]embed.Tensor,
 		}
 		return out, failed
 	})
-	if failed != nil { // may be the machine's
+	if failed != nil {
 		return nil, failed
 	}
 	return nil, fault(err)
+}
+
+// computeEach runs the graph on each run.
+func (r *runner) computeEach(ctx context.Context, p *prepared) (outs [][]embed.Tensor, err error) {
+	failed := error(nil)
+	err = p.each(ctx, func(run []embed.Tensor) error {
+		var out []embed.Tensor
+		if out, failed = r.compute(ctx, run, p); failed != nil {
+			return failed
+		}
+		r.keep(out)
+		if p.took != nil {
+			return p.took(out)
+		}
+		outs = append(outs, out)
+		return nil
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	return outs, fault(err)
 }
 
 // compute runs the graph, which the first run chooses: all inputs of a processor have the same names. Pictures may have another size each, where the

@@ -1,13 +1,16 @@
 package predict
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
+	"vecmill/embed"
 	"vecmill/model"
 )
 
@@ -73,6 +76,49 @@ func TestSpeechWithALanguageModelEqualsTheReference(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s %s %v:\n got %v\nwant %v", c.Processor, c.File, c.Options, got, want)
 		}
+	}
+}
+
+// TestARecordingInChunksIsNotHeldWhole takes 15 minutes apart, which are 58 MB of samples. It says nothing of the graph's own memory.
+func TestARecordingInChunksIsNotHeldWhole(t *testing.T) {
+	spec, err := model.Open("../demo/models/audio-ctc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const seconds, rate = 15 * 60, 8000
+	s, err := newSpeech(spec, Options{"chunk_length_s": json.RawMessage("10"), "batch_size": json.RawMessage("2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob := []byte("RIFF\xff\xff\xff\xffWAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00data") // of 8 bits, mono, 8 kHz
+	blob = append(binary.LittleEndian.AppendUint32(blob, seconds*rate), make([]byte, seconds*rate)...)
+	for i := range blob[44:] {
+		blob[44+i] = byte(i * i >> 9)
+	}
+	in := OfData("long.wav", blob)
+	p, err := s.prepare(t.Context(), &in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before, most, runs, chunks := live(), int64(0), 0, 0
+	err = p.each(t.Context(), func(run []embed.Tensor) error {
+		runs, chunks = runs+1, chunks+int(run[0].Shape[0])
+		if runs%10 == 1 {
+			most = max(most, live()-before)
+		}
+		return nil
+	})
+	if err != nil || chunks != 135 || runs != 68 { // 10 s that are 20/3 s apart
+		t.Fatalf("%d chunks in %d runs, %v", chunks, runs, err)
+	}
+	if most > 8<<20 { // two chunks, as samples and as a run with its mask, and the one in the making
+		t.Errorf("%d bytes are held", most)
 	}
 }
 

@@ -43,18 +43,36 @@ func (t *task) foreign(in *Input) error {
 type worker interface {
 	// prepare makes the model's inputs, one set for each run of the graph: several for chunks and windows.
 	prepare(ctx context.Context, in *Input) (*prepared, error)
-	// finish makes the result of the runs' outputs, in order.
+	// finish makes the result of the runs' outputs, in order; of those that went to took it has kept what it needs.
 	finish(p *prepared, out [][]embed.Tensor) (result, error)
 }
 
 // prepared is one input, ready for the model.
 type prepared struct {
-	runs    [][]embed.Tensor                             // under Hugging Face's names
-	tag     any                                          // the worker's own
-	padded  bool                                         // a run is a batch of different lengths, and the reference's numbers of it are asked for
-	outputs []string                                     // optional outputs that finish wants
-	cached  bool                                         // drive wants a graph that takes and gives keys and values
-	drive   func(ctx context.Context, run runFunc) error // nil, or runs the graph itself: finish gets no outputs then
+	runs    [][]embed.Tensor                               // under Hugging Face's names
+	stream  func(ctx context.Context, take takeFunc) error // nil, or gives the runs one after the other in place of runs, of which there are too many to hold
+	took    takeFunc                                       // with stream: gets the outputs of each run, and finish none
+	tag     any                                            // the worker's own
+	padded  bool                                           // a run is a batch of different lengths, and the reference's numbers of it are asked for
+	outputs []string                                       // optional outputs that finish wants
+	cached  bool                                           // drive wants a graph that takes and gives keys and values
+	drive   func(ctx context.Context, run runFunc) error   // nil, or runs the graph itself: finish gets no outputs then
+}
+
+// takeFunc takes the tensors of a run.
+type takeFunc func(tensors []embed.Tensor) error
+
+// each gives every run, in order.
+func (p *prepared) each(ctx context.Context, take takeFunc) error {
+	if p.stream != nil {
+		return p.stream(ctx, take)
+	}
+	for _, run := range p.runs {
+		if err := take(run); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // table is the table of tasks. To add one: a line here, and its file.

@@ -277,18 +277,9 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer) (*embed.
 	}
 	return embed.NewEngine(embed.EngineConfig{
 		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batchConfig(p.Batch, m.spec.Modality),
-		Preprocessor: workers, RowReserve: rowReserve(m.heads), Deadline: p.ItemDeadline.D(), Tracer: tracer,
+		Preprocessor: workers, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Tracer: tracer,
 	}, m.pre, m.sessions, m.heads)
 }
 
-// rowReserve is the memory kept for one object's rows: a few vectors of a large model with their lineage, and what heads make that write much: the
-// map of a picture's classes, a text for each proposal for a mask, the likelihood of each token.
-func rowReserve(all []embed.Head) int64 {
-	const vectors, much = 16 << 10, 1 << 20
-	if slices.ContainsFunc(all, func(h embed.Head) bool {
-		return slices.Contains([]schemas.Task{schemas.TaskMasks, schemas.TaskFill, schemas.TaskPerplexity}, h.Task())
-	}) {
-		return vectors + much
-	}
-	return vectors
-}
+// lineageBytes is the memory kept for a row beside what its head tells: 720 bytes, in a slice that grows by a quarter or is copied once, an id, and attributes of its own.
+const lineageBytes = 2 << 10

@@ -13,7 +13,7 @@ type Decoder struct {
 	info     Info
 	bits     bitReader
 	decoded  int64      // samples of each channel so far
-	channels []channel  // what has room for a frame
+	channels [8]channel // what has room for a frame
 	blocks   [8][]int32 // of the frame in hand
 }
 
@@ -22,15 +22,29 @@ type channel []int32
 
 // New reads the metadata of b, a whole stream, which must not change while it is read.
 func New(b []byte) (*Decoder, error) {
+	d := &Decoder{}
+	if err := d.Reset(b); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Release lets go of the stream and keeps the memory of frames, for Reset.
+func (d *Decoder) Release() { *d = Decoder{channels: d.channels} }
+
+// Reset begins with another stream, as New does.
+func (d *Decoder) Reset(b []byte) error {
+	d.Release()
 	in, err := ParseInfo(b)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	at, err := skipMetadata(b)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &Decoder{info: in, bits: bitReader{b: b[at:]}, channels: make([]channel, in.Channels)}, nil
+	d.info, d.bits = in, bitReader{b: b[at:]}
+	return nil
 }
 
 // Info is what STREAMINFO says.
@@ -77,7 +91,7 @@ func (d *Decoder) Block() ([][]int32, error) {
 
 // subframes decodes the channels of a frame as they are coded.
 func (d *Decoder) subframes(h *frameHeader) error {
-	for ch := range d.channels {
+	for ch := range d.info.Channels {
 		if n := margin + h.block; cap(d.channels[ch]) < n {
 			d.channels[ch] = make(channel, n)
 		}

@@ -41,11 +41,24 @@ type Decoder struct {
 
 // New finds the first frame of b, a whole file, which must not change while it is read, and walks along all headers for the length. mix makes one channel of two, their mean.
 func New(b []byte, mix bool) (*Decoder, error) {
-	s, first, in, err := open(b)
-	if err != nil {
+	d := &Decoder{main: make([]byte, 0, maxReservoir+maxFrame+tailBytes)}
+	if err := d.Reset(b, mix); err != nil {
 		return nil, err
 	}
-	d := &Decoder{stream: s, first: first, mix: mix, main: make([]byte, 0, maxReservoir+maxFrame+tailBytes)}
+	return d, nil
+}
+
+// Release lets go of the file and keeps the decoder's memory, for Reset.
+func (d *Decoder) Release() { *d = Decoder{main: d.main[:0]} }
+
+// Reset begins with another file, as New does.
+func (d *Decoder) Reset(b []byte, mix bool) error {
+	d.Release()
+	s, first, in, err := open(b)
+	if err != nil {
+		return err
+	}
+	d.stream, d.first, d.mix = s, first, mix
 	count := int64(0)
 	for scan := s; ; count++ {
 		if _, _, _, ok := scan.next(); !ok {
@@ -53,16 +66,16 @@ func New(b []byte, mix bool) (*Decoder, error) {
 		}
 	}
 	if count == 0 {
-		return nil, errors.New("no frame of sound")
+		return errors.New("no frame of sound")
 	}
 	if in.frames >= 0 && in.frames <= count {
 		count = in.frames // what follows is not of this recording
 	} else if in.frames > count {
-		return nil, fmt.Errorf("truncated: %d frames declared, %d present", in.frames, count)
+		return fmt.Errorf("truncated: %d frames declared, %d present", in.frames, count)
 	}
 	d.skip, d.frames = length(first, in, count)
 	d.left = d.frames
-	return d, nil
+	return nil
 }
 
 // open finds where the frames of sound begin, what they are like, and what the tag in front of them says.

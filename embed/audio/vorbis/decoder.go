@@ -1,6 +1,7 @@
 package vorbis
 
 import (
+	"bytes"
 	"errors"
 	"math"
 )
@@ -11,6 +12,7 @@ var errPacket = errors.New("damaged packet")
 // Decoder decodes the packets of sound of one stream in order.
 type Decoder struct {
 	head   Head
+	header []byte // what setup was made of
 	setup  *setup
 	mix    bool
 	blocks [2]*transform // short, long
@@ -50,7 +52,7 @@ func New(h Head, setupHeader []byte, mix bool) (*Decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Decoder{head: h, setup: s, mix: mix, points: make([]points, h.Channels), silent: make([]bool, h.Channels)}
+	d := &Decoder{head: h, header: bytes.Clone(setupHeader), setup: s, mix: mix, points: make([]points, h.Channels), silent: make([]bool, h.Channels)}
 	d.blocks = [2]*transform{newTransform(h.short), newTransform(h.long)}
 	outs := h.Channels
 	if mix {
@@ -65,6 +67,15 @@ func New(h Head, setupHeader []byte, mix bool) (*Decoder, error) {
 		d.out = append(d.out, make([]float32, h.long/2))
 	}
 	return d, nil
+}
+
+// Reset begins with another stream if its headers are what the decoder was made for, as they are of all files that one encoder made in one way; if not it returns false.
+func (d *Decoder) Reset(h Head, setupHeader []byte, mix bool) bool {
+	if h != d.head || mix != d.mix || !bytes.Equal(setupHeader, d.header) {
+		return false
+	}
+	d.prior = 0
+	return true
 }
 
 // kind is the size of a packet's block, and its mode; 0 if it is none.

@@ -136,3 +136,54 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		t.Errorf("%v, %v", l, err)
 	}
 }
+
+// FuzzDecode hands the library what its caller would: what package jpeg has walked through. It writes every byte of the picture or says why not, none beside it, and goes on behind a damaged one. That the pixels are those of package jpeg holds for
+// what encoders make, and not here: damaged tables give coefficients that no picture has, and the library's vector code lets them wrap where C code and ours do not.
+func FuzzDecode(f *testing.F) {
+	d, err := library(f).NewDecoder()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(probe, byte(0))
+	for _, pattern := range []string{"pictures/*.jpg", "foreign/*.jpg"} {
+		files, err := filepath.Glob(corpus + pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatal("no corpus", err)
+		}
+		for i, file := range files {
+			if b, err := os.ReadFile(file); err == nil && len(b) < 2500 {
+				f.Add(b, byte(i))
+			}
+		}
+	}
+	var ours jpeg.Decoder
+	guard, undamaged := bytes.Repeat([]byte{0xa5}, 64), make([]byte, 3*150*110)
+	if err := d.Decode(undamaged, probe, 150, 110); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, level byte) {
+		h, err := ours.Check(b)
+		scale := 1 << (level % 4)
+		if err != nil || len(h.Components) == 4 || h.Width*h.Height > 1<<18 || !Scales(h.Width, h.Height, scale) {
+			return
+		}
+		width, height := (h.Width+scale-1)/scale, (h.Height+scale-1)/scale
+		dst := make([]byte, 3*width*height+len(guard))
+		copy(dst[3*width*height:], guard)
+		failed := d.Decode(dst[:3*width*height], b, width, height)
+		if !bytes.Equal(dst[3*width*height:], guard) {
+			t.Fatal("bytes behind the picture are written")
+		}
+		if failed != nil {
+			again := make([]byte, len(undamaged))
+			if err := d.Decode(again, probe, 150, 110); err != nil || !bytes.Equal(again, undamaged) {
+				t.Fatalf("behind %v: %v, or other pixels", failed, err)
+			}
+			return
+		}
+		twice := bytes.Repeat([]byte{0x5a}, 3*width*height)
+		if err := d.Decode(twice, b, width, height); err != nil || !bytes.Equal(twice, dst[:3*width*height]) {
+			t.Fatalf("1/%d: once more it gives other pixels, or %v", scale, err)
+		}
+	})
+}
