@@ -48,7 +48,7 @@ func fixture(fault int, change func(*Config)) sinktest.Fixture {
 			}
 			return a
 		},
-		Chained: true, RecordsFates: true,
+		Chained: true, Splits: true, RecordsFates: true,
 	}
 }
 
