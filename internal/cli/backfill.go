@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
@@ -19,7 +20,7 @@ import (
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
 		{"plan", "--config FILE --source S3-PREFIX|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
-		{"run", "--config FILE --manifest FILE|--plan DIR [--json]", "compute every reference of a manifest (JSON lines) or of a plan, exactly once", runBackfill},
+		{"run", "--config FILE --manifest FILE|--plan DIR [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines) or of a plan, exactly once", runBackfill},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
 	}, args, stdout, stderr)
@@ -32,12 +33,14 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	f.StringVar(&o.manifest, "manifest", "", "file of references, one JSON object a line")
 	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, in place of a manifest")
 	f.StringVar(&o.name, "name", "", "name of the manifest in the output; default: the file's name, or the plan's")
+	f.StringVar(&o.rate, "max-rate", "", "references a second that are read at most, by each pipeline, as 200/s; default: as many as are computed")
+	f.StringVar(&o.until, "until", "", "when to stop as Ctrl-C does: a duration, as 2h30m, or a time, as 06:00 (the next) or 2026-01-31T06:00")
 	asJSON := f.Bool("json", false, "print the progress and the end on standard output, one JSON object a line")
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
-	if (o.manifest == "") == (o.plan == "") {
-		return usageError{errors.New("--manifest FILE is missing, or --plan DIR; give one of them")}
+	if err := o.check(time.Now()); err != nil {
+		return err
 	}
 	show := newShow(e, *asJSON)
 	c, log, err := e.load(o.config)
@@ -55,15 +58,17 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	running, cancel := o.limited(ctx)
+	defer cancel()
 	stop := show.watch(w)
-	err = w.Run(ctx)
+	err = w.Run(running)
 	stop()
 	report := show.meter.End(w.Status())
-	if interrupted := ctx.Err() != nil && !*report.Finished; err != nil || interrupted {
+	if stopped := running.Err() != nil && !*report.Finished; err != nil || stopped {
 		*report.Finished = false
 		report.Continue = o.again()
 		if err == nil {
-			err = errors.New("interrupted; what is durable is kept")
+			err = o.whyStopped(running)
 		}
 	} else {
 		report.Expected = expected(about, &report)
@@ -71,9 +76,44 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	return errors.Join(err, show.end(e, &report))
 }
 
-// runOptions say what a run reads.
+// runOptions say what a run reads, how fast and for how long.
 type runOptions struct {
-	config, manifest, plan, name string
+	config, manifest, plan, name, rate, until string
+
+	read  wire.ReadOptions
+	endAt time.Time // zero: no end but the list's
+}
+
+func (o *runOptions) check(now time.Time) (err error) {
+	if (o.manifest == "") == (o.plan == "") {
+		return usageError{errors.New("--manifest FILE is missing, or --plan DIR; give one of them")}
+	}
+	if o.rate != "" {
+		if o.read.Rate, err = rateOf(o.rate); err != nil {
+			return usageError{err}
+		}
+	}
+	if o.until != "" {
+		if o.endAt, err = untilTime(now, o.until); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
+}
+
+// limited ends with ctx, and at the time of --until.
+func (o *runOptions) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.endAt.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadlineCause(ctx, o.endAt, errUntil)
+}
+
+func (o *runOptions) whyStopped(running context.Context) error {
+	if errors.Is(context.Cause(running), errUntil) {
+		return fmt.Errorf("stopped at %s, as --until says; what is durable is kept", o.endAt.Format(time.DateTime))
+	}
+	return errors.New("interrupted; what is durable is kept")
 }
 
 // source opens a plan, or names a manifest; name is set afterwards.
@@ -82,7 +122,7 @@ func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config
 		if o.name == "" {
 			o.name = strings.TrimSuffix(filepath.Base(o.manifest), filepath.Ext(o.manifest))
 		}
-		return wire.ManifestSource(o.manifest, o.name), nil, nil
+		return wire.ManifestSource(o.manifest, o.name, o.read), nil, nil
 	}
 	if o.name != "" {
 		return nil, nil, usageError{errors.New("a plan has its name already; leave --name out")}
@@ -92,12 +132,15 @@ func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config
 		return nil, nil, err
 	}
 	o.name = list.Plan().Name
-	return wire.PlanSource(list), list.Plan(), nil
+	return wire.PlanSource(list, o.read), list.Plan(), nil
 }
 
-// again is the command that goes on where a run has ended.
+// again is the command that goes on where a run has ended, without its --until: that moment is over.
 func (o *runOptions) again() string {
 	words := []string{"backfill", "run", "--config", o.config}
+	if o.rate != "" {
+		words = append(words, "--max-rate", o.rate)
+	}
 	if o.plan != "" {
 		return shellWords(append(words, "--plan", o.plan)...)
 	}

@@ -111,6 +111,43 @@ pipelines:
 	}
 }
 
+// TestARunStopsWhenItsTimeIsUpAndGoesOnAtItsRate has more to read at the rate than fits into the time.
+func TestARunStopsWhenItsTimeIsUpAndGoesOnAtItsRate(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	var refs strings.Builder
+	const n = 120
+	for i := range n {
+		fmt.Fprintf(&refs, `{"v":1,"id":"s%d","inline_text":"Will it rain in city %d tomorrow?"}`+"\n", i, i)
+	}
+	manifest, conf := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml")
+	write(t, manifest, refs.String())
+	write(t, conf, fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+pipelines:
+- name: intents
+  model: {path: %q}
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s"}}]
+`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "out")))
+	run := []string{"run", "--config", conf, "--manifest", manifest, "--max-rate", "40/s"}
+	code, out, stderr := call(backfiller, append(run, "--until", "1500ms")...)
+	again := fmt.Sprintf("go on with: backfill run --config %s --max-rate 40/s --manifest %s --name refs\n", conf, manifest)
+	if code != 1 || !strings.Contains(stderr, "as --until says; what is durable is kept") || !strings.Contains(out, again) {
+		t.Errorf("exit %d, want 1, a sentence and %q\n%s%s", code, again, out, stderr)
+	}
+	if code, out, stderr := call(backfiller, run...); code != 0 || strings.Contains(out, "go on") {
+		t.Errorf("exit %d\n%s%s", code, out, stderr)
+	}
+	if code, out, _ := call(backfiller, "audit", "--config", conf); code != 0 || !strings.Contains(out, fmt.Sprintf(`"rows":%d,`, n)) {
+		t.Errorf("audit: exit %d\n%s", code, out)
+	}
+}
+
 func fileURL(dir, name string) string {
 	return "file://" + strings.ReplaceAll(filepath.ToSlash(filepath.Join(dir, name)), " ", "%20")
 }

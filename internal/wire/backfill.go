@@ -29,9 +29,21 @@ import (
 	"vecmill/stream/manifestsource"
 )
 
+// ReadOptions say how a list of references is read.
+type ReadOptions struct {
+	Rate float64 // references a second at most, for each pipeline; 0: as many as are computed
+}
+
 // ManifestSource reads a manifest in place of Kafka.
-func ManifestSource(path, name string) func(*config.Pipeline) (stream.Source, error) {
-	return func(*config.Pipeline) (stream.Source, error) { return manifestsource.New(path, name) }
+func ManifestSource(path, name string, o ReadOptions) func(*config.Pipeline) (stream.Source, error) {
+	return func(*config.Pipeline) (stream.Source, error) {
+		s, err := manifestsource.New(path, name)
+		if err != nil {
+			return nil, err
+		}
+		s.Rate = o.Rate
+		return s, nil
+	}
 }
 
 // OpenPlan reads a plan that lies in a directory or under s3://.
@@ -44,9 +56,11 @@ func OpenPlan(ctx context.Context, c *config.Config, at string) (*plan.List, err
 }
 
 // PlanSource reads a plan in place of Kafka.
-func PlanSource(l *plan.List) func(*config.Pipeline) (stream.Source, error) {
+func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Source, error) {
 	return func(*config.Pipeline) (stream.Source, error) {
-		return manifestsource.NewList(func(context.Context) (manifestsource.List, error) { return l, nil }, l.Plan().Name, "of the plan"), nil
+		s := manifestsource.NewList(func(context.Context) (manifestsource.List, error) { return l, nil }, l.Plan().Name, "of the plan")
+		s.Rate = o.Rate
+		return s, nil
 	}
 }
 

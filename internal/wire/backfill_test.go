@@ -73,7 +73,7 @@ func (l *lake) run(t *testing.T, name string) Stats {
 		t.Fatal(err)
 	}
 	l.conf.Pipelines[0].Topics = []string{"manifest:" + name}
-	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: PlanSource(list)})
+	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: PlanSource(list, ReadOptions{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestAReferenceOfAnotherIdIsTheSameWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.conf.Pipelines[0].Topics = []string{"manifest:stream"}
-	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "stream")})
+	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "stream", ReadOptions{})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,9 @@ type Source struct {
 	// DrainTimeout is how long work in flight may take to be finished once Run's context has ended. It may be changed before Run.
 	DrainTimeout time.Duration
 
+	// Rate is the most values a second that are handed over; 0 means as many as are taken. It may be changed before Run.
+	Rate float64
+
 	open func(ctx context.Context) (List, error)
 	name string // of the manifest in the output
 	from string // for errors
@@ -90,7 +93,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	s.start.Store(start[p])
 	s.advance(start[p])
 	s.total.Store(list.Len()) // last: whoever sees it sees the others
-	err = deliver(ctx, a, p, list, start[p])
+	err = deliver(ctx, a, p, list, start[p], newPace(s.Rate))
 	s.drain(ctx, a)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("manifest %s: %w", s.from, err)
@@ -108,8 +111,8 @@ func (s *Source) advance(next int64) {
 	}
 }
 
-// deliver hands the values from number next on over, in chunks.
-func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, list List, next int64) error {
+// deliver hands the values from number next on over, in chunks, at a pace.
+func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, list List, next int64, at pace) error {
 	if next < 0 || next > list.Len() {
 		return fmt.Errorf("cannot start at line %d of %d", next, list.Len())
 	}
@@ -130,7 +133,10 @@ func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, list
 		chunk = append(chunk, stream.Record{Offset: next, Time: list.Changed(), Value: bytes.Clone(value)})
 		held += len(value)
 		next++
-		if len(chunk) == chunkLines || held >= chunkBytes || next == list.Len() {
+		if len(chunk) == at.most() || held >= chunkBytes || next == list.Len() {
+			if err := at.wait(ctx, len(chunk)); err != nil {
+				return err
+			}
 			if err := a.Records(ctx, p, chunk, next); err != nil {
 				return err
 			}

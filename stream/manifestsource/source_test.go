@@ -211,6 +211,52 @@ func TestTheDrainAfterTheLastLineHasNoLimit(t *testing.T) {
 	})
 }
 
+func TestAPaceIsKeptAndADeadlineBehindTheTurnIsWaitedFor(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		rate    float64
+		lines   int
+		least   time.Duration // that the lines take, less one bucket
+		mostOne int           // lines of a chunk
+	}{
+		{"slowly", 0.5, 5, 8 * time.Second, 1},
+		{"a hundred a second", 100, 300, 2900 * time.Millisecond, 10},
+		{"faster than a chunk in a tenth of a second", 1e4, 10_000, 974 * time.Millisecond, chunkLines},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := manifest(t, strings.Repeat("x\n", c.lines))
+			s.Rate = c.rate
+			synctest.Test(t, func(t *testing.T) {
+				began, before := time.Now(), int64(0)
+				l := &ledger{t: t}
+				l.stop = func(next int64) error {
+					if next-before > int64(c.mostOne) {
+						t.Errorf("%d lines at once", next-before)
+					}
+					before = next
+					return nil
+				}
+				if err := s.Run(t.Context(), l); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); len(l.recs) != c.lines || took < c.least || took > c.least+c.least/50+time.Millisecond {
+					t.Errorf("%d lines in %v, want %v", len(l.recs), took, c.least)
+				}
+			})
+		})
+	}
+	s := manifest(t, "x\nx\nx\n")
+	s.Rate = 0.1
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second) // the third line's turn comes later
+		defer cancel()
+		began, l := time.Now(), &ledger{t: t}
+		if err := s.Run(ctx, l); err != nil || len(l.recs) != 2 || time.Since(began) != 15*time.Second || l.events != "AR" {
+			t.Errorf("%v, %d lines in %v, events %s", err, len(l.recs), time.Since(began), l.events)
+		}
+	})
+}
+
 func TestCoveredIsWhatWasCommittedAndStaysSo(t *testing.T) {
 	s := manifest(t, strings.Repeat("x\n", 100))
 	covered := func() [3]int64 {
