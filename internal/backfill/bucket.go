@@ -69,9 +69,7 @@ func (b *Bucket) item(o *listing.Object) (plan.Item, bool) {
 		return plan.Item{}, false
 	}
 	ref := schemas.Ref{URI: uriOf(b.Name, o.Key), ETag: o.ETag}
-	if ref.ID = ref.URI; len(ref.ID) > schemas.MaxID {
-		ref.ID = ref.ID[len(ref.ID)-schemas.MaxID:] // the end tells more names apart
-	}
+	ref.ID = schemas.IDOf(ref.URI)
 	if len(b.Modality) > 1 {
 		if ref.Modality = b.modality(o.Key); ref.Modality == "" {
 			return plan.Item{}, false

@@ -20,7 +20,7 @@ import (
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
 		{"plan", "--config FILE --source S3-PREFIX|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
-		{"run", "--config FILE --manifest FILE|--plan DIR [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines) or of a plan, exactly once", runBackfill},
+		{"run", "--config FILE --manifest FILE|--plan DIR [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet) or of a plan, exactly once", runBackfill},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
 	}, args, stdout, stderr)
@@ -30,9 +30,11 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	f := e.flags("run")
 	o := runOptions{}
 	f.StringVar(&o.config, "config", "", "configuration file")
-	f.StringVar(&o.manifest, "manifest", "", "file of references, one JSON object a line")
+	f.StringVar(&o.manifest, "manifest", "", "file of references: one JSON object a line, or a table as .csv, .tsv or .parquet")
 	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, in place of a manifest")
 	f.StringVar(&o.name, "name", "", "name of the manifest in the output; default: the file's name, or the plan's")
+	o.read.Columns = columnFlag{}
+	f.Var(columnFlag(o.read.Columns), "column", columnDoc)
 	f.StringVar(&o.rate, "max-rate", "", "references a second that are read at most, by each pipeline, as 200/s; default: as many as are computed")
 	f.StringVar(&o.until, "until", "", "when to stop as Ctrl-C does: a duration, as 2h30m, or a time, as 06:00 (the next) or 2026-01-31T06:00")
 	asJSON := f.Bool("json", false, "print the progress and the end on standard output, one JSON object a line")
@@ -87,6 +89,9 @@ type runOptions struct {
 func (o *runOptions) check(now time.Time) (err error) {
 	if (o.manifest == "") == (o.plan == "") {
 		return usageError{errors.New("--manifest FILE is missing, or --plan DIR; give one of them")}
+	}
+	if o.plan != "" && len(o.read.Columns) > 0 {
+		return usageError{errors.New("a plan has no columns to choose; --column goes with --manifest")}
 	}
 	if o.rate != "" {
 		if o.read.Rate, err = rateOf(o.rate); err != nil {
@@ -143,6 +148,9 @@ func (o *runOptions) again() string {
 	}
 	if o.plan != "" {
 		return shellWords(append(words, "--plan", o.plan)...)
+	}
+	for _, c := range columnFlag(o.read.Columns).words() {
+		words = append(words, "--column", c)
 	}
 	return shellWords(append(words, "--manifest", o.manifest, "--name", o.name)...)
 }

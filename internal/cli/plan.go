@@ -30,10 +30,12 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	f := e.flags("plan")
 	file := f.String("config", "", "configuration file")
 	o := wire.PlanOptions{Log: slog.New(slog.DiscardHandler)}
-	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, or a file of references, one JSON object a line")
+	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, or a file of references: JSON lines, .csv, .tsv or .parquet")
 	f.StringVar(&o.Out, "out", "", "directory or s3://bucket/prefix that the plan is written to; with a plan that was interrupted, it is gone on with")
 	f.StringVar(&o.Name, "name", "", "name of the plan in the output; default: the last word of --out")
 	f.Var((*patterns)(&o.Include), "include", "pattern of keys to take, as *.flac or calls/2026/*; may be given again")
+	o.Columns = columnFlag{}
+	f.Var(columnFlag(o.Columns), "column", columnDoc)
 	f.BoolVar(&o.Again, "again", false, "plan what the outputs have already, too")
 	f.IntVar(&o.Listers, "listers", 16, "listing requests at once")
 	f.IntVar(&o.Sample, "sample", 512, "objects whose headers are looked at")

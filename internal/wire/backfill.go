@@ -31,13 +31,17 @@ import (
 
 // ReadOptions say how a list of references is read.
 type ReadOptions struct {
-	Rate float64 // references a second at most, for each pipeline; 0: as many as are computed
+	Rate    float64           // references a second at most, for each pipeline; 0: as many as are computed
+	Columns map[string]string // field of a reference to column of a table
 }
+
+// CheckColumns finds fields that references do not have.
+func CheckColumns(c map[string]string) error { return manifestsource.Columns(c).Validate() }
 
 // ManifestSource reads a manifest in place of Kafka.
 func ManifestSource(path, name string, o ReadOptions) func(*config.Pipeline) (stream.Source, error) {
 	return func(*config.Pipeline) (stream.Source, error) {
-		s, err := manifestsource.New(path, name)
+		s, err := manifestsource.New(path, name, o.Columns)
 		if err != nil {
 			return nil, err
 		}
@@ -80,12 +84,13 @@ func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
 
 // PlanOptions say what is planned, and where the plan goes.
 type PlanOptions struct {
-	Source   string   // s3://bucket/prefix, or a file of references
-	Out      string   // directory or s3://bucket/prefix
-	Name     string   // of the manifest in the output
-	Include  []string // patterns of keys
-	Listers  int      // requests at once
-	Again    bool     // plan what is computed already, too
+	Source   string            // s3://bucket/prefix, or a file of references
+	Out      string            // directory or s3://bucket/prefix
+	Name     string            // of the manifest in the output
+	Include  []string          // patterns of keys
+	Columns  map[string]string // field of a reference to column of a table
+	Listers  int               // requests at once
+	Again    bool              // plan what is computed already, too
 	Sample   int
 	Seed     uint64
 	Estimate EstimateOptions
@@ -112,7 +117,8 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 		Source  string
 		Include []string
 		Again   bool
-	}{o.Source, o.Include, o.Again})
+		Columns map[string]string `json:",omitempty"`
+	}{o.Source, o.Include, o.Again, o.Columns})
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +179,7 @@ func closeAll(all []*loadedModel) error {
 // planSource is the table of what can be enumerated.
 func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (src backfill.Source, done func(), err error) {
 	if !strings.HasPrefix(o.Source, "s3://") {
-		list, err := manifestsource.OpenFile(ctx, o.Source)
+		list, err := manifestsource.OpenFile(ctx, o.Source, o.Columns)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", o.Source, err)
 		}

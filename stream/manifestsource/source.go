@@ -53,12 +53,12 @@ func (s *Source) Covered() (start, durable, total int64) {
 	return s.start.Load(), s.durable.Load(), s.total.Load()
 }
 
-// New takes the manifest's file and the name that its output's lineage carries. The file is opened by Run.
-func New(path, name string) (*Source, error) {
+// New takes the manifest's file, the name that its output's lineage carries, and the columns of a table (OpenFile). The file is opened by Run.
+func New(path, name string, c Columns) (*Source, error) {
 	if path == "" || name == "" {
 		return nil, errors.New("manifest: path and name must be given")
 	}
-	return NewList(func(ctx context.Context) (List, error) { return openLines(ctx, path) }, name, path), nil
+	return NewList(func(ctx context.Context) (List, error) { return OpenFile(ctx, path, c) }, name, path), nil
 }
 
 // NewList takes a list that Run opens, twice at once if a sink refuses rows, and names: the one that its output's lineage carries, and the one for errors.
