@@ -140,8 +140,34 @@ pipelines:
 	if code != 1 || !strings.Contains(stderr, "as --until says; what is durable is kept") || !strings.Contains(out, again) {
 		t.Errorf("exit %d, want 1, a sentence and %q\n%s%s", code, again, out, stderr)
 	}
+	status := func() (w written) {
+		code, out, stderr := call(backfiller, "status", "--config", conf, "--manifest", manifest, "--json")
+		if err := json.Unmarshal([]byte(out), &w); err != nil || code != 0 || w.Manifest != "refs" || w.Total != n || w.Missing != 0 {
+			t.Errorf("status: exit %d, %v\n%s%s", code, err, out, stderr)
+		}
+		return w
+	}
+	if w := status(); w.Finished || w.Next >= n || w.Computed != w.Next {
+		t.Errorf("after the first run: %+v", w)
+	}
 	if code, out, stderr := call(backfiller, run...); code != 0 || strings.Contains(out, "go on") {
 		t.Errorf("exit %d\n%s%s", code, out, stderr)
+	}
+	if w := status(); !w.Finished || w.Next != n || w.Left != nil || w.Last == nil {
+		t.Errorf("after the second run: %+v", w)
+	}
+	if code, out, _ := call(backfiller, "status", "--config", conf); code != 0 || !strings.Contains(out, fmt.Sprintf("intents: manifest refs in %s: %d written\n  %d with rows, 0 dead letters", fileURL(dir, "out"), n, n)) {
+		t.Errorf("status without a list: exit %d\n%s", code, out)
+	}
+	if code, out, stderr := call(backfiller, "status", "--config", conf, "--name", "other"); code != 0 || !strings.Contains(out, "manifest other") || !strings.Contains(out, ": 0 written\n") {
+		t.Errorf("status of a list that was not begun: exit %d\n%s%s", code, out, stderr)
+	}
+	write(t, manifest, "{}\n")
+	if code, out, stderr := call(backfiller, "status", "--config", conf, "--manifest", manifest); code != 0 || !strings.Contains(out, "it shrank") {
+		t.Errorf("status of a list that shrank: exit %d\n%s%s", code, out, stderr)
+	}
+	if code, _, stderr := call(backfiller, run...); code != 1 || !strings.Contains(stderr, `has more of "refs" already: the list shrank`) {
+		t.Errorf("a run of a list that shrank: exit %d\n%s", code, stderr)
 	}
 	if code, out, _ := call(backfiller, "audit", "--config", conf); code != 0 || !strings.Contains(out, fmt.Sprintf(`"rows":%d,`, n)) {
 		t.Errorf("audit: exit %d\n%s", code, out)

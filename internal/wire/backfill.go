@@ -52,6 +52,9 @@ func ManifestSource(path, name string, o ReadOptions) func(*config.Pipeline) (st
 
 // OpenPlan reads a plan that lies in a directory or under s3://.
 func OpenPlan(ctx context.Context, c *config.Config, at string) (*plan.List, error) {
+	if _, err := os.Stat(at); errors.Is(err, os.ErrNotExist) && !strings.Contains(at, "://") {
+		return nil, fmt.Errorf("%w at %s: there is no such directory", plan.ErrNoPlan, at)
+	}
 	place, err := planPlace(ctx, &stores{cfg: c}, at)
 	if err != nil {
 		return nil, err

@@ -88,6 +88,9 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if errors.Is(err, stream.ErrBeyondEnd) {
+			err = fmt.Errorf("it has %d references, and the output has more of %q already: the list shrank, or is another one; give it another name", list.Len(), s.name)
+		}
 		return fmt.Errorf("manifest %s: %w", s.from, err)
 	}
 	s.start.Store(start[p])
