@@ -4,5 +4,5 @@
 // references alone, not on the order in which they came. [Expect] looks at the headers of the sample's objects and computes a few of them, as a worker would,
 // and extrapolates.
 //
-// Neighbours: internal/backfill/listing, plan and ledger do the parts; internal/wire brings buckets, models and outputs; internal/cli prints.
+// Neighbours: internal/backfill/listing, inventory, plan and ledger do the parts; internal/wire brings buckets, models and outputs; internal/cli prints.
 package backfill

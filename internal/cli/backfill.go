@@ -19,7 +19,7 @@ import (
 // Backfill is the command backfill. It returns the exit code.
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
-		{"plan", "--config FILE --source S3-PREFIX|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
+		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
 		{"run", "--config FILE --manifest FILE|--plan DIR [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet) or of a plan, exactly once", runBackfill},
 		{"status", "--config FILE [--plan DIR|--manifest FILE|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
@@ -90,6 +90,9 @@ type runOptions struct {
 func (o *runOptions) check(now time.Time) (err error) {
 	if (o.manifest == "") == (o.plan == "") {
 		return usageError{errors.New("--manifest FILE is missing, or --plan DIR; give one of them")}
+	}
+	if strings.HasPrefix(o.manifest, "s3://") {
+		return usageError{fmt.Errorf("a manifest is a file of this machine; buckets and inventories are planned first: backfill plan --source %s --out DIR", o.manifest)}
 	}
 	if o.plan != "" && len(o.read.Columns) > 0 {
 		return usageError{errors.New("a plan has no columns to choose; --column goes with --manifest")}

@@ -40,6 +40,8 @@ func TestFaultsOfTheCommandLineExitWith2AndSayWhat(t *testing.T) {
 		{"too much for a version", worker, []string{"version", "x"}, `unexpected argument "x"`},
 		{"half a config command", worker, []string{"config"}, "reference or check"},
 		{"no manifest", backfiller, []string{"run", "--config", "x"}, "--manifest FILE is missing"},
+		{"a bucket as manifest", backfiller, []string{"run", "--config", "x", "--manifest", "s3://b/p/manifest.json"}, "backfill plan --source s3://b/p/manifest.json"},
+		{"columns of a bucket", backfiller, []string{"plan", "--source", "s3://b/p", "--out", "x", "--column", "uri=path"}, "--column goes with files"},
 		{"a rate that is none", backfiller, []string{"run", "--manifest", "x", "--max-rate", "fast"}, "--max-rate \"fast\" is not"},
 		{"a time that is none", backfiller, []string{"run", "--manifest", "x", "--until", "soon"}, "--until \"soon\" is neither"},
 	} {

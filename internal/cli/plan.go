@@ -30,7 +30,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	f := e.flags("plan")
 	file := f.String("config", "", "configuration file")
 	o := wire.PlanOptions{Log: slog.New(slog.DiscardHandler)}
-	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, or a file of references: JSON lines, .csv, .tsv or .parquet")
+	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, s3://bucket/.../manifest.json of an S3 inventory, or a file of references: JSON lines, .csv, .tsv or .parquet")
 	f.StringVar(&o.Out, "out", "", "directory or s3://bucket/prefix that the plan is written to; with a plan that was interrupted, it is gone on with")
 	f.StringVar(&o.Name, "name", "", "name of the plan in the output; default: the last word of --out")
 	f.Var((*patterns)(&o.Include), "include", "pattern of keys to take, as *.flac or calls/2026/*; may be given again")
@@ -49,11 +49,14 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	}
 	switch {
 	case o.Source == "":
-		return usageError{errors.New("--source is missing: s3://bucket/prefix, or a file of references")}
+		return usageError{errors.New("--source is missing: s3://bucket/prefix, the manifest.json of an inventory, or a file of references")}
 	case o.Out == "":
 		return usageError{errors.New("--out is missing: the directory, or s3://bucket/prefix, that the plan is written to")}
 	case o.Listers < 1 || o.Sample < 1 || o.Estimate.Machines < 1:
 		return usageError{errors.New("--listers, --sample and --machines must be at least 1")}
+	}
+	if len(o.Columns) > 0 && strings.HasPrefix(o.Source, "s3://") {
+		return usageError{errors.New("a bucket has no columns; --column goes with files of references")}
 	}
 	if o.Name == "" {
 		o.Name = path.Base(filepath.ToSlash(o.Out))

@@ -10,19 +10,13 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
-
-	"github.com/minio/minio-go/v7"
 
 	"vecmill/internal/audit"
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/ledger"
-	"vecmill/internal/backfill/listing"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
-	"vecmill/internal/retry"
-	"vecmill/model/hub"
 	"vecmill/schemas"
 	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
@@ -177,56 +171,6 @@ func closeAll(all []*loadedModel) error {
 		errs = append(errs, m.close())
 	}
 	return errors.Join(errs...)
-}
-
-// planSource is the table of what can be enumerated.
-func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (src backfill.Source, done func(), err error) {
-	if !strings.HasPrefix(o.Source, "s3://") {
-		list, err := manifestsource.OpenFile(ctx, o.Source, o.Columns)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", o.Source, err)
-		}
-		return backfill.Lines{Values: list}, func() { _ = list.Close() }, nil // only read
-	}
-	u, err := url.Parse(o.Source)
-	if err != nil || u.Host == "" {
-		return nil, nil, fmt.Errorf("%q is not s3://bucket/prefix", o.Source)
-	}
-	client, err := s.s3()
-	if err != nil {
-		return nil, nil, err
-	}
-	b := &backfill.Bucket{Pager: &bucketPages{client: client, bucket: u.Host, prefix: strings.TrimPrefix(u.Path, "/")}, Name: u.Host, Workers: o.Listers, Include: o.Include}
-	for _, m := range models {
-		if !slices.Contains(b.Modality, m.spec.Modality) {
-			b.Modality = append(b.Modality, m.spec.Modality)
-		}
-	}
-	return b, func() {}, b.Validate()
-}
-
-// bucketPages implements listing.Pager.
-type bucketPages struct {
-	client         *minio.Client
-	bucket, prefix string
-}
-
-// Page implements listing.Pager. A page is asked for again while the store is busy.
-func (b *bucketPages) Page(ctx context.Context, after string) (out []listing.Object, more bool, err error) {
-	core := minio.Core{Client: b.client}
-	final := func(err error) bool { return errors.Is(refusedByS3(err), hub.ErrRefused) }
-	_, err = retry.Do(ctx, retry.Patient(), final, func(ctx context.Context) error {
-		page, err := core.ListObjectsV2(b.bucket, b.prefix, after, "", "", 1000)
-		if err != nil {
-			return fmt.Errorf("listing s3://%s/%s: %w", b.bucket, b.prefix, err)
-		}
-		out, more = out[:0], page.IsTruncated
-		for _, o := range page.Contents {
-			out = append(out, listing.Object{Key: o.Key, Size: o.Size, ETag: strings.Trim(o.ETag, `"`), Changed: o.LastModified})
-		}
-		return ctx.Err()
-	})
-	return out, more, err
 }
 
 // done is what the outputs have.

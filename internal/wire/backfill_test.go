@@ -2,10 +2,12 @@ package wire
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,6 +124,52 @@ func TestNothingIsComputedTwice(t *testing.T) {
 	p.Heads[1].TopK = 1
 	if c := l.plan(t, "head", PlanOptions{}); c.Items != 30 {
 		t.Errorf("a head has other options: %+v", c.Counts)
+	}
+}
+
+// TestAnInventoryIsWorthTheListing plans a bucket by its inventory, and finds everything computed that a plan of the bucket had.
+func TestAnInventoryIsWorthTheListing(t *testing.T) {
+	l := newLake(t, 12)
+	l.plan(t, "listed", PlanOptions{Include: []string{"00*"}})
+	l.run(t, "listed")
+	var csv bytes.Buffer
+	w := gzip.NewWriter(&csv)
+	for i := range 12 {
+		key := fmt.Sprintf("texts/%03d ü.txt", i)
+		o, err := l.backend.HeadObject("box", key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(w, "\"box\",\"%s\",\"%d\",\"%x\"\n", url.QueryEscape(key), o.Size, o.Hash)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.backend.CreateBucket("lists"); err != nil {
+		t.Fatal(err)
+	}
+	put := func(bucket, key, body string) {
+		t.Helper()
+		if _, err := l.backend.PutObject(bucket, key, map[string]string{"Last-Modified": time.Now().UTC().Format(http.TimeFormat)}, strings.NewReader(body), int64(len(body)), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	about := func(size int) string {
+		return fmt.Sprintf(`{"sourceBucket":"box","destinationBucket":"arn:aws:s3:::lists","fileFormat":"CSV","fileSchema":"Bucket, Key, Size, ETag","files":[{"key":"inv/data/1.csv.gz","size":%d}]}`, size)
+	}
+	put("lists", "inv/data/1.csv.gz", csv.String())
+	put("box", "here/manifest.json", about(csv.Len())) // not where its files are
+	if p := l.plan(t, "rest", PlanOptions{Source: "s3://box/here/manifest.json"}); p.Items != 2 || p.Known != 10 {
+		t.Errorf("%+v", p.Counts)
+	}
+	if s := l.run(t, "rest"); s.Stream.Computed != 2 {
+		t.Errorf("%+v", s.Stream)
+	}
+	for want, body := range map[string]string{"changed or damaged": about(csv.Len() + 1), "not an inventory's": "{}"} {
+		put("box", "bad/manifest.json", body)
+		if _, err := Plan(t.Context(), l.conf, PlanOptions{Source: "s3://box/bad/manifest.json", Out: t.TempDir(), Name: "bad", Log: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
 	}
 }
 
