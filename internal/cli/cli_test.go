@@ -42,6 +42,7 @@ func TestFaultsOfTheCommandLineExitWith2AndSayWhat(t *testing.T) {
 		{"no manifest", backfiller, []string{"run", "--config", "x"}, "--manifest FILE is missing"},
 		{"a bucket as manifest", backfiller, []string{"run", "--config", "x", "--manifest", "s3://b/p/manifest.json"}, "backfill plan --source s3://b/p/manifest.json"},
 		{"columns of a bucket", backfiller, []string{"plan", "--source", "s3://b/p", "--out", "x", "--column", "uri=path"}, "--column goes with files"},
+		{"shards of a file", backfiller, []string{"plan", "--source", "x.tar", "--out", "x", "--tar"}, "--tar goes with --source s3://"},
 		{"a rate that is none", backfiller, []string{"run", "--manifest", "x", "--max-rate", "fast"}, "--max-rate \"fast\" is not"},
 		{"a time that is none", backfiller, []string{"run", "--manifest", "x", "--until", "soon"}, "--until \"soon\" is neither"},
 	} {

@@ -33,7 +33,8 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, s3://bucket/.../manifest.json of an S3 inventory, or a file of references: JSON lines, .csv, .tsv or .parquet")
 	f.StringVar(&o.Out, "out", "", "directory or s3://bucket/prefix that the plan is written to; with a plan that was interrupted, it is gone on with")
 	f.StringVar(&o.Name, "name", "", "name of the plan in the output; default: the last word of --out")
-	f.Var((*patterns)(&o.Include), "include", "pattern of keys to take, as *.flac or calls/2026/*; may be given again")
+	f.Var((*patterns)(&o.Include), "include", "pattern of keys (with --tar: of members) to take, as *.flac or calls/2026/*; may be given again")
+	f.BoolVar(&o.Tar, "tar", false, "plan the members of the tar files (WebDataset shards) under the prefix, keys that end in .tar")
 	o.Columns = columnFlag{}
 	f.Var(columnFlag(o.Columns), "column", columnDoc)
 	f.BoolVar(&o.Again, "again", false, "plan what the outputs have already, too")
@@ -54,6 +55,9 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 		return usageError{errors.New("--out is missing: the directory, or s3://bucket/prefix, that the plan is written to")}
 	case o.Listers < 1 || o.Sample < 1 || o.Estimate.Machines < 1:
 		return usageError{errors.New("--listers, --sample and --machines must be at least 1")}
+	}
+	if o.Tar && (!strings.HasPrefix(o.Source, "s3://") || path.Base(o.Source) == "manifest.json") {
+		return usageError{errors.New("--tar goes with --source s3://bucket/prefix")}
 	}
 	if len(o.Columns) > 0 && strings.HasPrefix(o.Source, "s3://") {
 		return usageError{errors.New("a bucket has no columns; --column goes with files of references")}

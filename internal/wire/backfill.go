@@ -84,7 +84,8 @@ type PlanOptions struct {
 	Source   string            // s3://bucket/prefix, or a file of references
 	Out      string            // directory or s3://bucket/prefix
 	Name     string            // of the manifest in the output
-	Include  []string          // patterns of keys
+	Include  []string          // patterns of keys, or of members
+	Tar      bool              // the members of tar files are planned
 	Columns  map[string]string // field of a reference to column of a table
 	Listers  int               // requests at once
 	Again    bool              // plan what is computed already, too
@@ -115,7 +116,8 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 		Include []string
 		Again   bool
 		Columns map[string]string `json:",omitempty"`
-	}{o.Source, o.Include, o.Again, o.Columns})
+		Tar     bool              `json:",omitempty"`
+	}{o.Source, o.Include, o.Again, o.Columns, o.Tar})
 	if err != nil {
 		return nil, err
 	}

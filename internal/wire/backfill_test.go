@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"vecmill/internal/config"
+	"vecmill/schemas"
 )
 
 // lake is a bucket with short texts, and a pipeline of a small model that writes to a directory.
@@ -170,6 +172,44 @@ func TestAnInventoryIsWorthTheListing(t *testing.T) {
 		if _, err := Plan(t.Context(), l.conf, PlanOptions{Source: "s3://box/bad/manifest.json", Out: t.TempDir(), Name: "bad", Log: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
+	}
+}
+
+// TestMembersOfShardsAreComputedByTheirRange plans a shard of texts and numbers, runs it, and finds it computed, until it is replaced.
+func TestMembersOfShardsAreComputedByTheirRange(t *testing.T) {
+	l := newLake(t, 0)
+	put := func(texts ...string) {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for i, text := range texts {
+			for ending, body := range map[string]string{"txt": text, "cls": "7"} {
+				if err := w.WriteHeader(&tar.Header{Name: fmt.Sprintf("s/%03d.%s", i, ending), Size: int64(len(body)), Mode: 0o644, Typeflag: tar.TypeReg}); err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprint(w, body)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l.put(t, "shards/0 ü.tar", b.String())
+	}
+	put("a b", "b", "", "a a a")
+	l.put(t, "shards/1.tar", "no tar file")
+	o := PlanOptions{Source: "s3://box/shards/", Tar: true}
+	if p := l.plan(t, "first", o); p.Items != 5 || p.Known != 0 {
+		t.Fatalf("%+v", p.Counts)
+	}
+	if s := l.run(t, "first"); s.Stream.Computed != 3 || s.Stream.Rows != 6 || s.Stream.Dead[schemas.ReasonSchema] != 2 {
+		t.Errorf("%+v", s.Stream)
+	}
+	if p := l.plan(t, "again", o); p.Items != 2 || p.Known != 3 { // those that are none
+		t.Errorf("when it is computed: %+v", p.Counts)
+	}
+	o.Include = []string{"s/003.*"}
+	put("a b", "b", "", "b b b")
+	if p := l.plan(t, "replaced", o); p.Items != 3 || p.Known != 0 { // text, number and the file that is none
+		t.Errorf("when the shard was replaced: %+v", p.Counts)
 	}
 }
 

@@ -51,9 +51,26 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 	if err != nil {
 		return nil, nil, err
 	}
-	return &backfill.Bucket{
-		Selection: pick, Pager: &bucketPages{client: client, bucket: u.Host, prefix: strings.TrimPrefix(u.Path, "/")}, Name: u.Host, Workers: o.Listers,
-	}, func() {}, nil
+	pages := &bucketPages{client: client, bucket: u.Host, prefix: strings.TrimPrefix(u.Path, "/")}
+	if o.Tar {
+		src, err := shardsSource(ctx, s, u.Host, pick, pages, o.Listers)
+		return src, func() {}, err
+	}
+	return &backfill.Bucket{Selection: pick, Pager: pages, Name: u.Host, Workers: o.Listers}, func() {}, nil
+}
+
+// shardsSource opens the tar files of a bucket.
+func shardsSource(ctx context.Context, s *stores, bucket string, pick backfill.Selection, pages listing.Pager, atOnce int) (*backfill.Shards, error) {
+	store, _, err := s.open(ctx, "s3://"+bucket)
+	if err != nil {
+		return nil, err
+	}
+	return &backfill.Shards{
+		Selection: pick, Pager: pages, Name: bucket, AtOnce: atOnce,
+		Open: func(ctx context.Context, o *listing.Object) (io.ReaderAt, error) {
+			return &patientReader{ctx, objectstore.ReaderAt(ctx, store, objectstore.Info{Name: o.Key, Size: o.Size})}, nil
+		},
+	}, nil
 }
 
 // bucketPages implements listing.Pager.

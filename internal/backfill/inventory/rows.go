@@ -28,7 +28,10 @@ type Row struct {
 }
 
 // readAhead is how much of a compressed file is asked for at once.
-const readAhead = 8 << 20
+const (
+	readAhead = 8 << 20
+	block     = 4 << 10 // of a file that is smaller
+)
 
 // Each calls each for every row of a file from row number from on. A row that cannot be read has a Fault; a file that cannot is an error.
 func (m *Manifest) Each(ctx context.Context, f File, body io.ReaderAt, from int64, each func(n int64, r *Row) error) error {
@@ -44,7 +47,7 @@ func (m *Manifest) Each(ctx context.Context, f File, body io.ReaderAt, from int6
 
 func (m *Manifest) csv(ctx context.Context, f File, body io.ReaderAt, from int64, each func(n int64, r *Row) error) error {
 	sum := md5.New() //nolint:gosec // as above
-	raw := io.TeeReader(bufio.NewReaderSize(io.NewSectionReader(body, 0, f.Size), readAhead), sum)
+	raw := io.TeeReader(bufio.NewReaderSize(io.NewSectionReader(body, 0, f.Size), int(min(readAhead, max(f.Size, block)))), sum)
 	z, err := gzip.NewReader(raw)
 	if err != nil {
 		return err
