@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
 		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
-		{"run", "--config FILE --manifest FILE|--plan DIR [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet) or of a plan, exactly once", runBackfill},
+		{"run", "--config FILE --manifest FILE|--plan DIR [--topic TOPIC] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet) or of a plan, exactly once", runBackfill},
 		{"status", "--config FILE [--plan DIR|--manifest FILE|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
@@ -37,6 +38,8 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	o.read.Columns = columnFlag{}
 	f.Var(columnFlag(o.read.Columns), "column", columnDoc)
 	f.StringVar(&o.rate, "max-rate", "", "references a second that are read at most, by each pipeline, as 200/s; default: as many as are computed")
+	f.StringVar(&o.topic, "topic", "", "publish the plan's references to this topic for workers, in place of computing them here")
+	f.Int64Var(&o.maxLag, "max-lag", 10_000, "with --topic: records that the workers' groups may have before them; no more is published while they do")
 	f.StringVar(&o.until, "until", "", "when to stop as Ctrl-C does: a duration, as 2h30m, or a time, as 06:00 (the next) or 2026-01-31T06:00")
 	asJSON := f.Bool("json", false, "print the progress and the end on standard output, one JSON object a line")
 	if err := parse(f, args, 0); err != nil {
@@ -44,6 +47,9 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	}
 	if err := o.check(time.Now()); err != nil {
 		return err
+	}
+	if o.topic != "" {
+		return o.publish(ctx, e, *asJSON)
 	}
 	show := newShow(e, *asJSON)
 	c, log, err := e.load(o.config)
@@ -81,10 +87,11 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 
 // runOptions say what a run reads, how fast and for how long.
 type runOptions struct {
-	config, manifest, plan, name, rate, until string
+	config, manifest, plan, name, rate, until, topic string
 
-	read  wire.ReadOptions
-	endAt time.Time // zero: no end but the list's
+	maxLag int64
+	read   wire.ReadOptions
+	endAt  time.Time // zero: no end but the list's
 }
 
 func (o *runOptions) check(now time.Time) (err error) {
@@ -96,6 +103,12 @@ func (o *runOptions) check(now time.Time) (err error) {
 	}
 	if o.plan != "" && len(o.read.Columns) > 0 {
 		return usageError{errors.New("a plan has no columns to choose; --column goes with --manifest")}
+	}
+	switch {
+	case o.topic != "" && o.plan == "":
+		return usageError{errors.New("--topic goes with --plan; plan the list first")}
+	case o.maxLag < 1:
+		return usageError{errors.New("--max-lag must be at least 1")}
 	}
 	if o.rate != "" {
 		if o.read.Rate, err = rateOf(o.rate); err != nil {
@@ -149,6 +162,9 @@ func (o *runOptions) again() string {
 	words := []string{"backfill", "run", "--config", o.config}
 	if o.rate != "" {
 		words = append(words, "--max-rate", o.rate)
+	}
+	if o.topic != "" {
+		words = append(words, "--topic", o.topic, "--max-lag", strconv.FormatInt(o.maxLag, 10))
 	}
 	if o.plan != "" {
 		return shellWords(append(words, "--plan", o.plan)...)

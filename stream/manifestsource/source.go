@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vecmill/internal/pace"
 	"vecmill/stream"
 )
 
@@ -96,7 +97,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	s.start.Store(start[p])
 	s.advance(start[p])
 	s.total.Store(list.Len()) // last: whoever sees it sees the others
-	err = deliver(ctx, a, p, list, start[p], newPace(s.Rate))
+	err = deliver(ctx, a, p, list, start[p], pace.New(s.Rate, chunkLines))
 	s.drain(ctx, a)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("manifest %s: %w", s.from, err)
@@ -115,7 +116,7 @@ func (s *Source) advance(next int64) {
 }
 
 // deliver hands the values from number next on over, in chunks, at a pace.
-func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, list List, next int64, at pace) error {
+func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, list List, next int64, at pace.Pace) error {
 	if next < 0 || next > list.Len() {
 		return fmt.Errorf("cannot start at line %d of %d", next, list.Len())
 	}
@@ -136,8 +137,8 @@ func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, list
 		chunk = append(chunk, stream.Record{Offset: next, Time: list.Changed(), Value: bytes.Clone(value)})
 		held += len(value)
 		next++
-		if len(chunk) == at.most() || held >= chunkBytes || next == list.Len() {
-			if err := at.wait(ctx, len(chunk)); err != nil {
+		if len(chunk) == at.Most() || held >= chunkBytes || next == list.Len() {
+			if err := at.Wait(ctx, len(chunk)); err != nil {
 				return err
 			}
 			if err := a.Records(ctx, p, chunk, next); err != nil {
