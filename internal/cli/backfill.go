@@ -52,6 +52,9 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 		return o.publish(ctx, e, *asJSON)
 	}
 	show := newShow(e, *asJSON)
+	gate, deaf := pausable(e.err)
+	defer deaf()
+	o.read.Gate, show.gate = gate, gate
 	c, log, err := e.load(o.config)
 	if err != nil {
 		return err

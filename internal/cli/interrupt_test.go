@@ -29,7 +29,7 @@ func TestAsBackfill(t *testing.T) {
 	}
 }
 
-// TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn sends SIGINT to a run in a process of its own. What it says is durable is what an audit finds, and the command that it prints goes on
+// TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn pauses a run in a process of its own, has it go on, and sends it SIGINT. What it says is durable is what an audit finds, and the command that it prints goes on
 // there.
 func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's here") // the command must be quoted
@@ -71,20 +71,32 @@ pipelines:
 		t.Fatal(err)
 	}
 	var last progress.Report
-	told := false
+	paused, told, still := false, false, int64(-1)
+	send := func(s os.Signal) {
+		if err := child.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		last = progress.Report{}
 		if err := json.Unmarshal(lines.Bytes(), &last); err != nil {
 			t.Fatalf("standard output has %q: %v", lines.Text(), err)
 		}
-		if !told && len(last.Pipelines) == 1 && last.Pipelines[0].Done > 64 && last.Pipelines[0].Rate > 0 {
+		switch {
+		case len(last.Pipelines) != 1 || told:
+		case !paused && last.Pipelines[0].Done > 64:
+			paused = true
+			send(syscall.SIGUSR1)
+		case last.Phase == "paused" && (still < 0 || last.Pipelines[0].Done != still):
+			still = last.Pipelines[0].Done // what was read before is being finished
+		case last.Phase == "paused":
+			send(syscall.SIGUSR2)
+		case still > 0 && last.Pipelines[0].Done > still && last.Pipelines[0].Rate > 0: // it has gone on
 			told = true
 			if p := last.Pipelines[0]; last.Event != "progress" || p.Total != n+1 || p.Left == nil {
 				t.Errorf("under way: %+v", last)
 			}
-			if err := child.Process.Signal(os.Interrupt); err != nil {
-				t.Fatal(err)
-			}
+			send(os.Interrupt)
 		}
 	}
 	var exit *exec.ExitError

@@ -27,6 +27,8 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 	}
 	ctx, cancel := o.limited(ctx)
 	defer cancel()
+	gate, deaf := pausable(e.err)
+	defer deaf()
 	began, told, first := time.Now(), time.Time{}, int64(-1)
 	report := func(event string, p publish.Progress) published {
 		return published{Event: event, Progress: p, Rate: float64(p.Published-first) / max(time.Since(began).Seconds(), 1e-3)}
@@ -37,7 +39,7 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 		every = everyObject
 	}
 	at, err := wire.Publish(ctx, c, o.plan, wire.PublishOptions{
-		Topic: o.topic, MaxLag: o.maxLag, Rate: o.read.Rate, Log: log,
+		Topic: o.topic, MaxLag: o.maxLag, Rate: o.read.Rate, Gate: gate, Log: log,
 		Tell: func(p publish.Progress) {
 			if first < 0 {
 				began, first = time.Now(), p.Published

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"vecmill/internal/pace"
 	"vecmill/internal/progress"
 	"vecmill/internal/wire"
 )
@@ -28,6 +29,7 @@ type show struct {
 	tell   func(*progress.Report) error
 	clear  func() error
 	meter  *progress.Meter
+	gate   *pace.Gate // of the source
 	asJSON bool
 }
 
@@ -77,6 +79,9 @@ func (s *show) watch(w *wire.Worker) (stop func()) {
 				return
 			case <-t.C:
 				r := s.meter.Add(w.Status())
+				if s.gate.IsShut() && r.Phase == "running" {
+					r.Phase = "paused"
+				}
 				_ = s.tell(&r)
 			}
 		}

@@ -51,6 +51,7 @@ type Options struct {
 	MaxLag int64         // records that the slowest group may have before it
 	Poll   time.Duration // how often that is looked at
 	Pace   pace.Pace     // at most Most references are in a round
+	Gate   *pace.Gate    // nothing is published while it is shut; nil is always open
 
 	Permanent func(error) bool
 	Retry     retry.Policy   // of appends with unclear answers
@@ -95,6 +96,9 @@ func Run(ctx context.Context, log Log, o Options) (Progress, error) {
 		return at, err
 	}
 	for {
+		if err := o.Gate.Wait(ctx); err != nil {
+			return at, err
+		}
 		at.Published = p.state.Next
 		if at.Lag, err = p.look(ctx); err != nil {
 			return at, err

@@ -216,6 +216,21 @@ func TestNoMoreIsPublishedThanTheGroupMayHaveBeforeIt(t *testing.T) {
 	})
 }
 
+func TestNothingIsPublishedWhileTheGateIsShut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tp := newTopic(1, 2, 0)
+		var kept *State
+		o := options(tp, 30, &kept)
+		o.Gate = &pace.Gate{}
+		o.Gate.Shut()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if at, err := Run(ctx, tp, o); !errors.Is(err, context.DeadlineExceeded) || at.Published != 0 || tp.end(0)+tp.end(1) != 0 {
+			t.Errorf("%+v, %v", at, err)
+		}
+	})
+}
+
 func TestATopicThatIsAnotherIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(tp *topic, o *Options)

@@ -17,6 +17,7 @@ import (
 	"vecmill/internal/backfill/ledger"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
+	"vecmill/internal/pace"
 	"vecmill/schemas"
 	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
@@ -27,6 +28,7 @@ import (
 type ReadOptions struct {
 	Rate    float64           // references a second at most, for each pipeline; 0: as many as are computed
 	Columns map[string]string // field of a reference to column of a table
+	Gate    *pace.Gate        // holds references back while it is shut; nil: never
 }
 
 // CheckColumns finds fields that references do not have.
@@ -39,7 +41,7 @@ func ManifestSource(path, name string, o ReadOptions) func(*config.Pipeline) (st
 		if err != nil {
 			return nil, err
 		}
-		s.Rate = o.Rate
+		s.Rate, s.Gate = o.Rate, o.Gate
 		return s, nil
 	}
 }
@@ -60,7 +62,7 @@ func OpenPlan(ctx context.Context, c *config.Config, at string) (*plan.List, err
 func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Source, error) {
 	return func(*config.Pipeline) (stream.Source, error) {
 		s := manifestsource.NewList(func(context.Context) (manifestsource.List, error) { return l, nil }, l.Plan().Name, "of the plan")
-		s.Rate = o.Rate
+		s.Rate, s.Gate = o.Rate, o.Gate
 		return s, nil
 	}
 }

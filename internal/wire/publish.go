@@ -24,6 +24,7 @@ type PublishOptions struct {
 	Topic  string
 	MaxLag int64   // records that the slowest group may have before it
 	Rate   float64 // references a second at most; 0: as many as MaxLag allows
+	Gate   *pace.Gate
 	Tell   func(publish.Progress)
 	Log    *slog.Logger
 }
@@ -57,7 +58,7 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 	state := publishState{place, path.Join(place.Prefix, "publish-"+o.Topic+".json")}
 	return publish.Run(ctx, log, publish.Options{
 		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: state.load, Save: state.save,
-		Groups: groups, MaxLag: o.MaxLag, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound),
+		Groups: groups, MaxLag: o.MaxLag, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound), Gate: o.Gate,
 		Permanent: kafkasource.Permanent, Retry: retry.Patient(), Tell: o.Tell,
 	})
 }

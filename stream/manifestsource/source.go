@@ -15,7 +15,7 @@ import (
 
 // A chunk is handed over when it has so many lines or bytes.
 const (
-	chunkLines = 256
+	chunkLines = 32 // few: what is handed over is not held back by the gate
 	chunkBytes = 1 << 20
 )
 
@@ -40,6 +40,9 @@ type Source struct {
 
 	// Rate is the most values a second that are handed over; 0 means as many as are taken. It may be changed before Run.
 	Rate float64
+
+	// Gate holds values back while it is shut; nil is always open. What was handed over before is finished. It may be changed before Run.
+	Gate *pace.Gate
 
 	open func(ctx context.Context) (List, error)
 	name string // of the manifest in the output
@@ -97,7 +100,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	s.start.Store(start[p])
 	s.advance(start[p])
 	s.total.Store(list.Len()) // last: whoever sees it sees the others
-	err = deliver(ctx, a, p, list, start[p], pace.New(s.Rate, chunkLines))
+	err = s.deliver(ctx, a, list, start[p])
 	s.drain(ctx, a)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("manifest %s: %w", s.from, err)
@@ -115,8 +118,9 @@ func (s *Source) advance(next int64) {
 	}
 }
 
-// deliver hands the values from number next on over, in chunks, at a pace.
-func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, list List, next int64, at pace.Pace) error {
+// deliver hands the values from number next on over, in chunks, at a pace, while the gate is open.
+func (s *Source) deliver(ctx context.Context, a stream.Assignments, list List, next int64) error {
+	at := pace.New(s.Rate, chunkLines)
 	if next < 0 || next > list.Len() {
 		return fmt.Errorf("cannot start at line %d of %d", next, list.Len())
 	}
@@ -141,7 +145,10 @@ func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, list
 			if err := at.Wait(ctx, len(chunk)); err != nil {
 				return err
 			}
-			if err := a.Records(ctx, p, chunk, next); err != nil {
+			if err := s.Gate.Wait(ctx); err != nil {
+				return err
+			}
+			if err := a.Records(ctx, s.Partition(), chunk, next); err != nil {
 				return err
 			}
 			chunk, held = nil, 0 // the receiver owns the old one
