@@ -35,7 +35,7 @@ func Scan(body io.ReaderAt, size int64, columns []string, each func(row []Value)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }() // only read
 	for {
 		row, err := s.Next()
 		if errors.Is(err, io.EOF) {
