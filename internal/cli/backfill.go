@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -144,6 +145,9 @@ func (o *runOptions) whyStopped(running context.Context) error {
 // source opens a plan, or names a manifest; name is set afterwards.
 func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config.Pipeline) (stream.Source, error), *plan.Plan, error) {
 	if o.plan == "" {
+		if _, err := os.Stat(o.manifest); err != nil { // before models are loaded
+			return nil, nil, fmt.Errorf("the manifest: %w", err)
+		}
 		if o.name == "" {
 			o.name = strings.TrimSuffix(filepath.Base(o.manifest), filepath.Ext(o.manifest))
 		}

@@ -100,6 +100,15 @@ func everyFew(w io.Writer) func(backfill.Counts) {
 
 func printPlan(w io.Writer, p *wire.Planned, price float64, machines int) {
 	fmt.Fprintf(w, "%-18s %d of %d references; %d are computed already\n", "to compute", p.Items, p.Seen, p.Known)
+	switch {
+	case p.Seen == 0:
+		fmt.Fprintln(w, "the source has nothing that --include and the pipelines' modalities take")
+	case p.Items == 0:
+		fmt.Fprintln(w, "there is nothing left to compute")
+	}
+	if p.Items == 0 {
+		return
+	}
 	for i := range p.Expected {
 		printExpected(w, &p.Expected[i], price, machines)
 	}

@@ -108,6 +108,9 @@ func (s *show) end(e *env, r *progress.Report) error {
 			classes = " (" + progress.Classes(p.Dead) + ")"
 		}
 		fmt.Fprintf(e.stdout, "%s: %d references, %d rows, %d skipped, %d dead letters%s\n", p.Name, p.Records, p.Rows, p.Skipped, letters, classes)
+		if p.Total == 0 {
+			fmt.Fprintf(e.stdout, "  the list is empty\n")
+		}
 		if !*r.Finished && p.Total > 0 {
 			fmt.Fprintf(e.stdout, "  %d of %d are durable, %d are left\n", p.Durable, p.Total, p.Total-p.Durable)
 		}
