@@ -134,6 +134,12 @@ crash: export VECMILL_CRASH_ACTS ?= 40
 crash: integration-deps ## the long version of the kills, pauses, outages and bad wires against the real servers; half an hour
 	$(GO) test -tags integration -count=1 -v -timeout 120m ./integration/crash/...
 
+.PHONY: backfill
+backfill: export VECMILL_BACKFILL_OBJECTS ?= 200000
+backfill: export VECMILL_BACKFILL_KILLS ?= 20
+backfill: integration-deps ## the long version of the backfill: 200,000 small objects on the real store, killed 20 times
+	$(GO) test -tags integration -count=1 -v -timeout 180m ./integration/backfill/...
+
 .PHONY: soak
 soak: export SOAK_MINUTES ?= 30
 soak: integration-deps ## one worker under an adversarial mix for SOAK_MINUTES, with its memory watched

@@ -45,6 +45,11 @@ const MaxID = 1024
 // MaxChoices is the largest number of choices of a reference.
 const MaxChoices = 256
 
+// IDOf is the id that a reference gets from its URI where nobody gave it another.
+func IDOf(uri string) string {
+	return uri[max(0, len(uri)-MaxID):] // the end tells more names apart
+}
+
 // ByteRange is n bytes from off on.
 type ByteRange struct {
 	Off int64 `json:"off"`
@@ -96,7 +101,8 @@ func parseRef(b []byte) (Ref, error) {
 		return Ref{}, &FieldError{"", "not valid UTF-8"}
 	}
 	var version struct {
-		V json.RawMessage `json:"v"`
+		V   json.RawMessage `json:"v"`
+		Why string          `json:"no_ref"` // NoRef's
 	}
 	if err := json.Unmarshal(b, &version); err != nil {
 		return Ref{}, jsonFault(err)
@@ -104,6 +110,9 @@ func parseRef(b []byte) (Ref, error) {
 	switch string(version.V) {
 	case "1":
 	case "", "null":
+		if version.Why != "" {
+			return Ref{}, &FieldError{"", version.Why}
+		}
 		return Ref{}, &FieldError{"v", "missing; this build reads version 1"}
 	default:
 		return Ref{}, &FieldError{"v", fmt.Sprintf("unknown version %.20s; this build reads version 1", version.V)}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // TestGoldenReferencesParseForEver reads the golden bytes of every version: what parsed once always will, to the same value.
@@ -205,6 +206,17 @@ func TestAppendOffsetJoinsNeighbours(t *testing.T) {
 	}
 	if fmt.Sprint(s) != "[{3 6} {9 11} {12 13}]" {
 		t.Fatal(s)
+	}
+}
+
+func TestWhatStandsForARowSaysWhy(t *testing.T) {
+	b := NoRef{Why: "line 7: it has 1 fields", Row: strings.Repeat("é\xff", 5000)}.JSON()
+	_, err := ParseRef(b)
+	if r, ok := Rejected(err); !ok || r != ReasonSchema || !strings.Contains(err.Error(), "line 7: it has 1 fields") || len(b) > 3*mostOfRow || !utf8.Valid(b) {
+		t.Errorf("%d bytes, read with %v", len(b), err)
+	}
+	if _, err := ParseRef([]byte(`{"v":1,"id":"a","uri":"s3://b/k","no_ref":"x"}`)); err == nil || !strings.Contains(err.Error(), "unknown field") {
+		t.Errorf("a reference that has it besides: %v", err)
 	}
 }
 

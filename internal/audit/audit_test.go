@@ -66,6 +66,50 @@ func TestAChainWithEveryFateIsFound(t *testing.T) {
 	}
 }
 
+// TestHowFarAnOutputHasComeIsWhatAnAuditCounts compares the words of files with their rows, whole and with a file lost.
+func TestHowFarAnOutputHasComeIsWhatAnAuditCounts(t *testing.T) {
+	src := schemas.SourceID{Pipeline: "p", Topic: "a topic", Partition: 1}
+	for _, layout := range parquetsink.Layouts() {
+		root := t.TempDir()
+		store, err := dirstore.Open(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := chain(t, store, layout)
+		for _, lost := range []bool{false, true} {
+			if lost {
+				names, err := store.List(t.Context(), layout.Dir("lake", src), "")
+				if err != nil || len(names) < 3 {
+					t.Fatal(names, err)
+				}
+				remove(t, filepath.Join(root, names[1]))
+			}
+			r, err := audit.Of(t.Context(), out, src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := audit.HowFar(t.Context(), out, src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			missing := int64(0)
+			for _, g := range r.Gaps {
+				missing += g.Next - g.First
+			}
+			if w.Next != r.Next || w.Computed != r.Computed || w.Dead != r.Dead || w.Skipped != r.Skipped || w.Lost != r.Lost || w.Rows != r.Rows || w.Files != r.Files || w.Missing != missing || (missing > 0) != lost || w.Last == nil {
+				t.Errorf("%s: %+v, and the audit says %+v", layout, w, r)
+			}
+		}
+		if w, err := audit.HowFar(t.Context(), out, schemas.SourceID{Pipeline: "p", Topic: "another"}); err != nil || *w != (audit.Written{}) {
+			t.Errorf("of nothing: %+v, %v", w, err)
+		}
+	}
+	plain := parts{{Name: "a", Range: schemas.Range{Span: schemas.Span{Next: 2}, Dead: span(1, 2)}, Rows: []audit.Row{row(0, "a")}}, {Name: "b", Range: schemas.Range{Span: schemas.Span{First: 4, Next: 5}}, Rows: []audit.Row{row(4, "b")}}}
+	if w, err := audit.HowFar(t.Context(), plain, schemas.SourceID{Pipeline: "p", Topic: "t"}); err != nil || *w != (audit.Written{Next: 5, Computed: 2, Dead: 1, Missing: 2, Rows: 2, Files: 2}) {
+		t.Errorf("of an output that is read for it: %+v, %v", w, err)
+	}
+}
+
 // TestAnInjectedLossAndAnInjectedDuplicateAreFoundByOffset does to a chain's files what must not happen to them.
 func TestAnInjectedLossAndAnInjectedDuplicateAreFoundByOffset(t *testing.T) {
 	src := schemas.SourceID{Pipeline: "p", Topic: "a topic"}

@@ -1,6 +1,8 @@
 package backfill
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/internal/backfill/inventory"
 	"vecmill/internal/backfill/listing"
 	"vecmill/internal/backfill/plan"
 	"vecmill/schemas"
@@ -107,7 +110,7 @@ func TestAPlanHasEveryReferenceOnceAndTheSameSample(t *testing.T) {
 	var first *Draft
 	for _, c := range []struct{ workers, fails int }{{1, 0}, {4, 0}, {1, 9}, {3, 20}} {
 		s := &shelf{keys: keys(300, "calls/%05d.flac"), fails: c.fails}
-		b := &Bucket{Pager: s, Name: "box", Workers: c.workers, Modality: []schemas.Modality{schemas.Audio}}
+		b := &Bucket{Pager: s, Name: "box", Workers: c.workers, Selection: Selection{Modality: []schemas.Modality{schemas.Audio}}}
 		at, o := place(t), MakeOptions{Known: known, Sample: 20, Seed: 4}
 		d, err := draft(t, at, b, o)
 		if c.fails > 0 {
@@ -150,7 +153,7 @@ func TestKeysAreLeftOutByPatternAndEnding(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			all := []string{"a/", "a/x.FLAC", "a/y.png", "b c+é.txt", "z"}
-			b := &Bucket{Pager: &shelf{keys: all}, Name: "box", Workers: 1, Include: c.include, Modality: c.modality}
+			b := &Bucket{Pager: &shelf{keys: all}, Name: "box", Workers: 1, Selection: Selection{Include: c.include, Modality: c.modality}}
 			got := map[string]schemas.Modality{}
 			if err := b.Each(t.Context(), nil, func(items []plan.Item, _ any) error {
 				for _, it := range items {
@@ -172,7 +175,7 @@ func TestKeysAreLeftOutByPatternAndEnding(t *testing.T) {
 			}
 		})
 	}
-	if err := (&Bucket{Include: []string{"[a"}}).Validate(); err == nil {
+	if err := (&Selection{Include: []string{"[a"}}).Validate(); err == nil {
 		t.Error("a pattern without end is taken")
 	}
 }
@@ -191,6 +194,89 @@ func (v values) From(_ context.Context, n int64) (func() ([]byte, error), error)
 		}
 		return []byte(v[n-1]), nil
 	}, nil
+}
+
+// TestAnInventoryIsPlannedAsTheBucketIs has two files, of which the second cannot be opened at first.
+func TestAnInventoryIsPlannedAsTheBucketIs(t *testing.T) {
+	list, err := inventory.Parse([]byte(`{"sourceBucket":"box","destinationBucket":"arn:aws:s3:::lists","fileFormat":"CSV","fileSchema":"Bucket, Key, Size, ETag","files":[{"key":"0","size":1},{"key":"1","size":1},{"key":"2","size":1}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := keys(2500, "calls/%05d.flac")
+	bodies := map[string][]byte{}
+	for i, part := range [][]string{all[:1999], nil, all[1999:]} {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		for k, key := range part {
+			fmt.Fprintf(w, "box,%s,%d,tag\n", strings.ReplaceAll(key, "/", "%2F"), 1999*(i/2)+k)
+		}
+		if i == 2 {
+			fmt.Fprintln(w, "box,%zz,1,tag")
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		bodies[fmt.Sprint(i)], list.Files[i].Size = b.Bytes(), int64(b.Len())
+	}
+	fails := true
+	v := &Inventory{List: list, Selection: Selection{Include: []string{"*[0-8].flac"}, Modality: []schemas.Modality{schemas.Audio}}}
+	v.Open = func(_ context.Context, f inventory.File) (io.ReaderAt, error) {
+		if f.Key == "2" && fails {
+			fails = false
+			return nil, errors.New("cut off")
+		}
+		return bytes.NewReader(bodies[f.Key]), nil
+	}
+	at, o := place(t), MakeOptions{Sample: 20, Seed: 4}
+	w, _, err := plan.NewWriter(t.Context(), at, "x", "source")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Make(t.Context(), w, nil, v, o); err == nil {
+		t.Fatal("a file that cannot be opened is passed over")
+	}
+	d, err := draft(t, at, v, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Bucket{Pager: &shelf{keys: all}, Name: "box", Workers: 1, Selection: v.Selection}
+	listed := place(t)
+	want, err := draft(t, listed, b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := refs(t, at)
+	if fault := got[len(got)-1]; !strings.Contains(fault, "row 501 of the inventory's file 2: its key") || d.Planned != want.Planned+1 || !reflect.DeepEqual(d.Sample, want.Sample) {
+		t.Errorf("%d planned, want %d and %q", d.Planned, want.Planned, fault)
+	}
+	if !slices.Equal(got[:len(got)-1], refs(t, listed)) {
+		t.Error("the references are others")
+	}
+	for _, rows := range []int64{0, 7, 1500, 1999} { // from the middle of a file
+		n := 0
+		state, err := json.Marshal(inventoryState{File: 0, Rows: rows})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := inventoryState{}
+		if err := v.Each(t.Context(), state, func(items []plan.Item, at any) error {
+			n += len(items)
+			last = at.(inventoryState)
+			return nil
+		}); err != nil || n != len(got)-kept(all[:rows]) || last != (inventoryState{File: 3}) {
+			t.Errorf("from %d: %d references, %+v, %v", rows, n, last, err)
+		}
+	}
+}
+
+// kept is how many keys end in another digit than 9.
+func kept(keys []string) (n int) {
+	for _, k := range keys {
+		if !strings.HasSuffix(k, "9.flac") {
+			n++
+		}
+	}
+	return n
 }
 
 func TestLinesThatAreNoReferencesStayInThePlan(t *testing.T) {

@@ -15,9 +15,14 @@ import (
 
 // Bucket enumerates the keys of a bucket under a prefix. It implements Source.
 type Bucket struct {
-	Pager    listing.Pager
-	Name     string             // of the bucket
-	Workers  int                // requests at once
+	Selection
+	Pager   listing.Pager
+	Name    string // of the bucket
+	Workers int    // requests at once
+}
+
+// Selection says which keys are taken, and for what.
+type Selection struct {
 	Include  []string           // patterns as path.Match has them, of a key's last part or, where they have a slash, of the whole key; none means all
 	Modality []schemas.Modality // of the pipelines: with several, the ending of the key decides, and keys with another are left out
 	Left     func(key string)   // told of keys that are left out; may be nil
@@ -31,8 +36,8 @@ var endings = map[schemas.Modality][]string{
 }
 
 // Validate finds patterns that are none.
-func (b *Bucket) Validate() error {
-	for _, p := range b.Include {
+func (s *Selection) Validate() error {
+	for _, p := range s.Include {
 		if _, err := path.Match(p, ""); err != nil {
 			return fmt.Errorf("%q is not a pattern: %w", p, err)
 		}
@@ -54,7 +59,7 @@ func (b *Bucket) Each(ctx context.Context, state json.RawMessage, give func(item
 	return listing.All(ctx, b.Pager, b.Workers, from, func(page []listing.Object, s listing.State) error {
 		items := make([]plan.Item, 0, len(page))
 		for i := range page {
-			if it, ok := b.item(&page[i]); ok {
+			if it, ok := b.item(b.Name, &page[i]); ok {
 				items = append(items, it)
 			} else if b.Left != nil {
 				b.Left(page[i].Key)
@@ -64,16 +69,14 @@ func (b *Bucket) Each(ctx context.Context, state json.RawMessage, give func(item
 	})
 }
 
-func (b *Bucket) item(o *listing.Object) (plan.Item, bool) {
-	if strings.HasSuffix(o.Key, "/") && o.Size == 0 || !b.included(o.Key) { // a folder of a console
+func (s *Selection) item(bucket string, o *listing.Object) (plan.Item, bool) {
+	if strings.HasSuffix(o.Key, "/") && o.Size == 0 || !s.included(o.Key) { // a folder of a console
 		return plan.Item{}, false
 	}
-	ref := schemas.Ref{URI: uriOf(b.Name, o.Key), ETag: o.ETag}
-	if ref.ID = ref.URI; len(ref.ID) > schemas.MaxID {
-		ref.ID = ref.ID[len(ref.ID)-schemas.MaxID:] // the end tells more names apart
-	}
-	if len(b.Modality) > 1 {
-		if ref.Modality = b.modality(o.Key); ref.Modality == "" {
+	ref := schemas.Ref{URI: uriOf(bucket, o.Key), ETag: o.ETag}
+	ref.ID = schemas.IDOf(ref.URI)
+	if len(s.Modality) > 1 {
+		if ref.Modality = s.modality(o.Key); ref.Modality == "" {
 			return plan.Item{}, false
 		}
 	}
@@ -83,11 +86,11 @@ func (b *Bucket) item(o *listing.Object) (plan.Item, bool) {
 // uriOf is a key as references have it: literally, not escaped.
 func uriOf(bucket, key string) string { return "s3://" + bucket + "/" + key }
 
-func (b *Bucket) included(key string) bool {
-	if len(b.Include) == 0 {
+func (s *Selection) included(key string) bool {
+	if len(s.Include) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(b.Include, func(p string) bool {
+	return slices.ContainsFunc(s.Include, func(p string) bool {
 		name := key
 		if !strings.Contains(p, "/") {
 			name = path.Base(key)
@@ -97,9 +100,9 @@ func (b *Bucket) included(key string) bool {
 	})
 }
 
-func (b *Bucket) modality(key string) schemas.Modality {
+func (s *Selection) modality(key string) schemas.Modality {
 	ending := strings.ToLower(strings.TrimPrefix(path.Ext(key), "."))
-	for _, m := range b.Modality {
+	for _, m := range s.Modality {
 		if slices.Contains(endings[m], ending) {
 			return m
 		}

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
@@ -18,8 +21,9 @@ import (
 // Backfill is the command backfill. It returns the exit code.
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
-		{"plan", "--config FILE --source S3-PREFIX|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
-		{"run", "--config FILE --manifest FILE|--plan DIR [--json]", "compute every reference of a manifest (JSON lines) or of a plan, exactly once", runBackfill},
+		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
+		{"run", "--config FILE --manifest FILE|--plan DIR [--topic TOPIC] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet) or of a plan, exactly once", runBackfill},
+		{"status", "--config FILE [--plan DIR|--manifest FILE|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
 	}, args, stdout, stderr)
@@ -29,17 +33,29 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	f := e.flags("run")
 	o := runOptions{}
 	f.StringVar(&o.config, "config", "", "configuration file")
-	f.StringVar(&o.manifest, "manifest", "", "file of references, one JSON object a line")
+	f.StringVar(&o.manifest, "manifest", "", "file of references: one JSON object a line, or a table as .csv, .tsv or .parquet")
 	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, in place of a manifest")
 	f.StringVar(&o.name, "name", "", "name of the manifest in the output; default: the file's name, or the plan's")
+	o.read.Columns = columnFlag{}
+	f.Var(columnFlag(o.read.Columns), "column", columnDoc)
+	f.StringVar(&o.rate, "max-rate", "", "references a second that are read at most, by each pipeline, as 200/s; default: as many as are computed")
+	f.StringVar(&o.topic, "topic", "", "publish the plan's references to this topic for workers, in place of computing them here")
+	f.Int64Var(&o.maxLag, "max-lag", 10_000, "with --topic: records that the workers' groups may have before them; no more is published while they do")
+	f.StringVar(&o.until, "until", "", "when to stop as Ctrl-C does: a duration, as 2h30m, or a time, as 06:00 (the next) or 2026-01-31T06:00")
 	asJSON := f.Bool("json", false, "print the progress and the end on standard output, one JSON object a line")
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
-	if (o.manifest == "") == (o.plan == "") {
-		return usageError{errors.New("--manifest FILE is missing, or --plan DIR; give one of them")}
+	if err := o.check(time.Now()); err != nil {
+		return err
+	}
+	if o.topic != "" {
+		return o.publish(ctx, e, *asJSON)
 	}
 	show := newShow(e, *asJSON)
+	gate, deaf := pausable(e.err)
+	defer deaf()
+	o.read.Gate, show.gate = gate, gate
 	c, log, err := e.load(o.config)
 	if err != nil {
 		return err
@@ -55,15 +71,17 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	running, cancel := o.limited(ctx)
+	defer cancel()
 	stop := show.watch(w)
-	err = w.Run(ctx)
+	err = w.Run(running)
 	stop()
 	report := show.meter.End(w.Status())
-	if interrupted := ctx.Err() != nil && !*report.Finished; err != nil || interrupted {
+	if stopped := running.Err() != nil && !*report.Finished; err != nil || stopped {
 		*report.Finished = false
 		report.Continue = o.again()
 		if err == nil {
-			err = errors.New("interrupted; what is durable is kept")
+			err = o.whyStopped(running)
 		}
 	} else {
 		report.Expected = expected(about, &report)
@@ -71,18 +89,69 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	return errors.Join(err, show.end(e, &report))
 }
 
-// runOptions say what a run reads.
+// runOptions say what a run reads, how fast and for how long.
 type runOptions struct {
-	config, manifest, plan, name string
+	config, manifest, plan, name, rate, until, topic string
+
+	maxLag int64
+	read   wire.ReadOptions
+	endAt  time.Time // zero: no end but the list's
+}
+
+func (o *runOptions) check(now time.Time) (err error) {
+	if (o.manifest == "") == (o.plan == "") {
+		return usageError{errors.New("--manifest FILE is missing, or --plan DIR; give one of them")}
+	}
+	if strings.HasPrefix(o.manifest, "s3://") {
+		return usageError{fmt.Errorf("a manifest is a file of this machine; buckets and inventories are planned first: backfill plan --source %s --out DIR", o.manifest)}
+	}
+	if o.plan != "" && len(o.read.Columns) > 0 {
+		return usageError{errors.New("a plan has no columns to choose; --column goes with --manifest")}
+	}
+	switch {
+	case o.topic != "" && o.plan == "":
+		return usageError{errors.New("--topic goes with --plan; plan the list first")}
+	case o.maxLag < 1:
+		return usageError{errors.New("--max-lag must be at least 1")}
+	}
+	if o.rate != "" {
+		if o.read.Rate, err = rateOf(o.rate); err != nil {
+			return usageError{err}
+		}
+	}
+	if o.until != "" {
+		if o.endAt, err = untilTime(now, o.until); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
+}
+
+// limited ends with ctx, and at the time of --until.
+func (o *runOptions) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.endAt.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadlineCause(ctx, o.endAt, errUntil)
+}
+
+func (o *runOptions) whyStopped(running context.Context) error {
+	if errors.Is(context.Cause(running), errUntil) {
+		return fmt.Errorf("stopped at %s, as --until says; what is durable is kept", o.endAt.Format(time.DateTime))
+	}
+	return errors.New("interrupted; what is durable is kept")
 }
 
 // source opens a plan, or names a manifest; name is set afterwards.
 func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config.Pipeline) (stream.Source, error), *plan.Plan, error) {
 	if o.plan == "" {
+		if _, err := os.Stat(o.manifest); err != nil { // before models are loaded
+			return nil, nil, fmt.Errorf("the manifest: %w", err)
+		}
 		if o.name == "" {
 			o.name = strings.TrimSuffix(filepath.Base(o.manifest), filepath.Ext(o.manifest))
 		}
-		return wire.ManifestSource(o.manifest, o.name), nil, nil
+		return wire.ManifestSource(o.manifest, o.name, o.read), nil, nil
 	}
 	if o.name != "" {
 		return nil, nil, usageError{errors.New("a plan has its name already; leave --name out")}
@@ -92,14 +161,23 @@ func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config
 		return nil, nil, err
 	}
 	o.name = list.Plan().Name
-	return wire.PlanSource(list), list.Plan(), nil
+	return wire.PlanSource(list, o.read), list.Plan(), nil
 }
 
-// again is the command that goes on where a run has ended.
+// again is the command that goes on where a run has ended, without its --until: that moment is over.
 func (o *runOptions) again() string {
 	words := []string{"backfill", "run", "--config", o.config}
+	if o.rate != "" {
+		words = append(words, "--max-rate", o.rate)
+	}
+	if o.topic != "" {
+		words = append(words, "--topic", o.topic, "--max-lag", strconv.FormatInt(o.maxLag, 10))
+	}
 	if o.plan != "" {
 		return shellWords(append(words, "--plan", o.plan)...)
+	}
+	for _, c := range columnFlag(o.read.Columns).words() {
+		words = append(words, "--column", c)
 	}
 	return shellWords(append(words, "--manifest", o.manifest, "--name", o.name)...)
 }

@@ -95,8 +95,14 @@ func run(program, about, version string, commands []command, args []string, stdo
 
 func usage(w io.Writer, program, about string, commands []command) {
 	fmt.Fprintf(w, "%s\n\nUsage:\n", about)
+	const wide = 44
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %s %-44s %s\n", program, strings.TrimSpace(c.name+" "+c.args), c.doc)
+		words := strings.TrimSpace(c.name + " " + c.args)
+		if len(words) > wide {
+			fmt.Fprintf(w, "  %s %s\n  %*s%s\n", program, words, len(program)+wide+2, "", c.doc)
+			continue
+		}
+		fmt.Fprintf(w, "  %s %-*s %s\n", program, wide, words, c.doc)
 	}
 }
 

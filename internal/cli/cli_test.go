@@ -40,6 +40,11 @@ func TestFaultsOfTheCommandLineExitWith2AndSayWhat(t *testing.T) {
 		{"too much for a version", worker, []string{"version", "x"}, `unexpected argument "x"`},
 		{"half a config command", worker, []string{"config"}, "reference or check"},
 		{"no manifest", backfiller, []string{"run", "--config", "x"}, "--manifest FILE is missing"},
+		{"a bucket as manifest", backfiller, []string{"run", "--config", "x", "--manifest", "s3://b/p/manifest.json"}, "backfill plan --source s3://b/p/manifest.json"},
+		{"columns of a bucket", backfiller, []string{"plan", "--source", "s3://b/p", "--out", "x", "--column", "uri=path"}, "--column goes with files"},
+		{"shards of a file", backfiller, []string{"plan", "--source", "x.tar", "--out", "x", "--tar"}, "--tar goes with --source s3://"},
+		{"a rate that is none", backfiller, []string{"run", "--manifest", "x", "--max-rate", "fast"}, "--max-rate \"fast\" is not"},
+		{"a time that is none", backfiller, []string{"run", "--manifest", "x", "--until", "soon"}, "--until \"soon\" is neither"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, _, stderr := call(c.program, c.args...)
@@ -114,6 +119,8 @@ func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
 	}
 	refs.WriteString("not a reference\n")
 	write(t, filepath.Join(dir, "refs.jsonl"), refs.String())
+	empty := filepath.Join(dir, "empty.csv")
+	write(t, empty, "uri\n")
 	conf, out := filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "plan")
 	write(t, conf, fmt.Sprintf(`
 log: {level: error}
@@ -142,6 +149,11 @@ pipelines:
 		{[]string{"run", "--config", conf, "--plan", filepath.Join(dir, "none")}, 1, []string{"no complete plan"}},
 		{[]string{"run", "--config", conf, "--plan", out, "--manifest", "x"}, 2, []string{"give one of them"}},
 		{[]string{"audit", "--config", conf}, 0, []string{`"faults":0`}},
+		{[]string{"run", "--config", conf, "--manifest", filepath.Join(dir, "none.csv")}, 1, []string{"the manifest: stat ", "no such file"}},
+		{[]string{"plan", "--config", conf, "--source", os.DevNull, "--out", out + "2"}, 1, []string{"not a regular file"}},
+		{[]string{"plan", "--config", conf, "--source", empty, "--out", out + "2"}, 0, []string{"0 of 0 references", "the source has nothing"}},
+		{[]string{"run", "--config", conf, "--plan", out + "2"}, 0, []string{"0 references", "the list is empty"}},
+		{[]string{"status", "--config", conf, "--plan", out + "2"}, 0, []string{"0 written of 0"}},
 	} {
 		code, stdout, stderr := call(backfiller, c.args...)
 		for _, want := range c.want {

@@ -29,7 +29,7 @@ func TestAsBackfill(t *testing.T) {
 	}
 }
 
-// TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn sends SIGINT to a run in a process of its own. What it says is durable is what an audit finds, and the command that it prints goes on
+// TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn pauses a run in a process of its own, has it go on, and sends it SIGINT. What it says is durable is what an audit finds, and the command that it prints goes on
 // there.
 func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's here") // the command must be quoted
@@ -71,20 +71,32 @@ pipelines:
 		t.Fatal(err)
 	}
 	var last progress.Report
-	told := false
+	paused, told, still := false, false, int64(-1)
+	send := func(s os.Signal) {
+		if err := child.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		last = progress.Report{}
 		if err := json.Unmarshal(lines.Bytes(), &last); err != nil {
 			t.Fatalf("standard output has %q: %v", lines.Text(), err)
 		}
-		if !told && len(last.Pipelines) == 1 && last.Pipelines[0].Done > 64 && last.Pipelines[0].Rate > 0 {
+		switch {
+		case len(last.Pipelines) != 1 || told:
+		case !paused && last.Pipelines[0].Done > 64:
+			paused = true
+			send(syscall.SIGUSR1)
+		case last.Phase == "paused" && (still < 0 || last.Pipelines[0].Done != still):
+			still = last.Pipelines[0].Done // what was read before is being finished
+		case last.Phase == "paused":
+			send(syscall.SIGUSR2)
+		case still > 0 && last.Pipelines[0].Done > still && last.Pipelines[0].Rate > 0: // it has gone on
 			told = true
 			if p := last.Pipelines[0]; last.Event != "progress" || p.Total != n+1 || p.Left == nil {
 				t.Errorf("under way: %+v", last)
 			}
-			if err := child.Process.Signal(os.Interrupt); err != nil {
-				t.Fatal(err)
-			}
+			send(os.Interrupt)
 		}
 	}
 	var exit *exec.ExitError
@@ -108,6 +120,69 @@ pipelines:
 	}
 	if err := json.Unmarshal([]byte(audited), &report); err != nil || code != 0 || report.Next != p.Durable {
 		t.Errorf("audit: exit %d, %v, %d, want %d are durable\n%s", code, err, report.Next, p.Durable, audited)
+	}
+}
+
+// TestARunStopsWhenItsTimeIsUpAndGoesOnAtItsRate has more to read at the rate than fits into the time.
+func TestARunStopsWhenItsTimeIsUpAndGoesOnAtItsRate(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	var refs strings.Builder
+	const n = 120
+	for i := range n {
+		fmt.Fprintf(&refs, `{"v":1,"id":"s%d","inline_text":"Will it rain in city %d tomorrow?"}`+"\n", i, i)
+	}
+	manifest, conf := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml")
+	write(t, manifest, refs.String())
+	write(t, conf, fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+pipelines:
+- name: intents
+  model: {path: %q}
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s"}}]
+`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "out")))
+	run := []string{"run", "--config", conf, "--manifest", manifest, "--max-rate", "40/s"}
+	code, out, stderr := call(backfiller, append(run, "--until", "1500ms")...)
+	again := fmt.Sprintf("go on with: backfill run --config %s --max-rate 40/s --manifest %s --name refs\n", conf, manifest)
+	if code != 1 || !strings.Contains(stderr, "as --until says; what is durable is kept") || !strings.Contains(out, again) {
+		t.Errorf("exit %d, want 1, a sentence and %q\n%s%s", code, again, out, stderr)
+	}
+	status := func() (w written) {
+		code, out, stderr := call(backfiller, "status", "--config", conf, "--manifest", manifest, "--json")
+		if err := json.Unmarshal([]byte(out), &w); err != nil || code != 0 || w.Manifest != "refs" || w.Total != n || w.Missing != 0 {
+			t.Errorf("status: exit %d, %v\n%s%s", code, err, out, stderr)
+		}
+		return w
+	}
+	if w := status(); w.Finished || w.Next >= n || w.Computed != w.Next {
+		t.Errorf("after the first run: %+v", w)
+	}
+	if code, out, stderr := call(backfiller, run...); code != 0 || strings.Contains(out, "go on") {
+		t.Errorf("exit %d\n%s%s", code, out, stderr)
+	}
+	if w := status(); !w.Finished || w.Next != n || w.Left != nil || w.Last == nil {
+		t.Errorf("after the second run: %+v", w)
+	}
+	if code, out, _ := call(backfiller, "status", "--config", conf); code != 0 || !strings.Contains(out, fmt.Sprintf("intents: manifest refs in %s: %d written\n  %d with rows, 0 dead letters", fileURL(dir, "out"), n, n)) {
+		t.Errorf("status without a list: exit %d\n%s", code, out)
+	}
+	if code, out, stderr := call(backfiller, "status", "--config", conf, "--name", "other"); code != 0 || !strings.Contains(out, "manifest other") || !strings.Contains(out, ": 0 written\n") {
+		t.Errorf("status of a list that was not begun: exit %d\n%s%s", code, out, stderr)
+	}
+	write(t, manifest, "{}\n")
+	if code, out, stderr := call(backfiller, "status", "--config", conf, "--manifest", manifest); code != 0 || !strings.Contains(out, "it shrank") {
+		t.Errorf("status of a list that shrank: exit %d\n%s%s", code, out, stderr)
+	}
+	if code, _, stderr := call(backfiller, run...); code != 1 || !strings.Contains(stderr, `has more of "refs" already: the list shrank`) {
+		t.Errorf("a run of a list that shrank: exit %d\n%s", code, stderr)
+	}
+	if code, out, _ := call(backfiller, "audit", "--config", conf); code != 0 || !strings.Contains(out, fmt.Sprintf(`"rows":%d,`, n)) {
+		t.Errorf("audit: exit %d\n%s", code, out)
 	}
 }
 

@@ -30,10 +30,13 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	f := e.flags("plan")
 	file := f.String("config", "", "configuration file")
 	o := wire.PlanOptions{Log: slog.New(slog.DiscardHandler)}
-	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, or a file of references, one JSON object a line")
+	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, s3://bucket/.../manifest.json of an S3 inventory, or a file of references: JSON lines, .csv, .tsv or .parquet")
 	f.StringVar(&o.Out, "out", "", "directory or s3://bucket/prefix that the plan is written to; with a plan that was interrupted, it is gone on with")
 	f.StringVar(&o.Name, "name", "", "name of the plan in the output; default: the last word of --out")
-	f.Var((*patterns)(&o.Include), "include", "pattern of keys to take, as *.flac or calls/2026/*; may be given again")
+	f.Var((*patterns)(&o.Include), "include", "pattern of keys (with --tar: of members) to take, as *.flac or calls/2026/*; may be given again")
+	f.BoolVar(&o.Tar, "tar", false, "plan the members of the tar files (WebDataset shards) under the prefix, keys that end in .tar")
+	o.Columns = columnFlag{}
+	f.Var(columnFlag(o.Columns), "column", columnDoc)
 	f.BoolVar(&o.Again, "again", false, "plan what the outputs have already, too")
 	f.IntVar(&o.Listers, "listers", 16, "listing requests at once")
 	f.IntVar(&o.Sample, "sample", 512, "objects whose headers are looked at")
@@ -47,11 +50,17 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	}
 	switch {
 	case o.Source == "":
-		return usageError{errors.New("--source is missing: s3://bucket/prefix, or a file of references")}
+		return usageError{errors.New("--source is missing: s3://bucket/prefix, the manifest.json of an inventory, or a file of references")}
 	case o.Out == "":
 		return usageError{errors.New("--out is missing: the directory, or s3://bucket/prefix, that the plan is written to")}
 	case o.Listers < 1 || o.Sample < 1 || o.Estimate.Machines < 1:
 		return usageError{errors.New("--listers, --sample and --machines must be at least 1")}
+	}
+	if o.Tar && (!strings.HasPrefix(o.Source, "s3://") || path.Base(o.Source) == "manifest.json") {
+		return usageError{errors.New("--tar goes with --source s3://bucket/prefix")}
+	}
+	if len(o.Columns) > 0 && strings.HasPrefix(o.Source, "s3://") {
+		return usageError{errors.New("a bucket has no columns; --column goes with files of references")}
 	}
 	if o.Name == "" {
 		o.Name = path.Base(filepath.ToSlash(o.Out))
@@ -91,6 +100,15 @@ func everyFew(w io.Writer) func(backfill.Counts) {
 
 func printPlan(w io.Writer, p *wire.Planned, price float64, machines int) {
 	fmt.Fprintf(w, "%-18s %d of %d references; %d are computed already\n", "to compute", p.Items, p.Seen, p.Known)
+	switch {
+	case p.Seen == 0:
+		fmt.Fprintln(w, "the source has nothing that --include and the pipelines' modalities take")
+	case p.Items == 0:
+		fmt.Fprintln(w, "there is nothing left to compute")
+	}
+	if p.Items == 0 {
+		return
+	}
 	for i := range p.Expected {
 		printExpected(w, &p.Expected[i], price, machines)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"vecmill/internal/pace"
 	"vecmill/internal/progress"
 	"vecmill/internal/wire"
 )
@@ -28,6 +29,7 @@ type show struct {
 	tell   func(*progress.Report) error
 	clear  func() error
 	meter  *progress.Meter
+	gate   *pace.Gate // of the source
 	asJSON bool
 }
 
@@ -77,6 +79,9 @@ func (s *show) watch(w *wire.Worker) (stop func()) {
 				return
 			case <-t.C:
 				r := s.meter.Add(w.Status())
+				if s.gate.IsShut() && r.Phase == "running" {
+					r.Phase = "paused"
+				}
 				_ = s.tell(&r)
 			}
 		}
@@ -103,6 +108,9 @@ func (s *show) end(e *env, r *progress.Report) error {
 			classes = " (" + progress.Classes(p.Dead) + ")"
 		}
 		fmt.Fprintf(e.stdout, "%s: %d references, %d rows, %d skipped, %d dead letters%s\n", p.Name, p.Records, p.Rows, p.Skipped, letters, classes)
+		if p.Total == 0 {
+			fmt.Fprintf(e.stdout, "  the list is empty\n")
+		}
 		if !*r.Finished && p.Total > 0 {
 			fmt.Fprintf(e.stdout, "  %d of %d are durable, %d are left\n", p.Durable, p.Total, p.Total-p.Durable)
 		}

@@ -15,7 +15,7 @@ type Report struct {
 	Event     string     `json:"event"` // progress, or end for the last one
 	Time      time.Time  `json:"time"`
 	Seconds   float64    `json:"seconds"` // since the run began
-	Phase     string     `json:"phase"`   // loading, running, draining, ended
+	Phase     string     `json:"phase"`   // loading, running, paused, draining, ended
 	Pipelines []Pipeline `json:"pipelines"`
 
 	// Only of the end.

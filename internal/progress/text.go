@@ -55,6 +55,8 @@ func (p *Pipeline) head(phase string) string {
 	switch {
 	case phase == "draining":
 		words += ", finishing what is in flight"
+	case phase == "paused":
+		words += ", paused"
 	case p.Left != nil:
 		words += ", " + span(*p.Left) + " left"
 	}

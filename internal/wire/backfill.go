@@ -10,32 +10,47 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
-
-	"github.com/minio/minio-go/v7"
 
 	"vecmill/internal/audit"
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/ledger"
-	"vecmill/internal/backfill/listing"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
-	"vecmill/internal/retry"
-	"vecmill/model/hub"
+	"vecmill/internal/pace"
 	"vecmill/schemas"
 	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
 	"vecmill/stream/manifestsource"
 )
 
+// ReadOptions say how a list of references is read.
+type ReadOptions struct {
+	Rate    float64           // references a second at most, for each pipeline; 0: as many as are computed
+	Columns map[string]string // field of a reference to column of a table
+	Gate    *pace.Gate        // holds references back while it is shut; nil: never
+}
+
+// CheckColumns finds fields that references do not have.
+func CheckColumns(c map[string]string) error { return manifestsource.Columns(c).Validate() }
+
 // ManifestSource reads a manifest in place of Kafka.
-func ManifestSource(path, name string) func(*config.Pipeline) (stream.Source, error) {
-	return func(*config.Pipeline) (stream.Source, error) { return manifestsource.New(path, name) }
+func ManifestSource(path, name string, o ReadOptions) func(*config.Pipeline) (stream.Source, error) {
+	return func(*config.Pipeline) (stream.Source, error) {
+		s, err := manifestsource.New(path, name, o.Columns)
+		if err != nil {
+			return nil, err
+		}
+		s.Rate, s.Gate = o.Rate, o.Gate
+		return s, nil
+	}
 }
 
 // OpenPlan reads a plan that lies in a directory or under s3://.
 func OpenPlan(ctx context.Context, c *config.Config, at string) (*plan.List, error) {
+	if _, err := os.Stat(at); errors.Is(err, os.ErrNotExist) && !strings.Contains(at, "://") {
+		return nil, fmt.Errorf("%w at %s: there is no such directory", plan.ErrNoPlan, at)
+	}
 	place, err := planPlace(ctx, &stores{cfg: c}, at)
 	if err != nil {
 		return nil, err
@@ -44,9 +59,11 @@ func OpenPlan(ctx context.Context, c *config.Config, at string) (*plan.List, err
 }
 
 // PlanSource reads a plan in place of Kafka.
-func PlanSource(l *plan.List) func(*config.Pipeline) (stream.Source, error) {
+func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Source, error) {
 	return func(*config.Pipeline) (stream.Source, error) {
-		return manifestsource.NewList(func(context.Context) (manifestsource.List, error) { return l, nil }, l.Plan().Name, "of the plan"), nil
+		s := manifestsource.NewList(func(context.Context) (manifestsource.List, error) { return l, nil }, l.Plan().Name, "of the plan")
+		s.Rate, s.Gate = o.Rate, o.Gate
+		return s, nil
 	}
 }
 
@@ -66,12 +83,14 @@ func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
 
 // PlanOptions say what is planned, and where the plan goes.
 type PlanOptions struct {
-	Source   string   // s3://bucket/prefix, or a file of references
-	Out      string   // directory or s3://bucket/prefix
-	Name     string   // of the manifest in the output
-	Include  []string // patterns of keys
-	Listers  int      // requests at once
-	Again    bool     // plan what is computed already, too
+	Source   string            // s3://bucket/prefix, or a file of references
+	Out      string            // directory or s3://bucket/prefix
+	Name     string            // of the manifest in the output
+	Include  []string          // patterns of keys, or of members
+	Tar      bool              // the members of tar files are planned
+	Columns  map[string]string // field of a reference to column of a table
+	Listers  int               // requests at once
+	Again    bool              // plan what is computed already, too
 	Sample   int
 	Seed     uint64
 	Estimate EstimateOptions
@@ -98,7 +117,9 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 		Source  string
 		Include []string
 		Again   bool
-	}{o.Source, o.Include, o.Again})
+		Columns map[string]string `json:",omitempty"`
+		Tar     bool              `json:",omitempty"`
+	}{o.Source, o.Include, o.Again, o.Columns, o.Tar})
 	if err != nil {
 		return nil, err
 	}
@@ -154,56 +175,6 @@ func closeAll(all []*loadedModel) error {
 		errs = append(errs, m.close())
 	}
 	return errors.Join(errs...)
-}
-
-// planSource is the table of what can be enumerated.
-func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (src backfill.Source, done func(), err error) {
-	if !strings.HasPrefix(o.Source, "s3://") {
-		list, err := manifestsource.OpenFile(ctx, o.Source)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", o.Source, err)
-		}
-		return backfill.Lines{Values: list}, func() { _ = list.Close() }, nil // only read
-	}
-	u, err := url.Parse(o.Source)
-	if err != nil || u.Host == "" {
-		return nil, nil, fmt.Errorf("%q is not s3://bucket/prefix", o.Source)
-	}
-	client, err := s.s3()
-	if err != nil {
-		return nil, nil, err
-	}
-	b := &backfill.Bucket{Pager: &bucketPages{client: client, bucket: u.Host, prefix: strings.TrimPrefix(u.Path, "/")}, Name: u.Host, Workers: o.Listers, Include: o.Include}
-	for _, m := range models {
-		if !slices.Contains(b.Modality, m.spec.Modality) {
-			b.Modality = append(b.Modality, m.spec.Modality)
-		}
-	}
-	return b, func() {}, b.Validate()
-}
-
-// bucketPages implements listing.Pager.
-type bucketPages struct {
-	client         *minio.Client
-	bucket, prefix string
-}
-
-// Page implements listing.Pager. A page is asked for again while the store is busy.
-func (b *bucketPages) Page(ctx context.Context, after string) (out []listing.Object, more bool, err error) {
-	core := minio.Core{Client: b.client}
-	final := func(err error) bool { return errors.Is(refusedByS3(err), hub.ErrRefused) }
-	_, err = retry.Do(ctx, retry.Patient(), final, func(ctx context.Context) error {
-		page, err := core.ListObjectsV2(b.bucket, b.prefix, after, "", "", 1000)
-		if err != nil {
-			return fmt.Errorf("listing s3://%s/%s: %w", b.bucket, b.prefix, err)
-		}
-		out, more = out[:0], page.IsTruncated
-		for _, o := range page.Contents {
-			out = append(out, listing.Object{Key: o.Key, Size: o.Size, ETag: strings.Trim(o.ETag, `"`), Changed: o.LastModified})
-		}
-		return ctx.Err()
-	})
-	return out, more, err
 }
 
 // done is what the outputs have.

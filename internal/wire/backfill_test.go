@@ -1,11 +1,14 @@
 package wire
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"vecmill/internal/config"
+	"vecmill/schemas"
 )
 
 // lake is a bucket with short texts, and a pipeline of a small model that writes to a directory.
@@ -73,7 +77,7 @@ func (l *lake) run(t *testing.T, name string) Stats {
 		t.Fatal(err)
 	}
 	l.conf.Pipelines[0].Topics = []string{"manifest:" + name}
-	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: PlanSource(list)})
+	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: PlanSource(list, ReadOptions{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,6 +129,90 @@ func TestNothingIsComputedTwice(t *testing.T) {
 	}
 }
 
+// TestAnInventoryIsWorthTheListing plans a bucket by its inventory, and finds everything computed that a plan of the bucket had.
+func TestAnInventoryIsWorthTheListing(t *testing.T) {
+	l := newLake(t, 12)
+	l.plan(t, "listed", PlanOptions{Include: []string{"00*"}})
+	l.run(t, "listed")
+	var csv bytes.Buffer
+	w := gzip.NewWriter(&csv)
+	for i := range 12 {
+		key := fmt.Sprintf("texts/%03d ü.txt", i)
+		o, err := l.backend.HeadObject("box", key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(w, "\"box\",\"%s\",\"%d\",\"%x\"\n", url.QueryEscape(key), o.Size, o.Hash)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.backend.CreateBucket("lists"); err != nil {
+		t.Fatal(err)
+	}
+	put := func(bucket, key, body string) {
+		t.Helper()
+		if _, err := l.backend.PutObject(bucket, key, map[string]string{"Last-Modified": time.Now().UTC().Format(http.TimeFormat)}, strings.NewReader(body), int64(len(body)), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	about := func(size int) string {
+		return fmt.Sprintf(`{"sourceBucket":"box","destinationBucket":"arn:aws:s3:::lists","fileFormat":"CSV","fileSchema":"Bucket, Key, Size, ETag","files":[{"key":"inv/data/1.csv.gz","size":%d}]}`, size)
+	}
+	put("lists", "inv/data/1.csv.gz", csv.String())
+	put("box", "here/manifest.json", about(csv.Len())) // not where its files are
+	if p := l.plan(t, "rest", PlanOptions{Source: "s3://box/here/manifest.json"}); p.Items != 2 || p.Known != 10 {
+		t.Errorf("%+v", p.Counts)
+	}
+	if s := l.run(t, "rest"); s.Stream.Computed != 2 {
+		t.Errorf("%+v", s.Stream)
+	}
+	for want, body := range map[string]string{"changed or damaged": about(csv.Len() + 1), "not an inventory's": "{}"} {
+		put("box", "bad/manifest.json", body)
+		if _, err := Plan(t.Context(), l.conf, PlanOptions{Source: "s3://box/bad/manifest.json", Out: t.TempDir(), Name: "bad", Log: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// TestMembersOfShardsAreComputedByTheirRange plans a shard of texts and numbers, runs it, and finds it computed, until it is replaced.
+func TestMembersOfShardsAreComputedByTheirRange(t *testing.T) {
+	l := newLake(t, 0)
+	put := func(texts ...string) {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for i, text := range texts {
+			for ending, body := range map[string]string{"txt": text, "cls": "7"} {
+				if err := w.WriteHeader(&tar.Header{Name: fmt.Sprintf("s/%03d.%s", i, ending), Size: int64(len(body)), Mode: 0o644, Typeflag: tar.TypeReg}); err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprint(w, body)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l.put(t, "shards/0 ü.tar", b.String())
+	}
+	put("a b", "b", "", "a a a")
+	l.put(t, "shards/1.tar", "no tar file")
+	o := PlanOptions{Source: "s3://box/shards/", Tar: true}
+	if p := l.plan(t, "first", o); p.Items != 5 || p.Known != 0 {
+		t.Fatalf("%+v", p.Counts)
+	}
+	if s := l.run(t, "first"); s.Stream.Computed != 3 || s.Stream.Rows != 6 || s.Stream.Dead[schemas.ReasonSchema] != 2 {
+		t.Errorf("%+v", s.Stream)
+	}
+	if p := l.plan(t, "again", o); p.Items != 2 || p.Known != 3 { // those that are none
+		t.Errorf("when it is computed: %+v", p.Counts)
+	}
+	o.Include = []string{"s/003.*"}
+	put("a b", "b", "", "b b b")
+	if p := l.plan(t, "replaced", o); p.Items != 3 || p.Known != 0 { // text, number and the file that is none
+		t.Errorf("when the shard was replaced: %+v", p.Counts)
+	}
+}
+
 // TestAReferenceOfAnotherIdIsTheSameWork has the ids of a stream, and ranges of objects, which are other work than the whole.
 func TestAReferenceOfAnotherIdIsTheSameWork(t *testing.T) {
 	l := newLake(t, 4)
@@ -140,7 +228,7 @@ func TestAReferenceOfAnotherIdIsTheSameWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.conf.Pipelines[0].Topics = []string{"manifest:stream"}
-	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "stream")})
+	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "stream", ReadOptions{})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,7 +129,7 @@ func places(meta *metadata.FileMetaData, size int64) (out map[int64]chunk, err e
 			case begin < 0 || c.length < 0 || begin > size || c.length > size-begin || col.FilePath() != "":
 				return nil, fmt.Errorf("%w: column %d of row group %d is not inside of it", ErrDamaged, i, g)
 			case c.codec != compress.Codecs.Uncompressed && c.codec != compress.Codecs.Snappy && c.codec != compress.Codecs.Zstd:
-				return nil, fmt.Errorf("column %d of row group %d is compressed with %v, which is not written here", i, g, c.codec)
+				return nil, fmt.Errorf("column %d of row group %d is compressed with %v; none, snappy and zstd are read", i, g, c.codec)
 			case col.CryptoMetadata() != nil:
 				return nil, fmt.Errorf("column %d of row group %d is encrypted", i, g)
 			}
@@ -186,7 +186,7 @@ func pages(in []byte, codec compress.Compression) error {
 		in = in[r.at+p.stored:]
 		switch {
 		case p.kind != dataPage && p.kind != dictionaryPage:
-			return fmt.Errorf("a page of kind %d, which is not written here", p.kind)
+			return fmt.Errorf("a page of kind %d; data pages of version 1 and dictionaries are read", p.kind)
 		case p.whole > mostPage:
 			return fmt.Errorf("%w: a page of %d bytes", ErrDamaged, p.whole)
 		case p.kind == dictionaryPage && p.values > p.whole:

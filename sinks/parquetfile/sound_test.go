@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"reflect"
 	"runtime/metrics"
@@ -15,6 +16,8 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"vecmill/schemas"
 	"vecmill/sinks/arrowrow"
@@ -92,6 +95,126 @@ func TestAColumnThatIsNotThereOrIsAListIsRefused(t *testing.T) {
 	stop := errors.New("stop")
 	if err := parquetfile.Scan(bytes.NewReader(body), int64(len(body)), all, func([]parquetfile.Value) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("the caller's error is %v", err)
+	}
+}
+
+// foreign is a file of columns that others write, with two rows in each row group.
+func foreign(t testing.TB) []byte {
+	t.Helper()
+	s := arrow.NewSchema([]arrow.Field{
+		{Name: "uri", Type: arrow.BinaryTypes.String, Nullable: true},
+		{Name: "inline", Type: arrow.BinaryTypes.Binary},
+		{Name: "deleted", Type: arrow.FixedWidthTypes.Boolean, Nullable: true},
+		{Name: "tags", Type: arrow.ListOf(arrow.BinaryTypes.String)},
+		{Name: "range", Type: arrow.StructOf(arrow.Field{Name: "off", Type: arrow.PrimitiveTypes.Int32})},
+		{Name: "score", Type: arrow.PrimitiveTypes.Float64},
+	}, nil)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, s)
+	defer b.Release()
+	for i := range 5 {
+		if i == 3 {
+			b.Field(0).AppendNull()
+			b.Field(2).AppendNull()
+		} else {
+			b.Field(0).(*array.StringBuilder).Append(fmt.Sprint("s3://box/", i))
+			b.Field(2).(*array.BooleanBuilder).Append(i%2 == 0)
+		}
+		b.Field(1).(*array.BinaryBuilder).Append([]byte{byte(i), 0xff})
+		b.Field(3).(*array.ListBuilder).Append(true)
+		b.Field(4).(*array.StructBuilder).Append(true)
+		b.Field(4).(*array.StructBuilder).FieldBuilder(0).(*array.Int32Builder).Append(int32(10 * i))
+		b.Field(5).(*array.Float64Builder).Append(0.5)
+	}
+	rec := b.NewRecord()
+	defer rec.Release()
+	var out bytes.Buffer
+	w, err := pqarrow.NewFileWriter(s, &out, parquet.NewWriterProperties(parquet.WithMaxRowGroupLength(2)), pqarrow.DefaultWriterProps())
+	if err == nil {
+		err = errors.Join(w.Write(rec), w.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestAScanBeginsAtAnyRow(t *testing.T) {
+	short := foreign(t)
+	long, rows := written(t, parquetfile.Options{Compression: parquetfile.Zstd, Level: 1}, 9000)
+	text := func(v parquetfile.Value) string { return fmt.Sprintf("%q %d %v", v.Text, v.Int, v.Null) }
+	for _, c := range []struct {
+		name    string
+		body    []byte
+		columns []string
+		starts  []int64
+		rows    int
+	}{
+		{"two rows a group", short, []string{"range.off", "uri", "deleted", "inline"}, []int64{0, 1, 2, 3, 4, 5}, 5},
+		{"more than are decoded at a time", long, []string{"offset", "etag"}, []int64{0, 1, 4095, 4096, 4097, 8999, int64(len(rows)) - 1, int64(len(rows))}, len(rows)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var want []string
+			if err := parquetfile.Scan(bytes.NewReader(c.body), int64(len(c.body)), c.columns, func(row []parquetfile.Value) error {
+				want = append(want, text(row[0])+text(row[1]))
+				return nil
+			}); err != nil || len(want) != c.rows {
+				t.Fatalf("%d rows, %v", len(want), err)
+			}
+			s, err := parquetfile.NewScanner(bytes.NewReader(c.body), int64(len(c.body)), c.columns)
+			if err != nil || s.Rows() != int64(c.rows) {
+				t.Fatal(s.Rows(), err)
+			}
+			defer s.Close()
+			for _, start := range c.starts {
+				if err := s.SeekRow(start); err != nil {
+					t.Fatal(err)
+				}
+				for _, w := range want[start:] {
+					row, err := s.Next()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := text(row[0]) + text(row[1]); got != w {
+						t.Fatalf("from %d: %s, want %s", start, got, w)
+					}
+				}
+				if _, err := s.Next(); !errors.Is(err, io.EOF) {
+					t.Errorf("behind the last: %v", err)
+				}
+			}
+			if err := s.SeekRow(int64(c.rows) + 1); !errors.Is(err, io.EOF) {
+				t.Errorf("to behind the end: %v", err)
+			}
+		})
+	}
+}
+
+func TestColumnsOfOthersHaveKinds(t *testing.T) {
+	body := foreign(t)
+	names, err := parquetfile.Columns(bytes.NewReader(body), int64(len(body)))
+	if want := []string{"uri", "inline", "deleted", "range.off", "score"}; err != nil || !slices.Equal(names, want) {
+		t.Errorf("columns %v, %v", names, err)
+	}
+	s, err := parquetfile.NewScanner(bytes.NewReader(body), int64(len(body)), []string{"uri", "inline", "deleted", "range.off"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i, want := range []parquetfile.Kind{parquetfile.Text, parquetfile.Bytes, parquetfile.Bool, parquetfile.Int} {
+		if got := s.Kind(i); got != want {
+			t.Errorf("column %d is of kind %d", i, got)
+		}
+	}
+	if err := s.SeekRow(2); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range [][]parquetfile.Value{{{Text: "s3://box/2"}, {Text: "\x02\xff"}, {Int: 1}, {Int: 20}}, {{Null: true}, {Text: "\x03\xff"}, {Null: true}, {Int: 30}}} {
+		if row, err := s.Next(); err != nil || !reflect.DeepEqual(row, want) {
+			t.Errorf("%+v, %v, want %+v", row, err, want)
+		}
+	}
+	if _, err := parquetfile.NewScanner(bytes.NewReader(body), int64(len(body)), []string{"score"}); err == nil {
+		t.Error("a number that is not whole is scanned")
 	}
 }
 
@@ -193,9 +316,12 @@ func FuzzScan(f *testing.F) {
 	for _, o := range []parquetfile.Options{{Compression: parquetfile.None}, {Compression: parquetfile.Snappy, Bare: true, Metadata: lying()}, {Compression: parquetfile.Zstd, Size: 2 << 20}} {
 		f.Add(narrow(f, o))
 	}
+	f.Add(foreign(f))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := allocated()
 		_, _ = scan(body)
+		_ = parquetfile.Scan(bytes.NewReader(body), int64(len(body)), []string{"uri", "inline", "deleted", "range.off"}, func([]parquetfile.Value) error { return nil })
+		_, _ = parquetfile.Columns(bytes.NewReader(body), int64(len(body)))
 		_, _ = parquetfile.Metadata(bytes.NewReader(body), int64(len(body)))
 		if got := allocated() - before; got > lavish+64*uint64(len(body)) {
 			t.Fatalf("%d bytes make the reader ask for %d MiB", len(body), got>>20)

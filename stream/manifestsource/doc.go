@@ -1,11 +1,12 @@
-// Package manifestsource delivers the references of a manifest: a file with one reference, as JSON, per line. It implements
+// Package manifestsource delivers the references of a manifest: a file with one reference, as JSON, per line, or a table as CSV or Parquet (OpenFile). It implements
 // [vecmill/stream.Source] for bounded work (backfill).
 //
-// A manifest is one partition, "manifest:<name>" number 0, and a line's number from 0 is its offset. Blank lines are tombstones, so that numbers are
-// the file's own. The file is never in memory as a whole: one pass counts its lines and keeps the place of every 1024th, so that reading begins
+// A manifest is one partition, "manifest:<name>" number 0, and a line's or row's number from 0 is its offset. Blank lines are tombstones, so that numbers are
+// the file's own. The file is never in memory as a whole: one pass counts its lines and keeps the place of every 1024th, and Parquet has row groups, so that reading begins
 // anywhere. Lines are cut at MaxLine bytes, which no valid reference reaches.
 //
-// A list may also come from elsewhere (NewList): a backfill's plan.
+// A row of a table becomes a reference as JSON; one that does not is a [vecmill/schemas.NoRef] with its line or row, which a decoder refuses: it is a dead letter
+// with its place and not the end of the run. A list may also come from elsewhere (NewList): a backfill's plan.
 //
 // There are no commits: the output's chain is the truth about what is done, and a run that is repeated resumes at its end. So the manifest must
 // not change between runs under the same name, except by lines that are appended; New takes the name, and a changed manifest needs a new one.

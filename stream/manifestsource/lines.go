@@ -96,32 +96,17 @@ type lines struct {
 	changed time.Time
 }
 
-// OpenFile opens a file with a value on each line, and counts them.
-func OpenFile(ctx context.Context, path string) (List, error) { return openLines(ctx, path) }
-
 func openLines(ctx context.Context, path string) (List, error) {
-	file, err := os.Open(path)
+	file, info, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	l, err := countLines(ctx, file)
+	ix, err := buildIndex(&cancellable{ctx, io.NewSectionReader(file, 0, info.Size())})
 	if err != nil {
 		_ = file.Close()
 		return nil, err
 	}
-	return l, nil
-}
-
-func countLines(ctx context.Context, file *os.File) (*lines, error) {
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file, and its lines are read twice")
-	}
-	ix, err := buildIndex(&cancellable{ctx, io.NewSectionReader(file, 0, info.Size())})
-	return &lines{file, ix, info.ModTime()}, err
+	return &lines{file, ix, info.ModTime()}, nil
 }
 
 // Len implements List.

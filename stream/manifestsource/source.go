@@ -9,12 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vecmill/internal/pace"
 	"vecmill/stream"
 )
 
 // A chunk is handed over when it has so many lines or bytes.
 const (
-	chunkLines = 256
+	chunkLines = 32 // few: what is handed over is not held back by the gate
 	chunkBytes = 1 << 20
 )
 
@@ -37,6 +38,12 @@ type Source struct {
 	// DrainTimeout is how long work in flight may take to be finished once Run's context has ended. It may be changed before Run.
 	DrainTimeout time.Duration
 
+	// Rate is the most values a second that are handed over; 0 means as many as are taken. It may be changed before Run.
+	Rate float64
+
+	// Gate holds values back while it is shut; nil is always open. What was handed over before is finished. It may be changed before Run.
+	Gate *pace.Gate
+
 	open func(ctx context.Context) (List, error)
 	name string // of the manifest in the output
 	from string // for errors
@@ -50,12 +57,12 @@ func (s *Source) Covered() (start, durable, total int64) {
 	return s.start.Load(), s.durable.Load(), s.total.Load()
 }
 
-// New takes the manifest's file and the name that its output's lineage carries. The file is opened by Run.
-func New(path, name string) (*Source, error) {
+// New takes the manifest's file, the name that its output's lineage carries, and the columns of a table (OpenFile). The file is opened by Run.
+func New(path, name string, c Columns) (*Source, error) {
 	if path == "" || name == "" {
 		return nil, errors.New("manifest: path and name must be given")
 	}
-	return NewList(func(ctx context.Context) (List, error) { return openLines(ctx, path) }, name, path), nil
+	return NewList(func(ctx context.Context) (List, error) { return OpenFile(ctx, path, c) }, name, path), nil
 }
 
 // NewList takes a list that Run opens, twice at once if a sink refuses rows, and names: the one that its output's lineage carries, and the one for errors.
@@ -85,12 +92,15 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if errors.Is(err, stream.ErrBeyondEnd) {
+			err = fmt.Errorf("it has %d references, and the output has more of %q already: the list shrank, or is another one; give it another name", list.Len(), s.name)
+		}
 		return fmt.Errorf("manifest %s: %w", s.from, err)
 	}
 	s.start.Store(start[p])
 	s.advance(start[p])
 	s.total.Store(list.Len()) // last: whoever sees it sees the others
-	err = deliver(ctx, a, p, list, start[p])
+	err = s.deliver(ctx, a, list, start[p])
 	s.drain(ctx, a)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("manifest %s: %w", s.from, err)
@@ -108,8 +118,9 @@ func (s *Source) advance(next int64) {
 	}
 }
 
-// deliver hands the values from number next on over, in chunks.
-func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, list List, next int64) error {
+// deliver hands the values from number next on over, in chunks, at a pace, while the gate is open.
+func (s *Source) deliver(ctx context.Context, a stream.Assignments, list List, next int64) error {
+	at := pace.New(s.Rate, chunkLines)
 	if next < 0 || next > list.Len() {
 		return fmt.Errorf("cannot start at line %d of %d", next, list.Len())
 	}
@@ -130,8 +141,14 @@ func deliver(ctx context.Context, a stream.Assignments, p stream.Partition, list
 		chunk = append(chunk, stream.Record{Offset: next, Time: list.Changed(), Value: bytes.Clone(value)})
 		held += len(value)
 		next++
-		if len(chunk) == chunkLines || held >= chunkBytes || next == list.Len() {
-			if err := a.Records(ctx, p, chunk, next); err != nil {
+		if len(chunk) == at.Most() || held >= chunkBytes || next == list.Len() {
+			if err := at.Wait(ctx, len(chunk)); err != nil {
+				return err
+			}
+			if err := s.Gate.Wait(ctx); err != nil {
+				return err
+			}
+			if err := a.Records(ctx, s.Partition(), chunk, next); err != nil {
 				return err
 			}
 			chunk, held = nil, 0 // the receiver owns the old one

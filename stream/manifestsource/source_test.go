@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"vecmill/internal/pace"
 	"vecmill/stream"
 )
 
@@ -26,7 +27,7 @@ func manifest(t *testing.T, text string) *Source {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(path, "m")
+	s, err := New(path, "m", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,8 +212,81 @@ func TestTheDrainAfterTheLastLineHasNoLimit(t *testing.T) {
 	})
 }
 
+func TestAPaceIsKeptAndADeadlineBehindTheTurnIsWaitedFor(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		rate    float64
+		lines   int
+		least   time.Duration // that the lines take, less one bucket
+		mostOne int           // lines of a chunk
+	}{
+		{"slowly", 0.5, 5, 8 * time.Second, 1},
+		{"a hundred a second", 100, 300, 2900 * time.Millisecond, 10},
+		{"faster than a chunk in a tenth of a second", 1e4, 10_000, 996 * time.Millisecond, chunkLines},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := manifest(t, strings.Repeat("x\n", c.lines))
+			s.Rate = c.rate
+			synctest.Test(t, func(t *testing.T) {
+				began, before := time.Now(), int64(0)
+				l := &ledger{t: t}
+				l.stop = func(next int64) error {
+					if next-before > int64(c.mostOne) {
+						t.Errorf("%d lines at once", next-before)
+					}
+					before = next
+					return nil
+				}
+				if err := s.Run(t.Context(), l); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); len(l.recs) != c.lines || took < c.least || took > c.least+c.least/50+time.Millisecond {
+					t.Errorf("%d lines in %v, want %v", len(l.recs), took, c.least)
+				}
+			})
+		})
+	}
+	s := manifest(t, "x\nx\nx\n")
+	s.Rate = 0.1
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second) // the third line's turn comes later
+		defer cancel()
+		began, l := time.Now(), &ledger{t: t}
+		if err := s.Run(ctx, l); err != nil || len(l.recs) != 2 || time.Since(began) != 15*time.Second || l.events != "AR" {
+			t.Errorf("%v, %d lines in %v, events %s", err, len(l.recs), time.Since(began), l.events)
+		}
+	})
+}
+
+func TestAShutGateHoldsValuesBackAndTheEndOfTheContextPassesIt(t *testing.T) {
+	s := manifest(t, strings.Repeat("x\n", 3*chunkLines))
+	s.Gate = &pace.Gate{}
+	synctest.Test(t, func(t *testing.T) {
+		began, l := time.Now(), &ledger{t: t}
+		l.stop = func(int64) error {
+			if l.calls == 2 {
+				s.Gate.Shut()
+				time.AfterFunc(time.Hour, s.Gate.Open)
+			}
+			return nil
+		}
+		if err := s.Run(t.Context(), l); err != nil || l.calls != 3 || time.Since(began) != time.Hour {
+			t.Errorf("%v, %d chunks in %v", err, l.calls, time.Since(began))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s.Gate.Shut()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		l := &ledger{t: t}
+		if err := s.Run(ctx, l); err != nil || l.calls != 0 || l.events != "AR" {
+			t.Errorf("%v, %d chunks, events %s", err, l.calls, l.events)
+		}
+	})
+}
+
 func TestCoveredIsWhatWasCommittedAndStaysSo(t *testing.T) {
-	s := manifest(t, strings.Repeat("x\n", 100))
+	s := manifest(t, strings.Repeat("x\n", 60))
 	covered := func() [3]int64 {
 		start, durable, total := s.Covered()
 		return [3]int64{start, durable, total}
@@ -222,20 +296,20 @@ func TestCoveredIsWhatWasCommittedAndStaysSo(t *testing.T) {
 	}
 	l := &ledger{t: t, start: 40}
 	l.stop = func(int64) error {
-		if got := covered(); got != [3]int64{40, 40, 100} {
+		if got := covered(); got != [3]int64{40, 40, 60} {
 			t.Errorf("before a commit: %v", got)
 		}
-		return l.c.Commit(t.Context(), map[stream.Partition]int64{{Topic: "manifest:m"}: 70})
+		return l.c.Commit(t.Context(), map[stream.Partition]int64{{Topic: "manifest:m"}: 50})
 	}
 	l.revoked = func(context.Context) {
-		if got := covered(); got != [3]int64{40, 70, 100} {
+		if got := covered(); got != [3]int64{40, 50, 60} {
 			t.Errorf("after one: %v", got)
 		}
 	}
 	if err := s.Run(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
-	if got := covered(); got != [3]int64{40, 100, 100} {
+	if got := covered(); got != [3]int64{40, 60, 60} {
 		t.Errorf("after Run: %v", got)
 	}
 }
@@ -249,17 +323,17 @@ func TestARecordsErrorEndsRunAfterRevoked(t *testing.T) {
 }
 
 func TestFaultsNameTheFile(t *testing.T) {
-	s, err := New(filepath.Join(t.TempDir(), "absent"), "m")
+	s, err := New(filepath.Join(t.TempDir(), "absent"), "m", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Run(t.Context(), &ledger{t: t}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("an absent file: %v", err)
 	}
-	if s, _ = New(t.TempDir(), "m"); !strings.Contains(fmt.Sprint(s.Run(t.Context(), &ledger{t: t})), "not a regular file") {
+	if s, _ = New(t.TempDir(), "m", nil); !strings.Contains(fmt.Sprint(s.Run(t.Context(), &ledger{t: t})), "not a regular file") {
 		t.Error("a directory is taken for a manifest")
 	}
-	if _, err := New("", "m"); err == nil {
+	if _, err := New("", "m", nil); err == nil {
 		t.Error("no path is taken for a path")
 	}
 	if err := manifest(t, "x\n").Run(t.Context(), &ledger{t: t, start: 5}); err == nil || !strings.Contains(err.Error(), "line 5 of 1") {

@@ -1,0 +1,75 @@
+package backfill
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"vecmill/internal/backfill/inventory"
+	"vecmill/internal/backfill/plan"
+)
+
+// Inventory enumerates the keys of a bucket by an inventory of it. It implements Source.
+type Inventory struct {
+	Selection
+	List *inventory.Manifest
+	Open func(ctx context.Context, f inventory.File) (io.ReaderAt, error) // gives a file of the size that the list says
+}
+
+// inventoryState is what of an inventory was given.
+type inventoryState struct {
+	File int   `json:"file"` // files before it are given
+	Rows int64 `json:"rows"` // and so many rows of it
+}
+
+// Each implements Source.
+func (v *Inventory) Each(ctx context.Context, state json.RawMessage, give func(items []plan.Item, state any) error) error {
+	var at inventoryState
+	if state != nil {
+		if err := json.Unmarshal(state, &at); err != nil {
+			return fmt.Errorf("the inventory's progress: %w", err)
+		}
+	}
+	for ; at.File < len(v.List.Files); at = (inventoryState{File: at.File + 1}) {
+		f := v.List.Files[at.File]
+		body, err := v.Open(ctx, f)
+		if err != nil {
+			return err
+		}
+		var items []plan.Item
+		if err := v.List.Each(ctx, f, body, at.Rows, func(n int64, r *inventory.Row) error {
+			at.Rows = n + 1
+			if it, ok := v.row(r); ok {
+				items = append(items, it)
+			}
+			if len(items) < linesAtOnce {
+				return nil
+			}
+			err := give(items, at)
+			items = nil
+			return err
+		}); err != nil {
+			return err
+		}
+		if err := give(items, inventoryState{File: at.File + 1}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// row is a row's reference; none for what is not the bucket's newest. A row that cannot be read stays in the plan: a run makes it a dead letter.
+func (v *Inventory) row(r *inventory.Row) (plan.Item, bool) {
+	if r.Fault != nil {
+		return plan.Item{Raw: string(r.Fault.JSON()), Size: -1}, true
+	}
+	if !r.Latest {
+		return plan.Item{}, false
+	}
+	it, ok := v.item(r.Bucket, &r.Object)
+	if !ok && v.Left != nil {
+		v.Left(r.Key)
+	}
+	return it, ok
+}

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vecmill/internal/demo"
+)
+
+// TestATableIsPlannedAndRunAndItsBadRowsAreLettersWithTheirLine runs a CSV file with a column of texts, and a plan of it.
+func TestATableIsPlannedAndRunAndItsBadRowsAreLettersWithTheirLine(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	var table strings.Builder
+	table.WriteString("call,said\n")
+	for i := range 20 {
+		fmt.Fprintf(&table, "c%d,\"Will it rain,\nin city %d tomorrow?\"\n", i, i)
+	}
+	table.WriteString("c20\n") // line 42
+	csv := filepath.Join(dir, "calls.csv")
+	write(t, csv, table.String())
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"run", "--manifest", csv}, 1, "none of its columns (call, said) is uri"},
+		{[]string{"run", "--manifest", csv, "--column", "text=said"}, 2, `no field "text"`},
+		{[]string{"run", "--manifest", csv, "--column", "said"}, 2, "want FIELD=COLUMN"},
+		{[]string{"run", "--plan", csv, "--column", "id=call"}, 2, "goes with --manifest"},
+		{[]string{"run", "--manifest", csv, "--column", "inline_text=said", "--column", "id=call"}, 0, "21 references, 20 rows, 0 skipped, 1 dead letters (schema 1)"},
+		{[]string{"plan", "--source", csv, "--column", "inline_text=said", "--try", "0", "--out", filepath.Join(dir, "plan")}, 0, "21 of 21 references"},
+		{[]string{"run", "--plan", filepath.Join(dir, "plan")}, 0, "21 references, 20 rows, 0 skipped, 1 dead letters (schema 1)"},
+	} {
+		conf := filepath.Join(dir, c.args[1][2:]+".yaml") // an output for each way
+		write(t, conf, fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+pipelines:
+- name: intents
+  model: {path: %q}
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s"}}]
+  dead_letters: {url: "%s"}
+`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "out"), fileURL(dir, "dead"+c.args[1])))
+		code, out, stderr := call(backfiller, append(c.args, "--config", conf)...)
+		if code != c.code || !strings.Contains(out+stderr, c.want) {
+			t.Fatalf("%q: exit %d, want %d and %q\n%s%s", c.args, code, c.code, c.want, out, stderr)
+		}
+		if c.args[0] == "plan" || code != 0 {
+			continue
+		}
+		if code, out, stderr := call(worker, "dlq", "list", "--config", conf); code != 0 || !strings.Contains(out, "line 42: it has 1 fields, and the first line has 2") {
+			t.Errorf("letters: exit %d\n%s%s", code, out, stderr)
+		}
+	}
+}

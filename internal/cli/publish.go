@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"vecmill/internal/publish"
+	"vecmill/internal/wire"
+)
+
+// published is a line of backfill run --topic --json.
+type published struct {
+	Event string `json:"event"` // progress, or end for the last one
+	publish.Progress
+	Rate     float64 `json:"rate"` // references a second, of this run
+	Continue string  `json:"continue,omitempty"`
+}
+
+// publish puts the plan into a topic and says how far it is.
+func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
+	c, log, err := e.load(o.config)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := o.limited(ctx)
+	defer cancel()
+	gate, deaf := pausable(e.err)
+	defer deaf()
+	began, told, first := time.Now(), time.Time{}, int64(-1)
+	report := func(event string, p publish.Progress) published {
+		return published{Event: event, Progress: p, Rate: float64(p.Published-first) / max(time.Since(began).Seconds(), 1e-3)}
+	}
+	enc := json.NewEncoder(e.stdout)
+	every := everyLine
+	if asJSON {
+		every = everyObject
+	}
+	at, err := wire.Publish(ctx, c, o.plan, wire.PublishOptions{
+		Topic: o.topic, MaxLag: o.maxLag, Rate: o.read.Rate, Gate: gate, Log: log,
+		Tell: func(p publish.Progress) {
+			if first < 0 {
+				began, first = time.Now(), p.Published
+			}
+			if time.Since(told) < every {
+				return
+			}
+			told = time.Now()
+			r := report("progress", p)
+			if asJSON {
+				_ = enc.Encode(r) // whoever does not listen any more does not end the run
+				return
+			}
+			fmt.Fprintf(e.err, "%s: %d of %d published, %.1f/s, the workers are %d behind\n", o.topic, p.Published, p.Total, r.Rate, p.Lag)
+		},
+	})
+	end := report("end", at)
+	if err != nil && first < 0 { // nothing was begun
+		return err
+	}
+	if err != nil {
+		end.Continue = o.again()
+		if ctx.Err() != nil {
+			err = o.whyStopped(ctx)
+		}
+	}
+	if asJSON {
+		return errors.Join(err, enc.Encode(end))
+	}
+	fmt.Fprintf(e.stdout, "%s: %d of %d references are in the topic, %d of them by this run\n", o.topic, at.Published, at.Total, at.Published-first)
+	if end.Continue != "" {
+		fmt.Fprintf(e.stdout, "go on with: %s\n", end.Continue)
+	}
+	return err
+}

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"vecmill/internal/demo"
+	"vecmill/internal/publish"
+	"vecmill/schemas"
+)
+
+// TestAPlanIsPublishedOnceAsFastAsTheWorkersReadIt has workers that are not there: no more is published than they may have before them. The next command publishes the rest.
+func TestAPlanIsPublishedOnceAsFastAsTheWorkersReadIt(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "refs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	const n = 300
+	var refs strings.Builder
+	for i := range n {
+		fmt.Fprintf(&refs, `{"v":1,"id":"s%d","inline_text":"Will it rain in city %d tomorrow?"}`+"\n", i, i)
+	}
+	refs.WriteString("not a reference\n")
+	write(t, filepath.Join(dir, "refs.jsonl"), refs.String())
+	conf, plan := filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "plan")
+	pipeline := func(format string) {
+		write(t, conf, fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+kafka: {brokers: [%q]}
+pipelines:
+- name: intents
+  topics: [refs]
+  group: embedders
+  input: {format: %s}
+  model: {path: %q}
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s"}}]
+  dead_letters: {url: "%s"}
+`, filepath.Join(dir, "cache"), cluster.ListenAddrs()[0], format, filepath.Join(dir, "models", "text-intent"), fileURL(dir, "out"), fileURL(dir, "dead")))
+	}
+	run := func(args ...string) []string {
+		return append([]string{"run", "--config", conf, "--plan", plan}, args...)
+	}
+	for _, c := range []struct {
+		format string
+		args   []string
+		code   int
+		want   []string
+	}{
+		{"ref", []string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", plan, "--try", "0"}, 0, []string{"301 of 301"}},
+		{"json", run("--topic", "refs"), 1, []string{"pipeline intents reads refs as json"}},
+		{"ref", run("--topic", "others"), 1, []string{"no pipeline of the configuration reads topic others"}},
+		{"ref", run("--topic", "refs", "--max-lag", "0"), 2, []string{"--max-lag must be"}},
+		{"ref", []string{"run", "--manifest", "x", "--topic", "refs"}, 2, []string{"--topic goes with --plan"}},
+		{"ref", run("--topic", "refs", "--max-lag", "50", "--until", "3s"), 1, []string{
+			" of 301 references are in the topic", "as --until says", "go on with: backfill run --config " + conf + " --topic refs --max-lag 50 --plan " + plan,
+		}},
+		{"ref", run("--topic", "refs", "--json"), 0, []string{`"event":"end","published":301,"total":301,"lag":301`}},
+		{"ref", run("--topic", "refs"), 0, []string{"301 of 301 references are in the topic, 0 of them by this run"}},
+	} {
+		pipeline(c.format)
+		code, out, stderr := call(backfiller, c.args...)
+		var sent int
+		if _, err := fmt.Sscanf(out, "refs: %d of 301", &sent); code == 1 && err == nil && sent > 50 {
+			t.Errorf("%d are published, and 50 may be", sent)
+		}
+		for _, want := range c.want {
+			if code != c.code || !strings.Contains(out+stderr, want) {
+				t.Fatalf("%q: exit %d, want %d and %q\n%s%s", c.args, code, c.code, want, out, stderr)
+			}
+		}
+	}
+	checkPublished(t, cluster.ListenAddrs(), n)
+}
+
+// checkPublished checks that each reference is in the topic once, with its id as key, and the line that is none among them.
+func checkPublished(t *testing.T, brokers []string, n int) {
+	t.Helper()
+	seen, bad := map[string]int{}, 0
+	for part := range 3 {
+		r := kafka.NewReader(kafka.ReaderConfig{Brokers: brokers, Topic: "refs", Partition: part, MaxWait: 50_000_000})
+		end, err := r.ReadLag(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range end {
+			m, err := r.ReadMessage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			ref, err := schemas.ParseRef(m.Value)
+			if err != nil {
+				bad++
+			} else if string(m.Key) != ref.ID || len(m.Headers) != 1 || m.Headers[0].Key != publish.Header {
+				t.Errorf("key %q, headers %v of %s", m.Key, m.Headers, ref.ID)
+			}
+			seen[ref.ID]++
+		}
+		if err := r.Close(); err != nil && !errors.Is(err, io.EOF) {
+			t.Error(err)
+		}
+	}
+	if bad != 1 || len(seen) != n+1 {
+		t.Errorf("%d references, %d that are none", len(seen)-1, bad)
+	}
+	for id, times := range seen {
+		if times != 1 {
+			t.Errorf("%s is there %d times", id, times)
+		}
+	}
+}

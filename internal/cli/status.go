@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"vecmill/internal/wire"
+)
+
+// written is one line of backfill status --json.
+type written struct {
+	wire.Written
+	Total    int64    `json:"total"`       // references of the list; -1: not known, for only its name was told
+	Finished bool     `json:"finished"`    // all of them are written
+	Left     *float64 `json:"eta_seconds"` // at the rate; null: not known
+}
+
+func runStatus(ctx context.Context, e *env, args []string) error {
+	f := e.flags("status")
+	o := runOptions{}
+	f.StringVar(&o.config, "config", "", "configuration file, of the run")
+	f.StringVar(&o.manifest, "manifest", "", "file of references, to know how many there are")
+	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, to know how many there are")
+	f.StringVar(&o.name, "name", "", "name of the manifest in the output; default: the file's name, or the plan's; without any of the three, all manifests are told of")
+	o.read.Columns = columnFlag{}
+	f.Var(columnFlag(o.read.Columns), "column", columnDoc)
+	asJSON := f.Bool("json", false, "print one JSON object a line")
+	if err := parse(f, args, 0); err != nil {
+		return err
+	}
+	if o.manifest != "" && o.plan != "" {
+		return usageError{errors.New("--manifest and --plan; give one of them")}
+	}
+	c, _, err := e.load(o.config)
+	if err != nil {
+		return err
+	}
+	total := int64(-1)
+	switch {
+	case o.plan != "":
+		_, about, err := o.source(ctx, c)
+		if err != nil {
+			return err
+		}
+		total = about.Items
+	case o.manifest != "":
+		if _, _, err := o.source(ctx, c); err != nil {
+			return err
+		}
+		if total, err = wire.CountManifest(ctx, o.manifest, o.read); err != nil {
+			return err
+		}
+	}
+	all, passed, err := wire.HowFar(ctx, c, o.name)
+	if err != nil {
+		return err
+	}
+	for _, name := range passed {
+		fmt.Fprintf(e.err, "%s keeps no account of what was written, and is passed over\n", name)
+	}
+	if len(all) == 0 {
+		return errors.New("the outputs have nothing of any manifest yet")
+	}
+	return printWritten(e.stdout, all, total, *asJSON)
+}
+
+func printWritten(w io.Writer, all []wire.Written, total int64, asJSON bool) error {
+	enc := json.NewEncoder(w)
+	for i := range all {
+		x := written{Written: all[i], Total: total}
+		x.Finished = x.Next == total && x.Missing == 0
+		if total >= 0 && x.Rate > 0 && x.Next < total {
+			left := float64(total-x.Next) / x.Rate
+			x.Left = &left
+		}
+		if asJSON {
+			if err := enc.Encode(x); err != nil {
+				return fmt.Errorf("printing: %w", err)
+			}
+			continue
+		}
+		x.print(w, time.Now())
+	}
+	return nil
+}
+
+func (x *written) print(w io.Writer, now time.Time) {
+	fmt.Fprintf(w, "%s: manifest %s in %s: %d written", x.Pipeline, x.Manifest, x.Output, x.Next)
+	switch {
+	case x.Total > 0:
+		fmt.Fprintf(w, " of %d (%.1f %%)", x.Total, 100*float64(x.Next)/float64(x.Total))
+	case x.Total == 0:
+		fmt.Fprint(w, " of 0")
+	}
+	fmt.Fprintf(w, "\n  %d with rows, %d dead letters, %d skipped; %d rows in %d files\n", x.Computed, x.Dead, x.Skipped, x.Rows, x.Files)
+	if x.Total >= 0 && x.Next > x.Total {
+		fmt.Fprintf(w, "  the list is shorter than what is written: it shrank, or is another one of the same name\n")
+	}
+	if x.Missing > 0 {
+		fmt.Fprintf(w, "  %d are missing in between: backfill audit names them\n", x.Missing)
+	}
+	if x.Last == nil {
+		return
+	}
+	fmt.Fprintf(w, "  last written %s ago", now.Sub(*x.Last).Round(time.Second))
+	if x.Rate > 0 {
+		fmt.Fprintf(w, ", %.1f/s before that", x.Rate)
+	}
+	switch {
+	case x.Left != nil:
+		fmt.Fprintf(w, "; %s left at this rate", span(*x.Left))
+	case x.Finished:
+		fmt.Fprint(w, "; finished")
+	}
+	fmt.Fprintln(w)
+}

@@ -1,0 +1,12 @@
+// Package publish puts the references of a list into a topic, each once, as fast as those who read the topic take them.
+//
+//	P1 Reference n goes to partition n mod P, of the P that the topic had when its publishing began, and its record says n in a header.
+//	P2 A state names the first reference that may be missing, and for each partition an offset behind which the record of that one and of all that follow lies. It is saved before the first
+//	   record is written, and after each round.
+//	P3 Who begins, or got no clear answer, reads what lies behind those offsets before it writes: what is there is not written again.
+//
+// So a publisher that was killed goes on where it was, and reads one round again. Not held: two publishers of a list at once, and a request that was given up and lands
+// behind the reading of P3; both write a reference twice, which gives its rows twice, under the same row ids.
+//
+// Neighbours: stream/kafkasource has the log, internal/backfill/plan the list and the place of the state, internal/wire joins them.
+package publish

@@ -1,0 +1,295 @@
+package publish
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"vecmill/internal/pace"
+	"vecmill/internal/retry"
+	"vecmill/schemas"
+	"vecmill/sinks"
+	"vecmill/stream"
+)
+
+// Header is the Kafka header that says which reference of which list a record is: name/run/number.
+const Header = "vecmill.backfill"
+
+// Log is a topic's. Append tries once: after an error that is not permanent its records may be there or not.
+type Log interface {
+	Partitions(ctx context.Context, topic string) ([]stream.Partition, error)
+	Bounds(ctx context.Context, group string, parts []stream.Partition) (map[stream.Partition]stream.Bounds, error)
+	Scan(ctx context.Context, p stream.Partition, from, to int64, each func(stream.Record) error) error
+	Append(ctx context.Context, p stream.Partition, recs []stream.Record) error
+}
+
+// State is how far a list was published (P2).
+type State struct {
+	Run  string  `json:"run"`  // tells this publishing from others of lists of the same name
+	Next int64   `json:"next"` // references before it are in the topic
+	Ends []int64 `json:"ends"` // by partition
+}
+
+// Options say what is published, and where to.
+type Options struct {
+	Name  string // of the list
+	Topic string
+	Total int64
+	From  func(ctx context.Context, n int64) (next func() ([]byte, error), err error)
+
+	Load func(ctx context.Context) (*State, error) // nil: there is none
+	Save func(ctx context.Context, s *State) error
+
+	Groups []string      // whose lag is looked at
+	MaxLag int64         // records that the slowest group may have before it
+	Poll   time.Duration // how often that is looked at
+	Pace   pace.Pace     // at most Most references are in a round
+	Gate   *pace.Gate    // nothing is published while it is shut; nil is always open
+
+	Permanent func(error) bool
+	Retry     retry.Policy   // of appends with unclear answers
+	Tell      func(Progress) // may be nil
+}
+
+// Progress is how far a publishing has come.
+type Progress struct {
+	Published int64 `json:"published"` // references in the topic, of this run and those before it
+	Total     int64 `json:"total"`
+	Lag       int64 `json:"lag"` // of the slowest group
+}
+
+// mostBytes are of one append: brokers take a megabyte by default.
+const mostBytes = 256 << 10
+
+// publishing is one run.
+type publishing struct {
+	o     Options
+	log   Log
+	state State
+	lanes []*lane
+	all   []stream.Partition // of the topic, for the lag
+}
+
+// lane is a partition that references go to.
+type lane struct {
+	part    stream.Partition
+	from    int64          // behind it lies what is not known to be there (P2)
+	present map[int64]bool // what was found there (P3)
+}
+
+// Run publishes what is not published yet, and returns when all of it is in the topic, ctx ends or the log fails for good.
+func Run(ctx context.Context, log Log, o Options) (Progress, error) {
+	p := &publishing{o: o, log: log}
+	at := Progress{Total: o.Total}
+	if err := p.begin(ctx); err != nil {
+		return at, err
+	}
+	values, err := o.From(ctx, p.state.Next)
+	if err != nil {
+		return at, err
+	}
+	for {
+		if err := o.Gate.Wait(ctx); err != nil {
+			return at, err
+		}
+		at.Published = p.state.Next
+		if at.Lag, err = p.look(ctx); err != nil {
+			return at, err
+		}
+		if o.Tell != nil {
+			o.Tell(at)
+		}
+		room := o.MaxLag - at.Lag
+		switch {
+		case p.state.Next >= o.Total:
+			return at, nil
+		case room <= 0:
+			if !retry.Sleep(ctx, o.Poll) {
+				return at, ctx.Err()
+			}
+			continue
+		}
+		if err := p.round(ctx, values, int(min(room, int64(o.Pace.Most()), o.Total-p.state.Next))); err != nil {
+			return at, err
+		}
+	}
+}
+
+// begin finds where the list stands, and reads what a run before this one may have written behind that.
+func (p *publishing) begin(ctx context.Context) error {
+	var err error
+	if p.all, err = p.log.Partitions(ctx, p.o.Topic); err != nil {
+		return err
+	}
+	bounds, err := p.log.Bounds(ctx, "", p.all)
+	if err != nil {
+		return err
+	}
+	saved, err := p.o.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if saved == nil {
+		p.state.Run = rand.Text()[:12]
+		for _, part := range p.all {
+			p.state.Ends = append(p.state.Ends, bounds[part].End)
+		}
+		if err := p.o.Save(ctx, &p.state); err != nil {
+			return err
+		}
+	} else {
+		p.state = *saved
+	}
+	if len(p.state.Ends) > len(p.all) || len(p.all) == 0 {
+		return fmt.Errorf("topic %s has %d partitions, and had %d when the list's publishing began: it was deleted and made again", p.o.Topic, len(p.all), len(p.state.Ends))
+	}
+	for i, end := range p.state.Ends {
+		part := p.all[i]
+		if bounds[part].End < end {
+			return fmt.Errorf("%s ends at offset %d, and ended at %d before: topic %s was deleted and made again", part, bounds[part].End, end, p.o.Topic)
+		}
+		ln := &lane{part: part, from: end}
+		p.lanes = append(p.lanes, ln)
+		if err := p.scan(ctx, ln, bounds[part]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scan reads what lies behind a lane's offset.
+func (p *publishing) scan(ctx context.Context, ln *lane, b stream.Bounds) error {
+	ln.present = map[int64]bool{}
+	from := max(ln.from, b.First)
+	if from >= b.End {
+		return nil
+	}
+	return p.log.Scan(ctx, ln.part, from, b.End, func(rec stream.Record) error {
+		for _, h := range rec.Headers {
+			if n, ok := p.number(h); ok {
+				ln.present[n] = true
+			}
+		}
+		return nil
+	})
+}
+
+func (p *publishing) header(n int64) sinks.Header {
+	return sinks.Header{Key: Header, Value: fmt.Appendf(nil, "%s/%s/%d", p.o.Name, p.state.Run, n)}
+}
+
+func (p *publishing) number(h sinks.Header) (int64, bool) {
+	if h.Key != Header {
+		return 0, false
+	}
+	word, ok := strings.CutPrefix(string(h.Value), p.o.Name+"/"+p.state.Run+"/")
+	n, err := strconv.ParseInt(word, 10, 64)
+	return n, ok && err == nil
+}
+
+// look asks how far the slowest group is behind.
+func (p *publishing) look(ctx context.Context) (lag int64, err error) {
+	for _, group := range p.o.Groups {
+		bounds, err := p.log.Bounds(ctx, group, p.all)
+		if err != nil {
+			return 0, err
+		}
+		behind := int64(0)
+		for _, b := range bounds {
+			behind += b.End - min(max(b.Committed, b.First), b.End)
+		}
+		lag = max(lag, behind)
+	}
+	return lag, nil
+}
+
+// round publishes the next references, n at most.
+func (p *publishing) round(ctx context.Context, values func() ([]byte, error), n int) error {
+	batches := make([][]stream.Record, len(p.lanes))
+	numbers := make([][]int64, len(p.lanes))
+	first, bytes := p.state.Next, 0
+	next := first
+	for ; next < first+int64(n) && bytes < mostBytes; next++ {
+		value, err := values()
+		if errors.Is(err, io.EOF) {
+			err = errors.New("the list ends before its end")
+		}
+		if err != nil {
+			return fmt.Errorf("reference %d: %w", next, err)
+		}
+		i := next % int64(len(p.lanes))
+		rec := stream.Record{Value: []byte(string(value)), Headers: []sinks.Header{p.header(next)}}
+		if ref, err := schemas.ParseRef(value); err == nil { // one that is none is a dead letter of whoever reads it
+			rec.Key = []byte(ref.ID)
+		}
+		batches[i], numbers[i] = append(batches[i], rec), append(numbers[i], next)
+		bytes += len(value)
+	}
+	if err := p.o.Pace.Wait(ctx, int(next-first)); err != nil {
+		return err
+	}
+	g, appending := errgroup.WithContext(ctx)
+	for i, ln := range p.lanes {
+		g.Go(func() error { return p.append(appending, ln, batches[i], numbers[i]) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return p.settle(ctx, next)
+}
+
+// settle saves that all before next is in the topic (P2).
+func (p *publishing) settle(ctx context.Context, next int64) error {
+	bounds, err := p.log.Bounds(ctx, "", p.all)
+	if err != nil {
+		return err
+	}
+	s := State{Run: p.state.Run, Next: next}
+	for _, ln := range p.lanes {
+		s.Ends = append(s.Ends, bounds[ln.part].End)
+	}
+	if err := p.o.Save(ctx, &s); err != nil {
+		return err
+	}
+	p.state = s
+	for i, ln := range p.lanes {
+		ln.from, ln.present = s.Ends[i], nil
+	}
+	return nil
+}
+
+// append brings a round's records into a lane, without those that are there (P3).
+func (p *publishing) append(ctx context.Context, ln *lane, batch []stream.Record, numbers []int64) error {
+	unclear := false
+	_, err := retry.Do(ctx, p.o.Retry, p.o.Permanent, func(ctx context.Context) error {
+		if unclear {
+			bounds, err := p.log.Bounds(ctx, "", []stream.Partition{ln.part})
+			if err != nil {
+				return err
+			}
+			if err := p.scan(ctx, ln, bounds[ln.part]); err != nil {
+				return err
+			}
+		}
+		var recs []stream.Record
+		for i := range batch {
+			if !ln.present[numbers[i]] {
+				recs = append(recs, batch[i])
+			}
+		}
+		if len(recs) == 0 {
+			return nil
+		}
+		err := p.log.Append(ctx, ln.part, recs)
+		unclear = err != nil
+		return err
+	})
+	return err
+}

@@ -1,0 +1,259 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"vecmill/internal/pace"
+	"vecmill/internal/retry"
+	"vecmill/stream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	errCut   = errors.New("cut off") // an answer that does not come
+	errFinal = errors.New("too large")
+)
+
+// topic is a topic in memory, with a group that reads it. Its faults come by chance.
+type topic struct {
+	mu        sync.Mutex
+	r         *rand.Rand
+	logs      [][]stream.Record
+	base      []int64 // offset of the first record that is left
+	committed []int64
+	faults    float64
+	final     bool // appends are refused
+	most      int64
+}
+
+func newTopic(seed uint64, parts int, faults float64) *topic {
+	t := &topic{r: rand.New(rand.NewPCG(seed, 1)), logs: make([][]stream.Record, parts), base: make([]int64, parts), committed: make([]int64, parts), faults: faults}
+	for i := range t.committed {
+		t.committed[i] = -1
+	}
+	return t
+}
+
+func (t *topic) Partitions(_ context.Context, name string) (all []stream.Partition, err error) {
+	for i := range t.logs {
+		all = append(all, stream.Partition{Topic: name, ID: i})
+	}
+	return all, t.fault()
+}
+
+func (t *topic) fault() error {
+	if t.r.Float64() < t.faults {
+		return errCut
+	}
+	return nil
+}
+
+func (t *topic) end(i int) int64 { return t.base[i] + int64(len(t.logs[i])) }
+
+func (t *topic) Bounds(_ context.Context, group string, parts []stream.Partition) (map[stream.Partition]stream.Bounds, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := map[stream.Partition]stream.Bounds{}
+	for _, p := range parts {
+		b := stream.Bounds{Committed: -1, First: t.base[p.ID], End: t.end(p.ID)}
+		if group != "" {
+			b.Committed = t.committed[p.ID]
+			t.most = max(t.most, b.End-max(b.Committed, 0))
+		}
+		out[p] = b
+	}
+	return out, t.fault()
+}
+
+func (t *topic) Scan(_ context.Context, p stream.Partition, from, to int64, each func(stream.Record) error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for o := from; o < to; o++ {
+		if err := each(t.logs[p.ID][o-t.base[p.ID]]); err != nil {
+			return err
+		}
+	}
+	return t.fault()
+}
+
+func (t *topic) Append(_ context.Context, p stream.Partition, recs []stream.Record) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.final {
+		return errFinal
+	}
+	if t.r.IntN(4) == 0 { // somebody else's
+		t.logs[p.ID] = append(t.logs[p.ID], stream.Record{Value: []byte("another"), Headers: nil})
+	}
+	before := t.r.IntN(2) == 0
+	err := t.fault()
+	if err == nil || before {
+		t.logs[p.ID] = append(t.logs[p.ID], recs...)
+	}
+	return err
+}
+
+// options publish n references; the state is kept in *kept, and saving it fails by chance, before or after it is kept.
+func options(t *topic, n int64, kept **State) Options {
+	return Options{
+		Name: "calls/x", Topic: "refs", Total: n, Groups: []string{"g"}, MaxLag: 1 << 40, Poll: time.Second, Pace: pace.New(0, 7),
+		From: func(_ context.Context, at int64) (func() ([]byte, error), error) {
+			return func() ([]byte, error) {
+				if at >= n {
+					return nil, io.EOF
+				}
+				at++
+				if at%10 == 0 {
+					return []byte(`{"no_ref":"line 7"}`), nil
+				}
+				return fmt.Appendf(nil, `{"v":1,"id":"r%d","uri":"s3://box/%d"}`, at-1, at-1), nil
+			}, t.fault()
+		},
+		Load: func(context.Context) (*State, error) { return *kept, t.fault() },
+		Save: func(_ context.Context, s *State) error {
+			err := t.fault()
+			if err == nil || t.r.IntN(2) == 0 {
+				c := *s
+				*kept = &c
+			}
+			return err
+		},
+		Permanent: func(err error) bool { return errors.Is(err, errFinal) },
+		Retry:     retry.Policy{Attempts: 2, Base: time.Microsecond, Max: time.Microsecond},
+	}
+}
+
+// TestEveryReferenceIsInItsPartitionOnceWhateverFails runs until it succeeds: every error ends a publisher as a kill would, and the next one goes on with what was saved.
+func TestEveryReferenceIsInItsPartitionOnceWhateverFails(t *testing.T) {
+	const n = 100
+	ends, unclear := 0, 0
+	for seed := range uint64(300) {
+		tp := newTopic(seed, 1+int(seed%4), 0.08)
+		var kept *State
+		for tries := 0; ; tries++ {
+			if tries > 2000 {
+				t.Fatalf("seed %d: it never succeeds", seed)
+			}
+			at, err := Run(t.Context(), tp, options(tp, n, &kept))
+			if err == nil {
+				if at.Published != n || at.Total != n {
+					t.Fatalf("seed %d: %+v", seed, at)
+				}
+				break
+			}
+			ends++
+			if kept != nil && kept.Next > 0 {
+				unclear++
+			}
+			if len(tp.logs) < 6 && tp.r.IntN(20) == 0 { // the topic grows
+				tp.logs, tp.base, tp.committed = append(tp.logs, nil), append(tp.base, 0), append(tp.committed, -1)
+			}
+		}
+		seen := map[string]int{}
+		for part, log := range tp.logs {
+			for _, rec := range log {
+				if len(rec.Headers) == 0 {
+					continue
+				}
+				word := string(rec.Headers[0].Value)
+				var number int
+				if _, err := fmt.Sscanf(word[strings.LastIndex(word, "/")+1:], "%d", &number); err != nil || rec.Headers[0].Key != Header || number%len(kept.Ends) != part {
+					t.Fatalf("seed %d: %s in partition %d of %d", seed, word, part, len(kept.Ends))
+				}
+				if key := string(rec.Key); key != "" && key != fmt.Sprint("r", number) || key == "" && number%10 != 9 {
+					t.Fatalf("seed %d: reference %d has key %q", seed, number, key)
+				}
+				seen[word]++
+			}
+		}
+		for word, times := range seen {
+			if times != 1 {
+				t.Fatalf("seed %d: %s is there %d times", seed, word, times)
+			}
+		}
+		if len(seen) != n {
+			t.Fatalf("seed %d: %d references, want %d: %v", seed, len(seen), n, seen)
+		}
+	}
+	if ends < 300 || unclear < 100 {
+		t.Errorf("only %d publishers were ended, %d of them in the middle", ends, unclear)
+	}
+}
+
+func TestNoMoreIsPublishedThanTheGroupMayHaveBeforeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tp := newTopic(1, 2, 0)
+		var kept *State
+		o := options(tp, 100, &kept)
+		o.MaxLag = 20
+		polls := 0
+		o.Tell = func(p Progress) { // the group reads all of it whenever the lag is what it may be
+			if p.Lag > 20+2 {
+				t.Errorf("the group is %d behind", p.Lag)
+			}
+			if p.Lag >= 20 {
+				if polls++; polls%3 == 0 {
+					tp.committed[0], tp.committed[1] = tp.end(0), tp.end(1)
+				}
+			}
+		}
+		began := time.Now()
+		if at, err := Run(t.Context(), tp, o); err != nil || at.Published != 100 || polls < 6 || time.Since(began) < 6*time.Second {
+			t.Errorf("%+v, %v, %d waits, %v", at, err, polls, time.Since(began))
+		}
+	})
+}
+
+func TestNothingIsPublishedWhileTheGateIsShut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tp := newTopic(1, 2, 0)
+		var kept *State
+		o := options(tp, 30, &kept)
+		o.Gate = &pace.Gate{}
+		o.Gate.Shut()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if at, err := Run(ctx, tp, o); !errors.Is(err, context.DeadlineExceeded) || at.Published != 0 || tp.end(0)+tp.end(1) != 0 {
+			t.Errorf("%+v, %v", at, err)
+		}
+	})
+}
+
+func TestATopicThatIsAnotherIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(tp *topic, o *Options)
+		want  string
+	}{
+		"fewer partitions": {func(tp *topic, _ *Options) { tp.logs = tp.logs[:1] }, "has 1 partitions, and had 2"},
+		"a shorter log":    {func(tp *topic, _ *Options) { tp.logs[1] = nil }, "was deleted and made again"},
+		"a refusal":        {func(tp *topic, o *Options) { tp.final = true; o.Total += 5 }, "too large"},
+		"a list that ends": {func(_ *topic, o *Options) { o.Total += 5 }, "the list ends before its end"},
+	} {
+		tp := newTopic(1, 2, 0)
+		var kept *State
+		o := options(tp, 30, &kept)
+		if _, err := Run(t.Context(), tp, o); err != nil {
+			t.Fatal(err)
+		}
+		o = options(tp, 30, &kept)
+		c.spoil(tp, &o)
+		if name == "a refusal" {
+			o = options(tp, 35, &kept)
+		}
+		if _, err := Run(t.Context(), tp, o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}

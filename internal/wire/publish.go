@@ -1,0 +1,130 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"slices"
+	"time"
+
+	"vecmill/internal/backfill/plan"
+	"vecmill/internal/config"
+	"vecmill/internal/pace"
+	"vecmill/internal/publish"
+	"vecmill/internal/retry"
+	"vecmill/sinks/objectstore"
+	"vecmill/stream/kafkasource"
+)
+
+// PublishOptions say where a plan is published, and how fast.
+type PublishOptions struct {
+	Topic  string
+	MaxLag int64   // records that the slowest group may have before it
+	Rate   float64 // references a second at most; 0: as many as MaxLag allows
+	Gate   *pace.Gate
+	Tell   func(publish.Progress)
+	Log    *slog.Logger
+}
+
+// Limits of a round of publishing.
+const (
+	publishRound = 5000        // references
+	publishPoll  = time.Second // how often the groups' lag is looked at while there is no room
+)
+
+// Publish puts a plan's references into a topic, each once. How far it has come lies beside the plan.
+func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions) (publish.Progress, error) {
+	var none publish.Progress
+	groups, err := publishGroups(c, o.Topic)
+	if err != nil {
+		return none, err
+	}
+	list, err := OpenPlan(ctx, c, at)
+	if err != nil {
+		return none, err
+	}
+	place, err := planPlace(ctx, &stores{cfg: c}, at)
+	if err != nil {
+		return none, err
+	}
+	log, err := kafkaLog(c, o.Log)
+	if err != nil {
+		return none, err
+	}
+	defer log.Close()
+	state := publishState{place, path.Join(place.Prefix, "publish-"+o.Topic+".json")}
+	return publish.Run(ctx, log, publish.Options{
+		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: state.load, Save: state.save,
+		Groups: groups, MaxLag: o.MaxLag, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound), Gate: o.Gate,
+		Permanent: kafkasource.Permanent, Retry: retry.Patient(), Tell: o.Tell,
+	})
+}
+
+// publishGroups are those of the pipelines that read a topic. They must read references as they are.
+func publishGroups(c *config.Config, topic string) (groups []string, err error) {
+	for i := range c.Pipelines {
+		p := &c.Pipelines[i]
+		if !slices.Contains(p.Topics, topic) {
+			continue
+		}
+		if f := p.Input.Format; f != "" && f != "ref" {
+			return nil, fmt.Errorf("pipeline %s reads %s as %s, and a plan has references: publish them to a topic of format ref", p.Name, topic, f)
+		}
+		if !slices.Contains(groups, p.Group) {
+			groups = append(groups, p.Group)
+		}
+	}
+	if len(groups) == 0 {
+		return nil, fmt.Errorf("no pipeline of the configuration reads topic %s: give it the configuration of the workers", topic)
+	}
+	return groups, nil
+}
+
+// publishState is where a publishing keeps how far it has come.
+type publishState struct {
+	at   plan.Place
+	name string
+}
+
+func (s publishState) load(ctx context.Context) (state *publish.State, err error) {
+	_, err = retry.Do(ctx, retry.Patient(), finalForState, func(ctx context.Context) error {
+		about, err := s.at.Store.Stat(ctx, s.name)
+		if err != nil {
+			return err
+		}
+		body, err := s.at.Store.Read(ctx, s.name, 0, about.Size)
+		if err != nil {
+			return err
+		}
+		state = &publish.State{}
+		return json.Unmarshal(body, state)
+	})
+	if errors.Is(err, objectstore.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", s.name, err)
+	}
+	return state, nil
+}
+
+func (s publishState) save(ctx context.Context, state *publish.State) error {
+	body, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	if _, err := retry.Do(ctx, retry.Patient(), finalForState, func(ctx context.Context) error {
+		return s.at.Store.Put(ctx, s.name, body, "application/json")
+	}); err != nil {
+		return fmt.Errorf("writing %s: %w", s.name, err)
+	}
+	return nil
+}
+
+func finalForState(err error) bool {
+	_, garbled := errors.AsType[*json.SyntaxError](err)
+	return garbled || errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, objectstore.ErrRefused)
+}

@@ -1,0 +1,152 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/minio/minio-go/v7"
+
+	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/inventory"
+	"vecmill/internal/backfill/listing"
+	"vecmill/internal/retry"
+	"vecmill/model/hub"
+	"vecmill/sinks/objectstore"
+	"vecmill/stream/manifestsource"
+)
+
+// planSource is the table of what can be enumerated.
+func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (src backfill.Source, done func(), err error) {
+	if !strings.HasPrefix(o.Source, "s3://") {
+		list, err := manifestsource.OpenFile(ctx, o.Source, o.Columns)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", o.Source, err)
+		}
+		return backfill.Lines{Values: list}, func() { _ = list.Close() }, nil // only read
+	}
+	u, err := url.Parse(o.Source)
+	if err != nil || u.Host == "" {
+		return nil, nil, fmt.Errorf("%q is not s3://bucket/prefix", o.Source)
+	}
+	pick := backfill.Selection{Include: o.Include}
+	for _, m := range models {
+		if !slices.Contains(pick.Modality, m.spec.Modality) {
+			pick.Modality = append(pick.Modality, m.spec.Modality)
+		}
+	}
+	if err := pick.Validate(); err != nil {
+		return nil, nil, err
+	}
+	if path.Base(u.Path) == inventory.ManifestName {
+		src, err := inventorySource(ctx, s, u, pick)
+		return src, func() {}, err
+	}
+	client, err := s.s3()
+	if err != nil {
+		return nil, nil, err
+	}
+	pages := &bucketPages{client: client, bucket: u.Host, prefix: strings.TrimPrefix(u.Path, "/")}
+	if o.Tar {
+		src, err := shardsSource(ctx, s, u.Host, pick, pages, o.Listers)
+		return src, func() {}, err
+	}
+	return &backfill.Bucket{Selection: pick, Pager: pages, Name: u.Host, Workers: o.Listers}, func() {}, nil
+}
+
+// shardsSource opens the tar files of a bucket.
+func shardsSource(ctx context.Context, s *stores, bucket string, pick backfill.Selection, pages listing.Pager, atOnce int) (*backfill.Shards, error) {
+	store, _, err := s.open(ctx, "s3://"+bucket)
+	if err != nil {
+		return nil, err
+	}
+	return &backfill.Shards{
+		Selection: pick, Pager: pages, Name: bucket, AtOnce: atOnce,
+		Open: func(ctx context.Context, o *listing.Object) (io.ReaderAt, error) {
+			return &patientReader{ctx, objectstore.ReaderAt(ctx, store, objectstore.Info{Name: o.Key, Size: o.Size})}, nil
+		},
+	}, nil
+}
+
+// bucketPages implements listing.Pager.
+type bucketPages struct {
+	client         *minio.Client
+	bucket, prefix string
+}
+
+// Page implements listing.Pager. A page is asked for again while the store is busy.
+func (b *bucketPages) Page(ctx context.Context, after string) (out []listing.Object, more bool, err error) {
+	core := minio.Core{Client: b.client}
+	final := func(err error) bool { return errors.Is(refusedByS3(err), hub.ErrRefused) }
+	_, err = retry.Do(ctx, retry.Patient(), final, func(ctx context.Context) error {
+		page, err := core.ListObjectsV2(b.bucket, b.prefix, after, "", "", 1000)
+		if err != nil {
+			return fmt.Errorf("listing s3://%s/%s: %w", b.bucket, b.prefix, err)
+		}
+		out, more = out[:0], page.IsTruncated
+		for _, o := range page.Contents {
+			out = append(out, listing.Object{Key: o.Key, Size: o.Size, ETag: strings.Trim(o.ETag, `"`), Changed: o.LastModified})
+		}
+		return ctx.Err()
+	})
+	return out, more, err
+}
+
+// inventorySource reads the manifest.json of an inventory. Its files lie in the bucket that it names.
+func inventorySource(ctx context.Context, s *stores, u *url.URL, pick backfill.Selection) (*backfill.Inventory, error) {
+	store, name, err := s.open(ctx, u.String())
+	if err != nil {
+		return nil, err
+	}
+	about, err := store.Stat(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", u, err)
+	}
+	body, err := store.Read(ctx, name, 0, about.Size)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", u, err)
+	}
+	list, err := inventory.Parse(body)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", u, err)
+	}
+	if list.At != u.Host {
+		if store, _, err = s.open(ctx, "s3://"+list.At); err != nil {
+			return nil, fmt.Errorf("the inventory's files: %w", err)
+		}
+	}
+	open := func(ctx context.Context, f inventory.File) (io.ReaderAt, error) {
+		info, err := store.Stat(ctx, f.Key)
+		if err == nil && info.Size != f.Size {
+			err = fmt.Errorf("it has %d bytes, and %s says %d: it was changed or damaged", info.Size, u, f.Size)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the inventory's file %s: %w", f.Key, err)
+		}
+		return &patientReader{ctx, objectstore.ReaderAt(ctx, store, info)}, nil
+	}
+	return &backfill.Inventory{Selection: pick, List: list, Open: open}, nil
+}
+
+// patientReader reads again while the store is busy.
+type patientReader struct {
+	ctx context.Context // of one file: io.ReaderAt has no place for it
+	r   io.ReaderAt
+}
+
+// ReadAt implements io.ReaderAt.
+func (p *patientReader) ReadAt(b []byte, off int64) (n int, err error) {
+	final := func(err error) bool {
+		return errors.Is(err, io.EOF) || errors.Is(err, objectstore.ErrRefused) || errors.Is(err, objectstore.ErrNotFound)
+	}
+	_, err = retry.Do(p.ctx, retry.Patient(), final, func(context.Context) error {
+		n, err = p.r.ReadAt(b, off)
+		return err
+	})
+	return n, err
+}

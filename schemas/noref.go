@@ -1,0 +1,27 @@
+package schemas
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// NoRef stands in a list in the place of a row that could not be read as a reference, so that the numbers of the others stay, and its dead letter says why: [ParseRef] refuses it
+// with Why.
+type NoRef struct {
+	Why string `json:"no_ref"` // a sentence with the place: the number of a line or a row
+	Row string `json:"row,omitempty"`
+}
+
+// mostOfRow is how much of a row is kept, in bytes: enough to find it again.
+const mostOfRow = 4 << 10
+
+// JSON is the value in the list.
+func (n NoRef) JSON() []byte {
+	n.Row = strings.ToValidUTF8(n.Row[:min(len(n.Row), mostOfRow)], "\ufffd")
+	n.Why = strings.ToValidUTF8(n.Why, "\ufffd")
+	b, err := json.Marshal(n)
+	if err != nil {
+		panic(err) // two texts
+	}
+	return b
+}

@@ -1,0 +1,246 @@
+package manifestsource
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// rows cuts a file into the rows of a table, each with its ends of lines: a row ends at the end of a line that is in no quotes. One that does not, within MaxLine bytes and as CSV
+// has it, is a fault of its first line alone: the next row begins behind that, so that a quote too many costs a row and not the rest of the file.
+type rows struct {
+	file  io.ReaderAt
+	size  int64
+	comma rune
+
+	r    *bufio.Reader
+	pos  int64 // where the next row begins
+	line int64 // and its line, from 1
+	row  []byte
+}
+
+func newRows(file io.ReaderAt, size int64, comma rune) *rows {
+	r := &rows{file: file, size: size, comma: comma, r: bufio.NewReaderSize(nil, 64<<10), line: 1}
+	r.seek(0, 1)
+	return r
+}
+
+func (r *rows) seek(pos, line int64) {
+	r.pos, r.line = pos, line
+	r.r.Reset(io.NewSectionReader(r.file, pos, r.size-pos))
+}
+
+// next gives the next row, cut at MaxLine, and the number of its first line; or io.EOF. It is valid until the next call.
+func (r *rows) next() (row []byte, line int64, err error) {
+	r.row = r.row[:0]
+	line = r.line
+	first, length, lines, open := int64(0), int64(0), int64(0), false
+	for lines == 0 || open {
+		n, quotes, err := r.physical()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, line, err
+		}
+		if n == 0 {
+			if lines == 0 {
+				return nil, line, io.EOF
+			}
+			break // in quotes at the end of the file
+		}
+		lines++
+		length += n
+		if lines == 1 {
+			first = n
+		}
+		open = open != (quotes%2 == 1)
+		if open && length > MaxLine {
+			break
+		}
+	}
+	if lines > 1 && (open || !r.sound()) {
+		r.row = r.row[:min(first, int64(len(r.row)))]
+		r.seek(r.pos+first, line+1)
+		return r.row, line, nil
+	}
+	r.pos, r.line = r.pos+length, line+lines
+	return r.row, line, nil
+}
+
+// physical appends a line to the row, up to MaxLine bytes, and gives its length and the number of quotes in it.
+func (r *rows) physical() (n int64, quotes int, err error) {
+	for {
+		part, err := r.r.ReadSlice('\n')
+		n += int64(len(part))
+		quotes += bytes.Count(part, []byte(`"`))
+		r.row = append(r.row, part[:min(len(part), MaxLine-len(r.row))]...)
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return n, quotes, err
+		}
+	}
+}
+
+// sound says whether several lines are one row.
+func (r *rows) sound() bool {
+	if len(r.row) >= MaxLine {
+		return false
+	}
+	_, err := cells(r.row, r.comma)
+	return err == nil
+}
+
+// cells takes a row apart.
+func cells(row []byte, comma rune) ([]string, error) {
+	c := csv.NewReader(bytes.NewReader(row))
+	c.Comma, c.FieldsPerRecord = comma, -1
+	all, err := c.Read()
+	if p, ok := errors.AsType[*csv.ParseError](err); ok {
+		return nil, p.Err
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.InputOffset() != int64(len(row)) {
+		return nil, csv.ErrBareQuote // it ended before its last line
+	}
+	return all, nil
+}
+
+// place is where a row begins.
+type place struct{ pos, line int64 }
+
+// csvList is a file with a table as CSV, whose first row names the columns. It implements List.
+type csvList struct {
+	file    *os.File
+	size    int64
+	comma   rune
+	columns int
+	table   *table
+	changed time.Time
+	rows    int64
+	starts  []place // of every sparse-th row
+}
+
+func openCSV(ctx context.Context, path string, comma rune, c Columns) (_ List, err error) {
+	file, info, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = file.Close()
+		}
+	}()
+	l := &csvList{file: file, size: info.Size(), comma: comma, changed: info.ModTime()}
+	return l, l.count(ctx, filepath.Base(path), c)
+}
+
+// count reads the header, and the file once to know where its rows are.
+func (l *csvList) count(ctx context.Context, name string, c Columns) error {
+	r := newRows(&cancellableAt{ctx, l.file}, l.size, l.comma)
+	head, _, err := r.next()
+	if errors.Is(err, io.EOF) {
+		return errors.New("it is empty, and its first line should name the columns")
+	}
+	if err != nil {
+		return err
+	}
+	names, err := cells(bytes.TrimPrefix(head, []byte("\ufeff")), l.comma)
+	if err != nil {
+		return fmt.Errorf("its first line should name the columns: %w", err)
+	}
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	l.columns = len(names)
+	if l.table, err = newTable(name, names, c); err != nil {
+		return err
+	}
+	for {
+		at := place{r.pos, r.line}
+		if _, _, err := r.next(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("counting rows: %w", err)
+		}
+		if l.rows%sparse == 0 {
+			l.starts = append(l.starts, at)
+		}
+		l.rows++
+	}
+}
+
+// Len implements List.
+func (l *csvList) Len() int64 { return l.rows }
+
+// Changed implements List.
+func (l *csvList) Changed() time.Time { return l.changed }
+
+// Close implements List.
+func (l *csvList) Close() error { return l.file.Close() }
+
+// From implements List.
+func (l *csvList) From(_ context.Context, n int64) (func() ([]byte, error), error) {
+	r := newRows(l.file, l.size, l.comma)
+	if n >= l.rows {
+		r.seek(l.size, 0)
+	} else {
+		at := l.starts[n/sparse]
+		r.seek(at.pos, at.line)
+		for range n % sparse {
+			if _, _, err := r.next(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return func() ([]byte, error) {
+		row, line, err := r.next()
+		if err != nil {
+			return nil, err
+		}
+		n++
+		return l.value(n-1, row, line), nil
+	}, nil
+}
+
+// value is the reference of a row; a blank line is nil, a tombstone.
+func (l *csvList) value(n int64, row []byte, line int64) []byte {
+	if len(bytes.TrimSpace(row)) == 0 {
+		return nil
+	}
+	at, text := fmt.Sprintf("line %d", line), func() string { return strings.TrimRight(string(row), "\r\n") }
+	if len(row) >= MaxLine {
+		return noRef(at, fmt.Errorf("it is longer than %d bytes", MaxLine), text())
+	}
+	all, err := cells(row, l.comma)
+	if err == nil && len(all) != l.columns {
+		err = fmt.Errorf("it has %d fields, and the first line has %d", len(all), l.columns)
+	}
+	if err != nil {
+		return noRef(at, err, text())
+	}
+	mine := make([]string, len(l.table.at))
+	for i, k := range l.table.at {
+		mine[i] = all[k]
+	}
+	return l.table.value(n, mine, at, text)
+}
+
+// cancellableAt ends a long count with its context.
+type cancellableAt struct {
+	ctx context.Context
+	r   io.ReaderAt
+}
+
+func (c *cancellableAt) ReadAt(b []byte, off int64) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.ReadAt(b, off)
+}
