@@ -212,6 +212,7 @@ type Batch struct {
 // Output is one place that rows go to.
 type Output struct {
 	Parquet    *Parquet     `yaml:"parquet" doc:"Parquet files, exactly once"`
+	Arrow      *Arrow       `yaml:"arrow" doc:"stream files of Arrow IPC (.arrows), exactly once"`
 	Postgres   *Postgres    `yaml:"postgres" doc:"a table of PostgreSQL with pgvector, exactly once"`
 	Iceberg    *Iceberg     `yaml:"iceberg" doc:"a table of an Iceberg catalog, exactly once"`
 	JSONL      *JSONL       `yaml:"jsonl" doc:"lines of JSON in a file or on standard output, at least once"`
@@ -231,9 +232,12 @@ type Parquet struct {
 	RollBytes   Bytes    `yaml:"roll_bytes" doc:"a file is closed at about this size"`
 	RollRows    int      `yaml:"roll_rows" doc:"or at this number of rows"`
 	RollAge     Duration `yaml:"roll_age" doc:"or when its first row is this old: how long rows may take to appear"`
-	Compression string   `yaml:"compression" doc:"zstd, snappy or none"`
+	Compression string   `yaml:"compression" doc:"parquet: zstd, snappy or none; arrow: lz4, zstd or none"`
 	MaxBuffered Bytes    `yaml:"max_buffered" doc:"rows buffered over all open files; the largest file is closed early when it is used up"`
 }
+
+// Arrow is a place for stream files of Arrow IPC.
+type Arrow Parquet
 
 // DeadLetters is where records go that can never give a row: a topic, or a place for objects.
 type DeadLetters struct {

@@ -20,8 +20,10 @@ func parseOutput(output string) (*Config, error) {
 
 func TestMistakesInOutputsAreNamed(t *testing.T) {
 	for _, c := range []struct{ output, want string }{
-		{"{}", "outputs[0]: names no kind of output, or several; this build has parquet, postgres, "},
+		{"{}", "outputs[0]: names no kind of output, or several; this build has parquet, arrow, postgres, "},
 		{"{jsonl: {path: a}, parquet: {url: 'file:///b'}}", "outputs[0]: names no kind of output, or several"},
+		{"{arrow: {url: 'file:///a', compression: snappy}}", `outputs[0].arrow.compression: "snappy" is not one of lz4, zstd, none`},
+		{"{arrow: {url: 'ftp://a', layout: tree}}", `outputs[0].arrow.layout: "tree" is not one of plain, hive`},
 		{"{jsonl: {}}", "outputs[0].jsonl.path: missing; want a file, or - for standard output"},
 		{"{jsonl: {path: a, batch: {rows: -1}}}", "outputs[0].jsonl.batch: rows, bytes, age, in_flight, max_buffered and timeout must be positive"},
 		{"{kafka: {compression: best}}", "outputs[0].kafka.topic: missing"},
@@ -65,7 +67,11 @@ func TestEveryOutputSaysWhatItHolds(t *testing.T) {
 
 func TestOutputsHaveDefaults(t *testing.T) {
 	for output, check := range map[string]func(*Output) bool{
-		"{jsonl: {path: a}}":                                       func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
+		"{jsonl: {path: a}}": func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
+		"{arrow: {url: 'file:///a'}}": func(o *Output) bool {
+			c, format := o.Files()
+			return format == "arrow" && c.Compression == "lz4" && c.Layout == "plain" && c.RollBytes == 128<<20
+		},
 		"{kafka: {topic: t}}":                                      func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
 		"{webhook: {url: 'https://h/p', secret: s}}":               func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
 		"{redis: {url: 'redis://h'}}":                              func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },

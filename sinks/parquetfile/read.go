@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"vecmill/schemas"
@@ -21,7 +20,7 @@ func Read(ctx context.Context, body []byte) (rows []schemas.Row, err error) {
 		return nil, err
 	}
 	defer r.Close()
-	ar, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{BatchSize: 512}, allocator{memory.DefaultAllocator})
+	ar, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{BatchSize: 512}, Bounded())
 	if err != nil {
 		return nil, err
 	}
