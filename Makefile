@@ -108,6 +108,7 @@ integration-deps: ort ## fetch Apache Kafka, versitygw and the Parquet readers i
 	@tools/fetch-readers.sh >/dev/null
 	@tools/fetch-readers.sh integration/sinks >/dev/null
 	@tools/fetch-readers.sh integration/producers >/dev/null
+	@tools/fetch-readers.sh integration/feast >/dev/null
 	@tools/fetch-postgres.sh >/dev/null
 	@tools/fetch-iceberg.sh >/dev/null
 
@@ -144,7 +145,7 @@ bench: ort ## pipeline items per CPU-second over the bare session's, for each mo
 
 .PHONY: bench-sinks
 bench-sinks: integration-deps ## rows of 768 numbers through each output to its real server: rows and megabytes a second, and the worker's CPU time for a row
-	$(GO) test -tags integration -run '^$$' -bench . -benchtime 1x -count=3 -timeout 30m ./integration/sinks ./integration/postgres
+	$(GO) test -tags integration -run '^$$' -bench . -benchtime 1x -count=3 -timeout 30m ./integration/sinks ./integration/feast ./integration/postgres
 
 .PHONY: bench-graphs
 bench-graphs: ort ## our graphs against torch.onnx.export's of the same class: the ratio of their CPU time

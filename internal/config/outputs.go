@@ -36,12 +36,13 @@ func (o *Output) kinds() []kind {
 		{"qdrant", o.Qdrant != nil, o.Qdrant},
 		{"milvus", o.Milvus != nil, o.Milvus},
 		{"flight", o.Flight != nil, o.Flight},
+		{"feast", o.Feast != nil, o.Feast},
 	}
 }
 
 // sampleOutput names every kind.
 func sampleOutput() Output {
-	return Output{Parquet: &Parquet{}, Arrow: &Arrow{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}, Qdrant: &Qdrant{}, Milvus: &Milvus{}, Flight: &Flight{}}
+	return Output{Parquet: &Parquet{}, Arrow: &Arrow{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}, Qdrant: &Qdrant{}, Milvus: &Milvus{}, Flight: &Flight{}, Feast: &Feast{}}
 }
 
 // named are the kinds that the output names: one, unless it is wrong.

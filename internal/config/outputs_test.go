@@ -41,6 +41,10 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 		{"{milvus: {url: 'http://h', collection: c, dimension: 4, token_file: /nowhere}}", "outputs[0].milvus.token_file: reading the secret"},
 		{"{flight: {url: 'grpc://h:1'}}", "outputs[0].flight.url: missing, or not https://host:port"},
 		{"{flight: {url: 'http://h', token_file: /nowhere}}", "outputs[0].flight.token_file: reading the secret"},
+		{"{feast: {source: s, url: 'h:6566'}}", "outputs[0].feast.url: missing, or not https://host:port"},
+		{"{feast: {url: 'http://h'}}", "outputs[0].feast.source: missing"},
+		{"{feast: {url: 'http://h', source: s, to: lake}}", `outputs[0].feast.to: "lake" is not one of online, offline`},
+		{"{feast: {url: 'http://h', source: s, token_file: /nowhere}}", "outputs[0].feast.token_file: reading the secret"},
 		{"{qdrant: {url: 'h:6334'}}", "outputs[0].qdrant.url: missing, or not https://host:port"},
 		{"{qdrant: {url: 'http://h'}}", "outputs[0].qdrant.collection: missing"},
 		{"{qdrant: {url: 'http://h', collection: c}}", "outputs[0].qdrant.dimension: missing"},
@@ -74,6 +78,7 @@ func TestOutputsHaveDefaults(t *testing.T) {
 		},
 		"{kafka: {topic: t}}":                                      func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
 		"{webhook: {url: 'https://h/p', secret: s}}":               func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
+		"{feast: {url: 'http://h', source: s}}":                    func(o *Output) bool { return o.Feast.To == "online" && len(o.Feast.Columns) == 5 },
 		"{redis: {url: 'redis://h'}}":                              func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },
 		"{qdrant: {url: 'http://h', collection: c, dimension: 4}}": func(o *Output) bool { return o.Qdrant.Metric == "cosine" && o.Qdrant.Batch.Rows == 500 },
 	} {
