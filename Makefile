@@ -102,13 +102,14 @@ generate: ## write the generated files again
 	$(GO) generate ./...
 
 .PHONY: integration-deps
-integration-deps: ort ## fetch Apache Kafka, versitygw and the Parquet readers into the user cache
+integration-deps: ort ## fetch the servers and readers of the integration tests into the user cache
 	@tools/fetch-kafka.sh >/dev/null
 	@tools/fetch-versitygw.sh >/dev/null
 	@tools/fetch-readers.sh >/dev/null
 	@tools/fetch-readers.sh integration/sinks >/dev/null
 	@tools/fetch-readers.sh integration/producers >/dev/null
 	@tools/fetch-readers.sh integration/feast >/dev/null
+	@tools/fetch-opensearch.sh >/dev/null
 	@tools/fetch-postgres.sh >/dev/null
 	@tools/fetch-iceberg.sh >/dev/null
 

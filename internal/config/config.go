@@ -222,6 +222,7 @@ type Output struct {
 	Qdrant     *Qdrant      `yaml:"qdrant" doc:"points in a collection of Qdrant, at least once"`
 	Milvus     *Milvus      `yaml:"milvus" doc:"entities in a collection of Milvus, at least once"`
 	Flight     *Flight      `yaml:"flight" doc:"streams to a server of Arrow Flight (DoPut), at least once"`
+	OpenSearch *OpenSearch  `yaml:"opensearch" doc:"documents in an index of OpenSearch, at least once"`
 	Feast      *Feast       `yaml:"feast" doc:"a push source of a feature server of Feast, at least once"`
 	BestEffort bool         `yaml:"best_effort" doc:"a failure of this output does not stop the pipeline nor hold commits back"`
 }

@@ -35,6 +35,7 @@ func (o *Output) kinds() []kind {
 		{"redis", o.Redis != nil, o.Redis},
 		{"qdrant", o.Qdrant != nil, o.Qdrant},
 		{"milvus", o.Milvus != nil, o.Milvus},
+		{"opensearch", o.OpenSearch != nil, o.OpenSearch},
 		{"flight", o.Flight != nil, o.Flight},
 		{"feast", o.Feast != nil, o.Feast},
 	}
@@ -42,7 +43,7 @@ func (o *Output) kinds() []kind {
 
 // sampleOutput names every kind.
 func sampleOutput() Output {
-	return Output{Parquet: &Parquet{}, Arrow: &Arrow{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}, Qdrant: &Qdrant{}, Milvus: &Milvus{}, Flight: &Flight{}, Feast: &Feast{}}
+	return Output{Parquet: &Parquet{}, Arrow: &Arrow{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}, Qdrant: &Qdrant{}, Milvus: &Milvus{}, OpenSearch: &OpenSearch{}, Flight: &Flight{}, Feast: &Feast{}}
 }
 
 // named are the kinds that the output names: one, unless it is wrong.

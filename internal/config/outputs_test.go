@@ -41,6 +41,11 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 		{"{milvus: {url: 'http://h', collection: c, dimension: 4, token_file: /nowhere}}", "outputs[0].milvus.token_file: reading the secret"},
 		{"{flight: {url: 'grpc://h:1'}}", "outputs[0].flight.url: missing, or not https://host:port"},
 		{"{flight: {url: 'http://h', token_file: /nowhere}}", "outputs[0].flight.token_file: reading the secret"},
+		{"{opensearch: {url: 'https://u:pw@h:9200', index: i, dimension: 4}}", "outputs[0].opensearch.url: missing, or not https://host:port"},
+		{"{opensearch: {url: 'http://h'}}", "outputs[0].opensearch.index: missing"},
+		{"{opensearch: {url: 'http://h', index: i}}", "outputs[0].opensearch.dimension: missing"},
+		{"{opensearch: {url: 'http://h', index: i, dimension: 4, replicas: -1}}", "outputs[0].opensearch: shards and replicas"},
+		{"{opensearch: {url: 'http://h', index: i, dimension: 4, password_file: /nowhere}}", "outputs[0].opensearch.password_file: reading the secret"},
 		{"{feast: {source: s, url: 'h:6566'}}", "outputs[0].feast.url: missing, or not https://host:port"},
 		{"{feast: {url: 'http://h'}}", "outputs[0].feast.source: missing"},
 		{"{feast: {url: 'http://h', source: s, to: lake}}", `outputs[0].feast.to: "lake" is not one of online, offline`},
@@ -76,11 +81,12 @@ func TestOutputsHaveDefaults(t *testing.T) {
 			c, format := o.Files()
 			return format == "arrow" && c.Compression == "lz4" && c.Layout == "plain" && c.RollBytes == 128<<20
 		},
-		"{kafka: {topic: t}}":                                      func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
-		"{webhook: {url: 'https://h/p', secret: s}}":               func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
-		"{feast: {url: 'http://h', source: s}}":                    func(o *Output) bool { return o.Feast.To == "online" && len(o.Feast.Columns) == 5 },
-		"{redis: {url: 'redis://h'}}":                              func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },
-		"{qdrant: {url: 'http://h', collection: c, dimension: 4}}": func(o *Output) bool { return o.Qdrant.Metric == "cosine" && o.Qdrant.Batch.Rows == 500 },
+		"{kafka: {topic: t}}":                                                  func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
+		"{webhook: {url: 'https://h/p', secret: s}}":                           func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
+		"{opensearch: {url: 'http://h', index: i, dimension: 4, replicas: 0}}": func(o *Output) bool { return *o.OpenSearch.Replicas == 0 && o.OpenSearch.Shards == 1 },
+		"{feast: {url: 'http://h', source: s}}":                                func(o *Output) bool { return o.Feast.To == "online" && len(o.Feast.Columns) == 5 },
+		"{redis: {url: 'redis://h'}}":                                          func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },
+		"{qdrant: {url: 'http://h', collection: c, dimension: 4}}":             func(o *Output) bool { return o.Qdrant.Metric == "cosine" && o.Qdrant.Batch.Rows == 500 },
 	} {
 		c, err := parseOutput(output)
 		if err != nil {

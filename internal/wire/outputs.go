@@ -64,6 +64,8 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 		return newMilvus(ctx, out.Milvus, m, told)
 	case out.Flight != nil:
 		return newFlight(out.Flight, m, told)
+	case out.OpenSearch != nil:
+		return newOpenSearch(ctx, out.OpenSearch, m, told)
 	case out.Feast != nil:
 		return newFeast(ctx, out.Feast, told)
 	case out.Iceberg != nil:
