@@ -145,8 +145,9 @@ bench: ort ## pipeline items per CPU-second over the bare session's, for each mo
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench/...
 
 .PHONY: bench-sinks
-bench-sinks: integration-deps ## rows of 768 numbers through each output to its real server: rows and megabytes a second, and the worker's CPU time for a row
+bench-sinks: integration-deps ## rows of 768 numbers through each output to its real server, and by the server's own tool: rows and megabytes a second, and the worker's CPU time for a row
 	$(GO) test -tags integration -run '^$$' -bench . -benchtime 1x -count=3 -timeout 30m ./integration/sinks ./integration/feast ./integration/postgres
+	$(GO) test -tags integration,iceberg -trimpath -ldflags '$(ONEFLIGHT)' -modfile "$$(GO=$(GO) tools/iceberg-modfile.sh)" -run '^$$' -bench . -benchtime 1x -count=3 -timeout 30m ./integration/iceberg
 
 .PHONY: bench-graphs
 bench-graphs: ort ## our graphs against torch.onnx.export's of the same class: the ratio of their CPU time

@@ -73,6 +73,12 @@ func fixture(st objectstore.Store, change func(*parquetsink.Config)) sinktest.Fi
 			change(&c)
 			return open(t, c)
 		},
+		OpenFewer: func(t testing.TB) sinks.Sink {
+			c := config(st)
+			change(&c)
+			c.Tasks = []schemas.Task{schemas.TaskEmbedding}
+			return open(t, c)
+		},
 		Read:         func(t testing.TB, src schemas.SourceID) sinktest.Account { return read(t, st, src) },
 		Chained:      true,
 		RecordsFates: true,

@@ -107,7 +107,7 @@ func TestSinkConforms(t *testing.T) {
 						return open(t, c)
 					},
 					Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return rows(t, m, src) },
-					Chained: true, Upserts: true, Deletes: true,
+					Chained: true, Splits: true, Upserts: true, Deletes: true,
 					Poison: func(r *schemas.Row) { _ = m.Set(Key("vecmill", r.Head, r.Window, r.RefID), "somebody else's") },
 					Break: func(n int) {
 						left := n
