@@ -64,7 +64,7 @@ check: check-shell check-tidy check-nocgo vet lint check-generate ## vet, lint, 
 
 .PHONY: vet
 vet: ## go vet, integration tests included
-	$(GO) vet -tags integration ./...
+	$(GO) vet -tags integration,spark ./...
 	$(GO) vet -tags integration,iceberg ./sinks/icebergcatalog ./internal/audit ./internal/wire ./integration/iceberg
 
 .PHONY: lint
@@ -181,6 +181,11 @@ GOVULNCHECK_VERSION := v1.1.4
 .PHONY: vulnerabilities
 vulnerabilities: ## known vulnerabilities in what is called; needs the network, for the database of vulnerabilities
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+
+.PHONY: spark-check
+spark-check: ## Spark reads our Parquet files without being told their columns; fetches Spark (470 MB)
+	@tools/fetch-readers.sh integration/spark >/dev/null
+	$(GO) test -tags integration,spark -count=1 -timeout 15m ./integration/spark
 
 .PHONY: alerts-check
 alerts-check: ## the alerts of deploy/prometheus against their tests; needs promtool (Debian: apt-get install prometheus)

@@ -79,6 +79,7 @@ func conforms(t *testing.T, s *site) {
 				return start(t, s.config(c.Table, schemas.TaskEmbedding), func(*icebergsink.Config) {})
 			},
 			Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return account(t, s, c, src) },
+			IDs:     true,
 			Chained: true, RecordsFates: true,
 		}
 	})

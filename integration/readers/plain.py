@@ -4,7 +4,7 @@ import base64
 
 
 def plain(value):
-    if isinstance(value, bytes):
+    if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
     if hasattr(value, "isoformat"):
         return value.isoformat()

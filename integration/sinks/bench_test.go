@@ -71,7 +71,7 @@ func BenchmarkFiles(b *testing.B) {
 					b.Fatal(err)
 				}
 				c := parquetsink.NewDefaultConfig()
-				c.Store, c.Tasks, c.Format, c.Compression = store, []schemas.Task{schemas.TaskEmbedding}, format, codec
+				c.Store, c.Tasks, c.Single, c.Format, c.Compression = store, []schemas.Task{schemas.TaskEmbedding}, true, format, codec
 				s, err := parquetsink.New(c)
 				return opened(b, s, err)
 			})

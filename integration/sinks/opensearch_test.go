@@ -42,7 +42,7 @@ func startOpenSearch(t testing.TB) *openSearch {
 	log := filepath.Join(dir, "log")
 	harness.Start(t, harness.Command{
 		Name: "opensearch", Path: "java", Log: log, Args: []string{
-			"-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(at, "classes") + ":" + filepath.Join(at, "lib", "*"), "Main", dir, port, fmt.Sprint(harness.FreePort(t)),
+			"-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-cp", filepath.Join(at, "classes") + ":" + filepath.Join(at, "lib", "*"), "Main", dir, port, fmt.Sprint(harness.FreePort(t)),
 		},
 	})
 	s := &openSearch{url: "http://127.0.0.1:" + port}

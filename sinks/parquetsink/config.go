@@ -23,6 +23,9 @@ type Config struct {
 	Format Format            // of the files; so is this
 	Tasks  []schemas.Task    // tasks whose rows are written: they decide the schema
 
+	// Single leaves the column of vectors in half precision out of files that have none: no head of the pipeline gives any, and readers that know no such numbers, as Spark 4, read the files.
+	Single bool
+
 	RollBytes int64         // a file is closed when it is estimated to have this many encoded bytes
 	RollRows  int           // or this many rows
 	RollAge   time.Duration // or when its first range has waited this long

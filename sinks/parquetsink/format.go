@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"path"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
@@ -67,7 +68,11 @@ func (f fileRows) Append(i int) error { return f.Builder.Append(f.rows[i]) }
 
 // encode makes the bytes of a file, about as many as guessed. No rows give a file with a schema and nothing else.
 func (s *Sink) encode(rows []*schemas.Row, info *FileInfo, guess int64) ([]byte, error) {
-	b, err := arrowrow.NewBuilder(memory.DefaultAllocator, s.cfg.Tasks...)
+	builder := arrowrow.NewBuilder
+	if s.cfg.Single && !slices.ContainsFunc(rows, func(r *schemas.Row) bool { return len(r.Half) > 0 }) { // one may be another output's, of before
+		builder = arrowrow.NewSingleBuilder
+	}
+	b, err := builder(memory.DefaultAllocator, s.cfg.Tasks...)
 	if err != nil {
 		return nil, err
 	}

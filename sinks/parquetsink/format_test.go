@@ -1,10 +1,15 @@
 package parquetsink_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/apache/arrow/go/v17/parquet/file"
 
 	"vecmill/schemas"
 	"vecmill/sinks/parquetsink"
@@ -54,6 +59,44 @@ func TestAStreamIsScanned(t *testing.T) {
 			return nil
 		}); err != nil || n != len(rows) || n < 200 {
 			t.Errorf("%d rows are scanned of %d: %v", n, len(rows), err)
+		}
+	})
+}
+
+// TestFilesWithoutHalvesLackTheirColumn, and one that has them all the same keeps them.
+func TestFilesWithoutHalvesLackTheirColumn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := sinktest.NewMemStore()
+		s, _ := begin(t, st, 1, func(c *parquetsink.Config) { c.Single, c.RollRows = true, 1 })
+		var want []schemas.Row
+		for o, task := range []schemas.Task{schemas.TaskEmbedding, schemas.TaskXVector} {
+			r, rows := sinktest.MakeOf([]schemas.Task{task}, src(0), int64(o), int64(o)+1)
+			want = append(want, rows...)
+			if err := s.Write(t.Context(), r, rows, func(error) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		closeSink(t, s)
+		if a := read(t, st, src(0)); !reflect.DeepEqual(a.Rows, want) || len(want) != 2 || want[1].Half == nil {
+			t.Errorf("read back %+v\nwant %+v", a.Rows, want)
+		}
+		for o, there := range []bool{false, true} {
+			name := fmt.Sprintf("out/rows/pipe/topic/0/%020d.parquet", o)
+			info, err := st.Stat(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := st.Read(t.Context(), name, 0, info.Size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := file.NewParquetReader(bytes.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if has := f.MetaData().Schema.Root().FieldIndexByName("vector_f16") >= 0; has != there || f.MetaData().Schema.Root().FieldIndexByName("vector") < 0 {
+				t.Errorf("file %d has a column of halves: %v", o, has)
+			}
 		}
 	})
 }

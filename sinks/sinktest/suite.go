@@ -18,6 +18,8 @@ type Fixture struct {
 	OpenFewer func(t testing.TB) sinks.Sink
 	// Read gives what a reader of the store finds of src now.
 	Read func(t testing.TB, src schemas.SourceID) Account
+	// IDs says that Read knows rows by their ids alone, and makes the rest of them up.
+	IDs bool
 	// Chained says that the sink keeps its own progress and every offset exactly once: Resume knows, gaps are refused, zombies lose.
 	Chained bool
 	// Splits says that a store's request may hold part of a range, and that its progress may so stand within one.
