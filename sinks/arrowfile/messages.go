@@ -41,6 +41,9 @@ func (m *messages) Message() (*ipc.Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := sound(meta.Bytes()); err != nil {
+		return nil, err
+	}
 	probe := ipc.NewMessage(meta, memory.NewBufferBytes([]byte{}))
 	body, err := m.bytes(probe.BodyLen())
 	probe.Release()

@@ -26,7 +26,7 @@ func Head(begin []byte) int64 {
 // Metadata is the metadata of a file whose beginning, at least Head bytes, is given.
 func Metadata(begin []byte) (meta map[string]string, err error) {
 	defer recovered(&err)
-	r, err := open(bytes.NewReader(begin), int64(len(begin)))
+	r, err := open(bytes.NewReader(begin), int64(len(begin)), newBudget())
 	if err != nil {
 		return nil, err
 	}
@@ -109,12 +109,17 @@ func cellsOf(a arrow.Array) func(i int) parquetfile.Value {
 // records calls each for every record batch, which is valid during the call.
 func records(in io.Reader, size int64, each func(arrow.Record) error) (err error) {
 	defer recovered(&err)
-	r, err := open(in, size)
+	b := newBudget()
+	r, err := open(in, size, b)
 	if err != nil {
 		return err
 	}
 	defer r.Release()
 	for r.Next() {
+		if !filled(r.Record()) {
+			return fmt.Errorf("%w: a record batch of %d rows", ErrDamaged, r.Record().NumRows())
+		}
+		b.left = mostBatch // of the next one
 		if err := each(r.Record()); err != nil {
 			return err
 		}
@@ -122,8 +127,8 @@ func records(in io.Reader, size int64, each func(arrow.Record) error) (err error
 	return r.Err()
 }
 
-func open(in io.Reader, size int64) (*ipc.Reader, error) {
-	return ipc.NewReaderFromMessageReader(&messages{in: in, left: size}, ipc.WithAllocator(parquetfile.Bounded()))
+func open(in io.Reader, size int64, b *budget) (*ipc.Reader, error) {
+	return ipc.NewReaderFromMessageReader(&messages{in: in, left: size}, ipc.WithAllocator(b))
 }
 
 // recovered makes an error of a panic, which is the library's answer to much damage.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"vecmill/schemas"
@@ -20,7 +21,7 @@ func Read(ctx context.Context, body []byte) (rows []schemas.Row, err error) {
 		return nil, err
 	}
 	defer r.Close()
-	ar, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{BatchSize: 512}, Bounded())
+	ar, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{BatchSize: 512}, allocator{memory.DefaultAllocator})
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func open(body io.ReaderAt, size int64) (*file.Reader, error) {
 		return nil, err
 	}
 	src := io.NewSectionReader(&source{body, chunks}, 0, size)
-	return file.NewParquetReader(src, file.WithMetadata(meta), file.WithReadProps(parquet.NewReaderProperties(Bounded())))
+	return file.NewParquetReader(src, file.WithMetadata(meta), file.WithReadProps(parquet.NewReaderProperties(allocator{memory.DefaultAllocator})))
 }
 
 // footerBytes are the bytes of a file's FileMetaData.
@@ -258,9 +258,7 @@ func frame(in []byte, whole int) bool {
 	return false
 }
 
-// Bounded is Go's allocator, up to a size: what asks for more than 512 MiB panics, which is an error of whoever reads.
-func Bounded() memory.Allocator { return allocator{memory.DefaultAllocator} }
-
+// allocator is Go's, up to a size: what asks for more panics, which is an error of whoever reads.
 type allocator struct{ memory.Allocator }
 
 func (a allocator) Allocate(size int) []byte {
