@@ -64,7 +64,7 @@ check: check-shell check-tidy check-nocgo vet lint check-generate ## vet, lint, 
 
 .PHONY: vet
 vet: ## go vet, integration tests included
-	$(GO) vet -tags integration ./...
+	$(GO) vet -tags integration,spark ./...
 	$(GO) vet -tags integration,iceberg ./sinks/icebergcatalog ./internal/audit ./internal/wire ./integration/iceberg
 
 .PHONY: lint
@@ -102,12 +102,14 @@ generate: ## write the generated files again
 	$(GO) generate ./...
 
 .PHONY: integration-deps
-integration-deps: ort ## fetch Apache Kafka, versitygw and the Parquet readers into the user cache
+integration-deps: ort ## fetch the servers and readers of the integration tests into the user cache
 	@tools/fetch-kafka.sh >/dev/null
 	@tools/fetch-versitygw.sh >/dev/null
 	@tools/fetch-readers.sh >/dev/null
 	@tools/fetch-readers.sh integration/sinks >/dev/null
 	@tools/fetch-readers.sh integration/producers >/dev/null
+	@tools/fetch-readers.sh integration/feast >/dev/null
+	@tools/fetch-opensearch.sh >/dev/null
 	@tools/fetch-postgres.sh >/dev/null
 	@tools/fetch-iceberg.sh >/dev/null
 
@@ -150,8 +152,9 @@ bench: ort ## pipeline items per CPU-second over the bare session's, for each mo
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench/...
 
 .PHONY: bench-sinks
-bench-sinks: integration-deps ## rows of 768 numbers through each output to its real server: rows and megabytes a second, and the worker's CPU time for a row
-	$(GO) test -tags integration -run '^$$' -bench . -benchtime 1x -count=3 -timeout 30m ./integration/sinks ./integration/postgres
+bench-sinks: integration-deps ## rows of 768 numbers through each output to its real server, and by the server's own tool: rows and megabytes a second, and the worker's CPU time for a row
+	$(GO) test -tags integration -run '^$$' -bench . -benchtime 1x -count=3 -timeout 30m ./integration/sinks ./integration/feast ./integration/postgres
+	$(GO) test -tags integration,iceberg -trimpath -ldflags '$(ONEFLIGHT)' -modfile "$$(GO=$(GO) tools/iceberg-modfile.sh)" -run '^$$' -bench . -benchtime 1x -count=3 -timeout 30m ./integration/iceberg
 
 .PHONY: bench-graphs
 bench-graphs: ort ## our graphs against torch.onnx.export's of the same class: the ratio of their CPU time
@@ -185,6 +188,11 @@ GOVULNCHECK_VERSION := v1.1.4
 .PHONY: vulnerabilities
 vulnerabilities: ## known vulnerabilities in what is called; needs the network, for the database of vulnerabilities
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+
+.PHONY: spark-check
+spark-check: ## Spark reads our Parquet files without being told their columns; fetches Spark (470 MB)
+	@tools/fetch-readers.sh integration/spark >/dev/null
+	$(GO) test -tags integration,spark -count=1 -timeout 15m ./integration/spark
 
 .PHONY: alerts-check
 alerts-check: ## the alerts of deploy/prometheus against their tests; needs promtool (Debian: apt-get install prometheus)

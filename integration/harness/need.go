@@ -74,3 +74,9 @@ func DecodePeers(tb testing.TB) string {
 	tb.Helper()
 	return fetched(tb, "fetch-decode-peers.sh", "the libraries that decoding is measured against")
 }
+
+// OpenSearch is the directory of an OpenSearch node: lib/*.jar and classes/Main.class.
+func OpenSearch(tb testing.TB) string {
+	tb.Helper()
+	return fetched(tb, "fetch-opensearch.sh", "OpenSearch")
+}

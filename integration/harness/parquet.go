@@ -12,7 +12,7 @@ import (
 // Readback is what independent readers see in a directory of Parquet files.
 type Readback struct {
 	Files   []ParquetFile         // sorted by path
-	Readers map[string]ReaderView // pyarrow and duckdb, each for itself
+	Readers map[string]ReaderView // pyarrow, duckdb and polars, each for itself
 }
 
 // ParquetFile is one file as pyarrow sees it.
@@ -47,13 +47,25 @@ type SourceView struct {
 	Spans     [][2]int64 // offsets that have a row, as disjoint ascending intervals [first, next)
 }
 
-// ReadParquet reads every .parquet file below dir with pyarrow and with duckdb. A file that one of them cannot read fails
+// ReadParquet reads every .parquet file below dir with pyarrow, with duckdb and with polars. A file that one of them cannot read fails
 // the test.
 func ReadParquet(tb testing.TB, dir string) Readback {
 	tb.Helper()
 	var r Readback
 	runReader(tb, &r, "read_parquet.py", dir)
 	return r
+}
+
+// ReadArrow reads every .arrows file below dir, in the order of names, by reader: rows of pyarrow and of polars as objects without nulls; and the metadata of the
+// first file's schema.
+func ReadArrow(tb testing.TB, dir string) (readers map[string][]json.RawMessage, metadata map[string]string) {
+	tb.Helper()
+	var r struct {
+		Readers  map[string][]json.RawMessage
+		Metadata map[string]string
+	}
+	runReader(tb, &r, "read_arrow.py", dir)
+	return r.Readers, r.Metadata
 }
 
 // QueryParquet runs one SQL query in duckdb over the view "rows", which is all .parquet files below dir with the file's
@@ -68,7 +80,7 @@ func QueryParquet(tb testing.TB, dir, query string) []map[string]any {
 // runReader runs a script of integration/readers with the pinned Python packages and decodes what it prints.
 func runReader(tb testing.TB, into any, script string, args ...string) {
 	tb.Helper()
-	packages := fetched(tb, "fetch-readers.sh", "the Python packages pyarrow and duckdb")
+	packages := fetched(tb, "fetch-readers.sh", "the Python packages pyarrow, duckdb and polars")
 	python := os.Getenv("PYTHON")
 	if python == "" {
 		python = "python3"

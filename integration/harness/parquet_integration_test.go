@@ -19,7 +19,7 @@ func TestReadersAgreeOnRowsAndCoverage(t *testing.T) {
 	writeRows(t, filepath.Join(dir, "refs", "0", "a.parquet"), []string{"r0", "r1", "r1"}, []int64{0, 1, 1})
 	writeRows(t, filepath.Join(dir, "refs", "0", "b.parquet"), []string{"r4", "r2"}, []int64{4, 2})
 	got := ReadParquet(t, dir)
-	for _, reader := range []string{"pyarrow", "duckdb"} {
+	for _, reader := range []string{"pyarrow", "duckdb", "polars"} {
 		view := got.Readers[reader]
 		if view.Version == "" {
 			t.Errorf("%s has no version", reader)

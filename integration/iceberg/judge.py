@@ -1,13 +1,14 @@
 """judge.py: look at an Iceberg table, or harm it, with pyiceberg, pyarrow and duckdb.
 
-    judge.py CATALOG-AS-JSON TABLE read|delete FILTER|repeat FILTER
+    judge.py CATALOG-AS-JSON TABLE read|delete FILTER|repeat FILTER|copy OTHER
 
-read prints as JSON what a scan of the table finds, what duckdb finds in the files that pyiceberg lists, and what scans with filters find.
+read prints as JSON what a scan of the table finds, what duckdb finds in the files that pyiceberg lists, and what scans with filters find; copy appends the rows to a new table and prints the seconds.
 """
 import json
 import os
 import sys
 import tempfile
+import time
 
 import duckdb
 import pyarrow.compute as pc
@@ -65,5 +66,10 @@ if act == "read":
     read()
 elif act == "delete":
     table.delete(sys.argv[4])
+elif act == "copy":
+    rows, other = table.scan().to_arrow(), catalog.create_table(sys.argv[4], schema=table.schema())
+    begin = time.perf_counter()
+    other.append(rows)
+    print(time.perf_counter() - begin)
 elif act == "repeat":
     table.append(table.scan(row_filter=sys.argv[4]).to_arrow())

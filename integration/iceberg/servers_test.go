@@ -98,6 +98,19 @@ type seen struct {
 
 func (s *site) judge(t testing.TB, catalog map[string]string, table, act string, args ...string) (v seen) {
 	t.Helper()
+	out := s.says(t, catalog, table, act, args...)
+	if act != "read" {
+		return v
+	}
+	if err := json.Unmarshal(out, &v); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return v
+}
+
+// says is what judge.py prints.
+func (s *site) says(t testing.TB, catalog map[string]string, table, act string, args ...string) []byte {
+	t.Helper()
 	props := map[string]string{
 		"s3.endpoint": s.s3.URL(), "s3.access-key-id": harness.S3AccessKey, "s3.secret-access-key": harness.S3SecretKey, "s3.region": harness.S3Region,
 	}
@@ -116,13 +129,7 @@ func (s *site) judge(t testing.TB, catalog map[string]string, table, act string,
 	if err != nil {
 		t.Fatalf("judge.py: %v\n%s", err, stderr.String())
 	}
-	if act != "read" {
-		return v
-	}
-	if err := json.Unmarshal(out, &v); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return v
+	return out
 }
 
 func (s *site) restCatalog() map[string]string {

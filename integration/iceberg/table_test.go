@@ -74,8 +74,12 @@ func conforms(t *testing.T, s *site) {
 	sinktest.Run(t, sinktest.Options{}, func(t testing.TB) sinktest.Fixture {
 		c := s.config(s.table(), schemas.Tasks()...)
 		return sinktest.Fixture{
-			Open:    func(t testing.TB) sinks.Sink { return start(t, c, func(*icebergsink.Config) {}) },
+			Open: func(t testing.TB) sinks.Sink { return start(t, c, func(*icebergsink.Config) {}) },
+			OpenFewer: func(t testing.TB) sinks.Sink {
+				return start(t, s.config(c.Table, schemas.TaskEmbedding), func(*icebergsink.Config) {})
+			},
 			Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return account(t, s, c, src) },
+			IDs:     true,
 			Chained: true, RecordsFates: true,
 		}
 	})

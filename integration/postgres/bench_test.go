@@ -3,7 +3,10 @@
 package postgres
 
 import (
+	"fmt"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"vecmill/integration/fixture"
 	"vecmill/schemas"
@@ -15,9 +18,22 @@ import (
 func BenchmarkPostgres(b *testing.B) {
 	s := startServer(b)
 	var names tables
+	poured := ""
 	fixture.Pour(b, func() sinks.Sink {
-		c := sinkConfig(s.dsn(), names.next())
+		poured = names.next()
+		c := sinkConfig(s.dsn(), poured)
 		c.Deliver, c.Dimension, c.Tasks = pgvectorsink.NewDefaultConfig().Deliver, fixture.PourDim, []schemas.Task{schemas.TaskEmbedding}
 		return open(b, c)
+	})
+	file := filepath.Join(b.TempDir(), "rows")
+	s.psql(b, `\copy `+poured+` TO '`+file+`' (FORMAT binary)`)
+	n := 0
+	fixture.Bulk(b, "psql COPY", func(b *testing.B) time.Duration {
+		n++
+		table := fmt.Sprint("bulk_", n)
+		s.psql(b, "CREATE TABLE "+table+" (LIKE "+poured+" INCLUDING ALL)")
+		begin := time.Now()
+		s.psql(b, `\copy `+table+` FROM '`+file+`' (FORMAT binary)`)
+		return time.Since(begin)
 	})
 }

@@ -65,12 +65,16 @@ func TestPostgres(t *testing.T) {
 }
 
 func conforming(s *server, table string, change func(*pgvectorsink.Config)) sinktest.Fixture {
-	return sinktest.Fixture{
-		Open: func(t testing.TB) sinks.Sink {
+	of := func(tasks ...schemas.Task) func(testing.TB) sinks.Sink {
+		return func(t testing.TB) sinks.Sink {
 			c := sinkConfig(s.dsn(), table)
 			change(&c)
+			c.Tasks = tasks
 			return open(t, c)
-		},
+		}
+	}
+	return sinktest.Fixture{
+		Open: of(schemas.Tasks()...), OpenFewer: of(schemas.TaskEmbedding),
 		Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return read(t, s, table, src) },
 		Chained: true, Splits: true, RecordsFates: true,
 	}

@@ -1,10 +1,10 @@
-"""Print what pyarrow and duckdb see in a directory of Parquet files, as one JSON object.
+"""Print what pyarrow, duckdb and polars see in a directory of Parquet files, as one JSON object.
 
     read_parquet.py DIR
 
-Files: every *.parquet below DIR with its rows, schema and footer metadata, as pyarrow reads them. Readers: for pyarrow and
-for duckdb, each from its own reading of all columns: the number of rows, of different row ids, row ids that repeat, and for each
-source partition the offsets that have a row, as intervals [first, next). A file that either cannot read is an error.
+Files: every *.parquet below DIR with its rows, schema and footer metadata, as pyarrow reads them. Readers: for each of
+the three, from its own reading of all columns: the number of rows, of different row ids, row ids that repeat, and for each
+source partition the offsets that have a row, as intervals [first, next). A file that one of them cannot read is an error.
 """
 
 import json
@@ -12,6 +12,7 @@ import pathlib
 import sys
 
 import duckdb
+import polars
 import pyarrow
 import pyarrow.parquet as pq
 
@@ -27,6 +28,7 @@ def main(directory):
             "Readers": {
                 "pyarrow": summary(pyarrow.__version__, pyarrow_rows(paths)),
                 "duckdb": summary(duckdb.__version__, duckdb_rows(paths)),
+                "polars": summary(polars.__version__, polars_rows(paths)),
             },
         },
         sys.stdout,
@@ -67,6 +69,13 @@ def duckdb_rows(paths):
         yield from duckdb.sql(
             "SELECT row_id, topic, partition, \"offset\" FROM read_parquet(?)", params=[str(path)]
         ).fetchall()
+
+
+def polars_rows(paths):
+    for path in paths:
+        table = polars.read_parquet(path)
+        table.rows()
+        yield from table.select("row_id", "topic", "partition", "offset").rows()
 
 
 def summary(version, rows):

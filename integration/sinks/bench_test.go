@@ -3,13 +3,20 @@
 package sinks
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/segmentio/kafka-go"
 
 	"vecmill/integration/fixture"
@@ -21,6 +28,7 @@ import (
 	"vecmill/sinks/jsonlsink"
 	"vecmill/sinks/kafkasink"
 	"vecmill/sinks/milvussink"
+	"vecmill/sinks/opensearchsink"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/redissink"
 	"vecmill/sinks/webhooksink"
@@ -35,20 +43,41 @@ func opened[S sinks.Sink](b *testing.B, s S, err error) sinks.Sink {
 	return s
 }
 
+// bulk runs bulk.py over the rows of Pour and gives the time that it says.
+func bulk(files string, args ...string) func(*testing.B) time.Duration {
+	return func(b *testing.B) time.Duration {
+		cmd := exec.Command("python3", append([]string{"-B", "bulk.py", files}, args...)...)
+		cmd.Env, cmd.Stderr = append(cmd.Environ(), "PYTHONPATH="+harness.Packages(b)), os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			b.Fatalf("bulk.py %v: %v", args, err)
+		}
+		seconds, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(seconds * float64(time.Second))
+	}
+}
+
 // BenchmarkFiles writes to files of this machine.
 func BenchmarkFiles(b *testing.B) {
-	b.Run("parquet", func(b *testing.B) {
-		fixture.Pour(b, func() sinks.Sink {
-			store, err := dirstore.Open(b.TempDir())
-			if err != nil {
-				b.Fatal(err)
-			}
-			c := parquetsink.NewDefaultConfig()
-			c.Store, c.Tasks = store, []schemas.Task{schemas.TaskEmbedding}
-			s, err := parquetsink.New(c)
-			return opened(b, s, err)
+	files := fixture.PourFiles(b)
+	for format, codec := range map[parquetsink.Format]parquetsink.Compression{parquetsink.Parquet: parquetsink.Zstd, parquetsink.ArrowStream: parquetsink.LZ4} {
+		b.Run(string(format), func(b *testing.B) {
+			fixture.Pour(b, func() sinks.Sink {
+				store, err := dirstore.Open(b.TempDir())
+				if err != nil {
+					b.Fatal(err)
+				}
+				c := parquetsink.NewDefaultConfig()
+				c.Store, c.Tasks, c.Single, c.Format, c.Compression = store, []schemas.Task{schemas.TaskEmbedding}, true, format, codec
+				s, err := parquetsink.New(c)
+				return opened(b, s, err)
+			})
+			fixture.Bulk(b, "pyarrow", bulk(files, string(format), filepath.Join(b.TempDir(), "out")))
 		})
-	})
+	}
 	b.Run("jsonl", func(b *testing.B) {
 		fixture.Pour(b, func() sinks.Sink {
 			c := jsonlsink.NewDefaultConfig()
@@ -92,6 +121,11 @@ func BenchmarkKafka(b *testing.B) {
 			})
 		})
 	}
+	files := fixture.PourFiles(b)
+	for format, size := range map[string]string{"json": "9400", "avro": "3700", "arrow": "13000"} { // about what the messages of each have
+		k.CreateTopic(b, "bulk-"+format, 4)
+		fixture.Bulk(b, "librdkafka, as large as "+format, bulk(files, "kafka", strings.Join(k.Brokers(), ","), "bulk-"+format, size))
+	}
 }
 
 // BenchmarkRedis writes to a real server that syncs its log at each write.
@@ -101,6 +135,49 @@ func BenchmarkRedis(b *testing.B) {
 		c := redissink.NewDefaultConfig()
 		c.URL, c.ModelDigest = "redis://127.0.0.1:"+s.port, "m"
 		sink, err := redissink.Open(b.Context(), c)
+		return opened(b, sink, err)
+	})
+	text := s.dump(b)
+	fixture.Bulk(b, "redis-cli --pipe", func(b *testing.B) time.Duration {
+		cmd := exec.Command("redis-cli", "-p", s.port, "--pipe")
+		cmd.Stdin = bytes.NewReader(text)
+		begin := time.Now()
+		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("errors: 0")) {
+			b.Fatalf("%v: %s", err, out)
+		}
+		return time.Since(begin)
+	})
+}
+
+// dump are the hashes of rows that the server has, as commands that set them under other keys.
+func (s *server) dump(b *testing.B) []byte {
+	db := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + s.port})
+	defer db.Close()
+	keys, err := db.Keys(b.Context(), "vecmill:head:*").Result()
+	if err != nil || len(keys) != fixture.PourRows {
+		b.Fatalf("%d keys, %v", len(keys), err)
+	}
+	var out bytes.Buffer
+	for _, k := range keys {
+		fields, err := db.HGetAll(b.Context(), k).Result()
+		if err != nil {
+			b.Fatal(err)
+		}
+		fmt.Fprintf(&out, "*%d\r\n$4\r\nHSET\r\n$%d\r\nbulk:%s\r\n", 2+2*len(fields), len("bulk:"+k), k)
+		for name, v := range fields {
+			fmt.Fprintf(&out, "$%d\r\n%s\r\n$%d\r\n%s\r\n", len(name), name, len(v), v)
+		}
+	}
+	return out.Bytes()
+}
+
+// BenchmarkOpenSearch indexes by Lucene's HNSW.
+func BenchmarkOpenSearch(b *testing.B) {
+	s := startOpenSearch(b)
+	fixture.Pour(b, func() sinks.Sink {
+		c := s.config(fmt.Sprintf("bench-%d", s.n.Add(1)))
+		c.Index.Dimension, c.Deliver = fixture.PourDim, opensearchsink.NewDefaultConfig().Deliver
+		sink, err := opensearchsink.Open(b.Context(), c)
 		return opened(b, sink, err)
 	})
 }
@@ -114,6 +191,13 @@ func BenchmarkMilvus(b *testing.B) {
 		sink, err := milvussink.Open(b.Context(), c)
 		return opened(b, sink, err)
 	})
+	c := s.config("bulk")
+	c.Index.Dimension = fixture.PourDim
+	sink, err := milvussink.Open(b.Context(), c) // makes the collection
+	if err := opened(b, sink, err).Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	fixture.Bulk(b, "pymilvus", bulk(fixture.PourFiles(b), "milvus", s.url, "bulk"))
 }
 
 // BenchmarkFlight writes to a server of pyarrow.
@@ -127,4 +211,5 @@ func BenchmarkFlight(b *testing.B) {
 		sink, err := flightsink.Open(c)
 		return opened(b, sink, err)
 	})
+	fixture.Bulk(b, "pyarrow", bulk(fixture.PourFiles(b), "flight", port))
 }

@@ -23,7 +23,7 @@ type judge struct {
 func startJudge(t testing.TB, packages, script string, args ...string) *judge {
 	t.Helper()
 	cmd := exec.Command("python3", append([]string{script}, args...)...)
-	cmd.Env, cmd.Stderr = append(cmd.Environ(), "PYTHONPATH="+packages), os.Stderr
+	cmd.Env, cmd.Stderr = append(cmd.Environ(), "PYTHONPATH="+packages+":../readers"), os.Stderr // plain.py is there
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

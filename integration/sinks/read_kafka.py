@@ -2,7 +2,6 @@
 
     read_kafka.py BROKERS
 """
-import base64
 import json
 import sys
 import uuid
@@ -12,19 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
-
-
-def plain(value):
-    """A value as JSON has it."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [plain(v) for v in value]
-    return value
+from plain import plain
 
 
 def arrow(value, _):

@@ -2,13 +2,13 @@
 
     serve_flight.py PORT
 """
-import base64
 import json
 import sys
 import threading
 
 import pyarrow as pa
 import pyarrow.flight as flight
+from plain import plain
 
 port = sys.argv[1]
 put = {}
@@ -19,19 +19,6 @@ class Server(flight.FlightServerBase):
         table = reader.read_all()
         table.validate(full=True)
         put.setdefault(tuple(p.decode() for p in descriptor.path), []).append(table)
-
-
-def plain(value):
-    """A value as JSON has it."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [plain(v) for v in value]
-    return value
 
 
 server = Server(f"grpc://127.0.0.1:{port}")

@@ -40,7 +40,7 @@ var rooms = []struct {
 // leaves are implementations: only internal/wire, internal/demo, internal/audit, internal/predict, internal/simulate and integration join them to the rest.
 var leaves = []string{
 	"stream/kafkasource", "stream/manifestsource", "stream/blobfetch", "stream/refcodec", "embed/audio", "embed/image", "embed/text", "embed/ortsession", "embed/heads",
-	"sinks/parquetsink", "sinks/pgvectorsink", "sinks/icebergcatalog", "sinks/jsonlsink", "sinks/kafkasink", "sinks/webhooksink", "sinks/redissink", "sinks/qdrantsink", "sinks/milvussink", "sinks/flightsink", "sinks/s3store", "sinks/dirstore", "sinks/kafkaletters", "sinks/objectletters",
+	"sinks/parquetsink", "sinks/pgvectorsink", "sinks/icebergcatalog", "sinks/jsonlsink", "sinks/kafkasink", "sinks/webhooksink", "sinks/redissink", "sinks/qdrantsink", "sinks/milvussink", "sinks/flightsink", "sinks/feastsink", "sinks/opensearchsink", "sinks/s3store", "sinks/dirstore", "sinks/kafkaletters", "sinks/objectletters",
 }
 
 type pkg struct {

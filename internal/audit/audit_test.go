@@ -22,6 +22,11 @@ func chain(t *testing.T, store objectstore.Store, layout parquetsink.Layout) aud
 	t.Helper()
 	cfg := parquetsink.NewDefaultConfig()
 	cfg.Layout = layout
+	return chainOf(t, store, cfg)
+}
+
+func chainOf(t *testing.T, store objectstore.Store, cfg parquetsink.Config) audit.Parquet {
+	t.Helper()
 	cfg.Store, cfg.Prefix, cfg.Tasks, cfg.RollRows = store, "lake", schemas.Tasks(), 10
 	sink, err := parquetsink.New(cfg)
 	if err != nil {
@@ -46,7 +51,30 @@ func chain(t *testing.T, store objectstore.Store, layout parquetsink.Layout) aud
 	if err := sink.Close(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	return audit.Parquet{Store: store, Prefix: "lake", Layout: layout}
+	return audit.Parquet{Store: store, Prefix: "lake", Layout: cfg.Layout}
+}
+
+// TestAChainOfStreamsIsAudited, whole and with a file of its middle taken away.
+func TestAChainOfStreamsIsAudited(t *testing.T) {
+	dir := t.TempDir()
+	store, err := dirstore.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := parquetsink.NewDefaultConfig()
+	cfg.Format, cfg.Compression = parquetsink.ArrowStream, parquetsink.LZ4
+	out := chainOf(t, store, cfg)
+	got, err := audit.All(t.Context(), out, "p")
+	if err != nil || len(got) != 2 || !got[0].OK() || got[0].Files < 3 || got[0].Next != 80 || got[0].Computed+got[0].Dead+got[0].Skipped+got[0].Lost != 80 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "lake", "p", "a%20topic", "0", fmt.Sprintf("%020d.arrows", 20))); err != nil {
+		t.Fatal(err)
+	}
+	got, err = audit.All(t.Context(), out, "p")
+	if err != nil || got[0].OK() || len(got[0].Gaps) != 1 || got[0].Gaps[0].First != 20 || !got[1].OK() {
+		t.Errorf("without a file: %+v, %v", got, err)
+	}
 }
 
 func TestAChainWithEveryFateIsFound(t *testing.T) {

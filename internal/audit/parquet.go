@@ -12,7 +12,7 @@ import (
 	"vecmill/sinks/parquetsink"
 )
 
-// Parquet is a place for Parquet files, in either layout: one chain per source, each file named by where it begins. It implements Output. Every file is looked at by itself, so that
+// Parquet is a place for files of parquetsink, of either format and in either layout: one chain per source, each file named by where it begins. It implements Output. Every file is looked at by itself, so that
 // a chain that its own writer would refuse is examined to the end.
 type Parquet struct {
 	Store  objectstore.Store
@@ -92,7 +92,8 @@ func (q Parquet) Files(ctx context.Context, pipeline string, each func(name stri
 
 // isFile says whether a name in a source's directory is one of its chain's.
 func (q Parquet) isFile(name, dir string) bool {
-	return strings.HasSuffix(name, ".parquet") && (q.layout() != parquetsink.Plain || !strings.Contains(name[len(dir):], "/"))
+	_, ok := parquetsink.FormatOf(name)
+	return ok && (q.layout() != parquetsink.Plain || !strings.Contains(name[len(dir):], "/"))
 }
 
 // Parts implements Output.

@@ -212,6 +212,7 @@ type Batch struct {
 // Output is one place that rows go to.
 type Output struct {
 	Parquet    *Parquet     `yaml:"parquet" doc:"Parquet files, exactly once"`
+	Arrow      *Arrow       `yaml:"arrow" doc:"stream files of Arrow IPC (.arrows), exactly once"`
 	Postgres   *Postgres    `yaml:"postgres" doc:"a table of PostgreSQL with pgvector, exactly once"`
 	Iceberg    *Iceberg     `yaml:"iceberg" doc:"a table of an Iceberg catalog, exactly once"`
 	JSONL      *JSONL       `yaml:"jsonl" doc:"lines of JSON in a file or on standard output, at least once"`
@@ -221,6 +222,8 @@ type Output struct {
 	Qdrant     *Qdrant      `yaml:"qdrant" doc:"points in a collection of Qdrant, at least once"`
 	Milvus     *Milvus      `yaml:"milvus" doc:"entities in a collection of Milvus, at least once"`
 	Flight     *Flight      `yaml:"flight" doc:"streams to a server of Arrow Flight (DoPut), at least once"`
+	OpenSearch *OpenSearch  `yaml:"opensearch" doc:"documents in an index of OpenSearch, at least once"`
+	Feast      *Feast       `yaml:"feast" doc:"a push source of a feature server of Feast, at least once"`
 	BestEffort bool         `yaml:"best_effort" doc:"a failure of this output does not stop the pipeline nor hold commits back"`
 }
 
@@ -231,9 +234,12 @@ type Parquet struct {
 	RollBytes   Bytes    `yaml:"roll_bytes" doc:"a file is closed at about this size"`
 	RollRows    int      `yaml:"roll_rows" doc:"or at this number of rows"`
 	RollAge     Duration `yaml:"roll_age" doc:"or when its first row is this old: how long rows may take to appear"`
-	Compression string   `yaml:"compression" doc:"zstd, snappy or none"`
+	Compression string   `yaml:"compression" doc:"parquet: zstd, snappy or none; arrow: lz4, zstd or none"`
 	MaxBuffered Bytes    `yaml:"max_buffered" doc:"rows buffered over all open files; the largest file is closed early when it is used up"`
 }
+
+// Arrow is a place for stream files of Arrow IPC.
+type Arrow Parquet
 
 // DeadLetters is where records go that can never give a row: a topic, or a place for objects.
 type DeadLetters struct {

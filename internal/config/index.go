@@ -36,13 +36,17 @@ func validateIndex(f *faults, at, address, collection string, dimension int, met
 	if collection == "" {
 		f.add(at+".collection", "missing")
 	}
+	validateVectors(f, at, dimension, metric)
+}
+
+func validateVectors(f *faults, at string, dimension int, metric string) {
 	if dimension < 1 {
 		f.add(at+".dimension", "missing; how many numbers has a vector of the model?")
 	}
 	f.oneOf(at+".metric", metric, "cosine", "l2", "ip")
 }
 
-// validateServer checks the address of a gRPC server.
+// validateServer checks the address of a server.
 func validateServer(f *faults, at, address string) {
 	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		f.add(at+".url", "missing, or not https://host:port or http://host:port") // it may hold a password

@@ -26,6 +26,7 @@ type kind struct {
 func (o *Output) kinds() []kind {
 	return []kind{
 		{"parquet", o.Parquet != nil, o.Parquet},
+		{"arrow", o.Arrow != nil, o.Arrow},
 		{"postgres", o.Postgres != nil, o.Postgres},
 		{"iceberg", o.Iceberg != nil, o.Iceberg},
 		{"jsonl", o.JSONL != nil, o.JSONL},
@@ -34,13 +35,15 @@ func (o *Output) kinds() []kind {
 		{"redis", o.Redis != nil, o.Redis},
 		{"qdrant", o.Qdrant != nil, o.Qdrant},
 		{"milvus", o.Milvus != nil, o.Milvus},
+		{"opensearch", o.OpenSearch != nil, o.OpenSearch},
 		{"flight", o.Flight != nil, o.Flight},
+		{"feast", o.Feast != nil, o.Feast},
 	}
 }
 
 // sampleOutput names every kind.
 func sampleOutput() Output {
-	return Output{Parquet: &Parquet{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}, Qdrant: &Qdrant{}, Milvus: &Milvus{}, Flight: &Flight{}}
+	return Output{Parquet: &Parquet{}, Arrow: &Arrow{}, Postgres: &Postgres{}, Iceberg: &Iceberg{}, JSONL: &JSONL{}, Kafka: &KafkaOutput{}, Webhook: &Webhook{}, Redis: &Redis{}, Qdrant: &Qdrant{}, Milvus: &Milvus{}, OpenSearch: &OpenSearch{}, Flight: &Flight{}, Feast: &Feast{}}
 }
 
 // named are the kinds that the output names: one, unless it is wrong.
@@ -91,6 +94,17 @@ func (p *Pipeline) readSecrets() error {
 	return p.Input.readSecrets(p.Name)
 }
 
+// Files is the place and the format of an output of files: parquet or arrow; nil for other outputs.
+func (o *Output) Files() (c *Parquet, format string) {
+	switch {
+	case o.Parquet != nil:
+		return o.Parquet, "parquet"
+	case o.Arrow != nil:
+		return (*Parquet)(o.Arrow), "arrow"
+	}
+	return nil, ""
+}
+
 func (o *Parquet) fill() {
 	set(&o.RollBytes, 128<<20)
 	set(&o.RollRows, 1_000_000)
@@ -103,9 +117,25 @@ func (o *Parquet) fill() {
 func (o *Parquet) buffered() Bytes { return o.MaxBuffered }
 
 func (o *Parquet) validate(f *faults, at string) {
+	f.oneOf(at+".compression", o.Compression, "zstd", "snappy", "none")
+	o.validateFiles(f, at)
+}
+
+func (o *Arrow) fill() {
+	set(&o.Compression, "lz4")
+	(*Parquet)(o).fill()
+}
+
+func (o *Arrow) buffered() Bytes { return o.MaxBuffered }
+
+func (o *Arrow) validate(f *faults, at string) {
+	f.oneOf(at+".compression", o.Compression, "lz4", "zstd", "none")
+	(*Parquet)(o).validateFiles(f, at)
+}
+
+func (o *Parquet) validateFiles(f *faults, at string) {
 	validateURL(f, at+".url", o.URL)
 	f.oneOf(at+".layout", o.Layout, "plain", "hive")
-	f.oneOf(at+".compression", o.Compression, "zstd", "snappy", "none")
 	if o.MaxBuffered < o.RollBytes {
 		f.add(at+".max_buffered", "%s is less than roll_bytes (%s): no file could ever fill up", o.MaxBuffered, o.RollBytes)
 	}

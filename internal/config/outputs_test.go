@@ -20,8 +20,10 @@ func parseOutput(output string) (*Config, error) {
 
 func TestMistakesInOutputsAreNamed(t *testing.T) {
 	for _, c := range []struct{ output, want string }{
-		{"{}", "outputs[0]: names no kind of output, or several; this build has parquet, postgres, "},
+		{"{}", "outputs[0]: names no kind of output, or several; this build has parquet, arrow, postgres, "},
 		{"{jsonl: {path: a}, parquet: {url: 'file:///b'}}", "outputs[0]: names no kind of output, or several"},
+		{"{arrow: {url: 'file:///a', compression: snappy}}", `outputs[0].arrow.compression: "snappy" is not one of lz4, zstd, none`},
+		{"{arrow: {url: 'ftp://a', layout: tree}}", `outputs[0].arrow.layout: "tree" is not one of plain, hive`},
 		{"{jsonl: {}}", "outputs[0].jsonl.path: missing; want a file, or - for standard output"},
 		{"{jsonl: {path: a, batch: {rows: -1}}}", "outputs[0].jsonl.batch: rows, bytes, age, in_flight, max_buffered and timeout must be positive"},
 		{"{kafka: {compression: best}}", "outputs[0].kafka.topic: missing"},
@@ -39,6 +41,15 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 		{"{milvus: {url: 'http://h', collection: c, dimension: 4, token_file: /nowhere}}", "outputs[0].milvus.token_file: reading the secret"},
 		{"{flight: {url: 'grpc://h:1'}}", "outputs[0].flight.url: missing, or not https://host:port"},
 		{"{flight: {url: 'http://h', token_file: /nowhere}}", "outputs[0].flight.token_file: reading the secret"},
+		{"{opensearch: {url: 'https://u:pw@h:9200', index: i, dimension: 4}}", "outputs[0].opensearch.url: missing, or not https://host:port"},
+		{"{opensearch: {url: 'http://h'}}", "outputs[0].opensearch.index: missing"},
+		{"{opensearch: {url: 'http://h', index: i}}", "outputs[0].opensearch.dimension: missing"},
+		{"{opensearch: {url: 'http://h', index: i, dimension: 4, replicas: -1}}", "outputs[0].opensearch: shards and replicas"},
+		{"{opensearch: {url: 'http://h', index: i, dimension: 4, password_file: /nowhere}}", "outputs[0].opensearch.password_file: reading the secret"},
+		{"{feast: {source: s, url: 'h:6566'}}", "outputs[0].feast.url: missing, or not https://host:port"},
+		{"{feast: {url: 'http://h'}}", "outputs[0].feast.source: missing"},
+		{"{feast: {url: 'http://h', source: s, to: lake}}", `outputs[0].feast.to: "lake" is not one of online, offline`},
+		{"{feast: {url: 'http://h', source: s, token_file: /nowhere}}", "outputs[0].feast.token_file: reading the secret"},
 		{"{qdrant: {url: 'h:6334'}}", "outputs[0].qdrant.url: missing, or not https://host:port"},
 		{"{qdrant: {url: 'http://h'}}", "outputs[0].qdrant.collection: missing"},
 		{"{qdrant: {url: 'http://h', collection: c}}", "outputs[0].qdrant.dimension: missing"},
@@ -65,11 +76,17 @@ func TestEveryOutputSaysWhatItHolds(t *testing.T) {
 
 func TestOutputsHaveDefaults(t *testing.T) {
 	for output, check := range map[string]func(*Output) bool{
-		"{jsonl: {path: a}}":                                       func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
-		"{kafka: {topic: t}}":                                      func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
-		"{webhook: {url: 'https://h/p', secret: s}}":               func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
-		"{redis: {url: 'redis://h'}}":                              func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },
-		"{qdrant: {url: 'http://h', collection: c, dimension: 4}}": func(o *Output) bool { return o.Qdrant.Metric == "cosine" && o.Qdrant.Batch.Rows == 500 },
+		"{jsonl: {path: a}}": func(o *Output) bool { return o.JSONL.Batch.Rows == 500 && o.JSONL.Batch.Timeout == seconds(30) },
+		"{arrow: {url: 'file:///a'}}": func(o *Output) bool {
+			c, format := o.Files()
+			return format == "arrow" && c.Compression == "lz4" && c.Layout == "plain" && c.RollBytes == 128<<20
+		},
+		"{kafka: {topic: t}}":                                                  func(o *Output) bool { return o.Kafka.Compression == "none" && o.Kafka.Batch.InFlight == 4 },
+		"{webhook: {url: 'https://h/p', secret: s}}":                           func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
+		"{opensearch: {url: 'http://h', index: i, dimension: 4, replicas: 0}}": func(o *Output) bool { return *o.OpenSearch.Replicas == 0 && o.OpenSearch.Shards == 1 },
+		"{feast: {url: 'http://h', source: s}}":                                func(o *Output) bool { return o.Feast.To == "online" && len(o.Feast.Columns) == 5 },
+		"{redis: {url: 'redis://h'}}":                                          func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },
+		"{qdrant: {url: 'http://h', collection: c, dimension: 4}}":             func(o *Output) bool { return o.Qdrant.Metric == "cosine" && o.Qdrant.Batch.Rows == 500 },
 	} {
 		c, err := parseOutput(output)
 		if err != nil {

@@ -116,10 +116,11 @@ func has(all []audit.Report, r *audit.Report) bool {
 
 // output is the table of what can be audited.
 func (a *auditor) output(ctx context.Context, o *config.Output) (audit.Output, string, error) {
+	if c, _ := o.Files(); c != nil {
+		store, prefix, err := a.stores.open(ctx, c.URL)
+		return audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(c.Layout)}, c.URL, err
+	}
 	switch {
-	case o.Parquet != nil:
-		store, prefix, err := a.stores.open(ctx, o.Parquet.URL)
-		return audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(o.Parquet.Layout)}, o.Parquet.URL, err
 	case o.Postgres != nil:
 		out, err := openPgvector(ctx, o.Postgres)
 		return out, "table " + o.Postgres.Table, err

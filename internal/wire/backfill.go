@@ -19,6 +19,7 @@ import (
 	"vecmill/internal/config"
 	"vecmill/internal/pace"
 	"vecmill/schemas"
+	"vecmill/sinks/parquetfile"
 	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
 	"vecmill/stream/manifestsource"
@@ -184,7 +185,7 @@ type doneWorks struct {
 	off    bool
 }
 
-// knownWorks reads the Parquet outputs of every pipeline.
+// knownWorks reads the outputs of files of every pipeline.
 func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, o PlanOptions) (*doneWorks, error) {
 	d := &doneWorks{set: &ledger.Set{}, models: models, off: o.Again}
 	for i := range c.Pipelines {
@@ -193,7 +194,7 @@ func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*load
 			break
 		}
 		for j := range p.Outputs {
-			out := p.Outputs[j].Parquet
+			out, _ := p.Outputs[j].Files()
 			if out == nil || p.Outputs[j].BestEffort {
 				continue
 			}
@@ -218,12 +219,18 @@ func (d *doneWorks) read(ctx context.Context, q audit.Parquet, pipeline string) 
 		if info.Rows == 0 || len(options) == 0 {
 			return nil // written before files said which options their heads had: not known to be the same
 		}
-		return ledger.Scan(ctx, q.Store, name, func(w *ledger.Work) error {
+		scan := func(columns []string, each func([]parquetfile.Value) error) error {
+			return parquetsink.Scan(ctx, q.Store, name, columns, each)
+		}
+		if err := ledger.Scan(scan, func(w *ledger.Work) error {
 			if w.Options = options[w.Head]; w.Options != "" && w.ETag != "" {
 				d.set.Add(w)
 			}
 			return nil
-		})
+		}); err != nil {
+			return fmt.Errorf("reading %s: %w", name, err)
+		}
+		return nil
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"vecmill/sinks"
 	"vecmill/sinks/avrorow"
 	"vecmill/sinks/deliver"
+	"vecmill/sinks/feastsink"
 	"vecmill/sinks/flightsink"
 	"vecmill/sinks/jsonlsink"
 	"vecmill/sinks/kafkasink"
@@ -93,6 +94,18 @@ func newFlight(c *config.Flight, m *loadedModel, told tellTries) (sinks.Sink, er
 	}
 	cfg.TLS = transport.TLSClientConfig
 	return flightsink.Open(cfg)
+}
+
+func newFeast(ctx context.Context, c *config.Feast, told tellTries) (sinks.Sink, error) {
+	cfg := feastsink.NewDefaultConfig()
+	cfg.Deliver, cfg.URL, cfg.Token, cfg.Source, cfg.To = delivery(&c.Batch, told), c.URL, c.Token.Reveal(), c.Source, c.To
+	cfg.Columns, cfg.Heads = c.Columns, c.Heads
+	transport, err := httpTransport(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("feast.ca_file: %w", err)
+	}
+	cfg.Transport = transport
+	return feastsink.Open(ctx, cfg)
 }
 
 // httpTransport is how outputs speak HTTP: one connection pool for each, TLS 1.2 at least.

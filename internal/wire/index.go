@@ -8,6 +8,7 @@ import (
 	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/milvussink"
+	"vecmill/sinks/opensearchsink"
 	"vecmill/sinks/qdrantsink"
 	"vecmill/sinks/vectorindex"
 )
@@ -34,6 +35,18 @@ func newMilvus(ctx context.Context, c *config.Milvus, m *loadedModel, told tellT
 	}
 	cfg.TLS = transport.TLSClientConfig
 	return milvussink.Open(ctx, cfg)
+}
+
+func newOpenSearch(ctx context.Context, c *config.OpenSearch, m *loadedModel, told tellTries) (sinks.Sink, error) {
+	cfg := opensearchsink.NewDefaultConfig()
+	cfg.Deliver, cfg.URL, cfg.User, cfg.Password, cfg.Name = delivery(&c.Batch, told), c.URL, c.User, c.Password.Reveal(), c.Index
+	cfg.Shards, cfg.Replicas, cfg.Index = c.Shards, *c.Replicas, indexOf(m, c.Dimension, c.Metric, c.Columns)
+	transport, err := httpTransport(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("opensearch.ca_file: %w", err)
+	}
+	cfg.Transport = transport
+	return opensearchsink.Open(ctx, cfg)
 }
 
 // indexOf is what an index takes of a model's rows.

@@ -36,6 +36,7 @@ type loadedModel struct {
 	sessions []embed.Session
 	heads    []embed.Head
 	options  []headOptions // of heads, in their order
+	halves   bool          // a head gives vectors in half precision
 	took     time.Duration // to load
 }
 
@@ -87,7 +88,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if err != nil {
 		return nil, err
 	}
-	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre, options: headsOf(p)}
+	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre, options: headsOf(p), halves: slices.ContainsFunc(p.Heads, func(h config.Head) bool { return h.DType == string(heads.Half) })}
 	var read []string
 	for i := range p.Heads {
 		cfg := headConfig(&p.Heads[i])

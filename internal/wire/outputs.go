@@ -46,8 +46,8 @@ func tries(log *slog.Logger, p *config.Pipeline, what string) tellTries {
 // newOutput is the table of outputs.
 func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *stores, o Options, told tellTries) (sinks.Sink, error) {
 	switch {
-	case out.Parquet != nil:
-		return newParquet(ctx, out.Parquet, m, s, o, told)
+	case out.Parquet != nil, out.Arrow != nil:
+		return newFiles(ctx, out, m, s, o, told)
 	case out.Postgres != nil:
 		return newPgvector(ctx, out.Postgres, m, told)
 	case out.JSONL != nil:
@@ -64,13 +64,18 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 		return newMilvus(ctx, out.Milvus, m, told)
 	case out.Flight != nil:
 		return newFlight(out.Flight, m, told)
+	case out.OpenSearch != nil:
+		return newOpenSearch(ctx, out.OpenSearch, m, told)
+	case out.Feast != nil:
+		return newFeast(ctx, out.Feast, told)
 	case out.Iceberg != nil:
 		return newIceberg(ctx, out.Iceberg, m, s, o, told)
 	}
 	return nil, fmt.Errorf("names no kind of output")
 }
 
-func newParquet(ctx context.Context, c *config.Parquet, m *loadedModel, s *stores, o Options, told tellTries) (sinks.Sink, error) {
+func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores, o Options, told tellTries) (sinks.Sink, error) {
+	c, format := out.Files()
 	store, prefix, err := s.open(ctx, c.URL)
 	if err != nil {
 		return nil, err
@@ -80,7 +85,7 @@ func newParquet(ctx context.Context, c *config.Parquet, m *loadedModel, s *store
 	}
 	cfg := parquetsink.NewDefaultConfig()
 	cfg.Retry.Told = told
-	cfg.Store, cfg.Prefix, cfg.Layout = store, prefix, cmp.Or(parquetsink.Layout(c.Layout), cfg.Layout)
+	cfg.Store, cfg.Prefix, cfg.Layout, cfg.Format = store, prefix, cmp.Or(parquetsink.Layout(c.Layout), cfg.Layout), parquetsink.Format(format)
 	cfg.RollBytes, cfg.RollRows, cfg.RollAge = int64(c.RollBytes), c.RollRows, c.RollAge.D()
 	cfg.MaxBuffered, cfg.Compression = int64(c.MaxBuffered), parquetsink.Compression(c.Compression)
 	cfg.Writer, _ = os.Hostname() // only for people; the sink has an identity of its own
@@ -89,7 +94,7 @@ func newParquet(ctx context.Context, c *config.Parquet, m *loadedModel, s *store
 		cfg.Metadata[headsKey] = text
 	}
 	cfg.Observer = files{o.Log, o.Files}
-	cfg.Tasks = m.tasks()
+	cfg.Tasks, cfg.Single = m.tasks(), !m.halves
 	return parquetsink.New(cfg)
 }
 

@@ -196,3 +196,20 @@ func TestSizeGrowsWithTheRow(t *testing.T) {
 		}
 	}
 }
+
+func TestASchemaWithoutHalvesTakesNone(t *testing.T) {
+	b, err := arrowrow.NewSingleBuilder(memory.DefaultAllocator, schemas.Tasks()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Release()
+	if b.Schema().HasField("vector_f16") || !b.Schema().HasField("vector") {
+		t.Errorf("its fields are %v", b.Schema())
+	}
+	for _, task := range schemas.Tasks() {
+		_, rows := sinktest.MakeOf([]schemas.Task{task}, schemas.SourceID{}, 0, 1)
+		if err := b.Append(&rows[0]); (err != nil) != (len(rows[0].Half) > 0) {
+			t.Errorf("a row of task %s: %v", task, err)
+		}
+	}
+}

@@ -16,6 +16,7 @@ type Builder struct {
 	rb     *array.RecordBuilder
 	puts   []put                   // one per column
 	filled map[schemas.Task][]bool // per task: which columns are its payload
+	halves bool                    // there is a column for vectors in half precision
 }
 
 // put appends one column's value of a row; filled says whether the row's task defines the column.
@@ -31,8 +32,13 @@ func NewWideBuilder(mem memory.Allocator, tasks ...schemas.Task) (*Builder, erro
 	return newBuilder(mem, WideSchema(tasks...), tasks)
 }
 
+// NewSingleBuilder is NewBuilder for SingleSchema.
+func NewSingleBuilder(mem memory.Allocator, tasks ...schemas.Task) (*Builder, error) {
+	return newBuilder(mem, SingleSchema(tasks...), tasks)
+}
+
 func newBuilder(mem memory.Allocator, schema *arrow.Schema, tasks []schemas.Task) (*Builder, error) {
-	b := &Builder{rb: array.NewRecordBuilder(mem, schema), filled: map[schemas.Task][]bool{}}
+	b := &Builder{rb: array.NewRecordBuilder(mem, schema), filled: map[schemas.Task][]bool{}, halves: schema.HasField("vector_f16")}
 	known := columns()
 	for _, f := range schema.Fields() {
 		c, ok := known[f.Name]
@@ -45,7 +51,9 @@ func newBuilder(mem memory.Allocator, schema *arrow.Schema, tasks []schemas.Task
 	for _, t := range tasks {
 		b.filled[t] = make([]bool, schema.NumFields())
 		for _, c := range schemas.PayloadColumns(t) {
-			b.filled[t][schema.FieldIndices(c.Name)[0]] = true
+			if at := schema.FieldIndices(c.Name); len(at) > 0 {
+				b.filled[t][at[0]] = true
+			}
 		}
 	}
 	return b, nil
@@ -59,6 +67,9 @@ func (b *Builder) Append(r *schemas.Row) error {
 	filled, ok := b.filled[r.Task]
 	if !ok {
 		return fmt.Errorf("row %s has task %q, which this schema has no columns for", r.RowID, r.Task)
+	}
+	if len(r.Half) > 0 && !b.halves {
+		return fmt.Errorf("row %s has a vector in half precision, which this schema has no column for", r.RowID)
 	}
 	for i, p := range b.puts {
 		p(b.rb.Field(i), r, filled[i])

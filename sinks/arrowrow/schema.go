@@ -2,6 +2,7 @@ package arrowrow
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -30,6 +31,12 @@ func WideSchema(tasks ...schemas.Task) *arrow.Schema {
 		}
 	}
 	return arrow.NewSchema(fields, nil)
+}
+
+// SingleSchema is Schema without the columns of half precision, which some readers refuse a file for (Spark 4).
+func SingleSchema(tasks ...schemas.Task) *arrow.Schema {
+	fields := Schema(tasks...).Fields()
+	return arrow.NewSchema(slices.DeleteFunc(fields, func(f arrow.Field) bool { return arrow.TypeEqual(f.Type, dataType(schemas.Float16List)) }), nil)
 }
 
 // dataType is the Arrow type of a column type; a type without one is a bug in this package.

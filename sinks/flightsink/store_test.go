@@ -140,6 +140,11 @@ func TestSinkConforms(t *testing.T) {
 		f := start(t)
 		return sinktest.Fixture{
 			Open: func(t testing.TB) sinks.Sink { return open(t, config(f)) },
+			OpenFewer: func(t testing.TB) sinks.Sink {
+				c := config(f)
+				c.Tasks = []schemas.Task{schemas.TaskEmbedding}
+				return open(t, c)
+			},
 			Read: func(_ testing.TB, src schemas.SourceID) (a sinktest.Account) {
 				f.mu.Lock()
 				defer f.mu.Unlock()

@@ -96,9 +96,10 @@ func TestSinkConformsOnASQLiteCatalog(t *testing.T) {
 		l := lake{t.TempDir()}
 		c := l.config(schemas.Tasks()...)
 		return sinktest.Fixture{
-			Open:    func(t testing.TB) sinks.Sink { return l.open(t, c) },
-			Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return l.read(t, c, src) },
-			Chained: true, RecordsFates: true,
+			Open:      func(t testing.TB) sinks.Sink { return l.open(t, c) },
+			OpenFewer: func(t testing.TB) sinks.Sink { return l.open(t, l.config(schemas.TaskEmbedding)) },
+			Read:      func(t testing.TB, src schemas.SourceID) sinktest.Account { return l.read(t, c, src) },
+			Chained:   true, RecordsFates: true,
 		}
 	})
 }

@@ -68,19 +68,8 @@ func Write(rows Rows, o Options) (body []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for at, n := 0, 0; at < rows.Len(); at += n {
-		n = groupLength(rows, at)
-		for i := range n {
-			if err := rows.Append(at + i); err != nil {
-				return nil, err
-			}
-		}
-		rec := rows.NewRecord()
-		err := w.Write(rec)
-		rec.Release()
-		if err != nil {
-			return nil, err
-		}
+	if err := Groups(rows, w.Write); err != nil {
+		return nil, err
 	}
 	for _, k := range slices.Sorted(maps.Keys(o.Metadata)) {
 		if err := w.AppendKeyValueMetadata(k, o.Metadata[k]); err != nil {
@@ -91,6 +80,25 @@ func Write(rows Rows, o Options) (body []byte, err error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// Groups calls each with the rows as records, one for a row group; a record is valid during the call. The error of each ends it.
+func Groups(rows Rows, each func(arrow.Record) error) error {
+	for at, n := 0, 0; at < rows.Len(); at += n {
+		n = groupLength(rows, at)
+		for i := range n {
+			if err := rows.Append(at + i); err != nil {
+				return err
+			}
+		}
+		rec := rows.NewRecord()
+		err := each(rec)
+		rec.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // groupLength is the number of rows of the row group that begins at a row.

@@ -1,12 +1,9 @@
 package parquetsink
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"sort"
 	"time"
 
@@ -14,7 +11,6 @@ import (
 
 	"vecmill/schemas"
 	"vecmill/sinks/objectstore"
-	"vecmill/sinks/parquetfile"
 )
 
 // looksAtOnce is the number of files that are looked at together while a chain is followed.
@@ -79,7 +75,7 @@ func (l *lister) steps(from int64) (after []string) {
 		}
 	}
 	for stride := int64(1); l.layout == Plain && stride < from; stride *= 64 {
-		after = append(after, l.layout.fileName(l.dir, place{offset: from - stride}))
+		after = append(after, l.layout.stem(l.dir, place{offset: from - stride}))
 	}
 	return after
 }
@@ -170,7 +166,7 @@ func (f *FileInfo) isAt(at place) error {
 	return nil
 }
 
-// Stat reads what a file says of itself: from the object's metadata where that is complete, else from its footer.
+// Stat reads what a file says of itself: from the object's metadata where that is complete, else from the file.
 func Stat(ctx context.Context, st objectstore.Store, name string) (FileInfo, error) {
 	o, err := st.Stat(ctx, name)
 	if err != nil {
@@ -179,42 +175,9 @@ func Stat(ctx context.Context, st objectstore.Store, name string) (FileInfo, err
 	if complete(o.Meta) {
 		return parseInfo(name, o.Meta)
 	}
-	footer, err := readFooter(ctx, st, o)
+	said, err := metadataOf(ctx, st, o)
 	if err != nil {
-		return FileInfo{}, fmt.Errorf("reading the footer of %s: %w", name, err)
+		return FileInfo{}, fmt.Errorf("reading the metadata of %s: %w", name, err)
 	}
-	return parseInfo(name, footer)
-}
-
-// readFooter reads the key-value metadata at a file's end.
-func readFooter(ctx context.Context, st objectstore.Store, o objectstore.Info) (map[string]string, error) {
-	const guess = 64 << 10 // most footers are shorter, so one read does
-	tail, err := readTail(ctx, st, o, guess)
-	if err != nil {
-		return nil, err
-	}
-	need := footerLength(tail)
-	if need > int64(len(tail)) {
-		if tail, err = readTail(ctx, st, o, need); err != nil {
-			return nil, err
-		}
-	}
-	return parquetfile.Metadata(bytes.NewReader(tail), int64(len(tail))) // the footer is found from the end, so the tail alone will do
-}
-
-func readTail(ctx context.Context, st objectstore.Store, o objectstore.Info, n int64) ([]byte, error) {
-	n = min(n, o.Size)
-	tail, err := st.Read(ctx, o.Name, o.Size-n, n)
-	if err == nil && int64(len(tail)) < n {
-		err = io.ErrUnexpectedEOF
-	}
-	return tail, err
-}
-
-// footerLength is the number of bytes at a Parquet file's end that hold the footer, its length and the magic.
-func footerLength(tail []byte) int64 {
-	if len(tail) < 8 {
-		return 0
-	}
-	return int64(binary.LittleEndian.Uint32(tail[len(tail)-8:])) + 8
+	return parseInfo(name, said)
 }

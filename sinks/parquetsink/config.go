@@ -10,6 +10,7 @@ import (
 
 	"vecmill/internal/retry"
 	"vecmill/schemas"
+	"vecmill/sinks/arrowfile"
 	"vecmill/sinks/objectstore"
 	"vecmill/sinks/parquetfile"
 )
@@ -19,7 +20,11 @@ type Config struct {
 	Store  objectstore.Store // where the files go
 	Prefix string            // first part of every name; "" for none
 	Layout Layout            // of the names; the same for every writer of a pipeline, for ever
+	Format Format            // of the files; so is this
 	Tasks  []schemas.Task    // tasks whose rows are written: they decide the schema
+
+	// Single leaves the column of vectors in half precision out of files that have none: no head of the pipeline gives any, and readers that know no such numbers, as Spark 4, read the files.
+	Single bool
 
 	RollBytes int64         // a file is closed when it is estimated to have this many encoded bytes
 	RollRows  int           // or this many rows
@@ -28,8 +33,8 @@ type Config struct {
 	MaxBuffered int64 // bytes of rows held in memory over all sources, estimated; Write blocks beyond it
 	Uploads     int   // files that are encoded and uploaded at one time; each holds its encoded bytes besides
 
-	Compression Compression // of files above 1 MB; smaller ones with zstd are written with snappy
-	Level       int         // zstd level 1-22; 0 is the codec's default. Levels above 2 cost memory: 3 MB a page at 3, 30 MB at 7
+	Compression Compression // of files above 1 MB; smaller ones with zstd are written with snappy, or lz4 where that is not of the format
+	Level       int         // Parquet: zstd level 1-22; 0 is the codec's default. Levels above 2 cost memory: 3 MB a page at 3, 30 MB at 7
 
 	Retry      retry.Policy  // for each upload and each look at the store
 	PutTimeout time.Duration // for one try
@@ -46,14 +51,15 @@ type Compression = parquetfile.Compression
 // The codecs.
 const (
 	Zstd   = parquetfile.Zstd
-	Snappy = parquetfile.Snappy
+	Snappy = parquetfile.Snappy         // of Parquet
+	LZ4    = Compression(arrowfile.LZ4) // of streams
 	None   = parquetfile.None
 )
 
 // NewDefaultConfig is a configuration that lacks only Store, Prefix and Tasks.
 func NewDefaultConfig() Config {
 	return Config{
-		Layout:    Plain,
+		Layout: Plain, Format: Parquet,
 		RollBytes: 128 << 20, RollRows: 1_000_000, RollAge: 5 * time.Minute,
 		MaxBuffered: 512 << 20, Uploads: 2,
 		Compression: Zstd, Level: 1,
@@ -102,10 +108,11 @@ func (c *Config) Validate() error {
 	if !slices.Contains(Layouts(), c.Layout) {
 		bad("layout", "%q is not one of plain, hive", c.Layout)
 	}
-	switch c.Compression {
-	case Zstd, Snappy, None:
-	default:
-		bad("compression", "%q is not one of zstd, snappy, none", c.Compression)
+	if !slices.Contains([]Format{Parquet, ArrowStream}, c.Format) {
+		bad("format", "%q is not one of parquet, arrow", c.Format)
+	}
+	if known := c.Format.compressions(); !slices.Contains(known, c.Compression) {
+		bad("compression", "%q is not one of %v", c.Compression, known)
 	}
 	if c.Level < 0 || c.Level > 22 {
 		bad("level", "%d is not in 0-22", c.Level)

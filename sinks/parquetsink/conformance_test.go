@@ -73,6 +73,12 @@ func fixture(st objectstore.Store, change func(*parquetsink.Config)) sinktest.Fi
 			change(&c)
 			return open(t, c)
 		},
+		OpenFewer: func(t testing.TB) sinks.Sink {
+			c := config(st)
+			change(&c)
+			c.Tasks = []schemas.Task{schemas.TaskEmbedding}
+			return open(t, c)
+		},
 		Read:         func(t testing.TB, src schemas.SourceID) sinktest.Account { return read(t, st, src) },
 		Chained:      true,
 		RecordsFates: true,
@@ -135,6 +141,23 @@ func TestSinkConformsInTheHiveLayout(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestSinkConformsWithStreams(t *testing.T) {
+	t.Run("on a store without metadata", func(t *testing.T) {
+		sinktest.Run(t, sinktest.Options{Bubble: true}, func(testing.TB) sinktest.Fixture {
+			st := sinktest.NewMemStore()
+			st.DropMeta = true
+			return fixture(st, func(c *parquetsink.Config) {
+				c.Format, c.Compression, c.RollRows = parquetsink.ArrowStream, parquetsink.None, 7
+			})
+		})
+	})
+	t.Run("on S3", func(t *testing.T) {
+		sinktest.Run(t, sinktest.Options{}, func(t testing.TB) sinktest.Fixture {
+			return fixture(fakeS3(t), func(c *parquetsink.Config) { c.Format, c.Compression = parquetsink.ArrowStream, parquetsink.LZ4 })
+		})
+	})
 }
 
 func TestSinkConformsOnS3(t *testing.T) {

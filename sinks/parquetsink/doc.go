@@ -1,10 +1,10 @@
-// Package parquetsink writes rows to Parquet files, exactly once, with no coordinator: the files themselves say what is written.
+// Package parquetsink writes rows to Parquet files, or to stream files of Arrow IPC, exactly once, with no coordinator: the files themselves say what is written.
 //
 // Layout. One chain of files per source, each covering a contiguous range of offsets and named by the first of them:
 //
 //	<prefix>/<pipeline>/<topic>/<partition>/<first offset, 20 digits>.parquet
 //
-// A file carries the range it covers ([FileInfo]) in its footer and in the object's metadata; the next file of the chain begins where
+// or .arrows; a chain has files of one [Format]. A file carries the range it covers ([FileInfo]) in its footer, a stream in its schema, and in the object's metadata; the next file of the chain begins where
 // it ends. The first file of a chain is always named 0: offsets before the first range ever written are recorded in it as skipped. So every
 // writer of a chain fights for the same names, and no two files can ever cover one offset:
 //
@@ -35,6 +35,6 @@
 // are full. That cannot deadlock: every buffered byte is either in a closed file, whose upload needs no more memory and ends in
 // success or failure, or in an open one, and open ones are closed, largest first, as long as a Write waits.
 //
-// Neighbours: objectstore is the store, arrowrow the schema. No lock is held across I/O or a callback; time is package time's, so that
+// Neighbours: objectstore is the store, arrowrow the schema, parquetfile and arrowfile the bytes. No lock is held across I/O or a callback; time is package time's, so that
 // everything runs in a testing/synctest bubble.
 package parquetsink

@@ -19,6 +19,7 @@ const SchemaVersion = 1
 // FileInfo is what a file says of itself, in its footer and in its object metadata.
 type FileInfo struct {
 	Name     string
+	Format   Format            // as its name says; "" is Parquet
 	Range    schemas.Range     // offsets covered, with the dead, the skipped and the lost ones; every other offset has rows
 	Origin   int64             // first offset that was ever handed to this chain's writer; offsets before it count as skipped. Set in the first file only
 	Rows     int64             // 0 for a file that only records a range
@@ -121,6 +122,7 @@ func parseInfo(name string, m map[string]string) (FileInfo, error) {
 			f.Metadata[rest] = v
 		}
 	}
+	f.Format, _ = FormatOf(name)
 	switch {
 	case p.err != nil:
 	case f.Range.First > f.Range.Next, f.Range.First == f.Range.Next && f.NextDay == f.Day:

@@ -17,8 +17,8 @@ type Layout string
 
 // The layouts.
 const (
-	Plain Layout = "plain" // <prefix>/<pipeline>/<topic>/<partition>/<first offset>.parquet
-	Hive  Layout = "hive"  // <prefix>/pipeline=<pipeline>/source=<topic>/part=<partition>/day=<day>/<first offset>.parquet
+	Plain Layout = "plain" // <prefix>/<pipeline>/<topic>/<partition>/<first offset>.<format>
+	Hive  Layout = "hive"  // <prefix>/pipeline=<pipeline>/source=<topic>/part=<partition>/day=<day>/<first offset>.<format>
 )
 
 // Layouts lists every layout.
@@ -69,7 +69,7 @@ func (y Layout) Source(prefix, pipeline, name string) (src schemas.SourceID, ok 
 
 // Name is the name that the file with this content must have.
 func (y Layout) Name(prefix string, f *FileInfo) string {
-	return y.fileName(y.Dir(prefix, f.Range.Source), place{f.Range.First, f.Day})
+	return y.stem(y.Dir(prefix, f.Range.Source), place{f.Range.First, f.Day}) + f.Format.suffix()
 }
 
 // place is where a file of a chain begins. Places of a chain only rise: a file moves the offset forwards, or the day, or both. So each is
@@ -87,14 +87,15 @@ func (y Layout) start() place {
 	return place{offset: -1}
 }
 
-func (y Layout) fileName(dir string, at place) string {
+// stem is a file's name without the end that says its format.
+func (y Layout) stem(dir string, at place) string {
 	if y == Hive {
 		dir += "/day=" + at.day
 	}
-	return fmt.Sprintf("%s/%020d.parquet", dir, at.offset)
+	return fmt.Sprintf("%s/%020d", dir, at.offset)
 }
 
-// place reads a file's name; ok is false for names that are not of the chain in dir.
+// place reads a file's name, of any format; ok is false for names that are not of the chain in dir.
 func (y Layout) place(dir, name string) (at place, ok bool) {
 	rest, inDir := strings.CutPrefix(name, dir+"/")
 	if y == Hive && inDir {
@@ -105,8 +106,9 @@ func (y Layout) place(dir, name string) (at place, ok bool) {
 		}
 		at.day, rest = day, file
 	}
-	digits, isParquet := strings.CutSuffix(rest, ".parquet")
-	if !inDir || !isParquet || len(digits) != 20 {
+	format, isFile := FormatOf(rest)
+	digits := strings.TrimSuffix(rest, format.suffix())
+	if !inDir || !isFile || len(digits) != 20 {
 		return place{}, false
 	}
 	n, err := parseOffset(digits)

@@ -141,11 +141,13 @@ func FuzzParseInfo(f *testing.F) {
 func FuzzPlace(f *testing.F) {
 	f.Add("d/00000000000000000007.parquet")
 	f.Add("d/0000000000000000000x.parquet")
+	f.Add("d/00000000000000000007.arrows")
 	f.Add("d/day=2026-11-23/00000000000000000007.parquet")
 	f.Add("d/day=2026-02-30/00000000000000000007.parquet")
 	f.Fuzz(func(t *testing.T, name string) {
 		for _, y := range Layouts() {
-			if at, ok := y.place("d", name); ok && y.fileName("d", at) != name {
+			at, ok := y.place("d", name)
+			if format, isFile := FormatOf(name); ok && (!isFile || y.stem("d", at)+format.suffix() != name) {
 				t.Fatalf("%s: %q is taken for %+v", y, name, at)
 			}
 		}
@@ -157,7 +159,7 @@ func TestASourceIsReadFromItsFilesNames(t *testing.T) {
 		for _, y := range Layouts() {
 			info := FileInfo{Range: schemas.Range{Source: src}}
 			if y == Hive {
-				info.Day = "2026-11-23"
+				info.Day, info.Format = "2026-11-23", ArrowStream
 			}
 			name := y.Name("out/rows", &info)
 			if got, ok := y.Source("out/rows", "p", name); !ok || got != src {
@@ -187,14 +189,14 @@ func TestADayOfTheChainIsNeverLeftForAnEarlierOne(t *testing.T) {
 
 func TestConfigListsEveryFault(t *testing.T) {
 	c := NewDefaultConfig()
-	c.Prefix, c.RollRows, c.Uploads, c.Compression, c.Level, c.Layout = "/x/../y", 0, -1, "lz4", 40, "delta"
+	c.Prefix, c.RollRows, c.Uploads, c.Compression, c.Level, c.Layout, c.Format = "/x/../y", 0, -1, "lz4", 40, "delta", "orc"
 	c.Tasks = []schemas.Task{"poetry"}
 	c.Metadata = map[string]string{"Model": "a"}
 	err := c.Validate()
 	if err == nil {
 		t.Fatal("it is valid")
 	}
-	for _, field := range []string{"store:", "prefix:", "roll_rows:", "uploads:", "compression:", "level:", "layout:", "tasks:", "metadata:"} {
+	for _, field := range []string{"store:", "prefix:", "roll_rows:", "uploads:", "compression:", "level:", "layout:", "format:", "tasks:", "metadata:"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("%v does not name %s", err, field)
 		}

@@ -1,10 +1,13 @@
 package parquetsink
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 
 	"vecmill/schemas"
+	"vecmill/sinks/arrowfile"
 	"vecmill/sinks/objectstore"
 	"vecmill/sinks/parquetfile"
 )
@@ -19,7 +22,12 @@ func ReadRows(ctx context.Context, st objectstore.Store, name string) ([]schemas
 	if err != nil {
 		return nil, err
 	}
-	rows, err := parquetfile.Read(ctx, body)
+	var rows []schemas.Row
+	if f, _ := FormatOf(name); f == ArrowStream {
+		rows, err = arrowfile.Read(body)
+	} else {
+		rows, err = parquetfile.Read(ctx, body)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
@@ -31,11 +39,24 @@ var lineage = []string{"topic", "partition", "offset", "row_id", "model_digest"}
 
 // ScanLineage calls each with the topic, partition, offset, row id and model digest of every row of a file; the rest of l is empty. The error of each ends it.
 func ScanLineage(ctx context.Context, st objectstore.Store, name string, each func(l *schemas.Lineage) error) error {
+	return Scan(ctx, st, name, lineage, func(row []parquetfile.Value) error {
+		return each(&schemas.Lineage{Topic: row[0].Text, Partition: int(row[1].Int), Offset: row[2].Int, RowID: row[3].Text, ModelDigest: row[4].Text})
+	})
+}
+
+// streamBuffer is what is read of a stream at a time where its record batches are smaller.
+const streamBuffer = 256 << 10
+
+// Scan calls each for every row of a file with its values of some columns, which are text or whole numbers. Of a Parquet file these columns alone are read; a stream is read whole, a
+// record batch at a time. The error of each ends it; row is valid during the call, texts stay.
+func Scan(ctx context.Context, st objectstore.Store, name string, columns []string, each func(row []parquetfile.Value) error) error {
 	o, err := st.Stat(ctx, name)
 	if err != nil {
 		return err
 	}
-	return parquetfile.Scan(objectstore.ReaderAt(ctx, st, o), o.Size, lineage, func(row []parquetfile.Value) error {
-		return each(&schemas.Lineage{Topic: row[0].Text, Partition: int(row[1].Int), Offset: row[2].Int, RowID: row[3].Text, ModelDigest: row[4].Text})
-	})
+	at := objectstore.ReaderAt(ctx, st, o)
+	if f, _ := FormatOf(name); f == ArrowStream {
+		return arrowfile.Scan(bufio.NewReaderSize(io.NewSectionReader(at, 0, o.Size), streamBuffer), o.Size, columns, each)
+	}
+	return parquetfile.Scan(at, o.Size, columns, each)
 }

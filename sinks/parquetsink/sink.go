@@ -19,7 +19,7 @@ import (
 // ErrClosed is what Write and Resume give after Close.
 var ErrClosed = errors.New("parquet sink: closed")
 
-// Sink implements sinks.Sink with chains of Parquet files. Create it with New.
+// Sink implements sinks.Sink with chains of files. Create it with New.
 type Sink struct {
 	cfg    Config
 	writer string // part of every nonce, unique per Sink
@@ -94,7 +94,11 @@ func (s *Sink) chainEnd(ctx context.Context, src schemas.SourceID, from int64) (
 		if len(infos) == 0 {
 			return l.refusePlain(ctx, s.cfg.Prefix, src)
 		}
-		at = infos[len(infos)-1].after()
+		last := infos[len(infos)-1]
+		at = last.after()
+		if last.Format != s.cfg.Format {
+			return fmt.Errorf("%w: %s is of format %s, and this output writes %s; keep that format, or write to another prefix", ErrOtherFormat, last.Name, last.Format, s.cfg.Format)
+		}
 		return nil
 	})
 	return at, err

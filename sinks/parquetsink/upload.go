@@ -146,6 +146,7 @@ func (s *Sink) advance(l *lane, f *roll, at place, n int) {
 func (s *Sink) writeFile(ctx context.Context, l *lane, d draft, conflict bool) (winner *FileInfo, err error) {
 	began := time.Now()
 	info := d.info
+	info.Format = s.cfg.Format
 	info.Name = s.cfg.Layout.Name(s.cfg.Prefix, &info)
 	info.Writer, info.Nonce, info.Created = s.cfg.Writer, s.nonce(), began.UTC()
 	info.Metadata = s.cfg.Metadata
@@ -204,7 +205,7 @@ func (s *Sink) create(ctx context.Context, info *FileInfo, body []byte) (winner 
 // patiently retries what may succeed next time, each try under its own time-out.
 func (s *Sink) patiently(ctx context.Context, f func(context.Context) error) error {
 	permanent := func(err error) bool {
-		return errors.Is(err, objectstore.ErrRefused) || errors.Is(err, ErrBrokenChain) || errors.Is(err, ErrOtherLayout)
+		return errors.Is(err, objectstore.ErrRefused) || errors.Is(err, ErrBrokenChain) || errors.Is(err, ErrOtherLayout) || errors.Is(err, ErrOtherFormat)
 	}
 	tries, err := retry.Do(ctx, s.cfg.Retry, permanent, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.PutTimeout)

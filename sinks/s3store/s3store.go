@@ -105,8 +105,11 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, contentType s
 }
 
 func contentType(name string) string {
-	if strings.HasSuffix(name, ".parquet") {
+	switch {
+	case strings.HasSuffix(name, ".parquet"):
 		return "application/vnd.apache.parquet"
+	case strings.HasSuffix(name, ".arrows"):
+		return "application/vnd.apache.arrow.stream"
 	}
 	return "application/octet-stream"
 }

@@ -2,6 +2,7 @@ package sinktest
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -171,4 +172,49 @@ func cancelledWrite(t *testing.T, f Fixture) {
 	closeSink(t, s)
 	c.allDurable()
 	audit(t, f, src, 0, 80)
+}
+
+// schemaChange is a process that knows of one task, and its successor, which knows of all and has attributes that nobody had before.
+func schemaChange(t *testing.T, f Fixture) {
+	src, want := source(0), map[string]schemas.Row{}
+	write := func(open func(testing.TB) sinks.Sink, tasks []schemas.Task, first, next int64, attribute string) {
+		made := func() (schemas.Range, []schemas.Row) {
+			r, rows := MakeOf(tasks, src, first, next)
+			for i := range rows {
+				if attribute != "" {
+					rows[i].Attributes = map[string]string{attribute: "yes"}
+				}
+			}
+			return r, rows
+		}
+		_, rows := made()
+		for _, row := range rows {
+			want[row.RowID] = row
+		}
+		s := open(t)
+		if at, known := resume(t, s, src, first); f.Chained && first > 0 && (!known || at != first) {
+			t.Fatalf("resumes at %d, known %v", at, known)
+		}
+		r, rows := made() // a sink may use them up
+		done := put(t, s, r, rows)
+		closeSink(t, s)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	fewer := f.Open
+	if f.OpenFewer != nil {
+		fewer = f.OpenFewer
+	}
+	write(fewer, []schemas.Task{schemas.TaskEmbedding}, 0, 20, "")
+	write(f.Open, schemas.Tasks(), 20, 60, "that came later")
+	got := f.Read(t, src).Rows
+	for _, row := range got {
+		if w, ok := want[row.RowID]; !ok || !f.IDs && !reflect.DeepEqual(row, w) {
+			t.Fatalf("offset %d reads\n%+v\nwant\n%+v", row.Offset, row, w)
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d rows, want %d", len(got), len(want))
+	}
 }

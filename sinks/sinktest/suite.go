@@ -14,8 +14,12 @@ import (
 type Fixture struct {
 	// Open makes a sink on the store as a new process would. The suite closes it, or drops it as a crash does.
 	Open func(t testing.TB) sinks.Sink
+	// OpenFewer is Open for rows of embeddings alone, where a sink's schema follows from the tasks; nil where it does not.
+	OpenFewer func(t testing.TB) sinks.Sink
 	// Read gives what a reader of the store finds of src now.
 	Read func(t testing.TB, src schemas.SourceID) Account
+	// IDs says that Read knows rows by their ids alone, and makes the rest of them up.
+	IDs bool
 	// Chained says that the sink keeps its own progress and every offset exactly once: Resume knows, gaps are refused, zombies lose.
 	Chained bool
 	// Splits says that a store's request may hold part of a range, and that its progress may so stand within one.
@@ -86,5 +90,6 @@ func cases() []testCase {
 		{"a row that comes again under its id is one row", sameID},
 		{"a deletion takes earlier rows away and leaves later ones", deletion},
 		{"a cancelled write is taken whole or not at all", cancelledWrite},
+		{"rows with tasks and attributes that come later stand beside the old ones", schemaChange},
 	}
 }

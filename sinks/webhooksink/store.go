@@ -7,16 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
 	"vecmill/sinks/jsonrow"
+	"vecmill/sinks/rest"
 )
 
 // Config is what a sink is made of. Start from NewDefaultConfig.
@@ -42,14 +40,7 @@ func New(c Config) (*deliver.Sink, error) {
 	}
 	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path} // a query may hold a key
 	c.Deliver.Name = "webhook " + bare.String()
-	if c.Transport == nil {
-		c.Transport = http.DefaultTransport
-	}
-	client := &http.Client{
-		Transport:     c.Transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a POST would become a GET
-	}
-	return deliver.New(c.Deliver, &store{url: c.URL, secret: []byte(c.Secret), token: c.Token, client: client})
+	return deliver.New(c.Deliver, &store{url: c.URL, secret: []byte(c.Secret), token: c.Token, client: rest.Client(c.Transport)})
 }
 
 type store struct {
@@ -73,21 +64,13 @@ func (s *store) Put(ctx context.Context, b deliver.Batch) error {
 		return deliver.Final(errors.New("the url is not one"))
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "vecmill")
 	req.Header.Set(SignatureHeader, Sign(s.secret, text, time.Now()))
 	req.Header.Set(IdempotencyHeader, key)
 	if s.token != "" {
 		req.Header.Set("Authorization", "Bearer "+s.token)
 	}
-	resp, err := s.client.Do(req)
-	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err // without the URL, which may hold a key
-		}
-		return err
-	}
-	defer resp.Body.Close()
-	return verdict(resp)
+	_, err = rest.Do(s.client, req)
+	return rest.Classify(err)
 }
 
 // body is the text of a request, and its idempotency key.
@@ -114,44 +97,6 @@ func body(b *deliver.Batch) (text []byte, key string, err error) {
 		fmt.Fprintf(h, "delete %q %s %d\n", d.RefID, d.Source, d.Offset)
 	}
 	return append(text, "]}"...), hex.EncodeToString(h.Sum(nil)[:16]), nil
-}
-
-// verdict is an answer as deliver has it.
-func verdict(resp *http.Response) error {
-	said, _ := io.ReadAll(io.LimitReader(resp.Body, 512)) // an answer without its words is an answer
-	if resp.StatusCode/100 == 2 {
-		return nil
-	}
-	err := fmt.Errorf("it answers %s", resp.Status)
-	if words := strings.Join(strings.Fields(strings.ToValidUTF8(string(said), "\ufffd")), " "); words != "" {
-		err = fmt.Errorf("%w: %s", err, words)
-	}
-	switch code := resp.StatusCode; code {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return deliver.Later(err, retryAfter(resp.Header.Get("Retry-After"), time.Now()))
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusGone,
-		http.StatusUnsupportedMediaType, http.StatusMisdirectedRequest, http.StatusUpgradeRequired:
-		return deliver.Final(err)
-	default:
-		switch {
-		case code >= 500:
-			return deliver.Later(err, retryAfter(resp.Header.Get("Retry-After"), time.Now()))
-		case code >= 400:
-			return deliver.Refused(err)
-		}
-		return deliver.Final(fmt.Errorf("%w; name the address that it leads to", err))
-	}
-}
-
-// retryAfter reads the header's two forms; 0 if it is neither.
-func retryAfter(s string, now time.Time) time.Duration {
-	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
-		return time.Duration(n) * time.Second
-	}
-	if t, err := http.ParseTime(s); err == nil {
-		return max(t.Sub(now), 0)
-	}
-	return 0
 }
 
 // Close lets idle connections go.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
+	"vecmill/sinks/parquetfile"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/sinktest"
 )
@@ -57,11 +59,24 @@ func TestEveryWordOfAWorkCounts(t *testing.T) {
 	}
 }
 
+// scanner goes through a file's rows.
+func scanner(t *testing.T, st objectstore.Store, name string) func([]string, func([]parquetfile.Value) error) error {
+	return func(columns []string, each func([]parquetfile.Value) error) error {
+		return parquetsink.Scan(t.Context(), st, name, columns, each)
+	}
+}
+
 // TestTheWorksOfFilesAreThoseOfTheirRows writes files of every task by the sink and reads them back, several row groups among them.
 func TestTheWorksOfFilesAreThoseOfTheirRows(t *testing.T) {
+	for _, format := range []parquetsink.Format{parquetsink.Parquet, parquetsink.ArrowStream} {
+		t.Run(string(format), func(t *testing.T) { works(t, format) })
+	}
+}
+
+func works(t *testing.T, format parquetsink.Format) {
 	st := sinktest.NewMemStore()
 	cfg := parquetsink.NewDefaultConfig()
-	cfg.Store, cfg.Tasks = st, schemas.Tasks()
+	cfg.Store, cfg.Tasks, cfg.Format = st, schemas.Tasks(), format
 	sink, err := parquetsink.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +102,7 @@ func TestTheWorksOfFilesAreThoseOfTheirRows(t *testing.T) {
 	}
 	got := map[Work]int{}
 	for _, n := range names {
-		if err := Scan(t.Context(), st, n, func(w *Work) error { got[*w]++; return nil }); err != nil {
+		if err := Scan(scanner(t, st, n), func(w *Work) error { got[*w]++; return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,11 +122,11 @@ func TestADamagedFileIsAnErrorThatNamesIt(t *testing.T) {
 		if err := st.PutIfAbsent(t.Context(), name, []byte(body), nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := Scan(t.Context(), st, name, func(*Work) error { return nil }); err == nil {
+		if err := Scan(scanner(t, st, name), func(*Work) error { return nil }); err == nil {
 			t.Errorf("%s is read", name)
 		}
 	}
-	if err := Scan(t.Context(), st, "absent", func(*Work) error { return nil }); err == nil {
+	if err := Scan(scanner(t, st, "absent"), func(*Work) error { return nil }); err == nil {
 		t.Error("a file that is not there is read")
 	}
 }

@@ -1,0 +1,139 @@
+package arrowfile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/ipc"
+
+	"vecmill/schemas"
+	"vecmill/sinks/arrowrow"
+	"vecmill/sinks/parquetfile"
+)
+
+// Head is the number of bytes at a file's beginning that hold its schema and metadata, as the first 8 bytes say; 0 if they are not a file's.
+func Head(begin []byte) int64 {
+	if len(begin) < prefix || binary.LittleEndian.Uint32(begin) != continuation {
+		return 0
+	}
+	return prefix + int64(binary.LittleEndian.Uint32(begin[4:]))
+}
+
+// Metadata is the metadata of a file whose beginning, at least Head bytes, is given.
+func Metadata(begin []byte) (meta map[string]string, err error) {
+	defer recovered(&err)
+	r, err := open(bytes.NewReader(begin), int64(len(begin)), newBudget())
+	if err != nil {
+		return nil, err
+	}
+	defer r.Release()
+	return r.Schema().Metadata().ToMap(), nil
+}
+
+// Read reads all rows of a file. It holds everything in memory.
+func Read(body []byte) (rows []schemas.Row, err error) {
+	err = records(bytes.NewReader(body), int64(len(body)), func(rec arrow.Record) error {
+		got, err := arrowrow.Rows(rec)
+		rows = append(rows, got...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// Scan calls each for every row of a file with its values of some columns, which are text or whole numbers. It holds one record batch at a time. The error of each ends it;
+// row is valid during the call, texts stay.
+func Scan(body io.Reader, size int64, columns []string, each func(row []parquetfile.Value) error) error {
+	row := make([]parquetfile.Value, len(columns))
+	return records(body, size, func(rec arrow.Record) error {
+		cells := make([]func(i int) parquetfile.Value, len(columns))
+		for k, name := range columns {
+			at := rec.Schema().FieldIndices(name)
+			if len(at) != 1 {
+				return fmt.Errorf("it has no column %s", name)
+			}
+			if cells[k] = cellsOf(rec.Column(at[0])); cells[k] == nil {
+				return fmt.Errorf("its column %s is of type %s, neither text nor a whole number", name, rec.Column(at[0]).DataType())
+			}
+		}
+		for i := range int(rec.NumRows()) {
+			for k := range cells {
+				row[k] = cells[k](i)
+			}
+			if err := each(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// cellsOf gives the values of a column; nil if it is of another type. A missing one is zero, and a text that comes again is not copied again.
+func cellsOf(a arrow.Array) func(i int) parquetfile.Value {
+	switch a := a.(type) {
+	case *array.String:
+		before := ""
+		return func(i int) parquetfile.Value {
+			if a.IsNull(i) {
+				return parquetfile.Value{}
+			}
+			if v := a.Value(i); v != before {
+				before = string([]byte(v)) // not a part of the batch, which would stay
+			}
+			return parquetfile.Value{Text: before}
+		}
+	case *array.Int32:
+		return func(i int) (v parquetfile.Value) {
+			if a.IsValid(i) {
+				v.Int = int64(a.Value(i))
+			}
+			return v
+		}
+	case *array.Int64:
+		return func(i int) (v parquetfile.Value) {
+			if a.IsValid(i) {
+				v.Int = a.Value(i)
+			}
+			return v
+		}
+	}
+	return nil
+}
+
+// records calls each for every record batch, which is valid during the call.
+func records(in io.Reader, size int64, each func(arrow.Record) error) (err error) {
+	defer recovered(&err)
+	b := newBudget()
+	r, err := open(in, size, b)
+	if err != nil {
+		return err
+	}
+	defer r.Release()
+	for r.Next() {
+		if !filled(r.Record()) {
+			return fmt.Errorf("%w: a record batch of %d rows", ErrDamaged, r.Record().NumRows())
+		}
+		b.left = mostBatch // of the next one
+		if err := each(r.Record()); err != nil {
+			return err
+		}
+	}
+	return r.Err()
+}
+
+func open(in io.Reader, size int64, b *budget) (*ipc.Reader, error) {
+	return ipc.NewReaderFromMessageReader(&messages{in: in, left: size}, ipc.WithAllocator(b))
+}
+
+// recovered makes an error of a panic, which is the library's answer to much damage.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("%w: %v", ErrDamaged, v)
+	}
+}
