@@ -39,12 +39,13 @@ type site struct {
 	s3     *s3mem.Backend
 	redis  *miniredis.Miniredis
 	models string
+	cache  string            // of compiled graphs
 	env    map[string]string // settings that stand in for those of the files
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{s3: s3mem.New(), redis: miniredis.RunT(t), models: t.TempDir()}
+	s := &site{s3: s3mem.New(), redis: miniredis.RunT(t), models: t.TempDir(), cache: t.TempDir()}
 	var err error
 	s.broker, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3,
 		"references", "documents", "messages", "documents-dead", "messages-dead", "audio-references", "audio-dead-letters"))
@@ -62,12 +63,14 @@ func newSite(t *testing.T) *site {
 	t.Cleanup(srv.Close)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})))
+	key := filepath.Join(t.TempDir(), "key")
+	write(t, key, "secret\n")
 	if err := demo.WriteModels(s.models); err != nil {
 		t.Fatal(err)
 	}
 	s.env = map[string]string{
 		"VECMILL_KAFKA_BROKERS": s.broker.ListenAddrs()[0], "VECMILL_TELEMETRY_LISTEN": "", "VECMILL_LOG_LEVEL": "warn",
-		"VECMILL_S3_ENDPOINT": srv.URL, "VECMILL_S3_CA_FILE": ca, "VECMILL_S3_SECRET_KEY": "secret",
+		"VECMILL_S3_ENDPOINT": srv.URL, "VECMILL_S3_CA_FILE": ca, "VECMILL_S3_SECRET_KEY_FILE": key,
 	}
 	return s
 }
