@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"vecmill/internal/cli"
 	"vecmill/internal/config"
+	"vecmill/internal/demo"
 	"vecmill/internal/wire"
 	"vecmill/schemas"
 )
@@ -107,6 +109,33 @@ func TestTheExamplesRun(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTheCompositionRuns runs the worker of deploy/compose.yaml on the references that it sends, with addresses and directories of this test's. That the file itself is a composition is
+// make compose-check; images are not pulled, and no engine runs it.
+func TestTheCompositionRuns(t *testing.T) {
+	s := newSite(t)
+	samples, err := filepath.Abs("../internal/demo/samples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.pipeline("SPEECH", "audio-ctc")
+	s.pipeline("SENTENCES", "text-intent")
+	s.pipeline("PICTURES", "vision-digits")
+	s.env["VECMILL_FETCH_FILE_ROOTS"] = samples
+	for _, p := range []string{"SPEECH", "SENTENCES", "PICTURES"} {
+		s.env["VECMILL_PIPELINES_"+p+"_DEAD_LETTERS_TOPIC"] = "documents-dead"
+	}
+	b, err := os.ReadFile("../deploy/compose/references.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refs := bytes.Split(bytes.TrimSpace(bytes.ReplaceAll(b, []byte("file:///samples"), []byte("file://"+samples))), []byte("\n"))
+	if all, err := demo.Samples(); err != nil || len(all) != len(refs) {
+		t.Fatalf("%d references to %d samples, %v", len(refs), len(all), err)
+	}
+	s.produce(t, "references", refs...)
+	s.stream(t, "../../deploy/compose/worker.yaml", map[string]int64{"speech": 12, "sentences": 16, "pictures": 20})
 }
 
 // stream runs the worker of an example until each pipeline has computed that many records, and stops it as SIGTERM would. What it reads else it must have
