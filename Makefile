@@ -194,6 +194,14 @@ spark-check: ## Spark reads our Parquet files without being told their columns; 
 	@tools/fetch-readers.sh integration/spark >/dev/null
 	$(GO) test -tags integration,spark -count=1 -timeout 15m ./integration/spark
 
+.PHONY: compose-check
+compose-check: ## deploy/compose.yaml against the Compose Specification; no engine is needed
+	cd tools/composecheck && $(GO) run . ../../deploy/compose.yaml
+
+.PHONY: reproducible
+reproducible: ## build HEAD twice, in two places with empty caches, and compare the bytes; takes minutes
+	GO=$(GO) tools/reproducible.sh
+
 .PHONY: alerts-check
 alerts-check: ## the alerts of deploy/prometheus against their tests; needs promtool (Debian: apt-get install prometheus)
 	promtool check rules deploy/prometheus/alerts.yaml

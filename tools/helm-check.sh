@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 #
-# Lints the chart, renders it with each of helm/vecmill/ci/*, holds the manifests against the real types and the configuration against
-# the worker's own validator; then shows that what is wrong is refused. HELM and GO name the programs.
+# Lints the chart, renders it with each of helm/vecmill/ci/*, compares the manifests with helm/testdata (REWRITE=1 writes them), holds them against the real types
+# and the configuration against the worker's own validator; then shows that what is wrong is refused. HELM and GO name the programs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-: "${HELM:=helm}" "${GO:=go}"
+: "${HELM:=helm}" "${GO:=go}" "${REWRITE:=}"
 chart=helm/vecmill models=$PWD/internal/demo/models
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -15,6 +15,9 @@ render() { "$HELM" template vecmill "$chart" --namespace lake --kube-version 1.3
 for values in "$chart"/ci/*-values.yaml; do
   "$HELM" lint --quiet --strict --kube-version 1.31.0 "$chart" -f "$values"
   render -f "$values" >"$work/manifests.yaml"
+  golden=helm/testdata/$(basename "$values" -values.yaml).yaml
+  [ -z "$REWRITE" ] || cp "$work/manifests.yaml" "$golden"
+  diff "$golden" "$work/manifests.yaml" || { printf '%s renders otherwise than %s: see the difference, then REWRITE=1 make helm-check\n' "$values" "$golden" >&2; exit 1; }
   "$work/chartcheck" <"$work/manifests.yaml"
   "$work/chartcheck" -config <"$work/manifests.yaml" >"$work/worker.yaml"
   # Secrets and models are there in the cluster only: the bundled ones stand in for them.

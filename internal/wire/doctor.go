@@ -13,6 +13,7 @@ import (
 
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
+	"vecmill/schemas"
 	"vecmill/stream"
 )
 
@@ -46,8 +47,8 @@ func Examine(ctx context.Context, c *config.Config, tell func(Finding)) {
 		if len(c.Kafka.Brokers) > 0 && len(p.Topics) > 0 {
 			d.kafka(ctx, p)
 		}
-		m := d.model(ctx, p)
-		d.outputs(ctx, p, m)
+		m, trial := d.model(ctx, p)
+		d.outputs(ctx, p, m, trial)
 		d.letters(ctx, p)
 		if m != nil {
 			if err := m.close(); err != nil {
@@ -234,11 +235,15 @@ func spread(bounds map[stream.Partition]stream.Bounds) (records, lag int64, fres
 	return records, lag, fresh
 }
 
-func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel) {
+func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel, trial []schemas.Row) {
 	for i := range p.Outputs {
 		check := fmt.Sprintf("output %s %d", p.Name, i)
 		if m == nil {
 			d.say(check, Doubt, "not looked at: what is written depends on the model")
+			continue
+		}
+		if err := checkDimension(&p.Outputs[i], trial); err != nil {
+			d.fault(check, err) // and it is not opened, which would make a table of that dimension
 			continue
 		}
 		if err := d.output(ctx, &p.Outputs[i], m); err != nil {
@@ -247,6 +252,27 @@ func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel
 		}
 		d.say(check, Sound, "can be written")
 	}
+}
+
+// checkDimension compares what an output was told of vectors with those of the trial.
+func checkDimension(o *config.Output, trial []schemas.Row) error {
+	told := 0
+	switch {
+	case o.Postgres != nil:
+		told = o.Postgres.Dimension
+	case o.Qdrant != nil:
+		told = o.Qdrant.Dimension
+	case o.Milvus != nil:
+		told = o.Milvus.Dimension
+	}
+	for i := range trial {
+		n := max(len(trial[i].Vector), len(trial[i].Half))
+		if told == 0 || n == 0 || n == told {
+			continue
+		}
+		return fmt.Errorf("dimension is %d, and the vectors of head %s have %d numbers: every row would be a dead letter; set dimension to %d", told, trial[i].Head, n, n)
+	}
+	return nil
 }
 
 func (d *doctor) output(ctx context.Context, o *config.Output, m *loadedModel) error {

@@ -20,15 +20,15 @@ import (
 	"vecmill/schemas"
 )
 
-// model loads a pipeline's checkpoint and tries it: nil if it cannot be loaded.
-func (d *doctor) model(ctx context.Context, p *config.Pipeline) *loadedModel {
+// model loads a pipeline's checkpoint and tries it: nil if it cannot be loaded. The rows are those of the trial, if there was one.
+func (d *doctor) model(ctx context.Context, p *config.Pipeline) (*loadedModel, []schemas.Row) {
 	name := p.Name
 	check := "model " + name
 	began := time.Now()
 	m, err := loadModel(ctx, d.c, p, d.stores, slog.New(slog.DiscardHandler))
 	if err != nil {
 		d.fault(check, err)
-		return nil
+		return nil, nil
 	}
 	d.say(check, Sound, "%s, digest %s, preprocessing %s, %d sessions, loaded in %v",
 		m.spec.Class, short(m.digest), short(m.pre.Digest()), len(m.sessions), time.Since(began).Round(time.Millisecond))
@@ -37,16 +37,23 @@ func (d *doctor) model(ctx context.Context, p *config.Pipeline) *loadedModel {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	worst, took, err := tryOut(ctx, p, m)
+	t, err := tryOut(ctx, p, m)
 	switch {
 	case err != nil:
 		d.say(check, Trouble, "a trial of three items: %v", err)
-	case worst > neighbourTolerance:
-		d.say(check, Trouble, "an item alone and the same item in a batch differ by %.2g: batches change results here; report it with this machine's processor", worst)
+	case t.worst > neighbourTolerance:
+		d.say(check, Trouble, "an item alone and the same item in a batch differ by %.2g: batches change results here; report it with this machine's processor", t.worst)
 	default:
-		d.say(check, Sound, "an item alone equals the item in a batch (within %.1g); three items in %v", max(worst, 1e-7), took.Round(time.Millisecond))
+		d.say(check, Sound, "an item alone equals the item in a batch (within %.1g); three items in %v", max(t.worst, 1e-7), t.took.Round(time.Millisecond))
 	}
-	return m
+	return m, t.rows
+}
+
+// outing is what came of a trial.
+type outing struct {
+	worst float64       // the largest difference between an item alone and in a batch
+	took  time.Duration // of the batch
+	rows  []schemas.Row // of the batch
 }
 
 // neighbourTolerance is how much a number may change with the batch that it is computed in: kernels add in another order. It is relative to the largest number
@@ -54,31 +61,32 @@ func (d *doctor) model(ctx context.Context, p *config.Pipeline) *loadedModel {
 const neighbourTolerance = 1e-3
 
 // tryOut computes three items of different lengths, each alone and all in one batch, and gives the largest difference.
-func tryOut(ctx context.Context, p *config.Pipeline, m *loadedModel) (worst float64, took time.Duration, err error) {
+func tryOut(ctx context.Context, p *config.Pipeline, m *loadedModel) (t outing, err error) {
 	items := trialItems(m)
 	alone := make([][]schemas.Row, len(items))
 	for i := range items {
 		one, err := computeAll(ctx, p, m, items[i:i+1])
 		if err != nil {
-			return 0, 0, err
+			return t, err
 		}
 		alone[i] = one[0]
 	}
 	began := time.Now()
 	together, err := computeAll(ctx, p, m, items)
 	if err != nil {
-		return 0, 0, err
+		return t, err
 	}
-	took = time.Since(began)
+	t.took = time.Since(began)
 	for i := range items {
 		if len(alone[i]) != len(together[i]) {
-			return 0, 0, fmt.Errorf("item %d gives %d rows alone and %d in a batch", i, len(alone[i]), len(together[i]))
+			return t, fmt.Errorf("item %d gives %d rows alone and %d in a batch", i, len(alone[i]), len(together[i]))
 		}
 		for j := range alone[i] {
-			worst = max(worst, apart(&alone[i][j].Payload, &together[i][j].Payload))
+			t.worst = max(t.worst, apart(&alone[i][j].Payload, &together[i][j].Payload))
 		}
+		t.rows = append(t.rows, together[i]...)
 	}
-	return worst, took, nil
+	return t, nil
 }
 
 // apart is how much two payloads differ: 1 where words do.

@@ -111,8 +111,11 @@ func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
 		{"another model than was meant", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.Model.Digest = strings.Repeat("0", 64) }, "model p", Trouble, []string{"digest"}},
 		{"a bucket that is not there", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://absent/out" }, "output p 0", Trouble, []string{"absent", "create"}},
 		{"a database that does not answer", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) {
-			p.Outputs[0] = config.Output{Postgres: &config.Postgres{URL: "postgres://u@127.0.0.1:9/d?connect_timeout=1", Table: "t", Dimension: 4, Metric: "none", Connections: 1, BatchRows: 1, BatchAge: 1, MaxBuffered: 1 << 20}}
+			p.Outputs[0] = config.Output{Postgres: &config.Postgres{URL: "postgres://u@127.0.0.1:9/d?connect_timeout=1", Table: "t", Dimension: 16, Metric: "none", Connections: 1, BatchRows: 1, BatchAge: 1, MaxBuffered: 1 << 20}}
 		}, "output p 0", Trouble, []string{"127.0.0.1"}},
+		{"vectors of another dimension", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) {
+			p.Outputs[0] = config.Output{Qdrant: &config.Qdrant{URL: "http://127.0.0.1:9", Collection: "c", Dimension: 7, Metric: "cosine"}}
+		}, "output p 0", Trouble, []string{"dimension is 7", "head embedding", "set dimension to"}},
 		{"no dead letters", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.DeadLetters = config.DeadLetters{} }, "dead letters p", Doubt, []string{"stops the pipeline"}},
 		{"a bucket for dead letters that is not there", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.DeadLetters.URL = "s3://absent/dead" }, "dead letters p", Trouble, []string{"absent"}},
 	} {

@@ -1,0 +1,253 @@
+package helm
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// rules are one direction of an autoscaler's behavior.
+type rules struct {
+	window   int
+	policies []policy
+}
+
+type policy struct {
+	Type          string
+	Value         int
+	PeriodSeconds int `yaml:"periodSeconds"`
+}
+
+// most is how many replicas the policies allow, least how few; of several the one that allows the greater change counts (selectPolicy Max).
+func (r rules) most(now int, changed func(int) (added, removed int)) int {
+	n := now
+	for _, p := range r.policies {
+		added, removed := changed(p.PeriodSeconds)
+		base := now - added + removed
+		if p.Type == "Percent" {
+			n = max(n, (base*(100+p.Value)+99)/100)
+		} else {
+			n = max(n, base+p.Value)
+		}
+	}
+	return n
+}
+
+func (r rules) least(now int, changed func(int) (added, removed int)) int {
+	n := now
+	for _, p := range r.policies {
+		added, removed := changed(p.PeriodSeconds)
+		base := now - added + removed
+		if p.Type == "Percent" {
+			n = min(n, base*(100-p.Value)/100)
+		} else {
+			n = min(n, base-p.Value)
+		}
+	}
+	return n
+}
+
+// settings are what the rendered manifests say of scaling.
+type settings struct {
+	min, max, partitions int
+	threshold            float64
+	up, down             rules
+	grace, drainTimeout  int // seconds
+}
+
+type behavior struct {
+	Window   int      `yaml:"stabilizationWindowSeconds"`
+	Policies []policy `yaml:"policies"`
+}
+
+// manifest has what is looked at of a ScaledObject, a Deployment and a ConfigMap.
+type manifest struct {
+	Kind string
+	Data map[string]string
+	Spec struct {
+		Min      int `yaml:"minReplicaCount"`
+		Max      int `yaml:"maxReplicaCount"`
+		Advanced struct {
+			HPA struct {
+				Behavior struct {
+					Up   behavior `yaml:"scaleUp"`
+					Down behavior `yaml:"scaleDown"`
+				}
+			} `yaml:"horizontalPodAutoscalerConfig"`
+		}
+		Triggers []struct {
+			MetricType string `yaml:"metricType"`
+			Metadata   struct{ Threshold string }
+		}
+		Template struct {
+			Spec struct {
+				Grace int `yaml:"terminationGracePeriodSeconds"`
+			}
+		}
+	}
+}
+
+// rendered reads testdata/full.yaml. Its topics have 24 partitions, as vecmill/ci/full-values.yaml says.
+func rendered(t *testing.T) settings {
+	t.Helper()
+	b, err := os.ReadFile("testdata/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := settings{partitions: 24}
+	for d := yaml.NewDecoder(bytes.NewReader(b)); ; {
+		var m manifest
+		if err := d.Decode(&m); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		switch m.Kind {
+		case "ScaledObject":
+			h := m.Spec.Advanced.HPA.Behavior
+			s.min, s.max = m.Spec.Min, m.Spec.Max
+			s.up, s.down = rules{h.Up.Window, h.Up.Policies}, rules{h.Down.Window, h.Down.Policies}
+			if s.threshold, err = strconv.ParseFloat(m.Spec.Triggers[0].Metadata.Threshold, 64); err != nil || m.Spec.Triggers[0].MetricType != "AverageValue" {
+				t.Fatalf("%+v, %v", m.Spec.Triggers, err)
+			}
+		case "Deployment":
+			s.grace = m.Spec.Template.Spec.Grace
+		case "ConfigMap":
+			var c struct {
+				Kafka struct {
+					Drain string `yaml:"drain_timeout"`
+				}
+			}
+			if err := yaml.Unmarshal([]byte(m.Data["worker.yaml"]), &c); err != nil {
+				t.Fatal(err)
+			}
+			d, err := time.ParseDuration(c.Kafka.Drain)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.drainTimeout = int(d.Seconds())
+		}
+	}
+	if s.min < 1 || s.max < 2 || s.threshold <= 0 || len(s.up.policies) == 0 || len(s.down.policies) == 0 || s.grace == 0 || s.drainTimeout == 0 {
+		t.Fatalf("read %+v", s)
+	}
+	return s
+}
+
+const (
+	startSeconds = 90
+	drainSeconds = 25
+	hour         = 3600
+)
+
+// bursts are loads that jump from nearly nothing to most for minutes to an hour, with pauses, from a seed.
+func bursts(seed uint64, most float64) load {
+	r := rand.New(rand.NewPCG(seed, 1))
+	until, now := 0, 0.0
+	return func(second int) float64 {
+		if second >= until {
+			until = second + 120 + r.IntN(hour)
+			if now = 0.05 * most; r.IntN(2) == 0 {
+				now = most * r.Float64()
+			}
+		}
+		return now
+	}
+}
+
+// upThenDown is the shortest time between an increase and a decrease that follows it, downThenUp the other way round; what was played if there is none.
+func (c *cluster) upThenDown() int {
+	return c.shortest(func(a, b event) bool { return a.to > a.from && b.to < b.from })
+}
+
+func (c *cluster) downThenUp() int {
+	return c.shortest(func(a, b event) bool { return a.to < a.from && b.to > b.from })
+}
+
+func (c *cluster) shortest(pair func(a, b event) bool) int {
+	n := c.second
+	for i := 1; i < len(c.events); i++ {
+		if a, b := c.events[i-1], c.events[i]; pair(a, b) {
+			n = min(n, b.second-a.second)
+		}
+	}
+	return n
+}
+
+// reversals counts how often the number of replicas turned round.
+func (c *cluster) reversals() (n int) {
+	for i := 1; i < len(c.events); i++ {
+		if (c.events[i].to > c.events[i].from) != (c.events[i-1].to > c.events[i-1].from) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestTheAutoscalerDoesNotSwing plays days of bursts: nothing that was added goes within ten minutes, replicas stay within the partitions, the backlog is worked off,
+// and no drain is cut off. It is a model, not a cluster; doc of cluster says what is assumed.
+func TestTheAutoscalerDoesNotSwing(t *testing.T) {
+	s := rendered(t)
+	for seed := range uint64(20) {
+		c := newCluster(s, startSeconds, drainSeconds)
+		c.play(bursts(seed, 20*speed), 48*hour)
+		c.play(func(int) float64 { return 0 }, 12*hour)
+		if c.upThenDown() < 600 || c.mostCount > s.partitions || c.redone > 0 {
+			t.Errorf("seed %d: %d s between up and down, %d replicas, %.0f steps redone: %v", seed, c.upThenDown(), c.mostCount, c.redone, c.events)
+		}
+		if told := c.seen[len(c.seen)-1]; told > 0 || c.replicas() != s.min || c.mostCount < 8 {
+			t.Errorf("seed %d: at the end %.0f steps are left and %d replicas, of %d at most", seed, told, c.replicas(), c.mostCount)
+		}
+		t.Logf("seed %d: %d changes, %d reversals, at least %d s from up to down, at most %d replicas and %.0f minutes of work of one worker waiting",
+			seed, len(c.events), c.reversals(), c.upThenDown(), c.mostCount, c.mostLag/speed/60)
+	}
+}
+
+// TestASteadyLoadTurnsSlowly has loads that are no whole number of workers. With lag alone as its measure the autoscaler goes up and down between neighbours then, for
+// ever, but slowly: a change stays for ten minutes.
+func TestASteadyLoadTurnsSlowly(t *testing.T) {
+	s := rendered(t)
+	for _, workers := range []float64{0.5, 2, 3.5, 7.3, 15.9} {
+		c := newCluster(s, startSeconds, drainSeconds)
+		c.play(func(int) float64 { return workers * speed }, 24*hour)
+		before := c.reversals()
+		c.play(func(int) float64 { return workers * speed }, 24*hour)
+		t.Logf("%.1f: %d replicas, %d reversals in the second day, %d s from up to down, %d from down to up", workers, c.replicas(), c.reversals()-before, c.upThenDown(), c.downThenUp())
+		if c.upThenDown() < 600 || c.downThenUp() < 600 {
+			t.Errorf("%.1f workers' load: %d s from up to down, %d from down to up: %v", workers, c.upThenDown(), c.downThenUp(), c.events)
+		}
+	}
+}
+
+// TestTheSimulationSeesWhatIsWrong spoils the settings one by one.
+func TestTheSimulationSeesWhatIsWrong(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(s *settings)
+		seen  func(c *cluster, s settings) bool
+	}{
+		{"no windows", func(s *settings) {
+			s.up.window, s.down.window = 0, 0
+			s.up.policies = []policy{{"Percent", 900, 15}}
+			s.down.policies = []policy{{"Percent", 100, 15}}
+		}, func(c *cluster, _ settings) bool { return c.upThenDown() < 600 }},
+		{"no cap", func(s *settings) { s.max = 50 }, func(c *cluster, s settings) bool { return c.mostCount > s.partitions }},
+		{"less time than a drain takes", func(s *settings) { s.drainTimeout = 20 }, func(c *cluster, _ settings) bool { return c.redone > 0 }},
+		{"killed before the drain ends", func(s *settings) { s.grace = 20 }, func(c *cluster, _ settings) bool { return c.redone > 0 }},
+	} {
+		s := rendered(t)
+		c.spoil(&s)
+		x := newCluster(s, startSeconds, drainSeconds)
+		x.play(bursts(3, 60*speed), 48*hour)
+		if !c.seen(x, s) {
+			t.Errorf("%s is not seen", c.name)
+		}
+	}
+}
