@@ -165,6 +165,11 @@ bench-decode: ## recordings, pictures and tokens against soundfile and soxr, Pil
 	@tools/fetch-decode-peers.sh >/dev/null
 	$(GO) test -run '^$$' -bench . -benchtime 1x -v -timeout 30m ./integration/bench/decode
 
+.PHONY: bench-peers
+bench-peers: ort ## the worker's CPU time against the same line in Python: onnxruntime, transformers and torch; fetches these (7 GB, once)
+	python=$$(tools/exports/venv.sh); packages=$$(PYTHON=$$python tools/fetch-readers.sh integration/bench/peers); \
+	VECMILL_BENCH_PEERS=$$python PYTHONPATH=$$packages $(GO) test -run '^$$' -bench Peers -benchtime 1x -v -timeout 60m ./integration/bench
+
 .PHONY: bench-compile
 bench-compile: ## compiling a checkpoint of base size, as a share of reading its file twice
 	$(GO) test -run '^$$' -bench Compile -benchtime 10x ./model

@@ -41,16 +41,20 @@ type setup struct {
 	batch    config.Batch
 }
 
-func BenchmarkText(b *testing.B) {
-	run(b, setup{schemas.Text, 300, config.Head{Task: string(schemas.TaskEmbedding)}, config.Batch{MaxCost: 512, MaxItems: 64}})
+func BenchmarkText(b *testing.B)   { run(b, textSetup(300)) }
+func BenchmarkAudio(b *testing.B)  { run(b, audioSetup(30)) }
+func BenchmarkImages(b *testing.B) { run(b, imageSetup(80)) }
+
+func textSetup(items int) setup {
+	return setup{schemas.Text, items, config.Head{Task: string(schemas.TaskEmbedding)}, config.Batch{MaxCost: 512, MaxItems: 64}}
 }
 
-func BenchmarkAudio(b *testing.B) {
-	run(b, setup{schemas.Audio, 30, config.Head{Task: string(schemas.TaskTranscript)}, config.Batch{MaxCost: 400, MaxItems: 8}})
+func audioSetup(items int) setup {
+	return setup{schemas.Audio, items, config.Head{Task: string(schemas.TaskTranscript)}, config.Batch{MaxCost: 400, MaxItems: 8}}
 }
 
-func BenchmarkImages(b *testing.B) {
-	run(b, setup{schemas.Image, 80, config.Head{Task: string(schemas.TaskEmbedding)}, config.Batch{MaxCost: 1600, MaxItems: 8}})
+func imageSetup(items int) setup {
+	return setup{schemas.Image, items, config.Head{Task: string(schemas.TaskEmbedding)}, config.Batch{MaxCost: 1600, MaxItems: 8}}
 }
 
 func run(b *testing.B, s setup) {

@@ -16,6 +16,17 @@
 //     VECMILL_BENCH_LAYERS layers, 4 by default where base has 12: the model is cheaper than the real one, so the ratio is on the
 //     low side.
 //
+// BenchmarkPeers* (`make bench-peers`) run the worker's program and the lines of peers/, in Python, on the same topics, objects and weights:
+//
+//   - onnxruntime by hand runs the graph that our compiler made, with as many threads as ours, no spinning (VECMILL_BENCH_SPINNING=1 turns it on), sorted
+//     samples and our budgets; decoding is soundfile, soxr, Pillow and tokenizers, with no transformers to start.
+//   - transformers and torch take batches of 16 in arrival order, with the reference's processors.
+//   - Both read by confluent-kafka, get by boto3 in eight threads ahead of the model, write Parquet by pyarrow and commit once per 512 references.
+//   - CPU time is that of the process and its children as the kernel counted it at their end, start-up included; start-up is a run that ends when
+//     it has its partitions. Ours ends when all is committed. Contestants take turns, and change who begins.
+//   - Vectors must agree to a cosine of 0.9999 and transcripts must be equal, or the benchmark fails. It is only told for int8, and for torch's
+//     transcripts of batches, where the reference's padding leaks into them; clip by clip they must be equal, too.
+//
 // BenchmarkPoison is about something else: what one item costs that makes every batch fail that it is in.
 //
 // These are benchmarks, never tests: nothing here fails because a machine is slow. Results are kept in docs/benchmarks.md.

@@ -5,13 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${VECMILL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vecmill}/exports
 mkdir -p "$cache"
-if [[ -z ${PYTHON:-} ]]; then
-  PYTHON=$cache/venv/bin/python
-  if [[ ! -x $PYTHON ]]; then
-    python3 -m venv "$cache/venv"
-    "$PYTHON" -m pip install --quiet -r "$here/requirements.txt"
-  fi
-fi
+PYTHON=$("$here/venv.sh")
 if [[ ! -e $cache/base/complete ]]; then
   "$PYTHON" "$here/export.py" --base "$cache/base"
   touch "$cache/base/complete"
