@@ -31,6 +31,7 @@ type epoch struct {
 	mu struct {
 		sync.Mutex
 		traced   []uncommitted // durable, for the traces that wait for their commit
+		waiting  int           // the number of these traces
 		held     []*flight     // records that cannot be settled because the system failed; dropped at the fence
 		refusals int           // releases whose refused records are being buried
 		quiet    chan struct{} // closed when refusals comes down to 0; nil until asked for

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -31,6 +32,9 @@ type uncommitted struct {
 	traces []trace.SpanContext
 }
 
+// mostTraced is how many traces may wait for commits. Where commits fail for long, those of later records are told nothing of theirs.
+const mostTraced = 1 << 16
+
 // wrote tells a release's traces how long the sink took, and remembers them for its commit.
 func (ep *epoch) wrote(r *Release) {
 	if len(r.traces) == 0 {
@@ -42,23 +46,34 @@ func (ep *epoch) wrote(r *Release) {
 	}
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
+	if ep.mu.waiting+len(r.traces) > mostTraced {
+		return
+	}
+	ep.mu.waiting += len(r.traces)
 	ep.mu.traced = append(ep.mu.traced, uncommitted{Partition{r.Range.Source.Topic, r.Range.Source.Partition}, r.Range.Next, now, r.traces})
 }
 
 // committed tells the traces that points have passed.
 func (ep *epoch) committed(points map[Partition]int64) {
-	ep.mu.Lock()
-	defer ep.mu.Unlock()
-	now, left := time.Now(), ep.mu.traced[:0]
-	for _, u := range ep.mu.traced {
-		if u.next > points[u.part] {
-			left = append(left, u)
-			continue
-		}
+	now := time.Now()
+	for _, u := range ep.passed(points) {
 		for _, t := range u.traces {
 			ep.p.span(t, "vecmill.commit", u.since, now)
 		}
 	}
-	clear(ep.mu.traced[len(left):])
-	ep.mu.traced = left
+}
+
+// passed takes out the releases that points have passed.
+func (ep *epoch) passed(points map[Partition]int64) (gone []uncommitted) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	ep.mu.traced = slices.DeleteFunc(ep.mu.traced, func(u uncommitted) bool {
+		if u.next > points[u.part] {
+			return false
+		}
+		ep.mu.waiting -= len(u.traces)
+		gone = append(gone, u)
+		return true
+	})
+	return gone
 }
