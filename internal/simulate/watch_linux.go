@@ -17,13 +17,16 @@ import (
 // in a bubble. So the process idles, a timer that is a file wakes it, and from then on it makes no system call but raw ones, of which Go's scheduler knows nothing. Whether
 // another thread has run is told by the kernel, which counts how often each gave its processor back: the scheduler's ways may change, and the count will say so.
 type watch struct {
-	alarm   *os.File // nil: it could not be made
+	alarm   *os.File // nil: it could not be made, or the kernel does not count
 	conn    syscall.RawConn
 	thread  uintptr // that plays
 	counted int64   // how often the others had given a processor back when the world began
 }
 
 func newWatch() *watch {
+	if usage(unix.RUSAGE_SELF) == 0 { // a kernel in a sandbox may give zeros, or refuse to answer; a program that has started has given processors back
+		return &watch{}
+	}
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
 		return &watch{}
@@ -46,9 +49,9 @@ func (w *watch) begin(idle time.Duration) {
 	in := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(idle))}
 	_ = w.conn.Read(func(fd uintptr) bool {
 		if in.Value != (unix.Timespec{}) {
-			_, _, _ = unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&in)), 0, 0, 0)
+			_, _, e := unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&in)), 0, 0, 0)
 			in.Value = unix.Timespec{}
-			return false
+			return e != 0 // nothing would end the wait
 		}
 		return true
 	})
