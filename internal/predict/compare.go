@@ -33,7 +33,7 @@ type likenesses struct {
 	Cosine    meanLowest      `json:"cosine"`
 	Agreement *float64        `json:"agreement,omitempty"`
 	WordError *float64        `json:"word_error_rate,omitempty"`
-	Speed     float64         `json:"speed,omitempty"` // time in single precision over time in whole numbers, both without their first input
+	Speed     float64         `json:"speed,omitempty"` // time in single precision over time in whole numbers, both without inputs that a graph was loaded for
 }
 
 type meanLowest struct {
@@ -86,6 +86,9 @@ func (c *comparison) next(ctx context.Context, in *Input) error {
 	}
 	var outs [2][][]embed.Tensor
 	var results [2]result
+	if blob, err := in.blob(); err == nil { // read once: a pipe gives it only once
+		in.data = blob
+	}
 	for i, r := range []*runner{c.single, c.whole} {
 		again := *in
 		p, err := r.prepare(ctx, &again)
@@ -102,12 +105,12 @@ func (c *comparison) next(ctx context.Context, in *Input) error {
 				return took(out)
 			}
 		}
-		before := time.Now()
+		graph, before := r.loaded, time.Now()
 		if outs[i], results[i], err = r.predict(ctx, p); err != nil {
 			return r.ofFile(in, err)
 		}
 		outs[i] = append(outs[i], chunks...)
-		if c.sum.Inputs > 0 { // the first loads the graph
+		if graph != nil && graph == r.loaded { // the first input loads the graph, as does a picture of another size than that before it
 			c.took[i] += time.Since(before)
 		}
 	}
@@ -119,7 +122,11 @@ func (c *comparison) next(ctx context.Context, in *Input) error {
 		if one == nil || two == nil || len(one.F32) != len(two.F32) {
 			return fmt.Errorf("run %d gives other outputs in %s", i, model.Int8)
 		}
-		l.Cosine = min(l.Cosine, cosine(one.F32, two.F32))
+		near := cosine(one.F32, two.F32)
+		if math.IsNaN(near) {
+			return c.single.ofFile(in, faultf("run %d gives what is no finite number, and precisions cannot be compared by it", i))
+		}
+		l.Cosine = min(l.Cosine, near)
 		same, all := decisions(outs[0][i], outs[1][i])
 		agreed, asked = agreed+same, asked+all
 	}
@@ -174,15 +181,18 @@ func principal(out []embed.Tensor) *embed.Tensor {
 	return nil
 }
 
-// cosine is that of the angle between x and y; 1 between two that are zero.
+// cosine is that of the angle between x and y; 1 between two that are zero, 0 if one is. NaN if some number is none.
 func cosine(x, y []float32) float64 {
 	xy, xx, yy := 0.0, 0.0, 0.0
 	for i := range x {
 		p, q := float64(x[i]), float64(y[i])
 		xy, xx, yy = xy+p*q, xx+p*p, yy+q*q
 	}
-	if xx == 0 && yy == 0 {
+	switch {
+	case xx == 0 && yy == 0:
 		return 1
+	case xx*yy == 0:
+		return 0
 	}
 	return xy / math.Sqrt(xx*yy)
 }

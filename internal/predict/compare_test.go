@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -109,6 +111,48 @@ func TestDecisionsAreCountedAlongTheLabels(t *testing.T) {
 		same, all := decisions([]embed.Tensor{c.x}, []embed.Tensor{c.y})
 		if same != c.same || all != c.all {
 			t.Errorf("%s: %d of %d the same, want %d of %d", c.name, same, all, c.same, c.all)
+		}
+	}
+}
+
+// A file that can be read once only, such as a pipe, is compared, too.
+func TestAPipeIsCompared(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.WriteString("Play some jazz"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var out bytes.Buffer
+	job := Job{Settings: Settings{Model: "../demo/models/text-intent", Cache: t.TempDir(), Threads: 1}}
+	if err := Compare(t.Context(), job, &out, func(do func(Input) error) error { return do(OfFile(fmt.Sprintf("/dev/fd/%d", r.Fd()))) }); err != nil {
+		t.Fatal(err)
+	}
+	var l likeness
+	if err := json.NewDecoder(&out).Decode(&l); err != nil || l.Cosine < 0.99 {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
+func TestTheCosineOfZerosAndOfNoNumbers(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, c := range []struct {
+		name string
+		x, y []float32
+		want float64
+	}{
+		{"both zero", []float32{0, 0}, []float32{0, 0}, 1},
+		{"one zero", []float32{0, 0}, []float32{1, 0}, 0},
+		{"the same way", []float32{1, 1}, []float32{2, 2}, 1},
+		{"not a number", []float32{0, 0}, []float32{nan, 1}, math.NaN()},
+	} {
+		if got := cosine(c.x, c.y); math.IsNaN(got) != math.IsNaN(c.want) || math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
 }
