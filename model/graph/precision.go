@@ -124,8 +124,8 @@ func (d *int8Data) WriteTo(w io.Writer) (int64, error) {
 	raw := make([]byte, d.in*d.out)
 	values := d.values()
 	for i, s := range d.scale {
-		if s == 0 { // a row of zeros
-			continue
+		if s == 0 || math.IsNaN(float64(s)) || math.IsInf(float64(s), 0) {
+			continue // a row of zeros; or one that is no number, which its scale says, and which processors round each in their own way
 		}
 		for j, v := range values[i*d.in : (i+1)*d.in] {
 			raw[j*d.out+i] = byte(int8(math.RoundToEven(float64(v) / float64(s))))

@@ -18,6 +18,8 @@ func (b *Builder) QuantiseRows(x Value) Quantised {
 	bottom := b.Op("Neg", []Value{b.reduce("ReduceMin", x)})
 	const tiny = 1e-30 // for rows of zeros
 	scale := b.Max(b.Mul(b.Max(top, bottom), b.Scalar(1./127)), b.Scalar(tiny))
+	// Maxima pass over what is no number, and rounding makes a number of it. A sum does not, and its scale takes all of the row's products with it.
+	scale = b.Add(scale, b.Mul(b.reduce("ReduceSum", x), b.Scalar(0)))
 	zeros := b.Expand(b.byteScalar(Uint8, zeroAt), b.Op("Shape", []Value{scale}))
 	return Quantised{b.Op("QuantizeLinear", []Value{x, scale, zeros}, IntAttr("axis", 0)), scale}
 }
