@@ -29,8 +29,11 @@ func TestAChangedGraphNeedsANewCompilerVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := mustCompile(t, mustOpen(t, copyCase(t, name)), t.TempDir(), model.CompileOptions{}) // a copy: one file system, so the weights are linked
-		fmt.Fprintf(&b, "%s %x\n", filepath.ToSlash(name), sha256.Sum256(read(t, g.Path)))
+		spec := mustOpen(t, copyCase(t, name)) // a copy: one file system, so the weights are linked
+		for _, p := range []model.Precision{model.Single, model.Int8} {
+			g := mustCompile(t, spec, t.TempDir(), model.CompileOptions{Precision: p})
+			fmt.Fprintln(&b, strings.TrimSpace(filepath.ToSlash(name)+" "+string(p)), fmt.Sprintf("%x", sha256.Sum256(read(t, g.Path))))
+		}
 	}
 	const path = "testdata/graphs.txt"
 	if *rewrite {
