@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/apache/arrow/go/v17/arrow/float16"
 
 	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
@@ -19,7 +22,8 @@ var names = map[schemas.Modality]string{schemas.Audio: "speech", schemas.Text: "
 
 const (
 	goodTopic = "refs"
-	bar       = 0.8 // share of samples that must come out as the manifest says
+	bar       = 0.8           // share of samples that must come out as the manifest says
+	halves    = schemas.Image // whose vectors are in half precision
 )
 
 // published is one record of the good run.
@@ -34,7 +38,13 @@ func testGoodInput(t *testing.T, site *fixture.Site) {
 	records := publishSamples(t, site)
 	c := site.Config()
 	for _, m := range schemas.Modalities() {
-		c.Pipelines = append(c.Pipelines, site.Pipeline(t, names[m], m, goodTopic))
+		p := site.Pipeline(t, names[m], m, goodTopic)
+		for i := range p.Heads {
+			if p.Heads[i].Task == string(schemas.TaskEmbedding) && m == halves {
+				p.Heads[i].DType = "fp16"
+			}
+		}
+		c.Pipelines = append(c.Pipelines, p)
 	}
 	c.Fetch.FileRoots = []string{filepath.Dir(filepath.Dir(records[0].sample.Path))}
 	began := time.Now()
@@ -138,8 +148,12 @@ func checkResults(t *testing.T, out fixture.Output, m schemas.Modality, records 
 		}
 		for _, row := range out.Rows[r.place] {
 			if row.Task == schemas.TaskEmbedding {
-				checkVector(t, r.ref.ID, row.Vector, vectors[r.sample.File])
-				vectors[r.sample.File] = row.Vector
+				v := vectorOf(&row)
+				checkVector(t, r.ref.ID, v, vectors[r.sample.File], len(row.Half) > 0)
+				vectors[r.sample.File] = v
+				if (m == halves) != (len(row.Half) > 0) {
+					t.Errorf("%s has a vector of %d numbers in single and %d in half precision", r.ref.ID, len(row.Vector), len(row.Half))
+				}
 				continue
 			}
 			got := row.Text + row.Label
@@ -161,9 +175,22 @@ func checkResults(t *testing.T, out fixture.Output, m schemas.Modality, records 
 	}
 }
 
-// checkVector wants length 1, and the vector that the same bytes gave in another batch (I7).
-func checkVector(t *testing.T, id string, v, other []float32) {
+// vectorOf is a row's vector in single precision.
+func vectorOf(row *schemas.Row) []float32 {
+	v := row.Vector
+	for _, h := range row.Half {
+		v = append(v, float16.FromBits(h).Float32())
+	}
+	return v
+}
+
+// checkVector wants length 1, and the vector that the same bytes gave in another batch (I7), as nearly as the precision has it.
+func checkVector(t *testing.T, id string, v, other []float32, half bool) {
 	t.Helper()
+	length, angle := 1e-4, 1e-5
+	if half {
+		length, angle = 1e-3, 1e-3
+	}
 	var sum, dot float64
 	for i := range v {
 		sum += float64(v[i]) * float64(v[i])
@@ -171,10 +198,10 @@ func checkVector(t *testing.T, id string, v, other []float32) {
 			dot += float64(v[i]) * float64(other[i])
 		}
 	}
-	if len(v) == 0 || math.Abs(sum-1) > 1e-4 {
+	if len(v) == 0 || math.Abs(sum-1) > length {
 		t.Errorf("%s has a vector of %d values with squared length %v", id, len(v), sum)
 	}
-	if other != nil && (len(other) != len(v) || 1-dot > 1e-5) {
+	if other != nil && (len(other) != len(v) || 1-dot > angle) {
 		t.Errorf("%s: the same bytes in another batch give another vector: cosine %v", id, dot)
 	}
 }
@@ -187,6 +214,9 @@ func checkFiles(t *testing.T, site *fixture.Site, out fixture.Output, m schemas.
 		task = schemas.TaskTranscript
 	}
 	want := schemas.Columns(task, schemas.TaskEmbedding)
+	if m != halves { // a pipeline that gives none has no column for them
+		want = slices.DeleteFunc(want, func(c schemas.Column) bool { return c.Type == schemas.Float16List })
+	}
 	for _, f := range read.Files {
 		if len(f.Schema) != len(want) {
 			t.Fatalf("%s has %d columns, want %d: %v", f.Path, len(f.Schema), len(want), f.Schema)
