@@ -21,12 +21,12 @@ func testTransactions(t *testing.T, site *fixture.Site) {
 	site.Kafka.CreateTopic(t, transactional, 1)
 	one, two := transactor(t, site.Kafka, "one"), transactor(t, site.Kafka, "two")
 	begin(t, one, "a", "b")
-	end(t, one, kgo.TryCommit) // offsets 0 1, marker 2
+	end(t, site.Kafka, one, kgo.TryCommit, 2) // offsets 0 1
 	begin(t, one, "x", "not a reference at all")
-	end(t, one, kgo.TryAbort) // 3 4, marker 5
-	begin(t, two, "y")        // 6
+	end(t, site.Kafka, one, kgo.TryAbort, 5) // 3 4
+	begin(t, two, "y")                       // 6
 	begin(t, one, "c")
-	end(t, one, kgo.TryCommit) // 7, marker 8, while two's is open
+	end(t, site.Kafka, one, kgo.TryCommit, 8) // 7, while two's is open
 
 	c := site.Config(site.Pipeline(t, "transactions", schemas.Text, transactional))
 	worker := site.StartWorker(t, "transactions", c)
@@ -41,12 +41,9 @@ func testTransactions(t *testing.T, site *fixture.Site) {
 	if at := committed(); at != 6 {
 		t.Errorf("committed %d while a transaction is open from 6 on", at)
 	}
-	end(t, two, kgo.TryAbort) // marker 9
+	end(t, site.Kafka, two, kgo.TryAbort, 9)
 	begin(t, one, "d")
-	end(t, one, kgo.TryCommit)                                                        // 10, marker 11
-	for site.Kafka.EndOffsets(t, transactional)[0] < 12 && t.Context().Err() == nil { // the coordinator answers before the marker is written
-		time.Sleep(100 * time.Millisecond)
-	}
+	end(t, site.Kafka, one, kgo.TryCommit, 11) // 10
 	site.AwaitCommitted(t, transactional, []string{group}, time.Minute, worker)
 	fixture.Stop(t, worker)
 
@@ -93,9 +90,15 @@ func begin(t *testing.T, c *kgo.Client, values ...string) {
 	}
 }
 
-func end(t *testing.T, c *kgo.Client, how kgo.TransactionEndTry) {
+// end ends the transaction and waits for its marker, which has the offset given: the coordinator answers before it is written.
+func end(t *testing.T, k *harness.Kafka, c *kgo.Client, how kgo.TransactionEndTry, marker int64) {
 	t.Helper()
 	if err := c.EndTransaction(t.Context(), how); err != nil {
 		t.Fatal(err)
+	}
+	for until := time.Now().Add(time.Minute); k.EndOffsets(t, transactional)[0] <= marker; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("no marker at %d within a minute", marker)
+		}
 	}
 }
