@@ -76,6 +76,6 @@ func conforming(s *server, table string, change func(*pgvectorsink.Config)) sink
 	return sinktest.Fixture{
 		Open: of(schemas.Tasks()...), OpenFewer: of(schemas.TaskEmbedding),
 		Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return read(t, s, table, src) },
-		Chained: true, Splits: true, RecordsFates: true,
+		Chained: true, Splits: true, RecordsFates: true, Upserts: true, Deletes: true,
 	}
 }
