@@ -133,7 +133,11 @@ func runWith(t *testing.T, pre Preprocessor, s *adder, blobs []string) (rows [][
 
 func TestEngineGivesRowsByWindowThenHead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rows, errs, _ := run(t, &adder{}, []string{"3 5", "7"})
+		session := &adder{}
+		rows, errs, stats := run(t, session, []string{"3 5", "7"})
+		if n := session.runs.Load(); n != stats.Batches { // both heads read one run
+			t.Errorf("%d runs of the session for %d batches", n, stats.Batches)
+		}
 		if errs[0] != nil || errs[1] != nil {
 			t.Fatal(errs)
 		}

@@ -59,6 +59,12 @@ func fetched(tb testing.TB, script, what string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// Readers is the directory, for PYTHONPATH, of pyarrow, duckdb and polars.
+func Readers(tb testing.TB) string {
+	tb.Helper()
+	return fetched(tb, "fetch-readers.sh", "the Python packages pyarrow, duckdb and polars")
+}
+
 // Packages is the directory, for PYTHONPATH, of what the requirements.txt of the test's own directory names.
 func Packages(tb testing.TB) string {
 	tb.Helper()

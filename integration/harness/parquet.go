@@ -80,7 +80,7 @@ func QueryParquet(tb testing.TB, dir, query string) []map[string]any {
 // runReader runs a script of integration/readers with the pinned Python packages and decodes what it prints.
 func runReader(tb testing.TB, into any, script string, args ...string) {
 	tb.Helper()
-	packages := fetched(tb, "fetch-readers.sh", "the Python packages pyarrow, duckdb and polars")
+	packages := Readers(tb)
 	python := os.Getenv("PYTHON")
 	if python == "" {
 		python = "python3"
