@@ -53,6 +53,17 @@ func StartSecureS3(tb testing.TB, a *Authority) *S3 {
 	return startS3(tb, &S3{owner: tb, caFile: a.CAFile}, tb.TempDir(), a.Issue(tb, "s3"))
 }
 
+// StartNotifyingS3 is StartS3 of a server that sends its bucket notifications to a topic. MinIO would want another set-up: it is versitygw always.
+func StartNotifyingS3(tb testing.TB, broker, topic string) *S3 {
+	tb.Helper()
+	dir := tb.TempDir()
+	s := &S3{owner: tb, port: freePorts(tb, 1)[0]}
+	s.command = versitygwCommand(fetched(tb, "fetch-versitygw.sh", "versitygw"), dir, s.port, Certificate{})
+	s.command.Env = append(s.command.Env, "VGW_EVENT_KAFKA_URL="+broker, "VGW_EVENT_KAFKA_TOPIC="+topic)
+	s.launch(tb)
+	return s
+}
+
 func startS3(tb testing.TB, s *S3, dir string, cert Certificate) *S3 {
 	tb.Helper()
 	if binary := os.Getenv("VECMILL_MINIO"); binary != "" && s.caFile == "" { // MinIO wants its certificates in a directory of its own

@@ -15,5 +15,6 @@ func TestLine(t *testing.T) {
 	t.Run("dead letters are counted, and replayed once", func(t *testing.T) { testReplay(t, site) })
 	t.Run("a manifest goes through backfill, once", func(t *testing.T) { testBackfill(t, site) })
 	t.Run("aborted and open transactions are never read", func(t *testing.T) { testTransactions(t, site) })
+	t.Run("a store's own notifications become rows", func(t *testing.T) { testNotifications(t, site) })
 	t.Run("a fault at the start ends in a sentence", func(t *testing.T) { testStartupFaults(t, site) })
 }

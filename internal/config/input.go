@@ -10,6 +10,7 @@ import (
 type Input struct {
 	Format       string   `yaml:"format" doc:"ref (Vecmill's own JSON), json (any JSON), avro or protobuf (Confluent's wire format), cloudevents (1.0, structured and binary) or s3-event (notifications of S3, MinIO and EventBridge); see docs/schemas.md"`
 	Map          string   `yaml:"map" doc:"json, avro, protobuf, cloudevents: CEL over value, key, headers, topic, timestamp and (cloudevents) event that gives a reference's fields as a map, a list of such maps, or skip for nothing; empty means that fields of those names are taken, and of a CloudEvent that its data is a reference"`
+	Keys         string   `yaml:"keys" doc:"s3-event: how the store writes objects' keys into its notifications: encoded (the default: S3, SNS, MinIO; a space is + or %20) or plain (versitygw); EventBridge's are plain whatever this says"`
 	Registry     Registry `yaml:"registry" doc:"avro, protobuf: the schema registry"`
 	Headers      []string `yaml:"headers" doc:"headers that become attributes of the rows, 32 at most, each cut at 1 KiB; traceparent among them keeps the producer's trace in the row"`
 	HeaderPrefix string   `yaml:"header_prefix" doc:"before the name of such a header in the attributes"`
@@ -73,6 +74,10 @@ func (p *Pipeline) validateInput(f *faults, path string, before []Pipeline) {
 	if in.Map != "" && (in.Format == "ref" || in.Format == "s3-event") {
 		f.add(at+".map", "format %s says itself what the reference is; an expression goes with json, avro, protobuf and cloudevents", in.Format)
 	}
+	f.oneOf(at+".keys", in.Keys, "", "encoded", "plain")
+	if in.Keys != "" && in.Format != "s3-event" {
+		f.add(at+".keys", "has no effect with format %s", in.Format)
+	}
 	in.Registry.validate(f, at+".registry", in.Format == "avro" || in.Format == "protobuf", in.Format)
 	if len(in.Headers) > mostHeaders {
 		f.add(at+".headers", "%d of them, at most %d", len(in.Headers), mostHeaders)
@@ -89,8 +94,8 @@ func (p *Pipeline) validateInput(f *faults, path string, before []Pipeline) {
 	}
 	for _, other := range before {
 		shared := slices.ContainsFunc(p.Topics, func(t string) bool { return slices.Contains(other.Topics, t) })
-		if shared && (other.Input.Format != in.Format || other.Input.Map != in.Map) {
-			f.add(at, "pipeline %s reads a topic of this one with another format or map: neither could tell which references are the other's", other.Name)
+		if shared && (other.Input.Format != in.Format || other.Input.Map != in.Map || other.Input.Keys != in.Keys) {
+			f.add(at, "pipeline %s reads a topic of this one with another format, map or keys: neither could tell which references are the other's", other.Name)
 		}
 	}
 }

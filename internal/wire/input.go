@@ -63,7 +63,7 @@ func newInput(p *config.Pipeline, log *slog.Logger) (in input, err error) {
 	case "cloudevents":
 		in.decoder = manifests{refcodec.CloudEvents{Mapping: mapping}}
 	case "s3-event":
-		in.decoder = manifests{refcodec.S3Event{}}
+		in.decoder = manifests{refcodec.S3Event{PlainKeys: p.Input.Keys == "plain"}}
 	case "avro", "protobuf":
 		if in.registry, err = newRegistry(&p.Input.Registry, log.With("pipeline", p.Name)); err != nil {
 			return in, fmt.Errorf("input: %w", err)

@@ -69,6 +69,21 @@ func TestNotificationsOfObjectStores(t *testing.T) {
 	}
 }
 
+// A key of plain notifications is taken as it stands, whatever it looks like.
+func TestPlainKeysAreNotDecoded(t *testing.T) {
+	for key, decoded := range map[string]string{"a b/ü+1&2=%41.png": "a b/ü 1&2=A.png", "a+b": "a b", "100%": ""} {
+		rec := stream.Record{Value: []byte(event(`{"key":"` + key + `"}`))}
+		refs, err := decode(t, refcodec.S3Event{PlainKeys: true}, rec)
+		if err != nil || len(refs) != 1 || refs[0].URI != "s3://b/"+key {
+			t.Errorf("%s: plain %v, %v", key, refs, err)
+		}
+		refs, err = decode(t, refcodec.S3Event{}, rec)
+		if decoded == "" && err == nil || decoded != "" && (err != nil || len(refs) != 1 || refs[0].URI != "s3://b/"+decoded) {
+			t.Errorf("%s: encoded %v, %v", key, refs, err)
+		}
+	}
+}
+
 func event(object string) string {
 	return `{"Records":[{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":` + object + `}}]}`
 }

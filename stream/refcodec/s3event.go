@@ -21,7 +21,9 @@ import (
 //
 // Removals are tombstones, but for one: that of one version in a versioned bucket does not say whether the object is gone, so it is passed over. Events that
 // bring no bytes (tags, ACLs, access, replication, restores, the test event) are passed over too.
-type S3Event struct{}
+type S3Event struct {
+	PlainKeys bool // keys in Records are as they are: versitygw writes them so. No key tells by itself which it is
+}
 
 // s3Attributes are what rows say of their event.
 var s3Attributes = []string{"s3_event", "s3_time", "s3_sequencer"}
@@ -75,11 +77,11 @@ type s3Detail struct {
 }
 
 // Decode implements stream.Decoder.
-func (S3Event) Decode(_ context.Context, _ string, rec *stream.Record) ([]schemas.Ref, error) {
-	return s3References(rec.Value, true)
+func (d S3Event) Decode(_ context.Context, _ string, rec *stream.Record) ([]schemas.Ref, error) {
+	return d.references(rec.Value, true)
 }
 
-func s3References(b []byte, envelope bool) ([]schemas.Ref, error) {
+func (d S3Event) references(b []byte, envelope bool) ([]schemas.Ref, error) {
 	if !utf8.Valid(b) {
 		return nil, fault("", "not valid UTF-8")
 	}
@@ -92,18 +94,18 @@ func s3References(b []byte, envelope bool) ([]schemas.Ref, error) {
 	}
 	switch {
 	case m.Records != nil:
-		return s3Records(m.Records)
+		return d.records(m.Records)
 	case m.Detail != nil && m.DetailType != "":
 		return m.bridge()
 	case m.Event == "s3:TestEvent":
 		return nil, nil
 	case envelope && m.Type == "Notification" && m.Message != nil:
-		return s3References([]byte(*m.Message), false)
+		return d.references([]byte(*m.Message), false)
 	}
 	return nil, fault("Records", "missing; this is no notification of S3 or MinIO, and no event of EventBridge")
 }
 
-func s3Records(all []s3Record) (refs []schemas.Ref, err error) {
+func (d S3Event) records(all []s3Record) (refs []schemas.Ref, err error) {
 	for i := range all {
 		r := &all[i]
 		at := fmt.Sprintf("Records[%d].", i)
@@ -118,7 +120,10 @@ func s3Records(all []s3Record) (refs []schemas.Ref, err error) {
 			return nil, fault(at+"s3", "missing")
 		}
 		o := &r.S3.Object
-		key, err := url.QueryUnescape(o.Key) // form encoding: + is a space
+		key := o.Key
+		if !d.PlainKeys {
+			key, err = url.QueryUnescape(o.Key) // form encoding: + is a space
+		}
 		if err != nil {
 			return nil, fault(at+"s3.object.key", err.Error())
 		}
