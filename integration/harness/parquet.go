@@ -56,15 +56,15 @@ func ReadParquet(tb testing.TB, dir string) Readback {
 	return r
 }
 
-// ReadArrow reads every .arrows file below dir, in the order of names, by reader: rows of pyarrow and of polars as objects without nulls; and the metadata of the
-// first file's schema.
-func ReadArrow(tb testing.TB, dir string) (readers map[string][]json.RawMessage, metadata map[string]string) {
+// ReadRows reads every file below dir that ends with arrows or parquet, in the order of names, by reader: rows of pyarrow, of polars and, of Parquet, of duckdb, as
+// objects without nulls; and the metadata of the first file's schema.
+func ReadRows(tb testing.TB, dir, ending string) (readers map[string][]json.RawMessage, metadata map[string]string) {
 	tb.Helper()
 	var r struct {
 		Readers  map[string][]json.RawMessage
 		Metadata map[string]string
 	}
-	runReader(tb, &r, "read_arrow.py", dir)
+	runReader(tb, &r, "read_rows.py", dir, ending)
 	return r.Readers, r.Metadata
 }
 

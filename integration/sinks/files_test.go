@@ -9,7 +9,6 @@ import (
 	"vecmill/integration/harness"
 	"vecmill/schemas"
 	"vecmill/sinks/dirstore"
-	"vecmill/sinks/jsonrow"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/sinktest"
 )
@@ -36,26 +35,47 @@ func TestArrowStreams(t *testing.T) {
 			if err := sink.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			readers, metadata := harness.ReadArrow(t, dir)
+			readers, metadata := harness.ReadRows(t, dir, "arrows")
 			if metadata["vecmill-first-offset"] != "0" || metadata["vecmill-rows"] == "" {
 				t.Errorf("metadata %v", metadata)
 			}
 			for reader, got := range readers {
-				if len(got) != len(given) {
-					t.Fatalf("%s has %d rows, want %d", reader, len(got), len(given))
-				}
-				for i := range given {
-					back, err := jsonrow.Parse(got[i])
-					if err != nil {
-						t.Fatalf("%s: %v in %s", reader, err, got[i])
-					}
-					if want, is := asJSON(t, &given[i]), asJSON(t, &back); want != is {
-						t.Fatalf("%s: row %d reads\n%s\nwant\n%s", reader, i, is, want)
-					}
-				}
+				t.Run(reader, func(t *testing.T) { same(t, given, got) })
 			}
 			if len(readers) != 2 {
 				t.Errorf("%d readers", len(readers))
+			}
+		})
+	}
+}
+
+// TestParquetRows writes rows of every task with each codec, in both layouts, and wants every value back as pyarrow, polars and duckdb have them.
+func TestParquetRows(t *testing.T) {
+	for codec, layout := range map[parquetsink.Compression]parquetsink.Layout{parquetsink.Zstd: parquetsink.Plain, parquetsink.Snappy: parquetsink.Hive, parquetsink.None: parquetsink.Plain} {
+		t.Run(string(codec), func(t *testing.T) {
+			dir := t.TempDir()
+			store, err := dirstore.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := parquetsink.NewDefaultConfig()
+			c.Store, c.Tasks, c.Compression, c.Layout = store, schemas.Tasks(), codec, layout
+			sink, err := parquetsink.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, rows := sinktest.Make(schemas.SourceID{Pipeline: "p", Topic: "t", Partition: 1}, 0, 300)
+			given := slices.Clone(rows)
+			put(t, sink, r, rows...)
+			if err := sink.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			readers, _ := harness.ReadRows(t, dir, "parquet")
+			if len(readers) != 3 {
+				t.Errorf("%d readers", len(readers))
+			}
+			for reader, got := range readers {
+				t.Run(reader, func(t *testing.T) { same(t, given, got) })
 			}
 		})
 	}
