@@ -221,7 +221,7 @@ func compete(t *testing.T, s *site) {
 	}
 	wg.Wait()
 	wire.off.Store(true)
-	if n := wire.commits.Load(); n < 6 {
+	if n := wire.commits.Load(); n < 3 { // one of each fate; how many ranges one commit holds, the machine's load decides
 		t.Errorf("the proxy saw %d commits only", n)
 	}
 	v := whole(t, s, s.restCatalog(), c, []schemas.SourceID{source(0), source(1)}, end)
