@@ -11,7 +11,7 @@ import (
 
 // Where a file cannot be linked, say across file systems, its weights are copied into the data file.
 func TestWeightsThatCannotBeLinkedAreCopied(t *testing.T) {
-	const dir = "testdata/golden/Data2VecAudioForCTC/base"
+	const dir = "golden/Data2VecAudioForCTC/base"
 	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)

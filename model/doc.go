@@ -11,8 +11,8 @@
 // checksums. It appears by one rename, so two processes may compile at once; every load checks the sums of what was written and that links are the checkpoint's own files, and a damaged graph
 // is built again. The key covers configuration, labels, options, the version of the compiler, and of each weight file its size, time,
 // inode and samples; the digest of a graph covers the whole contents instead, takes a read of the weights, and once known is compared with at every later one: a graph is never
-// reported as that of other weights. docs/adr/20261123-weights-in-place.md has the reasons. testdata/golden holds reference cases made by
-// tools/golden; embed/embedtest/golden runs them, embed/embedtest/exported runs what torch exports.
+// reported as that of other weights. docs/adr/20261123-weights-in-place.md has the reasons. golden holds reference cases made by
+// tools/golden; embed/golden runs them, embed/embedtest/exported runs what torch exports.
 //
 // Below: model/config reads config.json, model/checkpoint weight files, model/onnx writes and describes ONNX, model/graph has the
 // families and heads, model/mapped maps files. embed runs what Compile returns; model knows no session.

@@ -11,7 +11,7 @@ import (
 
 // A checkpoint directory becomes a graph that ONNX Runtime loads.
 func Example() {
-	spec, err := model.Open("testdata/golden/Data2VecAudioForCTC/base")
+	spec, err := model.Open("golden/Data2VecAudioForCTC/base")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"vecmill/schemas"
 )
 
-const golden = "testdata/golden"
+const golden = "golden"
 
 // copyCase copies a committed checkpoint, so that a test can spoil it.
 func copyCase(t *testing.T, name string) string {

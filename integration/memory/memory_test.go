@@ -111,6 +111,7 @@ func publishLarge(t *testing.T, site *fixture.Site, r run, topic string) (places
 	for i, o := range objects {
 		uris[i], _ = site.Put(t, "large/"+o.name, o.body)
 	}
+	t.Cleanup(func() { site.Remove(t, uris...) }) // room for the next modality's
 	for round := range r.rounds {
 		for i, o := range objects {
 			values := [][]byte{fixture.JSON(t, schemas.Ref{ID: fmt.Sprintf("%s-%d", o.name, round), URI: uris[i]})}

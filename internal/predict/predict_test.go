@@ -16,13 +16,13 @@ import (
 	"testing"
 
 	"vecmill/embed"
-	"vecmill/embed/embedtest/golden"
+	"vecmill/embed/golden"
 	"vecmill/model"
 )
 
-const goldenRoot = "../../model/testdata/golden"
+const goldenRoot = "../../model/golden"
 
-// TestTensorsEqualTheReference takes one case of each class through files, under the reference's names. embed/embedtest/golden runs all of them.
+// TestTensorsEqualTheReference takes one case of each class through files, under the reference's names. embed/golden runs all of them.
 func TestTensorsEqualTheReference(t *testing.T) {
 	cases, err := golden.Load(goldenRoot)
 	if err != nil {

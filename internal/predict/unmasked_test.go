@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"vecmill/embed"
-	"vecmill/embed/embedtest/golden"
+	"vecmill/embed/golden"
 )
 
 // The reference counts the frames of a clip with a mask by a formula, and takes what there is of one without: not the same with such an adapter.

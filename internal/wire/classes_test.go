@@ -31,7 +31,7 @@ import (
 	"vecmill/schemas"
 )
 
-const golden = "../../model/testdata/golden"
+const goldenCases = "../../model/golden"
 
 // classCase is a golden checkpoint for a class.
 type classCase struct {
@@ -60,7 +60,7 @@ func classCases() []classCase {
 // checkpoint makes a complete checkpoint of a case: what the weights lack of a tokenizer or a processor comes from elsewhere.
 func (c classCase) checkpoint(t *testing.T) string {
 	t.Helper()
-	from := filepath.Join(golden, c.from)
+	from := filepath.Join(goldenCases, c.from)
 	files, err := checkpoint.Files(from)
 	if err != nil {
 		t.Fatal(err)

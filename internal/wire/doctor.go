@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/minio/minio-go/v7"
 
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
@@ -37,11 +41,14 @@ type Finding struct {
 // Examine looks at everything that a worker of this configuration depends on, and goes on after each fault. It prepares outputs as a start does (a
 // missing table is made), consumes nothing, and writes no row. tell is given each finding when it is known.
 func Examine(ctx context.Context, c *config.Config, tell func(Finding)) {
-	d := &doctor{c: c, stores: &stores{cfg: c}, tell: tell}
-	d.runtime()
+	d := &doctor{c: c, stores: &stores{cfg: c}, machine: os.DirFS("/"), tell: tell}
+	if d.runtime() {
+		d.reference(ctx)
+	}
+	d.devices()
 	d.memory()
 	d.clock(ctx)
-	d.fetch()
+	d.fetch(ctx)
 	for i := range c.Pipelines {
 		p := &c.Pipelines[i]
 		if len(c.Kafka.Brokers) > 0 && len(p.Topics) > 0 {
@@ -62,9 +69,10 @@ func Examine(ctx context.Context, c *config.Config, tell func(Finding)) {
 const checkTime = 45 * time.Second
 
 type doctor struct {
-	c      *config.Config
-	stores *stores
-	tell   func(Finding)
+	c       *config.Config
+	stores  *stores
+	machine fs.FS // the root of the file system
+	tell    func(Finding)
 }
 
 func (d *doctor) say(check string, g Grade, format string, args ...any) {
@@ -74,13 +82,24 @@ func (d *doctor) say(check string, g Grade, format string, args ...any) {
 // fault tells of an error.
 func (d *doctor) fault(check string, err error) { d.say(check, Trouble, "%v", err) }
 
-func (d *doctor) runtime() {
+func (d *doctor) runtime() bool {
 	path, version, err := ortsession.LibraryAt(d.c.Runtime.Library)
 	if err != nil {
 		d.fault("onnxruntime", err)
-		return
+		return false
 	}
 	d.say("onnxruntime", Sound, "version %s, %s", version, path)
+	return true
+}
+
+// devices tells of GPUs that are left idle: sessions compute on the CPU.
+func (d *doctor) devices() {
+	gpus, _ := fs.Glob(d.machine, "dev/nvidia[0-9]*") // the pattern is sound
+	if len(gpus) == 0 {
+		d.say("devices", Sound, "sessions compute on %d CPUs", runtime.GOMAXPROCS(0))
+		return
+	}
+	d.say("devices", Doubt, "sessions compute on %d CPUs, and the %d GPUs of this machine stay idle: this build has no GPU provider; a machine without one costs less", runtime.GOMAXPROCS(0), len(gpus))
 }
 
 // memory compares what the configuration may use with what there is. Weights are not counted: they are mapped, and shared.
@@ -169,7 +188,7 @@ func (d *doctor) clock(ctx context.Context) {
 }
 
 // fetch looks at what references may reach.
-func (d *doctor) fetch() {
+func (d *doctor) fetch(ctx context.Context) {
 	f := &d.c.Fetch
 	for _, root := range f.FileRoots {
 		if info, err := os.Stat(root); err != nil {
@@ -187,8 +206,26 @@ func (d *doctor) fetch() {
 			d.say("fetch", Doubt, "fetch.buckets is *: references may name any bucket that the credentials reach; list the buckets if others write references")
 			return
 		}
+		if !d.readable(ctx, b) {
+			return
+		}
 	}
 	d.say("fetch", Sound, "buckets %v, hosts %v, file roots %v", f.Buckets, f.Hosts, f.FileRoots)
+}
+
+// readable looks into a bucket, or a prefix of it, that references may name. The right to list is not needed to fetch, so its lack is a doubt.
+func (d *doctor) readable(ctx context.Context, bucket string) bool {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	_, _, err := d.stores.open(ctx, "s3://"+bucket)
+	answer, _ := errors.AsType[minio.ErrorResponse](err)
+	switch {
+	case answer.Code == minio.AccessDenied:
+		d.say("fetch", Doubt, "fetch.buckets: %s may not be listed (%s); a worker needs no more than the right to get its objects (s3:GetObject), which cannot be tried without one", bucket, answer.Message)
+	case err != nil:
+		d.fault("fetch", fmt.Errorf("fetch.buckets: %w", err))
+	}
+	return err == nil
 }
 
 func (d *doctor) kafka(ctx context.Context, p *config.Pipeline) {

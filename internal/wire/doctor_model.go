@@ -10,15 +10,51 @@ import (
 	"image/png"
 	"log/slog"
 	"math"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow/float16"
 
 	"vecmill/embed"
+	"vecmill/embed/golden"
+	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
+	"vecmill/model"
 	"vecmill/schemas"
 )
+
+// reference computes small models of each family, which go with the binary, and compares what comes out with what transformers gave.
+func (d *doctor) reference(ctx context.Context) {
+	const check = "reference"
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "vecmill-reference-")
+	if err != nil {
+		d.fault(check, err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory; the system clears what is left
+	cases, err := golden.Bundled(filepath.Join(dir, "cases"))
+	if err != nil {
+		d.fault(check, err)
+		return
+	}
+	open := func(ctx context.Context, g model.Graph) (embed.Session, error) {
+		return ortsession.Open(ctx, g, ortsession.Options{Threads: 1, Library: d.c.Runtime.Library})
+	}
+	runs := 0
+	for i := range cases {
+		n, err := cases[i].Verify(ctx, filepath.Join(dir, "graphs"), open)
+		if err != nil {
+			d.say(check, Trouble, "%v; this version of ONNX Runtime computes something else on this processor: use the version that docs/models.md names, and report it", err)
+			return
+		}
+		runs += n
+	}
+	d.say(check, Sound, "%d small models, audio, image and text, give what transformers gives (%d runs, within the noise of float32)", len(cases), runs)
+}
 
 // model loads a pipeline's checkpoint and tries it: nil if it cannot be loaded. The rows are those of the trial, if there was one.
 func (d *doctor) model(ctx context.Context, p *config.Pipeline) (*loadedModel, []schemas.Row) {

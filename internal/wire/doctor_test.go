@@ -1,12 +1,17 @@
 package wire
 
 import (
+	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
@@ -31,6 +36,11 @@ func ward(t *testing.T, skew time.Duration) *config.Config {
 	fake := gofakes3.New(backend).Server()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", time.Now().Add(skew).UTC().Format(http.TimeFormat))
+		if strings.HasPrefix(r.URL.Path, "/closed/") {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, "<Error><Code>AccessDenied</Code><Message>not for you</Message></Error>")
+			return
+		}
 		fake.ServeHTTP(w, r)
 	}))
 	t.Cleanup(srv.Close)
@@ -41,6 +51,39 @@ func ward(t *testing.T, skew time.Duration) *config.Config {
 	p.Outputs = []config.Output{{Parquet: &config.Parquet{URL: "s3://box/out", Compression: "zstd", RollBytes: 1 << 20, RollRows: 10, RollAge: config.Duration(time.Minute), MaxBuffered: 1 << 24}}}
 	p.DeadLetters = config.DeadLetters{URL: "s3://box/dead"}
 	return c
+}
+
+// unconditional is a store in front of another that forgets the conditions of a PUT, as stores do that do not know them.
+func unconditional(t *testing.T, endpoint string) string {
+	t.Helper()
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(u)
+		r.Out.Header.Del("If-None-Match")
+	}}
+	srv := httptest.NewServer(proxy)
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func TestTheDoctorNamesIdleGPUs(t *testing.T) {
+	for _, c := range []struct {
+		machine fs.FS
+		grade   Grade
+		words   string
+	}{
+		{fstest.MapFS{"dev/nvidia0": {}, "dev/nvidia1": {}, "dev/nvidiactl": {}}, Doubt, "the 2 GPUs of this machine stay idle"},
+		{fstest.MapFS{"dev/null": {}}, Sound, "CPUs"},
+	} {
+		var got Finding
+		(&doctor{machine: c.machine, tell: func(f Finding) { got = f }}).devices()
+		if got.Check != "devices" || got.Grade != c.grade || !strings.Contains(got.Text, c.words) {
+			t.Errorf("%+v, want %s with %q", got, c.grade, c.words)
+		}
+	}
 }
 
 func examine(t *testing.T, c *config.Config) (all []Finding) {
@@ -57,7 +100,7 @@ func TestTheDoctorFindsNothingWrongWithASoundSetUp(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	for _, check := range []string{"onnxruntime", "memory", "clock", "fetch", "kafka", "model", "output", "dead"} {
+	for _, check := range []string{"onnxruntime", "reference", "devices", "memory", "clock", "fetch", "kafka", "model", "output", "dead"} {
 		if !seen[check] {
 			t.Errorf("nothing is said of %s", check)
 		}
@@ -100,6 +143,13 @@ func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
 		{"a clock that is an hour off", time.Hour, nil, "clock", Trouble, []string{"apart", "clock"}},
 		{"a clock that is a minute off", time.Minute, nil, "clock", Doubt, []string{"apart", "clock"}},
 		{"a root that is not there", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) { c.Fetch.FileRoots = []string{"/nowhere"} }, "fetch", Trouble, []string{"file_roots", "/nowhere"}},
+		{"a bucket of references that is not there", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) {
+			c.Fetch.Buckets = []string{"box/in", "absent/in"}
+		}, "fetch", Trouble, []string{"fetch.buckets", "absent", "create"}},
+		{"a bucket of references that may not be listed", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) { c.Fetch.Buckets = []string{"closed/in"} }, "fetch", Doubt, []string{"closed/in", "not for you", "s3:GetObject"}},
+		{"a store that ignores conditions", 0, func(t *testing.T, c *config.Config, _ *config.Pipeline) {
+			c.S3.Endpoint = unconditional(t, c.S3.Endpoint)
+		}, "output p 0", Trouble, []string{"If-None-Match"}},
 		{"a broker that does not answer", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) { c.Kafka.Brokers = []string{"127.0.0.1:9"} }, "kafka p", Trouble, []string{"refs", "kafka.brokers"}},
 		{"a topic that is not there", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.Topics = []string{"none"} }, "kafka p", Trouble, []string{"none", "topic"}},
 		{"a checkpoint without weights", 0, func(t *testing.T, _ *config.Config, p *config.Pipeline) {

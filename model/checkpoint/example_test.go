@@ -10,7 +10,7 @@ import (
 
 // A binding hands out weights by name and shape, and then says what was missing and what was left over.
 func ExampleBinding() {
-	c, err := checkpoint.Open("../testdata/golden/Data2VecAudioForCTC/base")
+	c, err := checkpoint.Open("../golden/Data2VecAudioForCTC/base")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -27,5 +27,5 @@ func ExampleBinding() {
 	fmt.Println(b.Verify())
 	// Output:
 	// F32 [12 16] 192
-	// the weights in ../testdata/golden/Data2VecAudioForCTC/base do not fit its config.json: 1 missing: lm_head.scale; 1 surplus: lm_head.bias
+	// the weights in ../golden/Data2VecAudioForCTC/base do not fit its config.json: 1 missing: lm_head.scale; 1 surplus: lm_head.bias
 }

@@ -1,4 +1,4 @@
-"""Writes pipelines.json: what the pipelines of transformers 4.55.4 say with the checkpoints of model/testdata/golden and the tokenizer here.
+"""Writes pipelines.json: what the pipelines of transformers 4.55.4 say with the checkpoints of model/golden and the tokenizer here.
 
 Run from the repository's root with transformers, torch and tokenizers installed: python3 internal/predict/testdata/make.py
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make heads.json: what transformers 4.55.4 says of a few inputs with the checkpoints in model/testdata/golden, in the words of our heads (seeded).
+"""Make heads.json: what transformers 4.55.4 says of a few inputs with the checkpoints in model/golden, in the words of our heads (seeded).
 
     python3 internal/wire/testdata/make.py      # needs torch and transformers==4.55.4; run in the repository's root
 
@@ -25,7 +25,7 @@ assert transformers.__version__ == "4.55.4", transformers.__version__
 warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
 HERE = pathlib.Path(__file__).parent
-GOLDEN = HERE.parent.parent.parent / "model/testdata/golden"
+GOLDEN = HERE.parent.parent.parent / "model/golden"
 TOKENIZER = HERE.parent.parent / "predict/testdata/tokenizer"
 TEXT = "ann lee is in rome."
 LONG = "the cat is in the sea, ann lee is in rome. the dog is at the end of the sea. a cat, a dog in the end"

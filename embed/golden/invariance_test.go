@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"vecmill/embed"
-	"vecmill/embed/embedtest/golden"
+	"vecmill/embed/golden"
 	"vecmill/model"
 	"vecmill/schemas"
 )

@@ -207,6 +207,24 @@ func (r *Run) Feed(m schemas.Modality) ([]embed.Tensor, model.CompileOptions, er
 	return feed, o, nil
 }
 
+// Compatible is Feed in the padding mode that gives what the reference gives. Where the run has no mask, all of every clip counts: the reference counts frames
+// by a formula for masks only.
+func (r *Run) Compatible(m schemas.Modality) ([]embed.Tensor, model.CompileOptions, error) {
+	feed, o, err := r.Feed(m)
+	o.HFPadding = true
+	if _, masked := r.Inputs["attention_mask"]; masked {
+		return feed, o, err
+	}
+	for _, t := range feed {
+		if t.Name == "lengths" {
+			for i := range t.I64 {
+				t.I64[i] = 1 << 40
+			}
+		}
+	}
+	return feed, o, err
+}
+
 // add puts the option that stands for an input or output on the list: its name, or that of the group it belongs to.
 func add(list []string, name string) []string {
 	group, _, many := strings.Cut(name, ".")

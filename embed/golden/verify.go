@@ -1,0 +1,76 @@
+package golden
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"vecmill/embed"
+	"vecmill/model"
+	reference "vecmill/model/golden"
+)
+
+// Bundled writes the cases that go with the binary below dir, which must be empty, and reads them: one of each family.
+func Bundled(dir string) ([]Case, error) {
+	if err := os.CopyFS(dir, reference.Bundled()); err != nil {
+		return nil, fmt.Errorf("writing the bundled reference cases: %w", err)
+	}
+	return Load(dir)
+}
+
+// Opener gives a session for a compiled graph.
+type Opener func(context.Context, model.Graph) (embed.Session, error)
+
+// Verify compiles the case for each of its runs into dir, computes it and compares every output with the reference's.
+// It gives the number of runs that were compared; those that our graphs do not take are not.
+func (c *Case) Verify(ctx context.Context, dir string, open Opener) (runs int, err error) {
+	spec, err := model.Open(c.Dir)
+	if err != nil {
+		return 0, err
+	}
+	for i := range c.Runs {
+		r := &c.Runs[i]
+		feed, o, err := r.Compatible(spec.Modality)
+		if err != nil {
+			continue // beyond our graphs
+		}
+		if err := r.verify(ctx, spec, dir, o, feed, open); err != nil {
+			return runs, fmt.Errorf("%s, case %s, run %s: %w", c.Class, c.Name, r.Name, err)
+		}
+		runs++
+	}
+	return runs, nil
+}
+
+func (r *Run) verify(ctx context.Context, spec *model.Spec, dir string, o model.CompileOptions, feed []embed.Tensor, open Opener) (err error) {
+	g, err := spec.Compile(ctx, dir, o)
+	if err != nil {
+		return err
+	}
+	s, err := open(ctx, *g)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	out, err := s.Run(ctx, feed)
+	if err != nil {
+		return err
+	}
+	if len(r.Outputs) == 0 {
+		return errors.New("there is nothing to compare")
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Outputs)) {
+		got, ok := out.Tensor(name)
+		if !ok {
+			return fmt.Errorf("the graph has no output %s", name)
+		}
+		want := r.Outputs[name]
+		if worst, err := want.Compare(got); err != nil {
+			return fmt.Errorf("%s differs from the reference, by %.2g at most: %w", name, worst, err)
+		}
+	}
+	return nil
+}
