@@ -29,6 +29,8 @@ type EngineConfig struct {
 	RowReserve   int64         // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
 	Deadline     time.Duration // per item, for preprocessing; 0 means none
 	Tracer       trace.Tracer  // nil means none
+
+	FLOPs func(steps int) float64 // floating-point operations of a sample of that cost, for Stats; nil: not counted
 }
 
 // Job is one fetched object on its way through an engine.
@@ -99,6 +101,9 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 	}
 	if err := cfg.Batch.Validate(); err != nil {
 		return nil, fmt.Errorf("engine %s: batch: %w", cfg.Model, err)
+	}
+	if cfg.FLOPs == nil {
+		cfg.FLOPs = func(int) float64 { return 0 }
 	}
 	if cfg.Tracer == nil {
 		cfg.Tracer = noop.NewTracerProvider().Tracer("")

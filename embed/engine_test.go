@@ -97,6 +97,7 @@ func testConfig() EngineConfig {
 	return EngineConfig{
 		Model: "test", ModelDigest: "d", Modality: schemas.Text, Preprocessor: 2, RowReserve: 1000,
 		Batch: BatcherConfig{MaxCost: 1000, MaxItems: 64, Window: 128, Linger: time.Millisecond, MaxAge: time.Second},
+		FLOPs: func(steps int) float64 { return 1e6 * float64(steps*steps) },
 	}
 }
 
@@ -135,6 +136,9 @@ func TestEngineGivesRowsByWindowThenHead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		session := &adder{}
 		rows, errs, stats := run(t, session, []string{"3 5", "7"})
+		if stats.FLOPs <= 0 || stats.FLOPs < 1e6*float64(stats.Cost) {
+			t.Errorf("%g operations for %d steps", stats.FLOPs, stats.Cost)
+		}
 		if n := session.runs.Load(); n != stats.Batches { // both heads read one run
 			t.Errorf("%d runs of the session for %d batches", n, stats.Batches)
 		}

@@ -109,7 +109,11 @@ func (e *Engine) collate(b *Batch[*window]) *work {
 		w.samples[i] = win.s
 	}
 	w.inputs, w.err = collate(w.samples, &e.floats)
-	e.stats.batched(b, time.Since(began))
+	work := 0.0
+	for i := range w.samples {
+		work += e.cfg.FLOPs(w.samples[i].Cost)
+	}
+	e.stats.batched(b, work, time.Since(began))
 	return w
 }
 

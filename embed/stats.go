@@ -10,6 +10,7 @@ type Stats struct {
 	Objects, Failed         int64         // preprocessed, and of these refused
 	Samples, Batches        int64         //
 	Cost, Padded            int64         // useful and computed cost, in the model's steps; Padded/Cost is the padding ratio
+	FLOPs                   float64       // floating-point operations of useful work: each sample alone, without padding
 	Bisections              int64         // batches that were taken apart
 	Preprocess              time.Duration // busy time, summed over the workers
 	Collate, Infer, HeadsOn time.Duration // busy time, summed over the executors
@@ -32,7 +33,7 @@ func (e *Engine) Stats() Stats {
 	c := &e.stats
 	return Stats{
 		Objects: c.objects.Load(), Failed: c.failed.Load(), Samples: c.samples.Load(), Batches: c.batches.Load(),
-		Cost: c.cost.Load(), Padded: c.padded.Load(), Bisections: c.bisections.Load(),
+		Cost: c.cost.Load(), Padded: c.padded.Load(), FLOPs: 1e3 * float64(c.kiloflops.Load()), Bisections: c.bisections.Load(),
 		Preprocess: time.Duration(c.preprocess.Load()), Collate: time.Duration(c.collate.Load()),
 		Infer: time.Duration(c.infer.Load()), HeadsOn: time.Duration(c.heads.Load()), Waiting: waiting,
 	}
@@ -40,6 +41,7 @@ func (e *Engine) Stats() Stats {
 
 type counters struct {
 	objects, failed, samples, batches, cost, padded, bisections atomic.Int64
+	kiloflops                                                   atomic.Int64 // thousands: enough for 10^12 items of a large model
 	preprocess, collate, infer, heads                           atomic.Int64 // nanoseconds
 }
 
@@ -53,10 +55,11 @@ func (c *counters) preprocessed(d time.Duration, samples int, err error) {
 	c.samples.Add(int64(samples))
 }
 
-func (c *counters) batched(b *Batch[*window], d time.Duration) {
+func (c *counters) batched(b *Batch[*window], flops float64, d time.Duration) {
 	c.batches.Add(1)
 	c.cost.Add(int64(b.Cost))
 	c.padded.Add(int64(b.Padded))
+	c.kiloflops.Add(int64(flops / 1e3))
 	c.collate.Add(int64(d))
 }
 

@@ -86,3 +86,24 @@ type CompileOptions struct {
 
 	Precision Precision `json:",omitzero"` // of the encoder's products; other numbers, therefore another digest
 }
+
+// FLOPs is the work of one item alone of so many steps (frames, tokens, patches: a sample's cost in package embed) in floating-point operations, each multiplication
+// with its addition counted as two: the encoder's, and the projection onto a vocabulary where the class has one. Multiple choice counts as one text.
+func (s *Spec) FLOPs(steps int) float64 {
+	vocabulary := func(hidden, size int) float64 { return 2 * float64(steps) * float64(hidden) * float64(size) }
+	switch {
+	case s.Audio != nil:
+		total := s.Audio.FLOPs(steps)
+		if s.Class == "Data2VecAudioForCTC" {
+			total += vocabulary(s.Audio.OutputHiddenSize, s.Audio.VocabSize)
+		}
+		return total
+	case s.Text != nil:
+		total := s.Text.FLOPs(steps)
+		if s.Class == "Data2VecTextForMaskedLM" || s.Class == "Data2VecTextForCausalLM" {
+			total += vocabulary(s.Text.HiddenSize, s.Text.VocabSize+s.Text.HiddenSize) // after a dense layer
+		}
+		return total
+	}
+	return s.Vision.FLOPs(steps)
+}

@@ -67,7 +67,7 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	for i := range c.Pipelines {
 		c.Pipelines[i].Topics = []string{"manifest:" + o.name}
 	}
-	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Source: source})
+	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Measure: true, Source: source})
 	if err != nil {
 		return err
 	}

@@ -115,6 +115,9 @@ func (s *show) end(e *env, r *progress.Report) error {
 			fmt.Fprintf(e.stdout, "  %d of %d are durable, %d are left\n", p.Durable, p.Total, p.Total-p.Durable)
 		}
 	}
+	if words := r.Cost.Words(); words != "" {
+		fmt.Fprintln(e.stdout, words)
+	}
 	if r.Expected != nil {
 		fmt.Fprintf(e.stdout, "planned %s, took %s: %.2f of it\n", span(*r.Expected), span(r.Seconds), r.Seconds / *r.Expected)
 	}

@@ -40,7 +40,7 @@ func runWorker(ctx context.Context, e *env, args []string) error {
 		return usageError{err}
 	}
 	began := time.Now()
-	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level})
+	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Measure: true})
 	if err != nil {
 		return err
 	}

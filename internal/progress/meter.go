@@ -21,7 +21,17 @@ type Report struct {
 	// Only of the end.
 	Finished *bool    `json:"finished,omitempty"`         // every reference is durable
 	Expected *float64 `json:"expected_seconds,omitempty"` // by the plan, where the run computed all of it
-	Continue string   `json:"continue,omitempty"`         // the command that goes on
+	Cost     *Cost    `json:"cost,omitempty"`
+	Continue string   `json:"continue,omitempty"` // the command that goes on
+}
+
+// Cost is what a run took of the machine.
+type Cost struct {
+	CPUSeconds float64  `json:"cpu_seconds"`                // of all processors, loading included
+	PerMillion *float64 `json:"cpu_hours_per_million_rows"` // null: there are no rows
+	FLOPs      float64  `json:"flops"`                      // of useful work
+	Peak       float64  `json:"peak_flops"`                 // a second; 0: not measured
+	Used       *float64 `json:"flops_utilisation"`          // FLOPs over what the machine could have computed in all of the run's time; null: not known
 }
 
 // Pipeline is one pipeline's way through the list.
@@ -82,8 +92,26 @@ func (m *Meter) End(s status.Status) Report {
 		p.Done, p.Left = p.Durable, nil
 		finished = finished && p.Durable == p.Total
 	}
-	r.Finished = &finished
+	r.Finished, r.Cost = &finished, r.cost(&s)
 	return r
+}
+
+func (r *Report) cost(s *status.Status) *Cost {
+	c := &Cost{CPUSeconds: s.CPU, Peak: s.Peak}
+	rows := int64(0)
+	for i := range s.Pipelines {
+		c.FLOPs += s.Pipelines[i].FLOPs
+		rows += s.Pipelines[i].Rows
+	}
+	if rows > 0 {
+		perMillion := s.CPU / 3600 / float64(rows) * 1e6
+		c.PerMillion = &perMillion
+	}
+	if c.FLOPs > 0 && s.Peak > 0 && r.Seconds > 0 {
+		used := c.FLOPs / s.Peak / r.Seconds
+		c.Used = &used
+	}
+	return c
 }
 
 func (m *Meter) pipeline(i int) Pipeline {

@@ -49,6 +49,28 @@ func TestRatesAndSharesAreThoseOfTheWindow(t *testing.T) {
 	}
 }
 
+func TestTheEndSaysWhatTheRunTook(t *testing.T) {
+	m := NewMeter(began)
+	s := at(10, 900, 0, 1000, 1)
+	s.CPU, s.Peak = 18, 50e9
+	if words := m.End(s).Cost.Words(); words != "" {
+		t.Errorf("without rows: %s", words)
+	}
+	s.Pipelines[0].Rows, s.Pipelines[0].FLOPs = 1000, 400e9
+	r := m.End(s)
+	if c := r.Cost; c.CPUSeconds != 18 || c.FLOPs != 400e9 || c.Peak != 50e9 || c.PerMillion == nil || *c.PerMillion != 5 || c.Used == nil || *c.Used != 0.8 {
+		t.Errorf("%+v", c)
+	}
+	const want = "CPU time 18s, 5 CPU-hours for a million rows; useful work 400 GFLOP, 80 % of what this machine can compute (50 GFLOP/s)"
+	if got := r.Cost.Words(); got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+	s.Peak = 0
+	if got := m.End(s).Cost.Words(); strings.Contains(got, "GFLOP") {
+		t.Errorf("of a machine that was not measured: %s", got)
+	}
+}
+
 func TestTheEndCountsWhatIsDurable(t *testing.T) {
 	for _, c := range []struct {
 		name     string

@@ -78,6 +78,18 @@ func (p *Pipeline) stages() string {
 	return strings.Join(words, ", ")
 }
 
+// Words is the cost on a line; "" if nothing was computed.
+func (c *Cost) Words() string {
+	if c.PerMillion == nil {
+		return ""
+	}
+	words := fmt.Sprintf("CPU time %s, %.3g CPU-hours for a million rows", brief(c.CPUSeconds), *c.PerMillion)
+	if c.Used != nil {
+		words += fmt.Sprintf("; useful work %.3g GFLOP, %.0f %% of what this machine can compute (%.3g GFLOP/s)", c.FLOPs/1e9, 100**c.Used, c.Peak/1e9)
+	}
+	return words
+}
+
 // Classes lists dead letters by class, in the order of schemas.Reasons.
 func Classes(dead map[schemas.Reason]int64) string {
 	var words []string
@@ -95,6 +107,14 @@ func span(seconds float64) string {
 		return "more than 100 years"
 	}
 	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+// brief is span, and of less than a minute its hundredths.
+func brief(seconds float64) string {
+	if seconds >= 60 {
+		return span(seconds)
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(10 * time.Millisecond).String()
 }
 
 // fit cuts a line to a number of columns, a rune being one.

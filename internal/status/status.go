@@ -17,6 +17,8 @@ type Status struct {
 	Started   time.Time  `json:"started"`
 	Now       time.Time  `json:"now"`
 	Phase     string     `json:"phase"` // loading, running, draining
+	CPU       float64    `json:"cpu"`   // seconds of all processors that the process has had
+	Peak      float64    `json:"peak"`  // floating-point operations a second that the machine is capable of; 0: not measured
 	Pipelines []Pipeline `json:"pipelines"`
 }
 
@@ -32,7 +34,8 @@ type Pipeline struct {
 	Cost       int64    `json:"cost"`       // useful steps computed
 	PaddedCost int64    `json:"paddedCost"` // steps computed, padding included
 	Batches    int64    `json:"batches"`
-	Held       int64    `json:"held"` // bytes of the memory budget
+	FLOPs      float64  `json:"flops"` // floating-point operations of useful work
+	Held       int64    `json:"held"`  // bytes of the memory budget
 	Budget     int64    `json:"budget"`
 	Lag        int64    `json:"lag"`
 	Durable    int64    `json:"durable"`   // sum of the commit points
@@ -107,7 +110,7 @@ const placesShown = 200
 func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline {
 	p := Pipeline{
 		About: a, Records: s.Records, Rows: s.Rows, Skipped: s.Skipped, Lost: s.Lost, Bytes: s.FetchedBytes,
-		Cost: e.Cost, PaddedCost: e.Padded, Batches: e.Batches, Held: s.Held, Budget: s.Budget,
+		Cost: e.Cost, PaddedCost: e.Padded, Batches: e.Batches, FLOPs: e.FLOPs, Held: s.Held, Budget: s.Budget,
 		Lag: s.Lag, CommitAge: s.Waiting.Seconds(), Partitions: len(places), Places: placesOf(places),
 		Stages: []Stage{
 			{Name: "read", Done: s.Records, Unit: "records", Queue: int64(s.InFlight), Limit: int64(a.Slots)},

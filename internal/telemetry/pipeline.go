@@ -17,6 +17,7 @@ import (
 type Reading struct {
 	Stream stream.Stats
 	Embed  embed.Stats
+	Peak   float64 // floating-point operations a second that this machine is capable of; 0: not measured
 }
 
 // LagCost is the lag in steps of the model, at the mean cost of a record so far. Records that cost nothing, such as other pipelines', count into the mean.
@@ -78,6 +79,8 @@ func Metrics() []Metric {
 		{"vecmill_batches", "{batch}", "batches run", false, count(func(r *Reading) int64 { return r.Embed.Batches })},
 		{"vecmill_batch_cost", "{step}", "useful steps in batches (frames, tokens, patches)", false, count(func(r *Reading) int64 { return r.Embed.Cost })},
 		{"vecmill_batch_padded_cost", "{step}", "steps computed, padding included", false, count(func(r *Reading) int64 { return r.Embed.Padded })},
+		{"vecmill_flops", "{flop}", "floating-point operations of useful work: matrix products and convolutions of each sample alone, without padding; their rate over vecmill_peak_flops is the model FLOPs utilisation", false, func(r *Reading) []point { return one(r.Embed.FLOPs) }},
+		{"vecmill_peak_flops", "{flop_per_second}", "what all processors together get out of matrix products in float32, measured at the start; 0 if it was not", true, func(r *Reading) []point { return one(r.Peak) }},
 		{"vecmill_batch_bisections", "{batch}", "failing batches that were taken apart", false, count(func(r *Reading) int64 { return r.Embed.Bisections })},
 	}
 }

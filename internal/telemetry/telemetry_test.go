@@ -41,7 +41,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 	err = Observe(tel.Meter(), "speech", func() Reading {
 		return Reading{
 			Stream: stream.Stats{Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second},
-			Embed:  embed.Stats{Waiting: 4},
+			Embed:  embed.Stats{Waiting: 4, FLOPs: 3e9}, Peak: 5e10,
 		}
 	})
 	if err != nil {
@@ -54,6 +54,8 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_dead_letters_total{pipeline="speech",reason="panic"} 0`,
 		`vecmill_fetch_busy_seconds_total{pipeline="speech"} 2`,
 		`vecmill_samples_waiting{pipeline="speech"} 4`,
+		`vecmill_flops_total{pipeline="speech"} 3e+09`,
+		`vecmill_peak_flops{pipeline="speech"} 5e+10`,
 		"\ngo_goroutines ",
 	} {
 		if !strings.Contains(body, want) {

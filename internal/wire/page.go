@@ -17,6 +17,7 @@ import (
 type shown struct {
 	version string
 	started time.Time
+	peak    float64
 	phase   atomic.Value // string
 	lines   atomic.Pointer[[]shownLine]
 }
@@ -76,7 +77,7 @@ type bounded interface {
 func (w *Worker) Status() status.Status { return w.shown.look() }
 
 func (s *shown) look() status.Status {
-	st := status.Status{Version: s.version, Started: s.started, Now: time.Now(), Phase: s.phase.Load().(string), Pipelines: []status.Pipeline{}}
+	st := status.Status{Version: s.version, Started: s.started, Now: time.Now(), Phase: s.phase.Load().(string), CPU: processTime().Seconds(), Peak: s.peak, Pipelines: []status.Pipeline{}}
 	if lines := s.lines.Load(); lines != nil {
 		for _, l := range *lines {
 			p := status.Of(l.about, l.pipe.Stats(), l.engine.Stats(), l.pipe.Places())

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
 	"vecmill/embed"
+	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/internal/page"
 	"vecmill/internal/telemetry"
@@ -25,6 +28,7 @@ type Options struct {
 	Version string         // of the binary
 	Log     *slog.Logger   // nil means the default
 	Level   *slog.LevelVar // of Log, to be changed while it runs; nil: it stays
+	Measure bool           // what the machine is capable of, before anything else runs on it: a tenth of a second
 	// Source makes the source of a pipeline; nil means Kafka.
 	Source func(p *config.Pipeline) (stream.Source, error)
 	// Files is told of every Parquet file; nil for nobody.
@@ -74,6 +78,11 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	}
 	w.shown.begin(o.Version)
 	w.telemetry.Page(w.shown.page())
+	if o.Measure {
+		if w.shown.peak, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library}); err != nil {
+			return nil, err
+		}
+	}
 	limitMemory(c)
 	stores := &stores{cfg: c}
 	fetcher, err := newFetcher(c, stores)
@@ -89,7 +98,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 			return nil, fmt.Errorf("pipeline %s: %w", c.Pipelines[i].Name, err)
 		}
 		if err := telemetry.Observe(w.telemetry.Meter(), l.name, func() telemetry.Reading {
-			return telemetry.Reading{Stream: l.pipe.Stats(), Embed: l.engine.Stats()}
+			return telemetry.Reading{Stream: l.pipe.Stats(), Embed: l.engine.Stats(), Peak: w.shown.peak}
 		}); err != nil {
 			return nil, err
 		}
@@ -224,7 +233,7 @@ func (w *Worker) logTotals() {
 	for _, s := range w.Stats() {
 		w.log.Info("totals", "pipeline", s.Pipeline, "records", s.Stream.Records, "rows", s.Stream.Rows, "skipped", s.Stream.Skipped, "dead", s.Stream.Dead,
 			"padding_ratio", fmt.Sprintf("%.3f", s.Embed.PaddingRatio()), "fetch_busy", round(s.Stream.Fetch-s.Stream.ReserveWait), "memory_wait", round(s.Stream.ReserveWait),
-			"preprocess_busy", round(s.Embed.Preprocess), "infer_busy", round(s.Embed.Infer), "peak_bytes", s.Stream.PeakHeld)
+			"preprocess_busy", round(s.Embed.Preprocess), "infer_busy", round(s.Embed.Infer), "gflop", math.Round(s.Embed.FLOPs/1e9), "peak_bytes", s.Stream.PeakHeld)
 	}
 }
 

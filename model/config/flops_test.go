@@ -1,0 +1,43 @@
+package config
+
+import (
+	"math"
+	"testing"
+)
+
+// The published figures: BERT-base 22.4 GFLOP for 128 tokens, ViT-base 17.6 G multiplications and additions for a picture of 224 x 224 in patches of 16.
+func TestFLOPsAreThePublishedOnes(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		got, want float64
+	}{
+		{"text of 128 tokens", defaultText().FLOPs(128), 22.35e9},
+		{"picture of 196 patches", defaultVision().FLOPs(196), 35.1e9},
+		{"nothing", defaultText().FLOPs(0), 0},
+	} {
+		if math.Abs(c.got-c.want) > 0.005*c.want {
+			t.Errorf("%s: %.4g, want %.4g", c.name, c.got, c.want)
+		}
+	}
+}
+
+// By hand, with numbers that differ from each other: two convolutions, strides 5 and 2, for 3 frames.
+func TestFLOPsOfAudioByHand(t *testing.T) {
+	c := &Audio{
+		HiddenSize: 8, NumHiddenLayers: 1, IntermediateSize: 24, ConvDim: []int{4, 6}, ConvStride: []int{5, 2}, ConvKernel: []int{10, 3},
+		ConvPosKernelSize: 7, NumConvPosEmbeddings: 2, NumConvPosEmbeddingGroups: 4, AdapterKernelSize: 3, AdapterStride: 2, NumAdapterLayers: 1, OutputHiddenSize: 5,
+	}
+	features := 2*6*(1*10)*4 + 2*3*(4*3)*6 // 6 positions, then 3
+	projection := 2 * 3 * 6 * 8
+	positions := 2 * (2 * 3 * (8 / 4) * 7 * 8)
+	transformer := 4*(2*3*8*8) + 2*(2*3*3*8) + 2*(2*3*8*24)
+	want := float64(features + projection + positions + transformer)
+	if got := c.FLOPs(3); got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+	c.AddAdapter = true
+	want += 2*3*8*5 + 2*1.5*5*3*10
+	if got := c.FLOPs(3); got != want {
+		t.Errorf("with an adapter %v, want %v", got, want)
+	}
+}
