@@ -58,26 +58,11 @@ func imageSetup(items int) setup {
 }
 
 func run(b *testing.B, s setup) {
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		b.Fatal(err)
-	}
-	dir := checkpoint(b, filepath.Join(root, "internal", "demo", "models"), s.modality, number(b, "VECMILL_BENCH_LAYERS", 4))
-	items := corpus(b, s.modality, 1, s.items)
-	srv := startServers(b)
-	srv.upload(b, items)
-	cache := b.TempDir()
-	bare := openBare(b, dir, cache, model.Single, s, items)
+	l := open(b, s, number(b, "VECMILL_BENCH_LAYERS", 4))
 	for b.Loop() {
 		var ratios []float64
 		for round := range rounds {
-			topic := fmt.Sprintf("%s-%d-%d", s.modality, b.N, round)
-			srv.publish(b, topic, items)
-			before := bare.run(b)
-			p := runPipeline(b, configure(srv, s, dir, cache, topic), s.items)
-			cpu := (before + bare.run(b)) / 2
-			ratios = append(ratios, cpu.Seconds()/p.cpu.Seconds())
-			report(b, s, round, p, bare, cpu)
+			ratios = append(ratios, l.round(b, fmt.Sprintf("%s-%d-%d", s.modality, b.N, round)))
 		}
 		slices.Sort(ratios)
 		b.ReportMetric(ratios[len(ratios)/2], "bare/pipeline")
@@ -86,18 +71,52 @@ func run(b *testing.B, s setup) {
 	}
 }
 
+// laid is a corpus in the store, and the bare session on it.
+type laid struct {
+	setup
+	servers    *servers
+	items      []item
+	dir, cache string
+	bare       *bare
+}
+
+func open(b testing.TB, s setup, layers int) *laid {
+	l := &laid{setup: s, items: corpus(b, s.modality, 1, s.items), dir: checkpoint(b, demoModels(b), s.modality, layers), servers: startServers(b), cache: b.TempDir()}
+	l.servers.upload(b, l.items)
+	l.bare = openBare(b, l.dir, l.cache, model.Single, s, l.items)
+	return l
+}
+
+func demoModels(b testing.TB) string {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return filepath.Join(root, "internal", "demo", "models")
+}
+
+// round is session, pipeline, session: the CPU time of a session over that of the pipeline.
+func (l *laid) round(b testing.TB, topic string) float64 {
+	l.servers.publish(b, topic, l.items)
+	before := l.bare.run(b)
+	p := runPipeline(b, configure(l.servers, l.setup, l.dir, l.cache, topic), l.setup.items)
+	cpu := (before + l.bare.run(b)) / 2
+	report(b, l.setup, topic, p, l.bare, cpu)
+	return cpu.Seconds() / p.cpu.Seconds()
+}
+
 // outcome is what one run of the pipeline took.
 type outcome struct {
 	cpu, wall time.Duration
 	stats     wire.Stats
 }
 
-func report(b *testing.B, s setup, round int, p outcome, bare *bare, cpu time.Duration) {
+func report(b testing.TB, s setup, round string, p outcome, bare *bare, cpu time.Duration) {
 	n := float64(s.items)
 	e, f := p.stats.Embed, p.stats.Stream
-	b.Logf("%s round %d: ratio %.3f | pipeline %.1f ms CPU an item, %.1f items/s wall | bare session %.1f ms CPU an item, %d batches"+
+	b.Logf("%s: ratio %.3f | pipeline %.1f ms CPU an item, %.1f items/s wall | bare session %.1f ms CPU an item, %d batches"+
 		"\n  padding %.3f (bare %.3f), %d batches | busy of %.2f s wall: fetch %.2f, preprocess %.2f, collate %.3f, infer %.2f, heads %.3f s",
-		s.modality, round, cpu.Seconds()/p.cpu.Seconds(), 1e3*p.cpu.Seconds()/n, n/p.wall.Seconds(), 1e3*cpu.Seconds()/n, len(bare.batches),
+		round, cpu.Seconds()/p.cpu.Seconds(), 1e3*p.cpu.Seconds()/n, n/p.wall.Seconds(), 1e3*cpu.Seconds()/n, len(bare.batches),
 		e.PaddingRatio(), bare.padding, e.Batches, p.wall.Seconds(), f.Fetch.Seconds(), e.Preprocess.Seconds(), e.Collate.Seconds(), e.Infer.Seconds(), e.HeadsOn.Seconds())
 }
 
@@ -132,7 +151,7 @@ func (r *rowCounter) FileWritten(f parquetsink.FileWritten) { r.rows.Add(f.Rows)
 func (r *rowCounter) NameLost(parquetsink.NameLost)         {}
 
 // runPipeline runs the worker until every item has a durable row.
-func runPipeline(b *testing.B, c *config.Config, items int) outcome {
+func runPipeline(b testing.TB, c *config.Config, items int) outcome {
 	b.Helper()
 	ctx, stop := context.WithCancel(b.Context())
 	defer stop()
@@ -166,7 +185,7 @@ type bare struct {
 	padding float64
 }
 
-func openBare(b *testing.B, dir, cache string, p model.Precision, s setup, items []item) *bare {
+func openBare(b testing.TB, dir, cache string, p model.Precision, s setup, items []item) *bare {
 	b.Helper()
 	spec, err := model.Open(dir)
 	if err != nil {
@@ -213,7 +232,7 @@ func preprocessor(spec *model.Spec) (embed.Preprocessor, error) {
 }
 
 // batch sorts the samples by length and cuts them where it is cheapest under the budget.
-func (x *bare) batch(b *testing.B, samples []embed.Sample, limit config.Batch) {
+func (x *bare) batch(b testing.TB, samples []embed.Sample, limit config.Batch) {
 	b.Helper()
 	slices.SortStableFunc(samples, func(p, q embed.Sample) int { return cmp.Compare(p.Cost, q.Cost) })
 	costs := make([]int, len(samples))
@@ -278,7 +297,7 @@ func TestCutsAreTheCheapest(t *testing.T) {
 }
 
 // run computes every batch and returns the CPU time.
-func (x *bare) run(b *testing.B) time.Duration {
+func (x *bare) run(b testing.TB) time.Duration {
 	b.Helper()
 	before := cpuTime(b)
 	for _, tensors := range x.batches {
@@ -290,7 +309,7 @@ func (x *bare) run(b *testing.B) time.Duration {
 }
 
 // cpuTime is the processor time of this process, user and system, all threads.
-func cpuTime(b *testing.B) time.Duration {
+func cpuTime(b testing.TB) time.Duration {
 	b.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -300,7 +319,7 @@ func cpuTime(b *testing.B) time.Duration {
 }
 
 // number is a setting from the environment.
-func number(b *testing.B, name string, otherwise int) int {
+func number(b testing.TB, name string, otherwise int) int {
 	b.Helper()
 	s := os.Getenv(name)
 	if s == "" {
