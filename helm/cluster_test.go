@@ -6,10 +6,11 @@ import "math"
 type load func(second int) float64
 
 const (
-	speed     = 1000 // steps that a worker computes in a second; the example's stepsPerReplica are ten minutes of it
-	syncEvery = 15   // --horizontal-pod-autoscaler-sync-period
-	tolerance = 0.1  // --horizontal-pod-autoscaler-tolerance
-	metricAge = 30   // how old the lag is that the autoscaler sees: a scrape of 15 s, and one that was just missed
+	speed       = 1000 // steps that a worker computes in a second; the example's stepsPerReplica are ten minutes of it
+	syncEvery   = 15   // --horizontal-pod-autoscaler-sync-period
+	tolerance   = 0.1  // --horizontal-pod-autoscaler-tolerance
+	rateSeconds = 120  // of the query for busy sessions
+	metricAge   = 30   // how old the lag is that the autoscaler sees: a scrape of 15 s, and one that was just missed
 )
 
 // cluster is a group of workers under an autoscaler, second by second. Assumed: every worker computes the same; work arrives evenly over the partitions; partitions are
@@ -22,6 +23,7 @@ type cluster struct {
 
 	lag      []float64 // of each partition
 	seen     []float64 // what was told, by second
+	busy     []float64 // workers that computed, by second
 	starting []int     // seconds at which pods that start will be there
 	working  int
 	pausing  int // until then the group drains
@@ -61,14 +63,15 @@ func (c *cluster) step(arriving float64) {
 		c.working++
 		c.rebalance()
 	}
-	told := 0.0
+	told, busy := 0.0, 0.0
 	if c.second >= c.pausing {
-		c.compute()
+		busy = c.compute()
 		for _, n := range c.lag {
 			told += n
 		}
 	}
 	c.seen = append(c.seen, told)
+	c.busy = append(c.busy, busy)
 	c.mostLag = max(c.mostLag, told)
 	if c.second%syncEvery == 0 {
 		c.sync()
@@ -76,8 +79,8 @@ func (c *cluster) step(arriving float64) {
 	c.mostCount = max(c.mostCount, c.replicas())
 }
 
-// compute gives each worker its second, over those of its partitions that have work.
-func (c *cluster) compute() {
+// compute gives each worker its second, over those of its partitions that have work, and gives how many of the seconds were used.
+func (c *cluster) compute() (busy float64) {
 	for w := range c.working {
 		left := float64(speed)
 		for p := w; p < len(c.lag) && left > 0; p += c.working {
@@ -85,7 +88,9 @@ func (c *cluster) compute() {
 			c.lag[p] -= n
 			left -= n
 		}
+		busy += 1 - left/speed
 	}
+	return busy
 }
 
 // rebalance makes the whole group drain. What a drain that is cut off had in flight is computed again.
@@ -96,13 +101,31 @@ func (c *cluster) rebalance() {
 	}
 }
 
-// sync is one round of the HorizontalPodAutoscaler (v2) over a metric of type AverageValue, with the rules of its behavior.
+// rate is how many workers computed over the time of the query, as old as metrics are.
+func (c *cluster) rate() float64 {
+	end := max(0, c.second-metricAge)
+	begin := max(0, end-rateSeconds)
+	sum := 0.0
+	for _, n := range c.busy[begin : end+1] {
+		sum += n
+	}
+	return sum / float64(end+1-begin)
+}
+
+// proposal is the formula for one metric of type AverageValue.
+func proposal(now int, told, threshold float64) float64 {
+	if ratio := told / (threshold * float64(now)); math.Abs(ratio-1) <= tolerance {
+		return float64(now)
+	}
+	return math.Ceil(told / threshold)
+}
+
+// sync is one round of the HorizontalPodAutoscaler (v2) over its metrics, with the rules of its behavior. The largest proposal counts.
 func (c *cluster) sync() {
 	now := c.replicas()
-	told := c.seen[max(0, c.second-metricAge)]
-	want := float64(now)
-	if ratio := told / (c.s.threshold * float64(now)); math.Abs(ratio-1) > tolerance {
-		want = math.Ceil(told / c.s.threshold)
+	want := proposal(now, c.seen[max(0, c.second-metricAge)], c.s.threshold)
+	if c.s.busyShare > 0 {
+		want = max(want, proposal(now, c.rate(), c.s.busyShare))
 	}
 	want = min(max(want, float64(c.s.min)), float64(c.s.max))
 	c.wanted = append(c.wanted, want)
