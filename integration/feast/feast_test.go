@@ -51,7 +51,7 @@ func start(t testing.TB) *server {
 	})
 	s := &server{"http://127.0.0.1:" + port}
 	for range 1200 {
-		resp, err := http.Get(s.url + "/health")
+		resp, err := fresh.Get(s.url + "/health")
 		if err == nil {
 			_ = resp.Body.Close() // its status is all
 			if resp.StatusCode == http.StatusOK {
@@ -97,6 +97,9 @@ func write(t *testing.T, sink *deliver.Sink, r schemas.Range, rows []schemas.Row
 	return told
 }
 
+// fresh has a connection for each request: the server lets one go behind an answer of 500, and an idle one after some seconds, which a POST is not tried again for.
+var fresh = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 // online are the features of some keys in a view, by key, as Feast's /get-online-features gives them; nil for a key that is not there.
 func (s *server) online(t *testing.T, view, key string, keys []string) []map[string]any {
 	t.Helper()
@@ -113,8 +116,7 @@ func (s *server) online(t *testing.T, view, key string, keys []string) []map[str
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Close = true // the server lets a connection go behind an answer of 500
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := fresh.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func startOpenSearch(t testing.TB) *openSearch {
 	})
 	s := &openSearch{url: "http://127.0.0.1:" + port}
 	for range 1800 {
-		if resp, err := http.Get(s.url); err == nil {
+		if resp, err := fresh.Get(s.url); err == nil {
 			_ = resp.Body.Close() // it answers: that is all
 			return s
 		}
@@ -76,6 +76,9 @@ func (s *openSearch) open(t testing.TB, c opensearchsink.Config) *deliver.Sink {
 	return sink
 }
 
+// fresh has a connection for each request: a POST on one that the server has just given up is not tried again.
+var fresh = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 // ask is a request to the server, and its answer.
 func (s *openSearch) ask(t testing.TB, method, path string, body, out any) {
 	t.Helper()
@@ -88,8 +91,7 @@ func (s *openSearch) ask(t testing.TB, method, path string, body, out any) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := fresh.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -290,15 +290,14 @@ func (w *world) play() {
 			w.oracle.offend("nothing moves any more: %s", w.group.where())
 			break
 		}
-		if w.mu.settled == 0 && w.group.finished() {
-			w.mu.settled = w.now()
-		}
+		w.settle()
 		if w.plan.Source == Kafka && w.now() > w.plan.Calm+livelock {
 			w.thin()
 		}
 		w.tend()
 		time.Sleep(101*time.Millisecond + 13)
 	}
+	w.settle()
 	end()
 	wg.Wait()
 	for _, s := range w.slots {
@@ -323,6 +322,13 @@ func (w *world) play() {
 	}
 	w.group.close()
 	w.oracle.judge(context.Background())
+}
+
+// settle notes when everything was committed.
+func (w *world) settle() {
+	if w.mu.settled == 0 && w.group.finished() {
+		w.mu.settled = w.now()
+	}
 }
 
 // over says whether the process has ended.
