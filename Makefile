@@ -208,9 +208,11 @@ reproducible: ## build HEAD twice, in two places with empty caches, and compare 
 	GO=$(GO) tools/reproducible.sh
 
 .PHONY: alerts-check
-alerts-check: ## the alerts of deploy/prometheus against their tests; needs promtool (Debian: apt-get install prometheus)
-	promtool check rules deploy/prometheus/alerts.yaml
-	promtool test rules deploy/prometheus/alerts_test.yaml
+alerts-check: ## the alerts of deploy/prometheus against their tests, by promtool, which is taken out of Debian's package if it is not there
+	promtool=$$(tools/fetch-promtool.sh); "$$promtool" check rules deploy/prometheus/alerts.yaml; "$$promtool" test rules deploy/prometheus/alerts_test.yaml
+
+.PHONY: deploy-check
+deploy-check: helm-check compose-check alerts-check ## everything in helm/ and deploy/ that can be checked without an engine and a cluster
 
 # golangci-lint takes about 100 s of CPU to build, once.
 $(GOLANGCI):
