@@ -69,8 +69,10 @@ pipelines:
 		{"ref", run("--topic", "refs", "--max-lag", "50", "--until", "3s"), 1, []string{
 			" of 301 references are in the topic", "as --until says", "go on with: backfill run --config " + conf + " --topic refs --max-lag 50 --plan " + plan,
 		}},
+		{"ref", []string{"status", "--config", conf, "--plan", plan}, 0, []string{"intents: manifest plan through topic refs in ", ": 0 written of 301 (0.0 %)\n", " of 301 published, 0 records of others between them\n"}},
 		{"ref", run("--topic", "refs", "--json"), 0, []string{`"event":"end","published":301,"total":301,"lag":301`}},
 		{"ref", run("--topic", "refs"), 0, []string{"301 of 301 references are in the topic, 0 of them by this run"}},
+		{"ref", []string{"status", "--config", conf, "--plan", plan, "--json"}, 0, []string{`"manifest":"plan","written":0,`, `"topic":"refs","published":301,"records":301,"total":301,"finished":false`}},
 	} {
 		pipeline(c.format)
 		code, out, stderr := call(backfiller, c.args...)
