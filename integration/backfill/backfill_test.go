@@ -98,7 +98,7 @@ func TestABackfillIsExactlyOnceThroughKills(t *testing.T) {
 	objects, kills := setting(t, "VECMILL_BACKFILL_OBJECTS", 400), setting(t, "VECMILL_BACKFILL_KILLS", 5)
 	seed := uint64(setting(t, "VECMILL_BACKFILL_SEED", 1))
 	r := rand.New(rand.NewPCG(seed, 8))
-	l := newLake(t, store(t), objects)
+	l := newLake(t, objects)
 	if p := l.plan(t, "all"); p.Items != objects || p.Known != 0 {
 		t.Fatalf("the plan has %+v", p)
 	}

@@ -63,7 +63,7 @@ func TestAFleetComputesAPlanOnceThroughAKill(t *testing.T) {
 	const objects = 1500
 	site := fixture.Open(t)
 	site.Kafka.CreateTopic(t, "refs", 4)
-	l := newLake(t, site, objects)
+	l := newLakeAt(t, site, objects)
 	if p := l.plan(t, "all"); p.Items != objects {
 		t.Fatalf("the plan has %+v", p)
 	}

@@ -52,8 +52,14 @@ type lake struct {
 // at most so many objects are put at once.
 const putters = 8
 
-// newLake has a pipeline that reads a topic, if there is a broker to have it.
-func newLake(tb testing.TB, site *fixture.Site, objects int) *lake {
+// newLake is a lake without a broker.
+func newLake(tb testing.TB, objects int) *lake {
+	tb.Helper()
+	return newLakeAt(tb, fixture.On(tb, nil, harness.StartS3(tb)), objects)
+}
+
+// newLakeAt has a pipeline that reads the topic refs, if there is a broker to have it.
+func newLakeAt(tb testing.TB, site *fixture.Site, objects int) *lake {
 	tb.Helper()
 	p := site.Pipeline(tb, "intents", schemas.Text, "refs")
 	p.Heads = p.Heads[:1]
@@ -189,10 +195,4 @@ func (l *lake) letters(tb testing.TB, topic string) map[string]string {
 		all[ref.URI] += fmt.Sprintf("%s: %s", letter.Reason, letter.Message)
 	}
 	return all
-}
-
-// store is a server without a broker.
-func store(tb testing.TB) *fixture.Site {
-	tb.Helper()
-	return fixture.On(tb, nil, harness.StartS3(tb))
 }

@@ -22,7 +22,7 @@ import (
 
 // TestAVersionedBucketIsPlannedAsItStands has objects that were put over and removed: a plan has what is current, and a list may name what is not.
 func TestAVersionedBucketIsPlannedAsItStands(t *testing.T) {
-	l := newLake(t, fixture.On(t, nil, harness.StartVersioningS3(t)), 0)
+	l := newLakeAt(t, fixture.On(t, nil, harness.StartVersioningS3(t)), 0)
 	l.S3.KeepVersions(t, fixture.Bucket)
 	versions := map[string]string{} // of texts
 	put := func(key, text string) {
@@ -137,7 +137,7 @@ func contents(texts ...string) map[string]int {
 
 // TestRangesOfObjectsAreComputed has the members of a tar file, which a plan takes as ranges of its bytes, and a list that names ranges itself.
 func TestRangesOfObjectsAreComputed(t *testing.T) {
-	l := newLake(t, store(t), 0)
+	l := newLake(t, 0)
 	var texts []string
 	var shard bytes.Buffer
 	w := tar.NewWriter(&shard)

@@ -96,6 +96,7 @@ type PlanOptions struct {
 	Seed     uint64
 	Estimate EstimateOptions
 	Tell     func(backfill.Counts)
+	Trying   func(tries int, err error) // told of listing requests that fail again and again; may be nil
 	Log      *slog.Logger
 }
 

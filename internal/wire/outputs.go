@@ -34,11 +34,18 @@ func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores,
 // tellTries is told of every failed try that another one follows.
 type tellTries func(tries int, err error)
 
-// tries logs what does not answer: of a series of failures the 2nd, 4th, 8th and so on, since one alone is nothing.
+// tries logs what does not answer.
 func tries(log *slog.Logger, p *config.Pipeline, what string) tellTries {
+	return seldom(func(tries int, err error) {
+		log.Warn("failed; trying again", "pipeline", p.Name, "output", what, "tries", tries, "err", err)
+	})
+}
+
+// seldom tells of the 2nd, 4th, 8th of a series of failures and so on, since one alone is nothing.
+func seldom(tell tellTries) tellTries {
 	return func(tries int, err error) {
-		if tries > 1 && bits.OnesCount(uint(tries)) == 1 {
-			log.Warn("failed; trying again", "pipeline", p.Name, "output", what, "tries", tries, "err", err)
+		if tell != nil && tries > 1 && bits.OnesCount(uint(tries)) == 1 {
+			tell(tries, err)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 	if err != nil {
 		return nil, nil, err
 	}
-	pages := &bucketPages{client: client, bucket: u.Host, prefix: strings.TrimPrefix(u.Path, "/")}
+	pages := &bucketPages{client: client, bucket: u.Host, prefix: strings.TrimPrefix(u.Path, "/"), told: seldom(o.Trying)}
 	if o.Tar {
 		src, err := shardsSource(ctx, s, u.Host, pick, pages, o.Listers)
 		return src, func() {}, err
@@ -77,13 +77,16 @@ func shardsSource(ctx context.Context, s *stores, bucket string, pick backfill.S
 type bucketPages struct {
 	client         *minio.Client
 	bucket, prefix string
+	told           tellTries
 }
 
 // Page implements listing.Pager. A page is asked for again while the store is busy.
 func (b *bucketPages) Page(ctx context.Context, after string) (out []listing.Object, more bool, err error) {
 	core := minio.Core{Client: b.client}
 	final := func(err error) bool { return errors.Is(refusedByS3(err), hub.ErrRefused) }
-	_, err = retry.Do(ctx, retry.Patient(), final, func(ctx context.Context) error {
+	policy := retry.Patient()
+	policy.Told = b.told
+	_, err = retry.Do(ctx, policy, final, func(ctx context.Context) error {
 		page, err := core.ListObjectsV2(b.bucket, b.prefix, after, "", "", 1000)
 		if err != nil {
 			return fmt.Errorf("listing s3://%s/%s: %w", b.bucket, b.prefix, err)
