@@ -51,7 +51,7 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 	if err != nil {
 		return nil, nil, err
 	}
-	pages := &bucketPages{client: client, bucket: u.Host, prefix: strings.TrimPrefix(u.Path, "/"), told: seldom(o.Trying)}
+	pages := BucketPages(client, u.Host, strings.TrimPrefix(u.Path, "/"), o.Trying)
 	if o.Tar {
 		src, err := shardsSource(ctx, s, u.Host, pick, pages, o.Listers)
 		return src, func() {}, err
@@ -71,6 +71,11 @@ func shardsSource(ctx context.Context, s *stores, bucket string, pick backfill.S
 			return &patientReader{ctx, objectstore.ReaderAt(ctx, store, objectstore.Info{Name: o.Key, Size: o.Size})}, nil
 		},
 	}, nil
+}
+
+// BucketPages lists the keys of a bucket under a prefix. told hears of requests that fail again and again; it may be nil.
+func BucketPages(client *minio.Client, bucket, prefix string, told func(tries int, err error)) listing.Pager {
+	return &bucketPages{client: client, bucket: bucket, prefix: prefix, told: seldom(told)}
 }
 
 // bucketPages implements listing.Pager.
