@@ -151,6 +151,10 @@ soak: integration-deps ## one worker under an adversarial mix for SOAK_MINUTES, 
 bench: ort ## pipeline items per CPU-second over the bare session's, for each modality
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench/...
 
+.PHONY: bench-backfill
+bench-backfill: integration-deps ## listing of a bucket by ranges against minio-go's ListObjects: keys a second, on the real store and on an index in memory, with a time added to every request
+	$(GO) test -tags integration -run '^$$' -bench Listing -benchtime 1x -count=3 -timeout 60m ./integration/backfill
+
 .PHONY: bench-sinks
 bench-sinks: integration-deps ## rows of 768 numbers through each output to its real server, and by the server's own tool: rows and megabytes a second, and the worker's CPU time for a row
 	$(GO) test -tags integration -run '^$$' -bench . -benchtime 1x -count=3 -timeout 30m ./integration/sinks ./integration/feast ./integration/postgres

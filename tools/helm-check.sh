@@ -43,6 +43,9 @@ refused 'autoscaling.minReplicas must be at least 1' --set autoscaling.minReplic
 refused 'autoscaling.partitions is missing' --set autoscaling.partitions=null
 refused 'autoscaling.stepsPerReplica is missing' --set autoscaling.stepsPerReplica=null
 refused 'networkPolicy.egress is empty' --set-json 'networkPolicy.egress=[]'
-refused 'backfill.args is empty' --set-json 'backfill.args=[]'
+refused 'backfill.plan is empty' --set backfill.plan=
+refused 'backfill.args is the whole command' --set-json 'backfill.args=["plan"]'
+refused 'no pipeline of config reads others' --set backfill.topic=others
+refused 'maxLag' --set backfill.maxLag=0
 refused 'config.telemetry.listen is empty' --set config.telemetry.listen=
 echo 'the chart is well'

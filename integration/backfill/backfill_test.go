@@ -3,110 +3,15 @@
 package backfill
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-	"golang.org/x/sync/errgroup"
-
 	"vecmill/integration/fixture"
-	"vecmill/integration/harness"
-	"vecmill/internal/config"
 	"vecmill/internal/progress"
-	"vecmill/schemas"
-	"vecmill/sinks/parquetfile"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// setting is a number from the environment.
-func setting(t *testing.T, name string, or int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return or
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return n
-}
-
-// lake is a store with objects, and how they are computed.
-type lake struct {
-	*fixture.Site
-	c       *config.Config
-	objects int
-}
-
-// at most so many objects are put at once.
-const putters = 8
-
-func newLake(t *testing.T, objects int) *lake {
-	t.Helper()
-	site := fixture.On(t, nil, harness.StartS3(t))
-	p := site.Pipeline(t, "intents", schemas.Text, "unused")
-	p.Heads = p.Heads[:1]
-	p.Outputs[0].Parquet.RollRows = max(16, objects/200)
-	l := &lake{Site: site, c: site.Config(p), objects: objects}
-	l.c.Log.Level = "warn"
-	var g errgroup.Group
-	g.SetLimit(putters)
-	for i := range objects {
-		g.Go(func() error {
-			l.put(t, i, fmt.Sprintf("Will it rain in city %d tomorrow?", i))
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-func name(i int) string { return fmt.Sprintf("texts/%03d/%06d ü.txt", i%1000, i) }
-
-func (l *lake) put(t *testing.T, i int, text string) { l.Put(t, name(i), []byte(text)) }
-
-// command runs a command of backfill to its end.
-func (l *lake) command(t *testing.T, step string, args ...string) string {
-	t.Helper()
-	code, out := l.Backfill(t, step, l.c, args...)
-	if code != 0 {
-		t.Fatalf("%s: exit code %d\n%s", step, code, out)
-	}
-	return out
-}
-
-func (l *lake) plan(t *testing.T, name string) (planned struct{ Items, Known, Seen int }) {
-	t.Helper()
-	out := l.command(t, "plan-"+name, "plan", "--source", "s3://"+fixture.Bucket+"/in/texts/", "--out", planAt(name), "--try", "0", "--json")
-	if err := lastJSON(out, &planned); err != nil {
-		t.Fatalf("the plan says %s: %v", out, err)
-	}
-	return planned
-}
-
-func planAt(name string) string { return "s3://" + fixture.Bucket + "/plans/" + name }
-
-// lastJSON reads the last line of a log that is an object.
-func lastJSON(out string, into any) error {
-	last := ""
-	for line := range strings.Lines(out) {
-		if strings.HasPrefix(line, "{") && strings.HasSuffix(line, "}\n") {
-			last = line
-		}
-	}
-	return json.Unmarshal([]byte(last), into)
-}
 
 // status is what another process sees of the run.
 func (l *lake) status(t *testing.T, step string) (w struct {
@@ -125,6 +30,69 @@ func (l *lake) status(t *testing.T, step string) (w struct {
 	return w
 }
 
+// course is what happens to objects of a lake behind its plan. A dead letter's words are expected of those that are not computed.
+type course struct {
+	changed, changedLate string // another text is put in place of it before the run, and while it is at work
+	gone, goneLate       string // it is removed before the run, and while it is at work
+	same                 string // its own text is put again
+}
+
+// another and absent are what letters must say of objects that have changed, and that are gone.
+const (
+	another = "another ETag"
+	absent  = "does not exist"
+)
+
+func (c *course) letters() map[string]string {
+	return map[string]string{c.changed: another, c.changedLate: another, c.gone: absent, c.goneLate: absent}
+}
+
+// course chooses the objects from the end of the plan's list, which no run reaches before the last kill.
+func (l *lake) course(t *testing.T) *course {
+	t.Helper()
+	uris := l.order(t, "all")
+	planned := map[string]bool{}
+	for _, uri := range uris {
+		planned[uri] = true
+	}
+	for i := range l.objects {
+		if !planned[uriOf(i)] {
+			t.Errorf("the plan lacks %s", uriOf(i))
+		}
+	}
+	if len(planned) != l.objects || len(uris) != l.objects {
+		t.Errorf("the plan has %d references to %d objects, want %d", len(uris), len(planned), l.objects)
+	}
+	late := uris[len(uris)*9/10:]
+	return &course{late[0], late[len(late)/3], late[len(late)/2], late[len(late)*2/3], late[len(late)-1]}
+}
+
+func (l *lake) before(t *testing.T, c *course) {
+	t.Helper()
+	l.over(t, c.changed, "Is it warm?")
+	l.over(t, c.same, l.text(t, c.same))
+	l.S3.Remove(t, fixture.Bucket, key(c.gone))
+	l.Put(t, "texts/new.txt", []byte("Is it cold?"))
+}
+
+func (l *lake) meanwhile(t *testing.T, c *course) {
+	t.Helper()
+	l.over(t, c.changedLate, "Is it dry?")
+	l.S3.Remove(t, fixture.Bucket, key(c.goneLate))
+}
+
+func key(uri string) string { return strings.TrimPrefix(uri, "s3://"+fixture.Bucket+"/") }
+
+func (l *lake) over(t *testing.T, uri, text string) {
+	t.Helper()
+	l.S3.Put(t, fixture.Bucket, key(uri), []byte(text))
+}
+
+func (l *lake) text(t *testing.T, uri string) string {
+	t.Helper()
+	return string(l.S3.Get(t, fixture.Bucket, key(uri)))
+}
+
 // TestABackfillIsExactlyOnceThroughKills is all of it.
 func TestABackfillIsExactlyOnceThroughKills(t *testing.T) {
 	objects, kills := setting(t, "VECMILL_BACKFILL_OBJECTS", 400), setting(t, "VECMILL_BACKFILL_KILLS", 5)
@@ -134,48 +102,46 @@ func TestABackfillIsExactlyOnceThroughKills(t *testing.T) {
 	if p := l.plan(t, "all"); p.Items != objects || p.Known != 0 {
 		t.Fatalf("the plan has %+v", p)
 	}
-	changed, gone := objects-1, objects-2
-	l.put(t, changed, "Is it warm?") // behind the plan; the other one is removed behind the first kill
+	c := l.course(t)
+	l.before(t, c)
+	dead := len(c.letters())
 	for k := range kills {
-		written, killed := l.killed(t, k, objects*(k+1)/(kills+1)/2, max(10, objects/kills/3), r)
+		meanwhile := func() {}
+		if k == kills/2 {
+			meanwhile = func() { l.meanwhile(t, c) }
+		}
+		written, killed := l.killed(t, k, objects*(k+1)/(kills+1)*3/4, max(10, objects/kills/3), r, meanwhile)
 		if !killed { // the machine was too slow to end it in time
-			if k < kills/2 {
+			if k <= kills/2 {
 				t.Errorf("only %d of %d kills came before the end", k, kills)
 			}
 			break
 		}
-		if k == 0 {
-			l.S3.Remove(t, fixture.Bucket, "in/"+name(gone))
-		}
 		w := l.status(t, fmt.Sprint("status-", k))
-		if w.Written < written || w.Finished && w.Dead != 2 {
+		if w.Written < written || w.Finished && w.Dead != dead {
 			t.Errorf("behind kill %d the outputs have %d, and had %d", k, w.Written, written)
 		}
 	}
 	out := l.command(t, "run-last", "run", "--plan", planAt("all"))
-	if w := l.status(t, "status-last"); !w.Finished || w.Computed != objects-2 || w.Dead != 2 {
+	if w := l.status(t, "status-last"); !w.Finished || w.Computed != objects-dead || w.Dead != dead {
 		t.Errorf("at the end the status says %+v\n%s", w, out)
 	}
 	all, code := l.AuditCommand(t, "audit", l.c)
-	if code != 0 || len(all) != 1 || all[0].Next != int64(objects) || all[0].Computed != int64(objects-2) || all[0].Dead != 2 || !all[0].OK() {
+	if code != 0 || len(all) != 1 || all[0].Next != int64(objects) || all[0].Computed != int64(objects-dead) || all[0].Dead != int64(dead) || !all[0].OK() {
 		t.Errorf("the audit has exit code %d: %+v", code, all)
 	}
-	l.count(t, changed, gone)
-	if p := l.plan(t, "again"); p.Items != 1 || p.Known != objects-2 || p.Seen != objects-1 {
+	l.count(t, c)
+	if p := l.plan(t, "again"); p.Items != 3 || p.Known != objects-dead || p.Seen != objects-1 { // two that changed, and a new one
 		t.Errorf("the next plan has %+v", p)
 	}
 }
 
 // killed runs a backfill at a rate until it has done more than so many references of the list, and kills it a moment later. It gives what was durable then, and
 // whether the run had not finished before.
-func (l *lake) killed(t *testing.T, k, until, rate int, r *rand.Rand) (durable int, killed bool) {
+func (l *lake) killed(t *testing.T, k, until, rate int, r *rand.Rand, meanwhile func()) (durable int, killed bool) {
 	t.Helper()
 	step := fmt.Sprint("run-", k)
-	file := fixture.WriteConfig(t, filepath.Join(t.TempDir(), step+".yaml"), l.c)
-	run := harness.Start(t, harness.Command{
-		Name: step, Path: harness.BackfillBinary(t), Args: []string{"run", "--json", "--max-rate", fmt.Sprintf("%d/s", rate), "--plan", planAt("all"), "--config", file},
-		Env: fixture.S3Env(), Dir: filepath.Dir(file), Log: filepath.Join(filepath.Dir(file), step+".log"),
-	})
+	run := l.StartBackfill(t, step, l.c, "run", "--json", "--max-rate", fmt.Sprintf("%d/s", rate), "--plan", planAt("all"))
 	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		var last progress.Report
 		if lastJSON(run.Log(), &last) == nil && len(last.Pipelines) == 1 && last.Pipelines[0].Done > int64(until) {
@@ -194,50 +160,39 @@ func (l *lake) killed(t *testing.T, k, until, rate int, r *rand.Rand) (durable i
 		default:
 		}
 	}
+	meanwhile()
 	time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond) // anywhere in a file's life
 	run.Kill(t)
 	return durable, run.Wait(t, time.Minute).ExitCode() != 0
 }
 
-// count reads every row: each object has one, but for the two that were not as planned.
-func (l *lake) count(t *testing.T, changed, gone int) {
+// count reads every row and every letter: each object of the plan has one of them, and what it is follows from the course.
+func (l *lake) count(t *testing.T, c *course) {
 	t.Helper()
-	rows := map[string]int{}
-	if err := filepath.WalkDir(l.S3.Download(t, fixture.Bucket, fixture.OutputPrefix), func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".parquet" {
-			return err
-		}
-		body, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		some, err := parquetfile.Read(t.Context(), body)
-		for i := range some {
-			rows[some[i].URI]++
-		}
-		return err
-	}); err != nil {
-		t.Fatal(err)
+	rows, want := map[string]int{}, c.letters()
+	all := l.rows(t)
+	for i := range all {
+		rows[all[i].URI]++
 	}
 	for i := range l.objects {
-		want := 1
-		if i == changed || i == gone {
-			want = 0
+		n := 1
+		if want[uriOf(i)] != "" {
+			n = 0
 		}
-		if got := rows["s3://"+fixture.Bucket+"/in/"+name(i)]; got != want {
-			t.Errorf("object %d has %d rows, want %d", i, got, want)
+		if got := rows[uriOf(i)]; got != n {
+			t.Errorf("object %d has %d rows, want %d", i, got, n)
 		}
 	}
-	if len(rows) != l.objects-2 {
+	if len(rows) != l.objects-len(want) {
 		t.Errorf("there are rows of %d objects", len(rows))
 	}
-	letters := l.Letters(t, "intents", "manifest:all")
-	for at, letter := range letters {
-		if letter.Reason != schemas.ReasonFetchMissing {
-			t.Errorf("the letter of %v is of class %s", at, letter.Reason)
+	letters := l.letters(t, "manifest:all")
+	for uri, words := range want {
+		if got := letters[uri]; !strings.HasPrefix(got, "fetch-missing: ") || !strings.Contains(got, words) {
+			t.Errorf("the letter of %s says %q, want fetch-missing and %q", uri, got, words)
 		}
 	}
-	if len(letters) != 2 {
-		t.Errorf("%d letters", len(letters))
+	if len(letters) != len(want) {
+		t.Errorf("%d letters, want %d: %v", len(letters), len(want), letters)
 	}
 }

@@ -1,8 +1,12 @@
-// Package backfill proves a backfill against a real S3 server, under the build tag integration: thousands of small objects are planned, one changes and one is removed behind the
-// plan, and the run is killed (SIGKILL) at points that a seed chooses, until one is left to finish. Then every reference has one fate, by the audit and by our own count of the rows, and the next plan has what changed and
-// nothing else.
+// Package backfill proves a backfill against a real S3 server, under the build tag integration.
+//
+//   - Kills: thousands of small objects are planned, and the run is killed (SIGKILL) at points that a seed chooses, until one is left to finish. Behind the plan objects are changed, removed, put again and
+//     added, before the run and while it is at work. Every reference has one fate, by the audit and by our own count of the rows and the letters, which say why; the next plan has what changed and nothing else.
+//   - Versions: a bucket that keeps them is planned as it stands, and a list names versions that were put over or removed.
+//   - Ranges: members of tar files, and ranges that a list names.
+//   - A fleet: a plan is published to a real Kafka's topic that two workers read. The publisher is told to stop, one worker is killed, and the status, which asks the store alone, says how far it all is.
 //
 // CI runs a short version, `make backfill` the long one: VECMILL_BACKFILL_OBJECTS (200,000), VECMILL_BACKFILL_KILLS (20), from VECMILL_BACKFILL_SEED.
 //
-// What it does not prove: the loss of the machine that the run is on, whose page cache the store shares here; Kafka, which integration/crash is about.
+// What it does not prove: the loss of the machine that the run is on, whose page cache the store shares here.
 package backfill

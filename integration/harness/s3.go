@@ -56,10 +56,25 @@ func StartSecureS3(tb testing.TB, a *Authority) *S3 {
 // StartNotifyingS3 is StartS3 of a server that sends its bucket notifications to a topic. MinIO would want another set-up: it is versitygw always.
 func StartNotifyingS3(tb testing.TB, broker, topic string) *S3 {
 	tb.Helper()
+	return startVersitygw(tb, tb.TempDir(), "VGW_EVENT_KAFKA_URL="+broker, "VGW_EVENT_KAFKA_TOPIC="+topic)
+}
+
+// StartVersioningS3 is StartS3 of a server whose buckets can keep versions: see [S3.KeepVersions]. It is versitygw always, as [StartNotifyingS3]'s is.
+func StartVersioningS3(tb testing.TB) *S3 {
+	tb.Helper()
 	dir := tb.TempDir()
+	versions := filepath.Join(dir, "versions")
+	if err := os.Mkdir(versions, 0o755); err != nil {
+		tb.Fatalf("preparing the S3 server's directory: %v", err)
+	}
+	return startVersitygw(tb, dir, "VGW_VERSIONING_DIR="+versions)
+}
+
+func startVersitygw(tb testing.TB, dir string, env ...string) *S3 {
+	tb.Helper()
 	s := &S3{owner: tb, port: freePorts(tb, 1)[0]}
 	s.command = versitygwCommand(fetched(tb, "fetch-versitygw.sh", "versitygw"), dir, s.port, Certificate{})
-	s.command.Env = append(s.command.Env, "VGW_EVENT_KAFKA_URL="+broker, "VGW_EVENT_KAFKA_TOPIC="+topic)
+	s.command.Env = append(s.command.Env, env...)
 	s.launch(tb)
 	return s
 }
@@ -78,17 +93,20 @@ func startS3(tb testing.TB, s *S3, dir string, cert Certificate) *S3 {
 	return s
 }
 
-// versitygwCommand keeps object attributes in a sidecar directory, because not every file system has extended
-// attributes. The sidecar's name must differ from the root's.
+// versitygwCommand keeps the attributes of objects with their files, and in a sidecar directory where the file system keeps none: that takes six
+// files more for each object. The sidecar's name must differ from the root's.
 func versitygwCommand(binary, dir string, port int, cert Certificate) Command {
 	args := []string{"--port", loopback(port), "--region", S3Region, "--quiet"}
 	if cert.CertFile != "" {
 		args = append(args, "--cert", cert.CertFile, "--key", cert.KeyFile)
 	}
-	args = append(args, "posix", "--sidecar", filepath.Join(dir, "attributes"), filepath.Join(dir, "objects"))
+	args = append(args, "posix")
+	if !keepsAttributes(dir) {
+		args = append(args, "--sidecar", filepath.Join(dir, "attributes"))
+	}
 	return Command{
 		Name: "versitygw", Path: binary, Log: filepath.Join(dir, "s3.log"),
-		Args: args,
+		Args: append(args, filepath.Join(dir, "objects")),
 		Env:  []string{"ROOT_ACCESS_KEY=" + S3AccessKey, "ROOT_SECRET_KEY=" + S3SecretKey},
 	}
 }
@@ -212,14 +230,29 @@ func (s *S3) CreateBucket(tb testing.TB, bucket string) {
 	}
 }
 
+// KeepVersions has a bucket of a server that can ([StartVersioningS3]) keep what is put over or removed from now on.
+func (s *S3) KeepVersions(tb testing.TB, bucket string) {
+	tb.Helper()
+	if err := s.client.EnableVersioning(tb.Context(), bucket); err != nil {
+		tb.Fatalf("enabling versions of bucket %s: %v", bucket, err)
+	}
+}
+
 // Put stores an object and returns its ETag.
 func (s *S3) Put(tb testing.TB, bucket, key string, body []byte) (etag string) {
+	tb.Helper()
+	etag, _ = s.PutVersion(tb, bucket, key, body)
+	return etag
+}
+
+// PutVersion is Put that says which version it made, too; "" in a bucket that keeps none.
+func (s *S3) PutVersion(tb testing.TB, bucket, key string, body []byte) (etag, version string) {
 	tb.Helper()
 	info, err := s.client.PutObject(tb.Context(), bucket, key, bytes.NewReader(body), int64(len(body)), minio.PutObjectOptions{})
 	if err != nil {
 		tb.Fatalf("putting s3://%s/%s: %v", bucket, key, err)
 	}
-	return info.ETag
+	return info.ETag, info.VersionID
 }
 
 // Get is an object's bytes.

@@ -116,7 +116,7 @@ func TestHowFarAnOutputHasComeIsWhatAnAuditCounts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w, err := audit.HowFar(t.Context(), out, src)
+			w, err := audit.HowFar(t.Context(), out, src, audit.Whole)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,12 +128,12 @@ func TestHowFarAnOutputHasComeIsWhatAnAuditCounts(t *testing.T) {
 				t.Errorf("%s: %+v, and the audit says %+v", layout, w, r)
 			}
 		}
-		if w, err := audit.HowFar(t.Context(), out, schemas.SourceID{Pipeline: "p", Topic: "another"}); err != nil || *w != (audit.Written{}) {
+		if w, err := audit.HowFar(t.Context(), out, schemas.SourceID{Pipeline: "p", Topic: "another"}, audit.Whole); err != nil || *w != (audit.Written{}) {
 			t.Errorf("of nothing: %+v, %v", w, err)
 		}
 	}
 	plain := parts{{Name: "a", Range: schemas.Range{Span: schemas.Span{Next: 2}, Dead: span(1, 2)}, Rows: []audit.Row{row(0, "a")}}, {Name: "b", Range: schemas.Range{Span: schemas.Span{First: 4, Next: 5}}, Rows: []audit.Row{row(4, "b")}}}
-	if w, err := audit.HowFar(t.Context(), plain, schemas.SourceID{Pipeline: "p", Topic: "t"}); err != nil || *w != (audit.Written{Next: 5, Computed: 2, Dead: 1, Missing: 2, Rows: 2, Files: 2}) {
+	if w, err := audit.HowFar(t.Context(), plain, schemas.SourceID{Pipeline: "p", Topic: "t"}, audit.Whole); err != nil || *w != (audit.Written{Next: 5, Computed: 2, Dead: 1, Missing: 2, Rows: 2, Files: 2}) {
 		t.Errorf("of an output that is read for it: %+v, %v", w, err)
 	}
 }

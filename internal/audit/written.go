@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -33,30 +34,72 @@ const recent = 30 * time.Minute
 
 // writer is an Output that knows how far it has come without being read.
 type writer interface {
-	Written(ctx context.Context, src schemas.SourceID) (*Written, error)
+	Written(ctx context.Context, src schemas.SourceID, within schemas.Span) (*Written, error)
 }
 
-// HowFar says how far an output has come with a source. Outputs that do not know are audited for it.
-func HowFar(ctx context.Context, out Output, src schemas.SourceID) (*Written, error) {
+// Whole is every offset of a source.
+var Whole = schemas.Span{Next: math.MaxInt64}
+
+// HowFar says how far an output has come with the offsets of a source that lie within a span. Of outputs that do not know, the parts are read for it.
+func HowFar(ctx context.Context, out Output, src schemas.SourceID, within schemas.Span) (*Written, error) {
 	if w, ok := out.(writer); ok {
-		return w.Written(ctx, src)
+		return w.Written(ctx, src, within)
 	}
-	r, err := Of(ctx, out, src)
-	if err != nil {
-		return nil, err
-	}
-	w := &Written{Next: r.Next, Computed: r.Computed, Dead: r.Dead, Skipped: r.Skipped, Lost: r.Lost, Rows: r.Rows, Files: r.Files}
-	for _, g := range r.Gaps {
-		w.Missing += g.Next - g.First
+	w := &Written{Next: within.First}
+	if err := out.Parts(ctx, src, func(p Part) error {
+		if !w.cover(&p.Range, within) {
+			return nil // nothing can be said of a part that cannot be read, either: an audit names it
+		}
+		offsets := map[int64]bool{}
+		for i := range p.Rows {
+			if o := p.Rows[i].Offset; o >= within.First && o < within.Next {
+				offsets[o] = true
+				w.Rows++
+			}
+		}
+		w.Computed += int64(len(offsets))
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("reading what there is of %s: %w", src, err)
 	}
 	return w, nil
+}
+
+// cover takes a part of an output into account, but for its rows, and says whether anything of it lies within a span.
+func (w *Written) cover(r *schemas.Range, within schemas.Span) bool {
+	if !touches(r.Span, within) {
+		return false
+	}
+	at := clip(r.Span, within)
+	w.Files++
+	w.Missing += max(0, at.First-w.Next)
+	w.Next = max(w.Next, at.Next)
+	w.Dead, w.Skipped, w.Lost = w.Dead+length(r.Dead, within), w.Skipped+length(r.Skipped, within), w.Lost+length(r.Lost, within)
+	return true
+}
+
+// And is what two sources of one list have together: the list's partitions of a topic, whose offsets are counted from where each began.
+func (w *Written) And(o *Written) *Written {
+	sum := &Written{
+		Next: w.Next + o.Next, Computed: w.Computed + o.Computed, Dead: w.Dead + o.Dead, Skipped: w.Skipped + o.Skipped, Lost: w.Lost + o.Lost,
+		Missing: w.Missing + o.Missing, Rows: w.Rows + o.Rows, Files: w.Files + o.Files, Last: w.Last,
+	}
+	if w.Last == nil || o.Last != nil && o.Last.After(*w.Last) {
+		sum.Last = o.Last
+	}
+	for _, x := range []*Written{w, o} { // one that has nothing to do any more does not count
+		if x.Last != nil && sum.Last.Sub(*x.Last) <= recent {
+			sum.Rate += x.Rate
+		}
+	}
+	return sum
 }
 
 // statsAtOnce is how many files are asked at once what they cover.
 const statsAtOnce = 16
 
 // Written asks every file of a source what it covers: no rows are read. It may be asked while files are written.
-func (q Parquet) Written(ctx context.Context, src schemas.SourceID) (*Written, error) {
+func (q Parquet) Written(ctx context.Context, src schemas.SourceID, within schemas.Span) (*Written, error) {
 	dir := q.layout().Dir(q.Prefix, src) + "/"
 	names, err := q.Store.List(ctx, dir, "")
 	if err != nil {
@@ -82,20 +125,18 @@ func (q Parquet) Written(ctx context.Context, src schemas.SourceID) (*Written, e
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return writtenBy(slices.DeleteFunc(files, func(f parquetsink.FileInfo) bool { return f.Created.IsZero() })), nil
+	return writtenBy(slices.DeleteFunc(files, func(f parquetsink.FileInfo) bool { return f.Created.IsZero() }), within), nil
 }
 
-// writtenBy adds files up.
-func writtenBy(files []parquetsink.FileInfo) *Written {
+// writtenBy adds up what files have within a span. Of a file that reaches out of it, all rows are counted.
+func writtenBy(files []parquetsink.FileInfo, within schemas.Span) *Written {
+	files = slices.DeleteFunc(files, func(f parquetsink.FileInfo) bool { return !touches(f.Range.Span, within) })
 	slices.SortFunc(files, func(a, b parquetsink.FileInfo) int { return int(min(1, max(-1, a.Range.First-b.Range.First))) })
-	w := &Written{Files: len(files)}
+	w := &Written{Next: within.First}
 	for i := range files {
 		r := &files[i].Range
-		w.Missing += max(0, r.First-w.Next)
-		w.Next = max(w.Next, r.Next)
-		dead, skipped, lost := length(r.Dead), length(r.Skipped), length(r.Lost)
-		w.Dead, w.Skipped, w.Lost = w.Dead+dead, w.Skipped+skipped, w.Lost+lost
-		w.Computed += r.Len() - dead - skipped - lost
+		w.cover(r, within)
+		w.Computed += clip(r.Span, within).Len() - length(r.Dead, within) - length(r.Skipped, within) - length(r.Lost, within)
 		w.Rows += files[i].Rows
 	}
 	if len(files) == 0 {
@@ -110,9 +151,20 @@ func writtenBy(files []parquetsink.FileInfo) *Written {
 	return w
 }
 
-func length(spans []schemas.Span) (n int64) {
+// length of the parts of spans that lie within another.
+func length(spans []schemas.Span, within schemas.Span) (n int64) {
 	for _, s := range spans {
-		n += s.Len()
+		n += max(0, clip(s, within).Len())
 	}
 	return n
+}
+
+// touches says whether s has offsets of another span, or none at all at a place of it, as the end of a day.
+func touches(s, within schemas.Span) bool {
+	return s.First < within.Next && (s.Next > within.First || s.Len() == 0 && s.First == within.First)
+}
+
+// clip is the part of s that lies within another span; its length is not positive if there is none.
+func clip(s, within schemas.Span) schemas.Span {
+	return schemas.Span{First: max(s.First, within.First), Next: min(s.Next, within.Next)}
 }

@@ -183,6 +183,8 @@ func TestKeysAreLeftOutByPatternAndEnding(t *testing.T) {
 // values are lines in memory.
 type values []string
 
+func (v values) Len() int64 { return int64(len(v)) }
+
 func (v values) From(_ context.Context, n int64) (func() ([]byte, error), error) {
 	return func() ([]byte, error) {
 		if n >= int64(len(v)) {
@@ -291,6 +293,21 @@ func TestLinesThatAreNoReferencesStayInThePlan(t *testing.T) {
 	}
 	if d.Planned != 3 || len(d.Sample) != 2 {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestAListThatShrankIsNotGoneOnWith has a plan that was begun with more of it.
+func TestAListThatShrankIsNotGoneOnWith(t *testing.T) {
+	list := values{`{"v":1,"id":"a","inline":"aGk="}`, `{"v":1,"id":"b","inline":"aGk="}`}
+	for read, want := range map[string]string{"1": "", "2": "", "3": "the list has 2 references, and 3 of it are in the plan that was begun: it shrank"} {
+		given := 0
+		err := Lines{list}.Each(t.Context(), json.RawMessage(read), func(items []plan.Item, _ any) error {
+			given += len(items)
+			return nil
+		})
+		if want == "" && (err != nil || fmt.Sprint(len(list)-given) != read) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s are read: %d given, %v, want %q", read, given, err, want)
+		}
 	}
 }
 

@@ -59,7 +59,10 @@ type Expectation struct {
 
 	Wall        Interval `json:"wall_seconds"`
 	CPU         Interval `json:"cpu_seconds"`
-	OutputBytes float64  `json:"output_bytes"` // before compression
+	OutputBytes float64  `json:"output_bytes"` // of the rows in memory
+	FileBytes   float64  `json:"file_bytes"`   // of all outputs that are files
+	Files       int64    `json:"files"`        // likewise
+	Held        float64  `json:"held_bytes"`   // in memory, besides what computing takes: objects on their way and rows of open files
 	FailShare   float64  `json:"fail_share"`   // of the items tried or looked at
 
 	Probed int `json:"probed"` // objects whose header was read

@@ -13,6 +13,7 @@ import (
 
 // Values are a bounded list of references as JSON: stream/manifestsource has one.
 type Values interface {
+	Len() int64
 	From(ctx context.Context, n int64) (next func() ([]byte, error), err error)
 }
 
@@ -29,6 +30,9 @@ func (l Lines) Each(ctx context.Context, state json.RawMessage, give func(items 
 		if err := json.Unmarshal(state, &n); err != nil {
 			return fmt.Errorf("the file's progress: %w", err)
 		}
+	}
+	if has := l.Values.Len(); n > has {
+		return fmt.Errorf("the list has %d references, and %d of it are in the plan that was begun: it shrank, or is another one; plan it at another place", has, n)
 	}
 	next, err := l.Values.From(ctx, n)
 	if err != nil {

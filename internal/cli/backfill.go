@@ -77,14 +77,16 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	err = w.Run(running)
 	stop()
 	report := show.meter.End(w.Status())
+	promise := promiseOf(about)
+	report.Memory, report.Planned = wire.PeakMemory(), promise.Memory.Peak
 	if stopped := running.Err() != nil && !*report.Finished; err != nil || stopped {
 		*report.Finished = false
 		report.Continue = o.again()
 		if err == nil {
 			err = o.whyStopped(running)
 		}
-	} else {
-		report.Expected = expected(about, &report)
+	} else if about != nil {
+		report.Expected = promise.seconds(about.Items, &report)
 	}
 	return errors.Join(err, show.end(e, &report))
 }

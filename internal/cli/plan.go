@@ -70,6 +70,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	o.Tell = everyFew(e.err)
+	o.Trying = func(tries int, err error) { fmt.Fprintf(e.err, "tried %d times, and trying again: %v\n", tries, err) }
 	p, err := wire.Plan(ctx, c, o)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -112,6 +113,9 @@ func printPlan(w io.Writer, p *wire.Planned, price float64, machines int) {
 	for i := range p.Expected {
 		printExpected(w, &p.Expected[i], price, machines)
 	}
+	if p.Memory.Peak > 0 {
+		fmt.Fprintf(w, "%-18s %s of each machine; at most %s, as the configuration allows\n", "memory", bytesText(float64(p.Memory.Peak)), bytesText(float64(p.Memory.Most)))
+	}
 }
 
 func printExpected(w io.Writer, x *backfill.Expectation, price float64, machines int) {
@@ -134,7 +138,11 @@ func printExpected(w io.Writer, x *backfill.Expectation, price float64, machines
 		hours := float64(machines) / 3600 * price
 		line("price", "%.2f (%.2f to %.2f)", x.Wall.Value*hours, x.Wall.Low*hours, x.Wall.High*hours)
 	}
-	line("output", "%.0f rows, %s before compression", x.Rows, bytesText(x.OutputBytes))
+	if x.Files > 0 {
+		line("output", "%.0f rows, %s in %d files", x.Rows, bytesText(x.FileBytes), x.Files)
+	} else {
+		line("output", "%.0f rows, %s in memory", x.Rows, bytesText(x.OutputBytes))
+	}
 	if x.FailShare > 0 {
 		line("dead letters", "about %.1f %%", 100*x.FailShare)
 	}
@@ -155,23 +163,30 @@ func bytesText(n float64) string {
 	return fmt.Sprintf("%.3g %s", n, units[i])
 }
 
-// expected is how long a plan said that its run takes, in seconds; nil if it did not, or if this run computed a part of it only: its time is a part's.
-func expected(p *plan.Plan, r *progress.Report) *float64 {
-	if p == nil || p.Items == 0 {
-		return nil
+// promised is what a plan says of its run.
+type promised struct {
+	Expected []backfill.Expectation `json:"expected"`
+	Memory   wire.Memory            `json:"memory"`
+}
+
+func promiseOf(p *plan.Plan) (said promised) {
+	if p == nil || p.Items == 0 || json.Unmarshal(p.About, &said) != nil {
+		return promised{}
 	}
-	var about struct {
-		Expected []backfill.Expectation `json:"expected"`
-	}
-	if err := json.Unmarshal(p.About, &about); err != nil || len(about.Expected) == 0 {
+	return said
+}
+
+// seconds is how long a plan said that its run takes; nil if it did not, or if this run computed a part of it only: its time is a part's.
+func (s *promised) seconds(items int64, r *progress.Report) *float64 {
+	if len(s.Expected) == 0 {
 		return nil
 	}
 	sum := 0.0
-	for i := range about.Expected {
-		sum += about.Expected[i].Wall.Value
+	for i := range s.Expected {
+		sum += s.Expected[i].Wall.Value
 	}
 	for i := range r.Pipelines {
-		if r.Pipelines[i].Records < p.Items {
+		if r.Pipelines[i].Records < items {
 			return nil
 		}
 	}

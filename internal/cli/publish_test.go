@@ -34,6 +34,7 @@ func TestAPlanIsPublishedOnceAsFastAsTheWorkersReadIt(t *testing.T) {
 	}
 	refs.WriteString("not a reference\n")
 	write(t, filepath.Join(dir, "refs.jsonl"), refs.String())
+	write(t, filepath.Join(dir, "empty.jsonl"), "")
 	conf, plan := filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "plan")
 	pipeline := func(format string) {
 		write(t, conf, fmt.Sprintf(`
@@ -64,13 +65,17 @@ pipelines:
 		{"ref", []string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", plan, "--try", "0"}, 0, []string{"301 of 301"}},
 		{"json", run("--topic", "refs"), 1, []string{"pipeline intents reads refs as json"}},
 		{"ref", run("--topic", "others"), 1, []string{"no pipeline of the configuration reads topic others"}},
+		{"ref", []string{"plan", "--config", conf, "--source", filepath.Join(dir, "empty.jsonl"), "--out", plan + "0"}, 0, []string{"0 of 0 references", "the source has nothing"}},
+		{"ref", []string{"run", "--config", conf, "--plan", plan + "0", "--topic", "refs"}, 0, []string{"refs: 0 of 0 references are in the topic"}},
 		{"ref", run("--topic", "refs", "--max-lag", "0"), 2, []string{"--max-lag must be"}},
 		{"ref", []string{"run", "--manifest", "x", "--topic", "refs"}, 2, []string{"--topic goes with --plan"}},
 		{"ref", run("--topic", "refs", "--max-lag", "50", "--until", "3s"), 1, []string{
 			" of 301 references are in the topic", "as --until says", "go on with: backfill run --config " + conf + " --topic refs --max-lag 50 --plan " + plan,
 		}},
+		{"ref", []string{"status", "--config", conf, "--plan", plan}, 0, []string{"intents: manifest plan through topic refs in ", ": 0 written of 301 (0.0 %)\n", " of 301 published, 0 records of others between them\n"}},
 		{"ref", run("--topic", "refs", "--json"), 0, []string{`"event":"end","published":301,"total":301,"lag":301`}},
 		{"ref", run("--topic", "refs"), 0, []string{"301 of 301 references are in the topic, 0 of them by this run"}},
+		{"ref", []string{"status", "--config", conf, "--plan", plan, "--json"}, 0, []string{`"manifest":"plan","written":0,`, `"topic":"refs","published":301,"records":301,"total":301,"finished":false`}},
 	} {
 		pipeline(c.format)
 		code, out, stderr := call(backfiller, c.args...)

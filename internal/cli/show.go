@@ -121,6 +121,13 @@ func (s *show) end(e *env, r *progress.Report) error {
 	if r.Expected != nil {
 		fmt.Fprintf(e.stdout, "planned %s, took %s: %.2f of it\n", span(*r.Expected), span(r.Seconds), r.Seconds / *r.Expected)
 	}
+	if r.Memory > 0 {
+		fmt.Fprintf(e.stdout, "memory %s at most", bytesText(float64(r.Memory)))
+		if r.Planned > 0 {
+			fmt.Fprintf(e.stdout, ", planned %s", bytesText(float64(r.Planned)))
+		}
+		fmt.Fprintln(e.stdout)
+	}
 	if r.Continue != "" {
 		fmt.Fprintf(e.stdout, "go on with: %s\n", r.Continue)
 	}

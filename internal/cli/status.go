@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"vecmill/internal/wire"
@@ -24,7 +25,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 	o := runOptions{}
 	f.StringVar(&o.config, "config", "", "configuration file, of the run")
 	f.StringVar(&o.manifest, "manifest", "", "file of references, to know how many there are")
-	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, to know how many there are")
+	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, to know how many there are, and which topics it was published to")
 	f.StringVar(&o.name, "name", "", "name of the manifest in the output; default: the file's name, or the plan's; without any of the three, all manifests are told of")
 	o.read.Columns = columnFlag{}
 	f.Var(columnFlag(o.read.Columns), "column", columnDoc)
@@ -62,6 +63,16 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 	for _, name := range passed {
 		fmt.Fprintf(e.err, "%s keeps no account of what was written, and is passed over\n", name)
 	}
+	if o.plan != "" {
+		through, err := wire.HowFarThrough(ctx, c, o.plan)
+		if err != nil {
+			return err
+		}
+		if len(through) > 0 { // whoever published it need not have run it, too
+			all = slices.DeleteFunc(all, func(w wire.Written) bool { return w.Next == 0 })
+		}
+		all = append(all, through...)
+	}
 	if len(all) == 0 {
 		return errors.New("the outputs have nothing of any manifest yet")
 	}
@@ -72,9 +83,10 @@ func printWritten(w io.Writer, all []wire.Written, total int64, asJSON bool) err
 	enc := json.NewEncoder(w)
 	for i := range all {
 		x := written{Written: all[i], Total: total}
-		x.Finished = x.Next == total && x.Missing == 0
-		if total >= 0 && x.Rate > 0 && x.Next < total {
-			left := float64(total-x.Next) / x.Rate
+		whole := x.whole()
+		x.Finished = x.Next == whole && x.Missing == 0
+		if whole >= 0 && x.Rate > 0 && x.Next < whole {
+			left := float64(whole-x.Next) / x.Rate
 			x.Left = &left
 		}
 		if asJSON {
@@ -88,16 +100,31 @@ func printWritten(w io.Writer, all []wire.Written, total int64, asJSON bool) err
 	return nil
 }
 
+// whole is what there is to write: the list, with what others have published between its references; -1: not known.
+func (x *written) whole() int64 {
+	if x.Through == nil || x.Total < 0 {
+		return x.Total
+	}
+	return x.Total + x.Records - x.Published
+}
+
 func (x *written) print(w io.Writer, now time.Time) {
-	fmt.Fprintf(w, "%s: manifest %s in %s: %d written", x.Pipeline, x.Manifest, x.Output, x.Next)
-	switch {
-	case x.Total > 0:
-		fmt.Fprintf(w, " of %d (%.1f %%)", x.Total, 100*float64(x.Next)/float64(x.Total))
-	case x.Total == 0:
+	fmt.Fprintf(w, "%s: manifest %s", x.Pipeline, x.Manifest)
+	if x.Through != nil {
+		fmt.Fprintf(w, " through topic %s", x.Topic)
+	}
+	fmt.Fprintf(w, " in %s: %d written", x.Output, x.Next)
+	switch whole := x.whole(); {
+	case whole > 0:
+		fmt.Fprintf(w, " of %d (%.1f %%)", whole, 100*float64(x.Next)/float64(whole))
+	case whole == 0:
 		fmt.Fprint(w, " of 0")
 	}
+	if x.Through != nil {
+		fmt.Fprintf(w, "\n  %d of %d published, %d records of others between them", x.Published, x.Total, x.Records-x.Published)
+	}
 	fmt.Fprintf(w, "\n  %d with rows, %d dead letters, %d skipped; %d rows in %d files\n", x.Computed, x.Dead, x.Skipped, x.Rows, x.Files)
-	if x.Total >= 0 && x.Next > x.Total {
+	if x.Total >= 0 && x.Next > x.whole() {
 		fmt.Fprintf(w, "  the list is shorter than what is written: it shrank, or is another one of the same name\n")
 	}
 	if x.Missing > 0 {

@@ -22,7 +22,9 @@ type Report struct {
 	Finished *bool    `json:"finished,omitempty"`         // every reference is durable
 	Expected *float64 `json:"expected_seconds,omitempty"` // by the plan, where the run computed all of it
 	Cost     *Cost    `json:"cost,omitempty"`
-	Continue string   `json:"continue,omitempty"` // the command that goes on
+	Memory   int64    `json:"peak_memory_bytes,omitempty"`     // of this process; 0: the system does not tell
+	Planned  int64    `json:"expected_memory_bytes,omitempty"` // by the plan
+	Continue string   `json:"continue,omitempty"`              // the command that goes on
 }
 
 // Cost is what a run took of the machine.

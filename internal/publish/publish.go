@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,9 @@ type State struct {
 	Run  string  `json:"run"`  // tells this publishing from others of lists of the same name
 	Next int64   `json:"next"` // references before it are in the topic
 	Ends []int64 `json:"ends"` // by partition
+
+	// Begins are where the partitions ended before the first of them: what lies between is the list's, and perhaps others'. None in what builds before this one saved.
+	Begins []int64 `json:"begins,omitempty"`
 }
 
 // Options say what is published, and where to.
@@ -141,6 +145,7 @@ func (p *publishing) begin(ctx context.Context) error {
 		for _, part := range p.all {
 			p.state.Ends = append(p.state.Ends, bounds[part].End)
 		}
+		p.state.Begins = slices.Clone(p.state.Ends)
 		if err := p.o.Save(ctx, &p.state); err != nil {
 			return err
 		}
@@ -251,7 +256,7 @@ func (p *publishing) settle(ctx context.Context, next int64) error {
 	if err != nil {
 		return err
 	}
-	s := State{Run: p.state.Run, Next: next}
+	s := State{Run: p.state.Run, Next: next, Begins: p.state.Begins}
 	for _, ln := range p.lanes {
 		s.Ends = append(s.Ends, bounds[ln.part].End)
 	}

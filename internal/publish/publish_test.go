@@ -141,6 +141,10 @@ func TestEveryReferenceIsInItsPartitionOnceWhateverFails(t *testing.T) {
 	ends, unclear := 0, 0
 	for seed := range uint64(300) {
 		tp := newTopic(seed, 1+int(seed%4), 0.08)
+		before := int(seed % 3) // records of others
+		for i := range tp.logs {
+			tp.logs[i] = make([]stream.Record, before)
+		}
 		var kept *State
 		for tries := 0; ; tries++ {
 			if tries > 2000 {
@@ -158,14 +162,17 @@ func TestEveryReferenceIsInItsPartitionOnceWhateverFails(t *testing.T) {
 				unclear++
 			}
 			if len(tp.logs) < 6 && tp.r.IntN(20) == 0 { // the topic grows
-				tp.logs, tp.base, tp.committed = append(tp.logs, nil), append(tp.base, 0), append(tp.committed, -1)
+				tp.logs, tp.base, tp.committed = append(tp.logs, make([]stream.Record, before)), append(tp.base, 0), append(tp.committed, -1)
 			}
 		}
 		seen := map[string]int{}
 		for part, log := range tp.logs {
-			for _, rec := range log {
+			for offset, rec := range log {
 				if len(rec.Headers) == 0 {
 					continue
+				}
+				if kept.Begins[part] != int64(before) || int64(offset) < kept.Begins[part] || int64(offset) >= kept.Ends[part] {
+					t.Fatalf("seed %d: a record at %d, and the state has the list's between %d and %d", seed, offset, kept.Begins[part], kept.Ends[part])
 				}
 				word := string(rec.Headers[0].Value)
 				var number int

@@ -96,6 +96,7 @@ type PlanOptions struct {
 	Seed     uint64
 	Estimate EstimateOptions
 	Tell     func(backfill.Counts)
+	Trying   func(tries int, err error) // told of listing requests that fail again and again; may be nil
 	Log      *slog.Logger
 }
 
@@ -104,7 +105,15 @@ type Planned struct {
 	*plan.Plan
 	backfill.Counts
 	Expected []backfill.Expectation `json:"expected"`
+	Memory   Memory                 `json:"memory"`
 	KnownSet int64                  `json:"known_works"` // what the outputs have, of any reference
+}
+
+// Memory is what a run is expected to hold, in bytes; zero where the system does not tell.
+type Memory struct {
+	Computing int64 `json:"computing_bytes"` // was held while objects were computed: models, their arenas, batches
+	Peak      int64 `json:"peak_bytes"`      // with objects on their way and rows of open files
+	Most      int64 `json:"most_bytes"`      // if all that the configuration allows for these is used
 }
 
 // Plan enumerates a source, leaves out what is computed already, and says what the rest will take.
@@ -148,14 +157,19 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 	}
 	out := &Planned{Counts: draft.Counts, KnownSet: done.set.Len()}
 	if o.Estimate.For > 0 {
-		if out.Expected, err = estimate(ctx, c, s, models, draft, o.Estimate); err != nil {
+		done.set = nil // a run does not have it
+		peak := watchMemory()
+		out.Expected, err = estimate(ctx, c, s, models, draft, o.Estimate)
+		out.Memory = memoryOf(c, peak(), out.Expected)
+		if err != nil {
 			return nil, err
 		}
 	}
 	out.Plan, err = w.Finish(ctx, struct {
 		backfill.Counts
 		Expected []backfill.Expectation `json:"expected"`
-	}{out.Counts, out.Expected})
+		Memory   Memory                 `json:"memory"`
+	}{out.Counts, out.Expected, out.Memory})
 	return out, err
 }
 

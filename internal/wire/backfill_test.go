@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -244,19 +247,43 @@ func TestAReferenceOfAnotherIdIsTheSameWork(t *testing.T) {
 }
 
 func TestAPlanSaysWhatItWillTake(t *testing.T) {
-	l := newLake(t, 40)
+	l := newLake(t, 200)
 	l.put(t, "texts/empty.txt", "")
+	l.conf.Pipelines[0].Outputs[0].Parquet.RollRows = 64
+	l.conf.Pipelines[0].MaxInFlight = 8 // what a file has beyond its rows came with the last of them
 	p := l.plan(t, "x", PlanOptions{Estimate: EstimateOptions{For: 50 * time.Millisecond, Machines: 2}})
 	if len(p.Expected) != 1 {
 		t.Fatalf("%+v", p)
 	}
 	e := p.Expected[0]
-	if e.Items != 41 || e.Bytes != 40*10 || e.Wall.Value <= 0 || e.Wall.Low > e.Wall.Value || e.CPU.Value <= 0 || e.Rows < 40 || e.Rows > 120 || e.Steps <= 0 {
+	if e.Files != 7 || p.Memory.Peak < p.Memory.Computing || p.Memory.Most < p.Memory.Peak || p.Memory.Computing == 0 && runtime.GOOS == "linux" {
+		t.Errorf("%d files; %+v", e.Files, p.Memory)
+	}
+	if e.Items != 201 || e.Bytes != 200*10 || e.Wall.Value <= 0 || e.Wall.Low > e.Wall.Value || e.CPU.Value <= 0 || e.Rows < 200 || e.Rows > 600 || e.Steps <= 0 {
 		t.Errorf("%+v", e)
 	}
 	list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, "x"))
 	if err != nil || !bytes.Contains(list.Plan().About, []byte(`"wall_seconds"`)) {
 		t.Errorf("the plan does not say: %s, %v", list.Plan().About, err)
+	}
+	if s := l.run(t, "x"); math.Abs(e.Rows/float64(s.Stream.Rows)-1) > 0.1 {
+		t.Errorf("%d rows, and %v were expected", s.Stream.Rows, e.Rows)
+	}
+	files, bytes := 0, int64(0)
+	if err := filepath.WalkDir(filepath.Join(l.out, "rows"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".parquet" {
+			return err
+		}
+		about, err := d.Info()
+		if err == nil {
+			files, bytes = files+1, bytes+about.Size()
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if off := e.FileBytes / float64(bytes); int64(files) < e.Files-1 || int64(files) > e.Files || off < 0.8 || off > 1.25 {
+		t.Errorf("%d bytes in %d files, and %.0f in %d were expected", bytes, files, e.FileBytes, e.Files)
 	}
 }
 

@@ -40,7 +40,7 @@ func estimate(ctx context.Context, c *config.Config, s *stores, models []*loaded
 	var all []backfill.Expectation
 	for i, m := range models {
 		p := &c.Pipelines[i]
-		t := &trial{p: p, m: m, fetcher: fetcher}
+		t := &trial{p: p, m: m, fetcher: fetcher, seen: map[string]bool{}}
 		mine := ofModality(d, m.spec.Modality)
 		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, For: o.For, AtOnce: o.AtOnce, Machines: o.Machines}
 		if x.AtOnce == 0 {
@@ -49,6 +49,9 @@ func estimate(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		e, err := backfill.Expect(ctx, mine, t.probe, t.compute, x)
 		if err != nil {
 			return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
+		}
+		if err := t.weigh(e, o.Machines); err != nil {
+			return nil, fmt.Errorf("pipeline %s: weighing its rows: %w", p.Name, err)
 		}
 		all = append(all, *e)
 	}
@@ -79,6 +82,10 @@ type trial struct {
 	p       *config.Pipeline
 	m       *loadedModel
 	fetcher stream.Fetcher
+
+	kept  []schemas.Row // of what was computed
+	bytes int64         // of these, in memory
+	seen  map[string]bool
 }
 
 var errSeen = errors.New("the header is all that is wanted")
@@ -146,6 +153,7 @@ func (t *trial) compute(ctx context.Context, items []plan.Item) (backfill.Tried,
 	out.out.Wall, out.out.CPU = time.Since(began), processTime()-cpu
 	st := e.Stats()
 	out.out.Steps, out.out.Padded = st.Cost, st.Padded
+	t.keep(out.rows)
 	return out.out, errors.Join(out.fault, ctx.Err())
 }
 
@@ -153,6 +161,7 @@ func (t *trial) compute(ctx context.Context, items []plan.Item) (backfill.Tried,
 type tally struct {
 	mu    sync.Mutex
 	out   backfill.Tried
+	rows  []schemas.Row
 	fault error
 }
 
@@ -169,6 +178,7 @@ func (t *tally) done(rows []schemas.Row, err error) {
 		t.out.Rows++
 		t.out.RowBytes += rows[i].Size()
 	}
+	t.rows = append(t.rows, rows...)
 }
 
 func (t *trial) one(ctx context.Context, e *embed.Engine, it *plan.Item, jobs *sync.WaitGroup, out *tally) {
@@ -180,7 +190,7 @@ func (t *trial) one(ctx context.Context, e *embed.Engine, it *plan.Item, jobs *s
 	jobs.Add(1)
 	err = e.Submit(ctx, embed.Job{Ref: it.Ref, Blob: blob.Data, Done: func(rows []schemas.Row, err error) {
 		defer jobs.Done()
-		out.done(rows, err)
+		out.done(placed(rows, &it.Ref, blob), err)
 	}})
 	if err != nil {
 		jobs.Done()

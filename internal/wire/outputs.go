@@ -34,11 +34,18 @@ func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores,
 // tellTries is told of every failed try that another one follows.
 type tellTries func(tries int, err error)
 
-// tries logs what does not answer: of a series of failures the 2nd, 4th, 8th and so on, since one alone is nothing.
+// tries logs what does not answer.
 func tries(log *slog.Logger, p *config.Pipeline, what string) tellTries {
+	return seldom(func(tries int, err error) {
+		log.Warn("failed; trying again", "pipeline", p.Name, "output", what, "tries", tries, "err", err)
+	})
+}
+
+// seldom tells of the 2nd, 4th, 8th of a series of failures and so on, since one alone is nothing.
+func seldom(tell tellTries) tellTries {
 	return func(tries int, err error) {
-		if tries > 1 && bits.OnesCount(uint(tries)) == 1 {
-			log.Warn("failed; trying again", "pipeline", p.Name, "output", what, "tries", tries, "err", err)
+		if tell != nil && tries > 1 && bits.OnesCount(uint(tries)) == 1 {
+			tell(tries, err)
 		}
 	}
 }
@@ -83,35 +90,42 @@ func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores
 	if err := checkConditionalPut(ctx, store, prefix); err != nil {
 		return nil, err
 	}
-	cfg := parquetsink.NewDefaultConfig()
+	cfg := filesConfig(c, parquetsink.Format(format), m)
 	cfg.Retry.Told = told
-	cfg.Store, cfg.Prefix, cfg.Layout, cfg.Format = store, prefix, cmp.Or(parquetsink.Layout(c.Layout), cfg.Layout), parquetsink.Format(format)
+	cfg.Store, cfg.Prefix = store, prefix
+	cfg.Writer, _ = os.Hostname() // only for people; the sink has an identity of its own
+	cfg.Observer = observer{o.Log, o.Files}
+	return parquetsink.New(cfg)
+}
+
+// filesConfig is what the files of an output are, without the place that they go to.
+func filesConfig(c *config.Parquet, format parquetsink.Format, m *loadedModel) parquetsink.Config {
+	cfg := parquetsink.NewDefaultConfig()
+	cfg.Layout, cfg.Format = cmp.Or(parquetsink.Layout(c.Layout), cfg.Layout), format
 	cfg.RollBytes, cfg.RollRows, cfg.RollAge = int64(c.RollBytes), c.RollRows, c.RollAge.D()
 	cfg.MaxBuffered, cfg.Compression = int64(c.MaxBuffered), parquetsink.Compression(c.Compression)
-	cfg.Writer, _ = os.Hostname() // only for people; the sink has an identity of its own
 	cfg.Metadata = map[string]string{"model": m.name, "model_digest": m.digest, "preprocess_digest": m.pre.Digest()}
 	if text := formatHeads(m.options); text != "" {
 		cfg.Metadata[headsKey] = text
 	}
-	cfg.Observer = files{o.Log, o.Files}
 	cfg.Tasks, cfg.Single = m.tasks(), !m.halves
-	return parquetsink.New(cfg)
+	return cfg
 }
 
-// files logs what becomes of files and passes it on.
-type files struct {
+// observer logs what becomes of files and passes it on.
+type observer struct {
 	log  *slog.Logger
 	next parquetsink.Observer // nil: nobody
 }
 
-func (f files) FileWritten(w parquetsink.FileWritten) {
+func (f observer) FileWritten(w parquetsink.FileWritten) {
 	f.log.Debug("file written", "name", w.Name, "rows", w.Rows, "bytes", w.Bytes, "reason", w.Reason, "took", w.Duration)
 	if f.next != nil {
 		f.next.FileWritten(w)
 	}
 }
 
-func (f files) NameLost(l parquetsink.NameLost) {
+func (f observer) NameLost(l parquetsink.NameLost) {
 	f.log.Warn("another worker had written this file; its rows are kept, ours are dropped", "name", l.Name, "writer", l.Winner.Writer)
 	if f.next != nil {
 		f.next.NameLost(l)

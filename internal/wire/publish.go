@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"vecmill/internal/backfill/plan"
@@ -55,7 +56,7 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 		return none, err
 	}
 	defer log.Close()
-	state := publishState{place, path.Join(place.Prefix, "publish-"+o.Topic+".json")}
+	state := stateOf(place, o.Topic)
 	return publish.Run(ctx, log, publish.Options{
 		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: state.load, Save: state.save,
 		Groups: groups, MaxLag: o.MaxLag, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound), Gate: o.Gate,
@@ -87,6 +88,30 @@ func publishGroups(c *config.Config, topic string) (groups []string, err error) 
 type publishState struct {
 	at   plan.Place
 	name string
+}
+
+const (
+	statePrefix = "publish-"
+	stateSuffix = ".json"
+)
+
+func stateOf(at plan.Place, topic string) publishState {
+	return publishState{at, path.Join(at.Prefix, statePrefix+topic+stateSuffix)}
+}
+
+// publishedTo are the topics that a plan was published to, or begun to be.
+func publishedTo(ctx context.Context, at plan.Place) (topics []string, err error) {
+	prefix := path.Join(at.Prefix, statePrefix)
+	names, err := at.Store.List(ctx, prefix, "")
+	if err != nil {
+		return nil, fmt.Errorf("looking for what was published: %w", err)
+	}
+	for _, name := range names {
+		if topic, ok := strings.CutSuffix(name[len(prefix):], stateSuffix); ok && !strings.Contains(topic, "/") {
+			topics = append(topics, topic)
+		}
+	}
+	return topics, nil
 }
 
 func (s publishState) load(ctx context.Context) (state *publish.State, err error) {

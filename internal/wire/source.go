@@ -51,7 +51,7 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 	if err != nil {
 		return nil, nil, err
 	}
-	pages := &bucketPages{client: client, bucket: u.Host, prefix: strings.TrimPrefix(u.Path, "/")}
+	pages := BucketPages(client, u.Host, strings.TrimPrefix(u.Path, "/"), o.Trying)
 	if o.Tar {
 		src, err := shardsSource(ctx, s, u.Host, pick, pages, o.Listers)
 		return src, func() {}, err
@@ -73,17 +73,25 @@ func shardsSource(ctx context.Context, s *stores, bucket string, pick backfill.S
 	}, nil
 }
 
+// BucketPages lists the keys of a bucket under a prefix. told hears of requests that fail again and again; it may be nil.
+func BucketPages(client *minio.Client, bucket, prefix string, told func(tries int, err error)) listing.Pager {
+	return &bucketPages{client: client, bucket: bucket, prefix: prefix, told: seldom(told)}
+}
+
 // bucketPages implements listing.Pager.
 type bucketPages struct {
 	client         *minio.Client
 	bucket, prefix string
+	told           tellTries
 }
 
 // Page implements listing.Pager. A page is asked for again while the store is busy.
 func (b *bucketPages) Page(ctx context.Context, after string) (out []listing.Object, more bool, err error) {
 	core := minio.Core{Client: b.client}
 	final := func(err error) bool { return errors.Is(refusedByS3(err), hub.ErrRefused) }
-	_, err = retry.Do(ctx, retry.Patient(), final, func(ctx context.Context) error {
+	policy := retry.Patient()
+	policy.Told = b.told
+	_, err = retry.Do(ctx, policy, final, func(ctx context.Context) error {
 		page, err := core.ListObjectsV2(b.bucket, b.prefix, after, "", "", 1000)
 		if err != nil {
 			return fmt.Errorf("listing s3://%s/%s: %w", b.bucket, b.prefix, err)

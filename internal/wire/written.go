@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"vecmill/internal/audit"
 	"vecmill/internal/config"
 	"vecmill/internal/dlq"
+	"vecmill/internal/publish"
 	"vecmill/schemas"
 	"vecmill/stream/manifestsource"
 )
@@ -19,6 +21,14 @@ type Written struct {
 	Output   string `json:"output"`
 	Manifest string `json:"manifest"` // its name
 	audit.Written
+	*Through // nil: a run read the list itself
+}
+
+// Through is the topic that a list was published to. What is written of it is counted in records, from where the topic ended when that began: others' records between the list's are among them.
+type Through struct {
+	Topic     string `json:"topic"`
+	Published int64  `json:"published"` // references of the list
+	Records   int64  `json:"records"`   // of the topic, up to the last of these
 }
 
 // HowFar asks the outputs themselves how far they have come: with the manifest of a name, or with all that they have anything of if it is empty. Outputs that keep no account are passed
@@ -42,6 +52,75 @@ func HowFar(ctx context.Context, c *config.Config, name string) (all []Written, 
 	return all, passed, nil
 }
 
+// HowFarThrough is HowFar with a plan for each topic that it was published to. Pipelines that do not read it are left out. Kafka is not asked: the plan's place has how far the publishing came.
+func HowFarThrough(ctx context.Context, c *config.Config, at string) (all []Written, err error) {
+	list, err := OpenPlan(ctx, c, at)
+	if err != nil {
+		return nil, err
+	}
+	a := &auditor{c: c, stores: &stores{cfg: c}}
+	place, err := planPlace(ctx, a.stores, at)
+	if err != nil {
+		return nil, err
+	}
+	topics, err := publishedTo(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	for _, topic := range topics {
+		state, err := stateOf(place, topic).load(ctx)
+		if err != nil || state == nil {
+			return nil, err
+		}
+		if len(state.Begins) != len(state.Ends) {
+			return nil, fmt.Errorf("the plan was published to %s by a build that did not note where that began: backfill audit tells of the topic as a whole", topic)
+		}
+		for i := range c.Pipelines {
+			p := &c.Pipelines[i]
+			if !slices.Contains(p.Topics, topic) {
+				continue
+			}
+			for j := range p.Outputs {
+				w, err := a.through(ctx, p, &p.Outputs[j], topic, state)
+				if errors.Is(err, errNoAccount) {
+					continue
+				}
+				if err != nil {
+					return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
+				}
+				w.Manifest = list.Plan().Name
+				all = append(all, *w)
+			}
+		}
+	}
+	return all, nil
+}
+
+// through adds up what an output has of a list's records.
+func (a *auditor) through(ctx context.Context, p *config.Pipeline, o *config.Output, topic string, state *publish.State) (*Written, error) {
+	out, at, err := a.output(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := out.(interface{ Close() }); ok {
+		defer c.Close()
+	}
+	w := &Written{Pipeline: p.Name, Output: at, Through: &Through{Topic: topic, Published: state.Next}}
+	sum := &w.Written
+	for i, end := range state.Ends {
+		span := schemas.Span{First: state.Begins[i], Next: end}
+		part, err := audit.HowFar(ctx, out, schemas.SourceID{Pipeline: p.Name, Topic: topic, Partition: i}, span)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", at, err)
+		}
+		part.Next -= span.First
+		sum = sum.And(part)
+		w.Records += span.Len()
+	}
+	w.Written = *sum
+	return w, nil
+}
+
 func (a *auditor) howFar(ctx context.Context, p *config.Pipeline, o *config.Output, name string) (all []Written, err error) {
 	out, at, err := a.output(ctx, o)
 	if err != nil {
@@ -61,11 +140,11 @@ func (a *auditor) howFar(ctx context.Context, p *config.Pipeline, o *config.Outp
 		if !ok {
 			continue
 		}
-		w, err := audit.HowFar(ctx, out, src)
+		w, err := audit.HowFar(ctx, out, src, audit.Whole)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", at, err)
 		}
-		all = append(all, Written{p.Name, at, manifest, *w})
+		all = append(all, Written{Pipeline: p.Name, Output: at, Manifest: manifest, Written: *w})
 	}
 	return all, nil
 }

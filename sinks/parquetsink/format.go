@@ -85,6 +85,18 @@ func (s *Sink) encode(rows []*schemas.Row, info *FileInfo, guess int64) ([]byte,
 	})
 }
 
+// Weigh says how many bytes a file has that a sink of a configuration makes of rows, if it is guessed to be of a size, which the codec depends on. The configuration needs no store.
+func Weigh(cfg Config, rows []schemas.Row, guess int64) (int64, error) {
+	s := &Sink{cfg: cfg}
+	refs := make([]*schemas.Row, len(rows))
+	for i := range rows {
+		refs[i] = &rows[i]
+	}
+	info := &FileInfo{Schema: SchemaVersion, Rows: int64(len(rows)), Metadata: cfg.Metadata}
+	body, err := s.encode(refs, info, guess)
+	return int64(len(body)), err
+}
+
 // metadataOf reads what a file says of itself: a Parquet file at its end, a stream at its beginning.
 func metadataOf(ctx context.Context, st objectstore.Store, o objectstore.Info) (map[string]string, error) {
 	read, need, parse := readTail, footerLength, parseFooter

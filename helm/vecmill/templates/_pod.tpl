@@ -23,11 +23,8 @@ containers:
     imagePullPolicy: {{ .Values.image.pullPolicy }}
     {{- if .Job }}
     command: [/opt/vecmill/backfill]
-    {{- if not .Values.backfill.args }}
-    {{- fail "backfill.args is empty: such as [run, --config, /etc/vecmill/worker.yaml, --plan, s3://lake/plan]" }}
-    {{- end }}
     args:
-      {{- toYaml .Values.backfill.args | nindent 6 }}
+      {{- include "vecmill.backfillArgs" . | nindent 6 }}
     {{- else }}
     args: [run, --config, /etc/vecmill/worker.yaml]
     {{- end }}
@@ -44,6 +41,7 @@ containers:
     ports:
       - name: metrics
         containerPort: {{ include "vecmill.port" . }}
+    {{- if not .Job }}
     # The server of the probes runs before models are compiled and loaded, which may take minutes the first time.
     startupProbe:
       httpGet: {path: /livez, port: metrics}
@@ -58,8 +56,13 @@ containers:
       httpGet: {path: /readyz, port: metrics}
       periodSeconds: 5
       timeoutSeconds: 5
+    {{- end }}
     resources:
+      {{- if .Job }}
+      {{- include "vecmill.backfillResources" . | nindent 6 }}
+      {{- else }}
       {{- toYaml .Values.resources | nindent 6 }}
+      {{- end }}
     securityContext:
       allowPrivilegeEscalation: false
       readOnlyRootFilesystem: true

@@ -28,9 +28,13 @@ func cut(first, last, upto string, times *big.Int) string {
 	if width.Sign() <= 0 {
 		width.SetInt64(1)
 	}
+	end := limit(last[:from], upto, lo)
+	if rest := new(big.Int).Sub(end, lo); rest.Cmp(new(big.Int).Lsh(width, 1)) <= 0 {
+		return "" // two pages, as far as can be guessed: each of two ranges would bring a part of one, and keys of others
+	}
 	at := width.Mul(width, times)
 	at.Add(at, lo)
-	if end := limit(last[:from], upto, lo); at.Cmp(end) >= 0 { // beyond what is left of the range: half of that
+	if at.Cmp(end) >= 0 { // beyond what is left of the range: half of that
 		at.Add(lo, end).Rsh(at, 1)
 	}
 	key := last[:from] + text(at)

@@ -1,0 +1,30 @@
+{{/* The command of the backfill's job. */}}
+{{- define "vecmill.backfillArgs" -}}
+{{- $b := .Values.backfill -}}
+{{- if $b.args -}}
+{{- if or $b.plan $b.topic $b.maxRate }}{{ fail "backfill.args is the whole command: leave backfill.plan, topic and maxRate out" }}{{ end -}}
+{{- toYaml $b.args -}}
+{{- else -}}
+{{- $args := list "run" "--config" "/etc/vecmill/worker.yaml" "--plan" (required "backfill.plan is empty: such as s3://lake/plans/2026-11; or give backfill.args, the whole command" $b.plan) -}}
+{{- if $b.topic -}}
+{{- $read := false -}}
+{{- range .Values.config.pipelines }}{{ if has $b.topic .topics }}{{ $read = true }}{{ end }}{{ end -}}
+{{- if not $read }}{{ fail (printf "backfill.topic: no pipeline of config reads %s" $b.topic) }}{{ end -}}
+{{- $args = concat $args (list "--topic" $b.topic "--max-lag" (toString (int64 $b.maxLag))) -}}
+{{- end -}}
+{{- if $b.maxRate }}{{ $args = concat $args (list "--max-rate" $b.maxRate) }}{{ end -}}
+{{- toYaml $args -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What it may take: a publisher has no models, and one part of the plan in memory. */}}
+{{- define "vecmill.backfillResources" -}}
+{{- if .Values.backfill.resources -}}
+{{- toYaml .Values.backfill.resources -}}
+{{- else if .Values.backfill.topic -}}
+requests: {cpu: 100m, memory: 1Gi}
+limits: {memory: 1Gi}
+{{- else -}}
+{{- toYaml .Values.resources -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,158 @@
+//go:build integration
+
+package backfill
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"vecmill/integration/fixture"
+	"vecmill/integration/harness"
+)
+
+// through is what the status says of a plan that was published.
+type through struct {
+	Topic                                              string
+	Published, Records, Total, Written, Computed, Dead int
+	Finished                                           bool
+}
+
+func (l *lake) through(t *testing.T, step string) (w through) {
+	t.Helper()
+	c := *l.c
+	c.Kafka.Brokers = []string{"127.0.0.1:1"} // it is asked from elsewhere: the store alone must do
+	p := l.StartBackfill(t, step, &c, "status", "--plan", planAt("all"), "--json")
+	if code := p.Wait(t, time.Minute).ExitCode(); code != 0 {
+		if !strings.Contains(p.Log(), "nothing of any manifest yet") {
+			t.Fatalf("%s: exit code %d\n%s", step, code, p.Log())
+		}
+		return w
+	}
+	if err := lastJSON(p.Log(), &w); err != nil {
+		t.Fatalf("the status says %s: %v", p.Log(), err)
+	}
+	return w
+}
+
+// awaitThrough asks until the answer is good.
+func (l *lake) awaitThrough(t *testing.T, step string, good func(through) bool, running ...*harness.Process) through {
+	t.Helper()
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		w := l.through(t, step)
+		if good(w) {
+			return w
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: the status still says %+v", step, w)
+		}
+		for _, p := range running {
+			select {
+			case <-p.Exited():
+				t.Fatalf("%s: a process ended by itself; the end of its log:\n%s", step, p.LogTail(20))
+			default:
+			}
+		}
+	}
+}
+
+// TestAFleetComputesAPlanOnceThroughAKill publishes a plan to a topic that two workers read. The publisher is told to stop in the middle, one worker is killed, and what is left goes on: every reference is in the topic
+// once, and in the output once.
+func TestAFleetComputesAPlanOnceThroughAKill(t *testing.T) {
+	const objects = 1500
+	site := fixture.Open(t)
+	site.Kafka.CreateTopic(t, "refs", 4)
+	l := newLakeAt(t, site, objects)
+	if p := l.plan(t, "all"); p.Items != objects {
+		t.Fatalf("the plan has %+v", p)
+	}
+	l.S3.Remove(t, fixture.Bucket, "in/"+name(7))
+	publish := []string{"run", "--plan", planAt("all"), "--topic", "refs", "--max-rate", "100/s", "--max-lag", "200", "--json"}
+	publisher := l.StartBackfill(t, "publisher", l.c, publish...)
+	killed, survivor := site.StartWorker(t, "killed", l.c), site.StartWorker(t, "survivor", l.c)
+
+	l.awaitThrough(t, "status-begun", func(w through) bool { return w.Written > objects/8 }, publisher, killed, survivor)
+	var end struct {
+		Published int
+		Continue  string
+	}
+	if code := publisher.Terminate(t, time.Minute).ExitCode(); code != 1 || lastJSON(publisher.Log(), &end) != nil || end.Published >= objects || !strings.Contains(end.Continue, "--topic refs") {
+		t.Fatalf("told to stop, the publisher ends with exit code %d: %+v\n%s", code, end, publisher.LogTail(5))
+	}
+	if w := l.through(t, "status-stopped"); w.Published != end.Published || w.Records != end.Published || w.Total != objects || w.Finished {
+		t.Errorf("with %d references published, the status says %+v", end.Published, w)
+	}
+	l.awaitAssigned(t, killed, survivor)
+	publisher = l.StartBackfill(t, "publisher-again", l.c, publish...)
+	l.awaitThrough(t, "status-more", func(w through) bool { return w.Written > max(end.Published, objects/3) }, killed, survivor)
+	killed.Kill(t)
+	if w := l.through(t, "status-killed"); w.Finished || w.Written >= objects {
+		t.Fatalf("the worker was killed when all was done: %+v", w)
+	}
+	w := l.awaitThrough(t, "status-end", func(w through) bool { return w.Finished }, survivor)
+	if w != (through{Topic: "refs", Published: objects, Records: objects, Total: objects, Written: objects, Computed: objects - 1, Dead: 1, Finished: true}) {
+		t.Errorf("at the end the status says %+v", w)
+	}
+	if code := publisher.Wait(t, time.Minute).ExitCode(); code != 0 {
+		t.Errorf("the second publisher ends with exit code %d\n%s", code, publisher.LogTail(10))
+	}
+	l.AwaitCommitted(t, "refs", []string{"intents"}, time.Minute, survivor)
+	fixture.Stop(t, survivor)
+	l.checkFleet(t)
+}
+
+// awaitAssigned returns when both workers have partitions.
+func (l *lake) awaitAssigned(t *testing.T, workers ...*harness.Process) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		if state, members := l.Kafka.Group(t, "intents"); state == "Stable" && members == len(workers) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the group never had %d members", len(workers))
+		}
+	}
+}
+
+// checkFleet wants every reference in the topic once, every offset in the output once, and a row of every object but the one that was removed.
+func (l *lake) checkFleet(t *testing.T) {
+	t.Helper()
+	total := int64(0)
+	for _, end := range l.Kafka.EndOffsets(t, "refs") {
+		total += end
+	}
+	if total != int64(l.objects) {
+		t.Errorf("the topic has %d records, want %d", total, l.objects)
+	}
+	out := l.Audit(t, "intents", "refs")
+	rows := map[string]int{}
+	for _, some := range out.Rows {
+		for i := range some {
+			rows[some[i].URI]++
+		}
+	}
+	for i := range l.objects {
+		want := 1
+		if i == 7 {
+			want = 0
+		}
+		if rows[uriOf(i)] != want {
+			t.Errorf("object %d has %d rows, want %d", i, rows[uriOf(i)], want)
+		}
+	}
+	if letters := l.letters(t, "refs"); len(letters) != 1 || !strings.Contains(letters[uriOf(7)], absent) || len(out.Dead) != 1 {
+		t.Errorf("letters %v, dead %v", letters, out.Dead)
+	}
+	all, code := l.AuditCommand(t, "audit", l.c)
+	next := int64(0)
+	for i := range all {
+		next += all[i].Next
+		if !all[i].OK() || all[i].Log == nil {
+			t.Errorf("the audit says %+v", all[i])
+		}
+	}
+	if code != 0 || len(all) != 4 || next != int64(l.objects) {
+		t.Errorf("the audit has exit code %d for %d partitions with %d offsets: %s", code, len(all), next, fmt.Sprint(all))
+	}
+}
