@@ -175,6 +175,9 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 		size = p.options.MaxBytes
 	}
 	need := size + h.decoded + p.work(h)
+	if h.format == formatPNG {
+		need += size // its chunks, joined
+	}
 	if p.library != nil && h.format == formatJPEG {
 		need += 3*h.pixels() + 1<<20 // its picture is RGB, and it has buffers of its own
 	}
