@@ -34,6 +34,7 @@ type decoders struct {
 	flac   sync.Pool // *flac.Decoder
 	mp3    sync.Pool // *mp3.Decoder
 	vorbis sync.Pool // *vorbis.Decoder
+	opus   sync.Pool // *opusDecoder
 }
 
 // put takes a decoder back that nobody reads any more.
@@ -47,6 +48,10 @@ func (k *decoders) put(d decoder) {
 		k.mp3.Put(r.d)
 	case *vorbisReader:
 		k.vorbis.Put(r.d)
+	case *opusReader:
+		if r.decoder != nil && !r.failed {
+			k.opus.Put(r.decoder)
+		}
 	}
 }
 
@@ -60,9 +65,9 @@ func (k *decoders) open(blob []byte) (decoder, error) {
 	case flacFormat:
 		return openFLAC(blob, k)
 	case opusFormat:
-		return openOggOpus(blob)
+		return openOggOpus(blob, k)
 	case matroskaFormat:
-		return openMatroska(blob)
+		return openMatroska(blob, k)
 	case mp3Format:
 		return openMP3(blob, k)
 	case vorbisFormat:
