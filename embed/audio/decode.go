@@ -43,6 +43,9 @@ func (k *decoders) put(d decoder) {
 	case *flacReader:
 		r.d.Release()
 		k.flac.Put(r.d)
+	case *oggFLACReader:
+		r.d.Release()
+		k.flac.Put(r.d)
 	case *mp3Reader:
 		r.d.Release()
 		k.mp3.Put(r.d)
@@ -72,6 +75,8 @@ func (k *decoders) open(blob []byte) (decoder, error) {
 		return openMP3(blob, k)
 	case vorbisFormat:
 		return openVorbis(blob, k)
+	case oggFLACFormat:
+		return openOggFLAC(blob, k)
 	case "":
 		return nil, schemas.Rejectf(schemas.ReasonDecode, "not a known audio format (first bytes % x)", blob[:min(len(blob), 8)])
 	default:
@@ -89,6 +94,7 @@ const (
 	matroskaFormat = "webm or matroska"
 	mp3Format      = "mp3"
 	vorbisFormat   = "ogg vorbis"
+	oggFLACFormat  = "ogg flac"
 )
 
 // signature is a run of bytes at a place that gives a format away.
@@ -110,7 +116,7 @@ var signatures = []signature{
 	{0, "riff\x2e\x91\xcf\x11", 0, "", "wave64"},
 	{0, "OggS", 28, "OpusHead", opusFormat},
 	{0, "OggS", 29, "vorbis", vorbisFormat},
-	{0, "OggS", 29, "FLAC", "ogg flac"},
+	{0, "OggS", 29, "FLAC", oggFLACFormat},
 	{0, "OggS", 0, "", "ogg"},
 	{0, "ID3", 0, "", mp3Format},
 	{4, "ftyp", 0, "", "mp4 or m4a"},

@@ -119,7 +119,7 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 		return w.head, err
 	case flacFormat:
 		return parseStreamInfo(head)
-	case opusFormat, mp3Format, vorbisFormat, matroskaFormat:
+	case opusFormat, mp3Format, vorbisFormat, oggFLACFormat, matroskaFormat:
 		if part {
 			return peekPart(format, head, size)
 		}
@@ -147,6 +147,9 @@ func peekPart(format string, head []byte, size int64) (header, error) {
 		r := &vorbisReader{pages: oggPages{rest: head}}
 		err := r.first()
 		return vorbisBound(r.header(), size), err
+	case oggFLACFormat:
+		_, _, h, err := oggFLACHead(&oggPages{rest: head})
+		return h, err
 	case matroskaFormat:
 		return matroskaBound(head, size)
 	}
