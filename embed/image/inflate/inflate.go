@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/adler32"
 )
 
@@ -65,6 +66,9 @@ func (d *Decoder) Zlib(ctx context.Context, dst, src []byte) error {
 		}
 	}
 }
+
+// errEndless is about codes that cannot end their block: zlib refuses them at once.
+var errEndless = fmt.Errorf("%w: a code without an end", ErrCorrupt)
 
 // errFull says that there is more than the room takes.
 var errFull = errors.New("more data than room")
@@ -213,7 +217,7 @@ func (d *Decoder) codes() error {
 		return ErrShort
 	}
 	if d.lengths[256] == 0 {
-		return ErrCorrupt
+		return errEndless
 	}
 	d.literals = build(d.rooms[0], literalBits, d.lengths[:nl], literalSymbols[:])
 	d.distances = build(d.rooms[1], distanceBits, d.lengths[nl:nl+nd], distanceSymbols[:])
