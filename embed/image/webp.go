@@ -71,12 +71,13 @@ func pictureChunk(b []byte) (kind string, body []byte, err error) {
 type webpBuffers struct {
 	lossy         vp8.Decoder
 	width, height int    // of the picture that lossy keeps, multiples of 16
+	copied        int    // bytes of the frame that it keeps
 	chroma        []byte // two rows
 }
 
-// bytes is the size of the buffers: what lossy keeps besides its picture is a few bytes for each 256 of its pixels.
+// bytes is the size of the buffers: what lossy keeps besides its picture and its frame is a few bytes for each 256 of its pixels.
 func (p *webpBuffers) bytes() int64 {
-	return int64(p.width)*int64(p.height)*13/8 + int64(cap(p.chroma))
+	return int64(p.width)*int64(p.height)*13/8 + int64(p.copied) + int64(cap(p.chroma))
 }
 
 // decode decodes a lossy or lossless frame, which must have the given size.
@@ -87,7 +88,9 @@ func (p *webpBuffers) decode(kind string, body []byte, w, h int) (source, error)
 	switch kind {
 	case "VP8 ":
 		p.begin(w, h)
+		p.copied = len(body)
 		p.lossy.Init(bytes.NewReader(body), len(body))
+		defer p.lossy.Init(nil, 0) // the bytes are the caller's
 		fh, err := p.lossy.DecodeFrameHeader()
 		if err != nil {
 			return nil, err
