@@ -46,8 +46,12 @@ func (s *Sample) Bytes() int64 {
 	return n
 }
 
-// counting is the number of the sample's steps without those that are there for context only.
+// counting is the number of the sample's steps without those that are there for context only. Of a picture it is its pixels, which heads make something of, whatever the patches are.
 func (s *Sample) counting() int64 {
+	if p, ok := s.Tag.(Picture); ok {
+		w, h := p.Pixels()
+		return int64(w) * int64(h)
+	}
 	c, ok := s.Tag.(Chunk)
 	if !ok || c.End <= c.Start {
 		return int64(s.Cost)

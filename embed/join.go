@@ -15,7 +15,7 @@ type Joiner interface {
 	Join(parts []any) (schemas.Payload, error)
 }
 
-// Keeper is a Head that bounds what it keeps of an object, in bytes: row, of each window, is what its payload holds of any; step, of each frame or token, is what grows with the length: of the payload, of a
+// Keeper is a Head that bounds what it keeps of an object, in bytes: row, of each window, is what its payload holds of any; step, of each frame, token or pixel, is what grows with the length: of the payload, of a
 // [Joiner]'s parts, and of what Join takes to make the one out of the others. Heads that are none keep next to nothing beside the lineage of their rows.
 type Keeper interface{ Keeps() (row, step int64) }
 

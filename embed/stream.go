@@ -21,7 +21,7 @@ type Streamer interface {
 	Stream(ctx context.Context, ref schemas.Ref, blob []byte, emit func(Sample) error) error
 }
 
-// Extender is a Preprocessor whose objects may have many windows, or whose samples have steps (frames, tokens) that heads make something of: Extent bounds both, the steps of all windows together, without those that are there for context only ([Chunk]). head and size are Footprint's.
+// Extender is a Preprocessor whose objects may have many windows, or whose samples have steps (frames, tokens, pixels) that heads make something of: Extent bounds both, the steps of all windows together, without those that are there for context only ([Chunk]). head and size are Footprint's.
 type Extender interface {
 	Extent(ref schemas.Ref, head []byte, size int64) (windows, steps int64)
 }

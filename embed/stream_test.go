@@ -157,6 +157,18 @@ func TestResultsTakeThePlaceOfWhatIsDone(t *testing.T) {
 	}
 }
 
+// TestPixelsAreTheStepsOfAPicture has a cost of patches, which says nothing of how large the picture was.
+func TestPixelsAreTheStepsOfAPicture(t *testing.T) {
+	s := Sample{Cost: 197, Tag: sized{3000, 2000}}
+	if n := s.counting(); n != 6_000_000 {
+		t.Errorf("%d steps", n)
+	}
+}
+
+type sized struct{ width, height int }
+
+func (s sized) Pixels() (width, height int) { return s.width, s.height }
+
 type clearing struct {
 	extended
 	clears int64

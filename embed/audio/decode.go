@@ -34,6 +34,7 @@ type decoders struct {
 	flac   sync.Pool // *flac.Decoder
 	mp3    sync.Pool // *mp3.Decoder
 	vorbis sync.Pool // *vorbis.Decoder
+	opus   sync.Pool // *opusDecoder
 }
 
 // put takes a decoder back that nobody reads any more.
@@ -42,11 +43,18 @@ func (k *decoders) put(d decoder) {
 	case *flacReader:
 		r.d.Release()
 		k.flac.Put(r.d)
+	case *oggFLACReader:
+		r.d.Release()
+		k.flac.Put(r.d)
 	case *mp3Reader:
 		r.d.Release()
 		k.mp3.Put(r.d)
 	case *vorbisReader:
 		k.vorbis.Put(r.d)
+	case *opusReader:
+		if r.decoder != nil && !r.failed {
+			k.opus.Put(r.decoder)
+		}
 	}
 }
 
@@ -60,13 +68,15 @@ func (k *decoders) open(blob []byte) (decoder, error) {
 	case flacFormat:
 		return openFLAC(blob, k)
 	case opusFormat:
-		return openOggOpus(blob)
+		return openOggOpus(blob, k)
 	case matroskaFormat:
-		return openMatroska(blob)
+		return openMatroska(blob, k)
 	case mp3Format:
 		return openMP3(blob, k)
 	case vorbisFormat:
 		return openVorbis(blob, k)
+	case oggFLACFormat:
+		return openOggFLAC(blob, k)
 	case "":
 		return nil, schemas.Rejectf(schemas.ReasonDecode, "not a known audio format (first bytes % x)", blob[:min(len(blob), 8)])
 	default:
@@ -84,6 +94,7 @@ const (
 	matroskaFormat = "webm or matroska"
 	mp3Format      = "mp3"
 	vorbisFormat   = "ogg vorbis"
+	oggFLACFormat  = "ogg flac"
 )
 
 // signature is a run of bytes at a place that gives a format away.
@@ -105,7 +116,7 @@ var signatures = []signature{
 	{0, "riff\x2e\x91\xcf\x11", 0, "", "wave64"},
 	{0, "OggS", 28, "OpusHead", opusFormat},
 	{0, "OggS", 29, "vorbis", vorbisFormat},
-	{0, "OggS", 29, "FLAC", "ogg flac"},
+	{0, "OggS", 29, "FLAC", oggFLACFormat},
 	{0, "OggS", 0, "", "ogg"},
 	{0, "ID3", 0, "", mp3Format},
 	{4, "ftyp", 0, "", "mp4 or m4a"},

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,6 +123,33 @@ func TestFilesOfOtherSoftwareDecodeToTheReferencesSamples(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Files of any number of channels up to the limit, each channel another constant: their mean, to float32's last places.
+func TestWAVOfManyChannelsIsTheirMean(t *testing.T) {
+	for _, channels := range []int{1, 2, 3, 4, 5, 6, 8, 16, 33, 64, maxChannels} {
+		var body []byte
+		var sum float64
+		for c := range channels {
+			v := int16(997*c%20000 - 9000)
+			sum += float64(v) / 32768
+			body = binary.LittleEndian.AppendUint16(body, uint16(v))
+		}
+		blob := wav("fmt ", format(tagPCM, channels, 16000, 2*channels, 16), "data", strings.Repeat(string(body), 700))
+		d, err := open(blob)
+		if err != nil {
+			t.Errorf("%d channels: %v", channels, err)
+			continue
+		}
+		got, err := drain(d, 300)
+		want := slices.Repeat([]float32{float32(sum / float64(channels))}, 700)
+		if err != nil || len(got) != 700 || largest(got, want) > 1e-6 {
+			t.Errorf("%d channels: %d samples, %v, off by %g", channels, len(got), err, largest(got, want))
+		}
+	}
+	blob := wav("fmt ", format(tagPCM, maxChannels+1, 16000, 2*maxChannels+2, 16), "data", strings.Repeat("xx", maxChannels+1))
+	_, err := open(blob)
+	wantRejection(t, err, schemas.ReasonDecode, "257 channels")
 }
 
 func TestG711TablesAreMonotonicAndReachFullScale(t *testing.T) {
@@ -280,7 +308,7 @@ func TestDamagedFLACIsRefusedWithItsFault(t *testing.T) {
 
 // FuzzOpen proves that no bytes make a decoder panic, loop, or yield more samples than its header promises.
 func FuzzOpen(f *testing.F) {
-	files, err := filepath.Glob("testdata/[cofv][op]*/*.*")
+	files, err := filepath.Glob("testdata/[cflov][op]*/*.*")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no corpus", err)
 	}

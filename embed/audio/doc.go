@@ -3,7 +3,7 @@
 // window to zero mean and unit variance (population variance + 1e-7).
 //
 // Formats are recognised by their first bytes, never by a name. WAV is parsed here (PCM of 8 to 32 bits, float 32 and 64,
-// mu-law, A-law, extensible, RF64), FLAC, MP3 and Vorbis by the packages flac, mp3 and vorbis below, Opus of one or two channels by pion/opus behind our own walk through Ogg
+// mu-law, A-law, extensible, RF64), FLAC (in Ogg, too), MP3 and Vorbis by the packages flac, mp3 and vorbis below, Opus of one or two channels by pion/opus behind our own walk through Ogg
 // and Matroska (WebM; live recordings of unknown length, laced blocks). Opus is decoded at 48 kHz; what the head, the last page or the
 // last block throws away is thrown away, so the length is libsndfile's (Ogg) and ffmpeg's (Matroska) to the sample. The sound of CELT is libopus's to -65 dB
 // (what 16 bits show); that of SILK and hybrid to -45 dB, -48 dB or better on what was tried.

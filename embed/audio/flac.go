@@ -23,15 +23,23 @@ func openFLAC(blob []byte, k *decoders) (*flacReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, ok := k.flac.Get().(*flac.Decoder)
-	if !ok {
-		d = &flac.Decoder{}
-	}
+	d := k.flacDecoder()
 	if err := d.Reset(blob); err != nil {
 		return nil, flacFault(err)
 	}
-	return &flacReader{d: d, head: h, scale: 1 / float32(int64(1)<<(d.Info().Bits-1))}, nil // a power of two: exact
+	return &flacReader{d: d, head: h, scale: flacScale(d.Info())}, nil
 }
+
+// flacDecoder is a decoder that was used before, or a new one.
+func (k *decoders) flacDecoder() *flac.Decoder {
+	if d, ok := k.flac.Get().(*flac.Decoder); ok {
+		return d
+	}
+	return &flac.Decoder{}
+}
+
+// flacScale takes samples to [-1, 1): a power of two, so it is exact.
+func flacScale(in flac.Info) float32 { return 1 / float32(int64(1)<<(in.Bits-1)) }
 
 // parseStreamInfo reads the header of a stream from the first bytes of a file.
 func parseStreamInfo(b []byte) (header, error) {
@@ -56,10 +64,15 @@ func (r *flacReader) read(dst []float32) (int, error) {
 		}
 		r.ready, r.at = block, 0
 	}
+	return r.mix(dst), nil
+}
+
+// mix gives samples of the frame in hand.
+func (r *flacReader) mix(dst []float32) int {
 	n := min(len(dst), len(r.ready[0])-r.at)
 	mixIntegers(dst[:n], r.ready, r.at, r.scale)
 	r.at += n
-	return n, nil
+	return n
 }
 
 // mixIntegers writes the mean of the channels, from sample at on, in float32 as the reference adds it up. scale takes them to [-1, 1).

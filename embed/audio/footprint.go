@@ -119,54 +119,44 @@ func (p *Preprocessor) peek(head []byte, size int64) (header, error) {
 		return w.head, err
 	case flacFormat:
 		return parseStreamInfo(head)
-	case opusFormat:
+	case opusFormat, mp3Format, vorbisFormat, oggFLACFormat, matroskaFormat:
 		if part {
-			h, err := (&oggOpus{pages: oggPages{rest: head}}).first()
-			return opusBound(h, size), err
+			return peekPart(format, head, size)
 		}
-		r, err := openOggOpus(head)
+		d, err := p.decoders.open(head)
 		if err != nil {
 			return header{}, err
 		}
-		return r.header(), nil
-	case mp3Format:
-		if part {
-			if id3Pending(head) {
-				return header{frames: -1}, nil // FLAC may follow
-			}
-			return peekMP3(head, size)
-		}
-		r, err := openMP3(head, new(decoders))
-		if err != nil {
-			return header{}, err
-		}
-		return r.header(), nil
-	case vorbisFormat:
-		if part {
-			r := &vorbisReader{pages: oggPages{rest: head}}
-			err := r.first()
-			return vorbisBound(r.header(), size), err
-		}
-		r, err := openVorbis(head, new(decoders))
-		if err != nil {
-			return header{}, err
-		}
-		return r.header(), nil
-	case matroskaFormat:
-		if part {
-			return matroskaBound(head, size)
-		}
-		r, err := openMatroska(head)
-		if err != nil {
-			return header{}, err
-		}
-		return r.header(), nil
+		defer p.decoders.put(d)
+		return d.header(), nil
 	}
 	if part && (len(head) < 64 || id3Pending(head)) {
 		return header{frames: -1}, nil // too little to tell
 	}
 	_, err := open(head)
 	return header{}, err
+}
+
+// peekPart reads the header of an object of which only the beginning is there, where what follows it would have to be walked through for its length.
+func peekPart(format string, head []byte, size int64) (header, error) {
+	switch format {
+	case opusFormat:
+		h, err := (&oggOpus{pages: oggPages{rest: head}}).first()
+		return opusBound(h, size), err
+	case vorbisFormat:
+		r := &vorbisReader{pages: oggPages{rest: head}}
+		err := r.first()
+		return vorbisBound(r.header(), size), err
+	case oggFLACFormat:
+		_, _, h, err := oggFLACHead(&oggPages{rest: head})
+		return h, err
+	case matroskaFormat:
+		return matroskaBound(head, size)
+	}
+	if id3Pending(head) {
+		return header{frames: -1}, nil // FLAC may follow
+	}
+	return peekMP3(head, size)
 }
 
 // id3Pending says that head ends inside a tag, behind which FLAC may follow.

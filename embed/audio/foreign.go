@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"strconv"
@@ -20,7 +19,7 @@ import (
 // reaches a parser of playlists or scripts.
 func demuxer(format string) string {
 	switch format {
-	case "ogg flac", "ogg":
+	case "ogg":
 		return "ogg"
 	case "mp4 or m4a":
 		return "mov"
@@ -75,22 +74,17 @@ type foreignReader struct {
 	buffer []byte
 	have   int // bytes of buffer that were not read
 	format string
-	left   int64 // samples to read at most
 }
 
 // openForeign starts the decoder at path. The process gets the file by a pipe and nothing else: no environment, no protocol but that pipe, so no
 // other file and no network; one thread; an end after seconds of sound, and its own when ctx ends or close is called.
 func openForeign(ctx context.Context, path, format string, blob []byte, seconds float64) (*foreignReader, error) {
-	left, err := oggEnd(format, blob)
-	if err != nil {
-		return nil, err
-	}
 	input, protocols := "pipe:0", "pipe"
 	if format == "mp4 or m4a" { // whose index may be at the end: it must seek, in a copy of the pipe
 		input, protocols = "cache:pipe:0", "cache,pipe"
 	}
 	ctx, stop := context.WithCancel(ctx)
-	r := &foreignReader{ctx: ctx, stop: stop, format: format, left: left, buffer: make([]byte, 64<<10)}
+	r := &foreignReader{ctx: ctx, stop: stop, format: format, buffer: make([]byte, 64<<10)}
 	r.cmd = exec.CommandContext(ctx, path, "-v", "error", "-nostdin", "-xerror", "-max_alloc", strconv.Itoa(foreignAlloc), "-threads", "1",
 		"-protocol_whitelist", protocols, "-f", demuxer(format), "-i", input, "-map", "0:a:0", "-threads", "1", "-t", strconv.FormatFloat(seconds, 'f', 3, 64),
 		"-c:a", "pcm_f32le", "-bitexact", "-f", "wav", "pipe:1")
@@ -99,6 +93,7 @@ func openForeign(ctx context.Context, path, format string, blob []byte, seconds 
 	r.cmd.WaitDelay = foreignGrace
 	r.cmd.Stdin = bytes.NewReader(blob)
 	r.cmd.Stderr = &r.says
+	var err error
 	if r.out, err = r.cmd.StdoutPipe(); err == nil {
 		err = r.cmd.Start()
 	}
@@ -111,28 +106,6 @@ func openForeign(ctx context.Context, path, format string, blob []byte, seconds 
 		return nil, err
 	}
 	return r, nil
-}
-
-// oggEnd is where the last page says that the samples end, which the program does not heed: its last block is whole. The pages are checked, too.
-// Other formats have no such end.
-func oggEnd(format string, blob []byte) (int64, error) {
-	end := int64(math.MaxInt64)
-	if format != "ogg flac" {
-		return end, nil
-	}
-	o := &oggPages{rest: blob, comments: true} // packets are not looked at
-	for {
-		_, _, err := o.next()
-		if errors.Is(err, io.EOF) {
-			return end, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-		if o.granule > 0 {
-			end = o.granule
-		}
-	}
 }
 
 // begin reads the header of what the process writes.
@@ -164,9 +137,6 @@ func (r *foreignReader) begin() error {
 func (r *foreignReader) header() header { return r.wav.head }
 
 func (r *foreignReader) read(dst []float32) (int, error) {
-	if r.left == 0 {
-		return 0, io.EOF
-	}
 	for r.have < r.wav.frame {
 		n, err := r.out.Read(r.buffer[r.have:])
 		r.have += n
@@ -177,8 +147,7 @@ func (r *foreignReader) read(dst []float32) (int, error) {
 			return 0, io.EOF
 		}
 	}
-	n := int(min(int64(min(len(dst), r.have/r.wav.frame)), r.left))
-	r.left -= int64(n)
+	n := min(len(dst), r.have/r.wav.frame)
 	used := n * r.wav.frame
 	r.wav.conv(dst[:n], r.buffer[:used], r.wav.head.channels)
 	r.have = copy(r.buffer, r.buffer[used:r.have])

@@ -112,14 +112,12 @@ func TestTheSystemsDecoderKeepsTheLimits(t *testing.T) {
 
 func TestDamageThatTheSystemsDecoderFindsIsARejection(t *testing.T) {
 	p := withFFmpeg(t, `{}`, Options{})
-	flac := seal(t, readFile(t, "foreign/vorbis.ogg"), func(b []byte) { copy(b[28:], "\x7fFLAC\x01\x00") })
 	for name, c := range map[string]struct {
 		blob  []byte
 		words string
 	}{
 		"an AIFF of nothing":      {[]byte("FORM\x00\x00\x00\x04AIFF"), "aiff: "},
 		"an MP4 without an index": {readFile(t, "foreign/aac.m4a")[:1500], "mp4 or m4a: "},
-		"an Ogg page cut short":   {flac[:len(flac)-40], "truncated inside a page"},
 	} {
 		_, err := p.Preprocess(t.Context(), schemas.Ref{}, c.blob)
 		t.Run(name, func(t *testing.T) { wantRejection(t, err, schemas.ReasonDecode, c.words) })

@@ -309,7 +309,7 @@ func matroskaBound(head []byte, size int64) (header, error) {
 
 // openMatroska walks through the blocks for the length, then starts over to decode. The length is that of the packets, less what the head says to
 // skip in front and the last block at its end.
-func openMatroska(blob []byte) (*opusReader, error) {
+func openMatroska(blob []byte, k *decoders) (*opusReader, error) {
 	m := &matroska{rest: blob}
 	h, err := m.tracks()
 	if err != nil {
@@ -334,5 +334,5 @@ func openMatroska(blob []byte) (*opusReader, error) {
 	if d := body.discard; d > 0 {
 		total -= min(total, (min(d, 1e12)*opusRate+5e8)/1e9) // to the nearest sample; 1e12 ns are more than any packet
 	}
-	return newOpusReader(h, max(total-h.skip, 0), m)
+	return newOpusReader(h, max(total-h.skip, 0), m, k), nil
 }

@@ -23,6 +23,7 @@ type oggPages struct {
 	body     []byte
 	packet   []byte // the packet under construction, if pages divide it
 	comments bool   // the next packet is only skipped
+	most     int    // bytes of a packet that pages divide; 0 is maxPacket
 }
 
 const oggHeader = 27
@@ -46,8 +47,8 @@ func (o *oggPages) next() (packet []byte, last bool, err error) {
 		held += n
 		switch {
 		case o.comments: // may hold pictures, and is not looked at
-		case held > maxPacket:
-			return nil, false, schemas.Rejectf(schemas.ReasonDecode, "ogg: a packet of more than %d bytes", maxPacket)
+		case held > max(o.most, maxPacket):
+			return nil, false, schemas.Rejectf(schemas.ReasonDecode, "ogg: a packet of more than %d bytes", max(o.most, maxPacket))
 		default:
 			o.packet = append(o.packet, part...)
 		}

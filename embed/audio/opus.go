@@ -74,28 +74,50 @@ type opusPackets interface {
 	next() ([]byte, error)
 }
 
-// opusReader decodes a stream of packets, of which samples [skip, skip+frames) count.
-type opusReader struct {
-	head    opusHead
-	frames  int64
-	packets opusPackets
-	decoder opus.Decoder
-	out     []float32
-	ready   []float32 // of out, what was not read
-	skip    int64     // left to throw away
-	left    int64     // left to read
+// opusDecoder is the library's decoder and the room for a packet. It is used for one stream after the other: Init has it begin anew, and it keeps its tables.
+type opusDecoder struct {
+	opus.Decoder
+	out []float32
 }
 
-func newOpusReader(h opusHead, frames int64, packets opusPackets) (*opusReader, error) {
-	r := &opusReader{head: h, frames: frames, packets: packets, out: make([]float32, opusMost*h.channels), skip: h.skip, left: frames}
+// opusReader decodes a stream of packets, of which samples [skip, skip+frames) count.
+type opusReader struct {
+	head     opusHead
+	frames   int64
+	packets  opusPackets
+	decoders *decoders
+	decoder  *opusDecoder // nil before the first packet
+	failed   bool         // a packet was damaged: the decoder is used no more
+	ready    []float32    // of the decoder's room, what was not read
+	skip     int64        // left to throw away
+	left     int64        // left to read
+}
+
+func newOpusReader(h opusHead, frames int64, packets opusPackets, k *decoders) *opusReader {
+	return &opusReader{head: h, frames: frames, packets: packets, decoders: k, skip: h.skip, left: frames}
+}
+
+// begin takes a decoder in hand, for the first packet: who asks for the length alone needs none.
+func (r *opusReader) begin() error {
+	d, kept := r.decoders.opus.Get().(*opusDecoder)
+	if !kept {
+		d = new(opusDecoder)
+	}
 	err := guarded(func() (err error) {
-		r.decoder, err = opus.NewDecoderWithOutput(opusRate, h.channels)
+		if kept {
+			return d.Init(opusRate, r.head.channels)
+		}
+		d.Decoder, err = opus.NewDecoderWithOutput(opusRate, r.head.channels)
 		return err
 	})
 	if err != nil {
-		return nil, schemas.Rejectf(schemas.ReasonDecode, "opus: %w", err)
+		return schemas.Rejectf(schemas.ReasonDecode, "opus: %w", err)
 	}
-	return r, nil
+	if n := opusMost * r.head.channels; cap(d.out) < n {
+		d.out = make([]float32, n)
+	}
+	r.decoder = d
+	return nil
 }
 
 func (r *opusReader) header() header {
@@ -135,6 +157,11 @@ func (r *opusReader) read(dst []float32) (int, error) {
 
 // decode makes the next packet's samples ready, less those to skip.
 func (r *opusReader) decode() error {
+	if r.decoder == nil {
+		if err := r.begin(); err != nil {
+			return err
+		}
+	}
 	packet, err := r.packets.next()
 	if errors.Is(err, io.EOF) {
 		return schemas.Rejectf(schemas.ReasonDecode, "opus: truncated: %d samples are missing", r.left)
@@ -144,10 +171,11 @@ func (r *opusReader) decode() error {
 	}
 	var n int
 	err = guarded(func() (err error) {
-		n, err = r.decoder.DecodeToFloat32(packet, r.out)
+		n, err = r.decoder.DecodeToFloat32(packet, r.decoder.out[:opusMost*r.head.channels])
 		return err
 	})
 	if err != nil {
+		r.failed = true
 		return schemas.Rejectf(schemas.ReasonDecode, "opus: %w", err)
 	}
 	if int64(n) != opusSamples(packet) {
@@ -155,7 +183,7 @@ func (r *opusReader) decode() error {
 	}
 	drop := min(int64(n), r.skip)
 	r.skip -= drop
-	r.ready = r.out[int(drop)*r.head.channels : n*r.head.channels]
+	r.ready = r.decoder.out[int(drop)*r.head.channels : n*r.head.channels]
 	return nil
 }
 
@@ -202,7 +230,7 @@ func opusBound(h opusHead, size int64) header {
 }
 
 // openOggOpus walks through the pages for the length, then starts over to decode.
-func openOggOpus(blob []byte) (*opusReader, error) {
+func openOggOpus(blob []byte, k *decoders) (*opusReader, error) {
 	o := &oggOpus{pages: oggPages{rest: blob}}
 	h, err := o.headers()
 	if err != nil {
@@ -214,7 +242,7 @@ func openOggOpus(blob []byte) (*opusReader, error) {
 		return nil, err
 	}
 	o.pages.packet = nil
-	return newOpusReader(h, max(frames-h.skip, 0), o)
+	return newOpusReader(h, max(frames-h.skip, 0), o, k), nil
 }
 
 // opusLength is the number of samples from the stream's start on, those to skip included: as the last granule position has it, which may cut

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,7 +116,7 @@ func TestDamagedOpusIsRefusedWithItsFault(t *testing.T) {
 
 func TestOpusGainAndLateStartsCount(t *testing.T) {
 	whole := readFile(t, "opus/celt-mono.opus")
-	plain, err := openOggOpus(whole)
+	plain, err := openOggOpus(whole, new(decoders))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +124,7 @@ func TestOpusGainAndLateStartsCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	louder, err := openOggOpus(repaired(whole, func(b []byte) { binary.LittleEndian.PutUint16(b[28+16:], 0xfa00) })) // -6 dB
+	louder, err := openOggOpus(repaired(whole, func(b []byte) { binary.LittleEndian.PutUint16(b[28+16:], 0xfa00) }), new(decoders)) // -6 dB
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +138,7 @@ func TestOpusGainAndLateStartsCount(t *testing.T) {
 		}
 	}
 	paged := readFile(t, "opus/hybrid.opus")
-	first, err := openOggOpus(paged)
+	first, err := openOggOpus(paged, new(decoders))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,7 @@ func TestOpusGainAndLateStartsCount(t *testing.T) {
 			}
 			at += size
 		}
-	}))
+	}), new(decoders))
 	if err != nil || late.frames != first.frames {
 		t.Errorf("a recording that begins late has %v samples, %v, want %d", late, err, first.frames)
 	}
@@ -223,4 +224,49 @@ func TestFootprintOfOpusBoundsWhatItBecomes(t *testing.T) {
 	}
 	_, err = p.Footprint(schemas.Ref{}, repaired(readFile(t, "opus/celt-mono.opus"), func(b []byte) { b[28+9], b[28+18] = 6, 1 })[:100], 1<<20)
 	wantRejection(t, err, schemas.ReasonDecode, "6 channels")
+}
+
+// One decoder is used for stream after stream: what a stream sounds like has nothing to do with what came before, whole or left in the middle.
+func TestAnOpusDecoderBeginsAnew(t *testing.T) {
+	files, err := filepath.Glob("testdata/opus/*.*")
+	if err != nil || len(files) != 9 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	decode := func(k *decoders, name string, all bool) []float32 {
+		d, err := k.open(readFile(t, "opus/"+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer k.put(d)
+		if all {
+			x, err := drain(d, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return x
+		}
+		block := make([]float32, 4000)
+		if _, err := d.read(block); err != nil {
+			t.Fatal(err)
+		}
+		return nil
+	}
+	for _, path := range files {
+		name := filepath.Base(path)
+		want := decode(new(decoders), name, true)
+		for _, before := range files {
+			for _, all := range []bool{true, false} {
+				var k decoders
+				decode(&k, filepath.Base(before), all)
+				used := k.opus.Get()
+				if used == nil {
+					continue // the pool forgets at times
+				}
+				k.opus.Put(used)
+				if got := decode(&k, name, true); !slices.Equal(got, want) {
+					t.Errorf("%s after %s, to its end: %t: other samples", name, filepath.Base(before), all)
+				}
+			}
+		}
+	}
 }

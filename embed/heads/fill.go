@@ -10,7 +10,7 @@ import (
 	"vecmill/schemas"
 )
 
-// maxFillings bounds the proposals of one window: each has the window's whole text. fillingBytes is what is counted for all of them: 1,024 of a text of a kilobyte, or the five of each of 50 masks of one of four.
+// maxFillings bounds the proposals of one window, and fillingBytes what they take: each has the window's whole text. That is 1,024 of a text of a kilobyte, or the five of each of 50 masks of one of four.
 const (
 	maxFillings  = 1024
 	fillingBytes = 1 << 20
@@ -86,7 +86,7 @@ func newFill(h head, cfg Config, spec *model.Spec, _ *model.Graph) (embed.Head, 
 	return f, nil
 }
 
-// Keeps counts what is usual: how long a text is that has many masks is not known before.
+// Keeps counts the most that is taken: how many masks a text has is not known before.
 func (h *fill) Keeps() (row, step int64) { return fillingBytes, 0 }
 
 // Apply gives each sample its Fillings. As in the reference, sequences are without special tokens if the text has one mask, and with them, the other
@@ -130,7 +130,7 @@ func (h *fill) fillings(logits []float32, width int, s *embed.Sample) ([]schemas
 		return nil, schemas.Rejectf(schemas.ReasonTooLarge, "%d proposals for %d masks, at most %d", n, len(masks), maxFillings)
 	}
 	filled := slices.Clone(ids.I64)
-	var all []schemas.Filling
+	all, bytes := make([]schemas.Filling, 0, len(masks)*h.topK), 0
 	for number, at := range masks {
 		best, err := BestTokens(logits[at*width:(at+1)*width], h.topK, nil)
 		if err != nil {
@@ -140,10 +140,14 @@ func (h *fill) fillings(logits []float32, width int, s *embed.Sample) ([]schemas
 			filled[at] = int64(b.ID)
 			// As the reference has it, padding is no part of a sequence, wherever it stands.
 			sequence := slices.DeleteFunc(slices.Clone(filled), func(id int64) bool { return float64(id) == ids.Pad })
-			all = append(all, schemas.Filling{
+			f := schemas.Filling{
 				Mask: number, Token: int(b.ID), Text: speller.Spell(filled[at:at+1], true), Sequence: speller.Spell(sequence, len(masks) > 1),
 				Score: float32(b.Score),
-			})
+			}
+			if bytes += 56 + len(f.Text) + len(f.Sequence); bytes > fillingBytes {
+				return nil, schemas.Rejectf(schemas.ReasonTooLarge, "proposals for %d masks of more than %d bytes together", len(masks), fillingBytes)
+			}
+			all = append(all, f)
 		}
 		filled[at] = mask
 	}

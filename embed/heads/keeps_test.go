@@ -1,8 +1,10 @@
 package heads_test
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -121,6 +123,59 @@ func TestWhatJoiningTakesIsCounted(t *testing.T) {
 				t.Errorf("%d bytes a step are allocated, %d counted", took, counted)
 			}
 		})
+	}
+}
+
+// TestAMapOfClassesIsCounted makes the map that takes most, in which no two pixels beside each other have one class, and the one that takes least: what it allocates, but for the rows of logits that are being compared, is what
+// is reserved for its pixels.
+func TestAMapOfClassesIsCounted(t *testing.T) {
+	const w, h = 300, 200
+	for _, classes := range []int{2, 150, 300} {
+		var labels []string
+		for c := range classes {
+			labels = append(labels, strconv.Itoa(c))
+		}
+		logits := make([]float32, classes*w*h)
+		for y := range h {
+			for x := range w {
+				c := (x + y) % 2
+				if classes > 2 {
+					c = (x*x*7 + y*13 + x*y) % classes
+				}
+				logits[(c*h+y)*w+x] = 1
+			}
+		}
+		s := picture(w, h)
+		for _, form := range []heads.MaskForm{heads.MaskRuns, heads.MaskPNG, heads.MaskBoth} {
+			t.Run(fmt.Sprintf("%d classes as %s", classes, form), func(t *testing.T) {
+				head, err := heads.New(heads.Config{Task: schemas.TaskMasks, Mask: form}, imageSpec("Data2VecVisionForSemanticSegmentation", labels...), graphWith(planes(int64(classes))))
+				if err != nil {
+					t.Fatal(err)
+				}
+				out := tensor("logits", []int64{1, int64(classes), h, w}, logits...)
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				p, err := head.Apply(out, []embed.Sample{s})
+				if err != nil {
+					t.Fatal(err)
+				}
+				runtime.ReadMemStats(&after)
+				row, step := head.(embed.Keeper).Keeps()
+				const compared = 8 + 8 + 4 + 4 + 12 + 24 // of a pixel of a row: its class, the best, where it is from
+				took, counted := int64(after.TotalAlloc-before.TotalAlloc), row+step*w*h+int64(classes)*(2*4*w+8)+compared*(w+h)+64<<10
+				t.Logf("%d bytes, %d counted; %d a pixel", took, counted, step)
+				if took > counted {
+					t.Errorf("%d bytes are allocated, %d counted", took, counted)
+				}
+				r, none := schemas.Row{Payload: p[0]}, schemas.Row{}
+				if held := r.Size() - none.Size(); held > row+step*w*h {
+					t.Errorf("%d bytes are held, %d counted", held, row+step*w*h)
+				}
+				if n := len(p[0].Mask.Runs); form != heads.MaskPNG && n < w*h*9/10 {
+					t.Errorf("%d runs of %d pixels", n, w*h)
+				}
+			})
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package heads_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -223,6 +224,31 @@ func TestTooManyMasksAreRefused(t *testing.T) {
 	_, err := applied(t, heads.Config{Task: schemas.TaskFill, TopK: 2}, textSpec("Data2VecTextForMaskedLM"), frameLogits(16), byID(16)(t, []embed.Sample{s}, 0), s)
 	if reason, _ := schemas.Rejected(err); reason != schemas.ReasonTooLarge || !strings.Contains(err.Error(), "600 masks") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestProposalsTakeNoMoreThanIsReserved has a text of 1,000 tokens, which each proposal has whole.
+func TestProposalsTakeNoMoreThanIsReserved(t *testing.T) {
+	cfg, spec := heads.Config{Task: schemas.TaskFill, TopK: 2}, textSpec("Data2VecTextForMaskedLM")
+	head, err := heads.New(cfg, spec, graphWith(frameLogits(16)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	most, _ := head.(embed.Keeper).Keeps()
+	for masks, taken := range map[int]bool{100: true, 500: false} {
+		ids := slices.Repeat([]int64{12}, 1000)
+		for i := range masks {
+			ids[i] = maskID
+		}
+		s := window(0, ids...)
+		p, err := applied(t, cfg, spec, frameLogits(16), byID(16)(t, []embed.Sample{s}, 0), s)
+		r, none := schemas.Row{Payload: p}, schemas.Row{}
+		if held := r.Size() - none.Size(); taken && (err != nil || len(p.Fillings) != 2*masks || held > most) {
+			t.Errorf("%d masks: %d proposals of %d bytes, %v", masks, len(p.Fillings), held, err)
+		}
+		if reason, _ := schemas.Rejected(err); !taken && (reason != schemas.ReasonTooLarge || !strings.Contains(err.Error(), "bytes together")) {
+			t.Errorf("%d masks: %v", masks, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package heads
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -39,11 +40,31 @@ func newMasks(h head, cfg Config, spec *model.Spec, graph *model.Graph) (embed.H
 	return m, h.labelled(spec, graph, 1)
 }
 
-// mapBytes is counted for a map of classes: 65,536 runs. That of a picture with more, which is one of many small specks, is not bounded before.
-const mapBytes = 1 << 20
+// What a map takes of memory, beside what its pixels do: the labels' shares, and the compressor of a picture.
+const (
+	areaBytes = 2 * 48
+	zlibBytes = 1 << 20
+)
 
-// Keeps counts what is usual.
-func (m *masks) Keeps() (row, step int64) { return mapBytes, 0 }
+// Keeps counts a map in which no two pixels beside each other have one class: of each pixel, which are a picture's steps, a run, and what it was collected in; and in a picture its bytes as they are, which
+// nothing makes smaller, in buffers that grow.
+func (m *masks) Keeps() (row, step int64) {
+	row = areaBytes * int64(len(m.labels))
+	if m.form != MaskPNG {
+		row, step = row+runsBytes, step+16+int64(uvarintBytes(len(m.labels)))+1
+	}
+	if m.form != MaskRuns {
+		depth := int64(1)
+		if len(m.labels) > 256 {
+			depth = 2
+		}
+		row, step = row+zlibBytes, step+4*depth
+	}
+	return row, step
+}
+
+// uvarintBytes is how many bytes the number of a class takes.
+func uvarintBytes(classes int) int { return len(binary.AppendUvarint(nil, uint64(max(classes-1, 0)))) }
 
 // Apply gives each sample its Areas and Mask. Samples need a Tag that is an [embed.Picture].
 func (m *masks) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payload, error) {
@@ -85,25 +106,23 @@ func (m *masks) payload(logits []float32, h, w int, tag any) (schemas.Payload, e
 	if m.form != MaskRuns {
 		picture = newClassPNG(width, height, len(m.labels))
 	}
-	last := -1
+	var runs packedRuns
 	for row := range ClassRows(logits, h, w, height, width) {
 		if picture != nil {
 			picture.add(row)
 		}
 		for _, class := range row {
 			counts[class]++
-			if m.form == MaskPNG {
-				continue
-			}
-			if class != last {
-				p.Mask.Runs = append(p.Mask.Runs, schemas.Run{Class: class})
-				last = class
-			}
-			p.Mask.Runs[len(p.Mask.Runs)-1].Length++
+		}
+		if m.form != MaskPNG {
+			runs.add(row)
 		}
 	}
 	if picture != nil {
 		p.Mask.PNG = picture.bytes()
+	}
+	if m.form != MaskPNG {
+		p.Mask.Runs = runs.all()
 	}
 	for class, n := range counts {
 		if n > 0 {
@@ -111,4 +130,51 @@ func (m *masks) payload(logits []float32, h, w int, tag any) (schemas.Payload, e
 		}
 	}
 	return p, nil
+}
+
+// packedRuns are runs under construction, two bytes for most: how many there will be is not known, and a slice of runs that grows leaves several times as much behind.
+type packedRuns struct {
+	parts [][]byte // of runsBytes each
+	n     int
+	last  schemas.Run // not packed yet
+}
+
+const runsBytes = 64 << 10
+
+// add goes on with a row of classes.
+func (r *packedRuns) add(classes []int) {
+	for _, class := range classes {
+		if class != r.last.Class || r.last.Length == 0 {
+			r.close()
+			r.last.Class = class
+		}
+		r.last.Length++
+	}
+}
+
+func (r *packedRuns) close() {
+	if r.last.Length == 0 {
+		return
+	}
+	k := len(r.parts) - 1
+	if k < 0 || cap(r.parts[k])-len(r.parts[k]) < 2*binary.MaxVarintLen64 {
+		r.parts, k = append(r.parts, make([]byte, 0, runsBytes)), k+1
+	}
+	r.parts[k] = binary.AppendUvarint(binary.AppendUvarint(r.parts[k], uint64(r.last.Class)), uint64(r.last.Length))
+	r.n++
+	r.last.Length = 0
+}
+
+// all are the runs.
+func (r *packedRuns) all() []schemas.Run {
+	r.close()
+	runs := make([]schemas.Run, 0, r.n)
+	for _, b := range r.parts {
+		for len(b) > 0 {
+			class, n := binary.Uvarint(b)
+			length, k := binary.Uvarint(b[n:])
+			runs, b = append(runs, schemas.Run{Class: int(class), Length: int(length)}), b[n+k:]
+		}
+	}
+	return runs
 }

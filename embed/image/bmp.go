@@ -102,7 +102,7 @@ var bmpLayouts = map[[4]uint32][3]int{
 }
 
 // decodeBMP reads a picture with or without a palette, in runs or not. Its pixels stay in b where they are RGB already. The layouts are Pillow's.
-func decodeBMP(b []byte, h header) (source, error) {
+func (r *reader) decodeBMP(b []byte, h header) (source, error) {
 	m, err := readBitmap(b)
 	if err != nil {
 		return nil, err
@@ -115,11 +115,11 @@ func decodeBMP(b []byte, h header) (source, error) {
 	case m.pixels > len(b):
 		return nil, errEnd
 	case runs:
-		src, err = m.indexed(b, h, stride)
+		src, err = m.indexed(b, h, stride, r)
 	case int64(stride)*int64(h.height) > int64(len(b)-m.pixels):
 		return nil, errEnd
 	case m.bits <= 8:
-		src, err = m.indexed(b, h, stride)
+		src, err = m.indexed(b, h, stride, r)
 	default:
 		src, err = m.direct(b[m.pixels:], h, stride)
 	}
@@ -164,44 +164,33 @@ func (m *bitmap) direct(pix []byte, h header, stride int) (source, error) {
 var fields565, fields555 = [4]uint32{0xF800, 0x7E0, 0x1F}, [4]uint32{0x7C00, 0x3E0, 0x1F}
 
 // indexed is a picture of colours of a palette.
-func (m *bitmap) indexed(b []byte, h header, stride int) (source, error) {
+func (m *bitmap) indexed(b []byte, h header, stride int, r *reader) (source, error) {
 	if m.bits != 1 && m.bits != 2 && m.bits != 4 && m.bits != 8 {
 		return nil, fmt.Errorf("pixels of %d bits are not read", m.bits)
 	}
 	if m.colours > 1<<16 {
 		return nil, errors.New("palette of more than 65536 colours")
 	}
-	out := &indexed{width: h.width, height: h.height, stride: h.width}
+	out := &indexed{width: h.width, height: h.height, stride: h.width, bits: 8}
 	table := b[m.palette:min(m.palette+m.entry*min(m.colours, 256), len(b))]
 	for i := 0; len(table) >= m.entry; i, table = i+1, table[m.entry:] {
 		out.colours[i] = [3]byte{table[2], table[1], table[0]}
 	}
 	if m.compression != bmpRaw {
 		var err error
-		out.pix, err = unpackRuns(b, m.pixels, h.width, h.height, m.compression == bmpRLE4)
+		out.pix, err = unpackRuns(r.room(h.width*h.height), b, m.pixels, h.width, m.compression == bmpRLE4)
 		return out, err
 	}
-	if m.bits == 8 {
-		out.pix, out.stride = b[m.pixels:], stride
-		return out, nil
-	}
-	out.pix = make([]byte, h.width*h.height)
-	perByte := 8 / m.bits
-	for y := range h.height {
-		row := b[m.pixels+y*stride:]
-		for x := range h.width {
-			shift := 8 - m.bits*(x%perByte+1)
-			out.pix[y*h.width+x] = row[x/perByte] >> shift & (1<<m.bits - 1)
-		}
-	}
+	out.pix, out.stride, out.bits = b[m.pixels:], stride, m.bits
 	return out, nil
 }
 
-// unpackRuns reads runs of equal pixels, and pixels as they are, from a place on. Rows are filled up with colour 0 where one ends early.
-func unpackRuns(b []byte, at, width, height int, nibbles bool) ([]byte, error) {
-	n := width * height
-	out := make([]byte, 0, n)
-	zeros := func(k int) { out = out[:len(out)+min(k, n-len(out))] } // what make has cleared
+// unpackRuns fills out with runs of equal pixels, and pixels as they are, from a place on. Rows are filled up with colour 0 where one ends early.
+func unpackRuns(out, b []byte, at, width int, nibbles bool) ([]byte, error) {
+	n := len(out)
+	clear(out)
+	out = out[:0]
+	zeros := func(k int) { out = out[:len(out)+min(k, n-len(out))] }
 	x := 0
 	for len(out) < n && at+2 <= len(b) {
 		count, v := int(b[at]), b[at+1]

@@ -1,11 +1,8 @@
 package image
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	stdimage "image"
-	"image/png"
 
 	"vecmill/embed/image/jpeg"
 	"vecmill/embed/image/turbojpeg"
@@ -17,19 +14,31 @@ type reader struct {
 	library *turbojpeg.Decoder // nil: package jpeg decodes all
 	rgb     []byte             // what the library wrote, or a TIFF's pixels
 	blocks  unpacker           // of TIFF
-	stored  bool               // turn no picture by its metadata
-	draft   Size               // JPEG: decode at a reduced size that is no smaller than this on either side; zero: at full size
+	png     pngBuffers
+	gif     gifBuffers
+	webp    webpBuffers
+	upright []byte // a picture that was turned
+	stored  bool   // turn no picture by its metadata
+	draft   Size   // JPEG: decode at a reduced size that is no smaller than this on either side; zero: at full size
 }
 
 // bytes is the size of the buffers that the reader keeps.
-func (r *reader) bytes() int64 { return r.jpeg.Bytes() + int64(cap(r.rgb)) + r.blocks.bytes() }
+func (r *reader) bytes() int64 {
+	return r.jpeg.Bytes() + int64(cap(r.rgb)) + r.blocks.bytes() + r.png.bytes() + r.webp.bytes() + int64(cap(r.upright))
+}
 
 // room is a buffer of n bytes, with whatever is in it.
 func (r *reader) room(n int) []byte {
-	if cap(r.rgb) < n {
-		r.rgb = make([]byte, n)
+	r.rgb = sized(r.rgb, n)
+	return r.rgb
+}
+
+// sized is b with a length of n, or new room, with whatever is in it.
+func sized(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n)
 	}
-	return r.rgb[:n]
+	return b[:n]
 }
 
 // decode decodes a picture whose header is h, and turns it as its metadata say, unless r.stored is set. What it gives may use r's buffers and is valid until r's next picture. A decoder that
@@ -46,15 +55,15 @@ func (r *reader) decode(ctx context.Context, h header, b []byte) (src source, si
 		w, down = (w+scale-1)/scale, (down+scale-1)/scale
 		src, err = r.decodeJPEG(ctx, h, b, scale)
 	case formatPNG:
-		src, err = decodePNG(b)
+		src, err = r.png.decode(ctx, b, h)
 	case formatGIF:
-		src, err = decodeGIF(b)
+		src, err = r.decodeGIF(b)
 	case formatBMP:
-		src, err = decodeBMP(b, h)
+		src, err = r.decodeBMP(b, h)
 	case formatTIFF:
 		src, err = r.decodeTIFF(ctx, b, h)
 	case formatWebP:
-		src, err = decodeWebP(b, h)
+		src, err = r.decodeWebP(b, h)
 	default:
 		err = errUnknownFormat
 	}
@@ -67,7 +76,7 @@ func (r *reader) decode(ctx context.Context, h header, b []byte) (src source, si
 	if gw, gh := src.Size(); int64(gw)*int64(gh) != int64(w)*int64(down) {
 		return nil, Size{}, fmt.Errorf("%s: decoded as %d x %d, announced as %d x %d", h.format, gw, gh, w, down)
 	}
-	src = turn(src, orientation)
+	src = r.turn(src, orientation)
 	size.Width, size.Height = src.Size()
 	if w != h.width || down != h.height {
 		size = Size{Width: h.width, Height: h.height}
@@ -115,16 +124,4 @@ func (r *reader) decodeJPEG(ctx context.Context, h header, b []byte, scale int) 
 		}
 	}
 	return r.jpeg.DecodeReduced(ctx, b, scale)
-}
-
-func decodePNG(b []byte) (source, error) {
-	m, err := png.Decode(bytes.NewReader(b))
-	if err != nil {
-		return nil, err
-	}
-	depth, kind := b[24], b[25]
-	if n, ok := m.(*stdimage.NRGBA64); ok && depth == 16 && kind == 0 { // grey with a transparent level
-		return &deepGrey{width: n.Rect.Dx(), height: n.Rect.Dy(), pix: n.Pix, stride: n.Stride, step: 8}, nil
-	}
-	return fromImage(m)
 }

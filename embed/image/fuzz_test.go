@@ -2,8 +2,12 @@ package image
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
 	stdimage "image"
 	"image/color"
+	"image/gif"
 	stdjpeg "image/jpeg"
 	"image/png"
 	"os"
@@ -66,15 +70,145 @@ func FuzzPreprocess(f *testing.F) {
 	})
 }
 
+// What image/png reads is read, with the same pixels, but for chunks of names that Pillow does not take. What image/png refuses beyond that is not held against anything here: Pillow reads more, such as data
+// behind the last row, and the corpus of odd files has what it does with each.
+func FuzzPNG(f *testing.F) {
+	for _, pattern := range []string{"foreign/*.png", "pictures/*.png"} {
+		names, err := filepath.Glob(filepath.Join("testdata", pattern))
+		if err != nil || len(names) < 10 {
+			f.Fatalf("%d files, %v", len(names), err)
+		}
+		for _, name := range names {
+			if b, err := os.ReadFile(name); err == nil && len(b) < 1000 {
+				f.Add(b)
+			}
+		}
+	}
+	var r reader
+	f.Fuzz(func(t *testing.T, b []byte) {
+		b = bytes.Clone(b)
+		sealPNG(b)
+		h, err := sniff(b)
+		if h.format != formatPNG || err == nil && h.pixels() > 1<<16 {
+			return
+		}
+		var got source
+		if err == nil {
+			got, err = r.png.decode(t.Context(), b, h)
+		}
+		m, wantErr := png.Decode(bytes.NewReader(b))
+		switch {
+		case wantErr != nil || errors.Is(err, errPNGChunk):
+		case err != nil:
+			t.Fatalf("%v, where image/png reads it", err)
+		case !bytes.Equal(pixelsOf(got), pixelsOf(pngSource(m, b[25] == pngGrey))):
+			t.Error("other pixels than image/png's")
+		}
+		if got != nil {
+			pixelsOf(got)
+		}
+	})
+}
+
+// What image/gif reads is read, with the same numbers of colours. What it refuses beyond that is bytes behind the last pixel, as far as they are whole, which Pillow passes over.
+func FuzzGIF(f *testing.F) {
+	names, err := filepath.Glob(filepath.Join("testdata", "*", "*.gif"))
+	if err != nil || len(names) < 5 {
+		f.Fatalf("%d files, %v", len(names), err)
+	}
+	for _, name := range names {
+		if b, err := os.ReadFile(name); err == nil && len(b) < 5000 {
+			f.Add(b)
+		}
+	}
+	var r reader
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := sniff(b)
+		if h.format != formatGIF || err != nil || h.pixels() > 1<<16 {
+			return
+		}
+		src, err := r.decodeGIF(b)
+		m, wantErr := gif.Decode(bytes.NewReader(b))
+		if err == nil {
+			pixelsOf(src)
+		}
+		if wantErr != nil {
+			return
+		}
+		if err != nil {
+			t.Fatalf("%v, where image/gif reads it", err)
+		}
+		got, want := src.(*indexed), m.(*stdimage.Paletted)
+		for y := want.Rect.Min.Y; y < want.Rect.Max.Y; y++ {
+			for x := want.Rect.Min.X; x < want.Rect.Max.X; x++ {
+				if g, w := got.pix[y*got.stride+x], want.ColorIndexAt(x, y); g != w {
+					t.Fatalf("colour %d at %d, %d, image/gif has %d", g, x, y, w)
+				}
+			}
+		}
+	})
+}
+
+// sealPNG makes the checksums of chunks right, so that fuzzing gets past them.
+func sealPNG(b []byte) {
+	for at := 8; len(b)-at >= 12; {
+		n := int64(binary.BigEndian.Uint32(b[at:]))
+		if n > int64(len(b)-at-12) {
+			return
+		}
+		end := at + 8 + int(n)
+		binary.BigEndian.PutUint32(b[end:], crc32.ChecksumIEEE(b[at+4:end]))
+		at = end + 4
+	}
+}
+
+// pngSource is what image/png has read, as Pillow converts it to RGB: alpha dropped, 16 bits of grey cut off.
+func pngSource(m stdimage.Image, isGrey bool) source {
+	size := m.Bounds().Size()
+	out := &raster{width: size.X, height: size.Y}
+	add := func(r, g, b byte) { out.pix = append(out.pix, r, g, b) }
+	grey := func(v uint16) { add(byte(min(v, 255)), byte(min(v, 255)), byte(min(v, 255))) }
+	for y := range size.Y {
+		for x := range size.X {
+			switch m := m.(type) {
+			case *stdimage.Gray16:
+				grey(m.Gray16At(x, y).Y)
+			case *stdimage.NRGBA64:
+				c := m.NRGBA64At(x, y)
+				if isGrey {
+					grey(c.R)
+					continue
+				}
+				add(byte(c.R>>8), byte(c.G>>8), byte(c.B>>8))
+			case *stdimage.Paletted:
+				switch c := m.Palette[m.ColorIndexAt(x, y)].(type) {
+				case color.RGBA:
+					add(c.R, c.G, c.B)
+				case color.NRGBA:
+					add(c.R, c.G, c.B)
+				}
+			case *stdimage.NRGBA:
+				c := m.NRGBAAt(x, y)
+				add(c.R, c.G, c.B)
+			default:
+				r, g, b, _ := m.At(x, y).RGBA()
+				add(byte(r>>8), byte(g>>8), byte(b>>8))
+			}
+		}
+	}
+	return out
+}
+
 // Whatever the metadata: an answer. A picture is turned by it or not, so its pixels stay as many.
 func FuzzOrientation(f *testing.F) {
 	seed(f)
 	f.Add([]byte("Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00"))
 	f.Add([]byte(`<rdf:Description tiff:Orientation="6"/>`))
+	var r reader
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m := metadata{exif: b, xmp: b}
 		for _, o := range []int64{m.orientation(), metadataOfPNG(b).orientation(), metadataOfWebP(b).orientation()} {
-			src := turn(&raster{width: 2, height: 3, pix: make([]byte, 18)}, o)
+			src := r.turn(&raster{width: 2, height: 3, pix: make([]byte, 18)}, o)
 			if w, h := src.Size(); w*h != 6 {
 				t.Errorf("turned by %d: %d x %d", o, w, h)
 			}

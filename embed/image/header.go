@@ -115,27 +115,6 @@ func (h *header) readJPEG(b []byte) error {
 	return nil
 }
 
-func (h *header) readPNG(b []byte) error {
-	if len(b) < 29 {
-		return errHeaderShort
-	}
-	if string(b[12:16]) != "IHDR" {
-		return errors.New("no header chunk")
-	}
-	depth, interlaced := b[24], b[28] != 0
-	h.setSize(int64(binary.BigEndian.Uint32(b[16:])), int64(binary.BigEndian.Uint32(b[20:])))
-	perPixel := int64(4) // the decoder's own pixel; grey and palettes take one byte, but transparency can turn grey into four
-	if depth == 16 {
-		perPixel = 8
-	}
-	h.decoded = perPixel * h.pixels()
-	if interlaced {
-		h.decoded *= 2 // a pass is a picture of its own before it is merged
-	}
-	h.decoded += turned*h.pixels() + 20*int64(h.width) + 64<<10 + 8*maxMetadata // a turned copy; rows and the inflater; text
-	return nil
-}
-
 func (h *header) readGIF(b []byte) error {
 	if len(b) < 10 {
 		return errHeaderShort

@@ -159,26 +159,57 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 	if size == 0 {
 		return 0, errEmpty()
 	}
-	whole := size >= 0 && int64(len(head)) >= size
-	h, err := sniff(head)
-	switch {
-	case err == nil:
-		if err := p.checkSize(h, size); err != nil {
-			return 0, err
-		}
-	case !whole && (len(head) < minHead || errors.Is(err, errHeaderShort)):
-		h = p.largest(h.format)
-	default:
-		return 0, schemas.Reject(schemas.ReasonDecode, err)
+	h, err := p.expect(head, size)
+	if err != nil {
+		return 0, err
 	}
 	if size < 0 {
 		size = p.options.MaxBytes
 	}
-	need := size + h.decoded + p.work(h)
-	if p.library != nil && h.format == formatJPEG {
-		need += 3*h.pixels() + 1<<20 // its picture is RGB, and it has buffers of its own
+	return size + p.decoding(h, size) + p.sample(h), nil
+}
+
+// expect is the header of an object of which head is there, or one as expensive as it may be.
+func (p *Preprocessor) expect(head []byte, size int64) (header, error) {
+	whole := size >= 0 && int64(len(head)) >= size
+	h, err := sniff(head)
+	switch {
+	case err == nil:
+		return h, p.checkSize(h, size)
+	case !whole && (len(head) < minHead || errors.Is(err, errHeaderShort)):
+		return p.largest(h.format), nil
 	}
-	return need, nil
+	return h, schemas.Reject(schemas.ReasonDecode, err)
+}
+
+// decoding bounds what is taken from an object's bytes to its sample, and free again then.
+func (p *Preprocessor) decoding(h header, size int64) int64 {
+	n := h.decoded + p.work(h)
+	if h.format == formatPNG {
+		n += size // its chunks, joined
+	}
+	if p.library != nil && h.format == formatJPEG {
+		n += 3*h.pixels() + 1<<20 // its picture is RGB, and it has buffers of its own
+	}
+	return n
+}
+
+// Extent is one window, and as many steps as the picture has pixels, which is what maps of classes are made of: see [embed.Extender].
+func (p *Preprocessor) Extent(_ schemas.Ref, head []byte, size int64) (windows, pixels int64) {
+	h, err := p.expect(head, size)
+	if err != nil {
+		return 1, 0
+	}
+	return 1, min(h.pixels(), p.options.MaxPixels)
+}
+
+// Clears counts what decoding takes: see [embed.Clearer].
+func (p *Preprocessor) Clears(_ schemas.Ref, head []byte, size int64) int64 {
+	h, err := p.expect(head, size)
+	if err != nil {
+		return 0
+	}
+	return p.decoding(h, max(size, 0))
 }
 
 // minHead is how many bytes tell every format.
@@ -196,15 +227,20 @@ func (p *Preprocessor) largest(f format) header {
 	return h
 }
 
-// work bounds what the resize and the sample take.
+// sample bounds what a sample takes.
+func (p *Preprocessor) sample(h header) int64 {
+	w, down := p.recipe.output(h.width, h.height)
+	return embed.FloatsBytes(3 * int64(w) * int64(down))
+}
+
+// work bounds what the resize takes.
 func (p *Preprocessor) work(h header) int64 {
+	const fixed = 64 << 10 // tables, readers
 	r := p.recipe
-	w, down := r.output(h.width, h.height)
-	n := embed.FloatsBytes(3*int64(w)*int64(down)) + 64<<10 // the sample, and what has a fixed size: tables, readers
 	if !r.resize {
-		return n + 3*h.pixels()
+		return fixed + 3*h.pixels()
 	}
-	return n + 3*int64(r.width)*int64(r.height) + resize.Workspace(h.width, h.height, r.width, r.height)
+	return fixed + 3*int64(r.width)*int64(r.height) + resize.Workspace(h.width, h.height, r.width, r.height)
 }
 
 func errEmpty() error { return schemas.Rejectf(schemas.ReasonTooShort, "the picture has no bytes") }

@@ -165,6 +165,32 @@ func TestTheFootprintOfALargePictureBoundsWhatIsAllocated(t *testing.T) {
 	}
 }
 
+// What a footprint is made of: the object, what decoding takes, which is free before there are results, and the sample.
+func TestDecodingIsClearedBeforeResultsAreMade(t *testing.T) {
+	p := newPreprocessor(t, recipe224, Options{MaxPixels: 1e6})
+	for _, e := range corpus(t) {
+		blob := picture(t, e.name)
+		size := int64(len(blob))
+		need, err := p.Footprint(schemas.Ref{}, blob, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if clears, sample := p.Clears(schemas.Ref{}, blob, size), embed.FloatsBytes(3*224*224); clears != need-size-sample {
+			t.Errorf("%s: %d of %d are cleared, besides %d and a sample of %d", e.name, clears, need, size, sample)
+		}
+		windows, pixels := p.Extent(schemas.Ref{}, blob, size)
+		if windows != 1 || pixels != int64(e.width)*int64(e.height) {
+			t.Errorf("%s: %d windows, %d pixels of %d x %d", e.name, windows, pixels, e.width, e.height)
+		}
+	}
+	if _, pixels := p.Extent(schemas.Ref{}, nil, 5000); pixels != 1e6 {
+		t.Errorf("of a picture of which nothing is known: %d pixels", pixels)
+	}
+	if n := p.Clears(schemas.Ref{}, []byte("<html>not a picture</html>"), 26); n != 0 {
+		t.Errorf("what is refused clears %d", n)
+	}
+}
+
 func TestWhereTheHeaderIsOutOfReachTheWorstIsAssumed(t *testing.T) {
 	p := newPreprocessor(t, recipe224, Options{MaxPixels: 1e6})
 	blob := picture(t, "jpeg_420.jpg")

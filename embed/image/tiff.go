@@ -117,7 +117,7 @@ func (r *reader) decodeTIFF(ctx context.Context, b []byte, h header) (source, er
 	if err != nil {
 		return nil, err
 	}
-	return turn(out, d.orientation), nil
+	return r.turn(out, d.orientation), nil
 }
 
 // convert makes RGB of a row of pixels, alpha dropped, as Pillow does.
@@ -208,7 +208,7 @@ func divided(v, alpha byte) byte {
 }
 
 // turn gives the picture as it is to be seen. Orientations are TIFF's: 1 is as stored, 2 to 4 keep the axes, 5 to 8 swap them.
-func turn(src source, orientation int64) source {
+func (r *reader) turn(src source, orientation int64) source {
 	if orientation < 2 || orientation > 8 {
 		return src
 	}
@@ -217,8 +217,9 @@ func turn(src source, orientation int64) source {
 	if swaps(orientation) {
 		out.width, out.height = h, w
 	}
-	out.pix = make([]byte, 3*w*h)
-	row := make([]byte, 3*w)
+	r.upright = sized(r.upright, 3*w*h+3*w)
+	out.pix = r.upright[:3*w*h]
+	row := r.upright[3*w*h:]
 	for y := range h {
 		src.Row(row, y)
 		for x := range w {

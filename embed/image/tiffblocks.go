@@ -2,7 +2,6 @@ package image
 
 import (
 	"bytes"
-	"compress/zlib"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/image/ccitt"
 	"golang.org/x/image/tiff/lzw"
 
+	"vecmill/embed/image/inflate"
 	"vecmill/embed/image/jpeg"
 )
 
@@ -238,14 +238,17 @@ func (f *tiffFile) blocks(ctx context.Context, u *unpacker, do func(plane int, b
 
 // unpacker undoes the compression of blocks, in buffers that it keeps.
 type unpacker struct {
-	file *tiffFile
-	buf  []byte
-	raw  []byte // with its bits in order
-	jpeg jpeg.Decoder
+	file     *tiffFile
+	buf      []byte
+	raw      []byte // with its bits in order
+	jpeg     jpeg.Decoder
+	inflater inflate.Decoder
 }
 
 // bytes is the size of the buffers.
-func (u *unpacker) bytes() int64 { return int64(cap(u.buf)+cap(u.raw)) + u.jpeg.Bytes() }
+func (u *unpacker) bytes() int64 {
+	return int64(cap(u.buf)+cap(u.raw)) + u.jpeg.Bytes() + u.inflater.Bytes()
+}
 
 // unpack fills b.data: rows of whole bytes.
 func (u *unpacker) unpack(ctx context.Context, b *tiffBlock, raw []byte) error {
@@ -275,6 +278,12 @@ func (u *unpacker) unpack(ctx context.Context, b *tiffBlock, raw []byte) error {
 		u.buf = make([]byte, size)
 	}
 	b.data = u.buf[:size]
+	if f.compression == 8 || f.compression == 32946 {
+		if err := u.inflater.Zlib(ctx, b.data, raw); err != nil {
+			return fmt.Errorf("unpacking: %w", err)
+		}
+		return f.predicted(b, stride)
+	}
 	r, err := f.reader(b, raw)
 	if err != nil {
 		return err
@@ -312,8 +321,6 @@ func (f *tiffFile) reader(b *tiffBlock, raw []byte) (io.Reader, error) {
 		return ccitt.NewReader(in, ccitt.MSB, kind, b.w, b.h, nil), nil
 	case 5:
 		return lzw.NewReader(in, lzw.MSB, 8), nil
-	case 8, 32946:
-		return zlib.NewReader(in)
 	case 32773:
 		return &packBits{in: raw}, nil
 	}

@@ -13,7 +13,7 @@ import (
 
 // decodeWebP reads a still picture, or the first frame of an animation. The chunks are walked here and not by x/image/webp: that
 // knows no animation, and decodes an alpha plane that would be dropped.
-func decodeWebP(b []byte, h header) (source, error) {
+func (r *reader) decodeWebP(b []byte, h header) (source, error) {
 	end := 8 + int64(binary.LittleEndian.Uint32(b[4:]))
 	if end > int64(len(b)) || end < 12 {
 		return nil, errors.New("ends early")
@@ -39,11 +39,12 @@ func decodeWebP(b []byte, h header) (source, error) {
 	} else {
 		fw, fh = h.width, h.height
 	}
-	src, err := decodeVP8(kind, body, fw, fh)
+	src, err := r.webp.decode(kind, body, fw, fh)
 	if err != nil || !frame || fw == h.width && fh == h.height {
 		return src, err
 	}
-	out := &raster{width: h.width, height: h.height, pix: make([]byte, 3*h.width*h.height)}
+	out := &raster{width: h.width, height: h.height, pix: r.room(3 * h.width * h.height)}
+	clear(out.pix)
 	for row := range fh {
 		src.Row(out.pix[3*((y+row)*h.width+x):][:3*fw], row)
 	}
@@ -66,27 +67,43 @@ func pictureChunk(b []byte) (kind string, body []byte, err error) {
 	return "", nil, errors.New("no picture in it")
 }
 
-// decodeVP8 decodes a lossy or lossless frame, which must have the given size.
-func decodeVP8(kind string, body []byte, w, h int) (source, error) {
+// webpBuffers are what a reader keeps for WebP.
+type webpBuffers struct {
+	lossy         vp8.Decoder
+	width, height int    // of the picture that lossy keeps, multiples of 16
+	copied        int    // bytes of the frame that it keeps
+	chroma        []byte // two rows
+}
+
+// bytes is the size of the buffers: what lossy keeps besides its picture and its frame is a few bytes for each 256 of its pixels.
+func (p *webpBuffers) bytes() int64 {
+	return int64(p.width)*int64(p.height)*13/8 + int64(p.copied) + int64(cap(p.chroma))
+}
+
+// decode decodes a lossy or lossless frame, which must have the given size.
+func (p *webpBuffers) decode(kind string, body []byte, w, h int) (source, error) {
 	wrongSize := func(gw, gh int) error {
 		return fmt.Errorf("frame of %d x %d, announced as %d x %d", gw, gh, w, h)
 	}
 	switch kind {
 	case "VP8 ":
-		d := vp8.NewDecoder()
-		d.Init(bytes.NewReader(body), len(body))
-		fh, err := d.DecodeFrameHeader()
+		p.begin(w, h)
+		p.copied = len(body)
+		p.lossy.Init(bytes.NewReader(body), len(body))
+		defer p.lossy.Init(nil, 0) // the bytes are the caller's
+		fh, err := p.lossy.DecodeFrameHeader()
 		if err != nil {
 			return nil, err
 		}
 		if fh.Width != w || fh.Height != h {
 			return nil, wrongSize(fh.Width, fh.Height)
 		}
-		m, err := d.DecodeFrame()
+		m, err := p.lossy.DecodeFrame()
 		if err != nil {
 			return nil, err
 		}
-		return newVP8Picture(m), nil
+		p.chroma = sized(p.chroma, 2*(w+1))
+		return &vp8Picture{m: m, width: w, height: h, u: p.chroma[:w+1], v: p.chroma[w+1:]}, nil
 	case "VP8L":
 		c, err := vp8l.DecodeConfig(bytes.NewReader(body))
 		if err != nil {
@@ -99,9 +116,31 @@ func decodeVP8(kind string, body []byte, w, h int) (source, error) {
 		if err != nil {
 			return nil, err
 		}
-		return fromImage(m)
+		n, ok := m.(*stdimage.NRGBA)
+		if !ok {
+			return nil, fmt.Errorf("pixels of type %T are not read", m)
+		}
+		return &pixels{width: w, height: h, pix: n.Pix, stride: n.Stride, step: 4, g: 1, b: 2}, nil
 	}
 	return nil, errors.New("no frame in the animation's first chunk")
+}
+
+// vp8Blank is a key frame without pixels that sets what the decoder keeps from one frame to the next, the loop filter's differences, to zero. Its size, at places 6 and 8, is filled in.
+var vp8Blank = [...]byte{0x90, 0, 0, 0x9D, 1, 0x2A, 16, 0, 16, 0, 0, 6, 0, 0}
+
+// begin makes the lossy decoder ready for a picture that has nothing to do with the one before. The decoder uses its picture again if the one before had whole macroblocks that are enough, and it takes differences of the loop
+// filter over from the frame before, as a video's are: so it is given a blank frame first, as large as the picture to come if that is the largest so far, which fails once its header is read.
+func (p *webpBuffers) begin(w, h int) {
+	blank := vp8Blank
+	if w, h = (w+15)&^15, (h+15)&^15; w > p.width || h > p.height {
+		p.width, p.height = w, h
+		binary.LittleEndian.PutUint16(blank[6:], uint16(min(w, 0x3FFF)))
+		binary.LittleEndian.PutUint16(blank[8:], uint16(min(h, 0x3FFF)))
+	}
+	p.lossy.Init(bytes.NewReader(blank[:]), len(blank))
+	if _, err := p.lossy.DecodeFrameHeader(); err == nil {
+		p.lossy.DecodeFrame()
+	}
 }
 
 // vp8Picture is a lossy WebP picture, converted as libwebp does: chroma weighted 9:3:3:1 (its "fancy" upsampling), and video's
@@ -110,11 +149,6 @@ type vp8Picture struct {
 	m             *stdimage.YCbCr
 	width, height int
 	u, v          []byte // a row of chroma at full width
-}
-
-func newVP8Picture(m *stdimage.YCbCr) *vp8Picture {
-	w, h := m.Rect.Dx(), m.Rect.Dy()
-	return &vp8Picture{m: m, width: w, height: h, u: make([]byte, w+1), v: make([]byte, w+1)}
 }
 
 // Size is the picture's width and height.

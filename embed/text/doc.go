@@ -16,7 +16,7 @@
 // There are no normalizers here: a RoBERTa tokenizer has none, and a file with one is refused at loading.
 //
 // What a reference carries beside its text makes a pair of it: a question before the text, whose windows keep it whole; a second text behind it, the longer
-// giving way first; choices, one row of a sample each. A class that does not take it refuses it. [Tokenizer.Encode] gives a text's own tokens,
+// giving way first, or the one that [Truncation] names; choices, one row of a sample each. A class that does not take it refuses it. [Tokenizer.Encode] gives a text's own tokens,
 // without the special tokens around them, for those who build pairs themselves. The neighbours are embed, whose Preprocessor it implements, and
 // model, whose TextConfig bounds the length.
 package text

@@ -30,10 +30,21 @@ const (
 	Replace InvalidUTF8 = "replace" // one U+FFFD for each maximal part of a character, as Python does it
 )
 
+// Truncation is which of two texts gives way where both are too long together, and the policy is Truncate. The names are the reference's.
+type Truncation string
+
+// The strategies of truncation.
+const (
+	LongestFirst Truncation = "longest_first" // the longer, token by token
+	OnlyFirst    Truncation = "only_first"    // the object's text
+	OnlySecond   Truncation = "only_second"   // the pair's other text, or the choice
+)
+
 // Options say how text is prepared. The zero value means the defaults.
 type Options struct {
 	MaxTokens     int         // longest sample, special tokens included; default and at most what model and tokenizer allow
 	Long          Long        // what happens to longer text; default Fail
+	Truncation    Truncation  // of pairs and choices; default LongestFirst
 	Stride        int         // tokens that a window shares with the one before it, for Window; default 0
 	SpecialTokens Specials    // default Parse
 	InvalidUTF8   InvalidUTF8 // default Refuse; of other character sets too
@@ -49,6 +60,9 @@ func (o Options) withDefaults(most int) Options {
 	}
 	if o.Long == "" {
 		o.Long = Fail
+	}
+	if o.Truncation == "" {
+		o.Truncation = LongestFirst
 	}
 	if o.SpecialTokens == "" {
 		o.SpecialTokens = Parse
@@ -72,6 +86,8 @@ func (o Options) Validate() error {
 	switch {
 	case o.Long != Fail && o.Long != Truncate && o.Long != Window:
 		return fmt.Errorf("long: %q is not one of fail, truncate, window", o.Long)
+	case o.Truncation != LongestFirst && o.Truncation != OnlyFirst && o.Truncation != OnlySecond:
+		return fmt.Errorf("truncation: %q is not one of longest_first, only_first, only_second", o.Truncation)
 	case o.SpecialTokens != Parse && o.SpecialTokens != Plain:
 		return fmt.Errorf("special_tokens: %q is not one of parse, plain", o.SpecialTokens)
 	case o.InvalidUTF8 != Refuse && o.InvalidUTF8 != Replace:

@@ -176,7 +176,7 @@ func (p *Preprocessor) pairLimit() int {
 	return p.opts.MaxTokens
 }
 
-// pair joins a text with another. Of texts that are too long together the longer gives way first, as in the reference, if the policy allows it.
+// pair joins a text with another. Of texts that are too long together one gives way, by the strategy, if the policy allows it.
 func (p *Preprocessor) pair(ctx context.Context, first *Encoding, other string) (*sequence, error) {
 	both := p.bothRoom()
 	if both < 0 {
@@ -190,7 +190,10 @@ func (p *Preprocessor) pair(ctx context.Context, first *Encoding, other string) 
 	if m+n > both && p.opts.Long != Truncate {
 		return nil, p.tooLong()
 	}
-	keepA, keepB := LongestFirst(m, n, both)
+	keepA, keepB, ok := p.opts.Truncation.Shares(m, n, both)
+	if !ok {
+		return nil, schemas.Rejectf(schemas.ReasonTooLarge, "truncation %s leaves nothing of a text: %d and %d tokens, and %d fit", p.opts.Truncation, m, n, both)
+	}
 	s := &sequence{
 		first: first, second: second, one: [2]int{0, keepA}, two: [2]int{0, keepB}, truncated: keepA < m || keepB < n,
 	}
@@ -291,13 +294,25 @@ func (p *Preprocessor) encode(ctx context.Context, text string, limit int) (*Enc
 	return p.tokenizer.encode(ctx, text, p.opts.SpecialTokens, limit)
 }
 
-// LongestFirst is how many tokens of two texts stay of room, the longer giving way first: the reference's truncation=True.
-func LongestFirst(a, b, room int) (int, int) {
-	if a+b <= room {
-		return a, b
+// Shares is how many tokens of two texts stay of room. ok is false if nothing would be left of a text that is to give way alone: the reference refuses that.
+func (t Truncation) Shares(a, b, room int) (first, second int, ok bool) {
+	excess := a + b - room
+	switch {
+	case excess <= 0:
+		return a, b, true
+	case t == OnlyFirst:
+		return a - excess, b, excess < a
+	case t == OnlySecond:
+		return a, b - excess, excess < b
 	}
+	first, second = longestFirst(a, b, room)
+	return first, second, true
+}
+
+// longestFirst lets the longer of two texts give way: the reference's truncation=True.
+func longestFirst(a, b, room int) (int, int) {
 	if a > b {
-		b, a = LongestFirst(b, a, room)
+		b, a = longestFirst(b, a, room)
 		return a, b
 	}
 	if 2*a > room {

@@ -89,6 +89,38 @@ func TestPairsEqualTheReference(t *testing.T) {
 	}
 }
 
+// Two texts that are too long together, by each strategy of the reference; where it refuses, so does the preprocessor.
+func TestTextsGiveWayAsTheReferenceHasIt(t *testing.T) {
+	b, err := os.ReadFile("testdata/truncation.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		A, B     string
+		Max      int
+		Strategy Truncation
+		Left     bool
+		IDs      []int64
+	}
+	if err := json.Unmarshal(b, &cases); err != nil || len(cases) < 80 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	for i, c := range cases {
+		p := ofClass(t, "Data2VecTextForSequenceClassification", Options{MaxTokens: c.Max, Long: Truncate, Truncation: c.Strategy})
+		p.tokenizer.cutsLeft = c.Left
+		got, err := p.Preprocess(t.Context(), schemas.Ref{TextPair: &c.B}, []byte(c.A))
+		if c.IDs == nil {
+			if reason, _ := schemas.Rejected(err); reason != schemas.ReasonTooLarge || !strings.Contains(err.Error(), "leaves nothing of a text") {
+				t.Errorf("%d: %s: %v, the reference refuses it", i, c.Strategy, err)
+			}
+			continue
+		}
+		if err != nil || len(got) != 1 || !slices.Equal(got[0].Inputs[0].I64, c.IDs) {
+			t.Errorf("%d: %s, cut on the left: %t: %v, %v, want %v", i, c.Strategy, c.Left, got, err, c.IDs)
+		}
+	}
+}
+
 func TestChoicesAreRowsOfOneSample(t *testing.T) {
 	p := ofClass(t, "Data2VecTextForMultipleChoice", Options{})
 	ref := schemas.Ref{Choices: []string{"one by one", "out", "é"}}

@@ -102,6 +102,9 @@ func digest(dir string, opts Options) (string, error) {
 	if opts.Format != PlainText || opts.Charset != UTF8 {
 		fmt.Fprintf(h, "%s\n%s %q %s\n", inputImplementation, opts.Format, opts.Field, opts.Charset)
 	}
+	if opts.Truncation != LongestFirst {
+		fmt.Fprintln(h, opts.Truncation)
+	}
 	names := [...]string{"tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 	for _, name := range names {
 		raw, err := os.ReadFile(filepath.Join(dir, name))

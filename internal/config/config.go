@@ -148,6 +148,7 @@ type Audio struct {
 // Text is how text is treated.
 type Text struct {
 	Long          string `yaml:"long" doc:"what to do with text over the model's length: fail, truncate (and flag) or window"`
+	Truncation    string `yaml:"truncation" doc:"long truncate: which of two texts gives way, of pairs and choices: longest_first, only_first (the object's) or only_second; where nothing would be left of it the reference is a dead letter (too-large)"`
 	Stride        int    `yaml:"stride" doc:"tokens that neighbouring windows share"`
 	SpecialTokens *bool  `yaml:"special_tokens" doc:"read special tokens such as <mask> inside the text as such, as the reference does; turn it off for untrusted text (default true)"`
 	InvalidUTF8   string `yaml:"invalid_utf8" doc:"fail or replace; of another charset too"`

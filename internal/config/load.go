@@ -113,6 +113,7 @@ func (p *Pipeline) fill() {
 	set(&p.Audio.Libraries, "auto")
 	set(&p.Text.Long, "fail")
 	set(&p.Text.InvalidUTF8, "fail")
+	set(&p.Text.Truncation, "longest_first")
 	set(&p.Text.Format, "plain")
 	set(&p.Text.Charset, "utf-8")
 	setTrue(&p.Text.SpecialTokens)

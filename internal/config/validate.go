@@ -210,6 +210,7 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	f.oneOf(path+".audio.libraries", p.Audio.Libraries, "off", "auto", "require")
 	f.oneOf(path+".text.long", p.Text.Long, "fail", "truncate", "window")
 	f.oneOf(path+".text.invalid_utf8", p.Text.InvalidUTF8, "fail", "replace")
+	f.oneOf(path+".text.truncation", p.Text.Truncation, "longest_first", "only_first", "only_second")
 	f.oneOf(path+".text.format", p.Text.Format, "plain", "json", "html", "markdown")
 	if (p.Text.Format == "json") != (p.Text.Field != "") {
 		f.add(path+".text.field", "goes with format json")

@@ -159,7 +159,7 @@ func (t *texts) single(in *Input) (*prepared, error) {
 	switch limit := t.limit(); {
 	case in.TextPair != nil && *in.TextPair != "": // an empty one is none, as in the reference
 		all, err = t.pair(s, *in.TextPair, limit, -1)
-	case t.truncation == onlySecond:
+	case t.truncation == string(text.OnlySecond):
 		if all, err = t.one(s, 0, -1); err == nil && limit > 0 && len(all[0].ids) > limit {
 			err = faultf("option truncation: only_second, and there is no second text")
 		}

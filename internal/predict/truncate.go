@@ -7,12 +7,6 @@ import (
 	"vecmill/embed/text"
 )
 
-// The ways to cut two texts, of the reference.
-const (
-	onlyFirst  = "only_first"
-	onlySecond = "only_second"
-)
-
 // limit is where text is cut: nowhere unless truncation is asked for, or, with neither truncation nor padding, max_length is.
 func (t *texts) limit() int {
 	switch t.truncation {
@@ -39,7 +33,7 @@ func (t *texts) checkTruncation() error {
 		return faultf("option max_length: %d is negative", t.length)
 	}
 	switch t.truncation {
-	case nil, true, false, "do_not_truncate", "longest_first", onlyFirst, onlySecond:
+	case nil, true, false, "do_not_truncate", string(text.LongestFirst), string(text.OnlyFirst), string(text.OnlySecond):
 	default:
 		return faultf("option truncation: %v is not true, false, \"longest_first\", \"only_first\", \"only_second\" or \"do_not_truncate\"", t.truncation)
 	}
@@ -80,17 +74,12 @@ func (t *texts) shares(a, b, room int) (first, second int, err error) {
 	if room < 0 {
 		return 0, 0, faultf("%d tokens too few are allowed for the special ones alone", -room)
 	}
-	first, second = text.LongestFirst(a, b, room)
-	switch excess := a + b - room; {
-	case excess <= 0:
-	case t.truncation == onlyFirst:
-		first, second = a-excess, b
-	case t.truncation == onlySecond:
-		first, second = a, b-excess
-	default:
-		return first, second, nil
+	strategy := text.LongestFirst
+	if s, ok := t.truncation.(string); ok {
+		strategy = text.Truncation(s)
 	}
-	if a+b > room && (t.truncation == onlyFirst && first < 1 || t.truncation == onlySecond && second < 1) {
+	first, second, ok := strategy.Shares(a, b, room)
+	if !ok {
 		return 0, 0, faultf("option truncation: %v leaves nothing of a text: %d and %d tokens, and %d fit", t.truncation, a, b, room)
 	}
 	return first, second, nil

@@ -229,7 +229,7 @@ func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embe
 			specials = text.Plain
 		}
 		return text.New(spec, text.Options{
-			Long: text.Long(p.Text.Long), Stride: p.Text.Stride, MaxTokens: p.Text.MaxTokens, SpecialTokens: specials, InvalidUTF8: text.InvalidUTF8(p.Text.InvalidUTF8),
+			Long: text.Long(p.Text.Long), Truncation: text.Truncation(p.Text.Truncation), Stride: p.Text.Stride, MaxTokens: p.Text.MaxTokens, SpecialTokens: specials, InvalidUTF8: text.InvalidUTF8(p.Text.InvalidUTF8),
 			Format: text.Format(p.Text.Format), Field: p.Text.Field, Charset: p.Text.Charset,
 		})
 	case schemas.Image:

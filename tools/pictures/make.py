@@ -162,6 +162,74 @@ def pngs():
     png("png_rgb16_trns.png", 5, 9, 16, 2, deep, chunk(b"tRNS", deep[1:7]))
 
 
+def odd_pngs():
+    """Files by hand: every filter of every kind of pixel, whole and in passes, and what a strict reader might refuse."""
+    rng = np.random.default_rng(9)
+    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+    def chunk(kind, body, wrong=0):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body) ^ wrong)
+
+    def head(w, h, depth, colour, interlaced=0, more=b""):
+        return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, depth, colour, 0, 0, interlaced) + more)
+
+    def rows(w, h, bits, interlaced):
+        b = b""
+        for x0, y0, dx, dy in passes if interlaced else ((0, 0, 1, 1),):
+            pw, ph = (w - x0 + dx - 1) // dx, (h - y0 + dy - 1) // dy
+            for y in range(ph if pw else 0):
+                b += bytes([y % 5]) + rng.integers(0, 256, (pw * bits + 7) // 8).astype(np.uint8).tobytes()
+        return b
+
+    end = chunk(b"IEND", b"")
+    colours = chunk(b"PLTE", bytes(range(256)) * 3)
+    for colour, samples, depths in ((0, 1, (1, 2, 4, 8, 16)), (2, 3, (8, 16)), (3, 1, (1, 2, 4, 8)), (4, 2, (8, 16)), (6, 4, (8, 16))):
+        for depth in depths:
+            for interlaced in (0, 1):
+                palette = chunk(b"PLTE", rng.integers(0, 256, 3 << depth).astype(np.uint8).tobytes()) if colour == 3 else b""
+                data = zlib.compress(rows(13, 11, samples * depth, interlaced), 9)
+                put(f"png_filters_{colour}_{depth}{'_passes' if interlaced else ''}.png",
+                    head(13, 11, depth, colour, interlaced) + palette + chunk(b"IDAT", data) + end)  # fmt: skip
+    for w, h in ((1, 1), (2, 1), (1, 5), (5, 2), (3, 8)):
+        put(f"png_passes_{w}x{h}.png", head(w, h, 2, 0, 1) + chunk(b"IDAT", zlib.compress(rows(w, h, 2, 1), 9)) + end)
+
+    raw = rows(7, 6, 24, 0)
+    data = zlib.compress(raw, 9)
+    first, pixels = head(7, 6, 8, 2), chunk(b"IDAT", data)
+    text = chunk(b"tEXt", b"Title\0x")
+    for name, b in (
+        ("bytewise", first + chunk(b"IDAT", b"") + b"".join(chunk(b"IDAT", data[i : i + 1]) for i in range(len(data))) + chunk(b"IDAT", b"") + end),
+        ("bad_crc_of_pixels", first + chunk(b"IDAT", data, 1) + end),
+        ("bad_crc_of_text", first + chunk(b"tEXt", b"Title\0x", 1) + pixels + end),
+        ("bad_crc_of_text_behind", first + pixels + chunk(b"tEXt", b"Title\0x", 1) + end),
+        ("bad_crc_of_header", first[:-1] + bytes([first[-1] ^ 1]) + pixels + end),
+        ("bad_crc_of_end", first + pixels + chunk(b"IEND", b"", 1)),
+        ("bad_adler", first + chunk(b"IDAT", data[:-1] + bytes([data[-1] ^ 1])) + end),
+        ("no_adler", first + chunk(b"IDAT", data[:-4]) + end),
+        ("surplus", first + chunk(b"IDAT", zlib.compress(raw + b"\0" * 100, 9)) + end),
+        ("surplus_of_chunks", first + pixels + pixels + end),
+        ("short", first + chunk(b"IDAT", zlib.compress(raw[:-1], 9)) + end),
+        ("parted", first + chunk(b"IDAT", data[:50]) + text + chunk(b"IDAT", data[50:]) + end),
+        ("second_pixels", first + pixels + text + pixels + end),
+        ("bad_filter", first + chunk(b"IDAT", zlib.compress(b"\5" + raw[1:], 9)) + end),
+        ("no_pixels", first + end),
+        ("no_end", first + pixels),
+        ("behind_the_end", first + pixels + end + b"more"),
+        ("unknown_chunk", first + chunk(b"ABCD", b"x") + pixels + end),
+        ("no_chunk", first + chunk(b"a-b ", b"x") + pixels + end),
+        ("long_header", head(7, 6, 8, 2, 0, b"x") + pixels + end),
+        ("palette_of_rgb", first + chunk(b"PLTE", b"1234567") + pixels + end),
+        ("trns_of_rgba", head(7, 6, 8, 6) + chunk(b"tRNS", b"12") + chunk(b"IDAT", zlib.compress(rows(7, 6, 32, 0))) + end),
+        ("large_palette", head(7, 6, 2, 3) + colours + chunk(b"IDAT", zlib.compress(rows(7, 6, 2, 0))) + end),
+        ("too_large_palette", head(7, 6, 8, 3) + chunk(b"PLTE", b"abc" * 257) + chunk(b"IDAT", zlib.compress(rows(7, 6, 8, 0))) + end),
+        ("uneven_palette", head(7, 6, 8, 3) + chunk(b"PLTE", bytes(range(31))) + chunk(b"IDAT", zlib.compress(rows(7, 6, 8, 0))) + end),
+        ("two_palettes", head(7, 6, 8, 3) + chunk(b"PLTE", bytes(31)) + colours + chunk(b"IDAT", zlib.compress(rows(7, 6, 8, 0))) + end),
+        ("no_palette", head(7, 6, 8, 3) + chunk(b"IDAT", zlib.compress(rows(7, 6, 8, 0))) + end),
+        ("late_palette", head(7, 6, 8, 3) + colours + chunk(b"IDAT", zlib.compress(rows(7, 6, 8, 0))) + chunk(b"PLTE", bytes(30)) + end),
+    ):
+        put(f"png_odd_{name}.png", b)
+
+
 def webps():
     for name, options in {
         "q1": ["-q", "1"], "q75": ["-q", "75"], "q100": ["-q", "100"], "m6": ["-m", "6", "-q", "50", "-segments", "4", "-sns", "100"],
@@ -181,6 +249,16 @@ def webps():
     im = Image.new("RGBA", (45, 37), (0, 0, 0, 0))
     im.paste(Image.open(work("small.png")), (10, 8))
     im.save(out("pil_offset.webp"), save_all=True, append_images=[Image.open(work("second.png")).convert("RGBA")], lossless=True, minimize_size=True, background=(9, 60, 200, 255))
+    large()
+
+
+def large():
+    """Pictures whose pixels are many times their bytes, for the test of what is allocated."""
+    y, x = np.mgrid[0:1100, 0:1500]
+    im = Image.fromarray(np.stack([x * 255 // 1499, y * 255 // 1099, (x // 50 + y // 50) % 2 * 120 + 60], -1).astype(np.uint8))
+    im.save(out("pil_large.webp"), quality=40, method=6)
+    im.save(out("pil_large_lossless.webp"), lossless=True, quality=100, method=6)
+    im.quantize(200).save(out("pil_large.gif"))
 
 
 def gifs():
@@ -353,5 +431,5 @@ def drafts():
 
 
 if __name__ == "__main__":
-    for part in (sources, jpegs, pngs, webps, gifs, bmps, tiffs, others, expectations, reduced, drafts):
+    for part in (sources, jpegs, pngs, odd_pngs, webps, gifs, bmps, tiffs, others, expectations, reduced, drafts):
         part()

@@ -59,6 +59,29 @@ func (d *Decoder) Block() ([][]int32, error) {
 	case ended:
 		return nil, fmt.Errorf("truncated: %d samples declared, %d present", in.Frames, d.decoded)
 	}
+	return d.frame()
+}
+
+// ResetFrames begins with a stream whose frames come one by one, see [Decoder.Frame]: header is its signature and STREAMINFO.
+func (d *Decoder) ResetFrames(header []byte) (err error) {
+	d.Release()
+	d.info, err = ParseInfo(header)
+	return err
+}
+
+// Frame decodes b, which is one frame and nothing else, as Block does.
+func (d *Decoder) Frame(b []byte) ([][]int32, error) {
+	d.bits = bitReader{b: b}
+	blocks, err := d.frame()
+	if err == nil && d.bits.at < 8*len(b) {
+		return nil, errSync
+	}
+	return blocks, err
+}
+
+// frame decodes the frame that begins here.
+func (d *Decoder) frame() ([][]int32, error) {
+	in, r := &d.info, &d.bits
 	from := r.at / 8
 	h, err := in.frameHeader(r)
 	if err == nil {

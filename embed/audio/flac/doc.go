@@ -8,5 +8,5 @@
 //     right: only the count tells.
 //
 // [Decoder] keeps the channels of one frame, at most 65,535 samples each, and allocates nothing per frame once they have grown. It never panics and takes time in proportion to
-// what it gives. The neighbour is embed/audio. Ogg FLAC, and 25 to 32 bits, are refused by the caller's and this package's words.
+// what it gives. The neighbour is embed/audio, which also takes frames out of Ogg. 25 to 32 bits are refused.
 package flac

@@ -35,6 +35,26 @@ func BenchmarkImage(b *testing.B) {
 	race(b, 10, all, pairs...)
 }
 
+// BenchmarkFormats is the same picture as Pillow writes it in the other formats.
+func BenchmarkFormats(b *testing.B) {
+	dir := b.TempDir()
+	startPeer(b, "peer.py", "write", filepath.Join(harness.ModuleRoot(b), "embed", "image", "testdata", "bench.jpg"), dir).wait(b)
+	names, err := filepath.Glob(filepath.Join(dir, "*.*"))
+	if err != nil || len(names) == 0 {
+		b.Fatalf("%d files, %v", len(names), err)
+	}
+	for _, path := range names {
+		b.Run(filepath.Base(path), func(b *testing.B) {
+			blob, err := os.ReadFile(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			p := startPeer(b, "peer.py", "image", path)
+			race(b, 5, []contestant{p.theirs(b, "Pillow"), prepare(b, "go", blob, image.Options{})}, "go/Pillow")
+		})
+	}
+}
+
 // prepare is our preprocessor with options.
 func prepare(b *testing.B, name string, blob []byte, o image.Options) contestant {
 	b.Helper()

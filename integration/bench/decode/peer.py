@@ -1,6 +1,7 @@
 """The other side of the benchmarks: does what it is told on stdin ("name count") and answers with the CPU seconds that it took.
 
     peer.py image PICTURE
+    peer.py write PICTURE DIR              (PICTURE in other formats)
     peer.py text TOKENIZER_JSON TEXTS      (TEXTS: a JSON list of strings)
 """
 
@@ -42,6 +43,20 @@ def image(path):
     }  # fmt: skip
 
 
+def write(path, directory):
+    from PIL import Image
+
+    im = Image.open(path).convert("RGB")
+    alpha = im.copy()
+    alpha.putalpha(im.convert("L"))
+    for name, picture, options in (
+        ("rgb.png", im, {}), ("rgba.png", alpha, {}), ("palette.png", im.quantize(200), {}), ("grey.png", im.convert("L"), {}), ("lossy.webp", im, {"quality": 80}),
+        ("lossless.webp", im, {"lossless": True}), ("palette.gif", im.quantize(200), {}), ("rgb.bmp", im, {}), ("deflate.tif", im, {"compression": "tiff_adobe_deflate"}), ("lzw.tif", im, {"compression": "tiff_lzw"}),
+    ):  # fmt: skip
+        picture.save(f"{directory}/{name}", **options)
+    return {}
+
+
 def text(path, texts):
     from tokenizers import Tokenizer
 
@@ -65,7 +80,7 @@ def text(path, texts):
 
 
 if __name__ == "__main__":
-    jobs = {"image": image, "text": text}[sys.argv[1]](*sys.argv[2:])
+    jobs = {"image": image, "write": write, "text": text}[sys.argv[1]](*sys.argv[2:])
     for line in sys.stdin:
         name, count = line.rsplit(None, 1)
         began = time.process_time()

@@ -49,7 +49,7 @@ func cpuTime(b *testing.B) time.Duration {
 
 // peer is a running peer.py.
 type peer struct {
-	in  io.Writer
+	in  io.WriteCloser
 	out *bufio.Scanner
 }
 
@@ -76,6 +76,16 @@ func startPeer(b *testing.B, script string, args ...string) *peer {
 		cmd.Wait()
 	})
 	return &peer{in, bufio.NewScanner(out)}
+}
+
+// wait lets the peer end, which it does when its input does.
+func (p *peer) wait(b *testing.B) {
+	if err := p.in.Close(); err != nil {
+		b.Fatal(err)
+	}
+	if p.out.Scan() {
+		b.Fatalf("the peer says %q", p.out.Text())
+	}
 }
 
 // theirs is a contestant in the peer.
