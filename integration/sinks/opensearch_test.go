@@ -198,10 +198,16 @@ func openSearchFinds(t *testing.T, s *openSearch) {
 	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
 	r, rows := sinktest.Make(src, 0, 300)
 	put(t, s.open(t, s.config("search")), r, slices.Clone(rows)...)
-	near := map[string]any{"size": 1, "query": map[string]any{"knn": map[string]any{"vector": map[string]any{"vector": []float32{99, -0.5, 0.25, 0}, "k": 3}}}}
-	row, err := jsonrow.Parse(s.search(t, "search", near).Hits.Hits[0].Source)
-	if err != nil || row.Offset != 99 {
-		t.Errorf("the nearest is of offset %d, %v", row.Offset, err)
+	for want, filter := range map[int64]map[string]any{
+		99: {"match_all": map[string]any{}},
+		88: {"range": map[string]any{"offset": map[string]any{"lt": 99}}}, // embeddings are of every 11th offset
+	} {
+		knn := map[string]any{"vector": []float32{99, -0.5, 0.25, 0}, "k": 3, "filter": filter}
+		near := map[string]any{"size": 1, "query": map[string]any{"knn": map[string]any{"vector": knn}}}
+		row, err := jsonrow.Parse(s.search(t, "search", near).Hits.Hits[0].Source)
+		if err != nil || row.Offset != want {
+			t.Errorf("with the filter %v the nearest is of offset %d, want %d; %v", filter, row.Offset, want, err)
+		}
 	}
 	transcripts := 0
 	for i := range rows {

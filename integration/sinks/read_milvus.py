@@ -1,5 +1,6 @@
-"""Answer each line of standard input, {"collection": ..., "near": a vector or null, "forget": a property or ""}, with a line: every entity of the collection, as
-pymilvus reads it, and the references that pymilvus finds nearest to the vector. The property is dropped.
+"""Answer each line of standard input, {"collection": ..., "near": a vector or null, "filter": an expression or "", "most": how many, "forget": a property or ""}, with
+a line: every entity of the collection, as pymilvus reads it, and the row ids of those that pymilvus finds nearest to the vector, the nearest first, among those that the
+expression holds for. The property is dropped.
 
     read_milvus.py URL
 """
@@ -25,6 +26,8 @@ for line in sys.stdin:
             entities.append(entity)
     it.close()
     if ask["near"]:
-        hits = client.search(collection_name=name, data=[ask["near"]], limit=3, output_fields=["ref_id"], consistency_level="Strong")
-        nearest = [h["entity"]["ref_id"] for h in hits[0]]
+        hits = client.search(
+            collection_name=name, data=[ask["near"]], filter=ask["filter"], limit=ask["most"], output_fields=["row_id"], consistency_level="Strong"
+        )
+        nearest = [h["entity"]["row_id"] for h in hits[0]]
     print(json.dumps({"entities": entities, "nearest": nearest}), flush=True)
