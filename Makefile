@@ -148,7 +148,10 @@ soak: integration-deps ## one worker under an adversarial mix for SOAK_MINUTES, 
 	$(GO) test -tags integration -count=1 -v -timeout 0 ./integration/soak/...
 
 .PHONY: bench
-bench: ort ## pipeline items per CPU-second over the bare session's, for each modality
+bench: bench-pipeline bench-sinks ## the pipeline beside the bare session, and every output to its real server
+
+.PHONY: bench-pipeline
+bench-pipeline: ort ## pipeline items per CPU-second over the bare session's, for each modality
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench/...
 
 .PHONY: bench-sinks
