@@ -94,7 +94,7 @@ func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores
 		cfg.Metadata[headsKey] = text
 	}
 	cfg.Observer = files{o.Log, o.Files}
-	cfg.Tasks, cfg.Single = m.tasks(), !m.halves
+	cfg.Tasks, cfg.Single = m.tasks(), len(m.halves) == 0
 	return parquetsink.New(cfg)
 }
 
