@@ -112,6 +112,7 @@ integration-deps: ort ## fetch the servers and readers of the integration tests 
 	@tools/fetch-opensearch.sh >/dev/null
 	@tools/fetch-postgres.sh >/dev/null
 	@tools/fetch-redisearch.sh >/dev/null
+	@tools/fetch-debezium.sh >/dev/null
 	@tools/fetch-iceberg.sh >/dev/null
 
 .PHONY: integration
