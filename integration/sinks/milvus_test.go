@@ -79,6 +79,7 @@ type question struct {
 	Filter     string    `json:"filter"`
 	Most       int       `json:"most"`
 	Forget     string    `json:"forget"`
+	Make       string    `json:"make"`
 }
 
 // read is what pymilvus finds: all rows, and the row ids nearest to a vector.
@@ -135,12 +136,14 @@ func (s *milvus) account(t testing.TB, collection string, src schemas.SourceID) 
 func TestMilvus(t *testing.T) {
 	s := startMilvus(t)
 	t.Run("the sink conforms", func(t *testing.T) {
-		sinktest.Run(t, sinktest.Options{}, func(testing.TB) sinktest.Fixture {
+		sinktest.Run(t, sinktest.Options{}, func(t testing.TB) sinktest.Fixture {
 			name := fmt.Sprintf("rows_%d", s.n.Add(1))
+			s.judge.ask(t, question{Make: name}, &struct{}{})
 			return sinktest.Fixture{
 				Open:    func(t testing.TB) sinks.Sink { return vectors{s.open(t, s.config(name))} },
 				Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return s.account(t, name, src) },
 				Upserts: true, Deletes: true,
+				Poison: func(r *schemas.Row) { r.RefID = strings.Repeat("x", 201) }, // which this collection's field does not take
 			}
 		})
 	})
