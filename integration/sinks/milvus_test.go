@@ -135,14 +135,20 @@ func (s *milvus) account(t testing.TB, collection string, src schemas.SourceID) 
 
 func TestMilvus(t *testing.T) {
 	s := startMilvus(t)
+	way := startWire(t, s.url)
 	t.Run("the sink conforms", func(t *testing.T) {
 		sinktest.Run(t, sinktest.Options{}, func(t testing.TB) sinktest.Fixture {
 			name := fmt.Sprintf("rows_%d", s.n.Add(1))
 			s.judge.ask(t, question{Make: name}, &struct{}{})
 			return sinktest.Fixture{
-				Open:    func(t testing.TB) sinks.Sink { return vectors{s.open(t, s.config(name))} },
+				Open: func(t testing.TB) sinks.Sink {
+					c := s.config(name)
+					c.URL = way.url()
+					return vectors{s.open(t, c)}
+				},
 				Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return s.account(t, name, src) },
 				Upserts: true, Deletes: true,
+				Break:  way.away,
 				Poison: func(r *schemas.Row) { r.RefID = strings.Repeat("x", 201) }, // which this collection's field does not take
 			}
 		})

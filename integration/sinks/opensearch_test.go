@@ -149,13 +149,19 @@ func (s *openSearch) account(t testing.TB, index string, src schemas.SourceID) (
 
 func TestOpenSearch(t *testing.T) {
 	s := startOpenSearch(t)
+	way := startWire(t, s.url)
 	t.Run("the sink conforms", func(t *testing.T) {
 		sinktest.Run(t, sinktest.Options{}, func(testing.TB) sinktest.Fixture {
 			name := fmt.Sprintf("rows-%d", s.n.Add(1))
 			return sinktest.Fixture{
-				Open:    func(t testing.TB) sinks.Sink { return s.open(t, s.config(name)) },
+				Open: func(t testing.TB) sinks.Sink {
+					c := s.config(name)
+					c.URL = way.url()
+					return s.open(t, c)
+				},
 				Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return s.account(t, name, src) },
 				Upserts: true, Deletes: true,
+				Break:  way.away,
 				Poison: func(r *schemas.Row) { r.Model = strings.Repeat("x", 40_000) }, // Lucene's limit of a term is 32,766
 			}
 		})
