@@ -157,6 +157,26 @@ func TestRedis(t *testing.T) {
 		t.Errorf("%s rows, want %d", n[0], len(want)/3)
 	}
 	s.deletes(t, sources[0], end)
+	s.expires(t)
+}
+
+// expires writes a row that stays for an hour.
+func (s *server) expires(t *testing.T) {
+	t.Helper()
+	c := s.config()
+	c.Prefix, c.TTL = "short", time.Hour
+	sink := s.open(t, c)
+	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
+	r, rows := sinktest.Make(src, 0, 1)
+	key := redissink.Key("short", rows[0].Head, rows[0].Window, rows[0].RefID)
+	put(t, sink, r, rows...)
+	var left int
+	if _, err := fmt.Sscanf(s.cli(t, "PTTL "+key)[0], "(integer) %d", &left); err != nil || left <= 0 || left > int(time.Hour.Milliseconds()) {
+		t.Errorf("the row stays for %d ms more; %v", left, err)
+	}
+	if err := sink.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // deletes takes the first reference of a source away.
