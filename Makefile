@@ -111,6 +111,8 @@ integration-deps: ort ## fetch the servers and readers of the integration tests 
 	@tools/fetch-readers.sh integration/feast >/dev/null
 	@tools/fetch-opensearch.sh >/dev/null
 	@tools/fetch-postgres.sh >/dev/null
+	@tools/fetch-redisearch.sh >/dev/null
+	@tools/fetch-debezium.sh >/dev/null
 	@tools/fetch-iceberg.sh >/dev/null
 
 .PHONY: integration
@@ -148,7 +150,10 @@ soak: integration-deps ## one worker under an adversarial mix for SOAK_MINUTES, 
 	$(GO) test -tags integration -count=1 -v -timeout 0 ./integration/soak/...
 
 .PHONY: bench
-bench: ort ## pipeline items per CPU-second over the bare session's, for each modality
+bench: bench-pipeline bench-sinks ## the pipeline beside the bare session, and every output to its real server
+
+.PHONY: bench-pipeline
+bench-pipeline: ort ## pipeline items per CPU-second over the bare session's, for each modality
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench/...
 
 .PHONY: bench-backfill

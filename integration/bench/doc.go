@@ -1,4 +1,4 @@
-// Package bench measures what the pipeline costs beside the model: `make bench` prints, for each modality, items per CPU-second
+// Package bench measures what the pipeline costs beside the model: `make bench-pipeline` prints, for each modality, items per CPU-second
 // of the whole pipeline divided by those of the bare ONNX session on the same tensors. 1.0 would mean that consuming, fetching,
 // decoding, batching, heads and Parquet are free.
 //

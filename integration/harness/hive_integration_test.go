@@ -13,7 +13,7 @@ import (
 	"vecmill/sinks/sinktest"
 )
 
-// TestReadersOfPartitionedDirectoriesSeeTheHiveLayout has duckdb and pyarrow.dataset find the keys of the directories by themselves, and read every row once.
+// TestReadersOfPartitionedDirectoriesSeeTheHiveLayout has duckdb, pyarrow.dataset and polars find the keys of the directories by themselves, and read every row once.
 func TestReadersOfPartitionedDirectoriesSeeTheHiveLayout(t *testing.T) {
 	dir := t.TempDir()
 	store, err := dirstore.Open(dir)
@@ -54,7 +54,7 @@ func TestReadersOfPartitionedDirectoriesSeeTheHiveLayout(t *testing.T) {
 	}
 	runReader(t, &got, "read_hive.py", filepath.Join(dir, "lake"))
 	text, _ := json.Marshal(got)
-	for _, reader := range []string{"pyarrow", "duckdb"} {
+	for _, reader := range []string{"pyarrow", "duckdb", "polars"} {
 		v, ok := got[reader]
 		if total := want["refs"] + want["a b/ö"]; !ok || v.Rows != total || v.RowIDs != total || v.Misplaced != 0 || v.Undated != 0 || v.ByTopic["refs"] != want["refs"] || v.ByTopic["a b/ö"] != want["a b/ö"] || v.Pruned != want["refs"] {
 			t.Errorf("%s: %s, want %v", reader, text, want)

@@ -68,6 +68,31 @@ func ReadRows(tb testing.TB, dir, ending string) (readers map[string][]json.RawM
 	return r.Readers, r.Metadata
 }
 
+// Chunk is a column of a row group as the footer describes it.
+type Chunk struct {
+	Codec      string
+	Encodings  []string
+	Dictionary bool // it has a page with one
+	Statistics *struct {
+		Least, Greatest any // as JSON has them: numbers are float64
+		Nulls           int64
+	}
+}
+
+// RowGroup is a row group of a Parquet file, its columns by their path.
+type RowGroup struct {
+	Rows    int64
+	Columns map[string]Chunk
+}
+
+// ReadFooter is what pyarrow reads of the row groups in a Parquet file's footer.
+func ReadFooter(tb testing.TB, file string) []RowGroup {
+	tb.Helper()
+	var r struct{ Groups []RowGroup }
+	runReader(tb, &r, "read_footer.py", file)
+	return r.Groups
+}
+
 // QueryParquet runs one SQL query in duckdb over the view "rows", which is all .parquet files below dir with the file's
 // path in the column filename, and returns its result rows, each by column name. Numbers are float64, as JSON has them.
 func QueryParquet(tb testing.TB, dir, query string) []map[string]any {

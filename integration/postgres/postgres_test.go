@@ -58,7 +58,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("tables that do not fit are refused", func(t *testing.T) { refusals(t, s, &names) })
 	t.Run("a task more is a column more", func(t *testing.T) { evolve(t, s, names.next()) })
 	t.Run("the one row among a thousand that the server refuses is named", func(t *testing.T) { rejectedRow(t, s, names.next()) })
-	t.Run("the index finds the nearest", func(t *testing.T) { search(t, s, names.next()) })
+	t.Run("the index finds the nearest", func(t *testing.T) { search(t, s, &names) })
 	t.Run("what was written can be recalled", func(t *testing.T) { recalled(t, s, names.next()) })
 	t.Run("the audit finds a loss and a duplicate by offset", func(t *testing.T) { audited(t, s, &names) })
 	t.Run("a server that is killed loses and repeats nothing", func(t *testing.T) { killed(t, s, names.next()) })

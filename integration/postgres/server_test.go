@@ -24,10 +24,11 @@ type server struct {
 	home    string // of the programs
 	dir     string
 	port    string
+	options []string // of the server, as name=value
 	process *harness.Process
 }
 
-func startServer(t testing.TB) *server {
+func startServer(t testing.TB, options ...string) *server {
 	t.Helper()
 	out, err := exec.Command("bash", filepath.Join(harness.ModuleRoot(t), "tools", "fetch-postgres.sh"), "--check").Output()
 	if err != nil {
@@ -39,7 +40,7 @@ func startServer(t testing.TB) *server {
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	_ = l.Close() // it carried no data
-	s := &server{owner: t, home: strings.TrimSpace(string(out)), dir: t.TempDir(), port: port}
+	s := &server{owner: t, home: strings.TrimSpace(string(out)), dir: t.TempDir(), port: port, options: options}
 	c := s.command("initdb", "-D", s.data(), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
 	if state := harness.Start(t, c).Wait(t, time.Minute); !state.Success() {
 		t.Fatalf("initdb: %v", state)
@@ -70,6 +71,9 @@ func (s *server) dsnAt(addr string) string {
 func (s *server) start(t testing.TB) {
 	t.Helper()
 	c := s.command("postgres", "-D", s.data(), "-p", s.port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=60")
+	for _, o := range s.options {
+		c.Args = append(c.Args, "-c", o)
+	}
 	deadline := time.Now().Add(time.Minute)
 	for {
 		s.process = harness.Start(s.owner, c)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 	"testing"
 
@@ -94,28 +95,52 @@ func rejectedRow(t *testing.T, s *server, table string) {
 	closeSink(t, sink)
 }
 
-func search(t *testing.T, s *server, table string) {
-	c := sinkConfig(s.dsn(), table)
-	c.Metric, c.Tasks = pgvectorsink.L2, []schemas.Task{schemas.TaskEmbedding}
-	sink := open(t, c)
-	src := source(0)
-	resume(t, sink, src)
-	var rows []schemas.Row
-	for o := range int64(500) {
-		row := sinktest.Row(src, 0, 0)
-		row.Offset, row.RowID, row.Vector = o, fmt.Sprint("row", o), []float32{float32(o), 0, 0, 0}
-		rows = append(rows, row)
+// search has the nearest found in both precisions by their indexes, and those that meet a condition, without losing any to the index.
+func search(t *testing.T, s *server, names *tables) {
+	for column, change := range map[string]func(r *schemas.Row, o int64){
+		"vector":     func(r *schemas.Row, o int64) { r.Vector = []float32{float32(o), 0, 0, 0} },
+		"vector_f16": func(r *schemas.Row, o int64) { r.Vector, r.Half = nil, []uint16{halfOf(o), 0, 0, 0} },
+	} {
+		t.Run(column, func(t *testing.T) {
+			table := names.next()
+			c := sinkConfig(s.dsn(), table)
+			c.Metric, c.Tasks = pgvectorsink.L2, []schemas.Task{schemas.TaskEmbedding}
+			sink := open(t, c)
+			src := source(0)
+			resume(t, sink, src)
+			var rows []schemas.Row
+			for o := range int64(500) {
+				row := sinktest.Row(src, 0, 0)
+				row.Offset, row.RowID = o, fmt.Sprint("row", o)
+				change(&row, o)
+				rows = append(rows, row)
+			}
+			if err := sink.Write(context.Background(), schemas.Range{Source: src, Span: schemas.Span{First: 0, Next: 500}}, rows, func(error) {}); err != nil {
+				t.Fatal(err)
+			}
+			closeSink(t, sink)
+			query := func(where string) string {
+				return fmt.Sprintf(`SELECT row_id FROM %s %s ORDER BY %s <-> '[321.2,0,0,0]' LIMIT 2`, table, where, column)
+			}
+			got := s.psql(t, `SET enable_seqscan = off; EXPLAIN `+query(""))
+			if !strings.Contains(got, "_"+column+"_hnsw") {
+				t.Errorf("the index is not used:\n%s", got)
+			}
+			if got := s.psql(t, query("")); got != "row321\nrow322" {
+				t.Errorf("the nearest are %q", got)
+			}
+			if got := s.psql(t, query(`WHERE "offset" < 300 AND attributes->>'tenant' = '0' AND model_digest = 'm'`)); got != "row299\nrow298" {
+				t.Errorf("the nearest of the smaller offsets are %q", got)
+			}
+		})
 	}
-	if err := sink.Write(context.Background(), schemas.Range{Source: src, Span: schemas.Span{First: 0, Next: 500}}, rows, func(error) {}); err != nil {
-		t.Fatal(err)
+}
+
+// halfOf is a whole number of up to 2048 in half precision.
+func halfOf(n int64) uint16 {
+	if n == 0 {
+		return 0
 	}
-	closeSink(t, sink)
-	query := `SELECT row_id FROM ` + table + ` ORDER BY vector <-> '[321.2,0,0,0]' LIMIT 2`
-	got := s.psql(t, `SET enable_seqscan = off; EXPLAIN `+query)
-	if !strings.Contains(got, "_vector_hnsw") {
-		t.Errorf("the index is not used:\n%s", got)
-	}
-	if got := s.psql(t, query); got != "row321\nrow322" {
-		t.Errorf("the nearest are %q", got)
-	}
+	exp := bits.Len64(uint64(n)) - 1
+	return uint16(exp+15)<<10 | uint16(n<<10>>exp)&0x3ff
 }

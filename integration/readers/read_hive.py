@@ -1,4 +1,4 @@
-"""Print what pyarrow.dataset and duckdb see in a hive-partitioned directory of Parquet files, as one JSON object.
+"""Print what pyarrow.dataset, duckdb and polars see in a hive-partitioned directory of Parquet files, as one JSON object.
 
     read_hive.py DIR
 
@@ -11,12 +11,13 @@ import json
 import sys
 
 import duckdb
+import polars
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 
 def main(directory):
-    json.dump({"pyarrow": by_pyarrow(directory), "duckdb": by_duckdb(directory)}, sys.stdout)
+    json.dump({"pyarrow": by_pyarrow(directory), "duckdb": by_duckdb(directory), "polars": by_polars(directory)}, sys.stdout)
 
 
 def by_pyarrow(directory):
@@ -30,6 +31,13 @@ def by_duckdb(directory):
     files = f"read_parquet('{directory}/**/*.parquet', hive_partitioning = true)"
     rows = duckdb.sql(f'SELECT row_id, topic, "partition", source, part, day FROM {files}').fetchall()
     pruned = duckdb.sql(f"SELECT count(*) FROM {files} WHERE source = 'refs'").fetchall()[0][0]
+    return summary(rows, pruned)
+
+
+def by_polars(directory):
+    files = polars.scan_parquet(directory, hive_partitioning=True)
+    rows = files.select("row_id", "topic", "partition", "source", "part", "day").collect().rows()
+    pruned = files.filter(polars.col("source") == "refs").select(polars.len()).collect().item()
     return summary(rows, pruned)
 
 

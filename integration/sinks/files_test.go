@@ -3,6 +3,7 @@
 package sinks
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -79,4 +80,103 @@ func TestParquetRows(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestParquetFooters reads with pyarrow what a reader decides by: codecs, where there are dictionaries, and statistics that hold for the rows of each row group.
+func TestParquetFooters(t *testing.T) {
+	for codec, offsets := range map[parquetsink.Compression]int64{parquetsink.Zstd: 12_000, parquetsink.Snappy: 400, parquetsink.None: 400} {
+		t.Run(string(codec), func(t *testing.T) {
+			dir := t.TempDir()
+			store, err := dirstore.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := parquetsink.NewDefaultConfig()
+			c.Store, c.Tasks, c.Compression = store, []schemas.Task{schemas.TaskEmbedding}, codec
+			sink, err := parquetsink.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, rows := sinktest.MakeOf(c.Tasks, schemas.SourceID{Pipeline: "p", Topic: "t", Partition: 1}, 0, offsets)
+			for i := range rows {
+				rows[i].Vector = wide(i)
+			}
+			given := slices.Clone(rows)
+			put(t, sink, r, rows...)
+			if err := sink.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			files, err := filepath.Glob(filepath.Join(dir, "p", "t", "1", "*.parquet"))
+			if err != nil || len(files) != 1 {
+				t.Fatalf("files %v, %v", files, err)
+			}
+			groups := harness.ReadFooter(t, files[0])
+			if want := map[bool]int{true: 2, false: 1}[codec == parquetsink.Zstd]; len(groups) != want { // a row group has 32 MiB of rows in memory
+				t.Fatalf("%d row groups, want %d", len(groups), want)
+			}
+			for _, g := range groups {
+				footerHolds(t, &g, codec, given[:g.Rows])
+				given = given[g.Rows:]
+			}
+			if len(given) > 0 {
+				t.Errorf("%d rows are in no row group", len(given))
+			}
+		})
+	}
+}
+
+// wide is a vector of 768 numbers that hardly repeat.
+func wide(row int) []float32 {
+	v := make([]float32, 768)
+	for i := range v {
+		v[i] = float32((row*769+i*7919)%1_000_003)/1_000_003 - 0.5
+	}
+	return v
+}
+
+// footerHolds compares a row group's footer with its rows and with what docs/sinks.md says.
+func footerHolds(t *testing.T, g *harness.RowGroup, codec parquetsink.Compression, rows []schemas.Row) {
+	t.Helper()
+	first, last := &rows[0], &rows[len(rows)-1]
+	at := func(r *schemas.Row) any { // as Python writes it
+		if r.CreatedAt.Nanosecond() == 0 {
+			return r.CreatedAt.Format("2006-01-02T15:04:05+00:00")
+		}
+		return r.CreatedAt.Format("2006-01-02T15:04:05.000000+00:00")
+	}
+	for column, want := range map[string][2]any{
+		"offset": {float64(first.Offset), float64(last.Offset)}, "created_at": {at(first), at(last)}, "partition": {1.0, 1.0}, "head": {"head", "head"},
+		"row_id": extremes(rows, func(r *schemas.Row) string { return r.RowID }), "ref_id": extremes(rows, func(r *schemas.Row) string { return r.RefID }),
+	} {
+		if s := g.Columns[column].Statistics; s == nil || s.Least != want[0] || s.Greatest != want[1] || s.Nulls != 0 {
+			t.Errorf("statistics of %s are %+v, want %v", column, s, want)
+		}
+	}
+	for _, column := range []string{"vector.list.element", "vector_f16.list.element", "row_id", "offset"} {
+		if c, ok := g.Columns[column]; !ok || c.Dictionary || slices.Contains(c.Encodings, "RLE_DICTIONARY") || slices.Contains(c.Encodings, "PLAIN_DICTIONARY") {
+			t.Errorf("%s has a dictionary: %+v", column, c)
+		}
+	}
+	name := map[parquetsink.Compression]string{parquetsink.Zstd: "ZSTD", parquetsink.Snappy: "SNAPPY", parquetsink.None: "UNCOMPRESSED"}[codec]
+	for _, column := range []string{"vector.list.element", "row_id", "uri", "offset", "content_hash"} {
+		if c := g.Columns[column]; c.Codec != name {
+			t.Errorf("the codec of %s is %s, want %s", column, c.Codec, name)
+		}
+	}
+	for _, column := range []string{"model_digest", "topic", "head"} { // of one value: a dictionary, of which there is nothing to compress
+		if c := g.Columns[column]; !c.Dictionary || c.Codec != "UNCOMPRESSED" {
+			t.Errorf("%s, whose value repeats: %+v", column, c)
+		}
+	}
+	if s := g.Columns["vector.list.element"].Statistics; s != nil {
+		t.Errorf("the vectors have statistics, which tell nobody anything: %+v", s)
+	}
+}
+
+func extremes(rows []schemas.Row, of func(*schemas.Row) string) [2]any {
+	least, greatest := of(&rows[0]), of(&rows[0])
+	for i := range rows {
+		least, greatest = min(least, of(&rows[i])), max(greatest, of(&rows[i]))
+	}
+	return [2]any{least, greatest}
 }

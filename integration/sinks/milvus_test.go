@@ -3,11 +3,13 @@
 package sinks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,14 +72,24 @@ func (s *milvus) open(t testing.TB, c milvussink.Config) *deliver.Sink {
 	return sink
 }
 
-// read is what pymilvus finds: all rows, and the references nearest to a vector.
-func (s *milvus) read(t testing.TB, collection string, near ...float32) (rows []schemas.Row, nearest []string) {
+// question is what is asked of pymilvus (read_milvus.py).
+type question struct {
+	Collection string    `json:"collection"`
+	Near       []float32 `json:"near"`
+	Filter     string    `json:"filter"`
+	Most       int       `json:"most"`
+	Forget     string    `json:"forget"`
+	Make       string    `json:"make"`
+}
+
+// read is what pymilvus finds: all rows, and the row ids nearest to a vector.
+func (s *milvus) read(t testing.TB, q question) (rows []schemas.Row, nearest []string) {
 	t.Helper()
 	var out struct {
 		Entities []json.RawMessage
 		Nearest  []string
 	}
-	s.judge.ask(t, map[string]any{"collection": collection, "near": near, "forget": ""}, &out)
+	s.judge.ask(t, q, &out)
 	for _, e := range out.Entities {
 		row, err := jsonrow.Parse(e)
 		if err != nil {
@@ -104,7 +116,7 @@ func (v vectors) Write(ctx context.Context, r schemas.Range, rows []schemas.Row,
 }
 
 func (s *milvus) account(t testing.TB, collection string, src schemas.SourceID) (a sinktest.Account) {
-	rows, _ := s.read(t, collection)
+	rows, _ := s.read(t, question{Collection: collection})
 	for _, row := range rows {
 		if row.Topic != src.Topic || row.Partition != src.Partition {
 			continue
@@ -123,18 +135,27 @@ func (s *milvus) account(t testing.TB, collection string, src schemas.SourceID) 
 
 func TestMilvus(t *testing.T) {
 	s := startMilvus(t)
+	way := startWire(t, s.url)
 	t.Run("the sink conforms", func(t *testing.T) {
-		sinktest.Run(t, sinktest.Options{}, func(testing.TB) sinktest.Fixture {
+		sinktest.Run(t, sinktest.Options{}, func(t testing.TB) sinktest.Fixture {
 			name := fmt.Sprintf("rows_%d", s.n.Add(1))
+			s.judge.ask(t, question{Make: name}, &struct{}{})
 			return sinktest.Fixture{
-				Open:    func(t testing.TB) sinks.Sink { return vectors{s.open(t, s.config(name))} },
+				Open: func(t testing.TB) sinks.Sink {
+					c := s.config(name)
+					c.URL = way.url()
+					return vectors{s.open(t, c)}
+				},
 				Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return s.account(t, name, src) },
 				Upserts: true, Deletes: true,
+				Break:  way.away,
+				Poison: func(r *schemas.Row) { r.RefID = strings.Repeat("x", 201) }, // which this collection's field does not take
 			}
 		})
 	})
 	t.Run("collections that do not fit are refused", func(t *testing.T) { milvusRefusals(t, s) })
 	t.Run("rows without a vector are passed over, and the nearest is found", func(t *testing.T) { milvusSearch(t, s) })
+	t.Run("a search with a filter finds the nearest that meet it, and all of them", func(t *testing.T) { milvusFilters(t, s) })
 	t.Run("a deletion finds any reference", func(t *testing.T) { milvusNames(t, s) })
 }
 
@@ -143,7 +164,7 @@ func milvusRefusals(t *testing.T, s *milvus) {
 	r, rows := sinktest.Make(src, 0, 5)
 	put(t, s.open(t, s.config("fits")), r, rows...)
 	milvusMisfits(t, s)
-	s.judge.ask(t, map[string]any{"collection": "fits", "near": nil, "forget": "vecmill.model_digest"}, &struct{}{})
+	s.judge.ask(t, question{Collection: "fits", Forget: "vecmill.model_digest"}, &struct{}{})
 	milvusMisfits(t, s) // by what its entities say
 	s.open(t, s.config("fits"))
 }
@@ -189,7 +210,7 @@ func milvusSearch(t *testing.T, s *milvus) {
 	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
 	r, all := sinktest.Make(src, 0, 300)
 	put(t, sink, r, all...)
-	rows, nearest := s.read(t, "search", 99, -0.5, 0.25, 0)
+	rows, nearest := s.read(t, question{Collection: "search", Near: []float32{99, -0.5, 0.25, 0}, Most: 3})
 	want := 0
 	for i := range all {
 		if len(all[i].Vector)+len(all[i].Half) > 0 {
@@ -199,8 +220,57 @@ func milvusSearch(t *testing.T, s *milvus) {
 	if len(rows) != want || want == len(all) {
 		t.Errorf("%d entities, want %d of %d rows", len(rows), want, len(all))
 	}
-	if len(nearest) == 0 || nearest[0] != "ref-t-0-99" {
-		t.Errorf("the nearest are %v, want the reference of offset 99 first", nearest)
+	if len(nearest) == 0 || nearest[0] != sinktest.Row(src, 99, 0).RowID {
+		t.Errorf("the nearest are %v, want the row of offset 99 first", nearest)
+	}
+}
+
+// milvusFilters asks for the nearest rows that meet a condition, of columns that every entity has and of those that only some have, with two heads in one collection.
+func milvusFilters(t *testing.T, s *milvus) {
+	c := s.config("filters")
+	c.Index.Heads = []string{"head", "other"}
+	src := schemas.SourceID{Pipeline: "p", Topic: "t", Partition: 1}
+	r, rows := sinktest.MakeOf([]schemas.Task{schemas.TaskEmbedding}, src, 0, 200)
+	for i := range rows {
+		if i%3 == 0 {
+			rows[i].Head = "other"
+			rows[i].RowID = schemas.RowID(&rows[i].Lineage)
+		}
+	}
+	given := slices.Clone(rows) // a sink owns what is written
+	put(t, s.open(t, c), r, rows...)
+	near := []float32{120.3, -0.5, 0.25, 0.25}
+	distance := func(r *schemas.Row) (d float64) {
+		for i, v := range r.Vector {
+			d += float64(v-near[i]) * float64(v-near[i])
+		}
+		return d
+	}
+	slices.SortFunc(given, func(a, b schemas.Row) int { return cmp.Compare(distance(&a), distance(&b)) }) // no two are as far
+	for filter, meets := range map[string]func(*schemas.Row) bool{
+		``:                                    func(*schemas.Row) bool { return true },
+		`head == "other"`:                     func(r *schemas.Row) bool { return r.Head == "other" },
+		`head == "nobody's"`:                  func(*schemas.Row) bool { return false },
+		`offset >= 90 and offset < 140`:       func(r *schemas.Row) bool { return r.Offset >= 90 && r.Offset < 140 },
+		`window == 1 and model_digest == "m"`: func(r *schemas.Row) bool { return r.Window == 1 },
+		`modality == "image"`:                 func(r *schemas.Row) bool { return r.Modality == schemas.Image },
+		`attributes["tenant"] == "2"`:         func(r *schemas.Row) bool { return r.Attributes["tenant"] == "2" },
+		`truncated == true and head == "head" and uri like "s3://bucket/1%"`: func(r *schemas.Row) bool {
+			return r.Truncated && r.Head == "head" && strings.HasPrefix(r.URI, "s3://bucket/1")
+		},
+	} {
+		want := []string{}
+		for i := range given {
+			if meets(&given[i]) {
+				want = append(want, given[i].RowID)
+			}
+		}
+		for _, most := range []int{5, len(given) + 1} {
+			_, got := s.read(t, question{Collection: "filters", Near: near, Filter: filter, Most: most})
+			if !slices.Equal(got, want[:min(most, len(want))]) {
+				t.Errorf("%s: %d rows, want the %d nearest of %d that meet it, beginning with %v, not %v", filter, len(got), min(most, len(want)), len(want), want[:min(3, len(want))], got[:min(3, len(got))])
+			}
+		}
 	}
 }
 
@@ -217,7 +287,7 @@ func milvusNames(t *testing.T, s *milvus) {
 	}
 	n := int64(len(names))
 	put(t, sink, schemas.Range{Source: src, Span: schemas.Span{First: 0, Next: n}}, rows...)
-	if got, _ := s.read(t, "names"); len(got) != len(names) {
+	if got, _ := s.read(t, question{Collection: "names"}); len(got) != len(names) {
 		t.Fatalf("%d entities before the tombstones, want %d", len(got), len(names))
 	}
 	gone := schemas.Range{Source: src, Span: schemas.Span{First: n, Next: 2*n - 1}, Skipped: []schemas.Span{{First: n, Next: 2*n - 1}}}
@@ -225,7 +295,7 @@ func milvusNames(t *testing.T, s *milvus) {
 		gone.Deletes = append(gone.Deletes, schemas.Deletion{Offset: n + int64(i), RefID: name})
 	}
 	put(t, sink, gone)
-	if got, _ := s.read(t, "names"); len(got) != 1 || got[0].RefID != "plain" {
+	if got, _ := s.read(t, question{Collection: "names"}); len(got) != 1 || got[0].RefID != "plain" {
 		t.Errorf("%d entities after the tombstones, want the one that is plain", len(got))
 	}
 }

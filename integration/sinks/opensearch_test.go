@@ -151,13 +151,19 @@ func (s *openSearch) account(t testing.TB, index string, src schemas.SourceID) (
 
 func TestOpenSearch(t *testing.T) {
 	s := startOpenSearch(t)
+	way := startWire(t, s.url)
 	t.Run("the sink conforms", func(t *testing.T) {
 		sinktest.Run(t, sinktest.Options{}, func(testing.TB) sinktest.Fixture {
 			name := fmt.Sprintf("rows-%d", s.n.Add(1))
 			return sinktest.Fixture{
-				Open:    func(t testing.TB) sinks.Sink { return s.open(t, s.config(name)) },
+				Open: func(t testing.TB) sinks.Sink {
+					c := s.config(name)
+					c.URL = way.url()
+					return s.open(t, c)
+				},
 				Read:    func(t testing.TB, src schemas.SourceID) sinktest.Account { return s.account(t, name, src) },
 				Upserts: true, Deletes: true,
+				Break:  way.away,
 				Poison: func(r *schemas.Row) { r.Model = strings.Repeat("x", 40_000) }, // Lucene's limit of a term is 32,766
 			}
 		})
@@ -200,10 +206,16 @@ func openSearchFinds(t *testing.T, s *openSearch) {
 	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
 	r, rows := sinktest.Make(src, 0, 300)
 	put(t, s.open(t, s.config("search")), r, slices.Clone(rows)...)
-	near := map[string]any{"size": 1, "query": map[string]any{"knn": map[string]any{"vector": map[string]any{"vector": []float32{99, -0.5, 0.25, 0}, "k": 3}}}}
-	row, err := jsonrow.Parse(s.search(t, "search", near).Hits.Hits[0].Source)
-	if err != nil || row.Offset != 99 {
-		t.Errorf("the nearest is of offset %d, %v", row.Offset, err)
+	for want, filter := range map[int64]map[string]any{
+		99: {"match_all": map[string]any{}},
+		88: {"range": map[string]any{"offset": map[string]any{"lt": 99}}}, // embeddings are of every 11th offset
+	} {
+		knn := map[string]any{"vector": []float32{99, -0.5, 0.25, 0}, "k": 3, "filter": filter}
+		near := map[string]any{"size": 1, "query": map[string]any{"knn": map[string]any{"vector": knn}}}
+		row, err := jsonrow.Parse(s.search(t, "search", near).Hits.Hits[0].Source)
+		if err != nil || row.Offset != want {
+			t.Errorf("with the filter %v the nearest is of offset %d, want %d; %v", filter, row.Offset, want, err)
+		}
 	}
 	transcripts := 0
 	for i := range rows {

@@ -22,6 +22,8 @@ import (
 // server is a redis-server that can be killed and started again.
 type server struct {
 	dir, port string
+	program   string
+	options   []string // besides those that every server has
 	process   *harness.Process
 }
 
@@ -32,7 +34,7 @@ func startRedis(t testing.TB) *server {
 			harness.Missing(t, program, "apt-get install redis-server")
 		}
 	}
-	s := &server{dir: t.TempDir(), port: fmt.Sprint(harness.FreePort(t))}
+	s := &server{dir: t.TempDir(), port: fmt.Sprint(harness.FreePort(t)), program: "redis-server"}
 	s.start(t)
 	return s
 }
@@ -40,8 +42,8 @@ func startRedis(t testing.TB) *server {
 func (s *server) start(t testing.TB) {
 	t.Helper()
 	s.process = harness.Start(t, harness.Command{
-		Name: "redis-server", Path: "redis-server", Log: filepath.Join(s.dir, "log"),
-		Args: []string{"--bind", "127.0.0.1", "--port", s.port, "--dir", s.dir, "--appendonly", "yes", "--appendfsync", "always", "--save", ""},
+		Name: "redis-server", Path: s.program, Log: filepath.Join(s.dir, "log"),
+		Args: append([]string{"--bind", "127.0.0.1", "--port", s.port, "--dir", s.dir, "--appendonly", "yes", "--appendfsync", "always", "--save", ""}, s.options...),
 	})
 	for range 200 {
 		if out, err := exec.Command("redis-cli", "-p", s.port, "PING").CombinedOutput(); err == nil && strings.TrimSpace(string(out)) == "PONG" {
@@ -64,12 +66,18 @@ func (s *server) cli(t *testing.T, commands string) []string {
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
-func (s *server) sink(t *testing.T) *deliver.Sink {
-	t.Helper()
+func (s *server) config() redissink.Config {
 	c := redissink.NewDefaultConfig()
 	c.URL, c.ModelDigest = "redis://127.0.0.1:"+s.port, "m"
 	c.Deliver.BatchRows, c.Deliver.BatchAge, c.Deliver.Timeout = 37, 20*time.Millisecond, 2*time.Second
 	c.Deliver.Retry = retry.Policy{Attempts: 200, Base: 20 * time.Millisecond, Max: 200 * time.Millisecond}
+	return c
+}
+
+func (s *server) sink(t *testing.T) *deliver.Sink { return s.open(t, s.config()) }
+
+func (s *server) open(t *testing.T, c redissink.Config) *deliver.Sink {
+	t.Helper()
 	sink, err := redissink.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +157,26 @@ func TestRedis(t *testing.T) {
 		t.Errorf("%s rows, want %d", n[0], len(want)/3)
 	}
 	s.deletes(t, sources[0], end)
+	s.expires(t)
+}
+
+// expires writes a row that stays for an hour.
+func (s *server) expires(t *testing.T) {
+	t.Helper()
+	c := s.config()
+	c.Prefix, c.TTL = "short", time.Hour
+	sink := s.open(t, c)
+	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
+	r, rows := sinktest.Make(src, 0, 1)
+	key := redissink.Key("short", rows[0].Head, rows[0].Window, rows[0].RefID)
+	put(t, sink, r, rows...)
+	var left int
+	if _, err := fmt.Sscanf(s.cli(t, "PTTL "+key)[0], "(integer) %d", &left); err != nil || left <= 0 || left > int(time.Hour.Milliseconds()) {
+		t.Errorf("the row stays for %d ms more; %v", left, err)
+	}
+	if err := sink.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // deletes takes the first reference of a source away.

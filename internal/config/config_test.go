@@ -189,6 +189,9 @@ func TestEverySettingIsDocumented(t *testing.T) {
 		if l.doc == "" {
 			t.Errorf("%s has no doc", l.path)
 		}
+		if name := typeName(l.v.Type()); strings.ContainsAny(name, "*[].") {
+			t.Errorf("%s has the type %s, which only says something to those who write Go", l.path, name)
+		}
 		return nil
 	})
 	if err != nil || seen < 60 {

@@ -37,6 +37,9 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 		{"{webhook: {url: 'https://h/p', secret_file: /nowhere}}", "pipelines[p].outputs[0].webhook.secret_file: reading the secret: open /nowhere"},
 		{"{redis: {url: 'http://u:pw@h'}}", "outputs[0].redis.url: missing, or not redis://host:port/db"},
 		{"{redis: {url: 'redis://h', ttl: -1s}}", "outputs[0].redis.ttl: must not be negative"},
+		{"{redis: {url: 'redis://h', index: ivf}}", `outputs[0].redis.index: "ivf" is not one of none, hnsw, flat`},
+		{"{redis: {url: 'redis://h', index: hnsw}}", "outputs[0].redis.dimension: missing; how many numbers has a vector of the model?"},
+		{"{redis: {url: 'redis://h', index: flat, dimension: 4, metric: dot}}", `outputs[0].redis.metric: "dot" is not one of cosine, l2, ip`},
 		{"{milvus: {url: 'http://u:pw@h', collection: c, dimension: 4}}", "outputs[0].milvus.url: missing, or not https://host:port"},
 		{"{milvus: {url: 'http://h', collection: c, dimension: 4, token_file: /nowhere}}", "outputs[0].milvus.token_file: reading the secret"},
 		{"{flight: {url: 'grpc://h:1'}}", "outputs[0].flight.url: missing, or not https://host:port"},
@@ -85,8 +88,10 @@ func TestOutputsHaveDefaults(t *testing.T) {
 		"{webhook: {url: 'https://h/p', secret: s}}":                           func(o *Output) bool { return o.Webhook.Batch.Bytes == 8<<20 },
 		"{opensearch: {url: 'http://h', index: i, dimension: 4, replicas: 0}}": func(o *Output) bool { return *o.OpenSearch.Replicas == 0 && o.OpenSearch.Shards == 1 },
 		"{feast: {url: 'http://h', source: s}}":                                func(o *Output) bool { return o.Feast.To == "online" && len(o.Feast.Columns) == 5 },
-		"{redis: {url: 'redis://h'}}":                                          func(o *Output) bool { return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 },
-		"{qdrant: {url: 'http://h', collection: c, dimension: 4}}":             func(o *Output) bool { return o.Qdrant.Metric == "cosine" && o.Qdrant.Batch.Rows == 500 },
+		"{redis: {url: 'redis://h'}}": func(o *Output) bool {
+			return o.Redis.Prefix == "vecmill" && o.Redis.TTL == 0 && o.Redis.Index == "none" && o.Redis.Metric == "cosine"
+		},
+		"{qdrant: {url: 'http://h', collection: c, dimension: 4}}": func(o *Output) bool { return o.Qdrant.Metric == "cosine" && o.Qdrant.Batch.Rows == 500 },
 	} {
 		c, err := parseOutput(output)
 		if err != nil {

@@ -163,6 +163,9 @@ func sample() *Config {
 }
 
 func typeName(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer { // which tells silence from a zero
+		t = t.Elem()
+	}
 	switch t {
 	case reflect.TypeFor[Bytes]():
 		return "size"
@@ -170,11 +173,9 @@ func typeName(t reflect.Type) string {
 		return "duration"
 	case reflect.TypeFor[Secret]():
 		return "secret"
-	case reflect.TypeFor[*bool]():
-		return "bool"
 	case reflect.TypeFor[[]string]():
 		return "list of strings"
-	case reflect.TypeFor[float64](), reflect.TypeFor[*float64]():
+	case reflect.TypeFor[float64]():
 		return "number"
 	case reflect.TypeFor[int64]():
 		return "int"

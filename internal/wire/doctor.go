@@ -301,6 +301,10 @@ func checkDimension(o *config.Output, trial []schemas.Row) error {
 		told = o.Qdrant.Dimension
 	case o.Milvus != nil:
 		told = o.Milvus.Dimension
+	case o.OpenSearch != nil:
+		told = o.OpenSearch.Dimension
+	case o.Redis != nil && o.Redis.Index != "none":
+		told = o.Redis.Dimension
 	}
 	for i := range trial {
 		n := max(len(trial[i].Vector), len(trial[i].Half))

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -19,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"vecmill/internal/config"
+	"vecmill/schemas"
 )
 
 // ward is a sound set-up: a broker with a topic, a store with a bucket whose clock is off by skew, and a checkpoint.
@@ -193,5 +195,34 @@ func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
 				t.Errorf("%s %s is not among %+v", c.check, c.grade, all)
 			}
 		})
+	}
+}
+
+// TestEveryDimensionIsCompared: each output that is told one, whichever comes next.
+func TestEveryDimensionIsCompared(t *testing.T) {
+	trial := []schemas.Row{{Lineage: schemas.Lineage{Head: "labels"}}, {Lineage: schemas.Lineage{Head: "head"}, Payload: schemas.Payload{Half: make([]uint16, 4)}}}
+	kinds := reflect.TypeFor[config.Output]()
+	found := 0
+	for i := range kinds.NumField() {
+		kind := kinds.Field(i).Type
+		if kind.Kind() != reflect.Pointer {
+			continue
+		}
+		if _, ok := kind.Elem().FieldByName("Dimension"); !ok {
+			continue
+		}
+		found++
+		var o config.Output
+		out := reflect.New(kind.Elem())
+		reflect.ValueOf(&o).Elem().Field(i).Set(out)
+		for dimension, wrong := range map[int64]bool{4: false, 7: true} {
+			out.Elem().FieldByName("Dimension").SetInt(dimension)
+			if err := checkDimension(&o, trial); (err != nil) != wrong {
+				t.Errorf("%s with vectors of %d numbers, not 4: %v", kinds.Field(i).Name, dimension, err)
+			}
+		}
+	}
+	if found != 5 {
+		t.Errorf("%d outputs are told a dimension", found)
 	}
 }

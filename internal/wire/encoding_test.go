@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/sr/srfake"
@@ -27,5 +28,15 @@ func TestAnOutputInAvroRegistersItsSchemaUnderTheTopicsName(t *testing.T) {
 	c.Registry.CAFile = "/nowhere"
 	if _, err := kafkaEncoding(t.Context(), c); err == nil {
 		t.Error("a file of authorities that is not there is no mistake")
+	}
+}
+
+// TestAnOutputsRegistryThatIsAwayIsNamed: nothing is read before the schema is registered, so nothing waits for it.
+func TestAnOutputsRegistryThatIsAwayIsNamed(t *testing.T) {
+	t.Parallel() // most of it is waiting between tries
+	c := &config.KafkaOutput{Topic: "rows", Format: "avro", Registry: config.Registry{URLs: []string{"http://127.0.0.1:1"}}}
+	_, err := kafkaEncoding(t.Context(), c)
+	if err == nil || !strings.Contains(err.Error(), "registering the schema of subject rows-value with the registry at [http://127.0.0.1:1]") || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -117,9 +118,14 @@ func (w *inputs) run(t *testing.T, c *config.Config, settled ...int64) *Worker {
 }
 
 // rows are those that a pipeline has written of a topic.
-func (w *inputs) rows(t *testing.T, pipeline, topic string) (all []schemas.Row) {
+func (w *inputs) rows(t *testing.T, pipeline, topic string) []schemas.Row {
 	t.Helper()
-	st, err := dirstore.Open(filepath.Join(w.dir, "rows"))
+	return w.rowsUnder(t, "rows", pipeline, topic)
+}
+
+func (w *inputs) rowsUnder(t *testing.T, prefix, pipeline, topic string) (all []schemas.Row) {
+	t.Helper()
+	st, err := dirstore.Open(filepath.Join(w.dir, prefix))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,6 +226,60 @@ func TestATopicIsSharedByWhatItsPipelinesTake(t *testing.T) {
 		if s[i].Stream.Skipped != 1 || len(s[i].Stream.Dead) != 1 {
 			t.Errorf("pipeline %d: %+v", i, s[i].Stream)
 		}
+	}
+}
+
+// TestEachTenantHasItsOwnPrefix sends two tenants' references in turn through one worker: under each prefix lie that tenant's rows and dead letters, and nothing else.
+func TestEachTenantHasItsOwnPrefix(t *testing.T) {
+	w := newInputWorld(t, "live")
+	var records []kafka.Record
+	want := map[string][]string{}
+	for i := range 24 {
+		tenant, of := []string{"acme", "bolt"}[i%2], fmt.Sprintf("%02d", i)
+		object := `"inline_text":"hello"`
+		if i >= 22 {
+			object = `"inline_text":""` // of which no model makes anything
+		} else {
+			want[tenant] = append(want[tenant], of)
+		}
+		records = append(records, record(fmt.Sprintf(`{"v":1,"id":%q,%s,"attributes":{"tenant":%q}}`, of, object, tenant)))
+	}
+	w.produce(t, "live", records...)
+	var pipelines [][2]string
+	for _, tenant := range []string{"acme", "bolt"} {
+		pipelines = append(pipelines, [2]string{tenant, fmt.Sprintf("  topics: [live]\n  where: 'ref.attributes.tenant == %q'", tenant)})
+	}
+	c := w.config(t, pipelines...)
+	for i := range c.Pipelines {
+		p := &c.Pipelines[i]
+		p.Outputs[0].Parquet.URL = fmt.Sprintf("file://%s/tenants/%s/rows", w.dir, p.Name)
+		p.DeadLetters.URL = fmt.Sprintf("file://%s/tenants/%s/dead", w.dir, p.Name)
+	}
+	w.run(t, c, 24, 24)
+	lying := map[string]int{}
+	for i := range c.Pipelines {
+		tenant := c.Pipelines[i].Name
+		rows := w.rowsUnder(t, "tenants/"+tenant+"/rows", tenant, "live")
+		if got := ids(rows); got != strings.Join(want[tenant], " ") {
+			t.Errorf("%s has rows of %q, want %q", tenant, got, want[tenant])
+		}
+		for _, r := range rows {
+			if r.Attributes["tenant"] != tenant {
+				t.Errorf("%s has a row of %v", tenant, r.Attributes)
+			}
+		}
+	}
+	err := fs.WalkDir(os.DirFS(w.dir), ".", func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err == nil && (path == "cache" || e.Name() == "_vecmill"): // what the worker looked at its store with
+			return fs.SkipDir
+		case err == nil && !e.IsDir():
+			lying[strings.Join(strings.Split(path, "/")[:min(4, strings.Count(path, "/"))], "/")]++
+		}
+		return err
+	})
+	if err != nil || len(lying) != 4 || lying["tenants/acme/dead/acme"] != 1 || lying["tenants/bolt/dead/bolt"] != 1 || lying["tenants/acme/rows/acme"] == 0 || lying["tenants/bolt/rows/bolt"] == 0 {
+		t.Errorf("files and letters lie under %v; %v", lying, err)
 	}
 }
 

@@ -36,7 +36,7 @@ type loadedModel struct {
 	sessions []embed.Session
 	heads    []embed.Head
 	options  []headOptions // of heads, in their order
-	halves   bool          // a head gives vectors in half precision
+	halves   []string      // the heads that give vectors in half precision
 	took     time.Duration // to load
 }
 
@@ -88,7 +88,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if err != nil {
 		return nil, err
 	}
-	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre, options: headsOf(p), halves: slices.ContainsFunc(p.Heads, func(h config.Head) bool { return h.DType == string(heads.Half) })}
+	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre, options: headsOf(p)}
 	var read []string
 	for i := range p.Heads {
 		cfg := headConfig(&p.Heads[i])
@@ -98,6 +98,9 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 			return nil, fmt.Errorf("heads: %w", err)
 		}
 		m.heads = append(m.heads, head)
+		if cfg.Precision == heads.Half {
+			m.halves = append(m.halves, head.Name())
+		}
 		read = append(read, heads.Reads(cfg)...)
 	}
 	threads := p.Model.Threads

@@ -108,7 +108,7 @@ func filesConfig(c *config.Parquet, format parquetsink.Format, m *loadedModel) p
 	if text := formatHeads(m.options); text != "" {
 		cfg.Metadata[headsKey] = text
 	}
-	cfg.Tasks, cfg.Single = m.tasks(), !m.halves
+	cfg.Tasks, cfg.Single = m.tasks(), len(m.halves) == 0
 	return cfg
 }
 

@@ -17,5 +17,6 @@ func newRedis(ctx context.Context, c *config.Redis, m *loadedModel, told tellTri
 		return nil, fmt.Errorf("redis.ca_file: %w", err)
 	}
 	cfg.TLS = transport.TLSClientConfig
+	cfg.Index = redissink.Index{Algorithm: redissink.Algorithm(c.Index), Vectors: indexOf(m, c.Dimension, c.Metric, nil), Halves: m.halves}
 	return redissink.Open(ctx, cfg)
 }

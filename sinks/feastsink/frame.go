@@ -22,13 +22,9 @@ func (c *Config) frame(rows []*schemas.Row) (frame, error) {
 		out[name] = make([]json.RawMessage, 0, len(rows))
 	}
 	for _, r := range rows {
-		text, err := jsonrow.Append(nil, r)
+		values, err := jsonrow.Columns(r)
 		if err != nil {
 			return nil, err
-		}
-		var values map[string]json.RawMessage
-		if err := json.Unmarshal(text, &values); err != nil {
-			return nil, fmt.Errorf("row %s: %w", r.RowID, err)
 		}
 		for _, name := range c.Columns {
 			v, err := value(r, types[name], values[name])

@@ -61,6 +61,26 @@ func TestFieldsAreTheColumns(t *testing.T) {
 	}
 }
 
+// TestColumnsAreWhatAppendWrites, value by value, with each column that a row can lack.
+func TestColumnsAreWhatAppendWrites(t *testing.T) {
+	for o := range int64(8 * len(schemas.Tasks())) {
+		row := sinktest.Row(src, o, 1)
+		row.ETag, row.URI = "", "bad \xff <utf8>"
+		row.Likelihood.Perplexity = math.Inf(1)
+		text, err := Append(nil, &row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want map[string]json.RawMessage
+		if err := json.Unmarshal(text, &want); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Columns(&row); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("task %s: %v\n got %s\nwant %s", row.Task, err, got, want)
+		}
+	}
+}
+
 func TestWhatIsNotJSONIsNullOrRefused(t *testing.T) {
 	row := sinktest.Row(src, 8, 0)
 	row.Task, row.Payload = schemas.TaskPerplexity, schemas.Payload{Likelihood: schemas.Likelihood{Tokens: 1, NLL: 1e300, Perplexity: math.Inf(1)}}

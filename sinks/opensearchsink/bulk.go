@@ -1,7 +1,6 @@
 package opensearchsink
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
@@ -18,29 +18,28 @@ import (
 
 // bulk is the body that indexes rows: a line that says where, and a line with the document, for each.
 func (c *Config) bulk(rows []*schemas.Row) ([]byte, error) {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out) // which ends each value with a newline
+	var out []byte
 	for _, r := range rows {
 		doc, err := c.document(r)
 		if err != nil {
 			return nil, err
 		}
-		if err := errors.Join(e.Encode(map[string]any{"index": map[string]any{"_id": r.RowID}}), e.Encode(doc)); err != nil {
-			return nil, fmt.Errorf("row %s: %w", r.RowID, err)
+		out = append(append(append(out, `{"index":{"_id":`...), doc["row_id"]...), "}}\n"...)
+		begin := byte('{')
+		for _, name := range slices.Sorted(maps.Keys(doc)) {
+			out = append(strconv.AppendQuote(append(out, begin), name), ':')
+			out, begin = append(out, doc[name]...), ','
 		}
+		out = append(out, "}\n"...)
 	}
-	return out.Bytes(), nil
+	return out, nil
 }
 
 // document is a row as JSON has it, with a vector of either precision as vector.
 func (c *Config) document(r *schemas.Row) (map[string]json.RawMessage, error) {
-	text, err := jsonrow.Append(nil, r)
+	doc, err := jsonrow.Columns(r)
 	if err != nil {
 		return nil, err
-	}
-	var doc map[string]json.RawMessage
-	if err := json.Unmarshal(text, &doc); err != nil {
-		return nil, fmt.Errorf("row %s: %w", r.RowID, err)
 	}
 	vector, half := doc["vector"], doc["vector_f16"]
 	if len(c.Index.Columns) > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
+	"vecmill/sinks/vectorindex"
 )
 
 // Config is what a sink is made of. Start from NewDefaultConfig.
@@ -20,11 +21,14 @@ type Config struct {
 	Columns     []string      // stored of each row; none for all. The identity (needed) is always stored
 	TTL         time.Duration // of a row since it was written; 0 for ever
 	ModelDigest string        // the one whose rows the prefix takes
+	Index       Index         // of the vectors, for servers that have one
 	Deliver     deliver.Config
 }
 
 // NewDefaultConfig is a configuration that lacks only URL and ModelDigest.
-func NewDefaultConfig() Config { return Config{Prefix: "vecmill", Deliver: deliver.NewDefaultConfig()} }
+func NewDefaultConfig() Config {
+	return Config{Prefix: "vecmill", Index: Index{Algorithm: None, Vectors: vectorindex.Spec{Metric: vectorindex.Cosine}}, Deliver: deliver.NewDefaultConfig()}
+}
 
 // needed are the columns that the scripts compare.
 func needed() []string { return []string{"row_id", "head", "topic", "partition", "offset"} }
@@ -50,7 +54,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("columns: %q is not a column of docs/rows.md", name))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Index.validate(c))...)
 }
 
 // takes says whether a column is stored.

@@ -9,6 +9,8 @@
 //	R2 A row of a smaller offset of the same topic partition never replaces one of a larger (a new pipeline that reads again from the start).
 //	R3 With the first window of a reference comes the end of its older windows: a reader sees windows of one version only once the stretch is written.
 //	R4 A deletion takes away the rows of smaller offsets of its topic partition.
+//	R5 With an Index, each head that gives vectors has one of the module search, <prefix>:<head>, over its hashes: made at start if it is not there, refused if it
+//	   does not fit. The server passes over a vector that does not fit its index, so such a row is refused before it is sent.
 //
 // A server that has lost acknowledged writes (a crash between two fsyncs of its log) has lost their next with them, so the source goes on from there: at the next
 // start, or after the gap (R1) has ended a pipeline that was running. The scripts touch keys by name, which a cluster does not allow.

@@ -17,13 +17,9 @@ import (
 func (c *Config) fields(r *schemas.Row) ([]any, error) {
 	bare := *r
 	bare.Vector, bare.Half = nil, nil
-	text, err := jsonrow.Append(nil, &bare)
+	columns, err := jsonrow.Columns(&bare)
 	if err != nil {
 		return nil, err
-	}
-	var columns map[string]json.RawMessage
-	if err := json.Unmarshal(text, &columns); err != nil {
-		return nil, fmt.Errorf("row %s: %w", r.RowID, err)
 	}
 	var out []any
 	for _, name := range slices.Sorted(maps.Keys(columns)) {

@@ -52,6 +52,7 @@ func options(c *Config) (*redis.Options, error) {
 	opts.MaxRetries, opts.DialerRetries = -1, 1 // deliver repeats
 	opts.ContextTimeoutEnabled, opts.ReadTimeout, opts.WriteTimeout = true, c.Deliver.Timeout, c.Deliver.Timeout
 	opts.DisableIdentity, opts.ClientName = true, "vecmill"
+	opts.Protocol = 2 // in which the library reads what the module search says
 	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return opts, nil
 }
@@ -92,6 +93,14 @@ func (s *store) prepare(ctx context.Context) error {
 			return fmt.Errorf("%w: the keys are of version %s, and this build writes version %s", errUnfit, is, want)
 		}
 	}
+	if !s.cfg.Index.wanted() {
+		return nil
+	}
+	for _, head := range s.cfg.Index.Vectors.Heads {
+		if err := s.index(ctx, head); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -104,6 +113,9 @@ func (s *store) Check(row *schemas.Row) error {
 		return fmt.Errorf("head %q has a colon, which separates the parts of a key; give it another name", row.Head)
 	case slices.Contains([]string{"ref", "next", "meta"}, row.Head):
 		return fmt.Errorf("head %q has the name of a key that is not a row's; give it another name", row.Head)
+	}
+	if err := s.cfg.Index.check(row, "index "+IndexName(s.cfg.Prefix, row.Head)); err != nil {
+		return err
 	}
 	return jsonrow.Check(row)
 }

@@ -96,25 +96,23 @@ func Needed() []string {
 func (s *Spec) Payload(r *schemas.Row) (map[string]any, error) {
 	bare := *r
 	bare.Vector, bare.Half = nil, nil
-	text, err := jsonrow.Append(nil, &bare)
+	columns, err := jsonrow.Columns(&bare)
 	if err != nil {
 		return nil, err
 	}
-	var out map[string]any
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	if err := d.Decode(&out); err != nil {
-		return nil, fmt.Errorf("row %s: %w", r.RowID, err)
-	}
+	out := make(map[string]any, len(columns))
 	for _, c := range schemas.Columns(r.Task) {
-		v, ok := out[c.Name]
-		switch {
-		case !ok:
-		case len(s.Columns) > 0 && !slices.Contains(s.Columns, c.Name) && !slices.Contains(Needed(), c.Name):
-			delete(out, c.Name)
-		default:
-			out[c.Name] = plain(v, c.Type == schemas.Float32 || c.Type == schemas.Float64)
+		text, ok := columns[c.Name]
+		if !ok || len(s.Columns) > 0 && !slices.Contains(s.Columns, c.Name) && !slices.Contains(Needed(), c.Name) {
+			continue
 		}
+		var v any
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		if err := d.Decode(&v); err != nil {
+			return nil, fmt.Errorf("row %s: column %s: %w", r.RowID, c.Name, err)
+		}
+		out[c.Name] = plain(v, c.Type == schemas.Float32 || c.Type == schemas.Float64)
 	}
 	return out, nil
 }
