@@ -56,8 +56,10 @@ func TestDamagedOggFLACIsRefusedWithItsFault(t *testing.T) {
 		"a frame that is none":    {repaired(whole, func(b []byte) { b[body+oggHeader+int(b[body+26])] = 0 }), "no frame where one should begin"},
 		"a frame of another sum":  {repaired(whole, func(b []byte) { b[len(b)-1] ^= 1 }), "a checksum is wrong"},
 		"more samples than pages": {repaired(whole, func(b []byte) { binary.LittleEndian.PutUint64(b[body+6:], samples+1) }), "1 samples are missing"},
-		"more than it counts": {repaired(whole, func(b []byte) { binary.BigEndian.PutUint32(b[28+13+18:], uint32(samples-1)) }),
-			"more samples than"},
+		"more than it counts": {
+			repaired(whole, func(b []byte) { binary.BigEndian.PutUint32(b[28+13+18:], uint32(samples-1)) }),
+			"more samples than",
+		},
 		"no end": {repaired(whole, func(b []byte) { b[body+5] &^= 4 }), "no page that says where it ends"},
 	} {
 		_, err := decodeAll(c.blob)

@@ -235,7 +235,7 @@ func (p *Preprocessor) sample(h header) int64 {
 
 // work bounds what the resize takes.
 func (p *Preprocessor) work(h header) int64 {
-	const fixed = 64 << 10 // tables, readers
+	const fixed = 128 << 10 // tables, readers
 	r := p.recipe
 	if !r.resize {
 		return fixed + 3*h.pixels()

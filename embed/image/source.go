@@ -59,6 +59,13 @@ func (p *indexed) Size() (width, height int) { return p.width, p.height }
 // Row writes row y.
 func (p *indexed) Row(dst []byte, y int) {
 	row := p.pix[y*p.stride:][:(p.width*p.bits+7)/8]
+	if p.bits == 8 {
+		for x, i := range row {
+			o := dst[3*x : 3*x+3 : 3*x+3]
+			o[0], o[1], o[2] = p.colours[i][0], p.colours[i][1], p.colours[i][2]
+		}
+		return
+	}
 	for x := range p.width {
 		i := bitsAt(row, x, p.bits)
 		o := dst[3*x : 3*x+3 : 3*x+3]

@@ -122,6 +122,10 @@ func (r *reader) decodeTIFF(ctx context.Context, b []byte, h header) (source, er
 
 // convert makes RGB of a row of pixels, alpha dropped, as Pillow does.
 func (f *tiffFile) convert(dst, row []byte) {
+	if f.depth == 8 && f.samples == 3 && (f.photometric == tiffRGB || f.photometric == tiffYCbCr) {
+		copy(dst, row)
+		return
+	}
 	step := f.samples * f.depth / 8
 	high := 0 // which byte of a sample counts, of 16 bits the upper
 	if f.depth == 16 && f.order == binary.LittleEndian {

@@ -10,7 +10,6 @@ import (
 	"math/bits"
 
 	"golang.org/x/image/ccitt"
-	"golang.org/x/image/tiff/lzw"
 
 	"vecmill/embed/image/inflate"
 	"vecmill/embed/image/jpeg"
@@ -243,6 +242,7 @@ type unpacker struct {
 	raw      []byte // with its bits in order
 	jpeg     jpeg.Decoder
 	inflater inflate.Decoder
+	lzw      *lzwDecoder // nil before the first block that needs it
 }
 
 // bytes is the size of the buffers.
@@ -278,28 +278,39 @@ func (u *unpacker) unpack(ctx context.Context, b *tiffBlock, raw []byte) error {
 		u.buf = make([]byte, size)
 	}
 	b.data = u.buf[:size]
-	if f.compression == 8 || f.compression == 32946 {
-		if err := u.inflater.Zlib(ctx, b.data, raw); err != nil {
-			return fmt.Errorf("unpacking: %w", err)
-		}
-		return f.predicted(b, stride)
+	if err := u.fill(ctx, b, raw); err != nil {
+		return fmt.Errorf("unpacking: %w", err)
 	}
-	r, err := f.reader(b, raw)
+	return f.predicted(b, stride)
+}
+
+// fill undoes a compression that gives bytes.
+func (u *unpacker) fill(ctx context.Context, b *tiffBlock, raw []byte) error {
+	switch u.file.compression {
+	case 5:
+		if u.lzw == nil {
+			u.lzw = new(lzwDecoder)
+		}
+		return u.lzw.decode(b.data, raw)
+	case 8, 32946:
+		return u.inflater.Zlib(ctx, b.data, raw)
+	}
+	r, err := u.file.reader(b, raw)
 	if err != nil {
 		return err
 	}
-	fax := f.compression == 3 || f.compression == 4
+	fax := u.file.compression == 3 || u.file.compression == 4
 	if _, err := io.ReadFull(r, b.data); err != nil && fax {
 		return fmt.Errorf("fax: %w", err)
 	} else if err != nil {
-		return fmt.Errorf("unpacking: %w", err)
+		return err
 	}
 	if fax {
 		for i := range b.data { // its reader gives white as ones
 			b.data[i] = ^b.data[i]
 		}
 	}
-	return f.predicted(b, stride)
+	return nil
 }
 
 // reader undoes one of the compressions that give bytes.
@@ -319,8 +330,6 @@ func (f *tiffFile) reader(b *tiffBlock, raw []byte) (io.Reader, error) {
 			return nil, errors.New("fax compression of more than one bit")
 		}
 		return ccitt.NewReader(in, ccitt.MSB, kind, b.w, b.h, nil), nil
-	case 5:
-		return lzw.NewReader(in, lzw.MSB, 8), nil
 	case 32773:
 		return &packBits{in: raw}, nil
 	}

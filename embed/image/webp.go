@@ -139,7 +139,7 @@ func (p *webpBuffers) begin(w, h int) {
 	}
 	p.lossy.Init(bytes.NewReader(blank[:]), len(blank))
 	if _, err := p.lossy.DecodeFrameHeader(); err == nil {
-		p.lossy.DecodeFrame()
+		_, _ = p.lossy.DecodeFrame() // it fails behind the header
 	}
 }
 
