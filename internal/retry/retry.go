@@ -3,6 +3,8 @@ package retry
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -29,12 +31,18 @@ func Patient() Policy {
 }
 
 // Do calls f until it returns nil, permanent says that its error will not go away, the attempts are used up, or ctx ends. It
-// returns f's last error and the number of tries. When ctx ends during a wait, the last error of f is returned, since it says more.
+// returns f's last error and the number of tries. When ctx ends, the error of the try before it goes along, since it says more.
 func Do(ctx context.Context, p Policy, permanent func(error) bool, f func(context.Context) error) (tries int, err error) {
+	var before error
 	for tries = 1; ; tries++ {
-		if err = f(ctx); err == nil || ctx.Err() != nil || tries >= p.Attempts || permanent != nil && permanent(err) {
+		err = f(ctx)
+		switch {
+		case err != nil && ctx.Err() != nil && before != nil && errors.Is(err, ctx.Err()):
+			return tries, fmt.Errorf("%w; before that: %w", err, before)
+		case err == nil || ctx.Err() != nil || tries >= p.Attempts || permanent != nil && permanent(err):
 			return tries, err
 		}
+		before = err
 		p.Tell(tries, err)
 		if !Sleep(ctx, p.Wait(tries)) {
 			return tries, err

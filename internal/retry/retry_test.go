@@ -118,3 +118,32 @@ func TestSleepSaysWhetherTheContextLetIt(t *testing.T) {
 		}
 	})
 }
+
+func TestTheErrorBeforeATimeOutIsKept(t *testing.T) {
+	refused := errors.New("connection refused")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	tries, err := Do(ctx, Policy{Attempts: 9}, nil, func(ctx context.Context) error {
+		if ctx.Err() == nil {
+			defer cancel()
+			return refused
+		}
+		return ctx.Err()
+	})
+	if !errors.Is(err, refused) {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+	again, stop := context.WithCancel(t.Context())
+	defer stop()
+	asked := 0
+	tries, err = Do(again, Policy{Attempts: 9}, nil, func(ctx context.Context) error {
+		if asked++; asked == 1 {
+			return refused
+		}
+		stop()
+		return ctx.Err()
+	})
+	if tries != 2 || !errors.Is(err, refused) || !errors.Is(err, context.Canceled) {
+		t.Errorf("cut off in the second try: %d tries, %v", tries, err)
+	}
+}
