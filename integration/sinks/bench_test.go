@@ -131,13 +131,16 @@ func BenchmarkKafka(b *testing.B) {
 // BenchmarkRedis writes to a real server that syncs its log at each write.
 func BenchmarkRedis(b *testing.B) {
 	s := startRedis(b)
+	n, prefix := 0, ""
 	fixture.Pour(b, func() sinks.Sink {
+		n++
+		prefix = fmt.Sprint("poured", n)
 		c := redissink.NewDefaultConfig()
-		c.URL, c.ModelDigest = "redis://127.0.0.1:"+s.port, "m"
+		c.URL, c.ModelDigest, c.Prefix = "redis://127.0.0.1:"+s.port, "m", prefix
 		sink, err := redissink.Open(b.Context(), c)
 		return opened(b, sink, err)
 	})
-	text := s.dump(b)
+	text := s.dump(b, prefix)
 	fixture.Bulk(b, "redis-cli --pipe", func(b *testing.B) time.Duration {
 		cmd := exec.Command("redis-cli", "-p", s.port, "--pipe")
 		cmd.Stdin = bytes.NewReader(text)
@@ -149,11 +152,11 @@ func BenchmarkRedis(b *testing.B) {
 	})
 }
 
-// dump are the hashes of rows that the server has, as commands that set them under other keys.
-func (s *server) dump(b *testing.B) []byte {
+// dump are the hashes of rows under a prefix, as commands that set them under other keys.
+func (s *server) dump(b *testing.B, prefix string) []byte {
 	db := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + s.port})
 	defer db.Close()
-	keys, err := db.Keys(b.Context(), "vecmill:head:*").Result()
+	keys, err := db.Keys(b.Context(), prefix+":head:*").Result()
 	if err != nil || len(keys) != fixture.PourRows {
 		b.Fatalf("%d keys, %v", len(keys), err)
 	}

@@ -106,15 +106,28 @@ func (s *Spec) Payload(r *schemas.Row) (map[string]any, error) {
 		if !ok || len(s.Columns) > 0 && !slices.Contains(s.Columns, c.Name) && !slices.Contains(Needed(), c.Name) {
 			continue
 		}
-		var v any
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.UseNumber()
-		if err := d.Decode(&v); err != nil {
+		v, err := decoded(text)
+		if err != nil {
 			return nil, fmt.Errorf("row %s: column %s: %w", r.RowID, c.Name, err)
 		}
 		out[c.Name] = plain(v, c.Type == schemas.Float32 || c.Type == schemas.Float64)
 	}
 	return out, nil
+}
+
+// decoded is a value with its numbers as they are written.
+func decoded(text []byte) (v any, err error) {
+	switch text[0] {
+	case '{', '[':
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		err = d.Decode(&v)
+	case '"', 't', 'f', 'n':
+		err = json.Unmarshal(text, &v)
+	default:
+		v = json.Number(text)
+	}
+	return v, err
 }
 
 // plain is a decoded value without json.Number. A number is whole if it is written so, unless fraction is set.
