@@ -80,7 +80,7 @@ func TestAFleetComputesAPlanOnceThroughAKill(t *testing.T) {
 	if code := publisher.Terminate(t, time.Minute).ExitCode(); code != 1 || lastJSON(publisher.Log(), &end) != nil || end.Published >= objects || !strings.Contains(end.Continue, "--topic refs") {
 		t.Fatalf("told to stop, the publisher ends with exit code %d: %+v\n%s", code, end, publisher.LogTail(5))
 	}
-	if w := l.through(t, "status-stopped"); w.Published != end.Published || w.Records != end.Published || w.Total != objects || w.Finished {
+	if w := l.through(t, "status-stopped"); w.Published < end.Published || w.Records != w.Published || w.Total != objects || w.Finished {
 		t.Errorf("with %d references published, the status says %+v", end.Published, w)
 	}
 	l.awaitAssigned(t, killed, survivor)

@@ -88,13 +88,14 @@ type lane struct {
 	present map[int64]bool // what was found there (P3)
 }
 
-// Run publishes what is not published yet, and returns when all of it is in the topic, ctx ends or the log fails for good.
-func Run(ctx context.Context, log Log, o Options) (Progress, error) {
+// Run publishes what is not published yet, and returns when all of it is in the topic, ctx ends or the log fails for good. It says how far it came, whatever ends it.
+func Run(ctx context.Context, log Log, o Options) (at Progress, err error) {
 	p := &publishing{o: o, log: log}
-	at := Progress{Total: o.Total}
+	at.Total = o.Total
 	if err := p.begin(ctx); err != nil {
 		return at, err
 	}
+	defer func() { at.Published = p.state.Next }()
 	values, err := o.From(ctx, p.state.Next)
 	if err != nil {
 		return at, err

@@ -199,6 +199,24 @@ func TestEveryReferenceIsInItsPartitionOnceWhateverFails(t *testing.T) {
 	}
 }
 
+// TestWhoIsStoppedSaysWhatIsPublished ends a publisher behind a round that has been saved.
+func TestWhoIsStoppedSaysWhatIsPublished(t *testing.T) {
+	var kept *State
+	ctx, stop := context.WithCancel(t.Context())
+	o := options(newTopic(1, 2, 0), 100, &kept)
+	save := o.Save
+	o.Save = func(ctx context.Context, s *State) error {
+		err := save(ctx, s)
+		if s.Next > 20 {
+			stop()
+		}
+		return err
+	}
+	if at, err := Run(ctx, newTopic(1, 2, 0), o); !errors.Is(err, context.Canceled) || at.Published != kept.Next || kept.Next <= 20 || kept.Next >= 100 {
+		t.Errorf("%+v, and %+v is saved: %v", at, kept, err)
+	}
+}
+
 func TestNoMoreIsPublishedThanTheGroupMayHaveBeforeIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tp := newTopic(1, 2, 0)
