@@ -68,14 +68,21 @@ func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Sour
 	}
 }
 
+// planPlace opens a place, making its directory.
 func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
+	u, err := url.Parse(at)
 	if !strings.Contains(at, "://") {
-		if err := os.MkdirAll(at, 0o755); err != nil {
+		u, err = &url.URL{Scheme: "file", Path: absolute(at)}, nil
+	}
+	if err != nil {
+		return plan.Place{}, fmt.Errorf("the plan's place: %w", err)
+	}
+	if u.Scheme == "file" {
+		if err := os.MkdirAll(u.Path, 0o755); err != nil {
 			return plan.Place{}, fmt.Errorf("the plan's directory: %w", err)
 		}
-		at = (&url.URL{Scheme: "file", Path: absolute(at)}).String()
 	}
-	store, prefix, err := s.open(ctx, at)
+	store, prefix, err := s.open(ctx, u.String())
 	if err != nil {
 		return plan.Place{}, fmt.Errorf("the plan's place: %w", err)
 	}
@@ -123,17 +130,11 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 	if err != nil {
 		return nil, err
 	}
-	words, err := json.Marshal(struct {
-		Source  string
-		Include []string
-		Again   bool
-		Columns map[string]string `json:",omitempty"`
-		Tar     bool              `json:",omitempty"`
-	}{o.Source, o.Include, o.Again, o.Columns, o.Tar})
+	words, err := o.words(nil)
 	if err != nil {
 		return nil, err
 	}
-	w, state, err := plan.NewWriter(ctx, place, o.Name, string(words))
+	w, state, err := plan.NewWriter(ctx, place, o.Name, words)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +143,24 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeAll(models)) }()
+	return makePlan(ctx, c, s, models, w, state, o)
+}
+
+// words are what makes a plan the plan that it is. With models, also what computes it.
+func (o *PlanOptions) words(computedBy []string) (string, error) {
+	words, err := json.Marshal(struct {
+		Source     string
+		Include    []string
+		Again      bool
+		Columns    map[string]string `json:",omitempty"`
+		Tar        bool              `json:",omitempty"`
+		ComputedBy []string          `json:",omitempty"`
+	}{o.Source, o.Include, o.Again, o.Columns, o.Tar, computedBy})
+	return string(words), err
+}
+
+// makePlan goes on where w's state is, to the plan's end.
+func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, w *plan.Writer, state json.RawMessage, o PlanOptions) (*Planned, error) {
 	done, err := knownWorks(ctx, c, s, models, o)
 	if err != nil {
 		return nil, err
