@@ -75,3 +75,27 @@ pipelines:
 	step(0, "the plan that was begun at "+at+" is finished: 120 of 120 references", append(run, "--plan", at, "--again")...)
 	step(0, `"faults":0`, "audit", "--config", conf)
 }
+
+// TestAListIsReadFromItsBeginningWhereverTopicsAre has a pipeline of a worker that begins at the end of its topics.
+func TestAListIsReadFromItsBeginningWhereverTopicsAre(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	list, conf := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml")
+	write(t, list, `{"v":1,"id":"a","inline_text":"Will it rain?"}`+"\n"+`{"v":1,"id":"b","inline_text":"Will it snow?"}`+"\n")
+	write(t, conf, fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+pipelines:
+- name: intents
+  start_at: last
+  model: {path: %q}
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s"}}]
+`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "rows")))
+	if code, out, stderr := call(backfiller, "run", "--config", conf, "--manifest", list); code != 0 || !strings.Contains(out, "2 references, 2 rows") {
+		t.Errorf("exit %d\n%s%s", code, out, stderr)
+	}
+}
