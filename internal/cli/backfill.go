@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -23,6 +24,7 @@ func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
 		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
 		{"run", "--config FILE --manifest FILE|--plan DIR|--source S3-PREFIX|INVENTORY|FILE [--topic TOPIC] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
+		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
 		{"status", "--config FILE [--plan DIR|--manifest FILE|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
@@ -67,6 +69,11 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	return o.compute(ctx, e, show, c, log, source, about)
+}
+
+// compute runs the pipelines over what o.read says, and prints how it ended. about is nil for a list.
+func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.Config, log *slog.Logger, source func(*config.Pipeline) (stream.Source, error), about *plan.Plan) error {
 	for i := range c.Pipelines {
 		c.Pipelines[i].Topics = []string{"manifest:" + o.name}
 	}
@@ -98,7 +105,9 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 type runOptions struct {
 	config, manifest, plan, name, rate, until, topic string
 
-	from   wire.PlanOptions // a source; Source is "" for a run of a list or of a plan
+	from    wire.PlanOptions // a source; Source is "" for a run of a list or of a plan
+	reembed []string         // flags of the command reembed that this run is part of; nil: it is none
+
 	maxLag int64
 	read   wire.ReadOptions
 	endAt  time.Time // zero: no end but the list's
@@ -111,6 +120,11 @@ func (o *runOptions) check(now time.Time) (err error) {
 	if o.maxLag < 1 {
 		return usageError{errors.New("--max-lag must be at least 1")}
 	}
+	return o.checkPace(now)
+}
+
+// checkPace reads how fast and for how long.
+func (o *runOptions) checkPace(now time.Time) (err error) {
 	if o.rate != "" {
 		if o.read.Rate, err = rateOf(o.rate); err != nil {
 			return usageError{err}
@@ -185,6 +199,9 @@ func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config
 // again is the command that goes on where a run has ended, without its --until: that moment is over.
 func (o *runOptions) again() string {
 	words := []string{"backfill", "run", "--config", o.config}
+	if o.reembed != nil {
+		words = append([]string{"backfill", "reembed", "--config", o.config}, o.reembed...)
+	}
 	if o.rate != "" {
 		words = append(words, "--max-rate", o.rate)
 	}
@@ -192,6 +209,8 @@ func (o *runOptions) again() string {
 		words = append(words, "--topic", o.topic, "--max-lag", strconv.FormatInt(o.maxLag, 10))
 	}
 	switch {
+	case o.reembed != nil:
+		return shellWords(words...)
 	case o.from.Source != "": // the plan is found again
 		words = append(words, sourceWords(&o.from)...)
 		if o.from.Out != "" {

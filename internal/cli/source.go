@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"path"
 	"strings"
@@ -75,13 +76,18 @@ func (o *runOptions) enumerate(ctx context.Context, e *env, c *config.Config) er
 		return err
 	}
 	o.plan = p.At
+	tellPlan(e.err, o.from.Source, p)
+	return nil
+}
+
+// tellPlan says where the plan of a run lies, and what it is.
+func tellPlan(w io.Writer, source string, p *wire.PlanFor) {
 	switch {
 	case p.Found:
-		fmt.Fprintf(e.err, "the plan of %s is there already, at %s: %d references, of %s; what the source has got since is not in it (--name NAME plans it anew)\n", o.from.Source, p.At, p.Plan.Items, p.Plan.Created.Format(time.RFC3339))
+		fmt.Fprintf(w, "the plan of %s is there already, at %s: %d references, of %s; what the source has got since is not in it (--name NAME plans it anew)\n", source, p.At, p.Plan.Items, p.Plan.Created.Format(time.RFC3339))
 	case p.Resumed:
-		fmt.Fprintf(e.err, "the plan that was begun at %s is finished: %d of %d references, %d are computed already\n", p.At, p.Planned, p.Seen, p.Known)
+		fmt.Fprintf(w, "the plan that was begun at %s is finished: %d of %d references, %d are computed already\n", p.At, p.Planned, p.Seen, p.Known)
 	default:
-		fmt.Fprintf(e.err, "planned at %s: %d of %d references, %d are computed already\n", p.At, p.Planned, p.Seen, p.Known)
+		fmt.Fprintf(w, "planned at %s: %d of %d references, %d are computed already\n", p.At, p.Planned, p.Seen, p.Known)
 	}
-	return nil
 }

@@ -105,6 +105,8 @@ type PlanOptions struct {
 	Tell     func(backfill.Counts)
 	Trying   func(tries int, err error) // told of listing requests that fail again and again; may be nil
 	Log      *slog.Logger
+
+	open func(ctx context.Context, s *stores, models []*loadedModel) (backfill.Source, func(), error) // in place of what Source says
 }
 
 // Planned is a finished plan with what its run is expected to take.
