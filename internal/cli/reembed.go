@@ -113,7 +113,7 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 		}
 		return err
 	}
-	tellPlan(e.err, "the output of "+o.old, p)
+	tellPlan(e.err, "the output of "+o.old, "", p)
 	list, err := wire.OpenPlan(ctx, r.Config, p.At)
 	if err != nil {
 		return err

@@ -76,15 +76,15 @@ func (o *runOptions) enumerate(ctx context.Context, e *env, c *config.Config) er
 		return err
 	}
 	o.plan = p.At
-	tellPlan(e.err, o.from.Source, p)
+	tellPlan(e.err, o.from.Source, "; what the source has got since is not in it (--name NAME plans it anew)", p)
 	return nil
 }
 
-// tellPlan says where the plan of a run lies, and what it is.
-func tellPlan(w io.Writer, source string, p *wire.PlanFor) {
+// tellPlan says where the plan of a run lies, and what it is; found is said of one that was there.
+func tellPlan(w io.Writer, source, found string, p *wire.PlanFor) {
 	switch {
 	case p.Found:
-		fmt.Fprintf(w, "the plan of %s is there already, at %s: %d references, of %s; what the source has got since is not in it (--name NAME plans it anew)\n", source, p.At, p.Plan.Items, p.Plan.Created.Format(time.RFC3339))
+		fmt.Fprintf(w, "the plan of %s is there already, at %s: %d references, of %s%s\n", source, p.At, p.Plan.Items, p.Plan.Created.Format(time.RFC3339), found)
 	case p.Resumed:
 		fmt.Fprintf(w, "the plan that was begun at %s is finished: %d of %d references, %d are computed already\n", p.At, p.Planned, p.Seen, p.Known)
 	default:
