@@ -106,6 +106,17 @@ func TestATableIsComputedAgainBesideItWhileTheStreamGoesOn(t *testing.T) {
 			t.Errorf("%s: %s, want %d", sql, got, want)
 		}
 	}
+	for name, want := range map[string]string{"as it was": fmt.Sprintf("0 of %d references; %d are computed already", total, total), "with another head": fmt.Sprintf("%d of %d references; 0 are", total, total)} {
+		alone := *both
+		alone.Pipelines = []config.Pipeline{now}
+		if name != "as it was" {
+			alone.Pipelines[0].Heads = []config.Head{now.Heads[0]}
+			alone.Pipelines[0].Heads[0].Pooling = "cls"
+		}
+		if code, out := site.Backfill(t, "plan "+name, &alone, "plan", "--source", "s3://"+fixture.Bucket+"/in/texts/", "--try", "0", "--out", "s3://"+fixture.Bucket+"/plans/"+strings.ReplaceAll(name, " ", "-")); code != 0 || !strings.Contains(out, want) {
+			t.Errorf("a plan of the bucket %s: exit code %d, want %q in\n%s", name, code, want, out)
+		}
+	}
 	if all, code := site.AuditCommand(t, "audit", both); code != 0 {
 		t.Errorf("backfill audit: exit code %d: %+v", code, all)
 	}

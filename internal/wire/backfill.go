@@ -21,6 +21,7 @@ import (
 	"vecmill/schemas"
 	"vecmill/sinks/parquetfile"
 	"vecmill/sinks/parquetsink"
+	"vecmill/sinks/pgvectorsink"
 	"vecmill/stream"
 	"vecmill/stream/manifestsource"
 )
@@ -220,35 +221,71 @@ type doneWorks struct {
 	off    bool
 }
 
-// knownWorks reads the outputs of files of every pipeline.
+// knownWorks reads what the pipelines' outputs have.
 func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, o PlanOptions) (*doneWorks, error) {
 	d := &doneWorks{set: &ledger.Set{}, models: models, off: o.Again}
 	for i := range c.Pipelines {
-		p := &c.Pipelines[i]
 		if o.Again {
 			break
 		}
-		for j := range p.Outputs {
-			out, _ := p.Outputs[j].Files()
-			if out == nil || p.Outputs[j].BestEffort {
-				continue
-			}
-			store, prefix, err := s.open(ctx, out.URL)
-			if err != nil {
-				return nil, err
-			}
-			if err := d.read(ctx, audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(out.Layout)}, p.Name); err != nil {
-				return nil, fmt.Errorf("reading what %s has already: %w", out.URL, err)
-			}
-			break // required outputs agree
+		if err := d.pipeline(ctx, &c.Pipelines[i], s); err != nil {
+			return nil, err
 		}
 	}
 	d.set.Seal()
 	return d, nil
 }
 
-// read adds the works of a pipeline's files.
-func (d *doneWorks) read(ctx context.Context, q audit.Parquet, pipeline string) error {
+// pipeline reads the first required output of a pipeline that can be read: required outputs agree.
+func (d *doneWorks) pipeline(ctx context.Context, p *config.Pipeline, s *stores) error {
+	for j := range p.Outputs {
+		out := &p.Outputs[j]
+		if out.BestEffort {
+			continue
+		}
+		if files, _ := out.Files(); files != nil {
+			store, prefix, err := s.open(ctx, files.URL)
+			if err != nil {
+				return err
+			}
+			if err := d.files(ctx, audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(files.Layout)}, p.Name); err != nil {
+				return fmt.Errorf("reading what %s has already: %w", files.URL, err)
+			}
+			return nil
+		}
+		if out.Postgres != nil {
+			return d.table(ctx, out.Postgres, p.Name)
+		}
+	}
+	return nil
+}
+
+// table adds the works of a pipeline's rows in a table.
+func (d *doneWorks) table(ctx context.Context, c *config.Postgres, pipeline string) error {
+	r, err := pgvectorsink.OpenReader(ctx, c.URL.Reveal(), c.Table)
+	if err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	defer r.Close()
+	options := map[string]map[string]string{} // few, each of many rows
+	return r.Works(ctx, pipeline, func(l *schemas.Lineage, heads string) error {
+		if options[heads] == nil {
+			options[heads] = parseHeads(heads)
+		}
+		d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}, options[heads])
+		return nil
+	})
+}
+
+// add makes a work known, if it is told which options its head had, and which object it was.
+func (d *doneWorks) add(w *ledger.Work, options map[string]string) {
+	if w.Options = options[w.Head]; w.Options != "" && w.ETag != "" {
+		d.set.Add(w)
+	}
+}
+
+// files adds the works of a pipeline's files.
+func (d *doneWorks) files(ctx context.Context, q audit.Parquet, pipeline string) error {
 	return q.Files(ctx, pipeline, func(name string, info parquetsink.FileInfo) error {
 		options := parseHeads(info.Metadata[headsKey])
 		if info.Rows == 0 || len(options) == 0 {
@@ -258,9 +295,7 @@ func (d *doneWorks) read(ctx context.Context, q audit.Parquet, pipeline string) 
 			return parquetsink.Scan(ctx, q.Store, name, columns, each)
 		}
 		if err := ledger.Scan(scan, func(w *ledger.Work) error {
-			if w.Options = options[w.Head]; w.Options != "" && w.ETag != "" {
-				d.set.Add(w)
-			}
+			d.add(w, options)
 			return nil
 		}); err != nil {
 			return fmt.Errorf("reading %s: %w", name, err)
