@@ -60,7 +60,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	o.Tell = everyFew(e.err)
-	o.Trying = func(tries int, err error) { fmt.Fprintf(e.err, "tried %d times, and trying again: %v\n", tries, err) }
+	o.Trying = tryingAgain(e.err)
 	p, err := wire.Plan(ctx, c, o)
 	if err != nil {
 		if ctx.Err() != nil {

@@ -59,6 +59,11 @@ func sourceWords(o *wire.PlanOptions) []string {
 	return words
 }
 
+// tryingAgain says what a listing waits for.
+func tryingAgain(w io.Writer) func(tries int, err error) {
+	return func(tries int, err error) { fmt.Fprintf(w, "tried %d times, and trying again: %v\n", tries, err) }
+}
+
 // errPlanning is the end of a planning that was interrupted.
 var errPlanning = errors.New("interrupted; the same command goes on where this one was")
 
@@ -67,7 +72,7 @@ func (o *runOptions) enumerate(ctx context.Context, e *env, c *config.Config) er
 	if o.from.Source == "" {
 		return nil
 	}
-	o.from.Out, o.from.Name, o.from.Tell = o.plan, o.name, everyFew(e.err)
+	o.from.Out, o.from.Name, o.from.Tell, o.from.Trying = o.plan, o.name, everyFew(e.err), tryingAgain(e.err)
 	p, err := wire.PlanOnce(ctx, c, o.from)
 	if err != nil {
 		if ctx.Err() != nil {
