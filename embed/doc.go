@@ -6,6 +6,8 @@
 // when all windows of an object (which a [Streamer] hands over one by one) are through, its rows are handed back: one per window and head, or per object where the head is a [Joiner]. Batch composition never changes a result (I7):
 // padding is masked inside the model's graph, and a failing batch is bisected until the poison item is alone.
 //
+// With EngineConfig.Reuse an object whose bytes come again under another name gets the rows that they gave before.
+//
 // Decoding and preprocessing live in embed/audio, embed/image and embed/text; the ONNX Runtime in embed/ortsession, the only
 // package that touches cgo; what becomes of the model's output in embed/heads. Fakes and conformance suites are in
 // embed/embedtest.

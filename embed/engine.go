@@ -28,6 +28,7 @@ type EngineConfig struct {
 	Preprocessor int           // preprocess workers, at least 1
 	RowReserve   int64         // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
 	Deadline     time.Duration // per item, for preprocessing; 0 means none
+	Reuse        int64         // bytes of results that are kept for content that comes again; 0 computes each object
 	Tracer       trace.Tracer  // nil means none
 
 	FLOPs func(steps int) float64 // floating-point operations of a sample of that cost, for Stats; nil: not counted
@@ -35,12 +36,13 @@ type EngineConfig struct {
 
 // Job is one fetched object on its way through an engine.
 type Job struct {
-	Ref    schemas.Ref
-	Blob   []byte
-	Trace  trace.SpanContext                   // of the record; what becomes of the job is told there, if it is sampled
-	Wanted func() bool                         // asked before work begins; once it says no, the job may end with ErrUnwanted. nil means always
-	Held   func(bytes int64)                   // told when the job's memory has gone down to bytes; may be nil
-	Done   func(rows []schemas.Row, err error) // called exactly once (I5); rows are in order of window, then head; must not block for long
+	Ref     schemas.Ref
+	Blob    []byte
+	Content string                              // identifies the blob among all there are, such as its SHA-256; "" means that it is computed whatever came before
+	Trace   trace.SpanContext                   // of the record; what becomes of the job is told there, if it is sampled
+	Wanted  func() bool                         // asked before work begins; once it says no, the job may end with ErrUnwanted. nil means always
+	Held    func(bytes int64)                   // told when the job's memory has gone down to bytes; may be nil
+	Done    func(rows []schemas.Row, err error) // called exactly once (I5); rows are in order of window, then head; must not block for long
 }
 
 // Engine runs one model: preprocess pool, batcher, and one executor per session. Rows come back with the part of their
@@ -59,6 +61,7 @@ type Engine struct {
 	stats    counters
 	workers  sync.WaitGroup // preprocess workers
 	floats   Floats         // of collated batches
+	reuse    *reuse         // nil: every object is computed
 	mu       struct {
 		sync.Mutex
 		batcher *Batcher[*window]
@@ -123,6 +126,9 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		}
 	}
 	e.mu.batcher = NewBatcher[*window](cfg.Batch)
+	if cfg.Reuse > 0 {
+		e.reuse = newReuse(cfg.Reuse)
+	}
 	return e, nil
 }
 
@@ -150,6 +156,13 @@ func (e *Engine) results(windows, steps int64) int64 {
 
 // Submit hands a job over and blocks while the engine is full. nil means that Done will be called exactly once; an error means that it won't.
 func (e *Engine) Submit(ctx context.Context, j Job) error {
+	if e.reuse != nil && j.Content != "" {
+		return e.submitOnce(ctx, j)
+	}
+	return e.submit(ctx, j)
+}
+
+func (e *Engine) submit(ctx context.Context, j Job) error {
 	e.mu.Lock()
 	if e.mu.closed {
 		e.mu.Unlock()
@@ -188,6 +201,9 @@ func (e *Engine) Run(ctx context.Context) {
 	e.workers.Wait()
 	executors.Wait()
 	e.failRest()
+	if e.reuse != nil {
+		e.reuse.waiters.Wait() // who computed for them has ended
+	}
 }
 
 // failRest settles what nobody works on any more: queued jobs and waiting windows.

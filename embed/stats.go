@@ -15,6 +15,7 @@ type Stats struct {
 	Preprocess              time.Duration // busy time, summed over the workers
 	Collate, Infer, HeadsOn time.Duration // busy time, summed over the executors
 	Waiting                 int           // samples in the batcher now
+	Reused                  int64         // objects that got the rows of another one with their content
 }
 
 // PaddingRatio is computed over useful cost: 1 is no padding at all. It is 0 before the first batch.
@@ -31,7 +32,12 @@ func (e *Engine) Stats() Stats {
 	waiting := e.mu.batcher.Len()
 	e.mu.Unlock()
 	c := &e.stats
+	var reused int64
+	if e.reuse != nil {
+		reused = e.reuse.hits.Load()
+	}
 	return Stats{
+		Reused:  reused,
 		Objects: c.objects.Load(), Failed: c.failed.Load(), Samples: c.samples.Load(), Batches: c.batches.Load(),
 		Cost: c.cost.Load(), Padded: c.padded.Load(), FLOPs: 1e3 * float64(c.kiloflops.Load()), Bisections: c.bisections.Load(),
 		Preprocess: time.Duration(c.preprocess.Load()), Collate: time.Duration(c.collate.Load()),

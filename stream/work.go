@@ -58,15 +58,16 @@ func (p *Pipeline) process(it *item) {
 		p.cfg.Witness.Fetched(Position{it.part, it.rec.Offset}, &it.ref, blob)
 	}
 	sum := sha256.Sum256(blob.Data)
+	content := hex.EncodeToString(sum[:])
 	data, origin := blob.Data, *blob
 	blob.Data, origin.Data, it.ref.Inline = nil, nil, nil // the engine alone holds the bytes from here on
 	err = p.engine.Submit(ctx, embed.Job{
-		Ref: it.ref, Blob: data, Trace: span.SpanContext(),
+		Ref: it.ref, Blob: data, Content: content, Trace: span.SpanContext(),
 		Wanted: func() bool { return it.epoch.ctx.Err() == nil },
 		Held:   func(n int64) { giveBack(it.lease, n) },
 		Done: func(rows []schemas.Row, err error) {
 			for i := range rows {
-				p.complete(&rows[i], it, &origin, hex.EncodeToString(sum[:]), took)
+				p.complete(&rows[i], it, &origin, content, took)
 			}
 			if err == nil {
 				err = p.check(rows)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,7 +23,8 @@ import (
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
 		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
-		{"run", "--config FILE --manifest FILE|--plan DIR [--topic TOPIC] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet) or of a plan, exactly once", runBackfill},
+		{"run", "--config FILE --manifest FILE|--plan DIR|--source S3-PREFIX|INVENTORY|FILE [--topic TOPIC] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
+		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
 		{"status", "--config FILE [--plan DIR|--manifest FILE|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
@@ -34,10 +36,10 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	o := runOptions{}
 	f.StringVar(&o.config, "config", "", "configuration file")
 	f.StringVar(&o.manifest, "manifest", "", "file of references: one JSON object a line, or a table as .csv, .tsv or .parquet")
-	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, in place of a manifest")
+	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, in place of a manifest; with --source where the plan is to lie, default: _plans beside the rows")
+	sourceFlags(f, &o.from)
 	f.StringVar(&o.name, "name", "", "name of the manifest in the output; default: the file's name, or the plan's")
-	o.read.Columns = columnFlag{}
-	f.Var(columnFlag(o.read.Columns), "column", columnDoc)
+	o.read.Columns = o.from.Columns
 	f.StringVar(&o.rate, "max-rate", "", "references a second that are read at most, by each pipeline, as 200/s; default: as many as are computed")
 	f.StringVar(&o.topic, "topic", "", "publish the plan's references to this topic for workers, in place of computing them here")
 	f.Int64Var(&o.maxLag, "max-lag", 10_000, "with --topic: records that the workers' groups may have before them; no more is published while they do")
@@ -60,10 +62,18 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := o.enumerate(ctx, e, c); err != nil {
+		return err
+	}
 	source, about, err := o.source(ctx, c)
 	if err != nil {
 		return err
 	}
+	return o.compute(ctx, e, show, c, log, source, about)
+}
+
+// compute runs the pipelines over what o.read says, and prints how it ended. about is nil for a list.
+func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.Config, log *slog.Logger, source func(*config.Pipeline) (stream.Source, error), about *plan.Plan) error {
 	for i := range c.Pipelines {
 		c.Pipelines[i].Topics = []string{"manifest:" + o.name}
 	}
@@ -95,27 +105,26 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 type runOptions struct {
 	config, manifest, plan, name, rate, until, topic string
 
+	from    wire.PlanOptions // a source; Source is "" for a run of a list or of a plan
+	reembed []string         // flags of the command reembed that this run is part of; nil: it is none
+
 	maxLag int64
 	read   wire.ReadOptions
 	endAt  time.Time // zero: no end but the list's
 }
 
 func (o *runOptions) check(now time.Time) (err error) {
-	if (o.manifest == "") == (o.plan == "") {
-		return usageError{errors.New("--manifest FILE is missing, or --plan DIR; give one of them")}
+	if err := o.checkList(); err != nil {
+		return usageError{err}
 	}
-	if strings.HasPrefix(o.manifest, "s3://") {
-		return usageError{fmt.Errorf("a manifest is a file of this machine; buckets and inventories are planned first: backfill plan --source %s --out DIR", o.manifest)}
-	}
-	if o.plan != "" && len(o.read.Columns) > 0 {
-		return usageError{errors.New("a plan has no columns to choose; --column goes with --manifest")}
-	}
-	switch {
-	case o.topic != "" && o.plan == "":
-		return usageError{errors.New("--topic goes with --plan; plan the list first")}
-	case o.maxLag < 1:
+	if o.maxLag < 1 {
 		return usageError{errors.New("--max-lag must be at least 1")}
 	}
+	return o.checkPace(now)
+}
+
+// checkPace reads how fast and for how long.
+func (o *runOptions) checkPace(now time.Time) (err error) {
 	if o.rate != "" {
 		if o.read.Rate, err = rateOf(o.rate); err != nil {
 			return usageError{err}
@@ -125,6 +134,27 @@ func (o *runOptions) check(now time.Time) (err error) {
 		if o.endAt, err = untilTime(now, o.until); err != nil {
 			return usageError{err}
 		}
+	}
+	return nil
+}
+
+// checkList finds words about what is read that do not go together.
+func (o *runOptions) checkList() error {
+	switch {
+	case o.from.Source != "" && o.manifest != "":
+		return errors.New("--source and --manifest; give one of them")
+	case o.from.Source != "":
+		return checkSource(&o.from)
+	case len(o.from.Include) > 0 || o.from.Tar || o.from.Again:
+		return errors.New("--include, --tar and --again go with --source: a list and a plan are computed as they are")
+	case (o.manifest == "") == (o.plan == ""):
+		return errors.New("--manifest FILE is missing, or --plan DIR, or --source; give one of them")
+	case strings.HasPrefix(o.manifest, "s3://"):
+		return fmt.Errorf("a manifest is a file of this machine; buckets and inventories are sources: --source %s", o.manifest)
+	case o.plan != "" && len(o.read.Columns) > 0:
+		return errors.New("a plan has no columns to choose; --column goes with --manifest and --source")
+	case o.topic != "" && o.plan == "":
+		return errors.New("--topic goes with --plan or --source")
 	}
 	return nil
 }
@@ -155,7 +185,7 @@ func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config
 		}
 		return wire.ManifestSource(o.manifest, o.name, o.read), nil, nil
 	}
-	if o.name != "" {
+	if o.name != "" && o.from.Source == "" {
 		return nil, nil, usageError{errors.New("a plan has its name already; leave --name out")}
 	}
 	list, err := wire.OpenPlan(ctx, c, o.plan)
@@ -169,13 +199,28 @@ func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config
 // again is the command that goes on where a run has ended, without its --until: that moment is over.
 func (o *runOptions) again() string {
 	words := []string{"backfill", "run", "--config", o.config}
+	if o.reembed != nil {
+		words = append([]string{"backfill", "reembed", "--config", o.config}, o.reembed...)
+	}
 	if o.rate != "" {
 		words = append(words, "--max-rate", o.rate)
 	}
 	if o.topic != "" {
 		words = append(words, "--topic", o.topic, "--max-lag", strconv.FormatInt(o.maxLag, 10))
 	}
-	if o.plan != "" {
+	switch {
+	case o.reembed != nil:
+		return shellWords(words...)
+	case o.from.Source != "": // the plan is found again
+		words = append(words, sourceWords(&o.from)...)
+		if o.from.Out != "" {
+			words = append(words, "--plan", o.from.Out)
+		}
+		if o.from.Name != "" {
+			words = append(words, "--name", o.from.Name)
+		}
+		return shellWords(words...)
+	case o.plan != "":
 		return shellWords(append(words, "--plan", o.plan)...)
 	}
 	for _, c := range columnFlag(o.read.Columns).words() {

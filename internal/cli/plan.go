@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"path"
 	"path/filepath"
@@ -29,16 +28,10 @@ func (p *patterns) Set(s string) error { *p = append(*p, s); return nil }
 func runPlan(ctx context.Context, e *env, args []string) error {
 	f := e.flags("plan")
 	file := f.String("config", "", "configuration file")
-	o := wire.PlanOptions{Log: slog.New(slog.DiscardHandler)}
-	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, s3://bucket/.../manifest.json of an S3 inventory, or a file of references: JSON lines, .csv, .tsv or .parquet")
+	o := wire.PlanOptions{}
+	sourceFlags(f, &o)
 	f.StringVar(&o.Out, "out", "", "directory or s3://bucket/prefix that the plan is written to; with a plan that was interrupted, it is gone on with")
 	f.StringVar(&o.Name, "name", "", "name of the plan in the output; default: the last word of --out")
-	f.Var((*patterns)(&o.Include), "include", "pattern of keys (with --tar: of members) to take, as *.flac or calls/2026/*; may be given again")
-	f.BoolVar(&o.Tar, "tar", false, "plan the members of the tar files (WebDataset shards) under the prefix, keys that end in .tar")
-	o.Columns = columnFlag{}
-	f.Var(columnFlag(o.Columns), "column", columnDoc)
-	f.BoolVar(&o.Again, "again", false, "plan what the outputs have already, too")
-	f.IntVar(&o.Listers, "listers", 16, "listing requests at once")
 	f.IntVar(&o.Sample, "sample", 512, "objects whose headers are looked at")
 	f.Uint64Var(&o.Seed, "seed", 1, "which objects these are")
 	f.DurationVar(&o.Estimate.For, "try", 15*time.Second, "how long to compute to know how long it takes; 0 estimates nothing")
@@ -53,14 +46,11 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 		return usageError{errors.New("--source is missing: s3://bucket/prefix, the manifest.json of an inventory, or a file of references")}
 	case o.Out == "":
 		return usageError{errors.New("--out is missing: the directory, or s3://bucket/prefix, that the plan is written to")}
-	case o.Listers < 1 || o.Sample < 1 || o.Estimate.Machines < 1:
-		return usageError{errors.New("--listers, --sample and --machines must be at least 1")}
+	case o.Sample < 1 || o.Estimate.Machines < 1:
+		return usageError{errors.New("--sample and --machines must be at least 1")}
 	}
-	if o.Tar && (!strings.HasPrefix(o.Source, "s3://") || path.Base(o.Source) == "manifest.json") {
-		return usageError{errors.New("--tar goes with --source s3://bucket/prefix")}
-	}
-	if len(o.Columns) > 0 && strings.HasPrefix(o.Source, "s3://") {
-		return usageError{errors.New("a bucket has no columns; --column goes with files of references")}
+	if err := checkSource(&o); err != nil {
+		return err
 	}
 	if o.Name == "" {
 		o.Name = path.Base(filepath.ToSlash(o.Out))
@@ -70,11 +60,11 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	o.Tell = everyFew(e.err)
-	o.Trying = func(tries int, err error) { fmt.Fprintf(e.err, "tried %d times, and trying again: %v\n", tries, err) }
+	o.Trying = tryingAgain(e.err)
 	p, err := wire.Plan(ctx, c, o)
 	if err != nil {
 		if ctx.Err() != nil {
-			return errors.New("interrupted; the same command goes on where this one was")
+			return errPlanning
 		}
 		return err
 	}

@@ -25,6 +25,9 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	if err := o.enumerate(ctx, e, c); err != nil {
+		return err
+	}
 	ctx, cancel := o.limited(ctx)
 	defer cancel()
 	gate, deaf := pausable(e.err)

@@ -113,6 +113,7 @@ type Pipeline struct {
 	Heads          []Head      `yaml:"heads" doc:"what to make of the model's output; each gives one row per window"`
 	Batch          Batch       `yaml:"batch" doc:"micro-batches; zero values mean the modality's defaults"`
 	MemoryBudget   Bytes       `yaml:"memory_budget" doc:"bytes of fetched, decoded and computed data in flight"`
+	ReuseResults   Bytes       `yaml:"reuse_results" doc:"bytes of results that are kept, beside memory_budget, the latest used ones: an object whose bytes have been computed under another name gets the same results, and is not computed again; 0 computes each"`
 	MaxInFlight    int         `yaml:"max_in_flight" doc:"records in flight"`
 	Fetchers       int         `yaml:"fetchers" doc:"objects fetched at once"`
 	Preprocessors  int         `yaml:"preprocessors" doc:"objects decoded at once; 0 means one per core"`

@@ -232,6 +232,9 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if p.MemoryBudget < c.Fetch.MaxObjectBytes {
 		f.add(path+".memory_budget", "%s is less than one object of fetch.max_object_bytes (%s)", p.MemoryBudget, c.Fetch.MaxObjectBytes)
 	}
+	if p.ReuseResults < 0 {
+		f.add(path+".reuse_results", "%d is negative", p.ReuseResults)
+	}
 	for _, n := range []struct {
 		name string
 		v    int

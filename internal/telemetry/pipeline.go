@@ -81,6 +81,7 @@ func Metrics() []Metric {
 		{"vecmill_batch_padded_cost", "{step}", "steps computed, padding included", false, count(func(r *Reading) int64 { return r.Embed.Padded })},
 		{"vecmill_flops", "{flop}", "floating-point operations of useful work: matrix products and convolutions of each sample alone, without padding; their rate over vecmill_peak_flops is the model FLOPs utilisation", false, func(r *Reading) []point { return one(r.Embed.FLOPs) }},
 		{"vecmill_peak_flops", "{flop_per_second}", "what all processors together get out of matrix products in float32, measured at the start; 0 if it was not", true, func(r *Reading) []point { return one(r.Peak) }},
+		{"vecmill_reused", "{object}", "objects that got the results of another one with their content (reuse_results)", false, count(func(r *Reading) int64 { return r.Embed.Reused })},
 		{"vecmill_batch_bisections", "{batch}", "failing batches that were taken apart", false, count(func(r *Reading) int64 { return r.Embed.Bisections })},
 	}
 }

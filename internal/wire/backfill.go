@@ -21,6 +21,7 @@ import (
 	"vecmill/schemas"
 	"vecmill/sinks/parquetfile"
 	"vecmill/sinks/parquetsink"
+	"vecmill/sinks/pgvectorsink"
 	"vecmill/stream"
 	"vecmill/stream/manifestsource"
 )
@@ -68,14 +69,21 @@ func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Sour
 	}
 }
 
+// planPlace opens a place, making its directory.
 func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
+	u, err := url.Parse(at)
 	if !strings.Contains(at, "://") {
-		if err := os.MkdirAll(at, 0o755); err != nil {
+		u, err = &url.URL{Scheme: "file", Path: absolute(at)}, nil
+	}
+	if err != nil {
+		return plan.Place{}, fmt.Errorf("the plan's place: %w", err)
+	}
+	if u.Scheme == "file" {
+		if err := os.MkdirAll(u.Path, 0o755); err != nil {
 			return plan.Place{}, fmt.Errorf("the plan's directory: %w", err)
 		}
-		at = (&url.URL{Scheme: "file", Path: absolute(at)}).String()
 	}
-	store, prefix, err := s.open(ctx, at)
+	store, prefix, err := s.open(ctx, u.String())
 	if err != nil {
 		return plan.Place{}, fmt.Errorf("the plan's place: %w", err)
 	}
@@ -98,6 +106,8 @@ type PlanOptions struct {
 	Tell     func(backfill.Counts)
 	Trying   func(tries int, err error) // told of listing requests that fail again and again; may be nil
 	Log      *slog.Logger
+
+	open func(ctx context.Context, s *stores, models []*loadedModel) (backfill.Source, func(), error) // in place of what Source says
 }
 
 // Planned is a finished plan with what its run is expected to take.
@@ -123,17 +133,11 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 	if err != nil {
 		return nil, err
 	}
-	words, err := json.Marshal(struct {
-		Source  string
-		Include []string
-		Again   bool
-		Columns map[string]string `json:",omitempty"`
-		Tar     bool              `json:",omitempty"`
-	}{o.Source, o.Include, o.Again, o.Columns, o.Tar})
+	words, err := o.words(nil)
 	if err != nil {
 		return nil, err
 	}
-	w, state, err := plan.NewWriter(ctx, place, o.Name, string(words))
+	w, state, err := plan.NewWriter(ctx, place, o.Name, words)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +146,24 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeAll(models)) }()
+	return makePlan(ctx, c, s, models, w, state, o)
+}
+
+// words are what makes a plan the plan that it is. With models, also what computes it.
+func (o *PlanOptions) words(computedBy []string) (string, error) {
+	words, err := json.Marshal(struct {
+		Source     string
+		Include    []string
+		Again      bool
+		Columns    map[string]string `json:",omitempty"`
+		Tar        bool              `json:",omitempty"`
+		ComputedBy []string          `json:",omitempty"`
+	}{o.Source, o.Include, o.Again, o.Columns, o.Tar, computedBy})
+	return string(words), err
+}
+
+// makePlan goes on where w's state is, to the plan's end.
+func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, w *plan.Writer, state json.RawMessage, o PlanOptions) (*Planned, error) {
 	done, err := knownWorks(ctx, c, s, models, o)
 	if err != nil {
 		return nil, err
@@ -199,35 +221,71 @@ type doneWorks struct {
 	off    bool
 }
 
-// knownWorks reads the outputs of files of every pipeline.
+// knownWorks reads what the pipelines' outputs have.
 func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, o PlanOptions) (*doneWorks, error) {
 	d := &doneWorks{set: &ledger.Set{}, models: models, off: o.Again}
 	for i := range c.Pipelines {
-		p := &c.Pipelines[i]
 		if o.Again {
 			break
 		}
-		for j := range p.Outputs {
-			out, _ := p.Outputs[j].Files()
-			if out == nil || p.Outputs[j].BestEffort {
-				continue
-			}
-			store, prefix, err := s.open(ctx, out.URL)
-			if err != nil {
-				return nil, err
-			}
-			if err := d.read(ctx, audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(out.Layout)}, p.Name); err != nil {
-				return nil, fmt.Errorf("reading what %s has already: %w", out.URL, err)
-			}
-			break // required outputs agree
+		if err := d.pipeline(ctx, &c.Pipelines[i], s); err != nil {
+			return nil, err
 		}
 	}
 	d.set.Seal()
 	return d, nil
 }
 
-// read adds the works of a pipeline's files.
-func (d *doneWorks) read(ctx context.Context, q audit.Parquet, pipeline string) error {
+// pipeline reads the first required output of a pipeline that can be read: required outputs agree.
+func (d *doneWorks) pipeline(ctx context.Context, p *config.Pipeline, s *stores) error {
+	for j := range p.Outputs {
+		out := &p.Outputs[j]
+		if out.BestEffort {
+			continue
+		}
+		if files, _ := out.Files(); files != nil {
+			store, prefix, err := s.open(ctx, files.URL)
+			if err != nil {
+				return err
+			}
+			if err := d.files(ctx, audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(files.Layout)}, p.Name); err != nil {
+				return fmt.Errorf("reading what %s has already: %w", files.URL, err)
+			}
+			return nil
+		}
+		if out.Postgres != nil {
+			return d.table(ctx, out.Postgres, p.Name)
+		}
+	}
+	return nil
+}
+
+// table adds the works of a pipeline's rows in a table.
+func (d *doneWorks) table(ctx context.Context, c *config.Postgres, pipeline string) error {
+	r, err := pgvectorsink.OpenReader(ctx, c.URL.Reveal(), c.Table)
+	if err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	defer r.Close()
+	options := map[string]map[string]string{} // few, each of many rows
+	return r.Works(ctx, pipeline, func(l *schemas.Lineage, heads string) error {
+		if options[heads] == nil {
+			options[heads] = parseHeads(heads)
+		}
+		d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}, options[heads])
+		return nil
+	})
+}
+
+// add makes a work known, if it is told which options its head had, and which object it was.
+func (d *doneWorks) add(w *ledger.Work, options map[string]string) {
+	if w.Options = options[w.Head]; w.Options != "" && w.ETag != "" {
+		d.set.Add(w)
+	}
+}
+
+// files adds the works of a pipeline's files.
+func (d *doneWorks) files(ctx context.Context, q audit.Parquet, pipeline string) error {
 	return q.Files(ctx, pipeline, func(name string, info parquetsink.FileInfo) error {
 		options := parseHeads(info.Metadata[headsKey])
 		if info.Rows == 0 || len(options) == 0 {
@@ -237,9 +295,7 @@ func (d *doneWorks) read(ctx context.Context, q audit.Parquet, pipeline string) 
 			return parquetsink.Scan(ctx, q.Store, name, columns, each)
 		}
 		if err := ledger.Scan(scan, func(w *ledger.Work) error {
-			if w.Options = options[w.Head]; w.Options != "" && w.ETag != "" {
-				d.set.Add(w)
-			}
+			d.add(w, options)
 			return nil
 		}); err != nil {
 			return fmt.Errorf("reading %s: %w", name, err)

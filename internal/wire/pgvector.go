@@ -16,7 +16,7 @@ func newPgvector(ctx context.Context, c *config.Postgres, m *loadedModel, told t
 	cfg.DSN, cfg.Table, cfg.Dimension, cfg.Metric = string(c.URL), c.Table, c.Dimension, pgvectorsink.Metric(c.Metric)
 	cfg.Deliver.BatchRows, cfg.Deliver.BatchAge, cfg.Deliver.MaxBuffered, cfg.Deliver.InFlight = c.BatchRows, c.BatchAge.D(), int64(c.MaxBuffered), c.Connections
 	cfg.Deliver.Retry.Told = told
-	cfg.ModelDigest = m.digest
+	cfg.ModelDigest, cfg.Heads = m.digest, formatHeads(m.options)
 	cfg.Writer, _ = os.Hostname() // only for people; the sources' lines decide who writes
 	cfg.Tasks = m.tasks()
 	return pgvectorsink.Open(ctx, cfg)

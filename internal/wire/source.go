@@ -23,6 +23,9 @@ import (
 
 // planSource is the table of what can be enumerated.
 func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (src backfill.Source, done func(), err error) {
+	if o.open != nil {
+		return o.open(ctx, s, models)
+	}
 	if !strings.HasPrefix(o.Source, "s3://") {
 		list, err := manifestsource.OpenFile(ctx, o.Source, o.Columns)
 		if err != nil {

@@ -165,6 +165,7 @@ func heapLimit(c *config.Config) int64 {
 	limit := int64(heapSlack)
 	for i := range c.Pipelines {
 		limit += int64(c.Pipelines[i].MemoryBudget) / 4 * 5 // a quarter more for the records themselves
+		limit += int64(c.Pipelines[i].ReuseResults)
 		for j := range c.Pipelines[i].Outputs {
 			limit += int64(c.Pipelines[i].Outputs[j].Buffered())
 		}
@@ -232,7 +233,7 @@ func (w *Worker) Run(ctx context.Context) error {
 func (w *Worker) logTotals() {
 	for _, s := range w.Stats() {
 		w.log.Info("totals", "pipeline", s.Pipeline, "records", s.Stream.Records, "rows", s.Stream.Rows, "skipped", s.Stream.Skipped, "dead", s.Stream.Dead,
-			"padding_ratio", fmt.Sprintf("%.3f", s.Embed.PaddingRatio()), "fetch_busy", round(s.Stream.Fetch-s.Stream.ReserveWait), "memory_wait", round(s.Stream.ReserveWait),
+			"reused", s.Embed.Reused, "padding_ratio", fmt.Sprintf("%.3f", s.Embed.PaddingRatio()), "fetch_busy", round(s.Stream.Fetch-s.Stream.ReserveWait), "memory_wait", round(s.Stream.ReserveWait),
 			"preprocess_busy", round(s.Embed.Preprocess), "infer_busy", round(s.Embed.Infer), "gflop", math.Round(s.Embed.FLOPs/1e9), "peak_bytes", s.Stream.PeakHeld)
 	}
 }

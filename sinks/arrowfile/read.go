@@ -47,6 +47,26 @@ func Read(body []byte) (rows []schemas.Row, err error) {
 	return rows, nil
 }
 
+// Backwards calls each for the lineage of every row of a file, the last first. It holds the lineage of all of them: a stream begins at its beginning. The error of each ends it.
+func Backwards(body io.Reader, size int64, each func(l *schemas.Lineage) error) error {
+	var all []schemas.Lineage
+	if err := records(body, size, func(rec arrow.Record) error {
+		rows, err := arrowrow.Rows(rec)
+		for i := range rows {
+			all = append(all, rows[i].Lineage)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		if err := each(&all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Scan calls each for every row of a file with its values of some columns, which are text or whole numbers. It holds one record batch at a time. The error of each ends it;
 // row is valid during the call, texts stay.
 func Scan(body io.Reader, size int64, columns []string, each func(row []parquetfile.Value) error) error {

@@ -60,3 +60,17 @@ func Scan(ctx context.Context, st objectstore.Store, name string, columns []stri
 	}
 	return parquetfile.Scan(at, o.Size, columns, each)
 }
+
+// Backwards calls each for the lineage of every row of a file, the last first. Of a Parquet file the lineage's columns alone are read, a row group of them is held; a stream is read whole, and
+// held without what heads made. The error of each ends it.
+func Backwards(ctx context.Context, st objectstore.Store, name string, each func(l *schemas.Lineage) error) error {
+	o, err := st.Stat(ctx, name)
+	if err != nil {
+		return err
+	}
+	at := objectstore.ReaderAt(ctx, st, o)
+	if f, _ := FormatOf(name); f == ArrowStream {
+		return arrowfile.Backwards(bufio.NewReaderSize(io.NewSectionReader(at, 0, o.Size), streamBuffer), o.Size, each)
+	}
+	return parquetfile.Backwards(ctx, at, o.Size, each)
+}

@@ -19,6 +19,7 @@ type Config struct {
 	Tasks       []schemas.Task // tasks whose rows are written: they decide the columns
 	Dimension   int            // numbers of a vector; only looked at if a task gives vectors
 	ModelDigest string         // the one whose rows the table takes
+	Heads       string         // the heads' options in words of the caller, kept with each transaction for Reader.Works; may be empty
 
 	Metric Metric // of the HNSW index; NoIndex makes none
 

@@ -1,7 +1,7 @@
 // Package pgvectorsink writes rows to a table of PostgreSQL with pgvector, exactly once: rows and progress commit in one transaction.
 //
 // Beside the table T there are T_sources (for each source the first offset that is not stored), T_ranges (what each transaction covered: dead, skipped and
-// lost offsets, and the id and offset of every row that it wrote) and T_meta (the one model digest and metric of the table).
+// lost offsets, the id and offset of every row that it wrote, and the options of its heads) and T_meta (the one model digest and metric of the table).
 //
 //	P1 A transaction locks its source's line in T_sources and compares: offsets before it are dropped, a gap is an error, so ranges never overlap.
 //	P2 Rows come by COPY into a temporary table and from there by upsert on row_id, in the order of row_id, so that transactions do not deadlock.

@@ -179,8 +179,8 @@ func (d *database) record(ctx context.Context, tx pgx.Tx, r schemas.Range, rows 
 	}
 	at, refs := tombstones(r)
 	if _, err := tx.Exec(ctx, `INSERT INTO `+d.n.ranges+` (pipeline, topic, partition, first_offset, next_offset, dead, skipped, lost, row_offsets, row_ids, writer, deleted_ids,
-			tombstone_offsets, tombstone_refs) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`, r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next,
-		multirange(r.Dead), multirange(r.Skipped), multirange(r.Lost), offsets, ids, d.cfg.Writer, gone, at, refs); err != nil {
+			tombstone_offsets, tombstone_refs, heads) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`, r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next,
+		multirange(r.Dead), multirange(r.Skipped), multirange(r.Lost), offsets, ids, d.cfg.Writer, gone, at, refs, d.cfg.Heads); err != nil {
 		return fmt.Errorf("recording offsets %d to %d of %s: %w", r.First, r.Next-1, r.Source, err)
 	}
 	if _, err := tx.Exec(ctx, `UPDATE `+d.n.sources+` SET next_offset = $4 WHERE pipeline = $1 AND topic = $2 AND partition = $3`,

@@ -75,11 +75,11 @@ func (d *database) create(ctx context.Context, tx pgx.Tx) error {
 		`CREATE TABLE IF NOT EXISTS `+d.n.ranges+` (pipeline text, topic text, partition integer, first_offset bigint, next_offset bigint NOT NULL,
 			dead int8multirange NOT NULL, skipped int8multirange NOT NULL, lost int8multirange NOT NULL,
 			row_offsets bigint[] NOT NULL, row_ids text[] NOT NULL, writer text NOT NULL, written_at timestamptz NOT NULL DEFAULT now(),
-			deleted_ids text[] NOT NULL DEFAULT '{}', tombstone_offsets bigint[] NOT NULL DEFAULT '{}', tombstone_refs text[] NOT NULL DEFAULT '{}',
+			deleted_ids text[] NOT NULL DEFAULT '{}', tombstone_offsets bigint[] NOT NULL DEFAULT '{}', tombstone_refs text[] NOT NULL DEFAULT '{}', heads text NOT NULL DEFAULT '',
 			PRIMARY KEY (pipeline, topic, partition, first_offset))`,
-		// of a table from before there were deletions
+		// of a table from before there were deletions, or heads
 		`ALTER TABLE `+d.n.ranges+` ADD COLUMN IF NOT EXISTS deleted_ids text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS tombstone_offsets bigint[] NOT NULL DEFAULT '{}',
-			ADD COLUMN IF NOT EXISTS tombstone_refs text[] NOT NULL DEFAULT '{}'`,
+			ADD COLUMN IF NOT EXISTS tombstone_refs text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS heads text NOT NULL DEFAULT ''`,
 		`CREATE TABLE IF NOT EXISTS `+d.n.meta+` (key text PRIMARY KEY, value text NOT NULL)`,
 	)
 	for _, s := range sql {

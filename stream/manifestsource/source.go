@@ -87,7 +87,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	defer func() { _ = list.Close() }() // only read
 	p, c := s.Partition(), &committer{source: s}
 	defer c.ended.Store(true)
-	start, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: -1, First: 0, End: list.Len()}})
+	start, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: 0, First: 0, End: list.Len()}}) // not -1, for which start_at would decide: it is about topics
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil

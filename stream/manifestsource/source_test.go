@@ -126,7 +126,7 @@ func TestLinesAreRecordsAndTheirNumbersOffsets(t *testing.T) {
 			if got := values(l.recs); fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
-			if l.bounds != (stream.Bounds{Committed: -1, First: 0, End: int64(len(c.want))}) || l.events != "AR" {
+			if l.bounds != (stream.Bounds{Committed: 0, First: 0, End: int64(len(c.want))}) || l.events != "AR" {
 				t.Errorf("bounds %+v, events %s", l.bounds, l.events)
 			}
 			if err := l.c.Commit(t.Context(), nil); err == nil {

@@ -1,0 +1,167 @@
+package embed
+
+import (
+	"container/list"
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"vecmill/schemas"
+)
+
+// reuse keeps results by content, the latest used ones, within a number of bytes: an object whose bytes have been computed under another name gets the rows of that one, and one whose bytes
+// are being computed waits for them. Failures are no results: who waited for one is computed itself. What is the same under one key is all that preprocessing and heads see of a job: the blob, and
+// what goes beside it.
+type reuse struct {
+	most    int64          // bytes
+	waiters sync.WaitGroup // jobs that wait for another's results
+	hits    atomic.Int64
+	mu      struct {
+		sync.Mutex
+		kept    map[string]*list.Element // of results
+		line    list.List                // of *results, the latest used in front
+		bytes   int64
+		running map[string]*results // being computed
+	}
+}
+
+// results are the rows of one content. They are never changed: whoever gets them gets a copy.
+type results struct {
+	key   string
+	rows  []schemas.Row // nil: there are none, or not yet
+	bytes int64
+	done  chan struct{} // closed when they are there, or never will be
+}
+
+// resultBytes is what a result takes beside its rows: key, entries of map and list.
+const resultBytes = 300
+
+func newReuse(most int64) *reuse {
+	r := &reuse{most: most}
+	r.mu.kept, r.mu.running = map[string]*list.Element{}, map[string]*results{}
+	return r
+}
+
+// contentKey is what results depend on besides model, preprocessing and heads, which an engine has one of each.
+func contentKey(j *Job) string {
+	if j.Ref.Companion() == "" {
+		return j.Content
+	}
+	beside, err := json.Marshal([]any{j.Ref.TextPair, j.Ref.Question, j.Ref.Choices})
+	if err != nil {
+		panic(err) // texts always encode
+	}
+	return j.Content + string(beside)
+}
+
+// claim gives the results of a content, if they are there, or those that another job is computing. Neither means that the caller computes it, and calls end.
+func (r *reuse) claim(key string) (there, coming *results) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at, ok := r.mu.kept[key]; ok {
+		r.mu.line.MoveToFront(at)
+		return at.Value.(*results), nil
+	}
+	if run, ok := r.mu.running[key]; ok {
+		return nil, run
+	}
+	r.mu.running[key] = &results{key: key, done: make(chan struct{})}
+	return nil, nil
+}
+
+// end tells those who wait what became of the content; rows are nil if it failed.
+func (r *reuse) end(key string, rows []schemas.Row) {
+	bytes := int64(resultBytes + len(key))
+	for i := range rows {
+		bytes += rows[i].Size()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	x := r.mu.running[key]
+	delete(r.mu.running, key)
+	x.rows, x.bytes = slices.Clone(rows), bytes
+	if rows != nil && bytes <= r.most {
+		r.mu.kept[key] = r.mu.line.PushFront(x)
+		r.mu.bytes += bytes
+	}
+	for r.mu.bytes > r.most {
+		last := r.mu.line.Back()
+		old := r.mu.line.Remove(last).(*results)
+		delete(r.mu.kept, old.key)
+		r.mu.bytes -= old.bytes
+	}
+	close(x.done)
+}
+
+// give hands a job the rows of another one with its content.
+func (r *reuse) give(j *Job, x *results) {
+	r.hits.Add(1)
+	rows, now := slices.Clone(x.rows), time.Now().UTC().Truncate(time.Microsecond)
+	for i := range rows {
+		rows[i].Timings, rows[i].CreatedAt = schemas.Timings{}, now
+	}
+	j.Done(rows, nil)
+}
+
+// submitOnce is Submit for a job whose content may be known, or be under way.
+func (e *Engine) submitOnce(ctx context.Context, j Job) error {
+	key := contentKey(&j)
+	there, coming := e.reuse.claim(key)
+	switch {
+	case there != nil:
+		e.reuse.give(&j, there)
+		return nil
+	case coming == nil:
+		return e.lead(ctx, j, key)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mu.closed {
+		return ErrStopped
+	}
+	e.reuse.waiters.Go(func() { e.follow(ctx, j, key, coming) })
+	return nil
+}
+
+// lead computes a content that others may wait for.
+func (e *Engine) lead(ctx context.Context, j Job, key string) error {
+	done := j.Done
+	j.Done = func(rows []schemas.Row, err error) {
+		if err != nil {
+			rows = nil
+		}
+		e.reuse.end(key, rows)
+		done(rows, err)
+	}
+	err := e.submit(ctx, j)
+	if err != nil {
+		e.reuse.end(key, nil)
+	}
+	return err
+}
+
+// follow waits for another job's results; where they don't come, the job is computed itself, or waits for the next one that is.
+func (e *Engine) follow(ctx context.Context, j Job, key string, coming *results) {
+	for coming != nil {
+		select {
+		case <-coming.done:
+		case <-ctx.Done():
+			j.Done(nil, ctx.Err())
+			return
+		}
+		there := coming
+		if there.rows == nil {
+			there, coming = e.reuse.claim(key)
+		}
+		if there != nil {
+			e.reuse.give(&j, there)
+			return
+		}
+	}
+	if err := e.lead(ctx, j, key); err != nil {
+		j.Done(nil, err)
+	}
+}

@@ -1,0 +1,227 @@
+package backfill
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"vecmill/internal/backfill/ledger"
+	"vecmill/internal/backfill/plan"
+	"vecmill/schemas"
+)
+
+// Bound says which offsets of a source a recomputation takes from an output.
+type Bound struct {
+	Source schemas.SourceID `json:"source"`
+	Next   int64            `json:"next"`   // what the output had when the plan was begun: offsets before it
+	Stream int64            `json:"stream"` // from here on the stream itself is computed by the new pipeline; MaxInt64: nothing is
+}
+
+// PastFile is a file of a pipeline's output.
+type PastFile struct {
+	Name    string
+	Range   schemas.Range
+	Created time.Time
+}
+
+// PastFiles enumerates the references of what files have of a pipeline, each reference's latest row alone, and those not that were deleted since. It implements Source. Files do not change, and
+// which of them count is settled when the enumeration begins: gone on with, it gives the same references in the same order.
+type PastFiles struct {
+	Bounds func(ctx context.Context) ([]Bound, error)                                        // asked once
+	List   func(ctx context.Context, src schemas.SourceID) ([]PastFile, error)               // ascending by offset
+	Rows   func(ctx context.Context, file string, each func(l *schemas.Lineage) error) error // the last first
+}
+
+// pastState is where an enumeration of files stands.
+type pastState struct {
+	Bounds []Bound `json:"bounds"`
+	Given  int64   `json:"given"`
+}
+
+// Each implements Source.
+func (p *PastFiles) Each(ctx context.Context, state json.RawMessage, give func(items []plan.Item, state any) error) error {
+	var from pastState
+	var err error
+	if state != nil {
+		if err := json.Unmarshal(state, &from); err != nil {
+			return fmt.Errorf("the enumeration's progress: %w", err)
+		}
+	} else if from.Bounds, err = p.Bounds(ctx); err != nil {
+		return err
+	}
+	w := &pastWalk{give: give, skip: from.Given, at: pastState{Bounds: from.Bounds}}
+	chains := make([][]PastFile, len(from.Bounds))
+	for i, b := range from.Bounds {
+		files, err := p.List(ctx, b.Source)
+		if err != nil {
+			return err
+		}
+		chains[i] = slices.DeleteFunc(files, func(f PastFile) bool { return f.Range.Next > b.Next }) // written since
+		for k := 1; k < len(chains[i]); k++ {
+			if before := chains[i][k-1].Created; before.After(chains[i][k].Created) {
+				chains[i][k].Created = before // it was written by a clock that is late
+			}
+		}
+	}
+	for {
+		i := latest(chains)
+		if i < 0 {
+			return w.flush()
+		}
+		n := len(chains[i]) - 1
+		if err := w.file(ctx, p, &chains[i][n], from.Bounds[i].Stream); err != nil {
+			return err
+		}
+		chains[i] = chains[i][:n]
+	}
+}
+
+// latest is the chain whose last file was written last; -1 if there are no more files.
+func latest(chains [][]PastFile) int {
+	best := -1
+	for i, c := range chains {
+		if len(c) > 0 && (best < 0 || c[len(c)-1].Created.After(chains[best][len(chains[best])-1].Created)) {
+			best = i
+		}
+	}
+	return best
+}
+
+// pastWalk goes backwards through all rows.
+type pastWalk struct {
+	give  func(items []plan.Item, state any) error
+	skip  int64 // given before
+	at    pastState
+	seen  ledger.Seen // ids that had a later row, or were deleted
+	items []plan.Item
+}
+
+func (w *pastWalk) file(ctx context.Context, p *PastFiles, f *PastFile, stream int64) error {
+	deletes, before := f.Range.Deletes, ""
+	gone := func(behind int64) {
+		for n := len(deletes) - 1; n >= 0 && deletes[n].Offset > behind; n-- {
+			w.seen.Add(deletes[n].RefID)
+			deletes = deletes[:n]
+		}
+	}
+	err := p.Rows(ctx, f.Name, func(l *schemas.Lineage) error {
+		gone(l.Offset) // a record's deletions concern what came before it
+		if l.RefID == before {
+			return nil // another window or head
+		}
+		before = l.RefID
+		if !w.seen.Add(l.RefID) || l.Offset >= stream {
+			return nil
+		}
+		return w.add(pastItem(l))
+	})
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", f.Name, err)
+	}
+	gone(-1)
+	return ctx.Err()
+}
+
+func (w *pastWalk) add(it plan.Item) error {
+	if w.at.Given++; w.at.Given <= w.skip {
+		return nil
+	}
+	if w.items = append(w.items, it); len(w.items) < linesAtOnce {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *pastWalk) flush() error {
+	items := w.items
+	w.items = nil
+	return w.give(items, w.at)
+}
+
+// PastTable enumerates the references of what a table has of a pipeline, each reference's latest row alone, by their ids. It implements Source.
+type PastTable struct {
+	Bounds func(ctx context.Context) ([]Bound, error)
+	Page   func(ctx context.Context, after string, n int) ([]schemas.Lineage, error) // ascending by id
+}
+
+// tableState is where an enumeration of a table stands.
+type tableState struct {
+	Bounds []Bound `json:"bounds"`
+	After  string  `json:"after"` // the last id
+}
+
+// Each implements Source.
+func (p *PastTable) Each(ctx context.Context, state json.RawMessage, give func(items []plan.Item, state any) error) (err error) {
+	var at tableState
+	if state != nil {
+		err = json.Unmarshal(state, &at)
+	} else {
+		at.Bounds, err = p.Bounds(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("the enumeration's beginning: %w", err)
+	}
+	stream := map[schemas.SourceID]int64{}
+	for _, b := range at.Bounds {
+		stream[b.Source] = b.Stream
+	}
+	for {
+		page, err := p.Page(ctx, at.After, linesAtOnce)
+		if err != nil {
+			return err
+		}
+		var items []plan.Item
+		for i := range page {
+			l := &page[i]
+			for src, from := range stream {
+				if src.Topic == l.Topic && src.Partition == l.Partition && l.Offset < from {
+					items = append(items, pastItem(l))
+				}
+			}
+			at.After = l.RefID
+		}
+		if err := give(items, at); err != nil {
+			return err
+		}
+		if len(page) < linesAtOnce {
+			return nil
+		}
+	}
+}
+
+var rangeRE = regexp.MustCompile(`^(.*)#bytes=(\d+)-(\d+)$`)
+
+var errInline = errors.New("its content came in the record itself and is in no output: the list or topic that it came from has it")
+
+// pastItem is the reference that a row came from. One that a row does not say is no reference: a run makes it a dead letter.
+func pastItem(l *schemas.Lineage) plan.Item {
+	ref := schemas.Ref{ID: l.RefID, URI: l.URI, ETag: l.ETag, Version: l.Version, Modality: l.Modality}
+	if ref.URI == "inline:" {
+		return noRef(l.RefID, errInline)
+	}
+	if m := rangeRE.FindStringSubmatch(l.URI); m != nil {
+		first, err := strconv.ParseInt(m[2], 10, 64)
+		last, err2 := strconv.ParseInt(m[3], 10, 64)
+		if err == nil && err2 == nil {
+			ref.URI, ref.Range = m[1], &schemas.ByteRange{Off: first, N: last - first + 1}
+		}
+	}
+	for k, v := range l.Attributes {
+		if !strings.HasPrefix(k, "vecmill.") { // found out by preprocessing, which does it again
+			if ref.Attributes == nil {
+				ref.Attributes = map[string]string{}
+			}
+			ref.Attributes[k] = v
+		}
+	}
+	if err := ref.Validate(); err != nil {
+		return noRef(l.RefID, err)
+	}
+	return plan.Item{Ref: ref, Size: -1}
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vecmill/internal/demo"
+)
+
+// TestARunStraightFromASourceFindsItsPlanAgain plans and runs by one command, stops it twice on its way, and gives it again until nothing is left: by then every row is there once. Another
+// model is another plan.
+func TestARunStraightFromASourceFindsItsPlanAgain(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	const n = 120
+	var refs strings.Builder
+	for i := range n {
+		fmt.Fprintf(&refs, "s%d,Will it rain in city %d tomorrow?\n", i, i)
+	}
+	list, conf, rows := filepath.Join(dir, "said today.csv"), filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "rows")
+	write(t, list, "id,said\n"+refs.String())
+	configure := func(output, heads string) {
+		write(t, conf, fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+pipelines:
+- name: intents
+  model: {path: %q}
+  heads: [%s]
+  outputs: [{%s}]
+`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), heads, output))
+	}
+	files, head := fmt.Sprintf(`parquet: {url: "%s"}`, fileURL(dir, "rows")), "{task: classification}"
+	run := []string{"run", "--config", conf, "--source", list, "--column", "inline_text=said"}
+	step := func(code int, want string, args ...string) string {
+		t.Helper()
+		got, out, stderr := call(backfiller, args...)
+		if got != code || !strings.Contains(out+stderr, want) {
+			t.Fatalf("%q: exit %d, want %d and %q\n%s%s", args, got, code, want, out, stderr)
+		}
+		return out + stderr
+	}
+	configure(`jsonl: {path: "-"}`, head)
+	step(1, "--plan DIR says where", run...)
+	configure(files, head)
+	out := step(1, "120 of 120 references, 0 are computed already", append(run, "--max-rate", "40/s", "--until", "1500ms")...)
+	if again := fmt.Sprintf("go on with: backfill run --config %s --max-rate 40/s --source '%s' --column inline_text=said\n", conf, list); !strings.Contains(out, again) {
+		t.Errorf("no %q in\n%s", again, out)
+	}
+	step(0, "is there already", run...)
+	step(0, "0 references, 0 rows", run...)
+	step(0, `"rows":120,`, "audit", "--config", conf)
+	plans, err := filepath.Glob(filepath.Join(rows, "_plans", "said-today-*", "plan.json"))
+	if err != nil || len(plans) != 1 {
+		t.Fatalf("plans: %v, %v", plans, err)
+	}
+	step(0, "120 written of 120", "status", "--config", conf, "--plan", filepath.Dir(plans[0]))
+	step(0, "120 references, 120 rows", append(run, "--name", "anew")...) // texts of a list have no entity tag to know them by
+	step(1, "is of another source", append(run, "--name", "anew", "--again")...)
+	configure(files, "{task: classification, name: all, function: sigmoid}")
+	step(0, "120 references, 120 rows", run...)
+
+	// A plan that was cut off is gone on with.
+	at := filepath.Join(dir, "cut")
+	step(0, "120 references, 120 rows", append(run, "--plan", at, "--again")...)
+	if err := os.Remove(filepath.Join(at, "plan.json")); err != nil {
+		t.Fatal(err)
+	}
+	step(0, "the plan that was begun at "+at+" is finished: 120 of 120 references", append(run, "--plan", at, "--again")...)
+	step(0, `"faults":0`, "audit", "--config", conf)
+}
+
+// TestAListIsReadFromItsBeginningWhereverTopicsAre has a pipeline of a worker that begins at the end of its topics.
+func TestAListIsReadFromItsBeginningWhereverTopicsAre(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	list, conf := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml")
+	write(t, list, `{"v":1,"id":"a","inline_text":"Will it rain?"}`+"\n"+`{"v":1,"id":"b","inline_text":"Will it snow?"}`+"\n")
+	write(t, conf, fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+pipelines:
+- name: intents
+  start_at: last
+  model: {path: %q}
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s"}}]
+`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "rows")))
+	if code, out, stderr := call(backfiller, "run", "--config", conf, "--manifest", list); code != 0 || !strings.Contains(out, "2 references, 2 rows") {
+		t.Errorf("exit %d\n%s%s", code, out, stderr)
+	}
+}

@@ -1,0 +1,135 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+
+	"vecmill/internal/audit"
+	"vecmill/internal/backfill"
+	"vecmill/internal/config"
+	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
+	"vecmill/sinks/parquetsink"
+	"vecmill/sinks/pgvectorsink"
+)
+
+// past is an output as a recomputation sees it: what it has of each source, and the references behind its rows. Close lets it go.
+type past interface {
+	// sources are those of a pipeline that the output has anything of.
+	sources(ctx context.Context, pipeline string) ([]schemas.SourceID, error)
+
+	// span is where the output's part of a source begins, behind what was skipped to get there, and ends; known is false if it has none.
+	span(ctx context.Context, src schemas.SourceID) (s schemas.Span, known bool, err error)
+
+	// digests are those of model and preprocessing of late rows; empty without rows.
+	digests(ctx context.Context, pipeline string) (model, preprocess string, err error)
+
+	// references enumerates what the rows of a pipeline came from.
+	references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error)) backfill.Source
+
+	close()
+}
+
+// pastOf is the table of outputs whose rows can be computed again: the first required one of a pipeline, for required outputs agree.
+func pastOf(ctx context.Context, s *stores, p *config.Pipeline) (past, error) {
+	for i := range p.Outputs {
+		o := &p.Outputs[i]
+		if o.BestEffort {
+			continue
+		}
+		if files, _ := o.Files(); files != nil {
+			store, prefix, err := s.open(ctx, files.URL)
+			return &pastFiles{store, prefix, parquetsink.Layout(files.Layout)}, err
+		}
+		if o.Postgres != nil {
+			r, err := pgvectorsink.OpenReader(ctx, o.Postgres.URL.Reveal(), o.Postgres.Table)
+			return &pastTable{r}, err
+		}
+	}
+	return nil, fmt.Errorf("pipeline %s has no required output that says where its rows came from: parquet, arrow or postgres", p.Name)
+}
+
+// pastFiles implements past.
+type pastFiles struct {
+	store  objectstore.Store
+	prefix string
+	layout parquetsink.Layout
+}
+
+func (p *pastFiles) close() {}
+
+func (p *pastFiles) audited() audit.Parquet {
+	return audit.Parquet{Store: p.store, Prefix: p.prefix, Layout: p.layout}
+}
+
+func (p *pastFiles) sources(ctx context.Context, pipeline string) ([]schemas.SourceID, error) {
+	return p.audited().Sources(ctx, pipeline)
+}
+
+func (p *pastFiles) span(ctx context.Context, src schemas.SourceID) (s schemas.Span, known bool, err error) {
+	files, err := p.layout.Chain(ctx, p.store, p.prefix, src, 0)
+	if err != nil || len(files) == 0 {
+		return s, false, err
+	}
+	return schemas.Span{First: files[0].Origin, Next: files[len(files)-1].Range.Next}, true, nil
+}
+
+func (p *pastFiles) digests(ctx context.Context, pipeline string) (model, preprocess string, err error) {
+	err = p.audited().Files(ctx, pipeline, func(_ string, info parquetsink.FileInfo) error {
+		if info.Rows > 0 {
+			model, preprocess = info.Metadata["model-digest"], info.Metadata["preprocess-digest"]
+		}
+		return nil
+	})
+	return model, preprocess, err
+}
+
+func (p *pastFiles) references(_ string, bounds func(ctx context.Context) ([]backfill.Bound, error)) backfill.Source {
+	return &backfill.PastFiles{
+		Bounds: bounds,
+		List: func(ctx context.Context, src schemas.SourceID) (all []backfill.PastFile, err error) {
+			files, err := p.layout.Chain(ctx, p.store, p.prefix, src, 0)
+			for i := range files {
+				all = append(all, backfill.PastFile{Name: files[i].Name, Range: files[i].Range, Created: files[i].Created})
+			}
+			return all, err
+		},
+		Rows: func(ctx context.Context, file string, each func(l *schemas.Lineage) error) error {
+			return parquetsink.Backwards(ctx, p.store, file, each)
+		},
+	}
+}
+
+// pastTable implements past.
+type pastTable struct{ r *pgvectorsink.Reader }
+
+func (p *pastTable) close() { p.r.Close() }
+
+func (p *pastTable) sources(ctx context.Context, pipeline string) ([]schemas.SourceID, error) {
+	return p.r.Sources(ctx, pipeline)
+}
+
+func (p *pastTable) span(ctx context.Context, src schemas.SourceID) (s schemas.Span, known bool, err error) {
+	if s.First, known, err = p.r.Begin(ctx, src); err != nil || !known {
+		return s, false, err
+	}
+	s.Next, known, err = p.r.Next(ctx, src)
+	return s, known, err
+}
+
+func (p *pastTable) digests(ctx context.Context, pipeline string) (model, preprocess string, err error) {
+	rows, err := p.r.Latest(ctx, pipeline, "", 1)
+	if err != nil || len(rows) == 0 {
+		return "", "", err
+	}
+	return rows[0].ModelDigest, rows[0].PreprocessDigest, nil
+}
+
+func (p *pastTable) references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error)) backfill.Source {
+	return &backfill.PastTable{
+		Bounds: bounds,
+		Page: func(ctx context.Context, after string, n int) ([]schemas.Lineage, error) {
+			return p.r.Latest(ctx, pipeline, after, n)
+		},
+	}
+}

@@ -1,0 +1,123 @@
+package wire
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/plan"
+	"vecmill/internal/config"
+)
+
+// PlanFor is the plan of a source that a run reads straight from.
+type PlanFor struct {
+	At      string // its place
+	Plan    *plan.Plan
+	Found   bool // it was complete already
+	Resumed bool // it was begun already
+	backfill.Counts
+}
+
+// plansDir is where the plans of runs straight from a source lie, beneath an output's URL. No pipeline's name begins so, and readers of a lake pass over it.
+const plansDir = "_plans"
+
+// PlanOnce finds the plan of a source, or makes it, or goes on with it. Without o.Out it lies beside the rows, in the first required output that is files, and without o.Name its name says
+// what was enumerated and what computes it: the same command finds it again, and another source or another model has another plan.
+func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (_ *PlanFor, err error) {
+	s := &stores{cfg: c}
+	models, err := loadAll(ctx, c, s, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, closeAll(models)) }()
+	words, err := o.words(computedBy(c, models))
+	if err != nil {
+		return nil, err
+	}
+	if err := o.settle(c, words); err != nil {
+		return nil, err
+	}
+	place, err := planPlace(ctx, s, o.Out)
+	if err != nil {
+		return nil, err
+	}
+	out := &PlanFor{At: o.Out, Found: true}
+	out.Plan, err = plan.Load(ctx, place)
+	switch {
+	case err == nil:
+		return out, o.isOf(out.Plan, words)
+	case !errors.Is(err, plan.ErrNoPlan):
+		return nil, err
+	}
+	w, state, err := plan.NewWriter(ctx, place, o.Name, words)
+	if err != nil {
+		return nil, err
+	}
+	made, err := makePlan(ctx, c, s, models, w, state, o)
+	if err != nil {
+		return nil, err
+	}
+	return &PlanFor{At: o.Out, Plan: made.Plan, Resumed: state != nil, Counts: made.Counts}, nil
+}
+
+// computedBy are the pipelines with all that makes their rows what they are.
+func computedBy(c *config.Config, models []*loadedModel) (all []string) {
+	for i, m := range models {
+		all = append(all, strings.Join([]string{c.Pipelines[i].Name, m.digest, m.pre.Digest(), formatHeads(m.options)}, " "))
+	}
+	return all
+}
+
+// settle fills in place and name.
+func (o *PlanOptions) settle(c *config.Config, words string) error {
+	if o.Name == "" && o.Out != "" {
+		o.Name = path.Base(filepath.ToSlash(o.Out))
+	}
+	if o.Name == "" {
+		sum := sha256.Sum256([]byte(words))
+		o.Name = slug(o.Source) + "-" + hex.EncodeToString(sum[:4])
+	}
+	if o.Out != "" {
+		return nil
+	}
+	for i := range c.Pipelines {
+		for j := range c.Pipelines[i].Outputs {
+			if files, _ := c.Pipelines[i].Outputs[j].Files(); files != nil && !c.Pipelines[i].Outputs[j].BestEffort {
+				o.Out = strings.TrimRight(files.URL, "/") + "/" + plansDir + "/" + o.Name
+				return nil
+			}
+		}
+	}
+	return errors.New("no pipeline has a required output that is files, beside whose rows the plan would lie; --plan DIR says where")
+}
+
+// isOf refuses a plan that lies where this one should, and is another: also one that `backfill plan` made is taken.
+func (o *PlanOptions) isOf(p *plan.Plan, words string) error {
+	bare, err := o.words(nil)
+	if err == nil && p.Source != words && p.Source != bare {
+		err = fmt.Errorf("the plan at %s is of another source, or for another model: %s; give this one another --name, or another place", o.Out, p.Source)
+	}
+	return err
+}
+
+// slug is the last word of a source as a part of names.
+func slug(source string) string {
+	word := path.Base(strings.TrimRight(filepath.ToSlash(source), "/"))
+	if word == "manifest.json" { // an inventory's: its day says more
+		word = path.Base(path.Dir(source))
+	}
+	word = strings.TrimSuffix(word, path.Ext(word))
+	word = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.' {
+			return r
+		}
+		return '-'
+	}, word)
+	return word[:min(len(word), 40)]
+}

@@ -1,0 +1,123 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"vecmill/stream"
+)
+
+// TestTheStreamAndTheRecomputationDivideTheWork streams ten texts by one pipeline; then workers run another one beside it, from the topic's end on, and eight records more come, three of them of texts that were there. Every
+// text is computed by the new pipeline, once, in its latest state.
+func TestTheStreamAndTheRecomputationDivideTheWork(t *testing.T) {
+	w := newInputWorld(t, "refs")
+	texts := filepath.Join(w.dir, "texts")
+	if err := os.MkdirAll(texts, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	publish := func(state string, ids ...int) {
+		t.Helper()
+		var recs []kafka.Record
+		for _, i := range ids {
+			file := filepath.Join(texts, fmt.Sprintf("%d-%s.txt", i, state))
+			if err := os.WriteFile(file, []byte(strings.Repeat("a ", 1+i%3)+state[:1]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			recs = append(recs, record(fmt.Sprintf(`{"v":1,"id":"t%d","uri":"file://%s","attributes":{"state":%q}}`, i, file, state)))
+		}
+		w.produce(t, "refs", recs...)
+	}
+	one := [2]string{"old", "  topics: [refs]"}
+	both := w.config(t, one, [2]string{"new", "  topics: [refs]\n  start_at: last\n  text: {invalid_utf8: replace}"})
+	both.Fetch.FileRoots = []string{texts}
+	publish("first", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	alone := w.config(t, one)
+	alone.Fetch.FileRoots = both.Fetch.FileRoots
+	w.run(t, alone, 10)
+
+	r, err := NewReembed(both, "old", "new", false, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	o := PlanOptions{Log: quiet}
+	if _, err := r.Plan(t.Context(), o); err == nil || !strings.Contains(err.Error(), "new has not begun with refs/0: start the workers") {
+		t.Fatalf("the new pipeline has not begun: %v", err)
+	}
+	func() {
+		worker, err := Open(t.Context(), both, Options{Log: quiet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		done := make(chan error, 1)
+		go func() { done <- worker.Run(ctx) }()
+		until := func(what string, ready func() bool) {
+			for !ready() && ctx.Err() == nil {
+				time.Sleep(20 * time.Millisecond)
+			}
+			if ctx.Err() != nil {
+				t.Errorf("a minute is over, and it has not %s: %+v", what, worker.Stats())
+			}
+		}
+		part := stream.Partition{Topic: "refs"}
+		until("begun", func() bool {
+			b, err := r.auditor.log.Bounds(ctx, r.New.Group, []stream.Partition{part})
+			return err == nil && b[part].Committed == 10
+		})
+		publish("second", 3, 4, 10, 11, 12)
+		publish("third", 4, 13, 14)
+		until("computed what came", func() bool {
+			s := worker.Stats()
+			return s[0].Stream.Computed >= 8 && s[1].Stream.Computed >= 8
+		})
+		stop()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}()
+	p, err := r.Plan(t.Context(), o)
+	if err != nil || p.Plan.Items != 8 { // all but 3 and 4
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if s := computed(t, t.Context(), r, p.At); s.Stream.Rows != 8 {
+		t.Errorf("%+v", s.Stream)
+	}
+	v, err := r.Verify(t.Context(), p.Plan, 0, nil)
+	if err != nil || len(v.Offences) != 0 || v.Computed != 8 || v.Stream != 8 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	latest := map[string]string{}
+	planned, streamed := w.rows(t, "new", "manifest:"+p.Plan.Name), w.rows(t, "new", "refs")
+	for i := range streamed {
+		latest[streamed[i].RefID] = streamed[i].Attributes["state"]
+	}
+	for i := range planned {
+		if at, twice := latest[planned[i].RefID]; twice {
+			t.Errorf("%s is there as planned, and as %q", planned[i].RefID, at)
+		}
+		latest[planned[i].RefID] = planned[i].Attributes["state"]
+	}
+	for i := range 15 {
+		want := "first"
+		switch {
+		case i == 4 || i > 12:
+			want = "third"
+		case i == 3 || i > 9:
+			want = "second"
+		}
+		if got := latest[fmt.Sprint("t", i)]; got != want {
+			t.Errorf("text %d is there as %q, want %q", i, got, want)
+		}
+	}
+	if len(planned) != 8 || len(streamed) != 8 || len(latest) != 15 {
+		t.Errorf("%d and %d rows of %d texts", len(planned), len(streamed), len(latest))
+	}
+}

@@ -1,0 +1,197 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vecmill/internal/backfill"
+	"vecmill/internal/config"
+	"vecmill/schemas"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// beside gives the lake's configuration a second pipeline, which prepares texts in another way.
+func (l *lake) beside(name string) *config.Pipeline {
+	p := l.conf.Pipelines[0]
+	p.Name, p.Group, p.Text.InvalidUTF8 = name, "vecmill-"+name, "replace"
+	l.conf.Pipelines = append(l.conf.Pipelines, p)
+	return &l.conf.Pipelines[len(l.conf.Pipelines)-1]
+}
+
+func (l *lake) reembed(t *testing.T, from, to string) *Reembed {
+	t.Helper()
+	r, err := NewReembed(l.conf, from, to, true, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r
+}
+
+// computed runs the plan of a recomputation for as long as ctx says.
+func computed(t *testing.T, ctx context.Context, r *Reembed, at string) (s Stats) {
+	t.Helper()
+	list, err := OpenPlan(t.Context(), r.Config, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Config.Pipelines[0].Topics = []string{"manifest:" + list.Plan().Name}
+	w, err := Open(t.Context(), r.Config, Options{Log: quiet, Source: PlanSource(list, ReadOptions{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return w.Stats()[0]
+}
+
+// TestWhatOnePipelineWroteIsComputedAgainBesideIt cuts the recomputation off at each step: while it plans, between plan and run, while it runs, before and behind the check. An object that is gone is a dead
+// letter, which must be accepted before anything is cut over.
+func TestWhatOnePipelineWroteIsComputedAgainBesideIt(t *testing.T) {
+	l := newLake(t, 30)
+	l.plan(t, "first", PlanOptions{})
+	l.run(t, "first")
+	l.put(t, "texts/004 ü.txt", "changed")
+	l.plan(t, "second", PlanOptions{}) // the object has two rows now, of which the later one counts
+	l.run(t, "second")
+	if _, err := l.backend.DeleteObject("box", "texts/009 ü.txt"); err != nil {
+		t.Fatal(err)
+	}
+	old := l.conf.Pipelines[0].Name
+	l.beside("again")
+	r := l.reembed(t, old, "again")
+	o := PlanOptions{Log: quiet}
+
+	cut, cancel := context.WithCancel(t.Context())
+	o.Tell = func(backfill.Counts) { cancel() }
+	if _, err := r.Plan(cut, o); !errors.Is(err, context.Canceled) {
+		t.Fatalf("cut off while it plans: %v", err)
+	}
+	o.Tell = nil
+	p, err := r.Plan(t.Context(), o)
+	if err != nil || p.Found || p.Plan.Items != 30 || p.Seen != 30 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if p, err = r.Plan(t.Context(), o); err != nil || !p.Found || p.Plan.Items != 30 {
+		t.Fatalf("the plan is found again: %+v, %v", p, err)
+	}
+	if v, err := r.Verify(t.Context(), p.Plan, 0, nil); err == nil && len(v.Offences) == 0 {
+		t.Errorf("nothing is computed, and it is found to be all right: %+v", v)
+	}
+	short, stop := context.WithCancel(t.Context())
+	stop() // it ends before it has begun
+	computed(t, short, r, p.At)
+	if s := computed(t, t.Context(), r, p.At); s.Stream.Rows != 58 || s.Stream.Dead[schemas.ReasonFetchMissing] != 1 {
+		t.Errorf("%+v", s.Stream)
+	}
+	if s := computed(t, t.Context(), r, p.At); s.Stream.Records != 0 {
+		t.Errorf("once more: %+v", s.Stream)
+	}
+	v, err := r.Verify(t.Context(), p.Plan, 0, nil)
+	if err != nil || len(v.Offences) != 1 || !strings.Contains(v.Offences[0], "1 references are dead letters") {
+		t.Errorf("one is lacking: %+v, %v", v, err)
+	}
+	v, err = r.Verify(t.Context(), p.Plan, 1, nil)
+	if err != nil || len(v.Offences) != 0 || v.Planned != 30 || v.Computed != 29 || v.Dead != 1 || v.Audited != 1 {
+		t.Errorf("one may be lacking: %+v, %v", v, err)
+	}
+	l.sameReferences(t, p.Plan.Name, r)
+	l.cutOver(t, r)
+
+	files, err := filepath.Glob(filepath.Join(l.out, "rows", "again", "*", "0", "*.parquet"))
+	if err != nil || len(files) == 0 || os.Remove(files[0]) != nil {
+		t.Fatal(files, err)
+	}
+	if v, err := r.Verify(t.Context(), p.Plan, 1, nil); err == nil && len(v.Offences) == 0 {
+		t.Errorf("a file is lost, and it is found to be all right: %+v", v)
+	}
+}
+
+// sameReferences compares the rows of both pipelines.
+func (l *lake) sameReferences(t *testing.T, manifest string, r *Reembed) {
+	t.Helper()
+	want := l.rowsOf(t, "first")
+	for at, row := range l.rowsOf(t, "second") {
+		want[at] = row
+	}
+	both := l.conf.Pipelines
+	l.conf.Pipelines = []config.Pipeline{*r.New}
+	got := l.rowsOf(t, manifest)
+	l.conf.Pipelines = both
+	if len(want) != 60 || len(got) != 58 {
+		t.Errorf("%d rows, and now %d", len(want), len(got))
+	}
+	for at, b := range got {
+		a := want[at]
+		if a.RefID != b.RefID || a.ETag != b.ETag || a.ContentHash != b.ContentHash || a.PreprocessDigest == b.PreprocessDigest || a.RowID == b.RowID {
+			t.Errorf("%v:\n%+v\n%+v", at, a.Lineage, b.Lineage)
+		}
+	}
+}
+
+func (l *lake) cutOver(t *testing.T, r *Reembed) {
+	t.Helper()
+	steps := r.CutOver("texts")
+	if len(steps) != 2 || steps[0].Do == nil || steps[1].Do != nil || !strings.Contains(steps[0].What, "/rows/again;") {
+		t.Fatalf("%+v", steps)
+	}
+	for range 2 {
+		if err := steps[0].Do(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(l.out, "rows", "_current", "texts.json"))
+	if err != nil || !strings.Contains(string(b), `"pipeline":"again"`) || !strings.Contains(string(b), `/rows/again"`) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+func TestRecomputationsThatCannotEndWellAreRefused(t *testing.T) {
+	l := newLake(t, 3)
+	l.plan(t, "first", PlanOptions{})
+	l.run(t, "first")
+	l.conf.Pipelines[0].Topics = []string{"refs"}
+	old := l.conf.Pipelines[0].Name
+	table := []config.Output{{Postgres: &config.Postgres{URL: "postgres://u:secret@h/db", Table: "calls"}}}
+	for _, c := range []struct {
+		name, to string
+		noStream bool
+		change   func(old, now *config.Pipeline)
+		want     string
+	}{
+		{"itself", old, true, nil, "the new one needs a name of its own"},
+		{"one that is not there", "other", true, nil, "no pipeline other"},
+		{"other topics", "now", false, func(_, now *config.Pipeline) { now.Topics = []string{"more"} }, "does not read topic refs"},
+		{"other references", "now", true, func(_, now *config.Pipeline) { now.Where = "false" }, "differ in where or input"},
+		{"one table", "now", true, func(old, now *config.Pipeline) { old.Outputs, now.Outputs = table, table }, "both write to table calls: two digests in one index"},
+		{"questions", "now", true, func(_, now *config.Pipeline) { now.Heads = []config.Head{{Task: "answers"}} }, "questions and choices are in no output"},
+		{"no brokers", "now", false, nil, "names no brokers"},
+		{"nothing new", "now", true, func(old, now *config.Pipeline) { now.Text = old.Text }, "there is nothing to compute again"},
+		{"no output to read", "now", true, func(old, _ *config.Pipeline) { old.Outputs = []config.Output{{JSONL: &config.JSONL{Path: "-"}}} }, "no required output that says where its rows came from"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			was := l.conf.Pipelines
+			defer func() { l.conf.Pipelines = was }()
+			first := was[0]
+			l.conf.Pipelines = []config.Pipeline{first}
+			now := l.beside("now")
+			if c.change != nil {
+				c.change(&l.conf.Pipelines[0], now)
+			}
+			r, err := NewReembed(l.conf, old, c.to, c.noStream, quiet)
+			if err == nil {
+				_, err = r.Plan(t.Context(), PlanOptions{Log: quiet, Out: filepath.Join(t.TempDir(), "plan")})
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,136 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/plan"
+	"vecmill/internal/dlq"
+	"vecmill/schemas"
+)
+
+// Verified is what an audit says of a recomputation.
+type Verified struct {
+	Planned  int64    `json:"planned"`  // references of the old output that the new pipeline had not
+	Known    int64    `json:"known"`    // that it had already
+	Computed int64    `json:"computed"` // of the planned ones, in each output
+	Dead     int64    `json:"dead"`     // likewise
+	Stream   int64    `json:"stream"`   // offsets of topics that the new output covers
+	Audited  int      `json:"audited"`  // outputs
+	Offences []string `json:"offences,omitempty"`
+}
+
+func (v *Verified) offend(format string, args ...any) {
+	v.Offences = append(v.Offences, fmt.Sprintf(format, args...))
+}
+
+// How long to wait for the new pipeline to write what the old one has written of the stream, and how often to look.
+const (
+	streamWait = 5 * time.Minute
+	streamPoll = 2 * time.Second
+)
+
+// Verify audits the new outputs, and counts: everything planned has a row or a letter, at most lacking letters, and the stream is written as far as the old pipeline had written it when it was asked.
+func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits func(behind int64)) (*Verified, error) {
+	v := &Verified{Planned: p.Items}
+	var about backfill.Counts
+	if err := json.Unmarshal(p.About, &about); err != nil {
+		return nil, fmt.Errorf("reading what the plan says of itself: %w", err)
+	}
+	v.Known = about.Known
+	if err := r.awaitStream(ctx, v, waits); err != nil {
+		return nil, err
+	}
+	r.auditor.o.Letters = true
+	all, err := r.auditor.pipeline(ctx, r.New)
+	if err != nil {
+		return nil, err
+	}
+	outputs := map[string]bool{}
+	for i := range all {
+		a := &all[i]
+		for _, o := range a.Offences {
+			v.offend("%s, %s/%d: %s", a.Output, a.Topic, a.Partition, o)
+		}
+		outputs[a.Output] = outputs[a.Output] || a.Topic == dlq.ManifestTopic+p.Name
+		if a.Topic != dlq.ManifestTopic+p.Name {
+			continue
+		}
+		v.Computed, v.Dead = a.Computed, a.Dead
+		if a.Next != p.Items || a.Computed+a.Dead != p.Items {
+			v.offend("%s has %d rows' references and %d dead letters up to %d, and %d are planned", a.Output, a.Computed, a.Dead, a.Next, p.Items)
+		}
+	}
+	for name, has := range outputs {
+		if v.Audited++; !has && p.Items > 0 {
+			v.offend("%s has nothing of the plan", name)
+		}
+	}
+	switch {
+	case v.Audited == 0 && p.Items > 0:
+		return nil, errors.New("no output of the new pipeline keeps account of what it has; one of parquet, arrow, postgres or iceberg beside the others does")
+	case v.Dead > lacking:
+		v.offend("%d references are dead letters: the old output has rows of them, and the new one has not; worker dlq list names them, --lacking %d accepts them", v.Dead, v.Dead)
+	}
+	return v, nil
+}
+
+// awaitStream waits until the new output has all of the topics that the old one has now.
+func (r *Reembed) awaitStream(ctx context.Context, v *Verified, waits func(behind int64)) error {
+	if r.noStream {
+		return nil
+	}
+	old, err := pastOf(ctx, r.auditor.stores, r.Old)
+	if err != nil {
+		return err
+	}
+	defer old.close()
+	now, err := pastOf(ctx, r.auditor.stores, r.New)
+	if err != nil {
+		return err
+	}
+	defer now.close()
+	sources, err := old.sources(ctx, r.Old.Name)
+	if err != nil {
+		return err
+	}
+	want := map[schemas.SourceID]int64{}
+	for _, src := range sources {
+		span, _, err := old.span(ctx, src)
+		if err != nil {
+			return err
+		}
+		if src.Pipeline = r.New.Name; !strings.HasPrefix(src.Topic, dlq.ManifestTopic) {
+			want[src] = span.Next
+		}
+	}
+	for deadline := time.Now().Add(streamWait); ; {
+		behind := int64(0)
+		v.Stream = 0
+		for src, next := range want {
+			span, _, err := now.span(ctx, src)
+			if err != nil {
+				return err
+			}
+			v.Stream += span.Len()
+			behind += max(0, next-span.Next)
+		}
+		if behind == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the stream's rows of %s are %d records behind those of %s: is a worker running with this configuration? Give the command again when it has come there", r.New.Name, behind, r.Old.Name)
+		}
+		waits(behind)
+		select {
+		case <-time.After(streamPoll):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package parquetfile
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet/file"
+	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+
+	"vecmill/schemas"
+	"vecmill/sinks/arrowrow"
+)
+
+// Backwards calls each for the lineage of every row of a file, the last first. Of the file it reads the lineage's columns alone, and holds a row group of them. The error of each ends it.
+func Backwards(ctx context.Context, body io.ReaderAt, size int64, each func(l *schemas.Lineage) error) error {
+	r, err := open(body, size)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for g := r.NumRowGroups() - 1; g >= 0; g-- {
+		rows, err := groupLineage(ctx, r, g)
+		if err != nil {
+			return err
+		}
+		for i := len(rows) - 1; i >= 0; i-- {
+			if err := each(&rows[i].Lineage); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func groupLineage(ctx context.Context, r *file.Reader, group int) (rows []schemas.Row, err error) {
+	defer recovered(&err)
+	ar, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{BatchSize: scanRows}, allocator{memory.DefaultAllocator})
+	if err != nil {
+		return nil, err
+	}
+	var leaves []int
+	for i := range r.MetaData().Schema.NumColumns() {
+		name := r.MetaData().Schema.Column(i).ColumnPath()[0]
+		if slices.ContainsFunc(schemas.LineageColumns(), func(c schemas.Column) bool { return c.Name == name }) {
+			leaves = append(leaves, i)
+		}
+	}
+	rr, err := ar.GetRecordReader(ctx, leaves, []int{group})
+	if err != nil {
+		return nil, err
+	}
+	defer rr.Release()
+	for rr.Next() {
+		some, err := arrowrow.Rows(rr.Record())
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, some...)
+	}
+	if want := r.RowGroup(group).NumRows(); int64(len(rows)) != want {
+		return nil, fmt.Errorf("row group %d has %d rows of %d: %w", group, len(rows), want, rr.Err())
+	}
+	return rows, nil
+}

@@ -1,0 +1,62 @@
+package parquetsink_test
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"vecmill/schemas"
+	"vecmill/sinks/parquetsink"
+	"vecmill/sinks/sinktest"
+)
+
+// TestBackwardsGivesTheLineageOfEveryRowTheLastFirst writes a file of several row groups of each format.
+func TestBackwardsGivesTheLineageOfEveryRowTheLastFirst(t *testing.T) {
+	for _, format := range []parquetsink.Format{parquetsink.Parquet, parquetsink.ArrowStream} {
+		t.Run(string(format), func(t *testing.T) {
+			st := sinktest.NewMemStore()
+			cfg := parquetsink.NewDefaultConfig()
+			cfg.Store, cfg.Tasks, cfg.Format = st, schemas.Tasks(), format
+			sink, err := parquetsink.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			src := schemas.SourceID{Pipeline: "p", Topic: "t"}
+			if _, _, err := sink.Resume(t.Context(), src, 0); err != nil {
+				t.Fatal(err)
+			}
+			r, rows := sinktest.Make(src, 0, 300)
+			for i := range rows { // more than a row group holds
+				rows[i].Attributes = map[string]string{"name": rows[i].RowID}
+				if rows[i].Task == schemas.TaskEmbedding {
+					rows[i].Vector = make([]float32, 400_000)
+				}
+			}
+			if err := sink.Write(t.Context(), r, rows, func(error) {}); err != nil {
+				t.Fatal(err)
+			}
+			if err := sink.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			names, err := st.List(t.Context(), "", "")
+			if err != nil || len(names) != 1 {
+				t.Fatal(names, err)
+			}
+			want, err := parquetsink.ReadRows(t.Context(), st, names[0])
+			if err != nil || len(want) != len(rows) {
+				t.Fatal(len(want), err)
+			}
+			slices.Reverse(want)
+			i := 0
+			if err := parquetsink.Backwards(t.Context(), st, names[0], func(l *schemas.Lineage) error {
+				if !reflect.DeepEqual(*l, want[i].Lineage) {
+					t.Fatalf("row %d from the end: %+v, want %+v", i, *l, want[i].Lineage)
+				}
+				i++
+				return nil
+			}); err != nil || i != len(want) {
+				t.Errorf("%d rows of %d, %v", i, len(want), err)
+			}
+		})
+	}
+}

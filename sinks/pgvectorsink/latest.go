@@ -1,0 +1,59 @@
+package pgvectorsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"vecmill/schemas"
+)
+
+// undefinedTable is the server's code.
+const undefinedTable = "42P01"
+
+// Latest is the lineage of the latest row of each reference of a pipeline, by id behind after, n at most: what it was fetched from, and what computed it.
+func (q *Reader) Latest(ctx context.Context, pipeline, after string, n int) ([]schemas.Lineage, error) {
+	rows, err := q.pool.Query(ctx, `SELECT DISTINCT ON (ref_id) ref_id, uri, coalesce(etag, ''), coalesce(version, ''), modality, model_digest, preprocess_digest, topic, partition, "offset", attributes
+		FROM `+q.n.table+` WHERE pipeline = $1 AND ref_id > $2
+		ORDER BY ref_id, created_at DESC, "offset" DESC LIMIT $3`, pipeline, after, n)
+	if err != nil {
+		return nil, fmt.Errorf("reading the references of %s: %w", pipeline, err)
+	}
+	var out []schemas.Lineage
+	var l schemas.Lineage
+	_, err = pgx.ForEachRow(rows, []any{&l.RefID, &l.URI, &l.ETag, &l.Version, &l.Modality, &l.ModelDigest, &l.PreprocessDigest, &l.Topic, &l.Partition, &l.Offset, &l.Attributes}, func() error {
+		out = append(out, l)
+		l.Attributes = nil // the map is the row's
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the references of %s: %w", pipeline, err)
+	}
+	return out, nil
+}
+
+// Next is the first offset of a source that is not in the table; known is false if the table has nothing of it.
+func (q *Reader) Next(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error) {
+	return (&database{pool: q.pool, n: q.n}).Next(ctx, src)
+}
+
+// Begin is the first offset of a source that was not skipped over when the table's part of it began.
+func (q *Reader) Begin(ctx context.Context, src schemas.SourceID) (first int64, known bool, err error) {
+	var skipped pgtype.Multirange[pgtype.Range[pgtype.Int8]]
+	err = q.pool.QueryRow(ctx, `SELECT first_offset, skipped FROM `+q.n.ranges+` WHERE pipeline = $1 AND topic = $2 AND partition = $3 ORDER BY first_offset LIMIT 1`,
+		src.Pipeline, src.Topic, src.Partition).Scan(&first, &skipped)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == undefinedTable || errors.Is(err, pgx.ErrNoRows) {
+		return 0, false, nil // nobody has written to it yet
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("reading where %s begins: %w", src, err)
+	}
+	if s := spans(skipped); len(s) > 0 && s[0].First == first {
+		first = s[0].Next
+	}
+	return first, true, nil
+}
