@@ -1,6 +1,6 @@
 // Package harness starts the real things that integration tests talk to, and takes them down again: an Apache Kafka in
-// KRaft mode from its Maven jars ([StartKafka]), an S3 server on a directory ([StartS3]), the worker's own binary as a
-// child process ([StartWorker]), and Python's readers of Parquet as judges of what was written ([ReadParquet]).
+// KRaft mode from its Maven jars ([StartKafka]), an S3 server on a directory ([StartS3]), a PostgreSQL with pgvector
+// ([StartPostgres]), the worker's own binary as a child process ([StartWorker]), and Python's readers of Parquet as judges of what was written ([ReadParquet]).
 //
 // Contract
 //

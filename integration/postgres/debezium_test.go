@@ -29,7 +29,7 @@ type capture struct {
 }
 
 // startCapture has Debezium print the change events of the table docs (tools/debezium).
-func startCapture(t *testing.T, s *server, withSchemas bool) *capture {
+func startCapture(t *testing.T, s *harness.Postgres, withSchemas bool) *capture {
 	t.Helper()
 	out, err := exec.Command("bash", filepath.Join(harness.ModuleRoot(t), "tools", "fetch-debezium.sh"), "--check").Output()
 	if err != nil {
@@ -40,7 +40,7 @@ func startCapture(t *testing.T, s *server, withSchemas bool) *capture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("java", "-Xmx256m", "-cp", filepath.Join(at, "classes")+":"+filepath.Join(at, "lib", "*"), "Main", s.port, fmt.Sprint(withSchemas))
+	cmd := exec.Command("java", "-Xmx256m", "-cp", filepath.Join(at, "classes")+":"+filepath.Join(at, "lib", "*"), "Main", s.Port(), fmt.Sprint(withSchemas))
 	cmd.Stderr = log
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -91,7 +91,7 @@ func (c *capture) next(t *testing.T) (topic string, rec stream.Record) {
 // TestChangeEventsOfDebezium changes a table while Debezium watches it, with and without schemas in its events, and wants the references that docs/schemas.md says of
 // each: a row that was there, one that is inserted, updated, deleted; texts and bytes.
 func TestChangeEventsOfDebezium(t *testing.T) {
-	s := startServer(t, "wal_level=logical")
+	s := harness.StartPostgres(t, "wal_level=logical")
 	for _, c := range []struct {
 		schemas bool
 		event   string // where the event is in the message
@@ -104,12 +104,12 @@ EVENT.op == "d" ? {"id": "doc-" + string(EVENT.before.id), "deleted": true} :
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.psql(t, `DROP TABLE IF EXISTS docs; CREATE TABLE docs (id bigint PRIMARY KEY, body text, photo bytea, url text); INSERT INTO docs VALUES (1, 'was there')`)
+			s.PSQL(t, `DROP TABLE IF EXISTS docs; CREATE TABLE docs (id bigint PRIMARY KEY, body text, photo bytea, url text); INSERT INTO docs VALUES (1, 'was there')`)
 			events := startCapture(t, s, c.schemas)
 			var got []string
 			step := func(sql string) {
 				if sql != "" {
-					s.psql(t, sql)
+					s.PSQL(t, sql)
 				}
 				topic, rec := events.next(t)
 				if topic != "shop.public.docs" {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/integration/harness"
 	"vecmill/internal/audit"
 	"vecmill/schemas"
 	"vecmill/sinks"
@@ -59,7 +60,7 @@ func closeSink(t testing.TB, s sinks.Sink, outcomes ...chan error) {
 }
 
 // whole checks a source with our account, the audit, and psql.
-func whole(t testing.TB, s *server, table string, src schemas.SourceID, next int64) {
+func whole(t testing.TB, s *harness.Postgres, table string, src schemas.SourceID, next int64) {
 	t.Helper()
 	a := read(t, s, table, src)
 	if err := a.Audit(src, 0, next, true); err != nil {
@@ -70,17 +71,17 @@ func whole(t testing.TB, s *server, table string, src schemas.SourceID, next int
 	}
 	_, rows := sinktest.Make(src, 0, next)
 	where := fmt.Sprintf("WHERE pipeline = '%s' AND topic = '%s' AND partition = %d", src.Pipeline, src.Topic, src.Partition)
-	if got, want := s.psql(t, "SELECT count(*), count(DISTINCT row_id) FROM "+table+" "+where), fmt.Sprintf("%d|%d", len(rows), len(rows)); got != want {
+	if got, want := s.PSQL(t, "SELECT count(*), count(DISTINCT row_id) FROM "+table+" "+where), fmt.Sprintf("%d|%d", len(rows), len(rows)); got != want {
 		t.Errorf("psql counts %s rows and ids, want %s", got, want)
 	}
-	if got, want := s.psql(t, "SELECT next_offset FROM "+table+"_sources "+where), fmt.Sprint(next); got != want {
+	if got, want := s.PSQL(t, "SELECT next_offset FROM "+table+"_sources "+where), fmt.Sprint(next); got != want {
 		t.Errorf("psql reads the offset %s, want %s", got, want)
 	}
 }
 
-func report(t testing.TB, s *server, table string, src schemas.SourceID) *audit.Report {
+func report(t testing.TB, s *harness.Postgres, table string, src schemas.SourceID) *audit.Report {
 	t.Helper()
-	q, err := pgvectorsink.OpenReader(context.Background(), s.dsn(), table)
+	q, err := pgvectorsink.OpenReader(context.Background(), s.DSN(), table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,10 +93,10 @@ func report(t testing.TB, s *server, table string, src schemas.SourceID) *audit.
 	return r
 }
 
-func cutAtCommit(t *testing.T, s *server, table string) {
-	wire := startCutter(t, "127.0.0.1:"+s.port)
-	open(t, sinkConfig(s.dsn(), table)) // makes the table undisturbed
-	c := sinkConfig(s.dsnAt(wire.addr()), table)
+func cutAtCommit(t *testing.T, s *harness.Postgres, table string) {
+	wire := startCutter(t, s.Addr())
+	open(t, sinkConfig(s.DSN(), table)) // makes the table undisturbed
+	c := sinkConfig(s.DSNAt(wire.addr()), table)
 	c.Deliver.BatchRows = 7
 	sink := open(t, c)
 	var outcomes []chan error
@@ -112,12 +113,12 @@ func cutAtCommit(t *testing.T, s *server, table string) {
 	}
 }
 
-func compete(t *testing.T, s *server, table string) {
-	wire := startCutter(t, "127.0.0.1:"+s.port)
+func compete(t *testing.T, s *harness.Postgres, table string) {
+	wire := startCutter(t, s.Addr())
 	wire.spare(true) // while all of them start: a start tries a few times only
 	sinks := make([]*pgvectorsink.Sink, 3)
 	for writer := range sinks {
-		c := sinkConfig(s.dsnAt(wire.addr()), table)
+		c := sinkConfig(s.DSNAt(wire.addr()), table)
 		c.Deliver.BatchRows, c.Writer = 5+writer, fmt.Sprint("writer ", writer)
 		sinks[writer] = open(t, c)
 	}
@@ -142,8 +143,8 @@ func compete(t *testing.T, s *server, table string) {
 	}
 }
 
-func killed(t *testing.T, s *server, table string) {
-	c := sinkConfig(s.dsn(), table)
+func killed(t *testing.T, s *harness.Postgres, table string) {
+	c := sinkConfig(s.DSN(), table)
 	c.Deliver.BatchRows = 10
 	sink := open(t, c)
 	src := source(0)
@@ -164,14 +165,14 @@ func killed(t *testing.T, s *server, table string) {
 	}()
 	for range 3 {
 		time.Sleep(300 * time.Millisecond)
-		s.kill(t)
-		s.start(t)
+		s.Kill(t)
+		s.Start(t)
 	}
 	closeSink(t, sink, <-written)
 	whole(t, s, table, src, last)
 }
 
-func audited(t *testing.T, s *server, names *tables) {
+func audited(t *testing.T, s *harness.Postgres, names *tables) {
 	for _, c := range []struct {
 		name, harm, want string
 	}{
@@ -182,7 +183,7 @@ func audited(t *testing.T, s *server, names *tables) {
 		{"a transaction claims what another has", `UPDATE %[1]s_ranges SET next_offset = 12 WHERE first_offset = 0`, "offsets 10 to 11 are covered twice"},
 	} {
 		table := names.next()
-		sink := open(t, sinkConfig(s.dsn(), table))
+		sink := open(t, sinkConfig(s.DSN(), table))
 		resume(t, sink, source(0))
 		for o := int64(0); o < 40; o += 10 {
 			write(t, sink, source(0), o, o+10, 10)
@@ -192,7 +193,7 @@ func audited(t *testing.T, s *server, names *tables) {
 		}
 		closeSink(t, sink)
 		whole(t, s, table, source(0), 40)
-		s.psql(t, fmt.Sprintf(c.harm, table))
+		s.PSQL(t, fmt.Sprintf(c.harm, table))
 		r := report(t, s, table, source(0))
 		if r.OK() || !strings.Contains(strings.Join(r.Offences, "\n"), c.want) {
 			t.Errorf("%s: the audit says %q, want %q", c.name, r.Offences, c.want)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"vecmill/integration/fixture"
+	"vecmill/integration/harness"
 	"vecmill/internal/config"
 	"vecmill/schemas"
 )
@@ -137,14 +138,14 @@ func forgetWord(t *testing.T, file []byte, number int) {
 
 // TestKafkaToPostgres runs the worker from Kafka to a table, and to files beside it. Two subtests share the servers.
 func TestKafkaToPostgres(t *testing.T) {
-	s, site := startServer(t), fixture.Open(t)
-	s.psql(t, "CREATE SCHEMA lake")
+	s, site := harness.StartPostgres(t), fixture.Open(t)
+	s.PSQL(t, "CREATE SCHEMA lake")
 	t.Run("killed again and again", func(t *testing.T) { killedWorkers(t, s, site) })
 	t.Run("vectors of another dimension", func(t *testing.T) { anotherDimension(t, s, site) })
 }
 
 // pipelineTo is a pipeline to files and to a table.
-func pipelineTo(t *testing.T, s *server, site *fixture.Site, name, table string, dimension int) config.Pipeline {
+func pipelineTo(t *testing.T, s *harness.Postgres, site *fixture.Site, name, table string, dimension int) config.Pipeline {
 	t.Helper()
 	site.Kafka.CreateTopic(t, name, partitions)
 	p := site.Pipeline(t, name, schemas.Text, name)
@@ -152,7 +153,7 @@ func pipelineTo(t *testing.T, s *server, site *fixture.Site, name, table string,
 	p.Breaker = config.Breaker{Window: 200, MaxFailures: 100}
 	p.Outputs[0].Parquet.RollRows = 80
 	url := filepath.Join(t.TempDir(), "url")
-	if err := os.WriteFile(url, []byte(s.dsn()), 0o600); err != nil {
+	if err := os.WriteFile(url, []byte(s.DSN()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.Outputs = append(p.Outputs, config.Output{Postgres: &config.Postgres{
@@ -162,7 +163,7 @@ func pipelineTo(t *testing.T, s *server, site *fixture.Site, name, table string,
 }
 
 // anotherDimension wants every record of a table that takes other vectors in the dead letters, and in neither output.
-func anotherDimension(t *testing.T, s *server, site *fixture.Site) {
+func anotherDimension(t *testing.T, s *harness.Postgres, site *fixture.Site) {
 	const name, records = "another-dimension", 9
 	c := site.Config(pipelineTo(t, s, site, name, "lake.other", 95))
 	var values [][]byte
@@ -179,7 +180,7 @@ func anotherDimension(t *testing.T, s *server, site *fixture.Site) {
 			t.Errorf("the letter of %v says %s: %s", at, l.Reason, l.Message)
 		}
 	}
-	if n := s.psql(t, "SELECT count(*) FROM lake.other"); n != "0" || len(letters) != records || len(files.Dead) != records || len(files.Rows) != 0 {
+	if n := s.PSQL(t, "SELECT count(*) FROM lake.other"); n != "0" || len(letters) != records || len(files.Dead) != records || len(files.Rows) != 0 {
 		t.Errorf("%s rows in the table, %d letters, %d dead and %d rows in files; want 0, %d, %d and 0", n, len(letters), len(files.Dead), len(files.Rows), records, records)
 	}
 	if all, code := site.AuditCommand(t, "audit-other", c); code != 0 {
@@ -189,7 +190,7 @@ func anotherDimension(t *testing.T, s *server, site *fixture.Site) {
 
 // killedWorkers kills the worker again and again. In the end every record is there once, what was taken back is gone from the table, and the audit of both
 // outputs agrees.
-func killedWorkers(t *testing.T, s *server, site *fixture.Site) {
+func killedWorkers(t *testing.T, s *harness.Postgres, site *fixture.Site) {
 	p := pipelineTo(t, s, site, pipelineName, pipelineTab, 96)
 	p.Model.Path = notFinite(t)
 	c := site.Config(p)
@@ -204,7 +205,7 @@ func killedWorkers(t *testing.T, s *server, site *fixture.Site) {
 		time.Sleep(time.Duration(100+r.IntN(900)) * time.Millisecond)
 		w.Kill(t)
 	}
-	if n := s.psql(t, "SELECT count(*) FROM "+pipelineTab); n == "0" {
+	if n := s.PSQL(t, "SELECT count(*) FROM "+pipelineTab); n == "0" {
 		t.Error("no kill came after a row was written: they prove little")
 	}
 	taken := l.takeBack(t, site)
@@ -222,18 +223,18 @@ func killedWorkers(t *testing.T, s *server, site *fixture.Site) {
 			t.Errorf("backfill audit: %s", o)
 		}
 	}
-	s.psql(t, "DELETE FROM "+pipelineTab+` WHERE ref_id = 'text-0'`)
+	s.PSQL(t, "DELETE FROM "+pipelineTab+` WHERE ref_id = 'text-0'`)
 	if all, code = site.AuditCommand(t, "audit-again", c); code != 1 {
 		t.Errorf("backfill audit without the row of record 0: exit code %d: %+v", code, all)
 	}
 }
 
 // check compares the table, as psql reads it, the files, and the letters with what was published.
-func (l *lot) check(t *testing.T, s *server, site *fixture.Site, taken int) {
+func (l *lot) check(t *testing.T, s *harness.Postgres, site *fixture.Site, taken int) {
 	t.Helper()
 	files, letters := site.Audit(t, pipelineName, pipelineName), site.Letters(t, pipelineName, pipelineName)
 	table := map[string]int{}
-	for line := range strings.Lines(s.psql(t, `SELECT ref_id, partition, "offset", count(DISTINCT row_id) FROM `+pipelineTab+` GROUP BY 1, 2, 3`) + "\n") {
+	for line := range strings.Lines(s.PSQL(t, `SELECT ref_id, partition, "offset", count(DISTINCT row_id) FROM `+pipelineTab+` GROUP BY 1, 2, 3`) + "\n") {
 		f := strings.Split(strings.TrimSpace(line), "|")
 		table[strings.Join(f[:3], "|")]++
 		if f[3] != "2" {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/integration/harness"
 	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks"
@@ -41,7 +42,7 @@ func open(t testing.TB, c pgvectorsink.Config) *pgvectorsink.Sink {
 }
 
 func TestPostgres(t *testing.T) {
-	s := startServer(t)
+	s := harness.StartPostgres(t)
 	var names tables
 	t.Run("the sink conforms", func(t *testing.T) {
 		sinktest.Run(t, sinktest.Options{}, func(testing.TB) sinktest.Fixture { return conforming(s, names.next(), func(*pgvectorsink.Config) {}) })
@@ -64,10 +65,10 @@ func TestPostgres(t *testing.T) {
 	t.Run("a server that is killed loses and repeats nothing", func(t *testing.T) { killed(t, s, names.next()) })
 }
 
-func conforming(s *server, table string, change func(*pgvectorsink.Config)) sinktest.Fixture {
+func conforming(s *harness.Postgres, table string, change func(*pgvectorsink.Config)) sinktest.Fixture {
 	of := func(tasks ...schemas.Task) func(testing.TB) sinks.Sink {
 		return func(t testing.TB) sinks.Sink {
-			c := sinkConfig(s.dsn(), table)
+			c := sinkConfig(s.DSN(), table)
 			change(&c)
 			c.Tasks = tasks
 			return open(t, c)

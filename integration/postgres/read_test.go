@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"vecmill/integration/harness"
 	"vecmill/schemas"
 	"vecmill/sinks/pgvectorsink"
 	"vecmill/sinks/sinktest"
@@ -131,10 +132,10 @@ func half(t testing.TB, f float32) uint16 {
 }
 
 // read is what the server has of a source.
-func read(t testing.TB, s *server, table string, src schemas.SourceID) (a sinktest.Account) {
+func read(t testing.TB, s *harness.Postgres, table string, src schemas.SourceID) (a sinktest.Account) {
 	t.Helper()
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, s.dsn())
+	conn, err := pgx.Connect(ctx, s.DSN())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +155,7 @@ func read(t testing.TB, s *server, table string, src schemas.SourceID) (a sinkte
 	}); err != nil {
 		t.Fatal(err)
 	}
-	q, err := pgvectorsink.OpenReader(ctx, s.dsn(), table)
+	q, err := pgvectorsink.OpenReader(ctx, s.DSN(), table)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,14 @@ import (
 	"reflect"
 	"testing"
 
+	"vecmill/integration/harness"
 	"vecmill/schemas"
 	"vecmill/sinks/sinktest"
 )
 
 // recalled writes rows of every task, deletes some by a tombstone, and wants the rest back from the server as it was given.
-func recalled(t *testing.T, s *server, table string) {
-	c := sinkConfig(s.dsn(), table)
+func recalled(t *testing.T, s *harness.Postgres, table string) {
+	c := sinkConfig(s.DSN(), table)
 	c.Deliver.BatchRows = 7
 	sink := open(t, c)
 	src := source(0)

@@ -10,15 +10,16 @@ import (
 	"strings"
 	"testing"
 
+	"vecmill/integration/harness"
 	"vecmill/schemas"
 	"vecmill/sinks/pgvectorsink"
 	"vecmill/sinks/sinktest"
 )
 
-func refusals(t *testing.T, s *server, names *tables) {
-	s.psql(t, "CREATE TABLE somebodys (row_id text)")
+func refusals(t *testing.T, s *harness.Postgres, names *tables) {
+	s.PSQL(t, "CREATE TABLE somebodys (row_id text)")
 	table := names.next()
-	c := sinkConfig(s.dsn(), table)
+	c := sinkConfig(s.DSN(), table)
 	c.Metric = pgvectorsink.Cosine
 	open(t, c)
 	for _, refused := range []struct {
@@ -31,7 +32,7 @@ func refusals(t *testing.T, s *server, names *tables) {
 		{"another metric", func(c *pgvectorsink.Config) { c.Metric = pgvectorsink.L2 }, "is indexed for metric cosine, not l2"},
 		{"a table of somebody else", func(c *pgvectorsink.Config) { c.Table = "somebodys" }, "was not made by this sink"},
 	} {
-		c := sinkConfig(s.dsn(), table)
+		c := sinkConfig(s.DSN(), table)
 		c.Metric = pgvectorsink.Cosine
 		refused.change(&c)
 		if sink, err := pgvectorsink.Open(context.Background(), c); err == nil || !strings.Contains(err.Error(), refused.want) {
@@ -41,13 +42,13 @@ func refusals(t *testing.T, s *server, names *tables) {
 			}
 		}
 	}
-	open(t, sinkConfig(s.dsn(), table)) // without an index of its own: the one that is there stays
+	open(t, sinkConfig(s.DSN(), table)) // without an index of its own: the one that is there stays
 }
 
-func evolve(t *testing.T, s *server, table string) {
+func evolve(t *testing.T, s *harness.Postgres, table string) {
 	src := source(0)
 	for i, tasks := range [][]schemas.Task{{schemas.TaskEmbedding}, {schemas.TaskEmbedding, schemas.TaskLabels}, {schemas.TaskEmbedding}} {
-		c := sinkConfig(s.dsn(), table)
+		c := sinkConfig(s.DSN(), table)
 		c.Tasks = tasks
 		sink := open(t, c)
 		next := resume(t, sink, src)
@@ -67,14 +68,14 @@ func evolve(t *testing.T, s *server, table string) {
 		}
 		closeSink(t, sink)
 	}
-	if got, want := s.psql(t, `SELECT row_id, vector, label FROM `+table+` ORDER BY row_id`), "row0|[0,-0.5,0.25,0]|\nrow1||cat\ufffd\nrow2|[0,-0.5,0.25,0]|"; got != want {
+	if got, want := s.PSQL(t, `SELECT row_id, vector, label FROM `+table+` ORDER BY row_id`), "row0|[0,-0.5,0.25,0]|\nrow1||cat\ufffd\nrow2|[0,-0.5,0.25,0]|"; got != want {
 		t.Errorf("psql reads\n%s\nwant\n%s", got, want)
 	}
 }
 
-func rejectedRow(t *testing.T, s *server, table string) {
-	sink := open(t, sinkConfig(s.dsn(), table))
-	s.psql(t, "ALTER TABLE "+table+` ADD CHECK ("offset" <> 1234)`)
+func rejectedRow(t *testing.T, s *harness.Postgres, table string) {
+	sink := open(t, sinkConfig(s.DSN(), table))
+	s.PSQL(t, "ALTER TABLE "+table+` ADD CHECK ("offset" <> 1234)`)
 	src := source(0)
 	resume(t, sink, src)
 	write(t, sink, src, 0, 1000, 100)
@@ -96,14 +97,14 @@ func rejectedRow(t *testing.T, s *server, table string) {
 }
 
 // search has the nearest found in both precisions by their indexes, and those that meet a condition, without losing any to the index.
-func search(t *testing.T, s *server, names *tables) {
+func search(t *testing.T, s *harness.Postgres, names *tables) {
 	for column, change := range map[string]func(r *schemas.Row, o int64){
 		"vector":     func(r *schemas.Row, o int64) { r.Vector = []float32{float32(o), 0, 0, 0} },
 		"vector_f16": func(r *schemas.Row, o int64) { r.Vector, r.Half = nil, []uint16{halfOf(o), 0, 0, 0} },
 	} {
 		t.Run(column, func(t *testing.T) {
 			table := names.next()
-			c := sinkConfig(s.dsn(), table)
+			c := sinkConfig(s.DSN(), table)
 			c.Metric, c.Tasks = pgvectorsink.L2, []schemas.Task{schemas.TaskEmbedding}
 			sink := open(t, c)
 			src := source(0)
@@ -122,14 +123,14 @@ func search(t *testing.T, s *server, names *tables) {
 			query := func(where string) string {
 				return fmt.Sprintf(`SELECT row_id FROM %s %s ORDER BY %s <-> '[321.2,0,0,0]' LIMIT 2`, table, where, column)
 			}
-			got := s.psql(t, `SET enable_seqscan = off; EXPLAIN `+query(""))
+			got := s.PSQL(t, `SET enable_seqscan = off; EXPLAIN `+query(""))
 			if !strings.Contains(got, "_"+column+"_hnsw") {
 				t.Errorf("the index is not used:\n%s", got)
 			}
-			if got := s.psql(t, query("")); got != "row321\nrow322" {
+			if got := s.PSQL(t, query("")); got != "row321\nrow322" {
 				t.Errorf("the nearest are %q", got)
 			}
-			if got := s.psql(t, query(`WHERE "offset" < 300 AND attributes->>'tenant' = '0' AND model_digest = 'm'`)); got != "row299\nrow298" {
+			if got := s.PSQL(t, query(`WHERE "offset" < 300 AND attributes->>'tenant' = '0' AND model_digest = 'm'`)); got != "row299\nrow298" {
 				t.Errorf("the nearest of the smaller offsets are %q", got)
 			}
 		})
