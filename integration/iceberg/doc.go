@@ -1,6 +1,7 @@
 // Package iceberg proves sinks/icebergsink and sinks/icebergcatalog on real catalogs and a real S3 server, under the build tag integration.
 //
-// One test starts Iceberg's own REST catalog and versitygw. The sink is held to sinks/sinktest on the REST catalog and on a SQL catalog; commits whose answers are lost
-// and writers that compete must lose and repeat nothing, which pyiceberg, duckdb and the audit say, not the sink; the audit finds a loss, a duplicate and a
+// One test starts Iceberg's own REST catalog, PostgreSQL and versitygw. The sink is held to sinks/sinktest on the REST catalog; commits whose answers are lost
+// and writers that compete, there and on SQL catalogs in SQLite and PostgreSQL, must lose and repeat nothing and carry tombstones out, which pyiceberg, DuckDB's reader of Iceberg tables and
+// the audit say, not the sink; the audit finds a loss, a duplicate and a
 // missing file, made by pyiceberg and S3, by their offsets; a worker that is killed at work goes on where the table ends.
 package iceberg

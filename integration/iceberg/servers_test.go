@@ -87,6 +87,7 @@ type seen struct {
 	Wrong      []string
 	Partitions int
 	Snapshots  int
+	Untold     int // snapshots that do not say the offsets
 	Pruned     map[string]int
 	Columns    []string
 	Vector     [][]float64
@@ -94,6 +95,7 @@ type seen struct {
 	Words      [][]map[string]any
 	Attributes [][][]string
 	File       string
+	Deletes    int // files of deleted rows, once for each data file that they are about
 }
 
 func (s *site) judge(t testing.TB, catalog map[string]string, table, act string, args ...string) (v seen) {

@@ -23,7 +23,8 @@ type Part struct {
 	Name  string // for people
 	Range schemas.Range
 	Rows  []Row
-	Err   error // what is wrong with it; Range and Rows may be empty then
+	Gone  []int64 // ascending offsets, some or all of whose rows a tombstone has taken away
+	Err   error   // what is wrong with it; Range and Rows may be empty then
 
 	Untold bool // what became of offsets without rows is not known any more
 }
@@ -64,6 +65,7 @@ type Report struct {
 	Faults    int64    `json:"faults"`               // number of offences
 
 	dead []schemas.Span
+	gone int64 // offsets whose rows tombstones have taken away
 }
 
 // OK says that nothing is missing and nothing is there twice.
@@ -123,6 +125,9 @@ func Of(ctx context.Context, out Output, src schemas.SourceID) (*Report, error) 
 	if err != nil {
 		return nil, fmt.Errorf("auditing %s: %w", src, err)
 	}
+	if r.gone > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("tombstones have taken away all rows of %d offsets", r.gone))
+	}
 	return r, nil
 }
 
@@ -180,6 +185,13 @@ func (r *Report) part(p *Part) {
 		if !offsets[row.Offset] {
 			offsets[row.Offset] = true
 			fates = append(fates, fate{schemas.Span{First: row.Offset, Next: row.Offset + 1}, "a row"})
+		}
+	}
+	for _, o := range p.Gone {
+		if !offsets[o] {
+			offsets[o] = true
+			r.gone++
+			fates = append(fates, fate{schemas.Span{First: o, Next: o + 1}, "a row that is deleted"})
 		}
 	}
 	r.Rows += int64(len(p.Rows))

@@ -10,8 +10,8 @@ import (
 	"vecmill/sinks/icebergcatalog"
 )
 
-// Iceberg is a table that icebergsink wrote. It implements Output; a part is what one snapshot added of a source, as the table has it now: rows that another
-// tool has deleted since are missing. What snapshots added that are expired is one part, of which only the rows can be looked at.
+// Iceberg is a table that icebergsink wrote. It implements Output; a part is what one snapshot added of a source, as the table has it now: rows that tombstones
+// have taken away since are told apart from those that another tool has deleted, which are missing. What snapshots added that are expired is one part, of which only the rows can be looked at.
 type Iceberg struct {
 	Reader *icebergcatalog.Reader
 }
@@ -63,7 +63,7 @@ func (i Iceberg) some(ctx context.Context, src schemas.SourceID, parts []iceberg
 		return err
 	}
 	for _, p := range parts {
-		part := Part{Name: fmt.Sprintf("snapshot %d", p.Snapshot), Range: p.Range}
+		part := Part{Name: fmt.Sprintf("snapshot %d", p.Snapshot), Range: p.Range, Gone: i.Reader.Gone(src, p.Range.Span)}
 		for _, r := range rows {
 			if r.Offset >= p.Range.First && r.Offset < p.Range.Next {
 				part.Rows = append(part.Rows, r)

@@ -12,6 +12,7 @@ type Iceberg struct {
 	Table       string         `yaml:"table" doc:"namespace.name"`
 	Create      bool           `yaml:"create" doc:"make the namespace and the table if they are not there, and add columns that a table lacks; without it such a table is refused"`
 	Partition   []string       `yaml:"partition" doc:"partition fields, such as task, day(created_at), bucket(16, ref_id), truncate(4, row_id), of the columns pipeline, topic, partition, offset, head, task, modality, model, model_digest, preprocess_digest, ref_id, row_id, content_hash and created_at; none takes a table as it is, and makes one without partitions"`
+	Tombstones  string         `yaml:"tombstones" doc:"delete takes earlier rows of the named reference away, which costs reading the ids of all data files that may have some at each commit with tombstones, and needs a table of format version 2; keep only notes them in the snapshots"`
 	RollBytes   Bytes          `yaml:"roll_bytes" doc:"what is buffered is committed at about this size of files"`
 	RollRows    int            `yaml:"roll_rows" doc:"or at this number of rows"`
 	RollAge     Duration       `yaml:"roll_age" doc:"or when the first of them is this old: how long rows may take to appear. Each commit is a snapshot, of all partitions of a worker together"`
@@ -38,6 +39,7 @@ type IcebergCatalog struct {
 
 func (o *Iceberg) fill() {
 	set(&o.Catalog.Name, "vecmill")
+	set(&o.Tombstones, "delete")
 	set(&o.RollBytes, 128<<20)
 	set(&o.RollRows, 1_000_000)
 	set(&o.RollAge, seconds(300))
@@ -51,6 +53,7 @@ func (o *Iceberg) validate(f *faults, at string) {
 	if o.Table == "" {
 		f.add(at+".table", "missing; want namespace.name")
 	}
+	f.oneOf(at+".tombstones", o.Tombstones, "delete", "keep")
 	f.oneOf(at+".compression", o.Compression, "zstd", "snappy", "none")
 	if o.RollBytes < 1 || o.RollRows < 1 || o.RollAge < Duration(time.Millisecond) {
 		f.add(at, "roll_bytes, roll_rows and roll_age must be positive")

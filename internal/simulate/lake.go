@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,7 +24,7 @@ var errConflict = errors.New("simulate: 409: branch main has changed")
 
 // catalog is an Iceberg catalog with one table, as far as sinks/icebergsink uses it: a list of snapshots, each made on top of the one before by a compare-and-swap.
 type catalog struct {
-	landed func(s icebergsink.Snapshot, files []icebergsink.File) // told of every snapshot, in order, while the catalog waits
+	landed func(s icebergsink.Snapshot, d icebergsink.Delta) // told of every snapshot, in order, while the catalog waits
 	mu     struct {
 		sync.Mutex
 		snapshots []lakeSnapshot // an id is a place in the list, from 1 on
@@ -32,7 +33,7 @@ type catalog struct {
 
 type lakeSnapshot struct {
 	icebergsink.Snapshot
-	files []icebergsink.File
+	icebergsink.Delta
 }
 
 // view is the table as it is now.
@@ -56,16 +57,47 @@ func fieldID(path string) (int, bool) {
 }
 
 // swap makes a snapshot on top of the one with the id base, if that is still the table's.
-func (c *catalog) swap(base int64, files []icebergsink.File, summary map[string]string) error {
+func (c *catalog) swap(base int64, d icebergsink.Delta, summary map[string]string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if int64(len(c.mu.snapshots)) != base {
 		return errConflict
 	}
 	s := icebergsink.Snapshot{ID: base + 1, Summary: summary}
-	c.mu.snapshots = append(c.mu.snapshots, lakeSnapshot{s, files})
-	c.landed(s, files)
+	c.mu.snapshots = append(c.mu.snapshots, lakeSnapshot{s, d})
+	c.landed(s, d)
 	return nil
+}
+
+// snapshots are the first n.
+func (c *catalog) snapshots(n int) []lakeSnapshot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.mu.snapshots[:n])
+}
+
+// goneFrom are the positions in data files that snapshots delete, by the files' URLs.
+func goneFrom(ctx context.Context, st objectstore.Store, snapshots []lakeSnapshot) (map[string]map[int64]bool, error) {
+	all := map[string]map[int64]bool{}
+	for _, s := range snapshots {
+		for _, f := range s.Deletes {
+			body, err := st.Read(ctx, inBucket(f.URL), 0, f.Bytes)
+			if err != nil {
+				return nil, err
+			}
+			some, err := icebergsink.ReadPositions(body)
+			if err != nil {
+				return nil, err
+			}
+			for url, gone := range some {
+				if all[url] == nil {
+					all[url] = gone
+				}
+				maps.Copy(all[url], gone)
+			}
+		}
+	}
+	return all, nil
 }
 
 // lakeTable is one process's way to the catalog, and to the data files. It implements icebergsink.Table.
@@ -102,7 +134,7 @@ func (t lakeTable) Load(ctx context.Context) (icebergsink.View, error) {
 }
 
 // Append implements icebergsink.Table.
-func (t lakeTable) Append(ctx context.Context, v icebergsink.View, files []icebergsink.File, summary map[string]string) error {
+func (t lakeTable) Append(ctx context.Context, v icebergsink.View, d icebergsink.Delta, summary map[string]string) error {
 	dice, what := t.ask("commit to the table")
 	if err := t.reach(ctx, dice); err != nil {
 		return err
@@ -110,7 +142,7 @@ func (t lakeTable) Append(ctx context.Context, v icebergsink.View, files []icebe
 	base := int64(len(v.Ancestors))
 	conflict, r := chance(dice, t.w.plan.Faults.Conflict) && t.w.now() < t.w.plan.Calm, t.risk(dice)
 	land := func() error {
-		err := t.w.lake.swap(base, files, summary)
+		err := t.w.lake.swap(base, d, summary)
 		t.p.tr.add(t.p.name, "%s, on snapshot %d, lands: %v", what, base, err)
 		t.w.count(func(c *Coverage) {
 			switch {
@@ -131,18 +163,41 @@ func (t lakeTable) Append(ctx context.Context, v icebergsink.View, files []icebe
 	}, func() { _ = land() })
 }
 
+// Candidates implements icebergsink.Table: all data files.
+func (t lakeTable) Candidates(ctx context.Context, v icebergsink.View, _ []icebergsink.Tombstone) (all []icebergsink.Candidate, err error) {
+	dice, _ := t.ask("GET the manifests")
+	if err := t.reach(ctx, dice); err != nil {
+		return nil, err
+	}
+	var deletes []string
+	snapshots := t.w.lake.snapshots(len(v.Ancestors))
+	for _, s := range snapshots {
+		for _, f := range s.Deletes {
+			deletes = append(deletes, f.URL)
+		}
+	}
+	for _, s := range snapshots {
+		for _, f := range s.Data {
+			all = append(all, icebergsink.Candidate{URL: f.URL, Bytes: f.Bytes, Tuple: f.Tuple, Deletes: deletes})
+		}
+	}
+	return all, t.p.sleep(ctx, t.w.latency(dice))
+}
+
 // Rows implements icebergsink.Table.
 func (t lakeTable) Rows(ctx context.Context, v icebergsink.View, src schemas.SourceID, in schemas.Span) (rows []schemas.Row, err error) {
-	t.w.lake.mu.Lock()
-	snapshots := slices.Clone(t.w.lake.mu.snapshots[:len(v.Ancestors)])
-	t.w.lake.mu.Unlock()
+	snapshots := t.w.lake.snapshots(len(v.Ancestors))
+	gone, err := goneFrom(ctx, t.store, snapshots)
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range snapshots {
-		for _, f := range s.files {
+		for _, f := range s.Data {
 			body, err := t.store.Read(ctx, inBucket(f.URL), 0, f.Bytes)
 			if err != nil {
 				return nil, err
 			}
-			some, err := icebergsink.ReadRows(ctx, body, src, in)
+			some, err := icebergsink.ReadRows(ctx, body, src, in, gone[f.URL])
 			if err != nil {
 				return nil, err
 			}
@@ -156,12 +211,12 @@ func (t lakeTable) Rows(ctx context.Context, v icebergsink.View, src schemas.Sou
 func (lakeTable) Close() error { return nil }
 
 // snapshot is told of every snapshot of the lake that was just made: its ranges go on where the table ended, and its files are there.
-func (o *oracle) snapshot(s icebergsink.Snapshot, files []icebergsink.File) {
+func (o *oracle) snapshot(s icebergsink.Snapshot, d icebergsink.Delta) {
 	ranges, err := s.Ranges()
 	if err != nil {
 		o.offend("snapshot %d: %v", s.ID, err)
 	}
-	for _, f := range files {
+	for _, f := range slices.Concat(d.Data, d.Deletes) {
 		o.w.cloud.mu.Lock()
 		obj := o.w.cloud.mu.objects[outputs+"/"+inBucket(f.URL)]
 		o.w.cloud.mu.Unlock()
@@ -176,10 +231,14 @@ func (o *oracle) snapshot(s icebergsink.Snapshot, files []icebergsink.File) {
 
 // readLake is what the lake says of a source.
 func (o *oracle) readLake(ctx context.Context, st objectstore.Store, src schemas.SourceID) (*verdict, error) {
-	v := &verdict{fate: map[int64]string{}, rows: map[int64][]schemas.Row{}}
+	v := &verdict{fate: map[int64]string{}, rows: map[int64][]schemas.Row{}, gone: map[int64]bool{}}
 	o.w.lake.mu.Lock()
 	snapshots := slices.Clone(o.w.lake.mu.snapshots)
 	o.w.lake.mu.Unlock()
+	positions, err := goneFrom(ctx, st, snapshots)
+	if err != nil {
+		return nil, err
+	}
 	seen := map[string]bool{}
 	for _, s := range snapshots {
 		ranges, err := s.Ranges()
@@ -197,21 +256,47 @@ func (o *oracle) readLake(ctx context.Context, st objectstore.Store, src schemas
 			covered, v.end = r, r.Next
 			v.giveAll(r)
 		}
-		for _, f := range s.files {
+		if err := v.takeAway(&s.Snapshot, src); err != nil {
+			return nil, err
+		}
+		for _, f := range s.Data {
 			if seen[f.URL] {
 				return nil, fmt.Errorf("snapshot %d has the file %s again", s.ID, f.URL)
 			}
 			seen[f.URL] = true
-			if err := v.add(ctx, st, src, f, covered.Span); err != nil {
+			if err := v.add(ctx, st, src, f, covered.Span, positions[f.URL]); err != nil {
 				return nil, fmt.Errorf("snapshot %d: %w", s.ID, err)
 			}
+		}
+	}
+	for at := range v.gone {
+		if len(v.rows[at]) > 0 {
+			return nil, fmt.Errorf("offset %d has a row, and a snapshot says that it is gone", at)
 		}
 	}
 	return v, nil
 }
 
-// add adds the rows of a source in a data file.
-func (v *verdict) add(ctx context.Context, st objectstore.Store, src schemas.SourceID, f icebergsink.File, covered schemas.Span) error {
+// takeAway notes which rows a snapshot says are gone.
+func (v *verdict) takeAway(s *icebergsink.Snapshot, src schemas.SourceID) error {
+	gone, err := s.Gone()
+	if err != nil {
+		return err
+	}
+	for _, span := range gone[src] {
+		for at := span.First; at < span.Next; at++ {
+			if v.gone[at] {
+				return fmt.Errorf("snapshot %d takes the rows of offset %d away, which are gone already", s.ID, at)
+			}
+			v.gone[at] = true
+			v.give(at, "row")
+		}
+	}
+	return nil
+}
+
+// add adds the rows of a source in a data file, but for those at positions that are gone.
+func (v *verdict) add(ctx context.Context, st objectstore.Store, src schemas.SourceID, f icebergsink.File, covered schemas.Span, gone map[int64]bool) error {
 	body, err := st.Read(ctx, inBucket(f.URL), 0, f.Bytes)
 	if err != nil {
 		return err
@@ -220,8 +305,8 @@ func (v *verdict) add(ctx context.Context, st objectstore.Store, src schemas.Sou
 	if err != nil {
 		return err
 	}
-	for _, r := range rows {
-		if r.Partition != src.Partition {
+	for i, r := range rows {
+		if r.Partition != src.Partition || gone[int64(i)] {
 			continue
 		}
 		if r.Offset < covered.First || r.Offset >= covered.Next {

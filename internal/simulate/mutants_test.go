@@ -36,7 +36,7 @@ func mutants() []mutant {
 		blindly, stays                          = "a transaction does not compare offsets", "a tombstone takes nothing away"
 		recommit, unsaid, hollow                = "a commit is sent again without a look", "offsets are not in the summary", "a commit before its files"
 		hasty, again, neighbour, leak           = "the first sink's word is the tee's", "the tee computes again what one member lacks", "a neighbour's result", "memory is not given back"
-		brusque                                 = "an assignment is given up without a drain"
+		brusque, lingers                        = "an assignment is given up without a drain", "a tombstone takes nothing from a lake"
 	)
 	return []mutant{
 		{early, []edit{{
@@ -94,15 +94,16 @@ func mutants() []mutant {
 			tried.Added = c.Wanted()
 		}
 		if len(tried.Added) == 0 {`}}, 20, "table-commit-that-landed"},
-		{unsaid, []edit{{"sinks/icebergsink/commit.go", "	return map[string]string{progressKey: progress,", `	if ` + alive(unsaid) + ` {
+		{unsaid, []edit{{"sinks/icebergsink/commit.go", "	summary := map[string]string{progressKey: progress,", `	if ` + alive(unsaid) + ` {
 		return map[string]string{commitKey: o.Nonce}, nil
 	}
-	return map[string]string{progressKey: progress,`}}, 20, "table-commit-that-landed"},
+	summary := map[string]string{progressKey: progress,`}}, 20, "table-commit-that-landed"},
 		{hollow, []edit{{"sinks/icebergsink/files.go", "	return f, store.Put(ctx,", `	if ` + alive(hollow) + ` {
 		go func() { _ = store.Put(context.WithoutCancel(ctx), name, body, "") }()
 		return f, nil
 	}
 	return f, store.Put(ctx,`}}, 20, "table-commit-that-landed"},
+		{lingers, []edit{{"sinks/icebergsink/deletes.go", "	if s.cfg.KeepDeleted {", "	if s.cfg.KeepDeleted || " + alive(lingers) + " {"}}, 20, "lake-and-files"},
 		{again, []edit{{"sinks/catchup.go", "	if ahead < 0 {", "	if ahead < 0 || " + alive(again) + " {"}}, 60, "tee-tells-two-stories"},
 		{neighbour, []edit{{"embed/executor.go", "r.payloads[h][i],", "r.payloads[h][map[bool]int{true: 0, false: i}[" + alive(neighbour) + "]],"}}, 50, ""},
 		{leak, []edit{{"stream/pipeline.go", "func() { p.free(f) }", "func() {\n	if " + alive(leak) + " && f.rec.Offset%7 == 3 {\n	<-p.slots\n	f.turn()\n	return\n	}\n	p.free(f) }"}}, 50, ""},

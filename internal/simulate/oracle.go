@@ -198,7 +198,7 @@ func (o *oracle) judge(ctx context.Context) {
 // forgotten says whether a Parquet output may have an offset as skipped, though its record had rows: it was brought up from the table, where a tombstone had
 // taken them already.
 func (o *oracle) forgotten(e entry, fate string) bool {
-	return fate == "skipped" && e.deleted && o.w.plan.Table
+	return fate == "skipped" && e.deleted && (o.w.plan.Table || o.w.plan.Lake)
 }
 
 // undecided says whether a record may end as a row or as a dead letter.

@@ -179,8 +179,8 @@ func newWorld(plan *Plan, logs io.Writer) (*world, error) {
 		w.oracle.stored(r)
 		w.count(func(c *Coverage) { c.Transactions++ })
 	}
-	w.lake.landed = func(s icebergsink.Snapshot, files []icebergsink.File) {
-		w.oracle.snapshot(s, files)
+	w.lake.landed = func(s icebergsink.Snapshot, d icebergsink.Delta) {
+		w.oracle.snapshot(s, d)
 		w.count(func(c *Coverage) { c.Snapshots++ })
 	}
 	for i := range 4 {

@@ -29,6 +29,7 @@ func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *store
 		return nil, err
 	}
 	at.Create, at.Partition, at.ModelDigest, at.Tasks = c.Create, c.Partition, m.digest, m.tasks()
+	at.Deletes = c.Tombstones == "delete"
 	table, err := icebergcatalog.Open(ctx, at)
 	if err != nil {
 		return nil, fmt.Errorf("iceberg: %w", err)
@@ -37,6 +38,7 @@ func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *store
 	cfg.Retry.Told = told
 	cfg.Table, cfg.Name, cfg.Files, cfg.Tasks, cfg.ModelDigest = table, c.Table, at.Files, at.Tasks, at.ModelDigest
 	cfg.RollBytes, cfg.RollRows, cfg.RollAge, cfg.MaxBuffered = int64(c.RollBytes), c.RollRows, c.RollAge.D(), int64(c.MaxBuffered)
+	cfg.KeepDeleted = !at.Deletes
 	cfg.Compression = parquetfile.Compression(c.Compression)
 	cfg.Writer, _ = os.Hostname() // only for people; the table's progress decides who writes
 	cfg.Observer = commits{o.Log, c.Table}
@@ -112,11 +114,14 @@ type commits struct {
 }
 
 func (l commits) Committed(c icebergsink.Committed) {
-	var rows, bytes int64
-	for i := range c.Files {
-		rows, bytes = rows+c.Files[i].Rows, bytes+c.Files[i].Bytes
+	var rows, bytes, deleted int64
+	for i := range c.Delta.Data {
+		rows, bytes = rows+c.Delta.Data[i].Rows, bytes+c.Delta.Data[i].Bytes
 	}
-	l.log.Debug("snapshot committed", "table", l.table, "sources", len(c.Added), "files", len(c.Files), "rows", rows, "bytes", bytes, "reasons", c.Reasons, "tries", c.Tries, "took", c.Duration)
+	for i := range c.Delta.Deletes {
+		deleted += c.Delta.Deletes[i].Rows
+	}
+	l.log.Debug("snapshot committed", "table", l.table, "sources", len(c.Added), "files", len(c.Delta.Data), "rows", rows, "deleted", deleted, "bytes", bytes, "reasons", c.Reasons, "tries", c.Tries, "took", c.Duration)
 	for i := range c.Taken {
 		r := &c.Taken[i]
 		l.log.Warn("another worker had written these offsets; its rows are kept, ours are dropped", "table", l.table, "source", r.Source.String(), "first", r.First, "next", r.Next)

@@ -79,8 +79,12 @@ func (l lake) read(t testing.TB, c Config, src schemas.SourceID) (a sinktest.Acc
 		if err != nil {
 			t.Fatal(err)
 		}
+		gone, err := r.t.gone(ctx, f)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for i := range rows {
-			if rows[i].Topic == src.Topic && rows[i].Partition == src.Partition {
+			if rows[i].Topic == src.Topic && rows[i].Partition == src.Partition && !gone[int64(i)] {
 				a.Rows = append(a.Rows, rows[i])
 			}
 		}
@@ -99,7 +103,7 @@ func TestSinkConformsOnASQLiteCatalog(t *testing.T) {
 			Open:      func(t testing.TB) sinks.Sink { return l.open(t, c) },
 			OpenFewer: func(t testing.TB) sinks.Sink { return l.open(t, l.config(schemas.TaskEmbedding)) },
 			Read:      func(t testing.TB, src schemas.SourceID) sinktest.Account { return l.read(t, c, src) },
-			Chained:   true, RecordsFates: true,
+			Chained:   true, RecordsFates: true, Deletes: true,
 		}
 	})
 }
@@ -178,6 +182,41 @@ func TestATaskMoreIsColumnsMoreAndEarlierRowsStay(t *testing.T) {
 	strict.Table, strict.Create = "ns.other", false
 	if _, err := Open(context.Background(), strict); err == nil || !strings.Contains(err.Error(), "there is no table ns.other") {
 		t.Errorf("a table that is not there and must not be made: %v", err)
+	}
+}
+
+// TestWorkersThatStartTogetherMakeOneTable opens a table that is not there yet from several workers, each of another task.
+func TestWorkersThatStartTogetherMakeOneTable(t *testing.T) {
+	l := lake{t.TempDir()}
+	tasks := schemas.Tasks()
+	c := l.config(tasks[0])
+	c.Retry = retry.Policy{Attempts: 50, Base: 10 * time.Millisecond, Max: 200 * time.Millisecond}
+	failed := make(chan error, len(tasks)) // one each
+	for _, task := range tasks {
+		go func() {
+			c := c
+			c.Tasks = []schemas.Task{task}
+			tbl, err := Open(context.Background(), c)
+			if err == nil {
+				err = tbl.Close()
+			}
+			failed <- err
+		}()
+	}
+	for range tasks {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+	r, err := OpenReader(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, f := range wantedSchema(tasks).Fields() {
+		if _, ok := r.tbl.Schema().FindFieldByName(f.Name); !ok {
+			t.Errorf("there is no column %s", f.Name)
+		}
 	}
 }
 

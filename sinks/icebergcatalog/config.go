@@ -41,6 +41,7 @@ type Config struct {
 	Partition   []string       // partition fields: column, day(column), bucket(n, column) and so on; none takes the table as it is
 	Tasks       []schemas.Task // tasks whose rows are written: they decide the columns
 	ModelDigest string         // the one whose rows the table takes
+	Deletes     bool           // rows are to be taken away: the table must be of a format that can
 
 	Retry retry.Policy // for Open
 }

@@ -14,8 +14,11 @@ import (
 	"vecmill/sinks/icebergsink"
 )
 
-// newestFormat is the newest version of table formats that is written.
-const newestFormat = 2
+// newestFormat is the newest version of table formats that is written, and deletesFormat the first that knows of deleted rows.
+const (
+	newestFormat  = 2
+	deletesFormat = 2
+)
 
 // Open connects to the catalog and makes the table fit, or says why it cannot.
 func Open(ctx context.Context, c Config) (*Table, error) {
@@ -68,6 +71,8 @@ func (t *Table) fit(ctx context.Context) error {
 	}
 	if v := tbl.Metadata().Version(); v > newestFormat {
 		return fmt.Errorf("%w: table %s has format version %d, and this build writes up to %d", errMisfit, t.cfg.Table, v, newestFormat)
+	} else if v < deletesFormat && t.cfg.Deletes {
+		return fmt.Errorf("%w: table %s has format version %d, which cannot delete rows, as tombstones want it: upgrade it to %d, or set tombstones: keep", errMisfit, t.cfg.Table, v, deletesFormat)
 	}
 	if err := t.checkPartition(tbl); err != nil {
 		return err

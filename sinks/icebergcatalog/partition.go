@@ -103,7 +103,6 @@ type tuple struct {
 type partitionField struct {
 	iceberg.PartitionField
 	from source
-	kind iceberg.Type
 }
 
 // partitioner computes the tuples of a spec; nil for a table without partitions.
@@ -119,30 +118,55 @@ func partitioner(spec iceberg.PartitionSpec, sc *iceberg.Schema) (func(string, *
 		if _, void := f.Transform.(iceberg.VoidTransform); !void && !f.Transform.CanTransform(source.Type) {
 			return nil, fmt.Errorf("%w: the table is partitioned by %s of column %s, which this build does not know", errMisfit, f.Transform, column)
 		}
-		fields = append(fields, partitionField{f, from, f.Transform.ResultType(source.Type)})
+		fields = append(fields, partitionField{f, from})
 	}
 	if len(fields) == 0 {
 		return nil, nil
 	}
+	kinds := kindsOf(spec, sc)
 	return func(pipeline string, r *schemas.Row) (icebergsink.Tuple, error) {
-		t := tuple{spec, map[int]any{}, map[int]string{}}
-		var path []string
+		values := map[int]any{}
 		for _, f := range fields {
 			v := f.Transform.Apply(iceberg.Optional[iceberg.Literal]{Val: f.from(pipeline, r), Valid: true})
-			human := "null"
-			t.values[f.FieldID] = nil
+			values[f.FieldID] = nil
 			if v.Valid {
-				t.values[f.FieldID] = v.Val.Any()
-				human = f.Transform.ToHumanStrType(f.kind, v.Val.Any())
+				values[f.FieldID] = v.Val.Any()
 			}
-			switch f.kind.(type) {
-			case iceberg.DateType:
-				t.kinds[f.FieldID] = "date"
-			case iceberg.TimestampTzType:
-				t.kinds[f.FieldID] = "timestamp-micros"
-			}
-			path = append(path, url.QueryEscape(f.Name)+"="+url.QueryEscape(human))
 		}
-		return icebergsink.Tuple{Path: strings.Join(path, "/"), Values: t}, nil
+		return tupleOf(spec, kinds, values), nil
 	}, nil
+}
+
+// kindsOf are the types of a spec's fields, but for those of columns that the table has no more.
+func kindsOf(spec iceberg.PartitionSpec, sc *iceberg.Schema) map[int]iceberg.Type {
+	kinds := map[int]iceberg.Type{}
+	for _, f := range spec.Fields() {
+		if source, ok := sc.FindFieldByID(f.SourceID()); ok {
+			kinds[f.FieldID] = f.Transform.ResultType(source.Type)
+		}
+	}
+	return kinds
+}
+
+// tupleOf is values of a spec as a tuple.
+func tupleOf(spec iceberg.PartitionSpec, kinds map[int]iceberg.Type, values map[int]any) icebergsink.Tuple {
+	t := tuple{spec, values, map[int]string{}}
+	var path []string
+	for _, f := range spec.Fields() {
+		human, kind := "null", kinds[f.FieldID]
+		switch v := values[f.FieldID]; {
+		case v != nil && kind != nil:
+			human = f.Transform.ToHumanStrType(kind, v)
+		case v != nil:
+			human = fmt.Sprint(v)
+		}
+		switch kind.(type) {
+		case iceberg.DateType:
+			t.kinds[f.FieldID] = "date"
+		case iceberg.TimestampTzType:
+			t.kinds[f.FieldID] = "timestamp-micros"
+		}
+		path = append(path, url.QueryEscape(f.Name)+"="+url.QueryEscape(human))
+	}
+	return icebergsink.Tuple{Path: strings.Join(path, "/"), Values: t}
 }

@@ -20,6 +20,7 @@ type Reader struct {
 	tbl      *table.Table
 	progress icebergsink.Progress
 	ranges   map[schemas.SourceID][]Part
+	gone     map[schemas.SourceID][]schemas.Span // in the order of the snapshots
 }
 
 // Part is a range that one snapshot added.
@@ -40,7 +41,7 @@ func OpenReader(ctx context.Context, c Config) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{t: t, ranges: map[schemas.SourceID][]Part{}}
+	r := &Reader{t: t, ranges: map[schemas.SourceID][]Part{}, gone: map[schemas.SourceID][]schemas.Span{}}
 	err = t.try(ctx, func(ctx context.Context) (err error) {
 		r.tbl, err = t.load(ctx)
 		return err
@@ -74,6 +75,13 @@ func (r *Reader) history() error {
 		for _, rg := range all {
 			r.ranges[rg.Source] = append(r.ranges[rg.Source], Part{s.ID, rg})
 		}
+		gone, err := s.Gone()
+		if err != nil {
+			return fmt.Errorf("table %s: %w", r.t.cfg.Table, err)
+		}
+		for src, spans := range gone {
+			r.gone[src] = append(r.gone[src], spans...)
+		}
 	}
 	for _, parts := range r.ranges {
 		slices.SortStableFunc(parts, func(a, b Part) int { return cmp.Compare(a.Range.First, b.Range.First) })
@@ -99,6 +107,17 @@ func (r *Reader) Next(src schemas.SourceID) int64 { return r.progress[src] }
 
 // Parts are the ranges of a source, ascending, as far as the snapshots that added them are not expired.
 func (r *Reader) Parts(src schemas.SourceID) []Part { return r.ranges[src] }
+
+// Gone are the offsets of a source in a span with rows that tombstones have taken away, as far as the snapshots that did are not expired.
+func (r *Reader) Gone(src schemas.SourceID, in schemas.Span) (offsets []int64) {
+	for _, s := range r.gone[src] {
+		for o := max(s.First, in.First); o < min(s.Next, in.Next); o++ {
+			offsets = append(offsets, o)
+		}
+	}
+	slices.Sort(offsets)
+	return slices.Compact(offsets) // a record of several references may lose its rows one by one
+}
 
 // Rows lists the rows of a source from first on and before next, in no order. A file that cannot be read is among the faults, and its rows are not there.
 func (r *Reader) Rows(ctx context.Context, src schemas.SourceID, first, next int64) (rows []Row, faults []error, err error) {

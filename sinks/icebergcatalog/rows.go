@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -23,7 +24,8 @@ func of(src schemas.SourceID, first, next int64) iceberg.BooleanExpression {
 		iceberg.GreaterThanEqual(iceberg.Reference("offset"), first), iceberg.LessThan(iceberg.Reference("offset"), next))
 }
 
-// Rows implements icebergsink.Table. It reads files as this program writes them; what other engines have rewritten or deleted from is not given back.
+// Rows implements icebergsink.Table. It reads files as this program writes them; what other engines have rewritten, or deleted otherwise than by position, is not given
+// back.
 func (t *Table) Rows(ctx context.Context, v icebergsink.View, src schemas.SourceID, in schemas.Span) (rows []schemas.Row, err error) {
 	tbl, ok := v.Handle.(*table.Table)
 	if !ok {
@@ -36,18 +38,39 @@ func (t *Table) Rows(ctx context.Context, v icebergsink.View, src schemas.Source
 	}
 	for _, task := range tasks {
 		name := task.File.FilePath()
-		if len(task.DeleteFiles)+len(task.EqualityDeleteFiles)+len(task.DeletionVectorFiles) > 0 {
+		if len(task.EqualityDeleteFiles)+len(task.DeletionVectorFiles) > 0 {
 			return nil, fmt.Errorf("%w: rows of %s are deleted", sinks.ErrNotRecalled, name)
+		}
+		gone, err := t.gone(ctx, task)
+		if err != nil {
+			return nil, err
 		}
 		body, err := files{ctx, t.cfg.Files}.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
-		some, err := icebergsink.ReadRows(ctx, body, src, in)
+		some, err := icebergsink.ReadRows(ctx, body, src, in, gone)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		rows = append(rows, some...)
 	}
 	return rows, nil
+}
+
+// gone are the positions of a data file's rows that are deleted.
+func (t *Table) gone(ctx context.Context, task table.FileScanTask) (map[int64]bool, error) {
+	all := map[int64]bool{}
+	for _, d := range task.DeleteFiles {
+		body, err := files{ctx, t.cfg.Files}.ReadFile(d.FilePath())
+		if err != nil {
+			return nil, err
+		}
+		some, err := icebergsink.ReadPositions(body)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", sinks.ErrNotRecalled, d.FilePath(), err)
+		}
+		maps.Copy(all, some[task.File.FilePath()])
+	}
+	return all, nil
 }

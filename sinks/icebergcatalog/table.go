@@ -116,7 +116,7 @@ func ancestors(meta table.Metadata) (all []icebergsink.Snapshot, truncated bool)
 }
 
 // Append implements icebergsink.Table.
-func (t *Table) Append(ctx context.Context, v icebergsink.View, add []icebergsink.File, summary map[string]string) error {
+func (t *Table) Append(ctx context.Context, v icebergsink.View, d icebergsink.Delta, summary map[string]string) error {
 	tbl, ok := v.Handle.(*table.Table)
 	if !ok {
 		return errors.New("the view is of another table")
@@ -125,7 +125,7 @@ func (t *Table) Append(ctx context.Context, v icebergsink.View, add []icebergsin
 	if err := txn.AssertRefSnapshotID(table.MainBranch); err != nil { // C1: or the library may put the snapshot on another one than v's
 		return fmt.Errorf("appending to table %s: %w", t.cfg.Table, err)
 	}
-	if err := stage(ctx, txn, tbl, add, summary); err != nil {
+	if err := stage(ctx, txn, tbl, d, summary); err != nil {
 		return fmt.Errorf("appending to table %s: %w", t.cfg.Table, err)
 	}
 	if _, err := txn.Commit(ctx); err != nil {
@@ -134,8 +134,8 @@ func (t *Table) Append(ctx context.Context, v icebergsink.View, add []icebergsin
 	return nil
 }
 
-func stage(ctx context.Context, txn *table.Transaction, tbl *table.Table, add []icebergsink.File, summary map[string]string) error {
-	if len(add) == 0 { // the library makes a snapshot without files of a reader without records
+func stage(ctx context.Context, txn *table.Transaction, tbl *table.Table, d icebergsink.Delta, summary map[string]string) error {
+	if len(d.Data)+len(d.Deletes) == 0 { // the library makes a snapshot without files of a reader without records
 		sc, err := table.SchemaToArrowSchema(tbl.Schema(), nil, true, false)
 		if err != nil {
 			return err
@@ -147,25 +147,40 @@ func stage(ctx context.Context, txn *table.Transaction, tbl *table.Table, add []
 		defer none.Release()
 		return txn.Append(ctx, none, summary)
 	}
-	dataFiles := make([]iceberg.DataFile, len(add))
-	for i := range add {
-		var err error
-		if dataFiles[i], err = dataFile(&add[i]); err != nil {
-			return fmt.Errorf("%s: %w", add[i].URL, err)
-		}
+	data, err := fileEntries(iceberg.EntryContentData, d.Data)
+	if err != nil {
+		return err
 	}
-	// The names are unique, so nothing is there twice; the files carry field ids, so no names need to be mapped.
-	return txn.AddDataFiles(ctx, dataFiles, summary, table.WithoutDuplicateCheck(), table.WithoutAutoNameMapping())
+	if len(d.Deletes) == 0 {
+		// The names are unique, so nothing is there twice; the files carry field ids, so no names need to be mapped.
+		return txn.AddDataFiles(ctx, data, summary, table.WithoutDuplicateCheck(), table.WithoutAutoNameMapping())
+	}
+	deletes, err := fileEntries(iceberg.EntryContentPosDeletes, d.Deletes)
+	if err != nil {
+		return err
+	}
+	return txn.NewRowDelta(summary).AddRows(data...).AddDeletes(deletes...).Commit(ctx)
 }
 
-func dataFile(f *icebergsink.File) (iceberg.DataFile, error) {
+func fileEntries(content iceberg.ManifestEntryContent, of []icebergsink.File) ([]iceberg.DataFile, error) {
+	all := make([]iceberg.DataFile, len(of))
+	for i := range of {
+		var err error
+		if all[i], err = fileEntry(content, &of[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", of[i].URL, err)
+		}
+	}
+	return all, nil
+}
+
+func fileEntry(content iceberg.ManifestEntryContent, f *icebergsink.File) (iceberg.DataFile, error) {
 	spec := *iceberg.UnpartitionedSpec
 	var values map[int]any
 	var kinds map[int]string
 	if t, ok := f.Tuple.Values.(tuple); ok {
 		spec, values, kinds = t.spec, t.values, t.kinds
 	}
-	b, err := iceberg.NewDataFileBuilder(spec, iceberg.EntryContentData, f.URL, iceberg.ParquetFile, values, kinds, nil, f.Rows, f.Bytes)
+	b, err := iceberg.NewDataFileBuilder(spec, content, f.URL, iceberg.ParquetFile, values, kinds, nil, f.Rows, f.Bytes)
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,8 @@ type Change interface {
 	// Wanted are the ranges as they are wanted now: a source that is given up between two tries is not among them any more.
 	Wanted() []schemas.Range
 
-	// Files makes the rows of exactly these ranges durable in data files. The ranges are Wanted's, or what is left of them.
-	Files(ctx context.Context, v *View, of []schemas.Range) ([]File, error)
+	// Delta makes the rows of exactly these ranges, and what their tombstones take away, durable in files. The ranges are Wanted's, or what is left of them.
+	Delta(ctx context.Context, v *View, of []schemas.Range) (d Delta, gone Offsets, err error)
 }
 
 // Outcome is where a commit left the sources of a change.
@@ -27,7 +27,7 @@ type Outcome struct {
 	Fenced []schemas.SourceID // the table ends before the range begins: nothing of them is in
 	Added  []schemas.Range    // by this commit; what other writers had covered before is not among them
 	Taken  []schemas.Range    // the parts of the wanted ranges that other writers had covered
-	Files  []File             // that the commit registered
+	Delta  Delta              // that the commit registered
 	Tries  int
 }
 
@@ -54,25 +54,27 @@ func Commit(ctx context.Context, t Table, c Change, o Options) (out Outcome, err
 			return err
 		}
 		if unsettled != nil && v.made(o.Nonce) { // C2
-			out.Added, out.Files = tried.Added, tried.Files
+			out.Added, out.Delta = tried.Added, tried.Delta
 		}
 		out.Next, out.Fenced, out.Taken, tried.Added = plan(progress, c.Wanted(), out.Added)
 		if len(tried.Added) == 0 {
 			return nil
 		}
-		if tried.Files, err = c.Files(ctx, &v, tried.Added); err != nil {
+		var gone Offsets
+		if tried.Delta, gone, err = c.Delta(ctx, &v, tried.Added); err != nil {
 			return err
 		}
-		summary, err := summaryOf(progress, tried.Added, &o)
+		summary, err := summaryOf(progress, tried.Added, gone, &o)
 		if err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 		defer cancel()
-		if unsettled = t.Append(ctx, v, tried.Files, summary); unsettled != nil {
+		if unsettled = t.Append(ctx, v, tried.Delta, summary); unsettled != nil {
 			return unsettled
 		}
-		out.Added, out.Files = append(out.Added, tried.Added...), append(out.Files, tried.Files...)
+		out.Added = append(out.Added, tried.Added...)
+		out.Delta.Data, out.Delta.Deletes = append(out.Delta.Data, tried.Delta.Data...), append(out.Delta.Deletes, tried.Delta.Deletes...)
 		for i := range tried.Added {
 			out.Next[tried.Added[i].Source] = tried.Added[i].Next
 		}
@@ -129,7 +131,7 @@ func among(all []schemas.Range, r schemas.Range) bool {
 	return false
 }
 
-func summaryOf(p Progress, add []schemas.Range, o *Options) (map[string]string, error) {
+func summaryOf(p Progress, add []schemas.Range, gone Offsets, o *Options) (map[string]string, error) {
 	p = maps.Clone(p)
 	for i := range add {
 		p[add[i].Source] = add[i].Next
@@ -138,11 +140,12 @@ func summaryOf(p Progress, add []schemas.Range, o *Options) (map[string]string, 
 	if err != nil {
 		return nil, err
 	}
-	ranges, err := encodeRanges(add)
+	ranges, tombstones, err := encodeRanges(add)
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{progressKey: progress, rangesKey: ranges, commitKey: o.Nonce, writerKey: o.Writer}, nil
+	summary := map[string]string{progressKey: progress, rangesKey: ranges, commitKey: o.Nonce, writerKey: o.Writer}
+	return summary, errors.Join(tombstones.tell(summary, tombstonesKey), gone.tell(summary, goneKey))
 }
 
 // made says whether a snapshot of the history is the change's: another owner may have gone on behind it before this one looked.

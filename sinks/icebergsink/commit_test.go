@@ -19,11 +19,11 @@ type ranges []schemas.Range
 
 func (r ranges) Wanted() []schemas.Range { return r }
 
-func (r ranges) Files(_ context.Context, _ *View, of []schemas.Range) (all []File, _ error) {
+func (r ranges) Delta(_ context.Context, _ *View, of []schemas.Range) (d Delta, _ Offsets, _ error) {
 	for i := range of {
-		all = append(all, File{URL: fmt.Sprintf("%s %d-%d", of[i].Source, of[i].First, of[i].Next)})
+		d.Data = append(d.Data, File{URL: fmt.Sprintf("%s %d-%d", of[i].Source, of[i].First, of[i].Next)})
 	}
-	return all, nil
+	return d, nil, nil
 }
 
 func rangeOf(n int, first, next int64) schemas.Range {

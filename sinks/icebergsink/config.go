@@ -27,6 +27,8 @@ type Config struct {
 	// Files opens the store of an URL and says what the object is called there.
 	Files func(ctx context.Context, url string) (s Store, name string, err error)
 
+	KeepDeleted bool // tombstones take no rows away, and are only noted in the snapshots
+
 	Tasks       []schemas.Task // tasks whose rows are written: they decide the columns
 	ModelDigest string         // the one whose rows the table takes
 
@@ -121,7 +123,7 @@ type Observer interface {
 type Committed struct {
 	Added    []schemas.Range // by this sink
 	Taken    []schemas.Range // that another writer had covered: another owner of the source is alive, or was
-	Files    []File
+	Delta    Delta
 	Reasons  []Reason      // of the rolls that went into it
 	Tries    int           // of the commit
 	Duration time.Duration // of the commit

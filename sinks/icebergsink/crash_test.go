@@ -22,7 +22,7 @@ import (
 var schedules = flag.Int("schedules", 60, "number of schedules of crashes")
 
 // TestEveryOffsetIsWrittenOnceUnderCrashes runs several owners of the sources of one table at once, with crashes, zombies, lost answers, late landings,
-// conflicts and hanging requests, and then reads the table. It proves nothing about catalogs that break their promises.
+// conflicts and hanging requests, and tombstones among the rows, and then reads the table. It proves nothing about catalogs that break their promises.
 func TestEveryOffsetIsWrittenOnceUnderCrashes(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // the heap is so small that it would be collected for every few files
 	var seen events
@@ -35,7 +35,11 @@ func TestEveryOffsetIsWrittenOnceUnderCrashes(t *testing.T) {
 			})
 		})
 	}
-	t.Logf("%d commits, %d of them of both sources, %d tried more than once; %d ranges taken by other owners", seen.commits.Load(), seen.both.Load(), seen.tried.Load(), seen.taken.Load())
+	t.Logf("%d commits, %d of them of both sources, %d tried more than once; %d ranges taken by other owners; %d rows gone, %d of them from earlier snapshots",
+		seen.commits.Load(), seen.both.Load(), seen.tried.Load(), seen.taken.Load(), seen.gone.Load(), seen.positions.Load())
+	if seen.positions.Load() < int64(*schedules) || seen.gone.Load() < seen.positions.Load()+int64(*schedules) {
+		t.Error("the schedules hardly have tombstones for rows of the same snapshot and of earlier ones")
+	}
 	if seen.taken.Load() < int64(*schedules) || seen.tried.Load() < int64(*schedules) || seen.both.Load() < int64(*schedules)/2 {
 		t.Error("the schedules hardly make the owners collide, or commits hardly have several ranges")
 	}
@@ -61,7 +65,7 @@ func TestTheCrashTestSeesATableThatDoesNotCompare(t *testing.T) {
 }
 
 // events counts what the sinks of all schedules report.
-type events struct{ commits, both, taken, tried atomic.Int64 }
+type events struct{ commits, both, taken, tried, positions, gone atomic.Int64 }
 
 func (e *events) Committed(c Committed) {
 	e.commits.Add(1)
@@ -69,6 +73,9 @@ func (e *events) Committed(c Committed) {
 		e.both.Add(1)
 	}
 	e.taken.Add(int64(len(c.Taken)))
+	for i := range c.Delta.Deletes {
+		e.positions.Add(c.Delta.Deletes[i].Rows)
+	}
 	if c.Tries > 1 {
 		e.tried.Add(1)
 	}
@@ -162,11 +169,11 @@ type process struct {
 	crashed atomic.Bool
 }
 
-func (p *process) Append(ctx context.Context, v View, files []File, summary map[string]string) error {
+func (p *process) Append(ctx context.Context, v View, d Delta, summary map[string]string) error {
 	if p.crashed.Load() {
 		return errFault
 	}
-	return p.Table.Append(ctx, v, files, summary)
+	return p.Table.Append(ctx, v, d, summary)
 }
 
 func (g *game) open(t Table, rng *rand.Rand) *Sink {
@@ -245,6 +252,11 @@ func (g *game) resume(s *Sink, i int) (next int64, ok bool) {
 
 func (g *game) write(s *Sink, i int, first, next int64) error {
 	r, rows := sinktest.MakeOf(g.tasks, srcOf(i), first, next)
+	for _, s := range r.Skipped {
+		for o := s.First; o < s.Next; o++ {
+			r.Deletes = append(r.Deletes, schemas.Deletion{Offset: o, RefID: sinktest.Row(srcOf(i), o-deletedBefore, 0).RefID})
+		}
+	}
 	var calls atomic.Int32
 	return s.Write(context.Background(), r, rows, func(err error) {
 		if calls.Add(1) > 1 {
@@ -267,6 +279,32 @@ func (g *game) offence(err error) {
 	if g.fault.err == nil {
 		g.fault.err = err
 	}
+}
+
+// deletedBefore is how far before a skipped offset, which is a tombstone's, the offset lies whose rows it takes away.
+const deletedBefore = 5
+
+// deleted takes the rows of an account that tombstones have taken away for present, and says if one is.
+func (g *game) deleted(src schemas.SourceID, a *sinktest.Account) error {
+	r, rows := sinktest.MakeOf(g.tasks, src, g.origin, g.end)
+	gone := map[int64]bool{}
+	for _, s := range r.Skipped {
+		for o := s.First; o < s.Next; o++ {
+			gone[o-deletedBefore] = true
+		}
+	}
+	for i := range a.Rows {
+		if gone[a.Rows[i].Offset] {
+			return fmt.Errorf("offset %d has a row, which a tombstone has named", a.Rows[i].Offset)
+		}
+	}
+	for i := range rows {
+		if gone[rows[i].Offset] {
+			a.Rows = append(a.Rows, rows[i])
+			g.seen.gone.Add(1)
+		}
+	}
+	return nil
 }
 
 // finish writes what is left, without faults.
@@ -296,6 +334,9 @@ func (g *game) inspect() error {
 			return err
 		}
 		a.Tasks = g.tasks
+		if err := g.deleted(srcOf(i), &a); err != nil {
+			return fmt.Errorf("source %d: %w", i, err)
+		}
 		if err := a.Audit(srcOf(i), g.origin, g.end, true); err != nil {
 			return fmt.Errorf("source %d: %w", i, err)
 		}

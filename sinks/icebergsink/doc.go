@@ -4,8 +4,10 @@
 // Every snapshot that this protocol makes carries in its summary, atomically with the data files that it adds:
 //
 //	vecmill.progress  for every source of the table, the first offset that is not in it
-//	vecmill.ranges    the ranges of offsets whose rows this snapshot adds, one for each of its sources, with their dead, skipped and lost offsets
+//	vecmill.ranges    the ranges of offsets whose rows this snapshot adds, one for each of its sources, with their dead, skipped and lost offsets and their tombstones,
+//	                  or, where these are many, vecmill.tombstones with their offsets alone
 //	vecmill.commit    the nonce of the commit
+//	vecmill.gone      the offsets of rows that its tombstones take away, if there are some
 //
 // The rules:
 //
@@ -20,6 +22,12 @@
 //	C5 Who finds that another writer has covered the beginning of a range adds only what lies behind, from files that are written anew without the rest. If
 //	   the table ends before a range begins, its source is fenced; the other sources of the commit are not held up.
 //
+//	C6 A tombstone takes away the rows of its reference that its source gave at smaller offsets, in the snapshot that covers it: those of the same snapshot are in no
+//	   file of it, and those of earlier ones are named by files of deleted positions, which hold for the table that the commit is compared with.
+//
+// To find the positions, a commit with tombstones reads the ids in all data files whose partitions and bounds admit them. What it has read it keeps over its tries, so
+// that a slow look is not beaten for ever by others' commits.
+//
 // A [Sink] buffers ranges of all its sources together and rolls them by bytes, rows, age, memory pressure or Flush: so a worker with many partitions makes
 // one snapshot per roll, and one file for each partition of the table. Rolls are encoded and uploaded beside each other and committed in order, as many in one
 // snapshot as are ready. Their rows are kept until they are committed, since a conflict may have them written again. Write blocks while the buffers are full; that cannot
@@ -28,7 +36,8 @@
 // Data files carry Iceberg's field ids, sizes of their columns, and bounds of whole numbers, times and short texts. Half-precision vectors are float32 there:
 // Iceberg has no smaller type.
 //
-// Recall gives ranges back to other outputs, by the summaries of the snapshots and the rows of the data files, as long as nobody has expired the one or rewritten the other.
+// Recall gives ranges back to other outputs, by the summaries of the snapshots and the rows of the data files, as long as nobody has expired the one or rewritten the other,
+// and no snapshot has more tombstones than its summary names. A row that a tombstone has taken is skipped there.
 //
 // Neighbours: arrowrow and parquetfile make the files, objectstore takes them. No lock is held across I/O or a callback; time is package time's, so that
 // everything runs in a testing/synctest bubble.

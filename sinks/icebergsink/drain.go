@@ -48,7 +48,7 @@ func (s *Sink) drain() {
 		}
 		c.cancel()
 		if o := s.cfg.Observer; o != nil && err == nil && len(out.Added)+len(out.Taken) > 0 {
-			o.Committed(Committed{out.Added, out.Taken, out.Files, reasons(group), out.Tries, time.Since(began)})
+			o.Committed(Committed{out.Added, out.Taken, out.Delta, reasons(group), out.Tries, time.Since(began)})
 		}
 		s.finish(c, &out, err)
 	}
@@ -130,6 +130,7 @@ type change struct {
 	rolls  []*roll
 	cancel context.CancelFunc // ends it when nobody wants it any more
 	lanes  []*lane            // of the ranges that were wanted last
+	search search             // for what tombstones take away
 }
 
 // attempt is a catalog that is being asked for a snapshot with ranges of some lanes.
@@ -163,27 +164,32 @@ func (c *change) Wanted() []schemas.Range {
 	return all
 }
 
-// Files implements Change. Most often the files are there already; they are written again without the rows that the table has got otherwise.
-func (c *change) Files(ctx context.Context, v *View, of []schemas.Range) (all []File, err error) {
+// Delta implements Change. Most often the files are there already; they are written again without the rows that the table has got otherwise, or that a tombstone
+// of a later roll takes away.
+func (c *change) Delta(ctx context.Context, v *View, of []schemas.Range) (d Delta, gone Offsets, err error) {
 	s := c.sink
 	s.mu.Lock()
 	err = s.seeLocked(v)
 	s.mu.Unlock()
 	if err != nil {
-		return nil, err
+		return d, nil, err
 	}
+	away, at := s.doom(of), map[schemas.SourceID][]int64{}
 	for _, r := range c.rolls {
-		rows := s.rowsOf(r, of)
+		rows := s.rowsOf(r, of, away, at)
 		if !slices.Equal(rows, r.rows) {
 			if r.files, err = s.writeFiles(ctx, v, rows); err != nil {
 				r.rows, r.files = nil, nil
-				return nil, err
+				return d, nil, err
 			}
 			r.rows = rows
 		}
-		all = append(all, r.files...)
+		d.Data = append(d.Data, r.files...)
 	}
-	return all, nil
+	if d.Deletes, err = c.search.deletes(ctx, s, v, away, at); err != nil {
+		return d, nil, err
+	}
+	return d, offsetsOf(at), nil
 }
 
 // Load implements Table.
@@ -194,8 +200,13 @@ func (c *change) Rows(ctx context.Context, v View, src schemas.SourceID, in sche
 	return c.sink.cfg.Table.Rows(ctx, v, src, in)
 }
 
+// Candidates implements Table.
+func (c *change) Candidates(ctx context.Context, v View, of []Tombstone) ([]Candidate, error) {
+	return c.sink.cfg.Table.Candidates(ctx, v, of)
+}
+
 // Append implements Table: nothing is asked for a source that was given up meanwhile, and who resumes one waits while the catalog is being asked for it.
-func (c *change) Append(ctx context.Context, v View, files []File, summary map[string]string) error {
+func (c *change) Append(ctx context.Context, v View, d Delta, summary map[string]string) error {
 	s := c.sink
 	s.mu.Lock()
 	if slices.ContainsFunc(c.lanes, func(l *lane) bool { return l.err != nil }) {
@@ -211,7 +222,7 @@ func (c *change) Append(ctx context.Context, v View, files []File, summary map[s
 		s.mu.Unlock()
 		close(a.over)
 	}()
-	return s.cfg.Table.Append(ctx, v, files, summary)
+	return s.cfg.Table.Append(ctx, v, d, summary)
 }
 
 // Close implements Table; it is the sink's to close.

@@ -41,7 +41,7 @@ func (s *Sink) prepare(ctx context.Context, r *roll) {
 		return
 	}
 	defer func() { <-s.slots }()
-	rows := s.rowsOf(r, nil)
+	rows := s.rowsOf(r, nil, s.doom(s.rangesOf(r)), nil)
 	s.mu.Lock()
 	v := s.mu.view // there, since no range is taken before Resume
 	s.mu.Unlock()
@@ -55,8 +55,21 @@ func (s *Sink) prepare(ctx context.Context, r *roll) {
 	}
 }
 
-// rowsOf lists the rows of a roll whose sources are not given up, by source; with ranges, those in them.
-func (s *Sink) rowsOf(r *roll, of []schemas.Range) (rows []tableRow) {
+// rangesOf are the ranges of a roll whose sources are not given up.
+func (s *Sink) rangesOf(r *roll) (all []schemas.Range) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range r.entries {
+		if e.l.err == nil {
+			all = append(all, e.r)
+		}
+	}
+	return all
+}
+
+// rowsOf lists the rows of a roll whose sources are not given up and which are not doomed, by source; with ranges, those in them. Offsets of doomed ones go to gone,
+// if there is one.
+func (s *Sink) rowsOf(r *roll, of []schemas.Range, away doomed, gone map[schemas.SourceID][]int64) (rows []tableRow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	in := map[schemas.SourceID]schemas.Span{}
@@ -69,8 +82,13 @@ func (s *Sink) rowsOf(r *roll, of []schemas.Range) (rows []tableRow) {
 			span = in[e.r.Source]
 		}
 		for i := range e.rows {
-			if o := e.rows[i].Offset; o >= span.First && o < span.Next {
-				rows = append(rows, tableRow{e.r.Source.Pipeline, &e.rows[i]})
+			row := &e.rows[i]
+			switch o := row.Offset; {
+			case o < span.First || o >= span.Next:
+			case away.takes(e.r.Source, row.RefID, o) == nil:
+				rows = append(rows, tableRow{e.r.Source.Pipeline, row})
+			case gone != nil:
+				gone[e.r.Source] = append(gone[e.r.Source], o)
 			}
 		}
 	}
@@ -106,11 +124,7 @@ func (s *Sink) writeFiles(ctx context.Context, v *View, rows []tableRow) ([]File
 }
 
 func (s *Sink) writeFile(ctx context.Context, v *View, t Tuple, rows []tableRow) (File, error) {
-	f := File{URL: v.Dir + "/", Rows: int64(len(rows)), Tuple: t}
-	if t.Path != "" {
-		f.URL += t.Path + "/"
-	}
-	f.URL += s.name() + ".parquet"
+	f := File{URL: s.urlOf(v, t, ".parquet"), Rows: int64(len(rows)), Tuple: t}
 	var size int64
 	for i := range rows {
 		size += rows[i].Size()
@@ -123,6 +137,20 @@ func (s *Sink) writeFile(ctx context.Context, v *View, t Tuple, rows []tableRow)
 		return f, fmt.Errorf("%w: encoding %s: %w", errUnwritable, f.URL, err)
 	}
 	s.ratio.Learn(size, int64(len(body)))
+	return s.put(ctx, f, body)
+}
+
+// urlOf is a new name for a file of a table's partition.
+func (s *Sink) urlOf(v *View, t Tuple, end string) string {
+	dir := v.Dir + "/"
+	if t.Path != "" {
+		dir += t.Path + "/"
+	}
+	return dir + s.name() + end
+}
+
+// put makes a file durable.
+func (s *Sink) put(ctx context.Context, f File, body []byte) (File, error) {
 	f.Bytes = int64(len(body))
 	store, name, err := s.cfg.Files(ctx, f.URL)
 	if err != nil {
@@ -173,18 +201,18 @@ func (s *Sink) encode(v *View, rows []tableRow, guess int64) ([]byte, error) {
 	return parquetfile.SetFieldIDs(body, v.FieldID)
 }
 
-// ReadRows reads the rows of a source from the bytes of a data file, those with offsets in a span, in the file's order. Files of other writers fail with
-// sinks.ErrNotRecalled.
-func ReadRows(ctx context.Context, body []byte, src schemas.SourceID, in schemas.Span) (rows []schemas.Row, err error) {
+// ReadRows reads the rows of a source from the bytes of a data file, those with offsets in a span and at positions that are not gone, in the file's order. Files of
+// other writers fail with sinks.ErrNotRecalled.
+func ReadRows(ctx context.Context, body []byte, src schemas.SourceID, in schemas.Span, gone map[int64]bool) (rows []schemas.Row, err error) {
 	all, err := parquetfile.Read(ctx, body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", sinks.ErrNotRecalled, err)
 	}
 	i := 0
 	err = parquetfile.Scan(bytes.NewReader(body), int64(len(body)), []string{PipelineColumn}, func(v []parquetfile.Value) error {
-		r := &all[i]
+		r, pos := &all[i], int64(i)
 		i++
-		if v[0].Text == src.Pipeline && r.Topic == src.Topic && r.Partition == src.Partition && r.Offset >= in.First && r.Offset < in.Next {
+		if !gone[pos] && v[0].Text == src.Pipeline && r.Topic == src.Topic && r.Partition == src.Partition && r.Offset >= in.First && r.Offset < in.Next {
 			rows = append(rows, *r)
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -42,7 +43,7 @@ type memTable struct {
 
 type memSnapshot struct {
 	Snapshot
-	files []File
+	Delta
 }
 
 func (m *memTable) Close() error { return nil }
@@ -84,7 +85,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (m *memTable) Append(ctx context.Context, v View, files []File, summary map[string]string) error {
+func (m *memTable) Append(ctx context.Context, v View, d Delta, summary map[string]string) error {
 	m.mu.Lock()
 	m.appends++
 	f := fault{}
@@ -98,29 +99,76 @@ func (m *memTable) Append(ctx context.Context, v View, files []File, summary map
 	}
 	if err := wait(ctx, f.delay); err != nil {
 		if f.land {
-			_ = m.swap(base, files, summary)
+			_ = m.swap(base, d, summary)
 		}
 		return err
 	}
 	switch {
 	case f.err == nil:
-		return m.swap(base, files, summary)
+		return m.swap(base, d, summary)
 	case f.land && f.landAfter > 0:
-		time.AfterFunc(f.landAfter, func() { _ = m.swap(base, files, summary) })
+		time.AfterFunc(f.landAfter, func() { _ = m.swap(base, d, summary) })
 	case f.land:
-		_ = m.swap(base, files, summary)
+		_ = m.swap(base, d, summary)
 	}
 	return f.err
 }
 
-func (m *memTable) swap(base int64, files []File, summary map[string]string) error {
+func (m *memTable) swap(base int64, d Delta, summary map[string]string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if int64(len(m.snapshots)) != base && !m.blind {
 		return errConflict
 	}
-	m.snapshots = append(m.snapshots, memSnapshot{Snapshot{int64(len(m.snapshots)) + 1, summary}, slices.Clone(files)})
+	m.snapshots = append(m.snapshots, memSnapshot{Snapshot{int64(len(m.snapshots)) + 1, summary}, Delta{slices.Clone(d.Data), slices.Clone(d.Deletes)}})
 	return nil
+}
+
+// Candidates implements Table: all data files.
+func (m *memTable) Candidates(_ context.Context, v View, _ []Tombstone) (all []Candidate, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var deletes []string
+	for _, s := range m.snapshots[:len(v.Ancestors)] {
+		for _, f := range s.Deletes {
+			deletes = append(deletes, f.URL)
+		}
+	}
+	for _, s := range m.snapshots[:len(v.Ancestors)] {
+		for _, f := range s.Data {
+			all = append(all, Candidate{f.URL, f.Bytes, f.Tuple, deletes})
+		}
+	}
+	return all, nil
+}
+
+// gone are the positions in data files that are deleted, by the files' URLs. None is deleted twice.
+func (m *memTable) gone(ctx context.Context, snapshots []memSnapshot) (map[string]map[int64]bool, error) {
+	all := map[string]map[int64]bool{}
+	for _, s := range snapshots {
+		for _, f := range s.Deletes {
+			body, err := m.store.Read(ctx, nameIn(f.URL), 0, f.Bytes)
+			if err != nil {
+				return nil, err
+			}
+			some, err := ReadPositions(body)
+			if err != nil {
+				return nil, err
+			}
+			for url, gone := range some {
+				for pos := range gone {
+					if all[url][pos] {
+						return nil, fmt.Errorf("%s deletes row %d of %s again", f.URL, pos, url)
+					}
+				}
+				if all[url] == nil {
+					all[url] = map[int64]bool{}
+				}
+				maps.Copy(all[url], gone)
+			}
+		}
+	}
+	return all, nil
 }
 
 // Rows implements Table: the rows of the files in m.store.
@@ -128,13 +176,17 @@ func (m *memTable) Rows(ctx context.Context, v View, src schemas.SourceID, in sc
 	m.mu.Lock()
 	snapshots := slices.Clone(m.snapshots[:len(v.Ancestors)])
 	m.mu.Unlock()
+	gone, err := m.gone(ctx, snapshots)
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range snapshots {
-		for _, f := range s.files {
+		for _, f := range s.Data {
 			body, err := m.store.Read(ctx, nameIn(f.URL), 0, f.Bytes)
 			if err != nil {
 				return nil, err
 			}
-			some, err := ReadRows(ctx, body, src, in)
+			some, err := ReadRows(ctx, body, src, in, gone[f.URL])
 			if err != nil {
 				return nil, err
 			}
@@ -163,7 +215,7 @@ func (m *memTable) ranges(src schemas.SourceID) (all []schemas.Range, files []Fi
 			}
 			next, all = r.Next, append(all, r)
 		}
-		for _, f := range s.files {
+		for _, f := range s.Data {
 			if slices.ContainsFunc(files, func(g File) bool { return g.URL == f.URL }) {
 				return nil, nil, fmt.Errorf("snapshot %d adds %s again", s.ID, f.URL)
 			}

@@ -101,7 +101,7 @@ func TestATableThatOthersHaveChangedGivesNothingBack(t *testing.T) {
 		if n, err := recall(); n != 2 || err != nil {
 			t.Fatalf("%d ranges, %v", n, err)
 		}
-		w.table.snapshots[1].files = nil
+		w.table.snapshots[1].Data = nil
 		if n, err := recall(); n != 1 || !errors.Is(err, sinks.ErrNotRecalled) {
 			t.Errorf("without the rows of the second snapshot: %d ranges, %v", n, err)
 		}

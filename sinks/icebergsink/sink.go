@@ -177,8 +177,8 @@ func (s *Sink) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, d
 
 // newEntry checks that the rows belong to the range and the table.
 func (s *Sink) newEntry(r schemas.Range, rows []schemas.Row, done func(error)) (*entry, error) {
-	e := &entry{r: r, rows: rows, done: done, spans: len(r.Dead) + len(r.Skipped) + len(r.Lost)}
-	e.bytes = 256 + 16*int64(e.spans)
+	e := &entry{r: r, rows: rows, done: done, spans: len(r.Dead) + len(r.Skipped) + len(r.Lost) + len(r.Deletes)}
+	e.bytes = 256 + 16*int64(e.spans) + schemas.DeletionBytes(r.Deletes)
 	if r.First < 0 || r.First >= r.Next {
 		return nil, fmt.Errorf("writing %s: the range [%d, %d) is empty or negative", r.Source, r.First, r.Next)
 	}

@@ -51,6 +51,10 @@ func (w *world) read(src schemas.SourceID) (a sinktest.Account, err error) {
 	for _, r := range ranges {
 		a.Dead, a.Skipped, a.Lost = append(a.Dead, r.Dead...), append(a.Skipped, r.Skipped...), append(a.Lost, r.Lost...)
 	}
+	gone, err := w.table.gone(context.Background(), w.table.snapshots)
+	if err != nil {
+		return a, err
+	}
 	for _, f := range files {
 		o, err := w.store.Stat(context.Background(), nameIn(f.URL))
 		if err != nil {
@@ -68,7 +72,7 @@ func (w *world) read(src schemas.SourceID) (a sinktest.Account, err error) {
 			return a, fmt.Errorf("%s has %d rows in %d bytes and says %d in %d", f.URL, len(rows), o.Size, f.Rows, f.Bytes)
 		}
 		for i := range rows {
-			if rows[i].Topic == src.Topic && rows[i].Partition == src.Partition {
+			if rows[i].Topic == src.Topic && rows[i].Partition == src.Partition && !gone[f.URL][int64(i)] {
 				a.Rows = append(a.Rows, rows[i])
 			}
 		}
@@ -91,7 +95,7 @@ func (w *world) fixture(change func(*Config)) sinktest.Fixture {
 			}
 			return a
 		},
-		Chained: true, RecordsFates: true,
+		Chained: true, RecordsFates: true, Deletes: true,
 	}
 }
 

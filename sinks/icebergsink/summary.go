@@ -17,10 +17,12 @@ import (
 
 // The keys of a snapshot's summary.
 const (
-	progressKey = "vecmill.progress"
-	rangesKey   = "vecmill.ranges"
-	commitKey   = "vecmill.commit"
-	writerKey   = "vecmill.writer"
+	progressKey   = "vecmill.progress"
+	rangesKey     = "vecmill.ranges"
+	tombstonesKey = "vecmill.tombstones"
+	goneKey       = "vecmill.gone"
+	commitKey     = "vecmill.commit"
+	writerKey     = "vecmill.writer"
 )
 
 // ErrProgressExpired says that the snapshots which knew the progress are expired. The newest of them knows all of it and is the one to keep.
@@ -56,7 +58,18 @@ type jsonRange struct {
 	Dead      []int64 `json:"dead,omitempty"`
 	Skipped   []int64 `json:"skipped,omitempty"`
 	Lost      []int64 `json:"lost,omitempty"`
+
+	Deletes []jsonDeletion `json:"deletes,omitempty"`
 }
+
+// jsonDeletion is a tombstone of a range.
+type jsonDeletion struct {
+	Offset int64  `json:"offset"`
+	RefID  string `json:"ref_id"`
+}
+
+// mostNames is the longest text that ranges with the names of their tombstones may have: every snapshot's is in the metadata, which each commit writes anew.
+const mostNames = 16 << 10
 
 // Progress is that of the newest ancestor which has it; empty for a table that the protocol never wrote to.
 func (v *View) Progress() (Progress, error) {
@@ -86,6 +99,24 @@ func (s *Snapshot) Ranges() ([]schemas.Range, error) {
 		return nil, fmt.Errorf("snapshot %d: %w", s.ID, err)
 	}
 	return all, nil
+}
+
+// Gone are the offsets of rows that the snapshot's tombstones take away: some of this snapshot's own, which are in no file, and some of earlier ones.
+func (s *Snapshot) Gone() (Offsets, error) { return s.offsets(goneKey) }
+
+// nameless are the offsets of the snapshot's tombstones if its ranges do not have them, because they are many.
+func (s *Snapshot) nameless() (Offsets, error) { return s.offsets(tombstonesKey) }
+
+func (s *Snapshot) offsets(key string) (Offsets, error) {
+	text, ok := s.Summary[key]
+	if !ok {
+		return nil, nil
+	}
+	o, err := parseOffsets(text)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot %d: %s: %w", s.ID, key, err)
+	}
+	return o, nil
 }
 
 // Ours says that the protocol made the snapshot.
@@ -129,16 +160,29 @@ func parseProgress(s string) (Progress, error) {
 	return p, nil
 }
 
-func encodeRanges(all []schemas.Range) (string, error) {
-	list := make([]jsonRange, len(all))
+// encodeRanges writes ranges with their tombstones, or without if there are too many: then the offsets of these are told apart.
+func encodeRanges(all []schemas.Range) (text string, nameless Offsets, err error) {
+	list, some := make([]jsonRange, len(all)), false
 	for i := range all {
 		r := &all[i]
 		list[i] = jsonRange{
-			r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next, lengths(r.Dead, r.First), lengths(r.Skipped, r.First), lengths(r.Lost, r.First),
+			Pipeline: r.Source.Pipeline, Topic: r.Source.Topic, Partition: r.Source.Partition, First: r.First, Next: r.Next,
+			Dead: lengths(r.Dead, r.First), Skipped: lengths(r.Skipped, r.First), Lost: lengths(r.Lost, r.First),
+		}
+		for _, d := range r.Deletes {
+			some = true
+			list[i].Deletes = append(list[i].Deletes, jsonDeletion(d))
 		}
 	}
 	b, err := json.Marshal(list)
-	return pack(b), err
+	if text = pack(b); err != nil || !some || len(text) <= mostNames {
+		return text, nil, err
+	}
+	for i := range list {
+		list[i].Deletes = nil
+	}
+	b, err = json.Marshal(list)
+	return pack(b), tombstonesOf(all), err
 }
 
 func parseRanges(s string) ([]schemas.Range, error) {
@@ -160,8 +204,14 @@ func parseRanges(s string) ([]schemas.Range, error) {
 			from []int64
 		}{{&r.Dead, j.Dead}, {&r.Skipped, j.Skipped}, {&r.Lost, j.Lost}} {
 			if *part.to, err = spans(part.from, r.Span); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%s: %w", rangesKey, err)
 			}
+		}
+		for k, d := range j.Deletes {
+			if d.Offset < r.First || d.Offset >= r.Next || k > 0 && d.Offset < j.Deletes[k-1].Offset {
+				return nil, fmt.Errorf("%w: %s: a tombstone at offset %d is out of order or outside of [%d, %d)", ErrBadSummary, rangesKey, d.Offset, r.First, r.Next)
+			}
+			r.Deletes = append(r.Deletes, schemas.Deletion(d))
 		}
 	}
 	return all, nil
@@ -180,7 +230,7 @@ func spans(lengths []int64, in schemas.Span) (out []schemas.Span, err error) {
 	at := in.First
 	for len(lengths) > 0 {
 		if len(lengths) == 1 || lengths[0] < 0 || lengths[1] < 1 || lengths[0] > in.Next-at || lengths[1] > in.Next-at-lengths[0] {
-			return nil, fmt.Errorf("%w: %s: a span behind offset %d is empty, overlaps or lies outside of [%d, %d)", ErrBadSummary, rangesKey, at, in.First, in.Next)
+			return nil, fmt.Errorf("%w: a span behind offset %d is empty, overlaps or lies outside of [%d, %d)", ErrBadSummary, at, in.First, in.Next)
 		}
 		s := schemas.Span{First: at + lengths[0], Next: at + lengths[0] + lengths[1]}
 		out = append(out, s)

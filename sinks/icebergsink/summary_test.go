@@ -24,7 +24,8 @@ func TestSummariesReadBackEqual(t *testing.T) {
 		Source: srcOf(3), Span: schemas.Span{First: 4, Next: 90},
 		Dead: []schemas.Span{{First: 4, Next: 6}, {First: 8, Next: 9}}, Skipped: []schemas.Span{{First: 6, Next: 8}}, Lost: []schemas.Span{{First: 89, Next: 90}},
 	}}
-	if text, err = encodeRanges(all); err != nil {
+	var nameless Offsets
+	if text, nameless, err = encodeRanges(all); err != nil || nameless != nil {
 		t.Fatal(err)
 	}
 	if got, err := parseRanges(text); err != nil || !reflect.DeepEqual(got, all) {
@@ -37,7 +38,7 @@ func TestASummaryStaysShort(t *testing.T) {
 	for o := r.First; o < r.Next; o += 2 {
 		r.Skipped = append(r.Skipped, schemas.Span{First: o, Next: o + 1})
 	}
-	text, err := encodeRanges([]schemas.Range{r})
+	text, _, err := encodeRanges([]schemas.Range{r})
 	if err != nil || len(text) > 10_000 {
 		t.Errorf("half a million spans are %d bytes, %v", len(text), err)
 	}
@@ -87,7 +88,10 @@ func FuzzSummary(f *testing.F) {
 			}
 		}
 		if r, err := parseRanges(s); err == nil {
-			text, err := encodeRanges(r)
+			text, nameless, err := encodeRanges(r)
+			if nameless != nil {
+				return // it has too many tombstones to read back equal
+			}
 			if again, err2 := parseRanges(text); err != nil || err2 != nil || !reflect.DeepEqual(r, again) {
 				t.Errorf("%q: %v, %v", text, err, err2)
 			}

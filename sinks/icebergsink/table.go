@@ -15,9 +15,12 @@ type Table interface {
 	// Load shows the table as it is now, never from a cache.
 	Load(ctx context.Context) (View, error)
 
-	// Append makes a snapshot on top of v's current one that registers the files and has the summary, if v's current one is still the table's; any error may
+	// Append makes a snapshot on top of v's current one that registers the files of d and has the summary, if v's current one is still the table's; any error may
 	// mean that it was made all the same, or will be yet. No files make a snapshot that only has the summary.
-	Append(ctx context.Context, v View, files []File, summary map[string]string) error
+	Append(ctx context.Context, v View, d Delta, summary map[string]string) error
+
+	// Candidates lists the data files of v's current snapshot that may have rows which the tombstones take away. It leaves out none that has some.
+	Candidates(ctx context.Context, v View, of []Tombstone) ([]Candidate, error)
 
 	// Rows are the rows of a source with offsets in a span, as v's current snapshot has them. It fails with sinks.ErrNotRecalled if others
 	// have worked on the files that they are in.
@@ -46,7 +49,27 @@ type Tuple struct {
 	Values any    // of the implementation
 }
 
-// File is a data file that is durable and in no snapshot yet.
+// Delta is what a snapshot adds to a table.
+type Delta struct {
+	Data    []File
+	Deletes []File // of positions in data files that the table has: rows there are gone from this snapshot on
+}
+
+// Tombstone takes away the rows that a source gave of a reference before an offset.
+type Tombstone struct {
+	Source schemas.SourceID
+	schemas.Deletion
+}
+
+// Candidate is a data file that is in a table.
+type Candidate struct {
+	URL     string
+	Bytes   int64
+	Tuple   Tuple    // of its partition
+	Deletes []string // URLs of the files of positions that are gone from it
+}
+
+// File is a file of rows, or of positions, that is durable and in no snapshot yet.
 type File struct {
 	URL     string
 	Bytes   int64
