@@ -45,8 +45,8 @@ func upTo(from, to int) (all []int) {
 // TestATableIsComputedAgainBesideItWhileTheStreamGoesOn has a worker write two tables while the command that fills the second one with the past of the first is killed again and again, and records come all the time. Then a
 // view shows the second one, which has the latest state of every text once.
 func TestATableIsComputedAgainBesideItWhileTheStreamGoesOn(t *testing.T) {
-	s, site := startServer(t), fixture.Open(t)
-	s.psql(t, "CREATE SCHEMA lake; CREATE VIEW lake.current AS SELECT 1 AS other")
+	s, site := harness.StartPostgres(t), fixture.Open(t)
+	s.PSQL(t, "CREATE SCHEMA lake; CREATE VIEW lake.current AS SELECT 1 AS other")
 	old := pipelineTo(t, s, site, refsTopic, oldTable, 96)
 	old.Name, old.Group, old.Heads = "calls", "calls", old.Heads[1:]
 	old.Outputs = old.Outputs[1:]
@@ -102,7 +102,7 @@ func TestATableIsComputedAgainBesideItWhileTheStreamGoesOn(t *testing.T) {
 		`SELECT count(*) FROM (SELECT DISTINCT ON (ref_id) * FROM ` + oldTable + ` ORDER BY ref_id, created_at DESC) o JOIN lake.current n USING (ref_id, etag, content_hash)
 			WHERE o.preprocess_digest <> n.preprocess_digest AND o.attributes = n.attributes`: total,
 	} {
-		if got := s.psql(t, sql); got != fmt.Sprint(want) {
+		if got := s.PSQL(t, sql); got != fmt.Sprint(want) {
 			t.Errorf("%s: %s, want %d", sql, got, want)
 		}
 	}
