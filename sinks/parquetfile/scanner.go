@@ -166,7 +166,7 @@ func (s *Scanner) openGroup() error {
 	g := s.r.RowGroup(s.group)
 	s.cells = s.cells[:0]
 	for i := range s.at {
-		col, err := g.Column(s.at[i])
+		col, err := column(g, s.at[i])
 		if err != nil {
 			return fmt.Errorf("column %s: %w", s.columns[i], err)
 		}
