@@ -24,6 +24,7 @@ const (
 type header struct {
 	format        format
 	width, height int
+	joined        int64 // of PNG: the most that its chunks of pixels may hold together, if they are several; 0: not known
 	decoded       int64 // upper bound of the bytes that decoding, and turning, allocates
 	orientation   int64 // of JPEG, where it comes before the size; see orientationOf
 }

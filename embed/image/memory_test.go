@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"vecmill/schemas"
 )
 
 // What the decoding of a picture of 1500 x 1100 pixels (LZW: of a few tiles) allocates at most once its reader has decoded one, in bytes, and what of it is for. The samples are not part of it: their memory is given back (embed.Floats).
@@ -149,4 +151,31 @@ func pngChunk(kind, body string) string {
 	b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
 	b = append(append(b, kind...), body...)
 	return string(binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:])))
+}
+
+// Chunks of pixels are joined if they are several, and what is reserved for that is no more than the pixels can need, whatever else the file has.
+func TestWhatIsBesideThePixelsOfAPNGIsReservedOnce(t *testing.T) {
+	p := newPreprocessor(t, recipe224, Options{MaxBytes: 64 << 20})
+	const header = 8 + 25 // signature and IHDR
+	small := string(blankPNG(t, 32, 32, 8, pngGrey, false))
+	text := small[:header] + pngChunk("tEXt", "Comment\x00"+strings.Repeat("words ", 4<<20)) + small[header:]
+	n, err := p.Footprint(schemas.Ref{}, []byte(text[:256<<10]), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	least, err := p.Footprint(schemas.Ref{}, []byte(small), int64(len(small)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if more := n - least; more > int64(len(text)-len(small))+100<<10 {
+		t.Errorf("%d bytes of text take %d bytes more", len(text)-len(small), more)
+	}
+	if _, err := p.Preprocess(t.Context(), schemas.Ref{}, []byte(text)); err != nil {
+		t.Error(err)
+	}
+	const end = 12 // IEND
+	surplus := small[:len(small)-end] + pngChunk("IDAT", strings.Repeat("\x00", 1<<20)) + small[len(small)-end:]
+	if _, err := p.Preprocess(t.Context(), schemas.Ref{}, []byte(surplus)); err == nil || !strings.Contains(err.Error(), "bytes of compressed pixels") {
+		t.Errorf("a megabyte of pixels that a small picture has no use for: %v", err)
+	}
 }

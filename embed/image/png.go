@@ -67,8 +67,8 @@ var errPNGEnd = errors.New("ends before its end chunk")
 var errPNGChunk = errors.New("no chunk where one should begin")
 
 // chunks walks through a file. As Pillow does, it holds chunks in front of the pixels against their checksums, and leaves those of the pixels, which have zlib's, and those behind them alone. Pixels are in chunks that follow
-// each other; room is lent to join them.
-func (f *pngFile) chunks(b []byte, room *[]byte) error {
+// each other; room is lent to join them, up to most bytes.
+func (f *pngFile) chunks(b []byte, room *[]byte, most int64) error {
 	pixels, closed := 0, false // chunks of pixels, and whether another chunk came behind them
 	for at, seen := 8, 0; ; seen++ {
 		if len(b)-at < 12 || int64(binary.BigEndian.Uint32(b[at:])) > int64(len(b)-at-12) {
@@ -104,7 +104,10 @@ func (f *pngFile) chunks(b []byte, room *[]byte) error {
 			if closed {
 				continue // Pillow has stopped reading pixels
 			}
-			switch pixels++; pixels {
+			if pixels++; pixels > 1 && int64(len(f.data)+n) > most {
+				return fmt.Errorf("more than %d bytes of compressed pixels", most)
+			}
+			switch pixels {
 			case 1:
 				f.data = body
 			case 2:
@@ -188,7 +191,9 @@ func (h *header) readPNG(b []byte) error {
 	if h.width > maxSide || h.height > maxSide {
 		return nil // refused for it
 	}
-	h.decoded = l.row(h.width) + l.bytes(h.width, h.height)
+	rows := l.bytes(h.width, h.height)
+	h.joined = 2*rows + 64<<10 // compressed, they are less; stored in small blocks, a little more
+	h.decoded = l.row(h.width) + rows
 	if l.interlaced {
 		h.decoded += int64(l.step()) * h.pixels()
 	}
@@ -211,7 +216,7 @@ func (p *pngBuffers) bytes() int64 {
 // decode reads a picture. What it gives uses p's buffers, or b, until the next.
 func (p *pngBuffers) decode(ctx context.Context, b []byte, h header) (source, error) {
 	var f pngFile
-	if err := f.chunks(b, &p.joined); err != nil {
+	if err := f.chunks(b, &p.joined, h.joined); err != nil {
 		return nil, err
 	}
 	zeros := f.row(h.width)

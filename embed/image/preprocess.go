@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -186,7 +187,7 @@ func (p *Preprocessor) expect(head []byte, size int64) (header, error) {
 func (p *Preprocessor) decoding(h header, size int64) int64 {
 	n := h.decoded + p.work(h)
 	if h.format == formatPNG {
-		n += size // its chunks, joined
+		n += cmp.Or(min(size, h.joined), size) // its chunks of pixels, joined
 	}
 	if p.library != nil && h.format == formatJPEG {
 		n += 3*h.pixels() + 1<<20 // its picture is RGB, and it has buffers of its own
