@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -259,4 +260,27 @@ func ExampleParseRef() {
 	// Output:
 	// call-4711 audio <nil>
 	// schema: reference field uri: want s3://bucket/key
+}
+
+func TestClassesOfPlaces(t *testing.T) {
+	final := func(err error) bool { return err.Error() == "no" }
+	unfit := Unfitf(PlaceMetric, "it has %d", 3)
+	for name, c := range map[string]struct {
+		err  error
+		want PlaceFault
+	}{
+		"nothing":                          {Unreachable(nil, final), ""},
+		"an answer":                        {Unreachable(errors.New("no"), final), ""},
+		"no answer":                        {Unreachable(errors.New("refused"), final), PlaceUnreachable},
+		"a question that nobody waits for": {Unreachable(fmt.Errorf("asking: %w", context.Canceled), final), ""},
+		"a class that is known":            {Unreachable(fmt.Errorf("table: %w", unfit), final), PlaceMetric},
+	} {
+		class, ok := PlaceFaultOf(c.err)
+		if class != c.want || ok != (c.want != "") || Unfit(c.err) != (c.want == PlaceMetric) {
+			t.Errorf("%s: class %q, unfit %v, want %q", name, class, Unfit(c.err), c.want)
+		}
+	}
+	if unfit.Error() != "it does not fit: it has 3" {
+		t.Error(unfit)
+	}
 }

@@ -46,6 +46,10 @@ func testStartupFaults(t *testing.T, site *fixture.Site) {
 					t.Errorf("the last line does not say %q", w)
 				}
 			}
+			away := strings.HasSuffix(f.name, "does not answer")
+			if strings.Contains(log, "class=unreachable") != away {
+				t.Errorf("the class unreachable in the log: %v, want %v:\n%s", !away, away, log)
+			}
 			if strings.Contains(log, "goroutine ") {
 				t.Errorf("the log has a stack:\n%s", log)
 			}

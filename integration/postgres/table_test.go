@@ -35,7 +35,9 @@ func refusals(t *testing.T, s *harness.Postgres, names *tables) {
 		c := sinkConfig(s.DSN(), table)
 		c.Metric = pgvectorsink.Cosine
 		refused.change(&c)
-		if sink, err := pgvectorsink.Open(context.Background(), c); err == nil || !strings.Contains(err.Error(), refused.want) {
+		sink, err := pgvectorsink.Open(context.Background(), c)
+		sinktest.CheckClass(t, refused.name, err)
+		if err == nil || !strings.Contains(err.Error(), refused.want) {
 			t.Errorf("%s: %v, want %q", refused.name, err, refused.want)
 			if err == nil {
 				closeSink(t, sink)

@@ -181,7 +181,9 @@ func milvusMisfits(t *testing.T, s *milvus) {
 	} {
 		cfg := s.config("fits")
 		c.change(&cfg)
-		if _, err := milvussink.Open(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err := milvussink.Open(context.Background(), cfg)
+		sinktest.CheckClass(t, c.name, err)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}

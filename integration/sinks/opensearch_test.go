@@ -190,7 +190,9 @@ func openSearchMisfits(t *testing.T, s *openSearch) {
 		} {
 			cfg := s.config("fits")
 			c.change(&cfg)
-			if _, err := opensearchsink.Open(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "(try 1)") {
+			_, err := opensearchsink.Open(context.Background(), cfg)
+			sinktest.CheckClass(t, c.name, err)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "(try 1)") {
 				t.Errorf("%s: %v, want %q", c.name, err, c.want)
 			}
 		}

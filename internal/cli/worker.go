@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"vecmill/internal/config"
 	"vecmill/internal/demo"
 	"vecmill/internal/wire"
+	"vecmill/schemas"
 )
 
 // Worker is the command worker. It returns the exit code.
@@ -42,12 +44,21 @@ func runWorker(ctx context.Context, e *env, args []string) error {
 	began := time.Now()
 	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Measure: true})
 	if err != nil {
+		logPlace(log, err)
 		return err
 	}
 	log.Info("started", "version", e.version, "pipelines", len(c.Pipelines), "took", time.Since(began).Round(time.Millisecond), "metrics", w.MetricsAddr())
 	err = w.Run(ctx)
+	logPlace(log, err)
 	log.Info("stopped", "err", err)
 	return err
+}
+
+// logPlace logs the class of a fault of a place, which a search of many workers' logs can group by.
+func logPlace(log *slog.Logger, err error) {
+	if class, ok := schemas.PlaceFaultOf(err); ok {
+		log.Error("a place does not do", "class", class)
+	}
 }
 
 func runDemo(ctx context.Context, e *env, args []string) error {

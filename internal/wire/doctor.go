@@ -36,6 +36,9 @@ type Finding struct {
 	Check string `json:"check"`
 	Grade Grade  `json:"grade"`
 	Text  string `json:"text"`
+
+	// Class is that of a fault of a place which has one (schemas.PlaceFault).
+	Class schemas.PlaceFault `json:"class,omitempty"`
 }
 
 // Examine looks at everything that a worker of this configuration depends on, and goes on after each fault. It prepares outputs as a start does (a
@@ -76,11 +79,14 @@ type doctor struct {
 }
 
 func (d *doctor) say(check string, g Grade, format string, args ...any) {
-	d.tell(Finding{check, g, fmt.Sprintf(format, args...)})
+	d.tell(Finding{Check: check, Grade: g, Text: fmt.Sprintf(format, args...)})
 }
 
 // fault tells of an error.
-func (d *doctor) fault(check string, err error) { d.say(check, Trouble, "%v", err) }
+func (d *doctor) fault(check string, err error) {
+	class, _ := schemas.PlaceFaultOf(err)
+	d.tell(Finding{Check: check, Grade: Trouble, Text: err.Error(), Class: class})
+}
 
 func (d *doctor) runtime() bool {
 	path, version, err := ortsession.LibraryAt(d.c.Runtime.Library)

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"vecmill/internal/config"
+	"vecmill/sinks/sinktest"
 )
 
 func TestAnOutputInAvroRegistersItsSchemaUnderTheTopicsName(t *testing.T) {
@@ -39,4 +40,5 @@ func TestAnOutputsRegistryThatIsAwayIsNamed(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "registering the schema of subject rows-value with the registry at [http://127.0.0.1:1]") || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("got %v", err)
 	}
+	sinktest.CheckClass(t, "no server", err)
 }

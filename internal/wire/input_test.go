@@ -23,6 +23,7 @@ import (
 	"vecmill/schemas"
 	"vecmill/sinks/dirstore"
 	"vecmill/sinks/parquetsink"
+	"vecmill/sinks/sinktest"
 )
 
 // inputs is a text model, a broker and a registry for pipelines that differ in their inputs.
@@ -311,4 +312,5 @@ func TestARegistryThatIsAwayIsFoundAtTheStart(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "pipeline p: asking the schema registry at [http://127.0.0.1:1]") || !strings.Contains(err.Error(), "check input.registry") {
 		t.Error(err)
 	}
+	sinktest.CheckClass(t, "no server", err)
 }

@@ -12,6 +12,7 @@ import (
 
 	"vecmill/internal/config"
 	"vecmill/internal/retry"
+	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/kafkaletters"
 	"vecmill/sinks/objectletters"
@@ -48,12 +49,11 @@ func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s
 // topicExists asks the brokers for a topic, so that a wrong name is found at start and not with the first dead letter.
 func topicExists(ctx context.Context, brokers []string, topic string, transport kafka.RoundTripper) error {
 	client := &kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport, Timeout: 10 * time.Second}
-	policy := retry.Default()
 	final := func(err error) bool {
 		_, cert := errors.AsType[*tls.CertificateVerificationError](err)
 		return cert || errors.Is(err, kafka.SASLAuthenticationFailed) || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
 	}
-	_, err := retry.Do(ctx, policy, final, func(ctx context.Context) error {
+	_, err := retry.Do(ctx, retry.Default(), final, func(ctx context.Context) error {
 		m, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 		if err != nil {
 			return fmt.Errorf("asking %s for topic %s: %w; check kafka.brokers, kafka.tls and kafka.sasl", strings.Join(brokers, ", "), topic, err)
@@ -65,5 +65,5 @@ func topicExists(ctx context.Context, brokers []string, topic string, transport 
 		}
 		return nil
 	})
-	return err
+	return schemas.Unreachable(err, final)
 }

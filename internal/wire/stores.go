@@ -16,6 +16,7 @@ import (
 
 	"vecmill/internal/config"
 	"vecmill/internal/retry"
+	"vecmill/schemas"
 	"vecmill/sinks/dirstore"
 	"vecmill/sinks/objectstore"
 	"vecmill/sinks/s3store"
@@ -69,7 +70,7 @@ func atStart(ctx context.Context, ask func(context.Context) error) error {
 		return cert || errors.Is(err, objectstore.ErrRefused) || errors.Is(err, objectstore.ErrUnconditional)
 	}
 	_, err := retry.Do(ctx, retry.Default(), final, ask)
-	return err
+	return schemas.Unreachable(err, final)
 }
 
 // checkConditionalPut asks a store whether it keeps the promise that exactly-once output needs.

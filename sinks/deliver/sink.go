@@ -53,7 +53,7 @@ func New(c Config, store Store) (*Sink, error) {
 func Open(ctx context.Context, c Config, store Store, final func(error) bool, prepare func(context.Context) error) (*Sink, error) {
 	tries, err := retry.Do(ctx, retry.Default(), final, prepare)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w (try %d)", c.Name, err, tries), store.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w (try %d)", c.Name, schemas.Unreachable(err, final), tries), store.Close())
 	}
 	s, err := New(c, store)
 	if err != nil {

@@ -246,6 +246,9 @@ func TestTablesThatDoNotFitAreRefused(t *testing.T) {
 			conf := first
 			c.change(&conf)
 			got, err := Open(context.Background(), conf)
+			if c.name == "another model" {
+				sinktest.CheckClass(t, c.name, err)
+			}
 			if err == nil {
 				got.Close()
 			}

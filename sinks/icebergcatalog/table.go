@@ -13,6 +13,7 @@ import (
 	icebergio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 
+	"vecmill/schemas"
 	"vecmill/sinks/icebergsink"
 )
 
@@ -20,7 +21,7 @@ import (
 const digestProperty = "vecmill.model-digest"
 
 // errMisfit says that the table is not one for these rows. It comes with icebergsink.ErrRefused.
-var errMisfit = fmt.Errorf("%w: the table does not fit", icebergsink.ErrRefused)
+var errMisfit = schemas.OfPlace(schemas.PlaceLayout, fmt.Errorf("%w: the table does not fit", icebergsink.ErrRefused))
 
 // Table implements icebergsink.Table.
 type Table struct {
@@ -78,8 +79,8 @@ func (t *Table) checkDigest(tbl *table.Table) error {
 	case "":
 		return fmt.Errorf("%w: table %s has lost its property %s: set it to the digest of the model whose rows it has", errMisfit, t.cfg.Table, digestProperty)
 	default:
-		return fmt.Errorf("%w: table %s has rows of model %s, and this pipeline's is %s; results of two models cannot be compared: give each a table of its own",
-			errMisfit, t.cfg.Table, got, t.cfg.ModelDigest)
+		return schemas.OfPlace(schemas.PlaceModel, fmt.Errorf("%w: table %s has rows of model %s, and this pipeline's is %s; results of two models cannot be compared: give each a table of its own",
+			errMisfit, t.cfg.Table, got, t.cfg.ModelDigest))
 	}
 }
 

@@ -58,7 +58,7 @@ func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; check kafka.brokers, kafka.tls and kafka.sasl, and create the topic", c.Deliver.Name, err)
+		return nil, fmt.Errorf("%s: %w; check kafka.brokers, kafka.tls and kafka.sasl, and create the topic", c.Deliver.Name, schemas.Unreachable(err, wrong))
 	}
 	w := &kafka.Writer{
 		Addr: kafka.TCP(c.Brokers...), Topic: c.Topic, Transport: c.Transport, Balancer: kafka.Murmur2Balancer{Consistent: true},

@@ -6,12 +6,10 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 
+	"vecmill/schemas"
 	"vecmill/sinks/deliver"
 	"vecmill/sinks/rpc"
 )
-
-// errUnfit says that a collection is not for these rows.
-var errUnfit = errors.New("it does not fit")
 
 // fault is what a server says in an answer.
 type fault struct {
@@ -66,7 +64,7 @@ func lasting(err error) bool {
 			return false
 		}
 	}
-	return rpc.Lasting(err) || errors.Is(err, errUnfit)
+	return rpc.Lasting(err) || schemas.Unfit(err)
 }
 
 // classify is a request's error as deliver has it.

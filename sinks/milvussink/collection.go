@@ -11,6 +11,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
 
+	"vecmill/schemas"
 	"vecmill/sinks/vectorindex"
 )
 
@@ -118,13 +119,13 @@ func (s *store) fits(is *schemapb.CollectionSchema) error {
 		f := have[want.GetName()]
 		switch {
 		case f == nil || f.GetDataType() != want.GetDataType() || f.GetIsPrimaryKey() != want.GetIsPrimaryKey():
-			return fmt.Errorf("%w: it has no field %s as this sink makes it; name a collection that is not there, and it is made", errUnfit, want.GetName())
+			return schemas.Unfitf(schemas.PlaceLayout, "it has no field %s as this sink makes it; name a collection that is not there, and it is made", want.GetName())
 		case want.GetName() == "vector" && value(f.GetTypeParams(), "dim") != value(want.GetTypeParams(), "dim"):
-			return fmt.Errorf("%w: its vectors have %s numbers, and the model gives %d; name another collection", errUnfit, value(f.GetTypeParams(), "dim"), s.cfg.Index.Dimension)
+			return schemas.Unfitf(schemas.PlaceDimension, "its vectors have %s numbers, and the model gives %d; name another collection", value(f.GetTypeParams(), "dim"), s.cfg.Index.Dimension)
 		}
 	}
 	if !is.GetEnableDynamicField() {
-		return fmt.Errorf("%w: it has no dynamic fields; name a collection that is not there, and it is made", errUnfit)
+		return schemas.Unfitf(schemas.PlaceLayout, "it has no dynamic fields; name a collection that is not there, and it is made")
 	}
 	return nil
 }
@@ -138,7 +139,7 @@ func (s *store) index(ctx context.Context) error {
 	}
 	for _, x := range is.GetIndexDescriptions() { // an answer that there is no index is an error to some servers, and to others an empty list
 		if has := value(x.GetParams(), "metric_type"); x.GetFieldName() == "vector" && has != want {
-			return fmt.Errorf("%w: its index has the metric %s, and metric is %s; change the setting, or name another collection", errUnfit, has, s.cfg.Index.Metric)
+			return schemas.Unfitf(schemas.PlaceMetric, "its index has the metric %s, and metric is %s; change the setting, or name another collection", has, s.cfg.Index.Metric)
 		}
 	}
 	if len(is.GetIndexDescriptions()) > 0 {
@@ -173,7 +174,7 @@ func (s *store) sameModel(ctx context.Context, is string) error {
 		}
 	}
 	if is != ours {
-		return fmt.Errorf("%w: it has rows of model %s, and this is model %s; vectors of two models cannot be compared: give each a collection of its own", errUnfit, is, ours)
+		return schemas.Unfitf(schemas.PlaceModel, "it has rows of model %s, and this is model %s; vectors of two models cannot be compared: give each a collection of its own", is, ours)
 	}
 	return nil
 }

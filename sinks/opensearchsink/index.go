@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"net/http"
 
+	"vecmill/schemas"
 	"vecmill/sinks/rest"
 	"vecmill/sinks/vectorindex"
 )
-
-// errUnfit says that an index is not for these rows.
-var errUnfit = errors.New("it does not fit")
 
 // space is a metric by the server's name.
 func space(m vectorindex.Metric) string {
@@ -85,7 +83,7 @@ func (s *store) create(ctx context.Context) error {
 	case err == nil, ok && typeOf(e) == "resource_already_exists_exception": // another worker was faster
 		return nil
 	case ok && typeOf(e) == "mapper_parsing_exception":
-		return fmt.Errorf("%w: the index cannot be made; has the server the k-NN plugin? %w", errUnfit, err)
+		return schemas.Unfitf(schemas.PlaceLayout, "the index cannot be made; has the server the k-NN plugin? %w", err)
 	}
 	return fmt.Errorf("making the index: %w", err)
 }
@@ -107,12 +105,12 @@ func (s *store) fits(is *mapping) error {
 	for name, want := range s.cfg.mapping().Properties {
 		has := is.Properties[name]
 		if has["type"] != want["type"] {
-			return fmt.Errorf("%w: its field %s is %v, and %v is needed; name an index that is not there, and it is made", errUnfit, name, has["type"], want["type"])
+			return schemas.Unfitf(schemas.PlaceLayout, "its field %s is %v, and %v is needed; name an index that is not there, and it is made", name, has["type"], want["type"])
 		}
 	}
 	v := is.Properties["vector"]
 	if n, _ := v["dimension"].(float64); int(n) != s.cfg.Index.Dimension {
-		return fmt.Errorf("%w: its vectors have %v numbers, and the model gives %d; name another index", errUnfit, v["dimension"], s.cfg.Index.Dimension)
+		return schemas.Unfitf(schemas.PlaceDimension, "its vectors have %v numbers, and the model gives %d; name another index", v["dimension"], s.cfg.Index.Dimension)
 	}
 	has := v["space_type"]
 	if method, ok := v["method"].(map[string]any); ok && has == nil {
@@ -122,7 +120,7 @@ func (s *store) fits(is *mapping) error {
 		has = "l2" // the server's default
 	}
 	if has != space(s.cfg.Index.Metric) {
-		return fmt.Errorf("%w: its vectors are compared by %v, and metric is %s; change the setting, or name another index", errUnfit, has, s.cfg.Index.Metric)
+		return schemas.Unfitf(schemas.PlaceMetric, "its vectors are compared by %v, and metric is %s; change the setting, or name another index", has, s.cfg.Index.Metric)
 	}
 	return nil
 }
@@ -150,7 +148,7 @@ func (s *store) sameModel(ctx context.Context, is string) error {
 		is = other.Hits.Hits[0].Source.ModelDigest
 	}
 	if is != ours {
-		return fmt.Errorf("%w: it has rows of model %s, and this is model %s; vectors of two models cannot be compared: give each an index of its own", errUnfit, is, ours)
+		return schemas.Unfitf(schemas.PlaceModel, "it has rows of model %s, and this is model %s; vectors of two models cannot be compared: give each an index of its own", is, ours)
 	}
 	return nil
 }

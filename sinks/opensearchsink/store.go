@@ -129,7 +129,7 @@ func classify(err error) error {
 // lasting says whether preparing will fail so again.
 func lasting(err error) bool {
 	e, ok := errors.AsType[*rest.Error](err)
-	return errors.Is(err, errUnfit) || ok && e.Code < 500 && e.Code != http.StatusTooManyRequests && e.Code != http.StatusRequestTimeout && e.Code != http.StatusConflict
+	return schemas.Unfit(err) || ok && e.Code < 500 && e.Code != http.StatusTooManyRequests && e.Code != http.StatusRequestTimeout && e.Code != http.StatusConflict
 }
 
 // Close lets idle connections go.

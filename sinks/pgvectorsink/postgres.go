@@ -36,7 +36,7 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	// Whoever starts a worker waits: a few tries, and a sentence.
 	if _, err := retry.Do(ctx, retry.Default(), permanent, d.prepare); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("pgvector sink: preparing table %s: %w", cfg.Table, err)
+		return nil, fmt.Errorf("pgvector sink: preparing table %s: %w", cfg.Table, schemas.Unreachable(err, permanent))
 	}
 	return OpenOn(cfg, d)
 }
@@ -209,7 +209,7 @@ func rejected(err error) bool {
 
 // permanent says that an error will not go away by itself. The server's own are, but for those of a server that is busy, full, starting or stopping.
 func permanent(err error) bool {
-	if errors.Is(err, errUnfit) {
+	if schemas.Unfit(err) {
 		return true
 	}
 	pg, ok := errors.AsType[*pgconn.PgError](err)

@@ -2,11 +2,12 @@ package pgvectorsink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"vecmill/schemas"
 )
 
 // names are the quoted names of a table's relations, ready for SQL.
@@ -26,9 +27,6 @@ func namesOf(table string) names {
 	return names{side(""), side("_sources"), side("_ranges"), side("_meta"), parts[last]}
 }
 
-// errUnfit says that a table is not for these rows.
-var errUnfit = errors.New("the table does not fit")
-
 // version of the tables' layout that this build writes.
 const version = "1"
 
@@ -43,7 +41,7 @@ func (d *database) prepare(ctx context.Context) error {
 			return err
 		}
 		if table != nil && meta == nil {
-			return fmt.Errorf("%w: table %s is there and was not made by this sink; name another, or rename it", errUnfit, d.cfg.Table)
+			return schemas.Unfitf(schemas.PlaceLayout, "table %s is there and was not made by this sink; name another, or rename it", d.cfg.Table)
 		}
 		if err := d.create(ctx, tx); err != nil {
 			return err
@@ -123,11 +121,11 @@ func (d *database) agree(ctx context.Context, tx pgx.Tx) error {
 		}
 		switch key {
 		case "model_digest":
-			return fmt.Errorf("%w: table %s has rows of model %s, and this is model %s; vectors of two models cannot be compared: give each a table of its own", errUnfit, d.cfg.Table, is, value)
+			return schemas.Unfitf(schemas.PlaceModel, "table %s has rows of model %s, and this is model %s; vectors of two models cannot be compared: give each a table of its own", d.cfg.Table, is, value)
 		case "metric":
-			return fmt.Errorf("%w: table %s is indexed for metric %s, not %s; drop the index and the metric's line in %s to change it", errUnfit, d.cfg.Table, is, value, d.n.meta)
+			return schemas.Unfitf(schemas.PlaceMetric, "table %s is indexed for metric %s, not %s; drop the index and the metric's line in %s to change it", d.cfg.Table, is, value, d.n.meta)
 		}
-		return fmt.Errorf("%w: table %s is of version %s, and this build writes version %s", errUnfit, d.cfg.Table, is, value)
+		return schemas.Unfitf(schemas.PlaceLayout, "table %s is of version %s, and this build writes version %s", d.cfg.Table, is, value)
 	}
 	return nil
 }
@@ -154,7 +152,11 @@ func (d *database) fitColumns(ctx context.Context, tx pgx.Tx) error {
 			}
 			continue
 		}
-		return fmt.Errorf("%w: column %s of table %s is %s, want %s; give this model a table of its own", errUnfit, f.name, d.cfg.Table, have, f.sqlType)
+		class := schemas.PlaceLayout
+		if a, _, sized := strings.Cut(have, "("); sized && strings.HasPrefix(f.sqlType, a+"(") {
+			class = schemas.PlaceDimension
+		}
+		return schemas.Unfitf(class, "column %s of table %s is %s, want %s; give this model a table of its own", f.name, d.cfg.Table, have, f.sqlType)
 	}
 	return nil
 }

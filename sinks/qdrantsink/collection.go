@@ -2,20 +2,17 @@ package qdrantsink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/qdrant/go-client/qdrant"
 
+	"vecmill/schemas"
 	"vecmill/sinks/rpc"
 	"vecmill/sinks/vectorindex"
 )
 
 // digestKey is where a collection's metadata has the model's digest.
 const digestKey = "vecmill_model_digest"
-
-// errUnfit says that a collection is not for these rows.
-var errUnfit = errors.New("it does not fit")
 
 func distance(m vectorindex.Metric) qdrant.Distance {
 	return map[vectorindex.Metric]qdrant.Distance{
@@ -84,11 +81,11 @@ func (s *store) fits(c *qdrant.CollectionConfig) error {
 		v := named[head]
 		switch {
 		case v == nil:
-			return fmt.Errorf("%w: it has no vector named %s, after the head; name a collection that is not there, and it is made", errUnfit, head)
+			return schemas.Unfitf(schemas.PlaceLayout, "it has no vector named %s, after the head; name a collection that is not there, and it is made", head)
 		case v.GetSize() != uint64(x.Dimension):
-			return fmt.Errorf("%w: its vector %s has %d numbers, and the model gives %d; name another collection", errUnfit, head, v.GetSize(), x.Dimension)
+			return schemas.Unfitf(schemas.PlaceDimension, "its vector %s has %d numbers, and the model gives %d; name another collection", head, v.GetSize(), x.Dimension)
 		case v.GetDistance() != distance(x.Metric):
-			return fmt.Errorf("%w: its vector %s has the metric %s, and metric is %s; change the setting, or name another collection", errUnfit, head, v.GetDistance(), x.Metric)
+			return schemas.Unfitf(schemas.PlaceMetric, "its vector %s has the metric %s, and metric is %s; change the setting, or name another collection", head, v.GetDistance(), x.Metric)
 		}
 	}
 	return nil
@@ -109,16 +106,16 @@ func (s *store) sameModel(ctx context.Context, c *qdrant.CollectionConfig) error
 			return nil
 		}
 		if is = others[0].GetPayload()["model_digest"].GetStringValue(); is == "" {
-			return fmt.Errorf("%w: it has points that are not rows of Vecmill; name another collection", errUnfit)
+			return schemas.Unfitf(schemas.PlaceLayout, "it has points that are not rows of Vecmill; name another collection")
 		}
 	}
 	if is != s.cfg.Index.ModelDigest {
-		return fmt.Errorf("%w: it has rows of model %s, and this is model %s; vectors of two models cannot be compared: give each a collection of its own", errUnfit, is, s.cfg.Index.ModelDigest)
+		return schemas.Unfitf(schemas.PlaceModel, "it has rows of model %s, and this is model %s; vectors of two models cannot be compared: give each a collection of its own", is, s.cfg.Index.ModelDigest)
 	}
 	return nil
 }
 
 // lasting says whether the server will answer so again, whatever the rows.
 func lasting(err error) bool {
-	return rpc.Lasting(err) || errors.Is(err, errUnfit)
+	return rpc.Lasting(err) || schemas.Unfit(err)
 }

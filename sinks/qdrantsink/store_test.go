@@ -174,7 +174,9 @@ func TestWhatDoesNotFitIsRefusedAtStart(t *testing.T) {
 		cfg := config(f)
 		cfg.APIKey = "right"
 		c.change(&cfg)
-		if _, err := Open(ctx, cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err := Open(ctx, cfg)
+		sinktest.CheckClass(t, c.name, err)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}

@@ -114,7 +114,7 @@ func (s *store) index(ctx context.Context, head string) error {
 	case err == nil:
 		return nil
 	case isUnknown(err):
-		return fmt.Errorf("%w: it has no module search, which keeps indexes of vectors: load the module, or set index to none", errUnfit)
+		return schemas.Unfitf(schemas.PlaceLayout, "it has no module search, which keeps indexes of vectors: load the module, or set index to none")
 	case !strings.Contains(err.Error(), "already exists"):
 		return fmt.Errorf("making the index %s: %w", name, err)
 	}
@@ -122,8 +122,8 @@ func (s *store) index(ctx context.Context, head string) error {
 	if err != nil {
 		return fmt.Errorf("looking at the index %s: %w", name, err)
 	}
-	if why := s.cfg.unlike(head, pairs(is)); why != "" {
-		return fmt.Errorf("%w: the index %s %s; change the setting, or drop the index (FT.DROPINDEX leaves the rows) and start again, which makes it anew of the rows that are there", errUnfit, name, why)
+	if class, why := s.cfg.unlike(head, pairs(is)); why != "" {
+		return schemas.Unfitf(class, "the index %s %s; change the setting, or drop the index (FT.DROPINDEX leaves the rows) and start again, which makes it anew of the rows that are there", name, why)
 	}
 	return nil
 }
@@ -141,10 +141,10 @@ func pairs(answer any) map[string]any {
 	return out
 }
 
-// unlike says what of an index is not as this sink makes it; "" if nothing is.
-func (c *Config) unlike(head string, is map[string]any) string {
+// unlike says what of an index is not as this sink makes it, and of which class that is; "" if nothing is.
+func (c *Config) unlike(head string, is map[string]any) (class schemas.PlaceFault, why string) {
 	if prefixes, want := fmt.Sprint(pairs(is["index_definition"])["prefixes"]), "["+IndexName(c.Prefix, head)+":]"; prefixes != want {
-		return fmt.Sprintf("is of the keys %s, not %s", prefixes, want)
+		return schemas.PlaceLayout, fmt.Sprintf("is of the keys %s, not %s", prefixes, want)
 	}
 	column, number := c.Index.field(head)
 	fields, _ := is["attributes"].([]any)
@@ -157,15 +157,15 @@ func (c *Config) unlike(head string, is map[string]any) string {
 		want := c.Index.Vectors
 		switch {
 		case said("dim") != strconv.Itoa(want.Dimension):
-			return fmt.Sprintf("has vectors of %s numbers, and the model gives %d", said("dim"), want.Dimension)
+			return schemas.PlaceDimension, fmt.Sprintf("has vectors of %s numbers, and the model gives %d", said("dim"), want.Dimension)
 		case said("distance_metric") != string(want.Metric):
-			return fmt.Sprintf("has the metric %s, and metric is %s", said("distance_metric"), want.Metric)
+			return schemas.PlaceMetric, fmt.Sprintf("has the metric %s, and metric is %s", said("distance_metric"), want.Metric)
 		case said("algorithm") != string(c.Index.Algorithm):
-			return fmt.Sprintf("is %s, and index is %s", said("algorithm"), c.Index.Algorithm)
+			return schemas.PlaceLayout, fmt.Sprintf("is %s, and index is %s", said("algorithm"), c.Index.Algorithm)
 		case said("data_type") != strings.ToLower(number):
-			return fmt.Sprintf("has numbers of type %s, and the head gives %s", said("data_type"), strings.ToLower(number))
+			return schemas.PlaceLayout, fmt.Sprintf("has numbers of type %s, and the head gives %s", said("data_type"), strings.ToLower(number))
 		}
-		return ""
+		return "", ""
 	}
-	return fmt.Sprintf("has no field %s", column)
+	return schemas.PlaceLayout, fmt.Sprintf("has no field %s", column)
 }

@@ -115,7 +115,9 @@ func TestAnIndexThatDoesNotFitIsRefusedAtStart(t *testing.T) {
 	} {
 		cfg := indexed(m)
 		c.change(&cfg)
-		if _, err := Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err := Open(t.Context(), cfg)
+		sinktest.CheckClass(t, c.name, err)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}

@@ -31,7 +31,7 @@ func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
 	}
 	c.Deliver.Name = fmt.Sprintf("redis %s, keys %s:*", opts.Addr, c.Prefix)
 	s := &store{cfg: c, db: redis.NewClient(opts), put: redis.NewScript(putScript)}
-	final := func(err error) bool { return errors.Is(err, errUnfit) || lasting(err) }
+	final := func(err error) bool { return schemas.Unfit(err) || lasting(err) }
 	return deliver.Open(ctx, c.Deliver, s, final, s.prepare)
 }
 
@@ -64,9 +64,6 @@ type store struct {
 	put *redis.Script
 }
 
-// errUnfit says that a server or a prefix is not for these rows.
-var errUnfit = errors.New("it does not fit")
-
 // prepare refuses a server that would lose the progress, and keys of another model.
 func (s *store) prepare(ctx context.Context) error {
 	if err := s.db.Ping(ctx).Err(); err != nil {
@@ -74,10 +71,10 @@ func (s *store) prepare(ctx context.Context) error {
 	}
 	// Managed servers may forbid these questions.
 	if info, err := s.db.Info(ctx, "cluster").Result(); err == nil && strings.Contains(info, "cluster_enabled:1") {
-		return fmt.Errorf("%w: it is a cluster, in which rows and progress cannot be written in one step; name a server of its own", errUnfit)
+		return schemas.Unfitf(schemas.PlaceLayout, "it is a cluster, in which rows and progress cannot be written in one step; name a server of its own")
 	}
 	if policy, err := s.db.ConfigGet(ctx, "maxmemory-policy").Result(); err == nil && strings.HasPrefix(policy["maxmemory-policy"], "allkeys-") {
-		return fmt.Errorf("%w: maxmemory-policy is %s, which may evict the keys that say where the output ends; use noeviction, or volatile-ttl with ttl", errUnfit, policy["maxmemory-policy"])
+		return schemas.Unfitf(schemas.PlaceLayout, "maxmemory-policy is %s, which may evict the keys that say where the output ends; use noeviction, or volatile-ttl with ttl", policy["maxmemory-policy"])
 	}
 	for field, want := range map[string]string{"version": version, "model_digest": s.cfg.ModelDigest} {
 		if err := s.db.HSetNX(ctx, metaKey(s.cfg.Prefix), field, want).Err(); err != nil {
@@ -88,9 +85,9 @@ func (s *store) prepare(ctx context.Context) error {
 		case err != nil:
 			return err
 		case is != want && field == "model_digest":
-			return fmt.Errorf("%w: the keys hold rows of model %s, and this is model %s; vectors of two models cannot be compared: give each a prefix of its own", errUnfit, is, want)
+			return schemas.Unfitf(schemas.PlaceModel, "the keys hold rows of model %s, and this is model %s; vectors of two models cannot be compared: give each a prefix of its own", is, want)
 		case is != want:
-			return fmt.Errorf("%w: the keys are of version %s, and this build writes version %s", errUnfit, is, want)
+			return schemas.Unfitf(schemas.PlaceLayout, "the keys are of version %s, and this build writes version %s", is, want)
 		}
 	}
 	if !s.cfg.Index.wanted() {

@@ -273,6 +273,7 @@ func TestWhatDoesNotFitIsRefusedAtStart(t *testing.T) {
 		cfg.URL = "redis://vecmill:right@" + m.Addr()
 		c.change(&cfg)
 		_, err := Open(ctx, cfg)
+		sinktest.CheckClass(t, c.name, err)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "wr0ng") {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}

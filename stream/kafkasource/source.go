@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"vecmill/internal/retry"
+	"vecmill/schemas"
 	"vecmill/stream"
 )
 
@@ -170,7 +171,7 @@ func (b *broker) preflight(ctx context.Context, reset func()) error {
 		return groupFault(err)
 	}
 	return fmt.Errorf("no answer from brokers %s after %d tries: %w; check the brokers' addresses, that this machine may reach them, and TLS and SASL settings",
-		strings.Join(b.cfg.Brokers, ","), tries, err)
+		strings.Join(b.cfg.Brokers, ","), tries, schemas.OfPlace(schemas.PlaceUnreachable, err))
 }
 
 type missingTopicError struct {

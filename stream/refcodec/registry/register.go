@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"vecmill/internal/retry"
+	"vecmill/schemas"
 )
 
 // Register makes sure that an Avro schema is in a subject, and gives its id. A registry that finds it incompatible with the subject's other versions refuses it.
@@ -17,7 +18,7 @@ func (r *Registry) Register(ctx context.Context, subject, schema string) (id int
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("registering the schema of subject %s with the registry at %v: %w", subject, r.cfg.URLs, err)
+		return 0, fmt.Errorf("registering the schema of subject %s with the registry at %v: %w", subject, r.cfg.URLs, schemas.Unreachable(err, answered))
 	}
 	return id, nil
 }

@@ -83,7 +83,8 @@ func New(cfg Config) (*Registry, error) {
 
 // Check asks the registry anything, so that a wrong address is found at the start. It gives up after a few tries.
 func (r *Registry) Check(ctx context.Context) error {
-	_, err := retry.Do(ctx, retry.Default(), func(err error) bool { return refused(err) != nil }, func(ctx context.Context) error {
+	final := func(err error) bool { return refused(err) != nil }
+	_, err := retry.Do(ctx, retry.Default(), final, func(ctx context.Context) error {
 		_, err := r.client.SupportedTypes(ctx)
 		if answer, ok := errors.AsType[*sr.ResponseError](err); ok && answer.StatusCode == http.StatusNotFound {
 			return nil // it is there, and does not know this question
@@ -91,7 +92,7 @@ func (r *Registry) Check(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("asking the schema registry at %v: %w; check input.registry", r.cfg.URLs, err)
+		return fmt.Errorf("asking the schema registry at %v: %w; check input.registry", r.cfg.URLs, schemas.Unreachable(err, final))
 	}
 	return nil
 }
