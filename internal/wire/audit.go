@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,6 +85,7 @@ func (a *auditor) pipeline(ctx context.Context, p *config.Pipeline) ([]Audited, 
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		first := len(all)
 		for _, r := range reports {
 			all = append(all, Audited{p.Name, name, r})
 		}
@@ -92,6 +94,9 @@ func (a *auditor) pipeline(ctx context.Context, p *config.Pipeline) ([]Audited, 
 				all = append(all, Audited{p.Name, name, r})
 			}
 		}
+		slices.SortStableFunc(all[first:], func(a, b Audited) int {
+			return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		})
 	}
 	for _, topic := range missing {
 		if slices.ContainsFunc(all, func(x Audited) bool { return x.Topic == topic }) {

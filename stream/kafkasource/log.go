@@ -84,7 +84,8 @@ func (l *Log) Partitions(ctx context.Context, topic string) ([]stream.Partition,
 	return out, nil
 }
 
-// Bounds are where the logs of partitions begin and end, and what group has committed; "" for no group. A commit that is not there is -1.
+// Bounds are where the logs of partitions begin and end, and what group has committed; "" for no group. A commit that is not there is -1. A cluster that makes its first
+// coordinator, or moves one, is waited for: that takes longer than an answer that was lost.
 func (l *Log) Bounds(ctx context.Context, group string, parts []stream.Partition) (map[stream.Partition]stream.Bounds, error) {
 	if len(parts) == 0 {
 		return nil, nil
@@ -96,7 +97,8 @@ func (l *Log) Bounds(ctx context.Context, group string, parts []stream.Partition
 	var out map[stream.Partition]stream.Bounds
 	err := l.try(ctx, func(ctx context.Context) (err error) {
 		if group != "" {
-			if err := l.committed(ctx, group, committed); err != nil {
+			asked := func(err error) bool { return !settling(err) }
+			if _, err := retry.Do(ctx, retry.Patient(), asked, func(ctx context.Context) error { return l.committed(ctx, group, committed) }); err != nil {
 				return err
 			}
 		}
@@ -107,6 +109,11 @@ func (l *Log) Bounds(ctx context.Context, group string, parts []stream.Partition
 		return nil, fmt.Errorf("looking up offsets: %w", err)
 	}
 	return out, nil
+}
+
+// settling says whether a group's coordinator will be there soon, by the cluster's own word.
+func settling(err error) bool {
+	return errors.Is(err, kafka.NotCoordinatorForGroup) || errors.Is(err, kafka.GroupCoordinatorNotAvailable) || errors.Is(err, kafka.GroupLoadInProgress)
 }
 
 func (l *Log) committed(ctx context.Context, group string, committed map[stream.Partition]int64) error {

@@ -112,6 +112,23 @@ func TestBoundsKnowTheGroupsCommits(t *testing.T) {
 	})
 }
 
+// A cluster's first group waits until the topic of commits has been made, which takes a busy machine longer than a handful of tries.
+func TestACoordinatorThatIsBeingMadeIsWaitedFor(t *testing.T) {
+	inWorld(t, 1, 1, func(t *testing.T, w *world) {
+		l := w.log()
+		defer l.Close()
+		const failures = 20
+		if most := w.config().Retry.Attempts; most*2 > failures {
+			t.Fatalf("%d tries are made of anything", most)
+		}
+		w.kafk.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.NotCoordinator, Count: failures})
+		p := stream.Partition{Topic: "refs"}
+		if b, err := l.Bounds(t.Context(), "g", []stream.Partition{p}); err != nil || b[p].Committed != -1 {
+			t.Errorf("%v, %v", b, err)
+		}
+	})
+}
+
 // A scan must end also while a transaction of somebody else is open, and control markers are no records to anybody.
 func TestAScanGoesThroughOpenTransactionsAndMarkers(t *testing.T) {
 	inWorld(t, 1, 1, func(t *testing.T, w *world) {
