@@ -329,7 +329,10 @@ func (d *doctor) output(ctx context.Context, o *config.Output, m *loadedModel) e
 	if err != nil {
 		return err
 	}
-	return sink.Close(ctx)
+	if o.Kafka != nil {
+		err = mayWrite(ctx, d.c, o.Kafka.Topic)
+	}
+	return errors.Join(err, sink.Close(ctx))
 }
 
 func (d *doctor) letters(ctx context.Context, p *config.Pipeline) {
@@ -345,8 +348,12 @@ func (d *doctor) letters(ctx context.Context, p *config.Pipeline) {
 		d.say(check, Doubt, "there is no dead_letters: the first record that can never give a row stops the pipeline")
 		return
 	}
-	if err := dead.Close(ctx); err != nil {
-		d.fault(check, errors.Join(err))
+	err = dead.Close(ctx)
+	if p.DeadLetters.Topic != "" {
+		err = errors.Join(err, mayWrite(ctx, d.c, p.DeadLetters.Topic))
+	}
+	if err != nil {
+		d.fault(check, err)
 		return
 	}
 	d.say(check, Sound, "can be written")
