@@ -14,6 +14,8 @@ BUILDFLAGS = -trimpath -ldflags '-s -w -X main.version=$(VERSION)$(if $(ICEBERG)
 export VECMILL_CACHE ?= $(if $(value XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/vecmill
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(VECMILL_CACHE)/golangci-lint/$(GOLANGCI_VERSION)/golangci-lint
+CYCLONEDX_VERSION := v1.10.0
+CYCLONEDX := $(VECMILL_CACHE)/cyclonedx-gomod/$(CYCLONEDX_VERSION)/cyclonedx-gomod
 HELM_VERSION := v3.22.0
 HELM := $(VECMILL_CACHE)/helm/$(HELM_VERSION)/helm
 
@@ -197,6 +199,14 @@ helm-check: $(HELM) build ## lint the chart, and hold what it renders against th
 licences: ## write docs/licences.md, the licences of what is linked; fails where one may not be
 	cd tools/licences && $(GO) run . -dir ../.. >../../docs/licences.md
 
+.PHONY: sbom
+sbom: $(CYCLONEDX) ## write the bills of materials of both programs, CycloneDX in bin/
+	CYCLONEDX=$(CYCLONEDX) GO=$(GO) tools/sbom.sh
+
+.PHONY: sbom-check
+sbom-check: $(CYCLONEDX) ## what the bills of materials list is what docs/licences.md lists
+	CYCLONEDX=$(CYCLONEDX) GO=$(GO) tools/sbom.sh --check
+
 GOVULNCHECK_VERSION := v1.1.4
 
 .PHONY: vulnerabilities
@@ -221,12 +231,16 @@ alerts-check: ## the alerts of deploy/prometheus against their tests, by promtoo
 	promtool=$$(tools/fetch-promtool.sh); "$$promtool" check rules deploy/prometheus/alerts.yaml; "$$promtool" test rules deploy/prometheus/alerts_test.yaml
 
 .PHONY: deploy-check
-deploy-check: helm-check compose-check alerts-check ## everything in helm/ and deploy/ that can be checked without an engine and a cluster
+deploy-check: helm-check compose-check alerts-check sbom-check ## everything in helm/ and deploy/ that can be checked without an engine and a cluster
 
 # golangci-lint takes about 100 s of CPU to build, once.
 $(GOLANGCI):
 	@mkdir -p $(@D)
 	GOFLAGS=-buildvcs=false GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(CYCLONEDX):
+	@mkdir -p $(@D)
+	GOFLAGS=-buildvcs=false GOBIN=$(@D) $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
 
 $(HELM):
 	@mkdir -p $(@D)
