@@ -2,18 +2,20 @@ package image
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	stdimage "image"
 
 	"golang.org/x/image/vp8"
-	"golang.org/x/image/vp8l"
+
+	"vecmill/embed/image/vp8l"
 )
 
 // decodeWebP reads a still picture, or the first frame of an animation. The chunks are walked here and not by x/image/webp: that
 // knows no animation, and decodes an alpha plane that would be dropped.
-func (r *reader) decodeWebP(b []byte, h header) (source, error) {
+func (r *reader) decodeWebP(ctx context.Context, b []byte, h header) (source, error) {
 	end := 8 + int64(binary.LittleEndian.Uint32(b[4:]))
 	if end > int64(len(b)) || end < 12 {
 		return nil, errors.New("ends early")
@@ -39,7 +41,7 @@ func (r *reader) decodeWebP(b []byte, h header) (source, error) {
 	} else {
 		fw, fh = h.width, h.height
 	}
-	src, err := r.webp.decode(kind, body, fw, fh)
+	src, err := r.webp.decode(ctx, kind, body, fw, fh)
 	if err != nil || !frame || fw == h.width && fh == h.height {
 		return src, err
 	}
@@ -73,18 +75,16 @@ type webpBuffers struct {
 	width, height int    // of the picture that lossy keeps, multiples of 16
 	copied        int    // bytes of the frame that it keeps
 	chroma        []byte // two rows
+	lossless      vp8l.Decoder
 }
 
 // bytes is the size of the buffers: what lossy keeps besides its picture and its frame is a few bytes for each 256 of its pixels.
 func (p *webpBuffers) bytes() int64 {
-	return int64(p.width)*int64(p.height)*13/8 + int64(p.copied) + int64(cap(p.chroma))
+	return int64(p.width)*int64(p.height)*13/8 + int64(p.copied) + int64(cap(p.chroma)) + p.lossless.Bytes()
 }
 
 // decode decodes a lossy or lossless frame, which must have the given size.
-func (p *webpBuffers) decode(kind string, body []byte, w, h int) (source, error) {
-	wrongSize := func(gw, gh int) error {
-		return fmt.Errorf("frame of %d x %d, announced as %d x %d", gw, gh, w, h)
-	}
+func (p *webpBuffers) decode(ctx context.Context, kind string, body []byte, w, h int) (source, error) {
 	switch kind {
 	case "VP8 ":
 		p.begin(w, h)
@@ -96,7 +96,7 @@ func (p *webpBuffers) decode(kind string, body []byte, w, h int) (source, error)
 			return nil, err
 		}
 		if fh.Width != w || fh.Height != h {
-			return nil, wrongSize(fh.Width, fh.Height)
+			return nil, fmt.Errorf("frame of %d x %d, announced as %d x %d", fh.Width, fh.Height, w, h)
 		}
 		m, err := p.lossy.DecodeFrame()
 		if err != nil {
@@ -105,22 +105,11 @@ func (p *webpBuffers) decode(kind string, body []byte, w, h int) (source, error)
 		p.chroma = sized(p.chroma, 2*(w+1))
 		return &vp8Picture{m: m, width: w, height: h, u: p.chroma[:w+1], v: p.chroma[w+1:]}, nil
 	case "VP8L":
-		c, err := vp8l.DecodeConfig(bytes.NewReader(body))
+		m, err := p.lossless.Decode(ctx, body, w, h)
 		if err != nil {
-			return nil, err
+			return nil, err // not a nil *vp8l.Picture
 		}
-		if c.Width != w || c.Height != h {
-			return nil, wrongSize(c.Width, c.Height)
-		}
-		m, err := vp8l.Decode(bytes.NewReader(body))
-		if err != nil {
-			return nil, err
-		}
-		n, ok := m.(*stdimage.NRGBA)
-		if !ok {
-			return nil, fmt.Errorf("pixels of type %T are not read", m)
-		}
-		return &pixels{width: w, height: h, pix: n.Pix, stride: n.Stride, step: 4, g: 1, b: 2}, nil
+		return m, nil
 	}
 	return nil, errors.New("no frame in the animation's first chunk")
 }
