@@ -20,10 +20,9 @@ var errReference = errors.New("not taken")
 func (r *reference) pixels(b []byte) (out []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			if p != errReference {
+			if err, _ = p.(error); !errors.Is(err, errReference) {
 				panic(p)
 			}
-			err = errReference
 		}
 	}()
 	r.src, r.at = b, 8
