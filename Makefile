@@ -152,11 +152,11 @@ soak: integration-deps ## one worker under an adversarial mix for SOAK_MINUTES, 
 	$(GO) test -tags integration -count=1 -v -timeout 0 ./integration/soak/...
 
 .PHONY: bench
-bench: bench-pipeline bench-sinks ## the pipeline beside the bare session, and every output to its real server
+bench: bench-pipeline bench-decode bench-sinks ## the pipeline beside the bare session, decoding beside Python's, and every output to its real server
 
 .PHONY: bench-pipeline
 bench-pipeline: ort ## pipeline items per CPU-second over the bare session's, for each modality
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench/...
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench
 
 .PHONY: bench-backfill
 bench-backfill: integration-deps ## listing of a bucket by ranges against minio-go's ListObjects: keys a second, on the real store and on an index in memory, with a time added to every request

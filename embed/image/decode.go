@@ -63,7 +63,7 @@ func (r *reader) decode(ctx context.Context, h header, b []byte) (src source, si
 	case formatTIFF:
 		src, err = r.decodeTIFF(ctx, b, h)
 	case formatWebP:
-		src, err = r.decodeWebP(b, h)
+		src, err = r.decodeWebP(ctx, b, h)
 	default:
 		err = errUnknownFormat
 	}

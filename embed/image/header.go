@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"vecmill/embed/image/jpeg"
+	"vecmill/embed/image/vp8l"
 )
 
 // format is a container that is told by its first bytes.
@@ -129,7 +130,6 @@ func (h *header) readWebP(b []byte) error {
 	if len(b) < 25 || len(b) < 30 && string(b[12:16]) != "VP8L" {
 		return errHeaderShort
 	}
-	const allocated = 8 // VP8L: the picture, and its transforms' copies, in four bytes each
 	switch kind := string(b[12:16]); kind {
 	case "VP8 ":
 		h.setSize(int64(binary.LittleEndian.Uint16(b[26:])&0x3FFF), int64(binary.LittleEndian.Uint16(b[28:])&0x3FFF))
@@ -141,9 +141,12 @@ func (h *header) readWebP(b []byte) error {
 	default:
 		return fmt.Errorf("first chunk %q is not a picture", kind)
 	}
-	h.decoded = allocated*h.pixels() + 64*int64(h.width) + 256<<10
-	if string(b[12:16]) == "VP8X" && b[20]&(webpXMP|webpExif) != 0 {
-		h.decoded += turned * h.pixels()
+	h.decoded = vp8l.Memory(h.pixels()) // which is more than a lossy one's
+	if string(b[12:16]) == "VP8X" {
+		h.decoded += 3 * h.pixels() // a frame on its canvas
+		if b[20]&(webpXMP|webpExif) != 0 {
+			h.decoded += turned * h.pixels()
+		}
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // implementation names the decoders and what follows them in Digest. It is raised whenever the same bytes may give other values.
-const implementation = "vecmill image 3: libjpeg-turbo islow fancy, libwebp fancy, pillow 13 resize"
+const implementation = "vecmill image 4: libjpeg-turbo islow fancy, libwebp fancy, pillow 13 resize"
 
 // Size is a picture's size in pixels, turned upright, as it was before any resize or crop: the Tag of its sample.
 type Size struct {

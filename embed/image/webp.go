@@ -2,18 +2,20 @@ package image
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	stdimage "image"
 
 	"golang.org/x/image/vp8"
-	"golang.org/x/image/vp8l"
+
+	"vecmill/embed/image/vp8l"
 )
 
 // decodeWebP reads a still picture, or the first frame of an animation. The chunks are walked here and not by x/image/webp: that
 // knows no animation, and decodes an alpha plane that would be dropped.
-func (r *reader) decodeWebP(b []byte, h header) (source, error) {
+func (r *reader) decodeWebP(ctx context.Context, b []byte, h header) (source, error) {
 	end := 8 + int64(binary.LittleEndian.Uint32(b[4:]))
 	if end > int64(len(b)) || end < 12 {
 		return nil, errors.New("ends early")
@@ -39,7 +41,7 @@ func (r *reader) decodeWebP(b []byte, h header) (source, error) {
 	} else {
 		fw, fh = h.width, h.height
 	}
-	src, err := r.webp.decode(kind, body, fw, fh)
+	src, err := r.webp.decode(ctx, kind, body, fw, fh)
 	if err != nil || !frame || fw == h.width && fh == h.height {
 		return src, err
 	}
@@ -70,21 +72,19 @@ func pictureChunk(b []byte) (kind string, body []byte, err error) {
 // webpBuffers are what a reader keeps for WebP.
 type webpBuffers struct {
 	lossy         vp8.Decoder
-	width, height int    // of the picture that lossy keeps, multiples of 16
-	copied        int    // bytes of the frame that it keeps
-	chroma        []byte // two rows
+	width, height int      // of the picture that lossy keeps, multiples of 16
+	copied        int      // bytes of the frame that it keeps
+	chroma        []uint32 // a row
+	lossless      vp8l.Decoder
 }
 
 // bytes is the size of the buffers: what lossy keeps besides its picture and its frame is a few bytes for each 256 of its pixels.
 func (p *webpBuffers) bytes() int64 {
-	return int64(p.width)*int64(p.height)*13/8 + int64(p.copied) + int64(cap(p.chroma))
+	return int64(p.width)*int64(p.height)*13/8 + int64(p.copied) + 4*int64(cap(p.chroma)) + p.lossless.Bytes()
 }
 
 // decode decodes a lossy or lossless frame, which must have the given size.
-func (p *webpBuffers) decode(kind string, body []byte, w, h int) (source, error) {
-	wrongSize := func(gw, gh int) error {
-		return fmt.Errorf("frame of %d x %d, announced as %d x %d", gw, gh, w, h)
-	}
+func (p *webpBuffers) decode(ctx context.Context, kind string, body []byte, w, h int) (source, error) {
 	switch kind {
 	case "VP8 ":
 		p.begin(w, h)
@@ -96,31 +96,22 @@ func (p *webpBuffers) decode(kind string, body []byte, w, h int) (source, error)
 			return nil, err
 		}
 		if fh.Width != w || fh.Height != h {
-			return nil, wrongSize(fh.Width, fh.Height)
+			return nil, fmt.Errorf("frame of %d x %d, announced as %d x %d", fh.Width, fh.Height, w, h)
 		}
 		m, err := p.lossy.DecodeFrame()
 		if err != nil {
 			return nil, err
 		}
-		p.chroma = sized(p.chroma, 2*(w+1))
-		return &vp8Picture{m: m, width: w, height: h, u: p.chroma[:w+1], v: p.chroma[w+1:]}, nil
+		if cap(p.chroma) < w+1 {
+			p.chroma = make([]uint32, w+1)
+		}
+		return &vp8Picture{m: m, width: w, height: h, chroma: p.chroma[:w+1]}, nil
 	case "VP8L":
-		c, err := vp8l.DecodeConfig(bytes.NewReader(body))
+		m, err := p.lossless.Decode(ctx, body, w, h)
 		if err != nil {
-			return nil, err
+			return nil, err // not a nil *vp8l.Picture
 		}
-		if c.Width != w || c.Height != h {
-			return nil, wrongSize(c.Width, c.Height)
-		}
-		m, err := vp8l.Decode(bytes.NewReader(body))
-		if err != nil {
-			return nil, err
-		}
-		n, ok := m.(*stdimage.NRGBA)
-		if !ok {
-			return nil, fmt.Errorf("pixels of type %T are not read", m)
-		}
-		return &pixels{width: w, height: h, pix: n.Pix, stride: n.Stride, step: 4, g: 1, b: 2}, nil
+		return m, nil
 	}
 	return nil, errors.New("no frame in the animation's first chunk")
 }
@@ -148,7 +139,7 @@ func (p *webpBuffers) begin(w, h int) {
 type vp8Picture struct {
 	m             *stdimage.YCbCr
 	width, height int
-	u, v          []byte // a row of chroma at full width
+	chroma        []uint32 // a row at full width: blue's, and red's in the upper half
 }
 
 // Size is the picture's width and height.
@@ -159,39 +150,50 @@ func (p *vp8Picture) Row(dst []byte, y int) {
 	half := (p.height + 1) / 2
 	near := y / 2
 	far := min(max(near-1+2*(y&1), 0), half-1)
-	p.chroma(p.u, p.m.Cb, near, far)
-	p.chroma(p.v, p.m.Cr, near, far)
+	p.widen(near, far)
+	chroma := p.chroma[:p.width]
 	for x, l := range p.m.Y[y*p.m.YStride:][:p.width] {
-		yy, u, v := int32(l)*19077>>8, int32(p.u[x]), int32(p.v[x])
-		o := dst[3*x : 3*x+3 : 3*x+3]
-		o[0] = clip6(yy + v*26149>>8 - 14234)
-		o[1] = clip6(yy - u*6419>>8 - v*13320>>8 + 8708)
-		o[2] = clip6(yy + u*33050>>8 - 17685)
+		if len(dst) < 3 {
+			return // never: dst has the row's length
+		}
+		c := chroma[x]
+		yy, u, v := int32(l)*19077>>8, &ofU[uint8(c)], &ofV[uint8(c>>16)]
+		r, g, b := yy+v[0], yy+u[0]+v[1], yy+u[1]
+		if uint32(r|g|b) >= 256<<6 { // some are without the range
+			r, g, b = within6(r), within6(g), within6(b)
+		}
+		dst[0], dst[1], dst[2] = byte(r>>6), byte(g>>6), byte(b>>6)
+		dst = dst[3:]
 	}
 }
 
-// chroma fills dst with a row at full width from the nearer and the further row of samples. libwebp computes in pairs with two roundings,
-// which is what makes it differ from the plain weighted sum.
-func (p *vp8Picture) chroma(dst, plane []byte, near, far int) {
+// What chroma adds to green and to blue, and to red and to green.
+var ofU, ofV = func() (u, v [256][2]int32) {
+	for i := range int32(256) {
+		u[i] = [2]int32{8708 - i*6419>>8, i*33050>>8 - 17685}
+		v[i] = [2]int32{i*26149>>8 - 14234, -(i * 13320 >> 8)}
+	}
+	return
+}()
+
+// widen makes a row of chroma at full width from the nearer and the further row of samples. libwebp computes in pairs with two roundings, which is what makes it differ from the plain weighted sum.
+func (p *vp8Picture) widen(near, far int) {
+	const twice = 1<<16 | 1 // in both halves
 	n := (p.width + 1) / 2
-	a, b := plane[near*p.m.CStride:][:n], plane[far*p.m.CStride:][:n]
-	a0, b0 := uint32(a[0]), uint32(b[0])
-	dst[0] = byte((3*a0 + b0 + 2) >> 2)
+	stride := p.m.CStride
+	nearU, nearV, farU, farV := p.m.Cb[near*stride:][:n], p.m.Cr[near*stride:][:n], p.m.Cb[far*stride:][:n], p.m.Cr[far*stride:][:n]
+	out := p.chroma
+	a0, b0 := uint32(nearU[0])|uint32(nearV[0])<<16, uint32(farU[0])|uint32(farV[0])<<16
+	out[0] = (3*a0 + b0 + 2*twice) >> 2 & (255 * twice)
 	for x := 1; x < n; x++ {
-		a1, b1 := uint32(a[x]), uint32(b[x])
-		sum := a0 + a1 + b0 + b1 + 8
-		left, right := (sum+2*(a1+b0))>>3, (sum+2*(a0+b1))>>3
-		dst[2*x-1], dst[2*x] = byte((left+a0)>>1), byte((right+a1)>>1)
+		a1, b1 := uint32(nearU[x])|uint32(nearV[x])<<16, uint32(farU[x])|uint32(farV[x])<<16
+		sum := a0 + a1 + b0 + b1 + 8*twice
+		left, right := (sum+2*(a1+b0))>>3&(511*twice), (sum+2*(a0+b1))>>3&(511*twice)
+		out[2*x-1], out[2*x] = (left+a0)>>1&(255*twice), (right+a1)>>1&(255*twice)
 		a0, b0 = a1, b1
 	}
-	dst[2*n-1] = byte((3*a0 + b0 + 2) >> 2)
+	out[2*n-1] = (3*a0 + b0 + 2*twice) >> 2 & (255 * twice)
 }
 
-// clip6 drops six fractional bits and clips to a byte.
-func clip6(v int32) byte {
-	v >>= 6
-	if uint32(v) > 255 {
-		return byte(^(v >> 31))
-	}
-	return byte(v)
-}
+// within6 holds a number with six fractional bits within a byte.
+func within6(v int32) int32 { return min(max(v, 0), 256<<6-1) }

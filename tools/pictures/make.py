@@ -14,6 +14,8 @@ import zlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
+import vp8l
+
 OUT = sys.argv[1]
 WORK = sys.argv[2]
 
@@ -252,6 +254,25 @@ def webps():
     large()
 
 
+def lossless_webps():
+    """Every effort of cwebp, colours few enough for numbers, levels of near_lossless; and files by hand."""
+    few = work("few.png")
+    for name, options in {
+        **{f"z{z}": ["-z", str(z)] for z in (0, 3, 6, 9)}, **{f"near{n}": ["-near_lossless", str(n)] for n in (0, 40, 80)},
+        "z9_alpha": ["-z", "9", "-exact"], "z0_alpha": ["-z", "0", "-exact"],
+    }.items():  # fmt: skip
+        put(f"cwebp_{name}.webp", run("cwebp", "-quiet", *options, work("alpha.png" if "alpha" in name else "in.png"), "-o", "-"))
+    for colours in (1, 2, 4, 5, 16, 17, 100):
+        Image.open(work("in.png")).quantize(colours).convert("RGB").save(few)
+        put(f"cwebp_colours{colours}.webp", run("cwebp", "-quiet", "-z", "6", few, "-o", "-"))
+    drawing(300, 200, 6).save(work("groups.png"))
+    put("cwebp_groups.webp", run("cwebp", "-quiet", "-z", "9", work("groups.png"), "-o", "-"))
+    for name, b in vp8l.regular():
+        put(f"webp_{name}.webp", b)
+    for name, b in vp8l.odd():
+        put(f"webp_odd_{name}.webp", b)
+
+
 def large():
     """Pictures whose pixels are many times their bytes, for the test of what is allocated."""
     y, x = np.mgrid[0:1100, 0:1500]
@@ -431,5 +452,5 @@ def drafts():
 
 
 if __name__ == "__main__":
-    for part in (sources, jpegs, pngs, odd_pngs, webps, gifs, bmps, tiffs, others, expectations, reduced, drafts):
+    for part in (sources, jpegs, pngs, odd_pngs, webps, lossless_webps, gifs, bmps, tiffs, others, expectations, reduced, drafts):
         part()

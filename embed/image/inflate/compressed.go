@@ -1,6 +1,10 @@
 package inflate
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"vecmill/embed/image/prefix"
+)
 
 // The most that a pair of length and distance takes of the source, and writes.
 const (
@@ -30,7 +34,7 @@ func (d *Decoder) one() (end bool, err error) {
 	d.need(pairBits)
 	e := d.look(d.literals, literalBits)
 	switch {
-	case e&kindNone != 0:
+	case e&prefix.None != 0:
 		return false, d.corrupt()
 	case d.ended():
 		return false, ErrShort
@@ -38,17 +42,17 @@ func (d *Decoder) one() (end bool, err error) {
 		return true, nil
 	case d.out == len(d.dst):
 		return false, errFull
-	case e&literal != 0:
-		d.dst[d.out] = byte(e.value())
+	case e&prefix.Literal != 0:
+		d.dst[d.out] = byte(e.Value())
 		d.out++
 		return false, nil
 	}
-	n := e.value() + d.take(e.extra())
+	n := e.Value() + d.take(e.Extra())
 	e = d.look(d.distances, distanceBits)
-	if e&kindSpecial != 0 {
+	if e&special != 0 {
 		return false, d.corrupt()
 	}
-	back := e.value() + d.take(e.extra())
+	back := e.Value() + d.take(e.Extra())
 	switch {
 	case d.ended():
 		return false, ErrShort
@@ -68,11 +72,11 @@ func (d *Decoder) one() (end bool, err error) {
 // look takes a code.
 func (d *Decoder) look(table []entry, first uint) entry {
 	e := table[d.bits&(1<<first-1)]
-	if e&kindSecond != 0 {
-		d.take(e.bits())
-		e = table[e.value()+int(d.bits&(1<<e.extra()-1))]
+	if e&prefix.Second != 0 {
+		d.take(e.Bits())
+		e = table[e.Value()+int(d.bits&(1<<e.Extra()-1))]
 	}
-	d.take(e.bits())
+	d.take(e.Bits())
 	return e
 }
 
@@ -86,16 +90,16 @@ func (d *Decoder) fast() (end bool, err error) {
 		at += int(63-n) >> 3
 		n |= 56
 		e := first[b&(1<<literalBits-1)]
-		if e&literal != 0 {
-			b, n = b>>(e&31), n-e.bits()
+		if e&prefix.Literal != 0 {
+			b, n = b>>(e&31), n-e.Bits()
 			dst[out] = byte(e >> 16)
 			out++
-			if e = first[b&(1<<literalBits-1)]; e&literal != 0 {
-				b, n = b>>(e&31), n-e.bits()
+			if e = first[b&(1<<literalBits-1)]; e&prefix.Literal != 0 {
+				b, n = b>>(e&31), n-e.Bits()
 				dst[out] = byte(e >> 16)
 				out++
-				if e = first[b&(1<<literalBits-1)]; e&literal != 0 {
-					b, n = b>>(e&31), n-e.bits()
+				if e = first[b&(1<<literalBits-1)]; e&prefix.Literal != 0 {
+					b, n = b>>(e&31), n-e.Bits()
 					dst[out] = byte(e >> 16)
 					out++
 					continue
@@ -105,13 +109,13 @@ func (d *Decoder) fast() (end bool, err error) {
 			at += int(63-n) >> 3
 			n |= 56
 		}
-		if e&kindSecond != 0 {
-			b, n = b>>(e&31), n-e.bits()
-			e = d.literals[e.value()+int(b&(1<<e.extra()-1))]
+		if e&prefix.Second != 0 {
+			b, n = b>>(e&31), n-e.Bits()
+			e = d.literals[e.Value()+int(b&(1<<e.Extra()-1))]
 		}
-		b, n = b>>(e&31), n-e.bits()
-		if e&(literal|kindSpecial) != 0 {
-			if e&literal != 0 {
+		b, n = b>>(e&31), n-e.Bits()
+		if e&(prefix.Literal|special) != 0 {
+			if e&prefix.Literal != 0 {
 				dst[out] = byte(e >> 16)
 				out++
 				continue
@@ -121,16 +125,16 @@ func (d *Decoder) fast() (end bool, err error) {
 			}
 			break
 		}
-		length := e.value() + int(b&(1<<e.extra()-1))
-		b, n = b>>e.extra(), n-e.extra()
-		if e = d.distances[b&(1<<distanceBits-1)]; e&kindSecond != 0 {
-			b, n = b>>(e&31), n-e.bits()
-			e = d.distances[e.value()+int(b&(1<<e.extra()-1))]
+		length := e.Value() + int(b&(1<<e.Extra()-1))
+		b, n = b>>e.Extra(), n-e.Extra()
+		if e = d.distances[b&(1<<distanceBits-1)]; e&prefix.Second != 0 {
+			b, n = b>>(e&31), n-e.Bits()
+			e = d.distances[e.Value()+int(b&(1<<e.Extra()-1))]
 		}
-		b, n = b>>(e&31), n-e.bits()
-		back := e.value() + int(b&(1<<e.extra()-1))
-		b, n = b>>e.extra(), n-e.extra()
-		if back > out || e&kindSpecial != 0 {
+		b, n = b>>(e&31), n-e.Bits()
+		back := e.Value() + int(b&(1<<e.Extra()-1))
+		b, n = b>>e.Extra(), n-e.Extra()
+		if back > out || e&special != 0 {
 			err = ErrCorrupt
 			break
 		}

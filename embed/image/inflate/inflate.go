@@ -189,11 +189,11 @@ func (d *Decoder) codes() error {
 	for i := 0; i < nl+nd; {
 		d.need(orderBits + 7)
 		e := table[d.bits&(1<<orderBits-1)]
-		if e&kindSpecial != 0 {
+		if e&special != 0 {
 			return d.corrupt()
 		}
-		d.take(e.bits())
-		v, n := uint8(e.value()), 1
+		d.take(e.Bits())
+		v, n := uint8(e.Value()), 1
 		switch v {
 		case 16:
 			if i == 0 {

@@ -10,6 +10,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
+
+	"vecmill/embed/image/prefix"
 )
 
 // drawn is data of several kinds: noise, runs, short periods, text of few letters.
@@ -173,7 +175,7 @@ func FuzzZlib(f *testing.F) {
 		}
 	}
 	f.Add([]byte("\x78\x9c\x4b\x04\x02\x00"), uint16(9))
-	const leftOut = maxBits * longest
+	const leftOut = prefix.MaxBits * longest
 	var d Decoder
 	f.Fuzz(func(t *testing.T, z []byte, room uint16) {
 		got, want := make([]byte, room), make([]byte, room)
