@@ -116,7 +116,8 @@ type Planned struct {
 	backfill.Counts
 	Expected []backfill.Expectation `json:"expected"`
 	Memory   Memory                 `json:"memory"`
-	KnownSet int64                  `json:"known_works"` // what the outputs have, of any reference
+	KnownSet int64                  `json:"known_works"`        // what the outputs have, of any reference
+	Snapshot *int64                 `json:"snapshot,omitempty"` // of the table that was the source
 }
 
 // Memory is what a run is expected to hold, in bytes; zero where the system does not tell.
@@ -178,6 +179,9 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		return nil, err
 	}
 	out := &Planned{Counts: draft.Counts, KnownSet: done.set.Len()}
+	if t, ok := src.(*backfill.Table); ok {
+		out.Snapshot = t.Taken()
+	}
 	if o.Estimate.For > 0 {
 		done.set = nil // a run does not have it
 		peak := watchMemory()
@@ -191,7 +195,8 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		backfill.Counts
 		Expected []backfill.Expectation `json:"expected"`
 		Memory   Memory                 `json:"memory"`
-	}{out.Counts, out.Expected, out.Memory})
+		Snapshot *int64                 `json:"snapshot,omitempty"`
+	}{out.Counts, out.Expected, out.Memory, out.Snapshot})
 	return out, err
 }
 

@@ -24,7 +24,7 @@ import (
 )
 
 func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *stores, o Options, told tellTries) (sinks.Sink, error) {
-	at, err := icebergCatalog(c, s)
+	at, err := icebergCatalog(&c.Catalog, c.Table, s)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *store
 
 // openIceberg opens a table for an audit.
 func openIceberg(ctx context.Context, c *config.Iceberg, s *stores) (audit.Output, error) {
-	at, err := icebergCatalog(c, s)
+	at, err := icebergCatalog(&c.Catalog, c.Table, s)
 	if err != nil {
 		return nil, err
 	}
@@ -63,11 +63,10 @@ func openIceberg(ctx context.Context, c *config.Iceberg, s *stores) (audit.Outpu
 	return audit.Iceberg{Reader: r}, nil
 }
 
-func icebergCatalog(c *config.Iceberg, s *stores) (icebergcatalog.Config, error) {
-	k := &c.Catalog
+func icebergCatalog(k *config.IcebergCatalog, table string, s *stores) (icebergcatalog.Config, error) {
 	at := icebergcatalog.Config{
 		URI: k.URI.Reveal(), Name: k.Name, Warehouse: k.Warehouse, Token: k.Token.Reveal(), TokenURL: k.TokenURL, Scope: k.Scope, Prefix: k.Prefix,
-		Table: c.Table, Files: s.file, Retry: retry.Default(),
+		Table: table, Files: s.file, Retry: retry.Default(),
 	}
 	if k.ClientID != "" {
 		at.Client = k.ClientID + ":" + k.ClientSecret.Reveal()

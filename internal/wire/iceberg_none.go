@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"vecmill/internal/audit"
+	"vecmill/internal/backfill"
 	"vecmill/internal/config"
 	"vecmill/sinks"
 )
@@ -19,5 +20,9 @@ func newIceberg(context.Context, *config.Iceberg, *loadedModel, *stores, Options
 }
 
 func openIceberg(context.Context, *config.Iceberg, *stores) (audit.Output, error) {
+	return nil, errNoIceberg
+}
+
+func icebergTable(context.Context, *config.IcebergCatalog, string, *stores, *PlanOptions) (*backfill.Table, error) {
 	return nil, errNoIceberg
 }

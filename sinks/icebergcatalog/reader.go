@@ -131,7 +131,7 @@ func (r *Reader) Rows(ctx context.Context, src schemas.SourceID, first, next int
 		return nil, nil, fmt.Errorf("looking for files of table %s: %w", r.t.cfg.Table, err)
 	}
 	for _, task := range tasks { // one by one: the others say what they have, whatever becomes of one
-		some, err := readTask(ctx, scan, task)
+		some, err := readTask(ctx, scan, proper(task))
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
