@@ -1,10 +1,11 @@
 """foreign.py: make a table that Vecmill has not written, and change it, with pyiceberg and duckdb.
 
-    foreign.py CATALOG-AS-JSON TABLE make|append|delete FILTER|take-away FILTER|names
+    foreign.py CATALOG-AS-JSON TABLE make|append|delete FILTER|take-away FILTER|names|latest
 
 make takes rows as JSON lines from standard input (name, place, etag, sentence), in as many files as there are blank lines between them and one more; the column place is renamed to location behind the
 first. append adds rows. delete has pyiceberg write files anew; take-away has duckdb write which positions are gone. Each prints as JSON the current snapshot, the number of rows, and how many files of
-positions belong to data files; names prints the names of the rows.
+positions belong to data files; names prints the names of the rows. Of a table of
+Vecmill, latest prints id, object, state and content of the latest row of each reference.
 """
 import importlib
 import json
@@ -84,10 +85,14 @@ elif act == "delete":
 elif act == "take-away":
     take_away(sys.argv[4])
 table = catalog.load_table(name)
-if act == "names":
+if act == "latest":
+    rows = table.scan(selected_fields=("ref_id", "uri", "etag", "content_hash", "created_at", "offset", "attributes")).to_arrow().to_pylist()
+    found = {r["ref_id"]: r for r in sorted(rows, key=lambda r: (r["created_at"], r["offset"]))}
+    print(json.dumps(sorted(" ".join([r["ref_id"], r["uri"], r["etag"], r["content_hash"], dict(r["attributes"])["state"]]) for r in found.values())))
+elif act == "names":
     print(json.dumps(sorted(table.scan(selected_fields=("name",)).to_arrow()["name"].to_pylist())))
 else:
     files = list(table.scan().plan_files())
     print(json.dumps({
-        "snapshot": table.current_snapshot().snapshot_id, "rows": table.scan(selected_fields=("name",)).to_arrow().num_rows, "files": len(files), "deletes": sum(len(f.delete_files) for f in files),
+        "snapshot": table.current_snapshot().snapshot_id, "rows": table.scan(selected_fields=(table.schema().fields[0].name,)).to_arrow().num_rows, "files": len(files), "deletes": sum(len(f.delete_files) for f in files),
     }))

@@ -76,6 +76,9 @@ func (t *Table) Each(ctx context.Context, state json.RawMessage, give func(items
 		}); err != nil {
 			return err
 		}
+		if len(items) == 0 {
+			continue
+		}
 		if err := give(items, at); err != nil {
 			return err
 		}

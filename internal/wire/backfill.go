@@ -261,6 +261,9 @@ func (d *doneWorks) pipeline(ctx context.Context, p *config.Pipeline, s *stores)
 		if out.Postgres != nil {
 			return d.table(ctx, out.Postgres, p.Name)
 		}
+		if out.Iceberg != nil {
+			return icebergWorks(ctx, out.Iceberg, s, p.Name, d.rows())
+		}
 	}
 	return nil
 }
@@ -272,14 +275,19 @@ func (d *doneWorks) table(ctx context.Context, c *config.Postgres, pipeline stri
 		return fmt.Errorf("postgres: %w", err)
 	}
 	defer r.Close()
+	return r.Works(ctx, pipeline, d.rows())
+}
+
+// rows adds the works of a table's rows.
+func (d *doneWorks) rows() func(l *schemas.Lineage, heads string) error {
 	options := map[string]map[string]string{} // few, each of many rows
-	return r.Works(ctx, pipeline, func(l *schemas.Lineage, heads string) error {
+	return func(l *schemas.Lineage, heads string) error {
 		if options[heads] == nil {
 			options[heads] = parseHeads(heads)
 		}
 		d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}, options[heads])
 		return nil
-	})
+	}
 }
 
 // add makes a work known, if it is told which options its head had, and which object it was.

@@ -38,7 +38,7 @@ func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *store
 	cfg.Retry.Told = told
 	cfg.Table, cfg.Name, cfg.Files, cfg.Tasks, cfg.ModelDigest = table, c.Table, at.Files, at.Tasks, at.ModelDigest
 	cfg.RollBytes, cfg.RollRows, cfg.RollAge, cfg.MaxBuffered = int64(c.RollBytes), c.RollRows, c.RollAge.D(), int64(c.MaxBuffered)
-	cfg.KeepDeleted = !at.Deletes
+	cfg.KeepDeleted, cfg.Heads = !at.Deletes, formatHeads(m.options)
 	cfg.Compression = parquetfile.Compression(c.Compression)
 	cfg.Writer, _ = os.Hostname() // only for people; the table's progress decides who writes
 	cfg.Observer = commits{o.Log, c.Table}

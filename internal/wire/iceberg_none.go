@@ -9,6 +9,7 @@ import (
 	"vecmill/internal/audit"
 	"vecmill/internal/backfill"
 	"vecmill/internal/config"
+	"vecmill/schemas"
 	"vecmill/sinks"
 )
 
@@ -24,5 +25,13 @@ func openIceberg(context.Context, *config.Iceberg, *stores) (audit.Output, error
 }
 
 func icebergTable(context.Context, *config.IcebergCatalog, string, *stores, *PlanOptions) (*backfill.Table, error) {
+	return nil, errNoIceberg
+}
+
+func icebergWorks(context.Context, *config.Iceberg, *stores, string, func(*schemas.Lineage, string) error) error {
+	return errNoIceberg
+}
+
+func openPastIceberg(context.Context, *stores, *config.Iceberg) (past, error) {
 	return nil, errNoIceberg
 }

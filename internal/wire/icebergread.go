@@ -10,6 +10,7 @@ import (
 
 	"vecmill/internal/backfill"
 	"vecmill/internal/config"
+	"vecmill/schemas"
 	"vecmill/sinks/icebergcatalog"
 	"vecmill/sinks/icebergsink"
 	"vecmill/sinks/parquetfile"
@@ -26,7 +27,7 @@ func icebergTable(ctx context.Context, c *config.IcebergCatalog, name string, s 
 		snap, err := icebergcatalog.OpenSnapshot(ctx, at, id)
 		if err != nil {
 			if errors.Is(err, icebergcatalog.ErrExpired) {
-				err = fmt.Errorf("%w, from which the plan was begun: plan it at another place", err)
+				err = errExpired(err)
 			}
 			return nil, err
 		}
@@ -99,4 +100,33 @@ func (s *stores) icebergAt(c *config.IcebergCatalog, table string) (icebergcatal
 		return patientStore{store}, name, err
 	}
 	return at, err
+}
+
+// icebergReader opens a table that is an output; nil if there is none yet.
+func (s *stores) icebergReader(ctx context.Context, c *config.Iceberg) (*icebergcatalog.Reader, error) {
+	at, err := s.icebergAt(&c.Catalog, c.Table)
+	if err != nil {
+		return nil, err
+	}
+	r, err := icebergcatalog.OpenReader(ctx, at)
+	if errors.Is(err, icebergcatalog.ErrNoTable) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("iceberg: %w", err)
+	}
+	return r, nil
+}
+
+// icebergWorks gives what the rows of a pipeline in a table are of.
+func icebergWorks(ctx context.Context, c *config.Iceberg, s *stores, pipeline string, each func(l *schemas.Lineage, heads string) error) error {
+	r, err := s.icebergReader(ctx, c)
+	if err != nil || r == nil {
+		return err
+	}
+	defer func() { _ = r.Close() }() // only read
+	if err := r.Works(ctx, pipeline, each); err != nil {
+		return fmt.Errorf("reading what table %s has already: %w", c.Table, err)
+	}
+	return nil
 }

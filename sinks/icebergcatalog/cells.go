@@ -22,7 +22,13 @@ func cellsOf(a arrow.Array) (cells, error) {
 		arrow.Array
 		Value(int) string
 	}: // text, long or short
-		get = func(i int) parquetfile.Value { return parquetfile.Value{Text: strings.Clone(a.Value(i))} }
+		before := "" // one that comes again is not copied again
+		get = func(i int) parquetfile.Value {
+			if text := a.Value(i); text != before {
+				before = strings.Clone(text)
+			}
+			return parquetfile.Value{Text: before}
+		}
 	case interface {
 		arrow.Array
 		Value(int) []byte
