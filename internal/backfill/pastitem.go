@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,6 +20,9 @@ func pastItem(l *schemas.Lineage) plan.Item {
 	ref := schemas.Ref{ID: l.RefID, URI: l.URI, ETag: l.ETag, Version: l.Version, Modality: l.Modality}
 	if ref.URI == "inline:" {
 		return noRef(l.RefID, errInline)
+	}
+	if field := l.Attributes[schemas.CompanionNote]; field != "" {
+		return noRef(l.RefID, fmt.Errorf("its %s came in the record itself and is in no output: the list or topic that it came from has it", field))
 	}
 	if m := rangeRE.FindStringSubmatch(l.URI); m != nil {
 		first, err := strconv.ParseInt(m[2], 10, 64)

@@ -318,9 +318,9 @@ func (d *doneWorks) files(ctx context.Context, q audit.Parquet, pipeline string)
 }
 
 // known says whether every pipeline that would take a reference has all its heads' rows of it. Only a reference that pins its object can be known: another's object may
-// have changed.
+// have changed. What goes beside a text is in no row.
 func (d *doneWorks) known(r *schemas.Ref) bool {
-	if d.off || r.ETag == "" || r.Deleted {
+	if d.off || r.ETag == "" || r.Deleted || r.Companion() != "" {
 		return false
 	}
 	taken := false
