@@ -24,27 +24,6 @@ func (p *patientReader) ReadAt(b []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// patientStore asks again while the store is busy.
-type patientStore struct{ writableStore }
-
-// Stat implements objectstore.Store.
-func (p patientStore) Stat(ctx context.Context, name string) (o objectstore.Info, err error) {
-	err = reread(ctx, func(ctx context.Context) error {
-		o, err = p.writableStore.Stat(ctx, name)
-		return err
-	})
-	return o, err
-}
-
-// Read implements objectstore.Store.
-func (p patientStore) Read(ctx context.Context, name string, off, n int64) (b []byte, err error) {
-	err = reread(ctx, func(ctx context.Context) error {
-		b, err = p.writableStore.Read(ctx, name, off, n)
-		return err
-	})
-	return b, err
-}
-
 // reread repeats a read while the store is busy.
 func reread(ctx context.Context, read func(context.Context) error) error {
 	final := func(err error) bool {
