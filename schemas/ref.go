@@ -222,6 +222,9 @@ func (r *Ref) Place() string {
 	return r.URI
 }
 
+// CompanionNote is the attribute of rows of a reference with something beside its text: which field that was, as Companion names it. The rows do not have it.
+const CompanionNote = "vecmill.companion"
+
 // Companion names the field that goes beside the text, "" if there is none.
 func (r *Ref) Companion() string {
 	switch {

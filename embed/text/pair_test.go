@@ -64,6 +64,9 @@ func TestPairsEqualTheReference(t *testing.T) {
 			for w, want := range c.Windows {
 				s := got[w]
 				held += s.Bytes() + 12*int64(s.Cost)
+				if note := s.Notes[schemas.CompanionNote]; note != ref.Companion() && (c.B != "" || note != "") {
+					t.Errorf("window %d is noted to have %q beside it", w, note)
+				}
 				if !slices.Equal(s.Inputs[0].I64, want.IDs) {
 					t.Errorf("window %d: ids\n%v, want\n%v", w, s.Inputs[0].I64, want.IDs)
 					continue

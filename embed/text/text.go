@@ -217,9 +217,16 @@ func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []b
 		return nil, err
 	}
 	samples, err := p.samples(ctx, &ref, text)
+	notes := map[string]string{}
 	if charset != "" {
+		notes[CharsetNote] = charset
+	}
+	if !alone(&ref) {
+		notes[schemas.CompanionNote] = ref.Companion()
+	}
+	if len(notes) > 0 {
 		for i := range samples {
-			samples[i].Notes = map[string]string{CharsetNote: charset}
+			samples[i].Notes = notes
 		}
 	}
 	return samples, err

@@ -4,6 +4,7 @@ package backfill
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +101,52 @@ func TestAFleetComputesAPlanOnceThroughAKill(t *testing.T) {
 	l.AwaitCommitted(t, "refs", []string{"intents"}, time.Minute, survivor)
 	fixture.Stop(t, survivor)
 	l.checkFleet(t)
+}
+
+// TestASourceIsPublishedByOneCommandThroughKills gives one command again and again, and kills it while it lists or publishes. What the workers have computed is planned no more.
+func TestASourceIsPublishedByOneCommandThroughKills(t *testing.T) {
+	const objects, kills = 160, 3
+	r := rand.New(rand.NewPCG(uint64(setting(t, "VECMILL_BACKFILL_SEED", 1)), 81))
+	site := fixture.Open(t)
+	site.Kafka.CreateTopic(t, "refs", 3)
+	l := newLakeAt(t, site, objects)
+	run := []string{"run", "--source", "s3://" + fixture.Bucket + "/in/texts/", "--topic", "refs", "--max-rate", "100/s"}
+	killed := 0
+	for k := range kills {
+		p := l.StartBackfill(t, fmt.Sprint("publish-", k), l.c, run...)
+		select {
+		case <-p.Exited():
+		case <-time.After(time.Duration(20+r.IntN(1200)) * time.Millisecond):
+			p.Kill(t)
+		}
+		if p.Wait(t, time.Minute).ExitCode() != 0 {
+			killed++
+		}
+	}
+	if killed < kills/2 {
+		t.Errorf("only %d of %d kills came before the end", killed, kills)
+	}
+	if out := l.command(t, "publish-last", run...); !strings.Contains(out, fmt.Sprintf("%d of %d references are in the topic", objects, objects)) {
+		t.Errorf("the last command says\n%s", out)
+	}
+	if out := l.command(t, "publish-again", run...); !strings.Contains(out, "0 of them by this run") {
+		t.Errorf("when all is published, the same command says\n%s", out)
+	}
+	w := site.StartWorker(t, "worker", l.c)
+	l.AwaitCommitted(t, "refs", []string{"intents"}, 2*time.Minute, w)
+	fixture.Stop(t, w)
+	rows := map[string]int{}
+	for _, row := range l.rowsOf(t, "intents") {
+		rows[row.URI]++
+	}
+	for i := range objects {
+		if got := rows[uriOf(i)]; got != 1 {
+			t.Errorf("object %d has %d rows", i, got)
+		}
+	}
+	if out := l.command(t, "publish-anew", append(run, "--name", "anew")...); !strings.Contains(out, fmt.Sprintf("0 of %d references, %d are computed already", objects, objects)) {
+		t.Errorf("planned anew, it says\n%s", out)
+	}
 }
 
 // awaitAssigned returns when both workers have partitions.

@@ -1,8 +1,9 @@
 """judge.py: look at an Iceberg table, or harm it, with pyiceberg, pyarrow and duckdb.
 
-    judge.py CATALOG-AS-JSON TABLE read|delete FILTER|repeat FILTER|copy OTHER
+    judge.py CATALOG-AS-JSON TABLE read|delete FILTER|repeat FILTER|copy OTHER|expire
 
-read prints as JSON what a scan of the table finds, what DuckDB's reader of Iceberg tables finds, and what scans with filters find; copy appends the rows to a new table and prints the seconds.
+read prints as JSON what a scan of the table finds, what DuckDB's reader of Iceberg tables finds, and what scans with filters find; copy appends the rows to a new table and prints the seconds;
+expire leaves the newest snapshot alone.
 """
 import importlib
 import json
@@ -79,6 +80,10 @@ if act == "read":
     read()
 elif act == "delete":
     table.delete(sys.argv[4])
+elif act == "expire":
+    now = table.current_snapshot().snapshot_id
+    table.maintenance.expire_snapshots().by_ids([s.snapshot_id for s in table.metadata.snapshots if s.snapshot_id != now]).commit()
+    assert len(table.refresh().metadata.snapshots) == 1
 elif act == "copy":
     rows, other = table.scan().to_arrow(), catalog.create_table(sys.argv[4], schema=table.schema())
     begin = time.perf_counter()

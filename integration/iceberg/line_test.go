@@ -34,11 +34,19 @@ func program(t testing.TB, name string) string {
 	return out
 }
 
+// line is a broker beside the site's store, and commands that have Iceberg; all cases share it.
+func (s *site) line() *fixture.Site {
+	s.opened.Do(func() {
+		s.t.Setenv("VECMILL_WORKER", program(s.t, "worker"))
+		s.t.Setenv("VECMILL_BACKFILL", program(s.t, "backfill"))
+		s.shared = fixture.On(s.t, harness.StartKafka(s.t), s.s3)
+	})
+	return s.shared
+}
+
 // killed runs the worker as a user does, from Kafka to the table, and kills it at work.
 func killed(t *testing.T, s *site) {
-	t.Setenv("VECMILL_WORKER", program(t, "worker"))
-	t.Setenv("VECMILL_BACKFILL", program(t, "backfill"))
-	line := fixture.On(t, harness.StartKafka(t), s.s3)
+	line := s.line()
 	const topic, pipeline, parts, records = "refs", "intents", 3, 300
 	line.Kafka.CreateTopic(t, topic, parts)
 	uri := filepath.Join(t.TempDir(), "uri") // a URI may have a password, and secrets are in no configuration that is written

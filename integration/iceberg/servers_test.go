@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -15,10 +16,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
 	"vecmill/sinks/icebergsink"
 	"vecmill/sinks/s3store"
@@ -33,6 +36,10 @@ type site struct {
 	rest string // URL of the catalog
 	dir  string
 	n    atomic.Int64
+
+	t      testing.TB // of all cases
+	opened sync.Once
+	shared *fixture.Site
 }
 
 func startSite(t testing.TB) *site {
@@ -41,7 +48,7 @@ func startSite(t testing.TB) *site {
 	if err != nil {
 		harness.Missing(t, "an Iceberg REST catalog and pyiceberg", "run tools/fetch-iceberg.sh")
 	}
-	s := &site{home: strings.TrimSpace(string(out)), s3: harness.StartS3(t), dir: t.TempDir()}
+	s := &site{home: strings.TrimSpace(string(out)), s3: harness.StartS3(t), dir: t.TempDir(), t: t}
 	s.s3.CreateBucket(t, bucket)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -113,6 +120,12 @@ func (s *site) judge(t testing.TB, catalog map[string]string, table, act string,
 // says is what judge.py prints.
 func (s *site) says(t testing.TB, catalog map[string]string, table, act string, args ...string) []byte {
 	t.Helper()
+	return s.python(t, "judge.py", nil, catalog, table, act, args...)
+}
+
+// python runs a script of this directory on a table.
+func (s *site) python(t testing.TB, script string, in io.Reader, catalog map[string]string, table, act string, args ...string) []byte {
+	t.Helper()
 	props := map[string]string{
 		"s3.endpoint": s.s3.URL(), "s3.access-key-id": harness.S3AccessKey, "s3.secret-access-key": harness.S3SecretKey, "s3.region": harness.S3Region,
 	}
@@ -123,13 +136,14 @@ func (s *site) says(t testing.TB, catalog map[string]string, table, act string, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("python3", append([]string{"-B", "judge.py", string(text), table, act}, args...)...)
+	cmd := exec.Command("python3", append([]string{"-B", script, string(text), table, act}, args...)...)
+	cmd.Stdin = in
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join(s.home, "python"), "PYTHONNOUSERSITE=1")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("judge.py: %v\n%s", err, stderr.String())
+		t.Fatalf("%s: %v\n%s", script, err, stderr.String())
 	}
 	return out
 }

@@ -37,6 +37,10 @@ func TestIceberg(t *testing.T) {
 		{"a tombstone finds rows in a file that pyiceberg has written anew", rewritten},
 		{"the audit finds a loss, a duplicate and a missing file by offset", audited},
 		{"a worker that is killed at work goes on where the table ends", killed},
+		{"a table that others have made is computed once, through kills", aForeignTableIsComputed},
+		{"a plan of a table that is killed goes on with the snapshot that it began with", aPlanKeepsItsSnapshot},
+		{"what a table has is not computed again", nothingIsComputedTwice},
+		{"a table is computed again beside it while the stream goes on", aTableIsComputedAgainBesideIt},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, s) })
 	}

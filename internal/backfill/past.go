@@ -3,12 +3,8 @@ package backfill
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"vecmill/internal/backfill/ledger"
@@ -40,8 +36,9 @@ type PastFiles struct {
 
 // pastState is where an enumeration of files stands.
 type pastState struct {
-	Bounds []Bound `json:"bounds"`
-	Given  int64   `json:"given"`
+	Bounds   []Bound `json:"bounds"`
+	Snapshot *int64  `json:"snapshot,omitempty"` // of a table
+	Given    int64   `json:"given"`
 }
 
 // Each implements Source.
@@ -193,35 +190,4 @@ func (p *PastTable) Each(ctx context.Context, state json.RawMessage, give func(i
 			return nil
 		}
 	}
-}
-
-var rangeRE = regexp.MustCompile(`^(.*)#bytes=(\d+)-(\d+)$`)
-
-var errInline = errors.New("its content came in the record itself and is in no output: the list or topic that it came from has it")
-
-// pastItem is the reference that a row came from. One that a row does not say is no reference: a run makes it a dead letter.
-func pastItem(l *schemas.Lineage) plan.Item {
-	ref := schemas.Ref{ID: l.RefID, URI: l.URI, ETag: l.ETag, Version: l.Version, Modality: l.Modality}
-	if ref.URI == "inline:" {
-		return noRef(l.RefID, errInline)
-	}
-	if m := rangeRE.FindStringSubmatch(l.URI); m != nil {
-		first, err := strconv.ParseInt(m[2], 10, 64)
-		last, err2 := strconv.ParseInt(m[3], 10, 64)
-		if err == nil && err2 == nil {
-			ref.URI, ref.Range = m[1], &schemas.ByteRange{Off: first, N: last - first + 1}
-		}
-	}
-	for k, v := range l.Attributes {
-		if !strings.HasPrefix(k, "vecmill.") { // found out by preprocessing, which does it again
-			if ref.Attributes == nil {
-				ref.Attributes = map[string]string{}
-			}
-			ref.Attributes[k] = v
-		}
-	}
-	if err := ref.Validate(); err != nil {
-		return noRef(l.RefID, err)
-	}
-	return plan.Item{Ref: ref, Size: -1}
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -181,6 +182,11 @@ func TestAReferenceIsWhatItsRowSays(t *testing.T) {
 	it := pastItem(&long)
 	if !reflect.DeepEqual(it.Ref, want) || it.Ref.Place() != long.URI {
 		t.Errorf("%+v", it)
+	}
+	paired := long
+	paired.Attributes = map[string]string{schemas.CompanionNote: "text_pair"}
+	if it := pastItem(&paired); it.Ref.ID != "" || !strings.Contains(it.Raw, "its text_pair came in the record itself") {
+		t.Errorf("a pair: %+v", it)
 	}
 	if it := pastItem(&schemas.Lineage{RefID: "said", URI: "inline:"}); it.Ref.ID != "" || it.Raw == "" {
 		t.Errorf("inline: %+v", it)

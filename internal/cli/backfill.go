@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/wire"
@@ -22,8 +23,8 @@ import (
 // Backfill is the command backfill. It returns the exit code.
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
-		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
-		{"run", "--config FILE --manifest FILE|--plan DIR|--source S3-PREFIX|INVENTORY|FILE [--topic TOPIC] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
+		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|TABLE|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
+		{"run", "--config FILE --manifest FILE|--plan DIR|--source S3-PREFIX|INVENTORY|TABLE|FILE [--topic TOPIC] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
 		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
 		{"status", "--config FILE [--plan DIR|--manifest FILE|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
@@ -149,8 +150,8 @@ func (o *runOptions) checkList() error {
 		return errors.New("--include, --tar and --again go with --source: a list and a plan are computed as they are")
 	case (o.manifest == "") == (o.plan == ""):
 		return errors.New("--manifest FILE is missing, or --plan DIR, or --source; give one of them")
-	case strings.HasPrefix(o.manifest, "s3://"):
-		return fmt.Errorf("a manifest is a file of this machine; buckets and inventories are sources: --source %s", o.manifest)
+	case strings.HasPrefix(o.manifest, "s3://"), strings.HasPrefix(o.manifest, backfill.TableScheme):
+		return fmt.Errorf("a manifest is a file of this machine; buckets, inventories and tables are sources: --source %s", o.manifest)
 	case o.plan != "" && len(o.read.Columns) > 0:
 		return errors.New("a plan has no columns to choose; --column goes with --manifest and --source")
 	case o.topic != "" && o.plan == "":

@@ -43,7 +43,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	}
 	switch {
 	case o.Source == "":
-		return usageError{errors.New("--source is missing: s3://bucket/prefix, the manifest.json of an inventory, or a file of references")}
+		return usageError{errors.New("--source is missing: s3://bucket/prefix, the manifest.json of an inventory, iceberg://namespace.table, or a file of references")}
 	case o.Out == "":
 		return usageError{errors.New("--out is missing: the directory, or s3://bucket/prefix, that the plan is written to")}
 	case o.Sample < 1 || o.Estimate.Machines < 1:
@@ -91,6 +91,9 @@ func everyFew(w io.Writer) func(backfill.Counts) {
 
 func printPlan(w io.Writer, p *wire.Planned, price float64, machines int) {
 	fmt.Fprintf(w, "%-18s %d of %d references; %d are computed already\n", "to compute", p.Items, p.Seen, p.Known)
+	if p.Snapshot != nil {
+		fmt.Fprintf(w, "%-18s %d\n", "snapshot", *p.Snapshot)
+	}
 	switch {
 	case p.Seen == 0:
 		fmt.Fprintln(w, "the source has nothing that --include and the pipelines' modalities take")

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"vecmill/internal/backfill"
 	"vecmill/internal/config"
 	"vecmill/internal/wire"
 )
@@ -18,7 +19,7 @@ import (
 // sourceFlags are what an enumeration is told, by plan and by run.
 func sourceFlags(f *flag.FlagSet, o *wire.PlanOptions) {
 	o.Log = slog.New(slog.DiscardHandler)
-	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, s3://bucket/.../manifest.json of an S3 inventory, or a file of references: JSON lines, .csv, .tsv or .parquet")
+	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, s3://bucket/.../manifest.json of an S3 inventory, iceberg://namespace.table, or a file of references: JSON lines, .csv, .tsv or .parquet")
 	f.Var((*patterns)(&o.Include), "include", "pattern of keys (with --tar: of members) to take, as *.flac or calls/2026/*; may be given again")
 	f.BoolVar(&o.Tar, "tar", false, "plan the members of the tar files (WebDataset shards) under the prefix, keys that end in .tar")
 	o.Columns = columnFlag{}
@@ -36,7 +37,9 @@ func checkSource(o *wire.PlanOptions) error {
 	case o.Tar && (!bucket || path.Base(o.Source) == "manifest.json"):
 		return usageError{errors.New("--tar goes with --source s3://bucket/prefix")}
 	case bucket && len(o.Columns) > 0:
-		return usageError{errors.New("a bucket has no columns; --column goes with files of references")}
+		return usageError{errors.New("a bucket has no columns; --column goes with files and tables of references")}
+	case strings.HasPrefix(o.Source, backfill.TableScheme) && len(o.Include) > 0:
+		return usageError{errors.New("a table has no keys; --include goes with --source s3://bucket/prefix")}
 	}
 	return nil
 }

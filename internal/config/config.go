@@ -2,13 +2,14 @@ package config
 
 // Config is everything that a worker or a backfill is told.
 type Config struct {
-	Log       Log        `yaml:"log" doc:"what is written to standard error"`
-	Telemetry Telemetry  `yaml:"telemetry" doc:"metrics and traces"`
-	Runtime   Runtime    `yaml:"runtime" doc:"ONNX Runtime and the cache of compiled graphs"`
-	Kafka     Kafka      `yaml:"kafka" doc:"the brokers that references are read from"`
-	S3        S3         `yaml:"s3" doc:"the object store that objects are fetched from and output is written to"`
-	Fetch     Fetch      `yaml:"fetch" doc:"what references may reach, and how"`
-	Pipelines []Pipeline `yaml:"pipelines" doc:"one entry per model: references in, rows out; each is a consumer group of its own"`
+	Log       Log            `yaml:"log" doc:"what is written to standard error"`
+	Telemetry Telemetry      `yaml:"telemetry" doc:"metrics and traces"`
+	Runtime   Runtime        `yaml:"runtime" doc:"ONNX Runtime and the cache of compiled graphs"`
+	Kafka     Kafka          `yaml:"kafka" doc:"the brokers that references are read from"`
+	S3        S3             `yaml:"s3" doc:"the object store that objects are fetched from and output is written to"`
+	Fetch     Fetch          `yaml:"fetch" doc:"what references may reach, and how"`
+	Catalog   IcebergCatalog `yaml:"catalog" doc:"the Iceberg catalog of the tables that backfill reads (--source iceberg://namespace.name); empty means that of the first output that is a table of one"`
+	Pipelines []Pipeline     `yaml:"pipelines" doc:"one entry per model: references in, rows out; each is a consumer group of its own"`
 }
 
 // Log says what is written to standard error.

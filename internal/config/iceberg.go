@@ -38,7 +38,7 @@ type IcebergCatalog struct {
 }
 
 func (o *Iceberg) fill() {
-	set(&o.Catalog.Name, "vecmill")
+	o.Catalog.fill()
 	set(&o.Tombstones, "delete")
 	set(&o.RollBytes, 128<<20)
 	set(&o.RollRows, 1_000_000)
@@ -46,6 +46,8 @@ func (o *Iceberg) fill() {
 	set(&o.Compression, "zstd")
 	set(&o.MaxBuffered, 512<<20)
 }
+
+func (c *IcebergCatalog) fill() { set(&c.Name, "vecmill") }
 
 func (o *Iceberg) buffered() Bytes { return o.MaxBuffered }
 
@@ -99,9 +101,10 @@ func (c *IcebergCatalog) validateREST(f *faults, at string, u *url.URL) {
 	}
 }
 
+func (o *Iceberg) readSecrets() error { return o.Catalog.readSecrets() }
+
 // readSecrets reads what is in files.
-func (o *Iceberg) readSecrets() (err error) {
-	c := &o.Catalog
+func (c *IcebergCatalog) readSecrets() (err error) {
 	for _, s := range []struct {
 		to   *Secret
 		file string

@@ -44,6 +44,9 @@ func Parse(b []byte, getenv func(string) (string, bool)) (*Config, error) {
 	if err := c.readSecrets(); err != nil {
 		return nil, err
 	}
+	if c.Catalog != (IcebergCatalog{}) {
+		c.Catalog.fill()
+	}
 	for i := range c.Pipelines {
 		c.Pipelines[i].fill()
 	}
@@ -176,6 +179,9 @@ func (c *Config) readSecrets() (err error) {
 	}
 	if c.S3.SecretKey, err = readSecret(c.S3.SecretKey, c.S3.SecretKeyFile); err != nil {
 		return fmt.Errorf("s3.secret_key_file: %w", err)
+	}
+	if err := c.Catalog.readSecrets(); err != nil {
+		return err
 	}
 	for i := range c.Pipelines {
 		if err := c.Pipelines[i].readSecrets(); err != nil {

@@ -18,6 +18,20 @@ func parseOutput(output string) (*Config, error) {
 	return Parse([]byte(strings.Replace(outputYAML, "OUTPUT", output, 1)), func(string) (string, bool) { return "", false })
 }
 
+func TestTheCatalogOfSourcesIsReadLikeThatOfAnOutput(t *testing.T) {
+	for _, c := range []struct{ catalog, want string }{
+		{"{name: lake}", "catalog.uri: missing; want https://host/path, postgres://... or sqlite:///file"},
+		{"{uri_file: /nowhere}", "catalog.uri_file: reading the secret"},
+		{"{uri: 'postgres://u:pw@h/d'}", "catalog.warehouse: "},
+		{"{uri: 'https://h', token: t}", ""},
+	} {
+		got, err := Parse([]byte(strings.Replace(outputYAML, "OUTPUT", "{parquet: {url: 'file:///a'}}", 1)+"catalog: "+c.catalog), func(string) (string, bool) { return "", false })
+		if c.want == "" && (err != nil || got.Catalog.Name != "vecmill" || got.Catalog.URI.Reveal() != "https://h") || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.catalog, err, c.want)
+		}
+	}
+}
+
 func TestMistakesInOutputsAreNamed(t *testing.T) {
 	for _, c := range []struct{ output, want string }{
 		{"{}", "outputs[0]: names no kind of output, or several; this build has parquet, arrow, postgres, "},

@@ -48,6 +48,9 @@ func (c *Config) Validate() error {
 	c.Kafka.validate(&f)
 	c.S3.validate(&f)
 	c.Fetch.validate(&f)
+	if c.Catalog != (IcebergCatalog{}) {
+		c.Catalog.validate(&f, "catalog")
+	}
 	if len(c.Pipelines) == 0 {
 		f.add("pipelines", "there is none; a worker needs at least one")
 	}

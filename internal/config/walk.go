@@ -159,6 +159,7 @@ func sample() *Config {
 	p.fill()
 	p.Group, p.Heads[0].Name = "", ""
 	c.Pipelines = []Pipeline{p}
+	c.Catalog.fill()
 	return c
 }
 

@@ -116,7 +116,8 @@ type Planned struct {
 	backfill.Counts
 	Expected []backfill.Expectation `json:"expected"`
 	Memory   Memory                 `json:"memory"`
-	KnownSet int64                  `json:"known_works"` // what the outputs have, of any reference
+	KnownSet int64                  `json:"known_works"`        // what the outputs have, of any reference
+	Snapshot *int64                 `json:"snapshot,omitempty"` // of the table that was the source
 }
 
 // Memory is what a run is expected to hold, in bytes; zero where the system does not tell.
@@ -178,6 +179,9 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		return nil, err
 	}
 	out := &Planned{Counts: draft.Counts, KnownSet: done.set.Len()}
+	if t, ok := src.(*backfill.Table); ok {
+		out.Snapshot = t.Taken()
+	}
 	if o.Estimate.For > 0 {
 		done.set = nil // a run does not have it
 		peak := watchMemory()
@@ -191,7 +195,8 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		backfill.Counts
 		Expected []backfill.Expectation `json:"expected"`
 		Memory   Memory                 `json:"memory"`
-	}{out.Counts, out.Expected, out.Memory})
+		Snapshot *int64                 `json:"snapshot,omitempty"`
+	}{out.Counts, out.Expected, out.Memory, out.Snapshot})
 	return out, err
 }
 
@@ -256,6 +261,9 @@ func (d *doneWorks) pipeline(ctx context.Context, p *config.Pipeline, s *stores)
 		if out.Postgres != nil {
 			return d.table(ctx, out.Postgres, p.Name)
 		}
+		if out.Iceberg != nil {
+			return icebergWorks(ctx, out.Iceberg, s, p.Name, d.rows())
+		}
 	}
 	return nil
 }
@@ -267,14 +275,19 @@ func (d *doneWorks) table(ctx context.Context, c *config.Postgres, pipeline stri
 		return fmt.Errorf("postgres: %w", err)
 	}
 	defer r.Close()
+	return r.Works(ctx, pipeline, d.rows())
+}
+
+// rows adds the works of a table's rows.
+func (d *doneWorks) rows() func(l *schemas.Lineage, heads string) error {
 	options := map[string]map[string]string{} // few, each of many rows
-	return r.Works(ctx, pipeline, func(l *schemas.Lineage, heads string) error {
+	return func(l *schemas.Lineage, heads string) error {
 		if options[heads] == nil {
 			options[heads] = parseHeads(heads)
 		}
 		d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}, options[heads])
 		return nil
-	})
+	}
 }
 
 // add makes a work known, if it is told which options its head had, and which object it was.
@@ -305,9 +318,9 @@ func (d *doneWorks) files(ctx context.Context, q audit.Parquet, pipeline string)
 }
 
 // known says whether every pipeline that would take a reference has all its heads' rows of it. Only a reference that pins its object can be known: another's object may
-// have changed.
+// have changed. What goes beside a text is in no row.
 func (d *doneWorks) known(r *schemas.Ref) bool {
-	if d.off || r.ETag == "" || r.Deleted {
+	if d.off || r.ETag == "" || r.Deleted || r.Companion() != "" {
 		return false
 	}
 	taken := false

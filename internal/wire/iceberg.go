@@ -24,7 +24,7 @@ import (
 )
 
 func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *stores, o Options, told tellTries) (sinks.Sink, error) {
-	at, err := icebergCatalog(c, s)
+	at, err := icebergCatalog(&c.Catalog, c.Table, s)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *store
 	cfg.Retry.Told = told
 	cfg.Table, cfg.Name, cfg.Files, cfg.Tasks, cfg.ModelDigest = table, c.Table, at.Files, at.Tasks, at.ModelDigest
 	cfg.RollBytes, cfg.RollRows, cfg.RollAge, cfg.MaxBuffered = int64(c.RollBytes), c.RollRows, c.RollAge.D(), int64(c.MaxBuffered)
-	cfg.KeepDeleted = !at.Deletes
+	cfg.KeepDeleted, cfg.Heads = !at.Deletes, formatHeads(m.options)
 	cfg.Compression = parquetfile.Compression(c.Compression)
 	cfg.Writer, _ = os.Hostname() // only for people; the table's progress decides who writes
 	cfg.Observer = commits{o.Log, c.Table}
@@ -52,7 +52,7 @@ func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *store
 
 // openIceberg opens a table for an audit.
 func openIceberg(ctx context.Context, c *config.Iceberg, s *stores) (audit.Output, error) {
-	at, err := icebergCatalog(c, s)
+	at, err := icebergCatalog(&c.Catalog, c.Table, s)
 	if err != nil {
 		return nil, err
 	}
@@ -63,11 +63,10 @@ func openIceberg(ctx context.Context, c *config.Iceberg, s *stores) (audit.Outpu
 	return audit.Iceberg{Reader: r}, nil
 }
 
-func icebergCatalog(c *config.Iceberg, s *stores) (icebergcatalog.Config, error) {
-	k := &c.Catalog
+func icebergCatalog(k *config.IcebergCatalog, table string, s *stores) (icebergcatalog.Config, error) {
 	at := icebergcatalog.Config{
 		URI: k.URI.Reveal(), Name: k.Name, Warehouse: k.Warehouse, Token: k.Token.Reveal(), TokenURL: k.TokenURL, Scope: k.Scope, Prefix: k.Prefix,
-		Table: c.Table, Files: s.file, Retry: retry.Default(),
+		Table: table, Files: s.file, Retry: retry.Default(),
 	}
 	if k.ClientID != "" {
 		at.Client = k.ClientID + ":" + k.ClientSecret.Reveal()

@@ -7,7 +7,9 @@ import (
 	"errors"
 
 	"vecmill/internal/audit"
+	"vecmill/internal/backfill"
 	"vecmill/internal/config"
+	"vecmill/schemas"
 	"vecmill/sinks"
 )
 
@@ -19,5 +21,17 @@ func newIceberg(context.Context, *config.Iceberg, *loadedModel, *stores, Options
 }
 
 func openIceberg(context.Context, *config.Iceberg, *stores) (audit.Output, error) {
+	return nil, errNoIceberg
+}
+
+func icebergTable(context.Context, *config.IcebergCatalog, string, *stores, *PlanOptions) (*backfill.Table, error) {
+	return nil, errNoIceberg
+}
+
+func icebergWorks(context.Context, *config.Iceberg, *stores, string, func(*schemas.Lineage, string) error) error {
+	return errNoIceberg
+}
+
+func openPastIceberg(context.Context, *stores, *config.Iceberg) (past, error) {
 	return nil, errNoIceberg
 }

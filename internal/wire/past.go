@@ -18,7 +18,10 @@ type past interface {
 	// sources are those of a pipeline that the output has anything of.
 	sources(ctx context.Context, pipeline string) ([]schemas.SourceID, error)
 
-	// span is where the output's part of a source begins, behind what was skipped to get there, and ends; known is false if it has none.
+	// look has what follows see all that is written by now.
+	look(ctx context.Context) error
+
+	// span is where the output's part of a source begins, behind what was skipped to get there, and ends; known is false if it has none. It begins at -1 if that is not told any more.
 	span(ctx context.Context, src schemas.SourceID) (s schemas.Span, known bool, err error)
 
 	// digests are those of model and preprocessing of late rows; empty without rows.
@@ -45,8 +48,11 @@ func pastOf(ctx context.Context, s *stores, p *config.Pipeline) (past, error) {
 			r, err := pgvectorsink.OpenReader(ctx, o.Postgres.URL.Reveal(), o.Postgres.Table)
 			return &pastTable{r}, err
 		}
+		if o.Iceberg != nil {
+			return openPastIceberg(ctx, s, o.Iceberg)
+		}
 	}
-	return nil, fmt.Errorf("pipeline %s has no required output that says where its rows came from: parquet, arrow or postgres", p.Name)
+	return nil, fmt.Errorf("pipeline %s has no required output that says where its rows came from: parquet, arrow, postgres or iceberg", p.Name)
 }
 
 // pastFiles implements past.
@@ -57,6 +63,8 @@ type pastFiles struct {
 }
 
 func (p *pastFiles) close() {}
+
+func (p *pastFiles) look(context.Context) error { return nil }
 
 func (p *pastFiles) audited() audit.Parquet {
 	return audit.Parquet{Store: p.store, Prefix: p.prefix, Layout: p.layout}
@@ -104,6 +112,8 @@ func (p *pastFiles) references(_ string, bounds func(ctx context.Context) ([]bac
 type pastTable struct{ r *pgvectorsink.Reader }
 
 func (p *pastTable) close() { p.r.Close() }
+
+func (p *pastTable) look(context.Context) error { return nil }
 
 func (p *pastTable) sources(ctx context.Context, pipeline string) ([]schemas.SourceID, error) {
 	return p.r.Sources(ctx, pipeline)

@@ -109,6 +109,9 @@ func (o *PlanOptions) isOf(p *plan.Plan, words string) error {
 // slug is the last word of a source as a part of names.
 func slug(source string) string {
 	word := path.Base(strings.TrimRight(filepath.ToSlash(source), "/"))
+	if table, ok := strings.CutPrefix(source, backfill.TableScheme); ok {
+		word = table + path.Ext(table) // the last name is no ending
+	}
 	if word == "manifest.json" { // an inventory's: its day says more
 		word = path.Base(path.Dir(source))
 	}

@@ -150,6 +150,9 @@ func (r *Reembed) bounds(ctx context.Context, s *stores, old past) (all []backfi
 	if err != nil {
 		return nil, err
 	}
+	if err := old.look(ctx); err != nil {
+		return nil, err
+	}
 	sources, err := old.sources(ctx, r.Old.Name)
 	if err != nil {
 		return nil, err
@@ -212,6 +215,8 @@ func (r *Reembed) streamBegins(ctx context.Context, now past) (*begun, error) {
 		switch {
 		case err != nil:
 			return nil, err
+		case known && span.First < 0:
+			return nil, fmt.Errorf("where %s began with %s was told by snapshots that are expired; give it a table of its own, and begin anew", r.New.Name, part)
 		case known:
 			b.begin[part] = span.First
 		case log.Committed >= 0:

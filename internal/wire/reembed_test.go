@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -50,6 +51,36 @@ func computed(t *testing.T, ctx context.Context, r *Reembed, at string) (s Stats
 		t.Fatal(err)
 	}
 	return w.Stats()[0]
+}
+
+// TestAPairIsNeitherKnownNorComputedAgainAsItsObjectAlone has an object that was computed alone, and then with a text beside it.
+func TestAPairIsNeitherKnownNorComputedAgainAsItsObjectAlone(t *testing.T) {
+	l := newLake(t, 3)
+	l.plan(t, "alone", PlanOptions{})
+	l.run(t, "alone")
+	object, err := l.backend.HeadObject("box", "texts/001 ü.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs := filepath.Join(t.TempDir(), "pairs.jsonl")
+	line := fmt.Sprintf(`{"v":1,"id":"pair","uri":"s3://box/texts/001 ü.txt","etag":"%x","text_pair":"b"}`, object.Hash)
+	if err := os.WriteFile(pairs, []byte(line+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p := l.plan(t, "pairs", PlanOptions{Source: pairs}); p.Items != 1 || p.Known != 0 {
+		t.Fatalf("a pair whose object was computed alone: %+v", p.Counts)
+	}
+	l.run(t, "pairs")
+	old := l.conf.Pipelines[0].Name
+	l.beside("again")
+	r := l.reembed(t, old, "again")
+	p, err := r.Plan(t.Context(), PlanOptions{Log: quiet})
+	if err != nil || p.Plan.Items != 4 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if s := computed(t, t.Context(), r, p.At); s.Stream.Computed != 3 || s.Stream.Dead[schemas.ReasonSchema] != 1 {
+		t.Errorf("%+v", s.Stream)
+	}
 }
 
 // TestWhatOnePipelineWroteIsComputedAgainBesideIt cuts the recomputation off at each step: while it plans, between plan and run, while it runs, before and behind the check. An object that is gone is a dead

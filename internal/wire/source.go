@@ -15,6 +15,7 @@ import (
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/inventory"
 	"vecmill/internal/backfill/listing"
+	"vecmill/internal/config"
 	"vecmill/internal/retry"
 	"vecmill/model/hub"
 	"vecmill/sinks/objectstore"
@@ -25,6 +26,14 @@ import (
 func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (src backfill.Source, done func(), err error) {
 	if o.open != nil {
 		return o.open(ctx, s, models)
+	}
+	if name, ok := strings.CutPrefix(o.Source, backfill.TableScheme); ok {
+		c, err := sourceCatalog(s.cfg)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", o.Source, err)
+		}
+		src, err := icebergTable(ctx, c, name, s, o)
+		return src, func() {}, err
 	}
 	if !strings.HasPrefix(o.Source, "s3://") {
 		list, err := manifestsource.OpenFile(ctx, o.Source, o.Columns)
@@ -60,6 +69,21 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 		return src, func() {}, err
 	}
 	return &backfill.Bucket{Selection: pick, Pager: pages, Name: u.Host, Workers: o.Listers}, func() {}, nil
+}
+
+// sourceCatalog is the Iceberg catalog of tables that are sources.
+func sourceCatalog(c *config.Config) (*config.IcebergCatalog, error) {
+	if c.Catalog != (config.IcebergCatalog{}) {
+		return &c.Catalog, nil
+	}
+	for i := range c.Pipelines {
+		for j := range c.Pipelines[i].Outputs {
+			if o := c.Pipelines[i].Outputs[j].Iceberg; o != nil {
+				return &o.Catalog, nil
+			}
+		}
+	}
+	return nil, errors.New("the configuration has no catalog, and no output that is a table of one")
 }
 
 // shardsSource opens the tar files of a bucket.
@@ -142,22 +166,4 @@ func inventorySource(ctx context.Context, s *stores, u *url.URL, pick backfill.S
 		return &patientReader{ctx, objectstore.ReaderAt(ctx, store, info)}, nil
 	}
 	return &backfill.Inventory{Selection: pick, List: list, Open: open}, nil
-}
-
-// patientReader reads again while the store is busy.
-type patientReader struct {
-	ctx context.Context // of one file: io.ReaderAt has no place for it
-	r   io.ReaderAt
-}
-
-// ReadAt implements io.ReaderAt.
-func (p *patientReader) ReadAt(b []byte, off int64) (n int, err error) {
-	final := func(err error) bool {
-		return errors.Is(err, io.EOF) || errors.Is(err, objectstore.ErrRefused) || errors.Is(err, objectstore.ErrNotFound)
-	}
-	_, err = retry.Do(p.ctx, retry.Patient(), final, func(context.Context) error {
-		n, err = p.r.ReadAt(b, off)
-		return err
-	})
-	return n, err
 }

@@ -112,12 +112,15 @@ func (r *Reembed) awaitStream(ctx context.Context, v *Verified, waits func(behin
 	for deadline := time.Now().Add(streamWait); ; {
 		behind := int64(0)
 		v.Stream = 0
+		if err := now.look(ctx); err != nil {
+			return err
+		}
 		for src, next := range want {
 			span, _, err := now.span(ctx, src)
 			if err != nil {
 				return err
 			}
-			v.Stream += span.Len()
+			v.Stream += span.Next - max(0, span.First)
 			behind += max(0, next-span.Next)
 		}
 		if behind == 0 {

@@ -124,7 +124,10 @@ func (c *Config) connectSQL(driver, dsn string, dialect sqlcatalog.SupportedDial
 
 // explain maps the library's errors to those of icebergsink: what a catalog will not do, however often it is asked.
 func explain(err error) error {
-	for _, e := range []error{catalog.ErrNoSuchTable, catalog.ErrNoSuchNamespace, rest.ErrForbidden, rest.ErrBadRequest, rest.ErrOAuthError} {
+	if errors.Is(err, catalog.ErrNoSuchTable) || errors.Is(err, catalog.ErrNoSuchNamespace) {
+		return fmt.Errorf("%w: %w: %w", icebergsink.ErrRefused, ErrNoTable, err)
+	}
+	for _, e := range []error{rest.ErrForbidden, rest.ErrBadRequest, rest.ErrOAuthError} {
 		if errors.Is(err, e) {
 			return fmt.Errorf("%w: %w", icebergsink.ErrRefused, err)
 		}

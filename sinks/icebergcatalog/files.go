@@ -51,26 +51,46 @@ type files struct {
 	open OpenFile
 }
 
-// Open implements io.IO: it reads the whole object, since the library reads manifests and footers in many small steps.
+// mostWhole is the size of Parquet files from which on they are read in pieces: of a large one a scan wants some columns.
+const mostWhole = 1 << 20
+
+// Open implements io.IO: it reads the whole object, since the library reads manifests and footers in many small steps, but for large Parquet files, of which it reads a footer and then a
+// column of a row group at a time.
 func (f files) Open(name string) (icebergio.File, error) {
-	body, err := f.ReadFile(name)
+	store, o, err := f.stat(name)
+	if err == nil && o.Size > mostWhole && path.Ext(name) == ".parquet" {
+		return &file{contents: io.NewSectionReader(objectstore.ReaderAt(f.ctx, store, o), 0, o.Size), name: name}, nil
+	}
+	var body []byte
+	if err == nil {
+		body, err = f.whole(store, o)
+	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	return &file{Reader: bytes.NewReader(body), name: name}, nil
+	return &file{contents: bytes.NewReader(body), name: name}, nil
 }
 
 // ReadFile implements io.ReadFileIO.
 func (f files) ReadFile(name string) ([]byte, error) {
-	store, key, err := f.open(f.ctx, name)
+	store, o, err := f.stat(name)
 	if err != nil {
 		return nil, err
 	}
-	o, err := store.Stat(f.ctx, key)
+	return f.whole(store, o)
+}
+
+func (f files) stat(name string) (icebergsink.Store, objectstore.Info, error) {
+	store, key, err := f.open(f.ctx, name)
 	if err != nil {
-		return nil, missing(err)
+		return nil, objectstore.Info{}, err
 	}
-	body, err := store.Read(f.ctx, key, 0, o.Size)
+	o, err := store.Stat(f.ctx, key)
+	return store, o, missing(err)
+}
+
+func (f files) whole(store icebergsink.Store, o objectstore.Info) ([]byte, error) {
+	body, err := store.Read(f.ctx, o.Name, 0, o.Size)
 	if err == nil && int64(len(body)) < o.Size {
 		err = io.ErrUnexpectedEOF
 	}
@@ -121,9 +141,16 @@ func (w *writer) Close() error {
 // ReadFrom implements io.ReaderFrom.
 func (w *writer) ReadFrom(r io.Reader) (int64, error) { return w.Buffer.ReadFrom(r) }
 
-// file is an object that was read.
+// contents are an object's bytes.
+type contents interface {
+	io.ReadSeeker
+	io.ReaderAt
+	Size() int64
+}
+
+// file is an object that is read.
 type file struct {
-	*bytes.Reader
+	contents
 	name string
 }
 

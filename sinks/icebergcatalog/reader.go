@@ -14,12 +14,14 @@ import (
 	"vecmill/sinks/icebergsink"
 )
 
-// Reader reads a table for an audit, as it was when the reader was opened.
+// Reader reads a table for an audit, as it was when the reader looked at it last.
 type Reader struct {
 	t        *Table
 	tbl      *table.Table
 	progress icebergsink.Progress
+	eras     icebergsink.Eras
 	ranges   map[schemas.SourceID][]Part
+	named    map[schemas.SourceID]bool           // tombstones of it are told
 	gone     map[schemas.SourceID][]schemas.Span // in the order of the snapshots
 }
 
@@ -41,19 +43,24 @@ func OpenReader(ctx context.Context, c Config) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{t: t, ranges: map[schemas.SourceID][]Part{}, gone: map[schemas.SourceID][]schemas.Span{}}
-	err = t.try(ctx, func(ctx context.Context) (err error) {
-		r.tbl, err = t.load(ctx)
-		return err
-	})
-	if err == nil {
-		err = r.history()
-	}
-	if err != nil {
+	r := &Reader{t: t}
+	if err := r.Look(ctx); err != nil {
 		_ = t.Close() // the first error is the one to tell
 		return nil, err
 	}
 	return r, nil
+}
+
+// Look reads the table's history anew.
+func (r *Reader) Look(ctx context.Context) error {
+	if err := r.t.try(ctx, func(ctx context.Context) (err error) {
+		r.tbl, err = r.t.load(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	r.ranges, r.named, r.gone = map[schemas.SourceID][]Part{}, map[schemas.SourceID]bool{}, map[schemas.SourceID][]schemas.Span{}
+	return r.history()
 }
 
 // Close lets the catalog go.
@@ -67,6 +74,9 @@ func (r *Reader) history() error {
 	if r.progress, err = v.Progress(); err != nil {
 		return fmt.Errorf("table %s: %w", r.t.cfg.Table, err)
 	}
+	if r.eras, err = v.Eras(); err != nil {
+		return fmt.Errorf("table %s: %w", r.t.cfg.Table, err)
+	}
 	for _, s := range v.Ancestors {
 		all, err := s.Ranges()
 		if err != nil {
@@ -74,6 +84,14 @@ func (r *Reader) history() error {
 		}
 		for _, rg := range all {
 			r.ranges[rg.Source] = append(r.ranges[rg.Source], Part{s.ID, rg})
+			r.named[rg.Source] = r.named[rg.Source] || len(rg.Deletes) > 0
+		}
+		many, err := s.Nameless()
+		if err != nil {
+			return fmt.Errorf("table %s: %w", r.t.cfg.Table, err)
+		}
+		for src := range many {
+			r.named[src] = true
 		}
 		gone, err := s.Gone()
 		if err != nil {
@@ -131,7 +149,7 @@ func (r *Reader) Rows(ctx context.Context, src schemas.SourceID, first, next int
 		return nil, nil, fmt.Errorf("looking for files of table %s: %w", r.t.cfg.Table, err)
 	}
 	for _, task := range tasks { // one by one: the others say what they have, whatever becomes of one
-		some, err := readTask(ctx, scan, task)
+		some, err := readTask(ctx, scan, proper(task))
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}

@@ -37,6 +37,7 @@ type Options struct {
 	Timeout time.Duration // for each question to the catalog
 	Nonce   string        // unique to the change
 	Writer  string        // for people
+	Heads   string        // options of the heads that computed the change's rows
 }
 
 // Commit adds to a table what it lacks of a change, in one snapshot, or finds that there is nothing to add (C5). It fails with the last error when the policy
@@ -64,7 +65,11 @@ func Commit(ctx context.Context, t Table, c Change, o Options) (out Outcome, err
 		if tried.Delta, gone, err = c.Delta(ctx, &v, tried.Added); err != nil {
 			return err
 		}
-		summary, err := summaryOf(progress, tried.Added, gone, &o)
+		eras, err := v.Eras()
+		if err != nil {
+			return err
+		}
+		summary, err := summaryOf(progress, eras, tried.Added, gone, &o)
 		if err != nil {
 			return err
 		}
@@ -131,7 +136,11 @@ func among(all []schemas.Range, r schemas.Range) bool {
 	return false
 }
 
-func summaryOf(p Progress, add []schemas.Range, gone Offsets, o *Options) (map[string]string, error) {
+func summaryOf(p Progress, e Eras, add []schemas.Range, gone Offsets, o *Options) (map[string]string, error) {
+	heads, err := e.with(p, add, o.Heads).encode()
+	if err != nil {
+		return nil, err
+	}
 	p = maps.Clone(p)
 	for i := range add {
 		p[add[i].Source] = add[i].Next
@@ -144,7 +153,7 @@ func summaryOf(p Progress, add []schemas.Range, gone Offsets, o *Options) (map[s
 	if err != nil {
 		return nil, err
 	}
-	summary := map[string]string{progressKey: progress, rangesKey: ranges, commitKey: o.Nonce, writerKey: o.Writer}
+	summary := map[string]string{progressKey: progress, erasKey: heads, rangesKey: ranges, commitKey: o.Nonce, writerKey: o.Writer}
 	return summary, errors.Join(tombstones.tell(summary, tombstonesKey), gone.tell(summary, goneKey))
 }
 

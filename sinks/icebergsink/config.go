@@ -46,6 +46,7 @@ type Config struct {
 
 	ID       string   // part of every file's name and every nonce, and unique to the sink; "" draws one
 	Writer   string   // who writes, for people
+	Heads    string   // options of the heads that the rows are of, as the snapshots tell them (Eras); "" if they are not to be told
 	Observer Observer // told of every commit; nil for none
 }
 

@@ -6,6 +6,7 @@
 //	vecmill.progress  for every source of the table, the first offset that is not in it
 //	vecmill.ranges    the ranges of offsets whose rows this snapshot adds, one for each of its sources, with their dead, skipped and lost offsets and their tombstones,
 //	                  or, where these are many, vecmill.tombstones with their offsets alone
+//	vecmill.heads     for every source of the table, from which offset on the heads had which options; the first of these is where the source begins
 //	vecmill.commit    the nonce of the commit
 //	vecmill.gone      the offsets of rows that its tombstones take away, if there are some
 //

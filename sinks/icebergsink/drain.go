@@ -71,7 +71,7 @@ func reasons(group []*roll) (all []Reason) {
 }
 
 func (s *Sink) options() Options {
-	return Options{Retry: s.cfg.Retry, Timeout: s.cfg.Timeout, Nonce: s.name(), Writer: s.cfg.Writer}
+	return Options{Retry: s.cfg.Retry, Timeout: s.cfg.Timeout, Nonce: s.name(), Writer: s.cfg.Writer, Heads: s.cfg.Heads}
 }
 
 // name is unique to this sink and, but for an accident of 64 random bits, to all.

@@ -59,7 +59,7 @@ func (v *View) covering(src schemas.SourceID, want schemas.Span) (all []schemas.
 		if err != nil {
 			return nil, err
 		}
-		nameless, err := v.Ancestors[i].nameless()
+		nameless, err := v.Ancestors[i].Nameless()
 		if err != nil {
 			return nil, err
 		}

@@ -104,8 +104,8 @@ func (s *Snapshot) Ranges() ([]schemas.Range, error) {
 // Gone are the offsets of rows that the snapshot's tombstones take away: some of this snapshot's own, which are in no file, and some of earlier ones.
 func (s *Snapshot) Gone() (Offsets, error) { return s.offsets(goneKey) }
 
-// nameless are the offsets of the snapshot's tombstones if its ranges do not have them, because they are many.
-func (s *Snapshot) nameless() (Offsets, error) { return s.offsets(tombstonesKey) }
+// Nameless are the offsets of the snapshot's tombstones if its ranges do not have them, because they are many.
+func (s *Snapshot) Nameless() (Offsets, error) { return s.offsets(tombstonesKey) }
 
 func (s *Snapshot) offsets(key string) (Offsets, error) {
 	text, ok := s.Summary[key]

@@ -79,11 +79,18 @@ func TestDamagedSummariesAreRefused(t *testing.T) {
 
 func FuzzSummary(f *testing.F) {
 	f.Add(`[{"pipeline":"p","topic":"t","next":{"1":5}}]`)
+	f.Add(`{"heads":["h=1",""],"topics":[{"pipeline":"p","topic":"t","eras":{"0":[[-1,1],[5,0]]}}]}`)
 	f.Add(`[{"pipeline":"p","topic":"t","first":2,"next":9,"dead":[1,2],"skipped":[0,1],"lost":[6,1]}]`)
 	f.Fuzz(func(t *testing.T, s string) {
 		if p, err := parseProgress(s); err == nil {
 			text, err := p.encode()
 			if again, err2 := parseProgress(text); err != nil || err2 != nil || !maps.Equal(p, again) {
+				t.Errorf("%q: %v, %v", text, err, err2)
+			}
+		}
+		if e, err := parseEras(s); err == nil {
+			text, err := e.encode()
+			if again, err2 := parseEras(text); err != nil || err2 != nil || !reflect.DeepEqual(e, again) {
 				t.Errorf("%q: %v, %v", text, err, err2)
 			}
 		}

@@ -73,7 +73,7 @@ func newTable(file string, columns []string, c Columns) (*table, error) {
 	return t, nil
 }
 
-// value is the reference of row n as JSON, or what stands in its place. cells are those of the table's fields; an empty one is not there. place and row are for the letter.
+// value is the reference of row n (-1: it has no number) as JSON, or what stands in its place. cells are those of the table's fields; an empty one is not there. place and row are for the letter.
 func (t *table) value(n int64, cells []string, place string, row func() string) []byte {
 	b, err := t.reference(n, cells)
 	if err == nil {
@@ -106,7 +106,7 @@ func (t *table) reference(n int64, cells []string) ([]byte, error) {
 	if out["id"] == nil {
 		if uri, ok := out["uri"].(string); ok {
 			out["id"] = schemas.IDOf(uri)
-		} else if out["inline"] != nil || out["inline_text"] != nil {
+		} else if n >= 0 && (out["inline"] != nil || out["inline_text"] != nil) {
 			out["id"] = t.file + "#" + strconv.FormatInt(n, 10)
 		}
 	}

@@ -2,14 +2,10 @@ package manifestsource
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"vecmill/sinks/parquetfile"
@@ -20,8 +16,7 @@ type parquetList struct {
 	file    *os.File
 	size    int64
 	changed time.Time
-	columns []string // those that are read, of the table's fields
-	table   *table
+	values  *Rows
 	rows    int64
 	open    []*parquetfile.Scanner
 }
@@ -41,11 +36,8 @@ func openParquet(path string, c Columns) (_ List, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.table, err = newTable(filepath.Base(path), names, c); err != nil {
+	if l.values, err = NewRows(filepath.Base(path), names, c); err != nil {
 		return nil, err
-	}
-	for _, at := range l.table.at {
-		l.columns = append(l.columns, names[at])
 	}
 	s, err := l.scanner()
 	if err != nil {
@@ -56,7 +48,7 @@ func openParquet(path string, c Columns) (_ List, err error) {
 }
 
 func (l *parquetList) scanner() (*parquetfile.Scanner, error) {
-	s, err := parquetfile.NewScanner(l.file, l.size, l.columns)
+	s, err := parquetfile.NewScanner(l.file, l.size, l.values.Columns)
 	if err == nil {
 		l.open = append(l.open, s)
 	}
@@ -90,7 +82,6 @@ func (l *parquetList) From(ctx context.Context, n int64) (func() ([]byte, error)
 	if err := s.SeekRow(n); err != nil {
 		return nil, err
 	}
-	cells := make([]string, len(l.columns))
 	return func() ([]byte, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -99,34 +90,7 @@ func (l *parquetList) From(ctx context.Context, n int64) (func() ([]byte, error)
 		if err != nil {
 			return nil, err
 		}
-		for i := range row {
-			cells[i] = cellOf(row[i], s.Kind(i), l.table.fields[i])
-		}
 		n++
-		return l.table.value(n-1, cells, fmt.Sprintf("row %d", n-1), func() string { return l.row(cells) }), nil
+		return l.values.Value(n-1, fmt.Sprintf("row %d", n-1), row, s.Kind), nil
 	}, nil
-}
-
-// cellOf is a value as a table has it. Inline data that are bytes become base64, as references have them.
-func cellOf(v parquetfile.Value, kind parquetfile.Kind, field string) string {
-	switch {
-	case v.Null:
-		return ""
-	case kind == parquetfile.Bytes && field == "inline":
-		return base64.StdEncoding.EncodeToString([]byte(v.Text))
-	case kind == parquetfile.Int:
-		return strconv.FormatInt(v.Int, 10)
-	case kind == parquetfile.Bool:
-		return strconv.FormatBool(v.Int == 1)
-	}
-	return v.Text
-}
-
-// row is what a letter shows of a row.
-func (l *parquetList) row(cells []string) string {
-	shown := slices.Clone(cells)
-	for i := range shown {
-		shown[i] = l.columns[i] + "=" + shown[i]
-	}
-	return strings.Join(shown, " ")
 }

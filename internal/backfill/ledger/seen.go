@@ -18,12 +18,9 @@ type shelf struct {
 
 // Add says whether a text is new, and notes it.
 func (s *Seen) Add(text string) (fresh bool) {
-	sum := sha256.Sum256([]byte(text))
-	var k key
-	copy(k[:], sum[2:])
-	k[0] |= 1 // never zeros; a bit is lost
-	at := &s.shelves[binary.BigEndian.Uint16(sum[:])>>4]
-	if at.n*8 >= len(at.keys)*7 { // at most seven of eight places are taken
+	n, k := hashOf(text)
+	at := &s.shelves[n]
+	if at.full() {
 		at.grow()
 	}
 	i := at.place(k)
@@ -34,6 +31,17 @@ func (s *Seen) Add(text string) (fresh bool) {
 	at.n++
 	return true
 }
+
+// hashOf gives the shelf and the key of a text.
+func hashOf(text string) (shelf int, k key) {
+	sum := sha256.Sum256([]byte(text))
+	copy(k[:], sum[2:])
+	k[0] |= 1 // never zeros; a bit is lost
+	return int(binary.BigEndian.Uint16(sum[:])) >> 4, k
+}
+
+// full says that seven of eight places are taken, which is the most.
+func (s *shelf) full() bool { return s.n*8 >= len(s.keys)*7 }
 
 // place is where a key is, or would be.
 func (s *shelf) place(k key) int {

@@ -1,0 +1,73 @@
+package ledger
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+)
+
+// TestTheLatestRowOfAReferenceIsTakenOnce notes records of two sources in any order, some with several rows of which those of an earlier record were made later.
+func TestTheLatestRowOfAReferenceIsTakenOnce(t *testing.T) {
+	type noted struct {
+		ref string
+		row Row
+	}
+	var all []noted
+	const n = 20_000
+	for i := range n {
+		ref := fmt.Sprint("ref ", i)
+		for offset := range int64(1 + i%3) {
+			for window := range int64(2) {
+				all = append(all, noted{ref, Row{0, offset, 100 + offset - 5*window*(1-offset)}})
+			}
+		}
+		if i%5 == 0 { // another source has it, too, later or earlier
+			all = append(all, noted{ref, Row{1, 7, int64(50 + 100*(i%2))}})
+		}
+	}
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(all), func(a, b int) { all[a], all[b] = all[b], all[a] })
+	l := &Latest{}
+	for _, x := range all {
+		l.Note(x.ref, x.row)
+	}
+	took := map[string]Row{}
+	for _, x := range all {
+		if l.Take(x.ref, x.row) {
+			if _, again := took[x.ref]; again {
+				t.Fatalf("%s is taken twice", x.ref)
+			}
+			took[x.ref] = x.row
+		}
+	}
+	for i := range n {
+		source, offset := int32(0), int64(i%3)
+		if i%5 == 0 && i%2 == 1 {
+			source, offset = 1, 7
+		}
+		if got, ok := took[fmt.Sprint("ref ", i)]; !ok || got.Source != source || got.Offset != offset {
+			t.Fatalf("of reference %d %+v is taken (%v), want offset %d of source %d", i, got, ok, offset, source)
+		}
+	}
+	if l.Take("another", Row{}) || (&Latest{}).Take("any", Row{}) {
+		t.Error("what was not noted is taken")
+	}
+}
+
+// BenchmarkLatest reports the memory of one reference.
+func BenchmarkLatest(b *testing.B) {
+	const n = 2_000_000
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		l := &Latest{}
+		for i := range n {
+			l.Note(fmt.Sprint(i), Row{0, int64(i), int64(i)})
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "bytes/ref")
+		runtime.KeepAlive(l)
+	}
+}

@@ -1,0 +1,88 @@
+//go:build iceberg
+
+package icebergcatalog
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+
+	"vecmill/internal/retry"
+	"vecmill/schemas"
+	"vecmill/sinks/icebergsink"
+	"vecmill/sinks/sinktest"
+)
+
+// TestWhatATableHasIsReadBackWithoutDeletedRows asks for works, digests and lineages of one pipeline in a table of two, with heads that change.
+func TestWhatATableHasIsReadBackWithoutDeletedRows(t *testing.T) {
+	l := lake{t.TempDir()}
+	c := l.config(schemas.TaskEmbedding)
+	c.Deletes = true
+	for n, heads := range []string{"h=1", "h=2"} {
+		tbl, err := Open(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := icebergsink.NewDefaultConfig()
+		s.Table, s.Name, s.Files, s.Tasks, s.ModelDigest, s.Heads, s.Retry = tbl, c.Table, c.Files, c.Tasks, c.ModelDigest, heads, retry.Policy{Attempts: 5}
+		sink, err := icebergsink.New(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, sink, c.Tasks, gone, int64(20*n), int64(20*n+20))
+		write(t, sink, c.Tasks, schemas.SourceID{Pipeline: "other", Topic: "t"}, int64(20*n), int64(20*n+20))
+		if n == 1 {
+			take(t, sink, 40, 41, refs(3)...)
+		}
+		if err := sink.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, rows := sinktest.MakeOf(c.Tasks, gone, 0, 40)
+	works, lineages := map[string]int{}, map[string]int{}
+	attributed := 0
+	for i := range rows {
+		r := &rows[i]
+		if r.RefID == refs(3)[0] {
+			continue
+		}
+		works[fmt.Sprint(r.URI, r.ETag, r.ModelDigest, r.PreprocessDigest, r.Head, " h=", 1+r.Offset/20)]++
+		lineages[fmt.Sprint(r.RefID, r.URI, r.ETag, r.Version, r.Modality, r.Topic, r.Partition, r.Offset, r.CreatedAt.UnixMicro(), r.Attributes)]++
+		attributed += len(r.Attributes)
+	}
+	r, err := OpenReader(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	had := map[string]int{}
+	if err := r.Works(t.Context(), "p", func(l *schemas.Lineage, heads string) error {
+		had[fmt.Sprint(l.URI, l.ETag, l.ModelDigest, l.PreprocessDigest, l.Head, " ", heads)]++
+		return nil
+	}); err != nil || !maps.Equal(had, works) {
+		t.Errorf("%d works, want %d: %v", len(had), len(works), err)
+	}
+	if model, pre, err := r.Digests(t.Context(), "p"); err != nil || model != rows[0].ModelDigest || pre != rows[0].PreprocessDigest {
+		t.Errorf("digests %s and %s, %v", model, pre, err)
+	}
+	if first, known, err := r.Begin(gone); first != icebergsink.Beginning(&r.Parts(gone)[0].Range) || !known || err != nil {
+		t.Errorf("it begins at %d, %v, %v", first, known, err)
+	}
+	if !r.Tombstones("p") || r.Tombstones("other") {
+		t.Error("the tombstones are another pipeline's")
+	}
+	p, err := OpenPast(t.Context(), c, nil, "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, whole := range []bool{true, false} {
+		had, n := map[string]int{}, 0
+		if err := p.Rows(t.Context(), whole, func(l *schemas.Lineage) error {
+			n++
+			had[fmt.Sprint(l.RefID, l.URI, l.ETag, l.Version, l.Modality, l.Topic, l.Partition, l.Offset, l.CreatedAt.UnixMicro(), l.Attributes)]++
+			return nil
+		}); err != nil || whole && !maps.Equal(had, lineages) || n == 0 || attributed == 0 {
+			t.Errorf("%d lineages, want %d, with %d attributes: %v", len(had), len(lineages), attributed, err)
+		}
+	}
+}
