@@ -129,7 +129,7 @@ type Model struct {
 	Path      string `yaml:"path" doc:"checkpoint directory: config.json with weights (model.safetensors, pytorch_model.bin, tf_model.h5) or model.onnx; or hf://owner/name[@revision] (HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count) or s3://bucket/prefix, fetched at start"`
 	Name      string `yaml:"name" doc:"name in the rows; empty means the directory's or the repository's name"`
 	Digest    string `yaml:"digest" doc:"if set, the checkpoint must have exactly this digest (64 hex digits over its configuration, labels and weights), or the worker does not start; the refusal names the digest that it has"`
-	Precision string `yaml:"precision" doc:"arithmetic of the encoder's products: fp32, or int8: whole numbers, rounded row by row, two to three times as fast on processors with instructions for them, with slightly other values (worker predict --compare-precision shows them on a sample of yours); part of the model's digest in the rows, never chosen by itself"`
+	Precision string `yaml:"precision" doc:"arithmetic of the encoder's products: fp32; fp16: half precision, for GPUs (a CPU computes it in fp32, slower, with the rounding); or int8: whole numbers, rounded row by row, two to three times as fast on processors with instructions for them, with slightly other values (worker predict --compare-precision shows them on a sample of yours); part of the model's digest in the rows, never chosen by itself"`
 	Threads   int    `yaml:"threads" doc:"threads inside one session; 0 divides the cores among the sessions"`
 	Sessions  int    `yaml:"sessions" doc:"sessions that run batches beside each other"`
 }

@@ -137,7 +137,7 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"no model", "{path: MODEL}", "{path: /nowhere/at/all}", "pipelines[speech].model.path: /nowhere/at/all does not exist"},
 		{"a reference without an owner", "{path: MODEL}", "{path: 'hf://model'}", "is not a directory, hf://owner/name"},
 		{"a model by another protocol", "{path: MODEL}", "{path: 'ftp://a/b'}", "is not a directory, hf://owner/name"},
-		{"a model in another precision", "{path: MODEL}", "{path: MODEL, precision: int4}", "pipelines[speech].model.precision: \"int4\" is not one of fp32, int8"},
+		{"a model in another precision", "{path: MODEL}", "{path: MODEL, precision: int4}", "pipelines[speech].model.precision: \"int4\" is not one of fp32, fp16, int8"},
 		{"keys of another format", "outputs:", "input: {keys: plain}\n    outputs:", "pipelines[speech].input.keys: has no effect with format ref"},
 		{"an unknown task", "task: transcript", "task: translate", "pipelines[speech].heads[0].task: \"translate\" is not one of"},
 		{"an unknown aggregation", "task: transcript", "task: tokens, aggregation: best", "pipelines[speech].heads[0].aggregation: \"best\" is not one of none, simple, first, average, max"},

@@ -77,7 +77,7 @@ func (d *doctor) model(ctx context.Context, p *config.Pipeline) (*loadedModel, [
 	switch {
 	case err != nil:
 		d.say(check, Trouble, "a trial of three items: %v", err)
-	case t.worst > neighbourTolerance:
+	case t.worst > neighbourTolerance(p):
 		d.say(check, Trouble, "an item alone and the same item in a batch differ by %.2g: batches change results here; report it with this machine's processor", t.worst)
 	default:
 		d.say(check, Sound, "an item alone equals the item in a batch (within %.1g); three items in %v", max(t.worst, 1e-7), t.took.Round(time.Millisecond))
@@ -92,9 +92,14 @@ type outing struct {
 	rows  []schemas.Row // of the batch
 }
 
-// neighbourTolerance is how much a number may change with the batch that it is computed in: kernels add in another order. It is relative to the largest number
-// of a row.
-const neighbourTolerance = 1e-3
+// neighbourTolerance is how much a number may change with the batch that it is computed in: kernels add in another order, and the last bit of a sum may turn
+// the rounding of a half. It is relative to the largest number of a row.
+func neighbourTolerance(p *config.Pipeline) float64 {
+	if p.Model.Precision == string(model.Half) {
+		return 5e-3
+	}
+	return 1e-3
+}
 
 // tryOut computes three items of different lengths, each alone and all in one batch, and gives the largest difference.
 func tryOut(ctx context.Context, p *config.Pipeline, m *loadedModel) (t outing, err error) {

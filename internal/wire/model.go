@@ -164,8 +164,8 @@ func decoding(c *config.Decoding) heads.Decoding {
 // compileOptions ask for what the heads need beyond the class's outputs, and for the size of the pictures that pre makes.
 func compileOptions(p *config.Pipeline, spec *model.Spec, pre embed.Preprocessor) model.CompileOptions {
 	o := model.CompileOptions{HeadOnly: !slices.ContainsFunc(p.Heads, func(h config.Head) bool { return h.Task == string(schemas.TaskEmbedding) })}
-	if p.Model.Precision == string(model.Int8) {
-		o.Precision = model.Int8
+	if p.Model.Precision != "fp32" {
+		o.Precision = model.Precision(p.Model.Precision)
 	}
 	for i := range p.Heads {
 		for _, name := range heads.Outputs(headConfig(&p.Heads[i])) {
