@@ -8,7 +8,7 @@ import (
 // Collate stacks the samples' inputs into one tensor per input, with the batch as first axis. Inputs that differ in
 // their first dimension are padded behind their own values to the longest; rows of token ids, in their second as well. Samples must agree in their inputs'
 // names, order and remaining dimensions; that is a property of their preprocessor, so a difference is an error of ours.
-func Collate(batch []Sample) ([]Tensor, error) { return collate(batch, Shapes{}, &Floats{}) }
+func Collate(batch []Sample) ([]Tensor, error) { return Shapes{}.Collate(batch) }
 
 // collate is Collate to one of the shapes, into memory of floats.
 func collate(batch []Sample, shapes Shapes, floats *Floats) ([]Tensor, error) {

@@ -43,6 +43,9 @@ func (s Shapes) Validate() error {
 	return nil
 }
 
+// Collate is [Collate] to one of the shapes.
+func (s Shapes) Collate(batch []Sample) ([]Tensor, error) { return collate(batch, s, &Floats{}) }
+
 // least is the first of an ascending list that is not below n; n behind its end.
 func least(list []int, n int) int {
 	i, _ := slices.BinarySearch(list, n)
