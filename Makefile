@@ -181,6 +181,12 @@ bench-peers: ort ## the worker's CPU time against the same line in Python: onnxr
 	python=$$(tools/exports/venv.sh); packages=$$(PYTHON=$$python tools/fetch-readers.sh integration/bench/peers); \
 	VECMILL_BENCH_PEERS=$$python PYTHONPATH=$$packages $(GO) test -run '^$$' -bench Peers -benchtime 1x -v -timeout 60m ./integration/bench
 
+PROVIDER ?= cuda
+
+.PHONY: gpu-check
+gpu-check: ## every reference case and the bare sessions on a GPU, with a report in gpu-check.md; without a GPU it says so and fails, PROVIDER=cpu is a dry run
+	GO=$(GO) tools/gpu-check.sh --provider $(PROVIDER)
+
 .PHONY: bench-compile
 bench-compile: ## compiling a checkpoint of base size, as a share of reading its file twice
 	$(GO) test -run '^$$' -bench Compile -benchtime 10x ./model

@@ -8,17 +8,17 @@ import (
 // Collate stacks the samples' inputs into one tensor per input, with the batch as first axis. Inputs that differ in
 // their first dimension are padded behind their own values to the longest; rows of token ids, in their second as well. Samples must agree in their inputs'
 // names, order and remaining dimensions; that is a property of their preprocessor, so a difference is an error of ours.
-func Collate(batch []Sample) ([]Tensor, error) { return collate(batch, &Floats{}) }
+func Collate(batch []Sample) ([]Tensor, error) { return Shapes{}.Collate(batch) }
 
-// collate is Collate into memory of floats.
-func collate(batch []Sample, floats *Floats) ([]Tensor, error) {
+// collate is Collate to one of the shapes, into memory of floats.
+func collate(batch []Sample, shapes Shapes, floats *Floats) ([]Tensor, error) {
 	if len(batch) == 0 {
 		return nil, fmt.Errorf("collating an empty batch")
 	}
 	first := batch[0].Inputs
 	out := make([]Tensor, len(first))
 	for k := range first {
-		t, err := stack(batch, k, floats)
+		t, err := stack(batch, k, shapes, floats)
 		if err != nil {
 			return nil, fmt.Errorf("collating input %s: %w", first[k].Name, err)
 		}
@@ -27,7 +27,7 @@ func collate(batch []Sample, floats *Floats) ([]Tensor, error) {
 	return out, nil
 }
 
-func stack(batch []Sample, k int, floats *Floats) (Tensor, error) {
+func stack(batch []Sample, k int, shapes Shapes, floats *Floats) (Tensor, error) {
 	proto := &batch[0].Inputs[k]
 	largest := slices.Clone(proto.Shape)
 	for i := range batch {
@@ -42,22 +42,24 @@ func stack(batch []Sample, k int, floats *Floats) (Tensor, error) {
 			largest[d] = max(largest[d], n)
 		}
 	}
-	t := Tensor{Name: proto.Name, Shape: []int64{int64(len(batch))}}
+	shapes.widen(proto, largest)
+	rows := least(shapes.Items, len(batch))
+	t := Tensor{Name: proto.Name, Shape: []int64{int64(rows)}}
 	size := 1
 	for _, d := range largest {
 		size *= d
 		t.Shape = append(t.Shape, int64(d))
 	}
 	if proto.F32 != nil {
-		t.F32 = floats.Get(len(batch) * size)
-		for i := range batch {
-			in := &batch[i].Inputs[k]
+		t.F32 = floats.Get(rows * size)
+		for i := range rows {
+			in := &batch[min(i, len(batch)-1)].Inputs[k]
 			place(t.F32[i*size:(i+1)*size], largest, in.F32, in.Shape, float32(in.Pad))
 		}
 	} else {
-		t.I64 = make([]int64, len(batch)*size)
-		for i := range batch {
-			in := &batch[i].Inputs[k]
+		t.I64 = make([]int64, rows*size)
+		for i := range rows {
+			in := &batch[min(i, len(batch)-1)].Inputs[k]
 			place(t.I64[i*size:(i+1)*size], largest, in.I64, in.Shape, int64(in.Pad))
 		}
 	}

@@ -25,6 +25,7 @@ type EngineConfig struct {
 	ModelDigest  string
 	Modality     schemas.Modality
 	Batch        BatcherConfig
+	Shapes       Shapes        // that batches are padded to; the zero value: to their longest item
 	Preprocessor int           // preprocess workers, at least 1
 	RowReserve   int64         // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
 	Deadline     time.Duration // per item, for preprocessing; 0 means none
@@ -104,6 +105,9 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 	}
 	if err := cfg.Batch.Validate(); err != nil {
 		return nil, fmt.Errorf("engine %s: batch: %w", cfg.Model, err)
+	}
+	if err := cfg.Shapes.Validate(); err != nil {
+		return nil, fmt.Errorf("engine %s: shapes: %w", cfg.Model, err)
 	}
 	if cfg.FLOPs == nil {
 		cfg.FLOPs = func(int) float64 { return 0 }

@@ -108,7 +108,8 @@ func (e *Engine) collate(b *Batch[*window]) *work {
 	for i, win := range b.Items {
 		w.samples[i] = win.s
 	}
-	w.inputs, w.err = collate(w.samples, &e.floats)
+	w.inputs, w.err = collate(w.samples, e.cfg.Shapes, &e.floats)
+	b.Padded = e.cfg.Shapes.padded(b.Padded, w.samples)
 	work := 0.0
 	for i := range w.samples {
 		work += e.cfg.FLOPs(w.samples[i].Cost)
@@ -125,7 +126,7 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 	ctx, span := e.batchSpan(ctx, w)
 	defer span.End()
 	began := time.Now()
-	out, err := guard(func() (*Output, error) { return s.Run(ctx, w.inputs) })
+	out, err := guard(func() (*Output, error) { return e.run(ctx, s, w.inputs, len(w.samples)) })
 	took := time.Since(began)
 	e.stats.inferred(took)
 	e.itemSpans(w, span, began, took)
@@ -139,6 +140,15 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 	}
 	w.inputs = nil
 	return &result{out: out, infer: took}
+}
+
+// run is the session's run of a batch of so many items, without the rows that were added to it.
+func (e *Engine) run(ctx context.Context, s Session, inputs []Tensor, items int) (*Output, error) {
+	out, err := s.Run(ctx, inputs)
+	if err != nil {
+		return nil, err
+	}
+	return out, e.cfg.Shapes.trim(out, items)
 }
 
 // finish applies the heads and settles every window of the batch, taking a failing batch apart.
@@ -247,12 +257,12 @@ func (e *Engine) bisect(ctx context.Context, s Session, samples []Sample, cause 
 
 // compute is the whole of an executor's work on some samples, in one go.
 func (e *Engine) compute(ctx context.Context, s Session, samples []Sample) (*result, error) {
-	inputs, err := Collate(samples)
+	inputs, err := collate(samples, e.cfg.Shapes, &e.floats)
 	if err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	out, err := guard(func() (*Output, error) { return s.Run(ctx, inputs) })
+	out, err := guard(func() (*Output, error) { return e.run(ctx, s, inputs, len(samples)) })
 	took := time.Since(began)
 	e.stats.inferred(took)
 	if err != nil {

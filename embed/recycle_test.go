@@ -119,7 +119,7 @@ func TestABatchOfUsedMemoryIsPaddedLikeANewOne(t *testing.T) {
 			used[i] = 99
 		}
 		f.Put(used)
-		got, err := collate(batch, &f)
+		got, err := collate(batch, Shapes{}, &f)
 		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) || !strings.Contains(fmt.Sprint(got), fmt.Sprintf("[1 2 %v %v 3 4 5 6]", pad, pad)) {
 			t.Errorf("%v, %v, want %v", got, err, want)
 		}

@@ -17,11 +17,12 @@ type VisionConfig = config.Vision
 // HW is a height and a width in pixels.
 type HW = config.HW
 
-// Precision is the arithmetic of a graph's encoder: [Single], where nothing is said, or [Int8].
+// Precision is the arithmetic of a graph's encoder: [Single], where nothing is said, [Half] or [Int8].
 type Precision = graph.Precision
 
 // The precisions.
 const (
 	Single = graph.Single
+	Half   = graph.Half
 	Int8   = graph.Int8
 )

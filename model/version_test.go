@@ -30,7 +30,7 @@ func TestAChangedGraphNeedsANewCompilerVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		spec := mustOpen(t, copyCase(t, name)) // a copy: one file system, so the weights are linked
-		for _, p := range []model.Precision{model.Single, model.Int8} {
+		for _, p := range []model.Precision{model.Single, model.Int8, model.Half} {
 			g := mustCompile(t, spec, t.TempDir(), model.CompileOptions{Precision: p})
 			fmt.Fprintln(&b, strings.TrimSpace(filepath.ToSlash(name)+" "+string(p)), fmt.Sprintf("%x", sha256.Sum256(read(t, g.Path))))
 		}

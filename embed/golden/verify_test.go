@@ -30,12 +30,16 @@ func TestBundledCasesVerify(t *testing.T) {
 	var families []schemas.Modality
 	for _, c := range cases {
 		families = append(families, open(t, c.Dir).Modality)
-		if runs, err := c.Verify(t.Context(), t.TempDir(), openOne); err != nil || runs == 0 {
-			t.Errorf("%s: %d runs, %v", c.Class, runs, err)
+		for _, p := range []model.Precision{model.Single, model.Half} {
+			if runs, err := c.Verify(t.Context(), t.TempDir(), p, openOne); err != nil || runs == 0 {
+				t.Errorf("%s in %q: %d runs, %v", c.Class, p, runs, err)
+			}
 		}
 		spoil(t, filepath.Join(c.Dir, "model.safetensors"))
-		if _, err := c.Verify(t.Context(), t.TempDir(), openOne); err == nil || !strings.Contains(err.Error(), "differs from the reference") {
-			t.Errorf("%s with other weights: %v", c.Class, err)
+		for _, p := range []model.Precision{model.Single, model.Half} {
+			if _, err := c.Verify(t.Context(), t.TempDir(), p, openOne); err == nil || !strings.Contains(err.Error(), "differs from the reference") {
+				t.Errorf("%s in %q with other weights: %v", c.Class, p, err)
+			}
 		}
 	}
 	slices.Sort(families)

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"vecmill/model"
+	"vecmill/model/float16"
 	"vecmill/schemas"
 )
 
@@ -16,9 +17,6 @@ const (
 	Single Precision = "fp32"
 	Half   Precision = "fp16" // IEEE 754 binary16, rounded to nearest even
 )
-
-// largestHalf is the largest finite number in half precision; what rounds to more has none.
-const largestHalf = 65504
 
 // form is how a head finishes a vector.
 type form struct {
@@ -69,25 +67,10 @@ func (f form) payload(v []float64) (p schemas.Payload, err error) {
 	}
 	p.Half = make([]uint16, len(v))
 	for d, x := range v {
-		if math.Abs(x) >= largestHalf+16 { // half of a unit in the last place above: rounds to infinity
+		if !float16.Fits(x) {
 			return p, fmt.Errorf("%g is too large for half precision", x)
 		}
-		p.Half[d] = halfBits(x)
+		p.Half[d] = float16.Bits(x)
 	}
 	return p, nil
-}
-
-// halfBits is the nearest number in half precision, the even one of two as near.
-func halfBits(x float64) uint16 {
-	bits := uint16(0)
-	if math.Signbit(x) {
-		bits, x = 1<<15, -x
-	}
-	const smallest = 1.0 / (1 << 14) // of the normal numbers
-	if x < smallest {
-		return bits | uint16(math.RoundToEven(x*(1<<24))) // a carry into the exponent is the smallest normal number
-	}
-	fraction, exponent := math.Frexp(x) // 0.5 <= fraction < 1
-	steps := uint16(math.RoundToEven(fraction * (1 << 11)))
-	return bits | (uint16(exponent+13)<<10 + steps) // the leading bit of steps adds 1 to the exponent, and so does a carry
 }

@@ -13,6 +13,9 @@
 // The cache of memory plans per input shape is off: shapes of micro-batches hardly ever repeat, so it would only grow.
 // Weights are allocated outside the arena.
 //
+// Providers: the CPU's, or CUDA and TensorRT of the GPU build (provider.go). One that cannot be had is an error; none stands in for another. [Observe] tells
+// where the operators of a graph are computed. The GPU providers have not run on a GPU.
+//
 // Determinism: with one number of threads, the same input gives the same bits, also from concurrent callers.
 //
 // Ready-made audio graphs (exports of torch or optimum) have no `lengths` input, and padding leaks through the positional

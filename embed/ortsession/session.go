@@ -26,6 +26,7 @@ type Session struct {
 	inputs, outputs []model.Port // as the file has them
 	names           []string     // of the outputs
 	run             *ort.DynamicAdvancedSession
+	shapes          *learnt // nil: outputs are the library's
 	closing         sync.Once
 	closeErr        error
 	running         sync.WaitGroup
@@ -64,6 +65,9 @@ func open(ctx context.Context, g model.Graph, o Options) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{path: g.Path}
+	if o.Prepared || o.Provider.OnGPU() {
+		s.shapes = &learnt{byInput: map[string][][]int64{}}
+	}
 	if s.inputs, s.outputs, err = filePorts(g.Path); err != nil {
 		return nil, err
 	}
@@ -173,8 +177,21 @@ func (s *Session) compute(ctx context.Context, inputs []embed.Tensor) (*embed.Ou
 			return nil, fmt.Errorf("running %s: input %s: %w", s.path, t.Name, err)
 		}
 	}
+	var key string
+	if s.shapes != nil {
+		key = dimensions(ordered)
+	}
+	if made := s.prepared(key); made != nil {
+		if err = s.fill(ctx, in, made, &pins); err == nil {
+			return made, nil
+		}
+		s.shapes.forget(key) // and once more, without: an error of the graph's own comes again
+	}
 	out := make([]ort.Value, len(s.outputs)) // nil: allocated by the library, copied to Go memory by the binding
 	defer func() { destroy(out) }()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	err = s.call(ctx, in, out)
 	if err != nil {
 		if ended := ctx.Err(); ended != nil {
@@ -182,7 +199,35 @@ func (s *Session) compute(ctx context.Context, inputs []embed.Tensor) (*embed.Ou
 		}
 		return nil, fmt.Errorf("running %s: %w", s.path, err)
 	}
-	return s.collect(out)
+	made, err := s.collect(out)
+	if err == nil && s.shapes != nil {
+		s.shapes.learn(key, made)
+	}
+	return made, err
+}
+
+// prepared is an output to be filled, nil if its shapes are not known yet.
+func (s *Session) prepared(key string) *embed.Output {
+	if s.shapes == nil {
+		return nil
+	}
+	shapes := s.shapes.find(key)
+	if shapes == nil {
+		return nil
+	}
+	return blank(s.outputs, shapes)
+}
+
+// fill runs the graph into memory that is there already.
+func (s *Session) fill(ctx context.Context, in []ort.Value, made *embed.Output, pins *runtime.Pinner) (err error) {
+	out := make([]ort.Value, len(made.Tensors))
+	defer func() { destroy(out) }()
+	for i := range made.Tensors {
+		if out[i], err = value(&made.Tensors[i], pins); err != nil {
+			return err
+		}
+	}
+	return s.call(ctx, in, out)
 }
 
 // call runs the graph, and has it stopped if ctx ends.

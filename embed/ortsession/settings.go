@@ -36,8 +36,10 @@ func (o Options) settings() []setting {
 			return so.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll)
 		},
 		func(so *ort.SessionOptions) error { return so.SetLogSeverityLevel(ort.LoggingLevelFatal) },
+		o.observe,
 		func(so *ort.SessionOptions) error { return so.SetCpuMemArena(!o.NoArena) },
 		func(so *ort.SessionOptions) error { return so.SetMemPattern(false) },
+		o.append,
 		entry("session.intra_op.allow_spinning", "0"),
 		entry("session.use_device_allocator_for_initializers", "1"),
 	}
@@ -64,7 +66,9 @@ func withOptions(settings []setting, use func(*ort.SessionOptions) error) (err e
 	}
 	defer func() { err = errors.Join(err, so.Destroy()) }()
 	for _, set := range settings {
-		if err := set(so); err != nil {
+		if err := set(so); errors.Is(err, ErrNoProvider) {
+			return err // says what to do itself
+		} else if err != nil {
 			return fmt.Errorf("session option: %w", err)
 		}
 	}

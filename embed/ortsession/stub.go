@@ -25,6 +25,11 @@ func Library() (path, version string, err error) { return "", "", ErrNoCgo }
 // LibraryAt fails: there is nothing to load a library with.
 func LibraryAt(string) (path, version string, err error) { return "", "", ErrNoCgo }
 
+// Observe fails with ErrNoCgo.
+func Observe(context.Context, model.Graph, Options, func(embed.Session) error) (*Observed, error) {
+	return nil, ErrNoCgo
+}
+
 // Run fails with ErrNoCgo.
 func (*Session) Run(context.Context, []embed.Tensor) (*embed.Output, error) { return nil, ErrNoCgo }
 

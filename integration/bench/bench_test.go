@@ -181,11 +181,21 @@ func runPipeline(b testing.TB, c *config.Config, items int) outcome {
 // bare is a session and its batches.
 type bare struct {
 	session *ortsession.Session
+	spec    *model.Spec
+	graph   *model.Graph
 	batches [][]embed.Tensor
+	shapes  embed.Shapes
 	padding float64
+	flops   float64 // of useful work
 }
 
 func openBare(b testing.TB, dir, cache string, p model.Precision, s setup, items []item) *bare {
+	b.Helper()
+	return openBareOn(b, dir, cache, p, s, items, ortsession.Options{Threads: threads()}, embed.Shapes{})
+}
+
+// openBareOn is openBare with a session of these options, and batches padded to shapes.
+func openBareOn(b testing.TB, dir, cache string, p model.Precision, s setup, items []item, o ortsession.Options, shapes embed.Shapes) *bare {
 	b.Helper()
 	spec, err := model.Open(dir)
 	if err != nil {
@@ -195,7 +205,7 @@ func openBare(b testing.TB, dir, cache string, p model.Precision, s setup, items
 	if err != nil {
 		b.Fatal(err)
 	}
-	session, err := ortsession.Open(b.Context(), *graph, ortsession.Options{Threads: threads()})
+	session, err := ortsession.Open(b.Context(), *graph, o)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -216,7 +226,7 @@ func openBare(b testing.TB, dir, cache string, p model.Precision, s setup, items
 		}
 		samples = append(samples, got...)
 	}
-	x := &bare{session: session}
+	x := &bare{session: session, spec: spec, graph: graph, shapes: shapes}
 	x.batch(b, samples, s.batch)
 	return x
 }
@@ -240,10 +250,11 @@ func (x *bare) batch(b testing.TB, samples []embed.Sample, limit config.Batch) {
 	for i := range samples {
 		costs[i] = samples[i].Cost
 		useful += samples[i].Cost
+		x.flops += x.spec.FLOPs(samples[i].Cost)
 	}
 	at := 0
 	for _, end := range cuts(costs, limit.MaxCost, limit.MaxItems) {
-		tensors, err := embed.Collate(samples[at:end])
+		tensors, err := x.shapes.Collate(samples[at:end])
 		if err != nil {
 			b.Fatal(err)
 		}

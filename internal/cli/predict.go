@@ -30,8 +30,8 @@ func (p *predictFlags) define(f *flag.FlagSet) {
 	f.StringVar(&p.job.Settings.Model, "model", "", "checkpoint directory, a .onnx file with config.json beside it, hf://owner/name[@revision] or s3://bucket/prefix")
 	f.StringVar(&p.job.Settings.Cache, "cache", "", "directory for compiled graphs; empty: the user's cache")
 	f.IntVar(&p.job.Settings.Threads, "threads", 0, "threads to compute with; 0: one per processor")
-	f.StringVar(&p.precision, "precision", "fp32", "fp32 or int8: arithmetic of the encoder's products")
-	f.BoolVar(&p.likeness, "compare-precision", false, "print how near int8 is to fp32 on these inputs: cosine, share of the same decisions, word error rate; the last line is of all of them")
+	f.StringVar(&p.precision, "precision", "fp32", "fp32, fp16 or int8: arithmetic of the encoder's products")
+	f.BoolVar(&p.likeness, "compare-precision", false, "print how near --precision, int8 if it is not given, is to fp32 on these inputs: cosine, share of the same decisions, word error rate; the last line is of all of them")
 	f.StringVar(&p.compat, "compat", "", "what to reproduce of Hugging Face's peculiarities, separated by commas: hf-padding (numbers of padded batches), hf-positions (of generated text)")
 	f.StringVar(&p.outputs, "outputs", "", "optional outputs, separated by commas: hidden_states, pooler_output, ...")
 	f.StringVar(&p.job.Task, "task", "", "name of the Hugging Face pipeline; empty: the usual one of the class")
@@ -66,8 +66,8 @@ func runPredict(ctx context.Context, e *env, args []string) error {
 	if p.outputs != "" {
 		p.job.Settings.Outputs = strings.Split(p.outputs, ",")
 	}
-	if p.precision == string(model.Int8) {
-		p.job.Settings.Precision = model.Int8
+	if p.precision != "fp32" {
+		p.job.Settings.Precision = model.Precision(p.precision)
 	}
 	if p.likeness {
 		return plain(predict.Compare(ctx, p.job, e.stdout, p.inputs(files, os.Stdin)))
@@ -156,10 +156,10 @@ func (p *predictFlags) check(files []string) error {
 		return errors.New("--outputs needs --tensors-out FILE, which they are written to")
 	case p.job.Settings.Threads < 0 || p.job.Settings.Threads > 1024:
 		return fmt.Errorf("--threads %d is not between 0 (one per processor) and 1024", p.job.Settings.Threads)
-	case p.precision != "fp32" && p.precision != string(model.Int8):
-		return fmt.Errorf("--precision %q is not fp32 or int8", p.precision)
-	case p.likeness && (p.precision != "fp32" || p.tensorsIn != "" || p.job.TensorsOut != "" || p.job.Preprocess || p.job.KeepGoing):
-		return errors.New("--compare-precision runs inputs in fp32 and int8: it goes with --task and --option, not with --precision, tensors or --keep-going")
+	case !slices.Contains([]string{"fp32", string(model.Half), string(model.Int8)}, p.precision):
+		return fmt.Errorf("--precision %q is not fp32, fp16 or int8", p.precision)
+	case p.likeness && (p.tensorsIn != "" || p.job.TensorsOut != "" || p.job.Preprocess || p.job.KeepGoing):
+		return errors.New("--compare-precision runs inputs in fp32 and in --precision: it goes with --task and --option, not with tensors or --keep-going")
 	case p.lines && slices.Contains(files, "-"):
 		return errors.New("stdin is either the lines of --jsonl or the file -")
 	}

@@ -130,9 +130,12 @@ type Model struct {
 	Path      string `yaml:"path" doc:"checkpoint directory: config.json with weights (model.safetensors, pytorch_model.bin, tf_model.h5) or model.onnx; or hf://owner/name[@revision] (HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count) or s3://bucket/prefix, fetched at start"`
 	Name      string `yaml:"name" doc:"name in the rows; empty means the directory's or the repository's name"`
 	Digest    string `yaml:"digest" doc:"if set, the checkpoint must have exactly this digest (64 hex digits over its configuration, labels and weights), or the worker does not start; the refusal names the digest that it has"`
-	Precision string `yaml:"precision" doc:"arithmetic of the encoder's products: fp32, or int8: whole numbers, rounded row by row, two to three times as fast on processors with instructions for them, with slightly other values (worker predict --compare-precision shows them on a sample of yours); part of the model's digest in the rows, never chosen by itself"`
+	Precision string `yaml:"precision" doc:"arithmetic of the encoder's products: fp32; fp16: half precision, for GPUs (a CPU computes it in fp32, slower, with the rounding); or int8: whole numbers, rounded row by row, two to three times as fast on processors with instructions for them, with slightly other values (worker predict --compare-precision shows them on a sample of yours); or auto: fp32 on a CPU; on GPUs fp16 if it gives the reference vectors that go with the binary there, else fp32, which the log says. Part of the model's digest in the rows"`
+	Provider  string `yaml:"provider" doc:"what computes: cpu; cuda; or tensorrt, which leaves to cuda what it does not take. The GPU providers need the GPU build of ONNX Runtime (docs/models.md), and none stands in for another: what cannot be had stops the start"`
+	Devices   []int  `yaml:"devices" doc:"GPUs by number, each with sessions of its own; empty means the first"`
+	GPU       GPU    `yaml:"gpu" doc:"of providers cuda and tensorrt"`
 	Threads   int    `yaml:"threads" doc:"threads inside one session; 0 divides the cores among the sessions"`
-	Sessions  int    `yaml:"sessions" doc:"sessions that run batches beside each other"`
+	Sessions  int    `yaml:"sessions" doc:"sessions of each device that run batches beside each other"`
 }
 
 // Audio is how long recordings are treated.

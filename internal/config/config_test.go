@@ -71,13 +71,16 @@ func TestTheEnvironmentOverridesTheFile(t *testing.T) {
 		"VECMILL_KAFKA_SASL_MECHANISM":                 "plain",
 		"VECMILL_KAFKA_SASL_USERNAME":                  "u",
 		"VECMILL_KAFKA_SASL_PASSWORD":                  "hunter2",
+		"VECMILL_PIPELINES_SPEECH_MODEL_PROVIDER":      "cuda",
+		"VECMILL_PIPELINES_SPEECH_MODEL_DEVICES":       "0, 2",
 		"VECMILL_PIPELINES_SPEECH_BATCH_LINGER":        "7ms",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := c.Pipelines[0]
-	if fmt.Sprint(c.Kafka.Brokers) != "[a:1 b:2]" || p.MemoryBudget != 2<<30 || p.Heads[1].Pooling != "cls" || p.Batch.Linger.D() != 7*time.Millisecond {
+	if fmt.Sprint(c.Kafka.Brokers) != "[a:1 b:2]" || p.MemoryBudget != 2<<30 || p.Heads[1].Pooling != "cls" || p.Batch.Linger.D() != 7*time.Millisecond ||
+		p.Model.Provider != "cuda" || fmt.Sprint(p.Model.Devices) != "[0 2]" {
 		t.Fatalf("%+v", c)
 	}
 	if c.Kafka.SASL.Password.Reveal() != "hunter2" {
@@ -137,7 +140,14 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"no model", "{path: MODEL}", "{path: /nowhere/at/all}", "pipelines[speech].model.path: /nowhere/at/all does not exist"},
 		{"a reference without an owner", "{path: MODEL}", "{path: 'hf://model'}", "is not a directory, hf://owner/name"},
 		{"a model by another protocol", "{path: MODEL}", "{path: 'ftp://a/b'}", "is not a directory, hf://owner/name"},
-		{"a model in another precision", "{path: MODEL}", "{path: MODEL, precision: int4}", "pipelines[speech].model.precision: \"int4\" is not one of fp32, int8"},
+		{"a provider that is none", "{path: MODEL}", "{path: MODEL, provider: rocm}", "pipelines[speech].model.provider: \"rocm\" is not one of cpu, cuda, tensorrt"},
+		{"whole numbers on a GPU", "{path: MODEL}", "{path: MODEL, provider: cuda, precision: int8}", "pipelines[speech].model.precision: int8 is for processors"},
+		{"devices of a CPU", "{path: MODEL}", "{path: MODEL, devices: [0]}", "pipelines[speech].model.devices: means GPUs, and provider is cpu"},
+		{"a device twice", "{path: MODEL}", "{path: MODEL, provider: cuda, devices: [1, 1]}", "pipelines[speech].model.devices: 1 is negative, or named twice"},
+		{"a GPU's options on a CPU", "{path: MODEL}", "{path: MODEL, gpu: {memory_limit: 1GiB}}", "pipelines[speech].model.gpu: has no effect with provider cpu"},
+		{"engines of CUDA", "{path: MODEL}", "{path: MODEL, provider: cuda, gpu: {engine_cache: /e}}", "pipelines[speech].model.gpu.engine_cache: is of provider tensorrt alone"},
+		{"another search", "{path: MODEL}", "{path: MODEL, provider: cuda, gpu: {search: best}}", "pipelines[speech].model.gpu.search: \"best\" is not one of auto, heuristic, default, exhaustive"},
+		{"a model in another precision", "{path: MODEL}", "{path: MODEL, precision: int4}", "pipelines[speech].model.precision: \"int4\" is not one of auto, fp32, fp16, int8"},
 		{"keys of another format", "outputs:", "input: {keys: plain}\n    outputs:", "pipelines[speech].input.keys: has no effect with format ref"},
 		{"an unknown task", "task: transcript", "task: translate", "pipelines[speech].heads[0].task: \"translate\" is not one of"},
 		{"an unknown aggregation", "task: transcript", "task: tokens, aggregation: best", "pipelines[speech].heads[0].aggregation: \"best\" is not one of none, simple, first, average, max"},

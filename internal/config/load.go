@@ -107,6 +107,8 @@ func (p *Pipeline) fill() {
 		p.Model.Name = modelName(p.Model.Path)
 	}
 	set(&p.Model.Precision, "fp32")
+	set(&p.Model.Provider, "cpu")
+	p.Model.GPU.fill()
 	set(&p.Model.Sessions, 1)
 	set(&p.Audio.MaxSeconds, 30)
 	set(&p.Audio.Long, "fail")

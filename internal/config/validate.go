@@ -207,7 +207,8 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 		f.add(path+".model.digest", "%q is not 64 hex digits", p.Model.Digest)
 	}
 	f.oneOf(path+".start_at", p.StartAt, "first", "last")
-	f.oneOf(path+".model.precision", p.Model.Precision, "fp32", "int8")
+	f.oneOf(path+".model.precision", p.Model.Precision, "auto", "fp32", "fp16", "int8")
+	p.Model.validateGPU(f, path+".model")
 	f.oneOf(path+".audio.long", p.Audio.Long, "fail", "truncate", "window", "speech", "overlap")
 	f.oneOf(path+".audio.decoder", p.Audio.Decoder, "builtin", "ffmpeg")
 	f.oneOf(path+".audio.libraries", p.Audio.Libraries, "off", "auto", "require")

@@ -113,13 +113,17 @@ func parseInto(v reflect.Value, s string) error {
 		x, err = strconv.ParseFloat(s, 64)
 		v.SetFloat(x)
 	case reflect.Slice:
-		var list []string
+		v.SetZero()
 		for item := range strings.SplitSeq(s, ",") {
-			if item = strings.TrimSpace(item); item != "" {
-				list = append(list, item)
+			if item = strings.TrimSpace(item); item == "" {
+				continue
 			}
+			element := reflect.New(v.Type().Elem()).Elem()
+			if err := parseInto(element, item); err != nil {
+				return err
+			}
+			v.Set(reflect.Append(v, element))
 		}
-		v.Set(reflect.ValueOf(list))
 	default:
 		err = fmt.Errorf("a %s cannot be set from the environment", v.Type())
 	}
@@ -176,6 +180,8 @@ func typeName(t reflect.Type) string {
 		return "secret"
 	case reflect.TypeFor[[]string]():
 		return "list of strings"
+	case reflect.TypeFor[[]int]():
+		return "list of ints"
 	case reflect.TypeFor[float64]():
 		return "number"
 	case reflect.TypeFor[int64]():
@@ -194,7 +200,7 @@ func defaultOf(v reflect.Value) string {
 	if list, ok := v.Interface().([]string); ok {
 		return code(strings.Join(list, ", "))
 	}
-	if v.IsZero() && v.Kind() != reflect.Bool {
+	if v.Kind() == reflect.Slice && v.Len() == 0 || v.IsZero() && v.Kind() != reflect.Bool {
 		return ""
 	}
 	return code(fmt.Sprint(v.Interface()))

@@ -16,7 +16,7 @@ import (
 	"vecmill/model"
 )
 
-// likeness is how near what a model says of one input in whole numbers is to what it says in single precision.
+// likeness is how near what a model says of one input in another precision is to what it says in single precision.
 type likeness struct {
 	Input     any      `json:"input"`
 	Task      string   `json:"task"`
@@ -33,7 +33,7 @@ type likenesses struct {
 	Cosine    meanLowest      `json:"cosine"`
 	Agreement *float64        `json:"agreement,omitempty"`
 	WordError *float64        `json:"word_error_rate,omitempty"`
-	Speed     float64         `json:"speed,omitempty"` // time in single precision over time in whole numbers, both without inputs that a graph was loaded for
+	Speed     float64         `json:"speed,omitempty"` // time in single precision over time in the other, both without inputs that a graph was loaded for
 }
 
 type meanLowest struct {
@@ -43,7 +43,7 @@ type meanLowest struct {
 
 // comparison is two jobs that differ in precision alone.
 type comparison struct {
-	single, whole *runner
+	single, other *runner
 	out           *json.Encoder
 
 	sum           likenesses
@@ -53,8 +53,8 @@ type comparison struct {
 	took          [2]time.Duration
 }
 
-// Compare predicts the inputs in single precision and in whole numbers, and writes for each how near the two are, as one JSON object a line, and a last
-// line for all of them. What the job says of tensors does not count.
+// Compare predicts the inputs in single precision and in the job's, whole numbers if it says nothing, and writes for each how near the two are, as one JSON
+// object a line, and a last line for all of them. What the job says of tensors does not count.
 func Compare(ctx context.Context, job Job, w io.Writer, each func(do func(Input) error) error) (err error) {
 	spec, err := openSpec(ctx, job.Settings)
 	if err != nil {
@@ -62,16 +62,19 @@ func Compare(ctx context.Context, job Job, w io.Writer, each func(do func(Input)
 	}
 	job.TensorsOut, job.KeepGoing = "", false
 	other := job
-	job.Settings.Precision, other.Settings.Precision = model.Single, model.Int8
-	c := &comparison{sum: likenesses{Precision: model.Int8, Cosine: meanLowest{Lowest: 1}}}
+	if other.Settings.Precision == model.Single {
+		other.Settings.Precision = model.Int8
+	}
+	job.Settings.Precision = model.Single
+	c := &comparison{sum: likenesses{Precision: other.Settings.Precision, Cosine: meanLowest{Lowest: 1}}}
 	if c.single, err = newRunner(&job, spec, w); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.single.close()) }()
-	if c.whole, err = newRunner(&other, spec, w); err != nil {
+	if c.other, err = newRunner(&other, spec, w); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.whole.close()) }()
+	defer func() { err = errors.Join(err, c.other.close()) }()
 	c.out, c.sum.Task = c.single.out, c.single.task.name
 	if err := each(func(in Input) error { return c.next(ctx, &in) }); err != nil {
 		return err
@@ -89,7 +92,7 @@ func (c *comparison) next(ctx context.Context, in *Input) error {
 	if blob, err := in.blob(); err == nil { // read once: a pipe gives it only once
 		in.data = blob
 	}
-	for i, r := range []*runner{c.single, c.whole} {
+	for i, r := range []*runner{c.single, c.other} {
 		again := *in
 		p, err := r.prepare(ctx, &again)
 		if err != nil {
@@ -120,7 +123,7 @@ func (c *comparison) next(ctx context.Context, in *Input) error {
 	for i := range outs[0] {
 		one, two := principal(outs[0][i]), principal(outs[1][i])
 		if one == nil || two == nil || len(one.F32) != len(two.F32) {
-			return fmt.Errorf("run %d gives other outputs in %s", i, model.Int8)
+			return fmt.Errorf("run %d gives other outputs in %s", i, c.sum.Precision)
 		}
 		near := cosine(one.F32, two.F32)
 		if math.IsNaN(near) {

@@ -11,9 +11,10 @@ import (
 	"testing"
 
 	"vecmill/embed"
+	"vecmill/model"
 )
 
-// Of the bundled models, which are trained, whole numbers decide the same.
+// Of the bundled models, which are trained, other precisions decide the same.
 func TestPrecisionsAreComparedOnTheUsersOwnSample(t *testing.T) {
 	for _, c := range []struct {
 		model, samples string
@@ -25,52 +26,63 @@ func TestPrecisionsAreComparedOnTheUsersOwnSample(t *testing.T) {
 		{"text-intent", "text/sentence-*.txt", false, nil},
 		{"vision-digits", "image/digit-*.jpg", false, nil},
 	} {
-		t.Run(fmt.Sprint(c.model, c.options), func(t *testing.T) {
-			files, err := filepath.Glob(filepath.Join("../demo/samples", c.samples))
-			if err != nil || len(files) < 3 {
-				t.Fatalf("%d samples, %v", len(files), err)
-			}
-			var out bytes.Buffer
-			job := Job{Settings: Settings{Model: filepath.Join("../demo/models", c.model), Cache: t.TempDir(), Threads: 1}, Options: c.options}
-			err = Compare(t.Context(), job, &out, func(do func(Input) error) error {
-				for _, f := range files[:3] {
-					if err := do(OfFile(f)); err != nil {
-						return err
-					}
+		for _, p := range []struct {
+			asked, compared   model.Precision
+			cosine, agreement float64
+		}{{model.Single, model.Int8, 0.999, 0.98}, {model.Int8, model.Int8, 0.999, 0.98}, {model.Half, model.Half, 0.99999, 1}} {
+			t.Run(fmt.Sprint(c.model, c.options, p.asked), func(t *testing.T) {
+				all, lowest := compared(t, c.model, c.samples, p.asked, c.options)
+				switch {
+				case all.Inputs != 3 || all.Cosine.Lowest != lowest || all.Cosine.Mean < lowest || all.Precision != p.compared:
+					t.Errorf("the sum %+v is not that of the lines", all)
+				case lowest < p.cosine || lowest == 1:
+					t.Errorf("lowest cosine %v: below %v, or %s did nothing", lowest, p.cosine, p.compared)
+				case all.Agreement == nil || *all.Agreement < p.agreement:
+					t.Errorf("agreement %v, want %v at least", *all.Agreement, p.agreement)
+				case (all.WordError != nil) != c.words || c.words && *all.WordError > 0:
+					t.Errorf("word error rate %v", all.WordError)
 				}
-				return nil
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-			if len(lines) != 4 {
-				t.Fatalf("%d lines, want one for each sample and one for all:\n%s", len(lines), out.String())
-			}
-			var all likenesses
-			if err := json.Unmarshal([]byte(lines[3]), &all); err != nil {
-				t.Fatal(err)
-			}
-			lowest := 1.0
-			for _, raw := range lines[:3] {
-				var l likeness
-				if err := json.Unmarshal([]byte(raw), &l); err != nil {
-					t.Fatal(err)
-				}
-				lowest = min(lowest, l.Cosine)
-			}
-			switch {
-			case all.Inputs != 3 || all.Cosine.Lowest != lowest || all.Cosine.Mean < lowest || all.Precision != "int8":
-				t.Errorf("the sum %+v is not that of the lines", all)
-			case lowest < 0.999 || lowest == 1:
-				t.Errorf("lowest cosine %v: below 0.999, or int8 did nothing", lowest)
-			case all.Agreement == nil || *all.Agreement < 0.98:
-				t.Errorf("agreement %v, want 0.98 at least", all.Agreement)
-			case (all.WordError != nil) != c.words || c.words && *all.WordError > 0:
-				t.Errorf("word error rate %v", all.WordError)
-			}
-		})
+		}
 	}
+}
+
+// compared runs three samples through a bundled model, and gives the line of all and the lowest cosine of the others.
+func compared(t *testing.T, name, samples string, p model.Precision, o Options) (all likenesses, lowest float64) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("../demo/samples", samples))
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d samples, %v", len(files), err)
+	}
+	var out bytes.Buffer
+	job := Job{Settings: Settings{Model: filepath.Join("../demo/models", name), Cache: t.TempDir(), Threads: 1, Precision: p}, Options: o}
+	err = Compare(t.Context(), job, &out, func(do func(Input) error) error {
+		for _, f := range files[:3] {
+			if err := do(OfFile(f)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 4 {
+		t.Fatalf("%d lines, want one for each sample and one for all:\n%s", len(lines), out.String())
+	}
+	if err := json.Unmarshal([]byte(lines[3]), &all); err != nil {
+		t.Fatal(err)
+	}
+	lowest = 1
+	for _, raw := range lines[:3] {
+		var l likeness
+		if err := json.Unmarshal([]byte(raw), &l); err != nil {
+			t.Fatal(err)
+		}
+		lowest = min(lowest, l.Cosine)
+	}
+	return all, lowest
 }
 
 func TestATaskThatRunsTheModelItselfIsNotCompared(t *testing.T) {

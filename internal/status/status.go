@@ -64,7 +64,7 @@ type About struct {
 	Class      string   `json:"class"`
 	Model      string   `json:"model"`
 	Digest     string   `json:"digest"`
-	Precision  string   `json:"precision"`  // fp32, int8, as exported
+	Precision  string   `json:"precision"`  // fp32, fp16, int8, as exported
 	Preprocess string   `json:"preprocess"` // digest
 	Decoders   string   `json:"decoders"`   // libraries that take part, "" for none
 	Heads      []string `json:"heads"`

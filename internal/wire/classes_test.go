@@ -249,8 +249,8 @@ func modelInAnyBatch(t *testing.T, p *config.Pipeline, m *loadedModel, items []i
 	return alone
 }
 
-// TestInt8RowsAreTheSameInAnyBatch holds that a pipeline takes the precision that its configuration says, under a digest of its own.
-func TestInt8RowsAreTheSameInAnyBatch(t *testing.T) {
+// TestRowsOfOtherPrecisionsAreTheSameInAnyBatch holds that a pipeline takes the precision that its configuration says, under a digest of its own.
+func TestRowsOfOtherPrecisionsAreTheSameInAnyBatch(t *testing.T) {
 	for _, c := range classCases() {
 		if !slices.Contains([]string{"Data2VecAudioModel", "Data2VecTextModel", "Data2VecVisionModel"}, c.class) {
 			continue
@@ -258,16 +258,18 @@ func TestInt8RowsAreTheSameInAnyBatch(t *testing.T) {
 		t.Run(c.class, func(t *testing.T) {
 			cfg, p := pipelineFor(t, c.checkpoint(t), "    heads: [{task: embedding}]")
 			single := load(t, cfg, p)
-			p.Model.Precision = "int8"
-			whole := load(t, cfg, p)
-			if single.digest == whole.digest {
-				t.Error("both precisions have one digest")
-			}
 			items := itemsFor(c.class)
-			rows := modelInAnyBatch(t, p, whole, items)
 			want, _ := rowsOf(t, p, single, items, 1)
-			if d := different(t, rows[0], want[0]); d == "" {
-				t.Error("the rows are those of fp32: int8 did nothing")
+			for _, precision := range []string{"int8", "fp16"} {
+				p.Model.Precision = precision
+				other := load(t, cfg, p)
+				if single.digest == other.digest {
+					t.Errorf("fp32 and %s have one digest", precision)
+				}
+				rows := modelInAnyBatch(t, p, other, items)
+				if d := different(t, rows[0], want[0]); d == "" {
+					t.Errorf("the rows are those of fp32: %s did nothing", precision)
+				}
 			}
 		})
 	}

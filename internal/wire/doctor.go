@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ type Finding struct {
 func Examine(ctx context.Context, c *config.Config, tell func(Finding)) {
 	d := &doctor{c: c, stores: &stores{cfg: c}, machine: os.DirFS("/"), tell: tell}
 	if d.runtime() {
-		d.reference(ctx)
+		d.references(ctx)
 	}
 	d.devices()
 	d.memory()
@@ -98,14 +99,17 @@ func (d *doctor) runtime() bool {
 	return true
 }
 
-// devices tells of GPUs that are left idle: sessions compute on the CPU.
+// devices tells of GPUs that are left idle.
 func (d *doctor) devices() {
+	if slices.ContainsFunc(d.c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) {
+		return // each model says where it is computed
+	}
 	gpus, _ := fs.Glob(d.machine, "dev/nvidia[0-9]*") // the pattern is sound
 	if len(gpus) == 0 {
 		d.say("devices", Sound, "sessions compute on %d CPUs", runtime.GOMAXPROCS(0))
 		return
 	}
-	d.say("devices", Doubt, "sessions compute on %d CPUs, and the %d GPUs of this machine stay idle: this build has no GPU provider; a machine without one costs less", runtime.GOMAXPROCS(0), len(gpus))
+	d.say("devices", Doubt, "sessions compute on %d CPUs, and the %d GPUs of this machine stay idle: model.provider is cpu; a machine without a GPU costs less", runtime.GOMAXPROCS(0), len(gpus))
 }
 
 // memory compares what the configuration may use with what there is. Weights are not counted: they are mapped, and shared.

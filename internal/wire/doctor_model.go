@@ -10,51 +10,16 @@ import (
 	"image/png"
 	"log/slog"
 	"math"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow/float16"
 
 	"vecmill/embed"
-	"vecmill/embed/golden"
-	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/model"
 	"vecmill/schemas"
 )
-
-// reference computes small models of each family, which go with the binary, and compares what comes out with what transformers gave.
-func (d *doctor) reference(ctx context.Context) {
-	const check = "reference"
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
-	dir, err := os.MkdirTemp("", "vecmill-reference-")
-	if err != nil {
-		d.fault(check, err)
-		return
-	}
-	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory; the system clears what is left
-	cases, err := golden.Bundled(filepath.Join(dir, "cases"))
-	if err != nil {
-		d.fault(check, err)
-		return
-	}
-	open := func(ctx context.Context, g model.Graph) (embed.Session, error) {
-		return ortsession.Open(ctx, g, ortsession.Options{Threads: 1, Library: d.c.Runtime.Library})
-	}
-	runs := 0
-	for i := range cases {
-		n, err := cases[i].Verify(ctx, filepath.Join(dir, "graphs"), open)
-		if err != nil {
-			d.say(check, Trouble, "%v; this version of ONNX Runtime computes something else on this processor: use the version that docs/models.md names, and report it", err)
-			return
-		}
-		runs += n
-	}
-	d.say(check, Sound, "%d small models, audio, image and text, give what transformers gives (%d runs, within the noise of float32)", len(cases), runs)
-}
 
 // model loads a pipeline's checkpoint and tries it: nil if it cannot be loaded. The rows are those of the trial, if there was one.
 func (d *doctor) model(ctx context.Context, p *config.Pipeline) (*loadedModel, []schemas.Row) {
@@ -66,8 +31,11 @@ func (d *doctor) model(ctx context.Context, p *config.Pipeline) (*loadedModel, [
 		d.fault(check, err)
 		return nil, nil
 	}
-	d.say(check, Sound, "%s, digest %s, preprocessing %s, %d sessions, loaded in %v",
-		m.spec.Class, short(m.digest), short(m.pre.Digest()), len(m.sessions), time.Since(began).Round(time.Millisecond))
+	d.say(check, Sound, "%s, digest %s, preprocessing %s, %d sessions on %s in %s, loaded in %v",
+		m.spec.Class, short(m.digest), short(m.pre.Digest()), len(m.sessions), p.Model.Provider, precisionName(m.precision), time.Since(began).Round(time.Millisecond))
+	if m.why != "" {
+		d.say(check, Sound, "precision auto is %s: %s", precisionName(m.precision), m.why)
+	}
 	if p, ok := m.pre.(decoder); ok {
 		d.say(string(m.spec.Modality)+" "+name, Sound, "%s", p.Decoders())
 	}
@@ -77,10 +45,13 @@ func (d *doctor) model(ctx context.Context, p *config.Pipeline) (*loadedModel, [
 	switch {
 	case err != nil:
 		d.say(check, Trouble, "a trial of three items: %v", err)
-	case t.worst > neighbourTolerance:
+	case t.worst > neighbourTolerance(m.precision):
 		d.say(check, Trouble, "an item alone and the same item in a batch differ by %.2g: batches change results here; report it with this machine's processor", t.worst)
 	default:
 		d.say(check, Sound, "an item alone equals the item in a batch (within %.1g); three items in %v", max(t.worst, 1e-7), t.took.Round(time.Millisecond))
+	}
+	if p.Model.OnGPU() {
+		d.placement(ctx, p, m)
 	}
 	return m, t.rows
 }
@@ -92,9 +63,14 @@ type outing struct {
 	rows  []schemas.Row // of the batch
 }
 
-// neighbourTolerance is how much a number may change with the batch that it is computed in: kernels add in another order. It is relative to the largest number
-// of a row.
-const neighbourTolerance = 1e-3
+// neighbourTolerance is how much a number may change with the batch that it is computed in: kernels add in another order, and the last bit of a sum may turn
+// the rounding of a half. It is relative to the largest number of a row.
+func neighbourTolerance(p model.Precision) float64 {
+	if p == model.Half {
+		return 5e-3
+	}
+	return 1e-3
+}
 
 // tryOut computes three items of different lengths, each alone and all in one batch, and gives the largest difference.
 func tryOut(ctx context.Context, p *config.Pipeline, m *loadedModel) (t outing, err error) {

@@ -81,7 +81,7 @@ func TestTheDoctorNamesIdleGPUs(t *testing.T) {
 		{fstest.MapFS{"dev/null": {}}, Sound, "CPUs"},
 	} {
 		var got Finding
-		(&doctor{machine: c.machine, tell: func(f Finding) { got = f }}).devices()
+		(&doctor{c: &config.Config{}, machine: c.machine, tell: func(f Finding) { got = f }}).devices()
 		if got.Check != "devices" || got.Grade != c.grade || !strings.Contains(got.Text, c.words) {
 			t.Errorf("%+v, want %s with %q", got, c.grade, c.words)
 		}

@@ -37,7 +37,12 @@ type loadedModel struct {
 	heads    []embed.Head
 	options  []headOptions // of heads, in their order
 	halves   []string      // the heads that give vectors in half precision
-	took     time.Duration // to load
+
+	devices   []ortsession.Options // that sessions were opened with, one for each device
+	run       model.Graph          // what sessions run: the graph with the outputs that are read
+	precision model.Precision
+	why       string        // that precision, if the configuration left it open
+	took      time.Duration // to load
 }
 
 // tasks are those of the heads, once each.
@@ -84,11 +89,22 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if d, ok := pre.(decoder); ok {
 		log.Info("decoders", "pipeline", p.Name, "decoders", d.Decoders())
 	}
-	graph, err := spec.Compile(ctx, cache, compileOptions(p, spec, pre))
+	devices, err := sessionOptions(c, p)
 	if err != nil {
 		return nil, err
 	}
-	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre, options: headsOf(p)}
+	precision, why := precisionOf(p, spec, func() error {
+		_, _, err := proof(ctx, devices[0], model.Half)
+		return err
+	})
+	if why != "" {
+		log.Info("precision chosen", "pipeline", p.Name, "precision", precisionName(precision), "why", why)
+	}
+	graph, err := spec.Compile(ctx, cache, compileOptions(p, spec, pre, precision))
+	if err != nil {
+		return nil, err
+	}
+	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre, options: headsOf(p), precision: precision, why: why}
 	var read []string
 	for i := range p.Heads {
 		cfg := headConfig(&p.Heads[i])
@@ -103,25 +119,12 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 		}
 		read = append(read, heads.Reads(cfg)...)
 	}
-	threads := p.Model.Threads
-	if threads == 0 {
-		threads = max(1, runtime.GOMAXPROCS(0)/p.Model.Sessions)
-	}
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() (err error) { // reads the weights whole, while the sessions load
 		m.digest, err = graph.Digest(ctx)
 		return err
 	})
-	work.Go(func() error {
-		for range p.Model.Sessions {
-			s, err := ortsession.Open(ctx, narrowed(graph, read), ortsession.Options{Threads: threads, Library: c.Runtime.Library})
-			if err != nil {
-				return err
-			}
-			m.sessions = append(m.sessions, s)
-		}
-		return nil
-	})
+	work.Go(func() error { return m.openSessions(ctx, p, devices, narrowed(graph, read), log) })
 	if err := work.Wait(); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
@@ -162,10 +165,10 @@ func decoding(c *config.Decoding) heads.Decoding {
 }
 
 // compileOptions ask for what the heads need beyond the class's outputs, and for the size of the pictures that pre makes.
-func compileOptions(p *config.Pipeline, spec *model.Spec, pre embed.Preprocessor) model.CompileOptions {
-	o := model.CompileOptions{HeadOnly: !slices.ContainsFunc(p.Heads, func(h config.Head) bool { return h.Task == string(schemas.TaskEmbedding) })}
-	if p.Model.Precision == string(model.Int8) {
-		o.Precision = model.Int8
+func compileOptions(p *config.Pipeline, spec *model.Spec, pre embed.Preprocessor, precision model.Precision) model.CompileOptions {
+	o := model.CompileOptions{
+		HeadOnly:  !slices.ContainsFunc(p.Heads, func(h config.Head) bool { return h.Task == string(schemas.TaskEmbedding) }),
+		Precision: precision,
 	}
 	for i := range p.Heads {
 		for _, name := range heads.Outputs(headConfig(&p.Heads[i])) {
@@ -280,7 +283,7 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer) (*embed.
 		workers = runtime.GOMAXPROCS(0)
 	}
 	return embed.NewEngine(embed.EngineConfig{
-		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batchConfig(p.Batch, m.spec.Modality),
+		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batchConfig(p.Batch, m.spec.Modality), Shapes: shapesOf(p, m.spec),
 		Preprocessor: workers, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, FLOPs: m.spec.FLOPs,
 	}, m.pre, m.sessions, m.heads)
 }

@@ -46,7 +46,7 @@ func (s *shown) open(c *config.Config, lines []*line) {
 func aboutOf(p *config.Pipeline, l *line) status.About {
 	m := l.model
 	a := status.About{
-		Name: p.Name, Modality: string(m.spec.Modality), Topics: p.Topics, Class: m.spec.Class, Model: m.name, Digest: m.digest, Precision: p.Model.Precision, Preprocess: m.pre.Digest(),
+		Name: p.Name, Modality: string(m.spec.Modality), Topics: p.Topics, Class: m.spec.Class, Model: m.name, Digest: m.digest, Precision: precisionName(m.precision), Preprocess: m.pre.Digest(),
 		Fetchers: p.Fetchers, Preparers: p.Preprocessors, Sessions: len(m.sessions), Slots: p.MaxInFlight,
 		Replay: "worker dlq replay --config FILE --pipeline " + p.Name,
 	}

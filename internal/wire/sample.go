@@ -210,7 +210,11 @@ func (m *sampleModel) open(ctx context.Context, c *config.Config, p *config.Pipe
 	if err != nil {
 		return err
 	}
-	graph, err := spec.Compile(ctx, cache, compileOptions(p, spec, pre))
+	if p.Model.OnGPU() && p.Model.Precision == "auto" {
+		return errors.New("precision auto is decided on the GPU when a worker starts")
+	}
+	precision, _ := precisionOf(p, spec, nil)
+	graph, err := spec.Compile(ctx, cache, compileOptions(p, spec, pre, precision))
 	if err != nil {
 		return err
 	}

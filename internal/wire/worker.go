@@ -78,7 +78,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	}
 	w.shown.begin(o.Version)
 	w.telemetry.Page(w.shown.page())
-	if o.Measure {
+	if o.Measure && !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) { // it is the CPU that is measured
 		if w.shown.peak, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library}); err != nil {
 			return nil, err
 		}
@@ -118,7 +118,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		return nil, err
 	}
 	o.Log.Info("model loaded", "pipeline", p.Name, "class", l.model.spec.Class, "digest", short(l.model.digest), "preprocess", short(l.model.pre.Digest()),
-		"sessions", len(l.model.sessions), "batch", batchConfig(p.Batch, l.model.spec.Modality))
+		"provider", p.Model.Provider, "precision", precisionName(l.model.precision), "sessions", len(l.model.sessions), "batch", batchConfig(p.Batch, l.model.spec.Modality))
 	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer()); err != nil {
 		return nil, err
 	}

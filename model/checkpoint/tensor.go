@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"unsafe"
+
+	"vecmill/model/float16"
 )
 
 // DType is the element type of a stored tensor, in the spelling of safetensors.
@@ -163,28 +165,13 @@ func widen(dst []float32, raw []byte, step int, d DType) {
 		}
 	case F16:
 		for i := range dst {
-			dst[i] = halfToFloat(binary.LittleEndian.Uint16(raw[2*i*step:]))
+			dst[i] = float16.Float(binary.LittleEndian.Uint16(raw[2*i*step:]))
 		}
 	case BF16:
 		for i := range dst {
 			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i*step:])) << 16)
 		}
 	}
-}
-
-// halfToFloat widens an IEEE 754 binary16, subnormals, infinities and NaN included.
-func halfToFloat(h uint16) float32 {
-	sign := uint32(h>>15) << 31
-	exp := uint32(h>>10) & 0x1f
-	frac := uint32(h) & 0x3ff
-	switch exp {
-	case 0:
-		v := float32(frac) * 0x1p-24 // exact: 10 bits times a power of two
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	case 0x1f:
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
 func product(shape []int) int {

@@ -107,8 +107,9 @@ func (n *net) positions(a *audio, x onnx.Value) onnx.Value {
 		if i > 0 && !n.o.HFPadding {
 			x = n.Mul(x, a.mask) // G1: LayerNorm and bias made padding non-zero again
 		}
-		w := n.stored(n.w.Backbone, p+".weight", c.HiddenSize, c.HiddenSize/c.NumConvPosEmbeddingGroups, k)
-		b := n.stored(n.w.Backbone, p+".bias", c.HiddenSize)
+		x = n.reduced(x)
+		w := n.weightFor(x, p+".weight", c.HiddenSize, c.HiddenSize/c.NumConvPosEmbeddingGroups, k)
+		b := n.weightFor(x, p+".bias", c.HiddenSize)
 		// The reference pads k/2 on both sides and drops the last frame if k is even.
 		x = n.Conv(n.Transpose(x, 0, 2, 1), w, b, onnx.Convolution{
 			Kernel: []int{k}, Strides: []int{1}, Pads: []int{k / 2, (k - 1) / 2}, Groups: c.NumConvPosEmbeddingGroups,

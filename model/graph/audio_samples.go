@@ -22,10 +22,11 @@ func (n *net) samples(in onnx.Value) onnx.Value {
 		} else {
 			x = n.strided(x, p+"conv.weight", channels, out, k, stride)
 		}
+		x = n.full(x)
 		if c.ConvBias {
 			x = n.Add(x, n.stored(n.w.Backbone, p+"conv.bias", out))
 		}
-		x = n.norm(n.w.Backbone, x, p+"layer_norm", out, torchEps)
+		x = n.reduced(n.norm(n.w.Backbone, x, p+"layer_norm", out, torchEps))
 		x = n.activation(c.FeatExtractActivation, x, p+"activation")
 		channels = out
 	}
@@ -49,6 +50,9 @@ func (n *net) strided(x onnx.Value, weight string, in, out, taps, stride int) on
 			y = n.Add(sum, y)
 		}
 		sum = y
+	}
+	if n.o.Precision == Half { // one sum, in single precision, and not one of halves for each tap
+		return n.product(n.Concat(2, n.taps(n.reduced(x), taps, stride, 1)...), n.window(weight, in, out, taps))
 	}
 	if !n.inWholeNumbers(out) {
 		for i, step := range n.taps(x, taps, stride, 1) {

@@ -121,7 +121,7 @@ func Build(cfg *config.Config, ck *checkpoint.Checkpoint, o Options) (*onnx.Buil
 		return nil, err
 	}
 	prefix := strings.ReplaceAll(cfg.ModelType, "-", "_") + "."
-	n := &net{Builder: onnx.NewBuilder(cfg.Class), w: ck.Bind(prefix, cl.base), cfg: cfg, o: o, whole: map[onnx.Value]onnx.Quantised{}}
+	n := &net{Builder: onnx.NewBuilder(cfg.Class), w: ck.Bind(prefix, cl.base), cfg: cfg, o: o, whole: map[onnx.Value]onnx.Quantised{}, other: map[onnx.Value]onnx.Value{}}
 	n.batch = onnx.Dyn("batch")
 	if err := cl.build(n); err != nil {
 		return nil, fmt.Errorf("building %s: %w", cfg.Class, err)

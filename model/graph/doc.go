@@ -8,8 +8,8 @@
 // constant per layer, position tables, layer scales and batch normalisations into the weights before them, the weights of a layer sum,
 // the windows of adaptive pooling to a matrix.
 //
-// Products of the encoder have a precision (precision.go): what goes through [net.product] is float32, or whole numbers rounded row by row; heads go
-// through [net.exact].
+// Products of the encoder have a precision (precision.go): what goes through [net.product] is float32, half precision (half.go), or whole numbers rounded row
+// by row; heads go through [net.exact].
 //
 // A decoder's cache is two graphs: one gives keys and values out ([PastKeyValues] among Options.Outputs), one takes and gives them. A text in
 // parts gets the numbers of the text in one.

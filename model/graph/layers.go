@@ -30,6 +30,7 @@ type net struct {
 	batch onnx.Dim
 	items onnx.Value                    // int64 [1]: items of the batch, where each has several rows of tokens
 	whole map[onnx.Value]onnx.Quantised // what products have taken in whole numbers already
+	other map[onnx.Value]onnx.Value     // what has been converted to the other of single and half precision already
 }
 
 // source hands out weights: the binding's Backbone or Head.
@@ -55,9 +56,15 @@ func (n *net) values(from source, name string, shape ...int) []float32 {
 	return numbers(&t)
 }
 
-// linear is a dense layer of the encoder, with bias, on x [rows, in].
+// linear is a dense layer of the encoder, with bias, on x [rows, in]; the result is in single precision.
 func (n *net) linear(x onnx.Value, name string, in, out int) onnx.Value {
-	return n.Add(n.product(x, n.matrix(name, in, out)), n.stored(n.w.Backbone, name+".bias", out))
+	return n.Add(n.full(n.product(x, n.matrix(name, in, out))), n.stored(n.w.Backbone, name+".bias", out))
+}
+
+// dense is linear with the result in the graph's precision, for what multiplies it again.
+func (n *net) dense(x onnx.Value, name string, in, out int) onnx.Value {
+	y := n.product(x, n.matrix(name, in, out))
+	return n.Add(y, n.weightFor(y, name+".bias", out))
 }
 
 // exact is a dense layer with bias, on x [rows, in], in single precision whatever the graph's is: a head's.
@@ -68,20 +75,22 @@ func (n *net) exact(from source, x onnx.Value, name string, in, out int) onnx.Va
 // activated is a dense layer of the encoder followed by an activation function; at is the function's place among the modules.
 func (n *net) activated(act string, x onnx.Value, name string, in, out int, at string) onnx.Value {
 	if act != "gelu" {
-		return n.activation(act, n.linear(x, name, in, out), at)
+		return n.activation(act, n.dense(x, name, in, out), at)
 	}
-	return n.BiasGelu(n.product(x, n.matrix(name, in, out)), n.stored(n.w.Backbone, name+".bias", out))
+	y := n.product(x, n.matrix(name, in, out))
+	return n.BiasGelu(y, n.weightFor(y, name+".bias", out))
 }
 
 // normSum is LayerNorm(x + y * w^T + b): the end of a post-norm block, whose input is x [rows, out].
 func (n *net) normSum(x, y onnx.Value, name string, in, out int, norm string, eps float64) onnx.Value {
-	y = n.product(y, n.matrix(name, in, out))
+	y = n.full(n.product(y, n.matrix(name, in, out)))
 	get := n.w.Backbone
 	b, scale, shift := n.stored(get, name+".bias", out), n.stored(get, norm+".weight", out), n.stored(get, norm+".bias", out)
 	return n.SumNorm(y, x, b, scale, shift, eps)
 }
 
-// scaledLinear is a dense layer of the encoder whose result is multiplied by a vector: the vector is folded into weight and bias.
+// scaledLinear is a dense layer of the encoder whose result is multiplied by a vector: the vector is folded into weight and bias. Weights that are
+// too small for half precision then matter no more than their results, which go to the residual, would in single precision.
 func (n *net) scaledLinear(x onnx.Value, name string, in, out int, scale []float32) onnx.Value {
 	if scale == nil {
 		return n.linear(x, name, in, out)
@@ -90,21 +99,26 @@ func (n *net) scaledLinear(x onnx.Value, name string, in, out int, scale []float
 	for i, s := range scale {
 		b[i] *= s
 	}
-	return n.Add(n.product(x, n.matrix(name, in, out).scaled(name+".weight.scaled", scale)), n.Weight(name+".bias.scaled", []int{out}, onnx.FloatData(b)))
+	y := n.full(n.product(x, n.matrix(name, in, out).scaled(name+".weight.scaled", scale)))
+	return n.Add(y, n.Weight(name+".bias.scaled", []int{out}, onnx.FloatData(b)))
 }
 
 func (n *net) norm(from source, x onnx.Value, name string, dim int, eps float64) onnx.Value {
-	return n.LayerNorm(x, n.stored(from, name+".weight", dim), n.stored(from, name+".bias", dim), eps)
+	return n.LayerNorm(n.full(x), n.stored(from, name+".weight", dim), n.stored(from, name+".bias", dim), eps)
 }
 
 // plainNorm is a LayerNorm without parameters.
 func (n *net) plainNorm(x onnx.Value, dim int, eps float64) onnx.Value {
 	ones := slices.Repeat([]float32{1}, dim)
-	return n.LayerNorm(x, n.Floats([]int{dim}, ones), n.Floats([]int{dim}, make([]float32, dim)), eps)
+	return n.LayerNorm(n.full(x), n.Floats([]int{dim}, ones), n.Floats([]int{dim}, make([]float32, dim)), eps)
 }
 
-// activation applies an activation function by its name in transformers. at is its place among the modules: prelu has a weight there.
+// activation applies an activation function by its name in transformers. at is its place among the modules: prelu has a weight there. Of functions in half
+// precision there is only GELU; squares, for one, leave it.
 func (n *net) activation(name string, x onnx.Value, at string) onnx.Value {
+	if name != "gelu" {
+		x = n.full(x)
+	}
 	if name == "prelu" {
 		return n.Op("PRelu", []onnx.Value{x, n.stored(n.w.Backbone, at+".weight", 1)})
 	}
@@ -135,8 +149,9 @@ func (n *net) heads(a *attention, x onnx.Value) onnx.Value {
 	return n.Transpose(n.ReshapeTo(x, a.split), 0, 2, 1, 3)
 }
 
-// attend is softmax(scores + mask) * v, back as [B*T, hidden]. bias may be absent.
+// attend is softmax(scores + mask) * v, back as [B*T, hidden], in v's precision. bias may be absent.
 func (n *net) attend(a *attention, scores, bias, v onnx.Value) onnx.Value {
+	scores = n.full(scores) // a mask is lower than half precision goes
 	for _, add := range []onnx.Value{bias, a.mask} {
 		if add != (onnx.Value{}) {
 			scores = n.Add(scores, add)
@@ -147,14 +162,14 @@ func (n *net) attend(a *attention, scores, bias, v onnx.Value) onnx.Value {
 		p = n.Mul(p, a.keep)
 	}
 	a.probs = append(a.probs, p)
-	y := n.MatMul(p, v)
+	y := n.MatMul(n.like(p, v), v)
 	return n.Reshape(n.Transpose(y, 0, 2, 1, 3), -1, a.hidden)
 }
 
 // selfAttention is attention with dense q, k and v of the given names, without position terms.
 func (n *net) selfAttention(a *attention, x onnx.Value, prefix, q, k, v string) onnx.Value {
-	return n.attended(a, n.linear(x, prefix+q, a.hidden, a.hidden), n.linear(x, prefix+k, a.hidden, a.hidden),
-		n.linear(x, prefix+v, a.hidden, a.hidden), onnx.Value{})
+	return n.attended(a, n.dense(x, prefix+q, a.hidden, a.hidden), n.dense(x, prefix+k, a.hidden, a.hidden),
+		n.dense(x, prefix+v, a.hidden, a.hidden), onnx.Value{})
 }
 
 // attended is attention of q, k and v [B*T, hidden] to each other, [B*T, hidden]. bias may be absent.

@@ -9,22 +9,24 @@ import (
 	"vecmill/model/onnx"
 )
 
-// Precision is the arithmetic of the encoder's dense layers and strided convolutions, which is where the time goes. Everything else (norms, softmax, what
-// attention multiplies, positions, heads) is in single precision always.
+// Precision is the arithmetic of the encoder's dense layers and strided convolutions, which is where the time goes. Norms, softmax and heads are in
+// single precision always; what attention multiplies and the other convolutions are, too, in whole numbers.
 type Precision string
 
 // The precisions.
 const (
 	Single Precision = "" // float32
+	Half   Precision = "fp16"
 	Int8   Precision = "int8"
 )
 
 // known says whether there is such a precision.
 func (p Precision) known() error {
-	if p == Single || p == Int8 {
+	switch p {
+	case Single, Half, Int8:
 		return nil
 	}
-	return fmt.Errorf("precision %q is not one of fp32 (%q), %s", string(p), Single, Int8)
+	return fmt.Errorf("precision %q is not one of fp32 (%q), %s, %s", string(p), Single, Half, Int8)
 }
 
 // matrix is a weight [out, in] of the encoder.
@@ -70,6 +72,9 @@ func (n *net) tap(weight string, in, out, tap, taps int) matrix {
 
 // product is x * w^T in the graph's precision, for x [..., in].
 func (n *net) product(x onnx.Value, w matrix) onnx.Value {
+	if n.o.Precision == Half {
+		return n.halfProduct(x, w)
+	}
 	if !n.inWholeNumbers(w.out) {
 		return n.MatMulT(x, n.Weight(w.name, []int{w.out, w.in}, w.data))
 	}

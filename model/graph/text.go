@@ -242,9 +242,9 @@ func (n *net) firstAttention(t *text, x onnx.Value, p string) (first, y onnx.Val
 	a := &t.att
 	first = n.Gather(n.ReshapeTo(x, t.rows), n.Int(0), 1)
 	one := n.Concat(0, n.Slice(t.rows, 0, 0, 1), n.Ints(1, a.heads, a.width()))
-	q := n.Transpose(n.ReshapeTo(n.linear(first, p+"query", a.hidden, a.hidden), one), 0, 2, 1, 3)
-	k := n.heads(a, n.linear(x, p+"key", a.hidden, a.hidden))
-	v := n.heads(a, n.linear(x, p+"value", a.hidden, a.hidden))
+	q := n.Transpose(n.ReshapeTo(n.dense(first, p+"query", a.hidden, a.hidden), one), 0, 2, 1, 3)
+	k := n.heads(a, n.dense(x, p+"key", a.hidden, a.hidden))
+	v := n.heads(a, n.dense(x, p+"value", a.hidden, a.hidden))
 	return first, n.attend(a, n.ScaledMatMulT(q, k, float64(a.scale())), onnx.Value{}, v)
 }
 

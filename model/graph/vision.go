@@ -73,9 +73,10 @@ func (n *net) patches(v *vision) (onnx.Value, error) {
 	in := n.Input("pixel_values", onnx.Float32, n.batch, onnx.Fixed(c.NumChannels), onnx.Fixed(v.size.H), onnx.Fixed(v.size.W))
 	n.Scope("embeddings")
 	name := "embeddings.patch_embeddings.projection"
-	x := n.Conv(in, n.stored(get, name+".weight", h, c.NumChannels, p.H, p.W), n.stored(get, name+".bias", h),
+	in = n.reduced(in)
+	x := n.Conv(in, n.weightFor(in, name+".weight", h, c.NumChannels, p.H, p.W), n.weightFor(in, name+".bias", h),
 		onnx.Convolution{Kernel: []int{p.H, p.W}, Strides: []int{p.H, p.W}})
-	x = n.Transpose(n.Reshape(x, 0, h, -1), 0, 2, 1) // [B, patches, H]
+	x = n.full(n.Transpose(n.Reshape(x, 0, h, -1), 0, 2, 1)) // [B, patches, H]
 	if n.takes("bool_masked_pos") {
 		if !c.UseMaskToken {
 			return x, fmt.Errorf("bool_masked_pos needs a checkpoint with use_mask_token")
@@ -152,7 +153,7 @@ func (n *net) visionLayer(v *vision, x onnx.Value, p string) onnx.Value {
 	y = n.visionAttention(v, y, p)
 	x = n.Add(x, n.scaledLinear(y, p+"attention.output.dense", h, h, lambda1))
 	y = n.norm(get, x, p+"layernorm_after", h, c.LayerNormEps)
-	y = n.activation(c.HiddenAct, n.linear(y, p+"intermediate.dense", h, c.IntermediateSize), p+"intermediate.intermediate_act_fn")
+	y = n.activation(c.HiddenAct, n.dense(y, p+"intermediate.dense", h, c.IntermediateSize), p+"intermediate.intermediate_act_fn")
 	return n.Add(x, n.scaledLinear(y, p+"output.dense", c.IntermediateSize, h, lambda2))
 }
 
@@ -161,7 +162,7 @@ func (n *net) visionAttention(v *vision, x onnx.Value, p string) onnx.Value {
 	h, a := v.att.hidden, &v.att
 	s := p + "attention.attention."
 	k := n.product(x, n.matrix(s+"key", h, h))
-	return n.attended(a, n.linear(x, s+"query", h, h), k, n.linear(x, s+"value", h, h), n.layerBias(v, p))
+	return n.attended(a, n.dense(x, s+"query", h, h), k, n.dense(x, s+"value", h, h), n.layerBias(v, p))
 }
 
 // visionPool is the pooled state of each picture, [B, H]: LayerNorm of the patches' mean, or the cls state.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -24,6 +25,7 @@ const (
 	Int8    Type = 3
 	Int64   Type = 7
 	Bool    Type = 9
+	Float16 Type = 10
 )
 
 // String is the type's name in model.Port.
@@ -39,7 +41,7 @@ func (t Type) String() string {
 		return "int64"
 	case Bool:
 		return "bool"
-	case 10:
+	case Float16:
 		return "float16"
 	case 6:
 		return "int32"
@@ -50,7 +52,13 @@ func (t Type) String() string {
 }
 
 // Value names a tensor of the graph. The zero Value is an absent optional input.
-type Value struct{ name string }
+type Value struct {
+	name string
+	half bool
+}
+
+// Half says whether the value is float16. Operators give what they take, but for [Builder.Cast] and those that compare.
+func (v Value) Half() bool { return v.half }
 
 // Dim is one axis of an input or output: a number, or a name where it is dynamic.
 type Dim struct {
@@ -87,7 +95,7 @@ type Builder struct {
 
 type weight struct {
 	name  string
-	typ   Type // Float32 or Int8
+	typ   Type // Float32, Float16 or Int8
 	shape []int
 	parts []io.WriterTo
 }
@@ -102,12 +110,16 @@ func (b *Builder) Scope(name string) { b.scope = name }
 // Input declares a graph input.
 func (b *Builder) Input(name string, t Type, dims ...Dim) Value {
 	b.inputs = append(b.inputs, Port{name, t, dims})
-	return Value{name}
+	return Value{name: name, half: t == Float16}
 }
 
-// Output declares v as a graph output under a name.
+// Output declares v as a graph output under a name. A value in half precision is widened if t is Float32.
 func (b *Builder) Output(name string, v Value, t Type, dims ...Dim) {
-	b.node("Identity", []Value{v}, []string{name})
+	if v.half && t == Float32 {
+		b.node("Cast", []Value{v}, []string{name}, castTo(t))
+	} else {
+		b.node("Identity", []Value{v}, []string{name})
+	}
 	b.outputs = append(b.outputs, Port{name, t, dims})
 }
 
@@ -120,7 +132,19 @@ func (b *Builder) Outputs() []Port { return b.outputs }
 // Weight is a float32 initializer in the data file. The parts are written one behind the other and must fill the shape.
 func (b *Builder) Weight(name string, shape []int, parts ...io.WriterTo) Value {
 	b.weights = append(b.weights, weight{name, Float32, shape, parts})
-	return Value{name}
+	return Value{name: name}
+}
+
+// HalfWeight is a float16 initializer in the data file, which part writes.
+func (b *Builder) HalfWeight(name string, shape []int, part io.WriterTo) Value {
+	b.weights = append(b.weights, weight{name, Float16, shape, []io.WriterTo{part}})
+	return Value{name, true}
+}
+
+// Int8Weight is an int8 initializer in the data file, which part writes.
+func (b *Builder) Int8Weight(name string, shape []int, part io.WriterTo) Value {
+	b.weights = append(b.weights, weight{name, Int8, shape, []io.WriterTo{part}})
+	return Value{name: name}
 }
 
 // inlineLimit is the size in bytes up to which a constant goes into the model file itself.
@@ -160,7 +184,7 @@ func (b *Builder) constant(t Type, shape []int, raw []byte) Value {
 	if v, ok := b.consts[key]; ok {
 		return v
 	}
-	v := Value{b.fresh("const")}
+	v := Value{name: b.fresh("const")}
 	m := appendTensorHead(nil, v.name, t, shape)
 	b.inline = append(b.inline, appendBytes(m, tensorRaw, raw))
 	b.consts[key] = v
@@ -225,7 +249,7 @@ func IntsAttr(name string, v ...int) Attr {
 func (b *Builder) Op(op string, inputs []Value, attrs ...Attr) Value {
 	out := b.fresh(op)
 	b.node(op, inputs, []string{out}, attrs...)
-	return Value{out}
+	return Value{out, halved(op, inputs)}
 }
 
 // Ops adds a node with n outputs.
@@ -233,7 +257,7 @@ func (b *Builder) Ops(op string, n int, inputs []Value, attrs ...Attr) []Value {
 	names, values := make([]string, n), make([]Value, n)
 	for i := range names {
 		names[i] = b.fresh(op)
-		values[i] = Value{names[i]}
+		values[i] = Value{names[i], halved(op, inputs)}
 	}
 	b.node(op, inputs, names, attrs...)
 	return values
@@ -250,7 +274,16 @@ func (b *Builder) fused(op string, inputs []Value, attrs ...Attr) Value {
 	out := b.fresh(op)
 	b.runtime = true
 	b.add(runtimeDomain, op, inputs, []string{out}, attrs...)
-	return Value{out}
+	return Value{out, halved(op, inputs)}
+}
+
+// halved says whether an operator gives half precision: it does if it takes any, unless its result has a type of its own.
+func halved(op string, inputs []Value) bool {
+	switch op {
+	case "Shape", "Cast", "Less", "Equal":
+		return false
+	}
+	return slices.ContainsFunc(inputs, Value.Half)
 }
 
 func (b *Builder) node(op string, inputs []Value, outputs []string, attrs ...Attr) {

@@ -196,3 +196,22 @@ func FuzzDescribe(f *testing.F) {
 		}
 	})
 }
+
+// What has no neighbour in half precision is refused by its weight's name: it would come out of the graph as NaN.
+func TestWeightsBeyondHalfPrecisionAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		x    float32
+		want string
+	}{{65519, ""}, {-65520, "weight w: number 1 is -65520, and half precision ends at 65504"}, {float32(math.NaN()), "number 1 is NaN"}} {
+		b := NewBuilder("half")
+		b.Output("y", b.HalfWeight("w", []int{2}, HalfData{1, c.x}), Float32, Fixed(2))
+		var data bytes.Buffer
+		_, err := b.Write(&data, "w.bin", nil)
+		switch {
+		case c.want == "" && (err != nil || !bytes.Equal(data.Bytes(), []byte{0x00, 0x3c, 0xff, 0x7b})):
+			t.Errorf("%g: % x, %v", c.x, data.Bytes(), err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%g: %v, want %q", c.x, err, c.want)
+		}
+	}
+}

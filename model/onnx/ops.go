@@ -37,8 +37,12 @@ func (b *Builder) Where(cond, x, y Value) Value { return b.Op("Where", []Value{c
 
 // Cast converts to another element type.
 func (b *Builder) Cast(x Value, to Type) Value {
-	return b.Op("Cast", []Value{x}, IntAttr("to", int(to)))
+	y := b.Op("Cast", []Value{x}, castTo(to))
+	y.half = to == Float16
+	return y
 }
+
+func castTo(t Type) Attr { return IntAttr("to", int(t)) }
 
 // MatMul is the product of the last two axes, batched over the others.
 func (b *Builder) MatMul(x, y Value) Value { return b.Op("MatMul", []Value{x, y}) }

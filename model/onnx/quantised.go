@@ -1,7 +1,5 @@
 package onnx
 
-import "io"
-
 // Quantised is a matrix [rows, in] in whole numbers from 1 to 255, each row by its own scale: scale * (values - 128).
 type Quantised struct {
 	values Value // uint8 [rows, in] or [B, T, in]
@@ -45,12 +43,6 @@ func (b *Builder) ReshapeQuantised(q Quantised, x Value) Quantised {
 // StridedQuantised is [Builder.Strided] of q [B, T, in] along T.
 func (b *Builder) StridedQuantised(q Quantised, from, without, step int) Quantised {
 	return Quantised{b.Strided(q.values, 1, from, without, step), b.Strided(q.scale, 1, from, without, step)}
-}
-
-// Int8Weight is an int8 initializer in the data file, which part writes.
-func (b *Builder) Int8Weight(name string, shape []int, part io.WriterTo) Value {
-	b.weights = append(b.weights, weight{name, Int8, shape, []io.WriterTo{part}})
-	return Value{name}
 }
 
 // byteScalar is a constant of one byte, without axes.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"strconv"
+
+	"vecmill/model/float16"
 )
 
 // alignment of each weight in the data file, in bytes: a cache line, as the runtime's kernels like it.
@@ -34,6 +36,22 @@ func (d FloatData) WriteTo(w io.Writer) (int64, error) {
 		d = d[n:]
 	}
 	return total, nil
+}
+
+// HalfData is values as a part of a weight in half precision, each rounded to the nearest. One that has none is an error.
+type HalfData []float32
+
+// WriteTo writes the values little-endian. It implements io.WriterTo.
+func (d HalfData) WriteTo(w io.Writer) (int64, error) {
+	raw := make([]byte, 0, 2*len(d))
+	for i, v := range d {
+		if !float16.Fits(float64(v)) {
+			return 0, fmt.Errorf("number %d is %g, and half precision ends at %d", i, v, float16.Largest)
+		}
+		raw = binary.LittleEndian.AppendUint16(raw, float16.Bits(float64(v)))
+	}
+	n, err := w.Write(raw)
+	return int64(n), err
 }
 
 // Stored is a part of a weight that some file holds already, byte for byte as WriteTo would write it.
@@ -102,10 +120,7 @@ type writer struct {
 
 // weight is the encoded description of a weight, which is written unless it lies beside the model already.
 func (w *writer) weight(t *weight) ([]byte, error) {
-	size := int64(4)
-	if t.typ == Int8 {
-		size = 1
-	}
+	size := map[Type]int64{Float32: 4, Float16: 2, Int8: 1}[t.typ]
 	for _, d := range t.shape {
 		size *= int64(d)
 	}

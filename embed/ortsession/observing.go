@@ -1,0 +1,65 @@
+//go:build cgo
+
+package ortsession
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"vecmill/embed"
+	"vecmill/model"
+)
+
+// Observe opens a session that keeps a profile, lets run use it, and says what was computed where. ONNX Runtime warns on standard error,
+// which Observe reads for as long as it takes: other writers' lines are among the warnings, and passed on.
+func Observe(ctx context.Context, g model.Graph, o Options, run func(embed.Session) error) (_ *Observed, err error) {
+	dir, err := os.MkdirTemp("", "vecmill-profile-")
+	if err != nil {
+		return nil, fmt.Errorf("observing a session: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	o.profile = filepath.Join(dir, "run")
+	var seen Observed
+	if seen.Warnings, err = standardError(func() error { return once(ctx, g, o, run) }); err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(o.profile + "*.json")
+	if err != nil || len(files) == 0 {
+		return nil, errors.Join(err, errors.New("observing a session: ONNX Runtime left no profile"))
+	}
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			return nil, fmt.Errorf("observing a session: %w", err)
+		}
+		nodes, err := readProfile(raw)
+		if err != nil {
+			return nil, fmt.Errorf("observing a session: %w", err)
+		}
+		seen.Nodes = append(seen.Nodes, nodes...)
+	}
+	return &seen, nil
+}
+
+// once opens a session, runs it and closes it, at which its profile is written.
+func once(ctx context.Context, g model.Graph, o Options, run func(embed.Session) error) (err error) {
+	s, err := Open(ctx, g, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return run(s)
+}
+
+// observe is the setting of a session that is observed.
+func (o Options) observe(so *ort.SessionOptions) error {
+	if o.profile == "" {
+		return nil
+	}
+	return errors.Join(so.SetLogSeverityLevel(ort.LoggingLevelWarning), so.EnableProfiling(o.profile))
+}

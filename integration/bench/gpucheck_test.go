@@ -1,0 +1,87 @@
+package bench
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// script runs tools/gpu-check.sh with programs of its own first on PATH.
+func script(t *testing.T, bin string, env []string, args ...string) (code int, output string) {
+	t.Helper()
+	path, err := filepath.Abs("../../tools/gpu-check.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = slices.Concat(os.Environ(), env, []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")})
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// program writes a shell script.
+func program(t *testing.T, dir, name, body string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheCheckSaysThatThereIsNoGPU(t *testing.T) {
+	for name, smi := range map[string]string{"no driver": "exit 9", "no device": "exit 0"} {
+		bin := t.TempDir()
+		program(t, bin, "nvidia-smi", smi)
+		if code, out := script(t, bin, nil); code != 3 || !strings.Contains(out, "there is no GPU on this machine") {
+			t.Errorf("%s: exit code %d, %q, want 3", name, code, out)
+		}
+	}
+	for _, args := range [][]string{{"--provider", "rocm"}, {"--provider"}, {"fast"}} {
+		if code, out := script(t, t.TempDir(), nil, args...); code != 2 {
+			t.Errorf("%q: exit code %d, %q, want 2", args, code, out)
+		}
+	}
+}
+
+// With a GPU the check gets its name and driver, and the GPU's library; its exit code is the check's, and a check without a report is none. Driver and
+// check are stand-ins here.
+func TestTheCheckIsToldOfTheGPU(t *testing.T) {
+	requirements, err := os.ReadFile("../../tools/ort-gpu/requirements.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, bin := t.TempDir(), t.TempDir()
+	lib := filepath.Join(cache, "onnxruntime-gpu", "1.24.4-"+fmt.Sprintf("%x", sha256.Sum256(requirements))[:12], "libonnxruntime.so.1.24.4")
+	if err := os.MkdirAll(filepath.Dir(lib), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(lib, []byte("library"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program(t, bin, "nvidia-smi", "echo 'NVIDIA L4, 550.54.15'; echo 'NVIDIA T4, 550.54.15'")
+	program(t, bin, "uname", "echo Linux x86_64")
+	program(t, bin, "go", `[ -z "$SILENT" ] && echo "$VECMILL_DEVICE|$VECMILL_DEVICE_NAME|$VECMILL_DEVICE_DRIVER|$VECMILL_DEVICE_BATCH|$VECMILL_ORT_LIB|$LD_LIBRARY_PATH" >"$VECMILL_DEVICE_REPORT"; exit $CHECK`)
+	want := "tensorrt|NVIDIA L4|550.54.15|16|" + lib + "|" + filepath.Dir(lib)
+	for _, c := range []struct {
+		env  []string
+		code int
+	}{{[]string{"CHECK=0", "SILENT="}, 0}, {[]string{"CHECK=7", "SILENT="}, 1}, {[]string{"CHECK=0", "SILENT=yes"}, 1}} {
+		report := filepath.Join(t.TempDir(), "report.md")
+		env := append([]string{"VECMILL_CACHE=" + cache, "LD_LIBRARY_PATH=", "VECMILL_DEVICE_BATCH=", "GO="}, c.env...)
+		code, out := script(t, bin, env, "--provider", "tensorrt", "--report", report)
+		if code != c.code {
+			t.Errorf("%v: exit code %d, want %d: %s", c.env, code, c.code, out)
+		}
+		if got, _ := os.ReadFile(report); c.env[1] == "SILENT=" && strings.TrimSpace(string(got)) != want {
+			t.Errorf("the check is told %q, want %q", got, want)
+		}
+	}
+}

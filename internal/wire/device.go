@@ -1,0 +1,218 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"vecmill/embed"
+	"vecmill/embed/golden"
+	"vecmill/embed/ortsession"
+	"vecmill/internal/config"
+	"vecmill/model"
+)
+
+// sessionOptions are those of a model's sessions on each of its devices: one entry a device, with sessions beside each other on it.
+func sessionOptions(c *config.Config, p *config.Pipeline) ([]ortsession.Options, error) {
+	o := ortsession.Options{Threads: p.Model.Threads, Library: c.Runtime.Library}
+	if !p.Model.OnGPU() {
+		if o.Threads == 0 {
+			o.Threads = max(1, runtime.GOMAXPROCS(0)/p.Model.Sessions)
+		}
+		return []ortsession.Options{o}, nil
+	}
+	if o.Threads == 0 {
+		o.Threads = 1 // the CPU has shapes to compute, no more
+	}
+	g := &p.Model.GPU
+	o.Provider = ortsession.Provider(p.Model.Provider)
+	o.GPU = ortsession.GPU{MemoryLimit: int64(g.MemoryLimit), Doubling: g.Arena == "doubling", TF32: g.TF32, Engines: g.EngineCache}
+	if g.Search != "auto" { // which is measured when there is a session
+		o.GPU.Search = ortsession.Search(g.Search)
+	}
+	if o.Provider == ortsession.TensorRT && o.GPU.Engines == "" {
+		dir, err := cacheDir(c)
+		if err != nil {
+			return nil, err
+		}
+		o.GPU.Engines = filepath.Join(dir, "engines")
+	}
+	if o.GPU.Engines != "" {
+		if err := os.MkdirAll(o.GPU.Engines, 0o755); err != nil {
+			return nil, fmt.Errorf("making a place for TensorRT's engines: %w; set model.gpu.engine_cache", err)
+		}
+	}
+	devices := p.Model.Devices
+	if len(devices) == 0 {
+		devices = []int{0}
+	}
+	all := make([]ortsession.Options, len(devices))
+	for i, d := range devices {
+		all[i] = o
+		all[i].GPU.Device = d
+	}
+	return all, nil
+}
+
+// precisionOf is the precision that a pipeline's graph is compiled in, with the reason where the configuration leaves it open. prove says whether half
+// precision gives the reference vectors where the model is to run.
+func precisionOf(p *config.Pipeline, spec *model.Spec, prove func() error) (_ model.Precision, why string) {
+	switch p.Model.Precision {
+	case "", "fp32":
+		return model.Single, ""
+	case "auto":
+	default:
+		return model.Precision(p.Model.Precision), ""
+	}
+	if spec.ONNX != "" {
+		return model.Single, "the graph is ready-made: it computes as it was exported"
+	}
+	if !p.Model.OnGPU() {
+		return model.Single, "on a CPU fp16 is slower, and int8 is never chosen by itself"
+	}
+	if err := prove(); err != nil {
+		return model.Single, fmt.Sprintf("fp16 does not give the reference vectors on this device: %v", err)
+	}
+	return model.Half, "fp16 gives the reference vectors on this device"
+}
+
+// precisionName is the configuration's word for a precision.
+func precisionName(p model.Precision) string {
+	if p == model.Single {
+		return "fp32"
+	}
+	return string(p)
+}
+
+// proof runs the reference cases that go with the binary on sessions with these options, in a precision. It gives how many small models and runs there were.
+func proof(ctx context.Context, o ortsession.Options, p model.Precision) (models, runs int, err error) {
+	dir, err := os.MkdirTemp("", "vecmill-reference-")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory; the system clears what is left
+	cases, err := golden.Bundled(filepath.Join(dir, "cases"))
+	if err != nil {
+		return 0, 0, err
+	}
+	o.Threads = 1
+	open := func(ctx context.Context, g model.Graph) (embed.Session, error) { return ortsession.Open(ctx, g, o) }
+	for i := range cases {
+		n, err := cases[i].Verify(ctx, filepath.Join(dir, "graphs"), p, open)
+		if err != nil {
+			return len(cases), runs, err
+		}
+		runs += n
+	}
+	return len(cases), runs, nil
+}
+
+// convolves says whether cuDNN's search has anything to choose: text has no convolutions.
+func convolves(spec *model.Spec) bool { return spec.Text == nil }
+
+// fastestSearch is the search with which measure takes least. One is as fast as another within a twentieth: then the earlier of the list stays.
+func fastestSearch(measure func(ortsession.Search) (time.Duration, error)) (ortsession.Search, error) {
+	var best ortsession.Search
+	var least time.Duration
+	for i, s := range ortsession.Searches() {
+		took, err := measure(s)
+		if err != nil {
+			return best, fmt.Errorf("measuring cuDNN's search %s: %w", s, err)
+		}
+		if i == 0 || took < least-least/20 {
+			best, least = s, took
+		}
+	}
+	return best, nil
+}
+
+// searchRounds is how often a batch is measured, after a first round in which algorithms are chosen.
+const searchRounds = 3
+
+// measureSearch is how long a batch of trial items takes with sessions of these options, at best.
+func measureSearch(ctx context.Context, p *config.Pipeline, m *loadedModel, g model.Graph, o ortsession.Options) (best time.Duration, err error) {
+	s, err := ortsession.Open(ctx, g, o)
+	if err != nil {
+		return 0, err
+	}
+	own := *m
+	own.sessions, own.digest = []embed.Session{s}, "measured"
+	defer func() { err = errors.Join(err, own.close()) }()
+	items := trialItems(m)
+	for round := range searchRounds + 1 {
+		began := time.Now()
+		if _, err := computeAll(ctx, p, &own, slices.Clone(items)); err != nil {
+			return 0, err
+		}
+		if took := time.Since(began); round > 0 && (best == 0 || took < best) {
+			best = took
+		}
+	}
+	return best, nil
+}
+
+// openSessions opens the model's sessions on every device, after measuring how convolutions are best searched for where that is asked for.
+func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, devices []ortsession.Options, g model.Graph, log *slog.Logger) error {
+	if p.Model.OnGPU() && p.Model.GPU.Search == "auto" && convolves(m.spec) {
+		search, err := fastestSearch(func(s ortsession.Search) (time.Duration, error) {
+			o := devices[0]
+			o.GPU.Search = s
+			took, err := measureSearch(ctx, p, m, g, o)
+			log.Info("cuDNN search measured", "pipeline", p.Name, "search", s, "batch", took)
+			return took, err
+		})
+		if err != nil {
+			return err
+		}
+		for i := range devices {
+			devices[i].GPU.Search = search
+		}
+	}
+	for _, o := range devices {
+		for range p.Model.Sessions {
+			s, err := ortsession.Open(ctx, g, o)
+			if err != nil {
+				return err
+			}
+			m.sessions = append(m.sessions, s)
+		}
+	}
+	m.devices, m.run = devices, g
+	return nil
+}
+
+// Shapes on GPUs begin at a second of audio and at 16 tokens, and are multiples of a tenth of a second and of 8 tokens.
+const (
+	sampleRate               = 16000
+	leastSamples, sampleStep = sampleRate, sampleRate / 10
+	leastTokens, tokenStep   = 16, 8
+)
+
+// shapesOf are the shapes that batches are padded to: a few on GPUs, unless the configuration frees them. Ready-made audio graphs, which see padding, are given
+// none: their sessions run one length at a time.
+func shapesOf(p *config.Pipeline, spec *model.Spec) embed.Shapes {
+	if !p.Model.OnGPU() || p.Model.GPU.Shapes == "free" || spec.ONNX != "" && spec.Audio != nil {
+		return embed.Shapes{}
+	}
+	most := batchConfig(p.Batch, spec.Modality).MaxItems
+	switch {
+	case spec.Audio != nil:
+		last := max(leastSamples, int(p.Audio.MaxSeconds*sampleRate))
+		return embed.NewShapes(leastSamples, last, sampleStep, most)
+	case spec.Text != nil:
+		last := spec.Text.MaxTokens()
+		if p.Text.MaxTokens > 0 {
+			last = min(last, p.Text.MaxTokens)
+		}
+		return embed.NewShapes(min(leastTokens, last), last, tokenStep, most)
+	}
+	s := embed.NewShapes(1, 1, 1, most)
+	s.Lengths = nil // pictures have one size
+	return s
+}

@@ -1,0 +1,224 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vecmill/embed/ortsession"
+	"vecmill/internal/config"
+	"vecmill/model"
+)
+
+func TestEachDeviceHasSessionsOfItsOwn(t *testing.T) {
+	c := &config.Config{Runtime: config.Runtime{CacheDir: t.TempDir(), Library: "/lib.so"}}
+	for _, tc := range []struct {
+		name string
+		m    config.Model
+		want []ortsession.Options
+	}{
+		{"the CPU", config.Model{Provider: "cpu", Threads: 3, Sessions: 2}, []ortsession.Options{{Threads: 3, Library: "/lib.so"}}},
+		{"the first GPU", config.Model{Provider: "cuda", GPU: config.GPU{Arena: "as_requested", Search: "exhaustive", MemoryLimit: 1 << 30}}, []ortsession.Options{
+			{Threads: 1, Library: "/lib.so", Provider: ortsession.CUDA, GPU: ortsession.GPU{MemoryLimit: 1 << 30, Search: ortsession.Exhaustive}},
+		}},
+		{"two GPUs, a search to be measured", config.Model{Provider: "cuda", Devices: []int{2, 0}, Threads: 4, GPU: config.GPU{Arena: "doubling", Search: "auto", TF32: true}}, []ortsession.Options{
+			{Threads: 4, Library: "/lib.so", Provider: ortsession.CUDA, GPU: ortsession.GPU{Device: 2, Doubling: true, TF32: true}},
+			{Threads: 4, Library: "/lib.so", Provider: ortsession.CUDA, GPU: ortsession.GPU{Doubling: true, TF32: true}},
+		}},
+		{"TensorRT, whose engines are kept", config.Model{Provider: "tensorrt", GPU: config.GPU{Search: "heuristic"}}, []ortsession.Options{
+			{Threads: 1, Library: "/lib.so", Provider: ortsession.TensorRT, GPU: ortsession.GPU{Search: "heuristic", Engines: filepath.Join(c.Runtime.CacheDir, "engines")}},
+		}},
+	} {
+		got, err := sessionOptions(c, &config.Pipeline{Model: tc.m})
+		if err != nil || !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %+v, %v, want %+v", tc.name, got, err, tc.want)
+		}
+		for _, o := range got {
+			if err := o.Validate(); err != nil {
+				t.Errorf("%s: %v", tc.name, err)
+			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(c.Runtime.CacheDir, "engines")); err != nil {
+		t.Errorf("no place for engines: %v", err)
+	}
+}
+
+func TestAutoIsDecidedByAProof(t *testing.T) {
+	fails := func() error { return errors.New("logits differ") }
+	passes := func() error { return nil }
+	for _, c := range []struct {
+		provider, precision string
+		ready               bool
+		prove               func() error
+		want                model.Precision
+		why                 string
+	}{
+		{"cpu", "fp32", false, nil, model.Single, ""},
+		{"cpu", "", false, nil, model.Single, ""},
+		{"cpu", "fp16", false, nil, model.Half, ""},
+		{"cpu", "int8", false, nil, model.Int8, ""},
+		{"cpu", "auto", false, nil, model.Single, "on a CPU"},
+		{"cuda", "fp16", false, nil, model.Half, ""},
+		{"cuda", "auto", false, passes, model.Half, "gives the reference vectors"},
+		{"cuda", "auto", false, fails, model.Single, "logits differ"},
+		{"cuda", "auto", true, nil, model.Single, "ready-made"},
+	} {
+		spec := &model.Spec{}
+		if c.ready {
+			spec.ONNX = "model.onnx"
+		}
+		got, why := precisionOf(&config.Pipeline{Model: config.Model{Provider: c.provider, Precision: c.precision}}, spec, c.prove)
+		if got != c.want || (why == "") != (c.why == "") || !strings.Contains(why, c.why) {
+			t.Errorf("%s on %s: %q, %q, want %q, %q", c.precision, c.provider, got, why, c.want, c.why)
+		}
+	}
+}
+
+// The proof itself runs on the CPU here, where half precision gives the same rounding.
+func TestHalfPrecisionIsProved(t *testing.T) {
+	models, runs, err := proof(t.Context(), ortsession.Options{}, model.Half)
+	if err != nil || models != 3 || runs < models {
+		t.Errorf("%d models, %d runs, %v", models, runs, err)
+	}
+	if _, _, err := proof(t.Context(), ortsession.Options{Provider: ortsession.CUDA}, model.Half); !errors.Is(err, ortsession.ErrNoProvider) {
+		t.Errorf("without a GPU: %v", err)
+	}
+}
+
+func TestTheFastestSearchIsTaken(t *testing.T) {
+	for _, c := range []struct {
+		heuristic, plain, exhaustive time.Duration
+		want                         ortsession.Search
+	}{
+		{100, 100, 100, ortsession.Heuristic},
+		{100, 96, 97, ortsession.Heuristic}, // no difference to speak of
+		{100, 90, 60, ortsession.Exhaustive},
+		{100, 60, 59, ortsession.Default},
+	} {
+		took := map[ortsession.Search]time.Duration{ortsession.Heuristic: c.heuristic, ortsession.Default: c.plain, ortsession.Exhaustive: c.exhaustive}
+		if got, err := fastestSearch(func(s ortsession.Search) (time.Duration, error) { return took[s], nil }); err != nil || got != c.want {
+			t.Errorf("%+v: %q, %v, want %q", c, got, err, c.want)
+		}
+	}
+	fault := errors.New("out of memory")
+	if _, err := fastestSearch(func(ortsession.Search) (time.Duration, error) { return 0, fault }); !errors.Is(err, fault) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A search is measured with the model's own sessions; here those of the CPU, which has none to choose.
+func TestASearchIsMeasuredOnTheModelItself(t *testing.T) {
+	cfg, p := pipelineFor(t, filepath.Join("..", "demo", "models", "vision-digits"), "    heads: [{task: embedding}]")
+	m := load(t, cfg, p)
+	sessions := slices.Clone(m.sessions)
+	took, err := measureSearch(t.Context(), p, m, m.run, m.devices[0])
+	if err != nil || took <= 0 || !slices.Equal(m.sessions, sessions) {
+		t.Errorf("%v, %v", took, err)
+	}
+}
+
+// A worker that is told to use a GPU does not start without one.
+func TestAGPUThatIsNotThereStopsTheStart(t *testing.T) {
+	for _, precision := range []string{"fp32", "auto"} {
+		cfg, p := pipelineFor(t, filepath.Join("..", "demo", "models", "text-intent"), "    heads: [{task: embedding}]")
+		p.Model.Provider, p.Model.Precision = "cuda", precision
+		_, err := loadModel(t.Context(), cfg, p, &stores{cfg: cfg}, slog.New(slog.DiscardHandler))
+		if !errors.Is(err, ortsession.ErrNoProvider) || !strings.Contains(err.Error(), "tools/fetch-ort-gpu.sh") {
+			t.Errorf("%s: %v", precision, err)
+		}
+	}
+}
+
+func TestTheDoctorJudgesWhereOperatorsRun(t *testing.T) {
+	gpu, shapes := ortsession.Node{Provider: "CUDAExecutionProvider", Op: "MatMul"}, ortsession.Node{Provider: "CPUExecutionProvider", Op: "Shape", Whole: true}
+	stray := ortsession.Node{Provider: "CPUExecutionProvider", Op: "Gelu", Name: "layer.3/Gelu"}
+	for _, c := range []struct {
+		seen ortsession.Observed
+		want Grade
+		text string
+	}{
+		{ortsession.Observed{Nodes: []ortsession.Node{gpu, shapes}}, Sound, "1 of 2 operators, of shapes and masks, on the CPU"},
+		{ortsession.Observed{Nodes: []ortsession.Node{gpu, stray, shapes}}, Trouble, "1 of 3 operators that compute numbers run on the CPU: layer.3/Gelu (Gelu)"},
+		{ortsession.Observed{Nodes: slices.Repeat([]ortsession.Node{stray}, 9)}, Trouble, "9 of 9"},
+		{ortsession.Observed{Nodes: []ortsession.Node{gpu}, Warnings: []string{"OP Conv(c) running in Fallback mode. May be extremely slow."}}, Trouble, "running in Fallback mode"},
+	} {
+		if grade, text := judge(&c.seen); grade != c.want || !strings.Contains(text, c.text) || strings.Count(text, "Gelu (") > strayNames {
+			t.Errorf("%s %q, want %s %q", grade, text, c.want, c.text)
+		}
+	}
+}
+
+// What runs on the CPU is found to be there in a real model's profile, every operator of it.
+func TestThePlacementOfARealModelIsRead(t *testing.T) {
+	cfg, p := pipelineFor(t, filepath.Join("..", "demo", "models", "audio-ctc"), "    heads: [{task: embedding}]")
+	m := load(t, cfg, p)
+	var said []Finding
+	d := &doctor{c: cfg, tell: func(f Finding) { said = append(said, f) }}
+	d.placement(t.Context(), p, m)
+	if len(said) != 1 || said[0].Grade != Trouble || !strings.Contains(said[0].Text, "operators that compute numbers run on the CPU") {
+		t.Errorf("%+v", said)
+	}
+}
+
+func TestReferencesAreComputedOnEveryDevice(t *testing.T) {
+	gpu := func(precision string, devices ...int) config.Pipeline {
+		return config.Pipeline{Model: config.Model{Provider: "cuda", Devices: devices, Precision: precision}}
+	}
+	cpu := config.Pipeline{Model: config.Model{Provider: "cpu", Precision: "int8", Threads: 2, Sessions: 1}}
+	for _, c := range []struct {
+		pipelines []config.Pipeline
+		want      string
+	}{
+		{nil, "[the CPU]"},
+		{[]config.Pipeline{cpu, cpu}, "[the CPU]"},
+		{[]config.Pipeline{gpu("fp16", 0, 1), gpu("auto", 1)}, "[cuda device 0 in fp32 cuda device 0 in fp16 cuda device 1 in fp32 cuda device 1 in fp16]"},
+		{[]config.Pipeline{gpu("fp32"), cpu}, "[cuda device 0 in fp32 the CPU]"},
+	} {
+		ways, err := provings(&config.Config{Pipelines: c.pipelines})
+		if got := fmt.Sprint(ways); err != nil || got != c.want {
+			t.Errorf("%v, %v, want %s", got, err, c.want)
+		}
+	}
+	var said []Finding
+	d := &doctor{c: &config.Config{Pipelines: []config.Pipeline{gpu("fp32")}}, tell: func(f Finding) { said = append(said, f) }}
+	d.references(context.Background())
+	if len(said) != 1 || said[0].Grade != Trouble || !strings.Contains(said[0].Text, "does not give provider cuda") {
+		t.Errorf("%+v", said)
+	}
+}
+
+// The shapes of a GPU's batches change no row, of any class. What computes them is the CPU here.
+func TestFixedShapesChangeNoRow(t *testing.T) {
+	for _, c := range classCases() {
+		t.Run(c.class, func(t *testing.T) {
+			dir := c.checkpoint(t)
+			var settings []string
+			for _, task := range fittingHeads(t, dir) {
+				settings = append(settings, headSettings(task)...)
+			}
+			cfg, p := pipelineFor(t, dir, "    heads: ["+strings.Join(settings, ", ")+"]")
+			m := load(t, cfg, p)
+			items := itemsFor(c.class)
+			const most = 8 // more than there are items: rows are added
+			free, _ := rowsOf(t, p, m, items, most)
+			p.Model.Provider, p.Model.GPU.Shapes = "cuda", "fixed"
+			fixed, _ := rowsOf(t, p, m, items, most)
+			if s := shapesOf(p, m.spec); len(s.Items) == 0 || (len(s.Lengths) == 0) != (m.spec.Vision != nil) || len(items) >= most {
+				t.Fatalf("shapes %+v of %d items", s, len(items))
+			}
+			for i := range free {
+				if d := different(t, fixed[i], free[i]); d != "" {
+					t.Errorf("item %d: %s", i, d)
+				}
+			}
+		})
+	}
+}

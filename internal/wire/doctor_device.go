@@ -1,0 +1,134 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"vecmill/embed"
+	"vecmill/embed/ortsession"
+	"vecmill/internal/config"
+	"vecmill/model"
+)
+
+// proving is a way that reference models are to be computed.
+type proving struct {
+	o         ortsession.Options
+	precision model.Precision
+}
+
+// String is how a finding names it.
+func (p proving) String() string {
+	if !p.o.Provider.OnGPU() {
+		return "the CPU"
+	}
+	return fmt.Sprintf("%s device %d in %s", p.o.Provider, p.o.GPU.Device, precisionName(p.precision))
+}
+
+// provings are all ways that the configuration has pipelines computed; the CPU if there is no pipeline. Whole numbers are not proved by them: their
+// rounding is shown by worker predict --compare-precision.
+func provings(c *config.Config) ([]proving, error) {
+	var all []proving
+	add := func(o ortsession.Options, p model.Precision) {
+		o.Threads = 1
+		if way := (proving{o, p}); !slices.Contains(all, way) {
+			all = append(all, way)
+		}
+	}
+	for i := range c.Pipelines {
+		p := &c.Pipelines[i]
+		devices, err := sessionOptions(c, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range devices {
+			add(o, model.Single)
+			if o.Provider.OnGPU() && p.Model.Precision == string(model.Half) { // auto proves itself, and falls back
+				add(o, model.Half)
+			}
+		}
+	}
+	if len(all) == 0 {
+		add(ortsession.Options{Library: c.Runtime.Library}, model.Single)
+	}
+	return all, nil
+}
+
+// references computes small models of each family, which go with the binary, on every device, and compares what comes out with what transformers gave.
+func (d *doctor) references(ctx context.Context) {
+	const check = "reference"
+	ways, err := provings(d.c)
+	if err != nil {
+		d.fault(check, err)
+		return
+	}
+	for _, way := range ways {
+		d.reference(ctx, check, way)
+	}
+}
+
+func (d *doctor) reference(ctx context.Context, check string, way proving) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	models, runs, err := proof(ctx, way.o, way.precision)
+	within := "within the noise of float32"
+	if way.precision != model.Single {
+		within = "within a hundredth of the largest value"
+	}
+	switch {
+	case errors.Is(err, ortsession.ErrNoProvider):
+		d.fault(check, err)
+		return
+	case err != nil:
+		d.say(check, Trouble, "%v; on %v something else is computed than by the reference: use the version of ONNX Runtime that docs/models.md names, without gpu.tf32, and report it", err, way)
+		return
+	}
+	d.say(check, Sound, "%d small models, audio, image and text, give what transformers gives on %v (%d runs, %s)", models, way, runs, within)
+}
+
+// placement looks at where each operator of a model is computed.
+func (d *doctor) placement(ctx context.Context, p *config.Pipeline, m *loadedModel) {
+	check := "placement " + p.Name
+	for _, o := range m.devices {
+		seen, err := ortsession.Observe(ctx, m.run, o, func(s embed.Session) error {
+			own := *m
+			own.sessions = []embed.Session{s}
+			_, err := computeAll(ctx, p, &own, trialItems(m))
+			return err
+		})
+		if err != nil {
+			d.fault(check, err)
+			return
+		}
+		grade, text := judge(seen)
+		d.say(check, grade, "device %d: %s", o.GPU.Device, text)
+	}
+}
+
+// strayNames bounds how many are named.
+const strayNames = 5
+
+// judge says whether a GPU computes what it is meant to.
+func judge(seen *ortsession.Observed) (Grade, string) {
+	strays, slow := seen.Strays(), seen.Slow()
+	switch {
+	case len(strays) > 0:
+		var names []string
+		for _, n := range strays[:min(strayNames, len(strays))] {
+			names = append(names, n.Name+" ("+n.Op+")")
+		}
+		return Trouble, fmt.Sprintf("%d of %d operators that compute numbers run on the CPU: %s; every one of them moves its tensors there and back: report it with the model's class",
+			len(strays), len(seen.Nodes), strings.Join(names, ", "))
+	case len(slow) > 0:
+		return Trouble, fmt.Sprintf("cuDNN runs a convolution without the algorithm that it should: %s; try another gpu.search, or a driver for CUDA 12", slow[0])
+	}
+	count := 0
+	for _, n := range seen.Nodes {
+		if n.Provider == "CPUExecutionProvider" {
+			count++
+		}
+	}
+	return Sound, fmt.Sprintf("all that computes numbers runs on the device; %d of %d operators, of shapes and masks, on the CPU", count, len(seen.Nodes))
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+#
+# gpu-check.sh: run every reference case and the bare sessions of base width on a GPU, and write a report: items/s, RTFx, MFU, what is missed.
+#
+#   tools/gpu-check.sh [--provider cuda|tensorrt|cpu] [--report FILE]     (default: cuda, gpu-check.md)
+#
+# With cuda and tensorrt it fetches the GPU build of ONNX Runtime by tools/fetch-ort-gpu.sh (1.9 GB, once). --provider cpu makes the same report on the processor, as a
+# dry run. It needs Go with a C compiler, Python 3 with pip, and for GPUs their driver.
+#
+# Exit codes: 0 all reference cases are met and no operator strays to the CPU; 1 something is missed (the report says what), or the check could not run;
+# 2 wrong usage; 3 there is no GPU on this machine, so nothing was checked.
+#
+# Environment:
+#   GO                     default go
+#   VECMILL_DEVICE_BATCH   how many times the budget of a processor a batch is, default 16 on GPUs and 1 on the CPU
+#   VECMILL_BENCH_LAYERS   layers of the models, default 12 as base has
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+go=${GO:-go}
+provider=cuda
+report=gpu-check.md
+
+say() { printf 'gpu-check: %s\n' "$*" >&2; }
+
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --provider | --report)
+      [ $# -gt 1 ] || { say "$1 needs a value"; exit 2; }
+      declare "${1#--}=$2"
+      shift 2
+      ;;
+    *) say "unknown argument $1"; exit 2 ;;
+  esac
+done
+
+export VECMILL_DEVICE=$provider
+case "$provider" in
+  cpu)
+    library=$("$here/fetch-ort.sh")
+    export VECMILL_ORT_LIB=$library VECMILL_DEVICE_BATCH=${VECMILL_DEVICE_BATCH:-1}
+    VECMILL_DEVICE_NAME=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)
+    export VECMILL_DEVICE_NAME
+    ;;
+  cuda | tensorrt)
+    if ! gpus=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null) || [ -z "$gpus" ]; then
+      say "there is no GPU on this machine (nvidia-smi lists none): nothing was checked; --provider cpu makes a dry run"
+      exit 3
+    fi
+    settings=$("$here/fetch-ort-gpu.sh" --env)
+    eval "$settings"
+    first=$(head -n 1 <<<"$gpus")
+    export VECMILL_DEVICE_NAME=${first%%, *} VECMILL_DEVICE_DRIVER=${first##*, } VECMILL_DEVICE_BATCH=${VECMILL_DEVICE_BATCH:-16}
+    ;;
+  *)
+    say "--provider $provider is not cuda, tensorrt or cpu"
+    exit 2
+    ;;
+esac
+
+case "$report" in
+  /*) ;;
+  *) report=$PWD/$report ;;
+esac
+export VECMILL_DEVICE_REPORT=$report
+VECMILL_DEVICE_COMMIT=$(git -C "$here" describe --always --dirty 2>/dev/null || echo unknown)
+export VECMILL_DEVICE_COMMIT
+
+say "checking $provider on $VECMILL_DEVICE_NAME"
+cd "$here/.."
+code=0
+"$go" test -run '^$' -bench '^BenchmarkDevice$' -benchtime 1x -timeout 120m ./integration/bench >&2 || code=1
+[ -s "$report" ] || { say "the check ended without a report"; exit 1; }
+say "the report is $report"
+exit "$code"
