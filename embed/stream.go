@@ -115,7 +115,7 @@ func (p *passage) abandon() {
 	}
 	err := schemas.Rejectf(schemas.ReasonDecode, "preprocessing took longer than %s and does not stop", 2*p.e.cfg.Deadline)
 	p.e.stats.preprocessed(2*p.e.cfg.Deadline, 0, err)
-	go p.e.work(p.ctx) // in the place of the worker that hangs
+	go p.e.work(p.ctx, p.e.lanes[p.j.Priority]) // in the place of the worker that hangs
 	p.e.close(p.j, err)
 }
 
