@@ -19,9 +19,9 @@ func BenchmarkBatching(b *testing.B) {
 		setup  setup
 		window int
 	}{
-		{"text", textSetup(600), 512},
-		{"audio", audioSetup(60), 64},
-		{"images", imageSetup(60), 32},
+		{"text", textSetup(300), 512},
+		{"audio", audioSetup(24), 64},
+		{"images", imageSetup(32), 32},
 	} {
 		b.Run(s.name, func(b *testing.B) {
 			x := openFormed(b, s.setup, s.window)

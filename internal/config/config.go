@@ -101,7 +101,7 @@ type Fetch struct {
 type Pipeline struct {
 	Name           string      `yaml:"name" doc:"identity of the pipeline: part of the output's path; a new name starts a new chain of output"`
 	Topics         []string    `yaml:"topics" doc:"topics to read references from"`
-	Priority       []string    `yaml:"priority" doc:"of topics: those whose records go before the others', the first first; what comes behind lives on what they leave, and gets every 16th free slot while they leave none"`
+	Priority       []string    `yaml:"priority" doc:"of topics: those whose records go before the others', the first first; what comes behind lives on what they leave, and gets every 16th free slot while they leave none. Records of the first topic have fetchers, decoders and batches of their own, too"`
 	Input          Input       `yaml:"input" doc:"what the records are, and how references are read from them"`
 	Where          string      `yaml:"where" doc:"CEL over ref (id, uri, modality, route, etag, version, content_type, attributes, inline, size, question, choices, text_pair), key, headers, topic and timestamp: the pipeline takes the references for which it is true; empty means all of its modality and route. Tombstones are not asked about"`
 	Group          string      `yaml:"group" doc:"consumer group; empty means vecmill- and the name"`
@@ -208,7 +208,8 @@ type Batch struct {
 	MaxItems int      `yaml:"max_items" doc:"items"`
 	Window   int      `yaml:"window" doc:"items that may wait to be sorted by length"`
 	Linger   Duration `yaml:"linger" doc:"how long an item waits for company when the session is idle"`
-	MaxAge   Duration `yaml:"max_age" doc:"an item older than this is in the next batch"`
+	MaxAge   Duration `yaml:"max_age" doc:"an item older than this is in the next batch of its priority"`
+	Latency  Duration `yaml:"latency" doc:"target for the time from an item's waiting for a batch to its results, of records of the first topic of priority, or of all where there is none; batches are kept to half of it by what they have been seen to take, at some loss of throughput; 0 means none"`
 }
 
 // Output is one place that rows go to.

@@ -262,6 +262,7 @@ func batchConfig(b config.Batch, m schemas.Modality) embed.BatcherConfig {
 	override(&out.Window, b.Window)
 	override(&out.Linger, b.Linger.D())
 	override(&out.MaxAge, b.MaxAge.D())
+	out.Latency = b.Latency.D()
 	out.Window = max(out.Window, out.MaxItems)
 	out.MaxAge = max(out.MaxAge, out.Linger)
 	return out
