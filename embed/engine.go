@@ -25,7 +25,8 @@ type EngineConfig struct {
 	ModelDigest  string
 	Modality     schemas.Modality
 	Batch        BatcherConfig
-	Preprocessor int           // preprocess workers, at least 1
+	Preprocessor int           // preprocess workers of each priority, at least 1
+	Balance      bool          // as many of these decode at once as keep up with the sessions; else always all
 	RowReserve   int64         // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
 	Deadline     time.Duration // per item, for preprocessing; 0 means none
 	Reuse        int64         // bytes of results that are kept for content that comes again; 0 computes each object
@@ -58,6 +59,7 @@ type Engine struct {
 	lanes    [priorities]chan *job
 	wake     chan struct{}             // cap 1: something changed for a feeder
 	space    [priorities]chan struct{} // cap 1: the batcher may take more
+	turn     chan struct{}             // cap 1: another worker may decode
 	stopped  chan struct{}             // closed when Run stops taking jobs
 	stats    counters
 	workers  sync.WaitGroup // preprocess workers
@@ -68,6 +70,7 @@ type Engine struct {
 		batcher *Batcher[*window]
 		costs   *CostModel // of the sessions, as they are while all of them are busy
 		closed  bool       // no more jobs
+		decoders
 	}
 	submitting sync.WaitGroup // Submit calls that passed the check of closed
 }
@@ -116,6 +119,7 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 	e := &Engine{
 		cfg: cfg, pre: pre, sessions: sessions, heads: heads, joiners: joiners(heads),
 		wake:    make(chan struct{}, 1),
+		turn:    make(chan struct{}, 1),
 		stopped: make(chan struct{}),
 	}
 	for p := range e.lanes {
@@ -130,6 +134,7 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		}
 	}
 	e.mu.batcher = NewBatcher[*window](cfg.Batch)
+	e.mu.decoders.balance = newBalance(int(priorities) * cfg.Preprocessor)
 	e.mu.costs = NewCostModel(cfg.Batch.MaxCost, cfg.FLOPs)
 	e.mu.batcher.Expect(e.mu.costs.Costs())
 	if cfg.Reuse > 0 {

@@ -117,6 +117,8 @@ func (e *Engine) pull() (*Batch[*window], time.Duration) {
 		}
 		if left > 0 {
 			signal(e.wake) // another executor may be idle
+		} else {
+			signal(e.turn)
 		}
 	}
 	return batch, wait
@@ -162,12 +164,13 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 	return &result{out: out, infer: took}
 }
 
-// learn tells the cost model, and the batcher by it, what a batch took.
+// learn tells the cost model what a batch took, by it the batcher, and the balance that there is something to see.
 func (e *Engine) learn(b *Batch[*window], took time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.mu.costs.Observe(len(b.Items), b.Padded/len(b.Items), took)
 	e.mu.batcher.Expect(e.mu.costs.Costs())
+	e.lookLocked()
 }
 
 // finish applies the heads and settles every window of the batch, taking a failing batch apart.

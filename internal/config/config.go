@@ -116,7 +116,7 @@ type Pipeline struct {
 	ReuseResults   Bytes       `yaml:"reuse_results" doc:"bytes of results that are kept, beside memory_budget, the latest used ones: an object whose bytes have been computed under another name gets the same results, and is not computed again; 0 computes each"`
 	MaxInFlight    int         `yaml:"max_in_flight" doc:"records in flight"`
 	Fetchers       int         `yaml:"fetchers" doc:"objects fetched at once"`
-	Preprocessors  int         `yaml:"preprocessors" doc:"objects decoded at once; 0 means one per core"`
+	Preprocessors  int         `yaml:"preprocessors" doc:"objects decoded at once; 0 means as many as keep up with the sessions, by the time that both have been seen to take, and one per core at most"`
 	ItemDeadline   Duration    `yaml:"item_deadline" doc:"a record whose decoding takes longer (of a recording that is taken apart, from one window to the next) is a dead letter; a decoder that still does not stop after as long again is given up, with its goroutine and what it holds, and another worker takes its place"`
 	CommitInterval Duration    `yaml:"commit_interval" doc:"how often durable offsets are committed"`
 	Outputs        []Output    `yaml:"outputs" doc:"where rows go; each has its own progress"`

@@ -72,6 +72,7 @@ func Metrics() []Metric {
 		{"vecmill_fetch_busy_seconds", "s", "time that fetchers were busy, waiting for memory excluded", false, busy(func(r *Reading) time.Duration { return r.Stream.Fetch - r.Stream.ReserveWait })},
 		{"vecmill_fetch_wait_seconds", "s", "time that fetchers waited for memory", false, busy(func(r *Reading) time.Duration { return r.Stream.ReserveWait })},
 		{"vecmill_preprocess_busy_seconds", "s", "time that preprocess workers were busy", false, busy(func(r *Reading) time.Duration { return r.Embed.Preprocess })},
+		{"vecmill_preprocess_workers", "{worker}", "objects that may be decoded at once while samples wait for a batch: as many as keep up with the sessions, or as configured", true, count(func(r *Reading) int64 { return int64(r.Embed.Decoders) })},
 		{"vecmill_infer_busy_seconds", "s", "time that sessions were busy", false, busy(func(r *Reading) time.Duration { return r.Embed.Infer })},
 		{"vecmill_heads_busy_seconds", "s", "time that heads were busy", false, busy(func(r *Reading) time.Duration { return r.Embed.HeadsOn })},
 		{"vecmill_samples", "{sample}", "samples made of objects", false, count(func(r *Reading) int64 { return r.Embed.Samples })},

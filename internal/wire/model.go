@@ -282,7 +282,7 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer) (*embed.
 	}
 	return embed.NewEngine(embed.EngineConfig{
 		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batchConfig(p.Batch, m.spec.Modality),
-		Preprocessor: workers, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, FLOPs: m.spec.FLOPs,
+		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, FLOPs: m.spec.FLOPs,
 	}, m.pre, m.sessions, m.heads)
 }
 
