@@ -131,7 +131,7 @@ type Model struct {
 	Digest    string `yaml:"digest" doc:"if set, the checkpoint must have exactly this digest (64 hex digits over its configuration, labels and weights), or the worker does not start; the refusal names the digest that it has"`
 	Precision string `yaml:"precision" doc:"arithmetic of the encoder's products: fp32, or int8: whole numbers, rounded row by row, two to three times as fast on processors with instructions for them, with slightly other values (worker predict --compare-precision shows them on a sample of yours); part of the model's digest in the rows, never chosen by itself"`
 	Threads   int    `yaml:"threads" doc:"threads inside one session; 0 divides the cores among the sessions"`
-	Sessions  int    `yaml:"sessions" doc:"sessions that run batches beside each other"`
+	Sessions  int    `yaml:"sessions" doc:"sessions that run batches beside each other; 0 means as many as worker doctor has measured to be best for this model on this machine, one where it has measured nothing"`
 }
 
 // Audio is how long recordings are treated.

@@ -104,7 +104,6 @@ func (p *Pipeline) fill() {
 		p.Model.Name = modelName(p.Model.Path)
 	}
 	set(&p.Model.Precision, "fp32")
-	set(&p.Model.Sessions, 1)
 	set(&p.Audio.MaxSeconds, 30)
 	set(&p.Audio.Long, "fail")
 	set(&p.Audio.WindowSeconds, 20)

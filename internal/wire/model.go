@@ -31,7 +31,8 @@ type loadedModel struct {
 	name     string
 	spec     *model.Spec
 	graph    *model.Graph
-	digest   string // of the graph
+	narrow   model.Graph // with the outputs that the heads read alone
+	digest   string      // of the graph
 	pre      embed.Preprocessor
 	sessions []embed.Session
 	heads    []embed.Head
@@ -103,18 +104,16 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 		}
 		read = append(read, heads.Reads(cfg)...)
 	}
-	threads := p.Model.Threads
-	if threads == 0 {
-		threads = max(1, runtime.GOMAXPROCS(0)/p.Model.Sessions)
-	}
+	m.narrow = narrowed(graph, read)
+	sessions := sessionsOf(p, cache, graph)
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() (err error) { // reads the weights whole, while the sessions load
 		m.digest, err = graph.Digest(ctx)
 		return err
 	})
 	work.Go(func() error {
-		for range p.Model.Sessions {
-			s, err := ortsession.Open(ctx, narrowed(graph, read), ortsession.Options{Threads: threads, Library: c.Runtime.Library})
+		for range sessions {
+			s, err := ortsession.Open(ctx, m.narrow, ortsession.Options{Threads: threadsOf(p, sessions), Library: c.Runtime.Library})
 			if err != nil {
 				return err
 			}
