@@ -79,10 +79,10 @@ func offer(t *testing.T, latency time.Duration, l embedtest.Load) embedtest.Offe
 	return out
 }
 
-// TestLiveItemsAreInTimeBesideABackfill offers live items at shares of what the session can do, beside a backfill that takes all it gets. With a target of latency the p99 of the live items is within it where a tenth of the session is asked for, and
-// within twice of it where half is; without one, where batches are full, it is not. The backfill goes on all the same.
+// TestLiveItemsAreInTimeBesideABackfill offers live items at shares of what the session does when all it does is the backfill, beside a backfill that takes all it gets. With a target of latency the p99 of the live items is within it at
+// small loads, and grows as it must with larger ones: batches of few items take more of the session than a backfill's. Without one, where batches are full, it is a good deal more. The backfill goes on all the same.
 func TestLiveItemsAreInTimeBesideABackfill(t *testing.T) {
-	for _, c := range []struct{ load, within float64 }{{0.1, 1}, {0.2, 1.3}, {0.5, 2}} {
+	for _, c := range []struct{ load, within float64 }{{0.1, 1}, {0.3, 1.3}, {0.5, 2}, {0.7, 6}, {0.9, 16}} {
 		synctest.Test(t, func(t *testing.T) {
 			alone := offer(t, 0, embedtest.Load{Backfill: jobs(1), For: 20 * time.Second})
 			capacity := float64(alone.Backfill) / alone.Span.Seconds()
@@ -95,8 +95,8 @@ func TestLiveItemsAreInTimeBesideABackfill(t *testing.T) {
 			if p99, most := with.Quantile(0.99), time.Duration(c.within*float64(target)); p99 > most {
 				t.Errorf("load %.1f: p99 is %v, want at most %v", c.load, p99, most)
 			}
-			if p99, least := without.Quantile(0.99), time.Duration(c.within*float64(target)); p99 <= least {
-				t.Errorf("load %.1f: without a target p99 is %v all the same: the test shows nothing", c.load, p99)
+			if with, without := with.Quantile(0.99), without.Quantile(0.99); float64(with) > 0.85*float64(without) {
+				t.Errorf("load %.1f: p99 is %v, and without a target %v: the target does nothing", c.load, with, without)
 			}
 			if share < 0.5 {
 				t.Errorf("load %.1f: all work is %.2f of what the session can do", c.load, share)
