@@ -42,27 +42,31 @@ func (b *balance) look(decoding, inferring time.Duration, sessions int) int {
 	return b.active
 }
 
-// decoders lets workers decode: all of them while no sample waits for a batch, and else as many as the balance says. Its fields are under the engine's lock.
+// decoders lets workers decode: all of them while no sample waits for a batch, and else as many as the balance says. Live objects do not wait for the backfill's. Its fields are under the engine's lock.
 type decoders struct {
 	balance
-	busy              int
+	busy              [priorities]int
 	decoded, inferred time.Duration // totals at the last look
 }
 
 // begin waits until the worker may decode; false means that ctx has ended.
-func (e *Engine) begin(ctx context.Context) bool {
+func (e *Engine) begin(ctx context.Context, p Priority) bool {
 	for {
 		e.mu.Lock()
 		d := &e.mu.decoders
-		if d.busy < d.active || e.mu.batcher.Len() == 0 {
-			d.busy++
+		busy := d.busy[Live]
+		if p == Backfill {
+			busy += d.busy[Backfill]
+		}
+		if busy < d.active || e.mu.batcher.Len() == 0 {
+			d.busy[p]++
 			e.mu.Unlock()
-			signal(e.turn) // several may wait
+			signal(e.turn[p]) // several may wait
 			return true
 		}
 		e.mu.Unlock()
 		select {
-		case <-e.turn:
+		case <-e.turn[p]:
 		case <-ctx.Done():
 			return false
 		}
@@ -70,11 +74,18 @@ func (e *Engine) begin(ctx context.Context) bool {
 }
 
 // end is a worker's that no longer decodes: it is done, waits for something, or is given up.
-func (e *Engine) end() {
+func (e *Engine) end(p Priority) {
 	e.mu.Lock()
-	e.mu.decoders.busy--
+	e.mu.decoders.busy[p]--
 	e.mu.Unlock()
-	signal(e.turn)
+	e.turns()
+}
+
+// turns tells who waits to decode that something has changed.
+func (e *Engine) turns() {
+	for _, turn := range e.turn {
+		signal(turn)
+	}
 }
 
 // lookLocked has the balance look at the stages' times, if there is something to see.
@@ -86,4 +97,5 @@ func (e *Engine) lookLocked() {
 	}
 	d.look(decoded-d.decoded, inferred-d.inferred, len(e.sessions))
 	d.decoded, d.inferred = decoded, inferred
+	e.turns() // there may be more
 }

@@ -59,7 +59,7 @@ type Engine struct {
 	lanes    [priorities]chan *job
 	wake     chan struct{}             // cap 1: something changed for a feeder
 	space    [priorities]chan struct{} // cap 1: the batcher may take more
-	turn     chan struct{}             // cap 1: another worker may decode
+	turn     [priorities]chan struct{} // cap 1: another worker may decode
 	stopped  chan struct{}             // closed when Run stops taking jobs
 	stats    counters
 	workers  sync.WaitGroup // preprocess workers
@@ -119,11 +119,10 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 	e := &Engine{
 		cfg: cfg, pre: pre, sessions: sessions, heads: heads, joiners: joiners(heads),
 		wake:    make(chan struct{}, 1),
-		turn:    make(chan struct{}, 1),
 		stopped: make(chan struct{}),
 	}
 	for p := range e.lanes {
-		e.space[p] = make(chan struct{}, 1)
+		e.space[p], e.turn[p] = make(chan struct{}, 1), make(chan struct{}, 1)
 		e.lanes[p] = make(chan *job, 4*cfg.Preprocessor) // enough that a worker never waits for a fetcher's next turn
 	}
 	for _, h := range heads {
@@ -134,7 +133,7 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		}
 	}
 	e.mu.batcher = NewBatcher[*window](cfg.Batch)
-	e.mu.decoders.balance = newBalance(int(priorities) * cfg.Preprocessor)
+	e.mu.decoders.balance = newBalance(cfg.Preprocessor)
 	e.mu.costs = NewCostModel(cfg.Batch.MaxCost, cfg.FLOPs)
 	e.mu.batcher.Expect(e.mu.costs.Costs())
 	if cfg.Reuse > 0 {

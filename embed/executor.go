@@ -118,7 +118,7 @@ func (e *Engine) pull() (*Batch[*window], time.Duration) {
 		if left > 0 {
 			signal(e.wake) // another executor may be idle
 		} else {
-			signal(e.turn)
+			e.turns()
 		}
 	}
 	return batch, wait

@@ -34,7 +34,7 @@ func (e *Engine) Stats() Stats {
 	e.mu.Lock()
 	waiting, miss := e.mu.batcher.Len(), e.mu.costs.Miss()
 	costs, known := e.mu.costs.Costs()
-	decoders := min(e.mu.decoders.active, e.cfg.Preprocessor)
+	decoders := e.mu.decoders.active
 	e.mu.Unlock()
 	if !known {
 		costs = Costs{}

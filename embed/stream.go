@@ -43,7 +43,7 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 		j.Done(nil, ErrUnwanted)
 		return true
 	}
-	if !e.begin(ctx) {
+	if !e.begin(ctx, j.Priority) {
 		j.Done(nil, ErrStopped)
 		return true
 	}
@@ -89,7 +89,7 @@ func (p *passage) rest() int64 { return p.largest * int64(min(p.windows, windows
 func (p *passage) rests() {
 	if p.decoding {
 		p.decoding = false
-		p.e.end()
+		p.e.end(p.j.Priority)
 	}
 }
 
@@ -127,7 +127,7 @@ func (p *passage) abandon() {
 	if !p.ended.CompareAndSwap(false, true) {
 		return
 	}
-	p.e.end() // outside of emit it decodes, as far as one can tell
+	p.e.end(p.j.Priority) // outside of emit it decodes, as far as one can tell
 	err := schemas.Rejectf(schemas.ReasonDecode, "preprocessing took longer than %s and does not stop", 2*p.e.cfg.Deadline)
 	p.e.stats.preprocessed(2*p.e.cfg.Deadline, 0, err)
 	go p.e.work(p.ctx, p.e.lanes[p.j.Priority]) // in the place of the worker that hangs
@@ -173,7 +173,7 @@ func (p *passage) emit(s Sample) error {
 	p.rests()
 	err := p.hand(s)
 	if err == nil && again {
-		if p.decoding = p.e.begin(p.ctx); !p.decoding {
+		if p.decoding = p.e.begin(p.ctx, p.j.Priority); !p.decoding {
 			err = ErrStopped
 		}
 	}
