@@ -160,7 +160,7 @@ bench-pipeline: ort ## pipeline items per CPU-second over the bare session's, fo
 
 .PHONY: bench-latency
 bench-latency: ort ## single live items beside a backfill: offered load against p50 and p99, with a target of latency and without
-	$(GO) test -run '^$$' -bench Latency -benchtime 1x -timeout 60m ./integration/bench
+	$(GO) test -run '^$$' -bench Latency -benchtime 1x -v -timeout 60m ./integration/bench
 
 .PHONY: bench-backfill
 bench-backfill: integration-deps ## listing of a bucket by ranges against minio-go's ListObjects: keys a second, on the real store and on an index in memory, with a time added to every request

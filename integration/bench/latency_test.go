@@ -32,16 +32,15 @@ func BenchmarkLatency(b *testing.B) {
 	for b.Loop() {
 		alone, costs := x.offer(b, 0, embedtest.Load{Backfill: x.job, For: 10 * time.Second})
 		capacity := float64(alone.Backfill) / alone.Span.Seconds()
-		b.Logf("the backfill alone: %.1f items/s; learnt: %.1f ms a batch, %.0f us a step; target %v", capacity, 1e3*costs.Fixed, 1e6*costs.Step, target)
-		table := "\n| offered load | p50 | p99 | all work | without a target: p50 | p99 | all work |\n|---|---|---|---|---|---|---|"
+		b.Logf("the backfill alone: %.1f items/s; learnt: %.1f ms a batch, %.0f us a step; target %v\n| offered load | p50 | p99 | all work | without a target: p50 | p99 | all work |",
+			capacity, 1e3*costs.Fixed, 1e6*costs.Step, target)
 		for i, load := range []float64{0.1, 0.3, 0.5, 0.7, 0.9} {
 			l := embedtest.Load{Seed: uint64(i), Rate: load * capacity, Count: live, Live: x.job, Backfill: x.job}
 			with, _ := x.offer(b, target, l)
 			without, _ := x.offer(b, 0, l)
-			table += fmt.Sprintf("\n| %.0f %% |%s%s", 100*load, cells(with, capacity), cells(without, capacity))
+			b.Logf("| %.0f %% |%s%s", 100*load, cells(with, capacity), cells(without, capacity)) // at once, with -v: it may take long
 			b.ReportMetric(with.Quantile(0.99).Seconds(), fmt.Sprintf("p99-s-at-%.0f", 100*load))
 		}
-		b.Log(table)
 	}
 }
 
