@@ -112,7 +112,7 @@ func (b *Batcher[T]) Add(now time.Time, p Priority, cost int, v T) {
 // computed some time, so what is lost is these two alone, and no length is preferred. An item past MaxAge limits the choice to runs with it. Nothing lingers while another priority waits.
 //
 // With a target of latency the oldest live item is in the next live batch, and no batch is predicted to take more than half of the target unless it is of one item: a live item waits for the batch that runs when it comes, and
-// then has its own. Once the oldest is late, live batches are as full as they can be: only throughput helps then.
+// then has its own. A target that the fixed part alone exceeds makes batches of twice that part. Once the oldest is late, live batches are as full as they can be: only throughput helps then.
 func (b *Batcher[T]) Next(now time.Time) (*Batch[T], time.Duration) {
 	p, several := b.turn()
 	waiting := b.waiting[p]
@@ -169,7 +169,11 @@ func (b *Batcher[T]) most(longest int) int {
 		if !b.learnt {
 			return 1
 		}
-		n = min(n, int(max((b.cfg.Latency.Seconds()/2-b.costs.Fixed)/b.costs.Item(longest), 0)))
+		own := b.cfg.Latency.Seconds()/2 - b.costs.Fixed
+		if own <= 0 {
+			own = b.costs.Fixed // the target cannot be kept; this costs at most half of the throughput
+		}
+		n = min(n, int(own/b.costs.Item(longest)))
 	}
 	return max(n, 1)
 }

@@ -67,10 +67,10 @@ type Engine struct {
 	reuse    *reuse         // nil: every object is computed
 	mu       struct {
 		sync.Mutex
-		batcher *Batcher[*window]
-		costs   *CostModel // of the sessions, as they are while all of them are busy
-		closed  bool       // no more jobs
-		decoders
+		batcher  *Batcher[*window]
+		costs    *CostModel // of the sessions, as they are while all of them are busy
+		closed   bool       // no more jobs
+		decoders decoders
 	}
 	submitting sync.WaitGroup // Submit calls that passed the check of closed
 }
