@@ -158,6 +158,10 @@ bench: bench-pipeline bench-decode bench-sinks ## the pipeline beside the bare s
 bench-pipeline: ort ## pipeline items per CPU-second over the bare session's, for each modality
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench
 
+.PHONY: bench-latency
+bench-latency: ort ## single live items beside a backfill: offered load against p50 and p99, with a target of latency and without
+	$(GO) test -run '^$$' -bench Latency -benchtime 1x -v -timeout 60m ./integration/bench
+
 .PHONY: bench-backfill
 bench-backfill: integration-deps ## listing of a bucket by ranges against minio-go's ListObjects: keys a second, on the real store and on an index in memory, with a time added to every request
 	$(GO) test -tags integration -run '^$$' -bench Listing -benchtime 1x -count=3 -timeout 60m ./integration/backfill

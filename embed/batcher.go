@@ -13,8 +13,22 @@ type BatcherConfig struct {
 	MaxItems int           // items of a batch
 	Window   int           // items that may wait to be sorted into batches
 	Linger   time.Duration // how long an item may wait for company while the executor is idle
-	MaxAge   time.Duration // an item older than this is in the next batch, whatever that costs
+	MaxAge   time.Duration // an item older than this is in the next batch of its priority, whatever that costs
+	Latency  time.Duration // target for live items, from being added to the end of their batch; 0: none. See Next
 }
+
+// Priority orders what waits: while a live item waits batches are of live items, but for every alms-th in a row.
+type Priority int
+
+// The priorities.
+const (
+	Live Priority = iota
+	Backfill
+	priorities
+)
+
+// alms is how many batches in a row backfill waits at most while live items come and come, so that it does not starve: as it waits for slots (stream).
+const alms = 16
 
 // Validate names the first setting that makes no sense.
 func (c BatcherConfig) Validate() error {
@@ -27,18 +41,24 @@ func (c BatcherConfig) Validate() error {
 		return fmt.Errorf("window (%d) must be at least max_items (%d)", c.Window, c.MaxItems)
 	case c.Linger < 0 || c.MaxAge < c.Linger:
 		return fmt.Errorf("linger must not be negative, nor above max_age")
+	case c.Latency < 0:
+		return fmt.Errorf("latency must not be negative")
 	}
 	return nil
 }
 
 // Batcher forms micro-batches of items that wait, under a cost budget: a batch costs its longest item times its number of items,
-// because the shorter are padded. Waiting items are kept sorted by cost, and a batch is a run of neighbours. It is a pure
+// because the shorter are padded. Waiting items are kept sorted by cost, and a batch is a run of neighbours of one priority. It is a pure
 // state machine: it has no goroutine, no clock and no lock.
 type Batcher[T any] struct {
 	cfg     BatcherConfig
-	waiting []waiter[T] // by cost, then by arrival
+	costs   Costs
+	learnt  bool                    // costs are in seconds
+	waiting [priorities][]waiter[T] // by cost, then by arrival
 	arrived uint64
-	prefix  []int // scratch: sums of the costs of waiting
+	passed  int       // batches in a row that went before waiting backfill
+	short   bool      // scratch: the next batch is to be no longer than the target of latency allows
+	prefix  []float64 // scratch: sums of the predicted times of waiting
 }
 
 type waiter[T any] struct {
@@ -56,71 +76,125 @@ type Batch[T any] struct {
 	Padded int             // longest x items: work that will be done
 }
 
-// NewBatcher makes an empty batcher. The configuration must be valid.
-func NewBatcher[T any](cfg BatcherConfig) *Batcher[T] { return &Batcher[T]{cfg: cfg} }
+// NewBatcher makes an empty batcher. The configuration must be valid. Until it is told otherwise, each batch has a fixed cost of an eighth of the budget.
+func NewBatcher[T any](cfg BatcherConfig) *Batcher[T] {
+	return &Batcher[T]{cfg: cfg, costs: Costs{Fixed: float64(cfg.MaxCost) / priorFixed, Step: 1}}
+}
 
-// Len is the number of waiting items; Full says that no more should be added before the next batch is taken.
-func (b *Batcher[T]) Len() int { return len(b.waiting) }
+// Expect tells what batches take from now on; known says that it is in seconds. With a target of latency, batches are of one item until it is.
+func (b *Batcher[T]) Expect(c Costs, known bool) { b.costs, b.learnt = c, known }
 
-// Full says that the sorting window is used up.
-func (b *Batcher[T]) Full() bool { return len(b.waiting) >= b.cfg.Window }
+// Len is the number of waiting items.
+func (b *Batcher[T]) Len() (n int) {
+	for p := range b.waiting {
+		n += len(b.waiting[p])
+	}
+	return n
+}
+
+// Full says that the sorting window of a priority is used up: no more of it should be added before the next batch is taken.
+func (b *Batcher[T]) Full(p Priority) bool { return len(b.waiting[p]) >= b.cfg.Window }
 
 // Add lets an item wait.
-func (b *Batcher[T]) Add(now time.Time, cost int, v T) {
+func (b *Batcher[T]) Add(now time.Time, p Priority, cost int, v T) {
 	w := waiter[T]{v: v, cost: max(cost, 1), seq: b.arrived, added: now}
 	b.arrived++
-	at, _ := slices.BinarySearchFunc(b.waiting, w, func(x, y waiter[T]) int {
+	at, _ := slices.BinarySearchFunc(b.waiting[p], w, func(x, y waiter[T]) int {
 		return cmp.Or(cmp.Compare(x.cost, y.cost), cmp.Compare(x.seq, y.seq))
 	})
-	b.waiting = slices.Insert(b.waiting, at, w)
+	b.waiting[p] = slices.Insert(b.waiting[p], at, w)
 }
 
 // Next takes the best batch, or says how long to wait for one: nil and a duration mean come back after it or on the next Add, nil and 0
 // mean come back on the next Add.
 //
-// The best run is the one with the most useful cost per padded cost, where each batch also carries a fixed cost of an eighth
-// of the budget, so that full batches win over small tight ones. An item past MaxAge limits the choice to runs with it.
+// The best run is the one whose predicted time is used best: the most of it is its items' own, and not padding or the batch's fixed part. Every item has to be
+// computed some time, so what is lost is these two alone, and no length is preferred. An item past MaxAge limits the choice to runs with it. Nothing lingers while another priority waits.
+//
+// With a target of latency the oldest live item is in the next live batch, and no batch is predicted to take more than half of the target unless it is of one item: a live item waits for the batch that runs when it comes, and
+// then has its own. A target that the fixed part alone exceeds makes batches of twice that part. Once the oldest is late, live batches are as full as they can be: only throughput helps then.
 func (b *Batcher[T]) Next(now time.Time) (*Batch[T], time.Duration) {
-	if len(b.waiting) == 0 {
+	p, several := b.turn()
+	waiting := b.waiting[p]
+	if len(waiting) == 0 {
 		return nil, 0
 	}
 	oldest := 0
-	for i := range b.waiting {
-		if b.waiting[i].seq < b.waiting[oldest].seq {
+	for i := range waiting {
+		if waiting[i].seq < waiting[oldest].seq {
 			oldest = i
 		}
 	}
-	age := now.Sub(b.waiting[oldest].added)
+	age := now.Sub(waiting[oldest].added)
 	must := -1
-	if age >= b.cfg.MaxAge {
+	if age >= b.cfg.MaxAge || p == Live && b.cfg.Latency > 0 {
 		must = oldest
 	}
-	lo, hi, full := b.best(must)
-	if !full && !b.Full() && age < b.cfg.Linger {
-		return nil, b.cfg.Linger - age
+	b.short = b.cfg.Latency > 0 && (p == Backfill || age < b.cfg.Latency)
+	lo, hi, full := b.best(waiting, must)
+	if linger := b.linger(); !several && !full && !b.Full(p) && age < linger {
+		return nil, linger - age
 	}
-	return b.take(now, lo, hi), 0
+	b.passed++
+	if p == Backfill || !several {
+		b.passed = 0
+	}
+	return b.take(now, p, lo, hi), 0
+}
+
+// turn is the priority whose batch is next, and whether others wait.
+func (b *Batcher[T]) turn() (p Priority, several bool) {
+	switch {
+	case len(b.waiting[Backfill]) == 0:
+		return Live, false
+	case len(b.waiting[Live]) == 0:
+		return Backfill, false
+	case b.passed >= alms-1:
+		return Backfill, true
+	}
+	return Live, true
+}
+
+func (b *Batcher[T]) linger() time.Duration {
+	if b.cfg.Latency > 0 {
+		return min(b.cfg.Linger, b.cfg.Latency/4)
+	}
+	return b.cfg.Linger
+}
+
+// most is how many items of a length a batch may have.
+func (b *Batcher[T]) most(longest int) int {
+	n := min(b.cfg.MaxItems, b.cfg.MaxCost/longest)
+	if b.short {
+		if !b.learnt {
+			return 1
+		}
+		own := b.cfg.Latency.Seconds()/2 - b.costs.Fixed
+		if own <= 0 {
+			own = b.costs.Fixed // the target cannot be kept; this costs at most half of the throughput
+		}
+		n = min(n, int(own/b.costs.Item(longest)))
+	}
+	return max(n, 1)
 }
 
 // best finds the run [lo, hi) with the highest score among those that hold index must (any, if must is negative). full says that
 // the budget, not the lack of items, ended it.
-func (b *Batcher[T]) best(must int) (lo, hi int, full bool) {
+func (b *Batcher[T]) best(waiting []waiter[T], must int) (lo, hi int, full bool) {
 	b.prefix = append(b.prefix[:0], 0)
-	for i := range b.waiting {
-		b.prefix = append(b.prefix, b.prefix[i]+b.waiting[i].cost)
+	for i := range waiting {
+		b.prefix = append(b.prefix, b.prefix[i]+b.costs.Item(waiting[i].cost))
 	}
-	overhead := float64(b.cfg.MaxCost) / 8
 	best := -1.0
-	for j := max(must, 0); j < len(b.waiting); j++ {
-		longest := b.waiting[j].cost
-		most := min(b.cfg.MaxItems, max(b.cfg.MaxCost/longest, 1))
+	for j := max(must, 0); j < len(waiting); j++ {
+		longest := waiting[j].cost
+		most := b.most(longest)
 		last := j // the run may begin no later than this
 		if must >= 0 {
 			last = must
 		}
 		for from := max(j+1-most, 0); from <= last; from++ {
-			useful := b.prefix[j+1] - b.prefix[from]
-			score := float64(useful) / (float64(longest*(j+1-from)) + overhead)
+			score := (b.prefix[j+1] - b.prefix[from]) / b.costs.Batch(j+1-from, longest)
 			if score > best {
 				best, lo, hi, full = score, from, j+1, j+1-from == most
 			}
@@ -129,8 +203,8 @@ func (b *Batcher[T]) best(must int) (lo, hi int, full bool) {
 	return lo, hi, full
 }
 
-func (b *Batcher[T]) take(now time.Time, lo, hi int) *Batch[T] {
-	run := b.waiting[lo:hi]
+func (b *Batcher[T]) take(now time.Time, p Priority, lo, hi int) *Batch[T] {
+	run := b.waiting[p][lo:hi]
 	out := &Batch[T]{Items: make([]T, 0, len(run)), Waited: make([]time.Duration, 0, len(run))}
 	for _, w := range run {
 		out.Items = append(out.Items, w.v)
@@ -138,16 +212,18 @@ func (b *Batcher[T]) take(now time.Time, lo, hi int) *Batch[T] {
 		out.Cost += w.cost
 	}
 	out.Padded = run[len(run)-1].cost * len(run)
-	b.waiting = slices.Delete(b.waiting, lo, hi)
+	b.waiting[p] = slices.Delete(b.waiting[p], lo, hi)
 	return out
 }
 
 // Drain takes everything that waits, in no useful order.
 func (b *Batcher[T]) Drain() []T {
 	var all []T
-	for _, w := range b.waiting {
-		all = append(all, w.v)
+	for p := range b.waiting {
+		for _, w := range b.waiting[p] {
+			all = append(all, w.v)
+		}
+		b.waiting[p] = nil
 	}
-	b.waiting = nil
 	return all
 }

@@ -29,6 +29,8 @@ func TestBatcherScript(t *testing.T) {
 					cfg.MaxItems = atoi(t, a.Vals[0])
 				case "window":
 					cfg.Window = atoi(t, a.Vals[0])
+				case "latency":
+					cfg.Latency = time.Duration(atoi(t, a.Vals[0])) * time.Millisecond
 				}
 			}
 			if err := cfg.Validate(); err != nil {
@@ -36,12 +38,20 @@ func TestBatcherScript(t *testing.T) {
 			}
 			b, now = NewBatcher[string](cfg), start
 			return "ok"
+		case "expect": // milliseconds
+			c := Costs{Fixed: float64(atoi(t, d.CmdArgs[0].Vals[0])) / 1e3, Step: float64(atoi(t, d.CmdArgs[1].Vals[0])) / 1e3}
+			b.Expect(c, true)
+			return "ok"
 		case "add":
+			p := Live
+			if d.HasArg("backfill") {
+				p = Backfill
+			}
 			for f := range strings.FieldsSeq(d.Input) {
 				name, cost, _ := strings.Cut(f, ":")
-				b.Add(now, atoi(t, cost), name)
+				b.Add(now, p, atoi(t, cost), name)
 			}
-			return fmt.Sprintf("waiting %d full=%t", b.Len(), b.Full())
+			return fmt.Sprintf("waiting %d full=%t", b.Len(), b.Full(p))
 		case "at":
 			ms := atoi(t, d.CmdArgs[0].Key)
 			now = start.Add(time.Duration(ms) * time.Millisecond)
@@ -68,68 +78,94 @@ func atoi(t *testing.T, s string) int {
 }
 
 // TestBatcherKeepsEveryItemAndTheBudget drives random schedules: every item comes out once, no batch is over budget unless it is one
-// item, and an item past MaxAge is in the very next batch.
+// item, none is of two priorities, an item past MaxAge is in the very next batch of its priority, and backfill waits for 15 batches in a row at most.
 func TestBatcherKeepsEveryItemAndTheBudget(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		cfg := BatcherConfig{
 			MaxCost: 1 + r.IntN(2000), MaxItems: 1 + r.IntN(16), Linger: time.Duration(r.IntN(10)) * time.Millisecond, MaxAge: 40 * time.Millisecond,
 		}
+		if r.IntN(2) == 0 {
+			cfg.Latency = time.Duration(20+r.IntN(100)) * time.Millisecond
+		}
 		cfg.Window = cfg.MaxItems + r.IntN(64)
-		b := NewBatcher[int](cfg)
-		now := time.Unix(0, 0)
-		added := map[int]time.Time{}
-		costs := map[int]int{}
-		sent, got := 0, 0
-		for step := 0; got < 500; step++ {
-			now = now.Add(time.Duration(r.IntN(4)) * time.Millisecond)
-			for sent < 500 && !b.Full() && r.IntN(3) > 0 {
-				costs[sent] = 1 + r.IntN(600)
-				added[sent] = now
-				b.Add(now, costs[sent], sent)
+		w := &watched{t: t, seed: seed, b: NewBatcher[int](cfg), cfg: cfg, now: time.Unix(0, 0), costs: Costs{Fixed: 2e-3, Step: 1e-5, Square: 1e-8}}
+		w.b.Expect(w.costs, true)
+		sent, live := 0, 1+r.IntN(4)
+		for got := 0; got < 500; {
+			w.now = w.now.Add(time.Duration(r.IntN(4)) * time.Millisecond)
+			for sent < 500 && r.IntN(3) > 0 {
+				p := Priority(min(r.IntN(live+1), 1))
+				if w.b.Full(p) {
+					break
+				}
+				it := waiter[int]{v: sent, cost: 1 + r.IntN(600), added: w.now}
+				w.waiting[p] = append(w.waiting[p], it)
+				w.b.Add(w.now, p, it.cost, it.v)
 				sent++
 			}
-			batch, wait := b.Next(now)
-			if batch == nil {
-				if b.Len() > 0 && wait <= 0 {
-					t.Fatalf("seed %d: %d wait and the batcher says to come back in %s", seed, b.Len(), wait)
-				}
-				continue
-			}
-			longest, useful := 0, 0
-			for _, it := range batch.Items {
-				if _, ok := added[it]; !ok {
-					t.Fatalf("seed %d: item %d came out twice", seed, it)
-				}
-				longest, useful = max(longest, costs[it]), useful+costs[it]
-			}
-			if batch.Padded != longest*len(batch.Items) || batch.Cost != useful {
-				t.Fatalf("seed %d: batch says cost %d padded %d, want %d and %d", seed, batch.Cost, batch.Padded, useful, longest*len(batch.Items))
-			}
-			if len(batch.Items) > cfg.MaxItems || batch.Padded > cfg.MaxCost && len(batch.Items) > 1 {
-				t.Fatalf("seed %d: a batch of %d items costs %d, budget %d items, %d cost", seed, len(batch.Items), batch.Padded, cfg.MaxItems, cfg.MaxCost)
-			}
-			for it, at := range added {
-				if now.Sub(at) >= cfg.MaxAge && !slices.Contains(batch.Items, it) && oldest(added) == it {
-					t.Fatalf("seed %d: item %d is overdue and not in the batch", seed, it)
-				}
-			}
-			for _, it := range batch.Items {
-				delete(added, it)
-			}
-			got += len(batch.Items)
+			got += w.next()
 		}
 	}
 }
 
-func oldest(added map[int]time.Time) int {
-	first := -1
-	for it := range added {
-		if first < 0 || it < first {
-			first = it
+// watched is a batcher with what waits in it, by arrival.
+type watched struct {
+	t       *testing.T
+	seed    uint64
+	b       *Batcher[int]
+	cfg     BatcherConfig
+	costs   Costs
+	now     time.Time
+	waiting [priorities][]waiter[int]
+	passed  int
+}
+
+// next takes a batch, if there is one, and checks it.
+func (w *watched) next() int {
+	t := w.t
+	batch, wait := w.b.Next(w.now)
+	if batch == nil {
+		if w.b.Len() > 0 && wait <= 0 {
+			t.Fatalf("seed %d: %d wait and the batcher says to come back in %s", w.seed, w.b.Len(), wait)
 		}
+		return 0
 	}
-	return first
+	p := Live
+	if slices.ContainsFunc(w.waiting[Backfill], func(x waiter[int]) bool { return x.v == batch.Items[0] }) {
+		p = Backfill
+	}
+	if p == Backfill || len(w.waiting[Backfill]) == 0 {
+		w.passed = 0
+	} else if w.passed++; w.passed >= alms {
+		t.Fatalf("seed %d: backfill has waited for %d batches in a row", w.seed, w.passed)
+	}
+	oldest := w.waiting[p][0]
+	longest, useful := 0, 0
+	for _, it := range batch.Items {
+		at := slices.IndexFunc(w.waiting[p], func(x waiter[int]) bool { return x.v == it })
+		if at < 0 {
+			t.Fatalf("seed %d: item %d came out twice, or beside another priority", w.seed, it)
+		}
+		longest, useful = max(longest, w.waiting[p][at].cost), useful+w.waiting[p][at].cost
+		w.waiting[p] = slices.Delete(w.waiting[p], at, at+1)
+	}
+	n := len(batch.Items)
+	if batch.Padded != longest*n || batch.Cost != useful {
+		t.Fatalf("seed %d: batch says cost %d padded %d, want %d and %d", w.seed, batch.Cost, batch.Padded, useful, longest*n)
+	}
+	if n > w.cfg.MaxItems || batch.Padded > w.cfg.MaxCost && n > 1 {
+		t.Fatalf("seed %d: a batch of %d items costs %d, budget %d items, %d cost", w.seed, n, batch.Padded, w.cfg.MaxItems, w.cfg.MaxCost)
+	}
+	age := w.now.Sub(oldest.added)
+	if (age >= w.cfg.MaxAge || w.cfg.Latency > 0 && p == Live) && !slices.Contains(batch.Items, oldest.v) {
+		t.Fatalf("seed %d: item %d is overdue and not in the batch", w.seed, oldest.v)
+	}
+	late := p == Live && age >= w.cfg.Latency
+	if took := w.costs.Batch(n, longest); w.cfg.Latency > 0 && !late && n > 1 && took > w.cfg.Latency.Seconds()/2 {
+		t.Fatalf("seed %d: a batch of %d items takes %.1f ms, the target is %v", w.seed, n, 1e3*took, w.cfg.Latency)
+	}
+	return n
 }
 
 // TestSortedBudgetBeatsArrivalOrder states why the window exists: on log-normal lengths the padding ratio stays under 1.1, where batches of
@@ -144,8 +180,8 @@ func TestSortedBudgetBeatsArrivalOrder(t *testing.T) {
 	now := time.Unix(0, 0)
 	useful, padded := 0, 0
 	for i := 0; i < len(lengths) || b.Len() > 0; {
-		for i < len(lengths) && !b.Full() {
-			b.Add(now, lengths[i], i)
+		for i < len(lengths) && !b.Full(Live) {
+			b.Add(now, Live, lengths[i], i)
 			i++
 		}
 		now = now.Add(10 * time.Millisecond)
@@ -178,8 +214,8 @@ func BenchmarkBatcher(b *testing.B) {
 	bt := NewBatcher[int](BatcherConfig{MaxCost: 512, MaxItems: 32, Window: 256, Linger: 0, MaxAge: time.Second})
 	now := time.Unix(0, 0)
 	for i := range b.N {
-		bt.Add(now, 1+r.IntN(500), i)
-		if bt.Full() {
+		bt.Add(now, Live, 1+r.IntN(500), i)
+		if bt.Full(Live) {
 			bt.Next(now)
 		}
 	}

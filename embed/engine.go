@@ -26,24 +26,26 @@ type EngineConfig struct {
 	Modality     schemas.Modality
 	Batch        BatcherConfig
 	Shapes       Shapes        // that batches are padded to; the zero value: to their longest item
-	Preprocessor int           // preprocess workers, at least 1
+	Preprocessor int           // preprocess workers of each priority, at least 1
+	Balance      bool          // as many of these decode at once as keep up with the sessions; else always all
 	RowReserve   int64         // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
 	Deadline     time.Duration // per item, for preprocessing; 0 means none
 	Reuse        int64         // bytes of results that are kept for content that comes again; 0 computes each object
 	Tracer       trace.Tracer  // nil means none
 
-	FLOPs func(steps int) float64 // floating-point operations of a sample of that cost, for Stats; nil: not counted
+	FLOPs func(steps int) float64 // floating-point operations of a sample of that cost, for Stats and as what the costs of batches are first taken for; nil: not counted
 }
 
 // Job is one fetched object on its way through an engine.
 type Job struct {
-	Ref     schemas.Ref
-	Blob    []byte
-	Content string                              // identifies the blob among all there are, such as its SHA-256; "" means that it is computed whatever came before
-	Trace   trace.SpanContext                   // of the record; what becomes of the job is told there, if it is sampled
-	Wanted  func() bool                         // asked before work begins; once it says no, the job may end with ErrUnwanted. nil means always
-	Held    func(bytes int64)                   // told when the job's memory has gone down to bytes; may be nil
-	Done    func(rows []schemas.Row, err error) // called exactly once (I5); rows are in order of window, then head; must not block for long
+	Ref      schemas.Ref
+	Blob     []byte
+	Content  string                              // identifies the blob among all there are, such as its SHA-256; "" means that it is computed whatever came before
+	Priority Priority                            // who goes first where jobs wait for each other
+	Trace    trace.SpanContext                   // of the record; what becomes of the job is told there, if it is sampled
+	Wanted   func() bool                         // asked before work begins; once it says no, the job may end with ErrUnwanted. nil means always
+	Held     func(bytes int64)                   // told when the job's memory has gone down to bytes; may be nil
+	Done     func(rows []schemas.Row, err error) // called exactly once (I5); rows are in order of window, then head; must not block for long
 }
 
 // Engine runs one model: preprocess pool, batcher, and one executor per session. Rows come back with the part of their
@@ -55,18 +57,21 @@ type Engine struct {
 	heads    []Head
 	joiners  []Joiner // by head; nil if no head joins
 	perStep  int64    // bytes that heads keep of a step, see Keeper
-	jobs     chan *job
-	wake     chan struct{} // cap 1: something changed for a feeder
-	space    chan struct{} // cap 1: the batcher may take more
-	stopped  chan struct{} // closed when Run stops taking jobs
+	lanes    [priorities]chan *job
+	wake     chan struct{}             // cap 1: something changed for a feeder
+	space    [priorities]chan struct{} // cap 1: the batcher may take more
+	turn     [priorities]chan struct{} // cap 1: another worker may decode
+	stopped  chan struct{}             // closed when Run stops taking jobs
 	stats    counters
 	workers  sync.WaitGroup // preprocess workers
 	floats   Floats         // of collated batches
 	reuse    *reuse         // nil: every object is computed
 	mu       struct {
 		sync.Mutex
-		batcher *Batcher[*window]
-		closed  bool // no more jobs
+		batcher  *Batcher[*window]
+		costs    *CostModel // of the sessions, as they are while all of them are busy
+		closed   bool       // no more jobs
+		decoders decoders
 	}
 	submitting sync.WaitGroup // Submit calls that passed the check of closed
 }
@@ -117,10 +122,12 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 	}
 	e := &Engine{
 		cfg: cfg, pre: pre, sessions: sessions, heads: heads, joiners: joiners(heads),
-		jobs:    make(chan *job, 4*cfg.Preprocessor), // enough that a worker never waits for a fetcher's next turn
 		wake:    make(chan struct{}, 1),
-		space:   make(chan struct{}, 1),
 		stopped: make(chan struct{}),
+	}
+	for p := range e.lanes {
+		e.space[p], e.turn[p] = make(chan struct{}, 1), make(chan struct{}, 1)
+		e.lanes[p] = make(chan *job, 4*cfg.Preprocessor) // enough that a worker never waits for a fetcher's next turn
 	}
 	for _, h := range heads {
 		if k, ok := h.(Keeper); ok {
@@ -130,6 +137,9 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		}
 	}
 	e.mu.batcher = NewBatcher[*window](cfg.Batch)
+	e.mu.decoders.balance = newBalance(cfg.Preprocessor)
+	e.mu.costs = NewCostModel(cfg.Batch.MaxCost, cfg.FLOPs)
+	e.mu.batcher.Expect(e.mu.costs.Costs())
 	if cfg.Reuse > 0 {
 		e.reuse = newReuse(cfg.Reuse)
 	}
@@ -176,7 +186,7 @@ func (e *Engine) submit(ctx context.Context, j Job) error {
 	e.mu.Unlock()
 	defer e.submitting.Done()
 	select {
-	case e.jobs <- &job{Job: j}:
+	case e.lanes[j.Priority] <- &job{Job: j}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -189,9 +199,11 @@ func (e *Engine) submit(ctx context.Context, j Job) error {
 // called once.
 func (e *Engine) Run(ctx context.Context) {
 	var executors sync.WaitGroup
-	for range e.cfg.Preprocessor {
-		e.workers.Add(1)
-		go e.work(ctx)
+	for _, lane := range e.lanes {
+		for range e.cfg.Preprocessor { // each priority has workers of its own: those of the backfill may all wait for room in its window
+			e.workers.Add(1)
+			go e.work(ctx, lane)
+		}
 	}
 	for _, s := range e.sessions {
 		executors.Go(func() { e.execute(ctx, s) })
@@ -220,7 +232,9 @@ func (e *Engine) failRest() {
 	}
 	for {
 		select {
-		case j := <-e.jobs:
+		case j := <-e.lanes[Live]:
+			j.Done(nil, ErrStopped)
+		case j := <-e.lanes[Backfill]:
 			j.Done(nil, ErrStopped)
 		default:
 			return
@@ -228,11 +242,11 @@ func (e *Engine) failRest() {
 	}
 }
 
-// work is a preprocess worker. One that hangs in an object is given up, see abandon: another has its place then, and is waited for in its stead.
-func (e *Engine) work(ctx context.Context) {
+// work is a preprocess worker of a lane. One that hangs in an object is given up, see abandon: another has its place then, and is waited for in its stead.
+func (e *Engine) work(ctx context.Context, lane chan *job) {
 	for {
 		select {
-		case j := <-e.jobs:
+		case j := <-lane:
 			if !e.preprocess(ctx, j) {
 				return
 			}
@@ -245,16 +259,17 @@ func (e *Engine) work(ctx context.Context) {
 
 // add lets a window wait for a batch, blocking while the sorting window is full.
 func (e *Engine) add(ctx context.Context, w *window) bool {
+	p := w.job.Priority
 	for {
 		e.mu.Lock()
-		full := e.mu.batcher.Full()
+		full := e.mu.batcher.Full(p)
 		if !full {
-			e.mu.batcher.Add(time.Now(), w.s.Cost, w)
-			full = e.mu.batcher.Full()
+			e.mu.batcher.Add(time.Now(), p, w.s.Cost, w)
+			full = e.mu.batcher.Full(p)
 		} else {
 			e.mu.Unlock()
 			select {
-			case <-e.space:
+			case <-e.space[p]:
 				continue
 			case <-ctx.Done():
 				return false
@@ -263,7 +278,7 @@ func (e *Engine) add(ctx context.Context, w *window) bool {
 		e.mu.Unlock()
 		signal(e.wake)
 		if !full {
-			signal(e.space) // pass the turn on: several workers may wait
+			signal(e.space[p]) // pass the turn on: several workers may wait
 		}
 		return true
 	}

@@ -30,18 +30,26 @@ type result struct {
 
 // execute runs one session: a feeder collates the next batch while the session runs the present one (prefetch 1), and a
 // finisher applies the heads while the next one runs. The channels hold nothing, so no more than three batches are under way.
+//
+// With a target of latency nothing is prefetched: a batch that waits collated would be another one for a live item to wait for.
 func (e *Engine) execute(ctx context.Context, s Session) {
 	collated := make(chan *work)
 	computed := make(chan *work)
+	ready := make(chan struct{}, 2) // a token for each batch that may be collated or run
+	ready <- struct{}{}
+	if e.cfg.Batch.Latency == 0 {
+		ready <- struct{}{}
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(collated)
-		e.feed(ctx, collated)
+		e.feed(ctx, ready, collated)
 	})
 	wg.Go(func() {
 		defer close(computed)
 		for w := range collated {
 			w.result = e.infer(ctx, s, w)
+			ready <- struct{}{}
 			computed <- w
 		}
 	})
@@ -52,14 +60,24 @@ func (e *Engine) execute(ctx context.Context, s Session) {
 }
 
 // feed pulls batches for as long as ctx lasts; a batch that was pulled is always sent on, so that its windows are settled.
-func (e *Engine) feed(ctx context.Context, out chan<- *work) {
+func (e *Engine) feed(ctx context.Context, ready <-chan struct{}, out chan<- *work) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	held := false // a token
 	for ctx.Err() == nil {
+		if !held {
+			select {
+			case <-ready:
+				held = true
+			case <-ctx.Done():
+				return
+			}
+		}
 		batch, wait := e.pull()
 		if batch != nil {
 			if !e.dropped(batch) {
 				out <- e.collate(batch)
+				held = false
 			}
 			continue
 		}
@@ -94,9 +112,13 @@ func (e *Engine) pull() (*Batch[*window], time.Duration) {
 	left := e.mu.batcher.Len()
 	e.mu.Unlock()
 	if batch != nil {
-		signal(e.space)
+		for _, space := range e.space {
+			signal(space)
+		}
 		if left > 0 {
 			signal(e.wake) // another executor may be idle
+		} else {
+			e.turns()
 		}
 	}
 	return batch, wait
@@ -139,6 +161,7 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 		e.floats.Put(w.inputs[i].F32)
 	}
 	w.inputs = nil
+	e.learn(w.batch, took)
 	return &result{out: out, infer: took}
 }
 
@@ -149,6 +172,15 @@ func (e *Engine) run(ctx context.Context, s Session, inputs []Tensor, items int)
 		return nil, err
 	}
 	return out, e.cfg.Shapes.trim(out, items)
+}
+
+// learn tells the cost model what a batch took, by it the batcher, and the balance that there is something to see.
+func (e *Engine) learn(b *Batch[*window], took time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mu.costs.Observe(len(b.Items), b.Padded/len(b.Items), took)
+	e.mu.batcher.Expect(e.mu.costs.Costs())
+	e.lookLocked()
 }
 
 // finish applies the heads and settles every window of the batch, taking a failing batch apart.

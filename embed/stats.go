@@ -15,6 +15,9 @@ type Stats struct {
 	Preprocess              time.Duration // busy time, summed over the workers
 	Collate, Infer, HeadsOn time.Duration // busy time, summed over the executors
 	Waiting                 int           // samples in the batcher now
+	Costs                   Costs         // what batches are taken to take, seconds; all 0 before the first
+	Decoders                int           // objects that may be decoded at once while samples wait for a batch
+	Miss                    float64       // mean relative error of the latest predictions by Costs
 	Reused                  int64         // objects that got the rows of another one with their content
 }
 
@@ -29,15 +32,20 @@ func (s Stats) PaddingRatio() float64 {
 // Stats gives the totals so far.
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
-	waiting := e.mu.batcher.Len()
+	waiting, miss := e.mu.batcher.Len(), e.mu.costs.Miss()
+	costs, known := e.mu.costs.Costs()
+	decoders := e.mu.decoders.active
 	e.mu.Unlock()
+	if !known {
+		costs = Costs{}
+	}
 	c := &e.stats
 	var reused int64
 	if e.reuse != nil {
 		reused = e.reuse.hits.Load()
 	}
 	return Stats{
-		Reused:  reused,
+		Costs: costs, Miss: miss, Decoders: decoders, Reused: reused,
 		Objects: c.objects.Load(), Failed: c.failed.Load(), Samples: c.samples.Load(), Batches: c.batches.Load(),
 		Cost: c.cost.Load(), Padded: c.padded.Load(), FLOPs: 1e3 * float64(c.kiloflops.Load()), Bisections: c.bisections.Load(),
 		Preprocess: time.Duration(c.preprocess.Load()), Collate: time.Duration(c.collate.Load()),

@@ -43,14 +43,19 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 		j.Done(nil, ErrUnwanted)
 		return true
 	}
+	if !e.begin(ctx, j.Priority) {
+		j.Done(nil, ErrStopped)
+		return true
+	}
 	began := time.Now()
-	p := &passage{e: e, ctx: ctx, j: j, began: began}
+	p := &passage{e: e, ctx: ctx, j: j, began: began, decoding: true}
 	j.mu.open = 1 // until no window is to come any more
 	j.mu.parts = make([][]any, len(e.joiners))
 	err := p.run()
 	if !p.ended.CompareAndSwap(false, true) {
 		return false
 	}
+	p.rests()
 	j.Blob = nil
 	e.stats.preprocessed(p.spent, p.windows, err)
 	e.span(j, "vecmill.preprocess", began, time.Now(), trace.WithAttributes(
@@ -64,20 +69,29 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 
 // passage is a job on its way from its bytes to waiting windows.
 type passage struct {
-	e       *Engine
-	ctx     context.Context
-	j       *job
-	began   time.Time
-	spent   time.Duration // in the preprocessor, not in waiting
-	windows int
-	steps   int64
-	largest int64 // bytes of a window
-	timer   *time.Timer
-	ended   atomic.Bool // by the preprocessor, or by abandon
+	e        *Engine
+	ctx      context.Context
+	j        *job
+	began    time.Time
+	spent    time.Duration // in the preprocessor, not in waiting
+	decoding bool          // counts among the decoders
+	windows  int
+	steps    int64
+	largest  int64 // bytes of a window
+	timer    *time.Timer
+	ended    atomic.Bool // by the preprocessor, or by abandon
 }
 
 // rest bounds the memory of the windows that are under way.
 func (p *passage) rest() int64 { return p.largest * int64(min(p.windows, windowsInFlight)) }
+
+// rests says that the preprocessor does not decode from now on.
+func (p *passage) rests() {
+	if p.decoding {
+		p.decoding = false
+		p.e.end(p.j.Priority)
+	}
+}
 
 // run prepares the job. The deadline is for the time up to the first window, and from each to the next, that the preprocessor itself takes.
 func (p *passage) run() error {
@@ -113,9 +127,10 @@ func (p *passage) abandon() {
 	if !p.ended.CompareAndSwap(false, true) {
 		return
 	}
+	p.e.end(p.j.Priority) // outside of emit it decodes, as far as one can tell
 	err := schemas.Rejectf(schemas.ReasonDecode, "preprocessing took longer than %s and does not stop", 2*p.e.cfg.Deadline)
 	p.e.stats.preprocessed(2*p.e.cfg.Deadline, 0, err)
-	go p.e.work(p.ctx) // in the place of the worker that hangs
+	go p.e.work(p.ctx, p.e.lanes[p.j.Priority]) // in the place of the worker that hangs
 	p.e.close(p.j, err)
 }
 
@@ -137,6 +152,7 @@ func (p *passage) samples(ctx context.Context) error {
 		p.j.Blob = nil
 		p.j.Held(samples + p.e.results(int64(len(all)), steps))
 	}
+	p.rests()
 	p.j.slots = make(chan struct{}, len(all)) // all are there anyway
 	p.j.mu.rows = make([]schemas.Row, 0, len(all)*len(p.e.heads))
 	for _, s := range all {
@@ -147,18 +163,29 @@ func (p *passage) samples(ctx context.Context) error {
 	return nil
 }
 
-// emit lets a window wait for a batch, once it has a slot. The time in here is not the preprocessor's.
+// emit lets a window wait for a batch, once it has a slot. The time in here is not the preprocessor's, and others may decode meanwhile.
 func (p *passage) emit(s Sample) error {
 	if p.timer != nil && !p.timer.Stop() {
 		return context.DeadlineExceeded
 	}
 	p.spent += time.Since(p.began)
-	defer func() {
-		p.began = time.Now()
-		if p.timer != nil {
-			p.timer.Reset(p.e.cfg.Deadline)
+	again := p.decoding
+	p.rests()
+	err := p.hand(s)
+	if err == nil && again {
+		if p.decoding = p.e.begin(p.ctx, p.j.Priority); !p.decoding {
+			err = ErrStopped
 		}
-	}()
+	}
+	p.began = time.Now()
+	if p.timer != nil {
+		p.timer.Reset(p.e.cfg.Deadline)
+	}
+	return err
+}
+
+// hand is emit without its accounts.
+func (p *passage) hand(s Sample) error {
 	select {
 	case p.j.slots <- struct{}{}:
 	case <-p.ctx.Done():

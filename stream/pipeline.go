@@ -65,8 +65,7 @@ type Pipeline struct {
 	budget  *budget.Budget
 	raw     *budget.Budget  // records as they arrived: a reference may inline its object
 	slots   chan struct{}   // one token per record in flight
-	intake  chan *flight    // cap MaxInFlight: a record that has a slot never blocks here
-	fetches chan *item      // cap 0: a place in the budget is entered just before
+	queues  []*queue        // by embed.Priority; one, if no topic goes before the others
 	letters chan deadLetter // cap MaxInFlight: the engine never blocks on the dead-letter store
 	breaker *breaker
 	stats   counters
@@ -76,6 +75,13 @@ type Pipeline struct {
 		epoch *epoch
 		fault error
 	}
+}
+
+// queue is the way of records of one priority to the engine, where each has workers of its own, too: none waits for a fetcher that waits for the engine with another's object.
+type queue struct {
+	intake  chan *flight  // cap MaxInFlight: a record that has a slot never blocks here
+	fetches chan *item    // cap 0: a place in the budget is entered just before
+	busy    chan struct{} // cap Fetchers: a token for each item between entering the budget and the engine
 }
 
 type deadLetter struct {
@@ -100,17 +106,27 @@ func New(cfg Config, source Source, fetcher Fetcher, engine Engine, sink sinks.S
 		cfg.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	cfg.Log = cfg.Log.With("pipeline", cfg.Name)
-	return &Pipeline{
+	p := &Pipeline{
 		cfg: cfg, source: source, fetcher: fetcher, engine: engine, sink: sink, dead: dead,
 		budget:  budget.New(cfg.Budget),
 		raw:     budget.New(max(cfg.Budget/rawShare, rawLeast)),
 		slots:   make(chan struct{}, cfg.MaxInFlight),
-		intake:  make(chan *flight, cfg.MaxInFlight),
-		fetches: make(chan *item),
 		letters: make(chan deadLetter, cfg.MaxInFlight),
 		breaker: newBreaker(cfg.Breaker),
 		broken:  make(chan struct{}),
-	}, nil
+	}
+	for range 1 + min(len(cfg.Precedence), 1) {
+		p.queues = append(p.queues, &queue{make(chan *flight, cfg.MaxInFlight), make(chan *item), make(chan struct{}, cfg.Fetchers)})
+	}
+	return p, nil
+}
+
+// priority of a topic's records.
+func (p *Pipeline) priority(topic string) embed.Priority {
+	if len(p.cfg.Precedence) == 0 || topic == p.cfg.Precedence[0] {
+		return embed.Live
+	}
+	return embed.Backfill
 }
 
 // Run works until ctx ends or the source is exhausted, then drains (I6), and returns nil; or it returns the fault that
@@ -129,9 +145,11 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		case <-work.Done():
 		}
 	})
-	wg.Go(func() { p.dispatch(work) })
-	for range p.cfg.Fetchers {
-		wg.Go(func() { p.fetchLoop(work) })
+	for _, q := range p.queues {
+		wg.Go(func() { p.dispatch(work, q) })
+		for range p.cfg.Fetchers {
+			wg.Go(func() { p.fetchLoop(work, q) })
+		}
 	}
 	for range deadLetterWriters {
 		wg.Go(func() { p.letterLoop(work) })
@@ -264,7 +282,7 @@ func (p *Pipeline) take(f *flight, refs []schemas.Ref, refused error) (err error
 		return nil
 	}
 	f.begin()
-	p.intake <- f
+	p.queues[p.priority(f.part.Topic)].intake <- f
 	return nil
 }
 
@@ -292,15 +310,16 @@ func (p *Pipeline) free(f *flight) {
 	f.turn()
 }
 
-// dispatch enters records into the budget's order one at a time: places follow the order of records, which is what makes
-// waiting for memory free of deadlock (see internal/budget).
-func (p *Pipeline) dispatch(ctx context.Context) {
+// dispatch enters a queue's records into the budget's order one at a time, each when a fetcher is free for it: places follow the order in which
+// records get fetchers, which is what makes waiting for memory free of deadlock (see internal/budget).
+func (p *Pipeline) dispatch(ctx context.Context, q *queue) {
 	for {
 		select {
-		case f := <-p.intake:
+		case f := <-q.intake:
 			for _, it := range f.items {
+				q.busy <- struct{}{} // the fetchers outlive every record
 				it.place = p.budget.Enter()
-				p.fetches <- it // the fetchers outlive every record
+				q.fetches <- it
 			}
 		case <-ctx.Done():
 			return

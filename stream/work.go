@@ -22,11 +22,12 @@ import (
 // deadLetterWriters is how many letters are written at once: enough to hide a store's latency, few enough to spare it.
 const deadLetterWriters = 4
 
-func (p *Pipeline) fetchLoop(ctx context.Context) {
+func (p *Pipeline) fetchLoop(ctx context.Context, q *queue) {
 	for {
 		select {
-		case it := <-p.fetches:
+		case it := <-q.fetches:
 			p.process(it)
+			<-q.busy
 		case <-ctx.Done():
 			return
 		}
@@ -62,7 +63,7 @@ func (p *Pipeline) process(it *item) {
 	data, origin := blob.Data, *blob
 	blob.Data, origin.Data, it.ref.Inline = nil, nil, nil // the engine alone holds the bytes from here on
 	err = p.engine.Submit(ctx, embed.Job{
-		Ref: it.ref, Blob: data, Content: content, Trace: span.SpanContext(),
+		Ref: it.ref, Blob: data, Content: content, Trace: span.SpanContext(), Priority: p.priority(it.part.Topic),
 		Wanted: func() bool { return it.epoch.ctx.Err() == nil },
 		Held:   func(n int64) { giveBack(it.lease, n) },
 		Done: func(rows []schemas.Row, err error) {

@@ -102,7 +102,7 @@ type Fetch struct {
 type Pipeline struct {
 	Name           string      `yaml:"name" doc:"identity of the pipeline: part of the output's path; a new name starts a new chain of output"`
 	Topics         []string    `yaml:"topics" doc:"topics to read references from"`
-	Priority       []string    `yaml:"priority" doc:"of topics: those whose records go before the others', the first first; what comes behind lives on what they leave, and gets every 16th free slot while they leave none"`
+	Priority       []string    `yaml:"priority" doc:"of topics: those whose records go before the others', the first first; what comes behind lives on what they leave, and gets every 16th free slot while they leave none. Records of the first topic have fetchers, decoders and batches of their own, too"`
 	Input          Input       `yaml:"input" doc:"what the records are, and how references are read from them"`
 	Where          string      `yaml:"where" doc:"CEL over ref (id, uri, modality, route, etag, version, content_type, attributes, inline, size, question, choices, text_pair), key, headers, topic and timestamp: the pipeline takes the references for which it is true; empty means all of its modality and route. Tombstones are not asked about"`
 	Group          string      `yaml:"group" doc:"consumer group; empty means vecmill- and the name"`
@@ -117,7 +117,7 @@ type Pipeline struct {
 	ReuseResults   Bytes       `yaml:"reuse_results" doc:"bytes of results that are kept, beside memory_budget, the latest used ones: an object whose bytes have been computed under another name gets the same results, and is not computed again; 0 computes each"`
 	MaxInFlight    int         `yaml:"max_in_flight" doc:"records in flight"`
 	Fetchers       int         `yaml:"fetchers" doc:"objects fetched at once"`
-	Preprocessors  int         `yaml:"preprocessors" doc:"objects decoded at once; 0 means one per core"`
+	Preprocessors  int         `yaml:"preprocessors" doc:"objects decoded at once; 0 means as many as keep up with the sessions, by the time that both have been seen to take, and one per core at most"`
 	ItemDeadline   Duration    `yaml:"item_deadline" doc:"a record whose decoding takes longer (of a recording that is taken apart, from one window to the next) is a dead letter; a decoder that still does not stop after as long again is given up, with its goroutine and what it holds, and another worker takes its place"`
 	CommitInterval Duration    `yaml:"commit_interval" doc:"how often durable offsets are committed"`
 	Outputs        []Output    `yaml:"outputs" doc:"where rows go; each has its own progress"`
@@ -135,7 +135,7 @@ type Model struct {
 	Devices   []int  `yaml:"devices" doc:"GPUs by number, each with sessions of its own; empty means the first"`
 	GPU       GPU    `yaml:"gpu" doc:"of providers cuda and tensorrt"`
 	Threads   int    `yaml:"threads" doc:"threads inside one session; 0 divides the cores among the sessions"`
-	Sessions  int    `yaml:"sessions" doc:"sessions of each device that run batches beside each other"`
+	Sessions  int    `yaml:"sessions" doc:"sessions of each device that run batches beside each other; 0 means one on GPUs, and on a CPU as many as worker doctor has measured to be best for this model on this machine, one where it has measured nothing"`
 }
 
 // Audio is how long recordings are treated.
@@ -212,7 +212,8 @@ type Batch struct {
 	MaxItems int      `yaml:"max_items" doc:"items"`
 	Window   int      `yaml:"window" doc:"items that may wait to be sorted by length"`
 	Linger   Duration `yaml:"linger" doc:"how long an item waits for company when the session is idle"`
-	MaxAge   Duration `yaml:"max_age" doc:"an item older than this is in the next batch"`
+	MaxAge   Duration `yaml:"max_age" doc:"an item older than this is in the next batch of its priority"`
+	Latency  Duration `yaml:"latency" doc:"target for the time from an item's waiting for a batch to its results, of records of the first topic of priority, or of all where there is none; batches are kept to half of it by what they have been seen to take, at some loss of throughput; 0 means none"`
 }
 
 // Output is one place that rows go to.

@@ -109,7 +109,6 @@ func (p *Pipeline) fill() {
 	set(&p.Model.Precision, "fp32")
 	set(&p.Model.Provider, "cpu")
 	p.Model.GPU.fill()
-	set(&p.Model.Sessions, 1)
 	set(&p.Audio.MaxSeconds, 30)
 	set(&p.Audio.Long, "fail")
 	set(&p.Audio.WindowSeconds, 20)

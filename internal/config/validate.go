@@ -242,10 +242,13 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	for _, n := range []struct {
 		name string
 		v    int
-	}{{"max_in_flight", p.MaxInFlight}, {"fetchers", p.Fetchers}, {"model.sessions", p.Model.Sessions}} {
+	}{{"max_in_flight", p.MaxInFlight}, {"fetchers", p.Fetchers}} {
 		if n.v < 1 {
 			f.add(path+"."+n.name, "%d is not at least 1", n.v)
 		}
+	}
+	if p.Model.Sessions < 0 {
+		f.add(path+".model.sessions", "%d is negative", p.Model.Sessions)
 	}
 	if p.Breaker.MaxFailures > p.Breaker.Window {
 		f.add(path+".breaker.max_failures", "%d is more than the window (%d)", p.Breaker.MaxFailures, p.Breaker.Window)

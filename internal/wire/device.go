@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
 
@@ -22,9 +21,6 @@ import (
 func sessionOptions(c *config.Config, p *config.Pipeline) ([]ortsession.Options, error) {
 	o := ortsession.Options{Threads: p.Model.Threads, Library: c.Runtime.Library}
 	if !p.Model.OnGPU() {
-		if o.Threads == 0 {
-			o.Threads = max(1, runtime.GOMAXPROCS(0)/p.Model.Sessions)
-		}
 		return []ortsession.Options{o}, nil
 	}
 	if o.Threads == 0 {
@@ -158,12 +154,12 @@ func measureSearch(ctx context.Context, p *config.Pipeline, m *loadedModel, g mo
 }
 
 // openSessions opens the model's sessions on every device, after measuring how convolutions are best searched for where that is asked for.
-func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, devices []ortsession.Options, g model.Graph, log *slog.Logger) error {
+func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, devices []ortsession.Options, sessions int, log *slog.Logger) error {
 	if p.Model.OnGPU() && p.Model.GPU.Search == "auto" && convolves(m.spec) {
 		search, err := fastestSearch(func(s ortsession.Search) (time.Duration, error) {
 			o := devices[0]
 			o.GPU.Search = s
-			took, err := measureSearch(ctx, p, m, g, o)
+			took, err := measureSearch(ctx, p, m, m.narrow, o)
 			log.Info("cuDNN search measured", "pipeline", p.Name, "search", s, "batch", took)
 			return took, err
 		})
@@ -174,16 +170,21 @@ func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, devi
 			devices[i].GPU.Search = search
 		}
 	}
+	for i := range devices {
+		if devices[i].Threads == 0 {
+			devices[i].Threads = threadsOf(p, sessions)
+		}
+	}
 	for _, o := range devices {
-		for range p.Model.Sessions {
-			s, err := ortsession.Open(ctx, g, o)
+		for range sessions {
+			s, err := ortsession.Open(ctx, m.narrow, o)
 			if err != nil {
 				return err
 			}
 			m.sessions = append(m.sessions, s)
 		}
 	}
-	m.devices, m.run = devices, g
+	m.devices = devices
 	return nil
 }
 

@@ -119,7 +119,7 @@ func TestASearchIsMeasuredOnTheModelItself(t *testing.T) {
 	cfg, p := pipelineFor(t, filepath.Join("..", "demo", "models", "vision-digits"), "    heads: [{task: embedding}]")
 	m := load(t, cfg, p)
 	sessions := slices.Clone(m.sessions)
-	took, err := measureSearch(t.Context(), p, m, m.run, m.devices[0])
+	took, err := measureSearch(t.Context(), p, m, m.narrow, m.devices[0])
 	if err != nil || took <= 0 || !slices.Equal(m.sessions, sessions) {
 		t.Errorf("%v, %v", took, err)
 	}

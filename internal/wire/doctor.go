@@ -59,6 +59,9 @@ func Examine(ctx context.Context, c *config.Config, tell func(Finding)) {
 			d.kafka(ctx, p)
 		}
 		m, trial := d.model(ctx, p)
+		if m != nil {
+			d.sessions(ctx, p, m)
+		}
 		d.outputs(ctx, p, m, trial)
 		d.letters(ctx, p)
 		if m != nil {

@@ -92,7 +92,7 @@ func (d *doctor) reference(ctx context.Context, check string, way proving) {
 func (d *doctor) placement(ctx context.Context, p *config.Pipeline, m *loadedModel) {
 	check := "placement " + p.Name
 	for _, o := range m.devices {
-		seen, err := ortsession.Observe(ctx, m.run, o, func(s embed.Session) error {
+		seen, err := ortsession.Observe(ctx, m.narrow, o, func(s embed.Session) error {
 			own := *m
 			own.sessions = []embed.Session{s}
 			_, err := computeAll(ctx, p, &own, trialItems(m))

@@ -102,7 +102,7 @@ func TestTheDoctorFindsNothingWrongWithASoundSetUp(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	for _, check := range []string{"onnxruntime", "reference", "devices", "memory", "clock", "fetch", "kafka", "model", "output", "dead"} {
+	for _, check := range []string{"onnxruntime", "reference", "devices", "memory", "clock", "fetch", "kafka", "model", "output", "dead", "sessions"} {
 		if !seen[check] {
 			t.Errorf("nothing is said of %s", check)
 		}

@@ -31,7 +31,8 @@ type loadedModel struct {
 	name     string
 	spec     *model.Spec
 	graph    *model.Graph
-	digest   string // of the graph
+	narrow   model.Graph // with the outputs that the heads read alone
+	digest   string      // of the graph
 	pre      embed.Preprocessor
 	sessions []embed.Session
 	heads    []embed.Head
@@ -39,7 +40,6 @@ type loadedModel struct {
 	halves   []string      // the heads that give vectors in half precision
 
 	devices   []ortsession.Options // that sessions were opened with, one for each device
-	run       model.Graph          // what sessions run: the graph with the outputs that are read
 	precision model.Precision
 	why       string        // that precision, if the configuration left it open
 	took      time.Duration // to load
@@ -119,12 +119,13 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 		}
 		read = append(read, heads.Reads(cfg)...)
 	}
+	m.narrow = narrowed(graph, read)
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() (err error) { // reads the weights whole, while the sessions load
 		m.digest, err = graph.Digest(ctx)
 		return err
 	})
-	work.Go(func() error { return m.openSessions(ctx, p, devices, narrowed(graph, read), log) })
+	work.Go(func() error { return m.openSessions(ctx, p, devices, sessionsOf(p, cache, graph), log) })
 	if err := work.Wait(); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
@@ -265,6 +266,7 @@ func batchConfig(b config.Batch, m schemas.Modality) embed.BatcherConfig {
 	override(&out.Window, b.Window)
 	override(&out.Linger, b.Linger.D())
 	override(&out.MaxAge, b.MaxAge.D())
+	out.Latency = b.Latency.D()
 	out.Window = max(out.Window, out.MaxItems)
 	out.MaxAge = max(out.MaxAge, out.Linger)
 	return out
@@ -284,7 +286,7 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer) (*embed.
 	}
 	return embed.NewEngine(embed.EngineConfig{
 		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batchConfig(p.Batch, m.spec.Modality), Shapes: shapesOf(p, m.spec),
-		Preprocessor: workers, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, FLOPs: m.spec.FLOPs,
+		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, FLOPs: m.spec.FLOPs,
 	}, m.pre, m.sessions, m.heads)
 }
 

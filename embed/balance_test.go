@@ -1,0 +1,108 @@
+package embed
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vecmill/schemas"
+)
+
+// TestTheBalanceFollowsTheStages gives looks as busy milliseconds of decoding and of one session, and says how many may decode after each.
+func TestTheBalanceFollowsTheStages(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		sessions int
+		looks    [][2]int
+		want     []int
+	}{
+		{"text: decoding is nothing, and one does after five looks", 1, [][2]int{{1, 1000}, {1, 1000}, {1, 1000}, {1, 1000}, {1, 1000}, {1, 1000}}, []int{8, 8, 8, 8, 1, 1}},
+		{"pictures that take as long to decode as to compute need two", 1, [][2]int{{1000, 1000}, {1000, 1000}, {1000, 1000}, {1000, 1000}, {1000, 1000}}, []int{8, 8, 8, 8, 2}},
+		{"one look that asks for more decides for them", 1, [][2]int{{100, 1000}, {100, 1000}, {3000, 1000}, {100, 1000}, {100, 1000}, {100, 1000}}, []int{8, 8, 8, 8, 4, 4}},
+		{"more are let in at once, and no more than there are", 1, [][2]int{{1, 1000}, {1, 1000}, {1, 1000}, {1, 1000}, {1, 1000}, {2000, 1000}, {90000, 1000}}, []int{8, 8, 8, 8, 1, 3, 8}},
+		{"four sessions take four times as much", 4, [][2]int{{1000, 4000}, {1000, 4000}, {1000, 4000}, {1000, 4000}, {1000, 4000}}, []int{8, 8, 8, 8, 2}},
+		{"sessions that did nothing say nothing", 1, [][2]int{{500, 0}, {500, 0}}, []int{8, 8}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBalance(8)
+			for i, l := range c.looks {
+				if got := b.look(time.Duration(l[0])*time.Millisecond, time.Duration(l[1])*time.Millisecond, c.sessions); got != c.want[i] {
+					t.Fatalf("look %d: %d may decode, want %d", i, got, c.want[i])
+				}
+			}
+		})
+	}
+}
+
+// sleeper takes its time to decode, and counts how many do at once.
+type sleeper struct {
+	words
+	takes time.Duration
+	mu    *sync.Mutex
+	now   *int
+	most  *int
+}
+
+func (s sleeper) Preprocess(ctx context.Context, ref schemas.Ref, blob []byte) ([]Sample, error) {
+	s.mu.Lock()
+	*s.now++
+	*s.most = max(*s.most, *s.now)
+	s.mu.Unlock()
+	time.Sleep(s.takes)
+	s.mu.Lock()
+	*s.now--
+	s.mu.Unlock()
+	return s.words.Preprocess(ctx, ref, blob)
+}
+
+// TestAsManyDecodeAsKeepUpWithTheSession runs an engine of four workers whose session takes 100 ms for four objects, for half a minute: it says how many decode at once at its end, and how many objects a second come out.
+func TestAsManyDecodeAsKeepUpWithTheSession(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		takes   time.Duration
+		balance bool
+		most    int     // that decode at once in the second half
+		rate    float64 // objects a second then, at least
+	}{
+		{"one keeps up", 20 * time.Millisecond, true, 1, 39},
+		{"three keep up", 50 * time.Millisecond, true, 3, 39},
+		{"all are needed, and do not suffice", 400 * time.Millisecond, true, 4, 9.5},
+		{"without balance all decode, whether needed or not", 20 * time.Millisecond, false, 4, 39},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := sleeper{takes: c.takes, mu: &sync.Mutex{}, now: new(int), most: new(int)}
+				cfg := testConfig()
+				cfg.Preprocessor, cfg.Balance, cfg.Batch.MaxItems, cfg.Batch.Window = 4, c.balance, 4, 16
+				e, err := NewEngine(cfg, s, []Session{&adder{delay: 100 * time.Millisecond}}, []Head{sumHead{1}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, stop := context.WithCancel(t.Context())
+				var running sync.WaitGroup
+				running.Go(func() { e.Run(ctx) })
+				running.Go(func() {
+					for e.Submit(ctx, Job{Blob: []byte("5"), Done: func([]schemas.Row, error) {}}) == nil {
+					}
+				})
+				time.Sleep(15 * time.Second)
+				before := e.Stats()
+				s.mu.Lock()
+				*s.most = 0
+				s.mu.Unlock()
+				time.Sleep(15 * time.Second)
+				rate := float64(e.Stats().Cost-before.Cost) / 5 / 15
+				s.mu.Lock()
+				most := *s.most
+				s.mu.Unlock()
+				stop()
+				running.Wait()
+				if most != c.most || rate < c.rate {
+					t.Errorf("%d decode at once and %.1f objects a second come out, want %d and %.1f", most, rate, c.most, c.rate)
+				}
+			})
+		})
+	}
+}

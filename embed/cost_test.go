@@ -1,0 +1,178 @@
+package embed
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// machine is a session whose time is known, with some noise, and now and then other work on it that makes a run many times as slow.
+type machine struct {
+	Costs
+	r     *rand.Rand
+	noise float64 // relative
+	slow  float64 // share of the runs that are slow
+}
+
+func (m *machine) run(items, longest int) time.Duration {
+	t := m.Batch(items, longest) * math.Exp(m.noise*m.r.NormFloat64())
+	if m.r.Float64() < m.slow {
+		t *= 2 + 8*m.r.Float64()
+	}
+	return time.Duration(t * float64(time.Second))
+}
+
+// texts are log-normal lengths.
+func texts(r *rand.Rand, n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = min(max(int(35*math.Exp(0.8*r.NormFloat64())), 3), 512)
+	}
+	return all
+}
+
+// TestCostsAreLearnt predicts batches of all shapes after 200 runs on a machine of which a tenth of the runs are slowed two to ten times. Where attention matters the
+// prior, which is of base width, knows a third of it.
+func TestCostsAreLearnt(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		truth Costs
+		prior float64 // Square over Step
+	}{
+		{"a batch's fixed part is nothing", Costs{0, 2e-4, 4e-8}, 2e-4},
+		{"the fixed part is what weights of base size take", Costs{12e-3, 2e-4, 4e-8}, 2e-4},
+		{"the fixed part is most of it, as on a fast device", Costs{12e-3, 1e-6, 1e-9}, 2e-4},
+		{"attention is much of it", Costs{2e-3, 1e-4, 1e-6}, 3e-3},
+		{"nothing but a fixed part", Costs{5e-3, 0, 0}, 2e-4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(3, 1))
+			m := &machine{Costs: c.truth, r: r, noise: 0.05, slow: 0.1}
+			model := NewCostModel(512, func(n int) float64 { return float64(n) + c.prior*float64(n)*float64(n) })
+			for range 200 {
+				longest := texts(r, 1)[0]
+				items := 1 + r.IntN(max(512/longest, 1))
+				model.Observe(items, longest, m.run(items, longest))
+			}
+			got, known := model.Costs()
+			if !known {
+				t.Fatal("nothing was learnt")
+			}
+			worst := 0.0
+			for _, at := range [][2]int{{1, 8}, {1, 64}, {1, 512}, {8, 64}, {60, 8}, {4, 128}} {
+				want := c.truth.Batch(at[0], at[1])
+				worst = max(worst, math.Abs(got.Batch(at[0], at[1])-want)/want)
+			}
+			t.Logf("%+v for %+v, worst prediction off by %.3f, mean error told %.3f", got, c.truth, worst, model.Miss())
+			if worst > 0.15 {
+				t.Errorf("a prediction is off by %.2f", worst)
+			}
+		})
+	}
+}
+
+// TestCostsFollowTheMachine states how long a lasting change takes to be believed.
+func TestCostsFollowTheMachine(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 2))
+	m := &machine{Costs: Costs{10e-3, 2e-4, 4e-8}, r: r, noise: 0.05}
+	model := NewCostModel(512, nil)
+	see := func(runs int) float64 {
+		for range runs {
+			longest := texts(r, 1)[0]
+			items := max(512/longest, 1)
+			model.Observe(items, longest, m.run(items, longest))
+		}
+		got, _ := model.Costs()
+		return got.Batch(8, 64) / m.Batch(8, 64)
+	}
+	if before := see(100); math.Abs(before-1) > 0.1 {
+		t.Fatalf("learnt %.2f of the truth", before)
+	}
+	for i, f := range []*float64{&m.Fixed, &m.Step, &m.Square} {
+		*f *= []float64{2, 2, 2}[i]
+	}
+	if after := see(100); math.Abs(after-1) > 0.1 {
+		t.Errorf("100 runs after the machine became half as fast, the prediction is %.2f of the truth", after)
+	}
+}
+
+// TestOneLengthIsEnough says what becomes of what cannot be told apart: the shape of the prior.
+func TestOneLengthIsEnough(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	m := &machine{Costs: Costs{4e-3, 3e-4, 0}, r: r, noise: 0.05}
+	model := NewCostModel(1600, func(n int) float64 { return float64(n) + float64(n)*float64(n)/4000 })
+	for range 100 {
+		items := 1 + r.IntN(8)
+		model.Observe(items, 197, m.run(items, 197))
+	}
+	got, _ := model.Costs()
+	for _, items := range []int{1, 3, 8} {
+		if p := got.Batch(items, 197) / m.Batch(items, 197); math.Abs(p-1) > 0.1 {
+			t.Errorf("%d pictures are predicted to take %.2f of the truth", items, p)
+		}
+	}
+	if got.Step <= 0 || got.Square <= 0 {
+		t.Errorf("a term vanished: %+v", got)
+	}
+}
+
+func TestCostsAreWhatFLOPsSayBeforeTheFirstRun(t *testing.T) {
+	flops := func(n int) float64 { return 3e6*float64(n) + 2e3*float64(n)*float64(n) }
+	c, known := NewCostModel(400, flops).Costs()
+	if known {
+		t.Error("something is known before the first run")
+	}
+	if got, want := c.Item(300)/c.Item(30), flops(300)/flops(30); math.Abs(got/want-1) > 1e-9 {
+		t.Errorf("an item ten times as long costs %.3f times as much, want %.3f", got, want)
+	}
+	if got, want := c.Fixed/c.Item(50), 1.0; math.Abs(got-want) > 1e-9 {
+		t.Errorf("the fixed part is %.3f of an item of an eighth of the budget", got)
+	}
+}
+
+// total computes lengths by batches of b on a machine, and gives what they take. With learn the batcher is told what the model has learnt.
+func total(m *machine, lengths []int, window int, learn bool) (took float64) {
+	const maxCost = 512
+	b := NewBatcher[int](BatcherConfig{MaxCost: maxCost, MaxItems: 64, Window: window, MaxAge: time.Hour})
+	model := NewCostModel(maxCost, nil)
+	now := time.Unix(0, 0)
+	for i := 0; i < len(lengths) || b.Len() > 0; {
+		for i < len(lengths) && !b.Full(Live) {
+			b.Add(now, Live, lengths[i], i)
+			i++
+		}
+		batch, _ := b.Next(now)
+		longest := batch.Padded / len(batch.Items)
+		took += m.Batch(len(batch.Items), longest)
+		if learn {
+			model.Observe(len(batch.Items), longest, m.run(len(batch.Items), longest))
+			b.Expect(model.Costs())
+		}
+	}
+	return took
+}
+
+// TestLearntCostsChooseBetterBatches compares with a fixed part that is taken for an eighth of the budget: where that is what it is, nothing is lost, and where the machine is another,
+// something is gained: little, since full batches of like lengths are good ones by any reckoning.
+func TestLearntCostsChooseBetterBatches(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		truth Costs
+		most  float64 // time by learnt costs over that by the eighth
+	}{
+		{"the fixed part is an eighth of the budget", Costs{12.8e-3, 2e-4, 0}, 1.006},
+		{"the fixed part is nothing", Costs{0, 2e-4, 0}, 0.99},
+		{"the fixed part is the whole budget", Costs{102e-3, 2e-4, 0}, 0.996},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			lengths := texts(rand.New(rand.NewPCG(5, 1)), 4000)
+			fixed := total(&machine{Costs: c.truth, r: rand.New(rand.NewPCG(5, 2))}, lengths, 256, false)
+			learnt := total(&machine{Costs: c.truth, r: rand.New(rand.NewPCG(5, 2)), noise: 0.1, slow: 0.05}, lengths, 256, true)
+			t.Logf("%.4f of the time", learnt/fixed)
+			if learnt > c.most*fixed {
+				t.Errorf("learnt costs take %.4f of the time, want at most %.3f", learnt/fixed, c.most)
+			}
+		})
+	}
+}

@@ -1,0 +1,257 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vecmill/embed"
+	"vecmill/embed/ortsession"
+	"vecmill/internal/config"
+	"vecmill/model"
+	"vecmill/schemas"
+)
+
+// More sessions of fewer threads have an arena each, so they must be worth it.
+const (
+	sessionGain   = 1.1                    // of a doubling, or it is not taken
+	sessionRound  = 400 * time.Millisecond // of measuring one way
+	sessionRounds = 5                      // in turns, so that other work on the machine falls on both; the median counts
+	sessionsMost  = 8
+	sessionsFile  = "sessions.json" // in the cache of graphs: one for all of them
+)
+
+// split is a way to divide the cores, and what it was measured to be worth.
+type split struct {
+	Sessions int     `json:"sessions"`
+	Threads  int     `json:"threads"`
+	Rate     float64 `json:"steps_per_second"`
+}
+
+// splits is what was measured of a model on a machine: the last is the best that was worth it.
+type splits struct {
+	Tried  []split `json:"tried"`
+	Chosen split   `json:"chosen"`
+}
+
+// threadsOf is how many threads each of so many sessions gets.
+func threadsOf(p *config.Pipeline, sessions int) int {
+	if p.Model.Threads > 0 {
+		return p.Model.Threads
+	}
+	return max(1, runtime.GOMAXPROCS(0)/sessions)
+}
+
+// sessionsOf is how many sessions a pipeline has: as configured, or as measured of this graph on a machine like this (worker doctor), or one.
+func sessionsOf(p *config.Pipeline, cache string, g *model.Graph) int {
+	if p.Model.Sessions > 0 {
+		return p.Model.Sessions
+	}
+	if p.Model.OnGPU() {
+		return 1
+	}
+	if known, ok := measured(cache)[splitKey(g)]; ok && p.Model.Threads == 0 {
+		return min(max(known.Chosen.Sessions, 1), runtime.GOMAXPROCS(0))
+	}
+	return 1
+}
+
+// splitKey names a graph on a kind of machine.
+func splitKey(g *model.Graph) string {
+	return fmt.Sprintf("%s, %d of %s", g.Path, runtime.GOMAXPROCS(0), processor())
+}
+
+// processor is the model of the machine's processors, as far as the system tells.
+func processor() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err == nil {
+		for line := range strings.Lines(string(b)) {
+			if name, rest, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				return strings.TrimSpace(rest)
+			}
+		}
+	}
+	return runtime.GOARCH
+}
+
+// measured is what is known of all graphs of a cache. A file that is missing or damaged says nothing: it is advice.
+func measured(cache string) map[string]splits {
+	known := map[string]splits{}
+	if b, err := os.ReadFile(filepath.Join(cache, sessionsFile)); err != nil || json.Unmarshal(b, &known) != nil {
+		return map[string]splits{}
+	}
+	return known
+}
+
+// keep adds what was measured of a graph. The file appears by rename; of two processes that measure at once the later one's remains.
+func (s splits) keep(cache string, g *model.Graph) error {
+	known := measured(cache)
+	known[splitKey(g)] = s
+	b, err := json.MarshalIndent(known, "", " ")
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(cache, ".building-")
+	if err != nil {
+		return fmt.Errorf("keeping what was measured: %w", err)
+	}
+	_, err = tmp.Write(b)
+	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), filepath.Join(cache, sessionsFile))
+	}
+	if err != nil {
+		return fmt.Errorf("keeping what was measured: %w", errors.Join(err, os.Remove(tmp.Name())))
+	}
+	return nil
+}
+
+// choose doubles the sessions for as long as the doubling is worth it. compare measures two ways in turns.
+func choose(cores int, compare func(a, b split) (split, split, error)) (s splits, err error) {
+	best := split{Sessions: 1, Threads: max(cores, 1)}
+	for n := 2; n <= min(cores, sessionsMost); n *= 2 {
+		now, more, err := compare(best, split{Sessions: n, Threads: cores / n})
+		if err != nil {
+			return s, err
+		}
+		s.Tried = append(s.Tried, now, more)
+		best = now
+		if more.Rate < sessionGain*now.Rate {
+			break
+		}
+		best = more
+	}
+	s.Chosen = best
+	return s, nil
+}
+
+// measureSessions finds out how to divide the cores for a model: with batches as they are made of objects of one usual size.
+func measureSessions(ctx context.Context, c *config.Config, p *config.Pipeline, m *loadedModel) (splits, error) {
+	inputs, steps, err := usualBatch(ctx, p, m)
+	if err != nil {
+		return splits{}, err
+	}
+	return choose(runtime.GOMAXPROCS(0), func(a, b split) (split, split, error) {
+		ways := []*split{&a, &b}
+		var open [2][]embed.Session
+		defer func() {
+			for _, s := range slices.Concat(open[0], open[1]) {
+				_ = s.Close() // of sessions that have run nothing since
+			}
+		}()
+		for i, w := range ways {
+			for range w.Sessions {
+				s, err := ortsession.Open(ctx, m.narrow, ortsession.Options{Threads: w.Threads, Library: c.Runtime.Library})
+				if err != nil {
+					return a, b, err
+				}
+				open[i] = append(open[i], s)
+			}
+		}
+		var rates [2][]float64
+		for round := range sessionRounds + 1 {
+			for i := range ways {
+				runs, took, err := busy(ctx, open[i], inputs)
+				if err != nil {
+					return a, b, err
+				}
+				if round > 0 { // the first runs of a session are slower
+					rates[i] = append(rates[i], float64(runs*steps)/took.Seconds())
+				}
+			}
+		}
+		for i, w := range ways {
+			slices.Sort(rates[i])
+			w.Rate = rates[i][len(rates[i])/2]
+		}
+		return a, b, nil
+	})
+}
+
+// busy keeps sessions busy for a round.
+func busy(ctx context.Context, sessions []embed.Session, inputs []embed.Tensor) (runs int, took time.Duration, err error) {
+	began := time.Now()
+	counts, faults := make([]int, len(sessions)), make([]error, len(sessions))
+	var wg sync.WaitGroup
+	for i, s := range sessions {
+		wg.Go(func() {
+			for counts[i] == 0 || time.Since(began) < sessionRound {
+				if _, faults[i] = s.Run(ctx, inputs); faults[i] != nil {
+					return
+				}
+				counts[i]++
+			}
+		})
+	}
+	wg.Wait()
+	for _, n := range counts {
+		runs += n
+	}
+	return runs, time.Since(began), errors.Join(faults...)
+}
+
+// usualBatch is a batch as full as the configuration has it, of one object again and again: a recording of a few seconds, a text of some tens of tokens, a picture.
+func usualBatch(ctx context.Context, p *config.Pipeline, m *loadedModel) (inputs []embed.Tensor, steps int, err error) {
+	items := trialItems(m)
+	item := items[len(items)-1]
+	if m.spec.Modality == schemas.Audio {
+		item.Blob = hum(4)
+	}
+	long := item
+	if m.spec.Modality == schemas.Text {
+		long.Blob = []byte(strings.Repeat(string(item.Blob)+" ", 6))
+	}
+	samples, err := m.pre.Preprocess(ctx, long.Ref, long.Blob)
+	if err != nil { // too long for this model
+		if samples, err = m.pre.Preprocess(ctx, item.Ref, item.Blob); err != nil {
+			return nil, 0, err
+		}
+	}
+	limits := batchConfig(p.Batch, m.spec.Modality)
+	one := samples[0]
+	n := max(min(limits.MaxItems, limits.MaxCost/max(one.Cost, 1)), 1)
+	inputs, err = embed.Collate(slices.Repeat([]embed.Sample{one}, n))
+	return inputs, n * one.Cost, err
+}
+
+// sessions measures how to divide the cores, where the configuration leaves that open, and keeps it for the next start.
+func (d *doctor) sessions(ctx context.Context, p *config.Pipeline, m *loadedModel) {
+	check := "sessions " + p.Name
+	if p.Model.OnGPU() {
+		d.say(check, Sound, "%d on %d devices", len(m.sessions), len(m.devices))
+		return
+	}
+	if p.Model.Sessions > 0 || p.Model.Threads > 0 || runtime.GOMAXPROCS(0) == 1 {
+		d.say(check, Sound, "%d of %d threads, as configured", len(m.sessions), threadsOf(p, len(m.sessions)))
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	s, err := measureSessions(ctx, d.c, p, m)
+	if err != nil {
+		d.say(check, Doubt, "how many are best could not be measured: %v", err)
+		return
+	}
+	var told []string
+	for i, t := range s.Tried {
+		if i%2 == 0 {
+			told = append(told, fmt.Sprintf("%d of %d threads %.0f steps a second, %d of %d threads %.0f", t.Sessions, t.Threads, t.Rate, s.Tried[i+1].Sessions, s.Tried[i+1].Threads, s.Tried[i+1].Rate))
+		}
+	}
+	cache, err := cacheDir(d.c)
+	if err == nil {
+		err = s.keep(cache, m.graph)
+	}
+	if err != nil {
+		d.say(check, Doubt, "%s: %d would be best, but %v", strings.Join(told, "; "), s.Chosen.Sessions, err)
+		return
+	}
+	d.say(check, Sound, "%s: a worker starts with %d (each has memory of its own, so a doubling must gain a tenth)", strings.Join(told, "; "), s.Chosen.Sessions)
+}
