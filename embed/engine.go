@@ -25,6 +25,7 @@ type EngineConfig struct {
 	ModelDigest  string
 	Modality     schemas.Modality
 	Batch        BatcherConfig
+	Packing      *Packing      // how batches are packed, if the sessions' graph is one of packed rows; nil: each sample is a row, padded to the longest
 	Preprocessor int           // preprocess workers, at least 1
 	RowReserve   int64         // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
 	Deadline     time.Duration // per item, for preprocessing; 0 means none
@@ -64,10 +65,19 @@ type Engine struct {
 	reuse    *reuse         // nil: every object is computed
 	mu       struct {
 		sync.Mutex
-		batcher *Batcher[*window]
+		batcher former
 		closed  bool // no more jobs
 	}
 	submitting sync.WaitGroup // Submit calls that passed the check of closed
+}
+
+// former forms batches of windows that wait: a [Batcher] or a [Packer].
+type former interface {
+	Add(now time.Time, cost int, w *window)
+	Next(now time.Time) (*Batch[*window], time.Duration)
+	Len() int
+	Full() bool
+	Drain() []*window
 }
 
 type job struct {
@@ -126,6 +136,9 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		}
 	}
 	e.mu.batcher = NewBatcher[*window](cfg.Batch)
+	if cfg.Packing != nil {
+		e.mu.batcher = NewPacker[*window](cfg.Batch, cfg.Packing)
+	}
 	if cfg.Reuse > 0 {
 		e.reuse = newReuse(cfg.Reuse)
 	}
