@@ -38,6 +38,14 @@ func NewPacking(spec *model.Spec, row, cost, items int) (*Packing, error) {
 	return p, nil
 }
 
+// UsualRow is a row that holds the longest texts of most checkpoints, or half a minute of audio.
+func UsualRow(spec *model.Spec) int {
+	if spec.Audio != nil {
+		return 1500
+	}
+	return 512
+}
+
 // Layout says where the items of a packed batch lie.
 type Layout struct {
 	Rows, Length int

@@ -1,8 +1,9 @@
 package golden_test
 
 import (
-	"fmt"
+	"context"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,8 +13,11 @@ import (
 	"vecmill/schemas"
 )
 
-// packedTolerance is that of a row: its sums run over the masked scores of neighbours, and a batch has other shapes than an item alone.
-const packedTolerance = 1e-5
+// packedTolerance is that of a row: its sums are taken in another order than those of an item alone; steppedTolerance is a few steps of int8's 127.
+const (
+	packedTolerance  = 1e-5
+	steppedTolerance = 2e-2
+)
 
 // packable are the cases whose items can be packed. The others are refused for their adapters.
 func packable(t *testing.T) []golden.Case {
@@ -57,33 +61,44 @@ func packed(t *testing.T, spec *model.Spec, row int, o model.CompileOptions) emb
 func TestAPackedRowGivesEachItemWhatItGetsAlone(t *testing.T) {
 	for _, c := range packable(t) {
 		t.Run(c.Class+"/"+c.Name, func(t *testing.T) {
-			spec := open(t, c.Dir)
-			plain := session(t, spec, model.CompileOptions{})
 			for seed := range uint64(3) {
-				r := rand.New(rand.NewPCG(seed, 31))
-				lengths, most := drawLengths(spec, r)
-				more, m := drawLengths(spec, r)
-				most = max(most, m)
-				items := randomItems(spec, r, append(lengths, more...)...)
-				r.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
-				longest := 0
-				for _, it := range items {
-					longest = max(longest, it.steps(spec))
+				packedEqualsAlone(t, open(t, c.Dir), model.CompileOptions{}, seed)
+			}
+		})
+	}
+}
+
+// In whole numbers a difference of the last bit becomes one of a rounding step where a number lies between two of them.
+func TestAPackedRowInWholeNumbersGivesEachItemWhatItGetsAlone(t *testing.T) {
+	for _, c := range packable(t) {
+		if c.Name == "base" {
+			t.Run(c.Class, func(t *testing.T) {
+				packedEqualsAlone(t, open(t, c.Dir), model.CompileOptions{Precision: model.Int8}, 1)
+			})
+		}
+	}
+}
+
+// What the neighbours are made of changes nothing, bit for bit: only where an item lies does, which is the order that sums are taken in.
+func TestNeighboursInAPackedRowDoNotCount(t *testing.T) {
+	for _, c := range packable(t) {
+		t.Run(c.Class+"/"+c.Name, func(t *testing.T) {
+			spec, r := open(t, c.Dir), rand.New(rand.NewPCG(6, 7))
+			lengths, most := drawLengths(spec, r)
+			items, others := randomItems(spec, r, lengths...), randomItems(spec, r, lengths...)
+			for i := range others[1:] {
+				for j := range others[1+i].f32 {
+					others[1+i].f32[j] *= 1000
 				}
-				row := longest + r.IntN(2*longest+1)
-				together := run(t, packed(t, spec, row, model.CompileOptions{}), batch(spec, items, most))
-				for i, it := range items {
-					alone := run(t, plain, batch(spec, []item{it}, it.len()))
-					for k := range alone.Tensors {
-						got, ok := together.Tensor(alone.Tensors[k].Name)
-						if !ok {
-							t.Fatalf("no output %s", alone.Tensors[k].Name)
-						}
-						a, b := own(spec, &alone.Tensors[k], 0, it), own(spec, got, i, it)
-						if d := relative(t, b, a); !(d <= packedTolerance) {
-							t.Errorf("seed %d, item %d of length %d in rows of %d: %s differs by %.2g from the item alone",
-								seed, i, it.len(), row, got.Name, d)
-						}
+			}
+			others[0] = items[0]
+			for _, p := range []model.Precision{model.Single, model.Int8} {
+				ses := packed(t, spec, 1024, model.CompileOptions{Precision: p})
+				one, two := run(t, ses, batch(spec, items, most)), run(t, ses, batch(spec, others, most))
+				for k := range one.Tensors {
+					a, b := own(spec, &one.Tensors[k], 0, items[0]), own(spec, &two.Tensors[k], 0, items[0])
+					if !slices.Equal(a, b) {
+						t.Errorf("%s %s differs by %.2g beside other items", p, one.Tensors[k].Name, relative(t, b, a))
 					}
 				}
 			}
@@ -91,45 +106,83 @@ func TestAPackedRowGivesEachItemWhatItGetsAlone(t *testing.T) {
 	}
 }
 
+// packedEqualsAlone compares items in packed rows with each alone in a graph of padded batches.
+func packedEqualsAlone(t *testing.T, spec *model.Spec, o model.CompileOptions, seed uint64) {
+	t.Helper()
+	allowed := packedTolerance
+	if o.Precision == model.Int8 {
+		allowed = steppedTolerance
+	}
+	r := rand.New(rand.NewPCG(seed, 31))
+	lengths, most := drawLengths(spec, r)
+	more, m := drawLengths(spec, r)
+	most = max(most, m)
+	if spec.Text != nil { // the longest that the model takes
+		most = spec.Text.MaxTokens()
+		more = append(more, most)
+	}
+	items := randomItems(spec, r, append(lengths, more...)...)
+	r.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
+	longest := 0
+	for _, it := range items {
+		longest = max(longest, it.steps(spec))
+	}
+	row := longest + r.IntN(2*longest+1)
+	together, plain := run(t, packed(t, spec, row, o), batch(spec, items, most)), session(t, spec, o)
+	for i, it := range items {
+		alone := run(t, plain, batch(spec, []item{it}, it.len()))
+		for k := range alone.Tensors {
+			got, ok := together.Tensor(alone.Tensors[k].Name)
+			if !ok {
+				t.Fatalf("no output %s", alone.Tensors[k].Name)
+			}
+			a, b := own(spec, &alone.Tensors[k], 0, it), own(spec, got, i, it)
+			if d := relative(t, b, a); !(d <= allowed) {
+				t.Errorf("seed %d, item %d of length %d in rows of %d: %s differs by %.2g from the item alone", seed, i, it.len(), row, got.Name, d)
+			}
+		}
+	}
+}
+
 // The items of a packed batch equal the reference's own numbers for the items alone.
 func TestAPackedBatchEqualsTheReferenceAlone(t *testing.T) {
-	compared := 0
+	items := 0
 	for _, c := range packable(t) {
-		spec := open(t, c.Dir)
-		var together *embed.Output
-		var items int64
-		for _, r := range c.Runs {
-			if r.Name == "batch" {
-				feed, _, err := r.Feed(spec.Modality)
-				if err != nil {
-					t.Fatal(err)
-				}
-				together, items = run(t, packed(t, spec, 512, model.CompileOptions{}), feed), feed[0].Shape[0]
-			}
+		n, err := c.VerifyPacked(t.Context(), t.TempDir(), openOne)
+		if err != nil {
+			t.Error(err)
 		}
-		for _, r := range c.Runs {
-			var i int
-			if _, err := fmt.Sscanf(r.Name, "alone.%d", &i); err != nil || int64(i) >= items {
-				continue
-			}
-			for _, name := range []string{"last_hidden_state", "logits", "embeddings", "start_logits", "end_logits"} {
-				want, ok := r.Outputs[name]
-				if !ok {
-					continue
-				}
-				got, _ := together.Tensor(name)
-				row := *got
-				n := len(got.F32) / int(got.Shape[0])
-				row.F32, row.Shape = got.F32[i*n:][:len(want.F32)], want.Shape
-				if _, err := want.Compare(&row); err != nil {
-					t.Errorf("%s/%s: item %d of the packed batch: %s: %v", c.Class, c.Name, i, name, err)
-				}
-				compared++
+		items += n
+	}
+	if items < 70 {
+		t.Errorf("only %d items compared: the committed cases have more", items)
+	}
+}
+
+// Items that see each other are found out.
+func TestVerifyPackedFindsLeaks(t *testing.T) {
+	all := packable(t)
+	c := all[slices.IndexFunc(all, func(c golden.Case) bool { return c.Class == "Data2VecTextModel" && c.Name == "base" })]
+	leaky := func(ctx context.Context, g model.Graph) (embed.Session, error) {
+		s, err := openOne(ctx, g)
+		return oneSegment{s}, err
+	}
+	if _, err := c.VerifyPacked(t.Context(), t.TempDir(), leaky); err == nil || !strings.Contains(err.Error(), "differs from the reference") {
+		t.Errorf("rows whose items see each other: %v", err)
+	}
+}
+
+// oneSegment makes one item of all in a row.
+type oneSegment struct{ embed.Session }
+
+// Run implements embed.Session.
+func (s oneSegment) Run(ctx context.Context, in []embed.Tensor) (*embed.Output, error) {
+	for _, t := range in {
+		if t.Name == "segments" {
+			for i, n := range t.I64 {
+				t.I64[i] = min(n, 1)
 			}
 		}
 	}
-	if compared < 40 {
-		t.Errorf("only %d outputs compared: the committed cases have more", compared)
-	}
-	t.Logf("%d outputs compared", compared)
+	return s.Session.Run(ctx, in)
 }

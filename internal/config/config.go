@@ -209,6 +209,8 @@ type Batch struct {
 	Window   int      `yaml:"window" doc:"items that may wait to be sorted by length"`
 	Linger   Duration `yaml:"linger" doc:"how long an item waits for company when the session is idle"`
 	MaxAge   Duration `yaml:"max_age" doc:"an item older than this is in the next batch"`
+	Packing  bool     `yaml:"packing" doc:"audio and text: items one behind the other in rows of a constant length, as GPUs want them; another graph, with a digest of its own"`
+	Row      int      `yaml:"row" doc:"packing: steps of a row, of which max_cost holds several; 0 means 512 tokens or 1500 audio frames (30 s), at most max_cost"`
 }
 
 // Output is one place that rows go to.

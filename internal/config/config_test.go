@@ -152,6 +152,8 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"an output nowhere", "s3://lake/speech", "ftp://lake", "pipelines[speech].outputs[0].parquet.url"},
 		{"an unknown layout", "s3://lake/speech", "s3://lake/speech, layout: iceberg", "pipelines[speech].outputs[0].parquet.layout: \"iceberg\" is not one of plain, hive"},
 		{"a broker without port", "broker:9092", "broker", "kafka.brokers[0]"},
+		{"a row without packing", "outputs:", "batch: {row: 512}\n    outputs:", "pipelines[speech].batch.row: 512 must not be negative, and goes with packing: true"},
+		{"a row that no batch holds", "outputs:", "batch: {packing: true, row: 512, max_cost: 400}\n    outputs:", "pipelines[speech].batch.row: 512 is above max_cost (400)"},
 		{"a bad name", "name: speech", "name: a/b", "pipelines[a/b].name"},
 		{"a budget under one object", "outputs:", "memory_budget: 1MiB\n    outputs:", "pipelines[speech].memory_budget"},
 		{"two dead-letter stores", "{topic: dead}", "{topic: dead, url: s3://x}", "pipelines[speech].dead_letters"},

@@ -246,6 +246,12 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if p.Breaker.MaxFailures > p.Breaker.Window {
 		f.add(path+".breaker.max_failures", "%d is more than the window (%d)", p.Breaker.MaxFailures, p.Breaker.Window)
 	}
+	if p.Batch.Row < 0 || p.Batch.Row > 0 && !p.Batch.Packing {
+		f.add(path+".batch.row", "%d must not be negative, and goes with packing: true", p.Batch.Row)
+	}
+	if p.Batch.MaxCost > 0 && p.Batch.Row > p.Batch.MaxCost {
+		f.add(path+".batch.row", "%d is above max_cost (%d)", p.Batch.Row, p.Batch.MaxCost)
+	}
 	p.validateHeads(f, path)
 	p.validateOutputs(f, path)
 }

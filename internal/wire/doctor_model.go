@@ -12,6 +12,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,6 +50,14 @@ func (d *doctor) reference(ctx context.Context) {
 		n, err := cases[i].Verify(ctx, filepath.Join(dir, "graphs"), open)
 		if err != nil {
 			d.say(check, Trouble, "%v; this version of ONNX Runtime computes something else on this processor: use the version that docs/models.md names, and report it", err)
+			return
+		}
+		runs += n
+		if !slices.ContainsFunc(d.c.Pipelines, func(p config.Pipeline) bool { return p.Batch.Packing }) {
+			continue
+		}
+		if n, err = cases[i].VerifyPacked(ctx, filepath.Join(dir, "graphs"), open); err != nil {
+			d.say(check, Trouble, "%v; this version of ONNX Runtime computes something else on this processor in packed rows: turn batch.packing off, and report it", err)
 			return
 		}
 		runs += n
@@ -160,6 +169,9 @@ func numbers(p *schemas.Payload) []float64 {
 func computeAll(ctx context.Context, p *config.Pipeline, m *loadedModel, items []embed.Job) ([][]schemas.Row, error) {
 	own := *p
 	own.Batch = config.Batch{MaxCost: 1 << 30, MaxItems: len(items), Window: max(len(items), 64), Linger: config.Duration(100 * time.Millisecond)}
+	if p.Batch.Packing {
+		own.Batch.Packing, own.Batch.Row, own.Batch.MaxCost = true, p.Batch.Row, p.Batch.MaxCost
+	}
 	e, err := newEngine(&own, m, nil)
 	if err != nil {
 		return nil, err
