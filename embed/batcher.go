@@ -74,6 +74,7 @@ type Batch[T any] struct {
 	Waited []time.Duration // of each item
 	Cost   int             // sum of the items' costs: useful work
 	Padded int             // longest x items: work that will be done
+	Layout *Layout         // of a packed batch; nil: a padded one
 }
 
 // NewBatcher makes an empty batcher. The configuration must be valid. Until it is told otherwise, each batch has a fixed cost of an eighth of the budget.

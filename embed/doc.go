@@ -7,6 +7,9 @@
 // when all windows of an object (which a [Streamer] hands over one by one) are through, its rows are handed back: one per window and head, or per object where the head is a [Joiner]. Batch composition never changes a result (I7):
 // padding is masked inside the model's graph, and a failing batch is bisected until the poison item is alone.
 //
+// With EngineConfig.Packing items lie one behind the other in rows of a constant length ([Packer] in place of the Batcher): the layout for devices that want
+// the same shape again and again. Heads then get each item's output alone.
+//
 // With EngineConfig.Reuse an object whose bytes come again under another name gets the rows that they gave before.
 //
 // Decoding and preprocessing live in embed/audio, embed/image and embed/text; the ONNX Runtime in embed/ortsession, the only

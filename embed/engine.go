@@ -26,6 +26,7 @@ type EngineConfig struct {
 	Modality     schemas.Modality
 	Batch        BatcherConfig
 	Shapes       Shapes        // that batches are padded to; the zero value: to their longest item
+	Packing      *Packing      // how batches are packed, if the sessions' graph is one of packed rows; nil: each sample is a row, padded
 	Preprocessor int           // preprocess workers of each priority, at least 1
 	Balance      bool          // as many of these decode at once as keep up with the sessions; else always all
 	RowReserve   int64         // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
@@ -68,12 +69,22 @@ type Engine struct {
 	reuse    *reuse         // nil: every object is computed
 	mu       struct {
 		sync.Mutex
-		batcher  *Batcher[*window]
+		batcher  former
 		costs    *CostModel // of the sessions, as they are while all of them are busy
 		closed   bool       // no more jobs
 		decoders decoders
 	}
 	submitting sync.WaitGroup // Submit calls that passed the check of closed
+}
+
+// former forms batches of windows that wait: a [Batcher] or a [Packer].
+type former interface {
+	Add(now time.Time, p Priority, cost int, w *window)
+	Next(now time.Time) (*Batch[*window], time.Duration)
+	Expect(c Costs, known bool)
+	Len() int
+	Full(p Priority) bool
+	Drain() []*window
 }
 
 type job struct {
@@ -137,6 +148,9 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		}
 	}
 	e.mu.batcher = NewBatcher[*window](cfg.Batch)
+	if cfg.Packing != nil {
+		e.mu.batcher = NewPacker[*window](cfg.Batch, cfg.Packing)
+	}
 	e.mu.decoders.balance = newBalance(cfg.Preprocessor)
 	e.mu.costs = NewCostModel(cfg.Batch.MaxCost, cfg.FLOPs)
 	e.mu.batcher.Expect(e.mu.costs.Costs())

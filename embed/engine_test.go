@@ -113,6 +113,12 @@ func runWith(t *testing.T, pre Preprocessor, s *adder, blobs []string) (rows [][
 	if err != nil {
 		t.Fatal(err)
 	}
+	return drive(t, e, blobs)
+}
+
+// drive submits blobs to an engine and stops it when it is done with them.
+func drive(t *testing.T, e *Engine, blobs []string) (rows [][]schemas.Row, errs []error, stats Stats) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	var runner, jobs sync.WaitGroup
 	runner.Go(func() { e.Run(ctx) })

@@ -21,7 +21,7 @@ type work struct {
 
 // result is what a session and the heads made of samples.
 type result struct {
-	out      *Output
+	outs     []Output            // one for all samples, or in packed batches one for each
 	payloads [][]schemas.Payload // by head, then by sample
 	parts    [][]any             // likewise, of heads that join
 	errs     []error             // by sample; nil if all is well
@@ -130,8 +130,10 @@ func (e *Engine) collate(b *Batch[*window]) *work {
 	for i, win := range b.Items {
 		w.samples[i] = win.s
 	}
-	w.inputs, w.err = collate(w.samples, e.cfg.Shapes, &e.floats)
-	b.Padded = e.cfg.Shapes.padded(b.Padded, w.samples)
+	w.inputs, w.err = e.inputs(w.samples, b.Layout, &e.floats)
+	if b.Layout == nil {
+		b.Padded = e.cfg.Shapes.padded(b.Padded, w.samples)
+	}
 	work := 0.0
 	for i := range w.samples {
 		work += e.cfg.FLOPs(w.samples[i].Cost)
@@ -148,7 +150,7 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 	ctx, span := e.batchSpan(ctx, w)
 	defer span.End()
 	began := time.Now()
-	out, err := guard(func() (*Output, error) { return e.run(ctx, s, w.inputs, len(w.samples)) })
+	outs, err := e.outputs(ctx, s, w.inputs, w.samples, w.batch.Layout)
 	took := time.Since(began)
 	e.stats.inferred(took)
 	e.itemSpans(w, span, began, took)
@@ -162,23 +164,18 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 	}
 	w.inputs = nil
 	e.learn(w.batch, took)
-	return &result{out: out, infer: took}
-}
-
-// run is the session's run of a batch of so many items, without the rows that were added to it.
-func (e *Engine) run(ctx context.Context, s Session, inputs []Tensor, items int) (*Output, error) {
-	out, err := s.Run(ctx, inputs)
-	if err != nil {
-		return nil, err
-	}
-	return out, e.cfg.Shapes.trim(out, items)
+	return &result{outs: outs, infer: took}
 }
 
 // learn tells the cost model what a batch took, by it the batcher, and the balance that there is something to see.
 func (e *Engine) learn(b *Batch[*window], took time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.mu.costs.Observe(len(b.Items), b.Padded/len(b.Items), took)
+	items, longest := len(b.Items), b.Padded/len(b.Items)
+	if b.Layout != nil {
+		items, longest = b.Layout.Rows, b.Layout.Length
+	}
+	e.mu.costs.Observe(items, longest, took)
 	e.mu.batcher.Expect(e.mu.costs.Costs())
 	e.lookLocked()
 }
@@ -193,7 +190,7 @@ func (e *Engine) finish(ctx context.Context, s Session, w *work) {
 	}
 	if w.err != nil {
 		w.inputs = nil
-		r = e.bisect(ctx, s, w.samples, w.err)
+		r = e.bisect(ctx, s, w.samples, w.batch.Layout, w.err)
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	for i, win := range w.batch.Items {
@@ -228,33 +225,69 @@ func (e *Engine) blank(n int) *result {
 	return r
 }
 
-// apply runs every head over r's output.
+// apply runs every head over r's outputs.
 func (e *Engine) apply(r *result, samples []Sample) error {
 	full := e.blank(len(samples))
 	r.payloads, r.parts = full.payloads, full.parts
-	for h, head := range e.heads {
-		var n int
-		var err error
-		if e.joiners != nil && e.joiners[h] != nil {
-			r.parts[h], err = guard(func() ([]any, error) { return e.joiners[h].Parts(r.out, samples) })
-			n = len(r.parts[h])
-		} else {
-			r.payloads[h], err = guard(func() ([]schemas.Payload, error) { return head.Apply(r.out, samples) })
-			n = len(r.payloads[h])
-		}
-		if err != nil {
-			return fmt.Errorf("head %s: %w", head.Name(), err)
-		}
-		if n != len(samples) {
-			return fmt.Errorf("head %s gave %d results for %d samples", head.Name(), n, len(samples))
+	for h := range e.heads {
+		each := len(samples) / len(r.outs) // all, or one
+		for i := range r.outs {
+			if err := e.applyHead(r, h, i*each, &r.outs[i], samples[i*each:(i+1)*each]); err != nil {
+				return fmt.Errorf("head %s: %w", e.heads[h].Name(), err)
+			}
 		}
 	}
 	return nil
 }
 
+// applyHead runs a head over the output of some samples, the first of which has number at among all.
+func (e *Engine) applyHead(r *result, h, at int, out *Output, samples []Sample) error {
+	n := 0
+	if e.joiners != nil && e.joiners[h] != nil {
+		parts, err := guard(func() ([]any, error) { return e.joiners[h].Parts(out, samples) })
+		if err != nil {
+			return err
+		}
+		n = len(parts)
+		copy(r.parts[h][at:], parts)
+	} else {
+		payloads, err := guard(func() ([]schemas.Payload, error) { return e.heads[h].Apply(out, samples) })
+		if err != nil {
+			return err
+		}
+		n = len(payloads)
+		copy(r.payloads[h][at:], payloads)
+	}
+	if n != len(samples) {
+		return fmt.Errorf("it gave %d results for %d samples", n, len(samples))
+	}
+	return nil
+}
+
+// inputs are the tensors of a batch, in memory of floats.
+func (e *Engine) inputs(samples []Sample, l *Layout, floats *Floats) ([]Tensor, error) {
+	if l == nil {
+		return collate(samples, e.cfg.Shapes, floats)
+	}
+	return e.cfg.Packing.collate(samples, l, floats)
+}
+
+// outputs computes a batch: one output for all samples, or in packed batches one for each.
+func (e *Engine) outputs(ctx context.Context, s Session, inputs []Tensor, samples []Sample, l *Layout) ([]Output, error) {
+	out, err := guard(func() (*Output, error) { return s.Run(ctx, inputs) })
+	if err != nil {
+		return nil, err
+	}
+	if l == nil {
+		err = e.cfg.Shapes.trim(out, len(samples))
+		return []Output{*out}, err
+	}
+	return e.cfg.Packing.unpack(out, samples, l)
+}
+
 // bisect finds the poison in a batch that failed with cause: it halves until the failing items are alone. One bad item of n costs
 // about 2 log2(n) runs. An item that fails alone is rejected; if the engine is stopping, everything is handed back as stopped.
-func (e *Engine) bisect(ctx context.Context, s Session, samples []Sample, cause error) *result {
+func (e *Engine) bisect(ctx context.Context, s Session, samples []Sample, l *Layout, cause error) *result {
 	n := len(samples)
 	r := e.blank(n)
 	r.errs = make([]error, n)
@@ -270,10 +303,10 @@ func (e *Engine) bisect(ctx context.Context, s Session, samples []Sample, cause 
 	}
 	e.stats.bisected()
 	for _, cut := range [][2]int{{0, n / 2}, {n / 2, n}} {
-		part := samples[cut[0]:cut[1]]
-		sub, err := e.compute(ctx, s, part)
+		part, lie := samples[cut[0]:cut[1]], l.part(cut[0], cut[1])
+		sub, err := e.compute(ctx, s, part, lie)
 		if err != nil {
-			sub = e.bisect(ctx, s, part, err)
+			sub = e.bisect(ctx, s, part, lie, err)
 		}
 		r.infer += sub.infer
 		copy(r.errs[cut[0]:], sub.errs)
@@ -288,19 +321,19 @@ func (e *Engine) bisect(ctx context.Context, s Session, samples []Sample, cause 
 }
 
 // compute is the whole of an executor's work on some samples, in one go.
-func (e *Engine) compute(ctx context.Context, s Session, samples []Sample) (*result, error) {
-	inputs, err := collate(samples, e.cfg.Shapes, &e.floats)
+func (e *Engine) compute(ctx context.Context, s Session, samples []Sample, l *Layout) (*result, error) {
+	inputs, err := e.inputs(samples, l, &e.floats)
 	if err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	out, err := guard(func() (*Output, error) { return e.run(ctx, s, inputs, len(samples)) })
+	outs, err := e.outputs(ctx, s, inputs, samples, l)
 	took := time.Since(began)
 	e.stats.inferred(took)
 	if err != nil {
 		return nil, err
 	}
-	r := &result{out: out, infer: took}
+	r := &result{outs: outs, infer: took}
 	return r, e.apply(r, samples)
 }
 

@@ -41,7 +41,7 @@ func TestASecondCompileTakesTheCachedGraph(t *testing.T) {
 func TestOptionsHaveGraphsOfTheirOwn(t *testing.T) {
 	s, cache := ctcSpec(t), t.TempDir()
 	seen := map[string]bool{}
-	for _, o := range []model.CompileOptions{{}, {HFPadding: true}, {Outputs: []string{"extract_features"}}, {Inputs: []string{"mask_time_indices"}}, {Precision: model.Int8}, {Precision: model.Half}} {
+	for _, o := range []model.CompileOptions{{}, {HFPadding: true}, {Outputs: []string{"extract_features"}}, {Inputs: []string{"mask_time_indices"}}, {Precision: model.Int8}, {Precision: model.Half}, {Packed: true}} {
 		g := mustCompile(t, s, cache, o)
 		if seen[g.Path] || seen[digest(t, g)] {
 			t.Errorf("options %+v share a graph", o)

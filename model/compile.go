@@ -97,7 +97,15 @@ func (s *Spec) key(o CompileOptions) (string, error) {
 
 // forGraph are the options in the words of model/graph.
 func (o CompileOptions) forGraph() graph.Options {
-	return graph.Options{HFPadding: o.HFPadding, ImageSize: o.ImageSize, Inputs: o.Inputs, Outputs: o.Outputs, HeadOnly: o.HeadOnly, Precision: o.Precision}
+	return graph.Options{HFPadding: o.HFPadding, ImageSize: o.ImageSize, Inputs: o.Inputs, Outputs: o.Outputs, HeadOnly: o.HeadOnly, Packed: o.Packed, Precision: o.Precision}
+}
+
+// Packs fails, saying why, unless the checkpoint compiles with CompileOptions.Packed.
+func (s *Spec) Packs() error {
+	if s.ONNX != "" {
+		return fmt.Errorf("a ready-made graph takes a row for each item; packing takes the checkpoint's weights")
+	}
+	return graph.Packs(s.config(), graph.Options{Packed: true})
 }
 
 // build writes model and data file to dir, and links what the model uses in place.
@@ -209,6 +217,9 @@ func (s *summer) Write(p []byte) (int, error) {
 func (s *Spec) ready(o CompileOptions) (*Graph, error) {
 	if o.HFPadding {
 		return nil, fmt.Errorf("compiling %s: a ready-made graph pads as it was exported, it takes no compile options", s.ONNX)
+	}
+	if o.Packed {
+		return nil, fmt.Errorf("compiling %s: %w", s.ONNX, s.Packs())
 	}
 	if o.Precision != Single {
 		return nil, fmt.Errorf("compiling %s: a ready-made graph computes in the precision that it was exported with; precision %s takes the checkpoint's weights", s.ONNX, o.Precision)

@@ -302,6 +302,12 @@ func TestCompileRefusesByName(t *testing.T) {
 		"a scale of zero":                             {"Data2VecVisionForSemanticSegmentation/base", func(dir string) { setConfig(t, dir, map[string]any{"pool_scales": []int{1, 0}}) }, model.CompileOptions{}, "pool_scales"},
 		"segments of a picture of another size":       {"Data2VecVisionForSemanticSegmentation/base", func(string) {}, model.CompileOptions{ImageSize: model.HW{H: 32, W: 16}}, "own grid"},
 		"positions that form no square":               {"Data2VecVisionModel/absolute_shared_cls", func(dir string) { setConfig(t, dir, map[string]any{"image_size": []int{8, 12}}) }, model.CompileOptions{}, "square number"},
+		"packed rows of pictures":                     {"Data2VecVisionModel/relative", func(string) {}, model.CompileOptions{Packed: true}, "constant shape"},
+		"packed rows with an adapter":                 {"Data2VecAudioForCTC/adapter", func(string) {}, model.CompileOptions{Packed: true}, "add_adapter"},
+		"packed rows with the reference's padding":    {"Data2VecAudioForCTC/base", func(string) {}, model.CompileOptions{Packed: true, HFPadding: true}, "no padding"},
+		"packed rows with another input":              {"Data2VecTextModel/base", func(string) {}, model.CompileOptions{Packed: true, Inputs: []string{"token_type_ids"}}, "token_type_ids"},
+		"attentions of packed rows":                   {"Data2VecTextModel/base", func(string) {}, model.CompileOptions{Packed: true, Outputs: []string{"attentions"}}, "the output attentions would be of rows"},
+		"states of packed choices":                    {"Data2VecTextForMultipleChoice/base", func(string) {}, model.CompileOptions{Packed: true, Outputs: []string{"hidden_states"}}, "the output hidden_states would be of rows"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := copyCase(t, tc.from)

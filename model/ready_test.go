@@ -71,6 +71,9 @@ func TestAReadyMadeGraphIsRefusedWhenItDoesNotFit(t *testing.T) {
 	if _, err := s.Compile(t.Context(), "", model.CompileOptions{Precision: model.Int8}); err == nil || !strings.Contains(err.Error(), "precision int8 takes the checkpoint's weights") {
 		t.Errorf("with a precision: %v", err)
 	}
+	if _, err := s.Compile(t.Context(), "", model.CompileOptions{Packed: true}); err == nil || !strings.Contains(err.Error(), "packing takes the checkpoint's weights") {
+		t.Errorf("packed: %v", err)
+	}
 	_, err := s.Compile(t.Context(), "", model.CompileOptions{Outputs: []string{"hidden_states.1"}})
 	if err == nil || !strings.Contains(err.Error(), "has no output hidden_states.1, which is asked for; it has last_hidden_state: export it") {
 		t.Errorf("with an output that it lacks: %v", err)

@@ -84,6 +84,9 @@ type CompileOptions struct {
 	// without that output; elsewhere it changes nothing.
 	HeadOnly bool `json:",omitzero"`
 
+	// Packed makes a graph of rows that hold items one behind the other, for the classes that [Spec.Packs] allows; [graph.Packs] has its inputs and outputs.
+	Packed bool `json:",omitzero"`
+
 	Precision Precision `json:",omitzero"` // of the encoder's products; other numbers, therefore another digest
 }
 

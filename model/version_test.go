@@ -30,9 +30,15 @@ func TestAChangedGraphNeedsANewCompilerVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		spec := mustOpen(t, copyCase(t, name)) // a copy: one file system, so the weights are linked
+		add := func(kind string, o model.CompileOptions) {
+			g := mustCompile(t, spec, t.TempDir(), o)
+			fmt.Fprintln(&b, strings.TrimSpace(filepath.ToSlash(name)+" "+kind), fmt.Sprintf("%x", sha256.Sum256(read(t, g.Path))))
+		}
 		for _, p := range []model.Precision{model.Single, model.Int8, model.Half} {
-			g := mustCompile(t, spec, t.TempDir(), model.CompileOptions{Precision: p})
-			fmt.Fprintln(&b, strings.TrimSpace(filepath.ToSlash(name)+" "+string(p)), fmt.Sprintf("%x", sha256.Sum256(read(t, g.Path))))
+			add(string(p), model.CompileOptions{Precision: p})
+		}
+		if spec.Packs() == nil {
+			add("packed", model.CompileOptions{Packed: true})
 		}
 	}
 	const path = "testdata/graphs.txt"

@@ -253,6 +253,18 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if p.Breaker.MaxFailures > p.Breaker.Window {
 		f.add(path+".breaker.max_failures", "%d is more than the window (%d)", p.Breaker.MaxFailures, p.Breaker.Window)
 	}
+	if p.Batch.Row < 0 || p.Batch.Row > 0 && !p.Batch.Packing {
+		f.add(path+".batch.row", "%d must not be negative, and goes with packing: true", p.Batch.Row)
+	}
+	if p.Batch.MaxCost > 0 && p.Batch.Row > p.Batch.MaxCost {
+		f.add(path+".batch.row", "%d is above max_cost (%d)", p.Batch.Row, p.Batch.MaxCost)
+	}
+	if p.Batch.Packing && p.Batch.Latency > 0 {
+		f.add(path+".batch.latency", "has no effect with packing: batches have the few sizes that they have")
+	}
+	if p.Batch.Packing && (p.Model.Precision == "fp16" || p.Model.Precision == "auto") {
+		f.add(path+".batch.packing", "is for precision fp32 and int8, and precision is %s", p.Model.Precision)
+	}
 	p.validateHeads(f, path)
 	p.validateOutputs(f, path)
 }

@@ -28,6 +28,9 @@ type loaded struct {
 	hidden  bool // show last_hidden_state
 }
 
+// packedRows is more than any batch that fits into memory needs.
+const packedRows = 1 << 20
+
 // openSpec reads a checkpoint directory, fetched before if it is a reference.
 func openSpec(ctx context.Context, s Settings) (*model.Spec, error) {
 	path := s.Model
@@ -61,12 +64,20 @@ func load(ctx context.Context, spec *model.Spec, s Settings, o model.CompileOpti
 	if spec.ONNX != "" { // takes no options; what it lacks, the session says
 		o = model.CompileOptions{}
 	}
-	o.Precision = s.Precision
+	o.Precision, o.Packed = s.Precision, s.Packed
 	if l.graph, err = spec.Compile(ctx, cache, o); err != nil {
 		return nil, fault(err)
 	}
 	if l.session, err = ortsession.Open(ctx, *l.graph, ortsession.Options{Threads: s.Threads}); err != nil {
 		return nil, err
+	}
+	if s.Packed {
+		row := embed.UsualRow(spec)
+		p, err := embed.NewPacking(spec, row, packedRows*row, 1)
+		if err != nil {
+			return nil, errors.Join(fault(err), l.session.Close())
+		}
+		l.session = embed.Packed(l.session, spec, p)
 	}
 	return l, nil
 }
@@ -139,6 +150,7 @@ type Settings struct {
 	Model     string // checkpoint directory, or a .onnx file, or what Locate makes one of
 	Cache     string // for compiled graphs; empty: the user's
 	Precision model.Precision
+	Packed    bool     // compute in packed rows, as a worker with batch.packing does
 	HFPadding bool     // reproduce the reference's padded batches
 	Outputs   []string // optional outputs beside the class's own: hidden_states, last_hidden_state of a head class, ...
 	Threads   int      // of ONNX Runtime; 0: one per processor

@@ -405,6 +405,7 @@ func TestTheBundledModelsSayWhatTheySay(t *testing.T) {
 		without string
 	}{
 		{"speech", Job{Settings: Settings{Model: models + "audio-ctc"}}, speech, "automatic-speech-recognition", []string{`{"text":"TWO ZERO TWO SIX"}`}, "chunks"},
+		{"speech in a packed row", Job{Settings: Settings{Model: models + "audio-ctc", Packed: true}}, speech, "automatic-speech-recognition", []string{`{"text":"TWO ZERO TWO SIX"}`}, "chunks"},
 		{
 			"speech with times of words",
 			Job{Settings: Settings{Model: models + "audio-ctc"}, Options: Options{"return_timestamps": json.RawMessage(`"word"`)}},

@@ -167,7 +167,9 @@ type item struct {
 // rowsOf computes items in an engine of its own, in batches of at most so many, and gives each item's rows and the number of batches.
 func rowsOf(t *testing.T, p *config.Pipeline, m *loadedModel, items []item, most int) ([][]schemas.Row, int64) {
 	t.Helper()
-	p.Batch = config.Batch{MaxCost: 1 << 30, MaxItems: most, Window: max(most, 64), Linger: config.Duration(300 * time.Millisecond)}
+	p.Batch = config.Batch{
+		MaxCost: 1 << 30, MaxItems: most, Window: max(most, 64), Linger: config.Duration(300 * time.Millisecond), Packing: p.Batch.Packing, Row: p.Batch.Row,
+	}
 	if most == 1 {
 		p.Batch.Linger = config.Duration(time.Microsecond)
 	}

@@ -87,7 +87,7 @@ func precisionName(p model.Precision) string {
 }
 
 // proof runs the reference cases that go with the binary on sessions with these options, in a precision. It gives how many small models and runs there were.
-func proof(ctx context.Context, o ortsession.Options, p model.Precision) (models, runs int, err error) {
+func proof(ctx context.Context, o ortsession.Options, p model.Precision, packed bool) (models, runs int, err error) {
 	dir, err := os.MkdirTemp("", "vecmill-reference-")
 	if err != nil {
 		return 0, 0, err
@@ -100,7 +100,12 @@ func proof(ctx context.Context, o ortsession.Options, p model.Precision) (models
 	o.Threads = 1
 	open := func(ctx context.Context, g model.Graph) (embed.Session, error) { return ortsession.Open(ctx, g, o) }
 	for i := range cases {
-		n, err := cases[i].Verify(ctx, filepath.Join(dir, "graphs"), p, open)
+		var n int
+		if packed {
+			n, err = cases[i].VerifyPacked(ctx, filepath.Join(dir, "graphs"), open)
+		} else {
+			n, err = cases[i].Verify(ctx, filepath.Join(dir, "graphs"), p, open)
+		}
 		if err != nil {
 			return len(cases), runs, err
 		}

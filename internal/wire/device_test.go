@@ -84,11 +84,11 @@ func TestAutoIsDecidedByAProof(t *testing.T) {
 
 // The proof itself runs on the CPU here, where half precision gives the same rounding.
 func TestHalfPrecisionIsProved(t *testing.T) {
-	models, runs, err := proof(t.Context(), ortsession.Options{}, model.Half)
+	models, runs, err := proof(t.Context(), ortsession.Options{}, model.Half, false)
 	if err != nil || models != 3 || runs < models {
 		t.Errorf("%d models, %d runs, %v", models, runs, err)
 	}
-	if _, _, err := proof(t.Context(), ortsession.Options{Provider: ortsession.CUDA}, model.Half); !errors.Is(err, ortsession.ErrNoProvider) {
+	if _, _, err := proof(t.Context(), ortsession.Options{Provider: ortsession.CUDA}, model.Half, false); !errors.Is(err, ortsession.ErrNoProvider) {
 		t.Errorf("without a GPU: %v", err)
 	}
 }

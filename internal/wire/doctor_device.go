@@ -17,23 +17,28 @@ import (
 type proving struct {
 	o         ortsession.Options
 	precision model.Precision
+	packed    bool
 }
 
 // String is how a finding names it.
 func (p proving) String() string {
-	if !p.o.Provider.OnGPU() {
-		return "the CPU"
+	where := "the CPU"
+	if p.o.Provider.OnGPU() {
+		where = fmt.Sprintf("%s device %d in %s", p.o.Provider, p.o.GPU.Device, precisionName(p.precision))
 	}
-	return fmt.Sprintf("%s device %d in %s", p.o.Provider, p.o.GPU.Device, precisionName(p.precision))
+	if p.packed {
+		where += ", in packed rows"
+	}
+	return where
 }
 
 // provings are all ways that the configuration has pipelines computed; the CPU if there is no pipeline. Whole numbers are not proved by them: their
 // rounding is shown by worker predict --compare-precision.
 func provings(c *config.Config) ([]proving, error) {
 	var all []proving
-	add := func(o ortsession.Options, p model.Precision) {
+	add := func(o ortsession.Options, p model.Precision, packed bool) {
 		o.Threads = 1
-		if way := (proving{o, p}); !slices.Contains(all, way) {
+		if way := (proving{o, p, packed}); !slices.Contains(all, way) {
 			all = append(all, way)
 		}
 	}
@@ -44,14 +49,17 @@ func provings(c *config.Config) ([]proving, error) {
 			return nil, err
 		}
 		for _, o := range devices {
-			add(o, model.Single)
+			add(o, model.Single, false)
+			if p.Batch.Packing {
+				add(o, model.Single, true)
+			}
 			if o.Provider.OnGPU() && p.Model.Precision == string(model.Half) { // auto proves itself, and falls back
-				add(o, model.Half)
+				add(o, model.Half, false)
 			}
 		}
 	}
 	if len(all) == 0 {
-		add(ortsession.Options{Library: c.Runtime.Library}, model.Single)
+		add(ortsession.Options{Library: c.Runtime.Library}, model.Single, false)
 	}
 	return all, nil
 }
@@ -72,7 +80,7 @@ func (d *doctor) references(ctx context.Context) {
 func (d *doctor) reference(ctx context.Context, check string, way proving) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	models, runs, err := proof(ctx, way.o, way.precision)
+	models, runs, err := proof(ctx, way.o, way.precision, way.packed)
 	within := "within the noise of float32"
 	if way.precision != model.Single {
 		within = "within a hundredth of the largest value"

@@ -136,6 +136,9 @@ func numbers(p *schemas.Payload) []float64 {
 func computeAll(ctx context.Context, p *config.Pipeline, m *loadedModel, items []embed.Job) ([][]schemas.Row, error) {
 	own := *p
 	own.Batch = config.Batch{MaxCost: 1 << 30, MaxItems: len(items), Window: max(len(items), 64), Linger: config.Duration(100 * time.Millisecond)}
+	if p.Batch.Packing {
+		own.Batch.Packing, own.Batch.Row, own.Batch.MaxCost = true, p.Batch.Row, p.Batch.MaxCost
+	}
 	e, err := newEngine(&own, m, nil)
 	if err != nil {
 		return nil, err

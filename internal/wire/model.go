@@ -82,6 +82,11 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if err != nil {
 		return nil, err
 	}
+	if p.Batch.Packing {
+		if err := spec.Packs(); err != nil {
+			return nil, fmt.Errorf("batch.packing: %w", err)
+		}
+	}
 	pre, err := newPreprocessor(p, spec, int64(c.Fetch.MaxObjectBytes))
 	if err != nil {
 		return nil, err
@@ -94,7 +99,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 		return nil, err
 	}
 	precision, why := precisionOf(p, spec, func() error {
-		_, _, err := proof(ctx, devices[0], model.Half)
+		_, _, err := proof(ctx, devices[0], model.Half, false)
 		return err
 	})
 	if why != "" {
@@ -168,6 +173,7 @@ func decoding(c *config.Decoding) heads.Decoding {
 // compileOptions ask for what the heads need beyond the class's outputs, and for the size of the pictures that pre makes.
 func compileOptions(p *config.Pipeline, spec *model.Spec, pre embed.Preprocessor, precision model.Precision) model.CompileOptions {
 	o := model.CompileOptions{
+		Packed:    p.Batch.Packing,
 		HeadOnly:  !slices.ContainsFunc(p.Heads, func(h config.Head) bool { return h.Task == string(schemas.TaskEmbedding) }),
 		Precision: precision,
 	}
@@ -272,6 +278,23 @@ func batchConfig(b config.Batch, m schemas.Modality) embed.BatcherConfig {
 	return out
 }
 
+// packingOf is the layout of packed batches; nil: they are padded.
+func packingOf(b config.Batch, spec *model.Spec, bounds embed.BatcherConfig) (*embed.Packing, error) {
+	if !b.Packing {
+		return nil, nil
+	}
+	row := embed.UsualRow(spec)
+	override(&row, b.Row)
+	if b.Row == 0 {
+		row = min(row, bounds.MaxCost)
+	}
+	p, err := embed.NewPacking(spec, row, bounds.MaxCost, bounds.MaxItems)
+	if err != nil {
+		return nil, fmt.Errorf("batch.packing: %w", err)
+	}
+	return p, nil
+}
+
 func override[T comparable](field *T, v T) {
 	var zero T
 	if v != zero {
@@ -284,8 +307,13 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer) (*embed.
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
+	batch := batchConfig(p.Batch, m.spec.Modality)
+	packing, err := packingOf(p.Batch, m.spec, batch)
+	if err != nil {
+		return nil, err
+	}
 	return embed.NewEngine(embed.EngineConfig{
-		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batchConfig(p.Batch, m.spec.Modality), Shapes: shapesOf(p, m.spec),
+		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Packing: packing,
 		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, FLOPs: m.spec.FLOPs,
 	}, m.pre, m.sessions, m.heads)
 }

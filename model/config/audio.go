@@ -105,6 +105,16 @@ func (c *Audio) HopSamples() int {
 	return hop
 }
 
+// ReachSamples is the number of samples that one encoder frame is made of.
+func (c *Audio) ReachSamples() int {
+	reach, hop := 1, 1
+	for i, k := range c.ConvKernel {
+		reach += (k - 1) * hop
+		hop *= c.ConvStride[i]
+	}
+	return reach
+}
+
 // OutputHopSamples is the number of samples from one frame of last_hidden_state to the next, the adapter's strides included.
 func (c *Audio) OutputHopSamples() int {
 	hop := c.HopSamples()

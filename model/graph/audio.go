@@ -27,7 +27,12 @@ func (n *net) audio() *audio {
 	c := n.cfg.Audio
 	n.ignoreAudio()
 	in := n.Input("input_values", onnx.Float32, n.batch, onnx.Dyn("samples"))
-	lengths := n.Input("lengths", onnx.Int64, n.batch)
+	var lengths onnx.Value
+	if n.o.Packed {
+		n.openPacked("frames")
+	} else {
+		lengths = n.Input("lengths", onnx.Int64, n.batch)
+	}
 
 	x := n.samples(in)
 	last := c.ConvDim[len(c.ConvDim)-1]
@@ -37,7 +42,11 @@ func (n *net) audio() *audio {
 	a.rows = n.Concat(0, batch, time, n.Ints(c.HiddenSize))
 	a.att = attention{hidden: c.HiddenSize, heads: c.NumAttentionHeads}
 	a.att.split = n.Concat(0, batch, time, n.Ints(c.NumAttentionHeads, a.att.width()))
-	n.audioMask(a, lengths, time)
+	if n.o.Packed {
+		n.packedMask(a)
+	} else {
+		n.audioMask(a, lengths, time)
+	}
 
 	n.Scope("feature_projection")
 	x = n.linear(n.Reshape(a.features, -1, last), "feature_projection.projection", last, c.HiddenSize)

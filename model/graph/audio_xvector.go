@@ -34,11 +34,17 @@ func (n *net) audioXVector() error {
 	}
 	n.Scope("projector")
 	x = n.ReshapeTo(n.exact(n.w.Head, x, "projector", c.HiddenSize, c.TDNNDim[0]), shape)
-	pooled := n.statistics(n.tdnn(x), n.tdnnFrames(a, frames))
+	x = n.tdnn(x)
+	var pooled onnx.Value
+	if n.o.Packed {
+		pooled = n.segmentStatistics(x, c.TDNNDim[layers-1], c.TDNNLoss())
+	} else {
+		pooled = n.statistics(x, n.tdnnFrames(a, frames))
+	}
 	n.Scope("xvector")
 	vector := n.exact(n.w.Head, pooled, "feature_extractor", 2*c.TDNNDim[layers-1], e)
-	n.Output("logits", n.exact(n.w.Head, vector, "classifier", e, e), onnx.Float32, n.batch, onnx.Fixed(e))
-	n.Output("embeddings", vector, onnx.Float32, n.batch, onnx.Fixed(e))
+	n.Output("logits", n.exact(n.w.Head, vector, "classifier", e, e), onnx.Float32, n.single, onnx.Fixed(e))
+	n.Output("embeddings", vector, onnx.Float32, n.single, onnx.Fixed(e))
 	return nil
 }
 

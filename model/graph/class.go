@@ -19,6 +19,7 @@ type Options struct {
 	Outputs   []string  // optional outputs to add
 	Precision Precision // of the encoder
 	HeadOnly  bool      // leave out last_hidden_state where less is computed without it; see [Narrows]
+	Packed    bool      // rows hold items one behind the other; see [Packs]
 }
 
 // Narrows says whether [Options.HeadOnly] makes another graph: of a class whose head reads the first token's state alone, which then is all that the
@@ -30,7 +31,7 @@ func Narrows(c *config.Config, o Options) bool {
 		return false
 	}
 	plain := c.Text.PositionEmbeddingType == "absolute" && !c.Text.IsDecoder && !c.Text.AddCrossAttention && c.Text.NumHiddenLayers > 0
-	return plain && o.HeadOnly && len(o.Outputs) == 0 && !slices.Contains(o.Inputs, PairMask)
+	return plain && o.HeadOnly && !o.Packed && len(o.Outputs) == 0 && !slices.Contains(o.Inputs, PairMask)
 }
 
 // class says how one Hugging Face class is built.
@@ -120,9 +121,17 @@ func Build(cfg *config.Config, ck *checkpoint.Checkpoint, o Options) (*onnx.Buil
 	if err := o.Precision.known(); err != nil {
 		return nil, err
 	}
+	if o.Packed {
+		if err := Packs(cfg, o); err != nil {
+			return nil, err
+		}
+	}
 	prefix := strings.ReplaceAll(cfg.ModelType, "-", "_") + "."
 	n := &net{Builder: onnx.NewBuilder(cfg.Class), w: ck.Bind(prefix, cl.base), cfg: cfg, o: o, whole: map[onnx.Value]onnx.Quantised{}, other: map[onnx.Value]onnx.Value{}}
-	n.batch = onnx.Dyn("batch")
+	n.batch, n.single = onnx.Dyn("batch"), onnx.Dyn("batch")
+	if o.Packed {
+		n.batch, n.single = onnx.Dyn("rows"), onnx.Dyn("items")
+	}
 	if err := cl.build(n); err != nil {
 		return nil, fmt.Errorf("building %s: %w", cfg.Class, err)
 	}

@@ -14,12 +14,16 @@
 // A decoder's cache is two graphs: one gives keys and values out ([PastKeyValues] among Options.Outputs), one takes and gives them. A text in
 // parts gets the numbers of the text in one.
 //
+// Packed rows (packed.go) hold several items each. Steps see those of their own item only, and what is one for an item is gathered from its steps.
+//
 // Invariants:
 //
 //	G1 An item in a padded batch gets what it gets alone. Attention never sees padding; frames behind an item's end are zeroed
 //	   before every convolution over frames (positional, adapter) and left out of every mean. Convolutions over samples need nothing:
 //	   they are valid ones, so a frame inside an item's length depends on the item's own samples.
 //	   The frames of an x-vector are counted with the dilations of its convolutions.
+//	   In packed rows it gets that beside its neighbours in the row, too: frames between clips are zeroed as padding is, and are enough for the
+//	   convolutions to see nothing else.
 //	   In whole numbers a row is rounded by itself, so this holds there, too.
 //	   Options.HFPadding restores the reference's behaviour: audio is zeroed once, x-vectors forget the dilations, and decoders with
 //	   relative positions and a cache count from the padded end.

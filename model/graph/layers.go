@@ -23,14 +23,16 @@ const torchEps = 1e-5
 // net is a graph under construction. The first failing layer sets err; those after it build on, to no effect.
 type net struct {
 	*onnx.Builder
-	w     *checkpoint.Binding
-	cfg   *config.Config
-	o     Options
-	err   error
-	batch onnx.Dim
-	items onnx.Value                    // int64 [1]: items of the batch, where each has several rows of tokens
-	whole map[onnx.Value]onnx.Quantised // what products have taken in whole numbers already
-	other map[onnx.Value]onnx.Value     // what has been converted to the other of single and half precision already
+	w      *checkpoint.Binding
+	cfg    *config.Config
+	o      Options
+	err    error
+	batch  onnx.Dim
+	single onnx.Dim   // of what items have one of: the batch, unless rows hold several items
+	items  onnx.Value // int64 [1]: items of the batch, where each has several rows of tokens
+	packed packed
+	whole  map[onnx.Value]onnx.Quantised // what products have taken in whole numbers already
+	other  map[onnx.Value]onnx.Value     // what has been converted to the other of single and half precision already
 }
 
 // source hands out weights: the binding's Backbone or Head.

@@ -49,7 +49,7 @@ func (n *net) text() *text {
 	rows := n.batch
 	if n.choices() {
 		rows = onnx.Dyn("rows") // as in the reference: the states of all choices one below the other
-	} else if !t.narrow {
+	} else if !t.narrow && n.cfg.Class != choiceClass {
 		n.Output("last_hidden_state", n.ReshapeTo(x, t.rows), onnx.Float32, n.batch, onnx.Dyn("tokens"), onnx.Fixed(c.HiddenSize))
 	}
 	n.hiddenStates(t.states, t.rows, rows, onnx.Dyn("tokens"), onnx.Fixed(c.HiddenSize))
@@ -58,8 +58,11 @@ func (n *net) text() *text {
 	return t
 }
 
-// choices says whether items are rows of alternatives: inputs then have the axes [B, choices, L].
-func (n *net) choices() bool { return n.cfg.Class == "Data2VecTextForMultipleChoice" }
+// choiceClass has items of several texts.
+const choiceClass = "Data2VecTextForMultipleChoice"
+
+// choices says whether items are rows of alternatives: inputs then have the axes [B, choices, L]. Packed, an alternative is an item.
+func (n *net) choices() bool { return n.cfg.Class == choiceClass && !n.o.Packed }
 
 // tokens declares an int64 input with one value for every token, as [rows, L].
 func (n *net) tokens(name string, rows onnx.Dim) onnx.Value {
@@ -86,7 +89,7 @@ func (n *net) inputsEmbeds() onnx.Value {
 }
 
 // textInputs declares what every text class takes. The first value is input_ids [rows, L] or, if the graph takes those instead,
-// inputs_embeds [rows, L, H]; the second the mask, of tokens or of pairs of tokens.
+// inputs_embeds [rows, L, H]; the second the mask, of tokens or of pairs of tokens, or in packed rows the segments.
 func (n *net) textInputs() (ids, mask onnx.Value) {
 	if n.takes("inputs_embeds") {
 		ids = n.inputsEmbeds()
@@ -94,6 +97,8 @@ func (n *net) textInputs() (ids, mask onnx.Value) {
 		ids = n.tokens("input_ids", n.batch)
 	}
 	switch {
+	case n.o.Packed:
+		mask = n.openPacked("tokens")
 	case n.takes(PairMask):
 		mask = n.Input("attention_mask", onnx.Float32, n.batch, onnx.Dyn("tokens"), onnx.Dyn("keys"))
 	case n.takes(PastKeyValues):
@@ -123,7 +128,12 @@ func (n *net) textMask(t *text, mask, length onnx.Value) onnx.Value {
 	if n.takes(PairMask) { // says all that is to be said: the reference adds no causal mask to it
 		return n.Mul(n.Sub(n.Scalar(1), n.Unsqueeze(mask, 1)), n.Scalar(negligible))
 	}
-	hidden := n.Unsqueeze(n.Equal(mask, n.Int(0)), 1, 2)
+	var hidden onnx.Value
+	if n.o.Packed {
+		hidden = n.strangers(mask)
+	} else {
+		hidden = n.Unsqueeze(n.Equal(mask, n.Int(0)), 1, 2)
+	}
 	if n.cfg.Text.IsDecoder {
 		queries, keys := n.spans(t, length)
 		behind := n.Less(n.Unsqueeze(queries, 1), n.Unsqueeze(keys, 0))
@@ -144,7 +154,12 @@ func (n *net) textDistances(t *text, length onnx.Value) onnx.Value {
 		}
 		queries = n.Expand(n.Sub(last, n.Int(1)), length)
 	}
-	return n.Add(n.Sub(n.Unsqueeze(queries, 1), n.Unsqueeze(keys, 0)), n.Int(c.MaxPositionEmbeddings-1))
+	apart := n.Sub(n.Unsqueeze(queries, 1), n.Unsqueeze(keys, 0))
+	if n.o.Packed { // a row may be longer than any text; what is further apart than the table goes belongs to two
+		most := c.MaxPositionEmbeddings - 1
+		apart = n.Max(n.Op("Min", []onnx.Value{apart, n.Int(most)}), n.Int(-most))
+	}
+	return n.Add(apart, n.Int(c.MaxPositionEmbeddings-1))
 }
 
 // textEmbeddings is LayerNorm(word + token type + position), [B, L, H].
@@ -180,6 +195,9 @@ func (n *net) textEmbeddings(t *text, ids onnx.Value) onnx.Value {
 func (n *net) textPositions(t *text, ids onnx.Value) onnx.Value {
 	if n.takes("position_ids") {
 		return n.tokens("position_ids", onnx.Dyn("position_rows"))
+	}
+	if n.o.Packed { // they begin anew with each text
+		return n.tokens("position_ids", n.batch)
 	}
 	if n.takes("inputs_embeds") {
 		return n.Add(n.Unsqueeze(n.Arange(n.DimOf(ids, 1)), 0), n.Int(n.cfg.Text.PadTokenID+1))
@@ -253,6 +271,9 @@ func (n *net) first(t *text) onnx.Value {
 	if t.narrow {
 		return t.last()
 	}
+	if n.o.Packed {
+		return n.Gather(t.last(), n.packed.firsts, 0)
+	}
 	return n.Gather(n.ReshapeTo(t.last(), t.rows), n.Int(0), 1)
 }
 
@@ -264,7 +285,7 @@ func (n *net) textModel() error {
 	w, b := n.w.Backbone("pooler.dense.weight", h, h), n.w.Backbone("pooler.dense.bias", h)
 	if n.wants("pooler_output") {
 		pooled := n.Tanh(n.Linear(n.first(t), n.Weight(w.Name, w.Shape, &w), n.Weight(b.Name, b.Shape, &b)))
-		n.Output("pooler_output", pooled, onnx.Float32, n.batch, onnx.Fixed(h))
+		n.Output("pooler_output", pooled, onnx.Float32, n.single, onnx.Fixed(h))
 	}
 	return nil
 }

@@ -2,7 +2,8 @@ package graph
 
 import "vecmill/model/onnx"
 
-// textChoice is Data2VecTextForMultipleChoice: pooler and one score for each of an item's alternatives. Inputs are [B, choices, L].
+// textChoice is Data2VecTextForMultipleChoice: pooler and one score for each of an item's alternatives. Inputs are [B, choices, L]; in packed rows an alternative is a
+// segment of its own, and has a row of the logits.
 func (n *net) textChoice() error {
 	h := n.cfg.Text.HiddenSize
 	t := n.text()
@@ -10,6 +11,9 @@ func (n *net) textChoice() error {
 	x := n.Tanh(n.exact(n.w.Backbone, n.first(t), "pooler.dense", h, h))
 	n.Scope("classifier")
 	scores := n.exact(n.w.Head, x, "classifier", h, 1)
-	n.Output("logits", n.ReshapeTo(scores, n.Concat(0, n.items, n.Ints(-1))), onnx.Float32, n.batch, onnx.Dyn("choices"))
+	if n.choices() {
+		scores = n.ReshapeTo(scores, n.Concat(0, n.items, n.Ints(-1)))
+	}
+	n.Output("logits", scores, onnx.Float32, n.single, onnx.Dyn("choices"))
 	return nil
 }

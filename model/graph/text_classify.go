@@ -9,6 +9,6 @@ func (n *net) textClassifier() error {
 	t := n.text()
 	n.Scope("classifier")
 	x := n.Tanh(n.exact(n.w.Head, n.first(t), "classifier.dense", h, h))
-	n.Output("logits", n.exact(n.w.Head, x, "classifier.out_proj", h, labels), onnx.Float32, n.batch, onnx.Fixed(labels))
+	n.Output("logits", n.exact(n.w.Head, x, "classifier.out_proj", h, labels), onnx.Float32, n.single, onnx.Fixed(labels))
 	return nil
 }
