@@ -180,10 +180,17 @@ bench-decode: ## recordings, pictures and tokens against soundfile and soxr, Pil
 	@tools/fetch-decode-peers.sh >/dev/null
 	$(GO) test -run '^$$' -bench . -benchtime 1x -v -timeout 30m ./integration/bench/decode
 
+# The peers need a Python with torch and packages beside it, both in the user cache.
+peers = python=$$(tools/exports/venv.sh); packages=$$(PYTHON=$$python tools/fetch-readers.sh integration/bench/peers); \
+	VECMILL_BENCH_PEERS=$$python PYTHONPATH=$$packages $(GO) test -run '^$$' -benchtime 1x -v -timeout 0 ./integration/bench -bench
+
 .PHONY: bench-peers
-bench-peers: ort ## the worker's CPU time against the same line in Python: onnxruntime, transformers and torch; fetches these (7 GB, once)
-	python=$$(tools/exports/venv.sh); packages=$$(PYTHON=$$python tools/fetch-readers.sh integration/bench/peers); \
-	VECMILL_BENCH_PEERS=$$python PYTHONPATH=$$packages $(GO) test -run '^$$' -bench Peers -benchtime 1x -v -timeout 60m ./integration/bench
+bench-peers: ort ## the worker's CPU time against the same line in Python: onnxruntime, Bytewax, Daft, Ray Data, transformers and torch; fetches these (8 GB, once)
+	$(peers) Peers
+
+.PHONY: bench-backfill-peers
+bench-backfill-peers: ort ## backfill from a bucket to Parquet against boto3 with onnxruntime or transformers, and Ray Data: CPU time and memory; fetches these
+	$(peers) 'BackfillText|BackfillImages'
 
 PROVIDER ?= cuda
 

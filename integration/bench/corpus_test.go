@@ -48,11 +48,15 @@ var vocabulary = strings.Fields(`the a and to of in for on with at from by play 
 // sentence has a log-normal number of words: median 24, deviation 0.8 in the logarithm, at most 300.
 func sentence(r *rand.Rand) []byte {
 	n := min(max(int(math.Exp(math.Log(24)+0.8*r.NormFloat64())), 1), 300)
-	words := make([]string, n)
-	for i := range words {
-		words[i] = vocabulary[r.IntN(len(vocabulary))]
+	return []byte(words(r, n))
+}
+
+func words(r *rand.Rand, n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = vocabulary[r.IntN(len(vocabulary))]
 	}
-	return []byte(strings.Join(words, " "))
+	return strings.Join(all, " ")
 }
 
 // clip is 1 to 8 s of something like speech: bursts of harmonics and noise. Two of three are 16 kHz mono, one 44.1 kHz stereo.

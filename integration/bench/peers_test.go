@@ -1,7 +1,8 @@
+//go:build linux
+
 package bench
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,20 +23,31 @@ import (
 )
 
 // patience is for one run on a machine that does much else.
-const patience = 10 * time.Minute
+const patience = 30 * time.Minute
 
 // peerPython in the environment names the Python that peers run in: one with tools/exports/requirements.txt and, by PYTHONPATH, peers/requirements.txt.
 const peerPython = "VECMILL_BENCH_PEERS"
 
-func BenchmarkPeersText(b *testing.B) { peers(b, textSetup(number(b, "VECMILL_BENCH_TEXTS", 300))) }
+func BenchmarkPeersText(b *testing.B) { peers(b, textSetup(number(b, "VECMILL_BENCH_TEXTS", 300)), "") }
 
-func BenchmarkPeersAudio(b *testing.B) { peers(b, audioSetup(number(b, "VECMILL_BENCH_CLIPS", 30))) }
-
-func BenchmarkPeersImages(b *testing.B) {
-	peers(b, imageSetup(number(b, "VECMILL_BENCH_PICTURES", 80)))
+func BenchmarkPeersAudio(b *testing.B) {
+	peers(b, audioSetup(number(b, "VECMILL_BENCH_CLIPS", 30)), "")
 }
 
-// contestant runs a line over a topic's first items references; without any it ends once it has its partitions.
+func BenchmarkPeersImages(b *testing.B) {
+	peers(b, imageSetup(number(b, "VECMILL_BENCH_PICTURES", 80)), "")
+}
+
+// The same from a bucket to Parquet, with no broker. The default is about a minute of work for one processor.
+func BenchmarkBackfillText(b *testing.B) {
+	peers(b, textSetup(number(b, "VECMILL_BENCH_TEXTS", 3000)), "text/")
+}
+
+func BenchmarkBackfillImages(b *testing.B) {
+	peers(b, imageSetup(number(b, "VECMILL_BENCH_PICTURES", 600)), "image/")
+}
+
+// contestant runs a line over a topic's first items references, and without any it ends once it has its partitions; or over the objects of a bucket.
 type contestant struct {
 	name string
 	run  func(b *testing.B, topic string, items int) usage
@@ -43,8 +55,8 @@ type contestant struct {
 	strict bool
 }
 
-// peers runs the contestants in turns, each once without work and once with all, and prints a table.
-func peers(b *testing.B, s setup) {
+// peers runs the contestants in turns, each once without work and once with all, and prints a table. With a prefix the work is the objects under it, and there are no runs without.
+func peers(b *testing.B, s setup, prefix string) {
 	python := os.Getenv(peerPython)
 	if python == "" {
 		b.Skipf("%s is not set: make bench-peers", peerPython)
@@ -53,16 +65,25 @@ func peers(b *testing.B, s setup) {
 	items := corpus(b, s.modality, 1, s.items)
 	srv := startServers(b)
 	srv.upload(b, items)
-	l := &lines{srv: srv, s: s, dir: dir, cache: b.TempDir(), python: python, worker: harness.WorkerBinary(b)}
+	l := &lines{srv: srv, s: s, prefix: prefix, dir: dir, cache: b.TempDir(), python: python, worker: harness.WorkerBinary(b), backfill: harness.BackfillBinary(b)}
 	graph := l.compile(b, model.Single)
 	l.compile(b, model.Int8)
 	all := []contestant{
 		{"vecmill fp32", l.ours(model.Single), true},
 		{"vecmill int8", l.ours(model.Int8), false},
-		{"onnxruntime", l.theirs("ort_peer.py", graph, s.batch.MaxItems), true},
-		{"transformers, torch", l.theirs("torch_peer.py", graph, 16), s.modality != schemas.Audio}, // its padding changes what it hears
 	}
-	if s.modality == schemas.Audio {
+	for _, c := range []contestant{
+		{"onnxruntime", l.theirs("ort_peer.py", graph, s.batch.MaxItems), true},
+		{"Bytewax, onnxruntime", l.theirs("bytewax_peer.py", graph, s.batch.MaxItems), true},
+		{"Daft, onnxruntime", l.theirs("daft_peer.py", graph, s.batch.MaxItems), true},
+		{"Ray Data, onnxruntime", l.theirs("ray_peer.py", graph, s.batch.MaxItems), true},
+		{"transformers, torch", l.theirs("torch_peer.py", graph, 16), s.modality != schemas.Audio}, // its padding changes what it hears
+	} {
+		if wanted(c.name) && (prefix == "" || !strings.HasPrefix(c.name, "Bytewax") && !strings.HasPrefix(c.name, "Daft")) { // these are for streams, or written for a topic here
+			all = append(all, c)
+		}
+	}
+	if s.modality == schemas.Audio && wanted("torch") {
 		l.same(b, all[0], contestant{"torch, clip by clip", l.theirs("torch_peer.py", graph, 1), true}, items[:min(4, len(items))])
 	}
 	for b.Loop() {
@@ -73,10 +94,13 @@ func peers(b *testing.B, s setup) {
 				results[at].measure(b, l, all[at], fmt.Sprintf("%s-%d-%d-%d", s.modality, b.N, round, at), items)
 			}
 		}
-		b.Log("\n" + table(b, s, all, results))
+		b.Log("\n" + table(b, l, all, results))
 		b.ReportMetric(0, "ns/op")
 	}
 }
+
+// wanted are contestants in whose name VECMILL_BENCH_ONLY is, as "Ray"; without it all are.
+func wanted(name string) bool { return strings.Contains(name, os.Getenv("VECMILL_BENCH_ONLY")) }
 
 // same wants two contestants to give the same, and measures nothing.
 func (l *lines) same(b *testing.B, x, y contestant, items []item) {
@@ -93,9 +117,11 @@ func (l *lines) same(b *testing.B, x, y contestant, items []item) {
 
 // lines starts contestants.
 type lines struct {
-	srv                        *servers
-	s                          setup
-	dir, cache, python, worker string
+	srv                      *servers
+	s                        setup
+	prefix                   string // of objects; "": a topic has the references
+	dir, cache               string
+	python, worker, backfill string // programs
 }
 
 func (l *lines) compile(b *testing.B, p model.Precision) string {
@@ -119,10 +145,15 @@ func (l *lines) ours(p model.Precision) func(b *testing.B, topic string, items i
 		c.Pipelines[0].Model.Precision = string(p)
 		c.Pipelines[0].CommitInterval = config.Duration(200 * time.Millisecond)
 		dir := b.TempDir()
-		w := watch(b, harness.Command{
+		command := harness.Command{
 			Name: topic, Path: l.worker, Args: []string{"run", "--config", fixture.WriteConfig(b, filepath.Join(dir, "worker.yaml"), c)}, Dir: dir, Log: filepath.Join(dir, "log"),
 			Env: []string{"VECMILL_S3_ACCESS_KEY=bench", "VECMILL_S3_SECRET_KEY=bench-secret"},
-		})
+		}
+		if l.prefix != "" {
+			command.Path, command.Args = l.backfill, append(command.Args, "--source", "s3://"+bucket+"/"+l.prefix, "--again")
+			return finished(b, watch(b, command))
+		}
+		w := watch(b, command)
 		w.WaitForLog(b, "msg=assigned", patience)
 		l.srv.awaitCommitted(b, topic, items, w.Process)
 		w.Terminate(b, patience)
@@ -135,10 +166,12 @@ type job struct {
 	Brokers  []string `json:"brokers"`
 	Topic    string   `json:"topic"` // and group
 	Items    int      `json:"items"`
+	Prefix   string   `json:"prefix"` // of objects, in place of a topic
 	S3       string   `json:"s3"`
 	CA       string   `json:"ca"`
 	Bucket   string   `json:"bucket"`
 	Out      string   `json:"out"`
+	Scratch  string   `json:"scratch"` // a directory, with a short name because of sockets in it
 	Modality string   `json:"modality"`
 	Model    string   `json:"model"`
 	Graph    string   `json:"graph"`
@@ -148,27 +181,49 @@ type job struct {
 	Budget   int      `json:"budget"`
 }
 
+// peerEnv keeps the peers from what costs them time for nothing: looking for newer models, telling their makers, drawing bars.
+var peerEnv = []string{
+	"TOKENIZERS_PARALLELISM=false", "HF_HUB_OFFLINE=1", "DO_NOT_TRACK=true",
+	"RAY_USAGE_STATS_ENABLED=0", "AWS_REQUEST_CHECKSUM_CALCULATION=when_required", "RAY_DATA_DISABLE_PROGRESS_BARS=1", "DAFT_ANALYTICS_ENABLED=0", "DAFT_PROGRESS_BAR=0",
+}
+
 // theirs runs a script of peers/ until it ends.
 func (l *lines) theirs(script, graph string, batch int) func(b *testing.B, topic string, items int) usage {
 	return func(b *testing.B, topic string, items int) usage {
 		b.Helper()
+		scratch, err := os.MkdirTemp("", "peer")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = os.RemoveAll(scratch) }()
 		j := job{
-			Brokers: l.srv.Brokers, Topic: topic, Items: items, S3: "https://" + l.srv.S3, CA: l.srv.caFile, Bucket: bucket, Out: "out/" + topic,
+			Brokers: l.srv.Brokers, Topic: topic, Items: items, Prefix: l.prefix, S3: "https://" + l.srv.S3, CA: l.srv.caFile, Bucket: bucket, Out: "out/" + topic, Scratch: scratch,
 			Modality: string(l.s.modality), Model: l.dir, Graph: graph, Threads: threads(), Spinning: os.Getenv("VECMILL_BENCH_SPINNING") != "", Batch: batch, Budget: l.s.batch.MaxCost,
 		}
 		told, err := json.Marshal(j)
 		if err != nil {
 			b.Fatal(err)
 		}
+		here := filepath.Join(harness.ModuleRoot(b), "integration", "bench", "peers")
 		w := watch(b, harness.Command{
-			Name: topic, Path: l.python, Args: []string{"-B", filepath.Join(harness.ModuleRoot(b), "integration", "bench", "peers", script), string(told)}, Log: filepath.Join(b.TempDir(), "log"),
-			Env: []string{"TOKENIZERS_PARALLELISM=false", "HF_HUB_OFFLINE=1", fmt.Sprintf("OMP_NUM_THREADS=%d", threads())},
+			Name: topic, Path: l.python, Args: []string{"-B", filepath.Join(here, script), string(told)}, Log: filepath.Join(b.TempDir(), "log"),
+			Env: append(
+				slices.Clip(peerEnv), fmt.Sprintf("OMP_NUM_THREADS=%d", threads()),
+				"SSL_CERT_FILE="+l.srv.caFile, // Daft's client of S3 looks there
+				"PYTHONPATH="+here+string(filepath.ListSeparator)+os.Getenv("PYTHONPATH"), // for processes that peers start
+			),
 		})
-		if state := w.Wait(b, patience); !state.Success() {
-			b.Fatalf("%s: %v; end of its log:\n%s", script, state, w.LogTail(20))
-		}
-		return w.usage(b)
+		return finished(b, w)
 	}
+}
+
+// finished waits for a good end.
+func finished(b *testing.B, w *watched) usage {
+	b.Helper()
+	if state := w.Wait(b, patience); !state.Success() {
+		b.Fatalf("%v; end of its log:\n%s", state, w.LogTail(20))
+	}
+	return w.usage(b)
 }
 
 // awaitCommitted waits until the group named as the topic has committed so many records.
@@ -197,64 +252,6 @@ func (s *servers) awaitCommitted(b *testing.B, topic string, records int, p *har
 	}
 }
 
-// usage is what a process and its children took.
-type usage struct {
-	cpu, wall time.Duration
-	peak      int64 // bytes resident
-}
-
-// watched is a process under measurement.
-type watched struct {
-	*harness.Process
-	began time.Time
-	ended chan usage // wall and peak, one value
-}
-
-// watch starts a process and looks at its resident set until it ends.
-func watch(b *testing.B, c harness.Command) *watched {
-	b.Helper()
-	w := &watched{began: time.Now(), ended: make(chan usage, 1)}
-	w.Process = harness.Start(b, c)
-	go func() {
-		u := usage{}
-		for {
-			// The kernel's own maximum for a child counts the parent's memory from before exec; VmHWM begins at exec.
-			u.peak = max(u.peak, highWater(w.PID()))
-			select {
-			case <-w.Exited():
-				u.wall = time.Since(w.began)
-				w.ended <- u
-				return
-			case <-time.After(20 * time.Millisecond):
-			}
-		}
-	}()
-	return w
-}
-
-// usage is known once the process has ended.
-func (w *watched) usage(b *testing.B) usage {
-	b.Helper()
-	state, u := w.Wait(b, patience), <-w.ended
-	u.cpu = state.UserTime() + state.SystemTime()
-	return u
-}
-
-// highWater is the most memory that a process had resident, 0 once it is gone.
-func highWater(pid int) int64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range bytes.Lines(status) {
-		var kb int64
-		if n, _ := fmt.Sscanf(string(line), "VmHWM: %d kB", &kb); n == 1 {
-			return kb << 10
-		}
-	}
-	return 0
-}
-
 // result is what a contestant took over the rounds, and what it gave in the last.
 type result struct {
 	empty, full []usage
@@ -263,13 +260,16 @@ type result struct {
 
 func (r *result) measure(b *testing.B, l *lines, c contestant, topic string, items []item) {
 	b.Helper()
-	l.srv.publish(b, topic+"-empty", nil)
-	r.empty = append(r.empty, c.run(b, topic+"-empty", 0))
-	l.srv.publish(b, topic, items)
+	var empty usage
+	if l.prefix == "" {
+		l.srv.publish(b, topic+"-empty", nil)
+		empty = c.run(b, topic+"-empty", 0)
+		l.srv.publish(b, topic, items)
+	}
 	u := c.run(b, topic, len(items))
-	r.full = append(r.full, u)
+	r.empty, r.full = append(r.empty, empty), append(r.full, u)
 	r.rows = l.srv.rows(b, topic)
-	b.Logf("%s: CPU %.2f s (%.2f without work), wall %.2f s, resident %d MB", c.name, u.cpu.Seconds(), r.empty[len(r.empty)-1].cpu.Seconds(), u.wall.Seconds(), u.peak>>20)
+	b.Logf("%s: CPU %.2f s (%.2f without work), wall %.2f s, resident %d MB", c.name, u.cpu.Seconds(), empty.cpu.Seconds(), u.wall.Seconds(), u.peak>>20)
 	if len(r.rows) != len(items) {
 		b.Fatalf("%s gave %d rows for %d items", c.name, len(r.rows), len(items))
 	}
@@ -290,21 +290,31 @@ func (r *result) start(round int) float64 { return r.empty[round].cpu.Seconds() 
 func (r *result) net(round int) float64   { return r.cpu(round) - r.start(round) }
 
 // table compares the contestants with the first two, which are ours.
-func table(b *testing.B, s setup, all []contestant, results []result) string {
+func table(b *testing.B, l *lines, all []contestant, results []result) string {
 	b.Helper()
 	var t strings.Builder
-	fmt.Fprintf(&t, "| %s, %d items | CPU, s | start-up | wall, s | start-up | resident, MB | results | over fp32 | net | over int8 | net |\n|---|---|---|---|---|---|---|---|---|---|---|\n", s.modality, s.items)
+	columns := []string{fmt.Sprintf("%s, %d items", l.s.modality, l.s.items), "CPU, s", "start-up", "wall, s", "start-up", "resident, MB", "results", "over fp32", "net", "over int8", "net"}
+	line := func(cells []string) {
+		for i, c := range cells {
+			if l.prefix == "" || columns[i] != "start-up" && columns[i] != "net" {
+				fmt.Fprintf(&t, "| %s ", c)
+			}
+		}
+		t.WriteString("|\n")
+	}
+	line(columns)
+	line(slices.Repeat([]string{"---"}, len(columns)))
 	for i := range all {
 		r := &results[i]
-		n := len(r.full)
-		at := func(of func(int) float64) float64 { return median(n, of) }
-		fmt.Fprintf(&t, "| %s | %.2f | %.2f | %.2f | %.2f | %.0f | %s |", all[i].name, at(r.cpu), at(r.start),
-			at(func(k int) float64 { return r.full[k].wall.Seconds() }), at(func(k int) float64 { return r.empty[k].wall.Seconds() }),
-			at(func(k int) float64 { return float64(r.full[k].peak) / 1e6 }), agreement(b, all[i], results[0].rows, r.rows))
-		for _, ours := range results[:2] {
-			fmt.Fprintf(&t, " %.2f | %.2f |", at(func(k int) float64 { return r.cpu(k) / ours.cpu(k) }), at(func(k int) float64 { return r.net(k) / ours.net(k) }))
+		at := func(of func(int) float64) string { return fmt.Sprintf("%.2f", median(len(r.full), of)) }
+		cells := []string{
+			all[i].name, at(r.cpu), at(r.start), at(func(k int) float64 { return r.full[k].wall.Seconds() }), at(func(k int) float64 { return r.empty[k].wall.Seconds() }),
+			fmt.Sprintf("%.0f", median(len(r.full), func(k int) float64 { return float64(r.full[k].peak) / 1e6 })), agreement(b, all[i], results[0].rows, r.rows),
 		}
-		t.WriteByte('\n')
+		for _, ours := range results[:2] {
+			cells = append(cells, at(func(k int) float64 { return r.cpu(k) / ours.cpu(k) }), at(func(k int) float64 { return r.net(k) / ours.net(k) }))
+		}
+		line(cells)
 	}
 	return t.String()
 }

@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
@@ -14,7 +14,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -25,11 +24,15 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"vecmill/integration/harness"
 	"vecmill/schemas"
 )
 
-// serve in the environment makes this binary a broker and a store until its standard input ends.
-const serve = "VECMILL_BENCH_SERVE"
+// serve in the environment, with the file of a certificate, makes this binary a broker and a store until its standard input ends; serveKey has the certificate's key.
+const (
+	serve    = "VECMILL_BENCH_SERVE"
+	serveKey = "VECMILL_BENCH_SERVE_KEY"
+)
 
 const bucket = "bench"
 
@@ -47,7 +50,6 @@ func TestMain(m *testing.M) {
 type addresses struct {
 	Brokers []string
 	S3      string // host:port, TLS
-	CA      []byte // PEM
 }
 
 func runServers() error {
@@ -56,10 +58,15 @@ func runServers() error {
 		return fmt.Errorf("starting the broker: %w", err)
 	}
 	defer broker.Close()
-	store := httptest.NewTLSServer(gofakes3.New(s3mem.New(), gofakes3.WithLogger(gofakes3.DiscardLog())).Server())
+	cert, err := tls.LoadX509KeyPair(os.Getenv(serve), os.Getenv(serveKey))
+	if err != nil {
+		return fmt.Errorf("the store's certificate: %w", err)
+	}
+	store := httptest.NewUnstartedServer(gofakes3.New(s3mem.New(), gofakes3.WithLogger(gofakes3.DiscardLog())).Server())
+	store.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	store.StartTLS()
 	defer store.Close()
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: store.Certificate().Raw})
-	if err := json.NewEncoder(os.Stdout).Encode(addresses{broker.ListenAddrs(), store.Listener.Addr().String(), ca}); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(addresses{broker.ListenAddrs(), store.Listener.Addr().String()}); err != nil {
 		return fmt.Errorf("telling the addresses: %w", err)
 	}
 	_, err = io.Copy(io.Discard, os.Stdin)
@@ -76,8 +83,10 @@ type servers struct {
 // startServers starts the child; it ends with the benchmark.
 func startServers(tb testing.TB) *servers {
 	tb.Helper()
+	authority := harness.NewAuthority(tb, "bench") // some clients take no certificate that is its own authority
+	cert := authority.Issue(tb, "store")
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), serve+"=1")
+	cmd.Env = append(os.Environ(), serve+"="+cert.CertFile, serveKey+"="+cert.KeyFile)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -98,11 +107,10 @@ func startServers(tb testing.TB) *servers {
 	if err != nil {
 		tb.Fatalf("starting the servers: %v", err)
 	}
-	s := &servers{caFile: filepath.Join(tb.TempDir(), "ca.pem")}
+	s := &servers{caFile: authority.CAFile}
 	if err := json.Unmarshal(line, &s.addresses); err != nil {
 		tb.Fatalf("starting the servers: %v", err)
 	}
-	write(tb, s.caFile, s.CA)
 	s.connect(tb)
 	return s
 }
@@ -113,8 +121,12 @@ func (s *servers) connect(tb testing.TB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	ca, err := os.ReadFile(s.caFile)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-	transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(s.CA)
+	transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(ca)
 	tb.Cleanup(transport.CloseIdleConnections)
 	s.client, err = minio.New(s.S3, &minio.Options{
 		Creds: credentials.NewStaticV4("bench", "bench-secret", ""), Secure: true, Region: "us-east-1", BucketLookup: minio.BucketLookupPath, Transport: http.RoundTripper(transport),

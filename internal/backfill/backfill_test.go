@@ -367,6 +367,37 @@ func TestTheExpectedTimeIsThatOfAllObjects(t *testing.T) {
 	}
 }
 
+func TestTrialsAreAsLargeAsTheTimeAndTheWindowAllow(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 1000}}
+	for i := range 600 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{Bytes: 100}, nil }
+	for _, c := range []struct {
+		name string
+		item time.Duration // that one takes
+		want []int
+	}{
+		{"a window, if there is time for it", time.Millisecond, []int{32, 256, 256, 88}},
+		{"half of what there is time for", 50 * time.Millisecond, []int{32, 100, 100}},
+		{"as before, if there is none", time.Second, []int{32, 32, 32}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var sizes []int
+			try := func(_ context.Context, items []plan.Item) (Tried, error) {
+				sizes = append(sizes, len(items))
+				return Tried{Items: len(items), Wall: c.item * time.Duration(len(items))}, nil
+			}
+			if _, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Text, For: 10 * time.Second, AtOnce: 32, Window: 256}); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(sizes, c.want) {
+				t.Errorf("the trials had %d items, want %d", sizes, c.want)
+			}
+		})
+	}
+}
+
 func TestObjectsThatAreGoneAreExpectedToFail(t *testing.T) {
 	d := &Draft{Counts: Counts{Planned: 100}}
 	for i := range 10 {

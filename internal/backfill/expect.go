@@ -82,7 +82,8 @@ type ExpectOptions struct {
 	Modality schemas.Modality
 	Startup  time.Duration // until the first item
 	For      time.Duration // how long to compute; at least two batches are
-	AtOnce   int           // items of one trial
+	AtOnce   int           // items of one trial at least
+	Window   int           // items that a run sorts into batches: what one trial has if the time is enough; 0: AtOnce
 	Machines int           // that share the work
 }
 
@@ -171,10 +172,15 @@ type run struct {
 var errNothingTried = errors.New("none of the sample's objects could be computed")
 
 // tryOut computes parts of the sample, one after the other, until the time is up or the sample is, and at least two, if by trying again. The first part is
-// computed once more before that, for nothing: caches and arenas fill.
+// computed once more before that: caches and arenas fill, and it says how large the parts may be. A run pads less than a small part of it does, as it has more to make batches of.
 func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, error) {
-	if _, err := try(ctx, x.items[:min(o.AtOnce, len(x.items))]); err != nil {
+	first, err := try(ctx, x.items[:min(o.AtOnce, len(x.items))])
+	if err != nil {
 		return nil, err
+	}
+	part := o.AtOnce
+	if first.Wall > 0 {
+		part = max(part, min(o.Window, int(float64(first.Items)*o.For.Seconds()/2/first.Wall.Seconds())))
 	}
 	var runs []run
 	var spent time.Duration
@@ -183,7 +189,7 @@ func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, 
 		if at >= len(x.items) {
 			at = 0
 		}
-		end := min(at+o.AtOnce, len(x.items))
+		end := min(at+part, len(x.items))
 		t, err := try(ctx, x.items[at:end])
 		if err != nil {
 			return nil, err

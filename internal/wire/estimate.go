@@ -42,9 +42,10 @@ func estimate(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		p := &c.Pipelines[i]
 		t := &trial{p: p, m: m, fetcher: fetcher, seen: map[string]bool{}}
 		mine := ofModality(d, m.spec.Modality)
-		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, For: o.For, AtOnce: o.AtOnce, Machines: o.Machines}
+		batch := batchConfig(p.Batch, m.spec.Modality)
+		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, For: o.For, AtOnce: o.AtOnce, Window: batch.Window, Machines: o.Machines}
 		if x.AtOnce == 0 {
-			x.AtOnce = 2 * batchConfig(p.Batch, m.spec.Modality).MaxItems
+			x.AtOnce = 2 * batch.MaxItems
 		}
 		e, err := backfill.Expect(ctx, mine, t.probe, t.compute, x)
 		if err != nil {
