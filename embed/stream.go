@@ -48,7 +48,8 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 		return true
 	}
 	began := time.Now()
-	p := &passage{e: e, ctx: ctx, j: j, began: began, decoding: true}
+	p := &passage{e: e, ctx: ctx, j: j, began: began}
+	p.decoding.Store(true)
 	j.mu.open = 1 // until no window is to come any more
 	j.mu.parts = make([][]any, len(e.joiners))
 	err := p.run()
@@ -74,7 +75,7 @@ type passage struct {
 	j        *job
 	began    time.Time
 	spent    time.Duration // in the preprocessor, not in waiting
-	decoding bool          // counts among the decoders
+	decoding atomic.Bool   // counts among the decoders
 	windows  int
 	steps    int64
 	largest  int64 // bytes of a window
@@ -85,10 +86,9 @@ type passage struct {
 // rest bounds the memory of the windows that are under way.
 func (p *passage) rest() int64 { return p.largest * int64(min(p.windows, windowsInFlight)) }
 
-// rests says that the preprocessor does not decode from now on.
+// rests says that the preprocessor does not decode from now on. One that was given up may come here late: it is counted once.
 func (p *passage) rests() {
-	if p.decoding {
-		p.decoding = false
+	if p.decoding.CompareAndSwap(true, false) {
 		p.e.end(p.j.Priority)
 	}
 }
@@ -127,7 +127,7 @@ func (p *passage) abandon() {
 	if !p.ended.CompareAndSwap(false, true) {
 		return
 	}
-	p.e.end(p.j.Priority) // outside of emit it decodes, as far as one can tell
+	p.rests() // outside of emit it decodes, as far as one can tell
 	err := schemas.Rejectf(schemas.ReasonDecode, "preprocessing took longer than %s and does not stop", 2*p.e.cfg.Deadline)
 	p.e.stats.preprocessed(2*p.e.cfg.Deadline, 0, err)
 	go p.e.work(p.ctx, p.e.lanes[p.j.Priority]) // in the place of the worker that hangs
@@ -169,12 +169,14 @@ func (p *passage) emit(s Sample) error {
 		return context.DeadlineExceeded
 	}
 	p.spent += time.Since(p.began)
-	again := p.decoding
+	again := p.decoding.Load()
 	p.rests()
 	err := p.hand(s)
 	if err == nil && again {
-		if p.decoding = p.e.begin(p.ctx, p.j.Priority); !p.decoding {
+		if !p.e.begin(p.ctx, p.j.Priority) {
 			err = ErrStopped
+		} else {
+			p.decoding.Store(true)
 		}
 	}
 	p.began = time.Now()

@@ -109,6 +109,20 @@ func TestTheDoctorFindsNothingWrongWithASoundSetUp(t *testing.T) {
 	}
 }
 
+func TestTheDoctorTriesPackedRows(t *testing.T) {
+	c := ward(t, 0)
+	c.Pipelines[0].Batch.Packing = true
+	said := ""
+	for _, f := range examine(t, c) {
+		if f.Check == "reference" {
+			said += string(f.Grade) + " " + f.Text + "\n"
+		}
+	}
+	if strings.Count(said, string(Sound)) != 2 || !strings.Contains(said, "on the CPU, in packed rows (") {
+		t.Errorf("of packed rows the doctor says %q", said)
+	}
+}
+
 func TestTheDoctorNamesWhatDecodes(t *testing.T) {
 	for check, dir := range map[string]string{"audio": "Data2VecAudioModel/base", "image": "Data2VecVisionModel/relative"} {
 		class := filepath.Dir(dir)
