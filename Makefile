@@ -239,6 +239,10 @@ spark-check: ## Spark reads our Parquet files without being told their columns; 
 compose-check: ## deploy/compose.yaml against the Compose Specification; no engine is needed
 	cd tools/composecheck && $(GO) run . ../../deploy/compose.yaml
 
+.PHONY: image-check
+image-check: ## lint the Dockerfiles; versions of the distribution's packages, as digests of base images, are the builder's to pin (DL3008)
+	@packages=$$(tools/fetch-readers.sh tools/imagecheck); "$$packages/bin/hadolint" --ignore DL3008 --failure-threshold warning deploy/Dockerfile deploy/Dockerfile.cuda
+
 .PHONY: reproducible
 reproducible: ## build HEAD twice, in two places with empty caches, and compare the bytes; takes minutes
 	GO=$(GO) tools/reproducible.sh
@@ -248,7 +252,7 @@ alerts-check: ## the alerts of deploy/prometheus against their tests, by promtoo
 	promtool=$$(tools/fetch-promtool.sh); "$$promtool" check rules deploy/prometheus/alerts.yaml; "$$promtool" test rules deploy/prometheus/alerts_test.yaml
 
 .PHONY: deploy-check
-deploy-check: helm-check compose-check alerts-check sbom-check ## everything in helm/ and deploy/ that can be checked without an engine and a cluster
+deploy-check: helm-check compose-check image-check alerts-check sbom-check ## everything in helm/ and deploy/ that can be checked without an engine and a cluster
 
 # golangci-lint takes about 100 s of CPU to build, once.
 $(GOLANGCI):
