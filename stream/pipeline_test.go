@@ -176,7 +176,8 @@ func TestRecordsWithLargeValuesWaitForMemoryOfTheirOwn(t *testing.T) {
 		if err := b.run(t, p); err != nil {
 			t.Fatal(err)
 		}
-		if most == 0 || most > 5 { // 256 KiB of 80 KiB each, those with rows aside: three, the one that waits, and one just done
+		// 256 KiB of 80 KiB each: three, the one that waits, and those that have rows and wait for their turn or a commit, which hold no record any more. Without a bound it is all 40.
+		if most == 0 || most > 10 {
 			t.Errorf("%d records in flight", most)
 		}
 		if got := b.c.of(b.part); got != 40 {
