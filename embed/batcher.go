@@ -120,12 +120,7 @@ func (b *Batcher[T]) Next(now time.Time) (*Batch[T], time.Duration) {
 	if len(waiting) == 0 {
 		return nil, 0
 	}
-	oldest := 0
-	for i := range waiting {
-		if waiting[i].seq < waiting[oldest].seq {
-			oldest = i
-		}
-	}
+	oldest := oldestOf(waiting)
 	age := now.Sub(waiting[oldest].added)
 	must := -1
 	if age >= b.cfg.MaxAge || p == Live && b.cfg.Latency > 0 {
@@ -136,11 +131,27 @@ func (b *Batcher[T]) Next(now time.Time) (*Batch[T], time.Duration) {
 	if linger := b.linger(); !several && !full && !b.Full(p) && age < linger {
 		return nil, linger - age
 	}
+	b.took(p, several)
+	return b.take(now, p, lo, hi), 0
+}
+
+// oldestOf is the index of the item that came first.
+func oldestOf[T any](waiting []waiter[T]) int {
+	oldest := 0
+	for i := range waiting {
+		if waiting[i].seq < waiting[oldest].seq {
+			oldest = i
+		}
+	}
+	return oldest
+}
+
+// took counts the batches that have passed others that wait.
+func (b *Batcher[T]) took(p Priority, several bool) {
 	b.passed++
 	if p == Backfill || !several {
 		b.passed = 0
 	}
-	return b.take(now, p, lo, hi), 0
 }
 
 // turn is the priority whose batch is next, and whether others wait.

@@ -21,21 +21,13 @@ func (p *Packer[T]) Next(now time.Time) (*Batch[T], time.Duration) {
 	if len(waiting) == 0 {
 		return nil, 0
 	}
-	oldest := 0
-	for i := range waiting {
-		if waiting[i].seq < waiting[oldest].seq {
-			oldest = i
-		}
-	}
+	oldest := oldestOf(waiting)
 	picked, layout := p.fill(waiting, oldest)
 	full := len(picked) < len(waiting) || len(picked) == p.cfg.MaxItems || p.Full(turn)
 	if age := now.Sub(waiting[oldest].added); !several && !full && age < p.linger() {
 		return nil, p.linger() - age
 	}
-	p.passed++
-	if turn == Backfill || !several {
-		p.passed = 0
-	}
+	p.took(turn, several)
 	return p.take(now, turn, picked, layout), 0
 }
 

@@ -6,10 +6,12 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
 )
 
 // judge is a program of somebody else's libraries that answers questions, a line of JSON each.
@@ -42,6 +44,19 @@ func startJudge(t testing.TB, packages, script string, args ...string) *judge {
 		}
 	})
 	return &judge{in: in, out: bufio.NewReader(out)}
+}
+
+// awaitPort returns once something accepts connections at a port of this machine.
+func awaitPort(t testing.TB, port string) {
+	t.Helper()
+	for range 600 {
+		if c, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
+			_ = c.Close() // it carried no data
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("nothing answers at port %s", port)
 }
 
 // ask fills answer with what the judge says to question.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,16 +41,9 @@ func startMilvus(t testing.TB) *milvus {
 		Args: []string{"-m", "milvus_lite", "server", "--host", "127.0.0.1", "--port", port, "--data-dir", filepath.Join(dir, "data")},
 	})
 	s := &milvus{url: "http://127.0.0.1:" + port}
-	for range 600 {
-		if c, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
-			_ = c.Close() // it carried no data
-			s.judge = startJudge(t, packages, "read_milvus.py", s.url)
-			return s
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatal("milvus-lite does not answer")
-	return nil
+	awaitPort(t, port)
+	s.judge = startJudge(t, packages, "read_milvus.py", s.url)
+	return s
 }
 
 func (s *milvus) config(collection string) milvussink.Config {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,15 +38,8 @@ func startQdrant(t *testing.T) *qdrant {
 	harness.Start(t, harness.Command{
 		Name: "qdrant", Path: "python3", Log: filepath.Join(t.TempDir(), "log"), Env: []string{"PYTHONPATH=" + packages}, Args: []string{"serve_qdrant.py", port},
 	})
-	for range 600 {
-		if c, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
-			_ = c.Close() // it carried no data
-			return &qdrant{url: "http://127.0.0.1:" + port, judge: startJudge(t, packages, "read_qdrant.py", port)}
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatal("Qdrant's engine does not answer")
-	return nil
+	awaitPort(t, port)
+	return &qdrant{url: "http://127.0.0.1:" + port, judge: startJudge(t, packages, "read_qdrant.py", port)}
 }
 
 func (s *qdrant) config(collection string) qdrantsink.Config {
