@@ -17,6 +17,7 @@ import (
 	"vecmill/internal/demo"
 	"vecmill/internal/wire"
 	"vecmill/schemas"
+	"vecmill/sinks/qdrantsink/qdranttest"
 )
 
 // stand puts bundled models in the place of the examples' models.
@@ -56,8 +57,7 @@ func TestEveryExampleIsValid(t *testing.T) {
 	}
 }
 
-// TestTheExamplesRun runs three of the four as they are. Of the index the line runs into Parquet: no server of Qdrant is at hand in a test without one, and the output
-// itself is tested in sinks/qdrantsink.
+// TestTheExamplesRun runs the four as they are, with fakes of the servers.
 func TestTheExamplesRun(t *testing.T) {
 	s := newSite(t).stand()
 	speech, words := s.upload(t, schemas.Audio, "calls", "2026/"), s.upload(t, schemas.Text, "documents", "")
@@ -87,7 +87,29 @@ func TestTheExamplesRun(t *testing.T) {
 		}
 	})
 	t.Run("index", func(t *testing.T) {
-		s.stream(t, "index.yaml", map[string]int64{"passages": int64(len(words))}, func(c *config.Config) { c.Pipelines[0].Outputs = c.Pipelines[0].Outputs[:1] })
+		index := qdranttest.Start(t)
+		s.env["VECMILL_PIPELINES_PASSAGES_OUTPUTS_1_QDRANT_URL"] = "http://" + index.Addr
+		s.env["VECMILL_PIPELINES_PASSAGES_OUTPUTS_1_QDRANT_DIMENSION"] = "96" // of the bundled model
+		s.stream(t, "index.yaml", map[string]int64{"passages": int64(len(words))})
+		s.audit(t, "index.yaml", len(words)) // of the Parquet files; an index keeps no history to audit
+		index.Held.Lock()
+		defer index.Held.Unlock()
+		passages := index.Held.Collections["passages"]
+		if passages == nil || len(passages.Points) != len(words) {
+			t.Fatalf("the index has %+v, want the passages of %d documents", passages, len(words))
+		}
+		found := map[string]bool{}
+		for _, p := range passages.Points {
+			found[p.GetPayload()["ref_id"].GetStringValue()] = true
+			if n := len(p.GetVectors().GetVectors().GetVectors()["embedding"].GetDense().GetData()); n != 96 {
+				t.Errorf("a point whose vector has %d numbers: %v", n, p.GetPayload())
+			}
+		}
+		for _, ref := range words {
+			if !found[ref.ID] {
+				t.Errorf("the index lacks %s", ref.ID)
+			}
+		}
 	})
 	t.Run("backfill", func(t *testing.T) {
 		n := len(s.upload(t, schemas.Image, "pictures", "2026/"))
@@ -140,14 +162,11 @@ func TestTheCompositionRuns(t *testing.T) {
 
 // stream runs the worker of an example until each pipeline has computed that many records, and stops it as SIGTERM would. What it reads else it must have
 // passed over.
-func (s *site) stream(t *testing.T, name string, want map[string]int64, change ...func(*config.Config)) {
+func (s *site) stream(t *testing.T, name string, want map[string]int64) {
 	t.Helper()
 	c, err := config.Load(filepath.Join("examples", name), s.getenv)
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, f := range change {
-		f(c)
 	}
 	c.Runtime.CacheDir = t.TempDir()
 	w, err := wire.Open(t.Context(), c, wire.Options{Version: "test", Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})

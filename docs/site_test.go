@@ -48,7 +48,7 @@ func newSite(t *testing.T) *site {
 	s := &site{s3: s3mem.New(), redis: miniredis.RunT(t), models: t.TempDir(), cache: t.TempDir()}
 	var err error
 	s.broker, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3,
-		"references", "documents", "messages", "documents-dead", "messages-dead", "audio-references", "audio-dead-letters"))
+		"references", "documents", "messages", "documents-dead", "messages-dead"))
 	if err != nil {
 		t.Fatal(err)
 	}

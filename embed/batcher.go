@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"vecmill/schemas"
 )
 
 // BatcherConfig bounds a micro-batch. Costs are in the model's own steps: audio frames, tokens, patches.
@@ -15,6 +17,17 @@ type BatcherConfig struct {
 	Linger   time.Duration // how long an item may wait for company while the executor is idle
 	MaxAge   time.Duration // an item older than this is in the next batch of its priority, whatever that costs
 	Latency  time.Duration // target for live items, from being added to the end of their batch; 0: none. See Next
+}
+
+// UsualBatch is what suits a processor's cache and a base-sized model of that modality, measured on two cores; see docs/benchmarks.md.
+func UsualBatch(m schemas.Modality) BatcherConfig {
+	switch m {
+	case schemas.Audio:
+		return BatcherConfig{MaxCost: 400, MaxItems: 8, Window: 64, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
+	case schemas.Image:
+		return BatcherConfig{MaxCost: 1600, MaxItems: 8, Window: 32, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
+	}
+	return BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, Linger: 5 * time.Millisecond, MaxAge: 2 * time.Second}
 }
 
 // Priority orders what waits: while a live item waits batches are of live items, but for every alms-th in a row.

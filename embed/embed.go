@@ -93,8 +93,14 @@ func (o *Output) Tensor(name string) (*Tensor, bool) {
 	return nil, false
 }
 
-// Session runs one model. Run may be called from several goroutines at once; inputs are not changed nor kept, outputs belong to the caller.
-// It returns early with ctx's error when ctx ends. Close waits for running calls.
+// Session runs one model. It is safe for concurrent use.
+//
+// Run computes a batch. inputs are those that the graph takes, each once and in any order, found by name; of an input [B, ...] every one has the same B, the number of items, and as many values as its shape says. They are
+// not changed nor kept. The outputs are all that the session was opened for, in its own order, first axis B; they belong to the caller.
+// It returns early with ctx's error when ctx ends. Any other error says that the session is closed, or what is wrong with these inputs (a name, a shape, a type, what the library makes of them); nothing of the batch is computed
+// then, and the engine halves it until the bad item is alone.
+//
+// Close waits for running calls, and may be called again.
 type Session interface {
 	Run(ctx context.Context, inputs []Tensor) (*Output, error)
 	Close() error

@@ -23,7 +23,7 @@ var (
 type EngineConfig struct {
 	Model        string // name in rows
 	ModelDigest  string
-	Modality     schemas.Modality
+	Modality     schemas.Modality // of all objects: what the rows say. What comes beside a text in a reference (a question, a second text) is refused of others
 	Batch        BatcherConfig
 	Shapes       Shapes        // that batches are padded to; the zero value: to their longest item
 	Packing      *Packing      // how batches are packed, if the sessions' graph is one of packed rows; nil: each sample is a row, padded
@@ -40,7 +40,7 @@ type EngineConfig struct {
 // Job is one fetched object on its way through an engine.
 type Job struct {
 	Ref      schemas.Ref
-	Blob     []byte
+	Blob     []byte                              // the object's bytes, the engine's from Submit on: they are read until Done is called, and must not be changed before
 	Content  string                              // identifies the blob among all there are, such as its SHA-256; "" means that it is computed whatever came before
 	Priority Priority                            // who goes first where jobs wait for each other
 	Trace    trace.SpanContext                   // of the record; what becomes of the job is told there, if it is sampled
@@ -110,6 +110,8 @@ type window struct {
 }
 
 // NewEngine assembles an engine. Sessions run the same model; each gets an executor. The engine closes neither sessions nor heads.
+//
+// Refused are an engine without a session, a head or a preprocess worker, and bounds of batches and shapes that make no sense (their Validate). That sessions, preprocessor and heads are of one model is not looked at: what does not fit fails with the first batch.
 func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []Head) (*Engine, error) {
 	switch {
 	case len(sessions) == 0:

@@ -48,7 +48,7 @@ func UsualRow(spec *model.Spec) int {
 
 // Layout says where the items of a packed batch lie.
 type Layout struct {
-	Rows, Length int
+	Rows, Length int // rows of the batch, and the length of each in the model's steps (audio frames, tokens), gaps and what is left free included
 	places       []origin
 }
 

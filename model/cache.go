@@ -119,6 +119,18 @@ func (s fileSum) matches(path string) bool {
 	return unmap() == nil && ok
 }
 
+// UserCache is where compiled graphs are kept unless somebody says otherwise: graphs below VECMILL_CACHE, or below vecmill in the user's cache directory. It is not made here.
+func UserCache() (string, error) {
+	if dir := os.Getenv("VECMILL_CACHE"); dir != "" {
+		return filepath.Join(dir, "graphs"), nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding a directory for compiled graphs: %w; set VECMILL_CACHE", err)
+	}
+	return filepath.Join(dir, "vecmill", "graphs"), nil
+}
+
 // store builds a graph in a directory of its own and renames it into place. If another process was faster, its graph is taken; a damaged
 // one is replaced (who has mapped its files keeps them).
 func (c cache) store(key string, w *weights, build func(dir string) (manifest, error)) (_ *Graph, err error) {

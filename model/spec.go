@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"vecmill/schemas"
 )
@@ -64,6 +65,13 @@ func (g *Graph) Input(name string) (Port, bool) { return find(g.Inputs, name) }
 // Output finds an output by name.
 func (g *Graph) Output(name string) (Port, bool) { return find(g.Outputs, name) }
 
+// Narrow is g with those of its outputs that are read, for a session that gives no others: the states of a class with a head are many times its logits.
+func (g *Graph) Narrow(read []string) Graph {
+	own := *g
+	own.Outputs = slices.DeleteFunc(slices.Clone(g.Outputs), func(p Port) bool { return !slices.Contains(read, p.Name) })
+	return own
+}
+
 func find(ports []Port, name string) (Port, bool) {
 	for _, p := range ports {
 		if p.Name == name {
@@ -92,6 +100,8 @@ type CompileOptions struct {
 
 // FLOPs is the work of one item alone of so many steps (frames, tokens, patches: a sample's cost in package embed) in floating-point operations, each multiplication
 // with its addition counted as two: the encoder's, and the projection onto a vocabulary where the class has one. Multiple choice counts as one text.
+//
+// A layer of n steps, width d and d' in between is 8nd² + 4n²d + 4ndd', which for d' = 4d is the 24nd² + 4n²d of Narayanan et al., Efficient Large-Scale Language Model Training on GPU Clusters (arXiv 2104.04473). model/config counts it, and is held against the published totals of BERT-base and ViT-base.
 func (s *Spec) FLOPs(steps int) float64 {
 	vocabulary := func(hidden, size int) float64 { return 2 * float64(steps) * float64(hidden) * float64(size) }
 	switch {

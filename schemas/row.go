@@ -51,7 +51,7 @@ type Timings struct {
 
 // Payload is a head's result. Which fields are set follows from the task.
 type Payload struct {
-	Vector []float32 // TaskEmbedding, TaskXVector
+	Vector []float32 // TaskEmbedding: as many numbers as the model's states are wide; TaskXVector: as its x-vector. Of length 1 (Euclidean), unless the head is told to leave it (normalize: false); a vector of zeros stays one
 	Half   []uint16  // in place of Vector where the head is told so: the same in IEEE 754 binary16, as bits
 
 	Text  string // TaskTranscript; TaskAnswers: the best answer
@@ -85,7 +85,7 @@ type Word struct {
 // LabelScore is one label with its score.
 type LabelScore struct {
 	Label string
-	Score float32
+	Score float32 // by the head's function: softmax, a probability among all labels, which add up to 1 (kept ones to less); sigmoid, a probability of its own; none, the logit
 }
 
 // Segment is a stretch of a recording whose frames all have one label, in seconds from the start of the object.
@@ -111,7 +111,8 @@ type Area struct {
 }
 
 // Mask is the class of each pixel of a picture as it was fetched, in one form or both. Runs go row by row from the top left; a run may
-// go on in the next row, and the lengths add up to Width * Height. PNG is a grey picture of that size whose values are the classes.
+// go on in the next row, and the lengths add up to Width * Height. PNG is a grey picture of that size whose values are the
+// classes, of 8 bits, or of 16 where the model has more than 256 classes.
 type Mask struct {
 	Width, Height int
 	Runs          []Run

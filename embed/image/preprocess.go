@@ -151,6 +151,15 @@ func (p *Preprocessor) OutputSize() (width, height int) {
 	return p.recipe.output(p.onlyModel.W, p.onlyModel.H)
 }
 
+// ImageSize is what a graph for these samples is compiled with (model.CompileOptions): their size where it is not the checkpoint's own, zero where it is.
+func (p *Preprocessor) ImageSize(spec *model.Spec) model.HW {
+	width, height := p.OutputSize()
+	if size := (model.HW{H: height, W: width}); size != spec.Vision.ImageSize {
+		return size
+	}
+	return model.HW{}
+}
+
 // Footprint bounds the memory of an object: its bytes, its decoded form, the resize's work and the sample. Where head does
 // not reach the picture's size (a JPEG whose metadata is longer), the largest picture allowed is assumed.
 func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64, error) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -164,14 +162,7 @@ func (s *Settings) cacheDir() (string, error) {
 	if s.Cache != "" {
 		return s.Cache, nil
 	}
-	if dir := os.Getenv("VECMILL_CACHE"); dir != "" {
-		return filepath.Join(dir, "graphs"), nil
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("finding a directory for compiled graphs: %w; set VECMILL_CACHE", err)
-	}
-	return filepath.Join(dir, "vecmill", "graphs"), nil
+	return model.UserCache()
 }
 
 // Tensors feeds the inputs in a safetensors file to the model and writes its outputs to another.

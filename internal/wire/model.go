@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -124,7 +122,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 		}
 		read = append(read, heads.Reads(cfg)...)
 	}
-	m.narrow = narrowed(graph, read)
+	m.narrow = graph.Narrow(read)
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() (err error) { // reads the weights whole, while the sessions load
 		m.digest, err = graph.Digest(ctx)
@@ -136,13 +134,6 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	}
 	m.took = time.Since(began)
 	return m, nil
-}
-
-// narrowed is g with the outputs that are read alone. The states of a class with a head are many times its logits.
-func narrowed(g *model.Graph, read []string) model.Graph {
-	own := *g
-	own.Outputs = slices.DeleteFunc(slices.Clone(g.Outputs), func(p model.Port) bool { return !slices.Contains(read, p.Name) })
-	return own
 }
 
 // headConfig is a head's settings in the words of embed/heads.
@@ -185,10 +176,7 @@ func compileOptions(p *config.Pipeline, spec *model.Spec, pre embed.Preprocessor
 		}
 	}
 	if pictures, ok := pre.(*image.Preprocessor); ok {
-		width, height := pictures.OutputSize()
-		if size := (model.HW{H: height, W: width}); size != spec.Vision.ImageSize {
-			o.ImageSize = size
-		}
+		o.ImageSize = pictures.ImageSize(spec)
 	}
 	return o
 }
@@ -213,14 +201,11 @@ func cacheDir(c *config.Config) (string, error) {
 	if c.Runtime.CacheDir != "" {
 		return c.Runtime.CacheDir, nil
 	}
-	if dir := os.Getenv("VECMILL_CACHE"); dir != "" {
-		return filepath.Join(dir, "graphs"), nil
-	}
-	dir, err := os.UserCacheDir()
+	dir, err := model.UserCache()
 	if err != nil {
-		return "", fmt.Errorf("finding a directory for compiled graphs: %w; set runtime.cache_dir", err)
+		return "", fmt.Errorf("%w, or runtime.cache_dir", err)
 	}
-	return filepath.Join(dir, "vecmill", "graphs"), nil
+	return dir, nil
 }
 
 // decoder is a preprocessor that says what decodes.
@@ -254,19 +239,8 @@ func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embe
 	return nil, fmt.Errorf("no preprocessor for modality %q", spec.Modality)
 }
 
-// defaultBatch is what suits a processor's cache and a base-sized model, measured on two cores; see docs/benchmarks.md.
-func defaultBatch(m schemas.Modality) embed.BatcherConfig {
-	switch m {
-	case schemas.Audio:
-		return embed.BatcherConfig{MaxCost: 400, MaxItems: 8, Window: 64, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
-	case schemas.Image:
-		return embed.BatcherConfig{MaxCost: 1600, MaxItems: 8, Window: 32, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
-	}
-	return embed.BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, Linger: 5 * time.Millisecond, MaxAge: 2 * time.Second}
-}
-
 func batchConfig(b config.Batch, m schemas.Modality) embed.BatcherConfig {
-	out := defaultBatch(m)
+	out := embed.UsualBatch(m)
 	override(&out.MaxCost, b.MaxCost)
 	override(&out.MaxItems, b.MaxItems)
 	override(&out.Window, b.Window)

@@ -16,13 +16,14 @@ import (
 	"vecmill/sinks"
 	"vecmill/sinks/deliver"
 	"vecmill/sinks/jsonrow"
+	"vecmill/sinks/qdrantsink/qdranttest"
 	"vecmill/sinks/sinktest"
 	"vecmill/sinks/vectorindex"
 )
 
-func config(f *fake) Config {
+func config(f *qdranttest.Fake) Config {
 	c := NewDefaultConfig()
-	c.URL, c.Collection = "http://"+f.addr, "rows"
+	c.URL, c.Collection = "http://"+f.Addr, "rows"
 	c.Index = vectorindex.Spec{Heads: []string{"head", "other"}, Dimension: 4, Metric: vectorindex.Inner, ModelDigest: "m"}
 	c.Deliver.BatchAge, c.Deliver.Timeout = 20*time.Millisecond, 5*time.Second
 	c.Deliver.Retry = retry.Policy{Attempts: 100, Base: time.Millisecond, Max: 20 * time.Millisecond}
@@ -40,11 +41,11 @@ func open(t testing.TB, c Config) *deliver.Sink {
 }
 
 // rows are the points of a source, read back as rows.
-func rows(t testing.TB, f *fake, src schemas.SourceID) (a sinktest.Account) {
+func rows(t testing.TB, f *qdranttest.Fake, src schemas.SourceID) (a sinktest.Account) {
 	t.Helper()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for id, p := range f.mu.collections["rows"].points {
+	f.Held.Lock()
+	defer f.Held.Unlock()
+	for id, p := range f.Held.Collections["rows"].Points {
 		columns := map[string]any{}
 		for k, v := range p.GetPayload() {
 			columns[k] = unwrapped(v)
@@ -110,7 +111,7 @@ func TestSinkConforms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sinktest.Run(t, sinktest.Options{}, func(t testing.TB) sinktest.Fixture {
-				f := startFake(t)
+				f := qdranttest.Start(t)
 				return sinktest.Fixture{
 					Open: func(t testing.TB) sinks.Sink {
 						c := config(f)
@@ -121,9 +122,9 @@ func TestSinkConforms(t *testing.T) {
 					Upserts: true, Deletes: true,
 					Poison: func(r *schemas.Row) { r.Attributes = map[string]string{"poison": "yes"} },
 					Break: func(n int) {
-						f.mu.Lock()
-						defer f.mu.Unlock()
-						f.mu.away = n
+						f.Held.Lock()
+						defer f.Held.Unlock()
+						f.Held.Away = n
 					},
 				}
 			})
@@ -132,24 +133,24 @@ func TestSinkConforms(t *testing.T) {
 }
 
 func TestACollectionIsMadeAsTheRowsNeedIt(t *testing.T) {
-	f := startFake(t)
+	f := qdranttest.Start(t)
 	open(t, config(f))
-	c := f.mu.collections["rows"].config
+	c := f.Held.Collections["rows"].Config
 	for _, head := range []string{"head", "other"} {
 		v := c.GetParams().GetVectorsConfig().GetParamsMap().GetMap()[head]
 		if v.GetSize() != 4 || v.GetDistance() != qdrant.Distance_Dot {
 			t.Errorf("vector %s is %v", head, v)
 		}
 	}
-	if c.GetMetadata()[digestKey].GetStringValue() != "m" || f.mu.indexed["ref_id"] != qdrant.FieldType_FieldTypeKeyword || f.mu.indexed["offset"] != qdrant.FieldType_FieldTypeInteger {
-		t.Errorf("metadata %v, indexes %v", c.GetMetadata(), f.mu.indexed)
+	if c.GetMetadata()[digestKey].GetStringValue() != "m" || f.Held.Indexed["ref_id"] != qdrant.FieldType_FieldTypeKeyword || f.Held.Indexed["offset"] != qdrant.FieldType_FieldTypeInteger {
+		t.Errorf("metadata %v, indexes %v", c.GetMetadata(), f.Held.Indexed)
 	}
 	open(t, config(f)) // and taken as it is the next time
 }
 
 func TestWhatDoesNotFitIsRefusedAtStart(t *testing.T) {
-	f := startFake(t)
-	f.apiKey = "right"
+	f := qdranttest.Start(t)
+	f.APIKey = "right"
 	right := config(f)
 	right.APIKey = "right"
 	open(t, right)
@@ -183,8 +184,8 @@ func TestWhatDoesNotFitIsRefusedAtStart(t *testing.T) {
 }
 
 func TestACollectionWithoutMetadataIsJudgedByItsPoints(t *testing.T) {
-	f := startFake(t)
-	f.old = true
+	f := qdranttest.Start(t)
+	f.Old = true
 	s := open(t, config(f))
 	open(t, config(f)) // empty: anybody's
 	write(t, s, schemas.SourceID{Pipeline: "p", Topic: "t"}, 0, 3)
@@ -194,8 +195,8 @@ func TestACollectionWithoutMetadataIsJudgedByItsPoints(t *testing.T) {
 	if _, err := Open(t.Context(), c); err == nil || !strings.Contains(err.Error(), "has rows of model m, and this is model n") {
 		t.Errorf("another model: %v", err)
 	}
-	f.mu.collections["rows"].points["x"] = &qdrant.PointStruct{Id: qdrant.NewIDUUID("x")}
-	f.mu.collections["rows"].points["0"] = f.mu.collections["rows"].points["x"]
+	f.Held.Collections["rows"].Points["x"] = &qdrant.PointStruct{Id: qdrant.NewIDUUID("x")}
+	f.Held.Collections["rows"].Points["0"] = f.Held.Collections["rows"].Points["x"]
 	if _, err := Open(t.Context(), config(f)); err == nil || !strings.Contains(err.Error(), "points that are not rows of Vecmill") {
 		t.Errorf("somebody else's points: %v", err)
 	}
@@ -216,7 +217,7 @@ func write(t *testing.T, s *deliver.Sink, src schemas.SourceID, first, next int6
 }
 
 func TestRowsThatCannotBeStoredAreRefusedBeforehand(t *testing.T) {
-	s := open(t, config(startFake(t)))
+	s := open(t, config(qdranttest.Start(t)))
 	for want, change := range map[string]func(*schemas.Row){
 		"a row of model n, and collection rows has rows of model m": func(r *schemas.Row) { r.ModelDigest = "n" },
 		"a vector of 5 numbers by head head":                        func(r *schemas.Row) { r.Vector = make([]float32, 5) },
@@ -235,11 +236,11 @@ func TestRowsThatCannotBeStoredAreRefusedBeforehand(t *testing.T) {
 }
 
 func TestOnlyTheColumnsThatAreAskedForAreInThePayload(t *testing.T) {
-	f := startFake(t)
+	f := qdranttest.Start(t)
 	c := config(f)
 	c.Index.Columns = []string{"uri"}
 	write(t, open(t, c), schemas.SourceID{Pipeline: "p", Topic: "t"}, 0, 1)
-	for _, p := range f.mu.collections["rows"].points {
+	for _, p := range f.Held.Collections["rows"].Points {
 		var names []string
 		for name := range p.GetPayload() {
 			names = append(names, name)
@@ -252,13 +253,13 @@ func TestOnlyTheColumnsThatAreAskedForAreInThePayload(t *testing.T) {
 }
 
 func TestACollectionThatIsDroppedEndsThePipelineAtOnce(t *testing.T) {
-	f := startFake(t)
+	f := qdranttest.Start(t)
 	s := open(t, config(f))
 	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
 	write(t, s, src, 0, 3)
-	f.mu.Lock()
-	delete(f.mu.collections, "rows")
-	f.mu.Unlock()
+	f.Held.Lock()
+	delete(f.Held.Collections, "rows")
+	f.Held.Unlock()
 	r, rows := sinktest.Make(src, 3, 6)
 	if err := s.Write(t.Context(), r, rows, func(error) {}); err != nil {
 		t.Fatal(err)
@@ -269,7 +270,7 @@ func TestACollectionThatIsDroppedEndsThePipelineAtOnce(t *testing.T) {
 }
 
 func TestABatchThatIsTooLargeForTheWayIsHalved(t *testing.T) {
-	f := startFakeOf(t, 20_000)
+	f := qdranttest.StartLimited(t, 20_000)
 	s := open(t, config(f))
 	src := schemas.SourceID{Pipeline: "p", Topic: "t", Partition: 1}
 	write(t, s, src, 0, 200)

@@ -1,4 +1,5 @@
-package qdrantsink
+// Package qdranttest has a Qdrant in memory, for tests of what writes to one without a server at hand.
+package qdranttest
 
 import (
 	"context"
@@ -17,37 +18,39 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// fake is a Qdrant in memory behind its own gRPC definitions: what a request may say, and which fields it has, is theirs. Behind them it keeps named vectors of
-// a fixed size, payloads, and the conditions that this package uses, and answers mistakes with the codes and words of the server.
-type fake struct {
+// Fake is a Qdrant in memory behind its own gRPC definitions: what a request may say, and which fields it has, is theirs. Behind them it keeps named vectors of
+// a fixed size, payloads, and the conditions that qdrantsink uses, and answers mistakes with the codes and words of the server. A point whose attributes have poison is never taken.
+type Fake struct {
 	qdrant.UnimplementedCollectionsServer
-	addr   string
-	apiKey string // that requests must have; "" for none
-	old    bool   // a server before metadata of collections
-	mu     struct {
+	Addr   string   // host:port
+	APIKey string   // that requests must have; "" for none
+	Old    bool     // a server before metadata of collections
+	Held   struct { // what it has, under its lock
 		sync.Mutex
-		away        int // so many requests fail
-		collections map[string]*collection
-		indexed     map[string]qdrant.FieldType
+		Away        int                    // so many requests fail
+		Collections map[string]*Collection // by name
+		Indexed     map[string]qdrant.FieldType
 	}
 }
 
-type collection struct {
-	config *qdrant.CollectionConfig
-	points map[string]*qdrant.PointStruct
+// Collection is a collection with its points by their ids.
+type Collection struct {
+	Config *qdrant.CollectionConfig
+	Points map[string]*qdrant.PointStruct
 }
 
-func startFake(t testing.TB) *fake { return startFakeOf(t, math.MaxInt32) } // the server sets no limit
+// Start starts a fake on the loopback, which ends with the test.
+func Start(t testing.TB) *Fake { return StartLimited(t, math.MaxInt32) } // the server sets no limit
 
-// startFakeOf starts a fake that takes messages of limit bytes, as a proxy may.
-func startFakeOf(t testing.TB, limit int) *fake {
+// StartLimited is Start of a fake that takes messages of limit bytes, as a proxy may.
+func StartLimited(t testing.TB, limit int) *Fake {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fake{addr: l.Addr().String()}
-	f.mu.collections, f.mu.indexed = map[string]*collection{}, map[string]qdrant.FieldType{}
+	f := &Fake{Addr: l.Addr().String()}
+	f.Held.Collections, f.Held.Indexed = map[string]*Collection{}, map[string]qdrant.FieldType{}
 	s := grpc.NewServer(grpc.UnaryInterceptor(f.admit), grpc.MaxRecvMsgSize(limit))
 	qdrant.RegisterCollectionsServer(s, f)
 	qdrant.RegisterPointsServer(s, points{f: f})
@@ -64,62 +67,65 @@ func startFakeOf(t testing.TB, limit int) *fake {
 }
 
 // admit is what lies before every request.
-func (f *fake) admit(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+func (f *Fake) admit(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
-	if f.apiKey != "" && !slices.Equal(md.Get("api-key"), []string{f.apiKey}) {
+	if f.APIKey != "" && !slices.Equal(md.Get("api-key"), []string{f.APIKey}) {
 		return nil, status.Error(codes.Unauthenticated, "Invalid API key or JWT")
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.mu.away > 0 {
-		f.mu.away--
+	f.Held.Lock()
+	defer f.Held.Unlock()
+	if f.Held.Away > 0 {
+		f.Held.Away--
 		return nil, status.Error(codes.Unavailable, "connection error")
 	}
 	return handle(ctx, req)
 }
 
-func (f *fake) find(name string) (*collection, error) {
-	if c := f.mu.collections[name]; c != nil {
+func (f *Fake) find(name string) (*Collection, error) {
+	if c := f.Held.Collections[name]; c != nil {
 		return c, nil
 	}
 	return nil, status.Errorf(codes.NotFound, "Not found: Collection `%s` doesn't exist!", name)
 }
 
-func (f *fake) CollectionExists(_ context.Context, r *qdrant.CollectionExistsRequest) (*qdrant.CollectionExistsResponse, error) {
-	return &qdrant.CollectionExistsResponse{Result: &qdrant.CollectionExists{Exists: f.mu.collections[r.GetCollectionName()] != nil}}, nil
+// CollectionExists says whether there is one.
+func (f *Fake) CollectionExists(_ context.Context, r *qdrant.CollectionExistsRequest) (*qdrant.CollectionExistsResponse, error) {
+	return &qdrant.CollectionExistsResponse{Result: &qdrant.CollectionExists{Exists: f.Held.Collections[r.GetCollectionName()] != nil}}, nil
 }
 
-func (f *fake) Create(_ context.Context, r *qdrant.CreateCollection) (*qdrant.CollectionOperationResponse, error) {
-	if f.mu.collections[r.GetCollectionName()] != nil {
+// Create makes an empty one.
+func (f *Fake) Create(_ context.Context, r *qdrant.CreateCollection) (*qdrant.CollectionOperationResponse, error) {
+	if f.Held.Collections[r.GetCollectionName()] != nil {
 		return nil, status.Errorf(codes.AlreadyExists, "Collection `%s` already exists!", r.GetCollectionName())
 	}
 	c := &qdrant.CollectionConfig{Params: &qdrant.CollectionParams{VectorsConfig: r.GetVectorsConfig()}, Metadata: r.GetMetadata()}
-	if f.old {
+	if f.Old {
 		c.Metadata = nil
 	}
-	f.mu.collections[r.GetCollectionName()] = &collection{c, map[string]*qdrant.PointStruct{}}
+	f.Held.Collections[r.GetCollectionName()] = &Collection{c, map[string]*qdrant.PointStruct{}}
 	return &qdrant.CollectionOperationResponse{Result: true}, nil
 }
 
-func (f *fake) Get(_ context.Context, r *qdrant.GetCollectionInfoRequest) (*qdrant.GetCollectionInfoResponse, error) {
+// Get tells its configuration.
+func (f *Fake) Get(_ context.Context, r *qdrant.GetCollectionInfoRequest) (*qdrant.GetCollectionInfoResponse, error) {
 	c, err := f.find(r.GetCollectionName())
 	if err != nil {
 		return nil, err
 	}
-	return &qdrant.GetCollectionInfoResponse{Result: &qdrant.CollectionInfo{Config: c.config}}, nil
+	return &qdrant.GetCollectionInfoResponse{Result: &qdrant.CollectionInfo{Config: c.Config}}, nil
 }
 
 // points are the fake's second service: both have a method named Get.
 type points struct {
 	qdrant.UnimplementedPointsServer
-	f *fake
+	f *Fake
 }
 
 func (p points) CreateFieldIndex(_ context.Context, r *qdrant.CreateFieldIndexCollection) (*qdrant.PointsOperationResponse, error) {
 	if _, err := p.f.find(r.GetCollectionName()); err != nil {
 		return nil, err
 	}
-	p.f.mu.indexed[r.GetFieldName()] = r.GetFieldType()
+	p.f.Held.Indexed[r.GetFieldName()] = r.GetFieldType()
 	return done(), nil
 }
 
@@ -132,7 +138,7 @@ func (p points) Upsert(_ context.Context, r *qdrant.UpsertPoints) (*qdrant.Point
 	if err != nil {
 		return nil, err
 	}
-	sizes := c.config.GetParams().GetVectorsConfig().GetParamsMap().GetMap()
+	sizes := c.Config.GetParams().GetVectorsConfig().GetParamsMap().GetMap()
 	for _, x := range r.GetPoints() { // all or none
 		if x.GetVectors().GetVectors() == nil {
 			return nil, status.Error(codes.InvalidArgument, "Expected some vectors")
@@ -150,7 +156,7 @@ func (p points) Upsert(_ context.Context, r *qdrant.UpsertPoints) (*qdrant.Point
 		}
 	}
 	for _, x := range r.GetPoints() {
-		c.points[x.GetId().GetUuid()] = x
+		c.Points[x.GetId().GetUuid()] = x
 	}
 	return done(), nil
 }
@@ -161,7 +167,7 @@ func (p points) Delete(_ context.Context, r *qdrant.DeletePoints) (*qdrant.Point
 		return nil, err
 	}
 	filter := r.GetPoints().GetFilter()
-	maps.DeleteFunc(c.points, func(_ string, x *qdrant.PointStruct) bool { return holds(filter, x) })
+	maps.DeleteFunc(c.Points, func(_ string, x *qdrant.PointStruct) bool { return holds(filter, x) })
 	return done(), nil
 }
 
@@ -171,8 +177,8 @@ func (p points) Scroll(_ context.Context, r *qdrant.ScrollPoints) (*qdrant.Scrol
 		return nil, err
 	}
 	out := &qdrant.ScrollResponse{}
-	for _, id := range slices.Sorted(maps.Keys(c.points)) {
-		if x := c.points[id]; holds(r.GetFilter(), x) && len(out.Result) < int(r.GetLimit()) {
+	for _, id := range slices.Sorted(maps.Keys(c.Points)) {
+		if x := c.Points[id]; holds(r.GetFilter(), x) && len(out.Result) < int(r.GetLimit()) {
 			out.Result = append(out.Result, &qdrant.RetrievedPoint{Id: x.GetId(), Payload: x.GetPayload()})
 		}
 	}

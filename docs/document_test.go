@@ -1,0 +1,143 @@
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// document is a Markdown file taken apart.
+type document struct {
+	path     string
+	commands []command         // of console blocks, in order
+	files    map[string]string // blocks whose info string names a file
+	blocks   []block           // the other blocks
+	prose    []string          // code spans, and indented lines
+}
+
+// command is one line to give to a shell, with what the document says that it prints.
+type command struct {
+	line  string
+	shows []string
+}
+
+// block is a fenced block of a kind: the first word of its info string.
+type block struct {
+	kind, text string
+}
+
+var (
+	spanRE    = regexp.MustCompile("`([^`\n]+)`")
+	commentRE = regexp.MustCompile(`\s+#\s.*$`)
+)
+
+func read(t *testing.T, path string) document {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := document{path: path, files: map[string]string{}}
+	var fence *block // that is open
+	file := ""       // that it names
+	for line := range strings.Lines(string(b)) {
+		text := strings.TrimSpace(line)
+		info, isFence := strings.CutPrefix(text, "```")
+		switch {
+		case isFence && fence == nil:
+			kind, name, _ := strings.Cut(info, " ")
+			fence, file = &block{kind: kind}, strings.TrimSpace(name)
+		case isFence:
+			if file == "" && fence.kind != "console" {
+				d.blocks = append(d.blocks, *fence)
+			}
+			fence = nil
+		case fence == nil:
+			d.outside(t, line)
+		case file != "":
+			d.files[file] += line
+		case fence.kind == "console":
+			d.console(text)
+		default:
+			fence.text += line
+		}
+	}
+	if fence != nil {
+		t.Errorf("%s: a block has no end", path)
+	}
+	return d
+}
+
+// outside takes a line that is in no fence. An indented one may be a list's that goes on, a drawing, or how a program is called, so it counts whole, too.
+func (d *document) outside(t *testing.T, line string) {
+	t.Helper()
+	text := strings.TrimSpace(line)
+	for _, m := range spanRE.FindAllStringSubmatch(line, -1) {
+		d.prose = append(d.prose, m[1])
+	}
+	if !strings.HasPrefix(line, "    ") || text == "" {
+		return
+	}
+	if strings.HasPrefix(text, "$ ") {
+		t.Errorf("%s: %s belongs in a console block", d.path, text)
+	}
+	d.prose = append(d.prose, text)
+}
+
+// console takes a line of a console: a command, or what the one before prints.
+func (d *document) console(text string) {
+	c, ok := strings.CutPrefix(text, "$ ")
+	switch n := len(d.commands); {
+	case ok:
+		d.commands = append(d.commands, command{line: strings.TrimSpace(commentRE.ReplaceAllString(c, ""))})
+	case n > 0 && text != "":
+		d.commands[n-1].shows = append(d.commands[n-1].shows, text)
+	}
+}
+
+// documents are all that a reader is given: these here, those at the root, and those of tools.
+func documents(t *testing.T) (all []document) {
+	t.Helper()
+	here, err := filepath.Glob("*.md")
+	if err != nil || len(here) < 15 {
+		t.Fatalf("%d documents, %v", len(here), err)
+	}
+	tools, err := filepath.Glob("../tools/*/README.md")
+	if err != nil || len(tools) < 3 {
+		t.Fatalf("%d documents of tools, %v", len(tools), err)
+	}
+	for _, path := range append(append(here, "../README.md", "../CONTRIBUTING.md"), tools...) {
+		all = append(all, read(t, path))
+	}
+	return all
+}
+
+// shellWords takes a command apart at blanks, but for those in quotes.
+func shellWords(s string) (all []string) {
+	var word strings.Builder
+	open, begun := rune(0), false
+	end := func() {
+		if begun {
+			all = append(all, word.String())
+		}
+		word.Reset()
+		begun = false
+	}
+	for _, r := range s {
+		switch {
+		case open != 0 && r == open:
+			open = 0
+		case open == 0 && (r == '\'' || r == '"'):
+			open, begun = r, true
+		case open == 0 && (r == ' ' || r == '\t'):
+			end()
+		default:
+			word.WriteRune(r)
+			begun = true
+		}
+	}
+	end()
+	return all
+}

@@ -1,0 +1,153 @@
+package docs
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"vecmill/internal/config"
+	"vecmill/internal/telemetry"
+)
+
+// What programs of others would do, done to what the test has in their place, by the command's own words.
+
+// upload is aws s3 cp FILE s3://bucket/key.
+func upload(t *testing.T, s *site, dir, command string) {
+	t.Helper()
+	words := shellWords(command)
+	if len(words) != 5 {
+		t.Fatalf("%s: want a file and an object", command)
+	}
+	bucket, key, ok := strings.Cut(strings.TrimPrefix(words[4], "s3://"), "/")
+	b, err := os.ReadFile(filepath.Join(dir, words[3]))
+	if err != nil || !ok || !strings.HasPrefix(words[4], "s3://") {
+		t.Fatalf("%s: %v", command, err)
+	}
+	s.put(t, bucket, key, b)
+}
+
+// makeTopic is kafka-topics.sh --bootstrap-server ADDRESS --create --topic NAME --partitions N.
+func makeTopic(t *testing.T, s *site, _, command string) {
+	t.Helper()
+	f := flag.NewFlagSet("kafka-topics.sh", flag.ContinueOnError)
+	server, create, topic, partitions := f.String("bootstrap-server", "", ""), f.Bool("create", false, ""), f.String("topic", "", ""), f.Int("partitions", 1, "")
+	if err := f.Parse(shellWords(command)[1:]); err != nil || *server != "kafka-1:9092" || !*create || f.NArg() > 0 {
+		t.Fatalf("%s: %v", command, err)
+	}
+	s.topic(t, *topic, *partitions)
+}
+
+// topic makes a topic.
+func (s *site) topic(t *testing.T, name string, partitions int) {
+	t.Helper()
+	client := &kafka.Client{Addr: kafka.TCP(s.broker.ListenAddrs()...), Transport: &kafka.Transport{}}
+	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
+	resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}}})
+	if err == nil {
+		err = resp.Errors[name]
+	}
+	if err != nil {
+		t.Fatalf("making topic %s: %v", name, err)
+	}
+}
+
+// hub is a Hub that has one model under every name: the bundled one for speech.
+func (s *site) hub(t *testing.T) {
+	t.Helper()
+	const commit = "0123456789abcdef0123456789abcdef01234567"
+	dir := filepath.Join(s.models, "audio-ctc")
+	api, content := http.NewServeMux(), http.NewServeMux() // one mux would find the patterns ambiguous
+	api.HandleFunc("GET /api/models/{owner}/{name}/revision/main", func(w http.ResponseWriter, _ *http.Request) {
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		var siblings []map[string]string
+		for _, f := range files {
+			siblings = append(siblings, map[string]string{"rfilename": f.Name()})
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"sha": commit, "siblings": siblings})
+	})
+	content.HandleFunc("GET /{owner}/{name}/resolve/"+commit+"/{file}", func(w http.ResponseWriter, r *http.Request) {
+		b, err := os.ReadFile(filepath.Join(dir, r.PathValue("file")))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		w.Header().Set("X-Repo-Commit", commit)
+		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(b)), b...))))
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
+	})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			api.ServeHTTP(w, r)
+			return
+		}
+		content.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	s.env["HF_ENDPOINT"], s.env["HF_HOME"] = srv.URL, t.TempDir()
+}
+
+// TestTheLogsLevelChanges does what operations.md does with curl, by its words.
+func TestTheLogsLevelChanges(t *testing.T) {
+	d := read(t, "operations.md")
+	at := slices.IndexFunc(d.prose, func(span string) bool { return strings.HasPrefix(span, "curl -") })
+	if at < 0 {
+		t.Fatal("operations.md has no curl")
+	}
+	f := flag.NewFlagSet("curl", flag.ContinueOnError)
+	method, data := f.String("X", http.MethodGet, ""), f.String("d", "", "")
+	if err := f.Parse(shellWords(d.prose[at])[1:]); err != nil || f.NArg() != 1 {
+		t.Fatalf("%s: %v", d.prose[at], err)
+	}
+	path, ok := strings.CutPrefix(f.Arg(0), "http://"+config.NewDefaultConfig().Telemetry.Listen)
+	if !ok {
+		t.Fatalf("%s is not where a worker listens", f.Arg(0))
+	}
+	var level slog.LevelVar
+	tel, err := telemetry.Start(t.Context(), telemetry.Config{Listen: "127.0.0.1:0", Level: &level})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := tel.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	ask := func(method, data string) string {
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+tel.Addr()+path, strings.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s, %v", method, resp.Status, err)
+		}
+		return strings.TrimSpace(string(b))
+	}
+	ask(*method, *data)
+	if got := ask(http.MethodGet, ""); level.Level() != slog.LevelDebug || got != "DEBUG" { // "curl without more"
+		t.Errorf("the level is %v, and %q is told", level.Level(), got)
+	}
+}
