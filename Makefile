@@ -18,6 +18,8 @@ CYCLONEDX_VERSION := v1.10.0
 CYCLONEDX := $(VECMILL_CACHE)/cyclonedx-gomod/$(CYCLONEDX_VERSION)/cyclonedx-gomod
 HELM_VERSION := v3.22.0
 HELM := $(VECMILL_CACHE)/helm/$(HELM_VERSION)/helm
+KUBECONFORM_VERSION := v0.8.0
+KUBECONFORM := $(VECMILL_CACHE)/kubeconform/$(KUBECONFORM_VERSION)/kubeconform
 
 .PHONY: help
 help: ## list the targets
@@ -209,8 +211,8 @@ demo-models: ## train the bundled models again (see docs/demo-models.md)
 	tools/demo-models/train.sh
 
 .PHONY: helm-check
-helm-check: $(HELM) build ## lint the chart, and hold what it renders against the real types of Kubernetes, KEDA and the Prometheus operator
-	HELM=$(HELM) GO=$(GO) tools/helm-check.sh
+helm-check: $(HELM) $(KUBECONFORM) build ## lint the chart, and hold what it renders against the real types and schemas of Kubernetes, KEDA and the Prometheus operator
+	HELM=$(HELM) KUBECONFORM=$(KUBECONFORM) GO=$(GO) tools/helm-check.sh
 
 .PHONY: licences
 licences: ## write docs/licences.md, the licences of what is linked; fails where one may not be
@@ -266,3 +268,7 @@ $(CYCLONEDX):
 $(HELM):
 	@mkdir -p $(@D)
 	GOFLAGS=-buildvcs=false GOBIN=$(@D) $(GO) install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+
+$(KUBECONFORM):
+	@mkdir -p $(@D)
+	GOFLAGS=-buildvcs=false GOBIN=$(@D) $(GO) install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM_VERSION)

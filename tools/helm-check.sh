@@ -1,14 +1,32 @@
 #!/usr/bin/env bash
 #
-# Lints the chart, renders it with each of helm/vecmill/ci/*, compares the manifests with helm/testdata (REWRITE=1 writes them), holds them against the real types
-# and the configuration against the worker's own validator; then shows that what is wrong is refused. HELM and GO name the programs.
+# Lints the chart, renders it with each of helm/vecmill/ci/*, compares the manifests with helm/testdata (REWRITE=1 writes them), holds them against the real types and, by kubeconform, the
+# schemas of Kubernetes (the oldest version that is rendered for, and the newest), KEDA and the Prometheus operator, and the configuration against the worker's own validator; then shows that
+# what is wrong is refused. HELM, KUBECONFORM and GO name the programs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-: "${HELM:=helm}" "${GO:=go}" "${REWRITE:=}"
+: "${HELM:=helm}" "${KUBECONFORM:=kubeconform}" "${GO:=go}" "${REWRITE:=}"
 chart=helm/vecmill models=$PWD/internal/demo/models
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 (cd tools/chartcheck && "$GO" build -o "$work/chartcheck" .)
+
+# KEDA's definition is in the module whose types chartcheck has. The operator's is in its main module, of which no later version can be had.
+module() { "$GO" mod download -json "$1" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p'; }
+keda=$(cd tools/chartcheck && module github.com/kedacore/keda/v2)
+operator=$(cd "$work" && module github.com/prometheus-operator/prometheus-operator@v0.85.0)
+mkdir "$work/crds"
+"$work/chartcheck" -schemas "$work/crds" "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" "$operator/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"
+versions=(1.31 1.37)
+schemas=$(tools/fetch-kube-schemas.sh "${versions[@]}")
+
+# conform [FILE]: what it has follows the schemas of all versions. A kind without a schema is a fault.
+conform() {
+  local version
+  for version in "${versions[@]}"; do
+    "$KUBECONFORM" -strict -schema-location "$schemas/$version/{{.ResourceKind}}{{.KindSuffix}}.json" -schema-location "$work/crds/{{.ResourceKind}}{{.KindSuffix}}.json" "$1" || return
+  done
+}
 
 render() { "$HELM" template vecmill "$chart" --namespace lake --kube-version 1.31.0 "$@"; }
 
@@ -19,6 +37,7 @@ for values in "$chart"/ci/*-values.yaml; do
   [ -z "$REWRITE" ] || cp "$work/manifests.yaml" "$golden"
   diff "$golden" "$work/manifests.yaml" || { printf '%s renders otherwise than %s: see the difference, then REWRITE=1 make helm-check\n' "$values" "$golden" >&2; exit 1; }
   "$work/chartcheck" <"$work/manifests.yaml"
+  conform "$work/manifests.yaml"
   "$work/chartcheck" -config <"$work/manifests.yaml" >"$work/worker.yaml"
   # Secrets and models are there in the cluster only: the bundled ones stand in for them.
   mapfile -t secrets < <(sed -n 's/^ *- name: \(VECMILL_[A-Z0-9_]*\)$/\1=x/p' "$work/manifests.yaml" | sort -u)
@@ -48,4 +67,24 @@ refused 'backfill.args is the whole command' --set-json 'backfill.args=["plan"]'
 refused 'no pipeline of config reads others' --set backfill.topic=others
 refused 'maxLag' --set backfill.maxLag=0
 refused 'config.telemetry.listen is empty' --set config.telemetry.listen=
+render -f "$chart/ci/full-values.yaml" --set terminationGracePeriodSeconds=40 >/dev/null
+refused 'it must be at least 10 s more' --set terminationGracePeriodSeconds=39
+refused 'it must be at least 10 s more' --set config.kafka.drain_timeout=51s
+refused 'it must be at least 10 s more' --set config.kafka.drain_timeout=1m
+
+# spoiled SENTENCE SED-COMMAND: full.yaml so changed is refused with that sentence; the types alone, which chartcheck has, would take it.
+spoiled() {
+  sed "$2" helm/testdata/full.yaml >"$work/spoiled.yaml"
+  "$work/chartcheck" <"$work/spoiled.yaml" >/dev/null
+  if conform "$work/spoiled.yaml" >"$work/said"; then
+    printf 'the schemas took %s\n' "$2" >&2
+    exit 1
+  fi
+  grep -qF -- "$1" "$work/said" || { printf 'for %s kubeconform says\n' "$2" >&2; cat "$work/said" >&2; exit 1; }
+}
+spoiled "missing property 'containers'" 's/^      containers:$/      initContainers:/'
+spoiled "missing property 'scaleTargetRef'" '/^  scaleTargetRef:/,/name:/d'
+spoiled "missing property 'selector'" '/^kind: Deployment/,/^---/{/^  selector:/,/^  template:/{/^  template:/!d}}'
+spoiled 'minimum: got -5, want 1' 's/pollingInterval: .*/pollingInterval: -5/'
+spoiled "'soon' does not match pattern" 's/interval: 15s/interval: soon/'
 echo 'the chart is well'

@@ -1,6 +1,6 @@
 // Command chartcheck reads rendered manifests from standard input and holds them against the Go types of Kubernetes, KEDA and the Prometheus operator: an unknown
 // field, a wrong type or an unknown kind is an error. It is a module of its own, so that none of these is in Vecmill's go.mod. With -config it
-// prints the configuration file of the rendered ConfigMap instead.
+// prints the configuration file of the rendered ConfigMap instead. With -schemas DIR it writes the JSON schemas of the CustomResourceDefinitions that it is given, for kubeconform.
 package main
 
 import (
@@ -39,11 +39,19 @@ func kinds() map[string]any {
 
 func main() {
 	config := flag.Bool("config", false, "print the worker's configuration")
+	schemas := flag.String("schemas", "", "write the schemas of the CustomResourceDefinitions that are named to this directory")
 	flag.Parse()
-	if err := check(os.Stdin, os.Stdout, *config); err != nil {
+	if err := run(*schemas, *config); err != nil {
 		fmt.Fprintln(os.Stderr, "chartcheck:", err)
 		os.Exit(1)
 	}
+}
+
+func run(schemas string, config bool) error {
+	if schemas != "" {
+		return writeSchemas(schemas, flag.Args())
+	}
+	return check(os.Stdin, os.Stdout, config)
 }
 
 func check(r io.Reader, w io.Writer, config bool) error {

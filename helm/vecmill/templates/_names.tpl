@@ -33,3 +33,12 @@ default
 {{- define "vecmill.port" -}}
 {{- regexFind "[0-9]+$" (required "config.telemetry.listen is empty: the probes need it, such as \":9464\"" .Values.config.telemetry.listen) -}}
 {{- end -}}
+
+{{/* The grace period, which must outlast a drain, the last commit and closing: a worker that is killed half-way computes again. A duration becomes seconds as a time after 1970. */}}
+{{- define "vecmill.grace" -}}
+{{- $drain := .Values.config.kafka.drain_timeout | default "30s" -}}
+{{- $seconds := toDate "2006-01-02T15:04:05Z07:00" "1970-01-01T00:00:00Z" | mustDateModify $drain | unixEpoch | int64 -}}
+{{- $grace := int64 .Values.terminationGracePeriodSeconds -}}
+{{- if lt $grace (add $seconds 10) }}{{ fail (printf "terminationGracePeriodSeconds is %d, and config.kafka.drain_timeout is %s: it must be at least 10 s more, or workers are killed while they drain" $grace $drain) }}{{ end -}}
+{{- $grace -}}
+{{- end -}}

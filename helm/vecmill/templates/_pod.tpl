@@ -2,7 +2,7 @@
 {{- define "vecmill.pod" -}}
 serviceAccountName: {{ include "vecmill.serviceAccount" . }}
 automountServiceAccountToken: false
-terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+terminationGracePeriodSeconds: {{ include "vecmill.grace" . }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}

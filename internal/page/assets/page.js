@@ -13,15 +13,41 @@ function el(tag, props = {}, ...children) {
   return e;
 }
 
+// say writes a text where it is another: who reads it, or hears it read, is not disturbed once a second.
+function say(e, text) {
+  if (e.textContent !== text) e.textContent = text;
+}
+
+// keyed draws items into a list: what is gone is removed, what is new gets its place, and what stays is only brought up to date, since it may have the focus, a
+// selection or a sound that somebody listens to. While it has the focus or plays, it stays longer than its item.
+function keyed(list, items, keyOf, make, update) {
+  const keys = new Set(items.map(keyOf));
+  for (const e of [...list.children]) if (!keys.has(e.dataset.key) && !inUse(e)) e.remove();
+  const there = new Map([...list.children].map((e) => [e.dataset.key, e]));
+  let at = list.firstElementChild;
+  for (const item of items) {
+    let e = there.get(keyOf(item));
+    if (!e) {
+      e = make(item);
+      e.dataset.key = keyOf(item);
+    }
+    if (e === at) at = e.nextElementSibling;
+    else list.insertBefore(e, at);
+    update(e, item);
+  }
+}
+
+const inUse = (e) => e.contains(document.activeElement) || [...e.querySelectorAll("audio")].some((a) => !a.paused);
+
 // ---- words
 
-const units = [[1e9, "G"], [1e6, "M"], [1e3, "k"]];
+const units = [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
 function count(n) {
   for (const [size, unit] of units) if (Math.abs(n) >= 10 * size || (size > 1e3 && Math.abs(n) >= size)) return (n / size).toFixed(1) + " " + unit;
   return n >= 100 || Number.isInteger(n) ? Math.round(n).toLocaleString("en") : n.toFixed(1);
 }
 function bytes(n) {
-  for (const [size, unit] of [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]]) if (n >= size) return (n / size).toFixed(1) + " " + unit;
+  for (const [size, unit] of [[2 ** 40, "TiB"], [2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]]) if (n >= size) return (n / size).toFixed(1) + " " + unit;
   return Math.round(n) + " B";
 }
 function span(seconds) {
@@ -52,13 +78,15 @@ function rates(a, b) {
 function drawTabs(status) {
   const tabs = $("tabs");
   if (tabs.children.length !== status.pipelines.length) {
-    tabs.replaceChildren(...status.pipelines.map((p) => el("button", { type: "button", role: "tab", textContent: p.name, onclick: () => choose(p.name) })));
+    tabs.replaceChildren(...status.pipelines.map((p) => el("button", { type: "button", textContent: p.name, onclick: () => choose(p.name) })));
   }
   status.pipelines.forEach((p, i) => {
     const tab = tabs.children[i], on = p.name === chosen;
     tab.setAttribute("role", "tab");
     tab.setAttribute("aria-selected", on);
     tab.setAttribute("aria-controls", "pipeline");
+    tab.id = "tab-" + i;
+    if (on) $("pipeline").setAttribute("aria-labelledby", tab.id);
     tab.tabIndex = on ? 0 : -1;
     tab.classList.toggle("troubled", p.dead.length > 0);
     tab.title = p.dead.length > 0 ? "has dead letters" : "";
@@ -164,7 +192,7 @@ function drawCharts(p) {
     const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
     const line = (label, name) => ({ label, stroke: color(name), width: 2, spanGaps: true, value: (u, v) => (v == null ? "–" : count(v)) });
     const axes = [0, 1].map(() => ({ stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") } }));
-    axes[1].size = 56;
+    Object.assign(axes[1], { size: 56, values: (u, all) => all.map(count) });
     const make = (id, lines, d) => new uPlot({ width: $(id).clientWidth, height: 200, axes, series: [{}, ...lines], cursor: { drag: { setScale: false } }, scales: { y: { range: (u, lo, hi) => [0, Math.max(hi * 1.1, 1)] } } }, d, $(id));
     charts = [make("rate", [line("rows/s", "--accent"), line("records/s", "--second")], data[0]),
       make("time", [line("fetch", "--accent"), line("preprocess", "--second"), line("infer", "--third")], data[1])];
@@ -181,37 +209,33 @@ function forgetCharts() {
   charts = null;
 }
 
-let deadDrawn = "";
 function drawDead(p) {
-  const key = JSON.stringify([p.name, p.dead, p.letters]);
-  if (key === deadDrawn) return; // so that a selection stays
-  deadDrawn = key;
-  if (p.dead.length === 0) {
-    $("dead").replaceChildren(el("p", { className: "note", textContent: "None." }));
-    return;
-  }
-  $("dead").replaceChildren(...p.dead.map((d) => {
-    const command = p.replay + " --reason " + d.reason;
-    const copy = el("button", { type: "button", textContent: "copy", onclick: () => navigator.clipboard && navigator.clipboard.writeText(command) });
-    copy.setAttribute("aria-label", "copy the command that replays " + d.reason);
-    return el("article", {}, el("h3", { textContent: d.reason + ": " + count(d.count) }), el("p", { textContent: d.advice }),
-      el("ul", {}, ...p.letters.filter((l) => l.reason === d.reason).slice(0, 3).map((l) => el("li", { textContent: l.partition + " offset " + l.offset + ": " + l.message }))),
-      el("div", { className: "command" }, el("code", { textContent: command }), copy));
-  }));
+  $("dead-none").hidden = p.dead.length > 0;
+  keyed($("dead"), p.dead, (d) => d.reason, (d) => deadArticle(p.replay + " --reason " + d.reason, d), (article, d) => {
+    const last = p.letters.filter((l) => l.reason === d.reason).slice(0, 3);
+    say(article.querySelector("h3"), d.reason + ": " + count(d.count));
+    keyed(article.querySelector("ul"), last, (l) => l.partition + "/" + l.offset, () => el("li"), (li, l) => say(li, l.partition + " offset " + l.offset + ": " + l.message));
+  });
+}
+
+function deadArticle(command, d) {
+  const copy = el("button", { type: "button", textContent: "copy", onclick: () => navigator.clipboard && navigator.clipboard.writeText(command) });
+  copy.setAttribute("aria-label", "copy the command that replays " + d.reason);
+  return el("article", {}, el("h3"), el("p", { textContent: d.advice }), el("ul"), el("div", { className: "command" }, el("code", { textContent: command }), copy));
 }
 
 function drawRecent(p) {
   $("private").hidden = !p.private;
-  const list = $("recent"), there = new Map([...list.children].map((li) => [li.dataset.key, li]));
-  list.replaceChildren(...p.recent.map((it) => {
-    const key = p.name + "/" + it.partition + "/" + it.offset + "/" + (it.results ? it.results.length : 0);
-    return there.get(key) || recentItem(it, key); // what is there stays: somebody may be listening to it
-  }));
+  keyed($("recent"), p.recent, (it) => it.partition + "/" + it.offset + "/" + it.id, recentItem, (li, it) => {
+    const results = li.lastElementChild, n = String((it.results || []).length);
+    if (results.dataset.n === n) return;
+    results.dataset.n = n;
+    results.replaceChildren(...(it.results ? it.results.map(resultBox) : [el("p", { className: "note", textContent: "on its way" })]));
+  });
 }
 
-function recentItem(it, key) {
+function recentItem(it) {
   const li = el("li", {}, el("b", { textContent: it.id }), el("div", { className: "note", textContent: it.partition + " offset " + it.offset + ", " + bytes(it.bytes) }));
-  li.dataset.key = key;
   if (it.media.startsWith("image/")) li.append(el("img", { src: it.object, alt: "the picture " + it.id, loading: "lazy" }));
   if (it.media.startsWith("audio/")) {
     const canvas = el("canvas", { width: 480, height: 96 });
@@ -223,18 +247,19 @@ function recentItem(it, key) {
     waveform(canvas, it.object);
   }
   if (it.text) li.append(el("blockquote", { textContent: it.text }));
-  for (const r of it.results || []) {
-    const box = el("div", { className: "result" }, el("span", { textContent: r.head + (r.score && !r.bars ? " " + r.score.toFixed(2) : "") }));
-    if (r.value) box.append(el("div", { textContent: r.value }));
-    for (const b of r.bars || []) {
-      const m = el("div", { className: "meter" }, el("i"));
-      m.firstChild.style.width = 100 * Math.min(1, Math.max(0, b.score)) + "%";
-      box.append(el("div", { className: "bar" }, el("span", { textContent: b.label }), el("span", { textContent: b.score.toFixed(3) }), m));
-    }
-    li.append(box);
-  }
-  if (!it.results) li.append(el("p", { className: "note", textContent: "on its way" }));
+  li.append(el("div", { className: "results" }));
   return li;
+}
+
+function resultBox(r) {
+  const box = el("div", { className: "result" }, el("span", { textContent: r.head + (r.score && !r.bars ? " " + r.score.toFixed(2) : "") }));
+  if (r.value) box.append(el("div", { textContent: r.value }));
+  for (const b of r.bars || []) {
+    const m = el("div", { className: "meter" }, el("i"));
+    m.firstChild.style.width = 100 * Math.min(1, Math.max(0, b.score)) + "%";
+    box.append(el("div", { className: "bar" }, el("span", { textContent: b.label }), el("span", { textContent: b.score.toFixed(3) }), m));
+  }
+  return box;
 }
 
 async function waveform(canvas, path) {
@@ -255,14 +280,19 @@ async function waveform(canvas, path) {
 }
 
 function drawPlaces(p) {
-  $("places").replaceChildren(...p.places.map((at) => el("tr", {}, el("td", { textContent: at.partition }),
-    el("td", { textContent: count(at.lag), className: at.lag > 0 ? "behind" : "" }), ...[at.durable, at.read, at.end].map((n) => el("td", { textContent: n.toLocaleString("en") })))));
-  $("places-more").textContent = p.partitions === 0 ? "None is assigned now." : p.partitions > p.places.length ? "The " + p.places.length + " that lag most, of " + p.partitions + "." : "";
+  const row = () => el("tr", {}, el("th", { scope: "row" }), el("td"), el("td"), el("td"), el("td"));
+  keyed($("places"), p.places, (at) => at.partition, row, (tr, at) => {
+    const said = [at.partition, count(at.lag), ...[at.durable, at.read, at.end].map((n) => n.toLocaleString("en"))];
+    said.forEach((text, i) => say(tr.children[i], text));
+    tr.children[1].classList.toggle("behind", at.lag > 0);
+  });
+  say($("places-more"), p.partitions === 0 ? "None is assigned now." : p.partitions > p.places.length ? "The " + p.places.length + " that lag most, of " + p.partitions + "." : "");
 }
 
 function drawModel(p) {
   const facts = [["class", p.class], ["model", p.model], ["precision", p.precision], ["model digest", p.digest], ["preprocess digest", p.preprocess], ["decoders", p.decoders || "built in"], ["heads", p.heads.join(", ")], ["outputs", p.outputs.join(", ")]];
-  $("model").replaceChildren(...facts.flatMap(([k, v]) => [el("dt", { textContent: k }), el("dd", { textContent: v })]));
+  if ($("model").children.length === 0) $("model").append(...facts.flatMap(([k]) => [el("dt", { textContent: k }), el("dd")]));
+  facts.forEach(([, v], i) => say($("model").children[2 * i + 1], v));
 }
 
 // ---- the loop
@@ -271,7 +301,7 @@ function choose(name) {
   if (name === chosen) return;
   chosen = name;
   history.replaceState(null, "", "#" + encodeURIComponent(name));
-  for (const id of ["figures", "flow", "recent"]) $(id).replaceChildren();
+  for (const id of ["figures", "flow", "dead", "recent", "places"]) $(id).replaceChildren();
   forgetCharts();
   if (last) draw(last);
 }
@@ -280,7 +310,7 @@ function draw(status) {
   last = status;
   const found = status.pipelines.find((p) => p.name === chosen) || status.pipelines[0];
   $("worker").textContent = status.version + ", up " + span((Date.parse(status.now) - Date.parse(status.started)) / 1000);
-  $("phase").textContent = status.phase;
+  say($("phase"), status.phase);
   $("phase").className = "badge " + status.phase;
   $("pipeline").hidden = !found;
   if (!found) return;
@@ -311,7 +341,7 @@ async function tick() {
     }
     draw(status);
   } catch {
-    $("phase").textContent = "no answer from the worker";
+    say($("phase"), "no answer from the worker");
     $("phase").className = "badge gone";
   }
   setTimeout(tick, every);
