@@ -72,7 +72,8 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		}
 	}()
 	if w.telemetry, err = telemetry.Start(ctx, telemetry.Config{
-		Listen: c.Telemetry.Listen, OTLPEndpoint: c.Telemetry.OTLPEndpoint, TraceRatio: c.Telemetry.TraceRatio, Version: o.Version, Level: o.Level,
+		Listen: c.Telemetry.Listen, OTLPEndpoint: c.Telemetry.OTLPEndpoint, TraceRatio: c.Telemetry.TraceRatio, Version: o.Version,
+		Log: o.Log, Level: o.Level,
 	}); err != nil {
 		return nil, err
 	}
