@@ -102,7 +102,7 @@ func (t *Telemetry) mux(registry *prometheus.Registry, level *slog.LevelVar) *ht
 			m.HandleFunc("PUT /log/level", func(w http.ResponseWriter, r *http.Request) { setLevel(level, w, r) })
 		}
 	}
-	m.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	m.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})) // exemplars are in that format alone
 	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !t.ready.Load() {
