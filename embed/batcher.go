@@ -68,6 +68,7 @@ type Batcher[T any] struct {
 	costs   Costs
 	learnt  bool                    // costs are in seconds
 	waiting [priorities][]waiter[T] // by cost, then by arrival
+	steps   int                     // sum of the costs of waiting
 	arrived uint64
 	passed  int       // batches in a row that went before waiting backfill
 	short   bool      // scratch: the next batch is to be no longer than the target of latency allows
@@ -106,6 +107,9 @@ func (b *Batcher[T]) Len() (n int) {
 	return n
 }
 
+// Steps is the sum of the costs of the waiting items.
+func (b *Batcher[T]) Steps() int { return b.steps }
+
 // Full says that the sorting window of a priority is used up: no more of it should be added before the next batch is taken.
 func (b *Batcher[T]) Full(p Priority) bool { return len(b.waiting[p]) >= b.cfg.Window }
 
@@ -117,6 +121,7 @@ func (b *Batcher[T]) Add(now time.Time, p Priority, cost int, v T) {
 		return cmp.Or(cmp.Compare(x.cost, y.cost), cmp.Compare(x.seq, y.seq))
 	})
 	b.waiting[p] = slices.Insert(b.waiting[p], at, w)
+	b.steps += w.cost
 }
 
 // Next takes the best batch, or says how long to wait for one: nil and a duration mean come back after it or on the next Add, nil and 0
@@ -238,6 +243,7 @@ func (b *Batcher[T]) take(now time.Time, p Priority, lo, hi int) *Batch[T] {
 	}
 	out.Padded = run[len(run)-1].cost * len(run)
 	b.waiting[p] = slices.Delete(b.waiting[p], lo, hi)
+	b.steps -= out.Cost
 	return out
 }
 
@@ -250,5 +256,6 @@ func (b *Batcher[T]) Drain() []T {
 		}
 		b.waiting[p] = nil
 	}
+	b.steps = 0
 	return all
 }

@@ -220,3 +220,35 @@ func BenchmarkBatcher(b *testing.B) {
 		}
 	}
 }
+
+func TestStepsAreTheCostsOfWhatWaits(t *testing.T) {
+	cfg := BatcherConfig{MaxCost: 40, MaxItems: 3, Window: 64, MaxAge: time.Second}
+	for name, b := range map[string]interface {
+		Add(now time.Time, p Priority, cost int, v int)
+		Next(now time.Time) (*Batch[int], time.Duration)
+		Steps() int
+		Drain() []int
+	}{"batcher": NewBatcher[int](cfg), "packer": NewPacker[int](cfg, &Packing{Row: 20, Rows: 2, Items: 3})} {
+		r := rand.New(rand.NewPCG(1, 2))
+		now, want := time.Unix(0, 0), 0
+		for range 1000 {
+			if cost := r.IntN(15); r.IntN(2) == 0 {
+				b.Add(now, Priority(r.IntN(int(priorities))), cost, cost)
+				want += max(cost, 1)
+			} else if batch, _ := b.Next(now); batch != nil {
+				for _, cost := range batch.Items {
+					want -= max(cost, 1)
+				}
+			}
+			if b.Steps() != want {
+				t.Fatalf("%s: %d, want %d", name, b.Steps(), want)
+			}
+		}
+		if want == 0 {
+			t.Errorf("%s: nothing waits at the end", name)
+		}
+		if b.Drain(); b.Steps() != 0 {
+			t.Errorf("%s: %d are left", name, b.Steps())
+		}
+	}
+}

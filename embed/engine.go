@@ -34,7 +34,8 @@ type EngineConfig struct {
 	Reuse        int64         // bytes of results that are kept for content that comes again; 0 computes each object
 	Tracer       trace.Tracer  // nil means none
 
-	FLOPs func(steps int) float64 // floating-point operations of a sample of that cost, for Stats and as what the costs of batches are first taken for; nil: not counted
+	Took  func(ctx context.Context, d time.Duration) // told how long a session took for each batch; ctx has the batch's trace, if it is kept. Quick, and safe for concurrent use; nil means nobody
+	FLOPs func(steps int) float64                    // floating-point operations of a sample of that cost, for Stats and as what the costs of batches are first taken for; nil: not counted
 }
 
 // Job is one fetched object on its way through an engine.
@@ -83,6 +84,7 @@ type former interface {
 	Next(now time.Time) (*Batch[*window], time.Duration)
 	Expect(c Costs, known bool)
 	Len() int
+	Steps() int
 	Full(p Priority) bool
 	Drain() []*window
 }

@@ -152,6 +152,7 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 	began := time.Now()
 	outs, err := e.outputs(ctx, s, w.inputs, w.samples, w.batch.Layout)
 	took := time.Since(began)
+	e.stats.waited(w.batch, began)
 	e.stats.inferred(took)
 	e.itemSpans(w, span, began, took)
 	if err != nil {
@@ -164,6 +165,9 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 	}
 	w.inputs = nil
 	e.learn(w.batch, took)
+	if e.cfg.Took != nil {
+		e.cfg.Took(ctx, took)
+	}
 	return &result{outs: outs, infer: took}
 }
 

@@ -63,5 +63,6 @@ func (p *Packer[T]) take(now time.Time, turn Priority, picked []int, l *Layout) 
 	}
 	clear(waiting[len(kept):]) // or the items that went would not be collected
 	p.waiting[turn] = kept
+	p.steps -= out.Cost
 	return out
 }

@@ -14,7 +14,8 @@ type Stats struct {
 	Bisections              int64         // batches that were taken apart
 	Preprocess              time.Duration // busy time, summed over the workers
 	Collate, Infer, HeadsOn time.Duration // busy time, summed over the executors
-	Waiting                 int           // samples in the batcher now
+	Queue                   time.Duration // from being made until their session began, summed over samples
+	Waiting, WaitingCost    int           // samples in the batcher now, and their cost
 	Costs                   Costs         // what batches are taken to take, seconds; all 0 before the first
 	Decoders                int           // objects that may be decoded at once while samples wait for a batch
 	Miss                    float64       // mean relative error of the latest predictions by Costs
@@ -32,7 +33,7 @@ func (s Stats) PaddingRatio() float64 {
 // Stats gives the totals so far.
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
-	waiting, miss := e.mu.batcher.Len(), e.mu.costs.Miss()
+	waiting, cost, miss := e.mu.batcher.Len(), e.mu.batcher.Steps(), e.mu.costs.Miss()
 	costs, known := e.mu.costs.Costs()
 	decoders := e.mu.decoders.active
 	e.mu.Unlock()
@@ -49,14 +50,15 @@ func (e *Engine) Stats() Stats {
 		Objects: c.objects.Load(), Failed: c.failed.Load(), Samples: c.samples.Load(), Batches: c.batches.Load(),
 		Cost: c.cost.Load(), Padded: c.padded.Load(), FLOPs: 1e3 * float64(c.kiloflops.Load()), Bisections: c.bisections.Load(),
 		Preprocess: time.Duration(c.preprocess.Load()), Collate: time.Duration(c.collate.Load()),
-		Infer: time.Duration(c.infer.Load()), HeadsOn: time.Duration(c.heads.Load()), Waiting: waiting,
+		Infer: time.Duration(c.infer.Load()), HeadsOn: time.Duration(c.heads.Load()),
+		Queue: time.Duration(c.queue.Load()), Waiting: waiting, WaitingCost: cost,
 	}
 }
 
 type counters struct {
 	objects, failed, samples, batches, cost, padded, bisections atomic.Int64
 	kiloflops                                                   atomic.Int64 // thousands: enough for 10^12 items of a large model
-	preprocess, collate, infer, heads                           atomic.Int64 // nanoseconds
+	preprocess, collate, queue, infer, heads                    atomic.Int64 // nanoseconds
 }
 
 func (c *counters) preprocessed(d time.Duration, samples int, err error) {
@@ -75,6 +77,15 @@ func (c *counters) batched(b *Batch[*window], flops float64, d time.Duration) {
 	c.padded.Add(int64(b.Padded))
 	c.kiloflops.Add(int64(flops / 1e3))
 	c.collate.Add(int64(d))
+}
+
+// waited counts how long the samples of a batch waited for their session.
+func (c *counters) waited(b *Batch[*window], until time.Time) {
+	var all time.Duration
+	for _, win := range b.Items {
+		all += until.Sub(win.queued)
+	}
+	c.queue.Add(int64(all))
 }
 
 func (c *counters) inferred(d time.Duration) { c.infer.Add(int64(d)) }

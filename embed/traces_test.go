@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -60,6 +61,58 @@ func TestStagesAreToldInTheRecordsTrace(t *testing.T) {
 			if s.Name() == "vecmill.infer" && (len(s.Links()) != 1 || !batches[s.Links()[0].SpanContext.SpanID()]) {
 				t.Errorf("%s is linked to %v", s.Name(), s.Links())
 			}
+		}
+	})
+}
+
+// The totals of waiting and of sessions are those of the traces, where all of them are kept.
+func TestTimesOfBatchesAreToldAndTotalledAsInTheTraces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spans := tracetest.NewSpanRecorder()
+		cfg := testConfig()
+		cfg.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("")
+		cfg.Batch.MaxItems = 2
+		var mu sync.Mutex
+		told := map[trace.SpanID]time.Duration{}
+		cfg.Took = func(ctx context.Context, d time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			told[trace.SpanContextFromContext(ctx).SpanID()] = d
+		}
+		e, err := NewEngine(cfg, words{}, []Session{&adder{delay: time.Second}}, []Head{sumHead{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var runner, jobs sync.WaitGroup
+		runner.Go(func() { e.Run(ctx) })
+		kept := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+		for range 7 {
+			jobs.Add(1)
+			if err := e.Submit(ctx, Job{Blob: []byte("3"), Trace: kept, Done: func([]schemas.Row, error) { jobs.Done() }}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		jobs.Wait()
+		stop()
+		runner.Wait()
+		var queue, sessions time.Duration
+		batches := 0
+		for _, s := range spans.Ended() {
+			took := s.EndTime().Sub(s.StartTime())
+			switch s.Name() {
+			case "vecmill.queue":
+				queue += took
+			case "vecmill.batch":
+				batches++
+				sessions += took
+				if d, ok := told[s.SpanContext().SpanID()]; !ok || d != took {
+					t.Errorf("a batch of %s was told as %s, %v", took, d, ok)
+				}
+			}
+		}
+		if s := e.Stats(); s.Queue != queue || queue < (1+1+2+2+3)*time.Second || s.Infer != sessions || len(told) != batches || int64(batches) != s.Batches || s.WaitingCost != 0 {
+			t.Errorf("%+v; in traces %s in the queue, %s in %d batches, %d of them told", s, queue, sessions, batches, len(told))
 		}
 	})
 }

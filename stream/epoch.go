@@ -259,6 +259,7 @@ func (ep *epoch) fence() map[Partition]int64 {
 	ep.commits.stop()
 	<-ep.commits.done // a commit that is on its way must not land after the fence's own
 	points := ep.tracker.Fence()
+	ep.p.stats.abandoned.Add(int64(ep.tracker.Abandoned()))
 	ep.end()
 	ep.mu.Lock()
 	held := ep.mu.held
@@ -306,8 +307,9 @@ func (ep *epoch) releaseLoop(part Partition) {
 			if !ok {
 				break
 			}
-			r.began = time.Now()
+			ep.p.stats.released(r)
 			err := ep.p.sink.Write(ep.ctx, r.Range, r.Rows, func(err error) { ep.written(r, err) })
+			ep.p.stats.write.Add(int64(time.Since(r.began)))
 			ep.tracker.Written(r)
 			if err != nil {
 				ep.written(r, err)
@@ -321,6 +323,7 @@ func (ep *epoch) releaseLoop(part Partition) {
 func (ep *epoch) written(r *Release, err error) {
 	switch {
 	case err == nil:
+		ep.p.stats.durable.Add(int64(r.records) * int64(time.Since(r.began)))
 		ep.wrote(r)
 		ep.tracker.Durable(r)
 	case sinks.AsRefused(err) != nil:

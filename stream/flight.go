@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -25,6 +26,7 @@ type flight struct {
 	turn    func()        // gives a slot back: see turns
 	items   []*item
 	deletes []string // ids of references whose objects are gone
+	began   time.Time
 	mu      struct {
 		sync.Mutex
 		open  int   // items that have not ended
@@ -126,6 +128,7 @@ func (f *flight) begin() {
 		it.number = i
 	}
 	f.mu.open, f.mu.moved = len(f.items), make(chan struct{})
+	f.began = time.Now()
 }
 
 // ended counts an item out. It says whether it was the record's last, and then how the record ends: at the worst of its items, the first of equals.

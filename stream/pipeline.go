@@ -51,6 +51,10 @@ type Config struct {
 	Witness        Witness      // nil means none
 	Tracer         trace.Tracer // nil means none
 	Log            *slog.Logger // nil means the default
+
+	// Took is told how long each record that has rows took, from being taken in to having them; ctx has one of its traces that are kept, if there is one.
+	// It must be quick and safe for concurrent use. nil means nobody.
+	Took func(ctx context.Context, d time.Duration)
 }
 
 // Pipeline carries records from a source to a sink. It implements Assignments.

@@ -15,7 +15,10 @@ type Stats struct {
 	Dead                             map[schemas.Reason]int64
 	Rows, FetchedBytes               int64
 	Fetch, ReserveWait               time.Duration // busy time of the fetchers, and how much of it they waited for memory
+	HoldBack, Durable                time.Duration // summed over records: from being settled until those before them were; from being handed to the sink until being durable
+	Write                            time.Duration // busy time of the sink: of Write, over the partitions
 	Commits, Assignments, Losses     int64
+	Abandoned                        int64         // records whose assignment ended before they were durable: their next owner reads them again
 	Lag                              int64         // offsets in the logs of the assigned partitions that have no durable fate yet
 	Waiting                          time.Duration // longest of the partitions': see Place
 	InFlight                         int           // records between being read and being the sink's
@@ -29,6 +32,7 @@ func (p *Pipeline) Stats() Stats {
 		Records: c.records.Load(), Computed: c.computed.Load(), Skipped: c.skipped.Load(), Lost: c.lost.Load(),
 		Dead: c.deadByReason(), Rows: c.rows.Load(), FetchedBytes: c.bytes.Load(),
 		Fetch: time.Duration(c.fetch.Load()), ReserveWait: time.Duration(c.reserveWait.Load()),
+		HoldBack: time.Duration(c.holdBack.Load()), Durable: time.Duration(c.durable.Load()), Write: time.Duration(c.write.Load()), Abandoned: c.abandoned.Load(),
 		Commits: c.commits.Load(), Assignments: c.assignments.Load(), Losses: c.losses.Load(),
 		InFlight: len(p.slots), Held: p.budget.Held(), PeakHeld: p.budget.Peak(), Budget: p.budget.Total(),
 	}
@@ -60,8 +64,8 @@ type Witness interface {
 
 type counters struct {
 	records, computed, skipped, lost, rows, bytes atomic.Int64
-	fetch, reserveWait                            atomic.Int64 // nanoseconds
-	commits, assignments, losses                  atomic.Int64
+	fetch, reserveWait, holdBack, durable, write  atomic.Int64 // nanoseconds
+	commits, assignments, losses, abandoned       atomic.Int64
 	dead                                          struct {
 		sync.Mutex
 		by map[schemas.Reason]int64
@@ -73,6 +77,12 @@ func (c *counters) fetched(d time.Duration, b *Blob) {
 	if b != nil {
 		c.bytes.Add(int64(len(b.Data)))
 	}
+}
+
+// released counts what the sink is about to be handed.
+func (c *counters) released(r *Release) {
+	r.began = time.Now()
+	c.holdBack.Add(int64(r.held))
 }
 
 func (c *counters) buried(r schemas.Reason) {

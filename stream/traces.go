@@ -24,6 +24,18 @@ func (f *flight) traces() (all []trace.SpanContext) {
 	return all
 }
 
+// took tells how long a record took to have its rows.
+func (p *Pipeline) took(f *flight) {
+	if p.cfg.Took == nil {
+		return
+	}
+	ctx := context.Background()
+	if kept := f.ticket.traces; len(kept) > 0 {
+		ctx = trace.ContextWithSpanContext(ctx, kept[0])
+	}
+	p.cfg.Took(ctx, time.Since(f.began))
+}
+
 // uncommitted is a release that is durable, and whose traces wait for its commit.
 type uncommitted struct {
 	part   Partition

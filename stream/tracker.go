@@ -33,6 +33,7 @@ type Tracker struct {
 		lanes   map[Partition]*lane
 		fenced  bool
 		open    int           // tickets tracked and not yet written
+		soft    int           // records tracked and not yet durable
 		late    int64         // settlements and durable ranges that came after the fence
 		drained chan struct{} // closed when open reaches 0; nil until asked for
 	}
@@ -57,7 +58,8 @@ type Ticket struct {
 	lane *lane
 	span schemas.Span
 
-	outcome Outcome // 0 until settled; guarded by t.mu
+	outcome Outcome   // 0 until settled; guarded by t.mu
+	settled time.Time // of a record
 	rows    []schemas.Row
 	deletes []string // ids of references whose objects are gone
 	traces  []trace.SpanContext
@@ -69,6 +71,8 @@ type Release struct {
 	Range   schemas.Range
 	Rows    []schemas.Row
 	traces  []trace.SpanContext // of its records, those that are kept
+	records int                 // in it: the other offsets hold none
+	held    time.Duration       // that these waited for others, in all
 	began   time.Time           // being written
 	tickets []*Ticket
 	lane    *lane
@@ -104,6 +108,7 @@ func (t *Tracker) Track(p Position, free func()) (*Ticket, error) {
 	l.line = append(l.line, k)
 	l.advance(p.Offset + 1)
 	t.mu.open++
+	t.mu.soft++
 	return k, nil
 }
 
@@ -150,7 +155,7 @@ func (k *Ticket) Settle(o Outcome, rows []schemas.Row) {
 		t.mu.Unlock()
 		panic(fmt.Sprintf("stream: offset %d of %s was settled twice (I5)", k.span.First, k.lane.part))
 	}
-	k.outcome, k.rows = o, rows
+	k.outcome, k.rows, k.settled = o, rows, time.Now()
 	if t.mu.fenced {
 		t.mu.late++
 		t.mu.Unlock()
@@ -213,7 +218,12 @@ func (t *Tracker) Release(p Partition) (*Release, bool) {
 	l.line = l.line[n:]
 	r.Range.Source = schemas.SourceID{Pipeline: t.pipeline, Topic: p.Topic, Partition: p.ID}
 	r.Range.Span = schemas.Span{First: r.tickets[0].span.First, Next: r.tickets[n-1].span.Next}
+	now := time.Now()
 	for _, k := range r.tickets {
+		if !k.settled.IsZero() {
+			r.records++
+			r.held += now.Sub(k.settled)
+		}
 		r.add(k)
 	}
 	return r, true
@@ -273,6 +283,7 @@ func (t *Tracker) Durable(r *Release) {
 	if err != nil {
 		panic("stream: a range was reported durable twice (I5): " + err.Error())
 	}
+	t.mu.soft -= r.records
 	if len(ends) > 0 {
 		r.lane.durable, r.lane.since = ends[len(ends)-1], time.Now()
 	}
@@ -396,6 +407,9 @@ func (t *Tracker) InFlight() int { t.mu.Lock(); defer t.mu.Unlock(); return t.mu
 
 // Late counts settlements and durable ranges that came after the fence.
 func (t *Tracker) Late() int64 { t.mu.Lock(); defer t.mu.Unlock(); return t.mu.late }
+
+// Abandoned is the number of records that were tracked and are not durable: after the fence they never will be, as far as this assignment knows.
+func (t *Tracker) Abandoned() int { t.mu.Lock(); defer t.mu.Unlock(); return t.mu.soft }
 
 // Partitions lists the partitions of the assignment.
 func (t *Tracker) Partitions() []Partition {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"weak"
 
 	"github.com/cockroachdb/datadriven"
@@ -277,4 +279,28 @@ func TestTheBreakerCountsTheLastRecordsOnly(t *testing.T) {
 			t.Fatal("a breaker without a window opened")
 		}
 	}
+}
+
+func TestAReleaseSaysHowLongItsRecordsWaitedForThoseBeforeThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		part := Partition{Topic: "t"}
+		tr := NewTracker("p", map[Partition]int64{part: 0}, nil)
+		var tickets []*Ticket
+		for _, o := range []int64{0, 1, 7} { // 2 to 6 hold no record
+			k, err := tr.Track(Position{part, o}, func() {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tickets = append(tickets, k)
+		}
+		tickets[2].Settle(Computed, nil)
+		time.Sleep(2 * time.Second)
+		tickets[1].Settle(Dead, nil)
+		time.Sleep(3 * time.Second)
+		tickets[0].Settle(Computed, nil)
+		r, ok := tr.Release(part)
+		if !ok || r.records != 3 || r.held != 5*time.Second+3*time.Second {
+			t.Errorf("%v: %d records, held for %s", ok, r.records, r.held)
+		}
+	})
 }

@@ -200,6 +200,7 @@ func (p *Pipeline) end(f *flight, worst error) {
 			p.cfg.Witness.Computed(rows)
 		}
 		f.ticket.traces = f.traces()
+		p.took(f)
 		f.ticket.SettleRows(rows, f.deletes...)
 	case 1:
 		p.reject(f, worst)

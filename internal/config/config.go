@@ -18,14 +18,6 @@ type Log struct {
 	Format string `yaml:"format" doc:"text or json"`
 }
 
-// Telemetry says where metrics and traces go.
-type Telemetry struct {
-	Listen       string  `yaml:"listen" doc:"address of the live page, /metrics (Prometheus), /livez and /readyz, and on a loopback address /debug/pprof; empty turns it off"`
-	Recent       bool    `yaml:"recent" doc:"the live page shows a few recent items of each pipeline with their objects and results, and the last dead letters' messages: everybody who can reach listen sees them"`
-	OTLPEndpoint string  `yaml:"otlp_endpoint" doc:"URL of an OTLP/HTTP collector for traces and metrics; empty turns it off"`
-	TraceRatio   float64 `yaml:"trace_ratio" doc:"share of records that are traced, 0 to 1"`
-}
-
 // Runtime says how models are run.
 type Runtime struct {
 	Library  string `yaml:"library" doc:"path of libonnxruntime; empty looks beside the binary and in the cache (make ort)"`

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -49,6 +50,16 @@ func TestAShortFileIsEnough(t *testing.T) {
 	}
 	if err := c.ValidateSource(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestTheWorkersAddressIsLocalUnlessToldOtherwise(t *testing.T) {
+	c, err := parse(t, good, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host, _, err := net.SplitHostPort(c.Telemetry.Listen); err != nil || !loopback(host) {
+		t.Errorf("telemetry.listen is %q, %v", c.Telemetry.Listen, err)
 	}
 }
 
@@ -171,6 +182,10 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"two dead-letter stores", "{topic: dead}", "{topic: dead, url: s3://x}", "pipelines[speech].dead_letters"},
 		{"best effort alone", "- parquet: {url: s3://lake/speech}", "- {best_effort: true, parquet: {url: s3://l}}", "pipelines[speech].outputs"},
 		{"one group for two pipelines of a topic", "pipelines:", "pipelines:\n  - {name: other, group: vecmill-speech, topics: [refs], model: {path: MODEL}, heads: [{task: embedding}], outputs: [{parquet: {url: s3://x}}]}", "pipelines[speech].group: \"vecmill-speech\" is also the group of pipeline other"},
+		{"an address of a collector without its protocol", "s3:", "telemetry: {otlp_endpoint: 'collector:4318'}\ns3:", "telemetry.otlp_endpoint: is not http://host:port"},
+		{"the address of traces", "s3:", "telemetry: {otlp_endpoint: 'http://collector:4318/v1/traces/'}\ns3:", "telemetry.otlp_endpoint: \"http://collector:4318/v1/traces/\" is the address of one signal"},
+		{"a password of a collector", "s3:", "telemetry: {otlp_endpoint: 'http://me:secret@collector:4318'}\ns3:", "telemetry.otlp_endpoint: has more than host and path"},
+		{"a share above one", "s3:", "telemetry: {trace_ratio: 1.5}\ns3:", "telemetry.trace_ratio: 1.5 is not between 0 and 1"},
 		{"draining longer than the session", "brokers: [broker:9092]", "brokers: [broker:9092]\n  drain_timeout: 60s", "kafka.drain_timeout"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

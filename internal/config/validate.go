@@ -42,9 +42,7 @@ func (c *Config) Validate() error {
 	var f faults
 	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	f.oneOf("log.format", c.Log.Format, "text", "json")
-	if c.Telemetry.TraceRatio < 0 || c.Telemetry.TraceRatio > 1 {
-		f.add("telemetry.trace_ratio", "%v is not between 0 and 1", c.Telemetry.TraceRatio)
-	}
+	c.Telemetry.validate(&f)
 	c.Kafka.validate(&f)
 	c.S3.validate(&f)
 	c.Fetch.validate(&f)

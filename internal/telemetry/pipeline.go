@@ -28,11 +28,21 @@ func (r *Reading) LagCost() float64 {
 	return 0
 }
 
+// Kind is what an instrument's values are.
+type Kind string
+
+// The kinds.
+const (
+	Counter   Kind = "counter"
+	Gauge     Kind = "gauge"
+	Histogram Kind = "histogram"
+)
+
 // Metric is one instrument: its name, unit and meaning, and how it is read. docs list them from here.
 type Metric struct {
 	Name, Unit, Doc string
-	Gauge           bool
-	read            func(r *Reading) []point
+	Kind            Kind
+	read            func(r *Reading) []point // nil: it is told, see Timers
 }
 
 type point struct {
@@ -51,42 +61,51 @@ func busy(f func(r *Reading) time.Duration) func(*Reading) []point {
 }
 
 // Metrics lists every instrument of a pipeline.
-func Metrics() []Metric {
+func Metrics() []Metric { return append(observed(), timed()...) }
+
+// observed are the instruments that are read at every collection.
+func observed() []Metric {
 	return []Metric{
-		{"vecmill_records", "{record}", "records read from the source", false, count(func(r *Reading) int64 { return r.Stream.Records })},
-		{"vecmill_records_computed", "{record}", "records that gave rows", false, count(func(r *Reading) int64 { return r.Stream.Computed })},
-		{"vecmill_records_skipped", "{record}", "records that are for another pipeline, and tombstones", false, count(func(r *Reading) int64 { return r.Stream.Skipped })},
-		{"vecmill_records_lost", "{record}", "offsets that the log's retention removed before they were read", false, count(func(r *Reading) int64 { return r.Stream.Lost })},
-		{"vecmill_dead_letters", "{record}", "records that became dead letters, by reason", false, deadLetters},
-		{"vecmill_rows", "{row}", "rows computed", false, count(func(r *Reading) int64 { return r.Stream.Rows })},
-		{"vecmill_fetched_bytes", "By", "bytes of objects fetched", false, count(func(r *Reading) int64 { return r.Stream.FetchedBytes })},
-		{"vecmill_commits", "{commit}", "successful commits of offsets", false, count(func(r *Reading) int64 { return r.Stream.Commits })},
-		{"vecmill_assignments", "{assignment}", "assignments of partitions", false, count(func(r *Reading) int64 { return r.Stream.Assignments })},
-		{"vecmill_assignment_losses", "{assignment}", "assignments that were lost without a drain", false, count(func(r *Reading) int64 { return r.Stream.Losses })},
-		{"vecmill_lag_records", "{record}", "offsets of the assigned partitions that have no durable row, letter or other fate yet", true, count(func(r *Reading) int64 { return r.Stream.Lag })},
-		{"vecmill_lag_cost", "{step}", "the lag in the model's steps (frames, tokens, patches): lag_records at the mean cost of a record so far", true, func(r *Reading) []point { return one(r.LagCost()) }},
-		{"vecmill_commit_age_seconds", "s", "longest time that a partition with something read has had no durable progress; 0 when all that was read is durable", true, busy(func(r *Reading) time.Duration { return r.Stream.Waiting })},
-		{"vecmill_records_in_flight", "{record}", "records between being read and being the sink's", true, count(func(r *Reading) int64 { return int64(r.Stream.InFlight) })},
-		{"vecmill_memory_held_bytes", "By", "bytes reserved in the memory budget", true, count(func(r *Reading) int64 { return r.Stream.Held })},
-		{"vecmill_memory_budget_bytes", "By", "the memory budget", true, count(func(r *Reading) int64 { return r.Stream.Budget })},
-		{"vecmill_fetch_busy_seconds", "s", "time that fetchers were busy, waiting for memory excluded", false, busy(func(r *Reading) time.Duration { return r.Stream.Fetch - r.Stream.ReserveWait })},
-		{"vecmill_fetch_wait_seconds", "s", "time that fetchers waited for memory", false, busy(func(r *Reading) time.Duration { return r.Stream.ReserveWait })},
-		{"vecmill_preprocess_busy_seconds", "s", "time that preprocess workers were busy", false, busy(func(r *Reading) time.Duration { return r.Embed.Preprocess })},
-		{"vecmill_preprocess_workers", "{worker}", "objects that may be decoded at once while samples wait for a batch: as many as keep up with the sessions, or as configured", true, count(func(r *Reading) int64 { return int64(r.Embed.Decoders) })},
-		{"vecmill_infer_busy_seconds", "s", "time that sessions were busy", false, busy(func(r *Reading) time.Duration { return r.Embed.Infer })},
-		{"vecmill_heads_busy_seconds", "s", "time that heads were busy", false, busy(func(r *Reading) time.Duration { return r.Embed.HeadsOn })},
-		{"vecmill_samples", "{sample}", "samples made of objects", false, count(func(r *Reading) int64 { return r.Embed.Samples })},
-		{"vecmill_samples_waiting", "{sample}", "samples that wait for a batch", true, count(func(r *Reading) int64 { return int64(r.Embed.Waiting) })},
-		{"vecmill_batches", "{batch}", "batches run", false, count(func(r *Reading) int64 { return r.Embed.Batches })},
-		{"vecmill_batch_cost", "{step}", "useful steps in batches (frames, tokens, patches)", false, count(func(r *Reading) int64 { return r.Embed.Cost })},
-		{"vecmill_batch_padded_cost", "{step}", "steps computed, padding included", false, count(func(r *Reading) int64 { return r.Embed.Padded })},
-		{"vecmill_batch_fixed_seconds", "s", "what the cost model has learnt that a batch takes whatever is in it; 0 before the first", true, func(r *Reading) []point { return one(r.Embed.Costs.Fixed) }},
-		{"vecmill_batch_step_seconds", "s", "and that a step of an item adds to it, attention left out", true, func(r *Reading) []point { return one(r.Embed.Costs.Step) }},
-		{"vecmill_batch_prediction_error_ratio", "1", "mean relative error of the cost model's latest predictions of what a batch takes", true, func(r *Reading) []point { return one(r.Embed.Miss) }},
-		{"vecmill_flops", "{flop}", "floating-point operations of useful work: matrix products and convolutions of each sample alone, without padding; their rate over vecmill_peak_flops is the model FLOPs utilisation", false, func(r *Reading) []point { return one(r.Embed.FLOPs) }},
-		{"vecmill_peak_flops", "{flop_per_second}", "what all processors together get out of matrix products in float32, measured at the start; 0 if it was not", true, func(r *Reading) []point { return one(r.Peak) }},
-		{"vecmill_reused", "{object}", "objects that got the results of another one with their content (reuse_results)", false, count(func(r *Reading) int64 { return r.Embed.Reused })},
-		{"vecmill_batch_bisections", "{batch}", "failing batches that were taken apart", false, count(func(r *Reading) int64 { return r.Embed.Bisections })},
+		{"vecmill_records", "{record}", "records read from the source", Counter, count(func(r *Reading) int64 { return r.Stream.Records })},
+		{"vecmill_records_computed", "{record}", "records that gave rows", Counter, count(func(r *Reading) int64 { return r.Stream.Computed })},
+		{"vecmill_records_skipped", "{record}", "records that are for another pipeline, and tombstones", Counter, count(func(r *Reading) int64 { return r.Stream.Skipped })},
+		{"vecmill_records_lost", "{record}", "offsets that the log's retention removed before they were read", Counter, count(func(r *Reading) int64 { return r.Stream.Lost })},
+		{"vecmill_records_abandoned", "{record}", "records whose assignment ended before they were durable, so that their next owner reads them again; over vecmill_records it is the redo ratio, without what killed workers had in flight", Counter, count(func(r *Reading) int64 { return r.Stream.Abandoned })},
+		{"vecmill_dead_letters", "{record}", "records that became dead letters, by reason", Counter, deadLetters},
+		{"vecmill_rows", "{row}", "rows computed", Counter, count(func(r *Reading) int64 { return r.Stream.Rows })},
+		{"vecmill_fetched_bytes", "By", "bytes of objects fetched", Counter, count(func(r *Reading) int64 { return r.Stream.FetchedBytes })},
+		{"vecmill_commits", "{commit}", "successful commits of offsets", Counter, count(func(r *Reading) int64 { return r.Stream.Commits })},
+		{"vecmill_assignments", "{assignment}", "assignments of partitions", Counter, count(func(r *Reading) int64 { return r.Stream.Assignments })},
+		{"vecmill_assignment_losses", "{assignment}", "assignments that were lost without a drain", Counter, count(func(r *Reading) int64 { return r.Stream.Losses })},
+		{"vecmill_lag_records", "{record}", "offsets of the assigned partitions that have no durable row, letter or other fate yet", Gauge, count(func(r *Reading) int64 { return r.Stream.Lag })},
+		{"vecmill_lag_cost", "{step}", "the lag in the model's steps (frames, tokens, patches): lag_records at the mean cost of a record so far", Gauge, func(r *Reading) []point { return one(r.LagCost()) }},
+		{"vecmill_commit_age_seconds", "s", "longest time that a partition with something read has had no durable progress; 0 when all that was read is durable", Gauge, busy(func(r *Reading) time.Duration { return r.Stream.Waiting })},
+		{"vecmill_records_in_flight", "{record}", "records between being read and being the sink's", Gauge, count(func(r *Reading) int64 { return int64(r.Stream.InFlight) })},
+		{"vecmill_memory_held_bytes", "By", "bytes reserved in the memory budget", Gauge, count(func(r *Reading) int64 { return r.Stream.Held })},
+		{"vecmill_memory_budget_bytes", "By", "the memory budget", Gauge, count(func(r *Reading) int64 { return r.Stream.Budget })},
+		{"vecmill_fetch_busy_seconds", "s", "time that fetchers were busy, waiting for memory excluded", Counter, busy(func(r *Reading) time.Duration { return r.Stream.Fetch - r.Stream.ReserveWait })},
+		{"vecmill_fetch_wait_seconds", "s", "time that fetchers waited for memory", Counter, busy(func(r *Reading) time.Duration { return r.Stream.ReserveWait })},
+		{"vecmill_preprocess_busy_seconds", "s", "time that preprocess workers were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Preprocess })},
+		{"vecmill_preprocess_workers", "{worker}", "objects that may be decoded at once while samples wait for a batch: as many as keep up with the sessions, or as configured", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Decoders) })},
+		{"vecmill_infer_busy_seconds", "s", "time that sessions were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Infer })},
+		{"vecmill_heads_busy_seconds", "s", "time that heads were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.HeadsOn })},
+		{"vecmill_holdback_wait_seconds", "s", "time that finished records waited for those before them in their partition, summed over records", Counter, busy(func(r *Reading) time.Duration { return r.Stream.HoldBack })},
+		{"vecmill_write_busy_seconds", "s", "time that outputs took to take over what they were handed, and were too full to; partitions write beside each other", Counter, busy(func(r *Reading) time.Duration { return r.Stream.Write })},
+		{"vecmill_durable_wait_seconds", "s", "time from being handed to the outputs until being durable in all that are required, summed over records; files wait for roll_age or a full file", Counter, busy(func(r *Reading) time.Duration { return r.Stream.Durable })},
+		{"vecmill_samples", "{sample}", "samples made of objects", Counter, count(func(r *Reading) int64 { return r.Embed.Samples })},
+		{"vecmill_samples_waiting", "{sample}", "samples that wait for a batch", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Waiting) })},
+		{"vecmill_samples_waiting_cost", "{step}", "cost of the samples that wait for a batch, in the model's steps", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.WaitingCost) })},
+		{"vecmill_queue_wait_seconds", "s", "time that samples waited, from being made until their session began, summed over vecmill_samples", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Queue })},
+		{"vecmill_batches", "{batch}", "batches run", Counter, count(func(r *Reading) int64 { return r.Embed.Batches })},
+		{"vecmill_batch_cost", "{step}", "useful steps in batches (frames, tokens, patches)", Counter, count(func(r *Reading) int64 { return r.Embed.Cost })},
+		{"vecmill_batch_padded_cost", "{step}", "steps computed, padding included", Counter, count(func(r *Reading) int64 { return r.Embed.Padded })},
+		{"vecmill_batch_fixed_seconds", "s", "what the cost model has learnt that a batch takes whatever is in it; 0 before the first", Gauge, func(r *Reading) []point { return one(r.Embed.Costs.Fixed) }},
+		{"vecmill_batch_step_seconds", "s", "and that a step of an item adds to it, attention left out", Gauge, func(r *Reading) []point { return one(r.Embed.Costs.Step) }},
+		{"vecmill_batch_prediction_error_ratio", "1", "mean relative error of the cost model's latest predictions of what a batch takes", Gauge, func(r *Reading) []point { return one(r.Embed.Miss) }},
+		{"vecmill_flops", "{flop}", "floating-point operations of useful work: matrix products and convolutions of each sample alone, without padding; their rate over vecmill_peak_flops is the model FLOPs utilisation", Counter, func(r *Reading) []point { return one(r.Embed.FLOPs) }},
+		{"vecmill_peak_flops", "{flop_per_second}", "what all processors together get out of matrix products in float32, measured at the start; 0 if it was not", Gauge, func(r *Reading) []point { return one(r.Peak) }},
+		{"vecmill_reused", "{object}", "objects that got the results of another one with their content (reuse_results)", Counter, count(func(r *Reading) int64 { return r.Embed.Reused })},
+		{"vecmill_batch_bisections", "{batch}", "failing batches that were taken apart", Counter, count(func(r *Reading) int64 { return r.Embed.Bisections })},
 	}
 }
 
@@ -101,12 +120,12 @@ func deadLetters(r *Reading) []point {
 // Observe registers the instruments of one pipeline; read is called at every collection.
 func Observe(m metric.Meter, pipeline string, read func() Reading) error {
 	name := attribute.String("pipeline", pipeline)
-	all := Metrics()
+	all := observed()
 	instruments := make([]metric.Float64Observable, len(all))
 	observables := make([]metric.Observable, len(all))
 	for i, x := range all {
 		var err error
-		if x.Gauge {
+		if x.Kind == Gauge {
 			instruments[i], err = m.Float64ObservableGauge(x.Name, metric.WithUnit(x.Unit), metric.WithDescription(x.Doc))
 		} else {
 			instruments[i], err = m.Float64ObservableCounter(x.Name, metric.WithUnit(x.Unit), metric.WithDescription(x.Doc))

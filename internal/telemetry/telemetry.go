@@ -16,9 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -31,10 +30,11 @@ import (
 // Config says where metrics and traces go.
 type Config struct {
 	Listen       string  // address of the HTTP server; "" for none
-	OTLPEndpoint string  // URL of a collector; "" for none
+	OTLPEndpoint string  // base URL of a collector, see export; "" for none
 	TraceRatio   float64 // share of traces that are kept
 	Version      string  // of the binary
 
+	Log   *slog.Logger   // nil means the default
 	Level *slog.LevelVar // of the log, for PUT /log/level on a loopback address; nil: it cannot be changed
 }
 
@@ -59,6 +59,9 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	}
 	t := &Telemetry{}
 	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(prom)}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
 	if cfg.OTLPEndpoint != "" {
 		if options, err = t.export(ctx, cfg, res, options); err != nil {
 			return nil, err
@@ -74,38 +77,10 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	t.server = &http.Server{Handler: t.mux(registry, cfg.Level), ReadHeaderTimeout: 5 * time.Second}
 	go func() { // ends with Shutdown
 		if err := t.server.Serve(t.listener); !errors.Is(err, http.ErrServerClosed) {
-			slog.Error("metrics server stopped", "err", err)
+			cfg.Log.Error("metrics server stopped", "err", err)
 		}
 	}()
 	return t, nil
-}
-
-// export adds a collector for traces and metrics.
-func (t *Telemetry) export(ctx context.Context, cfg Config, res *resource.Resource, options []sdkmetric.Option) ([]sdkmetric.Option, error) {
-	spans, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(cfg.OTLPEndpoint))
-	if err != nil {
-		return nil, fmt.Errorf("telemetry.otlp_endpoint: %w", err)
-	}
-	points, err := otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(cfg.OTLPEndpoint))
-	if err != nil {
-		return nil, fmt.Errorf("telemetry.otlp_endpoint: %w", err)
-	}
-	t.traces = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(spans),
-		sdktrace.WithSampler(linked{sdktrace.ParentBased(sdktrace.TraceIDRatioBased(cfg.TraceRatio))}))
-	return append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(points))), nil
-}
-
-// linked keeps, besides what its sampler keeps, spans that are linked to one that is kept: batches, which belong to no record alone.
-type linked struct{ sdktrace.Sampler }
-
-// ShouldSample implements sdktrace.Sampler.
-func (s linked) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
-	for _, l := range p.Links {
-		if l.SpanContext.IsSampled() {
-			return sdktrace.AlwaysSample().ShouldSample(p)
-		}
-	}
-	return s.Sampler.ShouldSample(p)
 }
 
 func (t *Telemetry) mux(registry *prometheus.Registry, level *slog.LevelVar) *http.ServeMux {
@@ -127,7 +102,7 @@ func (t *Telemetry) mux(registry *prometheus.Registry, level *slog.LevelVar) *ht
 			m.HandleFunc("PUT /log/level", func(w http.ResponseWriter, r *http.Request) { setLevel(level, w, r) })
 		}
 	}
-	m.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	m.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})) // exemplars are in that format alone
 	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !t.ready.Load() {
@@ -177,15 +152,25 @@ func (t *Telemetry) Tracer() trace.Tracer {
 // Meter makes instruments.
 func (t *Telemetry) Meter() metric.Meter { return t.metrics.Meter("vecmill") }
 
-// Shutdown sends what is left and stops serving. It is the last thing that a process does (I6).
+// lastExport is how long a collector may take for what is left of the traces, and as long again for the metrics.
+const lastExport = 5 * time.Second
+
+// Shutdown sends what is left and stops serving. It is the last thing that a process does (I6). A collector that does not take what is left is no fault of
+// the work that was done: it is logged.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
-	var errs []error
+	last := func(shutdown func(context.Context) error) {
+		ctx, cancel := context.WithTimeout(ctx, lastExport)
+		defer cancel()
+		if err := shutdown(ctx); err != nil {
+			otel.Handle(err)
+		}
+	}
 	if t.traces != nil {
-		errs = append(errs, t.traces.Shutdown(ctx))
+		last(t.traces.Shutdown)
 	}
-	errs = append(errs, t.metrics.Shutdown(ctx))
+	last(t.metrics.Shutdown)
 	if t.server != nil {
-		errs = append(errs, t.server.Shutdown(ctx))
+		return t.server.Shutdown(ctx)
 	}
-	return errors.Join(errs...)
+	return nil
 }

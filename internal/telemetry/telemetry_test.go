@@ -40,8 +40,8 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 	defer tel.Shutdown(context.Background())
 	err = Observe(tel.Meter(), "speech", func() Reading {
 		return Reading{
-			Stream: stream.Stats{Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second},
-			Embed:  embed.Stats{Waiting: 4, FLOPs: 3e9}, Peak: 5e10,
+			Stream: stream.Stats{Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, HoldBack: 5 * time.Second, Write: 6 * time.Second, Durable: 7 * time.Second, Abandoned: 3},
+			Embed:  embed.Stats{Waiting: 4, WaitingCost: 1200, Queue: 9 * time.Second, FLOPs: 3e9}, Peak: 5e10,
 		}
 	})
 	if err != nil {
@@ -54,6 +54,12 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_dead_letters_total{pipeline="speech",reason="panic"} 0`,
 		`vecmill_fetch_busy_seconds_total{pipeline="speech"} 2`,
 		`vecmill_samples_waiting{pipeline="speech"} 4`,
+		`vecmill_samples_waiting_cost{pipeline="speech"} 1200`,
+		`vecmill_queue_wait_seconds_total{pipeline="speech"} 9`,
+		`vecmill_holdback_wait_seconds_total{pipeline="speech"} 5`,
+		`vecmill_write_busy_seconds_total{pipeline="speech"} 6`,
+		`vecmill_durable_wait_seconds_total{pipeline="speech"} 7`,
+		`vecmill_records_abandoned_total{pipeline="speech"} 3`,
 		`vecmill_flops_total{pipeline="speech"} 3e+09`,
 		`vecmill_peak_flops{pipeline="speech"} 5e+10`,
 		"\ngo_goroutines ",

@@ -276,7 +276,7 @@ func override[T comparable](field *T, v T) {
 	}
 }
 
-func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer) (*embed.Engine, error) {
+func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took func(context.Context, time.Duration)) (*embed.Engine, error) {
 	workers := p.Preprocessors
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -288,7 +288,7 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer) (*embed.
 	}
 	return embed.NewEngine(embed.EngineConfig{
 		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Packing: packing,
-		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, FLOPs: m.spec.FLOPs,
+		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs,
 	}, m.pre, m.sessions, m.heads)
 }
 

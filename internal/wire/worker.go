@@ -55,6 +55,7 @@ type line struct {
 	source stream.Source
 	pipe   *stream.Pipeline
 	recent *page.Recent // nil: nothing is kept for the page
+	timers *telemetry.Timers
 }
 
 // closing is how long sinks and telemetry may take to close after the pipelines have ended.
@@ -72,7 +73,8 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		}
 	}()
 	if w.telemetry, err = telemetry.Start(ctx, telemetry.Config{
-		Listen: c.Telemetry.Listen, OTLPEndpoint: c.Telemetry.OTLPEndpoint, TraceRatio: c.Telemetry.TraceRatio, Version: o.Version, Level: o.Level,
+		Listen: c.Telemetry.Listen, OTLPEndpoint: c.Telemetry.OTLPEndpoint, TraceRatio: c.Telemetry.TraceRatio, Version: o.Version,
+		Log: o.Log, Level: o.Level,
 	}); err != nil {
 		return nil, err
 	}
@@ -119,7 +121,10 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	}
 	o.Log.Info("model loaded", "pipeline", p.Name, "class", l.model.spec.Class, "digest", short(l.model.digest), "preprocess", short(l.model.pre.Digest()),
 		"provider", p.Model.Provider, "precision", precisionName(l.model.precision), "sessions", len(l.model.sessions), "batch", batchConfig(p.Batch, l.model.spec.Modality))
-	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer()); err != nil {
+	if l.timers, err = telemetry.NewTimers(w.telemetry.Meter(), p.Name); err != nil {
+		return nil, err
+	}
+	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer(), l.timers.Session.Took); err != nil {
 		return nil, err
 	}
 	if l.sink, err = newSink(ctx, p, l.model, s, o); err != nil {
@@ -145,7 +150,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		Carry: stream.Carry{Headers: p.Input.Headers, Prefix: p.Input.HeaderPrefix}, Precedence: p.Priority,
 		MaxInFlight: p.MaxInFlight, Fetchers: p.Fetchers, Budget: int64(p.MemoryBudget), MaxObject: int64(c.Fetch.MaxObjectBytes), CommitInterval: p.CommitInterval.D(),
 		StartAt: stream.StartAt(p.StartAt), Breaker: stream.BreakerConfig{Window: p.Breaker.Window, MaxFailures: p.Breaker.MaxFailures},
-		Witness: witness, Tracer: w.telemetry.Tracer(), Log: o.Log,
+		Witness: witness, Tracer: w.telemetry.Tracer(), Took: l.timers.Record.Took, Log: o.Log,
 	}, l.source, fetcher, l.engine, l.sink, l.dead)
 	return l, err
 }
@@ -234,7 +239,7 @@ func (w *Worker) logTotals() {
 	for _, s := range w.Stats() {
 		w.log.Info("totals", "pipeline", s.Pipeline, "records", s.Stream.Records, "rows", s.Stream.Rows, "skipped", s.Stream.Skipped, "dead", s.Stream.Dead,
 			"reused", s.Embed.Reused, "padding_ratio", fmt.Sprintf("%.3f", s.Embed.PaddingRatio()), "fetch_busy", round(s.Stream.Fetch-s.Stream.ReserveWait), "memory_wait", round(s.Stream.ReserveWait),
-			"preprocess_busy", round(s.Embed.Preprocess), "infer_busy", round(s.Embed.Infer), "gflop", math.Round(s.Embed.FLOPs/1e9), "peak_bytes", s.Stream.PeakHeld)
+			"preprocess_busy", round(s.Embed.Preprocess), "infer_busy", round(s.Embed.Infer), "gflop", math.Round(s.Embed.FLOPs/1e9), "abandoned", s.Stream.Abandoned, "peak_bytes", s.Stream.PeakHeld)
 	}
 }
 

@@ -87,18 +87,17 @@ func metrics(w io.Writer) error {
 # Metrics
 
 Served at /metrics (setting telemetry.listen) and sent over OTLP (telemetry.otlp_endpoint). Every metric has the label pipeline;
-dead letters have the label reason. Prometheus appends _total to counters. /metrics has the vitals of the Go runtime and of the process
+dead letters have the label reason. Prometheus appends _total to counters, and _bucket, _sum and _count to histograms. /metrics has the vitals of the Go runtime and of the process
 beside these: go_goroutines, go_memstats_*, process_open_fds, process_resident_memory_bytes and their like.
+
+A step is what a model's length is counted in: a frame of audio (20 ms in the published models), a token, a patch of a picture. Buckets of histograms carry the trace of a record or a batch
+in them that is kept (an exemplar), over OTLP and, to those who ask for OpenMetrics, at /metrics; Prometheus stores them with --enable-feature=exemplar-storage.
 
 | metric | unit | kind | meaning |
 | --- | --- | --- | --- |
 `)
 	for _, m := range telemetry.Metrics() {
-		kind := "counter"
-		if m.Gauge {
-			kind = "gauge"
-		}
-		fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", m.Name, m.Unit, kind, m.Doc)
+		fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", m.Name, m.Unit, m.Kind, m.Doc)
 	}
 	return nil
 }

@@ -1,0 +1,33 @@
+package config
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Telemetry says where metrics and traces go.
+type Telemetry struct {
+	Listen       string  `yaml:"listen" doc:"address of the live page, /metrics (Prometheus), /livez and /readyz, and on a loopback address /debug/pprof; empty turns it off"`
+	Recent       bool    `yaml:"recent" doc:"the live page shows a few recent items of each pipeline with their objects and results, and the last dead letters' messages: everybody who can reach listen sees them"`
+	OTLPEndpoint string  `yaml:"otlp_endpoint" doc:"base URL of an OTLP/HTTP collector, such as http://collector:4318: traces go to v1/traces below it, metrics to v1/metrics; empty turns it off"`
+	TraceRatio   float64 `yaml:"trace_ratio" doc:"share of records that are traced, 0 to 1"`
+}
+
+func (t *Telemetry) validate(f *faults) {
+	if t.TraceRatio < 0 || t.TraceRatio > 1 {
+		f.add("telemetry.trace_ratio", "%v is not between 0 and 1", t.TraceRatio)
+	}
+	if t.OTLPEndpoint == "" {
+		return
+	}
+	const at = "telemetry.otlp_endpoint"
+	u, err := url.Parse(t.OTLPEndpoint)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		f.add(at, "is not http://host:port or https://host:port") // the exporters would take their own default for it, and may hold a password
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		f.add(at, "has more than host and path, which would not be sent; headers are read from OTEL_EXPORTER_OTLP_HEADERS")
+	case strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/v1/traces"), strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/v1/metrics"):
+		f.add(at, "%q is the address of one signal; give the collector's own, to which v1/traces and v1/metrics are added", t.OTLPEndpoint)
+	}
+}

@@ -1,0 +1,159 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	collectortraces "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// collector is an OTLP collector that listens below a path, as far as workers see it: it decodes what comes to the paths of the specification.
+type collector struct {
+	*httptest.Server
+	mu                    sync.Mutex
+	spans, metrics, stray []string // names, and paths of requests that a collector does not know
+	key                   string   // of the last request
+}
+
+func newCollector(t *testing.T, below string) *collector {
+	t.Helper()
+	c := &collector{}
+	mux := http.NewServeMux()
+	take := func(w http.ResponseWriter, r *http.Request, m proto.Message, names func() []string, to *[]string) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = proto.Unmarshal(body, m)
+		}
+		if err != nil || r.Header.Get("Content-Type") != "application/x-protobuf" {
+			t.Errorf("%s: %v, %q", r.URL.Path, err, r.Header.Get("Content-Type"))
+			http.Error(w, "no", http.StatusBadRequest)
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.key = r.Header.Get("Authorization")
+		*to = append(*to, names()...)
+	}
+	mux.HandleFunc("POST "+below+"/v1/traces", func(w http.ResponseWriter, r *http.Request) {
+		var m collectortraces.ExportTraceServiceRequest
+		take(w, r, &m, func() (names []string) {
+			for _, rs := range m.ResourceSpans {
+				for _, ss := range rs.ScopeSpans {
+					for _, s := range ss.Spans {
+						names = append(names, s.Name)
+					}
+				}
+			}
+			return names
+		}, &c.spans)
+	})
+	mux.HandleFunc("POST "+below+"/v1/metrics", func(w http.ResponseWriter, r *http.Request) {
+		var m collectormetrics.ExportMetricsServiceRequest
+		take(w, r, &m, func() (names []string) {
+			for _, rm := range m.ResourceMetrics {
+				for _, sm := range rm.ScopeMetrics {
+					for _, x := range sm.Metrics {
+						names = append(names, x.Name)
+					}
+				}
+			}
+			return names
+		}, &c.metrics)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.stray = append(c.stray, r.URL.Path)
+		http.NotFound(w, r)
+	})
+	c.Server = httptest.NewServer(mux)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func TestACollectorGetsTracesAndMetricsAtThePathsOfOTLP(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer key")
+	for _, at := range []struct{ below, endpoint string }{{"", ""}, {"", "/"}, {"/otlp", "/otlp"}, {"/a/b", "/a/b/"}} {
+		c := newCollector(t, at.below)
+		tel, err := Start(t.Context(), Config{OTLPEndpoint: c.URL + at.endpoint, TraceRatio: 1, Version: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Observe(tel.Meter(), "speech", func() Reading { return Reading{} }); err != nil {
+			t.Fatal(err)
+		}
+		_, span := tel.Tracer().Start(t.Context(), "vecmill.record")
+		span.End()
+		if err := tel.Shutdown(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		c.mu.Lock()
+		if !slices.Contains(c.spans, "vecmill.record") || !slices.Contains(c.metrics, "vecmill_records") || c.stray != nil || c.key != "Bearer key" {
+			t.Errorf("%q: spans %q, %d metrics, elsewhere %q, key %q", at.endpoint, c.spans, len(c.metrics), c.stray, c.key)
+		}
+		c.mu.Unlock()
+	}
+}
+
+func TestACollectorThatTakesNothingIsLoggedAndFailsNothing(t *testing.T) {
+	var log lines
+	c := httptest.NewServer(http.NotFoundHandler())
+	defer c.Close()
+	tel, err := Start(t.Context(), Config{OTLPEndpoint: c.URL, TraceRatio: 1, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := tel.Tracer().Start(t.Context(), "vecmill.record")
+	span.End()
+	if err := tel.Shutdown(context.Background()); err != nil {
+		t.Errorf("it ends with %v", err)
+	}
+	if said := log.String(); strings.Count(said, "did not get out") != 1 || !strings.Contains(said, c.URL) || !strings.Contains(said, "404") {
+		t.Errorf("the log says\n%s", said)
+	}
+}
+
+// lines is a log that several goroutines write.
+type lines struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestACollectorThatIsAwayDoesNotFillTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lines
+		f := &exportFaults{log: slog.New(slog.NewTextHandler(&log, nil)), endpoint: "http://collector:4318"}
+		for range 30 { // two minutes and a half
+			f.Handle(errors.New("connection refused"))
+			time.Sleep(5 * time.Second)
+		}
+		said := log.String()
+		if n := strings.Count(said, "\n"); n != 3 || !strings.Contains(said, "not_logged=11") || !strings.Contains(said, "connection refused") {
+			t.Errorf("%d lines:\n%s", n, said)
+		}
+	})
+}

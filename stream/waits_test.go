@@ -1,0 +1,128 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"vecmill/schemas"
+	"vecmill/stream"
+	"vecmill/stream/streamtest"
+)
+
+// slow is a sink that takes its time to take rows, and more until it has them for good. It keeps an account of both.
+type slow struct {
+	take, keep     time.Duration
+	open           sync.WaitGroup
+	mu             sync.Mutex
+	write, durable time.Duration
+}
+
+func (*slow) Resume(context.Context, schemas.SourceID, int64) (int64, bool, error) {
+	return 0, false, nil
+}
+func (s *slow) Flush(context.Context) error { s.open.Wait(); return nil }
+func (*slow) Forget(schemas.SourceID)       {}
+func (*slow) Close(context.Context) error   { return nil }
+
+func (s *slow) Write(_ context.Context, r schemas.Range, _ []schemas.Row, done func(error)) error {
+	began := time.Now()
+	time.Sleep(s.take)
+	s.add(&s.write, s.take)
+	s.open.Go(func() {
+		time.Sleep(s.keep)
+		s.add(&s.durable, time.Duration(r.Len())*time.Since(began))
+		done(nil)
+	})
+	return nil
+}
+
+func (s *slow) add(to *time.Duration, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*to += d
+}
+
+// In a bubble time passes only where somebody waits, so the totals are exact.
+func TestTimesOfRecordsAndOfTheSinkAreToldAndTotalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 12
+		b, out, spans := newBench(), &slow{take: 2 * time.Second, keep: 10 * time.Second}, tracetest.NewSpanRecorder()
+		b.other = out
+		var mu sync.Mutex
+		var took []time.Duration
+		told := map[trace.TraceID]bool{}
+		b.change = func(c *stream.Config) {
+			c.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("")
+			c.Took = func(ctx context.Context, d time.Duration) {
+				mu.Lock()
+				defer mu.Unlock()
+				took = append(took, d)
+				told[trace.SpanContextFromContext(ctx).TraceID()] = true
+			}
+		}
+		recs := good(0, n)
+		recs[3].Value = streamtest.Missing.Value(0, 3)
+		var whole time.Duration
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: n}})
+			began := time.Now()
+			err = errors.Join(err, a.Records(ctx, b.part, recs, n))
+			a.Revoked(ctx)
+			whole = time.Since(began)
+			return err
+		})
+		p := b.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), &streamtest.LetterBox{})
+		if err := b.run(t, p); err != nil {
+			t.Fatal(err)
+		}
+		s := p.Stats()
+		if s.Write != out.write || s.Durable != out.durable || out.write == 0 || out.durable < n*out.keep || s.Abandoned != 0 {
+			t.Errorf("write %s, want %s; durable %s, want %s; %d abandoned", s.Write, out.write, s.Durable, out.durable, s.Abandoned)
+		}
+		if len(took) != n-1 {
+			t.Errorf("told of %d records, want those that have rows", len(took))
+		}
+		for _, d := range took {
+			if d < time.Second || d >= whole-out.keep { // a session takes one; the sink is not in it
+				t.Errorf("a record took %s, all together %s", d, whole)
+			}
+		}
+		for _, span := range spans.Ended() {
+			if span.Name() == "vecmill.record" {
+				delete(told, span.SpanContext().TraceID())
+			}
+		}
+		if len(told) != 0 {
+			t.Errorf("told in traces of no record: %v", told)
+		}
+	})
+}
+
+func TestRecordsThatTheNextOwnerReadsAgainAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: 30}})
+			err = errors.Join(err, a.Records(ctx, b.part, good(0, 20), 25)) // five offsets hold no record
+			time.Sleep(time.Minute)
+			err = errors.Join(err, b.sink.Flush(ctx), a.Records(ctx, b.part, good(25, 5), 30))
+			a.Lost()
+			return err
+		})
+		p := b.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), &streamtest.LetterBox{})
+		if err := b.run(t, p); err != nil {
+			t.Fatal(err)
+		}
+		if s := p.Stats(); s.Abandoned != 5 || s.Records != 25 {
+			t.Errorf("%d of %d records were abandoned, want 5 of 25", s.Abandoned, s.Records)
+		}
+	})
+}
