@@ -2,6 +2,7 @@ package embed
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -105,4 +106,52 @@ func TestAsManyDecodeAsKeepUpWithTheSession(t *testing.T) {
 			})
 		})
 	}
+}
+
+// slowly is a Streamer that takes a second for each window.
+type slowly struct{ words }
+
+func (s slowly) Stream(ctx context.Context, ref schemas.Ref, blob []byte, emit func(Sample) error) error {
+	all, err := s.Preprocess(ctx, ref, blob)
+	for _, x := range all {
+		time.Sleep(time.Second)
+		if err := emit(x); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// TestDecodingIsSeenWhileItGoesOn has one object that takes a minute: the balance, which looks every other second, must not see nothing for a minute, and then all of it.
+func TestDecodingIsSeenWhileItGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := NewEngine(testConfig(), slowly{}, []Session{&adder{}}, []Head{sumHead{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running, done sync.WaitGroup
+		running.Go(func() { e.Run(ctx) })
+		done.Add(1)
+		if err := e.Submit(ctx, Job{Blob: []byte(strings.Repeat("5 ", 60)), Done: func(_ []schemas.Row, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			done.Done()
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		for at := range 60 {
+			time.Sleep(time.Second)
+			if got := e.Stats().Preprocess; got != time.Duration(at)*time.Second && got != time.Duration(at+1)*time.Second { // the window of this very moment may be told already
+				t.Fatalf("after %d s decoding has taken %v", at+1, got)
+			}
+		}
+		done.Wait()
+		if got := e.Stats().Preprocess; got != time.Minute {
+			t.Errorf("in all %v", got)
+		}
+		stop()
+		running.Wait()
+	})
 }

@@ -176,3 +176,26 @@ func TestLearntCostsChooseBetterBatches(t *testing.T) {
 		})
 	}
 }
+
+// TestCostsAreOfTheShapeThatRan gives an engine with fixed shapes batches of five items, which run as eight: their time is that of eight items, not of five longer ones, whose square would be charged with it.
+func TestCostsAreOfTheShapeThatRan(t *testing.T) {
+	cfg := testConfig()
+	cfg.Shapes, cfg.FLOPs = Shapes{Items: []int{1, 2, 4, 8}}, func(n int) float64 { return float64(n) + 1e-2*float64(n)*float64(n) }
+	e, err := NewEngine(cfg, words{}, []Session{&adder{}}, []Head{sumHead{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	truth := Costs{10e-3, 1e-4, 1e-6}
+	r := rand.New(rand.NewPCG(3, 1))
+	for range 200 {
+		items, longest := 1+r.IntN(8), 1+r.IntN(300)
+		ran := least(cfg.Shapes.Items, items)
+		e.learn(&Batch[*window]{Items: make([]*window, items), Padded: ran * longest}, time.Duration(truth.Batch(ran, longest)*float64(time.Second)))
+	}
+	got, _ := e.mu.costs.Costs()
+	for _, at := range [][2]int{{1, 10}, {8, 50}, {8, 300}} {
+		if p, w := got.Batch(at[0], at[1]), truth.Batch(at[0], at[1]); math.Abs(p/w-1) > 0.01 {
+			t.Errorf("%d items of %d steps: %.4f s are predicted, %.4f s is what they take", at[0], at[1], p, w)
+		}
+	}
+}

@@ -175,7 +175,8 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 func (e *Engine) learn(b *Batch[*window], took time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	items, longest := len(b.Items), b.Padded/len(b.Items)
+	items := least(e.cfg.Shapes.Items, len(b.Items)) // that were computed
+	longest := b.Padded / items
 	if b.Layout != nil {
 		items, longest = b.Layout.Rows, b.Layout.Length
 	}

@@ -24,7 +24,7 @@ type reuse struct {
 		kept    map[string]*list.Element // of results
 		line    list.List                // of *results, the latest used in front
 		bytes   int64
-		running map[string]*results // being computed
+		running [priorities]map[string]*results // being computed, by the priority of whose job it is
 	}
 }
 
@@ -41,7 +41,10 @@ const resultBytes = 300
 
 func newReuse(most int64) *reuse {
 	r := &reuse{most: most}
-	r.mu.kept, r.mu.running = map[string]*list.Element{}, map[string]*results{}
+	r.mu.kept = map[string]*list.Element{}
+	for p := range r.mu.running {
+		r.mu.running[p] = map[string]*results{}
+	}
 	return r
 }
 
@@ -57,33 +60,35 @@ func contentKey(j *Job) string {
 	return j.Content + string(beside)
 }
 
-// claim gives the results of a content, if they are there, or those that another job is computing. Neither means that the caller computes it, and calls end.
-func (r *reuse) claim(key string) (there, coming *results) {
+// claim gives the results of a content, if they are there, or those that another job is computing which no queue lets wait longer than this one. Neither means that the caller computes it, and calls end.
+func (r *reuse) claim(key string, p Priority) (there, coming *results) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if at, ok := r.mu.kept[key]; ok {
 		r.mu.line.MoveToFront(at)
 		return at.Value.(*results), nil
 	}
-	if run, ok := r.mu.running[key]; ok {
-		return nil, run
+	for ahead := range p + 1 {
+		if run, ok := r.mu.running[ahead][key]; ok {
+			return nil, run
+		}
 	}
-	r.mu.running[key] = &results{key: key, done: make(chan struct{})}
+	r.mu.running[p][key] = &results{key: key, done: make(chan struct{})}
 	return nil, nil
 }
 
 // end tells those who wait what became of the content; rows are nil if it failed.
-func (r *reuse) end(key string, rows []schemas.Row) {
+func (r *reuse) end(key string, p Priority, rows []schemas.Row) {
 	bytes := int64(resultBytes + len(key))
 	for i := range rows {
 		bytes += rows[i].Size()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	x := r.mu.running[key]
-	delete(r.mu.running, key)
+	x := r.mu.running[p][key]
+	delete(r.mu.running[p], key)
 	x.rows, x.bytes = slices.Clone(rows), bytes
-	if rows != nil && bytes <= r.most {
+	if _, twice := r.mu.kept[key]; rows != nil && bytes <= r.most && !twice { // live and of a backfill at once
 		r.mu.kept[key] = r.mu.line.PushFront(x)
 		r.mu.bytes += bytes
 	}
@@ -109,7 +114,7 @@ func (r *reuse) give(j *Job, x *results) {
 // submitOnce is Submit for a job whose content may be known, or be under way.
 func (e *Engine) submitOnce(ctx context.Context, j Job) error {
 	key := contentKey(&j)
-	there, coming := e.reuse.claim(key)
+	there, coming := e.reuse.claim(key, j.Priority)
 	switch {
 	case there != nil:
 		e.reuse.give(&j, there)
@@ -133,12 +138,12 @@ func (e *Engine) lead(ctx context.Context, j Job, key string) error {
 		if err != nil {
 			rows = nil
 		}
-		e.reuse.end(key, rows)
+		e.reuse.end(key, j.Priority, rows)
 		done(rows, err)
 	}
 	err := e.submit(ctx, j)
 	if err != nil {
-		e.reuse.end(key, nil)
+		e.reuse.end(key, j.Priority, nil)
 	}
 	return err
 }
@@ -154,7 +159,7 @@ func (e *Engine) follow(ctx context.Context, j Job, key string, coming *results)
 		}
 		there := coming
 		if there.rows == nil {
-			there, coming = e.reuse.claim(key)
+			there, coming = e.reuse.claim(key, j.Priority)
 		}
 		if there != nil {
 			e.reuse.give(&j, there)

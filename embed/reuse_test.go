@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -104,6 +105,54 @@ func TestContentThatComesAgainIsComputedOnce(t *testing.T) {
 	})
 }
 
+// A content that a backfill's job computes is at the end of a long queue, in which a live job with the same content does not wait with it.
+func TestALiveJobFollowsNoBackfill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig()
+		cfg.Reuse, cfg.Batch.MaxItems = 1<<20, 1
+		session := &adder{delay: time.Second}
+		e, err := NewEngine(cfg, words{}, []Session{session}, []Head{sumHead{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &reuser{t: t, e: e, session: session}
+		r.ctx, r.stop = context.WithCancel(t.Context())
+		r.runner.Go(func() { e.Run(r.ctx) })
+		defer r.end()
+		var ends [2]time.Duration
+		began := time.Now()
+		var jobs sync.WaitGroup
+		submit := func(content string, p Priority, ended *time.Duration) {
+			jobs.Add(1)
+			if err := e.Submit(r.ctx, Job{Blob: []byte(content), Content: content, Priority: p, Done: func(rows []schemas.Row, err error) {
+				if err != nil || rows[0].Vector[0] != 16 {
+					t.Errorf("%q: %v %v", content, rows, err)
+				}
+				*ended = time.Since(began)
+				jobs.Done()
+			}}); err != nil {
+				t.Error(err)
+			}
+		}
+		var others time.Duration
+		for i := range 60 {
+			submit(strings.Repeat(" ", i+1)+"4", Backfill, &others) // each another content
+		}
+		submit("4", Backfill, &ends[0])
+		synctest.Wait()
+		submit("4", Live, &ends[1])
+		jobs.Wait()
+		if ends[0] < 50*time.Second || ends[1] > 5*time.Second {
+			t.Errorf("the backfill's ends after %v, the live one after %v", ends[0], ends[1])
+		}
+		submit("4", Backfill, &ends[0]) // two computed it, and one of both results is kept
+		jobs.Wait()
+		if u := e.reuse; u.mu.line.Len() != len(u.mu.kept) || u.mu.line.Len() != 61 || e.Stats().Reused != 1 {
+			t.Errorf("%d results in line, %d by content, %d reused", u.mu.line.Len(), len(u.mu.kept), e.Stats().Reused)
+		}
+	})
+}
+
 func TestAFailureIsNoResult(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReuser(t, 1<<20, &adder{poison: 4, delay: time.Second})
@@ -187,8 +236,8 @@ func TestResultsStayWithinTheirBytes(t *testing.T) {
 			for at := u.mu.line.Front(); at != nil; at = at.Next() {
 				held += at.Value.(*results).bytes
 			}
-			if held != u.mu.bytes || held > most || len(u.mu.kept) != u.mu.line.Len() || len(u.mu.running) != 0 {
-				t.Fatalf("%d bytes are held, %d counted; %d keys, %d results, %d running", held, u.mu.bytes, len(u.mu.kept), u.mu.line.Len(), len(u.mu.running))
+			if held != u.mu.bytes || held > most || len(u.mu.kept) != u.mu.line.Len() || len(u.mu.running[Live])+len(u.mu.running[Backfill]) != 0 {
+				t.Fatalf("%d bytes are held, %d counted; %d keys, %d results, %d running", held, u.mu.bytes, len(u.mu.kept), u.mu.line.Len(), len(u.mu.running[Live])+len(u.mu.running[Backfill]))
 			}
 			u.mu.Unlock()
 		}

@@ -61,9 +61,8 @@ type counters struct {
 	preprocess, collate, queue, infer, heads                    atomic.Int64 // nanoseconds
 }
 
-func (c *counters) preprocessed(d time.Duration, samples int, err error) {
+func (c *counters) preprocessed(samples int, err error) {
 	c.objects.Add(1)
-	c.preprocess.Add(int64(d))
 	if err != nil {
 		c.failed.Add(1)
 		return

@@ -58,7 +58,8 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 	}
 	p.rests()
 	j.Blob = nil
-	e.stats.preprocessed(p.spent, p.windows, err)
+	p.tell()
+	e.stats.preprocessed(p.windows, err)
 	e.span(j, "vecmill.preprocess", began, time.Now(), trace.WithAttributes(
 		attribute.Int("windows", p.windows), attribute.Float64("busy_seconds", p.spent.Seconds())))
 	if _, streams := e.pre.(Streamer); streams && err == nil && j.Held != nil {
@@ -75,6 +76,7 @@ type passage struct {
 	j        *job
 	began    time.Time
 	spent    time.Duration // in the preprocessor, not in waiting
+	told     time.Duration // of it, to the counters
 	decoding atomic.Bool   // counts among the decoders
 	windows  int
 	steps    int64
@@ -91,6 +93,12 @@ func (p *passage) rests() {
 	if p.decoding.CompareAndSwap(true, false) {
 		p.e.end(p.j.Priority)
 	}
+}
+
+// tell adds what was spent to the counters, from which the balance takes what decoding takes: with each window, as an object may take minutes.
+func (p *passage) tell() {
+	p.e.stats.preprocess.Add(int64(p.spent - p.told))
+	p.told = p.spent
 }
 
 // run prepares the job. The deadline is for the time up to the first window, and from each to the next, that the preprocessor itself takes.
@@ -129,7 +137,8 @@ func (p *passage) abandon() {
 	}
 	p.rests() // outside of emit it decodes, as far as one can tell
 	err := schemas.Rejectf(schemas.ReasonDecode, "preprocessing took longer than %s and does not stop", 2*p.e.cfg.Deadline)
-	p.e.stats.preprocessed(2*p.e.cfg.Deadline, 0, err)
+	p.e.stats.preprocess.Add(int64(2 * p.e.cfg.Deadline))
+	p.e.stats.preprocessed(0, err)
 	go p.e.work(p.ctx, p.e.lanes[p.j.Priority]) // in the place of the worker that hangs
 	p.e.close(p.j, err)
 }
@@ -169,6 +178,7 @@ func (p *passage) emit(s Sample) error {
 		return context.DeadlineExceeded
 	}
 	p.spent += time.Since(p.began)
+	p.tell()
 	again := p.decoding.Load()
 	p.rests()
 	err := p.hand(s)
