@@ -112,8 +112,8 @@ func New(cfg Config, source Source, fetcher Fetcher, engine Engine, sink sinks.S
 	cfg.Log = cfg.Log.With("pipeline", cfg.Name)
 	p := &Pipeline{
 		cfg: cfg, source: source, fetcher: fetcher, engine: engine, sink: sink, dead: dead,
-		budget:  budget.New(cfg.Budget),
-		raw:     budget.New(max(cfg.Budget/rawShare, rawLeast)),
+		budget:  budget.New(cfg.Budget, 1+min(len(cfg.Precedence), 1)),
+		raw:     budget.New(max(cfg.Budget/rawShare, rawLeast), 1+min(len(cfg.Precedence), 1)),
 		slots:   make(chan struct{}, cfg.MaxInFlight),
 		letters: make(chan deadLetter, cfg.MaxInFlight),
 		breaker: newBreaker(cfg.Breaker),
@@ -216,7 +216,7 @@ func (p *Pipeline) Records(ctx context.Context, part Partition, recs []Record, n
 			turn()
 			return context.Canceled
 		}
-		raw, err := p.admit(ctx, &recs[i])
+		raw, err := p.admit(ctx, part, &recs[i])
 		if err == nil {
 			err = p.accept(ctx, ep, part, recs[i], raw, turn)
 		}
@@ -233,9 +233,9 @@ func (p *Pipeline) Records(ctx context.Context, part Partition, recs []Record, n
 
 // admit waits until a record's own bytes fit; one that is larger than all there is comes in alone. Like slots, these bytes are only held by records that
 // finish without waiting for more of them.
-func (p *Pipeline) admit(ctx context.Context, rec *Record) (*budget.Lease, error) {
+func (p *Pipeline) admit(ctx context.Context, part Partition, rec *Record) (*budget.Lease, error) {
 	n := 2 * int64(len(rec.Key)+len(rec.Value)) // once as it is, once more as parsed
-	return p.raw.Enter().Reserve(ctx, min(n, p.raw.Total()))
+	return p.raw.Enter(int(p.priority(part.Topic))).Reserve(ctx, min(n, p.raw.Total()))
 }
 
 // Removed implements Assignments.
@@ -322,7 +322,7 @@ func (p *Pipeline) dispatch(ctx context.Context, q *queue) {
 		case f := <-q.intake:
 			for _, it := range f.items {
 				q.busy <- struct{}{} // the fetchers outlive every record
-				it.place = p.budget.Enter()
+				it.place = p.budget.Enter(int(p.priority(f.part.Topic)))
 				q.fetches <- it
 			}
 		case <-ctx.Done():

@@ -4,6 +4,9 @@
 // Reservations are granted strictly in the order of places: [Budget.Enter] is called in record order, and a place waits
 // until every earlier place has reserved or left. So whenever a place waits, all bytes are held by earlier records, none of which
 // waits for it; they finish, and their bytes come back.
+//
+// A budget may have several lines of places, each in its own order, of which the first goes before the others. Then no record of one line may wait for one of another that has
+// no bytes yet: records of a partition are in one line.
 package budget
 
 import (
@@ -22,10 +25,16 @@ type Budget struct {
 	mu    struct {
 		sync.Mutex
 		held, peak int64
-		first      *Place // oldest place that has neither reserved nor left
-		last       *Place
+		lines      []line
+		given      int // bytes were given to a line so often while one behind it waited
 	}
 }
+
+// line is the places that have neither reserved nor left.
+type line struct{ first, last *Place }
+
+// alms is how often the last line that waits is served first.
+const alms = 16
 
 // Place is a turn to reserve.
 type Place struct {
@@ -51,8 +60,12 @@ type Lease struct {
 	n int64 // guarded by b.mu
 }
 
-// New makes a budget of total bytes.
-func New(total int64) *Budget { return &Budget{total: total} }
+// New makes a budget of total bytes with a number of lines.
+func New(total int64, lines int) *Budget {
+	b := &Budget{total: total}
+	b.mu.lines = make([]line, lines)
+	return b
+}
 
 // Total is the size of the budget in bytes.
 func (b *Budget) Total() int64 { return b.total }
@@ -63,17 +76,18 @@ func (b *Budget) Held() int64 { b.mu.Lock(); defer b.mu.Unlock(); return b.mu.he
 // Peak is the largest number of bytes that were ever held at once.
 func (b *Budget) Peak() int64 { b.mu.Lock(); defer b.mu.Unlock(); return b.mu.peak }
 
-// Enter takes the next place in the order of reservations. Every place must end in Reserve or Leave.
-func (b *Budget) Enter() *Place {
+// Enter takes the next place in the order of a line's reservations; line 0 goes before line 1. Every place must end in Reserve or Leave.
+func (b *Budget) Enter(line int) *Place {
 	p := &Place{b: b}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.mu.last == nil {
-		b.mu.first = p
+	l := &b.mu.lines[line]
+	if l.last == nil {
+		l.first = p
 	} else {
-		b.mu.last.next = p
+		l.last.next = p
 	}
-	b.mu.last = p
+	l.last = p
 	return p
 }
 
@@ -121,24 +135,46 @@ func (p *Place) Leave() {
 	}
 }
 
-// grantLocked settles places from the front for as long as the first one is waiting and fits.
+// grantLocked settles places from the front of their lines, the first line's first, for as long as the one whose turn it is fits. One that does not fit lets nobody pass, or
+// small ones would keep it waiting for ever.
 func (b *Budget) grantLocked() {
-	for p := b.mu.first; p != nil; p = b.mu.first {
-		if p.state == entered || p.state == waiting && b.mu.held+p.need > b.total {
+	for {
+		p, others := b.nextLocked()
+		if p == nil || b.mu.held+p.need > b.total {
 			return
 		}
-		if p.state == waiting {
-			b.mu.held += p.need
-			b.mu.peak = max(b.mu.peak, b.mu.held)
-			p.granted = &Lease{b: b, n: p.need}
-			p.state = settled
-			close(p.wake)
-		}
-		b.mu.first, p.next = p.next, nil // a record that stays for long must not keep the places after its own
-		if b.mu.first == nil {
-			b.mu.last = nil
+		b.mu.held += p.need
+		b.mu.peak = max(b.mu.peak, b.mu.held)
+		p.granted = &Lease{b: b, n: p.need}
+		p.state = settled
+		close(p.wake)
+		if b.mu.given++; !others || b.mu.given >= alms {
+			b.mu.given = 0
 		}
 	}
+}
+
+// nextLocked is the place whose turn it is, and whether another line waits, too.
+func (b *Budget) nextLocked() (next *Place, others bool) {
+	for i := range b.mu.lines {
+		l := &b.mu.lines[i]
+		for l.first != nil && l.first.state == settled { // gone, or served
+			p := l.first
+			l.first, p.next = p.next, nil // a record that stays for long must not keep the places after its own
+		}
+		if l.first == nil {
+			l.last = nil
+			continue
+		}
+		if l.first.state != waiting {
+			continue // it comes later, and its line with it
+		}
+		others = next != nil
+		if next == nil || b.mu.given == alms-1 {
+			next = l.first
+		}
+	}
+	return next, others
 }
 
 // Shrink lowers the lease to n bytes; a larger n changes nothing, since leases never grow.

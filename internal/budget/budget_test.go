@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -55,9 +56,9 @@ func granted(t *testing.T, got chan *Lease) *Lease {
 
 func TestAReservationWaitsForFreeBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(100)
-		a := granted(t, reserve(t.Context(), b.Enter(), 70))
-		second := reserve(t.Context(), b.Enter(), 40)
+		b := New(100, 1)
+		a := granted(t, reserve(t.Context(), b.Enter(0), 70))
+		second := reserve(t.Context(), b.Enter(0), 40)
 		waits(t, second)
 		a.Shrink(61)
 		waits(t, second)
@@ -76,8 +77,8 @@ func TestAReservationWaitsForFreeBytes(t *testing.T) {
 
 func TestPlacesAreServedInTheirOrderEvenIfALaterOneWouldFit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(100)
-		first, second, third := b.Enter(), b.Enter(), b.Enter()
+		b := New(100, 1)
+		first, second, third := b.Enter(0), b.Enter(0), b.Enter(0)
 		small := reserve(t.Context(), third, 1)
 		waits(t, small) // two places before it have not spoken
 		big := reserve(t.Context(), second, 100)
@@ -95,8 +96,8 @@ func TestPlacesAreServedInTheirOrderEvenIfALaterOneWouldFit(t *testing.T) {
 
 func TestAPlaceThatLeavesLetsTheNextOnesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(10)
-		first, second, third := b.Enter(), b.Enter(), b.Enter()
+		b := New(10, 1)
+		first, second, third := b.Enter(0), b.Enter(0), b.Enter(0)
 		last := reserve(t.Context(), third, 10)
 		second.Leave() // not at the front
 		waits(t, last)
@@ -113,8 +114,8 @@ func TestAPlaceThatLeavesLetsTheNextOnesOn(t *testing.T) {
 
 func TestMoreThanTheWholeBudgetIsRefusedAtOnceAndHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(10)
-		first, second := b.Enter(), b.Enter()
+		b := New(10, 1)
+		first, second := b.Enter(0), b.Enter(0)
 		next := reserve(t.Context(), second, 10)
 		if _, err := first.Reserve(t.Context(), 11); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("error %v", err)
@@ -125,11 +126,11 @@ func TestMoreThanTheWholeBudgetIsRefusedAtOnceAndHoldsNobodyUp(t *testing.T) {
 
 func TestTheEndOfTheContextGivesThePlaceUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(10)
-		all := granted(t, reserve(t.Context(), b.Enter(), 10))
+		b := New(10, 1)
+		all := granted(t, reserve(t.Context(), b.Enter(0), 10))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		gone, next := b.Enter(), b.Enter()
+		gone, next := b.Enter(0), b.Enter(0)
 		after := reserve(t.Context(), next, 10)
 		if _, err := gone.Reserve(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
@@ -144,8 +145,8 @@ func TestTheEndOfTheContextGivesThePlaceUp(t *testing.T) {
 }
 
 func TestLeasesOnlyShrink(t *testing.T) {
-	b := New(10)
-	l, err := b.Enter().Reserve(t.Context(), 5)
+	b := New(10, 1)
+	l, err := b.Enter(0).Reserve(t.Context(), 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,8 +165,8 @@ func TestLeasesOnlyShrink(t *testing.T) {
 }
 
 func TestReservingTwiceIsABug(t *testing.T) {
-	b := New(10)
-	p := b.Enter()
+	b := New(10, 1)
+	p := b.Enter(0)
 	if _, err := p.Reserve(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -182,12 +183,12 @@ func TestManyAtOnceStayWithinTheTotalAndAllGetThrough(t *testing.T) {
 	for seed := range uint64(200) {
 		const total = 1000
 		r := rand.New(rand.NewPCG(seed, 3))
-		b := New(total)
+		b := New(total, 1+int(seed%2))
 		var held, through atomic.Int64
 		var wg sync.WaitGroup
 		n := 20 + r.IntN(100)
 		for range n {
-			p := b.Enter() // in record order, from one goroutine
+			p := b.Enter(r.IntN(len(b.mu.lines))) // in record order, from one goroutine
 			need, action, shrink := r.Int64N(total+1), r.IntN(6), r.Int64N(total+1)
 			wg.Go(func() {
 				ctx, cancel := context.WithCancel(context.Background())
@@ -226,8 +227,8 @@ func TestManyAtOnceStayWithinTheTotalAndAllGetThrough(t *testing.T) {
 
 // One record that stays for long must not keep the places of all that came after it.
 func TestASettledPlaceKeepsNoOther(t *testing.T) {
-	b := New(10)
-	first, second := b.Enter(), b.Enter()
+	b := New(10, 1)
+	first, second := b.Enter(0), b.Enter(0)
 	for _, p := range []*Place{first, second} {
 		l, err := p.Reserve(t.Context(), 1)
 		if err != nil {
@@ -238,4 +239,65 @@ func TestASettledPlaceKeepsNoOther(t *testing.T) {
 	if first.next != nil {
 		t.Error("a settled place refers to the next one")
 	}
+}
+
+// A budget that is used up by the second line's records gives what comes back to the first line, as long as that asks for it, and every 16th time to the second.
+func TestTheFirstLineGoesBeforeTheSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(10, 2)
+		leases := make(chan *Lease, 100)
+		var order []int // of lines, by who got bytes
+		var mu sync.Mutex
+		ask := func(line int) {
+			p := b.Enter(line)
+			go func() {
+				l, err := p.Reserve(t.Context(), 10)
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				order = append(order, line)
+				mu.Unlock()
+				leases <- l
+			}()
+			synctest.Wait()
+		}
+		for range 6 {
+			ask(1)
+		}
+		for range 40 {
+			ask(0)
+		}
+		for range 46 {
+			(<-leases).Release()
+			synctest.Wait()
+		}
+		want := []int{1} // was there first
+		for len(want) < 46 {
+			line := 0
+			if len(want)%alms == 0 || len(want) > 42 { // 40 of the first line, with two of the second among them
+				line = 1
+			}
+			want = append(want, line)
+		}
+		if !slices.Equal(order, want) {
+			t.Errorf("bytes went to lines %v, want %v", order, want)
+		}
+	})
+}
+
+// A place whose record is not there yet holds its own line back, not the other one.
+func TestAnIdlePlaceHoldsOneLineBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(10, 2)
+		idle := b.Enter(0)
+		behind := reserve(t.Context(), b.Enter(0), 3)
+		granted(t, reserve(t.Context(), b.Enter(1), 3))
+		synctest.Wait()
+		if b.Held() != 3 {
+			t.Errorf("%d bytes are held", b.Held())
+		}
+		idle.Leave()
+		granted(t, behind)
+	})
 }
