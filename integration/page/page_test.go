@@ -32,10 +32,11 @@ import (
 func stayingDemo(t *testing.T) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
+	out := filepath.Join(t.TempDir(), "out") // here, or it might be removed before the demo has stopped
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := demo.Run(ctx, w, demo.Options{Out: filepath.Join(t.TempDir(), "out"), Stay: true, Version: "test"})
+		err := demo.Run(ctx, w, demo.Options{Out: out, Stay: true, Version: "test"})
 		w.CloseWithError(err)
 		ended <- err
 	}()
@@ -153,6 +154,7 @@ func TestThePageShowsAWorkerAtWork(t *testing.T) {
 		within(`[...document.querySelectorAll("#recent li")].some((li) => li.textContent.includes("THREE ONE FOUR ONE FIVE NINE"))`),
 		within(`[...document.querySelectorAll("#recent canvas")].some((c) => !c.hidden && c.getContext("2d").getImageData(0, 0, c.width, c.height).data.some((v) => v > 0))`), // a waveform
 		within(`document.querySelectorAll("#rate canvas").length === 1 && document.querySelector("#rate-said").textContent.match(/now [1-9].* rows/)`),                        // a round has come by
+		within(`document.querySelector("#latency-said").textContent.match(/now half of the records within [1-9].* batches within [1-9]/) && document.querySelector("#troubles").hidden`),
 		within(`document.querySelector("[data-id=rows] dd").textContent.match(/^[0-9.]+\/s/) && document.querySelector("#model").textContent.includes("Data2VecAudioForCTC")`),
 		shoot("speech"))
 	run("pictures, by keyboard, dark", scheme("dark"),

@@ -18,7 +18,8 @@ type Policy struct {
 	// Jitter draws a wait from [0, limit]; nil draws it uniformly. Simulations set it, so that a seed gives the same waits again.
 	Jitter func(limit time.Duration) time.Duration
 
-	Told func(tries int, err error) // of every failed try that another one follows; nil tells nobody
+	// Told hears of every failed try that another one follows, and with a nil error of the try that then did not fail. nil tells nobody.
+	Told func(tries int, err error)
 }
 
 // Default is six tries over roughly ten seconds at most.
@@ -36,6 +37,9 @@ func Do(ctx context.Context, p Policy, permanent func(error) bool, f func(contex
 	var before error
 	for tries = 1; ; tries++ {
 		err = f(ctx)
+		if err == nil {
+			p.Over(tries)
+		}
 		switch {
 		case err != nil && ctx.Err() != nil && before != nil && errors.Is(err, ctx.Err()):
 			return tries, fmt.Errorf("%w; before that: %w", err, before)
@@ -54,6 +58,13 @@ func Do(ctx context.Context, p Policy, permanent func(error) bool, f func(contex
 func (p Policy) Tell(tries int, err error) {
 	if p.Told != nil {
 		p.Told(tries, err)
+	}
+}
+
+// Over tells whoever was told of failed tries that one has not failed.
+func (p Policy) Over(tries int) {
+	if tries > 1 {
+		p.Tell(tries, nil)
 	}
 }
 

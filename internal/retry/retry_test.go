@@ -3,6 +3,8 @@ package retry
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,6 +53,27 @@ func TestWhoIsToldHearsOfEveryTryThatIsRepeated(t *testing.T) {
 		}}
 		if tries, _ := Do(t.Context(), p, nil, func(context.Context) error { return errBoom }); tries != 4 || len(heard) != 3 || heard[2] != 3 {
 			t.Errorf("%d tries, told of %v: the last one is the caller's", tries, heard)
+		}
+	})
+}
+
+func TestWhoWasToldOfFailedTriesHearsWhenOneDoesNotFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var heard []string
+		p := Policy{Attempts: 4, Base: time.Second, Max: time.Second, Told: func(tries int, err error) { heard = append(heard, fmt.Sprint(tries, " ", err)) }}
+		for _, failing := range []int{0, 2} {
+			n := 0
+			if _, err := Do(t.Context(), p, nil, func(context.Context) error {
+				if n++; n <= failing {
+					return errBoom
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := []string{"1 boom", "2 boom", "3 <nil>"}; !slices.Equal(heard, want) {
+			t.Errorf("heard %q, want %q", heard, want)
 		}
 	})
 }

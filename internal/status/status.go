@@ -16,9 +16,10 @@ type Status struct {
 	Version   string     `json:"version"`
 	Started   time.Time  `json:"started"`
 	Now       time.Time  `json:"now"`
-	Phase     string     `json:"phase"` // loading, running, draining
-	CPU       float64    `json:"cpu"`   // seconds of all processors that the process has had
-	Peak      float64    `json:"peak"`  // floating-point operations a second that the machine is capable of; 0: not measured
+	Phase     string     `json:"phase"`  // loading, running, draining
+	CPU       float64    `json:"cpu"`    // seconds of all processors that the process has had
+	Peak      float64    `json:"peak"`   // floating-point operations a second that the machine is capable of; 0: not measured
+	Bounds    []float64  `json:"bounds"` // upper bounds of the buckets of times, seconds; behind the last there is one more
 	Pipelines []Pipeline `json:"pipelines"`
 }
 
@@ -43,6 +44,10 @@ type Pipeline struct {
 	Partitions int      `json:"partitions"`
 	Places     []Place  `json:"places"` // those that lag most, at most placesShown
 	Dead       []Dead   `json:"dead"`
+	Faults     []Fault  `json:"faults"`  // of outputs and dead letters, at most one each
+	Samples    int64    `json:"samples"` // made of objects
+	Took       []int64  `json:"took"`    // records with rows by how long they took to have them: counts of the buckets of Status.Bounds
+	Ran        []int64  `json:"ran"`     // batches likewise, by how long the session took
 	Recent     []Item   `json:"recent"`  // the last first
 	Letters    []Letter `json:"letters"` // the last first
 	Private    bool     `json:"private"` // recent items and letters are not kept
@@ -82,6 +87,7 @@ type Stage struct {
 	Done    int64   `json:"done"`    // total of what has come through it
 	Unit    string  `json:"unit"`    // of Done
 	Busy    float64 `json:"busy"`    // seconds, summed over its workers
+	Wait    float64 `json:"wait"`    // seconds that was waited for it, summed over what waited: fetchers for memory, samples for a session, records for those before them
 	Workers int     `json:"workers"` // 0: it has no time of its own
 	Queue   int64   `json:"queue"`   // what waits in it or before it now
 	Limit   int64   `json:"limit"`   // of Queue; 0: none
@@ -106,7 +112,7 @@ type Dead struct {
 // placesShown bounds what the page is told of 10,000 partitions.
 const placesShown = 200
 
-// Of puts one pipeline together; recent items and letters are its caller's to add.
+// Of puts one pipeline together; times, faults, recent items and letters are its caller's to add.
 func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline {
 	p := Pipeline{
 		About: a, Records: s.Records, Rows: s.Rows, Skipped: s.Skipped, Lost: s.Lost, Bytes: s.FetchedBytes,
@@ -114,14 +120,14 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 		Lag: s.Lag, CommitAge: s.Waiting.Seconds(), Partitions: len(places), Places: placesOf(places),
 		Stages: []Stage{
 			{Name: "read", Done: s.Records, Unit: "records", Queue: int64(s.InFlight), Limit: int64(a.Slots)},
-			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Workers: a.Fetchers, Queue: s.Held, Limit: s.Budget},
+			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Wait: s.ReserveWait.Seconds(), Workers: a.Fetchers, Queue: s.Held, Limit: s.Budget},
 			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Workers: a.Preparers},
-			{Name: "batch", Done: e.Batches, Unit: "batches", Queue: int64(e.Waiting)},
+			{Name: "batch", Done: e.Batches, Unit: "batches", Wait: e.Queue.Seconds(), Queue: int64(e.Waiting)},
 			{Name: "infer", Done: e.Cost, Unit: "steps", Busy: (e.Collate + e.Infer).Seconds(), Workers: a.Sessions},
 			{Name: "heads", Done: s.Rows, Unit: "rows", Busy: e.HeadsOn.Seconds(), Workers: a.Sessions},
-			{Name: "write", Done: s.Commits, Unit: "commits"},
+			{Name: "write", Done: s.Commits, Unit: "commits", Busy: s.Write.Seconds(), Wait: s.HoldBack.Seconds(), Workers: len(places)}, // a writer each
 		},
-		Dead: []Dead{}, Recent: []Item{}, Letters: []Letter{},
+		Samples: e.Samples, Took: []int64{}, Ran: []int64{}, Dead: []Dead{}, Faults: []Fault{}, Recent: []Item{}, Letters: []Letter{},
 	}
 	for _, at := range places {
 		p.Durable += at.Durable

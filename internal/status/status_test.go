@@ -2,6 +2,7 @@ package status
 
 import (
 	"testing"
+	"time"
 
 	"vecmill/embed"
 	"vecmill/schemas"
@@ -14,12 +15,32 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 			t.Errorf("no advice for %s", reason)
 		}
 	}
+	for _, class := range []FaultClass{
+		FaultClass(schemas.PlaceDimension), FaultClass(schemas.PlaceMetric), FaultClass(schemas.PlaceModel), FaultClass(schemas.PlaceLayout), FaultClass(schemas.PlaceUnreachable),
+		FaultSlow, FaultAnswer, FaultRefused, FaultStopped,
+	} {
+		if FaultAdvice(class) == "" {
+			t.Errorf("no advice for %s", class)
+		}
+	}
 	var all []stream.Place
 	for i := range 3 * placesShown {
 		all = append(all, stream.Place{Partition: stream.Partition{Topic: "t", ID: i}, End: int64(i)})
 	}
 	p := Of(About{}, stream.Stats{}, embed.Stats{}, all)
-	if p.Partitions != len(all) || len(p.Places) != placesShown || p.Places[0].Lag != int64(len(all)-1) || p.Recent == nil || p.Letters == nil {
+	if p.Partitions != len(all) || len(p.Places) != placesShown || p.Places[0].Lag != int64(len(all)-1) || p.Recent == nil || p.Letters == nil || p.Faults == nil {
 		t.Errorf("%d of %d, the first %+v", len(p.Places), p.Partitions, p.Places[0])
+	}
+}
+
+func TestStagesSayHowLongTheyWereBusyAndWaitedFor(t *testing.T) {
+	p := Of(About{Fetchers: 3}, stream.Stats{Fetch: 9 * time.Second, ReserveWait: 4 * time.Second, Write: 7 * time.Second, HoldBack: 2 * time.Second},
+		embed.Stats{Queue: 6 * time.Second, Samples: 5}, []stream.Place{{}, {}})
+	stages := map[string]Stage{}
+	for _, s := range p.Stages {
+		stages[s.Name] = s
+	}
+	if f, b, w := stages["fetch"], stages["batch"], stages["write"]; f.Busy != 5 || f.Wait != 4 || f.Workers != 3 || b.Wait != 6 || b.Workers != 0 || w.Busy != 7 || w.Wait != 2 || w.Workers != 2 || p.Samples != 5 {
+		t.Errorf("%+v", stages)
 	}
 }

@@ -75,6 +75,16 @@ func (l *lake) plan(t *testing.T, name string, o PlanOptions) *Planned {
 // run computes a plan and gives the records and rows.
 func (l *lake) run(t *testing.T, name string) Stats {
 	t.Helper()
+	w := l.open(t, name)
+	if err := w.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w.Stats()[0]
+}
+
+// open makes a worker that computes a plan.
+func (l *lake) open(t *testing.T, name string) *Worker {
+	t.Helper()
 	list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, name))
 	if err != nil {
 		t.Fatal(err)
@@ -84,10 +94,7 @@ func (l *lake) run(t *testing.T, name string) Stats {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return w.Stats()[0]
+	return w
 }
 
 // TestNothingIsComputedTwice streams a bucket under ids of its own, and then backfills it: what is left is what changed.

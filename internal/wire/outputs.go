@@ -14,37 +14,32 @@ import (
 )
 
 // newSink opens the outputs of a pipeline: one sink, or a Tee of several.
-func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores, o Options) (sinks.Sink, error) {
+func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores, o Options, f *faults) (sinks.Sink, error) {
 	var members []sinks.Member
 	for i := range p.Outputs {
-		sink, err := newOutput(ctx, &p.Outputs[i], m, s, o, tries(o.Log, p, fmt.Sprintf("outputs[%d]", i)))
+		name := outputName(i)
+		sink, err := newOutput(ctx, &p.Outputs[i], m, s, o, f.tries(name))
 		if err != nil {
-			return nil, fmt.Errorf("outputs[%d]: %w", i, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		members = append(members, sinks.Member{Name: fmt.Sprintf("outputs[%d]", i), Sink: sink, BestEffort: p.Outputs[i].BestEffort})
+		members = append(members, sinks.Member{Name: name, Sink: sink, BestEffort: p.Outputs[i].BestEffort})
 	}
 	if len(members) == 1 {
 		return members[0].Sink, nil
 	}
-	return sinks.NewTee(func(output string, err error) {
-		o.Log.Error("a best-effort output failed", "pipeline", p.Name, "output", output, "err", err)
-	}, members...)
+	return sinks.NewTee(f.leftOut, members...)
 }
 
-// tellTries is told of every failed try that another one follows.
+// outputName is what a configuration calls its outputs.
+func outputName(i int) string { return fmt.Sprintf("outputs[%d]", i) }
+
+// tellTries is told of every failed try that another one follows, and with a nil error of the one that ends a series: see retry.Policy.
 type tellTries func(tries int, err error)
-
-// tries logs what does not answer.
-func tries(log *slog.Logger, p *config.Pipeline, what string) tellTries {
-	return seldom(func(tries int, err error) {
-		log.Warn("failed; trying again", "pipeline", p.Name, "output", what, "tries", tries, "err", err)
-	})
-}
 
 // seldom tells of the 2nd, 4th, 8th of a series of failures and so on, since one alone is nothing.
 func seldom(tell tellTries) tellTries {
 	return func(tries int, err error) {
-		if tell != nil && tries > 1 && bits.OnesCount(uint(tries)) == 1 {
+		if tell != nil && err != nil && tries > 1 && bits.OnesCount(uint(tries)) == 1 {
 			tell(tries, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"vecmill/internal/config"
 	"vecmill/internal/page"
 	"vecmill/internal/status"
+	"vecmill/internal/telemetry"
 	"vecmill/stream"
 )
 
@@ -77,12 +78,13 @@ type bounded interface {
 func (w *Worker) Status() status.Status { return w.shown.look() }
 
 func (s *shown) look() status.Status {
-	st := status.Status{Version: s.version, Started: s.started, Now: time.Now(), Phase: s.phase.Load().(string), CPU: processTime().Seconds(), Peak: s.peak, Pipelines: []status.Pipeline{}}
+	st := status.Status{Version: s.version, Started: s.started, Now: time.Now(), Phase: s.phase.Load().(string), CPU: processTime().Seconds(), Peak: s.peak, Bounds: telemetry.Bounds(), Pipelines: []status.Pipeline{}}
 	if lines := s.lines.Load(); lines != nil {
 		for _, l := range *lines {
 			p := status.Of(l.about, l.pipe.Stats(), l.engine.Stats(), l.pipe.Places())
 			p.Recent, p.Letters = l.recent.Last(l.about.Name)
 			p.Private = l.recent == nil
+			p.Faults, p.Took, p.Ran = l.faults.last(), l.timers.Record.Counts(), l.timers.Session.Counts()
 			if b, ok := l.source.(bounded); ok {
 				p.List = &status.List{}
 				p.List.Start, p.List.Durable, p.List.Total = b.Covered()

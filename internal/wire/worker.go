@@ -56,6 +56,7 @@ type line struct {
 	pipe   *stream.Pipeline
 	recent *page.Recent // nil: nothing is kept for the page
 	timers *telemetry.Timers
+	faults *faults
 }
 
 // closing is how long sinks and telemetry may take to close after the pipelines have ended.
@@ -110,7 +111,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 }
 
 func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, fetcher stream.Fetcher, o Options) (*line, error) {
-	l, in := &line{name: p.Name}, &w.inputs[len(w.lines)]
+	l, in := &line{name: p.Name, faults: newFaults(o.Log, p.Name)}, &w.inputs[len(w.lines)]
 	w.lines = append(w.lines, l) // Close finds it, however far this gets
 	err := in.check(ctx, &o)
 	if err != nil {
@@ -127,10 +128,10 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer(), l.timers.Session.Took); err != nil {
 		return nil, err
 	}
-	if l.sink, err = newSink(ctx, p, l.model, s, o); err != nil {
+	if l.sink, err = newSink(ctx, p, l.model, s, o, l.faults); err != nil {
 		return nil, err
 	}
-	if l.dead, err = newDeadLetters(ctx, c, p, s, tries(o.Log, p, "dead_letters")); err != nil {
+	if l.dead, err = newDeadLetters(ctx, c, p, s, l.faults.tries("dead_letters")); err != nil {
 		return nil, err
 	}
 	source := o.Source
@@ -221,6 +222,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		computing.Go(func() { l.engine.Run(engines) })
 		running.Go(func() {
 			if faults[i] = l.pipe.Run(ctx); faults[i] != nil {
+				l.faults.stopped(faults[i])
 				w.log.Warn("a pipeline has failed; the others drain and stop", "pipeline", l.name)
 				stop()
 			}

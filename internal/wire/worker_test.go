@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func newWorker(t *testing.T, sources map[string]source) *Worker {
 	}
 	w := &Worker{log: log, telemetry: tel}
 	for name, src := range sources {
-		l := &line{name: name}
+		l := &line{name: name, faults: newFaults(log, name)}
 		if l.engine, err = streamtest.NewEngine(time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +76,8 @@ func TestRunReturnsEveryFaultOfEveryPipeline(t *testing.T) {
 			if c.stop {
 				time.AfterFunc(10*time.Millisecond, stop)
 			}
-			err := newWorker(t, c.sources).Run(ctx)
+			w := newWorker(t, c.sources)
+			err := w.Run(ctx)
 			if (err != nil) != (len(c.want) > 0) {
 				t.Fatalf("got %v, want %q", err, c.want)
 			}
@@ -83,6 +85,15 @@ func TestRunReturnsEveryFaultOfEveryPipeline(t *testing.T) {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("got %v, want %q in it", err, want)
 				}
+			}
+			var shown []string // what the live page has, while the others drain
+			for _, l := range w.lines {
+				for _, f := range l.faults.last() {
+					shown = append(shown, f.Message)
+				}
+			}
+			if slices.Sort(shown); len(shown) != len(c.want) || len(shown) > 0 && !strings.HasPrefix(shown[0], c.want[0]) {
+				t.Errorf("the page shows %q, want %q", shown, c.want)
 			}
 		})
 	}

@@ -131,9 +131,10 @@ func (s *Sink) try(f *flight, b *Batch) error {
 		err := s.store.Put(ctx, *b)
 		cancel()
 		switch {
-		case err == nil:
-			return nil
-		case f.ctx.Err() != nil || isRefused(err) || isFinal(err):
+		case err == nil || isRefused(err): // either way the store has answered
+			s.cfg.Retry.Over(tries)
+			return err
+		case f.ctx.Err() != nil || isFinal(err):
 			return err
 		case tries >= s.cfg.Retry.Attempts:
 			return fmt.Errorf("after %d tries: %w", tries, err)

@@ -206,6 +206,29 @@ func TestAStoreThatSaysWhenToComeAgainIsObeyed(t *testing.T) {
 	})
 }
 
+func TestWhoWasToldOfFailedTriesHearsWhenTheStoreAnswersAgain(t *testing.T) {
+	for name, answer := range map[string]error{"it takes them": nil, "it refuses one": Refused(errors.New("too long"))} {
+		synctest.Test(t, func(t *testing.T) {
+			var heard []string
+			c := config()
+			c.Retry.Told = func(tries int, err error) { heard = append(heard, fmt.Sprint(tries, " ", err)) }
+			puts := 0
+			s := open(t, c, putFunc(func(context.Context, Batch) error {
+				if puts++; puts < 3 {
+					return errors.New("busy")
+				}
+				return answer
+			}))
+			resume(t, s, source(0))
+			write(t, s, source(0), 0, 1)
+			closeSink(t, s)
+			if want := []string{"1 busy", "2 busy", "3 <nil>"}; !slices.Equal(heard, want) {
+				t.Errorf("%s: heard %q, want %q", name, heard, want)
+			}
+		})
+	}
+}
+
 type putFunc func(context.Context, Batch) error
 
 func (f putFunc) Put(ctx context.Context, b Batch) error { return f(ctx, b) }

@@ -88,8 +88,9 @@ function drawTabs(status) {
     tab.id = "tab-" + i;
     if (on) $("pipeline").setAttribute("aria-labelledby", tab.id);
     tab.tabIndex = on ? 0 : -1;
-    tab.classList.toggle("troubled", p.dead.length > 0);
-    tab.title = p.dead.length > 0 ? "has dead letters" : "";
+    const fault = p.faults.some((f) => !f.until);
+    tab.classList.toggle("troubled", fault || p.dead.length > 0);
+    tab.title = fault ? "an output is in trouble" : p.dead.length > 0 ? "has dead letters" : "";
   });
   tabs.onkeydown = (e) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
@@ -169,44 +170,80 @@ function set(meter, shown, x) {
   meter.setAttribute("aria-valuenow", Math.round(100 * x));
 }
 
-function series(name) {
-  const all = seen.get(name) || [], xs = [], out = [[], [], [], [], []];
+// quantile of the times that came between two counts of buckets, in milliseconds: as if those of a bucket were spread evenly in it. What is above all bounds counts as the last.
+function quantile(q, before, after, bounds) {
+  const came = after.map((n, i) => n - before[i]), all = came.reduce((sum, n) => sum + n, 0);
+  if (all <= 0) return null;
+  let left = q * all;
+  for (let i = 0; i < bounds.length; i++) {
+    const low = i > 0 ? bounds[i - 1] : 0;
+    if (left <= came[i]) return 1000 * (low + ((bounds[i] - low) * left) / came[i]);
+    left -= came[i];
+  }
+  return 1000 * bounds[bounds.length - 1];
+}
+
+const latest = 15; // readings that percentiles are of: fewer would be of too few batches
+const lines = {
+  rate: [["rows/s", "--accent"], ["records/s", "--second"]],
+  latency: [["records, half", "--accent"], ["records, 99 %", "--accent", [4, 4]], ["batches, half", "--second"], ["batches, 99 %", "--second", [4, 4]]],
+  time: [["fetch", "--accent"], ["preprocess", "--second"], ["queue", "--soft", [4, 4]], ["infer", "--third"]],
+};
+
+// series are the lines of each chart.
+function series(name, bounds) {
+  const all = seen.get(name) || [], xs = [], out = {};
+  for (const id in lines) out[id] = lines[id].map(() => []);
+  const push = (id, ...values) => values.forEach((v, i) => out[id][i].push(v));
   for (let i = 1; i < all.length; i++) {
     const a = all[Math.max(0, i - 3)], b = all[i], dt = (b.t - a.t) / 1000, r = (f) => f(b.p) - f(a.p);
-    const stage = (n) => (x) => x.stages[n], objects = r((x) => stage(2)(x).done), samples = r((x) => x.rows);
+    const stage = (n) => (x) => x.stages[n], objects = r((x) => stage(2)(x).done), samples = r((x) => x.samples);
+    const per = (n, f) => (n > 0 ? (1000 * r(f)) / n : null);
+    const from = all[Math.max(0, i - latest)];
     xs.push(b.t / 1000);
-    out[0].push(r((x) => x.rows) / dt);
-    out[1].push(r((x) => x.records) / dt);
-    out[2].push(objects > 0 ? (1000 * r((x) => stage(1)(x).busy)) / objects : null);
-    out[3].push(objects > 0 ? (1000 * r((x) => stage(2)(x).busy)) / objects : null);
-    out[4].push(objects > 0 && samples > 0 ? (1000 * r((x) => stage(4)(x).busy)) / objects : null);
+    push("rate", r((x) => x.rows) / dt, r((x) => x.records) / dt);
+    push("latency", ...["took", "ran"].flatMap((of) => [0.5, 0.99].map((q) => quantile(q, from.p[of], b.p[of], bounds))));
+    push("time", per(objects, (x) => stage(1)(x).busy), per(objects, (x) => stage(2)(x).busy), per(samples, (x) => stage(3)(x).wait), per(samples, (x) => stage(4)(x).busy));
   }
   return { xs, out };
 }
 
-function drawCharts(p) {
-  const { xs, out } = series(p.name);
+function drawCharts(p, bounds) {
+  const { xs, out } = series(p.name, bounds);
   if (xs.length < 2) return;
-  const data = [[xs, out[0], out[1]], [xs, out[2], out[3], out[4]]];
   if (!charts) {
     const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-    const line = (label, name) => ({ label, stroke: color(name), width: 2, spanGaps: true, value: (u, v) => (v == null ? "–" : count(v)) });
+    const line = ([label, name, dash]) => ({ label, stroke: color(name), dash, width: 2, spanGaps: true, value: (u, v) => (v == null ? "–" : count(v)) });
     const axes = [0, 1].map(() => ({ stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") } }));
     Object.assign(axes[1], { size: 56, values: (u, all) => all.map(count) });
-    const make = (id, lines, d) => new uPlot({ width: $(id).clientWidth, height: 200, axes, series: [{}, ...lines], cursor: { drag: { setScale: false } }, scales: { y: { range: (u, lo, hi) => [0, Math.max(hi * 1.1, 1)] } } }, d, $(id));
-    charts = [make("rate", [line("rows/s", "--accent"), line("records/s", "--second")], data[0]),
-      make("time", [line("fetch", "--accent"), line("preprocess", "--second"), line("infer", "--third")], data[1])];
+    charts = Object.keys(lines).map((id) => new uPlot({ width: $(id).clientWidth, height: 200, axes, series: [{}, ...lines[id].map(line)], cursor: { drag: { setScale: false } }, scales: { y: { range: (u, lo, hi) => [0, Math.max(hi * 1.1, 1)] } } }, [xs, ...out[id]], $(id)));
   } else {
-    charts.forEach((c, i) => c.setData(data[i]));
+    Object.keys(lines).forEach((id, i) => charts[i].setData([xs, ...out[id]]));
   }
-  const end = (i) => out[i].findLast((v) => v !== null);
-  $("rate-said").textContent = "now " + count(end(0) || 0) + " rows and " + count(end(1) || 0) + " records a second";
-  $("time-said").textContent = "now fetch " + count(end(2) || 0) + ", preprocess " + count(end(3) || 0) + ", infer " + count(end(4) || 0);
+  const end = (id) => out[id].map((line) => count(line.findLast((v) => v !== null) || 0));
+  const [rows, records] = end("rate"), [half, most, halfBatch, mostBatch] = end("latency"), [fetching, preparing, queued, inferring] = end("time");
+  $("rate-said").textContent = "now " + rows + " rows and " + records + " records a second";
+  $("latency-said").textContent = "now half of the records within " + half + " and 99 of 100 within " + most + ", batches within " + halfBatch + " and " + mostBatch;
+  $("time-said").textContent = "now fetch " + fetching + ", preprocess " + preparing + ", queue " + queued + ", infer " + inferring;
 }
 
 function forgetCharts() {
   if (charts) charts.forEach((c) => c.destroy());
   charts = null;
+}
+
+function drawFaults(p, now) {
+  const at = (t) => new Date(t).toLocaleTimeString("en-GB");
+  const kind = (f) => p.outputs.filter((k, i) => f.output === "outputs[" + i + "]").map((k) => " (" + k + ")").join("");
+  $("troubles").hidden = p.faults.length === 0;
+  keyed($("faults"), p.faults, (f) => f.output, () => el("article", {}, el("h3"), el("p"), el("blockquote"), el("p")), (article, f) => {
+    const [name, when, message, advice] = article.children, tried = f.tries ? ", " + f.tries + (f.tries > 1 ? " tries" : " try") : "";
+    article.classList.toggle("over", f.until > 0);
+    say(name, (f.output || "the pipeline") + kind(f) + ": " + (f.until ? "was " : "") + f.class);
+    say(when, "since " + at(f.since) + tried + (f.until ? "; well again since " + at(f.until) : ", " + span((now - f.since) / 1000) + " by now" + (f.tries ? ", and tried again" : "")));
+    say(message, f.message);
+    say(advice, f.advice);
+  });
 }
 
 function drawDead(p) {
@@ -301,7 +338,7 @@ function choose(name) {
   if (name === chosen) return;
   chosen = name;
   history.replaceState(null, "", "#" + encodeURIComponent(name));
-  for (const id of ["figures", "flow", "dead", "recent", "places"]) $(id).replaceChildren();
+  for (const id of ["figures", "flow", "faults", "dead", "recent", "places"]) $(id).replaceChildren();
   forgetCharts();
   if (last) draw(last);
 }
@@ -320,7 +357,8 @@ function draw(status) {
   $("about").textContent = found.modality + " from " + found.topics.join(", ") + ", " + found.class;
   drawFigures(found, w);
   drawFlow(found, w);
-  drawCharts(found);
+  drawCharts(found, status.bounds);
+  drawFaults(found, Date.parse(status.now));
   drawDead(found);
   drawRecent(found);
   drawPlaces(found);
@@ -334,7 +372,7 @@ async function tick() {
     const status = await answer.json();
     for (const p of status.pipelines) {
       const all = seen.get(p.name) || [];
-      const { recent, letters, places, ...totals } = p;
+      const { recent, letters, places, faults, ...totals } = p;
       all.push({ t: Date.parse(status.now), p: totals });
       if (all.length > keep) all.shift();
       seen.set(p.name, all);

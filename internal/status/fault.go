@@ -1,0 +1,41 @@
+package status
+
+import "vecmill/schemas"
+
+// Fault is the last trouble of a place that a pipeline writes to. It stays when it is over, so that somebody who comes later sees it.
+type Fault struct {
+	Output  string     `json:"output"` // as the configuration names it, such as outputs[0], or dead_letters; "" is the pipeline itself, which has stopped
+	Class   FaultClass `json:"class"`
+	Message string     `json:"message"` // of the last failed try
+	Advice  string     `json:"advice"`
+	Tries   int        `json:"tries"` // that failed one after the other; 0: it is not tried again
+	Since   int64      `json:"since"` // Unix milliseconds of the first of these
+	Last    int64      `json:"last"`  // and of the last
+	Until   int64      `json:"until"` // when a try did not fail any more; 0: not yet
+}
+
+// FaultClass says what kind of trouble it is: a schemas.PlaceFault, or one of these.
+type FaultClass string
+
+// The classes beside those of places.
+const (
+	FaultSlow    FaultClass = "slow"    // it did not answer in time
+	FaultAnswer  FaultClass = "trouble" // it answered that it could not
+	FaultRefused FaultClass = "refused" // it did not take some rows, and is best effort
+	FaultStopped FaultClass = "stopped" // the pipeline has ended
+)
+
+// FaultAdvice says what to do about a fault.
+func FaultAdvice(c FaultClass) string { return faultAdvice[c] }
+
+var faultAdvice = map[FaultClass]string{
+	FaultClass(schemas.PlaceUnreachable): "Nobody answers there. Is it up, is the address right, and do firewalls and network policies let this worker through? worker doctor --config FILE tries it apart.",
+	FaultSlow:                            "It does not answer in time. Look at its load and at the network; a larger timeout or smaller batches of this output help where it is only slow.",
+	FaultAnswer:                          "It answers that it cannot, in the words above: look into its own log, its quota and its rights.",
+	FaultRefused:                         "It does not take these rows, and they are not in it; the other outputs have them. Mend the table or collection, then backfill.",
+	FaultStopped:                         "The pipeline has ended with this sentence, and the worker ends when the others have drained. What is durable is committed, and the next start goes on behind it.",
+	FaultClass(schemas.PlaceDimension):   "What is there has vectors of another length. Name another table, index or collection, or give back the model that it was made with.",
+	FaultClass(schemas.PlaceMetric):      "Its index compares vectors otherwise. Change the setting metric, or name another place.",
+	FaultClass(schemas.PlaceModel):       "Results of another model are there, and cannot be compared with this one's. Give each model a place of its own.",
+	FaultClass(schemas.PlaceLayout):      "Its fields, columns or settings are not those that rows need, or it is somebody else's. Name another place, or mend it as the message says.",
+}

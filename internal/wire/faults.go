@@ -1,0 +1,130 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	grpcstatus "google.golang.org/grpc/status"
+
+	"vecmill/internal/status"
+	"vecmill/schemas"
+	"vecmill/sinks"
+)
+
+// faults logs the troubles of the places that one pipeline writes to, and keeps the last of each for whoever looks at the worker.
+type faults struct {
+	log      *slog.Logger
+	pipeline string
+	mu       struct {
+		sync.Mutex
+		all []status.Fault // one for each output that had one
+	}
+}
+
+func newFaults(log *slog.Logger, pipeline string) *faults {
+	return &faults{log: log, pipeline: pipeline}
+}
+
+// tries is told of the tries of an output that does not answer.
+func (f *faults) tries(output string) tellTries {
+	log := seldom(func(tries int, err error) {
+		f.log.Warn("failed; trying again", "pipeline", f.pipeline, "output", output, "tries", tries, "err", err)
+	})
+	return func(tries int, err error) {
+		log(tries, err)
+		if err != nil {
+			f.note(output, faultClass(err), tries, err)
+		} else {
+			f.over(output)
+		}
+	}
+}
+
+// leftOut is told of best-effort outputs that have failed.
+func (f *faults) leftOut(output string, err error) {
+	f.log.Error("a best-effort output failed", "pipeline", f.pipeline, "output", output, "err", err)
+	f.note(output, faultClass(err), 0, err)
+}
+
+// stopped is told what ended the pipeline.
+func (f *faults) stopped(err error) { f.note("", status.FaultStopped, 0, err) }
+
+// faultText is how much of a message is kept: some servers send pages.
+const faultText = 1000
+
+func (f *faults) note(output string, class status.FaultClass, tries int, err error) {
+	now, message := time.Now().UnixMilli(), err.Error()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	x := f.ofLocked(output)
+	if x.Since == 0 || x.Until != 0 { // a new one
+		*x = status.Fault{Output: output, Since: now}
+	}
+	x.Class, x.Advice, x.Last = class, status.FaultAdvice(class), now
+	x.Message = strings.ToValidUTF8(message[:min(len(message), faultText)], "")
+	x.Tries = max(x.Tries, tries) // several requests to one place may fail at once, each with its own count
+}
+
+func (f *faults) over(output string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if x := f.ofLocked(output); x.Until == 0 {
+		x.Until = time.Now().UnixMilli()
+	}
+}
+
+// ofLocked is the fault of an output, a new one if it had none.
+func (f *faults) ofLocked(output string) *status.Fault {
+	i := slices.IndexFunc(f.mu.all, func(x status.Fault) bool { return x.Output == output })
+	if i < 0 {
+		i = len(f.mu.all)
+		f.mu.all = append(f.mu.all, status.Fault{Output: output})
+	}
+	return &f.mu.all[i]
+}
+
+// last are the faults, those that are not over first.
+func (f *faults) last() []status.Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]status.Fault, 0, len(f.mu.all))
+	for _, over := range []bool{false, true} {
+		for _, x := range f.mu.all {
+			if x.Since != 0 && (x.Until != 0) == over {
+				all = append(all, x)
+			}
+		}
+	}
+	return all
+}
+
+// faultClass says what kind of trouble an error of a place is. What is tried again and is nothing else is the place's own answer.
+func faultClass(err error) status.FaultClass {
+	if class, ok := schemas.PlaceFaultOf(err); ok {
+		return status.FaultClass(class)
+	}
+	if sinks.AsRefused(err) != nil {
+		return status.FaultRefused
+	}
+	dial, isDial := errors.AsType[*net.OpError](err)
+	_, isName := errors.AsType[*net.DNSError](err)
+	timeout, isNet := errors.AsType[net.Error](err)
+	code := codes.Unknown
+	if s, ok := grpcstatus.FromError(err); ok {
+		code = s.Code()
+	}
+	switch {
+	case isName, isDial && dial.Op == "dial", code == codes.Unavailable:
+		return status.FaultClass(schemas.PlaceUnreachable)
+	case errors.Is(err, context.DeadlineExceeded), isNet && timeout.Timeout(), code == codes.DeadlineExceeded:
+		return status.FaultSlow
+	}
+	return status.FaultAnswer
+}
