@@ -47,7 +47,7 @@ func NewTimers(m metric.Meter, pipeline string) (*Timers, error) {
 // an instrument cannot be read. It is safe for concurrent use.
 type Timer struct {
 	histogram metric.Float64Histogram
-	labels    metric.MeasurementOption
+	labels    []metric.RecordOption // one, kept as a list so that none is made for each time
 	bounds    []float64
 	counts    []atomic.Int64 // by bucket; the last is of what is above all bounds
 }
@@ -55,7 +55,7 @@ type Timer struct {
 func newTimer(m metric.Meter, x Metric, pipeline string) (*Timer, error) {
 	bounds := Bounds()
 	h, err := m.Float64Histogram(x.Name, metric.WithUnit(x.Unit), metric.WithDescription(x.Doc), metric.WithExplicitBucketBoundaries(bounds...))
-	labels := metric.WithAttributeSet(attribute.NewSet(attribute.String("pipeline", pipeline)))
+	labels := []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("pipeline", pipeline)))}
 	return &Timer{h, labels, bounds, make([]atomic.Int64, len(bounds)+1)}, err
 }
 
@@ -63,7 +63,7 @@ func newTimer(m metric.Meter, x Metric, pipeline string) (*Timer, error) {
 func (t *Timer) Took(ctx context.Context, d time.Duration) {
 	s := d.Seconds()
 	t.counts[sort.SearchFloat64s(t.bounds, s)].Add(1) // bounds are in their bucket
-	t.histogram.Record(ctx, s, t.labels)
+	t.histogram.Record(ctx, s, t.labels...)
 }
 
 // Counts are the counts of the buckets so far, one more than there are bounds.
