@@ -61,6 +61,7 @@ RACE ?= ./stream/... ./embed ./sinks ./sinks/deliver ./internal/budget ./interna
 .PHONY: race
 race: ort ## the tests of the packages where goroutines share something, under the race detector; needs a C compiler
 	$(GO) test -race -timeout 15m $(RACE)
+	$(GO) test -race -timeout 15m ./sinks/parquetsink -schedules 6
 
 # A night: make fuzz FUZZTIME=10m. FUZZBUDGET, such as 30m, bounds the whole, and each target gets its share if FUZZTIME is more.
 FUZZTIME ?= 60s
