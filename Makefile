@@ -55,6 +55,14 @@ clean: ## remove what was built here; the user cache stays
 test: ort ## run every test that needs no external service
 	$(GO) test -timeout 15m ./...
 
+# Where goroutines share something. make race RACE=./... takes the rest, too.
+RACE ?= ./stream/... ./embed ./sinks ./sinks/deliver ./internal/budget ./internal/publish ./internal/dlq ./internal/telemetry
+
+.PHONY: race
+race: ort ## the tests of the packages where goroutines share something, under the race detector; needs a C compiler
+	$(GO) test -race -timeout 15m $(RACE)
+	$(GO) test -race -timeout 15m ./sinks/parquetsink -schedules 6
+
 # A night: make fuzz FUZZTIME=10m. FUZZBUDGET, such as 30m, bounds the whole, and each target gets its share if FUZZTIME is more.
 FUZZTIME ?= 60s
 FUZZBUDGET ?= 0
