@@ -10,13 +10,24 @@ import (
 	"testing"
 )
 
-// TestWhatProseNamesExists looks at code spans, indented lines and commands of all documents: programs have the commands and flags that they name, make the targets, packages the tests and flags, and scripts are there.
+// ofOthers are commands of programs of others that prose names, by their beginning, each with the test that does the same, or the reason why there is none.
+var ofOthers = map[string]string{
+	"curl -X":      "docs TestTheLogsLevelChanges",
+	"kill -USR1":   "internal/cli TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn",
+	"kill -USR2":   "internal/cli TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn",
+	"kubectl exec": "a cluster; the signal is that of kill",
+	"kubectl port": "a cluster",
+	"docker build": "an engine",
+	"redis-cli --": "a figure that it was measured with; integration/sinks has the benchmark",
+}
+
+// TestWhatProseNamesExists looks at code spans, indented lines and commands of all documents, and at how the examples say that they are run: programs have the commands and flags that they name, make the targets, packages the tests and flags, and scripts are there.
 func TestWhatProseNamesExists(t *testing.T) {
 	targets := makefile(t)
 	s := newSite(t)
 	dir := s.clone(t, document{})
 	helps, looked := map[string]string{}, map[string]int{}
-	for _, d := range documents(t) {
+	for _, d := range append(documents(t), comments(t)...) {
 		lines := d.prose
 		for _, c := range d.commands {
 			lines = append(lines, c.line)
@@ -32,11 +43,38 @@ func TestWhatProseNamesExists(t *testing.T) {
 			}
 		}
 	}
+	for command, why := range ofOthers {
+		if dir, test, ok := strings.Cut(why, " Test"); ok && !hasTest(t, filepath.Join("..", dir), "Test"+test) {
+			t.Errorf("%s: there is no %s", command, why)
+		}
+	}
 	for program, least := range map[string]int{"make": 40, "worker": 20, "backfill": 20, "go test": 20, "script": 20} {
 		if looked[program] < least {
 			t.Errorf("only %d of %s looked at", looked[program], program)
 		}
 	}
+}
+
+// comments are the indented comments of the examples, as prose.
+func comments(t *testing.T) (all []document) {
+	t.Helper()
+	for _, path := range examples(t) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := document{path: path}
+		for line := range strings.Lines(string(b)) {
+			if text, ok := strings.CutPrefix(line, "#   "); ok {
+				d.prose = append(d.prose, strings.TrimSpace(text))
+			}
+		}
+		if len(d.prose) == 0 {
+			t.Errorf("%s does not say how it is run", path)
+		}
+		all = append(all, d)
+	}
+	return all
 }
 
 // withoutSettings leaves out settings of the environment before a command, and what substitutes it.
@@ -75,6 +113,11 @@ func (s *site) faults(t *testing.T, dir, path string, words []string, targets ma
 		words[0] = program
 		s.named(t, dir, path, words, helps)
 		looked[program]++
+	case slices.Contains([]string{"curl", "kill", "kubectl", "docker", "helm", "redis-cli", "aws", "psql"}, program):
+		at := slices.IndexFunc(keys(ofOthers), func(prefix string) bool { return strings.HasPrefix(strings.Join(words, " "), prefix) })
+		if at < 0 && !slices.ContainsFunc(keys(instead), func(prefix string) bool { return strings.HasPrefix(strings.Join(words, " "), prefix) }) {
+			all["no test does what it does"] = true
+		}
 	case program == "go" && words[1] == "test":
 		all = testFaults(t, words[2:])
 		looked["go test"]++
