@@ -115,6 +115,9 @@ func (s *site) give(t *testing.T, dir string, c command, used map[string]bool) {
 	}
 	used[c.line] = true
 	out, err := s.run(t, dir, c.line)
+	if c.line == "go mod tidy" && err != nil && os.Getenv("CI") == "" && (strings.Contains(out, "dial tcp") || strings.Contains(out, "GOPROXY=off")) {
+		t.Skipf("modules that only tests of dependencies name are not in the cache, and cannot be fetched:\n%s", out)
+	}
 	if err != nil || !strings.Contains(out, says[c.line]) {
 		t.Fatalf("%s: %v, want %q in\n%s", c.line, err, says[c.line], out)
 	}

@@ -75,6 +75,30 @@ func madeByCI(t *testing.T) map[string]bool {
 	return made
 }
 
+// TestTheMakefilesTestsExist holds the tests and flags that recipes name; what make puts in stands for one word.
+func TestTheMakefilesTestsExist(t *testing.T) {
+	b, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked := 0
+	for line := range strings.Lines(string(b)) {
+		_, args, ok := strings.Cut(strings.TrimSpace(line), "$(GO) test ")
+		if !ok || strings.HasSuffix(args, "-bench") { // what goes on elsewhere
+			continue
+		}
+		args = regexp.MustCompile(`\$\([A-Z]+\)`).ReplaceAllString(args, "x")
+		args = strings.ReplaceAll(regexp.MustCompile(`\$\$\(+[^)]*\)+`).ReplaceAllString(args, "x"), "$$", "$")
+		looked++
+		for fault := range testFaults(t, shellWords(args)) {
+			t.Errorf("%s: %s", strings.TrimSpace(line), fault)
+		}
+	}
+	if looked < 10 {
+		t.Errorf("only %d looked at", looked)
+	}
+}
+
 // makeIsHeld wants every target of a command to be made by CI, or to be held by a test.
 func makeIsHeld(t *testing.T, command string) {
 	t.Helper()
@@ -126,7 +150,7 @@ func testFiles(t *testing.T, dir string) (texts []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", dir, err)
 	}
 	for _, file := range files {
 		b, err := os.ReadFile(file)

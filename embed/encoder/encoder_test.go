@@ -17,6 +17,7 @@ import (
 	"vecmill/embed/audio"
 	"vecmill/embed/encoder"
 	"vecmill/embed/heads"
+	"vecmill/embed/ortsession"
 	"vecmill/embed/text"
 	"vecmill/schemas"
 )
@@ -304,6 +305,9 @@ func TestWhatCannotBeIsSaid(t *testing.T) {
 				t.Error("and an encoder")
 			}
 		})
+	}
+	if _, err := encoder.Open(t.Context(), demo+"models/text-intent", encoder.Options{Cache: t.TempDir(), Library: "/nowhere/libonnxruntime.so"}); !errors.Is(err, ortsession.ErrNoLibrary) || !strings.Contains(err.Error(), "/nowhere/libonnxruntime.so") {
+		t.Errorf("a library that is not there: %v", err)
 	}
 	e := open(t, "text-intent", encoder.Options{})
 	if _, err := e.Pictures(t.Context(), [][]byte{nil}); err == nil || err.Error() != "Data2VecTextForSequenceClassification takes text, and was given image" {

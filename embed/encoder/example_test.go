@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"math"
 	"os"
 
 	"vecmill/embed/encoder"
+	"vecmill/embed/heads"
 	"vecmill/schemas"
 )
 
@@ -47,6 +49,24 @@ func ExampleInputErrors() {
 	// Output:
 	// input 1 has no vector: decode
 	// 96 0 96
+}
+
+// Recordings are files as they are: any format, rate and number of channels that embed/audio reads.
+func ExampleEncoder_Recordings() {
+	ctx := context.Background()
+	e, err := encoder.Open(ctx, "../../internal/demo/models/audio-ctc", encoder.Options{Pooling: heads.Max})
+	must(err)
+	defer e.Close()
+	var files [][]byte
+	for _, name := range []string{"speech-01.wav", "speech-06.flac"} {
+		b, err := os.ReadFile("../../internal/demo/samples/audio/" + name)
+		must(err)
+		files = append(files, b)
+	}
+	v, err := e.Recordings(ctx, files)
+	must(err)
+	fmt.Printf("%d vectors of %d, of length %.3f\n", len(v), len(v[0]), math.Sqrt(float64(dot(v[0], v[0]))))
+	// Output: 2 vectors of 96, of length 1.000
 }
 
 func must(err error) {
