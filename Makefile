@@ -218,8 +218,14 @@ helm-check: $(HELM) $(KUBECONFORM) build ## lint the chart, and hold what it ren
 licences: ## write docs/licences.md, the licences of what is linked; fails where one may not be
 	cd tools/licences && $(GO) run . -dir ../.. >../../docs/licences.md
 
+.PHONY: licence-texts
+licence-texts: ## write the texts of these licences, and where the bundled samples come from, to bin/licences, for images and archives
+	@rm -rf bin/licences
+	cd tools/licences && $(GO) run . -dir ../.. -texts ../../bin/licences
+	cp internal/demo/samples/ATTRIBUTION.md bin/licences/samples.md
+
 .PHONY: sbom
-sbom: $(CYCLONEDX) ## write the bills of materials of both programs, CycloneDX in bin/
+sbom: $(CYCLONEDX) ## write the bills of materials of both programs, for CPUs and with CUDA, CycloneDX in bin/
 	CYCLONEDX=$(CYCLONEDX) GO=$(GO) tools/sbom.sh
 
 .PHONY: sbom-check
