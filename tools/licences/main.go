@@ -2,14 +2,19 @@
 // without a licence text, or whose text is none of those that may be linked into a binary that is given away under the Apache licence.
 //
 //	go run . -dir ../.. [-flags '-tags iceberg'] > docs/licences.md
+//	go run . -dir ../.. [-flags '-tags iceberg'] -texts DIR
+//
+// With -texts it writes the texts themselves into a directory, which goes with the binaries.
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,27 +42,33 @@ type module struct {
 	Path, Version, Dir string
 	Main               bool
 	Replace            *module
+	packages           []string // directories of what is linked
 }
 
 func main() {
 	dir := flag.String("dir", ".", "directory of the module")
 	flags := flag.String("flags", "", "flags for go list, separated by spaces")
+	texts := flag.String("texts", "", "directory that gets the texts, in place of the table")
 	flag.Parse()
-	if err := run(os.Stdout, *dir, strings.Fields(*flags)); err != nil {
+	if err := run(os.Stdout, *dir, *texts, strings.Fields(*flags)); err != nil {
 		fmt.Fprintln(os.Stderr, "licences:", err)
 		os.Exit(1)
 	}
 }
 
-func run(w io.Writer, dir string, flags []string) error {
+func run(w io.Writer, dir, texts string, flags []string) error {
 	modules, err := linked(dir, flags)
 	if err != nil {
 		return err
 	}
+	if texts != "" {
+		return writeTexts(texts, modules)
+	}
 	fmt.Fprint(w, `# Licences of what is linked
 
 Written by `+"`make licences`"+` from the licence texts of the modules that `+"`worker` and `backfill`"+` are linked from; the standard library of Go (BSD-3-Clause) is the rest.
-ONNX Runtime (MIT) and the system libraries that are loaded at run time (libsndfile, libsoxr: LGPL-2.1; libturbojpeg: BSD-3-Clause, IJG) are not linked; the image of deploy/ carries them as their packages.
+Images and release archives have the texts in `+"`licences/`"+`, with those of ONNX Runtime (MIT), which is loaded at run time from `+"`lib/`"+`, and of its parts. The image for GPUs also has CUDA and cuDNN there, under NVIDIA's own terms, whose texts lie beside the others.
+The system's libraries that are loaded at run time (libsndfile, libsoxr: LGPL-2.1; libturbojpeg: BSD-3-Clause, IJG) are packages of the image's distribution, which keeps their texts in `+"`/usr/share/doc`"+`; archives do not carry them.
 
 | module | version | licence |
 | --- | --- | --- |
@@ -77,34 +88,43 @@ ONNX Runtime (MIT) and the system libraries that are loaded at run time (libsndf
 	return errors.Join(faults...)
 }
 
+// architectures that binaries are built for: a module may be linked on one of them only.
+var architectures = []string{"amd64", "arm64"}
+
 // linked are the modules of the packages that the binaries import, but for the main module, by path.
 func linked(dir string, flags []string) ([]module, error) {
-	args := append([]string{"list", "-deps", "-json=Module"}, flags...)
-	cmd := exec.Command("go", append(args, "./cmd/...")...)
-	cmd.Dir, cmd.Stderr = dir, os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("go list: %w", err)
-	}
 	seen := map[string]module{}
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p struct{ Module *module }
-		if err := d.Decode(&p); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
+	for _, arch := range architectures {
+		args := append([]string{"list", "-deps", "-json=Module,Dir"}, flags...)
+		cmd := exec.Command("go", append(args, "./cmd/...")...)
+		cmd.Dir, cmd.Stderr = dir, os.Stderr
+		cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=1")
+		out, err := cmd.Output()
+		if err != nil {
 			return nil, fmt.Errorf("go list: %w", err)
 		}
-		if m := p.Module; m != nil && !m.Main {
+		for d := json.NewDecoder(bytes.NewReader(out)); ; {
+			var p struct {
+				Module *module
+				Dir    string
+			}
+			if err := d.Decode(&p); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				return nil, fmt.Errorf("go list: %w", err)
+			}
+			m := p.Module
+			if m == nil || m.Main {
+				continue
+			}
 			if m.Replace != nil {
 				m = m.Replace
 			}
+			m.packages = append(seen[m.Path].packages, p.Dir)
 			seen[m.Path] = *m
 		}
 	}
-	var all []module
-	for _, m := range seen {
-		all = append(all, m)
-	}
+	all := slices.Collect(maps.Values(seen))
 	slices.SortFunc(all, func(a, b module) int { return strings.Compare(a.Path, b.Path) })
 	return all, nil
 }
@@ -119,8 +139,7 @@ func licences(dir string) ([]string, error) {
 	}
 	found := map[string]bool{}
 	for _, e := range entries {
-		name := strings.ToUpper(e.Name())
-		if e.IsDir() || !strings.HasPrefix(name, "LICEN") && !strings.HasPrefix(name, "COPYING") && !strings.HasPrefix(name, "UNLICENSE") {
+		if e.IsDir() || !isLicence(e.Name()) {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
