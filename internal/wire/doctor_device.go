@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"vecmill/embed"
@@ -64,6 +66,58 @@ func provings(c *config.Config) ([]proving, error) {
 	return all, nil
 }
 
+// dependencies tells which CUDA, cuDNN and TensorRT the GPU providers that pipelines ask for find, and which driver.
+func (d *doctor) dependencies() {
+	var told []string
+	for i := range d.c.Pipelines {
+		p := d.c.Pipelines[i].Model.Provider
+		if !ortsession.Provider(p).OnGPU() || slices.Contains(told, p) {
+			continue
+		}
+		told = append(told, p)
+		all, err := ortsession.Dependencies(ortsession.Provider(p))
+		if err != nil {
+			d.fault("provider "+p, err)
+			continue
+		}
+		grade, text := judgeVersions(all)
+		d.say("provider "+p, grade, "%s", text)
+	}
+}
+
+// judgeVersions says what is missing of a GPU provider's libraries, or which they are.
+func judgeVersions(all []ortsession.Dependency) (Grade, string) {
+	var cuda, takes string // the runtime's version, and the newest that the driver takes
+	var found []string
+	for _, dep := range all {
+		switch {
+		case errors.Is(dep.Fault, ortsession.ErrNoDriver):
+			return Trouble, "there is no driver of NVIDIA's: install one for CUDA " + cmp.Or(cuda, "12") + " or newer, and give a container its GPU (nvidia.com/gpu in Kubernetes, --gpus in Docker)"
+		case dep.Fault != nil:
+			return Trouble, fmt.Sprintf("%s is needed, and cannot be used: %v; fetch NVIDIA's libraries with tools/fetch-ort-gpu.sh (install TensorRT yourself), and set LD_LIBRARY_PATH to their directories", dep.File, dep.Fault)
+		case dep.Name == ortsession.Driver:
+			takes = dep.Version
+			found = append(found, "a driver for CUDA "+dep.Version)
+		default:
+			if dep.Name == ortsession.CUDARuntime {
+				cuda = dep.Version
+			}
+			found = append(found, dep.Name+" "+dep.Version+" ("+dep.File+")")
+		}
+	}
+	if major(takes) < major(cuda) {
+		return Trouble, fmt.Sprintf("the driver takes CUDA up to %s, and this is CUDA %s: install a driver for CUDA %d", takes, cuda, major(cuda))
+	}
+	return Sound, strings.Join(found, ", ")
+}
+
+// major is the first number of a version. A driver takes every runtime of its own major version: https://docs.nvidia.com/deploy/cuda-compatibility.
+func major(version string) int {
+	first, _, _ := strings.Cut(version, ".")
+	n, _ := strconv.Atoi(first) // 0: there is none
+	return n
+}
+
 // references computes small models of each family, which go with the binary, on every device, and compares what comes out with what transformers gave.
 func (d *doctor) references(ctx context.Context) {
 	const check = "reference"
@@ -80,7 +134,7 @@ func (d *doctor) references(ctx context.Context) {
 func (d *doctor) reference(ctx context.Context, check string, way proving) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	models, runs, err := proof(ctx, way.o, way.precision, way.packed)
+	models, runs, err := proof(ctx, d.open, way.o, way.precision, way.packed)
 	within := "within the noise of float32"
 	if way.precision != model.Single {
 		within = "within a hundredth of the largest value"
@@ -90,7 +144,7 @@ func (d *doctor) reference(ctx context.Context, check string, way proving) {
 		d.fault(check, err)
 		return
 	case err != nil:
-		d.say(check, Trouble, "%v; on %v something else is computed than by the reference: use the version of ONNX Runtime that docs/models.md names, without gpu.tf32, and report it", err, way)
+		d.say(check, Trouble, "%v; on %v something else is computed than by the reference: use ONNX Runtime %s, without gpu.tf32, and report it", err, way, ortsession.PinnedVersion)
 		return
 	}
 	d.say(check, Sound, "%d small models, audio, image and text, give what transformers gives on %v (%d runs, %s)", models, way, runs, within)
