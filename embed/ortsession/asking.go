@@ -7,13 +7,16 @@ package ortsession
 #include <stddef.h>
 #include <stdlib.h>
 
-// vecmill_ask_version calls the function of the library at path that tells its version. It gives 0, or another number and a message in *fault:
+// vecmill_ask_version loads the library at path, and calls its function that tells its version; "" for none. It gives 0, or another number and a message in *fault:
 // -1 if the library cannot be loaded, -2 if it has no such function, or the function's own.
 static int vecmill_ask_version(const char *path, const char *function, int form, int *version, const char **fault) {
 	void *lib = dlopen(path, RTLD_LAZY | RTLD_LOCAL); // the handle stays open: what the provider loads next is the same library
 	if (!lib) {
 		*fault = dlerror();
 		return -1;
+	}
+	if (!*function) {
+		return 0;
 	}
 	void *f = dlsym(lib, function);
 	if (!f) {
@@ -45,7 +48,7 @@ import (
 // notLoaded is vecmill_ask_version's code for a library that cannot be loaded.
 const notLoaded = -1
 
-// askVersion calls the function of the first of paths that can be loaded.
+// askVersion calls the function, unless it is "", of the first of paths that can be loaded.
 func askVersion(paths []string, function string, f form) (int, error) {
 	name := C.CString(function)
 	defer C.free(unsafe.Pointer(name))

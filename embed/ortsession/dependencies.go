@@ -25,16 +25,16 @@ const (
 )
 
 // asked are the libraries, and the functions of theirs that tell versions, as the documentation of the CUDA runtime, cuDNN and TensorRT has them. The driver is
-// asked through the runtime, which says 0 where there is none.
+// asked through the runtime, which says 0 where there is none. cuDNN is asked by the part of it that answers: the whole aborts the process if that is not there.
 var asked = []struct {
-	name, prefix, function string
-	form                   form
-	read                   func(int) string
+	name, prefix, part, function string
+	form                         form
+	read                         func(int) string
 }{
-	{CUDARuntime, "libcudart.so.", "cudaRuntimeGetVersion", stored, cudaVersion},
-	{Driver, "libcudart.so.", "cudaDriverGetVersion", stored, cudaVersion},
-	{CuDNN, "libcudnn.so.", "cudnnGetVersion", returnedSize, dottedVersion},
-	{TensorRTLib, "libnvinfer.so.", "getInferLibVersion", returnedInt, dottedVersion},
+	{CUDARuntime, "libcudart.so.", "", "cudaRuntimeGetVersion", stored, cudaVersion},
+	{Driver, "libcudart.so.", "", "cudaDriverGetVersion", stored, cudaVersion},
+	{CuDNN, "libcudnn.so.", "libcudnn_graph.so.", "cudnnGetVersion", returnedSize, dottedVersion},
+	{TensorRTLib, "libnvinfer.so.", "", "getInferLibVersion", returnedInt, dottedVersion},
 }
 
 // form is how a function gives its number.
@@ -56,7 +56,7 @@ func dottedVersion(n int) string { return fmt.Sprintf("%d.%d.%d", n/10000, n/100
 var ErrNoDriver = errors.New("there is no driver")
 
 // Dependencies are the libraries that the loaded ONNX Runtime's provider p asks for, with the versions of those that the dynamic linker finds for it. They are loaded, and
-// stay so. It needs no GPU. ErrNoProvider means that p is no part of this ONNX Runtime. Not tried beside a GPU.
+// stay so. It needs neither GPU nor driver. ErrNoProvider means that p is no part of this ONNX Runtime. Not run beside a GPU.
 func Dependencies(p Provider) ([]Dependency, error) {
 	path, version, err := LibraryAt("")
 	if err != nil {
@@ -96,7 +96,14 @@ func dependencies(path string) ([]Dependency, error) {
 			}
 			d := Dependency{Name: a.name, File: file}
 			var n int
-			switch n, d.Fault = askVersion(candidates(lib, path, file), a.function, a.form); {
+			if a.part != "" {
+				_, d.Fault = askVersion(candidates(lib, path, file), "", stored)
+				file = a.part + strings.TrimPrefix(file, a.prefix)
+			}
+			if d.Fault == nil {
+				n, d.Fault = askVersion(candidates(lib, path, file), a.function, a.form)
+			}
+			switch {
 			case d.Fault != nil:
 			case n == 0 && a.name == Driver:
 				d.Fault = ErrNoDriver

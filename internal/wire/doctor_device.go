@@ -85,19 +85,20 @@ func (d *doctor) dependencies() {
 	}
 }
 
-// judgeVersions says what is missing of a GPU provider's libraries, or which they are.
+// judgeVersions says what a GPU provider's libraries are, and first what is wrong with them.
 func judgeVersions(all []ortsession.Dependency) (Grade, string) {
-	var cuda, takes string // the runtime's version, and the newest that the driver takes
-	var found []string
+	var wrong, missing, found []string
+	cuda, takes := "", "" // the runtime's version, and the newest that the driver takes
 	for _, dep := range all {
 		switch {
 		case errors.Is(dep.Fault, ortsession.ErrNoDriver):
-			return Trouble, "there is no driver of NVIDIA's: install one for CUDA " + cmp.Or(cuda, "12") + " or newer, and give a container its GPU (nvidia.com/gpu in Kubernetes, --gpus in Docker)"
+			wrong = append(wrong, fmt.Sprintf("there is no driver of NVIDIA's: install one for CUDA %d or newer, and give a container its GPU (nvidia.com/gpu in Kubernetes, --gpus in Docker)", major(cuda)))
+		case dep.Fault != nil && dep.Name == ortsession.Driver: // the runtime's fault, which tells of it
 		case dep.Fault != nil:
-			return Trouble, fmt.Sprintf("%s is needed, and cannot be used: %v; fetch NVIDIA's libraries with tools/fetch-ort-gpu.sh (install TensorRT yourself), and set LD_LIBRARY_PATH to their directories", dep.File, dep.Fault)
+			missing = append(missing, fmt.Sprintf("%s is needed, and cannot be used: %v", dep.File, dep.Fault))
 		case dep.Name == ortsession.Driver:
 			takes = dep.Version
-			found = append(found, "a driver for CUDA "+dep.Version)
+			found = append(found, "a driver for CUDA "+takes)
 		default:
 			if dep.Name == ortsession.CUDARuntime {
 				cuda = dep.Version
@@ -105,10 +106,16 @@ func judgeVersions(all []ortsession.Dependency) (Grade, string) {
 			found = append(found, dep.Name+" "+dep.Version+" ("+dep.File+")")
 		}
 	}
-	if major(takes) < major(cuda) {
-		return Trouble, fmt.Sprintf("the driver takes CUDA up to %s, and this is CUDA %s: install a driver for CUDA %d", takes, cuda, major(cuda))
+	if len(missing) > 0 {
+		wrong = append(wrong, strings.Join(missing, "; ")+"; fetch NVIDIA's libraries with tools/fetch-ort-gpu.sh (install TensorRT yourself), and set LD_LIBRARY_PATH to their directories")
 	}
-	return Sound, strings.Join(found, ", ")
+	if takes != "" && major(takes) < major(cuda) {
+		wrong = append(wrong, fmt.Sprintf("the driver takes CUDA up to %s, and this is CUDA %s: install a driver for CUDA %d", takes, cuda, major(cuda)))
+	}
+	if len(wrong) == 0 {
+		return Sound, strings.Join(found, ", ")
+	}
+	return Trouble, strings.Join(append(wrong, "found: "+cmp.Or(strings.Join(found, ", "), "none")), "; ")
 }
 
 // major is the first number of a version. A driver takes every runtime of its own major version: https://docs.nvidia.com/deploy/cuda-compatibility.

@@ -139,25 +139,26 @@ func TestTheDoctorJudgesTheLibrariesOfAGPU(t *testing.T) {
 		return ortsession.Dependency{Name: ortsession.Driver, File: "libcudart.so.12", Version: version}
 	}
 	cudnn := ortsession.Dependency{Name: ortsession.CuDNN, File: "libcudnn.so.9", Version: "9.10.2"}
-	none, absent := driver(""), cudnn
+	none, absent, without, unknown := driver(""), cudnn, cuda, driver("")
 	none.Fault = ortsession.ErrNoDriver
 	absent.Version, absent.Fault = "", errors.New("libcudnn.so.9: cannot open shared object file")
+	without.Version, without.Fault = "", errors.New("libcudart.so.12: cannot open shared object file")
+	unknown.Fault = without.Fault
+	const remedy = "; fetch NVIDIA's libraries with tools/fetch-ort-gpu.sh (install TensorRT yourself), and set LD_LIBRARY_PATH to their directories; found: "
 	for _, c := range []struct {
 		found []ortsession.Dependency
 		grade Grade
-		words []string
+		text  string
 	}{
-		{[]ortsession.Dependency{cuda, driver("13.0"), cudnn}, Sound, []string{"CUDA 12.9 (libcudart.so.12), a driver for CUDA 13.0, cuDNN 9.10.2 (libcudnn.so.9)"}},
-		{[]ortsession.Dependency{cuda, driver("12.2"), cudnn}, Sound, []string{"a driver for CUDA 12.2"}}, // of one major version
-		{[]ortsession.Dependency{cuda, driver("11.8"), cudnn}, Trouble, []string{"takes CUDA up to 11.8, and this is CUDA 12.9", "install a driver for CUDA 12"}},
-		{[]ortsession.Dependency{cuda, none, cudnn}, Trouble, []string{"no driver", "install one for CUDA 12.9 or newer", "nvidia.com/gpu"}},
-		{[]ortsession.Dependency{cuda, driver("13.0"), absent}, Trouble, []string{"libcudnn.so.9 is needed", "cannot open", "tools/fetch-ort-gpu.sh", "LD_LIBRARY_PATH"}},
+		{[]ortsession.Dependency{cuda, driver("13.0"), cudnn}, Sound, "CUDA 12.9 (libcudart.so.12), a driver for CUDA 13.0, cuDNN 9.10.2 (libcudnn.so.9)"},
+		{[]ortsession.Dependency{cuda, driver("12.2"), cudnn}, Sound, "CUDA 12.9 (libcudart.so.12), a driver for CUDA 12.2, cuDNN 9.10.2 (libcudnn.so.9)"}, // of one major version
+		{[]ortsession.Dependency{cuda, driver("11.8"), cudnn}, Trouble, "the driver takes CUDA up to 11.8, and this is CUDA 12.9: install a driver for CUDA 12; found: CUDA 12.9 (libcudart.so.12), a driver for CUDA 11.8, cuDNN 9.10.2 (libcudnn.so.9)"},
+		{[]ortsession.Dependency{cuda, none, cudnn}, Trouble, "there is no driver of NVIDIA's: install one for CUDA 12 or newer, and give a container its GPU (nvidia.com/gpu in Kubernetes, --gpus in Docker); found: CUDA 12.9 (libcudart.so.12), cuDNN 9.10.2 (libcudnn.so.9)"},
+		{[]ortsession.Dependency{cuda, driver("13.0"), absent}, Trouble, "libcudnn.so.9 is needed, and cannot be used: libcudnn.so.9: cannot open shared object file" + remedy + "CUDA 12.9 (libcudart.so.12), a driver for CUDA 13.0"},
+		{[]ortsession.Dependency{without, unknown, absent}, Trouble, "libcudart.so.12 is needed, and cannot be used: libcudart.so.12: cannot open shared object file; libcudnn.so.9 is needed, and cannot be used: libcudnn.so.9: cannot open shared object file" + remedy + "none"},
 	} {
-		grade, text := judgeVersions(c.found)
-		for _, w := range c.words {
-			if grade != c.grade || !strings.Contains(text, w) {
-				t.Errorf("%s %q, want %s with %q", grade, text, c.grade, w)
-			}
+		if grade, text := judgeVersions(c.found); grade != c.grade || text != c.text {
+			t.Errorf("%s %q\nwant %s %q", grade, text, c.grade, c.text)
 		}
 	}
 }
