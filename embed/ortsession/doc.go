@@ -14,7 +14,7 @@
 // Weights are allocated outside the arena.
 //
 // Providers: the CPU's, or CUDA and TensorRT of the GPU build (provider.go). One that cannot be had is an error; none stands in for another. [Observe] tells
-// where the operators of a graph are computed. The GPU providers have not run on a GPU.
+// where the operators of a graph are computed, [Dependencies] which CUDA, cuDNN and TensorRT a provider finds. The GPU providers have not run on a GPU.
 //
 // Determinism: with one number of threads, the same input gives the same bits, also from concurrent callers.
 //

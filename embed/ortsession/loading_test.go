@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"vecmill/embed/ortsession"
+	"vecmill/embed/ortsession/orttest"
 )
 
 // TestUnusableLibraries opens a session in a process of its own, because a process loads the library once.
@@ -30,7 +31,8 @@ func TestUnusableLibraries(t *testing.T) {
 	if err := os.WriteFile(garbage, []byte("not an ELF file"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cases := []struct {
+	old := orttest.TooOld(t, dir)
+	for _, c := range []struct {
 		name  string
 		env   []string
 		parts []string
@@ -38,15 +40,8 @@ func TestUnusableLibraries(t *testing.T) {
 		{"a missing file", []string{"VECMILL_ORT_LIB=" + filepath.Join(dir, "none.so")}, []string{"VECMILL_ORT_LIB", "none.so", "make ort"}},
 		{"garbage", []string{"VECMILL_ORT_LIB=" + garbage}, []string{garbage, "1.24", "make ort"}},
 		{"an empty cache", []string{"VECMILL_ORT_LIB=", "VECMILL_CACHE=" + dir}, []string{"onnxruntime/1.24.4", "1.24", "make ort", "VECMILL_ORT_LIB"}},
-	}
-	if lib := tooOld(t, dir); lib != "" {
-		cases = append(cases, struct {
-			name  string
-			env   []string
-			parts []string
-		}{"a library that is too old", []string{"VECMILL_ORT_LIB=" + lib}, []string{lib, "version 1.23.2", "1.24 or newer", "make ort"}})
-	}
-	for _, c := range cases {
+		{"a library that is too old", []string{"VECMILL_ORT_LIB=" + old}, []string{old, "version " + orttest.OldVersion, "1.24 or newer", "make ort"}},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
@@ -67,28 +62,6 @@ func TestUnusableLibraries(t *testing.T) {
 			}
 		})
 	}
-}
-
-// tooOld builds a library that says it is ONNX Runtime 1.23.2, if there is a C compiler (there is: this file needs cgo).
-func tooOld(t *testing.T, dir string) string {
-	t.Helper()
-	cc := os.Getenv("CC")
-	if cc == "" {
-		cc = "cc"
-	}
-	source, lib := filepath.Join(dir, "old.c"), filepath.Join(dir, "old.so")
-	code := `static const void *api(unsigned v) { return 0; }
-static const char *version(void) { return "1.23.2"; }
-static const struct { const void *(*a)(unsigned); const char *(*b)(void); } base = {api, version};
-const void *OrtGetApiBase(void) { return &base; }
-`
-	if err := os.WriteFile(source, []byte(code), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.CommandContext(t.Context(), cc, "-shared", "-fPIC", "-o", lib, source).CombinedOutput(); err != nil {
-		t.Fatalf("compiling a library: %v: %s", err, out)
-	}
-	return lib
 }
 
 func TestLibrarySaysWhatIsLoaded(t *testing.T) {

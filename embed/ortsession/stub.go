@@ -25,6 +25,9 @@ func Library() (path, version string, err error) { return "", "", ErrNoCgo }
 // LibraryAt fails: there is nothing to load a library with.
 func LibraryAt(string) (path, version string, err error) { return "", "", ErrNoCgo }
 
+// askVersion fails with ErrNoCgo.
+func askVersion([]string, string, form) (int, error) { return 0, ErrNoCgo }
+
 // Observe fails with ErrNoCgo.
 func Observe(context.Context, model.Graph, Options, func(embed.Session) error) (*Observed, error) {
 	return nil, ErrNoCgo

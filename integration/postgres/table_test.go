@@ -10,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
+	"vecmill/internal/wire"
 	"vecmill/schemas"
 	"vecmill/sinks/pgvectorsink"
 	"vecmill/sinks/sinktest"
@@ -44,6 +46,12 @@ func refusals(t *testing.T, s *harness.Postgres, names *tables) {
 			}
 		}
 	}
+	doctored := fmt.Sprintf("postgres: {url: %q, table: doctored, dimension: 96, metric: none}", s.DSN())
+	if f := fixture.DoctorOn(t, doctored); f.Grade != wire.Sound { // and it is made
+		t.Errorf("doctor says %+v of a new table", f)
+	}
+	s.PSQL(t, "ALTER TABLE doctored ALTER COLUMN vector TYPE vector(4)")
+	fixture.DoctorRefuses(t, doctored, "column vector of table doctored is vector(4), want vector(96); give this model a table of its own")
 	open(t, sinkConfig(s.DSN(), table)) // without an index of its own: the one that is there stays
 }
 

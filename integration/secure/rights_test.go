@@ -5,6 +5,7 @@ package secure
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ import (
 	"vecmill/schemas"
 )
 
-// TestRights has a broker that asks what a user may do, and a user who may do everything but write to the topics that a worker writes to.
+// TestRights has a broker that asks what a user may do, and a user who may look everything up, and neither read nor write. The rights come one by one.
 func TestRights(t *testing.T) {
 	const listener, letters, rows = "passwords", "rights-letters", "rights-rows"
 	k := harness.KafkaConfig{
@@ -45,9 +46,8 @@ func TestRights(t *testing.T) {
 			t.Fatalf("allowing %s: %v", name, err)
 		}
 	}
-	allow(kafka.ResourceTypeGroup, "*", kafka.ACLOperationTypeRead)
-	allow(kafka.ResourceTypeTopic, "rights", kafka.ACLOperationTypeRead)
-	for _, topic := range []string{letters, rows} {
+	allow(kafka.ResourceTypeGroup, "rights", kafka.ACLOperationTypeDescribe)
+	for _, topic := range []string{"rights", letters, rows} {
 		allow(kafka.ResourceTypeTopic, topic, kafka.ACLOperationTypeDescribe)
 	}
 	p := site.Pipeline(t, "rights", schemas.Text, "rights")
@@ -58,16 +58,31 @@ func TestRights(t *testing.T) {
 	c.Kafka.SASL.Mechanism, c.Kafka.SASL.Username = "plain", user
 
 	found := examine(t, site, "refused", c)
-	for check, topic := range map[string]string{"dead letters rights": letters, "output rights 1": rows} {
-		if f := found[check]; f.Grade != wire.Trouble || !strings.Contains(f.Text, "topic "+topic+": [29] Topic Authorization Failed") {
-			t.Errorf("%s without the right to write: %+v", check, f)
+	for _, r := range []struct {
+		check, words string
+		kind         kafka.ResourceType
+		name         string
+		right        kafka.ACLOperationType
+	}{
+		{"kafka rights", "topic rights: [29] Topic Authorization Failed", kafka.ResourceTypeTopic, "rights", kafka.ACLOperationTypeRead},
+		{"kafka rights", "group rights: [30] Group Authorization Failed", kafka.ResourceTypeGroup, "rights", kafka.ACLOperationTypeRead},
+		{"dead letters rights", "topic " + letters + ": [29] Topic Authorization Failed", kafka.ResourceTypeTopic, letters, kafka.ACLOperationTypeWrite},
+		{"output rights 1", "topic " + rows + ": [29] Topic Authorization Failed", kafka.ResourceTypeTopic, rows, kafka.ACLOperationTypeWrite},
+	} {
+		if !slices.ContainsFunc(found, func(f wire.Finding) bool {
+			return f.Check == r.check && f.Grade == wire.Trouble && strings.HasPrefix(f.Text, r.words) && strings.Contains(f.Text, "; give this user the right to ")
+		}) {
+			t.Errorf("%s is to say %q, and doctor says %+v", r.check, r.words, found)
 		}
-		allow(kafka.ResourceTypeTopic, topic, kafka.ACLOperationTypeWrite)
+		allow(r.kind, r.name, r.right)
 	}
-	for check, f := range examine(t, site, "allowed", c) {
+	for _, f := range examine(t, site, "allowed", c) {
 		if f.Grade == wire.Trouble {
-			t.Errorf("%s with all rights: %+v", check, f)
+			t.Errorf("with all rights: %+v", f)
 		}
+	}
+	if state, n := k.Group(t, "rights"); n != 0 {
+		t.Errorf("asking has made %d members of the group, which is %s", n, state)
 	}
 	for _, topic := range []string{letters, rows} {
 		if n := k.EndOffsets(t, topic)[0]; n != 0 {
@@ -76,19 +91,18 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// examine is what doctor finds, by check.
-func examine(t *testing.T, site *fixture.Site, name string, c *config.Config) map[string]wire.Finding {
+// examine is what doctor finds.
+func examine(t *testing.T, site *fixture.Site, name string, c *config.Config) (found []wire.Finding) {
 	t.Helper()
 	file := fixture.WriteConfig(t, t.TempDir()+"/"+name+".yaml", c)
 	doctor := harness.StartWorker(t, harness.Worker{
 		Name: name, Args: []string{"doctor", "--json", "--config", file}, Dir: t.TempDir(), Env: append(fixture.S3Env(), "VECMILL_KAFKA_SASL_PASSWORD="+password("plain")),
 	})
 	doctor.Wait(t, 3*time.Minute)
-	found := map[string]wire.Finding{}
 	for line := range strings.Lines(doctor.Log()) {
 		var f wire.Finding
 		if json.Unmarshal([]byte(line), &f) == nil && f.Check != "" {
-			found[f.Check] = f
+			found = append(found, f)
 		}
 	}
 	if len(found) == 0 {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
 	"vecmill/internal/retry"
 	"vecmill/schemas"
@@ -158,6 +159,7 @@ func milvusRefusals(t *testing.T, s *milvus) {
 	milvusMisfits(t, s)
 	s.judge.ask(t, question{Collection: "fits", Forget: "vecmill.model_digest"}, &struct{}{})
 	milvusMisfits(t, s) // by what its entities say
+	fixture.DoctorRefuses(t, fmt.Sprintf("milvus: {url: %q, collection: fits, dimension: 96}", s.url), "its vectors have 4 numbers, and the model gives 96; name another collection")
 	s.open(t, s.config("fits"))
 }
 

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
 	"vecmill/internal/retry"
 	"vecmill/schemas"
@@ -198,6 +199,7 @@ func openSearchMisfits(t *testing.T, s *openSearch) {
 		}
 		s.open(t, s.config("fits"))
 	}
+	fixture.DoctorRefuses(t, fmt.Sprintf("opensearch: {url: %q, index: fits, dimension: 96}", s.url), "its vectors have 4 numbers, and the model gives 96; name another index")
 	s.ask(t, http.MethodPut, "/others", map[string]any{"mappings": map[string]any{"properties": map[string]any{"vector": map[string]any{"type": "float"}}}}, &struct{}{})
 	if _, err := opensearchsink.Open(context.Background(), s.config("others")); err == nil || !strings.Contains(err.Error(), "it does not fit: its field") {
 		t.Errorf("somebody else's index: %v", err)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
 	"vecmill/internal/retry"
 	"vecmill/schemas"
@@ -130,6 +131,12 @@ func TestQdrant(t *testing.T) {
 				Poison: func(r *schemas.Row) { r.Attributes = map[string]string{"poison": "yes"} },
 			}
 		})
+	})
+	t.Run("doctor names a collection of another dimension", func(t *testing.T) {
+		c := s.config("doctor")
+		c.Index.Heads = []string{"embedding"}
+		s.open(t, c)
+		fixture.DoctorRefuses(t, fmt.Sprintf("qdrant: {url: %q, collection: doctor, dimension: 96}", s.url), "its vector embedding has 4 numbers, and the model gives 96; name another collection")
 	})
 	t.Run("a search by a head's vector with a filter finds the nearest that meet it, and all of them", func(t *testing.T) { qdrantFilters(t, s) })
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
 	"vecmill/schemas"
 	"vecmill/sinks/redissink"
@@ -173,4 +174,6 @@ func (s *server) misfits(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
+	s.cli(t, "FT.CREATE doctor:embedding ON HASH PREFIX 1 doctor:embedding: SCHEMA vector VECTOR HNSW 6 TYPE FLOAT32 DIM 4 DISTANCE_METRIC COSINE")
+	fixture.DoctorRefuses(t, fmt.Sprintf("redis: {url: %q, prefix: doctor, index: hnsw, dimension: 96}", s.config().URL), "the index doctor:embedding has vectors of 4 numbers, and the model gives 96")
 }

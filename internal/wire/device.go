@@ -86,8 +86,15 @@ func precisionName(p model.Precision) string {
 	return string(p)
 }
 
+// opener gives a session for a compiled graph.
+type opener func(context.Context, model.Graph, ortsession.Options) (embed.Session, error)
+
+func openSession(ctx context.Context, g model.Graph, o ortsession.Options) (embed.Session, error) {
+	return ortsession.Open(ctx, g, o)
+}
+
 // proof runs the reference cases that go with the binary on sessions with these options, in a precision. It gives how many small models and runs there were.
-func proof(ctx context.Context, o ortsession.Options, p model.Precision, packed bool) (models, runs int, err error) {
+func proof(ctx context.Context, sessions opener, o ortsession.Options, p model.Precision, packed bool) (models, runs int, err error) {
 	dir, err := os.MkdirTemp("", "vecmill-reference-")
 	if err != nil {
 		return 0, 0, err
@@ -98,7 +105,7 @@ func proof(ctx context.Context, o ortsession.Options, p model.Precision, packed 
 		return 0, 0, err
 	}
 	o.Threads = 1
-	open := func(ctx context.Context, g model.Graph) (embed.Session, error) { return ortsession.Open(ctx, g, o) }
+	open := func(ctx context.Context, g model.Graph) (embed.Session, error) { return sessions(ctx, g, o) }
 	for i := range cases {
 		var n int
 		if packed {

@@ -84,11 +84,11 @@ func TestAutoIsDecidedByAProof(t *testing.T) {
 
 // The proof itself runs on the CPU here, where half precision gives the same rounding.
 func TestHalfPrecisionIsProved(t *testing.T) {
-	models, runs, err := proof(t.Context(), ortsession.Options{}, model.Half, false)
+	models, runs, err := proof(t.Context(), openSession, ortsession.Options{}, model.Half, false)
 	if err != nil || models != 3 || runs < models {
 		t.Errorf("%d models, %d runs, %v", models, runs, err)
 	}
-	if _, _, err := proof(t.Context(), ortsession.Options{Provider: ortsession.CUDA}, model.Half, false); !errors.Is(err, ortsession.ErrNoProvider) {
+	if _, _, err := proof(t.Context(), openSession, ortsession.Options{Provider: ortsession.CUDA}, model.Half, false); !errors.Is(err, ortsession.ErrNoProvider) {
 		t.Errorf("without a GPU: %v", err)
 	}
 }
@@ -188,7 +188,7 @@ func TestReferencesAreComputedOnEveryDevice(t *testing.T) {
 		}
 	}
 	var said []Finding
-	d := &doctor{c: &config.Config{Pipelines: []config.Pipeline{gpu("fp32")}}, tell: func(f Finding) { said = append(said, f) }}
+	d := newDoctor(&config.Config{Pipelines: []config.Pipeline{gpu("fp32")}}, func(f Finding) { said = append(said, f) })
 	d.references(context.Background())
 	if len(said) != 1 || said[0].Grade != Trouble || !strings.Contains(said[0].Text, "does not give provider cuda") {
 		t.Errorf("%+v", said)

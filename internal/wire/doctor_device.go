@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"vecmill/embed"
@@ -64,6 +66,65 @@ func provings(c *config.Config) ([]proving, error) {
 	return all, nil
 }
 
+// dependencies tells which CUDA, cuDNN and TensorRT the GPU providers that pipelines ask for find, and which driver.
+func (d *doctor) dependencies() {
+	var told []string
+	for i := range d.c.Pipelines {
+		p := d.c.Pipelines[i].Model.Provider
+		if !ortsession.Provider(p).OnGPU() || slices.Contains(told, p) {
+			continue
+		}
+		told = append(told, p)
+		all, err := ortsession.Dependencies(ortsession.Provider(p))
+		if err != nil {
+			d.fault("provider "+p, err)
+			continue
+		}
+		grade, text := judgeVersions(all)
+		d.say("provider "+p, grade, "%s", text)
+	}
+}
+
+// judgeVersions says what a GPU provider's libraries are, and first what is wrong with them.
+func judgeVersions(all []ortsession.Dependency) (Grade, string) {
+	var wrong, missing, found []string
+	cuda, takes := "", "" // the runtime's version, and the newest that the driver takes
+	for _, dep := range all {
+		switch {
+		case errors.Is(dep.Fault, ortsession.ErrNoDriver):
+			wrong = append(wrong, fmt.Sprintf("there is no driver of NVIDIA's: install one for CUDA %d or newer, and give a container its GPU (nvidia.com/gpu in Kubernetes, --gpus in Docker)", major(cuda)))
+		case dep.Fault != nil && dep.Name == ortsession.Driver: // the runtime's fault, which tells of it
+		case dep.Fault != nil:
+			missing = append(missing, fmt.Sprintf("%s is needed, and cannot be used: %v", dep.File, dep.Fault))
+		case dep.Name == ortsession.Driver:
+			takes = dep.Version
+			found = append(found, "a driver for CUDA "+takes)
+		default:
+			if dep.Name == ortsession.CUDARuntime {
+				cuda = dep.Version
+			}
+			found = append(found, dep.Name+" "+dep.Version+" ("+dep.File+")")
+		}
+	}
+	if len(missing) > 0 {
+		wrong = append(wrong, strings.Join(missing, "; ")+"; fetch NVIDIA's libraries with tools/fetch-ort-gpu.sh (install TensorRT yourself), and set LD_LIBRARY_PATH to their directories")
+	}
+	if takes != "" && major(takes) < major(cuda) {
+		wrong = append(wrong, fmt.Sprintf("the driver takes CUDA up to %s, and this is CUDA %s: install a driver for CUDA %d", takes, cuda, major(cuda)))
+	}
+	if len(wrong) == 0 {
+		return Sound, strings.Join(found, ", ")
+	}
+	return Trouble, strings.Join(append(wrong, "found: "+cmp.Or(strings.Join(found, ", "), "none")), "; ")
+}
+
+// major is the first number of a version. A driver takes every runtime of its own major version: https://docs.nvidia.com/deploy/cuda-compatibility.
+func major(version string) int {
+	first, _, _ := strings.Cut(version, ".")
+	n, _ := strconv.Atoi(first) // 0: there is none
+	return n
+}
+
 // references computes small models of each family, which go with the binary, on every device, and compares what comes out with what transformers gave.
 func (d *doctor) references(ctx context.Context) {
 	const check = "reference"
@@ -80,7 +141,7 @@ func (d *doctor) references(ctx context.Context) {
 func (d *doctor) reference(ctx context.Context, check string, way proving) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	models, runs, err := proof(ctx, way.o, way.precision, way.packed)
+	models, runs, err := proof(ctx, d.open, way.o, way.precision, way.packed)
 	within := "within the noise of float32"
 	if way.precision != model.Single {
 		within = "within a hundredth of the largest value"
@@ -90,7 +151,7 @@ func (d *doctor) reference(ctx context.Context, check string, way proving) {
 		d.fault(check, err)
 		return
 	case err != nil:
-		d.say(check, Trouble, "%v; on %v something else is computed than by the reference: use the version of ONNX Runtime that docs/models.md names, without gpu.tf32, and report it", err, way)
+		d.say(check, Trouble, "%v; on %v something else is computed than by the reference: use ONNX Runtime %s, without gpu.tf32, and report it", err, way, ortsession.PinnedVersion)
 		return
 	}
 	d.say(check, Sound, "%d small models, audio, image and text, give what transformers gives on %v (%d runs, %s)", models, way, runs, within)

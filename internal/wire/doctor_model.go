@@ -26,7 +26,7 @@ func (d *doctor) model(ctx context.Context, p *config.Pipeline) (*loadedModel, [
 	name := p.Name
 	check := "model " + name
 	began := time.Now()
-	m, err := loadModel(ctx, d.c, p, d.stores, slog.New(slog.DiscardHandler))
+	m, err := d.load(ctx, d.c, p, d.stores, slog.New(slog.DiscardHandler))
 	if err != nil {
 		d.fault(check, err)
 		return nil, nil

@@ -2,17 +2,14 @@ package wire
 
 import (
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
@@ -23,7 +20,7 @@ import (
 	"vecmill/schemas"
 )
 
-// ward is a sound set-up: a broker with a topic, a store with a bucket whose clock is off by skew, and a checkpoint.
+// ward is a sound set-up: a broker with a topic, a store whose clock is off by skew with a bucket and one that may only be read, and a checkpoint.
 func ward(t *testing.T, skew time.Duration) *config.Config {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "refs"))
@@ -32,13 +29,15 @@ func ward(t *testing.T, skew time.Duration) *config.Config {
 	}
 	t.Cleanup(cluster.Close)
 	backend := s3mem.New()
-	if err := backend.CreateBucket("box"); err != nil {
-		t.Fatal(err)
+	for _, bucket := range []string{"box", "locked"} {
+		if err := backend.CreateBucket(bucket); err != nil {
+			t.Fatal(err)
+		}
 	}
 	fake := gofakes3.New(backend).Server()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", time.Now().Add(skew).UTC().Format(http.TimeFormat))
-		if strings.HasPrefix(r.URL.Path, "/closed/") {
+		if strings.HasPrefix(r.URL.Path, "/closed/") || strings.HasPrefix(r.URL.Path, "/locked/") && r.Method == http.MethodPut {
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, "<Error><Code>AccessDenied</Code><Message>not for you</Message></Error>")
 			return
@@ -69,23 +68,6 @@ func unconditional(t *testing.T, endpoint string) string {
 	srv := httptest.NewServer(proxy)
 	t.Cleanup(srv.Close)
 	return srv.URL
-}
-
-func TestTheDoctorNamesIdleGPUs(t *testing.T) {
-	for _, c := range []struct {
-		machine fs.FS
-		grade   Grade
-		words   string
-	}{
-		{fstest.MapFS{"dev/nvidia0": {}, "dev/nvidia1": {}, "dev/nvidiactl": {}}, Doubt, "the 2 GPUs of this machine stay idle"},
-		{fstest.MapFS{"dev/null": {}}, Sound, "CPUs"},
-	} {
-		var got Finding
-		(&doctor{c: &config.Config{}, machine: c.machine, tell: func(f Finding) { got = f }}).devices()
-		if got.Check != "devices" || got.Grade != c.grade || !strings.Contains(got.Text, c.words) {
-			t.Errorf("%+v, want %s with %q", got, c.grade, c.words)
-		}
-	}
 }
 
 func examine(t *testing.T, c *config.Config) (all []Finding) {
@@ -139,76 +121,6 @@ func TestTheDoctorNamesWhatDecodes(t *testing.T) {
 		if !strings.Contains(said, "built in") {
 			t.Errorf("of a pipeline with %s the doctor says %q about %s", class, said, check)
 		}
-	}
-}
-
-// TestTheDoctorNamesEachFaultAndGoesOn spoils one thing at a time. The last check is always made, whatever the first ones found.
-func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		skew  time.Duration
-		spoil func(t *testing.T, c *config.Config, p *config.Pipeline)
-		check string
-		grade Grade
-		words []string
-	}{
-		{"a library that is not there", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) {
-			c.Runtime.Library = "/nowhere/libonnxruntime.so"
-		}, "onnxruntime", Trouble, []string{"/nowhere"}},
-		{"more memory than there is", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.MemoryBudget = 1 << 50 }, "memory", Trouble, []string{"lower memory_budget"}},
-		{"a clock that is an hour off", time.Hour, nil, "clock", Trouble, []string{"apart", "clock"}},
-		{"a clock that is a minute off", time.Minute, nil, "clock", Doubt, []string{"apart", "clock"}},
-		{"a root that is not there", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) { c.Fetch.FileRoots = []string{"/nowhere"} }, "fetch", Trouble, []string{"file_roots", "/nowhere"}},
-		{"a bucket of references that is not there", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) {
-			c.Fetch.Buckets = []string{"box/in", "absent/in"}
-		}, "fetch", Trouble, []string{"fetch.buckets", "absent", "create"}},
-		{"a bucket of references that may not be listed", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) { c.Fetch.Buckets = []string{"closed/in"} }, "fetch", Doubt, []string{"closed/in", "not for you", "s3:GetObject"}},
-		{"a store that ignores conditions", 0, func(t *testing.T, c *config.Config, _ *config.Pipeline) {
-			c.S3.Endpoint = unconditional(t, c.S3.Endpoint)
-		}, "output p 0", Trouble, []string{"If-None-Match"}},
-		{"a broker that does not answer", 0, func(_ *testing.T, c *config.Config, _ *config.Pipeline) { c.Kafka.Brokers = []string{"127.0.0.1:9"} }, "kafka p", Trouble, []string{"refs", "kafka.brokers"}},
-		{"a topic that is not there", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.Topics = []string{"none"} }, "kafka p", Trouble, []string{"none", "topic"}},
-		{"a checkpoint without weights", 0, func(t *testing.T, _ *config.Config, p *config.Pipeline) {
-			if err := os.Remove(filepath.Join(p.Model.Path, "model.safetensors")); err != nil {
-				t.Fatal(err)
-			}
-		}, "model p", Trouble, []string{"model.safetensors"}},
-		{"a head that does not fit", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.Heads[0].Task = "transcript" }, "model p", Trouble, []string{"transcript"}},
-		{"another model than was meant", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.Model.Digest = strings.Repeat("0", 64) }, "model p", Trouble, []string{"digest"}},
-		{"a bucket that is not there", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://absent/out" }, "output p 0", Trouble, []string{"absent", "create"}},
-		{"a database that does not answer", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) {
-			p.Outputs[0] = config.Output{Postgres: &config.Postgres{URL: "postgres://u@127.0.0.1:9/d?connect_timeout=1", Table: "t", Dimension: 16, Metric: "none", Connections: 1, BatchRows: 1, BatchAge: 1, MaxBuffered: 1 << 20}}
-		}, "output p 0", Trouble, []string{"127.0.0.1"}},
-		{"vectors of another dimension", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) {
-			p.Outputs[0] = config.Output{Qdrant: &config.Qdrant{URL: "http://127.0.0.1:9", Collection: "c", Dimension: 7, Metric: "cosine"}}
-		}, "output p 0", Trouble, []string{"dimension is 7", "head embedding", "set dimension to"}},
-		{"no dead letters", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.DeadLetters = config.DeadLetters{} }, "dead letters p", Doubt, []string{"stops the pipeline"}},
-		{"a bucket for dead letters that is not there", 0, func(_ *testing.T, _ *config.Config, p *config.Pipeline) { p.DeadLetters.URL = "s3://absent/dead" }, "dead letters p", Trouble, []string{"absent"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel() // most of it is waiting
-			conf := ward(t, c.skew)
-			if c.spoil != nil {
-				c.spoil(t, conf, &conf.Pipelines[0])
-			}
-			found, last := false, ""
-			all := examine(t, conf)
-			for _, f := range all {
-				last = f.Check
-				if f.Check != c.check || f.Grade != c.grade {
-					continue
-				}
-				found = true
-				for _, w := range c.words {
-					if !strings.Contains(f.Text, w) {
-						t.Errorf("%q does not say %q", f.Text, w)
-					}
-				}
-			}
-			if !found || last != "dead letters p" {
-				t.Errorf("%s %s is not among %+v", c.check, c.grade, all)
-			}
-		})
 	}
 }
 

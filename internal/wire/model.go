@@ -87,7 +87,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	}
 	pre, err := newPreprocessor(p, spec, int64(c.Fetch.MaxObjectBytes))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; if the settings are right, copy the checkpoint anew, whole: docs/models.md lists its files", err)
 	}
 	if d, ok := pre.(decoder); ok {
 		log.Info("decoders", "pipeline", p.Name, "decoders", d.Decoders())
@@ -97,7 +97,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 		return nil, err
 	}
 	precision, why := precisionOf(p, spec, func() error {
-		_, _, err := proof(ctx, devices[0], model.Half, false)
+		_, _, err := proof(ctx, openSession, devices[0], model.Half, false)
 		return err
 	})
 	if why != "" {
@@ -191,7 +191,7 @@ func VerifyDigest(ctx context.Context, spec *model.Spec, path, want string) erro
 		return err
 	}
 	if !strings.EqualFold(digest, want) {
-		return fmt.Errorf("model.digest: the checkpoint in %s has digest %s, the configuration wants %s: its files are not the ones that were meant", path, digest, want)
+		return fmt.Errorf("model.digest: the checkpoint in %s has digest %s, the configuration wants %s: its files are not the ones that were meant; mend model.path, or model.digest if they are", path, digest, want)
 	}
 	return nil
 }

@@ -87,11 +87,11 @@ func TestTheDoctorMeasuresSessions(t *testing.T) {
 	c, p := pipelineFor(t, classCase{"Data2VecTextModel", "Data2VecTextModel/base"}.checkpoint(t), "    heads: [{task: embedding}]")
 	c.Runtime.CacheDir, p.Model.Sessions, p.Model.Threads = t.TempDir(), 0, 0
 	said := ""
-	d := &doctor{c: c, stores: &stores{cfg: c}, tell: func(f Finding) {
+	d := newDoctor(c, func(f Finding) {
 		if strings.HasPrefix(f.Check, "sessions ") && f.Grade == Sound {
 			said = f.Text
 		}
-	}}
+	})
 	m, _ := d.model(t.Context(), p)
 	if m == nil {
 		t.Fatal("no model")

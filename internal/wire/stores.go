@@ -75,7 +75,11 @@ func atStart(ctx context.Context, ask func(context.Context) error) error {
 
 // checkConditionalPut asks a store whether it keeps the promise that exactly-once output needs.
 func checkConditionalPut(ctx context.Context, s objectstore.Store, prefix string) error {
-	return atStart(ctx, func(ctx context.Context) error { return objectstore.CheckConditionalPut(ctx, s, prefix) })
+	err := atStart(ctx, func(ctx context.Context) error { return objectstore.CheckConditionalPut(ctx, s, prefix) })
+	if errors.Is(err, objectstore.ErrRefused) {
+		return fmt.Errorf("%w; give these credentials the right to put objects there (s3:PutObject)", err)
+	}
+	return err
 }
 
 // s3 is the one client, made when it is first needed.

@@ -84,12 +84,12 @@ func (m *membership) heartbeat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return answerOf(res)
+	return HeartbeatAnswer(res)
 }
 
-// answerOf reads the answer to a heartbeat. kafka-go v0.4.51 decodes the two fields of version 1 and later in the wrong order, so that its Error is
+// HeartbeatAnswer reads the answer to a heartbeat. kafka-go v0.4.51 decodes the two fields of version 1 and later in the wrong order, so that its Error is
 // always nil and an eviction goes unseen: on the wire the throttle time comes first, and what it takes for the low half of that is the error code.
-func answerOf(res *kafka.HeartbeatResponse) error {
+func HeartbeatAnswer(res *kafka.HeartbeatResponse) error {
 	if code := kafka.Error(int16(res.Throttle.Milliseconds())); code != 0 {
 		return code
 	}

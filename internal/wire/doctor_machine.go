@@ -1,0 +1,197 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"vecmill/embed/ortsession"
+	"vecmill/internal/config"
+)
+
+func (d *doctor) runtime() bool {
+	path, version, err := ortsession.LibraryAt(d.c.Runtime.Library)
+	if err != nil {
+		d.fault("onnxruntime", err)
+		return false
+	}
+	d.say("onnxruntime", Sound, "version %s, %s", version, path)
+	return true
+}
+
+// devices tells of GPUs that are left idle.
+func (d *doctor) devices() {
+	if slices.ContainsFunc(d.c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) {
+		return // each model says where it is computed
+	}
+	gpus, _ := fs.Glob(d.machine, "dev/nvidia[0-9]*") // the pattern is sound
+	if len(gpus) == 0 {
+		d.say("devices", Sound, "sessions compute on %d CPUs", runtime.GOMAXPROCS(0))
+		return
+	}
+	d.say("devices", Doubt, "sessions compute on %d CPUs, and the %d GPUs of this machine stay idle: model.provider is cpu; a machine without a GPU costs less", runtime.GOMAXPROCS(0), len(gpus))
+}
+
+// memory compares what the configuration may use with what there is. Weights are not counted: they are mapped, and shared.
+func (d *doctor) memory() {
+	want := heapLimit(d.c)
+	have, from := availableMemory(d.machine)
+	switch {
+	case have == 0:
+		d.say("memory", Doubt, "budgets and buffers may take %s; how much this machine has could not be found out", mib(want))
+	case want > have:
+		d.say("memory", Trouble, "budgets and buffers may take %s, and %s has %s; lower memory_budget or max_buffered, or give it more", mib(want), from, mib(have))
+	case want > have/10*8:
+		d.say("memory", Doubt, "budgets and buffers may take %s of the %s of %s, which leaves little for weights and ONNX Runtime; lower memory_budget or max_buffered", mib(want), mib(have), from)
+	default:
+		d.say("memory", Sound, "budgets and buffers may take %s of the %s of %s; weights and ONNX Runtime's own memory come on top", mib(want), mib(have), from)
+	}
+}
+
+func mib(n int64) string { return strconv.FormatInt(n>>20, 10) + " MiB" }
+
+// availableMemory is the container's limit, or the machine's memory if that is less; 0 if neither can be read.
+func availableMemory(machine fs.FS) (bytes int64, from string) {
+	bytes, from = machineMemory(machine), "this machine"
+	for _, file := range limitFiles(machine) {
+		b, err := fs.ReadFile(machine, file)
+		if err != nil {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64) // or max
+		if err == nil && n > 0 && (bytes == 0 || n < bytes) {
+			bytes, from = n, "the container"
+		}
+	}
+	return bytes, from
+}
+
+func machineMemory(machine fs.FS) int64 {
+	b, err := fs.ReadFile(machine, "proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
+			kb, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64) // else 0
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+// limitFiles are where limits of this process's control group and of those above it stand, of both versions. Inside a container its own group is the root of what is
+// mounted, whatever /proc/self/cgroup calls it.
+func limitFiles(machine fs.FS) []string {
+	const unified, memory = "sys/fs/cgroup", "sys/fs/cgroup/memory"
+	files := []string{unified + "/memory.max", memory + "/memory.limit_in_bytes"}
+	groups, _ := fs.ReadFile(machine, "proc/self/cgroup") // there are none
+	for line := range strings.Lines(string(groups)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3) // number, controllers, path
+		if len(fields) < 3 {
+			continue
+		}
+		root, name := unified, "memory.max"
+		if slices.Contains(strings.Split(fields[1], ","), "memory") {
+			root, name = memory, "memory.limit_in_bytes"
+		} else if fields[1] != "" {
+			continue // another controller's
+		}
+		for group := path.Clean("/" + fields[2]); group != "/"; group = path.Dir(group) {
+			files = append(files, root+group+"/"+name)
+		}
+	}
+	return files
+}
+
+// Signatures are refused by S3 when the clocks are 15 minutes apart.
+const (
+	skewDoubt   = 30 * time.Second
+	skewTrouble = 10 * time.Minute
+)
+
+// clock compares this machine's clock with the object store's.
+func (d *doctor) clock(ctx context.Context) {
+	endpoint := d.c.S3.Endpoint
+	switch {
+	case endpoint == "" && !namesStore(d.c) && slices.Contains(d.c.Fetch.Buckets, "*"):
+		d.say("clock", Doubt, "not compared with a store's, since no bucket is named: if references name s3:// objects, list their buckets in fetch.buckets")
+		return
+	case endpoint == "" && !namesStore(d.c):
+		d.say("clock", Sound, "there is no object store to compare it with")
+		return
+	case endpoint == "":
+		endpoint = amazonEndpoint(d.c.S3.Region)
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	transport, err := s3Transport(d.c.S3.CAFile, strings.HasPrefix(endpoint, "https:"))
+	if err != nil {
+		d.fault("clock", err)
+		return
+	}
+	defer transport.CloseIdleConnections()
+	theirs, err := timeAt(ctx, transport, endpoint)
+	switch {
+	case err != nil:
+		d.fault("clock", fmt.Errorf("asking %s: %w; check s3.endpoint", endpoint, err))
+		return
+	case theirs.IsZero():
+		d.say("clock", Doubt, "%s does not say what time it is; see that both clocks are set by NTP", endpoint)
+		return
+	}
+	switch skew := time.Since(theirs).Abs(); {
+	case skew > skewTrouble:
+		d.say("clock", Trouble, "this clock and that of %s are %v apart; the store will refuse signatures: set this machine's clock", endpoint, skew.Round(time.Second))
+	case skew > skewDoubt:
+		d.say("clock", Doubt, "this clock and that of %s are %v apart: set this machine's clock", endpoint, skew.Round(time.Second))
+	default:
+		d.say("clock", Sound, "within %v of %s", skew.Round(time.Second)+time.Second, endpoint)
+	}
+}
+
+// timeAt is what a store says that the time is; zero if it does not. It may send us elsewhere, whose clock is of no interest.
+func timeAt(ctx context.Context, transport *http.Transport, endpoint string) (time.Time, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, endpoint, nil)
+	if err != nil {
+		return time.Time{}, err
+	}
+	here := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := (&http.Client{Transport: transport, CheckRedirect: here}).Do(req)
+	if err != nil {
+		return time.Time{}, err
+	}
+	_ = res.Body.Close() // a HEAD has none
+	theirs, err := http.ParseTime(res.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}, nil
+	}
+	return theirs, nil
+}
+
+// namesStore says whether a bucket is named anywhere.
+func namesStore(c *config.Config) bool {
+	named := func(url string) bool { return strings.HasPrefix(url, "s3://") }
+	return slices.ContainsFunc(c.Fetch.Buckets, func(b string) bool { return b != "*" }) || slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool {
+		return named(p.Model.Path) || named(p.DeadLetters.URL) || slices.ContainsFunc(p.Outputs, func(o config.Output) bool {
+			files, _ := o.Files()
+			return files != nil && named(files.URL)
+		})
+	})
+}
+
+// amazonEndpoint is where a client without s3.endpoint goes.
+func amazonEndpoint(region string) string {
+	domain := "amazonaws.com"
+	if strings.HasPrefix(region, "cn-") {
+		domain += ".cn"
+	}
+	return "https://s3." + region + "." + domain
+}

@@ -1,0 +1,164 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"vecmill/embed/ortsession"
+	"vecmill/embed/ortsession/orttest"
+	"vecmill/internal/config"
+)
+
+func TestTheDoctorNamesIdleGPUs(t *testing.T) {
+	for _, c := range []struct {
+		machine fs.FS
+		grade   Grade
+		words   string
+	}{
+		{fstest.MapFS{"dev/nvidia0": {}, "dev/nvidia1": {}, "dev/nvidiactl": {}}, Doubt, "the 2 GPUs of this machine stay idle"},
+		{fstest.MapFS{"dev/null": {}}, Sound, "CPUs"},
+	} {
+		var got Finding
+		(&doctor{c: &config.Config{}, machine: c.machine, tell: func(f Finding) { got = f }}).devices()
+		if got.Check != "devices" || got.Grade != c.grade || !strings.Contains(got.Text, c.words) {
+			t.Errorf("%+v, want %s with %q", got, c.grade, c.words)
+		}
+	}
+}
+
+// TestTheDoctorNamesALibraryThatIsTooOld examines in a process of its own: one process loads one library.
+func TestTheDoctorNamesALibraryThatIsTooOld(t *testing.T) {
+	if lib := os.Getenv("VECMILL_TEST_OLD_LIBRARY"); lib != "" {
+		c := ward(t, 0)
+		c.Runtime.Library = lib
+		for _, f := range examine(t, c) {
+			fmt.Printf("SAID %s %s %s\n", f.Check, f.Grade, f.Text)
+		}
+		return
+	}
+	lib := orttest.TooOld(t, t.TempDir())
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestTheDoctorNamesALibraryThatIsTooOld$")
+	cmd.Env = append(os.Environ(), "VECMILL_TEST_OLD_LIBRARY="+lib)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	_, said, _ := strings.Cut(string(out), "SAID onnxruntime FAIL ")
+	line, rest, _ := strings.Cut(said, "\n")
+	for _, want := range []string{lib + " is version " + orttest.OldVersion, ortsession.MinVersion + " or newer is needed", "tools/fetch-ort.sh"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("%q does not say %q:\n%s", line, want, out)
+		}
+	}
+	if !strings.Contains(rest, "SAID dead letters p ok") {
+		t.Errorf("the last check is not made:\n%s", out)
+	}
+}
+
+func TestTheLeastLimitOfMemoryCounts(t *testing.T) {
+	const none = "9223372036854771712\n" // what the older kind says without a limit
+	total := &fstest.MapFile{Data: []byte("MemTotal:        1000 kB\n")}
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	for _, c := range []struct {
+		name    string
+		machine fstest.MapFS
+		want    int64
+		from    string
+	}{
+		{"no limit at all", fstest.MapFS{"proc/meminfo": total, "sys/fs/cgroup/memory.max": file("max\n")}, 1000 << 10, "this machine"},
+		{"no limit of the older kind", fstest.MapFS{"proc/meminfo": total, "sys/fs/cgroup/memory/memory.limit_in_bytes": file(none)}, 1000 << 10, "this machine"},
+		{"a limit above what there is", fstest.MapFS{"proc/meminfo": total, "sys/fs/cgroup/memory.max": file("2000000\n")}, 1000 << 10, "this machine"},
+		{"a container", fstest.MapFS{"proc/meminfo": total, "sys/fs/cgroup/memory.max": file("5000\n"), "proc/self/cgroup": file("0::/\n")}, 5000, "the container"},
+		{"a container that sees its name outside", fstest.MapFS{"proc/meminfo": total, "sys/fs/cgroup/memory.max": file("5000\n"), "proc/self/cgroup": file("0::/kubepods/pod1/c1\n")}, 5000, "the container"},
+		{"a service, and the slice that it is in", fstest.MapFS{
+			"proc/meminfo": total, "proc/self/cgroup": file("0::/system.slice/vecmill.service\n"),
+			"sys/fs/cgroup/system.slice/vecmill.service/memory.max": file("max\n"), "sys/fs/cgroup/system.slice/memory.max": file("7000\n"),
+		}, 7000, "the container"},
+		{"a group of the older kind", fstest.MapFS{
+			"proc/meminfo": total, "proc/self/cgroup": file("4:cpu,cpuacct:/docker/a\n3:memory:/docker/a\n1:name=systemd:/docker/a\n"),
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": file(none), "sys/fs/cgroup/memory/docker/a/memory.limit_in_bytes": file("6000\n"), "sys/fs/cgroup/docker/a/memory.max": file("1\n"),
+		}, 6000, "the container"},
+		{"nothing to be read", fstest.MapFS{"proc/meminfo": file("MemTotal: many\n"), "proc/self/cgroup": file("what is this\n"), "sys/fs/cgroup/memory.max": file("-1\n")}, 0, "this machine"},
+	} {
+		if got, from := availableMemory(c.machine); got != c.want || from != c.from {
+			t.Errorf("%s: %d of %s, want %d of %s", c.name, got, from, c.want, c.from)
+		}
+	}
+	if n, _ := availableMemory(os.DirFS("/")); n < 1<<20 {
+		t.Errorf("this machine has %d bytes", n)
+	}
+}
+
+// Without an endpoint the store is Amazon's, whose clock is asked where anything names a bucket. The context has ended: nobody is asked here.
+func TestAmazonsClockIsAsked(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	files := func(url string) config.Pipeline {
+		return config.Pipeline{Outputs: []config.Output{{JSONL: &config.JSONL{}}, {Arrow: &config.Arrow{URL: url}}}}
+	}
+	for _, c := range []struct {
+		name     string
+		buckets  []string
+		pipeline config.Pipeline
+		grade    Grade
+		words    string
+	}{
+		{"buckets", []string{"box/in"}, config.Pipeline{}, Trouble, "asking https://s3.eu-central-1.amazonaws.com: "},
+		{"an output", nil, files("s3://box/out"), Trouble, "asking https://s3.eu-central-1.amazonaws.com: "},
+		{"dead letters", nil, config.Pipeline{DeadLetters: config.DeadLetters{URL: "s3://box/dead"}}, Trouble, "check s3.endpoint"},
+		{"a checkpoint", nil, config.Pipeline{Model: config.Model{Path: "s3://box/model"}}, Trouble, "amazonaws.com"},
+		{"any bucket", []string{"*"}, files("file:///out"), Doubt, "fetch.buckets"},
+		{"no store", nil, files("file:///out"), Sound, "there is no object store"},
+	} {
+		var got []Finding
+		conf := &config.Config{S3: config.S3{Region: "eu-central-1"}, Fetch: config.Fetch{Buckets: c.buckets}, Pipelines: []config.Pipeline{c.pipeline}}
+		newDoctor(conf, func(f Finding) { got = append(got, f) }).clock(over)
+		if len(got) != 1 || got[0].Grade != c.grade || !strings.Contains(got[0].Text, c.words) {
+			t.Errorf("%s: %+v, want %s with %q", c.name, got, c.grade, c.words)
+		}
+	}
+	if got := amazonEndpoint("cn-north-1"); got != "https://s3.cn-north-1.amazonaws.com.cn" {
+		t.Errorf("%s in China", got)
+	}
+}
+
+// What ortsession reads is judged without a GPU, and without its libraries.
+func TestTheDoctorJudgesTheLibrariesOfAGPU(t *testing.T) {
+	cuda := ortsession.Dependency{Name: ortsession.CUDARuntime, File: "libcudart.so.12", Version: "12.9"}
+	driver := func(version string) ortsession.Dependency {
+		return ortsession.Dependency{Name: ortsession.Driver, File: "libcudart.so.12", Version: version}
+	}
+	cudnn := ortsession.Dependency{Name: ortsession.CuDNN, File: "libcudnn.so.9", Version: "9.10.2"}
+	none, absent, without, unknown := driver(""), cudnn, cuda, driver("")
+	none.Fault = ortsession.ErrNoDriver
+	absent.Version, absent.Fault = "", errors.New("libcudnn.so.9: cannot open shared object file")
+	without.Version, without.Fault = "", errors.New("libcudart.so.12: cannot open shared object file")
+	unknown.Fault = without.Fault
+	const remedy = "; fetch NVIDIA's libraries with tools/fetch-ort-gpu.sh (install TensorRT yourself), and set LD_LIBRARY_PATH to their directories; found: "
+	for _, c := range []struct {
+		found []ortsession.Dependency
+		grade Grade
+		text  string
+	}{
+		{[]ortsession.Dependency{cuda, driver("13.0"), cudnn}, Sound, "CUDA 12.9 (libcudart.so.12), a driver for CUDA 13.0, cuDNN 9.10.2 (libcudnn.so.9)"},
+		{[]ortsession.Dependency{cuda, driver("12.2"), cudnn}, Sound, "CUDA 12.9 (libcudart.so.12), a driver for CUDA 12.2, cuDNN 9.10.2 (libcudnn.so.9)"}, // of one major version
+		{[]ortsession.Dependency{cuda, driver("11.8"), cudnn}, Trouble, "the driver takes CUDA up to 11.8, and this is CUDA 12.9: install a driver for CUDA 12; found: CUDA 12.9 (libcudart.so.12), a driver for CUDA 11.8, cuDNN 9.10.2 (libcudnn.so.9)"},
+		{[]ortsession.Dependency{cuda, none, cudnn}, Trouble, "there is no driver of NVIDIA's: install one for CUDA 12 or newer, and give a container its GPU (nvidia.com/gpu in Kubernetes, --gpus in Docker); found: CUDA 12.9 (libcudart.so.12), cuDNN 9.10.2 (libcudnn.so.9)"},
+		{[]ortsession.Dependency{cuda, driver("13.0"), absent}, Trouble, "libcudnn.so.9 is needed, and cannot be used: libcudnn.so.9: cannot open shared object file" + remedy + "CUDA 12.9 (libcudart.so.12), a driver for CUDA 13.0"},
+		{[]ortsession.Dependency{without, unknown, absent}, Trouble, "libcudart.so.12 is needed, and cannot be used: libcudart.so.12: cannot open shared object file; libcudnn.so.9 is needed, and cannot be used: libcudnn.so.9: cannot open shared object file" + remedy + "none"},
+	} {
+		if grade, text := judgeVersions(c.found); grade != c.grade || text != c.text {
+			t.Errorf("%s %q\nwant %s %q", grade, text, c.grade, c.text)
+		}
+	}
+}
