@@ -83,7 +83,7 @@ func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
 			return plan.Place{}, fmt.Errorf("the plan's directory: %w", err)
 		}
 	}
-	store, prefix, err := s.open(ctx, u.String())
+	store, prefix, err := s.openPatient(ctx, u.String())
 	if err != nil {
 		return plan.Place{}, fmt.Errorf("the plan's place: %w", err)
 	}
@@ -104,7 +104,7 @@ type PlanOptions struct {
 	Seed     uint64
 	Estimate EstimateOptions
 	Tell     func(backfill.Counts)
-	Trying   func(tries int, err error) // told of listing requests that fail again and again; may be nil
+	Trying   func(tries int, err error) // told of requests that fail again and again; may be nil
 	Log      *slog.Logger
 
 	open func(ctx context.Context, s *stores, models []*loadedModel) (backfill.Source, func(), error) // in place of what Source says
@@ -129,7 +129,7 @@ type Memory struct {
 
 // Plan enumerates a source, leaves out what is computed already, and says what the rest will take.
 func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err error) {
-	s := &stores{cfg: c}
+	s := &stores{cfg: c, told: seldom(o.Trying)}
 	place, err := planPlace(ctx, s, o.Out)
 	if err != nil {
 		return nil, err
@@ -249,7 +249,7 @@ func (d *doneWorks) pipeline(ctx context.Context, p *config.Pipeline, s *stores)
 			continue
 		}
 		if files, _ := out.Files(); files != nil {
-			store, prefix, err := s.open(ctx, files.URL)
+			store, prefix, err := s.openPatient(ctx, files.URL)
 			if err != nil {
 				return err
 			}

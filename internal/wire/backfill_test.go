@@ -75,7 +75,12 @@ func (l *lake) plan(t *testing.T, name string, o PlanOptions) *Planned {
 // run computes a plan and gives the records and rows.
 func (l *lake) run(t *testing.T, name string) Stats {
 	t.Helper()
-	w := l.open(t, name)
+	return l.runAt(t, filepath.Join(l.out, name), name)
+}
+
+func (l *lake) runAt(t *testing.T, at, name string) Stats {
+	t.Helper()
+	w := l.openAt(t, at, name)
 	if err := w.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +90,12 @@ func (l *lake) run(t *testing.T, name string) Stats {
 // open makes a worker that computes a plan.
 func (l *lake) open(t *testing.T, name string) *Worker {
 	t.Helper()
-	list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, name))
+	return l.openAt(t, filepath.Join(l.out, name), name)
+}
+
+func (l *lake) openAt(t *testing.T, at, name string) *Worker {
+	t.Helper()
+	list, err := OpenPlan(t.Context(), l.conf, at)
 	if err != nil {
 		t.Fatal(err)
 	}

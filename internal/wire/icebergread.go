@@ -13,7 +13,6 @@ import (
 	"vecmill/schemas"
 	"vecmill/sinks/icebergcatalog"
 	"vecmill/sinks/icebergsink"
-	"vecmill/sinks/objectstore"
 	"vecmill/sinks/parquetfile"
 	"vecmill/stream/manifestsource"
 )
@@ -98,7 +97,10 @@ func (s *stores) icebergAt(c *config.IcebergCatalog, table string) (icebergcatal
 	at, err := icebergCatalog(c, table, s)
 	at.Files = func(ctx context.Context, url string) (icebergsink.Store, string, error) {
 		store, name, err := s.file(ctx, url)
-		return patientStore{store}, name, err
+		if err != nil {
+			return nil, "", err
+		}
+		return s.patient(store), name, nil
 	}
 	return at, err
 }
@@ -130,25 +132,4 @@ func icebergWorks(ctx context.Context, c *config.Iceberg, s *stores, pipeline st
 		return fmt.Errorf("reading what table %s has already: %w", c.Table, err)
 	}
 	return nil
-}
-
-// patientStore asks again while the store is busy.
-type patientStore struct{ writableStore }
-
-// Stat implements objectstore.Store.
-func (p patientStore) Stat(ctx context.Context, name string) (o objectstore.Info, err error) {
-	err = reread(ctx, func(ctx context.Context) error {
-		o, err = p.writableStore.Stat(ctx, name)
-		return err
-	})
-	return o, err
-}
-
-// Read implements objectstore.Store.
-func (p patientStore) Read(ctx context.Context, name string, off, n int64) (b []byte, err error) {
-	err = reread(ctx, func(ctx context.Context) error {
-		b, err = p.writableStore.Read(ctx, name, off, n)
-		return err
-	})
-	return b, err
 }

@@ -41,7 +41,7 @@ func pastOf(ctx context.Context, s *stores, p *config.Pipeline) (past, error) {
 			continue
 		}
 		if files, _ := o.Files(); files != nil {
-			store, prefix, err := s.open(ctx, files.URL)
+			store, prefix, err := s.openPatient(ctx, files.URL)
 			return &pastFiles{store, prefix, parquetsink.Layout(files.Layout)}, err
 		}
 		if o.Postgres != nil {

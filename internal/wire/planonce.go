@@ -30,7 +30,7 @@ const plansDir = "_plans"
 // PlanOnce finds the plan of a source, or makes it, or goes on with it. Without o.Out it lies beside the rows, in the first required output that is files, and without o.Name its name says
 // what was enumerated and what computes it: the same command finds it again, and another source or another model has another plan.
 func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (_ *PlanFor, err error) {
-	s := &stores{cfg: c}
+	s := &stores{cfg: c, told: seldom(o.Trying)}
 	models, err := loadAll(ctx, c, s, o.Log)
 	if err != nil {
 		return nil, err

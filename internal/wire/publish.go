@@ -114,21 +114,18 @@ func publishedTo(ctx context.Context, at plan.Place) (topics []string, err error
 	return topics, nil
 }
 
-func (s publishState) load(ctx context.Context) (state *publish.State, err error) {
-	_, err = retry.Do(ctx, retry.Patient(), finalForState, func(ctx context.Context) error {
-		about, err := s.at.Store.Stat(ctx, s.name)
-		if err != nil {
-			return err
-		}
-		body, err := s.at.Store.Read(ctx, s.name, 0, about.Size)
-		if err != nil {
-			return err
-		}
-		state = &publish.State{}
-		return json.Unmarshal(body, state)
-	})
+func (s publishState) load(ctx context.Context) (*publish.State, error) {
+	about, err := s.at.Store.Stat(ctx, s.name)
 	if errors.Is(err, objectstore.ErrNotFound) {
 		return nil, nil
+	}
+	var body []byte
+	if err == nil {
+		body, err = s.at.Store.Read(ctx, s.name, 0, about.Size)
+	}
+	state := &publish.State{}
+	if err == nil {
+		err = json.Unmarshal(body, state)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", s.name, err)
@@ -138,18 +135,11 @@ func (s publishState) load(ctx context.Context) (state *publish.State, err error
 
 func (s publishState) save(ctx context.Context, state *publish.State) error {
 	body, err := json.Marshal(state)
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.at.Store.Put(ctx, s.name, body, "application/json")
 	}
-	if _, err := retry.Do(ctx, retry.Patient(), finalForState, func(ctx context.Context) error {
-		return s.at.Store.Put(ctx, s.name, body, "application/json")
-	}); err != nil {
+	if err != nil {
 		return fmt.Errorf("writing %s: %w", s.name, err)
 	}
 	return nil
-}
-
-func finalForState(err error) bool {
-	_, garbled := errors.AsType[*json.SyntaxError](err)
-	return garbled || errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, objectstore.ErrRefused)
 }

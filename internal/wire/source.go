@@ -88,14 +88,14 @@ func sourceCatalog(c *config.Config) (*config.IcebergCatalog, error) {
 
 // shardsSource opens the tar files of a bucket.
 func shardsSource(ctx context.Context, s *stores, bucket string, pick backfill.Selection, pages listing.Pager, atOnce int) (*backfill.Shards, error) {
-	store, _, err := s.open(ctx, "s3://"+bucket)
+	store, _, err := s.openPatient(ctx, "s3://"+bucket)
 	if err != nil {
 		return nil, err
 	}
 	return &backfill.Shards{
 		Selection: pick, Pager: pages, Name: bucket, AtOnce: atOnce,
 		Open: func(ctx context.Context, o *listing.Object) (io.ReaderAt, error) {
-			return &patientReader{ctx, objectstore.ReaderAt(ctx, store, objectstore.Info{Name: o.Key, Size: o.Size})}, nil
+			return objectstore.ReaderAt(ctx, store, objectstore.Info{Name: o.Key, Size: o.Size}), nil
 		},
 	}, nil
 }
@@ -134,7 +134,7 @@ func (b *bucketPages) Page(ctx context.Context, after string) (out []listing.Obj
 
 // inventorySource reads the manifest.json of an inventory. Its files lie in the bucket that it names.
 func inventorySource(ctx context.Context, s *stores, u *url.URL, pick backfill.Selection) (*backfill.Inventory, error) {
-	store, name, err := s.open(ctx, u.String())
+	store, name, err := s.openPatient(ctx, u.String())
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func inventorySource(ctx context.Context, s *stores, u *url.URL, pick backfill.S
 		return nil, fmt.Errorf("reading %s: %w", u, err)
 	}
 	if list.At != u.Host {
-		if store, _, err = s.open(ctx, "s3://"+list.At); err != nil {
+		if store, _, err = s.openPatient(ctx, "s3://"+list.At); err != nil {
 			return nil, fmt.Errorf("the inventory's files: %w", err)
 		}
 	}
@@ -163,7 +163,7 @@ func inventorySource(ctx context.Context, s *stores, u *url.URL, pick backfill.S
 		if err != nil {
 			return nil, fmt.Errorf("the inventory's file %s: %w", f.Key, err)
 		}
-		return &patientReader{ctx, objectstore.ReaderAt(ctx, store, info)}, nil
+		return objectstore.ReaderAt(ctx, store, info), nil
 	}
 	return &backfill.Inventory{Selection: pick, List: list, Open: open}, nil
 }

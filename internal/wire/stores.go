@@ -27,6 +27,7 @@ type stores struct {
 	cfg    *config.Config
 	client *minio.Client
 	creds  *credentials.Credentials
+	told   tellTries // hears of requests that patient stores repeat; may be nil
 }
 
 // writableStore is a store that both kinds of output need.
