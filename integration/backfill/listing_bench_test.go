@@ -23,6 +23,7 @@ import (
 	"vecmill/integration/harness"
 	"vecmill/internal/backfill/listing"
 	"vecmill/internal/wire"
+	"vecmill/sinks/s3store"
 )
 
 // names are ways to name objects; the listing learns each.
@@ -172,7 +173,7 @@ func plainListing(b *testing.B, client *minio.Client, prefix string) (n int, err
 }
 
 func ourListing(b *testing.B, client *minio.Client, prefix string, listers int) (n int, err error) {
-	pages := wire.BucketPages(client, fixture.Bucket, prefix, nil)
+	pages := wire.BucketPages(s3store.New(client, fixture.Bucket, s3store.Options{}), prefix, nil)
 	err = listing.All(b.Context(), pages, listers, listing.State{}, func(page []listing.Object, _ listing.State) error {
 		n += len(page)
 		return nil

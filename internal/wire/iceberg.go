@@ -20,7 +20,6 @@ import (
 	"vecmill/sinks/icebergcatalog"
 	"vecmill/sinks/icebergsink"
 	"vecmill/sinks/parquetfile"
-	"vecmill/sinks/s3store"
 )
 
 func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *stores, o Options, told tellTries) (sinks.Sink, error) {
@@ -97,11 +96,8 @@ func (s *stores) file(_ context.Context, rawURL string) (icebergsink.Store, stri
 		return store, path.Base(p), err
 	case "s3", "s3a", "s3n":
 		bucket, key, _ := strings.Cut(rest, "/")
-		client, err := s.s3()
-		if err != nil {
-			return nil, "", err
-		}
-		return s3store.New(client, bucket, s3store.Options{Renew: s.creds.Expire}), key, nil
+		store, err := s.bucket(bucket)
+		return store, key, err
 	}
 	return nil, "", fmt.Errorf("%q is not s3://bucket/name or file:///path", rawURL)
 }

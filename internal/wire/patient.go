@@ -12,15 +12,18 @@ import (
 // patientStore asks again while the store is busy: one answer of 503 among ten thousand files ends neither a plan nor what reads it.
 type patientStore struct {
 	writableStore
-	told tellTries // may be nil
+	patience
 }
+
+// patience asks again while a store is busy. told may be nil.
+type patience struct{ told tellTries }
 
 // patient is a store with patience. A directory has none: what it answers once it answers again.
 func (s *stores) patient(store writableStore) writableStore {
 	if _, remote := store.(*s3store.Store); !remote {
 		return store
 	}
-	return patientStore{store, s.told}
+	return patientStore{store, patience{s.told}}
 }
 
 // openPatient is open, for what is read or written without an output's own retries.
@@ -69,8 +72,8 @@ func (p patientStore) Put(ctx context.Context, name string, body []byte, content
 	return p.again(ctx, func(ctx context.Context) error { return p.writableStore.Put(ctx, name, body, contentType) })
 }
 
-// again repeats a request while the store is busy.
-func (p patientStore) again(ctx context.Context, ask func(context.Context) error) error {
+// again repeats a request.
+func (p patience) again(ctx context.Context, ask func(context.Context) error) error {
 	final := func(err error) bool {
 		return errors.Is(err, objectstore.ErrRefused) || errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, objectstore.ErrExists)
 	}

@@ -10,15 +10,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/minio/minio-go/v7"
-
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/inventory"
 	"vecmill/internal/backfill/listing"
 	"vecmill/internal/config"
-	"vecmill/internal/retry"
-	"vecmill/model/hub"
 	"vecmill/sinks/objectstore"
+	"vecmill/sinks/s3store"
 	"vecmill/stream/manifestsource"
 )
 
@@ -59,11 +56,11 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 		src, err := inventorySource(ctx, s, u, pick)
 		return src, func() {}, err
 	}
-	client, err := s.s3()
+	bucket, err := s.bucket(u.Host)
 	if err != nil {
 		return nil, nil, err
 	}
-	pages := BucketPages(client, u.Host, strings.TrimPrefix(u.Path, "/"), o.Trying)
+	pages := BucketPages(bucket, strings.TrimPrefix(u.Path, "/"), o.Trying)
 	if o.Tar {
 		src, err := shardsSource(ctx, s, u.Host, pick, pages, o.Listers)
 		return src, func() {}, err
@@ -101,33 +98,26 @@ func shardsSource(ctx context.Context, s *stores, bucket string, pick backfill.S
 }
 
 // BucketPages lists the keys of a bucket under a prefix. told hears of requests that fail again and again; it may be nil.
-func BucketPages(client *minio.Client, bucket, prefix string, told func(tries int, err error)) listing.Pager {
-	return &bucketPages{client: client, bucket: bucket, prefix: prefix, told: seldom(told)}
+func BucketPages(bucket *s3store.Store, prefix string, told func(tries int, err error)) listing.Pager {
+	return &bucketPages{store: bucket, prefix: prefix, patience: patience{seldom(told)}}
 }
 
 // bucketPages implements listing.Pager.
 type bucketPages struct {
-	client         *minio.Client
-	bucket, prefix string
-	told           tellTries
+	store  *s3store.Store
+	prefix string
+	patience
 }
 
 // Page implements listing.Pager. A page is asked for again while the store is busy.
 func (b *bucketPages) Page(ctx context.Context, after string) (out []listing.Object, more bool, err error) {
-	core := minio.Core{Client: b.client}
-	final := func(err error) bool { return errors.Is(refusedByS3(err), hub.ErrRefused) }
-	policy := retry.Patient()
-	policy.Told = b.told
-	_, err = retry.Do(ctx, policy, final, func(ctx context.Context) error {
-		page, err := core.ListObjectsV2(b.bucket, b.prefix, after, "", "", 1000)
-		if err != nil {
-			return fmt.Errorf("listing s3://%s/%s: %w", b.bucket, b.prefix, err)
+	err = b.again(ctx, func(ctx context.Context) error {
+		page, rest, err := b.store.Page(ctx, b.prefix, after)
+		out, more = out[:0], rest
+		for _, o := range page {
+			out = append(out, listing.Object(o))
 		}
-		out, more = out[:0], page.IsTruncated
-		for _, o := range page.Contents {
-			out = append(out, listing.Object{Key: o.Key, Size: o.Size, ETag: strings.Trim(o.ETag, `"`), Changed: o.LastModified})
-		}
-		return ctx.Err()
+		return err
 	})
 	return out, more, err
 }

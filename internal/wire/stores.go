@@ -47,17 +47,17 @@ func (s *stores) open(ctx context.Context, rawURL string) (store writableStore, 
 		store, err := dirstore.Open(u.Path)
 		return store, "", err
 	case "s3":
-		client, err := s.s3()
+		store, err := s.bucket(u.Host)
 		if err != nil {
 			return nil, "", err
 		}
-		store, prefix := s3store.New(client, u.Host, s3store.Options{Renew: s.creds.Expire}), strings.Trim(u.Path, "/")
+		prefix := strings.Trim(u.Path, "/")
 		err = atStart(ctx, func(ctx context.Context) error { return store.Check(ctx, prefix) })
 		switch {
 		case errors.Is(err, s3store.ErrNoBucket):
-			return nil, "", fmt.Errorf("there is no bucket %s at %s; create it first", u.Host, client.EndpointURL())
+			return nil, "", fmt.Errorf("there is no bucket %s at %s; create it first", u.Host, s.client.EndpointURL())
 		case err != nil:
-			return nil, "", fmt.Errorf("looking for bucket %s at %s: %w; check s3.endpoint and the credentials", u.Host, client.EndpointURL(), err)
+			return nil, "", fmt.Errorf("looking for bucket %s at %s: %w; check s3.endpoint and the credentials", u.Host, s.client.EndpointURL(), err)
 		}
 		return store, prefix, nil
 	}
@@ -81,6 +81,15 @@ func checkConditionalPut(ctx context.Context, s objectstore.Store, prefix string
 		return fmt.Errorf("%w; give these credentials the right to put objects there (s3:PutObject)", err)
 	}
 	return err
+}
+
+// bucket is a bucket that was not looked at yet.
+func (s *stores) bucket(name string) (*s3store.Store, error) {
+	client, err := s.s3()
+	if err != nil {
+		return nil, err
+	}
+	return s3store.New(client, name, s3store.Options{Renew: s.creds.Expire}), nil
 }
 
 // s3 is the one client, made when it is first needed.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 
@@ -55,6 +56,34 @@ func (s *Store) List(ctx context.Context, prefix, after string) ([]string, error
 		return nil, s.wrap("listing", prefix, err)
 	}
 	return names, nil
+}
+
+// Listed is a key as a listing has it.
+type Listed struct {
+	Key     string
+	Size    int64  // bytes
+	ETag    string // without quotes
+	Changed time.Time
+}
+
+// pageKeys is the most that servers list at once.
+const pageKeys = 1000
+
+// Page is one request of a listing: up to a thousand keys under prefix behind `after`, in byte order, and whether there are more behind them.
+func (s *Store) Page(ctx context.Context, prefix, after string) (page []Listed, more bool, err error) {
+	core := minio.Core{Client: s.client}
+	got, err := core.ListObjectsV2(s.bucket, prefix, after, "", "", pageKeys)
+	if err == nil {
+		err = ctx.Err() // of which the client is not told
+	}
+	if err != nil {
+		return nil, false, s.wrap("listing", prefix, err)
+	}
+	for i := range got.Contents {
+		o := &got.Contents[i]
+		page = append(page, Listed{Key: o.Key, Size: o.Size, ETag: strings.Trim(o.ETag, `"`), Changed: o.LastModified})
+	}
+	return page, got.IsTruncated, nil
 }
 
 // Stat is a HEAD.
