@@ -12,16 +12,10 @@ import (
 	"os"
 	"strings"
 
-	"vecmill/internal/audit"
 	"vecmill/internal/backfill"
-	"vecmill/internal/backfill/ledger"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/pace"
-	"vecmill/schemas"
-	"vecmill/sinks/parquetfile"
-	"vecmill/sinks/parquetsink"
-	"vecmill/sinks/pgvectorsink"
 	"vecmill/stream"
 	"vecmill/stream/manifestsource"
 )
@@ -185,7 +179,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 	if o.Estimate.For > 0 {
 		done.set = nil // a run does not have it
 		peak := watchMemory()
-		out.Expected, err = estimate(ctx, c, s, models, draft, o.Estimate)
+		out.Expected, err = estimate(ctx, s, &done.takers, draft, o.Estimate)
 		out.Memory = memoryOf(c, peak(), out.Expected)
 		if err != nil {
 			return nil, err
@@ -217,125 +211,6 @@ func closeAll(all []*loadedModel) error {
 		errs = append(errs, m.close())
 	}
 	return errors.Join(errs...)
-}
-
-// done is what the outputs have.
-type doneWorks struct {
-	set    *ledger.Set
-	models []*loadedModel // by pipeline
-	off    bool
-}
-
-// knownWorks reads what the pipelines' outputs have.
-func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, o PlanOptions) (*doneWorks, error) {
-	d := &doneWorks{set: &ledger.Set{}, models: models, off: o.Again}
-	for i := range c.Pipelines {
-		if o.Again {
-			break
-		}
-		if err := d.pipeline(ctx, &c.Pipelines[i], s); err != nil {
-			return nil, err
-		}
-	}
-	d.set.Seal()
-	return d, nil
-}
-
-// pipeline reads the first required output of a pipeline that can be read: required outputs agree.
-func (d *doneWorks) pipeline(ctx context.Context, p *config.Pipeline, s *stores) error {
-	for j := range p.Outputs {
-		out := &p.Outputs[j]
-		if out.BestEffort {
-			continue
-		}
-		if files, _ := out.Files(); files != nil {
-			store, prefix, err := s.openPatient(ctx, files.URL)
-			if err != nil {
-				return err
-			}
-			if err := d.files(ctx, audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(files.Layout)}, p.Name); err != nil {
-				return fmt.Errorf("reading what %s has already: %w", files.URL, err)
-			}
-			return nil
-		}
-		if out.Postgres != nil {
-			return d.table(ctx, out.Postgres, p.Name)
-		}
-		if out.Iceberg != nil {
-			return icebergWorks(ctx, out.Iceberg, s, p.Name, d.rows())
-		}
-	}
-	return nil
-}
-
-// table adds the works of a pipeline's rows in a table.
-func (d *doneWorks) table(ctx context.Context, c *config.Postgres, pipeline string) error {
-	r, err := pgvectorsink.OpenReader(ctx, c.URL.Reveal(), c.Table)
-	if err != nil {
-		return fmt.Errorf("postgres: %w", err)
-	}
-	defer r.Close()
-	return r.Works(ctx, pipeline, d.rows())
-}
-
-// rows adds the works of a table's rows.
-func (d *doneWorks) rows() func(l *schemas.Lineage, heads string) error {
-	options := map[string]map[string]string{} // few, each of many rows
-	return func(l *schemas.Lineage, heads string) error {
-		if options[heads] == nil {
-			options[heads] = parseHeads(heads)
-		}
-		d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}, options[heads])
-		return nil
-	}
-}
-
-// add makes a work known, if it is told which options its head had, and which object it was.
-func (d *doneWorks) add(w *ledger.Work, options map[string]string) {
-	if w.Options = options[w.Head]; w.Options != "" && w.ETag != "" {
-		d.set.Add(w)
-	}
-}
-
-// files adds the works of a pipeline's files.
-func (d *doneWorks) files(ctx context.Context, q audit.Parquet, pipeline string) error {
-	return q.Files(ctx, pipeline, func(name string, info parquetsink.FileInfo) error {
-		options := parseHeads(info.Metadata[headsKey])
-		if info.Rows == 0 || len(options) == 0 {
-			return nil // written before files said which options their heads had: not known to be the same
-		}
-		scan := func(columns []string, each func([]parquetfile.Value) error) error {
-			return parquetsink.Scan(ctx, q.Store, name, columns, each)
-		}
-		if err := ledger.Scan(scan, func(w *ledger.Work) error {
-			d.add(w, options)
-			return nil
-		}); err != nil {
-			return fmt.Errorf("reading %s: %w", name, err)
-		}
-		return nil
-	})
-}
-
-// known says whether every pipeline that would take a reference has all its heads' rows of it. Only a reference that pins its object can be known: another's object may
-// have changed. What goes beside a text is in no row.
-func (d *doneWorks) known(r *schemas.Ref) bool {
-	if d.off || r.ETag == "" || r.Deleted || r.Companion() != "" {
-		return false
-	}
-	taken := false
-	for _, m := range d.models {
-		if r.Modality != "" && r.Modality != m.spec.Modality {
-			continue
-		}
-		taken = true
-		for _, h := range m.options {
-			if !d.set.Has(&ledger.Work{URI: r.Place(), ETag: r.ETag, Model: m.digest, Preprocess: m.pre.Digest(), Head: h.name, Options: h.digest}) {
-				return false
-			}
-		}
-	}
-	return taken
 }
 
 // headsKey is where a file's metadata says which options the heads of its rows had.

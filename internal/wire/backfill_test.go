@@ -75,16 +75,17 @@ func (l *lake) plan(t *testing.T, name string, o PlanOptions) *Planned {
 // run computes a plan and gives the records and rows.
 func (l *lake) run(t *testing.T, name string) Stats {
 	t.Helper()
-	return l.runAt(t, filepath.Join(l.out, name), name)
+	return l.runAt(t, filepath.Join(l.out, name), name)[0]
 }
 
-func (l *lake) runAt(t *testing.T, at, name string) Stats {
+// runAt computes a plan by all pipelines.
+func (l *lake) runAt(t *testing.T, at, name string) []Stats {
 	t.Helper()
 	w := l.openAt(t, at, name)
 	if err := w.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return w.Stats()[0]
+	return w.Stats()
 }
 
 // open makes a worker that computes a plan.
@@ -99,7 +100,9 @@ func (l *lake) openAt(t *testing.T, at, name string) *Worker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.conf.Pipelines[0].Topics = []string{"manifest:" + name}
+	for i := range l.conf.Pipelines {
+		l.conf.Pipelines[i].Topics = []string{"manifest:" + name}
+	}
 	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: PlanSource(list, ReadOptions{})})
 	if err != nil {
 		t.Fatal(err)

@@ -32,16 +32,16 @@ func absolute(path string) string {
 }
 
 // estimate looks at a draft's sample with each pipeline.
-func estimate(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, d *backfill.Draft, o EstimateOptions) ([]backfill.Expectation, error) {
-	fetcher, err := newFetcher(c, s)
+func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o EstimateOptions) ([]backfill.Expectation, error) {
+	fetcher, err := newFetcher(of.c, s)
 	if err != nil {
 		return nil, err
 	}
 	var all []backfill.Expectation
-	for i, m := range models {
-		p := &c.Pipelines[i]
+	for i, m := range of.models {
+		p := &of.c.Pipelines[i]
 		t := &trial{p: p, m: m, fetcher: fetcher, seen: map[string]bool{}}
-		mine := ofModality(d, m.spec.Modality)
+		mine := of.part(i, d)
 		batch := batchConfig(p.Batch, m.spec.Modality)
 		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, For: o.For, AtOnce: o.AtOnce, Window: batch.Window, Machines: o.Machines}
 		if x.AtOnce == 0 {
@@ -59,14 +59,14 @@ func estimate(ctx context.Context, c *config.Config, s *stores, models []*loaded
 	return all, nil
 }
 
-// ofModality is the part of a draft that a pipeline takes; its share of the whole is that of its share of the sample.
-func ofModality(d *backfill.Draft, m schemas.Modality) *backfill.Draft {
+// part is what a pipeline takes of a draft; its share of the whole is that of its share of the sample.
+func (t *takers) part(i int, d *backfill.Draft) *backfill.Draft {
 	out := &backfill.Draft{Counts: d.Counts}
 	var bytes, all int64
 	for _, it := range d.Sample {
 		all += max(it.Size, 0)
-		if it.Ref.Modality == "" || it.Ref.Modality == m {
-			it.Ref.Modality = m
+		if yes, _ := t.take(i, &it.Ref); yes {
+			it.Ref.Modality = t.models[i].spec.Modality
 			out.Sample = append(out.Sample, it)
 			bytes += max(it.Size, 0)
 		}

@@ -60,7 +60,7 @@ func TestABusyStoreEndsNeitherAPlanNorWhatIsReadForIt(t *testing.T) {
 	if p := plan("first"); p.Items != 3 {
 		t.Fatalf("%+v", p.Counts)
 	}
-	if s := l.runAt(t, "s3://box/plans/first", "first"); s.Stream.Computed != 3 {
+	if s := l.runAt(t, "s3://box/plans/first", "first")[0]; s.Stream.Computed != 3 {
 		t.Fatalf("%+v", s.Stream)
 	}
 	if p := plan("second"); p.Items != 0 || p.Known != 3 {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +137,8 @@ func TestAFilterSeesReferencesAndHeaders(t *testing.T) {
 		`ref.version + ref.etag + ref.text_pair == "vesecond"`:                           true,
 		`size(ref.choices) == 1 && ref.question == ""`:                                   true,
 		`timestamp > timestamp("2026-01-01T00:00:00Z")`:                                  true,
+		`has(ref.attributes.lang) && size(["topic", "key"]) == 2`:                        true,
+		`ref.choices.exists(c, c == topic)`:                                              false,
 	} {
 		f, err := celmap.NewFilter("where", expr)
 		if err != nil {
@@ -145,6 +148,10 @@ func TestAFilterSeesReferencesAndHeaders(t *testing.T) {
 		got, err := f.Takes(stream.Candidate{Topic: "live", Record: record, Ref: ref})
 		if err != nil || got != want {
 			t.Errorf("%s: %v, %v", expr, got, err)
+		}
+		about := regexp.MustCompile(`headers\[|topic ==|== topic|timestamp >`).MatchString(expr)
+		if f.AsksRecord() != about {
+			t.Errorf("%s: asks about the record: %v", expr, f.AsksRecord())
 		}
 	}
 	f, err := celmap.NewFilter("where", `ref.attributes.tenant == "a"`)

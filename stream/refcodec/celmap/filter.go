@@ -16,6 +16,7 @@ import (
 type Filter struct {
 	name string
 	prg  cel.Program
+	asks bool // about the record, too
 }
 
 // RefView is a reference as a filter sees it: ref.id, ref.uri and so on. Fields that are not set are empty.
@@ -48,8 +49,22 @@ func NewFilter(name, expr string) (*Filter, error) {
 	if t := checked.OutputType(); t.Kind() != types.BoolKind && t.Kind() != types.DynKind {
 		return nil, fmt.Errorf("%s: the expression gives a %s; want true or false", name, t)
 	}
-	return &Filter{name, prg}, nil
+	return &Filter{name, prg, asksRecord(checked)}, nil
 }
+
+// asksRecord says whether an expression has one of the record's variables in it.
+func asksRecord(checked *cel.Ast) bool {
+	record := variables("", &stream.Record{})
+	for _, what := range checked.NativeRep().ReferenceMap() {
+		if _, is := record[what.Name]; is {
+			return true
+		}
+	}
+	return false
+}
+
+// AsksRecord says whether the expression is not about the reference alone, but also about the record that it came in.
+func (f *Filter) AsksRecord() bool { return f.asks }
 
 // Takes evaluates the expression. Its error is a Rejection.
 func (f *Filter) Takes(c stream.Candidate) (bool, error) {

@@ -1,0 +1,177 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+
+	"vecmill/internal/audit"
+	"vecmill/internal/backfill/ledger"
+	"vecmill/internal/config"
+	"vecmill/schemas"
+	"vecmill/sinks/parquetfile"
+	"vecmill/sinks/parquetsink"
+	"vecmill/sinks/pgvectorsink"
+	"vecmill/stream"
+)
+
+// doneWorks is what the outputs have.
+type doneWorks struct {
+	takers
+	set *ledger.Set
+	off bool
+}
+
+// knownWorks reads what the pipelines' outputs have.
+func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, o PlanOptions) (*doneWorks, error) {
+	inputs, err := newInputs(c, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	d := &doneWorks{takers: takers{c, models, inputs}, set: &ledger.Set{}, off: o.Again}
+	for i := range c.Pipelines {
+		if o.Again {
+			break
+		}
+		if err := d.pipeline(ctx, &c.Pipelines[i], s); err != nil {
+			return nil, err
+		}
+	}
+	d.set.Seal()
+	return d, nil
+}
+
+// pipeline reads the first required output of a pipeline that can be read: required outputs agree.
+func (d *doneWorks) pipeline(ctx context.Context, p *config.Pipeline, s *stores) error {
+	for j := range p.Outputs {
+		out := &p.Outputs[j]
+		if out.BestEffort {
+			continue
+		}
+		if files, _ := out.Files(); files != nil {
+			store, prefix, err := s.openPatient(ctx, files.URL)
+			if err != nil {
+				return err
+			}
+			if err := d.files(ctx, audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(files.Layout)}, p.Name); err != nil {
+				return fmt.Errorf("reading what %s has already: %w", files.URL, err)
+			}
+			return nil
+		}
+		if out.Postgres != nil {
+			return d.table(ctx, out.Postgres, p.Name)
+		}
+		if out.Iceberg != nil {
+			return icebergWorks(ctx, out.Iceberg, s, p.Name, d.rows())
+		}
+	}
+	return nil
+}
+
+// table adds the works of a pipeline's rows in a table.
+func (d *doneWorks) table(ctx context.Context, c *config.Postgres, pipeline string) error {
+	r, err := pgvectorsink.OpenReader(ctx, c.URL.Reveal(), c.Table)
+	if err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	defer r.Close()
+	return r.Works(ctx, pipeline, d.rows())
+}
+
+// rows adds the works of a table's rows.
+func (d *doneWorks) rows() func(l *schemas.Lineage, heads string) error {
+	options := map[string]map[string]string{} // few, each of many rows
+	return func(l *schemas.Lineage, heads string) error {
+		if options[heads] == nil {
+			options[heads] = parseHeads(heads)
+		}
+		d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}, options[heads])
+		return nil
+	}
+}
+
+// add makes a work known, if it is told which options its head had, and which object it was.
+func (d *doneWorks) add(w *ledger.Work, options map[string]string) {
+	if w.Options = options[w.Head]; w.Options != "" && w.ETag != "" {
+		d.set.Add(w)
+	}
+}
+
+// files adds the works of a pipeline's files.
+func (d *doneWorks) files(ctx context.Context, q audit.Parquet, pipeline string) error {
+	return q.Files(ctx, pipeline, func(name string, info parquetsink.FileInfo) error {
+		options := parseHeads(info.Metadata[headsKey])
+		if info.Rows == 0 || len(options) == 0 {
+			return nil // written before files said which options their heads had: not known to be the same
+		}
+		scan := func(columns []string, each func([]parquetfile.Value) error) error {
+			return parquetsink.Scan(ctx, q.Store, name, columns, each)
+		}
+		if err := ledger.Scan(scan, func(w *ledger.Work) error {
+			d.add(w, options)
+			return nil
+		}); err != nil {
+			return fmt.Errorf("reading %s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// known says whether every pipeline that would take a reference has all its heads' rows of it. Only a reference that pins its object can be known: another's object may
+// have changed. What goes beside a text is in no row. A reference that one pipeline alone lacks is made that pipeline's; with several that lack it, the others compute it again.
+func (d *doneWorks) known(r *schemas.Ref) bool {
+	if d.off || r.ETag == "" || r.Deleted || r.Companion() != "" {
+		return false
+	}
+	var lacking []int
+	taken := 0
+	for i := range d.models {
+		if yes, _ := d.take(i, r); yes {
+			taken++
+			if !d.has(i, r) {
+				lacking = append(lacking, i)
+			}
+		}
+	}
+	if len(lacking) == 1 && taken > 1 {
+		d.assign(lacking[0], r)
+	}
+	return taken > 0 && len(lacking) == 0
+}
+
+// has says whether a pipeline has all its heads' rows of a reference.
+func (d *doneWorks) has(i int, r *schemas.Ref) bool {
+	m := d.models[i]
+	for _, h := range m.options {
+		if !d.set.Has(&ledger.Work{URI: r.Place(), ETag: r.ETag, Model: m.digest, Preprocess: m.pre.Digest(), Head: h.name, Options: h.digest}) {
+			return false
+		}
+	}
+	return true
+}
+
+// assign makes a reference a pipeline's alone, if it is sure that the run's pipeline takes it then.
+func (d *doneWorks) assign(i int, r *schemas.Ref) {
+	own := *r
+	own.Route = d.c.Pipelines[i].Name
+	if yes, sure := d.take(i, &own); yes && sure {
+		r.Route = own.Route
+	}
+}
+
+// takers are pipelines that are asked which references they take before there is a record that these come in.
+type takers struct {
+	c      *config.Config
+	models []*loadedModel // by pipeline
+	inputs []input        // likewise
+}
+
+// take says whether a pipeline takes a reference. It is not sure where the pipeline's condition asks about the record.
+func (t *takers) take(i int, r *schemas.Ref) (yes, sure bool) {
+	if r.Modality != "" && r.Modality != t.models[i].spec.Modality || r.Route != "" && r.Route != t.c.Pipelines[i].Name {
+		return false, true
+	}
+	if f := t.inputs[i].filter; f != nil && f.AsksRecord() {
+		return true, false
+	}
+	return t.inputs[i].takes(stream.Candidate{Record: &stream.Record{}, Ref: r}), true
+}
