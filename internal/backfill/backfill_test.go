@@ -431,3 +431,39 @@ func TestObjectsThatAreGoneAreExpectedToFail(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestGPUsAreHeldForAllOfTheTime takes an hour a hundred items, on machines with several devices or none.
+func TestGPUsAreHeldForAllOfTheTime(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 200}}
+	for i := range 10 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{}, nil }
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		return Tried{Items: len(items), Wall: 36 * time.Second * time.Duration(len(items))}, nil
+	}
+	for _, c := range []struct {
+		name              string
+		machines, devices int
+		startup           time.Duration
+		hours             float64
+		said              bool
+	}{
+		{"a model on the CPU holds none", 4, 0, 0, 0, false},
+		{"one device", 1, 1, 0, 2, true},
+		{"machines share the work, and hold no more in all", 4, 1, 0, 2, true},
+		{"devices that a trial had all of", 1, 8, 0, 16, true},
+		{"each is held while its machine loads", 4, 8, time.Hour, 16 + 32, true},
+		{"no number of machines is one", 0, 1, 0, 2, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Image, For: time.Second, AtOnce: 2, Startup: c.startup, Machines: c.machines, Devices: c.devices})
+			if err != nil || math.Abs(e.GPU.Value/3600-c.hours) > 1e-9 || e.GPU.Low > e.GPU.Value || e.GPU.High < e.GPU.Value {
+				t.Errorf("%+v, want %v hours; %v", e.GPU, c.hours, err)
+			}
+			if b, err := json.Marshal(e); err != nil || strings.Contains(string(b), "gpu_seconds") != c.said {
+				t.Errorf("%s, %v", b, err)
+			}
+		})
+	}
+}

@@ -59,11 +59,12 @@ type Expectation struct {
 
 	Wall        Interval `json:"wall_seconds"`
 	CPU         Interval `json:"cpu_seconds"`
-	OutputBytes float64  `json:"output_bytes"` // of the rows in memory
-	FileBytes   float64  `json:"file_bytes"`   // of all outputs that are files
-	Files       int64    `json:"files"`        // likewise
-	Held        float64  `json:"held_bytes"`   // in memory, besides what computing takes: objects on their way and rows of open files
-	FailShare   float64  `json:"fail_share"`   // of the items tried or looked at
+	GPU         Interval `json:"gpu_seconds,omitzero"` // of all devices that are held; none if no model is on one
+	OutputBytes float64  `json:"output_bytes"`         // of the rows in memory
+	FileBytes   float64  `json:"file_bytes"`           // of all outputs that are files
+	Files       int64    `json:"files"`                // likewise
+	Held        float64  `json:"held_bytes"`           // in memory, besides what computing takes: objects on their way and rows of open files
+	FailShare   float64  `json:"fail_share"`           // of the items tried or looked at
 
 	Probed int `json:"probed"` // objects whose header was read
 	Tried  int `json:"tried"`  // and that were computed
@@ -85,6 +86,7 @@ type ExpectOptions struct {
 	AtOnce   int           // items of one trial at least
 	Window   int           // items that a run sorts into batches: what one trial has if the time is enough; 0: AtOnce
 	Machines int           // that share the work
+	Devices  int           // GPUs of each that hold the model; 0: it is on the CPU
 }
 
 // Expect extrapolates from a draft's sample.
@@ -243,6 +245,7 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 	unsure := math.Hypot(spread, unsteady(runs))
 	e.Wall = interval(sum.Wall.Seconds()*scale/float64(max(o.Machines, 1)), unsure).after(o.Startup)
 	e.CPU = interval(sum.CPU.Seconds()*scale, unsure).after(o.Startup)
+	e.GPU = e.Wall.times(float64(max(o.Machines, 1) * o.Devices)) // one that waits is held, too
 }
 
 func share(good, bad int) float64 { return float64(good) / float64(max(good+bad, 1)) }
@@ -289,6 +292,8 @@ func unsteady(runs []run) float64 {
 func interval(v, unsure float64) Interval {
 	return Interval{Value: v, Low: v * max(0, 1-1.96*unsure), High: v * (1 + 1.96*unsure)}
 }
+
+func (i Interval) times(n float64) Interval { return Interval{i.Value * n, i.Low * n, i.High * n} }
 
 func (i Interval) after(d time.Duration) Interval {
 	s := d.Seconds()

@@ -127,6 +127,9 @@ func printExpected(w io.Writer, x *backfill.Expectation, price float64, machines
 	}
 	line("time", "%s (%s to %s), on %d machines like this one", span(x.Wall.Value), span(x.Wall.Low), span(x.Wall.High), machines)
 	line("CPU", "%.2f hours (%.2f to %.2f)", x.CPU.Value/3600, x.CPU.Low/3600, x.CPU.High/3600)
+	if x.GPU.Value > 0 {
+		line("GPU", "%.2f hours (%.2f to %.2f)", x.GPU.Value/3600, x.GPU.Low/3600, x.GPU.High/3600)
+	}
 	if price > 0 {
 		hours := float64(machines) / 3600 * price
 		line("price", "%.2f (%.2f to %.2f)", x.Wall.Value*hours, x.Wall.Low*hours, x.Wall.High*hours)

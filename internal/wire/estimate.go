@@ -44,6 +44,9 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		mine := of.part(i, d)
 		batch := batchConfig(p.Batch, m.spec.Modality)
 		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, For: o.For, AtOnce: o.AtOnce, Window: batch.Window, Machines: o.Machines}
+		if p.Model.OnGPU() {
+			x.Devices = len(m.devices)
+		}
 		if x.AtOnce == 0 {
 			x.AtOnce = 2 * batch.MaxItems
 		}
