@@ -78,7 +78,7 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 	for i := range c.Pipelines {
 		c.Pipelines[i].Topics = []string{"manifest:" + o.name}
 	}
-	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Measure: true, Source: source})
+	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Measure: true, Source: source, Models: o.models})
 	if err != nil {
 		return err
 	}
@@ -107,6 +107,7 @@ type runOptions struct {
 	config, manifest, plan, name, rate, until, topic string
 
 	from    wire.PlanOptions // a source; Source is "" for a run of a list or of a plan
+	models  wire.Models      // of the source's plan; nil: there was none to make or to find
 	reembed []string         // flags of the command reembed that this run is part of; nil: it is none
 
 	maxLag int64

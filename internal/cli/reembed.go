@@ -118,7 +118,7 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	o.run.name = list.Plan().Name
+	o.run.name, o.run.models = list.Plan().Name, p.Models
 	if err := o.run.compute(ctx, e, show, r.Config, log, wire.PlanSource(list, o.run.read), list.Plan()); err != nil {
 		return err
 	}

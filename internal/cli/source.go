@@ -83,7 +83,7 @@ func (o *runOptions) enumerate(ctx context.Context, e *env, c *config.Config) er
 		}
 		return err
 	}
-	o.plan = p.At
+	o.plan, o.models = p.At, p.Models
 	tellPlan(e.err, o.from.Source, "; what the source has got since is not in it (--name NAME plans it anew)", p)
 	return nil
 }

@@ -136,11 +136,15 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 	if err != nil {
 		return nil, err
 	}
-	models, err := loadAll(ctx, c, s, o.Log)
+	load := describeModel
+	if o.Estimate.For > 0 {
+		load = loadModel
+	}
+	models, err := allModels(ctx, c, s, o.Log, load)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, closeAll(models)) }()
+	defer func() { err = errors.Join(err, models.close()) }()
 	return makePlan(ctx, c, s, models, w, state, o)
 }
 
@@ -194,18 +198,24 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 	return out, err
 }
 
-func loadAll(ctx context.Context, c *config.Config, s *stores, log *slog.Logger) (all []*loadedModel, err error) {
+// Models are what is known of a configuration's models, by pipeline. Whoever opens them closes them.
+type Models []*loadedModel
+
+// allModels loads or describes the models of a configuration.
+func allModels(ctx context.Context, c *config.Config, s *stores, log *slog.Logger,
+	load func(context.Context, *config.Config, *config.Pipeline, *stores, *slog.Logger) (*loadedModel, error),
+) (all Models, err error) {
 	for i := range c.Pipelines {
-		m, err := loadModel(ctx, c, &c.Pipelines[i], s, log)
+		m, err := load(ctx, c, &c.Pipelines[i], s, log)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("pipeline %s: %w", c.Pipelines[i].Name, err), closeAll(all))
+			return nil, errors.Join(fmt.Errorf("pipeline %s: %w", c.Pipelines[i].Name, err), all.close())
 		}
 		all = append(all, m)
 	}
 	return all, nil
 }
 
-func closeAll(all []*loadedModel) error {
+func (all Models) close() error {
 	var errs []error
 	for _, m := range all {
 		errs = append(errs, m.close())

@@ -166,7 +166,8 @@ func measureSearch(ctx context.Context, p *config.Pipeline, m *loadedModel, g mo
 }
 
 // openSessions opens the model's sessions on every device, after measuring how convolutions are best searched for where that is asked for.
-func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, devices []ortsession.Options, sessions int, log *slog.Logger) error {
+func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, sessions int, log *slog.Logger) error {
+	devices := m.devices
 	if p.Model.OnGPU() && p.Model.GPU.Search == "auto" && convolves(m.spec) {
 		search, err := fastestSearch(func(s ortsession.Search) (time.Duration, error) {
 			o := devices[0]
@@ -196,7 +197,6 @@ func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, devi
 			m.sessions = append(m.sessions, s)
 		}
 	}
-	m.devices = devices
 	return nil
 }
 

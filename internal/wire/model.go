@@ -24,7 +24,7 @@ import (
 	"vecmill/schemas"
 )
 
-// loadedModel is a checkpoint that is ready to run.
+// loadedModel is a checkpoint that is ready to run, or that is known as far as it is without sessions.
 type loadedModel struct {
 	name     string
 	spec     *model.Spec
@@ -37,7 +37,7 @@ type loadedModel struct {
 	options  []headOptions // of heads, in their order
 	halves   []string      // the heads that give vectors in half precision
 
-	devices   []ortsession.Options // that sessions were opened with, one for each device
+	devices   []ortsession.Options // of the sessions, one for each device
 	precision model.Precision
 	why       string        // that precision, if the configuration left it open
 	took      time.Duration // to load
@@ -62,8 +62,38 @@ func (m *loadedModel) close() error {
 	return errors.Join(errs...)
 }
 
-// loadModel fetches the checkpoint if it is a reference, opens it, compiles its graph or finds it in the cache, and opens the sessions.
+// loadModel makes a model ready to run.
 func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, log *slog.Logger) (*loadedModel, error) {
+	began := time.Now()
+	m, err := prepareModel(ctx, c, p, s, log)
+	if err != nil {
+		return nil, err
+	}
+	var digest string
+	work, ctx := errgroup.WithContext(ctx)
+	work.Go(func() (err error) { // reads the weights whole, while the sessions load
+		digest, err = m.graph.Digest(ctx)
+		return err
+	})
+	work.Go(func() error { return m.open(ctx, c, p, log) })
+	if err := work.Wait(); err != nil {
+		return nil, errors.Join(err, m.close())
+	}
+	m.digest, m.took = digest, time.Since(began)
+	return m, nil
+}
+
+// describeModel knows all of a model, its digest and its heads' options, without being able to compute with it: open makes it ready.
+func describeModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, log *slog.Logger) (*loadedModel, error) {
+	m, err := prepareModel(ctx, c, p, s, log)
+	if err == nil {
+		m.digest, err = m.graph.Digest(ctx)
+	}
+	return m, err
+}
+
+// prepareModel fetches the checkpoint if it is a reference, opens it, and compiles its graph or finds it in the cache. The digest is left out, and there are no sessions.
+func prepareModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, log *slog.Logger) (*loadedModel, error) {
 	began := time.Now()
 	path, err := locateModel(ctx, c, s, p.Model.Path, log)
 	if err != nil {
@@ -85,36 +115,36 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 			return nil, fmt.Errorf("batch.packing: %w", err)
 		}
 	}
-	pre, err := newPreprocessor(p, spec, int64(c.Fetch.MaxObjectBytes))
-	if err != nil {
+	m := &loadedModel{name: p.Model.Name, spec: spec, options: headsOf(p)}
+	if m.pre, err = newPreprocessor(p, spec, int64(c.Fetch.MaxObjectBytes)); err != nil {
 		return nil, fmt.Errorf("%w; if the settings are right, copy the checkpoint anew, whole: docs/models.md lists its files", err)
 	}
-	if d, ok := pre.(decoder); ok {
-		log.Info("decoders", "pipeline", p.Name, "decoders", d.Decoders())
-	}
-	devices, err := sessionOptions(c, p)
-	if err != nil {
+	if m.devices, err = sessionOptions(c, p); err != nil {
 		return nil, err
 	}
-	precision, why := precisionOf(p, spec, func() error {
-		_, _, err := proof(ctx, openSession, devices[0], model.Half, false)
+	m.precision, m.why = precisionOf(p, spec, func() error {
+		_, _, err := proof(ctx, openSession, m.devices[0], model.Half, false)
 		return err
 	})
-	if why != "" {
-		log.Info("precision chosen", "pipeline", p.Name, "precision", precisionName(precision), "why", why)
-	}
-	graph, err := spec.Compile(ctx, cache, compileOptions(p, spec, pre, precision))
-	if err != nil {
+	if m.graph, err = spec.Compile(ctx, cache, compileOptions(p, spec, m.pre, m.precision)); err != nil {
 		return nil, err
 	}
-	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre, options: headsOf(p), precision: precision, why: why}
+	if err := m.newHeads(p); err != nil {
+		return nil, err
+	}
+	m.took = time.Since(began)
+	return m, nil
+}
+
+// newHeads makes the heads, and notes which outputs of the graph they read.
+func (m *loadedModel) newHeads(p *config.Pipeline) error {
 	var read []string
 	for i := range p.Heads {
 		cfg := headConfig(&p.Heads[i])
 		cfg.Joined = p.Audio.Long == string(audio.Overlap)
-		head, err := heads.New(cfg, spec, graph)
+		head, err := heads.New(cfg, m.spec, m.graph)
 		if err != nil {
-			return nil, fmt.Errorf("heads: %w", err)
+			return fmt.Errorf("heads: %w", err)
 		}
 		m.heads = append(m.heads, head)
 		if cfg.Precision == heads.Half {
@@ -122,18 +152,23 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 		}
 		read = append(read, heads.Reads(cfg)...)
 	}
-	m.narrow = graph.Narrow(read)
-	work, ctx := errgroup.WithContext(ctx)
-	work.Go(func() (err error) { // reads the weights whole, while the sessions load
-		m.digest, err = graph.Digest(ctx)
+	m.narrow = m.graph.Narrow(read)
+	return nil
+}
+
+// open opens the sessions of a model that has none.
+func (m *loadedModel) open(ctx context.Context, c *config.Config, p *config.Pipeline, log *slog.Logger) error {
+	began := time.Now()
+	cache, err := cacheDir(c)
+	if err != nil {
 		return err
-	})
-	work.Go(func() error { return m.openSessions(ctx, p, devices, sessionsOf(p, cache, graph), log) })
-	if err := work.Wait(); err != nil {
-		return nil, errors.Join(err, m.close())
 	}
-	m.took = time.Since(began)
-	return m, nil
+	if err := m.openSessions(ctx, p, sessionsOf(p, cache, m.graph), log); err != nil {
+		return err
+	}
+	m.took += time.Since(began)
+	log.Debug("sessions opened", "pipeline", p.Name, "sessions", len(m.sessions), "took", time.Since(began))
+	return nil
 }
 
 // headConfig is a head's settings in the words of embed/heads.

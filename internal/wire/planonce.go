@@ -21,6 +21,7 @@ type PlanFor struct {
 	Plan    *plan.Plan
 	Found   bool // it was complete already
 	Resumed bool // it was begun already
+	Models  Models
 	backfill.Counts
 }
 
@@ -28,14 +29,14 @@ type PlanFor struct {
 const plansDir = "_plans"
 
 // PlanOnce finds the plan of a source, or makes it, or goes on with it. Without o.Out it lies beside the rows, in the first required output that is files, and without o.Name its name says
-// what was enumerated and what computes it: the same command finds it again, and another source or another model has another plan.
-func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (_ *PlanFor, err error) {
+// what was enumerated and what computes it: the same command finds it again, and another source or another model has another plan. It estimates nothing, so that models are described, and opened by the run alone.
+func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (*PlanFor, error) {
+	o.Estimate = EstimateOptions{}
 	s := &stores{cfg: c, told: seldom(o.Trying)}
-	models, err := loadAll(ctx, c, s, o.Log)
+	models, err := allModels(ctx, c, s, o.Log, describeModel)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, closeAll(models)) }()
 	words, err := o.words(computedBy(c, models))
 	if err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (_ *PlanFor,
 	if err != nil {
 		return nil, err
 	}
-	out := &PlanFor{At: o.Out, Found: true}
+	out := &PlanFor{At: o.Out, Found: true, Models: models}
 	out.Plan, err = plan.Load(ctx, place)
 	switch {
 	case err == nil:
@@ -63,7 +64,7 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (_ *PlanFor,
 	if err != nil {
 		return nil, err
 	}
-	return &PlanFor{At: o.Out, Plan: made.Plan, Resumed: state != nil, Counts: made.Counts}, nil
+	return &PlanFor{At: o.Out, Plan: made.Plan, Resumed: state != nil, Counts: made.Counts, Models: models}, nil
 }
 
 // computedBy are the pipelines with all that makes their rows what they are.

@@ -33,6 +33,8 @@ type Options struct {
 	Source func(p *config.Pipeline) (stream.Source, error)
 	// Files is told of every Parquet file; nil for nobody.
 	Files parquetsink.Observer
+	// Models are those of the configuration, by pipeline, if they are known already; nil: they are looked for.
+	Models Models
 }
 
 // Worker is a configuration made real: models loaded, stores checked, nothing consumed yet.
@@ -117,8 +119,20 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if err != nil {
 		return nil, err
 	}
-	if l.model, err = loadModel(ctx, c, p, s, o.Log); err != nil {
+	if o.Models != nil {
+		l.model = o.Models[len(w.lines)-1]
+		err = l.model.open(ctx, c, p, o.Log)
+	} else {
+		l.model, err = loadModel(ctx, c, p, s, o.Log)
+	}
+	if err != nil {
 		return nil, err
+	}
+	if d, ok := l.model.pre.(decoder); ok {
+		o.Log.Info("decoders", "pipeline", p.Name, "decoders", d.Decoders())
+	}
+	if l.model.why != "" {
+		o.Log.Info("precision chosen", "pipeline", p.Name, "precision", precisionName(l.model.precision), "why", l.model.why)
 	}
 	o.Log.Info("model loaded", "pipeline", p.Name, "class", l.model.spec.Class, "digest", short(l.model.digest), "preprocess", short(l.model.pre.Digest()),
 		"provider", p.Model.Provider, "precision", precisionName(l.model.precision), "sessions", len(l.model.sessions), "batch", batchConfig(p.Batch, l.model.spec.Modality))

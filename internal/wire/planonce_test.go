@@ -1,0 +1,60 @@
+package wire
+
+import (
+	"bytes"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestModelsAreOpenedByWhatComputesAlone counts sessions while a source is planned and run, found again, and planned with an estimate and without.
+func TestModelsAreOpenedByWhatComputesAlone(t *testing.T) {
+	l := newLake(t, 3)
+	var said bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	opened := func(what string, want int) {
+		t.Helper()
+		if n := bytes.Count(said.Bytes(), []byte("sessions opened")); n != want {
+			t.Errorf("%s: sessions were opened %d times, want %d", what, n, want)
+		}
+		said.Reset()
+	}
+	o := PlanOptions{Source: "s3://box/texts/", Listers: 1, Log: log}
+	p, err := PlanOnce(t.Context(), l.conf, o)
+	if err != nil || p.Plan.Items != 3 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	opened("planned", 0)
+	list, err := OpenPlan(t.Context(), l.conf, p.At)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.conf.Pipelines[0].Topics = []string{"manifest:" + p.Plan.Name}
+	w, err := Open(t.Context(), l.conf, Options{Log: log, Source: PlanSource(list, ReadOptions{}), Models: p.Models})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.lines[0].model != p.Models[0] {
+		t.Error("the run has looked for its model again")
+	}
+	if err := w.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := w.Stats()[0]; s.Stream.Computed != 3 || len(s.Stream.Dead) != 0 {
+		t.Errorf("%+v", s.Stream)
+	}
+	opened("run", 1)
+	if p, err := PlanOnce(t.Context(), l.conf, o); err != nil || !p.Found {
+		t.Errorf("%+v, %v", p, err)
+	}
+	opened("found again", 0)
+	o.Again, o.Sample = true, 3
+	for n, tries := range []time.Duration{0, time.Millisecond} {
+		o.Name, o.Out, o.Estimate.For = "x", filepath.Join(t.TempDir(), "x"), tries
+		if p, err := Plan(t.Context(), l.conf, o); err != nil || len(p.Expected) != n {
+			t.Errorf("%+v, %v", p, err)
+		}
+		opened("planned, with an estimate of "+tries.String(), n)
+	}
+}
