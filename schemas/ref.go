@@ -2,7 +2,9 @@ package schemas
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -222,8 +224,11 @@ func (r *Ref) Place() string {
 	return r.URI
 }
 
-// CompanionNote is the attribute of rows of a reference with something beside its text: which field that was, as Companion names it. The rows do not have it.
-const CompanionNote = "vecmill.companion"
+// Attributes of rows of a reference with something beside its text, which the rows do not have: which field that was, as Companion names it, and its CompanionHash.
+const (
+	CompanionNote     = "vecmill.companion"
+	CompanionHashNote = "vecmill.companion.hash"
+)
 
 // Companion names the field that goes beside the text, "" if there is none.
 func (r *Ref) Companion() string {
@@ -236,6 +241,23 @@ func (r *Ref) Companion() string {
 		return "choices"
 	}
 	return ""
+}
+
+// CompanionHash tells what goes beside the text from all else: 32 hex digits, "" where nothing does. An empty second text is nothing.
+func (r *Ref) CompanionHash() string {
+	name := r.Companion()
+	if name == "" || r.TextPair != nil && *r.TextPair == "" {
+		return ""
+	}
+	all := append([]string{name, r.Question}, r.Choices...)
+	if r.TextPair != nil {
+		all = append(all, *r.TextPair)
+	}
+	h := sha256.New()
+	for _, s := range all {
+		fmt.Fprintf(h, "%d:%s", len(s), s) // so that no two lists read the same
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 func (r *Ref) validateCompanion() error {

@@ -67,6 +67,9 @@ func TestPairsEqualTheReference(t *testing.T) {
 				if note := s.Notes[schemas.CompanionNote]; note != ref.Companion() && (c.B != "" || note != "") {
 					t.Errorf("window %d is noted to have %q beside it", w, note)
 				}
+				if note := s.Notes[schemas.CompanionHashNote]; note != ref.CompanionHash() {
+					t.Errorf("window %d is noted to have %s beside it, want %s", w, note, ref.CompanionHash())
+				}
 				if !slices.Equal(s.Inputs[0].I64, want.IDs) {
 					t.Errorf("window %d: ids\n%v, want\n%v", w, s.Inputs[0].I64, want.IDs)
 					continue

@@ -222,7 +222,7 @@ func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []b
 		notes[CharsetNote] = charset
 	}
 	if !alone(&ref) {
-		notes[schemas.CompanionNote] = ref.Companion()
+		notes[schemas.CompanionNote], notes[schemas.CompanionHashNote] = ref.Companion(), ref.CompanionHash()
 	}
 	if len(notes) > 0 {
 		for i := range samples {

@@ -61,6 +61,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("the one row among a thousand that the server refuses is named", func(t *testing.T) { rejectedRow(t, s, names.next()) })
 	t.Run("the index finds the nearest", func(t *testing.T) { search(t, s, &names) })
 	t.Run("what was written can be recalled", func(t *testing.T) { recalled(t, s, names.next()) })
+	t.Run("works are told with their heads and what was beside their texts", func(t *testing.T) { works(t, s, names.next()) })
 	t.Run("the audit finds a loss and a duplicate by offset", func(t *testing.T) { audited(t, s, &names) })
 	t.Run("a server that is killed loses and repeats nothing", func(t *testing.T) { killed(t, s, names.next()) })
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/bits"
 	"strings"
 	"testing"
@@ -80,6 +81,42 @@ func evolve(t *testing.T, s *harness.Postgres, table string) {
 	}
 	if got, want := s.PSQL(t, `SELECT row_id, vector, label FROM `+table+` ORDER BY row_id`), "row0|[0,-0.5,0.25,0]|\nrow1||cat\ufffd\nrow2|[0,-0.5,0.25,0]|"; got != want {
 		t.Errorf("psql reads\n%s\nwant\n%s", got, want)
+	}
+}
+
+// works has rows of texts alone, of pairs, and of pairs of a build that did not say which.
+func works(t *testing.T, s *harness.Postgres, table string) {
+	c := sinkConfig(s.DSN(), table)
+	c.Heads = "embedding=00"
+	sink := open(t, c)
+	src := source(0)
+	resume(t, sink, src)
+	want := map[string]int{}
+	var rows []schemas.Row
+	for i, notes := range []map[string]string{
+		nil, {"lang": "de"}, {"lang": "de", schemas.CompanionNote: "text_pair", schemas.CompanionHashNote: "0b"}, {schemas.CompanionNote: "text_pair"},
+	} {
+		row := sinktest.Row(src, 0, 0)
+		row.Offset, row.RowID, row.Attributes = int64(i), fmt.Sprint("row", i), notes
+		rows = append(rows, row)
+		want[fmt.Sprint(row.URI, row.ETag, row.ModelDigest, row.PreprocessDigest, row.Head, notes[schemas.CompanionNote], notes[schemas.CompanionHashNote], c.Heads)]++
+	}
+	r := schemas.Range{Source: src, Span: schemas.Span{Next: int64(len(rows))}}
+	if err := sink.Write(context.Background(), r, rows, func(error) {}); err != nil {
+		t.Fatal(err)
+	}
+	closeSink(t, sink)
+	q, err := pgvectorsink.OpenReader(context.Background(), s.DSN(), table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	got := map[string]int{}
+	if err := q.Works(context.Background(), src.Pipeline, func(l *schemas.Lineage, heads string) error {
+		got[fmt.Sprint(l.URI, l.ETag, l.ModelDigest, l.PreprocessDigest, l.Head, l.Attributes[schemas.CompanionNote], l.Attributes[schemas.CompanionHashNote], heads)]++
+		return nil
+	}); err != nil || !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v; %v", got, want, err)
 	}
 }
 

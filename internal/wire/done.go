@@ -32,7 +32,7 @@ func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*load
 		if o.Again {
 			break
 		}
-		if err := d.pipeline(ctx, &c.Pipelines[i], s); err != nil {
+		if err := d.pipeline(ctx, i, s); err != nil {
 			return nil, err
 		}
 	}
@@ -41,7 +41,8 @@ func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*load
 }
 
 // pipeline reads the first required output of a pipeline that can be read: required outputs agree.
-func (d *doneWorks) pipeline(ctx context.Context, p *config.Pipeline, s *stores) error {
+func (d *doneWorks) pipeline(ctx context.Context, i int, s *stores) error {
+	p := &d.c.Pipelines[i]
 	for j := range p.Outputs {
 		out := &p.Outputs[j]
 		if out.BestEffort {
@@ -52,7 +53,7 @@ func (d *doneWorks) pipeline(ctx context.Context, p *config.Pipeline, s *stores)
 			if err != nil {
 				return err
 			}
-			if err := d.files(ctx, audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(files.Layout)}, p.Name); err != nil {
+			if err := d.files(ctx, audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(files.Layout)}, i); err != nil {
 				return fmt.Errorf("reading what %s has already: %w", files.URL, err)
 			}
 			return nil
@@ -84,7 +85,7 @@ func (d *doneWorks) rows() func(l *schemas.Lineage, heads string) error {
 		if options[heads] == nil {
 			options[heads] = parseHeads(heads)
 		}
-		d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}, options[heads])
+		d.addRow(l, options[heads])
 		return nil
 	}
 }
@@ -96,12 +97,28 @@ func (d *doneWorks) add(w *ledger.Work, options map[string]string) {
 	}
 }
 
-// files adds the works of a pipeline's files.
-func (d *doneWorks) files(ctx context.Context, q audit.Parquet, pipeline string) error {
-	return q.Files(ctx, pipeline, func(name string, info parquetsink.FileInfo) error {
+// addRow makes the work of a row known. One that says that there was something beside its text, and not what, is of an older build.
+func (d *doneWorks) addRow(l *schemas.Lineage, options map[string]string) {
+	beside := l.Attributes[schemas.CompanionHashNote]
+	if beside == "" && l.Attributes[schemas.CompanionNote] != "" {
+		return
+	}
+	d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head, Beside: beside}, options)
+}
+
+// files adds the works of a pipeline's files. What was beside a text is among the rows' attributes; nothing is beside anything else, whose rows are read by fewer columns.
+func (d *doneWorks) files(ctx context.Context, q audit.Parquet, i int) error {
+	beside := d.models[i].spec.Modality == schemas.Text
+	return q.Files(ctx, d.c.Pipelines[i].Name, func(name string, info parquetsink.FileInfo) error {
 		options := parseHeads(info.Metadata[headsKey])
 		if info.Rows == 0 || len(options) == 0 {
 			return nil // written before files said which options their heads had: not known to be the same
+		}
+		if beside {
+			return parquetsink.Backwards(ctx, q.Store, name, func(l *schemas.Lineage) error {
+				d.addRow(l, options)
+				return nil
+			})
 		}
 		scan := func(columns []string, each func([]parquetfile.Value) error) error {
 			return parquetsink.Scan(ctx, q.Store, name, columns, each)
@@ -117,9 +134,9 @@ func (d *doneWorks) files(ctx context.Context, q audit.Parquet, pipeline string)
 }
 
 // known says whether every pipeline that would take a reference has all its heads' rows of it. Only a reference that pins its object can be known: another's object may
-// have changed. What goes beside a text is in no row. A reference that one pipeline alone lacks is made that pipeline's; with several that lack it, the others compute it again.
+// have changed. A reference that one pipeline alone lacks is made that pipeline's; with several that lack it, the others compute it again.
 func (d *doneWorks) known(r *schemas.Ref) bool {
-	if d.off || r.ETag == "" || r.Deleted || r.Companion() != "" {
+	if d.off || r.ETag == "" || r.Deleted {
 		return false
 	}
 	var lacking []int
@@ -142,7 +159,7 @@ func (d *doneWorks) known(r *schemas.Ref) bool {
 func (d *doneWorks) has(i int, r *schemas.Ref) bool {
 	m := d.models[i]
 	for _, h := range m.options {
-		if !d.set.Has(&ledger.Work{URI: r.Place(), ETag: r.ETag, Model: m.digest, Preprocess: m.pre.Digest(), Head: h.name, Options: h.digest}) {
+		if !d.set.Has(&ledger.Work{URI: r.Place(), ETag: r.ETag, Model: m.digest, Preprocess: m.pre.Digest(), Head: h.name, Options: h.digest, Beside: r.CompanionHash()}) {
 			return false
 		}
 	}

@@ -3,9 +3,14 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"vecmill/internal/backfill/ledger"
+	"vecmill/schemas"
 )
 
 // TestPipelinesAreAskedForWhatTheyTakeAlone has two pipelines of one modality, each of which takes some of the texts, or all; what one of them alone lacks is computed by it alone.
@@ -65,5 +70,39 @@ func TestAReferenceIsNoPipelinesAloneThatMayNotTakeIt(t *testing.T) {
 				t.Errorf("%s: %s, %v", where, ref, err)
 			}
 		}
+	}
+}
+
+// TestAnObjectIsNotKnownByItsPair has a pair computed and its object never; rows of older builds that do not say what was beside their text are nothing that is known.
+func TestAnObjectIsNotKnownByItsPair(t *testing.T) {
+	l := newLake(t, 1)
+	object, err := l.backend.HeadObject("box", "texts/000 ü.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs := filepath.Join(t.TempDir(), "pairs.jsonl")
+	line := fmt.Sprintf(`{"v":1,"id":"pair","uri":"s3://box/texts/000 ü.txt","etag":"%x","text_pair":"b"}`, object.Hash)
+	if err := os.WriteFile(pairs, []byte(line+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.plan(t, "pair", PlanOptions{Source: pairs})
+	if s := l.run(t, "pair"); s.Stream.Computed != 1 {
+		t.Fatalf("%+v", s.Stream)
+	}
+	if p := l.plan(t, "alone", PlanOptions{}); p.Items != 1 || p.Known != 0 {
+		t.Errorf("%+v", p.Counts)
+	}
+	d := &doneWorks{set: &ledger.Set{}}
+	for _, notes := range []map[string]string{{schemas.CompanionNote: "text_pair"}, {schemas.CompanionNote: "text_pair", schemas.CompanionHashNote: "00"}, {"vecmill.charset": "utf-16"}} {
+		d.addRow(&schemas.Lineage{URI: "u", ETag: "e", Head: "h", Attributes: notes}, map[string]string{"h": "o"})
+	}
+	d.set.Seal()
+	for beside, known := range map[string]bool{"00": true, "": true, "01": false} {
+		if d.set.Has(&ledger.Work{URI: "u", ETag: "e", Head: "h", Options: "o", Beside: beside}) != known {
+			t.Errorf("beside %q: known is %v", beside, !known)
+		}
+	}
+	if d.set.Len() != 2 {
+		t.Errorf("%d works", d.set.Len())
 	}
 }

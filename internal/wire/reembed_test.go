@@ -53,7 +53,7 @@ func computed(t *testing.T, ctx context.Context, r *Reembed, at string) (s Stats
 	return w.Stats()[0]
 }
 
-// TestAPairIsNeitherKnownNorComputedAgainAsItsObjectAlone has an object that was computed alone, and then with a text beside it.
+// TestAPairIsNeitherKnownNorComputedAgainAsItsObjectAlone has an object that was computed alone, and then with a text beside it; with that one it is known, and with no other.
 func TestAPairIsNeitherKnownNorComputedAgainAsItsObjectAlone(t *testing.T) {
 	l := newLake(t, 3)
 	l.plan(t, "alone", PlanOptions{})
@@ -63,14 +63,23 @@ func TestAPairIsNeitherKnownNorComputedAgainAsItsObjectAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	pairs := filepath.Join(t.TempDir(), "pairs.jsonl")
-	line := fmt.Sprintf(`{"v":1,"id":"pair","uri":"s3://box/texts/001 ü.txt","etag":"%x","text_pair":"b"}`, object.Hash)
-	if err := os.WriteFile(pairs, []byte(line+"\n"), 0o600); err != nil {
-		t.Fatal(err)
+	pair := func(beside string) PlanOptions {
+		t.Helper()
+		line := fmt.Sprintf(`{"v":1,"id":"pair","uri":"s3://box/texts/001 ü.txt","etag":"%x","text_pair":%q}`, object.Hash, beside)
+		if err := os.WriteFile(pairs, []byte(line+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return PlanOptions{Source: pairs}
 	}
-	if p := l.plan(t, "pairs", PlanOptions{Source: pairs}); p.Items != 1 || p.Known != 0 {
+	if p := l.plan(t, "pairs", pair("b")); p.Items != 1 || p.Known != 0 {
 		t.Fatalf("a pair whose object was computed alone: %+v", p.Counts)
 	}
 	l.run(t, "pairs")
+	for beside, known := range map[string]int64{"b": 1, "c": 0, "": 1} {
+		if p := l.plan(t, "again with "+beside, pair(beside)); p.Known != known {
+			t.Errorf("with %q beside a text that was computed alone and with b: %+v", beside, p.Counts)
+		}
+	}
 	old := l.conf.Pipelines[0].Name
 	l.beside("again")
 	r := l.reembed(t, old, "again")

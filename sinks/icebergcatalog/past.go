@@ -37,20 +37,32 @@ func (r *Reader) Begin(src schemas.SourceID) (first int64, known bool, err error
 	return 0, true, fmt.Errorf("where %s begins in table %s: %w that told it", src, r.t.cfg.Table, ErrExpired)
 }
 
-// Works calls each for every row of a pipeline with what it was computed from and by, and its heads' options; "" where they are not known. l is valid during the call.
+// Works calls each for every row of a pipeline with what it was computed from and by, and its heads' options; "" where they are not known. l has the row's attributes and is valid during the call.
 func (r *Reader) Works(ctx context.Context, pipeline string, each func(l *schemas.Lineage, heads string) error) error {
-	scan, err := r.Snapshot().Scan(ctx, pipeline, "uri", "etag", "model_digest", "preprocess_digest", "head", "topic", "partition", "offset")
+	scan, err := r.Snapshot().Scan(ctx, pipeline, "uri", "etag", "model_digest", "preprocess_digest", "head", "topic", "partition", "offset", attributes)
 	if err != nil {
 		return err
 	}
-	var l schemas.Lineage
-	src := schemas.SourceID{Pipeline: pipeline}
 	for _, file := range scan.Files {
-		if err := scan.Rows(ctx, file, func(v []parquetfile.Value) error {
-			l.URI, l.ETag, l.ModelDigest, l.PreprocessDigest, l.Head = v[0].Text, v[1].Text, v[2].Text, v[3].Text, v[4].Text
-			src.Topic, src.Partition = v[5].Text, int(v[6].Int)
-			return each(&l, r.eras.At(src, v[7].Int))
-		}); err != nil {
+		if err := scan.records(ctx, file, func(rec arrow.RecordBatch) error { return r.works(rec, pipeline, each) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reader) works(rec arrow.RecordBatch, pipeline string, each func(l *schemas.Lineage, heads string) error) error {
+	c := columnsOf(rec)
+	uri, etag, model, pre, head := c.cells("uri"), c.cells("etag"), c.cells("model_digest"), c.cells("preprocess_digest"), c.cells("head")
+	topic, partition, offset, notes := c.cells("topic"), c.cells("partition"), c.cells("offset"), c.notes()
+	if c.wrong != nil {
+		return c.wrong
+	}
+	src := schemas.SourceID{Pipeline: pipeline}
+	for i := range int(rec.NumRows()) {
+		l := schemas.Lineage{URI: uri(i).Text, ETag: etag(i).Text, ModelDigest: model(i).Text, PreprocessDigest: pre(i).Text, Head: head(i).Text, Attributes: pairs(notes, i)}
+		src.Topic, src.Partition = topic(i).Text, int(partition(i).Int)
+		if err := each(&l, r.eras.At(src, offset(i).Int)); err != nil {
 			return err
 		}
 	}
@@ -130,24 +142,43 @@ func (p *Past) Rows(ctx context.Context, whole bool, each func(l *schemas.Lineag
 	return nil
 }
 
-func lineages(rec arrow.RecordBatch, whole bool, each func(l *schemas.Lineage) error) error {
-	var wrong []error
-	column := func(name string) cells {
-		c, err := cellsOf(rec.Column(rec.Schema().FieldIndices(name)[0])) // a scan has the columns that it was asked for
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("column %s: %w", name, err))
-		}
-		return c
+// columns are those of some rows, by name; wrong is what could not be read.
+type columns struct {
+	rec   arrow.RecordBatch
+	wrong error
+}
+
+func columnsOf(rec arrow.RecordBatch) *columns { return &columns{rec: rec} }
+
+// column is one that a scan was asked for.
+func (c *columns) column(name string) arrow.Array {
+	return c.rec.Column(c.rec.Schema().FieldIndices(name)[0])
+}
+
+func (c *columns) cells(name string) cells {
+	get, err := cellsOf(c.column(name))
+	if err != nil {
+		c.wrong = errors.Join(c.wrong, fmt.Errorf("column %s: %w", name, err))
 	}
-	ref, topic, partition, offset, made := column("ref_id"), column("topic"), column("partition"), column("offset"), column("created_at")
+	return get
+}
+
+// notes are the attributes, which are a map in a table of ours.
+func (c *columns) notes() *array.Map {
+	m, _ := c.column(attributes).(*array.Map)
+	return m
+}
+
+func lineages(rec arrow.RecordBatch, whole bool, each func(l *schemas.Lineage) error) error {
+	c := columnsOf(rec)
+	ref, topic, partition, offset, made := c.cells("ref_id"), c.cells("topic"), c.cells("partition"), c.cells("offset"), c.cells("created_at")
 	var uri, etag, version, modality cells
 	var notes *array.Map
 	if whole {
-		uri, etag, version, modality = column("uri"), column("etag"), column("version"), column("modality")
-		notes, _ = rec.Column(rec.Schema().FieldIndices(attributes)[0]).(*array.Map) // it is one in a table of ours
+		uri, etag, version, modality, notes = c.cells("uri"), c.cells("etag"), c.cells("version"), c.cells("modality"), c.notes()
 	}
-	if len(wrong) > 0 {
-		return errors.Join(wrong...)
+	if c.wrong != nil {
+		return c.wrong
 	}
 	for i := range int(rec.NumRows()) {
 		l := schemas.Lineage{RefID: ref(i).Text, Topic: topic(i).Text, Partition: int(partition(i).Int), Offset: offset(i).Int, CreatedAt: time.UnixMicro(made(i).Int)}

@@ -36,18 +36,20 @@ func TestASetKnowsWhatWasAddedAndNothingElse(t *testing.T) {
 
 // TestEveryWordOfAWorkCounts also moves a letter from one word to the next.
 func TestEveryWordOfAWorkCounts(t *testing.T) {
-	base := Work{"uri", "etag", "model", "pre", "head", "options"}
+	base := Work{"uri", "etag", "model", "pre", "head", "options", "beside"}
 	var s Set
 	s.Add(&base)
 	s.Seal()
 	for i, other := range []Work{
-		{"urj", "etag", "model", "pre", "head", "options"},
-		{"uri", "etah", "model", "pre", "head", "options"},
-		{"uri", "etag", "modem", "pre", "head", "options"},
-		{"uri", "etag", "model", "prf", "head", "options"},
-		{"uri", "etag", "model", "pre", "heae", "options"},
-		{"uri", "etag", "model", "pre", "head", "optiont"},
-		{"urie", "tag", "model", "pre", "head", "options"},
+		{"urj", "etag", "model", "pre", "head", "options", "beside"},
+		{"uri", "etah", "model", "pre", "head", "options", "beside"},
+		{"uri", "etag", "modem", "pre", "head", "options", "beside"},
+		{"uri", "etag", "model", "prf", "head", "options", "beside"},
+		{"uri", "etag", "model", "pre", "heae", "options", "beside"},
+		{"uri", "etag", "model", "pre", "head", "optiont", "beside"},
+		{"uri", "etag", "model", "pre", "head", "options", "besidf"},
+		{"uri", "etag", "model", "pre", "head", "options", ""},
+		{"urie", "tag", "model", "pre", "head", "options", "beside"},
 		{},
 	} {
 		if s.Has(&other) {

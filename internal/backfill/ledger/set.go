@@ -16,6 +16,7 @@ type Work struct {
 	Preprocess string // digest
 	Head       string
 	Options    string // digest
+	Beside     string // hash of what went beside its text; "" where nothing did
 }
 
 const (
@@ -28,7 +29,7 @@ type key [keyBytes]byte
 // hash gives the shelf and the key of a work.
 func (w *Work) hash() (shelf int, k key) {
 	h := sha256.New()
-	for _, s := range []string{w.URI, w.ETag, w.Model, w.Preprocess, w.Head, w.Options} {
+	for _, s := range []string{w.URI, w.ETag, w.Model, w.Preprocess, w.Head, w.Options, w.Beside} {
 		var n [8]byte
 		binary.LittleEndian.PutUint64(n[:], uint64(len(s)))
 		h.Write(n[:]) // so that no two lists of words read the same
