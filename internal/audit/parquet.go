@@ -64,30 +64,37 @@ func (q Parquet) sources(ctx context.Context, y parquetsink.Layout, pipeline str
 
 // Files calls each for every file of a pipeline that can be read, of every source.
 func (q Parquet) Files(ctx context.Context, pipeline string, each func(name string, info parquetsink.FileInfo) error) error {
-	sources, err := q.Sources(ctx, pipeline)
+	names, err := q.Names(ctx, pipeline)
 	if err != nil {
 		return err
+	}
+	for _, n := range names {
+		info, err := parquetsink.Stat(ctx, q.Store, n)
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", n, err)
+		}
+		if err := each(n, info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Names are the files of a pipeline, source by source, in the order of their offsets.
+func (q Parquet) Names(ctx context.Context, pipeline string) (all []string, err error) {
+	sources, err := q.Sources(ctx, pipeline)
+	if err != nil {
+		return nil, err
 	}
 	for _, src := range sources {
 		dir := q.layout().Dir(q.Prefix, src) + "/"
 		names, err := q.Store.List(ctx, dir, "")
 		if err != nil {
-			return fmt.Errorf("listing %s: %w", dir, err)
+			return nil, fmt.Errorf("listing %s: %w", dir, err)
 		}
-		for _, n := range names {
-			if !q.isFile(n, dir) {
-				continue
-			}
-			info, err := parquetsink.Stat(ctx, q.Store, n)
-			if err != nil {
-				return fmt.Errorf("reading %s: %w", n, err)
-			}
-			if err := each(n, info); err != nil {
-				return err
-			}
-		}
+		all = append(all, slices.DeleteFunc(names, func(n string) bool { return !q.isFile(n, dir) })...)
 	}
-	return nil
+	return all, nil
 }
 
 // isFile says whether a name in a source's directory is one of its chain's.

@@ -59,8 +59,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	o.Tell = everyFew(e.err)
-	o.Trying = tryingAgain(e.err)
+	tellPlanning(&o, e.err)
 	p, err := wire.Plan(ctx, c, o)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -76,6 +75,22 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 		fmt.Fprintf(e.stdout, "\nbackfill run --config %s --plan %s\n", *file, o.Out)
 	}
 	return nil
+}
+
+// tellPlanning has a plan that is made say what it does.
+func tellPlanning(o *wire.PlanOptions, w io.Writer) {
+	o.Tell, o.Reading, o.Trying = everyFew(w), everyFewFiles(w), tryingAgain(w)
+}
+
+// everyFewFiles prints how far the outputs are read every other second.
+func everyFewFiles(w io.Writer) func(files, of int) {
+	last := time.Now()
+	return func(files, of int) {
+		if time.Since(last) >= 2*time.Second {
+			fmt.Fprintf(w, "reading what is computed already: %d of %d files\n", files, of)
+			last = time.Now()
+		}
+	}
 }
 
 // everyFew prints an enumeration's progress every other second.

@@ -106,7 +106,9 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 		return usageError{err}
 	}
 	defer r.Close()
-	p, err := r.Plan(ctx, wire.PlanOptions{Out: o.run.plan, Log: slog.New(slog.DiscardHandler), Tell: everyFew(e.err)})
+	from := wire.PlanOptions{Out: o.run.plan, Log: slog.New(slog.DiscardHandler), Listers: listers}
+	tellPlanning(&from, e.err)
+	p, err := r.Plan(ctx, from)
 	if err != nil {
 		if ctx.Err() != nil {
 			return errPlanning

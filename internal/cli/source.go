@@ -16,6 +16,9 @@ import (
 	"vecmill/internal/wire"
 )
 
+// listers is how many requests go to a store at once unless it is said.
+const listers = 16
+
 // sourceFlags are what an enumeration is told, by plan and by run.
 func sourceFlags(f *flag.FlagSet, o *wire.PlanOptions) {
 	o.Log = slog.New(slog.DiscardHandler)
@@ -25,7 +28,7 @@ func sourceFlags(f *flag.FlagSet, o *wire.PlanOptions) {
 	o.Columns = columnFlag{}
 	f.Var(columnFlag(o.Columns), "column", columnDoc)
 	f.BoolVar(&o.Again, "again", false, "plan what the outputs have already, too")
-	f.IntVar(&o.Listers, "listers", 16, "listing requests at once")
+	f.IntVar(&o.Listers, "listers", listers, "listing requests, or files of an output, at once")
 }
 
 // checkSource finds words that do not go together.
@@ -62,7 +65,7 @@ func sourceWords(o *wire.PlanOptions) []string {
 	return words
 }
 
-// tryingAgain says what a listing waits for.
+// tryingAgain says what a plan waits for.
 func tryingAgain(w io.Writer) func(tries int, err error) {
 	return func(tries int, err error) { fmt.Fprintf(w, "tried %d times, and trying again: %v\n", tries, err) }
 }
@@ -75,7 +78,8 @@ func (o *runOptions) enumerate(ctx context.Context, e *env, c *config.Config) er
 	if o.from.Source == "" {
 		return nil
 	}
-	o.from.Out, o.from.Name, o.from.Tell, o.from.Trying = o.plan, o.name, everyFew(e.err), tryingAgain(e.err)
+	o.from.Out, o.from.Name = o.plan, o.name
+	tellPlanning(&o.from, e.err)
 	p, err := wire.PlanOnce(ctx, c, o.from)
 	if err != nil {
 		if ctx.Err() != nil {

@@ -98,6 +98,7 @@ type PlanOptions struct {
 	Seed     uint64
 	Estimate EstimateOptions
 	Tell     func(backfill.Counts)
+	Reading  func(files, of int)        // told of each file of an output that was read for what is computed already; may be nil
 	Trying   func(tries int, err error) // told of requests that fail again and again; may be nil
 	Log      *slog.Logger
 

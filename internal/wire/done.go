@@ -2,12 +2,17 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"vecmill/internal/audit"
 	"vecmill/internal/backfill/ledger"
 	"vecmill/internal/config"
 	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
 	"vecmill/sinks/parquetfile"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/pgvectorsink"
@@ -18,7 +23,7 @@ import (
 type doneWorks struct {
 	takers
 	set *ledger.Set
-	off bool
+	o   *PlanOptions
 }
 
 // knownWorks reads what the pipelines' outputs have.
@@ -27,7 +32,7 @@ func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*load
 	if err != nil {
 		return nil, err
 	}
-	d := &doneWorks{takers: takers{c, models, inputs}, set: &ledger.Set{}, off: o.Again}
+	d := &doneWorks{takers: takers{c, models, inputs}, set: &ledger.Set{}, o: &o}
 	for i := range c.Pipelines {
 		if o.Again {
 			break
@@ -106,29 +111,56 @@ func (d *doneWorks) addRow(l *schemas.Lineage, options map[string]string) {
 	d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head, Beside: beside}, options)
 }
 
-// files adds the works of a pipeline's files. What was beside a text is among the rows' attributes; nothing is beside anything else, whose rows are read by fewer columns.
+// files adds the works of a pipeline's files, several at once.
 func (d *doneWorks) files(ctx context.Context, q audit.Parquet, i int) error {
-	beside := d.models[i].spec.Modality == schemas.Text
-	return q.Files(ctx, d.c.Pipelines[i].Name, func(name string, info parquetsink.FileInfo) error {
-		options := parseHeads(info.Metadata[headsKey])
-		if info.Rows == 0 || len(options) == 0 {
-			return nil // written before files said which options their heads had: not known to be the same
-		}
-		if beside {
-			return parquetsink.Backwards(ctx, q.Store, name, func(l *schemas.Lineage) error {
-				d.addRow(l, options)
-				return nil
-			})
-		}
-		scan := func(columns []string, each func([]parquetfile.Value) error) error {
-			return parquetsink.Scan(ctx, q.Store, name, columns, each)
-		}
-		if err := ledger.Scan(scan, func(w *ledger.Work) error {
-			d.add(w, options)
+	names, err := q.Names(ctx, d.c.Pipelines[i].Name)
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	read := 0
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(d.o.Listers, 1))
+	for _, name := range names {
+		g.Go(func() error {
+			if err := d.file(ctx, q.Store, name, i); err != nil {
+				return fmt.Errorf("reading %s: %w", name, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if read++; d.o.Reading != nil {
+				d.o.Reading(read, len(names))
+			}
 			return nil
-		}); err != nil {
-			return fmt.Errorf("reading %s: %w", name, err)
-		}
+		})
+	}
+	return g.Wait()
+}
+
+// file adds the works of a file. What was beside a text is among the rows' attributes; nothing is beside anything else, whose rows are read by fewer columns.
+func (d *doneWorks) file(ctx context.Context, store objectstore.Store, name string, i int) error {
+	info, err := parquetsink.Stat(ctx, store, name)
+	if errors.Is(err, objectstore.ErrNotFound) { // an orphan that its chain's owner has taken away meanwhile
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	options := parseHeads(info.Metadata[headsKey])
+	if info.Rows == 0 || len(options) == 0 {
+		return nil // written before files said which options their heads had: not known to be the same
+	}
+	if d.models[i].spec.Modality == schemas.Text {
+		return parquetsink.Backwards(ctx, store, name, func(l *schemas.Lineage) error {
+			d.addRow(l, options)
+			return nil
+		})
+	}
+	scan := func(columns []string, each func([]parquetfile.Value) error) error {
+		return parquetsink.Scan(ctx, store, name, columns, each)
+	}
+	return ledger.Scan(scan, func(w *ledger.Work) error {
+		d.add(w, options)
 		return nil
 	})
 }
@@ -136,7 +168,7 @@ func (d *doneWorks) files(ctx context.Context, q audit.Parquet, i int) error {
 // known says whether every pipeline that would take a reference has all its heads' rows of it. Only a reference that pins its object can be known: another's object may
 // have changed. A reference that one pipeline alone lacks is made that pipeline's; with several that lack it, the others compute it again.
 func (d *doneWorks) known(r *schemas.Ref) bool {
-	if d.off || r.ETag == "" || r.Deleted {
+	if d.o.Again || r.ETag == "" || r.Deleted {
 		return false
 	}
 	var lacking []int

@@ -2,15 +2,21 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"vecmill/internal/audit"
 	"vecmill/internal/backfill/ledger"
 	"vecmill/schemas"
+	"vecmill/sinks/dirstore"
+	"vecmill/sinks/objectstore"
 )
 
 // TestPipelinesAreAskedForWhatTheyTakeAlone has two pipelines of one modality, each of which takes some of the texts, or all; what one of them alone lacks is computed by it alone.
@@ -105,4 +111,73 @@ func TestAnObjectIsNotKnownByItsPair(t *testing.T) {
 	if d.set.Len() != 2 {
 		t.Errorf("%d works", d.set.Len())
 	}
+}
+
+// together is a store that gives nothing before two files are asked for.
+type together struct {
+	objectstore.Store
+	both chan struct{} // closed then
+
+	mu    sync.Mutex
+	asked map[string]bool
+}
+
+func (s *together) Read(ctx context.Context, name string, off, n int64) ([]byte, error) {
+	s.mu.Lock()
+	if s.asked[name] = true; len(s.asked) == 2 && !s.open() {
+		close(s.both)
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.both:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return s.Store.Read(ctx, name, off, n)
+}
+
+func (s *together) open() bool {
+	select {
+	case <-s.both:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestFilesAreReadAtTheSameTime has files that wait for each other: one by one, that is a deadlock.
+func TestFilesAreReadAtTheSameTime(t *testing.T) {
+	l := newLake(t, 8)
+	l.conf.Pipelines[0].Outputs[0].Parquet.RollRows = 8
+	l.conf.Pipelines[0].MaxInFlight = 1
+	l.plan(t, "all", PlanOptions{})
+	l.run(t, "all")
+	p, err := PlanOnce(t.Context(), l.conf, PlanOptions{Source: "s3://box/texts/", Listers: 1, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		store, err := dirstore.Open(filepath.Join(l.out, "rows"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := audit.Parquet{Store: &together{Store: store, both: make(chan struct{}), asked: map[string]bool{}}}
+		names, err := q.Names(t.Context(), l.conf.Pipelines[0].Name)
+		if err != nil || len(names) < 2 {
+			t.Fatal(names, err)
+		}
+		told := 0
+		d := &doneWorks{takers: takers{l.conf, p.Models, nil}, set: &ledger.Set{}, o: &PlanOptions{Listers: 2, Reading: func(files, of int) {
+			if told++; files != told || of != len(names) {
+				t.Errorf("told of %d of %d files, want %d of %d", files, of, told, len(names))
+			}
+		}}}
+		if err := d.files(t.Context(), q, 0); err != nil {
+			t.Fatal(err)
+		}
+		d.set.Seal()
+		if d.set.Len() != 16 || told != len(names) {
+			t.Errorf("%d works, want 16; told of %d files", d.set.Len(), told)
+		}
+	})
 }

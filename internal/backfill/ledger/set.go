@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"sort"
+	"sync"
 )
 
 // Work is one head of one model on one object.
@@ -41,8 +42,9 @@ func (w *Work) hash() (shelf int, k key) {
 	return int(binary.BigEndian.Uint16(sum[:])) >> 4, k
 }
 
-// Set is the works that are known. Add, then Seal once, then Has. It is not safe for concurrent use before Seal, and is after it.
+// Set is the works that are known. Add, then Seal once, then Has. Add and Has are safe for concurrent use.
 type Set struct {
+	locks   [shelves]sync.Mutex // each of its shelf, until Seal
 	shelves [shelves][]key
 	n       int64
 }
@@ -50,6 +52,8 @@ type Set struct {
 // Add makes a work known.
 func (s *Set) Add(w *Work) {
 	i, k := w.hash()
+	s.locks[i].Lock()
+	defer s.locks[i].Unlock()
 	if full := s.shelves[i]; len(full) == cap(full) && len(full) > 64 { // append would leave up to a quarter empty, sometimes all: an eighth is enough
 		s.shelves[i] = slices.Grow(full, len(full)/8)
 	}
