@@ -38,7 +38,8 @@ func connected(ctx context.Context, c Config) (*Table, error) {
 		return nil, fmt.Errorf("iceberg: %w", err)
 	}
 	register()
-	t := &Table{cfg: c, id: strings.Split(c.Table, ".")}
+	t := &Table{cfg: c, id: strings.Split(c.Table, "."), files: newShared(c.Files)}
+	t.cfg.Files = t.files.file // the library keeps what it was given first
 	err := t.try(ctx, func(ctx context.Context) (err error) {
 		t.cat, t.stop, err = c.connect(ctx)
 		return err

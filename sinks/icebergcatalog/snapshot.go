@@ -159,6 +159,7 @@ func (s *Snapshot) Scan(ctx context.Context, pipeline string, columns ...string)
 		out.tasks[name] = append(out.tasks[name], task)
 	}
 	slices.Sort(out.Files)
+	s.t.files.keep(out.tasks)
 	for _, parts := range out.tasks {
 		slices.SortFunc(parts, func(a, b table.FileScanTask) int { return cmp.Compare(a.Start, b.Start) })
 	}

@@ -25,10 +25,11 @@ var errMisfit = schemas.OfPlace(schemas.PlaceLayout, fmt.Errorf("%w: the table d
 
 // Table implements icebergsink.Table.
 type Table struct {
-	cfg  Config
-	cat  catalog.Catalog
-	stop func() error
-	id   table.Identifier
+	cfg   Config
+	cat   catalog.Catalog
+	stop  func() error
+	id    table.Identifier
+	files *shared // cfg.Files is its
 }
 
 // Close lets the catalog go.
