@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -220,11 +221,11 @@ func TestAnInventoryIsPlannedAsTheBucketIs(t *testing.T) {
 		}
 		bodies[fmt.Sprint(i)], list.Files[i].Size = b.Bytes(), int64(b.Len())
 	}
-	fails := true
-	v := &Inventory{List: list, Selection: Selection{Include: []string{"*[0-8].flac"}, Modality: []schemas.Modality{schemas.Audio}}}
+	var fails atomic.Bool
+	fails.Store(true)
+	v := &Inventory{List: list, AtOnce: 2, Selection: Selection{Include: []string{"*[0-8].flac"}, Modality: []schemas.Modality{schemas.Audio}}}
 	v.Open = func(_ context.Context, f inventory.File) (io.ReaderAt, error) {
-		if f.Key == "2" && fails {
-			fails = false
+		if f.Key == "2" && fails.CompareAndSwap(true, false) {
 			return nil, errors.New("cut off")
 		}
 		return bytes.NewReader(bodies[f.Key]), nil

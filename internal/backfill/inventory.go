@@ -10,11 +10,12 @@ import (
 	"vecmill/internal/backfill/plan"
 )
 
-// Inventory enumerates the keys of a bucket by an inventory of it. It implements Source.
+// Inventory enumerates the keys of a bucket by an inventory of it, in its order. It implements Source.
 type Inventory struct {
 	Selection
-	List *inventory.Manifest
-	Open func(ctx context.Context, f inventory.File) (io.ReaderAt, error) // gives a file of the size that the list says
+	List   *inventory.Manifest
+	AtOnce int                                                              // files that are read at once
+	Open   func(ctx context.Context, f inventory.File) (io.ReaderAt, error) // gives a file of the size that the list says
 }
 
 // inventoryState is what of an inventory was given.
@@ -31,32 +32,40 @@ func (v *Inventory) Each(ctx context.Context, state json.RawMessage, give func(i
 			return fmt.Errorf("the inventory's progress: %w", err)
 		}
 	}
-	for ; at.File < len(v.List.Files); at = (inventoryState{File: at.File + 1}) {
-		f := v.List.Files[at.File]
-		body, err := v.Open(ctx, f)
-		if err != nil {
-			return err
-		}
-		var items []plan.Item
-		if err := v.List.Each(ctx, f, body, at.Rows, func(n int64, r *inventory.Row) error {
-			at.Rows = n + 1
-			if it, ok := v.row(r); ok {
-				items = append(items, it)
+	return ahead(ctx, v.AtOnce, func(_ context.Context, begin func(reader[given]) error) error {
+		for ; at.File < len(v.List.Files); at = (inventoryState{File: at.File + 1}) {
+			from := at
+			if err := begin(func(ctx context.Context, send func(given) error) error { return v.read(ctx, from, send) }); err != nil {
+				return err
 			}
-			if len(items) < linesAtOnce {
-				return nil
-			}
-			err := give(items, at)
-			items = nil
-			return err
-		}); err != nil {
-			return err
 		}
-		if err := give(items, inventoryState{File: at.File + 1}); err != nil {
-			return err
-		}
+		return nil
+	}, func(g given) error { return give(g.items, g.state) })
+}
+
+// read reads what is left of a file.
+func (v *Inventory) read(ctx context.Context, at inventoryState, send func(given) error) error {
+	f := v.List.Files[at.File]
+	body, err := v.Open(ctx, f)
+	if err != nil {
+		return err
 	}
-	return nil
+	var items []plan.Item
+	if err := v.List.Each(ctx, f, body, at.Rows, func(n int64, r *inventory.Row) error {
+		at.Rows = n + 1
+		if it, ok := v.row(r); ok {
+			items = append(items, it)
+		}
+		if len(items) < linesAtOnce {
+			return nil
+		}
+		err := send(given{items, at})
+		items = nil
+		return err
+	}); err != nil {
+		return err
+	}
+	return send(given{items, inventoryState{File: at.File + 1}})
 }
 
 // row is a row's reference; none for what is not the bucket's newest. A row that cannot be read stays in the plan: a run makes it a dead letter.

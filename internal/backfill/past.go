@@ -31,7 +31,8 @@ type PastFile struct {
 type PastFiles struct {
 	Bounds func(ctx context.Context) ([]Bound, error)                                        // asked once
 	List   func(ctx context.Context, src schemas.SourceID) ([]PastFile, error)               // ascending by offset
-	Rows   func(ctx context.Context, file string, each func(l *schemas.Lineage) error) error // the last first
+	Rows   func(ctx context.Context, file string, each func(l *schemas.Lineage) error) error // the last first; l is a row's own. Safe for concurrent use
+	AtOnce int                                                                               // files that are read at once
 }
 
 // pastState is where an enumeration of files stands.
@@ -66,17 +67,44 @@ func (p *PastFiles) Each(ctx context.Context, state json.RawMessage, give func(i
 			}
 		}
 	}
-	for {
-		i := latest(chains)
-		if i < 0 {
-			return w.flush()
+	if err := ahead(ctx, p.AtOnce, func(_ context.Context, begin func(reader[pastRows]) error) error {
+		for i := latest(chains); i >= 0; i = latest(chains) {
+			n := len(chains[i]) - 1
+			f, stream := chains[i][n], from.Bounds[i].Stream
+			chains[i] = chains[i][:n]
+			if err := begin(func(ctx context.Context, send func(pastRows) error) error { return p.read(ctx, &f, stream, send) }); err != nil {
+				return err
+			}
 		}
-		n := len(chains[i]) - 1
-		if err := w.file(ctx, p, &chains[i][n], from.Bounds[i].Stream); err != nil {
-			return err
-		}
-		chains[i] = chains[i][:n]
+		return nil
+	}, w.rows); err != nil {
+		return err
 	}
+	return w.flush()
+}
+
+// pastRows are rows of a file, the last first.
+type pastRows struct {
+	f      *PastFile
+	stream int64 // from here on they are the stream's
+	rows   []schemas.Lineage
+	last   bool // of the file
+}
+
+func (p *PastFiles) read(ctx context.Context, f *PastFile, stream int64, send func(pastRows) error) error {
+	some := pastRows{f: f, stream: stream}
+	if err := p.Rows(ctx, f.Name, func(l *schemas.Lineage) error {
+		if some.rows = append(some.rows, *l); len(some.rows) < linesAtOnce {
+			return nil
+		}
+		err := send(some)
+		some.rows = nil
+		return err
+	}); err != nil {
+		return fmt.Errorf("reading %s: %w", f.Name, err)
+	}
+	some.last = true
+	return send(some)
 }
 
 // latest is the chain whose last file was written last; -1 if there are no more files.
@@ -97,32 +125,44 @@ type pastWalk struct {
 	at    pastState
 	seen  ledger.Seen // ids that had a later row, or were deleted
 	items []plan.Item
+
+	f       *PastFile          // that is being read
+	deletes []schemas.Deletion // of it, those that are not taken into account
+	before  string             // the id of the row that came last
 }
 
-func (w *pastWalk) file(ctx context.Context, p *PastFiles, f *PastFile, stream int64) error {
-	deletes, before := f.Range.Deletes, ""
-	gone := func(behind int64) {
-		for n := len(deletes) - 1; n >= 0 && deletes[n].Offset > behind; n-- {
-			w.seen.Add(deletes[n].RefID)
-			deletes = deletes[:n]
+// rows takes some of a file's rows into account.
+func (w *pastWalk) rows(p pastRows) error {
+	if p.f != w.f {
+		w.f, w.deletes, w.before = p.f, p.f.Range.Deletes, ""
+	}
+	for i := range p.rows {
+		l := &p.rows[i]
+		w.gone(l.Offset) // a record's deletions concern what came before it
+		if l.RefID == w.before {
+			continue // another window or head
+		}
+		w.before = l.RefID
+		if !w.seen.Add(l.RefID) || l.Offset >= p.stream {
+			continue
+		}
+		if err := w.add(pastItem(l)); err != nil {
+			return err
 		}
 	}
-	err := p.Rows(ctx, f.Name, func(l *schemas.Lineage) error {
-		gone(l.Offset) // a record's deletions concern what came before it
-		if l.RefID == before {
-			return nil // another window or head
-		}
-		before = l.RefID
-		if !w.seen.Add(l.RefID) || l.Offset >= stream {
-			return nil
-		}
-		return w.add(pastItem(l))
-	})
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", f.Name, err)
+	if p.last {
+		w.gone(-1)
 	}
-	gone(-1)
-	return ctx.Err()
+	return nil
+}
+
+// gone takes the file's deletions behind an offset into account.
+func (w *pastWalk) gone(behind int64) {
+	n := len(w.deletes)
+	for ; n > 0 && w.deletes[n-1].Offset > behind; n-- {
+		w.seen.Add(w.deletes[n-1].RefID)
+	}
+	w.deletes = w.deletes[:n]
 }
 
 func (w *pastWalk) add(it plan.Item) error {

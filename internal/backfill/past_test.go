@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,8 +22,9 @@ type output struct {
 	bounds []Bound
 	files  map[schemas.SourceID][]PastFile
 	rows   map[string][]schemas.Lineage
-	reads  int
-	fails  int // the reading of that number is cut off in its middle
+	atOnce int
+	reads  atomic.Int64
+	fails  int64 // the reading of that number is cut off in its middle
 }
 
 var day = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -50,15 +52,15 @@ func (o *output) add(src schemas.SourceID, created int, deletes []schemas.Deleti
 
 func (o *output) source() *PastFiles {
 	return &PastFiles{
+		AtOnce: o.atOnce,
 		Bounds: func(context.Context) ([]Bound, error) { return o.bounds, nil },
 		List: func(_ context.Context, src schemas.SourceID) ([]PastFile, error) {
 			return slices.Clone(o.files[src]), nil
 		},
 		Rows: func(_ context.Context, file string, each func(*schemas.Lineage) error) error {
-			o.reads++
-			rows := o.rows[file]
+			n, rows := o.reads.Add(1), o.rows[file]
 			for i := len(rows) - 1; i >= 0; i-- {
-				if o.reads == o.fails && i == len(rows)/2 {
+				if n == o.fails && i == len(rows)/2 {
 					return errors.New("cut off")
 				}
 				l := rows[i]
@@ -128,7 +130,9 @@ func TestAnEnumerationOfAnOutputIsGoneOnWithAnywhere(t *testing.T) {
 		t.Fatalf("%d references", len(whole))
 	}
 	for stop := 2; stop <= 5; stop++ {
+		o.atOnce = stop
 		head, state := enumerated(t, o.source(), nil, stop)
+		o.atOnce = 5 - stop
 		o.add(growing, 20, nil, row(0, "x", "1"))
 		o.add(src, 21+stop, nil, row(int64(5000+stop), "0", "later"))
 		tail, _ := enumerated(t, o.source(), state, 0)
@@ -152,8 +156,9 @@ func TestAPlanOfAnOutputIsTheSameThroughKills(t *testing.T) {
 	}
 	o.bounds = []Bound{{src, files * each, math.MaxInt64}}
 	at := place(t)
-	for _, fails := range []int{2, 5} { // before anything is saved, behind the first part
-		o.reads, o.fails = 0, fails
+	for _, fails := range []int64{2, 5} { // before anything is saved, behind the first part
+		o.reads.Store(0)
+		o.fails = fails
 		if _, err := draft(t, at, o.source(), MakeOptions{}); err == nil {
 			t.Fatal("it was not cut off")
 		}

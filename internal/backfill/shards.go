@@ -8,8 +8,6 @@ import (
 	"io"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"vecmill/internal/backfill/listing"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/backfill/shard"
@@ -38,16 +36,10 @@ type shardState struct {
 	Off  int64  `json:"off"` // -1: all of it
 }
 
-// opened is a file whose members come in pieces. It ends with a piece that is the last; a channel that is closed before that has failed.
+// opened is a file that is left, from a place on.
 type opened struct {
-	o      listing.Object
-	from   int64
-	pieces chan piece // one waits while the one before it is given
-}
-
-type piece struct {
-	items []plan.Item
-	off   int64 // where it ends; -1 for the last one
+	o    listing.Object
+	from int64
 }
 
 // Each implements Source.
@@ -58,29 +50,15 @@ func (s *Shards) Each(ctx context.Context, state json.RawMessage, give func(item
 			return fmt.Errorf("the shards' progress: %w", err)
 		}
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	queue := make(chan *opened, max(s.AtOnce-1, 0)) // files that are read ahead
-	g.Go(func() error {
-		defer close(queue)
-		return s.list(ctx, from, func(f *opened) error {
-			select {
-			case queue <- f:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			g.Go(func() error {
-				defer close(f.pieces)
-				return s.read(ctx, f)
-			})
-			return nil
+	return ahead(ctx, s.AtOnce, func(ctx context.Context, begin func(reader[given]) error) error {
+		return s.list(ctx, from, func(f opened) error {
+			return begin(func(ctx context.Context, send func(given) error) error { return s.read(ctx, &f, send) })
 		})
-	})
-	g.Go(func() error { return pass(ctx, queue, give) })
-	return g.Wait()
+	}, func(g given) error { return give(g.items, g.state) })
 }
 
 // list calls each for every file that is left.
-func (s *Shards) list(ctx context.Context, from shardState, each func(f *opened) error) error {
+func (s *Shards) list(ctx context.Context, from shardState, each func(f opened) error) error {
 	for after, more := "", true; more; {
 		page, rest, err := s.Pager.Page(ctx, after)
 		if err != nil {
@@ -89,7 +67,7 @@ func (s *Shards) list(ctx context.Context, from shardState, each func(f *opened)
 		more = rest && len(page) > 0
 		for _, o := range page {
 			after = o.Key
-			f := &opened{o: o, pieces: make(chan piece, 1)}
+			f := opened{o: o}
 			switch {
 			case !strings.HasSuffix(o.Key, tarEnding) || o.Key < from.Key || o.Key == from.Key && from.Off < 0:
 				continue
@@ -107,21 +85,17 @@ func (s *Shards) list(ctx context.Context, from shardState, each func(f *opened)
 }
 
 // read cuts a file's members into pieces.
-func (s *Shards) read(ctx context.Context, f *opened) error {
+func (s *Shards) read(ctx context.Context, f *opened, send func(given) error) error {
 	uri := uriOf(s.Name, f.o.Key)
 	body, err := s.Open(ctx, &f.o)
 	if err != nil {
 		return fmt.Errorf("%s: %w", uri, err)
 	}
 	var items []plan.Item
-	send := func(off int64) error {
-		select {
-		case f.pieces <- piece{items, off}:
-			items = nil
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	upTo := func(off int64) error {
+		err := send(given{items, shardState{f.o.Key, f.o.ETag, off}})
+		items = nil
+		return err
 	}
 	err = shard.Members(body, f.o.Size, f.from, func(m *shard.Member, next int64) error {
 		if it, ok := s.member(uri, f.o.ETag, m); ok {
@@ -130,7 +104,7 @@ func (s *Shards) read(ctx context.Context, f *opened) error {
 		if len(items) < linesAtOnce {
 			return nil
 		}
-		return send(next)
+		return upTo(next)
 	})
 	switch {
 	case errors.Is(err, shard.ErrDamaged):
@@ -138,7 +112,7 @@ func (s *Shards) read(ctx context.Context, f *opened) error {
 	case err != nil:
 		return fmt.Errorf("%s: %w", uri, err)
 	}
-	return send(-1)
+	return upTo(-1)
 }
 
 func (s *Shards) member(uri, etag string, m *shard.Member) (plan.Item, bool) {
@@ -164,22 +138,4 @@ func (s *Shards) member(uri, etag string, m *shard.Member) (plan.Item, bool) {
 
 func noRef(place string, err error) plan.Item {
 	return plan.Item{Raw: string(schemas.NoRef{Why: place + ": " + err.Error()}.JSON()), Size: -1}
-}
-
-// pass gives the files' pieces in the order of the files.
-func pass(ctx context.Context, queue <-chan *opened, give func(items []plan.Item, state any) error) error {
-	for f := range queue {
-		for ended := false; !ended; {
-			p, ok := <-f.pieces
-			if !ok {
-				<-ctx.Done() // its reader has failed, or was told to stop, and says why
-				return ctx.Err()
-			}
-			if err := give(p.items, shardState{f.o.Key, f.o.ETag, p.off}); err != nil {
-				return err
-			}
-			ended = p.off < 0
-		}
-	}
-	return nil
 }

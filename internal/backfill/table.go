@@ -9,7 +9,7 @@ import (
 	"vecmill/internal/backfill/plan"
 )
 
-// Frozen is a table as one of its snapshots has it: the same files with the same rows in the same order, whenever it is asked.
+// Frozen is a table as one of its snapshots has it: the same files with the same rows in the same order, whenever it is asked. It is safe for concurrent use.
 type Frozen interface {
 	// Snapshot names it; nil for a table that has none yet, and no rows.
 	Snapshot() *int64
@@ -23,7 +23,8 @@ type Frozen interface {
 
 // Table enumerates the rows of a table that others may write to meanwhile: the snapshot is fixed when the enumeration begins. It implements Source.
 type Table struct {
-	Open func(ctx context.Context, snapshot *int64) (Frozen, error) // nil: as the table is now
+	Open   func(ctx context.Context, snapshot *int64) (Frozen, error) // nil: as the table is now
+	AtOnce int                                                        // files that are read at once
 
 	taken *int64
 }
@@ -60,28 +61,33 @@ func (t *Table) Each(ctx context.Context, state json.RawMessage, give func(items
 	if at.File != "" && !found {
 		return fmt.Errorf("the snapshot has no file %s, and the plan has rows of it: it is another table now; plan it at another place", at.File)
 	}
-	for _, file := range files[n:] {
-		if file != at.File {
-			at.File, at.Rows = file, 0
-		}
-		var items []plan.Item
-		if err := rows.Values(ctx, file, at.Rows, func(value []byte) error {
-			at.Rows++
-			if items = append(items, itemOf(value)); len(items) < linesAtOnce {
-				return nil
+	return ahead(ctx, t.AtOnce, func(_ context.Context, begin func(reader[given]) error) error {
+		for _, file := range files[n:] {
+			if file != at.File {
+				at.File, at.Rows = file, 0
 			}
-			err := give(items, at)
-			items = nil
-			return err
-		}); err != nil {
-			return err
+			from := at
+			if err := begin(func(ctx context.Context, send func(given) error) error { return t.read(ctx, rows, from, send) }); err != nil {
+				return err
+			}
 		}
-		if len(items) == 0 {
-			continue
+		return nil
+	}, func(g given) error { return give(g.items, g.state) })
+}
+
+// read reads what is left of a file.
+func (t *Table) read(ctx context.Context, rows Frozen, at tableAt, send func(given) error) error {
+	var items []plan.Item
+	if err := rows.Values(ctx, at.File, at.Rows, func(value []byte) error {
+		at.Rows++
+		if items = append(items, itemOf(value)); len(items) < linesAtOnce {
+			return nil
 		}
-		if err := give(items, at); err != nil {
-			return err
-		}
+		err := send(given{items, at})
+		items = nil
+		return err
+	}); err != nil || len(items) == 0 {
+		return err
 	}
-	return nil
+	return send(given{items, at})
 }

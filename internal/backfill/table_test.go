@@ -46,7 +46,7 @@ func TestATableIsGoneOnWithAtItsSnapshotAndItsRow(t *testing.T) {
 	const first = 3
 	cut := errors.New("cut off")
 	now := int64(first)
-	table := &Table{Open: func(_ context.Context, snapshot *int64) (Frozen, error) {
+	table := &Table{AtOnce: 2, Open: func(_ context.Context, snapshot *int64) (Frozen, error) {
 		if snapshot == nil {
 			return frozen{now}, nil
 		}

@@ -102,7 +102,7 @@ type PlanOptions struct {
 	Trying   func(tries int, err error) // told of requests that fail again and again; may be nil
 	Log      *slog.Logger
 
-	open func(ctx context.Context, s *stores, models []*loadedModel) (backfill.Source, func(), error) // in place of what Source says
+	open func(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (backfill.Source, func(), error) // in place of what Source says
 }
 
 // Planned is a finished plan with what its run is expected to take.

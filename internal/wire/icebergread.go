@@ -37,15 +37,15 @@ func icebergTable(ctx context.Context, c *config.IcebergCatalog, name string, s 
 	if _, err := open(ctx, nil); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Source, err)
 	}
-	return &backfill.Table{Open: open}, nil
+	return &backfill.Table{Open: open, AtOnce: o.Listers}, nil
 }
 
 // frozenRows implements backfill.Frozen.
 type frozenRows struct {
 	id    *int64
 	scan  *icebergcatalog.Scan
-	rows  *manifestsource.Rows
-	kinds []parquetfile.Kind // of the columns that are read
+	rows  func() (*manifestsource.Rows, error) // for one goroutine
+	kinds []parquetfile.Kind                   // of the columns that are read
 }
 
 func frozenOf(ctx context.Context, snap *icebergcatalog.Snapshot, o *PlanOptions) (*frozenRows, error) {
@@ -57,20 +57,22 @@ func frozenOf(ctx context.Context, snap *icebergcatalog.Snapshot, o *PlanOptions
 	for _, c := range columns {
 		names, of[c.Name] = append(names, c.Name), c
 	}
-	if f.rows, err = manifestsource.NewRows(o.Source, names, o.Columns); err != nil {
+	f.rows = func() (*manifestsource.Rows, error) { return manifestsource.NewRows(o.Source, names, o.Columns) }
+	rows, err := f.rows()
+	if err != nil {
 		return nil, err
 	}
-	for _, name := range f.rows.Columns {
+	for _, name := range rows.Columns {
 		c := of[name]
 		if !c.Readable {
 			return nil, fmt.Errorf("its column %s is of type %s, neither text nor a whole number", name, c.Type)
 		}
 		f.kinds = append(f.kinds, c.Kind)
 	}
-	if !f.rows.Named() {
+	if !rows.Named() {
 		return nil, errors.New("its rows have no names, and a table's rows have no numbers either; --column id=NAME says which column tells them apart")
 	}
-	f.scan, err = snap.Scan(ctx, "", f.rows.Columns...)
+	f.scan, err = snap.Scan(ctx, "", rows.Columns...)
 	return f, err
 }
 
@@ -82,13 +84,17 @@ func (f *frozenRows) Files() []string { return f.scan.Files }
 
 // Values implements backfill.Frozen.
 func (f *frozenRows) Values(ctx context.Context, file string, behind int64, each func(value []byte) error) error {
+	rows, err := f.rows()
+	if err != nil {
+		return err
+	}
 	n := int64(0)
 	return f.scan.Rows(ctx, file, func(row []parquetfile.Value) error {
 		if n++; n <= behind {
 			return nil
 		}
 		place := fmt.Sprintf("row %d of %s, deleted ones not counted", n-1, path.Base(file))
-		return each(f.rows.Value(-1, place, row, func(i int) parquetfile.Kind { return f.kinds[i] }))
+		return each(rows.Value(-1, place, row, func(i int) parquetfile.Kind { return f.kinds[i] }))
 	})
 }
 

@@ -27,8 +27,8 @@ type past interface {
 	// digests are those of model and preprocessing of late rows; empty without rows.
 	digests(ctx context.Context, pipeline string) (model, preprocess string, err error)
 
-	// references enumerates what the rows of a pipeline came from.
-	references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error)) backfill.Source
+	// references enumerates what the rows of a pipeline came from; atOnce is how many files may be read at once.
+	references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error), atOnce int) backfill.Source
 
 	close()
 }
@@ -92,9 +92,9 @@ func (p *pastFiles) digests(ctx context.Context, pipeline string) (model, prepro
 	return model, preprocess, err
 }
 
-func (p *pastFiles) references(_ string, bounds func(ctx context.Context) ([]backfill.Bound, error)) backfill.Source {
+func (p *pastFiles) references(_ string, bounds func(ctx context.Context) ([]backfill.Bound, error), atOnce int) backfill.Source {
 	return &backfill.PastFiles{
-		Bounds: bounds,
+		Bounds: bounds, AtOnce: atOnce,
 		List: func(ctx context.Context, src schemas.SourceID) (all []backfill.PastFile, err error) {
 			files, err := p.layout.Chain(ctx, p.store, p.prefix, src, 0)
 			for i := range files {
@@ -135,7 +135,7 @@ func (p *pastTable) digests(ctx context.Context, pipeline string) (model, prepro
 	return rows[0].ModelDigest, rows[0].PreprocessDigest, nil
 }
 
-func (p *pastTable) references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error)) backfill.Source {
+func (p *pastTable) references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error), _ int) backfill.Source {
 	return &backfill.PastTable{
 		Bounds: bounds,
 		Page: func(ctx context.Context, after string, n int) ([]schemas.Lineage, error) {

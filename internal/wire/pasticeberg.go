@@ -65,7 +65,7 @@ func (p *pastIceberg) digests(ctx context.Context, pipeline string) (model, prep
 	return p.r.Digests(ctx, pipeline)
 }
 
-func (p *pastIceberg) references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error)) backfill.Source {
+func (p *pastIceberg) references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error), _ int) backfill.Source {
 	return &backfill.PastSnapshot{
 		Bounds: func(ctx context.Context) ([]backfill.Bound, error) {
 			all, err := bounds(ctx)

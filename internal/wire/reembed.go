@@ -123,7 +123,7 @@ func (r *Reembed) Plan(ctx context.Context, o PlanOptions) (*PlanFor, error) {
 }
 
 // references enumerates the old pipeline's output.
-func (r *Reembed) references(ctx context.Context, s *stores, models []*loadedModel) (backfill.Source, func(), error) {
+func (r *Reembed) references(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (backfill.Source, func(), error) {
 	old, err := pastOf(ctx, s, r.Old)
 	if err != nil {
 		return nil, nil, err
@@ -136,7 +136,7 @@ func (r *Reembed) references(ctx context.Context, s *stores, models []*loadedMod
 		old.close()
 		return nil, nil, err
 	}
-	return old.references(r.Old.Name, func(ctx context.Context) ([]backfill.Bound, error) { return r.bounds(ctx, s, old) }), old.close, nil
+	return old.references(r.Old.Name, func(ctx context.Context) ([]backfill.Bound, error) { return r.bounds(ctx, s, old) }, o.Listers), old.close, nil
 }
 
 // bounds divides the work: of each partition the stream's part begins where the new pipeline has begun, and what the old one has before that is planned.

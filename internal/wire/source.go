@@ -22,7 +22,7 @@ import (
 // planSource is the table of what can be enumerated.
 func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (src backfill.Source, done func(), err error) {
 	if o.open != nil {
-		return o.open(ctx, s, models)
+		return o.open(ctx, s, models, o)
 	}
 	if name, ok := strings.CutPrefix(o.Source, backfill.TableScheme); ok {
 		c, err := sourceCatalog(s.cfg)
@@ -53,7 +53,7 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 		return nil, nil, err
 	}
 	if path.Base(u.Path) == inventory.ManifestName {
-		src, err := inventorySource(ctx, s, u, pick)
+		src, err := inventorySource(ctx, s, u, pick, o.Listers)
 		return src, func() {}, err
 	}
 	bucket, err := s.bucket(u.Host)
@@ -123,7 +123,7 @@ func (b *bucketPages) Page(ctx context.Context, after string) (out []listing.Obj
 }
 
 // inventorySource reads the manifest.json of an inventory. Its files lie in the bucket that it names.
-func inventorySource(ctx context.Context, s *stores, u *url.URL, pick backfill.Selection) (*backfill.Inventory, error) {
+func inventorySource(ctx context.Context, s *stores, u *url.URL, pick backfill.Selection, atOnce int) (*backfill.Inventory, error) {
 	store, name, err := s.openPatient(ctx, u.String())
 	if err != nil {
 		return nil, err
@@ -155,5 +155,5 @@ func inventorySource(ctx context.Context, s *stores, u *url.URL, pick backfill.S
 		}
 		return objectstore.ReaderAt(ctx, store, info), nil
 	}
-	return &backfill.Inventory{Selection: pick, List: list, Open: open}, nil
+	return &backfill.Inventory{Selection: pick, List: list, AtOnce: atOnce, Open: open}, nil
 }
