@@ -103,6 +103,39 @@ func TestAFleetComputesAPlanOnceThroughAKill(t *testing.T) {
 	l.checkFleet(t)
 }
 
+// TestAFleetComputesEachContentOnce has objects with few contents, and two workers that keep results: copies come to the worker that computes the first of them.
+func TestAFleetComputesEachContentOnce(t *testing.T) {
+	const objects, contents = 240, 30
+	site := fixture.Open(t)
+	site.Kafka.CreateTopic(t, "refs", 4)
+	l := newLakeAt(t, site, objects)
+	for i := range objects {
+		l.put(t, i, text(i%contents))
+	}
+	l.c.Pipelines[0].ReuseResults = 16 << 20
+	one, other := site.StartWorker(t, "one", l.c), site.StartWorker(t, "other", l.c)
+	l.awaitAssigned(t, one, other)
+	l.plan(t, "all")
+	l.command(t, "publish", "run", "--plan", planAt("all"), "--topic", "refs")
+	l.AwaitCommitted(t, "refs", []string{"intents"}, 2*time.Minute, one, other)
+	fixture.Stop(t, one)
+	fixture.Stop(t, other)
+	rows, computed, parts := l.rowsOf(t, "intents"), map[string]int{}, map[int]bool{}
+	for i := range rows {
+		if parts[rows[i].Partition] = true; rows[i].Timings.Infer > 0 {
+			computed[rows[i].ContentHash]++
+		}
+	}
+	if len(rows) != objects || len(computed) != contents || len(parts) != 4 {
+		t.Errorf("%d rows of %d contents in %d partitions", len(rows), len(computed), len(parts))
+	}
+	for hash, n := range computed {
+		if n != 1 {
+			t.Errorf("content %s is computed %d times", hash, n)
+		}
+	}
+}
+
 // TestASourceIsPublishedByOneCommandThroughKills gives one command again and again, and kills it while it lists or publishes. What the workers have computed is planned no more.
 func TestASourceIsPublishedByOneCommandThroughKills(t *testing.T) {
 	const objects, kills = 160, 3

@@ -1,6 +1,7 @@
 // Package publish puts the references of a list into a topic, each once, as fast as those who read the topic take them.
 //
-//	P1 Reference n goes to partition n mod P, of the P that the topic had when its publishing began, and its record says n in a header.
+//	P1 Reference n goes to partition n mod P, of the P that the topic had when its publishing began, and its record says n in a header. If copies are to come together, which the state says, it goes to
+//	   m mod P, where its entity tag is the MD5 of its content and m is the beginning of that.
 //	P2 A state names the first reference that may be missing, and for each partition an offset behind which the record of that one and of all that follow lies. It is saved before the first
 //	   record is written, and after each round.
 //	P3 Who begins, or got no clear answer, reads what lies behind those offsets before it writes: what is there is not written again.

@@ -3,6 +3,8 @@ package publish
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +41,12 @@ type State struct {
 
 	// Begins are where the partitions ended before the first of them: what lies between is the list's, and perhaps others'. None in what builds before this one saved.
 	Begins []int64 `json:"begins,omitempty"`
+
+	By string `json:"by,omitempty"` // what references are divided among partitions by (P1): byContent; "" is their numbers
 }
+
+// byContent brings objects with one content together.
+const byContent = "content"
 
 // Options say what is published, and where to.
 type Options struct {
@@ -51,11 +58,12 @@ type Options struct {
 	Load func(ctx context.Context) (*State, error) // nil: there is none
 	Save func(ctx context.Context, s *State) error
 
-	Groups []string      // whose lag is looked at
-	MaxLag int64         // records that the slowest group may have before it
-	Poll   time.Duration // how often that is looked at
-	Pace   pace.Pace     // at most Most references are in a round
-	Gate   *pace.Gate    // nothing is published while it is shut; nil is always open
+	Groups    []string      // whose lag is looked at
+	MaxLag    int64         // records that the slowest group may have before it
+	ByContent bool          // a publishing that begins divides references by content, where that is told
+	Poll      time.Duration // how often that is looked at
+	Pace      pace.Pace     // at most Most references are in a round
+	Gate      *pace.Gate    // nothing is published while it is shut; nil is always open
 
 	Permanent func(error) bool
 	Retry     retry.Policy   // of appends with unclear answers
@@ -147,6 +155,9 @@ func (p *publishing) begin(ctx context.Context) error {
 			p.state.Ends = append(p.state.Ends, bounds[part].End)
 		}
 		p.state.Begins = slices.Clone(p.state.Ends)
+		if p.o.ByContent {
+			p.state.By = byContent
+		}
 		if err := p.o.Save(ctx, &p.state); err != nil {
 			return err
 		}
@@ -230,10 +241,10 @@ func (p *publishing) round(ctx context.Context, values func() ([]byte, error), n
 		if err != nil {
 			return fmt.Errorf("reference %d: %w", next, err)
 		}
-		i := next % int64(len(p.lanes))
 		rec := stream.Record{Value: []byte(string(value)), Headers: []sinks.Header{p.header(next)}}
+		i := next % int64(len(p.lanes))
 		if ref, err := schemas.ParseRef(value); err == nil { // one that is none is a dead letter of whoever reads it
-			rec.Key = []byte(ref.ID)
+			rec.Key, i = []byte(ref.ID), p.lane(next, &ref)
 		}
 		batches[i], numbers[i] = append(batches[i], rec), append(numbers[i], next)
 		bytes += len(value)
@@ -251,13 +262,37 @@ func (p *publishing) round(ctx context.Context, values func() ([]byte, error), n
 	return p.settle(ctx, next)
 }
 
+// lane is the partition of a reference (P1).
+func (p *publishing) lane(n int64, ref *schemas.Ref) int64 {
+	lanes := int64(len(p.lanes))
+	if sum, ok := contentSum(ref); ok && p.state.By == byContent {
+		return int64(sum % uint64(lanes))
+	}
+	return n % lanes
+}
+
+// sumDigits are those of an MD5.
+const sumDigits = 32
+
+// contentSum is a part of a content's MD5, where an entity tag is one: that of a whole object that was put at once. Of a range it is the object's.
+func contentSum(ref *schemas.Ref) (uint64, bool) {
+	if len(ref.ETag) != sumDigits || ref.Range != nil {
+		return 0, false
+	}
+	sum, err := hex.DecodeString(ref.ETag)
+	if err != nil {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(sum), true
+}
+
 // settle saves that all before next is in the topic (P2).
 func (p *publishing) settle(ctx context.Context, next int64) error {
 	bounds, err := p.log.Bounds(ctx, "", p.all)
 	if err != nil {
 		return err
 	}
-	s := State{Run: p.state.Run, Next: next, Begins: p.state.Begins}
+	s := State{Run: p.state.Run, Next: next, Begins: p.state.Begins, By: p.state.By}
 	for _, ln := range p.lanes {
 		s.Ends = append(s.Ends, bounds[ln.part].End)
 	}

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 
 	"vecmill/internal/pace"
 	"vecmill/internal/retry"
+	"vecmill/schemas"
 	"vecmill/stream"
 )
 
@@ -280,5 +282,72 @@ func TestATopicThatIsAnotherIsRefused(t *testing.T) {
 		if _, err := Run(t.Context(), tp, o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+// TestCopiesComeToOnePartition has contents that come again and again, tags that are none of a content, ranges of objects, and a publisher that is ended again and again, the last time by one that is not asked for it.
+func TestCopiesComeToOnePartition(t *testing.T) {
+	const n, contents = 200, 12
+	tag := func(i int64) string {
+		switch i % 10 {
+		case 8:
+			return fmt.Sprintf(`"etag":"%032x-2"`, i%contents) // of several parts
+		case 9:
+			return fmt.Sprintf(`"etag":"%032x","range":{"off":0,"n":1}`, i%contents)
+		}
+		sum := md5.Sum([]byte{byte(i % contents)})
+		return fmt.Sprintf(`"etag":"%x"`, sum)
+	}
+	used := map[int]bool{}
+	for seed := range uint64(40) {
+		const parts = 5
+		tp := newTopic(seed, parts, 0.05)
+		var kept *State
+		for tries := 0; ; tries++ {
+			o := options(tp, n, &kept)
+			o.ByContent = tries == 0 || kept == nil // a list that was begun is gone on with as it was
+			o.From = func(_ context.Context, at int64) (func() ([]byte, error), error) {
+				return func() ([]byte, error) {
+					at++
+					return fmt.Appendf(nil, `{"v":1,"id":"r%d","uri":"s3://box/%d",%s}`, at-1, at-1, tag(at-1)), nil
+				}, nil
+			}
+			if _, err := Run(t.Context(), tp, o); err == nil {
+				break
+			}
+		}
+		of, seen := map[string]int{}, map[string]bool{}
+		for part, log := range tp.logs {
+			for _, rec := range log {
+				if len(rec.Headers) == 0 {
+					continue
+				}
+				ref, err := schemas.ParseRef(rec.Value)
+				if err != nil || seen[ref.ID] {
+					t.Fatalf("seed %d: %s again: %v", seed, ref.ID, err)
+				}
+				seen[ref.ID] = true
+				var number int
+				if _, err := fmt.Sscanf(ref.ID, "r%d", &number); err != nil {
+					t.Fatal(err)
+				}
+				if number%10 >= 8 {
+					if number%parts != part {
+						t.Fatalf("seed %d: reference %d, whose content nobody knows, is in partition %d", seed, number, part)
+					}
+					continue
+				}
+				if before, is := of[ref.ETag]; is && before != part {
+					t.Fatalf("seed %d: copies are in partitions %d and %d", seed, before, part)
+				}
+				of[ref.ETag], used[part] = part, true
+			}
+		}
+		if len(seen) != n || kept.By != byContent {
+			t.Fatalf("seed %d: %d references, by %q", seed, len(seen), kept.By)
+		}
+	}
+	if len(used) < 4 {
+		t.Errorf("all contents are in partitions %v", used)
 	}
 }

@@ -39,7 +39,7 @@ const (
 // Publish puts a plan's references into a topic, each once. How far it has come lies beside the plan.
 func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions) (publish.Progress, error) {
 	var none publish.Progress
-	groups, err := publishGroups(c, o.Topic)
+	groups, reuse, err := publishGroups(c, o.Topic)
 	if err != nil {
 		return none, err
 	}
@@ -59,29 +59,30 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 	state := stateOf(place, o.Topic)
 	return publish.Run(ctx, log, publish.Options{
 		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: state.load, Save: state.save,
-		Groups: groups, MaxLag: o.MaxLag, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound), Gate: o.Gate,
+		Groups: groups, MaxLag: o.MaxLag, ByContent: reuse, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound), Gate: o.Gate,
 		Permanent: kafkasource.Permanent, Retry: retry.Patient(), Tell: o.Tell,
 	})
 }
 
-// publishGroups are those of the pipelines that read a topic. They must read references as they are.
-func publishGroups(c *config.Config, topic string) (groups []string, err error) {
+// publishGroups are those of the pipelines that read a topic, and whether one of them has a use for copies that come together. They must read references as they are.
+func publishGroups(c *config.Config, topic string) (groups []string, reuse bool, err error) {
 	for i := range c.Pipelines {
 		p := &c.Pipelines[i]
 		if !slices.Contains(p.Topics, topic) {
 			continue
 		}
 		if f := p.Input.Format; f != "" && f != "ref" {
-			return nil, fmt.Errorf("pipeline %s reads %s as %s, and a plan has references: publish them to a topic of format ref", p.Name, topic, f)
+			return nil, false, fmt.Errorf("pipeline %s reads %s as %s, and a plan has references: publish them to a topic of format ref", p.Name, topic, f)
 		}
+		reuse = reuse || p.ReuseResults > 0
 		if !slices.Contains(groups, p.Group) {
 			groups = append(groups, p.Group)
 		}
 	}
 	if len(groups) == 0 {
-		return nil, fmt.Errorf("no pipeline of the configuration reads topic %s: give it the configuration of the workers", topic)
+		return nil, false, fmt.Errorf("no pipeline of the configuration reads topic %s: give it the configuration of the workers", topic)
 	}
-	return groups, nil
+	return groups, reuse, nil
 }
 
 // publishState is where a publishing keeps how far it has come.
