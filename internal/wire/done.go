@@ -67,7 +67,7 @@ func (d *doneWorks) pipeline(ctx context.Context, i int, s *stores) error {
 			return d.table(ctx, out.Postgres, p.Name)
 		}
 		if out.Iceberg != nil {
-			return icebergWorks(ctx, out.Iceberg, s, p.Name, d.rows())
+			return icebergWorks(ctx, out.Iceberg, s, p.Name, d.rows(p.Name))
 		}
 	}
 	return nil
@@ -80,17 +80,17 @@ func (d *doneWorks) table(ctx context.Context, c *config.Postgres, pipeline stri
 		return fmt.Errorf("postgres: %w", err)
 	}
 	defer r.Close()
-	return r.Works(ctx, pipeline, d.rows())
+	return r.Works(ctx, pipeline, d.rows(pipeline))
 }
 
-// rows adds the works of a table's rows.
-func (d *doneWorks) rows() func(l *schemas.Lineage, heads string) error {
+// rows adds the works of a pipeline's rows in a table.
+func (d *doneWorks) rows(pipeline string) func(l *schemas.Lineage, heads string) error {
 	options := map[string]map[string]string{} // few, each of many rows
 	return func(l *schemas.Lineage, heads string) error {
 		if options[heads] == nil {
 			options[heads] = parseHeads(heads)
 		}
-		d.addRow(l, options[heads])
+		d.addRow(pipeline, l, options[heads])
 		return nil
 	}
 }
@@ -103,12 +103,12 @@ func (d *doneWorks) add(w *ledger.Work, options map[string]string) {
 }
 
 // addRow makes the work of a row known. One that says that there was something beside its text, and not what, is of an older build.
-func (d *doneWorks) addRow(l *schemas.Lineage, options map[string]string) {
+func (d *doneWorks) addRow(pipeline string, l *schemas.Lineage, options map[string]string) {
 	beside := l.Attributes[schemas.CompanionHashNote]
 	if beside == "" && l.Attributes[schemas.CompanionNote] != "" {
 		return
 	}
-	d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head, Beside: beside}, options)
+	d.add(&ledger.Work{Pipeline: pipeline, URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head, Beside: beside}, options)
 }
 
 // files adds the works of a pipeline's files, several at once.
@@ -146,13 +146,13 @@ func (d *doneWorks) file(ctx context.Context, store objectstore.Store, name stri
 	if err != nil {
 		return err
 	}
-	options := parseHeads(info.Metadata[headsKey])
+	options, pipeline := parseHeads(info.Metadata[headsKey]), d.c.Pipelines[i].Name
 	if info.Rows == 0 || len(options) == 0 {
 		return nil // written before files said which options their heads had: not known to be the same
 	}
 	if d.models[i].spec.Modality == schemas.Text {
 		return parquetsink.Backwards(ctx, store, name, func(l *schemas.Lineage) error {
-			d.addRow(l, options)
+			d.addRow(pipeline, l, options)
 			return nil
 		})
 	}
@@ -160,6 +160,7 @@ func (d *doneWorks) file(ctx context.Context, store objectstore.Store, name stri
 		return parquetsink.Scan(ctx, store, name, columns, each)
 	}
 	return ledger.Scan(scan, func(w *ledger.Work) error {
+		w.Pipeline = pipeline
 		d.add(w, options)
 		return nil
 	})
@@ -191,7 +192,7 @@ func (d *doneWorks) known(r *schemas.Ref) bool {
 func (d *doneWorks) has(i int, r *schemas.Ref) bool {
 	m := d.models[i]
 	for _, h := range m.options {
-		if !d.set.Has(&ledger.Work{URI: r.Place(), ETag: r.ETag, Model: m.digest, Preprocess: m.pre.Digest(), Head: h.name, Options: h.digest, Beside: r.CompanionHash()}) {
+		if !d.set.Has(&ledger.Work{Pipeline: d.c.Pipelines[i].Name, URI: r.Place(), ETag: r.ETag, Model: m.digest, Preprocess: m.pre.Digest(), Head: h.name, Options: h.digest, Beside: r.CompanionHash()}) {
 			return false
 		}
 	}

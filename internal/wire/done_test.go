@@ -52,6 +52,25 @@ func TestPipelinesAreAskedForWhatTheyTakeAlone(t *testing.T) {
 	}
 }
 
+// TestWhatAnotherPipelineHasIsNotKnown has two that differ in nothing but their names and outputs.
+func TestWhatAnotherPipelineHasIsNotKnown(t *testing.T) {
+	l := newLake(t, 5)
+	l.plan(t, "first", PlanOptions{})
+	l.run(t, "first")
+	l.beside("other").Text = l.conf.Pipelines[0].Text
+	if p := l.plan(t, "second", PlanOptions{}); p.Items != 5 || p.Known != 0 {
+		t.Fatalf("%+v", p.Counts)
+	}
+	for i, s := range l.runAt(t, filepath.Join(l.out, "second"), "second") {
+		if want := int64(5 * i); s.Stream.Computed != want {
+			t.Errorf("%d computed by %s, want %d", s.Stream.Computed, s.Pipeline, want)
+		}
+	}
+	if p := l.plan(t, "third", PlanOptions{}); p.Items != 0 || p.Known != 5 {
+		t.Errorf("%+v", p.Counts)
+	}
+}
+
 // TestAReferenceIsNoPipelinesAloneThatMayNotTakeIt has one that takes what comes in a topic, or what has no route.
 func TestAReferenceIsNoPipelinesAloneThatMayNotTakeIt(t *testing.T) {
 	for _, where := range []string{`topic == "live"`, `ref.route == ""`} {
@@ -100,11 +119,11 @@ func TestAnObjectIsNotKnownByItsPair(t *testing.T) {
 	}
 	d := &doneWorks{set: &ledger.Set{}}
 	for _, notes := range []map[string]string{{schemas.CompanionNote: "text_pair"}, {schemas.CompanionNote: "text_pair", schemas.CompanionHashNote: "00"}, {"vecmill.charset": "utf-16"}} {
-		d.addRow(&schemas.Lineage{URI: "u", ETag: "e", Head: "h", Attributes: notes}, map[string]string{"h": "o"})
+		d.addRow("p", &schemas.Lineage{URI: "u", ETag: "e", Head: "h", Attributes: notes}, map[string]string{"h": "o"})
 	}
 	d.set.Seal()
 	for beside, known := range map[string]bool{"00": true, "": true, "01": false} {
-		if d.set.Has(&ledger.Work{URI: "u", ETag: "e", Head: "h", Options: "o", Beside: beside}) != known {
+		if d.set.Has(&ledger.Work{Pipeline: "p", URI: "u", ETag: "e", Head: "h", Options: "o", Beside: beside}) != known {
 			t.Errorf("beside %q: known is %v", beside, !known)
 		}
 	}

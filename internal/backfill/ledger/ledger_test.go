@@ -36,20 +36,21 @@ func TestASetKnowsWhatWasAddedAndNothingElse(t *testing.T) {
 
 // TestEveryWordOfAWorkCounts also moves a letter from one word to the next.
 func TestEveryWordOfAWorkCounts(t *testing.T) {
-	base := Work{"uri", "etag", "model", "pre", "head", "options", "beside"}
+	base := Work{"pipe", "uri", "etag", "model", "pre", "head", "options", "beside"}
 	var s Set
 	s.Add(&base)
 	s.Seal()
 	for i, other := range []Work{
-		{"urj", "etag", "model", "pre", "head", "options", "beside"},
-		{"uri", "etah", "model", "pre", "head", "options", "beside"},
-		{"uri", "etag", "modem", "pre", "head", "options", "beside"},
-		{"uri", "etag", "model", "prf", "head", "options", "beside"},
-		{"uri", "etag", "model", "pre", "heae", "options", "beside"},
-		{"uri", "etag", "model", "pre", "head", "optiont", "beside"},
-		{"uri", "etag", "model", "pre", "head", "options", "besidf"},
-		{"uri", "etag", "model", "pre", "head", "options", ""},
-		{"urie", "tag", "model", "pre", "head", "options", "beside"},
+		{"pipf", "uri", "etag", "model", "pre", "head", "options", "beside"},
+		{"pipe", "urj", "etag", "model", "pre", "head", "options", "beside"},
+		{"pipe", "uri", "etah", "model", "pre", "head", "options", "beside"},
+		{"pipe", "uri", "etag", "modem", "pre", "head", "options", "beside"},
+		{"pipe", "uri", "etag", "model", "prf", "head", "options", "beside"},
+		{"pipe", "uri", "etag", "model", "pre", "heae", "options", "beside"},
+		{"pipe", "uri", "etag", "model", "pre", "head", "optiont", "beside"},
+		{"pipe", "uri", "etag", "model", "pre", "head", "options", "besidf"},
+		{"pipe", "uri", "etag", "model", "pre", "head", "options", ""},
+		{"pipe", "urie", "tag", "model", "pre", "head", "options", "beside"},
 		{},
 	} {
 		if s.Has(&other) {

@@ -7,7 +7,7 @@ import (
 // words are the columns that are read of a file: a few bytes a row, beside vectors of kilobytes.
 var words = []string{"uri", "etag", "model_digest", "preprocess_digest", "head"}
 
-// Scan calls each for the work of every row of a file, without its Options, and as if nothing had been beside its text; scan goes through the file's rows with some columns, as parquetsink.Scan does. Work is valid during the call.
+// Scan calls each for the work of every row of a file, without pipeline and Options, and as if nothing had been beside its text; scan goes through the file's rows with some columns, as parquetsink.Scan does. Work is valid during the call.
 func Scan(scan func(columns []string, each func(row []parquetfile.Value) error) error, each func(*Work) error) error {
 	var w Work
 	return scan(words, func(row []parquetfile.Value) error {

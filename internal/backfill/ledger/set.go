@@ -9,8 +9,9 @@ import (
 	"sync"
 )
 
-// Work is one head of one model on one object.
+// Work is one head of one model on one object, in a pipeline's output.
 type Work struct {
+	Pipeline   string
 	URI        string // with #bytes=first-last where the reference names a range
 	ETag       string
 	Model      string // digest
@@ -30,7 +31,7 @@ type key [keyBytes]byte
 // hash gives the shelf and the key of a work.
 func (w *Work) hash() (shelf int, k key) {
 	h := sha256.New()
-	for _, s := range []string{w.URI, w.ETag, w.Model, w.Preprocess, w.Head, w.Options, w.Beside} {
+	for _, s := range []string{w.Pipeline, w.URI, w.ETag, w.Model, w.Preprocess, w.Head, w.Options, w.Beside} {
 		var n [8]byte
 		binary.LittleEndian.PutUint64(n[:], uint64(len(s)))
 		h.Write(n[:]) // so that no two lists of words read the same
