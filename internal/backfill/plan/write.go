@@ -129,7 +129,14 @@ func (w *Writer) Save(ctx context.Context, state any) error {
 	if err != nil {
 		return fmt.Errorf("saving progress: %w", err)
 	}
-	return w.putJSON(ctx, progressName, progress{w.plan, s})
+	body, err := json.MarshalIndent(progress{w.plan, s}, "", " ")
+	if err == nil {
+		err = w.at.Store.Put(ctx, w.at.name(progressName), body, "application/json")
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", w.at.name(progressName), err)
+	}
+	return nil
 }
 
 // Finish makes the plan complete. about is what its maker adds. A plan without references is complete too.
@@ -142,7 +149,7 @@ func (w *Writer) Finish(ctx context.Context, about any) (*Plan, error) {
 		return nil, fmt.Errorf("finishing the plan: %w", err)
 	}
 	w.plan.Created = time.Now().UTC().Truncate(time.Second)
-	if err := w.putJSON(ctx, planName, w.plan); err != nil {
+	if err := w.complete(ctx); err != nil {
 		return nil, err
 	}
 	w.b.Release()
@@ -150,18 +157,28 @@ func (w *Writer) Finish(ctx context.Context, about any) (*Plan, error) {
 	return &p, nil
 }
 
-func (w *Writer) putJSON(ctx context.Context, name string, v any) error {
-	body, err := json.MarshalIndent(v, "", " ")
+// complete writes plan.json, once for all that plan here: runs number their rows by it.
+func (w *Writer) complete(ctx context.Context) error {
+	body, err := json.MarshalIndent(w.plan, "", " ")
 	if err == nil {
-		err = w.at.Store.Put(ctx, w.at.name(name), body, "application/json")
+		err = w.at.Store.PutIfAbsent(ctx, w.at.name(planName), body, nil)
+	}
+	if errors.Is(err, objectstore.ErrExists) {
+		var there []byte
+		switch there, err = w.at.read(ctx, planName); {
+		case err == nil && bytes.Equal(there, body): // an earlier try has landed
+			return nil
+		case err == nil:
+			return fmt.Errorf("%w at %s; it is the one to run", ErrFinished, w.at.Prefix)
+		}
 	}
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", w.at.name(name), err)
+		return fmt.Errorf("writing %s: %w", w.at.name(planName), err)
 	}
 	return nil
 }
 
-// flush writes what is pending as a part. One of the same name was left by a run that ended before it saved: it is replaced.
+// flush writes what is pending as a part. Its name says its content, too: another planner of this place, or a run that ended before it saved, may have come by other references to the same offset.
 func (w *Writer) flush(ctx context.Context) error {
 	if w.pending == 0 {
 		return nil
@@ -171,7 +188,8 @@ func (w *Writer) flush(ctx context.Context) error {
 		return fmt.Errorf("encoding references from %d on: %w", w.plan.Items, err)
 	}
 	sum := sha256.Sum256(body)
-	p := Part{Name: fmt.Sprintf("part-%012d.parquet", w.plan.Items), First: w.plan.Items, Items: w.pending, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:])}
+	p := Part{First: w.plan.Items, Items: w.pending, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:])}
+	p.Name = fmt.Sprintf("part-%012d-%s.parquet", p.First, p.SHA256[:8])
 	if err := w.at.Store.Put(ctx, w.at.name(p.Name), body, "application/vnd.apache.parquet"); err != nil {
 		return fmt.Errorf("writing %s: %w", w.at.name(p.Name), err)
 	}
