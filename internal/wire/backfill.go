@@ -237,7 +237,6 @@ func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*load
 			return nil, err
 		}
 	}
-	d.set.Seal()
 	return d, nil
 }
 
