@@ -68,7 +68,7 @@ func keys(n int, format string) (all []string) {
 
 func draft(t *testing.T, at plan.Place, src Source, o MakeOptions) (*Draft, error) {
 	t.Helper()
-	w, state, err := plan.NewWriter(t.Context(), at, "x", "source")
+	w, state, err := plan.NewWriter(t.Context(), at, plan.Title{Name: "x", Source: "source"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestAnInventoryIsPlannedAsTheBucketIs(t *testing.T) {
 		return bytes.NewReader(bodies[f.Key]), nil
 	}
 	at, o := place(t), MakeOptions{Sample: 20, Seed: 4}
-	w, _, err := plan.NewWriter(t.Context(), at, "x", "source")
+	w, _, err := plan.NewWriter(t.Context(), at, plan.Title{Name: "x", Source: "source"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 		return src, func() {}, err
 	}
 	if !strings.HasPrefix(o.Source, "s3://") {
-		list, err := manifestsource.OpenFile(ctx, o.Source, o.Columns)
+		list, err := manifestsource.OpenSame(ctx, o.Source, o.sum, o.Columns)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", o.Source, err)
 		}

@@ -21,13 +21,15 @@ func place(t *testing.T) Place {
 	return Place{Store: st, Prefix: "plans/x"}
 }
 
+var title = Title{Name: "x", Source: "s3://box/"}
+
 func item(n int) Item {
 	return Item{Ref: schemas.Ref{ID: fmt.Sprint("ü-", n), URI: fmt.Sprintf("s3://box/%d", n), ETag: fmt.Sprint(n)}, Size: int64(n) - 1}
 }
 
 func writer(t *testing.T, at Place) (*Writer, string) {
 	t.Helper()
-	w, state, err := NewWriter(t.Context(), at, "x", "s3://box/")
+	w, state, err := NewWriter(t.Context(), at, title)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +92,7 @@ func TestAPlanThatWasInterruptedGoesOnWhereItWasSaved(t *testing.T) {
 			t.Errorf("there is a reference %d", n)
 		}
 	}
-	if _, _, err := NewWriter(t.Context(), at, "x", "s3://box/"); err == nil || !strings.Contains(err.Error(), "already") {
+	if _, _, err := NewWriter(t.Context(), at, title); err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("a complete plan is begun again: %v", err)
 	}
 }
@@ -101,7 +103,7 @@ func TestAPlanOfAnotherSourceIsNotGoneOnWith(t *testing.T) {
 	if err := w.Save(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := NewWriter(t.Context(), at, "x", "s3://other/"); err == nil || !strings.Contains(err.Error(), "s3://box/") {
+	if _, _, err := NewWriter(t.Context(), at, Title{Name: "x", Source: "s3://other/"}); err == nil || !strings.Contains(err.Error(), "s3://box/") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -271,5 +273,33 @@ func TestAPlanThatAnEarlierBuildBeganIsFinished(t *testing.T) {
 	}
 	if text, err := NewReader(at, p).Ref(t.Context(), 1); err != nil || !strings.Contains(text, `"s3://box/1"`) {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// TestAPlanWithoutANameHasOneThatNoOtherPlanHas, for as long as it is the same plan: one that is begun anew at the same place has another.
+func TestAPlanWithoutANameHasOneThatNoOtherPlanHas(t *testing.T) {
+	at, nameless, seen := place(t), Title{Base: "calls", Source: "s3://box/"}, map[string]bool{}
+	for range 3 {
+		begun, _, err := NewWriter(t.Context(), at, nameless)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(t, begun, 0, 3)
+		if err := begun.Save(t.Context(), 3); err != nil {
+			t.Fatal(err)
+		}
+		w, _, err := NewWriter(t.Context(), at, nameless)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := NewWriter(t.Context(), at, Title{Name: "calls", Source: "s3://box/"}); err == nil || !strings.Contains(err.Error(), "a plan named calls-") {
+			t.Errorf("under another name: %v", err)
+		}
+		p, err := w.Finish(t.Context(), nil)
+		if err != nil || p.Name != begun.plan.Name || len(p.Name) != len("calls-")+8 || !strings.HasPrefix(p.Name, "calls-") || seen[p.Name] {
+			t.Fatalf("%+v, %v; begun as %s", p, err, begun.plan.Name)
+		}
+		seen[p.Name] = true
+		at.Prefix += "-anew"
 	}
 }

@@ -3,11 +3,13 @@ package plan
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -57,9 +59,16 @@ type progress struct {
 	State json.RawMessage `json:"state"`
 }
 
+// Title is what makes a plan the plan that it is.
+type Title struct {
+	Name   string // of the manifest in the output, which no other list may have; "": Base and eight letters that no other plan has, made when the plan is begun
+	Base   string
+	Source string // what is enumerated
+}
+
 // NewWriter begins a plan, or goes on with one that was not finished: state is then what was saved last, else nil. A place with a complete plan is refused, and one
-// that was begun for another source.
-func NewWriter(ctx context.Context, at Place, name, source string) (w *Writer, state json.RawMessage, err error) {
+// that was begun under another title.
+func NewWriter(ctx context.Context, at Place, title Title) (w *Writer, state json.RawMessage, err error) {
 	if _, err := Load(ctx, at); !errors.Is(err, ErrNoPlan) {
 		if err == nil {
 			err = fmt.Errorf("there is a complete plan at %s already; run it, or plan at another place", at.Prefix)
@@ -67,7 +76,10 @@ func NewWriter(ctx context.Context, at Place, name, source string) (w *Writer, s
 		return nil, nil, err
 	}
 	w = &Writer{at: at, b: array.NewRecordBuilder(memory.DefaultAllocator, columns)}
-	w.plan = Plan{Version: Version, Name: name, Source: source}
+	w.plan = Plan{Version: Version, Name: title.Name, Source: title.Source}
+	if w.plan.Name == "" { // a list that is planned anew is another one: under the old name its first references would pass for computed
+		w.plan.Name = title.Base + "-" + strings.ToLower(rand.Text()[:8])
+	}
 	body, err := at.read(ctx, progressName)
 	if errors.Is(err, objectstore.ErrNotFound) {
 		return w, nil, nil
@@ -79,7 +91,7 @@ func NewWriter(ctx context.Context, at Place, name, source string) (w *Writer, s
 	if err := json.Unmarshal(body, &p); err != nil {
 		return nil, nil, fmt.Errorf("reading %s: %w", at.name(progressName), err)
 	}
-	if p.Version != Version || p.Name != name || p.Source != source {
+	if p.Version != Version || title.Name != "" && p.Name != title.Name || p.Source != title.Source {
 		return nil, nil, fmt.Errorf("a plan named %s of %s was begun at %s; finish it with the same words, or plan at another place", p.Name, p.Source, at.Prefix)
 	}
 	w.plan = p.Plan
