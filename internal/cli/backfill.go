@@ -78,7 +78,7 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 	for i := range c.Pipelines {
 		c.Pipelines[i].Topics = []string{"manifest:" + o.name}
 	}
-	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Measure: true, Source: source})
+	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Measure: true, Source: source, Plan: about})
 	if err != nil {
 		return err
 	}

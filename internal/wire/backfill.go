@@ -195,7 +195,9 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		Expected []backfill.Expectation `json:"expected"`
 		Memory   Memory                 `json:"memory"`
 		Snapshot *int64                 `json:"snapshot,omitempty"`
-	}{out.Counts, out.Expected, out.Memory, out.Snapshot})
+
+		ComputedBy []string `json:"computed_by"` // the pipelines with their models
+	}{out.Counts, out.Expected, out.Memory, out.Snapshot, allComputedBy(c, models)})
 	return out, err
 }
 

@@ -90,7 +90,7 @@ func (l *lake) open(t *testing.T, name string) *Worker {
 		t.Fatal(err)
 	}
 	l.conf.Pipelines[0].Topics = []string{"manifest:" + name}
-	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: PlanSource(list, ReadOptions{})})
+	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: PlanSource(list, ReadOptions{}), Plan: list.Plan()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +136,51 @@ func TestNothingIsComputedTwice(t *testing.T) {
 	p.Heads[1].TopK = 1
 	if c := l.plan(t, "head", PlanOptions{}); c.Items != 30 {
 		t.Errorf("a head has other options: %+v", c.Counts)
+	}
+}
+
+// TestAPlanIsRunByWhatItWasMadeFor changes a head behind a plan. What an earlier build planned does not say what it was for, and is run.
+func TestAPlanIsRunByWhatItWasMadeFor(t *testing.T) {
+	l := newLake(t, 4)
+	l.plan(t, "first", PlanOptions{})
+	at := filepath.Join(l.out, "first")
+	list, err := OpenPlan(t.Context(), l.conf, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() error {
+		l.conf.Pipelines[0].Topics = []string{"manifest:first"}
+		w, err := Open(t.Context(), l.conf, Options{Log: quiet, Source: PlanSource(list, ReadOptions{}), Plan: list.Plan()})
+		if err == nil {
+			err = w.Close(t.Context())
+		}
+		return err
+	}
+	once := func() error {
+		p, err := PlanOnce(t.Context(), l.conf, PlanOptions{Source: "s3://box/texts/", Out: at, Listers: 4, Log: quiet})
+		if err == nil && !p.Found {
+			t.Error("the plan is made anew")
+		}
+		return err
+	}
+	for _, ask := range []func() error{open, once} {
+		if err := ask(); err != nil {
+			t.Errorf("as it was planned: %v", err)
+		}
+	}
+	l.conf.Pipelines[0].Heads[1].TopK = 1
+	for _, ask := range []func() error{open, once} {
+		if err := ask(); err == nil || !strings.Contains(err.Error(), "plan first was made for another model, preprocessing or heads than pipeline p has now") {
+			t.Errorf("with another head: %v", err)
+		}
+	}
+	list.Plan().About = []byte(`{"seen":4}`)
+	if err := open(); err != nil {
+		t.Errorf("a plan of an earlier build: %v", err)
+	}
+	list.Plan().Source = `{"Source":"s3://box/texts/","Include":null,"Again":false,"ComputedBy":["p another"]}`
+	if err := open(); err == nil {
+		t.Error("a plan of an earlier build that says what it was for is run by another")
 	}
 }
 

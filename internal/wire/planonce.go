@@ -39,7 +39,7 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (_ *PlanFor,
 	if err != nil {
 		return nil, err
 	}
-	words.ComputedBy, o.sum = computedBy(c, models), words.Sum
+	words.ComputedBy, o.sum = allComputedBy(c, models), words.Sum
 	if err := o.settle(c, words); err != nil {
 		return nil, err
 	}
@@ -66,10 +66,14 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (_ *PlanFor,
 	return &PlanFor{At: o.Out, Plan: made.Plan, Resumed: state != nil, Counts: made.Counts}, nil
 }
 
-// computedBy are the pipelines with all that makes their rows what they are.
-func computedBy(c *config.Config, models []*loadedModel) (all []string) {
+// computedBy is a pipeline with all that makes its rows what they are.
+func computedBy(p *config.Pipeline, m *loadedModel) string {
+	return strings.Join([]string{p.Name, m.digest, m.pre.Digest(), formatHeads(m.options)}, " ")
+}
+
+func allComputedBy(c *config.Config, models []*loadedModel) (all []string) {
 	for i, m := range models {
-		all = append(all, strings.Join([]string{c.Pipelines[i].Name, m.digest, m.pre.Digest(), formatHeads(m.options)}, " "))
+		all = append(all, computedBy(&c.Pipelines[i], m))
 	}
 	return all
 }

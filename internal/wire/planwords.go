@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"vecmill/internal/backfill"
@@ -53,8 +54,12 @@ func (o *PlanOptions) isOf(p *plan.Plan, words planWords) error {
 	if err := json.Unmarshal([]byte(p.Source), &was); err != nil {
 		was = planWords{Source: p.Source}
 	}
+	pipelines := words.ComputedBy
 	if was.ComputedBy == nil {
 		words.ComputedBy = nil
+	}
+	if err := madeFor(p, pipelines...); err != nil {
+		return err
 	}
 	sum := words.Sum
 	words.Sum = was.Sum
@@ -65,6 +70,24 @@ func (o *PlanOptions) isOf(p *plan.Plan, words planWords) error {
 		return fmt.Errorf("%s was changed since the plan at %s was made of it: --name NAME plans it anew, and run --plan %s computes it as it was", o.Source, o.Out, o.Out)
 	case o.Name != "" && o.Name != p.Name:
 		return fmt.Errorf("the plan at %s is named %s, not %s; leave --name out, or give this one another place", o.Out, p.Name, o.Name)
+	}
+	return nil
+}
+
+// madeFor refuses a plan that was made for other models, preprocessing or heads than some pipelines have: what it leaves out was computed by those, and behind a change in the middle of a run the output would have rows of both as
+// one list. A plan of an earlier build may not say what it was made for.
+func madeFor(p *plan.Plan, pipelines ...string) error {
+	var about struct {
+		ComputedBy []string `json:"computed_by"`
+	}
+	var words planWords
+	_, _ = json.Unmarshal(p.About, &about), json.Unmarshal([]byte(p.Source), &words) // what cannot be read does not say it
+	made := append(about.ComputedBy, words.ComputedBy...)
+	for _, now := range pipelines {
+		if len(made) > 0 && !slices.Contains(made, now) {
+			name, _, _ := strings.Cut(now, " ")
+			return fmt.Errorf("plan %s was made for another model, preprocessing or heads than pipeline %s has now, and leaves out what those had computed; plan again at another place, or go on with what it was made for", p.Name, name)
+		}
 	}
 	return nil
 }
