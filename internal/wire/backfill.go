@@ -19,6 +19,7 @@ import (
 	"vecmill/internal/config"
 	"vecmill/internal/pace"
 	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
 	"vecmill/sinks/parquetfile"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/pgvectorsink"
@@ -297,22 +298,42 @@ func (d *doneWorks) add(w *ledger.Work, options map[string]string) {
 	}
 }
 
-// files adds the works of a pipeline's files.
+// files adds the works of a pipeline's files, but for rows of references that were deleted behind them.
 func (d *doneWorks) files(ctx context.Context, q audit.Parquet, pipeline string) error {
+	var gone deleted
+	if err := q.Files(ctx, pipeline, func(_ string, info parquetsink.FileInfo) error {
+		gone.note(&info)
+		return nil
+	}); err != nil {
+		return err
+	}
 	return q.Files(ctx, pipeline, func(name string, info parquetsink.FileInfo) error {
 		options := parseHeads(info.Metadata[headsKey])
 		if info.Rows == 0 || len(options) == 0 {
 			return nil // written before files said which options their heads had: not known to be the same
 		}
-		scan := func(columns []string, each func([]parquetfile.Value) error) error {
-			return parquetsink.Scan(ctx, q.Store, name, columns, each)
-		}
-		if err := ledger.Scan(scan, func(w *ledger.Work) error {
-			d.add(w, options)
-			return nil
-		}); err != nil {
+		if err := d.file(ctx, q.Store, name, &info, &gone, options); err != nil {
 			return fmt.Errorf("reading %s: %w", name, err)
 		}
+		return nil
+	})
+}
+
+// file adds the works of a file. Where nothing was deleted, which references its rows are of need not be read.
+func (d *doneWorks) file(ctx context.Context, st objectstore.Store, name string, info *parquetsink.FileInfo, gone *deleted, options map[string]string) error {
+	if gone.any {
+		return parquetsink.Backwards(ctx, st, name, func(l *schemas.Lineage) error {
+			if !gone.took(info, l) {
+				d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}, options)
+			}
+			return nil
+		})
+	}
+	scan := func(columns []string, each func([]parquetfile.Value) error) error {
+		return parquetsink.Scan(ctx, st, name, columns, each)
+	}
+	return ledger.Scan(scan, func(w *ledger.Work) error {
+		d.add(w, options)
 		return nil
 	})
 }

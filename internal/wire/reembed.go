@@ -109,6 +109,8 @@ func sharedPlace(o *config.Output) (name, at string) {
 		name, at = "index "+o.OpenSearch.Index, o.OpenSearch.URL
 	case o.Redis != nil:
 		name, at = "prefix "+o.Redis.Prefix, o.Redis.URL.Reveal()
+	case o.Feast != nil:
+		name, at = "push source "+o.Feast.Source, o.Feast.URL
 	default:
 		return "", ""
 	}
