@@ -19,6 +19,7 @@ import (
 	"vecmill/internal/config"
 	"vecmill/internal/pace"
 	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
 	"vecmill/sinks/parquetfile"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/pgvectorsink"
@@ -31,6 +32,7 @@ type ReadOptions struct {
 	Rate    float64           // references a second at most, for each pipeline; 0: as many as are computed
 	Columns map[string]string // field of a reference to column of a table
 	Gate    *pace.Gate        // holds references back while it is shut; nil: never
+	Sum     string            // of a manifest's content, which must still have it (SumManifest); "": the name promises that it is the same list
 }
 
 // CheckColumns finds fields that references do not have.
@@ -43,9 +45,18 @@ func ManifestSource(path, name string, o ReadOptions) func(*config.Pipeline) (st
 		if err != nil {
 			return nil, err
 		}
-		s.Rate, s.Gate = o.Rate, o.Gate
+		s.Rate, s.Gate, s.Sum = o.Rate, o.Gate, o.Sum
 		return s, nil
 	}
+}
+
+// SumManifest is what tells a manifest from others of its name: 8 digits, of its content.
+func SumManifest(ctx context.Context, path string) (string, error) {
+	sum, err := manifestsource.Sum(ctx, path)
+	if err != nil {
+		return "", fmt.Errorf("the manifest: %w", err)
+	}
+	return sum, nil
 }
 
 // OpenPlan reads a plan that lies in a directory or under s3://.
@@ -94,7 +105,7 @@ func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
 type PlanOptions struct {
 	Source   string            // s3://bucket/prefix, or a file of references
 	Out      string            // directory or s3://bucket/prefix
-	Name     string            // of the manifest in the output
+	Name     string            // of the manifest in the output; "": one that no other plan has
 	Include  []string          // patterns of keys, or of members
 	Tar      bool              // the members of tar files are planned
 	Columns  map[string]string // field of a reference to column of a table
@@ -107,6 +118,7 @@ type PlanOptions struct {
 	Trying   func(tries int, err error) // told of listing requests that fail again and again; may be nil
 	Log      *slog.Logger
 
+	sum  string                                                                                       // of a file of references that is the source
 	open func(ctx context.Context, s *stores, models []*loadedModel) (backfill.Source, func(), error) // in place of what Source says
 }
 
@@ -134,33 +146,21 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 	if err != nil {
 		return nil, err
 	}
-	words, err := o.words(nil)
+	words, err := o.words(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w, state, err := plan.NewWriter(ctx, place, o.Name, words)
+	w, state, err := plan.NewWriter(ctx, place, plan.Title{Name: o.Name, Base: baseName(o.Out), Source: words.text()})
 	if err != nil {
 		return nil, err
 	}
+	o.sum = words.Sum
 	models, err := loadAll(ctx, c, s, o.Log)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeAll(models)) }()
 	return makePlan(ctx, c, s, models, w, state, o)
-}
-
-// words are what makes a plan the plan that it is. With models, also what computes it.
-func (o *PlanOptions) words(computedBy []string) (string, error) {
-	words, err := json.Marshal(struct {
-		Source     string
-		Include    []string
-		Again      bool
-		Columns    map[string]string `json:",omitempty"`
-		Tar        bool              `json:",omitempty"`
-		ComputedBy []string          `json:",omitempty"`
-	}{o.Source, o.Include, o.Again, o.Columns, o.Tar, computedBy})
-	return string(words), err
 }
 
 // makePlan goes on where w's state is, to the plan's end.
@@ -196,7 +196,9 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		Expected []backfill.Expectation `json:"expected"`
 		Memory   Memory                 `json:"memory"`
 		Snapshot *int64                 `json:"snapshot,omitempty"`
-	}{out.Counts, out.Expected, out.Memory, out.Snapshot})
+
+		ComputedBy []string `json:"computed_by"` // the pipelines with their models
+	}{out.Counts, out.Expected, out.Memory, out.Snapshot, allComputedBy(c, models)})
 	return out, err
 }
 
@@ -237,7 +239,6 @@ func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*load
 			return nil, err
 		}
 	}
-	d.set.Seal()
 	return d, nil
 }
 
@@ -297,22 +298,42 @@ func (d *doneWorks) add(w *ledger.Work, options map[string]string) {
 	}
 }
 
-// files adds the works of a pipeline's files.
+// files adds the works of a pipeline's files, but for rows of references that were deleted behind them.
 func (d *doneWorks) files(ctx context.Context, q audit.Parquet, pipeline string) error {
+	var gone deleted
+	if err := q.Files(ctx, pipeline, func(_ string, info parquetsink.FileInfo) error {
+		gone.note(&info)
+		return nil
+	}); err != nil {
+		return err
+	}
 	return q.Files(ctx, pipeline, func(name string, info parquetsink.FileInfo) error {
 		options := parseHeads(info.Metadata[headsKey])
 		if info.Rows == 0 || len(options) == 0 {
 			return nil // written before files said which options their heads had: not known to be the same
 		}
-		scan := func(columns []string, each func([]parquetfile.Value) error) error {
-			return parquetsink.Scan(ctx, q.Store, name, columns, each)
-		}
-		if err := ledger.Scan(scan, func(w *ledger.Work) error {
-			d.add(w, options)
-			return nil
-		}); err != nil {
+		if err := d.file(ctx, q.Store, name, &info, &gone, options); err != nil {
 			return fmt.Errorf("reading %s: %w", name, err)
 		}
+		return nil
+	})
+}
+
+// file adds the works of a file. Where nothing was deleted, which references its rows are of need not be read.
+func (d *doneWorks) file(ctx context.Context, st objectstore.Store, name string, info *parquetsink.FileInfo, gone *deleted, options map[string]string) error {
+	if gone.any {
+		return parquetsink.Backwards(ctx, st, name, func(l *schemas.Lineage) error {
+			if !gone.took(info, l) {
+				d.add(&ledger.Work{URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}, options)
+			}
+			return nil
+		})
+	}
+	scan := func(columns []string, each func([]parquetfile.Value) error) error {
+		return parquetsink.Scan(ctx, st, name, columns, each)
+	}
+	return ledger.Scan(scan, func(w *ledger.Work) error {
+		d.add(w, options)
 		return nil
 	})
 }
