@@ -136,6 +136,7 @@ integration-deps: ort ## fetch the servers and readers of the integration tests 
 integration: integration-deps ## test against a real Kafka, a real S3 server and real Parquet readers
 	$(GO) test -tags integration -count=1 -p 1 -timeout 40m ./integration/...
 	$(GO) test -tags integration,iceberg -trimpath -ldflags '$(ONEFLIGHT)' -modfile "$$(GO=$(GO) tools/iceberg-modfile.sh)" -count=1 -p 1 -timeout 30m ./sinks/icebergcatalog ./integration/iceberg
+	$(GO) test -tags iceberg -trimpath -ldflags '$(ONEFLIGHT)' -modfile "$$(GO=$(GO) tools/iceberg-modfile.sh)" -count=1 -run Iceberg ./internal/wire
 
 # What a night plays: make sim SEEDS=100000. FIRST is the first seed, SOURCE scripted or kafka.
 SEEDS ?= 10000

@@ -142,7 +142,7 @@ func TestAFullDiskEndsARunThatGoesOn(t *testing.T) {
 		t.Errorf("got %q, want %q: %v\n%s", out, want, err, stderr.String())
 	}
 	for log, words := range map[string][]string{
-		"plan-full.log": {"writing ", "part-000000000000.parquet: ", "no space left on device"},
+		"plan-full.log": {"writing ", "part-000000000000-", "no space left on device"},
 		"plan.log":      {"8000 of 8000 references"},
 		"run-full.log":  {"no space left on device", "interrupted; what is durable is kept", " of 8000 are durable, ", "go on with: backfill run --config "},
 		"audit.log":     {`"next_offset":8000,`, `"computed":8000,`},

@@ -107,8 +107,8 @@ type planned struct{ Items, Known, Seen int }
 
 func (l *lake) plan(tb testing.TB, name string, args ...string) (p planned) {
 	tb.Helper()
-	args = append([]string{"plan", "--out", planAt(name), "--try", "0", "--json"}, args...)
-	if len(args) == 6 {
+	args = append([]string{"plan", "--out", planAt(name), "--name", name, "--try", "0", "--json"}, args...)
+	if len(args) == 8 {
 		args = append(args, "--source", "s3://"+fixture.Bucket+"/in/texts/")
 	}
 	out := l.command(tb, "plan-"+name, args...)

@@ -114,7 +114,7 @@ func (l *lake) manifest(t *testing.T, name string, refs []schemas.Ref) {
 	if err := os.WriteFile(file, lines.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l.command(t, "run-"+name, "run", "--manifest", file)
+	l.command(t, "run-"+name, "run", "--manifest", file, "--name", name)
 }
 
 // contents counts the rows by what was computed.

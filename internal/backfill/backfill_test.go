@@ -69,7 +69,7 @@ func keys(n int, format string) (all []string) {
 
 func draft(t *testing.T, at plan.Place, src Source, o MakeOptions) (*Draft, error) {
 	t.Helper()
-	w, state, err := plan.NewWriter(t.Context(), at, "x", "source")
+	w, state, err := plan.NewWriter(t.Context(), at, plan.Title{Name: "x", Source: "source"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestAnInventoryIsPlannedAsTheBucketIs(t *testing.T) {
 		return bytes.NewReader(bodies[f.Key]), nil
 	}
 	at, o := place(t), MakeOptions{Sample: 20, Seed: 4}
-	w, _, err := plan.NewWriter(t.Context(), at, "x", "source")
+	w, _, err := plan.NewWriter(t.Context(), at, plan.Title{Name: "x", Source: "source"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -396,6 +396,25 @@ func TestTrialsAreAsLargeAsTheTimeAndTheWindowAllow(t *testing.T) {
 				t.Errorf("the trials had %d items, want %d", sizes, c.want)
 			}
 		})
+	}
+}
+
+// TestEachMachineLoadsTheModels shares 100 objects of a second each among some machines.
+func TestEachMachineLoadsTheModels(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 100}}
+	for i := range 10 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{}, nil }
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		took := time.Second * time.Duration(len(items))
+		return Tried{Items: len(items), Wall: took, CPU: 2 * took, Rows: int64(len(items))}, nil
+	}
+	for machines, want := range map[int][2]float64{0: {107, 207}, 1: {107, 207}, 5: {27, 235}} {
+		e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Image, For: time.Second, AtOnce: 2, Startup: 7 * time.Second, Machines: machines})
+		if err != nil || math.Abs(e.Wall.Value-want[0]) > 1e-9 || math.Abs(e.CPU.Value-want[1]) > 1e-9 {
+			t.Errorf("%d machines: wall %v, CPU %v, want %v: %v", machines, e.Wall, e.CPU, want, err)
+		}
 	}
 }
 

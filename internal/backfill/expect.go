@@ -244,8 +244,8 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 	e.FailShare = 1 - share(len(x.items), x.failed)*share(sum.Items-sum.Failed, sum.Failed)
 	unsure := math.Hypot(spread, unsteady(runs))
 	e.Wall = interval(sum.Wall.Seconds()*scale/float64(max(o.Machines, 1)), unsure).after(o.Startup)
-	e.CPU = interval(sum.CPU.Seconds()*scale, unsure).after(o.Startup)
-	e.GPU = e.Wall.times(float64(max(o.Machines, 1) * o.Devices)) // one that waits is held, too
+	e.CPU = interval(sum.CPU.Seconds()*scale, unsure).after(o.Startup * time.Duration(max(o.Machines, 1))) // each of them loads the models
+	e.GPU = e.Wall.times(float64(max(o.Machines, 1) * o.Devices))                                          // one that waits is held, too
 }
 
 func share(good, bad int) float64 { return float64(good) / float64(max(good+bad, 1)) }

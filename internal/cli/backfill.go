@@ -39,7 +39,7 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	f.StringVar(&o.manifest, "manifest", "", "file of references: one JSON object a line, or a table as .csv, .tsv or .parquet")
 	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, in place of a manifest; with --source where the plan is to lie, default: _plans beside the rows")
 	sourceFlags(f, &o.from)
-	f.StringVar(&o.name, "name", "", "name of the manifest in the output; default: the file's name, or the plan's")
+	f.StringVar(&o.name, "name", "", "name of the manifest in the output, which promises that it is the same list each time; default: the file's name and eight digits of its content, or the plan's")
 	o.read.Columns = o.from.Columns
 	f.StringVar(&o.rate, "max-rate", "", "references a second that are read at most, by each pipeline, as 200/s; default: as many as are computed")
 	f.StringVar(&o.topic, "topic", "", "publish the plan's references to this topic for workers, in place of computing them here")
@@ -78,7 +78,7 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 	for i := range c.Pipelines {
 		c.Pipelines[i].Topics = []string{"manifest:" + o.name}
 	}
-	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Measure: true, Source: source, Models: o.models})
+	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Measure: true, Source: source, Plan: about, Models: o.models})
 	if err != nil {
 		return err
 	}
@@ -182,8 +182,12 @@ func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config
 		if _, err := os.Stat(o.manifest); err != nil { // before models are loaded
 			return nil, nil, fmt.Errorf("the manifest: %w", err)
 		}
-		if o.name == "" {
-			o.name = strings.TrimSuffix(filepath.Base(o.manifest), filepath.Ext(o.manifest))
+		if o.name == "" { // the content is part of it: another list, or one that was edited, has other references at the same numbers
+			var err error
+			if o.read.Sum, err = wire.SumManifest(ctx, o.manifest); err != nil {
+				return nil, nil, err
+			}
+			o.name = strings.TrimSuffix(filepath.Base(o.manifest), filepath.Ext(o.manifest)) + "-" + o.read.Sum
 		}
 		return wire.ManifestSource(o.manifest, o.name, o.read), nil, nil
 	}
@@ -228,7 +232,11 @@ func (o *runOptions) again() string {
 	for _, c := range columnFlag(o.read.Columns).words() {
 		words = append(words, "--column", c)
 	}
-	return shellWords(append(words, "--manifest", o.manifest, "--name", o.name)...)
+	words = append(words, "--manifest", o.manifest)
+	if o.read.Sum == "" { // else the name follows from the content
+		words = append(words, "--name", o.name)
+	}
+	return shellWords(words...)
 }
 
 func runAudit(ctx context.Context, e *env, args []string) error {

@@ -17,6 +17,7 @@ import (
 
 	"vecmill/internal/demo"
 	"vecmill/internal/progress"
+	"vecmill/internal/wire"
 )
 
 // asBackfill holds the arguments, a line each, of the child of TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn.
@@ -111,7 +112,7 @@ pipelines:
 		t.Errorf("the end: %+v", p)
 	}
 	words, err := exec.Command("sh", "-c", `backfill() { printf '%s\n' "$@"; }; `+last.Continue).Output()
-	if want := strings.Join([]string{"run", "--config", conf, "--manifest", manifest, "--name", "refs"}, "\n") + "\n"; err != nil || string(words) != want {
+	if want := strings.Join([]string{"run", "--config", conf, "--manifest", manifest}, "\n") + "\n"; err != nil || string(words) != want {
 		t.Errorf("to go on: %q, want %q, %v", words, want, err)
 	}
 	code, audited, _ := call(backfiller, "audit", "--config", conf)
@@ -148,13 +149,18 @@ pipelines:
 `, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "out")))
 	run := []string{"run", "--config", conf, "--manifest", manifest, "--max-rate", "40/s"}
 	code, out, stderr := call(backfiller, append(run, "--until", "1500ms")...)
-	again := fmt.Sprintf("go on with: backfill run --config %s --max-rate 40/s --manifest %s --name refs\n", conf, manifest)
+	again := fmt.Sprintf("go on with: backfill run --config %s --max-rate 40/s --manifest %s\n", conf, manifest)
 	if code != 1 || !strings.Contains(stderr, "as --until says; what is durable is kept") || !strings.Contains(out, again) {
 		t.Errorf("exit %d, want 1, a sentence and %q\n%s%s", code, again, out, stderr)
 	}
+	sum, err := wire.SumManifest(t.Context(), manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := "refs-" + sum
 	status := func() (w written) {
 		code, out, stderr := call(backfiller, "status", "--config", conf, "--manifest", manifest, "--json")
-		if err := json.Unmarshal([]byte(out), &w); err != nil || code != 0 || w.Manifest != "refs" || w.Total != n || w.Missing != 0 {
+		if err := json.Unmarshal([]byte(out), &w); err != nil || code != 0 || w.Manifest != name || w.Total != n || w.Missing != 0 {
 			t.Errorf("status: exit %d, %v\n%s%s", code, err, out, stderr)
 		}
 		return w
@@ -168,17 +174,17 @@ pipelines:
 	if w := status(); !w.Finished || w.Next != n || w.Left != nil || w.Last == nil {
 		t.Errorf("after the second run: %+v", w)
 	}
-	if code, out, _ := call(backfiller, "status", "--config", conf); code != 0 || !strings.Contains(out, fmt.Sprintf("intents: manifest refs in %s: %d written\n  %d with rows, 0 dead letters", fileURL(dir, "out"), n, n)) {
+	if code, out, _ := call(backfiller, "status", "--config", conf); code != 0 || !strings.Contains(out, fmt.Sprintf("intents: manifest %s in %s: %d written\n  %d with rows, 0 dead letters", name, fileURL(dir, "out"), n, n)) {
 		t.Errorf("status without a list: exit %d\n%s", code, out)
 	}
 	if code, out, stderr := call(backfiller, "status", "--config", conf, "--name", "other"); code != 0 || !strings.Contains(out, "manifest other") || !strings.Contains(out, ": 0 written\n") {
 		t.Errorf("status of a list that was not begun: exit %d\n%s%s", code, out, stderr)
 	}
 	write(t, manifest, "{}\n")
-	if code, out, stderr := call(backfiller, "status", "--config", conf, "--manifest", manifest); code != 0 || !strings.Contains(out, "it shrank") {
+	if code, out, stderr := call(backfiller, "status", "--config", conf, "--manifest", manifest, "--name", name); code != 0 || !strings.Contains(out, "it shrank") {
 		t.Errorf("status of a list that shrank: exit %d\n%s%s", code, out, stderr)
 	}
-	if code, _, stderr := call(backfiller, run...); code != 1 || !strings.Contains(stderr, `has more of "refs" already: the list shrank`) {
+	if code, _, stderr := call(backfiller, append(run, "--name", name)...); code != 1 || !strings.Contains(stderr, fmt.Sprintf("has more of %q already: the list shrank", name)) {
 		t.Errorf("a run of a list that shrank: exit %d\n%s", code, stderr)
 	}
 	if code, out, _ := call(backfiller, "audit", "--config", conf); code != 0 || !strings.Contains(out, fmt.Sprintf(`"rows":%d,`, n)) {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -31,7 +29,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	o := wire.PlanOptions{}
 	sourceFlags(f, &o)
 	f.StringVar(&o.Out, "out", "", "directory or s3://bucket/prefix that the plan is written to; with a plan that was interrupted, it is gone on with")
-	f.StringVar(&o.Name, "name", "", "name of the plan in the output; default: the last word of --out")
+	f.StringVar(&o.Name, "name", "", "name of the plan in the output, which no other list may have there; default: the last word of --out and eight letters that no other plan has")
 	f.IntVar(&o.Sample, "sample", 512, "objects whose headers are looked at")
 	f.Uint64Var(&o.Seed, "seed", 1, "which objects these are")
 	f.DurationVar(&o.Estimate.For, "try", 15*time.Second, "how long to compute to know how long it takes; 0 estimates nothing")
@@ -51,9 +49,6 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	}
 	if err := checkSource(&o); err != nil {
 		return err
-	}
-	if o.Name == "" {
-		o.Name = path.Base(filepath.ToSlash(o.Out))
 	}
 	c, _, err := e.load(*file)
 	if err != nil {

@@ -62,7 +62,7 @@ pipelines:
 		code   int
 		want   []string
 	}{
-		{"ref", []string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", plan, "--try", "0"}, 0, []string{"301 of 301"}},
+		{"ref", []string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", plan, "--name", "plan", "--try", "0"}, 0, []string{"301 of 301"}},
 		{"json", run("--topic", "refs"), 1, []string{"pipeline intents reads refs as json"}},
 		{"ref", run("--topic", "others"), 1, []string{"no pipeline of the configuration reads topic others"}},
 		{"ref", []string{"plan", "--config", conf, "--source", filepath.Join(dir, "empty.jsonl"), "--out", plan + "0"}, 0, []string{"0 of 0 references", "the source has nothing"}},

@@ -64,6 +64,7 @@ pipelines:
 	step(0, "120 references, 120 rows", append(run, "--name", "anew")...) // texts of a list have no entity tag to know them by
 	step(1, "is of another source", append(run, "--name", "anew", "--again")...)
 	configure(files, "{task: classification, name: all, function: sigmoid}")
+	step(1, "was made for another model, preprocessing or heads than pipeline intents has now", "run", "--config", conf, "--plan", filepath.Dir(plans[0]))
 	step(0, "120 references, 120 rows", run...)
 
 	// A plan that was cut off is gone on with.
@@ -98,4 +99,71 @@ pipelines:
 	if code, out, stderr := call(backfiller, "run", "--config", conf, "--manifest", list); code != 0 || !strings.Contains(out, "2 references, 2 rows") {
 		t.Errorf("exit %d\n%s%s", code, out, stderr)
 	}
+}
+
+// TestAnotherListUnderTheSameNameIsComputed has files of one name and one length, and one that is edited: by default each content is a list of its own, whatever had been computed under the file's name. A plan that is made
+// anew at its place is another one, too.
+func TestAnotherListUnderTheSameNameIsComputed(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	conf, at := filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "plan")
+	write(t, conf, fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+pipelines:
+- name: intents
+  model: {path: %q}
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s"}}]
+`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "rows")))
+	list := func(day, rain string) string {
+		file := filepath.Join(dir, day, "refs.csv")
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, file, "id,inline_text\na,Will it "+rain+"?\nb,Will it snow?\n")
+		return file
+	}
+	step := func(want string, code int, args ...string) {
+		t.Helper()
+		args = append(args, "--config", conf)
+		if got, out, stderr := call(backfiller, args...); got != code || !strings.Contains(out+stderr, want) {
+			t.Fatalf("%q: exit %d, want %d and %q\n%s%s", args, got, code, want, out, stderr)
+		}
+	}
+	first, second := list("day1", "rain"), list("day2", "hail")
+	step("2 references, 2 rows", 0, "run", "--manifest", first)
+	step("2 references, 2 rows", 0, "run", "--manifest", second)
+	step("0 references, 0 rows", 0, "run", "--manifest", second)
+	step("2 written of 2 (100.0 %)", 0, "status", "--manifest", first)
+	list("day2", "thaw")
+	step("0 written of 2 (0.0 %)", 0, "status", "--manifest", second)
+	step("2 references, 2 rows", 0, "run", "--manifest", second)
+	step("2 references, 2 rows", 0, "run", "--manifest", first, "--name", "promised")
+	step("0 references, 0 rows", 0, "run", "--manifest", second, "--name", "promised") // what a promise is
+
+	step("2 of 2 references", 0, "plan", "--source", first, "--try", "0", "--out", at)
+	step("2 references, 2 rows", 0, "run", "--plan", at)
+	if err := os.RemoveAll(at); err != nil {
+		t.Fatal(err)
+	}
+	step("2 of 2 references", 0, "plan", "--source", second, "--try", "0", "--out", at)
+	step("2 references, 2 rows", 0, "run", "--plan", at)
+	if err := os.Remove(filepath.Join(at, "plan.json")); err != nil { // it was cut off behind its last list
+		t.Fatal(err)
+	}
+	list("day2", "pour")
+	step("was begun at ", 1, "plan", "--source", second, "--try", "0", "--out", at)
+
+	step("2 references, 2 rows", 0, "run", "--source", first)
+	list("day1", "pour")
+	step("was changed since the plan at ", 1, "run", "--source", first)
+	step("2 references, 2 rows", 0, "run", "--source", first, "--name", "anew")
+	list("day1", "rain")
+	step("0 references, 0 rows", 0, "run", "--source", first)
+	step("is there already", 0, "run", "--source", first)
+	step(`"faults":0`, 0, "audit")
 }

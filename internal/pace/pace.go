@@ -28,17 +28,19 @@ func New(perSecond float64, most int) Pace {
 // Most is how many may be done at once.
 func (p Pace) Most() int { return p.most }
 
-// Wait blocks until n things, at most Most, may be done, or until ctx ends, whose error it returns then. Limiter.WaitN is not it: that fails at once where the context's deadline comes
+// Wait blocks until n things may be done, Most by Most, or until ctx ends, whose error it returns then. Limiter.WaitN is not it: that fails at once where the context's deadline comes
 // before the turn, and a run with a deadline goes on until there.
 func (p Pace) Wait(ctx context.Context, n int) error {
 	if p.bucket == nil {
 		return ctx.Err()
 	}
-	t := time.NewTimer(p.bucket.ReserveN(time.Now(), n).Delay())
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+	for ; n > 0 && ctx.Err() == nil; n -= p.most { // more than the bucket holds would wait for ever
+		t := time.NewTimer(p.bucket.ReserveN(time.Now(), min(n, p.most)).Delay())
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+		}
 	}
 	return ctx.Err()
 }

@@ -68,5 +68,9 @@ func TestAPaceBoundsWhatIsDoneAtOnce(t *testing.T) {
 		if took := time.Since(began); took != 2*time.Second {
 			t.Errorf("5 at 2 a second take %v", took)
 		}
+		p = New(100, 10)
+		if err := p.Wait(t.Context(), 35); err != nil || time.Since(began) != 2250*time.Millisecond {
+			t.Errorf("35 at once, where 10 are a step, at 100 a second: until %v, %v", time.Since(began), err)
+		}
 	})
 }

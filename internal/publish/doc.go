@@ -5,9 +5,11 @@
 //	P2 A state names the first reference that may be missing, and for each partition an offset behind which the record of that one and of all that follow lies. It is saved before the first
 //	   record is written, and after each round.
 //	P3 Who begins, or got no clear answer, reads what lies behind those offsets before it writes: what is there is not written again.
+//	P4 The state never comes to lie between references that are there: its offsets would hide those behind it from P3. So the first round of who goes on ends behind the last one that was found, however
+//	   small a round is by now, and however far behind the groups are.
 //
-// So a publisher that was killed goes on where it was, and reads one round again. Not held: two publishers of a list at once, and a request that was given up and lands
-// behind the reading of P3; both write a reference twice, which gives its rows twice, under the same row ids.
+// So a publisher that was killed goes on where it was, and reads one round again. Not held: two publishers of a list at once, a request that was given up and lands
+// behind the reading of P3, and records that retention has taken before that; all write a reference twice, which gives its rows twice, under the same row ids.
 //
 // Neighbours: stream/kafkasource has the log, internal/backfill/plan the list and the place of the state, internal/wire joins them.
 package publish

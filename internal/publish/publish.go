@@ -62,7 +62,7 @@ type Options struct {
 	MaxLag    int64         // records that the slowest group may have before it
 	ByContent bool          // a publishing that begins divides references by content, where that is told
 	Poll      time.Duration // how often that is looked at
-	Pace      pace.Pace     // at most Most references are in a round
+	Pace      pace.Pace     // at most Most references are in a round, but for those of P4
 	Gate      *pace.Gate    // nothing is published while it is shut; nil is always open
 
 	Permanent func(error) bool
@@ -87,6 +87,7 @@ type publishing struct {
 	state State
 	lanes []*lane
 	all   []stream.Partition // of the topic, for the lag
+	found int64              // behind the last reference that an earlier run had brought into the topic and not saved (P4)
 }
 
 // lane is a partition that references go to.
@@ -123,7 +124,7 @@ func Run(ctx context.Context, log Log, o Options) (at Progress, err error) {
 		switch {
 		case p.state.Next >= o.Total:
 			return at, nil
-		case room <= 0:
+		case room <= 0 && p.state.Next >= p.found:
 			if !retry.Sleep(ctx, o.Poll) {
 				return at, ctx.Err()
 			}
@@ -177,6 +178,9 @@ func (p *publishing) begin(ctx context.Context) error {
 		if err := p.scan(ctx, ln, bounds[part]); err != nil {
 			return err
 		}
+		for n := range ln.present {
+			p.found = max(p.found, n+1)
+		}
 	}
 	return nil
 }
@@ -227,13 +231,13 @@ func (p *publishing) look(ctx context.Context) (lag int64, err error) {
 	return lag, nil
 }
 
-// round publishes the next references, n at most.
+// round publishes the next references: n at most, but all that an earlier run had begun with, whose round may have been a larger one (P4).
 func (p *publishing) round(ctx context.Context, values func() ([]byte, error), n int) error {
 	batches := make([][]stream.Record, len(p.lanes))
 	numbers := make([][]int64, len(p.lanes))
-	first, bytes := p.state.Next, 0
+	first, bytes, fresh := p.state.Next, 0, 0
 	next := first
-	for ; next < first+int64(n) && bytes < mostBytes; next++ {
+	for ; next < p.found || next < first+int64(n) && bytes < mostBytes; next++ {
 		value, err := values()
 		if errors.Is(err, io.EOF) {
 			err = errors.New("the list ends before its end")
@@ -248,8 +252,11 @@ func (p *publishing) round(ctx context.Context, values func() ([]byte, error), n
 		}
 		batches[i], numbers[i] = append(batches[i], rec), append(numbers[i], next)
 		bytes += len(value)
+		if !p.lanes[i].present[next] {
+			fresh++
+		}
 	}
-	if err := p.o.Pace.Wait(ctx, int(next-first)); err != nil {
+	if err := p.o.Pace.Wait(ctx, fresh); err != nil {
 		return err
 	}
 	g, appending := errgroup.WithContext(ctx)

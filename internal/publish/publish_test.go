@@ -137,10 +137,39 @@ func options(t *topic, n int64, kept **State) Options {
 	}
 }
 
-// TestEveryReferenceIsInItsPartitionOnceWhateverFails runs until it succeeds: every error ends a publisher as a kill would, and the next one goes on with what was saved.
+// vary gives a publisher other bounds than the one before it had: of a round, and of the group's lag. The group comes to the end whenever the lag is what it may be, and is behind it when the publisher begins.
+func (t *topic) vary(o *Options) {
+	o.Pace = pace.New(0, 1+t.r.IntN(20))
+	if t.r.IntN(2) == 0 {
+		o.Pace = pace.New(1e6, 1+t.r.IntN(20))
+	}
+	o.MaxLag, o.Poll = int64(1+t.r.IntN(40)), time.Nanosecond
+	for i := range t.committed {
+		t.committed[i] = max(0, t.end(i)-int64(t.r.IntN(20)))
+	}
+	o.Tell = func(p Progress) {
+		for i := range t.committed {
+			if p.Lag >= o.MaxLag {
+				t.committed[i] = t.end(i)
+			}
+		}
+	}
+}
+
+// hold is how many references the topic has that a state does not say.
+func (t *topic) hold(s *State) (n int) {
+	for i, end := range s.Ends {
+		for _, rec := range t.logs[i][end-t.base[i]:] {
+			n += len(rec.Headers)
+		}
+	}
+	return n
+}
+
+// TestEveryReferenceIsInItsPartitionOnceWhateverFails runs until it succeeds: every error ends a publisher as a kill would, and the next one goes on with what was saved, with smaller rounds or larger ones.
 func TestEveryReferenceIsInItsPartitionOnceWhateverFails(t *testing.T) {
 	const n = 100
-	ends, unclear := 0, 0
+	ends, unclear, larger := 0, 0, 0
 	for seed := range uint64(300) {
 		tp := newTopic(seed, 1+int(seed%4), 0.08)
 		before := int(seed % 3) // records of others
@@ -152,7 +181,12 @@ func TestEveryReferenceIsInItsPartitionOnceWhateverFails(t *testing.T) {
 			if tries > 2000 {
 				t.Fatalf("seed %d: it never succeeds", seed)
 			}
-			at, err := Run(t.Context(), tp, options(tp, n, &kept))
+			o := options(tp, n, &kept)
+			tp.vary(&o)
+			if kept != nil && tp.hold(kept) > o.Pace.Most() {
+				larger++
+			}
+			at, err := Run(t.Context(), tp, o)
 			if err == nil {
 				if at.Published != n || at.Total != n {
 					t.Fatalf("seed %d: %+v", seed, at)
@@ -196,8 +230,42 @@ func TestEveryReferenceIsInItsPartitionOnceWhateverFails(t *testing.T) {
 			t.Fatalf("seed %d: %d references, want %d: %v", seed, len(seen), n, seen)
 		}
 	}
-	if ends < 300 || unclear < 100 {
-		t.Errorf("only %d publishers were ended, %d of them in the middle", ends, unclear)
+	if ends < 300 || unclear < 100 || larger < 50 {
+		t.Errorf("only %d publishers were ended, %d of them in the middle, %d with more in the topic than a round of the next one", ends, unclear, larger)
+	}
+}
+
+// TestARoundThatWasCutOffIsFinishedWhateverTheNextOneMayDo has 40 references in the topic that no state says, and a publisher of rounds of 3 whose group is far behind: all are found before any more is published.
+func TestARoundThatWasCutOffIsFinishedWhateverTheNextOneMayDo(t *testing.T) {
+	var kept *State
+	tp := newTopic(1, 2, 0)
+	o := options(tp, 60, &kept)
+	o.Pace = pace.New(0, 40)
+	save := o.Save
+	o.Save = func(ctx context.Context, s *State) error {
+		if s.Next > 0 {
+			return errCut
+		}
+		return save(ctx, s)
+	}
+	if _, err := Run(t.Context(), tp, o); !errors.Is(err, errCut) || kept.Next != 0 || tp.hold(kept) != 40 {
+		t.Fatalf("%+v, %v", kept, err)
+	}
+	for i, p := range []pace.Pace{pace.New(0, 3), pace.New(1e6, 3)} {
+		ctx, stop := context.WithCancel(t.Context())
+		again := *kept
+		o := options(tp, 60, new(&again))
+		o.Pace, o.MaxLag = p, 1
+		o.Tell = func(at Progress) {
+			if at.Published > 0 {
+				stop()
+			}
+		}
+		at, err := Run(ctx, tp, o)
+		stop()
+		if all := tp.hold(kept); !errors.Is(err, context.Canceled) || at.Published != 40 || all != 40 {
+			t.Errorf("%d: %+v, %v; %d references in the topic", i, at, err, all)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type ReadOptions struct {
 	Rate    float64           // references a second at most, for each pipeline; 0: as many as are computed
 	Columns map[string]string // field of a reference to column of a table
 	Gate    *pace.Gate        // holds references back while it is shut; nil: never
+	Sum     string            // of a manifest's content, which must still have it (SumManifest); "": the name promises that it is the same list
 }
 
 // CheckColumns finds fields that references do not have.
@@ -37,9 +38,18 @@ func ManifestSource(path, name string, o ReadOptions) func(*config.Pipeline) (st
 		if err != nil {
 			return nil, err
 		}
-		s.Rate, s.Gate = o.Rate, o.Gate
+		s.Rate, s.Gate, s.Sum = o.Rate, o.Gate, o.Sum
 		return s, nil
 	}
+}
+
+// SumManifest is what tells a manifest from others of its name: 8 digits, of its content.
+func SumManifest(ctx context.Context, path string) (string, error) {
+	sum, err := manifestsource.Sum(ctx, path)
+	if err != nil {
+		return "", fmt.Errorf("the manifest: %w", err)
+	}
+	return sum, nil
 }
 
 // OpenPlan reads a plan that lies in a directory or under s3://.
@@ -88,7 +98,7 @@ func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
 type PlanOptions struct {
 	Source   string            // s3://bucket/prefix, or a file of references
 	Out      string            // directory or s3://bucket/prefix
-	Name     string            // of the manifest in the output
+	Name     string            // of the manifest in the output; "": one that no other plan has
 	Include  []string          // patterns of keys, or of members
 	Tar      bool              // the members of tar files are planned
 	Columns  map[string]string // field of a reference to column of a table
@@ -102,6 +112,7 @@ type PlanOptions struct {
 	Trying   func(tries int, err error) // told of requests that fail again and again; may be nil
 	Log      *slog.Logger
 
+	sum  string                                                                                                       // of a file of references that is the source
 	open func(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (backfill.Source, func(), error) // in place of what Source says
 }
 
@@ -129,14 +140,15 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 	if err != nil {
 		return nil, err
 	}
-	words, err := o.words(nil)
+	words, err := o.words(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w, state, err := plan.NewWriter(ctx, place, o.Name, words)
+	w, state, err := plan.NewWriter(ctx, place, plan.Title{Name: o.Name, Base: baseName(o.Out), Source: words.text()})
 	if err != nil {
 		return nil, err
 	}
+	o.sum = words.Sum
 	load := describeModel
 	if o.Estimate.For > 0 {
 		load = loadModel
@@ -147,19 +159,6 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 	}
 	defer func() { err = errors.Join(err, models.close()) }()
 	return makePlan(ctx, c, s, models, w, state, o)
-}
-
-// words are what makes a plan the plan that it is. With models, also what computes it.
-func (o *PlanOptions) words(computedBy []string) (string, error) {
-	words, err := json.Marshal(struct {
-		Source     string
-		Include    []string
-		Again      bool
-		Columns    map[string]string `json:",omitempty"`
-		Tar        bool              `json:",omitempty"`
-		ComputedBy []string          `json:",omitempty"`
-	}{o.Source, o.Include, o.Again, o.Columns, o.Tar, computedBy})
-	return string(words), err
 }
 
 // makePlan goes on where w's state is, to the plan's end.
@@ -195,7 +194,9 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		Expected []backfill.Expectation `json:"expected"`
 		Memory   Memory                 `json:"memory"`
 		Snapshot *int64                 `json:"snapshot,omitempty"`
-	}{out.Counts, out.Expected, out.Memory, out.Snapshot})
+
+		ComputedBy []string `json:"computed_by"` // the pipelines with their models
+	}{out.Counts, out.Expected, out.Memory, out.Snapshot, allComputedBy(c, models)})
 	return out, err
 }
 

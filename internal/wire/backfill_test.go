@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +104,7 @@ func (l *lake) openAt(t *testing.T, at, name string) *Worker {
 	for i := range l.conf.Pipelines {
 		l.conf.Pipelines[i].Topics = []string{"manifest:" + name}
 	}
-	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: PlanSource(list, ReadOptions{})})
+	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: PlanSource(list, ReadOptions{}), Plan: list.Plan()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +150,51 @@ func TestNothingIsComputedTwice(t *testing.T) {
 	p.Heads[1].TopK = 1
 	if c := l.plan(t, "head", PlanOptions{}); c.Items != 30 {
 		t.Errorf("a head has other options: %+v", c.Counts)
+	}
+}
+
+// TestAPlanIsRunByWhatItWasMadeFor changes a head behind a plan. What an earlier build planned does not say what it was for, and is run.
+func TestAPlanIsRunByWhatItWasMadeFor(t *testing.T) {
+	l := newLake(t, 4)
+	l.plan(t, "first", PlanOptions{})
+	at := filepath.Join(l.out, "first")
+	list, err := OpenPlan(t.Context(), l.conf, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() error {
+		l.conf.Pipelines[0].Topics = []string{"manifest:first"}
+		w, err := Open(t.Context(), l.conf, Options{Log: quiet, Source: PlanSource(list, ReadOptions{}), Plan: list.Plan()})
+		if err == nil {
+			err = w.Close(t.Context())
+		}
+		return err
+	}
+	once := func() error {
+		p, err := PlanOnce(t.Context(), l.conf, PlanOptions{Source: "s3://box/texts/", Out: at, Listers: 4, Log: quiet})
+		if err == nil && !p.Found {
+			t.Error("the plan is made anew")
+		}
+		return err
+	}
+	for _, ask := range []func() error{open, once} {
+		if err := ask(); err != nil {
+			t.Errorf("as it was planned: %v", err)
+		}
+	}
+	l.conf.Pipelines[0].Heads[1].TopK = 1
+	for _, ask := range []func() error{open, once} {
+		if err := ask(); err == nil || !strings.Contains(err.Error(), "plan first was made for another model, preprocessing or heads than pipeline p has now") {
+			t.Errorf("with another head: %v", err)
+		}
+	}
+	list.Plan().About = []byte(`{"seen":4}`)
+	if err := open(); err != nil {
+		t.Errorf("a plan of an earlier build: %v", err)
+	}
+	list.Plan().Source = `{"Source":"s3://box/texts/","Include":null,"Again":false,"ComputedBy":["p another"]}`
+	if err := open(); err == nil {
+		t.Error("a plan of an earlier build that says what it was for is run by another")
 	}
 }
 
@@ -263,6 +309,69 @@ func TestAReferenceOfAnotherIdIsTheSameWork(t *testing.T) {
 	}
 	if p := l.plan(t, "rest", PlanOptions{}); p.Items != 3 || p.Known != 1 {
 		t.Errorf("%+v", p.Counts)
+	}
+}
+
+// TestWhatWasDeletedIsComputedAgainWhenItIsBack has objects that a stream names, deletes and names again, and some that another source deletes behind their rows: a reader of the files takes these for gone.
+func TestWhatWasDeletedIsComputedAgainWhenItIsBack(t *testing.T) {
+	l := newLake(t, 5)
+	stream := func(name string, refs ...string) {
+		t.Helper()
+		manifest := filepath.Join(l.out, name+".jsonl")
+		if err := os.WriteFile(manifest, []byte(strings.Join(refs, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l.conf.Pipelines[0].Topics = []string{"manifest:" + name}
+		w, err := Open(t.Context(), l.conf, Options{Log: quiet, Source: ManifestSource(manifest, name, ReadOptions{})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put := func(n int) string {
+		object, err := l.backend.HeadObject("box", fmt.Sprintf("texts/%03d ü.txt", n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf(`{"v":1,"id":"call-%d","uri":"s3://box/texts/%03d ü.txt","etag":"%x"}`, n, n, object.Hash)
+	}
+	gone := func(n int) string { return fmt.Sprintf(`{"v":1,"id":"call-%d","deleted":true}`, n) }
+	planned := func(name string) (all []string) {
+		p := l.plan(t, name, PlanOptions{})
+		list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, err := list.From(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range p.Items {
+			value, err := next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ref, err := schemas.ParseRef(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, ref.URI[len("s3://box/texts/"):len("s3://box/texts/")+3])
+		}
+		return all
+	}
+	stream("stream", put(0), put(1), gone(1), put(2), gone(2), put(2), put(3))
+	if got := planned("first"); !slices.Equal(got, []string{"001", "004"}) {
+		t.Errorf("planned are %v", got)
+	}
+	stream("other", gone(3), gone(0), put(0))
+	if got := planned("second"); !slices.Equal(got, []string{"001", "003", "004"}) {
+		t.Errorf("when another source has deleted some: planned are %v", got)
+	}
+	l.run(t, "second")
+	if got := planned("third"); len(got) != 0 {
+		t.Errorf("when these are computed: planned are %v", got)
 	}
 }
 

@@ -41,7 +41,6 @@ func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*load
 			return nil, err
 		}
 	}
-	d.set.Seal()
 	return d, nil
 }
 
@@ -111,25 +110,49 @@ func (d *doneWorks) addRow(pipeline string, l *schemas.Lineage, options map[stri
 	d.add(&ledger.Work{Pipeline: pipeline, URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head, Beside: beside}, options)
 }
 
-// files adds the works of a pipeline's files, several at once.
+// files adds the works of a pipeline's files, several at once, but for rows of references that were deleted behind them.
 func (d *doneWorks) files(ctx context.Context, q audit.Parquet, i int) error {
 	names, err := q.Names(ctx, d.c.Pipelines[i].Name)
 	if err != nil {
 		return err
 	}
+	infos := make([]parquetsink.FileInfo, len(names))
+	if err := d.atOnce(ctx, names, func(ctx context.Context, n int) (err error) {
+		infos[n], err = parquetsink.Stat(ctx, q.Store, names[n])
+		if errors.Is(err, objectstore.ErrNotFound) { // an orphan that its chain's owner has taken away meanwhile
+			infos[n], err = parquetsink.FileInfo{}, nil
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	var gone deleted
+	for n := range infos {
+		gone.note(&infos[n])
+	}
 	var mu sync.Mutex
 	read := 0
+	return d.atOnce(ctx, names, func(ctx context.Context, n int) error {
+		if err := d.file(ctx, q.Store, names[n], &infos[n], &gone, i); err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if read++; d.o.Reading != nil {
+			d.o.Reading(read, len(names))
+		}
+		return nil
+	})
+}
+
+// atOnce does something with each of some files.
+func (d *doneWorks) atOnce(ctx context.Context, names []string, do func(ctx context.Context, n int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(d.o.Listers, 1))
-	for _, name := range names {
+	for n, name := range names {
 		g.Go(func() error {
-			if err := d.file(ctx, q.Store, name, i); err != nil {
+			if err := do(ctx, n); err != nil {
 				return fmt.Errorf("reading %s: %w", name, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if read++; d.o.Reading != nil {
-				d.o.Reading(read, len(names))
 			}
 			return nil
 		})
@@ -137,22 +160,17 @@ func (d *doneWorks) files(ctx context.Context, q audit.Parquet, i int) error {
 	return g.Wait()
 }
 
-// file adds the works of a file. What was beside a text is among the rows' attributes; nothing is beside anything else, whose rows are read by fewer columns.
-func (d *doneWorks) file(ctx context.Context, store objectstore.Store, name string, i int) error {
-	info, err := parquetsink.Stat(ctx, store, name)
-	if errors.Is(err, objectstore.ErrNotFound) { // an orphan that its chain's owner has taken away meanwhile
-		return nil
-	}
-	if err != nil {
-		return err
-	}
+// file adds the works of a file. What was beside a text is among the rows' attributes; nothing is beside anything else, and where nothing was deleted, its rows are read by fewer columns.
+func (d *doneWorks) file(ctx context.Context, store objectstore.Store, name string, info *parquetsink.FileInfo, gone *deleted, i int) error {
 	options, pipeline := parseHeads(info.Metadata[headsKey]), d.c.Pipelines[i].Name
 	if info.Rows == 0 || len(options) == 0 {
 		return nil // written before files said which options their heads had: not known to be the same
 	}
-	if d.models[i].spec.Modality == schemas.Text {
+	if gone.any || d.models[i].spec.Modality == schemas.Text {
 		return parquetsink.Backwards(ctx, store, name, func(l *schemas.Lineage) error {
-			d.addRow(pipeline, l, options)
+			if !gone.took(info, l) {
+				d.addRow(pipeline, l, options)
+			}
 			return nil
 		})
 	}

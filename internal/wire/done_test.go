@@ -121,7 +121,6 @@ func TestAnObjectIsNotKnownByItsPair(t *testing.T) {
 	for _, notes := range []map[string]string{{schemas.CompanionNote: "text_pair"}, {schemas.CompanionNote: "text_pair", schemas.CompanionHashNote: "00"}, {"vecmill.charset": "utf-16"}} {
 		d.addRow("p", &schemas.Lineage{URI: "u", ETag: "e", Head: "h", Attributes: notes}, map[string]string{"h": "o"})
 	}
-	d.set.Seal()
 	for beside, known := range map[string]bool{"00": true, "": true, "01": false} {
 		if d.set.Has(&ledger.Work{Pipeline: "p", URI: "u", ETag: "e", Head: "h", Options: "o", Beside: beside}) != known {
 			t.Errorf("beside %q: known is %v", beside, !known)
@@ -194,7 +193,6 @@ func TestFilesAreReadAtTheSameTime(t *testing.T) {
 		if err := d.files(t.Context(), q, 0); err != nil {
 			t.Fatal(err)
 		}
-		d.set.Seal()
 		if d.set.Len() != 16 || told != len(names) {
 			t.Errorf("%d works, want 16; told of %d files", d.set.Len(), told)
 		}

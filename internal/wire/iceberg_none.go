@@ -24,7 +24,7 @@ func openIceberg(context.Context, *config.Iceberg, *stores) (audit.Output, error
 	return nil, errNoIceberg
 }
 
-func icebergTable(context.Context, *config.IcebergCatalog, string, *stores, *PlanOptions) (*backfill.Table, error) {
+func icebergTable(*config.IcebergCatalog, string, *stores, *PlanOptions) (*backfill.Table, error) {
 	return nil, errNoIceberg
 }
 

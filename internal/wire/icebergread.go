@@ -17,8 +17,8 @@ import (
 	"vecmill/stream/manifestsource"
 )
 
-// icebergTable enumerates the rows of any table of a catalog. Columns are looked for at once, before anything is written.
-func icebergTable(ctx context.Context, c *config.IcebergCatalog, name string, s *stores, o *PlanOptions) (*backfill.Table, error) {
+// icebergTable enumerates the rows of any table of a catalog. Columns are looked for in the snapshot that is read, whatever the table has now.
+func icebergTable(c *config.IcebergCatalog, name string, s *stores, o *PlanOptions) (*backfill.Table, error) {
 	at, err := s.icebergAt(c, name)
 	if err != nil {
 		return nil, err
@@ -29,13 +29,13 @@ func icebergTable(ctx context.Context, c *config.IcebergCatalog, name string, s 
 			if errors.Is(err, icebergcatalog.ErrExpired) {
 				err = errExpired(err)
 			}
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", o.Source, err)
 		}
 		rows, err := frozenOf(ctx, snap, o)
-		return rows, errors.Join(err, snap.Close()) // what follows reads files
-	}
-	if _, err := open(ctx, nil); err != nil {
-		return nil, fmt.Errorf("%s: %w", o.Source, err)
+		if err = errors.Join(err, snap.Close()); err != nil { // what follows reads files
+			return nil, fmt.Errorf("%s: %w", o.Source, err)
+		}
+		return rows, nil
 	}
 	return &backfill.Table{Open: open, AtOnce: o.Listers}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"path"
 	"path/filepath"
 	"strings"
@@ -28,7 +27,7 @@ type PlanFor struct {
 // plansDir is where the plans of runs straight from a source lie, beneath an output's URL. No pipeline's name begins so, and readers of a lake pass over it.
 const plansDir = "_plans"
 
-// PlanOnce finds the plan of a source, or makes it, or goes on with it. Without o.Out it lies beside the rows, in the first required output that is files, and without o.Name its name says
+// PlanOnce finds the plan of a source, or makes it, or goes on with it. Without o.Out it lies beside the rows, in the first required output that is files, in a directory whose name, without o.Name, says
 // what was enumerated and what computes it: the same command finds it again, and another source or another model has another plan. It estimates nothing, so that models are described, and opened by the run alone.
 func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (*PlanFor, error) {
 	o.Estimate = EstimateOptions{}
@@ -37,10 +36,11 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (*PlanFor, e
 	if err != nil {
 		return nil, err
 	}
-	words, err := o.words(computedBy(c, models))
+	words, err := o.words(ctx)
 	if err != nil {
 		return nil, err
 	}
+	words.ComputedBy, o.sum = allComputedBy(c, models), words.Sum
 	if err := o.settle(c, words); err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (*PlanFor, e
 	case !errors.Is(err, plan.ErrNoPlan):
 		return nil, err
 	}
-	w, state, err := plan.NewWriter(ctx, place, o.Name, words)
+	w, state, err := plan.NewWriter(ctx, place, plan.Title{Name: o.Name, Base: baseName(o.Out), Source: words.text()})
 	if err != nil {
 		return nil, err
 	}
@@ -67,44 +67,38 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (*PlanFor, e
 	return &PlanFor{At: o.Out, Plan: made.Plan, Resumed: state != nil, Counts: made.Counts, Models: models}, nil
 }
 
-// computedBy are the pipelines with all that makes their rows what they are.
-func computedBy(c *config.Config, models []*loadedModel) (all []string) {
+// computedBy is a pipeline with all that makes its rows what they are.
+func computedBy(p *config.Pipeline, m *loadedModel) string {
+	return strings.Join([]string{p.Name, m.digest, m.pre.Digest(), formatHeads(m.options)}, " ")
+}
+
+func allComputedBy(c *config.Config, models []*loadedModel) (all []string) {
 	for i, m := range models {
-		all = append(all, strings.Join([]string{c.Pipelines[i].Name, m.digest, m.pre.Digest(), formatHeads(m.options)}, " "))
+		all = append(all, computedBy(&c.Pipelines[i], m))
 	}
 	return all
 }
 
-// settle fills in place and name.
-func (o *PlanOptions) settle(c *config.Config, words string) error {
-	if o.Name == "" && o.Out != "" {
-		o.Name = path.Base(filepath.ToSlash(o.Out))
-	}
-	if o.Name == "" {
-		sum := sha256.Sum256([]byte(words))
-		o.Name = slug(o.Source) + "-" + hex.EncodeToString(sum[:4])
-	}
+// settle fills in the place. It does not depend on what a file has in it: a list that was changed is found to be one.
+func (o *PlanOptions) settle(c *config.Config, words planWords) error {
 	if o.Out != "" {
 		return nil
+	}
+	name := o.Name
+	if name == "" {
+		words.Sum = ""
+		sum := sha256.Sum256([]byte(words.text()))
+		name = slug(o.Source) + "-" + hex.EncodeToString(sum[:4])
 	}
 	for i := range c.Pipelines {
 		for j := range c.Pipelines[i].Outputs {
 			if files, _ := c.Pipelines[i].Outputs[j].Files(); files != nil && !c.Pipelines[i].Outputs[j].BestEffort {
-				o.Out = strings.TrimRight(files.URL, "/") + "/" + plansDir + "/" + o.Name
+				o.Out = strings.TrimRight(files.URL, "/") + "/" + plansDir + "/" + name
 				return nil
 			}
 		}
 	}
 	return errors.New("no pipeline has a required output that is files, beside whose rows the plan would lie; --plan DIR says where")
-}
-
-// isOf refuses a plan that lies where this one should, and is another: also one that `backfill plan` made is taken.
-func (o *PlanOptions) isOf(p *plan.Plan, words string) error {
-	bare, err := o.words(nil)
-	if err == nil && p.Source != words && p.Source != bare {
-		err = fmt.Errorf("the plan at %s is of another source, or for another model: %s; give this one another --name, or another place", o.Out, p.Source)
-	}
-	return err
 }
 
 // slug is the last word of a source as a part of names.

@@ -109,6 +109,8 @@ func sharedPlace(o *config.Output) (name, at string) {
 		name, at = "index "+o.OpenSearch.Index, o.OpenSearch.URL
 	case o.Redis != nil:
 		name, at = "prefix "+o.Redis.Prefix, o.Redis.URL.Reveal()
+	case o.Feast != nil:
+		name, at = "push source "+o.Feast.Source, o.Feast.URL
 	default:
 		return "", ""
 	}
@@ -118,6 +120,9 @@ func sharedPlace(o *config.Output) (name, at string) {
 // Plan finds, makes or goes on with the plan of what the old outputs have and the new pipeline has not.
 func (r *Reembed) Plan(ctx context.Context, o PlanOptions) (*PlanFor, error) {
 	o.Source = "output:" + r.Old.Name
+	if r.noStream { // another plan: one that leaves the stream's part out would not be all that the old output has
+		o.Source += " without its stream"
+	}
 	o.open = r.references
 	return PlanOnce(ctx, r.Config, o)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"vecmill/internal/config"
 	"vecmill/stream"
 )
 
@@ -94,6 +95,7 @@ func TestTheStreamAndTheRecomputationDivideTheWork(t *testing.T) {
 	if err != nil || len(v.Offences) != 0 || v.Computed != 8 || v.Stream != 8 {
 		t.Errorf("%+v, %v", v, err)
 	}
+	planOfAll(t, both, p)
 	latest := map[string]string{}
 	planned, streamed := w.rows(t, "new", "manifest:"+p.Plan.Name), w.rows(t, "new", "refs")
 	for i := range streamed {
@@ -119,5 +121,22 @@ func TestTheStreamAndTheRecomputationDivideTheWork(t *testing.T) {
 	}
 	if len(planned) != 8 || len(streamed) != 8 || len(latest) != 15 {
 		t.Errorf("%d and %d rows of %d texts", len(planned), len(streamed), len(latest))
+	}
+}
+
+// planOfAll plans what the old output has as if the stream had ended. The plan that leaves its part out is not taken for that.
+func planOfAll(t *testing.T, both *config.Config, p *PlanFor) {
+	t.Helper()
+	r, err := NewReembed(both, "old", "new", true, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.Plan(t.Context(), PlanOptions{Log: quiet, Out: p.At}); err == nil || !strings.Contains(err.Error(), "is of another source") {
+		t.Errorf("the stream's part is left out at %s, and it is taken for all: %v", p.At, err)
+	}
+	all, err := r.Plan(t.Context(), PlanOptions{Log: quiet})
+	if err != nil || all.Found || all.Seen != 15 || all.Known != 15 { // the new one has all of it by now
+		t.Errorf("%+v, %v", all, err)
 	}
 }

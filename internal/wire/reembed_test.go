@@ -200,6 +200,7 @@ func TestRecomputationsThatCannotEndWellAreRefused(t *testing.T) {
 	l.conf.Pipelines[0].Topics = []string{"refs"}
 	old := l.conf.Pipelines[0].Name
 	table := []config.Output{{Postgres: &config.Postgres{URL: "postgres://u:secret@h/db", Table: "calls"}}}
+	pushes := []config.Output{{Feast: &config.Feast{URL: "http://h:6566", Source: "rows"}}}
 	for _, c := range []struct {
 		name, to string
 		noStream bool
@@ -211,6 +212,7 @@ func TestRecomputationsThatCannotEndWellAreRefused(t *testing.T) {
 		{"other topics", "now", false, func(_, now *config.Pipeline) { now.Topics = []string{"more"} }, "does not read topic refs"},
 		{"other references", "now", true, func(_, now *config.Pipeline) { now.Where = "false" }, "differ in where or input"},
 		{"one table", "now", true, func(old, now *config.Pipeline) { old.Outputs, now.Outputs = table, table }, "both write to table calls: two digests in one index"},
+		{"one push source", "now", true, func(old, now *config.Pipeline) { old.Outputs, now.Outputs = pushes, pushes }, "both write to push source rows: two digests in one index"},
 		{"questions", "now", true, func(_, now *config.Pipeline) { now.Heads = []config.Head{{Task: "answers"}} }, "questions and choices are in no output"},
 		{"no brokers", "now", false, nil, "names no brokers"},
 		{"nothing new", "now", true, func(old, now *config.Pipeline) { now.Text = old.Text }, "there is nothing to compute again"},

@@ -29,11 +29,11 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", o.Source, err)
 		}
-		src, err := icebergTable(ctx, c, name, s, o)
+		src, err := icebergTable(c, name, s, o)
 		return src, func() {}, err
 	}
 	if !strings.HasPrefix(o.Source, "s3://") {
-		list, err := manifestsource.OpenFile(ctx, o.Source, o.Columns)
+		list, err := manifestsource.OpenSame(ctx, o.Source, o.sum, o.Columns)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", o.Source, err)
 		}

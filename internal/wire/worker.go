@@ -15,6 +15,7 @@ import (
 
 	"vecmill/embed"
 	"vecmill/embed/ortsession"
+	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/page"
 	"vecmill/internal/telemetry"
@@ -31,6 +32,8 @@ type Options struct {
 	Measure bool           // what the machine is capable of, before anything else runs on it: a tenth of a second
 	// Source makes the source of a pipeline; nil means Kafka.
 	Source func(p *config.Pipeline) (stream.Source, error)
+	// Plan is what Source reads, if that is a plan: pipelines that it was not made for are refused.
+	Plan *plan.Plan
 	// Files is told of every Parquet file; nil for nobody.
 	Files parquetsink.Observer
 	// Models are those of the configuration, by pipeline, if they are known already; nil: they are looked for.
@@ -133,6 +136,11 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	}
 	if l.model.why != "" {
 		o.Log.Info("precision chosen", "pipeline", p.Name, "precision", precisionName(l.model.precision), "why", l.model.why)
+	}
+	if o.Plan != nil {
+		if err := madeFor(o.Plan, computedBy(p, l.model)); err != nil {
+			return nil, err
+		}
 	}
 	o.Log.Info("model loaded", "pipeline", p.Name, "class", l.model.spec.Class, "digest", short(l.model.digest), "preprocess", short(l.model.pre.Digest()),
 		"provider", p.Model.Provider, "precision", precisionName(l.model.precision), "sessions", len(l.model.sessions), "batch", batchConfig(p.Batch, l.model.spec.Modality))

@@ -9,7 +9,8 @@
 // with its place and not the end of the run. A list may also come from elsewhere (NewList): a backfill's plan.
 //
 // There are no commits: the output's chain is the truth about what is done, and a run that is repeated resumes at its end. So the manifest must
-// not change between runs under the same name, except by lines that are appended; New takes the name, and a changed manifest needs a new one.
+// not change between runs under the same name, except by lines that are appended; New takes the name, and a changed manifest needs a new one. A name that has the file's Sum in it changes with the
+// manifest.
 //
 // Neighbours: stream drives it, internal/wire builds it.
 package manifestsource

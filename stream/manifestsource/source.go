@@ -44,6 +44,9 @@ type Source struct {
 	// Gate holds values back while it is shut; nil is always open. What was handed over before is finished. It may be changed before Run.
 	Gate *pace.Gate
 
+	// Sum is that of the file's content (Sum), which Run refuses if it is another; "" is any: the name is a promise then. It may be changed before Run.
+	Sum string
+
 	open func(ctx context.Context) (List, error)
 	name string // of the manifest in the output
 	from string // for errors
@@ -62,7 +65,9 @@ func New(path, name string, c Columns) (*Source, error) {
 	if path == "" || name == "" {
 		return nil, errors.New("manifest: path and name must be given")
 	}
-	return NewList(func(ctx context.Context) (List, error) { return OpenFile(ctx, path, c) }, name, path), nil
+	var s *Source
+	s = NewList(func(ctx context.Context) (List, error) { return OpenSame(ctx, path, s.Sum, c) }, name, path)
+	return s, nil
 }
 
 // NewList takes a list that Run opens, twice at once if a sink refuses rows, and names: the one that its output's lineage carries, and the one for errors.

@@ -244,3 +244,46 @@ func FuzzRows(f *testing.F) {
 		}
 	})
 }
+
+// TestAListThatWasChangedIsNotReadUnderItsSum has each ending, and a change that neither the length nor the number of references shows.
+func TestAListThatWasChangedIsNotReadUnderItsSum(t *testing.T) {
+	before, after := []string{"one", "two"}, []string{"one", "too"}
+	for name, body := range map[string]func([]string) []byte{
+		"x.jsonl": func(texts []string) []byte {
+			return fmt.Appendf(nil, `{"v":1,"id":"a","inline_text":%q}`+"\n"+`{"v":1,"id":"b","inline_text":%q}`+"\n", texts[0], texts[1])
+		},
+		"x.csv":     func(texts []string) []byte { return []byte("inline_text\n" + strings.Join(texts, "\n") + "\n") },
+		"x.parquet": func(texts []string) []byte { return parquetOf(t, texts) },
+	} {
+		path := file(t, name, body(before))
+		sum, err := Sum(t.Context(), path)
+		if err != nil || len(sum) != 8 {
+			t.Fatal(sum, err)
+		}
+		s, err := New(path, "m", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Sum = sum
+		if err := s.Run(t.Context(), &ledger{t: t}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := os.WriteFile(path, body(after), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Sum(t.Context(), path); err != nil || again == sum {
+			t.Errorf("%s: the sum is %s, and was %s: %v", name, again, sum, err)
+		}
+		l := &ledger{t: t}
+		if err := s.Run(t.Context(), l); err == nil || !strings.Contains(err.Error(), "it was changed since") || l.events != "" {
+			t.Errorf("%s: %v, %s", name, err, l.events)
+		}
+		s.Sum = ""
+		if err := s.Run(t.Context(), &ledger{t: t}); err != nil {
+			t.Errorf("%s, under a name that is a promise: %v", name, err)
+		}
+	}
+	if _, err := Sum(t.Context(), t.TempDir()); err == nil {
+		t.Error("a directory has a sum")
+	}
+}

@@ -46,6 +46,17 @@ func (r *Row) behind(o *Row) bool {
 	return r.Made > o.Made
 }
 
+// Behind says whether the latest row of a reference that was noted came later than r. Notes and questions may take turns.
+func (l *Latest) Behind(ref string, r Row) bool {
+	n, k := hashOf(ref)
+	at := &l.shelves[n]
+	if len(at.keys) == 0 {
+		return false
+	}
+	i := at.place(k)
+	return at.keys[i] == k && at.rows[i].behind(&r)
+}
+
 // Take says whether a row is of the latest record of its reference, once: a record may have several rows.
 func (l *Latest) Take(ref string, r Row) bool {
 	n, k := hashOf(ref)

@@ -54,6 +54,33 @@ func TestTheLatestRowOfAReferenceIsTakenOnce(t *testing.T) {
 	}
 }
 
+// TestWhatWasNotedIsBehindEarlierRowsAlone by the offset in its own source, by the time from another one.
+func TestWhatWasNotedIsBehindEarlierRowsAlone(t *testing.T) {
+	var l Latest
+	if l.Behind("a", Row{}) {
+		t.Error("nothing was noted")
+	}
+	l.Note("a", Row{1, 10, 100})
+	l.Note("a", Row{1, 7, 300}) // of a clock that is fast
+	for _, c := range []struct {
+		ref  string
+		row  Row
+		want bool
+	}{
+		{"a", Row{1, 9, 400}, true},
+		{"a", Row{1, 10, 100}, false},
+		{"a", Row{1, 11, 50}, false},
+		{"a", Row{2, 50, 99}, true},
+		{"a", Row{2, 5, 100}, false},
+		{"a", Row{2, 5, 101}, false},
+		{"b", Row{1, 0, 0}, false},
+	} {
+		if got := l.Behind(c.ref, c.row); got != c.want {
+			t.Errorf("%s %+v: %v", c.ref, c.row, got)
+		}
+	}
+}
+
 // BenchmarkLatest reports the memory of one reference.
 func BenchmarkLatest(b *testing.B) {
 	const n = 2_000_000

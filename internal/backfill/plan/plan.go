@@ -24,6 +24,9 @@ const (
 // ErrNoPlan says that there is no complete plan at a place.
 var ErrNoPlan = errors.New("there is no complete plan")
 
+// ErrFinished says that another planner of a place was there first: the plan that it finished counts.
+var ErrFinished = errors.New("another planner has finished its plan")
+
 // Plan is what plan.json says.
 type Plan struct {
 	Version int             `json:"version"`

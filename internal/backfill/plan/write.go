@@ -3,11 +3,13 @@ package plan
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -57,9 +59,16 @@ type progress struct {
 	State json.RawMessage `json:"state"`
 }
 
+// Title is what makes a plan the plan that it is.
+type Title struct {
+	Name   string // of the manifest in the output, which no other list may have; "": Base and eight letters that no other plan has, made when the plan is begun
+	Base   string
+	Source string // what is enumerated
+}
+
 // NewWriter begins a plan, or goes on with one that was not finished: state is then what was saved last, else nil. A place with a complete plan is refused, and one
-// that was begun for another source.
-func NewWriter(ctx context.Context, at Place, name, source string) (w *Writer, state json.RawMessage, err error) {
+// that was begun under another title.
+func NewWriter(ctx context.Context, at Place, title Title) (w *Writer, state json.RawMessage, err error) {
 	if _, err := Load(ctx, at); !errors.Is(err, ErrNoPlan) {
 		if err == nil {
 			err = fmt.Errorf("there is a complete plan at %s already; run it, or plan at another place", at.Prefix)
@@ -67,7 +76,10 @@ func NewWriter(ctx context.Context, at Place, name, source string) (w *Writer, s
 		return nil, nil, err
 	}
 	w = &Writer{at: at, b: array.NewRecordBuilder(memory.DefaultAllocator, columns)}
-	w.plan = Plan{Version: Version, Name: name, Source: source}
+	w.plan = Plan{Version: Version, Name: title.Name, Source: title.Source}
+	if w.plan.Name == "" { // a list that is planned anew is another one: under the old name its first references would pass for computed
+		w.plan.Name = title.Base + "-" + strings.ToLower(rand.Text()[:8])
+	}
 	body, err := at.read(ctx, progressName)
 	if errors.Is(err, objectstore.ErrNotFound) {
 		return w, nil, nil
@@ -79,7 +91,7 @@ func NewWriter(ctx context.Context, at Place, name, source string) (w *Writer, s
 	if err := json.Unmarshal(body, &p); err != nil {
 		return nil, nil, fmt.Errorf("reading %s: %w", at.name(progressName), err)
 	}
-	if p.Version != Version || p.Name != name || p.Source != source {
+	if p.Version != Version || title.Name != "" && p.Name != title.Name || p.Source != title.Source {
 		return nil, nil, fmt.Errorf("a plan named %s of %s was begun at %s; finish it with the same words, or plan at another place", p.Name, p.Source, at.Prefix)
 	}
 	w.plan = p.Plan
@@ -129,7 +141,14 @@ func (w *Writer) Save(ctx context.Context, state any) error {
 	if err != nil {
 		return fmt.Errorf("saving progress: %w", err)
 	}
-	return w.putJSON(ctx, progressName, progress{w.plan, s})
+	body, err := json.MarshalIndent(progress{w.plan, s}, "", " ")
+	if err == nil {
+		err = w.at.Store.Put(ctx, w.at.name(progressName), body, "application/json")
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", w.at.name(progressName), err)
+	}
+	return nil
 }
 
 // Finish makes the plan complete. about is what its maker adds. A plan without references is complete too.
@@ -142,7 +161,7 @@ func (w *Writer) Finish(ctx context.Context, about any) (*Plan, error) {
 		return nil, fmt.Errorf("finishing the plan: %w", err)
 	}
 	w.plan.Created = time.Now().UTC().Truncate(time.Second)
-	if err := w.putJSON(ctx, planName, w.plan); err != nil {
+	if err := w.complete(ctx); err != nil {
 		return nil, err
 	}
 	w.b.Release()
@@ -150,18 +169,28 @@ func (w *Writer) Finish(ctx context.Context, about any) (*Plan, error) {
 	return &p, nil
 }
 
-func (w *Writer) putJSON(ctx context.Context, name string, v any) error {
-	body, err := json.MarshalIndent(v, "", " ")
+// complete writes plan.json, once for all that plan here: runs number their rows by it.
+func (w *Writer) complete(ctx context.Context) error {
+	body, err := json.MarshalIndent(w.plan, "", " ")
 	if err == nil {
-		err = w.at.Store.Put(ctx, w.at.name(name), body, "application/json")
+		err = w.at.Store.PutIfAbsent(ctx, w.at.name(planName), body, nil)
+	}
+	if errors.Is(err, objectstore.ErrExists) {
+		var there []byte
+		switch there, err = w.at.read(ctx, planName); {
+		case err == nil && bytes.Equal(there, body): // an earlier try has landed
+			return nil
+		case err == nil:
+			return fmt.Errorf("%w at %s; it is the one to run", ErrFinished, w.at.Prefix)
+		}
 	}
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", w.at.name(name), err)
+		return fmt.Errorf("writing %s: %w", w.at.name(planName), err)
 	}
 	return nil
 }
 
-// flush writes what is pending as a part. One of the same name was left by a run that ended before it saved: it is replaced.
+// flush writes what is pending as a part. Its name says its content, too: another planner of this place, or a run that ended before it saved, may have come by other references to the same offset.
 func (w *Writer) flush(ctx context.Context) error {
 	if w.pending == 0 {
 		return nil
@@ -171,7 +200,8 @@ func (w *Writer) flush(ctx context.Context) error {
 		return fmt.Errorf("encoding references from %d on: %w", w.plan.Items, err)
 	}
 	sum := sha256.Sum256(body)
-	p := Part{Name: fmt.Sprintf("part-%012d.parquet", w.plan.Items), First: w.plan.Items, Items: w.pending, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:])}
+	p := Part{First: w.plan.Items, Items: w.pending, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:])}
+	p.Name = fmt.Sprintf("part-%012d-%s.parquet", p.First, p.SHA256[:8])
 	if err := w.at.Store.Put(ctx, w.at.name(p.Name), body, "application/vnd.apache.parquet"); err != nil {
 		return fmt.Errorf("writing %s: %w", w.at.name(p.Name), err)
 	}
