@@ -32,6 +32,7 @@ type loadedModel struct {
 	narrow   model.Graph // with the outputs that the heads read alone
 	digest   string      // of the graph
 	pre      embed.Preprocessor
+	trial    []embed.Sample // what any session of it computes; nil if none could be made
 	sessions []embed.Session
 	heads    []embed.Head
 	options  []headOptions // of heads, in their order
@@ -108,6 +109,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 		return nil, err
 	}
 	m := &loadedModel{name: p.Model.Name, spec: spec, graph: graph, pre: pre, options: headsOf(p), precision: precision, why: why}
+	m.tryPreprocessor(ctx)
 	var read []string
 	for i := range p.Heads {
 		cfg := headConfig(&p.Heads[i])
@@ -288,7 +290,7 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took fun
 	}
 	return embed.NewEngine(embed.EngineConfig{
 		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Packing: packing,
-		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs,
+		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Trial: m.trial,
 	}, m.pre, m.sessions, m.heads)
 }
 
