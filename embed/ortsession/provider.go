@@ -26,7 +26,7 @@ type GPU struct {
 	Doubling    bool   // let the arena grow by powers of two, which asks the device less often, instead of by what is asked for
 	Search      Search // how cuDNN's algorithms for convolutions are chosen
 	TF32        bool   // products of float32 by 10 bits of fraction: faster, and no longer equal to the reference
-	Engines     string // TensorRT: directory that built engines and their timings are kept in; empty: built at every start
+	Engines     string // TensorRT: directory that built engines and their timings are kept in, each graph's in one of its own; empty: built at every start
 }
 
 // Search is how algorithms for convolutions are chosen: for every shape that comes, so that it costs most where shapes keep changing.

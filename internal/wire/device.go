@@ -39,11 +39,6 @@ func sessionOptions(c *config.Config, p *config.Pipeline) ([]ortsession.Options,
 		}
 		o.GPU.Engines = filepath.Join(dir, "engines")
 	}
-	if o.GPU.Engines != "" {
-		if err := os.MkdirAll(o.GPU.Engines, 0o755); err != nil {
-			return nil, fmt.Errorf("making a place for TensorRT's engines: %w; set model.gpu.engine_cache", err)
-		}
-	}
 	devices := p.Model.Devices
 	if len(devices) == 0 {
 		devices = []int{0}
