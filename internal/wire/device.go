@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"vecmill/embed"
@@ -138,19 +137,24 @@ func fastestSearch(measure func(ortsession.Search) (time.Duration, error)) (orts
 // searchRounds is how often a batch is measured, after a first round in which algorithms are chosen.
 const searchRounds = 3
 
-// measureSearch is how long a batch of trial items takes with sessions of these options, at best.
-func measureSearch(ctx context.Context, p *config.Pipeline, m *loadedModel, g model.Graph, o ortsession.Options) (best time.Duration, err error) {
-	s, err := ortsession.Open(ctx, g, o)
+// measureSearch is how long a full batch takes in a session of these options, at best. Nothing but the session is measured.
+func measureSearch(ctx context.Context, p *config.Pipeline, m *loadedModel, o ortsession.Options) (best time.Duration, err error) {
+	inputs, _, err := usualBatch(ctx, p, m)
 	if err != nil {
 		return 0, err
 	}
-	own := *m
-	own.sessions, own.digest = []embed.Session{s}, "measured"
-	defer func() { err = errors.Join(err, own.close()) }()
-	items := trialItems(m)
+	s, err := ortsession.Open(ctx, m.narrow, o)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	run, err := padded(p, m, s)
+	if err != nil {
+		return 0, err
+	}
 	for round := range searchRounds + 1 {
 		began := time.Now()
-		if _, err := computeAll(ctx, p, &own, slices.Clone(items)); err != nil {
+		if _, err := run.Run(ctx, inputs); err != nil {
 			return 0, err
 		}
 		if took := time.Since(began); round > 0 && (best == 0 || took < best) {
@@ -166,7 +170,7 @@ func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, devi
 		search, err := fastestSearch(func(s ortsession.Search) (time.Duration, error) {
 			o := devices[0]
 			o.GPU.Search = s
-			took, err := measureSearch(ctx, p, m, m.narrow, o)
+			took, err := measureSearch(ctx, p, m, o)
 			log.Info("cuDNN search measured", "pipeline", p.Name, "search", s, "batch", took)
 			return took, err
 		})

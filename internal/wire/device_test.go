@@ -92,15 +92,15 @@ func TestHalfPrecisionIsProved(t *testing.T) {
 
 func TestTheFastestSearchIsTaken(t *testing.T) {
 	for _, c := range []struct {
-		heuristic, plain, exhaustive time.Duration
-		want                         ortsession.Search
+		heuristic, exhaustive time.Duration
+		want                  ortsession.Search
 	}{
-		{100, 100, 100, ortsession.Heuristic},
-		{100, 96, 97, ortsession.Heuristic}, // no difference to speak of
-		{100, 90, 60, ortsession.Exhaustive},
-		{100, 60, 59, ortsession.Default},
+		{100, 100, ortsession.Heuristic},
+		{100, 97, ortsession.Heuristic}, // no difference to speak of
+		{100, 60, ortsession.Exhaustive},
+		{60, 100, ortsession.Heuristic},
 	} {
-		took := map[ortsession.Search]time.Duration{ortsession.Heuristic: c.heuristic, ortsession.Default: c.plain, ortsession.Exhaustive: c.exhaustive}
+		took := map[ortsession.Search]time.Duration{ortsession.Heuristic: c.heuristic, ortsession.Exhaustive: c.exhaustive}
 		if got, err := fastestSearch(func(s ortsession.Search) (time.Duration, error) { return took[s], nil }); err != nil || got != c.want {
 			t.Errorf("%+v: %q, %v, want %q", c, got, err, c.want)
 		}
@@ -111,14 +111,27 @@ func TestTheFastestSearchIsTaken(t *testing.T) {
 	}
 }
 
-// A search is measured with the model's own sessions; here those of the CPU, which has none to choose.
-func TestASearchIsMeasuredOnTheModelItself(t *testing.T) {
-	cfg, p := pipelineFor(t, filepath.Join("..", "demo", "models", "vision-digits"), "    heads: [{task: embedding}]")
-	m := load(t, cfg, p)
-	sessions := slices.Clone(m.sessions)
-	took, err := measureSearch(t.Context(), p, m, m.narrow, m.devices[0])
-	if err != nil || took <= 0 || !slices.Equal(m.sessions, sessions) {
-		t.Errorf("%v, %v", took, err)
+// A search is measured in a session of the model itself, here of the CPU, which has none to choose, with batches as full as the configuration has them and of
+// the shapes that come.
+func TestASearchIsMeasuredWithAFullBatch(t *testing.T) {
+	for _, c := range []struct {
+		model, settings string
+		shape           []int64 // of the batch's first input
+	}{
+		{"vision-digits", "    batch: {max_items: 5, max_cost: 100000}", []int64{5, 3, 32, 32}},
+		{"audio-ctc", "    batch: {max_items: 8, max_cost: 600}", []int64{4, 76800}}, // of 3 items of 4 seconds
+		{"audio-ctc", "    batch: {max_items: 5, max_cost: 1024, packing: true, row: 512}", []int64{4, 64000}},
+	} {
+		cfg, p := pipelineFor(t, filepath.Join("..", "demo", "models", c.model), "    heads: [{task: embedding}]\n"+c.settings)
+		m := load(t, cfg, p)
+		p.Model.Provider, p.Model.GPU.Shapes = "cuda", "fixed"
+		inputs, _, err := usualBatch(t.Context(), p, m)
+		if err != nil || !slices.Equal(inputs[0].Shape, c.shape) {
+			t.Errorf("%s: a batch of %v, %v, want %v", c.model, inputs[0].Shape, err, c.shape)
+		}
+		if took, err := measureSearch(t.Context(), p, m, m.devices[0]); err != nil || took <= 0 {
+			t.Errorf("%s: %v, %v", c.model, took, err)
+		}
 	}
 }
 
