@@ -51,25 +51,30 @@ func sessionOptions(c *config.Config, p *config.Pipeline) ([]ortsession.Options,
 }
 
 // precisionOf is the precision that a pipeline's graph is compiled in, with the reason where the configuration leaves it open. prove says whether half
-// precision gives the reference vectors where the model is to run.
-func precisionOf(p *config.Pipeline, spec *model.Spec, prove func() error) (_ model.Precision, why string) {
+// precision gives the reference vectors on a device; what keeps it from finding out is an error, and decides nothing: another precision is another digest.
+func precisionOf(p *config.Pipeline, spec *model.Spec, devices []ortsession.Options, prove func(ortsession.Options) error) (_ model.Precision, why string, err error) {
 	switch p.Model.Precision {
 	case "", "fp32":
-		return model.Single, ""
+		return model.Single, "", nil
 	case "auto":
 	default:
-		return model.Precision(p.Model.Precision), ""
+		return model.Precision(p.Model.Precision), "", nil
 	}
 	if spec.ONNX != "" {
-		return model.Single, "the graph is ready-made: it computes as it was exported"
+		return model.Single, "the graph is ready-made: it computes as it was exported", nil
 	}
 	if !p.Model.OnGPU() {
-		return model.Single, "on a CPU fp16 is slower, and int8 is never chosen by itself"
+		return model.Single, "on a CPU fp16 is slower, and int8 is never chosen by itself", nil
 	}
-	if err := prove(); err != nil {
-		return model.Single, fmt.Sprintf("fp16 does not give the reference vectors on this device: %v", err)
+	for _, o := range devices {
+		switch err := prove(o); {
+		case errors.Is(err, golden.ErrDiffers):
+			return model.Single, fmt.Sprintf("fp16 does not give the reference vectors on device %d: %v", o.GPU.Device, err), nil
+		case err != nil:
+			return model.Single, "", fmt.Errorf("trying fp16 on device %d: %w; set model.precision if it cannot be tried", o.GPU.Device, err)
+		}
 	}
-	return model.Half, "fp16 gives the reference vectors on this device"
+	return model.Half, "fp16 gives the reference vectors", nil
 }
 
 // precisionName is the configuration's word for a precision.

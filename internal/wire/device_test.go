@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/embed/golden"
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/model"
@@ -48,13 +49,22 @@ func TestEachDeviceHasSessionsOfItsOwn(t *testing.T) {
 	}
 }
 
+// What is wrong with a result decides, on whichever device it is. What keeps the proof from being made does not: the start fails.
 func TestAutoIsDecidedByAProof(t *testing.T) {
-	fails := func() error { return errors.New("logits differ") }
-	passes := func() error { return nil }
+	full := errors.New("no space left on device")
+	fails := func(o ortsession.Options) error {
+		if o.GPU.Device == 1 {
+			return fmt.Errorf("logits %w", golden.ErrDiffers)
+		}
+		return nil
+	}
+	two := []ortsession.Options{{Provider: ortsession.CUDA}, {Provider: ortsession.CUDA, GPU: ortsession.GPU{Device: 1}}}
+	passes := func(ortsession.Options) error { return nil }
+	cannot := func(ortsession.Options) error { return full }
 	for _, c := range []struct {
 		provider, precision string
 		ready               bool
-		prove               func() error
+		prove               func(ortsession.Options) error
 		want                model.Precision
 		why                 string
 	}{
@@ -65,17 +75,21 @@ func TestAutoIsDecidedByAProof(t *testing.T) {
 		{"cpu", "auto", false, nil, model.Single, "on a CPU"},
 		{"cuda", "fp16", false, nil, model.Half, ""},
 		{"cuda", "auto", false, passes, model.Half, "gives the reference vectors"},
-		{"cuda", "auto", false, fails, model.Single, "logits differ"},
+		{"cuda", "auto", false, fails, model.Single, "on device 1: logits differ"},
 		{"cuda", "auto", true, nil, model.Single, "ready-made"},
 	} {
 		spec := &model.Spec{}
 		if c.ready {
 			spec.ONNX = "model.onnx"
 		}
-		got, why := precisionOf(&config.Pipeline{Model: config.Model{Provider: c.provider, Precision: c.precision}}, spec, c.prove)
-		if got != c.want || (why == "") != (c.why == "") || !strings.Contains(why, c.why) {
-			t.Errorf("%s on %s: %q, %q, want %q, %q", c.precision, c.provider, got, why, c.want, c.why)
+		got, why, err := precisionOf(&config.Pipeline{Model: config.Model{Provider: c.provider, Precision: c.precision}}, spec, two, c.prove)
+		if err != nil || got != c.want || (why == "") != (c.why == "") || !strings.Contains(why, c.why) {
+			t.Errorf("%s on %s: %q, %q, %v, want %q, %q", c.precision, c.provider, got, why, err, c.want, c.why)
 		}
+	}
+	p := &config.Pipeline{Model: config.Model{Provider: "cuda", Precision: "auto"}}
+	if got, why, err := precisionOf(p, &model.Spec{}, two, cannot); !errors.Is(err, full) {
+		t.Errorf("a proof that cannot be made gives %q, %q, %v", got, why, err)
 	}
 }
 

@@ -97,10 +97,13 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if err != nil {
 		return nil, err
 	}
-	precision, why := precisionOf(p, spec, func() error {
-		_, _, err := proof(ctx, openSession, devices[0], model.Half, false)
+	precision, why, err := precisionOf(p, spec, devices, func(o ortsession.Options) error {
+		_, _, err := proof(ctx, openSession, o, model.Half, false)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
 	if why != "" {
 		log.Info("precision chosen", "pipeline", p.Name, "precision", precisionName(precision), "why", why)
 	}
