@@ -3,8 +3,10 @@ package bench
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"vecmill/model"
 	"vecmill/schemas"
@@ -100,25 +102,30 @@ func (p *peaks) of(precision model.Precision) float64 {
 	return p.single
 }
 
-// peaksOf finds a device by its name in nvidia-smi; nil if it is none of these. fp32 is without TF32, which sessions do not use; fp16 is with tensor cores.
+// peaksOf finds a device by its name in nvidia-smi; nil if it is none of these. A device has every word of its entry, and the first entry counts. fp32 is without TF32, which sessions do not
+// use; fp16 is with tensor cores.
 func peaksOf(device string) *peaks {
+	words := strings.FieldsFunc(device, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	for _, d := range []struct {
-		name         string
+		name         string // the cards of a chip before the chip on a board of its own (SXM)
 		single, half float64
 	}{
+		{"H200 NVL", 60, 835},
 		{"H200", 67, 989},
 		{"H100 NVL", 60, 835},
 		{"H100 PCIe", 51, 756},
-		{"H100", 67, 989},
-		{"A100", 19.5, 312},
+		{"H100 HBM3", 67, 989},
+		{"A100", 19.5, 312}, // card and board
 		{"L40S", 91.6, 362},
+		{"L40", 90.5, 181},
 		{"L4", 30.3, 121},
 		{"A10G", 31.5, 70},
 		{"A10", 31.2, 125},
-		{"V100", 15.7, 125},
+		{"V100 PCIE", 14, 112},
+		{"V100 SXM2", 15.7, 125},
 		{"T4", 8.1, 65},
 	} {
-		if strings.Contains(device, d.name) {
+		if !slices.ContainsFunc(strings.Fields(d.name), func(w string) bool { return !slices.Contains(words, w) }) {
 			return &peaks{d.single * 1e12, d.half * 1e12}
 		}
 	}
@@ -126,12 +133,18 @@ func peaksOf(device string) *peaks {
 }
 
 func TestPeaksAreOfTheDeviceNamed(t *testing.T) {
-	for device, half := range map[string]float64{"NVIDIA H100 80GB HBM3": 989e12, "NVIDIA H100 PCIe": 756e12, "NVIDIA L40S": 362e12, "NVIDIA L4": 121e12, "NVIDIA A100-SXM4-80GB": 312e12, "Tesla T4": 65e12} {
+	for device, half := range map[string]float64{
+		"NVIDIA H100 80GB HBM3": 989e12, "NVIDIA H100 PCIe": 756e12, "NVIDIA H100 NVL": 835e12, "NVIDIA H200": 989e12, "NVIDIA H200 NVL": 835e12,
+		"NVIDIA L40S": 362e12, "NVIDIA L40": 181e12, "NVIDIA L4": 121e12, "NVIDIA A100-SXM4-80GB": 312e12, "NVIDIA A100 80GB PCIe": 312e12, "NVIDIA A100-PCIE-40GB": 312e12,
+		"NVIDIA A10": 125e12, "NVIDIA A10G": 70e12, "Tesla T4": 65e12, "Tesla V100-PCIE-16GB": 112e12, "Tesla V100-SXM2-32GB": 125e12,
+	} {
 		if p := peaksOf(device); p == nil || p.of(model.Half) != half {
 			t.Errorf("%s: %+v, want %g", device, p, half)
 		}
 	}
-	if p := peaksOf("GeForce 1"); p != nil {
-		t.Errorf("%+v", p)
+	for _, device := range []string{"NVIDIA GeForce GTX 1080", "NVIDIA RTX A1000", "NVIDIA T400", "NVIDIA T400 4GB", "NVIDIA RTX A4000", "NVIDIA GH200 480GB", "NVIDIA A30", "NVIDIA H100 64GB", ""} {
+		if p := peaksOf(device); p != nil {
+			t.Errorf("%s: %+v, want none", device, p)
+		}
 	}
 }
