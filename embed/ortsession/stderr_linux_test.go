@@ -34,6 +34,18 @@ func warned(t *testing.T) model.Graph {
 	return model.Graph{Path: path}
 }
 
+// A line longer than any buffer is read to its end, and so is what comes behind it; the last needs no end.
+func TestLinesOfAnyLengthAreRead(t *testing.T) {
+	long := strings.Repeat("x", 80<<10)
+	lines, err := standardError(func() error {
+		_, err := os.Stderr.WriteString(long + "\n  the next\nthe last")
+		return err
+	})
+	if err != nil || !slices.Equal(lines, []string{long, "the next", "the last"}) {
+		t.Errorf("%d lines, %v", len(lines), err)
+	}
+}
+
 // The severity of a session's log does not govern what kernels log. Sessions that nobody observes say nothing.
 func TestWarningsOfKernelsAreObserved(t *testing.T) {
 	g, o := warned(t), Options{Threads: 1}
