@@ -22,6 +22,14 @@ func (g *GPU) fill() {
 // OnGPU says whether a pipeline's model is computed on GPUs.
 func (m *Model) OnGPU() bool { return m.Provider == "cuda" || m.Provider == "tensorrt" }
 
+// OnDevices are the numbers of the GPUs that a model is computed on, if it is on any.
+func (m *Model) OnDevices() []int {
+	if len(m.Devices) == 0 {
+		return []int{0}
+	}
+	return m.Devices
+}
+
 func (m *Model) validateGPU(f *faults, path string) {
 	f.oneOf(path+".provider", m.Provider, "cpu", "cuda", "tensorrt")
 	f.oneOf(path+".gpu.arena", m.GPU.Arena, "as_requested", "doubling")

@@ -38,16 +38,26 @@ func sessionOptions(c *config.Config, p *config.Pipeline) ([]ortsession.Options,
 		}
 		o.GPU.Engines = filepath.Join(dir, "engines")
 	}
-	devices := p.Model.Devices
-	if len(devices) == 0 {
-		devices = []int{0}
-	}
+	devices := p.Model.OnDevices()
 	all := make([]ortsession.Options, len(devices))
 	for i, d := range devices {
 		all[i] = o
 		all[i].GPU.Device = d
 	}
 	return all, nil
+}
+
+// usedGPUs is how many GPUs pipelines compute on.
+func usedGPUs(c *config.Config) int {
+	used := map[int]bool{}
+	for i := range c.Pipelines {
+		if m := &c.Pipelines[i].Model; m.OnGPU() {
+			for _, n := range m.OnDevices() {
+				used[n] = true
+			}
+		}
+	}
+	return len(used)
 }
 
 // precisionOf is the precision that a pipeline's graph is compiled in, with the reason where the configuration leaves it open. prove says whether half
