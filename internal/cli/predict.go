@@ -31,7 +31,7 @@ func (p *predictFlags) define(f *flag.FlagSet) {
 	f.StringVar(&p.job.Settings.Cache, "cache", "", "directory for compiled graphs; empty: the user's cache")
 	f.IntVar(&p.job.Settings.Threads, "threads", 0, "threads to compute with; 0: one per processor")
 	f.StringVar(&p.precision, "precision", "fp32", "fp32, fp16 or int8: arithmetic of the encoder's products")
-	f.StringVar(&p.job.Settings.Provider, "provider", "cpu", "cpu, cuda or tensorrt: what computes the graph, as model.provider does of a worker")
+	f.StringVar(&p.job.Settings.Provider, "provider", "cpu", "cpu, cuda or tensorrt (experimental): what computes the graph, as model.provider does of a worker")
 	f.IntVar(&p.job.Settings.Device, "device", 0, "number of the GPU")
 	f.BoolVar(&p.job.Settings.Packed, "packing", false, "compute in packed rows, as a worker with batch.packing does: audio and text")
 	f.BoolVar(&p.likeness, "compare-precision", false, "print how near --precision, int8 if it is not given, is to fp32 on these inputs: cosine, share of the same decisions, word error rate; the last line is of all of them")
