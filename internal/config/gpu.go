@@ -9,7 +9,7 @@ type GPU struct {
 	Search      string `yaml:"search" doc:"how cuDNN's algorithms for convolutions are chosen: heuristic, exhaustive (takes longer for each new shape), or auto: the faster of the two with this model, measured when it loads"`
 	TF32        bool   `yaml:"tf32" doc:"let fp32 products round to 10 bits of fraction: faster, and no longer equal to the reference; worker doctor fails then"`
 	EngineCache string `yaml:"engine_cache" doc:"tensorrt: directory for built engines, with a directory for each graph in it; empty means engines in runtime.cache_dir"`
-	Shapes      string `yaml:"shapes" doc:"fixed: batches are padded to a small set of lengths and numbers of items, so that kernels are chosen once; free: to their longest item"`
+	Shapes      string `yaml:"shapes" doc:"fixed: batches are padded to a small set of lengths and numbers of items, so that memory is asked for once and convolutions are planned anew less often; free: to their longest item"`
 }
 
 // fill sets defaults.
