@@ -20,8 +20,9 @@ type Log struct {
 
 // Runtime says how models are run.
 type Runtime struct {
-	Library  string `yaml:"library" doc:"path of libonnxruntime; empty looks beside the binary and in the cache (make ort)"`
-	CacheDir string `yaml:"cache_dir" doc:"directory of compiled graphs and of models fetched from s3://; empty means the user's cache directory"`
+	Library  string  `yaml:"library" doc:"path of libonnxruntime; empty looks beside the binary and in the cache (make ort)"`
+	CacheDir string  `yaml:"cache_dir" doc:"directory of compiled graphs and of models fetched from s3://; empty means the user's cache directory"`
+	Price    float64 `yaml:"price_per_hour" doc:"what an hour of this machine costs, in any currency: totals and metrics then say what a million rows cost; 0 means that it is not told"`
 }
 
 // Kafka is the cluster that references come from.
