@@ -211,7 +211,7 @@ bench-backfill-peers: ort ## backfill from a bucket to Parquet against boto3 wit
 PROVIDER ?= cuda
 
 .PHONY: gpu-check
-gpu-check: ## every reference case and the bare sessions on a GPU, with a report in gpu-check.md; without a GPU it says so and fails, PROVIDER=cpu is a dry run
+gpu-check: ## every reference case, bare sessions and the worker on a GPU, with a report in gpu-check.md; without a GPU it says so and fails, PROVIDER=cpu is a dry run
 	GO=$(GO) tools/gpu-check.sh --provider $(PROVIDER)
 
 .PHONY: bench-compile

@@ -5,7 +5,8 @@
 // before those of a backfill; an executor per session
 // pulls a batch whenever it is idle, collates it into padded tensors, runs the [Session], applies every [Head], and
 // when all windows of an object (which a [Streamer] hands over one by one) are through, its rows are handed back: one per window and head, or per object where the head is a [Joiner]. Batch composition never changes a result (I7):
-// padding is masked inside the model's graph, and a failing batch is bisected until the poison item is alone.
+// padding is masked inside the model's graph, and a failing batch is bisected until the poison item is alone. If
+// the session then fails in a batch too that it has computed before, the item is not to blame, and the engine stops.
 //
 // With EngineConfig.Packing items lie one behind the other in rows of a constant length ([Packer] in place of the Batcher): the layout for devices that want
 // the same shape again and again. Heads then get each item's output alone.

@@ -13,10 +13,12 @@ import (
 	"vecmill/schemas"
 )
 
-// ErrStopped is what jobs get that an engine could not finish because it was stopped; ErrUnwanted what those get that nobody waited for any more.
+// ErrStopped is what jobs get that an engine could not finish because it was stopped; ErrUnwanted what those get that nobody waited for any more. ErrBroken is among the
+// causes of ErrStopped where the engine stopped by itself: a session no longer computes what sessions of this model have computed.
 var (
 	ErrStopped  = errors.New("the engine was stopped")
 	ErrUnwanted = errors.New("nobody waits for the result any more")
+	ErrBroken   = errors.New("a session of the model is broken")
 )
 
 // EngineConfig sizes an engine.
@@ -33,6 +35,7 @@ type EngineConfig struct {
 	Deadline     time.Duration // per item, for preprocessing; 0 means none
 	Reuse        int64         // bytes of results that are kept for content that comes again; 0 computes each object
 	Tracer       trace.Tracer  // nil means none
+	Trial        []Sample      // that the sessions are known to compute, as long as none has computed a batch; nil: none is known
 
 	Took  func(ctx context.Context, d time.Duration) // told how long a session took for each batch; ctx has the batch's trace, if it is kept. Quick, and safe for concurrent use; nil means nobody
 	FLOPs func(steps int) float64                    // floating-point operations of a sample of that cost, for Stats and as what the costs of batches are first taken for; nil: not counted
@@ -68,8 +71,11 @@ type Engine struct {
 	workers  sync.WaitGroup // preprocess workers
 	floats   Floats         // of collated batches
 	reuse    *reuse         // nil: every object is computed
+	known    chan []Tensor  // cap 1: inputs that a session has computed, nil as long as there are none; who takes them puts them, or others, back
 	mu       struct {
 		sync.Mutex
+		halt     context.CancelFunc // of Run; nil before it
+		fault    error              // why the engine stopped by itself
 		batcher  former
 		costs    *CostModel // of the sessions, as they are while all of them are busy
 		closed   bool       // no more jobs
@@ -139,6 +145,7 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		cfg: cfg, pre: pre, sessions: sessions, heads: heads, joiners: joiners(heads),
 		wake:    make(chan struct{}, 1),
 		stopped: make(chan struct{}),
+		known:   make(chan []Tensor, 1),
 	}
 	for p := range e.lanes {
 		e.space[p], e.turn[p] = make(chan struct{}, 1), make(chan struct{}, 1)
@@ -161,6 +168,11 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 	if cfg.Reuse > 0 {
 		e.reuse = newReuse(cfg.Reuse)
 	}
+	trial, err := e.trial()
+	if err != nil {
+		return nil, fmt.Errorf("engine %s: trial: %w", cfg.Model, err)
+	}
+	e.known <- trial
 	return e, nil
 }
 
@@ -198,7 +210,7 @@ func (e *Engine) submit(ctx context.Context, j Job) error {
 	e.mu.Lock()
 	if e.mu.closed {
 		e.mu.Unlock()
-		return ErrStopped
+		return e.ended()
 	}
 	e.submitting.Add(1)
 	e.mu.Unlock()
@@ -209,13 +221,18 @@ func (e *Engine) submit(ctx context.Context, j Job) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-e.stopped:
-		return ErrStopped
+		return e.ended()
 	}
 }
 
-// Run works until ctx ends, then fails with ErrStopped what is unfinished and returns once every Done has been called. It is
+// Run works until ctx ends, or a session turns out to be broken, then fails with ErrStopped what is unfinished and returns once every Done has been called. It is
 // called once.
 func (e *Engine) Run(ctx context.Context) {
+	ctx, halt := context.WithCancel(ctx)
+	defer halt()
+	e.mu.Lock()
+	e.mu.halt = halt
+	e.mu.Unlock()
 	var executors sync.WaitGroup
 	for _, lane := range e.lanes {
 		for range e.cfg.Preprocessor { // each priority has workers of its own: those of the backfill may all wait for room in its window
@@ -246,14 +263,14 @@ func (e *Engine) failRest() {
 	rest := e.mu.batcher.Drain()
 	e.mu.Unlock()
 	for _, w := range rest {
-		e.settle(w, nil, nil, ErrStopped)
+		e.settle(w, nil, nil, e.ended())
 	}
 	for {
 		select {
 		case j := <-e.lanes[Live]:
-			j.Done(nil, ErrStopped)
+			j.Done(nil, e.ended())
 		case j := <-e.lanes[Backfill]:
-			j.Done(nil, ErrStopped)
+			j.Done(nil, e.ended())
 		default:
 			return
 		}

@@ -160,9 +160,7 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 		w.err = err
 		return nil
 	}
-	for i := range w.inputs { // a session keeps none that has not failed
-		e.floats.Put(w.inputs[i].F32)
-	}
+	e.remember(w.inputs)
 	w.inputs = nil
 	e.learn(w.batch, took)
 	if e.cfg.Took != nil {
@@ -291,19 +289,19 @@ func (e *Engine) outputs(ctx context.Context, s Session, inputs []Tensor, sample
 }
 
 // bisect finds the poison in a batch that failed with cause: it halves until the failing items are alone. One bad item of n costs
-// about 2 log2(n) runs. An item that fails alone is rejected; if the engine is stopping, everything is handed back as stopped.
+// about 2 log2(n) runs. An item that fails alone is rejected, unless it is the session that fails; if the engine is stopping, everything is handed back as stopped.
 func (e *Engine) bisect(ctx context.Context, s Session, samples []Sample, l *Layout, cause error) *result {
 	n := len(samples)
 	r := e.blank(n)
 	r.errs = make([]error, n)
 	if ctx.Err() != nil {
 		for i := range r.errs {
-			r.errs[i] = ErrStopped
+			r.errs[i] = e.ended()
 		}
 		return r
 	}
 	if n == 1 {
-		r.errs[0] = schemas.Reject(schemas.ReasonModel, cause)
+		r.errs[0] = e.blame(ctx, s, cause)
 		return r
 	}
 	e.stats.bisected()

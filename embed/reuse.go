@@ -125,7 +125,7 @@ func (e *Engine) submitOnce(ctx context.Context, j Job) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.mu.closed {
-		return ErrStopped
+		return e.endedLocked()
 	}
 	e.reuse.waiters.Go(func() { e.follow(ctx, j, key, coming) })
 	return nil

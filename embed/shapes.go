@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Shapes are the lengths and numbers of items that batches are padded to, both ascending, so that a session sees few shapes: on a GPU each new one has
-// kernels chosen for it, and memory asked for. A batch beyond the last keeps its own. The zero value pads to the longest item alone.
+// Shapes are the lengths and numbers of items that batches are padded to, both ascending, so that a session sees few shapes: on a GPU each new one
+// has memory asked for, and a convolution, which keeps a plan for the last shape alone, plans anew wherever a batch's differs from that of the batch before. A batch beyond the last keeps its own. The zero value pads to the longest item alone.
 //
 // Padding changes no result: lengths are padded as they are beside a longer item (I7), and rows that are added, which repeat the batch's last, are cut off what
 // comes out.

@@ -44,7 +44,7 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 		return true
 	}
 	if !e.begin(ctx, j.Priority) {
-		j.Done(nil, ErrStopped)
+		j.Done(nil, e.ended())
 		return true
 	}
 	began := time.Now()
@@ -124,7 +124,7 @@ func (p *passage) run() error {
 	case errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return schemas.Rejectf(schemas.ReasonDecode, "preprocessing took longer than %s", e.cfg.Deadline)
 	case errors.Is(err, context.Canceled):
-		return ErrStopped
+		return p.e.ended()
 	}
 	return err
 }
@@ -184,7 +184,7 @@ func (p *passage) emit(s Sample) error {
 	err := p.hand(s)
 	if err == nil && again {
 		if !p.e.begin(p.ctx, p.j.Priority) {
-			err = ErrStopped
+			err = p.e.ended()
 		} else {
 			p.decoding.Store(true)
 		}
@@ -201,7 +201,7 @@ func (p *passage) hand(s Sample) error {
 	select {
 	case p.j.slots <- struct{}{}:
 	case <-p.ctx.Done():
-		return ErrStopped
+		return p.e.ended()
 	}
 	if !p.j.wanted() {
 		<-p.j.slots
@@ -213,8 +213,8 @@ func (p *passage) hand(s Sample) error {
 	p.largest = max(p.largest, s.Bytes())
 	p.e.open(p.j)
 	if !p.e.add(p.ctx, w) {
-		p.e.settle(w, nil, nil, ErrStopped)
-		return ErrStopped
+		p.e.settle(w, nil, nil, p.e.ended())
+		return p.e.ended()
 	}
 	return nil
 }

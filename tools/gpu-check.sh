@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 #
-# gpu-check.sh: run every reference case and the bare sessions of base width on a GPU, and write a report: items/s, RTFx, MFU, what is missed.
+# gpu-check.sh: run every reference case on every GPU, time bare sessions of base width and the worker around them on the first, and write a report: items/s, RTFx, MFU, what is missed.
+# The report grows with each row, so that a check that breaks off leaves what it had found.
 #
 #   tools/gpu-check.sh [--provider cuda|tensorrt|cpu] [--report FILE]     (default: cuda, gpu-check.md)
 #
@@ -50,7 +51,8 @@ case "$provider" in
     settings=$("$here/fetch-ort-gpu.sh" --env)
     eval "$settings"
     first=$(head -n 1 <<<"$gpus")
-    export VECMILL_DEVICE_NAME=${first%%, *} VECMILL_DEVICE_DRIVER=${first##*, } VECMILL_DEVICE_BATCH=${VECMILL_DEVICE_BATCH:-16}
+    VECMILL_DEVICE_COUNT=$(wc -l <<<"$gpus")
+    export VECMILL_DEVICE_COUNT VECMILL_DEVICE_NAME=${first%%, *} VECMILL_DEVICE_DRIVER=${first##*, } VECMILL_DEVICE_BATCH=${VECMILL_DEVICE_BATCH:-16}
     ;;
   *)
     say "--provider $provider is not cuda, tensorrt or cpu"
@@ -62,6 +64,7 @@ case "$report" in
   /*) ;;
   *) report=$PWD/$report ;;
 esac
+rm -f "$report" # an old one would pass for this one's
 export VECMILL_DEVICE_REPORT=$report
 VECMILL_DEVICE_COMMIT=$(git -C "$here" describe --always --dirty 2>/dev/null || echo unknown)
 export VECMILL_DEVICE_COMMIT

@@ -14,6 +14,9 @@ import (
 // ErrPoison is what a run over a poisoned batch returns.
 var ErrPoison = errors.New("poisoned input")
 
+// ErrBroken is what every run of a session returns that has broken.
+var ErrBroken = errors.New("the fake device is lost")
+
 // ErrClosed is what Run answers after Close.
 var ErrClosed = errors.New("the fake session is closed")
 
@@ -30,6 +33,7 @@ type Config struct {
 	Poison   []float64     // a batch with one of these among its values fails with ErrPoison
 	Panic    []float64     // a batch with one of these among its values panics
 	Fail     func() error  // asked at every run, e.g. for faults that pass; nil means never
+	Breaks   int           // every run from this one on, counted from 1, fails with ErrBroken, as those of a device that is lost do; 0 means never
 }
 
 // Session is an embed.Session made of arithmetic. With x the values of an item (samples, token ids or pixels) and
@@ -85,7 +89,7 @@ func (s *Session) Run(ctx context.Context, inputs []embed.Tensor) (*embed.Output
 	s.running.Add(1) // under the lock, so that Close waits for every call that passed the check
 	s.mu.Unlock()
 	defer s.running.Done()
-	s.runs.Add(1)
+	run := s.runs.Add(1)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -94,6 +98,9 @@ func (s *Session) Run(ctx context.Context, inputs []embed.Tensor) (*embed.Output
 		return nil, err
 	}
 	s.rows.Add(int64(len(b.valid)))
+	if s.cfg.Breaks > 0 && run >= int64(s.cfg.Breaks) {
+		return nil, ErrBroken // at once, whatever a run takes
+	}
 	if err := s.misbehave(ctx, b); err != nil {
 		return nil, err
 	}

@@ -129,6 +129,14 @@ func TestTheFakeMisbehavesAsTold(t *testing.T) {
 			}
 		})
 	})
+	t.Run("what has broken stays so", func(t *testing.T) {
+		s := embedtest.NewSession(embedtest.Config{Breaks: 2})
+		for run, want := range []error{nil, embedtest.ErrBroken, embedtest.ErrBroken} {
+			if _, err := s.Run(t.Context(), audioBatch([]float32{1})); !errors.Is(err, want) {
+				t.Errorf("run %d: %v, want %v", run+1, err, want)
+			}
+		}
+	})
 	t.Run("faults may pass", func(t *testing.T) {
 		left := 1
 		s := embedtest.NewSession(embedtest.Config{Fail: func() error {

@@ -17,6 +17,9 @@ import (
 	"vecmill/schemas"
 )
 
+// ErrDiffers means that something was computed, and is not what the reference gives. Errors without it say that nothing could be computed or compared.
+var ErrDiffers = errors.New("differs from the reference")
+
 // Case is one checkpoint with its reference runs.
 type Case struct {
 	Dir   string

@@ -76,7 +76,7 @@ func (r *Run) comparePacked(out *embed.Output, item int) error {
 		each := len(got.F32) / int(got.Shape[0])
 		own := embed.Tensor{Name: name, Shape: want.Shape, F32: got.F32[item*each:][:len(want.F32)]} // padding is behind
 		if worst, err := want.Compare(&own); err != nil {
-			return fmt.Errorf("%s differs from the reference, by %.2g at most: %w", name, worst, err)
+			return fmt.Errorf("%s %w, by %.2g at most: %w", name, ErrDiffers, worst, err)
 		}
 		compared++
 	}

@@ -104,7 +104,7 @@ func (r *Run) Compare(out *embed.Output) (worst map[string]float64, err error) {
 		}
 		want := r.Outputs[name]
 		if worst[name], err = want.Compare(got); err != nil {
-			faults = append(faults, fmt.Errorf("%s differs from the reference, by %.2g at most: %w", name, worst[name], err))
+			faults = append(faults, fmt.Errorf("%s %w, by %.2g at most: %w", name, ErrDiffers, worst[name], err))
 		}
 	}
 	return worst, errors.Join(faults...)

@@ -25,7 +25,12 @@ func Observe(ctx context.Context, g model.Graph, o Options, run func(embed.Sessi
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	o.profile = filepath.Join(dir, "run")
 	var seen Observed
-	if seen.Warnings, err = standardError(func() error { return once(ctx, g, o, run) }); err != nil {
+	if _, _, err := library(o.Library); err != nil {
+		return nil, err
+	}
+	if seen.Warnings, err = standardError(func() error {
+		return aloud(func() error { return once(ctx, g, o, run) })
+	}); err != nil {
 		return nil, err
 	}
 	files, err := filepath.Glob(o.profile + "*.json")
@@ -44,6 +49,15 @@ func Observe(ctx context.Context, g model.Graph, o Options, run func(embed.Sessi
 		seen.Nodes = append(seen.Nodes, nodes...)
 	}
 	return &seen, nil
+}
+
+// aloud has the library log warnings while do runs. Kernels warn in the log of the process' one environment, and not in their session's.
+func aloud(do func() error) (err error) {
+	if err := ort.SetEnvironmentLogLevel(ort.LoggingLevelWarning); err != nil {
+		return fmt.Errorf("observing a session: %w", err)
+	}
+	defer func() { err = errors.Join(err, ort.SetEnvironmentLogLevel(ort.LoggingLevelFatal)) }() // as it was: see library
+	return do()
 }
 
 // once opens a session, runs it and closes it, at which its profile is written.

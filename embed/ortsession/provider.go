@@ -26,21 +26,21 @@ type GPU struct {
 	Doubling    bool   // let the arena grow by powers of two, which asks the device less often, instead of by what is asked for
 	Search      Search // how cuDNN's algorithms for convolutions are chosen
 	TF32        bool   // products of float32 by 10 bits of fraction: faster, and no longer equal to the reference
-	Engines     string // TensorRT: directory that built engines and their timings are kept in; empty: built at every start
+	Engines     string // TensorRT: directory that built engines and their timings are kept in, each graph's in one of its own; empty: built at every start
 }
 
 // Search is how algorithms for convolutions are chosen: for every shape that comes, so that it costs most where shapes keep changing.
 type Search string
 
-// The searches. [Fastest] measures which of them suits a model.
+// The searches. ONNX Runtime's third, DEFAULT, is cuDNN's fall-back mode since its release 1.20, which is for what no other mode computes
+// (github.com/microsoft/onnxruntime/issues/22705), and of which it warns.
 const (
-	Heuristic  Search = "" // or "heuristic": cuDNN's guess
-	Exhaustive Search = "exhaustive"
-	Default    Search = "default" // always the same algorithm, without workspace
+	Heuristic  Search = ""           // or "heuristic": cuDNN's heuristic mode A, quick
+	Exhaustive Search = "exhaustive" // its mode B, which takes longer and guesses better
 )
 
 // Searches are all there are, the one that is taken first where others are no faster.
-func Searches() []Search { return []Search{Heuristic, Default, Exhaustive} }
+func Searches() []Search { return []Search{Heuristic, Exhaustive} }
 
 // ErrNoProvider means that a provider was asked for that cannot be had. Nothing is computed by another one in its place.
 var ErrNoProvider = errors.New("no usable GPU provider")
@@ -67,13 +67,13 @@ func (g GPU) validate(p Provider) error {
 		return fmt.Errorf("engines: only provider %s builds any", TensorRT)
 	}
 	if _, ok := cudnnNames[g.Search]; !ok {
-		return fmt.Errorf("search: %q is not one of heuristic, %s, %s", string(g.Search), Exhaustive, Default)
+		return fmt.Errorf("search: %q is not one of heuristic, %s", string(g.Search), Exhaustive)
 	}
 	return nil
 }
 
 // cudnnNames are ONNX Runtime's words for the searches.
-var cudnnNames = map[Search]string{Heuristic: "HEURISTIC", "heuristic": "HEURISTIC", Exhaustive: "EXHAUSTIVE", Default: "DEFAULT"}
+var cudnnNames = map[Search]string{Heuristic: "HEURISTIC", "heuristic": "HEURISTIC", Exhaustive: "EXHAUSTIVE"}
 
 // cuda are the options in ONNX Runtime's words, as its documentation of the CUDA provider lists them.
 func (g GPU) cuda() map[string]string {

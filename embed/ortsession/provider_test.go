@@ -47,6 +47,7 @@ func TestOptionsThatMakeNoSenseAreNamed(t *testing.T) {
 		{Options{Provider: CUDA, GPU: GPU{MemoryLimit: -1}}, "memory limit: -1"},
 		{Options{Provider: CUDA, GPU: GPU{Engines: "/e"}}, "only provider tensorrt"},
 		{Options{Provider: CUDA, GPU: GPU{Search: "best"}}, `search: "best"`},
+		{Options{Provider: CUDA, GPU: GPU{Search: "default"}}, `search: "default" is not one of heuristic, exhaustive`}, // cuDNN's fall-back mode
 	} {
 		if err := c.o.Validate(); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.o, err, c.want)

@@ -91,6 +91,9 @@ func open(ctx context.Context, g model.Graph, o Options) (*Session, error) {
 	for i, p := range s.outputs {
 		s.names[i] = p.Name
 	}
+	if o, err = o.keptFor(ctx, &g); err != nil {
+		return nil, err
+	}
 	err = withOptions(o.settings(), func(so *ort.SessionOptions) error {
 		s.run, err = ort.NewDynamicAdvancedSession(g.Path, inputs, s.names, so)
 		return err

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -32,9 +33,16 @@ func standardError(do func() error) (lines []string, err error) {
 	}
 	var reading sync.WaitGroup
 	reading.Go(func() {
-		for s := bufio.NewScanner(r); s.Scan(); {
-			lines = append(lines, strings.TrimSpace(s.Text()))
-			fmt.Fprintln(old, s.Text())
+		from := bufio.NewReader(r) // lines of any length: who writes would wait for a pipe that nobody reads any more
+		for {
+			line, err := from.ReadString('\n')
+			if line != "" {
+				lines = append(lines, strings.TrimSpace(line))
+				_, _ = io.WriteString(old, line) // as whoever wrote it: there is nowhere else to say so
+			}
+			if err != nil {
+				return
+			}
 		}
 	})
 	err = do()

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"vecmill/embed"
-	"vecmill/embed/ortsession"
 	"vecmill/model"
 	"vecmill/schemas"
 )
@@ -51,7 +50,7 @@ func BenchmarkBatching(b *testing.B) {
 
 // former is a bare session with samples to form batches of.
 type former struct {
-	session *ortsession.Session
+	session embed.Session
 	samples []embed.Sample
 	limits  embed.BatcherConfig
 	model   *embed.CostModel

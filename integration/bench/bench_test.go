@@ -180,32 +180,51 @@ func runPipeline(b testing.TB, c *config.Config, items int) outcome {
 
 // bare is a session and its batches.
 type bare struct {
-	session *ortsession.Session
+	session embed.Session  // of padded batches, whatever the graph's
+	packing *embed.Packing // nil: padded
 	spec    *model.Spec
 	graph   *model.Graph
 	batches [][]embed.Tensor
 	shapes  embed.Shapes
-	padding float64
+	padding float64 // 0: packed, and not known
 	flops   float64 // of useful work
 }
 
 func openBare(b testing.TB, dir, cache string, p model.Precision, s setup, items []item) *bare {
 	b.Helper()
-	return openBareOn(b, dir, cache, p, s, items, ortsession.Options{Threads: threads()}, embed.Shapes{})
+	return openBareOn(b, dir, cache, way{precision: p, options: ortsession.Options{Threads: threads()}}, s, items)
 }
 
-// openBareOn is openBare with a session of these options, and batches padded to shapes.
-func openBareOn(b testing.TB, dir, cache string, p model.Precision, s setup, items []item, o ortsession.Options, shapes embed.Shapes) *bare {
+// way is how a bare session computes.
+type way struct {
+	precision model.Precision
+	packed    bool // in rows, in single precision
+	options   ortsession.Options
+	shapes    embed.Shapes // that batches are padded to
+}
+
+func name(p model.Precision) string { return cmp.Or(string(p), "fp32") }
+
+// String is what a report calls it.
+func (w way) String() string {
+	if w.packed {
+		return "packed"
+	}
+	return name(w.precision)
+}
+
+// openBareOn is openBare in another way.
+func openBareOn(b testing.TB, dir, cache string, w way, s setup, items []item) *bare {
 	b.Helper()
 	spec, err := model.Open(dir)
 	if err != nil {
 		b.Fatal(err)
 	}
-	graph, err := spec.Compile(b.Context(), cache, model.CompileOptions{Precision: p})
+	graph, err := spec.Compile(b.Context(), cache, model.CompileOptions{Precision: w.precision, Packed: w.packed})
 	if err != nil {
 		b.Fatal(err)
 	}
-	session, err := ortsession.Open(b.Context(), *graph, o)
+	session, err := ortsession.Open(b.Context(), *graph, w.options)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -226,9 +245,24 @@ func openBareOn(b testing.TB, dir, cache string, p model.Precision, s setup, ite
 		}
 		samples = append(samples, got...)
 	}
-	x := &bare{session: session, spec: spec, graph: graph, shapes: shapes}
+	x := &bare{spec: spec, graph: graph, shapes: w.shapes}
+	if w.packed {
+		row := embed.UsualRow(spec)
+		if x.packing, err = embed.NewPacking(spec, row, 2*max(s.batch.MaxCost, row), s.batch.MaxItems); err != nil { // rows may be half full
+			b.Fatal(err)
+		}
+	}
+	x.session = x.over(session)
 	x.batch(b, samples, s.batch)
 	return x
+}
+
+// over is a session of x's graph as one of padded batches.
+func (x *bare) over(s embed.Session) embed.Session {
+	if x.packing == nil {
+		return s
+	}
+	return embed.Packed(s, x.spec, x.packing)
 }
 
 func preprocessor(spec *model.Spec) (embed.Preprocessor, error) {
@@ -262,7 +296,9 @@ func (x *bare) batch(b testing.TB, samples []embed.Sample, limit config.Batch) {
 		padded += costs[end-1] * (end - at)
 		at = end
 	}
-	x.padding = float64(padded) / float64(useful)
+	if x.packing == nil {
+		x.padding = float64(padded) / float64(useful)
+	}
 }
 
 // cuts are the ends of the batches of sorted costs that together cost least: padded cost, and for each batch an eighth of the budget,

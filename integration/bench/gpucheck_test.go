@@ -68,13 +68,16 @@ func TestTheCheckIsToldOfTheGPU(t *testing.T) {
 	}
 	program(t, bin, "nvidia-smi", "echo 'NVIDIA L4, 550.54.15'; echo 'NVIDIA T4, 550.54.15'")
 	program(t, bin, "uname", "echo Linux x86_64")
-	program(t, bin, "go", `[ -z "$SILENT" ] && echo "$VECMILL_DEVICE|$VECMILL_DEVICE_NAME|$VECMILL_DEVICE_DRIVER|$VECMILL_DEVICE_BATCH|$VECMILL_ORT_LIB|$LD_LIBRARY_PATH" >"$VECMILL_DEVICE_REPORT"; exit $CHECK`)
-	want := "tensorrt|NVIDIA L4|550.54.15|16|" + lib + "|" + filepath.Dir(lib)
+	program(t, bin, "go", `[ -z "$SILENT" ] && echo "$VECMILL_DEVICE|$VECMILL_DEVICE_COUNT|$VECMILL_DEVICE_NAME|$VECMILL_DEVICE_DRIVER|$VECMILL_DEVICE_BATCH|$VECMILL_ORT_LIB|$LD_LIBRARY_PATH" >"$VECMILL_DEVICE_REPORT"; exit $CHECK`)
+	want := "tensorrt|2|NVIDIA L4|550.54.15|16|" + lib + "|" + filepath.Dir(lib)
 	for _, c := range []struct {
 		env  []string
 		code int
 	}{{[]string{"CHECK=0", "SILENT="}, 0}, {[]string{"CHECK=7", "SILENT="}, 1}, {[]string{"CHECK=0", "SILENT=yes"}, 1}} {
 		report := filepath.Join(t.TempDir(), "report.md")
+		if err := os.WriteFile(report, []byte("of last week"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		env := append([]string{"VECMILL_CACHE=" + cache, "LD_LIBRARY_PATH=", "VECMILL_DEVICE_BATCH=", "GO="}, c.env...)
 		code, out := script(t, bin, env, "--provider", "tensorrt", "--report", report)
 		if code != c.code {

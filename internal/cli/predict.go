@@ -31,6 +31,8 @@ func (p *predictFlags) define(f *flag.FlagSet) {
 	f.StringVar(&p.job.Settings.Cache, "cache", "", "directory for compiled graphs; empty: the user's cache")
 	f.IntVar(&p.job.Settings.Threads, "threads", 0, "threads to compute with; 0: one per processor")
 	f.StringVar(&p.precision, "precision", "fp32", "fp32, fp16 or int8: arithmetic of the encoder's products")
+	f.StringVar(&p.job.Settings.Provider, "provider", "cpu", "cpu, cuda or tensorrt (experimental): what computes the graph, as model.provider does of a worker")
+	f.IntVar(&p.job.Settings.Device, "device", 0, "number of the GPU")
 	f.BoolVar(&p.job.Settings.Packed, "packing", false, "compute in packed rows, as a worker with batch.packing does: audio and text")
 	f.BoolVar(&p.likeness, "compare-precision", false, "print how near --precision, int8 if it is not given, is to fp32 on these inputs: cosine, share of the same decisions, word error rate; the last line is of all of them")
 	f.StringVar(&p.compat, "compat", "", "what to reproduce of Hugging Face's peculiarities, separated by commas: hf-padding (numbers of padded batches), hf-positions (of generated text)")
@@ -142,6 +144,7 @@ func (p *predictFlags) compatible() error {
 // check says which flags do not go together.
 func (p *predictFlags) check(files []string) error {
 	given := len(files) > 0 || len(p.texts) > 0 || p.lines
+	provider, device := p.job.Settings.Provider, p.job.Settings.Device
 	switch {
 	case p.job.Settings.Model == "":
 		return errors.New("--model DIR is missing")
@@ -159,6 +162,12 @@ func (p *predictFlags) check(files []string) error {
 		return fmt.Errorf("--threads %d is not between 0 (one per processor) and 1024", p.job.Settings.Threads)
 	case !slices.Contains([]string{"fp32", string(model.Half), string(model.Int8)}, p.precision):
 		return fmt.Errorf("--precision %q is not fp32, fp16 or int8", p.precision)
+	case !slices.Contains([]string{"cpu", "cuda", "tensorrt"}, provider):
+		return fmt.Errorf("--provider %q is not cpu, cuda or tensorrt", provider)
+	case device < 0 || device > 0 && provider == "cpu":
+		return fmt.Errorf("--device %d is the number of a GPU, from 0, and goes with --provider cuda or tensorrt", device)
+	case provider != "cpu" && (p.precision == string(model.Int8) || p.likeness && p.precision == "fp32"):
+		return errors.New("int8 is for processors: with a GPU give --precision fp16")
 	case p.likeness && (p.tensorsIn != "" || p.job.TensorsOut != "" || p.job.Preprocess || p.job.KeepGoing):
 		return errors.New("--compare-precision runs inputs in fp32 and in --precision: it goes with --task and --option, not with tensors or --keep-going")
 	case p.lines && slices.Contains(files, "-"):

@@ -39,6 +39,9 @@ func TestPredictSaysInOneSentenceWhatIsWrong(t *testing.T) {
 		{"outputs without a file", []string{"--model", m, "--outputs", "hidden_states", "--text", "a"}, "--outputs needs --tensors-out"},
 		{"too many threads", []string{"--model", m, "--threads", "100000", "--text", "a"}, "not between 0"},
 		{"tensors into a directory", []string{"--model", m, "--preprocess-only", "--tensors-out", dir, "--text", "a"}, "is a directory"},
+		{"an unknown provider", []string{"--model", m, "--provider", "rocm", "--text", "a"}, `"rocm" is not cpu, cuda or tensorrt`},
+		{"a GPU of the CPU's", []string{"--model", m, "--device", "1", "--text", "a"}, "goes with --provider cuda"},
+		{"int8 on a GPU", []string{"--model", m, "--provider", "cuda", "--compare-precision", "--text", "a"}, "give --precision fp16"},
 		{"an unknown task", []string{"--model", m, "--task", "ocr", "--text", "a"}, `no task "ocr"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -61,6 +64,18 @@ func TestPredictPrintsAnObjectForEachInput(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	if code != 0 || len(lines) != 2 || !strings.HasPrefix(lines[1], `{"input":"Play some jazz","task":"text-classification","result":[{"label":`) {
 		t.Fatalf("exit %d: %s\n%s", code, stderr, stdout)
+	}
+}
+
+// A GPU that no machine has: nothing stands in for it.
+func TestPredictComputesOnTheGPUThatIsAskedFor(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(dir); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := call(worker, "predict", "--model", filepath.Join(dir, "text-intent"), "--cache", dir, "--provider", "cuda", "--device", "1000", "--text", "a")
+	if code != 1 || stdout != "" || stderr == "" {
+		t.Errorf("exit %d, %q: %s", code, stdout, stderr)
 	}
 }
 

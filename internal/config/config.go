@@ -20,8 +20,9 @@ type Log struct {
 
 // Runtime says how models are run.
 type Runtime struct {
-	Library  string `yaml:"library" doc:"path of libonnxruntime; empty looks beside the binary and in the cache (make ort)"`
-	CacheDir string `yaml:"cache_dir" doc:"directory of compiled graphs and of models fetched from s3://; empty means the user's cache directory"`
+	Library  string  `yaml:"library" doc:"path of libonnxruntime; empty looks beside the binary and in the cache (make ort)"`
+	CacheDir string  `yaml:"cache_dir" doc:"directory of compiled graphs and of models fetched from s3://; empty means the user's cache directory"`
+	Price    float64 `yaml:"price_per_hour" doc:"what an hour of this machine costs, in any currency: totals and metrics then say what a million rows cost; 0 means that it is not told"`
 }
 
 // Kafka is the cluster that references come from.
@@ -123,7 +124,7 @@ type Model struct {
 	Name      string `yaml:"name" doc:"name in the rows; empty means the directory's or the repository's name"`
 	Digest    string `yaml:"digest" doc:"if set, the checkpoint must have exactly this digest (64 hex digits over its configuration, labels and weights), or the worker does not start; the refusal names the digest that it has"`
 	Precision string `yaml:"precision" doc:"arithmetic of the encoder's products: fp32; fp16: half precision, for GPUs (a CPU computes it in fp32, slower, with the rounding); or int8: whole numbers, rounded row by row, two to three times as fast on processors with instructions for them, with slightly other values (worker predict --compare-precision shows them on a sample of yours); or auto: fp32 on a CPU; on GPUs fp16 if it gives the reference vectors that go with the binary there, else fp32, which the log says. Part of the model's digest in the rows"`
-	Provider  string `yaml:"provider" doc:"what computes: cpu; cuda; or tensorrt, which leaves to cuda what it does not take. The GPU providers need the GPU build of ONNX Runtime (docs/models.md), and none stands in for another: what cannot be had stops the start"`
+	Provider  string `yaml:"provider" doc:"what computes: cpu; cuda; or tensorrt (experimental), which leaves to cuda what it does not take. The GPU providers need the GPU build of ONNX Runtime (docs/models.md), and none stands in for another: what cannot be had stops the start"`
 	Devices   []int  `yaml:"devices" doc:"GPUs by number, each with sessions of its own; empty means the first"`
 	GPU       GPU    `yaml:"gpu" doc:"of providers cuda and tensorrt"`
 	Threads   int    `yaml:"threads" doc:"threads inside one session; 0 divides the cores among the sessions"`

@@ -157,7 +157,7 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"a device twice", "{path: MODEL}", "{path: MODEL, provider: cuda, devices: [1, 1]}", "pipelines[speech].model.devices: 1 is negative, or named twice"},
 		{"a GPU's options on a CPU", "{path: MODEL}", "{path: MODEL, gpu: {memory_limit: 1GiB}}", "pipelines[speech].model.gpu: has no effect with provider cpu"},
 		{"engines of CUDA", "{path: MODEL}", "{path: MODEL, provider: cuda, gpu: {engine_cache: /e}}", "pipelines[speech].model.gpu.engine_cache: is of provider tensorrt alone"},
-		{"another search", "{path: MODEL}", "{path: MODEL, provider: cuda, gpu: {search: best}}", "pipelines[speech].model.gpu.search: \"best\" is not one of auto, heuristic, default, exhaustive"},
+		{"another search", "{path: MODEL}", "{path: MODEL, provider: cuda, gpu: {search: best}}", "pipelines[speech].model.gpu.search: \"best\" is not one of auto, heuristic, exhaustive"},
 		{"a model in another precision", "{path: MODEL}", "{path: MODEL, precision: int4}", "pipelines[speech].model.precision: \"int4\" is not one of auto, fp32, fp16, int8"},
 		{"keys of another format", "outputs:", "input: {keys: plain}\n    outputs:", "pipelines[speech].input.keys: has no effect with format ref"},
 		{"an unknown task", "task: transcript", "task: translate", "pipelines[speech].heads[0].task: \"translate\" is not one of"},

@@ -6,10 +6,10 @@ import "slices"
 type GPU struct {
 	MemoryLimit Bytes  `yaml:"memory_limit" doc:"most memory of a device that one session's arena may take; 0 means no limit"`
 	Arena       string `yaml:"arena" doc:"how the arena grows: as_requested, or doubling, which asks the device less often and holds more"`
-	Search      string `yaml:"search" doc:"how cuDNN's algorithms for convolutions are chosen: heuristic, default, exhaustive, or auto: the fastest of the three with this model, measured when it loads"`
+	Search      string `yaml:"search" doc:"how cuDNN's algorithms for convolutions are chosen: heuristic, exhaustive (takes longer for each new shape), or auto: the faster of the two with this model, measured when it loads"`
 	TF32        bool   `yaml:"tf32" doc:"let fp32 products round to 10 bits of fraction: faster, and no longer equal to the reference; worker doctor fails then"`
-	EngineCache string `yaml:"engine_cache" doc:"tensorrt: directory for built engines; empty means engines in runtime.cache_dir"`
-	Shapes      string `yaml:"shapes" doc:"fixed: batches are padded to a small set of lengths and numbers of items, so that kernels are chosen once; free: to their longest item"`
+	EngineCache string `yaml:"engine_cache" doc:"tensorrt: directory for built engines, with a directory for each graph in it; empty means engines in runtime.cache_dir"`
+	Shapes      string `yaml:"shapes" doc:"fixed: batches are padded to a small set of lengths and numbers of items, so that memory is asked for once and convolutions are planned anew less often; free: to their longest item"`
 }
 
 // fill sets defaults.
@@ -22,10 +22,18 @@ func (g *GPU) fill() {
 // OnGPU says whether a pipeline's model is computed on GPUs.
 func (m *Model) OnGPU() bool { return m.Provider == "cuda" || m.Provider == "tensorrt" }
 
+// OnDevices are the numbers of the GPUs that a model is computed on, if it is on any.
+func (m *Model) OnDevices() []int {
+	if len(m.Devices) == 0 {
+		return []int{0}
+	}
+	return m.Devices
+}
+
 func (m *Model) validateGPU(f *faults, path string) {
 	f.oneOf(path+".provider", m.Provider, "cpu", "cuda", "tensorrt")
 	f.oneOf(path+".gpu.arena", m.GPU.Arena, "as_requested", "doubling")
-	f.oneOf(path+".gpu.search", m.GPU.Search, "auto", "heuristic", "default", "exhaustive")
+	f.oneOf(path+".gpu.search", m.GPU.Search, "auto", "heuristic", "exhaustive")
 	f.oneOf(path+".gpu.shapes", m.GPU.Shapes, "fixed", "free")
 	if m.GPU.MemoryLimit < 0 {
 		f.add(path+".gpu.memory_limit", "%s is negative", m.GPU.MemoryLimit)

@@ -43,6 +43,9 @@ func (c *Config) Validate() error {
 	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	f.oneOf("log.format", c.Log.Format, "text", "json")
 	c.Telemetry.validate(&f)
+	if c.Runtime.Price < 0 {
+		f.add("runtime.price_per_hour", "%v is negative", c.Runtime.Price)
+	}
 	c.Kafka.validate(&f)
 	c.S3.validate(&f)
 	c.Fetch.validate(&f)

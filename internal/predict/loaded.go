@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -66,7 +67,7 @@ func load(ctx context.Context, spec *model.Spec, s Settings, o model.CompileOpti
 	if l.graph, err = spec.Compile(ctx, cache, o); err != nil {
 		return nil, fault(err)
 	}
-	if l.session, err = ortsession.Open(ctx, *l.graph, ortsession.Options{Threads: s.Threads}); err != nil {
+	if l.session, err = ortsession.Open(ctx, *l.graph, s.session(cache)); err != nil {
 		return nil, err
 	}
 	if s.Packed {
@@ -152,9 +153,20 @@ type Settings struct {
 	HFPadding bool     // reproduce the reference's padded batches
 	Outputs   []string // optional outputs beside the class's own: hidden_states, last_hidden_state of a head class, ...
 	Threads   int      // of ONNX Runtime; 0: one per processor
+	Provider  string   // cpu, which may be empty, cuda or tensorrt
+	Device    int      // number of the GPU
 
 	// Locate fetches a model that Model refers to and gives its path; nil: Model is a path.
 	Locate func(ctx context.Context, ref string) (string, error)
+}
+
+// session are the options of a session, whose engines, if it builds any, are kept beside the graphs, as the worker's are.
+func (s *Settings) session(cache string) ortsession.Options {
+	o := ortsession.Options{Threads: s.Threads, Provider: ortsession.Provider(s.Provider), GPU: ortsession.GPU{Device: s.Device}}
+	if o.Provider == ortsession.TensorRT {
+		o.GPU.Engines = filepath.Join(cache, "engines")
+	}
+	return o
 }
 
 // cacheDir is where compiled graphs are kept, the same as the worker's.

@@ -1,6 +1,8 @@
 package progress
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"vecmill/internal/status"
@@ -29,11 +31,14 @@ type Report struct {
 
 // Cost is what a run took of the machine.
 type Cost struct {
-	CPUSeconds float64  `json:"cpu_seconds"`                // of all processors, loading included
-	PerMillion *float64 `json:"cpu_hours_per_million_rows"` // null: there are no rows
-	FLOPs      float64  `json:"flops"`                      // of useful work
-	Peak       float64  `json:"peak_flops"`                 // a second; 0: not measured
-	Used       *float64 `json:"flops_utilisation"`          // FLOPs over what the machine could have computed in all of the run's time; null: not known
+	CPUSeconds       float64  `json:"cpu_seconds"`                   // of all processors, loading included
+	DeviceSeconds    float64  `json:"device_seconds"`                // the run's time for each GPU that it held, busy or not; 0: it held none
+	PerMillion       *float64 `json:"cpu_hours_per_million_rows"`    // null: there are no rows
+	DevicePerMillion *float64 `json:"device_hours_per_million_rows"` // null: nor are there GPUs
+	PricePerMillion  *float64 `json:"price_per_million_rows"`        // of the machine for the run's time; null: its price is not told
+	FLOPs            float64  `json:"flops"`                         // of useful work
+	Peak             float64  `json:"peak_flops"`                    // a second; 0: not measured
+	Used             *float64 `json:"flops_utilisation"`             // FLOPs over what the machine could have computed in all of the run's time; null: not known
 }
 
 // Pipeline is one pipeline's way through the list.
@@ -65,28 +70,41 @@ const idle = 0.05
 // Meter remembers what it needs of the past. It is for one goroutine.
 type Meter struct {
 	began time.Time
-	seen  []status.Status // the last window's, the oldest first
+	seen  []status.Status       // the last window's, the oldest first
+	first map[int]status.Status // by pipeline: the first that it was open in
 }
 
 // NewMeter begins a run.
-func NewMeter(began time.Time) *Meter { return &Meter{began: began} }
+func NewMeter(began time.Time) *Meter { return &Meter{began: began, first: map[int]status.Status{}} }
 
 // Add takes the worker at a moment, and reports on the time since the beginning of the window.
 func (m *Meter) Add(s status.Status) Report {
 	for len(m.seen) > 1 && s.Now.Sub(m.seen[0].Now) > window {
 		m.seen = m.seen[1:]
 	}
+	return m.report(s)
+}
+
+// report is on the time since the first of those seen.
+func (m *Meter) report(s status.Status) Report {
 	m.seen = append(m.seen, s)
 	r := Report{Event: "progress", Time: s.Now, Seconds: s.Now.Sub(m.began).Seconds(), Phase: s.Phase, Pipelines: []Pipeline{}}
 	for i := range s.Pipelines {
+		if _, known := m.first[i]; !known && open(&s.Pipelines[i]) {
+			m.first[i] = s
+		}
 		r.Pipelines = append(r.Pipelines, m.pipeline(i))
 	}
 	return r
 }
 
-// End is the report on a run that has ended: what is done is what is durable, and what was given up counts no more.
+// open says whether a pipeline can do anything: one with a list cannot before that is read.
+func open(p *status.Pipeline) bool { return p.List == nil || p.List.Total > 0 }
+
+// End is the report on a run that has ended: what is done is what is durable, what was given up counts no more, and rates and busy shares are of all of the run.
 func (m *Meter) End(s status.Status) Report {
-	r := m.Add(s)
+	m.seen = slices.SortedFunc(maps.Values(m.first), func(a, b status.Status) int { return a.Now.Compare(b.Now) })
+	r := m.report(s)
 	r.Event, r.Phase = "end", "ended"
 	finished := true
 	for i := range r.Pipelines {
@@ -98,16 +116,30 @@ func (m *Meter) End(s status.Status) Report {
 	return r
 }
 
+// Between is the end of a run that stood so when it began to work, and so at its end.
+func Between(began time.Time, first, last status.Status) Report {
+	m := NewMeter(began)
+	m.Add(first)
+	return m.End(last)
+}
+
 func (r *Report) cost(s *status.Status) *Cost {
-	c := &Cost{CPUSeconds: s.CPU, Peak: s.Peak}
+	c := &Cost{CPUSeconds: s.CPU, DeviceSeconds: r.Seconds * float64(s.Devices), Peak: s.Peak}
 	rows := int64(0)
 	for i := range s.Pipelines {
 		c.FLOPs += s.Pipelines[i].FLOPs
 		rows += s.Pipelines[i].Rows
 	}
 	if rows > 0 {
-		perMillion := s.CPU / 3600 / float64(rows) * 1e6
-		c.PerMillion = &perMillion
+		million := 1e6 / float64(rows) / 3600
+		cpu, devices, price := c.CPUSeconds*million, c.DeviceSeconds*million, r.Seconds*s.Price*million
+		c.PerMillion = &cpu
+		if s.Devices > 0 {
+			c.DevicePerMillion = &devices
+		}
+		if s.Price > 0 {
+			c.PricePerMillion = &price
+		}
 	}
 	if c.FLOPs > 0 && s.Peak > 0 && r.Seconds > 0 {
 		used := c.FLOPs / s.Peak / r.Seconds
@@ -151,12 +183,12 @@ func (m *Meter) pipeline(i int) Pipeline {
 	return p
 }
 
-// before is the pipeline at the first moment of the window at which its list was open, and the seconds since; nil if that is now.
+// before is the pipeline at the first moment of those seen at which it was open, and the seconds since; nil if that is now.
 func (m *Meter) before(i int) (*status.Pipeline, float64) {
 	last := &m.seen[len(m.seen)-1]
 	for k := range m.seen[:len(m.seen)-1] {
 		s := &m.seen[k]
-		if took := last.Now.Sub(s.Now).Seconds(); i < len(s.Pipelines) && s.Pipelines[i].List != nil && s.Pipelines[i].List.Total > 0 && took > 0 {
+		if took := last.Now.Sub(s.Now).Seconds(); i < len(s.Pipelines) && open(&s.Pipelines[i]) && took > 0 {
 			return &s.Pipelines[i], took
 		}
 	}

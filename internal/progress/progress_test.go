@@ -65,9 +65,46 @@ func TestTheEndSaysWhatTheRunTook(t *testing.T) {
 	if got := r.Cost.Words(); got != want {
 		t.Errorf("it says %q, want %q", got, want)
 	}
-	s.Peak = 0
+	s.Devices, s.Price = 2, 3
+	if c := m.End(s).Cost; c.DeviceSeconds != 20 || *c.DevicePerMillion != 20*1000/3600. || *c.PricePerMillion != 10*1000/3600.*3 {
+		t.Errorf("with two GPUs: %+v", c)
+	}
+	if got, want := m.End(s).Cost.Words(), "; GPUs held for 20s, 5.56 GPU-hours for a million rows; a million rows cost 8.33; useful work"; !strings.Contains(got, want) {
+		t.Errorf("it says %q, want %q in it", got, want)
+	}
+	s.Peak, s.Devices, s.Price = 0, 0, 0
 	if got := m.End(s).Cost.Words(); strings.Contains(got, "GFLOP") {
 		t.Errorf("of a machine that was not measured: %s", got)
+	}
+}
+
+// The last half minute of a run, in which its files are closed, says nothing of the run: decoding was the slowest.
+func TestTheEndNamesTheSlowestOfTheWholeRun(t *testing.T) {
+	at := func(seconds, fetch, infer float64) status.Status {
+		s := at(seconds, int64(seconds), 0, 100, 0)
+		s.Pipelines[0].Stages = []status.Stage{{Name: "fetch", Busy: fetch, Workers: 1}, {Name: "infer", Busy: infer, Workers: 2}}
+		return s
+	}
+	m := NewMeter(began)
+	first := at(0, 0, 0)
+	m.Add(first)
+	for _, s := range []status.Status{at(40, 36, 16), at(80, 72, 32), at(81, 72, 32)} {
+		m.Add(s)
+	}
+	last := at(120, 72, 96)
+	if p := m.Add(last).Pipelines[0]; p.Slowest != "infer" {
+		t.Errorf("of the window: %+v", p)
+	}
+	for i, r := range []Report{m.End(last), Between(began, first, last)} {
+		if p := r.Pipelines[0]; p.Slowest != "fetch" || p.Stages[0].Busy != 0.6 || p.Stages[1].Busy != 0.4 || p.Rate != 1 {
+			t.Errorf("way %d: %+v", i, p)
+		}
+	}
+	for _, s := range []*status.Status{&first, &last} {
+		s.Pipelines[0].List = nil // of a worker that reads topics
+	}
+	if p := Between(began, first, last).Pipelines[0]; p.Slowest != "fetch" {
+		t.Errorf("without a list: %+v", p)
 	}
 }
 

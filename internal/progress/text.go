@@ -84,6 +84,12 @@ func (c *Cost) Words() string {
 		return ""
 	}
 	words := fmt.Sprintf("CPU time %s, %.3g CPU-hours for a million rows", brief(c.CPUSeconds), *c.PerMillion)
+	if c.DevicePerMillion != nil {
+		words += fmt.Sprintf("; GPUs held for %s, %.3g GPU-hours for a million rows", brief(c.DeviceSeconds), *c.DevicePerMillion)
+	}
+	if c.PricePerMillion != nil {
+		words += fmt.Sprintf("; a million rows cost %.2f", *c.PricePerMillion)
+	}
 	if c.Used != nil {
 		words += fmt.Sprintf("; useful work %.3g GFLOP, %.0f %% of what this machine can compute (%.3g GFLOP/s)", c.FLOPs/1e9, 100**c.Used, c.Peak/1e9)
 	}

@@ -326,9 +326,9 @@ func (o *oracle) judgeRecord(part int, e entry, fate string, rows []schemas.Row)
 	return nil
 }
 
-// excused are the reasons for which a good record may die in this world: retries that were used up, and a model that fails.
+// excused are the reasons for which a good record may die in this world: retries that were used up.
 func (o *oracle) excused(r schemas.Reason) bool {
-	return r == schemas.ReasonFetchFailed && o.w.plan.losesInputs() || r == schemas.ReasonModel && o.w.plan.Unsure
+	return r == schemas.ReasonFetchFailed && o.w.plan.losesInputs()
 }
 
 func reasonOf(k streamtest.Kind) schemas.Reason {

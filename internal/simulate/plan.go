@@ -21,7 +21,6 @@ type Plan struct {
 	Workers     int           // at the start
 	Probe       bool          // workers ask the store for conditional PUTs when they start
 	LetterTopic bool          // dead letters go to a topic; over kafka only
-	Unsure      bool          // the model fails too, so that any record may become a dead letter
 
 	Pipeline PipelinePlan
 	Group    GroupPlan
@@ -62,7 +61,6 @@ type FaultPlan struct {
 	Truncate float64       // a body that ends early
 	Corrupt  float64       // a body with a wrong byte
 	Commit   float64       // a commit fails; it may have been carried out
-	Model    float64       // a run of the model fails
 	Windows  []Window
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"vecmill/embed"
 )
 
 // Scenario is a world made by hand: the incident of a comparable system, or of our own, that must not happen here. Each is played with several
@@ -169,11 +171,9 @@ func ours() []Scenario {
 			p.Faults.Windows = []Window{{InputsDown, time.Second, 55 * time.Second}}
 			p.judge = stopsSaying(looksLike)
 		}), nil},
-		{"breaker-model", "every run of the model fails: the breaker opens before everything is a dead letter", with(func(p *Plan, _ draws) {
-			breaker(p)
-			p.Unsure = true
+		{"device-lost", "every run of the model fails: the worker stops, and nothing becomes a dead letter for it", with(func(p *Plan, _ draws) {
 			p.Faults.Windows = []Window{{ModelDown, time.Second, 55 * time.Second}}
-			p.judge = stopsSaying(looksLike)
+			p.judge = stopsSaying(embed.ErrBroken.Error())
 		}), nil},
 		{"sink-fails-for-good", "a sink that stays down stops the worker with its error, and nothing becomes a dead letter for it", with(func(p *Plan, _ draws) {
 			p.Calm = 120 * time.Second

@@ -141,17 +141,18 @@ const modelDigest = "d"
 
 // newEngine assembles the engine of a worker: real batching over an arithmetic session.
 func newEngine(plan *Plan, start time.Time) (*embed.Engine, error) {
-	d := draws{plan.Seed}
+	trial, err := numbers{}.Preprocess(context.Background(), schemas.Ref{}, []byte("1"))
+	if err != nil {
+		return nil, err
+	}
 	s := embedtest.NewSession(embedtest.Config{
 		PerItem: true, Garbage: 1e6, Delay: plan.Pipeline.Infer, Poison: []float64{poison},
 		Fail: func() error {
 			now := time.Since(start)
-			down := now < plan.Calm && chance(d.of("model", int64(now)), plan.Faults.Model)
 			for _, w := range plan.Faults.Windows {
-				down = down || w.What == ModelDown && now >= w.From && now < w.To
-			}
-			if down {
-				return errModel
+				if w.What == ModelDown && now >= w.From && now < w.To {
+					return errModel
+				}
 			}
 			return nil
 		},
@@ -159,5 +160,6 @@ func newEngine(plan *Plan, start time.Time) (*embed.Engine, error) {
 	return embed.NewEngine(embed.EngineConfig{
 		Model: "simulated", ModelDigest: modelDigest, Modality: schemas.Text, Preprocessor: 2, RowReserve: 100,
 		Batch: embed.BatcherConfig{MaxCost: 100, MaxItems: 8, Window: 16, Linger: time.Millisecond, MaxAge: time.Second},
+		Trial: trial,
 	}, numbers{}, []embed.Session{s}, []embed.Head{sumHead{}})
 }

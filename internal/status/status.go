@@ -16,10 +16,12 @@ type Status struct {
 	Version   string     `json:"version"`
 	Started   time.Time  `json:"started"`
 	Now       time.Time  `json:"now"`
-	Phase     string     `json:"phase"`  // loading, running, draining
-	CPU       float64    `json:"cpu"`    // seconds of all processors that the process has had
-	Peak      float64    `json:"peak"`   // floating-point operations a second that the machine is capable of; 0: not measured
-	Bounds    []float64  `json:"bounds"` // upper bounds of the buckets of times, seconds; behind the last there is one more
+	Phase     string     `json:"phase"`   // loading, running, draining
+	CPU       float64    `json:"cpu"`     // seconds of all processors that the process has had
+	Peak      float64    `json:"peak"`    // floating-point operations a second that the machine is capable of; 0: not measured
+	Bounds    []float64  `json:"bounds"`  // upper bounds of the buckets of times, seconds; behind the last there is one more
+	Devices   int        `json:"devices"` // GPUs that its pipelines have sessions on
+	Price     float64    `json:"price"`   // of this machine for an hour; 0: not told
 	Pipelines []Pipeline `json:"pipelines"`
 }
 

@@ -18,6 +18,18 @@ type Reading struct {
 	Stream stream.Stats
 	Embed  embed.Stats
 	Peak   float64 // floating-point operations a second that this machine is capable of; 0: not measured
+
+	Cost    Cost   // of the process so far
+	Slowest string // the stage whose workers have been the busiest since the start; "" for none
+}
+
+// Cost is what a process has taken of its machine. What is nil is not known.
+type Cost struct {
+	DeviceSeconds    float64  // time since the start for each GPU that it holds
+	PerMillion       *float64 // CPU hours for a million rows
+	DevicePerMillion *float64 // GPU hours for a million rows
+	PricePerMillion  *float64 // of the machine for the time of a million rows
+	Used             *float64 // useful work over what the processors could have computed
 }
 
 // LagCost is the lag in steps of the model, at the mean cost of a record so far. Records that cost nothing, such as other pipelines', count into the mean.
@@ -104,9 +116,30 @@ func observed() []Metric {
 		{"vecmill_batch_prediction_error_ratio", "1", "mean relative error of the cost model's latest predictions of what a batch takes", Gauge, func(r *Reading) []point { return one(r.Embed.Miss) }},
 		{"vecmill_flops", "{flop}", "floating-point operations of useful work: matrix products and convolutions of each sample alone, without padding; their rate over vecmill_peak_flops is the model FLOPs utilisation", Counter, func(r *Reading) []point { return one(r.Embed.FLOPs) }},
 		{"vecmill_peak_flops", "{flop_per_second}", "what all processors together get out of matrix products in float32, measured at the start; 0 if it was not", Gauge, func(r *Reading) []point { return one(r.Peak) }},
+		{"vecmill_flops_utilisation_ratio", "1", "useful work of all pipelines over what the processors could have computed since the start; not there if their peak was not measured, or a pipeline is on a GPU", Gauge, func(r *Reading) []point { return some(r.Cost.Used) }},
+		{"vecmill_device_seconds", "s", "time since the start for each GPU that the process holds, busy or not", Counter, func(r *Reading) []point { return one(r.Cost.DeviceSeconds) }},
+		{"vecmill_cpu_hours_per_million_rows", "{hour}", "CPU time of the process since its start, by the rows of all its pipelines; not there before the first row", Gauge, func(r *Reading) []point { return some(r.Cost.PerMillion) }},
+		{"vecmill_device_hours_per_million_rows", "{hour}", "the same of device_seconds; not there without a GPU", Gauge, func(r *Reading) []point { return some(r.Cost.DevicePerMillion) }},
+		{"vecmill_price_per_million_rows", "{currency}", "what the machine has cost since the start at runtime.price_per_hour, by the rows of all pipelines; not there if that is 0", Gauge, func(r *Reading) []point { return some(r.Cost.PricePerMillion) }},
+		{"vecmill_bottleneck", "{stage}", "1 for the stage (label stage) whose workers have been the busiest since the start; not there while all of them are idle", Gauge, bottleneck},
 		{"vecmill_reused", "{object}", "objects that got the results of another one with their content (reuse_results)", Counter, count(func(r *Reading) int64 { return r.Embed.Reused })},
 		{"vecmill_batch_bisections", "{batch}", "failing batches that were taken apart", Counter, count(func(r *Reading) int64 { return r.Embed.Bisections })},
 	}
+}
+
+// some is nothing where nothing is known.
+func some(v *float64) []point {
+	if v == nil {
+		return nil
+	}
+	return one(*v)
+}
+
+func bottleneck(r *Reading) []point {
+	if r.Slowest == "" {
+		return nil
+	}
+	return []point{{1, attribute.String("stage", r.Slowest)}}
 }
 
 func deadLetters(r *Reading) []point {

@@ -32,6 +32,8 @@ func get(t *testing.T, url string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
+func number(v float64) *float64 { return &v }
+
 func TestTotalsAreServedAsMetrics(t *testing.T) {
 	tel, err := Start(t.Context(), Config{Listen: "127.0.0.1:0", Version: "test"})
 	if err != nil {
@@ -42,6 +44,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		return Reading{
 			Stream: stream.Stats{Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, HoldBack: 5 * time.Second, Write: 6 * time.Second, Durable: 7 * time.Second, Abandoned: 3},
 			Embed:  embed.Stats{Waiting: 4, WaitingCost: 1200, Queue: 9 * time.Second, FLOPs: 3e9}, Peak: 5e10,
+			Cost: Cost{DeviceSeconds: 60, PerMillion: number(0.5), Used: number(0.25)}, Slowest: "infer",
 		}
 	})
 	if err != nil {
@@ -62,11 +65,18 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_records_abandoned_total{pipeline="speech"} 3`,
 		`vecmill_flops_total{pipeline="speech"} 3e+09`,
 		`vecmill_peak_flops{pipeline="speech"} 5e+10`,
+		`vecmill_flops_utilisation_ratio{pipeline="speech"} 0.25`,
+		`vecmill_device_seconds_total{pipeline="speech"} 60`,
+		`vecmill_cpu_hours_per_million_rows{pipeline="speech"} 0.5`,
+		`vecmill_bottleneck{pipeline="speech",stage="infer"} 1`,
 		"\ngo_goroutines ",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s in\n%s", want, body)
 		}
+	}
+	if strings.Contains(body, "vecmill_price_per_million_rows{") {
+		t.Errorf("a price that nobody told in\n%s", body)
 	}
 }
 

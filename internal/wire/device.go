@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"vecmill/embed"
@@ -39,15 +38,7 @@ func sessionOptions(c *config.Config, p *config.Pipeline) ([]ortsession.Options,
 		}
 		o.GPU.Engines = filepath.Join(dir, "engines")
 	}
-	if o.GPU.Engines != "" {
-		if err := os.MkdirAll(o.GPU.Engines, 0o755); err != nil {
-			return nil, fmt.Errorf("making a place for TensorRT's engines: %w; set model.gpu.engine_cache", err)
-		}
-	}
-	devices := p.Model.Devices
-	if len(devices) == 0 {
-		devices = []int{0}
-	}
+	devices := p.Model.OnDevices()
 	all := make([]ortsession.Options, len(devices))
 	for i, d := range devices {
 		all[i] = o
@@ -56,26 +47,44 @@ func sessionOptions(c *config.Config, p *config.Pipeline) ([]ortsession.Options,
 	return all, nil
 }
 
+// usedGPUs is how many GPUs pipelines compute on.
+func usedGPUs(c *config.Config) int {
+	used := map[int]bool{}
+	for i := range c.Pipelines {
+		if m := &c.Pipelines[i].Model; m.OnGPU() {
+			for _, n := range m.OnDevices() {
+				used[n] = true
+			}
+		}
+	}
+	return len(used)
+}
+
 // precisionOf is the precision that a pipeline's graph is compiled in, with the reason where the configuration leaves it open. prove says whether half
-// precision gives the reference vectors where the model is to run.
-func precisionOf(p *config.Pipeline, spec *model.Spec, prove func() error) (_ model.Precision, why string) {
+// precision gives the reference vectors on a device; what keeps it from finding out is an error, and decides nothing: another precision is another digest.
+func precisionOf(p *config.Pipeline, spec *model.Spec, devices []ortsession.Options, prove func(ortsession.Options) error) (_ model.Precision, why string, err error) {
 	switch p.Model.Precision {
 	case "", "fp32":
-		return model.Single, ""
+		return model.Single, "", nil
 	case "auto":
 	default:
-		return model.Precision(p.Model.Precision), ""
+		return model.Precision(p.Model.Precision), "", nil
 	}
 	if spec.ONNX != "" {
-		return model.Single, "the graph is ready-made: it computes as it was exported"
+		return model.Single, "the graph is ready-made: it computes as it was exported", nil
 	}
 	if !p.Model.OnGPU() {
-		return model.Single, "on a CPU fp16 is slower, and int8 is never chosen by itself"
+		return model.Single, "on a CPU fp16 is slower, and int8 is never chosen by itself", nil
 	}
-	if err := prove(); err != nil {
-		return model.Single, fmt.Sprintf("fp16 does not give the reference vectors on this device: %v", err)
+	for _, o := range devices {
+		switch err := prove(o); {
+		case errors.Is(err, golden.ErrDiffers):
+			return model.Single, fmt.Sprintf("fp16 does not give the reference vectors on device %d: %v", o.GPU.Device, err), nil
+		case err != nil:
+			return model.Single, "", fmt.Errorf("trying fp16 on device %d: %w; set model.precision if it cannot be tried", o.GPU.Device, err)
+		}
 	}
-	return model.Half, "fp16 gives the reference vectors on this device"
+	return model.Half, "fp16 gives the reference vectors", nil
 }
 
 // precisionName is the configuration's word for a precision.
@@ -143,19 +152,24 @@ func fastestSearch(measure func(ortsession.Search) (time.Duration, error)) (orts
 // searchRounds is how often a batch is measured, after a first round in which algorithms are chosen.
 const searchRounds = 3
 
-// measureSearch is how long a batch of trial items takes with sessions of these options, at best.
-func measureSearch(ctx context.Context, p *config.Pipeline, m *loadedModel, g model.Graph, o ortsession.Options) (best time.Duration, err error) {
-	s, err := ortsession.Open(ctx, g, o)
+// measureSearch is how long a full batch takes in a session of these options, at best. Nothing but the session is measured.
+func measureSearch(ctx context.Context, p *config.Pipeline, m *loadedModel, o ortsession.Options) (best time.Duration, err error) {
+	inputs, _, err := usualBatch(ctx, p, m)
 	if err != nil {
 		return 0, err
 	}
-	own := *m
-	own.sessions, own.digest = []embed.Session{s}, "measured"
-	defer func() { err = errors.Join(err, own.close()) }()
-	items := trialItems(m)
+	s, err := ortsession.Open(ctx, m.narrow, o)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	run, err := padded(p, m, s)
+	if err != nil {
+		return 0, err
+	}
 	for round := range searchRounds + 1 {
 		began := time.Now()
-		if _, err := computeAll(ctx, p, &own, slices.Clone(items)); err != nil {
+		if _, err := run.Run(ctx, inputs); err != nil {
 			return 0, err
 		}
 		if took := time.Since(began); round > 0 && (best == 0 || took < best) {
@@ -172,7 +186,7 @@ func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, sess
 		search, err := fastestSearch(func(s ortsession.Search) (time.Duration, error) {
 			o := devices[0]
 			o.GPU.Search = s
-			took, err := measureSearch(ctx, p, m, m.narrow, o)
+			took, err := measureSearch(ctx, p, m, o)
 			log.Info("cuDNN search measured", "pipeline", p.Name, "search", s, "batch", took)
 			return took, err
 		})

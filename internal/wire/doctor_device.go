@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"vecmill/embed"
+	"vecmill/embed/golden"
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/model"
@@ -147,11 +148,11 @@ func (d *doctor) reference(ctx context.Context, check string, way proving) {
 		within = "within a hundredth of the largest value"
 	}
 	switch {
-	case errors.Is(err, ortsession.ErrNoProvider):
-		d.fault(check, err)
+	case errors.Is(err, golden.ErrDiffers):
+		d.say(check, Trouble, "%v; on %v something else is computed than by the reference: use ONNX Runtime %s, without gpu.tf32, and report it", err, way, ortsession.PinnedVersion)
 		return
 	case err != nil:
-		d.say(check, Trouble, "%v; on %v something else is computed than by the reference: use ONNX Runtime %s, without gpu.tf32, and report it", err, way, ortsession.PinnedVersion)
+		d.fault(check, fmt.Errorf("computing reference models on %v: %w", way, err))
 		return
 	}
 	d.say(check, Sound, "%d small models, audio, image and text, give what transformers gives on %v (%d runs, %s)", models, way, runs, within)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"os"
 	"path"
 	"runtime"
 	"slices"
@@ -26,17 +27,28 @@ func (d *doctor) runtime() bool {
 	return true
 }
 
-// devices tells of GPUs that are left idle.
+// devices tells of GPUs that are left idle. Each model says itself where it is computed.
 func (d *doctor) devices() {
-	if slices.ContainsFunc(d.c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) {
-		return // each model says where it is computed
-	}
-	gpus, _ := fs.Glob(d.machine, "dev/nvidia[0-9]*") // the pattern is sound
-	if len(gpus) == 0 {
+	used, gpus := usedGPUs(d.c), d.gpus()
+	switch {
+	case gpus == 0 && used == 0:
 		d.say("devices", Sound, "sessions compute on %d CPUs", runtime.GOMAXPROCS(0))
-		return
+	case used == 0:
+		d.say("devices", Doubt, "sessions compute on %d CPUs, and the %d GPUs of this machine stay idle: model.provider is cpu; a machine without a GPU costs less", runtime.GOMAXPROCS(0), gpus)
+	case gpus > used:
+		d.say("devices", Doubt, "sessions compute on %d of the %d GPUs that this process sees: name the others in model.devices, or hide them with CUDA_VISIBLE_DEVICES if other workers have them", used, gpus)
+	default:
+		d.say("devices", Sound, "sessions compute on %d GPUs", used)
 	}
-	d.say("devices", Doubt, "sessions compute on %d CPUs, and the %d GPUs of this machine stay idle: model.provider is cpu; a machine without a GPU costs less", runtime.GOMAXPROCS(0), len(gpus))
+}
+
+// gpus is how many GPUs this process sees.
+func (d *doctor) gpus() int {
+	if visible, ok := os.LookupEnv("CUDA_VISIBLE_DEVICES"); ok {
+		return len(strings.FieldsFunc(visible, func(r rune) bool { return r == ',' || r == ' ' }))
+	}
+	found, _ := fs.Glob(d.machine, "dev/nvidia[0-9]*") // the pattern is sound
+	return len(found)
 }
 
 // memory compares what the configuration may use with what there is. Weights are not counted: they are mapped, and shared.

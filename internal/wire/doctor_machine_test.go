@@ -18,16 +18,35 @@ import (
 )
 
 func TestTheDoctorNamesIdleGPUs(t *testing.T) {
+	two := fstest.MapFS{"dev/nvidia0": {}, "dev/nvidia1": {}, "dev/nvidiactl": {}}
+	on := func(devices ...int) config.Pipeline {
+		return config.Pipeline{Model: config.Model{Provider: "cuda", Devices: devices}}
+	}
+	cpu := config.Pipeline{Model: config.Model{Provider: "cpu"}}
 	for _, c := range []struct {
-		machine fs.FS
-		grade   Grade
-		words   string
+		machine   fs.FS
+		visible   string
+		pipelines []config.Pipeline
+		grade     Grade
+		words     string
 	}{
-		{fstest.MapFS{"dev/nvidia0": {}, "dev/nvidia1": {}, "dev/nvidiactl": {}}, Doubt, "the 2 GPUs of this machine stay idle"},
-		{fstest.MapFS{"dev/null": {}}, Sound, "CPUs"},
+		{two, "", nil, Doubt, "the 2 GPUs of this machine stay idle"},
+		{fstest.MapFS{"dev/null": {}}, "", nil, Sound, "CPUs"},
+		{two, "", []config.Pipeline{cpu, on()}, Doubt, "on 1 of the 2 GPUs"},
+		{two, "", []config.Pipeline{on(1), on(1)}, Doubt, "on 1 of the 2 GPUs"},
+		{two, "", []config.Pipeline{on(), on(1)}, Sound, "on 2 GPUs"},
+		{two, "", []config.Pipeline{on(0, 1)}, Sound, "on 2 GPUs"},
+		{two, "1", []config.Pipeline{on()}, Sound, "on 1 GPUs"},
+		{two, "0, 1,2", []config.Pipeline{on(0, 1)}, Doubt, "on 2 of the 3 GPUs"},
 	} {
+		t.Setenv("CUDA_VISIBLE_DEVICES", c.visible)
+		if c.visible == "" {
+			if err := os.Unsetenv("CUDA_VISIBLE_DEVICES"); err != nil { // Setenv puts it back
+				t.Fatal(err)
+			}
+		}
 		var got Finding
-		(&doctor{c: &config.Config{}, machine: c.machine, tell: func(f Finding) { got = f }}).devices()
+		(&doctor{c: &config.Config{Pipelines: c.pipelines}, machine: c.machine, tell: func(f Finding) { got = f }}).devices()
 		if got.Check != "devices" || got.Grade != c.grade || !strings.Contains(got.Text, c.words) {
 			t.Errorf("%+v, want %s with %q", got, c.grade, c.words)
 		}

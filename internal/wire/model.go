@@ -32,6 +32,7 @@ type loadedModel struct {
 	narrow   model.Graph // with the outputs that the heads read alone
 	digest   string      // of the graph
 	pre      embed.Preprocessor
+	trial    []embed.Sample // what any session of it computes; nil if none could be made
 	sessions []embed.Session
 	heads    []embed.Head
 	options  []headOptions // of heads, in their order
@@ -122,10 +123,13 @@ func prepareModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *
 	if m.devices, err = sessionOptions(c, p); err != nil {
 		return nil, err
 	}
-	m.precision, m.why = precisionOf(p, spec, func() error {
-		_, _, err := proof(ctx, openSession, m.devices[0], model.Half, false)
+	m.precision, m.why, err = precisionOf(p, spec, m.devices, func(o ortsession.Options) error {
+		_, _, err := proof(ctx, openSession, o, model.Half, false)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
 	if m.graph, err = spec.Compile(ctx, cache, compileOptions(p, spec, m.pre, m.precision)); err != nil {
 		return nil, err
 	}
@@ -163,6 +167,7 @@ func (m *loadedModel) open(ctx context.Context, c *config.Config, p *config.Pipe
 	if err != nil {
 		return err
 	}
+	m.tryPreprocessor(ctx)
 	if err := m.openSessions(ctx, p, sessionsOf(p, cache, m.graph), log); err != nil {
 		return err
 	}
@@ -323,7 +328,7 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took fun
 	}
 	return embed.NewEngine(embed.EngineConfig{
 		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Packing: packing,
-		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs,
+		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Trial: m.trial,
 	}, m.pre, m.sessions, m.heads)
 }
 

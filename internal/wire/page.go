@@ -9,6 +9,7 @@ import (
 
 	"vecmill/internal/config"
 	"vecmill/internal/page"
+	"vecmill/internal/progress"
 	"vecmill/internal/status"
 	"vecmill/internal/telemetry"
 	"vecmill/stream"
@@ -19,7 +20,10 @@ type shown struct {
 	version string
 	started time.Time
 	peak    float64
-	phase   atomic.Value // string
+	devices int                           // GPUs that pipelines compute on
+	price   float64                       // of an hour
+	phase   atomic.Value                  // string
+	first   atomic.Pointer[status.Status] // when work began; nil before that
 	lines   atomic.Pointer[[]shownLine]
 }
 
@@ -28,12 +32,29 @@ type shownLine struct {
 	about status.About
 }
 
-func (s *shown) begin(version string) {
-	s.version, s.started = version, time.Now()
+func (s *shown) begin(version string, c *config.Config) {
+	s.version, s.started, s.devices, s.price = version, time.Now(), usedGPUs(c), c.Runtime.Price
 	s.phase.Store("loading")
 }
 
 func (s *shown) page() http.Handler { return page.New(s.look, s.object) }
+
+// working notes how the worker stands when it begins to work.
+func (s *shown) working() {
+	s.phase.Store("running")
+	now := s.totals(false)
+	s.first.Store(&now)
+}
+
+// run is what the worker has done since it began to work, as the end of a run reports it.
+func (s *shown) run() progress.Report {
+	now := s.totals(false)
+	first := s.first.Load()
+	if first == nil {
+		first = &now
+	}
+	return progress.Between(s.started, *first, now)
+}
 
 // open shows the lines, which are those of c's pipelines in their order.
 func (s *shown) open(c *config.Config, lines []*line) {
@@ -77,14 +98,26 @@ type bounded interface {
 // Status is how the worker stands at this moment. It may be called from any goroutine, also when Run has returned.
 func (w *Worker) Status() status.Status { return w.shown.look() }
 
-func (s *shown) look() status.Status {
-	st := status.Status{Version: s.version, Started: s.started, Now: time.Now(), Phase: s.phase.Load().(string), CPU: processTime().Seconds(), Peak: s.peak, Bounds: telemetry.Bounds(), Pipelines: []status.Pipeline{}}
+func (s *shown) look() status.Status { return s.totals(true) }
+
+// totals is a status, whole with places and recent items, which may be many.
+func (s *shown) totals(whole bool) status.Status {
+	st := status.Status{
+		Version: s.version, Started: s.started, Now: time.Now(), Phase: s.phase.Load().(string), CPU: processTime().Seconds(), Peak: s.peak, Devices: s.devices, Price: s.price,
+		Bounds: telemetry.Bounds(), Pipelines: []status.Pipeline{},
+	}
 	if lines := s.lines.Load(); lines != nil {
 		for _, l := range *lines {
-			p := status.Of(l.about, l.pipe.Stats(), l.engine.Stats(), l.pipe.Places())
-			p.Recent, p.Letters = l.recent.Last(l.about.Name)
-			p.Private = l.recent == nil
-			p.Faults, p.Took, p.Ran = l.faults.last(), l.timers.Record.Counts(), l.timers.Session.Counts()
+			var at []stream.Place
+			if whole {
+				at = l.pipe.Places()
+			}
+			p := status.Of(l.about, l.pipe.Stats(), l.engine.Stats(), at)
+			if whole {
+				p.Recent, p.Letters = l.recent.Last(l.about.Name)
+				p.Private = l.recent == nil
+				p.Faults, p.Took, p.Ran = l.faults.last(), l.timers.Record.Counts(), l.timers.Session.Counts()
+			}
 			if b, ok := l.source.(bounded); ok {
 				p.List = &status.List{}
 				p.List.Start, p.List.Durable, p.List.Total = b.Covered()

@@ -213,7 +213,10 @@ func (m *sampleModel) open(ctx context.Context, c *config.Config, p *config.Pipe
 	if p.Model.OnGPU() && p.Model.Precision == "auto" {
 		return errors.New("precision auto is decided on the GPU when a worker starts")
 	}
-	precision, _ := precisionOf(p, spec, nil)
+	precision, _, err := precisionOf(p, spec, nil, nil)
+	if err != nil {
+		return err
+	}
 	graph, err := spec.Compile(ctx, cache, compileOptions(p, spec, pre, precision))
 	if err != nil {
 		return err

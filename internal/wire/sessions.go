@@ -217,8 +217,26 @@ func usualBatch(ctx context.Context, p *config.Pipeline, m *loadedModel) (inputs
 	limits := batchConfig(p.Batch, m.spec.Modality)
 	one := samples[0]
 	n := max(min(limits.MaxItems, limits.MaxCost/max(one.Cost, 1)), 1)
-	inputs, err = embed.Collate(slices.Repeat([]embed.Sample{one}, n))
+	shapes := shapesOf(p, m.spec)
+	packing, err := packingOf(p.Batch, m.spec, limits)
+	if err != nil {
+		return nil, 0, err
+	}
+	if packing != nil {
+		n = max(min(n, packing.Rows*((packing.Row+packing.Gap)/(one.Cost+packing.Gap))), 1)
+		shapes = embed.Shapes{} // rows have theirs
+	}
+	inputs, err = shapes.Collate(slices.Repeat([]embed.Sample{one}, n))
 	return inputs, n * one.Cost, err
+}
+
+// padded is a session that takes batches like usualBatch's, also where the graph is one of packed rows.
+func padded(p *config.Pipeline, m *loadedModel, s embed.Session) (embed.Session, error) {
+	packing, err := packingOf(p.Batch, m.spec, batchConfig(p.Batch, m.spec.Modality))
+	if err != nil || packing == nil {
+		return s, err
+	}
+	return embed.Packed(s, m.spec, packing), nil
 }
 
 // sessions measures how to divide the cores, where the configuration leaves that open, and keeps it for the next start.

@@ -18,6 +18,7 @@ import (
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/page"
+	"vecmill/internal/progress"
 	"vecmill/internal/telemetry"
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
@@ -84,7 +85,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	}); err != nil {
 		return nil, err
 	}
-	w.shown.begin(o.Version)
+	w.shown.begin(o.Version, c)
 	w.telemetry.Page(w.shown.page())
 	if o.Measure && !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) { // it is the CPU that is measured
 		if w.shown.peak, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library}); err != nil {
@@ -106,7 +107,8 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 			return nil, fmt.Errorf("pipeline %s: %w", c.Pipelines[i].Name, err)
 		}
 		if err := telemetry.Observe(w.telemetry.Meter(), l.name, func() telemetry.Reading {
-			return telemetry.Reading{Stream: l.pipe.Stats(), Embed: l.engine.Stats(), Peak: w.shown.peak}
+			run := w.shown.run()
+			return telemetry.Reading{Stream: l.pipe.Stats(), Embed: l.engine.Stats(), Peak: w.shown.peak, Cost: costMetrics(run.Cost), Slowest: slowest(&run, i)}
 		}); err != nil {
 			return nil, err
 		}
@@ -234,7 +236,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	w.telemetry.Ready(true)
-	w.shown.phase.Store("running")
+	w.shown.working()
 	context.AfterFunc(ctx, func() { w.shown.phase.Store("draining") })
 	engines, stopEngines := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEngines()
@@ -258,13 +260,41 @@ func (w *Worker) Run(ctx context.Context) error {
 	return errors.Join(errors.Join(faults...), w.Close(ctx))
 }
 
-// logTotals says what each pipeline did, and where its time went.
+// logTotals says what each pipeline did, where its time went, and what all of it took of the machine.
 func (w *Worker) logTotals() {
-	for _, s := range w.Stats() {
+	run := w.shown.run()
+	for i, s := range w.Stats() {
 		w.log.Info("totals", "pipeline", s.Pipeline, "records", s.Stream.Records, "rows", s.Stream.Rows, "skipped", s.Stream.Skipped, "dead", s.Stream.Dead,
 			"reused", s.Embed.Reused, "padding_ratio", fmt.Sprintf("%.3f", s.Embed.PaddingRatio()), "fetch_busy", round(s.Stream.Fetch-s.Stream.ReserveWait), "memory_wait", round(s.Stream.ReserveWait),
-			"preprocess_busy", round(s.Embed.Preprocess), "infer_busy", round(s.Embed.Infer), "gflop", math.Round(s.Embed.FLOPs/1e9), "abandoned", s.Stream.Abandoned, "peak_bytes", s.Stream.PeakHeld)
+			"preprocess_busy", round(s.Embed.Preprocess), "infer_busy", round(s.Embed.Infer), "gflop", math.Round(s.Embed.FLOPs/1e9), "abandoned", s.Stream.Abandoned, "peak_bytes", s.Stream.PeakHeld,
+			"bottleneck", slowest(&run, i))
 	}
+	w.log.Info("cost", costAttributes(run.Cost)...)
+}
+
+// slowest is the bottleneck of a pipeline; "" if it has done nothing, or is not open yet.
+func slowest(run *progress.Report, i int) string {
+	if i >= len(run.Pipelines) {
+		return ""
+	}
+	return run.Pipelines[i].Slowest
+}
+
+func costMetrics(c *progress.Cost) telemetry.Cost {
+	return telemetry.Cost{DeviceSeconds: c.DeviceSeconds, PerMillion: c.PerMillion, DevicePerMillion: c.DevicePerMillion, PricePerMillion: c.PricePerMillion, Used: c.Used}
+}
+
+// costAttributes are what is known of a run's cost.
+func costAttributes(c *progress.Cost) []any {
+	all := []any{"cpu_seconds", c.CPUSeconds, "device_seconds", c.DeviceSeconds}
+	for name, v := range map[string]*float64{
+		"cpu_hours_per_million_rows": c.PerMillion, "device_hours_per_million_rows": c.DevicePerMillion, "price_per_million_rows": c.PricePerMillion, "flops_utilisation": c.Used,
+	} {
+		if v != nil {
+			all = append(all, name, *v)
+		}
+	}
+	return all
 }
 
 func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/internal/status"
 	"vecmill/internal/telemetry"
 	"vecmill/schemas"
 	"vecmill/sinks/parquetsink"
@@ -49,6 +52,35 @@ func newWorker(t *testing.T, sources map[string]source) *Worker {
 		w.lines = append(w.lines, l)
 	}
 	return w
+}
+
+// What a run took is logged at its end: here an hour of two GPUs, of which nothing was made.
+func TestTheEndOfARunSaysWhatItTook(t *testing.T) {
+	w := newWorker(t, map[string]source{"a": func(context.Context) error { return nil }})
+	var log bytes.Buffer
+	w.log = slog.New(slog.NewJSONHandler(&log, nil))
+	w.shown.started, w.shown.devices, w.shown.price = time.Now().Add(-time.Hour), 2, 3
+	w.shown.lines.Store(&[]shownLine{{line: w.lines[0], about: status.About{Name: "a", Sessions: 1}}})
+	ctx, stop := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, stop)
+	if err := w.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]map[string]any{}
+	for line := range strings.Lines(log.String()) {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		said[m["msg"].(string)] = m
+	}
+	cost, totals := said["cost"], said["totals"]
+	if seconds, ok := cost["device_seconds"].(float64); !ok || seconds < 7200 || cost["price_per_million_rows"] != nil {
+		t.Errorf("%v, want two hours of GPUs, and no price of no rows", cost)
+	}
+	if bottleneck, ok := totals["bottleneck"]; !ok || bottleneck != "" {
+		t.Errorf("%v, want no bottleneck of what was idle", totals)
+	}
 }
 
 func TestRunReturnsEveryFaultOfEveryPipeline(t *testing.T) {
