@@ -236,7 +236,7 @@ licences: ## write docs/licences.md, the licences of what is linked; fails where
 licence-texts: ## write the texts of these licences, and where the bundled samples come from, to bin/licences, for images and archives
 	@rm -rf bin/licences
 	cd tools/licences && $(GO) run . -dir ../.. -texts ../../bin/licences
-	cp internal/demo/samples/ATTRIBUTION.md bin/licences/samples.md
+	install -D -m 644 internal/demo/samples/ATTRIBUTION.md bin/licences/samples/ATTRIBUTION.md # goreleaser's **/* takes what lies in directories only
 
 .PHONY: sbom
 sbom: $(CYCLONEDX) ## write the bills of materials of both programs, for CPUs and with CUDA, CycloneDX in bin/

@@ -136,7 +136,7 @@ look() {
 licensed() {
   local at=$1/opt/vecmill package
   {
-    printf 'LICENSE\nlicences.md\nlicences/samples.md\n'
+    printf 'LICENSE\nlicences.md\nlicences/samples/ATTRIBUTION.md\n'
     sed -nE 's/^\| (\S+) \| (v[0-9]\S*) \| ([^n]|n[^o]).*/licences\/\1@\2/p' docs/licences.md # but for modules that have none
     printf 'licences/std@%s\n' "$("$GO" env GOVERSION)"
     if [ "${dockerfile%.cuda}" = "$dockerfile" ]; then
