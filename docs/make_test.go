@@ -75,7 +75,7 @@ func madeByCI(t *testing.T) map[string]bool {
 	return made
 }
 
-// TestTheMakefilesTestsExist holds the tests and flags that recipes name; what make puts in stands for one word.
+// TestTheMakefilesTestsExist holds the packages, tests and flags that recipes name. A variable of make that is a list of packages is looked into; what else make puts in stands for one word.
 func TestTheMakefilesTestsExist(t *testing.T) {
 	b, err := os.ReadFile("../Makefile")
 	if err != nil {
@@ -87,7 +87,13 @@ func TestTheMakefilesTestsExist(t *testing.T) {
 		if !ok || strings.HasSuffix(args, "-bench") { // what goes on elsewhere
 			continue
 		}
-		args = regexp.MustCompile(`\$\([A-Z]+\)`).ReplaceAllString(args, "x")
+		args = regexp.MustCompile(`\$\([A-Z]+\)`).ReplaceAllStringFunc(args, func(v string) string {
+			m := regexp.MustCompile(`(?m)^` + v[2:len(v)-1] + ` [?:]?= (\./[^$\n]+)$`).FindSubmatch(b)
+			if m == nil {
+				return "x"
+			}
+			return string(m[1])
+		})
 		args = strings.ReplaceAll(regexp.MustCompile(`\$\$\(+[^)]*\)+`).ReplaceAllString(args, "x"), "$$", "$")
 		looked++
 		for fault := range testFaults(t, shellWords(args)) {

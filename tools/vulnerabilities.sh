@@ -8,17 +8,17 @@
 #
 # Environment:
 #   GOVULNCHECK   the program, default govulncheck
-#   GOVULNDB      the database, https:// or file://, default https://vuln.go.dev
+#   GOVULNDB      the database, https:// or file://; unset: govulncheck's own
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-: "${GOVULNCHECK:=govulncheck}" "${GOVULNDB:=https://vuln.go.dev}"
+: "${GOVULNCHECK:=govulncheck}"
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 [ $# -gt 0 ] || set -- ./...
 rc=0
-"$GOVULNCHECK" -db "$GOVULNDB" "$@" 2> >(tee "$said" >&2) || rc=$?
+"$GOVULNCHECK" ${GOVULNDB:+-db "$GOVULNDB"} "$@" 2> >(tee "$said" >&2) || rc=$?
 if [ "$rc" -eq 1 ] && grep -qE 'fetching vulnerabilities|creating client' "$said"; then
-  printf 'vulnerabilities: the database %s was not reached, so nothing was checked; GOVULNDB names another one, file:// too\n' "$GOVULNDB" >&2
+  printf 'vulnerabilities: the database%s was not reached, so nothing was checked; GOVULNDB names another one, file:// too\n' "${GOVULNDB:+ $GOVULNDB}" >&2
   exit 4
 fi
 exit "$rc"
