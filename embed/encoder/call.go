@@ -53,7 +53,7 @@ func (c *call) result() ([][]float32, error) {
 		case errors.Is(err, embed.ErrUnwanted): // nobody but ctx makes an input so
 			return nil, c.ctx()
 		case errors.Is(err, embed.ErrStopped):
-			return nil, ErrClosed
+			return nil, closed(err)
 		default:
 			faults = append(faults, InputError{i, err})
 		}

@@ -19,6 +19,13 @@ import (
 // slow is an encoder of texts over a session of arithmetic that takes so long for a text.
 func slow(t *testing.T, took time.Duration) (*Encoder, *embedtest.Session) {
 	t.Helper()
+	session := embedtest.NewSession(embedtest.Config{Width: 2, Delay: took})
+	return over(t, session), session
+}
+
+// over is an encoder of texts over a session, one text in a batch.
+func over(t *testing.T, session embed.Session) *Encoder {
+	t.Helper()
 	spec, err := model.Open("../../internal/demo/models/text-intent")
 	if err != nil {
 		t.Fatal(err)
@@ -32,12 +39,11 @@ func slow(t *testing.T, took time.Duration) (*Encoder, *embedtest.Session) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session := embedtest.NewSession(embedtest.Config{Width: 2, Delay: took})
 	e, err := start(spec, graph, pre, session, head, embed.BatcherConfig{MaxCost: 1, MaxItems: 1, Window: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e, session
+	return e
 }
 
 func TestACallEndsWithItsContext(t *testing.T) {
@@ -91,6 +97,21 @@ func TestCloseEndsCalls(t *testing.T) {
 		}
 		if err := e.Close(); err != nil {
 			t.Errorf("closing again: %v", err)
+		}
+	})
+}
+
+// A session that is lost is no input's fault, and not what Close does.
+func TestABrokenSessionIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := over(t, embedtest.NewSession(embedtest.Config{Width: 2, Breaks: 3}))
+		for range 2 { // one that finds it, and one after it
+			if v, err := e.Texts(t.Context(), slices.Repeat([]string{"a"}, 10)); !errors.Is(err, embed.ErrBroken) || errors.Is(err, ErrClosed) || v != nil {
+				t.Errorf("%d vectors, %v", len(v), err)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }

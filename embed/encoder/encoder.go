@@ -96,7 +96,7 @@ func (e *Encoder) Digest(ctx context.Context) (string, error) { return e.graph.D
 
 // Texts gives the vector of each text, UTF-8, in the order of the list: all of one length, the model's hidden size.
 //
-// An error that is [InputErrors] is about single inputs, whose vectors are nil; the others are there. With any other error there are no vectors: ctx's own as soon as ctx has ended, [ErrClosed], or that the model takes something else.
+// An error that is [InputErrors] is about single inputs, whose vectors are nil; the others are there. With any other error there are no vectors: ctx's own as soon as ctx has ended, [ErrClosed], that the model takes something else, or [embed.ErrBroken]: then it no longer computes what it did, and has to be closed and opened anew.
 // Of an empty list comes an empty one.
 func (e *Encoder) Texts(ctx context.Context, texts []string) ([][]float32, error) {
 	return e.encode(ctx, schemas.Text, len(texts), func(i int) []byte { return []byte(texts[i]) })
@@ -144,9 +144,9 @@ func (e *Encoder) encode(ctx context.Context, of schemas.Modality, n int, blob f
 	}
 }
 
-// closed is the word of this package for an engine that has stopped.
+// closed is the word of this package for an engine that has stopped, but by itself.
 func closed(err error) error {
-	if errors.Is(err, embed.ErrStopped) {
+	if errors.Is(err, embed.ErrStopped) && !errors.Is(err, embed.ErrBroken) {
 		return ErrClosed
 	}
 	return err
