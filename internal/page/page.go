@@ -39,8 +39,12 @@ func New(now func() status.Status, object func(pipeline string, at stream.Positi
 			offset, err2 := strconv.ParseInt(r.PathValue("offset"), 10, 64)
 			data, ok := object(r.PathValue("pipeline"), stream.Position{Partition: stream.Partition{Topic: r.PathValue("topic"), ID: part}, Offset: offset})
 			kind := mediaType(data)
-			if err1 != nil || err2 != nil || !ok || kind == "" {
+			switch {
+			case err1 != nil || err2 != nil || ok && kind == "":
 				http.NotFound(w, r)
+				return
+			case !ok: // newer ones came between the page's look at the status and now: no fault, of which a browser's console would tell
+				w.WriteHeader(http.StatusNoContent)
 				return
 			}
 			w.Header().Set("Content-Type", kind)

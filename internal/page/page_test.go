@@ -81,8 +81,8 @@ func TestRecentItemsComeWithTheirResultsAndObjects(t *testing.T) {
 	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "audio/wave" || w.Body.String() != string(wav) {
 		t.Errorf("%s: %d %v", got.Pipelines[0].Recent[0].Object, w.Code, w.Header())
 	}
-	if w := get(t, h, "/recent/speech/t/0/77"); w.Code != http.StatusNotFound {
-		t.Errorf("an item that is not kept: %d", w.Code)
+	if w := get(t, h, "/recent/speech/t/0/77"); w.Code != http.StatusNoContent {
+		t.Errorf("an item that is not kept any more: %d", w.Code)
 	}
 }
 
