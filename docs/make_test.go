@@ -17,7 +17,7 @@ var heldBy = map[string][2]string{
 var (
 	ruleRE   = regexp.MustCompile(`(?m)^([a-z][a-z-]*):([^=\n#]*)`)
 	submakeR = regexp.MustCompile(`\$\(MAKE\) ([a-z-]+)`)
-	ciMakeRE = regexp.MustCompile(`(?m)^step \S+ make ([a-z-]+)`)
+	ciMakeRE = regexp.MustCompile(`(?m)^ *step \S+ make ([a-z-]+)`)
 )
 
 // makefile are the targets of the Makefile with those that they make in their turn.

@@ -8,7 +8,7 @@
 # installed. Needs Python 3 with pip. Environment: VECMILL_CACHE and PYTHON, as in fetch-readers.sh.
 set -euo pipefail
 
-version=1.37.0
+version=1.37.0 hash=85136d018a27b50ec7fc049d902bfa5193f5976807e6c0f408e3ab6fe078cad9
 python=${PYTHON:-python3}
 cache=${VECMILL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vecmill}/kube-schemas
 dest=$cache/$version-$(IFS=-; printf '%s' "$*")
@@ -16,7 +16,8 @@ if [ ! -d "$dest" ]; then
   mkdir -p "$cache"
   work=$(mktemp -d "$cache/.fetch.XXXXXX")
   trap 'rm -rf "$work"' EXIT
-  "$python" -m pip download --quiet --disable-pip-version-check --no-deps --no-cache-dir --only-binary=:all: --dest "$work" "kubernetes-validate==$version" >&2
+  printf 'kubernetes-validate==%s --hash=sha256:%s\n' "$version" "$hash" >"$work/requirements.txt"
+  "$python" -m pip download --quiet --disable-pip-version-check --no-deps --no-cache-dir --only-binary=:all: --require-hashes --dest "$work" -r "$work/requirements.txt" >&2
   "$python" - "$work"/*.whl "$work/schemas" "$@" <<'PY'
 import json, pathlib, sys, zipfile
 wheel, dest, *versions = sys.argv[1:]

@@ -12,7 +12,11 @@ trap 'rm -rf "$work"' EXIT
 (cd tools/chartcheck && "$GO" build -o "$work/chartcheck" .)
 
 # KEDA's definition is in the module whose types chartcheck has. The operator's is in its main module, of which no later version can be had.
-module() { "$GO" mod download -json "$1" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p'; }
+module() {
+  local about
+  about=$("$GO" mod download -json "$1") || { printf '%s\n' "$about" >&2; return 1; } # which has the error, too
+  sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<<"$about"
+}
 keda=$(cd tools/chartcheck && module github.com/kedacore/keda/v2)
 operator=$(cd "$work" && module github.com/prometheus-operator/prometheus-operator@v0.85.0)
 mkdir "$work/crds"

@@ -34,38 +34,43 @@ done
 
 work=$(mktemp -d)
 driver=overlay
-[ "$(stat -f -c %T "$work")" != overlayfs ] || driver=vfs # an overlay does not lie on another
 export TMPDIR=$work/tmp
 buildah() { command buildah --root "$work/storage" --runroot "$work/run" --storage-driver "$driver" "$@"; }
 finish() {
   buildah umount --all >/dev/null 2>&1 || true
   # What is mounted of this machine is so in processes that have ended. Were it not, it must not be removed with the rest.
   if grep -qF " $work/" /proc/self/mountinfo; then
-    say "$work is left: something is mounted in it"
+    die "$work is left: something is mounted in it"
   else
     rm -rf "$work"
   fi
 }
 trap finish EXIT
 mkdir -p "$TMPDIR" "$work/context"
+tried=$(buildah from scratch 2>"$work/log") && buildah mount "$tried" >/dev/null 2>>"$work/log" && buildah rm "$tried" >/dev/null || {
+  say "no overlays here ($(tail -n 1 "$work/log")): layers are copies, which takes more room"
+  rm -rf "$work/storage" "$work/run"
+  driver=vfs
+}
 git ls-files -co --exclude-standard -z | tar --create --null --files-from=- | tar --extract --directory "$work/context"
 version=steps-$$
 gotag=$("$GO" env GOVERSION | sed -E 's/^go([0-9]+\.[0-9]+).*/\1/')-bookworm
 
-# bases makes the images that Dockerfiles begin with.
+# bases makes the images that Dockerfiles begin with. It is called where a command that fails does not end the script.
 bases() {
-  local path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin container
+  local path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin container root
   apt-config dump | grep '^Acquire::' >"$work/apt.conf" # how this machine reaches Debian's packages
-  container=$(buildah from scratch)
+  printf 'Acquire::Retries "3";\n' >>"$work/apt.conf"
+  container=$(buildah from scratch) && root=$(buildah mount "$container") || return
   mmdebstrap --quiet --variant=minbase --aptopt="$work/apt.conf" --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$(buildah mount "$container")"
-  buildah config --env "PATH=$path" --cmd bash "$container"
-  buildah commit --quiet --rm "$container" debian:bookworm-slim
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$root" || return
+  buildah config --env "PATH=$path" --cmd bash "$container" || return
+  buildah commit --quiet --rm "$container" debian:bookworm-slim || return
 
-  container=$(buildah from --pull-never debian:bookworm-slim)
-  buildah run --isolation chroot "$container" -- sh -euc 'apt-get update -qq; apt-get install -y -qq --no-install-recommends ca-certificates gcc libc6-dev make; rm -rf /var/lib/apt/lists/*'
+  container=$(buildah from --pull-never debian:bookworm-slim) || return
+  buildah run --isolation chroot "$container" -- sh -euc 'apt-get update -qq; apt-get install -y -qq --no-install-recommends ca-certificates gcc libc6-dev make; rm -rf /var/lib/apt/lists/*' || return
   buildah config --env "PATH=/go/bin:/usr/local/go/bin:$path" --env GOPATH=/go --env GOTOOLCHAIN=local --env "GOPROXY=$("$GO" env GOPROXY)" \
-    --env SSL_CERT_FILE=/machine.pem --env PIP_CERT=/machine.pem --workingdir /go "$container"
+    --env SSL_CERT_FILE=/machine.pem --env PIP_CERT=/machine.pem --workingdir /go "$container" || return
   buildah commit --quiet --rm "$container" "golang:$gotag"
 }
 
@@ -123,7 +128,7 @@ look() {
   says well '' test -w "$cache" || return
   says well '' sh -euc 'test -z "$(find /opt/vecmill ! -readable -print | tee /dev/stderr)"' || return
   # The driver is the node's, and TensorRT is not brought along (docs/models.md).
-  missing=$(inside sh -c 'find /opt/vecmill -type f \( -perm -100 -o -name "*.so*" \) -exec ldd {} + 2>/dev/null' | sed -nE '/libcuda\.so\.1|libnvinfer|libnvonnxparser/d; s/^\s*(\S+) => not found$/\1/p' | sort -u)
+  missing=$(inside sh -c 'find /opt/vecmill -type f \( -perm -100 -o -name "*.so*" \) -exec ldd {} + 2>/dev/null || true' | sed -nE '/libcuda\.so\.1|libnvinfer|libnvonnxparser/d; s/^\s*(\S+) => not found$/\1/p' | sort -u)
   [ -z "$missing" ] || { say "libraries that are not there: $missing"; return 1; }
   says well 'THREE ONE FOUR ONE FIVE NINE' "${entry[@]}" predict --model /mnt/models/audio-ctc --option audio_libraries=require /mnt/samples/audio/speech-01.wav || return
   says well '"label"' "${entry[@]}" predict --model /mnt/models/vision-digits --option image_libraries=require /mnt/samples/image/digit-04.jpg || return

@@ -16,7 +16,8 @@ said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 [ $# -gt 0 ] || set -- ./...
 rc=0
-"$GOVULNCHECK" ${GOVULNDB:+-db "$GOVULNDB"} "$@" 2> >(tee "$said" >&2) || rc=$?
+"$GOVULNCHECK" ${GOVULNDB:+-db "$GOVULNDB"} "$@" 2>"$said" || rc=$?
+cat "$said" >&2
 if [ "$rc" -eq 1 ] && grep -qE 'fetching vulnerabilities|creating client' "$said"; then
   printf 'vulnerabilities: the database%s was not reached, so nothing was checked; GOVULNDB names another one, file:// too\n' "${GOVULNDB:+ $GOVULNDB}" >&2
   exit 4
