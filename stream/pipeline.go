@@ -235,7 +235,7 @@ func (p *Pipeline) Records(ctx context.Context, part Partition, recs []Record, n
 // finish without waiting for more of them.
 func (p *Pipeline) admit(ctx context.Context, part Partition, rec *Record) (*budget.Lease, error) {
 	n := 2 * int64(len(rec.Key)+len(rec.Value)) // once as it is, once more as parsed
-	return p.raw.Enter(int(p.priority(part.Topic))).Reserve(ctx, min(n, p.raw.Total()))
+	return p.raw.Enter(int(p.priority(part.Topic)), false).Reserve(ctx, min(n, p.raw.Total()))
 }
 
 // Removed implements Assignments.
@@ -320,9 +320,9 @@ func (p *Pipeline) dispatch(ctx context.Context, q *queue) {
 	for {
 		select {
 		case f := <-q.intake:
-			for _, it := range f.items {
+			for i, it := range f.items {
 				q.busy <- struct{}{} // the fetchers outlive every record
-				it.place = p.budget.Enter(int(p.priority(f.part.Topic)))
+				it.place = p.budget.Enter(int(p.priority(f.part.Topic)), i+1 < len(f.items))
 				q.fetches <- it
 			}
 		case <-ctx.Done():

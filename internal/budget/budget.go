@@ -5,8 +5,10 @@
 // until every earlier place has reserved or left. So whenever a place waits, all bytes are held by earlier records, none of which
 // waits for it; they finish, and their bytes come back.
 //
-// A budget may have several lines of places, each in its own order, of which the first goes before the others. Then no record of one line may wait for one of another that has
-// no bytes yet: records of a partition are in one line.
+// A record may have several places, one behind the other. It keeps what it has until the last of them is done with, and so do the records of its partition that come later.
+//
+// A budget may have several lines of places, each in its own order, of which the first goes before the others. No record waits for one of another line. While a record has bytes for some of its
+// places and waits for more, its line alone is served: else it would wait behind a place of another line, which may wait for its bytes.
 package budget
 
 import (
@@ -26,6 +28,7 @@ type Budget struct {
 		sync.Mutex
 		held, peak int64
 		lines      []line
+		half       int // 1 + the line of the record that has bytes for some of its places alone; 0: there is none
 		given      int // bytes were given to a line so often while one behind it waited
 	}
 }
@@ -39,6 +42,8 @@ const alms = 16
 // Place is a turn to reserve.
 type Place struct {
 	b       *Budget
+	line    int
+	more    bool // the record has another one behind it
 	next    *Place
 	wake    chan struct{} // closed by the call that grants; nil until Reserve waits
 	need    int64
@@ -76,9 +81,9 @@ func (b *Budget) Held() int64 { b.mu.Lock(); defer b.mu.Unlock(); return b.mu.he
 // Peak is the largest number of bytes that were ever held at once.
 func (b *Budget) Peak() int64 { b.mu.Lock(); defer b.mu.Unlock(); return b.mu.peak }
 
-// Enter takes the next place in the order of a line's reservations; line 0 goes before line 1. Every place must end in Reserve or Leave.
-func (b *Budget) Enter(line int) *Place {
-	p := &Place{b: b}
+// Enter takes the next place in the order of a line's reservations; line 0 goes before line 1. more says that the line's next place is the same record's. Every place must end in Reserve or Leave.
+func (b *Budget) Enter(line int, more bool) *Place {
+	p := &Place{b: b, line: line, more: more}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l := &b.mu.lines[line]
@@ -148,6 +153,9 @@ func (b *Budget) grantLocked() {
 		p.granted = &Lease{b: b, n: p.need}
 		p.state = settled
 		close(p.wake)
+		if b.mu.half = 0; p.more {
+			b.mu.half = p.line + 1
+		}
 		if b.mu.given++; !others || b.mu.given >= alms {
 			b.mu.given = 0
 		}
@@ -156,25 +164,35 @@ func (b *Budget) grantLocked() {
 
 // nextLocked is the place whose turn it is, and whether another line waits, too.
 func (b *Budget) nextLocked() (next *Place, others bool) {
+	b.passLocked()
 	for i := range b.mu.lines {
-		l := &b.mu.lines[i]
-		for l.first != nil && l.first.state == settled { // gone, or served
-			p := l.first
-			l.first, p.next = p.next, nil // a record that stays for long must not keep the places after its own
-		}
-		if l.first == nil {
-			l.last = nil
+		p := b.mu.lines[i].first
+		if p == nil || p.state != waiting || b.mu.half > 0 && b.mu.half != i+1 { // it comes later, and its line with it
 			continue
-		}
-		if l.first.state != waiting {
-			continue // it comes later, and its line with it
 		}
 		others = next != nil
 		if next == nil || b.mu.given == alms-1 {
-			next = l.first
+			next = p
 		}
 	}
 	return next, others
+}
+
+// passLocked takes places that are done with off the lines.
+func (b *Budget) passLocked() {
+	for i := range b.mu.lines {
+		l := &b.mu.lines[i]
+		for l.first != nil && l.first.state == settled {
+			p := l.first
+			l.first, p.next = p.next, nil                        // a record that stays for long must not keep the places after its own
+			if p.granted == nil && !p.more && b.mu.half == i+1 { // the record's last one was given up
+				b.mu.half = 0
+			}
+		}
+		if l.first == nil {
+			l.last = nil
+		}
+	}
 }
 
 // Shrink lowers the lease to n bytes; a larger n changes nothing, since leases never grow.

@@ -57,8 +57,8 @@ func granted(t *testing.T, got chan *Lease) *Lease {
 func TestAReservationWaitsForFreeBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100, 1)
-		a := granted(t, reserve(t.Context(), b.Enter(0), 70))
-		second := reserve(t.Context(), b.Enter(0), 40)
+		a := granted(t, reserve(t.Context(), b.Enter(0, false), 70))
+		second := reserve(t.Context(), b.Enter(0, false), 40)
 		waits(t, second)
 		a.Shrink(61)
 		waits(t, second)
@@ -78,7 +78,7 @@ func TestAReservationWaitsForFreeBytes(t *testing.T) {
 func TestPlacesAreServedInTheirOrderEvenIfALaterOneWouldFit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100, 1)
-		first, second, third := b.Enter(0), b.Enter(0), b.Enter(0)
+		first, second, third := b.Enter(0, false), b.Enter(0, false), b.Enter(0, false)
 		small := reserve(t.Context(), third, 1)
 		waits(t, small) // two places before it have not spoken
 		big := reserve(t.Context(), second, 100)
@@ -97,7 +97,7 @@ func TestPlacesAreServedInTheirOrderEvenIfALaterOneWouldFit(t *testing.T) {
 func TestAPlaceThatLeavesLetsTheNextOnesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(10, 1)
-		first, second, third := b.Enter(0), b.Enter(0), b.Enter(0)
+		first, second, third := b.Enter(0, false), b.Enter(0, false), b.Enter(0, false)
 		last := reserve(t.Context(), third, 10)
 		second.Leave() // not at the front
 		waits(t, last)
@@ -115,7 +115,7 @@ func TestAPlaceThatLeavesLetsTheNextOnesOn(t *testing.T) {
 func TestMoreThanTheWholeBudgetIsRefusedAtOnceAndHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(10, 1)
-		first, second := b.Enter(0), b.Enter(0)
+		first, second := b.Enter(0, false), b.Enter(0, false)
 		next := reserve(t.Context(), second, 10)
 		if _, err := first.Reserve(t.Context(), 11); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("error %v", err)
@@ -127,10 +127,10 @@ func TestMoreThanTheWholeBudgetIsRefusedAtOnceAndHoldsNobodyUp(t *testing.T) {
 func TestTheEndOfTheContextGivesThePlaceUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(10, 1)
-		all := granted(t, reserve(t.Context(), b.Enter(0), 10))
+		all := granted(t, reserve(t.Context(), b.Enter(0, false), 10))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		gone, next := b.Enter(0), b.Enter(0)
+		gone, next := b.Enter(0, false), b.Enter(0, false)
 		after := reserve(t.Context(), next, 10)
 		if _, err := gone.Reserve(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
@@ -146,7 +146,7 @@ func TestTheEndOfTheContextGivesThePlaceUp(t *testing.T) {
 
 func TestLeasesOnlyShrink(t *testing.T) {
 	b := New(10, 1)
-	l, err := b.Enter(0).Reserve(t.Context(), 5)
+	l, err := b.Enter(0, false).Reserve(t.Context(), 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestLeasesOnlyShrink(t *testing.T) {
 
 func TestReservingTwiceIsABug(t *testing.T) {
 	b := New(10, 1)
-	p := b.Enter(0)
+	p := b.Enter(0, false)
 	if _, err := p.Reserve(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestManyAtOnceStayWithinTheTotalAndAllGetThrough(t *testing.T) {
 		var wg sync.WaitGroup
 		n := 20 + r.IntN(100)
 		for range n {
-			p := b.Enter(r.IntN(len(b.mu.lines))) // in record order, from one goroutine
+			p := b.Enter(r.IntN(len(b.mu.lines)), false) // in record order, from one goroutine
 			need, action, shrink := r.Int64N(total+1), r.IntN(6), r.Int64N(total+1)
 			wg.Go(func() {
 				ctx, cancel := context.WithCancel(context.Background())
@@ -228,7 +228,7 @@ func TestManyAtOnceStayWithinTheTotalAndAllGetThrough(t *testing.T) {
 // One record that stays for long must not keep the places of all that came after it.
 func TestASettledPlaceKeepsNoOther(t *testing.T) {
 	b := New(10, 1)
-	first, second := b.Enter(0), b.Enter(0)
+	first, second := b.Enter(0, false), b.Enter(0, false)
 	for _, p := range []*Place{first, second} {
 		l, err := p.Reserve(t.Context(), 1)
 		if err != nil {
@@ -249,7 +249,7 @@ func TestTheFirstLineGoesBeforeTheSecond(t *testing.T) {
 		var order []int // of lines, by who got bytes
 		var mu sync.Mutex
 		ask := func(line int) {
-			p := b.Enter(line)
+			p := b.Enter(line, false)
 			go func() {
 				l, err := p.Reserve(t.Context(), 10)
 				if err != nil {
@@ -290,9 +290,9 @@ func TestTheFirstLineGoesBeforeTheSecond(t *testing.T) {
 func TestAnIdlePlaceHoldsOneLineBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(10, 2)
-		idle := b.Enter(0)
-		behind := reserve(t.Context(), b.Enter(0), 3)
-		granted(t, reserve(t.Context(), b.Enter(1), 3))
+		idle := b.Enter(0, false)
+		behind := reserve(t.Context(), b.Enter(0, false), 3)
+		granted(t, reserve(t.Context(), b.Enter(1, false), 3))
 		synctest.Wait()
 		if b.Held() != 3 {
 			t.Errorf("%d bytes are held", b.Held())
@@ -300,4 +300,74 @@ func TestAnIdlePlaceHoldsOneLineBack(t *testing.T) {
 		idle.Leave()
 		granted(t, behind)
 	})
+}
+
+// records are dispatched to lines, several of which may be dispatched at once; each has places one behind the other, whose bytes fit the total together, and keeps its bytes until all of them
+// are done with, as the rows of a record are. In a bubble a deadlock is an error.
+func TestARecordOfSeveralPlacesWaitsForNobodysRest(t *testing.T) {
+	for seed := range uint64(300) {
+		synctest.Test(t, func(t *testing.T) {
+			const total = 100
+			r := rand.New(rand.NewPCG(seed, 9))
+			b := New(total, 2)
+			var records, lines sync.WaitGroup
+			var through atomic.Int64
+			n := 0
+			for line := range 2 {
+				plan := make([][]int64, 20) // needs; below 0 one that is given up
+				for i := range plan {
+					left := int64(total)
+					for range 1 + r.IntN(3) {
+						need := r.Int64N(left + 1)
+						if r.IntN(2) == 0 {
+							need = left // as what is not known yet takes
+						}
+						if r.IntN(8) == 0 {
+							need = -1
+						}
+						left -= max(need, 0)
+						plan[i] = append(plan[i], need)
+					}
+				}
+				n += len(plan)
+				pauses := rand.New(rand.NewPCG(seed, uint64(line)))
+				lines.Go(func() {
+					for _, needs := range plan {
+						leases, rest := make(chan *Lease, len(needs)), sync.WaitGroup{}
+						for i, need := range needs {
+							time.Sleep(time.Duration(pauses.IntN(3)) * time.Millisecond) // until a fetcher is free
+							p, asks := b.Enter(line, i+1 < len(needs)), time.Duration(pauses.IntN(5))*time.Millisecond
+							rest.Go(func() {
+								time.Sleep(asks)
+								if need < 0 {
+									p.Leave()
+									return
+								}
+								l, err := p.Reserve(t.Context(), need)
+								if err != nil {
+									t.Error(err)
+								}
+								leases <- l
+							})
+						}
+						took := time.Duration(pauses.IntN(5)) * time.Millisecond
+						records.Go(func() {
+							rest.Wait()
+							time.Sleep(took)
+							close(leases)
+							for l := range leases {
+								l.Release()
+							}
+							through.Add(1)
+						})
+					}
+				})
+			}
+			lines.Wait()
+			records.Wait()
+			if b.Held() != 0 || b.Peak() > total || through.Load() != int64(n) || b.mu.half != 0 {
+				t.Errorf("seed %d: held %d, peak %d, %d of %d got through", seed, b.Held(), b.Peak(), through.Load(), n)
+			}
+		})
+	}
 }
