@@ -2,45 +2,71 @@ package embed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"vecmill/schemas"
 )
 
+// runner is a session and the turn to run on it: beside another batch, one that fits the device's memory alone may find none.
+type runner struct {
+	session Session
+	known   chan []Tensor // cap 1: inputs that it has computed, or is known to; nil: none. Who takes them has the turn, and gives it on by putting them, or others, back
+}
+
+// runFault is that a session's run failed: a head's fault, or that of inputs which cannot be made, says nothing of the session.
+type runFault struct{ cause error }
+
+func (f *runFault) Error() string { return f.cause.Error() }
+func (f *runFault) Unwrap() error { return f.cause }
+
 // blame says what it means that an item alone fails with cause. A device that is lost, or has no memory left, fails whatever it is given: then nothing is said of the item, and the
-// engine stops, since such a device takes batches faster than those that compute them. What tells the two apart is a batch that the sessions are known to compute.
-func (e *Engine) blame(ctx context.Context, s Session, cause error) error {
-	inputs := <-e.known // who has it puts it back after one run
-	var err error
-	if inputs != nil {
-		_, err = guard(func() (*Output, error) { return s.Run(ctx, inputs) })
+// engine stops, since such a device takes batches faster than those that compute them. What tells the two apart is a batch that this session is known to compute.
+func (e *Engine) blame(ctx context.Context, r *runner, cause error) error {
+	fault, ok := errors.AsType[*runFault](cause)
+	if !ok {
+		return schemas.Reject(schemas.ReasonModel, cause)
 	}
-	e.known <- inputs
+	err := r.probe(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return e.ended()
 	case err != nil:
 		// Neither is wrapped: a panic is a rejection.
-		e.fail(fmt.Errorf("%w: it fails in an item with %s, and in a batch that was computed before with %s", ErrBroken, cause.Error(), err.Error()))
+		e.fail(fmt.Errorf("%w: it fails in an item with %s, and twice in a batch that was computed before with %s", ErrBroken, fault.Error(), err.Error()))
 		return e.ended()
 	}
-	return schemas.Reject(schemas.ReasonModel, cause)
+	return schemas.Reject(schemas.ReasonModel, fault.cause)
 }
 
-// remember keeps the inputs of a batch that was computed, for blame, and gives the memory of those before back.
-func (e *Engine) remember(inputs []Tensor) {
-	select {
-	case before := <-e.known:
-		e.known <- inputs
-		inputs = before
-	default: // blame is running them
+// probe runs what the session is known to compute while nothing else runs on it, and once more if that fails: an engine that stops for a fault that passes is dear.
+func (r *runner) probe(ctx context.Context) (err error) {
+	inputs := <-r.known
+	defer func() { r.known <- inputs }()
+	if inputs == nil {
+		return nil
 	}
-	for i := range inputs {
-		e.floats.Put(inputs[i].F32)
+	for range 2 {
+		if _, err = guard(func() (*Output, error) { return r.session.Run(ctx, inputs) }); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
+}
+
+// remember gives the turn on after a run over inputs. If that computed them they are kept for blame, and the memory of those before is given back.
+func (e *Engine) remember(r *runner, before, inputs []Tensor, err error) {
+	if err != nil {
+		r.known <- before
+		return
+	}
+	r.known <- inputs
+	for i := range before {
+		e.floats.Put(before[i].F32)
 	}
 }
 
-// trial is the batch that the sessions are known to compute before they have; nil of none.
+// trial is the batch that a session is known to compute before it has; nil of none. Each has its own, whose memory is given back when it is forgotten.
 func (e *Engine) trial() ([]Tensor, error) {
 	if len(e.cfg.Trial) == 0 {
 		return nil, nil

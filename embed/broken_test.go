@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,10 +26,16 @@ type outcome struct {
 // computeOn runs texts of ids through an engine over these sessions until each has an end. The texts at these places hold a poison.
 func computeOn(t *testing.T, sessions []embed.Session, trial []embed.Sample, texts int, poisoned ...int) (all outcome) {
 	t.Helper()
+	return computeWith(t, first{}, sessions, trial, texts, poisoned...)
+}
+
+// computeWith is computeOn with a head.
+func computeWith(t *testing.T, head embed.Head, sessions []embed.Session, trial []embed.Sample, texts int, poisoned ...int) (all outcome) {
+	t.Helper()
 	e, err := embed.NewEngine(embed.EngineConfig{
 		Model: "m", ModelDigest: "d", Modality: schemas.Text, Preprocessor: 2, RowReserve: 100, Trial: trial,
 		Batch: embed.BatcherConfig{MaxCost: 512, MaxItems: 8, Window: 64, Linger: time.Millisecond, MaxAge: time.Second},
-	}, spelled{}, sessions, []embed.Head{first{}})
+	}, spelled{}, sessions, []embed.Head{head})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,12 +89,19 @@ func fake(breaks int) embed.Session {
 	return embedtest.NewSession(embedtest.Config{Delay: 10 * time.Millisecond, Poison: []float64{poisonous}, Breaks: breaks})
 }
 
-// A device that is lost answers at once, so it would take nearly all batches while another one computes. No item is blamed for it.
-func TestABrokenSessionBlamesNoItem(t *testing.T) {
-	trial, err := spelled{}.Preprocess(t.Context(), schemas.Ref{}, []byte{5})
+// trialOf is a text of one id.
+func trialOf(t *testing.T, id byte) []embed.Sample {
+	t.Helper()
+	trial, err := spelled{}.Preprocess(t.Context(), schemas.Ref{}, []byte{id})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return trial
+}
+
+// A device that is lost answers at once, so it would take nearly all batches while another one computes. No item is blamed for it.
+func TestABrokenSessionBlamesNoItem(t *testing.T) {
+	trial := trialOf(t, 5)
 	for name, c := range map[string]struct {
 		sessions func() []embed.Session
 		trial    []embed.Sample
@@ -113,10 +127,7 @@ func TestABrokenSessionBlamesNoItem(t *testing.T) {
 
 // A poisonous item is blamed as before, also if it is the very first.
 func TestASoundSessionBlamesThePoison(t *testing.T) {
-	trial, err := spelled{}.Preprocess(t.Context(), schemas.Ref{}, []byte{5})
-	if err != nil {
-		t.Fatal(err)
-	}
+	trial := trialOf(t, 5)
 	for name, poisoned := range map[string][]int{"one": {37}, "the first": {0}, "many": {0, 1, 2, 3, 4, 5, 6, 7, 60, 99}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -128,4 +139,82 @@ func TestASoundSessionBlamesThePoison(t *testing.T) {
 			})
 		})
 	}
+}
+
+// cramped is a session with memory for so many rows at once.
+type cramped struct {
+	embed.Session
+	rows int64
+	held atomic.Int64
+}
+
+var errMemory = errors.New("no memory left")
+
+func (c *cramped) Run(ctx context.Context, inputs []embed.Tensor) (*embed.Output, error) {
+	n := inputs[0].Shape[0]
+	defer c.held.Add(-n)
+	if c.held.Add(n) > c.rows {
+		return nil, errMemory
+	}
+	return c.Session.Run(ctx, inputs)
+}
+
+// What an item is blamed by runs alone, and is what that session computes: on a device that has memory for one batch a sound session is not called broken.
+func TestAnItemIsBlamedWhereThereIsMemoryForOneBatch(t *testing.T) {
+	poisoned := []int{37, 61, 62, 130}
+	for name, sessions := range map[string]func() []embed.Session{
+		"one": func() []embed.Session { return []embed.Session{&cramped{Session: fake(0), rows: 8}} },
+		"another with more of it": func() []embed.Session {
+			return []embed.Session{&cramped{Session: fake(0), rows: 3}, &cramped{Session: fake(0), rows: 8}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const texts = 200
+				got := computeOn(t, sessions(), trialOf(t, 5), texts, poisoned...)
+				if got.rejected != len(poisoned) || got.rows != texts-len(poisoned) {
+					t.Errorf("%+v, want %d rejected and rows of the others", got, len(poisoned))
+				}
+			})
+		})
+	}
+}
+
+// A fault that passes is none of the session.
+func TestASessionIsBrokenWhenItFailsTwice(t *testing.T) {
+	for _, c := range []struct {
+		faults   int64 // after the poison's
+		rejected int
+	}{{1, 1}, {2, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			var run atomic.Int64
+			s := embedtest.NewSession(embedtest.Config{Poison: []float64{poisonous}, Fail: func() error {
+				if n := run.Add(1); n > 1 && n <= 1+c.faults {
+					return errMemory
+				}
+				return nil
+			}})
+			got := computeOn(t, []embed.Session{s}, trialOf(t, 5), 1, 0)
+			if got.rejected != c.rejected || got.rejected+got.stopped != 1 {
+				t.Errorf("with %d faults after it: %+v", c.faults, got)
+			}
+		})
+	}
+}
+
+// refusing is a head that takes nothing.
+type refusing struct{ first }
+
+func (refusing) Apply(*embed.Output, []embed.Sample) ([]schemas.Payload, error) {
+	return nil, errors.New("not a number")
+}
+
+// What a head refuses says nothing of the session, so it is not asked.
+func TestAHeadsFaultIsTheItems(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := computeWith(t, refusing{}, []embed.Session{fake(2)}, nil, 1)
+		if got.rejected != 1 {
+			t.Errorf("%+v, want it rejected though the session computes nothing after it", got)
+		}
+	})
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // ErrStopped is what jobs get that an engine could not finish because it was stopped; ErrUnwanted what those get that nobody waited for any more. ErrBroken is among the
-// causes of ErrStopped where the engine stopped by itself: a session no longer computes what sessions of this model have computed.
+// causes of ErrStopped where the engine stopped by itself: a session no longer computes what it has computed.
 var (
 	ErrStopped  = errors.New("the engine was stopped")
 	ErrUnwanted = errors.New("nobody waits for the result any more")
@@ -35,7 +35,7 @@ type EngineConfig struct {
 	Deadline     time.Duration // per item, for preprocessing; 0 means none
 	Reuse        int64         // bytes of results that are kept for content that comes again; 0 computes each object
 	Tracer       trace.Tracer  // nil means none
-	Trial        []Sample      // that the sessions are known to compute, as long as none has computed a batch; nil: none is known
+	Trial        []Sample      // that every session is known to compute, as long as it has computed no batch; nil: none is known
 
 	Took  func(ctx context.Context, d time.Duration) // told how long a session took for each batch; ctx has the batch's trace, if it is kept. Quick, and safe for concurrent use; nil means nobody
 	FLOPs func(steps int) float64                    // floating-point operations of a sample of that cost, for Stats and as what the costs of batches are first taken for; nil: not counted
@@ -58,7 +58,7 @@ type Job struct {
 type Engine struct {
 	cfg      EngineConfig
 	pre      Preprocessor
-	sessions []Session
+	sessions []*runner
 	heads    []Head
 	joiners  []Joiner // by head; nil if no head joins
 	perStep  int64    // bytes that heads keep of a step, see Keeper
@@ -71,7 +71,6 @@ type Engine struct {
 	workers  sync.WaitGroup // preprocess workers
 	floats   Floats         // of collated batches
 	reuse    *reuse         // nil: every object is computed
-	known    chan []Tensor  // cap 1: inputs that a session has computed, nil as long as there are none; who takes them puts them, or others, back
 	mu       struct {
 		sync.Mutex
 		halt     context.CancelFunc // of Run; nil before it
@@ -142,10 +141,9 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		cfg.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	e := &Engine{
-		cfg: cfg, pre: pre, sessions: sessions, heads: heads, joiners: joiners(heads),
+		cfg: cfg, pre: pre, heads: heads, joiners: joiners(heads),
 		wake:    make(chan struct{}, 1),
 		stopped: make(chan struct{}),
-		known:   make(chan []Tensor, 1),
 	}
 	for p := range e.lanes {
 		e.space[p], e.turn[p] = make(chan struct{}, 1), make(chan struct{}, 1)
@@ -168,11 +166,15 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 	if cfg.Reuse > 0 {
 		e.reuse = newReuse(cfg.Reuse)
 	}
-	trial, err := e.trial()
-	if err != nil {
-		return nil, fmt.Errorf("engine %s: trial: %w", cfg.Model, err)
+	for _, s := range sessions {
+		trial, err := e.trial()
+		if err != nil {
+			return nil, fmt.Errorf("engine %s: trial: %w", cfg.Model, err)
+		}
+		r := &runner{s, make(chan []Tensor, 1)}
+		r.known <- trial
+		e.sessions = append(e.sessions, r)
 	}
-	e.known <- trial
 	return e, nil
 }
 

@@ -29,10 +29,10 @@ type result struct {
 }
 
 // execute runs one session: a feeder collates the next batch while the session runs the present one (prefetch 1), and a
-// finisher applies the heads while the next one runs. The channels hold nothing, so no more than three batches are under way.
+// finisher applies the heads while the next one runs. The channels hold nothing, so no more than three batches are under way, and one of them runs.
 //
 // With a target of latency nothing is prefetched: a batch that waits collated would be another one for a live item to wait for.
-func (e *Engine) execute(ctx context.Context, s Session) {
+func (e *Engine) execute(ctx context.Context, s *runner) {
 	collated := make(chan *work)
 	computed := make(chan *work)
 	ready := make(chan struct{}, 2) // a token for each batch that may be collated or run
@@ -143,15 +143,17 @@ func (e *Engine) collate(b *Batch[*window]) *work {
 }
 
 // infer runs the session on a collated batch.
-func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
+func (e *Engine) infer(ctx context.Context, s *runner, w *work) *result {
 	if w.err != nil {
 		return nil // the finisher takes the batch apart
 	}
+	before := <-s.known // the finisher may be taking a batch apart
 	ctx, span := e.batchSpan(ctx, w)
 	defer span.End()
 	began := time.Now()
-	outs, err := e.outputs(ctx, s, w.inputs, w.samples, w.batch.Layout)
+	outs, err := e.outputs(ctx, s.session, w.inputs, w.samples, w.batch.Layout)
 	took := time.Since(began)
+	e.remember(s, before, w.inputs, err)
 	e.stats.waited(w.batch, began)
 	e.stats.inferred(took)
 	e.itemSpans(w, span, began, took)
@@ -160,7 +162,6 @@ func (e *Engine) infer(ctx context.Context, s Session, w *work) *result {
 		w.err = err
 		return nil
 	}
-	e.remember(w.inputs)
 	w.inputs = nil
 	e.learn(w.batch, took)
 	if e.cfg.Took != nil {
@@ -184,7 +185,7 @@ func (e *Engine) learn(b *Batch[*window], took time.Duration) {
 }
 
 // finish applies the heads and settles every window of the batch, taking a failing batch apart.
-func (e *Engine) finish(ctx context.Context, s Session, w *work) {
+func (e *Engine) finish(ctx context.Context, s *runner, w *work) {
 	r := w.result
 	if r != nil {
 		began := time.Now()
@@ -279,7 +280,7 @@ func (e *Engine) inputs(samples []Sample, l *Layout, floats *Floats) ([]Tensor, 
 func (e *Engine) outputs(ctx context.Context, s Session, inputs []Tensor, samples []Sample, l *Layout) ([]Output, error) {
 	out, err := guard(func() (*Output, error) { return s.Run(ctx, inputs) })
 	if err != nil {
-		return nil, err
+		return nil, &runFault{err}
 	}
 	if l == nil {
 		err = e.cfg.Shapes.trim(out, len(samples))
@@ -290,7 +291,7 @@ func (e *Engine) outputs(ctx context.Context, s Session, inputs []Tensor, sample
 
 // bisect finds the poison in a batch that failed with cause: it halves until the failing items are alone. One bad item of n costs
 // about 2 log2(n) runs. An item that fails alone is rejected, unless it is the session that fails; if the engine is stopping, everything is handed back as stopped.
-func (e *Engine) bisect(ctx context.Context, s Session, samples []Sample, l *Layout, cause error) *result {
+func (e *Engine) bisect(ctx context.Context, s *runner, samples []Sample, l *Layout, cause error) *result {
 	n := len(samples)
 	r := e.blank(n)
 	r.errs = make([]error, n)
@@ -324,14 +325,16 @@ func (e *Engine) bisect(ctx context.Context, s Session, samples []Sample, l *Lay
 }
 
 // compute is the whole of an executor's work on some samples, in one go.
-func (e *Engine) compute(ctx context.Context, s Session, samples []Sample, l *Layout) (*result, error) {
+func (e *Engine) compute(ctx context.Context, s *runner, samples []Sample, l *Layout) (*result, error) {
 	inputs, err := e.inputs(samples, l, &e.floats)
 	if err != nil {
 		return nil, err
 	}
+	before := <-s.known
 	began := time.Now()
-	outs, err := e.outputs(ctx, s, inputs, samples, l)
+	outs, err := e.outputs(ctx, s.session, inputs, samples, l)
 	took := time.Since(began)
+	e.remember(s, before, inputs, err)
 	e.stats.inferred(took)
 	if err != nil {
 		return nil, err
