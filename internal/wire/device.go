@@ -204,7 +204,7 @@ func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, sess
 	}
 	for _, o := range devices {
 		for range sessions {
-			s, err := ortsession.Open(ctx, m.narrow, o)
+			s, err := m.opener(ctx, m.narrow, o)
 			if err != nil {
 				return err
 			}

@@ -194,14 +194,6 @@ func trialItems(m *loadedModel) []embed.Job {
 	return items
 }
 
-// tryPreprocessor makes the trial samples of the smallest object. Settings that refuse it leave none: sessions are then judged by what they have computed.
-func (m *loadedModel) tryPreprocessor(ctx context.Context) {
-	first := trialItems(m)[0]
-	if samples, err := m.pre.Preprocess(ctx, first.Ref, first.Blob); err == nil {
-		m.trial = samples[:1]
-	}
-}
-
 // hum is a WAV file of 16 kHz.
 func hum(seconds float64) []byte {
 	n := int(seconds * 16000)

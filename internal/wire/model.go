@@ -32,7 +32,8 @@ type loadedModel struct {
 	narrow   model.Graph // with the outputs that the heads read alone
 	digest   string      // of the graph
 	pre      embed.Preprocessor
-	trial    []embed.Sample // what any session of it computes; nil if none could be made
+	opener   opener         // of its sessions
+	trial    []embed.Sample // that sessions of it have computed; nil: none has, or none could be made
 	sessions []embed.Session
 	heads    []embed.Head
 	options  []headOptions // of heads, in their order
@@ -116,7 +117,7 @@ func prepareModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *
 			return nil, fmt.Errorf("batch.packing: %w", err)
 		}
 	}
-	m := &loadedModel{name: p.Model.Name, spec: spec, options: headsOf(p)}
+	m := &loadedModel{name: p.Model.Name, spec: spec, opener: openSession, options: headsOf(p)}
 	if m.pre, err = newPreprocessor(p, spec, int64(c.Fetch.MaxObjectBytes)); err != nil {
 		return nil, fmt.Errorf("%w; if the settings are right, copy the checkpoint anew, whole: docs/models.md lists its files", err)
 	}
@@ -160,7 +161,7 @@ func (m *loadedModel) newHeads(p *config.Pipeline) error {
 	return nil
 }
 
-// open opens the sessions of a model that has none.
+// open opens the sessions of a model that has none, and tries them.
 func (m *loadedModel) open(ctx context.Context, c *config.Config, p *config.Pipeline, log *slog.Logger) error {
 	began := time.Now()
 	cache, err := cacheDir(c)
@@ -169,6 +170,9 @@ func (m *loadedModel) open(ctx context.Context, c *config.Config, p *config.Pipe
 	}
 	m.tryPreprocessor(ctx)
 	if err := m.openSessions(ctx, p, sessionsOf(p, cache, m.graph), log); err != nil {
+		return err
+	}
+	if err := m.trySessions(ctx, p, log); err != nil {
 		return err
 	}
 	m.took += time.Since(began)

@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	"vecmill/schemas"
-	"vecmill/sinks/dirstore"
-	"vecmill/sinks/parquetsink"
 )
 
 // TestARecordingTooShortForAnXVectorIsADeadLetter holds that a clip with frames, but too few for the dilated convolutions, is the record's own fault,
@@ -51,24 +49,7 @@ func TestARecordingTooShortForAnXVectorIsADeadLetter(t *testing.T) {
 		if s := w.Stats()[0].Stream; s.Dead[schemas.ReasonTooShort] != want.dead {
 			t.Errorf("%s: dead letters %v, want %d of class too-short", head, s.Dead, want.dead)
 		}
-		st, err := dirstore.Open(filepath.Join(out, "rows"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		files, err := parquetsink.Chain(t.Context(), st, "", schemas.SourceID{Pipeline: "p", Topic: "manifest:clips"}, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := map[string]int{}
-		for _, f := range files {
-			rows, err := parquetsink.ReadRows(t.Context(), st, f.Name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range rows {
-				got[rows[i].RefID]++
-			}
-		}
+		got := rowsIn(t, filepath.Join(out, "rows"), "manifest:clips")
 		if fmt.Sprint(got) != fmt.Sprint(want.rows) {
 			t.Errorf("%s: rows %v, want %v", head, got, want.rows)
 		}
