@@ -64,6 +64,9 @@ func (p *Pipeline) Assigned(ctx context.Context, c Committer, parts map[Partitio
 	p.mu.epoch = ep
 	p.mu.Unlock()
 	p.stats.assignments.Add(1)
+	if len(parts) > 0 {
+		p.stats.writers.Store(int64(len(parts)))
+	}
 	p.cfg.Log.Info("assigned", "partitions", len(parts))
 	return start, nil
 }

@@ -116,9 +116,17 @@ func (m *Meter) End(s status.Status) Report {
 	return r
 }
 
-// Between is the end of a run that stood so when it began to work, and so at its end.
+// Between is the end of a run that stood so when it began to work, and so at its end. A list that was not open when work began has the places of the end: it was not read before.
 func Between(began time.Time, first, last status.Status) Report {
 	m := NewMeter(began)
+	first.Pipelines = slices.Clone(first.Pipelines)
+	for i := range first.Pipelines {
+		if p := &first.Pipelines[i]; !open(p) && i < len(last.Pipelines) && last.Pipelines[i].List != nil {
+			l := *last.Pipelines[i].List
+			l.Durable = l.Start
+			p.List = &l
+		}
+	}
 	m.Add(first)
 	return m.End(last)
 }

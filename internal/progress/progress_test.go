@@ -100,6 +100,10 @@ func TestTheEndNamesTheSlowestOfTheWholeRun(t *testing.T) {
 			t.Errorf("way %d: %+v", i, p)
 		}
 	}
+	first.Pipelines[0].List = &status.List{Total: -1} // of a run, which opens its list when it works
+	if p := Between(began, first, last).Pipelines[0]; p.Slowest != "fetch" || p.Rate != 1 {
+		t.Errorf("with a list that was not open at first: %+v", p)
+	}
 	for _, s := range []*status.Status{&first, &last} {
 		s.Pipelines[0].List = nil // of a worker that reads topics
 	}

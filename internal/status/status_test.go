@@ -34,8 +34,8 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 }
 
 func TestStagesSayHowLongTheyWereBusyAndWaitedFor(t *testing.T) {
-	p := Of(About{Fetchers: 3}, stream.Stats{Fetch: 9 * time.Second, ReserveWait: 4 * time.Second, Write: 7 * time.Second, HoldBack: 2 * time.Second},
-		embed.Stats{Queue: 6 * time.Second, Samples: 5}, []stream.Place{{}, {}})
+	p := Of(About{Fetchers: 3}, stream.Stats{Fetch: 9 * time.Second, ReserveWait: 4 * time.Second, Write: 7 * time.Second, HoldBack: 2 * time.Second, Writers: 2},
+		embed.Stats{Queue: 6 * time.Second, Samples: 5}, nil) // of a worker that has no partitions any more
 	stages := map[string]Stage{}
 	for _, s := range p.Stages {
 		stages[s.Name] = s

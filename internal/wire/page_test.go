@@ -1,0 +1,40 @@
+package wire
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vecmill/embed/embedtest"
+)
+
+// TestTheEndOfARunKnowsEveryStage holds that a list which is opened after work began, and a line that has ended, hide no stage from the choice of the bottleneck.
+func TestTheEndOfARunKnowsEveryStage(t *testing.T) {
+	manifest, out := filepath.Join(t.TempDir(), "texts.jsonl"), t.TempDir()
+	if err := os.WriteFile(manifest, []byte(`{"v":1,"id":"a","inline":"aXQ="}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, p := pipelineFor(t, textModel(t), fmt.Sprintf(`    topics: ["manifest:texts"]
+    heads: [{task: embedding}]
+    dead_letters: {url: "file://%s/dead"}`, out))
+	p.Outputs[0].Parquet.URL = "file://" + out + "/rows"
+	w, err := Open(t.Context(), cfg, Options{
+		Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "texts", ReadOptions{}), Models: Models{described(t, cfg, p, embedtest.Config{})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range w.shown.run().Pipelines[0].Stages {
+		names = append(names, s.Name)
+	}
+	if got, want := strings.Join(names, " "), "fetch preprocess infer heads write"; got != want {
+		t.Errorf("stages %q, want %q", got, want)
+	}
+}
