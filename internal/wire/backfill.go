@@ -140,15 +140,6 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 	if err != nil {
 		return nil, err
 	}
-	words, err := o.words(ctx)
-	if err != nil {
-		return nil, err
-	}
-	w, state, err := plan.NewWriter(ctx, place, plan.Title{Name: o.Name, Base: baseName(o.Out), Source: words.text()})
-	if err != nil {
-		return nil, err
-	}
-	o.sum = words.Sum
 	load := describeModel
 	if o.Estimate.For > 0 {
 		load = loadModel
@@ -158,6 +149,14 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, models.close()) }()
+	words, err := o.words(ctx, c, models)
+	if err != nil {
+		return nil, err
+	}
+	w, state, err := plan.NewWriter(ctx, place, o.title(words))
+	if err != nil {
+		return nil, err
+	}
 	return makePlan(ctx, c, s, models, w, state, o)
 }
 
@@ -194,9 +193,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		Expected []backfill.Expectation `json:"expected"`
 		Memory   Memory                 `json:"memory"`
 		Snapshot *int64                 `json:"snapshot,omitempty"`
-
-		ComputedBy []string `json:"computed_by"` // the pipelines with their models
-	}{out.Counts, out.Expected, out.Memory, out.Snapshot, allComputedBy(c, models)})
+	}{out.Counts, out.Expected, out.Memory, out.Snapshot})
 	return out, err
 }
 

@@ -188,7 +188,7 @@ func TestAPlanIsRunByWhatItWasMadeFor(t *testing.T) {
 			t.Errorf("with another head: %v", err)
 		}
 	}
-	list.Plan().About = []byte(`{"seen":4}`)
+	list.Plan().Source = `{"Source":"s3://box/texts/","Include":null,"Again":false}`
 	if err := open(); err != nil {
 		t.Errorf("a plan of an earlier build: %v", err)
 	}

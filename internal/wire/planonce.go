@@ -36,11 +36,10 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (*PlanFor, e
 	if err != nil {
 		return nil, err
 	}
-	words, err := o.words(ctx)
+	words, err := o.words(ctx, c, models)
 	if err != nil {
 		return nil, err
 	}
-	words.ComputedBy, o.sum = allComputedBy(c, models), words.Sum
 	if err := o.settle(c, words); err != nil {
 		return nil, err
 	}
@@ -56,7 +55,7 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (*PlanFor, e
 	case !errors.Is(err, plan.ErrNoPlan):
 		return nil, err
 	}
-	w, state, err := plan.NewWriter(ctx, place, plan.Title{Name: o.Name, Base: baseName(o.Out), Source: words.text()})
+	w, state, err := plan.NewWriter(ctx, place, o.title(words))
 	if err != nil {
 		return nil, err
 	}

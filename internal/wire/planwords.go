@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
+	"vecmill/internal/config"
 	"vecmill/stream/manifestsource"
 )
 
@@ -21,18 +23,19 @@ type planWords struct {
 	Again      bool
 	Columns    map[string]string `json:",omitempty"`
 	Tar        bool              `json:",omitempty"`
-	ComputedBy []string          `json:",omitempty"` // the pipelines with their models, of a run straight from a source
+	ComputedBy []string          `json:",omitempty"` // the pipelines with their models; builds before this one told them of a run straight from a source alone
 	Sum        string            `json:",omitempty"` // of the content of a file; builds before this one did not look at it
 }
 
-// words are those of the options. Of a file the content counts: a list that was edited has other references at the same numbers.
-func (o *PlanOptions) words(ctx context.Context) (w planWords, err error) {
-	w = planWords{Source: o.Source, Include: o.Include, Again: o.Again, Columns: o.Columns, Tar: o.Tar}
+// words are those of the options. Of a file the content counts, which the source has to have still: a list that was edited has other references at the same numbers.
+func (o *PlanOptions) words(ctx context.Context, c *config.Config, models []*loadedModel) (w planWords, err error) {
+	w = planWords{Source: o.Source, Include: o.Include, Again: o.Again, Columns: o.Columns, Tar: o.Tar, ComputedBy: allComputedBy(c, models)}
 	if o.open == nil && !strings.HasPrefix(o.Source, "s3://") && !strings.HasPrefix(o.Source, backfill.TableScheme) {
 		if w.Sum, err = manifestsource.Sum(ctx, o.Source); err != nil {
 			return w, fmt.Errorf("%s: %w", o.Source, err)
 		}
 	}
+	o.sum = w.Sum
 	return w, nil
 }
 
@@ -45,28 +48,42 @@ func (w planWords) text() string {
 	return string(b)
 }
 
-// baseName is what a plan's name begins with, if it is not told one.
-func baseName(out string) string { return path.Base(filepath.ToSlash(out)) }
+// wordsOf reads what a plan keeps.
+func wordsOf(source string) (w planWords) {
+	if err := json.Unmarshal([]byte(source), &w); err != nil {
+		return planWords{Source: source}
+	}
+	return w
+}
 
-// isOf refuses a plan that lies where this one should, and is another. One that `backfill plan` made does not say in its words what computes it, and one of an earlier build not what a file had in it: both are taken.
+// title is the plan's. What was begun with other models is not gone on with: it leaves out what those had computed.
+func (o *PlanOptions) title(words planWords) plan.Title {
+	return plan.Title{Name: o.Name, Base: path.Base(filepath.ToSlash(o.Out)), Source: words.text(), Same: func(begun string) error {
+		was := wordsOf(begun)
+		switch {
+		case was.ComputedBy == nil && !was.Again:
+			return errors.New("it is of an earlier build, which did not say for which models, preprocessing and heads, and it leaves out what those had computed; plan at another place")
+		case was.ComputedBy != nil && !slices.Equal(was.ComputedBy, words.ComputedBy):
+			return errors.New("it was made for other pipelines, or for another model, preprocessing or heads than they have now, and leaves out what those had computed; plan at another place, or go on with what it was made for")
+		case !was.same(words):
+			return fmt.Errorf("it is of %s; finish it with the same words, or plan at another place", begun)
+		case was.edited(words):
+			return fmt.Errorf("%s was changed since; plan at another place", o.Source)
+		}
+		return nil
+	}}
+}
+
+// isOf refuses a complete plan that lies where this one should, and is another. Some of the pipelines that it was made for may compute it. One of an earlier build may not say them, and not what a file had in it: both are taken.
 func (o *PlanOptions) isOf(p *plan.Plan, words planWords) error {
-	var was planWords
-	if err := json.Unmarshal([]byte(p.Source), &was); err != nil {
-		was = planWords{Source: p.Source}
-	}
-	pipelines := words.ComputedBy
-	if was.ComputedBy == nil {
-		words.ComputedBy = nil
-	}
-	if err := madeFor(p, pipelines...); err != nil {
+	if err := madeFor(p, words.ComputedBy...); err != nil {
 		return err
 	}
-	sum := words.Sum
-	words.Sum = was.Sum
+	was := wordsOf(p.Source)
 	switch {
-	case was.text() != words.text():
-		return fmt.Errorf("the plan at %s is of another source, or for another model: %s; give this one another --name, or another place", o.Out, p.Source)
-	case was.Sum != "" && was.Sum != sum:
+	case !was.same(words):
+		return fmt.Errorf("the plan at %s is of another source: %s; give this one another --name, or another place", o.Out, p.Source)
+	case was.edited(words):
 		return fmt.Errorf("%s was changed since the plan at %s was made of it: --name NAME plans it anew, and run --plan %s computes it as it was", o.Source, o.Out, o.Out)
 	case o.Name != "" && o.Name != p.Name:
 		return fmt.Errorf("the plan at %s is named %s, not %s; leave --name out, or give this one another place", o.Out, p.Name, o.Name)
@@ -74,15 +91,19 @@ func (o *PlanOptions) isOf(p *plan.Plan, words planWords) error {
 	return nil
 }
 
+// same says whether words are the same, but for what computes the plan, and what a file had in it.
+func (w planWords) same(o planWords) bool {
+	w.ComputedBy, w.Sum, o.ComputedBy, o.Sum = nil, "", nil, ""
+	return w.text() == o.text()
+}
+
+// edited says whether a file is known to have had something else in it.
+func (w planWords) edited(o planWords) bool { return w.Sum != "" && w.Sum != o.Sum }
+
 // madeFor refuses a plan that was made for other models, preprocessing or heads than some pipelines have: what it leaves out was computed by those, and behind a change in the middle of a run the output would have rows of both as
 // one list. A plan of an earlier build may not say what it was made for.
 func madeFor(p *plan.Plan, pipelines ...string) error {
-	var about struct {
-		ComputedBy []string `json:"computed_by"`
-	}
-	var words planWords
-	_, _ = json.Unmarshal(p.About, &about), json.Unmarshal([]byte(p.Source), &words) // what cannot be read does not say it
-	made := append(about.ComputedBy, words.ComputedBy...)
+	made := wordsOf(p.Source).ComputedBy
 	for _, now := range pipelines {
 		if len(made) > 0 && !slices.Contains(made, now) {
 			name, _, _ := strings.Cut(now, " ")

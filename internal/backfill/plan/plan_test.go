@@ -243,7 +243,7 @@ func TestWhatAnOlderPlannerSavedIsGoneOnWith(t *testing.T) {
 	}
 }
 
-// TestAPlanThatAnEarlierBuildBeganIsFinished has a part whose name does not say its content.
+// TestAPlanThatAnEarlierBuildBeganIsFinished has a part whose name does not say its content, and a source that is told in fewer words, which it keeps.
 func TestAPlanThatAnEarlierBuildBeganIsFinished(t *testing.T) {
 	at := place(t)
 	w, _ := writer(t, at)
@@ -265,10 +265,24 @@ func TestAPlanThatAnEarlierBuildBeganIsFinished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, _ = writer(t, at)
+	another := errors.New("another")
+	now := Title{Name: title.Name, Source: title.Source + " by a", Same: func(begun string) error {
+		if begun != title.Source {
+			t.Errorf("asked about %s", begun)
+		}
+		return another
+	}}
+	if _, _, err := NewWriter(t.Context(), at, now); !errors.Is(err, another) || !strings.Contains(err.Error(), "a plan named x was begun at plans/x: another") {
+		t.Errorf("got %v", err)
+	}
+	another = nil
+	w, state, err := NewWriter(t.Context(), at, now)
+	if err != nil || string(state) != "3" {
+		t.Fatalf("state %s, %v", state, err)
+	}
 	add(t, w, 3, 5)
 	p, err := w.Finish(t.Context(), nil)
-	if err != nil || p.Parts[0].Name != plain || p.Parts[1].First != 3 {
+	if err != nil || p.Source != title.Source || p.Parts[0].Name != plain || p.Parts[1].First != 3 {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	if text, err := NewReader(at, p).Ref(t.Context(), 1); err != nil || !strings.Contains(text, `"s3://box/1"`) {

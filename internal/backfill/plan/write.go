@@ -64,10 +64,13 @@ type Title struct {
 	Name   string // of the manifest in the output, which no other list may have; "": Base and eight letters that no other plan has, made when the plan is begun
 	Base   string
 	Source string // what is enumerated
+
+	// Same refuses to go on with a plan that was begun under a source; nil: one that differs from Source is refused.
+	Same func(begun string) error
 }
 
 // NewWriter begins a plan, or goes on with one that was not finished: state is then what was saved last, else nil. A place with a complete plan is refused, and one
-// that was begun under another title.
+// that was begun under another title. One that is gone on with keeps the source that it was begun under.
 func NewWriter(ctx context.Context, at Place, title Title) (w *Writer, state json.RawMessage, err error) {
 	if _, err := Load(ctx, at); !errors.Is(err, ErrNoPlan) {
 		if err == nil {
@@ -91,8 +94,13 @@ func NewWriter(ctx context.Context, at Place, title Title) (w *Writer, state jso
 	if err := json.Unmarshal(body, &p); err != nil {
 		return nil, nil, fmt.Errorf("reading %s: %w", at.name(progressName), err)
 	}
-	if p.Version != Version || title.Name != "" && p.Name != title.Name || p.Source != title.Source {
+	if p.Version != Version || title.Name != "" && p.Name != title.Name || title.Same == nil && p.Source != title.Source {
 		return nil, nil, fmt.Errorf("a plan named %s of %s was begun at %s; finish it with the same words, or plan at another place", p.Name, p.Source, at.Prefix)
+	}
+	if title.Same != nil {
+		if err := title.Same(p.Source); err != nil {
+			return nil, nil, fmt.Errorf("a plan named %s was begun at %s: %w", p.Name, at.Prefix, err)
+		}
 	}
 	w.plan = p.Plan
 	return w, p.State, nil

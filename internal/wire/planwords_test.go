@@ -1,0 +1,114 @@
+package wire
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vecmill/internal/config"
+)
+
+// cutOff makes a plan the one that it was before it was finished, with words that its builder kept.
+func cutOff(t *testing.T, at string, words func(old string) string) {
+	t.Helper()
+	progress := filepath.Join(at, "progress.json")
+	body, err := os.ReadFile(progress)
+	if err == nil {
+		err = os.WriteFile(progress, []byte(words(string(body))), 0o600)
+	}
+	if err == nil {
+		err = os.Remove(filepath.Join(at, "plan.json"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// without takes the words of a field out of a plan's progress.
+func without(field, next string) func(string) string {
+	return func(body string) string {
+		from := strings.Index(body, `,\"`+field+`\":`)
+		return body[:from] + body[from+strings.Index(body[from:], next):]
+	}
+}
+
+func asItWas(body string) string { return body }
+
+// TestAPlanIsFinishedByWhatItWasBegunFor has a plan that was cut off, which leaves out what its models had; with others, what those lack of it would never be computed.
+func TestAPlanIsFinishedByWhatItWasBegunFor(t *testing.T) {
+	l := newLake(t, 4)
+	at := filepath.Join(l.out, "cut")
+	list := filepath.Join(l.out, "list.jsonl")
+	line := func(key string) {
+		t.Helper()
+		if err := os.WriteFile(list, []byte(`{"v":1,"id":"a","uri":"s3://box/texts/`+key+`","etag":"x"}`+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	line("1")
+	o := PlanOptions{Source: list, Out: at, Listers: 4, Log: quiet}
+	plan := func(o PlanOptions) error {
+		_, err := Plan(t.Context(), l.conf, o)
+		return err
+	}
+	once := func(o PlanOptions) error {
+		p, err := PlanOnce(t.Context(), l.conf, o)
+		if err == nil && !p.Resumed {
+			t.Error("the plan is not gone on with")
+		}
+		return err
+	}
+	step := func(what, want string, ask func(PlanOptions) error) {
+		t.Helper()
+		err := ask(o)
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", what, err, want)
+		}
+	}
+	step("begun", "", plan)
+	cutOff(t, at, asItWas)
+	top := l.conf.Pipelines[0].Heads[1].TopK
+	l.conf.Pipelines[0].Heads[1].TopK = 1
+	step("with another head", "it was made for other pipelines, or for another model, preprocessing or heads than they have now", plan)
+	step("with another head", "it was made for other pipelines", once)
+	l.conf.Pipelines[0].Heads[1].TopK = top
+	l.beside("other")
+	step("with a pipeline more", "it was made for other pipelines", plan)
+	l.conf.Pipelines = l.conf.Pipelines[:1]
+	line("2")
+	step("of an edited list", list+" was changed since; plan at another place", plan)
+	line("1")
+	o.Tar = true
+	step("with other words", "finish it with the same words", plan)
+	o.Tar = false
+	step("as it was begun", "", once)
+
+	cutOff(t, at, without("Sum", `}"`))
+	line("2")
+	step("of a build that did not look at the list", "", plan)
+	cutOff(t, at, without("ComputedBy", `}"`))
+	step("of a build that did not say what it was for", "it is of an earlier build, which did not say for which models", plan)
+	step("of a build that did not say what it was for", "plan at another place", once)
+
+	o.Again, o.Out = true, filepath.Join(l.out, "again")
+	at = o.Out
+	step("begun, of all", "", plan)
+	cutOff(t, at, without("ComputedBy", `,\"Sum`))
+	step("of all, by a build that did not say what it was for", "", plan)
+	runsBySome(t, l, o)
+}
+
+// runsBySome finds a plan of two pipelines by one of them.
+func runsBySome(t *testing.T, l *lake, o PlanOptions) {
+	t.Helper()
+	l.beside("other")
+	o.Out = filepath.Join(l.out, "both")
+	for _, of := range [][]config.Pipeline{l.conf.Pipelines, l.conf.Pipelines[1:]} {
+		l.conf.Pipelines = of
+		p, err := PlanOnce(t.Context(), l.conf, o)
+		if err != nil || p.Found != (len(of) == 1) {
+			t.Errorf("%d of the pipelines: %+v, %v", len(of), p, err)
+		}
+	}
+}
