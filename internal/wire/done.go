@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -185,25 +186,36 @@ func (d *doneWorks) file(ctx context.Context, store objectstore.Store, name stri
 }
 
 // known says whether every pipeline that would take a reference has all its heads' rows of it. Only a reference that pins its object can be known: another's object may
-// have changed. A reference that one pipeline alone lacks is made that pipeline's; with several that lack it, the others compute it again.
+// have changed. A reference that one pipeline alone lacks is made that pipeline's; with several that lack it, the others compute it again, and so they do where they read other topics: made one's
+// alone, it would be a dead letter of those that read the topic which it is published to.
 func (d *doneWorks) known(r *schemas.Ref) bool {
 	if d.o.Again || r.ETag == "" || r.Deleted {
 		return false
 	}
-	var lacking []int
-	taken := 0
+	var taken, lacking []int
 	for i := range d.models {
 		if yes, _ := d.take(i, r); yes {
-			taken++
+			taken = append(taken, i)
 			if !d.has(i, r) {
 				lacking = append(lacking, i)
 			}
 		}
 	}
-	if len(lacking) == 1 && taken > 1 {
+	if len(lacking) == 1 && len(taken) > 1 && d.together(taken) {
 		d.assign(lacking[0], r)
 	}
-	return taken > 0 && len(lacking) == 0
+	return len(taken) > 0 && len(lacking) == 0
+}
+
+// together says whether pipelines read the same topics.
+func (d *doneWorks) together(pipelines []int) bool {
+	topics := func(i int) []string { return slices.Compact(slices.Sorted(slices.Values(d.c.Pipelines[i].Topics))) }
+	for _, i := range pipelines[1:] {
+		if !slices.Equal(topics(i), topics(pipelines[0])) {
+			return false
+		}
+	}
+	return true
 }
 
 // has says whether a pipeline has all its heads' rows of a reference.

@@ -98,6 +98,39 @@ func TestAReferenceIsNoPipelinesAloneThatMayNotTakeIt(t *testing.T) {
 	}
 }
 
+// TestAReferenceIsNoPipelinesAloneThatReadsAnotherTopic publishes what one pipeline lacks to the topic of one that has it.
+func TestAReferenceIsNoPipelinesAloneThatReadsAnotherTopic(t *testing.T) {
+	l := newLake(t, 5)
+	l.plan(t, "first", PlanOptions{})
+	l.run(t, "first")
+	other := l.beside("other")
+	for name, c := range map[string]struct {
+		topics []string
+		routed bool
+	}{
+		"of its own": {[]string{"b"}, false}, "one more": {[]string{"a", "a2", "b"}, false}, "the same": {[]string{"a2", "a"}, true},
+	} {
+		l.conf.Pipelines[0].Topics, other.Topics = []string{"a", "a2"}, c.topics
+		if p := l.plan(t, name, PlanOptions{}); p.Items != 5 || p.Known != 0 {
+			t.Fatalf("%s: %+v", name, p.Counts)
+		}
+		list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, err := list.From(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			ref, err := next()
+			if err != nil || bytes.Contains(ref, []byte(`"route":"other"`)) != c.routed {
+				t.Errorf("topics %s: %s, %v", name, ref, err)
+			}
+		}
+	}
+}
+
 // TestAnObjectIsNotKnownByItsPair has a pair computed and its object never; rows of older builds that do not say what was beside their text are nothing that is known.
 func TestAnObjectIsNotKnownByItsPair(t *testing.T) {
 	l := newLake(t, 1)
