@@ -117,24 +117,21 @@ func (d *doneWorks) files(ctx context.Context, q audit.Parquet, i int) error {
 	if err != nil {
 		return err
 	}
-	infos := make([]parquetsink.FileInfo, len(names))
-	if err := d.atOnce(ctx, names, func(ctx context.Context, n int) (err error) {
-		infos[n], err = parquetsink.Stat(ctx, q.Store, names[n])
-		if errors.Is(err, objectstore.ErrNotFound) { // an orphan that its chain's owner has taken away meanwhile
-			infos[n], err = parquetsink.FileInfo{}, nil
+	var all noted
+	files := make([]notedFile, len(names))
+	if err := d.atOnce(ctx, names, func(ctx context.Context, n int) error {
+		info, err := parquetsink.Stat(ctx, q.Store, names[n])
+		if err == nil {
+			files[n] = all.note(&info)
 		}
 		return err
 	}); err != nil {
 		return err
 	}
-	var gone deleted
-	for n := range infos {
-		gone.note(&infos[n])
-	}
 	var mu sync.Mutex
 	read := 0
 	return d.atOnce(ctx, names, func(ctx context.Context, n int) error {
-		if err := d.file(ctx, q.Store, names[n], &infos[n], &gone, i); err != nil {
+		if err := d.file(ctx, q.Store, names[n], files[n], &all, i); err != nil && !errors.Is(err, objectstore.ErrNotFound) {
 			return err
 		}
 		mu.Lock()
@@ -146,13 +143,13 @@ func (d *doneWorks) files(ctx context.Context, q audit.Parquet, i int) error {
 	})
 }
 
-// atOnce does something with each of some files.
+// atOnce does something with each of some files, but for orphans that their chain's owner takes away meanwhile.
 func (d *doneWorks) atOnce(ctx context.Context, names []string, do func(ctx context.Context, n int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(d.o.Listers, 1))
 	for n, name := range names {
 		g.Go(func() error {
-			if err := do(ctx, n); err != nil {
+			if err := do(ctx, n); err != nil && !errors.Is(err, objectstore.ErrNotFound) {
 				return fmt.Errorf("reading %s: %w", name, err)
 			}
 			return nil
@@ -162,14 +159,14 @@ func (d *doneWorks) atOnce(ctx context.Context, names []string, do func(ctx cont
 }
 
 // file adds the works of a file. What was beside a text is among the rows' attributes; nothing is beside anything else, and where nothing was deleted, its rows are read by fewer columns.
-func (d *doneWorks) file(ctx context.Context, store objectstore.Store, name string, info *parquetsink.FileInfo, gone *deleted, i int) error {
-	options, pipeline := parseHeads(info.Metadata[headsKey]), d.c.Pipelines[i].Name
-	if info.Rows == 0 || len(options) == 0 {
-		return nil // written before files said which options their heads had: not known to be the same
+func (d *doneWorks) file(ctx context.Context, store objectstore.Store, name string, f notedFile, all *noted, i int) error {
+	options, pipeline := parseHeads(f.heads), d.c.Pipelines[i].Name
+	if len(options) == 0 {
+		return nil // it has no rows, or was written before files said which options their heads had: not known to be the same
 	}
-	if gone.any || d.models[i].spec.Modality == schemas.Text {
+	if all.any || d.models[i].spec.Modality == schemas.Text {
 		return parquetsink.Backwards(ctx, store, name, func(l *schemas.Lineage) error {
-			if !gone.took(info, l) {
+			if !all.took(f, l) {
 				d.addRow(pipeline, l, options)
 			}
 			return nil

@@ -7,16 +7,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"vecmill/internal/audit"
 	"vecmill/internal/backfill/ledger"
 	"vecmill/schemas"
 	"vecmill/sinks/dirstore"
 	"vecmill/sinks/objectstore"
+	"vecmill/sinks/parquetsink"
 )
 
 // TestPipelinesAreAskedForWhatTheyTakeAlone has two pipelines of one modality, each of which takes some of the texts, or all; what one of them alone lacks is computed by it alone.
@@ -230,4 +234,68 @@ func TestFilesAreReadAtTheSameTime(t *testing.T) {
 			t.Errorf("%d works, want 16; told of %d files", d.set.Len(), told)
 		}
 	})
+}
+
+// leaving is a store that loses a file when it is asked about it once more.
+type leaving struct {
+	objectstore.Store
+	name  string
+	stats atomic.Int32
+}
+
+func (s *leaving) Stat(ctx context.Context, name string) (objectstore.Info, error) {
+	if name == s.name && s.stats.Add(1) > 1 {
+		return objectstore.Info{}, fmt.Errorf("%w: %s", objectstore.ErrNotFound, name)
+	}
+	return s.Store.Stat(ctx, name)
+}
+
+// TestAFileThatIsTakenAwayWhileFilesAreReadIsNoFault loses one between what it says of itself and its rows.
+func TestAFileThatIsTakenAwayWhileFilesAreReadIsNoFault(t *testing.T) {
+	l := newLake(t, 8)
+	l.conf.Pipelines[0].Outputs[0].Parquet.RollRows = 8
+	l.conf.Pipelines[0].MaxInFlight = 1
+	l.plan(t, "all", PlanOptions{})
+	l.run(t, "all")
+	p, err := PlanOnce(t.Context(), l.conf, PlanOptions{Source: "s3://box/texts/", Listers: 1, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := dirstore.Open(filepath.Join(l.out, "rows"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := &leaving{Store: dir}
+	q := audit.Parquet{Store: store}
+	names, err := q.Names(t.Context(), l.conf.Pipelines[0].Name)
+	if err != nil || len(names) < 2 {
+		t.Fatal(names, err)
+	}
+	store.name = names[0]
+	told := 0
+	d := &doneWorks{takers: takers{l.conf, p.Models, nil}, set: &ledger.Set{}, o: &PlanOptions{Listers: 2, Reading: func(int, int) { told++ }}}
+	if err := d.files(t.Context(), q, 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := d.set.Len(); n == 0 || n >= 16 || told != len(names) || store.stats.Load() != 2 {
+		t.Errorf("%d works of 16; told of %d of %d files; asked %d times", n, told, len(names), store.stats.Load())
+	}
+}
+
+// TestOfAFileLittleIsKept has files that say the same of their heads: one text is kept, and none of what else they say.
+func TestOfAFileLittleIsKept(t *testing.T) {
+	var all noted
+	info := func(rows int64) *parquetsink.FileInfo {
+		return &parquetsink.FileInfo{Rows: rows, Metadata: map[string]string{headsKey: strings.Clone("embedding=00"), "a": "b"}}
+	}
+	a, b := all.note(info(1)), all.note(info(2))
+	if a.heads != "embedding=00" || unsafe.StringData(a.heads) != unsafe.StringData(b.heads) {
+		t.Errorf("%q and %q are two texts", a.heads, b.heads)
+	}
+	if c := all.note(info(0)); c.heads != "" {
+		t.Errorf("a file without rows is read for %q", c.heads)
+	}
+	if n := unsafe.Sizeof(a); n > 32 {
+		t.Errorf("%d bytes for each file", n)
+	}
 }
