@@ -162,9 +162,15 @@ func TestAPlanIsRunByWhatItWasMadeFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var said bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	open := func() error {
+		said.Reset()
 		l.conf.Pipelines[0].Topics = []string{"manifest:first"}
-		w, err := Open(t.Context(), l.conf, Options{Log: quiet, Source: PlanSource(list, ReadOptions{}), Plan: list.Plan()})
+		w, err := Open(t.Context(), l.conf, Options{Log: log, Source: PlanSource(list, ReadOptions{}), Plan: list.Plan()})
+		if opened := bytes.Contains(said.Bytes(), []byte("sessions opened")); opened != (err == nil) {
+			t.Errorf("sessions were opened: %v; %v", opened, err)
+		}
 		if err == nil {
 			err = w.Close(t.Context())
 		}

@@ -101,6 +101,16 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	if w.inputs, err = newInputs(c, o.Log); err != nil {
 		return nil, err
 	}
+	if o.Plan != nil { // before sessions are opened
+		if o.Models == nil {
+			if o.Models, err = allModels(ctx, c, stores, o.Log, describeModel); err != nil {
+				return nil, err
+			}
+		}
+		if err := madeFor(o.Plan, allComputedBy(c, o.Models)...); err != nil {
+			return nil, err
+		}
+	}
 	for i := range c.Pipelines {
 		l, err := w.openLine(ctx, c, &c.Pipelines[i], stores, fetcher, o)
 		if err != nil {
@@ -138,11 +148,6 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	}
 	if l.model.why != "" {
 		o.Log.Info("precision chosen", "pipeline", p.Name, "precision", precisionName(l.model.precision), "why", l.model.why)
-	}
-	if o.Plan != nil {
-		if err := madeFor(o.Plan, computedBy(p, l.model)); err != nil {
-			return nil, err
-		}
 	}
 	o.Log.Info("model loaded", "pipeline", p.Name, "class", l.model.spec.Class, "digest", short(l.model.digest), "preprocess", short(l.model.pre.Digest()),
 		"provider", p.Model.Provider, "precision", precisionName(l.model.precision), "sessions", len(l.model.sessions), "batch", batchConfig(p.Batch, l.model.spec.Modality))
