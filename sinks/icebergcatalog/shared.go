@@ -26,7 +26,7 @@ type shared struct {
 		of    map[string]bool // URLs that are kept
 		kept  map[string]*list.Element
 		line  list.List // of *sharedFile; the one used last is the first
-		bytes int64     // of those that are read
+		bytes int64     // of those that are there, and on their way
 	}
 }
 
@@ -35,8 +35,9 @@ type sharedFile struct {
 	url  string
 	done chan struct{} // closed when the rest is there
 	info objectstore.Info
-	body []byte
+	body []byte // nil: it is read in parts, being too large, or having no room beside those that are on their way
 	err  error
+	size int64 // that is reserved for it; under the lock
 }
 
 func newShared(open OpenFile) *shared {
@@ -98,7 +99,7 @@ func (t sharedStore) Read(ctx context.Context, name string, off, n int64) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	if f.body == nil { // it is too large
+	if f.body == nil {
 		return t.Store.Read(ctx, name, off, n)
 	}
 	size := int64(len(f.body))
@@ -111,7 +112,7 @@ func (s *shared) get(ctx context.Context, store icebergsink.Store, url, name str
 	for {
 		f, mine := s.claim(url)
 		if mine {
-			f.info, f.body, f.err = whole(ctx, store, name, s.most)
+			s.read(ctx, f, store, name)
 			s.end(f)
 			return f, f.err
 		}
@@ -126,15 +127,49 @@ func (s *shared) get(ctx context.Context, store icebergsink.Store, url, name str
 	}
 }
 
-// whole reads an object, but for one of more bytes than most.
-func whole(ctx context.Context, store icebergsink.Store, name string, most int64) (o objectstore.Info, body []byte, err error) {
-	if o, err = store.Stat(ctx, name); err != nil || o.Size > most {
-		return o, nil, err
+// read fills in a file, whole if there is room for it.
+func (s *shared) read(ctx context.Context, f *sharedFile, store icebergsink.Store, name string) {
+	if f.info, f.err = store.Stat(ctx, name); f.err != nil || !s.reserve(f, f.info.Size) {
+		return
 	}
-	if body, err = store.Read(ctx, name, 0, o.Size); err == nil && int64(len(body)) < o.Size {
-		err = io.ErrUnexpectedEOF
+	if f.body, f.err = store.Read(ctx, name, 0, f.info.Size); f.err == nil && int64(len(f.body)) < f.info.Size {
+		f.err = io.ErrUnexpectedEOF
 	}
-	return o, body, err
+}
+
+// reserve makes room for a file that is to be read, and lets those go that were used longest ago. There is none beside those that are on their way if all would be more than is kept.
+func (s *shared) reserve(f *sharedFile, size int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	room := s.most - size
+	for at := s.mu.line.Front(); at != nil; at = at.Next() {
+		if o := at.Value.(*sharedFile); !o.there() {
+			room -= o.size
+		}
+	}
+	if room < 0 {
+		return false
+	}
+	for at := s.mu.line.Back(); at != nil && s.mu.bytes+size > s.most; {
+		before := at.Prev()
+		if at.Value.(*sharedFile).there() {
+			s.dropLocked(at)
+		}
+		at = before
+	}
+	f.size = size
+	s.mu.bytes += size
+	return true
+}
+
+// there says whether a file is not on its way any more.
+func (f *sharedFile) there() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // claim gives a file that is there or on its way, or one that the caller is to read.
@@ -150,28 +185,18 @@ func (s *shared) claim(url string) (f *sharedFile, mine bool) {
 	return f, true
 }
 
-// end keeps a file that was read, and lets those go that were used longest ago.
+// end keeps a file that was read, and one that is too large, of which that is known. One that failed, or had no room for now, is asked for again.
 func (s *shared) end(f *sharedFile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(f.done)
-	s.mu.bytes += int64(len(f.body))
-	if f.err != nil {
+	if f.err != nil || f.body == nil && f.info.Size <= s.most {
 		s.dropLocked(s.mu.kept[f.url])
-	}
-	for at := s.mu.line.Back(); at != nil && s.mu.bytes > s.most; {
-		before := at.Prev()
-		select {
-		case <-at.Value.(*sharedFile).done:
-			s.dropLocked(at)
-		default: // on its way
-		}
-		at = before
 	}
 }
 
 func (s *shared) dropLocked(at *list.Element) {
 	f := s.mu.line.Remove(at).(*sharedFile)
 	delete(s.mu.kept, f.url)
-	s.mu.bytes -= int64(len(f.body))
+	s.mu.bytes -= f.size
 }

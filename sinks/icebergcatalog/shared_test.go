@@ -168,3 +168,37 @@ func TestASharedFileThatIsOnItsWayIsWaitedFor(t *testing.T) {
 		}
 	})
 }
+
+// TestSharedFilesOnTheirWayTakeNoMoreThanIsKept has three read at once, for two of which there is room beside one that goes for them; the third is read in parts, and kept when it is asked for later.
+func TestSharedFilesOnTheirWayTakeNoMoreThanIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := &counts{n: map[string]int{}}
+		s, read := sharing(t, seen, 100, 40, 40, 40, 30)
+		if err := read(3); err != nil {
+			t.Fatal(err)
+		}
+		seen.gate = make(chan struct{})
+		outcomes := make(chan error, 3)
+		for n := range 3 {
+			go func() { outcomes <- read(n) }()
+		}
+		synctest.Wait()
+		if s.mu.bytes != 80 || len(s.mu.kept) != 2 {
+			t.Errorf("%d bytes are there and on their way, for %d files", s.mu.bytes, len(s.mu.kept))
+		}
+		close(seen.gate)
+		for range 3 {
+			if err := <-outcomes; err != nil {
+				t.Error(err)
+			}
+		}
+		for n := range 3 {
+			if err := read(n); err != nil {
+				t.Error(err)
+			}
+		}
+		if s.mu.bytes != 80 || len(s.mu.kept) != 2 {
+			t.Errorf("%d bytes of %d files are kept", s.mu.bytes, len(s.mu.kept))
+		}
+	})
+}
