@@ -85,21 +85,33 @@ func TestAReferenceIsNoPipelinesAloneThatMayNotTakeIt(t *testing.T) {
 		if p := l.plan(t, "second", PlanOptions{}); p.Items != 5 || p.Known != 0 {
 			t.Errorf("%s: %+v", where, p.Counts)
 		}
-		list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, "second"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		next, err := list.From(t.Context(), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 5 {
-			ref, err := next()
-			if err != nil || !json.Valid(ref) || bytes.Contains(ref, []byte(`"route"`)) {
-				t.Errorf("%s: %s, %v", where, ref, err)
+		for _, ref := range l.references(t, "second", 5) {
+			if !json.Valid(ref) || bytes.Contains(ref, []byte(`"route"`)) {
+				t.Errorf("%s: %s", where, ref)
 			}
 		}
 	}
+}
+
+// references are the first n that a plan has.
+func (l *lake) references(t *testing.T, name string, n int) (all [][]byte) {
+	t.Helper()
+	list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := list.From(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		ref, err := next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, bytes.Clone(ref))
+	}
+	return all
 }
 
 // TestAReferenceIsNoPipelinesAloneThatReadsAnotherTopic publishes what one pipeline lacks to the topic of one that has it.
@@ -118,18 +130,9 @@ func TestAReferenceIsNoPipelinesAloneThatReadsAnotherTopic(t *testing.T) {
 		if p := l.plan(t, name, PlanOptions{}); p.Items != 5 || p.Known != 0 {
 			t.Fatalf("%s: %+v", name, p.Counts)
 		}
-		list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		next, err := list.From(t.Context(), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 5 {
-			ref, err := next()
-			if err != nil || bytes.Contains(ref, []byte(`"route":"other"`)) != c.routed {
-				t.Errorf("topics %s: %s, %v", name, ref, err)
+		for _, ref := range l.references(t, name, 5) {
+			if bytes.Contains(ref, []byte(`"route":"other"`)) != c.routed {
+				t.Errorf("topics %s: %s", name, ref)
 			}
 		}
 	}
