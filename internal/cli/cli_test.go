@@ -125,17 +125,11 @@ func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
 	empty := filepath.Join(dir, "empty.csv")
 	write(t, empty, "uri\n")
 	conf, out := filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "plan")
-	write(t, conf, fmt.Sprintf(`
-log: {level: error}
-telemetry: {listen: ""}
-runtime: {cache_dir: %q}
-pipelines:
-- name: intents
-  model: {path: %q}
+	write(t, conf, intents(dir, `
   heads: [{task: classification}]
   outputs: [{parquet: {url: "file://%s"}}]
   dead_letters: {url: "file://%s"}
-`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), filepath.Join(dir, "out"), filepath.Join(dir, "dead")))
+`, filepath.Join(dir, "out"), filepath.Join(dir, "dead")))
 	for _, c := range []struct {
 		args []string
 		code int
@@ -181,18 +175,12 @@ func TestABackfillIsExactlyOnceAndAudited(t *testing.T) {
 	manifest.WriteString("not a reference\n")
 	write(t, filepath.Join(dir, "refs.jsonl"), manifest.String())
 	conf := filepath.Join(dir, "vecmill.yaml")
-	write(t, conf, fmt.Sprintf(`
-log: {level: error}
-telemetry: {listen: ""}
-runtime: {cache_dir: %q}
-pipelines:
-- name: intents
-  model: {path: %q}
+	write(t, conf, intents(dir, `
   max_in_flight: 8
   heads: [{task: classification}, {task: embedding}]
   outputs: [{parquet: {url: "file://%s", roll_rows: 8}}]
   dead_letters: {url: "file://%s"}
-`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), filepath.Join(dir, "out"), filepath.Join(dir, "dead")))
+`, filepath.Join(dir, "out"), filepath.Join(dir, "dead")))
 
 	run := []string{"run", "--config", conf, "--manifest", filepath.Join(dir, "refs.jsonl")}
 	if code, out, stderr := call(backfiller, run...); code != 0 || !strings.Contains(out, "41 references, 80 rows, 0 skipped, 1 dead letters") {

@@ -37,17 +37,11 @@ func TestATableIsPlannedAndRunAndItsBadRowsAreLettersWithTheirLine(t *testing.T)
 		{[]string{"run", "--plan", filepath.Join(dir, "plan")}, 0, "21 references, 20 rows, 0 skipped, 1 dead letters (schema 1)"},
 	} {
 		conf := filepath.Join(dir, c.args[1][2:]+".yaml") // an output for each way
-		write(t, conf, fmt.Sprintf(`
-log: {level: error}
-telemetry: {listen: ""}
-runtime: {cache_dir: %q}
-pipelines:
-- name: intents
-  model: {path: %q}
+		write(t, conf, intents(dir, `
   heads: [{task: classification}]
   outputs: [{parquet: {url: "%s"}}]
   dead_letters: {url: "%s"}
-`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "out"), fileURL(dir, "dead"+c.args[1])))
+`, fileURL(dir, "out"), fileURL(dir, "dead"+c.args[1])))
 		code, out, stderr := call(backfiller, append(c.args, "--config", conf)...)
 		if code != c.code || !strings.Contains(out+stderr, c.want) {
 			t.Fatalf("%q: exit %d, want %d and %q\n%s%s", c.args, code, c.code, c.want, out, stderr)

@@ -45,18 +45,12 @@ func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 	}
 	manifest, conf := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml")
 	write(t, manifest, refs.String())
-	write(t, conf, fmt.Sprintf(`
-log: {level: error}
-telemetry: {listen: ""}
-runtime: {cache_dir: %q}
-pipelines:
-- name: intents
-  model: {path: %q}
+	write(t, conf, intents(dir, `
   max_in_flight: 64
   heads: [{task: classification}]
   outputs: [{parquet: {url: "%s", roll_rows: 64}}]
   dead_letters: {url: "%s"}
-`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "out"), fileURL(dir, "dead")))
+`, fileURL(dir, "out"), fileURL(dir, "dead")))
 
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -137,16 +131,10 @@ func TestARunStopsWhenItsTimeIsUpAndGoesOnAtItsRate(t *testing.T) {
 	}
 	manifest, conf := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml")
 	write(t, manifest, refs.String())
-	write(t, conf, fmt.Sprintf(`
-log: {level: error}
-telemetry: {listen: ""}
-runtime: {cache_dir: %q}
-pipelines:
-- name: intents
-  model: {path: %q}
+	write(t, conf, intents(dir, `
   heads: [{task: classification}]
   outputs: [{parquet: {url: "%s"}}]
-`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "out")))
+`, fileURL(dir, "out")))
 	run := []string{"run", "--config", conf, "--manifest", manifest, "--max-rate", "40/s"}
 	code, out, stderr := call(backfiller, append(run, "--until", "1500ms")...)
 	again := fmt.Sprintf("go on with: backfill run --config %s --max-rate 40/s --manifest %s\n", conf, manifest)
@@ -190,6 +178,17 @@ pipelines:
 	if code, out, _ := call(backfiller, "audit", "--config", conf); code != 0 || !strings.Contains(out, fmt.Sprintf(`"rows":%d,`, n)) {
 		t.Errorf("audit: exit %d\n%s", code, out)
 	}
+}
+
+// intents is a configuration with the one pipeline intents, of the models in dir. rest is the pipeline's other settings, of which these are the values.
+func intents(dir, rest string, values ...any) string {
+	return fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+pipelines:
+- name: intents
+  model: {path: %q}`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent")) + fmt.Sprintf(rest, values...)
 }
 
 func fileURL(dir, name string) string {

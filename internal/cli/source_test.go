@@ -25,16 +25,10 @@ func TestARunStraightFromASourceFindsItsPlanAgain(t *testing.T) {
 	list, conf, rows := filepath.Join(dir, "said today.csv"), filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "rows")
 	write(t, list, "id,said\n"+refs.String())
 	configure := func(output, heads string) {
-		write(t, conf, fmt.Sprintf(`
-log: {level: error}
-telemetry: {listen: ""}
-runtime: {cache_dir: %q}
-pipelines:
-- name: intents
-  model: {path: %q}
+		write(t, conf, intents(dir, `
   heads: [%s]
   outputs: [{%s}]
-`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), heads, output))
+`, heads, output))
 	}
 	files, head := fmt.Sprintf(`parquet: {url: "%s"}`, fileURL(dir, "rows")), "{task: classification}"
 	run := []string{"run", "--config", conf, "--source", list, "--column", "inline_text=said"}
@@ -85,17 +79,11 @@ func TestAListIsReadFromItsBeginningWhereverTopicsAre(t *testing.T) {
 	}
 	list, conf := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml")
 	write(t, list, `{"v":1,"id":"a","inline_text":"Will it rain?"}`+"\n"+`{"v":1,"id":"b","inline_text":"Will it snow?"}`+"\n")
-	write(t, conf, fmt.Sprintf(`
-log: {level: error}
-telemetry: {listen: ""}
-runtime: {cache_dir: %q}
-pipelines:
-- name: intents
+	write(t, conf, intents(dir, `
   start_at: last
-  model: {path: %q}
   heads: [{task: classification}]
   outputs: [{parquet: {url: "%s"}}]
-`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "rows")))
+`, fileURL(dir, "rows")))
 	if code, out, stderr := call(backfiller, "run", "--config", conf, "--manifest", list); code != 0 || !strings.Contains(out, "2 references, 2 rows") {
 		t.Errorf("exit %d\n%s%s", code, out, stderr)
 	}
@@ -109,16 +97,10 @@ func TestAnotherListUnderTheSameNameIsComputed(t *testing.T) {
 		t.Fatal(err)
 	}
 	conf, at := filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "plan")
-	write(t, conf, fmt.Sprintf(`
-log: {level: error}
-telemetry: {listen: ""}
-runtime: {cache_dir: %q}
-pipelines:
-- name: intents
-  model: {path: %q}
+	write(t, conf, intents(dir, `
   heads: [{task: classification}]
   outputs: [{parquet: {url: "%s"}}]
-`, filepath.Join(dir, "cache"), filepath.Join(dir, "models", "text-intent"), fileURL(dir, "rows")))
+`, fileURL(dir, "rows")))
 	list := func(day, rain string) string {
 		file := filepath.Join(dir, day, "refs.csv")
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
