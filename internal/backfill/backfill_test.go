@@ -348,6 +348,7 @@ func TestTheExpectedTimeIsThatOfAllObjects(t *testing.T) {
 					s := of(it.Ref.ID)
 					tr.Wall += time.Duration(0.05 * s * (0.95 + 0.1*waver.Float64()) * float64(time.Second))
 					tr.Steps += int64(50 * s)
+					tr.Work = append(tr.Work, s)
 				}
 				tr.CPU = 2 * tr.Wall
 				return tr, nil
@@ -368,6 +369,8 @@ func TestTheExpectedTimeIsThatOfAllObjects(t *testing.T) {
 	}
 }
 
+func ones(n int) []float64 { return slices.Repeat([]float64{1}, n) }
+
 func TestTrialsAreAsLargeAsTheTimeAndTheWindowAllow(t *testing.T) {
 	d := &Draft{Counts: Counts{Planned: 1000}}
 	for i := range 600 {
@@ -387,7 +390,7 @@ func TestTrialsAreAsLargeAsTheTimeAndTheWindowAllow(t *testing.T) {
 			var sizes []int
 			try := func(_ context.Context, items []plan.Item) (Tried, error) {
 				sizes = append(sizes, len(items))
-				return Tried{Items: len(items), Wall: c.item * time.Duration(len(items))}, nil
+				return Tried{Items: len(items), Wall: c.item * time.Duration(len(items)), Work: ones(len(items))}, nil
 			}
 			if _, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Text, For: 10 * time.Second, AtOnce: 32, Window: 256}); err != nil {
 				t.Fatal(err)
@@ -408,7 +411,7 @@ func TestEachMachineLoadsTheModels(t *testing.T) {
 	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{}, nil }
 	try := func(_ context.Context, items []plan.Item) (Tried, error) {
 		took := time.Second * time.Duration(len(items))
-		return Tried{Items: len(items), Wall: took, CPU: 2 * took, Rows: int64(len(items))}, nil
+		return Tried{Items: len(items), Wall: took, CPU: 2 * took, Rows: int64(len(items)), Work: ones(len(items))}, nil
 	}
 	for machines, want := range map[int][2]float64{0: {107, 207}, 1: {107, 207}, 5: {27, 235}} {
 		e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Image, For: time.Second, AtOnce: 2, Startup: 7 * time.Second, Machines: machines})
@@ -430,7 +433,7 @@ func TestObjectsThatAreGoneAreExpectedToFail(t *testing.T) {
 		return Extent{}, nil
 	}
 	try := func(_ context.Context, items []plan.Item) (Tried, error) {
-		return Tried{Items: len(items), Wall: time.Second * time.Duration(len(items)), Rows: int64(len(items))}, nil
+		return Tried{Items: len(items), Wall: time.Second * time.Duration(len(items)), Rows: int64(len(items)), Work: ones(len(items))}, nil
 	}
 	o := ExpectOptions{Modality: schemas.Image, For: time.Second, AtOnce: 2}
 	e, err := Expect(t.Context(), d, probe, try, o)
@@ -460,7 +463,7 @@ func TestGPUsAreHeldForAllOfTheTime(t *testing.T) {
 	}
 	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{}, nil }
 	try := func(_ context.Context, items []plan.Item) (Tried, error) {
-		return Tried{Items: len(items), Wall: 36 * time.Second * time.Duration(len(items))}, nil
+		return Tried{Items: len(items), Wall: 36 * time.Second * time.Duration(len(items)), Work: ones(len(items))}, nil
 	}
 	for _, c := range []struct {
 		name              string

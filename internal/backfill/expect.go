@@ -18,13 +18,13 @@ type Extent struct {
 	Pixels  int64   // images
 }
 
-// of is the quantity that the work of an object goes with.
+// of is the quantity that the work of an object is proportional to; 0: only computing it tells, since a model reads a part of a long text.
 func (e *Extent) of(m schemas.Modality) float64 {
 	switch m {
 	case schemas.Audio:
 		return e.Seconds
 	case schemas.Text:
-		return float64(e.Bytes)
+		return 0
 	}
 	return 1 // pictures are brought to one size
 }
@@ -34,8 +34,9 @@ type Tried struct {
 	Items, Failed int
 	Wall, CPU     time.Duration
 	Rows          int64
-	RowBytes      int64 // of the rows in memory
-	Steps, Padded int64 // useful and computed, in the model's steps: frames, tokens, patches
+	RowBytes      int64     // of the rows in memory
+	Steps, Padded int64     // useful and computed, in the model's steps: frames, tokens, patches
+	Work          []float64 // of each item, in a unit that all trials share: 0 of one that failed
 }
 
 // Probe reads an object's header.
@@ -115,7 +116,8 @@ func Expect(ctx context.Context, d *Draft, probe Probe, try Trial, o ExpectOptio
 type looked struct {
 	items   []plan.Item
 	extents []Extent
-	failed  int
+	work    []float64   // of those that were tried; negative: not tried
+	failed  []plan.Item // whose header could not be read
 	last    error
 }
 
@@ -132,11 +134,11 @@ func look(ctx context.Context, d *Draft, probe Probe, m schemas.Modality) (*look
 			if _, refused := schemas.Rejected(err); !refused {
 				return nil, err
 			}
-			x.failed++
+			x.failed = append(x.failed, it)
 			x.last = err
 			continue
 		}
-		x.items, x.extents = append(x.items, it), append(x.extents, ext)
+		x.items, x.extents, x.work = append(x.items, it), append(x.extents, ext), append(x.work, -1)
 	}
 	x.guess(m)
 	return x, nil
@@ -165,10 +167,10 @@ func (x *looked) guess(m schemas.Modality) {
 	}
 }
 
-// run is one trial with the extent of what was tried.
+// run is one trial with the work of all that was tried.
 type run struct {
 	Tried
-	extent float64
+	work float64
 }
 
 var errNothingTried = errors.New("none of the sample's objects could be computed")
@@ -197,8 +199,10 @@ func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, 
 			return nil, err
 		}
 		r := run{Tried: t}
-		for ; at < end; at++ {
-			r.extent += x.extents[at].of(o.Modality)
+		for _, w := range t.Work {
+			x.work[at] = w
+			r.work += w
+			at++
 		}
 		runs = append(runs, r)
 		spent += t.Wall
@@ -212,10 +216,9 @@ func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, 
 
 // extrapolate fills the expectation in.
 func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptions) {
-	n := float64(d.Planned)
 	var sum run
 	for _, r := range runs {
-		sum.extent += r.extent
+		sum.work += r.work
 		sum.Wall += r.Wall
 		sum.CPU += r.CPU
 		sum.Rows += r.Rows
@@ -224,24 +227,17 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 		sum.Items += r.Items
 		sum.Failed += r.Failed
 	}
-	mean, spread := x.mean(o.Modality)
-	total := mean * n * share(len(x.items), x.failed)
-	if o.Modality == schemas.Text && d.Bytes > 0 { // known, not sampled
-		total, spread = float64(d.Bytes), 0
-	}
-	scale := total / max(sum.extent, 1e-9)
-	for _, ext := range x.extents {
-		e.Seconds += ext.Seconds * n / float64(len(x.items)+x.failed)
-		e.Pixels += float64(ext.Pixels) * n / float64(len(x.items)+x.failed)
-	}
+	total, spread := d.total(x.works(o.Modality))
+	scale := total / max(sum.work, 1e-9)
+	e.Seconds, _ = d.total(x.measures(func(e *Extent) float64 { return e.Seconds }))
+	e.Pixels, _ = d.total(x.measures(func(e *Extent) float64 { return float64(e.Pixels) }))
 	if e.Bytes == 0 {
-		for _, ext := range x.extents {
-			e.Bytes += ext.Bytes * d.Planned / int64(len(x.items)+x.failed)
-		}
+		bytes, _ := d.total(x.measures(func(e *Extent) float64 { return float64(e.Bytes) }))
+		e.Bytes = int64(bytes)
 	}
 	e.Tried = sum.Items
 	e.Steps, e.Rows, e.OutputBytes = float64(sum.Steps)*scale, float64(sum.Rows)*scale, float64(sum.RowBytes)*scale
-	e.FailShare = 1 - share(len(x.items), x.failed)*share(sum.Items-sum.Failed, sum.Failed)
+	e.FailShare = 1 - share(len(x.items), len(x.failed))*share(sum.Items-sum.Failed, sum.Failed)
 	unsure := math.Hypot(spread, unsteady(runs))
 	e.Wall = interval(sum.Wall.Seconds()*scale/float64(max(o.Machines, 1)), unsure).after(o.Startup)
 	e.CPU = interval(sum.CPU.Seconds()*scale, unsure).after(o.Startup * time.Duration(max(o.Machines, 1))) // each of them loads the models
@@ -250,29 +246,49 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 
 func share(good, bad int) float64 { return float64(good) / float64(max(good+bad, 1)) }
 
-// mean of an object's extent, and its relative standard error.
-func (x *looked) mean(m schemas.Modality) (mean, spread float64) {
-	n := float64(len(x.extents))
-	for i := range x.extents {
-		mean += x.extents[i].of(m) / n
+// works are the objects of the sample whose work is known: those tried, and where work is proportional to what headers say the others, too.
+func (x *looked) works(m schemas.Modality) (all []weighed) {
+	var work, extent float64
+	for i, w := range x.work {
+		if w > 0 {
+			work += w
+			extent += x.extents[i].of(m)
+		}
 	}
-	var squares float64
-	for i := range x.extents {
-		d := x.extents[i].of(m) - mean
-		squares += d * d
+	for i, w := range x.work {
+		if w < 0 {
+			if w = x.extents[i].of(m); w == 0 || extent == 0 {
+				continue
+			}
+			w *= work / extent
+		}
+		all = append(all, weighed{x.items[i].Size, w})
 	}
-	if n > 1 && mean > 0 {
-		spread = math.Sqrt(squares/(n-1)/n) / mean
+	return append(all, x.nothing()...)
+}
+
+// measures are what headers say of the sample.
+func (x *looked) measures(of func(*Extent) float64) (all []weighed) {
+	for i := range x.items {
+		all = append(all, weighed{x.items[i].Size, of(&x.extents[i])})
 	}
-	return mean, spread
+	return append(all, x.nothing()...)
+}
+
+// nothing is what objects come to that cannot be read.
+func (x *looked) nothing() (all []weighed) {
+	for i := range x.failed {
+		all = append(all, weighed{size: x.failed[i].Size})
+	}
+	return all
 }
 
 // unsteady is the relative standard error of the time that one unit takes, from how it differs among the trials.
 func unsteady(runs []run) float64 {
 	var rates []float64
 	for _, r := range runs {
-		if r.extent > 0 {
-			rates = append(rates, r.Wall.Seconds()/r.extent)
+		if r.work > 0 {
+			rates = append(rates, r.Wall.Seconds()/r.work)
 		}
 	}
 	if len(rates) < 2 {

@@ -37,6 +37,7 @@ type Counts struct {
 // Draft is a plan that is enumerated and not finished.
 type Draft struct {
 	Counts
+	Sizes  Sizes       // of the planned ones
 	Sample []plan.Item // in an order that is as random as the seed
 }
 
@@ -44,6 +45,7 @@ type Draft struct {
 type drafting struct {
 	Source json.RawMessage `json:"source"`
 	Counts Counts          `json:"counts"`
+	Sizes  Sizes           `json:"sizes"`
 	Sample []picked        `json:"sample"`
 }
 
@@ -86,7 +88,7 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 	if err := w.Save(ctx, d); err != nil { // what follows takes a while, and may be interrupted too
 		return nil, err
 	}
-	out := &Draft{Counts: d.Counts}
+	out := &Draft{Counts: d.Counts, Sizes: d.Sizes}
 	for _, p := range d.Sample {
 		out.Sample = append(out.Sample, plan.Item{Ref: p.Ref, Size: p.Size})
 	}
@@ -104,6 +106,7 @@ func (d *drafting) add(w *plan.Writer, it plan.Item, o *MakeOptions) error {
 	}
 	d.Counts.Planned++
 	d.Counts.Bytes += max(it.Size, 0)
+	d.Sizes[sizeOf(it.Size)]++
 	if it.Ref.ID != "" && !it.Ref.Deleted {
 		d.pick(it, o)
 	}

@@ -62,21 +62,14 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 	return all, nil
 }
 
-// part is what a pipeline takes of a draft; its share of the whole is that of its share of the sample.
+// part is what a pipeline takes of a draft.
 func (t *takers) part(i int, d *backfill.Draft) *backfill.Draft {
-	out := &backfill.Draft{Counts: d.Counts}
-	var bytes, all int64
-	for _, it := range d.Sample {
-		all += max(it.Size, 0)
-		if yes, _ := t.take(i, &it.Ref); yes {
-			it.Ref.Modality = t.models[i].spec.Modality
-			out.Sample = append(out.Sample, it)
-			bytes += max(it.Size, 0)
-		}
-	}
-	if n := int64(len(d.Sample)); n > 0 && len(out.Sample) < len(d.Sample) {
-		out.Planned = d.Planned * int64(len(out.Sample)) / n
-		out.Bytes = d.Bytes * bytes / max(all, 1)
+	out := d.Part(func(ref *schemas.Ref) bool {
+		yes, _ := t.take(i, ref)
+		return yes
+	})
+	for n := range out.Sample {
+		out.Sample[n].Ref.Modality = t.models[i].spec.Modality
 	}
 	return out
 }
@@ -138,18 +131,18 @@ func (t *trial) compute(ctx context.Context, items []plan.Item) (backfill.Tried,
 	engine.Go(func() { e.Run(run) })
 	defer engine.Wait()
 	defer stop()
-	out := &tally{out: backfill.Tried{Items: len(items)}}
+	out := &tally{out: backfill.Tried{Items: len(items), Work: make([]float64, len(items))}}
 	began, cpu := time.Now(), processTime()
-	queue := make(chan *plan.Item)
+	queue := make(chan int)
 	for range t.p.Fetchers {
 		fetchers.Go(func() {
-			for it := range queue {
-				t.one(ctx, e, it, &jobs, out)
+			for i := range queue {
+				t.one(ctx, e, items, i, &jobs, out)
 			}
 		})
 	}
 	for i := range items {
-		queue <- &items[i]
+		queue <- i
 	}
 	close(queue)
 	fetchers.Wait()
@@ -169,9 +162,10 @@ type tally struct {
 	fault error
 }
 
-func (t *tally) done(rows []schemas.Row, err error) {
+func (t *tally) done(i int, rows []schemas.Row, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.out.Work[i] = work(rows)
 	if err != nil {
 		t.out.Failed++
 		if _, refused := schemas.Rejected(err); !refused && t.fault == nil {
@@ -185,20 +179,35 @@ func (t *tally) done(rows []schemas.Row, err error) {
 	t.rows = append(t.rows, rows...)
 }
 
-func (t *trial) one(ctx context.Context, e *embed.Engine, it *plan.Item, jobs *sync.WaitGroup, out *tally) {
+// work is what a model reads of an object: seconds or tokens, by the windows of one head's rows, and 1 where rows have none, as those of pictures.
+func work(rows []schemas.Row) (all float64) {
+	for i := range rows {
+		if rows[i].Head == rows[0].Head {
+			all += rows[i].WindowEnd - rows[i].WindowStart
+		}
+	}
+	if all == 0 && len(rows) > 0 {
+		return 1
+	}
+	return all
+}
+
+// one computes the item i.
+func (t *trial) one(ctx context.Context, e *embed.Engine, items []plan.Item, i int, jobs *sync.WaitGroup, out *tally) {
+	it := &items[i]
 	blob, err := t.fetcher.Fetch(ctx, it.Ref, func(context.Context, []byte, int64) error { return nil })
 	if err != nil {
-		out.done(nil, err)
+		out.done(i, nil, err)
 		return
 	}
 	jobs.Add(1)
 	err = e.Submit(ctx, embed.Job{Ref: it.Ref, Blob: blob.Data, Done: func(rows []schemas.Row, err error) {
 		defer jobs.Done()
-		out.done(placed(rows, &it.Ref, blob), err)
+		out.done(i, placed(rows, &it.Ref, blob), err)
 	}})
 	if err != nil {
 		jobs.Done()
-		out.done(nil, err)
+		out.done(i, nil, err)
 	}
 }
 
