@@ -50,7 +50,7 @@ func runCheck(ctx context.Context, e *env, args []string) error {
 		return usageError{err}
 	}
 	if *sample == "" {
-		fmt.Fprintf(e.stdout, "%s is valid: %d pipelines\n", *path, len(c.Pipelines))
+		fmt.Fprintf(e.stdout, "%s is valid; pipelines: %d\n", *path, len(c.Pipelines))
 		return nil
 	}
 	b, err := readSample(*sample)

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"vecmill/internal/config"
 )
@@ -60,6 +61,9 @@ func asksForHelp(word string) bool {
 	return word == "help" || word == "-h" || word == "-help" || word == "--help"
 }
 
+// doubled is how long after a signal another one means the same: timeout(1), and others that signal a process and then its group, send two.
+const doubled = time.Second
+
 // run finds the command, runs it until it ends or a signal asks it to, and gives the exit code.
 func run(program, about, version string, commands []command, args []string, stdout, stderr io.Writer) int {
 	e := &env{version: version, stdout: stdout, err: stderr}
@@ -73,7 +77,10 @@ func run(program, about, version string, commands []command, args []string, stdo
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		context.AfterFunc(ctx, stop) // a second signal ends the process at once
+		context.AfterFunc(ctx, func() {
+			time.Sleep(doubled)
+			stop() // a second signal ends the process at once
+		})
 		err := c.run(ctx, e, args[1:])
 		switch usage, help := (usageError{}), (helpError{}); {
 		case errors.As(err, &help):
