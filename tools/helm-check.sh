@@ -34,12 +34,21 @@ conform() {
 
 render() { "$HELM" template vecmill "$chart" --namespace lake --kube-version 1.31.0 "$@"; }
 
+# notes is what an installation says, which no rendering has: a copy of the chart has it for the text of a manifest.
+cp -r "$chart" "$work/noted"
+{ printf 'text: |\n'; sed 's/^/  /' "$chart/templates/NOTES.txt"; } >"$work/noted/templates/notes.yaml"
+notes() { "$HELM" template vecmill "$work/noted" --namespace lake --kube-version 1.31.0 --show-only templates/notes.yaml "$@" | sed '1,/^text: |$/d; s/^  //'; }
+
 for values in "$chart"/ci/*-values.yaml; do
   "$HELM" lint --quiet --strict --kube-version 1.31.0 "$chart" -f "$values"
   render -f "$values" >"$work/manifests.yaml"
-  golden=helm/testdata/$(basename "$values" -values.yaml).yaml
-  [ -z "$REWRITE" ] || cp "$work/manifests.yaml" "$golden"
-  diff "$golden" "$work/manifests.yaml" || { printf '%s renders otherwise than %s: see the difference, then REWRITE=1 make helm-check\n' "$values" "$golden" >&2; exit 1; }
+  notes -f "$values" >"$work/notes.txt" # whose commands TestKubectlFindsWhatItIsAskedFor holds
+  golden=helm/testdata/$(basename "$values" -values.yaml)
+  [ -z "$REWRITE" ] || { cp "$work/manifests.yaml" "$golden.yaml" && cp "$work/notes.txt" "$golden-notes.txt"; }
+  for made in "$golden.yaml $work/manifests.yaml" "$golden-notes.txt $work/notes.txt"; do
+    # shellcheck disable=SC2086 # two names
+    diff $made || { printf '%s renders otherwise than %s: see the difference, then REWRITE=1 make helm-check\n' "$values" "${made% *}" >&2; exit 1; }
+  done
   "$work/chartcheck" <"$work/manifests.yaml"
   conform "$work/manifests.yaml"
   "$work/chartcheck" -config <"$work/manifests.yaml" >"$work/worker.yaml"

@@ -1,3 +1,8 @@
+{{/* The name of the backfill's job. A job cannot be changed: another plan is another job. */}}
+{{- define "vecmill.backfillName" -}}
+{{- printf "%s-backfill-%s" (include "vecmill.name" . | trunc 44 | trimSuffix "-") (toYaml (list .Values.backfill .Values.config) | sha256sum | trunc 8) -}}
+{{- end -}}
+
 {{/* The command of the backfill's job. */}}
 {{- define "vecmill.backfillArgs" -}}
 {{- $b := .Values.backfill -}}

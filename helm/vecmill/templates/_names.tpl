@@ -42,3 +42,13 @@ default
 {{- if lt $grace (add $seconds 10) }}{{ fail (printf "terminationGracePeriodSeconds is %d, and config.kafka.drain_timeout is %s: it must be at least 10 s more, or workers are killed while they drain" $grace $drain) }}{{ end -}}
 {{- $grace -}}
 {{- end -}}
+
+{{/* The most workers that are wanted. One beyond the partitions has nothing to do. */}}
+{{- define "vecmill.mostWorkers" -}}
+{{- $a := .Values.autoscaling -}}
+{{- if $a.enabled -}}
+{{- min (int $a.maxReplicas) (int (required "autoscaling.partitions is missing: the partitions of the busiest topic" $a.partitions)) -}}
+{{- else -}}
+{{- int .Values.replicas -}}
+{{- end -}}
+{{- end -}}
