@@ -141,3 +141,27 @@ func shellWords(s string) (all []string) {
 	end()
 	return all
 }
+
+// span is the one span of a document that begins with a prefix.
+func span(t *testing.T, path, prefix string) string {
+	t.Helper()
+	found := begins(read(t, path), prefix)
+	if len(found) != 1 {
+		t.Fatalf("%s has %q for %s, want one", path, found, prefix)
+	}
+	return found[0]
+}
+
+// begins are the spans, indented lines and commands of a document that begin with a prefix.
+func begins(d document, prefix string) (all []string) {
+	lines := d.prose
+	for _, c := range d.commands {
+		lines = append(lines, c.line)
+	}
+	for _, line := range lines {
+		if strings.HasPrefix(line, prefix) {
+			all = append(all, line)
+		}
+	}
+	return all
+}

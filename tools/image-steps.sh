@@ -10,7 +10,7 @@
 #
 # Of the image it is then asked that its user is a number and not root, that this user can read all of /opt/vecmill, that no library of it lacks another, that the licences of all parts
 # are there; and that, on a read-only root, with the image's environment and no other, worker and backfill say their version, models compute a bundled recording and a picture by the
-# system's libraries, and the command without arguments looks for its configuration.
+# system's libraries, the command without arguments looks for its configuration, and the command of docs/backfill.md that pauses a run in a pod reaches its first process.
 #
 # With --mutants it then spoils the Dockerfile in ways that a person might, and fails if one is not noticed.
 #
@@ -112,7 +112,8 @@ config() { buildah inspect --type image --format "{{range .OCIv1.Config.$2}}{{pr
 
 # look asks of the image $1 what is said above.
 look() {
-  local container root user cache environment entry command missing
+  local container root user cache environment entry command missing pause
+  pause=$(sed -n 's/.*`kubectl exec POD -- \([^`]*\)`.*/\1/p' docs/backfill.md)
   container=$(buildah from --pull-never "$1")
   root=$(buildah mount "$container")
   user=$(buildah inspect --type image --format '{{.OCIv1.Config.User}}' "$1")
@@ -133,6 +134,9 @@ look() {
   says well 'THREE ONE FOUR ONE FIVE NINE' "${entry[@]}" predict --model /mnt/models/audio-ctc --option audio_libraries=require /mnt/samples/audio/speech-01.wav || return
   says well '"label"' "${entry[@]}" predict --model /mnt/models/vision-digits --option image_libraries=require /mnt/samples/image/digit-04.jpg || return
   says badly /etc/vecmill/worker.yaml "${entry[@]}" "${command[@]}" || return
+  # env looks for a program, as kubectl exec does; the shell that waits here has a kill of its own. It is the first process.
+  [ -n "$pause" ] || { say "docs/backfill.md does not say how a run in a pod is paused"; return 1; }
+  says well paused sh -euc "trap 'echo paused' USR1; env $pause" || return
   licensed "$root" || return
   buildah rm "$container" >/dev/null
 }
