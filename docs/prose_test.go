@@ -10,14 +10,17 @@ import (
 	"testing"
 )
 
-// ofOthers are commands of programs of others that prose names, by their beginning, each with the test that does the same, or the reason why there is none.
-var ofOthers = map[string]string{
-	"curl -X":      "docs TestTheLogsLevelChanges",
-	"kill -USR1":   "internal/cli TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn",
-	"kill -USR2":   "internal/cli TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn",
-	"kubectl ":     "a cluster",
-	"docker ":      "an engine; make deploy-check holds the files that it reads",
-	"redis-cli --": "a figure that it was measured with; integration/sinks has the benchmark",
+// byTests are commands that are not run here where they stand, by their beginning, each with the test that does what they do by their own words.
+var byTests = map[string]string{
+	"curl -X":          "docs TestTheLogsLevelChanges",
+	"kill -USR1":       "docs TestABackfillPausesAsItsDocumentSays",
+	"kill -USR2":       "docs TestABackfillPausesAsItsDocumentSays",
+	"kubectl exec":     "docs TestABackfillPausesAsItsDocumentSays",
+	"kubectl ":         "docs TestKubectlFindsWhatItIsAskedFor",
+	"docker ":          "docs TestDockerFindsWhatItIsAskedFor", // tools/image-steps.sh takes the Dockerfile's steps
+	"redis-cli --pipe": "integration/sinks BenchmarkRedis",     // a figure's, not the reader's
+
+	`eval "$(tools/fetch-ort-gpu.sh --env)"`: "docs TestLibrariesForGPUsAreFetchedAndNamed", // with wheels that are small
 }
 
 // TestWhatProseNamesExists looks at code spans, indented lines and commands of all documents, and at how the examples say that they are run: programs have the commands and flags that they name, make the targets, packages the tests and flags, and scripts are there.
@@ -25,7 +28,7 @@ func TestWhatProseNamesExists(t *testing.T) {
 	targets := makefile(t)
 	s := newSite(t)
 	dir := s.clone(t, document{})
-	helps, looked := map[string]string{}, map[string]int{}
+	helps, looked, used := map[string]string{}, map[string]int{}, map[string]bool{}
 	for _, d := range append(documents(t), comments(t)...) {
 		lines := d.prose
 		for _, c := range d.commands {
@@ -36,15 +39,21 @@ func TestWhatProseNamesExists(t *testing.T) {
 		}
 		for _, line := range lines {
 			for part := range strings.SplitSeq(line, " && ") {
+				for prefix := range byTests {
+					used[prefix] = used[prefix] || strings.HasPrefix(part, prefix)
+				}
 				for fault := range s.faults(t, dir, d.path, withoutSettings(shellWords(part)), targets, helps, looked) {
 					t.Errorf("%s: %s: %s", d.path, part, fault)
 				}
 			}
 		}
 	}
-	for command, why := range ofOthers {
-		if dir, test, ok := strings.Cut(why, " Test"); ok && !hasTest(t, filepath.Join("..", dir), "Test"+test) {
-			t.Errorf("%s: there is no %s", command, why)
+	for command, held := range byTests {
+		if dir, test, _ := strings.Cut(held, " "); !hasTest(t, filepath.Join("..", dir), test) {
+			t.Errorf("%s: there is no %s", command, held)
+		}
+		if !used[command] {
+			t.Errorf("no document has a command that begins with %s", command)
 		}
 	}
 	for program, least := range map[string]int{"make": 40, "worker": 20, "backfill": 20, "go test": 20, "script": 20} {
@@ -54,10 +63,10 @@ func TestWhatProseNamesExists(t *testing.T) {
 	}
 }
 
-// comments are the indented comments of the examples, as prose.
+// comments are the indented comments of the examples and of what docker reads, as prose.
 func comments(t *testing.T) (all []document) {
 	t.Helper()
-	for _, path := range examples(t) {
+	for _, path := range append(examples(t), "../deploy/Dockerfile", "../deploy/Dockerfile.cuda", "../deploy/compose.yaml") {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -113,8 +122,8 @@ func (s *site) faults(t *testing.T, dir, path string, words []string, targets ma
 		s.named(t, dir, path, words, helps)
 		looked[program]++
 	case slices.Contains([]string{"curl", "kill", "kubectl", "docker", "helm", "redis-cli", "aws", "psql"}, program):
-		at := slices.IndexFunc(keys(ofOthers), func(prefix string) bool { return strings.HasPrefix(strings.Join(words, " "), prefix) })
-		if at < 0 && !slices.ContainsFunc(keys(instead), func(prefix string) bool { return strings.HasPrefix(strings.Join(words, " "), prefix) }) {
+		begins := func(prefix string) bool { return strings.HasPrefix(strings.Join(words, " "), prefix) }
+		if !slices.ContainsFunc(keys(byTests), begins) && !slices.ContainsFunc(keys(instead), begins) {
 			all["no test does what it does"] = true
 		}
 	case program == "go" && words[1] == "test":

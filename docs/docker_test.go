@@ -1,0 +1,201 @@
+package docs
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"vecmill/integration/harness"
+)
+
+// TestDockerFindsWhatItIsAskedFor reads what documents, the Dockerfiles and the composition give to docker, and looks for what is named. That the steps of a Dockerfile come to an image is
+// proved by tools/image-steps.sh, which takes them with arguments; that the composition is one, by tools/composecheck.
+func TestDockerFindsWhatItIsAskedFor(t *testing.T) {
+	seen := map[string]int{}
+	for _, d := range append(documents(t), comments(t)...) {
+		for _, command := range append(begins(d, "docker "), begins(d, "--build-arg ")...) {
+			words := shellWords(substituted(t, command))
+			if words[0] != "docker" { // the arguments alone
+				words = slices.Concat([]string{"docker", "buildx", "build", "-f", "deploy/Dockerfile"}, words, []string{"."})
+			}
+			if err := askDocker(words); err != nil {
+				t.Errorf("%s: %s: %v", d.path, command, err)
+			}
+			seen[words[1]+" "+words[2]]++
+		}
+	}
+	if seen["buildx build"] < 4 || seen["compose -f"] < 2 || seen["buildx imagetools"] < 1 {
+		t.Errorf("only %v looked at", seen)
+	}
+}
+
+func TestWhatDockerWouldNotFindIsNoticed(t *testing.T) {
+	const build = "docker buildx build -f deploy/Dockerfile "
+	for _, command := range []string{
+		"docker buildx build -f Dockerfile .", build, build + "context", build + "--build-arg VERSIONS=v1 .", build + "--build-arg VERSION .", build + "--sbom .", build + "-t Vecmill .", build + "--secret x .",
+		build + "--build-arg GO_IMAGE=golang:1.26-bookworm .", build + "--build-arg BASE_IMAGE=debian:trixie-slim@sha256:... .",
+		"docker compose -f compose.yaml up --build", "docker compose -f deploy/compose/prometheus.yaml up --build", "docker compose -f deploy/compose.yaml up --rebuild",
+		"docker buildx imagetools inspect debian:trixie-slim", "docker run vecmill",
+	} {
+		if askDocker(shellWords(command)) == nil {
+			t.Errorf("nothing is noticed of %s", command)
+		}
+	}
+}
+
+// substituted has the output of a command in the place of $(command), as the shell does.
+func substituted(t *testing.T, command string) string {
+	t.Helper()
+	return regexp.MustCompile(`\$\(([^)]*)\)`).ReplaceAllStringFunc(command, func(inner string) string {
+		if _, err := os.Stat("../.git"); err != nil && strings.HasPrefix(inner, "$(git ") {
+			harness.Missing(t, "git's history", "clone the repository")
+		}
+		c := exec.CommandContext(t.Context(), "bash", "-euc", inner[2:len(inner)-1])
+		c.Dir = ".."
+		out, err := c.Output()
+		if err != nil || len(out) == 0 {
+			t.Errorf("%s: %v", inner, err)
+		}
+		return strings.TrimSpace(string(out))
+	})
+}
+
+// askDocker does what a command of docker begins with: it looks for what is named.
+func askDocker(words []string) error {
+	f := flag.NewFlagSet("docker", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	begin := func(command ...string) bool {
+		return len(words) > len(command) && slices.Equal(words[1:1+len(command)], command) && f.Parse(words[1+len(command):]) == nil
+	}
+	file := f.String("f", "", "")
+	switch {
+	case begin("buildx", "imagetools", "inspect"):
+		if f.NArg() != 1 || !slices.Contains(slices.Collect(maps.Values(firstImages())), f.Arg(0)) {
+			return fmt.Errorf("no Dockerfile begins with %q", f.Args())
+		}
+		return nil
+	case begin("compose") && slices.Equal(f.Args(), []string{"up", "--build"}):
+		return compose(*file)
+	}
+	var arguments []string
+	f.Func("build-arg", "", func(arg string) error { arguments = append(arguments, arg); return nil })
+	tag, bill := f.String("t", "none", ""), f.String("sbom", "true", "")
+	if !begin("buildx", "build") {
+		return errors.New("nothing here knows what that does")
+	}
+	if !tagRE.MatchString(*tag) || *bill != "true" {
+		return fmt.Errorf("-t %s --sbom=%s", *tag, *bill)
+	}
+	if f.NArg() != 1 {
+		return fmt.Errorf("%q are not one context", f.Args())
+	}
+	if info, err := os.Stat(filepath.Join("..", f.Arg(0), "go.mod")); err != nil || info.IsDir() {
+		return fmt.Errorf("%s is not the repository, whose files the steps copy", f.Arg(0))
+	}
+	for _, arg := range arguments {
+		if err := takes(*file, arg); err != nil {
+			return err
+		}
+	}
+	_, err := os.Stat(filepath.Join("..", *file))
+	return err
+}
+
+var (
+	tagRE = regexp.MustCompile(`^[a-z0-9][a-z0-9./_-]*(:[\w.-]+)?$`)
+	argRE = regexp.MustCompile(`(?m)^ARG (\w+)=(\S+)$`)
+)
+
+// takes wants a Dockerfile to have an argument, and to use it. Of an image that it begins with, a digest may be chosen.
+func takes(file, argument string) error {
+	name, value, ok := strings.Cut(argument, "=")
+	if !ok || value == "" {
+		return fmt.Errorf("%s has no value", argument)
+	}
+	b, err := os.ReadFile(filepath.Join("..", file))
+	if err != nil {
+		return err
+	}
+	first, rest, _ := strings.Cut(string(b), "\nFROM ")
+	if image, ok := images(first)[name]; ok {
+		if !strings.Contains("\nFROM "+rest, "\nFROM $"+name) || !strings.HasPrefix(value, image+"@sha256:") {
+			return fmt.Errorf("%s begins with %s, or does not", file, image)
+		}
+		return nil
+	}
+	_, after, ok := strings.Cut(rest, "\nARG "+name+"=")
+	if !ok || !regexp.MustCompile(`\$`+name+`\b`).MatchString(after) {
+		return fmt.Errorf("%s does not use %s", file, name)
+	}
+	return nil
+}
+
+// images are the arguments with their defaults.
+func images(text string) map[string]string {
+	all := map[string]string{}
+	for _, m := range argRE.FindAllStringSubmatch(text, -1) {
+		all[m[1]] = m[2]
+	}
+	return all
+}
+
+// firstImages are those that deploy/Dockerfile begins with.
+func firstImages() map[string]string {
+	b, _ := os.ReadFile("../deploy/Dockerfile") // else there are none
+	first, _, _ := strings.Cut(string(b), "\nFROM ")
+	return images(first)
+}
+
+// compose wants a composition to build something, out of what is there.
+func compose(file string) error {
+	b, err := os.ReadFile(filepath.Join("..", file))
+	if err != nil {
+		return err
+	}
+	var c struct {
+		Services map[string]struct {
+			Build struct{ Context, Dockerfile string }
+		}
+	}
+	if err := yaml.Unmarshal(b, &c); err != nil {
+		return err
+	}
+	built := 0
+	for name, s := range c.Services {
+		if s.Build.Context == "" {
+			continue
+		}
+		built++
+		context := filepath.Join("..", filepath.Dir(file), s.Build.Context)
+		if _, err := os.Stat(filepath.Join(context, s.Build.Dockerfile)); err != nil {
+			return fmt.Errorf("service %s: %w", name, err)
+		}
+	}
+	if built == 0 {
+		return errors.New("it builds nothing")
+	}
+	return nil
+}
+
+// TestBothDockerfilesBeginWithTheSameImages: documents say it of both.
+func TestBothDockerfilesBeginWithTheSameImages(t *testing.T) {
+	b, err := os.ReadFile("../deploy/Dockerfile.cuda")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(b), "\nFROM ")
+	if got, want := images(first), firstImages(); !maps.Equal(got, want) || len(want) != 2 {
+		t.Errorf("%v, and %v", want, got)
+	}
+}

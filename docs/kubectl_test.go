@@ -1,0 +1,274 @@
+package docs
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"vecmill/internal/config"
+)
+
+// manifest has what kubectl is asked of objects of the chart.
+type manifest struct {
+	Kind     string
+	Metadata struct{ Name, Namespace string }
+	Data     map[string]string
+	Spec     struct {
+		Replicas *int
+		Max      int `yaml:"maxReplicaCount"`
+		Strategy struct {
+			RollingUpdate struct {
+				MaxSurge int `yaml:"maxSurge"`
+			} `yaml:"rollingUpdate"`
+		}
+		Template struct {
+			Metadata struct{ Labels map[string]string }
+			Spec     struct {
+				ShareProcessNamespace bool `yaml:"shareProcessNamespace"`
+				Containers            []struct {
+					Command []string
+					Ports   []struct {
+						Port int `yaml:"containerPort"`
+					}
+				}
+			}
+		}
+	}
+}
+
+// cluster is what the chart renders with some values, and what it then says (make helm-check holds both). Its release is vecmill, in the namespace lake.
+type cluster struct {
+	name    string
+	objects []manifest
+	notes   []string // the commands
+}
+
+func clusters(t *testing.T) (all []cluster) {
+	t.Helper()
+	paths, err := filepath.Glob("../helm/testdata/*.yaml")
+	if err != nil || len(paths) < 3 {
+		t.Fatalf("%d renderings, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := cluster{name: filepath.Base(path)}
+		for d := yaml.NewDecoder(bytes.NewReader(b)); ; {
+			var m manifest
+			if err := d.Decode(&m); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			c.objects = append(c.objects, m)
+		}
+		notes, err := os.ReadFile(strings.TrimSuffix(path, ".yaml") + "-notes.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(notes)) {
+			if line = strings.TrimSpace(line); strings.HasPrefix(line, "kubectl ") {
+				c.notes = append(c.notes, line)
+			}
+		}
+		if len(c.notes) == 0 {
+			t.Errorf("%s: its notes have no command", path)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// TestKubectlFindsWhatItIsAskedFor holds what documents, and the chart's notes, give to kubectl against what the chart renders. That a cluster does it is not proved here.
+func TestKubectlFindsWhatItIsAskedFor(t *testing.T) {
+	var ofDocuments []string
+	for _, d := range documents(t) {
+		ofDocuments = append(ofDocuments, begins(d, "kubectl ")...)
+	}
+	if len(ofDocuments) < 2 {
+		t.Errorf("documents have %q only", ofDocuments)
+	}
+	jobs := 0
+	for _, c := range clusters(t) {
+		for _, command := range append(c.notes, ofDocuments...) {
+			if err := c.ask(command); err != nil {
+				t.Errorf("%s: %s: %v", c.name, command, err)
+			}
+		}
+		jobs += len(c.of("Job"))
+	}
+	if jobs == 0 {
+		t.Error("no rendering has a backfill to exec in")
+	}
+}
+
+func TestWhatKubectlWouldNotFindIsNoticed(t *testing.T) {
+	for _, c := range clusters(t) {
+		for _, command := range []string{
+			"kubectl -n lake rollout status deployment/worker", "kubectl -n elsewhere rollout status deployment/vecmill", "kubectl rollout status job/vecmill",
+			"kubectl port-forward deployment/vecmill 9090", "kubectl port-forward deployment/vecmill 8080:9464", "kubectl port-forward deployment/vecmill",
+			"kubectl logs -l app.kubernetes.io/instance=other --tail=-1 -f --max-log-requests=99", "kubectl logs -l app.kubernetes.io/instance=vecmill", "kubectl logs -l app.kubernetes.io/name=vecmill --tail=-1 -f --max-log-requests=0", "kubectl logs job/vecmill -f",
+			"kubectl exec POD", "kubectl get pods", "kubectl logs --colour -l app.kubernetes.io/name=vecmill",
+		} {
+			if c.ask(command) == nil {
+				t.Errorf("%s: nothing is noticed of %s", c.name, command)
+			}
+		}
+	}
+}
+
+func (c cluster) of(kind string) (all []manifest) {
+	for _, m := range c.objects {
+		if m.Kind == kind {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// ask does what a command of kubectl begins with: it looks for what is named.
+func (c cluster) ask(command string) error {
+	command, inside, _ := strings.Cut(command, " -- ")
+	f := flag.NewFlagSet("kubectl", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	namespace, selector, follow := f.String("n", "lake", ""), f.String("l", "", ""), f.Bool("f", false, "")
+	tail, most := f.Int("tail", 10, ""), f.Int("max-log-requests", 5, "") // as kubectl has them beside -l
+	var words []string
+	for rest := shellWords(command)[1:]; len(rest) > 0; {
+		if err := f.Parse(rest); err != nil {
+			return err
+		}
+		if rest = f.Args(); len(rest) > 0 { // flags may stand anywhere
+			words, rest = append(words, rest[0]), rest[1:]
+		}
+	}
+	if *namespace != "lake" {
+		return fmt.Errorf("the release is not in the namespace %s", *namespace)
+	}
+	switch {
+	case len(words) == 3 && words[0] == "rollout" && words[1] == "status":
+		_, err := c.deployment(words[2])
+		return err
+	case len(words) == 3 && words[0] == "port-forward":
+		return c.forward(words[1], words[2])
+	case len(words) == 1 && words[0] == "logs" && *selector != "":
+		return c.logs(*selector, *follow, *tail, *most)
+	case len(words) == 2 && words[0] == "logs" && *selector == "":
+		for _, m := range c.of("Job") {
+			if words[1] == "job/"+m.Metadata.Name {
+				return nil
+			}
+		}
+		return fmt.Errorf("there is no %s", words[1])
+	case len(words) == 2 && words[0] == "exec" && words[1] == "POD" && inside != "":
+		return c.first()
+	}
+	return fmt.Errorf("nothing here knows what %q does", words)
+}
+
+// deployment is one by its type and name.
+func (c cluster) deployment(typeName string) (manifest, error) {
+	for _, m := range c.of("Deployment") {
+		if typeName == "deployment/"+m.Metadata.Name {
+			return m, nil
+		}
+	}
+	return manifest{}, fmt.Errorf("there is no %s", typeName)
+}
+
+// forward wants the port to be one of the container's, the one that the configuration says, and the local end to be where documents say that the page is.
+func (c cluster) forward(typeName, ports string) error {
+	m, err := c.deployment(typeName)
+	if err != nil {
+		return err
+	}
+	local, remote, two := strings.Cut(ports, ":")
+	if !two {
+		remote = local
+	}
+	if _, here, _ := net.SplitHostPort(config.NewDefaultConfig().Telemetry.Listen); local != here {
+		return fmt.Errorf("documents call the page's port %s", here)
+	}
+	listens := false
+	for _, container := range m.Spec.Template.Spec.Containers {
+		for _, p := range container.Ports {
+			listens = listens || strconv.Itoa(p.Port) == remote
+		}
+	}
+	if !listens {
+		return fmt.Errorf("%s has no port %s", typeName, remote)
+	}
+	files := c.of("ConfigMap")
+	if len(files) != 1 {
+		return fmt.Errorf("there are %d configurations", len(files))
+	}
+	var told struct{ Telemetry struct{ Listen string } }
+	if err := yaml.Unmarshal([]byte(files[0].Data["worker.yaml"]), &told); err != nil {
+		return err
+	}
+	if _, port, err := net.SplitHostPort(told.Telemetry.Listen); err != nil || port != remote {
+		return fmt.Errorf("telemetry.listen is %q", told.Telemetry.Listen)
+	}
+	return nil
+}
+
+// logs wants a selector to find workers and no backfill, as many as there may be at once while versions change, and their first lines.
+func (c cluster) logs(selector string, follow bool, tail, most int) error {
+	finds := func(m manifest) bool {
+		for label := range strings.SplitSeq(selector, ",") {
+			name, value, _ := strings.Cut(label, "=")
+			if m.Spec.Template.Metadata.Labels[name] != value {
+				return false
+			}
+		}
+		return true
+	}
+	pods := 0
+	for _, m := range c.of("Deployment") {
+		if !finds(m) {
+			return fmt.Errorf("%s does not find the pods of %s", selector, m.Metadata.Name)
+		}
+		if m.Spec.Replicas != nil {
+			pods += *m.Spec.Replicas
+		}
+		pods += m.Spec.Strategy.RollingUpdate.MaxSurge
+	}
+	for _, m := range c.of("ScaledObject") {
+		pods += m.Spec.Max
+	}
+	for _, m := range c.of("Job") {
+		if finds(m) {
+			return fmt.Errorf("%s finds the pods of %s, too", selector, m.Metadata.Name)
+		}
+	}
+	switch {
+	case follow && pods > most:
+		return fmt.Errorf("of %d pods no more than %d are followed", pods, most)
+	case tail != -1:
+		return fmt.Errorf("the first lines are not among the last %d", tail)
+	}
+	return nil
+}
+
+// first wants a backfill to be the first process of its pod, whose number 1 is.
+func (c cluster) first() error {
+	for _, m := range c.of("Job") {
+		pod := m.Spec.Template.Spec
+		if pod.ShareProcessNamespace || len(pod.Containers) != 1 || len(pod.Containers[0].Command) != 1 || pod.Containers[0].Command[0] != "/opt/vecmill/backfill" {
+			return fmt.Errorf("process 1 of %s is not the backfill, or it is not its only container", m.Metadata.Name)
+		}
+	}
+	return nil
+}
