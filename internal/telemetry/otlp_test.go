@@ -25,6 +25,7 @@ type collector struct {
 	mu                    sync.Mutex
 	spans, metrics, stray []string // names, and paths of requests that a collector does not know
 	key                   string   // of the last request
+	asked                 int      // requests to the paths of the specification
 }
 
 func newCollector(t *testing.T, below string) *collector {
@@ -43,6 +44,7 @@ func newCollector(t *testing.T, below string) *collector {
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.asked++
 		c.key = r.Header.Get("Authorization")
 		*to = append(*to, names()...)
 	}

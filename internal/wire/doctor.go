@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minio/minio-go/v7"
-
 	"vecmill/internal/config"
 	"vecmill/schemas"
 	"vecmill/sinks/objectstore"
@@ -56,6 +54,7 @@ func (d *doctor) examine(ctx context.Context) {
 	d.devices()
 	d.memory()
 	d.clock(ctx)
+	d.collector(ctx)
 	d.fetch(ctx)
 	for i := range c.Pipelines {
 		p := &c.Pipelines[i]
@@ -100,47 +99,6 @@ func (d *doctor) fault(check string, err error) {
 
 // oneLine is text without the line breaks that errors of several have.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-// fetch looks at what references may reach.
-func (d *doctor) fetch(ctx context.Context) {
-	f := &d.c.Fetch
-	for _, root := range f.FileRoots {
-		if info, err := os.Stat(root); err != nil {
-			d.fault("fetch", fmt.Errorf("fetch.file_roots: %w; mount it, or take it out of the list", err))
-		} else if !info.IsDir() {
-			d.say("fetch", Trouble, "fetch.file_roots: %s is not a directory; name the one that the files lie in", root)
-		}
-	}
-	if _, err := newFetcher(d.c, d.stores); err != nil {
-		d.fault("fetch", err)
-		return
-	}
-	for _, b := range f.Buckets {
-		if b == "*" {
-			d.say("fetch", Doubt, "fetch.buckets is *: references may name any bucket that the credentials reach; list the buckets if others write references")
-			return
-		}
-		if !d.readable(ctx, b) {
-			return
-		}
-	}
-	d.say("fetch", Sound, "buckets %v, hosts %v, file roots %v", f.Buckets, f.Hosts, f.FileRoots)
-}
-
-// readable looks into a bucket, or a prefix of it, that references may name. The right to list is not needed to fetch, so its lack is a doubt.
-func (d *doctor) readable(ctx context.Context, bucket string) bool {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
-	_, _, err := d.stores.open(ctx, "s3://"+bucket)
-	answer, _ := errors.AsType[minio.ErrorResponse](err)
-	switch {
-	case answer.Code == minio.AccessDenied:
-		d.say("fetch", Doubt, "fetch.buckets: %s may not be listed (%s); a worker needs no more than the right to get its objects (s3:GetObject), which cannot be tried without one", bucket, answer.Message)
-	case err != nil:
-		d.fault("fetch", fmt.Errorf("fetch.buckets: %w", err))
-	}
-	return err == nil
-}
 
 func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel, trial []schemas.Row) {
 	for i := range p.Outputs {

@@ -36,7 +36,7 @@ type illness struct {
 
 // TestTheDoctorNamesEachFaultAndGoesOn spoils one thing at a time. The last check is always made, whatever the first ones found.
 func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
-	for _, i := range slices.Concat(ofTheMachine(), ofTheStore(), ofTheBroker(), ofTheModel(), ofTheOutputs()) {
+	for _, i := range slices.Concat(ofTheMachine(), ofTheStore(), ofTheCollector(), ofTheBroker(), ofTheModel(), ofTheOutputs()) {
 		t.Run(i.name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
 			var all []Finding
@@ -147,7 +147,17 @@ func ofTheStore() []illness {
 		{"a bucket of references that is not there", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) {
 			d.c.Fetch.Buckets = []string{"box/in", "absent/in"}
 		}, "fetch", Trouble, []string{"fetch.buckets", "absent", "create"}},
-		{"a bucket of references that may not be listed", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) { d.c.Fetch.Buckets = []string{"closed/in"} }, "fetch", Doubt, []string{"closed/in", "not for you", "s3:GetObject"}},
+		{"a bucket of references that may not be listed", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) { d.c.Fetch.Buckets = []string{"closed/in"} }, "fetch", Doubt, []string{"closed/in", "not for you", "cannot be told", "s3:GetObject"}},
+		{"a bucket whose objects may not be got", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) { d.c.Fetch.Buckets = []string{"sealed"} }, "fetch", Trouble, []string{"objects of sealed may not be got (not for you)", "s3:GetObject", "name the prefixes"}},
+		{"a prefix of objects that may not be got", 0, func(t *testing.T, d *doctor, _ *config.Pipeline) {
+			d.c.Fetch.Buckets = []string{"sealed/in"}
+			puts(t, d.c, "sealed", "in/empty", "")
+			puts(t, d.c, "sealed", "in/speech.wav", "RIFF")
+		}, "fetch", Trouble, []string{"in/speech.wav is in sealed/in, and may not be got (not for you)", "s3:GetObject"}},
+		{"a prefix without objects, which may not be got", 0, func(t *testing.T, d *doctor, _ *config.Pipeline) {
+			d.c.Fetch.Buckets = []string{"sealed/in"}
+			puts(t, d.c, "sealed", "inbox/speech.wav", "RIFF")
+		}, "fetch", Doubt, []string{"whether objects of sealed/in may be got cannot be told (not for you)", "s3:GetObject"}},
 		{"a store that ignores conditions", 0, func(t *testing.T, d *doctor, _ *config.Pipeline) {
 			d.c.S3.Endpoint = unconditional(t, d.c.S3.Endpoint)
 		}, "output p 0", Trouble, []string{"If-None-Match", "needs a store that answers 412"}},
@@ -156,6 +166,42 @@ func ofTheStore() []illness {
 		{"a bucket that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://absent/out" }, "output p 0", Trouble, []string{"absent", "create"}},
 		{"no dead letters", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters = config.DeadLetters{} }, "dead letters p", Doubt, []string{"stops the pipeline"}},
 		{"a bucket for dead letters that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://absent/dead" }, "dead letters p", Trouble, []string{"absent"}},
+	}
+}
+
+// puts puts an object.
+func puts(t *testing.T, c *config.Config, bucket, key, text string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, c.S3.Endpoint+"/"+bucket+"/"+key, strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close() // unread
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("putting %s: %s", key, res.Status)
+	}
+}
+
+// ofTheCollector: without one a worker works.
+func ofTheCollector() []illness {
+	at := func(h http.HandlerFunc) func(*testing.T, *doctor, *config.Pipeline) {
+		return func(t *testing.T, d *doctor, _ *config.Pipeline) {
+			srv := httptest.NewServer(h)
+			t.Cleanup(srv.Close)
+			d.c.Telemetry.OTLPEndpoint = srv.URL
+		}
+	}
+	return []illness{
+		{"a collector that does not answer", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) { d.c.Telemetry.OTLPEndpoint = "http://127.0.0.1:9" }, "telemetry", Doubt, []string{"telemetry.otlp_endpoint", "127.0.0.1:9", "this machine may reach it"}},
+		{"an address that is no collector's", 0, at(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, strings.Repeat("no such page ", 1000), http.StatusNotFound)
+		}), "telemetry", Doubt, []string{"v1/traces", "404", "no such page", "...; until that is mended", "base URL of a collector"}},
+		{"an address with a page", 0, at(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html><p>Welcome") }), "telemetry", Doubt, []string{"text/html", "no collector", "base URL of a collector"}},
+		{"a collector that wants a key", 0, at(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }), "telemetry", Doubt, []string{"401", "OTEL_EXPORTER_OTLP_HEADERS"}},
 	}
 }
 

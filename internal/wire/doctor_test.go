@@ -20,7 +20,7 @@ import (
 	"vecmill/schemas"
 )
 
-// ward is a sound set-up: a broker with a topic, a store whose clock is off by skew with a bucket and one that may only be read, and a checkpoint.
+// ward is a sound set-up: a broker with a topic, a store whose clock is off by skew with a bucket, one that may only be read, one whose objects may not be got and one that may not be listed, and a checkpoint.
 func ward(t *testing.T, skew time.Duration) *config.Config {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "refs"))
@@ -29,7 +29,7 @@ func ward(t *testing.T, skew time.Duration) *config.Config {
 	}
 	t.Cleanup(cluster.Close)
 	backend := s3mem.New()
-	for _, bucket := range []string{"box", "locked"} {
+	for _, bucket := range []string{"box", "locked", "sealed", "hidden"} {
 		if err := backend.CreateBucket(bucket); err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +37,8 @@ func ward(t *testing.T, skew time.Duration) *config.Config {
 	fake := gofakes3.New(backend).Server()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", time.Now().Add(skew).UTC().Format(http.TimeFormat))
-		if strings.HasPrefix(r.URL.Path, "/closed/") || strings.HasPrefix(r.URL.Path, "/locked/") && r.Method == http.MethodPut {
+		bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if bucket == "closed" || bucket == "hidden" && key == "" || bucket == "locked" && r.Method == http.MethodPut || bucket == "sealed" && r.Method == http.MethodGet && key != "" {
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, "<Error><Code>AccessDenied</Code><Message>not for you</Message></Error>")
 			return
@@ -150,5 +151,22 @@ func TestEveryDimensionIsCompared(t *testing.T) {
 	}
 	if found != 5 {
 		t.Errorf("%d outputs are told a dimension", found)
+	}
+}
+
+// TestTheDoctorTakesWhatMayBeGotAndIsTaken: a worker may list nothing to fetch, and a bucket may be empty.
+func TestTheDoctorTakesWhatMayBeGotAndIsTaken(t *testing.T) {
+	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer collector.Close()
+	c := ward(t, 0)
+	c.Telemetry.OTLPEndpoint = collector.URL
+	c.Fetch.Buckets = []string{"hidden/in", "box", "locked/in/"}
+	puts(t, c, "box", "in/speech.wav", "RIFF")
+	var all []Finding
+	d := newDoctor(c, func(f Finding) { all = append(all, f) })
+	d.collector(t.Context())
+	d.fetch(t.Context())
+	if len(all) != 2 || all[0].Grade != Sound || all[1].Grade != Sound || !strings.Contains(all[0].Text, collector.URL) || !strings.Contains(all[1].Text, "hidden/in") {
+		t.Errorf("%+v", all)
 	}
 }
