@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,6 +70,19 @@ func StartVersioningS3(tb testing.TB) *S3 {
 		tb.Fatalf("preparing the S3 server's directory: %v", err)
 	}
 	return startVersitygw(tb, dir, "VGW_VERSIONING_DIR="+versions)
+}
+
+// StartS3For is StartS3 of a server that has a user beside its one account, who may do what policies of buckets allow ([S3.Allow]). It is versitygw always, as [StartNotifyingS3]'s is.
+func StartS3For(tb testing.TB, accessKey, secretKey string) *S3 {
+	tb.Helper()
+	dir := tb.TempDir()
+	s := startVersitygw(tb, dir, "VGW_IAM_DIR="+dir)
+	add := exec.CommandContext(tb.Context(), s.command.Path, "admin", "--access", S3AccessKey, "--secret", S3SecretKey, "--region", S3Region, "--endpoint-url", s.URL(),
+		"create-user", "--access", accessKey, "--secret", secretKey, "--role", "user")
+	if out, err := add.CombinedOutput(); err != nil {
+		tb.Fatalf("making user %s: %v\n%s", accessKey, err, out)
+	}
+	return s
 }
 
 func startVersitygw(tb testing.TB, dir string, env ...string) *S3 {
@@ -227,6 +242,30 @@ func (s *S3) CreateBucket(tb testing.TB, bucket string) {
 	tb.Helper()
 	if err := s.client.MakeBucket(tb.Context(), bucket, minio.MakeBucketOptions{Region: S3Region}); err != nil {
 		tb.Fatalf("creating bucket %s: %v", bucket, err)
+	}
+}
+
+// Allow gives a user of a server that has one ([StartS3For]) rights to a bucket, such as s3:ListBucket, or to its objects, such as s3:GetObject, in place of those that it had.
+func (s *S3) Allow(tb testing.TB, accessKey, bucket string, rights ...string) {
+	tb.Helper()
+	type statement struct{ Effect, Principal, Action, Resource string }
+	policy := struct {
+		Version   string
+		Statement []statement
+	}{Version: "2012-10-17"}
+	for _, right := range rights {
+		resource := "arn:aws:s3:::" + bucket
+		if strings.HasSuffix(right, "Object") {
+			resource += "/*"
+		}
+		policy.Statement = append(policy.Statement, statement{"Allow", accessKey, right, resource})
+	}
+	text, err := json.Marshal(policy)
+	if err == nil {
+		err = s.client.SetBucketPolicy(tb.Context(), bucket, string(text))
+	}
+	if err != nil {
+		tb.Fatalf("allowing %s %q in %s: %v", accessKey, rights, bucket, err)
 	}
 }
 

@@ -5,7 +5,7 @@
 // commits, and writes files and dead letters, the letters to a topic over the same login. What must fail does, with a sentence that says what to
 // look at: a password that is wrong, an authority that is not trusted, a certificate that is missing.
 //
-// Of the rights that a broker can withhold, each that a worker needs is missing once, and worker doctor names it.
+// Of the rights that a broker can withhold, each that a worker needs is missing once, and worker doctor names it. So is the right to get a bucket's objects.
 //
 // What it does not prove: token endpoints (kafkaauth's own tests do).
 package secure
