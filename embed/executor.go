@@ -109,6 +109,9 @@ func (e *Engine) pull() (*Batch[*window], time.Duration) {
 	e.mu.Lock()
 	batch, wait := e.mu.batcher.Next(time.Now())
 	left := e.mu.batcher.Len()
+	if left == 0 {
+		e.letLocked()
+	}
 	e.mu.Unlock()
 	if batch != nil {
 		for _, space := range e.space {
@@ -116,8 +119,6 @@ func (e *Engine) pull() (*Batch[*window], time.Duration) {
 		}
 		if left > 0 {
 			signal(e.wake) // another executor may be idle
-		} else {
-			e.turns()
 		}
 	}
 	return batch, wait
