@@ -62,6 +62,16 @@ test: ort ## run every test that needs no external service
 # Where goroutines share something. make race RACE=./... takes the rest, too.
 RACE ?= ./stream/... ./embed ./sinks ./sinks/deliver ./internal/budget ./internal/publish ./internal/dlq ./internal/telemetry
 
+# Whole numbers as a processor with AVX2 and without VNNI computes them: on a newer one, whose CPUID is answered for it (flag cpuid_fault in /proc/cpuinfo), libraries choose the same kernels.
+.PHONY: test-avx2
+test-avx2: ort bin/hidecpu ## the tests of whole numbers with the kernels of processors with AVX2 alone; Linux on amd64, where CPUID can be made to fault
+	VECMILL_AVX2=true $(GO) test -count=1 -exec "$(CURDIR)/bin/hidecpu" -run 'WholeNumbers|OtherPrecisions|DoNotCount' ./embed/golden
+
+.PHONY: bin/hidecpu
+bin/hidecpu:
+	@mkdir -p bin
+	$(GO) build -o bin/hidecpu ./tools/hidecpu
+
 .PHONY: race
 race: ort ## the tests of the packages where goroutines share something, under the race detector; needs a C compiler
 	$(GO) test -race -timeout 15m $(RACE)
@@ -173,6 +183,10 @@ bench: bench-pipeline bench-decode bench-sinks ## the pipeline beside the bare s
 .PHONY: bench-pipeline
 bench-pipeline: ort ## pipeline items per CPU-second over the bare session's, for each modality
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench
+
+.PHONY: bench-avx2
+bench-avx2: ort bin/hidecpu ## whole numbers against fp32 with the kernels of processors with AVX2 alone; see make test-avx2
+	$(GO) test -exec "$(CURDIR)/bin/hidecpu" -run '^$$' -bench Precision -benchtime 1x -timeout 30m ./integration/bench
 
 .PHONY: bench-latency
 bench-latency: ort ## single live items beside a backfill: offered load against p50 and p99, with a target of latency and without

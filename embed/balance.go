@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"time"
+
+	"vecmill/internal/waiting"
 )
 
 // balance says how many objects are decoded at once while sessions have enough to do: as many as keep up with them, and no more, since on one processor decoding takes the sessions' cores.
@@ -42,49 +44,55 @@ func (b *balance) look(decoding, inferring time.Duration, sessions int) int {
 	return b.active
 }
 
-// decoders lets workers decode: all of them while no sample waits for a batch, and else as many as the balance says. Live objects do not wait for the backfill's. Its fields are under the engine's lock.
+// decoders lets workers decode: all of them while no sample waits for a batch, and else as many as the balance says, in the order of their coming: a recording asks
+// anew for each of its windows, and would else be done before others begin. Live objects do not wait for the backfill's, and go first. Its fields are under the engine's lock.
 type decoders struct {
 	balance
+	line              waiting.Line // ranks are priorities
 	busy              [priorities]int
 	decoded, inferred time.Duration // totals at the last look
 }
 
+// room says whether one more of a priority may decode while samples wait for a batch.
+func (d *decoders) room(p Priority) bool {
+	busy := d.busy[Live]
+	if p == Backfill {
+		busy += d.busy[Backfill]
+	}
+	return busy < d.active
+}
+
 // begin waits until the worker may decode; false means that ctx has ended.
 func (e *Engine) begin(ctx context.Context, p Priority) bool {
-	for {
-		e.mu.Lock()
-		d := &e.mu.decoders
-		busy := d.busy[Live]
-		if p == Backfill {
-			busy += d.busy[Backfill]
-		}
-		if busy < d.active || e.mu.batcher.Len() == 0 {
-			d.busy[p]++
-			e.mu.Unlock()
-			signal(e.turn[p]) // several may wait
-			return true
-		}
-		e.mu.Unlock()
-		select {
-		case <-e.turn[p]:
-		case <-ctx.Done():
-			return false
-		}
+	e.mu.Lock()
+	place := e.mu.decoders.line.Enter(int(p))
+	e.letLocked()
+	e.mu.Unlock()
+	select {
+	case <-place.Granted():
+		return true
+	case <-ctx.Done():
 	}
+	e.mu.Lock()
+	left := e.mu.decoders.line.Leave(place)
+	e.mu.Unlock()
+	return !left
 }
 
 // end is a worker's that no longer decodes: it is done, waits for something, or is given up.
 func (e *Engine) end(p Priority) {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.mu.decoders.busy[p]--
-	e.mu.Unlock()
-	e.turns()
+	e.letLocked()
 }
 
-// turns tells who waits to decode that something has changed.
-func (e *Engine) turns() {
-	for _, turn := range e.turn {
-		signal(turn)
+// letLocked lets workers decode that wait for it. While several priorities wait, the backfill's alms (waiting.Line) are above what the balance says, since live objects do not wait for them.
+func (e *Engine) letLocked() {
+	d := &e.mu.decoders
+	for first, waits := d.line.First(); waits && (d.room(Priority(first)) || e.mu.batcher.Len() == 0); first, waits = d.line.First() {
+		p := Priority(d.line.Grant())
+		d.busy[p]++
 	}
 }
 
@@ -97,5 +105,5 @@ func (e *Engine) lookLocked() {
 	}
 	d.look(decoded-d.decoded, inferred-d.inferred, len(e.sessions))
 	d.decoded, d.inferred = decoded, inferred
-	e.turns() // there may be more
+	e.letLocked()
 }

@@ -2,6 +2,8 @@ package embed
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"vecmill/schemas"
 )
@@ -93,6 +95,26 @@ func (o *Output) Tensor(name string) (*Tensor, bool) {
 	return nil, false
 }
 
+// Part is the output's part of the items [from, to) of n, without copying. An output may have several rows for each item; one that has not as many for each is an error.
+func (o *Output) Part(from, to, n int) (*Output, error) {
+	own := &Output{Tensors: make([]Tensor, len(o.Tensors))}
+	for i := range o.Tensors {
+		t := &o.Tensors[i]
+		if len(t.Shape) == 0 || t.Shape[0]%int64(n) != 0 || len(t.F32)%n != 0 || len(t.I64)%n != 0 {
+			return nil, fmt.Errorf("output %s of a batch of %d items has shape %v", t.Name, n, t.Shape)
+		}
+		shape := slices.Clone(t.Shape)
+		shape[0] = shape[0] / int64(n) * int64(to-from)
+		own.Tensors[i] = Tensor{Name: t.Name, Shape: shape, F32: itemsOf(t.F32, from, to, n), I64: itemsOf(t.I64, from, to, n)}
+	}
+	return own, nil
+}
+
+func itemsOf[T float32 | int64](x []T, from, to, n int) []T {
+	each := len(x) / n
+	return x[from*each : to*each]
+}
+
 // Session runs one model. It is safe for concurrent use.
 //
 // Run computes a batch. inputs are those that the graph takes, each once and in any order, found by name; of an input [B, ...] every one has the same B, the number of items, and as many values as its shape says. They are
@@ -107,8 +129,8 @@ type Session interface {
 }
 
 // Head makes results of a model's output: Apply returns one payload per sample of the batch, in order. out has the padded length; a head
-// looks only at what belongs to each sample. It is pure and safe for concurrent use; an error concerns the whole batch and makes
-// the engine bisect it.
+// looks only at what belongs to each sample. It is pure and safe for concurrent use; an error concerns the whole batch, and the engine halves that: Apply is called again, with
+// parts of out ([Output.Part]), until the sample that is refused is alone.
 type Head interface {
 	Name() string
 	Task() schemas.Task

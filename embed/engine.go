@@ -65,7 +65,6 @@ type Engine struct {
 	lanes    [priorities]chan *job
 	wake     chan struct{}             // cap 1: something changed for a feeder
 	space    [priorities]chan struct{} // cap 1: the batcher may take more
-	turn     [priorities]chan struct{} // cap 1: another worker may decode
 	stopped  chan struct{}             // closed when Run stops taking jobs
 	stats    counters
 	workers  sync.WaitGroup // preprocess workers
@@ -146,7 +145,7 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		stopped: make(chan struct{}),
 	}
 	for p := range e.lanes {
-		e.space[p], e.turn[p] = make(chan struct{}, 1), make(chan struct{}, 1)
+		e.space[p] = make(chan struct{}, 1)
 		e.lanes[p] = make(chan *job, 4*cfg.Preprocessor) // enough that a worker never waits for a fetcher's next turn
 	}
 	for _, h := range heads {

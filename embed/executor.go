@@ -2,7 +2,6 @@ package embed
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -24,7 +23,7 @@ type result struct {
 	outs     []Output            // one for all samples, or in packed batches one for each
 	payloads [][]schemas.Payload // by head, then by sample
 	parts    [][]any             // likewise, of heads that join
-	errs     []error             // by sample; nil if all is well
+	errs     []error             // by sample; nil of one that is well
 	infer    time.Duration
 }
 
@@ -110,6 +109,9 @@ func (e *Engine) pull() (*Batch[*window], time.Duration) {
 	e.mu.Lock()
 	batch, wait := e.mu.batcher.Next(time.Now())
 	left := e.mu.batcher.Len()
+	if left == 0 {
+		e.letLocked()
+	}
 	e.mu.Unlock()
 	if batch != nil {
 		for _, space := range e.space {
@@ -117,8 +119,6 @@ func (e *Engine) pull() (*Batch[*window], time.Duration) {
 		}
 		if left > 0 {
 			signal(e.wake) // another executor may be idle
-		} else {
-			e.turns()
 		}
 	}
 	return batch, wait
@@ -198,7 +198,7 @@ func (e *Engine) finish(ctx context.Context, s *runner, w *work) {
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	for i, win := range w.batch.Items {
-		if r.errs != nil && r.errs[i] != nil {
+		if r.errs[i] != nil {
 			e.settle(win, nil, nil, r.errs[i])
 			continue
 		}
@@ -215,57 +215,6 @@ func (e *Engine) finish(ctx context.Context, s *runner, w *work) {
 			p.Recycle(&w.samples[i])
 		}
 	}
-}
-
-// blank is a result for n samples that has nothing in it yet.
-func (e *Engine) blank(n int) *result {
-	r := &result{payloads: make([][]schemas.Payload, len(e.heads)), parts: make([][]any, len(e.joiners))}
-	for h := range r.payloads {
-		r.payloads[h] = make([]schemas.Payload, n)
-	}
-	for h := range r.parts {
-		r.parts[h] = make([]any, n)
-	}
-	return r
-}
-
-// apply runs every head over r's outputs.
-func (e *Engine) apply(r *result, samples []Sample) error {
-	full := e.blank(len(samples))
-	r.payloads, r.parts = full.payloads, full.parts
-	for h := range e.heads {
-		each := len(samples) / len(r.outs) // all, or one
-		for i := range r.outs {
-			if err := e.applyHead(r, h, i*each, &r.outs[i], samples[i*each:(i+1)*each]); err != nil {
-				return fmt.Errorf("head %s: %w", e.heads[h].Name(), err)
-			}
-		}
-	}
-	return nil
-}
-
-// applyHead runs a head over the output of some samples, the first of which has number at among all.
-func (e *Engine) applyHead(r *result, h, at int, out *Output, samples []Sample) error {
-	n := 0
-	if e.joiners != nil && e.joiners[h] != nil {
-		parts, err := guard(func() ([]any, error) { return e.joiners[h].Parts(out, samples) })
-		if err != nil {
-			return err
-		}
-		n = len(parts)
-		copy(r.parts[h][at:], parts)
-	} else {
-		payloads, err := guard(func() ([]schemas.Payload, error) { return e.heads[h].Apply(out, samples) })
-		if err != nil {
-			return err
-		}
-		n = len(payloads)
-		copy(r.payloads[h][at:], payloads)
-	}
-	if n != len(samples) {
-		return fmt.Errorf("it gave %d results for %d samples", n, len(samples))
-	}
-	return nil
 }
 
 // inputs are the tensors of a batch, in memory of floats.
@@ -287,60 +236,6 @@ func (e *Engine) outputs(ctx context.Context, s Session, inputs []Tensor, sample
 		return []Output{*out}, err
 	}
 	return e.cfg.Packing.unpack(out, samples, l)
-}
-
-// bisect finds the poison in a batch that failed with cause: it halves until the failing items are alone. One bad item of n costs
-// about 2 log2(n) runs. An item that fails alone is rejected, unless it is the session that fails; if the engine is stopping, everything is handed back as stopped.
-func (e *Engine) bisect(ctx context.Context, s *runner, samples []Sample, l *Layout, cause error) *result {
-	n := len(samples)
-	r := e.blank(n)
-	r.errs = make([]error, n)
-	if ctx.Err() != nil {
-		for i := range r.errs {
-			r.errs[i] = e.ended()
-		}
-		return r
-	}
-	if n == 1 {
-		r.errs[0] = e.blame(ctx, s, cause)
-		return r
-	}
-	e.stats.bisected()
-	for _, cut := range [][2]int{{0, n / 2}, {n / 2, n}} {
-		part, lie := samples[cut[0]:cut[1]], l.part(cut[0], cut[1])
-		sub, err := e.compute(ctx, s, part, lie)
-		if err != nil {
-			sub = e.bisect(ctx, s, part, lie, err)
-		}
-		r.infer += sub.infer
-		copy(r.errs[cut[0]:], sub.errs)
-		for h := range r.payloads {
-			copy(r.payloads[h][cut[0]:], sub.payloads[h])
-		}
-		for h := range r.parts {
-			copy(r.parts[h][cut[0]:], sub.parts[h])
-		}
-	}
-	return r
-}
-
-// compute is the whole of an executor's work on some samples, in one go.
-func (e *Engine) compute(ctx context.Context, s *runner, samples []Sample, l *Layout) (*result, error) {
-	inputs, err := e.inputs(samples, l, &e.floats)
-	if err != nil {
-		return nil, err
-	}
-	before := <-s.known
-	began := time.Now()
-	outs, err := e.outputs(ctx, s.session, inputs, samples, l)
-	took := time.Since(began)
-	e.remember(s, before, inputs, err)
-	e.stats.inferred(took)
-	if err != nil {
-		return nil, err
-	}
-	r := &result{outs: outs, infer: took}
-	return r, e.apply(r, samples)
 }
 
 // rows builds the rows of one window, one per head, with the lineage that embed knows.

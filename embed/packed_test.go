@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"vecmill/schemas"
 )
@@ -36,6 +37,7 @@ type packedFake struct {
 	poison, nan int64
 	mu          sync.Mutex
 	shapes      map[string]bool
+	runs, steps int
 }
 
 func (s *packedFake) Close() error { return nil }
@@ -50,6 +52,8 @@ func (s *packedFake) Run(_ context.Context, in []Tensor) (*Output, error) {
 		s.shapes = map[string]bool{}
 	}
 	s.shapes[fmt.Sprint(x.Shape, firsts.Shape)] = true
+	s.runs++
+	s.steps += len(x.I64)
 	s.mu.Unlock()
 	if slices.Contains(x.I64, s.poison) {
 		return nil, errors.New("poison in the batch")
@@ -161,6 +165,38 @@ func TestAPackedItemThatSpoilsItsRowSpoilsOnlyItself(t *testing.T) {
 			t.Error("no batch was taken apart")
 		}
 	})
+}
+
+// A poison costs about two batches more, wherever it lies, and no shape that the packing has not: each half is laid out anew.
+func TestOnePoisonInPackedRowsCostsTwoBatches(t *testing.T) {
+	const row, most, texts, long = 64, 8, 32, 16
+	for at := range texts {
+		synctest.Test(t, func(t *testing.T) {
+			blobs := slices.Repeat([]string{strings.Repeat("5 ", long)}, texts)
+			blobs[at] = "1000 " + blobs[at][2:]
+			cfg, s := testConfig(), &packedFake{poison: 1000, nan: -1}
+			cfg.Batch.MaxItems, cfg.Batch.Linger = texts, time.Second
+			cfg.Packing = &Packing{Row: row, Rows: most, Items: texts}
+			e, err := NewEngine(cfg, ids{}, []Session{s}, []Head{flat{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, errs, stats := drive(t, e, blobs)
+			for i := range errs {
+				if _, rejected := schemas.Rejected(errs[i]); rejected != (i == at) || !rejected && errs[i] != nil {
+					t.Errorf("poison %d: item %d: %v", at, i, errs[i])
+				}
+			}
+			if batch := row * most; stats.Batches != 1 || s.steps > 3*batch+batch/2 { // the batch, its halves, and a half that was computed before
+				t.Errorf("poison %d: %d batches, %d steps in %d runs, want one of %d and at most two more", at, stats.Batches, s.steps, s.runs, batch)
+			}
+			for shape := range s.shapes {
+				if !slices.Contains([]string{"[8 64] [32]", "[4 64] [32]", "[2 64] [32]", "[1 64] [32]", "[1 32] [32]", "[1 16] [32]"}, shape) {
+					t.Errorf("poison %d: the shape %s is not one of the packing's", at, shape)
+				}
+			}
+		})
+	}
 }
 
 func TestPackingRefusesWhatItCannotLayOut(t *testing.T) {

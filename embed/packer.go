@@ -1,6 +1,9 @@
 package embed
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Packer forms packed batches of items that wait. It is a [Batcher] that fills rows in place of cutting runs: the oldest item is in every batch, so that
 // none waits for ever, and the others follow from the longest on, each into the first row that has room for it.
@@ -31,7 +34,7 @@ func (p *Packer[T]) Next(now time.Time) (*Batch[T], time.Duration) {
 	return p.take(now, turn, picked, layout), 0
 }
 
-// fill picks items for a batch, by index.
+// fill picks items for a batch, by index, in the order of their rows, of which the oldest is in the first.
 func (p *Packer[T]) fill(waiting []waiter[T], oldest int) (picked []int, l *Layout) {
 	f := filling{packing: p.packing}
 	f.put(waiting[oldest].cost) // the first always has a place
@@ -41,7 +44,22 @@ func (p *Packer[T]) fill(waiting []waiter[T], oldest int) (picked []int, l *Layo
 			picked = append(picked, i)
 		}
 	}
+	order := make([]int, len(picked))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return f.places[i].row - f.places[j].row })
+	picked, f.places = permuted(picked, order), permuted(f.places, order)
 	return picked, f.layout()
+}
+
+// permuted is x in another order.
+func permuted[T any](x []T, order []int) []T {
+	out := make([]T, len(x))
+	for i, at := range order {
+		out[i] = x[at]
+	}
+	return out
 }
 
 func (p *Packer[T]) take(now time.Time, turn Priority, picked []int, l *Layout) *Batch[T] {

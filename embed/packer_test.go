@@ -106,6 +106,49 @@ func TestPackerKeepsEveryItemAndTheShapes(t *testing.T) {
 	}
 }
 
+// TestABatchIsHalvedByRows halves random batches until their items are alone: they lie in their rows, apart by the gap, in shapes of the fixed set, each half in half of the rows, or of
+// a row at most.
+func TestABatchIsHalvedByRows(t *testing.T) {
+	for seed := range uint64(500) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		g := &Packing{Row: 20 + r.IntN(200), Rows: 1 << r.IntN(5), Gap: r.IntN(12), Items: 4}
+		cfg := BatcherConfig{MaxCost: 1, MaxItems: 1 + r.IntN(64), Window: 64}
+		p := NewPacker[int](cfg, g)
+		costs := map[int]int{}
+		for i := range 64 {
+			costs[i] = 1 + r.IntN(g.Row)
+			p.Add(time.Unix(0, 0), Live, costs[i], i)
+		}
+		b, _ := p.Next(time.Unix(0, 0))
+		var samples []Sample
+		for _, it := range b.Items {
+			samples = append(samples, Sample{Cost: costs[it]})
+		}
+		var halve func(l *Layout, from, to int)
+		halve = func(l *Layout, from, to int) {
+			part := &Batch[int]{Items: b.Items[from:to], Layout: l, Padded: l.Steps()}
+			for _, s := range samples[from:to] {
+				part.Cost += s.Cost
+			}
+			checkLayout(t, g, part, costs)
+			if to-from == 1 {
+				return
+			}
+			middle := l.middle(to - from)
+			first, second := g.part(l, samples[from:to], 0, middle), g.part(l, samples[from:to], middle, to-from)
+			if most := max(l.Rows/2, 1); first.Rows > most || second.Rows > most || first.Length > l.Length || second.Length > l.Length {
+				t.Fatalf("seed %d: %d rows of %d are halved to %d of %d and %d of %d", seed, l.Rows, l.Length, first.Rows, first.Length, second.Rows, second.Length)
+			}
+			halve(first, from, from+middle)
+			halve(second, from+middle, to)
+		}
+		halve(b.Layout, 0, len(b.Items))
+	}
+	if (*Packing)(nil).part(nil, nil, 0, 0) != nil || (*Layout)(nil).middle(7) != 3 {
+		t.Error("a padded batch is not halved by its number of items")
+	}
+}
+
 // checkLayout marks every step that an item or its gap takes.
 func checkLayout(t *testing.T, g *Packing, b *Batch[int], costs map[int]int) {
 	t.Helper()

@@ -2,6 +2,7 @@ package embed
 
 import (
 	"fmt"
+	"slices"
 
 	"vecmill/model"
 )
@@ -48,8 +49,8 @@ func UsualRow(spec *model.Spec) int {
 
 // Layout says where the items of a packed batch lie.
 type Layout struct {
-	Rows, Length int // rows of the batch, and the length of each in the model's steps (audio frames, tokens), gaps and what is left free included
-	places       []origin
+	Rows, Length int      // rows of the batch, and the length of each in the model's steps (audio frames, tokens), gaps and what is left free included
+	places       []origin // of each item; those of a Packer by row, then by where they begin
 }
 
 // origin is where an item begins.
@@ -58,12 +59,38 @@ type origin struct{ row, at int }
 // Steps is the work of the batch, padding included.
 func (l *Layout) Steps() int { return l.Rows * l.Length }
 
-// part is the layout of some of the items, where they lie; nil of none.
-func (l *Layout) part(from, to int) *Layout {
+// part is a layout of the items [from, to) of l, which lie in the order of their rows: each where it lies, but that the rows before the first and behind the last are
+// left out and, of a single row, what is before the first. It is of the fixed set, too. nil has none.
+func (p *Packing) part(l *Layout, samples []Sample, from, to int) *Layout {
 	if l == nil {
 		return nil
 	}
-	return &Layout{Rows: l.Rows, Length: l.Length, places: l.places[from:to]}
+	first, last := l.places[from], l.places[to-1]
+	if first.row != last.row {
+		first.at = 0
+	}
+	f := filling{packing: p, ends: make([]int, last.row-first.row+1)}
+	for i := from; i < to; i++ {
+		place := origin{l.places[i].row - first.row, l.places[i].at - first.at}
+		f.places = append(f.places, place)
+		f.tallest = max(f.tallest, place.at+samples[i].Cost)
+	}
+	return f.layout()
+}
+
+// middle is where a batch is halved: between two rows or, in a single one, between the items beside its middle. Without a layout it is between as many items. There are
+// two items at least.
+func (l *Layout) middle(n int) int {
+	if l == nil {
+		return n / 2
+	}
+	last := l.places[n-1]
+	half := origin{row: (last.row + 1) / 2}
+	if last.row == 0 {
+		half.at = (last.at + 1) / 2
+	}
+	at := slices.IndexFunc(l.places, func(o origin) bool { return o.row > half.row || o.row == half.row && o.at >= half.at })
+	return max(at, 1)
 }
 
 // filling is a layout that grows.

@@ -86,21 +86,15 @@ func (s Shapes) padded(cost int, batch []Sample) int {
 	return cost * least(s.Items, len(batch)) / len(batch)
 }
 
-// trim cuts what comes of added rows off every output. An output may have several rows for each item.
+// trim cuts what comes of added rows off every output.
 func (s Shapes) trim(out *Output, items int) error {
-	rows := int64(least(s.Items, items))
-	if rows == int64(items) {
+	rows := least(s.Items, items)
+	if rows == items {
 		return nil
 	}
-	for i := range out.Tensors {
-		t := &out.Tensors[i]
-		if len(t.Shape) == 0 || t.Shape[0]%rows != 0 {
-			return fmt.Errorf("output %s of a batch of %d rows has shape %v", t.Name, rows, t.Shape)
-		}
-		t.Shape = slices.Clone(t.Shape)
-		t.Shape[0] = t.Shape[0] / rows * int64(items)
-		t.F32 = t.F32[:len(t.F32)/int(rows)*items]
-		t.I64 = t.I64[:len(t.I64)/int(rows)*items]
+	own, err := out.Part(0, items, rows)
+	if err == nil {
+		*out = *own
 	}
-	return nil
+	return err
 }

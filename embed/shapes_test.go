@@ -70,6 +70,9 @@ func TestBatchesArePaddedToAShapeAndOutputsCutBack(t *testing.T) {
 		!slices.Equal(out.Tensors[1].Shape, []int64{4}) || !slices.Equal(out.Tensors[1].I64, []int64{1, 2, 3, 4}) {
 		t.Errorf("%+v", out.Tensors)
 	}
+	if middle, err := out.Part(1, 2, 2); err != nil || !slices.Equal(middle.Tensors[0].Shape, []int64{1, 2}) || !slices.Equal(middle.Tensors[0].F32, []float32{3, 4}) || !slices.Equal(middle.Tensors[1].I64, []int64{3, 4}) {
+		t.Errorf("%+v, %v", middle, err)
+	}
 	if s.trim(&Output{Tensors: []Tensor{{Name: "odd", Shape: []int64{3}}}}, 2) == nil {
 		t.Error("an output of other rows is cut")
 	}

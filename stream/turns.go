@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"vecmill/internal/waiting"
 )
 
 // turns share the slots out among the partitions of an assignment: half of them belong to the partitions, to each as many, and half to whoever
@@ -18,9 +20,6 @@ type turns struct {
 	rank   map[Partition]int           // precedence: 0 is the highest
 	common commons
 }
-
-// alms is how often a common slot goes to somebody who has not the highest precedence among those that wait.
-const alms = 16
 
 func newTurns(slots int, parts []Partition, precedence []string) *turns {
 	t := &turns{own: map[Partition]chan struct{}{}, rank: map[Partition]int{}}
@@ -60,7 +59,7 @@ func (t *turns) take(ctx, over context.Context, p Partition) (func(), error) {
 	case own <- struct{}{}:
 		t.common.leave(w)
 		return back, nil
-	case <-w.granted:
+	case <-w.Granted():
 		return t.common.back, nil
 	case <-ctx.Done():
 		t.common.leave(w)
@@ -73,36 +72,27 @@ func (t *turns) take(ctx, over context.Context, p Partition) (func(), error) {
 
 // commons are slots that go by precedence, and among equals by time.
 type commons struct {
-	mu      sync.Mutex
-	free    int
-	waiting []*waiter // in the order of their coming
-	given   int       // slots given while several ranks waited
+	mu   sync.Mutex
+	free int
+	line waiting.Line
 }
 
-type waiter struct {
-	rank    int
-	granted chan struct{} // closed once it has a slot
-}
-
-func (c *commons) ask(rank int) *waiter {
+func (c *commons) ask(rank int) *waiting.Place {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := &waiter{rank, make(chan struct{})}
-	c.waiting = append(c.waiting, w)
+	w := c.line.Enter(rank)
 	c.giveLocked()
 	return w
 }
 
 // leave takes a request back; a slot that it has got meanwhile goes to the next.
-func (c *commons) leave(w *waiter) {
+func (c *commons) leave(w *waiting.Place) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if i := slices.Index(c.waiting, w); i >= 0 {
-		c.waiting = slices.Delete(c.waiting, i, i+1)
-		return
+	if !c.line.Leave(w) {
+		c.free++
+		c.giveLocked()
 	}
-	c.free++
-	c.giveLocked()
 }
 
 func (c *commons) back() {
@@ -113,28 +103,8 @@ func (c *commons) back() {
 }
 
 func (c *commons) giveLocked() {
-	for c.free > 0 && len(c.waiting) > 0 {
-		i := c.nextLocked()
-		close(c.waiting[i].granted)
-		c.waiting = slices.Delete(c.waiting, i, i+1)
+	for _, waits := c.line.First(); waits && c.free > 0; _, waits = c.line.First() {
+		c.line.Grant()
 		c.free--
 	}
-}
-
-// nextLocked is who gets the next slot: the first of the highest rank, or, every alms-th time that others wait too, the first of these.
-func (c *commons) nextLocked() int {
-	best := 0
-	for i, w := range c.waiting {
-		if w.rank < c.waiting[best].rank {
-			best = i
-		}
-	}
-	other := slices.IndexFunc(c.waiting, func(w *waiter) bool { return w.rank != c.waiting[best].rank })
-	if other < 0 {
-		return best
-	}
-	if c.given++; c.given%alms == 0 {
-		return other
-	}
-	return best
 }

@@ -62,6 +62,18 @@ func TestHead(t *testing.T, c HeadCase) {
 			same(t, c.apply(t, c.Samples[i:i+1], 0), want[i:i+1])
 		}
 	})
+	t.Run("a part of a batch gets what it gets in the whole", func(t *testing.T) {
+		n := len(c.Samples)
+		part, err := c.Output(t, c.Samples, 0).Part(1, n, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Head.Apply(part, c.Samples[1:])
+		if err != nil {
+			t.Fatalf("Apply: %v", err)
+		}
+		same(t, got, want[1:])
+	})
 	t.Run("padding is ignored", func(t *testing.T) {
 		for _, garbage := range []float32{1e9, -1e9, float32(math.NaN()), float32(math.Inf(1))} {
 			same(t, c.apply(t, c.Samples, garbage), want)

@@ -13,10 +13,11 @@ import (
 	"vecmill/schemas"
 )
 
-// packedTolerance is that of a row: its sums are taken in another order than those of an item alone; steppedTolerance is a few steps of int8's 127.
+// packedTolerance is that of a row: its sums are taken in another order than those of an item alone; steppedTolerance is a few steps of int8's 127, halfTolerance of half precision's 2048.
 const (
 	packedTolerance  = 1e-5
 	steppedTolerance = 2e-2
+	halfTolerance    = 2e-3
 )
 
 // packable are the cases whose items can be packed. The others are refused for their adapters.
@@ -68,13 +69,15 @@ func TestAPackedRowGivesEachItemWhatItGetsAlone(t *testing.T) {
 	}
 }
 
-// In whole numbers a difference of the last bit becomes one of a rounding step where a number lies between two of them.
-func TestAPackedRowInWholeNumbersGivesEachItemWhatItGetsAlone(t *testing.T) {
-	for _, c := range packable(t) {
-		if c.Name == "base" {
-			t.Run(c.Class, func(t *testing.T) {
-				packedEqualsAlone(t, open(t, c.Dir), model.CompileOptions{Precision: model.Int8}, 1)
-			})
+// In whole numbers, and in halves, a difference of the last bit becomes one of a rounding step where a number lies between two of them.
+func TestAPackedRowInOtherPrecisionsGivesEachItemWhatItGetsAlone(t *testing.T) {
+	for _, p := range []model.Precision{model.Int8, model.Half} {
+		for _, c := range packable(t) {
+			if c.Name == "base" || p == model.Half {
+				t.Run(string(p)+"/"+c.Class+"/"+c.Name, func(t *testing.T) {
+					packedEqualsAlone(t, open(t, c.Dir), model.CompileOptions{Precision: p}, 1)
+				})
+			}
 		}
 	}
 }
@@ -92,7 +95,7 @@ func TestNeighboursInAPackedRowDoNotCount(t *testing.T) {
 				}
 			}
 			others[0] = items[0]
-			for _, p := range []model.Precision{model.Single, model.Int8} {
+			for _, p := range []model.Precision{model.Single, model.Int8, model.Half} {
 				ses := packed(t, spec, 1024, model.CompileOptions{Precision: p})
 				one, two := run(t, ses, batch(spec, items, most)), run(t, ses, batch(spec, others, most))
 				for k := range one.Tensors {
@@ -109,10 +112,7 @@ func TestNeighboursInAPackedRowDoNotCount(t *testing.T) {
 // packedEqualsAlone compares items in packed rows with each alone in a graph of padded batches.
 func packedEqualsAlone(t *testing.T, spec *model.Spec, o model.CompileOptions, seed uint64) {
 	t.Helper()
-	allowed := packedTolerance
-	if o.Precision == model.Int8 {
-		allowed = steppedTolerance
-	}
+	allowed := map[model.Precision]float64{model.Single: packedTolerance, model.Int8: steppedTolerance, model.Half: halfTolerance}[o.Precision]
 	r := rand.New(rand.NewPCG(seed, 31))
 	lengths, most := drawLengths(spec, r)
 	more, m := drawLengths(spec, r)
@@ -146,16 +146,18 @@ func packedEqualsAlone(t *testing.T, spec *model.Spec, o model.CompileOptions, s
 
 // The items of a packed batch equal the reference's own numbers for the items alone.
 func TestAPackedBatchEqualsTheReferenceAlone(t *testing.T) {
-	items := 0
-	for _, c := range packable(t) {
-		n, err := c.VerifyPacked(t.Context(), t.TempDir(), openOne)
-		if err != nil {
-			t.Error(err)
+	for _, p := range []model.Precision{model.Single, model.Half} {
+		items := 0
+		for _, c := range packable(t) {
+			n, err := c.VerifyPacked(t.Context(), t.TempDir(), p, openOne)
+			if err != nil {
+				t.Errorf("precision %q: %v", p, err)
+			}
+			items += n
 		}
-		items += n
-	}
-	if items < 70 {
-		t.Errorf("only %d items compared: the committed cases have more", items)
+		if items < 70 {
+			t.Errorf("precision %q: only %d items compared: the committed cases have more", p, items)
+		}
 	}
 }
 
@@ -167,8 +169,10 @@ func TestVerifyPackedFindsLeaks(t *testing.T) {
 		s, err := openOne(ctx, g)
 		return oneSegment{s}, err
 	}
-	if _, err := c.VerifyPacked(t.Context(), t.TempDir(), leaky); err == nil || !strings.Contains(err.Error(), "differs from the reference") {
-		t.Errorf("rows whose items see each other: %v", err)
+	for _, p := range []model.Precision{model.Single, model.Half} {
+		if _, err := c.VerifyPacked(t.Context(), t.TempDir(), p, leaky); err == nil || !strings.Contains(err.Error(), "differs from the reference") {
+			t.Errorf("precision %q, rows whose items see each other: %v", p, err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package golden_test
 import (
 	"bytes"
 	"math"
+	"os"
 	"slices"
 	"testing"
 
@@ -73,4 +74,41 @@ func TestRowsInWholeNumbersOfAnySize(t *testing.T) {
 			}
 		})
 	}
+}
+
+// AVX2 says by its value that the library has been told of a processor with AVX2, and of nothing newer (make test-avx2).
+const avx2 = "VECMILL_AVX2"
+
+// Weights have 7 bits since processors with AVX2 alone add two products of bytes in 16 bits: sums of the largest there are stay exact. With an eighth bit they are not on such a
+// processor, by which it is known that its kernels are tested.
+func TestSumsInWholeNumbersDoNotSaturate(t *testing.T) {
+	for _, rows := range []int{1, 2, 33} {
+		for _, weight := range []int8{64, -64} {
+			if off := sumOfLargest(t, rows, weight); off > 1e-6 {
+				t.Errorf("%d rows, weights of %d: %.2g off the exact sum", rows, weight, off)
+			}
+		}
+	}
+	if os.Getenv(avx2) == "" {
+		return
+	}
+	if off := sumOfLargest(t, 33, 127); off < 0.1 {
+		t.Errorf("weights of 127 are %.2g off: the kernels are not those of AVX2", off)
+	}
+}
+
+// sumOfLargest multiplies rows of the largest bytes by weights of one size, and gives how far the sums are off, relatively.
+func sumOfLargest(t *testing.T, rows int, weight int8) (off float64) {
+	t.Helper()
+	const in, out = 768, 64
+	b := onnx.NewBuilder("rows")
+	y := b.QuantisedMatMul(b.QuantiseRows(b.Input("x", onnx.Float32, onnx.Dyn("n"), onnx.Fixed(in))),
+		b.Int8Weight("w", []int{in, out}, bytes.NewReader(bytes.Repeat([]byte{byte(weight)}, in*out))), b.Floats([]int{out}, slices.Repeat([]float32{1}, out)))
+	b.Output("y", y, onnx.Float32, onnx.Dyn("n"), onnx.Fixed(out))
+	x := embed.Tensor{Name: "x", Shape: []int64{int64(rows), in}, F32: slices.Repeat([]float32{127}, rows*in)} // each the row's largest: 127 steps of 1
+	for _, got := range run(t, load(t, b), []embed.Tensor{x}).Tensors[0].F32 {
+		want := 127 * float64(weight) * in
+		off = max(off, math.Abs(float64(got)-want)/math.Abs(want))
+	}
+	return off
 }

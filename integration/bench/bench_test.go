@@ -198,7 +198,7 @@ func openBare(b testing.TB, dir, cache string, p model.Precision, s setup, items
 // way is how a bare session computes.
 type way struct {
 	precision model.Precision
-	packed    bool // in rows, in single precision
+	packed    bool // in rows
 	options   ortsession.Options
 	shapes    embed.Shapes // that batches are padded to
 }
@@ -208,7 +208,7 @@ func name(p model.Precision) string { return cmp.Or(string(p), "fp32") }
 // String is what a report calls it.
 func (w way) String() string {
 	if w.packed {
-		return "packed"
+		return name(w.precision) + " packed"
 	}
 	return name(w.precision)
 }

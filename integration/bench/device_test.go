@@ -31,7 +31,7 @@ type deviceCheck struct {
 	tell    func(*deviceReport) // given the report whenever there is more in it, so that nothing is lost of a check that does not come to its end
 }
 
-// BenchmarkDevice runs every reference case on every device in fp32, fp16 and packed rows, looks where operators run, and times bare sessions of base width and the worker around them. Use
+// BenchmarkDevice runs every reference case on every device in fp32 and fp16, padded and in packed rows, looks where operators run, and times bare sessions of base width and the worker around them. Use
 // tools/gpu-check.sh, which sets the environment: VECMILL_DEVICE (cpu, cuda, tensorrt), VECMILL_DEVICE_REPORT (file to write), VECMILL_DEVICE_NAME, VECMILL_DEVICE_COUNT,
 // VECMILL_DEVICE_DRIVER, VECMILL_DEVICE_COMMIT, VECMILL_DEVICE_BATCH. It fails where a case is missed, or an operator strays to the CPU.
 func BenchmarkDevice(b *testing.B) {
@@ -67,7 +67,7 @@ func (c *deviceCheck) run(tb testing.TB) *deviceReport {
 	}
 	r := &deviceReport{machine: c.machine, provider: cmp.Or(string(c.options.Provider), "cpu"), version: version, layers: c.layers}
 	for d := range c.devices {
-		for _, w := range []way{{precision: model.Single}, {precision: model.Half}, {packed: true}} {
+		for _, w := range []way{{precision: model.Single}, {precision: model.Half}, {packed: true}, {precision: model.Half, packed: true}} {
 			w.options = c.options
 			w.options.GPU.Device = d
 			c.prove(tb, r, w)
@@ -89,9 +89,9 @@ func (c *deviceCheck) run(tb testing.TB) *deviceReport {
 		for _, p := range []model.Precision{model.Single, model.Half} {
 			bare := c.time(tb, r, s, way{precision: p, options: c.options, shapes: shapes}, dir, items)
 			c.work(tb, r, s, p, dir, items, servers, bare)
-		}
-		if s.modality != schemas.Image { // whose shape is constant without
-			c.time(tb, r, s, way{packed: true, options: c.options}, dir, items)
+			if s.modality != schemas.Image { // whose shape is constant without
+				c.time(tb, r, s, way{precision: p, packed: true, options: c.options}, dir, items)
+			}
 		}
 	}
 	r.ended = true
@@ -114,7 +114,7 @@ func (c *deviceCheck) prove(tb testing.TB, r *deviceReport, w way) {
 	for i := range cases {
 		var n int
 		if w.packed {
-			n, err = cases[i].VerifyPacked(tb.Context(), tb.TempDir(), open)
+			n, err = cases[i].VerifyPacked(tb.Context(), tb.TempDir(), w.precision, open)
 		} else {
 			n, err = cases[i].Verify(tb.Context(), tb.TempDir(), w.precision, open)
 		}
@@ -227,11 +227,11 @@ func TestADeviceIsCheckedAndReported(t *testing.T) {
 	}
 	r := c.run(t)
 	text := r.String()
-	if len(r.faults) > 0 || len(r.proved) != 3 || len(r.timed) != 8 || len(r.worked) != 6 {
+	if len(r.faults) > 0 || len(r.proved) != 4 || len(r.timed) != 10 || len(r.worked) != 6 {
 		t.Fatalf("%d faults, %d ways, %d timed, %d worked:\n%s", len(r.faults), len(r.proved), len(r.timed), len(r.worked), text)
 	}
 	const unfinished = "has not come to its end"
-	if rows := 3 + 8 + 6; len(told) != rows+1 || told[rows] != text || strings.Contains(text, unfinished) {
+	if rows := 4 + 10 + 6; len(told) != rows+1 || told[rows] != text || strings.Contains(text, unfinished) {
 		t.Errorf("told %d times, want of each of %d rows, and at the end", len(told), rows)
 	}
 	for i, early := range told[:len(told)-1] {
@@ -245,7 +245,7 @@ func TestADeviceIsCheckedAndReported(t *testing.T) {
 		}
 	}
 	for _, x := range r.timed {
-		if x.items <= 0 || x.flops <= 0 || (x.padding < 1) != (x.way == "packed") || x.mfu <= 0 || (x.realtime > 0) != (x.modality == schemas.Audio) {
+		if x.items <= 0 || x.flops <= 0 || (x.padding < 1) != strings.HasSuffix(x.way, "packed") || x.mfu <= 0 || (x.realtime > 0) != (x.modality == schemas.Audio) {
 			t.Errorf("%+v", x)
 		}
 	}
@@ -254,7 +254,7 @@ func TestADeviceIsCheckedAndReported(t *testing.T) {
 			t.Errorf("%+v", x)
 		}
 	}
-	for _, want := range []string{"# Device check: cpu on a CPU", "commit abc", "| 0 | fp16 | 3 |", "| audio | packed |", "| items/s | RTFx |", "| image | fp16 |"} {
+	for _, want := range []string{"# Device check: cpu on a CPU", "commit abc", "| 0 | fp16 | 3 |", "| audio | fp32 packed |", "| text | fp16 packed |", "| 0 | fp16 packed | 3 |", "| items/s | RTFx |", "| image | fp16 |"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report has no %q:\n%s", want, text)
 		}

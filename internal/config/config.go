@@ -207,7 +207,7 @@ type Batch struct {
 	Linger   Duration `yaml:"linger" doc:"how long an item waits for company when the session is idle"`
 	MaxAge   Duration `yaml:"max_age" doc:"an item older than this is in the next batch of its priority"`
 	Latency  Duration `yaml:"latency" doc:"target for the time from an item's waiting for a batch to its results, of records of the first topic of priority, or of all where there is none; batches are kept to half of it by what they have been seen to take, at some loss of throughput; 0 means none"`
-	Packing  bool     `yaml:"packing" doc:"audio and text: items one behind the other in rows of a constant length, as GPUs want them; another graph, with a digest of its own; in fp32 and int8"`
+	Packing  bool     `yaml:"packing" doc:"audio and text: items one behind the other in rows of a constant length, as GPUs want them; another graph, with a digest of its own"`
 	Row      int      `yaml:"row" doc:"packing: steps of a row, of which max_cost holds several; 0 means 512 tokens or 1500 audio frames (30 s), at most max_cost"`
 }
 

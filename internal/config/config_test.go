@@ -174,7 +174,6 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"an unknown layout", "s3://lake/speech", "s3://lake/speech, layout: iceberg", "pipelines[speech].outputs[0].parquet.layout: \"iceberg\" is not one of plain, hive"},
 		{"a broker without port", "broker:9092", "broker", "kafka.brokers[0]"},
 		{"a target of latency with packing", "outputs:", "batch: {packing: true, latency: 100ms}\n    outputs:", "pipelines[speech].batch.latency: has no effect with packing"},
-		{"packing in half precision", "{path: MODEL}", "{path: MODEL, precision: auto}\n    batch: {packing: true}", "pipelines[speech].batch.packing: is for precision fp32 and int8, and precision is auto"},
 		{"a row without packing", "outputs:", "batch: {row: 512}\n    outputs:", "pipelines[speech].batch.row: 512 must not be negative, and goes with packing: true"},
 		{"a row that no batch holds", "outputs:", "batch: {packing: true, row: 512, max_cost: 400}\n    outputs:", "pipelines[speech].batch.row: 512 is above max_cost (400)"},
 		{"a bad name", "name: speech", "name: a/b", "pipelines[a/b].name"},

@@ -263,9 +263,6 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if p.Batch.Packing && p.Batch.Latency > 0 {
 		f.add(path+".batch.latency", "has no effect with packing: batches have the few sizes that they have")
 	}
-	if p.Batch.Packing && (p.Model.Precision == "fp16" || p.Model.Precision == "auto") {
-		f.add(path+".batch.packing", "is for precision fp32 and int8, and precision is %s", p.Model.Precision)
-	}
 	p.validateHeads(f, path)
 	p.validateOutputs(f, path)
 }

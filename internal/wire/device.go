@@ -118,7 +118,7 @@ func proof(ctx context.Context, sessions opener, o ortsession.Options, p model.P
 	for i := range cases {
 		var n int
 		if packed {
-			n, err = cases[i].VerifyPacked(ctx, filepath.Join(dir, "graphs"), open)
+			n, err = cases[i].VerifyPacked(ctx, filepath.Join(dir, "graphs"), p, open)
 		} else {
 			n, err = cases[i].Verify(ctx, filepath.Join(dir, "graphs"), p, open)
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/embed"
 	"vecmill/embed/golden"
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
@@ -95,14 +96,39 @@ func TestAutoIsDecidedByAProof(t *testing.T) {
 
 // The proof itself runs on the CPU here, where half precision gives the same rounding.
 func TestHalfPrecisionIsProved(t *testing.T) {
-	models, runs, err := proof(t.Context(), openSession, ortsession.Options{}, model.Half, false)
-	if err != nil || models != 3 || runs < models {
-		t.Errorf("%d models, %d runs, %v", models, runs, err)
+	for _, packed := range []bool{false, true} {
+		models, runs, err := proof(t.Context(), openSession, ortsession.Options{}, model.Half, packed)
+		if err != nil || models != 3 || runs < models {
+			t.Errorf("packed %t: %d models, %d runs, %v", packed, models, runs, err)
+		}
+		rounding := func(ctx context.Context, g model.Graph, o ortsession.Options) (embed.Session, error) {
+			s, err := openSession(ctx, g, o)
+			return coarse{s}, err
+		}
+		if _, _, err := proof(t.Context(), rounding, ortsession.Options{}, model.Half, packed); !errors.Is(err, golden.ErrDiffers) {
+			t.Errorf("packed %t, with results that are a twentieth off: %v", packed, err)
+		}
 	}
-	_, _, err = proof(t.Context(), openSession, ortsession.Options{Provider: ortsession.CUDA, GPU: ortsession.GPU{Device: absent}}, model.Half, false)
+	_, _, err := proof(t.Context(), openSession, ortsession.Options{Provider: ortsession.CUDA, GPU: ortsession.GPU{Device: absent}}, model.Half, false)
 	if err == nil || errors.Is(err, golden.ErrDiffers) {
 		t.Errorf("without a GPU: %v", err)
 	}
+}
+
+// coarse is a session whose results are off.
+type coarse struct{ embed.Session }
+
+// Run implements embed.Session.
+func (c coarse) Run(ctx context.Context, in []embed.Tensor) (*embed.Output, error) {
+	out, err := c.Session.Run(ctx, in)
+	if err == nil {
+		for _, t := range out.Tensors {
+			for i := range t.F32 {
+				t.F32[i] *= 1.05
+			}
+		}
+	}
+	return out, err
 }
 
 func TestTheFastestSearchIsTaken(t *testing.T) {
@@ -212,6 +238,12 @@ func TestReferencesAreComputedOnEveryDevice(t *testing.T) {
 		return config.Pipeline{Model: config.Model{Provider: "cuda", Devices: devices, Precision: precision}}
 	}
 	cpu := config.Pipeline{Model: config.Model{Provider: "cpu", Precision: "int8", Threads: 2, Sessions: 1}}
+	packs := func(p config.Pipeline) config.Pipeline {
+		p.Batch.Packing = true
+		return p
+	}
+	halves := cpu
+	halves.Model.Precision = "fp16"
 	for _, c := range []struct {
 		pipelines []config.Pipeline
 		want      string
@@ -220,6 +252,8 @@ func TestReferencesAreComputedOnEveryDevice(t *testing.T) {
 		{[]config.Pipeline{cpu, cpu}, "[the CPU]"},
 		{[]config.Pipeline{gpu("fp16", 0, 1), gpu("auto", 1)}, "[cuda device 0 in fp32 cuda device 0 in fp16 cuda device 1 in fp32 cuda device 1 in fp16]"},
 		{[]config.Pipeline{gpu("fp32"), cpu}, "[cuda device 0 in fp32 the CPU]"},
+		{[]config.Pipeline{packs(gpu("fp16"))}, "[cuda device 0 in fp32 cuda device 0 in fp32, in packed rows cuda device 0 in fp16, in packed rows]"},
+		{[]config.Pipeline{halves, packs(cpu)}, "[the CPU the CPU in fp16 the CPU, in packed rows]"},
 	} {
 		ways, err := provings(&config.Config{Pipelines: c.pipelines})
 		if got := fmt.Sprint(ways); err != nil || got != c.want {

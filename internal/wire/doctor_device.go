@@ -27,7 +27,10 @@ type proving struct {
 func (p proving) String() string {
 	where := "the CPU"
 	if p.o.Provider.OnGPU() {
-		where = fmt.Sprintf("%s device %d in %s", p.o.Provider, p.o.GPU.Device, precisionName(p.precision))
+		where = fmt.Sprintf("%s device %d", p.o.Provider, p.o.GPU.Device)
+	}
+	if p.o.Provider.OnGPU() || p.precision != model.Single {
+		where += " in " + precisionName(p.precision)
 	}
 	if p.packed {
 		where += ", in packed rows"
@@ -56,8 +59,8 @@ func provings(c *config.Config) ([]proving, error) {
 			if p.Batch.Packing {
 				add(o, model.Single, true)
 			}
-			if o.Provider.OnGPU() && p.Model.Precision == string(model.Half) { // auto proves itself, and falls back
-				add(o, model.Half, false)
+			if p.Model.Precision == string(model.Half) { // auto proves itself, and falls back
+				add(o, model.Half, p.Batch.Packing)
 			}
 		}
 	}

@@ -125,7 +125,7 @@ func prepareModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *
 		return nil, err
 	}
 	m.precision, m.why, err = precisionOf(p, spec, m.devices, func(o ortsession.Options) error {
-		_, _, err := proof(ctx, openSession, o, model.Half, false)
+		_, _, err := proof(ctx, openSession, o, model.Half, p.Batch.Packing)
 		return err
 	})
 	if err != nil {

@@ -106,25 +106,59 @@ func TestTheUsualRowsArePacked(t *testing.T) {
 }
 
 func TestTheDoctorChecksPackedRows(t *testing.T) {
-	of := func(packing bool) (reference, model string) {
+	of := func(packing bool, precision string) (references, model string) {
 		c := ward(t, 0)
-		c.Pipelines[0].Batch.Packing = packing
+		c.Pipelines[0].Batch.Packing, c.Pipelines[0].Model.Precision = packing, precision
 		for _, f := range examine(t, c) {
 			if f.Grade == Trouble {
-				t.Errorf("packing %t: %+v", packing, f)
+				t.Errorf("packing %t in %s: %+v", packing, precision, f)
 			}
 			switch {
 			case f.Check == "reference":
-				reference = f.Text
+				references += f.Text + "\n"
 			case strings.HasPrefix(f.Check, "model") && strings.Contains(f.Text, "alone equals"):
 				model = f.Text
 			}
 		}
-		return reference, model
+		return references, model
 	}
-	padded, _ := of(false)
-	packed, trial := of(true)
-	if padded == packed || trial == "" {
-		t.Errorf("reference %q, packed %q; trial %q", padded, packed, trial)
+	const plain, rows, halves = "gives on the CPU (", "gives on the CPU, in packed rows (", "gives on the CPU in fp16, in packed rows ("
+	for _, c := range []struct {
+		packing         bool
+		precision, last string
+	}{{false, "fp32", plain}, {true, "fp32", rows}, {true, "fp16", halves}} {
+		references, trial := of(c.packing, c.precision)
+		if !strings.Contains(references, plain) || !strings.Contains(references, c.last) || strings.Contains(references, rows) != c.packing || trial == "" {
+			t.Errorf("packing %t in %s: references %q; trial %q", c.packing, c.precision, references, trial)
+		}
+	}
+}
+
+// In half precision, too, an item in packed rows gets what it gets alone, through an engine and its heads.
+func TestPackedRowsInHalfPrecisionAreThoseOfEachItemAlone(t *testing.T) {
+	for _, c := range []classCase{{"Data2VecTextModel", "Data2VecTextModel/base"}, {"Data2VecAudioModel", "Data2VecAudioModel/base"}} {
+		t.Run(c.class, func(t *testing.T) {
+			rows := func(settings string, most int) (*loadedModel, [][]schemas.Row) {
+				cfg, p := pipelineFor(t, c.checkpoint(t), "    heads: [{task: embedding, pooling: mean}]"+settings)
+				p.Model.Precision = "fp16"
+				m := load(t, cfg, p)
+				items := itemsFor(c.class)
+				got, batches := rowsOf(t, p, m, items, most)
+				if least := int64((len(items) + most - 1) / most); batches > least+1 {
+					t.Errorf("%d batches of %d items", batches, len(items))
+				}
+				return m, got
+			}
+			alone, want := rows("", 1)
+			packed, got := rows("\n    batch: {packing: true}", 8)
+			if alone.precision != model.Half || packed.precision != model.Half || alone.digest == packed.digest {
+				t.Errorf("precisions %q and %q, digests %s and %s", alone.precision, packed.precision, alone.digest, packed.digest)
+			}
+			for i := range want {
+				if off := apart(&got[i][0].Payload, &want[i][0].Payload); off > neighbourTolerance(model.Half) {
+					t.Errorf("item %d: packed rows are %.2g off", i, off)
+				}
+			}
+		})
 	}
 }
