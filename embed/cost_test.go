@@ -134,7 +134,7 @@ func TestCostsAreWhatFLOPsSayBeforeTheFirstRun(t *testing.T) {
 // total computes lengths by batches of b on a machine, and gives what they take. With learn the batcher is told what the model has learnt.
 func total(m *machine, lengths []int, window int, learn bool) (took float64) {
 	const maxCost = 512
-	b := NewBatcher[int](BatcherConfig{MaxCost: maxCost, MaxItems: 64, Window: window, MaxAge: time.Hour})
+	b := NewBatcher[int](BatcherConfig{MaxCost: maxCost, MaxItems: 64, Window: window, MaxAge: time.Hour}, Shapes{})
 	model := NewCostModel(maxCost, nil)
 	now := time.Unix(0, 0)
 	for i := 0; i < len(lengths) || b.Len() > 0; {

@@ -156,7 +156,7 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 			e.perStep += step
 		}
 	}
-	e.mu.batcher = NewBatcher[*window](cfg.Batch)
+	e.mu.batcher = NewBatcher[*window](cfg.Batch, cfg.Shapes)
 	if cfg.Packing != nil {
 		e.mu.batcher = NewPacker[*window](cfg.Batch, cfg.Packing)
 	}

@@ -131,9 +131,6 @@ func (e *Engine) collate(b *Batch[*window]) *work {
 		w.samples[i] = win.s
 	}
 	w.inputs, w.err = e.inputs(w.samples, b.Layout, &e.floats)
-	if b.Layout == nil {
-		b.Padded = e.cfg.Shapes.padded(b.Padded, w.samples)
-	}
 	work := 0.0
 	for i := range w.samples {
 		work += e.cfg.FLOPs(w.samples[i].Cost)

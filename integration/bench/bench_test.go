@@ -200,7 +200,7 @@ type way struct {
 	precision model.Precision
 	packed    bool // in rows, in single precision
 	options   ortsession.Options
-	shapes    embed.Shapes // that batches are padded to
+	fixed     bool // batches are padded to a GPU's few shapes
 }
 
 func name(p model.Precision) string { return cmp.Or(string(p), "fp32") }
@@ -245,7 +245,14 @@ func openBareOn(b testing.TB, dir, cache string, w way, s setup, items []item) *
 		}
 		samples = append(samples, got...)
 	}
-	x := &bare{spec: spec, graph: graph, shapes: w.shapes}
+	x := &bare{spec: spec, graph: graph}
+	if w.fixed {
+		longest := 512
+		if spec.Audio != nil {
+			longest = 30 * 16000
+		}
+		x.shapes = embed.UsualShapes(spec, longest, s.batch.MaxItems)
+	}
 	if w.packed {
 		row := embed.UsualRow(spec)
 		if x.packing, err = embed.NewPacking(spec, row, 2*max(s.batch.MaxCost, row), s.batch.MaxItems); err != nil { // rows may be half full
