@@ -98,7 +98,7 @@ func NewBatcher[T any](cfg BatcherConfig, shapes Shapes) *Batcher[T] {
 	return &Batcher[T]{cfg: cfg, shapes: shapes, costs: Costs{Fixed: float64(cfg.MaxCost) / priorFixed, Step: 1}}
 }
 
-// Expect tells what batches take from now on; known says that it is in seconds. With a target of latency, batches are of one item until it is.
+// Expect tells what batches take from now on, on the device that takes the next one; known says that it is in seconds. With a target of latency, batches are of one item until it is.
 func (b *Batcher[T]) Expect(c Costs, known bool) { b.costs, b.learnt = c, known }
 
 // Len is the number of waiting items.

@@ -34,16 +34,21 @@ func (r *recorder) Run(ctx context.Context, inputs []embed.Tensor) (*embed.Outpu
 	return out, err
 }
 
+// truth is what a fake session takes for a batch.
+func truth(times, rows, length int) time.Duration {
+	return time.Duration(times) * (fixedTime + time.Duration(rows*length)*stepTime)
+}
+
 // device is a session that is so many times as slow as the one of the tests of latency.
 func device(times int) *recorder {
 	return &recorder{Session: embedtest.NewSession(embedtest.Config{Delay: time.Duration(times) * fixedTime, StepTime: time.Duration(times) * stepTime})}
 }
 
 // offerTo runs an engine of texts under load, in a bubble.
-func offerTo(t *testing.T, l embedtest.Load, latency time.Duration, shapes embed.Shapes, sessions ...embed.Session) (embedtest.Offered, embed.Stats) {
+func offerTo(t *testing.T, l embedtest.Load, latency time.Duration, shapes embed.Shapes, names []string, sessions ...embed.Session) (embedtest.Offered, embed.Stats) {
 	t.Helper()
 	e, err := embed.NewEngine(embed.EngineConfig{
-		Model: "m", ModelDigest: "d", Modality: schemas.Text, Preprocessor: 2, RowReserve: 100, Shapes: shapes,
+		Model: "m", ModelDigest: "d", Modality: schemas.Text, Preprocessor: 2, RowReserve: 100, Shapes: shapes, Devices: names,
 		Batch: embed.BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 256, Linger: 5 * time.Millisecond, MaxAge: 2 * time.Second, Latency: latency},
 	}, spelled{}, sessions, []embed.Head{first{}})
 	if err != nil {
@@ -74,7 +79,7 @@ func TestFixedShapesRunWithinTheBudget(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			session := device(1)
-			_, stats := offerTo(t, embedtest.Load{Backfill: job, For: 20 * time.Second}, 0, shapes, session)
+			_, stats := offerTo(t, embedtest.Load{Backfill: job, For: 20 * time.Second}, 0, shapes, nil, session)
 			steps, kinds := 0, map[[2]int]bool{}
 			for _, r := range session.runs {
 				steps += r.rows * r.length

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"vecmill/embed"
@@ -208,10 +209,18 @@ func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, sess
 			if err != nil {
 				return err
 			}
-			m.sessions = append(m.sessions, s)
+			m.sessions, m.on = append(m.sessions, s), append(m.on, called(o))
 		}
 	}
 	return nil
+}
+
+// called is what a session's device is called in metrics: its number, or cpu.
+func called(o ortsession.Options) string {
+	if !o.Provider.OnGPU() {
+		return "cpu"
+	}
+	return strconv.Itoa(o.GPU.Device)
 }
 
 // sampleRate is that of checkpoints of this family.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/embed/embedtest"
 	"vecmill/embed/golden"
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
@@ -259,5 +260,40 @@ func TestFixedShapesChangeNoRow(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What batches take is learnt by device, whose name is in metrics.
+func TestSessionsAreKnownByTheirDevice(t *testing.T) {
+	for name, c := range map[string]struct {
+		provider string
+		devices  []int
+		want     string
+	}{
+		"GPUs":    {"cuda", []int{0, 3}, "[0 3]"},
+		"the CPU": {"cpu", nil, "[cpu]"},
+	} {
+		cfg, p := pipelineFor(t, textModel(t), "    heads: [{task: embedding}]")
+		p.Model.Provider, p.Model.Devices, p.Model.Precision = c.provider, c.devices, "fp32"
+		fakes := make([]embedtest.Config, 2*max(len(c.devices), 1))
+		m := described(t, cfg, p, fakes...)
+		p.Model.Sessions = 2
+		if err := m.open(t.Context(), cfg, p, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		e, err := newEngine(p, m, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var devices []string
+		for _, d := range e.Stats().Devices {
+			devices = append(devices, d.Device)
+		}
+		if got := fmt.Sprint(devices); got != c.want || len(m.sessions) != len(fakes) {
+			t.Errorf("%s: devices %s of %d sessions, want %s of %d", name, got, len(m.sessions), c.want, len(fakes))
+		}
+		if err := m.close(); err != nil || len(m.on) > 0 {
+			t.Errorf("%s: %v, devices %v of a closed model", name, err, m.on)
+		}
 	}
 }
