@@ -200,10 +200,11 @@ func TestTheDoctorJudgesWhereOperatorsRun(t *testing.T) {
 func TestThePlacementOfARealModelIsRead(t *testing.T) {
 	cfg, p := pipelineFor(t, filepath.Join("..", "demo", "models", "audio-ctc"), "    heads: [{task: embedding}]")
 	m := load(t, cfg, p)
+	m.devices, m.on = append(m.devices, m.devices[0]), append(m.on, "another") // which each have a session of their own for this
 	var said []Finding
 	d := &doctor{c: cfg, tell: func(f Finding) { said = append(said, f) }}
 	d.placement(t.Context(), p, m)
-	if len(said) != 1 || said[0].Grade != Trouble || !strings.Contains(said[0].Text, "operators that compute numbers run on the CPU") {
+	if len(said) != 2 || said[0].Grade != Trouble || !strings.Contains(said[0].Text, "operators that compute numbers run on the CPU") || said[1] != said[0] {
 		t.Errorf("%+v", said)
 	}
 }
