@@ -246,7 +246,7 @@ func (b *Batcher[T]) take(now time.Time, p Priority, lo, hi int) *Batch[T] {
 		out.Waited = append(out.Waited, now.Sub(w.added))
 		out.Cost += w.cost
 	}
-	rows, length := b.shapes.shape(len(run), run[len(run)-1].cost)
+	rows, length := b.shapes.Round(len(run), run[len(run)-1].cost)
 	out.Padded = rows * length
 	b.waiting[p] = slices.Delete(b.waiting[p], lo, hi)
 	b.steps -= out.Cost

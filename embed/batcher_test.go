@@ -167,7 +167,7 @@ func (w *watched) next() int {
 		w.waiting[p] = slices.Delete(w.waiting[p], at, at+1)
 	}
 	n := len(batch.Items)
-	rows, length := w.shapes.shape(n, longest)
+	rows, length := w.shapes.Round(n, longest)
 	if batch.Padded != rows*length || batch.Cost != useful {
 		t.Fatalf("seed %d: batch says cost %d padded %d, want %d and %d", w.seed, batch.Cost, batch.Padded, useful, rows*length)
 	}
@@ -317,7 +317,7 @@ func formed(b *Batcher[int], lengths []int, shapes Shapes, c Costs) (seconds flo
 		for _, at := range batch.Items {
 			longest = max(longest, lengths[at])
 		}
-		rows, length := shapes.shape(len(batch.Items), longest)
+		rows, length := shapes.Round(len(batch.Items), longest)
 		seconds += c.Batch(rows, length)
 		kinds[[2]int{rows, length}]++
 		if len(batch.Items) > 1 {

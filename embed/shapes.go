@@ -78,8 +78,8 @@ func least(list []int, n int) int {
 	return list[i]
 }
 
-// shape is what a batch of so many items runs as, the longest of so many steps.
-func (s Shapes) shape(items, longest int) (rows, length int) {
+// Round is the shape that a batch of so many items runs as, the longest of so many steps.
+func (s Shapes) Round(items, longest int) (rows, length int) {
 	return least(s.Items, items), least(s.Lengths, longest)
 }
 

@@ -51,7 +51,7 @@ func TestBatchesArePaddedToAShapeAndOutputsCutBack(t *testing.T) {
 	if !slices.Equal(got[1].Shape, []int64{4}) || !slices.Equal(got[1].I64, []int64{3, 5, 5, 5}) {
 		t.Errorf("lengths %v %v", got[1].Shape, got[1].I64)
 	}
-	if rows, length := s.shape(2, 5); rows != 4 || length != 6 {
+	if rows, length := s.Round(2, 5); rows != 4 || length != 6 {
 		t.Errorf("2 items of 5 run as %d of %d", rows, length)
 	}
 	out := &Output{Tensors: []Tensor{
@@ -83,7 +83,7 @@ func TestClipsRunAsLongAsTheBatcherThinks(t *testing.T) {
 		}
 		for n := audio.ReachSamples(); n <= longest+1000; n++ {
 			wide, frames := s.wide(n), audio.Frames(n)
-			if _, length := s.shape(1, frames); wide < n || audio.Frames(wide) != length || n > 16000 && float64(wide) > 1.25*float64(n)+2000 {
+			if _, length := s.Round(1, frames); wide < n || audio.Frames(wide) != length || n > 16000 && float64(wide) > 1.25*float64(n)+2000 {
 				t.Fatalf("%s: %d samples of %d frames are padded to %d of %d, the batcher takes them for %d", name, n, frames, wide, audio.Frames(wide), length)
 			}
 		}
