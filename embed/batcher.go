@@ -11,7 +11,7 @@ import (
 
 // BatcherConfig bounds a micro-batch. Costs are in the model's own steps: audio frames, tokens, patches.
 type BatcherConfig struct {
-	MaxCost  int           // longest item x items of a batch; a longer item goes alone
+	MaxCost  int           // longest item x items of a batch, as they run (see Shapes); a longer item goes alone
 	MaxItems int           // items of a batch
 	Window   int           // items that may wait to be sorted into batches
 	Linger   time.Duration // how long an item may wait for company while the executor is idle
@@ -61,10 +61,11 @@ func (c BatcherConfig) Validate() error {
 }
 
 // Batcher forms micro-batches of items that wait, under a cost budget: a batch costs its longest item times its number of items,
-// because the shorter are padded. Waiting items are kept sorted by cost, and a batch is a run of neighbours of one priority. It is a pure
+// because the shorter are padded, both as large as the shape that it runs as. Waiting items are kept sorted by cost, and a batch is a run of neighbours of one priority. It is a pure
 // state machine: it has no goroutine, no clock and no lock.
 type Batcher[T any] struct {
 	cfg     BatcherConfig
+	shapes  Shapes // that batches run as
 	costs   Costs
 	learnt  bool                    // costs are in seconds
 	waiting [priorities][]waiter[T] // by cost, then by arrival
@@ -73,6 +74,7 @@ type Batcher[T any] struct {
 	passed  int       // batches in a row that went before waiting backfill
 	short   bool      // scratch: the next batch is to be no longer than the target of latency allows
 	prefix  []float64 // scratch: sums of the predicted times of waiting
+	rows    []int     // that so many items run as, for all numbers that have waited
 }
 
 type waiter[T any] struct {
@@ -87,16 +89,16 @@ type Batch[T any] struct {
 	Items  []T
 	Waited []time.Duration // of each item
 	Cost   int             // sum of the items' costs: useful work
-	Padded int             // longest x items: work that will be done
+	Padded int             // longest x items, of the shape that it runs as: work that will be done
 	Layout *Layout         // of a packed batch; nil: a padded one
 }
 
-// NewBatcher makes an empty batcher. The configuration must be valid. Until it is told otherwise, each batch has a fixed cost of an eighth of the budget.
-func NewBatcher[T any](cfg BatcherConfig) *Batcher[T] {
-	return &Batcher[T]{cfg: cfg, costs: Costs{Fixed: float64(cfg.MaxCost) / priorFixed, Step: 1}}
+// NewBatcher makes an empty batcher of batches that run as these shapes. Both must be valid. Until it is told otherwise, each batch has a fixed cost of an eighth of the budget.
+func NewBatcher[T any](cfg BatcherConfig, shapes Shapes) *Batcher[T] {
+	return &Batcher[T]{cfg: cfg, shapes: shapes, costs: Costs{Fixed: float64(cfg.MaxCost) / priorFixed, Step: 1}}
 }
 
-// Expect tells what batches take from now on; known says that it is in seconds. With a target of latency, batches are of one item until it is.
+// Expect tells what batches take from now on, on the device that takes the next one; known says that it is in seconds. With a target of latency, batches are of one item until it is.
 func (b *Batcher[T]) Expect(c Costs, known bool) { b.costs, b.learnt = c, known }
 
 // Len is the number of waiting items.
@@ -192,9 +194,9 @@ func (b *Batcher[T]) linger() time.Duration {
 	return b.cfg.Linger
 }
 
-// most is how many items of a length a batch may have.
-func (b *Batcher[T]) most(longest int) int {
-	n := min(b.cfg.MaxItems, b.cfg.MaxCost/longest)
+// most is how many items a batch may have that runs with a length.
+func (b *Batcher[T]) most(length int) int {
+	rows := b.cfg.MaxCost / length
 	if b.short {
 		if !b.learnt {
 			return 1
@@ -203,9 +205,9 @@ func (b *Batcher[T]) most(longest int) int {
 		if own <= 0 {
 			own = b.costs.Fixed // the target cannot be kept; this costs at most half of the throughput
 		}
-		n = min(n, int(own/b.costs.Item(longest)))
+		rows = min(rows, int(own/b.costs.Item(length)))
 	}
-	return max(n, 1)
+	return max(b.shapes.fit(rows, b.cfg.MaxItems), 1)
 }
 
 // best finds the run [lo, hi) with the highest score among those that hold index must (any, if must is negative). full says that
@@ -215,16 +217,19 @@ func (b *Batcher[T]) best(waiting []waiter[T], must int) (lo, hi int, full bool)
 	for i := range waiting {
 		b.prefix = append(b.prefix, b.prefix[i]+b.costs.Item(waiting[i].cost))
 	}
+	for n := len(b.rows); n <= len(waiting); n++ {
+		b.rows = append(b.rows, least(b.shapes.Items, n))
+	}
 	best := -1.0
 	for j := max(must, 0); j < len(waiting); j++ {
-		longest := waiting[j].cost
-		most := b.most(longest)
+		length := least(b.shapes.Lengths, waiting[j].cost)
+		most := b.most(length)
 		last := j // the run may begin no later than this
 		if must >= 0 {
 			last = must
 		}
 		for from := max(j+1-most, 0); from <= last; from++ {
-			score := (b.prefix[j+1] - b.prefix[from]) / b.costs.Batch(j+1-from, longest)
+			score := (b.prefix[j+1] - b.prefix[from]) / b.costs.Batch(b.rows[j+1-from], length)
 			if score > best {
 				best, lo, hi, full = score, from, j+1, j+1-from == most
 			}
@@ -241,7 +246,8 @@ func (b *Batcher[T]) take(now time.Time, p Priority, lo, hi int) *Batch[T] {
 		out.Waited = append(out.Waited, now.Sub(w.added))
 		out.Cost += w.cost
 	}
-	out.Padded = run[len(run)-1].cost * len(run)
+	rows, length := b.shapes.Round(len(run), run[len(run)-1].cost)
+	out.Padded = rows * length
 	b.waiting[p] = slices.Delete(b.waiting[p], lo, hi)
 	b.steps -= out.Cost
 	return out

@@ -2,6 +2,7 @@ package embed
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -21,6 +22,7 @@ func TestBatcherScript(t *testing.T) {
 		switch d.Cmd {
 		case "new":
 			cfg := BatcherConfig{MaxCost: 100, MaxItems: 4, Window: 8, Linger: 5 * time.Millisecond, MaxAge: 50 * time.Millisecond}
+			var shapes Shapes
 			for _, a := range d.CmdArgs {
 				switch a.Key {
 				case "cost":
@@ -29,6 +31,15 @@ func TestBatcherScript(t *testing.T) {
 					cfg.MaxItems = atoi(t, a.Vals[0])
 				case "window":
 					cfg.Window = atoi(t, a.Vals[0])
+				case "lengths", "counts": // of the shapes
+					for _, v := range a.Vals {
+						n := atoi(t, v)
+						if a.Key == "lengths" {
+							shapes.Lengths = append(shapes.Lengths, n)
+						} else {
+							shapes.Items = append(shapes.Items, n)
+						}
+					}
 				case "latency":
 					cfg.Latency = time.Duration(atoi(t, a.Vals[0])) * time.Millisecond
 				}
@@ -36,7 +47,7 @@ func TestBatcherScript(t *testing.T) {
 			if err := cfg.Validate(); err != nil {
 				return "invalid: " + err.Error()
 			}
-			b, now = NewBatcher[string](cfg), start
+			b, now = NewBatcher[string](cfg, shapes), start
 			return "ok"
 		case "expect": // milliseconds
 			c := Costs{Fixed: float64(atoi(t, d.CmdArgs[0].Vals[0])) / 1e3, Step: float64(atoi(t, d.CmdArgs[1].Vals[0])) / 1e3}
@@ -77,7 +88,7 @@ func atoi(t *testing.T, s string) int {
 	return n
 }
 
-// TestBatcherKeepsEveryItemAndTheBudget drives random schedules: every item comes out once, no batch is over budget unless it is one
+// TestBatcherKeepsEveryItemAndTheBudget drives random schedules, half of them with fixed shapes: every item comes out once, no batch runs over budget unless it is one
 // item, none is of two priorities, an item past MaxAge is in the very next batch of its priority, and backfill waits for 15 batches in a row at most.
 func TestBatcherKeepsEveryItemAndTheBudget(t *testing.T) {
 	for seed := range uint64(200) {
@@ -89,7 +100,11 @@ func TestBatcherKeepsEveryItemAndTheBudget(t *testing.T) {
 			cfg.Latency = time.Duration(20+r.IntN(100)) * time.Millisecond
 		}
 		cfg.Window = cfg.MaxItems + r.IntN(64)
-		w := &watched{t: t, seed: seed, b: NewBatcher[int](cfg), cfg: cfg, now: time.Unix(0, 0), costs: Costs{Fixed: 2e-3, Step: 1e-5, Square: 1e-8}}
+		var shapes Shapes
+		if r.IntN(2) == 0 {
+			shapes = NewShapes(1+r.IntN(32), 400+r.IntN(300), 1+r.IntN(16), cfg.MaxItems)
+		}
+		w := &watched{t: t, seed: seed, b: NewBatcher[int](cfg, shapes), cfg: cfg, shapes: shapes, now: time.Unix(0, 0), costs: Costs{Fixed: 2e-3, Step: 1e-5, Square: 1e-8}}
 		w.b.Expect(w.costs, true)
 		sent, live := 0, 1+r.IntN(4)
 		for got := 0; got < 500; {
@@ -115,6 +130,7 @@ type watched struct {
 	seed    uint64
 	b       *Batcher[int]
 	cfg     BatcherConfig
+	shapes  Shapes
 	costs   Costs
 	now     time.Time
 	waiting [priorities][]waiter[int]
@@ -151,8 +167,9 @@ func (w *watched) next() int {
 		w.waiting[p] = slices.Delete(w.waiting[p], at, at+1)
 	}
 	n := len(batch.Items)
-	if batch.Padded != longest*n || batch.Cost != useful {
-		t.Fatalf("seed %d: batch says cost %d padded %d, want %d and %d", w.seed, batch.Cost, batch.Padded, useful, longest*n)
+	rows, length := w.shapes.Round(n, longest)
+	if batch.Padded != rows*length || batch.Cost != useful {
+		t.Fatalf("seed %d: batch says cost %d padded %d, want %d and %d", w.seed, batch.Cost, batch.Padded, useful, rows*length)
 	}
 	if n > w.cfg.MaxItems || batch.Padded > w.cfg.MaxCost && n > 1 {
 		t.Fatalf("seed %d: a batch of %d items costs %d, budget %d items, %d cost", w.seed, n, batch.Padded, w.cfg.MaxItems, w.cfg.MaxCost)
@@ -162,7 +179,7 @@ func (w *watched) next() int {
 		t.Fatalf("seed %d: item %d is overdue and not in the batch", w.seed, oldest.v)
 	}
 	late := p == Live && age >= w.cfg.Latency
-	if took := w.costs.Batch(n, longest); w.cfg.Latency > 0 && !late && n > 1 && took > w.cfg.Latency.Seconds()/2 {
+	if took := w.costs.Batch(rows, length); w.cfg.Latency > 0 && !late && n > 1 && took > w.cfg.Latency.Seconds()/2 {
 		t.Fatalf("seed %d: a batch of %d items takes %.1f ms, the target is %v", w.seed, n, 1e3*took, w.cfg.Latency)
 	}
 	return n
@@ -176,7 +193,7 @@ func TestSortedBudgetBeatsArrivalOrder(t *testing.T) {
 	for i := range lengths {
 		lengths[i] = min(max(int(20*exp(r.NormFloat64()*0.9)), 3), 512)
 	}
-	b := NewBatcher[int](BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 256, Linger: time.Millisecond, MaxAge: time.Second})
+	b := NewBatcher[int](BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 256, Linger: time.Millisecond, MaxAge: time.Second}, Shapes{})
 	now := time.Unix(0, 0)
 	useful, padded := 0, 0
 	for i := 0; i < len(lengths) || b.Len() > 0; {
@@ -211,7 +228,7 @@ func exp(x float64) float64 { // enough of e^x for a test's distribution
 
 func BenchmarkBatcher(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
-	bt := NewBatcher[int](BatcherConfig{MaxCost: 512, MaxItems: 32, Window: 256, Linger: 0, MaxAge: time.Second})
+	bt := NewBatcher[int](BatcherConfig{MaxCost: 512, MaxItems: 32, Window: 256, Linger: 0, MaxAge: time.Second}, Shapes{})
 	now := time.Unix(0, 0)
 	for i := range b.N {
 		bt.Add(now, Live, 1+r.IntN(500), i)
@@ -228,7 +245,7 @@ func TestStepsAreTheCostsOfWhatWaits(t *testing.T) {
 		Next(now time.Time) (*Batch[int], time.Duration)
 		Steps() int
 		Drain() []int
-	}{"batcher": NewBatcher[int](cfg), "packer": NewPacker[int](cfg, &Packing{Row: 20, Rows: 2, Items: 3})} {
+	}{"batcher": NewBatcher[int](cfg, Shapes{}), "packer": NewPacker[int](cfg, &Packing{Row: 20, Rows: 2, Items: 3})} {
 		r := rand.New(rand.NewPCG(1, 2))
 		now, want := time.Unix(0, 0), 0
 		for range 1000 {
@@ -249,6 +266,91 @@ func TestStepsAreTheCostsOfWhatWaits(t *testing.T) {
 		}
 		if b.Drain(); b.Steps() != 0 {
 			t.Errorf("%s: %d are left", name, b.Steps())
+		}
+	}
+}
+
+// TestBatchesWithoutShapesStayWhatTheyAre forms batches of seeded streams, with costs whose sums are exact on every machine, and compares them all with those that were formed before a batcher knew of shapes: on a CPU nothing is to change.
+func TestBatchesWithoutShapesStayWhatTheyAre(t *testing.T) {
+	sum := fnv.New64a()
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 6))
+		cfg := BatcherConfig{MaxCost: 64 + r.IntN(1000), MaxItems: 1 + r.IntN(32), Linger: 3 * time.Millisecond, MaxAge: 40 * time.Millisecond}
+		cfg.Window = cfg.MaxItems + r.IntN(64)
+		c := Costs{Fixed: 1.0 / 64, Step: 1.0 / 8192, Square: 1.0 / (1 << 23)}
+		if r.IntN(2) == 0 {
+			cfg.Latency = time.Second / 8
+		}
+		b, now := NewBatcher[int](cfg, Shapes{}), time.Unix(0, 0)
+		b.Expect(c, seed%8 > 0)
+		for i := 0; i < 1000 || b.Len() > 0; now = now.Add(time.Millisecond) {
+			for range r.IntN(8) {
+				if p := Priority(r.IntN(2)); i < 1000 && !b.Full(p) {
+					b.Add(now, p, 1+r.IntN(300), i)
+					i++
+				}
+			}
+			if batch, wait := b.Next(now); batch != nil {
+				fmt.Fprintln(sum, batch.Items, batch.Waited, batch.Cost, batch.Padded)
+			} else {
+				fmt.Fprintln(sum, wait)
+			}
+		}
+	}
+	if got := sum.Sum64(); got != 0x9c9605c2b2c7d999 {
+		t.Errorf("other batches than before: %#x", got)
+	}
+}
+
+// formed runs items of these lengths as shapes, in batches of b's, on a session that takes c: how long that is, and how large the largest batch of several items.
+func formed(b *Batcher[int], lengths []int, shapes Shapes, c Costs) (seconds float64, largest int, kinds map[[2]int]int) {
+	now := time.Unix(0, 0)
+	kinds = map[[2]int]int{}
+	b.Expect(c, true)
+	for i := 0; i < len(lengths) || b.Len() > 0; {
+		for i < len(lengths) && !b.Full(Backfill) {
+			b.Add(now, Backfill, lengths[i], i)
+			i++
+		}
+		batch, _ := b.Next(now)
+		longest := 0
+		for _, at := range batch.Items {
+			longest = max(longest, lengths[at])
+		}
+		rows, length := shapes.Round(len(batch.Items), longest)
+		seconds += c.Batch(rows, length)
+		kinds[[2]int{rows, length}]++
+		if len(batch.Items) > 1 {
+			largest = max(largest, rows*length)
+		}
+	}
+	return seconds, largest, kinds
+}
+
+// TestBatchesThatKnowTheirShapesTakeLess compares with batches that are formed as if they ran as they are, and then run as the shapes: those exceed the budget, and end where a row more would double them.
+func TestBatchesThatKnowTheirShapesTakeLess(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	long := make([]int, 10000) // frames of recordings of 1 to 20 s
+	for i := range long {
+		long[i] = 50 + r.IntN(950)
+	}
+	for _, c := range []struct {
+		name    string
+		lengths []int
+		cfg     BatcherConfig
+		shapes  Shapes
+		costs   Costs
+		most    float64 // of the time
+	}{
+		{"texts, the budget of a processor", texts(r, 20000), BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, MaxAge: time.Hour}, NewShapes(16, 512, 8, 64), Costs{12e-3, 2e-4, 4e-8}, 0.93},
+		{"texts, a large budget", texts(r, 20000), BatcherConfig{MaxCost: 16384, MaxItems: 512, Window: 1024, MaxAge: time.Hour}, NewShapes(16, 512, 8, 512), Costs{4e-3, 2e-6, 1e-9}, 0.8},
+		{"recordings, a large budget", long, BatcherConfig{MaxCost: 24000, MaxItems: 128, Window: 256, MaxAge: time.Hour}, NewShapes(50, 1499, 5, 128), Costs{5e-3, 5e-6, 2e-9}, 0.75},
+	} {
+		known, large, kinds := formed(NewBatcher[int](c.cfg, c.shapes), c.lengths, c.shapes, c.costs)
+		blind, over, others := formed(NewBatcher[int](c.cfg, Shapes{}), c.lengths, c.shapes, c.costs)
+		t.Logf("%s: %.3f of the time, %d kinds of shapes for %d; the largest batch is %.2f of the budget, and was %.2f", c.name, known/blind, len(kinds), len(others), float64(large)/float64(c.cfg.MaxCost), float64(over)/float64(c.cfg.MaxCost))
+		if known > c.most*blind || large > c.cfg.MaxCost || over <= c.cfg.MaxCost {
+			t.Errorf("%s: %.3f of the time, batches of up to %d, and of %d where the shapes are not known", c.name, known/blind, large, over)
 		}
 	}
 }

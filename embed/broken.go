@@ -11,6 +11,7 @@ import (
 // runner is a session and the turn to run on it: beside another batch, one that fits the device's memory alone may find none.
 type runner struct {
 	session Session
+	device  int           // its number
 	known   chan []Tensor // cap 1: inputs that it has computed, or is known to; nil: none. Who takes them has the turn, and gives it on by putting them, or others, back
 }
 

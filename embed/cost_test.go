@@ -134,7 +134,7 @@ func TestCostsAreWhatFLOPsSayBeforeTheFirstRun(t *testing.T) {
 // total computes lengths by batches of b on a machine, and gives what they take. With learn the batcher is told what the model has learnt.
 func total(m *machine, lengths []int, window int, learn bool) (took float64) {
 	const maxCost = 512
-	b := NewBatcher[int](BatcherConfig{MaxCost: maxCost, MaxItems: 64, Window: window, MaxAge: time.Hour})
+	b := NewBatcher[int](BatcherConfig{MaxCost: maxCost, MaxItems: 64, Window: window, MaxAge: time.Hour}, Shapes{})
 	model := NewCostModel(maxCost, nil)
 	now := time.Unix(0, 0)
 	for i := 0; i < len(lengths) || b.Len() > 0; {
@@ -190,9 +190,9 @@ func TestCostsAreOfTheShapeThatRan(t *testing.T) {
 	for range 200 {
 		items, longest := 1+r.IntN(8), 1+r.IntN(300)
 		ran := least(cfg.Shapes.Items, items)
-		e.learn(&Batch[*window]{Items: make([]*window, items), Padded: ran * longest}, time.Duration(truth.Batch(ran, longest)*float64(time.Second)))
+		e.learn(0, &Batch[*window]{Items: make([]*window, items), Padded: ran * longest}, time.Duration(truth.Batch(ran, longest)*float64(time.Second)))
 	}
-	got, _ := e.mu.costs.Costs()
+	got, _ := e.mu.costs[0].Costs()
 	for _, at := range [][2]int{{1, 10}, {8, 50}, {8, 300}} {
 		if p, w := got.Batch(at[0], at[1]), truth.Batch(at[0], at[1]); math.Abs(p/w-1) > 0.01 {
 			t.Errorf("%d items of %d steps: %.4f s are predicted, %.4f s is what they take", at[0], at[1], p, w)

@@ -28,6 +28,7 @@ type EngineConfig struct {
 	Modality     schemas.Modality // of all objects: what the rows say. What comes beside a text in a reference (a question, a second text) is refused of others
 	Batch        BatcherConfig
 	Shapes       Shapes        // that batches are padded to; the zero value: to their longest item
+	Devices      []string      // by session: the device that it runs on. What batches take is learnt of each device by itself; nil: all sessions are on one, ""
 	Packing      *Packing      // how batches are packed, if the sessions' graph is one of packed rows; nil: each sample is a row, padded
 	Preprocessor int           // preprocess workers of each priority, at least 1
 	Balance      bool          // as many of these decode at once as keep up with the sessions; else always all
@@ -59,6 +60,7 @@ type Engine struct {
 	cfg      EngineConfig
 	pre      Preprocessor
 	sessions []*runner
+	devices  []string // each once, in the order of its first session
 	heads    []Head
 	joiners  []Joiner // by head; nil if no head joins
 	perStep  int64    // bytes that heads keep of a step, see Keeper
@@ -75,8 +77,8 @@ type Engine struct {
 		halt     context.CancelFunc // of Run; nil before it
 		fault    error              // why the engine stopped by itself
 		batcher  former
-		costs    *CostModel // of the sessions, as they are while all of them are busy
-		closed   bool       // no more jobs
+		costs    []*CostModel // by device: of its sessions, as they are while all of them are busy
+		closed   bool         // no more jobs
 		decoders decoders
 	}
 	submitting sync.WaitGroup // Submit calls that passed the check of closed
@@ -117,11 +119,13 @@ type window struct {
 
 // NewEngine assembles an engine. Sessions run the same model; each gets an executor. The engine closes neither sessions nor heads.
 //
-// Refused are an engine without a session, a head or a preprocess worker, and bounds of batches and shapes that make no sense (their Validate). That sessions, preprocessor and heads are of one model is not looked at: what does not fit fails with the first batch.
+// Refused are an engine without a session, a head or a preprocess worker, devices of another number of sessions, and bounds of batches and shapes that make no sense (their Validate). That sessions, preprocessor and heads are of one model is not looked at: what does not fit fails with the first batch.
 func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []Head) (*Engine, error) {
 	switch {
 	case len(sessions) == 0:
 		return nil, fmt.Errorf("engine %s: no session", cfg.Model)
+	case len(cfg.Devices) > 0 && len(cfg.Devices) != len(sessions):
+		return nil, fmt.Errorf("engine %s: devices of %d sessions, and there are %d", cfg.Model, len(cfg.Devices), len(sessions))
 	case len(heads) == 0:
 		return nil, fmt.Errorf("engine %s: no head", cfg.Model)
 	case cfg.Preprocessor < 1:
@@ -155,22 +159,20 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 			e.perStep += step
 		}
 	}
-	e.mu.batcher = NewBatcher[*window](cfg.Batch)
+	e.mu.batcher = NewBatcher[*window](cfg.Batch, cfg.Shapes)
 	if cfg.Packing != nil {
 		e.mu.batcher = NewPacker[*window](cfg.Batch, cfg.Packing)
 	}
 	e.mu.decoders.balance = newBalance(cfg.Preprocessor)
-	e.mu.costs = NewCostModel(cfg.Batch.MaxCost, cfg.FLOPs)
-	e.mu.batcher.Expect(e.mu.costs.Costs())
 	if cfg.Reuse > 0 {
 		e.reuse = newReuse(cfg.Reuse)
 	}
-	for _, s := range sessions {
+	for i, s := range sessions {
 		trial, err := e.trial()
 		if err != nil {
 			return nil, fmt.Errorf("engine %s: trial: %w", cfg.Model, err)
 		}
-		r := &runner{s, make(chan []Tensor, 1)}
+		r := &runner{session: s, device: e.device(i), known: make(chan []Tensor, 1)}
 		r.known <- trial
 		e.sessions = append(e.sessions, r)
 	}

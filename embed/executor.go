@@ -42,7 +42,7 @@ func (e *Engine) execute(ctx context.Context, s *runner) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(collated)
-		e.feed(ctx, ready, collated)
+		e.feed(ctx, s.device, ready, collated)
 	})
 	wg.Go(func() {
 		defer close(computed)
@@ -58,8 +58,8 @@ func (e *Engine) execute(ctx context.Context, s *runner) {
 	wg.Wait()
 }
 
-// feed pulls batches for as long as ctx lasts; a batch that was pulled is always sent on, so that its windows are settled.
-func (e *Engine) feed(ctx context.Context, ready <-chan struct{}, out chan<- *work) {
+// feed pulls batches for a device for as long as ctx lasts; a batch that was pulled is always sent on, so that its windows are settled.
+func (e *Engine) feed(ctx context.Context, device int, ready <-chan struct{}, out chan<- *work) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	held := false // a token
@@ -72,7 +72,7 @@ func (e *Engine) feed(ctx context.Context, ready <-chan struct{}, out chan<- *wo
 				return
 			}
 		}
-		batch, wait := e.pull()
+		batch, wait := e.pull(device)
 		if batch != nil {
 			if !e.dropped(batch) {
 				out <- e.collate(batch)
@@ -105,8 +105,10 @@ func (e *Engine) dropped(b *Batch[*window]) bool {
 	return true
 }
 
-func (e *Engine) pull() (*Batch[*window], time.Duration) {
+// pull takes the batch that is the best one on a device.
+func (e *Engine) pull(device int) (*Batch[*window], time.Duration) {
 	e.mu.Lock()
+	e.mu.batcher.Expect(e.mu.costs[device].Costs())
 	batch, wait := e.mu.batcher.Next(time.Now())
 	left := e.mu.batcher.Len()
 	if left == 0 {
@@ -131,9 +133,6 @@ func (e *Engine) collate(b *Batch[*window]) *work {
 		w.samples[i] = win.s
 	}
 	w.inputs, w.err = e.inputs(w.samples, b.Layout, &e.floats)
-	if b.Layout == nil {
-		b.Padded = e.cfg.Shapes.padded(b.Padded, w.samples)
-	}
 	work := 0.0
 	for i := range w.samples {
 		work += e.cfg.FLOPs(w.samples[i].Cost)
@@ -163,15 +162,15 @@ func (e *Engine) infer(ctx context.Context, s *runner, w *work) *result {
 		return nil
 	}
 	w.inputs = nil
-	e.learn(w.batch, took)
+	e.learn(s.device, w.batch, took)
 	if e.cfg.Took != nil {
 		e.cfg.Took(ctx, took)
 	}
 	return &result{outs: outs, infer: took}
 }
 
-// learn tells the cost model what a batch took, by it the batcher, and the balance that there is something to see.
-func (e *Engine) learn(b *Batch[*window], took time.Duration) {
+// learn tells a device's cost model what a batch took there, and the balance that there is something to see.
+func (e *Engine) learn(device int, b *Batch[*window], took time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	items := least(e.cfg.Shapes.Items, len(b.Items)) // that were computed
@@ -179,8 +178,7 @@ func (e *Engine) learn(b *Batch[*window], took time.Duration) {
 	if b.Layout != nil {
 		items, longest = b.Layout.Rows, b.Layout.Length
 	}
-	e.mu.costs.Observe(items, longest, took)
-	e.mu.batcher.Expect(e.mu.costs.Costs())
+	e.mu.costs[device].Observe(items, longest, took)
 	e.lookLocked()
 }
 

@@ -14,7 +14,7 @@ type Packer[T any] struct {
 
 // NewPacker makes an empty packer. Of the configuration, which must be valid, MaxCost does not count: the packing bounds a batch.
 func NewPacker[T any](cfg BatcherConfig, p *Packing) *Packer[T] {
-	return &Packer[T]{NewBatcher[T](cfg), p}
+	return &Packer[T]{NewBatcher[T](cfg, Shapes{}), p}
 }
 
 // Next takes a batch, or says how long to wait for one, as [Batcher.Next] does. Items of a batch have one priority.

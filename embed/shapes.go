@@ -3,6 +3,8 @@ package embed
 import (
 	"fmt"
 	"slices"
+
+	"vecmill/model"
 )
 
 // Shapes are the lengths and numbers of items that batches are padded to, both ascending, so that a session sees few shapes: on a GPU each new one
@@ -11,8 +13,29 @@ import (
 // Padding changes no result: lengths are padded as they are beside a longer item (I7), and rows that are added, which repeat the batch's last, are cut off what
 // comes out.
 type Shapes struct {
-	Lengths []int // of inputs with a length, in their own elements: samples, tokens
+	Lengths []int // in the model's steps, as costs of samples are: frames, tokens
 	Items   []int
+	Values  func(steps int) int // the most values of an input that make so many steps, so that what has more of them has more steps, too; nil: each value is one
+}
+
+// Usual lengths begin here and are multiples of this: a second and a tenth of one, where a frame is 20 ms, and tokens.
+const (
+	leastFrames, frameStep = 50, 5
+	leastTokens, tokenStep = 16, 8
+)
+
+// UsualShapes are the shapes for a checkpoint whose objects have at most so many samples or tokens, and its batches most items. Of pictures, which have one size, the number alone is fixed.
+func UsualShapes(spec *model.Spec, longest, most int) Shapes {
+	switch {
+	case spec.Audio != nil:
+		last := max(spec.Audio.Frames(longest), 1)
+		s := NewShapes(min(leastFrames, last), last, frameStep, most)
+		s.Values = spec.Audio.MostSamples
+		return s
+	case spec.Text != nil:
+		return NewShapes(min(leastTokens, longest), longest, tokenStep, most)
+	}
+	return Shapes{Items: NewShapes(1, 1, 1, most).Items}
 }
 
 // NewShapes makes lengths from first to last that grow by a quarter, in multiples of step, and numbers of items by powers of two up to most.
@@ -55,35 +78,45 @@ func least(list []int, n int) int {
 	return list[i]
 }
 
+// Round is the shape that a batch of so many items runs as, the longest of so many steps.
+func (s Shapes) Round(items, longest int) (rows, length int) {
+	return least(s.Items, items), least(s.Lengths, longest)
+}
+
+// fit is how many items, of most, run as no more than so many rows; 0 if one alone runs as more.
+func (s Shapes) fit(rows, most int) int {
+	if i, ok := slices.BinarySearch(s.Items, rows); !ok && i < len(s.Items) {
+		rows = 0
+		if i > 0 {
+			rows = s.Items[i-1]
+		}
+	}
+	return min(rows, most)
+}
+
+// Fit is how many items of so many steps each make a batch within a budget of cost and of items, as padded as it will be. An item that exceeds it alone goes alone.
+func (s Shapes) Fit(longest, cost, items int) int {
+	return max(s.fit(cost/least(s.Lengths, max(longest, 1)), items), 1)
+}
+
 // widen pads the axis of an input that is its length: of a list, or of rows of token ids. Pictures and scalars have none.
 func (s Shapes) widen(in *Input, shape []int) {
-	switch {
-	case len(shape) == 1:
-		shape[0] = least(s.Lengths, shape[0])
-	case len(shape) == 2 && in.I64 != nil:
-		shape[1] = least(s.Lengths, shape[1])
+	if last := len(shape) - 1; last == 0 || last == 1 && in.I64 != nil {
+		shape[last] = s.wide(shape[last])
 	}
 }
 
-// padded is a batch's cost with what it is padded to: as much more as the inputs with a length, or the items, become.
-func (s Shapes) padded(cost int, batch []Sample) int {
-	longest, wide := 0, 0
-	for i := range batch {
-		for k := range batch[i].Inputs {
-			in := &batch[i].Inputs[k]
-			shape := slices.Clone(in.Shape)
-			if len(shape) != 1 && (len(shape) != 2 || in.I64 == nil) {
-				continue
-			}
-			own := shape[len(shape)-1]
-			s.widen(in, shape)
-			longest, wide = max(longest, own), max(wide, shape[len(shape)-1])
+// wide is how many values an input of n of them is padded to.
+func (s Shapes) wide(n int) int {
+	for _, steps := range s.Lengths {
+		if s.Values != nil {
+			steps = s.Values(steps)
+		}
+		if steps >= n {
+			return steps
 		}
 	}
-	if longest > 0 {
-		cost = int(int64(cost) * int64(wide) / int64(longest))
-	}
-	return cost * least(s.Items, len(batch)) / len(batch)
+	return n
 }
 
 // trim cuts what comes of added rows off every output.

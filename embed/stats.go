@@ -16,9 +16,8 @@ type Stats struct {
 	Collate, Infer, HeadsOn time.Duration // busy time, summed over the executors
 	Queue                   time.Duration // from being made until their session began, summed over samples
 	Waiting, WaitingCost    int           // samples in the batcher now, and their cost
-	Costs                   Costs         // what batches are taken to take, seconds; all 0 before the first
+	Devices                 []DeviceCosts // what has been learnt of each device, in the order of its first session
 	Decoders                int           // objects that may be decoded at once while samples wait for a batch
-	Miss                    float64       // mean relative error of the latest predictions by Costs
 	Reused                  int64         // objects that got the rows of another one with their content
 }
 
@@ -33,20 +32,16 @@ func (s Stats) PaddingRatio() float64 {
 // Stats gives the totals so far.
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
-	waiting, cost, miss := e.mu.batcher.Len(), e.mu.batcher.Steps(), e.mu.costs.Miss()
-	costs, known := e.mu.costs.Costs()
+	waiting, cost, devices := e.mu.batcher.Len(), e.mu.batcher.Steps(), e.deviceCostsLocked()
 	decoders := e.mu.decoders.active
 	e.mu.Unlock()
-	if !known {
-		costs = Costs{}
-	}
 	c := &e.stats
 	var reused int64
 	if e.reuse != nil {
 		reused = e.reuse.hits.Load()
 	}
 	return Stats{
-		Costs: costs, Miss: miss, Decoders: decoders, Reused: reused,
+		Devices: devices, Decoders: decoders, Reused: reused,
 		Objects: c.objects.Load(), Failed: c.failed.Load(), Samples: c.samples.Load(), Batches: c.batches.Load(),
 		Cost: c.cost.Load(), Padded: c.padded.Load(), FLOPs: 1e3 * float64(c.kiloflops.Load()), Bisections: c.bisections.Load(),
 		Preprocess: time.Duration(c.preprocess.Load()), Collate: time.Duration(c.collate.Load()),

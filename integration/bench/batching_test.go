@@ -91,7 +91,7 @@ func openFormed(b *testing.B, s setup, window int) *former {
 // pass computes every sample once, as an engine whose window is always full.
 func (x *former) pass(b *testing.B, learn bool) (f formed) {
 	b.Helper()
-	batcher := embed.NewBatcher[int](x.limits)
+	batcher := embed.NewBatcher[int](x.limits, embed.Shapes{})
 	now := time.Unix(0, 0) // nothing gets old
 	for i := 0; i < len(x.samples) || batcher.Len() > 0; {
 		for i < len(x.samples) && !batcher.Full(embed.Live) {

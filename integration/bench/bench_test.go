@@ -200,7 +200,7 @@ type way struct {
 	precision model.Precision
 	packed    bool // in rows
 	options   ortsession.Options
-	shapes    embed.Shapes // that batches are padded to
+	fixed     bool // batches are padded to a GPU's few shapes
 }
 
 func name(p model.Precision) string { return cmp.Or(string(p), "fp32") }
@@ -245,7 +245,14 @@ func openBareOn(b testing.TB, dir, cache string, w way, s setup, items []item) *
 		}
 		samples = append(samples, got...)
 	}
-	x := &bare{spec: spec, graph: graph, shapes: w.shapes}
+	x := &bare{spec: spec, graph: graph}
+	if w.fixed {
+		longest := 512
+		if spec.Audio != nil {
+			longest = 30 * 16000
+		}
+		x.shapes = embed.UsualShapes(spec, longest, s.batch.MaxItems)
+	}
 	if w.packed {
 		row := embed.UsualRow(spec)
 		if x.packing, err = embed.NewPacking(spec, row, 2*max(s.batch.MaxCost, row), s.batch.MaxItems); err != nil { // rows may be half full
@@ -287,13 +294,14 @@ func (x *bare) batch(b testing.TB, samples []embed.Sample, limit config.Batch) {
 		x.flops += x.spec.FLOPs(samples[i].Cost)
 	}
 	at := 0
-	for _, end := range cuts(costs, limit.MaxCost, limit.MaxItems) {
+	for _, end := range cuts(costs, x.shapes, limit.MaxCost, limit.MaxItems) {
 		tensors, err := x.shapes.Collate(samples[at:end])
 		if err != nil {
 			b.Fatal(err)
 		}
 		x.batches = append(x.batches, tensors)
-		padded += costs[end-1] * (end - at)
+		rows, length := x.shapes.Round(end-at, costs[end-1])
+		padded += rows * length
 		at = end
 	}
 	if x.packing == nil {
@@ -301,15 +309,18 @@ func (x *bare) batch(b testing.TB, samples []embed.Sample, limit config.Batch) {
 	}
 }
 
-// cuts are the ends of the batches of sorted costs that together cost least: padded cost, and for each batch an eighth of the budget,
+// cuts are the ends of the batches of sorted costs that together cost least as these shapes: padded cost, and for each batch an eighth of the budget,
 // as the worker's batcher reckons.
-func cuts(costs []int, maxCost, maxItems int) []int {
+func cuts(costs []int, shapes embed.Shapes, maxCost, maxItems int) []int {
 	least, from := make([]int, len(costs)+1), make([]int, len(costs)+1)
 	for end := 1; end <= len(costs); end++ {
-		longest := costs[end-1]
 		least[end] = -1
-		for at := end - 1; at >= 0 && end-at <= maxItems && (end-at == 1 || longest*(end-at) <= maxCost); at-- {
-			if c := least[at] + longest*(end-at) + maxCost/8; least[end] < 0 || c < least[end] {
+		for at := end - 1; at >= 0 && end-at <= maxItems; at-- {
+			rows, length := shapes.Round(end-at, costs[end-1])
+			if end-at > 1 && rows*length > maxCost {
+				break
+			}
+			if c := least[at] + rows*length + maxCost/8; least[end] < 0 || c < least[end] {
 				least[end], from[end] = c, at
 			}
 		}
@@ -327,16 +338,18 @@ func TestCutsAreTheCheapest(t *testing.T) {
 		name              string
 		costs             []int
 		maxCost, maxItems int
+		shapes            embed.Shapes
 		want              []int
 	}{
-		{"equal costs fill the budget", []int{4, 4, 4, 4}, 16, 8, []int{4}},
-		{"the number of items is bounded", []int{1, 1, 1, 1, 1}, 80, 2, []int{2, 4, 5}},
-		{"a jump in cost is worth a cut", []int{1, 1, 50, 50}, 160, 8, []int{2, 4}},
-		{"an item over the budget goes alone", []int{5, 200}, 100, 8, []int{1, 2}},
-		{"nothing has no cuts", nil, 100, 8, nil},
+		{"equal costs fill the budget", []int{4, 4, 4, 4}, 16, 8, embed.Shapes{}, []int{4}},
+		{"the number of items is bounded", []int{1, 1, 1, 1, 1}, 80, 2, embed.Shapes{}, []int{2, 4, 5}},
+		{"a jump in cost is worth a cut", []int{1, 1, 50, 50}, 160, 8, embed.Shapes{}, []int{2, 4}},
+		{"an item over the budget goes alone", []int{5, 200}, 100, 8, embed.Shapes{}, []int{1, 2}},
+		{"nothing has no cuts", nil, 100, 8, embed.Shapes{}, nil},
+		{"a shape fills the budget", []int{3, 3, 3, 3, 3}, 16, 8, embed.Shapes{Lengths: []int{4}, Items: []int{1, 2, 4, 8}}, []int{4, 5}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := cuts(c.costs, c.maxCost, c.maxItems); !slices.Equal(got, c.want) {
+			if got := cuts(c.costs, c.shapes, c.maxCost, c.maxItems); !slices.Equal(got, c.want) {
 				t.Errorf("cuts = %v, want %v", got, c.want)
 			}
 		})

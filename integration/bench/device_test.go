@@ -85,9 +85,8 @@ func (c *deviceCheck) run(tb testing.TB) *deviceReport {
 		s.batch.MaxCost, s.batch.MaxItems = s.batch.MaxCost*c.batches, s.batch.MaxItems*c.batches
 		items, dir := corpus(tb, s.modality, 1, s.items), checkpoint(tb, demoModels(tb), s.modality, c.layers)
 		servers.upload(tb, items)
-		shapes := shapesFor(s, c.options.Provider.OnGPU())
 		for _, p := range []model.Precision{model.Single, model.Half} {
-			bare := c.time(tb, r, s, way{precision: p, options: c.options, shapes: shapes}, dir, items)
+			bare := c.time(tb, r, s, way{precision: p, options: c.options, fixed: c.options.Provider.OnGPU()}, dir, items)
 			c.work(tb, r, s, p, dir, items, servers, bare)
 			if s.modality != schemas.Image { // whose shape is constant without
 				c.time(tb, r, s, way{precision: p, packed: true, options: c.options}, dir, items)
@@ -185,19 +184,6 @@ func (c *deviceCheck) work(tb testing.TB, r *deviceReport, s setup, p model.Prec
 	rate := float64(s.items) / done.wall.Seconds()
 	r.worked = append(r.worked, worked{s.modality, name(p), rate, rate / bare, done.stats.Embed.PaddingRatio()})
 	c.tell(r)
-}
-
-// shapesFor are a GPU's few shapes; a CPU pads to the longest item.
-func shapesFor(s setup, gpu bool) embed.Shapes {
-	switch {
-	case !gpu:
-		return embed.Shapes{}
-	case s.modality == schemas.Audio:
-		return embed.NewShapes(16000, 30*16000, 1600, s.batch.MaxItems)
-	case s.modality == schemas.Text:
-		return embed.NewShapes(16, 512, 8, s.batch.MaxItems)
-	}
-	return embed.Shapes{Items: embed.NewShapes(1, 1, 1, s.batch.MaxItems).Items}
 }
 
 // seconds is how much audio the batches hold.

@@ -89,5 +89,5 @@ func (x *served) offer(b *testing.B, target time.Duration, l embedtest.Load) (em
 	if err != nil {
 		b.Fatal(err)
 	}
-	return out, e.Stats().Costs
+	return out, e.Stats().Devices[0].Costs
 }

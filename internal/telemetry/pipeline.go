@@ -111,9 +111,9 @@ func observed() []Metric {
 		{"vecmill_batches", "{batch}", "batches run", Counter, count(func(r *Reading) int64 { return r.Embed.Batches })},
 		{"vecmill_batch_cost", "{step}", "useful steps in batches (frames, tokens, patches)", Counter, count(func(r *Reading) int64 { return r.Embed.Cost })},
 		{"vecmill_batch_padded_cost", "{step}", "steps computed, padding included", Counter, count(func(r *Reading) int64 { return r.Embed.Padded })},
-		{"vecmill_batch_fixed_seconds", "s", "what the cost model has learnt that a batch takes whatever is in it; 0 before the first", Gauge, func(r *Reading) []point { return one(r.Embed.Costs.Fixed) }},
-		{"vecmill_batch_step_seconds", "s", "and that a step of an item adds to it, attention left out", Gauge, func(r *Reading) []point { return one(r.Embed.Costs.Step) }},
-		{"vecmill_batch_prediction_error_ratio", "1", "mean relative error of the cost model's latest predictions of what a batch takes", Gauge, func(r *Reading) []point { return one(r.Embed.Miss) }},
+		{"vecmill_batch_fixed_seconds", "s", "what the cost model of a device (label device: cpu, or a GPU's number) has learnt that a batch takes whatever is in it; 0 before the first", Gauge, learnt(func(d *embed.DeviceCosts) float64 { return d.Costs.Fixed })},
+		{"vecmill_batch_step_seconds", "s", "and that a step of an item adds to it on that device, attention left out", Gauge, learnt(func(d *embed.DeviceCosts) float64 { return d.Costs.Step })},
+		{"vecmill_batch_prediction_error_ratio", "1", "mean relative error of a device's cost model in its latest predictions of what a batch takes", Gauge, learnt(func(d *embed.DeviceCosts) float64 { return d.Miss })},
 		{"vecmill_flops", "{flop}", "floating-point operations of useful work: matrix products and convolutions of each sample alone, without padding; their rate over vecmill_peak_flops is the model FLOPs utilisation", Counter, func(r *Reading) []point { return one(r.Embed.FLOPs) }},
 		{"vecmill_peak_flops", "{flop_per_second}", "what all processors together get out of matrix products in float32, measured at the start; 0 if it was not", Gauge, func(r *Reading) []point { return one(r.Peak) }},
 		{"vecmill_flops_utilisation_ratio", "1", "useful work of all pipelines over what the processors could have computed since the start; not there if their peak was not measured, or a pipeline is on a GPU", Gauge, func(r *Reading) []point { return some(r.Cost.Used) }},
@@ -133,6 +133,18 @@ func some(v *float64) []point {
 		return nil
 	}
 	return one(*v)
+}
+
+// learnt is of each of an engine's devices, which are as many as the configuration names.
+func learnt(f func(*embed.DeviceCosts) float64) func(*Reading) []point {
+	return func(r *Reading) []point {
+		var ps []point
+		for i := range r.Embed.Devices {
+			d := &r.Embed.Devices[i]
+			ps = append(ps, point{f(d), attribute.String("device", d.Device)})
+		}
+		return ps
+	}
 }
 
 func bottleneck(r *Reading) []point {

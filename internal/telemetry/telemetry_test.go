@@ -43,7 +43,10 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 	err = Observe(tel.Meter(), "speech", func() Reading {
 		return Reading{
 			Stream: stream.Stats{Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, HoldBack: 5 * time.Second, Write: 6 * time.Second, Durable: 7 * time.Second, Abandoned: 3},
-			Embed:  embed.Stats{Waiting: 4, WaitingCost: 1200, Queue: 9 * time.Second, FLOPs: 3e9}, Peak: 5e10,
+			Embed: embed.Stats{
+				Waiting: 4, WaitingCost: 1200, Queue: 9 * time.Second, FLOPs: 3e9,
+				Devices: []embed.DeviceCosts{{Device: "0", Costs: embed.Costs{Fixed: 0.5, Step: 0.25}, Miss: 0.125}, {Device: "1", Costs: embed.Costs{Fixed: 2}}},
+			}, Peak: 5e10,
 			Cost: Cost{DeviceSeconds: 60, PerMillion: number(0.5), Used: number(0.25)}, Slowest: "infer",
 		}
 	})
@@ -69,6 +72,10 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_device_seconds_total{pipeline="speech"} 60`,
 		`vecmill_cpu_hours_per_million_rows{pipeline="speech"} 0.5`,
 		`vecmill_bottleneck{pipeline="speech",stage="infer"} 1`,
+		`vecmill_batch_fixed_seconds{device="0",pipeline="speech"} 0.5`,
+		`vecmill_batch_fixed_seconds{device="1",pipeline="speech"} 2`,
+		`vecmill_batch_step_seconds{device="0",pipeline="speech"} 0.25`,
+		`vecmill_batch_prediction_error_ratio{device="0",pipeline="speech"} 0.125`,
 		"\ngo_goroutines ",
 	} {
 		if !strings.Contains(body, want) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"vecmill/embed"
@@ -208,18 +209,22 @@ func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, sess
 			if err != nil {
 				return err
 			}
-			m.sessions = append(m.sessions, s)
+			m.sessions, m.on = append(m.sessions, s), append(m.on, called(o))
 		}
 	}
 	return nil
 }
 
-// Shapes on GPUs begin at a second of audio and at 16 tokens, and are multiples of a tenth of a second and of 8 tokens.
-const (
-	sampleRate               = 16000
-	leastSamples, sampleStep = sampleRate, sampleRate / 10
-	leastTokens, tokenStep   = 16, 8
-)
+// called is what a session's device is called in metrics: its number, or cpu.
+func called(o ortsession.Options) string {
+	if !o.Provider.OnGPU() {
+		return "cpu"
+	}
+	return strconv.Itoa(o.GPU.Device)
+}
+
+// sampleRate is that of checkpoints of this family.
+const sampleRate = 16000
 
 // shapesOf are the shapes that batches are padded to: a few on GPUs, unless the configuration frees them. Ready-made audio graphs, which see padding, are given
 // none: their sessions run one length at a time.
@@ -227,19 +232,15 @@ func shapesOf(p *config.Pipeline, spec *model.Spec) embed.Shapes {
 	if !p.Model.OnGPU() || p.Model.GPU.Shapes == "free" || spec.ONNX != "" && spec.Audio != nil {
 		return embed.Shapes{}
 	}
-	most := batchConfig(p.Batch, spec.Modality).MaxItems
+	longest := 0
 	switch {
 	case spec.Audio != nil:
-		last := max(leastSamples, int(p.Audio.MaxSeconds*sampleRate))
-		return embed.NewShapes(leastSamples, last, sampleStep, most)
+		longest = int(p.Audio.MaxSeconds * sampleRate)
 	case spec.Text != nil:
-		last := spec.Text.MaxTokens()
+		longest = spec.Text.MaxTokens()
 		if p.Text.MaxTokens > 0 {
-			last = min(last, p.Text.MaxTokens)
+			longest = min(longest, p.Text.MaxTokens)
 		}
-		return embed.NewShapes(min(leastTokens, last), last, tokenStep, most)
 	}
-	s := embed.NewShapes(1, 1, 1, most)
-	s.Lengths = nil // pictures have one size
-	return s
+	return embed.UsualShapes(spec, longest, batchConfig(p.Batch, spec.Modality).MaxItems)
 }

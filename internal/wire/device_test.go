@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"vecmill/embed"
+	"vecmill/embed/embedtest"
 	"vecmill/embed/golden"
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
@@ -160,7 +161,7 @@ func TestASearchIsMeasuredWithAFullBatch(t *testing.T) {
 		shape           []int64 // of the batch's first input
 	}{
 		{"vision-digits", "    batch: {max_items: 5, max_cost: 100000}", []int64{5, 3, 32, 32}},
-		{"audio-ctc", "    batch: {max_items: 8, max_cost: 600}", []int64{4, 76800}}, // of 3 items of 4 seconds
+		{"audio-ctc", "    batch: {max_items: 8, max_cost: 600}", []int64{2, 77519}}, // of 198 frames, padded to 240: three would run as four
 		{"audio-ctc", "    batch: {max_items: 5, max_cost: 1024, packing: true, row: 512}", []int64{4, 64000}},
 	} {
 		cfg, p := pipelineFor(t, filepath.Join("..", "demo", "models", c.model), "    heads: [{task: embedding}]\n"+c.settings)
@@ -225,10 +226,11 @@ func TestTheDoctorJudgesWhereOperatorsRun(t *testing.T) {
 func TestThePlacementOfARealModelIsRead(t *testing.T) {
 	cfg, p := pipelineFor(t, filepath.Join("..", "demo", "models", "audio-ctc"), "    heads: [{task: embedding}]")
 	m := load(t, cfg, p)
+	m.devices, m.on = append(m.devices, m.devices[0]), append(m.on, "another") // which each have a session of their own for this
 	var said []Finding
 	d := &doctor{c: cfg, tell: func(f Finding) { said = append(said, f) }}
 	d.placement(t.Context(), p, m)
-	if len(said) != 1 || said[0].Grade != Trouble || !strings.Contains(said[0].Text, "operators that compute numbers run on the CPU") {
+	if len(said) != 2 || said[0].Grade != Trouble || !strings.Contains(said[0].Text, "operators that compute numbers run on the CPU") || said[1] != said[0] {
 		t.Errorf("%+v", said)
 	}
 }
@@ -293,5 +295,40 @@ func TestFixedShapesChangeNoRow(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What batches take is learnt by device, whose name is in metrics.
+func TestSessionsAreKnownByTheirDevice(t *testing.T) {
+	for name, c := range map[string]struct {
+		provider string
+		devices  []int
+		want     string
+	}{
+		"GPUs":    {"cuda", []int{0, 3}, "[0 3]"},
+		"the CPU": {"cpu", nil, "[cpu]"},
+	} {
+		cfg, p := pipelineFor(t, textModel(t), "    heads: [{task: embedding}]")
+		p.Model.Provider, p.Model.Devices, p.Model.Precision = c.provider, c.devices, "fp32"
+		fakes := make([]embedtest.Config, 2*max(len(c.devices), 1))
+		m := described(t, cfg, p, fakes...)
+		p.Model.Sessions = 2
+		if err := m.open(t.Context(), cfg, p, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		e, err := newEngine(p, m, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var devices []string
+		for _, d := range e.Stats().Devices {
+			devices = append(devices, d.Device)
+		}
+		if got := fmt.Sprint(devices); got != c.want || len(m.sessions) != len(fakes) {
+			t.Errorf("%s: devices %s of %d sessions, want %s of %d", name, got, len(m.sessions), c.want, len(fakes))
+		}
+		if err := m.close(); err != nil || len(m.on) > 0 {
+			t.Errorf("%s: %v, devices %v of a closed model", name, err, m.on)
+		}
 	}
 }

@@ -167,7 +167,7 @@ func (d *doctor) placement(ctx context.Context, p *config.Pipeline, m *loadedMod
 	for _, o := range m.devices {
 		seen, err := ortsession.Observe(ctx, m.narrow, o, func(s embed.Session) error {
 			own := *m
-			own.sessions = []embed.Session{s}
+			own.sessions, own.on = []embed.Session{s}, nil
 			_, err := computeAll(ctx, p, &own, trialItems(m))
 			return err
 		})

@@ -35,6 +35,7 @@ type loadedModel struct {
 	opener   opener         // of its sessions
 	trial    []embed.Sample // that sessions of it have computed; nil: none has, or none could be made
 	sessions []embed.Session
+	on       []string // the device of each, as metrics call it
 	heads    []embed.Head
 	options  []headOptions // of heads, in their order
 	halves   []string      // the heads that give vectors in half precision
@@ -60,7 +61,7 @@ func (m *loadedModel) close() error {
 	for _, s := range m.sessions {
 		errs = append(errs, s.Close())
 	}
-	m.sessions = nil
+	m.sessions, m.on = nil, nil
 	return errors.Join(errs...)
 }
 
@@ -331,7 +332,7 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took fun
 		return nil, err
 	}
 	return embed.NewEngine(embed.EngineConfig{
-		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Packing: packing,
+		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Devices: m.on, Packing: packing,
 		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Trial: m.trial,
 	}, m.pre, m.sessions, m.heads)
 }

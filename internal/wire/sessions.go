@@ -216,15 +216,17 @@ func usualBatch(ctx context.Context, p *config.Pipeline, m *loadedModel) (inputs
 	}
 	limits := batchConfig(p.Batch, m.spec.Modality)
 	one := samples[0]
-	n := max(min(limits.MaxItems, limits.MaxCost/max(one.Cost, 1)), 1)
 	shapes := shapesOf(p, m.spec)
 	packing, err := packingOf(p.Batch, m.spec, limits)
 	if err != nil {
 		return nil, 0, err
 	}
 	if packing != nil {
-		n = max(min(n, packing.Rows*((packing.Row+packing.Gap)/(one.Cost+packing.Gap))), 1)
 		shapes = embed.Shapes{} // rows have theirs
+	}
+	n := shapes.Fit(one.Cost, limits.MaxCost, limits.MaxItems)
+	if packing != nil {
+		n = max(min(n, packing.Rows*((packing.Row+packing.Gap)/(one.Cost+packing.Gap))), 1)
 	}
 	inputs, err = shapes.Collate(slices.Repeat([]embed.Sample{one}, n))
 	return inputs, n * one.Cost, err

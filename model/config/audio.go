@@ -115,6 +115,9 @@ func (c *Audio) ReachSamples() int {
 	return reach
 }
 
+// MostSamples is the longest clip of so many encoder frames: one more sample makes one more frame.
+func (c *Audio) MostSamples(frames int) int { return c.ReachSamples() + frames*c.HopSamples() - 1 }
+
 // OutputHopSamples is the number of samples from one frame of last_hidden_state to the next, the adapter's strides included.
 func (c *Audio) OutputHopSamples() int {
 	hop := c.HopSamples()
