@@ -20,8 +20,9 @@ type Source interface {
 
 // MakeOptions say what goes into a plan.
 type MakeOptions struct {
-	Known  func(*schemas.Ref) bool // computed already; nil: nothing is
-	Sample int                     // references to keep aside
+	Known  func(*schemas.Ref) bool   // computed already; nil: nothing is
+	For    func(*schemas.Ref) string // the pipelines that take it, as plan.Item has them; nil: they are not told
+	Sample int                       // references to keep aside
 	Seed   uint64
 	Tell   func(Counts) // told of the progress from time to time; may be nil
 }
@@ -100,6 +101,9 @@ func (d *drafting) add(w *plan.Writer, it plan.Item, o *MakeOptions) error {
 	if o.Known != nil && it.Ref.ID != "" && o.Known(&it.Ref) {
 		d.Counts.Known++
 		return nil
+	}
+	if o.For != nil && it.Ref.ID != "" {
+		it.For = o.For(&it.Ref)
 	}
 	if _, err := w.Add(it); err != nil {
 		return err

@@ -171,7 +171,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		return nil, err
 	}
 	defer closeSource()
-	draft, err := backfill.Make(ctx, w, state, src, backfill.MakeOptions{Known: done.known, Sample: o.Sample, Seed: o.Seed, Tell: o.Tell})
+	draft, err := backfill.Make(ctx, w, state, src, backfill.MakeOptions{Known: done.known, For: done.names, Sample: o.Sample, Seed: o.Seed, Tell: o.Tell})
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -240,6 +241,17 @@ type takers struct {
 	c      *config.Config
 	models []*loadedModel // by pipeline
 	inputs []input        // likewise
+}
+
+// names are the pipelines that take a reference, with commas between them.
+func (t *takers) names(r *schemas.Ref) string {
+	var all []string
+	for i := range t.models {
+		if yes, _ := t.take(i, r); yes {
+			all = append(all, t.c.Pipelines[i].Name)
+		}
+	}
+	return strings.Join(all, ",")
 }
 
 // take says whether a pipeline takes a reference. It is not sure where the pipeline's condition asks about the record.

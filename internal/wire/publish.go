@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -47,6 +48,9 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 	if err != nil {
 		return none, err
 	}
+	if err := forTopic(c, list.Plan(), o.Topic); err != nil {
+		return none, err
+	}
 	place, err := planPlace(ctx, &stores{cfg: c}, at)
 	if err != nil {
 		return none, err
@@ -83,6 +87,35 @@ func publishGroups(c *config.Config, topic string) (groups []string, reuse bool,
 		return nil, false, fmt.Errorf("no pipeline of the configuration reads topic %s: give it the configuration of the workers", topic)
 	}
 	return groups, reuse, nil
+}
+
+// forTopic refuses a plan with references that no pipeline takes which reads the topic: there they would be dead letters, and those that they are for never see them. A plan of an earlier build does not say whom it is for.
+func forTopic(c *config.Config, p *plan.Plan, topic string) error {
+	read := map[string][]string{}
+	for i := range c.Pipelines {
+		read[c.Pipelines[i].Name] = c.Pipelines[i].Topics
+	}
+	var lost []string
+	for _, names := range slices.Sorted(maps.Keys(p.For)) {
+		var others []string
+		takers := strings.Split(names, ",")
+		for _, name := range takers {
+			others = append(others, read[name]...)
+		}
+		if slices.Contains(others, topic) {
+			continue
+		}
+		where := "no topic of this configuration"
+		if len(others) > 0 {
+			where = strings.Join(slices.Compact(slices.Sorted(slices.Values(others))), ", ")
+		}
+		lost = append(lost, fmt.Sprintf("%d for %s (of %s)", p.For[names], strings.Join(takers, " and "), where))
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	return fmt.Errorf("plan %s has references that no pipeline takes which reads %s: %s; nothing was published: plan with a configuration of that topic's pipelines alone, and of the others at another place, or have these read %[2]s, too",
+		p.Name, topic, strings.Join(lost, ", "))
 }
 
 // publishState is where a publishing keeps how far it has come.

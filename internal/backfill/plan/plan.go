@@ -29,14 +29,18 @@ var ErrFinished = errors.New("another planner has finished its plan")
 
 // Plan is what plan.json says.
 type Plan struct {
-	Version int             `json:"version"`
-	Name    string          `json:"name"`   // of the manifest in the output
-	Source  string          `json:"source"` // what was enumerated
-	Created time.Time       `json:"created"`
-	Items   int64           `json:"items"`
-	Bytes   int64           `json:"bytes"` // of the objects, where the source says
-	Parts   []Part          `json:"parts"`
-	About   json.RawMessage `json:"about,omitempty"` // what its maker adds: what is expected of a run
+	Version int       `json:"version"`
+	Name    string    `json:"name"`   // of the manifest in the output
+	Source  string    `json:"source"` // what was enumerated
+	Created time.Time `json:"created"`
+	Items   int64     `json:"items"`
+	Bytes   int64     `json:"bytes"` // of the objects, where the source says
+	Parts   []Part    `json:"parts"`
+
+	// For counts references by the pipelines that take them, as the maker said: names with commas between them. None in what builds before this one saved.
+	For map[string]int64 `json:"for,omitempty"`
+
+	About json.RawMessage `json:"about,omitempty"` // what its maker adds: what is expected of a run
 }
 
 // Part is one file of references.

@@ -34,6 +34,7 @@ type Item struct {
 	Ref  schemas.Ref
 	Raw  string // in place of Ref: a line that is no reference. A run makes it a dead letter, with its number
 	Size int64  // bytes; -1 if not known
+	For  string // pipelines that take it, with commas between them (Plan.For); "": nobody asked, or none
 }
 
 // Writer makes a plan. It is for one goroutine. What was added is safe after Save or Finish.
@@ -129,6 +130,12 @@ func (w *Writer) Add(it Item) (int64, error) {
 	} else {
 		size.Append(it.Size)
 		w.plan.Bytes += it.Size
+	}
+	if it.For != "" {
+		if w.plan.For == nil {
+			w.plan.For = map[string]int64{}
+		}
+		w.plan.For[it.For]++
 	}
 	w.pending++
 	w.bytes += int64(len(text) + len(it.Ref.ID) + len(it.Ref.URI) + len(it.Ref.ETag))
