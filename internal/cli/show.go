@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,8 +43,8 @@ func newShow(e *env, asJSON bool) *show {
 		s.every, s.tell = everyObject, func(r *progress.Report) error { return out.Encode(r) }
 		return s
 	}
-	if f, ok := e.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		screen := progress.NewScreen(f, func() int { return columns(f) })
+	if f, ok := e.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && !slices.Contains([]string{"", "dumb"}, os.Getenv("TERM")) {
+		screen := progress.NewScreen(f, func() (columns, rows int) { return sizeOf(f) })
 		e.err = screen
 		s.every, s.tell = everyBlock, func(r *progress.Report) error { return screen.Show(r.Lines()) }
 		s.clear = func() error { return screen.Show(nil) }
@@ -57,11 +58,13 @@ func newShow(e *env, asJSON bool) *show {
 	return s
 }
 
-func columns(f *os.File) int {
-	if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
-		return n
+// sizeOf is a terminal's size; where it is not told, that of the first ones.
+func sizeOf(f *os.File) (columns, rows int) {
+	columns, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil || columns <= 0 || rows <= 0 {
+		return 80, 24
 	}
-	return 80
+	return columns, rows
 }
 
 // watch tells until stop is called, which takes the block away again. Whoever does not listen any more does not end the run.

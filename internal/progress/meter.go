@@ -58,10 +58,12 @@ type Pipeline struct {
 	Slowest string                   `json:"slowest,omitempty"` // the stage whose workers are the busiest
 }
 
-// Stage is how busy a stage is.
+// Stage is how busy a stage is, and how fast.
 type Stage struct {
 	Name string  `json:"name"`
 	Busy float64 `json:"busy"` // share of its workers' time, 0 to 1
+	Rate float64 `json:"rate"` // of what comes through it, a second
+	Unit string  `json:"unit"` // of that: bytes, objects, steps, rows, commits
 }
 
 // idle is the share of busy time below which no stage is called the slowest.
@@ -183,7 +185,8 @@ func (m *Meter) pipeline(i int) Pipeline {
 			continue
 		}
 		busy := min(1, max(0, s.Busy-before.Stages[k].Busy)/took/float64(s.Workers))
-		p.Stages = append(p.Stages, Stage{s.Name, busy})
+		rate := max(0, float64(s.Done-before.Stages[k].Done)) / took
+		p.Stages = append(p.Stages, Stage{s.Name, busy, rate, s.Unit})
 		if busy > busiest {
 			busiest, p.Slowest = busy, s.Name
 		}

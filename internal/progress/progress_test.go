@@ -17,7 +17,7 @@ var began = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 func at(seconds float64, records, inFlight, durable int64, infer float64) status.Status {
 	return status.Status{Phase: "running", Now: began.Add(time.Duration(seconds * float64(time.Second))), Pipelines: []status.Pipeline{{
 		About: status.About{Name: "calls"}, Records: records, Cost: 100, PaddedCost: 125, List: &status.List{Start: 100, Durable: durable, Total: 1000},
-		Stages: []status.Stage{{Name: "read", Queue: inFlight}, {Name: "fetch", Busy: infer / 4, Workers: 1}, {Name: "infer", Busy: infer, Workers: 2}},
+		Stages: []status.Stage{{Name: "read", Queue: inFlight}, {Name: "fetch", Busy: infer / 4, Workers: 1, Done: 15_000 * records, Unit: "bytes"}, {Name: "infer", Busy: infer, Workers: 2, Done: records / 2, Unit: "steps"}},
 		Dead:   []status.Dead{{Reason: schemas.ReasonDecode, Count: 3}},
 	}}}
 }
@@ -32,10 +32,10 @@ func TestRatesAndSharesAreThoseOfTheWindow(t *testing.T) {
 	if p.Done != 300 || p.Durable != 150 || p.Total != 1000 || p.Rate != 20 || p.Left == nil || *p.Left != 35 || p.Padding != 1.25 || p.Dead[schemas.ReasonDecode] != 3 {
 		t.Errorf("after 10 seconds: %+v", p)
 	}
-	if len(p.Stages) != 2 || p.Stages[0] != (Stage{"fetch", 0.4}) || p.Stages[1] != (Stage{"infer", 0.8}) || p.Slowest != "infer" {
+	if len(p.Stages) != 2 || p.Stages[0] != (Stage{"fetch", 0.4, 330_000, "bytes"}) || p.Stages[1] != (Stage{"infer", 0.8, 11, "steps"}) || p.Slowest != "infer" {
 		t.Errorf("stages %+v, slowest %s", p.Stages, p.Slowest)
 	}
-	const want = "calls: 300 of 1000 (30.0 %), 150 durable, 20.0/s, 35s left\n  fetch 40 %, infer 80 % (slowest), padding ratio 1.25\n  dead letters: decode 3"
+	const want = "calls: 300 of 1000 (30.0 %), 150 durable, 20.0/s, 35s left\n  fetch 40 % (330.0 kB/s), infer 80 % (11.0 steps/s, slowest), padding ratio 1.25\n  dead letters: decode 3"
 	if got := strings.Join(r.Lines(), "\n"); got != want {
 		t.Errorf("it says\n%s\nwant\n%s", got, want)
 	}
@@ -143,6 +143,17 @@ type terminal struct {
 	width int
 }
 
+// resize makes it another width. Lines that do not fit any more are wrapped.
+func (m *terminal) resize(width int) {
+	was := m.lines
+	m.lines, m.width = nil, width
+	for _, l := range was {
+		if _, err := m.Write([]byte(l + "\n")); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
 func (m *terminal) Write(b []byte) (int, error) {
 	for s := string(b); s != ""; {
 		if s[0] == 0x1b {
@@ -171,7 +182,8 @@ func (m *terminal) Write(b []byte) (int, error) {
 
 func TestABlockIsRewrittenInPlaceBelowTheLog(t *testing.T) {
 	m := &terminal{t: t, width: 20}
-	s := NewScreen(m, func() int { return m.width })
+	rows := 8
+	s := NewScreen(m, func() (int, int) { return m.width, rows })
 	want := func(lines string) {
 		t.Helper()
 		if got := strings.Join(m.lines, "|"); got != lines {
@@ -194,6 +206,19 @@ func TestABlockIsRewrittenInPlaceBelowTheLog(t *testing.T) {
 	want("log|" + strings.Repeat("x", 19))
 	show("three")
 	want("log|three")
+	show("calls: 5 of 9, 4/s, 1s left", "  fetch 4 %")
+	want("log|calls: 5 of 9, 4/s,|    1s left|  fetch 4 %")
+	m.resize(9)
+	want("log|calls: 5 |of 9, 4/s|,|    1s le|ft|  fetch 4| %")
+	show("calls: 6 of 9")
+	want("log|calls: 6|    of 9")
+	m.resize(40)
+	show("calls: 6 of 9, 4/s, 1s left")
+	want("log|calls: 6 of 9, 4/s, 1s left")
+	rows = 4
+	show("a", "b", "c", "d", "e")
+	want("log|a|b|and 3 lines more")
+	rows = 8
 	show()
 	want("log")
 	if _, err := s.Write([]byte("more\n")); err != nil {
@@ -204,7 +229,7 @@ func TestABlockIsRewrittenInPlaceBelowTheLog(t *testing.T) {
 
 func TestNothingIsShownOfAnEmptyBlock(t *testing.T) {
 	var out bytes.Buffer
-	if err := NewScreen(&out, func() int { return 80 }).Show(nil); err != nil || out.Len() != 0 {
+	if err := NewScreen(&out, func() (int, int) { return 80, 24 }).Show(nil); err != nil || out.Len() != 0 {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }

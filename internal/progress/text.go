@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"vecmill/schemas"
 )
@@ -66,16 +67,34 @@ func (p *Pipeline) head(phase string) string {
 func (p *Pipeline) stages() string {
 	var words []string
 	for _, s := range p.Stages {
-		text := fmt.Sprintf("%s %.0f %%", s.Name, 100*s.Busy)
+		text := fmt.Sprintf("%s %.0f %% (%s", s.Name, 100*s.Busy, amount(s.Rate, s.Unit))
 		if s.Name == p.Slowest {
-			text += " (slowest)"
+			text += ", slowest"
 		}
-		words = append(words, text)
+		words = append(words, text+")")
 	}
 	if len(words) > 0 && p.Padding > 0 {
 		words = append(words, fmt.Sprintf("padding ratio %.2f", p.Padding))
 	}
 	return strings.Join(words, ", ")
+}
+
+// amount is a rate with its unit.
+func amount(rate float64, unit string) string {
+	if unit == "bytes" {
+		unit = "B"
+	}
+	scale := ""
+	for _, s := range []string{"k", "M", "G", "T"} {
+		if rate < 1000 {
+			break
+		}
+		rate, scale = rate/1000, s
+	}
+	if unit == "B" {
+		return fmt.Sprintf("%.1f %sB/s", rate, scale)
+	}
+	return fmt.Sprintf("%.1f%s %s/s", rate, scale, unit)
 }
 
 // Words is the cost on a line; "" if nothing was computed.
@@ -123,7 +142,25 @@ func brief(seconds float64) string {
 	return time.Duration(seconds * float64(time.Second)).Round(10 * time.Millisecond).String()
 }
 
-// fit cuts a line to a number of columns, a rune being one.
+// fold breaks a line between its words where it is longer than a number of columns, a rune being one. What follows is indented further. A word that is too long by itself is cut.
+func fold(line string, columns int) (out []string) {
+	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+	now, empty := indent, true
+	for word := range strings.FieldsSeq(line) {
+		switch {
+		case empty:
+			now += word
+		case utf8.RuneCountInString(now)+1+utf8.RuneCountInString(word) <= columns:
+			now += " " + word
+		default:
+			out, now = append(out, fit(now, columns)), indent+"    "+word
+		}
+		empty = false
+	}
+	return append(out, fit(now, columns))
+}
+
+// fit cuts a line to a number of columns.
 func fit(line string, columns int) string {
 	if r := []rune(line); len(r) > columns {
 		return string(r[:max(columns, 0)])

@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -79,5 +80,14 @@ func TestAListingOutlastsATokenThatExpires(t *testing.T) {
 				t.Errorf("%d requests, want %d; the last with %s", asked, want, last)
 			}
 		})
+	}
+}
+
+// TestABucketThatCannotBeIsRefusedAtOnce has a name that no store would have, of which nobody is asked.
+func TestABucketThatCannotBeIsRefusedAtOnce(t *testing.T) {
+	l := newLake(t, 0)
+	o := PlanOptions{Source: "s3://in/texts/", Out: l.out + "/plan", Listers: 1, Log: slog.New(slog.DiscardHandler), Trying: func(int, error) { t.Error("it is asked again") }}
+	if _, err := Plan(t.Context(), l.conf, o); err == nil || !strings.Contains(err.Error(), `"in" is no bucket's name: `) {
+		t.Errorf("got %v", err)
 	}
 }

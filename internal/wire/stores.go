@@ -13,6 +13,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 
 	"vecmill/internal/config"
 	"vecmill/internal/retry"
@@ -85,6 +86,9 @@ func checkConditionalPut(ctx context.Context, s objectstore.Store, prefix string
 
 // bucket is a bucket that was not looked at yet.
 func (s *stores) bucket(name string) (*s3store.Store, error) {
+	if err := s3utils.CheckValidBucketName(name); err != nil { // the client says the same of each request, as if the store might be busy
+		return nil, fmt.Errorf("%q is no bucket's name: %w", name, err)
+	}
 	client, err := s.s3()
 	if err != nil {
 		return nil, err
