@@ -16,6 +16,7 @@ import (
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
+	"vecmill/internal/status"
 	"vecmill/internal/wire"
 	"vecmill/stream"
 )
@@ -64,7 +65,7 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if err := o.enumerate(ctx, e, c); err != nil {
-		return err
+		return o.notBegun(ctx, e, show, err)
 	}
 	source, about, err := o.source(ctx, c)
 	if err != nil {
@@ -80,7 +81,7 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 	}
 	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Measure: true, Source: source, Plan: about, Models: o.models})
 	if err != nil {
-		return err
+		return o.notBegun(ctx, e, show, err)
 	}
 	running, cancel := o.limited(ctx)
 	defer cancel()
@@ -99,6 +100,16 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 	} else if about != nil {
 		report.Expected = promise.seconds(about.Items, &report)
 	}
+	return errors.Join(err, show.end(e, &report))
+}
+
+// notBegun is the end of a run that has computed nothing. One that was told to stop, while it planned or while models were loaded, says how to go on.
+func (o *runOptions) notBegun(ctx context.Context, e *env, show *show, err error) error {
+	if err = interrupted(ctx, err); !errors.Is(err, errInterrupted) {
+		return err
+	}
+	report := show.meter.End(status.Status{Now: time.Now()})
+	*report.Finished, report.Continue = false, o.again()
 	return errors.Join(err, show.end(e, &report))
 }
 
@@ -173,7 +184,7 @@ func (o *runOptions) whyStopped(running context.Context) error {
 	if errors.Is(context.Cause(running), errUntil) {
 		return fmt.Errorf("stopped at %s, as --until says; what is durable is kept", o.endAt.Format(time.DateTime))
 	}
-	return errors.New("interrupted; what is durable is kept")
+	return fmt.Errorf("%w; what is durable is kept", errInterrupted)
 }
 
 // source opens a plan, or names a manifest; name is set afterwards.

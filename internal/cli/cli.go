@@ -34,6 +34,17 @@ type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
 
+// errInterrupted is the end of a command that was told to stop.
+var errInterrupted = errors.New("interrupted")
+
+// interrupted says of an error that it comes of the command's having been told to stop.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil || errors.Is(err, errInterrupted) || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errInterrupted, err)
+}
+
 // helpError asks for what a command's --help prints: exit code 0.
 type helpError struct {
 	flags *flag.FlagSet // nil: of a command with commands of its own
@@ -81,7 +92,7 @@ func run(program, about, version string, commands []command, args []string, stdo
 			time.Sleep(doubled)
 			stop() // a second signal ends the process at once
 		})
-		err := c.run(ctx, e, args[1:])
+		err := interrupted(ctx, c.run(ctx, e, args[1:]))
 		switch usage, help := (usageError{}), (helpError{}); {
 		case errors.As(err, &help):
 			help.print(stdout, program, c)

@@ -58,7 +58,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	p, err := wire.Plan(ctx, c, o)
 	if err != nil {
 		if ctx.Err() != nil {
-			return errPlanning
+			return fmt.Errorf("%w: %s", errPlanning, shellWords(append([]string{"backfill", "plan"}, args...)...))
 		}
 		return err
 	}

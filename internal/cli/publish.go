@@ -26,7 +26,7 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 		return err
 	}
 	if err := o.enumerate(ctx, e, c); err != nil {
-		return err
+		return o.notPublished(ctx, err)
 	}
 	ctx, cancel := o.limited(ctx)
 	defer cancel()
@@ -61,7 +61,7 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 	})
 	end := report("end", at)
 	if err != nil && first < 0 { // nothing was begun
-		return err
+		return o.notPublished(ctx, err)
 	}
 	if err != nil {
 		end.Continue = o.again()
@@ -75,6 +75,14 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 	fmt.Fprintf(e.stdout, "%s: %d of %d references are in the topic, %d of them by this run\n", o.topic, at.Published, at.Total, at.Published-first)
 	if end.Continue != "" {
 		fmt.Fprintf(e.stdout, "go on with: %s\n", end.Continue)
+	}
+	return err
+}
+
+// notPublished is the end of a publishing that has not come to the topic. One that was told to stop says how to go on.
+func (o *runOptions) notPublished(ctx context.Context, err error) error {
+	if err = interrupted(ctx, err); errors.Is(err, errInterrupted) {
+		return fmt.Errorf("%w; go on with: %s", err, o.again())
 	}
 	return err
 }

@@ -111,9 +111,9 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 	p, err := r.Plan(ctx, from)
 	if err != nil {
 		if ctx.Err() != nil {
-			return errPlanning
+			err = errPlanning
 		}
-		return err
+		return o.run.notBegun(ctx, e, show, err)
 	}
 	tellPlan(e.err, "the output of "+o.old, "", p)
 	list, err := wire.OpenPlan(ctx, r.Config, p.At)
@@ -128,7 +128,11 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 		fmt.Fprintf(e.err, "%s is %d records of the stream behind %s\n", o.now, behind, o.old)
 	})
 	if err != nil {
-		return fmt.Errorf("checking: %w", err)
+		err = interrupted(ctx, fmt.Errorf("checking: %w", err))
+		if errors.Is(err, errInterrupted) {
+			err = fmt.Errorf("%w; go on with: %s", err, o.run.again())
+		}
+		return err
 	}
 	if err := o.printVerified(e.stdout, v); err != nil {
 		return err

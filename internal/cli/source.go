@@ -71,7 +71,7 @@ func tryingAgain(w io.Writer) func(tries int, err error) {
 }
 
 // errPlanning is the end of a planning that was interrupted.
-var errPlanning = errors.New("interrupted; the same command goes on where this one was")
+var errPlanning = fmt.Errorf("%w; the same command goes on where this one was", errInterrupted)
 
 // enumerate plans the source of a run, or finds the plan that there is. From here on the run is one of this plan.
 func (o *runOptions) enumerate(ctx context.Context, e *env, c *config.Config) error {
