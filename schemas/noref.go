@@ -25,3 +25,12 @@ func (n NoRef) JSON() []byte {
 	}
 	return b
 }
+
+// IsNoRef says whether a value of a list is a NoRef, which says its place itself.
+func IsNoRef(b []byte) bool {
+	var n struct {
+		V   json.RawMessage `json:"v"`
+		Why string          `json:"no_ref"`
+	}
+	return json.Unmarshal(b, &n) == nil && len(n.V) == 0 && n.Why != ""
+}

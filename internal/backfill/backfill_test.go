@@ -285,14 +285,17 @@ func kept(keys []string) (n int) {
 func TestLinesThatAreNoReferencesStayInThePlan(t *testing.T) {
 	at := place(t)
 	good := `{"v":1,"id":"a","inline":"aGk="}`
-	d, err := draft(t, at, Lines{values{good, "", "{garbage", `{"v":1,"id":"b","uri":"s3://box/b"}`}}, MakeOptions{Sample: 9})
+	table := string(schemas.NoRef{Why: "line 4: it has 1 fields", Row: "x"}.JSON()) // says its place itself
+	d, err := draft(t, at, Lines{values{good, "", "{garbage", table, `{"v":1,"id":"b","uri":"s3://box/b"}`}}, MakeOptions{Sample: 9})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := refs(t, at), []string{good, "{garbage", `{"v":1,"id":"b","uri":"s3://box/b"}`}; !slices.Equal(got, want) {
+	_, why := schemas.ParseRef([]byte("{garbage"))
+	garbage := string(schemas.NoRef{Why: "line 3: " + errors.Unwrap(why).Error(), Row: "{garbage"}.JSON())
+	if got, want := refs(t, at), []string{good, garbage, table, `{"v":1,"id":"b","uri":"s3://box/b"}`}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if d.Planned != 3 || len(d.Sample) != 2 {
+	if d.Planned != 4 || len(d.Sample) != 2 {
 		t.Errorf("%+v", d)
 	}
 }

@@ -17,7 +17,7 @@ type Values interface {
 	From(ctx context.Context, n int64) (next func() ([]byte, error), err error)
 }
 
-// Lines enumerates a file with a reference on each line. A line that is none stays in the plan as it is: a run makes it a dead letter. Blank lines are left out.
+// Lines enumerates a file with a reference on each line. A line that is none stays in the plan with its number: a run makes it a dead letter. Blank lines are left out.
 type Lines struct{ Values Values }
 
 // linesAtOnce are given together.
@@ -48,7 +48,7 @@ func (l Lines) Each(ctx context.Context, state json.RawMessage, give func(items 
 		if !ended {
 			n++
 			if line != nil {
-				items = append(items, itemOf(line))
+				items = append(items, lineOf(line, n))
 			}
 		}
 		if ended || len(items) >= linesAtOnce {
@@ -64,6 +64,16 @@ func (l Lines) Each(ctx context.Context, state json.RawMessage, give func(items 
 			return err
 		}
 	}
+}
+
+// lineOf is a line's item. In the plan its number is another one: lines before it may be left out.
+func lineOf(line []byte, number int64) plan.Item {
+	it := itemOf(line)
+	if it.Raw != "" && !schemas.IsNoRef(line) {
+		_, err := schemas.ParseRef(line)
+		it.Raw = string(schemas.NoRef{Why: fmt.Sprintf("line %d: %v", number, errors.Unwrap(err)), Row: it.Raw}.JSON())
+	}
+	return it
 }
 
 func itemOf(line []byte) plan.Item {

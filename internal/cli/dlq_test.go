@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"vecmill/internal/demo"
 	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks"
@@ -174,6 +175,36 @@ func TestFaultsOfTheDLQCommandLineExitWith2(t *testing.T) {
 	} {
 		if code, _, stderr := call(worker, c.args...); code != 2 || !strings.Contains(stderr, c.want) {
 			t.Errorf("%v: exit %d: %s\nwant 2 and %q", c.args, code, stderr, c.want)
+		}
+	}
+}
+
+// TestARowThatIsNoReferenceIsADeadLetterWithItsLine has lists of both kinds, read straight and by way of a plan, in which the rows before it that are left out do not count.
+func TestARowThatIsNoReferenceIsADeadLetterWithItsLine(t *testing.T) {
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"refs.jsonl": {"{\"v\":1,\"id\":\"a\",\"inline_text\":\"Will it rain?\"}\n\n\nnot a reference\n", "line 4"},
+		"refs.csv":   {"id,inline_text\na,Will it rain?\n\n\nb,c,d\n", "line 5"},
+	} {
+		list := filepath.Join(dir, name)
+		write(t, list, c.text)
+		for _, way := range []string{"--manifest", "--source"} {
+			at := strings.Trim(way, "-") + "-" + name
+			conf := filepath.Join(dir, at+".yaml")
+			write(t, conf, intents(dir, `
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s"}}]
+  dead_letters: {url: "%s"}
+`, fileURL(dir, at+"/rows"), fileURL(dir, at+"/dead")))
+			if code, out, stderr := call(backfiller, "run", "--config", conf, way, list); code != 0 || !strings.Contains(out, "1 rows, ") || !strings.Contains(out, "1 dead letters (schema 1)") {
+				t.Fatalf("%s: exit %d\n%s%s", at, code, out, stderr)
+			}
+			if code, out, stderr := call(worker, "dlq", "list", "--config", conf); code != 0 || !strings.Contains(out, c.want) {
+				t.Errorf("%s: exit %d, want %q\n%s%s", at, code, c.want, out, stderr)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -57,7 +58,7 @@ func newInput(p *config.Pipeline, log *slog.Logger) (in input, err error) {
 	}
 	switch p.Input.Format {
 	case "", "ref":
-		in.decoder = refcodec.Ref{}
+		in.decoder = manifests{refcodec.Ref{}}
 	case "json":
 		in.decoder = manifests{refcodec.JSON{Mapping: mapping}}
 	case "cloudevents":
@@ -112,13 +113,17 @@ func (in *input) takes(c stream.Candidate) bool {
 }
 
 // manifests reads the lines of manifests and plans as Vecmill's own references, whatever the topics' records are: planning reads them so, and a plan of a bucket is
-// made of them.
+// made of them. A line that is none is told with its number.
 type manifests struct{ records stream.Decoder }
 
 // Decode implements stream.Decoder.
 func (m manifests) Decode(ctx context.Context, topic string, rec *stream.Record) ([]schemas.Ref, error) {
 	if strings.HasPrefix(topic, dlq.ManifestTopic) {
-		return refcodec.Ref{}.Decode(ctx, topic, rec)
+		refs, err := refcodec.Ref{}.Decode(ctx, topic, rec)
+		if err != nil && !schemas.IsNoRef(rec.Value) { // a row of a table says its own place
+			err = schemas.Rejectf(schemas.ReasonSchema, "line %d: %w", rec.Offset+1, errors.Unwrap(err))
+		}
+		return refs, err
 	}
 	return m.records.Decode(ctx, topic, rec)
 }
