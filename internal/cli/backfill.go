@@ -25,7 +25,7 @@ import (
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
 		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|TABLE|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
-		{"run", "--config FILE --manifest FILE|--plan DIR|--source S3-PREFIX|INVENTORY|TABLE|FILE [--topic TOPIC] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
+		{"run", "--config FILE --manifest FILE|--plan DIR|--source S3-PREFIX|INVENTORY|TABLE|FILE [--topic TOPIC] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
 		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
 		{"status", "--config FILE [--plan DIR|--manifest FILE|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
@@ -46,6 +46,7 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	f.StringVar(&o.topic, "topic", "", "publish the plan's references to this topic for workers, in place of computing them here")
 	f.Int64Var(&o.maxLag, "max-lag", 10_000, "with --topic: records that the workers' groups may have before them; no more is published while they do")
 	f.StringVar(&o.until, "until", "", "when to stop as Ctrl-C does: a duration, as 2h30m, or a time, as 06:00 (the next) or 2026-01-31T06:00")
+	f.StringVar(&o.share, "share", "", "with --plan: compute a share of it alone, as 3/8, the fourth of eight, beside others that compute theirs; a plan has the same number of shares for all of its runs")
 	asJSON := f.Bool("json", false, "print the progress and the end on standard output, one JSON object a line")
 	if err := parse(f, args, 0); err != nil {
 		return err
@@ -68,8 +69,11 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 		return o.notBegun(ctx, e, show, err)
 	}
 	source, about, err := o.source(ctx, c)
+	if err == nil && about != nil {
+		err = wire.Divide(ctx, c, o.plan, about, max(o.read.Share.N, 1))
+	}
 	if err != nil {
-		return err
+		return o.notBegun(ctx, e, show, err)
 	}
 	return o.compute(ctx, e, show, c, log, source, about)
 }
@@ -115,7 +119,7 @@ func (o *runOptions) notBegun(ctx context.Context, e *env, show *show, err error
 
 // runOptions say what a run reads, how fast and for how long.
 type runOptions struct {
-	config, manifest, plan, name, rate, until, topic string
+	config, manifest, plan, name, rate, until, topic, share string
 
 	from    wire.PlanOptions // a source; Source is "" for a run of a list or of a plan
 	models  wire.Models      // of the source's plan; nil: there was none to make or to find
@@ -132,6 +136,14 @@ func (o *runOptions) check(now time.Time) (err error) {
 	}
 	if o.maxLag < 1 {
 		return usageError{errors.New("--max-lag must be at least 1")}
+	}
+	if o.share != "" {
+		if o.plan == "" || o.topic != "" || o.from.Source != "" {
+			return usageError{errors.New("--share goes with --plan: a list has to be planned first, and a topic divides itself")}
+		}
+		if o.read.Share, err = plan.ParseShare(o.share); err != nil {
+			return usageError{fmt.Errorf("--share: %w", err)}
+		}
 	}
 	return o.checkPace(now)
 }
@@ -237,6 +249,8 @@ func (o *runOptions) again() string {
 			words = append(words, "--name", o.from.Name)
 		}
 		return shellWords(words...)
+	case o.share != "":
+		return shellWords(append(words, "--plan", o.plan, "--share", o.share)...)
 	case o.plan != "":
 		return shellWords(append(words, "--plan", o.plan)...)
 	}

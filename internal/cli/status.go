@@ -40,7 +40,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	total := int64(-1)
+	total, shares := int64(-1), 0
 	switch {
 	case o.plan != "":
 		_, about, err := o.source(ctx, c)
@@ -48,6 +48,9 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 		total = about.Items
+		if shares, err = wire.Shares(ctx, c, o.plan); err != nil {
+			return err
+		}
 	case o.manifest != "":
 		if _, _, err := o.source(ctx, c); err != nil {
 			return err
@@ -56,7 +59,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 	}
-	all, passed, err := wire.HowFar(ctx, c, o.name)
+	all, passed, err := wire.HowFar(ctx, c, o.name, shares)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"vecmill/internal/backfill"
@@ -25,6 +26,7 @@ type ReadOptions struct {
 	Rate    float64           // references a second at most, for each pipeline; 0: as many as are computed
 	Columns map[string]string // field of a reference to column of a table
 	Gate    *pace.Gate        // holds references back while it is shut; nil: never
+	Share   plan.Share        // of a plan
 	Sum     string            // of a manifest's content, which must still have it (SumManifest); "": the name promises that it is the same list
 }
 
@@ -67,10 +69,48 @@ func OpenPlan(ctx context.Context, c *config.Config, at string) (*plan.List, err
 // PlanSource reads a plan in place of Kafka.
 func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Source, error) {
 	return func(*config.Pipeline) (stream.Source, error) {
-		s := manifestsource.NewList(func(context.Context) (manifestsource.List, error) { return l, nil }, l.Plan().Name, "of the plan")
-		s.Rate, s.Gate = o.Rate, o.Gate
+		part := l.Share(o.Share)
+		s := manifestsource.NewList(func(context.Context) (manifestsource.List, error) { return part, nil }, l.Plan().Name, "of the plan")
+		s.Rate, s.Gate, s.ID = o.Rate, o.Gate, o.Share.Partition()
 		return s, nil
 	}
+}
+
+// Divide has a plan computed in so many shares, 1 being as a whole. What was begun in another way is refused: its references have other numbers in the output.
+func Divide(ctx context.Context, c *config.Config, at string, p *plan.Plan, n int) error {
+	place, err := planPlace(ctx, &stores{cfg: c}, at)
+	if err != nil {
+		return err
+	}
+	of, err := plan.Divided(ctx, place)
+	if err != nil {
+		return err
+	}
+	if of == 0 && n > 1 {
+		begun, _, err := HowFar(ctx, c, p.Name, 0)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(begun, func(w Written) bool { return w.Next > 0 }) {
+			return fmt.Errorf("plan %s was begun as a whole; leave --share out", p.Name)
+		}
+		if of, err = plan.Divide(ctx, place, n); err != nil {
+			return err
+		}
+	}
+	if of != n && of > 0 {
+		return fmt.Errorf("plan %s was begun in %d shares; go on with --share 0/%[2]d to %d/%[2]d", p.Name, of, of-1)
+	}
+	return nil
+}
+
+// Shares is the number of shares that a plan is computed in; 0 if it is not divided.
+func Shares(ctx context.Context, c *config.Config, at string) (int, error) {
+	place, err := planPlace(ctx, &stores{cfg: c}, at)
+	if err != nil {
+		return 0, err
+	}
+	return plan.Divided(ctx, place)
 }
 
 // planPlace opens a place, making its directory.

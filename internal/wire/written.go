@@ -31,14 +31,14 @@ type Through struct {
 	Records   int64  `json:"records"`   // of the topic, up to the last of these
 }
 
-// HowFar asks the outputs themselves how far they have come: with the manifest of a name, or with all that they have anything of if it is empty. Outputs that keep no account are passed
+// HowFar asks the outputs themselves how far they have come: with the manifest of a name, which is computed in so many shares (0: as a whole), or with all that they have anything of if it is empty. Outputs that keep no account are passed
 // over, and named.
-func HowFar(ctx context.Context, c *config.Config, name string) (all []Written, passed []string, err error) {
+func HowFar(ctx context.Context, c *config.Config, name string, shares int) (all []Written, passed []string, err error) {
 	a := &auditor{c: c, stores: &stores{cfg: c}}
 	for i := range c.Pipelines {
 		p := &c.Pipelines[i]
 		for j := range p.Outputs {
-			some, err := a.howFar(ctx, p, &p.Outputs[j], name)
+			some, err := a.howFar(ctx, p, &p.Outputs[j], name, shares)
 			if errors.Is(err, errNoAccount) {
 				passed = append(passed, fmt.Sprintf("%s: outputs[%d] (%s)", p.Name, j, p.Outputs[j].Kind()))
 				continue
@@ -121,7 +121,8 @@ func (a *auditor) through(ctx context.Context, p *config.Pipeline, o *config.Out
 	return w, nil
 }
 
-func (a *auditor) howFar(ctx context.Context, p *config.Pipeline, o *config.Output, name string) (all []Written, err error) {
+// howFar adds up the shares of a list.
+func (a *auditor) howFar(ctx context.Context, p *config.Pipeline, o *config.Output, name string, shares int) (all []Written, err error) {
 	out, at, err := a.output(ctx, o)
 	if err != nil {
 		return nil, err
@@ -130,6 +131,13 @@ func (a *auditor) howFar(ctx context.Context, p *config.Pipeline, o *config.Outp
 		defer c.Close()
 	}
 	sources := []schemas.SourceID{{Pipeline: p.Name, Topic: dlq.ManifestTopic + name}}
+	for i := range shares {
+		sources = append(sources, sources[0])
+		sources[i+1].Partition = i + 1
+	}
+	if shares > 0 {
+		sources = sources[1:]
+	}
 	if name == "" {
 		if sources, err = out.Sources(ctx, p.Name); err != nil {
 			return nil, fmt.Errorf("%s: %w", at, err)
@@ -143,6 +151,10 @@ func (a *auditor) howFar(ctx context.Context, p *config.Pipeline, o *config.Outp
 		w, err := audit.HowFar(ctx, out, src, audit.Whole)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", at, err)
+		}
+		if n := slices.IndexFunc(all, func(other Written) bool { return other.Manifest == manifest }); n >= 0 {
+			all[n].Written = *all[n].And(w)
+			continue
 		}
 		all = append(all, Written{Pipeline: p.Name, Output: at, Manifest: manifest, Written: *w})
 	}

@@ -47,6 +47,9 @@ type Source struct {
 	// Sum is that of the file's content (Sum), which Run refuses if it is another; "" is any: the name is a promise then. It may be changed before Run.
 	Sum string
 
+	// ID is the partition's: of a list that several runs divide, the share that this one reads; 0 is all of it. It may be changed before Run.
+	ID int
+
 	open func(ctx context.Context) (List, error)
 	name string // of the manifest in the output
 	from string // for errors
@@ -77,8 +80,10 @@ func NewList(open func(ctx context.Context) (List, error), name, from string) *S
 	return s
 }
 
-// Partition is the only partition of a manifest.
-func (s *Source) Partition() stream.Partition { return stream.Partition{Topic: "manifest:" + s.name} }
+// Partition is the only partition that it delivers.
+func (s *Source) Partition() stream.Partition {
+	return stream.Partition{Topic: "manifest:" + s.name, ID: s.ID}
+}
 
 // Run implements stream.Source: it delivers the values from where Assigned says to the last, waits until all of them are settled, and returns nil.
 func (s *Source) Run(ctx context.Context, a stream.Assignments) error {

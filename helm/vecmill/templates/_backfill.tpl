@@ -7,10 +7,14 @@
 {{- define "vecmill.backfillArgs" -}}
 {{- $b := .Values.backfill -}}
 {{- if $b.args -}}
-{{- if or $b.plan $b.topic $b.maxRate }}{{ fail "backfill.args is the whole command: leave backfill.plan, topic and maxRate out" }}{{ end -}}
+{{- if or $b.plan $b.topic $b.maxRate (gt (int $b.shares) 1) }}{{ fail "backfill.args is the whole command: leave backfill.plan, topic, shares and maxRate out" }}{{ end -}}
 {{- toYaml $b.args -}}
 {{- else -}}
 {{- $args := list "run" "--config" "/etc/vecmill/worker.yaml" "--plan" (required "backfill.plan is empty: such as s3://lake/plans/2026-11; or give backfill.args, the whole command" $b.plan) -}}
+{{- if gt (int $b.shares) 1 -}}
+{{- if $b.topic }}{{ fail "backfill.shares are of a plan that the job computes itself: with backfill.topic, the workers divide it" }}{{ end -}}
+{{- $args = concat $args (list "--share" (printf "$(JOB_COMPLETION_INDEX)/%d" (int $b.shares))) -}}
+{{- end -}}
 {{- if $b.topic -}}
 {{- $read := false -}}
 {{- range .Values.config.pipelines }}{{ if has $b.topic .topics }}{{ $read = true }}{{ end }}{{ end -}}

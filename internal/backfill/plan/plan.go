@@ -19,6 +19,7 @@ const Version = 1
 const (
 	planName     = "plan.json"
 	progressName = "progress.json"
+	sharesName   = "shares.json"
 )
 
 // ErrNoPlan says that there is no complete plan at a place.

@@ -1,0 +1,89 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"testing"
+)
+
+func TestSharesAreAllOfAPlanOnce(t *testing.T) {
+	at := place(t)
+	w, _ := writer(t, at)
+	const items = 23
+	for n := range items {
+		add(t, w, n, n+1)
+		if n%10 == 9 { // parts whose ends are no share's
+			if err := w.Save(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := w.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Open(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(l *List, from int64) (all []string) {
+		next, err := l.From(t.Context(), from)
+		for err == nil {
+			var ref []byte
+			if ref, err = next(); err == nil {
+				all = append(all, string(ref))
+			}
+		}
+		if err != io.EOF || int64(len(all)) != l.Len()-from {
+			t.Fatalf("%d references of %d from %d on: %v", len(all), l.Len(), from, err)
+		}
+		return all
+	}
+	want := fmt.Sprint(read(whole, 0))
+	for _, n := range []int{1, 2, 3, 8, 23, 40} {
+		var all []string
+		for i := range n {
+			l := whole.Share(Share{i, n})
+			if least := int64(items / n); l.Len() < least || l.Len() > least+1 {
+				t.Errorf("share %d of %d has %d references", i, n, l.Len())
+			}
+			all = append(all, read(l, 0)...)
+			if l.Len() > 0 {
+				read(l, l.Len()-1)
+			}
+		}
+		if got := fmt.Sprint(all); got != want {
+			t.Errorf("%d shares have %s", n, got)
+		}
+	}
+}
+
+func TestAShareIsWrittenAsANumberOfSoMany(t *testing.T) {
+	for text, want := range map[string]Share{"0/1": {0, 1}, "0/8": {0, 8}, "7/8": {7, 8}} {
+		if s, err := ParseShare(text); err != nil || s != want {
+			t.Errorf("%s: %v, %v", text, s, err)
+		}
+	}
+	for _, text := range []string{"", "3", "8/8", "-1/8", "1/0", "a/8", "1/b", "1/8/9", "$(JOB_COMPLETION_INDEX)/8", "0/1000000"} {
+		if s, err := ParseShare(text); err == nil {
+			t.Errorf("%q is %v", text, s)
+		}
+	}
+	if (Share{}).Partition() != 0 || (Share{0, 1}).Partition() != 0 || (Share{0, 2}).Partition() != 1 {
+		t.Error("a plan as a whole and its first share are one list")
+	}
+}
+
+func TestTheNumberOfSharesIsSettledOnce(t *testing.T) {
+	at := place(t)
+	if n, err := Divided(t.Context(), at); n != 0 || err != nil {
+		t.Errorf("at first: %d, %v", n, err)
+	}
+	for _, n := range []int{8, 4, 8} {
+		if got, err := Divide(t.Context(), at, n); got != 8 || err != nil {
+			t.Errorf("%d after 8: %d, %v", n, got, err)
+		}
+	}
+	if n, err := Divided(t.Context(), at); n != 8 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+}

@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestAPlanIsComputedInSharesOnce has three runs compute a plan, of which one is told to stop at each of some requests and gone on with. Who would number the references otherwise is refused, and the status is of all shares.
+func TestAPlanIsComputedInSharesOnce(t *testing.T) {
+	l := newLake(t)
+	conf := l.config(t, "shares")
+	const at, n = "s3://out/plan", 3
+	step := func(code int, want string, args ...string) {
+		t.Helper()
+		if got, out, stderr := call(backfiller, append(args, "--config", conf)...); got != code || !strings.Contains(out+stderr, want) {
+			t.Fatalf("%q: exit %d, want %d and %q\n%s%s", args, got, code, want, out, stderr)
+		}
+	}
+	share := func(i, n int) []string { return []string{"run", "--plan", at, "--share", fmt.Sprintf("%d/%d", i, n)} }
+	step(0, "24 of 24 references", "plan", "--source", "s3://box/texts/", "--out", at, "--try", "0")
+	for _, c := range []struct {
+		args string
+		want string
+	}{
+		{"--plan x --share 3/3", `--share: "3/3" is no share`}, {"--manifest x --share 0/3", "--share goes with --plan"}, {"--source x --share 0/3", "--share goes with --plan"},
+		{"--plan x --topic refs --share 0/3", "--share goes with --plan"},
+	} {
+		step(2, c.want, append([]string{"run"}, strings.Fields(c.args)...)...)
+	}
+	step(0, "intents: 8 references, 8 rows", share(0, n)...)
+	step(1, "was begun in 3 shares; go on with --share 0/3 to 2/3", share(1, 4)...)
+	step(1, "was begun in 3 shares", "run", "--plan", at)
+	step(0, "8 written of 24 (33.3 %)", "status", "--plan", at)
+	for _, k := range []int{4, 8, 16, 24} {
+		stopped, code, out := l.stop(t, k, append(share(1, n), "--config", conf)...)
+		if code == 0 {
+			break // all of it is there
+		}
+		if want := "go on with: backfill run --config " + conf + " --plan " + at + " --share 1/3\n"; !stopped || code != 1 || !strings.Contains(out, want) {
+			t.Fatalf("told to stop at request %d: exit %d, want %q\n%s", k, code, want, out)
+		}
+	}
+	step(0, "intents: ", share(1, n)...)
+	step(0, "16 written of 24 (66.7 %)", "status", "--plan", at)
+	step(0, "intents: 8 references, 8 rows", share(2, n)...)
+	step(0, "intents: 0 references, 0 rows", share(2, n)...)
+	for _, args := range [][]string{{"--plan", at}, {}} {
+		step(0, "24 written", append([]string{"status"}, args...)...)
+	}
+	step(0, "finished", "status", "--plan", at)
+	code, out, _ := call(backfiller, "audit", "--config", conf, "--kafka=false")
+	if code != 0 || strings.Count(out, `"computed":8,`) != n || strings.Count(out, `"faults":0`) != n {
+		t.Errorf("audit: exit %d\n%s", code, out)
+	}
+	step(0, "0 of 24 references; 24 are computed already", "plan", "--source", "s3://box/texts/", "--out", at+"-2", "--try", "0")
+
+	step(0, "24 of 24 references", "plan", "--source", "s3://box/texts/", "--out", at+"-3", "--try", "0", "--again")
+	step(0, "24 references, 24 rows", "run", "--plan", at+"-3")
+	step(1, "was begun as a whole; leave --share out", "run", "--plan", at+"-3", "--share", "0/2")
+}
