@@ -159,6 +159,10 @@ sim: build ## play SEEDS seeds of the whole worker in virtual time, some twice, 
 	$(GO) test -count=1 -timeout 0 -run 'TestASeedRepeatsItself|TestTheOracleCatchesEveryMutant' ./internal/simulate -first $(FIRST) -replays $$(($(SEEDS) / 50)) -commands 20
 	$(GO) test -count=1 -timeout 0 -run UnderCrashes ./sinks/parquetsink ./sinks/icebergsink -schedules $$(($(SEEDS) / 5))
 
+.PHONY: scale
+scale: ## a million references of 10,000 partitions in flight, in virtual time: memory and commits stay bounded; 3 GB and half a minute of CPU
+	$(GO) test -v -count=1 -timeout 15m -run TestManyPartitionsAndReferencesInFlight ./stream -references 1000000
+
 .PHONY: crash
 crash: export VECMILL_CRASH_POINTS ?= 200
 crash: export VECMILL_CRASH_ROUNDS ?= 3

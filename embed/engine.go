@@ -65,9 +65,8 @@ type Engine struct {
 	joiners  []Joiner // by head; nil if no head joins
 	perStep  int64    // bytes that heads keep of a step, see Keeper
 	lanes    [priorities]chan *job
-	wake     chan struct{}             // cap 1: something changed for a feeder
-	space    [priorities]chan struct{} // cap 1: the batcher may take more
-	stopped  chan struct{}             // closed when Run stops taking jobs
+	wake     chan struct{} // cap 1: something changed for a feeder
+	stopped  chan struct{} // closed when Run stops taking jobs
 	stats    counters
 	workers  sync.WaitGroup // preprocess workers
 	floats   Floats         // of collated batches
@@ -77,8 +76,9 @@ type Engine struct {
 		halt     context.CancelFunc // of Run; nil before it
 		fault    error              // why the engine stopped by itself
 		batcher  former
-		costs    []*CostModel // by device: of its sessions, as they are while all of them are busy
-		closed   bool         // no more jobs
+		arrivals [priorities][]*arrival // windows that wait until the batcher has room, the first first
+		costs    []*CostModel           // by device: of its sessions, as they are while all of them are busy
+		closed   bool                   // no more jobs
 		decoders decoders
 	}
 	submitting sync.WaitGroup // Submit calls that passed the check of closed
@@ -149,7 +149,6 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		stopped: make(chan struct{}),
 	}
 	for p := range e.lanes {
-		e.space[p] = make(chan struct{}, 1)
 		e.lanes[p] = make(chan *job, 4*cfg.Preprocessor) // enough that a worker never waits for a fetcher's next turn
 	}
 	for _, h := range heads {
@@ -292,33 +291,6 @@ func (e *Engine) work(ctx context.Context, lane chan *job) {
 			e.workers.Done()
 			return
 		}
-	}
-}
-
-// add lets a window wait for a batch, blocking while the sorting window is full.
-func (e *Engine) add(ctx context.Context, w *window) bool {
-	p := w.job.Priority
-	for {
-		e.mu.Lock()
-		full := e.mu.batcher.Full(p)
-		if !full {
-			e.mu.batcher.Add(time.Now(), p, w.s.Cost, w)
-			full = e.mu.batcher.Full(p)
-		} else {
-			e.mu.Unlock()
-			select {
-			case <-e.space[p]:
-				continue
-			case <-ctx.Done():
-				return false
-			}
-		}
-		e.mu.Unlock()
-		signal(e.wake)
-		if !full {
-			signal(e.space[p]) // pass the turn on: several workers may wait
-		}
-		return true
 	}
 }
 

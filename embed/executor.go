@@ -110,18 +110,16 @@ func (e *Engine) pull(device int) (*Batch[*window], time.Duration) {
 	e.mu.Lock()
 	e.mu.batcher.Expect(e.mu.costs[device].Costs())
 	batch, wait := e.mu.batcher.Next(time.Now())
+	for p := range e.mu.arrivals {
+		e.admitLocked(Priority(p))
+	}
 	left := e.mu.batcher.Len()
 	if left == 0 {
 		e.letLocked()
 	}
 	e.mu.Unlock()
-	if batch != nil {
-		for _, space := range e.space {
-			signal(space)
-		}
-		if left > 0 {
-			signal(e.wake) // another executor may be idle
-		}
+	if batch != nil && left > 0 {
+		signal(e.wake) // another executor may be idle
 	}
 	return batch, wait
 }

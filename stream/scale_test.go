@@ -2,11 +2,16 @@ package stream_test
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vecmill/embed"
@@ -15,25 +20,31 @@ import (
 	"vecmill/stream"
 )
 
+// references is how many are in flight of ten thousand partitions. A million (make scale) take 3 GB and half a minute of CPU.
+var references = flag.Int("references", 100_000, "references in flight in TestManyPartitionsAndReferencesInFlight")
+
 // wide is a topic of many partitions, all of which one worker has, with some records in each. It is a source, its committer, a fetcher, an engine that computes nothing until it
-// has everything, and a sink that is durable at once.
+// is told to, and a sink that is durable at once.
 type wide struct {
 	parts, each int
-	full        chan struct{} // closed when the engine has all records
+	read        chan struct{} // closed when the records are to be read
 	all         chan struct{} // closed when all are committed
 
 	mu struct {
 		sync.Mutex
-		done      []func([]schemas.Row, error)
+		held      [][]func([]schemas.Row, error) // the ends of records that the engine has, by partition and offset
 		committed map[stream.Partition]int64
 		sum       int64
-		commits   int
-		largest   int // partitions in one commit
+		commits   []int // partitions in each commit
 	}
 }
 
 func newWide(parts, each int) *wide {
-	w := &wide{parts: parts, each: each, full: make(chan struct{}), all: make(chan struct{})}
+	w := &wide{parts: parts, each: each, read: make(chan struct{}), all: make(chan struct{})}
+	w.mu.held = make([][]func([]schemas.Row, error), parts)
+	for i := range w.mu.held {
+		w.mu.held[i] = make([]func([]schemas.Row, error), each)
+	}
 	w.mu.committed = make(map[stream.Partition]int64, parts)
 	return w
 }
@@ -42,7 +53,7 @@ func newWide(parts, each int) *wide {
 func (w *wide) Run(ctx context.Context, a stream.Assignments) error {
 	bounds := make(map[stream.Partition]stream.Bounds, w.parts)
 	for i := range w.parts {
-		bounds[stream.Partition{Topic: "wide", ID: i}] = stream.Bounds{Committed: -1, End: int64(w.each)}
+		bounds[stream.Partition{Topic: "wide", ID: i}] = stream.Bounds{End: int64(w.each)}
 	}
 	if _, err := a.Assigned(ctx, w, bounds); err != nil {
 		return err
@@ -50,6 +61,7 @@ func (w *wide) Run(ctx context.Context, a stream.Assignments) error {
 	var reading sync.WaitGroup
 	for i := range w.parts {
 		reading.Go(func() {
+			<-w.read
 			recs := make([]stream.Record, w.each)
 			for n := range recs {
 				recs[n] = stream.Record{Offset: int64(n), Value: fmt.Appendf(nil, `{"v":1,"id":"%d-%d","uri":"s3://lake/calls/2026/11/29/%08d.wav","modality":"audio"}`, i, n, i*w.each+n)}
@@ -66,22 +78,21 @@ func (w *wide) Run(ctx context.Context, a stream.Assignments) error {
 	return nil
 }
 
+// commitTakes is how long the broker takes for a commit.
+const commitTakes = 20 * time.Millisecond
+
 // Commit implements stream.Committer.
 func (w *wide) Commit(_ context.Context, next map[stream.Partition]int64) error {
+	time.Sleep(commitTakes)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.mu.commits++
-	w.mu.largest = max(w.mu.largest, len(next))
+	w.mu.commits = append(w.mu.commits, len(next))
 	for p, n := range next {
 		w.mu.sum += n - w.mu.committed[p]
 	}
 	maps.Copy(w.mu.committed, next)
 	if w.mu.sum == int64(w.parts*w.each) {
-		select {
-		case <-w.all:
-		default:
-			close(w.all)
-		}
+		close(w.all)
 	}
 	return nil
 }
@@ -100,29 +111,30 @@ func (w *wide) Footprint(schemas.Ref, []byte, int64) (int64, error) { return 100
 
 // Submit implements stream.Engine.
 func (w *wide) Submit(_ context.Context, j embed.Job) error {
+	part, offset, _ := strings.Cut(j.Ref.ID, "-")
+	p, err := strconv.Atoi(part)
+	o, wrong := strconv.Atoi(offset)
+	if err != nil || wrong != nil {
+		return errors.Join(err, wrong)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.mu.done = append(w.mu.done, j.Done); len(w.mu.done) == w.parts*w.each {
-		close(w.full)
-	}
+	w.mu.held[p][o] = j.Done
 	return nil
 }
 
-// finish computes everything that the engine has, out of order as batches are: those of a window the last first.
-func (w *wide) finish() {
-	w.mu.Lock()
-	done := w.mu.done
-	w.mu.done = nil
-	w.mu.Unlock()
+// finish computes what the first partitions have of their first n records, out of order as batches are: the last first.
+func (w *wide) finish(parts, n int) {
 	var computing sync.WaitGroup
 	for k := range 4 {
 		computing.Go(func() {
-			for i := k; i < len(done); i += 4 {
-				at := i ^ 511
-				if at >= len(done) { // what is left over at the end stays where it is
-					at = i
+			for p := k; p < parts; p += 4 {
+				for o := n - 1; o >= 0; o-- {
+					if done := w.mu.held[p][o]; done != nil {
+						done([]schemas.Row{{}}, nil)
+						w.mu.held[p][o] = nil
+					}
 				}
-				done[at]([]schemas.Row{{}}, nil)
 			}
 		})
 	}
@@ -148,68 +160,91 @@ var _ sinks.Sink = durable{}
 
 // scale is what a wide topic took.
 type scale struct {
-	perReference    float64       // bytes of the heap for each reference in flight, its record with it
-	afterLast       time.Duration // from the last row's being durable until everything was committed
-	commits, widest int
+	perPartition float64       // bytes for each partition that is read: what the heap has of it, and its goroutines' stacks
+	perReference float64       // bytes of the heap for each reference in flight, its record with it
+	first, last  time.Duration // from the first and the last rows' being durable until they were committed
+	commits      []int         // partitions in each commit
 }
 
-func runWide(tb testing.TB, parts, each int) scale {
+// busy is the number of partitions that are computed before the others.
+const busy = 10
+
+// measure has all records of a wide topic in flight, and then computes a record of each of a few partitions, and then everything. It runs in a bubble of virtual time: what passes there is waited for,
+// whatever the machine does.
+func measure(tb testing.TB, parts, each int) (s scale) {
 	tb.Helper()
 	w := newWide(parts, each)
+	began, _ := memory()
 	p, err := stream.New(stream.Config{
 		Name: "wide", Modality: schemas.Audio, MaxInFlight: parts * each, Fetchers: 16, Budget: 1 << 40, CommitInterval: time.Second,
 	}, w, w, w, durable{}, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	before := heap()
+	made, before := memory() // room for references: they are waited for in queues that have a place for each
 	ended := make(chan error, 1)
-	go func() { ended <- p.Run(tb.Context()) }()
-	select {
-	case <-w.full:
-	case err := <-ended:
-		tb.Fatalf("it ended early: %v", err)
-	}
-	s := scale{perReference: float64(heap()-before) / float64(parts*each)}
-	w.finish()
-	began := time.Now()
+	go func() { ended <- p.Run(context.Background()) }()
+	synctest.Wait()
+	assigned, stacks := memory()
+	s.perPartition = float64(assigned-made+stacks-before) / float64(parts)
+	close(w.read)
+	synctest.Wait()
+	full, _ := memory()
+	s.perReference = float64(full-assigned+made-began) / float64(parts*each)
+	s.first = w.settled(tb, busy, 1, busy)
+	s.last = w.settled(tb, parts, each, int64(parts*each))
 	if err := <-ended; err != nil {
 		tb.Fatal(err)
 	}
-	s.afterLast, s.commits, s.widest = time.Since(began), w.mu.commits, w.mu.largest
-	if w.mu.sum != int64(parts*each) {
-		tb.Errorf("%d of %d offsets are committed", w.mu.sum, parts*each)
-	}
+	s.commits = w.mu.commits
 	return s
 }
 
-// heap is what lives.
-func heap() int64 {
+// settled finishes records and says how long it takes until so many offsets are committed.
+func (w *wide) settled(tb testing.TB, parts, n int, want int64) time.Duration {
+	tb.Helper()
+	w.finish(parts, n)
+	began := time.Now()
+	for range 100 {
+		w.mu.Lock()
+		sum := w.mu.sum
+		w.mu.Unlock()
+		if sum == want {
+			return time.Since(began)
+		}
+		time.Sleep(commitTakes)
+	}
+	tb.Fatalf("%d of %d offsets are not committed after %v", want-w.mu.sum, want, time.Since(began))
+	return 0
+}
+
+// memory is what lives, and what stacks take, in bytes.
+func memory() (heap, stacks int64) {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
+	return int64(m.HeapAlloc), int64(m.StackInuse)
 }
 
-// What is in flight takes memory in proportion and no more, however many partitions it is of.
+// What is in flight takes memory in proportion and no more, however many partitions it is of, and what is durable is committed at the next interval, in one commit of the partitions that
+// have come further and of no others.
 func TestManyPartitionsAndReferencesInFlight(t *testing.T) {
-	for _, size := range [][2]int{{10, 2000}, {2000, 10}} {
-		s := runWide(t, size[0], size[1])
-		t.Logf("%d partitions, %d references in flight: %.0f bytes each, %v until all is committed, %d commits of %d partitions at most", size[0], size[0]*size[1], s.perReference, s.afterLast, s.commits, s.widest)
-		if s.perReference > 3000 {
-			t.Errorf("%d partitions: %.0f bytes for a reference in flight", size[0], s.perReference)
-		}
-	}
-}
-
-// BenchmarkScale has a million references in flight. It reports bytes-a-reference and commit-ms, from the last row's being durable until everything is committed, the interval of a second between.
-func BenchmarkScale(b *testing.B) {
-	for _, parts := range []int{100, 10_000} {
-		b.Run(fmt.Sprintf("partitions=%d", parts), func(b *testing.B) {
-			for b.Loop() {
-				s := runWide(b, parts, 1_000_000/parts)
-				b.ReportMetric(s.perReference, "bytes-a-reference")
-				b.ReportMetric(float64(s.afterLast.Milliseconds()), "commit-ms")
+	for _, size := range [][2]int{{10, 1_000}, {10_000, *references / 10_000}} {
+		synctest.Test(t, func(t *testing.T) {
+			parts, each := size[0], size[1]
+			s := measure(t, parts, each)
+			t.Logf("%d partitions, %d references in flight: %.0f bytes for each partition, %.0f for each reference; committed after %v and %v, in commits of %v partitions", parts, parts*each, s.perPartition, s.perReference, s.first, s.last, s.commits)
+			if s.perReference > 1800 {
+				t.Errorf("%d partitions: %.0f bytes for a reference in flight", parts, s.perReference)
+			}
+			if parts > 1000 && s.perPartition > 16<<10 {
+				t.Errorf("%d partitions: %.0f bytes for each", parts, s.perPartition)
+			}
+			if most := time.Second + 2*commitTakes; s.first > most || s.last > most {
+				t.Errorf("%d partitions: committed %v and %v after it was durable, want within %v", parts, s.first, s.last, most)
+			}
+			if len(s.commits) != 2 || s.commits[0] != busy || s.commits[1] != parts {
+				t.Errorf("commits of %v partitions, want one of %d and one of %d", s.commits, busy, parts)
 			}
 		})
 	}

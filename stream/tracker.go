@@ -31,6 +31,7 @@ type Tracker struct {
 	mu       struct {
 		sync.Mutex
 		lanes   map[Partition]*lane
+		moved   []*lane // whose commit points have moved since they were last handed out: a commit costs what these do, however many lanes there are
 		fenced  bool
 		open    int           // tickets tracked and not yet written
 		soft    int           // records tracked and not yet durable
@@ -48,6 +49,7 @@ type lane struct {
 	ranges    ackseq.Seq[int64] // released ranges; the value is where each ends
 	durable   int64             // first offset not durable: the commit point
 	committed int64             // last point handed to the committer
+	moved     bool              // it is one of Tracker.mu.moved
 	end       int64             // the log ends before this, as far as is known
 	since     time.Time         // of the last progress of durable, or of the first record after it: meaningful while durable < next
 }
@@ -87,6 +89,7 @@ func NewTracker(pipeline string, start, committed map[Partition]int64) *Tracker 
 	t.mu.lanes = make(map[Partition]*lane, len(start))
 	for p, next := range start {
 		t.mu.lanes[p] = &lane{part: p, next: next, durable: next, committed: committed[p], ready: make(chan struct{}, 1)}
+		t.movedLocked(t.mu.lanes[p])
 	}
 	return t
 }
@@ -286,6 +289,15 @@ func (t *Tracker) Durable(r *Release) {
 	t.mu.soft -= r.records
 	if len(ends) > 0 {
 		r.lane.durable, r.lane.since = ends[len(ends)-1], time.Now()
+		t.movedLocked(r.lane)
+	}
+}
+
+// movedLocked notes l if it has a commit point to hand out.
+func (t *Tracker) movedLocked(l *lane) {
+	if l.durable > l.committed && !l.moved {
+		l.moved = true
+		t.mu.moved = append(t.mu.moved, l)
 	}
 }
 
@@ -300,13 +312,12 @@ func (t *Tracker) Points() map[Partition]int64 {
 }
 
 func (t *Tracker) pointsLocked() map[Partition]int64 {
-	out := map[Partition]int64{}
-	for p, l := range t.mu.lanes {
-		if l.durable > l.committed {
-			l.committed = l.durable
-			out[p] = l.durable
-		}
+	out := make(map[Partition]int64, len(t.mu.moved))
+	for _, l := range t.mu.moved {
+		l.moved, l.committed = false, l.durable
+		out[l.part] = l.durable
 	}
+	t.mu.moved = t.mu.moved[:0]
 	return out
 }
 
@@ -351,6 +362,7 @@ func (t *Tracker) Uncommitted(points map[Partition]int64) {
 	for p := range points {
 		if l, ok := t.mu.lanes[p]; ok {
 			l.committed = -1
+			t.movedLocked(l)
 		}
 	}
 }

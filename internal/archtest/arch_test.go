@@ -26,6 +26,7 @@ var rooms = []struct {
 	{"internal/retry", nil},
 	{"internal/pace", nil},
 	{"internal/waiting", nil},
+	{"internal/growth", nil},
 	{"internal/publish", []string{"stream", "sinks", "schemas", "internal/pace", "internal/retry"}},
 	{"internal/config", []string{"internal/config", "schemas"}},
 	{"internal/page", []string{"internal/status", "stream", "sinks", "schemas"}},

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -304,6 +305,7 @@ func (b *kafkaBroker) dial(ctx context.Context, p *process, network, addr string
 	b.mu.Lock()
 	b.mu.open[c] = struct{}{}
 	b.mu.Unlock()
+	b.w.meter.add(p.name, connections, 1)
 	return c, nil
 }
 
@@ -333,6 +335,7 @@ type faultyConn struct {
 
 func (c *faultyConn) Read(buf []byte) (int, error) {
 	n, err := c.Conn.Read(buf)
+	c.b.w.meter.add(c.p.name, answered, n)
 	if gone := c.p.pass(); gone != nil {
 		return 0, gone
 	}
@@ -344,6 +347,9 @@ func (c *faultyConn) Read(buf []byte) (int, error) {
 }
 
 func (c *faultyConn) Write(buf []byte) (int, error) {
+	if kind := requestOf(buf); kind != "" {
+		c.b.w.meter.add(c.p.name, "kafka "+kind, 1)
+	}
 	if err := c.p.pass(); err != nil {
 		return 0, err
 	}
@@ -368,7 +374,25 @@ func (c *faultyConn) Write(buf []byte) (int, error) {
 // Close implements net.Conn.
 func (c *faultyConn) Close() error {
 	c.b.mu.Lock()
+	_, open := c.b.mu.open[c]
 	delete(c.b.mu.open, c)
 	c.b.mu.Unlock()
+	if open {
+		c.b.w.meter.add(c.p.name, connections, -1)
+	}
 	return c.Conn.Close()
+}
+
+// What the meter counts of a process's connections to the broker, beside its requests: those that are open, and the bytes of answers.
+const (
+	connections = "connections"
+	answered    = "bytes of answers"
+)
+
+// requestOf names the request that is written; "" is a piece of a larger one.
+func requestOf(buf []byte) string {
+	if len(buf) < 6 || int(binary.BigEndian.Uint32(buf)) != len(buf)-4 {
+		return ""
+	}
+	return kmsg.NameForKey(int16(binary.BigEndian.Uint16(buf[4:])))
 }

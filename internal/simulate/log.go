@@ -34,13 +34,16 @@ func newLog(p *Plan) *theLog {
 		r := draws{p.Seed}.of("log", int64(part))
 		offset, at := int64(0), time.Duration(0)
 		for i := range p.Records {
-			if r.IntN(15) == 0 && p.Source != Kafka {
+			if r.IntN(15) == 0 && p.Source != Kafka && !p.Even {
 				offset += int64(1 + r.IntN(3)) // compacted, or a control record; a producer makes no gaps
 			}
 			if i > p.Records/4 {
 				at += span(r, 0, 2*p.Trickle/time.Duration(p.Records))
 			}
 			k := streamtest.Draw(r)
+			if p.Even {
+				k = streamtest.Good
+			}
 			rec := stream.Record{Offset: offset, Key: fmt.Appendf(nil, "key %d", offset), Value: k.Value(part, offset)}
 			e := entry{Record: rec, kind: k, at: at}
 			if past := l.parts[part]; k == streamtest.Tombstone && len(past) > 0 {

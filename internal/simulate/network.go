@@ -17,18 +17,19 @@ var errReset = errors.New("simulate: connection reset")
 
 // network is the way of one process to the cloud, with everything that may befall a request on it. It implements http.RoundTripper.
 type network struct {
-	c    *cloud
-	p    *process
-	d    draws
-	plan *Plan
-	mu   struct {
+	c     *cloud
+	p     *process
+	d     draws
+	plan  *Plan
+	meter *Meter
+	mu    struct {
 		sync.Mutex
 		asked map[string]int64 // requests so far by method and name
 	}
 }
 
-func newNetwork(c *cloud, p *process, plan *Plan) *network {
-	n := &network{c: c, p: p, d: draws{plan.Seed}, plan: plan}
+func newNetwork(c *cloud, p *process, plan *Plan, m *Meter) *network {
+	n := &network{c: c, p: p, d: draws{plan.Seed}, plan: plan, meter: m}
 	n.mu.asked = map[string]int64{}
 	return n
 }
@@ -62,6 +63,7 @@ func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
 	if r.listing() {
 		what = "LIST " + r.path + " " + r.param("prefix") + " " + r.param("continuation-token")
 	}
+	n.meter.add(n.p.name, "store "+what, 1)
 	n.mu.Lock()
 	try := n.mu.asked[what]
 	n.mu.asked[what]++

@@ -144,11 +144,11 @@ func (o *oracle) contested(part int) bool {
 
 // committed is told of every commit before the broker takes it.
 func (o *oracle) committed(part int, next int64) {
-	o.mu.Lock()
-	ends := maps.Clone(o.mu.ends)
-	o.mu.Unlock()
 	for _, out := range o.w.required() {
-		if end := ends[chainOf(out, part)]; end < next {
+		o.mu.Lock()
+		end := o.mu.ends[chainOf(out, part)]
+		o.mu.Unlock()
+		if end < next {
 			o.offend("partition %d is committed up to %d, and output %s has it up to %d (I1)", part, next, out, end)
 		}
 	}

@@ -19,6 +19,7 @@ type Plan struct {
 	Lake        bool          // the last of them is an Iceberg table; not with Table
 	BestEffort  bool          // and one that may fail
 	Workers     int           // at the start
+	Even        bool          // each record has one row, and there are no gaps
 	Probe       bool          // workers ask the store for conditional PUTs when they start
 	LetterTopic bool          // dead letters go to a topic; over kafka only
 

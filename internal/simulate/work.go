@@ -112,7 +112,9 @@ func (numbers) Preprocess(_ context.Context, _ schemas.Ref, blob []byte) ([]embe
 }
 
 // sumHead gives the sum of each sample's own values as a vector of one.
-type sumHead struct{}
+type sumHead struct {
+	computed func(items int)
+}
 
 // Name implements embed.Head.
 func (sumHead) Name() string { return "sum" }
@@ -121,11 +123,12 @@ func (sumHead) Name() string { return "sum" }
 func (sumHead) Task() schemas.Task { return schemas.TaskEmbedding }
 
 // Apply implements embed.Head.
-func (sumHead) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payload, error) {
+func (h sumHead) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payload, error) {
 	t, ok := out.Tensor("last_hidden_state")
 	if !ok || len(t.F32) != len(batch) {
 		return nil, errors.New("the session gave no sum")
 	}
+	h.computed(len(batch))
 	ps := make([]schemas.Payload, len(batch))
 	for i := range ps {
 		ps[i].Vector = []float32{t.F32[i]}
@@ -139,8 +142,8 @@ var errModel = errors.New("simulate: the device is gone")
 // modelDigest is what every row says of its model.
 const modelDigest = "d"
 
-// newEngine assembles the engine of a worker: real batching over an arithmetic session.
-func newEngine(plan *Plan, start time.Time) (*embed.Engine, error) {
+// newEngine assembles the engine of a worker: real batching over an arithmetic session. computed is told of every batch's items.
+func newEngine(plan *Plan, start time.Time, computed func(items int)) (*embed.Engine, error) {
 	trial, err := numbers{}.Preprocess(context.Background(), schemas.Ref{}, []byte("1"))
 	if err != nil {
 		return nil, err
@@ -161,5 +164,5 @@ func newEngine(plan *Plan, start time.Time) (*embed.Engine, error) {
 		Model: "simulated", ModelDigest: modelDigest, Modality: schemas.Text, Preprocessor: 2, RowReserve: 100,
 		Batch: embed.BatcherConfig{MaxCost: 100, MaxItems: 8, Window: 16, Linger: time.Millisecond, MaxAge: time.Second},
 		Trial: trial,
-	}, numbers{}, []embed.Session{s}, []embed.Head{sumHead{}})
+	}, numbers{}, []embed.Session{s}, []embed.Head{sumHead{computed}})
 }

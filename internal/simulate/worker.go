@@ -69,7 +69,7 @@ const (
 
 // compose builds a worker. It does I/O, as a worker does when it starts.
 func (w *world) compose(ctx context.Context, p *process, log *slog.Logger) (*worker, error) {
-	net := newNetwork(w.cloud, p, w.plan)
+	net := newNetwork(w.cloud, p, w.plan, w.meter)
 	client, err := w.client(net)
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (w *world) compose(ctx context.Context, p *process, log *slog.Logger) (*wor
 	if err != nil {
 		return nil, err
 	}
-	engine, err := newEngine(w.plan, w.start)
+	engine, err := newEngine(w.plan, w.start, func(items int) { w.meter.add(p.name, "items", items) })
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type world struct {
 	slots  []*slot
 	wg     sync.WaitGroup // every process ever
 	logs   io.Writer      // of the workers' logs; nil: nowhere
+	meter  *Meter
 	mu     struct {
 		sync.Mutex
 		coverage  Coverage
@@ -127,6 +128,7 @@ type Result struct {
 	Settled  time.Duration // when everything was committed
 	Ends     []string      // what the workers that did not end in order said
 	Coverage Coverage
+	Meter    *Meter // of what was done and asked for, second by second
 	Trace    func(io.Writer)
 
 	Disturbed bool // real time may have had a say in the schedule, and another run may go another way
@@ -158,6 +160,7 @@ func run(t *testing.T, plan *Plan, logs io.Writer, disturbed func() bool) (res R
 		res.Disturbed = disturbed()
 		res.Err, res.Hash, res.Virtual = w.oracle.verdict(), w.tr.hash(), w.now()
 		res.Coverage, res.Ends, res.Settled, res.Trace = w.mu.coverage, w.mu.ends, w.mu.settled, w.tr.print
+		res.Meter = w.meter
 		if res.Err == nil && plan.judge != nil && plan.Source != Kafka {
 			res.Err = plan.judge(&res)
 		}
@@ -167,7 +170,7 @@ func run(t *testing.T, plan *Plan, logs io.Writer, disturbed func() bool) (res R
 
 func newWorld(plan *Plan, logs io.Writer) (*world, error) {
 	w := &world{plan: plan, d: draws{plan.Seed}, start: time.Now(), log: newLog(plan), cloud: newCloud(), db: newDatabase(), lake: &catalog{}, logs: logs}
-	w.tr = newTrace(w.start)
+	w.tr, w.meter = newTrace(w.start), newMeter(w.start)
 	w.oracle = newOracle(w)
 	w.cloud.landed, w.cloud.barred = w.oracle.landed, func(name string) {
 		if strings.HasSuffix(name, ".parquet") {

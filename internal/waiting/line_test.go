@@ -3,6 +3,8 @@ package waiting
 import (
 	"slices"
 	"testing"
+
+	"vecmill/internal/growth"
 )
 
 // granted says whether a place has its turn.
@@ -66,4 +68,20 @@ func TestAPlaceIsLeftOnce(t *testing.T) {
 	if l.Grant(); !granted(b) || l.Leave(b) {
 		t.Error("the next one has no turn, or could still leave it")
 	}
+}
+
+func TestATurnCostsTheSameHoweverManyWait(t *testing.T) {
+	growth.Check(t, 20, 100_000, func(waiting int) func() {
+		var l Line
+		for range waiting {
+			l.Enter(1)
+		}
+		return func() {
+			for range 100 {
+				l.Leave(l.Enter(1))
+				l.Enter(1)
+				l.Grant()
+			}
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package parquetsink
 
 import (
+	"container/list"
 	"context"
 	"time"
 
@@ -14,6 +15,7 @@ type lane struct {
 	end     int64              // where the last range taken ended, -1 before the first
 	err     error              // why nothing more is taken
 	open    *roll              // the file being filled, nil if it has no range yet
+	place   *list.Element      // in Sink.mu.filling, while there is one
 	queue   []*roll            // closed files, in order; the first may be under way
 	turn    chan struct{}      // of the first in queue: its place in the line of uploads; nil while it has none
 	running chan struct{}      // closed when the draining goroutine has ended; nil when there is none
@@ -62,14 +64,11 @@ func (f *roll) take(n int) (dones []func(error), bytes int64) {
 
 // closeLocked ends the open file of l and has it uploaded.
 func (s *Sink) closeLocked(l *lane, why Reason) {
-	f := l.open
-	if f == nil {
+	if l.open == nil {
 		return
 	}
-	f.timer.Stop()
-	f.reason = why
-	l.open = nil
-	l.queue = append(l.queue, f)
+	l.open.reason = why
+	s.shutLocked(l)
 	if l.running == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		l.running, l.cancel, l.turn = make(chan struct{}), cancel, s.enrolLocked()
@@ -80,15 +79,22 @@ func (s *Sink) closeLocked(l *lane, why Reason) {
 	}
 }
 
+// shutLocked puts the open file of l behind those that are closed.
+func (s *Sink) shutLocked(l *lane) {
+	f := l.open
+	f.timer.Stop()
+	l.queue, l.open = append(l.queue, f), nil
+	s.mu.filling.Remove(l.place)
+	s.mu.open -= f.bytes
+}
+
 // failLocked ends the lane with err and takes all that is outstanding from it; the caller gives it to settle after unlocking.
 func (s *Sink) failLocked(l *lane, err error) (dones []func(error), rolls []*roll) {
 	if l.err == nil {
 		l.err = err
 	}
 	if l.open != nil {
-		l.open.timer.Stop()
-		l.queue = append(l.queue, l.open)
-		l.open = nil
+		s.shutLocked(l)
 	}
 	for _, f := range l.queue {
 		d, bytes := f.take(len(f.entries))

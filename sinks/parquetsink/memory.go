@@ -74,24 +74,20 @@ func (s *Sink) pressLocked() {
 	if len(s.mu.waiting) == 0 {
 		return
 	}
-	for {
-		var open int64
-		var largest *lane
-		for _, src := range s.sourcesLocked() {
-			l := s.mu.lanes[src]
-			if l.open == nil {
-				continue
-			}
-			open += l.open.bytes
-			if largest == nil || l.open.bytes > largest.open.bytes {
-				largest = l
-			}
-		}
-		if largest == nil || open+s.mu.waiting[0].need <= s.cfg.MaxBuffered {
-			return
-		}
-		s.closeLocked(largest, RollPress)
+	for s.mu.filling.Len() > 0 && s.mu.open+s.mu.waiting[0].need > s.cfg.MaxBuffered {
+		s.closeLocked(s.largestLocked(), RollPress)
 	}
+}
+
+// largestLocked is the lane with the largest open file; of equals the first by source, so that a simulation repeats itself.
+func (s *Sink) largestLocked() (largest *lane) {
+	for e := s.mu.filling.Front(); e != nil; e = e.Next() {
+		l, _ := e.Value.(*lane)
+		if largest == nil || l.open.bytes > largest.open.bytes || l.open.bytes == largest.open.bytes && bySource(l.src, largest.src) < 0 {
+			largest = l
+		}
+	}
+	return largest
 }
 
 // refuseWaitingLocked ends every wait.

@@ -2,6 +2,7 @@ package parquetsink
 
 import (
 	"cmp"
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type Sink struct {
 	mu struct {
 		sync.Mutex
 		lanes   map[schemas.SourceID]*lane
+		filling list.List // of *lane: those with an open file, the oldest file first
+		open    int64     // bytes of the open files
 		closed  bool
 		files   int64 // nonces given out
 		held    int64 // estimated bytes of rows that are buffered or admitted
@@ -182,8 +185,10 @@ func (s *Sink) appendLocked(l *lane, e entry) (covered bool) {
 		f := &roll{settled: make(chan struct{}), due: time.Now().Add(s.cfg.RollAge)}
 		f.timer = time.AfterFunc(s.cfg.RollAge, s.rollAged)
 		l.open = f
+		l.place = s.mu.filling.PushBack(l)
 	}
 	l.open.add(e)
+	s.mu.open += e.bytes
 	switch f := l.open; {
 	case s.ratio.Of(f.bytes) >= float64(s.cfg.RollBytes):
 		s.closeLocked(l, RollBytes)
@@ -199,10 +204,17 @@ func (s *Sink) rollAged() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	for _, src := range s.sourcesLocked() {
-		if l := s.mu.lanes[src]; l.open != nil && !l.open.due.After(now) {
-			s.closeLocked(l, RollAge)
+	var due []*lane
+	for e := s.mu.filling.Front(); e != nil; e = e.Next() {
+		l, _ := e.Value.(*lane) // it holds nothing else
+		if l.open.due.After(now) {
+			break // those behind it are younger: there may be a file for each of ten thousand partitions, and a timer
 		}
+		due = append(due, l)
+	}
+	slices.SortFunc(due, func(a, b *lane) int { return bySource(a.src, b.src) })
+	for _, l := range due {
+		s.closeLocked(l, RollAge)
 	}
 }
 
@@ -284,7 +296,9 @@ func (s *Sink) sources() []schemas.SourceID {
 
 // sourcesLocked lists the sources in one order, so that a simulation repeats itself.
 func (s *Sink) sourcesLocked() []schemas.SourceID {
-	return slices.SortedFunc(maps.Keys(s.mu.lanes), func(a, b schemas.SourceID) int {
-		return cmp.Or(cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
-	})
+	return slices.SortedFunc(maps.Keys(s.mu.lanes), bySource)
+}
+
+func bySource(a, b schemas.SourceID) int {
+	return cmp.Or(cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 }

@@ -29,18 +29,34 @@ type committer struct {
 // commitTimeout bounds one try.
 const commitTimeout = 10 * time.Second
 
+// mostCommitted is how many partitions one request commits. The broker writes them as one batch, with the names of group and topic for each, and takes none above message.max.bytes, 1 MiB by default:
+// with names of 249 characters, the most that a topic may have, these partitions are half of it.
+const mostCommitted = 1000
+
 // Commit implements stream.Committer.
 func (c *committer) Commit(ctx context.Context, next map[stream.Partition]int64) error {
-	topics := map[string][]kafka.OffsetCommit{}
+	topics, n := map[string][]kafka.OffsetCommit{}, 0
 	for p, offset := range next {
 		if !c.parts[p] {
 			return fmt.Errorf("kafka source: committing %s, which is not assigned", p)
 		}
+		if n == mostCommitted {
+			if err := c.commit(ctx, topics); err != nil {
+				return err
+			}
+			topics, n = map[string][]kafka.OffsetCommit{}, 0
+		}
 		topics[p.Topic] = append(topics[p.Topic], kafka.OffsetCommit{Partition: p.ID, Offset: offset})
+		n++
 	}
-	if len(topics) == 0 {
+	if n == 0 {
 		return nil
 	}
+	return c.commit(ctx, topics)
+}
+
+// commit makes one request, patiently.
+func (c *committer) commit(ctx context.Context, topics map[string][]kafka.OffsetCommit) error {
 	final := func(err error) bool {
 		return evicted(err) || errors.Is(err, errEnded) || errors.Is(err, kafka.RebalanceInProgress) || groupFault(err) != nil
 	}
