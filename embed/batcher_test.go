@@ -330,7 +330,7 @@ func formed(b *Batcher[int], lengths []int, shapes Shapes, c Costs) (seconds flo
 // TestBatchesThatKnowTheirShapesTakeLess compares with batches that are formed as if they ran as they are, and then run as the shapes: those exceed the budget, and end where a row more would double them.
 func TestBatchesThatKnowTheirShapesTakeLess(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
-	long := make([]int, 10000) // frames of recordings of 1 to 20 s
+	long := make([]int, 3000) // frames of recordings of 1 to 20 s
 	for i := range long {
 		long[i] = 50 + r.IntN(950)
 	}
@@ -342,8 +342,8 @@ func TestBatchesThatKnowTheirShapesTakeLess(t *testing.T) {
 		costs   Costs
 		most    float64 // of the time
 	}{
-		{"texts, the budget of a processor", texts(r, 20000), BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, MaxAge: time.Hour}, NewShapes(16, 512, 8, 64), Costs{12e-3, 2e-4, 4e-8}, 0.93},
-		{"texts, a large budget", texts(r, 20000), BatcherConfig{MaxCost: 16384, MaxItems: 512, Window: 1024, MaxAge: time.Hour}, NewShapes(16, 512, 8, 512), Costs{4e-3, 2e-6, 1e-9}, 0.8},
+		{"texts, the budget of a processor", texts(r, 6000), BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, MaxAge: time.Hour}, NewShapes(16, 512, 8, 64), Costs{12e-3, 2e-4, 4e-8}, 0.93},
+		{"texts, a large budget", texts(r, 6000), BatcherConfig{MaxCost: 16384, MaxItems: 512, Window: 1024, MaxAge: time.Hour}, NewShapes(16, 512, 8, 512), Costs{4e-3, 2e-6, 1e-9}, 0.8},
 		{"recordings, a large budget", long, BatcherConfig{MaxCost: 24000, MaxItems: 128, Window: 256, MaxAge: time.Hour}, NewShapes(50, 1499, 5, 128), Costs{5e-3, 5e-6, 2e-9}, 0.75},
 	} {
 		known, large, kinds := formed(NewBatcher[int](c.cfg, c.shapes), c.lengths, c.shapes, c.costs)
