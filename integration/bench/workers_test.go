@@ -36,6 +36,7 @@ type nowhere struct{}
 func (nowhere) Resume(context.Context, schemas.SourceID, int64) (int64, bool, error) {
 	return 0, false, nil
 }
+
 func (nowhere) Write(_ context.Context, _ schemas.Range, _ []schemas.Row, done func(error)) error {
 	done(nil)
 	return nil

@@ -64,8 +64,16 @@ var asks = []struct {
 	what   string
 	minute bool
 }{
-	{connections, false}, {"store LIST", false}, {"store PUT", false}, {"kafka OffsetCommit", false}, {"kafka JoinGroup", false},
-	{"kafka Fetch", true}, {"kafka Heartbeat", true}, {"kafka Metadata", true}, {"kafka ", true}, {answered, true},
+	{connections, false},
+	{"store LIST", false},
+	{"store PUT", false},
+	{"kafka OffsetCommit", false},
+	{"kafka JoinGroup", false},
+	{"kafka Fetch", true},
+	{"kafka Heartbeat", true},
+	{"kafka Metadata", true},
+	{"kafka ", true},
+	{answered, true},
 }
 
 // What a worker asks of Kafka and of the store goes with the partitions that it has, and not with the workers beside it.
