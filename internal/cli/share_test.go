@@ -23,7 +23,9 @@ func TestAPlanIsComputedInSharesOnce(t *testing.T) {
 		args string
 		want string
 	}{
-		{"--plan x --share 3/3", `--share: "3/3" is no share`}, {"--manifest x --share 0/3", "--share goes with --plan"}, {"--source x --share 0/3", "--share goes with --plan"},
+		{"--plan x --share 3/3", `--share: "3/3" is no share`},
+		{"--manifest x --share 0/3", "--share goes with --plan"},
+		{"--source x --share 0/3", "--share goes with --plan"},
 		{"--plan x --topic refs --share 0/3", "--share goes with --plan"},
 	} {
 		step(2, c.want, append([]string{"run"}, strings.Fields(c.args)...)...)

@@ -233,3 +233,25 @@ func TestNothingIsShownOfAnEmptyBlock(t *testing.T) {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }
+
+func TestALineIsFoldedBehindItsCommas(t *testing.T) {
+	const line = "  fetch 0 % (137 kB/s), infer 91 % (50.5k steps/s, slowest), write 0 % (0.0 commits/s), padding ratio 1.00"
+	for columns, want := range map[int]string{
+		200: line,
+		60:  "  fetch 0 % (137 kB/s), infer 91 % (50.5k steps/s, slowest),|      write 0 % (0.0 commits/s), padding ratio 1.00",
+		44:  "  fetch 0 % (137 kB/s),|      infer 91 % (50.5k steps/s, slowest),|      write 0 % (0.0 commits/s),|      padding ratio 1.00",
+		20:  "  fetch 0 % (137|      kB/s), infer|      91 % (50.5k|      steps/s,|      slowest),|      write 0 % (0.0|      commits/s),|      padding ratio|      1.00",
+		8:   "  fetch|      0|      %|      (1|      kB|      in|      91|      %|      (5|      st|      sl|      wr|      0|      %|      (0|      co|      pa|      ra|      1.",
+		0:   "",
+	} {
+		got := fold(line, columns)
+		if joined := strings.Join(got, "|"); joined != want && columns > 0 {
+			t.Errorf("in %d columns\n%s, want\n%s", columns, joined, want)
+		}
+		for _, l := range got {
+			if len(l) > columns {
+				t.Errorf("in %d columns there is %q", columns, l)
+			}
+		}
+	}
+}

@@ -142,22 +142,48 @@ func brief(seconds float64) string {
 	return time.Duration(seconds * float64(time.Second)).Round(10 * time.Millisecond).String()
 }
 
-// fold breaks a line between its words where it is longer than a number of columns, a rune being one. What follows is indented further. A word that is too long by itself is cut.
+// fold breaks a line behind its commas where it is longer than a number of columns, a rune being one, and between words where that is not enough. What follows is indented further. A word that is too long by
+// itself is cut.
 func fold(line string, columns int) (out []string) {
 	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-	now, empty := indent, true
-	for word := range strings.FieldsSeq(line) {
+	now, deeper := indent, indent+"    "
+	add := func(text string) {
 		switch {
-		case empty:
-			now += word
-		case utf8.RuneCountInString(now)+1+utf8.RuneCountInString(word) <= columns:
-			now += " " + word
+		case now == indent || now == deeper:
+			now += text
+		case utf8.RuneCountInString(now)+1+utf8.RuneCountInString(text) <= columns:
+			now += " " + text
 		default:
-			out, now = append(out, fit(now, columns)), indent+"    "+word
+			out, now = append(out, fit(now, columns)), deeper+text
 		}
-		empty = false
+	}
+	for _, p := range phrases(line) {
+		if utf8.RuneCountInString(deeper+p) <= columns {
+			add(p)
+			continue
+		}
+		for word := range strings.FieldsSeq(p) {
+			add(word)
+		}
 	}
 	return append(out, fit(now, columns))
+}
+
+// phrases are what lies between a line's commas, but for those in parentheses.
+func phrases(line string) (all []string) {
+	var words []string
+	open := 0
+	for word := range strings.FieldsSeq(line) {
+		words = append(words, word)
+		open += strings.Count(word, "(") - strings.Count(word, ")")
+		if open <= 0 && strings.HasSuffix(word, ",") {
+			all, words = append(all, strings.Join(words, " ")), nil
+		}
+	}
+	if len(words) > 0 {
+		all = append(all, strings.Join(words, " "))
+	}
+	return all
 }
 
 // fit cuts a line to a number of columns.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -33,7 +34,7 @@ func TestSharesAreAllOfAPlanOnce(t *testing.T) {
 				all = append(all, string(ref))
 			}
 		}
-		if err != io.EOF || int64(len(all)) != l.Len()-from {
+		if !errors.Is(err, io.EOF) || int64(len(all)) != l.Len()-from {
 			t.Fatalf("%d references of %d from %d on: %v", len(all), l.Len(), from, err)
 		}
 		return all
