@@ -24,6 +24,11 @@ func (c Costs) Item(steps int) float64 {
 // Batch is the whole batch: items, each padded to the longest.
 func (c Costs) Batch(items, longest int) float64 { return c.Fixed + float64(items)*c.Item(longest) }
 
+// within is how many items of a length need no more than most in one batch; less than 1 if one does.
+func (c Costs) within(most float64, longest int) int {
+	return int(min((most-c.Fixed)/c.Item(longest), math.MaxInt32))
+}
+
 // What a model is taken for before anything has been seen: a batch's fixed part is what an eighth of the budget costs.
 const priorFixed = 8
 

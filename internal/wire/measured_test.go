@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -53,6 +55,51 @@ func TestWhatAWorkerHasLearntIsKnownAtTheNextStart(t *testing.T) {
 	w.keepCosts([]error{nil})
 	if all := measured(w.cache); all.Costs[key].Costs != kept.Costs {
 		t.Errorf("one that did not keeps %+v", all.Costs)
+	}
+}
+
+// TestABoundOfBytesCutsTheBatchesOfAWorker keeps bytes by which two items are too many, and with nothing kept says that the bound is none.
+func TestABoundOfBytesCutsTheBatchesOfAWorker(t *testing.T) {
+	const texts = 12
+	l := newLake(t, texts)
+	p := &l.conf.Pipelines[0]
+	p.Batch.MaxBytes, p.Batch.Linger = 1500, config.Duration(50*time.Millisecond)
+	l.plan(t, "all", PlanOptions{})
+	m := load(t, l.conf, p)
+	m.recall(l.conf, p)
+	for _, known := range []bool{false, true} {
+		if known {
+			if err := keepMeasured(l.conf.Runtime.CacheDir, func(all *measurements) {
+				all.Bytes[m.key] = measurement{Costs: embed.Costs{Fixed: 1000, Step: 100}}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var log bytes.Buffer
+		list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, "all"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Topics = []string{"manifest:all"}
+		w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Source: PlanSource(list, ReadOptions{}), Plan: list.Plan()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if warned := strings.Contains(log.String(), "batch.max_bytes bounds nothing"); warned == known {
+			t.Errorf("known %v, warned %v", known, warned)
+		}
+		if !known {
+			if err := w.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := w.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := w.Stats()[0].Embed; s.Samples != texts || s.Batches != texts {
+			t.Errorf("%d samples in %d batches, want each alone", s.Samples, s.Batches)
+		}
 	}
 }
 

@@ -177,7 +177,11 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 	if err != nil {
 		d.say(check, Doubt, "%v: the next start learns what they take again", err)
 	}
-	d.say(check, Sound, "%s", tellBatches(all, times, known, bytes, untold))
+	grade, unbound := Sound, ""
+	if untold != nil && p.Batch.MaxBytes > 0 {
+		grade, unbound = Doubt, ": batch.max_bytes bounds nothing"
+	}
+	d.say(check, grade, "%s%s", tellBatches(all, times, known, bytes, untold), unbound)
 }
 
 // corners opens as many sessions as the next start will, and gives the corners of their batches.

@@ -148,6 +148,9 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		return nil, err
 	}
 	l.model.recall(c, p)
+	if p.Batch.MaxBytes > 0 && !l.model.bytes.Sound() {
+		o.Log.Warn("batch.max_bytes bounds nothing: what memory batches take is not known; run worker doctor once on such a machine, with this cache", "pipeline", p.Name)
+	}
 	if d, ok := l.model.pre.(decoder); ok {
 		o.Log.Info("decoders", "pipeline", p.Name, "decoders", d.Decoders())
 	}
