@@ -196,6 +196,12 @@ bench-avx2: ort bin/hidecpu ## whole numbers against fp32 with the kernels of pr
 bench-latency: ort ## single live items beside a backfill: offered load against p50 and p99, with a target of latency and without
 	$(GO) test -run '^$$' -bench Latency -benchtime 1x -v -timeout 60m ./integration/bench
 
+.PHONY: bench-memory
+bench-memory: ort ## what batches make a session's arena hold, against what is predicted; each modality in a process of its own
+	$(GO) test -run '^$$' -bench Memory/text -benchtime 1x -v -timeout 30m ./integration/bench
+	$(GO) test -run '^$$' -bench Memory/audio -benchtime 1x -v -timeout 30m ./integration/bench
+	$(GO) test -run '^$$' -bench Memory/images -benchtime 1x -v -timeout 30m ./integration/bench
+
 .PHONY: bench-backfill
 bench-backfill: integration-deps ## listing of a bucket by ranges against minio-go's ListObjects: keys a second, on the real store and on an index in memory, with a time added to every request
 	$(GO) test -tags integration -run '^$$' -bench Listing -benchtime 1x -count=3 -timeout 60m ./integration/backfill

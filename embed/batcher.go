@@ -13,6 +13,8 @@ import (
 type BatcherConfig struct {
 	MaxCost  int           // longest item x items of a batch, as they run (see Shapes); a longer item goes alone
 	MaxItems int           // items of a batch
+	MaxBytes int64         // that a batch may need by Bytes; an item that needs more goes alone. 0: no bound, as where Bytes are not sound
+	Bytes    Costs         // of batches, see Bound
 	Window   int           // items that may wait to be sorted into batches
 	Linger   time.Duration // how long an item may wait for company while the executor is idle
 	MaxAge   time.Duration // an item older than this is in the next batch of its priority, whatever that costs
@@ -50,6 +52,8 @@ func (c BatcherConfig) Validate() error {
 		return fmt.Errorf("max_cost must be at least 1")
 	case c.MaxItems < 1:
 		return fmt.Errorf("max_items must be at least 1")
+	case c.MaxBytes < 0:
+		return fmt.Errorf("max_bytes must not be negative")
 	case c.Window < c.MaxItems:
 		return fmt.Errorf("window (%d) must be at least max_items (%d)", c.Window, c.MaxItems)
 	case c.Linger < 0 || c.MaxAge < c.Linger:
@@ -197,6 +201,9 @@ func (b *Batcher[T]) linger() time.Duration {
 // most is how many items a batch may have that runs with a length.
 func (b *Batcher[T]) most(length int) int {
 	rows := b.cfg.MaxCost / length
+	if b.cfg.MaxBytes > 0 && b.cfg.Bytes.Sound() {
+		rows = min(rows, b.cfg.Bytes.within(float64(b.cfg.MaxBytes), length))
+	}
 	if b.short {
 		if !b.learnt {
 			return 1

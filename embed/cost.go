@@ -1,11 +1,18 @@
 package embed
 
-import "time"
+import "math"
 
-// Costs predict how long a session takes for a batch: Fixed + items x (Step x longest + Square x longest^2). Fixed is what a batch costs whatever is in it, such as
-// reading the weights; Step is the dense layers' share of a step, Square the attention's. In seconds once something has been learnt, in any unit before.
+// Costs predict what a session needs for a batch: Fixed + items x (Step x longest + Square x longest^2). Fixed is what a batch costs whatever is in it, such as
+// reading the weights; Step is the dense layers' share of a step, Square the attention's. Time is in seconds once something has been learnt, in any unit before; memory in bytes.
 type Costs struct {
-	Fixed, Step, Square float64
+	Fixed  float64 `json:"fixed"`
+	Step   float64 `json:"step"`
+	Square float64 `json:"square"`
+}
+
+// Sound says whether these can be what batches cost: they grow with the batch, and are numbers. The zero value is not sound.
+func (c Costs) Sound() bool {
+	return c.Fixed >= 0 && c.Step >= 0 && c.Square >= 0 && c.Step+c.Square > 0 && !math.IsInf(c.Fixed+c.Step+c.Square, 1)
 }
 
 // Item is an item's own part of a batch that is as long as itself.
@@ -17,6 +24,11 @@ func (c Costs) Item(steps int) float64 {
 // Batch is the whole batch: items, each padded to the longest.
 func (c Costs) Batch(items, longest int) float64 { return c.Fixed + float64(items)*c.Item(longest) }
 
+// within is how many items of a length need no more than most in one batch; less than 1 if one does.
+func (c Costs) within(most float64, longest int) int {
+	return int(min((most-c.Fixed)/c.Item(longest), math.MaxInt32))
+}
+
 // What a model is taken for before anything has been seen: a batch's fixed part is what an eighth of the budget costs.
 const priorFixed = 8
 
@@ -26,12 +38,15 @@ const (
 	costLeast = 0.01  // of the prior's terms, at least: no term vanishes, so that more work never looks free
 )
 
-// CostModel learns Costs from the batches that a session has run: weighted least squares of relative errors, with forgetting, and no negative terms. An error is taken
+// CostModel learns Costs, in seconds or in bytes, from the batches that a session has run: weighted least squares of relative errors, with forgetting, and no negative terms. An error is taken
 // relative to what was observed, so a run that other work made ten times as slow pulls the prediction by a hundredth of its weight and not by tenfold. The same
 // observations always give the same costs. It is not safe for concurrent use.
 type CostModel struct {
-	prior Costs // a shape: its unit means nothing
-	seen  int
+	prior Costs         // a shape: its unit means nothing
+	kept  [3]float64    // the shape of costs that were kept, as multiples of the prior's terms
+	trust float64       // in kept, the rest being in the prior
+	known bool          // costs are in the unit of what is observed
+	seen  int           // predictions that miss is made of
 	gram  [3][3]float64 // discounted sums over the observations, of the terms as multiples of the prior's, over the time
 	right [3]float64
 	costs Costs
@@ -57,48 +72,72 @@ func NewCostModel(maxCost int, flops func(steps int) float64) *CostModel {
 	return m
 }
 
-// Costs are the latest estimate; known says that they are in seconds.
-func (m *CostModel) Costs() (c Costs, known bool) { return m.costs, m.seen > 0 }
+// NewCostModelFrom begins with costs that were learnt before, of the same model on the same device: they are known, and give way to what is seen. How large they are the first batch
+// tells already; their shape decides what observations leave open, and is forgotten as observations are. Costs that are not sound are none.
+func NewCostModelFrom(kept Costs, maxCost int, flops func(steps int) float64) *CostModel {
+	m := NewCostModel(maxCost, flops)
+	if !kept.Sound() {
+		return m
+	}
+	usual := max(maxCost/priorFixed, 1)
+	unit := kept.Batch(priorFixed, usual) / m.prior.Batch(priorFixed, usual)
+	m.kept = [3]float64{kept.Fixed / (unit * m.prior.Fixed), kept.Step / (unit * m.prior.Step), kept.Square / (unit * m.prior.Square)}
+	m.trust, m.costs, m.known = 1, kept, true
+	return m
+}
+
+// Costs are the latest estimate; known says that they are in the unit of what is observed, and in none otherwise.
+func (m *CostModel) Costs() (c Costs, known bool) { return m.costs, m.known }
 
 // Miss is the mean relative error of the latest predictions, each made before its batch was seen.
 func (m *CostModel) Miss() float64 { return m.miss }
 
-// Observe tells what a batch took. A run that took no time says nothing.
-func (m *CostModel) Observe(items, longest int, took time.Duration) {
-	if took <= 0 || items < 1 || longest < 1 {
+// Observe tells what a batch took: seconds or bytes, always the same of a model. A run that took nothing says nothing.
+func (m *CostModel) Observe(items, longest int, v float64) {
+	if !(v > 0) || items < 1 || longest < 1 {
 		return
 	}
-	t := took.Seconds()
-	if m.seen > 0 {
-		off := min(abs(m.costs.Batch(items, longest)-t)/t, 1)
+	if m.known {
+		m.seen++
+		off := min(abs(m.costs.Batch(items, longest)-v)/v, 1)
 		m.miss += (off - m.miss) * max(1-costKept, 1/float64(m.seen))
 	}
-	m.seen++
+	m.known = true
 	n, l := float64(items), float64(longest)
-	x := [3]float64{m.prior.Fixed / t, m.prior.Step * n * l / t, m.prior.Square * n * l * l / t}
+	x := [3]float64{m.prior.Fixed / v, m.prior.Step * n * l / v, m.prior.Square * n * l * l / v}
 	for i := range x {
 		for j := range x {
 			m.gram[i][j] = m.gram[i][j]*costKept + x[i]*x[j]
 		}
 		m.right[i] = m.right[i]*costKept + x[i]
 	}
+	m.trust *= costKept
 	m.fit()
 }
 
-// fit solves for the multiples of the prior's terms, drawn towards the one multiple of all of them that fits best.
+// shape is what fit is drawn to, as multiples of the prior's terms: 1 of each where nothing was kept.
+func (m *CostModel) shape() (s [3]float64) {
+	for i := range s {
+		s[i] = 1 + m.trust*(m.kept[i]-1)
+	}
+	return s
+}
+
+// fit solves for the multiples of the prior's terms, drawn towards the one multiple of the shape that fits best.
 func (m *CostModel) fit() {
+	shape := m.shape()
 	num, den := 0.0, 0.0
 	for i := range m.right {
-		num += m.right[i]
+		num += shape[i] * m.right[i]
 		for j := range m.right {
-			den += m.gram[i][j]
+			den += shape[i] * shape[j] * m.gram[i][j]
 		}
 	}
 	scale := num / den
 	gram, right := m.gram, m.right
 	for i := range right {
 		gram[i][i] += costTrust / (scale * scale)
-		right[i] += costTrust / scale
+		right[i] += costTrust * shape[i] / scale
 	}
 	least := costLeast * scale
 	for i := range right {

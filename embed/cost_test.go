@@ -15,12 +15,12 @@ type machine struct {
 	slow  float64 // share of the runs that are slow
 }
 
-func (m *machine) run(items, longest int) time.Duration {
+func (m *machine) run(items, longest int) (seconds float64) {
 	t := m.Batch(items, longest) * math.Exp(m.noise*m.r.NormFloat64())
 	if m.r.Float64() < m.slow {
 		t *= 2 + 8*m.r.Float64()
 	}
-	return time.Duration(t * float64(time.Second))
+	return t
 }
 
 // texts are log-normal lengths.

@@ -5,7 +5,7 @@ import "slices"
 // DeviceCosts are what an engine has learnt of one of its devices.
 type DeviceCosts struct {
 	Device string  // its name, see EngineConfig
-	Costs  Costs   // what batches are taken to take on it, seconds; all 0 before the first
+	Costs  Costs   // what batches are taken to take on it, seconds; all 0 before the first, unless they were known
 	Miss   float64 // mean relative error of the latest predictions
 }
 
@@ -31,7 +31,7 @@ func (e *Engine) device(session int) int {
 	if at < 0 {
 		at = len(e.devices)
 		e.devices = append(e.devices, name)
-		e.mu.costs = append(e.mu.costs, NewCostModel(e.cfg.Batch.MaxCost, e.cfg.FLOPs))
+		e.mu.costs = append(e.mu.costs, NewCostModelFrom(e.cfg.Costs, e.cfg.Batch.MaxCost, e.cfg.FLOPs))
 	}
 	return at
 }

@@ -36,6 +36,7 @@ type EngineConfig struct {
 	Deadline     time.Duration // per item, for preprocessing; 0 means none
 	Reuse        int64         // bytes of results that are kept for content that comes again; 0 computes each object
 	Tracer       trace.Tracer  // nil means none
+	Costs        Costs         // that were learnt of such devices before, seconds: each begins with them. The zero value: none were
 	Trial        []Sample      // that every session is known to compute, as long as it has computed no batch; nil: none is known
 
 	Took  func(ctx context.Context, d time.Duration) // told how long a session took for each batch; ctx has the batch's trace, if it is kept. Quick, and safe for concurrent use; nil means nobody

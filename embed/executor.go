@@ -176,7 +176,7 @@ func (e *Engine) learn(device int, b *Batch[*window], took time.Duration) {
 	if b.Layout != nil {
 		items, longest = b.Layout.Rows, b.Layout.Length
 	}
-	e.mu.costs[device].Observe(items, longest, took)
+	e.mu.costs[device].Observe(items, longest, took.Seconds())
 	e.lookLocked()
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -15,9 +16,14 @@ import (
 	"vecmill/model"
 )
 
+// observing is held by what reads the library's log: the process has one standard error, one level of that log, and one arena that sessions share.
+var observing sync.Mutex
+
 // Observe opens a session that keeps a profile, lets run use it, and says what was computed where. ONNX Runtime warns on standard error,
 // which Observe reads for as long as it takes: other writers' lines are among the warnings, and passed on.
 func Observe(ctx context.Context, g model.Graph, o Options, run func(embed.Session) error) (_ *Observed, err error) {
+	observing.Lock()
+	defer observing.Unlock()
 	dir, err := os.MkdirTemp("", "vecmill-profile-")
 	if err != nil {
 		return nil, fmt.Errorf("observing a session: %w", err)
@@ -29,8 +35,8 @@ func Observe(ctx context.Context, g model.Graph, o Options, run func(embed.Sessi
 		return nil, err
 	}
 	if seen.Warnings, err = standardError(func() error {
-		return aloud(func() error { return once(ctx, g, o, run) })
-	}); err != nil {
+		return aloud(ort.LoggingLevelWarning, func() error { return once(ctx, g, o, run) })
+	}, nil); err != nil {
 		return nil, err
 	}
 	files, err := filepath.Glob(o.profile + "*.json")
@@ -51,9 +57,9 @@ func Observe(ctx context.Context, g model.Graph, o Options, run func(embed.Sessi
 	return &seen, nil
 }
 
-// aloud has the library log warnings while do runs. Kernels warn in the log of the process' one environment, and not in their session's.
-func aloud(do func() error) (err error) {
-	if err := ort.SetEnvironmentLogLevel(ort.LoggingLevelWarning); err != nil {
+// aloud has the library log from a level on while do runs. Kernels and arenas log to the process' one environment, and not to their session.
+func aloud(level ort.LoggingLevel, do func() error) (err error) {
+	if err := ort.SetEnvironmentLogLevel(level); err != nil {
 		return fmt.Errorf("observing a session: %w", err)
 	}
 	defer func() { err = errors.Join(err, ort.SetEnvironmentLogLevel(ort.LoggingLevelFatal)) }() // as it was: see library

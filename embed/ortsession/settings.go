@@ -37,6 +37,7 @@ func (o Options) settings() []setting {
 		},
 		func(so *ort.SessionOptions) error { return so.SetLogSeverityLevel(ort.LoggingLevelFatal) },
 		o.observe,
+		o.share,
 		func(so *ort.SessionOptions) error { return so.SetCpuMemArena(!o.NoArena) },
 		func(so *ort.SessionOptions) error { return so.SetMemPattern(false) },
 		o.append,

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// standardError runs do and gives the lines that were written to the process' standard error meanwhile, which also go where they went before. ONNX Runtime
-// writes its log there, and the binding has no other way to it.
-func standardError(do func() error) (lines []string, err error) {
+// standardError runs do and gives the lines that were written to the process' standard error meanwhile, which also go where they went before, but for
+// those that own names as the caller's alone (nil: none). ONNX Runtime writes its log there, and the binding has no other way to it.
+func standardError(do func() error, own func(line string) bool) (lines []string, err error) {
 	before, err := unix.Dup(2)
 	if err != nil {
 		return nil, fmt.Errorf("reading standard error: %w", err)
@@ -38,6 +38,8 @@ func standardError(do func() error) (lines []string, err error) {
 			line, err := from.ReadString('\n')
 			if line != "" {
 				lines = append(lines, strings.TrimSpace(line))
+			}
+			if line != "" && (own == nil || !own(line)) {
 				_, _ = io.WriteString(old, line) // as whoever wrote it: there is nowhere else to say so
 			}
 			if err != nil {

@@ -40,7 +40,7 @@ func TestLinesOfAnyLengthAreRead(t *testing.T) {
 	lines, err := standardError(func() error {
 		_, err := os.Stderr.WriteString(long + "\n  the next\nthe last")
 		return err
-	})
+	}, nil)
 	if err != nil || !slices.Equal(lines, []string{long, "the next", "the last"}) {
 		t.Errorf("%d lines, %v", len(lines), err)
 	}
@@ -60,7 +60,7 @@ func TestWarningsOfKernelsAreObserved(t *testing.T) {
 	if err != nil || !warns(seen.Warnings) {
 		t.Errorf("warnings %q, %v, want that of the kernel", seen.Warnings, err)
 	}
-	lines, err := standardError(func() error { return once(t.Context(), g, o, run) })
+	lines, err := standardError(func() error { return once(t.Context(), g, o, run) }, nil)
 	if err != nil || warns(lines) {
 		t.Errorf("afterwards %q, %v, want no warning of the kernel", lines, err)
 	}

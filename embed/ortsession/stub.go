@@ -33,6 +33,9 @@ func Observe(context.Context, model.Graph, Options, func(embed.Session) error) (
 	return nil, ErrNoCgo
 }
 
+// Arena fails with ErrNoCgo.
+func Arena(context.Context, model.Graph, Options, []embed.Tensor) (int64, error) { return 0, ErrNoCgo }
+
 // Run fails with ErrNoCgo.
 func (*Session) Run(context.Context, []embed.Tensor) (*embed.Output, error) { return nil, ErrNoCgo }
 

@@ -50,6 +50,8 @@ func BenchmarkBatching(b *testing.B) {
 
 // former is a bare session with samples to form batches of.
 type former struct {
+	spec    *model.Spec
+	graph   *model.Graph
 	session embed.Session
 	samples []embed.Sample
 	limits  embed.BatcherConfig
@@ -76,7 +78,7 @@ func openFormed(b *testing.B, s setup, window int) *former {
 	if err != nil {
 		b.Fatal(err)
 	}
-	x := &former{session: own.session, limits: embed.BatcherConfig{MaxCost: s.batch.MaxCost, MaxItems: s.batch.MaxItems, Window: window, MaxAge: time.Hour}}
+	x := &former{spec: own.spec, graph: own.graph, session: own.session, limits: embed.BatcherConfig{MaxCost: s.batch.MaxCost, MaxItems: s.batch.MaxItems, Window: window, MaxAge: time.Hour}}
 	x.model = embed.NewCostModel(s.batch.MaxCost, spec.FLOPs)
 	for _, it := range corpus(b, s.modality, 1, s.items) {
 		got, err := pre.Preprocess(b.Context(), schemas.Ref{}, it.body)
@@ -118,7 +120,7 @@ func (x *former) pass(b *testing.B, learn bool) (f formed) {
 		f.cpu += cpuTime(b) - cpu
 		f.useful, f.padded, f.batches = f.useful+batch.Cost, f.padded+batch.Padded, f.batches+1
 		if learn {
-			x.model.Observe(len(batch.Items), batch.Padded/len(batch.Items), took)
+			x.model.Observe(len(batch.Items), batch.Padded/len(batch.Items), took.Seconds())
 		}
 	}
 	return f

@@ -173,6 +173,7 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"an output nowhere", "s3://lake/speech", "ftp://lake", "pipelines[speech].outputs[0].parquet.url"},
 		{"an unknown layout", "s3://lake/speech", "s3://lake/speech, layout: iceberg", "pipelines[speech].outputs[0].parquet.layout: \"iceberg\" is not one of plain, hive"},
 		{"a broker without port", "broker:9092", "broker", "kafka.brokers[0]"},
+		{"a bound of bytes with packing", "outputs:", "batch: {packing: true, max_bytes: 1GiB}\n    outputs:", "pipelines[speech].batch.max_bytes: has no effect with packing"},
 		{"a target of latency with packing", "outputs:", "batch: {packing: true, latency: 100ms}\n    outputs:", "pipelines[speech].batch.latency: has no effect with packing"},
 		{"a row without packing", "outputs:", "batch: {row: 512}\n    outputs:", "pipelines[speech].batch.row: 512 must not be negative, and goes with packing: true"},
 		{"a row that no batch holds", "outputs:", "batch: {packing: true, row: 512, max_cost: 400}\n    outputs:", "pipelines[speech].batch.row: 512 is above max_cost (400)"},

@@ -260,6 +260,12 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if p.Batch.MaxCost > 0 && p.Batch.Row > p.Batch.MaxCost {
 		f.add(path+".batch.row", "%d is above max_cost (%d)", p.Batch.Row, p.Batch.MaxCost)
 	}
+	if p.Batch.MaxBytes < 0 {
+		f.add(path+".batch.max_bytes", "%d is negative", p.Batch.MaxBytes)
+	}
+	if p.Batch.Packing && p.Batch.MaxBytes > 0 {
+		f.add(path+".batch.max_bytes", "has no effect with packing: max_cost says how many rows there are")
+	}
 	if p.Batch.Packing && p.Batch.Latency > 0 {
 		f.add(path+".batch.latency", "has no effect with packing: batches have the few sizes that they have")
 	}

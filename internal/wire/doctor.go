@@ -64,6 +64,7 @@ func (d *doctor) examine(ctx context.Context) {
 		m, trial := d.model(ctx, p)
 		if m != nil {
 			d.sessions(ctx, p, m)
+			d.batches(ctx, p, m)
 		}
 		d.outputs(ctx, p, m, trial)
 		d.letters(ctx, p)

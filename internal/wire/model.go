@@ -43,6 +43,9 @@ type loadedModel struct {
 	devices   []ortsession.Options // of the sessions, one for each device
 	precision model.Precision
 	why       string        // that precision, if the configuration left it open
+	key       string        // of what is measured of its batches, see batchKey
+	costs     measurement   // of batches, from before this start; the zero value: none
+	bytes     measurement   // that batches need, likewise
 	took      time.Duration // to load
 }
 
@@ -331,9 +334,10 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took fun
 	if err != nil {
 		return nil, err
 	}
+	batch.MaxBytes, batch.Bytes = int64(p.Batch.MaxBytes), m.bytes.Costs
 	return embed.NewEngine(embed.EngineConfig{
 		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Devices: m.on, Packing: packing,
-		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Trial: m.trial,
+		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Costs: m.costs.Costs, Trial: m.trial,
 	}, m.pre, m.sessions, m.heads)
 }
 

@@ -2,11 +2,8 @@ package wire
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -26,7 +23,6 @@ const (
 	sessionRound  = 400 * time.Millisecond // of measuring one way
 	sessionRounds = 5                      // in turns, so that other work on the machine falls on both; the median counts
 	sessionsMost  = 8
-	sessionsFile  = "sessions.json" // in the cache of graphs: one for all of them
 )
 
 // split is a way to divide the cores, and what it was measured to be worth.
@@ -58,7 +54,7 @@ func sessionsOf(p *config.Pipeline, cache string, g *model.Graph) int {
 	if p.Model.OnGPU() {
 		return 1
 	}
-	if known, ok := measured(cache)[splitKey(g)]; ok && p.Model.Threads == 0 {
+	if known, ok := measured(cache).Sessions[splitKey(g)]; ok && p.Model.Threads == 0 {
 		return min(max(known.Chosen.Sessions, 1), runtime.GOMAXPROCS(0))
 	}
 	return 1
@@ -69,48 +65,9 @@ func splitKey(g *model.Graph) string {
 	return fmt.Sprintf("%s, %d of %s", g.Path, runtime.GOMAXPROCS(0), processor())
 }
 
-// processor is the model of the machine's processors, as far as the system tells.
-func processor() string {
-	b, err := os.ReadFile("/proc/cpuinfo")
-	if err == nil {
-		for line := range strings.Lines(string(b)) {
-			if name, rest, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-				return strings.TrimSpace(rest)
-			}
-		}
-	}
-	return runtime.GOARCH
-}
-
-// measured is what is known of all graphs of a cache. A file that is missing or damaged says nothing: it is advice.
-func measured(cache string) map[string]splits {
-	known := map[string]splits{}
-	if b, err := os.ReadFile(filepath.Join(cache, sessionsFile)); err != nil || json.Unmarshal(b, &known) != nil {
-		return map[string]splits{}
-	}
-	return known
-}
-
-// keep adds what was measured of a graph. The file appears by rename; of two processes that measure at once the later one's remains.
+// keep adds what was measured of a graph.
 func (s splits) keep(cache string, g *model.Graph) error {
-	known := measured(cache)
-	known[splitKey(g)] = s
-	b, err := json.MarshalIndent(known, "", " ")
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(cache, ".building-")
-	if err != nil {
-		return fmt.Errorf("keeping what was measured: %w", err)
-	}
-	_, err = tmp.Write(b)
-	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), filepath.Join(cache, sessionsFile))
-	}
-	if err != nil {
-		return fmt.Errorf("keeping what was measured: %w", errors.Join(err, os.Remove(tmp.Name())))
-	}
-	return nil
+	return keepMeasured(cache, func(all *measurements) { all.Sessions[splitKey(g)] = s })
 }
 
 // choose doubles the sessions for as long as the doubling is worth it. compare measures two ways in turns.

@@ -72,7 +72,7 @@ func TestWhatWasMeasuredIsForThatGraphAndYieldsToTheConfiguration(t *testing.T) 
 	if n := sessionsOf(p, cache, g); n != 5 {
 		t.Errorf("%d sessions where 5 are configured", n)
 	}
-	if err := os.WriteFile(filepath.Join(cache, sessionsFile), []byte(`{"cut`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(cache, measuredFile), []byte(`{"cut`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.Model.Sessions = 0
@@ -98,7 +98,7 @@ func TestTheDoctorMeasuresSessions(t *testing.T) {
 	}
 	defer func() { _ = m.close() }()
 	d.sessions(t.Context(), p, m)
-	known, ok := measured(c.Runtime.CacheDir)[splitKey(m.graph)]
+	known, ok := measured(c.Runtime.CacheDir).Sessions[splitKey(m.graph)]
 	if !ok || len(known.Tried) < 2 || known.Tried[0].Rate <= 0 || known.Tried[1].Rate <= 0 {
 		t.Fatalf("kept %+v (%v)", known, ok)
 	}

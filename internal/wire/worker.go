@@ -48,6 +48,7 @@ type Worker struct {
 	inputs    []input // by pipeline
 	lines     []*line
 	shown     shown
+	cache     string // of graphs, and of what was measured of them
 	closed    bool
 }
 
@@ -93,6 +94,9 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		}
 	}
 	limitMemory(c)
+	if w.cache, err = cacheDir(c); err != nil {
+		return nil, err
+	}
 	stores := &stores{cfg: c}
 	fetcher, err := newFetcher(c, stores)
 	if err != nil {
@@ -142,6 +146,10 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	}
 	if err != nil {
 		return nil, err
+	}
+	l.model.recall(c, p)
+	if p.Batch.MaxBytes > 0 && !l.model.bytes.Sound() {
+		o.Log.Warn("batch.max_bytes bounds nothing: what memory batches take is not known; run worker doctor once on such a machine, with this cache", "pipeline", p.Name)
 	}
 	if d, ok := l.model.pre.(decoder); ok {
 		o.Log.Info("decoders", "pipeline", p.Name, "decoders", d.Decoders())
@@ -262,6 +270,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	stopEngines()
 	computing.Wait()
 	w.logTotals()
+	w.keepCosts(faults)
 	return errors.Join(errors.Join(faults...), w.Close(ctx))
 }
 

@@ -1,0 +1,174 @@
+package wire
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"vecmill/embed"
+	"vecmill/internal/config"
+)
+
+const (
+	measuredFile = "measured.json" // in the cache of graphs: one for all of them
+	measuredMost = 256             // of costs, and of bytes; the oldest make room
+	learntFrom   = 33              // batches: about as many as costs are made of, see embed.CostModel
+)
+
+// measurements are what was measured of graphs on kinds of machines. They are advice: a worker without them computes the same.
+type measurements struct {
+	Sessions map[string]splits      `json:"sessions,omitempty"` // by splitKey
+	Costs    map[string]measurement `json:"costs,omitempty"`    // of batches, seconds; by batchKey
+	Bytes    map[string]measurement `json:"bytes,omitempty"`    // that a session holds after a batch, beyond what it is opened with; by batchKey
+}
+
+// measurement is what batches were measured to need.
+type measurement struct {
+	embed.Costs
+	Batches int64     `json:"batches"` // that it is made of
+	At      time.Time `json:"at"`
+}
+
+// measured is what is known of all graphs of a cache. A file that is missing or damaged says nothing.
+func measured(cache string) (all measurements) {
+	b, err := os.ReadFile(filepath.Join(cache, measuredFile))
+	if err != nil || json.Unmarshal(b, &all) != nil {
+		return measurements{}
+	}
+	return all
+}
+
+// keepMeasured changes what is known. The file appears by rename, so that nobody reads half of it; of two processes that write at once the later one's remains, and the other's
+// is learnt again.
+func keepMeasured(cache string, change func(*measurements)) error {
+	all := measured(cache)
+	if all.Sessions == nil {
+		all.Sessions = map[string]splits{}
+	}
+	for _, of := range []*map[string]measurement{&all.Costs, &all.Bytes} {
+		if *of == nil {
+			*of = map[string]measurement{}
+		}
+	}
+	change(&all)
+	forget(all.Costs)
+	forget(all.Bytes)
+	b, err := json.MarshalIndent(all, "", " ")
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(cache, ".building-")
+	if err != nil {
+		return fmt.Errorf("keeping what was measured: %w", err)
+	}
+	_, err = tmp.Write(b)
+	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), filepath.Join(cache, measuredFile))
+	}
+	if err != nil {
+		return fmt.Errorf("keeping what was measured: %w", errors.Join(err, os.Remove(tmp.Name())))
+	}
+	return nil
+}
+
+// forget drops the oldest of too many.
+func forget(all map[string]measurement) {
+	keys := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return all[b].At.Compare(all[a].At) })
+	for _, k := range keys[min(len(keys), measuredMost):] {
+		delete(all, k)
+	}
+}
+
+// batchKey names what decides what batches of a model need: the graph, which the precision and the packing are part of, its outputs, how many sessions of how many threads are
+// beside each other, and the kind of device; "" where that is not known. Sessions must be open, and the digest known.
+func (m *loadedModel) batchKey(p *config.Pipeline, machine fs.FS) string {
+	device := deviceName(p, machine)
+	if device == "" || len(m.devices) == 0 {
+		return ""
+	}
+	var outputs []string
+	for _, o := range m.narrow.Outputs {
+		outputs = append(outputs, o.Name)
+	}
+	return fmt.Sprintf("%s %s, %d sessions of %d threads, %s on %s", m.digest, strings.Join(outputs, "+"), len(m.sessions)/len(m.devices), m.devices[0].Threads, p.Model.Provider, device)
+}
+
+// deviceName is the kind of device that a pipeline computes on; "" where the system does not tell.
+func deviceName(p *config.Pipeline, machine fs.FS) string {
+	if !p.Model.OnGPU() {
+		return fmt.Sprintf("%d of %s", runtime.GOMAXPROCS(0), processor())
+	}
+	return strings.Join(gpuNames(machine), " and ")
+}
+
+// gpuNames are the kinds of the machine's GPUs, as their driver names them (https://download.nvidia.com/XFree86/Linux-x86_64/580.65.06/README/procinterface.html). Not run beside a GPU.
+func gpuNames(machine fs.FS) (names []string) {
+	files, _ := fs.Glob(machine, "proc/driver/nvidia/gpus/*/information") // the pattern is sound
+	for _, f := range files {
+		b, err := fs.ReadFile(machine, f)
+		if err != nil {
+			return nil // one that is not known could be the one
+		}
+		if name := field(b, "Model"); name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// processor is the model of the machine's processors, as far as the system tells.
+func processor() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if name := field(b, "model name"); err == nil && name != "" {
+		return name
+	}
+	return runtime.GOARCH
+}
+
+// field is the value of the first line that has a name and a colon before it, as the kernel writes them.
+func field(b []byte, name string) string {
+	for line := range strings.Lines(string(b)) {
+		if at, rest, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(at) == name {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
+}
+
+// recall looks for what is known of a model's batches. Sessions must be open, and the digest known.
+func (m *loadedModel) recall(c *config.Config, p *config.Pipeline) {
+	cache, err := cacheDir(c)
+	m.key = m.batchKey(p, os.DirFS("/"))
+	if err != nil || m.key == "" {
+		return
+	}
+	all := measured(cache)
+	m.costs, m.bytes = all.Costs[m.key], all.Bytes[m.key]
+}
+
+// keepCosts keeps what engines have learnt, for the next start. Those that ran few batches, or failed, have nothing to tell.
+func (w *Worker) keepCosts(faults []error) {
+	learnt := map[string]measurement{}
+	for i, l := range w.lines {
+		s := l.engine.Stats()
+		costs := s.Devices[0].Costs // of one of a kind; where there are several, a wrong one is unlearnt in a batch
+		if faults[i] == nil && l.model != nil && l.model.key != "" && s.Batches >= int64(learntFrom*len(s.Devices)) && costs.Sound() {
+			learnt[l.model.key] = measurement{Costs: costs, Batches: s.Batches, At: time.Now().UTC().Truncate(time.Second)}
+		}
+	}
+	if len(learnt) == 0 {
+		return
+	}
+	if err := keepMeasured(w.cache, func(all *measurements) { maps.Copy(all.Costs, learnt) }); err != nil {
+		w.log.Info("the costs of batches are not kept: the next start learns them again", "err", err) // as with a cache that is read-only
+	}
+}

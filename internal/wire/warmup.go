@@ -1,0 +1,230 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vecmill/embed"
+	"vecmill/embed/ortsession"
+	"vecmill/internal/config"
+	"vecmill/schemas"
+)
+
+// corner is a batch of a shape from which costs are learnt.
+type corner struct {
+	items, longest int
+	inputs         []embed.Tensor
+}
+
+const (
+	cornerRuns = 2    // counted of each corner, in each session, after one that asks for memory
+	longTimes  = 4096 // of the trial's words or half seconds, at most, to find long items
+	raisedMost = 1.5  // costs of bytes that have to be raised by more to hold are not kept
+)
+
+// corners are batches of one item and as full as the configuration has them, of items from short to long. Pictures have one size, so there are two.
+func corners(ctx context.Context, p *config.Pipeline, m *loadedModel) (all []corner, err error) {
+	limits, shapes := batchConfig(p.Batch, m.spec.Modality), shapesOf(p, m.spec)
+	samples, err := stretched(ctx, m, limits.MaxCost)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range samples {
+		for _, n := range slices.Compact([]int{1, shapes.Fit(s.Cost, limits.MaxCost, limits.MaxItems)}) {
+			var c corner
+			c.items, c.longest = shapes.Round(n, s.Cost)
+			if c.inputs, err = shapes.Collate(slices.Repeat([]embed.Sample{s}, n)); err != nil {
+				return nil, err
+			}
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
+// stretched are samples of an object that becomes four times as long for as long as that makes them longer, but for no more than so many steps.
+func stretched(ctx context.Context, m *loadedModel, most int) (all []embed.Sample, err error) {
+	item := trialItems(m)[0]
+	for times := 1; times <= longTimes; times *= 4 {
+		blob := []byte(strings.TrimSpace(strings.Repeat(string(item.Blob)+" ", times)))
+		switch m.spec.Modality {
+		case schemas.Audio:
+			blob = hum(0.5 * float64(times))
+		case schemas.Image:
+			blob = item.Blob
+		}
+		samples, err := m.pre.Preprocess(ctx, item.Ref, blob)
+		switch {
+		case times == 1 && err != nil:
+			return nil, err
+		case times > 1 && (err != nil || samples[0].Cost <= all[len(all)-1].Cost || samples[0].Cost > most): // the configuration refuses it, or takes it apart
+			return all, nil
+		}
+		all = append(all, samples[0])
+	}
+	return all, nil
+}
+
+// timeCorners runs each corner on all sessions at once, as a busy worker does, and gives what batches take.
+func timeCorners(ctx context.Context, p *config.Pipeline, m *loadedModel, all []corner) (measurement, error) {
+	costs := embed.NewCostModel(batchConfig(p.Batch, m.spec.Modality).MaxCost, m.spec.FLOPs)
+	runs := int64(0)
+	for _, c := range all {
+		took, err := timeCorner(ctx, m.sessions, c.inputs)
+		if err != nil {
+			return measurement{}, err
+		}
+		for _, t := range took {
+			costs.Observe(c.items, c.longest, t.Seconds())
+			runs++
+		}
+	}
+	learnt, _ := costs.Costs()
+	return measurement{Costs: learnt, Batches: runs, At: time.Now().UTC().Truncate(time.Second)}, nil
+}
+
+// timeCorner is what each of a corner's runs took.
+func timeCorner(ctx context.Context, sessions []embed.Session, inputs []embed.Tensor) (took []time.Duration, err error) {
+	for round := range cornerRuns + 1 {
+		each, faults := make([]time.Duration, len(sessions)), make([]error, len(sessions))
+		var running sync.WaitGroup
+		for i, s := range sessions {
+			running.Go(func() {
+				began := time.Now()
+				_, faults[i] = s.Run(ctx, inputs)
+				each[i] = time.Since(began)
+			})
+		}
+		running.Wait()
+		if err := errors.Join(faults...); err != nil {
+			return nil, err
+		}
+		if round > 0 {
+			took = append(took, each...)
+		}
+	}
+	return took, nil
+}
+
+// weighCorners gives what batches make the arena of a session hold at most, and by what it was raised for that.
+func weighCorners(ctx context.Context, m *loadedModel, all []corner) (_ measurement, raised float64, err error) {
+	seen := make([]embed.Seen, len(all))
+	for i, c := range all {
+		n, err := ortsession.Arena(ctx, m.narrow, m.devices[0], c.inputs)
+		if err != nil {
+			return measurement{}, 0, err
+		}
+		seen[i] = embed.Seen{Items: c.items, Longest: c.longest, Needed: float64(n)}
+	}
+	bound, raised := embed.Bound(seen)
+	return measurement{Costs: bound, Batches: int64(len(all)), At: time.Now().UTC().Truncate(time.Second)}, raised, nil
+}
+
+// batches tells what a worker of this configuration knows of its batches, and measures what it would not: their bytes, which nothing else measures, and their times
+// where no worker has learnt them yet.
+func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel) {
+	check := "batches " + p.Name
+	if p.Batch.Packing {
+		m.recall(d.c, p)
+		if c := m.costs; c.Sound() {
+			row := embed.UsualRow(m.spec)
+			d.say(check, Sound, "learnt from %d batches until %s: a row of %d steps %v", c.Batches, c.At.Format(time.DateOnly), row, seconds(c.Batch(1, row)))
+			return
+		}
+		d.say(check, Sound, "packed rows have few shapes, whose times a worker learns")
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	all, err := d.corners(ctx, p, m)
+	if err != nil {
+		d.say(check, Doubt, "what they need could not be measured: %v", err)
+		return
+	}
+	if m.key == "" {
+		d.say(check, Sound, "the kind of GPU is not known, so nothing of them is kept from start to start")
+		return
+	}
+	times, known := m.costs, m.costs.Sound()
+	if !known {
+		if times, err = timeCorners(ctx, p, m, all); err != nil {
+			d.say(check, Doubt, "what they take could not be measured: %v", err)
+			return
+		}
+	}
+	bytes, raised, untold := weighCorners(ctx, m, all)
+	if untold == nil && raised > raisedMost {
+		untold = fmt.Errorf("a batch needs %.1f times what others of other shapes let expect", raised)
+	}
+	cache, err := cacheDir(d.c)
+	if err == nil {
+		err = keepMeasured(cache, func(kept *measurements) {
+			if !known {
+				kept.Costs[m.key] = times
+			}
+			delete(kept.Bytes, m.key)
+			if untold == nil {
+				kept.Bytes[m.key] = bytes
+			}
+		})
+	}
+	if err != nil {
+		d.say(check, Doubt, "%v: the next start learns what they take again", err)
+	}
+	grade, unbound := Sound, ""
+	if untold != nil && p.Batch.MaxBytes > 0 {
+		grade, unbound = Doubt, ": batch.max_bytes bounds nothing"
+	}
+	d.say(check, grade, "%s%s", tellBatches(all, times, known, bytes, untold), unbound)
+}
+
+// corners opens as many sessions as the next start will, and gives the corners of their batches.
+func (d *doctor) corners(ctx context.Context, p *config.Pipeline, m *loadedModel) ([]corner, error) {
+	cache, err := cacheDir(d.c)
+	if err != nil {
+		return nil, err
+	}
+	if n := sessionsOf(p, cache, m.graph); n*len(m.devices) != len(m.sessions) {
+		if err := m.close(); err != nil {
+			return nil, err
+		}
+		if m.devices, err = sessionOptions(d.c, p); err != nil {
+			return nil, err
+		}
+		if err := m.openSessions(ctx, p, n, slog.New(slog.DiscardHandler)); err != nil {
+			return nil, err
+		}
+	}
+	m.recall(d.c, p)
+	return corners(ctx, p, m)
+}
+
+// tellBatches says what batches of the corners' shapes need.
+func tellBatches(all []corner, times measurement, learnt bool, bytes measurement, untold error) string {
+	var took, held []string
+	for _, c := range all {
+		shape := fmt.Sprintf("%d x %d steps ", c.items, c.longest)
+		took = append(took, shape+seconds(times.Batch(c.items, c.longest)).String())
+		held = append(held, shape+fmt.Sprintf("%.1f MiB", bytes.Batch(c.items, c.longest)/(1<<20)))
+	}
+	from := "measured now"
+	if learnt {
+		from = fmt.Sprintf("learnt from %d batches until %s", times.Batches, times.At.Format(time.DateOnly))
+	}
+	memory := "in the arena of each session: " + strings.Join(held, ", ")
+	if untold != nil {
+		memory = fmt.Sprintf("what memory they need is not known: %v", untold)
+	}
+	return fmt.Sprintf("%s: %s; %s", from, strings.Join(took, ", "), memory)
+}
+
+// seconds is a duration as a person reads it.
+func seconds(s float64) time.Duration {
+	return time.Duration(s * float64(time.Second)).Round(10 * time.Microsecond)
+}
