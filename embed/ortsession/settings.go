@@ -37,7 +37,7 @@ func (o Options) settings() []setting {
 		},
 		func(so *ort.SessionOptions) error { return so.SetLogSeverityLevel(ort.LoggingLevelFatal) },
 		o.observe,
-		func(so *ort.SessionOptions) error { return so.SetCpuMemArena(!o.NoArena) },
+		o.arena(),
 		func(so *ort.SessionOptions) error { return so.SetMemPattern(false) },
 		o.append,
 		entry("session.intra_op.allow_spinning", "0"),
