@@ -27,7 +27,7 @@ func UsualBatch(m schemas.Modality) BatcherConfig {
 	case schemas.Audio:
 		return BatcherConfig{MaxCost: 400, MaxItems: 8, Window: 64, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
 	case schemas.Image:
-		return BatcherConfig{MaxCost: 1600, MaxItems: 8, Window: 32, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
+		return BatcherConfig{MaxCost: 1600, MaxItems: 8, Window: 16, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
 	}
 	return BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, Linger: 5 * time.Millisecond, MaxAge: 2 * time.Second}
 }

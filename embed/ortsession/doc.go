@@ -9,7 +9,7 @@
 // decoders can share cores. The thread that calls Run is one of them. Operators run one after the other; parallelism across
 // batches comes from several sessions or several callers of one session.
 //
-// Memory: the arena keeps what the largest batch so far took; Options.NoArena gives it back after each run, at a price; [Arena] tells what a batch makes it hold.
+// Memory: sessions on the CPU have one arena in common (arena.go), which keeps what the largest batches that ran at once took; Options.NoArena gives it back after each run, at a price; [Arena] tells what a batch needs of it.
 // The cache of memory plans per input shape is off: shapes of micro-batches hardly ever repeat, so it would only grow.
 // Weights are allocated outside the arena.
 //

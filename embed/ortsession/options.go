@@ -16,7 +16,6 @@ type Options struct {
 	Prepared bool
 
 	profile string // where a session that is observed keeps its profile
-	common  bool   // take the arena of the process, see ownArena
 }
 
 // Validate names the first field that cannot be used.

@@ -87,6 +87,9 @@ func library(asked string) (path, version string, err error) {
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return "", "", fmt.Errorf("%w: initialising %s (version %s): %w; %s", ErrNoLibrary, path, version, err, remedy)
 	}
+	if err := shareArena(); err != nil {
+		return "", "", fmt.Errorf("%w: initialising %s (version %s): its arena: %w; %s", ErrNoLibrary, path, version, err, remedy)
+	}
 	environment.path, environment.version = path, version
 	return path, version, nil
 }

@@ -27,6 +27,7 @@ var rooms = []struct {
 	{"internal/pace", nil},
 	{"internal/waiting", nil},
 	{"internal/growth", nil},
+	{"internal/resident", nil},
 	{"internal/publish", []string{"stream", "sinks", "schemas", "internal/pace", "internal/retry"}},
 	{"internal/config", []string{"internal/config", "schemas"}},
 	{"internal/page", []string{"internal/status", "stream", "sinks", "schemas"}},

@@ -51,7 +51,7 @@ func (d *doctor) gpus() int {
 	return len(found)
 }
 
-// memory compares what the configuration may use with what there is. Weights are not counted: they are mapped, and shared.
+// memory compares what the configuration may use with what there is. Weights are not counted: how much of them a session copies is the library's choice.
 func (d *doctor) memory() {
 	want := heapLimit(d.c)
 	have, from := availableMemory(d.machine)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"vecmill/internal/backfill"
 	"vecmill/internal/config"
+	"vecmill/internal/resident"
 )
 
 // PeakMemory is the largest resident set that this process has had, in bytes; 0 where the system does not say, as elsewhere than on Linux.
@@ -42,6 +44,13 @@ func residentMemory() int64 {
 		return 0
 	}
 	return pages * int64(os.Getpagesize())
+}
+
+// trimMemory gives back what only the start until now has needed.
+func trimMemory(log *slog.Logger) {
+	if err := resident.Trim(); err != nil {
+		log.Debug("what the start has needed stays in memory", "err", err)
+	}
 }
 
 // watchMemory gives back what is not needed, and then looks at the resident set until peak is called, which gives the largest that it saw.

@@ -17,7 +17,7 @@ import (
 	"vecmill/schemas"
 )
 
-// More sessions of fewer threads have an arena each, so they must be worth it.
+// More sessions of fewer threads have the weights of products each, and batches of their own in the arena, so they must be worth it.
 const (
 	sessionGain   = 1.1                    // of a doubling, or it is not taken
 	sessionRound  = 400 * time.Millisecond // of measuring one way

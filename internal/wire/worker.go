@@ -80,6 +80,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 			err = errors.Join(err, w.Close(ctx))
 		}
 	}()
+	trimMemory(o.Log) // before models are loaded, which is where a small model's memory is largest
 	if w.telemetry, err = telemetry.Start(ctx, telemetry.Config{
 		Listen: c.Telemetry.Listen, OTLPEndpoint: c.Telemetry.OTLPEndpoint, TraceRatio: c.Telemetry.TraceRatio, Version: o.Version,
 		Log: o.Log, Level: o.Level,
@@ -128,6 +129,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		}
 	}
 	w.shown.open(c, w.lines)
+	trimMemory(o.Log)
 	return w, nil
 }
 
