@@ -27,7 +27,7 @@ KUBECONFORM := $(VECMILL_CACHE)/kubeconform/$(KUBECONFORM_VERSION)/kubeconform
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || grep -h '^[a-z-]*:.*## ' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || grep -h '^[a-z0-9-]*:.*## ' $(MAKEFILE_LIST)
 
 ## ---- build and run
 
