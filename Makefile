@@ -27,7 +27,7 @@ KUBECONFORM := $(VECMILL_CACHE)/kubeconform/$(KUBECONFORM_VERSION)/kubeconform
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || grep -h '^[a-z-]*:.*## ' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || grep -h '^[a-z0-9-]*:.*## ' $(MAKEFILE_LIST)
 
 ## ---- build and run
 
@@ -186,7 +186,13 @@ bench: bench-pipeline bench-decode bench-sinks ## the pipeline beside the bare s
 
 .PHONY: bench-pipeline
 bench-pipeline: ort ## pipeline items per CPU-second over the bare session's, for each modality
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./integration/bench
+
+.PHONY: bench-profile
+bench-profile: ort ## profiles of the pipeline bench, CPU, allocations and blocking, in bin/profile, and their heads
+	@mkdir -p bin/profile
+	$(GO) test -run '^$$' -bench '^Benchmark(Text|Audio|Images)$$' -benchtime 1x -timeout 30m -o bin/profile/bench.test -cpuprofile bin/profile/cpu.out -memprofile bin/profile/mem.out -blockprofile bin/profile/block.out ./integration/bench
+	for kind in cpu mem block; do $(GO) tool pprof -top -nodecount 25 $$([ $$kind != mem ] || echo -sample_index=alloc_space) bin/profile/bench.test bin/profile/$$kind.out; done
 
 .PHONY: bench-avx2
 bench-avx2: ort bin/hidecpu ## whole numbers against fp32 with the kernels of processors with AVX2 alone; see make test-avx2

@@ -15,9 +15,9 @@ var heldBy = map[string][2]string{
 }
 
 var (
-	ruleRE   = regexp.MustCompile(`(?m)^([a-z][a-z-]*):([^=\n#]*)`)
-	submakeR = regexp.MustCompile(`\$\(MAKE\) ([a-z-]+)`)
-	ciMakeRE = regexp.MustCompile(`(?m)^ *step \S+ make ([a-z-]+)`)
+	ruleRE   = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):([^=\n#]*)`)
+	submakeR = regexp.MustCompile(`\$\(MAKE\) ([a-z0-9-]+)`)
+	ciMakeRE = regexp.MustCompile(`(?m)^ *step \S+ make ([a-z0-9-]+)`)
 )
 
 // makefile are the targets of the Makefile with those that they make in their turn.

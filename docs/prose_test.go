@@ -163,7 +163,7 @@ func (s *site) named(t *testing.T, dir, path string, words []string, helps map[s
 
 // Flags of go test that documents use. Others must be the package's own.
 var (
-	valueFlags = []string{"run", "bench", "benchtime", "tags", "count", "timeout", "p", "cpuprofile", "mutexprofile", "blockprofile", "ldflags", "modfile"}
+	valueFlags = []string{"run", "bench", "benchtime", "tags", "count", "timeout", "p", "cpuprofile", "memprofile", "mutexprofile", "blockprofile", "o", "exec", "ldflags", "modfile"}
 	truthFlags = []string{"v", "race", "short", "trimpath"}
 )
 

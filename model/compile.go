@@ -97,7 +97,7 @@ func (s *Spec) key(o CompileOptions) (string, error) {
 
 // forGraph are the options in the words of model/graph.
 func (o CompileOptions) forGraph() graph.Options {
-	return graph.Options{HFPadding: o.HFPadding, ImageSize: o.ImageSize, Inputs: o.Inputs, Outputs: o.Outputs, HeadOnly: o.HeadOnly, Packed: o.Packed, Precision: o.Precision}
+	return graph.Options{HFPadding: o.HFPadding, ImageSize: o.ImageSize, Inputs: o.Inputs, Outputs: o.Outputs, HeadOnly: o.HeadOnly, Packed: o.Packed, Precision: o.Precision, Without: o.Without}
 }
 
 // Packs fails, saying why, unless the checkpoint compiles with CompileOptions.Packed.

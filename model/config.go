@@ -26,3 +26,6 @@ const (
 	Half   = graph.Half
 	Int8   = graph.Int8
 )
+
+// Pass is something that makes graphs faster; see [graph.Passes].
+type Pass = graph.Pass

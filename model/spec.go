@@ -96,6 +96,8 @@ type CompileOptions struct {
 	Packed bool `json:",omitzero"`
 
 	Precision Precision `json:",omitzero"` // of the encoder's products; other numbers, therefore another digest
+
+	Without Pass `json:",omitzero"` // for benchmarks, and no setting of anybody's: the graph is made without this pass
 }
 
 // FLOPs is the work of one item alone of so many steps (frames, tokens, patches: a sample's cost in package embed) in floating-point operations, each multiplication

@@ -14,16 +14,17 @@ import (
 	"vecmill/model/onnx"
 )
 
-// The product that a machine is measured with: [peakRows, peakInner] by [peakInner, peakColumns], of the size of a dense layer in a base model, in a batch.
+// The product that a machine is measured with: [peakRows, peakInner] by [peakInner, peakColumns], of the size of a dense layer in a base model, in half a batch:
+// with fewer rows a processor gets less out of its time, and a run of more of them is less often undisturbed.
 const (
-	peakRows, peakInner, peakColumns = 512, 768, 3072
+	peakRows, peakInner, peakColumns = 256, 768, 3072
 
 	peakFLOPs = 2 * peakRows * peakInner * peakColumns
-	peakTime  = 60 * time.Millisecond // of measuring, beside a first run that packs the matrix
+	peakTime  = 20 * time.Millisecond // of measuring, beside a first run that packs the matrix
 )
 
 // Peak measures how many floating-point operations a second a session with these options gets out of matrix products in float32, the best of a few: what a model's
-// useful work is held against. It takes about a tenth of a second of all threads; other work at the same time makes it less.
+// useful work is held against. It takes some hundredths of a second of all threads; other work at the same time makes it less.
 func Peak(ctx context.Context, o Options) (flops float64, err error) {
 	dir, err := os.MkdirTemp("", "vecmill-peak-")
 	if err != nil {

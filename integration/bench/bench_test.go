@@ -11,12 +11,12 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"vecmill/embed"
 	"vecmill/embed/audio"
+	taskheads "vecmill/embed/heads"
 	"vecmill/embed/image"
 	"vecmill/embed/ortsession"
 	"vecmill/embed/text"
@@ -41,6 +41,11 @@ type setup struct {
 	batch    config.Batch
 }
 
+// headConfig is the head in the words of embed/heads.
+func (s *setup) headConfig() taskheads.Config {
+	return taskheads.Config{Name: s.head.Task, Task: schemas.Task(s.head.Task), Pooling: taskheads.Mean}
+}
+
 func BenchmarkText(b *testing.B)   { run(b, textSetup(300)) }
 func BenchmarkAudio(b *testing.B)  { run(b, audioSetup(30)) }
 func BenchmarkImages(b *testing.B) { run(b, imageSetup(80)) }
@@ -60,16 +65,16 @@ func imageSetup(items int) setup {
 func run(b *testing.B, s setup) {
 	l := open(b, s, number(b, "VECMILL_BENCH_LAYERS", 4))
 	for b.Loop() {
-		var ratios []float64
-		for round := range rounds {
-			ratios = append(ratios, l.round(b, fmt.Sprintf("%s-%d-%d", s.modality, b.N, round)))
+		var seen shares
+		for round := range roundsOf(b) {
+			l.whole(b, fmt.Sprintf("%s-%d-%d", s.modality, b.N, round), &seen)
 		}
-		slices.Sort(ratios)
-		b.ReportMetric(ratios[len(ratios)/2], "bare/pipeline")
-		b.ReportMetric(ratios[0], "lowest")
-		b.ReportMetric(ratios[len(ratios)-1], "highest")
+		seen.report(b)
 	}
 }
+
+// roundsOf is how many rounds a benchmark takes.
+func roundsOf(b *testing.B) int { b.Helper(); return number(b, "VECMILL_BENCH_ROUNDS", rounds) }
 
 // laid is a corpus in the store, and the bare session on it.
 type laid struct {
@@ -95,20 +100,27 @@ func demoModels(b testing.TB) string {
 	return filepath.Join(root, "internal", "demo", "models")
 }
 
-// round is session, pipeline, session: the CPU time of a session over that of the pipeline.
-func (l *laid) round(b testing.TB, topic string) float64 {
+// round is session, pipeline, session: the CPU time of a session, and what the pipeline took.
+func (l *laid) round(b testing.TB, topic string) (session time.Duration, p outcome) {
+	b.Helper()
 	l.servers.publish(b, topic, l.items)
 	before := l.bare.run(b)
-	p := runPipeline(b, configure(l.servers, l.setup, l.dir, l.cache, topic), l.setup.items)
-	cpu := (before + l.bare.run(b)) / 2
-	report(b, l.setup, topic, p, l.bare, cpu)
-	return cpu.Seconds() / p.cpu.Seconds()
+	p = runPipeline(b, configure(l.servers, l.setup, l.dir, l.cache, topic), l.setup.items)
+	return (before + l.bare.run(b)) / 2, p
+}
+
+// ratio is the CPU time of a session over that of the pipeline.
+func (l *laid) ratio(b testing.TB, topic string) float64 {
+	b.Helper()
+	session, p := l.round(b, topic)
+	return session.Seconds() / p.cpu.Seconds()
 }
 
 // outcome is what one run of the pipeline took.
 type outcome struct {
-	cpu, wall time.Duration
-	stats     wire.Stats
+	effort
+	wall  time.Duration
+	stats wire.Stats
 }
 
 func report(b testing.TB, s setup, round string, p outcome, bare *bare, cpu time.Duration) {
@@ -161,7 +173,7 @@ func runPipeline(b testing.TB, c *config.Config, items int) outcome {
 		b.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	began, before := time.Now(), cpuTime(b)
+	began, before := time.Now(), spent(b)
 	go func() { ended <- w.Run(ctx) }()
 	for counter.rows.Load() < int64(items) {
 		select {
@@ -170,7 +182,7 @@ func runPipeline(b testing.TB, c *config.Config, items int) outcome {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	o := outcome{cpu: cpuTime(b) - before, wall: time.Since(began), stats: w.Stats()[0]}
+	o := outcome{effort: before.since(b), wall: time.Since(began), stats: w.Stats()[0]}
 	stop()
 	if err := <-ended; err != nil {
 		b.Fatal(err)
@@ -184,6 +196,10 @@ type bare struct {
 	packing *embed.Packing // nil: padded
 	spec    *model.Spec
 	graph   *model.Graph
+	pre     embed.Preprocessor
+	options ortsession.Options
+	read    []string         // outputs that are given; nil: all
+	samples [][]embed.Sample // of each batch
 	batches [][]embed.Tensor
 	shapes  embed.Shapes
 	padding float64 // 0: packed, and not known
@@ -199,6 +215,7 @@ func openBare(b testing.TB, dir, cache string, p model.Precision, s setup, items
 type way struct {
 	precision model.Precision
 	packed    bool // in rows
+	without   model.Pass
 	options   ortsession.Options
 	fixed     bool // batches are padded to a GPU's few shapes
 }
@@ -220,19 +237,10 @@ func openBareOn(b testing.TB, dir, cache string, w way, s setup, items []item) *
 	if err != nil {
 		b.Fatal(err)
 	}
-	graph, err := spec.Compile(b.Context(), cache, model.CompileOptions{Precision: w.precision, Packed: w.packed})
+	graph, err := spec.Compile(b.Context(), cache, model.CompileOptions{Precision: w.precision, Packed: w.packed, Without: w.without})
 	if err != nil {
 		b.Fatal(err)
 	}
-	session, err := ortsession.Open(b.Context(), *graph, w.options)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := session.Close(); err != nil {
-			b.Error(err)
-		}
-	})
 	pre, err := preprocessor(spec)
 	if err != nil {
 		b.Fatal(err)
@@ -245,7 +253,7 @@ func openBareOn(b testing.TB, dir, cache string, w way, s setup, items []item) *
 		}
 		samples = append(samples, got...)
 	}
-	x := &bare{spec: spec, graph: graph}
+	x := &bare{spec: spec, graph: graph, pre: pre, options: w.options, read: taskheads.Reads(s.headConfig())}
 	if w.fixed {
 		longest := 512
 		if spec.Audio != nil {
@@ -259,9 +267,28 @@ func openBareOn(b testing.TB, dir, cache string, w way, s setup, items []item) *
 			b.Fatal(err)
 		}
 	}
-	x.session = x.over(session)
+	x.session = x.open(b)
 	x.batch(b, samples, s.batch)
 	return x
+}
+
+// open is a session of x's graph, which gives what the pipeline's gives; it ends with the benchmark.
+func (x *bare) open(b testing.TB) embed.Session {
+	b.Helper()
+	graph := *x.graph
+	if x.read != nil {
+		graph = x.graph.Narrow(x.read)
+	}
+	session, err := ortsession.Open(b.Context(), graph, x.options)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := session.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return x.over(session)
 }
 
 // over is a session of x's graph as one of padded batches.
@@ -299,7 +326,7 @@ func (x *bare) batch(b testing.TB, samples []embed.Sample, limit config.Batch) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		x.batches = append(x.batches, tensors)
+		x.samples, x.batches = append(x.samples, samples[at:end]), append(x.batches, tensors)
 		rows, length := x.shapes.Round(end-at, costs[end-1])
 		padded += rows * length
 		at = end
@@ -360,22 +387,30 @@ func TestCutsAreTheCheapest(t *testing.T) {
 func (x *bare) run(b testing.TB) time.Duration {
 	b.Helper()
 	before := cpuTime(b)
-	for _, tensors := range x.batches {
-		if _, err := x.session.Run(b.Context(), tensors); err != nil {
-			b.Fatal(err)
-		}
+	if err := x.compute(b.Context(), func(int, *embed.Output) error { return nil }); err != nil {
+		b.Fatal(err)
 	}
 	return cpuTime(b) - before
+}
+
+// compute computes every batch, by number.
+func (x *bare) compute(ctx context.Context, with func(batch int, out *embed.Output) error) error {
+	for i, tensors := range x.batches {
+		out, err := x.session.Run(ctx, tensors)
+		if err == nil {
+			err = with(i, out)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cpuTime is the processor time of this process, user and system, all threads.
 func cpuTime(b testing.TB) time.Duration {
 	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return spent(b).cpu
 }
 
 // number is a setting from the environment.

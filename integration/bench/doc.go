@@ -15,10 +15,14 @@
 //   - Models have random weights and base width (hidden 768, 12 heads; the audio convolutions of data2vec-audio-base) and
 //     VECMILL_BENCH_LAYERS layers, 4 by default where base has 12: the model is cheaper than the real one, so the ratio is on the
 //     low side.
+//   - Before each round the parts are measured, each alone and on one goroutine: GETs by minio-go, preprocessing, the session warm and fresh, heads; and all of them beside each other. The
+//     pipeline over their sum is what our own code costs, batches that are less well divided among it.
+//
+// BenchmarkStart measures a worker's start up to the first rows, BenchmarkPasses what each of the compiler's passes is worth, BenchmarkReduction whether a head's reduction belongs into the graph.
 //
 // BenchmarkPeers* (`make bench-peers`) run the worker's program and the lines of peers/, in Python, on the same topics, objects and weights:
 //
-//   - onnxruntime by hand runs the graph that our compiler made, with as many threads as ours, no spinning (VECMILL_BENCH_SPINNING=1 turns it on), sorted
+//   - onnxruntime by hand runs the graph that our compiler made, or torch's export of the same weights (tools/exports/export.py) at the runtime's highest level, with as many threads as ours, no spinning (VECMILL_BENCH_SPINNING=1 turns it on), sorted
 //     samples and our budgets; decoding is soundfile, soxr, Pillow and tokenizers, with no transformers to start.
 //   - Bytewax, Daft and Ray Data run that same model, in a step, a class and an actor, with their own ways to read a topic to its end and, the last two, to write Parquet; Daft gets objects by
 //     its own client.

@@ -69,7 +69,7 @@ func (x *served) offer(b *testing.B, target time.Duration, l embedtest.Load) (em
 	if err != nil {
 		b.Fatal(err)
 	}
-	head, err := taskheads.New(taskheads.Config{Name: x.head.Task, Task: schemas.Task(x.head.Task), Pooling: taskheads.Mean}, x.spec, x.graph)
+	head, err := taskheads.New(x.headConfig(), x.spec, x.graph)
 	if err != nil {
 		b.Fatal(err)
 	}

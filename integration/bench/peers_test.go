@@ -5,8 +5,10 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,6 +49,9 @@ func BenchmarkBackfillImages(b *testing.B) {
 	peers(b, imageSetup(number(b, "VECMILL_BENCH_PICTURES", 600)), "image/")
 }
 
+// exportPeer is the contestant whose graph is what people have who have Python.
+const exportPeer = "onnxruntime, torch's export"
+
 // contestant runs a line over a topic's first items references, and without any it ends once it has its partitions; or over the objects of a bucket.
 type contestant struct {
 	name string
@@ -73,11 +78,12 @@ func peers(b *testing.B, s setup, prefix string) {
 		{"vecmill int8", l.ours(model.Int8), false},
 	}
 	for _, c := range []contestant{
-		{"onnxruntime", l.theirs("ort_peer.py", graph, s.batch.MaxItems), true},
+		{"onnxruntime, our graph", l.theirs("ort_peer.py", graph, s.batch.MaxItems), true},
+		{exportPeer, l.theirs("ort_peer.py", l.export(b), s.batch.MaxItems), s.modality != schemas.Audio}, // its padding changes what it hears
 		{"Bytewax, onnxruntime", l.theirs("bytewax_peer.py", graph, s.batch.MaxItems), true},
 		{"Daft, onnxruntime", l.theirs("daft_peer.py", graph, s.batch.MaxItems), true},
 		{"Ray Data, onnxruntime", l.theirs("ray_peer.py", graph, s.batch.MaxItems), true},
-		{"transformers, torch", l.theirs("torch_peer.py", graph, 16), s.modality != schemas.Audio}, // its padding changes what it hears
+		{"transformers, torch", l.theirs("torch_peer.py", graph, 16), s.modality != schemas.Audio}, // likewise
 	} {
 		if wanted(c.name) && (prefix == "" || !strings.HasPrefix(c.name, "Bytewax") && !strings.HasPrefix(c.name, "Daft")) { // these are for streams, or written for a topic here
 			all = append(all, c)
@@ -135,6 +141,20 @@ func (l *lines) compile(b *testing.B, p model.Precision) string {
 		b.Fatal(err)
 	}
 	return graph.Path
+}
+
+// export makes torch's graph of the checkpoint, unless nobody asks for it.
+func (l *lines) export(b *testing.B) string {
+	b.Helper()
+	if !wanted(exportPeer) {
+		return ""
+	}
+	out := b.TempDir()
+	cmd := exec.CommandContext(b.Context(), l.python, "-B", filepath.Join(harness.ModuleRoot(b), "tools", "exports", "export.py"), "--checkpoint", l.dir, out)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("exporting by torch: %v\n%s", err, said)
+	}
+	return filepath.Join(out, "model.onnx")
 }
 
 // ours runs the worker until everything is committed.
@@ -229,27 +249,36 @@ func finished(b *testing.B, w *watched) usage {
 // awaitCommitted waits until the group named as the topic has committed so many records.
 func (s *servers) awaitCommitted(b *testing.B, topic string, records int, p *harness.Process) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.Context(), patience)
-	defer cancel()
-	client := &kafka.Client{Addr: kafka.TCP(s.Brokers...)}
 	for got := int64(0); got < int64(records); time.Sleep(20 * time.Millisecond) {
-		res, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: topic, Topics: map[string][]int{topic: {0, 1}}})
-		if err == nil {
-			err = res.Error
-		}
-		if err != nil {
-			b.Fatalf("reading the offsets of %s: %v", topic, err)
-		}
-		got = 0
-		for _, part := range res.Topics[topic] {
-			got += max(part.CommittedOffset, 0)
-		}
+		got = s.committed(b, topic)
 		select {
 		case <-p.Exited():
 			b.Fatalf("the worker ended with %d of %d records; end of its log:\n%s", got, records, p.LogTail(20))
 		default:
 		}
 	}
+}
+
+// committed is how many records the group named as the topic has committed; none, if there is no such group yet.
+func (s *servers) committed(b *testing.B, topic string) (n int64) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), patience)
+	defer cancel()
+	client := &kafka.Client{Addr: kafka.TCP(s.Brokers...)}
+	res, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: topic, Topics: map[string][]int{topic: {0, 1}}})
+	if err == nil {
+		err = res.Error
+	}
+	if errors.Is(err, kafka.GroupIdNotFound) {
+		return 0
+	}
+	if err != nil {
+		b.Fatalf("reading the offsets of %s: %v", topic, err)
+	}
+	for _, part := range res.Topics[topic] {
+		n += max(part.CommittedOffset, 0)
+	}
+	return n
 }
 
 // result is what a contestant took over the rounds, and what it gave in the last.

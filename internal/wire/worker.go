@@ -30,7 +30,7 @@ type Options struct {
 	Version string         // of the binary
 	Log     *slog.Logger   // nil means the default
 	Level   *slog.LevelVar // of Log, to be changed while it runs; nil: it stays
-	Measure bool           // what the machine is capable of, before anything else runs on it: a tenth of a second
+	Measure bool           // what the machine is capable of, before anything else runs on it: some hundredths of a second
 	// Source makes the source of a pipeline; nil means Kafka.
 	Source func(p *config.Pipeline) (stream.Source, error)
 	// Plan is what Source reads, if that is a plan: pipelines that it was not made for are refused.

@@ -16,10 +16,13 @@ func (n *net) samples(in onnx.Value) onnx.Value {
 		p := layer("feature_extractor.conv_layers", i)
 		n.Scope(strings.TrimSuffix(p, "."))
 		k, stride := c.ConvKernel[i], c.ConvStride[i]
-		if channels == 1 { // too narrow for a product of each tap: all at once
+		switch {
+		case n.o.Without == Taps:
+			x = n.convolved(x, p+"conv.weight", channels, out, k, stride)
+		case channels == 1: // too narrow for a product of each tap: all at once
 			w := n.w.Backbone(p+"conv.weight", out, 1, k)
 			x = n.MatMulT(n.Concat(2, n.taps(x, k, stride, 1)...), n.Weight(w.Name, []int{out, k}, &w))
-		} else {
+		default:
 			x = n.strided(x, p+"conv.weight", channels, out, k, stride)
 		}
 		x = n.full(x)

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ type Options struct {
 	Precision Precision // of the encoder
 	HeadOnly  bool      // leave out last_hidden_state where less is computed without it; see [Narrows]
 	Packed    bool      // rows hold items one behind the other; see [Packs]
+	Without   Pass      // for benchmarks: all are taken but this one
 }
 
 // Narrows says whether [Options.HeadOnly] makes another graph: of a class whose head reads the first token's state alone, which then is all that the
@@ -118,7 +120,7 @@ func Build(cfg *config.Config, ck *checkpoint.Checkpoint, o Options) (*onnx.Buil
 	if err := known("input", o.Inputs, cl.inputs, cfg.Class); err != nil {
 		return nil, err
 	}
-	if err := o.Precision.known(); err != nil {
+	if err := errors.Join(o.Precision.known(), o.Without.known()); err != nil {
 		return nil, err
 	}
 	if o.Packed {

@@ -8,6 +8,8 @@
 // constant per layer, position tables, layer scales and batch normalisations into the weights before them, the weights of a layer sum,
 // the windows of adaptive pooling to a matrix.
 //
+// What makes a graph faster than one that is written down as the reference computes is a pass by name (passes.go); a benchmark can leave one out.
+//
 // Products of the encoder have a precision (precision.go): what goes through [net.product] is float32, half precision (half.go), or whole numbers rounded row
 // by row; heads go through [net.exact].
 //

@@ -97,6 +97,9 @@ func (n *net) scaledLinear(x onnx.Value, name string, in, out int, scale []float
 	if scale == nil {
 		return n.linear(x, name, in, out)
 	}
+	if n.o.Without == LayerScale {
+		return n.Mul(n.linear(x, name, in, out), n.Floats([]int{out}, scale))
+	}
 	b := n.values(n.w.Backbone, name+".bias", out)
 	for i, s := range scale {
 		b[i] *= s

@@ -63,6 +63,7 @@ class Model(Preprocess):
         options.intra_op_num_threads = c["threads"]
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(c["spinning"])))
         self.session = ort.InferenceSession(c["graph"], options, providers=["CPUExecutionProvider"])
+        self.masked = any(i.name == "attention_mask" for i in self.session.get_inputs())  # torch's export of audio, where our graph takes lengths
         self.batch = {"text": self.texts, "image": self.pictures, "audio": self.clips}[c["modality"]]
         if c["modality"] == "text":
             self.pad = self.settings("config.json")["pad_token_id"]
@@ -81,8 +82,9 @@ class Model(Preprocess):
         return unit(states[:, 1:].mean(1))
 
     def clips(self, batch):
-        values, _ = padded(batch, 0, np.float32)
-        (logits,) = self.session.run(["logits"], {"input_values": values, "lengths": np.array([len(s) for s in batch])})
+        values, mask = padded(batch, 0, np.float32)
+        real = {"attention_mask": mask} if self.masked else {"lengths": np.array([len(s) for s in batch])}
+        (logits,) = self.session.run(["logits"], {"input_values": values, **real})
         return [self.words(row[: frames(len(s))].tolist()) for row, s in zip(logits.argmax(-1), batch)]
 
     def words(self, ids):
