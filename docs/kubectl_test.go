@@ -26,6 +26,12 @@ type manifest struct {
 	Spec     struct {
 		Replicas *int
 		Max      int `yaml:"maxReplicaCount"`
+
+		// Of a Job whose pods are numbered.
+		Mode                 string `yaml:"completionMode"`
+		Completions          int
+		BackoffLimitPerIndex *int `yaml:"backoffLimitPerIndex"`
+
 		Strategy struct {
 			RollingUpdate struct {
 				MaxSurge int `yaml:"maxSurge"`
@@ -120,7 +126,7 @@ func TestWhatKubectlWouldNotFindIsNoticed(t *testing.T) {
 			"kubectl -n lake rollout status deployment/worker", "kubectl -n elsewhere rollout status deployment/vecmill", "kubectl rollout status job/vecmill",
 			"kubectl port-forward deployment/vecmill 9090", "kubectl port-forward deployment/vecmill 8080:9464", "kubectl port-forward deployment/vecmill",
 			"kubectl logs -l app.kubernetes.io/instance=other --tail=-1 -f --max-log-requests=99", "kubectl logs -l app.kubernetes.io/instance=vecmill", "kubectl logs -l app.kubernetes.io/name=vecmill --tail=-1 -f --max-log-requests=0", "kubectl logs job/vecmill -f",
-			"kubectl exec POD", "kubectl get pods", "kubectl logs --colour -l app.kubernetes.io/name=vecmill",
+			"kubectl exec POD", "kubectl get pods", "kubectl get job -o jsonpath={.status.indexes}", "kubectl logs --colour -l app.kubernetes.io/name=vecmill",
 		} {
 			if c.ask(command) == nil {
 				t.Errorf("%s: nothing is noticed of %s", c.name, command)
@@ -144,6 +150,7 @@ func (c cluster) ask(command string) error {
 	f := flag.NewFlagSet("kubectl", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	namespace, selector, follow := f.String("n", "lake", ""), f.String("l", "", ""), f.Bool("f", false, "")
+	output := f.String("o", "", "")
 	tail, most := f.Int("tail", 10, ""), f.Int("max-log-requests", 5, "") // as kubectl has them beside -l
 	var words []string
 	for rest := shellWords(command)[1:]; len(rest) > 0; {
@@ -172,10 +179,22 @@ func (c cluster) ask(command string) error {
 			}
 		}
 		return fmt.Errorf("there is no %s", words[1])
+	case len(words) == 2 && words[0] == "get" && words[1] == "job" && *output == "jsonpath={.status.failedIndexes}": // a field of batch/v1 since Kubernetes 1.28
+		return c.indexes()
 	case len(words) == 2 && words[0] == "exec" && words[1] == "POD" && inside != "":
 		return c.first()
 	}
 	return fmt.Errorf("nothing here knows what %q does", words)
+}
+
+// indexes wants jobs, if there are any, to have several pods each where they are numbered.
+func (c cluster) indexes() error {
+	for _, m := range c.of("Job") {
+		if m.Spec.Mode == "Indexed" && (m.Spec.Completions < 2 || m.Spec.BackoffLimitPerIndex == nil) {
+			return fmt.Errorf("no index of %s fails by itself", m.Metadata.Name)
+		}
+	}
+	return nil
 }
 
 // deployment is one by its type and name.

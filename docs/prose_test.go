@@ -208,6 +208,7 @@ func testFaults(t *testing.T, args []string) map[string]bool {
 		}
 		for flag, kind := range map[string]string{"run": "Test|Fuzz|Example", "bench": "Benchmark"} {
 			pattern, asked := patterns[flag]
+			pattern, _, _ = strings.Cut(pattern, "/") // what follows chooses within a test
 			if asked && pattern != "^$" && !slices.ContainsFunc(have, func(name string) bool {
 				return regexp.MustCompile(`^(`+kind+`)`).MatchString(name) && regexp.MustCompile(pattern).MatchString(name)
 			}) {
