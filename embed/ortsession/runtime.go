@@ -34,6 +34,7 @@ static const char *vecmill_ort_version(const char *path, const char **fault) {
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"unsafe"
@@ -88,6 +89,7 @@ func library(asked string) (path, version string, err error) {
 		return "", "", fmt.Errorf("%w: initialising %s (version %s): %w; %s", ErrNoLibrary, path, version, err, remedy)
 	}
 	if err := shareArena(); err != nil {
+		err = errors.Join(err, ort.DestroyEnvironment()) // so that it can be tried again
 		return "", "", fmt.Errorf("%w: initialising %s (version %s): its arena: %w; %s", ErrNoLibrary, path, version, err, remedy)
 	}
 	environment.path, environment.version = path, version

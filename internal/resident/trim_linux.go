@@ -24,7 +24,7 @@ func Trim() error {
 		code[m.file] = code[m.file] || m.runs
 	}
 	for _, m := range all {
-		if m.start == 0 || m.file == "" || !code[m.file] || !m.readOnly || m.own != 0 {
+		if m.start == 0 || m.file == "" || !code[m.file] || !m.readOnly || m.own != 0 || m.swapped != 0 {
 			continue
 		}
 		// The first is for kernels without huge pages nothing, and refused.
@@ -39,7 +39,7 @@ type mapping struct {
 	start, bytes   uintptr
 	file           string // "" of none, and of a device
 	readOnly, runs bool   // private, and not to be written to; executable
-	own            int    // kB of pages that are not the file's any more
+	own, swapped   int    // kB of pages that are not the file's any more, in memory and not; negative if it is not told
 	resident       int    // kB
 }
 
@@ -55,7 +55,7 @@ func parse(smaps []byte) (all []mapping) {
 				start, end = 0, 0
 			}
 			m := mapping{
-				start: uintptr(start), bytes: uintptr(end - start), own: -1,
+				start: uintptr(start), bytes: uintptr(end - start), own: -1, swapped: -1,
 				readOnly: words[1][0] == 'r' && words[1][1] == '-' && words[1][3] == 'p', runs: words[1][2] == 'x',
 			}
 			if len(words) > 5 && strings.HasPrefix(words[5], "/") && !strings.HasPrefix(words[5], "/dev/") {
@@ -75,6 +75,8 @@ func parse(smaps []byte) (all []mapping) {
 		switch words[0] {
 		case "Anonymous:":
 			m.own = kb
+		case "Swap:":
+			m.swapped = kb
 		case "Rss:":
 			m.resident = kb
 		}

@@ -89,16 +89,22 @@ func TestWhatWasWrittenStays(t *testing.T) {
 	}
 }
 
-// TestMappingsAreReadAsTheSystemTellsThem has lines of a process: its program, addresses that the loader has filled in, memory of its own and a shared file.
+// TestMappingsAreReadAsTheSystemTellsThem has lines of a process: its program, addresses that the loader has filled in, some of which are swapped out, memory of its own and a shared file.
 func TestMappingsAreReadAsTheSystemTellsThem(t *testing.T) {
 	got := parse([]byte(`00400000-00402000 r-xp 00002000 fe:00 10634039                           /bin/worker
 Rss:                   8 kB
 Anonymous:             0 kB
+Swap:                  0 kB
 THPeligible:           0
 VmFlags: rd ex mr mw me sd
 00402000-00403000 r--p 00004000 fe:00 10634039                           /bin/a name
 Rss:                   4 kB
 Anonymous:             4 kB
+Swap:                  0 kB
+00403000-00404000 r--p 00005000 fe:00 10634039                           /bin/worker
+Anonymous:             0 kB
+Swap:                  4 kB
+SwapPss:               2 kB
 c000000000-c004000000 rw-p 00000000 00:00 0
 Anonymous:          1024 kB
 7f0000000000-7f0000001000 r--s 00000000 fe:00 7                          /a (deleted)
@@ -109,10 +115,11 @@ Anonymous:             0 kB
 	want := []mapping{
 		{start: 0x400000, bytes: 0x2000, file: "/bin/worker", readOnly: true, runs: true, resident: 8},
 		{start: 0x402000, bytes: 0x1000, file: "/bin/a name", readOnly: true, own: 4, resident: 4},
-		{start: 0xc000000000, bytes: 0x4000000, own: 1024},
-		{start: 0x7f0000000000, bytes: 0x1000, file: "/a (deleted)", own: -1},
-		{start: 0x7f0000001000, bytes: 0x1000, file: "/b", readOnly: true, own: -1},
-		{start: 0x7f0000002000, bytes: 0x1000, readOnly: true},
+		{start: 0x403000, bytes: 0x1000, file: "/bin/worker", readOnly: true, swapped: 4},
+		{start: 0xc000000000, bytes: 0x4000000, own: 1024, swapped: -1},
+		{start: 0x7f0000000000, bytes: 0x1000, file: "/a (deleted)", own: -1, swapped: -1},
+		{start: 0x7f0000001000, bytes: 0x1000, file: "/b", readOnly: true, own: -1, swapped: -1},
+		{start: 0x7f0000002000, bytes: 0x1000, readOnly: true, swapped: -1},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d mappings: %+v", len(got), got)

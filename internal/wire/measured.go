@@ -11,9 +11,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"vecmill/embed"
+	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 )
 
@@ -21,6 +23,8 @@ const (
 	measuredFile = "measured.json" // in the cache of graphs: one for all of them
 	measuredMost = 256             // of costs, and of bytes; the oldest make room
 	learntFrom   = 33              // batches: about as many as costs are made of, see embed.CostModel
+
+	lockTries, lockPause = 100, 20 * time.Millisecond // to change it
 )
 
 // measurements are what was measured of graphs on kinds of machines. They are advice: a worker without them computes the same.
@@ -46,9 +50,16 @@ func measured(cache string) (all measurements) {
 	return all
 }
 
-// keepMeasured changes what is known. The file appears by rename, so that nobody reads half of it; of two processes that write at once the later one's remains, and the other's
-// is learnt again.
+// keepMeasured changes what is known, one process at a time. The file appears by rename, so that nobody reads half of it.
 func keepMeasured(cache string, change func(*measurements)) error {
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return fmt.Errorf("keeping what was measured: %w", err)
+	}
+	unlock, err := lockMeasured(cache)
+	if err != nil {
+		return fmt.Errorf("keeping what was measured: %w", err)
+	}
+	defer unlock()
 	all := measured(cache)
 	if all.Sessions == nil {
 		all.Sessions = map[string]splits{}
@@ -79,6 +90,24 @@ func keepMeasured(cache string, change func(*measurements)) error {
 	return nil
 }
 
+// lockMeasured has other processes wait that would change what is known. Nobody waits for long: it is advice.
+func lockMeasured(cache string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(cache, measuredFile+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	for range lockTries {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+			break
+		}
+		time.Sleep(lockPause)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locking %s: %w", f.Name(), errors.Join(err, f.Close()))
+	}
+	return func() { _ = f.Close() }, nil // which unlocks it
+}
+
 // forget drops the oldest of too many.
 func forget(all map[string]measurement) {
 	keys := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return all[b].At.Compare(all[a].At) })
@@ -88,7 +117,7 @@ func forget(all map[string]measurement) {
 }
 
 // batchKey names what decides what batches of a model need: the graph, which the precision and the packing are part of, its outputs, how many sessions of how many threads are
-// beside each other, and the kind of device; "" where that is not known. Sessions must be open, and the digest known.
+// beside each other, the library, its provider with the options that change what it needs, and the kind of device; "" where that is not known. Sessions must be open, and the digest known.
 func (m *loadedModel) batchKey(p *config.Pipeline, machine fs.FS) string {
 	device := deviceName(p, machine)
 	if device == "" || len(m.devices) == 0 {
@@ -98,7 +127,15 @@ func (m *loadedModel) batchKey(p *config.Pipeline, machine fs.FS) string {
 	for _, o := range m.narrow.Outputs {
 		outputs = append(outputs, o.Name)
 	}
-	return fmt.Sprintf("%s %s, %d sessions of %d threads, %s on %s", m.digest, strings.Join(outputs, "+"), len(m.sessions)/len(m.devices), m.devices[0].Threads, p.Model.Provider, device)
+	_, version, err := ortsession.Library()
+	if err != nil {
+		return ""
+	}
+	by := string(p.Model.Provider)
+	if gpu := m.devices[0].GPU; p.Model.OnGPU() {
+		by = fmt.Sprintf("%s (%s, doubling %t, TF32 %t)", by, gpu.Search, gpu.Doubling, gpu.TF32)
+	}
+	return fmt.Sprintf("%s %s, %d sessions of %d threads, %s of ONNX Runtime %s on %s", m.digest, strings.Join(outputs, "+"), len(m.sessions)/len(m.devices), m.devices[0].Threads, by, version, device)
 }
 
 // deviceName is the kind of device that a pipeline computes on; "" where the system does not tell.

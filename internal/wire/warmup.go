@@ -160,7 +160,10 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 	}
 	bytes, raised, untold := weighCorners(ctx, m, all)
 	if untold == nil && raised > raisedMost {
-		untold = fmt.Errorf("a batch needs %.1f times what others of other shapes let expect", raised)
+		untold = fmt.Errorf("%w: a batch needs %.1f times what others of other shapes let expect", ortsession.ErrUntold, raised)
+	}
+	if untold != nil && !errors.Is(untold, ortsession.ErrUntold) { // too little time, say: what an earlier one has found holds
+		d.say(check, Doubt, "what memory they need could not be measured: %v", untold)
 	}
 	cache, err := cacheDir(d.c)
 	if err == nil {
@@ -168,9 +171,11 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 			if !known {
 				kept.Costs[m.key] = times
 			}
-			delete(kept.Bytes, m.key)
-			if untold == nil {
+			switch {
+			case untold == nil:
 				kept.Bytes[m.key] = bytes
+			case errors.Is(untold, ortsession.ErrUntold):
+				delete(kept.Bytes, m.key)
 			}
 		})
 	}
@@ -178,8 +183,11 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 		d.say(check, Doubt, "%v: the next start learns what they take again", err)
 	}
 	grade, unbound := Sound, ""
-	if untold != nil && p.Batch.MaxBytes > 0 {
+	switch one := bytes.Batch(1, all[0].longest); {
+	case untold != nil && p.Batch.MaxBytes > 0 && !m.bytes.Sound():
 		grade, unbound = Doubt, ": batch.max_bytes bounds nothing"
+	case untold == nil && p.Batch.MaxBytes > 0 && bytes.Batch(2, all[0].longest) > float64(p.Batch.MaxBytes):
+		grade, unbound = Doubt, fmt.Sprintf(": batch.max_bytes leaves every item alone, the shortest of which needs %.1f MiB", one/(1<<20))
 	}
 	d.say(check, grade, "%s%s", tellBatches(all, times, known, bytes, untold), unbound)
 }

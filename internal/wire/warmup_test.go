@@ -80,6 +80,24 @@ func TestTheDoctorLeavesWhatAWorkerHasLearnt(t *testing.T) {
 	}
 }
 
+// TestADoctorThatIsInterruptedLeavesWhatIsKnown of bytes: nothing else measures them.
+func TestADoctorThatIsInterruptedLeavesWhatIsKnown(t *testing.T) {
+	c, p := pipelineFor(t, classCase{"Data2VecTextModel", "Data2VecTextModel/base"}.checkpoint(t), "    heads: [{task: embedding}]")
+	var said []Finding
+	d := newDoctor(c, func(f Finding) { said = append(said, f) })
+	m := load(t, c, p)
+	m.recall(c, p)
+	before := measurement{Costs: embed.Costs{Fixed: 3, Step: 1, Square: 1e-3}, Batches: 12, At: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)}
+	if err := keepMeasured(c.Runtime.CacheDir, func(all *measurements) { all.Costs[m.key], all.Bytes[m.key] = before, before }); err != nil {
+		t.Fatal(err)
+	}
+	m.narrow.Path += ".gone" // what a new session opens: as with too little time, it says nothing of batches
+	d.batches(t.Context(), p, m)
+	if all := measured(c.Runtime.CacheDir); all.Bytes[m.key] != before || len(said) == 0 || said[0].Grade != Doubt {
+		t.Errorf("kept %+v; said %+v", all.Bytes[m.key], said)
+	}
+}
+
 // TestTheDoctorMeasuresForTheNextStart has one session open, where the next start will have the two that were measured to be best.
 func TestTheDoctorMeasuresForTheNextStart(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
