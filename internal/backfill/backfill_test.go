@@ -300,6 +300,16 @@ func TestLinesThatAreNoReferencesStayInThePlan(t *testing.T) {
 	}
 }
 
+func TestAPlanSaysHowManyReferencesDelete(t *testing.T) {
+	at := place(t)
+	if _, err := draft(t, at, Lines{values{`{"v":1,"id":"a","inline_text":"hi"}`, `{"v":1,"id":"a","deleted":true}`, "garbage"}}, MakeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := plan.Load(t.Context(), at); err != nil || p.Deletions != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
 // TestAListThatShrankIsNotGoneOnWith has a plan that was begun with more of it.
 func TestAListThatShrankIsNotGoneOnWith(t *testing.T) {
 	list := values{`{"v":1,"id":"a","inline":"aGk="}`, `{"v":1,"id":"b","inline":"aGk="}`}
@@ -455,6 +465,29 @@ func TestObjectsThatAreGoneAreExpectedToFail(t *testing.T) {
 	var back Expectation
 	if b, err := json.Marshal(e); err != nil || json.Unmarshal(b, &back) != nil {
 		t.Error(err)
+	}
+}
+
+// TestTextsThatWereNotTriedAreAsThoseThatWere has a sample of 500 texts, 50 of which are gone, and time for 30 of the others: nine tenths of 1000 are computed, a tenth of a second each.
+func TestTextsThatWereNotTriedAreAsThoseThatWere(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 1000}}
+	for i := range 500 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(_ context.Context, it *plan.Item) (Extent, error) {
+		if strings.HasSuffix(it.Ref.ID, "7") {
+			return Extent{}, schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
+		}
+		return Extent{Bytes: 100}, nil
+	}
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		return Tried{Items: len(items), Wall: 100 * time.Millisecond * time.Duration(len(items)), Rows: int64(len(items)), Work: ones(len(items))}, nil
+	}
+	for limit, tried := range map[time.Duration]int{3 * time.Second: 30, time.Hour: 450} {
+		e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Text, For: limit, AtOnce: 10})
+		if err != nil || e.Tried != tried || math.Abs(e.Wall.Value-90) > 1e-9 || math.Abs(e.Rows-900) > 1e-9 || math.Abs(e.FailShare-0.1) > 1e-9 {
+			t.Errorf("%+v, %v", e, err)
+		}
 	}
 }
 

@@ -59,6 +59,12 @@ func TestAPlanIsComputedInSharesOnce(t *testing.T) {
 	}
 	step(0, "0 of 24 references; 24 are computed already", "plan", "--source", "s3://box/texts/", "--out", at+"-2", "--try", "0")
 
+	list := filepath.Join(l.dir, "deletes.jsonl")
+	write(t, list, `{"v":1,"id":"a","inline_text":"Will it rain?"}`+"\n"+`{"v":1,"id":"a","deleted":true}`+"\n")
+	step(0, "2 of 2 references", "plan", "--source", list, "--out", at+"-4", "--try", "0")
+	step(1, "has 1 references that delete others, and a deletion takes the rows of its own share alone; leave --share out", "run", "--plan", at+"-4", "--share", "0/2")
+	step(0, "2 references, 1 rows", "run", "--plan", at+"-4")
+
 	step(0, "24 of 24 references", "plan", "--source", "s3://box/texts/", "--out", at+"-3", "--try", "0", "--again")
 	step(0, "24 references, 24 rows", "run", "--plan", at+"-3")
 	step(1, "was begun as a whole; leave --share out", "run", "--plan", at+"-3", "--share", "0/2")

@@ -15,6 +15,9 @@ import (
 
 // Divide has a plan computed in so many shares, 1 being as a whole. What was begun in another way is refused: its references have other numbers in the output, or come from a topic.
 func Divide(ctx context.Context, c *config.Config, at string, p *plan.Plan, n int) error {
+	if n > 1 && p.Deletions > 0 {
+		return fmt.Errorf("plan %s has %d references that delete others, and a deletion takes the rows of its own share alone; leave --share out", p.Name, p.Deletions)
+	}
 	place, err := planPlace(ctx, &stores{cfg: c}, at)
 	if err != nil {
 		return err
