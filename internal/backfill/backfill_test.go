@@ -285,15 +285,19 @@ func kept(keys []string) (n int) {
 func TestLinesThatAreNoReferencesStayInThePlan(t *testing.T) {
 	at := place(t)
 	good := `{"v":1,"id":"a","inline":"aGk="}`
+	bad := "{garbage" + strings.Repeat(" of a long line", 1000)                     // of which nothing is lost
 	table := string(schemas.NoRef{Why: "line 4: it has 1 fields", Row: "x"}.JSON()) // says its place itself
-	d, err := draft(t, at, Lines{values{good, "", "{garbage", table, `{"v":1,"id":"b","uri":"s3://box/b"}`}}, MakeOptions{Sample: 9})
+	d, err := draft(t, at, Lines{values{good, "", bad, table, `{"v":1,"id":"b","uri":"s3://box/b"}`}}, MakeOptions{Sample: 9})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, why := schemas.ParseRef([]byte("{garbage"))
-	garbage := string(schemas.NoRef{Why: "line 3: " + errors.Unwrap(why).Error(), Row: "{garbage"}.JSON())
+	_, why := schemas.ParseRef([]byte(bad))
+	garbage := string(schemas.NoRef{Why: "line 3: " + errors.Unwrap(why).Error(), Row: bad}.Whole())
 	if got, want := refs(t, at), []string{good, garbage, table, `{"v":1,"id":"b","uri":"s3://box/b"}`}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	if !strings.Contains(garbage, bad) {
+		t.Errorf("%d bytes of a line of %d", len(garbage), len(bad))
 	}
 	if d.Planned != 4 || len(d.Sample) != 2 {
 		t.Errorf("%+v", d)
