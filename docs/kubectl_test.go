@@ -25,13 +25,9 @@ type manifest struct {
 	Data     map[string]string
 	Spec     struct {
 		Replicas *int
+		Shares   int `yaml:"completions"`
+		Failures int `yaml:"backoffLimitPerIndex"`
 		Max      int `yaml:"maxReplicaCount"`
-
-		// Of a Job whose pods are numbered.
-		Mode                 string `yaml:"completionMode"`
-		Completions          int
-		BackoffLimitPerIndex *int `yaml:"backoffLimitPerIndex"`
-
 		Strategy struct {
 			RollingUpdate struct {
 				MaxSurge int `yaml:"maxSurge"`
@@ -126,6 +122,7 @@ func TestWhatKubectlWouldNotFindIsNoticed(t *testing.T) {
 			"kubectl -n lake rollout status deployment/worker", "kubectl -n elsewhere rollout status deployment/vecmill", "kubectl rollout status job/vecmill",
 			"kubectl port-forward deployment/vecmill 9090", "kubectl port-forward deployment/vecmill 8080:9464", "kubectl port-forward deployment/vecmill",
 			"kubectl logs -l app.kubernetes.io/instance=other --tail=-1 -f --max-log-requests=99", "kubectl logs -l app.kubernetes.io/instance=vecmill", "kubectl logs -l app.kubernetes.io/name=vecmill --tail=-1 -f --max-log-requests=0", "kubectl logs job/vecmill -f",
+			"kubectl logs -l batch.kubernetes.io/job-name=vecmill --tail=-1 -f --max-log-requests=999",
 			"kubectl exec POD", "kubectl get pods", "kubectl get job -o jsonpath={.status.indexes}", "kubectl logs --colour -l app.kubernetes.io/name=vecmill",
 		} {
 			if c.ask(command) == nil {
@@ -150,6 +147,7 @@ func (c cluster) ask(command string) error {
 	f := flag.NewFlagSet("kubectl", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	namespace, selector, follow := f.String("n", "lake", ""), f.String("l", "", ""), f.Bool("f", false, "")
+	f.Bool("prefix", false, "")
 	output := f.String("o", "", "")
 	tail, most := f.Int("tail", 10, ""), f.Int("max-log-requests", 5, "") // as kubectl has them beside -l
 	var words []string
@@ -175,6 +173,9 @@ func (c cluster) ask(command string) error {
 	case len(words) == 2 && words[0] == "logs" && *selector == "":
 		for _, m := range c.of("Job") {
 			if words[1] == "job/"+m.Metadata.Name {
+				if m.Spec.Shares > 1 {
+					return fmt.Errorf("of the %d pods of %s one is followed", m.Spec.Shares, m.Metadata.Name)
+				}
 				return nil
 			}
 		}
@@ -187,10 +188,10 @@ func (c cluster) ask(command string) error {
 	return fmt.Errorf("nothing here knows what %q does", words)
 }
 
-// indexes wants jobs, if there are any, to have several pods each where they are numbered.
+// indexes wants jobs of several pods, if there are any, to have each of these fail by itself.
 func (c cluster) indexes() error {
 	for _, m := range c.of("Job") {
-		if m.Spec.Mode == "Indexed" && (m.Spec.Completions < 2 || m.Spec.BackoffLimitPerIndex == nil) {
+		if m.Spec.Shares > 1 && m.Spec.Failures < 1 {
 			return fmt.Errorf("no index of %s fails by itself", m.Metadata.Name)
 		}
 	}
@@ -245,6 +246,9 @@ func (c cluster) forward(typeName, ports string) error {
 
 // logs wants a selector to find workers and no backfill, as many as there may be at once while versions change, and their first lines.
 func (c cluster) logs(selector string, follow bool, tail, most int) error {
+	if job, ok := strings.CutPrefix(selector, "batch.kubernetes.io/job-name="); ok { // Kubernetes gives it
+		return c.jobLogs(job, tail, most)
+	}
 	finds := func(m manifest) bool {
 		for label := range strings.SplitSeq(selector, ",") {
 			name, value, _ := strings.Cut(label, "=")
@@ -279,6 +283,22 @@ func (c cluster) logs(selector string, follow bool, tail, most int) error {
 		return fmt.Errorf("the first lines are not among the last %d", tail)
 	}
 	return nil
+}
+
+// jobLogs wants a job to be there, and as many of its pods to be followed as there may be: those that failed stay.
+func (c cluster) jobLogs(name string, tail, most int) error {
+	for _, m := range c.of("Job") {
+		switch pods := m.Spec.Shares * (1 + m.Spec.Failures); {
+		case m.Metadata.Name != name:
+			continue
+		case pods > most:
+			return fmt.Errorf("of %d pods no more than %d are followed", pods, most)
+		case tail != -1:
+			return fmt.Errorf("the first lines are not among the last %d", tail)
+		}
+		return nil
+	}
+	return fmt.Errorf("there is no job %s", name)
 }
 
 // first wants a backfill to be the first process of its pod, whose number 1 is.

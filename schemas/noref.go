@@ -15,9 +15,15 @@ type NoRef struct {
 // mostOfRow is how much of a row is kept, in bytes: enough to find it again.
 const mostOfRow = 4 << 10
 
-// JSON is the value in the list.
+// JSON is the value in the list, with the beginning of a long row.
 func (n NoRef) JSON() []byte {
-	n.Row = strings.ToValidUTF8(n.Row[:min(len(n.Row), mostOfRow)], "\ufffd")
+	n.Row = n.Row[:min(len(n.Row), mostOfRow)]
+	return n.Whole()
+}
+
+// Whole is JSON with all of the row: its dead letter is all that is left of it.
+func (n NoRef) Whole() []byte {
+	n.Row = strings.ToValidUTF8(n.Row, "\ufffd")
 	n.Why = strings.ToValidUTF8(n.Why, "\ufffd")
 	b, err := json.Marshal(n)
 	if err != nil {

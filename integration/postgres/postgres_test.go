@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vecmill/integration/harness"
+	"vecmill/internal/audit"
 	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks"
@@ -63,7 +64,23 @@ func TestPostgres(t *testing.T) {
 	t.Run("what was written can be recalled", func(t *testing.T) { recalled(t, s, names.next()) })
 	t.Run("works are told with their heads and what was beside their texts", func(t *testing.T) { works(t, s, names.next()) })
 	t.Run("the audit finds a loss and a duplicate by offset", func(t *testing.T) { audited(t, s, &names) })
+	t.Run("a table that nobody has made has nothing", func(t *testing.T) { nothing(t, s, names.next()) })
 	t.Run("a server that is killed loses and repeats nothing", func(t *testing.T) { killed(t, s, names.next()) })
+}
+
+func nothing(t *testing.T, s *harness.Postgres, table string) {
+	q, err := pgvectorsink.OpenReader(t.Context(), s.DSN(), table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	out := audit.Postgres{Reader: q}
+	if all, err := audit.All(t.Context(), out, "p"); err != nil || len(all) > 0 {
+		t.Errorf("an audit finds %+v, %v", all, err)
+	}
+	if w, err := audit.HowFar(t.Context(), out, source(0), audit.Whole); err != nil || w.Next != 0 {
+		t.Errorf("written are %+v, %v", w, err)
+	}
 }
 
 func conforming(s *harness.Postgres, table string, change func(*pgvectorsink.Config)) sinktest.Fixture {

@@ -13,22 +13,32 @@ import (
 // Iceberg is a table that icebergsink wrote. It implements Output; a part is what one snapshot added of a source, as the table has it now: rows that tombstones
 // have taken away since are told apart from those that another tool has deleted, which are missing. What snapshots added that are expired is one part, of which only the rows can be looked at.
 type Iceberg struct {
-	Reader *icebergcatalog.Reader
+	Reader *icebergcatalog.Reader // nil: there is no table yet
 }
 
 // window is how many offsets are read at once: files that were compacted have rows of many parts.
 const window = 200_000
 
 // Close lets the catalog go.
-func (i Iceberg) Close() { _ = i.Reader.Close() } // it was only read
+func (i Iceberg) Close() {
+	if i.Reader != nil {
+		_ = i.Reader.Close() // it was only read
+	}
+}
 
 // Sources implements Output.
 func (i Iceberg) Sources(_ context.Context, pipeline string) ([]schemas.SourceID, error) {
+	if i.Reader == nil {
+		return nil, nil
+	}
 	return i.Reader.Sources(pipeline), nil
 }
 
 // Parts implements Output.
 func (i Iceberg) Parts(ctx context.Context, src schemas.SourceID, each func(Part) error) error {
+	if i.Reader == nil {
+		return nil
+	}
 	parts := i.Reader.Parts(src)
 	if len(parts) == 0 || parts[0].Range.First > 0 {
 		end := i.Reader.Next(src)

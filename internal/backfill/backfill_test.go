@@ -285,18 +285,32 @@ func kept(keys []string) (n int) {
 func TestLinesThatAreNoReferencesStayInThePlan(t *testing.T) {
 	at := place(t)
 	good := `{"v":1,"id":"a","inline":"aGk="}`
+	bad := "{garbage" + strings.Repeat(" of a long line", 1000)                     // of which nothing is lost
 	table := string(schemas.NoRef{Why: "line 4: it has 1 fields", Row: "x"}.JSON()) // says its place itself
-	d, err := draft(t, at, Lines{values{good, "", "{garbage", table, `{"v":1,"id":"b","uri":"s3://box/b"}`}}, MakeOptions{Sample: 9})
+	d, err := draft(t, at, Lines{values{good, "", bad, table, `{"v":1,"id":"b","uri":"s3://box/b"}`}}, MakeOptions{Sample: 9})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, why := schemas.ParseRef([]byte("{garbage"))
-	garbage := string(schemas.NoRef{Why: "line 3: " + errors.Unwrap(why).Error(), Row: "{garbage"}.JSON())
+	_, why := schemas.ParseRef([]byte(bad))
+	garbage := string(schemas.NoRef{Why: "line 3: " + errors.Unwrap(why).Error(), Row: bad}.Whole())
 	if got, want := refs(t, at), []string{good, garbage, table, `{"v":1,"id":"b","uri":"s3://box/b"}`}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	if !strings.Contains(garbage, bad) {
+		t.Errorf("%d bytes of a line of %d", len(garbage), len(bad))
+	}
 	if d.Planned != 4 || len(d.Sample) != 2 {
 		t.Errorf("%+v", d)
+	}
+}
+
+func TestAPlanSaysHowManyReferencesDelete(t *testing.T) {
+	at := place(t)
+	if _, err := draft(t, at, Lines{values{`{"v":1,"id":"a","inline_text":"hi"}`, `{"v":1,"id":"a","deleted":true}`, "garbage"}}, MakeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := plan.Load(t.Context(), at); err != nil || p.Deletions != 1 {
+		t.Errorf("%+v, %v", p, err)
 	}
 }
 
@@ -455,6 +469,29 @@ func TestObjectsThatAreGoneAreExpectedToFail(t *testing.T) {
 	var back Expectation
 	if b, err := json.Marshal(e); err != nil || json.Unmarshal(b, &back) != nil {
 		t.Error(err)
+	}
+}
+
+// TestTextsThatWereNotTriedAreAsThoseThatWere has a sample of 500 texts, 50 of which are gone, and time for 30 of the others: nine tenths of 1000 are computed, a tenth of a second each.
+func TestTextsThatWereNotTriedAreAsThoseThatWere(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 1000}}
+	for i := range 500 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(_ context.Context, it *plan.Item) (Extent, error) {
+		if strings.HasSuffix(it.Ref.ID, "7") {
+			return Extent{}, schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
+		}
+		return Extent{Bytes: 100}, nil
+	}
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		return Tried{Items: len(items), Wall: 100 * time.Millisecond * time.Duration(len(items)), Rows: int64(len(items)), Work: ones(len(items))}, nil
+	}
+	for limit, tried := range map[time.Duration]int{3 * time.Second: 30, time.Hour: 450} {
+		e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Text, For: limit, AtOnce: 10})
+		if err != nil || e.Tried != tried || math.Abs(e.Wall.Value-90) > 1e-9 || math.Abs(e.Rows-900) > 1e-9 || math.Abs(e.FailShare-0.1) > 1e-9 {
+			t.Errorf("%+v, %v", e, err)
+		}
 	}
 }
 

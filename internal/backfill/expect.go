@@ -227,7 +227,9 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 		sum.Items += r.Items
 		sum.Failed += r.Failed
 	}
-	total, spread := d.total(x.works(o.Modality))
+	works, part := x.works(o.Modality)
+	total, spread := d.total(works)
+	total *= part
 	scale := total / max(sum.work, 1e-9)
 	e.Seconds, _ = d.total(x.measures(func(e *Extent) float64 { return e.Seconds }))
 	e.Pixels, _ = d.total(x.measures(func(e *Extent) float64 { return float64(e.Pixels) }))
@@ -246,8 +248,9 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 
 func share(good, bad int) float64 { return float64(good) / float64(max(good+bad, 1)) }
 
-// works are the objects of the sample whose work is known: those tried, and where work is proportional to what headers say the others, too.
-func (x *looked) works(m schemas.Modality) (all []weighed) {
+// works are the objects of the sample whose work is known: those tried, and where work is proportional to what headers say the others, too, with those that cannot be read. Where it is not, those tried stand for what can be read
+// alone, which is that part of all: beside a few that were tried, all that cannot be read would count for more than they are.
+func (x *looked) works(m schemas.Modality) (all []weighed, part float64) {
 	var work, extent float64
 	for i, w := range x.work {
 		if w > 0 {
@@ -255,16 +258,21 @@ func (x *looked) works(m schemas.Modality) (all []weighed) {
 			extent += x.extents[i].of(m)
 		}
 	}
+	known := true
 	for i, w := range x.work {
 		if w < 0 {
 			if w = x.extents[i].of(m); w == 0 || extent == 0 {
+				known = false
 				continue
 			}
 			w *= work / extent
 		}
 		all = append(all, weighed{x.items[i].Size, w})
 	}
-	return append(all, x.nothing()...)
+	if !known {
+		return all, share(len(x.items), len(x.failed))
+	}
+	return append(all, x.nothing()...), 1
 }
 
 // measures are what headers say of the sample.

@@ -80,6 +80,9 @@ pipelines:
 		t.Errorf("%s, %v", b, err)
 	}
 	step(0, `"faults":0`, "audit")
+	if plans, err := filepath.Glob(filepath.Join(dir, "rows", "_plans", "*", "shares.json")); err != nil || len(plans) != 1 {
+		t.Errorf("that the plan is computed as a whole is settled at %q, %v", plans, err)
+	}
 }
 
 // TestARecomputationSaysHowToGoOn is about the command at the end.

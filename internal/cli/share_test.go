@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -57,7 +59,68 @@ func TestAPlanIsComputedInSharesOnce(t *testing.T) {
 	}
 	step(0, "0 of 24 references; 24 are computed already", "plan", "--source", "s3://box/texts/", "--out", at+"-2", "--try", "0")
 
+	list := filepath.Join(l.dir, "deletes.jsonl")
+	write(t, list, `{"v":1,"id":"a","inline_text":"Will it rain?"}`+"\n"+`{"v":1,"id":"a","deleted":true}`+"\n")
+	step(0, "2 of 2 references", "plan", "--source", list, "--out", at+"-4", "--try", "0")
+	step(1, "has 1 references that delete others, and a deletion takes the rows of its own share alone; leave --share out", "run", "--plan", at+"-4", "--share", "0/2")
+	step(0, "2 references, 1 rows", "run", "--plan", at+"-4")
+
 	step(0, "24 of 24 references", "plan", "--source", "s3://box/texts/", "--out", at+"-3", "--try", "0", "--again")
 	step(0, "24 references, 24 rows", "run", "--plan", at+"-3")
 	step(1, "was begun as a whole; leave --share out", "run", "--plan", at+"-3", "--share", "0/2")
+}
+
+// TestAPlanIsComputedInOneWayAlone has runs of one plan as a whole, in shares and by way of a topic, of which the first has written nothing yet when the others come.
+func TestAPlanIsComputedInOneWayAlone(t *testing.T) {
+	l := newLake(t)
+	conf := l.config(t, "ways")
+	step := func(code int, want string, args ...string) {
+		t.Helper()
+		if got, out, stderr := call(backfiller, append(args, "--config", conf)...); got != code || !strings.Contains(out+stderr, want) {
+			t.Errorf("%q: exit %d, want %d and %q\n%s%s", args, got, code, want, out, stderr)
+		}
+	}
+	plan := func(at string) string {
+		t.Helper()
+		step(0, "24 of 24 references", "plan", "--source", "s3://box/texts/", "--out", at, "--try", "0", "--again")
+		return at
+	}
+	whole := []string{"run", "--plan", plan("s3://out/whole")}
+	share, publish := append(whole[:3:3], "--share", "0/2"), append(whole[:3:3], "--topic", "refs")
+	others := func() {
+		t.Helper()
+		step(1, "was begun as a whole; leave --share out", share...)
+		step(1, "was begun by a run that computes it itself; leave --topic out", publish...)
+		step(0, "0 written of 24 (0.0 %)", append([]string{"status"}, whole[1:]...)...)
+	}
+	reached, free := l.hold(1, "/box/texts/00")
+	defer free()
+	c, _, stderr := child(t, append(whole, "--config", conf)...)
+	<-reached
+	l.pass()
+	others() // it runs
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait() // killed
+	if l.published(t) > 0 {
+		t.Errorf("it was published\n%s", stderr)
+	}
+	others()
+	step(0, "24 references, 24 rows", whole...)
+
+	topic := []string{"run", "--plan", plan("s3://out/topic"), "--topic", "refs"}
+	step(0, "24 of 24 references are in the topic", topic...)
+	step(1, "is published for the workers of a topic, which compute it", topic[:3:3]...)
+	step(1, "is published for the workers of a topic, which compute it", append(topic[:3:3], "--share", "0/2")...)
+	step(0, "0 of them by this run", topic...)
+
+	if err := os.CopyFS(filepath.Join(l.dir, "b"), os.DirFS(plan(filepath.Join(l.dir, "a")))); err != nil {
+		t.Fatal(err)
+	}
+	a, b := []string{"run", "--plan", filepath.Join(l.dir, "a")}, []string{"run", "--plan", filepath.Join(l.dir, "b")}
+	step(0, "8 references, 8 rows", append(a, "--share", "1/3")...)
+	step(1, "has share 1 of it; go on with --share", b...)
+	step(0, "8 written of 24", "status", "--plan", b[2])
+	step(0, "8 references, 8 rows", append(b, "--share", "0/3")...)
 }

@@ -40,7 +40,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	total, shares := int64(-1), 0
+	total := int64(-1)
 	switch {
 	case o.plan != "":
 		_, about, err := o.source(ctx, c)
@@ -48,9 +48,6 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 		total = about.Items
-		if shares, err = wire.Shares(ctx, c, o.plan); err != nil {
-			return err
-		}
 	case o.manifest != "":
 		if _, _, err := o.source(ctx, c); err != nil {
 			return err
@@ -59,7 +56,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 	}
-	all, passed, err := wire.HowFar(ctx, c, o.name, shares)
+	all, passed, err := wire.HowFar(ctx, c, o.name)
 	if err != nil {
 		return err
 	}

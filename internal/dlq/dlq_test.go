@@ -343,3 +343,18 @@ func TestLettersBecomeAManifest(t *testing.T) {
 		t.Errorf("%q, %+v, %v", out.String(), sum, err)
 	}
 }
+
+// TestALineThatWasNoReferenceIsNoLineOfAManifest has the letter of one that came by way of a plan: whatever is written of it, it is no reference.
+func TestALineThatWasNoReferenceIsNoLineOfAManifest(t *testing.T) {
+	st := sinktest.NewMemStore()
+	bad := schemas.NoRef{Why: "line 4: not a JSON reference", Row: "{garbage"}.JSON()
+	if err := objectletters.New(st, "dead", retry.Policy{}).Put(t.Context(), sinks.Letter{Source: schemas.SourceID{Pipeline: "p", Topic: "manifest:m"}, Reason: schemas.ReasonSchema, Attempts: 1, Value: bad}); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	var told []dlq.Outcome
+	of, sum, err := dlq.WriteManifest(t.Context(), objectletters.NewReader(st, "dead", retry.Policy{}), options(), &out, func(o dlq.Outcome) { told = append(told, o) })
+	if err != nil || sum.Failed != 1 || sum.Replayed != 0 || len(of) != 0 || out.Len() != 0 || len(told) != 1 || !strings.Contains(fmt.Sprint(told), "was no reference") {
+		t.Errorf("%q, %+v, %+v, %v", out.String(), sum, told, err)
+	}
+}

@@ -34,6 +34,9 @@ func WriteManifest(ctx context.Context, from sinks.LetterReader, o ReplayOptions
 		case jsonErr != nil:
 			r.report(of, nil, Failed, "the record is not JSON, and cannot be a line of a manifest")
 			return nil
+		case schemas.IsNoRef(l.Value):
+			r.report(of, nil, Failed, "it stands for a line or row that was no reference, and would be none again: mend that, and compute it as a list of its own")
+			return nil
 		case o.DryRun:
 			r.report(of, nil, WouldReplay, "")
 			return nil

@@ -85,6 +85,7 @@ func (a *auditor) pipeline(ctx context.Context, p *config.Pipeline) ([]Audited, 
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		computedTwice(reports)
 		first := len(all)
 		for _, r := range reports {
 			all = append(all, Audited{p.Name, name, r})
@@ -108,6 +109,20 @@ func (a *auditor) pipeline(ctx context.Context, p *config.Pipeline) ([]Audited, 
 		return nil, err
 	}
 	return all, a.compareLetters(ctx, p, all)
+}
+
+// computedTwice finds lists that an output has both as a whole and in shares: their references have other numbers in each, so that no account of one of them shows it.
+func computedTwice(reports []audit.Report) {
+	for i := range reports {
+		whole := &reports[i]
+		if whole.Partition > 0 || whole.Next == 0 || !strings.HasPrefix(whole.Topic, dlq.ManifestTopic) {
+			continue
+		}
+		if n := slices.IndexFunc(reports, func(r audit.Report) bool { return r.Topic == whole.Topic && r.Partition > 0 && r.Next > 0 }); n >= 0 {
+			whole.Faults++
+			whole.Offences = append(whole.Offences, fmt.Sprintf("the list was computed as a whole and in shares (partition %d): its references may be there twice", reports[n].Partition))
+		}
+	}
 }
 
 func has(all []audit.Report, r *audit.Report) bool {

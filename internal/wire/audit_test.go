@@ -33,7 +33,7 @@ func TestTheAuditAsksKafkaAndTheLetters(t *testing.T) {
 	pipeline.Outputs = []config.Output{{Parquet: &config.Parquet{URL: "file://" + dir}}}
 	conf.Pipelines = []config.Pipeline{pipeline}
 
-	output(t, dir)
+	output(t, dir, "refs")
 	letters, err := newDeadLetters(t.Context(), conf, &pipeline, &stores{cfg: conf}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestATopicThatDoesNotExistHoldsUpOnlyTheAuditOfItsRows(t *testing.T) {
 			}
 			t.Cleanup(cluster.Close)
 			dir := t.TempDir()
-			output(t, dir)
+			output(t, dir, "refs")
 			conf := config.NewDefaultConfig()
 			conf.Kafka.Brokers = cluster.ListenAddrs()
 			pipeline := config.NewDefaultPipeline()
@@ -116,8 +116,24 @@ func TestATopicThatDoesNotExistHoldsUpOnlyTheAuditOfItsRows(t *testing.T) {
 	}
 }
 
+// TestAListThatWasComputedInTwoWaysIsAFault has partitions 0 and 1 of a manifest, of which one is the list as a whole and the other a share of it.
+func TestAListThatWasComputedInTwoWaysIsAFault(t *testing.T) {
+	for topic, faults := range map[string]int64{"manifest:m": 1, "refs": 0} {
+		dir := t.TempDir()
+		output(t, dir, topic)
+		conf := config.NewDefaultConfig()
+		pipeline := config.NewDefaultPipeline()
+		pipeline.Name, pipeline.Outputs = "p", []config.Output{{Parquet: &config.Parquet{URL: "file://" + dir}}}
+		conf.Pipelines = []config.Pipeline{pipeline}
+		all, err := Audit(t.Context(), conf, AuditOptions{})
+		if err != nil || len(all) != 2 || all[0].Faults != faults || len(all[0].Offences) != int(faults) || !all[1].OK() {
+			t.Errorf("%s: %+v, %v", topic, all, err)
+		}
+	}
+}
+
 // output writes partition 0 up to offset 10 and partition 1 up to 9; the last two of each are dead.
-func output(t *testing.T, dir string) {
+func output(t *testing.T, dir, topic string) {
 	t.Helper()
 	store, err := dirstore.Open(dir)
 	if err != nil {
@@ -130,7 +146,7 @@ func output(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	for partition, next := range []int64{10, 9} {
-		src := schemas.SourceID{Pipeline: "p", Topic: "refs", Partition: partition}
+		src := schemas.SourceID{Pipeline: "p", Topic: topic, Partition: partition}
 		if _, _, err := sink.Resume(t.Context(), src, 0); err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 
 	"vecmill/internal/backfill"
@@ -74,43 +73,6 @@ func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Sour
 		s.Rate, s.Gate, s.ID = o.Rate, o.Gate, o.Share.Partition()
 		return s, nil
 	}
-}
-
-// Divide has a plan computed in so many shares, 1 being as a whole. What was begun in another way is refused: its references have other numbers in the output.
-func Divide(ctx context.Context, c *config.Config, at string, p *plan.Plan, n int) error {
-	place, err := planPlace(ctx, &stores{cfg: c}, at)
-	if err != nil {
-		return err
-	}
-	of, err := plan.Divided(ctx, place)
-	if err != nil {
-		return err
-	}
-	if of == 0 && n > 1 {
-		begun, _, err := HowFar(ctx, c, p.Name, 0)
-		if err != nil {
-			return err
-		}
-		if slices.ContainsFunc(begun, func(w Written) bool { return w.Next > 0 }) {
-			return fmt.Errorf("plan %s was begun as a whole; leave --share out", p.Name)
-		}
-		if of, err = plan.Divide(ctx, place, n); err != nil {
-			return err
-		}
-	}
-	if of != n && of > 0 {
-		return fmt.Errorf("plan %s was begun in %d shares; go on with --share 0/%[2]d to %d/%[2]d", p.Name, of, of-1)
-	}
-	return nil
-}
-
-// Shares is the number of shares that a plan is computed in; 0 if it is not divided.
-func Shares(ctx context.Context, c *config.Config, at string) (int, error) {
-	place, err := planPlace(ctx, &stores{cfg: c}, at)
-	if err != nil {
-		return 0, err
-	}
-	return plan.Divided(ctx, place)
 }
 
 // planPlace opens a place, making its directory.

@@ -5,6 +5,7 @@ package wire
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -49,14 +50,14 @@ func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *store
 	return sink, nil
 }
 
-// openIceberg opens a table for an audit.
+// openIceberg opens a table for an audit. One that is not there has nothing.
 func openIceberg(ctx context.Context, c *config.Iceberg, s *stores) (audit.Output, error) {
 	at, err := icebergCatalog(&c.Catalog, c.Table, s)
 	if err != nil {
 		return nil, err
 	}
 	r, err := icebergcatalog.OpenReader(ctx, at)
-	if err != nil {
+	if err != nil && !errors.Is(err, icebergcatalog.ErrNoTable) {
 		return nil, fmt.Errorf("iceberg: %w", err)
 	}
 	return audit.Iceberg{Reader: r}, nil

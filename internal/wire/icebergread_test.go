@@ -16,6 +16,26 @@ import (
 	"vecmill/internal/config"
 )
 
+// TestAPlanIsComputedInSharesIntoAnIcebergTableThatIsNotThereYet asks how far the table is before anybody has made it.
+func TestAPlanIsComputedInSharesIntoAnIcebergTableThatIsNotThereYet(t *testing.T) {
+	l := newLake(t, 1)
+	l.conf.Pipelines[0].Outputs = []config.Output{{Iceberg: &config.Iceberg{
+		Catalog: config.IcebergCatalog{URI: config.Secret("sqlite://" + filepath.Join(l.out, "catalog.db")), Name: "test", Warehouse: "file://" + l.out}, Table: "ns.rows", Create: true,
+	}}}
+	all, _, err := HowFar(t.Context(), l.conf, "m")
+	if err != nil || len(all) != 1 || all[0].Next != 0 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	for _, n := range []int{2, 2} {
+		if err := Divide(t.Context(), l.conf, filepath.Join(l.out, "plan"), &plan.Plan{Name: "m"}, n); err != nil {
+			t.Errorf("%d shares: %v", n, err)
+		}
+	}
+	if found, err := Audit(t.Context(), l.conf, AuditOptions{}); err != nil || len(found) > 0 {
+		t.Errorf("an audit finds %+v, %v", found, err)
+	}
+}
+
 // TestAPlanOfAnIcebergTableIsGoneOnWithWhenAColumnIsRenamed as it was begun: in its snapshot the column has its old name. A plan that is begun now looks for the columns of now.
 func TestAPlanOfAnIcebergTableIsGoneOnWithWhenAColumnIsRenamed(t *testing.T) {
 	l := newLake(t, 5)

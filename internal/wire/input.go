@@ -20,7 +20,7 @@ import (
 
 // input is how a pipeline reads its records, and which references it takes.
 type input struct {
-	decoder  stream.Decoder
+	decoder  manifests
 	filter   *celmap.Filter     // nil: all
 	registry *registry.Registry // nil: none is asked
 }
@@ -58,19 +58,19 @@ func newInput(p *config.Pipeline, log *slog.Logger) (in input, err error) {
 	}
 	switch p.Input.Format {
 	case "", "ref":
-		in.decoder = manifests{refcodec.Ref{}}
+		in.decoder = manifests{records: refcodec.Ref{}}
 	case "json":
-		in.decoder = manifests{refcodec.JSON{Mapping: mapping}}
+		in.decoder = manifests{records: refcodec.JSON{Mapping: mapping}}
 	case "cloudevents":
-		in.decoder = manifests{refcodec.CloudEvents{Mapping: mapping}}
+		in.decoder = manifests{records: refcodec.CloudEvents{Mapping: mapping}}
 	case "s3-event":
-		in.decoder = manifests{refcodec.S3Event{PlainKeys: p.Input.Keys == "plain"}}
+		in.decoder = manifests{records: refcodec.S3Event{PlainKeys: p.Input.Keys == "plain"}}
 	case "avro", "protobuf":
 		if in.registry, err = newRegistry(&p.Input.Registry, log.With("pipeline", p.Name)); err != nil {
 			return in, fmt.Errorf("input: %w", err)
 		}
-		if in.decoder = (manifests{registry.Avro(in.registry, mapping)}); p.Input.Format == "protobuf" {
-			in.decoder = manifests{registry.Protobuf(in.registry, mapping)}
+		if in.decoder = (manifests{records: registry.Avro(in.registry, mapping)}); p.Input.Format == "protobuf" {
+			in.decoder = manifests{records: registry.Protobuf(in.registry, mapping)}
 		}
 	default:
 		return in, fmt.Errorf("input.format: %q is not known", p.Input.Format)
@@ -114,14 +114,21 @@ func (in *input) takes(c stream.Candidate) bool {
 
 // manifests reads the lines of manifests and plans as Vecmill's own references, whatever the topics' records are: planning reads them so, and a plan of a bucket is
 // made of them. A line that is none is told with its number.
-type manifests struct{ records stream.Decoder }
+type manifests struct {
+	records stream.Decoder
+	plan    bool // lists are plans: what an earlier build planned of a bad line does not say its number, which was another one
+}
 
 // Decode implements stream.Decoder.
 func (m manifests) Decode(ctx context.Context, topic string, rec *stream.Record) ([]schemas.Ref, error) {
 	if strings.HasPrefix(topic, dlq.ManifestTopic) {
 		refs, err := refcodec.Ref{}.Decode(ctx, topic, rec)
 		if err != nil && !schemas.IsNoRef(rec.Value) { // a row of a table says its own place
-			err = schemas.Rejectf(schemas.ReasonSchema, "line %d: %w", rec.Offset+1, errors.Unwrap(err))
+			place := fmt.Sprintf("line %d", rec.Offset+1)
+			if m.plan {
+				place = fmt.Sprintf("reference %d", rec.Offset)
+			}
+			err = schemas.Rejectf(schemas.ReasonSchema, "%s: %w", place, errors.Unwrap(err))
 		}
 		return refs, err
 	}

@@ -19,8 +19,10 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
+	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/sinks/dirstore"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/sinktest"
@@ -302,6 +304,54 @@ func TestManifestsHoldReferencesInEveryFormat(t *testing.T) {
 		if got := ids(w.rows(t, "p", "manifest:m")); got != "m" {
 			t.Errorf("%s: rows of %q, %+v", format, got, worker.Stats())
 		}
+	}
+}
+
+// TestABadLineOfAPlanIsNotCalledByItsNumberInThePlan has one as earlier builds planned them: the line itself.
+func TestABadLineOfAPlanIsNotCalledByItsNumberInThePlan(t *testing.T) {
+	w := newInputWorld(t)
+	c, at := w.config(t, [2]string{"p", "  topics: [\"manifest:m\"]"}), filepath.Join(w.dir, "plan")
+	place, err := planPlace(t.Context(), &stores{cfg: c}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned, _, err := plan.NewWriter(t.Context(), place, plan.Title{Name: "m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := planned.Add(plan.Item{Raw: "{garbage", Size: -1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := planned.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	list, err := OpenPlan(t.Context(), c, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	worker, err := Open(t.Context(), c, Options{Log: log, Source: PlanSource(list, ReadOptions{}), Plan: list.Plan()})
+	if err == nil {
+		err = worker.Run(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters, err := OpenLettersAt(t.Context(), c, []config.DeadLetters{c.Pipelines[0].DeadLetters}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer letters.Close()
+	n := 0
+	if err := letters.Stores[0].Letters(t.Context(), func(l sinks.StoredLetter) error {
+		if n++; !strings.Contains(l.Message, fmt.Sprintf("reference %d: ", l.Offset)) {
+			t.Errorf("letter %d: %s", l.Offset, l.Message)
+		}
+		return nil
+	}); err != nil || n != 2 {
+		t.Errorf("%d letters, %v", n, err)
 	}
 }
 

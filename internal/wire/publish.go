@@ -61,8 +61,14 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 	}
 	defer log.Close()
 	state := stateOf(place, o.Topic)
+	load := func(ctx context.Context) (*publish.State, error) { // the topic is there
+		if err := publishing(ctx, place, list.Plan()); err != nil {
+			return nil, err
+		}
+		return state.load(ctx)
+	}
 	return publish.Run(ctx, log, publish.Options{
-		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: state.load, Save: state.save,
+		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: load, Save: state.save,
 		Groups: groups, MaxLag: o.MaxLag, ByContent: reuse, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound), Gate: o.Gate,
 		Permanent: kafkasource.Permanent, Retry: retry.Patient(), Tell: o.Tell,
 	})

@@ -106,6 +106,9 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	if w.inputs, err = newInputs(c, o.Log); err != nil {
 		return nil, err
 	}
+	for i := range w.inputs {
+		w.inputs[i].decoder.plan = o.Plan != nil
+	}
 	if o.Plan != nil { // before sessions are opened
 		if o.Models == nil {
 			if o.Models, err = allModels(ctx, c, stores, o.Log, describeModel); err != nil {

@@ -31,14 +31,14 @@ type Through struct {
 	Records   int64  `json:"records"`   // of the topic, up to the last of these
 }
 
-// HowFar asks the outputs themselves how far they have come: with the manifest of a name, which is computed in so many shares (0: as a whole), or with all that they have anything of if it is empty. Outputs that keep no account are passed
+// HowFar asks the outputs themselves how far they have come: with the manifest of a name, all shares of it together, or with all that they have anything of if it is empty. Outputs that keep no account are passed
 // over, and named.
-func HowFar(ctx context.Context, c *config.Config, name string, shares int) (all []Written, passed []string, err error) {
+func HowFar(ctx context.Context, c *config.Config, name string) (all []Written, passed []string, err error) {
 	a := &auditor{c: c, stores: &stores{cfg: c}}
 	for i := range c.Pipelines {
 		p := &c.Pipelines[i]
 		for j := range p.Outputs {
-			some, err := a.howFar(ctx, p, &p.Outputs[j], name, shares)
+			some, err := a.howFar(ctx, p, &p.Outputs[j], name)
 			if errors.Is(err, errNoAccount) {
 				passed = append(passed, fmt.Sprintf("%s: outputs[%d] (%s)", p.Name, j, p.Outputs[j].Kind()))
 				continue
@@ -122,7 +122,7 @@ func (a *auditor) through(ctx context.Context, p *config.Pipeline, o *config.Out
 }
 
 // howFar adds up the shares of a list.
-func (a *auditor) howFar(ctx context.Context, p *config.Pipeline, o *config.Output, name string, shares int) (all []Written, err error) {
+func (a *auditor) howFar(ctx context.Context, p *config.Pipeline, o *config.Output, name string) (all []Written, err error) {
 	out, at, err := a.output(ctx, o)
 	if err != nil {
 		return nil, err
@@ -130,24 +130,15 @@ func (a *auditor) howFar(ctx context.Context, p *config.Pipeline, o *config.Outp
 	if c, ok := out.(interface{ Close() }); ok {
 		defer c.Close()
 	}
-	sources := []schemas.SourceID{{Pipeline: p.Name, Topic: dlq.ManifestTopic + name}}
-	for i := range shares {
-		sources = append(sources, sources[0])
-		sources[i+1].Partition = i + 1
+	sources, err := lists(ctx, out, p.Name, name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
 	}
-	if shares > 0 {
-		sources = sources[1:]
-	}
-	if name == "" {
-		if sources, err = out.Sources(ctx, p.Name); err != nil {
-			return nil, fmt.Errorf("%s: %w", at, err)
-		}
+	if len(sources) == 0 && name != "" { // nothing of it, which is an answer, too
+		sources = []schemas.SourceID{{Pipeline: p.Name, Topic: dlq.ManifestTopic + name}}
 	}
 	for _, src := range sources {
-		manifest, ok := strings.CutPrefix(src.Topic, dlq.ManifestTopic)
-		if !ok {
-			continue
-		}
+		manifest := strings.TrimPrefix(src.Topic, dlq.ManifestTopic)
 		w, err := audit.HowFar(ctx, out, src, audit.Whole)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", at, err)

@@ -15,6 +15,12 @@ import (
 // undefinedTable is the server's code.
 const undefinedTable = "42P01"
 
+// noTable says whether a statement failed because nobody has made the table yet.
+func noTable(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == undefinedTable
+}
+
 // Latest is the lineage of the latest row of each reference of a pipeline, by id behind after, n at most: what it was fetched from, and what computed it.
 func (q *Reader) Latest(ctx context.Context, pipeline, after string, n int) ([]schemas.Lineage, error) {
 	rows, err := q.pool.Query(ctx, `SELECT DISTINCT ON (ref_id) ref_id, uri, coalesce(etag, ''), coalesce(version, ''), modality, model_digest, preprocess_digest, topic, partition, "offset", attributes
@@ -46,7 +52,7 @@ func (q *Reader) Begin(ctx context.Context, src schemas.SourceID) (first int64, 
 	var skipped pgtype.Multirange[pgtype.Range[pgtype.Int8]]
 	err = q.pool.QueryRow(ctx, `SELECT first_offset, skipped FROM `+q.n.ranges+` WHERE pipeline = $1 AND topic = $2 AND partition = $3 ORDER BY first_offset LIMIT 1`,
 		src.Pipeline, src.Topic, src.Partition).Scan(&first, &skipped)
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == undefinedTable || errors.Is(err, pgx.ErrNoRows) {
+	if noTable(err) || errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, nil // nobody has written to it yet
 	}
 	if err != nil {

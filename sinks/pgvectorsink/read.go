@@ -11,7 +11,7 @@ import (
 	"vecmill/schemas"
 )
 
-// Reader reads what sinks wrote to a table, for an audit. It writes nothing.
+// Reader reads what sinks wrote to a table, for an audit. It writes nothing; where there is no table yet, nothing was written.
 type Reader struct {
 	pool *pgxpool.Pool
 	n    names
@@ -37,12 +37,15 @@ func (q *Reader) Sources(ctx context.Context, pipeline string) ([]schemas.Source
 	rows, err := q.pool.Query(ctx, `SELECT DISTINCT topic, partition FROM `+q.n.ranges+` WHERE pipeline = $1
 		UNION SELECT DISTINCT topic, partition FROM `+q.n.table+` WHERE pipeline = $1
 		UNION SELECT topic, partition FROM `+q.n.sources+` WHERE pipeline = $1 AND next_offset IS NOT NULL ORDER BY 1, 2`, pipeline)
-	if err != nil {
-		return nil, fmt.Errorf("reading the sources of %s: %w", pipeline, err)
-	}
 	var out []schemas.SourceID
 	src := schemas.SourceID{Pipeline: pipeline}
-	if _, err := pgx.ForEachRow(rows, []any{&src.Topic, &src.Partition}, func() error { out = append(out, src); return nil }); err != nil {
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&src.Topic, &src.Partition}, func() error { out = append(out, src); return nil })
+	}
+	if noTable(err) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("reading the sources of %s: %w", pipeline, err)
 	}
 	return out, nil
@@ -66,7 +69,7 @@ type StoredRow struct {
 // Ranges calls each for every transaction of a source, ascending by first offset, and once more, with a range without length, if rows
 // of the source lie in no range. Everything is read of one moment.
 func (q *Reader) Ranges(ctx context.Context, src schemas.SourceID, each func(Stored) error) error {
-	return pgx.BeginTxFunc(ctx, q.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err := pgx.BeginTxFunc(ctx, q.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		all, err := q.ranges(ctx, tx, src)
 		if err != nil {
 			return fmt.Errorf("reading the ranges of %s: %w", src, err)
@@ -89,6 +92,10 @@ func (q *Reader) Ranges(ctx context.Context, src schemas.SourceID, each func(Sto
 		}
 		return each(stray)
 	})
+	if noTable(err) {
+		return nil
+	}
+	return err
 }
 
 // ranges reads without the rows' ids, of which there may be many.

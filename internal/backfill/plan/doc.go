@@ -3,7 +3,7 @@
 //	part-<first offset, 12 digits>-<8 digits of its SHA-256>.parquet   some references each: columns ref (as JSON), id, uri, etag, size
 //	plan.json                                                          the parts, what was counted, what is expected; written last
 //	progress.json                                                      while it is being made: where it stands
-//	shares.json                                                        in how many shares it is computed, if several runs divide it; created once
+//	shares.json                                                        how it is computed: as a whole, in so many shares, or by the workers of topics; created once
 //
 // An offset is a reference's number in the plan, from 0. It never changes: the output's chain is in these numbers, so a plan that is complete is never written
 // again. Of several planners at one place, as a pod that was cut off and its replacement, one finishes: plan.json is created and never replaced, and no planner writes over another's parts, of which

@@ -41,6 +41,8 @@ type Plan struct {
 	// For counts references by the pipelines that take them, as the maker said: names with commas between them. None in what builds before this one saved.
 	For map[string]int64 `json:"for,omitempty"`
 
+	Deletions int64 `json:"deletions,omitempty"` // references that delete others. None in what builds before this one saved
+
 	About json.RawMessage `json:"about,omitempty"` // what its maker adds: what is expected of a run
 }
 

@@ -60,38 +60,39 @@ func (l *List) Share(s Share) *List {
 	return &List{at: l.at, plan: l.plan, first: first, next: next}
 }
 
-// shares is shares.json.
-type shares struct {
-	Of int `json:"of"`
+// Settled is how a plan is computed: shares.json. The zero Settled is not yet.
+type Settled struct {
+	Of        int  `json:"of,omitempty"`        // shares; 1: it is computed as a whole
+	Published bool `json:"published,omitempty"` // to topics, whose workers compute it
 }
 
-// Divided is the number of shares that a plan is computed in; 0 if none was begun.
-func Divided(ctx context.Context, at Place) (int, error) {
+// HowSettled is what was settled first.
+func HowSettled(ctx context.Context, at Place) (Settled, error) {
 	body, err := at.read(ctx, sharesName)
 	if errors.Is(err, objectstore.ErrNotFound) {
-		return 0, nil
+		return Settled{}, nil
 	}
-	var s shares
+	var s Settled
 	if err == nil {
 		err = json.Unmarshal(body, &s)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("reading %s: %w", at.name(sharesName), err)
+		return Settled{}, fmt.Errorf("reading %s: %w", at.name(sharesName), err)
 	}
-	return s.Of, nil
+	return s, nil
 }
 
-// Divide settles the number of shares, once for all that compute the plan: references of another number of shares are numbered otherwise. It gives the number that was settled first.
-func Divide(ctx context.Context, at Place, n int) (int, error) {
-	body, err := json.Marshal(shares{n})
+// Settle says how a plan is computed, once for all that compute it: in another way its references have other numbers or another source in the output, and would be there twice. It gives what was settled first.
+func Settle(ctx context.Context, at Place, s Settled) (Settled, error) {
+	body, err := json.Marshal(s)
 	if err == nil {
 		err = at.Store.PutIfAbsent(ctx, at.name(sharesName), body, nil)
 	}
 	if errors.Is(err, objectstore.ErrExists) {
-		return Divided(ctx, at)
+		return HowSettled(ctx, at)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("writing %s: %w", at.name(sharesName), err)
+		return Settled{}, fmt.Errorf("whoever computes a plan says beside it how, and has to have the right to write there: writing %s: %w", at.name(sharesName), err)
 	}
-	return n, nil
+	return s, nil
 }

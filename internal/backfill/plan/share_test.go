@@ -74,17 +74,19 @@ func TestAShareIsWrittenAsANumberOfSoMany(t *testing.T) {
 	}
 }
 
-func TestTheNumberOfSharesIsSettledOnce(t *testing.T) {
-	at := place(t)
-	if n, err := Divided(t.Context(), at); n != 0 || err != nil {
-		t.Errorf("at first: %d, %v", n, err)
-	}
-	for _, n := range []int{8, 4, 8} {
-		if got, err := Divide(t.Context(), at, n); got != 8 || err != nil {
-			t.Errorf("%d after 8: %d, %v", n, got, err)
+func TestHowAPlanIsComputedIsSettledOnce(t *testing.T) {
+	for _, first := range []Settled{{Of: 8}, {Of: 1}, {Published: true}} {
+		at := place(t)
+		if s, err := HowSettled(t.Context(), at); s != (Settled{}) || err != nil {
+			t.Errorf("at first: %+v, %v", s, err)
 		}
-	}
-	if n, err := Divided(t.Context(), at); n != 8 || err != nil {
-		t.Errorf("%d, %v", n, err)
+		for _, s := range []Settled{first, {Of: 4}, {Of: 1}, {Published: true}, first} {
+			if got, err := Settle(t.Context(), at, s); got != first || err != nil {
+				t.Errorf("%+v after %+v: %+v, %v", s, first, got, err)
+			}
+		}
+		if s, err := HowSettled(t.Context(), at); s != first || err != nil {
+			t.Errorf("%+v, %v", s, err)
+		}
 	}
 }

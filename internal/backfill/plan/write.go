@@ -137,6 +137,9 @@ func (w *Writer) Add(it Item) (int64, error) {
 		}
 		w.plan.For[it.For]++
 	}
+	if it.Ref.Deleted {
+		w.plan.Deletions++
+	}
 	w.pending++
 	w.bytes += int64(len(text) + len(it.Ref.ID) + len(it.Ref.URI) + len(it.Ref.ETag))
 	return w.Items() - 1, nil
