@@ -95,6 +95,11 @@ func (o *Output) Tensor(name string) (*Tensor, bool) {
 	return nil, false
 }
 
+// Finite says whether all values are numbers: none is NaN or infinite.
+func (o *Output) Finite() bool {
+	return !slices.ContainsFunc(o.Tensors, func(t Tensor) bool { return !finite(t.F32) })
+}
+
 // Part is the output's part of the items [from, to) of n, without copying. An output may have several rows for each item; one that has not as many for each is an error.
 func (o *Output) Part(from, to, n int) (*Output, error) {
 	own := &Output{Tensors: make([]Tensor, len(o.Tensors))}

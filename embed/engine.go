@@ -36,7 +36,7 @@ type EngineConfig struct {
 	Deadline     time.Duration // per item, for preprocessing; 0 means none
 	Reuse        int64         // bytes of results that are kept for content that comes again; 0 computes each object
 	Tracer       trace.Tracer  // nil means none
-	Trial        []Sample      // that every session is known to compute, as long as it has computed no batch; nil: none is known
+	Trial        []Sample      // that every session is known to compute, as numbers; nil: none is known before a batch has been computed
 
 	Took  func(ctx context.Context, d time.Duration) // told how long a session took for each batch; ctx has the batch's trace, if it is kept. Quick, and safe for concurrent use; nil means nobody
 	FLOPs func(steps int) float64                    // floating-point operations of a sample of that cost, for Stats and as what the costs of batches are first taken for; nil: not counted
@@ -167,7 +167,7 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		e.reuse = newReuse(cfg.Reuse)
 	}
 	for i, s := range sessions {
-		trial, err := e.trial()
+		trial, _, err := e.trial()
 		if err != nil {
 			return nil, fmt.Errorf("engine %s: trial: %w", cfg.Model, err)
 		}

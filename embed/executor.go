@@ -24,6 +24,7 @@ type result struct {
 	payloads [][]schemas.Payload // by head, then by sample
 	parts    [][]any             // likewise, of heads that join
 	errs     []error             // by sample; nil of one that is well
+	refused  bool                // by a head: one of several
 	infer    time.Duration
 }
 
@@ -225,7 +226,7 @@ func (e *Engine) inputs(samples []Sample, l *Layout, floats *Floats) ([]Tensor, 
 func (e *Engine) outputs(ctx context.Context, s Session, inputs []Tensor, samples []Sample, l *Layout) ([]Output, error) {
 	out, err := guard(func() (*Output, error) { return s.Run(ctx, inputs) })
 	if err != nil {
-		return nil, &runFault{err}
+		return nil, &runFault{cause: err}
 	}
 	if l == nil {
 		err = e.cfg.Shapes.trim(out, len(samples))

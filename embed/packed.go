@@ -15,8 +15,8 @@ const (
 	valuesInput    = "input_values"
 )
 
-// errNoNumber is what a packed batch fails with so that it is taken apart.
-var errNoNumber = errors.New("a value is not a number; in a row of several items it could have come from a neighbour")
+// errNoNumber is what a packed batch fails with so that it is taken apart: in a row of several items such a value could have come from a neighbour.
+var errNoNumber = errors.New("a value is not a number")
 
 // segment counts of a sample: how many items of the graph it is. Choices are one each.
 func segments(s *Sample) int {
