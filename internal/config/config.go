@@ -201,7 +201,7 @@ type Decoding struct {
 
 // Batch bounds micro-batches.
 type Batch struct {
-	MaxCost  int      `yaml:"max_cost" doc:"longest item times items, in the model's steps (audio frames, tokens, patches)"`
+	MaxCost  int      `yaml:"max_cost" doc:"longest item times items, as padded, in the model's steps (audio frames, tokens, patches)"`
 	MaxItems int      `yaml:"max_items" doc:"items"`
 	Window   int      `yaml:"window" doc:"items that may wait to be sorted by length"`
 	Linger   Duration `yaml:"linger" doc:"how long an item waits for company when the session is idle"`
