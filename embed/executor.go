@@ -134,7 +134,8 @@ func (e *Engine) collate(b *Batch[*window]) *work {
 	w.inputs, w.err = e.inputs(w.samples, b.Layout, &e.floats)
 	work := 0.0
 	for i := range w.samples {
-		work += e.cfg.FLOPs(w.samples[i].Cost)
+		s := &w.samples[i]
+		work += float64(s.rows()) * e.cfg.FLOPs(s.length())
 	}
 	e.stats.batched(b, work, time.Since(began))
 	return w
@@ -172,12 +173,7 @@ func (e *Engine) infer(ctx context.Context, s *runner, w *work) *result {
 func (e *Engine) learn(device int, b *Batch[*window], took time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	items := least(e.cfg.Shapes.Items, len(b.Items)) // that were computed
-	longest := b.Padded / items
-	if b.Layout != nil {
-		items, longest = b.Layout.Rows, b.Layout.Length
-	}
-	e.mu.costs[device].Observe(items, longest, took)
+	e.mu.costs[device].Observe(b.Rows, b.Length, took)
 	e.lookLocked()
 }
 
