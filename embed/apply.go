@@ -18,8 +18,8 @@ func (e *Engine) blank(n int) *result {
 	return r
 }
 
-// apply runs every head over r's outputs. What a head refuses costs no run of the session: its part of the outputs is halved until the item is alone, and that
-// one is rejected. The error is a head's, of outputs that cannot be taken apart.
+// apply runs every head over r's outputs. One item that a head refuses beside others that are well costs no run of the session: its part of the outputs is halved until it is alone, and it
+// is rejected. The error is a head's, of what says nothing of the items yet, so they are computed again: outputs that cannot be taken apart, several items that are refused, or all there are.
 func (e *Engine) apply(r *result, samples []Sample) error {
 	full := e.blank(len(samples))
 	r.payloads, r.parts, r.errs = full.payloads, full.parts, make([]error, len(samples))
@@ -39,7 +39,10 @@ func (e *Engine) applyTo(r *result, at int, out *Output, samples []Sample) error
 	switch {
 	case fault == nil:
 		return nil
+	case n == 1 && (r.refused || len(r.errs) == 1):
+		return judged(fault, out)
 	case n == 1:
+		r.refused = true
 		r.errs[at] = schemas.Reject(schemas.ReasonModel, fault)
 		return nil
 	}

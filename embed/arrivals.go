@@ -43,7 +43,7 @@ func (e *Engine) admitLocked(p Priority) {
 	for len(e.mu.arrivals[p]) > 0 && !e.mu.batcher.Full(p) {
 		a := e.mu.arrivals[p][0]
 		e.mu.arrivals[p] = slices.Delete(e.mu.arrivals[p], 0, 1)
-		e.mu.batcher.Add(time.Now(), p, a.w.s.Cost, a.w)
+		e.mu.batcher.Add(time.Now(), p, a.w.s.Rows(), a.w.s.Length(), a.w)
 		a.admitted = true
 		if a.in != nil {
 			close(a.in)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"vecmill/schemas"
 )
@@ -47,6 +48,39 @@ func TestAWindowThatWaitsForRoomIsNotPassed(t *testing.T) {
 		}
 		if got := pulled(); got != -1 {
 			t.Errorf("window %d was taken, whose worker has gone", got)
+		}
+	})
+}
+
+// A worker whose context ends has brought its window in nonetheless if that was admitted before the worker could take it back: who drains the batcher settles it, once.
+func TestAWindowThatIsAdmittedAsItsWorkerGoesIsIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := NewEngine(EngineConfig{
+			Model: "m", Modality: schemas.Text, Preprocessor: 2, Batch: BatcherConfig{MaxCost: 100, MaxItems: 1, Window: 1},
+		}, words{}, []Session{&adder{}}, []Head{sumHead{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		if !e.add(ctx, &window{job: &job{}, s: Sample{Cost: 1}}) {
+			t.Fatal("there was no room for the first")
+		}
+		second, in := &window{job: &job{}, at: 1, s: Sample{Cost: 1}}, make(chan bool)
+		go func() { in <- e.add(ctx, second) }()
+		synctest.Wait()
+		e.mu.Lock()
+		cancel() // it wakes, and waits for the lock
+		first, _ := e.mu.batcher.Next(time.Now())
+		e.admitLocked(Live)
+		e.mu.Unlock()
+		if !<-in {
+			t.Error("its worker takes it for one that is not in")
+		}
+		if left := e.mu.batcher.Drain(); first == nil || len(left) != 1 || left[0] != second {
+			t.Errorf("%d windows are drained behind %v, want the second alone", len(left), first)
+		}
+		if arrivals := len(e.mu.arrivals[Live]); arrivals != 0 {
+			t.Errorf("%d windows still wait for room", arrivals)
 		}
 	})
 }

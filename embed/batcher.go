@@ -11,7 +11,7 @@ import (
 
 // BatcherConfig bounds a micro-batch. Costs are in the model's own steps: audio frames, tokens, patches.
 type BatcherConfig struct {
-	MaxCost  int           // longest item x items of a batch, as they run (see Shapes); a longer item goes alone
+	MaxCost  int           // rows x longest row of a batch, as they run (see Shapes); a larger item goes alone
 	MaxItems int           // items of a batch
 	MaxBytes int64         // that a batch may need by Bytes; an item that needs more goes alone. 0: no bound, as where Bytes are not sound
 	Bytes    Costs         // of batches, see Bound
@@ -65,36 +65,39 @@ func (c BatcherConfig) Validate() error {
 }
 
 // Batcher forms micro-batches of items that wait, under a cost budget: a batch costs its longest item times its number of items,
-// because the shorter are padded, both as large as the shape that it runs as. Waiting items are kept sorted by cost, and a batch is a run of neighbours of one priority. It is a pure
+// because the shorter are padded, both as large as the shape that it runs as, and that times the most rows of an item, which is one but for choices. Waiting items are kept sorted by rows and length, and a batch is a run of neighbours of one priority. It is a pure
 // state machine: it has no goroutine, no clock and no lock.
 type Batcher[T any] struct {
 	cfg     BatcherConfig
 	shapes  Shapes // that batches run as
 	costs   Costs
 	learnt  bool                    // costs are in seconds
-	waiting [priorities][]waiter[T] // by cost, then by arrival
+	waiting [priorities][]waiter[T] // by rows, then by length, then by arrival
 	steps   int                     // sum of the costs of waiting
 	arrived uint64
 	passed  int       // batches in a row that went before waiting backfill
 	short   bool      // scratch: the next batch is to be no longer than the target of latency allows
 	prefix  []float64 // scratch: sums of the predicted times of waiting
-	rows    []int     // that so many items run as, for all numbers that have waited
+	items   []int     // that so many items run as, for all numbers that have waited
 }
 
 type waiter[T any] struct {
-	v     T
-	cost  int
-	seq   uint64
-	added time.Time
+	v            T
+	rows, length int // of the item
+	seq          uint64
+	added        time.Time
 }
+
+func (w *waiter[T]) cost() int { return w.rows * w.length }
 
 // Batch is a run of items to compute together.
 type Batch[T any] struct {
-	Items  []T
-	Waited []time.Duration // of each item
-	Cost   int             // sum of the items' costs: useful work
-	Padded int             // longest x items, of the shape that it runs as: work that will be done
-	Layout *Layout         // of a packed batch; nil: a padded one
+	Items        []T
+	Waited       []time.Duration // of each item
+	Cost         int             // sum of the items' costs: useful work
+	Rows, Length int             // that it runs as, of all items together
+	Padded       int             // their product: work that will be done
+	Layout       *Layout         // of a packed batch; nil: a padded one
 }
 
 // NewBatcher makes an empty batcher of batches that run as these shapes. Both must be valid. Until it is told otherwise, each batch has a fixed cost of an eighth of the budget.
@@ -119,15 +122,15 @@ func (b *Batcher[T]) Steps() int { return b.steps }
 // Full says that the sorting window of a priority is used up: no more of it should be added before the next batch is taken.
 func (b *Batcher[T]) Full(p Priority) bool { return len(b.waiting[p]) >= b.cfg.Window }
 
-// Add lets an item wait.
-func (b *Batcher[T]) Add(now time.Time, p Priority, cost int, v T) {
-	w := waiter[T]{v: v, cost: max(cost, 1), seq: b.arrived, added: now}
+// Add lets an item of so many rows of one length wait.
+func (b *Batcher[T]) Add(now time.Time, p Priority, rows, length int, v T) {
+	w := waiter[T]{v: v, rows: max(rows, 1), length: max(length, 1), seq: b.arrived, added: now}
 	b.arrived++
 	at, _ := slices.BinarySearchFunc(b.waiting[p], w, func(x, y waiter[T]) int {
-		return cmp.Or(cmp.Compare(x.cost, y.cost), cmp.Compare(x.seq, y.seq))
+		return cmp.Or(cmp.Compare(x.rows, y.rows), cmp.Compare(x.length, y.length), cmp.Compare(x.seq, y.seq))
 	})
 	b.waiting[p] = slices.Insert(b.waiting[p], at, w)
-	b.steps += w.cost
+	b.steps += w.cost()
 }
 
 // Next takes the best batch, or says how long to wait for one: nil and a duration mean come back after it or on the next Add, nil and 0
@@ -198,11 +201,11 @@ func (b *Batcher[T]) linger() time.Duration {
 	return b.cfg.Linger
 }
 
-// most is how many items a batch may have that runs with a length.
-func (b *Batcher[T]) most(length int) int {
-	rows := b.cfg.MaxCost / length
+// most is how many items a batch may have that runs with so many rows of a length for each.
+func (b *Batcher[T]) most(rows, length int) int {
+	all := b.cfg.MaxCost / length
 	if b.cfg.MaxBytes > 0 && b.cfg.Bytes.Sound() {
-		rows = min(rows, b.cfg.Bytes.within(float64(b.cfg.MaxBytes), length))
+		all = min(all, b.cfg.Bytes.within(float64(b.cfg.MaxBytes), length))
 	}
 	if b.short {
 		if !b.learnt {
@@ -212,9 +215,9 @@ func (b *Batcher[T]) most(length int) int {
 		if own <= 0 {
 			own = b.costs.Fixed // the target cannot be kept; this costs at most half of the throughput
 		}
-		rows = min(rows, int(own/b.costs.Item(length)))
+		all = min(all, int(own/b.costs.Item(length)))
 	}
-	return max(b.shapes.fit(rows, b.cfg.MaxItems), 1)
+	return max(b.shapes.fit(all/rows, b.cfg.MaxItems), 1)
 }
 
 // best finds the run [lo, hi) with the highest score among those that hold index must (any, if must is negative). full says that
@@ -222,24 +225,32 @@ func (b *Batcher[T]) most(length int) int {
 func (b *Batcher[T]) best(waiting []waiter[T], must int) (lo, hi int, full bool) {
 	b.prefix = append(b.prefix[:0], 0)
 	for i := range waiting {
-		b.prefix = append(b.prefix, b.prefix[i]+b.costs.Item(waiting[i].cost))
+		b.prefix = append(b.prefix, b.prefix[i]+float64(waiting[i].rows)*b.costs.Item(waiting[i].length))
 	}
-	for n := len(b.rows); n <= len(waiting); n++ {
-		b.rows = append(b.rows, least(b.shapes.Items, n))
+	for n := len(b.items); n <= len(waiting); n++ {
+		b.items = append(b.items, least(b.shapes.Items, n))
 	}
 	fixed := max(b.costs.Fixed, b.leastFixed())
 	best := -1.0
 	for j := max(must, 0); j < len(waiting); j++ {
-		length := least(b.shapes.Lengths, waiting[j].cost)
-		most := b.most(length)
-		last := j // the run may begin no later than this
-		if must >= 0 {
-			last = must
-		}
-		for from := max(j+1-most, 0); from <= last; from++ {
-			score := (b.prefix[j+1] - b.prefix[from]) / (fixed + float64(b.rows[j+1-from])*b.costs.Item(length))
-			if score > best {
-				best, lo, hi, full = score, from, j+1, j+1-from == most
+		rows, length := waiting[j].rows, least(b.shapes.Lengths, waiting[j].length) // the last has the most rows, but may not be the longest
+		most := b.most(rows, length)
+		for from := j; from >= 0; from-- {
+			if waiting[from].length > length {
+				length = least(b.shapes.Lengths, waiting[from].length)
+				most = b.most(rows, length)
+			}
+			n := j + 1 - from
+			if n > most {
+				full = full || lo == from+1 && hi == j+1
+				break
+			}
+			if must >= 0 && from > must {
+				continue
+			}
+			score := (b.prefix[j+1] - b.prefix[from]) / (fixed + float64(b.items[n]*rows)*b.costs.Item(length))
+			if score > best || score == best && hi == j+1 { // of runs that are as good, the longest
+				best, lo, hi, full = score, from, j+1, n == most
 			}
 		}
 	}
@@ -255,13 +266,17 @@ func (b *Batcher[T]) leastFixed() float64 {
 func (b *Batcher[T]) take(now time.Time, p Priority, lo, hi int) *Batch[T] {
 	run := b.waiting[p][lo:hi]
 	out := &Batch[T]{Items: make([]T, 0, len(run)), Waited: make([]time.Duration, 0, len(run))}
-	for _, w := range run {
+	longest := 0
+	for i := range run {
+		w := &run[i]
 		out.Items = append(out.Items, w.v)
 		out.Waited = append(out.Waited, now.Sub(w.added))
-		out.Cost += w.cost
+		out.Cost += w.cost()
+		longest = max(longest, w.length)
 	}
-	rows, length := b.shapes.Round(len(run), run[len(run)-1].cost)
-	out.Padded = rows * length
+	items, length := b.shapes.Round(len(run), longest)
+	out.Rows, out.Length = items*run[len(run)-1].rows, length
+	out.Padded = out.Rows * out.Length
 	b.waiting[p] = slices.Delete(b.waiting[p], lo, hi)
 	b.steps -= out.Cost
 	return out

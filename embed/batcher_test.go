@@ -60,7 +60,7 @@ func TestBatcherScript(t *testing.T) {
 			}
 			for f := range strings.FieldsSeq(d.Input) {
 				name, cost, _ := strings.Cut(f, ":")
-				b.Add(now, p, atoi(t, cost), name)
+				b.Add(now, p, 1, atoi(t, cost), name)
 			}
 			return fmt.Sprintf("waiting %d full=%t", b.Len(), b.Full(p))
 		case "at":
@@ -88,7 +88,7 @@ func atoi(t *testing.T, s string) int {
 	return n
 }
 
-// TestBatcherKeepsEveryItemAndTheBudget drives random schedules, half of them with fixed shapes: every item comes out once, no batch runs over budget unless it is one
+// TestBatcherKeepsEveryItemAndTheBudget drives random schedules, half of them with fixed shapes and half with items of several rows: every item comes out once, no batch runs over budget unless it is one
 // item, none is of two priorities, an item past MaxAge is in the very next batch of its priority, and backfill waits for 15 batches in a row at most.
 func TestBatcherKeepsEveryItemAndTheBudget(t *testing.T) {
 	for seed := range uint64(200) {
@@ -107,6 +107,7 @@ func TestBatcherKeepsEveryItemAndTheBudget(t *testing.T) {
 		w := &watched{t: t, seed: seed, b: NewBatcher[int](cfg, shapes), cfg: cfg, shapes: shapes, now: time.Unix(0, 0), costs: Costs{Fixed: 2e-3, Step: 1e-5, Square: 1e-8}}
 		w.b.Expect(w.costs, true)
 		sent, live := 0, 1+r.IntN(4)
+		choices := 1 + r.IntN(2)*r.IntN(8)
 		for got := 0; got < 500; {
 			w.now = w.now.Add(time.Duration(r.IntN(4)) * time.Millisecond)
 			for sent < 500 && r.IntN(3) > 0 {
@@ -114,9 +115,9 @@ func TestBatcherKeepsEveryItemAndTheBudget(t *testing.T) {
 				if w.b.Full(p) {
 					break
 				}
-				it := waiter[int]{v: sent, cost: 1 + r.IntN(600), added: w.now}
+				it := waiter[int]{v: sent, rows: 1 + r.IntN(choices), length: 1 + r.IntN(600), added: w.now}
 				w.waiting[p] = append(w.waiting[p], it)
-				w.b.Add(w.now, p, it.cost, it.v)
+				w.b.Add(w.now, p, it.rows, it.length, it.v)
 				sent++
 			}
 			got += w.next()
@@ -157,18 +158,20 @@ func (w *watched) next() int {
 		t.Fatalf("seed %d: backfill has waited for %d batches in a row", w.seed, w.passed)
 	}
 	oldest := w.waiting[p][0]
-	longest, useful := 0, 0
+	most, longest, useful := 0, 0, 0
 	for _, it := range batch.Items {
 		at := slices.IndexFunc(w.waiting[p], func(x waiter[int]) bool { return x.v == it })
 		if at < 0 {
 			t.Fatalf("seed %d: item %d came out twice, or beside another priority", w.seed, it)
 		}
-		longest, useful = max(longest, w.waiting[p][at].cost), useful+w.waiting[p][at].cost
+		x := &w.waiting[p][at]
+		most, longest, useful = max(most, x.rows), max(longest, x.length), useful+x.cost()
 		w.waiting[p] = slices.Delete(w.waiting[p], at, at+1)
 	}
 	n := len(batch.Items)
 	rows, length := w.shapes.Round(n, longest)
-	if batch.Padded != rows*length || batch.Cost != useful {
+	rows *= most // each item is padded to as many
+	if batch.Rows != rows || batch.Length != length || batch.Padded != rows*length || batch.Cost != useful {
 		t.Fatalf("seed %d: batch says cost %d padded %d, want %d and %d", w.seed, batch.Cost, batch.Padded, useful, rows*length)
 	}
 	if n > w.cfg.MaxItems || batch.Padded > w.cfg.MaxCost && n > 1 {
@@ -198,7 +201,7 @@ func TestSortedBudgetBeatsArrivalOrder(t *testing.T) {
 	useful, padded := 0, 0
 	for i := 0; i < len(lengths) || b.Len() > 0; {
 		for i < len(lengths) && !b.Full(Live) {
-			b.Add(now, Live, lengths[i], i)
+			b.Add(now, Live, 1, lengths[i], i)
 			i++
 		}
 		now = now.Add(10 * time.Millisecond)
@@ -231,7 +234,7 @@ func BenchmarkBatcher(b *testing.B) {
 	bt := NewBatcher[int](BatcherConfig{MaxCost: 512, MaxItems: 32, Window: 256, Linger: 0, MaxAge: time.Second}, Shapes{})
 	now := time.Unix(0, 0)
 	for i := range b.N {
-		bt.Add(now, Live, 1+r.IntN(500), i)
+		bt.Add(now, Live, 1, 1+r.IntN(500), i)
 		if bt.Full(Live) {
 			bt.Next(now)
 		}
@@ -241,7 +244,7 @@ func BenchmarkBatcher(b *testing.B) {
 func TestStepsAreTheCostsOfWhatWaits(t *testing.T) {
 	cfg := BatcherConfig{MaxCost: 40, MaxItems: 3, Window: 64, MaxAge: time.Second}
 	for name, b := range map[string]interface {
-		Add(now time.Time, p Priority, cost int, v int)
+		Add(now time.Time, p Priority, rows, length int, v int)
 		Next(now time.Time) (*Batch[int], time.Duration)
 		Steps() int
 		Drain() []int
@@ -250,7 +253,7 @@ func TestStepsAreTheCostsOfWhatWaits(t *testing.T) {
 		now, want := time.Unix(0, 0), 0
 		for range 1000 {
 			if cost := r.IntN(15); r.IntN(2) == 0 {
-				b.Add(now, Priority(r.IntN(int(priorities))), cost, cost)
+				b.Add(now, Priority(r.IntN(int(priorities))), 1, cost, cost)
 				want += max(cost, 1)
 			} else if batch, _ := b.Next(now); batch != nil {
 				for _, cost := range batch.Items {
@@ -286,7 +289,7 @@ func TestBatchesWithoutShapesStayWhatTheyAre(t *testing.T) {
 		for i := 0; i < 1000 || b.Len() > 0; now = now.Add(time.Millisecond) {
 			for range r.IntN(8) {
 				if p := Priority(r.IntN(2)); i < 1000 && !b.Full(p) {
-					b.Add(now, p, 1+r.IntN(300), i)
+					b.Add(now, p, 1, 1+r.IntN(300), i)
 					i++
 				}
 			}
@@ -309,7 +312,7 @@ func formed(b *Batcher[int], lengths []int, shapes Shapes, c Costs) (seconds flo
 	b.Expect(c, true)
 	for i := 0; i < len(lengths) || b.Len() > 0; {
 		for i < len(lengths) && !b.Full(Backfill) {
-			b.Add(now, Backfill, lengths[i], i)
+			b.Add(now, Backfill, 1, lengths[i], i)
 			i++
 		}
 		batch, _ := b.Next(now)

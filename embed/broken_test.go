@@ -3,6 +3,8 @@ package embed_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,7 +56,7 @@ func computeWith(t *testing.T, head embed.Head, sessions []embed.Session, trial 
 			all.rejected++
 		case errors.Is(err, embed.ErrStopped):
 			all.stopped++
-			if errors.Is(err, embed.ErrBroken) && strings.Contains(err.Error(), embedtest.ErrBroken.Error()) {
+			if errors.Is(err, embed.ErrBroken) && (strings.Contains(err.Error(), embedtest.ErrBroken.Error()) || strings.Contains(err.Error(), "with a value is not a number")) {
 				all.broken++
 			}
 		default:
@@ -217,4 +219,54 @@ func TestAHeadsFaultIsTheItems(t *testing.T) {
 			t.Errorf("%+v, want it rejected though the session computes nothing after it", got)
 		}
 	})
+}
+
+// numbers is a head that refuses what is no number.
+type numbers struct{ first }
+
+func (h numbers) Apply(out *embed.Output, batch []embed.Sample) ([]schemas.Payload, error) {
+	ps, err := h.first.Apply(out, batch)
+	for i := range ps {
+		if v := ps[i].Vector[0]; v != v {
+			return nil, fmt.Errorf("item %d is no number", i)
+		}
+	}
+	return ps, err
+}
+
+// A device that gives no numbers without a fault is seen by what heads refuse: a batch of which they refuse several items is computed anew, and where that is refused, too, the trial tells whether it is the session.
+func TestASessionThatGivesNoNumbersBuriesNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, to int64
+		trial    bool
+		texts    int
+		want     func(got outcome) bool
+	}{
+		"once":                        {1, 2, true, 8, func(got outcome) bool { return got == outcome{rows: 8} }},
+		"once, and there is no trial": {1, 2, false, 8, func(got outcome) bool { return got == outcome{rows: 8} }},
+		"always":                      {1, math.MaxInt64, true, 100, func(got outcome) bool { return got == outcome{stopped: 100, broken: 100} }},
+		"always, to one item":         {1, math.MaxInt64, true, 1, func(got outcome) bool { return got == outcome{stopped: 1, broken: 1} }},
+		"from a later batch on": {5, math.MaxInt64, true, 100, func(got outcome) bool {
+			return got.rejected == 0 && got.rows > 0 && got.broken > 0 && got.rows+got.broken == 100
+		}},
+		"to an item alone, in one run":  {1, 2, true, 1, func(got outcome) bool { return got == outcome{rejected: 1} }},              // as after a run that fails
+		"always, and there is no trial": {1, math.MaxInt64, false, 8, func(got outcome) bool { return got == outcome{rejected: 8} }}, // nothing is known of it
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var trial []embed.Sample
+				if c.trial {
+					trial = trialOf(t, 5)
+				}
+				runs := int64(0)
+				s := embedtest.NewSession(embedtest.Config{Delay: 10 * time.Millisecond, NoNumbers: func() bool {
+					runs++
+					return runs >= c.from && runs < c.to
+				}})
+				if got := computeWith(t, numbers{}, []embed.Session{s}, trial, c.texts); !c.want(got) {
+					t.Errorf("%+v of %d texts", got, c.texts)
+				}
+			})
+		})
+	}
 }

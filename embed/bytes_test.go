@@ -29,7 +29,7 @@ func TestABoundOfBytesCutsBatches(t *testing.T) {
 		now := time.Unix(0, 0)
 		most, items := 0.0, 0
 		for _, n := range texts(rand.New(rand.NewPCG(5, 3)), 2000) {
-			b.Add(now, Live, n, n)
+			b.Add(now, Live, 1, n, n)
 			for b.Full(Live) {
 				batch, _ := b.Next(now)
 				rows, length := c.shapes.Round(len(batch.Items), batch.Items[len(batch.Items)-1])

@@ -140,7 +140,7 @@ func total(m *machine, lengths []int, window int, told func(items, longest int) 
 	now := time.Unix(0, 0)
 	for i := 0; i < len(lengths) || b.Len() > 0; {
 		for i < len(lengths) && !b.Full(Live) {
-			b.Add(now, Live, lengths[i], i)
+			b.Add(now, Live, 1, lengths[i], i)
 			i++
 		}
 		batch, _ := b.Next(now)
@@ -207,11 +207,18 @@ func TestCostsAreOfTheShapeThatRan(t *testing.T) {
 		t.Fatal(err)
 	}
 	truth := Costs{10e-3, 1e-4, 1e-6}
+	limits := cfg.Batch
+	limits.MaxCost = 8 * 300
 	r := rand.New(rand.NewPCG(3, 1))
 	for range 200 {
 		items, longest := 1+r.IntN(8), 1+r.IntN(300)
-		ran := least(cfg.Shapes.Items, items)
-		e.learn(0, &Batch[*window]{Items: make([]*window, items), Padded: ran * longest}, time.Duration(truth.Batch(ran, longest)*float64(time.Second)))
+		b := NewBatcher[*window](limits, cfg.Shapes)
+		for range items {
+			b.Add(time.Time{}, Live, 1, longest, nil)
+		}
+		batch, _ := b.Next(time.Time{}.Add(time.Hour))
+		ran := least(cfg.Shapes.Items, len(batch.Items))
+		e.learn(0, batch, time.Duration(truth.Batch(ran, longest)*float64(time.Second)))
 	}
 	got, _ := e.mu.costs[0].Costs()
 	for _, at := range [][2]int{{1, 10}, {8, 50}, {8, 300}} {

@@ -2,10 +2,12 @@ package embed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,11 +67,16 @@ type crowd struct {
 func (c *crowd) submitted(p Priority, blobs ...string) {
 	c.t.Helper()
 	for _, b := range blobs {
-		if err := c.Submit(c.ctx, Job{Blob: []byte(b), Priority: p, Done: func([]schemas.Row, error) {}}); err != nil {
-			c.t.Error(err)
-		}
-		synctest.Wait()
+		c.job(Job{Blob: []byte(b), Priority: p, Done: func([]schemas.Row, error) {}})
 	}
+}
+
+func (c *crowd) job(j Job) {
+	c.t.Helper()
+	if err := c.Submit(c.ctx, j); err != nil {
+		c.t.Error(err)
+	}
+	synctest.Wait()
 }
 
 // crowded runs a test in such an engine of so many workers for each priority, and gives what it noted.
@@ -151,5 +158,40 @@ func TestTheBackfillsDecodingDoesNotStarve(t *testing.T) {
 	at := slices.IndexFunc(notes, func(n string) bool { return strings.HasPrefix(n, "7@") })
 	if at < 10 || at > 18 {
 		t.Errorf("the backfill's object is number %d: %v", at, notes)
+	}
+}
+
+// Objects of which nobody wants anything any more when their turn comes, as after a rebalance, take none from others; nor does the next window of a recording.
+func TestObjectsThatAreNotWantedTakeNoTurns(t *testing.T) {
+	for _, c := range []struct {
+		streams     bool
+		stale, want string
+	}{{false, "5", "20@0 3@20"}, {true, "4 4 4", "20@0 4@20 12@24 3@36"}} {
+		var unwanted atomic.Int32
+		notes := crowded(t, 4, c.streams, func(e *crowd) {
+			var revoked atomic.Bool
+			stale := Job{Blob: []byte(c.stale), Wanted: func() bool { return !revoked.Load() }, Done: func(_ []schemas.Row, err error) {
+				if errors.Is(err, ErrUnwanted) {
+					unwanted.Add(1)
+				}
+			}}
+			e.submitted(Live, "20")
+			e.job(stale)
+			if c.streams {
+				e.submitted(Live, "12") // has its turn behind the first window
+				time.Sleep(25 * time.Second)
+			} else {
+				e.job(stale)
+			}
+			revoked.Store(true)
+			e.submitted(Live, "3")
+			time.Sleep(time.Minute)
+		})
+		if got := strings.Join(notes, " "); got != c.want {
+			t.Errorf("streams %t: decoding began %s, want %s", c.streams, got, c.want)
+		}
+		if n := unwanted.Load(); !c.streams && n != 2 {
+			t.Errorf("%d objects ended as unwanted, want 2", n)
+		}
 	}
 }

@@ -26,7 +26,7 @@ type Preprocessor interface {
 
 // Sample is one window of one object, ready for the model.
 type Sample struct {
-	Cost   int // length along the padded axis in the model's own steps: frames, tokens, patches; at least 1
+	Cost   int // length along the padded axis in the model's own steps: frames, tokens, patches; at least 1. Of rows of token ids, rows times length
 	Inputs []Input
 
 	Window     int               // 0-based number of the window in its object
@@ -35,6 +35,17 @@ type Sample struct {
 	Notes      map[string]string // what settings left open and the preprocessor found out: attributes of its rows, named vecmill.*; nil for none
 	Tag        any               // the preprocessor's own, for the heads of its modality (offsets of tokens, picture size, ...)
 }
+
+// Rows is how many rows of a batch the sample is, one but of choices, which are a row of token ids each.
+func (s *Sample) Rows() int {
+	if len(s.Inputs) > 0 && s.Inputs[0].Name == idsInput && len(s.Inputs[0].Shape) == 2 {
+		return max(s.Inputs[0].Shape[0], 1)
+	}
+	return 1
+}
+
+// Length is that of each row, in steps.
+func (s *Sample) Length() int { return s.Cost / s.Rows() }
 
 // Bytes is the memory that the sample's inputs hold, and its tag, if that says how much ([Sized]).
 func (s *Sample) Bytes() int64 {
@@ -93,6 +104,11 @@ func (o *Output) Tensor(name string) (*Tensor, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Finite says whether all values are numbers: none is NaN or infinite.
+func (o *Output) Finite() bool {
+	return !slices.ContainsFunc(o.Tensors, func(t Tensor) bool { return !finite(t.F32) })
 }
 
 // Part is the output's part of the items [from, to) of n, without copying. An output may have several rows for each item; one that has not as many for each is an error.

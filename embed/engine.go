@@ -37,10 +37,10 @@ type EngineConfig struct {
 	Reuse        int64         // bytes of results that are kept for content that comes again; 0 computes each object
 	Tracer       trace.Tracer  // nil means none
 	Costs        Costs         // that were learnt of such devices before, seconds: each begins with them. The zero value: none were
-	Trial        []Sample      // that every session is known to compute, as long as it has computed no batch; nil: none is known
+	Trial        []Sample      // that every session is known to compute, as numbers; nil: none is known before a batch has been computed
 
 	Took  func(ctx context.Context, d time.Duration) // told how long a session took for each batch; ctx has the batch's trace, if it is kept. Quick, and safe for concurrent use; nil means nobody
-	FLOPs func(steps int) float64                    // floating-point operations of a sample of that cost, for Stats and as what the costs of batches are first taken for; nil: not counted
+	FLOPs func(steps int) float64                    // floating-point operations of a sample, or of each of its rows, of so many steps, for Stats and as what the costs of batches are first taken for; nil: not counted
 }
 
 // Job is one fetched object on its way through an engine.
@@ -87,7 +87,7 @@ type Engine struct {
 
 // former forms batches of windows that wait: a [Batcher] or a [Packer].
 type former interface {
-	Add(now time.Time, p Priority, cost int, w *window)
+	Add(now time.Time, p Priority, rows, length int, w *window)
 	Next(now time.Time) (*Batch[*window], time.Duration)
 	Expect(c Costs, known bool)
 	Len() int
@@ -168,7 +168,7 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		e.reuse = newReuse(cfg.Reuse)
 	}
 	for i, s := range sessions {
-		trial, err := e.trial()
+		trial, _, err := e.trial()
 		if err != nil {
 			return nil, fmt.Errorf("engine %s: trial: %w", cfg.Model, err)
 		}

@@ -24,6 +24,7 @@ type result struct {
 	payloads [][]schemas.Payload // by head, then by sample
 	parts    [][]any             // likewise, of heads that join
 	errs     []error             // by sample; nil of one that is well
+	refused  bool                // by a head: one of several
 	infer    time.Duration
 }
 
@@ -133,7 +134,8 @@ func (e *Engine) collate(b *Batch[*window]) *work {
 	w.inputs, w.err = e.inputs(w.samples, b.Layout, &e.floats)
 	work := 0.0
 	for i := range w.samples {
-		work += e.cfg.FLOPs(w.samples[i].Cost)
+		s := &w.samples[i]
+		work += float64(s.Rows()) * e.cfg.FLOPs(s.Length())
 	}
 	e.stats.batched(b, work, time.Since(began))
 	return w
@@ -171,12 +173,7 @@ func (e *Engine) infer(ctx context.Context, s *runner, w *work) *result {
 func (e *Engine) learn(device int, b *Batch[*window], took time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	items := least(e.cfg.Shapes.Items, len(b.Items)) // that were computed
-	longest := b.Padded / items
-	if b.Layout != nil {
-		items, longest = b.Layout.Rows, b.Layout.Length
-	}
-	e.mu.costs[device].Observe(items, longest, took.Seconds())
+	e.mu.costs[device].Observe(b.Rows, b.Length, took.Seconds())
 	e.lookLocked()
 }
 
@@ -225,7 +222,7 @@ func (e *Engine) inputs(samples []Sample, l *Layout, floats *Floats) ([]Tensor, 
 func (e *Engine) outputs(ctx context.Context, s Session, inputs []Tensor, samples []Sample, l *Layout) ([]Output, error) {
 	out, err := guard(func() (*Output, error) { return s.Run(ctx, inputs) })
 	if err != nil {
-		return nil, &runFault{err}
+		return nil, &runFault{cause: err}
 	}
 	if l == nil {
 		err = e.cfg.Shapes.trim(out, len(samples))

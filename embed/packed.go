@@ -15,16 +15,8 @@ const (
 	valuesInput    = "input_values"
 )
 
-// errNoNumber is what a packed batch fails with so that it is taken apart.
-var errNoNumber = errors.New("a value is not a number; in a row of several items it could have come from a neighbour")
-
-// segment counts of a sample: how many items of the graph it is. Choices are one each.
-func segments(s *Sample) int {
-	if in := &s.Inputs[0]; in.Name == idsInput && len(in.Shape) == 2 {
-		return in.Shape[0]
-	}
-	return 1
-}
+// errNoNumber is what a packed batch fails with so that it is taken apart: in a row of several items such a value could have come from a neighbour.
+var errNoNumber = errors.New("a value is not a number")
 
 // collate lays samples out in packed tensors.
 func (p *Packing) collate(batch []Sample, l *Layout, floats *Floats) ([]Tensor, error) {
@@ -33,7 +25,7 @@ func (p *Packing) collate(batch []Sample, l *Layout, floats *Floats) ([]Tensor, 
 		if len(batch[i].Inputs) == 0 {
 			return nil, fmt.Errorf("packing: sample %d has no inputs", i)
 		}
-		items += segments(&batch[i])
+		items += batch[i].Rows()
 	}
 	items = max((items+p.Items-1)/p.Items, 1) * p.Items
 	w := &packedBatch{packing: p, layout: l, segments: make([]int64, l.Steps()), firsts: make([]int64, 0, items)}
@@ -109,7 +101,7 @@ func (w *packedBatch) putText(s *Sample, to origin) error {
 	if err != nil {
 		return err
 	}
-	texts := segments(s)
+	texts := s.Rows()
 	long := len(ids.I64) / texts
 	for i := range texts {
 		own, err := ones(mask.I64[i*long : (i+1)*long])
@@ -180,7 +172,7 @@ func (p *Packing) unpack(out *Output, batch []Sample, l *Layout) ([]Output, erro
 		}
 		item := 0
 		for i := range batch {
-			n := segments(&batch[i])
+			n := batch[i].Rows()
 			part, err := p.cut(t, &batch[i], l, l.places[i], item, n)
 			if err != nil {
 				return nil, fmt.Errorf("unpacking output %s: %w", t.Name, err)

@@ -225,3 +225,43 @@ func TestPackingRefusesWhatItCannotLayOut(t *testing.T) {
 		})
 	}
 }
+
+// numbered is flat, and refuses what is no number.
+type numbered struct{ flat }
+
+func (h numbered) Apply(out *Output, batch []Sample) ([]schemas.Payload, error) {
+	ps, err := h.flat.Apply(out, batch)
+	if err == nil && !finite(ps[0].Vector) {
+		return nil, errNoNumber
+	}
+	return ps, err
+}
+
+// A session of packed rows that gives no numbers, for the trial neither, is broken; one that computes the trial is not, and the item is to blame.
+func TestAPackedSessionThatGivesNoNumbersIsBroken(t *testing.T) {
+	for _, broken := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			trial, err := ids{}.Preprocess(t.Context(), schemas.Ref{}, []byte("5 6"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			nan := int64(7) // of one text
+			if broken {
+				nan = 5 // of all, and the trial
+			}
+			cfg := testConfig()
+			cfg.Packing, cfg.Trial = &Packing{Row: 16, Rows: 4, Items: 8}, trial
+			e, err := NewEngine(cfg, ids{}, []Session{&packedFake{poison: -1, nan: nan}}, []Head{numbered{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, errs, _ := drive(t, e, []string{"5 1", "5 2", "5 7", "5 4"})
+			for i := range errs {
+				_, rejected := schemas.Rejected(errs[i])
+				if errors.Is(errs[i], ErrBroken) != broken || rejected != (!broken && i == 2) || !broken && i != 2 && errs[i] != nil {
+					t.Errorf("broken %t, text %d: %v", broken, i, errs[i])
+				}
+			}
+		})
+	}
+}

@@ -17,6 +17,11 @@ func NewPacker[T any](cfg BatcherConfig, p *Packing) *Packer[T] {
 	return &Packer[T]{NewBatcher[T](cfg, Shapes{}), p}
 }
 
+// Add lets an item wait, whose rows lie one behind the other.
+func (p *Packer[T]) Add(now time.Time, turn Priority, rows, length int, v T) {
+	p.Batcher.Add(now, turn, 1, rows*length, v)
+}
+
 // Next takes a batch, or says how long to wait for one, as [Batcher.Next] does. Items of a batch have one priority.
 func (p *Packer[T]) Next(now time.Time) (*Batch[T], time.Duration) {
 	turn, several := p.turn()
@@ -37,10 +42,10 @@ func (p *Packer[T]) Next(now time.Time) (*Batch[T], time.Duration) {
 // fill picks items for a batch, by index, in the order of their rows, of which the oldest is in the first.
 func (p *Packer[T]) fill(waiting []waiter[T], oldest int) (picked []int, l *Layout) {
 	f := filling{packing: p.packing}
-	f.put(waiting[oldest].cost) // the first always has a place
+	f.put(waiting[oldest].length) // the first always has a place
 	picked = append(picked, oldest)
 	for i := len(waiting) - 1; i >= 0 && len(picked) < p.cfg.MaxItems; i-- {
-		if i != oldest && f.put(waiting[i].cost) {
+		if i != oldest && f.put(waiting[i].length) {
 			picked = append(picked, i)
 		}
 	}
@@ -64,13 +69,13 @@ func permuted[T any](x []T, order []int) []T {
 
 func (p *Packer[T]) take(now time.Time, turn Priority, picked []int, l *Layout) *Batch[T] {
 	waiting := p.waiting[turn]
-	out := &Batch[T]{Layout: l, Padded: l.Steps()}
+	out := &Batch[T]{Layout: l, Rows: l.Rows, Length: l.Length, Padded: l.Steps()}
 	gone := make([]bool, len(waiting))
 	for _, i := range picked {
 		w := &waiting[i]
 		out.Items = append(out.Items, w.v)
 		out.Waited = append(out.Waited, now.Sub(w.added))
-		out.Cost += w.cost
+		out.Cost += w.length
 		gone[i] = true
 	}
 	kept := waiting[:0]

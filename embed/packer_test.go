@@ -35,7 +35,7 @@ func TestPackerScript(t *testing.T) {
 		case "add":
 			for f := range strings.FieldsSeq(d.Input) {
 				name, cost, _ := strings.Cut(f, ":")
-				p.Add(now, Live, atoi(t, cost), name)
+				p.Add(now, Live, 1, atoi(t, cost), name)
 			}
 			return fmt.Sprintf("waiting %d full=%t", p.Len(), p.Full(Live))
 		case "at":
@@ -72,7 +72,7 @@ func TestPackerKeepsEveryItemAndTheShapes(t *testing.T) {
 			now = now.Add(time.Duration(r.IntN(4)) * time.Millisecond)
 			for sent < 500 && !p.Full(Live) && r.IntN(3) > 0 {
 				costs[sent], added[sent] = 1+r.IntN(600), now
-				p.Add(now, Live, costs[sent], sent)
+				p.Add(now, Live, 1, costs[sent], sent)
 				sent++
 			}
 			b, wait := p.Next(now)
@@ -117,7 +117,7 @@ func TestABatchIsHalvedByRows(t *testing.T) {
 		costs := map[int]int{}
 		for i := range 64 {
 			costs[i] = 1 + r.IntN(g.Row)
-			p.Add(time.Unix(0, 0), Live, costs[i], i)
+			p.Add(time.Unix(0, 0), Live, 1, costs[i], i)
 		}
 		b, _ := p.Next(time.Unix(0, 0))
 		var samples []Sample
@@ -186,7 +186,7 @@ func TestPackedRowsAreFull(t *testing.T) {
 	useful, padded, shapes := 0, 0, map[[2]int]bool{}
 	for i := 0; i < 8192; {
 		for ; i < 8192 && !p.Full(Live); i++ {
-			p.Add(now, Live, min(max(int(20*exp(r.NormFloat64()*0.9)), 3), 512), i)
+			p.Add(now, Live, 1, min(max(int(20*exp(r.NormFloat64()*0.9)), 3), 512), i)
 		}
 		if b, _ := p.Next(now); b != nil && i < 8192 { // while items come: what is left in the end has shapes of its own
 			useful, padded = useful+b.Cost, padded+b.Padded
@@ -205,7 +205,7 @@ func BenchmarkPacker(b *testing.B) {
 	p := NewPacker[int](BatcherConfig{MaxCost: 1, MaxItems: 256, Window: 512, Linger: 0, MaxAge: time.Second}, &Packing{Row: 512, Rows: 32, Items: 256})
 	now := time.Unix(0, 0)
 	for i := range b.N {
-		p.Add(now, Live, 1+r.IntN(500), i)
+		p.Add(now, Live, 1, 1+r.IntN(500), i)
 		if p.Full(Live) {
 			p.Next(now)
 		}

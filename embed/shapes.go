@@ -94,9 +94,9 @@ func (s Shapes) fit(rows, most int) int {
 	return min(rows, most)
 }
 
-// Fit is how many items of so many steps each make a batch within a budget of cost and of items, as padded as it will be. An item that exceeds it alone goes alone.
-func (s Shapes) Fit(longest, cost, items int) int {
-	return max(s.fit(cost/least(s.Lengths, max(longest, 1)), items), 1)
+// Fit is how many items like one make a batch within a budget of cost and of items, as padded as it will be. An item that exceeds it alone goes alone.
+func (s Shapes) Fit(one *Sample, cost, items int) int {
+	return max(s.fit(cost/least(s.Lengths, max(one.Length(), 1))/one.Rows(), items), 1)
 }
 
 // widen pads the axis of an input that is its length: of a list, or of rows of token ids. Pictures and scalars have none.

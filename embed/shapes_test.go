@@ -128,7 +128,7 @@ func TestAsManyFitAsRunWithinTheBudget(t *testing.T) {
 	}
 	s := Shapes{Lengths: []int{16, 24}, Items: []int{1, 2, 4, 8, 16, 32, 64}}
 	for _, c := range [][2]int{{15, 32}, {17, 16}, {8, 32}, {30, 16}, {600, 1}, {0, 32}} {
-		if got := s.Fit(c[0], 512, 64); got != c[1] {
+		if got := s.Fit(&Sample{Cost: c[0]}, 512, 64); got != c[1] {
 			t.Errorf("%d items of %d steps fit 512, want %d", got, c[0], c[1])
 		}
 	}

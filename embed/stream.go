@@ -47,6 +47,11 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 		j.Done(nil, e.ended())
 		return true
 	}
+	if !j.wanted() { // any more, since a turn may be long in coming
+		e.end(j.Priority)
+		j.Done(nil, ErrUnwanted)
+		return true
+	}
 	began := time.Now()
 	p := &passage{e: e, ctx: ctx, j: j, began: began}
 	p.decoding.Store(true)
@@ -187,6 +192,9 @@ func (p *passage) emit(s Sample) error {
 			err = p.e.ended()
 		} else {
 			p.decoding.Store(true)
+			if !p.j.wanted() {
+				err = ErrUnwanted
+			}
 		}
 	}
 	p.began = time.Now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,12 +29,13 @@ type Config struct {
 	PerItem bool    // [B, Width], the sum over the steps, instead of [B, T, Width]
 	Garbage float32 // what fills the output behind an item's own steps
 
-	Delay    time.Duration // every run takes this long; a run under way ends with ctx
-	StepTime time.Duration // and this for each padded step of the batch
-	Poison   []float64     // a batch with one of these among its values fails with ErrPoison
-	Panic    []float64     // a batch with one of these among its values panics
-	Fail     func() error  // asked at every run, e.g. for faults that pass; nil means never
-	Breaks   int           // every run from this one on, counted from 1, fails with ErrBroken, as those of a device that is lost do; 0 means never
+	Delay     time.Duration // every run takes this long; a run under way ends with ctx
+	StepTime  time.Duration // and this for each padded step of the batch
+	Poison    []float64     // a batch with one of these among its values fails with ErrPoison
+	Panic     []float64     // a batch with one of these among its values panics
+	Fail      func() error  // asked at every run, e.g. for faults that pass; nil means never
+	NoNumbers func() bool   // asked at every run: whether its output is NaN throughout, without a fault; nil means never
+	Breaks    int           // every run from this one on, counted from 1, fails with ErrBroken, as those of a device that is lost do; 0 means never
 }
 
 // Session is an embed.Session made of arithmetic. With x the values of an item (samples, token ids or pixels) and
@@ -104,7 +106,13 @@ func (s *Session) Run(ctx context.Context, inputs []embed.Tensor) (*embed.Output
 	if err := s.misbehave(ctx, b); err != nil {
 		return nil, err
 	}
-	return &embed.Output{Tensors: []embed.Tensor{s.compute(b)}}, nil
+	out := s.compute(b)
+	if s.cfg.NoNumbers != nil && s.cfg.NoNumbers() {
+		for i := range out.F32 {
+			out.F32[i] = float32(math.NaN())
+		}
+	}
+	return &embed.Output{Tensors: []embed.Tensor{out}}, nil
 }
 
 func (s *Session) misbehave(ctx context.Context, b *rows) error {

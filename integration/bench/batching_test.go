@@ -97,7 +97,7 @@ func (x *former) pass(b *testing.B, learn bool) (f formed) {
 	now := time.Unix(0, 0) // nothing gets old
 	for i := 0; i < len(x.samples) || batcher.Len() > 0; {
 		for i < len(x.samples) && !batcher.Full(embed.Live) {
-			batcher.Add(now, embed.Live, x.samples[i].Cost, i)
+			batcher.Add(now, embed.Live, 1, x.samples[i].Cost, i)
 			i++
 		}
 		if learn {

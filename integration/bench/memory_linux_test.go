@@ -71,7 +71,7 @@ func (x *former) batches() (all [][]embed.Sample) {
 	now := time.Unix(0, 0) // nothing gets old
 	for i := 0; i < len(x.samples) || batcher.Len() > 0; {
 		for i < len(x.samples) && !batcher.Full(embed.Live) {
-			batcher.Add(now, embed.Live, x.samples[i].Cost, x.samples[i])
+			batcher.Add(now, embed.Live, 1, x.samples[i].Cost, x.samples[i])
 			i++
 		}
 		batch, _ := batcher.Next(now)

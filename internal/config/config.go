@@ -201,7 +201,7 @@ type Decoding struct {
 
 // Batch bounds micro-batches.
 type Batch struct {
-	MaxCost  int      `yaml:"max_cost" doc:"longest item times items, in the model's steps (audio frames, tokens, patches)"`
+	MaxCost  int      `yaml:"max_cost" doc:"longest item times items, as padded, in the model's steps (audio frames, tokens, patches)"`
 	MaxItems int      `yaml:"max_items" doc:"items"`
 	MaxBytes Bytes    `yaml:"max_bytes" doc:"most memory that a batch takes in the arena of its session, by what worker doctor has measured of this model on such a machine, which it prints; an item that needs more goes alone; 0 means no limit, and nothing is limited where it has not measured"`
 	Window   int      `yaml:"window" doc:"items that may wait to be sorted by length"`

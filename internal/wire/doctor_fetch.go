@@ -86,8 +86,8 @@ func (d *doctor) mayGet(ctx context.Context, store *s3store.Store, place, prefix
 			}
 		}
 		_, err := store.Read(ctx, key, 0, 1)
-		if errors.Is(err, objectstore.ErrNotFound) {
-			return nil // which only those are told who may get it
+		if answer, _ := errors.AsType[minio.ErrorResponse](err); answer.Code == minio.InvalidObjectState || errors.Is(err, objectstore.ErrNotFound) {
+			return nil // that it is archived, or not there, only those are told who may get it
 		}
 		return err
 	})

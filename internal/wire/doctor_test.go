@@ -20,7 +20,7 @@ import (
 	"vecmill/schemas"
 )
 
-// ward is a sound set-up: a broker with a topic, a store whose clock is off by skew with a bucket, one that may only be read, one whose objects may not be got and one that may not be listed, and a checkpoint.
+// ward is a sound set-up: a broker with a topic, a store whose clock is off by skew with a bucket, one that may only be read, one whose objects may not be got, one whose objects are archived and one that may not be listed, and a checkpoint.
 func ward(t *testing.T, skew time.Duration) *config.Config {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "refs"))
@@ -29,7 +29,7 @@ func ward(t *testing.T, skew time.Duration) *config.Config {
 	}
 	t.Cleanup(cluster.Close)
 	backend := s3mem.New()
-	for _, bucket := range []string{"box", "locked", "sealed", "hidden"} {
+	for _, bucket := range []string{"box", "locked", "sealed", "frozen", "hidden"} {
 		if err := backend.CreateBucket(bucket); err != nil {
 			t.Fatal(err)
 		}
@@ -41,6 +41,11 @@ func ward(t *testing.T, skew time.Duration) *config.Config {
 		if bucket == "closed" || bucket == "hidden" && key == "" || bucket == "locked" && r.Method == http.MethodPut || bucket == "sealed" && r.Method == http.MethodGet && key != "" {
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, "<Error><Code>AccessDenied</Code><Message>not for you</Message></Error>")
+			return
+		}
+		if bucket == "frozen" && r.Method == http.MethodGet && key != "" {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, "<Error><Code>InvalidObjectState</Code><Message>it is archived</Message></Error>")
 			return
 		}
 		fake.ServeHTTP(w, r)
@@ -89,6 +94,25 @@ func TestTheDoctorFindsNothingWrongWithASoundSetUp(t *testing.T) {
 		if !seen[check] {
 			t.Errorf("nothing is said of %s", check)
 		}
+	}
+}
+
+// That one object is archived says nothing of the bucket, but that its objects may be got: whoever may not is told so first.
+func TestAnArchivedObjectIsNoFaultOfItsBucket(t *testing.T) {
+	c := ward(t, 0)
+	c.Fetch.Buckets = []string{"frozen"}
+	puts(t, c, "frozen", "speech.wav", "RIFF")
+	said := 0
+	for _, f := range examine(t, c) {
+		if f.Check == "fetch" {
+			said++
+			if f.Grade != Sound {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
+	if said == 0 {
+		t.Error("nothing is said of the bucket")
 	}
 }
 

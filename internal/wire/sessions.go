@@ -181,7 +181,7 @@ func usualBatch(ctx context.Context, p *config.Pipeline, m *loadedModel) (inputs
 	if packing != nil {
 		shapes = embed.Shapes{} // rows have theirs
 	}
-	n := shapes.Fit(one.Cost, limits.MaxCost, limits.MaxItems)
+	n := shapes.Fit(&one, limits.MaxCost, limits.MaxItems)
 	if packing != nil {
 		n = max(min(n, packing.Rows*((packing.Row+packing.Gap)/(one.Cost+packing.Gap))), 1)
 	}

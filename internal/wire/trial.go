@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -18,7 +19,7 @@ func (m *loadedModel) tryPreprocessor(ctx context.Context) {
 	}
 }
 
-// trySessions runs the trial once on each session, which is a warm-up, too. A ready-made graph may refuse it, as one of a fixed batch does; then none is kept, since a sound session
+// trySessions runs the trial once on each session, which is a warm-up, too. A ready-made graph may refuse it, as one of a fixed batch does, or give infinities of its own; then none is kept, since a sound session
 // would be called broken for it. If one session computes it and another does not it is kept, and that other one is found out by it. The error is ctx's.
 func (m *loadedModel) trySessions(ctx context.Context, p *config.Pipeline, log *slog.Logger) error {
 	if m.trial == nil {
@@ -57,6 +58,9 @@ func (m *loadedModel) try(ctx context.Context, p *config.Pipeline, s embed.Sessi
 	if err != nil {
 		return fmt.Errorf("collating: %w", err)
 	}
-	_, err = run.Run(ctx, inputs)
+	out, err := run.Run(ctx, inputs)
+	if err == nil && !out.Finite() {
+		err = errors.New("a value of the output is not a number")
+	}
 	return err
 }

@@ -45,6 +45,7 @@ func textModel(t *testing.T) string {
 
 // TestEverySessionIsTriedBeforeWork holds that a sample by which sessions are judged has been computed: a graph that refuses it is none the worse.
 func TestEverySessionIsTriedBeforeWork(t *testing.T) {
+	noNumbers := embedtest.Config{NoNumbers: func() bool { return true }}
 	fails := embedtest.Config{Fail: func() error { return errors.New("a fixed batch") }}
 	for name, c := range map[string]struct {
 		sessions []embedtest.Config
@@ -53,6 +54,7 @@ func TestEverySessionIsTriedBeforeWork(t *testing.T) {
 	}{
 		"both compute it":          {[]embedtest.Config{{}, {}}, true, 0},
 		"neither does":             {[]embedtest.Config{fails, fails}, false, 2},
+		"neither gives numbers":    {[]embedtest.Config{noNumbers, noNumbers}, false, 0},
 		"one is broken from birth": {[]embedtest.Config{{}, fails}, true, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 
 // corner is a batch of a shape from which costs are learnt.
 type corner struct {
-	items, longest int
-	inputs         []embed.Tensor
+	rows, longest int
+	inputs        []embed.Tensor
 }
 
 const (
@@ -35,11 +35,13 @@ func corners(ctx context.Context, p *config.Pipeline, m *loadedModel) (all []cor
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range samples {
-		for _, n := range slices.Compact([]int{1, shapes.Fit(s.Cost, limits.MaxCost, limits.MaxItems)}) {
+	for i := range samples {
+		s := &samples[i]
+		for _, n := range slices.Compact([]int{1, shapes.Fit(s, limits.MaxCost, limits.MaxItems)}) {
 			var c corner
-			c.items, c.longest = shapes.Round(n, s.Cost)
-			if c.inputs, err = shapes.Collate(slices.Repeat([]embed.Sample{s}, n)); err != nil {
+			c.rows, c.longest = shapes.Round(n, s.Length())
+			c.rows *= s.Rows()
+			if c.inputs, err = shapes.Collate(slices.Repeat([]embed.Sample{*s}, n)); err != nil {
 				return nil, err
 			}
 			all = append(all, c)
@@ -81,7 +83,7 @@ func timeCorners(ctx context.Context, p *config.Pipeline, m *loadedModel, all []
 			return measurement{}, err
 		}
 		for _, t := range took {
-			costs.Observe(c.items, c.longest, t.Seconds())
+			costs.Observe(c.rows, c.longest, t.Seconds())
 			runs++
 		}
 	}
@@ -120,7 +122,7 @@ func weighCorners(ctx context.Context, m *loadedModel, all []corner) (_ measurem
 		if err != nil {
 			return measurement{}, 0, err
 		}
-		seen[i] = embed.Seen{Items: c.items, Longest: c.longest, Needed: float64(n)}
+		seen[i] = embed.Seen{Items: c.rows, Longest: c.longest, Needed: float64(n)}
 	}
 	bound, raised := embed.Bound(seen)
 	return measurement{Costs: bound, Batches: int64(len(all)), At: time.Now().UTC().Truncate(time.Second)}, raised, nil
@@ -217,9 +219,9 @@ func (d *doctor) corners(ctx context.Context, p *config.Pipeline, m *loadedModel
 func tellBatches(all []corner, times measurement, learnt bool, bytes measurement, untold error) string {
 	var took, held []string
 	for _, c := range all {
-		shape := fmt.Sprintf("%d x %d steps ", c.items, c.longest)
-		took = append(took, shape+seconds(times.Batch(c.items, c.longest)).String())
-		held = append(held, shape+fmt.Sprintf("%.1f MiB", bytes.Batch(c.items, c.longest)/(1<<20)))
+		shape := fmt.Sprintf("%d x %d steps ", c.rows, c.longest)
+		took = append(took, shape+seconds(times.Batch(c.rows, c.longest)).String())
+		held = append(held, shape+fmt.Sprintf("%.1f MiB", bytes.Batch(c.rows, c.longest)/(1<<20)))
 	}
 	from := "measured now"
 	if learnt {
