@@ -21,7 +21,7 @@ import (
 
 // instead is what the test does in place of commands of others, by their beginning.
 var instead = map[string]func(t *testing.T, s *site, dir, command string){
-	"aws s3 cp":        upload,
+	"aws s3 ":          s3Command,
 	"kafka-topics.sh ": makeTopic,
 	"kafka-console-producer.sh --bootstrap-server kafka-1:9092 --topic audio-references < refs.jsonl": func(t *testing.T, s *site, dir, _ string) {
 		b, err := os.ReadFile(filepath.Join(dir, "refs.jsonl"))
@@ -57,8 +57,11 @@ func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 			s.env["VECMILL_PIPELINES_SPEECH_OUTPUTS_0_PARQUET_ROLL_AGE"] = "300ms"
 			dir := s.clone(t, d)
 			s.env["VECMILL_FETCH_BUCKETS"] = "*"
-			refs := s.upload(t, schemas.Audio, "lake", "calls/") // what docs/backfill.md plans
-			if filepath.Base(d.path) != "quickstart.md" {        // which makes its topics, and publishes its own
+			if filepath.Base(d.path) == "quickstart.md" { // which makes its topics and buckets, publishes its own, and says where the model is
+				s.withoutBuckets(t)
+				delete(s.env, "VECMILL_PIPELINES_SPEECH_MODEL_PATH")
+			} else {
+				refs := s.upload(t, schemas.Audio, "lake", "calls/") // what docs/backfill.md plans
 				s.topic(t, "audio-references", 3)
 				s.topic(t, "audio-dead-letters", 3)
 				s.publish(t, "audio-references", refs[0])

@@ -83,6 +83,20 @@ func (s *site) pipeline(name, model string) {
 	})
 }
 
+// withoutBuckets is a store as it is before somebody makes buckets.
+func (s *site) withoutBuckets(t *testing.T) {
+	t.Helper()
+	all, err := s.s3.ListBuckets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range all {
+		if err := s.s3.DeleteBucket(b.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func (s *site) getenv(name string) (string, bool) { v, ok := s.env[name]; return v, ok }
 
 func (s *site) put(t *testing.T, bucket, key string, data []byte) {
