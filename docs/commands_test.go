@@ -22,6 +22,7 @@ import (
 // instead is what the test does in place of commands of others, by their beginning.
 var instead = map[string]func(t *testing.T, s *site, dir, command string){
 	"aws s3 ":          s3Command,
+	"helm ":            helmCommand,
 	"kafka-topics.sh ": makeTopic,
 	"kafka-console-producer.sh --bootstrap-server kafka-1:9092 --topic audio-references < refs.jsonl": func(t *testing.T, s *site, dir, _ string) {
 		b, err := os.ReadFile(filepath.Join(dir, "refs.jsonl"))
@@ -141,7 +142,7 @@ func (s *site) clone(t *testing.T, d document) string {
 		t.Fatal(err)
 	}
 	root := root(t)
-	for link, to := range map[string]string{"internal": root + "/internal", "docs": root + "/docs", "deploy": root + "/deploy", "bin/worker": self, "bin/backfill": self} {
+	for link, to := range map[string]string{"internal": root + "/internal", "docs": root + "/docs", "deploy": root + "/deploy", "helm": root + "/helm", "bin/worker": self, "bin/backfill": self} {
 		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)
 		}

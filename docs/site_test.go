@@ -41,11 +41,13 @@ type site struct {
 	models string
 	cache  string            // of compiled graphs
 	env    map[string]string // settings that stand in for those of the files
+
+	releases map[string]string // of Helm: namespace and name, with the chart
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{s3: s3mem.New(), redis: miniredis.RunT(t), models: t.TempDir(), cache: t.TempDir()}
+	s := &site{s3: s3mem.New(), redis: miniredis.RunT(t), models: t.TempDir(), cache: t.TempDir(), releases: map[string]string{}}
 	var err error
 	s.broker, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3,
 		"references", "documents", "messages", "documents-dead", "messages-dead"))
