@@ -21,7 +21,8 @@ import (
 
 // instead is what the test does in place of commands of others, by their beginning.
 var instead = map[string]func(t *testing.T, s *site, dir, command string){
-	"aws s3 cp":        upload,
+	"aws s3 ":          s3Command,
+	"helm ":            helmCommand,
 	"kafka-topics.sh ": makeTopic,
 	"kafka-console-producer.sh --bootstrap-server kafka-1:9092 --topic audio-references < refs.jsonl": func(t *testing.T, s *site, dir, _ string) {
 		b, err := os.ReadFile(filepath.Join(dir, "refs.jsonl"))
@@ -57,8 +58,11 @@ func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 			s.env["VECMILL_PIPELINES_SPEECH_OUTPUTS_0_PARQUET_ROLL_AGE"] = "300ms"
 			dir := s.clone(t, d)
 			s.env["VECMILL_FETCH_BUCKETS"] = "*"
-			refs := s.upload(t, schemas.Audio, "lake", "calls/") // what docs/backfill.md plans
-			if filepath.Base(d.path) != "quickstart.md" {        // which makes its topics, and publishes its own
+			if filepath.Base(d.path) == "quickstart.md" { // which makes its topics and buckets, publishes its own, and says where the model is
+				s.withoutBuckets(t)
+				delete(s.env, "VECMILL_PIPELINES_SPEECH_MODEL_PATH")
+			} else {
+				refs := s.upload(t, schemas.Audio, "lake", "calls/") // what docs/backfill.md plans
 				s.topic(t, "audio-references", 3)
 				s.topic(t, "audio-dead-letters", 3)
 				s.publish(t, "audio-references", refs[0])
@@ -138,7 +142,7 @@ func (s *site) clone(t *testing.T, d document) string {
 		t.Fatal(err)
 	}
 	root := root(t)
-	for link, to := range map[string]string{"internal": root + "/internal", "docs": root + "/docs", "deploy": root + "/deploy", "bin/worker": self, "bin/backfill": self} {
+	for link, to := range map[string]string{"internal": root + "/internal", "docs": root + "/docs", "deploy": root + "/deploy", "helm": root + "/helm", "bin/worker": self, "bin/backfill": self} {
 		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)
 		}

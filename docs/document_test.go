@@ -1,6 +1,8 @@
 package docs
 
 import (
+	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -140,6 +142,20 @@ func shellWords(s string) (all []string) {
 	}
 	end()
 	return all
+}
+
+// parse takes a command's words apart by its flags, which may stand anywhere, and returns the others.
+func parse(f *flag.FlagSet, rest []string) (words []string, err error) {
+	f.SetOutput(io.Discard)
+	for len(rest) > 0 {
+		if err := f.Parse(rest); err != nil {
+			return nil, err
+		}
+		if rest = f.Args(); len(rest) > 0 {
+			words, rest = append(words, rest[0]), rest[1:]
+		}
+	}
+	return words, nil
 }
 
 // span is the one span of a document that begins with a prefix.

@@ -145,19 +145,13 @@ func (c cluster) of(kind string) (all []manifest) {
 func (c cluster) ask(command string) error {
 	command, inside, _ := strings.Cut(command, " -- ")
 	f := flag.NewFlagSet("kubectl", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	namespace, selector, follow := f.String("n", "lake", ""), f.String("l", "", ""), f.Bool("f", false, "")
 	f.Bool("prefix", false, "")
 	output := f.String("o", "", "")
 	tail, most := f.Int("tail", 10, ""), f.Int("max-log-requests", 5, "") // as kubectl has them beside -l
-	var words []string
-	for rest := shellWords(command)[1:]; len(rest) > 0; {
-		if err := f.Parse(rest); err != nil {
-			return err
-		}
-		if rest = f.Args(); len(rest) > 0 { // flags may stand anywhere
-			words, rest = append(words, rest[0]), rest[1:]
-		}
+	words, err := parse(f, shellWords(command)[1:])
+	if err != nil {
+		return err
 	}
 	if *namespace != "lake" {
 		return fmt.Errorf("the release is not in the namespace %s", *namespace)

@@ -31,13 +31,13 @@ func packageDirs(t *testing.T) (dirs []string) {
 	return dirs
 }
 
-// TestTheMapNamesEveryPackage holds the file map of architecture.md: what stands on the left is there, and every package stands on the left, or is named on the right of the directory above it.
+// TestTheMapNamesEveryPackage holds the file map of architecture.md: what stands on the left is there, once, and every package stands on the left, or is named on the right of the directory above it.
 func TestTheMapNamesEveryPackage(t *testing.T) {
 	b, err := os.ReadFile("architecture.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := map[string]bool{}
+	named, lines := map[string]bool{}, map[string]bool{}
 	for line := range strings.Lines(string(b)) {
 		left, right, ok := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
 		if !ok || !strings.HasPrefix(line, "| `") {
@@ -47,7 +47,10 @@ func TestTheMapNamesEveryPackage(t *testing.T) {
 			if st, err := os.Stat(filepath.Join("..", dir[1])); err != nil || !st.IsDir() {
 				t.Errorf("the map has %s, which is no directory", dir[1])
 			}
-			named[dir[1]] = true
+			if lines[dir[1]] {
+				t.Errorf("the map has %s twice", dir[1])
+			}
+			named[dir[1]], lines[dir[1]] = true, true
 			for _, below := range spanRE.FindAllStringSubmatch(right, -1) {
 				named[below[1]], named[dir[1]+"/"+below[1]] = true, true
 			}

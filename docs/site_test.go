@@ -41,11 +41,13 @@ type site struct {
 	models string
 	cache  string            // of compiled graphs
 	env    map[string]string // settings that stand in for those of the files
+
+	releases map[string]string // of Helm: namespace and name, with the chart
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{s3: s3mem.New(), redis: miniredis.RunT(t), models: t.TempDir(), cache: t.TempDir()}
+	s := &site{s3: s3mem.New(), redis: miniredis.RunT(t), models: t.TempDir(), cache: t.TempDir(), releases: map[string]string{}}
 	var err error
 	s.broker, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3,
 		"references", "documents", "messages", "documents-dead", "messages-dead"))
@@ -81,6 +83,20 @@ func (s *site) pipeline(name, model string) {
 		"VECMILL_PIPELINES_" + name + "_MODEL_PATH":    filepath.Join(s.models, model),
 		"VECMILL_PIPELINES_" + name + "_MODEL_THREADS": "1",
 	})
+}
+
+// withoutBuckets is a store as it is before somebody makes buckets.
+func (s *site) withoutBuckets(t *testing.T) {
+	t.Helper()
+	all, err := s.s3.ListBuckets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range all {
+		if err := s.s3.DeleteBucket(b.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (s *site) getenv(name string) (string, bool) { v, ok := s.env[name]; return v, ok }

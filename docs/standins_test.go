@@ -25,21 +25,6 @@ import (
 
 // What programs of others would do, done to what the test has in their place, by the command's own words.
 
-// upload is aws s3 cp FILE s3://bucket/key.
-func upload(t *testing.T, s *site, dir, command string) {
-	t.Helper()
-	words := shellWords(command)
-	if len(words) != 5 {
-		t.Fatalf("%s: want a file and an object", command)
-	}
-	bucket, key, ok := strings.Cut(strings.TrimPrefix(words[4], "s3://"), "/")
-	b, err := os.ReadFile(filepath.Join(dir, words[3]))
-	if err != nil || !ok || !strings.HasPrefix(words[4], "s3://") {
-		t.Fatalf("%s: %v", command, err)
-	}
-	s.put(t, bucket, key, b)
-}
-
 // makeTopic is kafka-topics.sh --bootstrap-server ADDRESS --create --topic NAME --partitions N.
 func makeTopic(t *testing.T, s *site, _, command string) {
 	t.Helper()
