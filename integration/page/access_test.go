@@ -58,7 +58,7 @@ func (w *crowded) pipeline(m schemas.Modality, n int64) status.Pipeline {
 	topic := long("topic", 200)
 	p := status.Of(status.About{
 		Name: long(string(m), 63), Modality: string(m), Topics: []string{topic, topic}, Class: "Data2VecAudioForAudioFrameClassification", Model: long("hf://", 120), Digest: long("", 64), Precision: "as exported",
-		Preprocess: long("", 64), Heads: []string{long("head", 63) + " (audio-frame-labels)"}, Outputs: []string{"parquet", "opensearch"}, Fetchers: 64, Preparers: 64, Sessions: 64, Slots: 1 << 20,
+		Preprocess: long("", 64), Heads: []string{long("head", 63) + " (audio-frame-labels)"}, Outputs: []string{"parquet", "opensearch"}, Fetchers: 64, Preparers: 64, Sessions: 64, Slots: 1 << 20, Window: 2e9,
 		Replay: "worker dlq replay --config FILE --pipeline " + long(string(m), 63),
 	}, stream.Stats{
 		Records: n * 1e9, Rows: n * 1e9, Computed: n * 1e9, Skipped: n * 1e9, Lost: n * 1e9, Dead: dead, FetchedBytes: n << 40, Fetch: 60 * busy, Commits: n * 1e6, Lag: 1e12,

@@ -3,7 +3,9 @@
 package page
 
 import (
+	"fmt"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,9 +20,10 @@ import (
 	"vecmill/stream"
 )
 
-// TestThePageShowsPercentilesAndTheTroublesOfOutputs gives the page totals of which the answers are known: each second 98 records of 20 to 30 ms and two of 200 to 300, and ten batches of 50 to
-// 70 ms. Counts that a worker begins with are of before the page came, and are in none of its percentiles.
-func TestThePageShowsPercentilesAndTheTroublesOfOutputs(t *testing.T) {
+// TestThePageShowsWhatAWorkerTellsIt gives the page totals of which the answers are known: each second 98 records of 20 to 30 ms and two of 200 to 300, and ten batches of 50 to
+// 70 ms, one session that is always busy, queues that are filled up, and a partition that is 50 records behind. Counts that a worker begins with are of before the page came, and are in none
+// of its percentiles.
+func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 	bounds := telemetry.Bounds()
 	bucket := func(upTo float64) int {
 		for i, b := range bounds {
@@ -32,7 +35,7 @@ func TestThePageShowsPercentilesAndTheTroublesOfOutputs(t *testing.T) {
 		return 0
 	}
 	var seconds atomic.Int64
-	var well atomic.Bool
+	var well, full atomic.Bool
 	began := time.Now()
 	fault := status.Fault{
 		Output: "outputs[1]", Class: status.FaultClass(schemas.PlaceUnreachable), Message: "dial tcp 10.0.0.7:5432: connect: connection refused", Advice: status.FaultAdvice(status.FaultClass(schemas.PlaceUnreachable)),
@@ -40,9 +43,16 @@ func TestThePageShowsPercentilesAndTheTroublesOfOutputs(t *testing.T) {
 	}
 	now := func() status.Status {
 		n := seconds.Add(1)
-		p := status.Of(status.About{Name: "speech", Modality: "audio", Topics: []string{"refs"}, Heads: []string{"voice"}, Outputs: []string{"parquet", "postgres"}, Sessions: 1, Fetchers: 4, Preparers: 2, Slots: 8},
-			stream.Stats{Records: 100 * n, Budget: 1}, embed.Stats{Objects: 100 * n, Samples: 100 * n, Batches: 10 * n, Infer: time.Duration(n) * time.Second, Queue: time.Duration(n) * 4 * time.Second},
-			[]stream.Place{{Partition: stream.Partition{Topic: "refs"}, Read: 100 * n, Durable: 100 * n, End: 100 * n}})
+		s := stream.Stats{Records: 100 * n, InFlight: 2, Held: 3 << 20, Budget: 4 << 20, Lag: 50, Waiting: 3 * time.Second}
+		e := embed.Stats{Objects: 100 * n, Samples: 100 * n, Batches: 10 * n, Infer: time.Duration(n) * time.Second, Queue: time.Duration(n) * 4 * time.Second, Waiting: 32}
+		if full.Load() {
+			s.InFlight, s.Held, e.Waiting = 8, s.Budget, 64
+		}
+		p := status.Of(status.About{
+			Name: "speech", Modality: "audio", Topics: []string{"refs"}, Class: "Data2VecAudioModel", Model: "hf://a/b", Digest: strings.Repeat("5", 64), Precision: "fp16", Preprocess: strings.Repeat("7", 64),
+			Heads: []string{"voice"}, Outputs: []string{"parquet", "postgres"}, Sessions: 1, Fetchers: 4, Preparers: 2, Slots: 8, Window: 64,
+		}, s, e, []stream.Place{{Partition: stream.Partition{Topic: "refs", ID: 6}, Read: 100 * n, Durable: 100*n - 40, End: 100*n + 10}})
+		p.Private = true
 		p.Took, p.Ran = make([]int64, len(bounds)+1), make([]int64, len(bounds)+1)
 		p.Took[bucket(.03)], p.Took[bucket(.3)], p.Took[len(bounds)] = 98*n, 2*n, 7
 		p.Ran[bucket(.07)] = 10 * n
@@ -68,6 +78,26 @@ func TestThePageShowsPercentilesAndTheTroublesOfOutputs(t *testing.T) {
 		within(`document.querySelector("#latency-said").textContent.match(/^now half of the records within 25\.1 and 99 of 100 within 250, batches within 60(\.0)? and 69\.8$/)`),
 		within(`document.querySelector("#time-said").textContent === "now fetch 0, preprocess 0, queue 40, infer 10"`),
 		within(`document.querySelector("#latency .u-legend").textContent.includes("records, 99 %")`))
+	run("the stage that is busy",
+		within(`document.querySelectorAll("#flow li.slowest").length === 1 && document.querySelector("#flow li.slowest b").textContent === "Infer"`),
+		within(`document.querySelector("#flow li.slowest .busyness").textContent === "100 % busy, 1 worker" && `+fill("Infer", "busy", 100)),
+		within(`document.querySelector("#bottleneck").textContent === "Infer is the busiest stage, 100 % of its workers' time: the bottleneck."`))
+	run("queues", within(fill("Read", "queue", 25)+" && "+fill("Fetch", "queue", 75)+" && "+fill("Batch", "queue", 50)),
+		within(waiting("Read", "2 of 8 in flight")+" && "+waiting("Fetch", "3.0 MiB of 4.0 MiB held")+" && "+waiting("Batch", "32 of 64 waiting")))
+	full.Store(true)
+	run("queues that are full", within(fill("Read", "queue", 100)+" && "+fill("Fetch", "queue", 100)+" && "+fill("Batch", "queue", 100)), shoot("full"))
+	full.Store(false)
+	run("queues that have room again", within(fill("Read", "queue", 25)+" && "+fill("Fetch", "queue", 75)+" && "+fill("Batch", "queue", 50)))
+	run("what is behind",
+		within(`document.querySelector("[data-id=lag] dd").textContent === "50to catch up: 0.5 s"`), // at 100 a second
+		within(`document.querySelector("[data-id=commit] dd").textContent === "3.0 swithout durable progress"`),
+		// the partition, its lag, commit point, what is read and where the log ends
+		within(`(([at, lag, durable, read, end]) => at === "refs/6" && lag === "50" && read - durable === 40 && end - durable === 50 && durable % 100 === 60)(
+			[...document.querySelectorAll("#places tr > *")].map((cell, i) => i < 2 ? cell.textContent : +cell.textContent.replaceAll(",", "")))`),
+		within(`document.querySelector("#places td.behind").textContent === "50"`))
+	run("what computes, which is told, and what passes, which is not", within(fact("class", "Data2VecAudioModel")), within(fact("model", "hf://a/b")), within(fact("precision", "fp16")),
+		within(fact("model digest", strings.Repeat("5", 64))), within(fact("preprocess digest", strings.Repeat("7", 64))),
+		within(`!document.querySelector("#private").hidden && document.querySelector("#recent").children.length === 0`))
 	run("an output in trouble",
 		within(`!document.querySelector("#troubles").hidden && document.querySelector("#faults h3").textContent === "outputs[1] (postgres): unreachable"`),
 		within(`document.querySelector("#faults blockquote").textContent.includes("connection refused") && document.querySelector("#faults").textContent.includes("worker doctor")`),
@@ -79,4 +109,23 @@ func TestThePageShowsPercentilesAndTheTroublesOfOutputs(t *testing.T) {
 	run("an output that is well again",
 		within(`document.querySelector("#faults h3").textContent === "outputs[1] (postgres): was unreachable" && document.querySelector("#faults h3 + p").textContent.includes("17 tries; well again since ")`),
 		within(`!document.querySelector("#tabs [role=tab]").classList.contains("troubled")`))
+}
+
+// tile is where a stage of the dataflow is drawn.
+func tile(stage string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("#flow li")].find((li) => li.querySelector("b").textContent === %q)`, stage)
+}
+
+// fill is true of a stage's meter (busy or queue) that is drawn so many percent wide, and says so to a screen reader.
+func fill(stage, kind string, percent int) string {
+	return fmt.Sprintf(`((m) => m.getAttribute("aria-valuenow") === "%[3]d" && m.clientWidth > 0 && Math.abs(m.firstChild.getBoundingClientRect().width / m.clientWidth - %[3]d / 100) < 0.02)(%[1]s.querySelector(".meter.%[2]s"))`, tile(stage), kind, percent)
+}
+
+func waiting(stage, text string) string {
+	return fmt.Sprintf(`%s.querySelector(".waiting").textContent === %q`, tile(stage), text)
+}
+
+// fact is true of what stands beside a name in the list of the model.
+func fact(name, value string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("#model dt")].find((dt) => dt.textContent === %q).nextElementSibling.textContent === %q`, name, value)
 }

@@ -80,6 +80,7 @@ type About struct {
 	Preparers  int      `json:"-"`
 	Sessions   int      `json:"-"`
 	Slots      int      `json:"-"`
+	Window     int      `json:"-"`      // samples that may wait for a batch
 	Replay     string   `json:"replay"` // the command that sends dead letters again, but for the reason
 }
 
@@ -124,7 +125,7 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 			{Name: "read", Done: s.Records, Unit: "records", Queue: int64(s.InFlight), Limit: int64(a.Slots)},
 			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Wait: s.ReserveWait.Seconds(), Workers: a.Fetchers, Queue: s.Held, Limit: s.Budget},
 			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Workers: a.Preparers},
-			{Name: "batch", Done: e.Batches, Unit: "batches", Wait: e.Queue.Seconds(), Queue: int64(e.Waiting)},
+			{Name: "batch", Done: e.Batches, Unit: "batches", Wait: e.Queue.Seconds(), Queue: int64(e.Waiting), Limit: int64(a.Window)},
 			{Name: "infer", Done: e.Cost, Unit: "steps", Busy: (e.Collate + e.Infer).Seconds(), Workers: a.Sessions},
 			{Name: "heads", Done: s.Rows, Unit: "rows", Busy: e.HeadsOn.Seconds(), Workers: a.Sessions},
 			{Name: "write", Done: s.Commits, Unit: "commits", Busy: s.Write.Seconds(), Wait: s.HoldBack.Seconds(), Workers: s.Writers},

@@ -75,25 +75,41 @@ func kafkaEncoding(ctx context.Context, c *config.KafkaOutput) (kafkasink.Encodi
 }
 
 func newWebhook(c *config.Webhook, told tellTries) (sinks.Sink, error) {
+	cfg, err := webhookConfig(c, told)
+	if err != nil {
+		return nil, err
+	}
+	return webhooksink.New(cfg)
+}
+
+func webhookConfig(c *config.Webhook, told tellTries) (webhooksink.Config, error) {
 	cfg := webhooksink.NewDefaultConfig()
 	cfg.Deliver, cfg.URL, cfg.Secret, cfg.Token = delivery(&c.Batch, told), c.URL, c.Secret.Reveal(), c.Token.Reveal()
 	transport, err := httpTransport(c.CAFile)
 	if err != nil {
-		return nil, fmt.Errorf("webhook.ca_file: %w", err)
+		return cfg, fmt.Errorf("webhook.ca_file: %w", err)
 	}
 	cfg.Transport = transport
-	return webhooksink.New(cfg)
+	return cfg, nil
 }
 
 func newFlight(c *config.Flight, m *loadedModel, told tellTries) (sinks.Sink, error) {
+	cfg, err := flightConfig(c, m, told)
+	if err != nil {
+		return nil, err
+	}
+	return flightsink.Open(cfg)
+}
+
+func flightConfig(c *config.Flight, m *loadedModel, told tellTries) (flightsink.Config, error) {
 	cfg := flightsink.NewDefaultConfig()
 	cfg.Deliver, cfg.URL, cfg.Token, cfg.Name, cfg.Tasks = delivery(&c.Batch, told), c.URL, c.Token.Reveal(), c.Path, m.tasks()
 	transport, err := httpTransport(c.CAFile)
 	if err != nil {
-		return nil, fmt.Errorf("flight.ca_file: %w", err)
+		return cfg, fmt.Errorf("flight.ca_file: %w", err)
 	}
 	cfg.TLS = transport.TLSClientConfig
-	return flightsink.Open(cfg)
+	return cfg, nil
 }
 
 func newFeast(ctx context.Context, c *config.Feast, told tellTries) (sinks.Sink, error) {
@@ -106,6 +122,25 @@ func newFeast(ctx context.Context, c *config.Feast, told tellTries) (sinks.Sink,
 	}
 	cfg.Transport = transport
 	return feastsink.Open(ctx, cfg)
+}
+
+// reach looks whether those outputs are there that are asked nothing when they are opened, and writes nothing. "": it has not looked.
+func reach(ctx context.Context, out *config.Output, m *loadedModel) (whom string, err error) {
+	switch {
+	case out.Webhook != nil:
+		c, err := webhookConfig(out.Webhook, nil)
+		if err != nil {
+			return "", err
+		}
+		return webhooksink.Reach(ctx, c)
+	case out.Flight != nil:
+		c, err := flightConfig(out.Flight, m, nil)
+		if err != nil {
+			return "", err
+		}
+		return flightsink.Reach(ctx, c)
+	}
+	return "", nil
 }
 
 // httpTransport is how outputs speak HTTP: one connection pool for each, TLS 1.2 at least.

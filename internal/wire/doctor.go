@@ -112,14 +112,15 @@ func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel
 			d.fault(check, err) // and it is not opened, which would make a table of that dimension
 			continue
 		}
-		if err := d.output(ctx, &p.Outputs[i], m); err != nil {
+		found, err := d.output(ctx, &p.Outputs[i], m)
+		if err != nil {
 			if class, _ := schemas.PlaceFaultOf(err); class == schemas.PlaceUnreachable {
 				err = fmt.Errorf("%w; see that it runs, and that this machine may reach it at that address", err)
 			}
 			d.fault(check, err)
 			continue
 		}
-		d.say(check, Sound, "can be written")
+		d.say(check, Sound, "%s", found)
 	}
 }
 
@@ -148,17 +149,23 @@ func checkDimension(o *config.Output, trial []schemas.Row) error {
 	return nil
 }
 
-func (d *doctor) output(ctx context.Context, o *config.Output, m *loadedModel) error {
+// output opens an output as a start does, and says what is known of it then.
+func (d *doctor) output(ctx context.Context, o *config.Output, m *loadedModel) (found string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	sink, err := newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if o.Kafka != nil {
 		err = mayWrite(ctx, d.c, o.Kafka.Topic)
 	}
-	return errors.Join(err, sink.Close(ctx))
+	whom, unreached := reach(ctx, o, m)
+	found = "can be written"
+	if whom != "" {
+		found = whom + " reached; not written to: whether it takes rows is seen with the first"
+	}
+	return found, errors.Join(err, unreached, sink.Close(ctx))
 }
 
 func (d *doctor) letters(ctx context.Context, p *config.Pipeline) {

@@ -22,6 +22,7 @@ import (
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/model"
+	"vecmill/schemas"
 )
 
 // illness is a set-up with one thing wrong, and what the doctor is to say of it.
@@ -56,6 +57,9 @@ func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
 					continue
 				}
 				found = true
+				if slices.Contains(i.words, away) && f.Class != schemas.PlaceUnreachable {
+					t.Errorf("%+v is of no output that is away", f)
+				}
 				for _, w := range i.words {
 					if !strings.Contains(f.Text, w) {
 						t.Errorf("%q does not say %q", f.Text, w)
@@ -295,6 +299,9 @@ func ofTheModel() []illness {
 	}
 }
 
+// away is what is said of outputs that are not reached.
+const away = "see that it runs"
+
 // outputOf is an output as a configuration has it.
 func outputOf(t *testing.T, text string) config.Output {
 	t.Helper()
@@ -313,10 +320,17 @@ func ofTheOutputs() []illness {
 		{"vectors of another dimension", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) {
 			p.Outputs[0] = config.Output{Qdrant: &config.Qdrant{URL: "http://127.0.0.1:9", Collection: "c", Dimension: 7, Metric: "cosine"}}
 		}, "output p 0", Trouble, []string{"dimension is 7", "head embedding", "set dimension to"}},
-		{"a database that does not answer", 0, to("postgres: {url: \"postgres://u@127.0.0.1:9/d?connect_timeout=1\", table: t, dimension: 16}"), "output p 0", Trouble, []string{"127.0.0.1", "see that it runs"}},
-		{"a Qdrant that does not answer", 0, to("qdrant: {url: \"http://127.0.0.1:9\", collection: c, dimension: 16}"), "output p 0", Trouble, []string{"qdrant 127.0.0.1:9, collection c", "see that it runs"}},
-		{"a Milvus that does not answer", 0, to("milvus: {url: \"http://127.0.0.1:9\", collection: c, dimension: 16}"), "output p 0", Trouble, []string{"milvus 127.0.0.1:9, collection c", "see that it runs"}},
-		{"an OpenSearch that does not answer", 0, to("opensearch: {url: \"http://127.0.0.1:9\", index: i, dimension: 16}"), "output p 0", Trouble, []string{"opensearch http://127.0.0.1:9, index i", "see that it runs"}},
-		{"a Redis that does not answer", 0, to("redis: {url: \"redis://127.0.0.1:9\", index: hnsw, dimension: 16}"), "output p 0", Trouble, []string{"redis 127.0.0.1:9", "see that it runs"}},
+		{"a database that does not answer", 0, to("postgres: {url: \"postgres://u@127.0.0.1:9/d?connect_timeout=1\", table: t, dimension: 16}"), "output p 0", Trouble, []string{"127.0.0.1", away}},
+		{"a Qdrant that does not answer", 0, to("qdrant: {url: \"http://127.0.0.1:9\", collection: c, dimension: 16}"), "output p 0", Trouble, []string{"qdrant 127.0.0.1:9, collection c", away}},
+		{"a Milvus that does not answer", 0, to("milvus: {url: \"http://127.0.0.1:9\", collection: c, dimension: 16}"), "output p 0", Trouble, []string{"milvus 127.0.0.1:9, collection c", away}},
+		{"an OpenSearch that does not answer", 0, to("opensearch: {url: \"http://127.0.0.1:9\", index: i, dimension: 16}"), "output p 0", Trouble, []string{"opensearch http://127.0.0.1:9, index i", away}},
+		{"a Redis that does not answer", 0, to("redis: {url: \"redis://127.0.0.1:9\", index: hnsw, dimension: 16}"), "output p 0", Trouble, []string{"redis 127.0.0.1:9", away}},
+		{"a webhook that does not answer", 0, to("webhook: {url: \"http://127.0.0.1:9/rows?key=k\", secret: s}"), "output p 0", Trouble, []string{"webhook http://127.0.0.1:9/rows: ", "connection refused", away}},
+		{"a server of Flight that does not answer", 0, to("flight: {url: \"http://127.0.0.1:9\"}"), "output p 0", Trouble, []string{"flight 127.0.0.1:9, path rows: ", "connection refused", away}},
+		{"a Feast that does not answer", 0, to("feast: {url: \"http://127.0.0.1:9\", source: s}"), "output p 0", Trouble, []string{"feast http://127.0.0.1:9, push source s", away}},
+		{"brokers of a topic of rows that do not answer", 0, func(t *testing.T, d *doctor, p *config.Pipeline) {
+			to("kafka: {topic: rows}")(t, d, p)
+			d.c.Kafka.Brokers = []string{"127.0.0.1:9"}
+		}, "output p 0", Trouble, []string{"kafka topic rows", "127.0.0.1:9", away}},
 	}
 }

@@ -57,6 +57,9 @@ func TestAWorkerTellsItsTimesWithTracesAndTheTroublesOfItsOutputs(t *testing.T) 
 	if s.Embed.Queue <= 0 || s.Stream.Write <= 0 || s.Stream.Durable <= 0 || s.Stream.HoldBack <= 0 || s.Stream.Abandoned != 0 {
 		t.Errorf("waits: queue %s, hold-back %s, write %s, durable %s; %d abandoned", s.Embed.Queue, s.Stream.HoldBack, s.Stream.Write, s.Stream.Durable, s.Stream.Abandoned)
 	}
+	if !shown.Private || len(shown.Recent) != 0 || len(shown.Letters) != 0 {
+		t.Errorf("nobody has asked for recent items, and shown are %+v and %+v, private %t", shown.Recent, shown.Letters, shown.Private)
+	}
 	if len(shown.Faults) != 1 {
 		t.Fatalf("faults: %+v", shown.Faults)
 	}

@@ -69,7 +69,7 @@ func aboutOf(p *config.Pipeline, l *line) status.About {
 	m := l.model
 	a := status.About{
 		Name: p.Name, Modality: string(m.spec.Modality), Topics: p.Topics, Class: m.spec.Class, Model: m.name, Digest: m.digest, Precision: precisionName(m.precision), Preprocess: m.pre.Digest(),
-		Fetchers: p.Fetchers, Preparers: p.Preprocessors, Sessions: len(m.sessions), Slots: p.MaxInFlight,
+		Fetchers: p.Fetchers, Preparers: p.Preprocessors, Sessions: len(m.sessions), Slots: p.MaxInFlight, Window: batchConfig(p.Batch, m.spec.Modality).Window,
 		Replay: "worker dlq replay --config FILE --pipeline " + p.Name,
 	}
 	if m.spec.ONNX != "" {
@@ -77,6 +77,9 @@ func aboutOf(p *config.Pipeline, l *line) status.About {
 	}
 	if a.Preparers == 0 {
 		a.Preparers = runtime.GOMAXPROCS(0)
+	}
+	if len(p.Priority) > 0 {
+		a.Window *= 2 // one for records of the first topic, one for the others
 	}
 	if pre, ok := m.pre.(decoder); ok {
 		a.Decoders = pre.Decoders()

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"vecmill/embed"
 	"vecmill/embed/embedtest"
+	"vecmill/schemas"
 )
 
 // TestTheEndOfARunKnowsEveryStage holds that a list which is opened after work began, and a line that has ended, hide no stage from the choice of the bottleneck.
@@ -36,5 +38,13 @@ func TestTheEndOfARunKnowsEveryStage(t *testing.T) {
 	}
 	if got, want := strings.Join(names, " "), "fetch preprocess infer heads write"; got != want {
 		t.Errorf("stages %q, want %q", got, want)
+	}
+	usual := embed.UsualBatch(schemas.Text).Window
+	if batch := w.Status().Pipelines[0].Stages[3]; batch.Name != "batch" || batch.Limit != int64(usual) {
+		t.Errorf("%+v, of which %d may wait", batch, usual)
+	}
+	p.Priority = []string{"manifest:texts"}
+	if n := aboutOf(p, w.lines[0]).Window; n != 2*usual {
+		t.Errorf("with priority %d may wait, want %d for each", n, usual)
 	}
 }

@@ -51,9 +51,8 @@ func New(c Config, store Store) (*Sink, error) {
 
 // Open asks prepare whether store is there and fits, again while its error is not final, and makes a sink of it. Otherwise it closes the store.
 func Open(ctx context.Context, c Config, store Store, final func(error) bool, prepare func(context.Context) error) (*Sink, error) {
-	tries, err := retry.Do(ctx, retry.Default(), final, prepare)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w (try %d)", c.Name, schemas.Unreachable(err, final), tries), store.Close())
+	if err := Ask(ctx, c.Name, final, prepare); err != nil {
+		return nil, errors.Join(err, store.Close())
 	}
 	s, err := New(c, store)
 	if err != nil {
@@ -61,6 +60,18 @@ func Open(ctx context.Context, c Config, store Store, final func(error) bool, pr
 	}
 	return s, nil
 }
+
+// Ask asks a store something, again while its error is not final. What it fails with names the store, and is unreachable if the store has given no answer.
+func Ask(ctx context.Context, name string, final func(error) bool, ask func(context.Context) error) error {
+	tries, err := retry.Do(ctx, retry.Default(), final, ask)
+	if err != nil {
+		return fmt.Errorf("%s: %w (try %d)", name, schemas.Unreachable(err, final), tries)
+	}
+	return nil
+}
+
+// Transient takes no error for final: whatever it is, the store is asked again.
+func Transient(error) bool { return false }
 
 // Check implements sinks.Checker.
 func (s *Sink) Check(row *schemas.Row) error {

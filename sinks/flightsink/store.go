@@ -43,16 +43,39 @@ func Open(c Config) (*deliver.Sink, error) {
 	if c.Name == "" || len(c.Tasks) == 0 {
 		return nil, errors.New("flight: a name and tasks are needed")
 	}
-	conn, address, err := rpc.Dial(c.URL, port, c.TLS)
+	conn, address, err := c.dial()
 	if err != nil {
-		return nil, fmt.Errorf("flight: %w", err)
+		return nil, err
 	}
-	c.Deliver.Name = fmt.Sprintf("flight %s, path %s", address, c.Name)
+	c.Deliver.Name = c.called(address)
 	sink, err := deliver.New(c.Deliver, &store{c, conn, flight.NewFlightServiceClient(conn)})
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return sink, nil
+}
+
+// Reach looks whether a server of gRPC is there, and puts nothing. It gives the server's address.
+func Reach(ctx context.Context, c Config) (address string, err error) {
+	conn, address, err := c.dial()
+	if err != nil {
+		return "", err
+	}
+	err = deliver.Ask(ctx, c.called(address), deliver.Transient, func(ctx context.Context) error { return rpc.Reach(ctx, conn) })
+	return address, errors.Join(err, conn.Close())
+}
+
+func (c *Config) dial() (conn *grpc.ClientConn, address string, err error) {
+	conn, address, err = rpc.Dial(c.URL, port, c.TLS)
+	if err != nil {
+		return nil, "", fmt.Errorf("flight: %w", err)
+	}
+	return conn, address, nil
+}
+
+// called is what the place at an address is called.
+func (c *Config) called(address string) string {
+	return fmt.Sprintf("flight %s, path %s", address, c.Name)
 }
 
 // store puts batches to a server.

@@ -2,6 +2,7 @@
 package rpc
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -12,8 +13,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 )
 
@@ -52,6 +55,29 @@ func Dial(rawURL, port string, t *tls.Config) (conn *grpc.ClientConn, address st
 	address = net.JoinHostPort(host, port)
 	conn, err = grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(way), Reconnect())
 	return conn, address, err
+}
+
+// Reach opens a connection that Dial has made: with TLS where it is told, and to somebody who speaks HTTP/2. A server that is there is asked nothing.
+func Reach(ctx context.Context, conn *grpc.ClientConn) error {
+	conn.Connect()
+	for {
+		switch state := conn.GetState(); state {
+		case connectivity.Ready:
+			return nil
+		case connectivity.TransientFailure:
+			// Only a request is told why, and there is nobody to send it to. The standard service for such questions, should that have changed meanwhile.
+			_, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})
+			switch status.Code(err) {
+			case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+				return err
+			}
+			return nil // who answers is there
+		default:
+			if !conn.WaitForStateChange(ctx, state) {
+				return ctx.Err()
+			}
+		}
+	}
 }
 
 // Refused says whether a server will never take what was sent, for its own sake: a value that it does not like, a message that is too long for it or for what

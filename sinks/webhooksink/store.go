@@ -31,16 +31,38 @@ func NewDefaultConfig() Config { return Config{Deliver: deliver.NewDefaultConfig
 
 // New makes a sink. It does no I/O: that an endpoint takes nothing is found with the first rows.
 func New(c Config) (*deliver.Sink, error) {
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("webhook: the url is not https://host/path")
+	name, err := c.name()
+	if err != nil {
+		return nil, err
 	}
 	if c.Secret == "" {
 		return nil, errors.New("webhook: a secret to sign with is needed")
 	}
-	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path} // a query may hold a key
-	c.Deliver.Name = "webhook " + bare.String()
+	c.Deliver.Name = name
 	return deliver.New(c.Deliver, &store{url: c.URL, secret: []byte(c.Secret), token: c.Token, client: rest.Client(c.Transport)})
+}
+
+// Reach looks whether the endpoint is there, and posts nothing, since somebody acts on what is posted. It gives whom it has reached, see rest.Reach.
+func Reach(ctx context.Context, c Config) (whom string, err error) {
+	name, err := c.name()
+	if err != nil {
+		return "", err
+	}
+	err = deliver.Ask(ctx, name, deliver.Transient, func(ctx context.Context) (err error) {
+		whom, err = rest.Reach(ctx, c.Transport, c.URL)
+		return err
+	})
+	return whom, err
+}
+
+// name is what the endpoint is called.
+func (c *Config) name() (string, error) {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", errors.New("webhook: the url is not https://host/path")
+	}
+	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path} // a query may hold a key
+	return "webhook " + bare.String(), nil
 }
 
 type store struct {

@@ -128,6 +128,7 @@ function drawFigures(p, w) {
 }
 
 const names = { read: "Read", fetch: "Fetch", preprocess: "Preprocess", batch: "Batch", infer: "Infer", heads: "Heads", write: "Write" };
+const queues = { read: " in flight", fetch: " held", batch: " waiting" }; // what is in the queues that have a limit
 
 function drawFlow(p, w) {
   const flow = $("flow");
@@ -157,7 +158,7 @@ function drawFlow(p, w) {
     set(busy, s.workers > 0, rate ? rate[i].busy : 0);
     busyness.textContent = s.workers ? share(rate ? rate[i].busy : 0) + " busy, " + s.workers + (s.workers > 1 ? " workers" : " worker") : "";
     set(queue, s.limit > 0, s.limit ? s.queue / s.limit : 0);
-    waiting.textContent = s.limit ? amount(s.queue) + " of " + amount(s.limit) + (s.name === "read" ? " in flight" : " held") : s.name === "batch" ? count(s.queue) + " waiting" : "";
+    waiting.textContent = s.limit ? amount(s.queue) + " of " + amount(s.limit) + queues[s.name] : "";
     li.classList.toggle("slowest", i === slowest);
   });
   $("bottleneck").textContent = slowest < 0 ? "Nothing is busy: the pipeline waits for records." :
