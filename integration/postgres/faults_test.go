@@ -193,10 +193,25 @@ func audited(t *testing.T, s *harness.Postgres, names *tables) {
 		}
 		closeSink(t, sink)
 		whole(t, s, table, source(0), 40)
+		has(t, s, table, source(0).Topic, "[0]")
+		has(t, s, table, "another", "[]")
 		s.PSQL(t, fmt.Sprintf(c.harm, table))
 		r := report(t, s, table, source(0))
 		if r.OK() || !strings.Contains(strings.Join(r.Offences, "\n"), c.want) {
 			t.Errorf("%s: the audit says %q, want %q", c.name, r.Offences, c.want)
 		}
+	}
+}
+
+// has asks a table for the partitions of a topic.
+func has(t *testing.T, s *harness.Postgres, table, topic, want string) {
+	t.Helper()
+	q, err := pgvectorsink.OpenReader(t.Context(), s.DSN(), table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	if got, err := q.Partitions(t.Context(), source(0).Pipeline, topic); err != nil || fmt.Sprint(got) != want {
+		t.Errorf("partitions of %s: %v, %v, want %s", topic, got, err, want)
 	}
 }

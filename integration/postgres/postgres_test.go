@@ -81,6 +81,9 @@ func nothing(t *testing.T, s *harness.Postgres, table string) {
 	if w, err := audit.HowFar(t.Context(), out, source(0), audit.Whole); err != nil || w.Next != 0 {
 		t.Errorf("written are %+v, %v", w, err)
 	}
+	if parts, err := out.Partitions(t.Context(), "p", "t"); err != nil || len(parts) > 0 {
+		t.Errorf("partitions %v, %v", parts, err)
+	}
 }
 
 func conforming(s *harness.Postgres, table string, change func(*pgvectorsink.Config)) sinktest.Fixture {

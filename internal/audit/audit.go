@@ -14,6 +14,9 @@ type Output interface {
 	// Sources are the sources of a pipeline that the output holds.
 	Sources(ctx context.Context, pipeline string) ([]schemas.SourceID, error)
 
+	// Partitions are those of one topic that the output holds anything of for a pipeline, ascending. It looks at nothing else.
+	Partitions(ctx context.Context, pipeline, topic string) ([]int, error)
+
 	// Parts calls each for every part of a source, ascending by first offset. A part that cannot be read has Err. The error of each ends it.
 	Parts(ctx context.Context, src schemas.SourceID, each func(Part) error) error
 }

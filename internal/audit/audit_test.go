@@ -217,6 +217,8 @@ func (p parts) Sources(context.Context, string) ([]schemas.SourceID, error) {
 	return []schemas.SourceID{{Pipeline: "p", Topic: "t"}}, nil
 }
 
+func (p parts) Partitions(context.Context, string, string) ([]int, error) { return []int{0}, nil }
+
 func (p parts) Parts(_ context.Context, _ schemas.SourceID, each func(audit.Part) error) error {
 	for _, x := range p {
 		if err := each(x); err != nil {
@@ -324,6 +326,25 @@ func TestEveryDeadOffsetNeedsItsLetter(t *testing.T) {
 				t.Errorf("%+v, %v, %v", r.Letters, r.Offences, r.Notes)
 			}
 		})
+	}
+}
+
+func TestPartitionsOfATopicAreFoundByItsOwnDirectoryAlone(t *testing.T) {
+	for layout, dir := range map[parquetsink.Layout]string{parquetsink.Plain: "lake/p/", parquetsink.Hive: "lake/pipeline=p/source="} {
+		store := sinktest.NewMemStore()
+		out := chain(t, store, layout)
+		var listed []string
+		store.Faults = func(op sinktest.Op) sinktest.Fault {
+			listed = append(listed, fmt.Sprint(op.Kind, " ", op.Name))
+			return sinktest.Fault{}
+		}
+		for topic, want := range map[string]string{"a topic": "[0 1]", "a": "[]"} {
+			listed = nil
+			got, err := out.Partitions(t.Context(), "p", topic)
+			if at := "list " + dir + strings.ReplaceAll(topic, " ", "%20") + "/"; err != nil || fmt.Sprint(got) != want || len(listed) != 1 || listed[0] != at {
+				t.Errorf("%s: %v, %v by %q, want %s by %s", topic, got, err, listed, want, at)
+			}
+		}
 	}
 }
 

@@ -34,6 +34,17 @@ func (i Iceberg) Sources(_ context.Context, pipeline string) ([]schemas.SourceID
 	return i.Reader.Sources(pipeline), nil
 }
 
+// Partitions implements Output.
+func (i Iceberg) Partitions(ctx context.Context, pipeline, topic string) (parts []int, err error) {
+	all, err := i.Sources(ctx, pipeline)
+	for _, src := range all { // in order
+		if src.Topic == topic {
+			parts = append(parts, src.Partition)
+		}
+	}
+	return parts, err
+}
+
 // Parts implements Output.
 func (i Iceberg) Parts(ctx context.Context, src schemas.SourceID, each func(Part) error) error {
 	if i.Reader == nil {

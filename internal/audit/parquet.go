@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -60,6 +61,22 @@ func (q Parquet) sources(ctx context.Context, y parquetsink.Layout, pipeline str
 		return a.Partition - b.Partition
 	})
 	return out, nil
+}
+
+// Partitions implements Output, in the configuration's layout alone.
+func (q Parquet) Partitions(ctx context.Context, pipeline, topic string) (parts []int, err error) {
+	dir := path.Dir(q.layout().Dir(q.Prefix, schemas.SourceID{Pipeline: pipeline, Topic: topic})) + "/"
+	names, err := q.Store.List(ctx, dir, "")
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", dir, err)
+	}
+	for _, n := range names {
+		if src, ok := q.layout().Source(q.Prefix, pipeline, n); ok {
+			parts = append(parts, src.Partition)
+		}
+	}
+	slices.Sort(parts)
+	return slices.Compact(parts), nil
 }
 
 // Files calls each for every file of a pipeline that can be read, of every source.

@@ -23,6 +23,11 @@ func (p Postgres) Sources(ctx context.Context, pipeline string) ([]schemas.Sourc
 	return p.Reader.Sources(ctx, pipeline)
 }
 
+// Partitions implements Output.
+func (p Postgres) Partitions(ctx context.Context, pipeline, topic string) ([]int, error) {
+	return p.Reader.Partitions(ctx, pipeline, topic)
+}
+
 // Parts implements Output. What is wrong with a transaction names the first offsets.
 func (p Postgres) Parts(ctx context.Context, src schemas.SourceID, each func(Part) error) error {
 	return p.Reader.Ranges(ctx, src, func(s pgvectorsink.Stored) error {

@@ -34,6 +34,8 @@ type parts []Part
 
 func (parts) Sources(context.Context, string) ([]schemas.SourceID, error) { return nil, nil }
 
+func (parts) Partitions(context.Context, string, string) ([]int, error) { return nil, nil }
+
 func (p parts) Parts(_ context.Context, _ schemas.SourceID, each func(Part) error) error {
 	for _, part := range p {
 		if err := each(part); err != nil {

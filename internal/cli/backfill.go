@@ -69,23 +69,31 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 		return o.notBegun(ctx, e, show, err)
 	}
 	source, about, err := o.source(ctx, c)
-	if err == nil && about != nil {
-		err = wire.Divide(ctx, c, o.plan, about, max(o.read.Share.N, 1))
-	}
 	if err != nil {
 		return o.notBegun(ctx, e, show, err)
 	}
 	return o.compute(ctx, e, show, c, log, source, about)
 }
 
-// compute runs the pipelines over what o.read says, and prints how it ended. about is nil for a list.
+// compute runs the pipelines over what o.read says, and prints how it ended. about is o.plan's, nil for a list.
 func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.Config, log *slog.Logger, source func(*config.Pipeline) (stream.Source, error), about *plan.Plan) error {
 	for i := range c.Pipelines {
 		c.Pipelines[i].Topics = []string{"manifest:" + o.name}
 	}
+	shares := max(o.read.Share.N, 1)
+	if about != nil { // before models are loaded
+		if err := wire.Divisible(ctx, c, o.plan, about, shares); err != nil {
+			return o.notBegun(ctx, e, show, err)
+		}
+	}
 	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, Log: log, Level: &e.level, Measure: true, Source: source, Plan: about, Models: o.models})
 	if err != nil {
 		return o.notBegun(ctx, e, show, err)
+	}
+	if about != nil { // what cannot be opened has settled nothing
+		if err := wire.Divide(ctx, c, o.plan, about, shares); err != nil {
+			return o.notBegun(ctx, e, show, errors.Join(err, w.Close(ctx)))
+		}
 	}
 	running, cancel := o.limited(ctx)
 	defer cancel()

@@ -120,10 +120,7 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := wire.Divide(ctx, r.Config, p.At, list.Plan(), 1); err != nil {
-		return o.run.notBegun(ctx, e, show, err)
-	}
-	o.run.name, o.run.models = list.Plan().Name, p.Models
+	o.run.plan, o.run.name, o.run.models = p.At, list.Plan().Name, p.Models
 	if err := o.run.compute(ctx, e, show, r.Config, log, wire.PlanSource(list, o.run.read), list.Plan()); err != nil {
 		return err
 	}

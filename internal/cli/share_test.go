@@ -122,5 +122,46 @@ func TestAPlanIsComputedInOneWayAlone(t *testing.T) {
 	step(0, "8 references, 8 rows", append(a, "--share", "1/3")...)
 	step(1, "has share 1 of it; go on with --share", b...)
 	step(0, "8 written of 24", "status", "--plan", b[2])
+	step(1, "has some of it; leave --topic out", append(b, "--topic", "refs")...)
+	if n := l.published(t); n != 24 {
+		t.Errorf("%d records are in the topic", n)
+	}
 	step(0, "8 references, 8 rows", append(b, "--share", "0/3")...)
+}
+
+// TestARunThatDoesNotBeginSettlesNothing, and one that was begun by mistake and had nothing to compute is undone as the refusal says.
+func TestARunThatDoesNotBeginSettlesNothing(t *testing.T) {
+	l := newLake(t)
+	conf := l.config(t, "begun")
+	at := filepath.Join(l.dir, "plan")
+	step := func(code int, want, conf string, args ...string) {
+		t.Helper()
+		if got, out, stderr := call(backfiller, append(args, "--config", conf)...); got != code || !strings.Contains(out+stderr, want) {
+			t.Fatalf("%q: exit %d, want %d and %q\n%s%s", args, got, code, want, out, stderr)
+		}
+	}
+	step(0, "24 of 24 references", conf, "plan", "--source", "s3://box/texts/", "--out", at, "--try", "0")
+	text, err := os.ReadFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(l.dir, "wrong.yaml")
+	write(t, wrong, strings.ReplaceAll(string(text), "text-intent", "text-empty"))
+	if err := os.Mkdir(filepath.Join(l.dir, "models", "text-empty"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	run := []string{"run", "--plan", at}
+	step(1, "text-empty", wrong, append(run, "--share", "0/80")...)
+	settled := filepath.Join(at, "shares.json")
+	if _, err := os.Stat(settled); !os.IsNotExist(err) {
+		t.Errorf("a run without a model has settled how the plan is computed: %v", err)
+	}
+	step(0, "0 references, 0 rows", conf, append(run, "--share", "79/80")...)
+	step(1, "so says "+settled+": if `status` shows nothing written and no run is under way, delete it", conf, run...)
+	step(1, "so says "+settled, conf, append(run, "--topic", "refs")...)
+	step(0, "0 written of 24", conf, "status", "--plan", at)
+	if err := os.Remove(settled); err != nil {
+		t.Fatal(err)
+	}
+	step(0, "24 references, 24 rows", conf, run...)
 }

@@ -137,7 +137,7 @@ func has(all []audit.Report, r *audit.Report) bool {
 // output is the table of what can be audited.
 func (a *auditor) output(ctx context.Context, o *config.Output) (audit.Output, string, error) {
 	if c, _ := o.Files(); c != nil {
-		store, prefix, err := a.stores.open(ctx, c.URL)
+		store, prefix, err := a.stores.openPatient(ctx, c.URL)
 		return audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(c.Layout)}, c.URL, err
 	}
 	switch {

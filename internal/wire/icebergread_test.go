@@ -4,6 +4,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"maps"
 	"os"
@@ -27,8 +28,10 @@ func TestAPlanIsComputedInSharesIntoAnIcebergTableThatIsNotThereYet(t *testing.T
 		t.Errorf("%+v, %v", all, err)
 	}
 	for _, n := range []int{2, 2} {
-		if err := Divide(t.Context(), l.conf, filepath.Join(l.out, "plan"), &plan.Plan{Name: "m"}, n); err != nil {
-			t.Errorf("%d shares: %v", n, err)
+		for _, step := range []func(context.Context, *config.Config, string, *plan.Plan, int) error{Divisible, Divide} {
+			if err := step(t.Context(), l.conf, filepath.Join(l.out, "plan"), &plan.Plan{Name: "m"}, n); err != nil {
+				t.Errorf("%d shares: %v", n, err)
+			}
 		}
 	}
 	if found, err := Audit(t.Context(), l.conf, AuditOptions{}); err != nil || len(found) > 0 {
@@ -46,6 +49,11 @@ func TestAPlanOfAnIcebergTableIsGoneOnWithWhenAColumnIsRenamed(t *testing.T) {
 	}}}
 	l.plan(t, "first", PlanOptions{})
 	l.run(t, "first")
+	for name, want := range map[string]int64{"first": 5, "another": 0} {
+		if far, _, err := HowFar(t.Context(), l.conf, name); err != nil || len(far) != 1 || far[0].Next != want {
+			t.Errorf("%s: %+v, %v", name, far, err)
+		}
+	}
 	enumerate := func(state json.RawMessage) (ids []string, last json.RawMessage, err error) {
 		src, err := icebergTable(&c, "ns.rows", &stores{cfg: l.conf}, &PlanOptions{Source: "iceberg://ns.rows", Columns: map[string]string{"id": "ref_id", "etag": "etag"}})
 		if err != nil {

@@ -41,13 +41,22 @@ type measurement struct {
 	At      time.Time `json:"at"`
 }
 
-// measured is what is known of all graphs of a cache. A file that is missing or damaged says nothing.
-func measured(cache string) (all measurements) {
-	b, err := os.ReadFile(filepath.Join(cache, measuredFile))
-	if err != nil || json.Unmarshal(b, &all) != nil {
-		return measurements{}
-	}
+// measured is what is known of all graphs of a cache. A file that cannot be read says nothing.
+func measured(cache string) measurements {
+	all, _ := readMeasured(cache)
 	return all
+}
+
+// readMeasured is measured for who replaces the file: one that is missing or damaged says nothing, and any other error is one, for what is in the file may be sound.
+func readMeasured(cache string) (all measurements, err error) {
+	b, err := os.ReadFile(filepath.Join(cache, measuredFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return measurements{}, nil
+	}
+	if err != nil || json.Unmarshal(b, &all) != nil {
+		return measurements{}, err
+	}
+	return all, nil
 }
 
 // keepMeasured changes what is known, one process at a time. The file appears by rename, so that nobody reads half of it.
@@ -60,7 +69,10 @@ func keepMeasured(cache string, change func(*measurements)) error {
 		return fmt.Errorf("keeping what was measured: %w", err)
 	}
 	defer unlock()
-	all := measured(cache)
+	all, err := readMeasured(cache)
+	if err != nil {
+		return fmt.Errorf("keeping what was measured: %w", err)
+	}
 	if all.Sessions == nil {
 		all.Sessions = map[string]splits{}
 	}
@@ -90,11 +102,12 @@ func keepMeasured(cache string, change func(*measurements)) error {
 	return nil
 }
 
-// lockMeasured has other processes wait that would change what is known. Nobody waits for long: it is advice.
+// lockMeasured has other processes wait that would change what is known. Nobody waits for long: it is advice. Where there are no locks, as on some network file systems, or the file is another user's, there is none:
+// of two that write at once one's measurements may be lost.
 func lockMeasured(cache string) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(cache, measuredFile+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, err
+		return func() {}, nil
 	}
 	for range lockTries {
 		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
@@ -102,7 +115,7 @@ func lockMeasured(cache string) (unlock func(), err error) {
 		}
 		time.Sleep(lockPause)
 	}
-	if err != nil {
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, fmt.Errorf("locking %s: %w", f.Name(), errors.Join(err, f.Close()))
 	}
 	return func() { _ = f.Close() }, nil // which unlocks it

@@ -233,6 +233,37 @@ func TestWhatCannotBeKeptStopsNothing(t *testing.T) {
 	}
 }
 
+// TestWhatCannotBeLockedIsKeptAllTheSame has a directory where the lock would be, as others have file systems without locks.
+func TestWhatCannotBeLockedIsKeptAllTheSame(t *testing.T) {
+	cache := t.TempDir()
+	if err := os.Mkdir(filepath.Join(cache, measuredFile+".lock"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"a", "b"} {
+		if err := keepMeasured(cache, func(all *measurements) { all.Costs[key] = measurement{Batches: 40} }); err != nil {
+			t.Error(err)
+		}
+	}
+	if all := measured(cache); len(all.Costs) != 2 {
+		t.Errorf("kept are %+v", all.Costs)
+	}
+}
+
+// TestWhatCannotBeReadIsNotReplaced has a link that leads in a circle, of which a rename would make a file.
+func TestWhatCannotBeReadIsNotReplaced(t *testing.T) {
+	cache := t.TempDir()
+	file := filepath.Join(cache, measuredFile)
+	if err := os.Symlink(measuredFile, file); err != nil {
+		t.Fatal(err)
+	}
+	if err := keepMeasured(cache, func(*measurements) {}); err == nil {
+		t.Error("no error")
+	}
+	if to, err := os.Readlink(file); err != nil || to != measuredFile {
+		t.Errorf("it was replaced: %q, %v", to, err)
+	}
+}
+
 // TestWritersAtOnceTearNothing reads while others write: what is read is always a whole file, and at the end all of theirs is in it.
 func TestWritersAtOnceTearNothing(t *testing.T) {
 	cache := t.TempDir()

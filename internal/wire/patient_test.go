@@ -66,6 +66,9 @@ func TestABusyStoreEndsNeitherAPlanNorWhatIsReadForIt(t *testing.T) {
 	if p := plan("second"); p.Items != 0 || p.Known != 3 {
 		t.Errorf("%+v", p.Counts)
 	}
+	if all, _, err := HowFar(t.Context(), l.conf, "first"); err != nil || len(all) != 1 || all[0].Next != 3 {
+		t.Errorf("%+v, %v", all, err)
+	}
 	old := l.conf.Pipelines[0].Name
 	l.beside("again")
 	p, err := l.reembed(t, old, "again").Plan(t.Context(), PlanOptions{Log: quiet})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +61,7 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 	defer log.Close()
 	state := stateOf(place, o.Topic)
 	load := func(ctx context.Context) (*publish.State, error) { // the topic is there
-		if err := publishing(ctx, place, list.Plan()); err != nil {
+		if err := publishing(ctx, c, at, place, list.Plan()); err != nil {
 			return nil, err
 		}
 		return state.load(ctx)
@@ -130,28 +129,8 @@ type publishState struct {
 	name string
 }
 
-const (
-	statePrefix = "publish-"
-	stateSuffix = ".json"
-)
-
 func stateOf(at plan.Place, topic string) publishState {
-	return publishState{at, path.Join(at.Prefix, statePrefix+topic+stateSuffix)}
-}
-
-// publishedTo are the topics that a plan was published to, or begun to be.
-func publishedTo(ctx context.Context, at plan.Place) (topics []string, err error) {
-	prefix := path.Join(at.Prefix, statePrefix)
-	names, err := at.Store.List(ctx, prefix, "")
-	if err != nil {
-		return nil, fmt.Errorf("looking for what was published: %w", err)
-	}
-	for _, name := range names {
-		if topic, ok := strings.CutSuffix(name[len(prefix):], stateSuffix); ok && !strings.Contains(topic, "/") {
-			topics = append(topics, topic)
-		}
-	}
-	return topics, nil
+	return publishState{at, plan.PublishName(at, topic)}
 }
 
 func (s publishState) load(ctx context.Context) (*publish.State, error) {

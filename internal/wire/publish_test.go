@@ -35,7 +35,7 @@ not a reference
 	if err == nil || !strings.Contains(err.Error(), "no pipeline takes which reads refs: 2 for other (of slow); nothing was published") {
 		t.Errorf("got %v", err)
 	}
-	if left, err := filepath.Glob(filepath.Join(at, statePrefix+"*")); err != nil || len(left) != 0 {
+	if left, err := filepath.Glob(filepath.Join(at, "publish-*")); err != nil || len(left) != 0 {
 		t.Errorf("the publishing was begun: %v, %v", left, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"vecmill/internal/audit"
+	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/dlq"
 	"vecmill/internal/publish"
@@ -63,7 +64,7 @@ func HowFarThrough(ctx context.Context, c *config.Config, at string) (all []Writ
 	if err != nil {
 		return nil, err
 	}
-	topics, err := publishedTo(ctx, place)
+	topics, err := plan.PublishedTo(ctx, place)
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,22 @@ func (q *Reader) Sources(ctx context.Context, pipeline string) ([]schemas.Source
 	return out, nil
 }
 
+// Partitions are those of one topic, ascending, as transactions say: rows are not looked at, of which there is no index by topic.
+func (q *Reader) Partitions(ctx context.Context, pipeline, topic string) (parts []int, err error) {
+	rows, err := q.pool.Query(ctx, `SELECT partition FROM `+q.n.ranges+` WHERE pipeline = $1 AND topic = $2
+		UNION SELECT partition FROM `+q.n.sources+` WHERE pipeline = $1 AND topic = $2 AND next_offset IS NOT NULL ORDER BY 1`, pipeline, topic)
+	if err == nil {
+		parts, err = pgx.CollectRows(rows, pgx.RowTo[int])
+	}
+	if noTable(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the partitions of %s: %w", topic, err)
+	}
+	return parts, nil
+}
+
 // Stored is what one transaction covers, with what of it is in the table.
 type Stored struct {
 	Range   schemas.Range

@@ -19,8 +19,10 @@ const Version = 1
 const (
 	planName     = "plan.json"
 	progressName = "progress.json"
-	sharesName   = "shares.json"
 )
+
+// SettledName is the file beside a plan that says how it is computed: Settled.
+const SettledName = "shares.json"
 
 // ErrNoPlan says that there is no complete plan at a place.
 var ErrNoPlan = errors.New("there is no complete plan")

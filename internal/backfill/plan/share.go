@@ -1,14 +1,9 @@
 package plan
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-
-	"vecmill/sinks/objectstore"
 )
 
 // Share is a part of a plan that is computed by itself, one of N whose references follow each other: number I, from 0. The zero Share is all of it.
@@ -58,41 +53,4 @@ func (s Share) of(items int64) (first, next int64) {
 func (l *List) Share(s Share) *List {
 	first, next := s.of(l.plan.Items)
 	return &List{at: l.at, plan: l.plan, first: first, next: next}
-}
-
-// Settled is how a plan is computed: shares.json. The zero Settled is not yet.
-type Settled struct {
-	Of        int  `json:"of,omitempty"`        // shares; 1: it is computed as a whole
-	Published bool `json:"published,omitempty"` // to topics, whose workers compute it
-}
-
-// HowSettled is what was settled first.
-func HowSettled(ctx context.Context, at Place) (Settled, error) {
-	body, err := at.read(ctx, sharesName)
-	if errors.Is(err, objectstore.ErrNotFound) {
-		return Settled{}, nil
-	}
-	var s Settled
-	if err == nil {
-		err = json.Unmarshal(body, &s)
-	}
-	if err != nil {
-		return Settled{}, fmt.Errorf("reading %s: %w", at.name(sharesName), err)
-	}
-	return s, nil
-}
-
-// Settle says how a plan is computed, once for all that compute it: in another way its references have other numbers or another source in the output, and would be there twice. It gives what was settled first.
-func Settle(ctx context.Context, at Place, s Settled) (Settled, error) {
-	body, err := json.Marshal(s)
-	if err == nil {
-		err = at.Store.PutIfAbsent(ctx, at.name(sharesName), body, nil)
-	}
-	if errors.Is(err, objectstore.ErrExists) {
-		return HowSettled(ctx, at)
-	}
-	if err != nil {
-		return Settled{}, fmt.Errorf("whoever computes a plan says beside it how, and has to have the right to write there: writing %s: %w", at.name(sharesName), err)
-	}
-	return s, nil
 }

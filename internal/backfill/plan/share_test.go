@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -89,4 +90,22 @@ func TestHowAPlanIsComputedIsSettledOnce(t *testing.T) {
 			t.Errorf("%+v, %v", s, err)
 		}
 	}
+}
+
+// TestWhatIsLeftOfADeletedPlanIsNotTheNextOnes, of which as many references would pass for published.
+func TestWhatIsLeftOfADeletedPlanIsNotTheNextOnes(t *testing.T) {
+	for _, left := range []string{"shares.json", "publish-refs.json"} {
+		at := place(t)
+		if err := at.Store.Put(t.Context(), at.name(left), []byte("{}"), ""); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := NewWriter(t.Context(), at, title); err == nil || !strings.Contains(err.Error(), "delete plans/x/"+left) {
+			t.Errorf("%s: %v", left, err)
+		}
+	}
+	at := place(t)
+	if err := at.Store.Put(t.Context(), at.name("publish-notes.txt"), []byte("{}"), ""); err != nil {
+		t.Fatal(err)
+	}
+	writer(t, at)
 }

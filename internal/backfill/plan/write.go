@@ -70,13 +70,16 @@ type Title struct {
 	Same func(begun string) error
 }
 
-// NewWriter begins a plan, or goes on with one that was not finished: state is then what was saved last, else nil. A place with a complete plan is refused, and one
-// that was begun under another title. One that is gone on with keeps the source that it was begun under.
+// NewWriter begins a plan, or goes on with one that was not finished: state is then what was saved last, else nil. A place with a complete plan is refused, one
+// that was begun under another title, and one with what is left of a plan that was computed. One that is gone on with keeps the source that it was begun under.
 func NewWriter(ctx context.Context, at Place, title Title) (w *Writer, state json.RawMessage, err error) {
 	if _, err := Load(ctx, at); !errors.Is(err, ErrNoPlan) {
 		if err == nil {
 			err = fmt.Errorf("there is a complete plan at %s already; run it, or plan at another place", at.Prefix)
 		}
+		return nil, nil, err
+	}
+	if err := unsettled(ctx, at); err != nil {
 		return nil, nil, err
 	}
 	w = &Writer{at: at, b: array.NewRecordBuilder(memory.DefaultAllocator, columns)}
