@@ -131,7 +131,7 @@ func (m *loadedModel) batchKey(p *config.Pipeline, machine fs.FS) string {
 	if err != nil {
 		return ""
 	}
-	by := string(p.Model.Provider)
+	by := p.Model.Provider
 	if gpu := m.devices[0].GPU; p.Model.OnGPU() {
 		by = fmt.Sprintf("%s (%s, doubling %t, TF32 %t)", by, gpu.Search, gpu.Doubling, gpu.TF32)
 	}
