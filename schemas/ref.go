@@ -213,11 +213,14 @@ func (r *Ref) Validate() error {
 	return validateURI(r.URI)
 }
 
-// Place is what of the store the reference means: its URI, with #bytes=first-last where it names a range (as HTTP counts), and "inline:" for inline data.
+// InlinePlace is the Place of inline data, and so the uri of its rows.
+const InlinePlace = "inline:"
+
+// Place is what of the store the reference means: its URI, with #bytes=first-last where it names a range (as HTTP counts), and InlinePlace for inline data.
 func (r *Ref) Place() string {
 	switch {
 	case r.URI == "":
-		return "inline:"
+		return InlinePlace
 	case r.Range != nil:
 		return fmt.Sprintf("%s#bytes=%d-%d", r.URI, r.Range.Off, r.Range.Off+r.Range.N-1)
 	}

@@ -112,8 +112,9 @@ func TestABackfillIsExactlyOnceThroughKills(t *testing.T) {
 		}
 		written, killed := l.killed(t, k, objects*(k+1)/(kills+1)*3/4, max(10, objects/kills/3), r, meanwhile)
 		if !killed { // the machine was too slow to end it in time
-			if k <= kills/2 {
-				t.Errorf("only %d of %d kills came before the end", k, kills)
+			t.Logf("only %d of %d kills came before the end", k, kills)
+			if k < kills-1 {
+				t.Error("more than one kill is lacking")
 			}
 			break
 		}

@@ -59,7 +59,7 @@ func (l *lake) awaitThrough(t *testing.T, step string, good func(through) bool, 
 }
 
 // TestAFleetComputesAPlanOnceThroughAKill publishes a plan to a topic that two workers read. The publisher is told to stop in the middle, one worker is killed, and what is left goes on: every reference is in the topic
-// once, and in the output once.
+// once, and in the output once. An audit that is made meanwhile finds no fault.
 func TestAFleetComputesAPlanOnceThroughAKill(t *testing.T) {
 	const objects = 1500
 	site := fixture.Open(t)
@@ -86,10 +86,14 @@ func TestAFleetComputesAPlanOnceThroughAKill(t *testing.T) {
 	}
 	l.awaitAssigned(t, killed, survivor)
 	publisher = l.StartBackfill(t, "publisher-again", l.c, publish...)
+	examined := l.StartBackfill(t, "audit-meanwhile", l.c, "audit")
 	l.awaitThrough(t, "status-more", func(w through) bool { return w.Written > max(end.Published, objects/3) }, killed, survivor)
 	killed.Kill(t)
 	if w := l.through(t, "status-killed"); w.Finished || w.Written >= objects {
 		t.Fatalf("the worker was killed when all was done: %+v", w)
+	}
+	if code := examined.Wait(t, 5*time.Minute).ExitCode(); code != 0 || strings.Count(examined.Log(), `"topic":"refs"`) != 4 {
+		t.Errorf("the audit of what is at work has exit code %d: %s", code, examined.Log())
 	}
 	w := l.awaitThrough(t, "status-end", func(w through) bool { return w.Finished }, survivor)
 	if w != (through{Topic: "refs", Published: objects, Records: objects, Total: objects, Written: objects, Computed: objects - 1, Dead: 1, Finished: true}) {

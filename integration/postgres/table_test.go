@@ -98,8 +98,13 @@ func works(t *testing.T, s *harness.Postgres, table string) {
 	} {
 		row := sinktest.Row(src, 0, 0)
 		row.Offset, row.RowID, row.Attributes = int64(i), fmt.Sprint("row", i), notes
+		id, hash := "", ""
+		if i == 0 {
+			row.URI, row.ETag = schemas.InlinePlace, ""
+			id, hash = row.RefID, row.ContentHash
+		}
 		rows = append(rows, row)
-		want[fmt.Sprint(row.URI, row.ETag, row.ModelDigest, row.PreprocessDigest, row.Head, notes[schemas.CompanionNote], notes[schemas.CompanionHashNote], c.Heads)]++
+		want[fmt.Sprint(id, row.URI, row.ETag, hash, row.ModelDigest, row.PreprocessDigest, row.Head, notes[schemas.CompanionNote], notes[schemas.CompanionHashNote], c.Heads)]++
 	}
 	r := schemas.Range{Source: src, Span: schemas.Span{Next: int64(len(rows))}}
 	if err := sink.Write(context.Background(), r, rows, func(error) {}); err != nil {
@@ -113,7 +118,7 @@ func works(t *testing.T, s *harness.Postgres, table string) {
 	defer q.Close()
 	got := map[string]int{}
 	if err := q.Works(context.Background(), src.Pipeline, func(l *schemas.Lineage, heads string) error {
-		got[fmt.Sprint(l.URI, l.ETag, l.ModelDigest, l.PreprocessDigest, l.Head, l.Attributes[schemas.CompanionNote], l.Attributes[schemas.CompanionHashNote], heads)]++
+		got[fmt.Sprint(l.RefID, l.URI, l.ETag, l.ContentHash, l.ModelDigest, l.PreprocessDigest, l.Head, l.Attributes[schemas.CompanionNote], l.Attributes[schemas.CompanionHashNote], heads)]++
 		return nil
 	}); err != nil || !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v; %v", got, want, err)

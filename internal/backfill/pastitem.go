@@ -18,7 +18,7 @@ var errInline = errors.New("its content came in the record itself and is in no o
 // pastItem is the reference that a row came from. One that a row does not say is no reference: a run makes it a dead letter.
 func pastItem(l *schemas.Lineage) plan.Item {
 	ref := schemas.Ref{ID: l.RefID, URI: l.URI, ETag: l.ETag, Version: l.Version, Modality: l.Modality}
-	if ref.URI == "inline:" {
+	if ref.URI == schemas.InlinePlace {
 		return noRef(l.RefID, errInline)
 	}
 	if field := l.Attributes[schemas.CompanionNote]; field != "" {

@@ -182,6 +182,8 @@ func (o *runOptions) checkList() error {
 		return errors.New("--include, --tar and --again go with --source: a list and a plan are computed as they are")
 	case (o.manifest == "") == (o.plan == ""):
 		return errors.New("--manifest FILE is missing, or --plan DIR, or --source; give one of them")
+	case strings.HasPrefix(o.manifest, "s3://") && namesList(o.manifest):
+		return fmt.Errorf("a manifest is a file of this machine: %s", fetched("--manifest", o.manifest))
 	case strings.HasPrefix(o.manifest, "s3://"), strings.HasPrefix(o.manifest, backfill.TableScheme):
 		return fmt.Errorf("a manifest is a file of this machine; buckets, inventories and tables are sources: --source %s", o.manifest)
 	case o.plan != "" && len(o.read.Columns) > 0:

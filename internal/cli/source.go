@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,12 +40,34 @@ func checkSource(o *wire.PlanOptions) error {
 		return usageError{errors.New("--listers must be at least 1")}
 	case o.Tar && (!bucket || path.Base(o.Source) == "manifest.json"):
 		return usageError{errors.New("--tar goes with --source s3://bucket/prefix")}
+	case bucket && len(o.Include) == 0 && namesList(o.Source):
+		return usageError{fmt.Errorf("a list is read from a file of this machine: %s; --include '*' says that it is a prefix of keys", fetched("--source", o.Source))}
 	case bucket && len(o.Columns) > 0:
 		return usageError{errors.New("a bucket has no columns; --column goes with files and tables of references")}
 	case strings.HasPrefix(o.Source, backfill.TableScheme) && len(o.Include) > 0:
 		return usageError{errors.New("a table has no keys; --include goes with --source s3://bucket/prefix")}
 	}
 	return nil
+}
+
+// listEndings are what people call lists of references; .json may be one text.
+var listEndings = []string{".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"}
+
+// namesList says whether a prefix of keys looks like the key of one list, packed or not. Taken for a prefix, the list itself would be computed, as one text.
+func namesList(prefix string) bool {
+	return slices.Contains(listEndings, strings.ToLower(path.Ext(unpacked(prefix))))
+}
+
+// unpacked is a name without the ending of what packed it.
+func unpacked(name string) string { return strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst") }
+
+// fetched says how a list in a bucket is given.
+func fetched(flag, url string) string {
+	name, unpack := path.Base(unpacked(url)), ""
+	if name != path.Base(url) {
+		unpack = ", unpack it"
+	}
+	return fmt.Sprintf("fetch %s%s, and give %s ./%s", url, unpack, flag, name)
 }
 
 // sourceWords are the flags of a source, to be given again.

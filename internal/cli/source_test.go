@@ -55,7 +55,7 @@ func TestARunStraightFromASourceFindsItsPlanAgain(t *testing.T) {
 		t.Fatalf("plans: %v, %v", plans, err)
 	}
 	step(0, "120 written of 120", "status", "--config", conf, "--plan", filepath.Dir(plans[0]))
-	step(0, "120 references, 120 rows", append(run, "--name", "anew")...) // texts of a list have no entity tag to know them by
+	step(0, "0 of 120 references, 120 are computed already", append(run, "--name", "anew")...)
 	step(1, "is of another source", append(run, "--name", "anew", "--again")...)
 	configure(files, "{task: classification, name: all, function: sigmoid}")
 	step(1, "was made for another model, preprocessing or heads than pipeline intents has now", "run", "--config", conf, "--plan", filepath.Dir(plans[0]))

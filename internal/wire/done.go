@@ -2,6 +2,8 @@ package wire
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -109,7 +111,26 @@ func (d *doneWorks) addRow(pipeline string, l *schemas.Lineage, options map[stri
 	if beside == "" && l.Attributes[schemas.CompanionNote] != "" {
 		return
 	}
-	d.add(&ledger.Work{Pipeline: pipeline, URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head, Beside: beside}, options)
+	w := ledger.Work{Pipeline: pipeline, URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head, Beside: beside}
+	if l.URI == schemas.InlinePlace && l.ContentHash != "" {
+		w.URI, w.ETag = inlineObject(l.RefID, l.ContentHash)
+	}
+	d.add(&w, options)
+}
+
+// inlineObject is what stands for URI and entity tag of inline data: nothing but its id tells that it is the same one, and the SHA-256 of its bytes, in hex, that it did not change.
+func inlineObject(id, hash string) (uri, etag string) {
+	return schemas.InlinePlace + id, "sha256:" + hash
+}
+
+// objectOf is the part of a reference's work that is the same for all models and heads. Without an ETag its object is not pinned.
+func objectOf(r *schemas.Ref) ledger.Work {
+	w := ledger.Work{URI: r.Place(), ETag: r.ETag, Beside: r.CompanionHash()}
+	if r.Inline != nil {
+		sum := sha256.Sum256(r.Inline)
+		w.URI, w.ETag = inlineObject(r.ID, hex.EncodeToString(sum[:]))
+	}
+	return w
 }
 
 // files adds the works of a pipeline's files, several at once, but for rows of references that were deleted behind them.
@@ -159,42 +180,56 @@ func (d *doneWorks) atOnce(ctx context.Context, names []string, do func(ctx cont
 	return g.Wait()
 }
 
-// file adds the works of a file. What was beside a text is among the rows' attributes; nothing is beside anything else, and where nothing was deleted, its rows are read by fewer columns.
+// file adds the works of a file. What was beside a text is among the rows' attributes; nothing is beside anything else, and where nothing was deleted and nothing was inline, its rows are read by fewer columns.
 func (d *doneWorks) file(ctx context.Context, store objectstore.Store, name string, f notedFile, all *noted, i int) error {
 	options, pipeline := parseHeads(f.heads), d.c.Pipelines[i].Name
 	if len(options) == 0 {
 		return nil // it has no rows, or was written before files said which options their heads had: not known to be the same
 	}
-	if all.any || d.models[i].spec.Modality == schemas.Text {
-		return parquetsink.Backwards(ctx, store, name, func(l *schemas.Lineage) error {
-			if !all.took(f, l) {
-				d.addRow(pipeline, l, options)
-			}
-			return nil
-		})
+	if !all.any && d.models[i].spec.Modality != schemas.Text {
+		inline, err := d.fewColumns(ctx, store, name, pipeline, options)
+		if err != nil || !inline {
+			return err
+		}
 	}
-	scan := func(columns []string, each func([]parquetfile.Value) error) error {
-		return parquetsink.Scan(ctx, store, name, columns, each)
-	}
-	return ledger.Scan(scan, func(w *ledger.Work) error {
-		w.Pipeline = pipeline
-		d.add(w, options)
+	return parquetsink.Backwards(ctx, store, name, func(l *schemas.Lineage) error {
+		if !all.took(f, l) {
+			d.addRow(pipeline, l, options)
+		}
 		return nil
 	})
 }
 
-// known says whether every pipeline that would take a reference has all its heads' rows of it. Only a reference that pins its object can be known: another's object may
+// fewColumns adds the works of a file's rows but for those of inline data, whose ids and hashes it does not read; it says whether there are any.
+func (d *doneWorks) fewColumns(ctx context.Context, store objectstore.Store, name, pipeline string, options map[string]string) (inline bool, err error) {
+	scan := func(columns []string, each func([]parquetfile.Value) error) error {
+		return parquetsink.Scan(ctx, store, name, columns, each)
+	}
+	err = ledger.Scan(scan, func(w *ledger.Work) error {
+		w.Pipeline = pipeline
+		inline = inline || w.URI == schemas.InlinePlace
+		d.add(w, options)
+		return nil
+	})
+	return inline, err
+}
+
+// known says whether every pipeline that would take a reference has all its heads' rows of it. Only a reference that pins its object, or has it inline, can be known: another's object may
 // have changed. A reference that one pipeline alone lacks is made that pipeline's; with several that lack it, the others compute it again, and so they do where they read other topics: made one's
 // alone, it would be a dead letter of those that read the topic which it is published to.
 func (d *doneWorks) known(r *schemas.Ref) bool {
-	if d.o.Again || r.ETag == "" || r.Deleted {
+	if d.o.Again || r.Deleted {
+		return false
+	}
+	object := objectOf(r)
+	if object.ETag == "" {
 		return false
 	}
 	var taken, lacking []int
 	for i := range d.models {
 		if yes, _ := d.take(i, r); yes {
 			taken = append(taken, i)
-			if !d.has(i, r) {
+			if !d.has(i, &object) {
 				lacking = append(lacking, i)
 			}
 		}
@@ -216,11 +251,12 @@ func (d *doneWorks) together(pipelines []int) bool {
 	return true
 }
 
-// has says whether a pipeline has all its heads' rows of a reference.
-func (d *doneWorks) has(i int, r *schemas.Ref) bool {
-	m := d.models[i]
+// has says whether a pipeline has all its heads' rows of an object, as objectOf gives it.
+func (d *doneWorks) has(i int, object *ledger.Work) bool {
+	m, w := d.models[i], *object
+	w.Pipeline, w.Model, w.Preprocess = d.c.Pipelines[i].Name, m.digest, m.pre.Digest()
 	for _, h := range m.options {
-		if !d.set.Has(&ledger.Work{Pipeline: d.c.Pipelines[i].Name, URI: r.Place(), ETag: r.ETag, Model: m.digest, Preprocess: m.pre.Digest(), Head: h.name, Options: h.digest, Beside: r.CompanionHash()}) {
+		if w.Head, w.Options = h.name, h.digest; !d.set.Has(&w) {
 			return false
 		}
 	}

@@ -39,7 +39,7 @@ func (r *Reader) Begin(src schemas.SourceID) (first int64, known bool, err error
 
 // Works calls each for every row of a pipeline with what it was computed from and by, and its heads' options; "" where they are not known. l has the row's attributes and is valid during the call.
 func (r *Reader) Works(ctx context.Context, pipeline string, each func(l *schemas.Lineage, heads string) error) error {
-	scan, err := r.Snapshot().Scan(ctx, pipeline, "uri", "etag", "model_digest", "preprocess_digest", "head", "topic", "partition", "offset", attributes)
+	scan, err := r.Snapshot().Scan(ctx, pipeline, "uri", "etag", "ref_id", "content_hash", "model_digest", "preprocess_digest", "head", "topic", "partition", "offset", attributes)
 	if err != nil {
 		return err
 	}
@@ -54,13 +54,15 @@ func (r *Reader) Works(ctx context.Context, pipeline string, each func(l *schema
 func (r *Reader) works(rec arrow.RecordBatch, pipeline string, each func(l *schemas.Lineage, heads string) error) error {
 	c := columnsOf(rec)
 	uri, etag, model, pre, head := c.cells("uri"), c.cells("etag"), c.cells("model_digest"), c.cells("preprocess_digest"), c.cells("head")
-	topic, partition, offset, notes := c.cells("topic"), c.cells("partition"), c.cells("offset"), c.notes()
+	id, hash, topic, partition, offset, notes := c.cells("ref_id"), c.cells("content_hash"), c.cells("topic"), c.cells("partition"), c.cells("offset"), c.notes()
 	if c.wrong != nil {
 		return c.wrong
 	}
 	src := schemas.SourceID{Pipeline: pipeline}
 	for i := range int(rec.NumRows()) {
-		l := schemas.Lineage{URI: uri(i).Text, ETag: etag(i).Text, ModelDigest: model(i).Text, PreprocessDigest: pre(i).Text, Head: head(i).Text, Attributes: pairs(notes, i)}
+		l := schemas.Lineage{
+			RefID: id(i).Text, URI: uri(i).Text, ETag: etag(i).Text, ContentHash: hash(i).Text, ModelDigest: model(i).Text, PreprocessDigest: pre(i).Text, Head: head(i).Text, Attributes: pairs(notes, i),
+		}
 		src.Topic, src.Partition = topic(i).Text, int(partition(i).Int)
 		if err := each(&l, r.eras.At(src, offset(i).Int)); err != nil {
 			return err

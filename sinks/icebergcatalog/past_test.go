@@ -46,7 +46,7 @@ func TestWhatATableHasIsReadBackWithoutDeletedRows(t *testing.T) {
 		if r.RefID == refs(3)[0] {
 			continue
 		}
-		works[fmt.Sprint(r.URI, r.ETag, r.ModelDigest, r.PreprocessDigest, r.Head, " h=", 1+r.Offset/20, " ", r.Attributes)]++
+		works[fmt.Sprint(r.RefID, r.URI, r.ETag, r.ContentHash, r.ModelDigest, r.PreprocessDigest, r.Head, " h=", 1+r.Offset/20, " ", r.Attributes)]++
 		lineages[fmt.Sprint(r.RefID, r.URI, r.ETag, r.Version, r.Modality, r.Topic, r.Partition, r.Offset, r.CreatedAt.UnixMicro(), r.Attributes)]++
 		attributed += len(r.Attributes)
 	}
@@ -57,7 +57,7 @@ func TestWhatATableHasIsReadBackWithoutDeletedRows(t *testing.T) {
 	defer r.Close()
 	had := map[string]int{}
 	if err := r.Works(t.Context(), "p", func(l *schemas.Lineage, heads string) error {
-		had[fmt.Sprint(l.URI, l.ETag, l.ModelDigest, l.PreprocessDigest, l.Head, " ", heads, " ", l.Attributes)]++
+		had[fmt.Sprint(l.RefID, l.URI, l.ETag, l.ContentHash, l.ModelDigest, l.PreprocessDigest, l.Head, " ", heads, " ", l.Attributes)]++
 		return nil
 	}); err != nil || !maps.Equal(had, works) {
 		t.Errorf("%d works, want %d: %v", len(had), len(works), err)

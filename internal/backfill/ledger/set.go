@@ -9,8 +9,8 @@ import (
 // Work is one head of one model on one object, in a pipeline's output.
 type Work struct {
 	Pipeline   string
-	URI        string // with #bytes=first-last where the reference names a range
-	ETag       string
+	URI        string // with #bytes=first-last where the reference names a range; of inline data schemas.InlinePlace and the reference's id
+	ETag       string // of inline data sha256: and the hash of its bytes
 	Model      string // digest
 	Preprocess string // digest
 	Head       string
