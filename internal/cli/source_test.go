@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -64,7 +65,7 @@ func TestARunStraightFromASourceFindsItsPlanAgain(t *testing.T) {
 	// A plan that was cut off is gone on with.
 	at := filepath.Join(dir, "cut")
 	step(0, "120 references, 120 rows", append(run, "--plan", at, "--again")...)
-	if err := os.Remove(filepath.Join(at, "plan.json")); err != nil {
+	if err := errors.Join(os.Remove(filepath.Join(at, "plan.json")), os.Remove(filepath.Join(at, "shares.json"))); err != nil {
 		t.Fatal(err)
 	}
 	step(0, "the plan that was begun at "+at+" is finished: 120 of 120 references", append(run, "--plan", at, "--again")...)
@@ -134,7 +135,7 @@ func TestAnotherListUnderTheSameNameIsComputed(t *testing.T) {
 	}
 	step("2 of 2 references", 0, "plan", "--source", second, "--try", "0", "--out", at)
 	step("2 references, 2 rows", 0, "run", "--plan", at)
-	if err := os.Remove(filepath.Join(at, "plan.json")); err != nil { // it was cut off behind its last list
+	if err := errors.Join(os.Remove(filepath.Join(at, "plan.json")), os.Remove(filepath.Join(at, "shares.json"))); err != nil { // it was cut off behind its last list
 		t.Fatal(err)
 	}
 	list("day2", "pour")
