@@ -91,7 +91,7 @@ func TestAListIsReadFromItsBeginningWhereverTopicsAre(t *testing.T) {
 }
 
 // TestAnotherListUnderTheSameNameIsComputed has files of one name and one length, and one that is edited: by default each content is a list of its own, whatever had been computed under the file's name. A plan that is made
-// anew at its place is another one, too.
+// anew at its place is another one, too. What is computed of a text is known by its content, so plans are told to have all of it again.
 func TestAnotherListUnderTheSameNameIsComputed(t *testing.T) {
 	dir := t.TempDir()
 	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
@@ -128,25 +128,25 @@ func TestAnotherListUnderTheSameNameIsComputed(t *testing.T) {
 	step("2 references, 2 rows", 0, "run", "--manifest", first, "--name", "promised")
 	step("0 references, 0 rows", 0, "run", "--manifest", second, "--name", "promised") // what a promise is
 
-	step("2 of 2 references", 0, "plan", "--source", first, "--try", "0", "--out", at)
+	step("2 of 2 references", 0, "plan", "--source", first, "--again", "--try", "0", "--out", at)
 	step("2 references, 2 rows", 0, "run", "--plan", at)
 	if err := os.RemoveAll(at); err != nil {
 		t.Fatal(err)
 	}
-	step("2 of 2 references", 0, "plan", "--source", second, "--try", "0", "--out", at)
+	step("2 of 2 references", 0, "plan", "--source", second, "--again", "--try", "0", "--out", at)
 	step("2 references, 2 rows", 0, "run", "--plan", at)
 	if err := errors.Join(os.Remove(filepath.Join(at, "plan.json")), os.Remove(filepath.Join(at, "shares.json"))); err != nil { // it was cut off behind its last list
 		t.Fatal(err)
 	}
 	list("day2", "pour")
-	step("was begun at ", 1, "plan", "--source", second, "--try", "0", "--out", at)
+	step("was begun at ", 1, "plan", "--source", second, "--again", "--try", "0", "--out", at)
 
-	step("2 references, 2 rows", 0, "run", "--source", first)
+	step("2 references, 2 rows", 0, "run", "--source", first, "--again")
 	list("day1", "pour")
-	step("was changed since the plan at ", 1, "run", "--source", first)
-	step("2 references, 2 rows", 0, "run", "--source", first, "--name", "anew")
+	step("was changed since the plan at ", 1, "run", "--source", first, "--again")
+	step("2 references, 2 rows", 0, "run", "--source", first, "--name", "anew", "--again")
 	list("day1", "rain")
-	step("0 references, 0 rows", 0, "run", "--source", first)
-	step("is there already", 0, "run", "--source", first)
+	step("0 references, 0 rows", 0, "run", "--source", first, "--again")
+	step("is there already", 0, "run", "--source", first, "--again")
 	step(`"faults":0`, 0, "audit")
 }
