@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,25 +56,10 @@ func jobs(seed uint64) func(int) embed.Job {
 	}
 }
 
-// offer runs an engine under load in a bubble.
+// offer runs an engine of one session under load in a bubble.
 func offer(t *testing.T, latency time.Duration, l embedtest.Load) embedtest.Offered {
 	t.Helper()
-	e, err := embed.NewEngine(embed.EngineConfig{
-		Model: "m", ModelDigest: "d", Modality: schemas.Text, Preprocessor: 2, RowReserve: 100,
-		Batch: embed.BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 256, Linger: 5 * time.Millisecond, MaxAge: 2 * time.Second, Latency: latency},
-	}, spelled{}, []embed.Session{embedtest.NewSession(embedtest.Config{Delay: fixedTime, StepTime: stepTime})}, []embed.Head{first{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { e.Run(ctx) })
-	defer running.Wait()
-	defer stop()
-	out, err := l.Offer(ctx, e)
-	if err != nil {
-		t.Fatal(err)
-	}
+	out, _ := offerOf(t, spelled{}, l, latency, embed.Shapes{}, nil, embedtest.NewSession(embedtest.Config{Delay: fixedTime, StepTime: stepTime}))
 	return out
 }
 
