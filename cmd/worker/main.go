@@ -5,9 +5,13 @@ import (
 	"os"
 
 	"vecmill/internal/cli"
+	"vecmill/internal/hugepages"
 )
 
 // version is stamped by the linker.
 var version = "dev"
 
-func main() { os.Exit(cli.Worker(version, os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	hugepages.Ask()
+	os.Exit(cli.Worker(version, os.Args[1:], os.Stdout, os.Stderr))
+}

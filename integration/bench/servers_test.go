@@ -25,6 +25,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"vecmill/integration/harness"
+	"vecmill/internal/hugepages"
 	"vecmill/schemas"
 )
 
@@ -43,6 +44,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	hugepages.Ask() // as the worker's program does
 	os.Exit(m.Run())
 }
 

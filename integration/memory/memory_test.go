@@ -5,11 +5,13 @@ package memory
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
 	"vecmill/integration/fixture"
 	"vecmill/internal/config"
+	"vecmill/internal/hugepages"
 	"vecmill/schemas"
 )
 
@@ -72,6 +74,9 @@ func testLarge(t *testing.T, site *fixture.Site, r run) {
 	peak := fixture.PeakRSS(t, worker.PID())
 	t.Logf("%d objects of about %d MiB: peak resident set %d MiB; %d MiB with small ones, budget %d MiB: %d MiB beyond both",
 		len(places), large>>20, peak>>20, base>>20, budget>>20, (peak-base-budget)>>20)
+	if huge := fixture.HugePages(t, worker.PID()); huge == 0 && hugepages.ModeOf(os.DirFS("/")) == hugepages.Madvise {
+		t.Error("the worker's models lie in small pages")
+	}
 	if peak > base+budget+slack {
 		t.Errorf("the worker's peak resident set is %d MiB, want at most %d + %d + %d", peak>>20, base>>20, budget>>20, slack>>20)
 	}

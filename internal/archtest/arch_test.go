@@ -28,6 +28,7 @@ var rooms = []struct {
 	{"internal/waiting", nil},
 	{"internal/growth", nil},
 	{"internal/resident", nil},
+	{"internal/hugepages", nil},
 	{"internal/publish", []string{"stream", "sinks", "schemas", "internal/pace", "internal/retry"}},
 	{"internal/config", []string{"internal/config", "schemas"}},
 	{"internal/page", []string{"internal/status", "stream", "sinks", "schemas"}},

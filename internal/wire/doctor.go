@@ -53,6 +53,7 @@ func (d *doctor) examine(ctx context.Context) {
 	}
 	d.devices()
 	d.memory()
+	d.pages()
 	d.clock(ctx)
 	d.collector(ctx)
 	d.fetch(ctx)

@@ -98,6 +98,7 @@ func ofTheMachine() []illness {
 		{"a container of the older kind with less memory than its machine", 0, of(map[string]func(int64) string{"proc/meminfo": total, "sys/fs/cgroup/memory/memory.limit_in_bytes": bytes(0.9)}), "memory", Trouble, []string{"the container has", "lower memory_budget"}},
 		{"little memory for all else", 0, of(map[string]func(int64) string{"proc/meminfo": total, "sys/fs/cgroup/memory.max": bytes(1.2)}), "memory", Doubt, []string{"leaves little for weights", "lower memory_budget"}},
 		{"a machine that does not say how much memory it has", 0, of(nil), "memory", Doubt, []string{"could not be found out"}},
+		{"a kernel without large pages for anybody", 0, of(map[string]func(int64) string{"proc/meminfo": total, "sys/kernel/mm/transparent_hugepage/enabled": func(int64) string { return "always madvise [never]\n" }}), "pages", Doubt, []string{"write madvise to /sys/kernel/mm/transparent_hugepage/enabled"}},
 		{"reference vectors that come out otherwise", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) {
 			d.open = func(ctx context.Context, g model.Graph, o ortsession.Options) (embed.Session, error) {
 				s, err := openSession(ctx, g, o)

@@ -15,6 +15,7 @@ import (
 
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
+	"vecmill/internal/hugepages"
 )
 
 func (d *doctor) runtime() bool {
@@ -64,6 +65,21 @@ func (d *doctor) memory() {
 		d.say("memory", Doubt, "budgets and buffers may take %s of the %s of %s, which leaves little for weights and ONNX Runtime; lower memory_budget or max_buffered", mib(want), mib(have), from)
 	default:
 		d.say("memory", Sound, "budgets and buffers may take %s of the %s of %s; weights and ONNX Runtime's own memory come on top", mib(want), mib(have), from)
+	}
+}
+
+// pages tells whether models may lie in large pages.
+func (d *doctor) pages() {
+	const cost = "products of matrices take a tenth or more of CPU time on top"
+	switch mode := hugepages.ModeOf(d.machine); {
+	case mode == hugepages.Never:
+		d.say("pages", Doubt, "this kernel gives pages of 2 MiB to nobody, and in pages of 4 KiB %s: write madvise to /sys/kernel/mm/transparent_hugepage/enabled", cost)
+	case mode == hugepages.Madvise && !hugepages.Asked():
+		d.say("pages", Doubt, "this process does not ask for pages of 2 MiB, and in pages of 4 KiB %s: leave glibc.malloc.hugetlb out of GLIBC_TUNABLES, or set it to 1 where a program may not begin itself again", cost)
+	case mode == hugepages.Unknown:
+		d.say("pages", Sound, "this system does not say whether there are large ones")
+	default:
+		d.say("pages", Sound, "models may lie in pages of 2 MiB")
 	}
 }
 

@@ -53,6 +53,28 @@ func TestTheDoctorNamesIdleGPUs(t *testing.T) {
 	}
 }
 
+func TestTheDoctorTellsOfLargePages(t *testing.T) {
+	for _, c := range []struct {
+		setting, tunables string
+		grade             Grade
+		words             string
+	}{
+		{"[always] madvise never\n", "", Sound, "may lie in pages of 2 MiB"},
+		{"always [madvise] never\n", "glibc.malloc.hugetlb=1", Sound, "may lie in pages of 2 MiB"},
+		{"always [madvise] never\n", "glibc.malloc.hugetlb=0", Doubt, "leave glibc.malloc.hugetlb out of GLIBC_TUNABLES"},
+		{"always madvise [never]\n", "glibc.malloc.hugetlb=1", Doubt, "write madvise to"},
+		{"", "", Sound, "does not say"},
+	} {
+		t.Setenv("GLIBC_TUNABLES", c.tunables)
+		var got Finding
+		machine := fstest.MapFS{"sys/kernel/mm/transparent_hugepage/enabled": {Data: []byte(c.setting)}}
+		(&doctor{machine: machine, tell: func(f Finding) { got = f }}).pages()
+		if got.Check != "pages" || got.Grade != c.grade || !strings.Contains(got.Text, c.words) {
+			t.Errorf("%q and %q: %+v, want %s with %q", c.setting, c.tunables, got, c.grade, c.words)
+		}
+	}
+}
+
 // TestTheDoctorNamesALibraryThatIsTooOld examines in a process of its own: one process loads one library.
 func TestTheDoctorNamesALibraryThatIsTooOld(t *testing.T) {
 	if lib := os.Getenv("VECMILL_TEST_OLD_LIBRARY"); lib != "" {
