@@ -108,6 +108,40 @@ func TestAsManyDecodeAsKeepUpWithTheSession(t *testing.T) {
 	}
 }
 
+// TestWaitingToBeDecodedIsSeen has four objects of ten seconds, and one worker.
+func TestWaitingToBeDecodedIsSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig()
+		cfg.Preprocessor = 1
+		e, err := NewEngine(cfg, slowly{}, []Session{&adder{}}, []Head{sumHead{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running, done sync.WaitGroup
+		running.Go(func() { e.Run(ctx) })
+		for range 4 {
+			done.Add(1)
+			if err := e.Submit(ctx, Job{Blob: []byte(strings.Repeat("5 ", 10)), Done: func([]schemas.Row, error) { done.Done() }}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for at := range 4 {
+			time.Sleep(5 * time.Second)
+			if got := e.Stats().Undecoded; got != 3-at {
+				t.Errorf("after %d s %d objects wait, want %d", 10*at+5, got, 3-at)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		done.Wait()
+		if s := e.Stats(); s.Undecoded != 0 || s.PreprocessWait.Round(time.Second) != time.Minute {
+			t.Errorf("at the end %d wait, and they waited for %v, want a minute", s.Undecoded, s.PreprocessWait)
+		}
+		stop()
+		running.Wait()
+	})
+}
+
 // slowly is a Streamer that takes a second for each window.
 type slowly struct{ words }
 

@@ -98,8 +98,9 @@ type former interface {
 
 type job struct {
 	Job
-	slots chan struct{} // cap: windows that may be under way. A window of this job holds one from when it is handed over until it is settled
-	mu    struct {
+	offered time.Time
+	slots   chan struct{} // cap: windows that may be under way. A window of this job holds one from when it is handed over until it is settled
+	mu      struct {
 		sync.Mutex
 		rows  []schemas.Row // by window, then head
 		parts [][]any       // of heads that join: by head, then by window
@@ -117,6 +118,9 @@ type window struct {
 	preprocess time.Duration // of the job, up to this window
 	queued     time.Time
 }
+
+// LaneDepth is how many submitted objects may wait for each preprocess worker: enough that one never waits for a fetcher's next turn.
+const LaneDepth = 4
 
 // NewEngine assembles an engine. Sessions run the same model; each gets an executor. The engine closes neither sessions nor heads.
 //
@@ -150,7 +154,7 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 		stopped: make(chan struct{}),
 	}
 	for p := range e.lanes {
-		e.lanes[p] = make(chan *job, 4*cfg.Preprocessor) // enough that a worker never waits for a fetcher's next turn
+		e.lanes[p] = make(chan *job, LaneDepth*cfg.Preprocessor)
 	}
 	for _, h := range heads {
 		if k, ok := h.(Keeper); ok {
@@ -218,12 +222,15 @@ func (e *Engine) submit(ctx context.Context, j Job) error {
 	e.submitting.Add(1)
 	e.mu.Unlock()
 	defer e.submitting.Done()
+	e.stats.undecoded.Add(1)
 	select {
-	case e.lanes[j.Priority] <- &job{Job: j}:
+	case e.lanes[j.Priority] <- &job{Job: j, offered: time.Now()}:
 		return nil
 	case <-ctx.Done():
+		e.stats.undecoded.Add(-1)
 		return ctx.Err()
 	case <-e.stopped:
+		e.stats.undecoded.Add(-1)
 		return e.ended()
 	}
 }
@@ -271,8 +278,10 @@ func (e *Engine) failRest() {
 	for {
 		select {
 		case j := <-e.lanes[Live]:
+			e.stats.admitted(j.offered)
 			j.Done(nil, e.ended())
 		case j := <-e.lanes[Backfill]:
+			e.stats.admitted(j.offered)
 			j.Done(nil, e.ended())
 		default:
 			return

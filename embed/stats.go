@@ -13,6 +13,8 @@ type Stats struct {
 	FLOPs                   float64       // floating-point operations of useful work: each sample alone, without padding
 	Bisections              int64         // batches that were taken apart
 	Preprocess              time.Duration // busy time, summed over the workers
+	PreprocessWait          time.Duration // from being submitted until a worker began, summed over objects
+	Undecoded               int           // objects submitted that no worker has begun
 	Collate, Infer, HeadsOn time.Duration // busy time, summed over the executors
 	Queue                   time.Duration // from being made until their session began, summed over samples
 	Waiting, WaitingCost    int           // samples in the batcher now, and their cost
@@ -44,6 +46,7 @@ func (e *Engine) Stats() Stats {
 		Devices: devices, Decoders: decoders, Reused: reused,
 		Objects: c.objects.Load(), Failed: c.failed.Load(), Samples: c.samples.Load(), Batches: c.batches.Load(),
 		Cost: c.cost.Load(), Padded: c.padded.Load(), FLOPs: 1e3 * float64(c.kiloflops.Load()), Bisections: c.bisections.Load(),
+		PreprocessWait: time.Duration(c.admission.Load()), Undecoded: int(c.undecoded.Load()),
 		Preprocess: time.Duration(c.preprocess.Load()), Collate: time.Duration(c.collate.Load()),
 		Infer: time.Duration(c.infer.Load()), HeadsOn: time.Duration(c.heads.Load()),
 		Queue: time.Duration(c.queue.Load()), Waiting: waiting, WaitingCost: cost,
@@ -53,7 +56,14 @@ func (e *Engine) Stats() Stats {
 type counters struct {
 	objects, failed, samples, batches, cost, padded, bisections atomic.Int64
 	kiloflops                                                   atomic.Int64 // thousands: enough for 10^12 items of a large model
-	preprocess, collate, queue, infer, heads                    atomic.Int64 // nanoseconds
+	undecoded                                                   atomic.Int64 // now
+	admission, preprocess, collate, queue, infer, heads         atomic.Int64 // nanoseconds
+}
+
+// admitted counts an object that waits no longer to be decoded.
+func (c *counters) admitted(offered time.Time) {
+	c.undecoded.Add(-1)
+	c.admission.Add(int64(time.Since(offered)))
 }
 
 func (c *counters) preprocessed(samples int, err error) {

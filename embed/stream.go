@@ -39,17 +39,8 @@ const windowsInFlight = 16
 
 // preprocess makes a job's windows and lets each wait for a batch. It returns false if the job was given up meanwhile, and its worker with it.
 func (e *Engine) preprocess(ctx context.Context, j *job) bool {
-	if !j.wanted() {
-		j.Done(nil, ErrUnwanted)
-		return true
-	}
-	if !e.begin(ctx, j.Priority) {
-		j.Done(nil, e.ended())
-		return true
-	}
-	if !j.wanted() { // any more, since a turn may be long in coming
-		e.end(j.Priority)
-		j.Done(nil, ErrUnwanted)
+	if err := e.admit(ctx, j); err != nil {
+		j.Done(nil, err)
 		return true
 	}
 	began := time.Now()
@@ -72,6 +63,22 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 	}
 	e.close(j, err)
 	return true
+}
+
+// admit waits for a turn to decode. An error is what becomes of the job in its place.
+func (e *Engine) admit(ctx context.Context, j *job) error {
+	defer e.stats.admitted(j.offered)
+	if !j.wanted() {
+		return ErrUnwanted
+	}
+	if !e.begin(ctx, j.Priority) {
+		return e.ended()
+	}
+	if !j.wanted() { // any more, since a turn may be long in coming
+		e.end(j.Priority)
+		return ErrUnwanted
+	}
+	return nil
 }
 
 // passage is a job on its way from its bytes to waiting windows.

@@ -126,6 +126,11 @@ func (p *Preprocessor) samples(seconds float64) int64 {
 // Masks says whether the reference's extractor gives an attention mask with a clip: return_attention_mask of preprocessor_config.json.
 func (p *Preprocessor) Masks() bool { return p.extractor.ReturnAttentionMask }
 
+// StepSeconds is how much of a recording one step of the model is made of, in seconds, from one encoder frame to the next.
+func (p *Preprocessor) StepSeconds() float64 {
+	return float64(p.cfg.HopSamples()) / float64(p.extractor.SamplingRate)
+}
+
 // SampleRate is the model's rate, in samples a second.
 func (p *Preprocessor) SampleRate() int { return p.extractor.SamplingRate }
 

@@ -391,7 +391,7 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(nested, []byte(`{"feature_extractor": {"sampling_rate": 8000}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := New(&empty, Options{}); err != nil || p.SampleRate() != 8000 {
+	if p, err := New(&empty, Options{}); err != nil || p.SampleRate() != 8000 || p.StepSeconds() != 0.04 {
 		t.Errorf("the newer file alone: %v", err)
 	}
 	empty.Audio = nil

@@ -90,7 +90,7 @@ type Stage struct {
 	Done    int64   `json:"done"`    // total of what has come through it
 	Unit    string  `json:"unit"`    // of Done
 	Busy    float64 `json:"busy"`    // seconds, summed over its workers
-	Wait    float64 `json:"wait"`    // seconds that was waited for it, summed over what waited: fetchers for memory, samples for a session, records for those before them
+	Wait    float64 `json:"wait"`    // seconds that was waited for it, summed over what waited: fetchers for memory, objects for a decoder, samples for a session, records for those before them
 	Workers int     `json:"workers"` // 0: it has no time of its own
 	Queue   int64   `json:"queue"`   // what waits in it or before it now
 	Limit   int64   `json:"limit"`   // of Queue; 0: none
@@ -124,7 +124,7 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 		Stages: []Stage{
 			{Name: "read", Done: s.Records, Unit: "records", Queue: int64(s.InFlight), Limit: int64(a.Slots)},
 			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Wait: s.ReserveWait.Seconds(), Workers: a.Fetchers, Queue: s.Held, Limit: s.Budget},
-			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Workers: a.Preparers},
+			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Wait: e.PreprocessWait.Seconds(), Workers: a.Preparers, Queue: int64(e.Undecoded), Limit: int64(embed.LaneDepth * a.Preparers)},
 			{Name: "batch", Done: e.Batches, Unit: "batches", Wait: e.Queue.Seconds(), Queue: int64(e.Waiting), Limit: int64(a.Window)},
 			{Name: "infer", Done: e.Cost, Unit: "steps", Busy: (e.Collate + e.Infer).Seconds(), Workers: a.Sessions},
 			{Name: "heads", Done: s.Rows, Unit: "rows", Busy: e.HeadsOn.Seconds(), Workers: a.Sessions},

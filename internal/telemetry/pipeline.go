@@ -17,6 +17,7 @@ import (
 type Reading struct {
 	Stream stream.Stats
 	Embed  embed.Stats
+	Step   float64 // seconds of audio that a step stands for; 0: of no audio
 	Peak   float64 // floating-point operations a second that this machine is capable of; 0: not measured
 
 	Cost    Cost   // of the process so far
@@ -98,6 +99,8 @@ func observed() []Metric {
 		{"vecmill_fetch_busy_seconds", "s", "time that fetchers were busy, waiting for memory excluded", Counter, busy(func(r *Reading) time.Duration { return r.Stream.Fetch - r.Stream.ReserveWait })},
 		{"vecmill_fetch_wait_seconds", "s", "time that fetchers waited for memory", Counter, busy(func(r *Reading) time.Duration { return r.Stream.ReserveWait })},
 		{"vecmill_preprocess_busy_seconds", "s", "time that preprocess workers were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Preprocess })},
+		{"vecmill_preprocess_wait_seconds", "s", "time that objects waited to be decoded, from being fetched until a worker began, summed over objects", Counter, busy(func(r *Reading) time.Duration { return r.Embed.PreprocessWait })},
+		{"vecmill_objects_waiting", "{object}", "fetched objects that no preprocess worker has begun", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Undecoded) })},
 		{"vecmill_preprocess_workers", "{worker}", "objects that may be decoded at once while samples wait for a batch: as many as keep up with the sessions, or as configured", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Decoders) })},
 		{"vecmill_infer_busy_seconds", "s", "time that sessions were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Infer })},
 		{"vecmill_heads_busy_seconds", "s", "time that heads were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.HeadsOn })},
@@ -107,6 +110,7 @@ func observed() []Metric {
 		{"vecmill_samples", "{sample}", "samples made of objects", Counter, count(func(r *Reading) int64 { return r.Embed.Samples })},
 		{"vecmill_samples_waiting", "{sample}", "samples that wait for a batch", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Waiting) })},
 		{"vecmill_samples_waiting_cost", "{step}", "cost of the samples that wait for a batch, in the model's steps", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.WaitingCost) })},
+		{"vecmill_step_audio_seconds", "s", "seconds of audio that a step stands for: lag_cost, samples_waiting_cost and batch_cost times this are audio-seconds; not there of text and pictures", Gauge, func(r *Reading) []point { return positive(r.Step) }},
 		{"vecmill_queue_wait_seconds", "s", "time that samples waited, from being made until their session began, summed over vecmill_samples", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Queue })},
 		{"vecmill_batches", "{batch}", "batches run", Counter, count(func(r *Reading) int64 { return r.Embed.Batches })},
 		{"vecmill_batch_cost", "{step}", "useful steps in batches (frames, tokens, patches)", Counter, count(func(r *Reading) int64 { return r.Embed.Cost })},
@@ -133,6 +137,14 @@ func some(v *float64) []point {
 		return nil
 	}
 	return one(*v)
+}
+
+// positive is a value that is told where there is one.
+func positive(v float64) []point {
+	if v <= 0 {
+		return nil
+	}
+	return one(v)
 }
 
 // learnt is of each of an engine's devices, which are as many as the configuration names.

@@ -44,9 +44,9 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		return Reading{
 			Stream: stream.Stats{Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, HoldBack: 5 * time.Second, Write: 6 * time.Second, Durable: 7 * time.Second, Abandoned: 3},
 			Embed: embed.Stats{
-				Waiting: 4, WaitingCost: 1200, Queue: 9 * time.Second, FLOPs: 3e9,
+				Waiting: 4, WaitingCost: 1200, Undecoded: 13, PreprocessWait: 11 * time.Second, Queue: 9 * time.Second, FLOPs: 3e9,
 				Devices: []embed.DeviceCosts{{Device: "0", Costs: embed.Costs{Fixed: 0.5, Step: 0.25}, Miss: 0.125}, {Device: "1", Costs: embed.Costs{Fixed: 2}}},
-			}, Peak: 5e10,
+			}, Step: 0.02, Peak: 5e10,
 			Cost: Cost{DeviceSeconds: 60, PerMillion: number(0.5), Used: number(0.25)}, Slowest: "infer",
 		}
 	})
@@ -61,6 +61,9 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_fetch_busy_seconds_total{pipeline="speech"} 2`,
 		`vecmill_samples_waiting{pipeline="speech"} 4`,
 		`vecmill_samples_waiting_cost{pipeline="speech"} 1200`,
+		`vecmill_preprocess_wait_seconds_total{pipeline="speech"} 11`,
+		`vecmill_objects_waiting{pipeline="speech"} 13`,
+		`vecmill_step_audio_seconds{pipeline="speech"} 0.02`,
 		`vecmill_queue_wait_seconds_total{pipeline="speech"} 9`,
 		`vecmill_holdback_wait_seconds_total{pipeline="speech"} 5`,
 		`vecmill_write_busy_seconds_total{pipeline="speech"} 6`,

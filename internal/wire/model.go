@@ -49,6 +49,14 @@ type loadedModel struct {
 	took      time.Duration // to load
 }
 
+// stepSeconds is how much audio a step stands for; 0 of other modalities.
+func (m *loadedModel) stepSeconds() float64 {
+	if timed, ok := m.pre.(interface{ StepSeconds() float64 }); ok {
+		return timed.StepSeconds()
+	}
+	return 0
+}
+
 // tasks are those of the heads, once each.
 func (m *loadedModel) tasks() (all []schemas.Task) {
 	for _, h := range m.heads {

@@ -126,7 +126,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		}
 		if err := telemetry.Observe(w.telemetry.Meter(), l.name, func() telemetry.Reading {
 			run := w.shown.run()
-			return telemetry.Reading{Stream: l.pipe.Stats(), Embed: l.engine.Stats(), Peak: w.shown.peak, Cost: costMetrics(run.Cost), Slowest: slowest(&run, i)}
+			return telemetry.Reading{Stream: l.pipe.Stats(), Embed: l.engine.Stats(), Step: l.model.stepSeconds(), Peak: w.shown.peak, Cost: costMetrics(run.Cost), Slowest: slowest(&run, i)}
 		}); err != nil {
 			return nil, err
 		}

@@ -128,7 +128,7 @@ function drawFigures(p, w) {
 }
 
 const names = { read: "Read", fetch: "Fetch", preprocess: "Preprocess", batch: "Batch", infer: "Infer", heads: "Heads", write: "Write" };
-const queues = { read: " in flight", fetch: " held", batch: " waiting" }; // what is in the queues that have a limit
+const queues = { read: " in flight", fetch: " held", preprocess: " waiting", batch: " waiting" }; // what is in the queues that have a limit
 
 function drawFlow(p, w) {
   const flow = $("flow");
