@@ -71,6 +71,8 @@ refused() {
 refused 'config.kafka.brokers is empty' --set-json 'config.kafka.brokers=[]'
 refused 'brokerz' --set config.kafka.brokerz=a
 refused 'replicas' --set replicas=many
+refused 'HF_HUB_OFFLINE' --set env.HF_HUB_OFFLINE=1
+refused 'env and secretEnv both have HF_TOKEN' --set env.HF_TOKEN=hf_x
 refused 'autoscaling.minReplicas must be at least 1' --set autoscaling.minReplicas=0
 refused 'autoscaling.partitions is missing' --set autoscaling.partitions=null
 refused 'autoscaling.stepsPerReplica is missing' --set autoscaling.stepsPerReplica=null
