@@ -320,8 +320,8 @@ reproducible: ## build HEAD twice, in two places with empty caches, and compare 
 	GO=$(GO) tools/reproducible.sh
 
 .PHONY: alerts-check
-alerts-check: ## the alerts of deploy/prometheus against their tests, by promtool, which is taken out of Debian's package if it is not there
-	promtool=$$(tools/fetch-promtool.sh); "$$promtool" check rules deploy/prometheus/alerts.yaml; "$$promtool" test rules deploy/prometheus/alerts_test.yaml
+alerts-check: ## the alerts of deploy/prometheus against their tests, and the dashboard's expressions, by promtool, which is taken out of Debian's package if it is not there
+	promtool=$$(tools/fetch-promtool.sh); "$$promtool" check rules deploy/prometheus/alerts.yaml; "$$promtool" test rules deploy/prometheus/alerts_test.yaml; PROMTOOL=$$promtool tools/dashboard-check.sh deploy/grafana/vecmill.json
 
 .PHONY: deploy-check
 deploy-check: helm-check compose-check image-check alerts-check sbom-check release-check vulnerabilities-check ## everything in helm/ and deploy/ that can be checked without an engine and a cluster

@@ -120,7 +120,7 @@ func TestWhatKubectlWouldNotFindIsNoticed(t *testing.T) {
 	for _, c := range clusters(t) {
 		for _, command := range []string{
 			"kubectl -n lake rollout status deployment/worker", "kubectl -n elsewhere rollout status deployment/vecmill", "kubectl rollout status job/vecmill",
-			"kubectl port-forward deployment/vecmill 9090", "kubectl port-forward deployment/vecmill 8080:9464", "kubectl port-forward deployment/vecmill",
+			"kubectl port-forward deployment/vecmill 9090", "kubectl port-forward deployment/vecmill 8080:9464", "kubectl port-forward deployment/vecmill 9464 9466", "kubectl port-forward deployment/vecmill 9465:9464", "kubectl port-forward deployment/vecmill",
 			"kubectl logs -l app.kubernetes.io/instance=other --tail=-1 -f --max-log-requests=99", "kubectl logs -l app.kubernetes.io/instance=vecmill", "kubectl logs -l app.kubernetes.io/name=vecmill --tail=-1 -f --max-log-requests=0", "kubectl logs job/vecmill -f",
 			"kubectl logs -l batch.kubernetes.io/job-name=vecmill --tail=-1 -f --max-log-requests=999",
 			"kubectl exec POD", "kubectl get pods", "kubectl get job -o jsonpath={.status.indexes}", "kubectl logs --colour -l app.kubernetes.io/name=vecmill",
@@ -160,8 +160,13 @@ func (c cluster) ask(command string) error {
 	case len(words) == 3 && words[0] == "rollout" && words[1] == "status":
 		_, err := c.deployment(words[2])
 		return err
-	case len(words) == 3 && words[0] == "port-forward":
-		return c.forward(words[1], words[2])
+	case len(words) >= 3 && words[0] == "port-forward":
+		for _, ports := range words[2:] {
+			if err := c.forward(words[1], ports); err != nil {
+				return err
+			}
+		}
+		return nil
 	case len(words) == 1 && words[0] == "logs" && *selector != "":
 		return c.logs(*selector, *follow, *tail, *most)
 	case len(words) == 2 && words[0] == "logs" && *selector == "":
@@ -202,7 +207,7 @@ func (c cluster) deployment(typeName string) (manifest, error) {
 	return manifest{}, fmt.Errorf("there is no %s", typeName)
 }
 
-// forward wants the port to be one of the container's, the one that the configuration says, and the local end to be where documents say that the page is.
+// forward wants the port to be one that the configuration says, the local end to be where documents say that it is, and one that is reached from outside to be the container's.
 func (c cluster) forward(typeName, ports string) error {
 	m, err := c.deployment(typeName)
 	if err != nil {
@@ -212,30 +217,40 @@ func (c cluster) forward(typeName, ports string) error {
 	if !two {
 		remote = local
 	}
-	if _, here, _ := net.SplitHostPort(config.NewDefaultConfig().Telemetry.Listen); local != here {
-		return fmt.Errorf("documents call the page's port %s", here)
-	}
-	listens := false
-	for _, container := range m.Spec.Template.Spec.Containers {
-		for _, p := range container.Ports {
-			listens = listens || strconv.Itoa(p.Port) == remote
-		}
-	}
-	if !listens {
-		return fmt.Errorf("%s has no port %s", typeName, remote)
-	}
 	files := c.of("ConfigMap")
 	if len(files) != 1 {
 		return fmt.Errorf("there are %d configurations", len(files))
 	}
-	var told struct{ Telemetry struct{ Listen string } }
+	var told struct {
+		Telemetry struct {
+			Listen string
+			Debug  string `yaml:"debug_listen"`
+		}
+	}
 	if err := yaml.Unmarshal([]byte(files[0].Data["worker.yaml"]), &told); err != nil {
 		return err
+	}
+	documented := config.NewDefaultConfig().Telemetry
+	if _, here, _ := net.SplitHostPort(documented.DebugListen); local == here {
+		if _, port, err := net.SplitHostPort(told.Telemetry.Debug); err != nil || port != remote {
+			return fmt.Errorf("telemetry.debug_listen is %q", told.Telemetry.Debug)
+		}
+		return nil // a port of the pod's loopback is none of the container's
+	}
+	if _, here, _ := net.SplitHostPort(documented.Listen); local != here {
+		return fmt.Errorf("documents call the page's port %s", here)
 	}
 	if _, port, err := net.SplitHostPort(told.Telemetry.Listen); err != nil || port != remote {
 		return fmt.Errorf("telemetry.listen is %q", told.Telemetry.Listen)
 	}
-	return nil
+	for _, container := range m.Spec.Template.Spec.Containers {
+		for _, p := range container.Ports {
+			if strconv.Itoa(p.Port) == remote {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%s has no port %s", typeName, remote)
 }
 
 // logs wants a selector to find workers and no backfill, as many as there may be at once while versions change, and their first lines.

@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,22 +88,33 @@ func (s *site) hub(t *testing.T) {
 	s.env["HF_ENDPOINT"], s.env["HF_HOME"] = srv.URL, t.TempDir()
 }
 
-// TestTheLogsLevelChanges does what operations.md does with curl, by its words.
+// TestTheLogsLevelChanges does what operations.md does with curl, by its words. That profiles and the level are at one of both addresses is a test of internal/telemetry.
 func TestTheLogsLevelChanges(t *testing.T) {
-	d := read(t, "operations.md")
-	at := slices.IndexFunc(d.prose, func(span string) bool { return strings.HasPrefix(span, "curl -") })
-	if at < 0 {
-		t.Fatal("operations.md has no curl")
+	told := config.NewDefaultConfig().Telemetry
+	seen := map[string]bool{}
+	for _, span := range read(t, "operations.md").prose {
+		if strings.HasPrefix(span, "curl -") {
+			for _, address := range []string{told.Listen, told.DebugListen} {
+				if strings.Contains(span, "http://"+address+"/") {
+					seen[address] = true
+					changesTheLevel(t, span, address)
+				}
+			}
+		}
 	}
+	if len(seen) != 2 {
+		t.Errorf("operations.md asks curl for the level at %v", seen)
+	}
+}
+
+func changesTheLevel(t *testing.T, command, address string) {
+	t.Helper()
 	f := flag.NewFlagSet("curl", flag.ContinueOnError)
 	method, data := f.String("X", http.MethodGet, ""), f.String("d", "", "")
-	if err := f.Parse(shellWords(d.prose[at])[1:]); err != nil || f.NArg() != 1 {
-		t.Fatalf("%s: %v", d.prose[at], err)
+	if err := f.Parse(shellWords(command)[1:]); err != nil || f.NArg() != 1 {
+		t.Fatalf("%s: %v", command, err)
 	}
-	path, ok := strings.CutPrefix(f.Arg(0), "http://"+config.NewDefaultConfig().Telemetry.Listen)
-	if !ok {
-		t.Fatalf("%s is not where a worker listens", f.Arg(0))
-	}
+	path := strings.TrimPrefix(f.Arg(0), "http://"+address)
 	var level slog.LevelVar
 	tel, err := telemetry.Start(t.Context(), telemetry.Config{Listen: "127.0.0.1:0", Level: &level})
 	if err != nil {

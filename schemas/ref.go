@@ -297,6 +297,9 @@ func validateURI(uri string) error {
 	}
 	u, err := url.Parse(uri)
 	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // without the URI itself, whose query may be a signature
+		}
 		return &FieldError{"uri", "not a URI: " + err.Error()}
 	}
 	switch u.Scheme {

@@ -38,7 +38,7 @@ func (p *Pipeline) fetchLoop(ctx context.Context, q *queue) {
 func (p *Pipeline) process(it *item) {
 	ctx, span := p.cfg.Tracer.Start(parent(it.epoch.ctx, it.rec.Headers), "vecmill.record", trace.WithAttributes(
 		attribute.String("pipeline", p.cfg.Name), attribute.String("partition", it.part.String()),
-		attribute.Int64("offset", it.rec.Offset), attribute.String("ref", it.ref.ID)))
+		attribute.Int64("offset", it.rec.Offset), attribute.String("ref", it.ref.ShownID())))
 	it.span = span
 	began := time.Now()
 	blob, err := p.fetch(ctx, it)
@@ -99,7 +99,7 @@ func giveBack(l *budget.Lease, n int64) {
 func (p *Pipeline) fetch(ctx context.Context, it *item) (b *Blob, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			b, err = nil, schemas.Rejectf(schemas.ReasonPanic, "fetching %s: panic: %v", it.ref.URI, v)
+			b, err = nil, schemas.Rejectf(schemas.ReasonPanic, "fetching %s: panic: %v", schemas.ShownURI(it.ref.URI), v)
 		}
 	}()
 	return p.fetcher.Fetch(ctx, it.ref, func(ctx context.Context, head []byte, size int64) error {
@@ -175,7 +175,7 @@ func (p *Pipeline) finish(it *item, rows []schemas.Row, err error) {
 		err = errOver
 	default:
 		it.span.RecordError(err)
-		p.fail(fmt.Errorf("%s offset %d (%s): %w", it.part, it.rec.Offset, it.ref.URI, err))
+		p.fail(fmt.Errorf("%s offset %d (%s): %w", it.part, it.rec.Offset, schemas.ShownURI(it.ref.URI), err))
 	}
 	it.span.End()
 	if last, worst := it.ended(err); last {

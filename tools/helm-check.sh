@@ -58,6 +58,12 @@ for values in "$chart"/ci/*-values.yaml; do
     bin/worker config check --config "$work/worker.yaml" >/dev/null
 done
 
+# What is scraped twice is counted twice, also by the query that workers are scaled by.
+scrapes() { render -f "$chart/ci/full-values.yaml" "$@" | grep -cE 'prometheus.io/scrape|^kind: (Pod|Service)Monitor$' || true; }
+for monitor in true false; do
+  [ "$(scrapes --set prometheusAnnotations=true --set serviceMonitor.enabled=$monitor)" -eq 1 ] || { echo "with serviceMonitor.enabled=$monitor workers are not scraped once" >&2; exit 1; }
+done
+
 # refused [SENTENCE] [ARGUMENT...]: rendering with these fails with that sentence.
 refused() {
   local sentence=$1
@@ -71,6 +77,8 @@ refused() {
 refused 'config.kafka.brokers is empty' --set-json 'config.kafka.brokers=[]'
 refused 'brokerz' --set config.kafka.brokerz=a
 refused 'replicas' --set replicas=many
+refused 'HF_HUB_OFFLINE' --set env.HF_HUB_OFFLINE=1
+refused 'env and secretEnv both have HF_TOKEN' --set env.HF_TOKEN=hf_x
 refused 'autoscaling.minReplicas must be at least 1' --set autoscaling.minReplicas=0
 refused 'autoscaling.partitions is missing' --set autoscaling.partitions=null
 refused 'autoscaling.stepsPerReplica is missing' --set autoscaling.stepsPerReplica=null

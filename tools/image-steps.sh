@@ -10,7 +10,8 @@
 #
 # Of the image it is then asked that its user is a number and not root, that this user can read all of /opt/vecmill, that no library of it lacks another, that the licences of all parts
 # are there; and that, on a read-only root, with the image's environment and no other, worker and backfill say their version, models compute a bundled recording and a picture by the
-# system's libraries, the command without arguments looks for its configuration, and the command of docs/backfill.md that pauses a run in a pod reaches its first process.
+# system's libraries, a model of hf:// is looked for where the user may write, the command without arguments looks for its configuration, and the command of docs/backfill.md that pauses
+# a run in a pod reaches its first process.
 #
 # With --mutants it then spoils the Dockerfile in ways that a person might, and fails if one is not noticed.
 #
@@ -133,6 +134,7 @@ look() {
   [ -z "$missing" ] || { say "libraries that are not there: $missing"; return 1; }
   says well 'THREE ONE FOUR ONE FIVE NINE' "${entry[@]}" predict --model /mnt/models/audio-ctc --option audio_libraries=require /mnt/samples/audio/speech-01.wav || return
   says well '"label"' "${entry[@]}" predict --model /mnt/models/vision-digits --option image_libraries=require /mnt/samples/image/digit-04.jpg || return
+  says badly "not in the cache $cache/" env HF_HUB_OFFLINE=1 "${entry[@]}" predict --model hf://owner/name --text once || return
   says badly /etc/vecmill/worker.yaml "${entry[@]}" "${command[@]}" || return
   # env looks for a program, as kubectl exec does; the shell that waits here has a kill of its own. It is the first process.
   [ -n "$pause" ] || { say "docs/backfill.md does not say how a run in a pod is paused"; return 1; }
@@ -192,6 +194,7 @@ look made
   spoiled 'licences/onnxruntime' 's/^COPY --from=build .*/&\nRUN rm -r \/opt\/vecmill\/licences\/onnxruntime*/'
   spoiled 'bin/worker' 's/^ENTRYPOINT .*/ENTRYPOINT ["\/opt\/vecmill\/bin\/worker"]/'
   spoiled 'backfill version' 's/^ENV PATH=\S+/ENV PATH=\/usr\/bin:\/bin/'
+  spoiled "the Hub's cache directory" '/HF_HOME=/d'
   spoiled '/etc/vecmill/worker.yaml' 's/worker.yaml/worker.yml/'
 }
 say "$SECONDS s: $dockerfile is well"

@@ -63,6 +63,12 @@ func stayingDemo(t *testing.T) string {
 // browser is a page of headless Chromium; what its console complains of, and requests to other hosts, are errors of the test.
 func browser(t *testing.T, home string) context.Context {
 	t.Helper()
+	return browserTold(t, listener(t, home))
+}
+
+// browserTold is one whose events are told to a function.
+func browserTold(t *testing.T, told func(any)) context.Context {
+	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(name); err == nil {
@@ -73,7 +79,7 @@ func browser(t *testing.T, home string) context.Context {
 	if path == "" {
 		harness.Missing(t, "chromium", "apt-get install chromium")
 	}
-	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithListener(listener(t, home)), chromedp.WithAllocatorOptions(
+	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithListener(told), chromedp.WithAllocatorOptions(
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(2*time.Minute)))
 	t.Cleanup(cancel)
 	return ctx

@@ -73,7 +73,7 @@ type OAuth struct {
 type S3 struct {
 	Endpoint      string `yaml:"endpoint" doc:"URL of the store, such as https://s3.eu-central-1.amazonaws.com or http://127.0.0.1:9000; empty means AWS"`
 	Region        string `yaml:"region" doc:"region to sign for"`
-	AccessKey     string `yaml:"access_key" doc:"access key; empty looks in the AWS environment variables, files and instance roles"`
+	AccessKey     string `yaml:"access_key" doc:"access key; empty looks in the AWS environment variables and files, and for the role of the pod, task or machine"`
 	SecretKey     Secret `yaml:"secret_key" doc:"secret key; prefer secret_key_file or the environment"`
 	SecretKeyFile string `yaml:"secret_key_file" doc:"file that holds the secret key"`
 	CAFile        string `yaml:"ca_file" doc:"PEM file of the authorities to trust; empty means the system's"`

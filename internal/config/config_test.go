@@ -58,8 +58,10 @@ func TestTheWorkersAddressIsLocalUnlessToldOtherwise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if host, _, err := net.SplitHostPort(c.Telemetry.Listen); err != nil || !loopback(host) {
-		t.Errorf("telemetry.listen is %q, %v", c.Telemetry.Listen, err)
+	for _, address := range []string{c.Telemetry.Listen, c.Telemetry.DebugListen} {
+		if host, _, err := net.SplitHostPort(address); err != nil || !loopback(host) {
+			t.Errorf("telemetry listens on %q, %v", address, err)
+		}
 	}
 }
 
@@ -185,6 +187,7 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"an address of a collector without its protocol", "s3:", "telemetry: {otlp_endpoint: 'collector:4318'}\ns3:", "telemetry.otlp_endpoint: is not http://host:port"},
 		{"the address of traces", "s3:", "telemetry: {otlp_endpoint: 'http://collector:4318/v1/traces/'}\ns3:", "telemetry.otlp_endpoint: \"http://collector:4318/v1/traces/\" is the address of one signal"},
 		{"a password of a collector", "s3:", "telemetry: {otlp_endpoint: 'http://me:secret@collector:4318'}\ns3:", "telemetry.otlp_endpoint: has more than host and path"},
+		{"profiles where others reach them", "s3:", "telemetry: {debug_listen: ':9465'}\ns3:", "telemetry.debug_listen: \":9465\" is no loopback address and port"},
 		{"a share above one", "s3:", "telemetry: {trace_ratio: 1.5}\ns3:", "telemetry.trace_ratio: 1.5 is not between 0 and 1"},
 		{"draining longer than the session", "brokers: [broker:9092]", "brokers: [broker:9092]\n  drain_timeout: 60s", "kafka.drain_timeout"},
 	} {

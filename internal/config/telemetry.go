@@ -1,13 +1,15 @@
 package config
 
 import (
+	"net/netip"
 	"net/url"
 	"strings"
 )
 
 // Telemetry says where metrics and traces go.
 type Telemetry struct {
-	Listen       string  `yaml:"listen" doc:"address of the live page, /metrics (Prometheus), /livez and /readyz, and on a loopback address /debug/pprof; empty turns it off"`
+	Listen       string  `yaml:"listen" doc:"address of the live page, /metrics (Prometheus), /livez and /readyz, and on a loopback address /debug/pprof and /log/level; empty turns it off"`
+	DebugListen  string  `yaml:"debug_listen" doc:"loopback address of /debug/pprof and /log/level where listen is an address that others reach; empty turns it off"`
 	Recent       bool    `yaml:"recent" doc:"the live page shows a few recent items of each pipeline with their objects and results, and the last dead letters' messages: everybody who can reach listen sees them"`
 	OTLPEndpoint string  `yaml:"otlp_endpoint" doc:"base URL of an OTLP/HTTP collector, such as http://collector:4318: traces go to v1/traces below it, metrics to v1/metrics; empty turns it off"`
 	TraceRatio   float64 `yaml:"trace_ratio" doc:"share of records that are traced, 0 to 1"`
@@ -16,6 +18,9 @@ type Telemetry struct {
 func (t *Telemetry) validate(f *faults) {
 	if t.TraceRatio < 0 || t.TraceRatio > 1 {
 		f.add("telemetry.trace_ratio", "%v is not between 0 and 1", t.TraceRatio)
+	}
+	if at, err := netip.ParseAddrPort(t.DebugListen); t.DebugListen != "" && (err != nil || !at.Addr().IsLoopback()) {
+		f.add("telemetry.debug_listen", "%q is no loopback address and port, such as 127.0.0.1:9465; whoever reaches it may take profiles", t.DebugListen)
 	}
 	if t.OTLPEndpoint == "" {
 		return

@@ -49,7 +49,7 @@ func (r *Recent) Fetched(at stream.Position, ref *schemas.Ref, b *stream.Blob) {
 	}
 	r.taken = now
 	k := &kept{at: at, id: ref.ID, Item: status.Item{
-		ID: short(ref.ID), URI: short(ref.Place()), Partition: at.String(), Offset: at.Offset, At: now.UnixMilli(), Bytes: len(b.Data),
+		ID: short(ref.ShownID()), URI: short(schemas.ShownURI(ref.Place())), Partition: at.String(), Offset: at.Offset, At: now.UnixMilli(), Bytes: len(b.Data),
 	}}
 	if ref.Modality == schemas.Text {
 		k.Text = short(strings.ToValidUTF8(string(b.Data[:min(len(b.Data), 4*textMost)]), "\ufffd"))

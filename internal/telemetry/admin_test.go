@@ -5,11 +5,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
 // at is a listener of an address that nobody listens on.
@@ -20,7 +20,40 @@ type at struct {
 
 func (l at) Addr() net.Addr { return l.addr }
 
-// What only the machine's own users are to do is not there at an address that others reach, whoever asks.
+// servedAt serves as at an address, which no machine need have, on a port of this one.
+func servedAt(t *testing.T, addr net.Addr, cfg Config) (*Telemetry, string) {
+	t.Helper()
+	here, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tel := &Telemetry{listener: at{here, addr}, metrics: sdkmetric.NewMeterProvider()}
+	if err := tel.serve(t.Context(), cfg, prometheus.NewRegistry()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tel.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return tel, "http://" + here.Addr().String()
+}
+
+func put(t *testing.T, url, body string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+// What only the machine's own users are to do is not there at an address that others reach, whoever asks. It is at a loopback address beside that, then, so that it is never missing.
 func TestProfilesAndTheLogLevelAreForLoopbackAddressesAlone(t *testing.T) {
 	for _, c := range []struct {
 		addr net.Addr
@@ -36,30 +69,63 @@ func TestProfilesAndTheLogLevelAreForLoopbackAddressesAlone(t *testing.T) {
 		{&net.TCPAddr{IP: net.ParseIP("fe80::1")}, false},
 		{&net.UnixAddr{Name: "/run/vecmill", Net: "unix"}, false},
 	} {
-		var level slog.LevelVar
-		tel := &Telemetry{listener: at{addr: c.addr}}
-		mux := tel.mux(prometheus.NewRegistry(), &level)
-		ask := func(method, path, body string) *httptest.ResponseRecorder {
-			w := httptest.NewRecorder()
-			mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body)))
-			return w
-		}
-		want := http.StatusNotFound
-		if c.own {
-			want = http.StatusOK
-		}
-		for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/heap", "/debug/pprof/symbol", "/log/level"} {
-			if w := ask(http.MethodGet, path, ""); w.Code != want {
-				t.Errorf("%v%s: %d, want %d", c.addr, path, w.Code, want)
+		t.Run(c.addr.String(), func(t *testing.T) {
+			var level slog.LevelVar
+			tel, admin := servedAt(t, c.addr, Config{DebugListen: "127.0.0.1:0", Level: &level})
+			debug := admin
+			if !c.own {
+				debug = "http://" + tel.DebugAddr()
+			} else if tel.DebugAddr() != "" {
+				t.Errorf("%s is listened on, too", tel.DebugAddr())
 			}
-		}
-		if w := ask(http.MethodPut, "/log/level", "debug"); (w.Code == http.StatusOK) != c.own || (level.Level() == slog.LevelDebug) != c.own {
-			t.Errorf("%v: PUT /log/level: %d, and the level is %v", c.addr, w.Code, level.Level())
-		}
-		for path, want := range map[string]int{"/livez": 200, "/metrics": 200, "/readyz": 503, "/debug/pprof/cmdline": 404} { // a command line may hold what nobody should see
-			if w := ask(http.MethodGet, path, ""); w.Code != want {
-				t.Errorf("%v%s: %d, want %d", c.addr, path, w.Code, want)
+			for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/heap", "/debug/pprof/symbol", "/log/level"} {
+				if code, _ := get(t, debug+path); code != http.StatusOK {
+					t.Errorf("%s: %d", path, code)
+				}
+				if code, _ := get(t, admin+path); !c.own && code != http.StatusNotFound {
+					t.Errorf("%s, where others reach it: %d", path, code)
+				}
 			}
+			if code := put(t, admin+"/log/level", "warn"); (code == http.StatusOK) != c.own || (level.Level() == slog.LevelWarn) != c.own {
+				t.Errorf("PUT /log/level: %d, and the level is %v", code, level.Level())
+			}
+			if code := put(t, debug+"/log/level", "debug"); code != http.StatusOK || level.Level() != slog.LevelDebug {
+				t.Errorf("PUT /log/level: %d, and the level is %v", code, level.Level())
+			}
+			for path, want := range map[string]int{"/livez": 200, "/metrics": 200, "/readyz": 503} {
+				if code, _ := get(t, admin+path); code != want {
+					t.Errorf("%s: %d, want %d", path, code, want)
+				}
+				if code, _ := get(t, debug+path); !c.own && code != http.StatusNotFound {
+					t.Errorf("%s, beside profiles: %d", path, code)
+				}
+			}
+			if code, _ := get(t, debug+"/debug/pprof/cmdline"); code != http.StatusNotFound { // a command line may hold what nobody should see
+				t.Errorf("the command line: %d", code)
+			}
+		})
+	}
+}
+
+func TestProfilesCanBeLeftOut(t *testing.T) {
+	tel, admin := servedAt(t, &net.TCPAddr{IP: net.IPv4zero}, Config{})
+	if code, _ := get(t, admin+"/debug/pprof/"); code != http.StatusNotFound || tel.DebugAddr() != "" {
+		t.Errorf("%d, and %q is listened on", code, tel.DebugAddr())
+	}
+}
+
+// TestAnAddressOfProfilesThatWillNotDoIsNamed: neither one that others reach nor one that is taken.
+func TestAnAddressOfProfilesThatWillNotDoIsNamed(t *testing.T) {
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for address, want := range map[string]string{taken.Addr().String(): "address already in use; choose another address", "0.0.0.0:0": "no loopback address", "worker:9465": "worker"} {
+		tel := &Telemetry{listener: at{addr: &net.TCPAddr{IP: net.IPv4zero}}}
+		err := tel.serve(t.Context(), Config{DebugListen: address}, prometheus.NewRegistry())
+		if err == nil || !strings.Contains(err.Error(), "telemetry.debug_listen: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", address, err)
 		}
 	}
 }

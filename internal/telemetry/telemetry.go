@@ -1,15 +1,12 @@
 package telemetry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +27,7 @@ import (
 // Config says where metrics and traces go.
 type Config struct {
 	Listen       string  // address of the HTTP server; "" for none
+	DebugListen  string  // loopback address of profiles and the log's level where Listen is no such address; "" for none
 	OTLPEndpoint string  // base URL of a collector, see export; "" for none
 	TraceRatio   float64 // share of traces that are kept
 	Version      string  // of the binary
@@ -38,13 +36,14 @@ type Config struct {
 	Level *slog.LevelVar // of the log, for PUT /log/level on a loopback address; nil: it cannot be changed
 }
 
-// Telemetry owns the exporters and the HTTP server.
+// Telemetry owns the exporters and the HTTP servers.
 type Telemetry struct {
 	metrics  *sdkmetric.MeterProvider
 	traces   *sdktrace.TracerProvider // nil: no traces
-	server   *http.Server             // nil: none
+	servers  []*http.Server
 	page     atomic.Pointer[http.Handler]
-	listener net.Listener
+	listener net.Listener // nil: none
+	debug    net.Listener // of profiles and the log's level; nil: none, or they are at listener
 	ready    atomic.Bool
 }
 
@@ -74,16 +73,43 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if t.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
 		return nil, fmt.Errorf("telemetry.listen: %w; choose another address or leave it empty", err)
 	}
-	t.server = &http.Server{Handler: t.mux(registry, cfg.Level), ReadHeaderTimeout: 5 * time.Second}
-	go func() { // ends with Shutdown
-		if err := t.server.Serve(t.listener); !errors.Is(err, http.ErrServerClosed) {
-			cfg.Log.Error("metrics server stopped", "err", err)
-		}
-	}()
+	if err := t.serve(ctx, cfg, registry); err != nil {
+		return nil, errors.Join(err, t.listener.Close())
+	}
 	return t, nil
 }
 
-func (t *Telemetry) mux(registry *prometheus.Registry, level *slog.LevelVar) *http.ServeMux {
+// serve begins to serve at the listener, and beside it what is for loopback addresses alone where it is no such address.
+func (t *Telemetry) serve(ctx context.Context, cfg Config, registry *prometheus.Registry) error {
+	m := t.mux(registry)
+	switch {
+	case loopback(t.listener):
+		debug(m, cfg.Level)
+	case cfg.DebugListen != "":
+		var err error
+		if t.debug, err = listenLoopback(ctx, cfg.DebugListen); err != nil {
+			return fmt.Errorf("telemetry.debug_listen: %w; choose another address or leave it empty", err)
+		}
+		own := http.NewServeMux()
+		debug(own, cfg.Level)
+		t.answer(t.debug, own, cfg.Log)
+	}
+	t.answer(t.listener, m, cfg.Log)
+	return nil
+}
+
+// answer serves until Shutdown.
+func (t *Telemetry) answer(l net.Listener, h http.Handler, log *slog.Logger) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	t.servers = append(t.servers, server)
+	go func() { // ends with Shutdown
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics server stopped", "address", l.Addr().String(), "err", err)
+		}
+	}()
+}
+
+func (t *Telemetry) mux(registry *prometheus.Registry) *http.ServeMux {
 	m := http.NewServeMux()
 	m.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		if page := t.page.Load(); page != nil {
@@ -92,16 +118,6 @@ func (t *Telemetry) mux(registry *prometheus.Registry, level *slog.LevelVar) *ht
 		}
 		http.NotFound(w, r)
 	})
-	if ours, ok := t.listener.Addr().(*net.TCPAddr); ok && ours.IP.IsLoopback() { // profiles tell much, and taking one costs
-		m.HandleFunc("GET /debug/pprof/", pprof.Index)
-		m.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-		m.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-		m.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-		if level != nil {
-			m.HandleFunc("GET /log/level", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, level.Level()) })
-			m.HandleFunc("PUT /log/level", func(w http.ResponseWriter, r *http.Request) { setLevel(level, w, r) })
-		}
-	}
 	m.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})) // exemplars are in that format alone
 	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -114,19 +130,6 @@ func (t *Telemetry) mux(registry *prometheus.Registry, level *slog.LevelVar) *ht
 	return m
 }
 
-// setLevel changes the level of the log to the one in the request's body. Browsers ask before they send a PUT to another site, and are told nothing.
-func setLevel(level *slog.LevelVar, w http.ResponseWriter, r *http.Request) {
-	said, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64))
-	if err == nil {
-		err = level.UnmarshalText(bytes.TrimSpace(said))
-	}
-	if err != nil {
-		http.Error(w, "give debug, info, warn or error as the body", http.StatusBadRequest)
-		return
-	}
-	fmt.Fprintln(w, level.Level())
-}
-
 // Page serves what no other path does: the live page.
 func (t *Telemetry) Page(h http.Handler) { t.page.Store(&h) }
 
@@ -136,6 +139,14 @@ func (t *Telemetry) Addr() string {
 		return ""
 	}
 	return t.listener.Addr().String()
+}
+
+// DebugAddr is where profiles and the log's level are if they are not at Addr, "" if nowhere else.
+func (t *Telemetry) DebugAddr() string {
+	if t.debug == nil {
+		return ""
+	}
+	return t.debug.Addr().String()
 }
 
 // Ready turns /readyz on or off.
@@ -169,8 +180,9 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 		last(t.traces.Shutdown)
 	}
 	last(t.metrics.Shutdown)
-	if t.server != nil {
-		return t.server.Shutdown(ctx)
+	var errs []error
+	for _, server := range t.servers {
+		errs = append(errs, server.Shutdown(ctx))
 	}
-	return nil
+	return errors.Join(errs...)
 }

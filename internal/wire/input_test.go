@@ -87,7 +87,13 @@ func record(value string, headers ...string) kafka.Record {
 // run runs a worker until each pipeline has settled so many records.
 func (w *inputs) run(t *testing.T, c *config.Config, settled ...int64) *Worker {
 	t.Helper()
-	worker, err := Open(t.Context(), c, Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	return w.runTo(t, c, io.Discard, settled...)
+}
+
+// runTo is run with a log.
+func (w *inputs) runTo(t *testing.T, c *config.Config, log io.Writer, settled ...int64) *Worker {
+	t.Helper()
+	worker, err := Open(t.Context(), c, Options{Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,9 +133,7 @@ func s3Credentials(c *config.S3) *credentials.Credentials {
 	if c.AccessKey != "" {
 		return credentials.NewStaticV4(c.AccessKey, c.SecretKey.Reveal(), "")
 	}
-	return credentials.NewChainCredentials([]credentials.Provider{
-		&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{},
-	})
+	return credentials.New(newAmbient())
 }
 
 func s3Transport(caFile string, secure bool) (*http.Transport, error) {

@@ -92,7 +92,7 @@ func (f *Fetcher) opener(ref schemas.Ref) (opener, error) {
 	case "file":
 		return f.file(ref)
 	}
-	return nil, schemas.Rejectf(schemas.ReasonFetchDenied, "fetching %s: only s3, https and file can be fetched", ref.URI)
+	return nil, schemas.Rejectf(schemas.ReasonFetchDenied, "fetching %s: only s3, https and file can be fetched", schemas.ShownURI(ref.URI))
 }
 
 func (f *Fetcher) inline(ctx context.Context, ref schemas.Ref, reserve stream.Reserve) (*stream.Blob, error) {
@@ -132,7 +132,7 @@ func (t *transfer) attempt(ctx context.Context) (*stream.Blob, error) {
 		return nil, w.explain(err)
 	}
 	defer obj.body.Close() // read only; closing loses nothing
-	if err := t.f.fits(obj.size, t.ref.URI); err != nil {
+	if err := t.f.fits(obj.size, schemas.ShownURI(t.ref.URI)); err != nil {
 		return nil, err
 	}
 	data, err := t.read(ctx, w, obj)
@@ -140,11 +140,11 @@ func (t *transfer) attempt(ctx context.Context) (*stream.Blob, error) {
 		return nil, w.explain(err)
 	}
 	if r := t.ref.Range; r != nil && int64(len(data)) != r.N { // an answer without a length tells it only now
-		return nil, schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: %d bytes from %d on were asked for, the object has %d of them", t.ref.URI, r.N, r.Off, len(data))
+		return nil, schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: %d bytes from %d on were asked for, the object has %d of them", schemas.ShownURI(t.ref.URI), r.N, r.Off, len(data))
 	}
 	if obj.verify != nil {
 		if err := obj.verify(data); err != nil {
-			return nil, fmt.Errorf("fetching %s: %w", t.ref.URI, err)
+			return nil, fmt.Errorf("fetching %s: %w", schemas.ShownURI(t.ref.URI), err)
 		}
 	}
 	if obj.contentType == "" {
@@ -166,7 +166,7 @@ func (t *transfer) read(ctx context.Context, w *watchdog, obj *object) ([]byte, 
 	head = head[:n]
 	switch ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); {
 	case err != nil && !ended:
-		return nil, fmt.Errorf("reading %s: %w", t.ref.URI, err)
+		return nil, fmt.Errorf("reading %s: %w", schemas.ShownURI(t.ref.URI), err)
 	case ended && obj.size < 0:
 		obj.size = int64(n)
 	case ended && int64(n) < obj.size:
@@ -188,7 +188,7 @@ func (t *transfer) read(ctx context.Context, w *watchdog, obj *object) ([]byte, 
 	m, err := io.ReadFull(body, data[n:])
 	if int64(n+m) < obj.size {
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, fmt.Errorf("reading %s: %w", t.ref.URI, err)
+			return nil, fmt.Errorf("reading %s: %w", schemas.ShownURI(t.ref.URI), err)
 		}
 		return nil, t.short(int64(n+m), obj.size)
 	}
@@ -200,14 +200,14 @@ func (t *transfer) readUnknown(body io.Reader, head []byte) ([]byte, error) {
 	data := append(make([]byte, 0, 2*headBytes), head...)
 	rest, err := io.ReadAll(io.LimitReader(body, t.f.cfg.MaxObjectBytes+1-int64(len(head))))
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", t.ref.URI, err)
+		return nil, fmt.Errorf("reading %s: %w", schemas.ShownURI(t.ref.URI), err)
 	}
 	data = append(data, rest...)
-	return data, t.f.fits(int64(len(data)), t.ref.URI)
+	return data, t.f.fits(int64(len(data)), schemas.ShownURI(t.ref.URI))
 }
 
 func (t *transfer) short(got, want int64) error {
-	return fmt.Errorf("reading %s: the body ended after %d of %d bytes", t.ref.URI, got, want)
+	return fmt.Errorf("reading %s: the body ended after %d of %d bytes", schemas.ShownURI(t.ref.URI), got, want)
 }
 
 // beforeWait reserves before a wait for the next attempt, so that records behind this one may reserve meanwhile.

@@ -108,16 +108,16 @@ func (f *Fetcher) openS3(ctx context.Context, ref schemas.Ref, bucket, key strin
 // matches checks that the answer is about the bytes that were asked for; not every store minds If-Match and Range.
 func (f *Fetcher) matches(ref schemas.Ref, obj *object, header http.Header) error {
 	if want := plainETag(ref.ETag); want != "" && obj.etag != want {
-		return schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: the object has ETag %q, the reference asks for %q", ref.URI, obj.etag, want)
+		return schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: the object has ETag %q, the reference asks for %q", schemas.ShownURI(ref.URI), obj.etag, want)
 	}
 	if ref.Range == nil {
 		return nil
 	}
 	switch {
 	case header.Get("Content-Range") == "":
-		return schemas.Rejectf(schemas.ReasonFetchFailed, "fetching %s: the store ignores byte ranges", ref.URI)
+		return schemas.Rejectf(schemas.ReasonFetchFailed, "fetching %s: the store ignores byte ranges", schemas.ShownURI(ref.URI))
 	case obj.size >= 0 && obj.size != ref.Range.N:
-		return schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: %d bytes from %d on were asked for, the object has %d of them", ref.URI, ref.Range.N, ref.Range.Off, obj.size)
+		return schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: %d bytes from %d on were asked for, the object has %d of them", schemas.ShownURI(ref.URI), ref.Range.N, ref.Range.Off, obj.size)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 var (
 	errStalled = errors.New("no progress")
 	errSlow    = errors.New("the body took too long")
+	errCut     = errors.New("the body was cut off")
 )
 
 // watchdog cancels an attempt that makes no progress.
@@ -59,7 +60,7 @@ func (w *watchdog) explain(err error) error {
 	return err
 }
 
-// progress tells the watchdog of every byte.
+// progress tells the watchdog of every byte, and a body that is cut off from one that ends: io.ReadFull has one error for both, and of an object of unknown length nothing else tells.
 type progress struct {
 	r io.Reader
 	w *watchdog
@@ -69,6 +70,9 @@ func (p *progress) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
 	if n > 0 {
 		p.w.progress()
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errCut
 	}
 	return n, err
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"vecmill/schemas"
@@ -24,7 +25,7 @@ func (f *Fetcher) web(ref schemas.Ref) (opener, error) {
 		return nil, schemas.Rejectf(schemas.ReasonSchema, "fetching what is not a URI: %w", bare(err))
 	}
 	if why := f.hostRefusal(u); why != "" {
-		return nil, schemas.Rejectf(schemas.ReasonFetchDenied, "fetching %s: %s", u.Redacted(), why)
+		return nil, schemas.Rejectf(schemas.ReasonFetchDenied, "fetching %s: %s", schemas.ShownURI(ref.URI), why)
 	}
 	return func(ctx context.Context) (*object, error) { return f.openWeb(ctx, ref, u) }, nil
 }
@@ -32,7 +33,7 @@ func (f *Fetcher) web(ref schemas.Ref) (opener, error) {
 func (f *Fetcher) openWeb(ctx context.Context, ref schemas.Ref, u *url.URL) (*object, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, schemas.Rejectf(schemas.ReasonSchema, "fetching %s: %w", ref.URI, err)
+		return nil, schemas.Rejectf(schemas.ReasonSchema, "fetching %s: %w", schemas.ShownURI(ref.URI), err)
 	}
 	if ref.ETag != "" {
 		req.Header.Set("If-Match", `"`+plainETag(ref.ETag)+`"`)
@@ -42,12 +43,12 @@ func (f *Fetcher) openWeb(ctx context.Context, ref schemas.Ref, u *url.URL) (*ob
 	}
 	res, err := f.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("fetching %s: %w", ref.URI, bare(err))
+		return nil, fmt.Errorf("fetching %s: %w", schemas.ShownURI(ref.URI), bare(err))
 	}
 	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusPartialContent {
 		_, _ = io.CopyN(io.Discard, res.Body, 4<<10) // a short error page need not cost the connection
 		res.Body.Close()
-		return nil, statusFault(res.StatusCode, fmt.Errorf("fetching %s: the server answers %s", ref.URI, res.Status))
+		return nil, statusFault(res.StatusCode, fmt.Errorf("fetching %s: the server answers %s", schemas.ShownURI(ref.URI), res.Status))
 	}
 	obj := &object{body: res.Body, size: res.ContentLength, etag: plainETag(res.Header.Get("ETag")), contentType: res.Header.Get("Content-Type")}
 	if err := f.matches(ref, obj, res.Header); err != nil {
@@ -57,10 +58,14 @@ func (f *Fetcher) openWeb(ctx context.Context, ref schemas.Ref, u *url.URL) (*ob
 	return obj, nil
 }
 
-// bare is an error without the "Get URI" or "parse URI" of package url in front: the caller names the URI, once.
+// bare is an error without the "Get URI" or "parse URI" of package url in front: the caller names the URI, once, without its query. Nor does it quote a Location that is no URI, which
+// may be signed, too: of that package http has no error value.
 func bare(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
+	}
+	if strings.HasPrefix(err.Error(), "failed to parse Location header") {
+		return errors.New("it redirects to what is no URI")
 	}
 	return err
 }
@@ -84,7 +89,7 @@ func (f *Fetcher) newClient() *http.Client {
 			}
 			req.Header.Del("Referer") // a signed URI is a credential, and the next host is another
 			if why := f.hostRefusal(req.URL); why != "" {
-				return schemas.Rejectf(schemas.ReasonFetchDenied, "redirected to %s: %s", req.URL.Redacted(), why)
+				return schemas.Rejectf(schemas.ReasonFetchDenied, "redirected to %s: %s", schemas.ShownURI(req.URL.String()), why)
 			}
 			return nil
 		},

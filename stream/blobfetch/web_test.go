@@ -49,6 +49,11 @@ func TestFetchFromAHost(t *testing.T) {
 			w.(http.Flusher).Flush()
 			n := map[string]int{"/chunked": len(data), "/endless": 10 << 20, "/small-chunked": 10}[r.URL.Path]
 			_, _ = io.CopyN(w, endless{}, int64(n))
+		case "/cut", "/cut-at-once":
+			w.(http.Flusher).Flush()
+			_, _ = io.CopyN(w, endless{}, int64(len(strings.TrimPrefix(r.URL.Path, "/cut-at-once"))))
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
 		case "/flaky":
 			if flaky.Add(1) < 3 {
 				w.WriteHeader(http.StatusServiceUnavailable)
@@ -94,6 +99,8 @@ func TestFetchFromAHost(t *testing.T) {
 		{"an object of unknown length", schemas.Ref{URI: at + "/chunked"}, len(data), ""},
 		{"a short object of unknown length", schemas.Ref{URI: at + "/small-chunked"}, 10, ""},
 		{"an object of unknown length over the limit", schemas.Ref{URI: at + "/endless"}, 0, schemas.ReasonTooLarge},
+		{"an object of unknown length that is cut off", schemas.Ref{URI: at + "/cut"}, 0, schemas.ReasonFetchFailed},
+		{"one that is cut off before its first byte", schemas.Ref{URI: at + "/cut-at-once"}, 0, schemas.ReasonFetchFailed},
 		{"a server that recovers", schemas.Ref{URI: at + "/flaky"}, 7, ""},
 		{"a redirect to an allowed place", schemas.Ref{URI: at + "/hop"}, len(data), ""},
 		{"redirects without end", schemas.Ref{URI: at + "/loop"}, 0, schemas.ReasonFetchFailed},

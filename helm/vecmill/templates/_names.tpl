@@ -34,6 +34,11 @@ default
 {{- regexFind "[0-9]+$" (required "config.telemetry.listen is empty: the probes need it, such as \":9464\"" .Values.config.telemetry.listen) -}}
 {{- end -}}
 
+{{/* The port of telemetry.debug_listen, empty without one. */}}
+{{- define "vecmill.debugPort" -}}
+{{- regexFind "[0-9]+$" (.Values.config.telemetry.debug_listen | default "") -}}
+{{- end -}}
+
 {{/* The grace period, which must outlast a drain, the last commit and closing: a worker that is killed half-way computes again. A duration becomes seconds as a time after 1970. */}}
 {{- define "vecmill.grace" -}}
 {{- $drain := .Values.config.kafka.drain_timeout | default "30s" -}}

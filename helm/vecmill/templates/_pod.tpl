@@ -28,9 +28,14 @@ containers:
     {{- else }}
     args: [run, --config, /etc/vecmill/worker.yaml]
     {{- end }}
-    {{- with .Values.secretEnv }}
+    {{- if or .Values.env .Values.secretEnv }}
     env:
-      {{- range $name, $ref := . }}
+      {{- range $name, $value := .Values.env }}
+      {{- if hasKey $.Values.secretEnv $name }}{{ fail (printf "env and secretEnv both have %s" $name) }}{{ end }}
+      - name: {{ $name }}
+        value: {{ $value | quote }}
+      {{- end }}
+      {{- range $name, $ref := .Values.secretEnv }}
       - name: {{ $name }}
         valueFrom:
           secretKeyRef:

@@ -119,7 +119,7 @@ func (w *Writer) Add(it Item) (int64, error) {
 	if it.Ref.ID != "" {
 		b, err := json.Marshal(it.Ref)
 		if err != nil {
-			return 0, fmt.Errorf("reference %s: %w", it.Ref.ID, err)
+			return 0, fmt.Errorf("reference %s: %w", it.Ref.ShownID(), err)
 		}
 		text = string(b)
 	}

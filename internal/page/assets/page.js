@@ -366,24 +366,43 @@ function draw(status) {
   drawModel(found);
 }
 
-async function tick() {
+function sayGone(why) {
+  say($("phase"), why);
+  $("phase").className = "badge gone";
+}
+
+async function ask() {
   try {
     const answer = await fetch("status.json", { cache: "no-store" });
     if (!answer.ok) throw new Error(answer.statusText);
-    const status = await answer.json();
-    for (const p of status.pipelines) {
-      const all = seen.get(p.name) || [];
-      const { recent, letters, places, faults, ...totals } = p;
-      all.push({ t: Date.parse(status.now), p: totals });
-      if (all.length > keep) all.shift();
-      seen.set(p.name, all);
-    }
-    draw(status);
+    return await answer.json();
   } catch {
-    say($("phase"), "no answer from the worker");
-    $("phase").className = "badge gone";
+    sayGone("no answer from the worker");
+    return null;
   }
+}
+
+function keepTotals(status) {
+  for (const p of status.pipelines) {
+    const all = seen.get(p.name) || [];
+    const { recent, letters, places, faults, ...totals } = p;
+    all.push({ t: Date.parse(status.now), p: totals });
+    if (all.length > keep) all.shift();
+    seen.set(p.name, all);
+  }
+}
+
+async function tick() {
+  const status = await ask();
   setTimeout(tick, every);
+  if (!status) return;
+  try {
+    keepTotals(status);
+    draw(status);
+  } catch (fault) {
+    sayGone("this page has a fault: reload it");
+    throw fault; // the browser's console has it, and where
+  }
 }
 
 chosen = decodeURIComponent(location.hash.slice(1));

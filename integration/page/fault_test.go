@@ -1,0 +1,75 @@
+//go:build integration
+
+package page
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"vecmill/internal/page"
+	"vecmill/internal/status"
+)
+
+// TestAFaultOfThePageIsNotTheWorkers has a worker that answers what the page cannot draw, is away, and is well: an exception is thrown, so that other tests notice one, the page tells it from a
+// worker that does not answer, and goes on after both.
+func TestAFaultOfThePageIsNotTheWorkers(t *testing.T) {
+	var odd, away atomic.Bool
+	began := time.Now()
+	served := page.New(func() status.Status {
+		st := status.Status{Version: "test", Started: began, Now: time.Now(), Phase: "running", Pipelines: []status.Pipeline{}}
+		if odd.Load() {
+			st.Pipelines = make([]status.Pipeline, 1) // its lists are null
+		}
+		return st
+	}, nil)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if away.Load() {
+			http.Error(w, "away", http.StatusBadGateway)
+			return
+		}
+		served.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	var thrown atomic.Int64
+	ctx := browserTold(t, func(event any) {
+		if _, ok := event.(*runtime.EventExceptionThrown); ok {
+			thrown.Add(1)
+		}
+	})
+	phase := func(says string) {
+		t.Helper()
+		if err := chromedp.Do(ctx, within(`document.querySelector("#phase").textContent === "`+says+`"`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+"/")); err != nil {
+		t.Fatal(err)
+	}
+	phase("running")
+	away.Store(true)
+	phase("no answer from the worker")
+	away.Store(false)
+	phase("running")
+	if n := thrown.Load(); n != 0 {
+		t.Errorf("%d exceptions without a fault of the page", n)
+	}
+	odd.Store(true)
+	phase("this page has a fault: reload it")
+	for range 600 { // the event comes by itself
+		if thrown.Load() > 0 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if thrown.Load() == 0 {
+		t.Error("no exception is thrown")
+	}
+	odd.Store(false)
+	phase("running")
+}
