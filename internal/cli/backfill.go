@@ -26,7 +26,7 @@ func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
 		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|TABLE|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
 		{"run", "--config FILE --manifest FILE|--plan DIR|--source S3-PREFIX|INVENTORY|TABLE|FILE [--topic TOPIC] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
-		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
+		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
 		{"status", "--config FILE [--plan DIR|--manifest FILE|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
@@ -138,7 +138,7 @@ type runOptions struct {
 	endAt  time.Time // zero: no end but the list's
 }
 
-func (o *runOptions) check(now time.Time) (err error) {
+func (o *runOptions) check(now time.Time) error {
 	if err := o.checkList(); err != nil {
 		return usageError{err}
 	}
@@ -149,11 +149,22 @@ func (o *runOptions) check(now time.Time) (err error) {
 		if o.plan == "" || o.topic != "" || o.from.Source != "" {
 			return usageError{errors.New("--share goes with --plan: a list has to be planned first, and a topic divides itself")}
 		}
-		if o.read.Share, err = plan.ParseShare(o.share); err != nil {
-			return usageError{fmt.Errorf("--share: %w", err)}
-		}
+	}
+	if err := o.checkShare(); err != nil {
+		return err
 	}
 	return o.checkPace(now)
+}
+
+// checkShare reads what is computed of a plan.
+func (o *runOptions) checkShare() (err error) {
+	if o.share == "" {
+		return nil
+	}
+	if o.read.Share, err = plan.ParseShare(o.share); err != nil {
+		return usageError{fmt.Errorf("--share: %w", err)}
+	}
+	return nil
 }
 
 // checkPace reads how fast and for how long.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ const (
 	streamPoll = 2 * time.Second
 )
 
-// Verify audits the new outputs, and counts: everything planned has a row or a letter, at most lacking letters, and the stream is written as far as the old pipeline had written it when it was asked.
+// Verify audits the new outputs, and counts: everything planned has a row or a letter, at most lacking letters, all rows are of one model, and the stream is written as far as the old pipeline had written it when it was asked.
 func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits func(behind int64)) (*Verified, error) {
 	v := &Verified{Planned: p.Items}
 	var about backfill.Counts
@@ -51,33 +52,59 @@ func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits
 	if err != nil {
 		return nil, err
 	}
-	outputs := map[string]bool{}
+	v.count(all, p)
+	switch {
+	case v.Audited == 0 && p.Items > 0:
+		return nil, errNoneTells
+	case v.Dead > lacking:
+		v.offend("%d references are dead letters: the old output has rows of them, and the new one has not; worker dlq list names them, --lacking %d accepts them", v.Dead, v.Dead)
+	}
+	return v, nil
+}
+
+// errNoneTells says that nobody knows what was computed.
+var errNoneTells = errors.New("no output of the new pipeline keeps account of what it has; one of parquet, arrow, postgres or iceberg beside the others does")
+
+// counted is what an audit found in one output.
+type counted struct {
+	output               string
+	has                  bool  // something of the plan
+	next, computed, dead int64 // of the plan, all shares together
+	models               []string
+}
+
+// count adds up what was found of a plan.
+func (v *Verified) count(all []Audited, p *plan.Plan) {
+	var outputs []counted
 	for i := range all {
 		a := &all[i]
 		for _, o := range a.Offences {
 			v.offend("%s, %s/%d: %s", a.Output, a.Topic, a.Partition, o)
 		}
-		outputs[a.Output] = outputs[a.Output] || a.Topic == dlq.ManifestTopic+p.Name
-		if a.Topic != dlq.ManifestTopic+p.Name {
-			continue
+		if i == 0 || all[i-1].Output != a.Output {
+			outputs = append(outputs, counted{output: a.Output})
 		}
-		v.Computed, v.Dead = a.Computed, a.Dead
-		if a.Next != p.Items || a.Computed+a.Dead != p.Items {
-			v.offend("%s has %d rows' references and %d dead letters up to %d, and %d are planned", a.Output, a.Computed, a.Dead, a.Next, p.Items)
-		}
-	}
-	for name, has := range outputs {
-		if v.Audited++; !has && p.Items > 0 {
-			v.offend("%s has nothing of the plan", name)
+		t := &outputs[len(outputs)-1]
+		t.models = append(t.models, a.Models...)
+		if a.Topic == dlq.ManifestTopic+p.Name {
+			t.has, t.next, t.computed, t.dead = true, t.next+a.Next, t.computed+a.Computed, t.dead+a.Dead
 		}
 	}
-	switch {
-	case v.Audited == 0 && p.Items > 0:
-		return nil, errors.New("no output of the new pipeline keeps account of what it has; one of parquet, arrow, postgres or iceberg beside the others does")
-	case v.Dead > lacking:
-		v.offend("%d references are dead letters: the old output has rows of them, and the new one has not; worker dlq list names them, --lacking %d accepts them", v.Dead, v.Dead)
+	for i := range outputs {
+		t := &outputs[i]
+		v.Audited++
+		if models := slices.Compact(slices.Sorted(slices.Values(t.models))); len(models) > 1 {
+			v.offend("%s has rows of %d models (%s), which what searches it cannot tell apart", t.output, len(models), strings.Join(models, ", "))
+		}
+		switch {
+		case !t.has && p.Items > 0:
+			v.offend("%s has nothing of the plan", t.output)
+		case t.has:
+			if v.Computed, v.Dead = t.computed, t.dead; t.next != p.Items || t.computed+t.dead != p.Items {
+				v.offend("%s has %d rows' references and %d dead letters up to %d, and %d are planned", t.output, t.computed, t.dead, t.next, p.Items)
+			}
+		}
 	}
-	return v, nil
 }
 
 // awaitStream waits until the new output has all of the topics that the old one has now.
