@@ -151,7 +151,7 @@ func newLake(t *testing.T) *lake {
 	t.Cleanup(srv.Close)
 	write(t, filepath.Join(l.dir, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})))
 	var err error
-	if l.broker, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "refs")); err != nil {
+	if l.broker, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "refs", "again")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.broker.Close)
@@ -343,7 +343,7 @@ func TestACommandThatIsToldToStopAtAnyRequestGoesOn(t *testing.T) {
 					l.check(t, conf)
 				}
 			}
-			if got := l.published(t); k.name == "publish" && got != haltObjects*len(k.points) {
+			if got := l.published(t, "refs"); k.name == "publish" && got != haltObjects*len(k.points) {
 				t.Errorf("%d records are in the topic, want %d for each of %d plans", got, haltObjects, len(k.points))
 			}
 			if interrupted < len(k.points)/2 {
@@ -353,11 +353,11 @@ func TestACommandThatIsToldToStopAtAnyRequestGoesOn(t *testing.T) {
 	}
 }
 
-// published is the number of records in the topic.
-func (l *lake) published(t *testing.T) (n int) {
+// published is the number of records in a topic.
+func (l *lake) published(t *testing.T, topic string) (n int) {
 	t.Helper()
 	for part := range 2 {
-		c, err := kafka.DialLeader(t.Context(), "tcp", l.broker.ListenAddrs()[0], "refs", part)
+		c, err := kafka.DialLeader(t.Context(), "tcp", l.broker.ListenAddrs()[0], topic, part)
 		if err != nil {
 			t.Fatal(err)
 		}

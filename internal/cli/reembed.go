@@ -40,6 +40,8 @@ func runReembed(ctx context.Context, e *env, args []string) error {
 	f.Int64Var(&o.lacking, "lacking", 0, "references that may end as dead letters: objects that are gone, or are others now")
 	f.StringVar(&o.cutOver, "cut-over", "", "do what brings readers to the new outputs, where it can be done here, under this name: a view, or _current/NAME.json beside files; default: print it")
 	f.StringVar(&o.run.share, "share", "", "compute a share of the plan alone, as 3/8, the fourth of eight, beside others that compute theirs; the first makes the plan, and the one that ends last checks and cuts over")
+	f.StringVar(&o.run.topic, "topic", "", "publish the plan to this topic, which the new pipeline alone reads, for workers, in place of computing it here")
+	f.Int64Var(&o.run.maxLag, "max-lag", mostLag, "with --topic: records that the workers may have before them; no more is published while they do")
 	f.StringVar(&o.run.rate, "max-rate", "", "references a second that are read at most, as 200/s; default: as many as are computed")
 	f.StringVar(&o.run.until, "until", "", "when to stop as Ctrl-C does: a duration, as 2h30m, or a time, as 06:00 (the next) or 2026-01-31T06:00")
 	f.BoolVar(&o.asJSON, "json", false, "print progress, end and what was checked on standard output, one JSON object a line")
@@ -51,6 +53,9 @@ func runReembed(ctx context.Context, e *env, args []string) error {
 	}
 	if o.model != "" {
 		return o.printBeside(e.stdout)
+	}
+	if o.run.topic != "" && o.run.share != "" {
+		return usageError{errors.New("--topic and --share: a topic divides itself; give one of them")}
 	}
 	if err := o.run.checkShare(); err != nil {
 		return err
@@ -115,6 +120,11 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 		return usageError{err}
 	}
 	defer r.Close()
+	if o.run.topic != "" {
+		if err := r.Through(o.run.topic); err != nil {
+			return usageError{err}
+		}
+	}
 	list, err := o.plan(ctx, e, r)
 	if err != nil {
 		return o.run.notBegun(ctx, e, show, err)
@@ -127,7 +137,7 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 		return o.printLeft(e.stdout, left, list.Plan())
 	}
 	v, err := r.Verify(ctx, list.Plan(), o.lacking, func(behind int64) {
-		fmt.Fprintf(e.err, "%s is %d records of the stream behind %s\n", o.now, behind, o.old)
+		fmt.Fprintf(e.err, "%s has %d records to write yet\n", o.now, behind)
 	})
 	if err != nil {
 		return o.goesOn(ctx, fmt.Errorf("checking: %w", err))
@@ -166,8 +176,11 @@ func (o *reembedOptions) plan(ctx context.Context, e *env, r *wire.Reembed) (*pl
 	return list, err
 }
 
-// computed computes the plan, or a share of it, and says which shares are left then. Of a plan that was begun in shares nothing is computed without one: whether all are done is looked at.
+// computed computes the plan, or publishes it, or computes a share of it, and says which shares are left then. Of a plan that was begun in shares nothing is computed without one: whether all are done is looked at.
 func (o *reembedOptions) computed(ctx context.Context, e *env, show *show, r *wire.Reembed, log *slog.Logger, list *plan.List) (left []int, err error) {
+	if o.run.topic != "" {
+		return nil, o.run.publishPlan(ctx, e, log, o.asJSON, r.Publish)
+	}
 	shares := o.run.read.Share.N
 	if o.run.share == "" {
 		if shares, err = wire.Divided(ctx, r.Config, o.run.plan); err != nil {
