@@ -54,7 +54,7 @@ for values in "$chart"/ci/*-values.yaml; do
   "$work/chartcheck" -config <"$work/manifests.yaml" >"$work/worker.yaml"
   # Secrets and models are there in the cluster only: the bundled ones stand in for them.
   mapfile -t secrets < <(sed -n 's/^ *- name: \(VECMILL_[A-Z0-9_]*\)$/\1=x/p' "$work/manifests.yaml" | sort -u)
-  env "${secrets[@]}" VECMILL_PIPELINES_SPEECH_MODEL_PATH="$models/audio-ctc" VECMILL_PIPELINES_PICTURES_MODEL_PATH="$models/vision-digits" \
+  env "${secrets[@]}" VECMILL_PIPELINES_SPEECH_MODEL_PATH="$models/audio-ctc" VECMILL_PIPELINES_SPEECH_2_MODEL_PATH="$models/audio-ctc" VECMILL_PIPELINES_PICTURES_MODEL_PATH="$models/vision-digits" \
     bin/worker config check --config "$work/worker.yaml" >/dev/null
 done
 
@@ -87,6 +87,9 @@ refused 'backfill.plan is empty' --set backfill.plan=
 refused 'backfill.args is the whole command' --set-json 'backfill.args=["plan"]'
 refused 'no pipeline of config reads others' --set backfill.topic=others
 refused 'with backfill.topic, the workers divide it' --set backfill.shares=2
+refused 'backfill.reembed is computed by the job itself' --set backfill.reembed.old=speech,backfill.reembed.new=pictures
+refused 'old and new, and "" is none' --set backfill.topic=,backfill.reembed.old=speech
+refused 'old and new, and "calls" is none' --set backfill.topic=,backfill.reembed.old=calls,backfill.reembed.new=speech
 refused 'shares' --set backfill.shares=0
 refused 'maxLag' --set backfill.maxLag=0
 refused 'config.telemetry.listen is empty' --set config.telemetry.listen=

@@ -26,7 +26,7 @@ func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
 		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|TABLE|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
 		{"run", "--config FILE --manifest FILE|--plan DIR|--source S3-PREFIX|INVENTORY|TABLE|FILE [--topic TOPIC] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
-		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
+		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--topic TOPIC] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
 		{"status", "--config FILE [--plan DIR|--manifest FILE|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
@@ -44,7 +44,7 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	o.read.Columns = o.from.Columns
 	f.StringVar(&o.rate, "max-rate", "", "references a second that are read at most, by each pipeline, as 200/s; default: as many as are computed")
 	f.StringVar(&o.topic, "topic", "", "publish the plan's references to this topic for workers, in place of computing them here")
-	f.Int64Var(&o.maxLag, "max-lag", 10_000, "with --topic: records that the workers' groups may have before them; no more is published while they do")
+	f.Int64Var(&o.maxLag, "max-lag", mostLag, "with --topic: records that the workers' groups may have before them; no more is published while they do")
 	f.StringVar(&o.until, "until", "", "when to stop as Ctrl-C does: a duration, as 2h30m, or a time, as 06:00 (the next) or 2026-01-31T06:00")
 	f.StringVar(&o.share, "share", "", "with --plan: compute a share of it alone, as 3/8, the fourth of eight, beside others that compute theirs; a plan has the same number of shares for all of its runs")
 	asJSON := f.Bool("json", false, "print the progress and the end on standard output, one JSON object a line")
@@ -125,6 +125,9 @@ func (o *runOptions) notBegun(ctx context.Context, e *env, show *show, err error
 	return errors.Join(err, show.end(e, &report))
 }
 
+// mostLag is how many records workers may have before them unless it is said.
+const mostLag = 10_000
+
 // runOptions say what a run reads, how fast and for how long.
 type runOptions struct {
 	config, manifest, plan, name, rate, until, topic, share string
@@ -138,26 +141,37 @@ type runOptions struct {
 	endAt  time.Time // zero: no end but the list's
 }
 
-func (o *runOptions) check(now time.Time) (err error) {
+func (o *runOptions) check(now time.Time) error {
 	if err := o.checkList(); err != nil {
 		return usageError{err}
-	}
-	if o.maxLag < 1 {
-		return usageError{errors.New("--max-lag must be at least 1")}
 	}
 	if o.share != "" {
 		if o.plan == "" || o.topic != "" || o.from.Source != "" {
 			return usageError{errors.New("--share goes with --plan: a list has to be planned first, and a topic divides itself")}
 		}
-		if o.read.Share, err = plan.ParseShare(o.share); err != nil {
-			return usageError{fmt.Errorf("--share: %w", err)}
-		}
+	}
+	if err := o.checkShare(); err != nil {
+		return err
 	}
 	return o.checkPace(now)
 }
 
+// checkShare reads what is computed of a plan.
+func (o *runOptions) checkShare() (err error) {
+	if o.share == "" {
+		return nil
+	}
+	if o.read.Share, err = plan.ParseShare(o.share); err != nil {
+		return usageError{fmt.Errorf("--share: %w", err)}
+	}
+	return nil
+}
+
 // checkPace reads how fast and for how long.
 func (o *runOptions) checkPace(now time.Time) (err error) {
+	if o.maxLag < 1 {
+		return usageError{errors.New("--max-lag must be at least 1")}
+	}
 	if o.rate != "" {
 		if o.read.Rate, err = rateOf(o.rate); err != nil {
 			return usageError{err}

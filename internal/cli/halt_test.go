@@ -11,9 +11,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,24 +34,38 @@ import (
 // haltObjects are the lake's texts.
 const haltObjects = 24
 
-// halting is a store that holds one request, so that a process can be told to stop just then.
+// fate is what becomes of a request that is held.
+type fate string
+
+const (
+	late   fate = "done late"             // when it is let go, though nobody may wait for it any more: so it is with a store
+	landed fate = "done, not answered"    // at once; its answer is held
+	lost   fate = "lost before the store" // never
+)
+
+// halting is a store that holds one request, so that a process can be told to stop, or killed, just then.
 type halting struct {
 	store http.Handler
 
 	mu struct {
 		sync.Mutex
-		before  int           // requests that still pass; less than 0: all do
-		of      string        // only requests with it in their paths count
+		before  int            // requests that still pass; less than 0: all do
+		of      *regexp.Regexp // only such requests count: METHOD /path?query, unescaped
+		fate    fate
 		reached chan struct{} // closed when the request is held
 		free    chan struct{} // closed to let it go
 	}
 }
 
-// hold holds the nth request from now on. Whoever asks for it may stop waiting, but it is done all the same: so it is with a store.
+// hold holds the nth request of a pattern from now on, until it is let go.
 func (h *halting) hold(n int, of string) (reached <-chan struct{}, free func()) {
+	return h.holdAs(late, n, of)
+}
+
+func (h *halting) holdAs(as fate, n int, of string) (reached <-chan struct{}, free func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.mu.before, h.mu.of, h.mu.reached, h.mu.free = n-1, of, make(chan struct{}), make(chan struct{})
+	h.mu.before, h.mu.of, h.mu.fate, h.mu.reached, h.mu.free = n-1, regexp.MustCompile(of), as, make(chan struct{}), make(chan struct{})
 	opened := h.mu.free
 	return h.mu.reached, sync.OnceFunc(func() {
 		h.mu.Lock()
@@ -66,17 +82,19 @@ func (h *halting) pass() {
 	h.mu.before = -1
 }
 
-func (h *halting) held(r *http.Request) <-chan struct{} {
+// held says whether a request is the one, what becomes of it, and when; free is nil of others.
+func (h *halting) held(r *http.Request) (free <-chan struct{}, as fate) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.mu.before < 0 || !strings.Contains(r.URL.Path, h.mu.of) {
-		return nil
+	query, err := url.QueryUnescape(r.URL.RawQuery)
+	if h.mu.before < 0 || err != nil || !h.mu.of.MatchString(r.Method+" "+r.URL.Path+"?"+query) {
+		return nil, late
 	}
 	if h.mu.before--; h.mu.before >= 0 {
-		return nil
+		return nil, late
 	}
 	close(h.mu.reached)
-	return h.mu.free
+	return h.mu.free, h.mu.fate
 }
 
 func (h *halting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -85,17 +103,27 @@ func (h *halting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // who asked has gone in its middle
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	if free := h.held(r); free != nil {
+	free, as := h.held(r)
+	switch {
+	case free == nil:
+		h.store.ServeHTTP(w, r)
+	case as == landed:
+		h.store.ServeHTTP(httptest.NewRecorder(), r)
 		<-free
+	default:
+		<-free
+		if as == late {
+			h.store.ServeHTTP(w, r)
+		}
 	}
-	h.store.ServeHTTP(w, r)
 }
 
 // lake is a bucket with texts and a broker, of which processes of the program are told to stop at some request.
 type lake struct {
 	*halting
-	dir    string
-	broker *kfake.Cluster
+	dir     string
+	backend *s3mem.Backend
+	broker  *kfake.Cluster
 }
 
 func newLake(t *testing.T) *lake {
@@ -106,6 +134,7 @@ func newLake(t *testing.T) *lake {
 		t.Fatal(err)
 	}
 	backend := s3mem.New()
+	l.backend = backend
 	for _, bucket := range []string{"box", "out"} {
 		if err := backend.CreateBucket(bucket); err != nil {
 			t.Fatal(err)
@@ -122,7 +151,7 @@ func newLake(t *testing.T) *lake {
 	t.Cleanup(srv.Close)
 	write(t, filepath.Join(l.dir, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})))
 	var err error
-	if l.broker, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "refs")); err != nil {
+	if l.broker, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "refs", "again")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.broker.Close)
@@ -209,6 +238,51 @@ func (l *lake) stop(t *testing.T, n int, args ...string) (stopped bool, code int
 	return stopped, c.ProcessState.ExitCode(), out + stderr.String()
 }
 
+// TestACommandThatListsAStoreThatSaysNothingEndsWhenItIsTold sends SIGTERM while a listing waits for its answer, which never comes.
+func TestACommandThatListsAStoreThatSaysNothingEndsWhenItIsTold(t *testing.T) {
+	l := newLake(t)
+	l.compute(t, past)
+	for _, k := range []struct {
+		args       []string
+		prefix, of string
+	}{
+		{[]string{"plan", "--source", "s3://box/texts/", "--out", "s3://out/plan", "--try", "0"}, "hangs", "GET /box/.*list-type="},
+		{[]string{"run", "--source", "s3://box/texts/"}, "hangs", "GET /box/.*list-type="},
+		{[]string{"reembed", "--old", "intents", "--new", "intents-2", "--no-stream"}, "reembed-hangs", "GET /out/.*list-type="},
+		{[]string{"audit"}, "hangs", "GET /out/.*list-type="},
+		{[]string{"status"}, "hangs", "GET /out/.*list-type="},
+	} {
+		t.Run(k.args[0], func(t *testing.T) {
+			reached, free := l.hold(1, k.of)
+			defer free()
+			c, stdout, stderr := child(t, append(k.args, "--config", l.config(t, k.prefix))...)
+			ended := make(chan string, 1)
+			go func() {
+				b, _ := io.ReadAll(stdout) // to its end, which is the process's
+				ended <- string(b)
+			}()
+			select {
+			case <-reached:
+			case out := <-ended:
+				t.Fatalf("it listed nothing: %v\n%s%s", c.Wait(), out, stderr)
+			}
+			if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case out := <-ended:
+				if err := c.Wait(); c.ProcessState.ExitCode() != 1 || !strings.Contains(out+stderr.String(), "interrupted") {
+					t.Errorf("it ended with %v\n%s%s", err, out, stderr)
+				}
+			case <-time.After(30 * time.Second): // a pod has 60
+				t.Error("it waits for the store")
+				_ = c.Process.Kill()
+				_ = c.Wait()
+			}
+		})
+	}
+}
+
 // goesOn is the command that the output of an interrupted one names.
 func goesOn(t *testing.T, out string) []string {
 	t.Helper()
@@ -269,7 +343,7 @@ func TestACommandThatIsToldToStopAtAnyRequestGoesOn(t *testing.T) {
 					l.check(t, conf)
 				}
 			}
-			if got := l.published(t); k.name == "publish" && got != haltObjects*len(k.points) {
+			if got := l.published(t, "refs"); k.name == "publish" && got != haltObjects*len(k.points) {
 				t.Errorf("%d records are in the topic, want %d for each of %d plans", got, haltObjects, len(k.points))
 			}
 			if interrupted < len(k.points)/2 {
@@ -279,11 +353,11 @@ func TestACommandThatIsToldToStopAtAnyRequestGoesOn(t *testing.T) {
 	}
 }
 
-// published is the number of records in the topic.
-func (l *lake) published(t *testing.T) (n int) {
+// published is the number of records in a topic.
+func (l *lake) published(t *testing.T, topic string) (n int) {
 	t.Helper()
 	for part := range 2 {
-		c, err := kafka.DialLeader(t.Context(), "tcp", l.broker.ListenAddrs()[0], "refs", part)
+		c, err := kafka.DialLeader(t.Context(), "tcp", l.broker.ListenAddrs()[0], topic, part)
 		if err != nil {
 			t.Fatal(err)
 		}

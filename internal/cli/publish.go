@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"vecmill/internal/publish"
@@ -28,6 +29,13 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 	if err := o.enumerate(ctx, e, c); err != nil {
 		return o.notPublished(ctx, err)
 	}
+	return o.publishPlan(ctx, e, log, asJSON, func(ctx context.Context, to wire.PublishOptions) (publish.Progress, error) {
+		return wire.Publish(ctx, c, o.plan, to)
+	})
+}
+
+// publishPlan has do publish a plan.
+func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, asJSON bool, do func(context.Context, wire.PublishOptions) (publish.Progress, error)) error {
 	ctx, cancel := o.limited(ctx)
 	defer cancel()
 	gate, deaf := pausable(e.err)
@@ -41,7 +49,7 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 	if asJSON {
 		every = everyObject
 	}
-	at, err := wire.Publish(ctx, c, o.plan, wire.PublishOptions{
+	at, err := do(ctx, wire.PublishOptions{
 		Topic: o.topic, MaxLag: o.maxLag, Rate: o.read.Rate, Gate: gate, Log: log,
 		Tell: func(p publish.Progress) {
 			if first < 0 {

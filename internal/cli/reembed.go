@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
+	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/wire"
 )
@@ -37,6 +39,9 @@ func runReembed(ctx context.Context, e *env, args []string) error {
 	f.BoolVar(&o.noStream, "no-stream", false, "nothing comes from the topics any more: all that the old outputs have is computed here")
 	f.Int64Var(&o.lacking, "lacking", 0, "references that may end as dead letters: objects that are gone, or are others now")
 	f.StringVar(&o.cutOver, "cut-over", "", "do what brings readers to the new outputs, where it can be done here, under this name: a view, or _current/NAME.json beside files; default: print it")
+	f.StringVar(&o.run.share, "share", "", "compute a share of the plan alone, as 3/8, the fourth of eight, beside others that compute theirs; the first makes the plan, and the one that ends last checks and cuts over")
+	f.StringVar(&o.run.topic, "topic", "", "publish the plan to this topic, which the new pipeline alone reads, for workers, in place of computing it here")
+	f.Int64Var(&o.run.maxLag, "max-lag", mostLag, "with --topic: records that the workers may have before them; no more is published while they do")
 	f.StringVar(&o.run.rate, "max-rate", "", "references a second that are read at most, as 200/s; default: as many as are computed")
 	f.StringVar(&o.run.until, "until", "", "when to stop as Ctrl-C does: a duration, as 2h30m, or a time, as 06:00 (the next) or 2026-01-31T06:00")
 	f.BoolVar(&o.asJSON, "json", false, "print progress, end and what was checked on standard output, one JSON object a line")
@@ -48,6 +53,12 @@ func runReembed(ctx context.Context, e *env, args []string) error {
 	}
 	if o.model != "" {
 		return o.printBeside(e.stdout)
+	}
+	if o.run.topic != "" && o.run.share != "" {
+		return usageError{errors.New("--topic and --share: a topic divides itself; give one of them")}
+	}
+	if err := o.run.checkShare(); err != nil {
+		return err
 	}
 	if err := o.run.checkPace(time.Now()); err != nil {
 		return err
@@ -87,6 +98,9 @@ func (o *reembedOptions) words() []string {
 	if o.cutOver != "" {
 		words = append(words, "--cut-over", o.cutOver)
 	}
+	if o.run.share != "" {
+		words = append(words, "--share", o.run.share)
+	}
 	return words
 }
 
@@ -106,33 +120,27 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 		return usageError{err}
 	}
 	defer r.Close()
-	from := wire.PlanOptions{Out: o.run.plan, Log: slog.New(slog.DiscardHandler), Listers: listers}
-	tellPlanning(&from, e.err)
-	p, err := r.Plan(ctx, from)
-	if err != nil {
-		if ctx.Err() != nil {
-			err = errPlanning
+	if o.run.topic != "" {
+		if err := r.Through(o.run.topic); err != nil {
+			return usageError{err}
 		}
+	}
+	list, err := o.plan(ctx, e, r)
+	if err != nil {
 		return o.run.notBegun(ctx, e, show, err)
 	}
-	tellPlan(e.err, "the output of "+o.old, "", p)
-	list, err := wire.OpenPlan(ctx, r.Config, p.At)
+	left, err := o.computed(ctx, e, show, r, log, list)
 	if err != nil {
 		return err
 	}
-	o.run.plan, o.run.name, o.run.models = p.At, list.Plan().Name, p.Models
-	if err := o.run.compute(ctx, e, show, r.Config, log, wire.PlanSource(list, o.run.read), list.Plan()); err != nil {
-		return err
+	if len(left) > 0 {
+		return o.printLeft(e.stdout, left, list.Plan())
 	}
 	v, err := r.Verify(ctx, list.Plan(), o.lacking, func(behind int64) {
-		fmt.Fprintf(e.err, "%s is %d records of the stream behind %s\n", o.now, behind, o.old)
+		fmt.Fprintf(e.err, "%s has %d records to write yet\n", o.now, behind)
 	})
 	if err != nil {
-		err = interrupted(ctx, fmt.Errorf("checking: %w", err))
-		if errors.Is(err, errInterrupted) {
-			err = fmt.Errorf("%w; go on with: %s", err, o.run.again())
-		}
-		return err
+		return o.goesOn(ctx, fmt.Errorf("checking: %w", err))
 	}
 	if err := o.printVerified(e.stdout, v); err != nil {
 		return err
@@ -140,7 +148,90 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 	if len(v.Offences) > 0 {
 		return errors.New("the new output is not what the old one is; nothing was cut over")
 	}
-	return o.cut(ctx, e.stdout, r)
+	return o.goesOn(ctx, o.cut(ctx, e.stdout, r))
+}
+
+// plan makes the plan, goes on with it or finds it. Of several shares the first makes it, and the others wait for it.
+func (o *reembedOptions) plan(ctx context.Context, e *env, r *wire.Reembed) (*plan.List, error) {
+	from := wire.PlanOptions{Out: o.run.plan, Log: slog.New(slog.DiscardHandler), Listers: listers}
+	tellPlanning(&from, e.err)
+	if share := o.run.read.Share; share.I > 0 {
+		from.Await = func(at string) {
+			fmt.Fprintf(e.err, "waiting for share 0/%d, which makes the plan at %s\n", share.N, at)
+		}
+	}
+	p, err := r.Plan(ctx, from)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = errPlanning
+		}
+		return nil, err
+	}
+	tellPlan(e.err, "the output of "+o.old, "", p)
+	o.run.plan, o.run.models = p.At, p.Models
+	list, err := wire.OpenPlan(ctx, r.Config, p.At)
+	if err == nil {
+		o.run.name = list.Plan().Name
+	}
+	return list, err
+}
+
+// computed computes the plan, or publishes it, or computes a share of it, and says which shares are left then. Of a plan that was begun in shares nothing is computed without one: whether all are done is looked at.
+func (o *reembedOptions) computed(ctx context.Context, e *env, show *show, r *wire.Reembed, log *slog.Logger, list *plan.List) (left []int, err error) {
+	if o.run.topic != "" {
+		return nil, o.run.publishPlan(ctx, e, log, o.asJSON, r.Publish)
+	}
+	shares := o.run.read.Share.N
+	if o.run.share == "" {
+		if shares, err = wire.Divided(ctx, r.Config, o.run.plan); err != nil {
+			return nil, o.goesOn(ctx, err)
+		}
+	}
+	if o.run.share != "" || shares <= 1 {
+		if err := o.run.compute(ctx, e, show, r.Config, log, wire.PlanSource(list, o.run.read), list.Plan()); err != nil || shares <= 1 {
+			return nil, err
+		}
+	}
+	if left, err = r.Left(ctx, list.Plan(), shares); err != nil {
+		return nil, o.goesOn(ctx, err)
+	}
+	if o.run.share == "" && len(left) > 0 {
+		return nil, fmt.Errorf("plan %s was begun in %d shares, of which %s not done; go on with --share %d/%d", list.Plan().Name, shares, are(left), left[0], shares)
+	}
+	return left, nil
+}
+
+// are is "2 is", or "0, 2 are".
+func are(numbers []int) string {
+	var words []string
+	for _, n := range numbers {
+		words = append(words, strconv.Itoa(n))
+	}
+	if len(words) == 1 {
+		return words[0] + " is"
+	}
+	return strings.Join(words, ", ") + " are"
+}
+
+// goesOn adds to what a command that was told to stop says how to go on.
+func (o *reembedOptions) goesOn(ctx context.Context, err error) error {
+	if err = interrupted(ctx, err); errors.Is(err, errInterrupted) {
+		return fmt.Errorf("%w; go on with: %s", err, o.run.again())
+	}
+	return err
+}
+
+// printLeft is the end of a share that is done before others.
+func (o *reembedOptions) printLeft(w io.Writer, left []int, p *plan.Plan) error {
+	if o.asJSON {
+		return json.NewEncoder(w).Encode(struct {
+			Event string `json:"event"`
+			Share string `json:"share"`
+			Left  []int  `json:"left"`
+		}{"share", o.run.share, left})
+	}
+	_, err := fmt.Fprintf(w, "share %s of plan %s is done, and %s not; the one that ends last checks, and says how readers come to the new output\n", o.run.share, p.Name, are(left))
+	return err
 }
 
 func (o *reembedOptions) printVerified(w io.Writer, v *wire.Verified) error {

@@ -103,7 +103,7 @@ func TestAPlanIsComputedInOneWayAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Wait() // killed
-	if l.published(t) > 0 {
+	if l.published(t, "refs") > 0 {
 		t.Errorf("it was published\n%s", stderr)
 	}
 	others()
@@ -123,7 +123,7 @@ func TestAPlanIsComputedInOneWayAlone(t *testing.T) {
 	step(1, "has share 1 of it; go on with --share", b...)
 	step(0, "8 written of 24", "status", "--plan", b[2])
 	step(1, "has some of it; leave --topic out", append(b, "--topic", "refs")...)
-	if n := l.published(t); n != 24 {
+	if n := l.published(t, "refs"); n != 24 {
 		t.Errorf("%d records are in the topic", n)
 	}
 	step(0, "8 references, 8 rows", append(b, "--share", "0/3")...)

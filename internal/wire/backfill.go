@@ -112,6 +112,7 @@ type PlanOptions struct {
 	Tell     func(backfill.Counts)
 	Reading  func(files, of int)        // told of each file of an output that was read for what is computed already; may be nil
 	Trying   func(tries int, err error) // told of requests that fail again and again; may be nil
+	Await    func(at string)            // not nil: another process makes the plan, as PlanOnce says before it waits for it
 	Log      *slog.Logger
 
 	sum  string                                                                                                       // of a file of references that is the source

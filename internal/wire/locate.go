@@ -94,7 +94,7 @@ func (m *s3Model) List(ctx context.Context) ([]hub.Object, error) {
 		}
 		all = append(all, hub.Object{Name: strings.TrimPrefix(o.Key, m.prefix), Size: o.Size, ETag: strings.Trim(o.ETag, `"`)})
 	}
-	return all, nil
+	return all, ctx.Err() // a listing that was ended between two requests says nothing
 }
 
 // Get implements hub.Objects.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"vecmill/internal/audit"
@@ -33,26 +34,34 @@ type past interface {
 	close()
 }
 
-// pastOf is the table of outputs whose rows can be computed again: the first required one of a pipeline, for required outputs agree.
+// pastOf is the first required output of a pipeline whose rows can be computed again, for required outputs agree.
 func pastOf(ctx context.Context, s *stores, p *config.Pipeline) (past, error) {
 	for i := range p.Outputs {
-		o := &p.Outputs[i]
-		if o.BestEffort {
+		if p.Outputs[i].BestEffort {
 			continue
 		}
-		if files, _ := o.Files(); files != nil {
-			store, prefix, err := s.openPatient(ctx, files.URL)
-			return &pastFiles{store, prefix, parquetsink.Layout(files.Layout)}, err
-		}
-		if o.Postgres != nil {
-			r, err := pgvectorsink.OpenReader(ctx, o.Postgres.URL.Reveal(), o.Postgres.Table)
-			return &pastTable{r}, err
-		}
-		if o.Iceberg != nil {
-			return openPastIceberg(ctx, s, o.Iceberg)
+		out, err := pastIn(ctx, s, &p.Outputs[i])
+		if !errors.Is(err, errNoAccount) {
+			return out, err
 		}
 	}
 	return nil, fmt.Errorf("pipeline %s has no required output that says where its rows came from: parquet, arrow, postgres or iceberg", p.Name)
+}
+
+// pastIn is the table of outputs whose rows can be computed again.
+func pastIn(ctx context.Context, s *stores, o *config.Output) (past, error) {
+	if files, _ := o.Files(); files != nil {
+		store, prefix, err := s.openPatient(ctx, files.URL)
+		return &pastFiles{store, prefix, parquetsink.Layout(files.Layout)}, err
+	}
+	switch {
+	case o.Postgres != nil:
+		r, err := pgvectorsink.OpenReader(ctx, o.Postgres.URL.Reveal(), o.Postgres.Table)
+		return &pastTable{r}, err
+	case o.Iceberg != nil:
+		return openPastIceberg(ctx, s, o.Iceberg)
+	}
+	return nil, errNoAccount
 }
 
 // pastFiles implements past.

@@ -25,6 +25,8 @@ type Reembed struct {
 	Config   *config.Config // of the new pipeline alone
 	auditor  *auditor
 	noStream bool
+	topic    string // of which workers compute the plan; "": this machine does
+	at       string // where the plan lies, once Plan has found it
 }
 
 // NewReembed finds the two pipelines and refuses what cannot end well. noStream says that nobody publishes any more: all that the old outputs have is planned. Close must follow.
@@ -124,7 +126,11 @@ func (r *Reembed) Plan(ctx context.Context, o PlanOptions) (*PlanFor, error) {
 		o.Source += " without its stream"
 	}
 	o.open = r.references
-	return PlanOnce(ctx, r.Config, o)
+	p, err := PlanOnce(ctx, r.Config, o)
+	if err == nil {
+		r.at = p.At
+	}
+	return p, err
 }
 
 // references enumerates the old pipeline's output.
@@ -215,6 +221,9 @@ func (r *Reembed) streamBegins(ctx context.Context, now past) (*begun, error) {
 	}
 	b.logs = logs
 	for part, log := range logs {
+		if part.Topic == r.topic { // what comes there is of the plan
+			continue
+		}
 		src := schemas.SourceID{Pipeline: r.New.Name, Topic: part.Topic, Partition: part.ID}
 		span, known, err := now.span(ctx, src)
 		switch {

@@ -11,7 +11,9 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
+	"vecmill/internal/publish"
 	"vecmill/stream"
 )
 
@@ -96,6 +98,7 @@ func TestTheStreamAndTheRecomputationDivideTheWork(t *testing.T) {
 		t.Errorf("%+v, %v", v, err)
 	}
 	planOfAll(t, both, p)
+	countPublished(t, r)
 	latest := map[string]string{}
 	planned, streamed := w.rows(t, "new", "manifest:"+p.Plan.Name), w.rows(t, "new", "refs")
 	for i := range streamed {
@@ -121,6 +124,22 @@ func TestTheStreamAndTheRecomputationDivideTheWork(t *testing.T) {
 	}
 	if len(planned) != 8 || len(streamed) != 8 || len(latest) != 15 {
 		t.Errorf("%d and %d rows of %d texts", len(planned), len(streamed), len(latest))
+	}
+}
+
+// countPublished has the eight records that came last be a plan that was published.
+func countPublished(t *testing.T, r *Reembed) {
+	t.Helper()
+	r.topic = "refs"
+	for _, c := range []struct {
+		end, planned int64
+		complete     bool
+	}{{18, 8, true}, {18, 9, false}, {19, 8, false}} {
+		v := &Verified{}
+		err := r.countThrough(t.Context(), v, &plan.Plan{Items: c.planned}, &publish.State{Begins: []int64{10}, Ends: []int64{c.end}})
+		if err != nil || v.Computed != 8 || c.complete != (len(v.Offences) == 0) {
+			t.Errorf("of %d planned references up to %d: %+v, %v", c.planned, c.end, v, err)
+		}
 	}
 }
 

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/schemas"
 )
@@ -38,12 +40,17 @@ func (l *lake) reembed(t *testing.T, from, to string) *Reembed {
 // computed runs the plan of a recomputation for as long as ctx says.
 func computed(t *testing.T, ctx context.Context, r *Reembed, at string) (s Stats) {
 	t.Helper()
+	return computedShare(t, ctx, r, at, plan.Share{})
+}
+
+func computedShare(t *testing.T, ctx context.Context, r *Reembed, at string, share plan.Share) (s Stats) {
+	t.Helper()
 	list, err := OpenPlan(t.Context(), r.Config, at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Config.Pipelines[0].Topics = []string{"manifest:" + list.Plan().Name}
-	w, err := Open(t.Context(), r.Config, Options{Log: quiet, Source: PlanSource(list, ReadOptions{})})
+	w, err := Open(t.Context(), r.Config, Options{Log: quiet, Source: PlanSource(list, ReadOptions{Share: share})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,6 +158,34 @@ func TestWhatOnePipelineWroteIsComputedAgainBesideIt(t *testing.T) {
 	}
 	if v, err := r.Verify(t.Context(), p.Plan, 1, nil); err == nil && len(v.Offences) == 0 {
 		t.Errorf("a file is lost, and it is found to be all right: %+v", v)
+	}
+}
+
+// TestRowsOfTwoModelsAreNoRecomputation has a share computed in another precision than the rest, as by a machine with a configuration of its own.
+func TestRowsOfTwoModelsAreNoRecomputation(t *testing.T) {
+	l := newLake(t, 6)
+	l.plan(t, "first", PlanOptions{})
+	l.run(t, "first")
+	old := l.conf.Pipelines[0].Name
+	l.beside("again")
+	r := l.reembed(t, old, "again")
+	p, err := r.Plan(t.Context(), PlanOptions{Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if left, err := r.Left(t.Context(), p.Plan, 2); err != nil || !slices.Equal(left, []int{0, 1}[i:]) {
+			t.Errorf("%v are left, %v", left, err)
+		}
+		computedShare(t, t.Context(), r, p.At, plan.Share{I: i, N: 2})
+		r.Config.Pipelines[0].Model.Precision = "int8"
+	}
+	if left, err := r.Left(t.Context(), p.Plan, 2); err != nil || len(left) > 0 {
+		t.Errorf("%v are left, %v", left, err)
+	}
+	v, err := r.Verify(t.Context(), p.Plan, 0, nil)
+	if err != nil || v.Computed != 6 || len(v.Offences) != 1 || !strings.Contains(v.Offences[0], "has rows of 2 models (") {
+		t.Errorf("%+v, %v", v, err)
 	}
 }
 

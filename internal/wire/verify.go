@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/dlq"
+	"vecmill/internal/publish"
+	"vecmill/internal/retry"
 	"vecmill/schemas"
 )
 
@@ -29,13 +33,14 @@ func (v *Verified) offend(format string, args ...any) {
 	v.Offences = append(v.Offences, fmt.Sprintf(format, args...))
 }
 
-// How long to wait for the new pipeline to write what the old one has written of the stream, and how often to look.
+// How long to wait for workers that write nothing more, and how often to look.
 const (
-	streamWait = 5 * time.Minute
-	streamPoll = 2 * time.Second
+	workersWait = 5 * time.Minute
+	workersPoll = 2 * time.Second
 )
 
-// Verify audits the new outputs, and counts: everything planned has a row or a letter, at most lacking letters, and the stream is written as far as the old pipeline had written it when it was asked.
+// Verify audits the new outputs, and counts: everything planned has a row or a letter, at most lacking letters, all rows are of one model, and the stream is written as far as the old pipeline had written it when it was asked.
+// waits is told how many records workers have before them.
 func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits func(behind int64)) (*Verified, error) {
 	v := &Verified{Planned: p.Items}
 	var about backfill.Counts
@@ -43,7 +48,11 @@ func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits
 		return nil, fmt.Errorf("reading what the plan says of itself: %w", err)
 	}
 	v.Known = about.Known
-	if err := r.awaitStream(ctx, v, waits); err != nil {
+	state, err := r.published(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.await(ctx, v, state, waits); err != nil {
 		return nil, err
 	}
 	r.auditor.o.Letters = true
@@ -51,89 +60,141 @@ func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits
 	if err != nil {
 		return nil, err
 	}
-	outputs := map[string]bool{}
-	for i := range all {
-		a := &all[i]
-		for _, o := range a.Offences {
-			v.offend("%s, %s/%d: %s", a.Output, a.Topic, a.Partition, o)
-		}
-		outputs[a.Output] = outputs[a.Output] || a.Topic == dlq.ManifestTopic+p.Name
-		if a.Topic != dlq.ManifestTopic+p.Name {
-			continue
-		}
-		v.Computed, v.Dead = a.Computed, a.Dead
-		if a.Next != p.Items || a.Computed+a.Dead != p.Items {
-			v.offend("%s has %d rows' references and %d dead letters up to %d, and %d are planned", a.Output, a.Computed, a.Dead, a.Next, p.Items)
-		}
-	}
-	for name, has := range outputs {
-		if v.Audited++; !has && p.Items > 0 {
-			v.offend("%s has nothing of the plan", name)
+	v.count(all, p, state == nil)
+	if state != nil {
+		if err := r.countThrough(ctx, v, p, state); err != nil {
+			return nil, err
 		}
 	}
 	switch {
 	case v.Audited == 0 && p.Items > 0:
-		return nil, errors.New("no output of the new pipeline keeps account of what it has; one of parquet, arrow, postgres or iceberg beside the others does")
+		return nil, errNoneTells
 	case v.Dead > lacking:
 		v.offend("%d references are dead letters: the old output has rows of them, and the new one has not; worker dlq list names them, --lacking %d accepts them", v.Dead, v.Dead)
 	}
 	return v, nil
 }
 
-// awaitStream waits until the new output has all of the topics that the old one has now.
-func (r *Reembed) awaitStream(ctx context.Context, v *Verified, waits func(behind int64)) error {
-	if r.noStream {
-		return nil
+// errNoneTells says that nobody knows what was computed.
+var errNoneTells = errors.New("no output of the new pipeline keeps account of what it has; one of parquet, arrow, postgres or iceberg beside the others does")
+
+// counted is what an audit found in one output.
+type counted struct {
+	output               string
+	has                  bool  // something of the plan
+	next, computed, dead int64 // of the plan, all shares together
+	models               []string
+}
+
+// count adds up what was found: of the plan, too, unless a topic's workers compute it.
+func (v *Verified) count(all []Audited, p *plan.Plan, here bool) {
+	var outputs []counted
+	for i := range all {
+		a := &all[i]
+		for _, o := range a.Offences {
+			v.offend("%s, %s/%d: %s", a.Output, a.Topic, a.Partition, o)
+		}
+		if i == 0 || all[i-1].Output != a.Output {
+			outputs = append(outputs, counted{output: a.Output})
+		}
+		t := &outputs[len(outputs)-1]
+		t.models = append(t.models, a.Models...)
+		if a.Topic == dlq.ManifestTopic+p.Name {
+			t.has, t.next, t.computed, t.dead = true, t.next+a.Next, t.computed+a.Computed, t.dead+a.Dead
+		}
 	}
-	old, err := pastOf(ctx, r.auditor.stores, r.Old)
+	for i := range outputs {
+		t := &outputs[i]
+		v.Audited++
+		if models := slices.Compact(slices.Sorted(slices.Values(t.models))); len(models) > 1 {
+			v.offend("%s has rows of %d models (%s), which what searches it cannot tell apart", t.output, len(models), strings.Join(models, ", "))
+		}
+		switch {
+		case !here:
+		case !t.has && p.Items > 0:
+			v.offend("%s has nothing of the plan", t.output)
+		case t.has:
+			if v.Computed, v.Dead = t.computed, t.dead; t.next != p.Items || t.computed+t.dead != p.Items {
+				v.offend("%s has %d rows' references and %d dead letters up to %d, and %d are planned", t.output, t.computed, t.dead, t.next, p.Items)
+			}
+		}
+	}
+}
+
+// await waits until workers have written what the old output has of topics now, and what was published of the plan.
+func (r *Reembed) await(ctx context.Context, v *Verified, state *publish.State, waits func(behind int64)) error {
+	want, err := r.streamed(ctx)
 	if err != nil {
 		return err
 	}
-	defer old.close()
+	if state != nil {
+		for i, end := range state.Ends {
+			want[schemas.SourceID{Pipeline: r.New.Name, Topic: r.topic, Partition: i}] = end
+		}
+	}
+	if len(want) == 0 {
+		return nil
+	}
 	now, err := pastOf(ctx, r.auditor.stores, r.New)
 	if err != nil {
 		return err
 	}
 	defer now.close()
-	sources, err := old.sources(ctx, r.Old.Name)
-	if err != nil {
-		return err
-	}
-	want := map[schemas.SourceID]int64{}
-	for _, src := range sources {
-		span, _, err := old.span(ctx, src)
-		if err != nil {
-			return err
-		}
-		if src.Pipeline = r.New.Name; !strings.HasPrefix(src.Topic, dlq.ManifestTopic) {
-			want[src] = span.Next
-		}
-	}
-	for deadline := time.Now().Add(streamWait); ; {
-		behind := int64(0)
-		v.Stream = 0
+	least, deadline := int64(math.MaxInt64), time.Now()
+	for {
 		if err := now.look(ctx); err != nil {
 			return err
 		}
+		behind := int64(0)
+		v.Stream = 0
 		for src, next := range want {
 			span, _, err := now.span(ctx, src)
 			if err != nil {
 				return err
 			}
-			v.Stream += span.Next - max(0, span.First)
+			if src.Topic != r.topic {
+				v.Stream += span.Next - max(0, span.First)
+			}
 			behind += max(0, next-span.Next)
 		}
-		if behind == 0 {
+		switch {
+		case behind == 0:
 			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the stream's rows of %s are %d records behind those of %s: is a worker running with this configuration? Give the command again when it has come there", r.New.Name, behind, r.Old.Name)
+		case behind < least: // somebody is at work
+			least, deadline = behind, time.Now().Add(workersWait)
+		case time.Now().After(deadline):
+			return fmt.Errorf("%s has %d records of topics to write yet, and has written none in %s: is a worker running with this configuration? Give the command again when it has come there", r.New.Name, behind, workersWait)
 		}
 		waits(behind)
-		select {
-		case <-time.After(streamPoll):
-		case <-ctx.Done():
+		if !retry.Sleep(ctx, workersPoll) {
 			return ctx.Err()
 		}
 	}
+}
+
+// streamed is how far the old output has come with topics, as the new pipeline's sources.
+func (r *Reembed) streamed(ctx context.Context) (map[schemas.SourceID]int64, error) {
+	want := map[schemas.SourceID]int64{}
+	if r.noStream {
+		return want, nil
+	}
+	old, err := pastOf(ctx, r.auditor.stores, r.Old)
+	if err != nil {
+		return nil, err
+	}
+	defer old.close()
+	sources, err := old.sources(ctx, r.Old.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, src := range sources {
+		span, _, err := old.span(ctx, src)
+		if err != nil {
+			return nil, err
+		}
+		if src.Pipeline = r.New.Name; !strings.HasPrefix(src.Topic, dlq.ManifestTopic) {
+			want[src] = span.Next
+		}
+	}
+	return want, nil
 }

@@ -69,21 +69,23 @@ type Listed struct {
 // pageKeys is the most that servers list at once.
 const pageKeys = 1000
 
-// Page is one request of a listing: up to a thousand keys under prefix behind `after`, in byte order, and whether there are more behind them.
+// Page is a part of a listing: up to a thousand keys under prefix behind `after`, in byte order, and whether there may be more behind them. It is one request, or more of a store that lists fewer at once. The end of ctx ends
+// it, also while the store says nothing.
 func (s *Store) Page(ctx context.Context, prefix, after string) (page []Listed, more bool, err error) {
-	core := minio.Core{Client: s.client}
-	got, err := core.ListObjectsV2(s.bucket, prefix, after, "", "", pageKeys)
-	if err == nil {
-		err = ctx.Err() // of which the client is not told
+	opts := minio.ListObjectsOptions{Prefix: prefix, Recursive: true, StartAfter: after, MaxKeys: pageKeys}
+	for o := range s.client.ListObjectsIter(ctx, s.bucket, opts) { // minio.Core tells of single requests, and takes no ctx
+		if o.Err != nil {
+			return nil, false, s.wrap("listing", prefix, o.Err)
+		}
+		page = append(page, Listed{Key: o.Key, Size: o.Size, ETag: strings.Trim(o.ETag, `"`), Changed: o.LastModified})
+		if len(page) == pageKeys {
+			return page, true, nil
+		}
 	}
-	if err != nil {
+	if err := ctx.Err(); err != nil { // of which the client says nothing between two requests
 		return nil, false, s.wrap("listing", prefix, err)
 	}
-	for i := range got.Contents {
-		o := &got.Contents[i]
-		page = append(page, Listed{Key: o.Key, Size: o.Size, ETag: strings.Trim(o.ETag, `"`), Changed: o.LastModified})
-	}
-	return page, got.IsTruncated, nil
+	return page, false, nil
 }
 
 // Stat is a HEAD.

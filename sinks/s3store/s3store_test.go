@@ -1,12 +1,16 @@
 package s3store_test
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -187,5 +191,84 @@ func TestTheCheckAsksForOneName(t *testing.T) {
 	}
 	if err := s3store.New(client(t, srv), "nowhere", s3store.Options{}).Check(t.Context(), "out"); !errors.Is(err, s3store.ErrNoBucket) || !errors.Is(err, objectstore.ErrRefused) {
 		t.Errorf("a bucket that is not there: %v", err)
+	}
+}
+
+// listed answers listings of n keys, so many at once, as S3 does.
+func listed(n, atOnce int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q, from := r.URL.Query(), 0
+		if behind := cmp.Or(q.Get("continuation-token"), q.Get("start-after")); behind != "" {
+			fmt.Sscanf(behind, "k/%d", &from) //nolint:errcheck // the client gives what it was given
+			from++
+		}
+		most, _ := strconv.Atoi(q.Get("max-keys"))
+		next := min(from+min(most, atOnce), n)
+		fmt.Fprintf(w, "<ListBucketResult><IsTruncated>%v</IsTruncated><NextContinuationToken>k/%06d</NextContinuationToken>", next < n, next-1)
+		for i := from; i < next; i++ {
+			fmt.Fprintf(w, `<Contents><Key>k/%06d</Key><Size>%d</Size><ETag>"e%d"</ETag><LastModified>2026-01-31T01:00:00.000Z</LastModified></Contents>`, i, i, i)
+		}
+		fmt.Fprint(w, "</ListBucketResult>")
+	}
+}
+
+// TestPagesAreAllKeysOnce reads listings of stores that give a thousand keys at once and fewer, and whose last page is full or not.
+func TestPagesAreAllKeysOnce(t *testing.T) {
+	for _, c := range []struct{ n, atOnce, pages int }{{0, 1000, 1}, {7, 1000, 1}, {1000, 1000, 2}, {2001, 1000, 3}, {2500, 300, 3}} {
+		t.Run(fmt.Sprintf("%d keys, %d at once", c.n, c.atOnce), func(t *testing.T) {
+			srv := httptest.NewTLSServer(listed(c.n, c.atOnce))
+			defer srv.Close()
+			s := s3store.New(client(t, srv), "bucket", s3store.Options{})
+			got, pages, after := 0, 0, ""
+			for more := true; more; pages++ {
+				var page []s3store.Listed
+				var err error
+				if page, more, err = s.Page(t.Context(), "k/", after); err != nil {
+					t.Fatal(err)
+				}
+				for _, o := range page {
+					if want := fmt.Sprintf("k/%06d", got); o.Key != want || o.Size != int64(got) || o.ETag != fmt.Sprint("e", got) || o.Changed.IsZero() {
+						t.Fatalf("%+v, want %s", o, want)
+					}
+					got, after = got+1, o.Key
+				}
+			}
+			if got != c.n || pages != c.pages {
+				t.Errorf("%d keys of %d in %d pages, want %d", got, c.n, pages, c.pages)
+			}
+		})
+	}
+}
+
+// TestAListingThatHangsEndsWithItsContext has a store that takes requests and answers none.
+func TestAListingThatHangsEndsWithItsContext(t *testing.T) {
+	for name, list := range map[string]func(context.Context, *s3store.Store) error{
+		"all keys": func(ctx context.Context, s *s3store.Store) error { _, err := s.List(ctx, "k/", ""); return err },
+		"a page":   func(ctx context.Context, s *s3store.Store) error { _, _, err := s.Page(ctx, "k/", ""); return err },
+		"a check":  func(ctx context.Context, s *s3store.Store) error { return s.Check(ctx, "k/") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked, over := make(chan struct{}), make(chan struct{})
+			srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+				close(asked)
+				<-over
+			}))
+			defer srv.Close()
+			defer close(over)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ended := make(chan error, 1)
+			go func() { ended <- list(ctx, s3store.New(client(t, srv), "bucket", s3store.Options{})) }()
+			<-asked
+			cancel()
+			select {
+			case err := <-ended:
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("it ended with %v", err)
+				}
+			case <-time.After(30 * time.Second): // the time that a worker has to end
+				t.Error("it waits for the store")
+			}
+		})
 	}
 }

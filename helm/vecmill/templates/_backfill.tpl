@@ -6,11 +6,17 @@
 {{/* The command of the backfill's job. */}}
 {{- define "vecmill.backfillArgs" -}}
 {{- $b := .Values.backfill -}}
+{{- $again := or $b.reembed.old $b.reembed.new -}}
 {{- if $b.args -}}
-{{- if or $b.plan $b.topic $b.maxRate (gt (int $b.shares) 1) }}{{ fail "backfill.args is the whole command: leave backfill.plan, topic, shares and maxRate out" }}{{ end -}}
+{{- if or $b.plan $b.topic $b.maxRate $again (gt (int $b.shares) 1) }}{{ fail "backfill.args is the whole command: leave backfill.plan, topic, shares, maxRate and reembed out" }}{{ end -}}
 {{- toYaml $b.args -}}
 {{- else -}}
-{{- $args := list "run" "--config" "/etc/vecmill/worker.yaml" "--plan" (required "backfill.plan is empty: such as s3://lake/plans/2026-11; or give backfill.args, the whole command" $b.plan) -}}
+{{- $args := list -}}
+{{- if $again -}}
+{{- $args = include "vecmill.reembedArgs" . | fromYamlArray -}}
+{{- else -}}
+{{- $args = list "run" "--config" "/etc/vecmill/worker.yaml" "--plan" (required "backfill.plan is empty: such as s3://lake/plans/2026-11; or give backfill.args, the whole command" $b.plan) -}}
+{{- end -}}
 {{- if gt (int $b.shares) 1 -}}
 {{- if $b.topic }}{{ fail "backfill.shares are of a plan that the job computes itself: with backfill.topic, the workers divide it" }}{{ end -}}
 {{- $args = concat $args (list "--share" (printf "$(JOB_COMPLETION_INDEX)/%d" (int $b.shares))) -}}
@@ -24,6 +30,22 @@
 {{- if $b.maxRate }}{{ $args = concat $args (list "--max-rate" $b.maxRate) }}{{ end -}}
 {{- toYaml $args -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The beginning of the command where the job computes again what a pipeline has written. */}}
+{{- define "vecmill.reembedArgs" -}}
+{{- $b := .Values.backfill -}}
+{{- $r := $b.reembed -}}
+{{- $names := list -}}
+{{- range .Values.config.pipelines }}{{ $names = append $names .name }}{{ end -}}
+{{- range list $r.old $r.new }}{{ if not (has . $names) }}{{ fail (printf "backfill.reembed takes two pipelines of config, old and new, and %q is none" .) }}{{ end }}{{ end -}}
+{{- if $b.topic }}{{ fail "backfill.reembed is computed by the job itself, as a whole or in shares: leave backfill.topic out" }}{{ end -}}
+{{- $args := list "reembed" "--config" "/etc/vecmill/worker.yaml" "--old" $r.old "--new" $r.new -}}
+{{- if $b.plan }}{{ $args = concat $args (list "--plan" $b.plan) }}{{ end -}}
+{{- if $r.noStream }}{{ $args = append $args "--no-stream" }}{{ end -}}
+{{- if $r.lacking }}{{ $args = concat $args (list "--lacking" (toString (int64 $r.lacking))) }}{{ end -}}
+{{- if $r.cutOver }}{{ $args = concat $args (list "--cut-over" $r.cutOver) }}{{ end -}}
+{{- toYaml $args -}}
 {{- end -}}
 
 {{/* What it may take: a publisher has no models, and one part of the plan in memory. */}}

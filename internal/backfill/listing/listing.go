@@ -23,7 +23,7 @@ type Object struct {
 
 // Pager lists the keys of one prefix. It is safe for concurrent use.
 type Pager interface {
-	// Page gives keys behind after in ascending order of their bytes, and whether there are more behind them. An empty page has no more.
+	// Page gives keys behind after in ascending order of their bytes, and whether there may be more behind them. An empty page has no more. It ends with ctx.
 	Page(ctx context.Context, after string) (page []Object, more bool, err error)
 }
 

@@ -49,6 +49,12 @@ func (s Share) of(items int64) (first, next int64) {
 	return first, next
 }
 
+// Len is the number of the share's references, of a plan with so many.
+func (s Share) Len(items int64) int64 {
+	first, next := s.of(items)
+	return next - first
+}
+
 // Share is a part of the list, numbered from 0.
 func (l *List) Share(s Share) *List {
 	first, next := s.of(l.plan.Items)
