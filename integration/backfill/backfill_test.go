@@ -4,6 +4,7 @@ package backfill
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -99,12 +100,13 @@ func TestABackfillIsExactlyOnceThroughKills(t *testing.T) {
 	seed := uint64(setting(t, "VECMILL_BACKFILL_SEED", 1))
 	r := rand.New(rand.NewPCG(seed, 8))
 	l := newLake(t, objects)
-	if p := l.plan(t, "all"); p.Items != objects || p.Known != 0 {
+	if p := l.plan(t, "all", "--rate", "text=100/s"); p.Items != objects || p.Known != 0 { // what the runs take is held against it
 		t.Fatalf("the plan has %+v", p)
 	}
 	c := l.course(t)
 	l.before(t, c)
 	dead := len(c.letters())
+	runs := 1
 	for k := range kills {
 		meanwhile := func() {}
 		if k == kills/2 {
@@ -118,6 +120,7 @@ func TestABackfillIsExactlyOnceThroughKills(t *testing.T) {
 			}
 			break
 		}
+		runs++
 		w := l.status(t, fmt.Sprint("status-", k))
 		if w.Written < written || w.Finished && w.Dead != dead {
 			t.Errorf("behind kill %d the outputs have %d, and had %d", k, w.Written, written)
@@ -127,6 +130,7 @@ func TestABackfillIsExactlyOnceThroughKills(t *testing.T) {
 	if w := l.status(t, "status-last"); !w.Finished || w.Computed != objects-dead || w.Dead != dead {
 		t.Errorf("at the end the status says %+v\n%s", w, out)
 	}
+	l.held(t, runs)
 	all, code := l.AuditCommand(t, "audit", l.c)
 	if code != 0 || len(all) != 1 || all[0].Next != int64(objects) || all[0].Computed != int64(objects-dead) || all[0].Dead != int64(dead) || !all[0].OK() {
 		t.Errorf("the audit has exit code %d: %+v", code, all)
@@ -134,6 +138,22 @@ func TestABackfillIsExactlyOnceThroughKills(t *testing.T) {
 	l.count(t, c)
 	if p := l.plan(t, "again"); p.Items != 3 || p.Known != objects-dead || p.Seen != objects-1 { // two that changed, and a new one
 		t.Errorf("the next plan has %+v", p)
+	}
+}
+
+// held wants all runs held against their plan: those that were killed are counted up to their last word.
+func (l *lake) held(t *testing.T, runs int) {
+	t.Helper()
+	var w struct {
+		Against *progress.Against `json:"against_plan"`
+	}
+	if err := lastJSON(l.command(t, "status-held", "status", "--plan", planAt("all"), "--json"), &w); err != nil || w.Against == nil {
+		t.Fatalf("the status holds nothing against the plan: %v", err)
+	}
+	a := w.Against
+	t.Log(a.Words())
+	if a.Runs > runs || a.Runs < 2 || a.References > int64(l.objects) || a.References < int64(l.objects)/4 || a.Took <= 0 || math.Abs(a.Planned-float64(a.References)/100) > 1e-6 || !a.Stated || a.CPURatio != nil {
+		t.Errorf("of %d runs the status says %+v", runs, a)
 	}
 }
 

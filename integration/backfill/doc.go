@@ -2,6 +2,7 @@
 //
 //   - Kills: thousands of small objects are planned, and the run is killed (SIGKILL) at points that a seed chooses, until one is left to finish. Behind the plan objects are changed, removed, put again and
 //     added, before the run and while it is at work. Every reference has one fate, by the audit and by our own count of the rows and the letters, which say why; the next plan has what changed and nothing else.
+//   - Listing: a plan is killed while requests for several ranges of keys are under way, and goes on in these ranges alone.
 //   - Versions: a bucket that keeps them is planned as it stands, and a list names versions that were put over or removed.
 //   - Ranges: members of tar files, and ranges that a list names.
 //   - A fleet: a plan is published to a real Kafka's topic that two workers read. The publisher is told to stop, one worker is killed, and the status, which asks the store alone, says how far it all is.

@@ -4,6 +4,7 @@ package backfill
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
+	"vecmill/internal/progress"
 )
 
 // through is what the status says of a plan that was published.
@@ -119,9 +121,10 @@ func TestAFleetComputesEachContentOnce(t *testing.T) {
 	l.c.Pipelines[0].ReuseResults = 16 << 20
 	one, other := site.StartWorker(t, "one", l.c), site.StartWorker(t, "other", l.c)
 	l.awaitAssigned(t, one, other)
-	l.plan(t, "all")
+	l.plan(t, "all", "--rate", "text=10/s", "--machines", "2")
 	l.command(t, "publish", "run", "--plan", planAt("all"), "--topic", "refs")
 	l.AwaitCommitted(t, "refs", []string{"intents"}, 2*time.Minute, one, other)
+	l.heldThrough(t, 2)
 	fixture.Stop(t, one)
 	fixture.Stop(t, other)
 	rows, computed, parts := l.rowsOf(t, "intents"), map[string]int{}, map[int]bool{}
@@ -137,6 +140,22 @@ func TestAFleetComputesEachContentOnce(t *testing.T) {
 		if n != 1 {
 			t.Errorf("content %s is computed %d times", hash, n)
 		}
+	}
+}
+
+// heldThrough wants what workers have computed of a plan held against the time of its machines, once it is all written.
+func (l *lake) heldThrough(t *testing.T, machines int) {
+	t.Helper()
+	var w struct {
+		Against *progress.Against `json:"against_plan"`
+	}
+	if err := lastJSON(l.command(t, "status-held", "status", "--plan", planAt("all"), "--json"), &w); err != nil || w.Against == nil {
+		t.Fatalf("the status holds nothing against the plan: %v", err)
+	}
+	a := w.Against
+	t.Log(a.Words())
+	if planned := float64(l.objects) / 10 / float64(machines); a.References != int64(l.objects) || a.Machines != machines || math.Abs(a.Planned-planned) > 1e-6 || a.Took <= 0 || a.Counted != progress.ToWritten || !a.Stated || a.Runs != 0 {
+		t.Errorf("the status says %+v", a)
 	}
 }
 

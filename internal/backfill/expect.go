@@ -61,6 +61,7 @@ type Expectation struct {
 	Wall        Interval `json:"wall_seconds"`
 	CPU         Interval `json:"cpu_seconds"`
 	GPU         Interval `json:"gpu_seconds,omitzero"` // of all devices that are held; none if no model is on one
+	Price       Interval `json:"price,omitzero"`       // of all machines for Wall; none: what one costs was not told
 	OutputBytes float64  `json:"output_bytes"`         // of the rows in memory
 	FileBytes   float64  `json:"file_bytes"`           // of all outputs that are files
 	Files       int64    `json:"files"`                // likewise
@@ -69,7 +70,21 @@ type Expectation struct {
 
 	Probed int `json:"probed"` // objects whose header was read
 	Tried  int `json:"tried"`  // and that were computed
+
+	Machines int     `json:"machines"`              // that Wall is of
+	Startup  float64 `json:"startup_seconds"`       // of each of them, which Wall and CPU have in them
+	Machine  string  `json:"machine,omitempty"`     // the kind that was measured; "": none, or the system does not tell
+	Stated   *Rate   `json:"stated_rate,omitempty"` // what the times go by; nil: what was measured
 }
+
+// OfOne is what a part of the work, from 0 to 1, takes one machine that starts once: seconds, and seconds of its processors.
+func (e *Expectation) OfOne(part float64) (wall, cpu float64) {
+	n := float64(max(e.Machines, 1))
+	return (e.Wall.Value-e.Startup)*n*part + e.Startup, (e.CPU.Value-e.Startup*n)*part + e.Startup
+}
+
+// OfAll is what a part of the work takes all machines, once they have started.
+func (e *Expectation) OfAll(part float64) (wall float64) { return (e.Wall.Value - e.Startup) * part }
 
 // Interval is a number with what it may be.
 type Interval struct {
@@ -88,11 +103,15 @@ type ExpectOptions struct {
 	Window   int           // items that a run sorts into batches: what one trial has if the time is enough; 0: AtOnce
 	Machines int           // that share the work
 	Devices  int           // GPUs of each that hold the model; 0: it is on the CPU
+	Machine  string        // the kind of this one, where nothing is stated
+	Stated   *Rate         // what each machine is said to compute; nil: what the trials say
+	CPUs     int           // of each machine, where its rate is stated; 0: not told
+	Price    float64       // of a machine for an hour; 0: not told
 }
 
-// Expect extrapolates from a draft's sample.
+// Expect extrapolates from a draft's sample. With a stated rate try may be nil: then nothing is computed, and only what headers say is known.
 func Expect(ctx context.Context, d *Draft, probe Probe, try Trial, o ExpectOptions) (*Expectation, error) {
-	e := &Expectation{Pipeline: o.Pipeline, Modality: o.Modality, Items: d.Planned, Bytes: d.Bytes}
+	e := &Expectation{Pipeline: o.Pipeline, Modality: o.Modality, Items: d.Planned, Bytes: d.Bytes, Machines: max(o.Machines, 1)}
 	if d.Planned == 0 {
 		return e, nil
 	}
@@ -103,12 +122,15 @@ func Expect(ctx context.Context, d *Draft, probe Probe, try Trial, o ExpectOptio
 	if len(x.items) == 0 {
 		return nil, fmt.Errorf("none of the %d objects of the sample could be read; the last: %w", len(d.Sample), x.last)
 	}
-	runs, err := tryOut(ctx, x, try, o)
-	if err != nil {
-		return nil, err
+	var runs []run
+	if try != nil {
+		if runs, err = tryOut(ctx, x, try, o); err != nil {
+			return nil, err
+		}
 	}
 	e.Probed = len(x.items)
 	x.extrapolate(e, runs, d, o)
+	e.Price = e.Wall.times(float64(e.Machines) / 3600 * o.Price)
 	return e, nil
 }
 
@@ -239,11 +261,19 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 	}
 	e.Tried = sum.Items
 	e.Steps, e.Rows, e.OutputBytes = float64(sum.Steps)*scale, float64(sum.Rows)*scale, float64(sum.RowBytes)*scale
-	e.FailShare = 1 - share(len(x.items), len(x.failed))*share(sum.Items-sum.Failed, sum.Failed)
+	e.FailShare = 1 - share(len(x.items), len(x.failed))
+	if sum.Items > 0 {
+		e.FailShare = 1 - (1-e.FailShare)*share(sum.Items-sum.Failed, sum.Failed)
+	}
+	if o.Stated != nil {
+		x.stated(e, d, o)
+		return
+	}
+	e.Machine, e.Startup = o.Machine, o.Startup.Seconds()
 	unsure := math.Hypot(spread, unsteady(runs))
-	e.Wall = interval(sum.Wall.Seconds()*scale/float64(max(o.Machines, 1)), unsure).after(o.Startup)
-	e.CPU = interval(sum.CPU.Seconds()*scale, unsure).after(o.Startup * time.Duration(max(o.Machines, 1))) // each of them loads the models
-	e.GPU = e.Wall.times(float64(max(o.Machines, 1) * o.Devices))                                          // one that waits is held, too
+	e.Wall = interval(sum.Wall.Seconds()*scale/float64(e.Machines), unsure).after(o.Startup)
+	e.CPU = interval(sum.CPU.Seconds()*scale, unsure).after(o.Startup * time.Duration(e.Machines)) // each of them loads the models
+	e.GPU = e.Wall.times(float64(e.Machines * o.Devices))                                          // one that waits is held, too
 }
 
 func share(good, bad int) float64 { return float64(good) / float64(max(good+bad, 1)) }

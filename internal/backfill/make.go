@@ -57,7 +57,7 @@ type picked struct {
 	Size int64       `json:"size"`
 }
 
-// Make enumerates src into w, whose saved state is state, to the end. It saves as parts fill up; interrupted, it is called again with what NewWriter gives.
+// Make enumerates src into w, whose saved state is state, to the end. It saves from time to time; interrupted, it is called again with what NewWriter gives.
 func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source, o MakeOptions) (*Draft, error) {
 	var d drafting
 	if state != nil {
@@ -65,6 +65,7 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 			return nil, fmt.Errorf("the plan's progress: %w", err)
 		}
 	}
+	saved := newSaving()
 	err := src.Each(ctx, d.Source, func(items []plan.Item, at any) error {
 		for _, it := range items {
 			if err := d.add(w, it, &o); err != nil {
@@ -78,8 +79,8 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 		if o.Tell != nil {
 			o.Tell(d.Counts)
 		}
-		if w.Full() {
-			return w.Save(ctx, d)
+		if w.Full() || saved.due() {
+			return saved.do(func() error { return w.Save(ctx, d) })
 		}
 		return nil
 	})

@@ -16,6 +16,7 @@ import (
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
+	"vecmill/internal/progress"
 	"vecmill/internal/status"
 	"vecmill/internal/wire"
 	"vecmill/stream"
@@ -90,6 +91,10 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 	if err != nil {
 		return o.notBegun(ctx, e, show, err)
 	}
+	account, err := wire.OpenAccount(ctx, c, o.plan, about, o.read.Share, show.meter.Began(), log)
+	if err != nil {
+		return o.notBegun(ctx, e, show, errors.Join(err, w.Close(ctx)))
+	}
 	if about != nil { // what cannot be opened has settled nothing
 		if err := wire.Divide(ctx, c, o.plan, about, shares); err != nil {
 			return o.notBegun(ctx, e, show, errors.Join(err, w.Close(ctx)))
@@ -97,22 +102,36 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 	}
 	running, cancel := o.limited(ctx)
 	defer cancel()
-	stop := show.watch(w)
+	stop, told := show.watch(w), account.Keep(running, w.Status)
 	err = w.Run(running)
+	told()
 	stop()
-	report := show.meter.End(w.Status())
-	promise := promiseOf(about)
-	report.Memory, report.Planned = wire.PeakMemory(), promise.Memory.Peak
+	last := w.Status()
+	report := show.meter.End(last)
+	report.Memory, report.Planned = wire.PeakMemory(), wire.PromiseOf(about).Memory.Peak
+	report.Against = held(ctx, e.err, account, last)
 	if stopped := running.Err() != nil && !*report.Finished; err != nil || stopped {
 		*report.Finished = false
 		report.Continue = o.again()
 		if err == nil {
 			err = o.whyStopped(running)
 		}
-	} else if about != nil {
-		report.Expected = promise.seconds(about.Items, &report)
 	}
 	return errors.Join(err, show.end(e, &report))
+}
+
+// accountPatience is how long a run's end waits for the place of its plan.
+const accountPatience = 10 * time.Second
+
+// held is a run's account at its end, also of one that was told to stop. A run is none the worse without it.
+func held(ctx context.Context, w io.Writer, a *wire.Account, s status.Status) *progress.Against {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), accountPatience)
+	defer cancel()
+	out, err := a.Close(ctx, s)
+	if err != nil {
+		fmt.Fprintf(w, "the run is not held against its plan: %v\n", err)
+	}
+	return out
 }
 
 // notBegun is the end of a run that has computed nothing. One that was told to stop, while it planned or while models were loaded, says how to go on.

@@ -147,8 +147,8 @@ func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
 			[]string{"101 of 101 references; 0 are computed already", "time", "on 3 machines", "price", "backfill run --config " + conf + " --plan " + out},
 		},
 		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out}, 1, []string{"a complete plan"}},
-		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"101 references, 100 rows, 0 skipped, 1 dead letters", "planned", "of it"}},
-		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"0 references, 0 rows"}},
+		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"101 references, 100 rows, 0 skipped, 1 dead letters", "\nplanned ", " of it; CPU time planned "}},
+		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"0 references, 0 rows", "\nplanned "}},
 		{[]string{"run", "--config", conf, "--plan", filepath.Join(dir, "none")}, 1, []string{"no complete plan"}},
 		{[]string{"run", "--config", conf, "--plan", out, "--manifest", "x"}, 2, []string{"give one of them"}},
 		{[]string{"audit", "--config", conf}, 0, []string{`"faults":0`}},
@@ -157,6 +157,21 @@ func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
 		{[]string{"plan", "--config", conf, "--source", empty, "--out", out + "2"}, 0, []string{"0 of 0 references", "the source has nothing"}},
 		{[]string{"run", "--config", conf, "--plan", out + "2"}, 0, []string{"0 references", "the list is empty"}},
 		{[]string{"status", "--config", conf, "--plan", out + "2"}, 0, []string{"0 written of 0"}},
+		{
+			[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out + "3", "--again", "--try", "0", "--rate", "audio=5s/s,text=0.01/s", "--machines", "2", "--cpus", "4", "--price", "3.6"},
+			0,
+			[]string{
+				"(100 headers looked at, 0 objects computed)", "1h24m10s (1h24m10s to 1h24m10s), on 2 machines of 0.01 objects a second each, as stated", "11.22 hours (11.22 to 11.22) for which they are held",
+				"10.10 (10.10 to 10.10)", "not known: nothing was computed",
+			},
+		},
+		{[]string{"run", "--config", conf, "--plan", out + "3"}, 0, []string{"\nplanned 2h48m20s, took ", ": 0.00 of it; planned by a stated rate\n"}},
+		{[]string{"status", "--config", conf, "--plan", out + "3"}, 0, []string{"runs of the plan: planned 2h48m20s, took "}},
+		{[]string{"plan", "--config", conf, "--source", "x", "--out", "x", "--rate", "text=fast"}, 2, []string{`"text=fast" is no rate: text=1200/s`}},
+		{[]string{"plan", "--config", conf, "--source", "x", "--out", "x", "--rate", "others=5/s"}, 2, []string{"--rate others: it is neither a pipeline"}},
+		{[]string{"plan", "--config", conf, "--source", "x", "--out", "x", "--gpus", "5"}, 2, []string{"go with --rate"}},
+		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out + "4", "--again", "--rate", "intents=5s/s"}, 1, []string{"pipeline intents: its rate is stated in seconds of audio, and it reads text"}},
+		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out + "4", "--again", "--rate", "audio=5s/s", "--try", "0"}, 1, []string{"pipeline intents: no rate is stated for it"}},
 	} {
 		code, stdout, stderr := call(backfiller, c.args...)
 		for _, want := range c.want {

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"vecmill/internal/backfill"
-	"vecmill/internal/backfill/plan"
-	"vecmill/internal/progress"
 	"vecmill/internal/wire"
 	"vecmill/schemas"
 )
@@ -32,9 +30,13 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	f.StringVar(&o.Name, "name", "", "name of the plan in the output, which no other list may have there; default: the last word of --out and eight letters that no other plan has")
 	f.IntVar(&o.Sample, "sample", 512, "objects whose headers are looked at")
 	f.Uint64Var(&o.Seed, "seed", 1, "which objects these are")
-	f.DurationVar(&o.Estimate.For, "try", 15*time.Second, "how long to compute to know how long it takes; 0 estimates nothing")
-	f.IntVar(&o.Estimate.Machines, "machines", 1, "machines like this one that will share the work")
-	price := f.Float64("price", 0, "price of one machine for an hour")
+	f.DurationVar(&o.Estimate.For, "try", 15*time.Second, "how long to compute to know how long it takes; 0 computes nothing, and estimates nothing without --rate")
+	f.IntVar(&o.Estimate.Machines, "machines", 1, "machines that will share the work: like this one, or with --rate like those that it is of")
+	f.Float64Var(&o.Estimate.Price, "price", 0, "price of one machine for an hour")
+	rates := ratesFlag{}
+	f.Var(rates, "rate", ratesDoc)
+	f.IntVar(&o.Estimate.CPUs, "cpus", 0, "with --rate: processors of each machine, to reckon hours; 0: they are not told")
+	f.IntVar(&o.Estimate.GPUs, "gpus", 0, "with --rate: GPUs of each machine, likewise")
 	asJSON := f.Bool("json", false, "print one JSON object")
 	if err := parse(f, args, 0); err != nil {
 		return err
@@ -46,6 +48,10 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 		return usageError{errors.New("--out is missing: the directory, or s3://bucket/prefix, that the plan is written to")}
 	case o.Sample < 1 || o.Estimate.Machines < 1:
 		return usageError{errors.New("--sample and --machines must be at least 1")}
+	case o.Estimate.CPUs < 0 || o.Estimate.GPUs < 0 || o.Estimate.Price < 0:
+		return usageError{errors.New("--cpus, --gpus and --price are not negative")}
+	case len(rates) == 0 && o.Estimate.CPUs+o.Estimate.GPUs > 0:
+		return usageError{errors.New("--cpus and --gpus go with --rate: those of this machine are known")}
 	}
 	if err := checkSource(&o); err != nil {
 		return err
@@ -54,6 +60,10 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := rates.check(c); err != nil {
+		return usageError{err}
+	}
+	o.Estimate.Rates = rates
 	tellPlanning(&o, e.err)
 	p, err := wire.Plan(ctx, c, o)
 	if err != nil {
@@ -65,7 +75,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	if *asJSON {
 		return json.NewEncoder(e.stdout).Encode(p)
 	}
-	printPlan(e.stdout, p, *price, o.Estimate.Machines)
+	printPlan(e.stdout, p)
 	if p.Items > 0 {
 		fmt.Fprintf(e.stdout, "\nbackfill run --config %s --plan %s\n", *file, o.Out)
 	}
@@ -99,7 +109,7 @@ func everyFew(w io.Writer) func(backfill.Counts) {
 	}
 }
 
-func printPlan(w io.Writer, p *wire.Planned, price float64, machines int) {
+func printPlan(w io.Writer, p *wire.Planned) {
 	fmt.Fprintf(w, "%-18s %d of %d references; %d are computed already\n", "to compute", p.Items, p.Seen, p.Known)
 	if p.Snapshot != nil {
 		fmt.Fprintf(w, "%-18s %d\n", "snapshot", *p.Snapshot)
@@ -114,14 +124,14 @@ func printPlan(w io.Writer, p *wire.Planned, price float64, machines int) {
 		return
 	}
 	for i := range p.Expected {
-		printExpected(w, &p.Expected[i], price, machines)
+		printExpected(w, &p.Expected[i])
 	}
 	if p.Memory.Peak > 0 {
-		fmt.Fprintf(w, "%-18s %s of each machine; at most %s, as the configuration allows\n", "memory", bytesText(float64(p.Memory.Peak)), bytesText(float64(p.Memory.Most)))
+		fmt.Fprintf(w, "%-18s %s of a machine like this one; at most %s, as the configuration allows\n", "memory", bytesText(float64(p.Memory.Peak)), bytesText(float64(p.Memory.Most)))
 	}
 }
 
-func printExpected(w io.Writer, x *backfill.Expectation, price float64, machines int) {
+func printExpected(w io.Writer, x *backfill.Expectation) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "  %-16s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -133,25 +143,63 @@ func printExpected(w io.Writer, x *backfill.Expectation, price float64, machines
 	case schemas.Image:
 		line("pixels", "%.3g", x.Pixels)
 	case schemas.Text:
-		line("tokens", "%.3g", x.Steps)
+		if x.Tried > 0 {
+			line("tokens", "%.3g", x.Steps)
+		}
 	}
-	line("time", "%s (%s to %s), on %d machines like this one", span(x.Wall.Value), span(x.Wall.Low), span(x.Wall.High), machines)
-	line("CPU", "%.2f hours (%.2f to %.2f)", x.CPU.Value/3600, x.CPU.Low/3600, x.CPU.High/3600)
-	if x.GPU.Value > 0 {
-		line("GPU", "%.2f hours (%.2f to %.2f)", x.GPU.Value/3600, x.GPU.Low/3600, x.GPU.High/3600)
-	}
-	if price > 0 {
-		hours := float64(machines) / 3600 * price
-		line("price", "%.2f (%.2f to %.2f)", x.Wall.Value*hours, x.Wall.Low*hours, x.Wall.High*hours)
-	}
-	if x.Files > 0 {
-		line("output", "%.0f rows, %s in %d files", x.Rows, bytesText(x.FileBytes), x.Files)
+	if x.Stated != nil {
+		printStated(line, x)
 	} else {
+		line("time", "%s, on %d machines like this one", spans(x.Wall), x.Machines)
+		line("CPU", "%s", hours(x.CPU))
+		if x.GPU.Value > 0 {
+			line("GPU", "%s", hours(x.GPU))
+		}
+	}
+	if x.Price.Value > 0 {
+		line("price", "%.2f (%.2f to %.2f)", x.Price.Value, x.Price.Low, x.Price.High)
+	}
+	switch {
+	case x.Tried == 0:
+		line("output", "not known: nothing was computed")
+	case x.Files > 0:
+		line("output", "%.0f rows, %s in %d files", x.Rows, bytesText(x.FileBytes), x.Files)
+	default:
 		line("output", "%.0f rows, %s in memory", x.Rows, bytesText(x.OutputBytes))
 	}
 	if x.FailShare > 0 {
 		line("dead letters", "about %.1f %%", 100*x.FailShare)
 	}
+}
+
+// printStated prints times that go by a stated rate.
+func printStated(line func(name, format string, args ...any), x *backfill.Expectation) {
+	unit := "objects"
+	if x.Stated.Unit == backfill.AudioSeconds {
+		unit = "seconds of audio"
+	}
+	line("time", "%s, on %d machines of %g %s a second each, as stated: the interval is that of the sample alone", spans(x.Wall), x.Machines, x.Stated.PerSecond, unit)
+	held := false
+	for _, of := range []struct {
+		name string
+		time backfill.Interval
+	}{{"CPU", x.CPU}, {"GPU", x.GPU}} {
+		if of.time.Value > 0 {
+			held = true
+			line(of.name, "%s for which they are held", hours(of.time))
+		}
+	}
+	if !held {
+		line("CPU, GPU", "not known: --cpus and --gpus say what a machine has")
+	}
+}
+
+func spans(i backfill.Interval) string {
+	return fmt.Sprintf("%s (%s to %s)", span(i.Value), span(i.Low), span(i.High))
+}
+
+func hours(i backfill.Interval) string {
+	return fmt.Sprintf("%.2f hours (%.2f to %.2f)", i.Value/3600, i.Low/3600, i.High/3600)
 }
 
 // span is a time in the words of people.
@@ -167,34 +215,4 @@ func bytesText(n float64) string {
 		i++
 	}
 	return fmt.Sprintf("%.3g %s", n, units[i])
-}
-
-// promised is what a plan says of its run.
-type promised struct {
-	Expected []backfill.Expectation `json:"expected"`
-	Memory   wire.Memory            `json:"memory"`
-}
-
-func promiseOf(p *plan.Plan) (said promised) {
-	if p == nil || p.Items == 0 || json.Unmarshal(p.About, &said) != nil {
-		return promised{}
-	}
-	return said
-}
-
-// seconds is how long a plan said that its run takes; nil if it did not, or if this run computed a part of it only: its time is a part's.
-func (s *promised) seconds(items int64, r *progress.Report) *float64 {
-	if len(s.Expected) == 0 {
-		return nil
-	}
-	sum := 0.0
-	for i := range s.Expected {
-		sum += s.Expected[i].Wall.Value
-	}
-	for i := range r.Pipelines {
-		if r.Pipelines[i].Records < items {
-			return nil
-		}
-	}
-	return &sum
 }

@@ -15,7 +15,7 @@ import (
 // published is a line of backfill run --topic --json.
 type published struct {
 	Event string `json:"event"` // progress, or end for the last one
-	publish.Progress
+	wire.Publication
 	Rate     float64 `json:"rate"` // references a second, of this run
 	Continue string  `json:"continue,omitempty"`
 }
@@ -41,8 +41,8 @@ func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, 
 	gate, deaf := pausable(e.err)
 	defer deaf()
 	began, told, first := time.Now(), time.Time{}, int64(-1)
-	report := func(event string, p publish.Progress) published {
-		return published{Event: event, Progress: p, Rate: float64(p.Published-first) / max(time.Since(began).Seconds(), 1e-3)}
+	report := func(event string, p wire.Publication) published {
+		return published{Event: event, Publication: p, Rate: float64(p.Published-first) / max(time.Since(began).Seconds(), 1e-3)}
 	}
 	enc := json.NewEncoder(e.stdout)
 	every := everyLine
@@ -59,7 +59,7 @@ func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, 
 				return
 			}
 			told = time.Now()
-			r := report("progress", p)
+			r := report("progress", wire.Publication{Progress: p})
 			if asJSON {
 				_ = enc.Encode(r) // whoever does not listen any more does not end the run
 				return
@@ -81,6 +81,9 @@ func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, 
 		return errors.Join(err, enc.Encode(end))
 	}
 	fmt.Fprintf(e.stdout, "%s: %d of %d references are in the topic, %d of them by this run\n", o.topic, at.Published, at.Total, at.Published-first)
+	if at.Against != nil {
+		fmt.Fprintf(e.stdout, "what the workers have read: %s\n", at.Against.Words())
+	}
 	if end.Continue != "" {
 		fmt.Fprintf(e.stdout, "go on with: %s\n", end.Continue)
 	}

@@ -20,7 +20,7 @@ func TestAPlanIsComputedInSharesOnce(t *testing.T) {
 		}
 	}
 	share := func(i, n int) []string { return []string{"run", "--plan", at, "--share", fmt.Sprintf("%d/%d", i, n)} }
-	step(0, "24 of 24 references", "plan", "--source", "s3://box/texts/", "--out", at, "--try", "0")
+	step(0, "24 of 24 references", "plan", "--source", "s3://box/texts/", "--out", at, "--try", "0", "--rate", "text=5/s", "--machines", "3")
 	for _, c := range []struct {
 		args string
 		want string
@@ -45,10 +45,13 @@ func TestAPlanIsComputedInSharesOnce(t *testing.T) {
 			t.Fatalf("told to stop at request %d: exit %d, want %q\n%s", k, code, want, out)
 		}
 	}
-	step(0, "intents: ", share(1, n)...)
+	step(0, "planned 1.6s for 8 of 24 references, took ", share(1, n)...)
 	step(0, "16 written of 24 (66.7 %)", "status", "--plan", at)
+	step(0, "runs of the plan: planned 3.2s for 16 of 24 references, took ", "status", "--plan", at)
 	step(0, "intents: 8 references, 8 rows", share(2, n)...)
 	step(0, "intents: 0 references, 0 rows", share(2, n)...)
+	step(0, "planned 1.6s for 8 of 24 references, took ", share(2, n)...)
+	step(0, `"against_plan":{"references":24,"of":24,"machines":1,"planned_seconds":4.`, "status", "--plan", at, "--json")
 	for _, args := range [][]string{{"--plan", at}, {}} {
 		step(0, "24 written", append([]string{"status"}, args...)...)
 	}

@@ -121,8 +121,8 @@ func (s *show) end(e *env, r *progress.Report) error {
 	if words := r.Cost.Words(); words != "" {
 		fmt.Fprintln(e.stdout, words)
 	}
-	if r.Expected != nil {
-		fmt.Fprintf(e.stdout, "planned %s, took %s: %.2f of it\n", span(*r.Expected), span(r.Seconds), r.Seconds / *r.Expected)
+	if r.Against != nil {
+		fmt.Fprintln(e.stdout, r.Against.Words())
 	}
 	if r.Memory > 0 {
 		fmt.Fprintf(e.stdout, "memory %s at most", bytesText(float64(r.Memory)))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"vecmill/internal/progress"
 	"vecmill/internal/wire"
 )
 
@@ -41,6 +42,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	total := int64(-1)
+	var against *progress.Against
 	switch {
 	case o.plan != "":
 		_, about, err := o.source(ctx, c)
@@ -48,6 +50,9 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 		total = about.Items
+		if against, err = wire.AgainstRuns(ctx, c, o.plan, about); err != nil {
+			fmt.Fprintf(e.err, "the runs are not held against their plan: %v\n", err)
+		}
 	case o.manifest != "":
 		if _, _, err := o.source(ctx, c); err != nil {
 			return err
@@ -62,6 +67,9 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 	}
 	for _, name := range passed {
 		fmt.Fprintf(e.err, "%s keeps no account of what was written, and is passed over\n", name)
+	}
+	for i := range all {
+		all[i].Against = against
 	}
 	if o.plan != "" {
 		through, err := wire.HowFarThrough(ctx, c, o.plan)
@@ -81,6 +89,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 
 func printWritten(w io.Writer, all []wire.Written, total int64, asJSON bool) error {
 	enc := json.NewEncoder(w)
+	var runs *progress.Against // those of all outputs are the same
 	for i := range all {
 		x := written{Written: all[i], Total: total}
 		whole := x.whole()
@@ -96,6 +105,14 @@ func printWritten(w io.Writer, all []wire.Written, total int64, asJSON bool) err
 			continue
 		}
 		x.print(w, time.Now())
+		if x.Against != nil && x.Through != nil {
+			fmt.Fprintf(w, "  %s\n", x.Against.Words())
+		} else if x.Against != nil {
+			runs = x.Against
+		}
+	}
+	if runs != nil {
+		fmt.Fprintf(w, "runs of the plan: %s\n", runs.Words())
 	}
 	return nil
 }

@@ -21,8 +21,8 @@ type Report struct {
 	Pipelines []Pipeline `json:"pipelines"`
 
 	// Only of the end.
-	Finished *bool    `json:"finished,omitempty"`         // every reference is durable
-	Expected *float64 `json:"expected_seconds,omitempty"` // by the plan, where the run computed all of it
+	Finished *bool    `json:"finished,omitempty"`     // every reference is durable
+	Against  *Against `json:"against_plan,omitempty"` // null: the plan says no time, or nothing is durable
 	Cost     *Cost    `json:"cost,omitempty"`
 	Memory   int64    `json:"peak_memory_bytes,omitempty"`     // of this process; 0: the system does not tell
 	Planned  int64    `json:"expected_memory_bytes,omitempty"` // by the plan
@@ -78,6 +78,9 @@ type Meter struct {
 
 // NewMeter begins a run.
 func NewMeter(began time.Time) *Meter { return &Meter{began: began, first: map[int]status.Status{}} }
+
+// Began is when the run did.
+func (m *Meter) Began() time.Time { return m.began }
 
 // Add takes the worker at a moment, and reports on the time since the beginning of the window.
 func (m *Meter) Add(s status.Status) Report {

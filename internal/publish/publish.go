@@ -43,6 +43,8 @@ type State struct {
 	Begins []int64 `json:"begins,omitempty"`
 
 	By string `json:"by,omitempty"` // what references are divided among partitions by (P1): byContent; "" is their numbers
+
+	Began time.Time `json:"began,omitzero"` // when the first of them could be written. Builds before this one did not say
 }
 
 // byContent brings objects with one content together.
@@ -75,6 +77,8 @@ type Progress struct {
 	Published int64 `json:"published"` // references in the topic, of this run and those before it
 	Total     int64 `json:"total"`
 	Lag       int64 `json:"lag"` // of the slowest group
+
+	Began time.Time `json:"began,omitzero"` // when the first run of it did
 }
 
 // mostBytes are of one append: brokers take a megabyte by default.
@@ -104,6 +108,7 @@ func Run(ctx context.Context, log Log, o Options) (at Progress, err error) {
 	if err := p.begin(ctx); err != nil {
 		return at, err
 	}
+	at.Began = p.state.Began
 	defer func() { at.Published = p.state.Next }()
 	values, err := o.From(ctx, p.state.Next)
 	if err != nil {
@@ -151,7 +156,7 @@ func (p *publishing) begin(ctx context.Context) error {
 		return err
 	}
 	if saved == nil {
-		p.state.Run = rand.Text()[:12]
+		p.state.Run, p.state.Began = rand.Text()[:12], time.Now().UTC()
 		for _, part := range p.all {
 			p.state.Ends = append(p.state.Ends, bounds[part].End)
 		}
@@ -299,7 +304,7 @@ func (p *publishing) settle(ctx context.Context, next int64) error {
 	if err != nil {
 		return err
 	}
-	s := State{Run: p.state.Run, Next: next, Begins: p.state.Begins, By: p.state.By}
+	s := State{Run: p.state.Run, Next: next, Begins: p.state.Begins, By: p.state.By, Began: p.state.Began}
 	for _, ln := range p.lanes {
 		s.Ends = append(s.Ends, bounds[ln.part].End)
 	}

@@ -123,10 +123,9 @@ type PlanOptions struct {
 type Planned struct {
 	*plan.Plan
 	backfill.Counts
-	Expected []backfill.Expectation `json:"expected"`
-	Memory   Memory                 `json:"memory"`
-	KnownSet int64                  `json:"known_works"`        // what the outputs have, of any reference
-	Snapshot *int64                 `json:"snapshot,omitempty"` // of the table that was the source
+	Promise
+	KnownSet int64  `json:"known_works"`        // what the outputs have, of any reference
+	Snapshot *int64 `json:"snapshot,omitempty"` // of the table that was the source
 }
 
 // Memory is what a run is expected to hold, in bytes; zero where the system does not tell.
@@ -182,22 +181,37 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 	if t, ok := src.(*backfill.Table); ok {
 		out.Snapshot = t.Taken()
 	}
-	if o.Estimate.For > 0 {
+	if o.Estimate.wanted() {
 		done.set = nil // a run does not have it
 		peak := watchMemory()
 		out.Expected, err = estimate(ctx, s, &done.takers, draft, o.Estimate)
-		out.Memory = memoryOf(c, peak(), out.Expected)
+		if most := peak(); o.Estimate.For > 0 {
+			out.Memory = memoryOf(c, most, out.Expected)
+		}
 		if err != nil {
 			return nil, err
 		}
 	}
 	out.Plan, err = w.Finish(ctx, struct {
 		backfill.Counts
-		Expected []backfill.Expectation `json:"expected"`
-		Memory   Memory                 `json:"memory"`
-		Snapshot *int64                 `json:"snapshot,omitempty"`
-	}{out.Counts, out.Expected, out.Memory, out.Snapshot})
+		Promise
+		Snapshot *int64 `json:"snapshot,omitempty"`
+	}{out.Counts, out.Promise, out.Snapshot})
 	return out, err
+}
+
+// Promise is what a plan says of its run.
+type Promise struct {
+	Expected []backfill.Expectation `json:"expected"`
+	Memory   Memory                 `json:"memory"`
+}
+
+// PromiseOf reads what a plan says; nothing of one that estimates nothing, and of none.
+func PromiseOf(p *plan.Plan) (said Promise) {
+	if p == nil || p.Items == 0 || json.Unmarshal(p.About, &said) != nil {
+		return Promise{}
+	}
+	return said
 }
 
 // Models are what is known of a configuration's models, by pipeline. Whoever opens them closes them.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -21,7 +22,31 @@ import (
 type EstimateOptions struct {
 	For      time.Duration // how long to compute, for each pipeline; 0: nothing is estimated
 	AtOnce   int           // objects of one trial; 0: what fills a batch or two
-	Machines int           // like this one, that share the work
+	Machines int           // that share the work: like this one, or like those whose rates are stated
+	Price    float64       // of one of them for an hour; 0: not told
+
+	Rates      map[string]backfill.Rate // of each machine, by pipeline or modality, in place of what is measured here
+	CPUs, GPUs int                      // of each machine whose rate is stated; 0: not told
+}
+
+// wanted says whether anything is to be estimated.
+func (o *EstimateOptions) wanted() bool { return o.For > 0 || len(o.Rates) > 0 }
+
+// rate is what each machine is said to compute for a pipeline; nil: nothing is said.
+func (o *EstimateOptions) rate(pipeline string, m schemas.Modality) (*backfill.Rate, error) {
+	r, ok := o.Rates[pipeline]
+	if !ok {
+		r, ok = o.Rates[string(m)]
+	}
+	switch {
+	case !ok && o.For == 0:
+		return nil, fmt.Errorf("no rate is stated for it, and with --try 0 none is measured; --rate %s=N/s states one", pipeline)
+	case !ok:
+		return nil, nil
+	case r.Unit == backfill.AudioSeconds && m != schemas.Audio:
+		return nil, fmt.Errorf("its rate is stated in seconds of audio, and it reads %s: objects are N/s", m)
+	}
+	return &r, nil
 }
 
 func absolute(path string) string {
@@ -43,14 +68,25 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		t := &trial{p: p, m: m, fetcher: fetcher, seen: map[string]bool{}}
 		mine := of.part(i, d)
 		batch := batchConfig(p.Batch, m.spec.Modality)
-		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, For: o.For, AtOnce: o.AtOnce, Window: batch.Window, Machines: o.Machines}
+		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, For: o.For, AtOnce: o.AtOnce, Window: batch.Window, Machines: o.Machines, Price: o.Price}
+		x.Machine = deviceName(p, os.DirFS("/"))
 		if p.Model.OnGPU() {
 			x.Devices = len(m.devices)
+		}
+		if x.Stated, err = o.rate(p.Name, m.spec.Modality); err != nil {
+			return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
+		}
+		if x.Stated != nil {
+			x.CPUs, x.Devices = o.CPUs, o.GPUs
 		}
 		if x.AtOnce == 0 {
 			x.AtOnce = 2 * batch.MaxItems
 		}
-		e, err := backfill.Expect(ctx, mine, t.probe, t.compute, x)
+		var try backfill.Trial
+		if o.For > 0 {
+			try = t.compute
+		}
+		e, err := backfill.Expect(ctx, mine, t.probe, try, x)
 		if err != nil {
 			return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
 		}

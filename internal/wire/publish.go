@@ -14,6 +14,7 @@ import (
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/pace"
+	"vecmill/internal/progress"
 	"vecmill/internal/publish"
 	"vecmill/internal/retry"
 	"vecmill/sinks/objectstore"
@@ -36,9 +37,15 @@ const (
 	publishPoll  = time.Second // how often the groups' lag is looked at while there is no room
 )
 
+// Publication is how far a publishing has come, and what the groups have read of it against the plan.
+type Publication struct {
+	publish.Progress
+	Against *progress.Against `json:"against_plan,omitempty"`
+}
+
 // Publish puts a plan's references into a topic, each once. How far it has come lies beside the plan.
-func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions) (publish.Progress, error) {
-	var none publish.Progress
+func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions) (Publication, error) {
+	var none Publication
 	groups, reuse, err := publishGroups(c, o.Topic)
 	if err != nil {
 		return none, err
@@ -59,18 +66,27 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 		return none, err
 	}
 	defer log.Close()
-	state := stateOf(place, o.Topic)
+	state, before := stateOf(place, o.Topic), int64(0)
 	load := func(ctx context.Context) (*publish.State, error) { // the topic is there
 		if err := publishing(ctx, c, at, place, list.Plan()); err != nil {
 			return nil, err
 		}
-		return state.load(ctx)
+		was, err := state.load(ctx)
+		if was != nil {
+			before = was.Next
+		}
+		return was, err
 	}
-	return publish.Run(ctx, log, publish.Options{
+	far, err := publish.Run(ctx, log, publish.Options{
 		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: load, Save: state.save,
 		Groups: groups, MaxLag: o.MaxLag, ByContent: reuse, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound), Gate: o.Gate,
 		Permanent: kafkasource.Permanent, Retry: retry.Patient(), Tell: o.Tell,
 	})
+	out := Publication{Progress: far}
+	if far.Published > before && !far.Began.IsZero() { // a run that finds all published may come long after the workers had it
+		out.Against = againstFleet(c, list.Plan(), o.Topic, far.Published-far.Lag, time.Since(far.Began), progress.ToNow)
+	}
+	return out, err
 }
 
 // publishGroups are those of the pipelines that read a topic, and whether one of them has a use for copies that come together. They must read references as they are.

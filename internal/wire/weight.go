@@ -19,9 +19,9 @@ const (
 	weighedBytes = 64 << 20
 )
 
-// weigh says how many files a pipeline's run writes, how large they are, and what it holds in memory besides what its trial took.
+// weigh says how many files a pipeline's run writes, how large they are, and what it holds in memory besides what its trial took; nothing where there was none.
 func (t *trial) weigh(e *backfill.Expectation, machines int) error {
-	if e.Items == 0 {
+	if e.Tried == 0 {
 		return nil
 	}
 	blobs := min(float64(t.p.MaxInFlight)*float64(e.Bytes)/float64(e.Items), float64(t.p.MemoryBudget), float64(e.Bytes))

@@ -11,6 +11,7 @@ import (
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/dlq"
+	"vecmill/internal/progress"
 	"vecmill/internal/publish"
 	"vecmill/schemas"
 	"vecmill/stream/manifestsource"
@@ -22,7 +23,8 @@ type Written struct {
 	Output   string `json:"output"`
 	Manifest string `json:"manifest"` // its name
 	audit.Written
-	*Through // nil: a run read the list itself
+	*Through                   // nil: a run read the list itself
+	Against  *progress.Against `json:"against_plan,omitempty"` // null: the plan says no time, or nobody knows what it took
 }
 
 // Through is the topic that a list was published to. What is written of it is counted in records, from where the topic ended when that began: others' records between the list's are among them.
@@ -30,6 +32,14 @@ type Through struct {
 	Topic     string `json:"topic"`
 	Published int64  `json:"published"` // references of the list
 	Records   int64  `json:"records"`   // of the topic, up to the last of these
+}
+
+// references are those of the list among what is written of the topic: all of them, or as many as their share of it.
+func (w *Written) references() int64 {
+	if w.Next >= w.Records {
+		return w.Published
+	}
+	return w.Next * w.Published / w.Records
 }
 
 // HowFar asks the outputs themselves how far they have come: with the manifest of a name, all shares of it together, or with all that they have anything of if it is empty. Outputs that keep no account are passed
@@ -90,6 +100,9 @@ func HowFarThrough(ctx context.Context, c *config.Config, at string) (all []Writ
 					return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
 				}
 				w.Manifest = list.Plan().Name
+				if w.Last != nil && !state.Began.IsZero() {
+					w.Against = againstFleet(c, list.Plan(), topic, w.references(), w.Last.Sub(state.Began), progress.ToWritten)
+				}
 				all = append(all, *w)
 			}
 		}

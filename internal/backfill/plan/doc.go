@@ -4,6 +4,7 @@
 //	plan.json                                                          the parts, what was counted, what is expected; written last
 //	progress.json                                                      while it is being made: where it stands
 //	shares.json                                                        how it is computed: as a whole, in so many shares, or by the workers of topics; created once
+//	took-<partition>-<8 letters>.json                                  what a run of it, or of a share, has taken so far: each run's own
 //
 // An offset is a reference's number in the plan, from 0. It never changes: the output's chain is in these numbers, so a plan that is complete is never written
 // again. Of several planners at one place, as a pod that was cut off and its replacement, one finishes: plan.json is created and never replaced, and no planner writes over another's parts, of which
