@@ -29,13 +29,13 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 	if err := o.enumerate(ctx, e, c); err != nil {
 		return o.notPublished(ctx, err)
 	}
-	return o.publishPlan(ctx, e, log, asJSON, func(ctx context.Context, to wire.PublishOptions) (publish.Progress, error) {
+	return o.publishPlan(ctx, e, log, asJSON, func(ctx context.Context, to wire.PublishOptions) (wire.Publication, error) {
 		return wire.Publish(ctx, c, o.plan, to)
 	})
 }
 
 // publishPlan has do publish a plan.
-func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, asJSON bool, do func(context.Context, wire.PublishOptions) (publish.Progress, error)) error {
+func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, asJSON bool, do func(context.Context, wire.PublishOptions) (wire.Publication, error)) error {
 	ctx, cancel := o.limited(ctx)
 	defer cancel()
 	gate, deaf := pausable(e.err)

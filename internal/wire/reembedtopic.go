@@ -27,7 +27,7 @@ func (r *Reembed) Through(topic string) error {
 }
 
 // Publish puts the plan into the topic. The new pipeline must have begun with it: one that starts at its end would pass over what was there before.
-func (r *Reembed) Publish(ctx context.Context, o PublishOptions) (none publish.Progress, err error) {
+func (r *Reembed) Publish(ctx context.Context, o PublishOptions) (none Publication, err error) {
 	o.Topic = r.topic
 	log, err := kafkaLog(r.Config, o.Log)
 	if err != nil {
