@@ -10,7 +10,9 @@ import (
 
 // programs are those of which a span that begins with one is a command, though it has no flag. That of any other program is known by its flags.
 var programs = []string{
-	"make", "go", "git", "worker", "backfill", "aws", "bash", "cat", "curl", "docker", "duckdb", "eval", "export", "helm", "kill", "kubectl", "npm", "pip", "pip3", "promtool", "psql", "redis-cli", "sh", "sudo",
+	"make", "go", "git", "worker", "backfill",
+	"apt", "apt-get", "aws", "bash", "brew", "cargo", "cat", "curl", "docker", "duckdb", "eval", "export", "gh", "goreleaser", "helm", "java", "kill", "kind", "kubectl", "mc", "mvn", "npm", "openssl", "pip", "pip3", "podman", "promtool", "psql",
+	"redis-cli", "sh", "sha256sum", "sudo", "systemctl", "tar", "terraform", "uv", "wget",
 	"kafka-topics.sh", "kafka-console-producer.sh", "kafka-console-consumer.sh", "kafka-consumer-groups.sh",
 }
 
@@ -130,7 +132,7 @@ func decisions(t *testing.T) (all []document) {
 func TestWhatIsACommand(t *testing.T) {
 	for span, want := range map[string]bool{
 		"make": true, "make demo": true, "TURNS=17 make bench-graphs": true, "bin/worker run --config FILE": true, "worker doctor": true, "backfill": false, "curl": false, "aws s3 ls": true,
-		"terraform apply -auto-approve": true, "tools/gpu-check.sh --provider cpu": true, "tools/gpu-check.sh": false, ".venv/bin/python sweep.py DIR": true,
+		"terraform plan": true, "vault login -method=oidc": true, "tools/gpu-check.sh --provider cpu": true, "tools/gpu-check.sh": false, ".venv/bin/python sweep.py DIR": true,
 		"batch.max_cost": false, "--include '*.flac'": false, "model.provider: cuda": false, "|got - want| <= atol + rtol * |want|": false, "If-None-Match: *": false,
 	} {
 		if isCommand(span) != want {
