@@ -17,13 +17,12 @@ import (
 
 // byTests are commands that are not run here where they stand, by their beginning, each with the test that does what they do, by their own words or by the same program.
 var byTests = map[string]string{
-	"curl -X":          "docs TestTheLogsLevelChanges",
-	"kill -USR1":       "docs TestABackfillPausesAsItsDocumentSays",
-	"kill -USR2":       "docs TestABackfillPausesAsItsDocumentSays",
-	"kubectl exec":     "docs TestABackfillPausesAsItsDocumentSays",
-	"kubectl ":         "docs TestKubectlFindsWhatItIsAskedFor",
-	"docker ":          "docs TestDockerFindsWhatItIsAskedFor", // tools/image-steps.sh takes the Dockerfile's steps
-	"redis-cli --pipe": "integration/sinks BenchmarkRedis",     // a figure's, not the reader's
+	"curl -X":      "docs TestTheLogsLevelChanges",
+	"kill -USR1":   "docs TestABackfillPausesAsItsDocumentSays",
+	"kill -USR2":   "docs TestABackfillPausesAsItsDocumentSays",
+	"kubectl exec": "docs TestABackfillPausesAsItsDocumentSays",
+	"kubectl ":     "docs TestKubectlFindsWhatItIsAskedFor",
+	"docker ":      "docs TestDockerFindsWhatItIsAskedFor", // tools/image-steps.sh takes the Dockerfile's steps
 
 	`eval "$(tools/fetch-ort-gpu.sh --env)"`: "docs TestLibrariesForGPUsAreFetchedAndNamed", // with wheels that are small
 
@@ -58,9 +57,12 @@ var notRun = []struct {
 	{`^(tools/demo-models/)?train\.sh `, "the two data sets are not here", scriptFaults},
 	{`^tools/gpu-check\.sh `, "it needs a GPU", scriptFaults},
 	{`^tools/fetch-readers\.sh `, "make integration-deps does it for the tests in that directory", scriptFaults},
-	{`^cat .*sha256sum$`, "it is for data sets that are not here", func(*testing.T, string, []string) map[string]bool { return nil }},
-	{`^go build$`, "make build does it, with flags", func(*testing.T, string, []string) map[string]bool { return nil }},
-	{`^chartcheck -schemas$`, "make helm-check does it", func(*testing.T, string, []string) map[string]bool { return nil }},
+	{`^redis-cli --pipe$`, "what a figure is of: a benchmark runs it", func(t *testing.T, _ string, _ []string) map[string]bool {
+		return testFaults(t, []string{"-tags", "integration", "-bench", "BenchmarkRedis", "./integration/sinks"})
+	}},
+	{`^cat .*sha256sum$`, "it is for data sets that are not here", isShell},
+	{`^go build$`, "make build does it, with flags", doneBy("build")},
+	{`^chartcheck -schemas$`, "make helm-check does it", doneBy("helm-check")},
 }
 
 // TestEveryCommandIsHeld wants each command of each document, in blocks, in spans and in indented lines, to be run: here by TestEveryCommandOfTheDocumentsRuns, by a test of byTests, or by CI; or else to be of a form of notRun, or a target of unmade,
@@ -141,6 +143,24 @@ func (m made) held(t *testing.T, path, command string, inBlock bool) (how string
 		return "CI", faults
 	}
 	return "", map[string]bool{"nothing runs it": true}
+}
+
+// doneBy wants a target to be made by CI.
+func doneBy(target string) func(*testing.T, string, []string) map[string]bool {
+	return func(t *testing.T, _ string, _ []string) map[string]bool {
+		if newMade(t).byCI[target] {
+			return nil
+		}
+		return map[string]bool{"CI does not make " + target: true}
+	}
+}
+
+// isShell wants a command that a shell understands. In a table a pipe is written with a backslash.
+func isShell(t *testing.T, _ string, words []string) map[string]bool {
+	if err := parses(t, "command.sh", []byte(strings.ReplaceAll(strings.Join(words, " "), `\|`, "|"))); err != nil {
+		return map[string]bool{err.Error(): true}
+	}
+	return nil
 }
 
 // scriptFaults are what is wrong with a line that runs a script of tools: scripts and lists of requirements are there, scripts are of their language, and know their flags.
