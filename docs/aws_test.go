@@ -19,14 +19,19 @@ func s3Command(t *testing.T, s *site, dir, command string) {
 	}
 }
 
-// aws does aws s3 mb s3://BUCKET, and aws s3 cp FILE s3://BUCKET/KEY, with the endpoint that vecmill.yaml names: without one the command goes to Amazon, whatever the configuration says.
+// aws does aws s3 mb s3://BUCKET, and aws s3 cp FILE s3://BUCKET/KEY, with the endpoint that vecmill.yaml names: without one the command goes to Amazon, whatever the configuration says. The key is that of vecmill.yaml, too, and with its secret in the environment.
 func (s *site) aws(t *testing.T, dir, command string) error {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, "vecmill.yaml"))
 	if err != nil {
 		return err
 	}
-	var told struct{ S3 struct{ Endpoint string } }
+	var told struct {
+		S3 struct {
+			Endpoint  string
+			AccessKey string `yaml:"access_key"`
+		}
+	}
 	if err := yaml.Unmarshal(b, &told); err != nil {
 		return err
 	}
@@ -38,6 +43,9 @@ func (s *site) aws(t *testing.T, dir, command string) error {
 	}
 	if told.S3.Endpoint == "" || *endpoint != told.S3.Endpoint {
 		return fmt.Errorf("it goes to %q, and the configuration names %q", *endpoint, told.S3.Endpoint)
+	}
+	if key := s.env["AWS_ACCESS_KEY_ID"]; key == "" || key != told.S3.AccessKey || s.env["AWS_SECRET_ACCESS_KEY"] == "" {
+		return fmt.Errorf("it has the key %q, and the configuration %q", key, told.S3.AccessKey)
 	}
 	switch {
 	case len(words) == 3 && words[0] == "s3" && words[1] == "mb":
@@ -71,6 +79,13 @@ func TestWhatAwsWouldNotDoIsNoticed(t *testing.T) {
 	s := newSite(t)
 	dir := s.clone(t, document{})
 	s.withoutBuckets(t)
+	const without = "aws s3 mb s3://calls --endpoint-url https://minio.example.org"
+	for _, key := range []string{"", "other"} {
+		if s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = key, key; s.aws(t, dir, without) == nil {
+			t.Errorf("%s with the key %q: nothing is noticed", without, key)
+		}
+	}
+	s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = "lake", "secret"
 	const at, file = " --endpoint-url https://minio.example.org", "internal/demo/samples/audio/speech-01.wav"
 	for _, command := range []string{
 		"aws s3 mb s3://calls", "aws s3 mb s3://calls --endpoint-url https://elsewhere.example.org", "aws s3 mb calls" + at,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
+	"github.com/segmentio/kafka-go"
 
 	"vecmill/schemas"
 )
@@ -22,6 +24,7 @@ import (
 // instead is what the test does in place of commands of others, by their beginning.
 var instead = map[string]func(t *testing.T, s *site, dir, command string){
 	"aws s3 ":          s3Command,
+	"export ":          export,
 	"helm ":            helmCommand,
 	"kafka-topics.sh ": makeTopic,
 	"kafka-console-producer.sh --bootstrap-server kafka-1:9092 --topic audio-references < refs.jsonl": func(t *testing.T, s *site, dir, _ string) {
@@ -41,12 +44,22 @@ var says = map[string]string{
 	"bin/backfill audit --config vecmill.yaml":                                                            `"faults":0`,
 	"bin/worker dlq list --config vecmill.yaml":                                                           "fetch-missing",
 	"bin/worker doctor --config vecmill.yaml":                                                             "everything a worker needs is there",
+	"bin/worker dlq list --config vecmill.yaml --reason fetch-missing":                                    "not-there.wav",
+	"bin/worker dlq replay --config vecmill.yaml --reason fetch-missing":                                  "1 replayed",
+	"bin/worker dlq replay --config vecmill.yaml":                                                         "1 replayed",
+	"bin/backfill run --config vecmill.yaml --manifest references.jsonl":                                  "1 references, 2 rows, 0 skipped, 0 dead letters",
+	"bin/backfill run --config vecmill.yaml --plan s3://lake/plans/2026-11 --share 3/8":                   "dead letters",
+	"bin/backfill run --config vecmill.yaml --source s3://lake/archive/ --topic audio-references":         "published",
+	"bin/backfill reembed --config vecmill.yaml --old speech --new speech-2 --model models/new":           "start_at: last",
+	"bin/worker simulate --seed 12 --verbose":                                                             "seed 12",
+	"bin/worker simulate --scenario list":                                                                 "rebalance-loses-batches",
+	"bin/worker config reference":                                                                         "max_object_bytes",
 }
 
-// TestEveryCommandOfTheDocumentsRuns runs the commands of each document in order, in a directory with what a clone has and the files that the document shows. Targets of make are what CI runs, or stand in a table
-// with the test that runs the same.
+// TestEveryCommandOfTheDocumentsRuns runs the commands of each document in order, those of blocks and what prose has for our programs, in a directory with what a clone has and the files that the document shows. Targets of make, and
+// what other tests do, are held by TestEveryCommandIsHeld.
 func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
-	used, ran := map[string]bool{}, 0
+	used, ran, named := map[string]bool{}, 0, map[string]bool{}
 	for _, d := range documents(t) {
 		if len(d.commands) == 0 {
 			continue
@@ -58,16 +71,30 @@ func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 			s.env["VECMILL_PIPELINES_SPEECH_OUTPUTS_0_PARQUET_ROLL_AGE"] = "300ms"
 			dir := s.clone(t, d)
 			s.env["VECMILL_FETCH_BUCKETS"] = "*"
-			if filepath.Base(d.path) == "quickstart.md" { // which makes its topics and buckets, publishes its own, and says where the model is
+			if filepath.Base(d.path) == "quickstart.md" { // which makes its topics and buckets, publishes its own, and says where the model is and what the key
+				s.letters = 1
 				s.withoutBuckets(t)
 				delete(s.env, "VECMILL_PIPELINES_SPEECH_MODEL_PATH")
+				delete(s.env, "VECMILL_S3_SECRET_KEY_FILE")
 			} else {
 				refs := s.upload(t, schemas.Audio, "lake", "calls/") // what docs/backfill.md plans
+				s.upload(t, schemas.Audio, "lake", "archive/")
+				s.put(t, "calls", "2026/11/4711.flac", recording(t))
 				s.topic(t, "audio-references", 3)
 				s.topic(t, "audio-dead-letters", 3)
 				s.publish(t, "audio-references", refs[0])
 			}
+			if filepath.Base(d.path) == "operations.md" { // where a worker has run, with one letter
+				s.letters = 1
+				s.publish(t, "audio-references", schemas.Ref{ID: "gone", URI: "s3://calls/not-there.wav", Modality: schemas.Audio})
+				s.give(t, dir, &command{line: "bin/worker run --config vecmill.yaml"}, used)
+			}
+			given := map[string]bool{}
 			for _, c := range d.commands {
+				if c.inProse && given[c.line] { // said again
+					continue
+				}
+				given[c.line], named[commandOf(c.line)] = true, true
 				ran++
 				s.give(t, dir, c, used)
 			}
@@ -80,9 +107,10 @@ func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 			}
 		}
 	}
-	if ran < 25 {
+	if ran < 70 {
 		t.Errorf("only %d commands", ran)
 	}
+	namesRun(t, named)
 }
 
 func keys[V any](m map[string]V) (all []string) {
@@ -93,13 +121,9 @@ func keys[V any](m map[string]V) (all []string) {
 }
 
 // give runs a command, or what stands for it, and marks which entries of the tables were of use.
-func (s *site) give(t *testing.T, dir string, c command, used map[string]bool) {
+func (s *site) give(t *testing.T, dir string, c *command, used map[string]bool) {
 	t.Helper()
-	if strings.HasPrefix(c.line, "make ") {
-		makeIsHeld(t, c.line)
-		return
-	}
-	if slices.ContainsFunc(keys(byTests), func(prefix string) bool { return strings.HasPrefix(c.line, prefix) }) {
+	if strings.HasPrefix(c.line, "make ") || byTest(c.line) != "" {
 		return
 	}
 	for prefix, f := range instead {
@@ -138,27 +162,33 @@ func (s *site) clone(t *testing.T, d document) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
-		t.Fatal(err)
+	for _, d := range []string{"bin", "models"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	root := root(t)
-	for link, to := range map[string]string{"internal": root + "/internal", "docs": root + "/docs", "deploy": root + "/deploy", "helm": root + "/helm", "bin/worker": self, "bin/backfill": self} {
+	for link, to := range map[string]string{"internal": root + "/internal", "docs": root + "/docs", "deploy": root + "/deploy", "helm": root + "/helm", "models/new": root + "/internal/demo/models/audio-ctc", "bin/worker": self, "bin/backfill": self} {
 		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	recording, err := os.ReadFile("../internal/demo/samples/audio/speech-06.flac")
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "recording.flac"), string(recording)) // of the reader's own
-	if len(d.files) == 0 {
-		d.files = read(t, "quickstart.md").files // documents that name vecmill.yaml without showing one
-	}
-	for name, text := range d.files {
+	files := read(t, "quickstart.md").files // for documents that name vecmill.yaml without showing one
+	maps.Copy(files, d.files)
+	files["recording.flac"] = string(recording(t)) // of the reader's own
+	for name, text := range files {
 		write(t, filepath.Join(dir, name), text)
 	}
 	return dir
+}
+
+func recording(t *testing.T) []byte {
+	t.Helper()
+	b, err := os.ReadFile("../internal/demo/samples/audio/speech-06.flac")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // root is the repository, which documents for Go programs call ../vecmill.
@@ -171,7 +201,7 @@ func root(t *testing.T) string {
 	return dir
 }
 
-// run runs a command as a shell would. A worker that serves is stopped when its first file of rows is there.
+// run runs a command as a shell would. A worker that serves is stopped when its first file of rows is there, and so many dead letters as are expected.
 func (s *site) run(t *testing.T, dir, command string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // of a Go program, everything may have to be built
@@ -193,7 +223,7 @@ func (s *site) run(t *testing.T, dir, command string) (string, error) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }() // its end is read below, on every way
-	for !s.served(t) {
+	for !s.served(t) || s.buried(t) < s.letters {
 		select {
 		case err := <-ended:
 			return out.String(), fmt.Errorf("it ended without a row: %w", err)
@@ -215,4 +245,23 @@ func (s *site) served(t *testing.T) bool {
 		t.Fatal(err)
 	}
 	return slices.ContainsFunc(list.Contents, func(o *gofakes3.Content) bool { return strings.HasSuffix(o.Key, ".parquet") })
+}
+
+// buried is how many dead letters there are.
+func (s *site) buried(t *testing.T) (n int) {
+	t.Helper()
+	client := &kafka.Client{Addr: kafka.TCP(s.broker.ListenAddrs()...), Transport: &kafka.Transport{}}
+	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
+	const topic = "audio-dead-letters"
+	resp, err := client.ListOffsets(t.Context(), &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: {kafka.LastOffsetOf(0), kafka.LastOffsetOf(1), kafka.LastOffsetOf(2)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range resp.Topics[topic] {
+		if p.Error != nil {
+			t.Fatal(p.Error)
+		}
+		n += int(p.LastOffset)
+	}
+	return n
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,7 +14,7 @@ import (
 // document is a Markdown file taken apart.
 type document struct {
 	path     string
-	commands []command         // of console blocks, in order
+	commands []*command        // those that are given to a shell, in order: of console blocks, and spans
 	files    map[string]string // blocks whose info string names a file
 	blocks   []block           // the other blocks
 	prose    []string          // code spans, and indented lines
@@ -21,8 +22,9 @@ type document struct {
 
 // command is one line to give to a shell, with what the document says that it prints.
 type command struct {
-	line  string
-	shows []string
+	line    string
+	shows   []string
+	inProse bool
 }
 
 // block is a fenced block of a kind: the first word of its info string.
@@ -31,7 +33,7 @@ type block struct {
 }
 
 var (
-	spanRE    = regexp.MustCompile("`([^`\n]+)`")
+	spanRE    = regexp.MustCompile("`([^`]+)`")
 	commentRE = regexp.MustCompile(`\s+#\s.*$`)
 )
 
@@ -44,9 +46,14 @@ func read(t *testing.T, path string) document {
 	d := document{path: path, files: map[string]string{}}
 	var fence *block // that is open
 	file := ""       // that it names
+	paragraph := ""  // that is not over
 	for line := range strings.Lines(string(b)) {
 		text := strings.TrimSpace(line)
 		info, isFence := strings.CutPrefix(text, "```")
+		if isFence || text == "" {
+			d.spans(t, paragraph)
+			paragraph = ""
+		}
 		switch {
 		case isFence && fence == nil:
 			kind, name, _ := strings.Cut(info, " ")
@@ -57,7 +64,8 @@ func read(t *testing.T, path string) document {
 			}
 			fence = nil
 		case fence == nil:
-			d.outside(t, line)
+			d.indented(t, line)
+			paragraph += line
 		case file != "":
 			d.files[file] += line
 		case fence.kind == "console":
@@ -66,19 +74,32 @@ func read(t *testing.T, path string) document {
 			fence.text += line
 		}
 	}
+	d.spans(t, paragraph)
 	if fence != nil {
 		t.Errorf("%s: a block has no end", path)
 	}
 	return d
 }
 
-// outside takes a line that is in no fence. An indented one may be a list's that goes on, a drawing, or how a program is called, so it counts whole, too.
-func (d *document) outside(t *testing.T, line string) {
+// spans takes the code spans of a paragraph, which may go on in the next line.
+func (d *document) spans(t *testing.T, paragraph string) {
+	t.Helper()
+	if strings.Count(paragraph, "`")%2 != 0 {
+		t.Errorf("%s: a span has no end in\n%s", d.path, paragraph)
+	}
+	for _, m := range spanRE.FindAllStringSubmatch(paragraph, -1) {
+		text := strings.Join(strings.Fields(m[1]), " ")
+		d.prose = append(d.prose, text)
+		if line := whole(text); line != "" {
+			d.commands = append(d.commands, &command{line: line, inProse: true})
+		}
+	}
+}
+
+// indented takes a line that is in no fence. An indented one may be a list's that goes on, a drawing, or how a program is called, so it counts whole.
+func (d *document) indented(t *testing.T, line string) {
 	t.Helper()
 	text := strings.TrimSpace(line)
-	for _, m := range spanRE.FindAllStringSubmatch(line, -1) {
-		d.prose = append(d.prose, m[1])
-	}
 	if !strings.HasPrefix(line, "    ") || text == "" {
 		return
 	}
@@ -93,7 +114,7 @@ func (d *document) console(text string) {
 	c, ok := strings.CutPrefix(text, "$ ")
 	switch n := len(d.commands); {
 	case ok:
-		d.commands = append(d.commands, command{line: strings.TrimSpace(commentRE.ReplaceAllString(c, ""))})
+		d.commands = append(d.commands, &command{line: strings.TrimSpace(commentRE.ReplaceAllString(c, ""))})
 	case n > 0 && text != "":
 		d.commands[n-1].shows = append(d.commands[n-1].shows, text)
 	}
@@ -170,13 +191,20 @@ func span(t *testing.T, path, prefix string) string {
 
 // begins are the spans, indented lines and commands of a document that begin with a prefix.
 func begins(d document, prefix string) (all []string) {
-	lines := d.prose
-	for _, c := range d.commands {
-		lines = append(lines, c.line)
-	}
-	for _, line := range lines {
+	for _, line := range lines(d) {
 		if strings.HasPrefix(line, prefix) {
 			all = append(all, line)
+		}
+	}
+	return all
+}
+
+// lines are the spans, indented lines and commands of a document.
+func lines(d document) []string {
+	all := slices.Clone(d.prose)
+	for _, c := range d.commands {
+		if !c.inProse {
+			all = append(all, c.line)
 		}
 	}
 	return all

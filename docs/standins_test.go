@@ -24,6 +24,18 @@ import (
 
 // What programs of others would do, done to what the test has in their place, by the command's own words.
 
+// export sets what later commands find in the environment.
+func export(t *testing.T, s *site, _, command string) {
+	t.Helper()
+	for _, word := range shellWords(command)[1:] {
+		name, value, ok := strings.Cut(word, "=")
+		if !ok || value == "" || strings.Contains(value, "...") {
+			t.Fatalf("%s: %s has no value", command, name)
+		}
+		s.env[name] = value
+	}
+}
+
 // makeTopic is kafka-topics.sh --bootstrap-server ADDRESS --create --topic NAME --partitions N.
 func makeTopic(t *testing.T, s *site, _, command string) {
 	t.Helper()
