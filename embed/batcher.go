@@ -92,7 +92,7 @@ func (w *waiter[T]) cost() int { return w.rows * w.length }
 
 // Batch is a run of items to compute together.
 type Batch[T any] struct {
-	Items        []T
+	Items        []T             // in the order in which they were taken
 	Waited       []time.Duration // of each item
 	Cost         int             // sum of the items' costs: useful work
 	Rows, Length int             // that it runs as, of all items together

@@ -4,7 +4,7 @@ import "math"
 
 // Seen is what a batch was seen to need.
 type Seen struct {
-	Items, Longest int
+	Items, Longest int     // rows, and the length of the longest in steps
 	Needed         float64 // more than nothing
 }
 

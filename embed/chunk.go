@@ -8,14 +8,14 @@ import (
 // Chunk is a stretch [Start, End) of a recording, in samples, of which Left and Right samples at the edges are there for context only: what
 // comes of them does not count. It is the Tag of an audio sample that overlaps its neighbours.
 type Chunk struct {
-	Start, End  int
-	Left, Right int
+	Start, End  int // from the start of the recording
+	Left, Right int // 0 at the ends of the recording
 }
 
 // Chunking is how long recordings are cut into chunks that overlap, in seconds; Rate is samples per second, Ratio samples per frame of the model.
 type Chunking struct {
-	Length, Left, Right float64
-	Rate, Ratio         int
+	Length, Left, Right float64 // seconds: of a chunk, and of its edges that are context
+	Rate, Ratio         int     // samples: a second, a frame
 }
 
 // Chunks cuts n samples as the reference's speech recognition pipeline does: lengths are rounded to frames, half to even; the first chunk has no left

@@ -5,9 +5,9 @@ import "math"
 // Costs predict what a session needs for a batch: Fixed + items x (Step x longest + Square x longest^2). Fixed is what a batch costs whatever is in it, such as
 // reading the weights; Step is the dense layers' share of a step, Square the attention's. Time is in seconds once something has been learnt, in any unit before; memory in bytes.
 type Costs struct {
-	Fixed  float64 `json:"fixed"`
-	Step   float64 `json:"step"`
-	Square float64 `json:"square"`
+	Fixed  float64 `json:"fixed"`  // of a batch
+	Step   float64 `json:"step"`   // of a step of the longest item, for each item
+	Square float64 `json:"square"` // of such a step squared, for each item
 }
 
 // Sound says whether these can be what batches cost: they grow with the batch, and are numbers. The zero value is not sound.

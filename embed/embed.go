@@ -26,8 +26,8 @@ type Preprocessor interface {
 
 // Sample is one window of one object, ready for the model.
 type Sample struct {
-	Cost   int // length along the padded axis in the model's own steps: frames, tokens, patches; at least 1. Of rows of token ids, rows times length
-	Inputs []Input
+	Cost   int     // length along the padded axis in the model's own steps: frames, tokens, patches; at least 1. Of rows of token ids, rows times length
+	Inputs []Input // by name; the model's, each once
 
 	Window     int               // 0-based number of the window in its object
 	Start, End float64           // seconds (audio) or tokens (text); 0, 0 for images
@@ -76,24 +76,24 @@ func (s *Sample) counting() int64 {
 // Input is one sample's value of one of the model's inputs, without the batch axis. Exactly one of F32 and I64 is set.
 // Samples of one batch may differ in Shape[0], and rows of token ids in Shape[1] as well; the shorter are padded on the right with Pad.
 type Input struct {
-	Name  string // the model's input name: input_values, lengths, input_ids, attention_mask, pixel_values, ...
-	Shape []int  // empty for a scalar
-	F32   []float32
-	I64   []int64
-	Pad   float64 // what fills the rest of a longer batch
+	Name  string    // the model's input name: input_values, lengths, input_ids, attention_mask, pixel_values, ...
+	Shape []int     // empty for a scalar
+	F32   []float32 // row-major
+	I64   []int64   // row-major
+	Pad   float64   // what fills the rest of a longer batch
 }
 
 // Tensor is a dense row-major array with a name. Exactly one of F32 and I64 is set.
 type Tensor struct {
-	Name  string
-	Shape []int64
-	F32   []float32
-	I64   []int64
+	Name  string    // of the graph's input or output
+	Shape []int64   // empty for a scalar
+	F32   []float32 // as many as the shape says
+	I64   []int64   // likewise
 }
 
 // Output is what a session made of a batch: tensors whose first axis is the batch, in the session's order.
 type Output struct {
-	Tensors []Tensor
+	Tensors []Tensor // shapes [B, ...]
 }
 
 // Tensor finds an output by name.

@@ -23,21 +23,21 @@ var (
 
 // EngineConfig sizes an engine.
 type EngineConfig struct {
-	Model        string // name in rows
-	ModelDigest  string
+	Model        string           // name in rows
+	ModelDigest  string           // of the graph, hex, in rows ([model.Graph.Digest])
 	Modality     schemas.Modality // of all objects: what the rows say. What comes beside a text in a reference (a question, a second text) is refused of others
-	Batch        BatcherConfig
-	Shapes       Shapes        // that batches are padded to; the zero value: to their longest item
-	Devices      []string      // by session: the device that it runs on. What batches take is learnt of each device by itself; nil: all sessions are on one, ""
-	Packing      *Packing      // how batches are packed, if the sessions' graph is one of packed rows; nil: each sample is a row, padded
-	Preprocessor int           // preprocess workers of each priority, at least 1
-	Balance      bool          // as many of these decode at once as keep up with the sessions; else always all
-	RowReserve   int64         // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
-	Deadline     time.Duration // per item, for preprocessing; 0 means none
-	Reuse        int64         // bytes of results that are kept for content that comes again; 0 computes each object
-	Tracer       trace.Tracer  // nil means none
-	Costs        Costs         // that were learnt of such devices before, seconds: each begins with them. The zero value: none were
-	Trial        []Sample      // that every session is known to compute, as numbers; nil: none is known before a batch has been computed
+	Batch        BatcherConfig    // what a batch may be, and how long items wait for one
+	Shapes       Shapes           // that batches are padded to; the zero value: to their longest item
+	Devices      []string         // by session: the device that it runs on. What batches take is learnt of each device by itself; nil: all sessions are on one, ""
+	Packing      *Packing         // how batches are packed, if the sessions' graph is one of packed rows; nil: each sample is a row, padded
+	Preprocessor int              // preprocess workers of each priority, at least 1
+	Balance      bool             // as many of these decode at once as keep up with the sessions; else always all
+	RowReserve   int64            // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
+	Deadline     time.Duration    // per item, for preprocessing; 0 means none
+	Reuse        int64            // bytes of results that are kept for content that comes again; 0 computes each object
+	Tracer       trace.Tracer     // nil means none
+	Costs        Costs            // that were learnt of such devices before, seconds: each begins with them. The zero value: none were
+	Trial        []Sample         // that every session is known to compute, as numbers; nil: none is known before a batch has been computed
 
 	Took  func(ctx context.Context, d time.Duration) // told how long a session took for each batch; ctx has the batch's trace, if it is kept. Quick, and safe for concurrent use; nil means nobody
 	FLOPs func(steps int) float64                    // floating-point operations of a sample, or of each of its rows, of so many steps, for Stats and as what the costs of batches are first taken for; nil: not counted
@@ -45,7 +45,7 @@ type EngineConfig struct {
 
 // Job is one fetched object on its way through an engine.
 type Job struct {
-	Ref      schemas.Ref
+	Ref      schemas.Ref                         // what the rows are of
 	Blob     []byte                              // the object's bytes, the engine's from Submit on: they are read until Done is called, and must not be changed before
 	Content  string                              // identifies the blob among all there are, such as its SHA-256; "" means that it is computed whatever came before
 	Priority Priority                            // who goes first where jobs wait for each other

@@ -2,8 +2,8 @@ package embed
 
 // Extent is how long a recording or how large a picture is; a number that is not known, or makes no sense, is 0.
 type Extent struct {
-	Seconds float64
-	Pixels  int64
+	Seconds float64 // of a recording
+	Pixels  int64   // of a picture: width times height
 }
 
 // Measurer is a Preprocessor that reads off an object's header how much there is, for who plans work. Safe for concurrent use.

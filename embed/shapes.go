@@ -13,8 +13,8 @@ import (
 // Padding changes no result: lengths are padded as they are beside a longer item (I7), and rows that are added, which repeat the batch's last, are cut off what
 // comes out.
 type Shapes struct {
-	Lengths []int // in the model's steps, as costs of samples are: frames, tokens
-	Items   []int
+	Lengths []int               // in the model's steps, as costs of samples are: frames, tokens
+	Items   []int               // numbers of samples
 	Values  func(steps int) int // the most values of an input that make so many steps, so that what has more of them has more steps, too; nil: each value is one
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Spec is what a checkpoint directory says: its class, its configuration, its labels and its identity.
 type Spec struct {
-	Dir      string
+	Dir      string           // of the checkpoint
 	ONNX     string           // path of a ready-made graph; empty: the graph is compiled from the weights in Dir
 	Class    string           // Hugging Face class, e.g. Data2VecAudioForCTC; of weights that TensorFlow saved its own, e.g. TFData2VecVisionModel
 	Modality schemas.Modality // of what it takes
@@ -25,7 +25,7 @@ type Spec struct {
 
 // Port is one input or output of a compiled graph.
 type Port struct {
-	Name  string
+	Name  string  // as sessions call it
 	Type  string  // float32 or int64
 	Shape []int64 // -1 where dynamic; the first axis is the batch
 }
@@ -43,8 +43,8 @@ type Port struct {
 // (feed 1 on real samples), or neither (feed one item, or items of one length, at a time: such a graph cannot tell padding).
 type Graph struct {
 	Path    string // .onnx file in the cache; weights may lie beside it
-	Inputs  []Port
-	Outputs []Port
+	Inputs  []Port // all of them, by which a session finds tensors
+	Outputs []Port // in the order of the graph
 
 	digest func(context.Context) (string, error)
 }

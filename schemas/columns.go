@@ -30,10 +30,10 @@ const (
 
 // Column is one column of the output: its name and type are a contract, its Doc is the reference.
 type Column struct {
-	Name     string
-	Type     ColumnType
-	Nullable bool
-	Doc      string
+	Name     string     // unique in a file
+	Type     ColumnType // in Arrow's terms
+	Nullable bool       // rows may have no value in it
+	Doc      string     // what it means, with its unit
 }
 
 // LineageColumns are in every file, in this order.

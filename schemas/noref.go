@@ -8,8 +8,8 @@ import (
 // NoRef stands in a list in the place of a row that could not be read as a reference, so that the numbers of the others stay, and its dead letter says why: [ParseRef] refuses it
 // with Why.
 type NoRef struct {
-	Why string `json:"no_ref"` // a sentence with the place: the number of a line or a row
-	Row string `json:"row,omitempty"`
+	Why string `json:"no_ref"`        // a sentence with the place: the number of a line or a row
+	Row string `json:"row,omitempty"` // its beginning, if it is text
 }
 
 // mostOfRow is how much of a row is kept, in bytes: enough to find it again.

@@ -16,8 +16,8 @@ const FirstOriginHeader = "vecmill.origin"
 
 // Origin is where a record came from: the identity of a dead letter.
 type Origin struct {
-	Source SourceID
-	Offset int64
+	Source SourceID // the partition or list
+	Offset int64    // in it, from 0
 }
 
 // String is "pipeline/topic/partition/offset".

@@ -34,9 +34,9 @@ func Reasons() []Reason {
 // Rejection is a permanent failure of one record: retrying cannot help, the record belongs in the dead letters under its
 // reason. Every error that is not a Rejection is transient or fatal and never becomes a dead letter by itself.
 type Rejection struct {
-	Reason   Reason
-	Err      error
-	Attempts int // tries that were made where it happened; 0 if it was not retried
+	Reason   Reason // the class
+	Err      error  // what happened; never nil
+	Attempts int    // tries that were made where it happened; 0 if it was not retried
 }
 
 // Reject marks err as permanent under a reason class. A nil err gives nil; an err that already is a Rejection keeps its own.

@@ -54,14 +54,14 @@ func IDOf(uri string) string {
 
 // ByteRange is n bytes from off on.
 type ByteRange struct {
-	Off int64 `json:"off"`
-	N   int64 `json:"n"`
+	Off int64 `json:"off"` // from 0
+	N   int64 `json:"n"`   // at least 1
 }
 
 // FieldError is a fault in one field of a reference.
 type FieldError struct {
 	Field string // JSON path, "" for the document as a whole
-	Msg   string
+	Msg   string // a sentence without a full stop
 }
 
 // Error names the field and the fault.

@@ -16,37 +16,37 @@ type Row struct {
 
 // Lineage is where a row came from and what made it.
 type Lineage struct {
-	RowID       string // see RowID
-	RefID       string
-	URI         string
-	ETag        string // as the store gave it, without quotes; empty for inline data
-	Version     string // object version, where the store has versions
-	ContentHash string // sha256 of the fetched bytes, hex
-	Modality    Modality
+	RowID       string   // see RowID
+	RefID       string   // the reference's id
+	URI         string   // of the object; empty for inline data
+	ETag        string   // as the store gave it, without quotes; empty for inline data
+	Version     string   // object version, where the store has versions
+	ContentHash string   // sha256 of the fetched bytes, hex
+	Modality    Modality // audio, image or text
 
 	Model            string // name in the configuration
 	ModelDigest      string // weights and graph
 	PreprocessDigest string // decoding and preprocessing options and their implementation
-	Head             string
-	Task             Task
+	Head             string // name in the configuration; the task where it has none
+	Task             Task   // which fields of the payload are set
 
-	Topic     string
-	Partition int
-	Offset    int64
+	Topic     string // of the record; of a backfill the name of its list
+	Partition int    // of the topic; of a list its share, from 0
+	Offset    int64  // of the record; of a list the number of its line or row, from 0
 
 	Window      int     // 0-based; 0 for an object that is one window
 	WindowStart float64 // seconds for audio, tokens for text, 0 for images
-	WindowEnd   float64
-	Truncated   bool // the input was longer than the model takes and the policy was to cut it
+	WindowEnd   float64 // likewise
+	Truncated   bool    // the input was longer than the model takes and the policy was to cut it
 
-	CreatedAt  time.Time // UTC, microseconds
-	Timings    Timings
+	CreatedAt  time.Time         // UTC, microseconds
+	Timings    Timings           // where its time went
 	Attributes map[string]string // the reference's own, passed through
 }
 
 // Timings say where a record's time went. Each is wall time of one stage for this record or for the batch it rode in.
 type Timings struct {
-	Fetch, Preprocess, Queue, Infer time.Duration
+	Fetch, Preprocess, Queue, Infer time.Duration // in the order of the stages; queue is from being preprocessed until the batch ran
 }
 
 // Payload is a head's result. Which fields are set follows from the task.
@@ -77,36 +77,36 @@ type Payload struct {
 
 // Word is one word of a transcript with its times in seconds from the start of the object.
 type Word struct {
-	Word       string
-	Start, End float64
+	Word       string  // the word, or the character
+	Start, End float64 // seconds
 	Score      float32 // mean probability of the frames that emitted it
 }
 
 // LabelScore is one label with its score.
 type LabelScore struct {
-	Label string
+	Label string  // of id2label
 	Score float32 // by the head's function: softmax, a probability among all labels, which add up to 1 (kept ones to less); sigmoid, a probability of its own; none, the logit
 }
 
 // Segment is a stretch of a recording whose frames all have one label, in seconds from the start of the object.
 type Segment struct {
-	Label      string
-	Start, End float64
+	Label      string  // of id2label
+	Start, End float64 // seconds
 	Score      float32 // mean probability of the label over the frames
 }
 
 // Entity is a stretch of a text with a label. Start and End are code points of the object's text; Text is what lies between.
 type Entity struct {
-	Label      string
-	Text       string
-	Start, End int
+	Label      string  // of id2label
+	Text       string  // as it stands in the text
+	Start, End int     // [Start, End)
 	Score      float32 // mean probability over its tokens or words
 }
 
 // Area is a class of a picture.
 type Area struct {
-	Class int // number in the checkpoint's id2label
-	Label string
+	Class int     // number in the checkpoint's id2label
+	Label string  // of id2label
 	Share float64 // of the picture's pixels, above 0
 }
 
@@ -114,15 +114,15 @@ type Area struct {
 // go on in the next row, and the lengths add up to Width * Height. PNG is a grey picture of that size whose values are the
 // classes, of 8 bits, or of 16 where the model has more than 256 classes.
 type Mask struct {
-	Width, Height int
-	Runs          []Run
-	PNG           []byte
+	Width, Height int    // pixels
+	Runs          []Run  // nil where PNG alone is asked for
+	PNG           []byte // nil where runs alone are
 }
 
 // Run is a number of pixels in a row that have one class.
 type Run struct {
 	Class  int // number in the checkpoint's id2label
-	Length int
+	Length int // pixels, at least 1
 }
 
 // Filling is one proposal for one mask of a text.
@@ -144,8 +144,8 @@ type Likelihood struct {
 // Answer is a stretch of a text that answers a question. Start and End are code points of the object's text. The answer "" from 0 to 0 means that
 // the text does not tell.
 type Answer struct {
-	Text       string
-	Start, End int
+	Text       string  // as it stands in the text
+	Start, End int     // [Start, End)
 	Score      float32 // probability
 }
 

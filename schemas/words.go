@@ -46,9 +46,9 @@ func Tasks() []Task {
 // SourceID names one ordered, gapless stream of offsets as one pipeline sees it: a Kafka topic partition, or a manifest.
 // Output is chained per SourceID.
 type SourceID struct {
-	Pipeline  string
-	Topic     string
-	Partition int
+	Pipeline  string // name in the configuration
+	Topic     string // or the name of the list
+	Partition int    // of a list its share, from 0
 }
 
 // String is "pipeline/topic/partition".
@@ -56,7 +56,7 @@ func (s SourceID) String() string { return fmt.Sprintf("%s/%s/%d", s.Pipeline, s
 
 // Span is a half-open interval of offsets, [First, Next).
 type Span struct {
-	First, Next int64
+	First, Next int64 // none where they are equal
 }
 
 // Len is the number of offsets in the span.
@@ -66,7 +66,7 @@ func (s Span) Len() int64 { return s.Next - s.First }
 // dead letter is durable), in Skipped (filtered out, a tombstone, or never a record), in Lost (the log's retention removed it
 // before it was read), or it has one or more rows. Ranges reach a sink in order, each beginning where the one before ended.
 type Range struct {
-	Source  SourceID
+	Source  SourceID   // that the offsets are of
 	Span               // offsets covered
 	Dead    []Span     // ascending, disjoint, inside Span
 	Skipped []Span     // likewise, disjoint from the others
@@ -77,8 +77,8 @@ type Range struct {
 // Deletion says that the object of a reference is gone: a store that can takes away what the source's earlier offsets gave of it. Rows of later offsets
 // stay, in the same range too, and so do those of its own offset: a record of several references may delete an object and bring its successor. A reference and its deletion come to one partition, as they do where the record's key is the reference's id.
 type Deletion struct {
-	Offset int64
-	RefID  string
+	Offset int64  // of the record that says so
+	RefID  string // id of the reference whose object is gone
 }
 
 // DeletionBytes is about what deletions take in memory.

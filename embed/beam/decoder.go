@@ -38,8 +38,8 @@ func (o Options) Validate() error {
 
 // Word is a word of a result and the frames [Start, End) that it came from, by the reference: those of some path that reads so.
 type Word struct {
-	Text       string
-	Start, End int
+	Text       string  // as it stands in the transcript
+	Start, End int     // frames, from 0
 	Tokens     []Token // of the likeliest path that reads so
 
 	next int // frame where that path goes on behind the word
@@ -47,13 +47,13 @@ type Word struct {
 
 // Token is one emitted column of the logits and the frame in which it began.
 type Token struct {
-	Column, Frame int
+	Column, Frame int // both from 0
 }
 
 // Result is one beam at the end of the search.
 type Result struct {
-	Text       string
-	Words      []Word
+	Text       string  // all words, with spaces between
+	Words      []Word  // in their order
 	LogitScore float64 // natural logarithm of the paths' probability
 	Score      float64 // with language model and hot words: what results are ordered by
 }

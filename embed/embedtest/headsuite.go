@@ -13,7 +13,7 @@ import (
 
 // HeadCase is what TestHead needs to know of a head.
 type HeadCase struct {
-	Head    embed.Head
+	Head    embed.Head     // that is tested
 	Samples []embed.Sample // at least three, of different lengths where the modality has lengths, with different results
 
 	// Output is what a model gives a batch. garbage fills what lies behind each item's own steps.

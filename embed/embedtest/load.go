@@ -14,7 +14,7 @@ import (
 
 // Load is what is offered to an engine that runs: live jobs one by one, at random times of a mean rate (a Poisson process), and beside them as much backfill as it takes.
 type Load struct {
-	Seed     uint64
+	Seed     uint64                // of the times at which live jobs come
 	Rate     float64               // live jobs a second
 	Count    int                   // live jobs
 	Live     func(i int) embed.Job // number i; Priority and Done are set here

@@ -14,8 +14,8 @@ import (
 
 // SessionCase is what TestSession needs to know of an implementation.
 type SessionCase struct {
-	Open   func(t *testing.T) embed.Session
-	Inputs func(seed int) []embed.Tensor // valid inputs, the one with the values first; another seed gives other values
+	Open   func(t *testing.T) embed.Session // a session of its own each time; the suite closes it
+	Inputs func(seed int) []embed.Tensor    // valid inputs, the one with the values first; another seed gives other values
 
 	// Endless gives a session and inputs whose run takes much longer than a minute unless it is stopped.
 	Endless func(t *testing.T) (embed.Session, []embed.Tensor)

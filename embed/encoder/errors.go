@@ -17,8 +17,8 @@ type InputErrors []InputError
 
 // InputError says why an input has no vector. Trying again does not help: Err is a rejection, of which [schemas.Rejected] tells the class, such as decode, too-large or too-short.
 type InputError struct {
-	Index int // in the list
-	Err   error
+	Index int   // in the list
+	Err   error // [schemas.Rejected] tells its class
 }
 
 // shown is how many inputs an error names.

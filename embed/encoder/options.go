@@ -22,7 +22,7 @@ type Options struct {
 	// How inputs are read; the two of other modalities are ignored. Libraries of the system are used where they are there (default Auto here), as by a worker. Limits are the packages' own.
 	Text  text.Options  // Long: Fail or Truncate
 	Audio audio.Options // Long: Fail or Truncate
-	Image image.Options
+	Image image.Options // has no Long: a picture is one window
 
 	Batch   embed.BatcherConfig // what a batch may be; default embed.UsualBatch. An input on an idle machine waits for Linger (5 or 10 ms) for others
 	Threads int                 // of ONNX Runtime; default one for each processor that Go may use (GOMAXPROCS)

@@ -22,24 +22,24 @@ var ErrDiffers = errors.New("differs from the reference")
 
 // Case is one checkpoint with its reference runs.
 type Case struct {
-	Dir   string
-	Class string
-	Name  string
-	Runs  []Run
+	Dir   string // of the checkpoint
+	Class string // of Hugging Face
+	Name  string // of the case
+	Runs  []Run  // at least one
 }
 
 // Run is one call of the reference: inputs under its names, and what came out.
 type Run struct {
-	Name    string
-	Inputs  map[string]embed.Tensor
-	Outputs map[string]Want
-	Beyond  string // why this run cannot be put as tensors; empty if it can
+	Name    string                  // unique in its case
+	Inputs  map[string]embed.Tensor // by the reference's names
+	Outputs map[string]Want         // likewise
+	Beyond  string                  // why this run cannot be put as tensors; empty if it can
 }
 
 // Want is an expected output with its tolerance.
 type Want struct {
 	embed.Tensor
-	Atol, Rtol float64
+	Atol, Rtol float64 // a value x may be off by Atol + Rtol |x|
 }
 
 type manifest struct {

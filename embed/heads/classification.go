@@ -55,8 +55,8 @@ func UsualFunction(problem string, labels int, modality schemas.Modality) Functi
 
 // ScoredLabel is one entry of the reference's classification pipelines, in its JSON form.
 type ScoredLabel struct {
-	Label string  `json:"label"`
-	Score float64 `json:"score"`
+	Label string  `json:"label"` // of id2label
+	Score float64 `json:"score"` // by the function: a probability of softmax or sigmoid, or the logit
 }
 
 // BestLabels scores labels by one row of logits, best first, the first of equals first. most limits how many; negative means all.

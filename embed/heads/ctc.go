@@ -18,13 +18,13 @@ type DecodeOptions struct {
 
 // Offset is a piece of text and the frames [Start, End) that it came from.
 type Offset struct {
-	Text       string
-	Start, End int
+	Text       string // a character (token) or a word
+	Start, End int    // from 0
 }
 
 // Decoded is what one sequence of frames says.
 type Decoded struct {
-	Text  string
+	Text  string   // as the tokenizer joins it, cleaned up as it is told
 	Chars []Offset // every token that is not blank; a word delimiter as its replacement
 	Words []Offset // runs without a delimiter; not lowered, even if do_lower_case lowers the text, as in the reference
 }

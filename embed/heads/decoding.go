@@ -19,7 +19,7 @@ type Decoding struct {
 
 	// What differs from the checkpoint's attrs.json, or from the reference's defaults where there is none.
 	Alpha, Beta, UnknownOffset *float64
-	ScoreBoundary              *bool
+	ScoreBoundary              *bool // of the language model: its end of a sentence counts
 }
 
 // NewBeamDecoding is a search with the reference's options.

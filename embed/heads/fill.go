@@ -18,8 +18,8 @@ const (
 
 // TokenScore is a token with its probability.
 type TokenScore struct {
-	ID    int32
-	Score float64
+	ID    int32   // in the vocabulary
+	Score float64 // probability, 0 to 1
 }
 
 // BestTokens are the k likeliest tokens by a row of logits, the first of equals first. Scores are probabilities over the whole vocabulary, also

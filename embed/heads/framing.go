@@ -8,19 +8,19 @@ import (
 
 // FrameSegment is a stretch of neighbouring frames with one label, in seconds. Score is the mean of theirs.
 type FrameSegment struct {
-	Start float64 `json:"start"`
-	End   float64 `json:"end"`
-	Label string  `json:"label"`
-	Score float64 `json:"score"`
+	Start float64 `json:"start"` // of its first frame
+	End   float64 `json:"end"`   // of its last frame's end
+	Label string  `json:"label"` // of id2label
+	Score float64 `json:"score"` // probability, 0 to 1
 }
 
 // Framing says which labels a frame has, and when it is.
 type Framing struct {
-	Labels    []string
+	Labels    []string // in order of id
 	Function  Function // Sigmoid: every label above the threshold. Softmax: the best, if it is
-	Threshold float64
-	Start     float64 // of the first frame, seconds
-	Hop, Rate int     // samples per frame and per second
+	Threshold float64  // probability that a label must be above
+	Start     float64  // of the first frame, seconds
+	Hop, Rate int      // samples per frame and per second
 }
 
 // Validate names the first field that makes no sense.

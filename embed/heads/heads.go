@@ -21,14 +21,14 @@ const (
 
 // Config says which head to make and how. Fields of other tasks are ignored.
 type Config struct {
-	Task      schemas.Task
-	Name      string    // in the rows; empty means the task
-	Pooling   Pooling   // embedding; empty means mean
-	Raw       bool      // embedding and xvector: leave the vector's length as it is
-	Precision Precision // embedding and xvector: how the vector is stored; empty means fp32
-	TopK      int       // classification: labels to keep; 0 means 5, more than there are means all
-	Transform Function  // classification: softmax, sigmoid or none; empty means what the reference's pipeline chooses. frames: softmax or sigmoid; empty means softmax
-	Threshold float64   // frames: score that a label must be above; 0 means 0.5 for the sigmoid
+	Task      schemas.Task // which head
+	Name      string       // in the rows; empty means the task
+	Pooling   Pooling      // embedding; empty means mean
+	Raw       bool         // embedding and xvector: leave the vector's length as it is
+	Precision Precision    // embedding and xvector: how the vector is stored; empty means fp32
+	TopK      int          // classification: labels to keep; 0 means 5, more than there are means all
+	Transform Function     // classification: softmax, sigmoid or none; empty means what the reference's pipeline chooses. frames: softmax or sigmoid; empty means softmax
+	Threshold float64      // frames: score that a label must be above; 0 means 0.5 for the sigmoid
 
 	Aggregation Strategy // tokens: how they become entities; empty means simple
 

@@ -9,15 +9,15 @@ import (
 
 // FoundAnswer is one entry of the reference's question-answering pipeline, in its JSON form. Start and End are code points of the context.
 type FoundAnswer struct {
-	Score  float64 `json:"score"`
-	Start  int     `json:"start"`
-	End    int     `json:"end"`
-	Answer string  `json:"answer"`
+	Score  float64 `json:"score"`  // probability of start and end, 0 to 1; of an answer that several windows have, their sum
+	Start  int     `json:"start"`  // first code point
+	End    int     `json:"end"`    // behind the last
+	Answer string  `json:"answer"` // what lies between; "" where the text does not tell
 }
 
 // Span is one window of a context behind its question: per token, the logits and where it is from.
 type Span struct {
-	StartLogits, EndLogits []float32
+	StartLogits, EndLogits []float32  // one for each token
 	Allowed                []bool     // tokens of the context, and cls
 	Offsets                [][2]int32 // in the context; 0, 0 for special tokens
 	Words                  []int32    // word of the context; -1 elsewhere
@@ -25,10 +25,10 @@ type Span struct {
 
 // Reader picks answers, as the reference's pipeline does. The zero value of a field is not its default: those are 1, 15, false, true.
 type Reader struct {
-	TopK         int
-	MaxAnswerLen int
-	Impossible   bool
-	AlignToWords bool
+	TopK         int  // answers at most
+	MaxAnswerLen int  // tokens of an answer at most
+	Impossible   bool // "" may be an answer: handle_impossible_answer
+	AlignToWords bool // an answer begins and ends with whole words: align_to_words
 }
 
 // candidate is a pair of tokens with its probability.
@@ -39,8 +39,8 @@ type candidate struct {
 
 // SpanAnswers is what one window says: the candidates that its reader lets in, best first, and the probability that it tells nothing.
 type SpanAnswers struct {
-	Found []FoundAnswer
-	Null  float64
+	Found []FoundAnswer // best first
+	Null  float64       // 0 to 1: of cls as start and end
 }
 
 // Read gives the best answers over all spans, best first.

@@ -10,30 +10,30 @@ import (
 // TokenEntity is one entry of the reference's token-classification pipeline without aggregation, in its JSON form. Start and End are
 // code points of the text.
 type TokenEntity struct {
-	Entity string  `json:"entity"`
-	Score  float64 `json:"score"`
-	Index  int     `json:"index"`
-	Word   string  `json:"word"`
-	Start  int     `json:"start"`
-	End    int     `json:"end"`
+	Entity string  `json:"entity"` // label of id2label
+	Score  float64 `json:"score"`  // probability, 0 to 1
+	Index  int     `json:"index"`  // of the token in the model's input, special ones counted
+	Word   string  `json:"word"`   // the token, as the vocabulary has it
+	Start  int     `json:"start"`  // first code point
+	End    int     `json:"end"`    // behind the last
 }
 
 // TaggedEntity is one entry of that pipeline with aggregation, in its JSON form. Start and End are code points of the text.
 type TaggedEntity struct {
-	Group string  `json:"entity_group"`
-	Score float64 `json:"score"`
-	Word  string  `json:"word"`
-	Start int     `json:"start"`
-	End   int     `json:"end"`
+	Group string  `json:"entity_group"` // label without its B- or I-
+	Score float64 `json:"score"`        // mean probability, 0 to 1
+	Word  string  `json:"word"`         // text of its tokens, by the tokenizer
+	Start int     `json:"start"`        // first code point
+	End   int     `json:"end"`          // behind the last
 }
 
 // ScoredToken is a token of the text, special ones around it left out.
 type ScoredToken struct {
-	Index      int // in the model's input
-	Word       string
-	Logits     []float32
-	Start, End int
-	Unknown    bool // the unknown token: it is a word of its own
+	Index      int       // in the model's input
+	Word       string    // the token, as the vocabulary has it
+	Logits     []float32 // one for each label
+	Start, End int       // code points of the text
+	Unknown    bool      // the unknown token: it is a word of its own
 }
 
 // Strategy is how tokens become entities.
@@ -50,9 +50,9 @@ const (
 
 // Tagger makes entities of tokens.
 type Tagger struct {
-	Labels   []string
-	Ignore   []string // labels and groups that are left out
-	Strategy Strategy
+	Labels   []string                     // in order of id
+	Ignore   []string                     // labels and groups that are left out
+	Strategy Strategy                     // how tokens become entities
 	Join     func(tokens []string) string // the tokenizer's text of tokens
 }
 

@@ -21,7 +21,7 @@ const implementation = "vecmill image 4: libjpeg-turbo islow fancy, libwebp fanc
 
 // Size is a picture's size in pixels, turned upright, as it was before any resize or crop: the Tag of its sample.
 type Size struct {
-	Width, Height int
+	Width, Height int // at least 1
 }
 
 // Pixels is the size: a Size is an [embed.Picture].

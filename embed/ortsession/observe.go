@@ -9,16 +9,16 @@ import (
 
 // Observed is what ONNX Runtime did with a graph: which provider computed which operators, and what it warned of.
 type Observed struct {
-	Nodes    []Node
+	Nodes    []Node   // in the order in which they ran
 	Warnings []string // lines of its log
 }
 
 // Node is one operator of one run.
 type Node struct {
 	Provider string // CPUExecutionProvider, CUDAExecutionProvider, ...
-	Op       string
-	Name     string
-	Whole    bool // it gives integers or truth values only: shapes, masks, positions
+	Op       string // type of the operator, such as MatMul
+	Name     string // in the graph
+	Whole    bool   // it gives integers or truth values only: shapes, masks, positions
 }
 
 // Strays are the nodes that compute on the CPU what a GPU was meant to: those that give floating-point numbers. Shapes belong on the CPU, which

@@ -23,8 +23,8 @@ type Library struct {
 // *func(rate float64, channels uint32) uintptr. C's int is int32, size_t is uintptr, const char* is string, a pointer is uintptr, unsafe.Pointer or *T,
 // an array is a slice.
 type Symbol struct {
-	Name string
-	Func any
+	Name string // in the library
+	Func any    // set by Open
 }
 
 // Open loads the first of names that can be: "libsoxr.so.0", "libsoxr.so". The error says what was wrong with each.

@@ -38,7 +38,7 @@ type edges struct {
 
 // Encoding is the tokens of a text, without the special tokens that go around it.
 type Encoding struct {
-	IDs     []int32
+	IDs     []int32    // in the vocabulary, in the text's order
 	Offsets [][2]int32 // [start, end) in code points of the text
 	Words   []int32    // number of the word of the split that each token is of
 }

@@ -146,7 +146,7 @@ func (b *Binding) tied(name string) bool {
 
 // MismatchError says how the weights of a checkpoint differ from what its class and configuration need.
 type MismatchError struct {
-	Dir     string
+	Dir     string   // of the checkpoint
 	Missing []string // names that the class needs
 	Shapes  []string // sentences: name, shape or type found, shape wanted
 	Surplus []string // names that the class does not know

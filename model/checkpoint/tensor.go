@@ -38,9 +38,9 @@ func (d DType) size() int64 {
 // Tensor is one stored weight: little-endian, in the file's own memory. What it gives is row-major, however the file lays it out.
 // It is valid until its Checkpoint is closed.
 type Tensor struct {
-	Name    string
-	DType   DType
-	Shape   []int
+	Name    string // as the checkpoint has it
+	DType   DType  // as it is stored
+	Shape   []int  // empty for a scalar
 	raw     []byte
 	strides []int  // of each dimension, in elements; nil if raw is row-major, and then it is exactly the tensor
 	file    string // that raw lies in; empty if in none

@@ -34,10 +34,10 @@ type Objects interface {
 
 // ObjectSettings say where objects are kept, and how hard to try. Zero values of the last three mean their defaults, as in Settings.
 type ObjectSettings struct {
-	Cache    string // directory; each model is a directory in it, named by its digest
-	Log      *slog.Logger
-	Attempts int
-	Backoff  time.Duration
+	Cache    string        // directory; each model is a directory in it, named by its digest
+	Log      *slog.Logger  // told of attempts that failed
+	Attempts int           // of one object without any progress
+	Backoff  time.Duration // before the second attempt, doubled before each further one
 }
 
 // unfinished begins the names of directories that are still being filled.

@@ -18,7 +18,7 @@ const mainRevision = "main"
 
 // Ref names a model on a Hub.
 type Ref struct {
-	Owner, Name string
+	Owner, Name string // as in hf://owner/name
 	Revision    string // branch, tag or commit; never empty
 }
 

@@ -18,15 +18,15 @@ const publicEndpoint = "https://huggingface.co"
 
 // Settings say which Hub is asked, and how. Zero values of the last five fields mean their defaults.
 type Settings struct {
-	Endpoint  string // address of the Hub, without a path's trailing slash
-	Cache     string // the Hub's cache directory: holds models--owner--name
-	Token     string // sent to Endpoint only; empty: none
-	Offline   bool   // never ask the network
-	Transport http.RoundTripper
-	Log       *slog.Logger
-	Attempts  int           // of one request or file without any progress; 5
-	Backoff   time.Duration // before the second attempt, doubled before each further one; 1 s
-	Stall     time.Duration // without a byte after which a transfer counts as broken; 60 s
+	Endpoint  string            // address of the Hub, without a path's trailing slash
+	Cache     string            // the Hub's cache directory: holds models--owner--name
+	Token     string            // sent to Endpoint only; empty: none
+	Offline   bool              // never ask the network
+	Transport http.RoundTripper // of all requests; http.DefaultTransport
+	Log       *slog.Logger      // told of attempts that failed; slog.Default()
+	Attempts  int               // of one request or file without any progress; 5
+	Backoff   time.Duration     // before the second attempt, doubled before each further one; 1 s
+	Stall     time.Duration     // without a byte after which a transfer counts as broken; 60 s
 }
 
 // Environment reads the variables that Hugging Face's own tools read: HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_TOKEN_PATH,

@@ -63,7 +63,7 @@ func (v Value) Half() bool { return v.half }
 // Dim is one axis of an input or output: a number, or a name where it is dynamic.
 type Dim struct {
 	Name string // dynamic if not empty
-	N    int
+	N    int    // elements; of a fixed axis alone
 }
 
 // Dyn is a dynamic axis.
@@ -74,9 +74,9 @@ func Fixed(n int) Dim { return Dim{N: n} }
 
 // Port is one input or output of a model.
 type Port struct {
-	Name string
-	Type Type
-	Dims []Dim
+	Name string // unique among the model's inputs and outputs
+	Type Type   // of its elements
+	Dims []Dim  // none of a scalar
 }
 
 // Builder collects a graph. Methods that compute return the new Value; nothing is evaluated. It is not safe for concurrent use.

@@ -62,8 +62,8 @@ func (b *Builder) Softmax(x Value) Value { return b.Op("Softmax", []Value{x}, In
 
 // Convolution are the options of Conv, per spatial axis.
 type Convolution struct {
-	Kernel    []int
-	Strides   []int
+	Kernel    []int // elements of w
+	Strides   []int // elements of x
 	Dilations []int // nil: 1
 	Pads      []int // begins, then ends; nil: none
 	Groups    int   // 0: 1

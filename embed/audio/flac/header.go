@@ -7,8 +7,8 @@ import (
 
 // Info is what STREAMINFO says.
 type Info struct {
-	Rate     int // samples a second; 0 if it does not say
-	Channels int
+	Rate     int   // samples a second; 0 if it does not say
+	Channels int   // 1 to 8
 	Bits     int   // of a sample
 	Frames   int64 // samples of each channel, -1 if it does not say
 }

@@ -106,7 +106,7 @@ func length(h frameHeader, in info, count int64) (skip, frames int64) {
 
 // Head is what the first bytes of a file say about it.
 type Head struct {
-	Rate, Channels int
+	Rate, Channels int   // samples a second, 1 or 2 channels
 	Frames         int64 // samples of each channel; -1 if the bytes do not say
 	Most           int64 // a bound on them
 	Short          bool  // the bytes end before they tell anything: only Most is set

@@ -11,7 +11,7 @@ var errFloor0 = errors.New("floor type 0 is not supported in this build: it is o
 
 // Head is what the identification header says.
 type Head struct {
-	Channels, Rate int
+	Channels, Rate int // 1 to 255, and samples of each a second
 	short, long    int // sizes of blocks
 }
 

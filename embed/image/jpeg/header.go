@@ -52,9 +52,9 @@ const (
 
 // Header is a frame header.
 type Header struct {
-	Width, Height int
-	Progressive   bool
-	Components    []Component
+	Width, Height int         // pixels, as they lie in the file: not turned upright
+	Progressive   bool        // in several scans
+	Components    []Component // 1, 3 or 4
 
 	// Exif and XMP are the metadata before the frame header, as they lie in the file; ReadHeader alone gives them.
 	Exif, XMP []byte
@@ -62,8 +62,8 @@ type Header struct {
 
 // Component is one plane of a frame.
 type Component struct {
-	ID         byte
-	H, V       int // sampling factors, 1 to 4
+	ID         byte // by which scans name it
+	H, V       int  // sampling factors, 1 to 4
 	quantTable byte
 }
 

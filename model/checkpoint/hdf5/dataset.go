@@ -22,9 +22,9 @@ const (
 
 // Dataset is an array. Raw is its row-major elements: the file's own bytes, unless it is stored in chunks.
 type Dataset struct {
-	Kind  Kind
-	Shape []int
-	Raw   []byte
+	Kind  Kind   // of its elements
+	Shape []int  // empty for a scalar
+	Raw   []byte // elements, little-endian
 }
 
 // datatype is a parsed type message.
