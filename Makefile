@@ -323,6 +323,10 @@ release-check: $(GORELEASER) ## .goreleaser.yaml is one that goreleaser takes
 reproducible: ## build HEAD twice, in two places with empty caches, and compare the bytes; takes minutes
 	GO=$(GO) tools/reproducible.sh
 
+.PHONY: reproducible-check
+reproducible-check: ## the same for what is ours: dependencies come from the build cache, our packages are compiled anew in another place
+	GO=$(GO) tools/reproducible.sh --ours
+
 .PHONY: alerts-check
 alerts-check: ## the alerts of deploy/prometheus against their tests, and the dashboard's expressions, by promtool, which is taken out of Debian's package if it is not there
 	promtool=$$(tools/fetch-promtool.sh); "$$promtool" check rules deploy/prometheus/alerts.yaml; "$$promtool" test rules deploy/prometheus/alerts_test.yaml; PROMTOOL=$$promtool tools/dashboard-check.sh deploy/grafana/vecmill.json
