@@ -1,4 +1,4 @@
-// Package archtest holds the import arrows of docs/architecture.md.
+// Package archtest holds the import arrows of docs/architecture.md, and which packages are tested under the race detector.
 package archtest
 
 import (
@@ -48,14 +48,14 @@ var leaves = []string{
 }
 
 type pkg struct {
-	ImportPath string
-	Imports    []string
-	CgoFiles   []string
+	ImportPath, Dir                              string
+	Imports                                      []string
+	GoFiles, CgoFiles, TestGoFiles, XTestGoFiles []string
 }
 
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,CgoFiles", "vecmill/...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles", "vecmill/...")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)

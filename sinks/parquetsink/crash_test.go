@@ -32,6 +32,9 @@ func TestEveryOffsetIsWrittenOnceUnderCrashesAtMidnight(t *testing.T) { crashes(
 
 func crashes(t *testing.T, layout parquetsink.Layout) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // the heap is so small that it would be collected for every few files
+	if testing.Short() {
+		*schedules = min(*schedules, 6)
+	}
 	var seen events
 	for seed := range uint64(*schedules) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {

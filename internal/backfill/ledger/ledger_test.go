@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 
 	"vecmill/schemas"
@@ -29,6 +30,28 @@ func TestASetKnowsWhatWasAddedAndNothingElse(t *testing.T) {
 	for i := range 2 * n {
 		if s.Has(work(i)) != (i < n) {
 			t.Fatalf("work %d: %v", i, s.Has(work(i)))
+		}
+	}
+}
+
+func TestASetTakesTheWorksOfFilesThatAreReadAtOnce(t *testing.T) {
+	var s Set
+	var files sync.WaitGroup
+	const n = 10_000
+	for f := range 4 {
+		files.Go(func() {
+			for i := range n { // half of them are in the next file, too
+				s.Add(work(f*n/2 + i))
+			}
+		})
+	}
+	files.Wait()
+	if s.Len() != 5*n/2 {
+		t.Errorf("%d works, want %d", s.Len(), 5*n/2)
+	}
+	for i := range 5 * n / 2 {
+		if !s.Has(work(i)) {
+			t.Fatalf("work %d is not known", i)
 		}
 	}
 }
@@ -150,6 +173,9 @@ func held(n, rows int) (s *Set, bytes float64) {
 
 // TestAWorkTakesAsMuchMemoryWithManyRowsAsWithOne: a long recording has a row for each of its windows, and 100 million works must stay below 2 GB while they are read, too.
 func TestAWorkTakesAsMuchMemoryWithManyRowsAsWithOne(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine adds four million rows")
+	}
 	const n = 400_000
 	s, bytes := held(n, 10)
 	if bytes < 10 || bytes > 20 || s.Len() != n {
