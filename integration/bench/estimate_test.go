@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && linux
 
 package bench
 
@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,21 +22,32 @@ import (
 	"vecmill/schemas"
 )
 
-// TestAPlansTimeIsWhatItsRunTakes plans and runs corpora whose lengths are distributed differently, on the real programs and store, by other processes. What must agree within 15 % is
-// the CPU time, which other work beside the test changes least, at least once in three rounds; the wall time is the same work at the share of the machine that was there, and is told.
+const (
+	offBound   = 0.15 // of what a run took
+	othersMost = 0.1  // of the machine is somebody else's at most, where what is measured is the estimate's
+)
+
+// TestAPlansTimeIsWhatItsRunTakes plans and runs corpora whose lengths are distributed differently, on the real programs and store, by other processes. CPU time and wall time of the median of three rounds must be within 15 % of what was planned: rounds in
+// which the machine was ours count, and two good ones decide already. On a machine that has other work, where time is what is left of it, and less comes of CPU time, too, one round of two to four must have the CPU time right, and the rest is told.
 func TestAPlansTimeIsWhatItsRunTakes(t *testing.T) {
-	const bound = 0.15
 	site := fixture.On(t, nil, harness.StartS3(t))
 	r := rand.New(rand.NewPCG(8, 15))
 	dir := checkpoint(t, demoModels(t), schemas.Text, 1)
 	for _, c := range []struct {
-		name  string
-		items int
-		text  func() string
+		name     string
+		modality schemas.Modality
+		items    int
+		sample   int
+		body     func() []byte
 	}{
-		{"log-normal, 24 words at the median", 800, func() string { return string(sentence(r)) }},
-		{"uniform, 3 to 12 words", 2000, func() string { return words(r, 3+r.IntN(10)) }},
-		{"heavy tail, some far beyond what the model reads", 2000, func() string { return words(r, min(int(8*math.Pow(r.Float64(), -1/1.2)), 20_000)) }},
+		{"log-normal, 24 words at the median", schemas.Text, 500, 200, func() []byte { return sentence(r) }},
+		{"uniform, 3 to 12 words", schemas.Text, 1200, 256, func() []byte { return []byte(words(r, 3+r.IntN(10))) }},
+		{"heavy tail, some far beyond what the model reads", schemas.Text, 1200, 256, func() []byte {
+			return []byte(words(r, min(int(8*math.Pow(r.Float64(), -1/1.2)), 20_000)))
+		}},
+		{"recordings, log-normal, 2 s at the median", schemas.Audio, 600, 128, func() []byte {
+			return fixture.WAV(16000, 1, 2, 2*int(16000*min(max(2*math.Exp(0.7*r.NormFloat64()), 0.2), 15)))
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			name, _, _ := strings.Cut(c.name, ",")
@@ -42,39 +55,128 @@ func TestAPlansTimeIsWhatItsRunTakes(t *testing.T) {
 			var putting errgroup.Group
 			putting.SetLimit(8)
 			for i := range c.items {
-				body := []byte(c.text())
+				body := c.body()
 				putting.Go(func() error {
-					site.Put(t, fmt.Sprintf("%s/%05d.txt", name, i), body)
+					site.Put(t, fmt.Sprintf("%s/%05d", name, i), body)
 					return nil
 				})
 			}
 			_ = putting.Wait() // they fail the test themselves
-			p := site.Pipeline(t, name, schemas.Text, "unused")
-			p.Model.Path, p.Model.Name, p.Model.Threads = dir, "random", threads()
-			p.Heads = []config.Head{{Task: string(schemas.TaskEmbedding), Name: "embedding"}}
+			p := site.Pipeline(t, name, c.modality, "unused")
+			p.Model.Threads = threads()
+			if c.modality == schemas.Text { // the bundled model of texts is so small that its run is all start; that of audio would take minutes if it were of base width
+				p.Model.Path, p.Model.Name = dir, "random"
+				p.Heads = []config.Head{{Task: string(schemas.TaskEmbedding), Name: "embedding"}}
+			}
 			conf := site.Config(p)
 			conf.Log.Level = "warn"
-			var off []float64
-			for round := range 3 {
-				planned, end := planAndRun(t, site, conf, fmt.Sprintf("%s-%d", name, round))
-				cpu, wall := end.Cost.CPUSeconds/planned.CPU.Value, end.Seconds / *end.Expected
-				t.Logf("CPU %.1f s, planned %.1f (%.1f to %.1f): %.2f of it; wall %.1f s, planned %.1f (%.1f to %.1f): %.2f of it",
-					end.Cost.CPUSeconds, planned.CPU.Value, planned.CPU.Low, planned.CPU.High, cpu, end.Seconds, *end.Expected, planned.Wall.Low, planned.Wall.High, wall)
-				off = append(off, cpu)
-				if math.Abs(cpu-1) <= bound {
-					return
-				}
+			var all estimates
+			for len(all) < 4 && !all.decided() && !all.hopeless() {
+				all = append(all, planAndRun(t, site, conf, fmt.Sprintf("%s-%d", name, len(all)), c.sample))
 			}
-			t.Errorf("the runs took %.2f of the CPU time that was planned, want at least one within %.0f %%", off, 100*bound)
+			if fault := all.fault(); fault != "" {
+				t.Error(fault)
+			}
 		})
 	}
 }
 
-// planAndRun gives what a plan of a pipeline's objects expects, and how its run ended.
-func planAndRun(t *testing.T, site *fixture.Site, c *config.Config, name string) (backfill.Expectation, progress.Report) {
+// estimated is what was planned of what a run took, and the part of the machine that was somebody else's meanwhile.
+type estimated struct{ cpu, wall, others float64 }
+
+type estimates []estimated
+
+func within(planned float64) bool { return math.Abs(planned-1) <= offBound }
+
+// ours are those rounds in which the machine was.
+func (all estimates) ours() (some estimates) {
+	for _, r := range all {
+		if r.others <= othersMost {
+			some = append(some, r)
+		}
+	}
+	return some
+}
+
+// decided says whether a third quiet round would change nothing, or was there.
+func (all estimates) decided() bool {
+	n := 0
+	for _, r := range all.ours() {
+		if within(r.cpu) && within(r.wall) {
+			n++
+		}
+	}
+	return n >= 2 || len(all.ours()) >= 3
+}
+
+// hopeless says whether the machine has so much other work that more rounds would cost time and decide nothing.
+func (all estimates) hopeless() bool { return len(all)-len(all.ours()) >= 2 && all.onceRight() }
+
+func (all estimates) onceRight() bool {
+	return slices.ContainsFunc(all, func(r estimated) bool { return within(r.cpu) })
+}
+
+// fault says what is wrong with the rounds; "": nothing.
+func (all estimates) fault() string {
+	ours := all.ours()
+	if !all.decided() {
+		if !all.onceRight() {
+			return fmt.Sprintf("no round has the CPU time within %.0f %%: %+v", 100*offBound, all)
+		}
+		return ""
+	}
+	if len(ours) < 3 { // two good ones
+		return ""
+	}
+	for name, of := range map[string]func(estimated) float64{"CPU time": func(r estimated) float64 { return r.cpu }, "wall time": func(r estimated) float64 { return r.wall }} {
+		var planned []float64
+		for _, r := range ours {
+			planned = append(planned, of(r))
+		}
+		slices.Sort(planned)
+		if !within(planned[len(planned)/2]) {
+			return fmt.Sprintf("of the %s that runs took %.2f was planned, by the median, want within %.0f %%: %+v", name, planned[len(planned)/2], 100*offBound, all)
+		}
+	}
+	return ""
+}
+
+// TestAnEstimateThatIsOffFails has rounds as they come of good estimates and of others, on machines with and without other work.
+func TestAnEstimateThatIsOffFails(t *testing.T) {
+	of := func(others float64, planned ...float64) (all estimates) {
+		for _, p := range planned {
+			all = append(all, estimated{cpu: p, wall: p, others: others})
+		}
+		return all
+	}
+	slow := estimated{cpu: 1, wall: 0.5, others: 0.02}
+	for _, c := range []struct {
+		name           string
+		rounds         estimates
+		decided, fault bool
+	}{
+		{"right, twice", of(0, 1.02, 0.98), true, false},
+		{"right, once", of(0, 1.02), false, false},
+		{"right by the median", of(0, 1.02, 1.3, 0.9), true, false},
+		{"a fifth too much", of(0, 1.22, 1.14, 1.2), true, true},
+		{"a fifth too little", of(0, 0.8, 0.86, 0.78), true, true},
+		{"the wall time alone is off", estimates{slow, slow, slow}, true, true},
+		{"off where others work, but for once", of(0.5, 0.6, 1.4, 0.9, 1.3), false, false},
+		{"off where others work", of(0.5, 0.6, 1.4, 0.7, 1.3), false, true},
+		{"two quiet ones, one of them right", append(of(0.5, 0.6, 1.4), of(0, 1, 0.7)...), false, false},
+	} {
+		if decided, fault := c.rounds.decided(), c.rounds.fault(); decided != c.decided || (fault != "") != c.fault {
+			t.Errorf("%s: decided %t, fault %q", c.name, decided, fault)
+		}
+	}
+}
+
+// planAndRun plans a pipeline's objects, and runs the plan.
+func planAndRun(t *testing.T, site *fixture.Site, c *config.Config, name string, sample int) estimated {
 	t.Helper()
+	before := processorsNow()
 	at := "s3://" + fixture.Bucket + "/plans/" + name
-	code, out := site.Backfill(t, "plan-"+name, c, "plan", "--source", "s3://"+fixture.Bucket+"/in/"+c.Pipelines[0].Name+"/", "--out", at, "--again", "--sample", "256", "--try", "30s", "--json")
+	code, out := site.Backfill(t, "plan-"+name, c, "plan", "--source", "s3://"+fixture.Bucket+"/in/"+c.Pipelines[0].Name+"/", "--out", at, "--again", "--sample", strconv.Itoa(sample), "--try", "30s", "--json")
 	var said struct{ Expected []backfill.Expectation }
 	lastObject(t, out, &said)
 	if code != 0 || len(said.Expected) != 1 {
@@ -83,10 +185,14 @@ func planAndRun(t *testing.T, site *fixture.Site, c *config.Config, name string)
 	var end progress.Report
 	code, out = site.Backfill(t, "run-"+name, c, "run", "--plan", at, "--json")
 	lastObject(t, out, &end)
-	if code != 0 || end.Expected == nil || end.Cost == nil {
+	a, x := end.Against, said.Expected[0]
+	if code != 0 || a == nil || a.CPURatio == nil || a.Runs != 1 || a.References != x.Items {
 		t.Fatalf("the run has exit code %d and says %s", code, out)
 	}
-	return said.Expected[0], end
+	r := estimated{cpu: 1 / *a.CPURatio, wall: 1 / a.Ratio, others: before.others(processorsNow())}
+	t.Logf("CPU planned %.1f s (%.1f to %.1f), took %.1f: %.2f of it was planned; wall planned %.1f s (%.1f to %.1f), took %.1f: %.2f of it; others had %.0f %% of the machine",
+		*a.PlannedCPU, x.CPU.Low, x.CPU.High, *a.TookCPU, r.cpu, a.Planned, x.Wall.Low, x.Wall.High, a.Took, r.wall, 100*r.others)
+	return r
 }
 
 // lastObject reads the last line of a log that is a JSON object.

@@ -434,7 +434,7 @@ func TestEachMachineLoadsTheModels(t *testing.T) {
 		return Tried{Items: len(items), Wall: took, CPU: 2 * took, Rows: int64(len(items)), Work: ones(len(items))}, nil
 	}
 	for machines, want := range map[int][2]float64{0: {107, 207}, 1: {107, 207}, 5: {27, 235}} {
-		e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Image, For: time.Second, AtOnce: 2, Startup: 7 * time.Second, Machines: machines})
+		e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Image, For: time.Second, AtOnce: 2, Startup: 7 * time.Second, StartupCPU: 7 * time.Second, Machines: machines})
 		if err != nil || math.Abs(e.Wall.Value-want[0]) > 1e-9 || math.Abs(e.CPU.Value-want[1]) > 1e-9 {
 			t.Errorf("%d machines: wall %v, CPU %v, want %v: %v", machines, e.Wall, e.CPU, want, err)
 		}

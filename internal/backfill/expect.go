@@ -71,16 +71,17 @@ type Expectation struct {
 	Probed int `json:"probed"` // objects whose header was read
 	Tried  int `json:"tried"`  // and that were computed
 
-	Machines int     `json:"machines"`              // that Wall is of
-	Startup  float64 `json:"startup_seconds"`       // of each of them, which Wall and CPU have in them
-	Machine  string  `json:"machine,omitempty"`     // the kind that was measured; "": none, or the system does not tell
-	Stated   *Rate   `json:"stated_rate,omitempty"` // what the times go by; nil: what was measured
+	Machines   int     `json:"machines"`              // that Wall is of
+	Startup    float64 `json:"startup_seconds"`       // of each of them, which Wall has in it
+	StartupCPU float64 `json:"startup_cpu_seconds"`   // likewise CPU
+	Machine    string  `json:"machine,omitempty"`     // the kind that was measured; "": none, or the system does not tell
+	Stated     *Rate   `json:"stated_rate,omitempty"` // what the times go by; nil: what was measured
 }
 
 // OfOne is what a part of the work, from 0 to 1, takes one machine that starts once: seconds, and seconds of its processors.
 func (e *Expectation) OfOne(part float64) (wall, cpu float64) {
 	n := float64(max(e.Machines, 1))
-	return (e.Wall.Value-e.Startup)*n*part + e.Startup, (e.CPU.Value-e.Startup*n)*part + e.Startup
+	return (e.Wall.Value-e.Startup)*n*part + e.Startup, (e.CPU.Value-e.StartupCPU*n)*part + e.StartupCPU
 }
 
 // OfAll is what a part of the work takes all machines, once they have started.
@@ -95,18 +96,19 @@ type Interval struct {
 
 // ExpectOptions say how much is looked at.
 type ExpectOptions struct {
-	Pipeline string
-	Modality schemas.Modality
-	Startup  time.Duration // until the first item
-	For      time.Duration // how long to compute; at least two batches are
-	AtOnce   int           // items of one trial at least
-	Window   int           // items that a run sorts into batches: what one trial has if the time is enough; 0: AtOnce
-	Machines int           // that share the work
-	Devices  int           // GPUs of each that hold the model; 0: it is on the CPU
-	Machine  string        // the kind of this one, where nothing is stated
-	Stated   *Rate         // what each machine is said to compute; nil: what the trials say
-	CPUs     int           // of each machine, where its rate is stated; 0: not told
-	Price    float64       // of a machine for an hour; 0: not told
+	Pipeline   string
+	Modality   schemas.Modality
+	Startup    time.Duration // until the first item
+	StartupCPU time.Duration // of all processors
+	For        time.Duration // how long to compute; at least two batches are
+	AtOnce     int           // items of one trial at least
+	Window     int           // items that a run sorts into batches: what one trial has if the time is enough; 0: AtOnce
+	Machines   int           // that share the work
+	Devices    int           // GPUs of each that hold the model; 0: it is on the CPU
+	Machine    string        // the kind of this one, where nothing is stated
+	Stated     *Rate         // what each machine is said to compute; nil: what the trials say
+	CPUs       int           // of each machine, where its rate is stated; 0: not told
+	Price      float64       // of a machine for an hour; 0: not told
 }
 
 // Expect extrapolates from a draft's sample. With a stated rate try may be nil: then nothing is computed, and only what headers say is known.
@@ -269,11 +271,11 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 		x.stated(e, d, o)
 		return
 	}
-	e.Machine, e.Startup = o.Machine, o.Startup.Seconds()
+	e.Machine, e.Startup, e.StartupCPU = o.Machine, o.Startup.Seconds(), o.StartupCPU.Seconds()
 	unsure := math.Hypot(spread, unsteady(runs))
 	e.Wall = interval(sum.Wall.Seconds()*scale/float64(e.Machines), unsure).after(o.Startup)
-	e.CPU = interval(sum.CPU.Seconds()*scale, unsure).after(o.Startup * time.Duration(e.Machines)) // each of them loads the models
-	e.GPU = e.Wall.times(float64(e.Machines * o.Devices))                                          // one that waits is held, too
+	e.CPU = interval(sum.CPU.Seconds()*scale, unsure).after(o.StartupCPU * time.Duration(e.Machines)) // each of them loads the models
+	e.GPU = e.Wall.times(float64(e.Machines * o.Devices))                                             // one that waits is held, too
 }
 
 func share(good, bad int) float64 { return float64(good) / float64(max(good+bad, 1)) }

@@ -73,8 +73,8 @@ func TestAStatedRateNeedsNoTrial(t *testing.T) {
 
 // TestAPartOfAPlanIsOfOneMachineOrOfAll takes apart what three machines take that load for ten seconds each.
 func TestAPartOfAPlanIsOfOneMachineOrOfAll(t *testing.T) {
-	e := &Expectation{Machines: 3, Startup: 10, Wall: Interval{Value: 110}, CPU: Interval{Value: 630}}
-	for part, want := range map[float64][3]float64{1: {310, 610, 100}, 0.5: {160, 310, 50}, 0: {10, 10, 0}} {
+	e := &Expectation{Machines: 3, Startup: 10, StartupCPU: 20, Wall: Interval{Value: 110}, CPU: Interval{Value: 660}}
+	for part, want := range map[float64][3]float64{1: {310, 620, 100}, 0.5: {160, 320, 50}, 0: {10, 20, 0}} {
 		wall, cpu := e.OfOne(part)
 		if all := e.OfAll(part); wall != want[0] || cpu != want[1] || all != want[2] {
 			t.Errorf("%v of it is %v s and %v s of processors for one machine, %v s for all, want %v", part, wall, cpu, all, want)

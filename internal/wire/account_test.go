@@ -31,7 +31,7 @@ func planOf(t *testing.T, said ...backfill.Expectation) *plan.Plan {
 
 // calls takes two machines 110 s, and their processors 420 s, of which each starts for 10 s.
 var calls = backfill.Expectation{
-	Pipeline: "calls", Machines: 2, Startup: 10, Machine: "2 of A", Wall: backfill.Interval{Value: 110}, CPU: backfill.Interval{Value: 420},
+	Pipeline: "calls", Machines: 2, Startup: 10, StartupCPU: 10, Machine: "2 of A", Wall: backfill.Interval{Value: 110}, CPU: backfill.Interval{Value: 420},
 }
 
 func TestRunsAreAddedUpAndHeldAgainstTheirPlan(t *testing.T) {

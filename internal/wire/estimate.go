@@ -68,7 +68,7 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		t := &trial{p: p, m: m, fetcher: fetcher, seen: map[string]bool{}}
 		mine := of.part(i, d)
 		batch := batchConfig(p.Batch, m.spec.Modality)
-		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, For: o.For, AtOnce: o.AtOnce, Window: batch.Window, Machines: o.Machines, Price: o.Price}
+		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, StartupCPU: m.cpu, For: o.For, AtOnce: o.AtOnce, Window: batch.Window, Machines: o.Machines, Price: o.Price}
 		x.Machine = deviceName(p, os.DirFS("/"))
 		if p.Model.OnGPU() {
 			x.Devices = len(m.devices)

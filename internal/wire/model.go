@@ -47,6 +47,7 @@ type loadedModel struct {
 	costs     measurement   // of batches, from before this start; the zero value: none
 	bytes     measurement   // that batches need, likewise
 	took      time.Duration // to load
+	cpu       time.Duration // of all processors, likewise; of one that is ready to run
 }
 
 // stepSeconds is how much audio a step stands for; 0 of other modalities.
@@ -78,7 +79,7 @@ func (m *loadedModel) close() error {
 
 // loadModel makes a model ready to run.
 func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, log *slog.Logger) (*loadedModel, error) {
-	began := time.Now()
+	began, cpu := time.Now(), processTime()
 	m, err := prepareModel(ctx, c, p, s, log)
 	if err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 	if err := work.Wait(); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
-	m.digest, m.took = digest, time.Since(began)
+	m.digest, m.took, m.cpu = digest, time.Since(began), processTime()-cpu
 	return m, nil
 }
 
