@@ -90,7 +90,7 @@ fuzz: ## run every fuzz target for FUZZTIME (60s), two at a time; a failing inpu
 	GO=$(GO) tools/fuzz.sh $(FUZZTIME) $(FUZZBUDGET)
 
 .PHONY: check
-check: check-shell check-tidy check-nocgo vet lint check-generate ## vet, lint, format, generate-is-clean, tidy-is-clean
+check: check-shell check-tidy check-nocgo check-arm64 vet lint check-generate ## vet, lint, format, generate-is-clean, tidy-is-clean
 
 .PHONY: vet
 vet: ## go vet, integration tests included
@@ -118,6 +118,11 @@ check-tidy: ## go.mod and go.sum are what go mod tidy makes
 .PHONY: check-nocgo
 check-nocgo: ## everything builds without a C compiler
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./...
+
+# embed has all the code that differs by processor.
+.PHONY: check-arm64
+check-arm64: ## that code compiles for arm64
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./embed/...
 
 # The tree is compared before and after, so that uncommitted work elsewhere does not matter.
 snapshot = git ls-files -co --exclude-standard -z | sort -z | xargs -0 -r sha256sum 2>/dev/null || true
