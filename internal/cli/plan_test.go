@@ -14,7 +14,7 @@ import (
 func TestListsThatWereLeftOutAreTold(t *testing.T) {
 	var planned, run bytes.Buffer
 	counts := backfill.Counts{Lists: 3}
-	printPlan(&planned, &wire.Planned{Plan: &plan.Plan{}, Counts: counts}, 0, 1)
+	printPlan(&planned, &wire.Planned{Plan: &plan.Plan{}, Counts: counts})
 	tellPlan(&run, "s3://box/", "", &wire.PlanFor{Plan: &plan.Plan{}, Counts: counts})
 	for _, out := range []string{planned.String(), run.String()} {
 		if !strings.Contains(out, "3 lists of references") || !strings.Contains(out, "--include") {
