@@ -7,6 +7,7 @@
 //   - Ranges: members of tar files, and ranges that a list names.
 //   - A fleet: a plan is published to a real Kafka's topic that two workers read. The publisher is told to stop, one worker is killed, and the status, which asks the store alone, says how far it all is.
 //   - A run straight from the bucket is killed anywhere, also while it lists. So is a recomputation by another pipeline, from what the old rows say.
+//   - Lists in the bucket: one that is a manifest and a table of several files are computed through kills; one that is put over while it is read is told, and read to its end where versions are kept.
 //
 // CI runs a short version, `make backfill` the long one: VECMILL_BACKFILL_OBJECTS (200,000), VECMILL_BACKFILL_KILLS (20), from VECMILL_BACKFILL_SEED.
 //

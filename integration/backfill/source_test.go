@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
@@ -48,26 +47,13 @@ func (l *lake) rowsOf(t *testing.T, pipeline string) (all []schemas.Row) {
 	return all
 }
 
-// TestARunStraightFromABucketIsExactlyOnceThroughKills gives one command again and again, and kills it anywhere: while it lists, between plan and run, while it computes.
+// TestARunStraightFromABucketIsExactlyOnceThroughKills gives one command again and again, and kills it anywhere: while it lists, between plan and run, while it computes. So it does with lists that lie in the bucket.
 func TestARunStraightFromABucketIsExactlyOnceThroughKills(t *testing.T) {
 	const objects, kills = 300, 6
 	r := rand.New(rand.NewPCG(uint64(setting(t, "VECMILL_BACKFILL_SEED", 1)), 80))
 	l := newLake(t, objects)
 	run := []string{"run", "--source", "s3://" + fixture.Bucket + "/in/texts/", "--max-rate", "100/s"}
-	killed := 0
-	for k := range kills {
-		p := l.start(t, fmt.Sprint("run-", k), run...)
-		select {
-		case <-p.Exited():
-		case <-time.After(time.Duration(20+r.IntN(1500)) * time.Millisecond):
-			p.Kill(t)
-		}
-		if p.Wait(t, time.Minute).ExitCode() != 0 {
-			killed++
-		}
-	}
-	l.command(t, "run-last", run...)
-	if killed < kills/2 {
+	if killed := l.killedAnywhere(t, "run", kills, r, run); killed < kills/2 {
 		t.Errorf("only %d of %d kills came before the end", killed, kills)
 	}
 	rows := map[string]int{}
@@ -89,4 +75,5 @@ func TestARunStraightFromABucketIsExactlyOnceThroughKills(t *testing.T) {
 	if out := l.command(t, "run-anew", append(run, "--name", "anew")...); !strings.Contains(out, fmt.Sprintf("0 of %d references, %d are computed already", objects, objects)) {
 		t.Errorf("planned anew, it says\n%s", out)
 	}
+	l.listsAreExactlyOnceThroughKills(t, 3, r)
 }

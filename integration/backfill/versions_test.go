@@ -81,6 +81,7 @@ func TestAVersionedBucketIsPlannedAsItStands(t *testing.T) {
 	if len(letters) != 3 {
 		t.Errorf("%d letters", len(letters))
 	}
+	l.anOldVersionOfAListIsReadToItsEnd(t, "s3://"+fixture.Bucket+"/in/texts/twice.txt")
 }
 
 func (l *lake) old(key, version string) schemas.Ref {

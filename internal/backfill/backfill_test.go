@@ -181,6 +181,76 @@ func TestKeysAreLeftOutByPatternAndEnding(t *testing.T) {
 	}
 }
 
+// TestListsUnderAPrefixAreLeftOutAndCounted has lists among texts, of a bucket and of its inventory, and an enumeration that is cut off and gone on with.
+func TestListsUnderAPrefixAreLeftOutAndCounted(t *testing.T) {
+	endings := []string{".txt", ".jsonl", ".CSV", ".parquet.gz", ".tsv.zst", ".json", ".gz", ".ndjson"}
+	const n, lists = 8000, 5 * 8000 / 8
+	all := keys(n, "t/%05d")
+	for i := range all {
+		all[i] += endings[i%len(endings)]
+	}
+	var rows strings.Builder
+	for _, key := range all {
+		fmt.Fprintf(&rows, "box,%s,1,tag\n", key)
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := io.WriteString(w, rows.String()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	list, err := inventory.Parse(fmt.Appendf(nil, `{"sourceBucket":"box","destinationBucket":"arn:aws:s3:::lists","fileFormat":"CSV","fileSchema":"Bucket, Key, Size, ETag","files":[{"key":"0","size":%d}]}`, packed.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		include []string
+		planned int64
+		lists   int64
+	}{
+		{"nothing is named", nil, n - lists, lists},
+		{"lists are named", []string{"*.jsonl", "*.CSV"}, n / 4, 0},
+		{"everything is named", []string{"*"}, n, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pick := Selection{Include: c.include, Modality: []schemas.Modality{schemas.Text}}
+			for kind, src := range map[string]Source{
+				"bucket": &Bucket{Selection: pick, Pager: &shelf{keys: all}, Name: "box", Workers: 3},
+				"inventory": &Inventory{Selection: pick, List: list, AtOnce: 2, Open: func(context.Context, inventory.File) (io.ReaderAt, error) {
+					return bytes.NewReader(packed.Bytes()), nil
+				}},
+			} {
+				at, cut := place(t), errors.New("cut off")
+				var state json.RawMessage
+				given, pages := 0, 0
+				each := func(upTo int) error {
+					return src.Each(t.Context(), state, func(items []plan.Item, at any) (err error) {
+						if pages++; pages > upTo {
+							return cut
+						}
+						given += len(items)
+						state, err = json.Marshal(at)
+						return err
+					})
+				}
+				if err := each(1); !errors.Is(err, cut) {
+					t.Fatal(err)
+				}
+				if err := each(1 << 30); err != nil || int64(given) != c.planned || src.(interface{ Lists() int64 }).Lists() != c.lists {
+					t.Errorf("%s, cut off: %d, %d lists, %v", kind, given, src.(interface{ Lists() int64 }).Lists(), err)
+				}
+				d, err := draft(t, at, src, MakeOptions{})
+				if err != nil || d.Planned != c.planned || d.Lists != c.lists {
+					t.Errorf("%s: %+v, %v", kind, d, err)
+				}
+			}
+		})
+	}
+}
+
 // values are lines in memory.
 type values []string
 

@@ -16,12 +16,19 @@ type Inventory struct {
 	List   *inventory.Manifest
 	AtOnce int                                                              // files that are read at once
 	Open   func(ctx context.Context, f inventory.File) (io.ReaderAt, error) // gives a file of the size that the list says
+
+	lists int64
 }
+
+// Lists is how many keys were left out for being called as lists are.
+func (v *Inventory) Lists() int64 { return v.lists }
 
 // inventoryState is what of an inventory was given.
 type inventoryState struct {
 	File int   `json:"file"` // files before it are given
 	Rows int64 `json:"rows"` // and so many rows of it
+
+	Lists int64 `json:"lists,omitempty"` // that were left out; while a piece is on its way, of it alone
 }
 
 // Each implements Source.
@@ -32,6 +39,7 @@ func (v *Inventory) Each(ctx context.Context, state json.RawMessage, give func(i
 			return fmt.Errorf("the inventory's progress: %w", err)
 		}
 	}
+	v.lists, at.Lists = at.Lists, 0
 	return ahead(ctx, v.AtOnce, func(_ context.Context, begin func(reader[given]) error) error {
 		for ; at.File < len(v.List.Files); at = (inventoryState{File: at.File + 1}) {
 			from := at
@@ -40,7 +48,12 @@ func (v *Inventory) Each(ctx context.Context, state json.RawMessage, give func(i
 			}
 		}
 		return nil
-	}, func(g given) error { return give(g.items, g.state) })
+	}, func(g given) error {
+		now := g.state.(inventoryState)
+		v.lists += now.Lists
+		now.Lists = v.lists
+		return give(g.items, now)
+	})
 }
 
 // read reads what is left of a file.
@@ -53,6 +66,9 @@ func (v *Inventory) read(ctx context.Context, at inventoryState, send func(given
 	var items []plan.Item
 	if err := v.List.Each(ctx, f, body, at.Rows, func(n int64, r *inventory.Row) error {
 		at.Rows = n + 1
+		if r.Fault == nil && r.Latest && v.passesList(r.Key) {
+			at.Lists++
+		}
 		if it, ok := v.row(r); ok {
 			items = append(items, it)
 		}
@@ -60,12 +76,12 @@ func (v *Inventory) read(ctx context.Context, at inventoryState, send func(given
 			return nil
 		}
 		err := send(given{items, at})
-		items = nil
+		items, at.Lists = nil, 0
 		return err
 	}); err != nil {
 		return err
 	}
-	return send(given{items, inventoryState{File: at.File + 1}})
+	return send(given{items, inventoryState{File: at.File + 1, Lists: at.Lists}})
 }
 
 // row is a row's reference; none for what is not the bucket's newest. A row that cannot be read stays in the plan: a run makes it a dead letter.

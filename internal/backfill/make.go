@@ -31,8 +31,9 @@ type MakeOptions struct {
 type Counts struct {
 	Seen    int64 `json:"seen"`
 	Planned int64 `json:"planned"`
-	Known   int64 `json:"known"` // computed already, and left out
-	Bytes   int64 `json:"bytes"` // of the planned ones, where the source says
+	Known   int64 `json:"known"`           // computed already, and left out
+	Bytes   int64 `json:"bytes"`           // of the planned ones, where the source says
+	Lists   int64 `json:"lists,omitempty"` // keys that were left out for being called as lists of references are
 }
 
 // Draft is a plan that is enumerated and not finished.
@@ -86,6 +87,9 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 	})
 	if err != nil {
 		return nil, err
+	}
+	if l, ok := src.(interface{ Lists() int64 }); ok {
+		d.Counts.Lists = l.Lists()
 	}
 	if err := w.Save(ctx, d); err != nil { // what follows takes a while, and may be interrupted too
 		return nil, err

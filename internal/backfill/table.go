@@ -17,7 +17,7 @@ type Frozen interface {
 	// Files are those of the snapshot, ascending.
 	Files() []string
 
-	// Values calls each for the rows of a file behind the first ones, as references in JSON. A value is valid during the call.
+	// Values calls each for the rows of a file behind the first ones, as references in JSON. A value is valid during the call; nil is a row that is nothing.
 	Values(ctx context.Context, file string, behind int64, each func(value []byte) error) error
 }
 
@@ -80,7 +80,10 @@ func (t *Table) read(ctx context.Context, rows Frozen, at tableAt, send func(giv
 	var items []plan.Item
 	if err := rows.Values(ctx, at.File, at.Rows, func(value []byte) error {
 		at.Rows++
-		if items = append(items, itemOf(value)); len(items) < linesAtOnce {
+		if value != nil {
+			items = append(items, itemOf(value))
+		}
+		if len(items) < linesAtOnce {
 			return nil
 		}
 		err := send(given{items, at})

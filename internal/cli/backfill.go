@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -25,10 +25,10 @@ import (
 // Backfill is the command backfill. It returns the exit code.
 func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
-		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|TABLE|FILE --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
-		{"run", "--config FILE --manifest FILE|--plan DIR|--source S3-PREFIX|INVENTORY|TABLE|FILE [--topic TOPIC] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
+		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|TABLE|LIST --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
+		{"run", "--config FILE --manifest LIST|--plan DIR|--source S3-PREFIX|INVENTORY|TABLE|LIST [--topic TOPIC] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
 		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--topic TOPIC] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
-		{"status", "--config FILE [--plan DIR|--manifest FILE|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
+		{"status", "--config FILE [--plan DIR|--manifest LIST|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
 		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
 	}, args, stdout, stderr)
@@ -38,10 +38,10 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	f := e.flags("run")
 	o := runOptions{}
 	f.StringVar(&o.config, "config", "", "configuration file")
-	f.StringVar(&o.manifest, "manifest", "", "file of references: one JSON object a line, or a table as .csv, .tsv or .parquet")
+	f.StringVar(&o.manifest, "manifest", "", "list of references, a file or s3://bucket/key: one JSON object a line, or a table as .csv, .tsv or .parquet")
 	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, in place of a manifest; with --source where the plan is to lie, default: _plans beside the rows")
 	sourceFlags(f, &o.from)
-	f.StringVar(&o.name, "name", "", "name of the manifest in the output, which promises that it is the same list each time; default: the file's name and eight digits of its content, or the plan's")
+	f.StringVar(&o.name, "name", "", "name of the manifest in the output, which promises that it is the same list each time; default: the list's name and eight digits of its content, or the plan's")
 	o.read.Columns = o.from.Columns
 	f.StringVar(&o.rate, "max-rate", "", "references a second that are read at most, by each pipeline, as 200/s; default: as many as are computed")
 	f.StringVar(&o.topic, "topic", "", "publish the plan's references to this topic for workers, in place of computing them here")
@@ -61,7 +61,7 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	show := newShow(e, *asJSON)
 	gate, deaf := pausable(e.err)
 	defer deaf()
-	o.read.Gate, show.gate = gate, gate
+	o.read.Gate, show.gate, o.read.Trying = gate, gate, tryingAgain(e.err)
 	c, log, err := e.load(o.config)
 	if err != nil {
 		return err
@@ -214,17 +214,22 @@ func (o *runOptions) checkList() error {
 	case len(o.from.Include) > 0 || o.from.Tar || o.from.Again:
 		return errors.New("--include, --tar and --again go with --source: a list and a plan are computed as they are")
 	case (o.manifest == "") == (o.plan == ""):
-		return errors.New("--manifest FILE is missing, or --plan DIR, or --source; give one of them")
-	case strings.HasPrefix(o.manifest, "s3://") && namesList(o.manifest):
-		return fmt.Errorf("a manifest is a file of this machine: %s", fetched("--manifest", o.manifest))
-	case strings.HasPrefix(o.manifest, "s3://"), strings.HasPrefix(o.manifest, backfill.TableScheme):
-		return fmt.Errorf("a manifest is a file of this machine; buckets, inventories and tables are sources: --source %s", o.manifest)
+		return errors.New("--manifest LIST is missing, or --plan DIR, or --source; give one of them")
+	case backfill.IsPackedList(o.manifest):
+		return errPacked("--manifest", o.manifest)
+	case notOneList(o.manifest):
+		return fmt.Errorf("a manifest is one list; buckets, inventories and tables are sources: --source %s", o.manifest)
 	case o.plan != "" && len(o.read.Columns) > 0:
 		return errors.New("a plan has no columns to choose; --column goes with --manifest and --source")
 	case o.topic != "" && o.plan == "":
 		return errors.New("--topic goes with --plan or --source")
 	}
 	return nil
+}
+
+// notOneList says whether a manifest is the name of a source with many.
+func notOneList(manifest string) bool {
+	return strings.HasPrefix(manifest, backfill.TableScheme) || strings.HasPrefix(manifest, "s3://") && (strings.HasSuffix(manifest, "/") || path.Base(manifest) == "manifest.json")
 }
 
 // limited ends with ctx, and at the time of --until.
@@ -245,17 +250,18 @@ func (o *runOptions) whyStopped(running context.Context) error {
 // source opens a plan, or names a manifest; name is set afterwards.
 func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config.Pipeline) (stream.Source, error), *plan.Plan, error) {
 	if o.plan == "" {
-		if _, err := os.Stat(o.manifest); err != nil { // before models are loaded
-			return nil, nil, fmt.Errorf("the manifest: %w", err)
-		}
-		if o.name == "" { // the content is part of it: another list, or one that was edited, has other references at the same numbers
+		if o.name != "" { // a promise
+			if err := wire.FindManifest(ctx, c, o.manifest, o.read); err != nil { // before models are loaded
+				return nil, nil, err
+			}
+		} else { // the content is part of it: another list, or one that was edited, has other references at the same numbers
 			var err error
-			if o.read.Sum, err = wire.SumManifest(ctx, o.manifest); err != nil {
+			if o.read.Sum, err = wire.SumManifest(ctx, c, o.manifest, o.read); err != nil {
 				return nil, nil, err
 			}
 			o.name = strings.TrimSuffix(filepath.Base(o.manifest), filepath.Ext(o.manifest)) + "-" + o.read.Sum
 		}
-		return wire.ManifestSource(o.manifest, o.name, o.read), nil, nil
+		return wire.ManifestSource(c, o.manifest, o.name, o.read), nil, nil
 	}
 	if o.name != "" && o.from.Source == "" {
 		return nil, nil, usageError{errors.New("a plan has its name already; leave --name out")}

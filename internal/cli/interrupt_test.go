@@ -141,7 +141,7 @@ func TestARunStopsWhenItsTimeIsUpAndGoesOnAtItsRate(t *testing.T) {
 	if code != 1 || !strings.Contains(stderr, "as --until says; what is durable is kept") || !strings.Contains(out, again) {
 		t.Errorf("exit %d, want 1, a sentence and %q\n%s%s", code, again, out, stderr)
 	}
-	sum, err := wire.SumManifest(t.Context(), manifest)
+	sum, err := wire.SumManifest(t.Context(), nil, manifest, wire.ReadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

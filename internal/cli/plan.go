@@ -43,7 +43,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	}
 	switch {
 	case o.Source == "":
-		return usageError{errors.New("--source is missing: s3://bucket/prefix, the manifest.json of an inventory, iceberg://namespace.table, or a file of references")}
+		return usageError{errors.New("--source is missing: s3://bucket/prefix, the manifest.json of an inventory, iceberg://namespace.table, or a list of references")}
 	case o.Out == "":
 		return usageError{errors.New("--out is missing: the directory, or s3://bucket/prefix, that the plan is written to")}
 	case o.Sample < 1 || o.Estimate.Machines < 1:
@@ -114,6 +114,9 @@ func printPlan(w io.Writer, p *wire.Planned) {
 	if p.Snapshot != nil {
 		fmt.Fprintf(w, "%-18s %d\n", "snapshot", *p.Snapshot)
 	}
+	if p.Lists > 0 {
+		fmt.Fprintf(w, "%-18s %s\n", "left out", listsLeft(p.Lists))
+	}
 	switch {
 	case p.Seen == 0:
 		fmt.Fprintln(w, "the source has nothing that --include and the pipelines' modalities take")
@@ -129,6 +132,11 @@ func printPlan(w io.Writer, p *wire.Planned) {
 	if p.Memory.Peak > 0 {
 		fmt.Fprintf(w, "%-18s %s of a machine like this one; at most %s, as the configuration allows\n", "memory", bytesText(float64(p.Memory.Peak)), bytesText(float64(p.Memory.Most)))
 	}
+}
+
+// listsLeft says how lists in a prefix of keys are taken.
+func listsLeft(n int64) string {
+	return fmt.Sprintf("%d lists of references (.jsonl, .csv, .parquet and such); --source takes one of them, --include '*.csv' these themselves as texts", n)
 }
 
 func printExpected(w io.Writer, x *backfill.Expectation) {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +22,7 @@ const listers = 16
 // sourceFlags are what an enumeration is told, by plan and by run.
 func sourceFlags(f *flag.FlagSet, o *wire.PlanOptions) {
 	o.Log = slog.New(slog.DiscardHandler)
-	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, s3://bucket/.../manifest.json of an S3 inventory, iceberg://namespace.table, or a file of references: JSON lines, .csv, .tsv or .parquet")
+	f.StringVar(&o.Source, "source", "", "s3://bucket/prefix, s3://bucket/.../manifest.json of an S3 inventory, iceberg://namespace.table, a list of references (JSON lines, .csv, .tsv or .parquet: a file, or s3://bucket/key), or a table of several such files with columns: a directory, or s3://bucket/prefix with --column")
 	f.Var((*patterns)(&o.Include), "include", "pattern of keys (with --tar: of members) to take, as *.flac or calls/2026/*; may be given again")
 	f.BoolVar(&o.Tar, "tar", false, "plan the members of the tar files (WebDataset shards) under the prefix, keys that end in .tar")
 	o.Columns = columnFlag{}
@@ -40,34 +39,19 @@ func checkSource(o *wire.PlanOptions) error {
 		return usageError{errors.New("--listers must be at least 1")}
 	case o.Tar && (!bucket || path.Base(o.Source) == "manifest.json"):
 		return usageError{errors.New("--tar goes with --source s3://bucket/prefix")}
-	case bucket && len(o.Include) == 0 && namesList(o.Source):
-		return usageError{fmt.Errorf("a list is read from a file of this machine: %s; --include '*' says that it is a prefix of keys", fetched("--source", o.Source))}
-	case bucket && len(o.Columns) > 0:
-		return usageError{errors.New("a bucket has no columns; --column goes with files and tables of references")}
-	case strings.HasPrefix(o.Source, backfill.TableScheme) && len(o.Include) > 0:
-		return usageError{errors.New("a table has no keys; --include goes with --source s3://bucket/prefix")}
+	case len(o.Include) == 0 && backfill.IsPackedList(o.Source):
+		return errPacked("--source", o.Source)
+	case bucket && len(o.Columns) > 0 && (len(o.Include) > 0 || o.Tar || path.Base(o.Source) == "manifest.json"):
+		return usageError{errors.New("keys have no columns; --column goes with lists and tables of references, without --include and --tar")}
+	case !bucket && len(o.Include) > 0:
+		return usageError{errors.New("a list or a table has no keys; --include goes with --source s3://bucket/prefix")}
 	}
 	return nil
 }
 
-// listEndings are what people call lists of references; .json may be one text.
-var listEndings = []string{".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"}
-
-// namesList says whether a prefix of keys looks like the key of one list, packed or not. Taken for a prefix, the list itself would be computed, as one text.
-func namesList(prefix string) bool {
-	return slices.Contains(listEndings, strings.ToLower(path.Ext(unpacked(prefix))))
-}
-
-// unpacked is a name without the ending of what packed it.
-func unpacked(name string) string { return strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst") }
-
-// fetched says how a list in a bucket is given.
-func fetched(flag, url string) string {
-	name, unpack := path.Base(unpacked(url)), ""
-	if name != path.Base(url) {
-		unpack = ", unpack it"
-	}
-	return fmt.Sprintf("fetch %s%s, and give %s ./%s", url, unpack, flag, name)
+// errPacked says what to do with a list that is packed.
+func errPacked(flag, at string) error {
+	return usageError{fmt.Errorf("%s is packed, and lists are read as they are: unpack it, and give %s %s", at, flag, strings.TrimSuffix(at, path.Ext(at)))}
 }
 
 // sourceWords are the flags of a source, to be given again.
@@ -124,5 +108,8 @@ func tellPlan(w io.Writer, source, found string, p *wire.PlanFor) {
 		fmt.Fprintf(w, "the plan that was begun at %s is finished: %d of %d references, %d are computed already\n", p.At, p.Planned, p.Seen, p.Known)
 	default:
 		fmt.Fprintf(w, "planned at %s: %d of %d references, %d are computed already\n", p.At, p.Planned, p.Seen, p.Known)
+	}
+	if p.Lists > 0 {
+		fmt.Fprintf(w, "left out: %s\n", listsLeft(p.Lists))
 	}
 }

@@ -25,7 +25,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 	f := e.flags("status")
 	o := runOptions{}
 	f.StringVar(&o.config, "config", "", "configuration file, of the run")
-	f.StringVar(&o.manifest, "manifest", "", "file of references, to know how many there are")
+	f.StringVar(&o.manifest, "manifest", "", "list of references, a file or s3://bucket/key, to know how many there are")
 	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, to know how many there are, and which topics it was published to")
 	f.StringVar(&o.name, "name", "", "name of the manifest in the output, if it was told one; default: by the file and its content, or the plan's; without any of the three, all manifests are told of")
 	o.read.Columns = columnFlag{}
@@ -34,6 +34,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
+	o.read.Trying = tryingAgain(e.err)
 	if o.manifest != "" && o.plan != "" {
 		return usageError{errors.New("--manifest and --plan; give one of them")}
 	}
@@ -57,7 +58,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 		if _, _, err := o.source(ctx, c); err != nil {
 			return err
 		}
-		if total, err = wire.CountManifest(ctx, o.manifest, o.read); err != nil {
+		if total, err = wire.CountManifest(ctx, c, o.manifest, o.read); err != nil {
 			return err
 		}
 	}

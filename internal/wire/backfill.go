@@ -27,30 +27,27 @@ type ReadOptions struct {
 	Gate    *pace.Gate        // holds references back while it is shut; nil: never
 	Share   plan.Share        // of a plan
 	Sum     string            // of a manifest's content, which must still have it (SumManifest); "": the name promises that it is the same list
+
+	Trying func(tries int, err error) // told of requests for a manifest that fail again and again; may be nil
 }
 
 // CheckColumns finds fields that references do not have.
 func CheckColumns(c map[string]string) error { return manifestsource.Columns(c).Validate() }
 
-// ManifestSource reads a manifest in place of Kafka.
-func ManifestSource(path, name string, o ReadOptions) func(*config.Pipeline) (stream.Source, error) {
+// ManifestSource reads a manifest in place of Kafka: a file of this machine, or an object that an s3:// names.
+func ManifestSource(c *config.Config, path, name string, o ReadOptions) func(*config.Pipeline) (stream.Source, error) {
 	return func(*config.Pipeline) (stream.Source, error) {
-		s, err := manifestsource.New(path, name, o.Columns)
+		at, err := o.place(c, path)
+		if err != nil {
+			return nil, err
+		}
+		s, err := manifestsource.New(at, name, o.Columns)
 		if err != nil {
 			return nil, err
 		}
 		s.Rate, s.Gate, s.Sum = o.Rate, o.Gate, o.Sum
 		return s, nil
 	}
-}
-
-// SumManifest is what tells a manifest from others of its name: 8 digits, of its content.
-func SumManifest(ctx context.Context, path string) (string, error) {
-	sum, err := manifestsource.Sum(ctx, path)
-	if err != nil {
-		return "", fmt.Errorf("the manifest: %w", err)
-	}
-	return sum, nil
 }
 
 // OpenPlan reads a plan that lies in a directory or under s3://.
@@ -98,7 +95,7 @@ func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
 
 // PlanOptions say what is planned, and where the plan goes.
 type PlanOptions struct {
-	Source   string            // s3://bucket/prefix, or a file of references
+	Source   string            // s3://bucket/prefix, or a list of references: a file of this machine or s3://bucket/key
 	Out      string            // directory or s3://bucket/prefix
 	Name     string            // of the manifest in the output; "": one that no other plan has
 	Include  []string          // patterns of keys, or of members
@@ -115,8 +112,9 @@ type PlanOptions struct {
 	Await    func(at string)            // not nil: another process makes the plan, as PlanOnce says before it waits for it
 	Log      *slog.Logger
 
-	sum  string                                                                                                       // of a file of references that is the source
-	open func(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (backfill.Source, func(), error) // in place of what Source says
+	place plan.Place                                                                                                   // where the plan lies
+	sum   string                                                                                                       // of a list that is the source
+	open  func(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (backfill.Source, func(), error) // in place of what Source says
 }
 
 // Planned is a finished plan with what its run is expected to take.
@@ -126,6 +124,7 @@ type Planned struct {
 	Promise
 	KnownSet int64  `json:"known_works"`        // what the outputs have, of any reference
 	Snapshot *int64 `json:"snapshot,omitempty"` // of the table that was the source
+	Files    *int64 `json:"files,omitempty"`    // the number of the list of files, beside the plan, that were the source
 }
 
 // Memory is what a run is expected to hold, in bytes; zero where the system does not tell.
@@ -151,10 +150,11 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, models.close()) }()
-	words, err := o.words(ctx, c, models)
+	words, err := o.words(ctx, s, models)
 	if err != nil {
 		return nil, err
 	}
+	o.place = place
 	w, state, err := plan.NewWriter(ctx, place, o.title(words))
 	if err != nil {
 		return nil, err
@@ -174,11 +174,16 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 	}
 	defer closeSource()
 	draft, err := backfill.Make(ctx, w, state, src, backfill.MakeOptions{Known: done.known, For: done.names, Sample: o.Sample, Seed: o.Seed, Tell: o.Tell})
+	if errors.Is(err, manifestsource.ErrChanged) {
+		err = fmt.Errorf("%s: %w; plan it at another place, or under another --name", o.Source, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	out := &Planned{Counts: draft.Counts, KnownSet: done.set.Len()}
-	if t, ok := src.(*backfill.Table); ok {
+	if t, ok := src.(*backfill.Table); ok && o.isTable() {
+		out.Files = t.Taken()
+	} else if ok {
 		out.Snapshot = t.Taken()
 	}
 	if o.Estimate.wanted() {
@@ -196,7 +201,8 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		backfill.Counts
 		Promise
 		Snapshot *int64 `json:"snapshot,omitempty"`
-	}{out.Counts, out.Promise, out.Snapshot})
+		Files    *int64 `json:"files,omitempty"`
+	}{out.Counts, out.Promise, out.Snapshot, out.Files})
 	return out, err
 }
 

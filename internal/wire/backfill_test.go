@@ -327,7 +327,7 @@ func TestAReferenceOfAnotherIdIsTheSameWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.conf.Pipelines[0].Topics = []string{"manifest:stream"}
-	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "stream", ReadOptions{})})
+	w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(l.conf, manifest, "stream", ReadOptions{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,7 +352,7 @@ func TestWhatWasDeletedIsComputedAgainWhenItIsBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.conf.Pipelines[0].Topics = []string{"manifest:" + name}
-		w, err := Open(t.Context(), l.conf, Options{Log: quiet, Source: ManifestSource(manifest, name, ReadOptions{})})
+		w, err := Open(t.Context(), l.conf, Options{Log: quiet, Source: ManifestSource(l.conf, manifest, name, ReadOptions{})})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -300,7 +300,8 @@ func TestManifestsHoldReferencesInEveryFormat(t *testing.T) {
 		if err := os.WriteFile(manifest, []byte(`{"v":1,"id":"m","inline_text":"hello"}`+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		worker, err := Open(t.Context(), w.config(t, [2]string{"p", "  topics: [live]\n  input: {format: " + format + "}"}), Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "m", ReadOptions{})})
+		cfg := w.config(t, [2]string{"p", "  topics: [live]\n  input: {format: " + format + "}"})
+		worker, err := Open(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(cfg, manifest, "m", ReadOptions{})})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -108,7 +108,7 @@ func TestALongRecordingFitsABudgetBelowItsSamples(t *testing.T) {
     dead_letters: {url: "file://%s/dead"}`, c.long, out))
 			cfg.Fetch.MaxObjectBytes, cfg.Fetch.FileRoots, p.MemoryBudget = 32<<20, []string{dir}, longBudget
 			p.Outputs[0].Parquet.URL = "file://" + out + "/rows"
-			w, err := Open(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "m", ReadOptions{})})
+			w, err := Open(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(cfg, manifest, "m", ReadOptions{})})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,7 +24,7 @@ func TestTheEndOfARunKnowsEveryStage(t *testing.T) {
     dead_letters: {url: "file://%s/dead"}`, out))
 	p.Outputs[0].Parquet.URL = "file://" + out + "/rows"
 	w, err := Open(t.Context(), cfg, Options{
-		Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "texts", ReadOptions{}), Models: Models{described(t, cfg, p, embedtest.Config{})},
+		Log: slog.New(slog.DiscardHandler), Source: ManifestSource(cfg, manifest, "texts", ReadOptions{}), Models: Models{described(t, cfg, p, embedtest.Config{})},
 	})
 	if err != nil {
 		t.Fatal(err)

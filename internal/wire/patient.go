@@ -75,7 +75,7 @@ func (p patientStore) Put(ctx context.Context, name string, body []byte, content
 // again repeats a request.
 func (p patience) again(ctx context.Context, ask func(context.Context) error) error {
 	final := func(err error) bool {
-		return errors.Is(err, objectstore.ErrRefused) || errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, objectstore.ErrExists)
+		return errors.Is(err, objectstore.ErrRefused) || errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, objectstore.ErrExists) || errors.Is(err, objectstore.ErrChanged)
 	}
 	policy := retry.Patient()
 	policy.Told = p.told

@@ -38,7 +38,7 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (*PlanFor, e
 	if err != nil {
 		return nil, err
 	}
-	words, err := o.words(ctx, c, models)
+	words, err := o.words(ctx, s, models)
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +49,7 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (*PlanFor, e
 	if err != nil {
 		return nil, err
 	}
+	o.place = place
 	out := &PlanFor{At: o.Out, Found: true, Models: models}
 	out.Plan, err = plan.Load(ctx, place)
 	if o.Await != nil && errors.Is(err, plan.ErrNoPlan) {

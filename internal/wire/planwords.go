@@ -10,9 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
-	"vecmill/internal/config"
 	"vecmill/stream/manifestsource"
 )
 
@@ -24,14 +22,18 @@ type planWords struct {
 	Columns    map[string]string `json:",omitempty"`
 	Tar        bool              `json:",omitempty"`
 	ComputedBy []string          `json:",omitempty"` // the pipelines with their models; builds before this one told them of a run straight from a source alone
-	Sum        string            `json:",omitempty"` // of the content of a file; builds before this one did not look at it
+	Sum        string            `json:",omitempty"` // of the content of a list; builds before this one did not look at it
 }
 
-// words are those of the options. Of a file the content counts, which the source has to have still: a list that was edited has other references at the same numbers.
-func (o *PlanOptions) words(ctx context.Context, c *config.Config, models []*loadedModel) (w planWords, err error) {
-	w = planWords{Source: o.Source, Include: o.Include, Again: o.Again, Columns: o.Columns, Tar: o.Tar, ComputedBy: allComputedBy(c, models)}
-	if o.open == nil && !strings.HasPrefix(o.Source, "s3://") && !strings.HasPrefix(o.Source, backfill.TableScheme) {
-		if w.Sum, err = manifestsource.Sum(ctx, o.Source); err != nil {
+// words are those of the options. Of a list the content counts, which the source has to have still: a list that was edited has other references at the same numbers.
+func (o *PlanOptions) words(ctx context.Context, s *stores, models []*loadedModel) (w planWords, err error) {
+	w = planWords{Source: o.Source, Include: o.Include, Again: o.Again, Columns: o.Columns, Tar: o.Tar, ComputedBy: allComputedBy(s.cfg, models)}
+	if o.isList() {
+		at, err := s.list(o.Source)
+		if err != nil {
+			return w, err
+		}
+		if w.Sum, err = manifestsource.Sum(ctx, at); err != nil {
 			return w, fmt.Errorf("%s: %w", o.Source, err)
 		}
 	}

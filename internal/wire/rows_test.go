@@ -31,7 +31,7 @@ func TestAQuestionBecomesRowsInAFile(t *testing.T) {
     heads: [{task: answers, top_k: 3, no_answer: true}, {task: embedding, dtype: fp16}]
     dead_letters: {url: "file://%s/dead"}`, out))
 	p.Outputs[0].Parquet.URL = "file://" + out + "/rows"
-	w, err := Open(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "questions", ReadOptions{})})
+	w, err := Open(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(cfg, manifest, "questions", ReadOptions{})})
 	if err != nil {
 		t.Fatal(err)
 	}

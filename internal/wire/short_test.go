@@ -39,7 +39,7 @@ func TestARecordingTooShortForAnXVectorIsADeadLetter(t *testing.T) {
     heads: [{task: %s}]
     dead_letters: {url: "file://%s/dead"}`, head, out))
 		p.Outputs[0].Parquet.URL = "file://" + out + "/rows"
-		w, err := Open(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "clips", ReadOptions{})})
+		w, err := Open(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler), Source: ManifestSource(cfg, manifest, "clips", ReadOptions{})})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -32,12 +33,12 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 		src, err := icebergTable(c, name, s, o)
 		return src, func() {}, err
 	}
-	if !strings.HasPrefix(o.Source, "s3://") {
-		list, err := manifestsource.OpenSame(ctx, o.Source, o.sum, o.Columns)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", o.Source, err)
-		}
-		return backfill.Lines{Values: list}, func() { _ = list.Close() }, nil // only read
+	switch {
+	case o.isTable():
+		src, err := filesTable(s, o)
+		return src, func() {}, err
+	case o.isList():
+		return listSource(ctx, s, o)
 	}
 	u, err := url.Parse(o.Source)
 	if err != nil || u.Host == "" {
@@ -66,6 +67,39 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 		return src, func() {}, err
 	}
 	return &backfill.Bucket{Selection: pick, Pager: pages, Name: u.Host, Workers: o.Listers}, func() {}, nil
+}
+
+// isTable says whether a source is a table of several files: a directory of this machine, or a prefix of a bucket of which columns are read.
+func (o *PlanOptions) isTable() bool {
+	if strings.HasPrefix(o.Source, "s3://") {
+		return o.open == nil && len(o.Columns) > 0 && !backfill.IsList(o.Source)
+	}
+	info, err := os.Stat(o.Source)
+	return o.open == nil && err == nil && info.IsDir()
+}
+
+// isList says whether a source is one list: a file of this machine, or an object whose key ends as lists do, unless it is said that it is a prefix of keys.
+func (o *PlanOptions) isList() bool {
+	switch {
+	case o.open != nil, o.isTable(), strings.HasPrefix(o.Source, backfill.TableScheme):
+		return false
+	case strings.HasPrefix(o.Source, "s3://"):
+		return backfill.IsList(o.Source) && len(o.Include) == 0 && !o.Tar
+	}
+	return true
+}
+
+// listSource opens one list.
+func listSource(ctx context.Context, s *stores, o *PlanOptions) (src backfill.Source, done func(), err error) {
+	at, err := s.list(o.Source)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := manifestsource.OpenSame(ctx, at, o.sum, o.Columns)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", o.Source, err)
+	}
+	return backfill.Lines{Values: list}, func() { _ = list.Close() }, nil // only read
 }
 
 // sourceCatalog is the Iceberg catalog of tables that are sources.

@@ -105,7 +105,7 @@ func TestAWorkerWhoseSessionBreaksBuriesNothing(t *testing.T) {
 			sessions = append(sessions, embedtest.Config{Breaks: n})
 		}
 		w, err := Open(t.Context(), cfg, Options{
-			Log: slog.New(slog.DiscardHandler), Source: ManifestSource(manifest, "texts", ReadOptions{}), Models: Models{described(t, cfg, p, sessions...)},
+			Log: slog.New(slog.DiscardHandler), Source: ManifestSource(cfg, manifest, "texts", ReadOptions{}), Models: Models{described(t, cfg, p, sessions...)},
 		})
 		if err != nil {
 			t.Fatal(err)

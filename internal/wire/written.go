@@ -14,7 +14,6 @@ import (
 	"vecmill/internal/progress"
 	"vecmill/internal/publish"
 	"vecmill/schemas"
-	"vecmill/stream/manifestsource"
 )
 
 // Written is how far one output of a pipeline has come with a manifest.
@@ -164,13 +163,4 @@ func (a *auditor) howFar(ctx context.Context, p *config.Pipeline, o *config.Outp
 		all = append(all, Written{Pipeline: p.Name, Output: at, Manifest: manifest, Written: *w})
 	}
 	return all, nil
-}
-
-// CountManifest is the number of references of a manifest's file.
-func CountManifest(ctx context.Context, path string, o ReadOptions) (int64, error) {
-	list, err := manifestsource.OpenFile(ctx, path, o.Columns)
-	if err != nil {
-		return 0, fmt.Errorf("manifest %s: %w", path, err)
-	}
-	return list.Len(), list.Close()
 }

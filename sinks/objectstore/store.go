@@ -11,6 +11,9 @@ var ErrExists = errors.New("object exists already")
 // ErrNotFound says that there is no object of that name.
 var ErrNotFound = errors.New("no such object")
 
+// ErrChanged says that the object of that name is another one than was looked at.
+var ErrChanged = errors.New("it has changed since it was looked at")
+
 // ErrRefused says that the store understood the request and will not do it (access denied, no such bucket, invalid
 // name): nothing was written and repeating it will not help.
 var ErrRefused = errors.New("the store refuses")

@@ -6,5 +6,7 @@
 // Retries belong to the callers, who know what an ambiguous answer means for them; give minio-go MaxRetries 1 so that they are
 // not repeated underneath. With more it stays correct: a repeated conditional PUT ends in ErrExists, which callers settle.
 //
+// Pin and ReadPinned read an object as it was when it was looked at, or say that it has changed.
+//
 // Neighbours: internal/wire makes the client with its credentials; parquetsink and objectletters write through the store.
 package s3store

@@ -90,15 +90,23 @@ func (s *Store) Page(ctx context.Context, prefix, after string) (page []Listed, 
 
 // Stat is a HEAD.
 func (s *Store) Stat(ctx context.Context, name string) (objectstore.Info, error) {
-	o, err := s.client.StatObject(ctx, s.bucket, name, minio.StatObjectOptions{})
+	o, err := s.head(ctx, name)
 	if err != nil {
-		return objectstore.Info{}, s.wrap("looking at", name, s.explain(ctx, name, err))
+		return objectstore.Info{}, err
 	}
 	info := objectstore.Info{Name: name, Size: o.Size, Meta: make(map[string]string, len(o.UserMetadata))}
 	for k, v := range o.UserMetadata {
 		info.Meta[strings.ToLower(k)] = v
 	}
 	return info, nil
+}
+
+func (s *Store) head(ctx context.Context, name string) (minio.ObjectInfo, error) {
+	o, err := s.client.StatObject(ctx, s.bucket, name, minio.StatObjectOptions{})
+	if err != nil {
+		err = s.wrap("looking at", name, s.explain(ctx, name, err))
+	}
+	return o, err
 }
 
 // Read is a ranged GET.

@@ -73,6 +73,19 @@ func newTable(file string, columns []string, c Columns) (*table, error) {
 	return t, nil
 }
 
+// text says which columns the fields come from, and what kind is those'.
+func (t *table) text(columns []string, kind func(i int) string) string {
+	var all []string
+	for i, field := range t.fields {
+		word := kind(i) + " " + columns[i]
+		if columns[i] != field {
+			word += " for " + field
+		}
+		all = append(all, word)
+	}
+	return strings.Join(all, ", ")
+}
+
 // value is the reference of row n (-1: it has no number) as JSON, or what stands in its place. cells are those of the table's fields; an empty one is not there. place and row are for the letter.
 func (t *table) value(n int64, cells []string, place string, row func() string) []byte {
 	b, err := t.reference(n, cells)

@@ -8,10 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
-	"time"
 )
 
 // rows cuts a file into the rows of a table, each with its ends of lines: a row ends at the end of a line that is in no quotes. One that does not, within MaxLine bytes and as CSV
@@ -115,35 +112,25 @@ func cells(row []byte, comma rune) ([]string, error) {
 // place is where a row begins.
 type place struct{ pos, line int64 }
 
-// csvList is a file with a table as CSV, whose first row names the columns. It implements List.
+// csvList is a file with a table as CSV, whose first row names the columns. It implements Table.
 type csvList struct {
-	file    *os.File
-	size    int64
+	File
+	at      *Place
 	comma   rune
-	columns int
+	columns []string
 	table   *table
-	changed time.Time
 	rows    int64
 	starts  []place // of every sparse-th row
 }
 
-func openCSV(ctx context.Context, path string, comma rune, c Columns) (_ List, err error) {
-	file, info, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			_ = file.Close()
-		}
-	}()
-	l := &csvList{file: file, size: info.Size(), comma: comma, changed: info.ModTime()}
-	return l, l.count(ctx, filepath.Base(path), c)
+func openCSV(ctx context.Context, f File, at *Place, comma rune, c Columns) (*csvList, error) {
+	l := &csvList{File: f, at: at, comma: comma}
+	return l, l.count(ctx, c)
 }
 
 // count reads the header, and the file once to know where its rows are.
-func (l *csvList) count(ctx context.Context, name string, c Columns) error {
-	r := newRows(&cancellableAt{ctx, l.file}, l.size, l.comma)
+func (l *csvList) count(ctx context.Context, c Columns) error {
+	r := newRows(&cancellableAt{ctx, l.File}, l.Size(), l.comma)
 	head, _, err := r.next()
 	if errors.Is(err, io.EOF) {
 		return errors.New("it is empty, and its first line should name the columns")
@@ -158,8 +145,8 @@ func (l *csvList) count(ctx context.Context, name string, c Columns) error {
 	for i := range names {
 		names[i] = strings.TrimSpace(names[i])
 	}
-	l.columns = len(names)
-	if l.table, err = newTable(name, names, c); err != nil {
+	l.columns = names
+	if l.table, err = newTable(l.at.Name, names, c); err != nil {
 		return err
 	}
 	for {
@@ -179,17 +166,20 @@ func (l *csvList) count(ctx context.Context, name string, c Columns) error {
 // Len implements List.
 func (l *csvList) Len() int64 { return l.rows }
 
-// Changed implements List.
-func (l *csvList) Changed() time.Time { return l.changed }
-
-// Close implements List.
-func (l *csvList) Close() error { return l.file.Close() }
+// Fields implements Table: a cell is text.
+func (l *csvList) Fields() string {
+	var names []string
+	for _, at := range l.table.at {
+		names = append(names, l.columns[at])
+	}
+	return l.table.text(names, func(int) string { return "text" })
+}
 
 // From implements List.
 func (l *csvList) From(_ context.Context, n int64) (func() ([]byte, error), error) {
-	r := newRows(l.file, l.size, l.comma)
+	r := newRows(l.File, l.Size(), l.comma)
 	if n >= l.rows {
-		r.seek(l.size, 0)
+		r.seek(l.Size(), 0)
 	} else {
 		at := l.starts[n/sparse]
 		r.seek(at.pos, at.line)
@@ -214,13 +204,13 @@ func (l *csvList) value(n int64, row []byte, line int64) []byte {
 	if len(bytes.TrimSpace(row)) == 0 {
 		return nil
 	}
-	at, text := fmt.Sprintf("line %d", line), func() string { return strings.TrimRight(string(row), "\r\n") }
+	at, text := l.at.row("line", line), func() string { return strings.TrimRight(string(row), "\r\n") }
 	if len(row) >= MaxLine {
 		return noRef(at, fmt.Errorf("it is longer than %d bytes", MaxLine), text())
 	}
 	all, err := cells(row, l.comma)
-	if err == nil && len(all) != l.columns {
-		err = fmt.Errorf("it has %d fields, and the first line has %d", len(all), l.columns)
+	if err == nil && len(all) != len(l.columns) {
+		err = fmt.Errorf("it has %d fields, and the first line has %d", len(all), len(l.columns))
 	}
 	if err != nil {
 		return noRef(at, err, text())

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"time"
+
+	"vecmill/schemas"
 )
 
 // MaxLine is the most bytes of one line that are read: more than any inline payload with its attributes.
@@ -91,44 +91,44 @@ func (ix *index) from(r io.ReaderAt, n int64) (*lineReader, error) {
 
 // lines is a file with a value on each line. It implements List.
 type lines struct {
-	file    *os.File
-	ix      *index
-	changed time.Time
+	File
+	at *Place
+	ix *index
 }
 
-func openLines(ctx context.Context, path string) (List, error) {
-	file, info, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	ix, err := buildIndex(&cancellable{ctx, io.NewSectionReader(file, 0, info.Size())})
-	if err != nil {
-		_ = file.Close()
-		return nil, err
-	}
-	return &lines{file, ix, info.ModTime()}, nil
+func openLines(ctx context.Context, f File, at *Place) (*lines, error) {
+	ix, err := buildIndex(&cancellable{ctx, io.NewSectionReader(f, 0, f.Size())})
+	return &lines{f, at, ix}, err
 }
 
 // Len implements List.
 func (l *lines) Len() int64 { return l.ix.lines }
 
-// Changed implements List.
-func (l *lines) Changed() time.Time { return l.changed }
-
-// Close implements List.
-func (l *lines) Close() error { return l.file.Close() }
-
 // From implements List.
 func (l *lines) From(_ context.Context, n int64) (func() ([]byte, error), error) {
-	r, err := l.ix.from(l.file, n)
+	r, err := l.ix.from(l.File, n)
 	if err != nil {
 		return nil, err
 	}
 	return func() ([]byte, error) {
 		line, err := r.next()
+		if err != nil {
+			return nil, err
+		}
 		n++
-		return value(line, n-1), err
+		return l.value(value(line, n-1), n), nil
 	}, nil
+}
+
+// value is the value of a line, whose number from 1 whoever reads it knows; where the list's name is to be told, too, it is told here.
+func (l *lines) value(line []byte, number int64) []byte {
+	if line == nil || !l.at.Named {
+		return line
+	}
+	if _, err := schemas.ParseRef(line); err != nil {
+		return schemas.NoRef{Why: fmt.Sprintf("%s: %v", l.at.row("line", number), errors.Unwrap(err)), Row: string(line)}.Whole()
+	}
+	return line
 }
 
 // value is what a line says; a blank one is nil, a tombstone. A byte order mark, which some editors write, is not part of the first line.

@@ -2,80 +2,84 @@ package manifestsource
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"path"
+	"slices"
 	"strings"
 
 	"vecmill/schemas"
 )
 
-// OpenFile opens a list of references by the ending of its name: .parquet, .csv and .tsv are tables, whose columns c names where they are not called as a reference's fields; anything
-// else has a reference as JSON on each line.
-func OpenFile(ctx context.Context, path string, c Columns) (List, error) {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".parquet":
-		return openParquet(path, c)
-	case ".csv":
-		return openCSV(ctx, path, ',', c)
-	case ".tsv":
-		return openCSV(ctx, path, '\t', c)
-	}
-	if len(c) > 0 {
-		return nil, errors.New("its lines are references as JSON, without columns; files with columns end in .csv, .tsv or .parquet")
-	}
-	return openLines(ctx, path)
+// Endings of names.
+var (
+	tables = []string{".parquet", ".csv", ".tsv"}
+	packed = []string{".gz", ".zst"}
+)
+
+// Table is a list whose values are made of columns.
+type Table interface {
+	List
+
+	// Fields says for people what columns are read, and of which kind they are: the same words for the same columns.
+	Fields() string
 }
 
-// OpenSame is OpenFile of a file whose content still has a sum, as Sum gave it; "" is any. Numbers of a list that is another one by now would be those of other references.
-func OpenSame(ctx context.Context, path, sum string, c Columns) (List, error) {
-	list, err := OpenFile(ctx, path, c)
+// IsTable says whether a file is a table, or a packed one, by its name.
+func IsTable(name string) bool {
+	name = strings.ToLower(name)
+	ending := path.Ext(name)
+	if slices.Contains(packed, ending) {
+		ending = path.Ext(strings.TrimSuffix(name, ending))
+	}
+	return slices.Contains(tables, ending)
+}
+
+// Open opens a list of references by the ending of its name: .parquet, .csv and .tsv are tables, whose columns c names where they are not called as a reference's fields; anything
+// else has a reference as JSON on each line.
+func Open(ctx context.Context, at Place, c Columns) (List, error) { return OpenSame(ctx, at, "", c) }
+
+// OpenSame is Open of a list whose content still has a sum, as File says it; "" is any. Numbers of a list that is another one by now would be those of other references.
+func OpenSame(ctx context.Context, at Place, sum string, c Columns) (_ List, err error) {
+	ending := strings.ToLower(path.Ext(at.Name))
+	switch {
+	case slices.Contains(packed, ending):
+		return nil, errors.New("it is packed, and lists are read as they are: unpack it")
+	case len(c) > 0 && !slices.Contains(tables, ending):
+		return nil, errors.New("its lines are references as JSON, without columns; files with columns end in .csv, .tsv or .parquet")
+	}
+	f, err := at.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // only read
+		}
+	}()
+	list, err := openFile(ctx, f, &at, ending, c)
 	if err != nil || sum == "" {
 		return list, err
 	}
-	now, err := Sum(ctx, path)
-	if err == nil && now != sum {
-		err = errors.New("it was changed since it was looked through first; give the command again")
-	}
-	if err != nil {
-		return nil, errors.Join(err, list.Close())
+	switch now, err := f.Sum(ctx); { // behind the first reading, so that it is of what was read
+	case err != nil:
+		return nil, err
+	case now != sum:
+		return nil, ErrChanged
 	}
 	return list, nil
 }
 
-// Sum tells lists of one name apart: it is the beginning of the SHA-256 of a file's content, in 8 digits.
-func Sum(ctx context.Context, path string) (string, error) {
-	file, _, err := openRegular(path)
-	if err != nil {
-		return "", err
+// openFile reads what has to be known of a list. The list has the file from then on.
+func openFile(ctx context.Context, f File, at *Place, ending string, c Columns) (List, error) {
+	switch ending {
+	case ".parquet":
+		return openParquet(f, at, c)
+	case ".csv":
+		return openCSV(ctx, f, at, ',', c)
+	case ".tsv":
+		return openCSV(ctx, f, at, '\t', c)
 	}
-	defer func() { _ = file.Close() }() // only read
-	h := sha256.New()
-	if _, err := io.Copy(h, &cancellable{ctx, file}); err != nil {
-		return "", fmt.Errorf("reading %s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:4]), nil
-}
-
-// openRegular opens a file that can be read again.
-func openRegular(path string) (*os.File, os.FileInfo, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file, and it is read twice")
-	}
-	if err != nil {
-		_ = file.Close()
-		return nil, nil, err
-	}
-	return file, info, nil
+	return openLines(ctx, f, at)
 }
 
 // noRef stands in the place of a row that is no reference.

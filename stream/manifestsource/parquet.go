@@ -3,52 +3,39 @@ package manifestsource
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"time"
 
 	"vecmill/sinks/parquetfile"
 )
 
-// parquetList is a Parquet file with a reference on each row. It implements List.
+// parquetList is a Parquet file with a reference on each row. It implements Table.
 type parquetList struct {
-	file    *os.File
-	size    int64
-	changed time.Time
-	values  *Rows
-	rows    int64
-	open    []*parquetfile.Scanner
+	File
+	at     *Place
+	values *Rows
+	rows   int64
+	fields string
+	open   []*parquetfile.Scanner
 }
 
-func openParquet(path string, c Columns) (_ List, err error) {
-	file, info, err := openRegular(path)
+func openParquet(f File, at *Place, c Columns) (*parquetList, error) {
+	l := &parquetList{File: f, at: at}
+	names, err := parquetfile.Columns(f, f.Size())
 	if err != nil {
 		return nil, err
 	}
-	l := &parquetList{file: file, size: info.Size(), changed: info.ModTime()}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, l.Close())
-		}
-	}()
-	names, err := parquetfile.Columns(file, l.size)
-	if err != nil {
-		return nil, err
-	}
-	if l.values, err = NewRows(filepath.Base(path), names, c); err != nil {
+	if l.values, err = NewRows(at.Name, names, c); err != nil {
 		return nil, err
 	}
 	s, err := l.scanner()
 	if err != nil {
 		return nil, err
 	}
-	l.rows = s.Rows()
+	l.rows, l.fields = s.Rows(), l.values.table.text(l.values.Columns, func(i int) string { return kinds[s.Kind(i)] })
 	return l, nil
 }
 
 func (l *parquetList) scanner() (*parquetfile.Scanner, error) {
-	s, err := parquetfile.NewScanner(l.file, l.size, l.values.Columns)
+	s, err := parquetfile.NewScanner(l.File, l.Size(), l.values.Columns)
 	if err == nil {
 		l.open = append(l.open, s)
 	}
@@ -58,8 +45,11 @@ func (l *parquetList) scanner() (*parquetfile.Scanner, error) {
 // Len implements List.
 func (l *parquetList) Len() int64 { return l.rows }
 
-// Changed implements List.
-func (l *parquetList) Changed() time.Time { return l.changed }
+// Fields implements Table.
+func (l *parquetList) Fields() string { return l.fields }
+
+// kinds of columns, for people.
+var kinds = map[parquetfile.Kind]string{parquetfile.Text: "text", parquetfile.Bytes: "bytes", parquetfile.Int: "whole number", parquetfile.Bool: "truth"}
 
 // Close implements List.
 func (l *parquetList) Close() error {
@@ -67,10 +57,7 @@ func (l *parquetList) Close() error {
 	for _, s := range l.open {
 		errs = append(errs, s.Close())
 	}
-	if err := l.file.Close(); !errors.Is(err, os.ErrClosed) { // a scanner closes what it reads
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, l.File.Close())...)
 }
 
 // From implements List. Row groups before n are not read.
@@ -91,6 +78,6 @@ func (l *parquetList) From(ctx context.Context, n int64) (func() ([]byte, error)
 			return nil, err
 		}
 		n++
-		return l.values.Value(n-1, fmt.Sprintf("row %d", n-1), row, s.Kind), nil
+		return l.values.Value(n-1, l.at.row("row", n-1), row, s.Kind), nil
 	}, nil
 }

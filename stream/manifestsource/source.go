@@ -44,7 +44,7 @@ type Source struct {
 	// Gate holds values back while it is shut; nil is always open. What was handed over before is finished. It may be changed before Run.
 	Gate *pace.Gate
 
-	// Sum is that of the file's content (Sum), which Run refuses if it is another; "" is any: the name is a promise then. It may be changed before Run.
+	// Sum is that of the list's content (File), which Run refuses if it is another; "" is any: the name is a promise then. It may be changed before Run.
 	Sum string
 
 	// ID is the partition's: of a list that several runs divide, the share that this one reads; 0 is all of it. It may be changed before Run.
@@ -63,13 +63,13 @@ func (s *Source) Covered() (start, durable, total int64) {
 	return s.start.Load(), s.durable.Load(), s.total.Load()
 }
 
-// New takes the manifest's file, the name that its output's lineage carries, and the columns of a table (OpenFile). The file is opened by Run.
-func New(path, name string, c Columns) (*Source, error) {
-	if path == "" || name == "" {
+// New takes the manifest's place, the name that its output's lineage carries, and the columns of a table (Open). The list is opened by Run.
+func New(at Place, name string, c Columns) (*Source, error) {
+	if at.At == "" || name == "" {
 		return nil, errors.New("manifest: path and name must be given")
 	}
 	var s *Source
-	s = NewList(func(ctx context.Context) (List, error) { return OpenSame(ctx, path, s.Sum, c) }, name, path)
+	s = NewList(func(ctx context.Context) (List, error) { return OpenSame(ctx, at, s.Sum, c) }, name, at.At)
 	return s, nil
 }
 
@@ -92,7 +92,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return fmt.Errorf("manifest %s: %w", s.from, err)
+		return s.fault(err)
 	}
 	defer func() { _ = list.Close() }() // only read
 	p, c := s.Partition(), &committer{source: s}
@@ -105,7 +105,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 		if errors.Is(err, stream.ErrBeyondEnd) {
 			err = fmt.Errorf("it has %d references, and the output has more of %q already: the list shrank, or is another one; give it another name", list.Len(), s.name)
 		}
-		return fmt.Errorf("manifest %s: %w", s.from, err)
+		return s.fault(err)
 	}
 	s.start.Store(start[p])
 	s.advance(start[p])
@@ -113,9 +113,17 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	err = s.deliver(ctx, a, list, start[p])
 	s.drain(ctx, a)
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("manifest %s: %w", s.from, err)
+		return s.fault(err)
 	}
 	return nil
+}
+
+// fault names the list.
+func (s *Source) fault(err error) error {
+	if errors.Is(err, ErrChanged) {
+		err = fmt.Errorf("%w; give the command again", err)
+	}
+	return fmt.Errorf("manifest %s: %w", s.from, err)
 }
 
 // advance notes what is durable. Commits may begin before Run knows where it starts.

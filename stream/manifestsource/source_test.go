@@ -27,7 +27,7 @@ func manifest(t *testing.T, text string) *Source {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(path, "m", nil)
+	s, err := New(Disk(path), "m", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,17 +323,17 @@ func TestARecordsErrorEndsRunAfterRevoked(t *testing.T) {
 }
 
 func TestFaultsNameTheFile(t *testing.T) {
-	s, err := New(filepath.Join(t.TempDir(), "absent"), "m", nil)
+	s, err := New(Disk(filepath.Join(t.TempDir(), "absent")), "m", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Run(t.Context(), &ledger{t: t}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("an absent file: %v", err)
 	}
-	if s, _ = New(t.TempDir(), "m", nil); !strings.Contains(fmt.Sprint(s.Run(t.Context(), &ledger{t: t})), "not a regular file") {
+	if s, _ = New(Disk(t.TempDir()), "m", nil); !strings.Contains(fmt.Sprint(s.Run(t.Context(), &ledger{t: t})), "not a regular file") {
 		t.Error("a directory is taken for a manifest")
 	}
-	if _, err := New("", "m", nil); err == nil {
+	if _, err := New(Disk(""), "m", nil); err == nil {
 		t.Error("no path is taken for a path")
 	}
 	if err := manifest(t, "x\n").Run(t.Context(), &ledger{t: t, start: 5}); err == nil || !strings.Contains(err.Error(), "line 5 of 1") {

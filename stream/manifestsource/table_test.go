@@ -55,7 +55,7 @@ func read(t testing.TB, l List, n int64) (all []string) {
 
 func opened(t testing.TB, path string, c Columns) List {
 	t.Helper()
-	l, err := OpenFile(t.Context(), path, c)
+	l, err := Open(t.Context(), Disk(path), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestATableThatCannotBeReadSaysWhatIsMissing(t *testing.T) {
 		{"columns of lines", "m.jsonl", "{}\n", Columns{"uri": "path"}, "without columns"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := OpenFile(t.Context(), file(t, c.file, []byte(c.text)), c.columns); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := Open(t.Context(), Disk(file(t, c.file, []byte(c.text))), c.columns); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
@@ -256,11 +256,11 @@ func TestAListThatWasChangedIsNotReadUnderItsSum(t *testing.T) {
 		"x.parquet": func(texts []string) []byte { return parquetOf(t, texts) },
 	} {
 		path := file(t, name, body(before))
-		sum, err := Sum(t.Context(), path)
+		sum, err := Sum(t.Context(), Disk(path))
 		if err != nil || len(sum) != 8 {
 			t.Fatal(sum, err)
 		}
-		s, err := New(path, "m", nil)
+		s, err := New(Disk(path), "m", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,7 +271,7 @@ func TestAListThatWasChangedIsNotReadUnderItsSum(t *testing.T) {
 		if err := os.WriteFile(path, body(after), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := Sum(t.Context(), path); err != nil || again == sum {
+		if again, err := Sum(t.Context(), Disk(path)); err != nil || again == sum {
 			t.Errorf("%s: the sum is %s, and was %s: %v", name, again, sum, err)
 		}
 		l := &ledger{t: t}
@@ -283,7 +283,7 @@ func TestAListThatWasChangedIsNotReadUnderItsSum(t *testing.T) {
 			t.Errorf("%s, under a name that is a promise: %v", name, err)
 		}
 	}
-	if _, err := Sum(t.Context(), t.TempDir()); err == nil {
+	if _, err := Sum(t.Context(), Disk(t.TempDir())); err == nil {
 		t.Error("a directory has a sum")
 	}
 }

@@ -3,6 +3,7 @@
 //	part-<first offset, 12 digits>-<8 digits of its SHA-256>.parquet   some references each: columns ref (as JSON), id, uri, etag, size
 //	plan.json                                                          the parts, what was counted, what is expected; written last
 //	progress.json                                                      while it is being made: where it stands
+//	files-<16 digits>.json                                             of a table that is several files: their names, sizes and entity tags when the plan was begun
 //	shares.json                                                        how it is computed: as a whole, in so many shares, or by the workers of topics; created once
 //	took-<partition>-<8 letters>.json                                  what a run of it, or of a share, has taken so far: each run's own
 //

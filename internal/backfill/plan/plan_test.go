@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -315,5 +316,36 @@ func TestAPlanWithoutANameHasOneThatNoOtherPlanHas(t *testing.T) {
 		}
 		seen[p.Name] = true
 		at.Prefix += "-anew"
+	}
+}
+
+// TestAListOfFilesIsFoundByItsNumber keeps two, and damages one.
+func TestAListOfFilesIsFoundByItsNumber(t *testing.T) {
+	at := place(t)
+	lists := map[int64]Files{}
+	for _, etag := range []string{"one", "two"} {
+		f := Files{"text uri", []File{{"a.parquet", 7, etag}, {"b/ü.parquet", 8, etag}}}
+		number, err := KeepFiles(t.Context(), at, f)
+		if err != nil || number < 0 {
+			t.Fatal(number, err)
+		}
+		if again, err := KeepFiles(t.Context(), at, f); err != nil || again != number {
+			t.Errorf("kept again under %d, %v; want %d", again, err, number)
+		}
+		lists[number] = f
+	}
+	for number, want := range lists {
+		if got, err := KeptFiles(t.Context(), at, number); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v; want %+v", got, err, want)
+		}
+		if err := at.Store.Put(t.Context(), at.name(filesName(number)), []byte("{}"), ""); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := KeptFiles(t.Context(), at, number); err == nil || !strings.Contains(err.Error(), "changed or damaged") {
+			t.Errorf("a damaged one: %v", err)
+		}
+	}
+	if len(lists) != 2 {
+		t.Error("two lists have one number")
 	}
 }
