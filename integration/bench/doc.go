@@ -38,6 +38,6 @@
 //
 // BenchmarkPoison is about something else: what one item costs that makes every batch fail that it is in.
 //
-// These are benchmarks, never tests: nothing here fails because a machine is slow. The one test, TestRatiosHold (make integration), holds the ratios, not the times, to wide bounds.
+// These are benchmarks, never tests: nothing here fails because a machine is slow. The tests TestRatiosHold and TestGraphsHold (make integration) hold ratios, not times, to wide bounds.
 // Results are kept in docs/benchmarks.md.
 package bench

@@ -16,7 +16,7 @@ import (
 
 // TestRatiosHold is the gate against regressions: ratios of CPU time within one run, never times. Each must reach its bound once in three rounds, as other work on the machine only ever takes away. What is measured is what
 // make bench and BenchmarkPrecision measure, of smaller models; the bounds are two thirds of what a quiet machine gives.
-// The compiled graph against the exported one is not among them: that takes torch (make bench-graphs).
+// The compiled graph against the exported one is TestGraphsHold's.
 func TestRatiosHold(t *testing.T) {
 	embedding := config.Head{Task: string(schemas.TaskEmbedding)}
 	for _, m := range []struct {
