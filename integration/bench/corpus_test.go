@@ -120,6 +120,17 @@ func picture(tb testing.TB, r *rand.Rand, i int) item {
 
 func clamp(v float64) uint8 { return uint8(min(max(v, 0), 255)) }
 
+func TestTheEnvironmentSaysHowLargeACorpusIs(t *testing.T) {
+	for name, of := range map[string]func(testing.TB, int) int{"VECMILL_BENCH_TEXTS": texts, "VECMILL_BENCH_CLIPS": clips, "VECMILL_BENCH_PICTURES": pictures} {
+		t.Setenv(name, "")
+		usual := of(t, 30)
+		t.Setenv(name, "7")
+		if got := of(t, 30); usual != 30 || got != 7 {
+			t.Errorf("%s: %d without it and %d with 7", name, usual, got)
+		}
+	}
+}
+
 func TestTheCorpusIsTheSameForASeed(t *testing.T) {
 	for _, m := range schemas.Modalities() {
 		a, b, other := corpus(t, m, 1, 8), corpus(t, m, 1, 8), corpus(t, m, 2, 8)

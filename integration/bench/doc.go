@@ -15,6 +15,8 @@
 //   - Models have random weights and base width (hidden 768, 12 heads; the audio convolutions of data2vec-audio-base) and
 //     VECMILL_BENCH_LAYERS layers, 4 by default where base has 12: the model is cheaper than the real one, so the ratio is on the
 //     low side.
+//   - Corpora are made from a seed (corpus_test.go). VECMILL_BENCH_TEXTS, _CLIPS and _PICTURES say how many there are of each, for every benchmark that is about a corpus; those of a few batches or starts, which
+//     are Passes, Reduction, Packing and Start, have their own.
 //   - Before each round the parts are measured, each alone and on one goroutine: GETs by minio-go, preprocessing, the session warm and fresh, heads; and all of them beside each other. The
 //     pipeline over their sum is what our own code costs, batches that are less well divided among it.
 //
