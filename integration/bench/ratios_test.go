@@ -27,7 +27,7 @@ func TestRatiosHold(t *testing.T) {
 		int8, slowly float64 // fp32 over int8, with instructions for products of bytes and without
 	}{
 		{"text", setup{schemas.Text, 150, embedding, config.Batch{MaxCost: 512, MaxItems: 64}}, 2, 0.75, 2.2, 1.15},
-		{"audio", audioSetup(12), 2, 0.75, 1.4, 1.05},
+		{"audio", audioSetup(8), 2, 0.75, 1.4, 1.05},
 		{"images", setup{schemas.Image, 24, embedding, config.Batch{MaxCost: 1600, MaxItems: 8}}, 4, 0.55, 1.6, 1.05}, // of two layers patches are too much
 	} {
 		t.Run(m.name, func(t *testing.T) {
