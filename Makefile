@@ -230,6 +230,10 @@ bench-sinks: integration-deps ## rows of 768 numbers through each output to its 
 bench-graphs: ort ## our graphs against torch.onnx.export's of the same class: the ratio of their CPU time
 	@GO=$(GO) tools/exports/bench.sh
 
+.PHONY: export-structures
+export-structures: ## what make integration compares our graphs with, anew: torch's exports of its small models, without their weights; fetches torch (7 GB, once)
+	$(GO) test -tags integration -count=1 -run TestStructures ./integration/bench -structures "$$(tools/exports/venv.sh)"
+
 .PHONY: bench-decode
 bench-decode: ## recordings, pictures and tokens against soundfile and soxr, Pillow and tokenizers, side by side on one core; fetches these
 	@tools/fetch-decode-peers.sh >/dev/null
@@ -245,7 +249,7 @@ bench-peers: ort ## the worker's CPU time against the same line in Python: onnxr
 
 .PHONY: bench-backfill-peers
 bench-backfill-peers: ort ## backfill from a bucket to Parquet against boto3 with onnxruntime or transformers, and Ray Data: CPU time and memory; fetches these
-	$(peers) 'BackfillText|BackfillImages'
+	$(peers) Backfill
 
 PROVIDER ?= cuda
 

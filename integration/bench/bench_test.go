@@ -46,9 +46,14 @@ func (s *setup) headConfig() taskheads.Config {
 	return taskheads.Config{Name: s.head.Task, Task: schemas.Task(s.head.Task), Pooling: taskheads.Mean}
 }
 
-func BenchmarkText(b *testing.B)   { run(b, textSetup(300)) }
-func BenchmarkAudio(b *testing.B)  { run(b, audioSetup(30)) }
-func BenchmarkImages(b *testing.B) { run(b, imageSetup(80)) }
+func BenchmarkText(b *testing.B)   { run(b, textSetup(texts(b, 300))) }
+func BenchmarkAudio(b *testing.B)  { run(b, audioSetup(clips(b, 30))) }
+func BenchmarkImages(b *testing.B) { run(b, imageSetup(pictures(b, 80))) }
+
+// texts, clips and pictures are how many a corpus has, unless the environment says otherwise.
+func texts(b testing.TB, n int) int    { b.Helper(); return number(b, "VECMILL_BENCH_TEXTS", n) }
+func clips(b testing.TB, n int) int    { b.Helper(); return number(b, "VECMILL_BENCH_CLIPS", n) }
+func pictures(b testing.TB, n int) int { b.Helper(); return number(b, "VECMILL_BENCH_PICTURES", n) }
 
 func textSetup(items int) setup {
 	return setup{schemas.Text, items, config.Head{Task: string(schemas.TaskEmbedding)}, config.Batch{MaxCost: 512, MaxItems: 64}}

@@ -152,33 +152,44 @@ func checkpoint(tb testing.TB, demo string, m schemas.Modality, layers int) stri
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		tb.Fatal(err)
 	}
-	config := map[string]any{"hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": heads, "intermediate_size": inner}
 	switch m {
 	case schemas.Audio:
-		config["model_type"], config["architectures"] = "data2vec-audio", []string{"Data2VecAudioForCTC"}
 		audioWeights(layers).write(tb, dir)
 		copyFiles(tb, filepath.Join(demo, "audio-ctc"), dir, "preprocessor_config.json", "vocab.json", "tokenizer_config.json", "special_tokens_map.json")
 	case schemas.Text:
-		config["model_type"], config["architectures"] = "data2vec-text", []string{"Data2VecTextModel"}
-		config["vocab_size"], config["max_position_embeddings"], config["type_vocab_size"] = 2048, 514, 1
-		config["pad_token_id"], config["bos_token_id"], config["eos_token_id"] = 1, 0, 2
 		textWeights(layers).write(tb, dir)
 		copyFiles(tb, filepath.Join(demo, "text-intent"), dir, "vocab.json", "merges.txt", "tokenizer.json", "special_tokens_map.json")
 		write(tb, filepath.Join(dir, "tokenizer_config.json"), []byte(`{"tokenizer_class":"RobertaTokenizer","model_max_length":512,"add_prefix_space":false}`))
 	case schemas.Image:
-		config["model_type"], config["architectures"] = "data2vec-vision", []string{"Data2VecVisionModel"}
-		config["image_size"], config["patch_size"] = 224, 16
-		config["use_relative_position_bias"], config["use_mean_pooling"], config["layer_scale_init_value"] = true, true, 0.1
 		imageWeights(layers).write(tb, dir)
 		write(tb, filepath.Join(dir, "preprocessor_config.json"), []byte(`{"image_processor_type":"BeitImageProcessor","do_resize":true,"size":{"height":224,"width":224},
 			"resample":3,"do_center_crop":false,"do_rescale":true,"rescale_factor":0.00392156862745098,"do_normalize":true,"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}`))
+	}
+	write(tb, filepath.Join(dir, "config.json"), configuration(tb, m, layers))
+	return dir
+}
+
+// configuration is a checkpoint's config.json.
+func configuration(tb testing.TB, m schemas.Modality, layers int) []byte {
+	tb.Helper()
+	config := map[string]any{"hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": heads, "intermediate_size": inner}
+	switch m {
+	case schemas.Audio:
+		config["model_type"], config["architectures"] = "data2vec-audio", []string{"Data2VecAudioForCTC"}
+	case schemas.Text:
+		config["model_type"], config["architectures"] = "data2vec-text", []string{"Data2VecTextModel"}
+		config["vocab_size"], config["max_position_embeddings"], config["type_vocab_size"] = 2048, 514, 1
+		config["pad_token_id"], config["bos_token_id"], config["eos_token_id"] = 1, 0, 2
+	case schemas.Image:
+		config["model_type"], config["architectures"] = "data2vec-vision", []string{"Data2VecVisionModel"}
+		config["image_size"], config["patch_size"] = 224, 16
+		config["use_relative_position_bias"], config["use_mean_pooling"], config["layer_scale_init_value"] = true, true, 0.1
 	}
 	b, err := json.Marshal(config)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	write(tb, filepath.Join(dir, "config.json"), b)
-	return dir
+	return b
 }
 
 func write(tb testing.TB, path string, b []byte) {

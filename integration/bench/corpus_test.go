@@ -59,13 +59,16 @@ func words(r *rand.Rand, n int) string {
 	return strings.Join(all, " ")
 }
 
-// clip is 1 to 8 s of something like speech: bursts of harmonics and noise. Two of three are 16 kHz mono, one 44.1 kHz stereo.
+// The rates of recordings, of telephones to studios.
+var rates = []int{8000, 16000, 16000, 16000, 22050, 24000, 32000, 44100, 48000}
+
+// clip is 1 to 20 s, log-uniform, of something like speech: bursts of harmonics and noise. One of three is stereo.
 func clip(r *rand.Rand) []byte {
-	rate, channels := 16000, 1
+	rate, channels := rates[r.IntN(len(rates))], 1
 	if r.IntN(3) == 0 {
-		rate, channels = 44100, 2
+		channels = 2
 	}
-	n := int((1 + 7*r.Float64()) * float64(rate))
+	n := int(math.Pow(20, r.Float64()) * float64(rate))
 	pitch, phase := 90+120*r.Float64(), r.Float64()
 	b := make([]byte, 0, 44+2*n*channels)
 	b = append(b, "RIFF"...)
@@ -119,6 +122,17 @@ func picture(tb testing.TB, r *rand.Rand, i int) item {
 }
 
 func clamp(v float64) uint8 { return uint8(min(max(v, 0), 255)) }
+
+func TestTheEnvironmentSaysHowLargeACorpusIs(t *testing.T) {
+	for name, of := range map[string]func(testing.TB, int) int{"VECMILL_BENCH_TEXTS": texts, "VECMILL_BENCH_CLIPS": clips, "VECMILL_BENCH_PICTURES": pictures} {
+		t.Setenv(name, "")
+		usual := of(t, 30)
+		t.Setenv(name, "7")
+		if got := of(t, 30); usual != 30 || got != 7 {
+			t.Errorf("%s: %d without it and %d with 7", name, usual, got)
+		}
+	}
+}
 
 func TestTheCorpusIsTheSameForASeed(t *testing.T) {
 	for _, m := range schemas.Modalities() {

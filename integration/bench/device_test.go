@@ -81,7 +81,7 @@ func (c *deviceCheck) run(tb testing.TB) *deviceReport {
 		c.peaks = &peaks{single: flops, half: flops} // of fp32: a CPU computes fp16 so
 	}
 	servers := startServers(tb)
-	for _, s := range []setup{textSetup(300 / c.share), audioSetup(30 / c.share), imageSetup(80 / c.share)} {
+	for _, s := range []setup{textSetup(texts(tb, 300) / c.share), audioSetup(clips(tb, 30) / c.share), imageSetup(pictures(tb, 80) / c.share)} {
 		s.batch.MaxCost, s.batch.MaxItems = s.batch.MaxCost*c.batches, s.batch.MaxItems*c.batches
 		items, dir := corpus(tb, s.modality, 1, s.items), checkpoint(tb, demoModels(tb), s.modality, c.layers)
 		servers.upload(tb, items)

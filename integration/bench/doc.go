@@ -15,6 +15,8 @@
 //   - Models have random weights and base width (hidden 768, 12 heads; the audio convolutions of data2vec-audio-base) and
 //     VECMILL_BENCH_LAYERS layers, 4 by default where base has 12: the model is cheaper than the real one, so the ratio is on the
 //     low side.
+//   - Corpora are made from a seed (corpus_test.go). VECMILL_BENCH_TEXTS, _CLIPS and _PICTURES say how many there are of each, for every benchmark that is about a corpus; those of a few batches or starts, which
+//     are Passes, Reduction, Packing and Start, have their own.
 //   - Before each round the parts are measured, each alone and on one goroutine: GETs by minio-go, preprocessing, the session warm and fresh, heads; and all of them beside each other. The
 //     pipeline over their sum is what our own code costs, batches that are less well divided among it.
 //
@@ -26,18 +28,19 @@
 //     samples and our budgets; decoding is soundfile, soxr, Pillow and tokenizers, with no transformers to start.
 //   - Bytewax, Daft and Ray Data run that same model, in a step, a class and an actor, with their own ways to read a topic to its end and, the last two, to write Parquet; Daft gets objects by
 //     its own client.
-//   - transformers and torch take batches of 16 in arrival order, with the reference's processors.
+//   - transformers and torch take batches in arrival order, with the reference's processors; of 1, 8, 16 or 32, which are tried first (clips: not 32), whatever costs least.
+//   - Recordings are WAV, FLAC, MP3 and Ogg Vorbis in turns (peers/encode.py).
 //   - By hand is: confluent-kafka, boto3 in eight threads ahead of the model, Parquet by pyarrow, one commit for 512 references. The frameworks commit no offsets: Ray's and Daft's readers have
 //     none, and Bytewax' recovery is off.
 //   - CPU time is that of the process and all that descend from it, also in sessions of their own (watched), start-up included; start-up is a run that ends when
 //     it knows that there is nothing. Ours ends when all is committed. Contestants take turns, and change who begins. VECMILL_BENCH_ONLY=Ray leaves out all but ours and those in whose name that is.
 //   - Vectors must agree to a cosine of 0.9999 and transcripts must be equal, or the benchmark fails. It is only told for int8, and for torch's
-//     transcripts of batches, where the reference's padding leaks into them; clip by clip they must be equal, too.
+//     transcripts of batches and those of its export, where the reference's padding leaks into them; clip by clip they must be equal, too.
 //
 // BenchmarkBackfill* (`make bench-backfill-peers`) do the same from a bucket to Parquet: `backfill run --source` against scripts that list by boto3, and Ray's reader of objects. There is no run without work.
 //
 // BenchmarkPoison is about something else: what one item costs that makes every batch fail that it is in.
 //
-// These are benchmarks, never tests: nothing here fails because a machine is slow. The one test, TestRatiosHold (make integration), holds the ratios, not the times, to wide bounds.
+// These are benchmarks, never tests: nothing here fails because a machine is slow. The tests TestRatiosHold and TestGraphsHold (make integration) hold ratios, not times, to wide bounds.
 // Results are kept in docs/benchmarks.md.
 package bench

@@ -17,7 +17,7 @@ import (
 // BenchmarkLatency offers single live items to an engine beside a backfill that takes all it gets, at shares of what the backfill alone gets done in items a second, with a target of latency (VECMILL_BENCH_TARGET_MS) and
 // without one, and logs a table: p50 and p99 of the live items from the time when they were due to their rows, and all items that were done over what the backfill alone gets done. Times are the machine's: other work on it is in them.
 func BenchmarkLatency(b *testing.B) {
-	s := textSetup(400)
+	s := textSetup(texts(b, 400))
 	dir, cache := checkpoint(b, demoModels(b), s.modality, number(b, "VECMILL_BENCH_LAYERS", 4)), b.TempDir()
 	spec, err := model.Open(dir)
 	if err != nil {

@@ -21,9 +21,9 @@ func BenchmarkMemory(b *testing.B) {
 		setup  setup
 		window int
 	}{
-		{"text", textSetup(300), 512},
-		{"audio", audioSetup(24), 64},
-		{"images", imageSetup(32), 32},
+		{"text", textSetup(texts(b, 300)), 512},
+		{"audio", audioSetup(clips(b, 24)), 64},
+		{"images", imageSetup(pictures(b, 32)), 32},
 	} {
 		b.Run(s.name, func(b *testing.B) {
 			x := openFormed(b, s.setup, s.window)

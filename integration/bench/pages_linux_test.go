@@ -29,7 +29,7 @@ func BenchmarkPages(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			small, large := startComputing(b, m, 0), startComputing(b, m, 1)
 			for b.Loop() {
-				b.ReportMetric(contest(b, small.run, large.run), "x-small")
+				b.ReportMetric(contest(b, turnsOf(b), small.run, large.run), "x-small")
 			}
 			b.ReportMetric(float64(resident(small.pid, "status", "VmRSS"))/1e6, "MB-small")
 			b.ReportMetric(float64(resident(large.pid, "status", "VmRSS"))/1e6, "MB-large")

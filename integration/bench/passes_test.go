@@ -33,7 +33,7 @@ func BenchmarkPasses(b *testing.B) {
 						continue
 					}
 					without.run(b)
-					worth := contest(b, without.run, all.run)
+					worth := contest(b, turnsOf(b), without.run, all.run)
 					b.ReportMetric(worth, "x-"+string(pass))
 					lowest, _ := closeness(b, all, without)
 					b.Logf("%s: %.3f, lowest cosine %.6f", pass, worth, lowest)
@@ -49,10 +49,12 @@ func BenchmarkPasses(b *testing.B) {
 	}
 }
 
+// turnsOf is how many turns a benchmark takes.
+func turnsOf(b *testing.B) int { b.Helper(); return number(b, "VECMILL_BENCH_TURNS", 40) }
+
 // contest runs x and y in turns, each of which the other begins, and gives the CPU time of x over that of y, in the fastest quarter of their turns: what other work on the machine disturbs least.
-func contest(b *testing.B, x, y func(testing.TB) time.Duration) float64 {
+func contest(b testing.TB, turns int, x, y func(testing.TB) time.Duration) float64 {
 	b.Helper()
-	turns := number(b, "VECMILL_BENCH_TURNS", 40)
 	var took [2][]time.Duration
 	for i := range 2 * turns {
 		at := (i + i/2) % 2 // x y, y x, ...

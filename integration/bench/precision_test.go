@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"vecmill/embed"
-	"vecmill/internal/config"
 	"vecmill/model"
 	"vecmill/schemas"
 )
@@ -15,9 +14,9 @@ import (
 // of fp32 over that of int8 (median of the rounds), and lowest-cosine and mean-cosine of the items' states, averaged over padding too: random weights.
 func BenchmarkPrecision(b *testing.B) {
 	for name, s := range map[string]setup{
-		"text":   {modality: schemas.Text, items: 120, batch: config.Batch{MaxCost: 512, MaxItems: 64}},
-		"audio":  {modality: schemas.Audio, items: 12, batch: config.Batch{MaxCost: 400, MaxItems: 8}},
-		"images": {modality: schemas.Image, items: 24, batch: config.Batch{MaxCost: 1600, MaxItems: 8}},
+		"text":   {modality: schemas.Text, items: texts(b, 120), batch: textSetup(0).batch},
+		"audio":  {modality: schemas.Audio, items: clips(b, 12), batch: audioSetup(0).batch},
+		"images": {modality: schemas.Image, items: pictures(b, 24), batch: imageSetup(0).batch},
 	} {
 		b.Run(name, func(b *testing.B) {
 			dir := checkpoint(b, demoModels(b), s.modality, number(b, "VECMILL_BENCH_LAYERS", 4))

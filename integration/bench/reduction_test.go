@@ -47,7 +47,7 @@ func BenchmarkReduction(b *testing.B) {
 				return cpuTime(b) - before
 			}
 			for b.Loop() {
-				b.ReportMetric(contest(b, outside, inside.run), "outside/inside")
+				b.ReportMetric(contest(b, turnsOf(b), outside, inside.run), "outside/inside")
 				b.ReportMetric(float64(sizes[0])/float64(r.setup.items), "bytes-outside")
 				b.ReportMetric(float64(sizes[1])/float64(r.setup.items), "bytes-inside")
 			}
