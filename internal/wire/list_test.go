@@ -140,8 +140,10 @@ func TestAListInABucketIsComputedAsAFileIs(t *testing.T) {
 			if text := l.lettersText(t); strings.Count(text, `"reference: `+place+at) != 2 {
 				t.Errorf("by way of a plan: no %q in %s", place+at, text)
 			}
+			if p := l.plan(t, "keys", PlanOptions{Source: "s3://box/", Again: true}); p.Items != 5 || p.Lists != 1 {
+				t.Errorf("of the keys: %+v", p.Counts)
+			}
 			l.put(t, "lists/day 1/"+name, listOf(t, name, uris[:2]))
-			o.Sum = sum
 			if _, err := CountManifest(t.Context(), l.conf, at, o); !errors.Is(err, manifestsource.ErrChanged) {
 				t.Errorf("of another list: %v", err)
 			}
