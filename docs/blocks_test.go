@@ -55,7 +55,7 @@ func TestEveryBlockIsHeld(t *testing.T) {
 }
 
 // printers are what prints what blocks of text show: progress, its stages, and classes of dead letters.
-var printers = []string{"../internal/cli/status.go", "../internal/progress/text.go", "../internal/status/status.go", "../schemas/reason.go"}
+var printers = []string{"../internal/cli/status.go", "../internal/progress/text.go", "../internal/progress/against.go", "../internal/status/status.go", "../schemas/reason.go"}
 
 // strangeWords are the words of a block of text that are in no printer's source; names of the example are not looked for.
 func strangeWords(t *testing.T, text string) (all []string) {
