@@ -87,9 +87,8 @@ refused 'backfill.plan is empty' --set backfill.plan=
 refused 'backfill.args is the whole command' --set-json 'backfill.args=["plan"]'
 refused 'no pipeline of config reads others' --set backfill.topic=others
 refused 'with backfill.topic, the workers divide it' --set backfill.shares=2
-refused 'backfill.reembed is computed by the job itself' --set backfill.reembed.old=speech,backfill.reembed.new=pictures
-refused 'old and new, and "" is none' --set backfill.topic=,backfill.reembed.old=speech
-refused 'old and new, and "calls" is none' --set backfill.topic=,backfill.reembed.old=calls,backfill.reembed.new=speech
+refused 'old and new, and "" is none' --set backfill.reembed.old=speech
+refused 'old and new, and "calls" is none' --set backfill.reembed.old=calls,backfill.reembed.new=speech
 refused 'shares' --set backfill.shares=0
 refused 'maxLag' --set backfill.maxLag=0
 refused 'config.telemetry.listen is empty' --set config.telemetry.listen=

@@ -13,7 +13,7 @@ import (
 	"vecmill/schemas"
 )
 
-// TestARecomputationIsExactlyOnceThroughKills computes a lake's rows again by another pipeline, from what the old rows say, and kills the command anywhere: while it reads them, while it computes, while it checks.
+// TestARecomputationIsExactlyOnceThroughKills computes a lake's rows again by another pipeline, from what the old rows say, and kills the command at moments of chance. internal/cli kills it in each of its phases.
 func TestARecomputationIsExactlyOnceThroughKills(t *testing.T) {
 	const objects, kills = 300, 6
 	r := rand.New(rand.NewPCG(uint64(setting(t, "VECMILL_BACKFILL_SEED", 1)), 800))

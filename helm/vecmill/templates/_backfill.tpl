@@ -39,7 +39,6 @@
 {{- $names := list -}}
 {{- range .Values.config.pipelines }}{{ $names = append $names .name }}{{ end -}}
 {{- range list $r.old $r.new }}{{ if not (has . $names) }}{{ fail (printf "backfill.reembed takes two pipelines of config, old and new, and %q is none" .) }}{{ end }}{{ end -}}
-{{- if $b.topic }}{{ fail "backfill.reembed is computed by the job itself, as a whole or in shares: leave backfill.topic out" }}{{ end -}}
 {{- $args := list "reembed" "--config" "/etc/vecmill/worker.yaml" "--old" $r.old "--new" $r.new -}}
 {{- if $b.plan }}{{ $args = concat $args (list "--plan" $b.plan) }}{{ end -}}
 {{- if $r.noStream }}{{ $args = append $args "--no-stream" }}{{ end -}}
@@ -48,11 +47,11 @@
 {{- toYaml $args -}}
 {{- end -}}
 
-{{/* What it may take: a publisher has no models, and one part of the plan in memory. */}}
+{{/* What it may take: a publisher has no models, and one part of the plan in memory. One that makes the plan of a recomputation looks at its model. */}}
 {{- define "vecmill.backfillResources" -}}
 {{- if .Values.backfill.resources -}}
 {{- toYaml .Values.backfill.resources -}}
-{{- else if .Values.backfill.topic -}}
+{{- else if and .Values.backfill.topic (not .Values.backfill.reembed.new) -}}
 requests: {cpu: 100m, memory: 1Gi}
 limits: {memory: 1Gi}
 {{- else -}}
