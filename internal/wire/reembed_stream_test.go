@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -131,6 +132,19 @@ func TestTheStreamAndTheRecomputationDivideTheWork(t *testing.T) {
 func countPublished(t *testing.T, r *Reembed) {
 	t.Helper()
 	r.topic = "refs"
+	r.noStream = true
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if err := r.await(ctx, &Verified{}, &publish.State{Begins: []int64{30}, Ends: []int64{30}}, func(int64) { cancel() }); err != nil {
+		t.Errorf("a partition without any of the plan: %v", err)
+	}
+	if err := r.await(ctx, &Verified{}, &publish.State{Begins: []int64{10}, Ends: []int64{19}}, func(behind int64) {
+		if cancel(); behind != 1 {
+			t.Errorf("%d records are waited for", behind)
+		}
+	}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a record that nobody has published: %v", err)
+	}
 	for _, c := range []struct {
 		end, planned int64
 		complete     bool

@@ -60,10 +60,15 @@ func (r *Reembed) published(ctx context.Context) (*publish.State, error) {
 		return nil, err
 	}
 	state, err := stateOf(place, r.topic).load(ctx)
-	if err == nil && state == nil {
-		err = fmt.Errorf("the plan at %s was not published to %s", r.at, r.topic)
+	switch {
+	case err != nil:
+		return nil, err
+	case state == nil:
+		return nil, fmt.Errorf("the plan at %s was not published to %s", r.at, r.topic)
+	case len(state.Begins) != len(state.Ends):
+		return nil, fmt.Errorf("the plan at %s was published by a build that did not note where that began: it cannot be told what is written of it", r.at)
 	}
-	return state, err
+	return state, nil
 }
 
 // countThrough adds up what the outputs have of a plan that was published. Records of others between the plan's are counted with them.

@@ -129,7 +129,9 @@ func (r *Reembed) await(ctx context.Context, v *Verified, state *publish.State, 
 	}
 	if state != nil {
 		for i, end := range state.Ends {
-			want[schemas.SourceID{Pipeline: r.New.Name, Topic: r.topic, Partition: i}] = end
+			if end > state.Begins[i] { // else it has none of the plan, and the new pipeline may have nothing of it
+				want[schemas.SourceID{Pipeline: r.New.Name, Topic: r.topic, Partition: i}] = end
+			}
 		}
 	}
 	if len(want) == 0 {
