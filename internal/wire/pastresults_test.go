@@ -126,10 +126,10 @@ func TestResultsAreThoseOfAnEngine(t *testing.T) {
 	r := a.open()
 	for _, o := range []int64{3, 0, 1, 1, 2, 9, 3} {
 		content, text, windows := fmt.Sprint("c", o), "", 4
-		switch {
-		case o == 9:
+		switch o {
+		case 9:
 			windows = 1
-		case o == 1:
+		case 1:
 			text = long
 		}
 		if got, want := a.give(r, content, schemas.Ref{ID: "new"}), asked(a.rows(o, content, windows, text)); !reflect.DeepEqual(got, want) {
@@ -180,9 +180,19 @@ func TestWhatIsNotTheSameIsNotGiven(t *testing.T) {
 		ref     schemas.Ref
 		want    bool
 	}{
-		{"c0", paired, true}, {"c0", schemas.Ref{}, false}, {"c0", schemas.Ref{Question: "second"}, false}, {"c0", schemas.Ref{TextPair: &empty}, false},
-		{"c1", schemas.Ref{}, false}, {"c2", schemas.Ref{}, false}, {"c3", schemas.Ref{}, false}, {"c4", schemas.Ref{}, false},
-		{"c5", schemas.Ref{}, true}, {"c5", paired, false}, {"c5", schemas.Ref{TextPair: &empty}, false}, {"c6", schemas.Ref{}, true}, {"c7", schemas.Ref{}, false},
+		{"c0", paired, true},
+		{"c0", schemas.Ref{}, false},
+		{"c0", schemas.Ref{Question: "second"}, false},
+		{"c0", schemas.Ref{TextPair: &empty}, false},
+		{"c1", schemas.Ref{}, false},
+		{"c2", schemas.Ref{}, false},
+		{"c3", schemas.Ref{}, false},
+		{"c4", schemas.Ref{}, false},
+		{"c5", schemas.Ref{}, true},
+		{"c5", paired, false},
+		{"c5", schemas.Ref{TextPair: &empty}, false},
+		{"c6", schemas.Ref{}, true},
+		{"c7", schemas.Ref{}, false},
 	} {
 		got := a.give(r, c.content, c.ref)
 		if (got != nil) != c.want || c.want && (len(got) != 2 || !strings.HasPrefix(got[1].Text, c.content)) {
