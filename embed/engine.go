@@ -35,6 +35,7 @@ type EngineConfig struct {
 	RowReserve   int64            // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
 	Deadline     time.Duration    // per item, for preprocessing; 0 means none
 	Reuse        int64            // bytes of results that are kept for content that comes again; 0 computes each object
+	Past         Past             // gives results of earlier runs, with Reuse; nil: there are none
 	Tracer       trace.Tracer     // nil means none
 	Costs        Costs            // that were learnt of such devices before, seconds: each begins with them. The zero value: none were
 	Trial        []Sample         // that every session is known to compute, as numbers; nil: none is known before a batch has been computed

@@ -28,6 +28,10 @@ type reuse struct {
 	}
 }
 
+// Past gives what the engine's model, preprocessing and heads have made of a job's content, with what goes beside it, in an earlier run: the rows as an engine makes them. None means that it is not known, and is
+// computed. It may take as long as a read of an output does, and is safe for concurrent use.
+type Past func(ctx context.Context, j *Job) []schemas.Row
+
 // results are the rows of one content. They are never changed: whoever gets them gets a copy.
 type results struct {
 	key   string
@@ -131,8 +135,15 @@ func (e *Engine) submitOnce(ctx context.Context, j Job) error {
 	return nil
 }
 
-// lead computes a content that others may wait for.
+// lead computes a content that others may wait for, if no earlier run has.
 func (e *Engine) lead(ctx context.Context, j Job, key string) error {
+	if e.cfg.Past != nil {
+		if rows := e.cfg.Past(ctx, &j); len(rows) > 0 {
+			e.reuse.end(key, j.Priority, rows)
+			e.reuse.give(&j, &results{rows: rows})
+			return nil
+		}
+	}
 	done := j.Done
 	j.Done = func(rows []schemas.Row, err error) {
 		if err != nil {

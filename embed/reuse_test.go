@@ -250,3 +250,44 @@ func TestResultsStayWithinTheirBytes(t *testing.T) {
 		}
 	})
 }
+
+// TestResultsOfAnEarlierRunAreGiven has an engine that is told what became of one content before; what comes again is not asked for again, what is not known is computed.
+func TestResultsOfAnEarlierRunAreGiven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		session := &adder{delay: time.Second}
+		var questions []string
+		cfg := testConfig()
+		cfg.Reuse = 1 << 20
+		cfg.Past = func(_ context.Context, j *Job) []schemas.Row {
+			questions = append(questions, j.Content)
+			if j.Content == "3 5" {
+				return []schemas.Row{{Payload: schemas.Payload{Vector: []float32{42}}}}
+			}
+			return nil
+		}
+		e, err := NewEngine(cfg, words{}, []Session{session}, []Head{sumHead{1}, sumHead{2}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &reuser{t: t, e: e, session: session}
+		r.ctx, r.stop = context.WithCancel(t.Context())
+		r.runner.Go(func() { e.Run(r.ctx) })
+		defer r.end()
+		for range 2 {
+			if o := <-r.submit(t.Context(), "3 5", nil); o.err != nil || len(o.rows) != 1 || o.vector() != 42 || o.rows[0].CreatedAt.IsZero() {
+				t.Errorf("what is known: %+v", o)
+			}
+		}
+		if s := e.Stats(); s.Batches != 0 || s.Reused != 2 {
+			t.Errorf("%d batches, %d reused", s.Batches, s.Reused)
+		}
+		for range 2 {
+			if o := <-r.submit(t.Context(), "1 2", nil); o.err != nil || o.vector() == 42 {
+				t.Errorf("what is not known: %+v", o)
+			}
+		}
+		if s := e.Stats(); s.Batches != 1 || s.Reused != 3 || fmt.Sprint(questions) != "[3 5 1 2]" {
+			t.Errorf("%d batches, %d reused; asked for %q", s.Batches, s.Reused, questions)
+		}
+	})
+}

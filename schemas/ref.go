@@ -227,6 +227,9 @@ func (r *Ref) Place() string {
 	return r.URI
 }
 
+// NotePrefix begins the names of attributes of rows that preprocessing found out; the others are the reference's own.
+const NotePrefix = "vecmill."
+
 // Attributes of rows of a reference with something beside its text, which the rows do not have: which field that was, as Companion names it, and its CompanionHash.
 const (
 	CompanionNote     = "vecmill.companion"

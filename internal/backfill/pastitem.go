@@ -32,7 +32,7 @@ func pastItem(l *schemas.Lineage) plan.Item {
 		}
 	}
 	for k, v := range l.Attributes {
-		if !strings.HasPrefix(k, "vecmill.") { // found out by preprocessing, which does it again
+		if !strings.HasPrefix(k, schemas.NotePrefix) { // found out by preprocessing, which does it again
 			if ref.Attributes == nil {
 				ref.Attributes = map[string]string{}
 			}

@@ -105,6 +105,16 @@ func (o *Output) Files() (c *Parquet, format string) {
 	return nil, ""
 }
 
+// PastFiles is the output that results of earlier runs are read from; nil: there is none.
+func (p *Pipeline) PastFiles() *Parquet {
+	for i := range p.Outputs {
+		if o := &p.Outputs[i]; !o.BestEffort && o.Parquet != nil {
+			return o.Parquet
+		}
+	}
+	return nil
+}
+
 func (o *Parquet) fill() {
 	set(&o.RollBytes, 128<<20)
 	set(&o.RollRows, 1_000_000)

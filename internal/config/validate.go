@@ -240,6 +240,12 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if p.ReuseResults < 0 {
 		f.add(path+".reuse_results", "%d is negative", p.ReuseResults)
 	}
+	if p.ReuseOutputs && p.ReuseResults <= 0 {
+		f.add(path+".reuse_outputs", "needs reuse_results: what is read of an output is kept there")
+	}
+	if p.ReuseOutputs && p.PastFiles() == nil {
+		f.add(path+".reuse_outputs", "needs a required output of kind parquet, which results are read from")
+	}
 	for _, n := range []struct {
 		name string
 		v    int

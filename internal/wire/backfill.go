@@ -122,7 +122,7 @@ type Planned struct {
 	*plan.Plan
 	backfill.Counts
 	Promise
-	KnownSet int64  `json:"known_works"`        // what the outputs have, of any reference
+	KnownSet int64  `json:"known_works"`        // what the outputs have of what is asked for, of any reference
 	Snapshot *int64 `json:"snapshot,omitempty"` // of the table that was the source
 	Files    *int64 `json:"files,omitempty"`    // the number of the list of files, beside the plan, that were the source
 }
@@ -168,6 +168,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 	if err != nil {
 		return nil, err
 	}
+	defer done.set.Close()
 	src, closeSource, err := planSource(ctx, s, models, &o)
 	if err != nil {
 		return nil, err
@@ -187,7 +188,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		out.Snapshot = t.Taken()
 	}
 	if o.Estimate.wanted() {
-		done.set = nil // a run does not have it
+		done.set.Close() // a run does not have it
 		peak := watchMemory()
 		out.Expected, err = estimate(ctx, s, &done.takers, draft, o.Estimate)
 		if most := peak(); o.Estimate.For > 0 {

@@ -173,7 +173,7 @@ func rowsOf(t *testing.T, p *config.Pipeline, m *loadedModel, items []item, most
 	if most == 1 {
 		p.Batch.Linger = config.Duration(time.Microsecond)
 	}
-	e, err := newEngine(p, m, nil, nil)
+	e, err := newEngine(p, m, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -316,7 +316,7 @@ func TestSessionsAreKnownByTheirDevice(t *testing.T) {
 		if err := m.open(t.Context(), cfg, p, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
-		e, err := newEngine(p, m, nil, nil)
+		e, err := newEngine(p, m, nil, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -139,7 +139,7 @@ func computeAll(ctx context.Context, p *config.Pipeline, m *loadedModel, items [
 	if p.Batch.Packing {
 		own.Batch.Packing, own.Batch.Row, own.Batch.MaxCost = true, p.Batch.Row, p.Batch.MaxCost
 	}
-	e, err := newEngine(&own, m, nil, nil)
+	e, err := newEngine(&own, m, nil, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -4,13 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"vecmill/internal/audit"
 	"vecmill/internal/backfill/ledger"
@@ -36,16 +32,35 @@ func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*load
 	if err != nil {
 		return nil, err
 	}
-	d := &doneWorks{takers: takers{c, models, inputs}, set: &ledger.Set{}, o: &o}
+	t := takers{c, models, inputs}
+	d := &doneWorks{takers: t, set: t.asked(), o: &o}
 	for i := range c.Pipelines {
 		if o.Again {
 			break
 		}
 		if err := d.pipeline(ctx, i, s); err != nil {
+			d.set.Close()
 			return nil, err
 		}
 	}
 	return d, nil
+}
+
+// asked is an empty set for what the pipelines would compute.
+func (t *takers) asked() *ledger.Set {
+	lists := make([][]ledger.Kind, len(t.models))
+	for i, m := range t.models {
+		lists[i] = kindsOf(&t.c.Pipelines[i], m)
+	}
+	return ledger.NewSet(lists...)
+}
+
+// kindsOf are what a pipeline computes, by head.
+func kindsOf(p *config.Pipeline, m *loadedModel) (all []ledger.Kind) {
+	for _, h := range m.options {
+		all = append(all, ledger.Kind{Pipeline: p.Name, Model: m.digest, Preprocess: m.pre.Digest(), Head: h.name, Options: h.digest})
+	}
+	return all
 }
 
 // pipeline reads the first required output of a pipeline that can be read: required outputs agree.
@@ -105,13 +120,20 @@ func (d *doneWorks) add(w *ledger.Work, options map[string]string) {
 	}
 }
 
-// addRow makes the work of a row known. One that says that there was something beside its text, and not what, is of an older build.
+// besideOf is the hash of what went beside a row's text. A row that says that there was something, and not what, is of an older build.
+func besideOf(l *schemas.Lineage) (hash string, ok bool) {
+	hash = l.Attributes[schemas.CompanionHashNote]
+	return hash, hash != "" || l.Attributes[schemas.CompanionNote] == ""
+}
+
+// addRow makes the work of a row known, if it says what went beside its text.
 func (d *doneWorks) addRow(pipeline string, l *schemas.Lineage, options map[string]string) {
-	beside := l.Attributes[schemas.CompanionHashNote]
-	if beside == "" && l.Attributes[schemas.CompanionNote] != "" {
+	beside, ok := besideOf(l)
+	if !ok {
 		return
 	}
-	w := ledger.Work{Pipeline: pipeline, URI: l.URI, ETag: l.ETag, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head, Beside: beside}
+	kind := ledger.Kind{Pipeline: pipeline, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}
+	w := ledger.Work{Kind: kind, URI: l.URI, ETag: l.ETag, Beside: beside}
 	if l.URI == schemas.InlinePlace && l.ContentHash != "" {
 		w.URI, w.ETag = inlineObject(l.RefID, l.ContentHash)
 	}
@@ -123,7 +145,7 @@ func inlineObject(id, hash string) (uri, etag string) {
 	return schemas.InlinePlace + id, "sha256:" + hash
 }
 
-// objectOf is the part of a reference's work that is the same for all models and heads. Without an ETag its object is not pinned.
+// objectOf is the part of a reference's work that is the same for all kinds. Without an ETag its object is not pinned.
 func objectOf(r *schemas.Ref) ledger.Work {
 	w := ledger.Work{URI: r.Place(), ETag: r.ETag, Beside: r.CompanionHash()}
 	if r.Inline != nil {
@@ -139,45 +161,10 @@ func (d *doneWorks) files(ctx context.Context, q audit.Parquet, i int) error {
 	if err != nil {
 		return err
 	}
-	var all noted
-	files := make([]notedFile, len(names))
-	if err := d.atOnce(ctx, names, func(ctx context.Context, n int) error {
-		info, err := parquetsink.Stat(ctx, q.Store, names[n])
-		if err == nil {
-			files[n] = all.note(&info)
-		}
-		return err
-	}); err != nil {
-		return err
-	}
-	var mu sync.Mutex
-	read := 0
-	return d.atOnce(ctx, names, func(ctx context.Context, n int) error {
-		if err := d.file(ctx, q.Store, names[n], files[n], &all, i); err != nil && !errors.Is(err, objectstore.ErrNotFound) {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if read++; d.o.Reading != nil {
-			d.o.Reading(read, len(names))
-		}
-		return nil
+	p := outputFiles{store: q.Store, names: names, lanes: d.o.Listers, told: d.o.Reading}
+	return p.read(ctx, func(ctx context.Context, n int, f notedFile, all *noted) error {
+		return d.file(ctx, q.Store, names[n], f, all, i)
 	})
-}
-
-// atOnce does something with each of some files, but for orphans that their chain's owner takes away meanwhile.
-func (d *doneWorks) atOnce(ctx context.Context, names []string, do func(ctx context.Context, n int) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(d.o.Listers, 1))
-	for n, name := range names {
-		g.Go(func() error {
-			if err := do(ctx, n); err != nil && !errors.Is(err, objectstore.ErrNotFound) {
-				return fmt.Errorf("reading %s: %w", name, err)
-			}
-			return nil
-		})
-	}
-	return g.Wait()
 }
 
 // file adds the works of a file. What was beside a text is among the rows' attributes; nothing is beside anything else, and where nothing was deleted and nothing was inline, its rows are read by fewer columns.
@@ -229,7 +216,7 @@ func (d *doneWorks) known(r *schemas.Ref) bool {
 	for i := range d.models {
 		if yes, _ := d.take(i, r); yes {
 			taken = append(taken, i)
-			if !d.has(i, &object) {
+			if !d.set.Complete(i, &object) {
 				lacking = append(lacking, i)
 			}
 		}
@@ -245,18 +232,6 @@ func (d *doneWorks) together(pipelines []int) bool {
 	topics := func(i int) []string { return slices.Compact(slices.Sorted(slices.Values(d.c.Pipelines[i].Topics))) }
 	for _, i := range pipelines[1:] {
 		if !slices.Equal(topics(i), topics(pipelines[0])) {
-			return false
-		}
-	}
-	return true
-}
-
-// has says whether a pipeline has all its heads' rows of an object, as objectOf gives it.
-func (d *doneWorks) has(i int, object *ledger.Work) bool {
-	m, w := d.models[i], *object
-	w.Pipeline, w.Model, w.Preprocess = d.c.Pipelines[i].Name, m.digest, m.pre.Digest()
-	for _, h := range m.options {
-		if w.Head, w.Options = h.name, h.digest; !d.set.Has(&w) {
 			return false
 		}
 	}

@@ -64,10 +64,11 @@ func TestInlineDataOfAnyModalityIsKnown(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, rows := sinktest.Make(src, 0, 30)
-		options, want := []string{}, map[ledger.Work]bool{}
+		options, kinds, want := []string{}, []ledger.Kind{}, map[ledger.Work]bool{}
 		for i := range rows {
 			row := &rows[i]
-			w := ledger.Work{Pipeline: "p", URI: row.URI, ETag: "e", Model: row.ModelDigest, Preprocess: row.PreprocessDigest, Head: row.Head, Options: "o"}
+			kind := ledger.Kind{Pipeline: "p", Model: row.ModelDigest, Preprocess: row.PreprocessDigest, Head: row.Head, Options: "o"}
+			w := ledger.Work{Kind: kind, URI: row.URI, ETag: "e"}
 			row.ETag = w.ETag
 			switch i % 3 {
 			case 1:
@@ -77,7 +78,7 @@ func TestInlineDataOfAnyModalityIsKnown(t *testing.T) {
 				row.ETag, w.ETag = "", "sha256:"+row.ContentHash
 			}
 			want[w] = i%3 != 2
-			options = append(options, row.Head+"=o")
+			options, kinds = append(options, row.Head+"=o"), append(kinds, kind)
 		}
 		if err := sink.Write(t.Context(), r, rows, func(error) {}); err != nil {
 			t.Fatal(err)
@@ -90,7 +91,7 @@ func TestInlineDataOfAnyModalityIsKnown(t *testing.T) {
 			t.Fatal(names, err)
 		}
 		m := &loadedModel{spec: &model.Spec{Modality: modality}}
-		d := &doneWorks{takers: takers{&config.Config{Pipelines: []config.Pipeline{{Name: "p"}}}, []*loadedModel{m}, nil}, set: &ledger.Set{}}
+		d := &doneWorks{takers: takers{&config.Config{Pipelines: []config.Pipeline{{Name: "p"}}}, []*loadedModel{m}, nil}, set: ledger.NewSet(kinds)}
 		for _, name := range names {
 			if err := d.file(t.Context(), store, name, notedFile{heads: strings.Join(options, ",")}, &noted{}, 0); err != nil {
 				t.Fatal(err)

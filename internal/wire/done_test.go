@@ -17,6 +17,7 @@ import (
 
 	"vecmill/internal/audit"
 	"vecmill/internal/backfill/ledger"
+	"vecmill/internal/config"
 	"vecmill/schemas"
 	"vecmill/sinks/dirstore"
 	"vecmill/sinks/objectstore"
@@ -157,12 +158,13 @@ func TestAnObjectIsNotKnownByItsPair(t *testing.T) {
 	if p := l.plan(t, "alone", PlanOptions{}); p.Items != 1 || p.Known != 0 {
 		t.Errorf("%+v", p.Counts)
 	}
-	d := &doneWorks{set: &ledger.Set{}}
+	kind := ledger.Kind{Pipeline: "p", Head: "h", Options: "o"}
+	d := &doneWorks{set: ledger.NewSet([]ledger.Kind{kind})}
 	for _, notes := range []map[string]string{{schemas.CompanionNote: "text_pair"}, {schemas.CompanionNote: "text_pair", schemas.CompanionHashNote: "00"}, {"vecmill.charset": "utf-16"}} {
 		d.addRow("p", &schemas.Lineage{URI: "u", ETag: "e", Head: "h", Attributes: notes}, map[string]string{"h": "o"})
 	}
 	for beside, known := range map[string]bool{"00": true, "": true, "01": false} {
-		if d.set.Has(&ledger.Work{Pipeline: "p", URI: "u", ETag: "e", Head: "h", Options: "o", Beside: beside}) != known {
+		if d.set.Has(&ledger.Work{Kind: kind, URI: "u", ETag: "e", Beside: beside}) != known {
 			t.Errorf("beside %q: known is %v", beside, !known)
 		}
 	}
@@ -225,7 +227,8 @@ func TestFilesAreReadAtTheSameTime(t *testing.T) {
 			t.Fatal(names, err)
 		}
 		told := 0
-		d := &doneWorks{takers: takers{l.conf, p.Models, nil}, set: &ledger.Set{}, o: &PlanOptions{Listers: 2, Reading: func(files, of int) {
+		asked := takers{l.conf, p.Models, nil}
+		d := &doneWorks{takers: asked, set: asked.asked(), o: &PlanOptions{Listers: 2, Reading: func(files, of int) {
 			if told++; files != told || of != len(names) {
 				t.Errorf("told of %d of %d files, want %d of %d", files, of, told, len(names))
 			}
@@ -276,7 +279,8 @@ func TestAFileThatIsTakenAwayWhileFilesAreReadIsNoFault(t *testing.T) {
 	}
 	store.name = names[0]
 	told := 0
-	d := &doneWorks{takers: takers{l.conf, p.Models, nil}, set: &ledger.Set{}, o: &PlanOptions{Listers: 2, Reading: func(int, int) { told++ }}}
+	asked := takers{l.conf, p.Models, nil}
+	d := &doneWorks{takers: asked, set: asked.asked(), o: &PlanOptions{Listers: 2, Reading: func(int, int) { told++ }}}
 	if err := d.files(t.Context(), q, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -301,4 +305,31 @@ func TestOfAFileLittleIsKept(t *testing.T) {
 	if n := unsafe.Sizeof(a); n > 32 {
 		t.Errorf("%d bytes for each file", n)
 	}
+}
+
+// TestAnObjectWithSomeOfItsHeadsIsComputed adds a head to a pipeline that has computed its texts, then runs it over some of them: these are known with both heads, all with the first, and nobody with a third.
+func TestAnObjectWithSomeOfItsHeadsIsComputed(t *testing.T) {
+	l := newLake(t, 30)
+	p := &l.conf.Pipelines[0]
+	both := p.Heads
+	counts := func(name string, heads []config.Head, items, known int64) {
+		t.Helper()
+		p.Heads = heads
+		if p := l.plan(t, name, PlanOptions{}); p.Items != items || p.Known != known {
+			t.Errorf("%s: %+v, want %d items and %d known", name, p.Counts, items, known)
+		}
+	}
+	p.Heads = both[:1]
+	l.plan(t, "one", PlanOptions{})
+	l.run(t, "one")
+	counts("added", both, 30, 0)
+	l.plan(t, "some", PlanOptions{Include: []string{"00*"}})
+	if s := l.run(t, "some"); s.Stream.Computed != 10 || s.Stream.Rows != 20 {
+		t.Fatalf("%+v", s.Stream)
+	}
+	counts("both", both, 20, 10)
+	counts("first", both[:1], 0, 30)
+	third := both[0]
+	third.Name = "third"
+	counts("third", append(both[:2:2], third), 30, 0)
 }

@@ -158,7 +158,7 @@ func (t *trial) extent(head []byte, size int64) (backfill.Extent, error) {
 
 // compute runs objects through fetching, preprocessing, the model and the heads, as many at once as a worker would.
 func (t *trial) compute(ctx context.Context, items []plan.Item) (backfill.Tried, error) {
-	e, err := newEngine(t.p, t.m, nil, nil)
+	e, err := newEngine(t.p, t.m, nil, nil, nil)
 	if err != nil {
 		return backfill.Tried{}, err
 	}

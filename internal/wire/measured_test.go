@@ -203,7 +203,7 @@ func TestADamagedFileOfMeasurementsSaysNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.recall(c, p)
-		e, err := newEngine(p, m, nil, nil)
+		e, err := newEngine(p, m, nil, nil, nil)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

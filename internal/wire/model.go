@@ -333,7 +333,7 @@ func override[T comparable](field *T, v T) {
 	}
 }
 
-func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took func(context.Context, time.Duration)) (*embed.Engine, error) {
+func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took func(context.Context, time.Duration), past embed.Past) (*embed.Engine, error) {
 	workers := p.Preprocessors
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -346,7 +346,7 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took fun
 	batch.MaxBytes, batch.Bytes = int64(p.Batch.MaxBytes), m.bytes.Costs
 	return embed.NewEngine(embed.EngineConfig{
 		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Devices: m.on, Packing: packing,
-		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Costs: m.costs.Costs, Trial: m.trial,
+		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Past: past, Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Costs: m.costs.Costs, Trial: m.trial,
 	}, m.pre, m.sessions, m.heads)
 }
 

@@ -9,7 +9,7 @@ import (
 	"vecmill/sinks/parquetsink"
 )
 
-// noted is what files say of themselves, and of references that were deleted: their rows are there still, and count no more. 46 bytes of memory for each.
+// noted is what files say of themselves, and of references that were deleted: their rows are there still, and count no more. 48 bytes of memory for each.
 type noted struct {
 	mu      sync.Mutex // of note
 	last    ledger.Latest
@@ -21,6 +21,7 @@ type noted struct {
 // notedFile is what is kept of a file until its rows are read: there may be very many, and all that they say is much.
 type notedFile struct {
 	source int32
+	rows   uint32
 	made   int64
 	heads  string // one text for all files that say the same; "" for a file whose rows are not read
 }
@@ -37,7 +38,7 @@ func (d *noted) note(info *parquetsink.FileInfo) notedFile {
 		n = int32(len(d.sources))
 		d.sources[info.Range.Source] = n
 	}
-	f := notedFile{source: n, made: info.Created.UnixNano()}
+	f := notedFile{source: n, rows: uint32(info.Rows), made: info.Created.UnixNano()}
 	for _, x := range info.Range.Deletes {
 		d.any = true
 		d.last.Note(x.RefID, f.row(x.Offset))

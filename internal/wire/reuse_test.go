@@ -1,11 +1,16 @@
 package wire
 
 import (
+	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
+	"vecmill/internal/config"
 	"vecmill/schemas"
 	"vecmill/sinks/dirstore"
 	"vecmill/sinks/parquetsink"
@@ -76,5 +81,103 @@ func TestContentUnderTwoNamesIsComputedOnceAndWrittenTwice(t *testing.T) {
 	results, err := Audit(t.Context(), l.conf, AuditOptions{Log: slog.New(slog.DiscardHandler)})
 	if err != nil || len(results) != 2 || !results[0].OK() || !results[1].OK() {
 		t.Errorf("the audit: %+v, %v", results, err)
+	}
+}
+
+// copies puts the contents of some of the lake's texts under other names, and one that no other has.
+func (l *lake) copies(t *testing.T, n int) {
+	t.Helper()
+	for i := range n {
+		l.put(t, fmt.Sprintf("copies/%03d.txt", i), strings.Repeat("a b ", 1+i%4))
+	}
+	l.put(t, "copies/new.txt", "b b")
+}
+
+// byContent is a row of each content and head.
+func byContent(rows map[[2]string]schemas.Row) map[[2]string]schemas.Row {
+	all := map[[2]string]schemas.Row{}
+	for _, r := range rows {
+		all[[2]string{r.ContentHash, r.Head}] = r
+	}
+	return all
+}
+
+// TestContentOfAnEarlierRunIsNotComputedAgain backfills copies of what another run has computed, under other names: their rows are those of that run, bit by bit, and only what is new is computed.
+func TestContentOfAnEarlierRunIsNotComputedAgain(t *testing.T) {
+	l := newLake(t, 30)
+	p := &l.conf.Pipelines[0]
+	p.ReuseResults = 1 << 20
+	l.plan(t, "texts", PlanOptions{})
+	l.run(t, "texts")
+	l.copies(t, 40)
+	p.ReuseOutputs = true
+	l.plan(t, "copies", PlanOptions{Source: "s3://box/copies/"})
+	s := l.run(t, "copies")
+	if s.Embed.Samples != 1 || s.Embed.Reused != 40 || s.Stream.Computed != 41 || s.Stream.Rows != 82 || len(s.Stream.Dead) != 0 {
+		t.Fatalf("%+v %+v", s.Embed, s.Stream)
+	}
+	of, copies := byContent(l.rowsOf(t, "texts")), l.rowsOf(t, "copies")
+	for at, b := range copies {
+		a, known := of[[2]string{b.ContentHash, b.Head}]
+		if known == strings.HasSuffix(at[0], "/new.txt") {
+			t.Errorf("%s: its content is known: %v", at[0], known)
+		}
+		if known && (!reflect.DeepEqual(a.Payload, b.Payload) || a.RowID == b.RowID || b.URI != at[0] || b.RefID != at[0] || a.ETag != b.ETag || b.ModelDigest != a.ModelDigest || b.PreprocessDigest != a.PreprocessDigest ||
+			b.Model != a.Model || b.Task != a.Task || b.Modality != a.Modality || b.WindowEnd != a.WindowEnd || b.Timings.Infer != 0 || b.CreatedAt.Before(a.CreatedAt)) {
+			t.Errorf("%v:\n%+v\n%+v", at, a, b)
+		}
+	}
+	if len(copies) != 82 {
+		t.Errorf("%d rows", len(copies))
+	}
+	results, err := Audit(t.Context(), l.conf, AuditOptions{Log: slog.New(slog.DiscardHandler)})
+	if err != nil || len(results) != 2 || !results[0].OK() || !results[1].OK() {
+		t.Errorf("the audit: %+v, %v", results, err)
+	}
+	if all := l.plan(t, "again", PlanOptions{Source: "s3://box/copies/"}); all.Items != 0 || all.Known != 41 {
+		t.Errorf("copies are known by their own names: %+v", all.Counts)
+	}
+}
+
+// TestOtherResultsOfAContentAreComputed has the contents of an earlier run with a head of another option, with a head more, by a process that is not told to look, and with files that are gone when they are asked for.
+func TestOtherResultsOfAContentAreComputed(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(p *config.Pipeline)
+		gone   bool
+		want   int64
+	}{
+		"the same":              {func(*config.Pipeline) {}, false, 1},
+		"another option":        {func(p *config.Pipeline) { p.Heads[1].TopK = 1 }, false, 5},
+		"a head more":           {func(p *config.Pipeline) { p.Heads = append(p.Heads, p.Heads[0]); p.Heads[2].Name = "more" }, false, 5},
+		"a head less":           {func(p *config.Pipeline) { p.Heads = p.Heads[:1] }, false, 1},
+		"nobody looks":          {func(p *config.Pipeline) { p.ReuseOutputs = false }, false, 5},
+		"files that are gone":   {func(*config.Pipeline) {}, true, 5},
+		"an output that is new": {func(p *config.Pipeline) { p.Outputs[0].Parquet.URL += "2" }, false, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLake(t, 8)
+			p := &l.conf.Pipelines[0]
+			p.ReuseResults, p.ReuseOutputs = 1<<20, true
+			l.plan(t, "texts", PlanOptions{})
+			if s := l.run(t, "texts"); s.Embed.Samples != 4 || s.Embed.Reused != 4 {
+				t.Fatalf("%+v", s.Embed)
+			}
+			l.copies(t, 8)
+			c.change(p)
+			l.plan(t, "copies", PlanOptions{Source: "s3://box/copies/"})
+			w := l.open(t, "copies")
+			if c.gone {
+				if err := os.RemoveAll(filepath.Join(l.out, "rows", p.Name, "manifest:texts")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s := w.Stats()[0]
+			if s.Embed.Samples != c.want || s.Embed.Reused != 9-c.want || s.Stream.Computed != 9 || len(s.Stream.Dead) != 0 {
+				t.Errorf("%d samples, want %d: %+v %+v", s.Embed.Samples, c.want, s.Embed, s.Stream)
+			}
+		})
 	}
 }

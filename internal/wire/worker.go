@@ -61,6 +61,7 @@ type line struct {
 	dead   sinks.DeadLetters // nil: none
 	source stream.Source
 	pipe   *stream.Pipeline
+	past   *pastResults // nil: none are reused
 	recent *page.Recent // nil: nothing is kept for the page
 	timers *telemetry.Timers
 	faults *faults
@@ -169,7 +170,14 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if l.timers, err = telemetry.NewTimers(w.telemetry.Meter(), p.Name); err != nil {
 		return nil, err
 	}
-	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer(), l.timers.Session.Took); err != nil {
+	var past embed.Past
+	if p.ReuseOutputs {
+		if l.past, err = openPast(ctx, p, l.model, s, o.Log); err != nil {
+			return nil, err
+		}
+		past = l.past.give
+	}
+	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer(), l.timers.Session.Took, past); err != nil {
 		return nil, err
 	}
 	if l.sink, err = newSink(ctx, p, l.model, s, o, l.faults); err != nil {
@@ -338,6 +346,9 @@ func (w *Worker) Close(ctx context.Context) error {
 		}
 		if l.model != nil {
 			errs = append(errs, l.model.close())
+		}
+		if l.past != nil {
+			l.past.close()
 		}
 	}
 	if w.telemetry != nil {

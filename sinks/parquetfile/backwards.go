@@ -22,7 +22,7 @@ func Backwards(ctx context.Context, body io.ReaderAt, size int64, each func(l *s
 	}
 	defer r.Close()
 	for g := r.NumRowGroups() - 1; g >= 0; g-- {
-		rows, err := groupLineage(ctx, r, g)
+		rows, err := readGroup(ctx, r, g, ofLineage)
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,30 @@ func Backwards(ctx context.Context, body io.ReaderAt, size int64, each func(l *s
 	return nil
 }
 
-func groupLineage(ctx context.Context, r *file.Reader, group int) (rows []schemas.Row, err error) {
+// Group reads the row group that has row number n, from 0, with all columns, and says which its first row is. Behind the last row there is none: no rows.
+func Group(ctx context.Context, body io.ReaderAt, size, n int64) (first int64, rows []schemas.Row, err error) {
+	r, err := open(body, size)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer r.Close()
+	for g := range r.NumRowGroups() {
+		next := first + r.MetaData().RowGroup(g).NumRows()
+		if n < next {
+			rows, err = readGroup(ctx, r, g, func(string) bool { return true })
+			return first, rows, err
+		}
+		first = next
+	}
+	return first, nil, nil
+}
+
+func ofLineage(column string) bool {
+	return slices.ContainsFunc(schemas.LineageColumns(), func(c schemas.Column) bool { return c.Name == column })
+}
+
+// readGroup reads the wanted columns of a row group.
+func readGroup(ctx context.Context, r *file.Reader, group int, wanted func(column string) bool) (rows []schemas.Row, err error) {
 	defer recovered(&err)
 	ar, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{BatchSize: scanRows}, allocator{memory.DefaultAllocator})
 	if err != nil {
@@ -43,8 +66,7 @@ func groupLineage(ctx context.Context, r *file.Reader, group int) (rows []schema
 	}
 	var leaves []int
 	for i := range r.MetaData().Schema.NumColumns() {
-		name := r.MetaData().Schema.Column(i).ColumnPath()[0]
-		if slices.ContainsFunc(schemas.LineageColumns(), func(c schemas.Column) bool { return c.Name == name }) {
+		if wanted(r.MetaData().Schema.Column(i).ColumnPath()[0]) {
 			leaves = append(leaves, i)
 		}
 	}

@@ -60,3 +60,55 @@ func TestBackwardsGivesTheLineageOfEveryRowTheLastFirst(t *testing.T) {
 		})
 	}
 }
+
+// TestARowGroupIsReadByAnyOfItsRows reads a file of several row groups by row numbers, up to one behind its end.
+func TestARowGroupIsReadByAnyOfItsRows(t *testing.T) {
+	st := sinktest.NewMemStore()
+	cfg := parquetsink.NewDefaultConfig()
+	cfg.Store, cfg.Tasks = st, []schemas.Task{schemas.TaskEmbedding}
+	sink, err := parquetsink.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
+	if _, _, err := sink.Resume(t.Context(), src, 0); err != nil {
+		t.Fatal(err)
+	}
+	r, rows := sinktest.MakeOf(cfg.Tasks, src, 0, 30)
+	for i := range rows {
+		rows[i].Vector = make([]float32, 700_000)
+		rows[i].Vector[0] = float32(i)
+	}
+	if err := sink.Write(t.Context(), r, rows, func(error) {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	names, err := st.List(t.Context(), "", "")
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	groups := 0
+	for n := 0; n < len(rows); groups++ {
+		first, group, err := parquetsink.Group(t.Context(), st, names[0], int64(n))
+		if err != nil || first != int64(n) || len(group) == 0 {
+			t.Fatalf("row %d: %d rows from %d, %v", n, len(group), first, err)
+		}
+		for i := range group {
+			if got, want := &group[i], &rows[n+i]; !reflect.DeepEqual(got.Lineage, want.Lineage) || !slices.Equal(got.Vector, want.Vector) {
+				t.Fatalf("row %d is %+v", n+i, got.Lineage)
+			}
+		}
+		n += len(group)
+		if again, same, err := parquetsink.Group(t.Context(), st, names[0], int64(n-1)); err != nil || again != first || len(same) != len(group) {
+			t.Errorf("by its last row %d: %d rows from %d, %v", n-1, len(same), again, err)
+		}
+	}
+	if groups < 3 {
+		t.Errorf("%d row groups", groups)
+	}
+	if _, group, err := parquetsink.Group(t.Context(), st, names[0], int64(len(rows))); err != nil || len(group) != 0 {
+		t.Errorf("behind the end: %d rows, %v", len(group), err)
+	}
+}

@@ -74,3 +74,12 @@ func Backwards(ctx context.Context, st objectstore.Store, name string, each func
 	}
 	return parquetfile.Backwards(ctx, at, o.Size, each)
 }
+
+// Group reads the row group of a Parquet file that has row number n, from 0, with all columns, and says which its first row is. Behind the last row there is none: no rows.
+func Group(ctx context.Context, st objectstore.Store, name string, n int64) (first int64, rows []schemas.Row, err error) {
+	o, err := st.Stat(ctx, name)
+	if err != nil {
+		return 0, nil, err
+	}
+	return parquetfile.Group(ctx, objectstore.ReaderAt(ctx, st, o), o.Size, n)
+}

@@ -2,7 +2,7 @@ package ledger
 
 import (
 	"fmt"
-	"runtime"
+	"math/rand/v2"
 	"sync"
 	"testing"
 
@@ -13,12 +13,14 @@ import (
 	"vecmill/sinks/sinktest"
 )
 
-func work(n int) *Work {
-	return &Work{URI: fmt.Sprintf("s3://box/%d", n), ETag: "e", Model: "m", Preprocess: "p", Head: "h", Options: "o"}
-}
+// head is one kind of many.
+func head(name string) Kind { return Kind{"pipe", "m", "p", name, "o"} }
+
+func work(n int) *Work { return &Work{Kind: head("h"), URI: fmt.Sprintf("s3://box/%d", n), ETag: "e"} }
 
 func TestASetKnowsWhatWasAddedAndNothingElse(t *testing.T) {
-	var s Set
+	s := NewSet([]Kind{head("h")})
+	defer s.Close()
 	const n = 50_000
 	for i := range n {
 		s.Add(work(i))
@@ -35,7 +37,8 @@ func TestASetKnowsWhatWasAddedAndNothingElse(t *testing.T) {
 }
 
 func TestASetTakesTheWorksOfFilesThatAreReadAtOnce(t *testing.T) {
-	var s Set
+	s := NewSet([]Kind{head("h")})
+	defer s.Close()
 	var files sync.WaitGroup
 	const n = 10_000
 	for f := range 4 {
@@ -56,30 +59,83 @@ func TestASetTakesTheWorksOfFilesThatAreReadAtOnce(t *testing.T) {
 	}
 }
 
-// TestEveryWordOfAWorkCounts also moves a letter from one word to the next.
+// TestEveryWordOfAWorkCounts also moves a letter from one word to the next. All kinds are asked for, but one.
 func TestEveryWordOfAWorkCounts(t *testing.T) {
-	base := Work{"pipe", "uri", "etag", "model", "pre", "head", "options", "beside"}
-	var s Set
-	s.Add(&base)
-	for i, other := range []Work{
-		{"pipf", "uri", "etag", "model", "pre", "head", "options", "beside"},
-		{"pipe", "urj", "etag", "model", "pre", "head", "options", "beside"},
-		{"pipe", "uri", "etah", "model", "pre", "head", "options", "beside"},
-		{"pipe", "uri", "etag", "modem", "pre", "head", "options", "beside"},
-		{"pipe", "uri", "etag", "model", "prf", "head", "options", "beside"},
-		{"pipe", "uri", "etag", "model", "pre", "heae", "options", "beside"},
-		{"pipe", "uri", "etag", "model", "pre", "head", "optiont", "beside"},
-		{"pipe", "uri", "etag", "model", "pre", "head", "options", "besidf"},
-		{"pipe", "uri", "etag", "model", "pre", "head", "options", ""},
-		{"pipe", "urie", "tag", "model", "pre", "head", "options", "beside"},
+	kind := Kind{"pipe", "model", "pre", "head", "options"}
+	base := Work{kind, "uri", "etag", "beside"}
+	others := []Work{
+		{Kind{"pipf", "model", "pre", "head", "options"}, "uri", "etag", "beside"},
+		{Kind{"pipe", "modem", "pre", "head", "options"}, "uri", "etag", "beside"},
+		{Kind{"pipe", "model", "prf", "head", "options"}, "uri", "etag", "beside"},
+		{Kind{"pipe", "model", "pre", "heae", "options"}, "uri", "etag", "beside"},
+		{Kind{"pipe", "model", "pre", "head", "optiont"}, "uri", "etag", "beside"},
+		{Kind{"pipem", "odel", "pre", "head", "options"}, "uri", "etag", "beside"},
+		{kind, "urj", "etag", "beside"},
+		{kind, "uri", "etah", "beside"},
+		{kind, "uri", "etag", "besidf"},
+		{kind, "uri", "etag", ""},
+		{kind, "urie", "tag", "beside"},
 		{},
-	} {
-		if s.Has(&other) {
-			t.Errorf("%d: %+v is known", i, other)
+	}
+	lists := [][]Kind{{kind}}
+	for i := range others[:len(others)-1] {
+		lists = append(lists, []Kind{others[i].Kind})
+	}
+	s := NewSet(lists...)
+	defer s.Close()
+	s.Add(&base)
+	s.Add(&others[len(others)-1])
+	for i := range others {
+		if s.Has(&others[i]) {
+			t.Errorf("%d: %+v is known", i, others[i])
 		}
 	}
-	if !s.Has(&base) {
-		t.Error("what was added is not known")
+	if !s.Has(&base) || s.Len() != 1 {
+		t.Error("what was added is not known, or what nobody asks for is")
+	}
+}
+
+// TestAnObjectIsCompleteWithAllHeadsOfItsPipeline has pipelines of few heads and of many, whose rows come in any order; of each object some heads are lacking, none, or all.
+func TestAnObjectIsCompleteWithAllHeadsOfItsPipeline(t *testing.T) {
+	random := rand.New(rand.NewPCG(8, 3))
+	var lists [][]Kind
+	for i, n := range []int{1, 3, 5, 8, 2, 9, 20, 0} {
+		list := make([]Kind, n)
+		for j := range list {
+			list[j] = Kind{fmt.Sprint("pipe", i), "m", "p", fmt.Sprint("h", j), "o"}
+		}
+		lists = append(lists, list)
+	}
+	s := NewSet(lists...)
+	defer s.Close()
+	var works []Work
+	lacks := map[[2]int]int{} // by list and object
+	for i, list := range lists {
+		for object := range 300 {
+			without := random.IntN(3)
+			for j, at := range random.Perm(len(list)) {
+				if j < without || without == 2 && j%2 == 0 {
+					lacks[[2]int{i, object}]++
+				} else {
+					works = append(works, Work{list[at], fmt.Sprint(object), "e", ""})
+				}
+			}
+		}
+	}
+	for _, i := range random.Perm(len(works)) {
+		s.Add(&works[i])
+		s.Add(&works[i/2]) // another window's row
+	}
+	if s.Len() != int64(len(works)) {
+		t.Errorf("%d works, want %d", s.Len(), len(works))
+	}
+	for i, list := range lists {
+		for object := range 301 {
+			want := object < 300 && len(list) > 0 && lacks[[2]int{i, object}] == 0
+			if s.Complete(i, &Work{URI: fmt.Sprint(object), ETag: "e"}) != want {
+				t.Fatalf("object %d of pipeline %d, which lacks %d of %d heads: complete is %v", object, i, lacks[[2]int{i, object}], len(list), !want)
+			}
+		}
 	}
 }
 
@@ -112,7 +168,7 @@ func works(t *testing.T, format parquetsink.Format) {
 	r, rows := sinktest.Make(src, 0, 500)
 	want := map[Work]int{}
 	for i := range rows {
-		want[Work{URI: rows[i].URI, ETag: rows[i].ETag, Model: rows[i].ModelDigest, Preprocess: rows[i].PreprocessDigest, Head: rows[i].Head}]++
+		want[Work{Kind: Kind{Model: rows[i].ModelDigest, Preprocess: rows[i].PreprocessDigest, Head: rows[i].Head}, URI: rows[i].URI, ETag: rows[i].ETag}]++
 	}
 	if err := sink.Write(t.Context(), r, rows, func(error) {}); err != nil {
 		t.Fatal(err)
@@ -152,42 +208,5 @@ func TestADamagedFileIsAnErrorThatNamesIt(t *testing.T) {
 	}
 	if err := Scan(scanner(t, st, "absent"), func(*Work) error { return nil }); err == nil {
 		t.Error("a file that is not there is read")
-	}
-}
-
-// held is the memory of a set of n works with some rows each, those of a work in places far from each other, as heads and later runs have them.
-func held(n, rows int) (s *Set, bytes float64) {
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	s = &Set{}
-	w := work(0)
-	for i := range n * rows {
-		w.URI = fmt.Sprint(i % n)
-		s.Add(w)
-	}
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	return s, float64(after.HeapAlloc-before.HeapAlloc) / float64(n)
-}
-
-// TestAWorkTakesAsMuchMemoryWithManyRowsAsWithOne: a long recording has a row for each of its windows, and 100 million works must stay below 2 GB while they are read, too.
-func TestAWorkTakesAsMuchMemoryWithManyRowsAsWithOne(t *testing.T) {
-	if testing.Short() {
-		t.Skip("one goroutine adds four million rows")
-	}
-	const n = 400_000
-	s, bytes := held(n, 10)
-	if bytes < 10 || bytes > 20 || s.Len() != n {
-		t.Errorf("%.1f bytes for each of %d works, want 20 at most", bytes, s.Len())
-	}
-}
-
-// BenchmarkSet reports the memory of one known work of ten rows; 100 million of them must stay below 2 GB.
-func BenchmarkSet(b *testing.B) {
-	for b.Loop() {
-		s, bytes := held(4_000_000, 10)
-		b.ReportMetric(bytes, "bytes/work")
-		runtime.KeepAlive(s)
 	}
 }

@@ -11,7 +11,7 @@ var words = []string{"uri", "etag", "model_digest", "preprocess_digest", "head"}
 func Scan(scan func(columns []string, each func(row []parquetfile.Value) error) error, each func(*Work) error) error {
 	var w Work
 	return scan(words, func(row []parquetfile.Value) error {
-		w = Work{URI: row[0].Text, ETag: row[1].Text, Model: row[2].Text, Preprocess: row[3].Text, Head: row[4].Text}
+		w = Work{URI: row[0].Text, ETag: row[1].Text, Kind: Kind{Model: row[2].Text, Preprocess: row[3].Text, Head: row[4].Text}}
 		return each(&w)
 	})
 }

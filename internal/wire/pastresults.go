@@ -1,0 +1,177 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"vecmill/embed"
+	"vecmill/internal/audit"
+	"vecmill/internal/backfill/ledger"
+	"vecmill/internal/config"
+	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
+	"vecmill/sinks/parquetsink"
+)
+
+// pastLanes is how many files are read at once at a start.
+const pastLanes = 8
+
+// pastResults are what a pipeline's files have of contents, which other names may have, too: where they are, in memory, and what they are, read when one comes again. Row group by row group: copies mostly come in the
+// order of what they are copies of.
+type pastResults struct {
+	store  objectstore.Store
+	names  []string // of the files
+	model  string   // in the rows of this process
+	kinds  []ledger.Kind
+	index  *ledger.Contents
+	log    *slog.Logger
+	turn   chan struct{} // cap 1: who has it reads, and has what follows
+	file   uint32
+	first  int64         // row of rows[0]
+	rows   []schemas.Row // of the row group that was read last
+	warned bool
+}
+
+// openPast reads where results of contents are, of what the pipeline's model, preprocessing and heads have made so far. Close gives its memory back.
+func openPast(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores, log *slog.Logger) (*pastResults, error) {
+	out := p.PastFiles()
+	store, prefix, err := s.openPatient(ctx, out.URL)
+	if err != nil {
+		return nil, err
+	}
+	r := &pastResults{store: store, model: m.name, kinds: kindsOf(p, m), index: ledger.NewContents(), log: log.With("pipeline", p.Name), turn: make(chan struct{}, 1)}
+	q := audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(out.Layout)}
+	if r.names, err = q.Names(ctx, p.Name); err == nil {
+		files := outputFiles{store: store, names: r.names, lanes: pastLanes}
+		err = files.read(ctx, r.note)
+	}
+	if err != nil {
+		r.index.Close()
+		return nil, fmt.Errorf("reading what %s has already (reuse_outputs): %w", out.URL, err)
+	}
+	r.log.Info("results of earlier runs are known by content", "contents", r.index.Len(), "files", len(r.names))
+	return r, nil
+}
+
+// note says where a file has results. One whose heads had other options, or are not all there, has none; neither has a stream, of which no part can be read by itself.
+func (r *pastResults) note(ctx context.Context, n int, f notedFile, all *noted) error {
+	options := parseHeads(f.heads)
+	for _, k := range r.kinds {
+		if options[k.Head] != k.Options {
+			return nil
+		}
+	}
+	if format, _ := parquetsink.FormatOf(r.names[n]); format != parquetsink.Parquet {
+		return nil
+	}
+	row := f.rows
+	return parquetsink.Backwards(ctx, r.store, r.names[n], func(l *schemas.Lineage) error {
+		row-- // the first row of an object is noted last, and stays
+		if beside, ok := besideOf(l); ok && l.ContentHash != "" && r.made(l) && !all.took(f, l) {
+			r.index.Add(l.ContentHash, beside, ledger.Spot{File: uint32(n), Row: row})
+		}
+		return nil
+	})
+}
+
+// made says whether a row is of the pipeline's model and preprocessing as they are.
+func (r *pastResults) made(l *schemas.Lineage) bool {
+	return l.ModelDigest == r.kinds[0].Model && l.PreprocessDigest == r.kinds[0].Preprocess
+}
+
+// give implements embed.Past. What cannot be read is computed.
+func (r *pastResults) give(ctx context.Context, j *embed.Job) []schemas.Row {
+	beside := j.Ref.CompanionHash()
+	if beside == "" && j.Ref.Companion() != "" {
+		return nil // an empty text, of which rows say nothing
+	}
+	at, ok := r.index.Find(j.Content, beside)
+	if !ok {
+		return nil
+	}
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return nil
+	}
+	object, err := r.object(ctx, at)
+	if err != nil {
+		if !r.warned && ctx.Err() == nil {
+			r.log.Warn("results of an earlier run cannot be read, and are computed again; of others nothing more is said", "file", r.names[at.File], "error", err)
+			r.warned = true
+		}
+		return nil
+	}
+	return r.asComputed(object, j.Content, beside)
+}
+
+// object reads the rows of the object whose first row is at a place: they lie one after another.
+func (r *pastResults) object(ctx context.Context, at ledger.Spot) (all []schemas.Row, err error) {
+	for n := int64(at.Row); ; n++ {
+		if at.File != r.file || n < r.first || n >= r.first+int64(len(r.rows)) {
+			first, rows, err := parquetsink.Group(ctx, r.store, r.names[at.File], n)
+			if err != nil {
+				return nil, err
+			}
+			r.file, r.first, r.rows = at.File, first, rows
+			if len(rows) == 0 {
+				return all, nil
+			}
+		}
+		row := &r.rows[n-r.first]
+		if len(all) > 0 && (row.Offset != all[0].Offset || row.RefID != all[0].RefID) {
+			return all, nil
+		}
+		all = append(all, *row)
+	}
+}
+
+// asComputed is what an engine would make of a content, if rows are that: of this content, of every head, each window once. Rows of heads that the pipeline had are left out. Texts are copies: what is given is kept
+// longer than the row group.
+func (r *pastResults) asComputed(rows []schemas.Row, content, beside string) (all []schemas.Row) {
+	type place struct{ head, window int }
+	seen, windows := map[place]bool{}, make([]int, len(r.kinds))
+	for i := range rows {
+		l := &rows[i].Lineage
+		h := slices.IndexFunc(r.kinds, func(k ledger.Kind) bool { return k.Head == l.Head })
+		if h < 0 {
+			continue
+		}
+		at := place{h, l.Window}
+		if with, ok := besideOf(l); !ok || with != beside || l.ContentHash != content || !r.made(l) || seen[at] {
+			return nil
+		}
+		seen[at] = true
+		windows[h]++
+		row := schemas.Row{Payload: rows[i].Payload, Lineage: schemas.Lineage{
+			Modality: schemas.Modality(strings.Clone(string(l.Modality))), Model: r.model, ModelDigest: r.kinds[h].Model, PreprocessDigest: r.kinds[h].Preprocess,
+			Head: r.kinds[h].Head, Task: schemas.Task(strings.Clone(string(l.Task))),
+			Window: l.Window, WindowStart: l.WindowStart, WindowEnd: l.WindowEnd, Truncated: l.Truncated, Attributes: notesOf(l.Attributes),
+		}}
+		row.Own()
+		all = append(all, row)
+	}
+	if slices.Contains(windows, 0) {
+		return nil
+	}
+	return all
+}
+
+// notesOf are the attributes of a row that preprocessing found out; the others were its reference's own.
+func notesOf(attributes map[string]string) (notes map[string]string) {
+	for name, v := range attributes {
+		if strings.HasPrefix(name, schemas.NotePrefix) {
+			if notes == nil {
+				notes = map[string]string{}
+			}
+			notes[strings.Clone(name)] = strings.Clone(v)
+		}
+	}
+	return notes
+}
+
+func (r *pastResults) close() { r.index.Close() }

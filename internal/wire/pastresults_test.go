@@ -1,0 +1,202 @@
+package wire
+
+import (
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"vecmill/embed"
+	"vecmill/internal/audit"
+	"vecmill/internal/backfill/ledger"
+	"vecmill/schemas"
+	"vecmill/sinks/parquetsink"
+	"vecmill/sinks/sinktest"
+)
+
+// archive is a store with files of a pipeline of two heads, and what is asked of it.
+type archive struct {
+	t     *testing.T
+	store *sinktest.MemStore
+}
+
+func (a *archive) kinds() []ledger.Kind {
+	return []ledger.Kind{{Pipeline: "p", Model: "m", Preprocess: "pre", Head: "said", Options: "o1"}, {Pipeline: "p", Model: "m", Preprocess: "pre", Head: "again", Options: "o2"}}
+}
+
+// rows are what heads make of an object of some windows.
+func (a *archive) rows(offset int64, content string, windows int, text string) (all []schemas.Row) {
+	for w := range windows {
+		for _, k := range a.kinds() {
+			l := schemas.Lineage{
+				RefID: fmt.Sprint("ref", offset), URI: fmt.Sprint("s3://box/", offset), ETag: "e", ContentHash: content, Modality: schemas.Audio, Model: "old name", ModelDigest: k.Model, PreprocessDigest: k.Preprocess,
+				Head: k.Head, Task: schemas.TaskTranscript, Topic: "t", Offset: offset, Window: w, WindowStart: float64(w), WindowEnd: float64(w) + 0.1, CreatedAt: time.UnixMicro(1),
+				Attributes: map[string]string{"tenant": "other", "vecmill.charset": "utf-8"},
+			}
+			l.RowID = schemas.RowID(&l)
+			all = append(all, schemas.Row{Lineage: l, Payload: schemas.Payload{Text: fmt.Sprint(content, w, k.Head, text), Score: 0.1 * float32(w)}})
+		}
+	}
+	return all
+}
+
+// write writes a file.
+func (a *archive) write(topic string, first int64, rows []schemas.Row, deletes ...schemas.Deletion) {
+	a.t.Helper()
+	cfg := parquetsink.NewDefaultConfig()
+	cfg.Store, cfg.Tasks = a.store, []schemas.Task{schemas.TaskTranscript}
+	cfg.Metadata = map[string]string{headsKey: "said=o1,again=o2"}
+	sink, err := parquetsink.New(cfg)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	r := schemas.Range{Source: schemas.SourceID{Pipeline: "p", Topic: topic}, Span: schemas.Span{First: first, Next: first}, Deletes: deletes}
+	for i := range rows {
+		rows[i].Topic, r.Next = topic, rows[i].Offset+1
+	}
+	for _, d := range deletes {
+		r.Next = max(r.Next, d.Offset+1)
+	}
+	if _, _, err := sink.Resume(a.t.Context(), r.Source, first); err != nil {
+		a.t.Fatal(err)
+	}
+	if err := sink.Write(a.t.Context(), r, rows, func(err error) {
+		if err != nil {
+			a.t.Error(err)
+		}
+	}); err != nil {
+		a.t.Fatal(err)
+	}
+	if err := sink.Close(a.t.Context()); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// open looks where results are.
+func (a *archive) open() *pastResults {
+	a.t.Helper()
+	r := &pastResults{store: a.store, model: "new name", kinds: a.kinds(), index: ledger.NewContents(), log: slog.New(slog.DiscardHandler), turn: make(chan struct{}, 1)}
+	a.t.Cleanup(r.close)
+	var err error
+	if r.names, err = (audit.Parquet{Store: a.store}).Names(a.t.Context(), "p"); err != nil || len(r.names) == 0 {
+		a.t.Fatal(r.names, err)
+	}
+	files := outputFiles{store: a.store, names: r.names, lanes: 2}
+	if err := files.read(a.t.Context(), r.note); err != nil {
+		a.t.Fatal(err)
+	}
+	return r
+}
+
+func (a *archive) give(r *pastResults, content string, ref schemas.Ref) []schemas.Row {
+	return r.give(a.t.Context(), &embed.Job{Ref: ref, Content: content})
+}
+
+// asked are the rows that an engine would make.
+func asked(rows []schemas.Row) []schemas.Row {
+	for i := range rows {
+		l := &rows[i].Lineage
+		rows[i].Lineage = schemas.Lineage{
+			Modality: l.Modality, Model: "new name", ModelDigest: l.ModelDigest, PreprocessDigest: l.PreprocessDigest, Head: l.Head, Task: l.Task, Window: l.Window, WindowStart: l.WindowStart, WindowEnd: l.WindowEnd,
+			Attributes: map[string]string{"vecmill.charset": "utf-8"},
+		}
+	}
+	return rows
+}
+
+// TestResultsAreThoseOfAnEngine has objects of many windows, whose rows are in several row groups, beside small ones, in several files; they are asked for in any order, and twice.
+func TestResultsAreThoseOfAnEngine(t *testing.T) {
+	a := &archive{t, sinktest.NewMemStore()}
+	long := strings.Repeat("long ", 1<<20)
+	var rows []schemas.Row
+	for o := range int64(4) {
+		text := ""
+		if o == 1 {
+			text = long
+		}
+		rows = append(rows, a.rows(o, fmt.Sprint("c", o), 4, text)...)
+	}
+	a.write("t", 0, rows)
+	a.write("u", 0, a.rows(0, "c9", 1, ""))
+	if _, group, err := parquetsink.Group(t.Context(), a.store, a.open().names[0], 0); err != nil || len(group) == 0 || len(group) == len(rows) {
+		t.Fatalf("%d rows of %d in the first row group, %v", len(group), len(rows), err)
+	}
+	r := a.open()
+	for _, o := range []int64{3, 0, 1, 1, 2, 9, 3} {
+		content, text, windows := fmt.Sprint("c", o), "", 4
+		switch o {
+		case 9:
+			windows = 1
+		case 1:
+			text = long
+		}
+		if got, want := a.give(r, content, schemas.Ref{ID: "new"}), asked(a.rows(o, content, windows, text)); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %d rows, want %d", content, len(got), len(want))
+		}
+	}
+	if got := a.give(r, "c4", schemas.Ref{}); got != nil {
+		t.Errorf("%d rows of a content that nobody has", len(got))
+	}
+}
+
+// TestWhatIsNotTheSameIsNotGiven has rows with something beside their text, of another model or preprocessing, without one of the heads, deleted, and two objects of one record.
+func TestWhatIsNotTheSameIsNotGiven(t *testing.T) {
+	a := &archive{t, sinktest.NewMemStore()}
+	pair, empty := "second", ""
+	paired := schemas.Ref{ID: "pair", TextPair: &pair}
+	var rows []schemas.Row
+	for o, change := range []func([]schemas.Row) []schemas.Row{
+		0: func(r []schemas.Row) []schemas.Row {
+			for i := range r {
+				r[i].Attributes = map[string]string{schemas.CompanionNote: "text_pair", schemas.CompanionHashNote: paired.CompanionHash()}
+			}
+			return r
+		},
+		1: func(r []schemas.Row) []schemas.Row { r[0].ModelDigest, r[1].ModelDigest = "other", "other"; return r },
+		2: func(r []schemas.Row) []schemas.Row { r[0].PreprocessDigest, r[1].PreprocessDigest = "x", "x"; return r },
+		3: func(r []schemas.Row) []schemas.Row { return r[:1] },
+		4: func(r []schemas.Row) []schemas.Row { return r }, // is deleted behind
+		5: func(r []schemas.Row) []schemas.Row { // two objects of one record
+			other := a.rows(5, "c6", 1, "")
+			other[0].RefID, other[1].RefID = "second", "second"
+			return append(r, other...)
+		},
+		6: func(r []schemas.Row) []schemas.Row { return r[:0] },
+		7: func(r []schemas.Row) []schemas.Row { return append(r, r[0]) }, // of which one is too many
+	} {
+		if r := change(a.rows(int64(o), fmt.Sprint("c", o), 1, "")); len(r) > 0 {
+			rows = append(rows, r...)
+		} else {
+			rows = append(rows, a.rows(int64(o), "other", 1, "")...)
+		}
+	}
+	a.write("t", 0, rows)
+	a.write("t", 8, nil, schemas.Deletion{Offset: 8, RefID: "ref4"})
+	r := a.open()
+	for _, c := range []struct {
+		content string
+		ref     schemas.Ref
+		want    bool
+	}{
+		{"c0", paired, true},
+		{"c0", schemas.Ref{}, false},
+		{"c0", schemas.Ref{Question: "second"}, false},
+		{"c0", schemas.Ref{TextPair: &empty}, false},
+		{"c1", schemas.Ref{}, false},
+		{"c2", schemas.Ref{}, false},
+		{"c3", schemas.Ref{}, false},
+		{"c4", schemas.Ref{}, false},
+		{"c5", schemas.Ref{}, true},
+		{"c5", paired, false},
+		{"c5", schemas.Ref{TextPair: &empty}, false},
+		{"c6", schemas.Ref{}, true},
+		{"c7", schemas.Ref{}, false},
+	} {
+		got := a.give(r, c.content, c.ref)
+		if (got != nil) != c.want || c.want && (len(got) != 2 || !strings.HasPrefix(got[1].Text, c.content)) {
+			t.Errorf("%s with %q beside it: %d rows, known: %v", c.content, c.ref.Companion(), len(got), !c.want)
+		}
+	}
+}
