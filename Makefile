@@ -152,8 +152,15 @@ integration-deps: ort ## fetch the servers and readers of the integration tests 
 	@tools/fetch-iceberg.sh >/dev/null
 
 .PHONY: integration
-integration: integration-deps ## test against a real Kafka, a real S3 server and real Parquet readers
-	$(GO) test -tags integration -count=1 -p 1 -timeout 40m ./integration/...
+integration: integration-bench integration-servers ## test against a real Kafka, a real S3 server and real Parquet readers
+
+.PHONY: integration-bench
+integration-bench: integration-deps ## those of them that measure: gates of ratios, and plans' times; nothing else should compute meanwhile
+	$(GO) test -tags integration -count=1 -timeout 20m -run '^Test(RatiosHold|GraphsHold|APlansTimeIsWhatItsRunTakes)$$' ./integration/bench
+
+.PHONY: integration-servers
+integration-servers: integration-deps ## the others, which wait for servers and clocks most of the time
+	$(GO) test -tags integration -count=1 -p 1 -timeout 40m -skip '^Test(RatiosHold|GraphsHold|APlansTimeIsWhatItsRunTakes)$$' ./integration/...
 	$(GO) test -tags integration,iceberg -trimpath -ldflags '$(ONEFLIGHT)' -modfile "$$(GO=$(GO) tools/iceberg-modfile.sh)" -count=1 -p 1 -timeout 30m ./sinks/icebergcatalog ./integration/iceberg
 	$(GO) test -tags iceberg -trimpath -ldflags '$(ONEFLIGHT)' -modfile "$$(GO=$(GO) tools/iceberg-modfile.sh)" -count=1 -run Iceberg ./internal/wire
 

@@ -13,7 +13,7 @@ import (
 
 // Flags of go test that documents use. Others must be the package's own.
 var (
-	valueFlags = []string{"run", "bench", "benchtime", "tags", "count", "timeout", "p", "cpuprofile", "memprofile", "mutexprofile", "blockprofile", "o", "exec", "ldflags", "modfile"}
+	valueFlags = []string{"run", "skip", "bench", "benchtime", "tags", "count", "timeout", "p", "cpuprofile", "memprofile", "mutexprofile", "blockprofile", "o", "exec", "ldflags", "modfile"}
 	truthFlags = []string{"v", "race", "short", "trimpath"}
 )
 

@@ -29,8 +29,8 @@ one() {
   log=$FUZZWORK/${dir//\//.}.$name.log
   kept=$FUZZCORPUS/$dir
   mkdir -p "$kept"
-  # A target that hangs for good is a failure, too. The slack is for the corpus, which is run first.
-  (cd "$dir" && timeout -k 10 $((seconds + 300)) "$binary" -test.run '^$' -test.fuzz "^$name\$" -test.fuzztime "${seconds}s" \
+  # In the group of this script, so that all of it can be ended. A target that hangs for good is a failure, too. The slack is for the corpus, which is run first.
+  (cd "$dir" && timeout --foreground -k 10 $((seconds + 300)) "$binary" -test.run '^$' -test.fuzz "^$name\$" -test.fuzztime "${seconds}s" \
     -test.fuzzminimizetime 1x -test.fuzzcachedir "$kept" -test.parallel 1) >"$log" 2>&1 || rc=$?
   said=$(grep -oE 'execs: [0-9]+ .*' "$log" | tail -n 1 || true)
   if [ "$rc" -eq 0 ]; then

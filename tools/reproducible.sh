@@ -24,7 +24,7 @@ estrange() {
 }
 
 # build CLONE: with the names of what is compiled on standard output.
-build() { GOFLAGS="${GOFLAGS:-} -v" make -C "$1" build GO="$GO" VERSION=reproducible 2>&1 | tee /dev/stderr; }
+build() { GOFLAGS="${GOFLAGS:-} -v" make -C "$1" build GO="$GO" VERSION=reproducible 2>&1 | tee >(cat >&2); } # /dev/stderr would be opened anew, and emptied where it is a file
 
 git clone --quiet --no-hardlinks . "$one"
 git clone --quiet --no-hardlinks . "$two"

@@ -31,6 +31,9 @@ func ModeOf(machine fs.FS) Mode {
 const (
 	variable = "GLIBC_TUNABLES"
 	tunable  = "glibc.malloc.hugetlb"
+
+	// marker says that this process has begun again: a loader takes GLIBC_TUNABLES from a program with more rights than its user's.
+	marker = "VECMILL_ASKED_FOR_PAGES"
 )
 
 // Asked says whether the C library of this process asks the kernel for large pages.
@@ -58,6 +61,9 @@ func environment(env []string, mode Mode) ([]string, bool) {
 	wanted := make([]string, 0, len(env)+1)
 	for _, one := range env {
 		name, value, _ := strings.Cut(one, "=")
+		if name == marker {
+			return nil, false
+		}
 		if name != variable {
 			wanted = append(wanted, one)
 			continue
@@ -69,5 +75,5 @@ func environment(env []string, mode Mode) ([]string, bool) {
 			wish = value + ":" + wish
 		}
 	}
-	return append(wanted, variable+"="+wish), true
+	return append(wanted, variable+"="+wish, marker+"=1"), true
 }

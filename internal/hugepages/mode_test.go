@@ -26,12 +26,13 @@ func TestWhatTheUserSaysOfPagesStays(t *testing.T) {
 		mode Mode
 		want []string // nil: the process goes on as it is
 	}{
-		{[]string{"A=1"}, Madvise, []string{"A=1", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"}},
-		{nil, Madvise, []string{"GLIBC_TUNABLES=glibc.malloc.hugetlb=1"}},
-		{[]string{"GLIBC_TUNABLES=", "A=1"}, Madvise, []string{"A=1", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"}},
-		{[]string{"GLIBC_TUNABLES=glibc.malloc.arena_max=2", "A=1"}, Madvise, []string{"A=1", "GLIBC_TUNABLES=glibc.malloc.arena_max=2:glibc.malloc.hugetlb=1"}},
+		{[]string{"A=1"}, Madvise, []string{"A=1", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", marker + "=1"}},
+		{nil, Madvise, []string{"GLIBC_TUNABLES=glibc.malloc.hugetlb=1", marker + "=1"}},
+		{[]string{"GLIBC_TUNABLES=", "A=1"}, Madvise, []string{"A=1", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", marker + "=1"}},
+		{[]string{"GLIBC_TUNABLES=glibc.malloc.arena_max=2", "A=1"}, Madvise, []string{"A=1", "GLIBC_TUNABLES=glibc.malloc.arena_max=2:glibc.malloc.hugetlb=1", marker + "=1"}},
 		{[]string{"GLIBC_TUNABLES=glibc.malloc.hugetlb=0"}, Madvise, nil},
 		{[]string{"GLIBC_TUNABLES=glibc.malloc.arena_max=2:glibc.malloc.hugetlb=2"}, Madvise, nil},
+		{[]string{"GLIBC_TUNABLES=", marker + "=1"}, Madvise, nil}, // as the loader of a program with capabilities leaves it
 		{[]string{"A=1"}, Always, nil},
 		{[]string{"A=1"}, Never, nil},
 		{[]string{"A=1"}, Unknown, nil},

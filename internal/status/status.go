@@ -124,7 +124,7 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 		Stages: []Stage{
 			{Name: "read", Done: s.Records, Unit: "records", Queue: int64(s.InFlight), Limit: int64(a.Slots)},
 			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Wait: s.ReserveWait.Seconds(), Workers: a.Fetchers, Queue: s.Held, Limit: s.Budget},
-			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Wait: e.PreprocessWait.Seconds(), Workers: a.Preparers, Queue: int64(e.Undecoded), Limit: int64(embed.LaneDepth * a.Preparers)},
+			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Wait: e.PreprocessWait.Seconds(), Workers: a.Preparers, Queue: int64(e.Undecoded), Limit: max(int64((embed.LaneDepth+1)*a.Preparers+a.Fetchers), int64(e.Undecoded))}, // objects of one priority; those of another have as much room beside them
 			{Name: "batch", Done: e.Batches, Unit: "batches", Wait: e.Queue.Seconds(), Queue: int64(e.Waiting), Limit: int64(a.Window)},
 			{Name: "infer", Done: e.Cost, Unit: "steps", Busy: (e.Collate + e.Infer).Seconds(), Workers: a.Sessions},
 			{Name: "heads", Done: s.Rows, Unit: "rows", Busy: e.HeadsOn.Seconds(), Workers: a.Sessions},

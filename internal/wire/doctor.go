@@ -47,13 +47,14 @@ func newDoctor(c *config.Config, tell func(Finding)) *doctor {
 
 func (d *doctor) examine(ctx context.Context) {
 	c := d.c
-	if d.runtime() {
+	loaded := d.runtime()
+	if loaded {
 		d.dependencies()
 		d.references(ctx)
 	}
 	d.devices()
 	d.memory()
-	d.pages()
+	d.pages(loaded)
 	d.clock(ctx)
 	d.collector(ctx)
 	d.fetch(ctx)

@@ -68,8 +68,8 @@ func (d *doctor) memory() {
 	}
 }
 
-// pages tells whether models may lie in large pages.
-func (d *doctor) pages() {
+// pages tells whether models lie in large pages: the reference's do already, if a library is loaded.
+func (d *doctor) pages(loaded bool) {
 	const cost = "products of matrices take a tenth or more of CPU time on top"
 	switch mode := hugepages.ModeOf(d.machine); {
 	case mode == hugepages.Never:
@@ -78,9 +78,16 @@ func (d *doctor) pages() {
 		d.say("pages", Doubt, "this process does not ask for pages of 2 MiB, and in pages of 4 KiB %s: leave glibc.malloc.hugetlb out of GLIBC_TUNABLES, or set it to 1 where a program may not begin itself again", cost)
 	case mode == hugepages.Unknown:
 		d.say("pages", Sound, "this system does not say whether there are large ones")
+	case loaded && hugePages(d.machine) == 0:
+		d.say("pages", Doubt, "this process asks for pages of 2 MiB and has none, and in pages of 4 KiB %s: a C library that can ask is glibc 2.35 or newer; or memory lies in pieces too small for them", cost)
 	default:
 		d.say("pages", Sound, "models may lie in pages of 2 MiB")
 	}
+}
+
+// hugePages is how much of this process' memory lies in large pages, in kB; -1 if the system does not tell.
+func hugePages(machine fs.FS) int64 {
+	return inKB(machine, "proc/self/smaps_rollup", "AnonHugePages:", -1)
 }
 
 func mib(n int64) string { return strconv.FormatInt(n>>20, 10) + " MiB" }
@@ -101,18 +108,22 @@ func availableMemory(machine fs.FS) (bytes int64, from string) {
 	return bytes, from
 }
 
-func machineMemory(machine fs.FS) int64 {
-	b, err := fs.ReadFile(machine, "proc/meminfo")
+func machineMemory(machine fs.FS) int64 { return inKB(machine, "proc/meminfo", "MemTotal:", 0) << 10 }
+
+// inKB is a number of a file of /proc that has lines such as "MemTotal: 12 kB"; otherwise where it is not there.
+func inKB(machine fs.FS, file, name string, otherwise int64) int64 {
+	b, err := fs.ReadFile(machine, file)
 	if err != nil {
-		return 0
+		return otherwise
 	}
 	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
-			kb, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64) // else 0
-			return kb << 10
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			if kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64); err == nil {
+				return kb
+			}
 		}
 	}
-	return 0
+	return otherwise
 }
 
 // limitFiles are where limits of this process's control group and of those above it stand, of both versions. Inside a container its own group is the root of what is

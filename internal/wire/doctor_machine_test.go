@@ -54,23 +54,28 @@ func TestTheDoctorNamesIdleGPUs(t *testing.T) {
 }
 
 func TestTheDoctorTellsOfLargePages(t *testing.T) {
+	const asks, some, none = "glibc.malloc.hugetlb=1", "Rss: 9 kB\nAnonHugePages:      4096 kB\n", "AnonHugePages:         0 kB\n"
 	for _, c := range []struct {
-		setting, tunables string
-		grade             Grade
-		words             string
+		setting, tunables, rollup string
+		loaded                    bool
+		grade                     Grade
+		words                     string
 	}{
-		{"[always] madvise never\n", "", Sound, "may lie in pages of 2 MiB"},
-		{"always [madvise] never\n", "glibc.malloc.hugetlb=1", Sound, "may lie in pages of 2 MiB"},
-		{"always [madvise] never\n", "glibc.malloc.hugetlb=0", Doubt, "leave glibc.malloc.hugetlb out of GLIBC_TUNABLES"},
-		{"always madvise [never]\n", "glibc.malloc.hugetlb=1", Doubt, "write madvise to"},
-		{"", "", Sound, "does not say"},
+		{"[always] madvise never\n", "", some, true, Sound, "may lie in pages of 2 MiB"},
+		{"always [madvise] never\n", asks, some, true, Sound, "may lie in pages of 2 MiB"},
+		{"always [madvise] never\n", asks, none, false, Sound, "may lie in pages of 2 MiB"},
+		{"always [madvise] never\n", asks, "", true, Sound, "may lie in pages of 2 MiB"},
+		{"always [madvise] never\n", asks, none, true, Doubt, "glibc 2.35 or newer"},
+		{"always [madvise] never\n", "glibc.malloc.hugetlb=0", none, true, Doubt, "leave glibc.malloc.hugetlb out of GLIBC_TUNABLES"},
+		{"always madvise [never]\n", asks, none, true, Doubt, "write madvise to"},
+		{"", "", none, true, Sound, "does not say"},
 	} {
 		t.Setenv("GLIBC_TUNABLES", c.tunables)
 		var got Finding
-		machine := fstest.MapFS{"sys/kernel/mm/transparent_hugepage/enabled": {Data: []byte(c.setting)}}
-		(&doctor{machine: machine, tell: func(f Finding) { got = f }}).pages()
+		machine := fstest.MapFS{"sys/kernel/mm/transparent_hugepage/enabled": {Data: []byte(c.setting)}, "proc/self/smaps_rollup": {Data: []byte(c.rollup)}}
+		(&doctor{machine: machine, tell: func(f Finding) { got = f }}).pages(c.loaded)
 		if got.Check != "pages" || got.Grade != c.grade || !strings.Contains(got.Text, c.words) {
-			t.Errorf("%q and %q: %+v, want %s with %q", c.setting, c.tunables, got, c.grade, c.words)
+			t.Errorf("%+v: %+v", c, got)
 		}
 	}
 }
