@@ -16,10 +16,12 @@ type Member struct {
 	BestEffort bool // its failures are observed and hold nothing up; a required member's failure is the Tee's
 }
 
-// Tee writes every range to several sinks. A range is durable when every required member has it. Members share the rows and must not change them.
+// Tee writes every range to its members, one or several sinks, and counts for each what it was handed and how long it took. A range is durable when every required member has it.
+// Members share the rows and must not change them.
 // Create it with NewTee.
 type Tee struct {
 	members []Member
+	tallies []tally // of members
 	observe func(member string, err error)
 	mu      struct {
 		sync.Mutex
@@ -59,7 +61,7 @@ func NewTee(observe func(member string, err error), members ...Member) (*Tee, er
 	if observe == nil {
 		observe = func(string, error) {}
 	}
-	t := &Tee{members: members, observe: observe}
+	t := &Tee{members: members, tallies: make([]tally, len(members)), observe: observe}
 	t.mu.lanes = map[laneKey]*teeLane{}
 	return t, nil
 }
@@ -116,7 +118,7 @@ func (t *Tee) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, do
 			continue
 		}
 		c.add()
-		if err := m.Sink.Write(ctx, r, rows, c.report); err != nil {
+		if err := t.tallies[i].write(ctx, m.Sink, r, rows, c.report); err != nil {
 			c.abandon() // members before this one have the range and may still report
 			return fmt.Errorf("sink %s: %w", m.Name, err)
 		}
@@ -148,7 +150,7 @@ func (t *Tee) offer(ctx context.Context, k laneKey, r schemas.Range, rows []sche
 			t.fail(k, l, err)
 		}
 	}
-	if err := t.members[k.member].Sink.Write(ctx, r, rows, fail); err != nil {
+	if err := t.tallies[k.member].write(ctx, t.members[k.member].Sink, r, rows, fail); err != nil {
 		fail(err)
 	}
 }

@@ -16,7 +16,7 @@ type Stats struct {
 	Rows, FetchedBytes               int64
 	Fetch, ReserveWait               time.Duration // busy time of the fetchers, and how much of it they waited for memory
 	HoldBack, Durable                time.Duration // summed over records: from being settled until those before them were; from being handed to the sink until being durable
-	Write                            time.Duration // busy time of the sink: of Write, over the partitions
+	Write                            time.Duration // busy time of the sink: of Write, over the partitions, with calls that have not returned
 	Writers                          int           // partitions of the assignment, each of which has a writer of its own; without one, of the last that had any
 	Commits, Assignments, Losses     int64
 	Abandoned                        int64         // records whose assignment ended before they were durable: their next owner reads them again
@@ -33,7 +33,7 @@ func (p *Pipeline) Stats() Stats {
 		Records: c.records.Load(), Computed: c.computed.Load(), Skipped: c.skipped.Load(), Lost: c.lost.Load(),
 		Dead: c.deadByReason(), Rows: c.rows.Load(), FetchedBytes: c.bytes.Load(),
 		Fetch: time.Duration(c.fetch.Load()), ReserveWait: time.Duration(c.reserveWait.Load()),
-		HoldBack: time.Duration(c.holdBack.Load()), Durable: time.Duration(c.durable.Load()), Write: time.Duration(c.write.Load()), Writers: int(c.writers.Load()), Abandoned: c.abandoned.Load(),
+		HoldBack: time.Duration(c.holdBack.Load()), Durable: time.Duration(c.durable.Load()), Write: c.write.Total(time.Now()), Writers: int(c.writers.Load()), Abandoned: c.abandoned.Load(),
 		Commits: c.commits.Load(), Assignments: c.assignments.Load(), Losses: c.losses.Load(),
 		InFlight: len(p.slots), Held: p.budget.Held(), PeakHeld: p.budget.Peak(), Budget: p.budget.Total(),
 	}
@@ -65,7 +65,8 @@ type Witness interface {
 
 type counters struct {
 	records, computed, skipped, lost, rows, bytes atomic.Int64
-	fetch, reserveWait, holdBack, durable, write  atomic.Int64 // nanoseconds
+	fetch, reserveWait, holdBack, durable         atomic.Int64 // nanoseconds
+	write                                         sinks.Occupied
 	commits, assignments, losses, abandoned       atomic.Int64
 	writers                                       atomic.Int64 // of the last assignment with any: shares of its time are asked for when it has ended
 	dead                                          struct {
@@ -84,6 +85,7 @@ func (c *counters) fetched(d time.Duration, b *Blob) {
 // released counts what the sink is about to be handed.
 func (c *counters) released(r *Release) {
 	r.began = time.Now()
+	c.write.Begin(r.began)
 	c.holdBack.Add(int64(r.held))
 }
 

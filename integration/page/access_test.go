@@ -24,6 +24,7 @@ import (
 	"vecmill/internal/page"
 	"vecmill/internal/status"
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/stream"
 )
 
@@ -65,6 +66,9 @@ func (w *crowded) pipeline(m schemas.Modality, n int64) status.Pipeline {
 		Waiting: 1e6 * time.Hour, InFlight: 1 << 19, Held: 1 << 39, Budget: 1 << 40,
 	}, embed.Stats{Objects: n * 1e9, Samples: n * 1e9, Batches: n * 1e9, Cost: n * 1e15, Padded: n * 1.1e15, Preprocess: 20 * busy, Infer: 40 * busy, HeadsOn: busy, Waiting: 1e9},
 		[]stream.Place{{Partition: stream.Partition{Topic: topic, ID: 9999}, Durable: 1e15, Read: 2e15, End: 3e15}})
+	p.Written = status.Outputs(p.Outputs, []sinks.MemberStats{
+		{Name: "outputs[0]", BestEffort: true, Rows: n * 1e9, Waiting: 1e12, Write: busy, Durable: 1e15 * float64(n), Held: 1 << 49, Limit: 1 << 50}, {Name: "outputs[1]", Rows: n * 1e9, Waiting: 1e12, Write: 60 * busy, Held: 1 << 49, Limit: 1 << 50},
+	})
 	for i := range int64(4) {
 		p.Recent = append(p.Recent, w.item(m, w.shift.Load()+3-i))
 	}
@@ -232,6 +236,7 @@ func TestAScreenReaderFindsANameForEverything(t *testing.T) {
 			{role: "region", name: "Dataflow"},
 			{role: "image", name: "Throughput now "},
 			{role: "meter", name: "Infer busy"},
+			{role: "meter", name: "outputs[1] buffer"},
 			{role: "button", name: "copy the command that replays fetch-missing"},
 			{role: "rowheader", name: "topic"},
 			{role: "main"},

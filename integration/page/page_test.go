@@ -156,7 +156,7 @@ func TestThePageShowsAWorkerAtWork(t *testing.T) {
 	run("speech", chromedp.EmulateViewport(1200, 900), chromedp.Navigate(home+"#speech"),
 		within(`document.querySelector("#phase").textContent === "running"`),
 		within(`document.querySelectorAll("#tabs [role=tab]").length === 3 && document.querySelector("#tabs [aria-selected=true]").textContent === "speech"`),
-		within(`document.querySelectorAll("#flow li").length === 7 && document.querySelectorAll("#places tr").length === 3`),
+		within(`document.querySelectorAll("#flow li").length === 7 && document.querySelectorAll("#outputs li").length > 0 && document.querySelectorAll("#places tr").length === 3`),
 		within(`[...document.querySelectorAll("#recent li")].some((li) => li.textContent.includes("THREE ONE FOUR ONE FIVE NINE"))`),
 		within(`[...document.querySelectorAll("#recent canvas")].some((c) => !c.hidden && c.getContext("2d").getImageData(0, 0, c.width, c.height).data.some((v) => v > 0))`), // a waveform
 		within(`document.querySelectorAll("#rate canvas").length === 1 && document.querySelector("#rate-said").textContent.match(/now [1-9].* rows/)`),                        // a round has come by

@@ -17,6 +17,7 @@ import (
 	"vecmill/internal/status"
 	"vecmill/internal/telemetry"
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/stream"
 )
 
@@ -43,8 +44,11 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 	}
 	now := func() status.Status {
 		n := seconds.Add(1)
-		s := stream.Stats{Records: 100 * n, InFlight: 2, Held: 3 << 20, Budget: 4 << 20, Lag: 50, Waiting: 3 * time.Second}
+		s := stream.Stats{Records: 100 * n, Commits: 2 * n, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 3 * n}, Writers: 2, Write: time.Duration(n) * 1800 * time.Millisecond, InFlight: 2, Held: 3 << 20, Budget: 4 << 20, Lag: 50, Waiting: 3 * time.Second}
 		e := embed.Stats{Objects: 100 * n, Samples: 100 * n, Batches: 10 * n, Infer: time.Duration(n) * time.Second, Queue: time.Duration(n) * 4 * time.Second, Waiting: 32, Undecoded: 7}
+		if well.Load() {
+			s.Dead = nil
+		}
 		if full.Load() {
 			s.InFlight, s.Held, e.Waiting, e.Undecoded = 8, s.Budget, 64, 14
 		}
@@ -53,6 +57,10 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 			Heads: []string{"voice"}, Outputs: []string{"parquet", "postgres"}, Sessions: 1, Fetchers: 4, Preparers: 2, Slots: 8, Window: 64,
 		}, s, e, []stream.Place{{Partition: stream.Partition{Topic: "refs", ID: 6}, Read: 100 * n, Durable: 100*n - 40, End: 100*n + 10}})
 		p.Private = true
+		p.Written = status.Outputs(p.Outputs, []sinks.MemberStats{
+			{Name: "outputs[0]", Rows: 100 * n, Waiting: 100, Write: time.Duration(n) * 200 * time.Millisecond, Durable: 900 + 250*float64(n), Held: 16 << 20, Limit: 64 << 20},
+			{Name: "outputs[1]", BestEffort: true, Rows: 90 * n, Waiting: 7, Write: time.Duration(n) * 1600 * time.Millisecond, Durable: 45 * float64(n), Held: 48 << 20, Limit: 48 << 20},
+		})
 		p.Took, p.Ran = make([]int64, len(bounds)+1), make([]int64, len(bounds)+1)
 		p.Took[bucket(.03)], p.Took[bucket(.3)], p.Took[len(bounds)] = 98*n, 2*n, 7
 		p.Ran[bucket(.07)] = 10 * n
@@ -88,6 +96,15 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 	run("queues that are full", within(fill("Read", "queue", 100)+" && "+fill("Fetch", "queue", 100)+" && "+fill("Preprocess", "queue", 100)+" && "+fill("Batch", "queue", 100)), shoot("full"))
 	full.Store(false)
 	run("queues that have room again", within(fill("Read", "queue", 25)+" && "+fill("Fetch", "queue", 75)+" && "+fill("Preprocess", "queue", 50)+" && "+fill("Batch", "queue", 50)))
+	run("outputs, of which the second takes 0.8 s of each second of two writers",
+		within(output(0, ".rate", "100 rows/s")+" && "+output(0, ".busyness", "10 % of the writers' time")+" && "+output(0, ".filling", "16.0 MiB of 64.0 MiB buffered")+" && "+output(0, ".wait", "100 rows not durable yet, others after 2.5 s")),
+		within(output(1, ".rate", "90 rows/s")+" && "+output(1, ".busyness", "80 % of the writers' time")+" && "+output(1, ".filling", "48.0 MiB of 48.0 MiB buffered")+" && "+output(1, ".wait", "7 rows not durable yet, others after 0.5 s")),
+		within(output(0, "b", "parquet")+" && "+output(0, "b + small", "outputs[0]")+" && "+output(1, "b", "postgres")+" && "+output(1, "b + small", "outputs[1], best effort")),
+		within(fillOf(box(0), "queue", 25)+" && "+fillOf(box(1), "queue", 100)+" && "+fillOf(box(0), "busy", 10)+" && "+fillOf(box(1), "busy", 80)),
+		within(box(1)+`.matches(".slowest") && !`+box(0)+`.matches(".slowest")`),
+		within(output(0, ".trouble", "")+" && "+output(1, ".trouble", "in trouble: unreachable")),
+		within(`document.querySelector("#slowest-output").textContent === "outputs[1] (postgres) takes the longest, 80 % of the writers' time: it holds the others up."`),
+		within(`document.querySelector("#letters-now").textContent.match(/^3 letters\/s, [0-9,]+ since the start$/) && document.querySelector("#commits-now").textContent === "2 commits/s, the last progress 3.0 s ago"`), shoot("outputs"))
 	run("what is behind",
 		within(`document.querySelector("[data-id=lag] dd").textContent === "50to catch up: 0.5 s"`), // at 100 a second
 		within(`document.querySelector("[data-id=commit] dd").textContent === "3.0 swithout durable progress"`),
@@ -106,7 +123,7 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 	run("narrow", chromedp.EmulateViewport(360, 740),
 		within(`document.documentElement.scrollWidth === 360 && document.querySelector("#latency .uplot") && document.querySelector("#latency .uplot").clientWidth < 360`), shoot("troubles-narrow"))
 	well.Store(true)
-	run("an output that is well again",
+	run("an output that is well again", within(output(1, ".trouble", "")),
 		within(`document.querySelector("#faults h3").textContent === "outputs[1] (postgres): was unreachable" && document.querySelector("#faults h3 + p").textContent.includes("17 tries; well again since ")`),
 		within(`!document.querySelector("#tabs [role=tab]").classList.contains("troubled")`))
 }
@@ -117,8 +134,18 @@ func tile(stage string) string {
 }
 
 // fill is true of a stage's meter (busy or queue) that is drawn so many percent wide, and says so to a screen reader.
-func fill(stage, kind string, percent int) string {
-	return fmt.Sprintf(`((m) => m.getAttribute("aria-valuenow") === "%[3]d" && m.clientWidth > 0 && Math.abs(m.firstChild.getBoundingClientRect().width / m.clientWidth - %[3]d / 100) < 0.02)(%[1]s.querySelector(".meter.%[2]s"))`, tile(stage), kind, percent)
+func fill(stage, kind string, percent int) string { return fillOf(tile(stage), kind, percent) }
+
+func fillOf(tile, kind string, percent int) string {
+	return fmt.Sprintf(`((m) => m.getAttribute("aria-valuenow") === "%[3]d" && m.clientWidth > 0 && Math.abs(m.firstChild.getBoundingClientRect().width / m.clientWidth - %[3]d / 100) < 0.02)(%[1]s.querySelector(".meter.%[2]s"))`, tile, kind, percent)
+}
+
+// box is where an output is drawn.
+func box(i int) string { return fmt.Sprintf(`document.querySelector("#outputs").children[%d]`, i) }
+
+// output is true of an output of which a part says a text.
+func output(i int, part, text string) string {
+	return fmt.Sprintf(`%s.querySelector(%q).textContent === %q`, box(i), part, text)
 }
 
 func waiting(stage, text string) string {

@@ -8,6 +8,7 @@ import (
 
 	"vecmill/embed"
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/stream"
 )
 
@@ -28,7 +29,8 @@ type Status struct {
 // Pipeline is one line of a worker. Counts are totals since it was opened; the page makes rates of them.
 type Pipeline struct {
 	About
-	Stages     []Stage  `json:"stages"` // in the order of flow
+	Stages     []Stage  `json:"stages"`  // in the order of flow
+	Written    []Output `json:"written"` // each output, in the order of the configuration
 	Records    int64    `json:"records"`
 	Rows       int64    `json:"rows"`
 	Skipped    int64    `json:"skipped"`
@@ -96,6 +98,19 @@ type Stage struct {
 	Limit   int64   `json:"limit"`   // of Queue; 0: none
 }
 
+// Output is one place that rows are written to.
+type Output struct {
+	Name       string  `json:"name"` // as the configuration names it, such as outputs[0]
+	Kind       string  `json:"kind"`
+	BestEffort bool    `json:"bestEffort"` // nothing waits for it
+	Rows       int64   `json:"rows"`       // total of those that it has taken over
+	Waiting    int64   `json:"waiting"`    // rows of these that are not durable in it yet
+	Busy       float64 `json:"busy"`       // seconds that it took to take rows over, and was too full to, summed over the writers of the stage write, which go from output to output
+	Wait       float64 `json:"wait"`       // seconds from being handed to it until being durable in it, summed over rows
+	Held       int64   `json:"held"`       // bytes of rows that it holds in memory
+	Limit      int64   `json:"limit"`      // of Held
+}
+
 // Place is one partition.
 type Place struct {
 	Partition string `json:"partition"`
@@ -115,7 +130,7 @@ type Dead struct {
 // placesShown bounds what the page is told of 10,000 partitions.
 const placesShown = 200
 
-// Of puts one pipeline together; times, faults, recent items and letters are its caller's to add.
+// Of puts one pipeline together; outputs, times, faults, recent items and letters are its caller's to add.
 func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline {
 	p := Pipeline{
 		About: a, Records: s.Records, Rows: s.Rows, Skipped: s.Skipped, Lost: s.Lost, Bytes: s.FetchedBytes,
@@ -130,7 +145,7 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 			{Name: "heads", Done: s.Rows, Unit: "rows", Busy: e.HeadsOn.Seconds(), Workers: a.Sessions},
 			{Name: "write", Done: s.Commits, Unit: "commits", Busy: s.Write.Seconds(), Wait: s.HoldBack.Seconds(), Workers: s.Writers},
 		},
-		Samples: e.Samples, Took: []int64{}, Ran: []int64{}, Dead: []Dead{}, Faults: []Fault{}, Recent: []Item{}, Letters: []Letter{},
+		Written: []Output{}, Samples: e.Samples, Took: []int64{}, Ran: []int64{}, Dead: []Dead{}, Faults: []Fault{}, Recent: []Item{}, Letters: []Letter{},
 	}
 	for _, at := range places {
 		p.Durable += at.Durable
@@ -141,6 +156,17 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 		}
 	}
 	return p
+}
+
+// Outputs says how each output stands, of which kinds gives the kind.
+func Outputs(kinds []string, members []sinks.MemberStats) []Output {
+	all := make([]Output, len(members))
+	for i, m := range members {
+		all[i] = Output{
+			Name: m.Name, Kind: kinds[i], BestEffort: m.BestEffort, Rows: m.Rows, Waiting: m.Waiting, Busy: m.Write.Seconds(), Wait: m.Durable, Held: m.Held, Limit: m.Limit,
+		}
+	}
+	return all
 }
 
 func placesOf(all []stream.Place) []Place {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vecmill/sinks"
 )
 
 // served are the names of the metrics as Prometheus sees them.
@@ -18,7 +20,7 @@ func served(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	defer tel.Shutdown(context.Background())
-	if err := Observe(tel.Meter(), "p", func() Reading { return Reading{} }); err != nil {
+	if err := Observe(tel.Meter(), "p", func() Reading { return Reading{Outputs: []sinks.MemberStats{{Name: "outputs[0]"}}} }); err != nil {
 		t.Fatal(err)
 	}
 	timers, err := NewTimers(tel.Meter(), "p")

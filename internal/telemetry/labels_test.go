@@ -11,6 +11,7 @@ import (
 
 	"vecmill/embed"
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/stream"
 )
 
@@ -27,6 +28,7 @@ func TestLabelsAreBounded(t *testing.T) {
 		Embed:   embed.Stats{Devices: []embed.DeviceCosts{{Device: "cpu"}, {Device: "1"}}},
 		Cost:    Cost{PerMillion: number(1), DevicePerMillion: number(1), PricePerMillion: number(1), Used: number(1)},
 		Slowest: "infer",
+		Outputs: []sinks.MemberStats{{Name: "outputs[0]"}, {Name: "outputs[1]"}},
 	}
 	if err := Observe(tel.Meter(), "p", func() Reading { return reading }); err != nil {
 		t.Fatal(err)
@@ -68,7 +70,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	for _, r := range schemas.Reasons() {
 		reasons[string(r)] = true
 	}
-	bounds := map[string]map[string]bool{"pipeline": {"p": true}, "reason": reasons, "stage": {"infer": true}, "device": {"cpu": true, "1": true}}
+	bounds := map[string]map[string]bool{"pipeline": {"p": true}, "reason": reasons, "stage": {"infer": true}, "device": {"cpu": true, "1": true}, "output": {"outputs[0]": true, "outputs[1]": true}}
 	for label, want := range bounds {
 		if !maps.Equal(values[label], want) {
 			t.Errorf("values of %s are %q", label, slices.Sorted(maps.Keys(values[label])))

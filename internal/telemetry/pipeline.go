@@ -10,15 +10,17 @@ import (
 
 	"vecmill/embed"
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/stream"
 )
 
 // Reading is what a pipeline and its engine say of themselves at one moment.
 type Reading struct {
-	Stream stream.Stats
-	Embed  embed.Stats
-	Step   float64 // seconds of audio that a step stands for; 0: of no audio
-	Peak   float64 // floating-point operations a second that this machine is capable of; 0: not measured
+	Stream  stream.Stats
+	Embed   embed.Stats
+	Outputs []sinks.MemberStats
+	Step    float64 // seconds of audio that a step stands for; 0: of no audio
+	Peak    float64 // floating-point operations a second that this machine is capable of; 0: not measured
 
 	Cost    Cost   // of the process so far
 	Slowest string // the stage whose workers have been the busiest since the start; "" for none
@@ -77,7 +79,10 @@ func busy(f func(r *Reading) time.Duration) func(*Reading) []point {
 func Metrics() []Metric { return append(observed(), timed()...) }
 
 // observed are the instruments that are read at every collection.
-func observed() []Metric {
+func observed() []Metric { return append(flow(), outputs()...) }
+
+// flow are those of a pipeline as a whole.
+func flow() []Metric {
 	return []Metric{
 		{"vecmill_records", "{record}", "records read from the source", Counter, count(func(r *Reading) int64 { return r.Stream.Records })},
 		{"vecmill_records_computed", "{record}", "records that gave rows", Counter, count(func(r *Reading) int64 { return r.Stream.Computed })},

@@ -15,6 +15,7 @@ import (
 
 	"vecmill/embed"
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/stream"
 )
 
@@ -48,6 +49,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 				Devices: []embed.DeviceCosts{{Device: "0", Costs: embed.Costs{Fixed: 0.5, Step: 0.25}, Miss: 0.125}, {Device: "1", Costs: embed.Costs{Fixed: 2}}},
 			}, Step: 0.02, Peak: 5e10,
 			Cost: Cost{DeviceSeconds: 60, PerMillion: number(0.5), Used: number(0.25)}, Slowest: "infer",
+			Outputs: []sinks.MemberStats{{Name: "outputs[0]", Rows: 70}, {Name: "outputs[1]", Rows: 60, Waiting: 10, Write: 4 * time.Second, Durable: 1e10, Held: 3000, Limit: 4096}},
 		}
 	})
 	if err != nil {
@@ -79,6 +81,13 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_batch_fixed_seconds{device="1",pipeline="speech"} 2`,
 		`vecmill_batch_step_seconds{device="0",pipeline="speech"} 0.25`,
 		`vecmill_batch_prediction_error_ratio{device="0",pipeline="speech"} 0.125`,
+		`vecmill_output_rows_total{output="outputs[0]",pipeline="speech"} 70`,
+		`vecmill_output_rows_total{output="outputs[1]",pipeline="speech"} 60`,
+		`vecmill_output_rows_waiting{output="outputs[1]",pipeline="speech"} 10`,
+		`vecmill_output_write_busy_seconds_total{output="outputs[1]",pipeline="speech"} 4`,
+		`vecmill_output_durable_wait_seconds_total{output="outputs[1]",pipeline="speech"} 1e+10`,
+		`vecmill_output_buffered_bytes{output="outputs[1]",pipeline="speech"} 3000`,
+		`vecmill_output_buffer_limit_bytes{output="outputs[1]",pipeline="speech"} 4096`,
 		"\ngo_goroutines ",
 	} {
 		if !strings.Contains(body, want) {

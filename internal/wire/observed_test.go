@@ -57,6 +57,21 @@ func TestAWorkerTellsItsTimesWithTracesAndTheTroublesOfItsOutputs(t *testing.T) 
 	if s.Embed.Queue <= 0 || s.Stream.Write <= 0 || s.Stream.Durable <= 0 || s.Stream.HoldBack <= 0 || s.Stream.Abandoned != 0 {
 		t.Errorf("waits: queue %s, hold-back %s, write %s, durable %s; %d abandoned", s.Embed.Queue, s.Stream.HoldBack, s.Stream.Write, s.Stream.Durable, s.Stream.Abandoned)
 	}
+	if n := len(shown.Written); n != 2 {
+		t.Fatalf("%d outputs", n)
+	}
+	for i, kind := range []string{"parquet", "webhook"} {
+		o := shown.Written[i]
+		if o.Name != outputName(i) || o.Kind != kind || o.BestEffort || o.Rows != shown.Rows || o.Rows < 12 || o.Waiting != 0 || o.Busy <= 0 || o.Wait <= 0 || o.Held != 0 || o.Limit != int64(p.Outputs[i].Buffered()) {
+			t.Errorf("%+v", o)
+		}
+		if !regexp.MustCompile(`(?m)^vecmill_output_rows_total\{output="outputs\[` + fmt.Sprint(i) + `\]",pipeline="p"\} `).MatchString(body) {
+			t.Errorf("no rows of %s in\n%s", o.Name, body)
+		}
+	}
+	if !regexp.MustCompile(`vecmill_output_rows_waiting\{output="outputs\[1\]",pipeline="p"\} [1-9]`).MatchString(body) { // those of the request that asked
+		t.Errorf("nothing waits in\n%s", body)
+	}
 	if !shown.Private || len(shown.Recent) != 0 || len(shown.Letters) != 0 {
 		t.Errorf("nobody has asked for recent items, and shown are %+v and %+v, private %t", shown.Recent, shown.Letters, shown.Private)
 	}

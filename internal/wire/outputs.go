@@ -13,8 +13,8 @@ import (
 	"vecmill/sinks/parquetsink"
 )
 
-// newSink opens the outputs of a pipeline: one sink, or a Tee of several.
-func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores, o Options, f *faults) (sinks.Sink, error) {
+// newSink opens the outputs of a pipeline.
+func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores, o Options, f *faults) (*sinks.Tee, error) {
 	var members []sinks.Member
 	for i := range p.Outputs {
 		name := outputName(i)
@@ -23,9 +23,6 @@ func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores,
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		members = append(members, sinks.Member{Name: name, Sink: sink, BestEffort: p.Outputs[i].BestEffort})
-	}
-	if len(members) == 1 {
-		return members[0].Sink, nil
 	}
 	return sinks.NewTee(f.leftOut, members...)
 }

@@ -103,7 +103,7 @@ func (w *Worker) Status() status.Status { return w.shown.look() }
 
 func (s *shown) look() status.Status { return s.totals(true) }
 
-// totals is a status, whole with places and recent items, which may be many.
+// totals is a status, whole with places, outputs and recent items, which may be many.
 func (s *shown) totals(whole bool) status.Status {
 	st := status.Status{
 		Version: s.version, Started: s.started, Now: time.Now(), Phase: s.phase.Load().(string), CPU: processTime().Seconds(), Peak: s.peak, Devices: s.devices, Price: s.price,
@@ -119,6 +119,7 @@ func (s *shown) totals(whole bool) status.Status {
 			if whole {
 				p.Recent, p.Letters = l.recent.Last(l.about.Name)
 				p.Private = l.recent == nil
+				p.Written = status.Outputs(l.about.Outputs, l.sink.Stats())
 				p.Faults, p.Took, p.Ran = l.faults.last(), l.timers.Record.Counts(), l.timers.Session.Counts()
 			}
 			if b, ok := l.source.(bounded); ok {

@@ -57,7 +57,7 @@ type line struct {
 	name   string
 	model  *loadedModel
 	engine *embed.Engine
-	sink   sinks.Sink
+	sink   *sinks.Tee
 	dead   sinks.DeadLetters // nil: none
 	source stream.Source
 	pipe   *stream.Pipeline
@@ -127,7 +127,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		}
 		if err := telemetry.Observe(w.telemetry.Meter(), l.name, func() telemetry.Reading {
 			run := w.shown.run()
-			return telemetry.Reading{Stream: l.pipe.Stats(), Embed: l.engine.Stats(), Step: l.model.stepSeconds(), Peak: w.shown.peak, Cost: costMetrics(run.Cost), Slowest: slowest(&run, i)}
+			return telemetry.Reading{Stream: l.pipe.Stats(), Embed: l.engine.Stats(), Outputs: l.sink.Stats(), Step: l.model.stepSeconds(), Peak: w.shown.peak, Cost: costMetrics(run.Cost), Slowest: slowest(&run, i)}
 		}); err != nil {
 			return nil, err
 		}

@@ -14,6 +14,7 @@ import (
 	"vecmill/internal/status"
 	"vecmill/internal/telemetry"
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/sinktest"
 	"vecmill/stream"
@@ -41,7 +42,11 @@ func newWorker(t *testing.T, sources map[string]source) *Worker {
 		}
 		c := parquetsink.NewDefaultConfig()
 		c.Store, c.Tasks = sinktest.NewMemStore(), []schemas.Task{schemas.TaskEmbedding}
-		if l.sink, err = parquetsink.New(c); err != nil {
+		files, err := parquetsink.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.sink, err = sinks.NewTee(nil, sinks.Member{Name: outputName(0), Sink: files}); err != nil {
 			t.Fatal(err)
 		}
 		if l.pipe, err = stream.New(stream.Config{
@@ -60,7 +65,7 @@ func TestTheEndOfARunSaysWhatItTook(t *testing.T) {
 	var log bytes.Buffer
 	w.log = slog.New(slog.NewJSONHandler(&log, nil))
 	w.shown.started, w.shown.devices, w.shown.price = time.Now().Add(-time.Hour), 2, 3
-	w.shown.lines.Store(&[]shownLine{{line: w.lines[0], about: status.About{Name: "a", Sessions: 1}}})
+	w.shown.lines.Store(&[]shownLine{{line: w.lines[0], about: status.About{Name: "a", Sessions: 1, Outputs: []string{"parquet"}}}})
 	ctx, stop := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, stop)
 	if err := w.Run(ctx); err != nil {

@@ -15,7 +15,7 @@ import (
 // ErrClosed is what Write and Resume give after Close.
 var ErrClosed = errors.New("the sink is closed")
 
-// Sink implements sinks.Sink and sinks.Checker over a Store. Create it with New.
+// Sink implements sinks.Sink, sinks.Checker and sinks.Buffer over a Store. Create it with New.
 type Sink struct {
 	cfg      Config
 	store    Store
@@ -202,6 +202,13 @@ func (s *Sink) takeLocked(l *lane, e *entry) {
 	l.queue = append(l.queue, e)
 	l.rows, l.bytes = l.rows+e.size(), l.bytes+e.bytes
 	s.dispatchLocked()
+}
+
+// Buffered implements sinks.Buffer.
+func (s *Sink) Buffered() (held, limit int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.held, s.cfg.MaxBuffered
 }
 
 // Flush sends everything and waits until it is settled.

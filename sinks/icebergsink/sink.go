@@ -60,11 +60,11 @@ func New(cfg Config) (*Sink, error) {
 	return s, nil
 }
 
-// Buffered is the estimated size of the rows held in memory, in bytes.
-func (s *Sink) Buffered() int64 {
+// Buffered implements sinks.Buffer.
+func (s *Sink) Buffered() (held, limit int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mu.held
+	return s.mu.held, s.cfg.MaxBuffered
 }
 
 // Resume reads the source's progress in the table.

@@ -159,11 +159,11 @@ func TestWriteBlocksWhileBuffersAreFullAndRollsTheLargestSource(t *testing.T) {
 		if got := rec.files(); !slices.Equal(got, []string{"[0, 25) pressure"}) {
 			t.Errorf("files %q", got)
 		}
-		if n := s.Buffered(); n > limit {
+		if n, _ := s.Buffered(); n > limit {
 			t.Errorf("%d bytes buffered", n)
 		}
 		closeSink(t, s)
-		if n := s.Buffered(); n != 0 {
+		if n, _ := s.Buffered(); n != 0 {
 			t.Errorf("%d bytes held after close", n)
 		}
 	})
@@ -250,7 +250,7 @@ func TestAWaitingWriteEndsWithItsContextWithTheSourceAndWithTheSink(t *testing.T
 				cancel()
 				s.Forget(src(0))
 				closeSink(t, s)
-				if n := s.Buffered(); n != 0 {
+				if n, _ := s.Buffered(); n != 0 {
 					t.Errorf("%d bytes are held for nobody", n)
 				}
 			})

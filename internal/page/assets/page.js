@@ -133,18 +133,8 @@ const queues = { read: " in flight", fetch: " held", preprocess: " waiting", bat
 function drawFlow(p, w) {
   const flow = $("flow");
   if (flow.children.length !== p.stages.length) {
-    flow.replaceChildren(...p.stages.map((s) => {
-      const meter = (kind) => {
-        const m = el("div", { className: "meter " + kind }, el("i"));
-        m.setAttribute("role", "meter");
-        m.setAttribute("aria-label", names[s.name] + " " + kind);
-        m.setAttribute("aria-valuemin", 0);
-        m.setAttribute("aria-valuemax", 100);
-        return m;
-      };
-      return el("li", {}, el("b", { textContent: names[s.name] }), el("span", { className: "rate" }),
-        el("small", { className: "busyness" }), meter("busy"), el("small", { className: "waiting" }), meter("queue"));
-    }));
+    flow.replaceChildren(...p.stages.map((s) => el("li", {}, el("b", { textContent: names[s.name] }), el("span", { className: "rate" }),
+      el("small", { className: "busyness" }), gauge("busy", names[s.name] + " busy"), el("small", { className: "waiting" }), gauge("queue", names[s.name] + " queue"))));
   }
   const rate = w ? rates(...w) : null;
   let slowest = -1;
@@ -163,6 +153,51 @@ function drawFlow(p, w) {
   });
   $("bottleneck").textContent = slowest < 0 ? "Nothing is busy: the pipeline waits for records." :
     names[p.stages[slowest].name] + " is the busiest stage, " + share(rate[slowest].busy) + " of its workers' time" + (rate[slowest].busy < 0.7 ? "; nothing holds the pipeline up." : ": the bottleneck.");
+}
+
+// drawOutputs draws where what is written goes. Writers go from one output to the next, so that the one that takes most of their time holds all of them up.
+function drawOutputs(p, w) {
+  const dt = w ? (w[1].t - w[0].t) / 1000 : 1;
+  const per = (of) => (w ? Math.max(0, of(w[1].p) - of(w[0].p)) / dt : 0);
+  const writers = p.stages.find((s) => s.name === "write").workers;
+  const first = seen.get(p.name)[0].p; // files are durable once in minutes
+  const now = p.written.map((o, i) => {
+    const busy = writers ? Math.min(1, per((x) => x.written[i].busy) / writers) : 0;
+    const durable = (x) => x.written[i].rows - x.written[i].waiting, came = durable(p) - durable(first);
+    return { o, rows: per((x) => x.written[i].rows), busy, wait: came > 0 ? (o.wait - first.written[i].wait) / came : null, fault: p.faults.find((f) => f.output === o.name && !f.until) };
+  });
+  const most = now.reduce((a, b) => (b.busy > 0.05 && (!a || b.busy > a.busy) ? b : a), null);
+  keyed($("outputs"), now, (n) => n.o.name, outputBox, (li, n) => {
+    const [, where, speed, busyness, busy, filling, fill, wait, trouble] = li.children;
+    say(where, n.o.name + (n.o.bestEffort ? ", best effort" : ""));
+    say(speed, w ? count(n.rows) + " rows/s" : "–");
+    say(busyness, share(n.busy) + " of the writers' time");
+    set(busy, true, n.busy);
+    say(filling, n.o.limit ? bytes(n.o.held) + " of " + bytes(n.o.limit) + " buffered" : "");
+    set(fill, n.o.limit > 0, n.o.limit ? n.o.held / n.o.limit : 0);
+    say(wait, count(n.o.waiting) + " rows not durable yet" + (n.wait === null ? "" : ", others after " + span(n.wait)));
+    say(trouble, n.fault ? "in trouble: " + n.fault.class : "");
+    li.classList.toggle("slowest", n === most);
+    li.classList.toggle("troubled", !!n.fault);
+  });
+  const dead = (x) => x.dead.reduce((n, d) => n + d.count, 0);
+  say($("letters-now"), count(per(dead)) + " letters/s, " + count(dead(p)) + " since the start");
+  say($("commits-now"), count(per((x) => x.stages.find((s) => s.name === "write").done)) + " commits/s, the last progress " + (p.commitAge ? span(p.commitAge) + " ago" : "of all that was read"));
+  say($("slowest-output"), !most ? "No output takes the writers' time." : most.o.name + " (" + most.o.kind + ") takes the longest, " + share(most.busy) + " of the writers' time" + (most.busy < 0.7 ? "; no output holds the pipeline up." : ": it holds the others up."));
+}
+
+function outputBox({ o }) {
+  return el("li", {}, el("b", { textContent: o.kind }), el("small"), el("span", { className: "rate" }), el("small", { className: "busyness" }), gauge("busy", o.name + " busy"),
+    el("small", { className: "filling" }), gauge("queue", o.name + " buffer"), el("small", { className: "wait" }), el("small", { className: "trouble" }));
+}
+
+function gauge(kind, label) {
+  const m = el("div", { className: "meter " + kind }, el("i"));
+  m.setAttribute("role", "meter");
+  m.setAttribute("aria-label", label);
+  m.setAttribute("aria-valuemin", 0);
+  m.setAttribute("aria-valuemax", 100);
+  return m;
 }
 
 function set(meter, shown, x) {
@@ -339,7 +374,7 @@ function choose(name) {
   if (name === chosen) return;
   chosen = name;
   history.replaceState(null, "", "#" + encodeURIComponent(name));
-  for (const id of ["figures", "flow", "faults", "dead", "recent", "places"]) $(id).replaceChildren();
+  for (const id of ["figures", "flow", "outputs", "faults", "dead", "recent", "places"]) $(id).replaceChildren();
   forgetCharts();
   if (last) draw(last);
 }
@@ -358,6 +393,7 @@ function draw(status) {
   $("about").textContent = found.modality + " from " + found.topics.join(", ") + ", " + found.class;
   drawFigures(found, w);
   drawFlow(found, w);
+  drawOutputs(found, w);
   drawCharts(found, status.bounds);
   drawFaults(found, Date.parse(status.now));
   drawDead(found);
@@ -383,6 +419,7 @@ async function ask() {
 }
 
 function keepTotals(status) {
+  if (last && last.started !== status.started) seen.clear(); // another worker, perhaps with other outputs: its totals begin anew
   for (const p of status.pipelines) {
     const all = seen.get(p.name) || [];
     const { recent, letters, places, faults, ...totals } = p;
