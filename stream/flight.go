@@ -59,7 +59,7 @@ func (p *Pipeline) route(f *flight, refs []schemas.Ref) error {
 			err = f.add(refs[i], p.cfg.Modality)
 		}
 		if err != nil && len(refs) > 1 {
-			return about(err, i, refs[i].ID)
+			return about(err, i, &refs[i])
 		} else if err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (f *flight) add(r schemas.Ref, m schemas.Modality) error {
 		case reflect.DeepEqual(*o, r):
 			return nil
 		default:
-			return schemas.Rejectf(schemas.ReasonSchema, "reference field id: %.200q is there twice in one record, for what may be one object", r.ID)
+			return schemas.Rejectf(schemas.ReasonSchema, "reference field id: %.200q is there twice in one record, for what may be one object", r.ShownID())
 		}
 	}
 	f.items = append(f.items, &item{flight: f, ref: r})
@@ -114,12 +114,12 @@ func (f *flight) add(r schemas.Ref, m schemas.Modality) error {
 func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
 // about says which of a record's references a rejection is about.
-func about(err error, number int, id string) error {
+func about(err error, number int, ref *schemas.Ref) error {
 	r, ok := errors.AsType[*schemas.Rejection](err)
 	if !ok {
 		return err
 	}
-	return &schemas.Rejection{Reason: r.Reason, Attempts: r.Attempts, Err: fmt.Errorf("reference %d of the record (%.200s): %w", number, id, r.Err)}
+	return &schemas.Rejection{Reason: r.Reason, Attempts: r.Attempts, Err: fmt.Errorf("reference %d of the record (%.200s): %w", number, ref.ShownID(), r.Err)}
 }
 
 // begin readies the items to be sent off. They stay in order, each with its number.
@@ -144,7 +144,7 @@ func (it *item) ended(err error) (last bool, worst error) {
 	f.moveLocked()
 	worst = f.mu.worst
 	if f.mu.open == 0 && len(f.items) > 1 && worst != nil {
-		worst = about(worst, f.mu.at, f.items[f.mu.at].ref.ID)
+		worst = about(worst, f.mu.at, &f.items[f.mu.at].ref)
 	}
 	return f.mu.open == 0, worst
 }

@@ -200,6 +200,21 @@ func TestAReferenceIsWhatItsRowSays(t *testing.T) {
 	}
 }
 
+// TestAPastItemThatIsNoReferenceIsNamedWithoutItsSignature, since its name is the message of a letter.
+func TestAPastItemThatIsNoReferenceIsNamedWithoutItsSignature(t *testing.T) {
+	const uri = "https://host/a.txt?X-Amz-Signature=5ec7e7"
+	for name, l := range map[string]schemas.Lineage{
+		"a pair":          {RefID: uri, URI: uri, Attributes: map[string]string{schemas.CompanionNote: "text_pair"}},
+		"a pair's range":  {RefID: uri, URI: uri + "#bytes=0-9", Attributes: map[string]string{schemas.CompanionNote: "text_pair"}},
+		"of no modality":  {RefID: uri, URI: uri, Modality: "smell"},
+		"an unread range": {RefID: uri, URI: uri + "#bytes=9-0"},
+	} {
+		if it := pastItem(&l); it.Ref.ID != "" || !strings.Contains(it.Raw, "https://host/a.txt?...: ") || strings.Contains(it.Raw, "5ec7e7") {
+			t.Errorf("%s: %+v", name, it)
+		}
+	}
+}
+
 // TestATableIsGoneOnWithBehindItsLastID pages through ids.
 func TestATableIsGoneOnWithBehindItsLastID(t *testing.T) {
 	var all []schemas.Lineage

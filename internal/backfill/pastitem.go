@@ -18,18 +18,18 @@ var errInline = errors.New("its content came in the record itself and is in no o
 // pastItem is the reference that a row came from. One that a row does not say is no reference: a run makes it a dead letter.
 func pastItem(l *schemas.Lineage) plan.Item {
 	ref := schemas.Ref{ID: l.RefID, URI: l.URI, ETag: l.ETag, Version: l.Version, Modality: l.Modality}
-	if ref.URI == schemas.InlinePlace {
-		return noRef(l.RefID, errInline)
-	}
-	if field := l.Attributes[schemas.CompanionNote]; field != "" {
-		return noRef(l.RefID, fmt.Errorf("its %s came in the record itself and is in no output: the list or topic that it came from has it", field))
-	}
 	if m := rangeRE.FindStringSubmatch(l.URI); m != nil {
 		first, err := strconv.ParseInt(m[2], 10, 64)
 		last, err2 := strconv.ParseInt(m[3], 10, 64)
 		if err == nil && err2 == nil {
 			ref.URI, ref.Range = m[1], &schemas.ByteRange{Off: first, N: last - first + 1}
 		}
+	}
+	if ref.URI == schemas.InlinePlace {
+		return noRef(ref.ShownID(), errInline)
+	}
+	if field := l.Attributes[schemas.CompanionNote]; field != "" {
+		return noRef(ref.ShownID(), fmt.Errorf("its %s came in the record itself and is in no output: the list or topic that it came from has it", field))
 	}
 	for k, v := range l.Attributes {
 		if !strings.HasPrefix(k, schemas.NotePrefix) { // found out by preprocessing, which does it again
@@ -40,7 +40,7 @@ func pastItem(l *schemas.Lineage) plan.Item {
 		}
 	}
 	if err := ref.Validate(); err != nil {
-		return noRef(l.RefID, err)
+		return noRef(ref.ShownID(), err)
 	}
 	return plan.Item{Ref: ref, Size: -1}
 }

@@ -55,7 +55,7 @@ func newTraced(t *testing.T) *traced {
 	return c
 }
 
-// TestASignatureIsInTheRecordAlone has objects behind signed URIs, of which one is well: neither logs, traces, the live page nor the messages of dead letters have what opens them. The letter's record
+// TestASignatureIsInTheRecordAlone has objects behind signed URIs, of which one is well, in records of one and of two references: neither logs, traces, the live page nor the messages of dead letters have what opens them. The letter's record
 // has it, and the uri of the row: they are what the producer said.
 func TestASignatureIsInTheRecordAlone(t *testing.T) {
 	const signature = "5ec7e75ec7e7"
@@ -75,22 +75,28 @@ func TestASignatureIsInTheRecordAlone(t *testing.T) {
 	}))
 	defer host.Close()
 	w := newInputWorld(t, "live")
-	paths := []string{"/well", "/away", "/busy", "/gone"}
-	var records []kafka.Record
-	for _, path := range paths {
+	ref := func(path, more string) string {
 		uri := host.URL + path + "?X-Amz-Credential=AKID&X-Amz-Signature=" + signature
-		records = append(records, record(fmt.Sprintf(`{"v":1,"id":%q,"uri":%q,"modality":"text"}`, uri, uri)))
+		return fmt.Sprintf(`{"id":%q,"uri":%q,"modality":"text"%s}`, uri, uri, more)
+	}
+	var records []kafka.Record
+	for _, refs := range []string{
+		ref("/well", ""), ref("/away", ""), ref("/busy", ""), ref("/gone", ""),
+		ref("/away", "") + "," + ref("/gone", ""),
+		ref("/away", "") + "," + ref("/away", `,"attributes":{"a":"b"}`), // what may be one object, twice
+	} {
+		records = append(records, record(`{"refs":[`+refs+`]}`))
 	}
 	w.produce(t, "live", records...)
-	c := w.config(t, [2]string{"p", "  topics: [live]"})
+	c := w.config(t, [2]string{"p", "  topics: [live]\n  input: {format: json, map: value.refs}"})
 	collector := newTraced(t)
 	c.Telemetry = config.Telemetry{Listen: "127.0.0.1:0", OTLPEndpoint: collector.url, TraceRatio: 1, Recent: true}
 	c.Fetch.Hosts, c.Fetch.PrivateHosts, c.Fetch.Attempts = []string{host.URL}, true, 1
 	var log bytes.Buffer
-	worker := w.runTo(t, c, &log, int64(len(paths)))
+	worker := w.runTo(t, c, &log, int64(len(records)))
 
 	shown := worker.Status().Pipelines[0]
-	if len(shown.Recent) != 1 || len(shown.Letters) != len(paths)-1 || strings.Count(log.String(), "dead letter") < len(paths)-1 || len(collector.spans) == 0 {
+	if len(shown.Recent) != 1 || len(shown.Letters) != len(records)-1 || strings.Count(log.String(), "dead letter") < len(records)-1 || len(collector.spans) == 0 {
 		t.Fatalf("%d items and %d letters on the page, %d spans; the log is\n%s", len(shown.Recent), len(shown.Letters), len(collector.spans), log.String())
 	}
 	page, err := json.Marshal(worker.Status())
@@ -104,7 +110,7 @@ func TestASignatureIsInTheRecordAlone(t *testing.T) {
 	}
 	defer letters.Close()
 	if err := letters.Stores[0].Letters(t.Context(), func(l sinks.StoredLetter) error {
-		places["message of "+string(l.Reason)] = l.Message
+		places[fmt.Sprintf("message %d, %s", l.Offset, l.Reason)] = l.Message
 		if !strings.Contains(string(l.Value), signature) {
 			t.Errorf("the record of a letter is %s", l.Value)
 		}
@@ -112,8 +118,8 @@ func TestASignatureIsInTheRecordAlone(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if len(places) != 3+len(paths)-1 {
-		t.Errorf("letters of %d reasons, want one of each", len(places)-3)
+	if len(places) != 3+len(records)-1 {
+		t.Errorf("%d letters, want one of each record but the first", len(places)-3)
 	}
 	for place, text := range places {
 		if strings.Contains(text, signature) || strings.Contains(text, "AKID") || !strings.Contains(text, "?...") {
