@@ -15,7 +15,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
@@ -33,6 +35,8 @@ type cloud struct {
 	token      string // the file of what proves who we are
 	mu         sync.Mutex
 	refuses    bool
+	silent     atomic.Bool   // who asks for credentials hears nothing
+	heard      atomic.Int64  // those who did so
 	holds      time.Duration // how long credentials do
 	issued     int
 	proofs     []string // that were shown
@@ -87,6 +91,11 @@ func nth(kind string, n int) string { return fmt.Sprintf("%s-%d", kind, n) }
 
 // issue answers AssumeRoleWithWebIdentity, and the GET of a container (amazon-ecs-agent and the pod identity agent).
 func (c *cloud) issue(w http.ResponseWriter, r *http.Request) {
+	if _ = r.ParseForm(); c.silent.Load() {
+		c.heard.Add(1)
+		<-r.Context().Done()
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	proof := r.Header.Get("Authorization")
@@ -279,9 +288,88 @@ func TestCredentialsServeWhileTheyHold(t *testing.T) {
 		t.Errorf("%v, asked with %q", err, c.proofs)
 	}
 	c.refuses = false
+	s.creds.Expire()
 	if err := fetch(); err != nil || c.issued != 2 {
 		t.Errorf("%v, %d were issued", err, c.issued)
 	}
+}
+
+// TestASilentRoleHoldsNobodyUp: one request in a while waits for an STS that takes connections and says nothing, and no longer than patience; all others go on with credentials that hold.
+func TestASilentRoleHoldsNobodyUp(t *testing.T) {
+	c := newCloud(t)
+	c.webIdentity(t)
+	a := newAmbient()
+	a.patience = 50 * time.Millisecond
+	creds := credentials.New(a)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // where nothing else ends the wait
+	defer cancel()
+	cc := &credentials.CredContext{Context: ctx}
+	if _, err := creds.GetWithContext(cc); err != nil {
+		t.Fatal(err)
+	}
+	c.silent.Store(true)
+	creds.Expire()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if v, err := creds.GetWithContext(cc); err != nil || v.AccessKeyID != nth("key", 1) {
+				t.Errorf("%q, %v", v.AccessKeyID, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := c.heard.Load(); n != 1 || ctx.Err() != nil {
+		t.Errorf("it was asked %d times; %v", n, ctx.Err())
+	}
+}
+
+// mute is a role that gives credentials for a minute once, which are to be had again after half of it, and then says nothing.
+type mute struct {
+	credentials.Expiry
+	asked int
+}
+
+func (m *mute) Retrieve() (credentials.Value, error) { return m.RetrieveWithCredContext(nil) }
+
+func (m *mute) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {
+	if m.asked++; m.asked > 1 {
+		<-cc.Context.Done()
+		return credentials.Value{}, cc.Context.Err()
+	}
+	until := time.Now().Add(time.Minute)
+	m.SetExpiration(until, 30*time.Second)
+	return credentials.Value{AccessKeyID: "key", SecretAccessKey: "secret", Expiration: until}, nil
+}
+
+// TestASilentRoleIsAskedAgain has a request each second of its credentials' minute: it is asked, for 5 s, at 31 s and at 46 s, 10 s after the first silence. When they no longer hold, that is a fault.
+func TestASilentRoleIsAskedAgain(t *testing.T) {
+	newCloud(t)
+	synctest.Test(t, func(t *testing.T) {
+		m := &mute{}
+		a := newAmbient()
+		a.role = m
+		creds, began := credentials.New(a), time.Now()
+		var asked []time.Duration
+		for time.Since(began) < time.Minute {
+			at, before := time.Since(began), m.asked
+			if v, err := creds.GetWithContext(&credentials.CredContext{Context: t.Context()}); err != nil || v.AccessKeyID != "key" {
+				t.Fatalf("after %v: %+v, %v", at, v, err)
+			}
+			if m.asked > before {
+				asked = append(asked, at)
+			}
+			time.Sleep(time.Second)
+		}
+		if want := []time.Duration{0, 31 * time.Second, 46 * time.Second}; !slices.Equal(asked, want) {
+			t.Errorf("it was asked after %v, want %v", asked, want)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := creds.GetWithContext(&credentials.CredContext{Context: ctx})
+		if _, store := errors.AsType[*blobfetch.StoreFault](err); !store {
+			t.Errorf("credentials that no longer hold: %v", err)
+		}
+	})
 }
 
 // nobody has no credentials.
