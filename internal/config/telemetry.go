@@ -6,10 +6,13 @@ import (
 	"strings"
 )
 
+// DefaultDebugListen is telemetry.debug_listen unless told otherwise. Where it is taken, a worker goes on without it.
+const DefaultDebugListen = "127.0.0.1:9465"
+
 // Telemetry says where metrics and traces go.
 type Telemetry struct {
 	Listen       string  `yaml:"listen" doc:"address of the live page, /metrics (Prometheus), /livez and /readyz, and on a loopback address /debug/pprof and /log/level; empty turns it off"`
-	DebugListen  string  `yaml:"debug_listen" doc:"loopback address of /debug/pprof and /log/level where listen is an address that others reach; empty turns it off"`
+	DebugListen  string  `yaml:"debug_listen" doc:"loopback address of /debug/pprof and /log/level where listen is an address that others reach; empty turns it off, and the default is left out where its port is taken"`
 	Recent       bool    `yaml:"recent" doc:"the live page shows a few recent items of each pipeline with their objects and results, and the last dead letters' messages: everybody who can reach listen sees them"`
 	OTLPEndpoint string  `yaml:"otlp_endpoint" doc:"base URL of an OTLP/HTTP collector, such as http://collector:4318: traces go to v1/traces below it, metrics to v1/metrics; empty turns it off"`
 	TraceRatio   float64 `yaml:"trace_ratio" doc:"share of records that are traced, 0 to 1"`

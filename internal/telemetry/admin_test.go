@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net"
@@ -127,6 +128,27 @@ func TestAnAddressOfProfilesThatWillNotDoIsNamed(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "telemetry.debug_listen: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", address, err)
 		}
+	}
+}
+
+// TestAnAddressOfProfilesThatNobodyChoseMayBeTaken: by the worker's own page, too. What else is wrong with it is a fault still.
+func TestAnAddressOfProfilesThatNobodyChoseMayBeTaken(t *testing.T) {
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	var log bytes.Buffer
+	tel, admin := servedAt(t, &net.TCPAddr{IP: net.IPv4zero}, Config{DebugListen: taken.Addr().String(), DebugIfFree: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if code, _ := get(t, admin+"/livez"); code != http.StatusOK || tel.DebugAddr() != "" {
+		t.Errorf("%d, and %q is listened on", code, tel.DebugAddr())
+	}
+	if text := log.String(); !strings.Contains(text, "level=WARN") || !strings.Contains(text, "telemetry.debug_listen") || !strings.Contains(text, taken.Addr().String()) {
+		t.Errorf("the log is %q", text)
+	}
+	tel = &Telemetry{listener: at{addr: &net.TCPAddr{IP: net.IPv4zero}}}
+	if err := tel.serve(t.Context(), Config{DebugListen: "0.0.0.0:0", DebugIfFree: true}, prometheus.NewRegistry()); err == nil {
+		t.Error("others reach profiles")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,7 @@ import (
 type Config struct {
 	Listen       string  // address of the HTTP server; "" for none
 	DebugListen  string  // loopback address of profiles and the log's level where Listen is no such address; "" for none
+	DebugIfFree  bool    // where something else has DebugListen, go on without it
 	OTLPEndpoint string  // base URL of a collector, see export; "" for none
 	TraceRatio   float64 // share of traces that are kept
 	Version      string  // of the binary
@@ -87,7 +89,11 @@ func (t *Telemetry) serve(ctx context.Context, cfg Config, registry *prometheus.
 		debug(m, cfg.Level)
 	case cfg.DebugListen != "":
 		var err error
-		if t.debug, err = listenLoopback(ctx, cfg.DebugListen); err != nil {
+		t.debug, err = listenLoopback(ctx, cfg.DebugListen)
+		if cfg.DebugIfFree && errors.Is(err, syscall.EADDRINUSE) {
+			cfg.Log.Warn("profiles and the log's level are nowhere: their address is taken; set telemetry.debug_listen to another, or leave it empty", "err", err)
+			break
+		} else if err != nil {
 			return fmt.Errorf("telemetry.debug_listen: %w; choose another address or leave it empty", err)
 		}
 		own := http.NewServeMux()

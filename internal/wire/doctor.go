@@ -56,6 +56,7 @@ func (d *doctor) examine(ctx context.Context) {
 	d.memory()
 	d.pages(loaded)
 	d.clock(ctx)
+	d.profiles()
 	d.collector(ctx)
 	d.fetch(ctx)
 	for i := range c.Pipelines {

@@ -201,6 +201,12 @@ func ofTheCollector() []illness {
 		}
 	}
 	return []illness{
+		{"a page where profiles would be", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) {
+			d.c.Telemetry.Listen, d.c.Telemetry.DebugListen = ":9465", config.DefaultDebugListen
+		}, "telemetry", Doubt, []string{"port 9465", "set telemetry.debug_listen to another port"}},
+		{"a page where profiles shall be", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) {
+			d.c.Telemetry.Listen, d.c.Telemetry.DebugListen = "[::]:7000", "127.0.0.1:7000"
+		}, "telemetry", Trouble, []string{"are one port", "choose another"}},
 		{"a collector that does not answer", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) { d.c.Telemetry.OTLPEndpoint = "http://127.0.0.1:9" }, "telemetry", Doubt, []string{"telemetry.otlp_endpoint", "127.0.0.1:9", "this machine may reach it"}},
 		{"an address that is no collector's", 0, at(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, strings.Repeat("no such page ", 1000), http.StatusNotFound)

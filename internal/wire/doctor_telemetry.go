@@ -2,14 +2,32 @@ package wire
 
 import (
 	"context"
+	"net"
 	"strings"
 	"time"
 
+	"vecmill/internal/config"
 	"vecmill/internal/telemetry"
 )
 
 // collectorTime bounds what a collector is waited for: whoever wants a worker to start does not want to wait for traces.
 const collectorTime = 15 * time.Second
+
+// profiles compares the worker's two addresses. Neither is listened on, since a worker may run beside this.
+func (d *doctor) profiles() {
+	t := &d.c.Telemetry
+	host, port, err := net.SplitHostPort(t.Listen)
+	_, own, err2 := net.SplitHostPort(t.DebugListen)
+	at := net.ParseIP(host)
+	if err != nil || err2 != nil || port != own || port == "0" || host != "" && (at == nil || !at.IsUnspecified()) {
+		return
+	}
+	if t.DebugListen == config.DefaultDebugListen {
+		d.say("telemetry", Doubt, "telemetry.listen has port %s on all addresses, so that telemetry.debug_listen (%s) is left out: neither profiles can be taken nor the log's level be changed; set telemetry.debug_listen to another port", port, t.DebugListen)
+		return
+	}
+	d.say("telemetry", Trouble, "telemetry.listen (%s) and telemetry.debug_listen (%s) are one port; choose another for one of them, or leave telemetry.debug_listen empty", t.Listen, t.DebugListen)
+}
 
 // collector asks whether traces and metrics would be taken. Without one a worker keeps every promise, so it is a doubt.
 func (d *doctor) collector(ctx context.Context) {
