@@ -60,11 +60,11 @@ test: ort ## run every test that needs no external service
 	$(GO) test -timeout 15m ./...
 
 # Where goroutines share something. With -short, tests play fewer seeds, and those of one goroutine that take long under the detector are left out. A test in internal/archtest finds what is missing here.
-RACE ?= ./stream/... ./embed ./embed/encoder ./sinks ./sinks/deliver ./sinks/jsonlsink ./sinks/kafkaletters ./sinks/kafkasink ./sinks/parquetsink ./sinks/webhooksink ./internal/audit ./internal/backfill/... ./internal/budget ./internal/dlq ./internal/kafkaauth ./internal/pace ./internal/page ./internal/progress ./internal/publish ./internal/resident ./internal/status ./internal/telemetry ./internal/waiting ./internal/wire
+RACE ?= ./stream/... ./embed ./embed/embedtest ./embed/encoder ./embed/ortsession ./internal/audit ./internal/backfill/... ./internal/budget ./internal/demo ./internal/dlq ./internal/kafkaauth ./internal/pace ./internal/page ./internal/progress ./internal/publish ./internal/resident ./internal/status ./internal/telemetry ./internal/waiting ./internal/wire ./model ./model/hub ./sinks ./sinks/avrorow ./sinks/deliver ./sinks/feastsink ./sinks/flightsink ./sinks/jsonlsink ./sinks/kafkaletters ./sinks/kafkasink ./sinks/parquetsink ./sinks/pgvectorsink ./sinks/redissink ./sinks/s3store ./sinks/sinktest ./sinks/webhooksink
 
-# What computes numbers has many long tests of one goroutine, and these, which call it from several.
-RACENUMBERS := ./embed/text
-RACETESTS := AtOnce|Concurrent
+# These have many long tests of one goroutine, which computes numbers or plays a world again, and some in which several run.
+RACESOME := ./embed/audio ./embed/image ./embed/image/turbojpeg ./embed/text ./internal/simulate ./sinks/icebergsink
+RACETESTS := AtOnce|Concurrent|ManyGoroutines|DoNotDisturbEachOther|EverySeed|UnderCrashes|LosesARace
 
 # Whole numbers as a processor with AVX2 and without VNNI computes them: on a newer one, whose CPUID is answered for it (flag cpuid_fault in /proc/cpuinfo), libraries choose the same kernels.
 .PHONY: test-avx2
@@ -79,7 +79,7 @@ bin/hidecpu:
 .PHONY: race
 race: ort ## the tests of the packages where goroutines share something, under the race detector; needs a C compiler
 	$(GO) test -race -short -timeout 20m $(RACE)
-	$(GO) test -race -timeout 15m -run '$(RACETESTS)' $(RACENUMBERS)
+	$(GO) test -race -short -timeout 15m -run '$(RACETESTS)' $(RACESOME)
 
 # A night: make fuzz FUZZTIME=10m. FUZZBUDGET, such as 30m, bounds the whole, and each target gets its share if FUZZTIME is more.
 FUZZTIME ?= 60s

@@ -30,6 +30,9 @@ func resident(t *testing.T) int {
 
 // TestSessionsHaveOneArena: what a session has used is there for the next one. With an arena for each, every session keeps as much as its largest batch took.
 func TestSessionsHaveOneArena(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector's own memory, a multiple of what Go touches, would be measured")
+	}
 	const output, sessions = 64 << 20, 4
 	x := []embed.Tensor{{Name: "x", Shape: []int64{1, output / 4}, F32: make([]float32, output/4)}}
 	var before int

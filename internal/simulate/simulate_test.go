@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
+	if testing.Short() {
+		*seeds = min(*seeds, 20)
+	}
 	if *command != "" {
 		playCommand(*command)
 	}

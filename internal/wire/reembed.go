@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -206,6 +208,11 @@ func (b *begun) of(src schemas.SourceID) stream.Partition {
 	return stream.Partition{Topic: src.Topic, ID: src.Partition}
 }
 
+// byTopic is the order of partitions in which people look for them.
+func byTopic(a, b stream.Partition) int {
+	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.ID, b.ID))
+}
+
 // streamBegins looks for the new pipeline's beginning in its output, and where that has nothing yet, in its group's commits: with start_at last the first commit is the place where it began.
 func (r *Reembed) streamBegins(ctx context.Context, now past) (*begun, error) {
 	b := &begun{begin: map[stream.Partition]int64{}}
@@ -220,7 +227,8 @@ func (r *Reembed) streamBegins(ctx context.Context, now past) (*begun, error) {
 		return nil, err
 	}
 	b.logs = logs
-	for part, log := range logs {
+	for _, part := range slices.SortedFunc(maps.Keys(logs), byTopic) { // so that of several the same is named each time
+		log := logs[part]
 		if part.Topic == r.topic { // what comes there is of the plan
 			continue
 		}

@@ -25,6 +25,9 @@ var schedules = flag.Int("schedules", 60, "number of schedules of crashes")
 // conflicts and hanging requests, and tombstones among the rows, and then reads the table. It proves nothing about catalogs that break their promises.
 func TestEveryOffsetIsWrittenOnceUnderCrashes(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // the heap is so small that it would be collected for every few files
+	if testing.Short() {
+		*schedules = min(*schedules, 6)
+	}
 	var seen events
 	for seed := range uint64(*schedules) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
