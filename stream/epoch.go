@@ -326,7 +326,7 @@ func (ep *epoch) releaseLoop(part Partition) {
 func (ep *epoch) written(r *Release, err error) {
 	switch {
 	case err == nil:
-		ep.p.stats.durable.Add(int64(r.records) * int64(time.Since(r.began)))
+		ep.p.stats.durable.Add(int64(r.records) * time.Since(r.began).Microseconds())
 		ep.wrote(r)
 		ep.tracker.Durable(r)
 	case sinks.AsRefused(err) != nil:

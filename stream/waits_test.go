@@ -84,8 +84,8 @@ func TestTimesOfRecordsAndOfTheSinkAreToldAndTotalled(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := p.Stats()
-		if s.Write != out.write || s.Durable != out.durable || out.write == 0 || out.durable < n*out.keep || s.Abandoned != 0 {
-			t.Errorf("write %s, want %s; durable %s, want %s; %d abandoned", s.Write, out.write, s.Durable, out.durable, s.Abandoned)
+		if s.Write != out.write || s.Durable != out.durable.Seconds() || out.write == 0 || out.durable < n*out.keep || s.Abandoned != 0 {
+			t.Errorf("write %s, want %s; durable %g s, want %s; %d abandoned", s.Write, out.write, s.Durable, out.durable, s.Abandoned)
 		}
 		if len(took) != n-1 {
 			t.Errorf("told of %d records, want those that have rows", len(took))
@@ -102,6 +102,33 @@ func TestTimesOfRecordsAndOfTheSinkAreToldAndTotalled(t *testing.T) {
 		}
 		if len(told) != 0 {
 			t.Errorf("told in traces of no record: %v", told)
+		}
+	})
+}
+
+// A call of the sink that has not returned is told of, or one that hangs would look idle.
+func TestTheTimeOfASinkIsToldWhileItHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, out := newBench(), &slow{take: 10 * time.Minute, keep: time.Second}
+		b.other = out
+		var p *stream.Pipeline
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: 1}})
+			err = errors.Join(err, a.Records(ctx, b.part, good(0, 1), 1))
+			time.Sleep(time.Minute)
+			if s := p.Stats(); s.Write < 50*time.Second || s.Write > time.Minute {
+				t.Errorf("after a minute: %s", s.Write)
+			}
+			time.Sleep(time.Hour)
+			if s := p.Stats(); s.Write != out.take {
+				t.Errorf("when it has returned: %s, want %s", s.Write, out.take)
+			}
+			a.Revoked(ctx)
+			return err
+		})
+		p = b.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), &streamtest.LetterBox{})
+		if err := b.run(t, p); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -36,6 +36,7 @@ func long(prefix string, n int) string {
 // crowded is a worker made up to be hard to show: three pipelines, one of each modality, whose names are as long as they may be, with every reason of dead letters and large totals.
 // It grows with each look; items come and go only by shift.
 type crowded struct {
+	began        time.Time
 	looks, shift atomic.Int64
 	recording    []byte
 	picture      []byte
@@ -43,7 +44,7 @@ type crowded struct {
 
 func (w *crowded) now() status.Status {
 	n := w.looks.Add(1)
-	st := status.Status{Version: long("v0.1.0-", 60), Started: time.Now().Add(-time.Hour), Now: time.Now(), Phase: "running"}
+	st := status.Status{Version: long("v0.1.0-", 60), Started: w.began, Now: time.Now(), Phase: "running"}
 	for _, m := range []schemas.Modality{schemas.Audio, schemas.Image, schemas.Text} {
 		st.Pipelines = append(st.Pipelines, w.pipeline(m, n))
 	}
@@ -107,7 +108,7 @@ func (w *crowded) object(pipeline string, at stream.Position) ([]byte, bool) {
 // crowdedPage opens the page of a crowded worker in a browser.
 func crowdedPage(t *testing.T) (w *crowded, run func(what string, steps ...step)) {
 	t.Helper()
-	w = &crowded{}
+	w = &crowded{began: time.Now().Add(-time.Hour)}
 	for path, into := range map[string]*[]byte{"audio/speech-01.wav": &w.recording, "image/digit-01.png": &w.picture} {
 		b, err := os.ReadFile("../../internal/demo/samples/" + path)
 		if err != nil {

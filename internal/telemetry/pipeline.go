@@ -111,7 +111,7 @@ func flow() []Metric {
 		{"vecmill_heads_busy_seconds", "s", "time that heads were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.HeadsOn })},
 		{"vecmill_holdback_wait_seconds", "s", "time that finished records waited for those before them in their partition, summed over records", Counter, busy(func(r *Reading) time.Duration { return r.Stream.HoldBack })},
 		{"vecmill_write_busy_seconds", "s", "time that outputs took to take over what they were handed, and were too full to; partitions write beside each other", Counter, busy(func(r *Reading) time.Duration { return r.Stream.Write })},
-		{"vecmill_durable_wait_seconds", "s", "time from being handed to the outputs until being durable in all that are required, summed over records; files wait for roll_age or a full file", Counter, busy(func(r *Reading) time.Duration { return r.Stream.Durable })},
+		{"vecmill_durable_wait_seconds", "s", "time from being handed to the outputs until being durable in all that are required, summed over records; files wait for roll_age or a full file", Counter, func(r *Reading) []point { return one(r.Stream.Durable) }},
 		{"vecmill_samples", "{sample}", "samples made of objects", Counter, count(func(r *Reading) int64 { return r.Embed.Samples })},
 		{"vecmill_samples_waiting", "{sample}", "samples that wait for a batch", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Waiting) })},
 		{"vecmill_samples_waiting_cost", "{step}", "cost of the samples that wait for a batch, in the model's steps", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.WaitingCost) })},

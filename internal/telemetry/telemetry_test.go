@@ -43,7 +43,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 	defer tel.Shutdown(context.Background())
 	err = Observe(tel.Meter(), "speech", func() Reading {
 		return Reading{
-			Stream: stream.Stats{Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, HoldBack: 5 * time.Second, Write: 6 * time.Second, Durable: 7 * time.Second, Abandoned: 3},
+			Stream: stream.Stats{Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, HoldBack: 5 * time.Second, Write: 6 * time.Second, Durable: 7, Abandoned: 3},
 			Embed: embed.Stats{
 				Waiting: 4, WaitingCost: 1200, Undecoded: 13, PreprocessWait: 11 * time.Second, Queue: 9 * time.Second, FLOPs: 3e9,
 				Devices: []embed.DeviceCosts{{Device: "0", Costs: embed.Costs{Fixed: 0.5, Step: 0.25}, Miss: 0.125}, {Device: "1", Costs: embed.Costs{Fixed: 2}}},
