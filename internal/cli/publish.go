@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"vecmill/internal/pace"
 	"vecmill/internal/publish"
 	"vecmill/internal/wire"
 )
@@ -29,17 +30,17 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 	if err := o.enumerate(ctx, e, c); err != nil {
 		return o.notPublished(ctx, err)
 	}
-	return o.publishPlan(ctx, e, log, asJSON, func(ctx context.Context, to wire.PublishOptions) (wire.Publication, error) {
+	gate, deaf := pausable(e.err)
+	defer deaf()
+	return o.publishPlan(ctx, e, log, gate, asJSON, func(ctx context.Context, to wire.PublishOptions) (wire.Publication, error) {
 		return wire.Publish(ctx, c, o.plan, to)
 	})
 }
 
-// publishPlan has do publish a plan.
-func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, asJSON bool, do func(context.Context, wire.PublishOptions) (wire.Publication, error)) error {
+// publishPlan has do publish a plan while the gate is open.
+func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, gate *pace.Gate, asJSON bool, do func(context.Context, wire.PublishOptions) (wire.Publication, error)) error {
 	ctx, cancel := o.limited(ctx)
 	defer cancel()
-	gate, deaf := pausable(e.err)
-	defer deaf()
 	began, told, first := time.Now(), time.Time{}, int64(-1)
 	report := func(event string, p wire.Publication) published {
 		return published{Event: event, Publication: p, Rate: float64(p.Published-first) / max(time.Since(began).Seconds(), 1e-3)}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"vecmill/internal/demo"
+	"vecmill/internal/pace"
 	"vecmill/internal/publish"
+	"vecmill/internal/wire"
 	"vecmill/schemas"
 )
 
@@ -139,5 +142,21 @@ func checkPublished(t *testing.T, brokers []string, n int) {
 		if times != 1 {
 			t.Errorf("%s is there %d times", id, times)
 		}
+	}
+}
+
+// TestAPublishingGoesByTheGateOfItsCommand has one that was shut before the publishing began.
+func TestAPublishingGoesByTheGateOfItsCommand(t *testing.T) {
+	gate := &pace.Gate{}
+	gate.Shut()
+	began := false
+	do := func(_ context.Context, o wire.PublishOptions) (wire.Publication, error) {
+		if began = true; !o.Gate.IsShut() {
+			t.Error("it is paused, and the publishing has an open gate")
+		}
+		return wire.Publication{}, nil
+	}
+	if err := (&runOptions{topic: "refs"}).publishPlan(t.Context(), &env{stdout: io.Discard, err: io.Discard}, nil, gate, false, do); err != nil || !began {
+		t.Errorf("%v, %v", began, err)
 	}
 }

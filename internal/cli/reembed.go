@@ -179,7 +179,7 @@ func (o *reembedOptions) plan(ctx context.Context, e *env, r *wire.Reembed) (*pl
 // computed computes the plan, or publishes it, or computes a share of it, and says which shares are left then. Of a plan that was begun in shares nothing is computed without one: whether all are done is looked at.
 func (o *reembedOptions) computed(ctx context.Context, e *env, show *show, r *wire.Reembed, log *slog.Logger, list *plan.List) (left []int, err error) {
 	if o.run.topic != "" {
-		return nil, o.run.publishPlan(ctx, e, log, o.asJSON, r.Publish)
+		return nil, o.run.publishPlan(ctx, e, log, o.run.read.Gate, o.asJSON, r.Publish)
 	}
 	shares := o.run.read.Share.N
 	if o.run.share == "" {

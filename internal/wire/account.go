@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"vecmill/internal/config"
 	"vecmill/internal/progress"
 	"vecmill/internal/status"
+	"vecmill/schemas"
 )
 
 // An account is written whenever a tenth of its time has gone by since it was, within bounds: that is what of a run that is killed nobody knows.
@@ -49,17 +51,17 @@ func OpenAccount(ctx context.Context, c *config.Config, at string, p *plan.Plan,
 	return a, nil
 }
 
-// Keep writes the account from time to time until stop is called. A place that does not take it does not end the run: what is missing is said once.
+// Keep writes the account from time to time until stop is called, which does not wait for a place that is away. A place that does not take it does not end the run: what is missing is said once.
 func (a *Account) Keep(ctx context.Context, now func() status.Status) (stop func()) {
 	if a == nil {
 		return func() {}
 	}
-	ended := make(chan struct{})
+	ctx, cancel := context.WithCancel(ctx)
 	var keeping sync.WaitGroup
 	keeping.Go(func() {
 		for {
 			select {
-			case <-ended:
+			case <-ctx.Done():
 				return
 			case <-time.After(min(max(time.Since(a.took.Began)/accountGrow, accountLeast), accountMost)):
 				a.save(ctx, now())
@@ -67,7 +69,7 @@ func (a *Account) Keep(ctx context.Context, now func() status.Status) (stop func
 		}
 	})
 	return func() {
-		close(ended)
+		cancel()
 		keeping.Wait()
 	}
 }
@@ -131,10 +133,11 @@ func against(p *plan.Plan, all []plan.Took) *progress.Against {
 		tookCPU += all[i].CPU
 	}
 	for _, e := range PromiseOf(p).Expected {
-		n, ran := int64(0), false
+		spans, ran := map[int][]schemas.Span{}, false // by partition
 		for i := range all {
 			s, ok := all[i].Pipelines[e.Pipeline]
-			n, ran = n+s.Next-s.First, ran || ok
+			ran = ran || ok
+			spans[all[i].Partition] = append(spans[all[i].Partition], schemas.Span{First: s.First, Next: s.Next})
 			if e.Machine != "" && s.Machine != "" && e.Machine != s.Machine {
 				out.Measured, out.Ran = e.Machine, s.Machine
 			}
@@ -142,7 +145,10 @@ func against(p *plan.Plan, all []plan.Took) *progress.Against {
 		if !ran { // by other pipelines of the plan alone
 			continue
 		}
-		n = min(n, p.Items) // two runs of one share may have told of the same ones
+		n := int64(0)
+		for _, told := range spans {
+			n += covered(told)
+		}
 		wall, cpu := e.OfOne(float64(n) / float64(p.Items))
 		out.Planned += wall
 		plannedCPU += cpu
@@ -157,6 +163,17 @@ func against(p *plan.Plan, all []plan.Took) *progress.Against {
 	}
 	out.Ratios()
 	return out
+}
+
+// covered is how many references lie in spans, of which some may lie over others: two runs of one share at once have told of the same ones.
+func covered(spans []schemas.Span) (n int64) {
+	slices.SortFunc(spans, func(a, b schemas.Span) int { return cmp.Compare(a.First, b.First) })
+	end := int64(0)
+	for _, s := range spans {
+		n += max(0, s.Next-max(s.First, end))
+		end = max(end, s.Next)
+	}
+	return n
 }
 
 // againstFleet holds what workers have done of a plan that was published to a topic against it: the time from the beginning of the publishing on, for the machines that were planned. How many there were, of which kind, and what else they did, nobody has told.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"math"
@@ -59,6 +60,8 @@ func TestRunsAreAddedUpAndHeldAgainstTheirPlan(t *testing.T) {
 		{"a killed one, whose last 50 nobody knows", []backfill.Expectation{calls}, []plan.Took{run(50, 90, of(0, 200, "")), run(150, 300, of(250, 1000, ""))}, 950, 200, 200, [2]float64{390, 390}, ""},
 		{"a share", []backfill.Expectation{calls}, []plan.Took{run(60, 100, of(0, 125, "2 of A"))}, 125, 35, 60, [2]float64{60, 100}, ""},
 		{"two of one share at once", []backfill.Expectation{calls}, []plan.Took{run(200, 400, of(0, 1000, "")), run(200, 400, of(0, 900, ""))}, 1000, 210, 400, [2]float64{410, 800}, ""},
+		{"a replaced one, whose stretch reaches into its successor's", []backfill.Expectation{calls}, []plan.Took{run(50, 90, of(200, 500, "")), run(50, 90, of(0, 300, ""))}, 500, 110, 100, [2]float64{210, 180}, ""},
+		{"one share and another", []backfill.Expectation{calls}, []plan.Took{run(50, 90, of(0, 250, "")), {Partition: 1, Seconds: 50, CPU: 90, Pipelines: of(0, 250, "")}}, 500, 110, 100, [2]float64{210, 180}, ""},
 		{"on another machine", []backfill.Expectation{calls}, []plan.Took{run(60, 100, of(0, 125, "8 of B"))}, 125, 35, 60, [2]float64{60, 100}, "8 of B"},
 		{"of two pipelines", []backfill.Expectation{calls, images}, []plan.Took{run(300, 600, map[string]plan.Stretch{"calls": {Next: 1000}, "images": {Next: 500}})}, 500, 320, 300, [2]float64{620, 600}, ""},
 		{"of one of two pipelines", []backfill.Expectation{calls, images}, []plan.Took{run(200, 500, of(0, 1000, "2 of A"))}, 1000, 210, 200, [2]float64{410, 500}, ""},
@@ -163,6 +166,29 @@ func TestARunThatIsKilledHasToldWhatItTook(t *testing.T) {
 	if names, err := filepath.Glob(filepath.Join(dir, "took-0-*.json")); err != nil || len(names) != 2 {
 		t.Errorf("%v, %v", names, err)
 	}
+}
+
+// unheard is a place that says nothing until whoever asks gives up.
+type unheard struct{ plan.Store }
+
+func (unheard) Put(ctx context.Context, _ string, _ []byte, _ string) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestARunEndsWhileThePlaceOfItsAccountIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer
+		a := &Account{place: plan.Place{Store: unheard{}}, took: plan.Took{Began: time.Now()}, log: slog.New(slog.NewTextHandler(&said, nil))}
+		stop := a.Keep(t.Context(), func() status.Status {
+			return status.Status{Now: time.Now(), Pipelines: []status.Pipeline{{List: &status.List{Total: 5, Durable: 3}}}}
+		})
+		time.Sleep(time.Minute)
+		ended := time.Now()
+		if stop(); !time.Now().Equal(ended) || said.Len() > 0 {
+			t.Errorf("it took %v, and says %q", time.Since(ended), said.String())
+		}
+	})
 }
 
 // TestARunWithoutAPlaceForItsAccountIsNoneTheWorse has a file come in place of the plan's directory: that is said, and once.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -22,15 +21,11 @@ func (s *stores) list(at string) (manifestsource.Place, error) {
 	if !strings.HasPrefix(at, "s3://") {
 		return manifestsource.Disk(at), nil
 	}
-	u, err := url.Parse(at)
-	if err != nil {
-		return manifestsource.Place{}, fmt.Errorf("%q is not s3://bucket/key: %w", at, err)
-	}
-	key := strings.TrimPrefix(u.Path, "/")
-	if u.Host == "" || key == "" || strings.HasSuffix(key, "/") {
+	name, key := cutPlace(at)
+	if name == "" || key == "" || strings.HasSuffix(key, "/") {
 		return manifestsource.Place{}, fmt.Errorf("%q is not s3://bucket/key of one list", at)
 	}
-	bucket, err := s.bucket(u.Host)
+	bucket, err := s.bucket(name)
 	if err != nil {
 		return manifestsource.Place{}, err
 	}
@@ -46,6 +41,12 @@ func (s *stores) list(at string) (manifestsource.Place, error) {
 		})
 		return pin, err
 	}), nil
+}
+
+// cutPlace is the bucket and the key, or prefix, of s3://bucket/key. The key is what it is called, as in listings of buckets: %, ? and # are characters of it like others.
+func cutPlace(at string) (bucket, key string) {
+	bucket, key, _ = strings.Cut(strings.TrimPrefix(at, "s3://"), "/")
+	return bucket, key
 }
 
 // object is an object with a list, as pin says that it is when the list is opened.

@@ -92,7 +92,7 @@ func (l *lake) lettersText(t *testing.T) (all string) {
 	return all
 }
 
-// TestAListInABucketIsComputedAsAFileIs runs lists of each format, with a row that is none, as they are and by way of plans, and counts them.
+// TestAListInABucketIsComputedAsAFileIs runs lists of each format, beneath a prefix that would be another as part of a URL, with a row that is none, as they are and by way of plans, and counts them.
 func TestAListInABucketIsComputedAsAFileIs(t *testing.T) {
 	for name, place := range map[string]string{"refs.jsonl": "line 4 of ", "refs.csv": "line 5 of ", "refs.parquet": "row 3 of "} {
 		t.Run(name, func(t *testing.T) {
@@ -102,8 +102,8 @@ func TestAListInABucketIsComputedAsAFileIs(t *testing.T) {
 				uris = append(uris, fmt.Sprintf("s3://box/texts/%03d ü.txt", i))
 			}
 			uris[3] = "nowhere"
-			at := "s3://box/lists/day 1/" + name
-			l.put(t, "lists/day 1/"+name, listOf(t, name, uris))
+			at := "s3://box/lists/day 1 #50%20?/" + name
+			l.put(t, "lists/day 1 #50%20?/"+name, listOf(t, name, uris))
 
 			sum, err := SumManifest(t.Context(), l.conf, at, ReadOptions{})
 			if err != nil || len(sum) != 8 {
@@ -143,7 +143,7 @@ func TestAListInABucketIsComputedAsAFileIs(t *testing.T) {
 			if p := l.plan(t, "keys", PlanOptions{Source: "s3://box/", Again: true}); p.Items != 5 || p.Lists != 1 {
 				t.Errorf("of the keys: %+v", p.Counts)
 			}
-			l.put(t, "lists/day 1/"+name, listOf(t, name, uris[:2]))
+			l.put(t, "lists/day 1 #50%20?/"+name, listOf(t, name, uris[:2]))
 			if _, err := CountManifest(t.Context(), l.conf, at, o); !errors.Is(err, manifestsource.ErrChanged) {
 				t.Errorf("of another list: %v", err)
 			}

@@ -48,6 +48,33 @@ func pastOf(ctx context.Context, s *stores, p *config.Pipeline) (past, error) {
 	return nil, fmt.Errorf("pipeline %s has no required output that says where its rows came from: parquet, arrow, postgres or iceberg", p.Name)
 }
 
+// pastsOf are all required outputs of a pipeline that keep account of what they have. One may be behind another for as long as it holds rows back. close lets them go.
+func pastsOf(ctx context.Context, s *stores, p *config.Pipeline) (all []past, closeAll func(), err error) {
+	closeAll = func() {
+		for _, out := range all {
+			out.close()
+		}
+	}
+	for i := range p.Outputs {
+		if p.Outputs[i].BestEffort {
+			continue
+		}
+		out, err := pastIn(ctx, s, &p.Outputs[i])
+		if errors.Is(err, errNoAccount) {
+			continue
+		}
+		if err != nil {
+			closeAll()
+			return nil, nil, err
+		}
+		all = append(all, out)
+	}
+	if len(all) == 0 {
+		return nil, nil, errNoneTells
+	}
+	return all, closeAll, nil
+}
+
 // pastIn is the table of outputs whose rows can be computed again.
 func pastIn(ctx context.Context, s *stores, o *config.Output) (past, error) {
 	if files, _ := o.Files(); files != nil {

@@ -145,6 +145,29 @@ func countPublished(t *testing.T, r *Reembed) {
 	}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a record that nobody has published: %v", err)
 	}
+	rows := r.New.Outputs[0].Parquet
+	slow, has := *rows, strings.TrimPrefix(rows.URL, "file://")
+	slow.URL = "file://" + t.TempDir()
+	r.New.Outputs = append(r.New.Outputs, config.Output{Parquet: &slow, BestEffort: true})
+	defer func() { r.New.Outputs = r.New.Outputs[:1] }()
+	published := &publish.State{Begins: []int64{10}, Ends: []int64{18}}
+	v := &Verified{}
+	err := errors.Join(r.await(t.Context(), v, published, func(int64) { t.Error("a best-effort output is waited for") }), r.countThrough(t.Context(), v, &plan.Plan{Items: 8}, published))
+	if err != nil || v.Computed != 8 || len(v.Offences) != 0 {
+		t.Errorf("beside a best-effort output without rows: %+v, %v", v, err)
+	}
+	r.New.Outputs[1].BestEffort, v = false, &Verified{}
+	waited := 0
+	err = errors.Join(r.await(t.Context(), v, published, func(int64) {
+		if waited++; waited == 1 {
+			if err := os.CopyFS(strings.TrimPrefix(slow.URL, "file://"), os.DirFS(has)); err != nil {
+				t.Error(err)
+			}
+		}
+	}), r.countThrough(t.Context(), v, &plan.Plan{Items: 8}, published))
+	if err != nil || waited == 0 || v.Computed != 8 || len(v.Offences) != 0 {
+		t.Errorf("beside a slow output, for which it waited %d times: %+v, %v", waited, v, err)
+	}
 	for _, c := range []struct {
 		end, planned int64
 		complete     bool

@@ -71,9 +71,12 @@ func (r *Reembed) published(ctx context.Context) (*publish.State, error) {
 	return state, nil
 }
 
-// countThrough adds up what the outputs have of a plan that was published. Records of others between the plan's are counted with them.
+// countThrough adds up what the outputs have of a plan that was published, but for those that are best-effort and may lack some of it. Records of others between the plan's are counted with them.
 func (r *Reembed) countThrough(ctx context.Context, v *Verified, p *plan.Plan, state *publish.State) error {
 	for i := range r.New.Outputs {
+		if r.New.Outputs[i].BestEffort {
+			continue
+		}
 		w, err := r.auditor.through(ctx, r.New, &r.New.Outputs[i], r.topic, state)
 		if errors.Is(err, errNoAccount) {
 			continue

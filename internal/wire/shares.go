@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"vecmill/internal/backfill/plan"
@@ -23,36 +22,20 @@ func Divided(ctx context.Context, c *config.Config, at string) (int, error) {
 
 // Left are the shares of a plan, of n, of which a required output of the new pipeline has not all. Whoever has finished a share and asks then finds it done: of several that end at once, one at least finds nothing left.
 func (r *Reembed) Left(ctx context.Context, p *plan.Plan, n int) (left []int, err error) {
-	var spans []func(schemas.SourceID) (int64, error)
-	for i := range r.New.Outputs {
-		if r.New.Outputs[i].BestEffort {
-			continue
-		}
-		out, err := pastIn(ctx, r.auditor.stores, &r.New.Outputs[i])
-		if errors.Is(err, errNoAccount) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		defer out.close()
-		spans = append(spans, func(src schemas.SourceID) (int64, error) {
-			s, _, err := out.span(ctx, src)
-			return s.Next, err
-		})
+	outputs, closeAll, err := pastsOf(ctx, r.auditor.stores, r.New)
+	if err != nil {
+		return nil, err
 	}
-	if len(spans) == 0 {
-		return nil, errNoneTells
-	}
+	defer closeAll()
 	for i := range n {
 		share := plan.Share{I: i, N: n}
 		src := schemas.SourceID{Pipeline: r.New.Name, Topic: dlq.ManifestTopic + p.Name, Partition: share.Partition()}
-		for _, next := range spans {
-			end, err := next(src)
+		for _, out := range outputs {
+			span, _, err := out.span(ctx, src)
 			if err != nil {
 				return nil, fmt.Errorf("looking for share %d: %w", i, err)
 			}
-			if end != share.Len(p.Items) {
+			if span.Next != share.Len(p.Items) {
 				left = append(left, i)
 				break
 			}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"path"
 	"path/filepath"
 	"slices"
@@ -51,19 +50,18 @@ func (s *stores) tableAt(source string) (tableAt, error) {
 	if !strings.HasPrefix(source, "s3://") {
 		return tableDir(filepath.Clean(source)), nil
 	}
-	u, err := url.Parse(source)
-	if err != nil || u.Host == "" {
+	name, prefix := cutPlace(source)
+	if name == "" {
 		return nil, fmt.Errorf("%q is not s3://bucket/prefix", source)
 	}
-	bucket, err := s.bucket(u.Host)
+	bucket, err := s.bucket(name)
 	if err != nil {
 		return nil, err
 	}
-	prefix := strings.Trim(u.Path, "/")
-	if prefix != "" {
+	if prefix = strings.Trim(prefix, "/"); prefix != "" {
 		prefix += "/"
 	}
-	return &tablePrefix{stores: s, bucket: bucket, name: u.Host, prefix: prefix}, nil
+	return &tablePrefix{stores: s, bucket: bucket, name: name, prefix: prefix}, nil
 }
 
 // tableFiles implements backfill.Frozen.

@@ -12,6 +12,7 @@ import (
 
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
+	"vecmill/internal/config"
 	"vecmill/internal/dlq"
 	"vecmill/internal/publish"
 	"vecmill/internal/retry"
@@ -25,7 +26,7 @@ type Verified struct {
 	Computed int64    `json:"computed"` // of the planned ones, in each output
 	Dead     int64    `json:"dead"`     // likewise
 	Stream   int64    `json:"stream"`   // offsets of topics that the new output covers
-	Audited  int      `json:"audited"`  // outputs
+	Audited  int      `json:"audited"`  // outputs, but for those that are best-effort
 	Offences []string `json:"offences,omitempty"`
 }
 
@@ -33,11 +34,28 @@ func (v *Verified) offend(format string, args ...any) {
 	v.Offences = append(v.Offences, fmt.Sprintf(format, args...))
 }
 
-// How long to wait for workers that write nothing more, and how often to look.
+// How long to wait at least for workers that write nothing more, and how often to look.
 const (
 	workersWait = 5 * time.Minute
 	workersPoll = 2 * time.Second
 )
+
+// patienceWith is how long workers may write nothing more: the last rows of a topic wait until they are old enough for a file, or a snapshot, of their own.
+func patienceWith(p *config.Pipeline) time.Duration {
+	longest := workersWait
+	for i := range p.Outputs {
+		o := &p.Outputs[i]
+		if o.BestEffort {
+			continue
+		}
+		if files, _ := o.Files(); files != nil {
+			longest = max(longest, 2*files.RollAge.D())
+		} else if o.Iceberg != nil {
+			longest = max(longest, 2*o.Iceberg.RollAge.D())
+		}
+	}
+	return longest
+}
 
 // Verify audits the new outputs, and counts: everything planned has a row or a letter, at most lacking letters, all rows are of one model, and the stream is written as far as the old pipeline had written it when it was asked.
 // waits is told how many records workers have before them.
@@ -76,11 +94,12 @@ func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits
 }
 
 // errNoneTells says that nobody knows what was computed.
-var errNoneTells = errors.New("no output of the new pipeline keeps account of what it has; one of parquet, arrow, postgres or iceberg beside the others does")
+var errNoneTells = errors.New("no output of the new pipeline keeps account of what it has; one of parquet, arrow, postgres or iceberg beside the others does, unless it is best_effort")
 
 // counted is what an audit found in one output.
 type counted struct {
 	output               string
+	bestEffort           bool  // and may lack rows: nothing is counted in it
 	has                  bool  // something of the plan
 	next, computed, dead int64 // of the plan, all shares together
 	models               []string
@@ -95,7 +114,7 @@ func (v *Verified) count(all []Audited, p *plan.Plan, here bool) {
 			v.offend("%s, %s/%d: %s", a.Output, a.Topic, a.Partition, o)
 		}
 		if i == 0 || all[i-1].Output != a.Output {
-			outputs = append(outputs, counted{output: a.Output})
+			outputs = append(outputs, counted{output: a.Output, bestEffort: a.bestEffort})
 		}
 		t := &outputs[len(outputs)-1]
 		t.models = append(t.models, a.Models...)
@@ -105,10 +124,13 @@ func (v *Verified) count(all []Audited, p *plan.Plan, here bool) {
 	}
 	for i := range outputs {
 		t := &outputs[i]
-		v.Audited++
 		if models := slices.Compact(slices.Sorted(slices.Values(t.models))); len(models) > 1 {
 			v.offend("%s has rows of %d models (%s), which what searches it cannot tell apart", t.output, len(models), strings.Join(models, ", "))
 		}
+		if t.bestEffort {
+			continue
+		}
+		v.Audited++
 		switch {
 		case !here:
 		case !t.has && p.Items > 0:
@@ -137,41 +159,53 @@ func (r *Reembed) await(ctx context.Context, v *Verified, state *publish.State, 
 	if len(want) == 0 {
 		return nil
 	}
-	now, err := pastOf(ctx, r.auditor.stores, r.New)
+	outputs, closeAll, err := pastsOf(ctx, r.auditor.stores, r.New)
 	if err != nil {
 		return err
 	}
-	defer now.close()
-	least, deadline := int64(math.MaxInt64), time.Now()
+	defer closeAll()
+	least, deadline, patience := int64(math.MaxInt64), time.Now(), patienceWith(r.New)
 	for {
-		if err := now.look(ctx); err != nil {
-			return err
-		}
-		behind := int64(0)
-		v.Stream = 0
-		for src, next := range want {
-			span, _, err := now.span(ctx, src)
+		behind := int64(0) // of the output that is furthest behind
+		v.Stream = math.MaxInt64
+		for _, out := range outputs {
+			left, stream, err := r.behind(ctx, out, want)
 			if err != nil {
 				return err
 			}
-			if src.Topic != r.topic {
-				v.Stream += span.Next - max(0, span.First)
-			}
-			behind += max(0, next-span.Next)
+			behind, v.Stream = max(behind, left), min(v.Stream, stream)
 		}
 		switch {
 		case behind == 0:
 			return nil
 		case behind < least: // somebody is at work
-			least, deadline = behind, time.Now().Add(workersWait)
+			least, deadline = behind, time.Now().Add(patience)
 		case time.Now().After(deadline):
-			return fmt.Errorf("%s has %d records of topics to write yet, and has written none in %s: is a worker running with this configuration? Give the command again when it has come there", r.New.Name, behind, workersWait)
+			return fmt.Errorf("%s has %d records of topics to write yet, and has written none in %s: is a worker running with this configuration? Give the command again when it has come there", r.New.Name, behind, patience)
 		}
 		waits(behind)
 		if !retry.Sleep(ctx, workersPoll) {
 			return ctx.Err()
 		}
 	}
+}
+
+// behind is how many records an output has to write yet, and how many offsets of topics other than the plan's it has.
+func (r *Reembed) behind(ctx context.Context, out past, want map[schemas.SourceID]int64) (left, stream int64, err error) {
+	if err := out.look(ctx); err != nil {
+		return 0, 0, err
+	}
+	for src, next := range want {
+		span, _, err := out.span(ctx, src)
+		if err != nil {
+			return 0, 0, err
+		}
+		if src.Topic != r.topic {
+			stream += span.Next - max(0, span.First)
+		}
+		left += max(0, next-span.Next)
+	}
+	return left, stream, nil
 }
 
 // streamed is how far the old output has come with topics, as the new pipeline's sources.

@@ -60,7 +60,8 @@ type Source struct {
 // Covered says where the run began, up to where the output is durable, and how many values there are: -1 until the output was asked where it ends. It may be called at any time, also
 // when Run has returned.
 func (s *Source) Covered() (start, durable, total int64) {
-	return s.start.Load(), s.durable.Load(), s.total.Load()
+	total = s.total.Load() // first: Run stores it last
+	return s.start.Load(), s.durable.Load(), total
 }
 
 // New takes the manifest's place, the name that its output's lineage carries, and the columns of a table (Open). The list is opened by Run.

@@ -285,6 +285,36 @@ func TestAShutGateHoldsValuesBackAndTheEndOfTheContextPassesIt(t *testing.T) {
 	})
 }
 
+// nothing is a list of one value, of which none is asked for.
+type nothing struct{}
+
+func (nothing) Len() int64         { return 1 }
+func (nothing) Changed() time.Time { return time.Time{} }
+func (nothing) Close() error       { return nil }
+func (nothing) From(context.Context, int64) (func() ([]byte, error), error) {
+	return func() ([]byte, error) { return nil, io.EOF }, nil
+}
+
+// TestCoveredIsNeverOfTwoMoments looks on while runs begin: whoever is told how many values there are is told where the run began.
+func TestCoveredIsNeverOfTwoMoments(t *testing.T) {
+	for range 20_000 {
+		s := NewList(func(context.Context) (List, error) { return nothing{}, nil }, "m", "m")
+		ran := make(chan error, 1)
+		go func() { ran <- s.Run(t.Context(), &ledger{t: t, start: 1}) }()
+		for {
+			if start, durable, total := s.Covered(); total >= 0 {
+				if start != 1 || durable != 1 {
+					t.Fatalf("%d values, and it began at %d and is durable to %d", total, start, durable)
+				}
+				break
+			}
+		}
+		if err := <-ran; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestCoveredIsWhatWasCommittedAndStaysSo(t *testing.T) {
 	s := manifest(t, strings.Repeat("x\n", 60))
 	covered := func() [3]int64 {
