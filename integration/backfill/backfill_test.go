@@ -141,8 +141,8 @@ func TestABackfillIsExactlyOnceThroughKills(t *testing.T) {
 	}
 }
 
-// held wants all runs held against their plan: those that were killed are counted up to their last word.
-func (l *lake) held(t *testing.T, runs int) {
+// against is what the status holds against the plan.
+func (l *lake) against(t *testing.T) *progress.Against {
 	t.Helper()
 	var w struct {
 		Against *progress.Against `json:"against_plan"`
@@ -150,8 +150,14 @@ func (l *lake) held(t *testing.T, runs int) {
 	if err := lastJSON(l.command(t, "status-held", "status", "--plan", planAt("all"), "--json"), &w); err != nil || w.Against == nil {
 		t.Fatalf("the status holds nothing against the plan: %v", err)
 	}
-	a := w.Against
-	t.Log(a.Words())
+	t.Log(w.Against.Words())
+	return w.Against
+}
+
+// held wants all runs held against their plan: those that were killed are counted up to their last word.
+func (l *lake) held(t *testing.T, runs int) {
+	t.Helper()
+	a := l.against(t)
 	if a.Runs > runs || a.Runs < 2 || a.References > int64(l.objects) || a.References < int64(l.objects)/4 || a.Took <= 0 || math.Abs(a.Planned-float64(a.References)/100) > 1e-6 || !a.Stated || a.CPURatio != nil {
 		t.Errorf("of %d runs the status says %+v", runs, a)
 	}

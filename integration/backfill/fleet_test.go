@@ -146,14 +146,7 @@ func TestAFleetComputesEachContentOnce(t *testing.T) {
 // heldThrough wants what workers have computed of a plan held against the time of its machines, once it is all written.
 func (l *lake) heldThrough(t *testing.T, machines int) {
 	t.Helper()
-	var w struct {
-		Against *progress.Against `json:"against_plan"`
-	}
-	if err := lastJSON(l.command(t, "status-held", "status", "--plan", planAt("all"), "--json"), &w); err != nil || w.Against == nil {
-		t.Fatalf("the status holds nothing against the plan: %v", err)
-	}
-	a := w.Against
-	t.Log(a.Words())
+	a := l.against(t)
 	if planned := float64(l.objects) / 10 / float64(machines); a.References != int64(l.objects) || a.Machines != machines || math.Abs(a.Planned-planned) > 1e-6 || a.Took <= 0 || a.Counted != progress.ToWritten || !a.Stated || a.Runs != 0 {
 		t.Errorf("the status says %+v", a)
 	}

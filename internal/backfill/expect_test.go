@@ -1,0 +1,221 @@
+package backfill
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vecmill/internal/backfill/plan"
+	"vecmill/schemas"
+)
+
+// TestTheExpectedTimeIsThatOfAllObjects draws corpora of three distributions of length; the machine wavers by a tenth.
+func TestTheExpectedTimeIsThatOfAllObjects(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine reckons with 80,000 objects")
+	}
+	for name, length := range map[string]func(r *rand.Rand) float64{
+		"all alike":       func(*rand.Rand) float64 { return 6 },
+		"log-normal":      func(r *rand.Rand) float64 { return math.Exp(1.5 + 0.8*r.NormFloat64()) },
+		"short and long":  func(r *rand.Rand) float64 { return []float64{1, 1, 1, 40}[r.IntN(4)] + r.Float64() },
+		"without headers": func(*rand.Rand) float64 { return 6 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			of := func(id string) float64 { return length(rand.New(rand.NewPCG(rank(9, id), 1))) }
+			waver := rand.New(rand.NewPCG(5, 5))
+			const items = 20_000
+			truth := 0.0
+			var lines values
+			for i := range items {
+				id := fmt.Sprint(i)
+				truth += 0.05 * of(id)
+				lines = append(lines, fmt.Sprintf(`{"v":1,"id":"%s","uri":"s3://box/%s"}`, id, id))
+			}
+			d, err := draft(t, place(t), Lines{lines}, MakeOptions{Sample: 512, Seed: 3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			probe := func(_ context.Context, it *plan.Item) (Extent, error) {
+				s := of(it.Ref.ID)
+				if name == "without headers" {
+					return Extent{Bytes: int64(32000 * s)}, nil
+				}
+				return Extent{Bytes: int64(32000 * s), Seconds: s}, nil
+			}
+			try := func(_ context.Context, items []plan.Item) (Tried, error) {
+				tr := Tried{Items: len(items), Rows: int64(len(items)), RowBytes: 100 * int64(len(items))}
+				for _, it := range items {
+					s := of(it.Ref.ID)
+					tr.Wall += time.Duration(0.05 * s * (0.95 + 0.1*waver.Float64()) * float64(time.Second))
+					tr.Steps += int64(50 * s)
+					tr.Work = append(tr.Work, s)
+				}
+				tr.CPU = 2 * tr.Wall
+				return tr, nil
+			}
+			e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Audio, For: 20 * time.Second, AtOnce: 32, Startup: time.Second, Machines: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			off := (e.Wall.Value-1)/truth - 1
+			t.Logf("expected %.0f s (%.0f to %.0f), truth %.0f: %+.1f %%", e.Wall.Value, e.Wall.Low, e.Wall.High, truth, 100*off)
+			if math.Abs(off) > 0.15 || e.Wall.Low > e.Wall.Value || e.Wall.High < e.Wall.Value || math.Abs(e.CPU.Value/e.Wall.Value-2) > 0.1 {
+				t.Errorf("%+v, want about %.0f s", e, truth)
+			}
+			if rows := e.Rows / items; math.Abs(rows-1) > 0.15 {
+				t.Errorf("%.0f rows for %d items", e.Rows, items)
+			}
+		})
+	}
+}
+
+func ones(n int) []float64 { return slices.Repeat([]float64{1}, n) }
+
+func TestTrialsAreAsLargeAsTheTimeAndTheWindowAllow(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 1000}}
+	for i := range 600 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{Bytes: 100}, nil }
+	for _, c := range []struct {
+		name string
+		item time.Duration // that one takes
+		want []int
+	}{
+		{"a window, if there is time for it", time.Millisecond, []int{32, 256, 256, 88}},
+		{"half of what there is time for", 50 * time.Millisecond, []int{32, 100, 100}},
+		{"as before, if there is none", time.Second, []int{32, 32, 32}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var sizes []int
+			try := func(_ context.Context, items []plan.Item) (Tried, error) {
+				sizes = append(sizes, len(items))
+				return Tried{Items: len(items), Wall: c.item * time.Duration(len(items)), Work: ones(len(items))}, nil
+			}
+			if _, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Text, For: 10 * time.Second, AtOnce: 32, Window: 256}); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(sizes, c.want) {
+				t.Errorf("the trials had %d items, want %d", sizes, c.want)
+			}
+		})
+	}
+}
+
+// TestEachMachineLoadsTheModels shares 100 objects of a second each among some machines.
+func TestEachMachineLoadsTheModels(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 100}}
+	for i := range 10 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{}, nil }
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		took := time.Second * time.Duration(len(items))
+		return Tried{Items: len(items), Wall: took, CPU: 2 * took, Rows: int64(len(items)), Work: ones(len(items))}, nil
+	}
+	for machines, want := range map[int][2]float64{0: {107, 207}, 1: {107, 207}, 5: {27, 235}} {
+		e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Image, For: time.Second, AtOnce: 2, Startup: 7 * time.Second, StartupCPU: 7 * time.Second, Machines: machines})
+		if err != nil || math.Abs(e.Wall.Value-want[0]) > 1e-9 || math.Abs(e.CPU.Value-want[1]) > 1e-9 {
+			t.Errorf("%d machines: wall %v, CPU %v, want %v: %v", machines, e.Wall, e.CPU, want, err)
+		}
+	}
+}
+
+func TestObjectsThatAreGoneAreExpectedToFail(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 100}}
+	for i := range 10 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(_ context.Context, it *plan.Item) (Extent, error) {
+		if it.Ref.ID < "5" {
+			return Extent{}, schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
+		}
+		return Extent{}, nil
+	}
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		return Tried{Items: len(items), Wall: time.Second * time.Duration(len(items)), Rows: int64(len(items)), Work: ones(len(items))}, nil
+	}
+	o := ExpectOptions{Modality: schemas.Image, For: time.Second, AtOnce: 2}
+	e, err := Expect(t.Context(), d, probe, try, o)
+	if err != nil || math.Abs(e.FailShare-0.5) > 1e-9 || math.Abs(e.Wall.Value-50) > 1e-9 || math.Abs(e.Rows-50) > 1e-9 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	gone := func(context.Context, *plan.Item) (Extent, error) {
+		return Extent{}, schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
+	}
+	if _, err := Expect(t.Context(), d, gone, try, o); err == nil || !strings.Contains(err.Error(), "none of the 10 objects") {
+		t.Errorf("got %v", err)
+	}
+	if e, err := Expect(t.Context(), &Draft{}, nil, nil, o); err != nil || e.Wall.Value != 0 {
+		t.Errorf("an empty plan: %+v, %v", e, err)
+	}
+	var back Expectation
+	if b, err := json.Marshal(e); err != nil || json.Unmarshal(b, &back) != nil {
+		t.Error(err)
+	}
+}
+
+// TestTextsThatWereNotTriedAreAsThoseThatWere has a sample of 500 texts, 50 of which are gone, and time for 30 of the others: nine tenths of 1000 are computed, a tenth of a second each.
+func TestTextsThatWereNotTriedAreAsThoseThatWere(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 1000}}
+	for i := range 500 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(_ context.Context, it *plan.Item) (Extent, error) {
+		if strings.HasSuffix(it.Ref.ID, "7") {
+			return Extent{}, schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
+		}
+		return Extent{Bytes: 100}, nil
+	}
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		return Tried{Items: len(items), Wall: 100 * time.Millisecond * time.Duration(len(items)), Rows: int64(len(items)), Work: ones(len(items))}, nil
+	}
+	for limit, tried := range map[time.Duration]int{3 * time.Second: 30, time.Hour: 450} {
+		e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Text, For: limit, AtOnce: 10})
+		if err != nil || e.Tried != tried || math.Abs(e.Wall.Value-90) > 1e-9 || math.Abs(e.Rows-900) > 1e-9 || math.Abs(e.FailShare-0.1) > 1e-9 {
+			t.Errorf("%+v, %v", e, err)
+		}
+	}
+}
+
+// TestGPUsAreHeldForAllOfTheTime takes an hour a hundred items, on machines with several devices or none.
+func TestGPUsAreHeldForAllOfTheTime(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 200}}
+	for i := range 10 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{}, nil }
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		return Tried{Items: len(items), Wall: 36 * time.Second * time.Duration(len(items)), Work: ones(len(items))}, nil
+	}
+	for _, c := range []struct {
+		name              string
+		machines, devices int
+		startup           time.Duration
+		hours             float64
+		said              bool
+	}{
+		{"a model on the CPU holds none", 4, 0, 0, 0, false},
+		{"one device", 1, 1, 0, 2, true},
+		{"machines share the work, and hold no more in all", 4, 1, 0, 2, true},
+		{"devices that a trial had all of", 1, 8, 0, 16, true},
+		{"each is held while its machine loads", 4, 8, time.Hour, 16 + 32, true},
+		{"no number of machines is one", 0, 1, 0, 2, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Image, For: time.Second, AtOnce: 2, Startup: c.startup, Machines: c.machines, Devices: c.devices})
+			if err != nil || math.Abs(e.GPU.Value/3600-c.hours) > 1e-9 || e.GPU.Low > e.GPU.Value || e.GPU.High < e.GPU.Value {
+				t.Errorf("%+v, want %v hours; %v", e.GPU, c.hours, err)
+			}
+			if b, err := json.Marshal(e); err != nil || strings.Contains(string(b), "gpu_seconds") != c.said {
+				t.Errorf("%s, %v", b, err)
+			}
+		})
+	}
+}
