@@ -120,7 +120,7 @@ func (r rule) tests() (all []testCommand) {
 	return all
 }
 
-// TestTheMakefilesTestsExist holds the packages, tests and flags that recipes name. A variable of make that is a list of packages is looked into; what else make puts in stands for one word.
+// TestTheMakefilesTestsExist holds the packages, tests and flags that recipes name. A variable of make that says all itself is looked into; what else make puts in stands for one word.
 func TestTheMakefilesTestsExist(t *testing.T) {
 	b, err := os.ReadFile("../Makefile")
 	if err != nil {
@@ -133,7 +133,7 @@ func TestTheMakefilesTestsExist(t *testing.T) {
 			continue
 		}
 		args = regexp.MustCompile(`\$\([A-Z]+\)`).ReplaceAllStringFunc(args, func(v string) string {
-			m := regexp.MustCompile(`(?m)^` + v[2:len(v)-1] + ` [?:]?= (\./[^$\n]+)$`).FindSubmatch(b)
+			m := regexp.MustCompile(`(?m)^` + v[2:len(v)-1] + ` [?:]?= ([^$\n]+)$`).FindSubmatch(b)
 			if m == nil {
 				return "x"
 			}

@@ -72,22 +72,22 @@ func mutants() []mutant {
 		there, err := Stat(ctx, s.cfg.Store, info.Name)`}}, 60, "two-tasks-one-name"},
 		{overwrite, []edit{{"sinks/s3store/s3store.go", `	opts.SetMatchETagExcept("*")`, "	if !" + alive(overwrite) + " {\n	opts.SetMatchETagExcept(\"*\")\n	}"}}, 200, ""},
 		{trust, []edit{{"sinks/parquetsink/sink.go", "	s.mu.lanes[src] = newLane(src, at)", "	if " + alive(trust) + " && at.offset >= 0 {\n	at.offset = from\n	}\n	s.mu.lanes[src] = newLane(src, at)"}}, 300, ""},
-		{skip, []edit{{"stream/work.go", "		p.fail(fmt.Errorf(\"%s offset %d (%s): %w\", it.part, it.rec.Offset, it.ref.URI, err))", `		if ` + alive(skip) + ` {
+		{skip, []edit{{"stream/work.go", "		p.fail(fmt.Errorf(\"%s offset %d (%s): %w\", it.part, it.rec.Offset, schemas.ShownURI(it.ref.URI), err))", `		if ` + alive(skip) + ` {
 			it.span.End()
 			giveBack(it.lease, 0)
 			it.ticket.Settle(Skipped, nil)
 			return
 		}
-		p.fail(fmt.Errorf("%s offset %d (%s): %w", it.part, it.rec.Offset, it.ref.URI, err))`}}, 20, "refused-though-acknowledged"},
+		p.fail(fmt.Errorf("%s offset %d (%s): %w", it.part, it.rec.Offset, schemas.ShownURI(it.ref.URI), err))`}}, 20, "refused-though-acknowledged"},
 		{unburied, []edit{{"stream/work.go", "	p.letters <- deadLetter{f, err}", "	if " + alive(unburied) + " {\n	f.ticket.Settle(Dead, nil)\n	return\n	}\n	p.letters <- deadLetter{f, err}"}}, 50, ""},
 		{gap, []edit{{"stream/tracker.go", "	t.passLocked(l, p.Offset, Skipped)\n	k := &Ticket", "	if !" + alive(gap) + " {\n	t.passLocked(l, p.Offset, Skipped)\n	}\n	k := &Ticket"}}, 50, ""},
-		{hasty, []edit{{"sinks/tee.go", "		c.add()\n		if err := m.Sink.Write(ctx, r, rows, c.report)", `		report := c.report
+		{hasty, []edit{{"sinks/tee.go", "		c.add()\n		if err := t.tallies[i].write(ctx, m.Sink, r, rows, c.report)", `		report := c.report
 		if ` + alive(hasty) + ` && i > 0 {
 			report = func(error) {}
 		} else {
 			c.add()
 		}
-		if err := m.Sink.Write(ctx, r, rows, report)`}}, 100, ""},
+		if err := t.tallies[i].write(ctx, m.Sink, r, rows, report)`}}, 100, ""},
 		{blindly, []edit{{"sinks/pgvectorsink/batch.go", "	case next == b.r.First:\n", "	case next == b.r.First || " + alive(blindly) + ":\n"}}, 20, "transaction-that-landed"},
 		{stays, []edit{{"sinks/pgvectorsink/batch.go", "	return b.cut(schemas", "	if " + alive(stays) + " {\n	b.r.Deletes, b.rows = nil, nil\n	}\n	return b.cut(schemas"}}, 60, "transaction-that-landed"},
 		{recommit, []edit{{"sinks/icebergsink/commit.go", "		if len(tried.Added) == 0 {", `		if ` + alive(recommit) + ` && unsettled != nil {
