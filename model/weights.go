@@ -66,7 +66,7 @@ func (w *weights) unchanged() error {
 	for _, f := range w.files {
 		st, err := os.Stat(f.path)
 		if err != nil {
-			return fmt.Errorf("reading the weights again: %w", err)
+			return fmt.Errorf("reading the model's files again: %w", err)
 		}
 		if stampOf(st) != f.stamp {
 			return fmt.Errorf("%s has changed since the model was opened: open it again", f.path)
@@ -89,7 +89,7 @@ func (w *weights) sums(ctx context.Context) ([]string, error) {
 	for _, f := range w.files {
 		sum, err := treeHash(ctx, f.path, f.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("hashing weights: %w", err)
+			return nil, fmt.Errorf("hashing the model's files: %w", err)
 		}
 		sums = append(sums, sum)
 	}
@@ -101,6 +101,21 @@ func (w *weights) sums(ctx context.Context) ([]string, error) {
 	w.known.Unlock()
 	return sums, nil
 }
+
+// Files are files that decide what becomes of a model's outputs, such as a vocabulary or a language model, as FindFiles found them.
+type Files struct{ found *weights }
+
+// FindFiles notes files without reading them.
+func FindFiles(paths []string) (*Files, error) {
+	found, err := findWeights(paths)
+	if err != nil {
+		return nil, err
+	}
+	return &Files{found}, nil
+}
+
+// Digests say what is in the files, in order: sha256 in hex. The first call reads them, on all processors, so call it beside other work; it fails if they have changed since FindFiles.
+func (f *Files) Digests(ctx context.Context) ([]string, error) { return f.found.sums(ctx) }
 
 // leaf is the part of a file that is hashed in one go, in bytes. It is part of what a digest means.
 const leaf = 4 << 20

@@ -49,17 +49,34 @@ func Open(dir string) (*Decoder, error) {
 	return NewDecoder(a, lm), nil
 }
 
-func openLanguageModel(dir string) (*LanguageModel, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
+// Files are those of a checkpoint directory that its decoder is made of, relative to it: alphabet.json, and those of its language model, none if it has none.
+func Files(dir string) (alphabet string, model []string, err error) {
+	files, err := modelFiles(filepath.Join(dir, modelDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return alphabetFile, nil, nil
 	}
-	var files []string
+	for _, name := range append(files, weightsFile, unigramsFile) {
+		model = append(model, filepath.Join(modelDir, name))
+	}
+	return alphabetFile, model, err
+}
+
+// modelFiles are the names of what lies in a language model's directory beside weights and unigrams.
+func modelFiles(dir string) (files []string, err error) {
+	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		name := e.Name()
 		if !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "__") && name != weightsFile && name != unigramsFile {
 			files = append(files, name)
 		}
+	}
+	return files, err
+}
+
+func openLanguageModel(dir string) (*LanguageModel, error) {
+	files, err := modelFiles(dir)
+	if err != nil {
+		return nil, err
 	}
 	if len(files) != 1 || !slices.ContainsFunc([]string{".arpa", ".arpa.gz", ".bin", ".binary"}, func(end string) bool { return strings.HasSuffix(files[0], end) }) {
 		return nil, fmt.Errorf("want one .arpa, .arpa.gz, .bin or .binary file beside %s and %s, and there is %v", weightsFile, unigramsFile, files)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"vecmill/embed/beam"
 )
@@ -54,6 +55,34 @@ func (o Decoding) OpenDecoder(dir string) (*beam.Decoder, error) {
 		override(&lm.ScoreBoundary, o.ScoreBoundary)
 	}
 	return d, nil
+}
+
+// files are those that transcripts depend on, by what they are to the search; see OpenDecoder and, of greedy transcripts, LoadCTCTokenizer. Not all of them need be there.
+func (o Decoding) files(dir string) (map[string]string, error) {
+	var names []string
+	if o.Beam && beam.Present(dir) {
+		alphabet, own, err := beam.Files(dir)
+		if err != nil {
+			return nil, err
+		}
+		if names = []string{alphabet}; o.LanguageModel == "" {
+			names = append(names, own...)
+		}
+	} else {
+		all := tokenizerFiles()
+		names = all[:]
+	}
+	paths := map[string]string{}
+	for _, name := range names {
+		paths[filepath.ToSlash(name)] = filepath.Join(dir, name)
+	}
+	if o.Beam && o.LanguageModel != "" {
+		paths["decoding.language_model"] = o.LanguageModel
+		if o.Unigrams != "" {
+			paths["decoding.unigrams"] = o.Unigrams
+		}
+	}
+	return paths, nil
 }
 
 func (o Decoding) alphabet(dir string) (*beam.Decoder, error) {

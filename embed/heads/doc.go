@@ -20,6 +20,8 @@
 // pipelines; sums are taken in float64 and rounded once. Ties go to the lower index, so results are deterministic.
 // Outputs that are not finite numbers are errors, never rows.
 //
+// Which head it is, its options, the files that it reads and its code, is told by a digest ([Identity]): rows are known by it, and not computed again.
+//
 // To add a head: one file, one line in the table tasks, one golden. Heads are pure: they keep nothing between calls and are safe for concurrent use.
 //
 // Neighbours: embed defines the seam and calls Apply; model says which outputs a class has and where its files are;

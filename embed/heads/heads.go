@@ -43,6 +43,7 @@ type Config struct {
 // task is one line of the table of heads.
 type task struct {
 	name    schemas.Task
+	version int      // of its code: raised whenever the same outputs, options and files may give other payloads, which are then computed again. Part of [Identity]
 	output  string   // of the model that it reads
 	rank    int      // of that output
 	classes []string // that it fits; nil means every class with the output
@@ -52,19 +53,19 @@ type task struct {
 // tasks is the table of heads.
 func tasks() []task {
 	return []task{
-		{schemas.TaskEmbedding, stateOutput, 3, nil, newEmbedding},
-		{schemas.TaskTranscript, logitsOutput, 3, []string{"Data2VecAudioForCTC"}, newTranscript},
-		{schemas.TaskLabels, logitsOutput, 2, []string{
+		{schemas.TaskEmbedding, 0, stateOutput, 3, nil, newEmbedding},
+		{schemas.TaskTranscript, 0, logitsOutput, 3, []string{"Data2VecAudioForCTC"}, newTranscript},
+		{schemas.TaskLabels, 0, logitsOutput, 2, []string{
 			"Data2VecTextForSequenceClassification", "Data2VecVisionForImageClassification", "Data2VecAudioForSequenceClassification",
 		}, newClassification},
-		{schemas.TaskFrames, logitsOutput, 3, []string{"Data2VecAudioForAudioFrameClassification"}, newFrames},
-		{schemas.TaskXVector, vectorOutput, 2, []string{"Data2VecAudioForXVector"}, newXVector},
-		{schemas.TaskTokens, logitsOutput, 3, []string{"Data2VecTextForTokenClassification"}, newTokens},
-		{schemas.TaskMasks, logitsOutput, 4, []string{"Data2VecVisionForSemanticSegmentation"}, newMasks},
-		{schemas.TaskFill, logitsOutput, 3, []string{"Data2VecTextForMaskedLM"}, newFill},
-		{schemas.TaskPerplexity, logitsOutput, 3, []string{"Data2VecTextForCausalLM"}, newPerplexity},
-		{schemas.TaskAnswers, startOutput, 2, []string{"Data2VecTextForQuestionAnswering"}, newAnswers},
-		{schemas.TaskChoice, logitsOutput, 2, []string{"Data2VecTextForMultipleChoice"}, newChoice},
+		{schemas.TaskFrames, 0, logitsOutput, 3, []string{"Data2VecAudioForAudioFrameClassification"}, newFrames},
+		{schemas.TaskXVector, 0, vectorOutput, 2, []string{"Data2VecAudioForXVector"}, newXVector},
+		{schemas.TaskTokens, 0, logitsOutput, 3, []string{"Data2VecTextForTokenClassification"}, newTokens},
+		{schemas.TaskMasks, 0, logitsOutput, 4, []string{"Data2VecVisionForSemanticSegmentation"}, newMasks},
+		{schemas.TaskFill, 0, logitsOutput, 3, []string{"Data2VecTextForMaskedLM"}, newFill},
+		{schemas.TaskPerplexity, 0, logitsOutput, 3, []string{"Data2VecTextForCausalLM"}, newPerplexity},
+		{schemas.TaskAnswers, 0, startOutput, 2, []string{"Data2VecTextForQuestionAnswering"}, newAnswers},
+		{schemas.TaskChoice, 0, logitsOutput, 2, []string{"Data2VecTextForMultipleChoice"}, newChoice},
 	}
 }
 
@@ -83,7 +84,7 @@ func (h *head) Name() string { return h.name }
 func (h *head) Task() schemas.Task { return h.task }
 
 // New makes a head for a checkpoint and its graph. A head that does not fit the class or whose output the graph lacks is an error
-// that says which heads and classes fit. A transcript head reads vocab.json and tokenizer_config.json in spec.Dir.
+// that says which heads and classes fit. A transcript head reads files in spec.Dir, see [Identity].
 func New(cfg Config, spec *model.Spec, graph *model.Graph) (embed.Head, error) {
 	all := tasks()
 	at := slices.IndexFunc(all, func(t task) bool { return t.name == cfg.Task })

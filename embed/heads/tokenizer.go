@@ -30,11 +30,14 @@ type CTCTokenizer struct {
 	cleanUp   bool
 }
 
+// tokenizerFiles are those that a CTC tokenizer is read from.
+func tokenizerFiles() [3]string { return [...]string{vocabFile, tokenizerFile, specialsFile} }
+
 // LoadCTCTokenizer reads vocab.json, tokenizer_config.json and, as the reference does where the latter lists no added tokens,
 // special_tokens_map.json in dir. Only vocab.json must exist; class defaults fill the rest.
 func LoadCTCTokenizer(dir string) (*CTCTokenizer, error) {
 	var files [3][]byte
-	for i, name := range [...]string{vocabFile, tokenizerFile, specialsFile} {
+	for i, name := range tokenizerFiles() {
 		data, err := readSmall(filepath.Join(dir, name))
 		if err != nil && (i == 0 || !errors.Is(err, fs.ErrNotExist)) {
 			return nil, fmt.Errorf("reading the CTC tokenizer: %w", err)

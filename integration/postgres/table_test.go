@@ -123,6 +123,11 @@ func works(t *testing.T, s *harness.Postgres, table string) {
 	}); err != nil || !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v; %v", got, want, err)
 	}
+	for offset, want := range map[int64]string{0: c.Heads, int64(len(rows)) - 1: c.Heads, int64(len(rows)): ""} {
+		if heads, err := q.Heads(context.Background(), src, offset); err != nil || heads != want {
+			t.Errorf("the heads of offset %d are %q, want %q; %v", offset, heads, want, err)
+		}
+	}
 }
 
 func rejectedRow(t *testing.T, s *harness.Postgres, table string) {

@@ -2,8 +2,6 @@ package wire
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -249,24 +247,24 @@ func (all Models) close() error {
 // headsKey is where a file's metadata says which options the heads of its rows had.
 const headsKey = "heads"
 
+// headOptions are a head with the digest of all that decides what it makes of a model's outputs, see [heads.Identity].
 type headOptions struct{ name, digest string }
 
-func headsOf(p *config.Pipeline) (all []headOptions) {
-	for i := range p.Heads {
-		h := headConfig(&p.Heads[i])
-		h.Joined = p.Audio.Long == "overlap"
-		name := h.Name
-		if name == "" {
-			name = string(h.Task)
-		}
-		b, err := json.Marshal(h)
-		if err != nil {
-			continue // its rows are never known
-		}
-		sum := sha256.Sum256(b)
-		all = append(all, headOptions{name, hex.EncodeToString(sum[:6])})
+// headDigits is how much of a head's digest is told: a file's metadata is short.
+const headDigits = 12
+
+// headOptions reads what the heads read, whole.
+func (m *loadedModel) headOptions(ctx context.Context) (all []headOptions, err error) {
+	digests, err := m.identity.Digests(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("heads: %w", err)
 	}
-	return all
+	for i, h := range m.heads {
+		if digests[i] != "" { // else its rows are never known
+			all = append(all, headOptions{h.Name(), digests[i][:headDigits]})
+		}
+	}
+	return all, nil
 }
 
 // mostHeadsText keeps a file's metadata within what stores take. Longer, and nothing is said: rows are then never known to be computed.

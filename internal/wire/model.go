@@ -37,7 +37,8 @@ type loadedModel struct {
 	sessions []embed.Session
 	on       []string // the device of each, as metrics call it
 	heads    []embed.Head
-	options  []headOptions // of heads, in their order
+	identity *heads.Identity
+	options  []headOptions // of heads, in their order; known with the digest
 	halves   []string      // the heads that give vectors in half precision
 
 	devices   []ortsession.Options // of the sessions, one for each device
@@ -85,16 +86,17 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 		return nil, err
 	}
 	var digest string
+	var options []headOptions
 	work, ctx := errgroup.WithContext(ctx)
-	work.Go(func() (err error) { // reads the weights whole, while the sessions load
-		digest, err = m.graph.Digest(ctx)
+	work.Go(func() (err error) { // reads weights and language models whole, while the sessions load
+		digest, options, err = m.identify(ctx)
 		return err
 	})
 	work.Go(func() error { return m.open(ctx, c, p, log) })
 	if err := work.Wait(); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
-	m.digest, m.took, m.cpu = digest, time.Since(began), processTime()-cpu
+	m.digest, m.options, m.took, m.cpu = digest, options, time.Since(began), processTime()-cpu
 	return m, nil
 }
 
@@ -102,12 +104,20 @@ func loadModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *sto
 func describeModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, log *slog.Logger) (*loadedModel, error) {
 	m, err := prepareModel(ctx, c, p, s, log)
 	if err == nil {
-		m.digest, err = m.graph.Digest(ctx)
+		m.digest, m.options, err = m.identify(ctx)
 	}
 	return m, err
 }
 
-// prepareModel fetches the checkpoint if it is a reference, opens it, and compiles its graph or finds it in the cache. The digest is left out, and there are no sessions.
+// identify reads the files that decide what m computes.
+func (m *loadedModel) identify(ctx context.Context) (digest string, options []headOptions, err error) {
+	if digest, err = m.graph.Digest(ctx); err == nil {
+		options, err = m.headOptions(ctx)
+	}
+	return digest, options, err
+}
+
+// prepareModel fetches the checkpoint if it is a reference, opens it, and compiles its graph or finds it in the cache. Digest and options are left out, and there are no sessions.
 func prepareModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, log *slog.Logger) (*loadedModel, error) {
 	began := time.Now()
 	path, err := locateModel(ctx, c, s, p.Model.Path, log)
@@ -130,7 +140,7 @@ func prepareModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *
 			return nil, fmt.Errorf("batch.packing: %w", err)
 		}
 	}
-	m := &loadedModel{name: p.Model.Name, spec: spec, opener: openSession, options: headsOf(p)}
+	m := &loadedModel{name: p.Model.Name, spec: spec, opener: openSession}
 	if m.pre, err = newPreprocessor(p, spec, int64(c.Fetch.MaxObjectBytes)); err != nil {
 		return nil, fmt.Errorf("%w; if the settings are right, copy the checkpoint anew, whole: docs/models.md lists its files", err)
 	}
@@ -154,12 +164,14 @@ func prepareModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *
 	return m, nil
 }
 
-// newHeads makes the heads, and notes which outputs of the graph they read.
-func (m *loadedModel) newHeads(p *config.Pipeline) error {
+// newHeads makes the heads, and notes which files and outputs of the graph they read.
+func (m *loadedModel) newHeads(p *config.Pipeline) (err error) {
+	all := headConfigs(p)
+	if m.identity, err = heads.Identify(all, m.spec.Dir); err != nil {
+		return fmt.Errorf("heads: %w", err)
+	}
 	var read []string
-	for i := range p.Heads {
-		cfg := headConfig(&p.Heads[i])
-		cfg.Joined = p.Audio.Long == string(audio.Overlap)
+	for _, cfg := range all {
 		head, err := heads.New(cfg, m.spec, m.graph)
 		if err != nil {
 			return fmt.Errorf("heads: %w", err)
@@ -191,6 +203,16 @@ func (m *loadedModel) open(ctx context.Context, c *config.Config, p *config.Pipe
 	m.took += time.Since(began)
 	log.Debug("sessions opened", "pipeline", p.Name, "sessions", len(m.sessions), "took", time.Since(began))
 	return nil
+}
+
+// headConfigs are a pipeline's heads in the words of embed/heads.
+func headConfigs(p *config.Pipeline) (all []heads.Config) {
+	for i := range p.Heads {
+		h := headConfig(&p.Heads[i])
+		h.Joined = p.Audio.Long == string(audio.Overlap)
+		all = append(all, h)
+	}
+	return all
 }
 
 // headConfig is a head's settings in the words of embed/heads.
@@ -225,8 +247,8 @@ func compileOptions(p *config.Pipeline, spec *model.Spec, pre embed.Preprocessor
 		HeadOnly:  !slices.ContainsFunc(p.Heads, func(h config.Head) bool { return h.Task == string(schemas.TaskEmbedding) }),
 		Precision: precision,
 	}
-	for i := range p.Heads {
-		for _, name := range heads.Outputs(headConfig(&p.Heads[i])) {
+	for _, cfg := range headConfigs(p) {
+		for _, name := range heads.Outputs(cfg) {
 			if !slices.Contains(o.Outputs, name) {
 				o.Outputs = append(o.Outputs, name)
 			}

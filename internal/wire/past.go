@@ -25,14 +25,19 @@ type past interface {
 	// span is where the output's part of a source begins, behind what was skipped to get there, and ends; known is false if it has none. It begins at -1 if that is not told any more.
 	span(ctx context.Context, src schemas.SourceID) (s schemas.Span, known bool, err error)
 
-	// digests are those of model and preprocessing of late rows; empty without rows.
-	digests(ctx context.Context, pipeline string) (model, preprocess string, err error)
+	// madeBy is what made late rows; the zero value without rows.
+	madeBy(ctx context.Context, pipeline string) (maker, error)
 
 	// references enumerates what the rows of a pipeline came from; atOnce is how many files may be read at once.
 	references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error), atOnce int) backfill.Source
 
 	close()
 }
+
+// maker is what makes rows, as they tell it: the digests of model and preprocessing, and the heads' options as formatHeads writes them; "" where those are not known.
+type maker struct{ model, preprocess, heads string }
+
+func (m *loadedModel) maker() maker { return maker{m.digest, m.pre.Digest(), formatHeads(m.options)} }
 
 // pastOf is the first required output of a pipeline whose rows can be computed again, for required outputs agree.
 func pastOf(ctx context.Context, s *stores, p *config.Pipeline) (past, error) {
@@ -118,14 +123,14 @@ func (p *pastFiles) span(ctx context.Context, src schemas.SourceID) (s schemas.S
 	return schemas.Span{First: files[0].Origin, Next: files[len(files)-1].Range.Next}, true, nil
 }
 
-func (p *pastFiles) digests(ctx context.Context, pipeline string) (model, preprocess string, err error) {
+func (p *pastFiles) madeBy(ctx context.Context, pipeline string) (by maker, err error) {
 	err = p.audited().Files(ctx, pipeline, func(_ string, info parquetsink.FileInfo) error {
 		if info.Rows > 0 {
-			model, preprocess = info.Metadata["model-digest"], info.Metadata["preprocess-digest"]
+			by = maker{info.Metadata["model-digest"], info.Metadata["preprocess-digest"], info.Metadata[headsKey]}
 		}
 		return nil
 	})
-	return model, preprocess, err
+	return by, err
 }
 
 func (p *pastFiles) references(_ string, bounds func(ctx context.Context) ([]backfill.Bound, error), atOnce int) backfill.Source {
@@ -163,12 +168,14 @@ func (p *pastTable) span(ctx context.Context, src schemas.SourceID) (s schemas.S
 	return s, known, err
 }
 
-func (p *pastTable) digests(ctx context.Context, pipeline string) (model, preprocess string, err error) {
+func (p *pastTable) madeBy(ctx context.Context, pipeline string) (by maker, err error) {
 	rows, err := p.r.Latest(ctx, pipeline, "", 1)
 	if err != nil || len(rows) == 0 {
-		return "", "", err
+		return by, err
 	}
-	return rows[0].ModelDigest, rows[0].PreprocessDigest, nil
+	by.model, by.preprocess = rows[0].ModelDigest, rows[0].PreprocessDigest
+	by.heads, err = p.r.Heads(ctx, schemas.SourceID{Pipeline: pipeline, Topic: rows[0].Topic, Partition: rows[0].Partition}, rows[0].Offset)
+	return by, err
 }
 
 func (p *pastTable) references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error), _ int) backfill.Source {

@@ -58,11 +58,11 @@ func (p *pastIceberg) span(_ context.Context, src schemas.SourceID) (s schemas.S
 	return s, known, err
 }
 
-func (p *pastIceberg) digests(ctx context.Context, pipeline string) (model, preprocess string, err error) {
-	if p.r == nil {
-		return "", "", nil
+func (p *pastIceberg) madeBy(ctx context.Context, pipeline string) (by maker, err error) {
+	if p.r != nil {
+		by.model, by.preprocess, by.heads, err = p.r.Digests(ctx, pipeline)
 	}
-	return p.r.Digests(ctx, pipeline)
+	return by, err
 }
 
 func (p *pastIceberg) references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error), _ int) backfill.Source {

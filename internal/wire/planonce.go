@@ -90,7 +90,8 @@ func awaitPlan(ctx context.Context, place plan.Place) (*plan.Plan, error) {
 
 // computedBy is a pipeline with all that makes its rows what they are.
 func computedBy(p *config.Pipeline, m *loadedModel) string {
-	return strings.Join([]string{p.Name, m.digest, m.pre.Digest(), formatHeads(m.options)}, " ")
+	by := m.maker()
+	return strings.Join([]string{p.Name, by.model, by.preprocess, by.heads}, " ")
 }
 
 func allComputedBy(c *config.Config, models []*loadedModel) (all []string) {

@@ -141,8 +141,8 @@ func (r *Reembed) references(ctx context.Context, s *stores, models []*loadedMod
 	if err != nil {
 		return nil, nil, err
 	}
-	model, preprocess, err := old.digests(ctx, r.Old.Name)
-	if err == nil && model == models[0].digest && preprocess == models[0].pre.Digest() && reflect.DeepEqual(headsOf(r.Old), models[0].options) {
+	by, err := old.madeBy(ctx, r.Old.Name)
+	if err == nil && by.heads != "" && by == models[0].maker() {
 		err = fmt.Errorf("the rows of %s have the model, the preprocessing and the heads of %s: there is nothing to compute again", r.Old.Name, r.New.Name)
 	}
 	if err != nil {

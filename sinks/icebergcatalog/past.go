@@ -71,24 +71,27 @@ func (r *Reader) works(rec arrow.RecordBatch, pipeline string, each func(l *sche
 	return nil
 }
 
-// Digests are those of model and preprocessing of the row of a pipeline that was made last; empty without rows.
-func (r *Reader) Digests(ctx context.Context, pipeline string) (model, preprocess string, err error) {
-	scan, err := r.Snapshot().Scan(ctx, pipeline, "created_at", "model_digest", "preprocess_digest")
+// Digests are those of model and preprocessing of the row of a pipeline that was made last, with its heads' options, "" where they are not known; empty without rows.
+func (r *Reader) Digests(ctx context.Context, pipeline string) (model, preprocess, heads string, err error) {
+	scan, err := r.Snapshot().Scan(ctx, pipeline, "created_at", "model_digest", "preprocess_digest", "topic", "partition", "offset")
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
+	src := schemas.SourceID{Pipeline: pipeline}
 	last := int64(0)
 	for _, file := range scan.Files {
 		if err := scan.Rows(ctx, file, func(v []parquetfile.Value) error {
 			if v[0].Int >= last {
 				last, model, preprocess = v[0].Int, v[1].Text, v[2].Text
+				src.Topic, src.Partition = v[3].Text, int(v[4].Int)
+				heads = r.eras.At(src, v[5].Int)
 			}
 			return nil
 		}); err != nil {
-			return "", "", err
+			return "", "", "", err
 		}
 	}
-	return model, preprocess, nil
+	return model, preprocess, heads, nil
 }
 
 // Tombstones says whether tombstones of a pipeline are in the table's history, or may have been: some of its snapshots are expired.

@@ -62,8 +62,8 @@ func TestWhatATableHasIsReadBackWithoutDeletedRows(t *testing.T) {
 	}); err != nil || !maps.Equal(had, works) {
 		t.Errorf("%d works, want %d: %v", len(had), len(works), err)
 	}
-	if model, pre, err := r.Digests(t.Context(), "p"); err != nil || model != rows[0].ModelDigest || pre != rows[0].PreprocessDigest {
-		t.Errorf("digests %s and %s, %v", model, pre, err)
+	if model, pre, heads, err := r.Digests(t.Context(), "p"); err != nil || model != rows[0].ModelDigest || pre != rows[0].PreprocessDigest || heads != "h=2" {
+		t.Errorf("digests %s and %s, heads %s, %v", model, pre, heads, err)
 	}
 	if first, known, err := r.Begin(gone); first != icebergsink.Beginning(&r.Parts(gone)[0].Range) || !known || err != nil {
 		t.Errorf("it begins at %d, %v, %v", first, known, err)

@@ -32,6 +32,19 @@ func (q *Reader) Works(ctx context.Context, pipeline string, each func(l *schema
 // undefinedColumn is the server's code.
 const undefinedColumn = "42703"
 
+// Heads are the options of the heads in the transaction of an offset; "" where they are not known.
+func (q *Reader) Heads(ctx context.Context, src schemas.SourceID, offset int64) (heads string, err error) {
+	err = q.pool.QueryRow(ctx, `SELECT heads FROM `+q.n.ranges+` WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND first_offset <= $4 AND next_offset > $4`,
+		src.Pipeline, src.Topic, src.Partition, offset).Scan(&heads)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == undefinedColumn || errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the heads of %s: %w", src.Pipeline, err)
+	}
+	return heads, nil
+}
+
 // told is a transaction with the options of its heads.
 type told struct {
 	schemas.Span

@@ -1,0 +1,161 @@
+package heads_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"vecmill/embed/heads"
+	"vecmill/schemas"
+)
+
+// reading is a checkpoint directory with all that heads read, and a language model beside it.
+func reading(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, name := range []string{
+		"vocab.json", "tokenizer_config.json", "alphabet.json", "preprocessor_config.json",
+		"language_model/attrs.json", "language_model/unigrams.txt", "language_model/lm.arpa", "more/other.arpa", "more/words",
+	} {
+		write(t, filepath.Join(dir, name), name)
+	}
+	return dir
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readers are heads of every kind, by name.
+func readers(dir string) map[string]heads.Config {
+	all := map[string]heads.Config{}
+	for _, task := range schemas.Tasks() {
+		all[string(task)] = heads.Config{Task: task}
+	}
+	all["transcript"] = heads.Config{Task: schemas.TaskTranscript}
+	all["beam"] = heads.Config{Task: schemas.TaskTranscript, Decoding: heads.NewBeamDecoding()}
+	named := heads.NewBeamDecoding()
+	named.LanguageModel = filepath.Join(dir, "more", "other.arpa")
+	all["named"] = heads.Config{Task: schemas.TaskTranscript, Decoding: named}
+	named.Unigrams = filepath.Join(dir, "more", "words")
+	all["words"] = heads.Config{Task: schemas.TaskTranscript, Decoding: named}
+	return all
+}
+
+// digests are those of all heads.
+func digests(t *testing.T, all map[string]heads.Config, dir string) map[string]string {
+	t.Helper()
+	names := slices.Sorted(maps.Keys(all))
+	var cfgs []heads.Config
+	for _, name := range names {
+		cfgs = append(cfgs, all[name])
+	}
+	id, err := heads.Identify(cfgs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums, err := id.Digests(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for i, name := range names {
+		out[name] = sums[i]
+	}
+	return out
+}
+
+// TestAHeadIsAnotherOneWithOtherFiles changes one file after another under its name, and has the heads that read it, and no others, be new ones.
+func TestAHeadIsAnotherOneWithOtherFiles(t *testing.T) {
+	for file, want := range map[string]string{
+		"vocab.json":                  "transcript",
+		"tokenizer_config.json":       "transcript",
+		"special_tokens_map.json":     "transcript", // which was not there
+		"alphabet.json":               "beam named words",
+		"language_model/attrs.json":   "beam",
+		"language_model/unigrams.txt": "beam",
+		"language_model/lm.arpa":      "beam",
+		"more/other.arpa":             "named words",
+		"more/words":                  "words",
+		"preprocessor_config.json":    "", // of the preprocessing's digest
+	} {
+		t.Run(file, func(t *testing.T) {
+			dir := reading(t)
+			all := readers(dir)
+			before := digests(t, all, dir)
+			write(t, filepath.Join(dir, file), strings.Repeat("x", len(file)))
+			var changed []string
+			for name, sum := range digests(t, all, dir) {
+				if sum != before[name] {
+					changed = append(changed, name)
+				}
+			}
+			slices.Sort(changed)
+			if got := strings.Join(changed, " "); got != want {
+				t.Errorf("%q are others, want %q", got, want)
+			}
+		})
+	}
+	dir := reading(t)
+	if err := os.Remove(filepath.Join(dir, "alphabet.json")); err != nil {
+		t.Fatal(err)
+	}
+	before := digests(t, readers(dir), dir)
+	write(t, filepath.Join(dir, "vocab.json"), "other")
+	if after := digests(t, readers(dir), dir); after["beam"] == before["beam"] || after["words"] == before["words"] {
+		t.Error("an alphabet that is made of the vocabulary is the same with another one")
+	}
+}
+
+// TestAHeadIsTheSameWhereverItsFilesLie compares two copies of all files.
+func TestAHeadIsTheSameWhereverItsFilesLie(t *testing.T) {
+	a, b := reading(t), reading(t)
+	of := digests(t, readers(a), a)
+	if copied := digests(t, readers(b), b); !maps.Equal(of, copied) {
+		t.Errorf("%v\n%v", of, copied)
+	}
+	if of["beam"] == of["named"] || of["named"] == of["words"] {
+		t.Error("two searches are one")
+	}
+}
+
+// TestAHeadWithoutFilesIsItsOptionsAlone holds digests that rows were written with before they covered files: rows of a lake stay known.
+func TestAHeadWithoutFilesIsItsOptionsAlone(t *testing.T) {
+	dir := reading(t)
+	all := readers(dir)
+	for name, sum := range digests(t, all, dir) {
+		b, err := json.Marshal(all[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		options := sha256.Sum256(b)
+		if same := sum == hex.EncodeToString(options[:]); same != (all[name].Task != schemas.TaskTranscript) {
+			t.Errorf("%s: its options alone: %v", name, same)
+		}
+	}
+}
+
+// TestFilesThatChangeBeforeTheyAreHashedAreFoundOut has a vocabulary replaced when the head may have read it already.
+func TestFilesThatChangeBeforeTheyAreHashedAreFoundOut(t *testing.T) {
+	dir := reading(t)
+	id, err := heads.Identify([]heads.Config{{Task: schemas.TaskTranscript}}, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "vocab.json"), "another size")
+	if sums, err := id.Digests(t.Context()); err == nil || !strings.Contains(err.Error(), "vocab.json has changed") {
+		t.Errorf("%v, %v", sums, err)
+	}
+}
