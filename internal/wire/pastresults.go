@@ -2,10 +2,12 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"vecmill/embed"
 	"vecmill/internal/audit"
@@ -45,7 +47,8 @@ func openPast(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores
 	r := &pastResults{store: store, model: m.name, kinds: kindsOf(p, m), index: ledger.NewContents(), log: log.With("pipeline", p.Name), turn: make(chan struct{}, 1)}
 	q := audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(out.Layout)}
 	if r.names, err = q.Names(ctx, p.Name); err == nil {
-		files := outputFiles{store: store, names: r.names, lanes: pastLanes}
+		r.log.Info("results of earlier runs are looked for", "url", out.URL, "files", len(r.names))
+		files := outputFiles{store: store, names: r.names, lanes: pastLanes, told: r.told(time.Now)}
 		err = files.read(ctx, r.note)
 	}
 	if err != nil {
@@ -56,7 +59,7 @@ func openPast(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores
 	return r, nil
 }
 
-// note says where a file has results. One whose heads had other options, or are not all there, has none; neither has a stream, of which no part can be read by itself.
+// note says where a file has results. One whose heads had other options, or are not all there, has none; neither has a stream, of which no part can be read by itself. What of it cannot be read is computed again.
 func (r *pastResults) note(ctx context.Context, n int, f notedFile, all *noted) error {
 	options := parseHeads(f.heads)
 	for _, k := range r.kinds {
@@ -67,14 +70,33 @@ func (r *pastResults) note(ctx context.Context, n int, f notedFile, all *noted) 
 	if format, _ := parquetsink.FormatOf(r.names[n]); format != parquetsink.Parquet {
 		return nil
 	}
-	row := f.rows
-	return parquetsink.Backwards(ctx, r.store, r.names[n], func(l *schemas.Lineage) error {
-		row-- // the first row of an object is noted last, and stays
+	row := uint32(0)
+	_, err := parquetsink.Lineages(ctx, r.store, r.names[n], func(l *schemas.Lineage) error {
 		if beside, ok := besideOf(l); ok && l.ContentHash != "" && r.made(l) && !all.took(f, l) {
-			r.index.Add(l.ContentHash, beside, ledger.Spot{File: uint32(n), Row: row})
+			r.index.Add(l.ContentHash, beside, ledger.Spot{File: uint32(n), Row: row}) // the first row of an object stays
 		}
+		row++
 		return nil
 	})
+	if err != nil && ctx.Err() == nil && !errors.Is(err, objectstore.ErrNotFound) {
+		r.log.Warn("a file of an earlier run cannot be read, and what it has is computed again if it comes", "file", r.names[n], "rows_read", row, "error", err)
+		return nil
+	}
+	return err
+}
+
+// pastProgress is how often a start says how far it has come.
+const pastProgress = 10 * time.Second
+
+// told says now and then how many files were read.
+func (r *pastResults) told(now func() time.Time) func(files, of int) {
+	last := now()
+	return func(files, of int) {
+		if t := now(); t.Sub(last) >= pastProgress {
+			last = t
+			r.log.Info("results of earlier runs are looked for", "read", files, "files", of)
+		}
+	}
 }
 
 // made says whether a row is of the pipeline's model and preprocessing as they are.
