@@ -80,14 +80,14 @@ func (a *archive) write(topic string, first int64, rows []schemas.Row, deletes .
 // open looks where results are.
 func (a *archive) open() *pastResults {
 	a.t.Helper()
-	r := &pastResults{store: a.store, model: "new name", kinds: a.kinds(), index: ledger.NewContents(), log: slog.New(slog.DiscardHandler), turn: make(chan struct{}, 1)}
+	r := newPastResults(a.store, a.store, mostPastBytes)
+	r.model, r.kinds, r.log = "new name", a.kinds(), slog.New(slog.DiscardHandler)
 	a.t.Cleanup(r.close)
-	var err error
-	if r.names, err = (audit.Parquet{Store: a.store}).Names(a.t.Context(), "p"); err != nil || len(r.names) == 0 {
-		a.t.Fatal(r.names, err)
+	names, err := (audit.Parquet{Store: a.store}).Names(a.t.Context(), "p")
+	if err != nil || len(names) == 0 {
+		a.t.Fatal(names, err)
 	}
-	files := outputFiles{store: a.store, names: r.names, lanes: 2}
-	if err := files.read(a.t.Context(), r.note); err != nil {
+	if err := r.look(a.t.Context(), names); err != nil {
 		a.t.Fatal(err)
 	}
 	return r

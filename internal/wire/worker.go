@@ -224,7 +224,7 @@ func heapLimit(c *config.Config) int64 {
 	limit := int64(heapSlack)
 	for i := range c.Pipelines {
 		limit += int64(c.Pipelines[i].MemoryBudget) / 4 * 5 // a quarter more for the records themselves
-		limit += int64(c.Pipelines[i].ReuseResults)
+		limit += int64(c.Pipelines[i].ReuseResults) + pastBytes(&c.Pipelines[i])
 		for j := range c.Pipelines[i].Outputs {
 			limit += int64(c.Pipelines[i].Outputs[j].Buffered())
 		}
