@@ -29,9 +29,8 @@ type Buffer interface {
 // Stats says of each member, in their order, what it was handed and how long it took.
 func (t *Tee) Stats() []MemberStats {
 	all := make([]MemberStats, len(t.members))
-	now := time.Now()
 	for i, m := range t.members {
-		all[i] = t.tallies[i].stats(now)
+		all[i] = t.tallies[i].stats()
 		all[i].Name, all[i].BestEffort = m.Name, m.BestEffort
 		if b, ok := m.Sink.(Buffer); ok {
 			all[i].Held, all[i].Limit = b.Buffered()
@@ -52,14 +51,14 @@ type tally struct {
 
 // write hands a range to s and counts it.
 func (t *tally) write(ctx context.Context, s Sink, r schemas.Range, rows []schemas.Row, done func(error)) error {
-	n, began := int64(len(rows)), time.Now() // the sink owns rows from then on
+	n := int64(len(rows)) // the sink owns rows from then on
 	t.wait(n)
-	t.busy.Begin(began)
+	began := t.busy.Begin()
 	err := s.Write(ctx, r, rows, func(err error) {
 		t.settle(n, began, err)
 		done(err)
 	})
-	t.busy.End(time.Now())
+	t.busy.End()
 	if err != nil {
 		t.wait(-n)
 		return err
@@ -85,8 +84,8 @@ func (t *tally) settle(n int64, began time.Time, err error) {
 	}
 }
 
-func (t *tally) stats(now time.Time) MemberStats {
+func (t *tally) stats() MemberStats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return MemberStats{Rows: t.mu.rows, Waiting: t.mu.waiting, Write: t.busy.Total(now), Durable: t.mu.durable}
+	return MemberStats{Rows: t.mu.rows, Waiting: t.mu.waiting, Write: t.busy.Total(), Durable: t.mu.durable}
 }
