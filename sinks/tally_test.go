@@ -73,11 +73,11 @@ func TestATeeCountsForEachMember(t *testing.T) {
 		full.Waiting, full.Write = n, 4*time.Second
 		is("while the first is full", full, late, lost, gone)
 		<-written
-		full.Rows, full.Waiting, full.Write, full.Durable = n, 0, 6*time.Second, float64(n)*6
+		full.Rows, full.Waiting, full.Write, full.Settled, full.Durable = n, 0, 6*time.Second, n, float64(n)*6
 		late.Rows, late.Waiting, lost.Rows, lost.Waiting, gone.Write = n, n, n, n, time.Second
 		is("when all have the range, but the last, which is left out", full, late, lost, gone)
 		time.Sleep(time.Hour)
-		late.Waiting, late.Durable, lost.Waiting = 0, float64(n)*60, 0
+		late.Waiting, late.Settled, late.Durable, lost.Waiting = 0, n, float64(n)*60, 0
 		is("when it is settled", full, late, lost, gone)
 	})
 }
