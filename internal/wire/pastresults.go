@@ -36,6 +36,13 @@ type pastResults struct {
 	warned atomic.Bool
 }
 
+// warnOfHeads says that outputs cannot say which options their heads had.
+func warnOfHeads(log *slog.Logger, pipeline string, all []headOptions) {
+	if len(all) > 0 && formatHeads(all) == "" {
+		log.Warn("the names of heads take too much room for outputs to say which options heads had: plans compute everything again, and reuse_outputs finds nothing; name them shorter", "pipeline", pipeline, "heads", len(all), "most_bytes", mostHeadsText)
+	}
+}
+
 // openPast reads where results of contents are, of what the pipeline's model, preprocessing and heads have made so far. Close gives its memory back.
 func openPast(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores, log *slog.Logger) (*pastResults, error) {
 	out := p.PastFiles()
@@ -213,7 +220,7 @@ func (r *pastResults) asComputed(rows []schemas.Row, content, beside string) (al
 // notesOf are the attributes of a row that preprocessing found out; the others were its reference's own.
 func notesOf(attributes map[string]string) (notes map[string]string) {
 	for name, v := range attributes {
-		if strings.HasPrefix(name, schemas.NotePrefix) {
+		if schemas.IsNote(name) {
 			if notes == nil {
 				notes = map[string]string{}
 			}

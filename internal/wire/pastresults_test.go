@@ -36,7 +36,7 @@ func (a *archive) rows(offset int64, content string, windows int, text string) (
 			l := schemas.Lineage{
 				RefID: fmt.Sprint("ref", offset), URI: fmt.Sprint("s3://box/", offset), ETag: "e", ContentHash: content, Modality: schemas.Audio, Model: "old name", ModelDigest: k.Model, PreprocessDigest: k.Preprocess,
 				Head: k.Head, Task: schemas.TaskTranscript, Topic: "t", Offset: offset, Window: w, WindowStart: float64(w), WindowEnd: float64(w) + 0.1, CreatedAt: time.UnixMicro(1),
-				Attributes: map[string]string{"tenant": "other", "vecmill.charset": "utf-8"},
+				Attributes: map[string]string{"tenant": "other", "vecmill.charset": "utf-8", "vecmill.other": "a producer's"},
 			}
 			l.RowID = schemas.RowID(&l)
 			all = append(all, schemas.Row{Lineage: l, Payload: schemas.Payload{Text: fmt.Sprint(content, w, k.Head, text), Score: 0.1 * float32(w)}})
@@ -262,5 +262,19 @@ func TestAStartSaysHowFarItIs(t *testing.T) {
 	}
 	if text := said.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "read=10 files=25") || !strings.Contains(text, "read=20 files=25") {
 		t.Errorf("of 25 seconds it says:\n%s", text)
+	}
+}
+
+func TestHeadsThatOutputsCannotSayAreWarnedOf(t *testing.T) {
+	for n, want := range map[int]int{0: 0, 4: 0, 40: 1} {
+		var said bytes.Buffer
+		all := make([]headOptions, n)
+		for i := range all {
+			all[i] = headOptions{fmt.Sprint("head", i), "0123456789ab"}
+		}
+		warnOfHeads(slog.New(slog.NewTextHandler(&said, nil)), "p", all)
+		if strings.Count(said.String(), "level=WARN") != want {
+			t.Errorf("of %d heads: %s", n, said.String())
+		}
 	}
 }
