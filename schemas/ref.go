@@ -227,14 +227,17 @@ func (r *Ref) Place() string {
 	return r.URI
 }
 
-// NotePrefix begins the names of attributes of rows that preprocessing found out; the others are the reference's own.
-const NotePrefix = "vecmill."
-
-// Attributes of rows of a reference with something beside its text, which the rows do not have: which field that was, as Companion names it, and its CompanionHash.
+// Notes are attributes of rows that preprocessing found out; all others are the reference's own. CharsetNote is the character set that was detected. The others are of a reference with something beside its text, which the rows do not have: which field that was, as Companion names it, and its CompanionHash.
 const (
+	CharsetNote       = "vecmill.charset"
 	CompanionNote     = "vecmill.companion"
 	CompanionHashNote = "vecmill.companion.hash"
 )
+
+// IsNote says whether an attribute of a row is a note.
+func IsNote(name string) bool {
+	return name == CharsetNote || name == CompanionNote || name == CompanionHashNote
+}
 
 // Companion names the field that goes beside the text, "" if there is none.
 func (r *Ref) Companion() string {

@@ -16,28 +16,30 @@ type Occupied struct {
 	}
 }
 
-// Begin notes that somebody begins at now.
-func (o *Occupied) Begin(now time.Time) {
+// Begin notes that somebody begins now, and says when that is. The clock is read under the lock, here and below: the total never steps back, as it would if somebody who looked at it earlier came later.
+func (o *Occupied) Begin() (now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	now = time.Now()
 	if o.mu.zero.IsZero() {
 		o.mu.zero = now
 	}
 	o.mu.sum -= now.Sub(o.mu.zero)
 	o.mu.inside++
+	return now
 }
 
-// End notes that somebody who began ends at now.
-func (o *Occupied) End(now time.Time) {
+// End notes that somebody who began ends now.
+func (o *Occupied) End() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.mu.sum += now.Sub(o.mu.zero)
+	o.mu.sum += time.Since(o.mu.zero)
 	o.mu.inside--
 }
 
 // Total is the sum until now.
-func (o *Occupied) Total(now time.Time) time.Duration {
+func (o *Occupied) Total() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.mu.sum + time.Duration(o.mu.inside)*now.Sub(o.mu.zero)
+	return o.mu.sum + time.Duration(o.mu.inside)*time.Since(o.mu.zero)
 }

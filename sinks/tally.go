@@ -16,7 +16,8 @@ type MemberStats struct {
 	Rows        int64         // that it has taken over
 	Waiting     int64         // rows that it was handed and that are neither durable in it nor given up, with those of calls that have not returned
 	Write       time.Duration // that it took to take ranges over, and was too full to, with calls that have not returned; sources write beside each other
-	Durable     float64       // seconds from being handed to it until being durable in it, summed over rows: too long a sum for a Duration; a refused row counts like the others of its range
+	Settled     int64         // rows of which it has said that they are durable, a refused one among them like the others of its range; those that it gave up are not in it
+	Durable     float64       // seconds from being handed to it until being durable in it, summed over the rows of Settled: too long a sum for a Duration
 	Held, Limit int64         // bytes of rows that it holds in memory, estimated, and the most it may; 0 and 0 of one that does not say
 }
 
@@ -29,9 +30,8 @@ type Buffer interface {
 // Stats says of each member, in their order, what it was handed and how long it took.
 func (t *Tee) Stats() []MemberStats {
 	all := make([]MemberStats, len(t.members))
-	now := time.Now()
 	for i, m := range t.members {
-		all[i] = t.tallies[i].stats(now)
+		all[i] = t.tallies[i].stats()
 		all[i].Name, all[i].BestEffort = m.Name, m.BestEffort
 		if b, ok := m.Sink.(Buffer); ok {
 			all[i].Held, all[i].Limit = b.Buffered()
@@ -45,21 +45,21 @@ type tally struct {
 	busy Occupied
 	mu   struct {
 		sync.Mutex
-		rows, waiting int64
-		durable       float64
+		rows, waiting, settled int64
+		durable                float64
 	}
 }
 
 // write hands a range to s and counts it.
 func (t *tally) write(ctx context.Context, s Sink, r schemas.Range, rows []schemas.Row, done func(error)) error {
-	n, began := int64(len(rows)), time.Now() // the sink owns rows from then on
+	n := int64(len(rows)) // the sink owns rows from then on
 	t.wait(n)
-	t.busy.Begin(began)
+	began := t.busy.Begin()
 	err := s.Write(ctx, r, rows, func(err error) {
 		t.settle(n, began, err)
 		done(err)
 	})
-	t.busy.End(time.Now())
+	t.busy.End()
 	if err != nil {
 		t.wait(-n)
 		return err
@@ -81,12 +81,13 @@ func (t *tally) settle(n int64, began time.Time, err error) {
 	defer t.mu.Unlock()
 	t.mu.waiting -= n
 	if err == nil || AsRefused(err) != nil {
+		t.mu.settled += n
 		t.mu.durable += float64(n) * time.Since(began).Seconds()
 	}
 }
 
-func (t *tally) stats(now time.Time) MemberStats {
+func (t *tally) stats() MemberStats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return MemberStats{Rows: t.mu.rows, Waiting: t.mu.waiting, Write: t.busy.Total(now), Durable: t.mu.durable}
+	return MemberStats{Rows: t.mu.rows, Waiting: t.mu.waiting, Write: t.busy.Total(), Settled: t.mu.settled, Durable: t.mu.durable}
 }

@@ -3,6 +3,7 @@ package sinks_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,32 +73,72 @@ func TestATeeCountsForEachMember(t *testing.T) {
 		full.Waiting, full.Write = n, 4*time.Second
 		is("while the first is full", full, late, lost, gone)
 		<-written
-		full.Rows, full.Waiting, full.Write, full.Durable = n, 0, 6*time.Second, float64(n)*6
+		full.Rows, full.Waiting, full.Write, full.Settled, full.Durable = n, 0, 6*time.Second, n, float64(n)*6
 		late.Rows, late.Waiting, lost.Rows, lost.Waiting, gone.Write = n, n, n, n, time.Second
 		is("when all have the range, but the last, which is left out", full, late, lost, gone)
 		time.Sleep(time.Hour)
-		late.Waiting, late.Durable, lost.Waiting = 0, float64(n)*60, 0
+		late.Waiting, late.Settled, late.Durable, lost.Waiting = 0, n, float64(n)*60, 0
 		is("when it is settled", full, late, lost, gone)
 	})
 }
 
 // Several writers that are at it beside each other count each; those that have not ended count until now.
 func TestOccupiedAddsUpWhoIsAtIt(t *testing.T) {
-	at := func(s int) time.Time { return time.Unix(1e9, 0).Add(time.Duration(s) * time.Second) }
-	var o sinks.Occupied
-	total := func(now, want int) {
-		t.Helper()
-		if got := o.Total(at(now)); got != time.Duration(want)*time.Second {
-			t.Errorf("after %d s: %s, want %d s", now, got, want)
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var o sinks.Occupied
+		total := func(at, want int) {
+			t.Helper()
+			time.Sleep(time.Until(start.Add(time.Duration(at) * time.Second)))
+			if got := o.Total(); got != time.Duration(want)*time.Second {
+				t.Errorf("after %d s: %s, want %d s", at, got, want)
+			}
 		}
+		total(100, 0)
+		if at := o.Begin(); !at.Equal(time.Now()) {
+			t.Errorf("it begins at %s", at)
+		}
+		total(103, 3)
+		total(104, 4)
+		o.Begin()
+		total(106, 6+2)
+		total(107, 7+3)
+		o.End()
+		total(110, 7+6)
+		o.End()
+		total(1000, 7+6)
+	})
+}
+
+// TestOccupiedNeverStepsBack looks at the sum while somebody begins and ends, and others look, too.
+func TestOccupiedNeverStepsBack(t *testing.T) {
+	var o sinks.Occupied
+	var looking sync.WaitGroup
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range 200_000 {
+			o.Begin()
+			o.End()
+		}
+	}()
+	for range 8 {
+		looking.Go(func() {
+			for last := time.Duration(0); ; {
+				now := o.Total()
+				if now < last {
+					t.Errorf("%s after %s", now, last)
+					return
+				}
+				last = now
+				select {
+				case <-ended:
+					return
+				default:
+				}
+			}
+		})
 	}
-	total(100, 0)
-	o.Begin(at(100))
-	total(103, 3)
-	o.Begin(at(104))
-	total(106, 6+2)
-	o.End(at(107))
-	total(110, 7+6)
-	o.End(at(110))
-	total(1000, 7+6)
+	looking.Wait()
+	<-ended
 }

@@ -312,7 +312,7 @@ func (ep *epoch) releaseLoop(part Partition) {
 			}
 			ep.p.stats.released(r)
 			err := ep.p.sink.Write(ep.ctx, r.Range, r.Rows, func(err error) { ep.written(r, err) })
-			ep.p.stats.write.End(time.Now())
+			ep.p.stats.write.End()
 			ep.tracker.Written(r)
 			if err != nil {
 				ep.written(r, err)

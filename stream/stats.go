@@ -34,7 +34,7 @@ func (p *Pipeline) Stats() Stats {
 		Records: c.records.Load(), Computed: c.computed.Load(), Skipped: c.skipped.Load(), Lost: c.lost.Load(),
 		Dead: c.deadByReason(), Rows: c.rows.Load(), FetchedBytes: c.bytes.Load(),
 		Fetch: time.Duration(c.fetch.Load()), ReserveWait: time.Duration(c.reserveWait.Load()),
-		HoldBack: time.Duration(c.holdBack.Load()), Durable: float64(c.durable.Load()) / 1e6, Write: c.write.Total(time.Now()), Writers: int(c.writers.Load()), Abandoned: c.abandoned.Load(),
+		HoldBack: time.Duration(c.holdBack.Load()), Durable: float64(c.durable.Load()) / 1e6, Write: c.write.Total(), Writers: int(c.writers.Load()), Abandoned: c.abandoned.Load(),
 		Commits: c.commits.Load(), Assignments: c.assignments.Load(), Losses: c.losses.Load(),
 		InFlight: len(p.slots), Held: p.budget.Held(), PeakHeld: p.budget.Peak(), Budget: p.budget.Total(),
 	}
@@ -86,8 +86,7 @@ func (c *counters) fetched(d time.Duration, b *Blob) {
 
 // released counts what the sink is about to be handed.
 func (c *counters) released(r *Release) {
-	r.began = time.Now()
-	c.write.Begin(r.began)
+	r.began = c.write.Begin()
 	c.holdBack.Add(int64(r.held))
 }
 

@@ -22,9 +22,6 @@ const (
 	Markdown  Format = "markdown" // the same of CommonMark with GitHub's additions
 )
 
-// CharsetNote is the attribute of a row that says which character set was detected.
-const CharsetNote = "vecmill.charset"
-
 // input turns an object's bytes into text, by Options.
 type input struct {
 	format  Format

@@ -233,7 +233,7 @@ func TestObjectsAreReadBeforeTheyAreTokenized(t *testing.T) {
 	if fmt.Sprint(got[0].Inputs) != fmt.Sprint(want[0].Inputs) {
 		t.Errorf("%v, want %v", got[0].Inputs, want[0].Inputs)
 	}
-	if got[0].Notes[CharsetNote] != "windows-1252" || want[0].Notes != nil {
+	if got[0].Notes[schemas.CharsetNote] != "windows-1252" || want[0].Notes != nil {
 		t.Errorf("notes %v, %v", got[0].Notes, want[0].Notes)
 	}
 }

@@ -219,7 +219,7 @@ func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []b
 	samples, err := p.samples(ctx, &ref, text)
 	notes := map[string]string{}
 	if charset != "" {
-		notes[CharsetNote] = charset
+		notes[schemas.CharsetNote] = charset
 	}
 	if !alone(&ref) {
 		notes[schemas.CompanionNote], notes[schemas.CompanionHashNote] = ref.Companion(), ref.CompanionHash()

@@ -58,8 +58,8 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 		}, s, e, []stream.Place{{Partition: stream.Partition{Topic: "refs", ID: 6}, Read: 100 * n, Durable: 100*n - 40, End: 100*n + 10}})
 		p.Private = true
 		p.Written = status.Outputs(p.Outputs, []sinks.MemberStats{
-			{Name: "outputs[0]", Rows: 100 * n, Waiting: 100, Write: time.Duration(n) * 200 * time.Millisecond, Durable: 900 + 250*float64(n), Held: 16 << 20, Limit: 64 << 20},
-			{Name: "outputs[1]", BestEffort: true, Rows: 90 * n, Waiting: 7, Write: time.Duration(n) * 1600 * time.Millisecond, Durable: 45 * float64(n), Held: 48 << 20, Limit: 48 << 20},
+			{Name: "outputs[0]", Rows: 100 * n, Waiting: 100, Settled: 80 * n, Write: time.Duration(n) * 200 * time.Millisecond, Durable: 900 + 200*float64(n), Held: 16 << 20, Limit: 64 << 20},
+			{Name: "outputs[1]", BestEffort: true, Rows: 90 * n, Waiting: 7, Settled: 90*n - 7, Write: time.Duration(n) * 1600 * time.Millisecond, Durable: 45 * float64(n), Held: 48 << 20, Limit: 48 << 20},
 		})
 		p.Took, p.Ran = make([]int64, len(bounds)+1), make([]int64, len(bounds)+1)
 		p.Took[bucket(.03)], p.Took[bucket(.3)], p.Took[len(bounds)] = 98*n, 2*n, 7
@@ -96,7 +96,7 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 	run("queues that are full", within(fill("Read", "queue", 100)+" && "+fill("Fetch", "queue", 100)+" && "+fill("Preprocess", "queue", 100)+" && "+fill("Batch", "queue", 100)), shoot("full"))
 	full.Store(false)
 	run("queues that have room again", within(fill("Read", "queue", 25)+" && "+fill("Fetch", "queue", 75)+" && "+fill("Preprocess", "queue", 50)+" && "+fill("Batch", "queue", 50)))
-	run("outputs, of which the second takes 0.8 s of each second of two writers",
+	run("outputs, of which the first gives a fifth of its rows up, and the second takes 0.8 s of each second of two writers",
 		within(output(0, ".rate", "100 rows/s")+" && "+output(0, ".busyness", "10 % of the writers' time")+" && "+output(0, ".filling", "16.0 MiB of 64.0 MiB buffered")+" && "+output(0, ".wait", "100 rows not durable yet, others after 2.5 s")),
 		within(output(1, ".rate", "90 rows/s")+" && "+output(1, ".busyness", "80 % of the writers' time")+" && "+output(1, ".filling", "48.0 MiB of 48.0 MiB buffered")+" && "+output(1, ".wait", "7 rows not durable yet, others after 0.5 s")),
 		within(output(0, "b", "parquet")+" && "+output(0, "b + small", "outputs[0]")+" && "+output(1, "b", "postgres")+" && "+output(1, "b + small", "outputs[1], best effort")),

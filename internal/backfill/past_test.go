@@ -178,11 +178,11 @@ func TestAPlanOfAnOutputIsTheSameThroughKills(t *testing.T) {
 func TestAReferenceIsWhatItsRowSays(t *testing.T) {
 	long := schemas.Lineage{
 		RefID: "r", URI: "s3://box/a b%20.tar#bytes=512-1023", ETag: "e", Version: "v", Modality: schemas.Text,
-		Attributes: map[string]string{"speaker": "x", "vecmill.charset": "utf-8"},
+		Attributes: map[string]string{"speaker": "x", "vecmill.other": "y", "vecmill.charset": "utf-8"},
 	}
 	want := schemas.Ref{
 		ID: "r", URI: "s3://box/a b%20.tar", ETag: "e", Version: "v", Modality: schemas.Text, Range: &schemas.ByteRange{Off: 512, N: 512},
-		Attributes: map[string]string{"speaker": "x"},
+		Attributes: map[string]string{"speaker": "x", "vecmill.other": "y"},
 	}
 	it := pastItem(&long)
 	if !reflect.DeepEqual(it.Ref, want) || it.Ref.Place() != long.URI {

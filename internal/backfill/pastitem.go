@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 
 	"vecmill/internal/backfill/plan"
 	"vecmill/schemas"
@@ -32,7 +31,7 @@ func pastItem(l *schemas.Lineage) plan.Item {
 		return noRef(ref.ShownID(), fmt.Errorf("its %s came in the record itself and is in no output: the list or topic that it came from has it", field))
 	}
 	for k, v := range l.Attributes {
-		if !strings.HasPrefix(k, schemas.NotePrefix) { // found out by preprocessing, which does it again
+		if !schemas.IsNote(k) { // found out by preprocessing, which does it again
 			if ref.Attributes == nil {
 				ref.Attributes = map[string]string{}
 			}

@@ -108,7 +108,7 @@ type Pipeline struct {
 	Batch          Batch       `yaml:"batch" doc:"micro-batches; zero values mean the modality's defaults"`
 	MemoryBudget   Bytes       `yaml:"memory_budget" doc:"bytes of fetched, decoded and computed data in flight"`
 	ReuseResults   Bytes       `yaml:"reuse_results" doc:"bytes of results that are kept, beside memory_budget, the latest used ones: an object whose bytes have been computed under another name gets the same results, and is not computed again; 0 computes each"`
-	ReuseOutputs   bool        `yaml:"reuse_outputs" doc:"with reuse_results: what has been computed of an object's bytes under another name, by any process before this one started, is read from the first required output that is Parquet files, and not computed again. 20 bytes of memory for each content of that output at most, beside Go's heap; it is read at the start"`
+	ReuseOutputs   bool        `yaml:"reuse_outputs" doc:"with reuse_results: what has been computed of an object's bytes under another name, by any process before this one started, is read from the first required output that is Parquet files, and not computed again. 20 bytes of memory for each content of that output at most, beside Go's heap, and for its row groups a quarter of memory_budget, 96MiB at least and 256MiB at most; it is read at the start"`
 	MaxInFlight    int         `yaml:"max_in_flight" doc:"records in flight"`
 	Fetchers       int         `yaml:"fetchers" doc:"objects fetched at once"`
 	Preprocessors  int         `yaml:"preprocessors" doc:"objects decoded at once; 0 means as many as keep up with the sessions, by the time that both have been seen to take, and one per core at most"`

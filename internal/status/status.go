@@ -105,8 +105,9 @@ type Output struct {
 	BestEffort bool    `json:"bestEffort"` // nothing waits for it
 	Rows       int64   `json:"rows"`       // total of those that it has taken over
 	Waiting    int64   `json:"waiting"`    // rows of these that are not durable in it yet
+	Settled    int64   `json:"settled"`    // rows that are durable in it; those that it gave up are neither there nor waiting
 	Busy       float64 `json:"busy"`       // seconds that it took to take rows over, and was too full to, summed over the writers of the stage write, which go from output to output
-	Wait       float64 `json:"wait"`       // seconds from being handed to it until being durable in it, summed over rows
+	Wait       float64 `json:"wait"`       // seconds from being handed to it until being durable in it, summed over the settled rows
 	Held       int64   `json:"held"`       // bytes of rows that it holds in memory
 	Limit      int64   `json:"limit"`      // of Held
 }
@@ -163,7 +164,7 @@ func Outputs(kinds []string, members []sinks.MemberStats) []Output {
 	all := make([]Output, len(members))
 	for i, m := range members {
 		all[i] = Output{
-			Name: m.Name, Kind: kinds[i], BestEffort: m.BestEffort, Rows: m.Rows, Waiting: m.Waiting, Busy: m.Write.Seconds(), Wait: m.Durable, Held: m.Held, Limit: m.Limit,
+			Name: m.Name, Kind: kinds[i], BestEffort: m.BestEffort, Rows: m.Rows, Waiting: m.Waiting, Settled: m.Settled, Busy: m.Write.Seconds(), Wait: m.Durable, Held: m.Held, Limit: m.Limit,
 		}
 	}
 	return all

@@ -87,6 +87,9 @@ func memoryOf(c *config.Config, computing int64, expected []backfill.Expectation
 	for i := range expected {
 		m.Peak += int64(expected[i].Held)
 	}
+	for i := range c.Pipelines {
+		m.Peak += pastBytes(&c.Pipelines[i])
+	}
 	m.Peak = min(m.Peak, m.Most)
 	return m
 }

@@ -62,7 +62,7 @@ func TestAWorkerTellsItsTimesWithTracesAndTheTroublesOfItsOutputs(t *testing.T) 
 	}
 	for i, kind := range []string{"parquet", "webhook"} {
 		o := shown.Written[i]
-		if o.Name != outputName(i) || o.Kind != kind || o.BestEffort || o.Rows != shown.Rows || o.Rows < 12 || o.Waiting != 0 || o.Busy <= 0 || o.Wait <= 0 || o.Held != 0 || o.Limit != int64(p.Outputs[i].Buffered()) {
+		if o.Name != outputName(i) || o.Kind != kind || o.BestEffort || o.Rows != shown.Rows || o.Rows < 12 || o.Waiting != 0 || o.Settled != o.Rows || o.Busy <= 0 || o.Wait <= 0 || o.Held != 0 || o.Limit != int64(p.Outputs[i].Buffered()) {
 			t.Errorf("%+v", o)
 		}
 		if !regexp.MustCompile(`(?m)^vecmill_output_rows_total\{output="outputs\[` + fmt.Sprint(i) + `\]",pipeline="p"\} `).MatchString(body) {

@@ -1,6 +1,9 @@
 package wire
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -33,7 +36,7 @@ func (a *archive) rows(offset int64, content string, windows int, text string) (
 			l := schemas.Lineage{
 				RefID: fmt.Sprint("ref", offset), URI: fmt.Sprint("s3://box/", offset), ETag: "e", ContentHash: content, Modality: schemas.Audio, Model: "old name", ModelDigest: k.Model, PreprocessDigest: k.Preprocess,
 				Head: k.Head, Task: schemas.TaskTranscript, Topic: "t", Offset: offset, Window: w, WindowStart: float64(w), WindowEnd: float64(w) + 0.1, CreatedAt: time.UnixMicro(1),
-				Attributes: map[string]string{"tenant": "other", "vecmill.charset": "utf-8"},
+				Attributes: map[string]string{"tenant": "other", "vecmill.charset": "utf-8", "vecmill.other": "a producer's"},
 			}
 			l.RowID = schemas.RowID(&l)
 			all = append(all, schemas.Row{Lineage: l, Payload: schemas.Payload{Text: fmt.Sprint(content, w, k.Head, text), Score: 0.1 * float32(w)}})
@@ -77,14 +80,14 @@ func (a *archive) write(topic string, first int64, rows []schemas.Row, deletes .
 // open looks where results are.
 func (a *archive) open() *pastResults {
 	a.t.Helper()
-	r := &pastResults{store: a.store, model: "new name", kinds: a.kinds(), index: ledger.NewContents(), log: slog.New(slog.DiscardHandler), turn: make(chan struct{}, 1)}
+	r := newPastResults(a.store, a.store, mostPastBytes)
+	r.model, r.kinds, r.log = "new name", a.kinds(), slog.New(slog.DiscardHandler)
 	a.t.Cleanup(r.close)
-	var err error
-	if r.names, err = (audit.Parquet{Store: a.store}).Names(a.t.Context(), "p"); err != nil || len(r.names) == 0 {
-		a.t.Fatal(r.names, err)
+	names, err := (audit.Parquet{Store: a.store}).Names(a.t.Context(), "p")
+	if err != nil || len(names) == 0 {
+		a.t.Fatal(names, err)
 	}
-	files := outputFiles{store: a.store, names: r.names, lanes: 2}
-	if err := files.read(a.t.Context(), r.note); err != nil {
+	if err := r.look(a.t.Context(), names); err != nil {
 		a.t.Fatal(err)
 	}
 	return r
@@ -197,6 +200,81 @@ func TestWhatIsNotTheSameIsNotGiven(t *testing.T) {
 		got := a.give(r, c.content, c.ref)
 		if (got != nil) != c.want || c.want && (len(got) != 2 || !strings.HasPrefix(got[1].Text, c.content)) {
 			t.Errorf("%s with %q beside it: %d rows, known: %v", c.content, c.ref.Companion(), len(got), !c.want)
+		}
+	}
+}
+
+// damage spoils the first page of a file, which is of its lineage; its footer stays.
+func (a *archive) damage(name string) {
+	a.t.Helper()
+	o, err := a.store.Stat(a.t.Context(), name)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	body, err := a.store.Read(a.t.Context(), name, 0, o.Size)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for i := range 64 {
+		body[4+i] ^= 0xff
+	}
+	if err := a.store.Put(a.t.Context(), name, body, ""); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// TestAFileThatCannotBeReadIsPassedOver has three files, of which one is damaged before the start, and one behind it: what they have is computed, and the third gives what it has. A start that is told to stop says so.
+func TestAFileThatCannotBeReadIsPassedOver(t *testing.T) {
+	a := &archive{t, sinktest.NewMemStore()}
+	for i, topic := range []string{"t", "u", "v"} {
+		a.write(topic, 0, a.rows(0, fmt.Sprint("c", i), 1, ""))
+	}
+	names := a.open().names
+	if len(names) != 3 {
+		t.Fatal(names)
+	}
+	a.damage(names[0])
+	r := a.open()
+	a.damage(names[1])
+	for content, want := range map[string]int{"c0": 0, "c1": 0, "c2": 2} {
+		if got := a.give(r, content, schemas.Ref{ID: "new"}); len(got) != want {
+			t.Errorf("%s: %d rows, want %d", content, len(got), want)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	files := outputFiles{store: a.store, names: r.names, lanes: 1}
+	if err := files.read(ctx, func(ctx context.Context, n int, f notedFile, all *noted) error {
+		stop()
+		return r.note(ctx, n, f, all)
+	}); !errors.Is(err, context.Canceled) {
+		t.Errorf("of a start that is told to stop: %v", err)
+	}
+}
+
+func TestAStartSaysHowFarItIs(t *testing.T) {
+	var said bytes.Buffer
+	r := &pastResults{log: slog.New(slog.NewTextHandler(&said, nil))}
+	now := time.Unix(1e9, 0)
+	tell := r.told(func() time.Time { return now })
+	for i := range 25 {
+		now = now.Add(time.Second)
+		tell(i+1, 25)
+	}
+	if text := said.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "read=10 files=25") || !strings.Contains(text, "read=20 files=25") {
+		t.Errorf("of 25 seconds it says:\n%s", text)
+	}
+}
+
+func TestHeadsThatOutputsCannotSayAreWarnedOf(t *testing.T) {
+	for n, want := range map[int]int{0: 0, 4: 0, 40: 1} {
+		var said bytes.Buffer
+		all := make([]headOptions, n)
+		for i := range all {
+			all[i] = headOptions{fmt.Sprint("head", i), "0123456789ab"}
+		}
+		warnOfHeads(slog.New(slog.NewTextHandler(&said, nil)), "p", all)
+		if strings.Count(said.String(), "level=WARN") != want {
+			t.Errorf("of %d heads: %s", n, said.String())
 		}
 	}
 }

@@ -155,6 +155,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		return nil, err
 	}
 	l.model.recall(c, p)
+	warnOfHeads(o.Log, p.Name, l.model.options)
 	if p.Batch.MaxBytes > 0 && !l.model.bytes.Sound() {
 		o.Log.Warn("batch.max_bytes bounds nothing: what memory batches take is not known; run worker doctor once on such a machine, with this cache", "pipeline", p.Name)
 	} else if need := l.model.bytes.Batch(2, 1); p.Batch.MaxBytes > 0 && need > float64(p.Batch.MaxBytes) {
@@ -224,7 +225,7 @@ func heapLimit(c *config.Config) int64 {
 	limit := int64(heapSlack)
 	for i := range c.Pipelines {
 		limit += int64(c.Pipelines[i].MemoryBudget) / 4 * 5 // a quarter more for the records themselves
-		limit += int64(c.Pipelines[i].ReuseResults)
+		limit += int64(c.Pipelines[i].ReuseResults) + pastBytes(&c.Pipelines[i])
 		for j := range c.Pipelines[i].Outputs {
 			limit += int64(c.Pipelines[i].Outputs[j].Buffered())
 		}

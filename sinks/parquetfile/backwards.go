@@ -57,12 +57,49 @@ func ofLineage(column string) bool {
 	return slices.ContainsFunc(schemas.LineageColumns(), func(c schemas.Column) bool { return c.Name == column })
 }
 
+// Lineages calls each for the lineage of every row of a file, the first first, and says behind which row each row group ends. Of the file it reads the lineage's columns alone, and holds some thousand rows of them. The error of each ends it; where a
+// row cannot be read, those before it came, and the ends are said.
+func Lineages(ctx context.Context, body io.ReaderAt, size int64, each func(l *schemas.Lineage) error) (ends []int64, err error) {
+	r, err := open(body, size)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	end := int64(0)
+	for g := range r.NumRowGroups() {
+		end += r.MetaData().RowGroup(g).NumRows()
+		ends = append(ends, end)
+	}
+	for g := range ends {
+		if err := scanGroup(ctx, r, g, ofLineage, func(rows []schemas.Row) error {
+			for i := range rows {
+				if err := each(&rows[i].Lineage); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return ends, err
+		}
+	}
+	return ends, nil
+}
+
 // readGroup reads the wanted columns of a row group.
 func readGroup(ctx context.Context, r *file.Reader, group int, wanted func(column string) bool) (rows []schemas.Row, err error) {
+	err = scanGroup(ctx, r, group, wanted, func(some []schemas.Row) error {
+		rows = append(rows, some...)
+		return nil
+	})
+	return rows, err
+}
+
+// scanGroup calls each for some rows of a row group after the other, with the wanted columns. The error of each ends it.
+func scanGroup(ctx context.Context, r *file.Reader, group int, wanted func(column string) bool, each func(rows []schemas.Row) error) (err error) {
 	defer recovered(&err)
 	ar, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{BatchSize: scanRows}, allocator{memory.DefaultAllocator})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var leaves []int
 	for i := range r.MetaData().Schema.NumColumns() {
@@ -72,18 +109,22 @@ func readGroup(ctx context.Context, r *file.Reader, group int, wanted func(colum
 	}
 	rr, err := ar.GetRecordReader(ctx, leaves, []int{group})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rr.Release()
+	n := int64(0)
 	for rr.Next() {
 		some, err := arrowrow.Rows(rr.Record())
 		if err != nil {
-			return nil, err
+			return err
 		}
-		rows = append(rows, some...)
+		n += int64(len(some))
+		if err := each(some); err != nil {
+			return err
+		}
 	}
-	if want := r.RowGroup(group).NumRows(); int64(len(rows)) != want {
-		return nil, fmt.Errorf("row group %d has %d rows of %d: %w", group, len(rows), want, rr.Err())
+	if want := r.RowGroup(group).NumRows(); n != want {
+		return fmt.Errorf("row group %d has %d rows of %d: %w", group, n, want, rr.Err())
 	}
-	return rows, nil
+	return nil
 }

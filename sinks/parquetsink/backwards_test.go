@@ -10,7 +10,7 @@ import (
 	"vecmill/sinks/sinktest"
 )
 
-// TestBackwardsGivesTheLineageOfEveryRowTheLastFirst writes a file of several row groups of each format.
+// TestBackwardsGivesTheLineageOfEveryRowTheLastFirst writes a file of several row groups of each format. Lineages gives that of a Parquet file the first first.
 func TestBackwardsGivesTheLineageOfEveryRowTheLastFirst(t *testing.T) {
 	for _, format := range []parquetsink.Format{parquetsink.Parquet, parquetsink.ArrowStream} {
 		t.Run(string(format), func(t *testing.T) {
@@ -56,6 +56,24 @@ func TestBackwardsGivesTheLineageOfEveryRowTheLastFirst(t *testing.T) {
 				return nil
 			}); err != nil || i != len(want) {
 				t.Errorf("%d rows of %d, %v", i, len(want), err)
+			}
+			if format != parquetsink.Parquet {
+				return
+			}
+			ends, err := parquetsink.Lineages(t.Context(), st, names[0], func(l *schemas.Lineage) error {
+				i--
+				if !reflect.DeepEqual(*l, want[i].Lineage) {
+					t.Fatalf("row %d from the end, forwards: %+v, want %+v", i, *l, want[i].Lineage)
+				}
+				return nil
+			})
+			if err != nil || i != 0 || len(ends) < 2 || ends[len(ends)-1] != int64(len(want)) {
+				t.Errorf("forwards: %d rows are left of %d, row groups end at %v, %v", i, len(want), ends, err)
+			}
+			for _, end := range ends {
+				if first, rows, err := parquetsink.Group(t.Context(), st, names[0], end-1); err != nil || first+int64(len(rows)) != end {
+					t.Errorf("a row group of %d rows from %d, and it ends at %d, %v", len(rows), first, end, err)
+				}
 			}
 		})
 	}

@@ -75,6 +75,16 @@ func Backwards(ctx context.Context, st objectstore.Store, name string, each func
 	return parquetfile.Backwards(ctx, at, o.Size, each)
 }
 
+// Lineages calls each for the lineage of every row of a Parquet file, the first first, and says behind which row each row group ends. The lineage's columns alone are read, some thousand rows of them are held. The error of each ends it; where
+// a row cannot be read, those before it came, and the ends are said.
+func Lineages(ctx context.Context, st objectstore.Store, name string, each func(l *schemas.Lineage) error) (ends []int64, err error) {
+	o, err := st.Stat(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return parquetfile.Lineages(ctx, objectstore.ReaderAt(ctx, st, o), o.Size, each)
+}
+
 // Group reads the row group of a Parquet file that has row number n, from 0, with all columns, and says which its first row is. Behind the last row there is none: no rows.
 func Group(ctx context.Context, st objectstore.Store, name string, n int64) (first int64, rows []schemas.Row, err error) {
 	o, err := st.Stat(ctx, name)

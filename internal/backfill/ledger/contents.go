@@ -12,10 +12,17 @@ type Spot struct {
 	Row  uint32 // in the file, from 0
 }
 
+func (s Spot) before(o Spot) bool { return s.File < o.File || s.File == o.File && s.Row < o.Row }
+
 // spot is a Spot in as few bytes as it takes.
 type spot [6]byte
 
-// Contents say where the results of a content are, in outputs: at most 20 bytes each (BenchmarkContents), most of it beside Go's heap. A content that is added again is where it was added last. Add is safe for concurrent use, and so are
+func (s *spot) wide() Spot {
+	three := func(b []byte) uint32 { return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 }
+	return Spot{three(s[:3]), three(s[3:])}
+}
+
+// Contents say where the results of a content are, in outputs: at most 20 bytes each (BenchmarkContents), most of it beside Go's heap. A content that is added again is where the number of the file, then of the row, is lowest, whichever was added first. Add is safe for concurrent use, and so are
 // the other methods when all is added.
 type Contents struct {
 	locks [shelves]sync.Mutex
@@ -41,7 +48,10 @@ func (c *Contents) Add(content, beside string, at Spot) {
 	i, k := contentHash(content, beside)
 	c.locks[i].Lock()
 	defer c.locks[i].Unlock()
-	e, _ := c.table.note(i, k)
+	e, fresh := c.table.note(i, k)
+	if !fresh && !at.before(e.v.wide()) {
+		return
+	}
 	e.v = spot{byte(at.File), byte(at.File >> 8), byte(at.File >> 16), byte(at.Row), byte(at.Row >> 8), byte(at.Row >> 16)}
 }
 
@@ -51,8 +61,7 @@ func (c *Contents) Find(content, beside string) (at Spot, ok bool) {
 	if e == nil {
 		return at, false
 	}
-	three := func(b []byte) uint32 { return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 }
-	return Spot{three(e.v[:3]), three(e.v[3:])}, true
+	return e.v.wide(), true
 }
 
 // Len is the number of different contents.

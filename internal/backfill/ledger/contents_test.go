@@ -5,14 +5,16 @@ import (
 	"testing"
 )
 
-func TestAContentIsWhereItWasAddedLast(t *testing.T) {
+func TestAContentIsWhereItIsFirst(t *testing.T) {
 	c := NewContents()
 	defer c.Close()
 	const n = 50_000
 	spot := func(i int) Spot { return Spot{uint32(i*331) % (1 << 24), uint32(i*7919) % (1 << 24)} }
 	for i := range n {
-		c.Add(fmt.Sprint(i), "", spot(i+1))
-		c.Add(fmt.Sprint(i), "", spot(i))
+		again := []Spot{spot(i), {spot(i).File, spot(i).Row + 1}, {spot(i).File + 1, 0}}
+		for j := range again { // in one order or another
+			c.Add(fmt.Sprint(i), "", again[(i+j)%len(again)])
+		}
 		c.Add(fmt.Sprint(i), "beside", spot(i+2))
 	}
 	c.Add("far", "", Spot{1 << 24, 0})

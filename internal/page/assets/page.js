@@ -163,7 +163,7 @@ function drawOutputs(p, w) {
   const first = seen.get(p.name)[0].p; // files are durable once in minutes
   const now = p.written.map((o, i) => {
     const busy = writers ? Math.min(1, per((x) => x.written[i].busy) / writers) : 0;
-    const durable = (x) => x.written[i].rows - x.written[i].waiting, came = durable(p) - durable(first);
+    const came = o.settled - first.written[i].settled;
     return { o, rows: per((x) => x.written[i].rows), busy, wait: came > 0 ? (o.wait - first.written[i].wait) / came : null, fault: p.faults.find((f) => f.output === o.name && !f.until) };
   });
   const most = now.reduce((a, b) => (b.busy > 0.05 && (!a || b.busy > a.busy) ? b : a), null);
