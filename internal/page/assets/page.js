@@ -182,7 +182,7 @@ function drawOutputs(p, w) {
   });
   const dead = (x) => x.dead.reduce((n, d) => n + d.count, 0);
   say($("letters-now"), count(per(dead)) + " letters/s, " + count(dead(p)) + " since the start");
-  say($("commits-now"), count(per((x) => x.stages.find((s) => s.name === "write").done)) + " commits/s, the last progress " + (p.commitAge ? span(p.commitAge) + " ago" : "of all that was read"));
+  say($("commits-now"), count(per((x) => x.stages.find((s) => s.name === "write").done)) + " commits/s, " + (p.commitAge ? "a partition without durable progress for " + span(p.commitAge) : "all that was read is durable")); // of the partition that has stalled the longest
   say($("slowest-output"), !most ? "No output takes the writers' time." : most.o.name + " (" + most.o.kind + ") takes the longest, " + share(most.busy) + " of the writers' time" + (most.busy < 0.7 ? "; no output holds the pipeline up." : ": it holds the others up."));
 }
 
