@@ -292,9 +292,23 @@ function drawDead(p) {
 }
 
 function deadArticle(command, d) {
-  const copy = el("button", { type: "button", textContent: "copy", onclick: () => navigator.clipboard && navigator.clipboard.writeText(command) });
-  copy.setAttribute("aria-label", "copy the command that replays " + d.reason);
-  return el("article", {}, el("h3"), el("p", { textContent: d.advice }), el("ul"), el("div", { className: "command" }, el("code", { textContent: command }), copy));
+  const code = el("code", { textContent: command }), said = el("span", { className: "note" });
+  said.setAttribute("role", "status");
+  const button = el("button", { type: "button", textContent: "copy", onclick: () => copy(code, said) });
+  button.setAttribute("aria-label", "copy the command that replays " + d.reason);
+  return el("article", {}, el("h3"), el("p", { textContent: d.advice }), el("ul"), el("div", { className: "command" }, code, button, said));
+}
+
+// copy puts a command on the clipboard and says so. Where the browser gives none, as to a page of plain http that is not of this machine, the command is selected, to be copied by hand.
+async function copy(code, said) {
+  said.textContent = ""; // or a second time is not heard
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    said.textContent = "copied";
+  } catch {
+    getSelection().selectAllChildren(code);
+    said.textContent = "selected: copy it by hand";
+  }
 }
 
 function drawRecent(p) {
