@@ -45,9 +45,10 @@ build: ## build bin/worker and bin/backfill
 	@mkdir -p bin
 	$(GO) build $(BUILDFLAGS) $(ICEBERGFLAGS) -o bin/ ./cmd/worker ./cmd/backfill
 
+STAY ?=
 .PHONY: demo
-demo: ort build ## run the whole line in one process on the bundled models and samples
-	bin/worker demo
+demo: ort build ## run the whole line in one process on the bundled models and samples; with STAY=1 it goes on and serves the live page
+	bin/worker demo$(if $(STAY), --stay)
 
 .PHONY: clean
 clean: ## remove what was built here; the user cache stays

@@ -13,6 +13,7 @@ import (
 // heldBy are targets that CI does not make, or makes without that setting, each with the tests that run what its recipe runs: package and name.
 var heldBy = map[string][2]string{
 	"demo":            {"internal/demo", "TestTheDemoShowsResultsThatAreMostlyRight"},
+	"demo STAY=1":     {"integration/page", "TestThePageShowsAWorkerAtWork"},
 	"sim":             {"internal/cli", "TestSimulate"},
 	"build ICEBERG=1": {"integration/iceberg", "TestIceberg"},
 }

@@ -252,6 +252,26 @@ func TestAScreenReaderFindsANameForEverything(t *testing.T) {
 	}
 }
 
+// TestACommandIsCopiedOrSelected has the browser's clipboard, one that refuses, and none, as a page of plain http that comes from another machine. The button says what became of it.
+func TestACommandIsCopiedOrSelected(t *testing.T) {
+	_, run := crowdedPage(t)
+	const article = `#dead article:nth-of-type(2)`
+	clipboard := func(value string) step {
+		return within(`Object.defineProperty(navigator, "clipboard", {configurable: true, value: ` + value + `}) && (window.copied = "", getSelection().removeAllRanges(), true)`)
+	}
+	press := []step{chromedp.Focus(chromedp.CSS(article + ` button`)), chromedp.KeyEvent(kb.Enter)}
+	said := func(text string) step {
+		return within(`document.querySelector("` + article + ` [role=status]").textContent === "` + text + `"`)
+	}
+	const command = `document.querySelector("` + article + ` code").textContent`
+	run("it is copied", append(append(view(schemas.Audio), append([]step{clipboard(`{writeText: async (text) => { window.copied = text; }}`)}, press...)...),
+		said("copied"), within(`window.copied === `+command+` && window.copied.startsWith("worker dlq replay --config FILE") && getSelection().toString() === ""`), fits(), shoot("copied"))...)
+	for what, value := range map[string]string{"none": "undefined", "one that refuses": `{writeText: async () => { throw new DOMException("no", "NotAllowedError"); }}`} {
+		run("a clipboard: "+what, append(append([]step{clipboard(value)}, press...),
+			said("selected: copy it by hand"), within(`window.copied === "" && getSelection().toString() === `+command), fits(), shoot("selected"))...)
+	}
+}
+
 // ticks waits until the page has drawn n more states of the worker.
 func ticks(n int) []step {
 	return []step{

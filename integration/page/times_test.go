@@ -47,7 +47,7 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 		s := stream.Stats{Records: 100 * n, Commits: 2 * n, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 3 * n}, Writers: 2, Write: time.Duration(n) * 1800 * time.Millisecond, InFlight: 2, Held: 3 << 20, Budget: 4 << 20, Lag: 50, Waiting: 3 * time.Second}
 		e := embed.Stats{Objects: 100 * n, Samples: 100 * n, Batches: 10 * n, Infer: time.Duration(n) * time.Second, Queue: time.Duration(n) * 4 * time.Second, Waiting: 32, Undecoded: 7}
 		if well.Load() {
-			s.Dead = nil
+			s.Dead, s.Waiting = nil, 0
 		}
 		if full.Load() {
 			s.InFlight, s.Held, e.Waiting, e.Undecoded = 8, s.Budget, 64, 14
@@ -104,7 +104,7 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 		within(box(1)+`.matches(".slowest") && !`+box(0)+`.matches(".slowest")`),
 		within(output(0, ".trouble", "")+" && "+output(1, ".trouble", "in trouble: unreachable")),
 		within(`document.querySelector("#slowest-output").textContent === "outputs[1] (postgres) takes the longest, 80 % of the writers' time: it holds the others up."`),
-		within(`document.querySelector("#letters-now").textContent.match(/^3 letters\/s, [0-9,]+ since the start$/) && document.querySelector("#commits-now").textContent === "2 commits/s, the last progress 3.0 s ago"`), shoot("outputs"))
+		within(`document.querySelector("#letters-now").textContent.match(/^3 letters\/s, [0-9,]+ since the start$/) && document.querySelector("#commits-now").textContent === "2 commits/s, a partition without durable progress for 3.0 s"`), shoot("outputs"))
 	run("what is behind",
 		within(`document.querySelector("[data-id=lag] dd").textContent === "50to catch up: 0.5 s"`), // at 100 a second
 		within(`document.querySelector("[data-id=commit] dd").textContent === "3.0 swithout durable progress"`),
@@ -124,6 +124,7 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 		within(`document.documentElement.scrollWidth === 360 && document.querySelector("#latency .uplot") && document.querySelector("#latency .uplot").clientWidth < 360`), shoot("troubles-narrow"))
 	well.Store(true)
 	run("an output that is well again", within(output(1, ".trouble", "")),
+		within(`document.querySelector("#commits-now").textContent === "2 commits/s, all that was read is durable" && document.querySelector("[data-id=commit] dd").textContent === "0 sall that was read is durable"`),
 		within(`document.querySelector("#faults h3").textContent === "outputs[1] (postgres): was unreachable" && document.querySelector("#faults h3 + p").textContent.includes("17 tries; well again since ")`),
 		within(`!document.querySelector("#tabs [role=tab]").classList.contains("troubled")`))
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 
 	"vecmill/internal/demo"
 	"vecmill/internal/progress"
+	"vecmill/internal/status"
 	"vecmill/internal/wire"
 )
 
@@ -45,12 +47,13 @@ func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 	}
 	manifest, conf := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml")
 	write(t, manifest, refs.String())
-	write(t, conf, intents(dir, `
+	served := fmt.Sprintf("127.77.%d.%d:9464", os.Getpid()>>8&0xff, os.Getpid()&0xff) // nobody else's
+	write(t, conf, strings.Replace(intents(dir, `
   max_in_flight: 64
   heads: [{task: classification}]
   outputs: [{parquet: {url: "%s", roll_rows: 64}}]
   dead_letters: {url: "%s"}
-`, fileURL(dir, "out"), fileURL(dir, "dead")))
+`, fileURL(dir, "out"), fileURL(dir, "dead")), `listen: ""`, `listen: "`+served+`"`, 1))
 
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -66,7 +69,7 @@ func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	var last progress.Report
-	paused, told, still := false, false, int64(-1)
+	paused, told, still, replay := false, false, int64(-1), ""
 	send := func(s os.Signal) {
 		if err := child.Process.Signal(s); err != nil {
 			t.Fatal(err)
@@ -85,6 +88,7 @@ func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 		case last.Phase == "paused" && (still < 0 || last.Pipelines[0].Done != still):
 			still = last.Pipelines[0].Done // what was read before is being finished
 		case last.Phase == "paused":
+			replay = replayOf(t, served)
 			send(syscall.SIGUSR2)
 		case still > 0 && last.Pipelines[0].Done > still && last.Pipelines[0].Rate > 0: // it has gone on
 			told = true
@@ -109,6 +113,10 @@ func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 	if want := strings.Join([]string{"run", "--config", conf, "--manifest", manifest}, "\n") + "\n"; err != nil || string(words) != want {
 		t.Errorf("to go on: %q, want %q, %v", words, want, err)
 	}
+	words, err = exec.Command("sh", "-c", `worker() { printf '%s\n' "$@"; }; `+replay).Output()
+	if want := strings.Join([]string{"dlq", "replay", "--config", conf, "--pipeline", "intents"}, "\n") + "\n"; err != nil || string(words) != want {
+		t.Errorf("to replay: %q, want %q, %v", words, want, err)
+	}
 	code, audited, _ := call(backfiller, "audit", "--config", conf)
 	var report struct {
 		Next int64 `json:"next_offset"`
@@ -116,6 +124,21 @@ func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 	if err := json.Unmarshal([]byte(audited), &report); err != nil || code != 0 || report.Next != p.Durable {
 		t.Errorf("audit: exit %d, %v, %d, want %d are durable\n%s", code, err, report.Next, p.Durable, audited)
 	}
+}
+
+// replayOf is the command that a page shows to replay letters.
+func replayOf(t *testing.T, address string) string {
+	t.Helper()
+	resp, err := http.Get("http://" + address + "/status.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var st status.Status
+	if err := json.NewDecoder(resp.Body).Decode(&st); err != nil || len(st.Pipelines) != 1 {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	return st.Pipelines[0].Replay
 }
 
 // TestARunStopsWhenItsTimeIsUpAndGoesOnAtItsRate has more to read at the rate than fits into the time.

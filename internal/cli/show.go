@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -150,4 +151,12 @@ func shellWords(words ...string) string {
 		out = append(out, w)
 	}
 	return strings.Join(out, " ")
+}
+
+// shownPath is a file for a shell that may be in another directory.
+func shownPath(path string) string {
+	if abs, err := filepath.Abs(path); err == nil { // or as it was given
+		path = abs
+	}
+	return shellWords(path)
 }

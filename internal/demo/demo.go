@@ -77,8 +77,12 @@ func Run(ctx context.Context, w io.Writer, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := show(ctx, w, servers, samples, run, o.Out); err != nil || !o.Stay {
+	if err := show(ctx, w, servers, samples, run, o.Out); err != nil {
 		return err
+	}
+	if !o.Stay {
+		_, err := fmt.Fprintln(w, "\nbin/worker demo --stay shows it live: it goes on, and serves the page of a worker at work.")
+		return printed(err)
 	}
 	fmt.Fprintf(w, "\nThe live page stays at http://%s/ until Ctrl-C. For %d minutes the samples go round again.\n", worker.MetricsAddr(), int((rounds * roundEvery).Minutes()))
 	return worker.stay(staying, func() error { return servers.publish(staying, samples) })

@@ -35,6 +35,9 @@ func TestTheDemoShowsResultsThatAreMostlyRight(t *testing.T) {
 				t.Errorf("no %q in\n%s", want, text)
 			}
 		}
+		if !strings.HasSuffix(text, "\nbin/worker demo --stay shows it live: it goes on, and serves the page of a worker at work.\n") {
+			t.Errorf("the last line is of something else:\n%s", text)
+		}
 		files, err := filepath.Glob(filepath.Join(out, "*", topic, "*", "*.parquet"))
 		if err != nil || len(files) < 3 {
 			t.Errorf("%d files in %s (%v)", len(files), out, err)

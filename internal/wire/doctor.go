@@ -63,6 +63,7 @@ func (d *doctor) examine(ctx context.Context) {
 		p := &c.Pipelines[i]
 		if len(c.Kafka.Brokers) > 0 && len(p.Topics) > 0 {
 			d.kafka(ctx, p)
+			d.registry(ctx, p)
 		}
 		m, trial := d.model(ctx, p)
 		if m != nil {

@@ -37,7 +37,7 @@ type illness struct {
 
 // TestTheDoctorNamesEachFaultAndGoesOn spoils one thing at a time. The last check is always made, whatever the first ones found.
 func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
-	for _, i := range slices.Concat(ofTheMachine(), ofTheStore(), ofTheCollector(), ofTheBroker(), ofTheModel(), ofTheOutputs()) {
+	for _, i := range slices.Concat(ofTheMachine(), ofTheStore(), ofTheCollector(), ofTheBroker(), ofTheInput(), ofTheModel(), ofTheOutputs()) {
 		t.Run(i.name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
 			var all []Finding
@@ -250,6 +250,31 @@ func ofTheBroker() []illness {
 		{"a topic that may be looked up, and not read", 0, with(may(describe, topic, "refs"), may(read, group, "readers")), "kafka p", Trouble, []string{"topic refs: ", "give this user the right to read it"}},
 		{"a topic of rows that may not be written to", 0, with(), "output p 1", Trouble, []string{"topic rows: ", "give this user the right to write to it"}},
 		{"a topic of dead letters that may not be written to", 0, with(), "dead letters p", Trouble, []string{"topic letters: ", "give this user the right to write to it"}},
+	}
+}
+
+// read has the pipeline's records be Avro of a registry, which answers with a code.
+func read(code int) func(*testing.T, *doctor, *config.Pipeline) {
+	return func(t *testing.T, _ *doctor, p *config.Pipeline) {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			fmt.Fprint(w, `["AVRO"]`)
+		}))
+		t.Cleanup(srv.Close)
+		p.Input.Format, p.Input.Registry.URLs = "avro", []string{srv.URL}
+	}
+}
+
+func ofTheInput() []illness {
+	return []illness{
+		{"a schema registry that answers", 0, read(http.StatusOK), "registry p", Sound, []string{"the schema registry at [http://127.0.0.1:", "answers"}},
+		{"a schema registry that does not answer", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) {
+			p.Input.Format, p.Input.Registry.URLs = "protobuf", []string{"http://127.0.0.1:9"}
+		}, "registry p", Trouble, []string{"127.0.0.1:9", "check input.registry"}},
+		{"a schema registry that refuses", 0, read(http.StatusUnauthorized), "registry p", Trouble, []string{"refuses us (HTTP 401)", "check input.registry's user and password"}},
+		{"a file of a registry's authorities that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) {
+			p.Input.Format, p.Input.Registry = "avro", config.Registry{URLs: []string{"https://127.0.0.1:9"}, CAFile: "/nowhere/ca.pem"}
+		}, "registry p", Trouble, []string{"registry.ca_file", "/nowhere/ca.pem"}},
 	}
 }
 

@@ -47,6 +47,24 @@ func (d *doctor) kafka(ctx context.Context, p *config.Pipeline) {
 	}
 }
 
+// registry asks the schema registry of a pipeline's input, if it has one, as a start does.
+func (d *doctor) registry(ctx context.Context, p *config.Pipeline) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	check := "registry " + p.Name
+	in, err := newInput(p, slog.New(slog.DiscardHandler))
+	if err == nil {
+		err = in.check(ctx, &Options{})
+	}
+	if err != nil {
+		d.fault(check, err)
+		return
+	}
+	if in.registry != nil {
+		d.say(check, Sound, "the schema registry at %v answers; whether it knows the schemas of the records is seen with the first", p.Input.Registry.URLs)
+	}
+}
+
 // spread adds partitions up; fresh is the number of those without a commit.
 func spread(bounds map[stream.Partition]stream.Bounds) (records, lag int64, fresh int) {
 	for _, b := range bounds {

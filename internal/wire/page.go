@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -18,6 +19,7 @@ import (
 // shown is what the live page knows of a worker. Pipelines are there once all of them are open: what is still being made is not looked at.
 type shown struct {
 	version string
+	file    string // of the configuration, as a shell reads it
 	started time.Time
 	peak    float64
 	devices int                           // GPUs that pipelines compute on
@@ -32,8 +34,8 @@ type shownLine struct {
 	about status.About
 }
 
-func (s *shown) begin(version string, c *config.Config) {
-	s.version, s.started, s.devices, s.price = version, time.Now(), usedGPUs(c), c.Runtime.Price
+func (s *shown) begin(o *Options, c *config.Config) {
+	s.version, s.file, s.started, s.devices, s.price = o.Version, cmp.Or(o.File, "FILE"), time.Now(), usedGPUs(c), c.Runtime.Price
 	s.phase.Store("loading")
 }
 
@@ -60,17 +62,17 @@ func (s *shown) run() progress.Report {
 func (s *shown) open(c *config.Config, lines []*line) {
 	all := make([]shownLine, len(lines))
 	for i, l := range lines {
-		all[i] = shownLine{l, aboutOf(&c.Pipelines[i], l)}
+		all[i] = shownLine{l, s.aboutOf(&c.Pipelines[i], l)}
 	}
 	s.lines.Store(&all)
 }
 
-func aboutOf(p *config.Pipeline, l *line) status.About {
+func (s *shown) aboutOf(p *config.Pipeline, l *line) status.About {
 	m := l.model
 	a := status.About{
 		Name: p.Name, Modality: string(m.spec.Modality), Topics: p.Topics, Class: m.spec.Class, Model: m.name, Digest: m.digest, Precision: precisionName(m.precision), Preprocess: m.pre.Digest(),
 		Fetchers: p.Fetchers, Preparers: p.Preprocessors, Sessions: len(m.sessions), Slots: p.MaxInFlight, Window: batchConfig(p.Batch, m.spec.Modality).Window,
-		Replay: "worker dlq replay --config FILE --pipeline " + p.Name,
+		Replay: "worker dlq replay --config " + s.file + " --pipeline " + p.Name,
 	}
 	if m.spec.ONNX != "" {
 		a.Precision = "as exported"

@@ -24,7 +24,7 @@ func TestTheEndOfARunKnowsEveryStage(t *testing.T) {
     dead_letters: {url: "file://%s/dead"}`, out))
 	p.Outputs[0].Parquet.URL = "file://" + out + "/rows"
 	w, err := Open(t.Context(), cfg, Options{
-		Log: slog.New(slog.DiscardHandler), Source: ManifestSource(cfg, manifest, "texts", ReadOptions{}), Models: Models{described(t, cfg, p, embedtest.Config{})},
+		File: "'/etc/my lake.yaml'", Log: slog.New(slog.DiscardHandler), Source: ManifestSource(cfg, manifest, "texts", ReadOptions{}), Models: Models{described(t, cfg, p, embedtest.Config{})},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,15 @@ func TestTheEndOfARunKnowsEveryStage(t *testing.T) {
 		t.Errorf("%+v, of which %d may wait", batch, usual)
 	}
 	p.Priority = []string{"manifest:texts"}
-	if n := aboutOf(p, w.lines[0]).Window; n != 2*usual {
+	if n := w.shown.aboutOf(p, w.lines[0]).Window; n != 2*usual {
 		t.Errorf("with priority %d may wait, want %d for each", n, usual)
+	}
+	if got, want := w.Status().Pipelines[0].Replay, "worker dlq replay --config '/etc/my lake.yaml' --pipeline p"; got != want {
+		t.Errorf("letters are replayed by %q, want %q", got, want)
+	}
+	var memory shown // of a configuration that is in no file
+	memory.begin(&Options{}, cfg)
+	if got, want := memory.aboutOf(p, w.lines[0]).Replay, "worker dlq replay --config FILE --pipeline p"; got != want {
+		t.Errorf("letters are replayed by %q, want %q", got, want)
 	}
 }

@@ -28,6 +28,7 @@ import (
 // Options are what a process adds to its configuration.
 type Options struct {
 	Version string         // of the binary
+	File    string         // of the configuration, as a shell reads it, for the commands that the page shows; "" if it is in none
 	Log     *slog.Logger   // nil means the default
 	Level   *slog.LevelVar // of Log, to be changed while it runs; nil: it stays
 	Measure bool           // what the machine is capable of, before anything else runs on it: some hundredths of a second
@@ -89,7 +90,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	}); err != nil {
 		return nil, err
 	}
-	w.shown.begin(o.Version, c)
+	w.shown.begin(&o, c)
 	w.telemetry.Page(w.shown.page())
 	if o.Measure && !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) { // it is the CPU that is measured
 		if w.shown.peak, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library}); err != nil {

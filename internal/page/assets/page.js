@@ -182,7 +182,7 @@ function drawOutputs(p, w) {
   });
   const dead = (x) => x.dead.reduce((n, d) => n + d.count, 0);
   say($("letters-now"), count(per(dead)) + " letters/s, " + count(dead(p)) + " since the start");
-  say($("commits-now"), count(per((x) => x.stages.find((s) => s.name === "write").done)) + " commits/s, the last progress " + (p.commitAge ? span(p.commitAge) + " ago" : "of all that was read"));
+  say($("commits-now"), count(per((x) => x.stages.find((s) => s.name === "write").done)) + " commits/s, " + (p.commitAge ? "a partition without durable progress for " + span(p.commitAge) : "all that was read is durable")); // of the partition that has stalled the longest
   say($("slowest-output"), !most ? "No output takes the writers' time." : most.o.name + " (" + most.o.kind + ") takes the longest, " + share(most.busy) + " of the writers' time" + (most.busy < 0.7 ? "; no output holds the pipeline up." : ": it holds the others up."));
 }
 
@@ -292,9 +292,23 @@ function drawDead(p) {
 }
 
 function deadArticle(command, d) {
-  const copy = el("button", { type: "button", textContent: "copy", onclick: () => navigator.clipboard && navigator.clipboard.writeText(command) });
-  copy.setAttribute("aria-label", "copy the command that replays " + d.reason);
-  return el("article", {}, el("h3"), el("p", { textContent: d.advice }), el("ul"), el("div", { className: "command" }, el("code", { textContent: command }), copy));
+  const code = el("code", { textContent: command }), said = el("span", { className: "note" });
+  said.setAttribute("role", "status");
+  const button = el("button", { type: "button", textContent: "copy", onclick: () => copy(code, said) });
+  button.setAttribute("aria-label", "copy the command that replays " + d.reason);
+  return el("article", {}, el("h3"), el("p", { textContent: d.advice }), el("ul"), el("div", { className: "command" }, code, button, said));
+}
+
+// copy puts a command on the clipboard and says so. Where the browser gives none, as to a page of plain http that is not of this machine, the command is selected, to be copied by hand.
+async function copy(code, said) {
+  said.textContent = ""; // or a second time is not heard
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    said.textContent = "copied";
+  } catch {
+    getSelection().selectAllChildren(code);
+    said.textContent = "selected: copy it by hand";
+  }
 }
 
 function drawRecent(p) {

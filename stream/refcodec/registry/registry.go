@@ -91,6 +91,9 @@ func (r *Registry) Check(ctx context.Context) error {
 		}
 		return err
 	})
+	if no := refused(err); no != nil {
+		return fmt.Errorf("asking the schema registry at %v: %w", r.cfg.URLs, no)
+	}
 	if err != nil {
 		return fmt.Errorf("asking the schema registry at %v: %w; check input.registry", r.cfg.URLs, schemas.Unreachable(err, final))
 	}

@@ -293,7 +293,7 @@ func TestARegistryThatRefusesUsEndsThePipeline(t *testing.T) {
 	if _, rejected := schemas.Rejected(err); err == nil || rejected || !strings.Contains(err.Error(), "refuses us (HTTP 401)") {
 		t.Error(err)
 	}
-	if err := w.reg.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "check input.registry") {
+	if err := w.reg.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "refuses us (HTTP 401)") || !strings.Contains(err.Error(), "check input.registry's user") {
 		t.Error(err)
 	}
 	w.fail.Store(0)
