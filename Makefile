@@ -304,7 +304,8 @@ vulnerabilities: $(GOVULNCHECK) ## known vulnerabilities in what is called; need
 .PHONY: vulnerabilities-check
 vulnerabilities-check: $(GOVULNCHECK) ## a database that is not reached is no clean bill
 	@rc=0; said=$$(GOVULNDB=file:///nowhere GOVULNCHECK=$(GOVULNCHECK) tools/vulnerabilities.sh ./schemas 2>&1) || rc=$$?; \
-	[ "$$rc" -eq 4 ] || { printf '%s\n' "$$said" "tools/vulnerabilities.sh ended with $$rc without a database, wanted 4" >&2; exit 1; }
+	[ "$$rc" -eq 4 ] && grep -qF 'the database file:///nowhere was not reached, so nothing was checked' <<<"$$said" || \
+		{ printf '%s\n' "$$said" "tools/vulnerabilities.sh ended with $$rc without a database, wanted 4 and a sentence that says so" >&2; exit 1; }
 
 .PHONY: spark-check
 spark-check: ## Spark reads our Parquet files without being told their columns; fetches Spark (470 MB)

@@ -286,6 +286,7 @@ func (p *Pipeline) take(f *flight, refs []schemas.Ref, refused error) (err error
 		return nil
 	}
 	f.begin()
+	p.stats.unfetched.Add(int64(len(f.items)))
 	p.queues[p.priority(f.part.Topic)].intake <- f
 	return nil
 }

@@ -15,6 +15,8 @@ type Stats struct {
 	Dead                             map[schemas.Reason]int64
 	Rows, FetchedBytes               int64
 	Fetch, ReserveWait               time.Duration // busy time of the fetchers, and how much of it they waited for memory
+	FetchQueue                       float64       // seconds from being taken in until a fetcher began, summed over references: as many may wait as are in flight, too long a sum for a Duration
+	Unfetched                        int           // references taken in that no fetcher has begun
 	HoldBack                         time.Duration // summed over records: from being settled until those before them were
 	Durable                          float64       // seconds from being handed to the sink until being durable, summed over records: too long a sum for a Duration
 	Write                            time.Duration // busy time of the sink: of Write, over the partitions, with calls that have not returned
@@ -34,6 +36,7 @@ func (p *Pipeline) Stats() Stats {
 		Records: c.records.Load(), Computed: c.computed.Load(), Skipped: c.skipped.Load(), Lost: c.lost.Load(),
 		Dead: c.deadByReason(), Rows: c.rows.Load(), FetchedBytes: c.bytes.Load(),
 		Fetch: time.Duration(c.fetch.Load()), ReserveWait: time.Duration(c.reserveWait.Load()),
+		FetchQueue: float64(c.fetchQueue.Load()) / 1e6, Unfetched: int(c.unfetched.Load()),
 		HoldBack: time.Duration(c.holdBack.Load()), Durable: float64(c.durable.Load()) / 1e6, Write: c.write.Total(), Writers: int(c.writers.Load()), Abandoned: c.abandoned.Load(),
 		Commits: c.commits.Load(), Assignments: c.assignments.Load(), Losses: c.losses.Load(),
 		InFlight: len(p.slots), Held: p.budget.Held(), PeakHeld: p.budget.Peak(), Budget: p.budget.Total(),
@@ -67,7 +70,8 @@ type Witness interface {
 type counters struct {
 	records, computed, skipped, lost, rows, bytes atomic.Int64
 	fetch, reserveWait, holdBack                  atomic.Int64 // nanoseconds
-	durable                                       atomic.Int64 // microseconds: a billion records that wait five minutes for their file are more nanoseconds than there are
+	unfetched                                     atomic.Int64 // now
+	fetchQueue, durable                           atomic.Int64 // microseconds: a billion records that wait five minutes for their file are more nanoseconds than there are
 	write                                         sinks.Occupied
 	commits, assignments, losses, abandoned       atomic.Int64
 	writers                                       atomic.Int64 // of the last assignment with any: shares of its time are asked for when it has ended
@@ -75,6 +79,12 @@ type counters struct {
 		sync.Mutex
 		by map[schemas.Reason]int64
 	}
+}
+
+// begun counts a reference that waits no longer for a fetcher.
+func (c *counters) begun(waited time.Duration) {
+	c.unfetched.Add(-1)
+	c.fetchQueue.Add(waited.Microseconds())
 }
 
 func (c *counters) fetched(d time.Duration, b *Blob) {

@@ -153,3 +153,66 @@ func TestRecordsThatTheNextOwnerReadsAgainAreCounted(t *testing.T) {
 		}
 	})
 }
+
+// steady takes ten seconds for each object.
+type steady struct{ *streamtest.Fetcher }
+
+// Fetch implements stream.Fetcher.
+func (s steady) Fetch(ctx context.Context, ref schemas.Ref, reserve stream.Reserve) (*stream.Blob, error) {
+	select {
+	case <-time.After(10 * time.Second):
+		return s.Fetcher.Fetch(ctx, ref, reserve)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TestWaitingForAFetcherIsSeen has one fetcher, and five references in four records. The record that is fetched when the assignment is lost takes those behind it along.
+func TestWaitingForAFetcherIsSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, spans := newBench(), tracetest.NewSpanRecorder()
+		b.change = func(c *stream.Config) {
+			c.Fetchers, c.Decoder, c.Tracer = 1, lines{}, sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("")
+		}
+		recs := good(0, 4)
+		recs[1].Value = []byte(string(recs[1].Value) + "\n" + string(streamtest.Good.Value(1, 1)))
+		var p *stream.Pipeline
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: 4}})
+			err = errors.Join(err, a.Records(ctx, b.part, recs, 4))
+			for at := range 4 {
+				time.Sleep(5 * time.Second)
+				if got := p.Stats().Unfetched; got != 4-at {
+					t.Errorf("after %d s %d references wait, want %d", 10*at+5, got, 4-at)
+				}
+				if at < 3 {
+					time.Sleep(5 * time.Second)
+				}
+			}
+			a.Lost()
+			return err
+		})
+		p = b.pipeline(t, src, steady{streamtest.NewFetcher(1, 0)}, &streamtest.LetterBox{})
+		if err := b.run(t, p); err != nil {
+			t.Fatal(err)
+		}
+		const want = 0. + 10 + 20 + 30 + 35
+		if s := p.Stats(); s.Unfetched != 0 || s.FetchQueue != want {
+			t.Errorf("at the end %d wait, and they waited for %g s, want %g", s.Unfetched, s.FetchQueue, want)
+		}
+		began, waited := map[trace.SpanID]time.Time{}, 0.
+		for _, s := range spans.Ended() {
+			if s.Name() == "vecmill.record" {
+				began[s.SpanContext().SpanID()] = s.StartTime()
+			}
+		}
+		for _, s := range spans.Ended() {
+			if s.Name() == "vecmill.fetch" {
+				waited += s.StartTime().Sub(began[s.Parent().SpanID()]).Seconds()
+			}
+		}
+		if len(began) != 5 || waited != want {
+			t.Errorf("%d spans of references tell of %g s before their fetches, want 5 and %g", len(began), waited, want)
+		}
+	})
+}

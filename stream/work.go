@@ -34,13 +34,14 @@ func (p *Pipeline) fetchLoop(ctx context.Context, q *queue) {
 	}
 }
 
-// process fetches one reference's object and hands it to the engine. Its contexts are the assignment's: when that is over, so is the work.
+// process fetches one reference's object and hands it to the engine. Its span has begun with the record: what is before the fetch in it is the wait for a fetcher. Its contexts are the assignment's: when that is over, so is the work.
 func (p *Pipeline) process(it *item) {
-	ctx, span := p.cfg.Tracer.Start(parent(it.epoch.ctx, it.rec.Headers), "vecmill.record", trace.WithAttributes(
+	ctx, span := p.cfg.Tracer.Start(parent(it.epoch.ctx, it.rec.Headers), "vecmill.record", trace.WithTimestamp(it.began), trace.WithAttributes(
 		attribute.String("pipeline", p.cfg.Name), attribute.String("partition", it.part.String()),
 		attribute.Int64("offset", it.rec.Offset), attribute.String("ref", it.ref.ShownID())))
 	it.span = span
 	began := time.Now()
+	p.stats.begun(began.Sub(it.began))
 	blob, err := p.fetch(ctx, it)
 	took := time.Since(began)
 	if span.IsRecording() {

@@ -64,7 +64,7 @@ func (w *crowded) pipeline(m schemas.Modality, n int64) status.Pipeline {
 		Replay: "worker dlq replay --config FILE --pipeline " + long(string(m), 63),
 	}, stream.Stats{
 		Records: n * 1e9, Rows: n * 1e9, Computed: n * 1e9, Skipped: n * 1e9, Lost: n * 1e9, Dead: dead, FetchedBytes: n << 40, Fetch: 60 * busy, Commits: n * 1e6, Lag: 1e12,
-		Waiting: 1e6 * time.Hour, InFlight: 1 << 19, Held: 1 << 39, Budget: 1 << 40,
+		Waiting: 1e6 * time.Hour, InFlight: 1 << 19, Unfetched: 1 << 18, Held: 1 << 39, Budget: 1 << 40,
 	}, embed.Stats{Objects: n * 1e9, Samples: n * 1e9, Batches: n * 1e9, Cost: n * 1e15, Padded: n * 1.1e15, Preprocess: 20 * busy, Infer: 40 * busy, HeadsOn: busy, Waiting: 1e9},
 		[]stream.Place{{Partition: stream.Partition{Topic: topic, ID: 9999}, Durable: 1e15, Read: 2e15, End: 3e15}})
 	p.Written = status.Outputs(p.Outputs, []sinks.MemberStats{

@@ -44,13 +44,13 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 	}
 	now := func() status.Status {
 		n := seconds.Add(1)
-		s := stream.Stats{Records: 100 * n, Commits: 2 * n, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 3 * n}, Writers: 2, Write: time.Duration(n) * 1800 * time.Millisecond, InFlight: 2, Held: 3 << 20, Budget: 4 << 20, Lag: 50, Waiting: 3 * time.Second}
+		s := stream.Stats{Records: 100 * n, Commits: 2 * n, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 3 * n}, Writers: 2, Write: time.Duration(n) * 1800 * time.Millisecond, InFlight: 2, Unfetched: 6, Held: 3 << 20, Budget: 4 << 20, Lag: 50, Waiting: 3 * time.Second}
 		e := embed.Stats{Objects: 100 * n, Samples: 100 * n, Batches: 10 * n, Infer: time.Duration(n) * time.Second, Queue: time.Duration(n) * 4 * time.Second, Waiting: 32, Undecoded: 7}
 		if well.Load() {
 			s.Dead, s.Waiting = nil, 0
 		}
 		if full.Load() {
-			s.InFlight, s.Held, e.Waiting, e.Undecoded = 8, s.Budget, 64, 14
+			s.InFlight, s.Unfetched, s.Held, e.Waiting, e.Undecoded = 8, 8, s.Budget, 64, 14
 		}
 		p := status.Of(status.About{
 			Name: "speech", Modality: "audio", Topics: []string{"refs"}, Class: "Data2VecAudioModel", Model: "hf://a/b", Digest: strings.Repeat("5", 64), Precision: "fp16", Preprocess: strings.Repeat("7", 64),
@@ -91,7 +91,7 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 		within(`document.querySelector("#flow li.slowest .busyness").textContent === "100 % busy, 1 worker" && `+fill("Infer", "busy", 100)),
 		within(`document.querySelector("#bottleneck").textContent === "Infer is the busiest stage, 100 % of its workers' time: the bottleneck."`))
 	run("queues", within(fill("Read", "queue", 25)+" && "+fill("Fetch", "queue", 75)+" && "+fill("Preprocess", "queue", 50)+" && "+fill("Batch", "queue", 50)),
-		within(waiting("Read", "2 of 8 in flight")+" && "+waiting("Fetch", "3.0 MiB of 4.0 MiB held")+" && "+waiting("Preprocess", "7 of 14 waiting")+" && "+waiting("Batch", "32 of 64 waiting")))
+		within(waiting("Read", "2 of 8 in flight")+" && "+waiting("Fetch", "6 of 8 waiting, 3.0 MiB of 4.0 MiB held")+" && "+waiting("Preprocess", "7 of 14 waiting")+" && "+waiting("Batch", "32 of 64 waiting")))
 	full.Store(true)
 	run("queues that are full", within(fill("Read", "queue", 100)+" && "+fill("Fetch", "queue", 100)+" && "+fill("Preprocess", "queue", 100)+" && "+fill("Batch", "queue", 100)), shoot("full"))
 	full.Store(false)

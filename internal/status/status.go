@@ -92,7 +92,7 @@ type Stage struct {
 	Done    int64   `json:"done"`    // total of what has come through it
 	Unit    string  `json:"unit"`    // of Done
 	Busy    float64 `json:"busy"`    // seconds, summed over its workers
-	Wait    float64 `json:"wait"`    // seconds that was waited for it, summed over what waited: fetchers for memory, objects for a decoder, samples for a session, records for those before them
+	Wait    float64 `json:"wait"`    // seconds that was waited for it, summed over what waited: references for a fetcher and then for memory, objects for a decoder, samples for a session, records for those before them
 	Workers int     `json:"workers"` // 0: it has no time of its own
 	Queue   int64   `json:"queue"`   // what waits in it or before it now
 	Limit   int64   `json:"limit"`   // of Queue; 0: none
@@ -139,7 +139,7 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 		Lag: s.Lag, CommitAge: s.Waiting.Seconds(), Partitions: len(places), Places: placesOf(places),
 		Stages: []Stage{
 			{Name: "read", Done: s.Records, Unit: "records", Queue: int64(s.InFlight), Limit: int64(a.Slots)},
-			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Wait: s.ReserveWait.Seconds(), Workers: a.Fetchers, Queue: s.Held, Limit: s.Budget},
+			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Wait: s.FetchQueue + s.ReserveWait.Seconds(), Workers: a.Fetchers, Queue: int64(s.Unfetched), Limit: max(int64(a.Slots), int64(s.Unfetched))},              // a record may have several references
 			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Wait: e.PreprocessWait.Seconds(), Workers: a.Preparers, Queue: int64(e.Undecoded), Limit: max(int64((embed.LaneDepth+1)*a.Preparers+a.Fetchers), int64(e.Undecoded))}, // objects of one priority; those of another have as much room beside them
 			{Name: "batch", Done: e.Batches, Unit: "batches", Wait: e.Queue.Seconds(), Queue: int64(e.Waiting), Limit: int64(a.Window)},
 			{Name: "infer", Done: e.Cost, Unit: "steps", Busy: (e.Collate + e.Infer).Seconds(), Workers: a.Sessions},

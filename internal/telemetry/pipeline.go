@@ -103,6 +103,8 @@ func flow() []Metric {
 		{"vecmill_memory_budget_bytes", "By", "the memory budget", Gauge, count(func(r *Reading) int64 { return r.Stream.Budget })},
 		{"vecmill_fetch_busy_seconds", "s", "time that fetchers were busy, waiting for memory excluded", Counter, busy(func(r *Reading) time.Duration { return r.Stream.Fetch - r.Stream.ReserveWait })},
 		{"vecmill_fetch_wait_seconds", "s", "time that fetchers waited for memory", Counter, busy(func(r *Reading) time.Duration { return r.Stream.ReserveWait })},
+		{"vecmill_fetch_queue_wait_seconds", "s", "time that references waited for a fetcher, from being taken in until one began, summed over references", Counter, func(r *Reading) []point { return one(r.Stream.FetchQueue) }},
+		{"vecmill_references_waiting", "{reference}", "references taken in that no fetcher has begun", Gauge, count(func(r *Reading) int64 { return int64(r.Stream.Unfetched) })},
 		{"vecmill_preprocess_busy_seconds", "s", "time that preprocess workers were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Preprocess })},
 		{"vecmill_preprocess_wait_seconds", "s", "time that objects waited to be decoded, from being fetched until a worker began, summed over objects", Counter, busy(func(r *Reading) time.Duration { return r.Embed.PreprocessWait })},
 		{"vecmill_objects_waiting", "{object}", "fetched objects that no preprocess worker has begun", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Undecoded) })},

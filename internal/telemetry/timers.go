@@ -14,7 +14,7 @@ import (
 // timed are the instruments that are told of each thing as it ends.
 func timed() []Metric {
 	return []Metric{
-		{"vecmill_record_seconds", "s", "how long records took that have rows, from being taken in to having them: fetch, preprocessing, queue, session and heads, without what comes behind", Histogram, nil},
+		{"vecmill_record_seconds", "s", "how long records took that have rows, from being taken in to having them: the wait for a fetcher, fetch, preprocessing, queue, session and heads, without what comes behind", Histogram, nil},
 		{"vecmill_session_seconds", "s", "how long sessions took for a batch", Histogram, nil},
 	}
 }

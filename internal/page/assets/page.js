@@ -128,7 +128,7 @@ function drawFigures(p, w) {
 }
 
 const names = { read: "Read", fetch: "Fetch", preprocess: "Preprocess", batch: "Batch", infer: "Infer", heads: "Heads", write: "Write" };
-const queues = { read: " in flight", fetch: " held", preprocess: " waiting", batch: " waiting" }; // what is in the queues that have a limit
+const queues = { read: " in flight", fetch: " waiting", preprocess: " waiting", batch: " waiting" }; // what is in the queues that have a limit
 
 function drawFlow(p, w) {
   const flow = $("flow");
@@ -143,12 +143,11 @@ function drawFlow(p, w) {
   });
   p.stages.forEach((s, i) => {
     const li = flow.children[i], [, speed, busyness, busy, waiting, queue] = li.children;
-    const amount = s.unit === "bytes" ? bytes : count;
-    speed.textContent = rate ? amount(rate[i].done) + (s.unit === "bytes" ? "/s" : " " + s.unit + "/s") : "–";
+    speed.textContent = rate ? (s.unit === "bytes" ? bytes(rate[i].done) : count(rate[i].done) + " " + s.unit) + "/s" : "–";
     set(busy, s.workers > 0, rate ? rate[i].busy : 0);
     busyness.textContent = s.workers ? share(rate ? rate[i].busy : 0) + " busy, " + s.workers + (s.workers > 1 ? " workers" : " worker") : "";
     set(queue, s.limit > 0, s.limit ? s.queue / s.limit : 0);
-    waiting.textContent = s.limit ? amount(s.queue) + " of " + amount(s.limit) + queues[s.name] : "";
+    waiting.textContent = s.limit ? count(s.queue) + " of " + count(s.limit) + queues[s.name] + (s.name === "fetch" ? ", " + bytes(p.held) + " of " + bytes(p.budget) + " held" : "") : "";
     li.classList.toggle("slowest", i === slowest);
   });
   $("bottleneck").textContent = slowest < 0 ? "Nothing is busy: the pipeline waits for records." :
