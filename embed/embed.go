@@ -146,7 +146,7 @@ type Session interface {
 
 // Head makes results of a model's output: Apply returns one payload per sample of the batch, in order. out has the padded length; a head
 // looks only at what belongs to each sample. It is pure and safe for concurrent use; an error concerns the whole batch, and the engine halves that: Apply is called again, with
-// parts of out ([Output.Part]), until the sample that is refused is alone.
+// parts of out ([Output.Part]), until the sample that is refused is alone. Name is the head's in rows; Task says which columns of theirs the payloads fill. Both stay the same.
 type Head interface {
 	Name() string
 	Task() schemas.Task

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml"
 
 	"vecmill/sinks"
 )
@@ -83,5 +86,37 @@ func TestEveryAlertIsTestedAndHasARunbook(t *testing.T) {
 		if !strings.Contains(runbook, "\n### "+a[1]+"\n") {
 			t.Errorf("docs/operations.md says nothing of %s", a[1])
 		}
+	}
+}
+
+// What the dashboard shows beside its curves is nowhere unless Prometheus is told to keep it; docs/metrics.md says so, and the compose file does.
+func TestThePrometheusOfComposeKeepsTheExamplesThatTheDashboardAsksFor(t *testing.T) {
+	var compose struct {
+		Services map[string]struct {
+			Image   string
+			Command []string
+			Volumes []string
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "../../deploy/compose.yaml")), &compose); err != nil {
+		t.Fatal(err)
+	}
+	const keeps = "--enable-feature=exemplar-storage"
+	if !strings.Contains(read(t, "../../deploy/grafana/vecmill.json"), `"exemplar": true`) || !strings.Contains(read(t, "../../docs/metrics.md"), keeps) {
+		t.Fatal("nobody asks for examples, or the documents do not say who keeps them")
+	}
+	p := compose.Services["prometheus"]
+	if !slices.Contains(p.Command, keeps) {
+		t.Errorf("%s is begun with %q", p.Image, p.Command)
+	}
+	// A command stands in place of the image's own, which names the configuration.
+	file, named := "", false
+	for _, arg := range p.Command {
+		if at, ok := strings.CutPrefix(arg, "--config.file="); ok {
+			file, named = at, true
+		}
+	}
+	if !named || !slices.ContainsFunc(p.Volumes, func(v string) bool { return strings.HasSuffix(v, ":"+file+":ro") }) {
+		t.Errorf("its configuration is %q, of the files %q", file, p.Volumes)
 	}
 }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 
 	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collectortraces "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -24,6 +26,7 @@ type collector struct {
 	*httptest.Server
 	mu                    sync.Mutex
 	spans, metrics, stray []string // names, and paths of requests that a collector does not know
+	examples              []string // "METRIC TRACE", of histograms
 	key                   string   // of the last request
 	asked                 int      // requests to the paths of the specification
 }
@@ -68,6 +71,7 @@ func newCollector(t *testing.T, below string) *collector {
 				for _, sm := range rm.ScopeMetrics {
 					for _, x := range sm.Metrics {
 						names = append(names, x.Name)
+						c.keepExamples(x)
 					}
 				}
 			}
@@ -85,6 +89,15 @@ func newCollector(t *testing.T, below string) *collector {
 	return c
 }
 
+// keepExamples keeps what the buckets of a histogram are linked to; c.mu is held.
+func (c *collector) keepExamples(m *metrics.Metric) {
+	for _, p := range m.GetHistogram().GetDataPoints() {
+		for _, e := range p.Exemplars {
+			c.examples = append(c.examples, m.Name+" "+hex.EncodeToString(e.TraceId))
+		}
+	}
+}
+
 func TestACollectorGetsTracesAndMetricsAtThePathsOfOTLP(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer key")
 	for _, at := range []struct{ below, endpoint string }{{"", ""}, {"", "/"}, {"/otlp", "/otlp"}, {"/a/b", "/a/b/"}} {
@@ -96,12 +109,21 @@ func TestACollectorGetsTracesAndMetricsAtThePathsOfOTLP(t *testing.T) {
 		if err := Observe(tel.Meter(), "speech", func() Reading { return Reading{} }); err != nil {
 			t.Fatal(err)
 		}
-		_, span := tel.Tracer().Start(t.Context(), "vecmill.record")
+		timers, err := NewTimers(tel.Meter(), "speech")
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, span := tel.Tracer().Start(t.Context(), "vecmill.record")
+		timers.Record.Took(kept, 40*time.Millisecond)
+		timers.Session.Took(t.Context(), 40*time.Millisecond) // of no trace
 		span.End()
 		if err := tel.Shutdown(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		c.mu.Lock()
+		if want := []string{"vecmill_record_seconds " + span.SpanContext().TraceID().String()}; !slices.Equal(c.examples, want) {
+			t.Errorf("%q: examples %q, want %q", at.endpoint, c.examples, want)
+		}
 		if !slices.Contains(c.spans, "vecmill.record") || !slices.Contains(c.metrics, "vecmill_records") || c.stray != nil || c.key != "Bearer key" {
 			t.Errorf("%q: spans %q, %d metrics, elsewhere %q, key %q", at.endpoint, c.spans, len(c.metrics), c.stray, c.key)
 		}

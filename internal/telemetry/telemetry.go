@@ -106,6 +106,9 @@ func (t *Telemetry) serve(ctx context.Context, cfg Config, registry *prometheus.
 
 // answer serves until Shutdown.
 func (t *Telemetry) answer(l net.Listener, h http.Handler, log *slog.Logger) {
+	if loopback(l) {
+		h = ownHosts(h)
+	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
 	t.servers = append(t.servers, server)
 	go func() { // ends with Shutdown
