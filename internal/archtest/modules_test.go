@@ -27,7 +27,7 @@ func runMake(t *testing.T, ci string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// TestModulesOfTheirOwnAreChecked holds that vet, lint and check-tidy go into each directory with a go.mod of its own, which ./... passes by.
+// TestModulesOfTheirOwnAreChecked holds that vet, lint and check-tidy go into each directory with a go.mod of its own, which ./... passes by; lint but for one, as the Makefile says.
 func TestModulesOfTheirOwnAreChecked(t *testing.T) {
 	var modules []string
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
@@ -57,8 +57,12 @@ func TestModulesOfTheirOwnAreChecked(t *testing.T) {
 				slices.Sort(into)
 			}
 		}
-		if !slices.Equal(into, modules) {
-			t.Errorf("make %s goes into %q, and modules are in %q:\n%s", target, into, modules, out)
+		want := modules
+		if target == "lint" {
+			want = slices.DeleteFunc(slices.Clone(modules), func(m string) bool { return m == "tools/chartcheck" })
+		}
+		if !slices.Equal(into, want) {
+			t.Errorf("make %s goes into %q, want %q:\n%s", target, into, want, out)
 		}
 	}
 }
