@@ -55,8 +55,11 @@ func (t *takers) asked() *ledger.Set {
 	return ledger.NewSet(lists...)
 }
 
-// kindsOf are what a pipeline computes, by head.
+// kindsOf are what a pipeline computes, by head: none if the options of one of them have no digest, as without that head no object is complete.
 func kindsOf(p *config.Pipeline, m *loadedModel) (all []ledger.Kind) {
+	if len(m.options) < len(m.heads) {
+		return nil
+	}
 	for _, h := range m.options {
 		all = append(all, ledger.Kind{Pipeline: p.Name, Model: m.digest, Preprocess: m.pre.Digest(), Head: h.name, Options: h.digest})
 	}

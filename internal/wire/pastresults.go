@@ -37,7 +37,10 @@ type pastResults struct {
 }
 
 // warnOfHeads says that outputs cannot say which options their heads had.
-func warnOfHeads(log *slog.Logger, pipeline string, all []headOptions) {
+func warnOfHeads(log *slog.Logger, pipeline string, heads int, all []headOptions) {
+	if len(all) < heads {
+		log.Warn("the options of a head have no digest, as an infinite number has none: plans compute everything again, and reuse_outputs finds nothing; take a finite one", "pipeline", pipeline)
+	}
 	if len(all) > 0 && formatHeads(all) == "" {
 		log.Warn("the names of heads take too much room for outputs to say which options heads had: plans compute everything again, and reuse_outputs finds nothing; name them shorter", "pipeline", pipeline, "heads", len(all), "most_bytes", mostHeadsText)
 	}

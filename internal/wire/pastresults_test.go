@@ -14,6 +14,7 @@ import (
 	"vecmill/embed"
 	"vecmill/internal/audit"
 	"vecmill/internal/backfill/ledger"
+	"vecmill/internal/config"
 	"vecmill/schemas"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/sinktest"
@@ -272,9 +273,32 @@ func TestHeadsThatOutputsCannotSayAreWarnedOf(t *testing.T) {
 		for i := range all {
 			all[i] = headOptions{fmt.Sprint("head", i), "0123456789ab"}
 		}
-		warnOfHeads(slog.New(slog.NewTextHandler(&said, nil)), "p", all)
+		warnOfHeads(slog.New(slog.NewTextHandler(&said, nil)), "p", len(all), all)
 		if strings.Count(said.String(), "level=WARN") != want {
 			t.Errorf("of %d heads: %s", n, said.String())
 		}
+	}
+}
+
+// digested is a preprocessor of which its digest alone is asked.
+type digested struct{ embed.Preprocessor }
+
+func (digested) Digest() string { return "p" }
+
+// TestAHeadWithoutADigestLeavesNothingComplete: what the other head of the pipeline has made is not the object's whole work.
+func TestAHeadWithoutADigestLeavesNothingComplete(t *testing.T) {
+	m := &loadedModel{heads: make([]embed.Head, 2), options: []headOptions{{"embedding", "0123456789ab"}}, pre: digested{}}
+	p := config.NewDefaultPipeline()
+	if got := kindsOf(&p, m); got != nil {
+		t.Errorf("of two heads %+v is all that a pipeline computes", got)
+	}
+	var said bytes.Buffer
+	warnOfHeads(slog.New(slog.NewTextHandler(&said, nil)), "p", 2, m.options)
+	if !strings.Contains(said.String(), "have no digest") {
+		t.Errorf("the start says %q", said.String())
+	}
+	m.heads = m.heads[:1]
+	if got := kindsOf(&p, m); len(got) != 1 {
+		t.Errorf("of one head %+v", got)
 	}
 }

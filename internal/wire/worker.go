@@ -156,7 +156,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		return nil, err
 	}
 	l.model.recall(c, p)
-	warnOfHeads(o.Log, p.Name, l.model.options)
+	warnOfHeads(o.Log, p.Name, len(l.model.heads), l.model.options)
 	if p.Batch.MaxBytes > 0 && !l.model.bytes.Sound() {
 		o.Log.Warn("batch.max_bytes bounds nothing: what memory batches take is not known; run worker doctor once on such a machine, with this cache", "pipeline", p.Name)
 	} else if need := l.model.bytes.Batch(2, 1); p.Batch.MaxBytes > 0 && need > float64(p.Batch.MaxBytes) {
@@ -174,7 +174,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		return nil, err
 	}
 	var past embed.Past
-	if p.ReuseOutputs {
+	if p.ReuseOutputs && len(kindsOf(p, l.model)) > 0 {
 		if l.past, err = openPast(ctx, p, l.model, s, o.Log); err != nil {
 			return nil, err
 		}
