@@ -77,7 +77,7 @@ func (d *doctor) memory() {
 
 // pages tells whether models lie in large pages: the reference's do already, if a library is loaded.
 func (d *doctor) pages(loaded bool) {
-	const cost = "products of matrices take a tenth or more of CPU time on top"
+	const cost = "models take 5 to 20 % of CPU time on top"
 	switch mode := hugepages.ModeOf(d.machine); {
 	case mode == hugepages.Never:
 		d.say("pages", Doubt, "this kernel gives pages of 2 MiB to nobody, and in pages of 4 KiB %s: write madvise to /sys/kernel/mm/transparent_hugepage/enabled", cost)
