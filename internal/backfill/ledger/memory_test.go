@@ -74,6 +74,9 @@ func TestAnObjectTakesAsMuchMemoryWithManyRowsAsWithOne(t *testing.T) {
 
 // TestAShelfGrowsBesideTheHeap puts on one shelf what is there of 400 million objects, so that neither a larger heap nor what is copied while it grows is in memory beside it.
 func TestAShelfGrowsBesideTheHeap(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector, with which make race runs it, takes memory of its own")
+	}
 	const n = 100_000
 	s := NewSet(heads())
 	defer s.Close()
