@@ -31,8 +31,14 @@ type reuser struct {
 
 func newReuser(t *testing.T, bytes int64, session *adder) *reuser {
 	t.Helper()
+	return newReuserAfter(t, bytes, session, nil)
+}
+
+// newReuserAfter has an engine that is told of earlier runs' results.
+func newReuserAfter(t *testing.T, bytes int64, session *adder, past Past) *reuser {
+	t.Helper()
 	cfg := testConfig()
-	cfg.Reuse = bytes
+	cfg.Reuse, cfg.Past = bytes, past
 	e, err := NewEngine(cfg, words{}, []Session{session}, []Head{sumHead{1}, sumHead{2}})
 	if err != nil {
 		t.Fatal(err)
@@ -256,29 +262,20 @@ func TestResultsOfAnEarlierRunAreGiven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		session := &adder{delay: time.Second}
 		var questions []string
-		cfg := testConfig()
-		cfg.Reuse = 1 << 20
-		cfg.Past = func(_ context.Context, j *Job) []schemas.Row {
+		r := newReuserAfter(t, 1<<20, session, func(_ context.Context, j *Job) []schemas.Row {
 			questions = append(questions, j.Content)
 			if j.Content == "3 5" {
 				return []schemas.Row{{Payload: schemas.Payload{Vector: []float32{42}}}}
 			}
 			return nil
-		}
-		e, err := NewEngine(cfg, words{}, []Session{session}, []Head{sumHead{1}, sumHead{2}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := &reuser{t: t, e: e, session: session}
-		r.ctx, r.stop = context.WithCancel(t.Context())
-		r.runner.Go(func() { e.Run(r.ctx) })
+		})
 		defer r.end()
 		for range 2 {
 			if o := <-r.submit(t.Context(), "3 5", nil); o.err != nil || len(o.rows) != 1 || o.vector() != 42 || o.rows[0].CreatedAt.IsZero() {
 				t.Errorf("what is known: %+v", o)
 			}
 		}
-		if s := e.Stats(); s.Batches != 0 || s.Reused != 2 {
+		if s := r.e.Stats(); s.Batches != 0 || s.Reused != 2 {
 			t.Errorf("%d batches, %d reused", s.Batches, s.Reused)
 		}
 		for range 2 {
@@ -286,7 +283,7 @@ func TestResultsOfAnEarlierRunAreGiven(t *testing.T) {
 				t.Errorf("what is not known: %+v", o)
 			}
 		}
-		if s := e.Stats(); s.Batches != 1 || s.Reused != 3 || fmt.Sprint(questions) != "[3 5 1 2]" {
+		if s := r.e.Stats(); s.Batches != 1 || s.Reused != 3 || fmt.Sprint(questions) != "[3 5 1 2]" {
 			t.Errorf("%d batches, %d reused; asked for %q", s.Batches, s.Reused, questions)
 		}
 	})

@@ -52,8 +52,8 @@ func inBucket(name string) string { return "s3://" + fixture.Bucket + "/in/" + n
 // columns are those of table.
 var columns = []string{"--column", "id=call", "--column", "uri=path"}
 
-// killedAnywhere gives a command again and again, kills it at moments that r chooses, and lets it end at last.
-func (l *lake) killedAnywhere(t *testing.T, step string, kills int, r *rand.Rand, args []string) (killed int) {
+// killedAnywhere gives a command again and again, kills it at moments that r chooses, and lets it end at last, which says what it says.
+func (l *lake) killedAnywhere(t *testing.T, step string, kills int, r *rand.Rand, args []string) (killed int, said string) {
 	t.Helper()
 	for k := range kills {
 		p := l.start(t, fmt.Sprint(step, "-", k), args...)
@@ -66,8 +66,7 @@ func (l *lake) killedAnywhere(t *testing.T, step string, kills int, r *rand.Rand
 			killed++
 		}
 	}
-	l.command(t, step+"-last", args...)
-	return killed
+	return killed, l.command(t, step+"-last", args...)
 }
 
 // onceEach checks that calls have one row each, from one number up to another.
@@ -94,7 +93,7 @@ func (l *lake) listsAreExactlyOnceThroughKills(t *testing.T, kills int, r *rand.
 	t.Helper()
 	l.Put(t, "lists/calls.parquet", table(t, "one-", 0, l.objects))
 	run := append([]string{"run", "--manifest", inBucket("lists/calls.parquet"), "--max-rate", "150/s"}, columns...)
-	killed := l.killedAnywhere(t, "list", kills, r, run)
+	killed, _ := l.killedAnywhere(t, "list", kills, r, run)
 	l.onceEach(t, "one-", 0, l.objects)
 	if out := l.command(t, "list-again", run...); !strings.Contains(out, "0 references, 0 rows") {
 		t.Errorf("when all of the list is computed, the same command says\n%s", out)
@@ -106,8 +105,8 @@ func (l *lake) listsAreExactlyOnceThroughKills(t *testing.T, kills int, r *rand.
 	}
 	l.Put(t, "table/_SUCCESS", nil)
 	source := append([]string{"run", "--source", inBucket("table/"), "--again", "--max-rate", "150/s"}, columns...)
-	killed += l.killedAnywhere(t, "table", kills, r, source)
-	if killed < kills {
+	more, _ := l.killedAnywhere(t, "table", kills, r, source)
+	if killed += more; killed < kills {
 		t.Errorf("only %d of %d kills came before the end", killed, 2*kills)
 	}
 	l.onceEach(t, "two-", 0, l.objects)

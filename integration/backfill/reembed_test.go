@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"vecmill/integration/fixture"
 	"vecmill/schemas"
@@ -26,22 +25,10 @@ func TestARecomputationIsExactlyOnceThroughKills(t *testing.T) {
 	l.S3.Remove(t, fixture.Bucket, "in/"+name(gone))
 
 	reembed := []string{"reembed", "--old", "intents", "--new", "intents-2", "--no-stream", "--lacking", "1", "--cut-over", "texts", "--max-rate", "100/s"}
-	killed := 0
-	for k := range kills {
-		p := l.start(t, fmt.Sprint("reembed-", k), reembed...)
-		select {
-		case <-p.Exited():
-		case <-time.After(time.Duration(20+r.IntN(1500)) * time.Millisecond):
-			p.Kill(t)
-		}
-		if p.Wait(t, time.Minute).ExitCode() != 0 {
-			killed++
-		}
-	}
+	killed, out := l.killedAnywhere(t, "reembed", kills, r, reembed)
 	if killed < kills/2 {
 		t.Errorf("only %d of %d kills came before the end", killed, kills)
 	}
-	out := l.command(t, "reembed-last", reembed...)
 	if !strings.Contains(out, fmt.Sprintf("intents-2 has %d of %d planned references of intents, and 1 dead letters", objects-1, objects)) || !strings.Contains(out, "done: files: readers go to") {
 		t.Errorf("the last one says\n%s", out)
 	}

@@ -53,7 +53,7 @@ func TestARunStraightFromABucketIsExactlyOnceThroughKills(t *testing.T) {
 	r := rand.New(rand.NewPCG(uint64(setting(t, "VECMILL_BACKFILL_SEED", 1)), 80))
 	l := newLake(t, objects)
 	run := []string{"run", "--source", "s3://" + fixture.Bucket + "/in/texts/", "--max-rate", "100/s"}
-	if killed := l.killedAnywhere(t, "run", kills, r, run); killed < kills/2 {
+	if killed, _ := l.killedAnywhere(t, "run", kills, r, run); killed < kills/2 {
 		t.Errorf("only %d of %d kills came before the end", killed, kills)
 	}
 	rows := map[string]int{}

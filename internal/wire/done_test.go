@@ -94,7 +94,7 @@ func TestAReferenceIsNoPipelinesAloneThatMayNotTakeIt(t *testing.T) {
 	}
 }
 
-// references are the first n that a plan has.
+// references are the first n that a plan has; all if n is negative.
 func (l *lake) references(t *testing.T, name string, n int) (all [][]byte) {
 	t.Helper()
 	list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, name))
@@ -104,6 +104,9 @@ func (l *lake) references(t *testing.T, name string, n int) (all [][]byte) {
 	next, err := list.From(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if n < 0 {
+		n = int(list.Len())
 	}
 	for range n {
 		ref, err := next()

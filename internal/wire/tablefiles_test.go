@@ -19,19 +19,7 @@ import (
 // planned are the ids of a plan's references, and what it says of rows that are none.
 func (l *lake) planned(t *testing.T, name string) (all []string) {
 	t.Helper()
-	list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	next, err := list.From(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range list.Len() {
-		value, err := next()
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, value := range l.references(t, name, -1) {
 		ref, err := schemas.ParseRef(value)
 		if err != nil {
 			all = append(all, strings.TrimPrefix(errors.Unwrap(err).Error(), "reference: "))
