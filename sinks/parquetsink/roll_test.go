@@ -220,9 +220,9 @@ func TestAWaitingWriteEndsWithItsContextWithTheSourceAndWithTheSink(t *testing.T
 			defer cancel()
 			s.Close(ctx)
 		}},
-		{"the other source", func(s *parquetsink.Sink, cancel context.CancelFunc) { // gives its bytes back: the write goes on, to its own end
-			s.Forget(src(0))
+		{"its source", func(s *parquetsink.Sink, _ context.CancelFunc) { // it learns that when it wakes: what source 0 held is free then
 			s.Forget(src(1))
+			s.Forget(src(0))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
