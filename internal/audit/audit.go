@@ -57,6 +57,7 @@ type Report struct {
 	Dead      int64    `json:"dead"`
 	Skipped   int64    `json:"skipped"`
 	Lost      int64    `json:"lost"`
+	LostAt    []Span   `json:"lost_offsets,omitempty"` // merged
 	Models    []string `json:"model_digests"`
 	Covered   []Span   `json:"covered"`              // ranges of offsets, merged
 	Gaps      []Span   `json:"gaps,omitempty"`       // between and before them
@@ -146,12 +147,17 @@ func (r *Report) join(p *Part, before string) {
 		r.offend("offsets %d to %d are covered twice, by %s and %s", first, end-1, before, p.Name)
 		r.Twice = append(r.Twice, Span{First: first, Next: end})
 	}
-	if n := len(r.Covered); n > 0 && r.Covered[n-1].Next >= first {
-		r.Covered[n-1].Next = max(r.Covered[n-1].Next, next)
-	} else {
-		r.Covered = append(r.Covered, Span(p.Range.Span))
-	}
+	r.Covered = merged(r.Covered, Span(p.Range.Span))
 	r.Next = max(r.Next, next)
+}
+
+// merged is all with another span, which does not begin before the last of them.
+func merged(all []Span, s Span) []Span {
+	if n := len(all); n > 0 && all[n-1].Next >= s.First {
+		all[n-1].Next = max(all[n-1].Next, s.Next)
+		return all
+	}
+	return append(all, s)
 }
 
 // rowKey tells rows of one source apart: a reference that was sent twice has the same row ids at two offsets, and that is no fault.
@@ -210,6 +216,9 @@ func (r *Report) part(p *Part) {
 		}
 	}
 	r.dead = append(r.dead, p.Range.Dead...)
+	for _, s := range p.Range.Lost {
+		r.LostAt = merged(r.LostAt, Span(s))
+	}
 	if p.Untold {
 		if left := p.Range.Len() - int64(len(offsets)); left > 0 {
 			r.Notes = append(r.Notes, fmt.Sprintf("%s: %d offsets have no row, and what became of them is not known any more", p.Name, left))

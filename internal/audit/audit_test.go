@@ -84,7 +84,7 @@ func TestAChainWithEveryFateIsFound(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	for i, r := range got {
-		if !r.OK() || r.Topic != "a topic" || r.Partition != i || r.Next != 80 || r.Files < 3 || r.Lost != 1 || r.Computed+r.Dead+r.Skipped+r.Lost != 80 ||
+		if !r.OK() || r.Topic != "a topic" || r.Partition != i || r.Next != 80 || r.Files < 3 || r.Lost != 1 || len(r.LostAt) != 1 || r.LostAt[0].Next-r.LostAt[0].First != 1 || r.Computed+r.Dead+r.Skipped+r.Lost != 80 ||
 			fmt.Sprint(r.Covered) != "[{0 80}]" || len(r.Gaps)+len(r.Twice) != 0 {
 			t.Errorf("%+v", r)
 		}

@@ -366,8 +366,54 @@ func TestLinesThatAreNoReferencesStayInThePlan(t *testing.T) {
 	if !strings.Contains(garbage, bad) {
 		t.Errorf("%d bytes of a line of %d", len(garbage), len(bad))
 	}
-	if d.Planned != 4 || len(d.Sample) != 2 {
+	if d.Planned != 4 || d.Unreadable != 2 || len(d.Sample) != 2 {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestASampleIsDrawnInOneWay has plans that were begun with a sample, and by a run, which asks for none.
+func TestASampleIsDrawnInOneWay(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		begun *picking
+		asked MakeOptions
+		want  picking
+		says  string
+	}{
+		{"a new plan", nil, MakeOptions{Sample: 20, Seed: 4}, picking{20, 4}, ""},
+		{"a new plan of a run", nil, MakeOptions{}, picking{UsualSample, UsualSeed}, ""},
+		{"as it was begun", &picking{20, 4}, MakeOptions{Sample: 20, Seed: 4}, picking{20, 4}, ""},
+		{"a run goes on", &picking{20, 4}, MakeOptions{}, picking{20, 4}, ""},
+		{"what a run began", &picking{UsualSample, UsualSeed}, MakeOptions{Sample: UsualSample, Seed: UsualSeed}, picking{UsualSample, UsualSeed}, ""},
+		{"another number", &picking{UsualSample, UsualSeed}, MakeOptions{Sample: 20, Seed: UsualSeed}, picking{}, "begun with --sample 512 --seed 1"},
+		{"another seed", &picking{20, 4}, MakeOptions{Sample: 20, Seed: 5}, picking{}, "begun with --sample 20 --seed 4"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := drafting{Picked: c.begun}
+			switch err := d.draw(&c.asked); {
+			case c.says != "":
+				if err == nil || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("%v, want %s", err, c.says)
+				}
+			case err != nil || *d.Picked != c.want:
+				t.Errorf("%+v, %v, want %+v", d.Picked, err, c.want)
+			}
+		})
+	}
+}
+
+// TestARunsPlanHasASample is cut off behind its listing, when all of it has been seen, and gone on with by who wants to know what it takes.
+func TestARunsPlanHasASample(t *testing.T) {
+	at, src := place(t), Lines{values{`{"v":1,"id":"a","inline_text":"hi"}`, `{"v":1,"id":"b","inline_text":"hi"}`}}
+	for _, o := range []MakeOptions{{}, {Sample: UsualSample, Seed: UsualSeed}} { // none finishes it
+		w, state, err := plan.NewWriter(t.Context(), at, plan.Title{Name: "x", Source: "source"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := Make(t.Context(), w, state, src, o)
+		if err != nil || d.Planned != 2 || len(d.Sample) != 2 {
+			t.Errorf("%+v, %v", d, err)
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ type Tried struct {
 	RowBytes      int64     // of the rows in memory
 	Steps, Padded int64     // useful and computed, in the model's steps: frames, tokens, patches
 	Work          []float64 // of each item, in a unit that all trials share: 0 of one that failed
+	Refused       error     // why the last one failed; nil: none did
 }
 
 // Probe reads an object's header.
@@ -66,7 +67,7 @@ type Expectation struct {
 	FileBytes   float64  `json:"file_bytes"`           // of all outputs that are files
 	Files       int64    `json:"files"`                // likewise
 	Held        float64  `json:"held_bytes"`           // in memory, besides what computing takes: objects on their way and rows of open files
-	FailShare   float64  `json:"fail_share"`           // of the items tried or looked at
+	FailShare   float64  `json:"fail_share"`           // of the items: as of those tried or looked at, and lines that are no reference
 
 	Probed int `json:"probed"` // objects whose header was read
 	Tried  int `json:"tried"`  // and that were computed
@@ -114,7 +115,8 @@ type ExpectOptions struct {
 // Expect extrapolates from a draft's sample. With a stated rate try may be nil: then nothing is computed, and only what headers say is known.
 func Expect(ctx context.Context, d *Draft, probe Probe, try Trial, o ExpectOptions) (*Expectation, error) {
 	e := &Expectation{Pipeline: o.Pipeline, Modality: o.Modality, Items: d.Planned, Bytes: d.Bytes, Machines: max(o.Machines, 1)}
-	if d.Planned == 0 {
+	if d.objects() == 0 {
+		e.FailShare = float64(d.Unreadable) / float64(d.Planned)
 		return e, nil
 	}
 	x, err := look(ctx, d, probe, o.Modality)
@@ -213,6 +215,7 @@ func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, 
 	var runs []run
 	var spent time.Duration
 	good := 0
+	refused := first.Refused
 	for at := 0; len(runs) < 2 || spent < o.For && at < len(x.items); {
 		if at >= len(x.items) {
 			at = 0
@@ -229,11 +232,14 @@ func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, 
 			at++
 		}
 		runs = append(runs, r)
+		if t.Refused != nil {
+			refused = t.Refused
+		}
 		spent += t.Wall
 		good += t.Items - t.Failed
 	}
 	if good == 0 {
-		return nil, errNothingTried
+		return nil, fmt.Errorf("%w; the last: %w", errNothingTried, refused)
 	}
 	return runs, nil
 }
@@ -267,6 +273,7 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 	if sum.Items > 0 {
 		e.FailShare = 1 - (1-e.FailShare)*share(sum.Items-sum.Failed, sum.Failed)
 	}
+	e.FailShare = (float64(d.Unreadable) + float64(d.objects())*e.FailShare) / float64(d.Planned)
 	if o.Stated != nil {
 		x.stated(e, d, o)
 		return

@@ -3,6 +3,7 @@ package backfill
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -72,6 +73,60 @@ func TestTheExpectedTimeIsThatOfAllObjects(t *testing.T) {
 				t.Errorf("%.0f rows for %d items", e.Rows, items)
 			}
 		})
+	}
+}
+
+// TestWhatIsNoObjectTakesNoTime has lines that are no references, and deletions, among objects: the time is that of the objects, and each bad line is a dead letter.
+func TestWhatIsNoObjectTakesNoTime(t *testing.T) {
+	const object, deletion, garbage = `{"v":1,"id":"%d","uri":"s3://box/%[1]d"}`, `{"v":1,"id":"%d","deleted":true}`, "garbage %d"
+	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{Bytes: 100}, nil }
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		return Tried{Items: len(items), Wall: time.Duration(len(items)) * time.Second, Rows: int64(len(items)), Work: ones(len(items))}, nil
+	}
+	for _, c := range []struct {
+		name  string
+		lines []string // repeated
+		wall  float64
+		fail  float64
+	}{
+		{"objects", []string{object}, 1000, 0},
+		{"a quarter is garbage", []string{object, object, object, garbage}, 750, 0.25},
+		{"half deletes", []string{object, deletion}, 500, 0},
+		{"nothing but garbage", []string{garbage}, 0, 1},
+		{"nothing but deletions", []string{deletion}, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var lines values
+			for i := range 1000 {
+				lines = append(lines, fmt.Sprintf(c.lines[i%len(c.lines)], i))
+			}
+			d, err := draft(t, place(t), Lines{lines}, MakeOptions{Sample: 50, Seed: 3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Text, For: time.Second, AtOnce: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if math.Abs(e.Wall.Value-c.wall) > 1e-6 || math.Abs(e.Rows-c.wall) > 1e-6 || math.Abs(e.FailShare-c.fail) > 1e-9 || e.Items != 1000 {
+				t.Errorf("%+v, want %.0f s and %.2f dead", e, c.wall, c.fail)
+			}
+		})
+	}
+}
+
+// TestWhyNothingCouldBeTriedIsSaid has objects that the model's preprocessing refuses.
+func TestWhyNothingCouldBeTriedIsSaid(t *testing.T) {
+	d, err := draft(t, place(t), Lines{values{`{"v":1,"id":"a","uri":"s3://box/a"}`}}, MakeOptions{Sample: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{Bytes: 100}, nil }
+	try := func(context.Context, []plan.Item) (Tried, error) {
+		return Tried{Items: 1, Failed: 1, Wall: time.Second, Work: []float64{0}, Refused: errors.New("no frames")}, nil
+	}
+	if _, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Audio, AtOnce: 1}); err == nil || !strings.Contains(err.Error(), "no frames") {
+		t.Errorf("%v", err)
 	}
 }
 

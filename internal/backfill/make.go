@@ -22,10 +22,16 @@ type Source interface {
 type MakeOptions struct {
 	Known  func(*schemas.Ref) bool   // computed already; nil: nothing is
 	For    func(*schemas.Ref) string // the pipelines that take it, as plan.Item has them; nil: they are not told
-	Sample int                       // references to keep aside
+	Sample int                       // references to keep aside; 0: as many as a plan that is gone on with has, and with its seed, else the usual number
 	Seed   uint64
 	Tell   func(Counts) // told of the progress from time to time; may be nil
 }
+
+// A sample unless another is asked for: a run that makes its plan asks for none, and who finishes that plan may want to know what the run takes.
+const (
+	UsualSample = 512
+	UsualSeed   = 1
+)
 
 // Counts are what an enumeration came across.
 type Counts struct {
@@ -34,21 +40,35 @@ type Counts struct {
 	Known   int64 `json:"known"`           // computed already, and left out
 	Bytes   int64 `json:"bytes"`           // of the planned ones, where the source says
 	Lists   int64 `json:"lists,omitempty"` // keys that were left out for being called as lists of references are
+
+	Unreadable int64 `json:"unreadable,omitempty"` // of the planned ones, lines that are no reference: a run makes dead letters of them
 }
 
 // Draft is a plan that is enumerated and not finished.
 type Draft struct {
 	Counts
-	Sizes  Sizes       // of the planned ones
-	Sample []plan.Item // in an order that is as random as the seed
+	Deletions int64       // of the planned ones: references that compute nothing
+	Sizes     Sizes       // of the objects
+	Sample    []plan.Item // of the objects, in an order that is as random as the seed
 }
+
+// objects are what a run computes of what is planned.
+func (d *Draft) objects() int64 { return d.Planned - d.Unreadable - d.Deletions }
 
 // drafting is what is saved with the parts.
 type drafting struct {
-	Source json.RawMessage `json:"source"`
-	Counts Counts          `json:"counts"`
-	Sizes  Sizes           `json:"sizes"`
-	Sample []picked        `json:"sample"`
+	Source    json.RawMessage `json:"source"`
+	Counts    Counts          `json:"counts"`
+	Deletions int64           `json:"deletions,omitempty"`
+	Sizes     Sizes           `json:"sizes"`
+	Sample    []picked        `json:"sample"`
+	Picked    *picking        `json:"picked,omitempty"` // how the sample is drawn; builds before this one did not say
+}
+
+// picking is how a sample is drawn: one that is gone on with in another way would be none.
+type picking struct {
+	Sample int    `json:"sample"`
+	Seed   uint64 `json:"seed"`
 }
 
 // picked is a reference of the sample: those with the smallest ranks are kept.
@@ -65,6 +85,9 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 		if err := json.Unmarshal(state, &d); err != nil {
 			return nil, fmt.Errorf("the plan's progress: %w", err)
 		}
+	}
+	if err := d.draw(&o); err != nil {
+		return nil, err
 	}
 	saved := newSaving()
 	err := src.Each(ctx, d.Source, func(items []plan.Item, at any) error {
@@ -94,11 +117,26 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 	if err := w.Save(ctx, d); err != nil { // what follows takes a while, and may be interrupted too
 		return nil, err
 	}
-	out := &Draft{Counts: d.Counts, Sizes: d.Sizes}
+	out := &Draft{Counts: d.Counts, Deletions: d.Deletions, Sizes: d.Sizes}
 	for _, p := range d.Sample {
 		out.Sample = append(out.Sample, plan.Item{Ref: p.Ref, Size: p.Size})
 	}
 	return out, nil
+}
+
+// draw settles how the sample is drawn: as it was begun, if that is asked for, or nothing is.
+func (d *drafting) draw(o *MakeOptions) error {
+	asked := picking{o.Sample, o.Seed}
+	switch {
+	case d.Picked == nil && o.Sample == 0:
+		asked = picking{UsualSample, UsualSeed}
+	case d.Picked != nil && o.Sample == 0:
+		asked = *d.Picked
+	case d.Picked != nil && asked != *d.Picked:
+		return fmt.Errorf("it was begun with --sample %d --seed %d, and what it has come across since cannot be drawn again; finish it with these, or plan at another place", d.Picked.Sample, d.Picked.Seed)
+	}
+	d.Picked = &asked
+	return nil
 }
 
 func (d *drafting) add(w *plan.Writer, it plan.Item, o *MakeOptions) error {
@@ -114,19 +152,24 @@ func (d *drafting) add(w *plan.Writer, it plan.Item, o *MakeOptions) error {
 		return err
 	}
 	d.Counts.Planned++
-	d.Counts.Bytes += max(it.Size, 0)
-	d.Sizes[sizeOf(it.Size)]++
-	if it.Ref.ID != "" && !it.Ref.Deleted {
-		d.pick(it, o)
+	switch {
+	case it.Ref.ID == "":
+		d.Counts.Unreadable++
+	case it.Ref.Deleted:
+		d.Deletions++
+	default:
+		d.Counts.Bytes += max(it.Size, 0)
+		d.Sizes[sizeOf(it.Size)]++
+		d.pick(it)
 	}
 	return nil
 }
 
 // pick keeps the references whose hash with the seed is smallest: a sample that does not depend on order, and can be gone on with.
-func (d *drafting) pick(it plan.Item, o *MakeOptions) {
-	p := picked{rank(o.Seed, it.Ref.ID), it.Ref, it.Size}
+func (d *drafting) pick(it plan.Item) {
+	p, most := picked{rank(d.Picked.Seed, it.Ref.ID), it.Ref, it.Size}, d.Picked.Sample
 	n := len(d.Sample)
-	if n >= o.Sample && (o.Sample == 0 || p.Rank >= d.Sample[n-1].Rank) {
+	if n >= most && p.Rank >= d.Sample[n-1].Rank {
 		return
 	}
 	at, _ := slices.BinarySearchFunc(d.Sample, p.Rank, func(x picked, rank uint64) int {
@@ -139,8 +182,8 @@ func (d *drafting) pick(it plan.Item, o *MakeOptions) {
 		return 0
 	})
 	d.Sample = slices.Insert(d.Sample, at, p)
-	if len(d.Sample) > o.Sample {
-		d.Sample = d.Sample[:o.Sample]
+	if len(d.Sample) > most {
+		d.Sample = d.Sample[:most]
 	}
 }
 

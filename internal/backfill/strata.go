@@ -70,7 +70,7 @@ func (d *Draft) strata(sample []weighed) []stratum {
 		}
 	}
 	if !d.sized() || len(all) == 0 {
-		one := stratum{planned: d.Planned}
+		one := stratum{planned: d.objects()}
 		for _, w := range sample {
 			one.values = append(one.values, w.value)
 		}
@@ -88,12 +88,12 @@ func (d *Draft) sized() bool {
 	for _, planned := range d.Sizes {
 		n += planned
 	}
-	return n == d.Planned
+	return n == d.objects()
 }
 
 // Part is what is left of a draft with those references alone that take says; the part of each size is that of its share of the sample.
 func (d *Draft) Part(take func(*schemas.Ref) bool) *Draft {
-	out := &Draft{Counts: d.Counts, Sizes: d.Sizes}
+	out := &Draft{Counts: d.Counts, Deletions: d.Deletions, Sizes: d.Sizes}
 	var all, taken Sizes
 	var bytes, takenBytes int64
 	for _, it := range d.Sample {
@@ -108,10 +108,11 @@ func (d *Draft) Part(take func(*schemas.Ref) bool) *Draft {
 	if len(out.Sample) == len(d.Sample) {
 		return out
 	}
+	out.Unreadable, out.Deletions = 0, 0 // whose they are is not known
 	out.Bytes = d.Bytes * takenBytes / max(bytes, 1)
 	share := float64(len(out.Sample)) / float64(len(d.Sample))
 	if !d.sized() {
-		out.Planned = int64(math.Round(float64(d.Planned) * share))
+		out.Planned = int64(math.Round(float64(d.objects()) * share))
 		return out
 	}
 	out.Planned = 0

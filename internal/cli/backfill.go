@@ -29,7 +29,7 @@ func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 		{"run", "--config FILE --manifest LIST|--plan DIR|--source S3-PREFIX|INVENTORY|TABLE|LIST [--topic TOPIC] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
 		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--topic TOPIC] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
 		{"status", "--config FILE [--plan DIR|--manifest LIST|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
-		{"audit", "--config FILE [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
+		{"audit", "--config FILE [--plan DIR] [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
 	}, args, stdout, stderr)
 }
@@ -318,6 +318,8 @@ func runAudit(ctx context.Context, e *env, args []string) error {
 	path := f.String("config", "", "configuration file")
 	kafka := f.Bool("kafka", true, "compare with the topics' beginnings and ends and with the groups' commits, where the configuration names brokers")
 	letters := f.Bool("letters", true, "look for the letter of every dead offset")
+	o := runOptions{}
+	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, of which every output has to have all")
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
@@ -325,7 +327,33 @@ func runAudit(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return auditAll(ctx, e, c, wire.AuditOptions{Kafka: *kafka, Letters: *letters, Log: log})
+	err = auditAll(ctx, e, c, wire.AuditOptions{Kafka: *kafka, Letters: *letters, Log: log})
+	if o.plan == "" || ctx.Err() != nil {
+		return err
+	}
+	return errors.Join(err, o.auditPlan(ctx, e, c))
+}
+
+// auditPlan fails if an output has not all of a plan. Whether what it has is in order is what the audit says.
+func (o *runOptions) auditPlan(ctx context.Context, e *env, c *config.Config) error {
+	_, p, err := o.source(ctx, c)
+	if err != nil {
+		return err
+	}
+	all, err := o.howFar(ctx, e, c)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 && p.Items > 0 {
+		return fmt.Errorf("no output keeps an account of plan %s", p.Name)
+	}
+	var errs []error
+	for i := range all {
+		if x := newWritten(&all[i], p.Items); !x.Finished && p.Items > 0 {
+			errs = append(errs, fmt.Errorf("plan %s is not finished: %s of pipeline %s has %d of %d; %d are missing in between, %d are lost", p.Name, x.Output, x.Pipeline, x.Next, x.whole(), x.Missing, x.Lost))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // auditAll prints one JSON object per source and output, and fails if any has an offence.

@@ -28,8 +28,8 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	sourceFlags(f, &o)
 	f.StringVar(&o.Out, "out", "", "directory or s3://bucket/prefix that the plan is written to; with a plan that was interrupted, it is gone on with")
 	f.StringVar(&o.Name, "name", "", "name of the plan in the output, which no other list may have there; default: the last word of --out and eight letters that no other plan has")
-	f.IntVar(&o.Sample, "sample", 512, "objects whose headers are looked at")
-	f.Uint64Var(&o.Seed, "seed", 1, "which objects these are")
+	f.IntVar(&o.Sample, "sample", backfill.UsualSample, "objects whose headers are looked at")
+	f.Uint64Var(&o.Seed, "seed", backfill.UsualSeed, "which objects these are")
 	f.DurationVar(&o.Estimate.For, "try", 15*time.Second, "how long to compute to know how long it takes; 0 computes nothing, and estimates nothing without --rate")
 	f.IntVar(&o.Estimate.Machines, "machines", 1, "machines that will share the work: like this one, or with --rate like those that it is of")
 	f.Float64Var(&o.Estimate.Price, "price", 0, "price of one machine for an hour")
@@ -77,7 +77,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	}
 	printPlan(e.stdout, p)
 	if p.Items > 0 {
-		fmt.Fprintf(e.stdout, "\nbackfill run --config %s --plan %s\n", *file, o.Out)
+		fmt.Fprintf(e.stdout, "\n%s\n", shellWords("backfill", "run", "--config", *file, "--plan", o.Out))
 	}
 	return nil
 }
@@ -110,12 +110,18 @@ func everyFew(w io.Writer) func(backfill.Counts) {
 }
 
 func printPlan(w io.Writer, p *wire.Planned) {
+	if p.Found {
+		fmt.Fprintf(w, "%-18s since %s: what the source has got since is not in it; plan that at another place\n", "there already", p.Created.Format(time.RFC3339))
+	}
 	fmt.Fprintf(w, "%-18s %d of %d references; %d are computed already\n", "to compute", p.Items, p.Seen, p.Known)
 	if p.Snapshot != nil {
 		fmt.Fprintf(w, "%-18s %d\n", "snapshot", *p.Snapshot)
 	}
 	if p.Lists > 0 {
 		fmt.Fprintf(w, "%-18s %s\n", "left out", listsLeft(p.Lists))
+	}
+	if p.Unreadable > 0 {
+		fmt.Fprintf(w, "%-18s %d lines are no references: each will be a dead letter\n", "unreadable", p.Unreadable)
 	}
 	switch {
 	case p.Seen == 0:

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"vecmill/internal/config"
 	"vecmill/internal/progress"
 	"vecmill/internal/wire"
 )
@@ -17,7 +18,7 @@ import (
 type written struct {
 	wire.Written
 	Total    int64    `json:"total"`       // references of the list; -1: not known, for only its name was told
-	Finished bool     `json:"finished"`    // all of them are written
+	Finished bool     `json:"finished"`    // all of them are written, and none is lost
 	Left     *float64 `json:"eta_seconds"` // at the rate; null: not known
 }
 
@@ -62,25 +63,14 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 	}
-	all, passed, err := wire.HowFar(ctx, c, o.name)
+	all, err := o.howFar(ctx, e, c)
 	if err != nil {
 		return err
 	}
-	for _, name := range passed {
-		fmt.Fprintf(e.err, "%s keeps no account of what was written, and is passed over\n", name)
-	}
 	for i := range all {
-		all[i].Against = against
-	}
-	if o.plan != "" {
-		through, err := wire.HowFarThrough(ctx, c, o.plan)
-		if err != nil {
-			return err
+		if all[i].Through == nil {
+			all[i].Against = against
 		}
-		if len(through) > 0 { // whoever published it need not have run it, too
-			all = slices.DeleteFunc(all, func(w wire.Written) bool { return w.Next == 0 })
-		}
-		all = append(all, through...)
 	}
 	if len(all) == 0 {
 		return errors.New("the outputs have nothing of any manifest yet")
@@ -88,17 +78,45 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 	return printWritten(e.stdout, all, total, *asJSON)
 }
 
+// howFar is what outputs have of a list: by a run, and of a plan through topics, too.
+func (o *runOptions) howFar(ctx context.Context, e *env, c *config.Config) ([]wire.Written, error) {
+	all, passed, err := wire.HowFar(ctx, c, o.name)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range passed {
+		fmt.Fprintf(e.err, "%s keeps no account of what was written, and is passed over\n", name)
+	}
+	if o.plan == "" {
+		return all, nil
+	}
+	through, err := wire.HowFarThrough(ctx, c, o.plan)
+	if err != nil {
+		return nil, err
+	}
+	if len(through) > 0 { // whoever published it need not have run it, too
+		all = slices.DeleteFunc(all, func(w wire.Written) bool { return w.Next == 0 })
+	}
+	return append(all, through...), nil
+}
+
+// newWritten holds what is written against the list.
+func newWritten(w *wire.Written, total int64) written {
+	x := written{Written: *w, Total: total}
+	whole := x.whole()
+	x.Finished = x.Next == whole && x.Missing == 0 && x.Lost == 0
+	if whole >= 0 && x.Rate > 0 && x.Next < whole {
+		left := float64(whole-x.Next) / x.Rate
+		x.Left = &left
+	}
+	return x
+}
+
 func printWritten(w io.Writer, all []wire.Written, total int64, asJSON bool) error {
 	enc := json.NewEncoder(w)
 	var runs *progress.Against // those of all outputs are the same
 	for i := range all {
-		x := written{Written: all[i], Total: total}
-		whole := x.whole()
-		x.Finished = x.Next == whole && x.Missing == 0
-		if whole >= 0 && x.Rate > 0 && x.Next < whole {
-			left := float64(whole-x.Next) / x.Rate
-			x.Left = &left
-		}
+		x := newWritten(&all[i], total)
 		if asJSON {
 			if err := enc.Encode(x); err != nil {
 				return fmt.Errorf("printing: %w", err)
@@ -147,6 +165,9 @@ func (x *written) print(w io.Writer, now time.Time) {
 	}
 	if x.Missing > 0 {
 		fmt.Fprintf(w, "  %d are missing in between: backfill audit names them\n", x.Missing)
+	}
+	if x.Lost > 0 {
+		fmt.Fprintf(w, "  %d are lost: the topic's retention took them before they were read; backfill audit names their offsets\n", x.Lost)
 	}
 	if x.Last == nil {
 		return

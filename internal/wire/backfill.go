@@ -120,6 +120,8 @@ type Planned struct {
 	*plan.Plan
 	backfill.Counts
 	Promise
+	Bytes    int64  `json:"bytes"`              // of the objects, where the source says
+	Found    bool   `json:"found,omitempty"`    // it was complete already: nothing was enumerated
 	KnownSet int64  `json:"known_works"`        // what the outputs have of what is asked for, of any reference
 	Snapshot *int64 `json:"snapshot,omitempty"` // of the table that was the source
 	Files    *int64 `json:"files,omitempty"`    // the number of the list of files, beside the plan, that were the source
@@ -153,11 +155,39 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 		return nil, err
 	}
 	o.place = place
+	switch p, err := plan.Load(ctx, place); {
+	case err == nil:
+		return o.foundPlan(p, words)
+	case !errors.Is(err, plan.ErrNoPlan):
+		return nil, err
+	}
 	w, state, err := plan.NewWriter(ctx, place, o.title(words))
 	if err != nil {
 		return nil, err
 	}
 	return makePlan(ctx, c, s, models, w, state, o)
+}
+
+// foundPlan is the plan that is complete already: a process that was interrupted behind its last request leaves one, and its command goes on here.
+func (o *PlanOptions) foundPlan(p *plan.Plan, words planWords) (*Planned, error) {
+	if err := o.isOf(p, words); err != nil {
+		return nil, err
+	}
+	out := &Planned{Plan: p, Bytes: p.Bytes, Found: true}
+	var about planAbout
+	if err := json.Unmarshal(p.About, &about); err != nil {
+		return nil, fmt.Errorf("the plan at %s: %w", o.Out, err)
+	}
+	out.Counts, out.Promise, out.Snapshot, out.Files = about.Counts, about.Promise, about.Snapshot, about.Files
+	return out, nil
+}
+
+// planAbout is what a plan has of its maker.
+type planAbout struct {
+	backfill.Counts
+	Promise
+	Snapshot *int64 `json:"snapshot,omitempty"`
+	Files    *int64 `json:"files,omitempty"`
 }
 
 // makePlan goes on where w's state is, to the plan's end.
@@ -179,7 +209,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 	if err != nil {
 		return nil, err
 	}
-	out := &Planned{Counts: draft.Counts, KnownSet: done.set.Len()}
+	out := &Planned{Counts: draft.Counts, Bytes: draft.Bytes, KnownSet: done.set.Len()}
 	if t, ok := src.(*backfill.Table); ok && o.isTable() {
 		out.Files = t.Taken()
 	} else if ok {
@@ -196,12 +226,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 			return nil, err
 		}
 	}
-	out.Plan, err = w.Finish(ctx, struct {
-		backfill.Counts
-		Promise
-		Snapshot *int64 `json:"snapshot,omitempty"`
-		Files    *int64 `json:"files,omitempty"`
-	}{out.Counts, out.Promise, out.Snapshot, out.Files})
+	out.Plan, err = w.Finish(ctx, planAbout{out.Counts, out.Promise, out.Snapshot, out.Files})
 	return out, err
 }
 

@@ -204,6 +204,7 @@ func (t *tally) done(i int, rows []schemas.Row, err error) {
 	t.out.Work[i] = work(rows)
 	if err != nil {
 		t.out.Failed++
+		t.out.Refused = err
 		if _, refused := schemas.Rejected(err); !refused && t.fault == nil {
 			t.fault = err
 		}
