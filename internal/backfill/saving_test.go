@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vecmill/internal/backfill/plan"
+	"vecmill/internal/pace"
 	"vecmill/schemas"
 )
 
@@ -35,6 +36,33 @@ func (s slow) Each(ctx context.Context, state json.RawMessage, give func([]plan.
 		}
 	}
 	return nil
+}
+
+// TestAPlanningIsPaused has its gate shut between two items.
+func TestAPlanningIsPaused(t *testing.T) {
+	at := place(t)
+	synctest.Test(t, func(t *testing.T) {
+		w, state, err := plan.NewWriter(t.Context(), at, plan.Title{Name: "x", Source: "source"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		gate, began := &pace.Gate{}, time.Now()
+		time.AfterFunc(10500*time.Millisecond, gate.Shut)
+		time.AfterFunc(time.Hour, gate.Open)
+		var last time.Duration
+		tell := func(c Counts) {
+			if at := time.Since(began); c.Seen <= 10 && at > 11*time.Second || c.Seen > 10 && at < time.Hour {
+				t.Errorf("%d references after %v", c.Seen, at)
+			}
+			last = time.Since(began)
+		}
+		if _, err := Make(t.Context(), w, state, slow{items: 20, tick: time.Second}, MakeOptions{Gate: gate, Tell: tell}); err != nil {
+			t.Fatal(err)
+		}
+		if want := time.Hour + 9*time.Second; last != want {
+			t.Errorf("it took %v, want %v", last, want)
+		}
+	})
 }
 
 // TestAPlanIsSavedAsItGrows cuts plans off: what is lost is a second, or a fiftieth of the time so far. The parts of a long one are few.

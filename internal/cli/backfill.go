@@ -55,13 +55,15 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	if err := o.check(time.Now()); err != nil {
 		return err
 	}
+	ctx, cancel := o.limited(ctx)
+	defer cancel()
 	if o.topic != "" {
 		return o.publish(ctx, e, *asJSON)
 	}
 	show := newShow(e, *asJSON)
 	gate, deaf := pausable(e.err)
 	defer deaf()
-	o.read.Gate, show.gate, o.read.Trying = gate, gate, tryingAgain(e.err)
+	o.read.Gate, o.from.Gate, show.gate, o.read.Trying = gate, gate, gate, tryingAgain(e.err)
 	c, log, err := e.load(o.config)
 	if err != nil {
 		return err
@@ -100,21 +102,19 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 			return o.notBegun(ctx, e, show, errors.Join(err, w.Close(ctx)))
 		}
 	}
-	running, cancel := o.limited(ctx)
-	defer cancel()
-	stop, told := show.watch(w), account.Keep(running, w.Status)
-	err = w.Run(running)
+	stop, told := show.watch(w), account.Keep(ctx, w.Status)
+	err = w.Run(ctx)
 	told()
 	stop()
 	last := w.Status()
 	report := show.meter.End(last)
 	report.Memory, report.Planned = wire.PeakMemory(), wire.PromiseOf(about).Memory.Peak
 	report.Against = held(ctx, e.err, account, last)
-	if stopped := running.Err() != nil && !*report.Finished; err != nil || stopped {
+	if stopped := ctx.Err() != nil && !*report.Finished; err != nil || stopped {
 		*report.Finished = false
 		report.Continue = o.again()
 		if err == nil {
-			err = o.whyStopped(running)
+			err = o.whyStopped(ctx)
 		}
 	}
 	return errors.Join(err, show.end(e, &report))
@@ -136,7 +136,7 @@ func held(ctx context.Context, w io.Writer, a *wire.Account, s status.Status) *p
 
 // notBegun is the end of a run that has computed nothing. One that was told to stop, while it planned or while models were loaded, says how to go on.
 func (o *runOptions) notBegun(ctx context.Context, e *env, show *show, err error) error {
-	if err = interrupted(ctx, err); !errors.Is(err, errInterrupted) {
+	if err = o.interrupted(ctx, err); !errors.Is(err, errInterrupted) {
 		return err
 	}
 	report := show.meter.End(status.Status{Now: time.Now()})
@@ -240,8 +240,16 @@ func (o *runOptions) limited(ctx context.Context) (context.Context, context.Canc
 	return context.WithDeadlineCause(ctx, o.endAt, errUntil)
 }
 
-func (o *runOptions) whyStopped(running context.Context) error {
-	if errors.Is(context.Cause(running), errUntil) {
+// interrupted is err, or that the command was told to stop, or told itself by --until.
+func (o *runOptions) interrupted(ctx context.Context, err error) error {
+	if err = interrupted(ctx, err); errors.Is(err, errInterrupted) && errors.Is(context.Cause(ctx), errUntil) {
+		return fmt.Errorf("%w: %w", errInterrupted, o.whyStopped(ctx))
+	}
+	return err
+}
+
+func (o *runOptions) whyStopped(ctx context.Context) error {
+	if errors.Is(context.Cause(ctx), errUntil) {
 		return fmt.Errorf("stopped at %s, as --until says; what is durable is kept", o.endAt.Format(time.DateTime))
 	}
 	return fmt.Errorf("%w; what is durable is kept", errInterrupted)

@@ -39,7 +39,7 @@ var errInterrupted = errors.New("interrupted")
 
 // interrupted says of an error that it comes of the command's having been told to stop.
 func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() == nil || errors.Is(err, errInterrupted) || !errors.Is(err, context.Canceled) && !errors.Is(err, context.Cause(ctx)) { // HTTP gives the cause
+	if ctx.Err() == nil || errors.Is(err, errInterrupted) || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) { // HTTP gives the cause
 		return err
 	}
 	return fmt.Errorf("%w: %w", errInterrupted, err)

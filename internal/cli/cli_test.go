@@ -170,6 +170,8 @@ func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
 				"10.00 (10.00 to 10.00)", "not known: nothing was computed",
 			},
 		},
+		{[]string{"run", "--config", conf, "--plan", out + "3", "--until", "1ns"}, 1, []string{"stopped at ", "as --until says", "go on with: backfill run --config " + conf + " --plan " + out + "3\n"}},
+		{[]string{"run", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--plan", out + "5", "--until", "1ns"}, 1, []string{"stopped at ", "as --until says", "go on with: backfill run"}},
 		{[]string{"audit", "--config", conf, "--plan", out + "3"}, 1, []string{`"faults":0`, " is not finished: ", " has 0 of 101; 0 are missing in between, 0 are lost"}},
 		{[]string{"run", "--config", conf, "--plan", out + "3"}, 0, []string{"\nplanned 2h46m40s, took ", ": 0.00 of it; planned by a stated rate\n"}},
 		{[]string{"audit", "--config", conf, "--plan", out + "3"}, 0, []string{`"faults":0`}},

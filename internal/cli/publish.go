@@ -27,11 +27,12 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	gate, deaf := pausable(e.err)
+	defer deaf()
+	o.from.Gate = gate
 	if err := o.enumerate(ctx, e, c); err != nil {
 		return o.notPublished(ctx, err)
 	}
-	gate, deaf := pausable(e.err)
-	defer deaf()
 	return o.publishPlan(ctx, e, log, gate, asJSON, func(ctx context.Context, to wire.PublishOptions) (wire.Publication, error) {
 		return wire.Publish(ctx, c, o.plan, to)
 	})
@@ -39,8 +40,6 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 
 // publishPlan has do publish a plan while the gate is open.
 func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, gate *pace.Gate, asJSON bool, do func(context.Context, wire.PublishOptions) (wire.Publication, error)) error {
-	ctx, cancel := o.limited(ctx)
-	defer cancel()
 	began, told, first := time.Now(), time.Time{}, int64(-1)
 	report := func(event string, p wire.Publication) published {
 		return published{Event: event, Publication: p, Rate: float64(p.Published-first) / max(time.Since(began).Seconds(), 1e-3)}
@@ -93,7 +92,7 @@ func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, 
 
 // notPublished is the end of a publishing that has not come to the topic. One that was told to stop says how to go on.
 func (o *runOptions) notPublished(ctx context.Context, err error) error {
-	if err = interrupted(ctx, err); errors.Is(err, errInterrupted) {
+	if err = o.interrupted(ctx, err); errors.Is(err, errInterrupted) {
 		return fmt.Errorf("%w; go on with: %s", err, o.again())
 	}
 	return err

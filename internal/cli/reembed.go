@@ -106,6 +106,8 @@ func (o *reembedOptions) words() []string {
 
 // do plans, computes, checks and cuts over. Each goes on where it was, or finds that it is done: whenever the command ends, it is given again.
 func (o *reembedOptions) do(ctx context.Context, e *env) error {
+	ctx, cancel := o.run.limited(ctx)
+	defer cancel()
 	show := newShow(e, o.asJSON)
 	gate, deaf := pausable(e.err)
 	defer deaf()
@@ -153,7 +155,7 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 
 // plan makes the plan, goes on with it or finds it. Of several shares the first makes it, and the others wait for it.
 func (o *reembedOptions) plan(ctx context.Context, e *env, r *wire.Reembed) (*plan.List, error) {
-	from := wire.PlanOptions{Out: o.run.plan, Log: slog.New(slog.DiscardHandler), Listers: listers}
+	from := wire.PlanOptions{Out: o.run.plan, Gate: o.run.read.Gate, Log: slog.New(slog.DiscardHandler), Listers: listers}
 	tellPlanning(&from, e.err)
 	if share := o.run.read.Share; share.I > 0 {
 		from.Await = func(at string) {
@@ -215,7 +217,7 @@ func are(numbers []int) string {
 
 // goesOn adds to what a command that was told to stop says how to go on.
 func (o *reembedOptions) goesOn(ctx context.Context, err error) error {
-	if err = interrupted(ctx, err); errors.Is(err, errInterrupted) {
+	if err = o.run.interrupted(ctx, err); errors.Is(err, errInterrupted) {
 		return fmt.Errorf("%w; go on with: %s", err, o.run.again())
 	}
 	return err

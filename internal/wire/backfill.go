@@ -107,6 +107,7 @@ type PlanOptions struct {
 	Tell     func(backfill.Counts)
 	Reading  func(files, of int)        // told of each file of an output that was read for what is computed already; may be nil
 	Trying   func(tries int, err error) // told of requests that fail again and again; may be nil
+	Gate     *pace.Gate                 // while it is shut, what was listed is not planned, and no more is listed than is on its way; may be nil
 	Await    func(at string)            // not nil: another process makes the plan, as PlanOnce says before it waits for it
 	Log      *slog.Logger
 
@@ -202,7 +203,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		return nil, err
 	}
 	defer closeSource()
-	draft, err := backfill.Make(ctx, w, state, src, backfill.MakeOptions{Known: done.known, For: done.names, Sample: o.Sample, Seed: o.Seed, Tell: o.Tell})
+	draft, err := backfill.Make(ctx, w, state, src, backfill.MakeOptions{Known: done.known, For: done.names, Sample: o.Sample, Seed: o.Seed, Gate: o.Gate, Tell: o.Tell})
 	if errors.Is(err, manifestsource.ErrChanged) {
 		err = fmt.Errorf("%s: %w; plan it at another place, or under another --name", o.Source, err)
 	}
