@@ -116,7 +116,7 @@ type ExpectOptions struct {
 func Expect(ctx context.Context, d *Draft, probe Probe, try Trial, o ExpectOptions) (*Expectation, error) {
 	e := &Expectation{Pipeline: o.Pipeline, Modality: o.Modality, Items: d.Planned, Bytes: d.Bytes, Machines: max(o.Machines, 1)}
 	if d.objects() == 0 {
-		e.FailShare = float64(d.Unreadable) / float64(d.Planned)
+		e.FailShare = float64(d.Unreadable) / float64(max(d.Planned, 1))
 		return e, nil
 	}
 	x, err := look(ctx, d, probe, o.Modality)

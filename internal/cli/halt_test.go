@@ -369,6 +369,29 @@ func (l *lake) published(t *testing.T, topic string) (n int) {
 	return n
 }
 
+// begun says whether a group has committed on all partitions of some topics.
+func (l *lake) begun(t *testing.T, group string, topics ...string) bool {
+	t.Helper()
+	asked := kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{}}
+	for _, topic := range topics {
+		asked.Topics[topic] = []int{0, 1}
+	}
+	c := kafka.Client{Addr: kafka.TCP(l.broker.ListenAddrs()[0]), Timeout: 10 * time.Second}
+	res, err := c.OffsetFetch(t.Context(), &asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, parts := range res.Topics {
+		for _, p := range parts {
+			if p.CommittedOffset >= 0 {
+				n++
+			}
+		}
+	}
+	return n == 2*len(topics)
+}
+
 // compute runs the pipeline of a prefix over all texts.
 func (l *lake) compute(t *testing.T, prefix string) (conf string) {
 	t.Helper()

@@ -54,13 +54,13 @@ func TestARecomputationIsComputedByTheWorkersOfATopic(t *testing.T) {
 			t.Errorf("the worker ended with %v\n%s", err, &stderr)
 		}
 	}()
-	for range 1200 { // until it has begun
-		code, out, stderr := call(backfiller, append(args[:len(args):len(args)], "--until", "1ms")...)
-		if code != 1 || !strings.Contains(out+stderr, "has not begun") {
-			break
+	for tries := 0; !l.begun(t, "vecmill-intents-2", "refs", "again"); tries++ {
+		if tries == 1200 {
+			t.Fatal("the worker does not begin")
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+	step(1, "as --until says", append(args[:len(args):len(args)], "--until", "1ms")...)
 	if n := l.published(t, "again"); n > 0 {
 		t.Errorf("%d are published in no time", n)
 	}
