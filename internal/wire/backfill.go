@@ -187,8 +187,9 @@ func (o *PlanOptions) foundPlan(p *plan.Plan, words planWords) (*Planned, error)
 type planAbout struct {
 	backfill.Counts
 	Promise
-	Snapshot *int64 `json:"snapshot,omitempty"`
-	Files    *int64 `json:"files,omitempty"`
+	Snapshot *int64           `json:"snapshot,omitempty"`
+	Files    *int64           `json:"files,omitempty"`
+	Bounds   []backfill.Bound `json:"bounds,omitempty"` // of the output that is computed again; none in what builds before this one made
 }
 
 // makePlan goes on where w's state is, to the plan's end.
@@ -211,6 +212,10 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		return nil, err
 	}
 	out := &Planned{Counts: draft.Counts, Bytes: draft.Bytes, KnownSet: done.set.Len()}
+	about := planAbout{Counts: out.Counts}
+	if b, ok := src.(*boundedSource); ok {
+		about.Bounds = b.bounds
+	}
 	if t, ok := src.(*backfill.Table); ok && o.isTable() {
 		out.Files = t.Taken()
 	} else if ok {
@@ -227,7 +232,8 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 			return nil, err
 		}
 	}
-	out.Plan, err = w.Finish(ctx, planAbout{out.Counts, out.Promise, out.Snapshot, out.Files})
+	about.Promise, about.Snapshot, about.Files = out.Promise, out.Snapshot, out.Files
+	out.Plan, err = w.Finish(ctx, about)
 	return out, err
 }
 

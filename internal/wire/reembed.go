@@ -3,6 +3,7 @@ package wire
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/dlq"
 	"vecmill/schemas"
@@ -149,7 +151,32 @@ func (r *Reembed) references(ctx context.Context, s *stores, models []*loadedMod
 		old.close()
 		return nil, nil, err
 	}
-	return old.references(r.Old.Name, func(ctx context.Context) ([]backfill.Bound, error) { return r.bounds(ctx, s, old) }, o.Listers), old.close, nil
+	src := &boundedSource{}
+	src.Source = old.references(r.Old.Name, func(ctx context.Context) ([]backfill.Bound, error) {
+		src.bounds, err = r.bounds(ctx, s, old)
+		return src.bounds, err
+	}, o.Listers)
+	return src, old.close, nil
+}
+
+// boundedSource knows the bounds of what it enumerates, also of an enumeration that is gone on with.
+type boundedSource struct {
+	backfill.Source
+	bounds []backfill.Bound
+}
+
+// Each implements backfill.Source.
+func (b *boundedSource) Each(ctx context.Context, state json.RawMessage, give func(items []plan.Item, state any) error) error {
+	if state != nil {
+		var at struct {
+			Bounds []backfill.Bound `json:"bounds"`
+		}
+		if err := json.Unmarshal(state, &at); err != nil {
+			return fmt.Errorf("the enumeration's progress: %w", err)
+		}
+		b.bounds = at.Bounds
+	}
+	return b.Source.Each(ctx, state, give)
 }
 
 // bounds divides the work: of each partition the stream's part begins where the new pipeline has begun, and what the old one has before that is planned.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -158,6 +159,55 @@ func TestWhatOnePipelineWroteIsComputedAgainBesideIt(t *testing.T) {
 	}
 	if v, err := r.Verify(t.Context(), p.Plan, 1, nil); err == nil && len(v.Offences) == 0 {
 		t.Errorf("a file is lost, and it is found to be all right: %+v", v)
+	}
+}
+
+// TestWhatTheOldOutputGetsBehindThePlanIsFound has the old pipeline compute another list when the plan is made.
+func TestWhatTheOldOutputGetsBehindThePlanIsFound(t *testing.T) {
+	l := newLake(t, 6)
+	l.plan(t, "first", PlanOptions{})
+	l.run(t, "first")
+	old := l.conf.Pipelines[0].Name
+	l.beside("again")
+	r := l.reembed(t, old, "again")
+	o := PlanOptions{Log: quiet}
+	p, err := r.Plan(t.Context(), o)
+	if err != nil || p.Plan.Items != 6 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+
+	both := l.conf.Pipelines
+	l.conf.Pipelines = []config.Pipeline{*r.Old}
+	l.put(t, "texts/new.txt", "new")
+	l.plan(t, "second", PlanOptions{})
+	l.run(t, "second")
+	l.conf.Pipelines = both
+
+	computed(t, t.Context(), r, p.At)
+	v, err := r.Verify(t.Context(), p.Plan, 0, nil)
+	if err != nil || len(v.Offences) != 1 || !strings.Contains(v.Offences[0], "has come to 1 of list second since the plan took it up to 0") {
+		t.Errorf("%+v, %v", v, err)
+	}
+	o.Out = t.TempDir()
+	if p, err = r.Plan(t.Context(), o); err != nil || p.Plan.Items != 1 || p.Known != 6 {
+		t.Fatalf("what came since: %+v, %v", p, err)
+	}
+	computed(t, t.Context(), r, p.At)
+	if v, err := r.Verify(t.Context(), p.Plan, 0, nil); err != nil || len(v.Offences) > 0 || v.Computed != 1 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// TestBoundsAreThoseThatWereSaved goes on with an enumeration.
+func TestBoundsAreThoseThatWereSaved(t *testing.T) {
+	want := []backfill.Bound{{Source: schemas.SourceID{Pipeline: "p", Topic: "manifest:m"}, Next: 7, Stream: 9}}
+	b := &boundedSource{Source: &backfill.PastFiles{List: func(context.Context, schemas.SourceID) ([]backfill.PastFile, error) { return nil, nil }}}
+	state, err := json.Marshal(map[string]any{"bounds": want, "given": 3})
+	if err == nil {
+		err = b.Each(t.Context(), state, func([]plan.Item, any) error { return nil })
+	}
+	if err != nil || !slices.Equal(b.bounds, want) {
+		t.Errorf("%+v, %v", b.bounds, err)
 	}
 }
 

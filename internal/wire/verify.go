@@ -61,7 +61,7 @@ func patienceWith(p *config.Pipeline) time.Duration {
 // waits is told how many records workers have before them.
 func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits func(behind int64)) (*Verified, error) {
 	v := &Verified{Planned: p.Items}
-	var about backfill.Counts
+	var about planAbout
 	if err := json.Unmarshal(p.About, &about); err != nil {
 		return nil, fmt.Errorf("reading what the plan says of itself: %w", err)
 	}
@@ -71,6 +71,9 @@ func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits
 		return nil, err
 	}
 	if err := r.await(ctx, v, state, waits); err != nil {
+		return nil, err
+	}
+	if err := r.grown(ctx, v, about.Bounds); err != nil {
 		return nil, err
 	}
 	r.auditor.o.Letters = true
@@ -206,6 +209,45 @@ func (r *Reembed) behind(ctx context.Context, out past, want map[schemas.SourceI
 		left += max(0, next-span.Next)
 	}
 	return left, stream, nil
+}
+
+// grown finds what the old output has got since the plan was begun that comes by no stream: of lists, and with --no-stream of topics, too.
+func (r *Reembed) grown(ctx context.Context, v *Verified, bounds []backfill.Bound) error {
+	if bounds == nil {
+		return nil
+	}
+	old, err := pastOf(ctx, r.auditor.stores, r.Old)
+	if err != nil {
+		return err
+	}
+	defer old.close()
+	sources, err := old.sources(ctx, r.Old.Name)
+	if err != nil {
+		return err
+	}
+	for _, src := range sources {
+		list, ok := strings.CutPrefix(src.Topic, dlq.ManifestTopic)
+		if !ok && !r.noStream {
+			continue
+		}
+		span, _, err := old.span(ctx, src)
+		if err != nil {
+			return err
+		}
+		planned := int64(0)
+		if i := slices.IndexFunc(bounds, func(b backfill.Bound) bool { return b.Source == src }); i >= 0 {
+			planned = bounds[i].Next
+		}
+		if span.Next <= planned {
+			continue
+		}
+		what := fmt.Sprintf("list %s", list)
+		if !ok {
+			what = fmt.Sprintf("topic %s, partition %d,", src.Topic, src.Partition)
+		}
+		v.offend("the output of %s has come to %d of %s since the plan took it up to %d: give the command again with --plan at another place, which plans what came since", r.Old.Name, span.Next, what, planned)
+	}
+	return nil
 }
 
 // streamed is how far the old output has come with topics, as the new pipeline's sources.
