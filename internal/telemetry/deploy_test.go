@@ -79,6 +79,15 @@ func TestDashboardAndAlertsAskForWhatIsServed(t *testing.T) {
 	}
 }
 
+// The chart can only read what lies within it.
+func TestTheChartHasTheSameAlertsAndDashboard(t *testing.T) {
+	for ours, charts := range map[string]string{"prometheus/alerts.yaml": "alerts.yaml", "grafana/vecmill.json": "dashboard.json"} {
+		if read(t, "../../deploy/"+ours) != read(t, "../../helm/vecmill/files/"+charts) {
+			t.Errorf("deploy/%s is not what the chart has: run make generate", ours)
+		}
+	}
+}
+
 func TestEveryAlertIsTestedAndHasARunbook(t *testing.T) {
 	alerts := regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(read(t, "../../deploy/prometheus/alerts.yaml"), -1)
 	if len(alerts) < 8 {
