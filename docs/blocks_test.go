@@ -102,7 +102,7 @@ func settings(text string) error {
 	return nil
 }
 
-// strangers is the first key of part that all has not.
+// strangers is the first key of part that all has not. What is empty in all, such as labels, is there to be filled.
 func strangers(path string, part, all map[string]any) string {
 	for key, v := range part {
 		known, ok := all[key]
@@ -110,7 +110,7 @@ func strangers(path string, part, all map[string]any) string {
 			return path + key
 		}
 		if below, ok := v.(map[string]any); ok {
-			if of, ok := known.(map[string]any); !ok || strangers(path+key+".", below, of) != "" {
+			if of, ok := known.(map[string]any); !ok || len(of) > 0 && strangers(path+key+".", below, of) != "" {
 				return path + key
 			}
 		}

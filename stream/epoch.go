@@ -71,6 +71,12 @@ func (p *Pipeline) Assigned(ctx context.Context, c Committer, parts map[Partitio
 	return start, nil
 }
 
+// Spare implements Spare.
+func (p *Pipeline) Spare() { p.stats.assignments.Add(1) }
+
+// Joined says whether the source has ever given this pipeline an assignment, or said that there are no partitions for it.
+func (p *Pipeline) Joined() bool { return p.stats.assignments.Load() > 0 }
+
 // pinStart commits the places that start_at: last has chosen, before anything is read from them. Nobody else knows them: after a crash, the next
 // owner would choose again, behind the records that came meanwhile (I8). If it fails, the commit loop goes on trying.
 func (p *Pipeline) pinStart(ctx context.Context, c Committer, start, committed map[Partition]int64) {

@@ -57,7 +57,7 @@ type Config struct {
 	Took func(ctx context.Context, d time.Duration)
 }
 
-// Pipeline carries records from a source to a sink. It implements Assignments.
+// Pipeline carries records from a source to a sink. It implements Assignments, and Spare.
 type Pipeline struct {
 	cfg     Config
 	source  Source

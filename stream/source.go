@@ -84,6 +84,10 @@ type Assignments interface {
 	Lost()
 }
 
+// Spare is what Assignments may be besides, for a source whose group may have more members than partitions: Spare says that this member has joined and
+// got nothing. It begins no assignment, and nothing of one follows.
+type Spare interface{ Spare() }
+
 // Blob is a fetched object.
 type Blob struct {
 	Data        []byte

@@ -23,6 +23,7 @@ type Stats struct {
 	Writers                          int           // partitions of the assignment, each of which has a writer of its own; without one, of the last that had any
 	Commits, Assignments, Losses     int64
 	Abandoned                        int64         // records whose assignment ended before they were durable: their next owner reads them again
+	Partitions                       int           // of the assignment; 0 without one
 	Lag                              int64         // offsets in the logs of the assigned partitions that have no durable fate yet
 	Waiting                          time.Duration // longest of the partitions': see Place
 	InFlight                         int           // records between being read and being the sink's
@@ -42,7 +43,9 @@ func (p *Pipeline) Stats() Stats {
 		InFlight: len(p.slots), Held: p.budget.Held(), PeakHeld: p.budget.Peak(), Budget: p.budget.Total(),
 	}
 	if ep := p.current(); ep != nil {
-		for _, at := range ep.tracker.Places() {
+		places := ep.tracker.Places()
+		s.Partitions = len(places)
+		for _, at := range places {
 			s.Lag += at.Lag()
 			s.Waiting = max(s.Waiting, at.Waiting)
 		}

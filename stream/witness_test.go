@@ -51,8 +51,8 @@ func TestAWitnessSeesWhatPassesAndLagFallsToNothing(t *testing.T) {
 		var p *stream.Pipeline
 		src := script(func(ctx context.Context, a stream.Assignments) error {
 			_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: 7}})
-			if s := p.Stats(); s.Lag != 7 || s.Waiting != 0 {
-				t.Errorf("nothing read: lag %d, waiting %s", s.Lag, s.Waiting)
+			if s := p.Stats(); s.Lag != 7 || s.Partitions != 1 || s.Waiting != 0 {
+				t.Errorf("nothing read: lag %d of %d partitions, waiting %s", s.Lag, s.Partitions, s.Waiting)
 			}
 			err = errors.Join(err, a.Records(ctx, b.part, recs, 4))
 			a.Ends(b.part, 9)
@@ -78,8 +78,8 @@ func TestAWitnessSeesWhatPassesAndLagFallsToNothing(t *testing.T) {
 		if !slices.Equal(w.fetched, []int64{0, 1}) || !slices.Equal(w.computed, []int64{0, 1}) || !slices.Equal(w.buried, []int64{2, 3}) {
 			t.Errorf("fetched %v, computed %v, buried %v", w.fetched, w.computed, w.buried)
 		}
-		if s := p.Stats(); s.Lag != 0 || p.Places() != nil || b.c.of(b.part) != 9 {
-			t.Errorf("without an assignment: lag %d, places %v; committed %d", s.Lag, p.Places(), b.c.of(b.part))
+		if s := p.Stats(); s.Lag != 0 || s.Partitions != 0 || p.Places() != nil || b.c.of(b.part) != 9 {
+			t.Errorf("without an assignment: lag %d of %d partitions, places %v; committed %d", s.Lag, s.Partitions, p.Places(), b.c.of(b.part))
 		}
 	})
 }

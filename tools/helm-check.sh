@@ -20,7 +20,7 @@ module() {
 keda=$(cd tools/chartcheck && module github.com/kedacore/keda/v2)
 operator=$(cd "$work" && module github.com/prometheus-operator/prometheus-operator@v0.85.0)
 mkdir "$work/crds"
-"$work/chartcheck" -schemas "$work/crds" "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" "$operator/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"
+"$work/chartcheck" -schemas "$work/crds" "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" "$operator"/example/prometheus-operator-crd/monitoring.coreos.com_{servicemonitors,prometheusrules}.yaml
 versions=(1.31 1.37)
 schemas=$(tools/fetch-kube-schemas.sh "${versions[@]}")
 
@@ -64,6 +64,13 @@ for monitor in true false; do
   [ "$(scrapes --set prometheusAnnotations=true --set serviceMonitor.enabled=$monitor)" -eq 1 ] || { echo "with serviceMonitor.enabled=$monitor workers are not scraped once" >&2; exit 1; }
 done
 
+# The dashboard in a ConfigMap, which no golden has, for its length: what the sidecar gives to Grafana is the file, under a label that it looks for.
+render -f "$chart/ci/example-values.yaml" --set grafanaDashboard.enabled=true --set grafanaDashboard.annotations.folder=Data --show-only templates/dashboard.yaml >"$work/dashboard.yaml"
+"$work/chartcheck" <"$work/dashboard.yaml" >/dev/null
+conform "$work/dashboard.yaml"
+diff <(sed '1,/^  vecmill.json: |$/d; s/^    //' "$work/dashboard.yaml") deploy/grafana/vecmill.json
+grep -qx '    grafana_dashboard: "1"' "$work/dashboard.yaml" && grep -qx '    folder: Data' "$work/dashboard.yaml" || { cat "$work/dashboard.yaml" >&2; exit 1; }
+
 # refused [SENTENCE] [ARGUMENT...]: rendering with these fails with that sentence.
 refused() {
   local sentence=$1
@@ -91,6 +98,8 @@ refused 'old and new, and "" is none' --set backfill.reembed.old=speech
 refused 'old and new, and "calls" is none' --set backfill.reembed.old=calls,backfill.reembed.new=speech
 refused 'shares' --set backfill.shares=0
 refused 'maxLag' --set backfill.maxLag=0
+refused 'labels' --set-json 'prometheusRule.labels=["prometheus"]'
+refused 'labels' --set grafanaDashboard.labels.grafana_dashboard=1
 refused 'config.telemetry.listen is empty' --set config.telemetry.listen=
 render -f "$chart/ci/full-values.yaml" --set terminationGracePeriodSeconds=40 >/dev/null
 refused 'it must be at least 10 s more' --set terminationGracePeriodSeconds=39
@@ -112,4 +121,6 @@ spoiled "missing property 'scaleTargetRef'" '/^  scaleTargetRef:/,/name:/d'
 spoiled "missing property 'selector'" '/^kind: Deployment/,/^---/{/^  selector:/,/^  template:/{/^  template:/!d}}'
 spoiled 'minimum: got -5, want 1' 's/pollingInterval: .*/pollingInterval: -5/'
 spoiled "'soon' does not match pattern" 's/interval: 15s/interval: soon/'
+spoiled "'soon' does not match pattern" 's/for: 10m/for: soon/'
+spoiled "missing property 'name'" 's/^    - name: vecmill$/    - interval: 1m/'
 echo 'the chart is well'

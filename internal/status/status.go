@@ -43,6 +43,7 @@ type Pipeline struct {
 	Held       int64    `json:"held"`  // bytes of the memory budget
 	Budget     int64    `json:"budget"`
 	Lag        int64    `json:"lag"`
+	LagKnown   bool     `json:"lagKnown"`  // it is of the assigned partitions, or of a list that has been opened: without either, 0 says nothing
 	Durable    int64    `json:"durable"`   // sum of the commit points
 	CommitAge  float64  `json:"commitAge"` // seconds
 	Partitions int      `json:"partitions"`
@@ -136,7 +137,7 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 	p := Pipeline{
 		About: a, Records: s.Records, Rows: s.Rows, Skipped: s.Skipped, Lost: s.Lost, Bytes: s.FetchedBytes,
 		Cost: e.Cost, PaddedCost: e.Padded, Batches: e.Batches, FLOPs: e.FLOPs, Held: s.Held, Budget: s.Budget,
-		Lag: s.Lag, CommitAge: s.Waiting.Seconds(), Partitions: len(places), Places: placesOf(places),
+		Lag: s.Lag, LagKnown: len(places) > 0, CommitAge: s.Waiting.Seconds(), Partitions: len(places), Places: placesOf(places),
 		Stages: []Stage{
 			{Name: "read", Done: s.Records, Unit: "records", Queue: int64(s.InFlight), Limit: int64(a.Slots)},
 			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Wait: s.FetchQueue + s.ReserveWait.Seconds(), Workers: a.Fetchers, Queue: int64(s.Unfetched), Limit: max(int64(a.Slots), int64(s.Unfetched))},              // a record may have several references

@@ -28,7 +28,7 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 		all = append(all, stream.Place{Partition: stream.Partition{Topic: "t", ID: i}, End: int64(i)})
 	}
 	p := Of(About{}, stream.Stats{}, embed.Stats{}, all)
-	if p.Partitions != len(all) || len(p.Places) != placesShown || p.Places[0].Lag != int64(len(all)-1) || p.Recent == nil || p.Letters == nil || p.Faults == nil {
+	if p.Partitions != len(all) || !p.LagKnown || len(p.Places) != placesShown || p.Places[0].Lag != int64(len(all)-1) || p.Recent == nil || p.Letters == nil || p.Faults == nil {
 		t.Errorf("%d of %d, the first %+v", len(p.Places), p.Partitions, p.Places[0])
 	}
 }
@@ -36,6 +36,9 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 func TestStagesSayHowLongTheyWereBusyAndWaitedFor(t *testing.T) {
 	p := Of(About{Fetchers: 3, Slots: 16, Window: 64}, stream.Stats{Fetch: 9 * time.Second, ReserveWait: 4 * time.Second, FetchQueue: 8, Unfetched: 12, Write: 7 * time.Second, HoldBack: 2 * time.Second, Writers: 2},
 		embed.Stats{Queue: 6 * time.Second, Samples: 5, Waiting: 48}, nil) // of a worker that has no partitions any more
+	if p.LagKnown {
+		t.Error("the lag of no partition is known")
+	}
 	stages := map[string]Stage{}
 	for _, s := range p.Stages {
 		stages[s.Name] = s

@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"vecmill/sinks"
+	"vecmill/stream"
 )
 
 // served are the names of the metrics as Prometheus sees them.
@@ -23,7 +24,12 @@ func served(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	defer tel.Shutdown(context.Background())
-	if err := Observe(tel.Meter(), "p", func() Reading { return Reading{Outputs: []sinks.MemberStats{{Name: "outputs[0]"}}} }); err != nil {
+	if err := Begin(tel.Meter(), "p", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := Observe(tel.Meter(), "p", func() Reading {
+		return Reading{Stream: stream.Stats{Partitions: 1}, Outputs: []sinks.MemberStats{{Name: "outputs[0]"}}}
+	}); err != nil {
 		t.Fatal(err)
 	}
 	timers, err := NewTimers(tel.Meter(), "p")
@@ -70,6 +76,15 @@ func TestDashboardAndAlertsAskForWhatIsServed(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(read(t, "../../deploy/grafana/vecmill.json")), &dashboard); err != nil || len(dashboard.Panels) < 10 {
 		t.Errorf("%d panels: %v", len(dashboard.Panels), err)
+	}
+}
+
+// The chart can only read what lies within it.
+func TestTheChartHasTheSameAlertsAndDashboard(t *testing.T) {
+	for ours, charts := range map[string]string{"prometheus/alerts.yaml": "alerts.yaml", "grafana/vecmill.json": "dashboard.json"} {
+		if read(t, "../../deploy/"+ours) != read(t, "../../helm/vecmill/files/"+charts) {
+			t.Errorf("deploy/%s is not what the chart has: run make generate", ours)
+		}
 	}
 }
 

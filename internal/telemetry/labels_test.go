@@ -24,11 +24,14 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 	defer tel.Shutdown(context.Background())
 	reading := Reading{
-		Stream:  stream.Stats{Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2, "s3://box/what a server said": 1}},
+		Stream:  stream.Stats{Partitions: 1, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2, "s3://box/what a server said": 1}},
 		Embed:   embed.Stats{Devices: []embed.DeviceCosts{{Device: "cpu"}, {Device: "1"}}},
 		Cost:    Cost{PerMillion: number(1), DevicePerMillion: number(1), PricePerMillion: number(1), Used: number(1)},
 		Slowest: "infer",
 		Outputs: []sinks.MemberStats{{Name: "outputs[0]"}, {Name: "outputs[1]"}},
+	}
+	if err := Begin(tel.Meter(), "p", time.Now()); err != nil {
+		t.Fatal(err)
 	}
 	if err := Observe(tel.Meter(), "p", func() Reading { return reading }); err != nil {
 		t.Fatal(err)

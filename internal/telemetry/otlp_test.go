@@ -27,6 +27,7 @@ type collector struct {
 	mu                    sync.Mutex
 	spans, metrics, stray []string // names, and paths of requests that a collector does not know
 	examples              []string // "METRIC TRACE", of histograms
+	resources             []string // "ATTRIBUTE=VALUE", of metrics
 	key                   string   // of the last request
 	asked                 int      // requests to the paths of the specification
 }
@@ -68,6 +69,9 @@ func newCollector(t *testing.T, below string) *collector {
 		var m collectormetrics.ExportMetricsServiceRequest
 		take(w, r, &m, func() (names []string) {
 			for _, rm := range m.ResourceMetrics {
+				for _, a := range rm.GetResource().GetAttributes() {
+					c.resources = append(c.resources, a.Key+"="+a.GetValue().GetStringValue())
+				}
 				for _, sm := range rm.ScopeMetrics {
 					for _, x := range sm.Metrics {
 						names = append(names, x.Name)

@@ -57,7 +57,7 @@ const (
 type Metric struct {
 	Name, Unit, Doc string
 	Kind            Kind
-	read            func(r *Reading) []point // nil: it is told, see Timers
+	read            func(r *Reading) []point // nil: it is told, see Timers and Begin
 }
 
 type point struct {
@@ -76,7 +76,7 @@ func busy(f func(r *Reading) time.Duration) func(*Reading) []point {
 }
 
 // Metrics lists every instrument of a pipeline.
-func Metrics() []Metric { return append(observed(), timed()...) }
+func Metrics() []Metric { return append(append(observed(), timed()...), started()) }
 
 // observed are the instruments that are read at every collection.
 func observed() []Metric { return append(flow(), outputs()...) }
@@ -93,10 +93,11 @@ func flow() []Metric {
 		{"vecmill_rows", "{row}", "rows computed", Counter, count(func(r *Reading) int64 { return r.Stream.Rows })},
 		{"vecmill_fetched_bytes", "By", "bytes of objects fetched", Counter, count(func(r *Reading) int64 { return r.Stream.FetchedBytes })},
 		{"vecmill_commits", "{commit}", "successful commits of offsets", Counter, count(func(r *Reading) int64 { return r.Stream.Commits })},
-		{"vecmill_assignments", "{assignment}", "assignments of partitions", Counter, count(func(r *Reading) int64 { return r.Stream.Assignments })},
+		{"vecmill_assignments", "{assignment}", "assignments of partitions, and of none, where the group has more members than partitions", Counter, count(func(r *Reading) int64 { return r.Stream.Assignments })},
 		{"vecmill_assignment_losses", "{assignment}", "assignments that were lost without a drain", Counter, count(func(r *Reading) int64 { return r.Stream.Losses })},
-		{"vecmill_lag_records", "{record}", "offsets of the assigned partitions that have no durable row, letter or other fate yet", Gauge, count(func(r *Reading) int64 { return r.Stream.Lag })},
-		{"vecmill_lag_cost", "{step}", "the lag in the model's steps (frames, tokens, patches): lag_records at the mean cost of a record so far", Gauge, func(r *Reading) []point { return one(r.LagCost()) }},
+		{"vecmill_partitions_assigned", "{partition}", "partitions that the worker has now; 0 while it joins the group, drains, or has lost the brokers, and where the group has more members than partitions", Gauge, count(func(r *Reading) int64 { return int64(r.Stream.Partitions) })},
+		{"vecmill_lag_records", "{record}", "offsets of the assigned partitions that have no durable row, letter or other fate yet; not there without a partition, whose lag nobody knows", Gauge, lag(func(r *Reading) float64 { return float64(r.Stream.Lag) })},
+		{"vecmill_lag_cost", "{step}", "the lag in the model's steps (frames, tokens, patches): lag_records at the mean cost of a record so far", Gauge, lag((*Reading).LagCost)},
 		{"vecmill_commit_age_seconds", "s", "longest time that a partition with something read has had no durable progress; 0 when all that was read is durable", Gauge, busy(func(r *Reading) time.Duration { return r.Stream.Waiting })},
 		{"vecmill_records_in_flight", "{record}", "records between being read and being the sink's", Gauge, count(func(r *Reading) int64 { return int64(r.Stream.InFlight) })},
 		{"vecmill_memory_held_bytes", "By", "bytes reserved in the memory budget", Gauge, count(func(r *Reading) int64 { return r.Stream.Held })},
@@ -144,6 +145,16 @@ func some(v *float64) []point {
 		return nil
 	}
 	return one(*v)
+}
+
+// lag is told of partitions that are assigned: without one, 0 would say that all is done.
+func lag(f func(r *Reading) float64) func(*Reading) []point {
+	return func(r *Reading) []point {
+		if r.Stream.Partitions == 0 {
+			return nil
+		}
+		return one(f(r))
+	}
 }
 
 // positive is a value that is told where there is one.

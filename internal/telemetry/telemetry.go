@@ -46,7 +46,7 @@ type Telemetry struct {
 	page     atomic.Pointer[http.Handler]
 	listener net.Listener // nil: none
 	debug    net.Listener // of profiles and the log's level; nil: none, or they are at listener
-	ready    atomic.Bool
+	ready    atomic.Pointer[func() string]
 }
 
 // Start sets the exporters up and begins to serve. Shutdown must follow.
@@ -130,8 +130,12 @@ func (t *Telemetry) mux(registry *prometheus.Registry) *http.ServeMux {
 	m.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})) // exemplars are in that format alone
 	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !t.ready.Load() {
-			http.Error(w, "starting or stopping", http.StatusServiceUnavailable)
+		waits := "starting or stopping"
+		if f := t.ready.Load(); f != nil {
+			waits = (*f)()
+		}
+		if waits != "" {
+			http.Error(w, waits, http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")
@@ -158,8 +162,14 @@ func (t *Telemetry) DebugAddr() string {
 	return t.debug.Addr().String()
 }
 
-// Ready turns /readyz on or off.
-func (t *Telemetry) Ready(ok bool) { t.ready.Store(ok) }
+// Ready has /readyz ask what is waited for: it is well where that is "". nil is for a process that starts or stops. f is called from any goroutine, and must be quick.
+func (t *Telemetry) Ready(f func() string) {
+	if f == nil {
+		t.ready.Store(nil)
+		return
+	}
+	t.ready.Store(&f)
+}
 
 // Tracer makes spans; without a collector it makes none.
 func (t *Telemetry) Tracer() trace.Tracer {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 	defer tel.Shutdown(context.Background())
 	err = Observe(tel.Meter(), "speech", func() Reading {
 		return Reading{
-			Stream: stream.Stats{Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, FetchQueue: 2e10, Unfetched: 17, HoldBack: 5 * time.Second, Write: 6 * time.Second, Durable: 7, Abandoned: 3},
+			Stream: stream.Stats{Partitions: 2, Lag: 8, Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, FetchQueue: 2e10, Unfetched: 17, HoldBack: 5 * time.Second, Write: 6 * time.Second, Durable: 7, Abandoned: 3},
 			Embed: embed.Stats{
 				Waiting: 4, WaitingCost: 1200, Undecoded: 13, PreprocessWait: 11 * time.Second, Queue: 9 * time.Second, FLOPs: 3e9,
 				Devices: []embed.DeviceCosts{{Device: "0", Costs: embed.Costs{Fixed: 0.5, Step: 0.25}, Miss: 0.125}, {Device: "1", Costs: embed.Costs{Fixed: 2}}},
@@ -58,6 +59,8 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 	_, body := get(t, "http://"+tel.Addr()+"/metrics")
 	for _, want := range []string{
 		`vecmill_records_total{pipeline="speech"} 7`,
+		`vecmill_partitions_assigned{pipeline="speech"} 2`,
+		`vecmill_lag_records{pipeline="speech"} 8`,
 		`vecmill_dead_letters_total{pipeline="speech",reason="decode"} 2`,
 		`vecmill_dead_letters_total{pipeline="speech",reason="panic"} 0`,
 		`vecmill_fetch_busy_seconds_total{pipeline="speech"} 2`,
@@ -101,6 +104,62 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 	}
 }
 
+// TestWithoutAPartitionThereIsNoLag: 0 would say that all is done, and nobody knows.
+func TestWithoutAPartitionThereIsNoLag(t *testing.T) {
+	tel, err := Start(t.Context(), Config{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tel.Shutdown(context.Background())
+	for name, partitions := range map[string]int{"reads": 1, "joins": 0} {
+		s := stream.Stats{Records: 4, Partitions: partitions}
+		if err := Observe(tel.Meter(), name, func() Reading { return Reading{Stream: s, Embed: embed.Stats{Cost: 8}} }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, body := get(t, "http://"+tel.Addr()+"/metrics")
+	for _, name := range []string{"vecmill_lag_records", "vecmill_lag_cost"} {
+		if !strings.Contains(body, name+`{pipeline="reads"} 0`) || strings.Contains(body, name+`{pipeline="joins"}`) {
+			t.Errorf("%s in\n%s", name, body)
+		}
+	}
+	if !strings.Contains(body, `vecmill_partitions_assigned{pipeline="joins"} 0`) {
+		t.Errorf("nothing says that no partition is assigned in\n%s", body)
+	}
+}
+
+// TestAWorkerIsToldBeforeItsModelsAreLoaded: what starts has no reading yet, at /metrics as at a collector, which knows it by what the environment says.
+func TestAWorkerIsToldBeforeItsModelsAreLoaded(t *testing.T) {
+	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=pod-1")
+	c := newCollector(t, "")
+	tel, err := Start(t.Context(), Config{Listen: "127.0.0.1:0", OTLPEndpoint: c.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"speech", "pictures"} {
+		if err := Begin(tel.Meter(), name, time.UnixMilli(1_500_000_000_250)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, body := get(t, "http://"+tel.Addr()+"/metrics")
+	for _, name := range []string{"speech", "pictures"} {
+		if want := `vecmill_start_time_seconds{pipeline="` + name + `"} 1.50000000025e+09` + "\n"; !strings.Contains(body, want) {
+			t.Errorf("no %s in\n%s", want, body)
+		}
+	}
+	if err := tel.Shutdown(context.Background()); err != nil { // sends what there is
+		t.Fatal(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Contains(c.metrics, "vecmill_start_time_seconds") {
+		t.Errorf("the collector got %q", c.metrics)
+	}
+	if !slices.Contains(c.resources, "service.instance.id=pod-1") || !slices.Contains(c.resources, "service.name=vecmill") {
+		t.Errorf("of %q", c.resources)
+	}
+}
+
 func TestReadinessFollowsTheWorker(t *testing.T) {
 	tel, err := Start(t.Context(), Config{Listen: "127.0.0.1:0"})
 	if err != nil {
@@ -114,9 +173,19 @@ func TestReadinessFollowsTheWorker(t *testing.T) {
 	if code, _ := get(t, url+"/readyz"); code != 503 {
 		t.Fatalf("readyz %d before it is ready", code)
 	}
-	tel.Ready(true)
-	if code, _ := get(t, url+"/readyz"); code != 200 {
-		t.Fatalf("readyz %d", code)
+	for _, c := range []struct {
+		ready func() string
+		code  int
+		says  string
+	}{
+		{func() string { return "pipeline p has not joined" }, 503, "pipeline p has not joined\n"},
+		{func() string { return "" }, 200, "ok\n"},
+		{nil, 503, "starting or stopping\n"},
+	} {
+		tel.Ready(c.ready)
+		if code, said := get(t, url+"/readyz"); code != c.code || said != c.says {
+			t.Errorf("readyz %d %q, want %d %q", code, said, c.code, c.says)
+		}
 	}
 }
 

@@ -72,6 +72,9 @@ func TestAWorkerTellsItsTimesWithTracesAndTheTroublesOfItsOutputs(t *testing.T) 
 	if !regexp.MustCompile(`vecmill_output_rows_waiting\{output="outputs\[1\]",pipeline="p"\} [1-9]`).MatchString(body) { // those of the request that asked
 		t.Errorf("nothing waits in\n%s", body)
 	}
+	if shown.Partitions != 0 || !shown.LagKnown || shown.Lag != 0 {
+		t.Errorf("a list that has been read to its end: lag %d, known %t, of %d partitions", shown.Lag, shown.LagKnown, shown.Partitions)
+	}
 	if !shown.Private || len(shown.Recent) != 0 || len(shown.Letters) != 0 {
 		t.Errorf("nobody has asked for recent items, and shown are %+v and %+v, private %t", shown.Recent, shown.Letters, shown.Private)
 	}

@@ -127,6 +127,7 @@ func (s *shown) totals(whole bool) status.Status {
 			if b, ok := l.source.(bounded); ok {
 				p.List = &status.List{}
 				p.List.Start, p.List.Durable, p.List.Total = b.Covered()
+				p.LagKnown = p.LagKnown || p.List.Total >= 0 // what has been read to its end is not assigned any more
 			}
 			st.Pipelines = append(st.Pipelines, p)
 		}

@@ -92,6 +92,11 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	}
 	w.shown.begin(&o, c)
 	w.telemetry.Page(w.shown.page())
+	for i := range c.Pipelines {
+		if err := telemetry.Begin(w.telemetry.Meter(), c.Pipelines[i].Name, w.shown.started); err != nil {
+			return nil, err
+		}
+	}
 	if o.Measure && !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) { // it is the CPU that is measured
 		if w.shown.peak, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library}); err != nil {
 			return nil, err
@@ -266,9 +271,12 @@ func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline) func(stream.Can
 func (w *Worker) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	w.telemetry.Ready(true)
+	w.telemetry.Ready(w.waitsFor)
 	w.shown.working()
-	context.AfterFunc(ctx, func() { w.shown.phase.Store("draining") })
+	context.AfterFunc(ctx, func() {
+		w.telemetry.Ready(nil)
+		w.shown.phase.Store("draining")
+	})
 	engines, stopEngines := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEngines()
 	var running, computing sync.WaitGroup
@@ -284,12 +292,24 @@ func (w *Worker) Run(ctx context.Context) error {
 		})
 	}
 	running.Wait()
-	w.telemetry.Ready(false)
+	w.telemetry.Ready(nil)
 	stopEngines()
 	computing.Wait()
 	w.logTotals()
 	w.keepCosts(faults)
 	return errors.Join(errors.Join(faults...), w.Close(ctx))
+}
+
+// waitsFor says what a worker that runs is not ready for yet, "" when it is: each of its pipelines has got partitions, or has been told that there are none left for it.
+// A roll-out that waits for it stops at a worker that its brokers refuse. Ready it stays when an assignment is lost: nothing is sent to workers that could go elsewhere, and a whole
+// group that is not ready because the brokers are away would only hold up those who drain its nodes.
+func (w *Worker) waitsFor() string {
+	for _, l := range w.lines {
+		if !l.pipe.Joined() {
+			return "pipeline " + l.name + " has not joined its consumer group yet"
+		}
+	}
+	return ""
 }
 
 // logTotals says what each pipeline did, where its time went, and what all of it took of the machine.

@@ -27,7 +27,7 @@ type source func(ctx context.Context) error
 // Run implements stream.Source.
 func (s source) Run(ctx context.Context, _ stream.Assignments) error { return s(ctx) }
 
-func newWorker(t *testing.T, sources map[string]source) *Worker {
+func newWorker[S stream.Source](t *testing.T, sources map[string]S) *Worker {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	tel, err := telemetry.Start(t.Context(), telemetry.Config{})

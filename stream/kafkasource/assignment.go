@@ -48,6 +48,9 @@ func (s *assignment) live(ctx, over context.Context) (final bool, err error) {
 	committed := s.committed()
 	if len(committed) == 0 {
 		s.b.log.Info("no partitions for this member", "generation", s.gen.ID)
+		if a, ok := s.a.(stream.Spare); ok {
+			a.Spare()
+		}
 		<-work.Done()
 		return ctx.Err() != nil, nil
 	}

@@ -3,7 +3,8 @@
 //
 // One generation of the group is one assignment: bounds are looked up, Assigned says where to begin, one goroutine per partition fetches
 // and calls Records, and at the generation's end the goroutines stop, Revoked drains and commits, and only then the member rejoins. kafka-go
-// waits for us before it rejoins, and the broker accepts commits of the old generation while it prepares the new one.
+// waits for us before it rejoins, and the broker accepts commits of the old generation while it prepares the new one. A generation that gives this member
+// nothing is no assignment: it is told as Spare.
 //
 // Heartbeats: kafka-go's stop the moment a rebalance is announced and do not say why. So the assignment sends its own from the first moment to the
 // last, also while it drains; they tell a rebalance (drain, then rejoin) from an eviction (Lost, at once). A member that could not reach its coordinator

@@ -141,6 +141,7 @@ type ledger struct {
 		assigned  int
 		revoked   int
 		lost      int
+		spare     int
 		removed   int64
 		commitErr error
 	}
@@ -238,6 +239,15 @@ func (l *ledger) Ends(p stream.Partition, end int64) {
 
 func (l *ledger) Lost() { l.end(func() { l.mu.lost++ }) }
 
+func (l *ledger) Spare() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.c != nil {
+		l.t.Error("Spare within an assignment")
+	}
+	l.mu.spare++
+}
+
 func (l *ledger) end(count func()) (stream.Committer, map[stream.Partition]int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -264,6 +274,8 @@ func (l *ledger) events() [3]int {
 	defer l.mu.Unlock()
 	return [3]int{l.mu.assigned, l.mu.revoked, l.mu.lost}
 }
+
+func (l *ledger) spares() int { l.mu.Lock(); defer l.mu.Unlock(); return l.mu.spare }
 
 func (l *ledger) owns() int {
 	l.mu.Lock()

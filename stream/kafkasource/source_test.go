@@ -90,6 +90,30 @@ func TestTwoMembersShareAndNothingIsReadTwiceThroughTheRebalances(t *testing.T) 
 	})
 }
 
+// A member that gets nothing must say so: until then it cannot be told from one that has not joined.
+func TestAMemberBeyondThePartitionsIsSpare(t *testing.T) {
+	inWorld(t, 1, 1, func(t *testing.T, w *world) {
+		a := w.join(w.config(), newLedger(t))
+		eventually(t, "the first member has the partition", func() bool { return a.owns() == 1 })
+		if a.spares() != 0 {
+			t.Error("the first member is spare")
+		}
+		b := w.join(w.config(), newLedger(t))
+		eventually(t, "one has the partition and the other is spare", func() bool { return a.owns()+b.owns() == 1 && a.spares()+b.spares() >= 1 })
+		idle, busy := a, b
+		if a.owns() == 1 {
+			idle, busy = b, a
+		}
+		before := idle.events()
+		busy.leave(t)
+		eventually(t, "the spare member takes over", func() bool { return idle.owns() == 1 })
+		if now := idle.events(); now[0] != before[0]+1 || now[2] != 0 {
+			t.Errorf("assigned, revoked, lost were %v and are %v", before, now)
+		}
+		idle.leave(t)
+	})
+}
+
 // The drain is longer than the session timeout: only heartbeats that go on during it keep the member in the group.
 func TestADrainLongerThanTheSessionTimeoutKeepsTheMembership(t *testing.T) {
 	inWorld(t, 1, 2, func(t *testing.T, w *world) {

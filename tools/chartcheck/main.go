@@ -34,6 +34,7 @@ func kinds() map[string]any {
 		"networking.k8s.io/v1/NetworkPolicy":      &networking.NetworkPolicy{},
 		"keda.sh/v1alpha1/ScaledObject":           &keda.ScaledObject{},
 		"monitoring.coreos.com/v1/ServiceMonitor": &prometheus.ServiceMonitor{},
+		"monitoring.coreos.com/v1/PrometheusRule": &prometheus.PrometheusRule{},
 	}
 }
 

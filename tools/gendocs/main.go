@@ -1,4 +1,5 @@
-// Command gendocs writes what comes from the code: docs/config.md, docs/rows.md, docs/metrics.md, docs/schemas.md, and the schema of the chart's values.
+// Command gendocs writes what comes from the code: docs/config.md, docs/rows.md, docs/metrics.md, docs/schemas.md, and the schema of the chart's values; and copies what the chart can only read within itself, the
+// alerts and the dashboard of deploy.
 package main
 
 import (
@@ -23,6 +24,7 @@ func main() {
 	for name, write := range map[string]func(io.Writer) error{
 		"config.md": config.WriteReference, "rows.md": rows, "metrics.md": metrics, "schemas.md": refs(filepath.Join(os.Args[1], "../schemas")),
 		"../helm/vecmill/values.schema.json": chartValues,
+		"../helm/vecmill/files/alerts.yaml":  copied(filepath.Join(os.Args[1], "../deploy/prometheus/alerts.yaml")), "../helm/vecmill/files/dashboard.json": copied(filepath.Join(os.Args[1], "../deploy/grafana/vecmill.json")),
 	} {
 		var b bytes.Buffer
 		err := write(&b)
@@ -33,6 +35,17 @@ func main() {
 			fmt.Fprintln(os.Stderr, "gendocs:", err)
 			os.Exit(1)
 		}
+	}
+}
+
+func copied(path string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(b)
+		return err
 	}
 }
 

@@ -118,7 +118,7 @@ function drawFigures(p, w) {
   const settled = per((x) => x.durable);
   figure("rows", "rows", count(per((x) => x.rows)) + "/s", count(p.rows) + " since the start");
   figure("records", "records", count(per((x) => x.records)) + "/s", count(p.records) + " since the start");
-  figure("lag", "lag", count(p.lag), p.lag === 0 ? "caught up" : "to catch up: " + span(p.lag / settled));
+  figure("lag", "lag", p.lagKnown ? count(p.lag) : "not known", !p.lagKnown ? "no partition is assigned" : p.lag === 0 ? "caught up" : "to catch up: " + span(p.lag / settled));
   figure("cost", "steps computed", count(per((x) => x.cost)) + "/s", p.cost ? share(p.cost / p.paddedCost) + " useful, the rest is padding" : "none yet");
   figure("memory", "memory budget", share(p.held / p.budget), bytes(p.held) + " of " + bytes(p.budget));
   figure("commit", "commit age", p.commitAge ? span(p.commitAge) : "0 s", p.commitAge ? "without durable progress" : "all that was read is durable");
@@ -150,7 +150,7 @@ function drawFlow(p, w) {
     waiting.textContent = s.limit ? count(s.queue) + " of " + count(s.limit) + queues[s.name] + (s.name === "fetch" ? ", " + bytes(p.held) + " of " + bytes(p.budget) + " held" : "") : "";
     li.classList.toggle("slowest", i === slowest);
   });
-  $("bottleneck").textContent = slowest < 0 ? "Nothing is busy: the pipeline waits for records." :
+  $("bottleneck").textContent = slowest < 0 ? "Nothing is busy: the pipeline waits for " + (p.lagKnown ? "records." : "partitions.") :
     names[p.stages[slowest].name] + " is the busiest stage, " + share(rate[slowest].busy) + " of its workers' time" + (rate[slowest].busy < 0.7 ? "; nothing holds the pipeline up." : ": the bottleneck.");
 }
 
