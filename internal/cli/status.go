@@ -17,7 +17,7 @@ import (
 type written struct {
 	wire.Written
 	Total    int64    `json:"total"`       // references of the list; -1: not known, for only its name was told
-	Finished bool     `json:"finished"`    // all of them are written
+	Finished bool     `json:"finished"`    // all of them are written, and none was passed over
 	Left     *float64 `json:"eta_seconds"` // at the rate; null: not known
 }
 
@@ -94,7 +94,7 @@ func printWritten(w io.Writer, all []wire.Written, total int64, asJSON bool) err
 	for i := range all {
 		x := written{Written: all[i], Total: total}
 		whole := x.whole()
-		x.Finished = x.Next == whole && x.Missing == 0
+		x.Finished = x.Next == whole && x.Missing == 0 && x.Passed == 0
 		if whole >= 0 && x.Rate > 0 && x.Next < whole {
 			left := float64(whole-x.Next) / x.Rate
 			x.Left = &left
@@ -147,6 +147,9 @@ func (x *written) print(w io.Writer, now time.Time) {
 	}
 	if x.Missing > 0 {
 		fmt.Fprintf(w, "  %d are missing in between: backfill audit names them\n", x.Missing)
+	}
+	if x.Passed > 0 {
+		fmt.Fprintf(w, "  %d were published before the place where %s begins in its topic, and nobody computes them: plan anew at another place, which leaves out what is written, and publish that\n", x.Passed, x.Pipeline)
 	}
 	if x.Last == nil {
 		return

@@ -18,6 +18,7 @@ import (
 	"vecmill/internal/publish"
 	"vecmill/internal/retry"
 	"vecmill/sinks/objectstore"
+	"vecmill/stream"
 	"vecmill/stream/kafkasource"
 )
 
@@ -66,6 +67,9 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 		return none, err
 	}
 	defer log.Close()
+	if err := haveBegun(ctx, c, log, o.Topic); err != nil {
+		return none, err
+	}
 	state, before := stateOf(place, o.Topic), int64(0)
 	load := func(ctx context.Context) (*publish.State, error) { // the topic is there
 		if err := publishing(ctx, c, at, place, list.Plan()); err != nil {
@@ -108,6 +112,30 @@ func publishGroups(c *config.Config, topic string) (groups []string, reuse bool,
 		return nil, false, fmt.Errorf("no pipeline of the configuration reads topic %s: give it the configuration of the workers", topic)
 	}
 	return groups, reuse, nil
+}
+
+// haveBegun refuses a topic that a pipeline has not begun with which starts at its end: it would begin behind what is published now, and pass over it.
+func haveBegun(ctx context.Context, c *config.Config, log publish.Log, topic string) error {
+	for i := range c.Pipelines {
+		p := &c.Pipelines[i]
+		if p.StartAt != string(stream.StartLast) || !slices.Contains(p.Topics, topic) {
+			continue
+		}
+		parts, err := log.Partitions(ctx, topic)
+		if err != nil {
+			return err
+		}
+		bounds, err := log.Bounds(ctx, p.Group, parts)
+		if err != nil {
+			return err
+		}
+		for _, part := range parts {
+			if bounds[part].Committed < 0 {
+				return fmt.Errorf("%s has not begun with %s: start the workers with this configuration, and give the command again; it has start_at: last, and would pass over what is published before", p.Name, part)
+			}
+		}
+	}
+	return nil
 }
 
 // forTopic refuses a plan with references that no pipeline takes which reads the topic: there they would be dead letters, and those that they are for never see them. A plan of an earlier build does not say whom it is for.
