@@ -64,6 +64,15 @@ for monitor in true false; do
   [ "$(scrapes --set prometheusAnnotations=true --set serviceMonitor.enabled=$monitor)" -eq 1 ] || { echo "with serviceMonitor.enabled=$monitor workers are not scraped once" >&2; exit 1; }
 done
 
+# A job cannot be changed: whatever an upgrade changes in it gives it another name, and nothing else does.
+job() { render -f "$chart/ci/full-values.yaml" "$@" | sed -n '/^kind: Job$/,/^spec:/s/^  name: //p'; }
+was=$(job)
+for change in image.tag=v2 image.repository=other env.A=b backfill.resources.limits.memory=9Gi backfill.maxRate=1/s backfill.backoffLimit=3 config.log.level=debug podLabels.a=b terminationGracePeriodSeconds=90; do
+  now=$(job --set "$change")
+  [ -n "$now" ] && [ "$now" != "$was" ] || { echo "an upgrade with $change changes the job $was, which the cluster refuses" >&2; exit 1; }
+done
+[ "$(job --set replicas=3)" = "$was" ] || { echo 'with other workers the job is another one' >&2; exit 1; }
+
 # refused [SENTENCE] [ARGUMENT...]: rendering with these fails with that sentence.
 refused() {
   local sentence=$1
