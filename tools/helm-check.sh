@@ -90,6 +90,14 @@ refused 'HF_HUB_OFFLINE' --set env.HF_HUB_OFFLINE=1
 refused 'env and secretEnv both have HF_TOKEN' --set env.HF_TOKEN=hf_x
 refused 'autoscaling.minReplicas must be at least 1' --set autoscaling.minReplicas=0
 refused 'autoscaling.partitions is missing' --set autoscaling.partitions=null
+refused 'partitions' --set autoscaling.partitions=0
+refused 'autoscaling.minReplicas is 25, and there are 24 workers at most' --set autoscaling.minReplicas=25
+refused 'autoscaling.minReplicas is 9, and there are 8 workers at most' --set autoscaling.minReplicas=9,autoscaling.maxReplicas=8
+refused 'startSeconds' --set autoscaling.startSeconds=1801
+refused 'idleSeconds' --set autoscaling.idleSeconds=3601
+refused 'pollingInterval' --set autoscaling.pollingInterval=0
+render -f "$chart/ci/full-values.yaml" --set terminationGracePeriodSeconds=1000,autoscaling.startSeconds=1800,autoscaling.idleSeconds=3600 >"$work/longest.yaml" # what the autoscaler takes, which no schema says
+[ "$(sed -n 's/.*periodSeconds: \([0-9]*\)}.*/\1/p' "$work/longest.yaml" | sort -n | tail -1)" -eq 1800 ] || { echo 'a period of the autoscaler is longer than 1800 s' >&2; exit 1; }
 refused 'autoscaling.stepsPerReplica is missing' --set autoscaling.stepsPerReplica=null
 refused 'networkPolicy.egress is empty' --set-json 'networkPolicy.egress=[]'
 refused 'backfill.plan is empty' --set backfill.plan=
