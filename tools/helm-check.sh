@@ -21,7 +21,7 @@ keda=$(cd tools/chartcheck && module github.com/kedacore/keda/v2)
 operator=$(cd "$work" && module github.com/prometheus-operator/prometheus-operator@v0.85.0)
 mkdir "$work/crds"
 "$work/chartcheck" -schemas "$work/crds" "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" "$operator/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"
-versions=(1.31 1.37)
+versions=(1.29 1.37)
 schemas=$(tools/fetch-kube-schemas.sh "${versions[@]}")
 
 # conform [FILE]: what it has follows the schemas of all versions. A kind without a schema is a fault.
@@ -32,15 +32,15 @@ conform() {
   done
 }
 
-render() { "$HELM" template vecmill "$chart" --namespace lake --kube-version 1.31.0 "$@"; }
+render() { "$HELM" template vecmill "$chart" --namespace lake --kube-version 1.29.0 "$@"; }
 
 # notes is what an installation says, which no rendering has: a copy of the chart has it for the text of a manifest.
 cp -r "$chart" "$work/noted"
 { printf 'text: |\n'; sed 's/^/  /' "$chart/templates/NOTES.txt"; } >"$work/noted/templates/notes.yaml"
-notes() { "$HELM" template vecmill "$work/noted" --namespace lake --kube-version 1.31.0 --show-only templates/notes.yaml "$@" | sed '1,/^text: |$/d; s/^  //'; }
+notes() { "$HELM" template vecmill "$work/noted" --namespace lake --kube-version 1.29.0 --show-only templates/notes.yaml "$@" | sed '1,/^text: |$/d; s/^  //'; }
 
 for values in "$chart"/ci/*-values.yaml; do
-  "$HELM" lint --quiet --strict --kube-version 1.31.0 "$chart" -f "$values"
+  "$HELM" lint --quiet --strict --kube-version 1.29.0 "$chart" -f "$values"
   render -f "$values" >"$work/manifests.yaml"
   notes -f "$values" >"$work/notes.txt" # whose commands TestKubectlFindsWhatItIsAskedFor holds
   golden=helm/testdata/$(basename "$values" -values.yaml)
@@ -109,6 +109,7 @@ refused 'old and new, and "calls" is none' --set backfill.reembed.old=calls,back
 refused 'shares' --set backfill.shares=0
 refused 'maxLag' --set backfill.maxLag=0
 refused 'config.telemetry.listen is empty' --set config.telemetry.listen=
+refused 'kubeVersion: >=1.29.0-0' --kube-version 1.28.15 # backoffLimitPerIndex is from 1.29 on without being asked for
 render -f "$chart/ci/full-values.yaml" --set terminationGracePeriodSeconds=40 >/dev/null
 refused 'it must be at least 10 s more' --set terminationGracePeriodSeconds=39
 refused 'it must be at least 10 s more' --set config.kafka.drain_timeout=51s
