@@ -29,8 +29,10 @@ default
 {{- end -}}
 {{- end -}}
 
-{{/* The port of telemetry.listen, which is host:port. */}}
+{{/* The port of telemetry.listen, which is host:port. Probes and Prometheus come from outside the pod. */}}
 {{- define "vecmill.port" -}}
+{{- $listen := .Values.config.telemetry.listen | default "" -}}
+{{- if regexMatch "^(localhost|127\\.[0-9.]*|\\[::1\\]|\\[::ffff:127\\.[0-9.]*\\]):" (lower $listen) }}{{ fail (printf "config.telemetry.listen is %s, which nobody outside the pod reaches: the probes would fail; give it no host, such as \":9464\"" $listen) }}{{ end -}}
 {{- regexFind "[0-9]+$" (required "config.telemetry.listen is empty: the probes need it, such as \":9464\"" .Values.config.telemetry.listen) -}}
 {{- end -}}
 
