@@ -20,7 +20,7 @@ module() {
 keda=$(cd tools/chartcheck && module github.com/kedacore/keda/v2)
 operator=$(cd "$work" && module github.com/prometheus-operator/prometheus-operator@v0.85.0)
 mkdir "$work/crds"
-"$work/chartcheck" -schemas "$work/crds" "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" "$operator/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"
+"$work/chartcheck" -schemas "$work/crds" "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" "$operator/example/prometheus-operator-crd/monitoring.coreos.com_"{pod,service}monitors.yaml
 versions=(1.29 1.37)
 schemas=$(tools/fetch-kube-schemas.sh "${versions[@]}")
 
@@ -63,6 +63,12 @@ scrapes() { render -f "$chart/ci/full-values.yaml" "$@" | grep -cE 'prometheus.i
 for monitor in true false; do
   [ "$(scrapes --set prometheusAnnotations=true --set serviceMonitor.enabled=$monitor)" -eq 1 ] || { echo "with serviceMonitor.enabled=$monitor workers are not scraped once" >&2; exit 1; }
 done
+
+# A job that computes is scraped by a monitor of its own, with names of its own, and never by annotations: its series would be the workers'. One that publishes serves nothing.
+backfill() { render -f "$chart/ci/backfill-values.yaml" "$@"; }
+[ "$(backfill | grep -cE '^kind: PodMonitor$|replacement: backfill/')" -eq 2 ] || { echo 'a backfill is not scraped under a name of its own' >&2; exit 1; }
+[ "$(backfill --set backfill.shares=1,backfill.topic=speech-refs | grep -c '^kind: PodMonitor$')" -eq 0 ] || { echo 'a publisher is scraped' >&2; exit 1; }
+[ "$(backfill --set serviceMonitor.enabled=false | sed -n '/^kind: Job$/,$p' | grep -c 'prometheus.io/scrape')" -eq 0 ] || { echo 'a backfill is scraped as workers are' >&2; exit 1; }
 
 # A job cannot be changed: whatever an upgrade changes in it gives it another name, and nothing else does.
 job() { render -f "$chart/ci/full-values.yaml" "$@" | sed -n '/^kind: Job$/,/^spec:/s/^  name: //p'; }

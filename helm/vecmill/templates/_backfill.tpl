@@ -3,6 +3,11 @@
 {{- printf "%s-backfill-%s" (include "vecmill.name" . | trunc 44 | trimSuffix "-") (include "vecmill.jobSpec" . | sha256sum | trunc 8) -}}
 {{- end -}}
 
+{{- define "vecmill.backfillSelector" -}}
+app.kubernetes.io/name: vecmill-backfill
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{- define "vecmill.jobSpec" -}}
 # What is durable is not done again: a pod that ends early is followed by one that goes on where it was.
 {{- if gt (int .Values.backfill.shares) 1 }}
@@ -26,8 +31,7 @@ ttlSecondsAfterFinished: {{ . }}
 template:
   metadata:
     labels:
-      app.kubernetes.io/name: vecmill-backfill
-      app.kubernetes.io/instance: {{ .Release.Name }}
+      {{- include "vecmill.backfillSelector" . | nindent 6 }}
       {{- with .Values.podLabels }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
