@@ -81,8 +81,12 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 		}
 		return was, err
 	}
+	claims, err := claimsOf(ctx, place, o.Topic)
+	if err != nil {
+		return none, err
+	}
 	far, err := publish.Run(ctx, log, publish.Options{
-		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: load, Save: state.save,
+		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: load, Save: state.save, Claims: claims, By: thisProcess(), Waits: waitsFor(o.Log),
 		Groups: groups, MaxLag: o.MaxLag, ByContent: reuse, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound), Gate: o.Gate,
 		Permanent: kafkasource.Permanent, Retry: retry.Patient(), Tell: o.Tell,
 	})
@@ -196,10 +200,21 @@ func (s publishState) load(ctx context.Context) (*publish.State, error) {
 	return state, nil
 }
 
+// save writes a state over the one before it. The first one is written over none: a late one of a publisher that came to no more would make the list's records those of another publishing.
 func (s publishState) save(ctx context.Context, state *publish.State) error {
 	body, err := json.Marshal(state)
-	if err == nil {
+	switch {
+	case err == nil && state.Next == 0:
+		err = s.at.Store.PutIfAbsent(ctx, s.name, body, nil)
+	case err == nil:
 		err = s.at.Store.Put(ctx, s.name, body, "application/json")
+	}
+	if errors.Is(err, objectstore.ErrExists) { // by a try of this one's own that landed, or not
+		is, again := s.load(ctx)
+		if again == nil && is != nil && is.Run == state.Run {
+			return nil
+		}
+		err = errors.Join(err, again)
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", s.name, err)
