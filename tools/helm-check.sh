@@ -122,6 +122,8 @@ render -f "$chart/ci/full-values.yaml" --set terminationGracePeriodSeconds=40 >/
 refused 'it must be at least 10 s more' --set terminationGracePeriodSeconds=39
 refused 'it must be at least 10 s more' --set config.kafka.drain_timeout=51s
 refused 'it must be at least 10 s more' --set config.kafka.drain_timeout=1m
+backfill --set terminationGracePeriodSeconds=55 >/dev/null
+refused 'for a backfill that computes it must be at least 25 s more' --set backfill.topic=,terminationGracePeriodSeconds=54
 
 # spoiled SENTENCE SED-COMMAND: full.yaml so changed is refused with that sentence; the types alone, which chartcheck has, would take it.
 spoiled() {
