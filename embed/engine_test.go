@@ -355,3 +355,13 @@ func TestWorkThatNobodyWaitsForAnyMoreIsDropped(t *testing.T) {
 		running.Wait()
 	})
 }
+
+func TestAnEngineSaysHowManySessionsItHas(t *testing.T) {
+	e, err := NewEngine(testConfig(), words{}, []Session{&adder{}, &adder{}, &adder{}}, []Head{sumHead{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := e.Stats().Sessions; n != 3 {
+		t.Errorf("%d sessions", n)
+	}
+}

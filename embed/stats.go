@@ -19,6 +19,7 @@ type Stats struct {
 	Queue                   time.Duration // from being made until their session began, summed over samples
 	Waiting, WaitingCost    int           // samples in the batcher now, and their cost
 	Devices                 []DeviceCosts // what has been learnt of each device, in the order of its first session
+	Sessions                int           // that compute batches, on all devices
 	Decoders                int           // objects that may be decoded at once while samples wait for a batch
 	Reused                  int64         // objects that got the rows of another one with their content
 }
@@ -43,7 +44,7 @@ func (e *Engine) Stats() Stats {
 		reused = e.reuse.hits.Load()
 	}
 	return Stats{
-		Devices: devices, Decoders: decoders, Reused: reused,
+		Devices: devices, Sessions: len(e.sessions), Decoders: decoders, Reused: reused,
 		Objects: c.objects.Load(), Failed: c.failed.Load(), Samples: c.samples.Load(), Batches: c.batches.Load(),
 		Cost: c.cost.Load(), Padded: c.padded.Load(), FLOPs: 1e3 * float64(c.kiloflops.Load()), Bisections: c.bisections.Load(),
 		PreprocessWait: time.Duration(c.admission.Load()), Undecoded: int(c.undecoded.Load()),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -60,6 +61,16 @@ type settings struct {
 	threshold, busyShare float64 // of the two triggers of a pipeline
 	up, down             rules
 	grace, drainTimeout  int // seconds
+	polling              int // seconds
+	ignoreNull           bool
+	fallback             fallback
+}
+
+// fallback is what is scaled to once Prometheus has not answered so often.
+type fallback struct {
+	FailureThreshold int `yaml:"failureThreshold"`
+	Replicas         int
+	Behavior         string
 }
 
 type behavior struct {
@@ -74,6 +85,8 @@ type manifest struct {
 	Spec struct {
 		Min      int `yaml:"minReplicaCount"`
 		Max      int `yaml:"maxReplicaCount"`
+		Polling  int `yaml:"pollingInterval"`
+		Fallback fallback
 		Advanced struct {
 			HPA struct {
 				Behavior struct {
@@ -84,7 +97,10 @@ type manifest struct {
 		}
 		Triggers []struct {
 			MetricType string `yaml:"metricType"`
-			Metadata   struct{ Threshold string }
+			Metadata   struct {
+				Threshold  string
+				IgnoreNull string `yaml:"ignoreNullValues"`
+			}
 		}
 		Template struct {
 			Spec struct {
@@ -113,11 +129,13 @@ func rendered(t *testing.T) settings {
 		case "ScaledObject":
 			h := m.Spec.Advanced.HPA.Behavior
 			s.min, s.max = m.Spec.Min, m.Spec.Max
+			s.polling, s.fallback = m.Spec.Polling, m.Spec.Fallback
 			s.up, s.down = rules{h.Up.Window, h.Up.Policies}, rules{h.Down.Window, h.Down.Policies}
 			for i, into := range []*float64{&s.threshold, &s.busyShare} {
 				if *into, err = strconv.ParseFloat(m.Spec.Triggers[i].Metadata.Threshold, 64); err != nil || m.Spec.Triggers[i].MetricType != "AverageValue" {
 					t.Fatalf("%+v, %v", m.Spec.Triggers, err)
 				}
+				s.ignoreNull = s.ignoreNull || m.Spec.Triggers[i].Metadata.IgnoreNull != "false" // which KEDA does unless it is told
 			}
 		case "Deployment":
 			s.grace = m.Spec.Template.Spec.Grace
@@ -137,15 +155,17 @@ func rendered(t *testing.T) settings {
 			s.drainTimeout = int(d.Seconds())
 		}
 	}
-	if s.min < 1 || s.max < 2 || s.threshold <= 0 || s.busyShare <= 0 || len(s.up.policies) == 0 || len(s.down.policies) == 0 || s.grace == 0 || s.drainTimeout == 0 {
+	if s.min < 1 || s.max < 2 || s.threshold <= 0 || s.busyShare <= 0 || len(s.up.policies) == 0 || len(s.down.policies) == 0 || s.grace == 0 || s.drainTimeout == 0 || s.polling == 0 || s.fallback.FailureThreshold == 0 {
 		t.Fatalf("read %+v", s)
 	}
 	return s
 }
 
+// What is in flight is so much that it is settled within the part of the example's drain_timeout that is for it, 22.5 s: max_in_flight and memory_budget are to be set so.
 const (
 	startSeconds = 90
-	drainSeconds = 25
+	leastDrain   = 5.0
+	mostDrain    = 22.0
 	hour         = 3600
 )
 
@@ -198,7 +218,7 @@ func (c *cluster) reversals() (n int) {
 func TestTheAutoscalerDoesNotSwing(t *testing.T) {
 	s := rendered(t)
 	for seed := range uint64(20) {
-		c := newCluster(s, startSeconds, drainSeconds)
+		c := newCluster(s, seed)
 		c.play(bursts(seed, 20*speed), 48*hour)
 		c.play(func(int) float64 { return 0 }, 12*hour)
 		if c.upThenDown() < 600 || c.mostCount > s.partitions || c.redone > 0 {
@@ -217,7 +237,7 @@ func TestTheAutoscalerDoesNotSwing(t *testing.T) {
 func TestASteadyLoadSettles(t *testing.T) {
 	s := rendered(t)
 	for _, workers := range []float64{0.5, 2, 3.5, 7.3, 11} {
-		c := newCluster(s, startSeconds, drainSeconds)
+		c := newCluster(s, 1)
 		c.play(func(int) float64 { return workers * speed }, 12*hour)
 		before := len(c.events)
 		c.play(func(int) float64 { return workers * speed }, 36*hour)
@@ -231,13 +251,72 @@ func TestASteadyLoadSettles(t *testing.T) {
 // TestPartitionsThatDivideBadly has 15.9 workers' load on 24 partitions: as long as one worker has two of them it falls behind, so that one replica comes and goes. It
 // does so by the hour.
 func TestPartitionsThatDivideBadly(t *testing.T) {
-	c := newCluster(rendered(t), startSeconds, drainSeconds)
+	c := newCluster(rendered(t), 1)
 	c.play(func(int) float64 { return 15.9 * speed }, 24*hour)
 	before := c.reversals()
 	c.play(func(int) float64 { return 15.9 * speed }, 24*hour)
 	t.Logf("%d reversals in the second day, %d s from up to down, %d from down to up", c.reversals()-before, c.upThenDown(), c.downThenUp())
 	if c.upThenDown() < 600 || c.downThenUp() < 600 || c.reversals()-before > 24 {
 		t.Errorf("%d s from up to down, %d from down to up: %v", c.upThenDown(), c.downThenUp(), c.events)
+	}
+}
+
+// outages are an hour with Prometheus, two without it, and an hour with it again.
+func outages(of outage) func(int) outage {
+	return func(second int) outage {
+		if second >= hour && second < 3*hour {
+			return of
+		}
+		return well
+	}
+}
+
+// least is the smallest number of replicas between two seconds.
+func (c *cluster) least(from, to int) int {
+	now, n := c.s.min, math.MaxInt
+	for _, e := range c.events {
+		if e.second >= from {
+			n = min(n, now)
+		}
+		if e.second >= to {
+			break
+		}
+		now = e.to
+	}
+	return min(n, now)
+}
+
+// TestNobodyGoesWhilePrometheusIsAway has work for eighteen workers that goes on, and nobody who tells of it for two hours.
+func TestNobodyGoesWhilePrometheusIsAway(t *testing.T) {
+	for _, of := range []outage{away, blank} {
+		c := newCluster(rendered(t), 1)
+		c.outage = outages(of)
+		c.play(func(int) float64 { return 18 * speed }, hour)
+		before := c.replicas()
+		c.play(func(int) float64 { return 18 * speed }, 3*hour)
+		if least := c.least(hour, 4*hour); before < 18 || least < before || c.redone > 0 {
+			t.Errorf("%d: of %d workers %d were left, %.0f steps redone: %v", of, before, least, c.redone, c.events)
+		}
+	}
+}
+
+// TestAFirstStartThatNobodyTellsOf has nothing in Prometheus for its first minutes, as before the first scrape: the workers are those that the chart would have without autoscaling, not more.
+func TestAFirstStartThatNobodyTellsOf(t *testing.T) {
+	s := rendered(t)
+	c := newCluster(s, 1)
+	c.outage = func(second int) outage {
+		if second < 300 {
+			return blank
+		}
+		return well
+	}
+	c.play(func(int) float64 { return 0 }, 300)
+	if c.mostCount > max(s.min, s.fallback.Replicas) {
+		t.Errorf("%d workers, want %d at most", c.mostCount, s.fallback.Replicas)
+	}
+	c.play(func(int) float64 { return 6 * speed }, 2*hour)
+	if c.replicas() < 6 {
+		t.Errorf("%d workers for the work of six", c.replicas())
 	}
 }
 
@@ -254,17 +333,29 @@ func TestTheSimulationSeesWhatIsWrong(t *testing.T) {
 			s.down.policies = []policy{{"Percent", 100, 15}}
 		}, func(c *cluster, _ settings) bool { return c.upThenDown() < 600 }},
 		{"lag alone under a load that is steady", func(s *settings) { s.busyShare = 0 }, func(_ *cluster, s settings) bool {
-			c := newCluster(s, startSeconds, drainSeconds)
+			c := newCluster(s, 1)
 			c.play(func(int) float64 { return 3.5 * speed }, 48*hour)
 			return c.reversals() > 20
 		}},
 		{"no cap", func(s *settings) { s.max = 50 }, func(c *cluster, s settings) bool { return c.mostCount > s.partitions }},
-		{"less time than a drain takes", func(s *settings) { s.drainTimeout = 20 }, func(c *cluster, _ settings) bool { return c.redone > 0 }},
+		{"less time than a drain takes", func(s *settings) { s.drainTimeout = 28 }, func(c *cluster, _ settings) bool { return c.redone > 0 }},
+		{"a fallback that does not look at what there is", func(s *settings) { s.fallback.Behavior = "static" }, func(_ *cluster, s settings) bool {
+			c := newCluster(s, 1)
+			c.outage = outages(away)
+			c.play(func(int) float64 { return 18 * speed }, 4*hour)
+			return c.least(hour, 4*hour) < 10
+		}},
+		{"no series for no work", func(s *settings) { s.ignoreNull = true }, func(_ *cluster, s settings) bool {
+			c := newCluster(s, 1)
+			c.outage = outages(blank)
+			c.play(func(int) float64 { return 18 * speed }, 4*hour)
+			return c.least(hour, 4*hour) < 10
+		}},
 		{"killed before the drain ends", func(s *settings) { s.grace = 20 }, func(c *cluster, _ settings) bool { return c.redone > 0 }},
 	} {
 		s := rendered(t)
 		c.spoil(&s)
-		x := newCluster(s, startSeconds, drainSeconds)
+		x := newCluster(s, 1)
 		x.play(bursts(3, 60*speed), 48*hour)
 		if !c.seen(x, s) {
 			t.Errorf("%s is not seen", c.name)

@@ -1,6 +1,9 @@
 package helm
 
-import "math"
+import (
+	"math"
+	"math/rand/v2"
+)
 
 // load is the work that arrives at a second, in steps of the model a second.
 type load func(second int) float64
@@ -14,12 +17,14 @@ const (
 )
 
 // cluster is a group of workers under an autoscaler, second by second. Assumed: every worker computes the same; work arrives evenly over the partitions; partitions are
-// dealt round; while the group drains, nobody computes and no worker tells any lag (its partitions are taken away); a worker that goes drains as long as the others.
+// dealt round; while the group drains, nobody computes and no worker tells any lag (its partitions are taken away); how long a drain takes is drawn each time, and a worker that goes drains as long as the others.
 type cluster struct {
-	s      settings
-	start  int // seconds from a pod's start to its first row
-	drain  int // seconds that a drain takes
-	second int
+	s       settings
+	start   int // seconds from a pod's start to its first row
+	r       *rand.Rand
+	outage  func(second int) outage // of Prometheus; nil is none
+	failing int                     // seconds for which it has said nothing
+	second  int
 
 	lag      []float64 // of each partition
 	seen     []float64 // what was told, by second
@@ -40,8 +45,8 @@ type cluster struct {
 // event is a change of the number of replicas.
 type event struct{ second, from, to int }
 
-func newCluster(s settings, start, drain int) *cluster {
-	return &cluster{s: s, start: start, drain: drain, lag: make([]float64, s.partitions), working: s.min, added: map[int]int{}, removed: map[int]int{}}
+func newCluster(s settings, seed uint64) *cluster {
+	return &cluster{s: s, start: startSeconds, r: rand.New(rand.NewPCG(seed, 2)), lag: make([]float64, s.partitions), working: s.min, added: map[int]int{}, removed: map[int]int{}}
 }
 
 func (c *cluster) replicas() int { return c.working + len(c.starting) }
@@ -93,12 +98,40 @@ func (c *cluster) compute() (busy float64) {
 	return busy
 }
 
+// settling is the part of drain_timeout behind which a worker gives up what it has not settled; the rest is for writing what it has (stream).
+const settling = 0.75
+
+// drain is how many seconds it takes until all that is in flight is settled.
+func (c *cluster) drain() float64 { return leastDrain + c.r.Float64()*(mostDrain-leastDrain) }
+
 // rebalance makes the whole group drain. What a drain that is cut off had in flight is computed again.
 func (c *cluster) rebalance() {
-	c.pausing = c.second + min(c.drain, c.s.drainTimeout)
-	if c.drain > c.s.drainTimeout {
-		c.redone += float64(c.working * speed * (c.drain - c.s.drainTimeout))
+	drain, most := c.drain(), settling*float64(c.s.drainTimeout)
+	c.pausing = c.second + int(math.Ceil(min(drain, most)))
+	c.redone += float64(c.working*speed) * max(0, drain-most)
+}
+
+// outage is what is wrong with Prometheus.
+type outage int
+
+const (
+	well  outage = iota
+	away         // it does not answer
+	blank        // it answers, and has nothing of the workers
+)
+
+// heard says whether there are metrics, and whether the autoscaler hears of anything at all.
+func (c *cluster) heard() (metrics, anything bool) {
+	o := well
+	if c.outage != nil {
+		o = c.outage(c.second)
 	}
+	if o == away || o == blank && !c.s.ignoreNull {
+		c.failing += syncEvery
+		return false, c.failing > c.s.fallback.FailureThreshold*c.s.polling
+	}
+	c.failing = 0
+	return o == well, true
 }
 
 // rate is how many workers computed over the time of the query, as old as metrics are.
@@ -123,9 +156,20 @@ func proposal(now int, told, threshold float64) float64 {
 // sync is one round of the HorizontalPodAutoscaler (v2) over its metrics, with the rules of its behavior. The largest proposal counts.
 func (c *cluster) sync() {
 	now := c.replicas()
-	want := proposal(now, c.seen[max(0, c.second-metricAge)], c.s.threshold)
-	if c.s.busyShare > 0 {
-		want = max(want, proposal(now, c.rate(), c.s.busyShare))
+	want := 0.0
+	switch metrics, anything := c.heard(); {
+	case !anything: // KEDA gives an error, by which nothing is scaled
+		return
+	case metrics:
+		want = proposal(now, c.seen[max(0, c.second-metricAge)], c.s.threshold)
+		if c.s.busyShare > 0 {
+			want = max(want, proposal(now, c.rate(), c.s.busyShare))
+		}
+	case c.failing > 0:
+		want = float64(c.s.fallback.Replicas)
+		if c.s.fallback.Behavior == "currentReplicasIfHigher" {
+			want = max(want, float64(now))
+		}
 	}
 	want = min(max(want, float64(c.s.min)), float64(c.s.max))
 	c.wanted = append(c.wanted, want)
@@ -177,9 +221,7 @@ func (c *cluster) scale(now, to int) {
 			c.starting = c.starting[:n-1]
 			continue
 		}
-		if c.drain > c.s.grace { // killed half-way
-			c.redone += float64(speed * (c.drain - c.s.grace))
-		}
+		c.redone += speed * max(0, c.drain()-float64(c.s.grace)) // killed half-way
 		c.working--
 		c.rebalance()
 	}

@@ -2,7 +2,7 @@
 #
 # fetch-kube-schemas.sh: put Kubernetes' own JSON schemas, of the versions that are named, into the user cache and print their directory, which has a directory for each version.
 #
-#   tools/fetch-kube-schemas.sh 1.31 1.37
+#   tools/fetch-kube-schemas.sh 1.29 1.37
 #
 # They come out of the Python package kubernetes-validate (Apache-2.0), which carries what kubernetes-json-schema makes of the OpenAPI document of each version; nothing of it is run or
 # installed. Needs Python 3 with pip. Environment: VECMILL_CACHE and PYTHON, as in fetch-readers.sh.

@@ -20,8 +20,8 @@ module() {
 keda=$(cd tools/chartcheck && module github.com/kedacore/keda/v2)
 operator=$(cd "$work" && module github.com/prometheus-operator/prometheus-operator@v0.85.0)
 mkdir "$work/crds"
-"$work/chartcheck" -schemas "$work/crds" "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" "$operator"/example/prometheus-operator-crd/monitoring.coreos.com_{servicemonitors,prometheusrules}.yaml
-versions=(1.31 1.37)
+"$work/chartcheck" -schemas "$work/crds" "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" "$operator"/example/prometheus-operator-crd/monitoring.coreos.com_{podmonitors,servicemonitors,prometheusrules}.yaml
+versions=(1.29 1.37)
 schemas=$(tools/fetch-kube-schemas.sh "${versions[@]}")
 
 # conform [FILE]: what it has follows the schemas of all versions. A kind without a schema is a fault.
@@ -32,15 +32,15 @@ conform() {
   done
 }
 
-render() { "$HELM" template vecmill "$chart" --namespace lake --kube-version 1.31.0 "$@"; }
+render() { "$HELM" template vecmill "$chart" --namespace lake --kube-version 1.29.0 "$@"; }
 
 # notes is what an installation says, which no rendering has: a copy of the chart has it for the text of a manifest.
 cp -r "$chart" "$work/noted"
 { printf 'text: |\n'; sed 's/^/  /' "$chart/templates/NOTES.txt"; } >"$work/noted/templates/notes.yaml"
-notes() { "$HELM" template vecmill "$work/noted" --namespace lake --kube-version 1.31.0 --show-only templates/notes.yaml "$@" | sed '1,/^text: |$/d; s/^  //'; }
+notes() { "$HELM" template vecmill "$work/noted" --namespace lake --kube-version 1.29.0 --show-only templates/notes.yaml "$@" | sed '1,/^text: |$/d; s/^  //'; }
 
 for values in "$chart"/ci/*-values.yaml; do
-  "$HELM" lint --quiet --strict --kube-version 1.31.0 "$chart" -f "$values"
+  "$HELM" lint --quiet --strict --kube-version 1.29.0 "$chart" -f "$values"
   render -f "$values" >"$work/manifests.yaml"
   notes -f "$values" >"$work/notes.txt" # whose commands TestKubectlFindsWhatItIsAskedFor holds
   golden=helm/testdata/$(basename "$values" -values.yaml)
@@ -71,6 +71,21 @@ conform "$work/dashboard.yaml"
 diff <(sed '1,/^  vecmill.json: |$/d; s/^    //' "$work/dashboard.yaml") deploy/grafana/vecmill.json
 grep -qx '    grafana_dashboard: "1"' "$work/dashboard.yaml" && grep -qx '    folder: Data' "$work/dashboard.yaml" || { cat "$work/dashboard.yaml" >&2; exit 1; }
 
+# A job that computes is scraped by a monitor of its own, with names of its own, and never by annotations: its series would be the workers'. One that publishes serves nothing.
+backfill() { render -f "$chart/ci/backfill-values.yaml" "$@"; }
+[ "$(backfill | grep -cE '^kind: PodMonitor$|replacement: backfill/')" -eq 2 ] || { echo 'a backfill is not scraped under a name of its own' >&2; exit 1; }
+[ "$(backfill --set backfill.shares=1,backfill.topic=speech-refs | grep -c '^kind: PodMonitor$')" -eq 0 ] || { echo 'a publisher is scraped' >&2; exit 1; }
+[ "$(backfill --set serviceMonitor.enabled=false | sed -n '/^kind: Job$/,$p' | grep -c 'prometheus.io/scrape')" -eq 0 ] || { echo 'a backfill is scraped as workers are' >&2; exit 1; }
+
+# A job cannot be changed: whatever an upgrade changes in it gives it another name, and nothing else does.
+job() { render -f "$chart/ci/full-values.yaml" "$@" | sed -n '/^kind: Job$/,/^spec:/s/^  name: //p'; }
+was=$(job)
+for change in image.tag=v2 image.repository=other env.A=b backfill.resources.limits.memory=9Gi backfill.maxRate=1/s backfill.backoffLimit=3 config.log.level=debug podLabels.a=b terminationGracePeriodSeconds=90; do
+  now=$(job --set "$change")
+  [ -n "$now" ] && [ "$now" != "$was" ] || { echo "an upgrade with $change changes the job $was, which the cluster refuses" >&2; exit 1; }
+done
+[ "$(job --set replicas=3)" = "$was" ] || { echo 'with other workers the job is another one' >&2; exit 1; }
+
 # refused [SENTENCE] [ARGUMENT...]: rendering with these fails with that sentence.
 refused() {
   local sentence=$1
@@ -88,6 +103,14 @@ refused 'HF_HUB_OFFLINE' --set env.HF_HUB_OFFLINE=1
 refused 'env and secretEnv both have HF_TOKEN' --set env.HF_TOKEN=hf_x
 refused 'autoscaling.minReplicas must be at least 1' --set autoscaling.minReplicas=0
 refused 'autoscaling.partitions is missing' --set autoscaling.partitions=null
+refused 'partitions' --set autoscaling.partitions=0
+refused 'autoscaling.minReplicas is 25, and there are 24 workers at most' --set autoscaling.minReplicas=25
+refused 'autoscaling.minReplicas is 9, and there are 8 workers at most' --set autoscaling.minReplicas=9,autoscaling.maxReplicas=8
+refused 'startSeconds' --set autoscaling.startSeconds=1801
+refused 'idleSeconds' --set autoscaling.idleSeconds=3601
+refused 'pollingInterval' --set autoscaling.pollingInterval=0
+render -f "$chart/ci/full-values.yaml" --set terminationGracePeriodSeconds=1000,autoscaling.startSeconds=1800,autoscaling.idleSeconds=3600 >"$work/longest.yaml" # what the autoscaler takes, which no schema says
+[ "$(sed -n 's/.*periodSeconds: \([0-9]*\)}.*/\1/p' "$work/longest.yaml" | sort -n | tail -1)" -eq 1800 ] || { echo 'a period of the autoscaler is longer than 1800 s' >&2; exit 1; }
 refused 'autoscaling.stepsPerReplica is missing' --set autoscaling.stepsPerReplica=null
 refused 'networkPolicy.egress is empty' --set-json 'networkPolicy.egress=[]'
 refused 'backfill.plan is empty' --set backfill.plan=
@@ -101,10 +124,15 @@ refused 'maxLag' --set backfill.maxLag=0
 refused 'labels' --set-json 'prometheusRule.labels=["prometheus"]'
 refused 'labels' --set grafanaDashboard.labels.grafana_dashboard=1
 refused 'config.telemetry.listen is empty' --set config.telemetry.listen=
+for listen in 127.0.0.1:9464 127.1:9464 localhost:9464 LOCALHOST:9464 '[::1]:9464'; do refused 'which nobody outside the pod reaches' --set-string "config.telemetry.listen=$listen"; done
+for listen in 0.0.0.0:9464 '[::]:9464' :9464; do render -f "$chart/ci/full-values.yaml" --set-string "config.telemetry.listen=$listen" >/dev/null; done
+refused 'kubeVersion: >=1.29.0-0' --kube-version 1.28.15 # backoffLimitPerIndex is from 1.29 on without being asked for
 render -f "$chart/ci/full-values.yaml" --set terminationGracePeriodSeconds=40 >/dev/null
 refused 'it must be at least 10 s more' --set terminationGracePeriodSeconds=39
 refused 'it must be at least 10 s more' --set config.kafka.drain_timeout=51s
 refused 'it must be at least 10 s more' --set config.kafka.drain_timeout=1m
+backfill --set terminationGracePeriodSeconds=55 >/dev/null
+refused 'for a backfill that computes it must be at least 25 s more' --set backfill.topic=,terminationGracePeriodSeconds=54
 
 # spoiled SENTENCE SED-COMMAND: full.yaml so changed is refused with that sentence; the types alone, which chartcheck has, would take it.
 spoiled() {

@@ -21,6 +21,7 @@ type Written struct {
 	Computed int64      `json:"computed"`
 	Dead     int64      `json:"dead"`
 	Skipped  int64      `json:"skipped"`
+	Passed   int64      `json:"passed_over"` // of those skipped: the output begins behind them
 	Lost     int64      `json:"lost"`
 	Missing  int64      `json:"missing"` // in gaps: there should be none
 	Rows     int64      `json:"rows"`
@@ -40,7 +41,8 @@ type writer interface {
 // Whole is every offset of a source.
 var Whole = schemas.Span{Next: math.MaxInt64}
 
-// HowFar says how far an output has come with the offsets of a source that lie within a span. Of outputs that do not know, the parts are read for it.
+// HowFar says how far an output has come with the offsets of a source that lie within a span. Of outputs that do not know, the parts are read for it. These do not say where they begin, either: all that is skipped at
+// the beginning of the source passes for passed over there, also what is for another pipeline.
 func HowFar(ctx context.Context, out Output, src schemas.SourceID, within schemas.Span) (*Written, error) {
 	if w, ok := out.(writer); ok {
 		return w.Written(ctx, src, within)
@@ -49,6 +51,9 @@ func HowFar(ctx context.Context, out Output, src schemas.SourceID, within schema
 	if err := out.Parts(ctx, src, func(p Part) error {
 		if !w.cover(&p.Range, within) {
 			return nil // nothing can be said of a part that cannot be read, either: an audit names it
+		}
+		if s := p.Range.Skipped; len(s) > 0 && s[0].First == 0 {
+			w.Passed += length(s[:1], within)
 		}
 		offsets := map[int64]bool{}
 		for i := range p.Rows {
@@ -81,8 +86,8 @@ func (w *Written) cover(r *schemas.Range, within schemas.Span) bool {
 // And is what two sources of one list have together: the list's partitions of a topic, whose offsets are counted from where each began.
 func (w *Written) And(o *Written) *Written {
 	sum := &Written{
-		Next: w.Next + o.Next, Computed: w.Computed + o.Computed, Dead: w.Dead + o.Dead, Skipped: w.Skipped + o.Skipped, Lost: w.Lost + o.Lost,
-		Missing: w.Missing + o.Missing, Rows: w.Rows + o.Rows, Files: w.Files + o.Files, Last: w.Last,
+		Next: w.Next + o.Next, Computed: w.Computed + o.Computed, Dead: w.Dead + o.Dead, Skipped: w.Skipped + o.Skipped, Passed: w.Passed + o.Passed,
+		Lost: w.Lost + o.Lost, Missing: w.Missing + o.Missing, Rows: w.Rows + o.Rows, Files: w.Files + o.Files, Last: w.Last,
 	}
 	if w.Last == nil || o.Last != nil && o.Last.After(*w.Last) {
 		sum.Last = o.Last
@@ -136,6 +141,7 @@ func writtenBy(files []parquetsink.FileInfo, within schemas.Span) *Written {
 	for i := range files {
 		r := &files[i].Range
 		w.cover(r, within)
+		w.Passed += length([]schemas.Span{{Next: files[i].Origin}}, within)
 		w.Computed += clip(r.Span, within).Len() - length(r.Dead, within) - length(r.Skipped, within) - length(r.Lost, within)
 		w.Rows += files[i].Rows
 	}

@@ -49,7 +49,7 @@ func (p parts) Parts(_ context.Context, _ schemas.SourceID, each func(Part) erro
 func TestWhatIsWrittenOfASpanIsCounted(t *testing.T) {
 	span := func(first, next int64) schemas.Span { return schemas.Span{First: first, Next: next} }
 	ranges := []schemas.Range{
-		{Span: span(0, 10), Skipped: []schemas.Span{span(0, 5)}},
+		{Span: span(0, 10), Skipped: []schemas.Span{span(0, 4), span(4, 5)}}, // the chain begins at 4
 		{Span: span(10, 20), Dead: []schemas.Span{span(10, 12), span(18, 20)}, Lost: []schemas.Span{span(12, 13)}},
 		{Span: span(25, 40), Dead: []schemas.Span{span(35, 37)}},
 	}
@@ -63,6 +63,7 @@ func TestWhatIsWrittenOfASpanIsCounted(t *testing.T) {
 			}
 		}
 		files = append(files, parquetsink.FileInfo{Range: r, Rows: int64(len(p.Rows)), Created: time.Unix(0, 0)})
+		files[0].Origin = 4
 		read = append(read, p)
 	}
 	for _, c := range []struct {
@@ -71,9 +72,9 @@ func TestWhatIsWrittenOfASpanIsCounted(t *testing.T) {
 		want   Written
 		rows   int64 // of whole files
 	}{
-		{"all", Whole, Written{Next: 40, Computed: 5 + 5 + 13, Dead: 6, Skipped: 5, Lost: 1, Missing: 5, Rows: 46, Files: 3}, 46},
+		{"all", Whole, Written{Next: 40, Computed: 5 + 5 + 13, Dead: 6, Skipped: 5, Passed: 4, Lost: 1, Missing: 5, Rows: 46, Files: 3}, 46},
 		{"from the middle of a part", span(11, 100), Written{Next: 40, Computed: 5 + 13, Dead: 5, Lost: 1, Missing: 5, Rows: 36, Files: 2}, 36},
-		{"to the middle of a part", span(3, 19), Written{Next: 19, Computed: 5 + 5, Dead: 3, Skipped: 2, Lost: 1, Rows: 20, Files: 2}, 20},
+		{"to the middle of a part", span(3, 19), Written{Next: 19, Computed: 5 + 5, Dead: 3, Skipped: 2, Passed: 1, Lost: 1, Rows: 20, Files: 2}, 20},
 		{"within one", span(26, 36), Written{Next: 36, Computed: 9, Dead: 1, Rows: 18, Files: 1}, 26},
 		{"nothing yet", span(50, 60), Written{Next: 50}, 0},
 	} {
@@ -95,8 +96,8 @@ func TestPartitionsOfAListAreAddedUp(t *testing.T) {
 		return &when
 	}
 	none := &Written{}
-	old, busy := &Written{Next: 5, Rows: 1, Files: 1, Dead: 2, Last: at(0), Rate: 7}, &Written{Next: 8, Computed: 3, Missing: 1, Last: at(100), Rate: 2}
-	if w := none.And(old).And(busy); w.Next != 13 || w.Dead != 2 || w.Missing != 1 || w.Rate != 2 || !w.Last.Equal(*at(100)) {
+	old, busy := &Written{Next: 5, Rows: 1, Files: 1, Dead: 2, Passed: 3, Last: at(0), Rate: 7}, &Written{Next: 8, Computed: 3, Missing: 1, Passed: 1, Last: at(100), Rate: 2}
+	if w := none.And(old).And(busy); w.Next != 13 || w.Dead != 2 || w.Missing != 1 || w.Passed != 4 || w.Rate != 2 || !w.Last.Equal(*at(100)) {
 		t.Errorf("%+v", w)
 	}
 	if w := busy.And(&Written{Last: at(80), Rate: 3}); w.Rate != 5 || !w.Last.Equal(*at(100)) {

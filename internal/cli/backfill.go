@@ -358,7 +358,7 @@ func (o *runOptions) auditPlan(ctx context.Context, e *env, c *config.Config) er
 	var errs []error
 	for i := range all {
 		if x := newWritten(&all[i], p.Items); !x.Finished && p.Items > 0 {
-			errs = append(errs, fmt.Errorf("plan %s is not finished: %s of pipeline %s has %d of %d; %d are missing in between, %d are lost", p.Name, x.Output, x.Pipeline, x.Next, x.whole(), x.Missing, x.Lost))
+			errs = append(errs, fmt.Errorf("plan %s is not finished: %s of pipeline %s has %d of %d; %d are missing in between, %d are lost, %d were published before the place where it begins", p.Name, x.Output, x.Pipeline, x.Next, x.whole(), x.Missing, x.Lost, x.Passed))
 		}
 	}
 	return errors.Join(errs...)

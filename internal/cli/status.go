@@ -18,7 +18,7 @@ import (
 type written struct {
 	wire.Written
 	Total    int64    `json:"total"`       // references of the list; -1: not known, for only its name was told
-	Finished bool     `json:"finished"`    // all of them are written, and none is lost
+	Finished bool     `json:"finished"`    // all of them are written, and none is lost or was passed over
 	Left     *float64 `json:"eta_seconds"` // at the rate; null: not known
 }
 
@@ -104,7 +104,7 @@ func (o *runOptions) howFar(ctx context.Context, e *env, c *config.Config) ([]wi
 func newWritten(w *wire.Written, total int64) written {
 	x := written{Written: *w, Total: total}
 	whole := x.whole()
-	x.Finished = x.Next == whole && x.Missing == 0 && x.Lost == 0
+	x.Finished = x.Next == whole && x.Missing == 0 && x.Lost == 0 && x.Passed == 0
 	if whole >= 0 && x.Rate > 0 && x.Next < whole {
 		left := float64(whole-x.Next) / x.Rate
 		x.Left = &left
@@ -168,6 +168,9 @@ func (x *written) print(w io.Writer, now time.Time) {
 	}
 	if x.Lost > 0 {
 		fmt.Fprintf(w, "  %d are lost: the topic's retention took them before they were read; backfill audit names their offsets\n", x.Lost)
+	}
+	if x.Passed > 0 {
+		fmt.Fprintf(w, "  %d were published before the place where %s begins in its topic, and nobody computes them: plan anew at another place, which leaves out what is written, and publish that\n", x.Passed, x.Pipeline)
 	}
 	if x.Last == nil {
 		return

@@ -60,6 +60,10 @@ type Options struct {
 	Load func(ctx context.Context) (*State, error) // nil: there is none
 	Save func(ctx context.Context, s *State) error
 
+	Claims Claims                              // of all that publish the list to the topic
+	By     string                              // who this publisher is, for people
+	Waits  func(by string, most time.Duration) // hears of a publisher that did not say that it has ended, and of the time that is waited for it; may be nil
+
 	Groups    []string      // whose lag is looked at
 	MaxLag    int64         // records that the slowest group may have before it
 	ByContent bool          // a publishing that begins divides references by content, where that is told
@@ -84,10 +88,19 @@ type Progress struct {
 // mostBytes are of one append: brokers take a megabyte by default.
 const mostBytes = 256 << 10
 
+func (o *Options) waits(by string, most time.Duration) {
+	if o.Waits != nil {
+		o.Waits(by, most)
+	}
+}
+
 // publishing is one run.
 type publishing struct {
 	o     Options
 	log   Log
+	terms terms
+	claim *holding // nil: there is nothing to write
+	open  bool     // a record or a state may be on its way
 	state State
 	lanes []*lane
 	all   []stream.Partition // of the topic, for the lag
@@ -99,13 +112,25 @@ type lane struct {
 	part    stream.Partition
 	from    int64          // behind it lies what is not known to be there (P2)
 	present map[int64]bool // what was found there (P3)
+	unclear bool           // the last append may have landed or not
 }
 
-// Run publishes what is not published yet, and returns when all of it is in the topic, ctx ends or the log fails for good. It says how far it came, whatever ends it.
-func Run(ctx context.Context, log Log, o Options) (at Progress, err error) {
-	p := &publishing{o: o, log: log}
+// Run publishes what is not published yet, and returns when all of it is in the topic, ctx ends, another publisher is at work or the log fails for good. It says how far it came, whatever ends it.
+// A round that was begun when ctx ends is finished, if that takes no longer than a claim holds.
+func Run(ctx context.Context, log Log, o Options) (Progress, error) { return run(ctx, log, o, usual) }
+
+func run(ctx context.Context, log Log, o Options, t terms) (at Progress, err error) {
+	p := &publishing{o: o, log: log, terms: t}
 	at.Total = o.Total
-	if err := p.begin(ctx); err != nil {
+	writing, end := outlasting(ctx, t.hold)
+	defer end()
+	err = p.begin(ctx, writing)
+	defer func() {
+		if p.claim != nil && !p.open {
+			p.claim.over(writing)
+		}
+	}()
+	if err != nil {
 		return at, err
 	}
 	at.Began = p.state.Began
@@ -130,24 +155,34 @@ func Run(ctx context.Context, log Log, o Options) (at Progress, err error) {
 		case p.state.Next >= o.Total:
 			return at, nil
 		case room <= 0 && p.state.Next >= p.found:
+			if err := p.claim.due(ctx); err != nil {
+				return at, err
+			}
 			if !retry.Sleep(ctx, o.Poll) {
 				return at, ctx.Err()
 			}
 			continue
 		}
-		if err := p.round(ctx, values, int(min(room, int64(o.Pace.Most()), o.Total-p.state.Next))); err != nil {
+		if err := p.round(ctx, writing, values, int(min(room, int64(o.Pace.Most()), o.Total-p.state.Next))); err != nil {
 			return at, err
 		}
 	}
 }
 
-// begin finds where the list stands, and reads what a run before this one may have written behind that.
-func (p *publishing) begin(ctx context.Context) error {
-	var err error
-	if p.all, err = p.log.Partitions(ctx, p.o.Topic); err != nil {
-		return err
-	}
-	bounds, err := p.log.Bounds(ctx, "", p.all)
+// outlasting is ctx that ends so much later.
+func outlasting(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if retry.Sleep(longer, by) {
+			cancel()
+		}
+	})
+	return longer, func() { stop(); cancel() }
+}
+
+// begin finds where the list stands, and reads what a run before this one may have written behind that. What is published as a whole is not claimed.
+func (p *publishing) begin(ctx, writing context.Context) error {
+	bounds, err := p.bounds(ctx)
 	if err != nil {
 		return err
 	}
@@ -155,21 +190,48 @@ func (p *publishing) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if saved == nil {
-		p.state.Run, p.state.Began = rand.Text()[:12], time.Now().UTC()
-		for _, part := range p.all {
-			p.state.Ends = append(p.state.Ends, bounds[part].End)
-		}
-		p.state.Begins = slices.Clone(p.state.Ends)
-		if p.o.ByContent {
-			p.state.By = byContent
-		}
-		if err := p.o.Save(ctx, &p.state); err != nil {
+	if saved == nil || saved.Next < p.o.Total {
+		if p.claim, err = take(ctx, &p.o, p.terms); err != nil {
 			return err
 		}
-	} else {
-		p.state = *saved
+		if bounds, err = p.bounds(ctx); err != nil { // P3: others may have written until now
+			return err
+		}
+		if saved, err = p.o.Load(ctx); err != nil {
+			return err
+		}
 	}
+	if saved != nil {
+		p.state = *saved
+	} else if err := p.first(writing, bounds); err != nil {
+		return err
+	}
+	return p.survey(ctx, bounds)
+}
+
+// bounds asks for the topic's partitions, and where they end.
+func (p *publishing) bounds(ctx context.Context) (b map[stream.Partition]stream.Bounds, err error) {
+	if p.all, err = p.log.Partitions(ctx, p.o.Topic); err != nil {
+		return nil, err
+	}
+	return p.log.Bounds(ctx, "", p.all)
+}
+
+// first saves the state of a list that begins.
+func (p *publishing) first(ctx context.Context, bounds map[stream.Partition]stream.Bounds) error {
+	p.state.Run, p.state.Began = rand.Text()[:12], time.Now().UTC()
+	for _, part := range p.all {
+		p.state.Ends = append(p.state.Ends, bounds[part].End)
+	}
+	p.state.Begins = slices.Clone(p.state.Ends)
+	if p.o.ByContent {
+		p.state.By = byContent
+	}
+	return p.save(ctx, func(context.Context) (*State, error) { return &p.state, nil })
+}
+
+// survey makes a lane of each partition, and reads what lies behind the state.
+func (p *publishing) survey(ctx context.Context, bounds map[stream.Partition]stream.Bounds) error {
 	if len(p.state.Ends) > len(p.all) || len(p.all) == 0 {
 		return fmt.Errorf("topic %s has %d partitions, and had %d when the list's publishing began: it was deleted and made again", p.o.Topic, len(p.all), len(p.state.Ends))
 	}
@@ -237,7 +299,7 @@ func (p *publishing) look(ctx context.Context) (lag int64, err error) {
 }
 
 // round publishes the next references: n at most, but all that an earlier run had begun with, whose round may have been a larger one (P4).
-func (p *publishing) round(ctx context.Context, values func() ([]byte, error), n int) error {
+func (p *publishing) round(ctx, writing context.Context, values func() ([]byte, error), n int) error {
 	batches := make([][]stream.Record, len(p.lanes))
 	numbers := make([][]int64, len(p.lanes))
 	first, bytes, fresh := p.state.Next, 0, 0
@@ -264,14 +326,10 @@ func (p *publishing) round(ctx context.Context, values func() ([]byte, error), n
 	if err := p.o.Pace.Wait(ctx, fresh); err != nil {
 		return err
 	}
-	g, appending := errgroup.WithContext(ctx)
-	for i, ln := range p.lanes {
-		g.Go(func() error { return p.append(appending, ln, batches[i], numbers[i]) })
-	}
-	if err := g.Wait(); err != nil {
+	if err := p.append(ctx, writing, batches, numbers); err != nil {
 		return err
 	}
-	return p.settle(ctx, next)
+	return p.settle(writing, next)
 }
 
 // lane is the partition of a reference (P1).
@@ -300,15 +358,15 @@ func contentSum(ref *schemas.Ref) (uint64, bool) {
 
 // settle saves that all before next is in the topic (P2).
 func (p *publishing) settle(ctx context.Context, next int64) error {
-	bounds, err := p.log.Bounds(ctx, "", p.all)
-	if err != nil {
-		return err
-	}
 	s := State{Run: p.state.Run, Next: next, Begins: p.state.Begins, By: p.state.By, Began: p.state.Began}
-	for _, ln := range p.lanes {
-		s.Ends = append(s.Ends, bounds[ln.part].End)
-	}
-	if err := p.o.Save(ctx, &s); err != nil {
+	if err := p.save(ctx, func(ctx context.Context) (*State, error) {
+		bounds, err := p.log.Bounds(ctx, "", p.all)
+		s.Ends = nil
+		for _, ln := range p.lanes {
+			s.Ends = append(s.Ends, bounds[ln.part].End)
+		}
+		return &s, err
+	}); err != nil {
 		return err
 	}
 	p.state = s
@@ -318,31 +376,82 @@ func (p *publishing) settle(ctx context.Context, next int64) error {
 	return nil
 }
 
-// append brings a round's records into a lane, without those that are there (P3).
-func (p *publishing) append(ctx context.Context, ln *lane, batch []stream.Record, numbers []int64) error {
-	unclear := false
-	_, err := retry.Do(ctx, p.o.Retry, p.o.Permanent, func(ctx context.Context) error {
-		if unclear {
-			bounds, err := p.log.Bounds(ctx, "", []stream.Partition{ln.part})
-			if err != nil {
-				return err
-			}
-			if err := p.scan(ctx, ln, bounds[ln.part]); err != nil {
-				return err
-			}
+// save saves a state that is made while the claim holds: where partitions end is asked before another publisher could write (P5).
+func (p *publishing) save(ctx context.Context, state func(context.Context) (*State, error)) error {
+	out := false // of the time that the claim held; the next try looks again
+	_, err := retry.Do(ctx, p.o.Retry, func(error) bool { return !out }, func(ctx context.Context) error {
+		own, cancel, err := p.claim.writing(ctx)
+		out = false
+		if err != nil {
+			return err
 		}
-		var recs []stream.Record
-		for i := range batch {
-			if !ln.present[numbers[i]] {
-				recs = append(recs, batch[i])
-			}
+		defer cancel()
+		s, err := state(own)
+		if err == nil {
+			p.open = true
+			err = p.o.Save(own, s)
 		}
-		if len(recs) == 0 {
-			return nil
-		}
-		err := p.log.Append(ctx, ln.part, recs)
-		unclear = err != nil
+		out = own.Err() != nil
 		return err
 	})
+	if err == nil {
+		p.open = false
+	}
+	return err
+}
+
+// append brings a round's records into the lanes, without those that are there (P3). ctx ends the tries, writing the one that is under way.
+func (p *publishing) append(ctx, writing context.Context, batches [][]stream.Record, numbers [][]int64) error {
+	lost := false
+	permanent := func(err error) bool { return lost || p.o.Permanent(err) }
+	_, err := retry.Do(ctx, p.o.Retry, permanent, func(ctx context.Context) error {
+		if slices.ContainsFunc(p.lanes, func(ln *lane) bool { return ln.unclear }) && !retry.Sleep(ctx, p.terms.late()) { // P3: what was given up may land until then
+			return ctx.Err()
+		}
+		own, cancel, err := p.claim.writing(writing)
+		if err != nil {
+			lost = true
+			return err
+		}
+		defer cancel()
+		p.open = true
+		var g errgroup.Group // one that fails must not make the others unclear
+		for i, ln := range p.lanes {
+			g.Go(func() error {
+				err := p.appendTo(own, ln, batches[i], numbers[i])
+				if err == nil { // another lane's failure is no reason to write it again
+					batches[i], numbers[i] = nil, nil
+				}
+				return err
+			})
+		}
+		return g.Wait()
+	})
+	return err
+}
+
+// appendTo is one try of a lane.
+func (p *publishing) appendTo(ctx context.Context, ln *lane, batch []stream.Record, numbers []int64) error {
+	if ln.unclear {
+		bounds, err := p.log.Bounds(ctx, "", []stream.Partition{ln.part})
+		if err != nil {
+			return err
+		}
+		if err := p.scan(ctx, ln, bounds[ln.part]); err != nil {
+			return err
+		}
+		ln.unclear = false
+	}
+	var recs []stream.Record
+	for i := range batch {
+		if !ln.present[numbers[i]] {
+			recs = append(recs, batch[i])
+		}
+	}
+	if len(recs) == 0 {
+		return nil
+	}
+	err := p.log.Append(ctx, ln.part, recs)
+	ln.unclear = err != nil
 	return err
 }

@@ -38,6 +38,7 @@ type topic struct {
 	faults    float64
 	final     bool // appends are refused
 	most      int64
+	claims    []Claim
 }
 
 func newTopic(seed uint64, parts int, faults float64) *topic {
@@ -56,10 +57,45 @@ func (t *topic) Partitions(_ context.Context, name string) (all []stream.Partiti
 }
 
 func (t *topic) fault() error {
-	if t.r.Float64() < t.faults {
+	if t.faults > 0 && t.r.Float64() < t.faults {
 		return errCut
 	}
 	return nil
+}
+
+// Last implements Claims.
+func (t *topic) Last(context.Context) (int64, Claim, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.claims) == 0 {
+		return 0, Claim{}, t.fault()
+	}
+	return int64(len(t.claims)), t.claims[len(t.claims)-1], t.fault()
+}
+
+// Make implements Claims.
+func (t *topic) Make(_ context.Context, n int64, c Claim) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n <= int64(len(t.claims)) {
+		return ErrClaimed
+	}
+	err := t.fault()
+	if err == nil || t.r.IntN(2) == 0 {
+		t.claims = append(t.claims, c)
+		if t.r.IntN(4) == 0 { // the answer is one to a second try
+			return ErrClaimed
+		}
+	}
+	return err
+}
+
+// Keep implements Claims.
+func (t *topic) Keep(_ context.Context, n int64, c Claim) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.claims[n-1] = c
+	return t.fault()
 }
 
 func (t *topic) end(i int) int64 { return t.base[i] + int64(len(t.logs[i])) }
@@ -123,7 +159,7 @@ func options(t *topic, n int64, kept **State) Options {
 				return fmt.Appendf(nil, `{"v":1,"id":"r%d","uri":"s3://box/%d"}`, at-1, at-1), nil
 			}, t.fault()
 		},
-		Load: func(context.Context) (*State, error) { return *kept, t.fault() },
+		Load: func(context.Context) (*State, error) { return *kept, t.fault() }, Claims: t, By: "test",
 		Save: func(_ context.Context, s *State) error {
 			err := t.fault()
 			if err == nil || t.r.IntN(2) == 0 {
@@ -168,123 +204,129 @@ func (t *topic) hold(s *State) (n int) {
 
 // TestEveryReferenceIsInItsPartitionOnceWhateverFails runs until it succeeds: every error ends a publisher as a kill would, and the next one goes on with what was saved, with smaller rounds or larger ones.
 func TestEveryReferenceIsInItsPartitionOnceWhateverFails(t *testing.T) {
-	const n = 100
-	ends, unclear, larger := 0, 0, 0
-	for seed := range uint64(300) {
-		tp := newTopic(seed, 1+int(seed%4), 0.08)
-		before := int(seed % 3) // records of others
-		for i := range tp.logs {
-			tp.logs[i] = make([]stream.Record, before)
-		}
-		var kept *State
-		for tries := 0; ; tries++ {
-			if tries > 2000 {
-				t.Fatalf("seed %d: it never succeeds", seed)
+	synctest.Test(t, func(t *testing.T) {
+		const n = 100
+		ends, unclear, larger := 0, 0, 0
+		for seed := range uint64(300) {
+			tp := newTopic(seed, 1+int(seed%4), 0.08)
+			before := int(seed % 3) // records of others
+			for i := range tp.logs {
+				tp.logs[i] = make([]stream.Record, before)
 			}
-			o := options(tp, n, &kept)
-			tp.vary(&o)
-			if kept != nil && tp.hold(kept) > o.Pace.Most() {
-				larger++
-			}
-			at, err := Run(t.Context(), tp, o)
-			if err == nil {
-				if at.Published != n || at.Total != n {
-					t.Fatalf("seed %d: %+v", seed, at)
+			var kept *State
+			for tries := 0; ; tries++ {
+				if tries > 2000 {
+					t.Fatalf("seed %d: it never succeeds", seed)
 				}
-				break
+				o := options(tp, n, &kept)
+				tp.vary(&o)
+				if kept != nil && tp.hold(kept) > o.Pace.Most() {
+					larger++
+				}
+				at, err := Run(t.Context(), tp, o)
+				if err == nil {
+					if at.Published != n || at.Total != n {
+						t.Fatalf("seed %d: %+v", seed, at)
+					}
+					break
+				}
+				ends++
+				if kept != nil && kept.Next > 0 {
+					unclear++
+				}
+				if len(tp.logs) < 6 && tp.r.IntN(20) == 0 { // the topic grows
+					tp.logs, tp.base, tp.committed = append(tp.logs, make([]stream.Record, before)), append(tp.base, 0), append(tp.committed, -1)
+				}
 			}
-			ends++
-			if kept != nil && kept.Next > 0 {
-				unclear++
+			seen := map[string]int{}
+			for part, log := range tp.logs {
+				for offset, rec := range log {
+					if len(rec.Headers) == 0 {
+						continue
+					}
+					if kept.Begins[part] != int64(before) || int64(offset) < kept.Begins[part] || int64(offset) >= kept.Ends[part] {
+						t.Fatalf("seed %d: a record at %d, and the state has the list's between %d and %d", seed, offset, kept.Begins[part], kept.Ends[part])
+					}
+					word := string(rec.Headers[0].Value)
+					var number int
+					if _, err := fmt.Sscanf(word[strings.LastIndex(word, "/")+1:], "%d", &number); err != nil || rec.Headers[0].Key != Header || number%len(kept.Ends) != part {
+						t.Fatalf("seed %d: %s in partition %d of %d", seed, word, part, len(kept.Ends))
+					}
+					if key := string(rec.Key); key != "" && key != fmt.Sprint("r", number) || key == "" && number%10 != 9 {
+						t.Fatalf("seed %d: reference %d has key %q", seed, number, key)
+					}
+					seen[word]++
+				}
 			}
-			if len(tp.logs) < 6 && tp.r.IntN(20) == 0 { // the topic grows
-				tp.logs, tp.base, tp.committed = append(tp.logs, make([]stream.Record, before)), append(tp.base, 0), append(tp.committed, -1)
+			for word, times := range seen {
+				if times != 1 {
+					t.Fatalf("seed %d: %s is there %d times", seed, word, times)
+				}
+			}
+			if len(seen) != n {
+				t.Fatalf("seed %d: %d references, want %d: %v", seed, len(seen), n, seen)
 			}
 		}
-		seen := map[string]int{}
-		for part, log := range tp.logs {
-			for offset, rec := range log {
-				if len(rec.Headers) == 0 {
-					continue
-				}
-				if kept.Begins[part] != int64(before) || int64(offset) < kept.Begins[part] || int64(offset) >= kept.Ends[part] {
-					t.Fatalf("seed %d: a record at %d, and the state has the list's between %d and %d", seed, offset, kept.Begins[part], kept.Ends[part])
-				}
-				word := string(rec.Headers[0].Value)
-				var number int
-				if _, err := fmt.Sscanf(word[strings.LastIndex(word, "/")+1:], "%d", &number); err != nil || rec.Headers[0].Key != Header || number%len(kept.Ends) != part {
-					t.Fatalf("seed %d: %s in partition %d of %d", seed, word, part, len(kept.Ends))
-				}
-				if key := string(rec.Key); key != "" && key != fmt.Sprint("r", number) || key == "" && number%10 != 9 {
-					t.Fatalf("seed %d: reference %d has key %q", seed, number, key)
-				}
-				seen[word]++
-			}
+		if ends < 300 || unclear < 100 || larger < 50 {
+			t.Errorf("only %d publishers were ended, %d of them in the middle, %d with more in the topic than a round of the next one", ends, unclear, larger)
 		}
-		for word, times := range seen {
-			if times != 1 {
-				t.Fatalf("seed %d: %s is there %d times", seed, word, times)
-			}
-		}
-		if len(seen) != n {
-			t.Fatalf("seed %d: %d references, want %d: %v", seed, len(seen), n, seen)
-		}
-	}
-	if ends < 300 || unclear < 100 || larger < 50 {
-		t.Errorf("only %d publishers were ended, %d of them in the middle, %d with more in the topic than a round of the next one", ends, unclear, larger)
-	}
+	})
 }
 
 // TestARoundThatWasCutOffIsFinishedWhateverTheNextOneMayDo has 40 references in the topic that no state says, and a publisher of rounds of 3 whose group is far behind: all are found before any more is published.
 func TestARoundThatWasCutOffIsFinishedWhateverTheNextOneMayDo(t *testing.T) {
-	var kept *State
-	tp := newTopic(1, 2, 0)
-	o := options(tp, 60, &kept)
-	o.Pace = pace.New(0, 40)
-	save := o.Save
-	o.Save = func(ctx context.Context, s *State) error {
-		if s.Next > 0 {
-			return errCut
+	synctest.Test(t, func(t *testing.T) {
+		var kept *State
+		tp := newTopic(1, 2, 0)
+		o := options(tp, 60, &kept)
+		o.Pace = pace.New(0, 40)
+		save := o.Save
+		o.Save = func(ctx context.Context, s *State) error {
+			if s.Next > 0 {
+				return errCut
+			}
+			return save(ctx, s)
 		}
-		return save(ctx, s)
-	}
-	if _, err := Run(t.Context(), tp, o); !errors.Is(err, errCut) || kept.Next != 0 || tp.hold(kept) != 40 {
-		t.Fatalf("%+v, %v", kept, err)
-	}
-	for i, p := range []pace.Pace{pace.New(0, 3), pace.New(1e6, 3)} {
-		ctx, stop := context.WithCancel(t.Context())
-		again := *kept
-		o := options(tp, 60, new(&again))
-		o.Pace, o.MaxLag = p, 1
-		o.Tell = func(at Progress) {
-			if at.Published > 0 {
-				stop()
+		if _, err := Run(t.Context(), tp, o); !errors.Is(err, errCut) || kept.Next != 0 || tp.hold(kept) != 40 {
+			t.Fatalf("%+v, %v", kept, err)
+		}
+		for i, p := range []pace.Pace{pace.New(0, 3), pace.New(1e6, 3)} {
+			ctx, stop := context.WithCancel(t.Context())
+			again := *kept
+			o := options(tp, 60, new(&again))
+			o.Pace, o.MaxLag = p, 1
+			o.Tell = func(at Progress) {
+				if at.Published > 0 {
+					stop()
+				}
+			}
+			at, err := Run(ctx, tp, o)
+			stop()
+			if all := tp.hold(kept); !errors.Is(err, context.Canceled) || at.Published != 40 || all != 40 {
+				t.Errorf("%d: %+v, %v; %d references in the topic", i, at, err, all)
 			}
 		}
-		at, err := Run(ctx, tp, o)
-		stop()
-		if all := tp.hold(kept); !errors.Is(err, context.Canceled) || at.Published != 40 || all != 40 {
-			t.Errorf("%d: %+v, %v; %d references in the topic", i, at, err, all)
-		}
-	}
+	})
 }
 
 // TestWhoIsStoppedSaysWhatIsPublished ends a publisher behind a round that has been saved.
 func TestWhoIsStoppedSaysWhatIsPublished(t *testing.T) {
-	var kept *State
-	ctx, stop := context.WithCancel(t.Context())
-	o := options(newTopic(1, 2, 0), 100, &kept)
-	save := o.Save
-	o.Save = func(ctx context.Context, s *State) error {
-		err := save(ctx, s)
-		if s.Next > 20 {
-			stop()
+	synctest.Test(t, func(t *testing.T) {
+		var kept *State
+		ctx, stop := context.WithCancel(t.Context())
+		o := options(newTopic(1, 2, 0), 100, &kept)
+		save := o.Save
+		o.Save = func(ctx context.Context, s *State) error {
+			err := save(ctx, s)
+			if s.Next > 20 {
+				stop()
+			}
+			return err
 		}
-		return err
-	}
-	if at, err := Run(ctx, newTopic(1, 2, 0), o); !errors.Is(err, context.Canceled) || at.Published != kept.Next || kept.Next <= 20 || kept.Next >= 100 {
-		t.Errorf("%+v, and %+v is saved: %v", at, kept, err)
-	}
+		if at, err := Run(ctx, newTopic(1, 2, 0), o); !errors.Is(err, context.Canceled) || at.Published != kept.Next || kept.Next <= 20 || kept.Next >= 100 {
+			t.Errorf("%+v, and %+v is saved: %v", at, kept, err)
+		}
+	})
 }
 
 func TestNoMoreIsPublishedThanTheGroupMayHaveBeforeIt(t *testing.T) {
@@ -327,95 +369,99 @@ func TestNothingIsPublishedWhileTheGateIsShut(t *testing.T) {
 }
 
 func TestATopicThatIsAnotherIsRefused(t *testing.T) {
-	for name, c := range map[string]struct {
-		spoil func(tp *topic, o *Options)
-		want  string
-	}{
-		"fewer partitions": {func(tp *topic, _ *Options) { tp.logs = tp.logs[:1] }, "has 1 partitions, and had 2"},
-		"a shorter log":    {func(tp *topic, _ *Options) { tp.logs[1] = nil }, "was deleted and made again"},
-		"a refusal":        {func(tp *topic, o *Options) { tp.final = true; o.Total += 5 }, "too large"},
-		"a list that ends": {func(_ *topic, o *Options) { o.Total += 5 }, "the list ends before its end"},
-	} {
-		tp := newTopic(1, 2, 0)
-		var kept *State
-		o := options(tp, 30, &kept)
-		if _, err := Run(t.Context(), tp, o); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			spoil func(tp *topic, o *Options)
+			want  string
+		}{
+			"fewer partitions": {func(tp *topic, _ *Options) { tp.logs = tp.logs[:1] }, "has 1 partitions, and had 2"},
+			"a shorter log":    {func(tp *topic, _ *Options) { tp.logs[1] = nil }, "was deleted and made again"},
+			"a refusal":        {func(tp *topic, o *Options) { tp.final = true; o.Total += 5 }, "too large"},
+			"a list that ends": {func(_ *topic, o *Options) { o.Total += 5 }, "the list ends before its end"},
+		} {
+			tp := newTopic(1, 2, 0)
+			var kept *State
+			o := options(tp, 30, &kept)
+			if _, err := Run(t.Context(), tp, o); err != nil {
+				t.Fatal(err)
+			}
+			o = options(tp, 30, &kept)
+			c.spoil(tp, &o)
+			if name == "a refusal" {
+				o = options(tp, 35, &kept)
+			}
+			if _, err := Run(t.Context(), tp, o); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", name, err, c.want)
+			}
 		}
-		o = options(tp, 30, &kept)
-		c.spoil(tp, &o)
-		if name == "a refusal" {
-			o = options(tp, 35, &kept)
-		}
-		if _, err := Run(t.Context(), tp, o); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", name, err, c.want)
-		}
-	}
+	})
 }
 
 // TestCopiesComeToOnePartition has contents that come again and again, tags that are none of a content, ranges of objects, and a publisher that is ended again and again, the last time by one that is not asked for it.
 func TestCopiesComeToOnePartition(t *testing.T) {
-	const n, contents = 200, 12
-	tag := func(i int64) string {
-		switch i % 10 {
-		case 8:
-			return fmt.Sprintf(`"etag":"%032x-2"`, i%contents) // of several parts
-		case 9:
-			return fmt.Sprintf(`"etag":"%032x","range":{"off":0,"n":1}`, i%contents)
-		}
-		sum := md5.Sum([]byte{byte(i % contents)})
-		return fmt.Sprintf(`"etag":"%x"`, sum)
-	}
-	used := map[int]bool{}
-	for seed := range uint64(40) {
-		const parts = 5
-		tp := newTopic(seed, parts, 0.05)
-		var kept *State
-		for tries := 0; ; tries++ {
-			o := options(tp, n, &kept)
-			o.ByContent = tries == 0 || kept == nil // a list that was begun is gone on with as it was
-			o.From = func(_ context.Context, at int64) (func() ([]byte, error), error) {
-				return func() ([]byte, error) {
-					at++
-					return fmt.Appendf(nil, `{"v":1,"id":"r%d","uri":"s3://box/%d",%s}`, at-1, at-1, tag(at-1)), nil
-				}, nil
+	synctest.Test(t, func(t *testing.T) {
+		const n, contents = 200, 12
+		tag := func(i int64) string {
+			switch i % 10 {
+			case 8:
+				return fmt.Sprintf(`"etag":"%032x-2"`, i%contents) // of several parts
+			case 9:
+				return fmt.Sprintf(`"etag":"%032x","range":{"off":0,"n":1}`, i%contents)
 			}
-			if _, err := Run(t.Context(), tp, o); err == nil {
-				break
-			}
+			sum := md5.Sum([]byte{byte(i % contents)})
+			return fmt.Sprintf(`"etag":"%x"`, sum)
 		}
-		of, seen := map[string]int{}, map[string]bool{}
-		for part, log := range tp.logs {
-			for _, rec := range log {
-				if len(rec.Headers) == 0 {
-					continue
+		used := map[int]bool{}
+		for seed := range uint64(40) {
+			const parts = 5
+			tp := newTopic(seed, parts, 0.05)
+			var kept *State
+			for tries := 0; ; tries++ {
+				o := options(tp, n, &kept)
+				o.ByContent = tries == 0 || kept == nil // a list that was begun is gone on with as it was
+				o.From = func(_ context.Context, at int64) (func() ([]byte, error), error) {
+					return func() ([]byte, error) {
+						at++
+						return fmt.Appendf(nil, `{"v":1,"id":"r%d","uri":"s3://box/%d",%s}`, at-1, at-1, tag(at-1)), nil
+					}, nil
 				}
-				ref, err := schemas.ParseRef(rec.Value)
-				if err != nil || seen[ref.ID] {
-					t.Fatalf("seed %d: %s again: %v", seed, ref.ID, err)
+				if _, err := Run(t.Context(), tp, o); err == nil {
+					break
 				}
-				seen[ref.ID] = true
-				var number int
-				if _, err := fmt.Sscanf(ref.ID, "r%d", &number); err != nil {
-					t.Fatal(err)
-				}
-				if number%10 >= 8 {
-					if number%parts != part {
-						t.Fatalf("seed %d: reference %d, whose content nobody knows, is in partition %d", seed, number, part)
+			}
+			of, seen := map[string]int{}, map[string]bool{}
+			for part, log := range tp.logs {
+				for _, rec := range log {
+					if len(rec.Headers) == 0 {
+						continue
 					}
-					continue
+					ref, err := schemas.ParseRef(rec.Value)
+					if err != nil || seen[ref.ID] {
+						t.Fatalf("seed %d: %s again: %v", seed, ref.ID, err)
+					}
+					seen[ref.ID] = true
+					var number int
+					if _, err := fmt.Sscanf(ref.ID, "r%d", &number); err != nil {
+						t.Fatal(err)
+					}
+					if number%10 >= 8 {
+						if number%parts != part {
+							t.Fatalf("seed %d: reference %d, whose content nobody knows, is in partition %d", seed, number, part)
+						}
+						continue
+					}
+					if before, is := of[ref.ETag]; is && before != part {
+						t.Fatalf("seed %d: copies are in partitions %d and %d", seed, before, part)
+					}
+					of[ref.ETag], used[part] = part, true
 				}
-				if before, is := of[ref.ETag]; is && before != part {
-					t.Fatalf("seed %d: copies are in partitions %d and %d", seed, before, part)
-				}
-				of[ref.ETag], used[part] = part, true
+			}
+			if len(seen) != n || kept.By != byContent {
+				t.Fatalf("seed %d: %d references, by %q", seed, len(seen), kept.By)
 			}
 		}
-		if len(seen) != n || kept.By != byContent {
-			t.Fatalf("seed %d: %d references, by %q", seed, len(seen), kept.By)
+		if len(used) < 4 {
+			t.Errorf("all contents are in partitions %v", used)
 		}
-	}
-	if len(used) < 4 {
-		t.Errorf("all contents are in partitions %v", used)
-	}
+	})
 }

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"vecmill/internal/config"
+	"vecmill/stream/manifestsource"
 )
 
 // TestModelsAreOpenedByWhatComputesAlone counts sessions while a source is planned and run, found again, and planned with an estimate and without.
@@ -20,6 +23,7 @@ func TestModelsAreOpenedByWhatComputesAlone(t *testing.T) {
 		}
 		said.Reset()
 	}
+	l.conf.Kafka.DrainTimeout = config.Duration(7 * time.Second)
 	o := PlanOptions{Source: "s3://box/texts/", Listers: 1, Log: log}
 	p, err := PlanOnce(t.Context(), l.conf, o)
 	if err != nil || p.Plan.Items != 3 {
@@ -37,6 +41,9 @@ func TestModelsAreOpenedByWhatComputesAlone(t *testing.T) {
 	}
 	if w.lines[0].model != p.Models[0] {
 		t.Error("the run has looked for its model again")
+	}
+	if took := w.lines[0].source.(*manifestsource.Source).DrainTimeout; took != 7*time.Second {
+		t.Errorf("the run drains for %v", took)
 	}
 	if err := w.Run(t.Context()); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"vecmill/internal/publish"
 	"vecmill/internal/retry"
 	"vecmill/sinks/objectstore"
+	"vecmill/stream"
 	"vecmill/stream/kafkasource"
 )
 
@@ -66,6 +67,9 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 		return none, err
 	}
 	defer log.Close()
+	if err := haveBegun(ctx, c, log, o.Topic); err != nil {
+		return none, err
+	}
 	state, before := stateOf(place, o.Topic), int64(0)
 	load := func(ctx context.Context) (*publish.State, error) { // the topic is there
 		if err := publishing(ctx, c, at, place, list.Plan()); err != nil {
@@ -77,8 +81,12 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 		}
 		return was, err
 	}
+	claims, err := claimsOf(ctx, place, o.Topic)
+	if err != nil {
+		return none, err
+	}
 	far, err := publish.Run(ctx, log, publish.Options{
-		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: load, Save: state.save,
+		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: load, Save: state.save, Claims: claims, By: thisProcess(), Waits: waitsFor(o.Log),
 		Groups: groups, MaxLag: o.MaxLag, ByContent: reuse, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound), Gate: o.Gate,
 		Permanent: kafkasource.Permanent, Retry: retry.Patient(), Tell: o.Tell,
 	})
@@ -108,6 +116,30 @@ func publishGroups(c *config.Config, topic string) (groups []string, reuse bool,
 		return nil, false, fmt.Errorf("no pipeline of the configuration reads topic %s: give it the configuration of the workers", topic)
 	}
 	return groups, reuse, nil
+}
+
+// haveBegun refuses a topic that a pipeline has not begun with which starts at its end: it would begin behind what is published now, and pass over it.
+func haveBegun(ctx context.Context, c *config.Config, log publish.Log, topic string) error {
+	for i := range c.Pipelines {
+		p := &c.Pipelines[i]
+		if p.StartAt != string(stream.StartLast) || !slices.Contains(p.Topics, topic) {
+			continue
+		}
+		parts, err := log.Partitions(ctx, topic)
+		if err != nil {
+			return err
+		}
+		bounds, err := log.Bounds(ctx, p.Group, parts)
+		if err != nil {
+			return err
+		}
+		for _, part := range parts {
+			if bounds[part].Committed < 0 {
+				return fmt.Errorf("%s has not begun with %s: start the workers with this configuration, and give the command again; it has start_at: last, and would pass over what is published before", p.Name, part)
+			}
+		}
+	}
+	return nil
 }
 
 // forTopic refuses a plan with references that no pipeline takes which reads the topic: there they would be dead letters, and those that they are for never see them. A plan of an earlier build does not say whom it is for.
@@ -168,10 +200,21 @@ func (s publishState) load(ctx context.Context) (*publish.State, error) {
 	return state, nil
 }
 
+// save writes a state over the one before it. The first one is written over none: a late one of a publisher that came to no more would make the list's records those of another publishing.
 func (s publishState) save(ctx context.Context, state *publish.State) error {
 	body, err := json.Marshal(state)
-	if err == nil {
+	switch {
+	case err == nil && state.Next == 0:
+		err = s.at.Store.PutIfAbsent(ctx, s.name, body, nil)
+	case err == nil:
 		err = s.at.Store.Put(ctx, s.name, body, "application/json")
+	}
+	if errors.Is(err, objectstore.ErrExists) { // by a try of this one's own that landed, or not
+		is, again := s.load(ctx)
+		if again == nil && is != nil && is.Run == state.Run {
+			return nil
+		}
+		err = errors.Join(err, again)
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", s.name, err)

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 )
@@ -37,6 +40,39 @@ not a reference
 	}
 	if left, err := filepath.Glob(filepath.Join(at, "publish-*")); err != nil || len(left) != 0 {
 		t.Errorf("the publishing was begun: %v, %v", left, err)
+	}
+}
+
+// TestAPlanIsNotPublishedBeforeThosePipelinesHaveBegunThatStartAtTheEnd has one that starts at the first record beside it. That it has begun is told by its group's commits, of each partition.
+func TestAPlanIsNotPublishedBeforeThosePipelinesHaveBegunThatStartAtTheEnd(t *testing.T) {
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "refs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	l := newLake(t, 3)
+	late := l.beside("late")
+	l.conf.Kafka.Brokers = broker.ListenAddrs()
+	l.conf.Pipelines[0].Topics, late.Topics, late.StartAt = []string{"refs"}, []string{"refs"}, "last"
+	l.plan(t, "all", PlanOptions{})
+	at := filepath.Join(l.out, "all")
+	client := kafka.Client{Addr: kafka.TCP(broker.ListenAddrs()...)}
+	for i, want := range []string{"late has not begun with refs/0: start the workers", "late has not begun with refs/1: start the workers", ""} {
+		far, err := Publish(t.Context(), l.conf, at, PublishOptions{Topic: "refs", MaxLag: 10})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Fatalf("%d: %+v, %v, want %q", i, far, err, want)
+		}
+		left, err := filepath.Glob(filepath.Join(at, "publish-*"))
+		if err != nil || want != "" && len(left) != 0 || want == "" && far.Published != 3 {
+			t.Errorf("%d: %+v, %v, %v", i, far, left, err)
+		}
+		if want == "" {
+			break
+		}
+		got, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: late.Group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{"refs": {{Partition: i, Offset: 0}}}})
+		if err != nil || len(got.Topics["refs"]) != 1 || got.Topics["refs"][0].Error != nil {
+			t.Fatalf("%+v, %v", got, err)
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/publish"
-	"vecmill/stream"
 )
 
 // Through has workers compute the plan, by a topic that the new pipeline reads and no other: others would compute it, too. It comes before Plan.
@@ -26,27 +25,9 @@ func (r *Reembed) Through(topic string) error {
 	return nil
 }
 
-// Publish puts the plan into the topic. The new pipeline must have begun with it: one that starts at its end would pass over what was there before.
-func (r *Reembed) Publish(ctx context.Context, o PublishOptions) (none Publication, err error) {
+// Publish puts the plan into the topic.
+func (r *Reembed) Publish(ctx context.Context, o PublishOptions) (Publication, error) {
 	o.Topic = r.topic
-	log, err := kafkaLog(r.Config, o.Log)
-	if err != nil {
-		return none, err
-	}
-	defer log.Close()
-	parts, err := log.Partitions(ctx, r.topic)
-	if err != nil {
-		return none, err
-	}
-	bounds, err := log.Bounds(ctx, r.New.Group, parts)
-	if err != nil {
-		return none, err
-	}
-	for _, part := range parts {
-		if bounds[part].Committed < 0 && r.New.StartAt == string(stream.StartLast) {
-			return none, fmt.Errorf("%s has not begun with %s: start the workers with this configuration, and give the command again", r.New.Name, part)
-		}
-	}
 	return Publish(ctx, r.Config, r.at, o)
 }
 

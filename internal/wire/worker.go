@@ -23,6 +23,7 @@ import (
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
+	"vecmill/stream/manifestsource"
 )
 
 // Options are what a process adds to its configuration.
@@ -200,6 +201,9 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	}
 	if l.source, err = source(p); err != nil {
 		return nil, err
+	}
+	if list, ok := l.source.(*manifestsource.Source); ok && c.Kafka.DrainTimeout > 0 { // a pod's grace goes by it, whatever the pod computes
+		list.DrainTimeout = c.Kafka.DrainTimeout.D()
 	}
 	var witness stream.Witness
 	if c.Telemetry.Recent {

@@ -14,6 +14,7 @@ import (
 	"vecmill/internal/progress"
 	"vecmill/internal/publish"
 	"vecmill/schemas"
+	"vecmill/stream"
 )
 
 // Written is how far one output of a pipeline has come with a manifest.
@@ -125,6 +126,9 @@ func (a *auditor) through(ctx context.Context, p *config.Pipeline, o *config.Out
 		part, err := audit.HowFar(ctx, out, schemas.SourceID{Pipeline: p.Name, Topic: topic, Partition: i}, span)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", at, err)
+		}
+		if files, _ := o.Files(); files == nil && p.StartAt != string(stream.StartLast) { // it does not say where it begins
+			part.Passed = 0
 		}
 		part.Next -= span.First
 		sum = sum.And(part)

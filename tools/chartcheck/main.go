@@ -33,6 +33,7 @@ func kinds() map[string]any {
 		"policy/v1/PodDisruptionBudget":           &policy.PodDisruptionBudget{},
 		"networking.k8s.io/v1/NetworkPolicy":      &networking.NetworkPolicy{},
 		"keda.sh/v1alpha1/ScaledObject":           &keda.ScaledObject{},
+		"monitoring.coreos.com/v1/PodMonitor":     &prometheus.PodMonitor{},
 		"monitoring.coreos.com/v1/ServiceMonitor": &prometheus.ServiceMonitor{},
 		"monitoring.coreos.com/v1/PrometheusRule": &prometheus.PrometheusRule{},
 	}

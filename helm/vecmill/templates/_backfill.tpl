@@ -1,6 +1,49 @@
-{{/* The name of the backfill's job. A job cannot be changed: another plan is another job. */}}
+{{/* The name of the backfill's job. A job cannot be changed: whatever is another in it, its name is another. Helm makes the new one before it removes the old one; the two do not publish at once, nor write a share twice. */}}
 {{- define "vecmill.backfillName" -}}
-{{- printf "%s-backfill-%s" (include "vecmill.name" . | trunc 44 | trimSuffix "-") (toYaml (list .Values.backfill .Values.config) | sha256sum | trunc 8) -}}
+{{- printf "%s-backfill-%s" (include "vecmill.name" . | trunc 44 | trimSuffix "-") (include "vecmill.jobSpec" . | sha256sum | trunc 8) -}}
+{{- end -}}
+
+{{- define "vecmill.backfillSelector" -}}
+app.kubernetes.io/name: vecmill-backfill
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "vecmill.jobSpec" -}}
+# What is durable is not done again: a pod that ends early is followed by one that goes on where it was.
+{{- if gt (int .Values.backfill.shares) 1 }}
+# Each pod computes a share of the plan, by its index.
+completionMode: Indexed
+completions: {{ .Values.backfill.shares }}
+parallelism: {{ .Values.backfill.shares }}
+backoffLimitPerIndex: {{ .Values.backfill.backoffLimit }}
+{{- else }}
+backoffLimit: {{ .Values.backfill.backoffLimit }}
+{{- end }}
+podFailurePolicy:
+  rules:
+    - action: FailJob # a usage error says the same the second time
+      onExitCodes: {containerName: backfill, operator: In, values: [2]}
+    - action: Ignore # a node that goes away is not the job's fault
+      onPodConditions: [{type: DisruptionTarget, status: "True"}]
+{{- with .Values.backfill.ttlSecondsAfterFinished }}
+ttlSecondsAfterFinished: {{ . }}
+{{- end }}
+template:
+  metadata:
+    labels:
+      {{- include "vecmill.backfillSelector" . | nindent 6 }}
+      {{- with .Values.podLabels }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+    annotations:
+      # The file is read once, at the start: with another one it is another job.
+      checksum/config: {{ toYaml .Values.config | sha256sum }}
+      {{- with .Values.podAnnotations }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+  spec:
+    restartPolicy: Never
+    {{- include "vecmill.pod" (merge (dict "Job" true) .) | nindent 4 }}
 {{- end -}}
 
 {{/* The command of the backfill's job. */}}

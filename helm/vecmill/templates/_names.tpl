@@ -29,8 +29,10 @@ default
 {{- end -}}
 {{- end -}}
 
-{{/* The port of telemetry.listen, which is host:port. */}}
+{{/* The port of telemetry.listen, which is host:port. Probes and Prometheus come from outside the pod. */}}
 {{- define "vecmill.port" -}}
+{{- $listen := .Values.config.telemetry.listen | default "" -}}
+{{- if regexMatch "^(localhost|127\\.[0-9.]*|\\[::1\\]|\\[::ffff:127\\.[0-9.]*\\]):" (lower $listen) }}{{ fail (printf "config.telemetry.listen is %s, which nobody outside the pod reaches: the probes would fail; give it no host, such as \":9464\"" $listen) }}{{ end -}}
 {{- regexFind "[0-9]+$" (required "config.telemetry.listen is empty: the probes need it, such as \":9464\"" .Values.config.telemetry.listen) -}}
 {{- end -}}
 
@@ -39,12 +41,13 @@ default
 {{- regexFind "[0-9]+$" (.Values.config.telemetry.debug_listen | default "") -}}
 {{- end -}}
 
-{{/* The grace period, which must outlast a drain, the last commit and closing: a worker that is killed half-way computes again. A duration becomes seconds as a time after 1970. */}}
+{{/* The grace period, which must outlast a drain, the last commit and closing: a worker that is killed half-way computes again. A run of a list that is cut off has ten seconds more for its last files, and ten for its account. A duration becomes seconds as a time after 1970. */}}
 {{- define "vecmill.grace" -}}
 {{- $drain := .Values.config.kafka.drain_timeout | default "30s" -}}
 {{- $seconds := toDate "2006-01-02T15:04:05Z07:00" "1970-01-01T00:00:00Z" | mustDateModify $drain | unixEpoch | int64 -}}
 {{- $grace := int64 .Values.terminationGracePeriodSeconds -}}
 {{- if lt $grace (add $seconds 10) }}{{ fail (printf "terminationGracePeriodSeconds is %d, and config.kafka.drain_timeout is %s: it must be at least 10 s more, or workers are killed while they drain" $grace $drain) }}{{ end -}}
+{{- if and .Job (not .Values.backfill.topic) (lt $grace (add $seconds 25)) }}{{ fail (printf "terminationGracePeriodSeconds is %d, and config.kafka.drain_timeout is %s: for a backfill that computes it must be at least 25 s more, or its pods are killed while they write what they have" $grace $drain) }}{{ end -}}
 {{- $grace -}}
 {{- end -}}
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"vecmill/sinks/objectstore"
@@ -55,6 +56,19 @@ const (
 // PublishName is the object that says how far a plan was published to a topic.
 func PublishName(at Place, topic string) string {
 	return at.name(publishPrefix + topic + publishSuffix)
+}
+
+// ClaimPrefix begins the names of the objects that say who publishes a plan to a topic. A topic's name has no slash.
+func ClaimPrefix(at Place, topic string) string { return at.name(publishPrefix+topic) + "/" }
+
+// ClaimName is that of a number.
+func ClaimName(at Place, topic string, n int64) string {
+	return fmt.Sprintf("%s%06d%s", ClaimPrefix(at, topic), n, publishSuffix)
+}
+
+// ClaimNumber is the number that such a name has.
+func ClaimNumber(at Place, topic, name string) (int64, error) {
+	return strconv.ParseInt(strings.TrimSuffix(strings.TrimPrefix(name, ClaimPrefix(at, topic)), publishSuffix), 10, 64)
 }
 
 // PublishedTo are the topics that a plan was published to, or begun to be.
