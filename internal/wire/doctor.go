@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/schemas"
 	"vecmill/sinks/objectstore"
@@ -82,6 +83,28 @@ func (d *doctor) examine(ctx context.Context) {
 
 // checkTime bounds one check, so that a server that never answers is one line and not the end.
 const checkTime = 45 * time.Second
+
+// buildTime bounds a check for which TensorRT builds engines: one for each graph and range of shapes, for minutes.
+const buildTime = 30 * time.Minute
+
+// timeOn bounds a check that computes with a provider.
+func timeOn(p ortsession.Provider) time.Duration {
+	if p == ortsession.TensorRT {
+		return buildTime
+	}
+	return checkTime
+}
+
+// overtime adds to the error of a check what to do if it ran out of the time that it has with a provider.
+func overtime(ctx context.Context, p ortsession.Provider, err error) error {
+	switch {
+	case err == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return err
+	case p == ortsession.TensorRT:
+		return fmt.Errorf("it took more than %v: %w; TensorRT builds an engine for each graph and range of shapes and keeps it (model.gpu.engine_cache): examine again, which goes on from there", timeOn(p), err)
+	}
+	return fmt.Errorf("it took more than %v: %w; see what else this machine computes, and examine again", timeOn(p), err)
+}
 
 type doctor struct {
 	c       *config.Config

@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/float16"
 
 	"vecmill/embed"
+	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/model"
 	"vecmill/schemas"
@@ -39,8 +40,6 @@ func (d *doctor) model(ctx context.Context, p *config.Pipeline) (*loadedModel, [
 	if p, ok := m.pre.(decoder); ok {
 		d.say(string(m.spec.Modality)+" "+name, Sound, "%s", p.Decoders())
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
 	t, err := tryOut(ctx, p, m)
 	switch {
 	case err != nil:
@@ -74,6 +73,10 @@ func neighbourTolerance(p model.Precision) float64 {
 
 // tryOut computes three items of different lengths, each alone and all in one batch, and gives the largest difference.
 func tryOut(ctx context.Context, p *config.Pipeline, m *loadedModel) (t outing, err error) {
+	provider := ortsession.Provider(p.Model.Provider)
+	ctx, cancel := context.WithTimeout(ctx, timeOn(provider))
+	defer cancel()
+	defer func() { err = overtime(ctx, provider, err) }()
 	items := trialItems(m)
 	alone := make([][]schemas.Row, len(items))
 	for i := range items {

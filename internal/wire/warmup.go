@@ -142,7 +142,7 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 		d.say(check, Sound, "packed rows have few shapes, whose times a worker learns")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	ctx, cancel := context.WithTimeout(ctx, timeOn(ortsession.Provider(p.Model.Provider)))
 	defer cancel()
 	all, err := d.corners(ctx, p, m)
 	if err != nil {
