@@ -177,12 +177,16 @@ func (d *doctor) placement(ctx context.Context, p *config.Pipeline, m *loadedMod
 
 // observe computes the trial on a device, with the profile on.
 func observe(ctx context.Context, p *config.Pipeline, m *loadedModel, o ortsession.Options) (*ortsession.Observed, error) {
+	items, err := trialItems(m)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeOn(o.Provider))
 	defer cancel()
 	seen, err := ortsession.Observe(ctx, m.narrow, o, func(s embed.Session) error {
 		own := *m
 		own.sessions, own.on = []embed.Session{s}, nil
-		_, err := computeAll(ctx, p, &own, trialItems(m))
+		_, err := computeAll(ctx, p, &own, items)
 		return err
 	})
 	return seen, overtime(ctx, o.Provider, err)
