@@ -13,6 +13,7 @@ import (
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/sinks/objectstore"
 )
 
@@ -62,8 +63,9 @@ func (d *doctor) examine(ctx context.Context) {
 	d.fetch(ctx)
 	for i := range c.Pipelines {
 		p := &c.Pipelines[i]
+		var of bounds
 		if len(c.Kafka.Brokers) > 0 && len(p.Topics) > 0 {
-			d.kafka(ctx, p)
+			of = d.kafka(ctx, p)
 			d.registry(ctx, p)
 		}
 		m, trial := d.model(ctx, p)
@@ -71,7 +73,7 @@ func (d *doctor) examine(ctx context.Context) {
 			d.sessions(ctx, p, m)
 			d.batches(ctx, p, m)
 		}
-		d.outputs(ctx, p, m, trial)
+		d.outputs(ctx, p, m, trial, of)
 		d.letters(ctx, p)
 		if m != nil {
 			if err := m.close(); err != nil {
@@ -128,7 +130,7 @@ func (d *doctor) fault(check string, err error) {
 // oneLine is text without the line breaks that errors of several have.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel, trial []schemas.Row) {
+func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel, trial []schemas.Row, of bounds) {
 	for i := range p.Outputs {
 		check := fmt.Sprintf("output %s %d", p.Name, i)
 		if m == nil {
@@ -139,7 +141,7 @@ func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel
 			d.fault(check, err) // and it is not opened, which would make a table of that dimension
 			continue
 		}
-		found, err := d.output(ctx, &p.Outputs[i], m)
+		grade, found, err := d.output(ctx, p, &p.Outputs[i], m, of)
 		if err != nil {
 			if class, _ := schemas.PlaceFaultOf(err); class == schemas.PlaceUnreachable {
 				err = fmt.Errorf("%w; see that it runs, and that this machine may reach it at that address", err)
@@ -147,7 +149,7 @@ func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel
 			d.fault(check, err)
 			continue
 		}
-		d.say(check, Sound, "%s", found)
+		d.say(check, grade, "%s", found)
 	}
 }
 
@@ -176,13 +178,32 @@ func checkDimension(o *config.Output, trial []schemas.Row) error {
 	return nil
 }
 
-// output opens an output as a start does, and says what is known of it then.
-func (d *doctor) output(ctx context.Context, o *config.Output, m *loadedModel) (found string, err error) {
+// output opens an output as a start does, asks it what it holds as an assignment does, and says what is known of it then.
+func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Output, m *loadedModel, of bounds) (grade Grade, found string, err error) {
+	sink, found, err := d.opened(ctx, o, m)
+	if sink == nil {
+		return Trouble, "", err
+	}
+	if grade = Sound; err == nil {
+		var holds string
+		if grade, holds, err = d.held(ctx, p, o, sink, of); holds != "" {
+			found += "; " + holds
+		}
+		if err != nil && o.BestEffort { // the pipeline goes on without it
+			grade, found, err = Doubt, fmt.Sprintf("a worker would go on without this output: %v", err), nil
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	sink, err := newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil)
-	if err != nil {
-		return "", err
+	return grade, found, errors.Join(err, sink.Close(ctx))
+}
+
+// opened is an output as a start opens it, and what is known of it then; nil if it cannot be opened.
+func (d *doctor) opened(ctx context.Context, o *config.Output, m *loadedModel) (sink sinks.Sink, found string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	if sink, err = newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil); err != nil {
+		return nil, "", err
 	}
 	if o.Kafka != nil {
 		err = mayWrite(ctx, d.c, o.Kafka.Topic)
@@ -192,7 +213,7 @@ func (d *doctor) output(ctx context.Context, o *config.Output, m *loadedModel) (
 	if whom != "" {
 		found = whom + " reached; not written to: whether it takes rows is seen with the first"
 	}
-	return found, errors.Join(err, unreached, sink.Close(ctx))
+	return sink, found, errors.Join(err, unreached)
 }
 
 func (d *doctor) letters(ctx context.Context, p *config.Pipeline) {

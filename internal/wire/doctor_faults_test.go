@@ -37,7 +37,7 @@ type illness struct {
 
 // TestTheDoctorNamesEachFaultAndGoesOn spoils one thing at a time. The last check is always made, whatever the first ones found.
 func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
-	for _, i := range slices.Concat(ofTheMachine(), ofTheStore(), ofTheCollector(), ofTheBroker(), ofTheInput(), ofTheModel(), ofTheOutputs()) {
+	for _, i := range slices.Concat(ofTheMachine(), ofTheStore(), ofTheCollector(), ofTheBroker(), ofTheInput(), ofTheModel(), ofTheOutputs(), ofWhatIsHeld()) {
 		t.Run(i.name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
 			var all []Finding
