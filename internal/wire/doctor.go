@@ -239,6 +239,10 @@ func (d *doctor) letters(ctx context.Context, p *config.Pipeline) {
 		d.fault(check, err)
 		return
 	}
+	if narrow := d.narrow(ctx, p); narrow != "" {
+		d.say(check, Doubt, "can be written; %s", narrow)
+		return
+	}
 	d.say(check, Sound, "can be written")
 }
 

@@ -5,8 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"time"
+
+	"github.com/segmentio/kafka-go"
 
 	"vecmill/internal/config"
+	"vecmill/sinks/kafkaletters"
+	"vecmill/sinks/kafkasink"
+	"vecmill/stream/kafkasource"
 )
 
 // kafka looks at the topics that a pipeline reads, and at what this user may do with them and with the group. It gives the bounds of the partitions that may be read.
@@ -44,10 +50,56 @@ func (d *doctor) kafka(ctx context.Context, p *config.Pipeline) bounds {
 		d.say(check, Sound, "%s", text)
 		maps.Copy(all, of)
 	}
-	if err := mayJoin(ctx, d.c, p.Group); err != nil {
+	err = mayJoin(ctx, d.c, p.Group)
+	if err == nil {
+		err = d.wouldJoin(ctx, p)
+	}
+	if err != nil {
 		d.fault(check, err)
 	}
 	return all
+}
+
+// wouldJoin asks whether the group would take a worker of this configuration, which joins nothing.
+func (d *doctor) wouldJoin(ctx context.Context, p *config.Pipeline) error {
+	k, err := kafkaConfig(d.c, p, slog.New(slog.DiscardHandler))
+	if err == nil {
+		err = kafkasource.AskToJoin(ctx, k)
+	}
+	if err != nil {
+		return fmt.Errorf("group %s: %w", p.Group, err)
+	}
+	return nil
+}
+
+// narrow says which of a pipeline's topics may have records whose letters its topic of dead letters does not take; "" if there is none, or no such topic.
+func (d *doctor) narrow(ctx context.Context, p *config.Pipeline) string {
+	if p.DeadLetters.Topic == "" || len(p.Topics) == 0 {
+		return ""
+	}
+	transport, err := kafkaTransport(d.c)
+	if err != nil {
+		return err.Error()
+	}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(d.c.Kafka.Brokers...), Transport: transport, Timeout: 10 * time.Second}
+	takes, err := kafkasink.MaxMessage(ctx, client, p.DeadLetters.Topic)
+	most, of := 0, ""
+	for i := 0; err == nil && i < len(p.Topics); i++ {
+		var n int
+		if n, err = kafkasink.MaxMessage(ctx, client, p.Topics[i]); n > most {
+			most, of = n, p.Topics[i]
+		}
+	}
+	need := most + kafkaletters.Headroom
+	switch {
+	case err != nil:
+		return fmt.Sprintf("whether its max.message.bytes is that of the records' topics and %d more cannot be told (%v): see to it, or give this user the right to describe the topics' configurations", kafkaletters.Headroom, err)
+	case takes < need:
+		return fmt.Sprintf("topic %s takes messages of %d bytes, and topic %s has records of up to %d: a letter is its record and headers, and one that does not fit ends the pipeline; raise max.message.bytes of %s to %d, or keep letters in an object store (dead_letters.url)",
+			p.DeadLetters.Topic, takes, of, most, p.DeadLetters.Topic, need)
+	}
+	return ""
 }
 
 // registry asks the schema registry of a pipeline's input, if it has one, as a start does.
