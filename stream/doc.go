@@ -14,7 +14,7 @@
 //	I5 Every record is settled exactly once, and so is every window inside the engine.
 //	I6 Shutdown loses nothing and repeats little: stop polling, settle, flush, commit, leave the group, close sessions.
 //	I7 Batch composition never changes a result (enforced in model/graph and embed, tested end to end here).
-//	I8 Exactly once in the output: after any crash each source offset is exactly one of row(s), dead letter, skipped.
+//	I8 Exactly once in the output: after any crash each source offset is exactly one of row(s), dead letter, skipped, lost to retention.
 //
 // Neighbours: kafkasource and manifestsource implement [Source], blobfetch implements [Fetcher], embed.Engine computes, and
 // sinks make durable. The scripted source, the fake fetcher and the invariant checker are in stream/streamtest.

@@ -6,6 +6,7 @@
 // look at: a password that is wrong, an authority that is not trusted, a certificate that is missing.
 //
 // Of the rights that a broker can withhold, each that a worker needs is missing once, and worker doctor names it. So is the right to get a bucket's objects.
+// A group that is full, of another kind of client, or of shorter sessions than ours says so when it is asked, and takes nobody in for the question.
 //
 // What it does not prove: token endpoints (kafkaauth's own tests do).
 package secure

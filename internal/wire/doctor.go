@@ -10,8 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/schemas"
+	"vecmill/sinks"
 	"vecmill/sinks/objectstore"
 )
 
@@ -61,8 +63,9 @@ func (d *doctor) examine(ctx context.Context) {
 	d.fetch(ctx)
 	for i := range c.Pipelines {
 		p := &c.Pipelines[i]
+		var of bounds
 		if len(c.Kafka.Brokers) > 0 && len(p.Topics) > 0 {
-			d.kafka(ctx, p)
+			of = d.kafka(ctx, p)
 			d.registry(ctx, p)
 		}
 		m, trial := d.model(ctx, p)
@@ -70,7 +73,7 @@ func (d *doctor) examine(ctx context.Context) {
 			d.sessions(ctx, p, m)
 			d.batches(ctx, p, m)
 		}
-		d.outputs(ctx, p, m, trial)
+		d.outputs(ctx, p, m, trial, of)
 		d.letters(ctx, p)
 		if m != nil {
 			if err := m.close(); err != nil {
@@ -82,6 +85,28 @@ func (d *doctor) examine(ctx context.Context) {
 
 // checkTime bounds one check, so that a server that never answers is one line and not the end.
 const checkTime = 45 * time.Second
+
+// buildTime bounds a check for which TensorRT builds engines: one for each graph and range of shapes, for minutes.
+const buildTime = 30 * time.Minute
+
+// timeOn bounds a check that computes with a provider.
+func timeOn(p ortsession.Provider) time.Duration {
+	if p == ortsession.TensorRT {
+		return buildTime
+	}
+	return checkTime
+}
+
+// overtime adds to the error of a check what to do if it ran out of the time that it has with a provider.
+func overtime(ctx context.Context, p ortsession.Provider, err error) error {
+	switch {
+	case err == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return err
+	case p == ortsession.TensorRT:
+		return fmt.Errorf("it took more than %v: %w; TensorRT builds an engine for each graph and range of shapes and keeps it (model.gpu.engine_cache): examine again, which goes on from there", timeOn(p), err)
+	}
+	return fmt.Errorf("it took more than %v: %w; see what else this machine computes, and examine again", timeOn(p), err)
+}
 
 type doctor struct {
 	c       *config.Config
@@ -105,7 +130,7 @@ func (d *doctor) fault(check string, err error) {
 // oneLine is text without the line breaks that errors of several have.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel, trial []schemas.Row) {
+func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel, trial []schemas.Row, of bounds) {
 	for i := range p.Outputs {
 		check := fmt.Sprintf("output %s %d", p.Name, i)
 		if m == nil {
@@ -116,7 +141,7 @@ func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel
 			d.fault(check, err) // and it is not opened, which would make a table of that dimension
 			continue
 		}
-		found, err := d.output(ctx, &p.Outputs[i], m)
+		grade, found, err := d.output(ctx, p, &p.Outputs[i], m, of)
 		if err != nil {
 			if class, _ := schemas.PlaceFaultOf(err); class == schemas.PlaceUnreachable {
 				err = fmt.Errorf("%w; see that it runs, and that this machine may reach it at that address", err)
@@ -124,7 +149,7 @@ func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel
 			d.fault(check, err)
 			continue
 		}
-		d.say(check, Sound, "%s", found)
+		d.say(check, grade, "%s", found)
 	}
 }
 
@@ -153,13 +178,32 @@ func checkDimension(o *config.Output, trial []schemas.Row) error {
 	return nil
 }
 
-// output opens an output as a start does, and says what is known of it then.
-func (d *doctor) output(ctx context.Context, o *config.Output, m *loadedModel) (found string, err error) {
+// output opens an output as a start does, asks it what it holds as an assignment does, and says what is known of it then.
+func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Output, m *loadedModel, of bounds) (grade Grade, found string, err error) {
+	sink, found, err := d.opened(ctx, o, m)
+	if sink == nil {
+		return Trouble, "", err
+	}
+	if grade = Sound; err == nil {
+		var holds string
+		if grade, holds, err = d.held(ctx, p, o, sink, of); holds != "" {
+			found += "; " + holds
+		}
+		if err != nil && o.BestEffort { // the pipeline goes on without it
+			grade, found, err = Doubt, fmt.Sprintf("a worker would go on without this output: %v", err), nil
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	sink, err := newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil)
-	if err != nil {
-		return "", err
+	return grade, found, errors.Join(err, sink.Close(ctx))
+}
+
+// opened is an output as a start opens it, and what is known of it then; nil if it cannot be opened.
+func (d *doctor) opened(ctx context.Context, o *config.Output, m *loadedModel) (sink sinks.Sink, found string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	if sink, err = newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil); err != nil {
+		return nil, "", err
 	}
 	if o.Kafka != nil {
 		err = mayWrite(ctx, d.c, o.Kafka.Topic)
@@ -169,7 +213,7 @@ func (d *doctor) output(ctx context.Context, o *config.Output, m *loadedModel) (
 	if whom != "" {
 		found = whom + " reached; not written to: whether it takes rows is seen with the first"
 	}
-	return found, errors.Join(err, unreached, sink.Close(ctx))
+	return sink, found, errors.Join(err, unreached)
 }
 
 func (d *doctor) letters(ctx context.Context, p *config.Pipeline) {
@@ -193,6 +237,10 @@ func (d *doctor) letters(ctx context.Context, p *config.Pipeline) {
 	}
 	if err != nil {
 		d.fault(check, err)
+		return
+	}
+	if narrow := d.narrow(ctx, p); narrow != "" {
+		d.say(check, Doubt, "can be written; %s", narrow)
 		return
 	}
 	d.say(check, Sound, "can be written")

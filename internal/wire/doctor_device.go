@@ -143,7 +143,7 @@ func (d *doctor) references(ctx context.Context) {
 }
 
 func (d *doctor) reference(ctx context.Context, check string, way proving) {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	ctx, cancel := context.WithTimeout(ctx, timeOn(way.o.Provider))
 	defer cancel()
 	models, runs, err := proof(ctx, d.open, way.o, way.precision, way.packed)
 	within := "within the noise of float32"
@@ -155,7 +155,7 @@ func (d *doctor) reference(ctx context.Context, check string, way proving) {
 		d.say(check, Trouble, "%v; on %v something else is computed than by the reference: use ONNX Runtime %s, without gpu.tf32, and report it", err, way, ortsession.PinnedVersion)
 		return
 	case err != nil:
-		d.fault(check, fmt.Errorf("computing reference models on %v: %w", way, err))
+		d.fault(check, fmt.Errorf("computing reference models on %v: %w", way, overtime(ctx, way.o.Provider, err)))
 		return
 	}
 	d.say(check, Sound, "%d small models, audio, image and text, give what transformers gives on %v (%d runs, %s)", models, way, runs, within)
@@ -165,12 +165,7 @@ func (d *doctor) reference(ctx context.Context, check string, way proving) {
 func (d *doctor) placement(ctx context.Context, p *config.Pipeline, m *loadedModel) {
 	check := "placement " + p.Name
 	for _, o := range m.devices {
-		seen, err := ortsession.Observe(ctx, m.narrow, o, func(s embed.Session) error {
-			own := *m
-			own.sessions, own.on = []embed.Session{s}, nil
-			_, err := computeAll(ctx, p, &own, trialItems(m))
-			return err
-		})
+		seen, err := observe(ctx, p, m, o)
 		if err != nil {
 			d.fault(check, err)
 			return
@@ -178,6 +173,23 @@ func (d *doctor) placement(ctx context.Context, p *config.Pipeline, m *loadedMod
 		grade, text := judge(seen)
 		d.say(check, grade, "device %d: %s", o.GPU.Device, text)
 	}
+}
+
+// observe computes the trial on a device, with the profile on.
+func observe(ctx context.Context, p *config.Pipeline, m *loadedModel, o ortsession.Options) (*ortsession.Observed, error) {
+	items, err := trialItems(m)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeOn(o.Provider))
+	defer cancel()
+	seen, err := ortsession.Observe(ctx, m.narrow, o, func(s embed.Session) error {
+		own := *m
+		own.sessions, own.on = []embed.Session{s}, nil
+		_, err := computeAll(ctx, p, &own, items)
+		return err
+	})
+	return seen, overtime(ctx, o.Provider, err)
 }
 
 // strayNames bounds how many are named.

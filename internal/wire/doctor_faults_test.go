@@ -15,6 +15,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -37,7 +38,7 @@ type illness struct {
 
 // TestTheDoctorNamesEachFaultAndGoesOn spoils one thing at a time. The last check is always made, whatever the first ones found.
 func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
-	for _, i := range slices.Concat(ofTheMachine(), ofTheStore(), ofTheCollector(), ofTheBroker(), ofTheInput(), ofTheModel(), ofTheOutputs()) {
+	for _, i := range slices.Concat(ofTheMachine(), ofTheStore(), ofTheCollector(), ofTheBroker(), ofTheInput(), ofTheModel(), ofTheOutputs(), ofWhatIsHeld()) {
 		t.Run(i.name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
 			var all []Finding
@@ -235,6 +236,18 @@ func may(operation kmsg.ACLOperation, kind kmsg.ACLResourceType, name string) kf
 	return kfake.ACL{Resource: kind, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: operation, Allow: true}
 }
 
+// other has other brokers, with the topics refs and letters, that letters are written to.
+func other(opts ...kfake.Opt) func(*testing.T, *doctor, *config.Pipeline) {
+	return func(t *testing.T, d *doctor, p *config.Pipeline) {
+		cluster, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1), kfake.SeedTopics(1, "refs", "letters"))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(cluster.Close)
+		d.c.Kafka.Brokers, p.DeadLetters = cluster.ListenAddrs(), config.DeadLetters{Topic: "letters"}
+	}
+}
+
 // ofTheBroker leaves out the group, whose rights the fake asks for only where it has one: integration/secure has a real broker.
 func ofTheBroker() []illness {
 	const topic, group = kmsg.ACLResourceTypeTopic, kmsg.ACLResourceTypeGroup
@@ -250,6 +263,32 @@ func ofTheBroker() []illness {
 		{"a topic that may be looked up, and not read", 0, with(may(describe, topic, "refs"), may(read, group, "readers")), "kafka p", Trouble, []string{"topic refs: ", "give this user the right to read it"}},
 		{"a topic of rows that may not be written to", 0, with(), "output p 1", Trouble, []string{"topic rows: ", "give this user the right to write to it"}},
 		{"a topic of dead letters that may not be written to", 0, with(), "dead letters p", Trouble, []string{"topic letters: ", "give this user the right to write to it"}},
+		{"a session that is longer than the brokers allow", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) {
+			d.c.Kafka.SessionTimeout = config.Duration(time.Hour)
+		}, "kafka p", Trouble, []string{"group readers: ", "session_timeout", "group.max.session.timeout.ms"}},
+		{"a group that has no room", 0, other(kfake.BrokerConfigs(map[string]string{"group.max.size": "0"})), "kafka p", Trouble, []string{"group readers: ", "group.max.size"}},
+		{"a topic of dead letters that takes no more than the records'", 0, other(), "dead letters p", Doubt, []string{"can be written", "topic letters takes messages of 1048588 bytes", "raise max.message.bytes of letters to 1052684", "dead_letters.url"}},
+		{"a topic of dead letters that takes more than the records'", 0, func(t *testing.T, d *doctor, p *config.Pipeline) {
+			other()(t, d, p)
+			widen(t, d.c.Kafka.Brokers, "letters", "1052684")
+		}, "dead letters p", Sound, []string{"can be written"}},
+		{"topics whose settings may not be looked up", 0, with(may(kmsg.ACLOperationWrite, topic, "letters")), "dead letters p", Doubt, []string{"cannot be told", "the right to describe the topics' configurations"}},
+	}
+}
+
+// widen sets a topic's max.message.bytes.
+func widen(t *testing.T, brokers []string, topic, bytes string) {
+	t.Helper()
+	tr := &kafka.Transport{}
+	defer tr.CloseIdleConnections()
+	res, err := (&kafka.Client{Addr: kafka.TCP(brokers...), Transport: tr}).IncrementalAlterConfigs(t.Context(), &kafka.IncrementalAlterConfigsRequest{Resources: []kafka.IncrementalAlterConfigsRequestResource{{
+		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, Configs: []kafka.IncrementalAlterConfigsRequestConfig{{Name: "max.message.bytes", Value: bytes}},
+	}}})
+	if err == nil {
+		err = res.Resources[0].Error
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

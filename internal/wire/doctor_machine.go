@@ -28,7 +28,10 @@ func (d *doctor) runtime() bool {
 	return true
 }
 
-// devices tells of GPUs that are left idle. Each model says itself where it is computed.
+// visibleDevices is the variable that hides GPUs from a process.
+const visibleDevices = "CUDA_VISIBLE_DEVICES"
+
+// devices tells of GPUs that are left idle, and of those that are hidden. Each model says itself where it is computed.
 func (d *doctor) devices() {
 	used, gpus := usedGPUs(d.c), d.gpus()
 	switch {
@@ -38,18 +41,32 @@ func (d *doctor) devices() {
 		d.say("devices", Doubt, "sessions compute on %d CPUs, and the %d GPUs of this machine stay idle: model.provider is cpu; a machine without a GPU costs less", runtime.GOMAXPROCS(0), gpus)
 	case gpus > used:
 		d.say("devices", Doubt, "sessions compute on %d of the %d GPUs that this process sees: name the others in model.devices, or hide them with CUDA_VISIBLE_DEVICES if other workers have them", used, gpus)
+	case gpus < used && os.Getenv(visibleDevices) != "":
+		d.say("devices", Trouble, "pipelines compute on %d GPUs, and CUDA_VISIBLE_DEVICES (%s) leaves this process %d: CUDA ends its list at the first entry that names no GPU of this machine; take the variable away, or name as many", used, os.Getenv(visibleDevices), gpus)
 	default:
 		d.say("devices", Sound, "sessions compute on %d GPUs", used)
 	}
 }
 
-// gpus is how many GPUs this process sees.
+// gpus is how many GPUs this process sees. CUDA takes the list of CUDA_VISIBLE_DEVICES up to the first entry that names no device of the machine, so that -1 or
+// NoDevFiles hides all of them: https://docs.nvidia.com/cuda/cuda-c-programming-guide/#cuda-environment-variables.
 func (d *doctor) gpus() int {
-	if visible, ok := os.LookupEnv("CUDA_VISIBLE_DEVICES"); ok {
-		return len(strings.FieldsFunc(visible, func(r rune) bool { return r == ',' || r == ' ' }))
-	}
 	found, _ := fs.Glob(d.machine, "dev/nvidia[0-9]*") // the pattern is sound
-	return len(found)
+	list, ok := os.LookupEnv(visibleDevices)
+	if !ok {
+		return len(found)
+	}
+	n := 0
+	for id := range strings.SplitSeq(list, ",") {
+		id = strings.TrimSpace(id)
+		index, err := strconv.Atoi(id)
+		named := strings.HasPrefix(id, "GPU-") || strings.HasPrefix(id, "MIG-")
+		if !named && (err != nil || index < 0 || len(found) > 0 && index >= len(found)) {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // memory compares what the configuration may use with what there is. Weights are not counted: how much of them a session copies is the library's choice.

@@ -19,6 +19,7 @@ import (
 
 func TestTheDoctorNamesIdleGPUs(t *testing.T) {
 	two := fstest.MapFS{"dev/nvidia0": {}, "dev/nvidia1": {}, "dev/nvidiactl": {}}
+	three := fstest.MapFS{"dev/nvidia0": {}, "dev/nvidia1": {}, "dev/nvidia2": {}}
 	on := func(devices ...int) config.Pipeline {
 		return config.Pipeline{Model: config.Model{Provider: "cuda", Devices: devices}}
 	}
@@ -37,7 +38,16 @@ func TestTheDoctorNamesIdleGPUs(t *testing.T) {
 		{two, "", []config.Pipeline{on(), on(1)}, Sound, "on 2 GPUs"},
 		{two, "", []config.Pipeline{on(0, 1)}, Sound, "on 2 GPUs"},
 		{two, "1", []config.Pipeline{on()}, Sound, "on 1 GPUs"},
-		{two, "0, 1,2", []config.Pipeline{on(0, 1)}, Doubt, "on 2 of the 3 GPUs"},
+		{three, "0, 1,2", []config.Pipeline{on(0, 1)}, Doubt, "on 2 of the 3 GPUs"},
+		{three, "GPU-1f2a,MIG-77", []config.Pipeline{on()}, Doubt, "on 1 of the 2 GPUs"},
+		{fstest.MapFS{}, "0,1", nil, Doubt, "the 2 GPUs of this machine stay idle"}, // whose devices are called otherwise
+		{two, "0,1,2", []config.Pipeline{on(0, 1)}, Sound, "on 2 GPUs"},             // there is no third
+		{two, "-1", nil, Sound, "CPUs"},
+		{two, "NoDevFiles", nil, Sound, "CPUs"},
+		{three, "1,-1,2", []config.Pipeline{on()}, Sound, "on 1 GPUs"},
+		{three, "1,,2", []config.Pipeline{on()}, Sound, "on 1 GPUs"},
+		{two, "-1", []config.Pipeline{on()}, Trouble, "CUDA_VISIBLE_DEVICES (-1) leaves this process 0"},
+		{three, "0,7,1", []config.Pipeline{on(0, 1)}, Trouble, "take the variable away, or name as many"},
 	} {
 		t.Setenv("CUDA_VISIBLE_DEVICES", c.visible)
 		if c.visible == "" {

@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/float16"
 
 	"vecmill/embed"
+	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/model"
 	"vecmill/schemas"
@@ -39,8 +40,6 @@ func (d *doctor) model(ctx context.Context, p *config.Pipeline) (*loadedModel, [
 	if p, ok := m.pre.(decoder); ok {
 		d.say(string(m.spec.Modality)+" "+name, Sound, "%s", p.Decoders())
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
 	t, err := tryOut(ctx, p, m)
 	switch {
 	case err != nil:
@@ -74,7 +73,14 @@ func neighbourTolerance(p model.Precision) float64 {
 
 // tryOut computes three items of different lengths, each alone and all in one batch, and gives the largest difference.
 func tryOut(ctx context.Context, p *config.Pipeline, m *loadedModel) (t outing, err error) {
-	items := trialItems(m)
+	provider := ortsession.Provider(p.Model.Provider)
+	ctx, cancel := context.WithTimeout(ctx, timeOn(provider))
+	defer cancel()
+	defer func() { err = overtime(ctx, provider, err) }()
+	items, err := trialItems(m)
+	if err != nil {
+		return t, err
+	}
 	alone := make([][]schemas.Row, len(items))
 	for i := range items {
 		one, err := computeAll(ctx, p, m, items[i:i+1])
@@ -170,8 +176,7 @@ func computeAll(ctx context.Context, p *config.Pipeline, m *loadedModel, items [
 }
 
 // trialItems are three objects of different sizes for the model.
-func trialItems(m *loadedModel) []embed.Job {
-	var items []embed.Job
+func trialItems(m *loadedModel) (items []embed.Job, err error) {
 	for i := range 3 {
 		ref := schemas.Ref{ID: fmt.Sprintf("trial-%d", i), Modality: m.spec.Modality}
 		job := embed.Job{Ref: ref}
@@ -180,7 +185,7 @@ func trialItems(m *loadedModel) []embed.Job {
 			job.Blob = hum(0.5 + 0.75*float64(i))
 		case schemas.Image:
 			job.Blob = gradient(120+70*i, 200-50*i)
-		default:
+		case schemas.Text:
 			job.Blob = []byte([]string{"a", "it is", "it is so, and"}[i]) // short: any model takes it
 			switch m.spec.Class {
 			case "Data2VecTextForQuestionAnswering":
@@ -188,10 +193,12 @@ func trialItems(m *loadedModel) []embed.Job {
 			case "Data2VecTextForMultipleChoice":
 				job.Ref.Choices = []string{"so", "is not"}
 			}
+		default:
+			return nil, fmt.Errorf("there is no object to try modality %q with", m.spec.Modality)
 		}
 		items = append(items, job)
 	}
-	return items
+	return items, nil
 }
 
 // hum is a WAV file of 16 kHz.

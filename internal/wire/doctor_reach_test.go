@@ -75,7 +75,7 @@ func TestTheDoctorReachesOutputsThatItMayNotAsk(t *testing.T) {
 			p := &config.Pipeline{Name: "p", Outputs: []config.Output{outputOf(t, fmt.Sprintf(c.output, url, c.ca.file))}}
 			var all []Finding
 			d := newDoctor(&config.Config{}, func(f Finding) { all = append(all, f) })
-			d.outputs(t.Context(), p, &loadedModel{heads: []embed.Head{streamtest.LengthHead{}}}, nil)
+			d.outputs(t.Context(), p, &loadedModel{heads: []embed.Head{streamtest.LengthHead{}}}, nil, nil)
 			if len(all) != 1 || all[0].Grade != c.grade || all[0].Class != c.class {
 				t.Fatalf("%+v", all)
 			}

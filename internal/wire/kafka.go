@@ -19,18 +19,24 @@ import (
 )
 
 func newKafkaSource(c *config.Config, p *config.Pipeline, log *slog.Logger) (stream.Source, error) {
-	tlsConfig, mechanism, err := kafkaAccess(&c.Kafka)
+	k, err := kafkaConfig(c, p, log)
 	if err != nil {
 		return nil, err
 	}
+	return kafkasource.New(k)
+}
+
+// kafkaConfig is how a pipeline reads its topics.
+func kafkaConfig(c *config.Config, p *config.Pipeline, log *slog.Logger) (kafkasource.Config, error) {
 	k := kafkasource.NewDefaultConfig()
 	k.Brokers, k.Topics, k.Group, k.ClientID = c.Kafka.Brokers, p.Topics, p.Group, c.Kafka.ClientID
-	k.TLS, k.SASL = tlsConfig, mechanism
 	k.SessionTimeout, k.RebalanceTimeout, k.DrainTimeout = c.Kafka.SessionTimeout.D(), c.Kafka.RebalanceTimeout.D(), c.Kafka.DrainTimeout.D()
 	k.HeartbeatInterval = min(k.HeartbeatInterval, k.SessionTimeout/3)
 	k.FetchMaxBytes, k.FetchMaxWait = int32(min(c.Kafka.FetchMaxBytes, 1<<30)), c.Kafka.FetchMaxWait.D()
 	k.Log = log.With("pipeline", p.Name)
-	return kafkasource.New(k)
+	var err error
+	k.TLS, k.SASL, err = kafkaAccess(&c.Kafka)
+	return k, err
 }
 
 // kafkaTransport is how everything but a consumer group speaks to the brokers.

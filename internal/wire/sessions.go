@@ -156,7 +156,10 @@ func busy(ctx context.Context, sessions []embed.Session, inputs []embed.Tensor) 
 
 // usualBatch is a batch as full as the configuration has it, of one object again and again: a recording of a few seconds, a text of some tens of tokens, a picture.
 func usualBatch(ctx context.Context, p *config.Pipeline, m *loadedModel) (inputs []embed.Tensor, steps int, err error) {
-	items := trialItems(m)
+	items, err := trialItems(m)
+	if err != nil {
+		return nil, 0, err
+	}
 	item := items[len(items)-1]
 	if m.spec.Modality == schemas.Audio {
 		item.Blob = hum(4)

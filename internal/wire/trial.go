@@ -13,8 +13,11 @@ import (
 
 // tryPreprocessor makes the trial samples of the smallest object. Settings that refuse it leave none: sessions are then judged by what they have computed.
 func (m *loadedModel) tryPreprocessor(ctx context.Context) {
-	first := trialItems(m)[0]
-	if samples, err := m.pre.Preprocess(ctx, first.Ref, first.Blob); err == nil {
+	items, err := trialItems(m)
+	if err != nil {
+		return
+	}
+	if samples, err := m.pre.Preprocess(ctx, items[0].Ref, items[0].Blob); err == nil {
 		m.trial = samples[:1]
 	}
 }

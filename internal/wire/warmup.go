@@ -52,7 +52,11 @@ func corners(ctx context.Context, p *config.Pipeline, m *loadedModel) (all []cor
 
 // stretched are samples of an object that becomes four times as long for as long as that makes them longer, but for no more than so many steps.
 func stretched(ctx context.Context, m *loadedModel, most int) (all []embed.Sample, err error) {
-	item := trialItems(m)[0]
+	items, err := trialItems(m)
+	if err != nil {
+		return nil, err
+	}
+	item := items[0]
 	for times := 1; times <= longTimes; times *= 4 {
 		blob := []byte(strings.TrimSpace(strings.Repeat(string(item.Blob)+" ", times)))
 		switch m.spec.Modality {
@@ -142,7 +146,7 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 		d.say(check, Sound, "packed rows have few shapes, whose times a worker learns")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	ctx, cancel := context.WithTimeout(ctx, timeOn(ortsession.Provider(p.Model.Provider)))
 	defer cancel()
 	all, err := d.corners(ctx, p, m)
 	if err != nil {

@@ -41,7 +41,11 @@ func TestTheDoctorMeasuresWhatBatchesNeed(t *testing.T) {
 			if !times.Sound() || times.Batches < 2*cornerRuns || !bytes.Sound() {
 				t.Fatalf("kept %+v and %+v", times, bytes)
 			}
-			item := trialItems(m)[1]
+			trial, err := trialItems(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			item := trial[1]
 			samples, err := m.pre.Preprocess(t.Context(), item.Ref, item.Blob)
 			if err != nil {
 				t.Fatal(err)

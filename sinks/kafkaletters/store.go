@@ -15,6 +15,9 @@ import (
 // maxMessage bounds a letter: the largest record that a broker takes by default is 1 MB, and brokers set higher must not refuse it here.
 const maxMessage = 64 << 20
 
+// Headroom is how many bytes more than the source's topic a topic of letters must take: a letter is its record, and what became of it, in headers.
+const Headroom = 4 << 10
+
 // Config says where letters go.
 type Config struct {
 	Brokers   []string           // host:port

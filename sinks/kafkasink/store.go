@@ -51,7 +51,7 @@ func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
 		if limit > 0 {
 			return nil
 		}
-		n, err := maxMessage(ctx, client, c.Topic)
+		n, err := MaxMessage(ctx, client, c.Topic)
 		if limit = n; lasting(err) { // the right to describe is not needed to produce
 			limit, err = defaultMaxMessage, nil
 		}
@@ -83,8 +83,8 @@ func exists(ctx context.Context, c *kafka.Client, topic string) error {
 	return nil
 }
 
-// maxMessage asks for the topic's limit.
-func maxMessage(ctx context.Context, c *kafka.Client, topic string) (int, error) {
+// MaxMessage asks for the largest message that a topic takes, in bytes.
+func MaxMessage(ctx context.Context, c *kafka.Client, topic string) (int, error) {
 	r, err := c.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{
 		{ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{"max.message.bytes"}},
 	}})
