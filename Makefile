@@ -294,13 +294,13 @@ licences: ## write docs/licences.md, the licences of what is linked; fails where
 	cd tools/licences && $(GO) run . -dir ../.. >../../docs/licences.md
 
 .PHONY: licence-texts
-licence-texts: ## write the texts of these licences, and where the bundled samples come from, to bin/licences, for images and archives
+licence-texts: ## write the texts of these licences, and where the bundled samples come from, to bin/licences, for images and archives; of builds with ICEBERG=1 if that is given
 	@rm -rf bin/licences
-	cd tools/licences && $(GO) run . -dir ../.. -texts ../../bin/licences
+	cd tools/licences && $(GO) run . -dir ../.. -texts ../../bin/licences$(if $(ICEBERG), -iceberg)
 	install -D -m 644 internal/demo/samples/ATTRIBUTION.md bin/licences/samples/ATTRIBUTION.md # goreleaser's **/* takes what lies in directories only
 
 .PHONY: sbom
-sbom: $(CYCLONEDX) ## write the bills of materials of both programs, for CPUs and with CUDA, CycloneDX in bin/
+sbom: $(CYCLONEDX) ## write the bills of materials of both programs, for CPUs and with CUDA, without Iceberg tables and with them, CycloneDX in bin/
 	CYCLONEDX=$(CYCLONEDX) GO=$(GO) tools/sbom.sh
 
 .PHONY: sbom-check
@@ -308,11 +308,12 @@ sbom-check: $(CYCLONEDX) ## what the bills of materials list is what docs/licenc
 	CYCLONEDX=$(CYCLONEDX) GO=$(GO) tools/sbom.sh --check
 
 .PHONY: vulnerabilities
-vulnerabilities: $(GOVULNCHECK) ## known vulnerabilities in what is called; needs the network, for the database of vulnerabilities
+vulnerabilities: $(GOVULNCHECK) ## known vulnerabilities in what is called, by builds with Iceberg tables, too; needs the network, for the database of vulnerabilities
 	GOVULNCHECK=$(GOVULNCHECK) tools/vulnerabilities.sh
 
 .PHONY: vulnerabilities-check
-vulnerabilities-check: $(GOVULNCHECK) ## a database that is not reached is no clean bill
+vulnerabilities-check: $(GOVULNCHECK) ## a database that is not reached is no clean bill, and builds with Iceberg tables are looked at, too
+	@said=$$(GOVULNDB= GOVULNCHECK=echo tools/vulnerabilities.sh); [ "$$said" = '-tags iceberg ./...' ] || { echo "tools/vulnerabilities.sh has $$said looked at" >&2; exit 1; }
 	@rc=0; said=$$(GOVULNDB=file:///nowhere GOVULNCHECK=$(GOVULNCHECK) tools/vulnerabilities.sh ./schemas 2>&1) || rc=$$?; \
 	[ "$$rc" -eq 4 ] && grep -qF 'the database file:///nowhere was not reached, so nothing was checked' <<<"$$said" || \
 		{ printf '%s\n' "$$said" "tools/vulnerabilities.sh ended with $$rc without a database, wanted 4 and a sentence that says so" >&2; exit 1; }

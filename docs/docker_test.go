@@ -199,3 +199,33 @@ func TestBothDockerfilesBeginWithTheSameImages(t *testing.T) {
 		t.Errorf("%v, and %v", want, got)
 	}
 }
+
+// TestAnImageIsBuiltWithIcebergTablesIfItIsToldTo has make print what the step of each Dockerfile that builds the programs would do, with the argument and without: programs and licences are of the same kind.
+func TestAnImageIsBuiltWithIcebergTablesIfItIsToldTo(t *testing.T) {
+	for _, file := range []string{"deploy/Dockerfile", "deploy/Dockerfile.cuda"} {
+		if err := takes(file, "ICEBERG=1"); err != nil {
+			t.Error(err)
+		}
+		b, err := os.ReadFile(filepath.Join("..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := regexp.MustCompile(`(?m)^RUN (make build [^&\n]*)`).FindSubmatch(b)
+		if step == nil {
+			t.Fatalf("%s builds nothing", file)
+		}
+		for _, iceberg := range []string{"", "1"} {
+			c := exec.CommandContext(t.Context(), "bash", "-euc", strings.Replace(string(step[1]), "make ", "make -n -C .. ", 1))
+			c.Env = append(os.Environ(), "VERSION=v1", "ICEBERG="+iceberg)
+			out, err := c.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%s: %v\n%s", file, err, out)
+			}
+			for _, line := range []string{`go build .* -tags iceberg -modfile "\$\(GO=\S+ tools/iceberg-modfile\.sh\)" .*\./cmd/worker`, `go run \. .* -texts \S+ -iceberg`} {
+				if got := regexp.MustCompile(line).Match(out); got != (iceberg != "") {
+					t.Errorf("%s with ICEBERG=%s: it does %s: %v, in\n%s", file, iceberg, line, got, out)
+				}
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package embed
 
 import (
 	"context"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -134,12 +135,31 @@ func TestWaitingToBeDecodedIsSeen(t *testing.T) {
 			time.Sleep(5 * time.Second)
 		}
 		done.Wait()
-		if s := e.Stats(); s.Undecoded != 0 || s.PreprocessWait.Round(time.Second) != time.Minute {
-			t.Errorf("at the end %d wait, and they waited for %v, want a minute", s.Undecoded, s.PreprocessWait)
+		if s := e.Stats(); s.Undecoded != 0 || math.Round(s.PreprocessWait) != 60 {
+			t.Errorf("at the end %d wait, and they waited for %g s, want a minute", s.Undecoded, s.PreprocessWait)
 		}
 		stop()
 		running.Wait()
 	})
+}
+
+// TestWaitsOfYearsInSumAreTold: of 600 years there are more nanoseconds than an int64 counts.
+func TestWaitsOfYearsInSumAreTold(t *testing.T) {
+	e, err := NewEngine(testConfig(), slowly{}, []Session{&adder{}}, []Head{sumHead{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const wait = 200 * 365 * 24 * time.Hour
+	now, b := time.Now(), &Batch[*window]{}
+	for range 3 {
+		e.stats.admitted(now.Add(-wait))
+		b.Items = append(b.Items, &window{queued: now.Add(-wait)})
+	}
+	e.stats.waited(b, now)
+	want := 3 * wait.Seconds()
+	if s := e.Stats(); s.Queue != want || s.PreprocessWait < want || s.PreprocessWait > want+60 {
+		t.Errorf("%g s in the queue and %g s to be decoded, want %g s", s.Queue, s.PreprocessWait, want)
+	}
 }
 
 // slowly is a Streamer that takes a second for each window.

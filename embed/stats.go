@@ -13,10 +13,10 @@ type Stats struct {
 	FLOPs                   float64       // floating-point operations of useful work: each sample alone, without padding
 	Bisections              int64         // batches that were taken apart
 	Preprocess              time.Duration // busy time, summed over the workers
-	PreprocessWait          time.Duration // from being submitted until a worker began, summed over objects
+	PreprocessWait          float64       // seconds from being submitted until a worker began, summed over objects: too long a sum for a Duration
 	Undecoded               int           // objects submitted that no worker has begun
 	Collate, Infer, HeadsOn time.Duration // busy time, summed over the executors
-	Queue                   time.Duration // from being made until their session began, summed over samples
+	Queue                   float64       // seconds from being made until their session began, summed over samples, too
 	Waiting, WaitingCost    int           // samples in the batcher now, and their cost
 	Devices                 []DeviceCosts // what has been learnt of each device, in the order of its first session
 	Sessions                int           // that compute batches, on all devices
@@ -47,10 +47,10 @@ func (e *Engine) Stats() Stats {
 		Devices: devices, Sessions: len(e.sessions), Decoders: decoders, Reused: reused,
 		Objects: c.objects.Load(), Failed: c.failed.Load(), Samples: c.samples.Load(), Batches: c.batches.Load(),
 		Cost: c.cost.Load(), Padded: c.padded.Load(), FLOPs: 1e3 * float64(c.kiloflops.Load()), Bisections: c.bisections.Load(),
-		PreprocessWait: time.Duration(c.admission.Load()), Undecoded: int(c.undecoded.Load()),
+		PreprocessWait: float64(c.admission.Load()) / 1e6, Undecoded: int(c.undecoded.Load()),
 		Preprocess: time.Duration(c.preprocess.Load()), Collate: time.Duration(c.collate.Load()),
 		Infer: time.Duration(c.infer.Load()), HeadsOn: time.Duration(c.heads.Load()),
-		Queue: time.Duration(c.queue.Load()), Waiting: waiting, WaitingCost: cost,
+		Queue: float64(c.queue.Load()) / 1e6, Waiting: waiting, WaitingCost: cost,
 	}
 }
 
@@ -58,13 +58,14 @@ type counters struct {
 	objects, failed, samples, batches, cost, padded, bisections atomic.Int64
 	kiloflops                                                   atomic.Int64 // thousands: enough for 10^12 items of a large model
 	undecoded                                                   atomic.Int64 // now
-	admission, preprocess, collate, queue, infer, heads         atomic.Int64 // nanoseconds
+	preprocess, collate, infer, heads                           atomic.Int64 // nanoseconds
+	admission, queue                                            atomic.Int64 // microseconds: of a billion samples that wait ten seconds there are more nanoseconds than an int64 counts
 }
 
 // admitted counts an object that waits no longer to be decoded.
 func (c *counters) admitted(offered time.Time) {
 	c.undecoded.Add(-1)
-	c.admission.Add(int64(time.Since(offered)))
+	c.admission.Add(time.Since(offered).Microseconds())
 }
 
 func (c *counters) preprocessed(samples int, err error) {
@@ -86,11 +87,11 @@ func (c *counters) batched(b *Batch[*window], flops float64, d time.Duration) {
 
 // waited counts how long the samples of a batch waited for their session.
 func (c *counters) waited(b *Batch[*window], until time.Time) {
-	var all time.Duration
+	var all int64
 	for _, win := range b.Items {
-		all += until.Sub(win.queued)
+		all += until.Sub(win.queued).Microseconds()
 	}
-	c.queue.Add(int64(all))
+	c.queue.Add(all)
 }
 
 func (c *counters) inferred(d time.Duration) { c.infer.Add(int64(d)) }

@@ -111,7 +111,7 @@ func TestTimesOfBatchesAreToldAndTotalledAsInTheTraces(t *testing.T) {
 				}
 			}
 		}
-		if s := e.Stats(); s.Queue != queue || queue < (1+1+2+2+3)*time.Second || s.Infer != sessions || len(told) != batches || int64(batches) != s.Batches || s.WaitingCost != 0 {
+		if s := e.Stats(); s.Queue != queue.Seconds() || queue < (1+1+2+2+3)*time.Second || s.Infer != sessions || len(told) != batches || int64(batches) != s.Batches || s.WaitingCost != 0 {
 			t.Errorf("%+v; in traces %s in the queue, %s in %d batches, %d of them told", s, queue, sessions, batches, len(told))
 		}
 	})

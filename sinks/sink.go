@@ -32,7 +32,8 @@ type Sink interface {
 	// theirs, unless that is a RefusedError, or ctx's; after an error the call may be repeated.
 	Flush(ctx context.Context) error
 
-	// Forget drops what is buffered for src without making it durable; each outstanding done gets ErrForgotten. It does not block on the store.
+	// Forget drops what is buffered for src without making it durable; each outstanding done gets ErrForgotten, and a Write of src that waits returns an error.
+	// It does not block on the store.
 	Forget(src schemas.SourceID)
 
 	// Close flushes and releases everything. It may be called twice, and without any Write.

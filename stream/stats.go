@@ -17,8 +17,8 @@ type Stats struct {
 	Fetch, ReserveWait               time.Duration // busy time of the fetchers, and how much of it they waited for memory
 	FetchQueue                       float64       // seconds from being taken in until a fetcher began, summed over references: as many may wait as are in flight, too long a sum for a Duration
 	Unfetched                        int           // references taken in that no fetcher has begun
-	HoldBack                         time.Duration // summed over records: from being settled until those before them were
-	Durable                          float64       // seconds from being handed to the sink until being durable, summed over records: too long a sum for a Duration
+	HoldBack                         float64       // seconds from being settled until those before them were, summed over records: too long a sum for a Duration
+	Durable                          float64       // seconds from being handed to the sink until being durable, summed over records, too
 	Write                            time.Duration // busy time of the sink: of Write, over the partitions, with calls that have not returned
 	Writers                          int           // partitions of the assignment, each of which has a writer of its own; without one, of the last that had any
 	Commits, Assignments, Losses     int64
@@ -38,7 +38,7 @@ func (p *Pipeline) Stats() Stats {
 		Dead: c.deadByReason(), Rows: c.rows.Load(), FetchedBytes: c.bytes.Load(),
 		Fetch: time.Duration(c.fetch.Load()), ReserveWait: time.Duration(c.reserveWait.Load()),
 		FetchQueue: float64(c.fetchQueue.Load()) / 1e6, Unfetched: int(c.unfetched.Load()),
-		HoldBack: time.Duration(c.holdBack.Load()), Durable: float64(c.durable.Load()) / 1e6, Write: c.write.Total(), Writers: int(c.writers.Load()), Abandoned: c.abandoned.Load(),
+		HoldBack: float64(c.holdBack.Load()) / 1e6, Durable: float64(c.durable.Load()) / 1e6, Write: c.write.Total(), Writers: int(c.writers.Load()), Abandoned: c.abandoned.Load(),
 		Commits: c.commits.Load(), Assignments: c.assignments.Load(), Losses: c.losses.Load(),
 		InFlight: len(p.slots), Held: p.budget.Held(), PeakHeld: p.budget.Peak(), Budget: p.budget.Total(),
 	}
@@ -72,9 +72,9 @@ type Witness interface {
 
 type counters struct {
 	records, computed, skipped, lost, rows, bytes atomic.Int64
-	fetch, reserveWait, holdBack                  atomic.Int64 // nanoseconds
+	fetch, reserveWait                            atomic.Int64 // nanoseconds
 	unfetched                                     atomic.Int64 // now
-	fetchQueue, durable                           atomic.Int64 // microseconds: a billion records that wait five minutes for their file are more nanoseconds than there are
+	fetchQueue, holdBack, durable                 atomic.Int64 // microseconds: a billion records that wait five minutes for their file are more nanoseconds than there are
 	write                                         sinks.Occupied
 	commits, assignments, losses, abandoned       atomic.Int64
 	writers                                       atomic.Int64 // of the last assignment with any: shares of its time are asked for when it has ended
@@ -100,7 +100,7 @@ func (c *counters) fetched(d time.Duration, b *Blob) {
 // released counts what the sink is about to be handed.
 func (c *counters) released(r *Release) {
 	r.began = c.write.Begin()
-	c.holdBack.Add(int64(r.held))
+	c.holdBack.Add(r.held)
 }
 
 func (c *counters) buried(r schemas.Reason) {

@@ -74,7 +74,7 @@ type Release struct {
 	Rows    []schemas.Row
 	traces  []trace.SpanContext // of its records, those that are kept
 	records int                 // in it: the other offsets hold none
-	held    time.Duration       // that these waited for others, in all
+	held    int64               // microseconds that these waited for others, in all
 	began   time.Time           // being written
 	tickets []*Ticket
 	lane    *lane
@@ -225,7 +225,7 @@ func (t *Tracker) Release(p Partition) (*Release, bool) {
 	for _, k := range r.tickets {
 		if !k.settled.IsZero() {
 			r.records++
-			r.held += now.Sub(k.settled)
+			r.held += now.Sub(k.settled).Microseconds()
 		}
 		r.add(k)
 	}

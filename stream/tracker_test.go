@@ -299,8 +299,8 @@ func TestAReleaseSaysHowLongItsRecordsWaitedForThoseBeforeThem(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		tickets[0].Settle(Computed, nil)
 		r, ok := tr.Release(part)
-		if !ok || r.records != 3 || r.held != 5*time.Second+3*time.Second {
-			t.Errorf("%v: %d records, held for %s", ok, r.records, r.held)
+		if !ok || r.records != 3 || r.held != (5*time.Second+3*time.Second).Microseconds() {
+			t.Errorf("%v: %d records, held for %d µs", ok, r.records, r.held)
 		}
 	})
 }

@@ -216,3 +216,40 @@ func TestWaitingForAFetcherIsSeen(t *testing.T) {
 		}
 	})
 }
+
+// late gives the first object of a partition after ten years.
+type late struct{ *streamtest.Fetcher }
+
+// Fetch implements stream.Fetcher. Memory is reserved at once, or those behind it would wait for theirs.
+func (l late) Fetch(ctx context.Context, ref schemas.Ref, reserve stream.Reserve) (*stream.Blob, error) {
+	b, err := l.Fetcher.Fetch(ctx, ref, reserve)
+	if ref.ID == "0-0" {
+		time.Sleep(10 * year)
+	}
+	return b, err
+}
+
+const year = 365 * 24 * time.Hour
+
+// TestRecordsThatWaitForYearsInSumAreTold: of 490 years there are more nanoseconds than an int64 counts.
+func TestRecordsThatWaitForYearsInSumAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 50
+		b := newBench()
+		b.change = func(c *stream.Config) { c.CommitInterval = year }
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: n}})
+			err = errors.Join(err, a.Records(ctx, b.part, good(0, n), n))
+			a.Revoked(ctx)
+			return err
+		})
+		p := b.pipeline(t, src, late{streamtest.NewFetcher(1, 0)}, &streamtest.LetterBox{})
+		if err := b.run(t, p); err != nil {
+			t.Fatal(err)
+		}
+		most := (n - 1) * (10 * year).Seconds()
+		if s := p.Stats(); s.HoldBack > most || s.HoldBack < most-1e4 { // batches of all others take a second each
+			t.Errorf("records were held back for %g s, want %g at most, and little less", s.HoldBack, most)
+		}
+	})
+}

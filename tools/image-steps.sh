@@ -13,13 +13,15 @@
 # system's libraries, a model of hf:// is looked for where the user may write, the command without arguments looks for its configuration, and the command of docs/backfill.md that pauses
 # a run in a pod reaches its first process.
 #
+# ICEBERG=1 has the image built with Iceberg tables, and looks for them and their licences; without it a table of them must be refused.
+#
 # With --mutants it then spoils the Dockerfile in ways that a person might, and fails if one is not noticed.
 #
 # Needs root, for chroots and mounts, with buildah and mmdebstrap (Debian: apt-get install buildah mmdebstrap), and about 3 GB below TMPDIR; deploy/Dockerfile.cuda 20 GB.
 # GO names the program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-: "${GO:=go}"
+: "${GO:=go}" "${ICEBERG:=}"
 
 say() { printf 'image-steps: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -77,7 +79,7 @@ bases() {
 
 # steps builds the Dockerfile $1 as the image $2. What the first stage has of this machine must not show in the last one, so they are built one after the other: what has been built is kept as layers.
 steps() {
-  local common=(build --quiet --layers --pull-never --isolation chroot --network host --ignorefile "$dockerfile.dockerignore" --file "$1" --build-arg "VERSION=$version")
+  local common=(build --quiet --layers --pull-never --isolation chroot --network host --ignorefile "$dockerfile.dockerignore" --file "$1" --build-arg "VERSION=$version" --build-arg "ICEBERG=$ICEBERG")
   buildah "${common[@]}" --target build --volume "$("$GO" env GOROOT):/usr/local/go:ro" --volume "$("$GO" env GOMODCACHE):/go/pkg/mod" \
     --volume "$("$GO" env GOCACHE):/root/.cache/go-build" --volume /etc/ssl/certs/ca-certificates.crt:/machine.pem:ro "$work/context" && buildah "${common[@]}" --tag "$2" "$work/context"
 }
@@ -111,6 +113,10 @@ says() {
 
 config() { buildah inspect --type image --format "{{range .OCIv1.Config.$2}}{{println .}}{{end}}" "$1" | sed '/^$/d'; }
 
+# lake is a configuration whose catalog has no tables.
+lake='{catalog: {uri: "sqlite:///tmp/catalog.db", warehouse: "file:///tmp/lake"}, telemetry: {listen: ""},
+  pipelines: [{name: p, model: {path: /mnt/models/vision-digits}, heads: [{task: classification}], outputs: [{parquet: {url: "file:///tmp/rows"}}], dead_letters: {url: "file:///tmp/letters"}}]}'
+
 # look asks of the image $1 what is said above.
 look() {
   local container root user cache environment entry command missing pause
@@ -136,6 +142,7 @@ look() {
   says well '"label"' "${entry[@]}" predict --model /mnt/models/vision-digits --option image_libraries=require /mnt/samples/image/digit-04.jpg || return
   says badly "not in the cache $cache/" env HF_HUB_OFFLINE=1 "${entry[@]}" predict --model hf://owner/name --text once || return
   says badly /etc/vecmill/worker.yaml "${entry[@]}" "${command[@]}" || return
+  says badly "$([ -n "$ICEBERG" ] && echo 'no such table' || echo 'this build has no Iceberg tables')" sh -euc 'printf "%s\n" "$0" >/tmp/plan.yaml; backfill plan --config /tmp/plan.yaml --source iceberg://ns.rows --column uri=path --try 0 --out /tmp/plan' "$lake" || return
   # env looks for a program, as kubectl exec does; the shell that waits here has a kill of its own. It is the first process.
   [ -n "$pause" ] || { say "docs/backfill.md does not say how a run in a pod is paused"; return 1; }
   says well paused sh -euc "trap 'echo paused' USR1; env $pause" || return
@@ -148,7 +155,8 @@ licensed() {
   local at=$1/opt/vecmill package
   {
     printf 'LICENSE\nlicences.md\nlicences/samples/ATTRIBUTION.md\n'
-    sed -nE 's/^\| (\S+) \| (v[0-9]\S*) \| ([^n]|n[^o]).*/licences\/\1@\2/p' docs/licences.md # but for modules that have none
+    # But for modules that have none, and, without Iceberg tables, those of the second table.
+    sed "$([ -n "$ICEBERG" ] || echo '/^## With Iceberg tables/,$d')" docs/licences.md | sed -nE 's/^\| (\S+) \| (v[0-9]\S*) \| ([^n]|n[^o]).*/licences\/\1@\2/p'
     printf 'licences/std@%s\n' "$("$GO" env GOVERSION)"
     if [ "${dockerfile%.cuda}" = "$dockerfile" ]; then
       printf 'licences/onnxruntime/%s\n' LICENSE ThirdPartyNotices.txt

@@ -2,7 +2,7 @@
 #
 # Writes the bills of materials of both programs, CycloneDX 1.6: bin/worker.cdx.json and bin/backfill.cdx.json with the modules that are linked, their hashes and the licences found
 # in them, Go's standard library, and the ONNX Runtime library that goes beside them; and bin/worker-cuda.cdx.json and bin/backfill-cuda.cdx.json with the GPU build of that library,
-# CUDA and cuDNN in its place, as in the image for GPUs. The same commit gives the same bytes.
+# CUDA and cuDNN in its place, as in the image for GPUs. worker-iceberg and the like are those of builds with Iceberg tables (make build ICEBERG=1). The same commit gives the same bytes.
 #
 #   tools/sbom.sh [--check]      --check: the modules must be those of docs/licences.md, too
 #
@@ -14,8 +14,11 @@ command -v "$GO" >/dev/null
 mkdir -p bin
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
+# The go.mod that builds with Iceberg tables are linked with (tools/iceberg-modfile.sh) changes no version, and names a place in the user's cache.
 for program in worker backfill; do
-  "$CYCLONEDX" app -json -licenses -assert-licenses -std -noserial -notimestamp -output-version 1.6 -main "cmd/$program" -output "bin/$program.cdx.json" . 2>"$said" || { cat "$said" >&2; exit 1; }
+  for tags in '' iceberg; do
+    GOFLAGS="${GOFLAGS:-}${tags:+ -tags=$tags}" "$CYCLONEDX" app -json -licenses -assert-licenses -std -noserial -notimestamp -output-version 1.6 -main "cmd/$program" -output "bin/$program${tags:+-$tags}.cdx.json" . 2>"$said" || { cat "$said" >&2; exit 1; }
+  done
 done
 ort=$(sed -n 's/^readonly version=//p' tools/fetch-ort.sh)
 [ -n "$ort" ] || { echo "tools/fetch-ort.sh does not say its version" >&2; exit 1; }
@@ -61,20 +64,25 @@ def write(path, bom, runtime):
     print(f"{path}: {len(bom['components'])} components")
 
 
-linked = set()
-for program in ("worker", "backfill"):
-    path = f"bin/{program}.cdx.json"
-    bom = json.load(open(path))
-    bom["metadata"]["component"]["name"] = program
-    modules = [c for c in bom["components"] if c["purl"].startswith("pkg:golang/") and c["name"] != "std"]
-    linked |= {(c["name"], c["version"]) for c in modules}
-    without = [c["name"] for c in modules if "hashes" not in c]
-    if without:
-        sys.exit(f"{path}: no hash of {without}")
-    write(path, bom, [library(f"pkg:generic/onnxruntime@{version}", {"id": "MIT"})])
-    write(f"bin/{program}-cuda.cdx.json", bom, list(cuda()))
-if check:
-    listed = set(re.findall(r"^\| (\S+) \| (v\d\S*) \|", open("docs/licences.md").read(), re.M))
-    if listed != linked:
-        sys.exit(f"docs/licences.md and what is linked differ: {sorted(listed ^ linked)}")
+# What is linked without Iceberg tables, and with them, with licences as tools/licences reads them.
+first, _, second = open("docs/licences.md").read().partition("\n## With Iceberg tables\n")
+rows = [{(m, v): licence.split(", ") for m, v, licence in re.findall(r"^\| (\S+) \| (v\d\S*) \| (.*) \|$", part, re.M)} for part in (first, second)]
+for variant, listed in (("", rows[0]), ("-iceberg", rows[0] | rows[1])):
+    linked = set()
+    for program in ("worker", "backfill"):
+        path = f"bin/{program}{variant}.cdx.json"
+        bom = json.load(open(path))
+        bom["metadata"]["component"]["name"] = program
+        modules = [c for c in bom["components"] if c["purl"].startswith("pkg:golang/") and c["name"] != "std"]
+        linked |= {(c["name"], c["version"]) for c in modules}
+        without = [c["name"] for c in modules if "hashes" not in c]
+        if without:
+            sys.exit(f"{path}: no hash of {without}")
+        for c in modules:  # texts that it does not know
+            if "licenses" not in c and (c["name"], c["version"]) in listed:
+                c["licenses"] = [{"license": {"id": i}} for i in listed[c["name"], c["version"]]]
+        write(path, bom, [library(f"pkg:generic/onnxruntime@{version}", {"id": "MIT"})])
+        write(f"bin/{program}{variant}-cuda.cdx.json", bom, list(cuda()))
+    if check and set(listed) != linked:
+        sys.exit(f"docs/licences.md and what is linked{variant and ' with Iceberg tables'} differ: {sorted(set(listed) ^ linked)}")
 PY

@@ -140,12 +140,12 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 		Lag: s.Lag, LagKnown: len(places) > 0, CommitAge: s.Waiting.Seconds(), Partitions: len(places), Places: placesOf(places),
 		Stages: []Stage{
 			{Name: "read", Done: s.Records, Unit: "records", Queue: int64(s.InFlight), Limit: int64(a.Slots)},
-			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Wait: s.FetchQueue + s.ReserveWait.Seconds(), Workers: a.Fetchers, Queue: int64(s.Unfetched), Limit: max(int64(a.Slots), int64(s.Unfetched))},              // a record may have several references
-			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Wait: e.PreprocessWait.Seconds(), Workers: a.Preparers, Queue: int64(e.Undecoded), Limit: max(int64((embed.LaneDepth+1)*a.Preparers+a.Fetchers), int64(e.Undecoded))}, // objects of one priority; those of another have as much room beside them
-			{Name: "batch", Done: e.Batches, Unit: "batches", Wait: e.Queue.Seconds(), Queue: int64(e.Waiting), Limit: int64(a.Window)},
+			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Wait: s.FetchQueue + s.ReserveWait.Seconds(), Workers: a.Fetchers, Queue: int64(s.Unfetched), Limit: max(int64(a.Slots), int64(s.Unfetched))},    // a record may have several references
+			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Wait: e.PreprocessWait, Workers: a.Preparers, Queue: int64(e.Undecoded), Limit: max(int64((embed.LaneDepth+1)*a.Preparers+a.Fetchers), int64(e.Undecoded))}, // objects of one priority; those of another have as much room beside them
+			{Name: "batch", Done: e.Batches, Unit: "batches", Wait: e.Queue, Queue: int64(e.Waiting), Limit: int64(a.Window)},
 			{Name: "infer", Done: e.Cost, Unit: "steps", Busy: (e.Collate + e.Infer).Seconds(), Workers: a.Sessions},
 			{Name: "heads", Done: s.Rows, Unit: "rows", Busy: e.HeadsOn.Seconds(), Workers: a.Sessions},
-			{Name: "write", Done: s.Commits, Unit: "commits", Busy: s.Write.Seconds(), Wait: s.HoldBack.Seconds(), Workers: s.Writers},
+			{Name: "write", Done: s.Commits, Unit: "commits", Busy: s.Write.Seconds(), Wait: s.HoldBack, Workers: s.Writers},
 		},
 		Written: []Output{}, Samples: e.Samples, Took: []int64{}, Ran: []int64{}, Dead: []Dead{}, Faults: []Fault{}, Recent: []Item{}, Letters: []Letter{},
 	}

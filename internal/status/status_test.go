@@ -34,8 +34,8 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 }
 
 func TestStagesSayHowLongTheyWereBusyAndWaitedFor(t *testing.T) {
-	p := Of(About{Fetchers: 3, Slots: 16, Window: 64}, stream.Stats{Fetch: 9 * time.Second, ReserveWait: 4 * time.Second, FetchQueue: 8, Unfetched: 12, Write: 7 * time.Second, HoldBack: 2 * time.Second, Writers: 2},
-		embed.Stats{Queue: 6 * time.Second, Samples: 5, Waiting: 48}, nil) // of a worker that has no partitions any more
+	p := Of(About{Fetchers: 3, Slots: 16, Window: 64}, stream.Stats{Fetch: 9 * time.Second, ReserveWait: 4 * time.Second, FetchQueue: 8, Unfetched: 12, Write: 7 * time.Second, HoldBack: 2, Writers: 2},
+		embed.Stats{Queue: 6, Samples: 5, Waiting: 48}, nil) // of a worker that has no partitions any more
 	if p.LagKnown {
 		t.Error("the lag of no partition is known")
 	}

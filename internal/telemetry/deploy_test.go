@@ -88,6 +88,24 @@ func TestTheChartHasTheSameAlertsAndDashboard(t *testing.T) {
 	}
 }
 
+// Where work waits is what the dashboard is looked at for: each wait that docs/metrics.md knows is drawn, as a time or as a number.
+func TestTheDashboardShowsEveryWait(t *testing.T) {
+	dashboard, waits := read(t, "../../deploy/grafana/vecmill.json"), 0
+	for _, m := range regexp.MustCompile("(?m)^\\| `(vecmill_\\w+_(?:wait_seconds|waiting|waiting_cost))` \\| \\S+ \\| (counter|gauge) ").FindAllStringSubmatch(read(t, "../../docs/metrics.md"), -1) {
+		name := m[1]
+		if m[2] == "counter" {
+			name += "_total"
+		}
+		waits++
+		if !strings.Contains(dashboard, name+"{") {
+			t.Errorf("the dashboard does not show %s", name)
+		}
+	}
+	if waits < 10 {
+		t.Errorf("docs/metrics.md has %d waits only", waits)
+	}
+}
+
 func TestEveryAlertIsTestedAndHasARunbook(t *testing.T) {
 	alerts := regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(read(t, "../../deploy/prometheus/alerts.yaml"), -1)
 	if len(alerts) < 8 {

@@ -44,9 +44,9 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 	defer tel.Shutdown(context.Background())
 	err = Observe(tel.Meter(), "speech", func() Reading {
 		return Reading{
-			Stream: stream.Stats{Partitions: 2, Lag: 8, Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, FetchQueue: 2e10, Unfetched: 17, HoldBack: 5 * time.Second, Write: 6 * time.Second, Durable: 7, Abandoned: 3},
+			Stream: stream.Stats{Partitions: 2, Lag: 8, Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, FetchQueue: 2e10, Unfetched: 17, HoldBack: 5e10, Write: 6 * time.Second, Durable: 7, Abandoned: 3},
 			Embed: embed.Stats{
-				Sessions: 3, Waiting: 4, WaitingCost: 1200, Undecoded: 13, PreprocessWait: 11 * time.Second, Queue: 9 * time.Second, FLOPs: 3e9,
+				Sessions: 3, Waiting: 4, WaitingCost: 1200, Undecoded: 13, PreprocessWait: 1.1e10, Queue: 9e10, FLOPs: 3e9,
 				Devices: []embed.DeviceCosts{{Device: "0", Costs: embed.Costs{Fixed: 0.5, Step: 0.25}, Miss: 0.125}, {Device: "1", Costs: embed.Costs{Fixed: 2}}},
 			}, Step: 0.02, Peak: 5e10,
 			Cost: Cost{DeviceSeconds: 60, PerMillion: number(0.5), Used: number(0.25)}, Slowest: "infer",
@@ -69,11 +69,11 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_sessions{pipeline="speech"} 3`,
 		`vecmill_samples_waiting{pipeline="speech"} 4`,
 		`vecmill_samples_waiting_cost{pipeline="speech"} 1200`,
-		`vecmill_preprocess_wait_seconds_total{pipeline="speech"} 11`,
+		`vecmill_preprocess_wait_seconds_total{pipeline="speech"} 1.1e+10`,
 		`vecmill_objects_waiting{pipeline="speech"} 13`,
 		`vecmill_step_audio_seconds{pipeline="speech"} 0.02`,
-		`vecmill_queue_wait_seconds_total{pipeline="speech"} 9`,
-		`vecmill_holdback_wait_seconds_total{pipeline="speech"} 5`,
+		`vecmill_queue_wait_seconds_total{pipeline="speech"} 9e+10`,
+		`vecmill_holdback_wait_seconds_total{pipeline="speech"} 5e+10`,
 		`vecmill_write_busy_seconds_total{pipeline="speech"} 6`,
 		`vecmill_durable_wait_seconds_total{pipeline="speech"} 7`,
 		`vecmill_records_abandoned_total{pipeline="speech"} 3`,

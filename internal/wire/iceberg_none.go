@@ -14,7 +14,7 @@ import (
 )
 
 // errNoIceberg is the sentence of a build without Iceberg; docs/adr/20261128-iceberg.md has the reason.
-var errNoIceberg = errors.New("iceberg: this build has no Iceberg tables; build it with make build ICEBERG=1")
+var errNoIceberg = errors.New("iceberg: this build has no Iceberg tables; build it with make build ICEBERG=1, an image with --build-arg ICEBERG=1")
 
 func newIceberg(context.Context, *config.Iceberg, *loadedModel, *stores, Options, tellTries) (sinks.Sink, error) {
 	return nil, errNoIceberg

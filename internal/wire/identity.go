@@ -20,8 +20,23 @@ type ambient struct {
 	last    credentials.Value    // of the role
 	current credentials.Provider // who answered the last time; nil: nobody
 	again   time.Time            // when a role that did not answer is asked again; last serves until then
+	pending *question            // put to the role, and its answer not heard yet; nil if there is none
+	silence struct {             // what became of a question that took long
+		err   error
+		until time.Time // for so long it is everybody's answer
+	}
 
-	patience time.Duration // with a role that does not answer while last holds
+	patience time.Duration // with a role that does not answer while last holds; twice as much when it does not
+	quiet    time.Duration // after a question that took long
+}
+
+// question is one request for the role's credentials, whoever waits for its answer.
+type question struct {
+	began time.Time
+	done  chan struct{} // closed when the rest is there
+	ended time.Time
+	value credentials.Value
+	err   error
 }
 
 // askAgain is how long a role that did not answer is left alone while its last credentials hold. Whoever asks holds up everybody who wants to sign something.
@@ -32,7 +47,7 @@ func newAmbient() *ambient {
 	if os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "" {
 		role.Endpoint = os.Getenv("AWS_ENDPOINT_URL_STS") // as in AWS's own tools; "" is STS of AWS_REGION
 	}
-	return &ambient{kept: []credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}}, role: role, patience: 5 * time.Second}
+	return &ambient{kept: []credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}}, role: role, patience: 5 * time.Second, quiet: time.Second}
 }
 
 // RetrieveWithCredContext implements credentials.Provider. A role that does not answer is asked again after askAgain while its last answer holds, which serves meanwhile, and with the next request when it does not.
@@ -59,11 +74,9 @@ func (a *ambient) RetrieveWithCredContext(cc *credentials.CredContext) (credenti
 	return credentials.Value{SignerType: credentials.SignatureAnonymous}, nil // nobody has given us any: public buckets can be read
 }
 
-// ask asks the role, not for longer than patience while there is something to go on with: minio-go has all other requests wait for the answer, whatever their contexts say.
+// ask asks the role. minio-go has all who want to sign something come one after the other, some of them with contexts that do not end, so all of them share one question: who leaves leaves it to the next one; and if it
+// was long before it failed, those who waited meanwhile get that answer, too, and nobody asks again until it has been quiet.
 func (a *ambient) ask(cc *credentials.CredContext) (credentials.Value, error) {
-	if !time.Now().Before(a.last.Expiration) {
-		return a.role.RetrieveWithCredContext(cc)
-	}
 	var bounded credentials.CredContext
 	if cc != nil {
 		bounded = *cc
@@ -71,10 +84,51 @@ func (a *ambient) ask(cc *credentials.CredContext) (credentials.Value, error) {
 	if bounded.Context == nil {
 		bounded.Context = context.Background()
 	}
-	ctx, cancel := context.WithTimeout(bounded.Context, a.patience)
-	defer cancel()
-	bounded.Context = ctx
-	return a.role.RetrieveWithCredContext(&bounded)
+	if time.Now().Before(a.silence.until) {
+		return credentials.Value{}, a.silence.err
+	}
+	if a.pending == nil || a.pending.stale(a.quiet) {
+		a.pending = a.put(bounded)
+	}
+	q := a.pending
+	select {
+	case <-q.done:
+	case <-bounded.Context.Done():
+		return credentials.Value{}, bounded.Context.Err()
+	}
+	a.pending = nil
+	if q.err != nil && q.ended.Sub(q.began) >= a.patience/5 {
+		a.silence.err, a.silence.until = q.err, q.ended.Add(a.quiet)
+	}
+	return q.value, q.err
+}
+
+// put puts a question to the role, which nobody but its goroutine touches until it has answered. It ends by itself.
+func (a *ambient) put(cc credentials.CredContext) *question {
+	patience := a.patience
+	if !time.Now().Before(a.last.Expiration) {
+		patience *= 2
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(cc.Context), patience)
+	cc.Context = ctx
+	q := &question{began: time.Now(), done: make(chan struct{})}
+	go func() {
+		defer cancel()
+		q.value, q.err = a.role.RetrieveWithCredContext(&cc)
+		q.ended = time.Now()
+		close(q.done)
+	}()
+	return q
+}
+
+// stale says whether the question was answered too long ago to be heard: everybody had left.
+func (q *question) stale(after time.Duration) bool {
+	select {
+	case <-q.done:
+		return time.Since(q.ended) > after
+	default:
+		return false
+	}
 }
 
 // Retrieve implements credentials.Provider.
@@ -82,7 +136,10 @@ func (a *ambient) Retrieve() (credentials.Value, error) { return a.RetrieveWithC
 
 // IsExpired implements credentials.Provider.
 func (a *ambient) IsExpired() bool {
-	if a.current == nil {
+	switch {
+	case a.pending != nil && (a.current == nil || a.current == a.role):
+		return true // there is an answer to hear; and the role is its question's until then
+	case a.current == nil:
 		return !time.Now().Before(a.again)
 	}
 	return a.current.IsExpired()

@@ -266,8 +266,12 @@ func TestARoleThatIsRefusedBuriesNothing(t *testing.T) {
 					t.Errorf("rejected as %q, %d requests without a name; %v", reason, c.unsigned, err)
 				}
 				c.refuses = false
-				if err := fetch(); err != nil {
-					t.Errorf("when it is given again: %v", err)
+				for began := time.Now(); ; time.Sleep(100 * time.Millisecond) { // a refusal that took a second stands for another
+					if err := fetch(); err == nil {
+						break
+					} else if time.Since(began) > time.Minute {
+						t.Fatalf("when it is given again: %v", err)
+					}
 				}
 			})
 		}
@@ -369,7 +373,109 @@ func TestASilentRoleIsAskedAgain(t *testing.T) {
 		if _, store := errors.AsType[*blobfetch.StoreFault](err); !store {
 			t.Errorf("credentials that no longer hold: %v", err)
 		}
+		time.Sleep(time.Minute) // for the question to end
 	})
+}
+
+// TestASilentRoleIsAskedOnceForAll: nothing holds any more, and STS takes connections and says nothing. Those who want to sign something wait together, and not one after the other.
+func TestASilentRoleIsAskedOnceForAll(t *testing.T) {
+	c := newCloud(t)
+	c.webIdentity(t)
+	c.holds = -time.Minute
+	a := newAmbient()
+	a.patience, a.quiet = 50*time.Millisecond, time.Hour
+	creds := credentials.New(a)
+	if _, err := creds.GetWithContext(&credentials.CredContext{Context: t.Context()}); err != nil {
+		t.Fatal(err)
+	}
+	c.silent.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // where nothing else ends the wait
+	defer cancel()
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			_, err := creds.GetWithContext(&credentials.CredContext{Context: ctx})
+			if _, store := errors.AsType[*blobfetch.StoreFault](err); !store || !strings.Contains(err.Error(), "getting credentials of the role arn:aws:iam::1:role/lake") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := c.heard.Load(); n != 1 || ctx.Err() != nil {
+		t.Errorf("it was asked %d times; %v", n, ctx.Err())
+	}
+}
+
+// tardy is a role that answers each question after a time, or does not.
+type tardy struct {
+	credentials.Expiry
+	takes time.Duration // 0: it never answers
+	asked atomic.Int64
+}
+
+func (r *tardy) Retrieve() (credentials.Value, error) { return r.RetrieveWithCredContext(nil) }
+
+func (r *tardy) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {
+	r.asked.Add(1)
+	var answer <-chan time.Time
+	if r.takes > 0 {
+		answer = time.After(r.takes)
+	}
+	select {
+	case <-answer:
+	case <-cc.Context.Done():
+		return credentials.Value{}, cc.Context.Err()
+	}
+	until := time.Now().Add(time.Hour)
+	r.SetExpiration(until, 0)
+	return credentials.Value{AccessKeyID: "key", SecretAccessKey: "secret", Expiration: until}, nil
+}
+
+// TestWhoeverWaitsForARoleSharesItsQuestion has requests come one after the other, as minio-go has them: each at a time with a patience of its own.
+func TestWhoeverWaitsForARoleSharesItsQuestion(t *testing.T) {
+	newCloud(t)
+	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "somewhere")
+	type request struct {
+		at, patience time.Duration
+		ends         time.Duration // after the beginning
+		key          bool          // it got one
+		asked        int64         // in all, by then
+	}
+	for name, c := range map[string]struct {
+		takes    time.Duration
+		requests []request
+	}{
+		"who leaves leaves the question to the next": {3 * time.Second, []request{
+			{0, time.Second, time.Second, false, 1}, {time.Second, time.Second, 2 * time.Second, false, 1}, {2 * time.Second, time.Minute, 3 * time.Second, true, 1}, {time.Minute, time.Second, time.Minute, true, 1},
+		}},
+		"an answer that nobody heard in time is asked for again": {3 * time.Second, []request{
+			{0, time.Second, time.Second, false, 1}, {10 * time.Second, time.Minute, 13 * time.Second, true, 2},
+		}},
+		"all who waited hear that there was none, who comes later asks": {0, []request{
+			{0, time.Hour, 10 * time.Second, false, 1}, {10 * time.Second, time.Hour, 10 * time.Second, false, 1}, {10*time.Second + 999*time.Millisecond, time.Hour, 10*time.Second + 999*time.Millisecond, false, 1},
+			{11 * time.Second, time.Hour, 21 * time.Second, false, 2},
+		}},
+		"a fault that nobody heard is nobody's": {0, []request{
+			{0, time.Second, time.Second, false, 1}, {time.Minute, time.Hour, time.Minute + 10*time.Second, false, 2},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				role, a := &tardy{takes: c.takes}, newAmbient()
+				a.role = role
+				creds, began := credentials.New(a), time.Now()
+				for i, r := range c.requests {
+					time.Sleep(r.at - time.Since(began))
+					ctx, cancel := context.WithTimeout(t.Context(), r.patience)
+					v, err := creds.GetWithContext(&credentials.CredContext{Context: ctx})
+					cancel()
+					if ended := time.Since(began); ended != r.ends || (err == nil && v.AccessKeyID == "key") != r.key || role.asked.Load() != r.asked {
+						t.Errorf("request %d ended after %v with %q, %v, and it was asked %d times, want %+v", i, ended, v.AccessKeyID, err, role.asked.Load(), r)
+					}
+				}
+			})
+		})
+	}
 }
 
 // nobody has no credentials.

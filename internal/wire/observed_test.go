@@ -55,7 +55,7 @@ func TestAWorkerTellsItsTimesWithTracesAndTheTroublesOfItsOutputs(t *testing.T) 
 		t.Errorf("%d records and %d batches have times, of %d and %d; %d buckets, %d bounds", sum(shown.Took), sum(shown.Ran), s.Stream.Computed, s.Embed.Batches, len(shown.Took), len(st.Bounds))
 	}
 	if s.Embed.Queue <= 0 || s.Stream.Write <= 0 || s.Stream.Durable <= 0 || s.Stream.HoldBack <= 0 || s.Stream.Abandoned != 0 {
-		t.Errorf("waits: queue %s, hold-back %s, write %s, durable %g s; %d abandoned", s.Embed.Queue, s.Stream.HoldBack, s.Stream.Write, s.Stream.Durable, s.Stream.Abandoned)
+		t.Errorf("waits: queue %g s, hold-back %g s, write %s, durable %g s; %d abandoned", s.Embed.Queue, s.Stream.HoldBack, s.Stream.Write, s.Stream.Durable, s.Stream.Abandoned)
 	}
 	if n := len(shown.Written); n != 2 {
 		t.Fatalf("%d outputs", n)

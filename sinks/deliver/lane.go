@@ -167,6 +167,7 @@ func (s *Sink) failLocked(l *lane, err error) {
 	}
 	s.settleLocked(l, append(all, l.queue...), func(*entry) error { return err })
 	l.queue, l.rows, l.bytes = nil, 0, 0
+	s.wakeLocked() // a Write of this lane may wait for memory that others hold
 }
 
 // abandonLocked takes a lane's entries from a flight, which is over when it has none left.
@@ -193,9 +194,14 @@ func (s *Sink) settleLocked(l *lane, entries []*entry, verdict func(*entry) erro
 	}
 	if bytes > 0 {
 		s.mu.held -= bytes
-		close(s.mu.freed)
-		s.mu.freed = make(chan struct{})
+		s.wakeLocked()
 	}
+}
+
+// wakeLocked has whoever waits for memory look again.
+func (s *Sink) wakeLocked() {
+	close(s.mu.freed)
+	s.mu.freed = make(chan struct{})
 }
 
 // post calls the dones of a lane's outbox, in order and without the lock. If somebody does so already, they call these, too: a done may call the sink.

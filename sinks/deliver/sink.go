@@ -274,8 +274,7 @@ func (s *Sink) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.mu.closed
 	s.mu.closed = true
-	close(s.mu.freed) // whoever waits for memory hears of it
-	s.mu.freed = make(chan struct{})
+	s.wakeLocked()
 	s.mu.Unlock()
 	var err error
 	if first {

@@ -372,6 +372,32 @@ func TestAWriteWaitsForMemoryAndHasTheBuffersSent(t *testing.T) {
 	})
 }
 
+// TestAWaitingWriteEndsWithItsSource: a batch of another source holds the memory, and nothing of its own does.
+func TestAWaitingWriteEndsWithItsSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.takes = time.Hour
+		c := config()
+		c.Timeout, c.MaxBuffered = 2*time.Hour, 10_000
+		s := open(t, c, m.client())
+		resume(t, s, source(0))
+		resume(t, s, source(1))
+		write(t, s, source(0), 0, 10)
+		ended := make(chan error, 1)
+		go func() {
+			r, rows := sinktest.Make(source(1), 0, 10)
+			ended <- s.Write(t.Context(), r, rows, func(error) { t.Error("done of a range that was not taken") })
+		}()
+		synctest.Wait()
+		began := time.Now()
+		s.Forget(source(1))
+		if err := <-ended; !errors.Is(err, sinks.ErrForgotten) || time.Since(began) != 0 {
+			t.Errorf("the write ended after %v with %v", time.Since(began), err)
+		}
+		closeSink(t, s)
+	})
+}
+
 func TestCloseThatIsCutOffSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()

@@ -102,6 +102,7 @@ func (s *Sink) failLocked(l *lane, err error) (dones []func(error), rolls []*rol
 		s.mu.held -= bytes
 	}
 	rolls, l.queue = l.queue, nil
+	s.refuseLocked(l, l.err)
 	s.grantLocked()
 	return dones, rolls
 }

@@ -8,19 +8,20 @@ import (
 // admission is a Write that waits for memory. Writes are admitted in the order in which they came, so a large one is not
 // passed by small ones for ever.
 type admission struct {
+	lane    *lane
 	need    int64
 	granted bool
-	refused bool          // the sink was closed
+	refused error         // why it never will be
 	wake    chan struct{} // closed when granted or refused
 }
 
 // admitLocked takes n bytes at once, or gives the admission to wait for. A range larger than the whole limit is admitted alone.
-func (s *Sink) admitLocked(n int64) *admission {
+func (s *Sink) admitLocked(l *lane, n int64) *admission {
 	if len(s.mu.waiting) == 0 && s.fitsLocked(n) {
 		s.mu.held += n
 		return nil
 	}
-	a := &admission{need: n, wake: make(chan struct{})}
+	a := &admission{lane: l, need: n, wake: make(chan struct{})}
 	s.mu.waiting = append(s.mu.waiting, a)
 	s.pressLocked()
 	return a
@@ -37,8 +38,8 @@ func (s *Sink) await(ctx context.Context, a *admission) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case a.refused:
-		return ErrClosed
+	case a.refused != nil:
+		return a.refused
 	case a.granted && ctx.Err() == nil:
 		return nil
 	case a.granted:
@@ -90,11 +91,14 @@ func (s *Sink) largestLocked() (largest *lane) {
 	return largest
 }
 
-// refuseWaitingLocked ends every wait.
-func (s *Sink) refuseWaitingLocked() {
-	for _, a := range s.mu.waiting {
-		a.refused = true
+// refuseLocked ends the waits that are of a lane, all of them if it is nil. Others may hold the memory for as long as their uploads take.
+func (s *Sink) refuseLocked(of *lane, why error) {
+	s.mu.waiting = slices.DeleteFunc(s.mu.waiting, func(a *admission) bool {
+		if of != nil && a.lane != of {
+			return false
+		}
+		a.refused = why
 		close(a.wake)
-	}
-	s.mu.waiting = nil
+		return true
+	})
 }

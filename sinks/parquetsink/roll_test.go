@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/sinktest"
 )
@@ -220,10 +222,7 @@ func TestAWaitingWriteEndsWithItsContextWithTheSourceAndWithTheSink(t *testing.T
 			defer cancel()
 			s.Close(ctx)
 		}},
-		{"its source", func(s *parquetsink.Sink, _ context.CancelFunc) { // it learns that when it wakes: what source 0 held is free then
-			s.Forget(src(1))
-			s.Forget(src(0))
-		}},
+		{"its source", func(s *parquetsink.Sink, _ context.CancelFunc) { s.Forget(src(1)) }}, // while the upload of source 0 holds the memory
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -243,9 +242,10 @@ func TestAWaitingWriteEndsWithItsContextWithTheSourceAndWithTheSink(t *testing.T
 					ended <- s.Write(ctx, r, rows, func(error) { t.Error("done of a refused range") })
 				}()
 				synctest.Wait()
+				began := time.Now()
 				c.end(s, cancel)
-				if err := <-ended; err == nil {
-					t.Error("the write was taken")
+				if err := <-ended; err == nil || time.Since(began) > time.Second { // closing may take that long
+					t.Errorf("the write ended after %v with %v", time.Since(began), err)
 				}
 				cancel()
 				s.Forget(src(0))
@@ -256,4 +256,41 @@ func TestAWaitingWriteEndsWithItsContextWithTheSourceAndWithTheSink(t *testing.T
 			})
 		})
 	}
+}
+
+// TestAWaitingWriteEndsWhenAFileOfItsSourceFails: nothing more is taken of that source, and what holds the memory is another one's.
+func TestAWaitingWriteEndsWhenAFileOfItsSourceFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := sinktest.NewMemStore()
+		st.Faults = func(op sinktest.Op) sinktest.Fault {
+			switch {
+			case op.Kind != sinktest.OpPut:
+				return sinktest.Fault{}
+			case strings.Contains(op.Name, "/1/"):
+				return sinktest.Fault{Delay: 5 * time.Second, Err: objectstore.ErrRefused}
+			}
+			return sinktest.Fault{Delay: time.Hour}
+		}
+		s, _ := begin(t, st, 2, func(c *parquetsink.Config) { c.MaxBuffered, c.PutTimeout = 10_000, 2*time.Hour })
+		write(t, s, src(0), 0, 10)
+		failed := write(t, s, src(1), 0, 1)
+		flush, cut := context.WithCancel(t.Context())
+		flushed := make(chan error, 1)
+		go func() { flushed <- s.Flush(flush) }()
+		synctest.Wait()
+		began := time.Now()
+		r, rows := sinktest.Make(src(1), 1, 11)
+		err := s.Write(t.Context(), r, rows, func(error) { t.Error("done of a refused range") })
+		if !errors.Is(err, objectstore.ErrRefused) || time.Since(began) != 5*time.Second {
+			t.Errorf("the write ended after %v with %v, want the file's fault after 5s", time.Since(began), err)
+		}
+		synctest.Wait()
+		if !errors.Is(*failed, objectstore.ErrRefused) {
+			t.Errorf("the range before it: %v", *failed)
+		}
+		cut()
+		<-flushed
+		s.Forget(src(0))
+		closeSink(t, s)
+	})
 }

@@ -119,7 +119,7 @@ func (s *Sink) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, d
 		s.mu.Unlock()
 		return err
 	}
-	wait := s.admitLocked(e.bytes)
+	wait := s.admitLocked(l, e.bytes)
 	s.mu.Unlock()
 	if wait != nil {
 		if err := s.await(ctx, wait); err != nil {
@@ -269,7 +269,7 @@ func (s *Sink) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.mu.closed
 	s.mu.closed = true
-	s.refuseWaitingLocked()
+	s.refuseLocked(nil, ErrClosed)
 	s.mu.Unlock()
 	var err error
 	if first {

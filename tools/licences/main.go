@@ -1,10 +1,10 @@
-// Command licences writes docs/licences.md: the modules that the binaries are linked from, with the licences that their texts are. It fails for a module
-// without a licence text, or whose text is none of those that may be linked into a binary that is given away under the Apache licence.
+// Command licences writes docs/licences.md: the modules that the binaries are linked from, and those that builds with Iceberg tables are linked from besides, with the licences that their
+// texts are. It fails for a module without a licence text, or whose text is none of those that may be linked into a binary that is given away under the Apache licence.
 //
-//	go run . -dir ../.. [-flags '-tags iceberg'] > docs/licences.md
-//	go run . -dir ../.. [-flags '-tags iceberg'] -texts DIR
+//	go run . -dir ../.. > docs/licences.md
+//	go run . -dir ../.. -texts DIR [-iceberg]
 //
-// With -texts it writes the texts themselves into a directory, which goes with the binaries.
+// With -texts it writes the texts themselves into a directory, which goes with the binaries; with -iceberg those of builds with Iceberg tables.
 package main
 
 import (
@@ -47,32 +47,54 @@ type module struct {
 
 func main() {
 	dir := flag.String("dir", ".", "directory of the module")
-	flags := flag.String("flags", "", "flags for go list, separated by spaces")
 	texts := flag.String("texts", "", "directory that gets the texts, in place of the table")
+	iceberg := flag.Bool("iceberg", false, "with -texts: those of builds with Iceberg tables")
 	flag.Parse()
-	if err := run(os.Stdout, *dir, *texts, strings.Fields(*flags)); err != nil {
+	if err := run(os.Stdout, *dir, *texts, *iceberg); err != nil {
 		fmt.Fprintln(os.Stderr, "licences:", err)
 		os.Exit(1)
 	}
 }
 
-func run(w io.Writer, dir, texts string, flags []string) error {
-	modules, err := linked(dir, flags)
+func run(w io.Writer, dir, texts string, iceberg bool) error {
+	if texts != "" {
+		modules, err := linked(dir, iceberg)
+		if err != nil {
+			return err
+		}
+		return writeTexts(texts, modules)
+	}
+	modules, err := linked(dir, false)
 	if err != nil {
 		return err
 	}
-	if texts != "" {
-		return writeTexts(texts, modules)
+	more, err := linked(dir, true)
+	if err != nil {
+		return err
 	}
+	more = slices.DeleteFunc(more, func(m module) bool {
+		return slices.ContainsFunc(modules, func(o module) bool { return m.Path == o.Path && m.Version == o.Version })
+	})
 	fmt.Fprint(w, `# Licences of what is linked
 
 Written by `+"`make licences`"+` from the licence texts of the modules that `+"`worker` and `backfill`"+` are linked from; the standard library of Go (BSD-3-Clause) is the rest.
 Images and release archives have the texts in `+"`licences/`"+`, with those of ONNX Runtime (MIT), which is loaded at run time from `+"`lib/`"+`, and of its parts. The image for GPUs also has CUDA and cuDNN there, under NVIDIA's own terms, whose texts lie beside the others.
 The system's libraries that are loaded at run time (libsndfile, libsoxr: LGPL-2.1; libturbojpeg: BSD-3-Clause, IJG) are packages of the image's distribution, which keeps their texts in `+"`/usr/share/doc`"+`; archives do not carry them.
 
-| module | version | licence |
-| --- | --- | --- |
 `)
+	err = writeTable(w, modules)
+	fmt.Fprint(w, `
+## With Iceberg tables
+
+What builds with `+"`make build ICEBERG=1`"+` are linked from besides, and images with `+"`--build-arg ICEBERG=1`"+`, which have these texts, too. In github.com/apache/arrow-go/v18 two symbols are marked as duplicates (`+"`tools/iceberg-modfile.sh`"+`).
+
+`)
+	return errors.Join(err, writeTable(w, more))
+}
+
+// writeTable writes what it can, and says what is wrong with the others.
+func writeTable(w io.Writer, modules []module) error {
+	fmt.Fprint(w, "| module | version | licence |\n| --- | --- | --- |\n")
 	var faults []error
 	for _, m := range modules {
 		ids, err := licences(m.Dir)
@@ -91,11 +113,15 @@ The system's libraries that are loaded at run time (libsndfile, libsoxr: LGPL-2.
 // architectures that binaries are built for: a module may be linked on one of them only.
 var architectures = []string{"amd64", "arm64"}
 
-// linked are the modules of the packages that the binaries import, but for the main module, by path.
-func linked(dir string, flags []string) ([]module, error) {
+// linked are the modules of the packages that the binaries import, with Iceberg tables or without, but for the main module, by path. The go.mod that such builds are linked with names a place in the user's cache, and changes
+// no version.
+func linked(dir string, iceberg bool) ([]module, error) {
 	seen := map[string]module{}
 	for _, arch := range architectures {
-		args := append([]string{"list", "-deps", "-json=Module,Dir"}, flags...)
+		args := []string{"list", "-deps", "-json=Module,Dir"}
+		if iceberg {
+			args = append(args, "-tags", "iceberg")
+		}
 		cmd := exec.Command("go", append(args, "./cmd/...")...)
 		cmd.Dir, cmd.Stderr = dir, os.Stderr
 		cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=1")
