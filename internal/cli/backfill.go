@@ -206,6 +206,9 @@ func (o *runOptions) checkPace(now time.Time) (err error) {
 
 // checkList finds words about what is read that do not go together.
 func (o *runOptions) checkList() error {
+	if err := checkURL("--manifest", o.manifest); err != nil {
+		return err
+	}
 	switch {
 	case o.from.Source != "" && o.manifest != "":
 		return errors.New("--source and --manifest; give one of them")

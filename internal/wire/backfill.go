@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"vecmill/internal/backfill"
@@ -72,19 +73,19 @@ func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Sour
 
 // planPlace opens a place, making its directory.
 func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
-	u, err := url.Parse(at)
 	if !strings.Contains(at, "://") {
-		u, err = &url.URL{Scheme: "file", Path: absolute(at)}, nil
+		at = "file://" + filepath.ToSlash(absolute(at))
 	}
+	where, err := config.ParsePlace(at)
 	if err != nil {
 		return plan.Place{}, fmt.Errorf("the plan's place: %w", err)
 	}
-	if u.Scheme == "file" {
-		if err := os.MkdirAll(u.Path, 0o755); err != nil {
+	if where.Dir != "" {
+		if err := os.MkdirAll(where.Dir, 0o755); err != nil {
 			return plan.Place{}, fmt.Errorf("the plan's directory: %w", err)
 		}
 	}
-	store, prefix, err := s.openPatient(ctx, u.String())
+	store, prefix, err := s.openPatient(ctx, at)
 	if err != nil {
 		return plan.Place{}, fmt.Errorf("the plan's place: %w", err)
 	}
