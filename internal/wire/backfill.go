@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
@@ -108,12 +109,18 @@ type PlanOptions struct {
 	Tell     func(backfill.Counts)
 	Reading  func(files, of int)        // told of each file of an output that was read for what is computed already; may be nil
 	Trying   func(tries int, err error) // told of requests that fail again and again; may be nil
-	Await    func(at string)            // not nil: another process makes the plan, as PlanOnce says before it waits for it
+	Await    *Await                     // not nil: another process makes the plan, for which PlanOnce waits
 	Log      *slog.Logger
 
 	place plan.Place                                                                                                   // where the plan lies
 	sum   string                                                                                                       // of a list that is the source
 	open  func(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (backfill.Source, func(), error) // in place of what Source says
+}
+
+// Await is how long a plan is waited for that another process makes, as plan.Await does, and who is told.
+type Await struct {
+	Patience time.Duration
+	Told     func(at string, w plan.Waiting)
 }
 
 // Planned is a finished plan with what its run is expected to take.
