@@ -301,6 +301,12 @@ func validateURI(uri string) error {
 		}
 		return nil
 	}
+	if scheme, path, ok := strings.Cut(uri, "://"); ok && strings.EqualFold(scheme, "file") { // so is a file's name
+		if len(path) < 2 || path[0] != '/' {
+			return &FieldError{"uri", "want file:///absolute/path"}
+		}
+		return nil
+	}
 	u, err := url.Parse(uri)
 	if err != nil {
 		if e, ok := errors.AsType[*url.Error](err); ok {
@@ -313,10 +319,8 @@ func validateURI(uri string) error {
 		if u.Host == "" {
 			return &FieldError{"uri", "want " + u.Scheme + "://host/path"}
 		}
-	case "file":
-		if u.Host != "" || len(u.Path) < 2 {
-			return &FieldError{"uri", "want file:///absolute/path"}
-		}
+	case "file": // without //
+		return &FieldError{"uri", "want file:///absolute/path"}
 	case "":
 		return &FieldError{"uri", "has no scheme; want s3://, https:// or file://"}
 	default:

@@ -4,6 +4,7 @@
 //     added, before the run and while it is at work. Every reference has one fate, by the audit and by our own count of the rows and the letters, which say why; the next plan has what changed and nothing else.
 //   - Listing: a plan is killed while requests for several ranges of keys are under way, and goes on in these ranges alone.
 //   - Versions: a bucket that keeps them is planned as it stands, and a list names versions that were put over or removed.
+//   - Names: prefixes and keys with characters that URLs have a meaning for are taken as they are written.
 //   - Ranges: members of tar files, and ranges that a list names.
 //   - A fleet: a plan is published to a real Kafka's topic that two workers read. The publisher is told to stop, one worker is killed, and the status, which asks the store alone, says how far it all is.
 //   - A run straight from the bucket is killed anywhere, also while it lists. So is a recomputation by another pipeline, from what the old rows say.

@@ -41,6 +41,7 @@ func TestIceberg(t *testing.T) {
 		{"a plan of a table that is killed goes on with the snapshot that it began with", aPlanKeepsItsSnapshot},
 		{"what a table has is not computed again", nothingIsComputedTwice},
 		{"a table is computed again beside it while the stream goes on", aTableIsComputedAgainBesideIt},
+		{"shares of a plan and of a recomputation are in a table once, through kills", sharesAreInATableOnce},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, s) })
 	}

@@ -27,7 +27,7 @@ func Backfill(version string, args []string, stdout, stderr io.Writer) int {
 	return run("backfill", "Runs the worker's pipelines over bounded lists of references, and proves what is in the output.", version, []command{
 		{"plan", "--config FILE --source S3-PREFIX|INVENTORY|TABLE|LIST --out DIR", "write down what there is to compute, without what is computed already, and say what it will take", runPlan},
 		{"run", "--config FILE --manifest LIST|--plan DIR|--source S3-PREFIX|INVENTORY|TABLE|LIST [--topic TOPIC] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute every reference of a manifest (JSON lines, CSV, Parquet), of a plan, or of a source that is planned first, exactly once", runBackfill},
-		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--topic TOPIC] [--share I/N] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
+		{"reembed", "--config FILE --old PIPELINE --new PIPELINE [--no-stream] [--lacking N] [--cut-over NAME] [--topic TOPIC] [--share I/N [--wait TIME]] [--max-rate N/s] [--until TIME] [--json]", "compute what one pipeline has written again by another one, beside it, check it, and say how readers come to it", runReembed},
 		{"status", "--config FILE [--plan DIR|--manifest LIST|--name NAME] [--json]", "say how far the outputs have come with a list, from any machine, also while it runs", runStatus},
 		{"audit", "--config FILE [--plan DIR] [--kafka=false] [--letters=false]", "check that every offset in the output has exactly one fate; exit code 1 if not", runAudit},
 		{"version", "", "print the version", printVersion},
@@ -206,6 +206,9 @@ func (o *runOptions) checkPace(now time.Time) (err error) {
 
 // checkList finds words about what is read that do not go together.
 func (o *runOptions) checkList() error {
+	if err := checkURL("--manifest", o.manifest); err != nil {
+		return err
+	}
 	switch {
 	case o.from.Source != "" && o.manifest != "":
 		return errors.New("--source and --manifest; give one of them")

@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,16 +115,17 @@ func (f *dlqFlags) open(ctx context.Context, e *env) (*wire.Letters, error) {
 
 // isStore refuses a --url that no letters can be at: a directory that is not there would be made, and look empty.
 func isStore(raw string) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return err
-	case u.Scheme == "file":
-		if st, err := os.Stat(u.Path); err != nil || !st.IsDir() {
-			return fmt.Errorf("--url %s: there is no directory %s", raw, u.Path)
+	if raw == "" {
+		return nil
+	}
+	at, err := config.ParsePlace(raw)
+	if err != nil {
+		return fmt.Errorf("--url %w", err)
+	}
+	if at.Dir != "" {
+		if st, err := os.Stat(at.Dir); err != nil || !st.IsDir() {
+			return fmt.Errorf("--url %s: there is no directory %s", raw, at.Dir)
 		}
-	case u.Scheme != "s3" && raw != "":
-		return fmt.Errorf("--url %s is not s3://bucket/prefix or file:///directory", raw)
 	}
 	return nil
 }

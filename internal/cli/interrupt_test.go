@@ -215,5 +215,5 @@ pipelines:
 }
 
 func fileURL(dir, name string) string {
-	return "file://" + strings.ReplaceAll(filepath.ToSlash(filepath.Join(dir, name)), " ", "%20")
+	return "file://" + filepath.ToSlash(filepath.Join(dir, name))
 }

@@ -24,9 +24,13 @@ type reembedOptions struct {
 	model    string // of a pipeline that is to be written into the configuration
 	noStream bool
 	lacking  int64
+	wait     time.Duration // for the first share to make the plan
 	cutOver  string
 	asJSON   bool
 }
+
+// mostWait is how long shares wait for news of the plan unless it is said: what the outputs have is read before the first references are saved, of billions of rows for many minutes.
+const mostWait = time.Hour
 
 func runReembed(ctx context.Context, e *env, args []string) error {
 	f := e.flags("reembed")
@@ -40,6 +44,7 @@ func runReembed(ctx context.Context, e *env, args []string) error {
 	f.Int64Var(&o.lacking, "lacking", 0, "references that may end as dead letters: objects that are gone, or are others now")
 	f.StringVar(&o.cutOver, "cut-over", "", "do what brings readers to the new outputs, where it can be done here, under this name: a view, or _current/NAME.json beside files; default: print it")
 	f.StringVar(&o.run.share, "share", "", "compute a share of the plan alone, as 3/8, the fourth of eight, beside others that compute theirs; the first makes the plan, and the one that ends last checks and cuts over")
+	f.DurationVar(&o.wait, "wait", mostWait, "with --share: how long to wait for the first share, which makes the plan, while nothing new is saved of it; 0: not at all")
 	f.StringVar(&o.run.topic, "topic", "", "publish the plan to this topic, which the new pipeline alone reads, for workers, in place of computing it here")
 	f.Int64Var(&o.run.maxLag, "max-lag", mostLag, "with --topic: records that the workers may have before them; no more is published while they do")
 	f.StringVar(&o.run.rate, "max-rate", "", "references a second that are read at most, as 200/s; default: as many as are computed")
@@ -59,6 +64,9 @@ func runReembed(ctx context.Context, e *env, args []string) error {
 	}
 	if err := o.run.checkShare(); err != nil {
 		return err
+	}
+	if o.wait < 0 {
+		return usageError{errors.New("--wait is not negative")}
 	}
 	if err := o.run.checkPace(time.Now()); err != nil {
 		return err
@@ -100,6 +108,9 @@ func (o *reembedOptions) words() []string {
 	}
 	if o.run.share != "" {
 		words = append(words, "--share", o.run.share)
+		if o.wait != mostWait && o.run.read.Share.I > 0 {
+			words = append(words, "--wait", o.wait.String())
+		}
 	}
 	return words
 }
@@ -157,16 +168,16 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 func (o *reembedOptions) plan(ctx context.Context, e *env, r *wire.Reembed) (*plan.List, error) {
 	from := wire.PlanOptions{Out: o.run.plan, Gate: o.run.read.Gate, Log: slog.New(slog.DiscardHandler), Listers: listers}
 	tellPlanning(&from, e.err)
-	if share := o.run.read.Share; share.I > 0 {
-		from.Await = func(at string) {
-			fmt.Fprintf(e.err, "waiting for share 0/%d, which makes the plan at %s\n", share.N, at)
-		}
+	if o.run.read.Share.I > 0 {
+		from.Await = &wire.Await{Patience: o.wait, Told: func(at string, w plan.Waiting) { fmt.Fprintln(e.err, o.waits(at, w)) }}
 	}
 	p, err := r.Plan(ctx, from)
-	if err != nil {
-		if ctx.Err() != nil {
-			err = errPlanning
-		}
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return nil, errPlanning
+	case errors.Is(err, plan.ErrQuiet):
+		return nil, o.givenUp()
+	case err != nil:
 		return nil, err
 	}
 	tellPlan(e.err, "the output of "+o.old, "", p)
@@ -176,6 +187,24 @@ func (o *reembedOptions) plan(ctx context.Context, e *env, r *wire.Reembed) (*pl
 		o.run.name = list.Plan().Name
 	}
 	return list, err
+}
+
+// waits says what another share than the first waits for, and how long.
+func (o *reembedOptions) waits(at string, w plan.Waiting) string {
+	has := "nothing of it is saved yet"
+	if w.Begun {
+		has = fmt.Sprintf("%d references are saved", w.Items)
+	}
+	return fmt.Sprintf("waiting for share 0/%d, which makes the plan at %s: %s; no news for %v, and %v at most (--wait)", o.run.read.Share.N, at, has, w.Quiet.Round(time.Second), o.wait)
+}
+
+// givenUp is the end of a share that has waited in vain: what the first one did is not known here.
+func (o *reembedOptions) givenUp() error {
+	first := *o
+	first.run.read.Share.I = 0
+	first.run.share = fmt.Sprintf("0/%d", first.run.read.Share.N)
+	first.run.reembed = first.words()
+	return fmt.Errorf("%w in %v by share %s, which makes it: see how that one ended, and give it again: %s; go on with: %s", plan.ErrQuiet, o.wait, first.run.share, first.run.again(), o.run.again())
 }
 
 // computed computes the plan, or publishes it, or computes a share of it, and says which shares are left then. Of a plan that was begun in shares nothing is computed without one: whether all are done is looked at.

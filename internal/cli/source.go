@@ -14,6 +14,7 @@ import (
 	"vecmill/internal/backfill"
 	"vecmill/internal/config"
 	"vecmill/internal/wire"
+	"vecmill/schemas"
 )
 
 // listers is how many requests go to a store at once unless it is said.
@@ -34,6 +35,9 @@ func sourceFlags(f *flag.FlagSet, o *wire.PlanOptions) {
 // checkSource finds words that do not go together.
 func checkSource(o *wire.PlanOptions) error {
 	bucket := strings.HasPrefix(o.Source, "s3://")
+	if err := checkURL("--source", o.Source); err != nil {
+		return err
+	}
 	switch {
 	case o.Listers < 1:
 		return usageError{errors.New("--listers must be at least 1")}
@@ -45,6 +49,23 @@ func checkSource(o *wire.PlanOptions) error {
 		return usageError{errors.New("keys have no columns; --column goes with lists and tables of references, without --include and --tar")}
 	case !bucket && len(o.Include) > 0:
 		return usageError{errors.New("a list or a table has no keys; --include goes with --source s3://bucket/prefix")}
+	}
+	return nil
+}
+
+// checkURL refuses a URL that no list and no source is at, before anything shows it with a password or a signature.
+func checkURL(flag, at string) error {
+	if !strings.Contains(at, "://") || strings.HasPrefix(at, backfill.TableScheme) {
+		return nil
+	}
+	place, err := config.ParsePlace(at)
+	switch {
+	case place.Dir != "":
+		return usageError{fmt.Errorf("%s %s: a file or a directory is named without file://", flag, at)}
+	case errors.Is(err, config.ErrNoPlace):
+		return usageError{fmt.Errorf("%s %s is neither a file nor s3://bucket/key", flag, schemas.ShownURI(at))}
+	case err != nil:
+		return usageError{fmt.Errorf("%s %w", flag, err)}
 	}
 	return nil
 }

@@ -39,6 +39,9 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 	if o.manifest != "" && o.plan != "" {
 		return usageError{errors.New("--manifest and --plan; give one of them")}
 	}
+	if err := checkURL("--manifest", o.manifest); err != nil {
+		return err
+	}
 	c, _, err := e.load(o.config)
 	if err != nil {
 		return err

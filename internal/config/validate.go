@@ -187,7 +187,7 @@ func (x *Fetch) validate(f *faults) {
 var nameRE = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$`)
 
 // A model may be a reference; model/hub says the rest when it is fetched.
-var modelRE = regexp.MustCompile(`^(hf://[^/@\s]+/[^/@\s]+(@[^@\s]+)?|s3://[^/\s]+(/[^\s]*)?)$`)
+var modelRE = regexp.MustCompile(`^(hf://[^/@\s]+/[^/@\s]+(@[^@\s]+)?|s3://[^/\s]+(/.*)?)$`)
 
 var digestRE = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
 
@@ -337,15 +337,9 @@ func (p *Pipeline) validateOutputs(f *faults, path string) {
 }
 
 func validateURL(f *faults, path, s string) {
-	u, err := url.Parse(s)
-	switch {
-	case s == "":
+	if s == "" {
 		f.add(path, "missing; want s3://bucket/prefix or file:///directory")
-	case err != nil || u.Scheme != "s3" && u.Scheme != "file":
-		f.add(path, "%q is not s3://bucket/prefix or file:///directory", s)
-	case u.Scheme == "s3" && u.Host == "":
-		f.add(path, "%q names no bucket", s)
-	case u.Scheme == "file" && (u.Host != "" || !filepath.IsAbs(u.Path)):
-		f.add(path, "%q is not file:///absolute/directory", s)
+	} else if _, err := ParsePlace(s); err != nil {
+		f.add(path, "%v", err)
 	}
 }

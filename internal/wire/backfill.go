@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
@@ -72,19 +74,19 @@ func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Sour
 
 // planPlace opens a place, making its directory.
 func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
-	u, err := url.Parse(at)
 	if !strings.Contains(at, "://") {
-		u, err = &url.URL{Scheme: "file", Path: absolute(at)}, nil
+		at = "file://" + filepath.ToSlash(absolute(at))
 	}
+	where, err := config.ParsePlace(at)
 	if err != nil {
 		return plan.Place{}, fmt.Errorf("the plan's place: %w", err)
 	}
-	if u.Scheme == "file" {
-		if err := os.MkdirAll(u.Path, 0o755); err != nil {
+	if where.Dir != "" {
+		if err := os.MkdirAll(where.Dir, 0o755); err != nil {
 			return plan.Place{}, fmt.Errorf("the plan's directory: %w", err)
 		}
 	}
-	store, prefix, err := s.openPatient(ctx, u.String())
+	store, prefix, err := s.openPatient(ctx, at)
 	if err != nil {
 		return plan.Place{}, fmt.Errorf("the plan's place: %w", err)
 	}
@@ -108,12 +110,18 @@ type PlanOptions struct {
 	Reading  func(files, of int)        // told of each file of an output that was read for what is computed already; may be nil
 	Trying   func(tries int, err error) // told of requests that fail again and again; may be nil
 	Gate     *pace.Gate                 // while it is shut, what was listed is not planned, and no more is listed than is on its way; may be nil
-	Await    func(at string)            // not nil: another process makes the plan, as PlanOnce says before it waits for it
+	Await    *Await                     // not nil: another process makes the plan, for which PlanOnce waits
 	Log      *slog.Logger
 
 	place plan.Place                                                                                                   // where the plan lies
 	sum   string                                                                                                       // of a list that is the source
 	open  func(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (backfill.Source, func(), error) // in place of what Source says
+}
+
+// Await is how long a plan is waited for that another process makes, as plan.Await does, and who is told.
+type Await struct {
+	Patience time.Duration
+	Told     func(at string, w plan.Waiting)
 }
 
 // Planned is a finished plan with what its run is expected to take.

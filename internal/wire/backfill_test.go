@@ -259,8 +259,8 @@ func TestAnInventoryIsWorthTheListing(t *testing.T) {
 		return fmt.Sprintf(`{"sourceBucket":"box","destinationBucket":"arn:aws:s3:::lists","fileFormat":"CSV","fileSchema":"Bucket, Key, Size, ETag","files":[{"key":"inv/data/1.csv.gz","size":%d}]}`, size)
 	}
 	put("lists", "inv/data/1.csv.gz", csv.String())
-	put("box", "here/manifest.json", about(csv.Len())) // not where its files are
-	if p := l.plan(t, "rest", PlanOptions{Source: "s3://box/here/manifest.json"}); p.Items != 2 || p.Known != 10 {
+	put("box", "day #1/a?b%41+c é/manifest.json", about(csv.Len())) // not where its files are
+	if p := l.plan(t, "rest", PlanOptions{Source: "s3://box/day #1/a?b%41+c é/manifest.json"}); p.Items != 2 || p.Known != 10 {
 		t.Errorf("%+v", p.Counts)
 	}
 	if s := l.run(t, "rest"); s.Stream.Computed != 2 {

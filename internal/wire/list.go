@@ -21,11 +21,15 @@ func (s *stores) list(at string) (manifestsource.Place, error) {
 	if !strings.HasPrefix(at, "s3://") {
 		return manifestsource.Disk(at), nil
 	}
-	name, key := cutPlace(at)
-	if name == "" || key == "" || strings.HasSuffix(key, "/") {
+	where, err := config.ParsePlace(at)
+	if err != nil {
+		return manifestsource.Place{}, err
+	}
+	key := where.Prefix
+	if key == "" || strings.HasSuffix(key, "/") {
 		return manifestsource.Place{}, fmt.Errorf("%q is not s3://bucket/key of one list", at)
 	}
-	bucket, err := s.bucket(name)
+	bucket, err := s.bucket(where.Bucket)
 	if err != nil {
 		return manifestsource.Place{}, err
 	}
@@ -41,12 +45,6 @@ func (s *stores) list(at string) (manifestsource.Place, error) {
 		})
 		return pin, err
 	}), nil
-}
-
-// cutPlace is the bucket and the key, or prefix, of s3://bucket/key. The key is what it is called, as in listings of buckets: %, ? and # are characters of it like others.
-func cutPlace(at string) (bucket, key string) {
-	bucket, key, _ = strings.Cut(strings.TrimPrefix(at, "s3://"), "/")
-	return bucket, key
 }
 
 // object is an object with a list, as pin says that it is when the list is opened.

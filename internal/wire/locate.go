@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,9 +53,9 @@ func locateModel(ctx context.Context, c *config.Config, s *stores, path string, 
 }
 
 func fetchFromS3(ctx context.Context, c *config.Config, s *stores, path string, log *slog.Logger) (string, error) {
-	u, err := url.Parse(path)
-	if err != nil || u.Host == "" {
-		return "", fmt.Errorf("%q is not s3://bucket/prefix", path)
+	at, err := config.ParsePlace(path)
+	if err != nil {
+		return "", err
 	}
 	client, err := s.s3()
 	if err != nil {
@@ -70,11 +69,11 @@ func fetchFromS3(ctx context.Context, c *config.Config, s *stores, path string, 
 	if c.Runtime.CacheDir != "" {
 		models = filepath.Join(graphs, "models") // the operator's directory is all there is
 	}
-	prefix := strings.Trim(u.Path, "/")
+	prefix := strings.Trim(at.Prefix, "/")
 	if prefix != "" {
 		prefix += "/"
 	}
-	return hub.FetchObjects(ctx, path, &s3Model{client: client, bucket: u.Host, prefix: prefix}, hub.ObjectSettings{Cache: models, Log: log})
+	return hub.FetchObjects(ctx, path, &s3Model{client: client, bucket: at.Bucket, prefix: prefix}, hub.ObjectSettings{Cache: models, Log: log})
 }
 
 // s3Model is a checkpoint under a prefix of a bucket. It implements hub.Objects.

@@ -52,10 +52,12 @@ func put(t *testing.T, c *minio.Client, name, content string) {
 }
 
 func TestAModelIsFetchedFromS3(t *testing.T) {
-	client := bucket(t, map[string]string{"speech/v1/config.json": "{}", "speech/v1/model.safetensors": "weights", "speech/v10/vocab.json": "another model's"})
+	client := bucket(t, map[string]string{
+		"speech #1/a?b%41+c é/config.json": "{}", "speech #1/a?b%41+c é/model.safetensors": "weights", "speech #1/a?b%41+c é0/vocab.json": "another model's", "speech /config.json": "another model's",
+	})
 	c := &config.Config{Runtime: config.Runtime{CacheDir: t.TempDir()}}
 	s := &stores{cfg: c, client: client}
-	dir, err := locateModel(context.Background(), c, s, "s3://models/speech/v1", slog.New(slog.DiscardHandler))
+	dir, err := locateModel(context.Background(), c, s, "s3://models/speech #1/a?b%41+c é", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,12 +8,10 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
-	"vecmill/internal/retry"
 )
 
 // PlanFor is the plan of a source that a run reads straight from.
@@ -53,8 +51,7 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (*PlanFor, e
 	out := &PlanFor{At: o.Out, Found: true, Models: models}
 	out.Plan, err = plan.Load(ctx, place)
 	if o.Await != nil && errors.Is(err, plan.ErrNoPlan) {
-		o.Await(o.Out)
-		out.Plan, err = awaitPlan(ctx, place)
+		out.Plan, err = plan.Await(ctx, place, o.Await.Patience, func(w plan.Waiting) { o.Await.Told(o.Out, w) })
 	}
 	switch {
 	case err == nil:
@@ -71,21 +68,6 @@ func PlanOnce(ctx context.Context, c *config.Config, o PlanOptions) (*PlanFor, e
 		return nil, err
 	}
 	return &PlanFor{At: o.Out, Plan: made.Plan, Resumed: state != nil, Counts: made.Counts, Models: models}, nil
-}
-
-// planPoll is how often a plan is looked for that another process makes.
-const planPoll = time.Second
-
-// awaitPlan waits until another process has made the plan of a place.
-func awaitPlan(ctx context.Context, place plan.Place) (*plan.Plan, error) {
-	for {
-		if !retry.Sleep(ctx, planPoll) {
-			return nil, ctx.Err()
-		}
-		if p, err := plan.Load(ctx, place); !errors.Is(err, plan.ErrNoPlan) {
-			return p, err
-		}
-	}
 }
 
 // computedBy is a pipeline with all that makes its rows what they are.

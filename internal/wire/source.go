@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path"
 	"slices"
@@ -40,9 +39,9 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 	case o.isList():
 		return listSource(ctx, s, o)
 	}
-	u, err := url.Parse(o.Source)
-	if err != nil || u.Host == "" {
-		return nil, nil, fmt.Errorf("%q is not s3://bucket/prefix", o.Source)
+	at, err := config.ParsePlace(o.Source) // of a bucket: all else is a list or a table
+	if err != nil {
+		return nil, nil, err
 	}
 	pick := backfill.Selection{Include: o.Include}
 	for _, m := range models {
@@ -53,20 +52,20 @@ func planSource(ctx context.Context, s *stores, models []*loadedModel, o *PlanOp
 	if err := pick.Validate(); err != nil {
 		return nil, nil, err
 	}
-	if path.Base(u.Path) == inventory.ManifestName {
-		src, err := inventorySource(ctx, s, u, pick, o.Listers)
+	if path.Base(at.Prefix) == inventory.ManifestName {
+		src, err := inventorySource(ctx, s, o.Source, at.Bucket, pick, o.Listers)
 		return src, func() {}, err
 	}
-	bucket, err := s.bucket(u.Host)
+	bucket, err := s.bucket(at.Bucket)
 	if err != nil {
 		return nil, nil, err
 	}
-	pages := BucketPages(bucket, strings.TrimPrefix(u.Path, "/"), o.Trying)
+	pages := BucketPages(bucket, strings.TrimPrefix(at.Prefix, "/"), o.Trying)
 	if o.Tar {
-		src, err := shardsSource(ctx, s, u.Host, pick, pages, o.Listers)
+		src, err := shardsSource(ctx, s, at.Bucket, pick, pages, o.Listers)
 		return src, func() {}, err
 	}
-	return &backfill.Bucket{Selection: pick, Pager: pages, Name: u.Host, Workers: o.Listers}, func() {}, nil
+	return &backfill.Bucket{Selection: pick, Pager: pages, Name: at.Bucket, Workers: o.Listers}, func() {}, nil
 }
 
 // isTable says whether a source is a table of several files: a directory of this machine, or a prefix of a bucket of which columns are read.
@@ -157,24 +156,24 @@ func (b *bucketPages) Page(ctx context.Context, after string) (out []listing.Obj
 }
 
 // inventorySource reads the manifest.json of an inventory. Its files lie in the bucket that it names.
-func inventorySource(ctx context.Context, s *stores, u *url.URL, pick backfill.Selection, atOnce int) (*backfill.Inventory, error) {
-	store, name, err := s.openPatient(ctx, u.String())
+func inventorySource(ctx context.Context, s *stores, at, bucket string, pick backfill.Selection, atOnce int) (*backfill.Inventory, error) {
+	store, name, err := s.openPatient(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	about, err := store.Stat(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", u, err)
+		return nil, fmt.Errorf("reading %s: %w", at, err)
 	}
 	body, err := store.Read(ctx, name, 0, about.Size)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", u, err)
+		return nil, fmt.Errorf("reading %s: %w", at, err)
 	}
 	list, err := inventory.Parse(body)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", u, err)
+		return nil, fmt.Errorf("reading %s: %w", at, err)
 	}
-	if list.At != u.Host {
+	if list.At != bucket {
 		if store, _, err = s.openPatient(ctx, "s3://"+list.At); err != nil {
 			return nil, fmt.Errorf("the inventory's files: %w", err)
 		}
@@ -182,7 +181,7 @@ func inventorySource(ctx context.Context, s *stores, u *url.URL, pick backfill.S
 	open := func(ctx context.Context, f inventory.File) (io.ReaderAt, error) {
 		info, err := store.Stat(ctx, f.Key)
 		if err == nil && info.Size != f.Size {
-			err = fmt.Errorf("it has %d bytes, and %s says %d: it was changed or damaged", info.Size, u, f.Size)
+			err = fmt.Errorf("it has %d bytes, and %s says %d: it was changed or damaged", info.Size, at, f.Size)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("the inventory's file %s: %w", f.Key, err)

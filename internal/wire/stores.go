@@ -39,30 +39,27 @@ type writableStore interface {
 
 // open gives the store of a URL and the prefix inside it, having checked that it is there.
 func (s *stores) open(ctx context.Context, rawURL string) (store writableStore, prefix string, err error) {
-	u, err := url.Parse(rawURL)
+	at, err := config.ParsePlace(rawURL)
 	if err != nil {
-		return nil, "", fmt.Errorf("%q is not a URL: %w", rawURL, err)
+		return nil, "", err
 	}
-	switch u.Scheme {
-	case "file":
-		store, err := dirstore.Open(u.Path)
+	if at.Dir != "" {
+		store, err := dirstore.Open(at.Dir)
 		return store, "", err
-	case "s3":
-		store, err := s.bucket(u.Host)
-		if err != nil {
-			return nil, "", err
-		}
-		prefix := strings.Trim(u.Path, "/")
-		err = atStart(ctx, func(ctx context.Context) error { return store.Check(ctx, prefix) })
-		switch {
-		case errors.Is(err, s3store.ErrNoBucket):
-			return nil, "", fmt.Errorf("there is no bucket %s at %s; create it first", u.Host, s.client.EndpointURL())
-		case err != nil:
-			return nil, "", fmt.Errorf("looking for bucket %s at %s: %w; check s3.endpoint and the credentials", u.Host, s.client.EndpointURL(), err)
-		}
-		return store, prefix, nil
 	}
-	return nil, "", fmt.Errorf("%q is not s3://bucket/prefix or file:///directory", rawURL)
+	bucket, err := s.bucket(at.Bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	prefix = strings.Trim(at.Prefix, "/")
+	err = atStart(ctx, func(ctx context.Context) error { return bucket.Check(ctx, prefix) })
+	switch {
+	case errors.Is(err, s3store.ErrNoBucket):
+		return nil, "", fmt.Errorf("there is no bucket %s at %s; create it first", at.Bucket, s.client.EndpointURL())
+	case err != nil:
+		return nil, "", fmt.Errorf("looking for bucket %s at %s: %w; check s3.endpoint and the credentials", at.Bucket, s.client.EndpointURL(), err)
+	}
+	return bucket, prefix, nil
 }
 
 // atStart repeats a question to a store until it is answered: with the patience of a person who waits, not of a pipeline that runs.

@@ -13,6 +13,7 @@ import (
 
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
+	"vecmill/internal/config"
 	"vecmill/sinks/objectstore"
 	"vecmill/sinks/s3store"
 	"vecmill/stream/manifestsource"
@@ -50,18 +51,19 @@ func (s *stores) tableAt(source string) (tableAt, error) {
 	if !strings.HasPrefix(source, "s3://") {
 		return tableDir(filepath.Clean(source)), nil
 	}
-	name, prefix := cutPlace(source)
-	if name == "" {
-		return nil, fmt.Errorf("%q is not s3://bucket/prefix", source)
-	}
-	bucket, err := s.bucket(name)
+	at, err := config.ParsePlace(source)
 	if err != nil {
 		return nil, err
 	}
-	if prefix = strings.Trim(prefix, "/"); prefix != "" {
+	bucket, err := s.bucket(at.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	prefix := strings.Trim(at.Prefix, "/")
+	if prefix != "" {
 		prefix += "/"
 	}
-	return &tablePrefix{stores: s, bucket: bucket, name: name, prefix: prefix}, nil
+	return &tablePrefix{stores: s, bucket: bucket, name: at.Bucket, prefix: prefix}, nil
 }
 
 // tableFiles implements backfill.Frozen.

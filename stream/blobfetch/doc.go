@@ -7,6 +7,7 @@
 // file is opened beneath its root by [os.Root], which no symbolic link leaves.
 //
 // An s3:// key is taken literally: what follows "s3://bucket/", with no percent-decoding and no query, as the AWS tools do.
+// So is a file's path. Where there is no such file, the path without its percent-encoding is meant: most programs that make a URI of a name write it so.
 //
 // What a fault becomes:
 //

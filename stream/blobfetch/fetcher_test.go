@@ -449,6 +449,9 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	write(dir+"/a b.txt", "hello")
+	write(dir+"/é #1?%41+ .txt", "as it is written")
+	write(dir+"/a%41", "literally")
+	write(dir+"/aA", "unescaped")
 	write(outside+"/secret", "secret")
 	for _, link := range [][2]string{{outside + "/secret", dir + "/link"}, {outside, dir + "/linkdir"}, {"a b.txt", dir + "/inner"}} {
 		if err := os.Symlink(link[0], link[1]); err != nil {
@@ -469,6 +472,15 @@ func TestFiles(t *testing.T) {
 		why  schemas.Reason
 	}{
 		{"a file with a blank in its name", schemas.Ref{URI: "file://" + dir + "/a%20b.txt"}, "hello", ""},
+		{"the same, as it is written", schemas.Ref{URI: "file://" + dir + "/a b.txt"}, "hello", ""},
+		{"characters that URLs have a meaning for", schemas.Ref{URI: "file://" + dir + "/é #1?%41+ .txt"}, "as it is written", ""},
+		{"what might be an escape", schemas.Ref{URI: "file://" + dir + "/a%41"}, "literally", ""},
+		{"an escape", schemas.Ref{URI: "file://" + dir + "/%61A"}, "unescaped", ""},
+		{"what is no escape", schemas.Ref{URI: "file://" + dir + "/a%zz"}, "", schemas.ReasonFetchMissing},
+		{"no such file, unescaped either", schemas.Ref{URI: "file://" + dir + "/b%20c"}, "", schemas.ReasonFetchMissing},
+		{"up and out, escaped", schemas.Ref{URI: "file://" + dir + "/%2e%2e/%2e%2e/etc/passwd"}, "", schemas.ReasonFetchMissing},
+		{"a link out, escaped", schemas.Ref{URI: "file://" + dir + "/%6cink"}, "", schemas.ReasonFetchDenied},
+		{"a NUL, escaped", schemas.Ref{URI: "file://" + dir + "/a%00"}, "", schemas.ReasonFetchMissing},
 		{"a range", schemas.Ref{URI: "file://" + dir + "/a%20b.txt", Range: &schemas.ByteRange{Off: 1, N: 3}}, "ell", ""},
 		{"a range beyond the end", schemas.Ref{URI: "file://" + dir + "/a%20b.txt", Range: &schemas.ByteRange{Off: 1, N: 9}}, "", schemas.ReasonFetchMissing},
 		{"a range at the end of all numbers", schemas.Ref{URI: "file://" + dir + "/a%20b.txt", Range: &schemas.ByteRange{Off: 1<<63 - 1, N: 9}}, "", schemas.ReasonFetchMissing},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,20 +14,58 @@ import (
 	"vecmill/schemas"
 )
 
-// file is the opener of file:///path.
+// file is the opener of file:///path. The path is taken as it is written, with %, ? and # for characters of names like others; if there is no such file, without its escapes, as programs write a URI that make it of a name.
 func (f *Fetcher) file(ref schemas.Ref) (opener, error) {
-	u, err := url.Parse(ref.URI)
-	if err != nil || u.Host != "" || u.Path == "" {
+	_, path, _ := strings.Cut(ref.URI, "://")
+	if !strings.HasPrefix(path, "/") {
 		return nil, schemas.Rejectf(schemas.ReasonSchema, "fetching %s: want file:///absolute/path", ref.URI)
 	}
-	path := filepath.Clean(filepath.FromSlash(u.Path))
+	names := []string{path}
+	if unescaped := decoded(path); unescaped != path {
+		names = append(names, unescaped)
+	}
+	if strings.ContainsRune(names[len(names)-1], 0) {
+		return nil, schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: no file has a NUL in its name", ref.URI)
+	}
+	var places []beneath
+	for _, name := range names {
+		if at, ok := f.allowed(name); ok {
+			places = append(places, at)
+		}
+	}
+	if len(places) == 0 {
+		return nil, schemas.Rejectf(schemas.ReasonFetchDenied, "fetching %s: the path is not under a directory that is allowed", ref.URI)
+	}
+	return func(context.Context) (*object, error) { return openFirst(ref, places) }, nil
+}
+
+// beneath is a file in an allowed directory.
+type beneath struct{ dir, rel string }
+
+// allowed finds the directory that a path lies under.
+func (f *Fetcher) allowed(path string) (beneath, bool) {
+	path = filepath.Clean(filepath.FromSlash(path))
 	for _, dir := range f.cfg.FileRoots {
 		rel, err := filepath.Rel(filepath.Clean(dir), path)
 		if err == nil && filepath.IsLocal(rel) {
-			return func(context.Context) (*object, error) { return openFile(ref, dir, rel) }, nil
+			return beneath{dir, rel}, true
 		}
 	}
-	return nil, schemas.Rejectf(schemas.ReasonFetchDenied, "fetching %s: the path is not under a directory that is allowed", ref.URI)
+	return beneath{}, false
+}
+
+// openFirst opens the first of the places that there is. If there is none, it is the first that is missed.
+func openFirst(ref schemas.Ref, places []beneath) (*object, error) {
+	obj, err := openFile(ref, places[0].dir, places[0].rel)
+	for _, p := range places[1:] {
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			break
+		}
+		if other, again := openFile(ref, p.dir, p.rel); !errors.Is(again, fs.ErrNotExist) {
+			obj, err = other, again
+		}
+	}
+	return obj, err
 }
 
 func openFile(ref schemas.Ref, dir, rel string) (*object, error) {
