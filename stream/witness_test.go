@@ -83,3 +83,27 @@ func TestAWitnessSeesWhatPassesAndLagFallsToNothing(t *testing.T) {
 		}
 	})
 }
+
+// A partition whose leader did not answer at the start has no lag until the log tells where it ends.
+func TestALogThatHasNotToldItsEndHasNoLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		var p *stream.Pipeline
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: 3, End: stream.EndUnknown}})
+			if s := p.Stats(); s.Lag != 0 {
+				t.Errorf("of an end that is not known: lag %d", s.Lag)
+			}
+			a.Ends(b.part, 9)
+			if s := p.Stats(); s.Lag != 6 {
+				t.Errorf("from 3 to 9: lag %d", s.Lag)
+			}
+			a.Revoked(ctx)
+			return err
+		})
+		p = b.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), &streamtest.LetterBox{})
+		if err := b.run(t, p); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
