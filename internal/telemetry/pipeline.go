@@ -35,10 +35,18 @@ type Cost struct {
 	Used             *float64 // useful work over what the processors could have computed
 }
 
-// LagCost is the lag in steps of the model, at the mean cost of a record so far. Records that cost nothing, such as other pipelines', count into the mean.
+// LagCost is the lag in steps of the model, at the mean cost so far of a record that has its rows or another fate, durable or not. Records that cost nothing, such as
+// other pipelines', count into the mean. Until the first has, which a slow model may take minutes for, it is the mean of the objects that were decoded.
 func (r *Reading) LagCost() float64 {
-	if settled := r.Stream.Records - int64(r.Stream.InFlight); settled > 0 {
-		return float64(r.Stream.Lag) * float64(r.Embed.Cost) / float64(settled)
+	lag, cost, ended := float64(r.Stream.Lag), float64(r.Embed.Cost), r.Stream.Computed+r.Stream.Skipped
+	for _, n := range r.Stream.Dead {
+		ended += n
+	}
+	switch {
+	case ended > 0:
+		return lag * cost / float64(ended)
+	case r.Embed.Objects > 0:
+		return lag * (cost + float64(r.Embed.WaitingCost)) / float64(r.Embed.Objects)
 	}
 	return 0
 }
@@ -96,7 +104,7 @@ func flow() []Metric {
 		{"vecmill_assignments", "{assignment}", "assignments of partitions", Counter, count(func(r *Reading) int64 { return r.Stream.Assignments })},
 		{"vecmill_assignment_losses", "{assignment}", "assignments that were lost without a drain", Counter, count(func(r *Reading) int64 { return r.Stream.Losses })},
 		{"vecmill_lag_records", "{record}", "offsets of the assigned partitions that have no durable row, letter or other fate yet", Gauge, count(func(r *Reading) int64 { return r.Stream.Lag })},
-		{"vecmill_lag_cost", "{step}", "the lag in the model's steps (frames, tokens, patches): lag_records at the mean cost of a record so far", Gauge, func(r *Reading) []point { return one(r.LagCost()) }},
+		{"vecmill_lag_cost", "{step}", "the lag in the model's steps (frames, tokens, patches): lag_records at the mean cost of a record so far, or of an object that was decoded until the first has its rows", Gauge, func(r *Reading) []point { return one(r.LagCost()) }},
 		{"vecmill_commit_age_seconds", "s", "longest time that a partition with something read has had no durable progress; 0 when all that was read is durable", Gauge, busy(func(r *Reading) time.Duration { return r.Stream.Waiting })},
 		{"vecmill_records_in_flight", "{record}", "records between being read and being the sink's", Gauge, count(func(r *Reading) int64 { return int64(r.Stream.InFlight) })},
 		{"vecmill_memory_held_bytes", "By", "bytes reserved in the memory budget", Gauge, count(func(r *Reading) int64 { return r.Stream.Held })},

@@ -101,6 +101,25 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 	}
 }
 
+func TestLagCostsWhatRecordsHaveCost(t *testing.T) {
+	for name, c := range map[string]struct {
+		stream stream.Stats
+		embed  embed.Stats
+		want   float64
+	}{
+		"nothing was read":                             {stream.Stats{Lag: 1000}, embed.Stats{}, 0},
+		"some have rows":                               {stream.Stats{Lag: 1000, Records: 40, InFlight: 10, Computed: 30}, embed.Stats{Objects: 35, Cost: 600, WaitingCost: 100}, 1000 * 20},
+		"some are others', and some letters":           {stream.Stats{Lag: 1000, Records: 40, Computed: 30, Skipped: 8, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 1, schemas.ReasonModel: 1}}, embed.Stats{Cost: 600}, 1000 * 15},
+		"an output takes nothing: all are in flight":   {stream.Stats{Lag: 1000, Records: 40, InFlight: 40, Computed: 30}, embed.Stats{Objects: 30, Cost: 600}, 1000 * 20},
+		"it took a few before that":                    {stream.Stats{Lag: 1000, Records: 40, InFlight: 38, Computed: 30}, embed.Stats{Objects: 30, Cost: 600}, 1000 * 20},
+		"the first batch of a slow model is computing": {stream.Stats{Lag: 1000, Records: 40, InFlight: 40}, embed.Stats{Objects: 30, Cost: 200, WaitingCost: 400}, 1000 * 20},
+	} {
+		if got := (&Reading{Stream: c.stream, Embed: c.embed}).LagCost(); got != c.want {
+			t.Errorf("%s: %g steps, want %g", name, got, c.want)
+		}
+	}
+}
+
 func TestReadinessFollowsTheWorker(t *testing.T) {
 	tel, err := Start(t.Context(), Config{Listen: "127.0.0.1:0"})
 	if err != nil {
