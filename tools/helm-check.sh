@@ -64,6 +64,10 @@ for monitor in true false; do
   [ "$(scrapes --set prometheusAnnotations=true --set serviceMonitor.enabled=$monitor)" -eq 1 ] || { echo "with serviceMonitor.enabled=$monitor workers are not scraped once" >&2; exit 1; }
 done
 
+# What the chart tells a collector of a pod gives way to the values' own.
+named=$(render -f "$chart/ci/backfill-values.yaml" --set env.OTEL_RESOURCE_ATTRIBUTES=a=b --set env.POD_NAME=x | grep -cE '^ +- name: (OTEL_RESOURCE_ATTRIBUTES|POD_NAME)$' || true)
+[ "$named" -eq 4 ] || { echo "with its own OTEL_RESOURCE_ATTRIBUTES and POD_NAME two pods have them $named times" >&2; exit 1; }
+
 # refused [SENTENCE] [ARGUMENT...]: rendering with these fails with that sentence.
 refused() {
   local sentence=$1
