@@ -272,11 +272,11 @@ func (p *Pipeline) take(f *flight, refs []schemas.Ref, refused error) (err error
 		f.deletes = []string{tombstone(f.rec.Key)}
 	case p.replayedElsewhere(f.rec.Headers): // a copy of a record that this pipeline has had
 	case refused != nil:
-		p.reject(f, refused)
+		p.refuse(f, refused)
 		return nil
 	default:
 		if err := p.route(f, refs); err != nil {
-			p.reject(f, err)
+			p.refuse(f, err)
 			return nil
 		}
 	}

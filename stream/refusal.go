@@ -51,6 +51,7 @@ func (ep *epoch) refused(r *Release, no *sinks.RefusedError) {
 				return
 			}
 		}
+		ep.wrote(r)
 		ep.tracker.Durable(r)
 	}()
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 
 	"vecmill/embed"
 	"vecmill/internal/budget"
@@ -36,9 +35,7 @@ func (p *Pipeline) fetchLoop(ctx context.Context, q *queue) {
 
 // process fetches one reference's object and hands it to the engine. Its span has begun with the record: what is before the fetch in it is the wait for a fetcher. Its contexts are the assignment's: when that is over, so is the work.
 func (p *Pipeline) process(it *item) {
-	ctx, span := p.cfg.Tracer.Start(parent(it.epoch.ctx, it.rec.Headers), "vecmill.record", trace.WithTimestamp(it.began), trace.WithAttributes(
-		attribute.String("pipeline", p.cfg.Name), attribute.String("partition", it.part.String()),
-		attribute.Int64("offset", it.rec.Offset), attribute.String("ref", it.ref.ShownID())))
+	ctx, span := p.recordSpan(it.flight, it.began, attribute.String("ref", it.ref.ShownID()))
 	it.span = span
 	began := time.Now()
 	p.stats.begun(began.Sub(it.began))
@@ -170,12 +167,12 @@ func (p *Pipeline) finish(it *item, rows []schemas.Row, err error) {
 		giveBack(it.lease, rowBytes(rows))
 		it.rows = rows
 	case rejected:
-		it.span.RecordError(err)
+		failed(it.span, err)
 		giveBack(it.lease, 0)
 	case it.epoch.ctx.Err() != nil:
 		err = errOver
 	default:
-		it.span.RecordError(err)
+		failed(it.span, err)
 		p.fail(fmt.Errorf("%s offset %d (%s): %w", it.part, it.rec.Offset, schemas.ShownURI(it.ref.URI), err))
 	}
 	it.span.End()
@@ -265,14 +262,19 @@ func (p *Pipeline) bury(d deadLetter) {
 		Reason: reason, Message: cause.Error(), Attempts: attempts,
 		Key: f.rec.Key, Value: f.rec.Value, Headers: f.rec.Headers,
 	}
+	began, traces := time.Now(), f.traces()
 	err := p.dead.Put(f.epoch.ctx, letter)
 	switch {
 	case err == nil:
+		for _, t := range traces {
+			p.span(t, "vecmill.letter", began, time.Now())
+		}
 		p.stats.buried(reason)
 		if p.cfg.Witness != nil {
 			p.cfg.Witness.Buried(&letter)
 		}
 		p.cfg.Log.Debug("dead letter", "partition", f.part.String(), "offset", f.rec.Offset, "reason", reason, "err", cause)
+		f.ticket.traces = traces
 		f.ticket.Settle(Dead, nil)
 	case f.epoch.ctx.Err() != nil:
 		f.ticket.Drop()

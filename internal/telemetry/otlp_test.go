@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collectortraces "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
@@ -31,6 +32,7 @@ type collector struct {
 	examples              []string            // "METRIC TRACE", of histograms
 	key                   string              // of the last request
 	asked                 int                 // requests to the paths of the specification
+	links                 int                 // of all spans
 	resources             []map[string]string // of metrics and of spans
 }
 
@@ -62,6 +64,7 @@ func newCollector(t *testing.T, below string) *collector {
 				for _, ss := range rs.ScopeSpans {
 					for _, s := range ss.Spans {
 						names = append(names, s.Name)
+						c.links += len(s.Links)
 					}
 				}
 			}
@@ -158,6 +161,31 @@ func TestACollectorTellsWorkersApart(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestABatchIsLinkedToEachOfItsRecords(t *testing.T) {
+	for limit, want := range map[string]int{"": 300, "200": 200} {
+		t.Setenv("OTEL_SPAN_LINK_COUNT_LIMIT", limit)
+		c := newCollector(t, "")
+		tel, err := Start(t.Context(), Config{OTLPEndpoint: c.URL, TraceRatio: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		records := make([]trace.Link, 300)
+		for i := range records {
+			records[i].SpanContext = trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1, byte(i), byte(i >> 8)}, TraceFlags: trace.FlagsSampled})
+		}
+		_, span := tel.Tracer().Start(t.Context(), "vecmill.batch", trace.WithLinks(records...))
+		span.End()
+		if err := tel.Shutdown(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		c.mu.Lock()
+		if c.links != want {
+			t.Errorf("with a limit of %q a batch of 300 records has %d links, want %d", limit, c.links, want)
+		}
+		c.mu.Unlock()
+	}
 }
 
 func TestACollectorGetsTracesAndMetricsAtThePathsOfOTLP(t *testing.T) {
