@@ -45,7 +45,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		return Reading{
 			Stream: stream.Stats{Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, FetchQueue: 2e10, Unfetched: 17, HoldBack: 5 * time.Second, Write: 6 * time.Second, Durable: 7, Abandoned: 3},
 			Embed: embed.Stats{
-				Waiting: 4, WaitingCost: 1200, Undecoded: 13, PreprocessWait: 11 * time.Second, Queue: 9 * time.Second, FLOPs: 3e9,
+				Waiting: 4, WaitingCost: 1200, Collate: 3 * time.Second, Undecoded: 13, PreprocessWait: 11 * time.Second, Queue: 9 * time.Second, FLOPs: 3e9,
 				Devices: []embed.DeviceCosts{{Device: "0", Costs: embed.Costs{Fixed: 0.5, Step: 0.25}, Miss: 0.125}, {Device: "1", Costs: embed.Costs{Fixed: 2}}},
 			}, Step: 0.02, Peak: 5e10,
 			Cost: Cost{DeviceSeconds: 60, PerMillion: number(0.5), Used: number(0.25)}, Slowest: "infer",
@@ -63,6 +63,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_fetch_busy_seconds_total{pipeline="speech"} 2`,
 		`vecmill_fetch_queue_wait_seconds_total{pipeline="speech"} 2e+10`,
 		`vecmill_references_waiting{pipeline="speech"} 17`,
+		`vecmill_collate_busy_seconds_total{pipeline="speech"} 3`,
 		`vecmill_samples_waiting{pipeline="speech"} 4`,
 		`vecmill_samples_waiting_cost{pipeline="speech"} 1200`,
 		`vecmill_preprocess_wait_seconds_total{pipeline="speech"} 11`,

@@ -36,7 +36,7 @@ func TestTheEndOfARunKnowsEveryStage(t *testing.T) {
 	for _, s := range w.shown.run().Pipelines[0].Stages {
 		names = append(names, s.Name)
 	}
-	if got, want := strings.Join(names, " "), "fetch preprocess infer heads write"; got != want {
+	if got, want := strings.Join(names, " "), "fetch preprocess batch infer heads write"; got != want {
 		t.Errorf("stages %q, want %q", got, want)
 	}
 	usual := embed.UsualBatch(schemas.Text).Window
