@@ -88,9 +88,9 @@ func (w *crowded) item(m schemas.Modality, offset int64) status.Item {
 	}
 	switch m {
 	case schemas.Audio:
-		it.Media, it.Object = "audio/wave", fmt.Sprintf("recent/audio/t/0/%d", offset)
+		it.Media, it.Object = "audio/wave", fmt.Sprintf("recent/audio/t/0/%d/1", offset)
 	case schemas.Image:
-		it.Media, it.Object = "image/png", fmt.Sprintf("recent/image/t/0/%d", offset)
+		it.Media, it.Object = "image/png", fmt.Sprintf("recent/image/t/0/%d/1", offset)
 	case schemas.Text:
 		it.Text = long("text", 400)
 	}
@@ -98,11 +98,11 @@ func (w *crowded) item(m schemas.Modality, offset int64) status.Item {
 }
 
 // object gives what a position's bytes were, but of every fourth picture: newer ones have taken its place, which is no fault for the console.
-func (w *crowded) object(pipeline string, at stream.Position) ([]byte, bool) {
+func (w *crowded) object(pipeline string, item page.Which) ([]byte, bool) {
 	if pipeline == "audio" {
 		return w.recording, true
 	}
-	return w.picture, at.Offset%4 != 0
+	return w.picture, item.At.Offset%4 != 0
 }
 
 // crowdedPage opens the page of a crowded worker in a browser.

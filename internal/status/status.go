@@ -197,6 +197,7 @@ var advice = map[schemas.Reason]string{
 
 // Item is one object and what became of it.
 type Item struct {
+	Serial    int64    `json:"serial"` // tells it from others of its record
 	ID        string   `json:"id"`
 	URI       string   `json:"uri"`
 	Partition string   `json:"partition"`

@@ -134,11 +134,11 @@ func (s *shown) totals(whole bool) status.Status {
 	return st
 }
 
-func (s *shown) object(pipeline string, at stream.Position) ([]byte, bool) {
+func (s *shown) object(pipeline string, item page.Which) ([]byte, bool) {
 	if lines := s.lines.Load(); lines != nil {
 		for _, l := range *lines {
 			if l.about.Name == pipeline {
-				return l.recent.Object(at)
+				return l.recent.Object(item)
 			}
 		}
 	}

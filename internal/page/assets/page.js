@@ -312,7 +312,7 @@ async function copy(code, said) {
 
 function drawRecent(p) {
   $("private").hidden = !p.private;
-  keyed($("recent"), p.recent, (it) => it.partition + "/" + it.offset + "/" + it.id, recentItem, (li, it) => {
+  keyed($("recent"), p.recent, (it) => it.partition + "/" + it.offset + "/" + it.serial, recentItem, (li, it) => {
     const results = li.lastElementChild, n = String((it.results || []).length);
     if (results.dataset.n === n) return;
     results.dataset.n = n;
