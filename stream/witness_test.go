@@ -29,10 +29,10 @@ func (s *seen) Fetched(at stream.Position, _ *schemas.Ref, b *stream.Blob) {
 	}
 }
 
-func (s *seen) Computed(rows []schemas.Row) {
+func (s *seen) Computed(at stream.Position, _ []schemas.Row) {
 	s.Lock()
 	defer s.Unlock()
-	s.computed = append(s.computed, rows[0].Offset)
+	s.computed = append(s.computed, at.Offset)
 }
 
 func (s *seen) Buried(l *sinks.Letter) {

@@ -195,7 +195,7 @@ func (p *Pipeline) end(f *flight, worst error) {
 		p.stats.rows.Add(int64(len(rows)))
 		p.judge(false, nil)
 		if p.cfg.Witness != nil {
-			p.cfg.Witness.Computed(rows)
+			p.cfg.Witness.Computed(Position{f.part, f.rec.Offset}, rows)
 		}
 		f.ticket.traces = f.traces()
 		p.took(f)

@@ -28,7 +28,7 @@ func fill(r *Recent, n int) {
 	for o := range int64(n) {
 		at := position(o)
 		r.Fetched(at, &schemas.Ref{ID: fmt.Sprint("id-", o), URI: "s3://b/k", Modality: schemas.Audio}, &stream.Blob{Data: wav})
-		r.Computed([]schemas.Row{{
+		r.Computed(at, []schemas.Row{{
 			Lineage: schemas.Lineage{RefID: fmt.Sprint("id-", o), Topic: at.Topic, Partition: at.ID, Offset: o, Head: "transcript", Task: schemas.TaskTranscript},
 			Payload: schemas.Payload{Text: fmt.Sprint("WORD ", o), Score: 0.5},
 		}})
@@ -98,7 +98,7 @@ func TestReferencesOfOneRecordAreToldApart(t *testing.T) {
 			Lineage: schemas.Lineage{RefID: ref.id, Version: ref.version, Topic: at.Topic, Partition: at.ID, Offset: at.Offset}, Payload: schemas.Payload{Text: said},
 		})
 	}
-	r.Computed(rows)
+	r.Computed(at, rows)
 	h := New(func() status.Status { return status.Status{} }, func(_ string, item Which) ([]byte, bool) { return r.Object(item) })
 	items, _ := r.Last("speech")
 	if len(items) != 3 {
@@ -109,6 +109,42 @@ func TestReferencesOfOneRecordAreToldApart(t *testing.T) {
 		if body := get(t, h, "/"+it.Object).Body.String(); body != string(wav)+want || len(it.Results) != 1 || it.Results[0].Value != want {
 			t.Errorf("%s, item %d, has the object %q and results %+v", want, it.Serial, strings.TrimPrefix(body, string(wav)), it.Results)
 		}
+	}
+}
+
+// What an item has become is told, also where it has no results.
+func TestEveryItemHasItsFate(t *testing.T) {
+	r := &Recent{}
+	for o := range int64(5) {
+		r.Fetched(position(o), &schemas.Ref{ID: fmt.Sprint(o), Modality: schemas.Audio}, &stream.Blob{Data: wav})
+	}
+	r.Fetched(position(1), &schemas.Ref{ID: "beside", Modality: schemas.Audio}, &stream.Blob{Data: wav})
+	bury := func(offset int64, reason schemas.Reason) {
+		r.Buried(&sinks.Letter{Source: schemas.SourceID{Pipeline: "p", Topic: position(0).Topic, Partition: position(0).ID}, Offset: offset, Reason: reason})
+	}
+	row := schemas.Row{Lineage: schemas.Lineage{RefID: "3"}, Payload: schemas.Payload{Text: "HELLO"}}
+	bury(1, schemas.ReasonDecode)
+	r.Computed(position(2), nil)
+	r.Computed(position(3), []schemas.Row{row})
+	row.RefID = "4"
+	r.Computed(position(4), []schemas.Row{row})
+	bury(4, schemas.ReasonSinkReject) // an output did not take it
+	r.Buried(&sinks.Letter{Source: schemas.SourceID{Topic: "another", Partition: position(0).ID}, Offset: 3, Reason: schemas.ReasonModel})
+	type fate struct {
+		computed bool
+		results  int
+		dead     schemas.Reason
+	}
+	want := map[string]fate{"0": {}, "1": {dead: schemas.ReasonDecode}, "beside": {dead: schemas.ReasonDecode}, "2": {computed: true}, "3": {computed: true, results: 1}, "4": {true, 1, schemas.ReasonSinkReject}}
+	items, _ := r.Last("p")
+	for _, it := range items {
+		if got := (fate{it.Computed, len(it.Results), it.Dead}); got != want[it.ID] {
+			t.Errorf("%s: %+v, want %+v", it.ID, got, want[it.ID])
+		}
+		delete(want, it.ID)
+	}
+	if len(want) > 0 {
+		t.Errorf("without %v", want)
 	}
 }
 

@@ -75,18 +75,14 @@ func (r *Recent) Fetched(at stream.Position, ref *schemas.Ref, b *stream.Blob) {
 }
 
 // Computed implements stream.Witness.
-func (r *Recent) Computed(rows []schemas.Row) {
-	if len(rows) == 0 {
-		return
-	}
-	first := &rows[0]
-	at := stream.Position{Partition: stream.Partition{Topic: first.Topic, ID: first.Partition}, Offset: first.Offset}
+func (r *Recent) Computed(at stream.Position, rows []schemas.Row) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.items {
-		if k.at != at || k.Results != nil {
+		if k.at != at || k.Computed {
 			continue
 		}
+		k.Computed = true
 		for i := range rows {
 			if row := &rows[i]; row.RefID == k.id && row.ETag == k.etag && row.Version == k.version && row.Window == 0 {
 				k.Results = append(k.Results, resultOf(row))
@@ -95,11 +91,16 @@ func (r *Recent) Computed(rows []schemas.Row) {
 	}
 }
 
-// Buried implements stream.Witness.
+// Buried implements stream.Witness. The letter is of the whole record, with all of its references.
 func (r *Recent) Buried(l *sinks.Letter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := stream.Partition{Topic: l.Source.Topic, ID: l.Source.Partition}
+	for _, k := range r.items {
+		if k.at == (stream.Position{Partition: p, Offset: l.Offset}) {
+			k.Dead = l.Reason
+		}
+	}
 	r.letters = append(r.letters, status.Letter{Partition: p.String(), Offset: l.Offset, Reason: l.Reason, Message: short(l.Message), At: time.Now().UnixMilli()})
 	if len(r.letters) > lettersKept {
 		r.letters = slices.Delete(r.letters, 0, 1)
