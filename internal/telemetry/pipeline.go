@@ -32,7 +32,7 @@ type Cost struct {
 	PerMillion       *float64 // CPU hours for a million rows
 	DevicePerMillion *float64 // GPU hours for a million rows
 	PricePerMillion  *float64 // of the machine for the time of a million rows
-	Used             *float64 // useful work over what the processors could have computed
+	Used             *float64 // useful work over the float32 products that the processors could have computed
 }
 
 // LagCost is the lag in steps of the model, at the mean cost so far of a record that has its rows or another fate, durable or not. Records that cost nothing, such as
@@ -134,9 +134,9 @@ func flow() []Metric {
 		{"vecmill_batch_fixed_seconds", "s", "what the cost model of a device (label device: cpu, or a GPU's number) has learnt that a batch takes whatever is in it; 0 before the first", Gauge, learnt(func(d *embed.DeviceCosts) float64 { return d.Costs.Fixed })},
 		{"vecmill_batch_step_seconds", "s", "and that a step of an item adds to it on that device, attention left out", Gauge, learnt(func(d *embed.DeviceCosts) float64 { return d.Costs.Step })},
 		{"vecmill_batch_prediction_error_ratio", "1", "mean relative error of a device's cost model in its latest predictions of what a batch takes", Gauge, learnt(func(d *embed.DeviceCosts) float64 { return d.Miss })},
-		{"vecmill_flops", "{flop}", "floating-point operations of useful work: matrix products and convolutions of each sample alone, without padding; their rate over vecmill_peak_flops is the model FLOPs utilisation", Counter, func(r *Reading) []point { return one(r.Embed.FLOPs) }},
+		{"vecmill_flops", "{flop}", "floating-point operations of useful work: matrix products and convolutions of each sample alone, without padding; their rate over vecmill_peak_flops is the model FLOPs utilisation, in float32 products", Counter, func(r *Reading) []point { return one(r.Embed.FLOPs) }},
 		{"vecmill_peak_flops", "{flop_per_second}", "what all processors together get out of matrix products in float32, measured at the start; 0 if it was not", Gauge, func(r *Reading) []point { return one(r.Peak) }},
-		{"vecmill_flops_utilisation_ratio", "1", "useful work of all pipelines over what the processors could have computed since the start; not there if their peak was not measured, or a pipeline is on a GPU", Gauge, func(r *Reading) []point { return some(r.Cost.Used) }},
+		{"vecmill_flops_utilisation_ratio", "1", "useful work of all pipelines over the float32 products that the processors could have computed since the start, so that int8 may make it more than 1; not there if their peak was not measured, or a pipeline is on a GPU", Gauge, func(r *Reading) []point { return some(r.Cost.Used) }},
 		{"vecmill_device_seconds", "s", "time since the start for each GPU that the process holds, busy or not", Counter, func(r *Reading) []point { return one(r.Cost.DeviceSeconds) }},
 		{"vecmill_cpu_hours_per_million_rows", "{hour}", "CPU time of the process since its start, by the rows of all its pipelines; not there before the first row", Gauge, func(r *Reading) []point { return some(r.Cost.PerMillion) }},
 		{"vecmill_device_hours_per_million_rows", "{hour}", "the same of device_seconds; not there without a GPU", Gauge, func(r *Reading) []point { return some(r.Cost.DevicePerMillion) }},
