@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -63,7 +62,7 @@ func (p *Pipeline) process(it *item) {
 	err = p.engine.Submit(ctx, embed.Job{
 		Ref: it.ref, Blob: data, Content: content, Trace: span.SpanContext(), Priority: p.priority(it.part.Topic),
 		Wanted: func() bool { return it.epoch.ctx.Err() == nil },
-		Held:   func(n int64) { giveBack(it.lease, n) },
+		Held:   func(n, took int64) { p.giveBack(it, n, took) },
 		Done: func(rows []schemas.Row, err error) {
 			for i := range rows {
 				p.complete(&rows[i], it, &origin, content, took)
@@ -77,19 +76,6 @@ func (p *Pipeline) process(it *item) {
 	if err != nil {
 		p.finish(it, nil, err)
 	}
-}
-
-// largeBytes is how much memory one object may leave as garbage before it is collected at once.
-const largeBytes = 32 << 20
-
-// giveBack shrinks a lease whose memory has become garbage. The collector does not know of the budget: it would let as much garbage as
-// live data stand, and the next large object would be admitted beside the remains of this one (I4). So what a large object leaves is
-// collected, and returned to the system, before its bytes are given back.
-func giveBack(l *budget.Lease, n int64) {
-	if l.Held()-n >= largeBytes {
-		debug.FreeOSMemory()
-	}
-	l.Shrink(n)
 }
 
 // fetch gets the object, reserving memory for its whole way before its body is read (I4).
@@ -164,11 +150,11 @@ func (p *Pipeline) finish(it *item, rows []schemas.Row, err error) {
 	_, rejected := schemas.Rejected(err)
 	switch {
 	case err == nil:
-		giveBack(it.lease, rowBytes(rows))
+		p.giveBack(it, rowBytes(rows), embed.AllOfIt)
 		it.rows = rows
 	case rejected:
 		failed(it.span, err)
-		giveBack(it.lease, 0)
+		p.giveBack(it, 0, embed.AllOfIt)
 	case it.epoch.ctx.Err() != nil:
 		err = errOver
 	default:
@@ -218,7 +204,7 @@ func (f *flight) shed() {
 // reject sends a record to the dead letters; without a store for them it stops the pipeline, since skipping silently is loss.
 func (p *Pipeline) reject(f *flight, err error) {
 	for _, it := range f.items {
-		giveBack(it.lease, 0)
+		p.giveBack(it, 0, embed.AllOfIt)
 		it.rows = nil
 	}
 	p.judge(true, err)
