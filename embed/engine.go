@@ -52,7 +52,7 @@ type Job struct {
 	Priority Priority                            // who goes first where jobs wait for each other
 	Trace    trace.SpanContext                   // of the record; what becomes of the job is told there, if it is sampled
 	Wanted   func() bool                         // asked before work begins; once it says no, the job may end with ErrUnwanted. nil means always
-	Held     func(bytes int64)                   // told when the job's memory has gone down to bytes; may be nil
+	Held     func(bytes, took int64)             // told when the job's memory has gone down to bytes, of which no more than took were really taken in this process, see Taker; may be nil
 	Done     func(rows []schemas.Row, err error) // called exactly once (I5); rows are in order of window, then head; must not block for long
 }
 

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/codes"
+
 	"vecmill/schemas"
 )
 
@@ -158,6 +160,7 @@ func (e *Engine) infer(ctx context.Context, s *runner, w *work) *result {
 	e.itemSpans(w, span, began, took)
 	if err != nil {
 		span.RecordError(err)
+		span.SetStatus(codes.Error, err.Error())
 		w.err = err
 		return nil
 	}

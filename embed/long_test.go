@@ -72,7 +72,7 @@ func TestALongRecordingHoldsItsRowsAlone(t *testing.T) {
 	}()
 	held, rows := int64(0), 0
 	err = e.Submit(ctx, Job{
-		Held: func(n int64) { held = n },
+		Held: func(n, _ int64) { held = n },
 		Done: func(all []schemas.Row, err error) { rows = len(all); done <- err },
 	})
 	if err == nil {

@@ -3,6 +3,7 @@ package embed
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,23 @@ type Clearer interface {
 	Clears(ref schemas.Ref, head []byte, size int64) int64
 }
 
+// Taker is a Preprocessor that takes far less of this process's memory for most objects than their footprints, which go by a header. Took bounds it, of an object of size bytes whose samples had
+// made bytes at once.
+type Taker interface {
+	Took(size, made int64) int64
+}
+
+// AllOfIt is what a job took of its footprint where nothing less is known.
+const AllOfIt = math.MaxInt64
+
+// took bounds what a job took of this process's memory until its samples were made.
+func (e *Engine) took(size, made, results int64) int64 {
+	if t, ok := e.pre.(Taker); ok {
+		return t.Took(size, made) + results
+	}
+	return AllOfIt
+}
+
 // WindowsInFlight is how many windows of one object are under way at most, between preprocessing and heads: enough to fill batches.
 const WindowsInFlight = windowsInFlight
 
@@ -44,7 +62,7 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 		return true
 	}
 	began := time.Now()
-	p := &passage{e: e, ctx: ctx, j: j, began: began}
+	p := &passage{e: e, ctx: ctx, j: j, began: began, size: int64(len(j.Blob))}
 	p.decoding.Store(true)
 	j.mu.open = 1 // until no window is to come any more
 	j.mu.parts = make([][]any, len(e.joiners))
@@ -59,7 +77,8 @@ func (e *Engine) preprocess(ctx context.Context, j *job) bool {
 	e.span(j, "vecmill.preprocess", began, time.Now(), trace.WithAttributes(
 		attribute.Int("windows", p.windows), attribute.Float64("busy_seconds", p.spent.Seconds())))
 	if _, streams := e.pre.(Streamer); streams && err == nil && j.Held != nil {
-		j.Held(e.results(int64(p.windows), p.steps) + p.rest())
+		results := e.results(int64(p.windows), p.steps)
+		j.Held(results+p.rest(), e.took(p.size, p.rest(), results))
 	}
 	e.close(j, err)
 	return true
@@ -87,6 +106,7 @@ type passage struct {
 	ctx      context.Context
 	j        *job
 	began    time.Time
+	size     int64         // of the blob
 	spent    time.Duration // in the preprocessor, not in waiting
 	told     time.Duration // of it, to the counters
 	decoding atomic.Bool   // counts among the decoders
@@ -171,7 +191,8 @@ func (p *passage) samples(ctx context.Context) error {
 			samples, steps = samples+all[i].Bytes(), steps+all[i].counting()
 		}
 		p.j.Blob = nil
-		p.j.Held(samples + p.e.results(int64(len(all)), steps))
+		results := p.e.results(int64(len(all)), steps)
+		p.j.Held(samples+results, p.e.took(p.size, samples, results))
 	}
 	p.rests()
 	p.j.slots = make(chan struct{}, len(all)) // all are there anyway

@@ -42,7 +42,7 @@ func (w *windowed) Stream(ctx context.Context, _ schemas.Ref, _ []byte, emit fun
 }
 
 // streamed runs one job of pre and returns how it ended; during is asked while it is under way.
-func streamed(t *testing.T, pre *windowed, s Session, deadline time.Duration, job Job) (rows []schemas.Row, err error) {
+func streamed(t *testing.T, pre Preprocessor, s Session, deadline time.Duration, job Job) (rows []schemas.Row, err error) {
 	t.Helper()
 	e, err := NewEngine(EngineConfig{
 		Model: "m", ModelDigest: "d", Modality: schemas.Audio, Preprocessor: 1, Deadline: deadline, RowReserve: 100,
@@ -75,7 +75,12 @@ func TestAStreamsWindowsBecomeItsRowsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pre := &windowed{n: 100}
 		held := int64(-1)
-		rows, err := streamed(t, pre, &adder{delay: time.Second}, 0, Job{Held: func(n int64) { held = n }})
+		rows, err := streamed(t, pre, &adder{delay: time.Second}, 0, Job{Held: func(n, took int64) {
+			held = n
+			if took != AllOfIt {
+				t.Errorf("took %d bytes, of which nobody knows", took)
+			}
+		}})
 		if err != nil || len(rows) != 100 {
 			t.Fatalf("%d rows, %v", len(rows), err)
 		}
@@ -86,6 +91,23 @@ func TestAStreamsWindowsBecomeItsRowsInOrder(t *testing.T) {
 		}
 		if want := int64(100*100 + windowsInFlight*(5*4+8)); held != want {
 			t.Errorf("%d bytes held behind the last window, want %d", held, want)
+		}
+	})
+}
+
+// frugal is one that says what it took.
+type frugal struct{ windowed }
+
+func (*frugal) Took(size, made int64) int64 { return 1000*size + made }
+
+func TestWhatAJobTookIsToldWithItsResults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var held, took int64
+		if _, err := streamed(t, &frugal{windowed{n: 100}}, &adder{}, 0, Job{Blob: []byte("four"), Held: func(n, of int64) { held, took = n, of }}); err != nil {
+			t.Fatal(err)
+		}
+		if want := held + 4000; took != want {
+			t.Errorf("it took %d bytes, want %d: %d for the blob, and what is held of samples and results", took, want, 4000)
 		}
 	})
 }

@@ -18,11 +18,13 @@ func (e *Engine) span(j *job, name string, from, to time.Time, options ...trace.
 	s.End(trace.WithTimestamp(to))
 }
 
-// batchSpan begins the span of a batch, which is linked to the records in it whose traces are kept; without one there is nothing to tell.
+// batchSpan begins the span of a batch, which is linked once to each of the records in it whose traces are kept; without one there is nothing to tell.
 func (e *Engine) batchSpan(ctx context.Context, w *work) (context.Context, trace.Span) {
 	var links []trace.Link
+	linked := map[trace.SpanID]bool{}
 	for _, win := range w.batch.Items {
-		if win.job.Trace.IsSampled() {
+		if of := win.job.Trace; of.IsSampled() && !linked[of.SpanID()] {
+			linked[of.SpanID()] = true
 			links = append(links, trace.Link{SpanContext: win.job.Trace})
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -113,6 +114,47 @@ func TestTimesOfBatchesAreToldAndTotalledAsInTheTraces(t *testing.T) {
 		}
 		if s := e.Stats(); s.Queue != queue.Seconds() || queue < (1+1+2+2+3)*time.Second || s.Infer != sessions || len(told) != batches || int64(batches) != s.Batches || s.WaitingCost != 0 {
 			t.Errorf("%+v; in traces %s in the queue, %s in %d batches, %d of them told", s, queue, sessions, batches, len(told))
+		}
+	})
+}
+
+// A batch that fails is a failure in its trace, which is linked once to each record, and those are as many as it has.
+func TestABatchThatFailsIsAFailureInItsTrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spans := tracetest.NewSpanRecorder()
+		cfg := testConfig()
+		cfg.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("")
+		e, err := NewEngine(cfg, words{}, []Session{&adder{delay: time.Second, poison: 5}}, []Head{sumHead{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var runner, jobs sync.WaitGroup
+		runner.Go(func() { e.Run(ctx) })
+		for i, blob := range []string{"3 3 3", "5"} { // three windows
+			of := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{byte(1 + i)}, TraceFlags: trace.FlagsSampled})
+			jobs.Add(1)
+			if err := e.Submit(ctx, Job{Blob: []byte(blob), Trace: of, Done: func([]schemas.Row, error) { jobs.Done() }}); err != nil {
+				t.Fatal(err)
+			}
+			jobs.Wait()
+		}
+		stop()
+		runner.Wait()
+		for _, s := range spans.Ended() {
+			if s.Name() != "vecmill.batch" {
+				continue
+			}
+			want := codes.Unset
+			if s.Links()[0].SpanContext.SpanID() == (trace.SpanID{2}) {
+				want = codes.Error
+			}
+			if got := s.Status().Code; got != want || len(s.Links()) != 1 {
+				t.Errorf("the batch of record %v ends as %v, want %v; it has %d links", s.Links()[0].SpanContext.SpanID(), got, want, len(s.Links()))
+			}
+		}
+		if n := e.Stats().Batches; n != 2 {
+			t.Errorf("%d batches, want one for each record", n)
 		}
 	})
 }

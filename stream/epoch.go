@@ -51,7 +51,9 @@ func (p *Pipeline) Assigned(ctx context.Context, c Committer, parts map[Partitio
 	p.pinStart(ctx, c, start, committed)
 	ep := p.newEpoch(ctx, c, NewTracker(p.cfg.Name, start, committed))
 	for part, b := range parts {
-		ep.tracker.Ends(part, b.End)
+		if b.End != EndUnknown {
+			ep.tracker.Ends(part, b.End)
+		}
 		if next := start[part]; next < b.First {
 			p.cfg.Log.Error("records were removed by the log's retention before they were read; they are lost",
 				"partition", part.String(), "first", next, "next", b.First)

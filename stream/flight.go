@@ -27,6 +27,7 @@ type flight struct {
 	items   []*item
 	deletes []string // ids of references whose objects are gone
 	began   time.Time
+	refused trace.SpanContext // of a record that was refused before its references were sent off
 	mu      struct {
 		sync.Mutex
 		open  int   // items that have not ended

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -72,6 +73,7 @@ type Pipeline struct {
 	queues  []*queue        // by embed.Priority; one, if no topic goes before the others
 	letters chan deadLetter // cap MaxInFlight: the engine never blocks on the dead-letter store
 	breaker *breaker
+	garbage *collector
 	stats   counters
 	broken  chan struct{} // closed by the first fault
 	mu      struct {
@@ -117,6 +119,7 @@ func New(cfg Config, source Source, fetcher Fetcher, engine Engine, sink sinks.S
 		slots:   make(chan struct{}, cfg.MaxInFlight),
 		letters: make(chan deadLetter, cfg.MaxInFlight),
 		breaker: newBreaker(cfg.Breaker),
+		garbage: &collector{free: debug.FreeOSMemory},
 		broken:  make(chan struct{}),
 	}
 	for range 1 + min(len(cfg.Precedence), 1) {
@@ -272,11 +275,11 @@ func (p *Pipeline) take(f *flight, refs []schemas.Ref, refused error) (err error
 		f.deletes = []string{tombstone(f.rec.Key)}
 	case p.replayedElsewhere(f.rec.Headers): // a copy of a record that this pipeline has had
 	case refused != nil:
-		p.reject(f, refused)
+		p.refuse(f, refused)
 		return nil
 	default:
 		if err := p.route(f, refs); err != nil {
-			p.reject(f, err)
+			p.refuse(f, err)
 			return nil
 		}
 	}

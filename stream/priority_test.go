@@ -25,11 +25,11 @@ type stopwatch struct {
 
 func (s *stopwatch) Fetched(stream.Position, *schemas.Ref, *stream.Blob) {}
 func (s *stopwatch) Buried(*sinks.Letter)                                {}
-func (s *stopwatch) Computed(rows []schemas.Row) {
+func (s *stopwatch) Computed(at stream.Position, _ []schemas.Row) {
 	s.Lock()
 	defer s.Unlock()
-	if at, ok := s.given[rows[0].Offset]; ok && rows[0].Topic == s.topic {
-		s.took = append(s.took, time.Since(at))
+	if given, ok := s.given[at.Offset]; ok && at.Topic == s.topic {
+		s.took = append(s.took, time.Since(given))
 	}
 }
 

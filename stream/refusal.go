@@ -51,6 +51,7 @@ func (ep *epoch) refused(r *Release, no *sinks.RefusedError) {
 				return
 			}
 		}
+		ep.wrote(r)
 		ep.tracker.Durable(r)
 	}()
 }
@@ -103,6 +104,9 @@ func (ep *epoch) buryRefused(src schemas.SourceID, o sinks.RefusedOffset) error 
 		return fmt.Errorf("writing the dead letter of %s offset %d: %w", at.Partition, o.Offset, err)
 	}
 	p.stats.buried(schemas.ReasonSinkReject)
+	if p.cfg.Witness != nil {
+		p.cfg.Witness.Buried(&letter)
+	}
 	p.cfg.Log.Debug("dead letter", "partition", at.String(), "offset", o.Offset, "reason", schemas.ReasonSinkReject, "err", o.Err)
 	return nil
 }

@@ -83,10 +83,11 @@ func (c *rereading) Reread(_ context.Context, p stream.Position) (stream.Record,
 }
 
 // refuse runs 20 good records through a fussy sink.
-func refuse(t *testing.T, s *fussy, c *rereading, dead sinks.DeadLetters) (*bench, error) {
+func refuse(t *testing.T, s *fussy, c *rereading, dead sinks.DeadLetters, w stream.Witness) (*bench, error) {
 	t.Helper()
 	b := newBench()
 	b.other = s
+	b.change = func(c *stream.Config) { c.Witness = w }
 	c.recs = good(0, 20)
 	src := script(func(ctx context.Context, a stream.Assignments) error {
 		_, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: 20}})
@@ -100,7 +101,8 @@ func refuse(t *testing.T, s *fussy, c *rereading, dead sinks.DeadLetters) (*benc
 func TestRefusedRowsBecomeLettersAndNothingElseIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c, box := &fussy{before: []int64{3}, late: []int64{7, 11}}, &rereading{gone: []int64{11}}, &streamtest.LetterBox{}
-		b, err := refuse(t, s, c, box)
+		w := &seen{}
+		b, err := refuse(t, s, c, box, w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,6 +122,9 @@ func TestRefusedRowsBecomeLettersAndNothingElseIsLost(t *testing.T) {
 		if letter, _ := box.Letter(src, 11); letter.Value != nil || !strings.Contains(letter.Message, "not in the log any more") {
 			t.Errorf("the letter of a record that is gone: %+v", letter)
 		}
+		if slices.Sort(w.buried); !slices.Equal(w.buried, []int64{3, 7, 11}) {
+			t.Errorf("a witness saw the letters of %v", w.buried)
+		}
 		if got := c.of(b.part); got != 20 {
 			t.Errorf("committed %d, want 20: a drain waits for letters", got)
 		}
@@ -132,7 +137,7 @@ func TestARefusalWithoutItsLetterIsNeverCommitted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := &rereading{}
-				b, err := refuse(t, &fussy{late: []int64{0}}, c, dead)
+				b, err := refuse(t, &fussy{late: []int64{0}}, c, dead, nil)
 				if err == nil || !strings.Contains(err.Error(), "offset 0") {
 					t.Errorf("the pipeline ended with %v", err)
 				}

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"vecmill/schemas"
@@ -37,8 +38,11 @@ type Record struct {
 type Bounds struct {
 	Committed int64 // next offset by the group's commits, -1 if there is none
 	First     int64 // the log begins here
-	End       int64 // the log ends before this
+	End       int64 // the log ends before this; EndUnknown where it has not told
 }
+
+// EndUnknown is the end of a log that has not told where it ends: nothing is beyond it, and no lag is counted from it.
+const EndUnknown = math.MaxInt64
 
 // Source delivers the records of the partitions that this process owns at the moment.
 type Source interface {
@@ -73,7 +77,8 @@ type Assignments interface {
 	// of Records, and like it in order.
 	Removed(p Partition, next int64)
 
-	// Ends says where the log of p ends now, whenever the source learns it: lag is counted from it. It may be called beside Records.
+	// Ends says where the log of p ends, whenever the source learns it: lag is counted from it. It is called before the records that come before that end, and
+	// beside Records while that does not return. Sources learn ends out of order: the largest counts.
 	Ends(p Partition, end int64)
 
 	// Revoked drains: it settles what is in flight, flushes, commits through c, and fences, so that afterwards nothing is committed for

@@ -62,11 +62,11 @@ func (p *Pipeline) Places() []Place {
 	return ep.tracker.Places()
 }
 
-// Witness is told what passes through a pipeline, to show it: of objects as they come, rows as they are computed and letters once they are durable. Nothing
+// Witness is told what passes through a pipeline, to show it: of objects as they come, a record's rows, which may be none, once all of them are computed, and letters once they are durable. Nothing
 // depends on it. It is called where the work is done, so it must be quick and safe for concurrent use, and keep nothing that it is handed.
 type Witness interface {
 	Fetched(at Position, ref *schemas.Ref, b *Blob)
-	Computed(rows []schemas.Row)
+	Computed(at Position, rows []schemas.Row)
 	Buried(l *sinks.Letter)
 }
 

@@ -5,8 +5,31 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 )
+
+// recordSpan begins the span of a record, or of one of its references, below that of the record's producer.
+func (p *Pipeline) recordSpan(f *flight, from time.Time, more ...attribute.KeyValue) (context.Context, trace.Span) {
+	return p.cfg.Tracer.Start(parent(f.epoch.ctx, f.rec.Headers), "vecmill.record", trace.WithTimestamp(from), trace.WithAttributes(append(more,
+		attribute.String("pipeline", p.cfg.Name), attribute.String("partition", f.part.String()), attribute.Int64("offset", f.rec.Offset))...))
+}
+
+// failed tells a span what went wrong. The event alone is no failure to whoever looks for those.
+func failed(s trace.Span, err error) {
+	s.RecordError(err)
+	s.SetStatus(codes.Error, err.Error())
+}
+
+// refuse rejects a record before anything of it was sent off.
+func (p *Pipeline) refuse(f *flight, err error) {
+	_, span := p.recordSpan(f, time.Now())
+	failed(span, err)
+	span.End()
+	f.refused = span.SpanContext()
+	p.reject(f, err)
+}
 
 // span adds a stretch of time to a record's trace.
 func (p *Pipeline) span(of trace.SpanContext, name string, from, to time.Time) {
@@ -14,9 +37,15 @@ func (p *Pipeline) span(of trace.SpanContext, name string, from, to time.Time) {
 	s.End(trace.WithTimestamp(to))
 }
 
-// traces are those of a record's references that somebody keeps.
+// traces are those of a record's references that somebody keeps, or of the record if it was refused.
 func (f *flight) traces() (all []trace.SpanContext) {
+	if f.refused.IsSampled() {
+		return []trace.SpanContext{f.refused}
+	}
 	for _, it := range f.items {
+		if it.span == nil {
+			continue // of a record that was refused
+		}
 		if c := it.span.SpanContext(); c.IsSampled() {
 			all = append(all, c)
 		}

@@ -29,10 +29,10 @@ func (s *seen) Fetched(at stream.Position, _ *schemas.Ref, b *stream.Blob) {
 	}
 }
 
-func (s *seen) Computed(rows []schemas.Row) {
+func (s *seen) Computed(at stream.Position, _ []schemas.Row) {
 	s.Lock()
 	defer s.Unlock()
-	s.computed = append(s.computed, rows[0].Offset)
+	s.computed = append(s.computed, at.Offset)
 }
 
 func (s *seen) Buried(l *sinks.Letter) {
@@ -80,6 +80,30 @@ func TestAWitnessSeesWhatPassesAndLagFallsToNothing(t *testing.T) {
 		}
 		if s := p.Stats(); s.Lag != 0 || s.Partitions != 0 || p.Places() != nil || b.c.of(b.part) != 9 {
 			t.Errorf("without an assignment: lag %d of %d partitions, places %v; committed %d", s.Lag, s.Partitions, p.Places(), b.c.of(b.part))
+		}
+	})
+}
+
+// A partition whose leader did not answer at the start has no lag until the log tells where it ends.
+func TestALogThatHasNotToldItsEndHasNoLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		var p *stream.Pipeline
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: 3, End: stream.EndUnknown}})
+			if s := p.Stats(); s.Lag != 0 {
+				t.Errorf("of an end that is not known: lag %d", s.Lag)
+			}
+			a.Ends(b.part, 9)
+			if s := p.Stats(); s.Lag != 6 {
+				t.Errorf("from 3 to 9: lag %d", s.Lag)
+			}
+			a.Revoked(ctx)
+			return err
+		})
+		p = b.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), &streamtest.LetterBox{})
+		if err := b.run(t, p); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 
 	"vecmill/embed"
 	"vecmill/internal/budget"
@@ -36,9 +34,7 @@ func (p *Pipeline) fetchLoop(ctx context.Context, q *queue) {
 
 // process fetches one reference's object and hands it to the engine. Its span has begun with the record: what is before the fetch in it is the wait for a fetcher. Its contexts are the assignment's: when that is over, so is the work.
 func (p *Pipeline) process(it *item) {
-	ctx, span := p.cfg.Tracer.Start(parent(it.epoch.ctx, it.rec.Headers), "vecmill.record", trace.WithTimestamp(it.began), trace.WithAttributes(
-		attribute.String("pipeline", p.cfg.Name), attribute.String("partition", it.part.String()),
-		attribute.Int64("offset", it.rec.Offset), attribute.String("ref", it.ref.ShownID())))
+	ctx, span := p.recordSpan(it.flight, it.began, attribute.String("ref", it.ref.ShownID()))
 	it.span = span
 	began := time.Now()
 	p.stats.begun(began.Sub(it.began))
@@ -66,7 +62,7 @@ func (p *Pipeline) process(it *item) {
 	err = p.engine.Submit(ctx, embed.Job{
 		Ref: it.ref, Blob: data, Content: content, Trace: span.SpanContext(), Priority: p.priority(it.part.Topic),
 		Wanted: func() bool { return it.epoch.ctx.Err() == nil },
-		Held:   func(n int64) { giveBack(it.lease, n) },
+		Held:   func(n, took int64) { p.giveBack(it, n, took) },
 		Done: func(rows []schemas.Row, err error) {
 			for i := range rows {
 				p.complete(&rows[i], it, &origin, content, took)
@@ -80,19 +76,6 @@ func (p *Pipeline) process(it *item) {
 	if err != nil {
 		p.finish(it, nil, err)
 	}
-}
-
-// largeBytes is how much memory one object may leave as garbage before it is collected at once.
-const largeBytes = 32 << 20
-
-// giveBack shrinks a lease whose memory has become garbage. The collector does not know of the budget: it would let as much garbage as
-// live data stand, and the next large object would be admitted beside the remains of this one (I4). So what a large object leaves is
-// collected, and returned to the system, before its bytes are given back.
-func giveBack(l *budget.Lease, n int64) {
-	if l.Held()-n >= largeBytes {
-		debug.FreeOSMemory()
-	}
-	l.Shrink(n)
 }
 
 // fetch gets the object, reserving memory for its whole way before its body is read (I4).
@@ -167,15 +150,15 @@ func (p *Pipeline) finish(it *item, rows []schemas.Row, err error) {
 	_, rejected := schemas.Rejected(err)
 	switch {
 	case err == nil:
-		giveBack(it.lease, rowBytes(rows))
+		p.giveBack(it, rowBytes(rows), embed.AllOfIt)
 		it.rows = rows
 	case rejected:
-		it.span.RecordError(err)
-		giveBack(it.lease, 0)
+		failed(it.span, err)
+		p.giveBack(it, 0, embed.AllOfIt)
 	case it.epoch.ctx.Err() != nil:
 		err = errOver
 	default:
-		it.span.RecordError(err)
+		failed(it.span, err)
 		p.fail(fmt.Errorf("%s offset %d (%s): %w", it.part, it.rec.Offset, schemas.ShownURI(it.ref.URI), err))
 	}
 	it.span.End()
@@ -198,7 +181,7 @@ func (p *Pipeline) end(f *flight, worst error) {
 		p.stats.rows.Add(int64(len(rows)))
 		p.judge(false, nil)
 		if p.cfg.Witness != nil {
-			p.cfg.Witness.Computed(rows)
+			p.cfg.Witness.Computed(Position{f.part, f.rec.Offset}, rows)
 		}
 		f.ticket.traces = f.traces()
 		p.took(f)
@@ -221,7 +204,7 @@ func (f *flight) shed() {
 // reject sends a record to the dead letters; without a store for them it stops the pipeline, since skipping silently is loss.
 func (p *Pipeline) reject(f *flight, err error) {
 	for _, it := range f.items {
-		giveBack(it.lease, 0)
+		p.giveBack(it, 0, embed.AllOfIt)
 		it.rows = nil
 	}
 	p.judge(true, err)
@@ -265,14 +248,19 @@ func (p *Pipeline) bury(d deadLetter) {
 		Reason: reason, Message: cause.Error(), Attempts: attempts,
 		Key: f.rec.Key, Value: f.rec.Value, Headers: f.rec.Headers,
 	}
+	began, traces := time.Now(), f.traces()
 	err := p.dead.Put(f.epoch.ctx, letter)
 	switch {
 	case err == nil:
+		for _, t := range traces {
+			p.span(t, "vecmill.letter", began, time.Now())
+		}
 		p.stats.buried(reason)
 		if p.cfg.Witness != nil {
 			p.cfg.Witness.Buried(&letter)
 		}
 		p.cfg.Log.Debug("dead letter", "partition", f.part.String(), "offset", f.rec.Offset, "reason", reason, "err", cause)
+		f.ticket.traces = traces
 		f.ticket.Settle(Dead, nil)
 	case f.epoch.ctx.Err() != nil:
 		f.ticket.Drop()

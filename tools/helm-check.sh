@@ -86,6 +86,10 @@ for change in image.tag=v2 image.repository=other env.A=b backfill.resources.lim
 done
 [ "$(job --set replicas=3)" = "$was" ] || { echo 'with other workers the job is another one' >&2; exit 1; }
 
+# What the chart tells a collector of a pod gives way to the values' own.
+named=$(render -f "$chart/ci/backfill-values.yaml" --set env.OTEL_RESOURCE_ATTRIBUTES=a=b --set env.POD_NAME=x | grep -cE '^ +- name: (OTEL_RESOURCE_ATTRIBUTES|POD_NAME)$' || true)
+[ "$named" -eq 4 ] || { echo "with its own OTEL_RESOURCE_ATTRIBUTES and POD_NAME two pods have them $named times" >&2; exit 1; }
+
 # refused [SENTENCE] [ARGUMENT...]: rendering with these fails with that sentence.
 refused() {
   local sentence=$1

@@ -53,6 +53,16 @@ func (p *Preprocessor) Footprint(_ schemas.Ref, head []byte, size int64) (int64,
 	return size + sampleBytes*samples + fixed, nil
 }
 
+// Took is a footprint of what is known in the end: a header may not tell how long a recording is, and then the longest that is allowed is reserved; and what counts for a decoder that is a process of its
+// own is not here.
+func (p *Preprocessor) Took(size, made int64) int64 {
+	n, samples := size+fixedBytes+vorbisBytes, made/4*sampleBytes
+	if p.opts.cuts() {
+		return n + samples + sampleBytes*int64(p.held(header{frames: -1}))
+	}
+	return n + 3*samples // as in Footprint
+}
+
 // Extent bounds the windows of an object, and the frames of the model that count in all of them: see [embed.Extender].
 func (p *Preprocessor) Extent(_ schemas.Ref, head []byte, size int64) (windows, frames int64) {
 	h := header{frames: -1}

@@ -99,6 +99,14 @@ func TestTheSystemsDecoderKeepsTheLimits(t *testing.T) {
 			t.Errorf("footprint %d, %v, does not cover the process", n, err)
 		}
 	}
+	made := int64(0)
+	all, err := p.Preprocess(t.Context(), schemas.Ref{}, blob)
+	for i := range all {
+		made += all[i].Bytes()
+	}
+	if took := p.Took(int64(len(blob)), made); err != nil || took < int64(len(blob))+made || took-made > 24<<20 { // stream collects the garbage of 32 MiB at once
+		t.Errorf("took %d bytes for %d of samples, %v", took, made, err)
+	}
 	flac := readFile(t, "corpus/flac-best.flac")
 	builtin := newPreprocessor(t, `{}`, Options{})
 	want, err := builtin.Footprint(schemas.Ref{}, flac, int64(len(flac)))
@@ -175,4 +183,16 @@ func TestAMissingDecoderIsNamed(t *testing.T) {
 	}
 	_, err = newPreprocessor(t, `{}`, Options{}).Preprocess(t.Context(), schemas.Ref{}, readFile(t, "foreign/aac.m4a"))
 	wantRejection(t, err, schemas.ReasonDecode, "without audio.decoder: ffmpeg")
+}
+
+// What stream collects at once is 32 MiB; an ordinary recording is less, however much of it had to be reserved.
+func TestWhatAnOrdinaryRecordingTookIsNotMuch(t *testing.T) {
+	for name, o := range map[string]Options{"whole": {MaxSeconds: 3600}, "windows": {Long: Window}, "speech": {Long: Speech}, "overlap": {Long: Overlap}} {
+		p := newPreprocessor(t, `{}`, o)
+		const size, made = 1 << 20, 60 * 16000 * 4 // a minute
+		reserved, err := p.Footprint(schemas.Ref{}, nil, size)
+		if took := p.Took(size, made); err != nil || took < size+made || took-made >= 32<<20 || reserved < took {
+			t.Errorf("%s: took %d bytes of %d that are reserved while nothing is known of it, %v", name, took, reserved, err)
+		}
+	}
 }

@@ -84,13 +84,20 @@ func (w *crowded) pipeline(m schemas.Modality, n int64) status.Pipeline {
 func (w *crowded) item(m schemas.Modality, offset int64) status.Item {
 	it := status.Item{
 		ID: long("id", 400), URI: long("s3://", 400), Partition: long("topic", 200) + "/9999", Offset: offset, Bytes: 1 << 30,
-		Results: []status.Result{{Head: long("head", 63), Value: long("WORD", 400), Score: 0.5}, {Head: "labels", Bars: []status.Bar{{Label: long("label", 100), Score: 1}}}},
+	}
+	switch offset % 4 {
+	case 0:
+		it.Computed, it.Results = true, []status.Result{{Head: long("head", 63), Value: long("WORD", 400), Score: 0.5}, {Head: "labels", Bars: []status.Bar{{Label: long("label", 100), Score: 1}}}}
+	case 1:
+		it.Dead = schemas.ReasonDecode
+	case 2:
+		it.Computed = true
 	}
 	switch m {
 	case schemas.Audio:
-		it.Media, it.Object = "audio/wave", fmt.Sprintf("recent/audio/t/0/%d", offset)
+		it.Media, it.Object = "audio/wave", fmt.Sprintf("recent/audio/t/0/%d/1", offset)
 	case schemas.Image:
-		it.Media, it.Object = "image/png", fmt.Sprintf("recent/image/t/0/%d", offset)
+		it.Media, it.Object = "image/png", fmt.Sprintf("recent/image/t/0/%d/1", offset)
 	case schemas.Text:
 		it.Text = long("text", 400)
 	}
@@ -98,11 +105,11 @@ func (w *crowded) item(m schemas.Modality, offset int64) status.Item {
 }
 
 // object gives what a position's bytes were, but of every fourth picture: newer ones have taken its place, which is no fault for the console.
-func (w *crowded) object(pipeline string, at stream.Position) ([]byte, bool) {
+func (w *crowded) object(pipeline string, item page.Which) ([]byte, bool) {
 	if pipeline == "audio" {
 		return w.recording, true
 	}
-	return w.picture, at.Offset%4 != 0
+	return w.picture, item.At.Offset%4 != 0
 }
 
 // crowdedPage opens the page of a crowded worker in a browser.
@@ -174,6 +181,13 @@ func TestEveryViewFitsANarrowWindow(t *testing.T) {
 	for _, m := range []schemas.Modality{schemas.Audio, schemas.Image, schemas.Text} {
 		run(string(m), append(view(m), fits(), shoot("narrow-"+string(m)))...)
 	}
+}
+
+// TestEveryItemSaysWhatBecameOfIt has one with results, one that became a dead letter, one without rows, and one that is on its way.
+func TestEveryItemSaysWhatBecameOfIt(t *testing.T) {
+	_, run := crowdedPage(t)
+	run("recent items", append(view(schemas.Audio), within(`[...document.querySelectorAll("#recent .results")].map((r) => r.querySelectorAll(".result").length + r.textContent).filter((said) => said.length < 100).join("; ") ===
+		"0on its way; 0computed: there is nothing in it; 0a dead letter: decode"`), within(`document.querySelectorAll("#recent .result").length === 2`))...)
 }
 
 // spoken is a node of the accessibility tree: what a screen reader says of it.

@@ -3,12 +3,15 @@
 package page
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -72,4 +75,45 @@ func TestAFaultOfThePageIsNotTheWorkers(t *testing.T) {
 	}
 	odd.Store(false)
 	phase("running")
+}
+
+// TestWhatTheBrowserSaysIsAFault has a page that its own policy refuses a part of, and one that lacks a picture: the browser says so in its log alone, not by a call of the console.
+func TestWhatTheBrowserSaysIsAFault(t *testing.T) {
+	for name, c := range map[string]struct{ html, want string }{
+		"the policy refuses a script": {`<!doctype html><script>1</script>`, "Content Security Policy"},
+		"a picture is not there":      {`<!doctype html><img src="gone.png">`, "gone.png"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/" {
+					http.NotFound(w, r)
+					return
+				}
+				w.Header().Set("Content-Type", "text/html")
+				w.Header().Set("Content-Security-Policy", "default-src 'self'")
+				_, _ = io.WriteString(w, c.html)
+			}))
+			t.Cleanup(server.Close)
+			heard := make(chan string, 64) // more than one page says
+			ctx := browserTold(t, func(event any) {
+				if _, ok := event.(*log.EventEntryAdded); ok {
+					heard <- complaint(server.URL, event)
+				}
+			})
+			if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+"/")); err != nil {
+				t.Fatal(err)
+			}
+			var all []string
+			for late := time.After(time.Minute); ; { // the entry comes by itself
+				select {
+				case said := <-heard:
+					if all = append(all, said); strings.Contains(said, c.want) {
+						return
+					}
+				case <-late:
+					t.Fatalf("no complaint about %s in %q", c.want, all)
+				}
+			}
+		})
+	}
 }

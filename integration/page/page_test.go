@@ -18,6 +18,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -87,23 +88,35 @@ func browserTold(t *testing.T, told func(any)) context.Context {
 
 func listener(t *testing.T, home string) func(any) {
 	return func(event any) {
-		switch e := event.(type) {
-		case *runtime.EventConsoleAPICalled:
-			if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
-				t.Errorf("the console says %s: %s", e.Type, e.Args[0].Value)
-			}
-		case *runtime.EventExceptionThrown:
-			t.Errorf("the page throws: %+v", e.ExceptionDetails)
-		case *network.EventRequestWillBeSent:
-			if u := e.Request.URL; !strings.HasPrefix(u, home) && !strings.HasPrefix(u, "blob:"+home) && !strings.HasPrefix(u, "data:") {
-				t.Errorf("the page asks another host: %s", u)
-			}
-		case *network.EventResponseReceived:
-			if e.Response.Status >= 400 {
-				t.Errorf("%s: %d", e.Response.URL, e.Response.Status)
-			}
+		if said := complaint(home, event); said != "" {
+			t.Error(said)
 		}
 	}
+}
+
+// complaint is what an event of the browser has against a page of home, "" for nothing.
+func complaint(home string, event any) string {
+	switch e := event.(type) {
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+			return fmt.Sprintf("the console says %s: %s", e.Type, e.Args[0].Value)
+		}
+	case *log.EventEntryAdded: // of the browser itself: what the page's policy refused, what did not load, what will not be there for long
+		if l := e.Entry.Level; l == log.EntryLevelError || l == log.EntryLevelWarning {
+			return fmt.Sprintf("the browser says %s: %s: %s %s", l, e.Entry.Source, e.Entry.Text, e.Entry.URL)
+		}
+	case *runtime.EventExceptionThrown:
+		return fmt.Sprintf("the page throws: %+v", e.ExceptionDetails)
+	case *network.EventRequestWillBeSent:
+		if u := e.Request.URL; !strings.HasPrefix(u, home) && !strings.HasPrefix(u, "blob:"+home) && !strings.HasPrefix(u, "data:") {
+			return "the page asks another host: " + u
+		}
+	case *network.EventResponseReceived:
+		if e.Response.Status >= 400 {
+			return fmt.Sprintf("%s: %d", e.Response.URL, e.Response.Status)
+		}
+	}
+	return ""
 }
 
 type step = chromedp.Action[chromedp.Void]

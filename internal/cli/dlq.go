@@ -76,8 +76,8 @@ func (f *dlqFlags) filters() func() (dlq.Filter, error) {
 	}
 }
 
-// open opens the stores that the flags name.
-func (f *dlqFlags) open(ctx context.Context, e *env) (*wire.Letters, error) {
+// open opens the stores that the flags name: of a configuration those of one pipeline, or of all if that is "".
+func (f *dlqFlags) open(ctx context.Context, e *env, pipeline string) (*wire.Letters, error) {
 	direct := config.DeadLetters{Topic: *f.topic, URL: *f.url}
 	switch {
 	case *f.topic != "" && *f.url != "":
@@ -110,6 +110,9 @@ func (f *dlqFlags) open(ctx context.Context, e *env) (*wire.Letters, error) {
 	if (direct != config.DeadLetters{}) {
 		return wire.OpenLettersAt(ctx, c, []config.DeadLetters{direct}, log)
 	}
+	if i := slices.IndexFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Name == pipeline }); i >= 0 {
+		return wire.OpenLettersAt(ctx, c, []config.DeadLetters{c.Pipelines[i].DeadLetters}, log)
+	}
 	return wire.OpenLetters(ctx, c, log)
 }
 
@@ -140,7 +143,7 @@ func dlqList(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	letters, err := f.open(ctx, e)
+	letters, err := f.open(ctx, e, "")
 	if err != nil {
 		return err
 	}
@@ -201,7 +204,7 @@ func dlqShow(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	letters, err := f.open(ctx, e)
+	letters, err := f.open(ctx, e, "")
 	if err != nil {
 		return err
 	}
@@ -249,13 +252,17 @@ func dlqReplay(ctx context.Context, e *env, args []string) error {
 		}
 		o.Filter.Only = &only
 	}
-	letters, err := f.open(ctx, e)
+	one := ""
+	if *manifest != "" { // letters of several stores do not go into one file
+		one = o.Filter.Pipeline
+	}
+	letters, err := f.open(ctx, e, one)
 	if err != nil {
 		return err
 	}
 	defer letters.Close()
 	if *manifest != "" && len(letters.Stores) > 1 {
-		return usageError{errors.New("the configuration has several dead-letter stores: name one with --dead-letter-topic or --url for --manifest")}
+		return usageError{errors.New("the configuration has several dead-letter stores: name one with --pipeline, --dead-letter-topic or --url for --manifest")}
 	}
 	tell := func(x dlq.Outcome) {
 		if *f.json {

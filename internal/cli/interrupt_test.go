@@ -42,6 +42,8 @@ func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 	const n = 1_000_000 // more than any machine computes meanwhile
 	var refs strings.Builder
 	refs.WriteString("not a reference\n")
+	const gone = `{"v":1,"id":"gone","inline":"/w=="}` // no text
+	refs.WriteString(gone + "\n")
 	for i := range n {
 		fmt.Fprintf(&refs, `{"v":1,"id":"s%d","inline_text":"Will it rain in city %d tomorrow?"}`+"\n", i, i)
 	}
@@ -92,7 +94,7 @@ func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 			send(syscall.SIGUSR2)
 		case still > 0 && last.Pipelines[0].Done > still && last.Pipelines[0].Rate > 0: // it has gone on
 			told = true
-			if p := last.Pipelines[0]; last.Event != "progress" || p.Total != n+1 || p.Left == nil {
+			if p := last.Pipelines[0]; last.Event != "progress" || p.Total != n+2 || p.Left == nil {
 				t.Errorf("under way: %+v", last)
 			}
 			send(os.Interrupt)
@@ -114,8 +116,13 @@ func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 		t.Errorf("to go on: %q, want %q, %v", words, want, err)
 	}
 	words, err = exec.Command("sh", "-c", `worker() { printf '%s\n' "$@"; }; `+replay).Output()
-	if want := strings.Join([]string{"dlq", "replay", "--config", conf, "--pipeline", "intents"}, "\n") + "\n"; err != nil || string(words) != want {
+	if want := strings.Join([]string{"dlq", "replay", "--config", conf, "--pipeline", "intents", "--manifest", "letters.jsonl"}, "\n") + "\n"; err != nil || string(words) != want {
 		t.Errorf("to replay: %q, want %q, %v", words, want, err)
+	}
+	t.Chdir(dir)
+	code, replayed, complaint := call(worker, append(strings.Fields(strings.ReplaceAll(string(words), conf, "vecmill.yaml")), "--reason", "decode")...)
+	if list, err := os.ReadFile("letters.jsonl"); code != 0 || err != nil || string(list) != gone+"\n" {
+		t.Errorf("the command of the page: exit %d, %s%s; its list has %q, %v", code, replayed, complaint, list, err)
 	}
 	code, audited, _ := call(backfiller, "audit", "--config", conf)
 	var report struct {

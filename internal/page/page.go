@@ -21,7 +21,7 @@ const policy = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-an
 
 // New serves the page at /, its data at /status.json, and objects of recent items below /recent/. now is called for each
 // request, from any goroutine; object gives what Recent keeps, nil means that there is none.
-func New(now func() status.Status, object func(pipeline string, at stream.Position) ([]byte, bool)) http.Handler {
+func New(now func() status.Status, object func(pipeline string, item Which) ([]byte, bool)) http.Handler {
 	static, err := fs.Sub(assets, "assets")
 	if err != nil {
 		panic(err) // the directory is in the binary
@@ -34,13 +34,14 @@ func New(now func() status.Status, object func(pipeline string, at stream.Positi
 		_ = json.NewEncoder(w).Encode(now()) // the browser has gone: nobody to tell
 	})
 	if object != nil {
-		m.HandleFunc("GET /recent/{pipeline}/{topic}/{partition}/{offset}", func(w http.ResponseWriter, r *http.Request) {
+		m.HandleFunc("GET /recent/{pipeline}/{topic}/{partition}/{offset}/{serial}", func(w http.ResponseWriter, r *http.Request) {
 			part, err1 := strconv.Atoi(r.PathValue("partition"))
 			offset, err2 := strconv.ParseInt(r.PathValue("offset"), 10, 64)
-			data, ok := object(r.PathValue("pipeline"), stream.Position{Partition: stream.Partition{Topic: r.PathValue("topic"), ID: part}, Offset: offset})
+			serial, err3 := strconv.ParseInt(r.PathValue("serial"), 10, 64)
+			data, ok := object(r.PathValue("pipeline"), Which{stream.Position{Partition: stream.Partition{Topic: r.PathValue("topic"), ID: part}, Offset: offset}, serial})
 			kind := mediaType(data)
 			switch {
-			case err1 != nil || err2 != nil || ok && kind == "":
+			case err1 != nil || err2 != nil || err3 != nil || ok && kind == "":
 				http.NotFound(w, r)
 				return
 			case !ok: // newer ones came between the page's look at the status and now: no fault, of which a browser's console would tell
@@ -77,6 +78,6 @@ func mediaType(data []byte) string {
 }
 
 // objectPath is where the object of an item is served.
-func objectPath(pipeline string, at stream.Position) string {
-	return "recent/" + url.PathEscape(pipeline) + "/" + url.PathEscape(at.Topic) + "/" + strconv.Itoa(at.ID) + "/" + strconv.FormatInt(at.Offset, 10)
+func objectPath(pipeline string, w Which) string {
+	return "recent/" + url.PathEscape(pipeline) + "/" + url.PathEscape(w.At.Topic) + "/" + strconv.Itoa(w.At.ID) + "/" + strconv.FormatInt(w.At.Offset, 10) + "/" + strconv.FormatInt(w.Serial, 10)
 }

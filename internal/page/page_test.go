@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func fill(r *Recent, n int) {
 	for o := range int64(n) {
 		at := position(o)
 		r.Fetched(at, &schemas.Ref{ID: fmt.Sprint("id-", o), URI: "s3://b/k", Modality: schemas.Audio}, &stream.Blob{Data: wav})
-		r.Computed([]schemas.Row{{
+		r.Computed(at, []schemas.Row{{
 			Lineage: schemas.Lineage{RefID: fmt.Sprint("id-", o), Topic: at.Topic, Partition: at.ID, Offset: o, Head: "transcript", Task: schemas.TaskTranscript},
 			Payload: schemas.Payload{Text: fmt.Sprint("WORD ", o), Score: 0.5},
 		}})
@@ -72,7 +73,7 @@ func TestRecentItemsComeWithTheirResultsAndObjects(t *testing.T) {
 	if len(p.Dead) != 1 || p.Dead[0].Count != 2 || p.Dead[0].Advice == "" || p.Places[0].Lag != 6 {
 		t.Errorf("dead %+v, places %+v", p.Dead, p.Places)
 	}
-	h := New(func() status.Status { return status.Status{Pipelines: []status.Pipeline{p}} }, func(_ string, at stream.Position) ([]byte, bool) { return r.Object(at) })
+	h := New(func() status.Status { return status.Status{Pipelines: []status.Pipeline{p}} }, func(_ string, item Which) ([]byte, bool) { return r.Object(item) })
 	var got status.Status
 	if err := json.Unmarshal(get(t, h, "/status.json").Body.Bytes(), &got); err != nil || got.Pipelines[0].Recent[0].ID != "id-2" {
 		t.Fatal(err, got)
@@ -81,8 +82,69 @@ func TestRecentItemsComeWithTheirResultsAndObjects(t *testing.T) {
 	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "audio/wave" || w.Body.String() != string(wav) {
 		t.Errorf("%s: %d %v", got.Pipelines[0].Recent[0].Object, w.Code, w.Header())
 	}
-	if w := get(t, h, "/recent/speech/t/0/77"); w.Code != http.StatusNoContent {
+	if w := get(t, h, "/recent/speech/t/0/77/1"); w.Code != http.StatusNoContent {
 		t.Errorf("an item that is not kept any more: %d", w.Code)
+	}
+}
+
+// Two references of one record have one position, and two versions of one object one id: each is shown with its own bytes and results.
+func TestReferencesOfOneRecordAreToldApart(t *testing.T) {
+	r, at := &Recent{}, position(7)
+	var rows []schemas.Row
+	for _, ref := range []struct{ id, version string }{{"a", ""}, {"b", ""}, {"a", "2"}} {
+		said := ref.id + ref.version
+		r.Fetched(at, &schemas.Ref{ID: ref.id, Modality: schemas.Audio}, &stream.Blob{Data: append(slices.Clone(wav), said...), Version: ref.version})
+		rows = append(rows, schemas.Row{
+			Lineage: schemas.Lineage{RefID: ref.id, Version: ref.version, Topic: at.Topic, Partition: at.ID, Offset: at.Offset}, Payload: schemas.Payload{Text: said},
+		})
+	}
+	r.Computed(at, rows)
+	h := New(func() status.Status { return status.Status{} }, func(_ string, item Which) ([]byte, bool) { return r.Object(item) })
+	items, _ := r.Last("speech")
+	if len(items) != 3 {
+		t.Fatalf("%+v", items)
+	}
+	for i, want := range []string{"a2", "b", "a"} { // the last first
+		it := items[i]
+		if body := get(t, h, "/"+it.Object).Body.String(); body != string(wav)+want || len(it.Results) != 1 || it.Results[0].Value != want {
+			t.Errorf("%s, item %d, has the object %q and results %+v", want, it.Serial, strings.TrimPrefix(body, string(wav)), it.Results)
+		}
+	}
+}
+
+// What an item has become is told, also where it has no results.
+func TestEveryItemHasItsFate(t *testing.T) {
+	r := &Recent{}
+	for o := range int64(5) {
+		r.Fetched(position(o), &schemas.Ref{ID: fmt.Sprint(o), Modality: schemas.Audio}, &stream.Blob{Data: wav})
+	}
+	r.Fetched(position(1), &schemas.Ref{ID: "beside", Modality: schemas.Audio}, &stream.Blob{Data: wav})
+	bury := func(offset int64, reason schemas.Reason) {
+		r.Buried(&sinks.Letter{Source: schemas.SourceID{Pipeline: "p", Topic: position(0).Topic, Partition: position(0).ID}, Offset: offset, Reason: reason})
+	}
+	row := schemas.Row{Lineage: schemas.Lineage{RefID: "3"}, Payload: schemas.Payload{Text: "HELLO"}}
+	bury(1, schemas.ReasonDecode)
+	r.Computed(position(2), nil)
+	r.Computed(position(3), []schemas.Row{row})
+	row.RefID = "4"
+	r.Computed(position(4), []schemas.Row{row})
+	bury(4, schemas.ReasonSinkReject) // an output did not take it
+	r.Buried(&sinks.Letter{Source: schemas.SourceID{Topic: "another", Partition: position(0).ID}, Offset: 3, Reason: schemas.ReasonModel})
+	type fate struct {
+		computed bool
+		results  int
+		dead     schemas.Reason
+	}
+	want := map[string]fate{"0": {}, "1": {dead: schemas.ReasonDecode}, "beside": {dead: schemas.ReasonDecode}, "2": {computed: true}, "3": {computed: true, results: 1}, "4": {true, 1, schemas.ReasonSinkReject}}
+	items, _ := r.Last("p")
+	for _, it := range items {
+		if got := (fate{it.Computed, len(it.Results), it.Dead}); got != want[it.ID] {
+			t.Errorf("%s: %+v, want %+v", it.ID, got, want[it.ID])
+		}
+		delete(want, it.ID)
+	}
+	if len(want) > 0 {
+		t.Errorf("without %v", want)
 	}
 }
 
@@ -94,8 +156,8 @@ func TestAStrangersPageIsNeverServed(t *testing.T) {
 		if items, _ := r.Last("p"); items[0].Object != "" {
 			t.Errorf("%.20q is served at %s", evil, items[0].Object)
 		}
-		h := New(func() status.Status { return status.Status{} }, func(string, stream.Position) ([]byte, bool) { return []byte(evil), true })
-		if w := get(t, h, "/recent/p/t/0/1"); w.Code != http.StatusNotFound {
+		h := New(func() status.Status { return status.Status{} }, func(string, Which) ([]byte, bool) { return []byte(evil), true })
+		if w := get(t, h, "/recent/p/t/0/1/1"); w.Code != http.StatusNotFound {
 			t.Errorf("%.20q: %d %v", evil, w.Code, w.Header())
 		}
 	}

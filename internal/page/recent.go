@@ -29,14 +29,23 @@ type Recent struct {
 	mu      sync.Mutex
 	items   []*kept // oldest first
 	letters []status.Letter
+	serial  int64     // of the last item
 	taken   time.Time // when the last item was
 }
 
+// kept is one item. Several references of a record have its position, and may have one id, for two versions of an object.
 type kept struct {
 	status.Item
-	at   stream.Position
-	id   string
-	data []byte
+	at            stream.Position
+	id            string
+	etag, version string
+	data          []byte
+}
+
+// Which names an item among those of a pipeline: the serial number tells references of one record apart.
+type Which struct {
+	At     stream.Position
+	Serial int64
 }
 
 // Fetched implements stream.Witness.
@@ -48,8 +57,9 @@ func (r *Recent) Fetched(at stream.Position, ref *schemas.Ref, b *stream.Blob) {
 		return
 	}
 	r.taken = now
-	k := &kept{at: at, id: ref.ID, Item: status.Item{
-		ID: short(ref.ShownID()), URI: short(schemas.ShownURI(ref.Place())), Partition: at.String(), Offset: at.Offset, At: now.UnixMilli(), Bytes: len(b.Data),
+	r.serial++
+	k := &kept{at: at, id: ref.ID, etag: b.ETag, version: b.Version, Item: status.Item{
+		Serial: r.serial, ID: short(ref.ShownID()), URI: short(schemas.ShownURI(ref.Place())), Partition: at.String(), Offset: at.Offset, At: now.UnixMilli(), Bytes: len(b.Data),
 	}}
 	if ref.Modality == schemas.Text {
 		k.Text = short(strings.ToValidUTF8(string(b.Data[:min(len(b.Data), 4*textMost)]), "\ufffd"))
@@ -65,31 +75,32 @@ func (r *Recent) Fetched(at stream.Position, ref *schemas.Ref, b *stream.Blob) {
 }
 
 // Computed implements stream.Witness.
-func (r *Recent) Computed(rows []schemas.Row) {
-	if len(rows) == 0 {
-		return
-	}
-	first := &rows[0]
-	at := stream.Position{Partition: stream.Partition{Topic: first.Topic, ID: first.Partition}, Offset: first.Offset}
+func (r *Recent) Computed(at stream.Position, rows []schemas.Row) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.items {
-		if k.at != at || k.Results != nil {
+		if k.at != at || k.Computed {
 			continue
 		}
+		k.Computed = true
 		for i := range rows {
-			if row := &rows[i]; row.RefID == k.id && row.Window == 0 {
+			if row := &rows[i]; row.RefID == k.id && row.ETag == k.etag && row.Version == k.version && row.Window == 0 {
 				k.Results = append(k.Results, resultOf(row))
 			}
 		}
 	}
 }
 
-// Buried implements stream.Witness.
+// Buried implements stream.Witness. The letter is of the whole record, with all of its references.
 func (r *Recent) Buried(l *sinks.Letter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := stream.Partition{Topic: l.Source.Topic, ID: l.Source.Partition}
+	for _, k := range r.items {
+		if k.at == (stream.Position{Partition: p, Offset: l.Offset}) {
+			k.Dead = l.Reason
+		}
+	}
 	r.letters = append(r.letters, status.Letter{Partition: p.String(), Offset: l.Offset, Reason: l.Reason, Message: short(l.Message), At: time.Now().UnixMilli()})
 	if len(r.letters) > lettersKept {
 		r.letters = slices.Delete(r.letters, 0, 1)
@@ -107,7 +118,7 @@ func (r *Recent) Last(pipeline string) ([]status.Item, []status.Letter) {
 	for _, k := range slices.Backward(r.items) {
 		it := k.Item
 		if k.data != nil {
-			it.Object = objectPath(pipeline, k.at)
+			it.Object = objectPath(pipeline, Which{k.at, k.Serial})
 		}
 		items = append(items, it)
 	}
@@ -118,14 +129,14 @@ func (r *Recent) Last(pipeline string) ([]status.Item, []status.Letter) {
 }
 
 // Object gives an object that is kept. Its bytes are not to be changed.
-func (r *Recent) Object(at stream.Position) ([]byte, bool) {
+func (r *Recent) Object(w Which) ([]byte, bool) {
 	if r == nil {
 		return nil, false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.items {
-		if k.at == at && k.data != nil {
+		if k.at == w.At && k.Serial == w.Serial && k.data != nil {
 			return k.data, true
 		}
 	}

@@ -37,8 +37,8 @@ type Cost struct {
 	DevicePerMillion *float64 `json:"device_hours_per_million_rows"` // null: nor are there GPUs
 	PricePerMillion  *float64 `json:"price_per_million_rows"`        // of the machine for the run's time; null: its price is not told
 	FLOPs            float64  `json:"flops"`                         // of useful work
-	Peak             float64  `json:"peak_flops"`                    // a second; 0: not measured
-	Used             *float64 `json:"flops_utilisation"`             // FLOPs over what the machine could have computed in all of the run's time; null: not known
+	Peak             float64  `json:"peak_flops"`                    // of float32 products, a second; 0: not measured
+	Used             *float64 `json:"flops_utilisation"`             // FLOPs over the float32 products that the machine could have computed in all of the run's time, which int8 may pass; null: not known
 }
 
 // Pipeline is one pipeline's way through the list.

@@ -61,7 +61,7 @@ func TestTheEndSaysWhatTheRunTook(t *testing.T) {
 	if c := r.Cost; c.CPUSeconds != 18 || c.FLOPs != 400e9 || c.Peak != 50e9 || c.PerMillion == nil || *c.PerMillion != 5 || c.Used == nil || *c.Used != 0.8 {
 		t.Errorf("%+v", c)
 	}
-	const want = "CPU time 18s, 5 CPU-hours for a million rows; useful work 400 GFLOP, 80 % of what this machine can compute (50 GFLOP/s)"
+	const want = "CPU time 18s, 5 CPU-hours for a million rows; useful work 400 GFLOP, 80 % of the float32 products that this machine can compute (50 GFLOP/s)"
 	if got := r.Cost.Words(); got != want {
 		t.Errorf("it says %q, want %q", got, want)
 	}

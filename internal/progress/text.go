@@ -110,7 +110,7 @@ func (c *Cost) Words() string {
 		words += fmt.Sprintf("; a million rows cost %.2f", *c.PricePerMillion)
 	}
 	if c.Used != nil {
-		words += fmt.Sprintf("; useful work %.3g GFLOP, %.0f %% of what this machine can compute (%.3g GFLOP/s)", c.FLOPs/1e9, 100**c.Used, c.Peak/1e9)
+		words += fmt.Sprintf("; useful work %.3g GFLOP, %.0f %% of the float32 products that this machine can compute (%.3g GFLOP/s)", c.FLOPs/1e9, 100**c.Used, c.Peak/1e9)
 	}
 	return words
 }

@@ -142,8 +142,8 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 			{Name: "read", Done: s.Records, Unit: "records", Queue: int64(s.InFlight), Limit: int64(a.Slots)},
 			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Wait: s.FetchQueue + s.ReserveWait.Seconds(), Workers: a.Fetchers, Queue: int64(s.Unfetched), Limit: max(int64(a.Slots), int64(s.Unfetched))},    // a record may have several references
 			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Wait: e.PreprocessWait, Workers: a.Preparers, Queue: int64(e.Undecoded), Limit: max(int64((embed.LaneDepth+1)*a.Preparers+a.Fetchers), int64(e.Undecoded))}, // objects of one priority; those of another have as much room beside them
-			{Name: "batch", Done: e.Batches, Unit: "batches", Wait: e.Queue, Queue: int64(e.Waiting), Limit: int64(a.Window)},
-			{Name: "infer", Done: e.Cost, Unit: "steps", Busy: (e.Collate + e.Infer).Seconds(), Workers: a.Sessions},
+			{Name: "batch", Done: e.Batches, Unit: "batches", Busy: e.Collate.Seconds(), Wait: e.Queue, Workers: a.Sessions, Queue: int64(e.Waiting), Limit: int64(a.Window)},                                                                                // each session has one that puts its next batch together beside it
+			{Name: "infer", Done: e.Cost, Unit: "steps", Busy: e.Infer.Seconds(), Workers: a.Sessions},
 			{Name: "heads", Done: s.Rows, Unit: "rows", Busy: e.HeadsOn.Seconds(), Workers: a.Sessions},
 			{Name: "write", Done: s.Commits, Unit: "commits", Busy: s.Write.Seconds(), Wait: s.HoldBack, Workers: s.Writers},
 		},
@@ -198,16 +198,19 @@ var advice = map[schemas.Reason]string{
 
 // Item is one object and what became of it.
 type Item struct {
-	ID        string   `json:"id"`
-	URI       string   `json:"uri"`
-	Partition string   `json:"partition"`
-	Offset    int64    `json:"offset"`
-	At        int64    `json:"at"`     // Unix milliseconds of its fetch
-	Object    string   `json:"object"` // path of its bytes, "" if a browser cannot show them
-	Media     string   `json:"media"`  // media type of these
-	Text      string   `json:"text"`   // of a text
-	Bytes     int      `json:"bytes"`
-	Results   []Result `json:"results"` // by head, none until it is computed
+	Serial    int64          `json:"serial"` // tells it from others of its record
+	ID        string         `json:"id"`
+	URI       string         `json:"uri"`
+	Partition string         `json:"partition"`
+	Offset    int64          `json:"offset"`
+	At        int64          `json:"at"`     // Unix milliseconds of its fetch
+	Object    string         `json:"object"` // path of its bytes, "" if a browser cannot show them
+	Media     string         `json:"media"`  // media type of these
+	Text      string         `json:"text"`   // of a text
+	Bytes     int            `json:"bytes"`
+	Computed  bool           `json:"computed"`
+	Results   []Result       `json:"results"` // by head, of what is computed; there may be none, as of silence
+	Dead      schemas.Reason `json:"dead"`    // of the letter that its record became, "" if it did not
 }
 
 // Result is what one head made of an item.

@@ -34,8 +34,8 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 }
 
 func TestStagesSayHowLongTheyWereBusyAndWaitedFor(t *testing.T) {
-	p := Of(About{Fetchers: 3, Slots: 16, Window: 64}, stream.Stats{Fetch: 9 * time.Second, ReserveWait: 4 * time.Second, FetchQueue: 8, Unfetched: 12, Write: 7 * time.Second, HoldBack: 2, Writers: 2},
-		embed.Stats{Queue: 6, Samples: 5, Waiting: 48}, nil) // of a worker that has no partitions any more
+	p := Of(About{Fetchers: 3, Sessions: 2, Slots: 16, Window: 64}, stream.Stats{Fetch: 9 * time.Second, ReserveWait: 4 * time.Second, FetchQueue: 8, Unfetched: 12, Write: 7 * time.Second, HoldBack: 2, Writers: 2},
+		embed.Stats{Queue: 6, Collate: 3 * time.Second, Infer: 7 * time.Second, Samples: 5, Waiting: 48}, nil) // of a worker that has no partitions any more
 	if p.LagKnown {
 		t.Error("the lag of no partition is known")
 	}
@@ -43,7 +43,10 @@ func TestStagesSayHowLongTheyWereBusyAndWaitedFor(t *testing.T) {
 	for _, s := range p.Stages {
 		stages[s.Name] = s
 	}
-	if f, b, w := stages["fetch"], stages["batch"], stages["write"]; f.Busy != 5 || f.Wait != 12 || f.Workers != 3 || f.Queue != 12 || f.Limit != 16 || b.Wait != 6 || b.Workers != 0 || b.Queue != 48 || b.Limit != 64 || w.Busy != 7 || w.Wait != 2 || w.Workers != 2 || p.Samples != 5 {
+	if i := stages["infer"]; i.Busy != 7 || i.Workers != 2 { // batches are put together beside the sessions, not in their time
+		t.Errorf("%+v", i)
+	}
+	if f, b, w := stages["fetch"], stages["batch"], stages["write"]; f.Busy != 5 || f.Wait != 12 || f.Workers != 3 || f.Queue != 12 || f.Limit != 16 || b.Wait != 6 || b.Busy != 3 || b.Workers != 2 || b.Queue != 48 || b.Limit != 64 || w.Busy != 7 || w.Wait != 2 || w.Workers != 2 || p.Samples != 5 {
 		t.Errorf("%+v", stages)
 	}
 }

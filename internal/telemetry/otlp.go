@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -45,9 +46,18 @@ func (t *Telemetry) export(ctx context.Context, cfg Config, res *resource.Resour
 		return fault(err)
 	}
 	otel.SetErrorHandler(&exportFaults{log: cfg.Log, endpoint: cfg.OTLPEndpoint}) // the SDK has this one place for what goes wrong behind its back
-	t.traces = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(spans),
+	t.traces = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(spans), sdktrace.WithRawSpanLimits(limits()),
 		sdktrace.WithSampler(linked{sdktrace.ParentBased(sdktrace.TraceIDRatioBased(cfg.TraceRatio))}))
 	return append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(points))), nil
+}
+
+// limits are the SDK's, of which the environment may say otherwise, but for links: a batch has one for each of its records, which batch.max_items bounds.
+func limits() sdktrace.SpanLimits {
+	l := sdktrace.NewSpanLimits()
+	if os.Getenv("OTEL_SPAN_LINK_COUNT_LIMIT") == "" {
+		l.LinkCountLimit = -1
+	}
+	return l
 }
 
 // exportFaults logs what a collector does not take. It is an otel.ErrorHandler.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -15,9 +16,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collectortraces "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
+	resourcev1 "go.opentelemetry.io/proto/otlp/resource/v1"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -25,11 +28,12 @@ import (
 type collector struct {
 	*httptest.Server
 	mu                    sync.Mutex
-	spans, metrics, stray []string // names, and paths of requests that a collector does not know
-	examples              []string // "METRIC TRACE", of histograms
-	resources             []string // "ATTRIBUTE=VALUE", of metrics
-	key                   string   // of the last request
-	asked                 int      // requests to the paths of the specification
+	spans, metrics, stray []string            // names, and paths of requests that a collector does not know
+	examples              []string            // "METRIC TRACE", of histograms
+	key                   string              // of the last request
+	asked                 int                 // requests to the paths of the specification
+	links                 int                 // of all spans
+	resources             []map[string]string // of metrics and of spans
 }
 
 func newCollector(t *testing.T, below string) *collector {
@@ -56,9 +60,11 @@ func newCollector(t *testing.T, below string) *collector {
 		var m collectortraces.ExportTraceServiceRequest
 		take(w, r, &m, func() (names []string) {
 			for _, rs := range m.ResourceSpans {
+				c.keepResource(rs.Resource)
 				for _, ss := range rs.ScopeSpans {
 					for _, s := range ss.Spans {
 						names = append(names, s.Name)
+						c.links += len(s.Links)
 					}
 				}
 			}
@@ -69,9 +75,7 @@ func newCollector(t *testing.T, below string) *collector {
 		var m collectormetrics.ExportMetricsServiceRequest
 		take(w, r, &m, func() (names []string) {
 			for _, rm := range m.ResourceMetrics {
-				for _, a := range rm.GetResource().GetAttributes() {
-					c.resources = append(c.resources, a.Key+"="+a.GetValue().GetStringValue())
-				}
+				c.keepResource(rm.Resource)
 				for _, sm := range rm.ScopeMetrics {
 					for _, x := range sm.Metrics {
 						names = append(names, x.Name)
@@ -99,6 +103,88 @@ func (c *collector) keepExamples(m *metrics.Metric) {
 		for _, e := range p.Exemplars {
 			c.examples = append(c.examples, m.Name+" "+hex.EncodeToString(e.TraceId))
 		}
+	}
+}
+
+// keepResource keeps what is said of a process; c.mu is held.
+func (c *collector) keepResource(r *resourcev1.Resource) {
+	said := map[string]string{}
+	for _, a := range r.GetAttributes() {
+		said[a.Key] = a.Value.GetStringValue()
+	}
+	c.resources = append(c.resources, said)
+}
+
+func TestACollectorTellsWorkersApart(t *testing.T) {
+	said := func(t *testing.T, starts int) (all []map[string]string) {
+		c := newCollector(t, "")
+		for range starts {
+			tel, err := Start(t.Context(), Config{OTLPEndpoint: c.URL, TraceRatio: 1, Version: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := Observe(tel.Meter(), "speech", func() Reading { return Reading{} }); err != nil {
+				t.Fatal(err)
+			}
+			_, span := tel.Tracer().Start(t.Context(), "vecmill.record")
+			span.End()
+			if err := tel.Shutdown(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.resources) != 2*starts {
+			t.Fatalf("%d workers sent traces and metrics of %v", starts, c.resources)
+		}
+		return c.resources
+	}
+	t.Run("by an identity of their own", func(t *testing.T) {
+		workers := map[string]int{}
+		for _, r := range said(t, 2) {
+			workers[r["service.instance.id"]]++
+			if r["service.name"] != "vecmill" || r["service.version"] != "test" {
+				t.Errorf("of %v", r)
+			}
+		}
+		if len(workers) != 2 || workers[""] != 0 {
+			t.Errorf("traces and metrics of two workers are of %v", workers)
+		}
+	})
+	t.Run("by what the environment says", func(t *testing.T) {
+		t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=lake.vecmill-0,k8s.pod.name=vecmill-0")
+		t.Setenv("OTEL_SERVICE_NAME", "captions")
+		want := map[string]string{"service.name": "captions", "service.version": "test", "service.instance.id": "lake.vecmill-0", "k8s.pod.name": "vecmill-0"}
+		for _, r := range said(t, 1) {
+			if !maps.Equal(r, want) {
+				t.Errorf("of %v, want %v", r, want)
+			}
+		}
+	})
+}
+
+func TestABatchIsLinkedToEachOfItsRecords(t *testing.T) {
+	for limit, want := range map[string]int{"": 300, "200": 200} {
+		t.Setenv("OTEL_SPAN_LINK_COUNT_LIMIT", limit)
+		c := newCollector(t, "")
+		tel, err := Start(t.Context(), Config{OTLPEndpoint: c.URL, TraceRatio: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		records := make([]trace.Link, 300)
+		for i := range records {
+			records[i].SpanContext = trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1, byte(i), byte(i >> 8)}, TraceFlags: trace.FlagsSampled})
+		}
+		_, span := tel.Tracer().Start(t.Context(), "vecmill.batch", trace.WithLinks(records...))
+		span.End()
+		if err := tel.Shutdown(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		c.mu.Lock()
+		if c.links != want {
+			t.Errorf("with a limit of %q a batch of 300 records has %d links, want %d", limit, c.links, want)
+		}
+		c.mu.Unlock()
 	}
 }
 

@@ -32,13 +32,21 @@ type Cost struct {
 	PerMillion       *float64 // CPU hours for a million rows
 	DevicePerMillion *float64 // GPU hours for a million rows
 	PricePerMillion  *float64 // of the machine for the time of a million rows
-	Used             *float64 // useful work over what the processors could have computed
+	Used             *float64 // useful work over the float32 products that the processors could have computed
 }
 
-// LagCost is the lag in steps of the model, at the mean cost of a record so far. Records that cost nothing, such as other pipelines', count into the mean.
+// LagCost is the lag in steps of the model, at the mean cost so far of a record that has its rows or another fate, durable or not. Records that cost nothing, such as
+// other pipelines', count into the mean. Until the first has, which a slow model may take minutes for, it is the mean of the objects that were decoded.
 func (r *Reading) LagCost() float64 {
-	if settled := r.Stream.Records - int64(r.Stream.InFlight); settled > 0 {
-		return float64(r.Stream.Lag) * float64(r.Embed.Cost) / float64(settled)
+	lag, cost, ended := float64(r.Stream.Lag), float64(r.Embed.Cost), r.Stream.Computed+r.Stream.Skipped
+	for _, n := range r.Stream.Dead {
+		ended += n
+	}
+	switch {
+	case ended > 0:
+		return lag * cost / float64(ended)
+	case r.Embed.Objects > 0:
+		return lag * (cost + float64(r.Embed.WaitingCost)) / float64(r.Embed.Objects)
 	}
 	return 0
 }
@@ -97,7 +105,7 @@ func flow() []Metric {
 		{"vecmill_assignment_losses", "{assignment}", "assignments that were lost without a drain", Counter, count(func(r *Reading) int64 { return r.Stream.Losses })},
 		{"vecmill_partitions_assigned", "{partition}", "partitions that the worker has now; 0 while it joins the group, drains, or has lost the brokers, and where the group has more members than partitions", Gauge, count(func(r *Reading) int64 { return int64(r.Stream.Partitions) })},
 		{"vecmill_lag_records", "{record}", "offsets of the assigned partitions that have no durable row, letter or other fate yet; not there without a partition, whose lag nobody knows", Gauge, lag(func(r *Reading) float64 { return float64(r.Stream.Lag) })},
-		{"vecmill_lag_cost", "{step}", "the lag in the model's steps (frames, tokens, patches): lag_records at the mean cost of a record so far", Gauge, lag((*Reading).LagCost)},
+		{"vecmill_lag_cost", "{step}", "the lag in the model's steps (frames, tokens, patches): lag_records at the mean cost of a record so far, or of an object that was decoded until the first has its rows", Gauge, lag((*Reading).LagCost)},
 		{"vecmill_commit_age_seconds", "s", "longest time that a partition with something read has had no durable progress; 0 when all that was read is durable", Gauge, busy(func(r *Reading) time.Duration { return r.Stream.Waiting })},
 		{"vecmill_records_in_flight", "{record}", "records between being read and being the sink's", Gauge, count(func(r *Reading) int64 { return int64(r.Stream.InFlight) })},
 		{"vecmill_memory_held_bytes", "By", "bytes reserved in the memory budget", Gauge, count(func(r *Reading) int64 { return r.Stream.Held })},
@@ -111,6 +119,7 @@ func flow() []Metric {
 		{"vecmill_objects_waiting", "{object}", "fetched objects that no preprocess worker has begun", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Undecoded) })},
 		{"vecmill_preprocess_workers", "{worker}", "objects that may be decoded at once while samples wait for a batch: as many as keep up with the sessions, or as configured", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Decoders) })},
 		{"vecmill_sessions", "{session}", "sessions that compute batches, on all devices of the pipeline: as configured, or as measured; the rate of vecmill_infer_busy_seconds over them is how busy a worker is", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Sessions) })},
+		{"vecmill_collate_busy_seconds", "s", "time that batches were being put together, which each session has a worker of its own for beside it", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Collate })},
 		{"vecmill_infer_busy_seconds", "s", "time that sessions were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Infer })},
 		{"vecmill_heads_busy_seconds", "s", "time that heads were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.HeadsOn })},
 		{"vecmill_holdback_wait_seconds", "s", "time that finished records waited for those before them in their partition, summed over records", Counter, func(r *Reading) []point { return one(r.Stream.HoldBack) }},
@@ -127,9 +136,9 @@ func flow() []Metric {
 		{"vecmill_batch_fixed_seconds", "s", "what the cost model of a device (label device: cpu, or a GPU's number) has learnt that a batch takes whatever is in it; 0 before the first", Gauge, learnt(func(d *embed.DeviceCosts) float64 { return d.Costs.Fixed })},
 		{"vecmill_batch_step_seconds", "s", "and that a step of an item adds to it on that device, attention left out", Gauge, learnt(func(d *embed.DeviceCosts) float64 { return d.Costs.Step })},
 		{"vecmill_batch_prediction_error_ratio", "1", "mean relative error of a device's cost model in its latest predictions of what a batch takes", Gauge, learnt(func(d *embed.DeviceCosts) float64 { return d.Miss })},
-		{"vecmill_flops", "{flop}", "floating-point operations of useful work: matrix products and convolutions of each sample alone, without padding; their rate over vecmill_peak_flops is the model FLOPs utilisation", Counter, func(r *Reading) []point { return one(r.Embed.FLOPs) }},
+		{"vecmill_flops", "{flop}", "floating-point operations of useful work: matrix products and convolutions of each sample alone, without padding; their rate over vecmill_peak_flops is the model FLOPs utilisation, in float32 products", Counter, func(r *Reading) []point { return one(r.Embed.FLOPs) }},
 		{"vecmill_peak_flops", "{flop_per_second}", "what all processors together get out of matrix products in float32, measured at the start; 0 if it was not", Gauge, func(r *Reading) []point { return one(r.Peak) }},
-		{"vecmill_flops_utilisation_ratio", "1", "useful work of all pipelines over what the processors could have computed since the start; not there if their peak was not measured, or a pipeline is on a GPU", Gauge, func(r *Reading) []point { return some(r.Cost.Used) }},
+		{"vecmill_flops_utilisation_ratio", "1", "useful work of all pipelines over the float32 products that the processors could have computed since the start, so that int8 may make it more than 1; not there if their peak was not measured, or a pipeline is on a GPU", Gauge, func(r *Reading) []point { return some(r.Cost.Used) }},
 		{"vecmill_device_seconds", "s", "time since the start for each GPU that the process holds, busy or not", Counter, func(r *Reading) []point { return one(r.Cost.DeviceSeconds) }},
 		{"vecmill_cpu_hours_per_million_rows", "{hour}", "CPU time of the process since its start, by the rows of all its pipelines; not there before the first row", Gauge, func(r *Reading) []point { return some(r.Cost.PerMillion) }},
 		{"vecmill_device_hours_per_million_rows", "{hour}", "the same of device_seconds; not there without a GPU", Gauge, func(r *Reading) []point { return some(r.Cost.DevicePerMillion) }},

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -51,7 +52,10 @@ type Telemetry struct {
 
 // Start sets the exporters up and begins to serve. Shutdown must follow.
 func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
-	res := resource.NewSchemaless(attribute.String("service.name", "vecmill"), attribute.String("service.version", cfg.Version))
+	res, err := identity(cfg.Version)
+	if err != nil {
+		return nil, fmt.Errorf("setting up telemetry: %w", err)
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) // two kinds, once each
 	prom, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
@@ -79,6 +83,14 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 		return nil, errors.Join(err, t.listener.Close())
 	}
 	return t, nil
+}
+
+// identity is what a collector tells this process by. The environment (OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME) has the last word. Without an instance of its own
+// the points of several workers would be of one series, each taking the place of another's.
+func identity(version string) (*resource.Resource, error) {
+	return resource.Merge(resource.NewSchemaless(
+		attribute.String("service.name", "vecmill"), attribute.String("service.version", version), attribute.String("service.instance.id", rand.Text()),
+	), resource.Environment())
 }
 
 // serve begins to serve at the listener, and beside it what is for loopback addresses alone where it is no such address.

@@ -46,7 +46,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		return Reading{
 			Stream: stream.Stats{Partitions: 2, Lag: 8, Records: 7, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 2}, Fetch: 3 * time.Second, ReserveWait: time.Second, FetchQueue: 2e10, Unfetched: 17, HoldBack: 5e10, Write: 6 * time.Second, Durable: 7, Abandoned: 3},
 			Embed: embed.Stats{
-				Sessions: 3, Waiting: 4, WaitingCost: 1200, Undecoded: 13, PreprocessWait: 1.1e10, Queue: 9e10, FLOPs: 3e9,
+				Sessions: 3, Waiting: 4, WaitingCost: 1200, Collate: 3 * time.Second, Undecoded: 13, PreprocessWait: 1.1e10, Queue: 9e10, FLOPs: 3e9,
 				Devices: []embed.DeviceCosts{{Device: "0", Costs: embed.Costs{Fixed: 0.5, Step: 0.25}, Miss: 0.125}, {Device: "1", Costs: embed.Costs{Fixed: 2}}},
 			}, Step: 0.02, Peak: 5e10,
 			Cost: Cost{DeviceSeconds: 60, PerMillion: number(0.5), Used: number(0.25)}, Slowest: "infer",
@@ -67,6 +67,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_fetch_queue_wait_seconds_total{pipeline="speech"} 2e+10`,
 		`vecmill_references_waiting{pipeline="speech"} 17`,
 		`vecmill_sessions{pipeline="speech"} 3`,
+		`vecmill_collate_busy_seconds_total{pipeline="speech"} 3`,
 		`vecmill_samples_waiting{pipeline="speech"} 4`,
 		`vecmill_samples_waiting_cost{pipeline="speech"} 1200`,
 		`vecmill_preprocess_wait_seconds_total{pipeline="speech"} 1.1e+10`,
@@ -156,8 +157,29 @@ func TestAWorkerIsToldBeforeItsModelsAreLoaded(t *testing.T) {
 	if !slices.Contains(c.metrics, "vecmill_start_time_seconds") {
 		t.Errorf("the collector got %q", c.metrics)
 	}
-	if !slices.Contains(c.resources, "service.instance.id=pod-1") || !slices.Contains(c.resources, "service.name=vecmill") {
+	if !slices.ContainsFunc(c.resources, func(r map[string]string) bool {
+		return r["service.instance.id"] == "pod-1" && r["service.name"] == "vecmill"
+	}) {
 		t.Errorf("of %q", c.resources)
+	}
+}
+
+func TestLagCostsWhatRecordsHaveCost(t *testing.T) {
+	for name, c := range map[string]struct {
+		stream stream.Stats
+		embed  embed.Stats
+		want   float64
+	}{
+		"nothing was read":                             {stream.Stats{Lag: 1000}, embed.Stats{}, 0},
+		"some have rows":                               {stream.Stats{Lag: 1000, Records: 40, InFlight: 10, Computed: 30}, embed.Stats{Objects: 35, Cost: 600, WaitingCost: 100}, 1000 * 20},
+		"some are others', and some letters":           {stream.Stats{Lag: 1000, Records: 40, Computed: 30, Skipped: 8, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 1, schemas.ReasonModel: 1}}, embed.Stats{Cost: 600}, 1000 * 15},
+		"an output takes nothing: all are in flight":   {stream.Stats{Lag: 1000, Records: 40, InFlight: 40, Computed: 30}, embed.Stats{Objects: 30, Cost: 600}, 1000 * 20},
+		"it took a few before that":                    {stream.Stats{Lag: 1000, Records: 40, InFlight: 38, Computed: 30}, embed.Stats{Objects: 30, Cost: 600}, 1000 * 20},
+		"the first batch of a slow model is computing": {stream.Stats{Lag: 1000, Records: 40, InFlight: 40}, embed.Stats{Objects: 30, Cost: 200, WaitingCost: 400}, 1000 * 20},
+	} {
+		if got := (&Reading{Stream: c.stream, Embed: c.embed}).LagCost(); got != c.want {
+			t.Errorf("%s: %g steps, want %g", name, got, c.want)
+		}
 	}
 }
 

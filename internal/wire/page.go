@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"vecmill/internal/config"
+	"vecmill/internal/dlq"
 	"vecmill/internal/page"
 	"vecmill/internal/progress"
 	"vecmill/internal/status"
@@ -86,6 +89,9 @@ func (s *shown) aboutOf(p *config.Pipeline, l *line) status.About {
 	if pre, ok := m.pre.(decoder); ok {
 		a.Decoders = pre.Decoders()
 	}
+	if slices.ContainsFunc(p.Topics, func(t string) bool { return strings.HasPrefix(t, dlq.ManifestTopic) }) {
+		a.Replay += " --manifest letters.jsonl" // there is no topic to put its lines back into
+	}
 	for i := range p.Heads {
 		a.Heads = append(a.Heads, fmt.Sprintf("%s (%s)", p.Heads[i].Name, p.Heads[i].Task))
 	}
@@ -135,11 +141,11 @@ func (s *shown) totals(whole bool) status.Status {
 	return st
 }
 
-func (s *shown) object(pipeline string, at stream.Position) ([]byte, bool) {
+func (s *shown) object(pipeline string, item page.Which) ([]byte, bool) {
 	if lines := s.lines.Load(); lines != nil {
 		for _, l := range *lines {
 			if l.about.Name == pipeline {
-				return l.recent.Object(at)
+				return l.recent.Object(item)
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func TestTheEndOfARunKnowsEveryStage(t *testing.T) {
 	for _, s := range w.shown.run().Pipelines[0].Stages {
 		names = append(names, s.Name)
 	}
-	if got, want := strings.Join(names, " "), "fetch preprocess infer heads write"; got != want {
+	if got, want := strings.Join(names, " "), "fetch preprocess batch infer heads write"; got != want {
 		t.Errorf("stages %q, want %q", got, want)
 	}
 	usual := embed.UsualBatch(schemas.Text).Window
@@ -47,11 +47,12 @@ func TestTheEndOfARunKnowsEveryStage(t *testing.T) {
 	if n := w.shown.aboutOf(p, w.lines[0]).Window; n != 2*usual {
 		t.Errorf("with priority %d may wait, want %d for each", n, usual)
 	}
-	if got, want := w.Status().Pipelines[0].Replay, "worker dlq replay --config '/etc/my lake.yaml' --pipeline p"; got != want {
+	if got, want := w.Status().Pipelines[0].Replay, "worker dlq replay --config '/etc/my lake.yaml' --pipeline p --manifest letters.jsonl"; got != want {
 		t.Errorf("letters are replayed by %q, want %q", got, want)
 	}
 	var memory shown // of a configuration that is in no file
 	memory.begin(&Options{}, cfg)
+	p.Topics = []string{"texts"} // a real one, whose records go back there
 	if got, want := memory.aboutOf(p, w.lines[0]).Replay, "worker dlq replay --config FILE --pipeline p"; got != want {
 		t.Errorf("letters are replayed by %q, want %q", got, want)
 	}

@@ -343,11 +343,14 @@ func costMetrics(c *progress.Cost) telemetry.Cost {
 // costAttributes are what is known of a run's cost.
 func costAttributes(c *progress.Cost) []any {
 	all := []any{"cpu_seconds", c.CPUSeconds, "device_seconds", c.DeviceSeconds}
-	for name, v := range map[string]*float64{
-		"cpu_hours_per_million_rows": c.PerMillion, "device_hours_per_million_rows": c.DevicePerMillion, "price_per_million_rows": c.PricePerMillion, "flops_utilisation": c.Used,
+	for _, a := range []struct {
+		name  string
+		value *float64
+	}{
+		{"cpu_hours_per_million_rows", c.PerMillion}, {"device_hours_per_million_rows", c.DevicePerMillion}, {"price_per_million_rows", c.PricePerMillion}, {"flops_utilisation", c.Used},
 	} {
-		if v != nil {
-			all = append(all, name, *v)
+		if a.value != nil {
+			all = append(all, a.name, *a.value)
 		}
 	}
 	return all

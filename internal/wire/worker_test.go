@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/internal/progress"
 	"vecmill/internal/status"
 	"vecmill/internal/telemetry"
 	"vecmill/schemas"
@@ -133,5 +134,15 @@ func TestRunReturnsEveryFaultOfEveryPipeline(t *testing.T) {
 				t.Errorf("the page shows %q, want %q", shown, c.want)
 			}
 		})
+	}
+}
+
+func TestTheCostIsLoggedInOneOrder(t *testing.T) {
+	one, two := 1.0, 2.0
+	for range 20 { // of a map the order would be another one soon
+		got := costAttributes(&progress.Cost{CPUSeconds: 3, DeviceSeconds: 4, PerMillion: &one, PricePerMillion: &two, Used: &one})
+		if want := []any{"cpu_seconds", 3.0, "device_seconds", 4.0, "cpu_hours_per_million_rows", 1.0, "price_per_million_rows", 2.0, "flops_utilisation", 1.0}; !slices.Equal(got, want) {
+			t.Fatalf("%v, want %v", got, want)
+		}
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
 
+	"vecmill/internal/retry"
 	"vecmill/stream"
 )
 
@@ -106,21 +108,51 @@ func (s *assignment) consume(ctx context.Context, start map[stream.Partition]int
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	failed := make(chan error, len(start)) // one slot per goroutine: a send never blocks
+	var all []*fetcher
 	for p, next := range start {
+		f := &fetcher{b: s.b, a: s.a, part: p, next: next, isolation: kafka.ReadCommitted}
+		all = append(all, f)
 		wg.Go(func() {
-			f := &fetcher{b: s.b, a: s.a, part: p, next: next, isolation: kafka.ReadCommitted}
 			if err := f.loop(ctx); err != nil && ctx.Err() == nil {
 				failed <- fmt.Errorf("reading %s: %w", p, err)
 				cancel(err)
 			}
 		})
 	}
+	wg.Go(func() { s.watchEnds(ctx, all) }) // fetchers end when ctx has, or end it
 	wg.Wait()
 	select {
 	case err := <-failed:
 		return err
 	default:
 		return nil
+	}
+}
+
+// endsEvery is how often the ends of logs are looked up that no fetch tells: less often than metrics are collected, and lag would stand still between.
+const endsEvery = 10 * time.Second
+
+// watchEnds tells, until ctx ends, where the logs end of partitions whose records wait to be taken in: they are not fetched from meanwhile, for as long as the
+// pipeline is full, and that is when lag grows. What is not found out now is asked for again.
+func (s *assignment) watchEnds(ctx context.Context, all []*fetcher) {
+	for retry.Sleep(ctx, endsEvery) {
+		var g errgroup.Group
+		g.SetLimit(lookups)
+		for _, f := range all {
+			if !f.full.Load() {
+				continue
+			}
+			g.Go(func() error {
+				end, err := s.b.end(ctx, f.part)
+				if err != nil {
+					s.b.log.Debug("looking up where a log ends failed", "partition", f.part.String(), "err", err)
+					return nil
+				}
+				s.a.Ends(f.part, end)
+				return nil
+			})
+		}
+		_ = g.Wait() // nothing fails
 	}
 }
 

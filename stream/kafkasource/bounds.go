@@ -3,7 +3,6 @@ package kafkasource
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -46,6 +45,22 @@ func (b *broker) bounds(ctx context.Context, committed map[stream.Partition]int6
 		}
 	}
 	return out, nil
+}
+
+// end looks up where a log ends.
+func (b *broker) end(ctx context.Context, p stream.Partition) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	res, err := b.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{p.Topic: {kafka.LastOffsetOf(p.ID)}}})
+	if err != nil {
+		return 0, err
+	}
+	for _, o := range res.Topics[p.Topic] {
+		if o.Partition == p.ID {
+			return o.LastOffset, o.Error
+		}
+	}
+	return 0, fmt.Errorf("offsets of %s: the broker did not answer for it", p)
 }
 
 // togetherTries is how often the bounds are asked for together before each partition is asked for by itself: leaders are elected within seconds.
@@ -95,7 +110,7 @@ func (b *broker) boundsApart(ctx context.Context, committed map[stream.Partition
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				known[p] = stream.Bounds{Committed: c, First: 0, End: math.MaxInt64}
+				known[p] = stream.Bounds{Committed: c, First: 0, End: stream.EndUnknown}
 				silent, why = append(silent, p.String()), err
 				return nil
 			}

@@ -94,8 +94,7 @@ func (c *committer) try(ctx context.Context, topics map[string][]kafka.OffsetCom
 
 // End implements stream.EndFinder.
 func (c *committer) End(ctx context.Context, p stream.Partition) (int64, error) {
-	all, err := c.m.b.bounds(ctx, map[stream.Partition]int64{p: -1})
-	return all[p].End, err
+	return c.m.b.end(ctx, p)
 }
 
 // Reread implements stream.Rereader.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -19,8 +20,9 @@ type fetcher struct {
 	b    *broker
 	a    receiver
 	part stream.Partition
-	next int64 // the offset to read next
-	late int   // tries in a row that found next beyond the end of the log
+	next int64       // the offset to read next
+	late int         // tries in a row that found next beyond the end of the log
+	full atomic.Bool // Records has not returned
 
 	isolation kafka.IsolationLevel
 }
@@ -97,7 +99,10 @@ func (f *fetcher) deliver(ctx context.Context, records []stream.Record, next int
 	if next == f.next && len(records) == 0 {
 		return nil
 	}
-	if err := f.a.Records(ctx, f.part, records, next); err != nil {
+	f.full.Store(true)
+	err := f.a.Records(ctx, f.part, records, next)
+	f.full.Store(false)
+	if err != nil {
 		return &deliverError{err}
 	}
 	f.next = next

@@ -136,6 +136,7 @@ type ledger struct {
 		c         stream.Committer // nil: no assignment
 		last      stream.Committer
 		next      map[stream.Partition]int64
+		ends      map[stream.Partition]int64 // the largest that were told
 		bounds    map[stream.Partition]stream.Bounds
 		values    []string
 		assigned  int
@@ -160,7 +161,7 @@ func (l *ledger) Assigned(_ context.Context, c stream.Committer, parts map[strea
 	}
 	l.mu.c, l.mu.last, l.mu.bounds = c, c, parts
 	l.mu.assigned++
-	l.mu.next = map[stream.Partition]int64{}
+	l.mu.next, l.mu.ends = map[stream.Partition]int64{}, map[stream.Partition]int64{}
 	for p, b := range parts {
 		at := max(b.Committed, b.First)
 		if l.start != nil {
@@ -198,6 +199,9 @@ func (l *ledger) Records(ctx context.Context, p stream.Partition, recs []stream.
 	if next < at {
 		l.t.Errorf("%s: next %d is before the records' end %d", p, next, at)
 	}
+	if next > l.mu.ends[p] {
+		l.t.Errorf("%s: read up to %d, and the log was said to end at %d", p, next, l.mu.ends[p])
+	}
 	l.mu.next[p] = next
 	return nil
 }
@@ -209,7 +213,7 @@ func (l *ledger) Revoked(ctx context.Context) {
 	if l.drain != nil {
 		l.drain(ctx)
 	}
-	c, next := l.end(func() { l.mu.revoked++ })
+	c, next := l.finish(func() { l.mu.revoked++ })
 	if c == nil || ctx.Err() != nil {
 		return
 	}
@@ -232,12 +236,18 @@ func (l *ledger) Removed(p stream.Partition, next int64) {
 func (l *ledger) Ends(p stream.Partition, end int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if end < l.mu.next[p] {
-		l.t.Errorf("%s: the log ends at %d, and was read up to %d", p, end, l.mu.next[p])
+	if l.mu.c == nil {
+		l.t.Errorf("Ends of %s outside an assignment", p)
 	}
+	l.mu.ends[p] = max(l.mu.ends[p], end)
 }
 
-func (l *ledger) Lost() { l.end(func() { l.mu.lost++ }) }
+// end is where the log of a partition ends, as far as was told.
+func (l *ledger) end(id int) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.ends[stream.Partition{Topic: "refs", ID: id}]
+}
 
 func (l *ledger) Spare() {
 	l.mu.Lock()
@@ -248,7 +258,9 @@ func (l *ledger) Spare() {
 	l.mu.spare++
 }
 
-func (l *ledger) end(count func()) (stream.Committer, map[stream.Partition]int64) {
+func (l *ledger) Lost() { l.finish(func() { l.mu.lost++ }) }
+
+func (l *ledger) finish(count func()) (stream.Committer, map[stream.Partition]int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.mu.c == nil {

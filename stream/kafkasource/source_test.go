@@ -10,6 +10,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"vecmill/stream"
@@ -241,6 +242,46 @@ func TestAFullPipelineStopsReadingAndKeepsItsMembership(t *testing.T) {
 		if ev := m.events(); ev != [3]int{1, 0, 0} {
 			t.Errorf("assigned, revoked, lost = %v", ev)
 		}
+		m.leave(t)
+	})
+}
+
+// Lag is counted from the ends that the source tells, and it grows while the pipeline is full.
+func TestAFullPipelineIsToldWhereTheLogEnds(t *testing.T) {
+	inWorld(t, 2, 3, func(t *testing.T, w *world) {
+		open := make(chan struct{})
+		l := newLedger(t)
+		l.gate = func(ctx context.Context) error {
+			select {
+			case <-open:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		for p := range 2 { // the third has nothing to wait for
+			w.produce(p, 0, 10)
+		}
+		m := w.join(w.config(), l)
+		eventually(t, "ends at 10", func() bool { return l.end(0) == 10 && l.end(1) == 10 })
+		leaderless := w.kafk.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "refs", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
+		for p := range 2 {
+			w.produce(p, 10, 90)
+		}
+		time.Sleep(15 * time.Second) // an interval of collecting metrics
+		if got := [2]int64{l.end(0), l.end(1)}; got != [2]int64{100, 10} {
+			t.Errorf("logs of 100 records, one without a leader, end at %v", got)
+		}
+		leaderless.Remove()
+		time.Sleep(15 * time.Second)
+		if end := l.end(1); end != 100 {
+			t.Errorf("with a leader again, the log of 100 records ends at %d", end)
+		}
+		if n := m.count(); n != 0 {
+			t.Fatalf("%d records through a gate that is closed", n)
+		}
+		close(open)
+		eventually(t, "200 records", func() bool { return m.count() == 200 })
 		m.leave(t)
 	})
 }

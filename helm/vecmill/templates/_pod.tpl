@@ -28,8 +28,20 @@ containers:
     {{- else }}
     args: [run, --config, /etc/vecmill/worker.yaml]
     {{- end }}
-    {{- if or .Values.env .Values.secretEnv }}
     env:
+      # A collector of traces and metrics tells workers apart by these. OTEL_RESOURCE_ATTRIBUTES of env takes their place, and may name the first two.
+      {{- range $name, $path := dict "POD_NAMESPACE" "metadata.namespace" "POD_NAME" "metadata.name" }}
+      {{- if not (or (hasKey $.Values.env $name) (hasKey $.Values.secretEnv $name)) }}
+      - name: {{ $name }}
+        valueFrom:
+          fieldRef:
+            fieldPath: {{ $path }}
+      {{- end }}
+      {{- end }}
+      {{- if not (or (hasKey .Values.env "OTEL_RESOURCE_ATTRIBUTES") (hasKey .Values.secretEnv "OTEL_RESOURCE_ATTRIBUTES")) }}
+      - name: OTEL_RESOURCE_ATTRIBUTES
+        value: service.instance.id=$(POD_NAMESPACE).$(POD_NAME),k8s.namespace.name=$(POD_NAMESPACE),k8s.pod.name=$(POD_NAME)
+      {{- end }}
       {{- range $name, $value := .Values.env }}
       {{- if hasKey $.Values.secretEnv $name }}{{ fail (printf "env and secretEnv both have %s" $name) }}{{ end }}
       - name: {{ $name }}
@@ -42,7 +54,6 @@ containers:
             name: {{ required (printf "secretEnv.%s.secret is missing" $name) $ref.secret }}
             key: {{ required (printf "secretEnv.%s.key is missing" $name) $ref.key }}
       {{- end }}
-    {{- end }}
     ports:
       - name: metrics
         containerPort: {{ include "vecmill.port" . }}

@@ -312,11 +312,12 @@ async function copy(code, said) {
 
 function drawRecent(p) {
   $("private").hidden = !p.private;
-  keyed($("recent"), p.recent, (it) => it.partition + "/" + it.offset + "/" + it.id, recentItem, (li, it) => {
-    const results = li.lastElementChild, n = String((it.results || []).length);
+  keyed($("recent"), p.recent, (it) => it.partition + "/" + it.offset + "/" + it.serial, recentItem, (li, it) => {
+    const results = li.lastElementChild, all = it.results || [], fate = it.dead ? "a dead letter: " + it.dead : !it.computed ? "on its way" : all.length ? "" : "computed: there is nothing in it";
+    const n = all.length + " " + fate;
     if (results.dataset.n === n) return;
     results.dataset.n = n;
-    results.replaceChildren(...(it.results ? it.results.map(resultBox) : [el("p", { className: "note", textContent: "on its way" })]));
+    results.replaceChildren(...all.map(resultBox), ...(fate ? [el("p", { className: "note", textContent: fate })] : []));
   });
 }
 
