@@ -25,6 +25,7 @@ type MakeOptions struct {
 	Sample int                       // references to keep aside
 	Seed   uint64
 	Tell   func(Counts) // told of the progress from time to time; may be nil
+	Copies *Copies      // counts copies; nil: nobody does
 }
 
 // Counts are what an enumeration came across.
@@ -34,6 +35,8 @@ type Counts struct {
 	Known   int64 `json:"known"`           // computed already, and left out
 	Bytes   int64 `json:"bytes"`           // of the planned ones, where the source says
 	Lists   int64 `json:"lists,omitempty"` // keys that were left out for being called as lists of references are
+
+	Copied *Copied `json:"copies,omitempty"` // of the planned ones; nil: results are not reused, so that all are computed
 }
 
 // Draft is a plan that is enumerated and not finished.
@@ -41,6 +44,9 @@ type Draft struct {
 	Counts
 	Sizes  Sizes       // of the planned ones
 	Sample []plan.Item // in an order that is as random as the seed
+
+	copies Sizes     // of the planned ones
+	near   [33]int64 // those of contents that an item before has, as Copies has them
 }
 
 // drafting is what is saved with the parts.
@@ -64,6 +70,11 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 	if state != nil {
 		if err := json.Unmarshal(state, &d); err != nil {
 			return nil, fmt.Errorf("the plan's progress: %w", err)
+		}
+	}
+	if state != nil && o.Copies != nil {
+		if err := o.again(ctx, w); err != nil {
+			return nil, err
 		}
 	}
 	saved := newSaving()
@@ -95,6 +106,11 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 		return nil, err
 	}
 	out := &Draft{Counts: d.Counts, Sizes: d.Sizes}
+	if o.Copies != nil {
+		var found Copied
+		found, out.copies, out.near = o.Copies.found()
+		out.Copied = &found
+	}
 	for _, p := range d.Sample {
 		out.Sample = append(out.Sample, plan.Item{Ref: p.Ref, Size: p.Size})
 	}
@@ -110,8 +126,12 @@ func (d *drafting) add(w *plan.Writer, it plan.Item, o *MakeOptions) error {
 	if o.For != nil && it.Ref.ID != "" {
 		it.For = o.For(&it.Ref)
 	}
-	if _, err := w.Add(it); err != nil {
+	at, err := w.Add(it)
+	if err != nil {
 		return err
+	}
+	if o.Copies != nil {
+		o.Copies.note(&it, at)
 	}
 	d.Counts.Planned++
 	d.Counts.Bytes += max(it.Size, 0)
@@ -120,6 +140,20 @@ func (d *drafting) add(w *plan.Writer, it plan.Item, o *MakeOptions) error {
 		d.pick(it, o)
 	}
 	return nil
+}
+
+// again counts the copies among what was planned before an interruption.
+func (o *MakeOptions) again(ctx context.Context, w *plan.Writer) error {
+	at := int64(0)
+	return w.Saved(ctx, func(ref string, size int64) error {
+		it := plan.Item{Size: size}
+		if json.Unmarshal([]byte(ref), &it.Ref) == nil && it.Ref.ID != "" && o.For != nil {
+			it.For = o.For(&it.Ref)
+		}
+		o.Copies.note(&it, at)
+		at++
+		return nil
+	})
 }
 
 // pick keeps the references whose hash with the seed is smallest: a sample that does not depend on order, and can be gone on with.
