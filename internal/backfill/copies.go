@@ -59,7 +59,7 @@ func TellsContent(etag string) bool { return wholeRE.MatchString(etag) || partsR
 // contentOf is the same for items of the same content that are computed alike, as far as that is told; "": it is not.
 func contentOf(it *plan.Item) string {
 	r := &it.Ref
-	tag, size := r.ETag, it.Size
+	tag, size := schemas.PlainETag(r.ETag), it.Size
 	switch {
 	case r.Inline != nil:
 		tag, size = fmt.Sprintf("sha256:%x", sha256.Sum256(r.Inline)), 0
@@ -92,7 +92,7 @@ func (c *Copies) note(it *plan.Item, at int64) {
 		w := &c.within[level]
 		w.sizes[sizeOf(it.Size)]++
 		w.near[bits.Len32(uint32(behind-1))]++
-	case partsRE.MatchString(it.Ref.ETag):
+	case partsRE.MatchString(schemas.PlainETag(it.Ref.ETag)):
 		c.untold++
 	}
 }

@@ -72,6 +72,7 @@ func TestCopiesAreToldByTheirTags(t *testing.T) {
 		want Copied
 	}{
 		"of one part":                {a, tagged("b", md5(1), 5), Copied{Within: 1}},
+		"with quotes":                {a, tagged("b", `"`+md5(1)+`"`, 5), Copied{Within: 1}},
 		"of another size":            {a, tagged("b", md5(1), 6), Copied{}},
 		"of another content":         {a, tagged("b", md5(2), 5), Copied{}},
 		"of the same parts":          {tagged("a", md5(1)+"-3", 5), tagged("b", md5(1)+"-3", 5), Copied{Within: 1, Untold: 1}},

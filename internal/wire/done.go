@@ -223,7 +223,7 @@ func inlineObject(id, hash string) (uri, etag string) {
 
 // objectOf is the part of a reference's work that is the same for all kinds. Without an ETag its object is not pinned.
 func objectOf(r *schemas.Ref) ledger.Work {
-	w := ledger.Work{URI: r.Place(), ETag: r.ETag, Beside: r.CompanionHash()}
+	w := ledger.Work{URI: r.Place(), ETag: schemas.PlainETag(r.ETag), Beside: r.CompanionHash()}
 	if r.Inline != nil {
 		sum := sha256.Sum256(r.Inline)
 		w.URI, w.ETag = inlineObject(r.ID, hex.EncodeToString(sum[:]))

@@ -27,8 +27,9 @@ import (
 type resultIceberg struct {
 	pipeline string
 	open     func(ctx context.Context) (*icebergcatalog.Reader, error) // nil: there is no table yet
-	store    func(ctx context.Context, url string) (icebergsink.Store, string, error)
-	keeps    bool // rows that tombstones have named
+	start    filesOf                                                   // where files are read at the start
+	hasty    filesOf                                                   // and then: what does not come at once is computed, fetchers wait for it
+	keeps    bool                                                      // rows that tombstones have named
 	files    []tableFile
 	groups   *groups
 	mu       struct {
@@ -36,6 +37,9 @@ type resultIceberg struct {
 		sources map[lineageSource][]offsetsAt // in no order
 	}
 }
+
+// filesOf opens the store of an URL, as icebergsink.Config has it.
+type filesOf func(ctx context.Context, url string) (icebergsink.Store, string, error)
 
 // lineageSource is a source as rows tell it.
 type lineageSource struct {
@@ -65,7 +69,11 @@ type pipelineRun struct {
 }
 
 func openResultIceberg(_ context.Context, p *config.Pipeline, c *config.Iceberg, s *stores) (pastRows, error) {
-	t := &resultIceberg{pipeline: p.Name, store: s.file, keeps: c.Tombstones == "keep"}
+	at, err := s.icebergAt(&c.Catalog, c.Table)
+	if err != nil {
+		return nil, err
+	}
+	t := &resultIceberg{pipeline: p.Name, start: filesOf(at.Files), hasty: s.file, keeps: c.Tombstones == "keep"}
 	t.mu.sources = map[lineageSource][]offsetsAt{}
 	t.open = func(ctx context.Context) (*icebergcatalog.Reader, error) { return s.icebergReader(ctx, c) }
 	t.groups = newGroups(pastBytes(p), t.group)
@@ -129,7 +137,7 @@ func (t *resultIceberg) note(ctx context.Context, r *pastResults, reader *iceber
 	if f.gone, err = reader.Deleted(ctx, &f.DataFile); err != nil {
 		return err
 	}
-	body, size, err := t.body(ctx, f.URL)
+	body, size, err := t.start.body(ctx, f.URL)
 	if err != nil {
 		return err
 	}
@@ -224,8 +232,8 @@ func pipelineRuns(body io.ReaderAt, size int64, pipeline string) (runs []pipelin
 }
 
 // body is a data file.
-func (t *resultIceberg) body(ctx context.Context, url string) (io.ReaderAt, int64, error) {
-	store, name, err := t.store(ctx, url)
+func (open filesOf) body(ctx context.Context, url string) (io.ReaderAt, int64, error) {
+	store, name, err := open(ctx, url)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -238,7 +246,7 @@ func (t *resultIceberg) body(ctx context.Context, url string) (io.ReaderAt, int6
 
 // group reads a row group.
 func (t *resultIceberg) group(ctx context.Context, at groupAt) ([]schemas.Row, error) {
-	body, size, err := t.body(ctx, t.files[at.file].URL)
+	body, size, err := t.hasty.body(ctx, t.files[at.file].URL)
 	if err != nil {
 		return nil, err
 	}

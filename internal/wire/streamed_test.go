@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -59,5 +60,29 @@ func TestABucketThatWasStreamedIsNotComputedAgain(t *testing.T) {
 				t.Errorf("all again: %+v %+v", s.Stream, s.Embed)
 			}
 		})
+	}
+}
+
+// TestATagInQuotesIsTheTag has lists of what is computed already with entity tags as stores' answers have them.
+func TestATagInQuotesIsTheTag(t *testing.T) {
+	l := newLake(t, 6)
+	l.ownIDs(t, 0, 6)
+	for _, quoted := range []string{`\"%x\"`, `W/\"%x\"`, `%x`} {
+		list := ""
+		for i := range 6 {
+			key := fmt.Sprintf("texts/%03d ü.txt", i)
+			object, err := l.backend.HeadObject("box", key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list += fmt.Sprintf(`{"v":1,"id":"listed-%d","uri":"s3://box/%s","etag":"`+quoted+`"}`+"\n", i, key, object.Hash)
+		}
+		at := filepath.Join(t.TempDir(), "list.jsonl")
+		if err := os.WriteFile(at, []byte(list), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if p := l.plan(t, filepath.Base(t.TempDir()), PlanOptions{Source: at}); p.Items != 0 || p.Known != 6 {
+			t.Errorf("%s: %+v", quoted, p.Counts)
+		}
 	}
 }
