@@ -68,6 +68,7 @@ type Expectation struct {
 	Files       int64    `json:"files"`                // likewise
 	Held        float64  `json:"held_bytes"`           // in memory, besides what computing takes: objects on their way and rows of open files
 	FailShare   float64  `json:"fail_share"`           // of the items: as of those tried or looked at, and lines that are no reference
+	Copies      Interval `json:"copies,omitzero"`      // items whose results are those of another one, as far as entity tags tell: Wall, CPU and what follows from them are without Value of them
 
 	Probed int `json:"probed"` // objects whose header was read
 	Tried  int `json:"tried"`  // and that were computed
@@ -110,6 +111,7 @@ type ExpectOptions struct {
 	Stated     *Rate         // what each machine is said to compute; nil: what the trials say
 	CPUs       int           // of each machine, where its rate is stated; 0: not told
 	Price      float64       // of a machine for an hour; 0: not told
+	Reuse      int64         // bytes of results that each machine keeps for others of the same content; 0: none
 }
 
 // Expect extrapolates from a draft's sample. With a stated rate try may be nil: then nothing is computed, and only what headers say is known.
@@ -274,15 +276,37 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 		e.FailShare = 1 - (1-e.FailShare)*share(sum.Items-sum.Failed, sum.Failed)
 	}
 	e.FailShare = (float64(d.Unreadable) + float64(d.objects())*e.FailShare) / float64(d.Planned)
+	fresh := d
+	if o.Reuse > 0 && d.Copied != nil {
+		fresh = d.fresh(e, sum.Tried, o)
+	}
 	if o.Stated != nil {
-		x.stated(e, d, o)
+		x.stated(e, fresh, o)
 		return
+	}
+	if fresh != d && total > 0 {
+		left, _ := fresh.total(works)
+		scale *= left * part / total
 	}
 	e.Machine, e.Startup, e.StartupCPU = o.Machine, o.Startup.Seconds(), o.StartupCPU.Seconds()
 	unsure := math.Hypot(spread, unsteady(runs))
 	e.Wall = interval(sum.Wall.Seconds()*scale/float64(e.Machines), unsure).after(o.Startup)
 	e.CPU = interval(sum.CPU.Seconds()*scale, unsure).after(o.StartupCPU * time.Duration(e.Machines)) // each of them loads the models
 	e.GPU = e.Wall.times(float64(e.Machines * o.Devices))                                             // one that waits is held, too
+}
+
+// resultBytes is what a result takes beside its rows.
+const resultBytes = 512
+
+// fresh is what is left of a draft without the copies that are surely none of the work: on one machine those whose content it still has, and on any those that outputs have.
+func (d *Draft) fresh(e *Expectation, t Tried, o ExpectOptions) *Draft {
+	kept := 0.0
+	if good := t.Items - t.Failed; good > 0 && e.Machines == 1 {
+		kept = float64(o.Reuse) / (float64(t.RowBytes)/float64(good) + resultBytes)
+	}
+	sure := d.sure(kept)
+	e.Copies = Interval{Value: float64(sure), Low: float64(sure), High: float64(d.Copied.All())}
+	return d.without(sure)
 }
 
 func share(good, bad int) float64 { return float64(good) / float64(max(good+bad, 1)) }

@@ -27,6 +27,7 @@ type MakeOptions struct {
 	Seed   uint64
 	Gate   *pace.Gate   // while it is shut, nothing more is taken; may be nil
 	Tell   func(Counts) // told of the progress from time to time; may be nil
+	Copies *Copies      // counts copies; nil: nobody does
 }
 
 // A sample unless another is asked for: a run that makes its plan asks for none, and who finishes that plan may want to know what the run takes.
@@ -44,6 +45,8 @@ type Counts struct {
 	Lists   int64 `json:"lists,omitempty"` // keys that were left out for being called as lists of references are
 
 	Unreadable int64 `json:"unreadable,omitempty"` // of the planned ones, lines that are no reference: a run makes dead letters of them
+
+	Copied *Copied `json:"copies,omitempty"` // of the planned ones; nil: results are not reused, so that all are computed
 }
 
 // Draft is a plan that is enumerated and not finished.
@@ -52,6 +55,9 @@ type Draft struct {
 	Deletions int64       // of the planned ones: references that compute nothing
 	Sizes     Sizes       // of the objects
 	Sample    []plan.Item // of the objects, in an order that is as random as the seed
+
+	copies Sizes     // of the planned ones
+	near   [33]int64 // those of contents that an item before has, as Copies has them
 }
 
 // objects are what a run computes of what is planned.
@@ -91,6 +97,11 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 	if err := d.draw(&o); err != nil {
 		return nil, err
 	}
+	if state != nil && o.Copies != nil {
+		if err := o.again(ctx, w); err != nil {
+			return nil, err
+		}
+	}
 	saved := newSaving()
 	err := src.Each(ctx, d.Source, func(items []plan.Item, at any) error {
 		if err := o.Gate.Wait(ctx); err != nil {
@@ -123,6 +134,11 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 		return nil, err
 	}
 	out := &Draft{Counts: d.Counts, Deletions: d.Deletions, Sizes: d.Sizes}
+	if o.Copies != nil {
+		var found Copied
+		found, out.copies, out.near = o.Copies.found()
+		out.Copied = &found
+	}
 	for _, p := range d.Sample {
 		out.Sample = append(out.Sample, plan.Item{Ref: p.Ref, Size: p.Size})
 	}
@@ -153,8 +169,12 @@ func (d *drafting) add(w *plan.Writer, it plan.Item, o *MakeOptions) error {
 	if o.For != nil && it.Ref.ID != "" {
 		it.For = o.For(&it.Ref)
 	}
-	if _, err := w.Add(it); err != nil {
+	at, err := w.Add(it)
+	if err != nil {
 		return err
+	}
+	if o.Copies != nil {
+		o.Copies.note(&it, at)
 	}
 	d.Counts.Planned++
 	switch {
@@ -168,6 +188,20 @@ func (d *drafting) add(w *plan.Writer, it plan.Item, o *MakeOptions) error {
 		d.pick(it)
 	}
 	return nil
+}
+
+// again counts the copies among what was planned before an interruption.
+func (o *MakeOptions) again(ctx context.Context, w *plan.Writer) error {
+	at := int64(0)
+	return w.Saved(ctx, func(ref string, size int64) error {
+		it := plan.Item{Size: size}
+		if json.Unmarshal([]byte(ref), &it.Ref) == nil && it.Ref.ID != "" && o.For != nil {
+			it.For = o.For(&it.Ref)
+		}
+		o.Copies.note(&it, at)
+		at++
+		return nil
+	})
 }
 
 // pick keeps the references whose hash with the seed is smallest: a sample that does not depend on order, and can be gone on with.

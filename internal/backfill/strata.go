@@ -93,7 +93,7 @@ func (d *Draft) sized() bool {
 
 // Part is what is left of a draft with those references alone that take says; the part of each size is that of its share of the sample.
 func (d *Draft) Part(take func(*schemas.Ref) bool) *Draft {
-	out := &Draft{Counts: d.Counts, Deletions: d.Deletions, Sizes: d.Sizes}
+	out := &Draft{Counts: d.Counts, Deletions: d.Deletions, Sizes: d.Sizes, copies: d.copies, near: d.near}
 	var all, taken Sizes
 	var bytes, takenBytes int64
 	for _, it := range d.Sample {
@@ -111,6 +111,10 @@ func (d *Draft) Part(take func(*schemas.Ref) bool) *Draft {
 	out.Unreadable, out.Deletions = 0, 0 // whose they are is not known
 	out.Bytes = d.Bytes * takenBytes / max(bytes, 1)
 	share := float64(len(out.Sample)) / float64(len(d.Sample))
+	out.Copied = d.Copied.part(share)
+	for i, n := range d.near {
+		out.near[i] = int64(math.Round(float64(n) * share))
+	}
 	if !d.sized() {
 		out.Planned = int64(math.Round(float64(d.objects()) * share))
 		return out
@@ -122,6 +126,7 @@ func (d *Draft) Part(take func(*schemas.Ref) bool) *Draft {
 			of = float64(taken[i]) / float64(all[i])
 		}
 		out.Sizes[i] = int64(math.Round(float64(n) * of))
+		out.copies[i] = int64(math.Round(float64(d.copies[i]) * of))
 		out.Planned += out.Sizes[i]
 	}
 	return out

@@ -114,6 +114,9 @@ func printPlan(w io.Writer, p *wire.Planned) {
 		fmt.Fprintf(w, "%-18s since %s: what the source has got since is not in it; plan that at another place\n", "there already", p.Created.Format(time.RFC3339))
 	}
 	fmt.Fprintf(w, "%-18s %d of %d references; %d are computed already\n", "to compute", p.Items, p.Seen, p.Known)
+	if p.Copied != nil && p.Items > 0 {
+		fmt.Fprintf(w, "%-18s %s\n", "copies", copiesText(p.Copied))
+	}
 	if p.Snapshot != nil {
 		fmt.Fprintf(w, "%-18s %d\n", "snapshot", *p.Snapshot)
 	}
@@ -138,6 +141,18 @@ func printPlan(w io.Writer, p *wire.Planned) {
 	if p.Memory.Peak > 0 {
 		fmt.Fprintf(w, "%-18s %s of a machine like this one; at most %s, as the configuration allows\n", "memory", bytesText(float64(p.Memory.Peak)), bytesText(float64(p.Memory.Most)))
 	}
+}
+
+// copiesText says what entity tags tell, and what they do not.
+func copiesText(c *backfill.Copied) string {
+	text := fmt.Sprintf("%d by their entity tags: %d of contents that outputs have, %d of an item before", c.All(), c.Outputs, c.Within)
+	if c.About > 1 {
+		text += fmt.Sprintf(" (about, counted of one content in %d)", c.About)
+	}
+	if c.Untold > 0 {
+		text += fmt.Sprintf("; %d more may be copies: their tags do not tell", c.Untold)
+	}
+	return text
 }
 
 // listsLeft says how lists in a prefix of keys are taken.
@@ -180,6 +195,9 @@ func printExpected(w io.Writer, x *backfill.Expectation) {
 		line("output", "%.0f rows, %s in %d files", x.Rows, bytesText(x.FileBytes), x.Files)
 	default:
 		line("output", "%.0f rows, %s in memory", x.Rows, bytesText(x.OutputBytes))
+	}
+	if x.Copies.High > 0 {
+		line("copies", "%.0f to %.0f of those are not computed again; the time is without %.0f", x.Copies.Low, x.Copies.High, x.Copies.Value)
 	}
 	if x.FailShare > 0 {
 		line("dead letters", "about %.1f %%", 100*x.FailShare)

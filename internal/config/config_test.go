@@ -180,7 +180,7 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"a row without packing", "outputs:", "batch: {row: 512}\n    outputs:", "pipelines[speech].batch.row: 512 must not be negative, and goes with packing: true"},
 		{"a row that no batch holds", "outputs:", "batch: {packing: true, row: 512, max_cost: 400}\n    outputs:", "pipelines[speech].batch.row: 512 is above max_cost (400)"},
 		{"results of outputs that nothing keeps", "outputs:", "reuse_outputs: true\n    outputs:", "pipelines[speech].reuse_outputs: needs reuse_results"},
-		{"results of an output that is none", "- parquet: {url: s3://lake/speech}", "- jsonl: {path: rows}\n    reuse_results: 1MiB\n    reuse_outputs: true", "pipelines[speech].reuse_outputs: needs a required output of kind parquet"},
+		{"results of an output that is none", "- parquet: {url: s3://lake/speech}", "- jsonl: {path: rows}\n    reuse_results: 1MiB\n    reuse_outputs: true", "pipelines[speech].reuse_outputs: needs a required output of kind parquet, iceberg or arrow"},
 		{"a bad name", "name: speech", "name: a/b", "pipelines[a/b].name"},
 		{"a budget under one object", "outputs:", "memory_budget: 1MiB\n    outputs:", "pipelines[speech].memory_budget"},
 		{"two dead-letter stores", "{topic: dead}", "{topic: dead, url: s3://x}", "pipelines[speech].dead_letters"},

@@ -105,11 +105,17 @@ func (o *Output) Files() (c *Parquet, format string) {
 	return nil, ""
 }
 
-// PastFiles is the output that results of earlier runs are read from; nil: there is none.
-func (p *Pipeline) PastFiles() *Parquet {
-	for i := range p.Outputs {
-		if o := &p.Outputs[i]; !o.BestEffort && o.Parquet != nil {
-			return o.Parquet
+// PastOutput is the output that results of earlier runs are read from: the first required one of the kind of which that costs least. nil: there is none.
+func (p *Pipeline) PastOutput() *Output {
+	for _, reads := range []func(o *Output) bool{
+		func(o *Output) bool { return o.Parquet != nil }, // its columns are read by themselves
+		func(o *Output) bool { return o.Iceberg != nil },
+		func(o *Output) bool { return o.Arrow != nil }, // read whole at the start
+	} {
+		for i := range p.Outputs {
+			if o := &p.Outputs[i]; !o.BestEffort && reads(o) {
+				return o
+			}
 		}
 	}
 	return nil

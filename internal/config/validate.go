@@ -243,8 +243,8 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if p.ReuseOutputs && p.ReuseResults <= 0 {
 		f.add(path+".reuse_outputs", "needs reuse_results: what is read of an output is kept there")
 	}
-	if p.ReuseOutputs && p.PastFiles() == nil {
-		f.add(path+".reuse_outputs", "needs a required output of kind parquet, which results are read from")
+	if p.ReuseOutputs && p.PastOutput() == nil {
+		f.add(path+".reuse_outputs", "needs a required output of kind parquet, iceberg or arrow, from which results are read back: of other kinds nothing is, and postgres has no index of contents")
 	}
 	for _, n := range []struct {
 		name string

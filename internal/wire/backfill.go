@@ -206,13 +206,17 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 	if err != nil {
 		return nil, err
 	}
-	defer done.set.Close()
+	defer done.close()
+	copies := done.copies()
+	if copies != nil {
+		defer copies.Close()
+	}
 	src, closeSource, err := planSource(ctx, s, models, &o)
 	if err != nil {
 		return nil, err
 	}
 	defer closeSource()
-	draft, err := backfill.Make(ctx, w, state, src, backfill.MakeOptions{Known: done.known, For: done.names, Sample: o.Sample, Seed: o.Seed, Gate: o.Gate, Tell: o.Tell})
+	draft, err := backfill.Make(ctx, w, state, src, backfill.MakeOptions{Known: done.known, For: done.names, Sample: o.Sample, Seed: o.Seed, Gate: o.Gate, Tell: o.Tell, Copies: copies})
 	if errors.Is(err, manifestsource.ErrChanged) {
 		err = fmt.Errorf("%s: %w; plan it at another place, or under another --name", o.Source, err)
 	}
@@ -230,7 +234,10 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		out.Snapshot = t.Taken()
 	}
 	if o.Estimate.wanted() {
-		done.set.Close() // a run does not have it
+		done.close() // a run does not have it
+		if copies != nil {
+			copies.Close()
+		}
 		peak := watchMemory()
 		out.Expected, err = estimate(ctx, s, &done.takers, draft, o.Estimate)
 		if most := peak(); o.Estimate.For > 0 {

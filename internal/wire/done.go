@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"vecmill/internal/audit"
+	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/ledger"
 	"vecmill/internal/config"
 	"vecmill/schemas"
@@ -22,8 +23,17 @@ import (
 // doneWorks is what the outputs have.
 type doneWorks struct {
 	takers
-	set *ledger.Set
-	o   *PlanOptions
+	set  *ledger.Set
+	tags *ledger.Sieve // what they have by entity tags alone, of any name; nil: no pipeline looks for contents in its outputs
+	o    *PlanOptions
+}
+
+// close gives the memory back.
+func (d *doneWorks) close() {
+	d.set.Close()
+	if d.tags != nil {
+		d.tags.Close()
+	}
 }
 
 // knownWorks reads what the pipelines' outputs have.
@@ -34,16 +44,73 @@ func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*load
 	}
 	t := takers{c, models, inputs}
 	d := &doneWorks{takers: t, set: t.asked(), o: &o}
+	if slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.ReuseOutputs }) {
+		d.tags = ledger.NewSieve()
+	}
 	for i := range c.Pipelines {
-		if o.Again {
-			break
+		if o.Again && !c.Pipelines[i].ReuseOutputs {
+			continue
 		}
 		if err := d.pipeline(ctx, i, s); err != nil {
-			d.set.Close()
+			d.close()
 			return nil, err
 		}
 	}
 	return d, nil
+}
+
+// copies counts the items of a plan that are copies; nil if no pipeline reuses results.
+func (d *doneWorks) copies() *backfill.Copies {
+	if !slices.ContainsFunc(d.c.Pipelines, func(p config.Pipeline) bool { return p.ReuseResults > 0 }) {
+		return nil
+	}
+	reuses := func(r *schemas.Ref) bool {
+		for i := range d.models {
+			if yes, _ := d.take(i, r); yes && d.c.Pipelines[i].ReuseResults > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	kinds := make([][]ledger.Kind, len(d.models)) // none of a pipeline that does not look into its outputs
+	for i, m := range d.models {
+		if d.c.Pipelines[i].ReuseOutputs {
+			kinds[i] = kindsOf(&d.c.Pipelines[i], m)
+		}
+	}
+	return backfill.NewCopies(reuses, func(r *schemas.Ref) bool { return d.tags != nil && d.copied(r, kinds) })
+}
+
+// copied says whether every pipeline that takes a reference finds its content in its outputs, as far as entity tags tell.
+func (d *doneWorks) copied(r *schemas.Ref, kinds [][]ledger.Kind) bool {
+	object, taken := objectOf(r), false
+	for i := range d.models {
+		if yes, _ := d.take(i, r); !yes {
+			continue
+		}
+		if taken = true; len(kinds[i]) == 0 {
+			return false
+		}
+		for _, object.Kind = range kinds[i] {
+			if text := taggedText(&object); text == "" || !d.tags.Has(text) {
+				return false
+			}
+		}
+	}
+	return taken
+}
+
+// taggedText is a work's by the content that its entity tag tells, whatever it is called; "": it tells none. A part of an object is told by the bytes that it is.
+func taggedText(w *ledger.Work) string {
+	_, inline := strings.CutPrefix(w.URI, schemas.InlinePlace)
+	if !inline && !backfill.TellsContent(w.ETag) {
+		return ""
+	}
+	part := ""
+	if i := strings.LastIndex(w.URI, "#bytes="); i >= 0 && !inline {
+		part = w.URI[i:]
+	}
+	return fmt.Sprintf("%q %q %q", w.Kind, []string{w.ETag, part}, w.Beside)
 }
 
 // asked is an empty set for what the pipelines would compute.
@@ -118,8 +185,14 @@ func (d *doneWorks) rows(pipeline string) func(l *schemas.Lineage, heads string)
 
 // add makes a work known, if it is told which options its head had, and which object it was.
 func (d *doneWorks) add(w *ledger.Work, options map[string]string) {
-	if w.Options = options[w.Head]; w.Options != "" && w.ETag != "" {
-		d.set.Add(w)
+	if w.Options = options[w.Head]; w.Options == "" || w.ETag == "" {
+		return
+	}
+	d.set.Add(w)
+	if d.tags != nil {
+		if text := taggedText(w); text != "" {
+			d.tags.Add(text)
+		}
 	}
 }
 
@@ -150,7 +223,7 @@ func inlineObject(id, hash string) (uri, etag string) {
 
 // objectOf is the part of a reference's work that is the same for all kinds. Without an ETag its object is not pinned.
 func objectOf(r *schemas.Ref) ledger.Work {
-	w := ledger.Work{URI: r.Place(), ETag: r.ETag, Beside: r.CompanionHash()}
+	w := ledger.Work{URI: r.Place(), ETag: schemas.PlainETag(r.ETag), Beside: r.CompanionHash()}
 	if r.Inline != nil {
 		sum := sha256.Sum256(r.Inline)
 		w.URI, w.ETag = inlineObject(r.ID, hex.EncodeToString(sum[:]))

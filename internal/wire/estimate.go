@@ -79,6 +79,7 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		if x.Stated != nil {
 			x.CPUs, x.Devices = o.CPUs, o.GPUs
 		}
+		x.Reuse = int64(p.ReuseResults)
 		if x.AtOnce == 0 {
 			x.AtOnce = 2 * batch.MaxItems
 		}
@@ -158,7 +159,9 @@ func (t *trial) extent(head []byte, size int64) (backfill.Extent, error) {
 
 // compute runs objects through fetching, preprocessing, the model and the heads, as many at once as a worker would.
 func (t *trial) compute(ctx context.Context, items []plan.Item) (backfill.Tried, error) {
-	e, err := newEngine(t.p, t.m, nil, nil, nil)
+	p := *t.p
+	p.ReuseResults = 0 // copies are counted, and are not what is tried
+	e, err := newEngine(&p, t.m, nil, nil, nil)
 	if err != nil {
 		return backfill.Tried{}, err
 	}

@@ -35,3 +35,7 @@ func icebergWorks(context.Context, *config.Iceberg, *stores, string, func(*schem
 func openPastIceberg(context.Context, *stores, *config.Iceberg) (past, error) {
 	return nil, errNoIceberg
 }
+
+func openResultIceberg(context.Context, *config.Pipeline, *config.Iceberg, *stores) (pastRows, error) {
+	return nil, errNoIceberg
+}

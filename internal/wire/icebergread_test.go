@@ -39,6 +39,21 @@ func TestAPlanIsComputedInSharesIntoAnIcebergTableThatIsNotThereYet(t *testing.T
 	}
 }
 
+// TestContentInAnIcebergTableIsNotComputedAgain has the rows of an object in one file, and in a file for each head. A lake of files beside the table, which nothing is read from, says what was written.
+func TestContentInAnIcebergTableIsNotComputedAgain(t *testing.T) {
+	for name, partition := range map[string][]string{"whole": nil, "by head": {"head"}} {
+		t.Run(name, func(t *testing.T) {
+			copiesAreNotComputed(t, func(l *lake, p *config.Pipeline) {
+				p.Outputs[0].BestEffort = true
+				p.Outputs = append(p.Outputs, config.Output{Iceberg: &config.Iceberg{
+					Catalog: config.IcebergCatalog{URI: config.Secret("sqlite://" + filepath.Join(l.out, "catalog.db")), Name: "test", Warehouse: "file://" + filepath.Join(l.out, "lake")}, Table: "ns.rows", Create: true, Partition: partition,
+					Tombstones: "delete", RollBytes: 16 << 20, RollRows: 12, RollAge: config.Duration(1 << 40), Compression: "zstd", MaxBuffered: 64 << 20,
+				}})
+			})
+		})
+	}
+}
+
 // TestAPlanOfAnIcebergTableIsGoneOnWithWhenAColumnIsRenamed as it was begun: in its snapshot the column has its old name. A plan that is begun now looks for the columns of now.
 func TestAPlanOfAnIcebergTableIsGoneOnWithWhenAColumnIsRenamed(t *testing.T) {
 	l := newLake(t, 5)

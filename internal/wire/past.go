@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"vecmill/internal/audit"
 	"vecmill/internal/backfill"
@@ -38,6 +40,19 @@ type past interface {
 type maker struct{ model, preprocess, heads string }
 
 func (m *loadedModel) maker() maker { return maker{m.digest, m.pre.Digest(), formatHeads(m.options)} }
+
+// sorted is a maker whose heads are in an order of their own: which of them is configured first changes no row.
+func (m maker) sorted() maker {
+	m.heads = sortedHeads(m.heads)
+	return m
+}
+
+// sortedHeads is what formatHeads writes, in an order of its own.
+func sortedHeads(text string) string {
+	words := strings.Split(text, ",")
+	slices.Sort(words)
+	return strings.Join(words, ",")
+}
 
 // pastOf is the first required output of a pipeline whose rows can be computed again, for required outputs agree.
 func pastOf(ctx context.Context, s *stores, p *config.Pipeline) (past, error) {

@@ -21,7 +21,7 @@ import (
 // TestEachRowGroupIsReadOnce has the originals in twelve files of several row groups, and copies that take turns among them, several at once: all are given, and each row group is read once.
 func TestEachRowGroupIsReadOnce(t *testing.T) {
 	const files, objects = 12, 3
-	a := &archive{t, sinktest.NewMemStore()}
+	a := &archive{t: t, store: sinktest.NewMemStore()}
 	long := strings.Repeat("long ", 300_000) // two rows of each object, so that a row group has a few
 	for f := range files {
 		var rows []schemas.Row
@@ -34,18 +34,18 @@ func TestEachRowGroupIsReadOnce(t *testing.T) {
 		}
 		a.write(fmt.Sprint("t", f), 0, rows)
 	}
-	r := a.open()
+	r, f := a.open()
 	of := 0
-	for _, ends := range r.ends {
-		of += len(ends)
+	for _, parts := range f.parts {
+		of += len(parts)
 	}
-	if len(r.names) != files || of <= files {
-		t.Fatalf("%d row groups in %d files", of, len(r.names))
+	if len(f.names) != files || of <= files {
+		t.Fatalf("%d row groups in %d files", of, len(f.names))
 	}
 	var mu sync.Mutex
 	reads := map[groupAt]int{}
-	read := r.groups.read
-	r.groups.read = func(ctx context.Context, at groupAt) ([]schemas.Row, error) {
+	read := f.groups.read
+	f.groups.read = func(ctx context.Context, at groupAt) ([]schemas.Row, error) {
 		mu.Lock()
 		reads[at]++
 		mu.Unlock()
@@ -190,9 +190,9 @@ func TestRowGroupsCountAsMemory(t *testing.T) {
 
 // TestAFaultOfTheStoreIsComputed: one request that fails is not repeated for the object at hand, and the next object asks again.
 func TestAFaultOfTheStoreIsComputed(t *testing.T) {
-	a := &archive{t, sinktest.NewMemStore()}
+	a := &archive{t: t, store: sinktest.NewMemStore()}
 	a.write("t", 0, a.rows(0, "c0", 1, ""))
-	r := a.open()
+	r, _ := a.open()
 	var left atomic.Int32
 	left.Store(1)
 	a.store.Faults = func(sinktest.Op) (f sinktest.Fault) {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,32 +9,35 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"vecmill/embed"
-	"vecmill/internal/audit"
 	"vecmill/internal/backfill/ledger"
 	"vecmill/internal/config"
 	"vecmill/schemas"
-	"vecmill/sinks/objectstore"
-	"vecmill/sinks/parquetsink"
 )
 
-// pastLanes is how many files are read at once at a start: each takes up to 26 MiB (measured, of rows with little else than their lineage), together less than heapSlack, and memory_budget is free then.
-const pastLanes = 8
-
-// pastResults are what a pipeline's files have of contents, which other names may have, too: where they are, in memory, and what they are, read when one comes again. Row group by row group: copies mostly come in the
-// order of what they are copies of, of several files at once.
+// pastResults are what a pipeline's output has of contents, which other names may have, too: where they are, in memory, and what they are, read when one comes again.
 type pastResults struct {
-	store  objectstore.Store // at the start
-	names  []string          // of the files
-	ends   [][]int64         // by file: behind which row each row group ends
-	model  string            // in the rows of this process
+	model  string // in the rows of this process
 	kinds  []ledger.Kind
 	index  *ledger.Contents
-	groups *groups
+	from   pastRows
 	log    *slog.Logger
 	warned atomic.Bool
+}
+
+// pastRows is an output that rows are read back from.
+type pastRows interface {
+	// look tells r of what the output has.
+	look(ctx context.Context, r *pastResults) error
+
+	// object reads the rows of the object of which one is at a place that look has told of, and perhaps others' heads' rows of it. They are not to be changed. What an object has lost since is an error, or lacks its first window.
+	object(ctx context.Context, at ledger.Spot, p embed.Priority) ([]schemas.Row, error)
+
+	// place is what a person calls it.
+	place(at ledger.Spot) string
+
+	close()
 }
 
 // warnOfHeads says that outputs cannot say which options their heads had.
@@ -46,89 +50,50 @@ func warnOfHeads(log *slog.Logger, pipeline string, heads int, all []headOptions
 	}
 }
 
-// openPast reads where results of contents are, of what the pipeline's model, preprocessing and heads have made so far. Close gives its memory back.
+// openPast reads where results of contents are, of what the pipeline's model, preprocessing and heads have made so far. close gives its memory back.
 func openPast(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores, log *slog.Logger) (*pastResults, error) {
-	out := p.PastFiles()
-	store, prefix, err := s.openPatient(ctx, out.URL)
+	out := p.PastOutput()
+	from, err := openPastRows(ctx, p, out, s)
 	if err != nil {
 		return nil, err
 	}
-	hasty, _, err := s.open(ctx, out.URL) // what does not come at once is computed: fetchers wait for it
-	if err != nil {
-		return nil, err
-	}
-	r := newPastResults(store, hasty, pastBytes(p))
+	r := newPastResults(from)
 	r.model, r.kinds, r.log = m.name, kindsOf(p, m), log.With("pipeline", p.Name)
-	q := audit.Parquet{Store: store, Prefix: prefix, Layout: parquetsink.Layout(out.Layout)}
-	names, err := q.Names(ctx, p.Name)
-	if err == nil {
-		r.log.Info("results of earlier runs are looked for", "url", out.URL, "files", len(names))
-		err = r.look(ctx, names)
+	r.log.Info("results of earlier runs are looked for", "output", out.Kind())
+	if err := from.look(ctx, r); err != nil {
+		r.close()
+		return nil, fmt.Errorf("reading what output %s has already (reuse_outputs): %w", out.Kind(), err)
 	}
-	if err != nil {
-		r.index.Close()
-		return nil, fmt.Errorf("reading what %s has already (reuse_outputs): %w", out.URL, err)
-	}
-	r.log.Info("results of earlier runs are known by content", "contents", r.index.Len(), "files", len(r.names))
+	r.log.Info("results of earlier runs are known by content", "contents", r.index.Len())
 	return r, nil
 }
 
-// newPastResults is without any. Row groups are read of hasty.
-func newPastResults(store, hasty objectstore.Store, bytes int64) *pastResults {
-	r := &pastResults{store: store, index: ledger.NewContents()}
-	r.groups = newGroups(bytes, func(ctx context.Context, at groupAt) ([]schemas.Row, error) {
-		_, rows, err := parquetsink.Group(ctx, hasty, r.names[at.file], r.firstOf(at))
-		return rows, err
-	})
-	return r
+// openPastRows is the table of outputs that rows are read back from; config has the same.
+func openPastRows(ctx context.Context, p *config.Pipeline, o *config.Output, s *stores) (pastRows, error) {
+	if files, _ := o.Files(); files != nil {
+		return openResultFiles(ctx, p, files, s)
+	}
+	if o.Iceberg != nil {
+		return openResultIceberg(ctx, p, o.Iceberg, s)
+	}
+	return nil, fmt.Errorf("reuse_outputs: rows of output %s are not read back", o.Kind())
 }
 
-// look looks for results in files.
-func (r *pastResults) look(ctx context.Context, names []string) error {
-	r.names, r.ends = names, make([][]int64, len(names))
-	files := outputFiles{store: r.store, names: names, lanes: pastLanes, told: r.told(time.Now)}
-	return files.read(ctx, r.note)
+// newPastResults is without any.
+func newPastResults(from pastRows) *pastResults {
+	return &pastResults{index: ledger.NewContents(), from: from}
 }
 
-// note says where a file has results. One whose heads had other options, or are not all there, has none; neither has a stream, of which no part can be read by itself. What of it cannot be read is computed again.
-func (r *pastResults) note(ctx context.Context, n int, f notedFile, all *noted) error {
-	options := parseHeads(f.heads)
-	for _, k := range r.kinds {
-		if options[k.Head] != k.Options {
-			return nil
-		}
+// add makes a row's content known, if it is of the pipeline's model and preprocessing: its heads' options are for the caller to look at.
+func (r *pastResults) add(l *schemas.Lineage, at ledger.Spot) {
+	if beside, ok := besideOf(l); ok && l.ContentHash != "" && r.made(l) {
+		r.index.Add(l.ContentHash, beside, at)
 	}
-	if format, _ := parquetsink.FormatOf(r.names[n]); format != parquetsink.Parquet {
-		return nil
-	}
-	row := uint32(0)
-	var err error
-	r.ends[n], err = parquetsink.Lineages(ctx, r.store, r.names[n], func(l *schemas.Lineage) error {
-		if beside, ok := besideOf(l); ok && l.ContentHash != "" && r.made(l) && !all.took(f, l) {
-			r.index.Add(l.ContentHash, beside, ledger.Spot{File: uint32(n), Row: row}) // the first row of an object stays
-		}
-		row++
-		return nil
-	})
-	if err != nil && ctx.Err() == nil && !errors.Is(err, objectstore.ErrNotFound) {
-		r.log.Warn("a file of an earlier run cannot be read, and what it has is computed again if it comes", "file", r.names[n], "rows_read", row, "error", err)
-		return nil
-	}
-	return err
 }
 
-// pastProgress is how often a start says how far it has come.
-const pastProgress = 10 * time.Second
-
-// told says now and then how many files were read.
-func (r *pastResults) told(now func() time.Time) func(files, of int) {
-	last := now()
-	return func(files, of int) {
-		if t := now(); t.Sub(last) >= pastProgress {
-			last = t
-			r.log.Info("results of earlier runs are looked for", "read", files, "files", of)
-		}
-	}
+// sameHeads says whether heads had the options of today, all of them.
+func (r *pastResults) sameHeads(options map[string]string) bool {
+	return !slices.ContainsFunc(r.kinds, func(k ledger.Kind) bool { return options[k.Head] != k.Options })
 }
 
 // made says whether a row is of the pipeline's model and preprocessing as they are.
@@ -146,54 +111,21 @@ func (r *pastResults) give(ctx context.Context, j *embed.Job) []schemas.Row {
 	if !ok {
 		return nil
 	}
-	object, err := r.object(ctx, at, j.Priority)
+	object, err := r.from.object(ctx, at, j.Priority)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, context.Canceled) && !r.warned.Swap(true) {
-			r.log.Warn("results of an earlier run cannot be read, and are computed again; of others nothing more is said", "file", r.names[at.File], "error", err)
+			r.log.Warn("results of an earlier run cannot be read, and are computed again; of others nothing more is said", "at", r.from.place(at), "error", err)
 		}
 		return nil
 	}
 	return r.asComputed(object, j.Content, beside)
 }
 
-// firstOf is the first row of a row group.
-func (r *pastResults) firstOf(at groupAt) int64 {
-	if at.group == 0 {
-		return 0
-	}
-	return r.ends[at.file][at.group-1]
-}
-
-// object reads the rows of the object whose first row is at a place: they lie one after another, over as many row groups as it takes.
-func (r *pastResults) object(ctx context.Context, at ledger.Spot, p embed.Priority) (all []schemas.Row, err error) {
-	ends := r.ends[at.File]
-	n := int64(at.Row)
-	for g, _ := slices.BinarySearch(ends, n+1); g < len(ends); g++ {
-		of := groupAt{at.File, g}
-		rows, err := r.groups.get(ctx, of, p)
-		if err != nil {
-			return nil, err
-		}
-		first := r.firstOf(of)
-		if int64(len(rows)) != ends[g]-first {
-			return nil, fmt.Errorf("row group %d: %w: %d rows, and it had %d", g, objectstore.ErrChanged, len(rows), ends[g]-first)
-		}
-		for ; n < ends[g]; n++ {
-			row := &rows[n-first]
-			if len(all) > 0 && (row.Offset != all[0].Offset || row.RefID != all[0].RefID) {
-				return all, nil
-			}
-			all = append(all, *row)
-		}
-	}
-	return all, nil
-}
-
-// asComputed is what an engine would make of a content, if rows are that: of this content, of every head, each window once. Rows of heads that the pipeline had are left out. Texts are copies: what is given is kept
+// asComputed is what an engine would make of a content, if rows are that: of this content, of every head, each window from the first on once, by window, then head. Rows of heads that the pipeline had are left out. Texts are copies: what is given is kept
 // longer than the row group.
 func (r *pastResults) asComputed(rows []schemas.Row, content, beside string) (all []schemas.Row) {
 	type place struct{ head, window int }
-	seen, windows := map[place]bool{}, make([]int, len(r.kinds))
+	seen, windows, last := map[place]bool{}, make([]int, len(r.kinds)), make([]int, len(r.kinds))
 	for i := range rows {
 		l := &rows[i].Lineage
 		h := slices.IndexFunc(r.kinds, func(k ledger.Kind) bool { return k.Head == l.Head })
@@ -206,6 +138,7 @@ func (r *pastResults) asComputed(rows []schemas.Row, content, beside string) (al
 		}
 		seen[at] = true
 		windows[h]++
+		last[h] = max(last[h], l.Window)
 		row := schemas.Row{Payload: rows[i].Payload, Lineage: schemas.Lineage{
 			Modality: schemas.Modality(strings.Clone(string(l.Modality))), Model: r.model, ModelDigest: r.kinds[h].Model, PreprocessDigest: r.kinds[h].Preprocess,
 			Head: r.kinds[h].Head, Task: schemas.Task(strings.Clone(string(l.Task))),
@@ -214,9 +147,17 @@ func (r *pastResults) asComputed(rows []schemas.Row, content, beside string) (al
 		row.Own()
 		all = append(all, row)
 	}
-	if slices.Contains(windows, 0) {
-		return nil
+	for h, n := range windows {
+		if n == 0 || last[h] != n-1 {
+			return nil
+		}
 	}
+	head := func(row *schemas.Row) int {
+		return slices.IndexFunc(r.kinds, func(k ledger.Kind) bool { return k.Head == row.Head })
+	}
+	slices.SortFunc(all, func(a, b schemas.Row) int {
+		return cmp.Or(cmp.Compare(a.Window, b.Window), cmp.Compare(head(&a), head(&b)))
+	})
 	return all
 }
 
@@ -233,4 +174,7 @@ func notesOf(attributes map[string]string) (notes map[string]string) {
 	return notes
 }
 
-func (r *pastResults) close() { r.index.Close() }
+func (r *pastResults) close() {
+	r.index.Close()
+	r.from.close()
+}

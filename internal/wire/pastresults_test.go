@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +23,9 @@ import (
 
 // archive is a store with files of a pipeline of two heads, and what is asked of it.
 type archive struct {
-	t     *testing.T
-	store *sinktest.MemStore
+	t      *testing.T
+	store  *sinktest.MemStore
+	format parquetsink.Format // "": Parquet
 }
 
 func (a *archive) kinds() []ledger.Kind {
@@ -52,6 +54,9 @@ func (a *archive) write(topic string, first int64, rows []schemas.Row, deletes .
 	cfg := parquetsink.NewDefaultConfig()
 	cfg.Store, cfg.Tasks = a.store, []schemas.Task{schemas.TaskTranscript}
 	cfg.Metadata = map[string]string{headsKey: "said=o1,again=o2"}
+	if a.format != "" {
+		cfg.Format = a.format
+	}
 	sink, err := parquetsink.New(cfg)
 	if err != nil {
 		a.t.Fatal(err)
@@ -79,19 +84,19 @@ func (a *archive) write(topic string, first int64, rows []schemas.Row, deletes .
 }
 
 // open looks where results are.
-func (a *archive) open() *pastResults {
+func (a *archive) open() (*pastResults, *resultFiles) {
 	a.t.Helper()
-	r := newPastResults(a.store, a.store, mostPastBytes)
+	f := newResultFiles(a.store, a.store, mostPastBytes)
+	f.list = func(ctx context.Context) ([]string, error) {
+		return audit.Parquet{Store: a.store}.Names(ctx, "p")
+	}
+	r := newPastResults(f)
 	r.model, r.kinds, r.log = "new name", a.kinds(), slog.New(slog.DiscardHandler)
 	a.t.Cleanup(r.close)
-	names, err := (audit.Parquet{Store: a.store}).Names(a.t.Context(), "p")
-	if err != nil || len(names) == 0 {
-		a.t.Fatal(names, err)
+	if err := f.look(a.t.Context(), r); err != nil || len(f.names) == 0 {
+		a.t.Fatal(f.names, err)
 	}
-	if err := r.look(a.t.Context(), names); err != nil {
-		a.t.Fatal(err)
-	}
-	return r
+	return r, f
 }
 
 func (a *archive) give(r *pastResults, content string, ref schemas.Ref) []schemas.Row {
@@ -112,42 +117,54 @@ func asked(rows []schemas.Row) []schemas.Row {
 
 // TestResultsAreThoseOfAnEngine has objects of many windows, whose rows are in several row groups, beside small ones, in several files; they are asked for in any order, and twice.
 func TestResultsAreThoseOfAnEngine(t *testing.T) {
-	a := &archive{t, sinktest.NewMemStore()}
-	long := strings.Repeat("long ", 1<<20)
-	var rows []schemas.Row
-	for o := range int64(4) {
-		text := ""
-		if o == 1 {
-			text = long
-		}
-		rows = append(rows, a.rows(o, fmt.Sprint("c", o), 4, text)...)
-	}
-	a.write("t", 0, rows)
-	a.write("u", 0, a.rows(0, "c9", 1, ""))
-	if _, group, err := parquetsink.Group(t.Context(), a.store, a.open().names[0], 0); err != nil || len(group) == 0 || len(group) == len(rows) {
-		t.Fatalf("%d rows of %d in the first row group, %v", len(group), len(rows), err)
-	}
-	r := a.open()
-	for _, o := range []int64{3, 0, 1, 1, 2, 9, 3} {
-		content, text, windows := fmt.Sprint("c", o), "", 4
-		switch o {
-		case 9:
-			windows = 1
-		case 1:
-			text = long
-		}
-		if got, want := a.give(r, content, schemas.Ref{ID: "new"}), asked(a.rows(o, content, windows, text)); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %d rows, want %d", content, len(got), len(want))
-		}
-	}
-	if got := a.give(r, "c4", schemas.Ref{}); got != nil {
-		t.Errorf("%d rows of a content that nobody has", len(got))
+	for _, format := range []parquetsink.Format{parquetsink.Parquet, parquetsink.ArrowStream} {
+		t.Run(string(format), func(t *testing.T) {
+			a := &archive{t, sinktest.NewMemStore(), format}
+			long := strings.Repeat("long ", 1<<20)
+			var rows []schemas.Row
+			for o := range int64(4) {
+				text := ""
+				if o == 1 {
+					text = long
+				}
+				rows = append(rows, a.rows(o, fmt.Sprint("c", o), 4, text)...)
+			}
+			a.write("t", 0, rows)
+			a.write("u", 0, a.rows(0, "c9", 1, ""))
+			r, f := a.open()
+			if len(f.names) != 2 || isStream(f.names[0]) != (format == parquetsink.ArrowStream) || len(f.parts[0]) < 2 {
+				t.Fatalf("%v have the parts %v", f.names, f.parts)
+			}
+			for _, o := range []int64{3, 0, 1, 1, 2, 9, 3} {
+				content, text, windows := fmt.Sprint("c", o), "", 4
+				switch o {
+				case 9:
+					windows = 1
+				case 1:
+					text = long
+				}
+				if got, want := a.give(r, content, schemas.Ref{ID: "new"}), asked(a.rows(o, content, windows, text)); !reflect.DeepEqual(got, want) {
+					t.Errorf("%s: %d rows, want %d", content, len(got), len(want))
+				}
+			}
+			if got := a.give(r, "c4", schemas.Ref{}); got != nil {
+				t.Errorf("%d rows of a content that nobody has", len(got))
+			}
+			slices.Reverse(r.kinds) // the heads are configured in another order now
+			got, want := a.give(r, "c3", schemas.Ref{}), asked(a.rows(3, "c3", 4, ""))
+			for w := range 4 {
+				want[2*w], want[2*w+1] = want[2*w+1], want[2*w]
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("in another order: %+v", got)
+			}
+		})
 	}
 }
 
-// TestWhatIsNotTheSameIsNotGiven has rows with something beside their text, of another model or preprocessing, without one of the heads, deleted, and two objects of one record.
+// TestWhatIsNotTheSameIsNotGiven has rows with something beside their text, of another model or preprocessing, without one of the heads or windows, deleted, and two objects of one record.
 func TestWhatIsNotTheSameIsNotGiven(t *testing.T) {
-	a := &archive{t, sinktest.NewMemStore()}
+	a := &archive{t: t, store: sinktest.NewMemStore()}
 	pair, empty := "second", ""
 	paired := schemas.Ref{ID: "pair", TextPair: &pair}
 	var rows []schemas.Row
@@ -169,6 +186,10 @@ func TestWhatIsNotTheSameIsNotGiven(t *testing.T) {
 		},
 		6: func(r []schemas.Row) []schemas.Row { return r[:0] },
 		7: func(r []schemas.Row) []schemas.Row { return append(r, r[0]) }, // of which one is too many
+		8: func(r []schemas.Row) []schemas.Row { // the first window is lost
+			r[0].Window, r[1].Window = 1, 1
+			return r
+		},
 	} {
 		if r := change(a.rows(int64(o), fmt.Sprint("c", o), 1, "")); len(r) > 0 {
 			rows = append(rows, r...)
@@ -177,8 +198,8 @@ func TestWhatIsNotTheSameIsNotGiven(t *testing.T) {
 		}
 	}
 	a.write("t", 0, rows)
-	a.write("t", 8, nil, schemas.Deletion{Offset: 8, RefID: "ref4"})
-	r := a.open()
+	a.write("t", 9, nil, schemas.Deletion{Offset: 9, RefID: "ref4"})
+	r, _ := a.open()
 	for _, c := range []struct {
 		content string
 		ref     schemas.Ref
@@ -197,6 +218,7 @@ func TestWhatIsNotTheSameIsNotGiven(t *testing.T) {
 		{"c5", schemas.Ref{TextPair: &empty}, false},
 		{"c6", schemas.Ref{}, true},
 		{"c7", schemas.Ref{}, false},
+		{"c8", schemas.Ref{}, false},
 	} {
 		got := a.give(r, c.content, c.ref)
 		if (got != nil) != c.want || c.want && (len(got) != 2 || !strings.HasPrefix(got[1].Text, c.content)) {
@@ -226,16 +248,17 @@ func (a *archive) damage(name string) {
 
 // TestAFileThatCannotBeReadIsPassedOver has three files, of which one is damaged before the start, and one behind it: what they have is computed, and the third gives what it has. A start that is told to stop says so.
 func TestAFileThatCannotBeReadIsPassedOver(t *testing.T) {
-	a := &archive{t, sinktest.NewMemStore()}
+	a := &archive{t: t, store: sinktest.NewMemStore()}
 	for i, topic := range []string{"t", "u", "v"} {
 		a.write(topic, 0, a.rows(0, fmt.Sprint("c", i), 1, ""))
 	}
-	names := a.open().names
+	_, f := a.open()
+	names := f.names
 	if len(names) != 3 {
 		t.Fatal(names)
 	}
 	a.damage(names[0])
-	r := a.open()
+	r, results := a.open()
 	a.damage(names[1])
 	for content, want := range map[string]int{"c0": 0, "c1": 0, "c2": 2} {
 		if got := a.give(r, content, schemas.Ref{ID: "new"}); len(got) != want {
@@ -243,10 +266,10 @@ func TestAFileThatCannotBeReadIsPassedOver(t *testing.T) {
 		}
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	files := outputFiles{store: a.store, names: r.names, lanes: 1}
+	files := outputFiles{store: a.store, names: results.names, lanes: 1}
 	if err := files.read(ctx, func(ctx context.Context, n int, f notedFile, all *noted) error {
 		stop()
-		return r.note(ctx, n, f, all)
+		return results.note(ctx, r, n, f, all)
 	}); !errors.Is(err, context.Canceled) {
 		t.Errorf("of a start that is told to stop: %v", err)
 	}

@@ -76,6 +76,16 @@ func computedBy(p *config.Pipeline, m *loadedModel) string {
 	return strings.Join([]string{p.Name, by.model, by.preprocess, by.heads}, " ")
 }
 
+// sameMakers says whether pipelines with what makes their rows, as computedBy writes them, are the same, but for the order of heads.
+func sameMakers(a, b string) bool {
+	return sortedMaker(a) == sortedMaker(b)
+}
+
+func sortedMaker(by string) string {
+	i := strings.LastIndexByte(by, ' ') + 1 // names of heads are escaped
+	return by[:i] + sortedHeads(by[i:])
+}
+
 func allComputedBy(c *config.Config, models []*loadedModel) (all []string) {
 	for i, m := range models {
 		all = append(all, computedBy(&c.Pipelines[i], m))

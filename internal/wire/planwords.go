@@ -65,7 +65,7 @@ func (o *PlanOptions) title(words planWords) plan.Title {
 		switch {
 		case was.ComputedBy == nil && !was.Again:
 			return errors.New("it is of an earlier build, which did not say for which models, preprocessing and heads, and it leaves out what those had computed; plan at another place")
-		case was.ComputedBy != nil && !slices.Equal(was.ComputedBy, words.ComputedBy):
+		case was.ComputedBy != nil && !slices.EqualFunc(was.ComputedBy, words.ComputedBy, sameMakers):
 			return errors.New("it was made for other pipelines, or for another model, preprocessing or heads than they have now, and leaves out what those had computed; plan at another place, or go on with what it was made for")
 		case !was.same(words):
 			return fmt.Errorf("it is of %s; finish it with the same words, or plan at another place", begun)
@@ -107,7 +107,7 @@ func (w planWords) edited(o planWords) bool { return w.Sum != "" && w.Sum != o.S
 func madeFor(p *plan.Plan, pipelines ...string) error {
 	made := wordsOf(p.Source).ComputedBy
 	for _, now := range pipelines {
-		if len(made) > 0 && !slices.Contains(made, now) {
+		if len(made) > 0 && !slices.ContainsFunc(made, func(by string) bool { return sameMakers(by, now) }) {
 			name, _, _ := strings.Cut(now, " ")
 			return fmt.Errorf("plan %s was made for another model, preprocessing or heads than pipeline %s has now, and leaves out what those had computed; plan again at another place, or go on with what it was made for", p.Name, name)
 		}

@@ -144,7 +144,7 @@ func (r *Reembed) references(ctx context.Context, s *stores, models []*loadedMod
 		return nil, nil, err
 	}
 	by, err := old.madeBy(ctx, r.Old.Name)
-	if err == nil && by.heads != "" && by == models[0].maker() {
+	if err == nil && by.heads != "" && by.sorted() == models[0].maker().sorted() {
 		err = fmt.Errorf("the rows of %s have the model, the preprocessing and the heads of %s: there is nothing to compute again", r.Old.Name, r.New.Name)
 	}
 	if err != nil {

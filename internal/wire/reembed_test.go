@@ -301,6 +301,10 @@ func TestRecomputationsThatCannotEndWellAreRefused(t *testing.T) {
 		{"questions", "now", true, func(_, now *config.Pipeline) { now.Heads = []config.Head{{Task: "answers"}} }, "questions and choices are in no output"},
 		{"no brokers", "now", false, nil, "names no brokers"},
 		{"nothing new", "now", true, func(old, now *config.Pipeline) { now.Text = old.Text }, "there is nothing to compute again"},
+		{"heads in another order", "now", true, func(old, now *config.Pipeline) {
+			now.Text, now.Heads = old.Text, slices.Clone(old.Heads)
+			slices.Reverse(now.Heads)
+		}, "there is nothing to compute again"},
 		{"no output to read", "now", true, func(old, _ *config.Pipeline) { old.Outputs = []config.Output{{JSONL: &config.JSONL{Path: "-"}}} }, "no required output that says where its rows came from"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

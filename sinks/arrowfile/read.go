@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -67,6 +68,65 @@ func Backwards(body io.Reader, size int64, each func(l *schemas.Lineage) error) 
 	return nil
 }
 
+// Part is a record batch of a file: its rows, from First on and before Next, and where in the file it is.
+type Part struct {
+	First, Next int64 // rows
+	At, Bytes   int64
+}
+
+// lineageRows is how many rows are decoded at a time.
+const lineageRows = 4096
+
+// Lineages calls each for the lineage of every row of a file, the first first, and says which record batches it has. It holds one record batch at a time. The error of each ends it; where a row cannot be read, those before it came.
+func Lineages(body io.Reader, size int64, each func(l *schemas.Lineage) error) (parts []Part, err error) {
+	next := int64(0)
+	err = batches(body, size, func(rec arrow.Record, at, bytes int64) error {
+		parts = append(parts, Part{First: next, Next: next + rec.NumRows(), At: at, Bytes: bytes})
+		next += rec.NumRows()
+		few := lineageOf(rec)
+		defer few.Release()
+		for i := int64(0); i < few.NumRows(); i += lineageRows {
+			some := few.NewSlice(i, min(i+lineageRows, few.NumRows()))
+			rows, err := arrowrow.Rows(some)
+			some.Release()
+			if err != nil {
+				return err
+			}
+			for i := range rows {
+				if err := each(&rows[i].Lineage); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return parts, err
+}
+
+// lineageOf are the columns of a record batch that say where its rows came from.
+func lineageOf(rec arrow.Record) arrow.Record {
+	var fields []arrow.Field
+	var columns []arrow.Array
+	for i, f := range rec.Schema().Fields() {
+		if slices.ContainsFunc(schemas.LineageColumns(), func(c schemas.Column) bool { return c.Name == f.Name }) {
+			fields, columns = append(fields, f), append(columns, rec.Column(i))
+		}
+	}
+	return array.NewRecord(arrow.NewSchema(fields, nil), columns, rec.NumRows())
+}
+
+// ReadPart reads the rows of one record batch: the bytes of the file's head (see Head), and behind them those of the part.
+func ReadPart(headAndPart io.Reader, size int64) (rows []schemas.Row, err error) {
+	end := binary.LittleEndian.AppendUint32(nil, continuation)
+	end = binary.LittleEndian.AppendUint32(end, 0)
+	err = records(io.MultiReader(headAndPart, bytes.NewReader(end)), size+prefix, func(rec arrow.Record) error {
+		got, err := arrowrow.Rows(rec)
+		rows = append(rows, got...)
+		return err
+	})
+	return rows, err
+}
+
 // Scan calls each for every row of a file with its values of some columns, which are text or whole numbers. It holds one record batch at a time. The error of each ends it;
 // row is valid during the call, texts stay.
 func Scan(body io.Reader, size int64, columns []string, each func(row []parquetfile.Value) error) error {
@@ -127,20 +187,26 @@ func cellsOf(a arrow.Array) func(i int) parquetfile.Value {
 }
 
 // records calls each for every record batch, which is valid during the call.
-func records(in io.Reader, size int64, each func(arrow.Record) error) (err error) {
+func records(in io.Reader, size int64, each func(arrow.Record) error) error {
+	return batches(in, size, func(rec arrow.Record, _, _ int64) error { return each(rec) })
+}
+
+// batches calls each for every record batch, which is valid during the call, with where it begins and how many bytes it has.
+func batches(in io.Reader, size int64, each func(rec arrow.Record, at, bytes int64) error) (err error) {
 	defer recovered(&err)
 	b := newBudget()
-	r, err := open(in, size, b)
+	m := &messages{in: in, left: size}
+	r, err := ipc.NewReaderFromMessageReader(m, ipc.WithAllocator(b))
 	if err != nil {
 		return err
 	}
 	defer r.Release()
-	for r.Next() {
+	for at := size - m.left; r.Next(); at = size - m.left {
 		if !filled(r.Record()) {
 			return fmt.Errorf("%w: a record batch of %d rows", ErrDamaged, r.Record().NumRows())
 		}
 		b.left = mostBatch // of the next one
-		if err := each(r.Record()); err != nil {
+		if err := each(r.Record(), at, size-m.left-at); err != nil {
 			return err
 		}
 	}

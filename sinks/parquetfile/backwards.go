@@ -53,6 +53,25 @@ func Group(ctx context.Context, body io.ReaderAt, size, n int64) (first int64, r
 	return first, nil, nil
 }
 
+// GroupEnds says behind which row each row group of a file ends.
+func GroupEnds(body io.ReaderAt, size int64) (ends []int64, err error) {
+	r, err := open(body, size)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return groupEnds(r), nil
+}
+
+func groupEnds(r *file.Reader) (ends []int64) {
+	end := int64(0)
+	for g := range r.NumRowGroups() {
+		end += r.MetaData().RowGroup(g).NumRows()
+		ends = append(ends, end)
+	}
+	return ends
+}
+
 func ofLineage(column string) bool {
 	return slices.ContainsFunc(schemas.LineageColumns(), func(c schemas.Column) bool { return c.Name == column })
 }
@@ -65,11 +84,7 @@ func Lineages(ctx context.Context, body io.ReaderAt, size int64, each func(l *sc
 		return nil, err
 	}
 	defer r.Close()
-	end := int64(0)
-	for g := range r.NumRowGroups() {
-		end += r.MetaData().RowGroup(g).NumRows()
-		ends = append(ends, end)
-	}
+	ends = groupEnds(r)
 	for g := range ends {
 		if err := scanGroup(ctx, r, g, ofLineage, func(rows []schemas.Row) error {
 			for i := range rows {

@@ -63,58 +63,73 @@ func TestBackwardsGivesTheLineageOfEveryRowTheLastFirst(t *testing.T) {
 			}); err != nil || i != len(want) {
 				t.Errorf("%d rows of %d, %v", i, len(want), err)
 			}
-			if format != parquetsink.Parquet {
-				return
-			}
-			ends, err := parquetsink.Lineages(t.Context(), st, name, func(l *schemas.Lineage) error {
+			parts, err := parquetsink.Lineages(t.Context(), st, name, func(l *schemas.Lineage) error {
 				i--
 				if !reflect.DeepEqual(*l, want[i].Lineage) {
 					t.Fatalf("row %d from the end, forwards: %+v, want %+v", i, *l, want[i].Lineage)
 				}
 				return nil
 			})
-			if err != nil || i != 0 || len(ends) < 2 || ends[len(ends)-1] != int64(len(want)) {
-				t.Errorf("forwards: %d rows are left of %d, row groups end at %v, %v", i, len(want), ends, err)
+			if err != nil || i != 0 || len(parts) < 2 {
+				t.Fatalf("forwards: %d rows are left of %d, and the parts are %v, %v", i, len(want), parts, err)
 			}
-			for _, end := range ends {
-				if first, rows, err := parquetsink.Group(t.Context(), st, name, end-1); err != nil || first+int64(len(rows)) != end {
-					t.Errorf("a row group of %d rows from %d, and it ends at %d, %v", len(rows), first, end, err)
+			slices.Reverse(want)
+			next := int64(0)
+			for _, p := range parts {
+				rows, err := parquetsink.ReadPart(t.Context(), st, name, p)
+				if err != nil || p.First != next || p.Next > int64(len(want)) || !reflect.DeepEqual(rows, want[p.First:p.Next]) {
+					t.Fatalf("the part %+v has %d rows, %v", p, len(rows), err)
 				}
+				next = p.Next
+			}
+			if next != int64(len(want)) {
+				t.Errorf("the parts have %d rows of %d", next, len(want))
 			}
 		})
 	}
 }
 
-// TestARowGroupIsReadByAnyOfItsRows reads a file of several row groups by row numbers, up to one behind its end.
-func TestARowGroupIsReadByAnyOfItsRows(t *testing.T) {
+// TestAPartOfADamagedStreamIsAnError has its bytes, its head and its end spoilt, and the place of another part.
+func TestAPartOfADamagedStreamIsAnError(t *testing.T) {
 	st := sinktest.NewMemStore()
 	cfg := parquetsink.NewDefaultConfig()
-	cfg.Store, cfg.Tasks = st, []schemas.Task{schemas.TaskEmbedding}
-	r, rows := sinktest.MakeOf(cfg.Tasks, src(0), 0, 30)
-	for i := range rows {
-		rows[i].Vector = make([]float32, 700_000)
-		rows[i].Vector[0] = float32(i)
+	cfg.Store, cfg.Tasks, cfg.Format = st, []schemas.Task{schemas.TaskEmbedding}, parquetsink.ArrowStream
+	r, rows := sinktest.MakeOf(cfg.Tasks, src(0), 0, 3)
+	name := written(t, cfg, r, rows)
+	all := func(*schemas.Lineage) error { return nil }
+	parts, err := parquetsink.Lineages(t.Context(), st, name, all)
+	if err != nil || len(parts) != 1 {
+		t.Fatal(parts, err)
 	}
-	name, groups := written(t, cfg, r, rows), 0
-	for n := 0; n < len(rows); groups++ {
-		first, group, err := parquetsink.Group(t.Context(), st, name, int64(n))
-		if err != nil || first != int64(n) || len(group) == 0 {
-			t.Fatalf("row %d: %d rows from %d, %v", n, len(group), first, err)
-		}
-		for i := range group {
-			if got, want := &group[i], &rows[n+i]; !reflect.DeepEqual(got.Lineage, want.Lineage) || !slices.Equal(got.Vector, want.Vector) {
-				t.Fatalf("row %d is %+v", n+i, got.Lineage)
+	o, err := st.Stat(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := st.Read(t.Context(), name, 0, o.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		at   int
+		part parquetsink.Part
+	}{
+		"head":       {0, parts[0]},
+		"beginning":  {int(parts[0].At), parts[0]},
+		"place":      {-1, parquetsink.Part{Next: 3, At: parts[0].At + 8, Bytes: parts[0].Bytes}},
+		"length":     {-1, parquetsink.Part{Next: 3, At: parts[0].At, Bytes: parts[0].Bytes - 8}},
+		"the sealed": {-1, parquetsink.Part{Next: 3, At: o.Size, Bytes: 8}},
+	} {
+		spoilt := slices.Clone(body)
+		if c.at >= 0 {
+			for i := range 8 {
+				spoilt[c.at+i] ^= 0xa5
 			}
 		}
-		n += len(group)
-		if again, same, err := parquetsink.Group(t.Context(), st, name, int64(n-1)); err != nil || again != first || len(same) != len(group) {
-			t.Errorf("by its last row %d: %d rows from %d, %v", n-1, len(same), again, err)
+		if err := st.Put(t.Context(), name, spoilt, ""); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if groups < 3 {
-		t.Errorf("%d row groups", groups)
-	}
-	if _, group, err := parquetsink.Group(t.Context(), st, name, int64(len(rows))); err != nil || len(group) != 0 {
-		t.Errorf("behind the end: %d rows, %v", len(group), err)
+		if rows, err := parquetsink.ReadPart(t.Context(), st, name, c.part); err == nil {
+			t.Errorf("%s: %d rows and no error", what, len(rows))
+		}
 	}
 }

@@ -97,14 +97,16 @@ func Weigh(cfg Config, rows []schemas.Row, guess int64) (int64, error) {
 	return int64(len(body)), err
 }
 
+// headGuess is what is read at first of what a file says of itself: most say less, so one read does.
+const headGuess = 64 << 10
+
 // metadataOf reads what a file says of itself: a Parquet file at its end, a stream at its beginning.
 func metadataOf(ctx context.Context, st objectstore.Store, o objectstore.Info) (map[string]string, error) {
 	read, need, parse := readTail, footerLength, parseFooter
 	if f, _ := FormatOf(o.Name); f == ArrowStream {
 		read, need, parse = readHead, arrowfile.Head, arrowfile.Metadata
 	}
-	const guess = 64 << 10 // most are shorter, so one read does
-	part, err := read(ctx, st, o, guess)
+	part, err := read(ctx, st, o, headGuess)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package parquetsink
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -75,21 +76,52 @@ func Backwards(ctx context.Context, st objectstore.Store, name string, each func
 	return parquetfile.Backwards(ctx, at, o.Size, each)
 }
 
-// Lineages calls each for the lineage of every row of a Parquet file, the first first, and says behind which row each row group ends. The lineage's columns alone are read, some thousand rows of them are held. The error of each ends it; where
-// a row cannot be read, those before it came, and the ends are said.
-func Lineages(ctx context.Context, st objectstore.Store, name string, each func(l *schemas.Lineage) error) (ends []int64, err error) {
+// Part is a row group of a Parquet file, or a record batch of a stream: some of its rows, which are read by themselves. Of a stream it says where they lie.
+type Part = arrowfile.Part
+
+// Lineages calls each for the lineage of every row of a file, the first first, and says which parts it has. Of a Parquet file the lineage's columns alone are read, some thousand rows of them are held; a stream is read whole, and a
+// record batch held. The error of each ends it; where a row cannot be read, those before it came, and the parts are said: of a stream those before it.
+func Lineages(ctx context.Context, st objectstore.Store, name string, each func(l *schemas.Lineage) error) (parts []Part, err error) {
 	o, err := st.Stat(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return parquetfile.Lineages(ctx, objectstore.ReaderAt(ctx, st, o), o.Size, each)
+	at := objectstore.ReaderAt(ctx, st, o)
+	if f, _ := FormatOf(name); f == ArrowStream {
+		return arrowfile.Lineages(bufio.NewReaderSize(io.NewSectionReader(at, 0, o.Size), streamBuffer), o.Size, each)
+	}
+	ends, err := parquetfile.Lineages(ctx, at, o.Size, each)
+	first := int64(0)
+	for _, end := range ends {
+		parts = append(parts, Part{First: first, Next: end})
+		first = end
+	}
+	return parts, err
 }
 
-// Group reads the row group of a Parquet file that has row number n, from 0, with all columns, and says which its first row is. Behind the last row there is none: no rows.
-func Group(ctx context.Context, st objectstore.Store, name string, n int64) (first int64, rows []schemas.Row, err error) {
+// ReadPart reads the rows of a part that Lineages has told of, with all columns. A file that has others there, as it is another one by now, gives these or fails.
+func ReadPart(ctx context.Context, st objectstore.Store, name string, p Part) (rows []schemas.Row, err error) {
 	o, err := st.Stat(ctx, name)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	return parquetfile.Group(ctx, objectstore.ReaderAt(ctx, st, o), o.Size, n)
+	at := objectstore.ReaderAt(ctx, st, o)
+	if f, _ := FormatOf(name); f != ArrowStream {
+		_, rows, err = parquetfile.Group(ctx, at, o.Size, p.First)
+		return rows, err
+	}
+	begin, err := readHead(ctx, st, o, headGuess)
+	if err != nil {
+		return nil, err
+	}
+	n := arrowfile.Head(begin)
+	if n > int64(len(begin)) {
+		if begin, err = readHead(ctx, st, o, n); err != nil {
+			return nil, err
+		}
+	}
+	if n == 0 || n > int64(len(begin)) {
+		return nil, fmt.Errorf("%w: its head", arrowfile.ErrDamaged)
+	}
+	return arrowfile.ReadPart(io.MultiReader(bytes.NewReader(begin[:n]), io.NewSectionReader(at, p.At, p.Bytes)), n+p.Bytes)
 }

@@ -97,7 +97,7 @@ func describe(ref schemas.Ref, file *os.File) (*object, error) {
 		return nil, schemas.Rejectf(schemas.ReasonFetchDenied, "fetching %s: it is not a regular file", ref.URI)
 	}
 	obj := &object{body: file, size: info.Size(), etag: fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size())}
-	if want := plainETag(ref.ETag); want != "" && want != obj.etag {
+	if want := schemas.PlainETag(ref.ETag); want != "" && want != obj.etag {
 		return nil, schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: the file has ETag %q, the reference asks for %q", ref.URI, obj.etag, want)
 	}
 	if r := ref.Range; r != nil {

@@ -77,7 +77,7 @@ func (f *Fetcher) openS3(ctx context.Context, ref schemas.Ref, bucket, key strin
 	opts := minio.GetObjectOptions{VersionID: ref.Version}
 	opts.Set("x-amz-checksum-mode", "ENABLED")
 	if ref.ETag != "" {
-		if err := opts.SetMatchETag(plainETag(ref.ETag)); err != nil {
+		if err := opts.SetMatchETag(schemas.PlainETag(ref.ETag)); err != nil {
 			return nil, schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: ETag %q: %w", ref.URI, ref.ETag, err)
 		}
 	}
@@ -107,7 +107,7 @@ func (f *Fetcher) openS3(ctx context.Context, ref schemas.Ref, bucket, key strin
 
 // matches checks that the answer is about the bytes that were asked for; not every store minds If-Match and Range.
 func (f *Fetcher) matches(ref schemas.Ref, obj *object, header http.Header) error {
-	if want := plainETag(ref.ETag); want != "" && obj.etag != want {
+	if want := schemas.PlainETag(ref.ETag); want != "" && obj.etag != want {
 		return schemas.Rejectf(schemas.ReasonFetchMissing, "fetching %s: the object has ETag %q, the reference asks for %q", schemas.ShownURI(ref.URI), obj.etag, want)
 	}
 	if ref.Range == nil {
@@ -121,6 +121,3 @@ func (f *Fetcher) matches(ref schemas.Ref, obj *object, header http.Header) erro
 	}
 	return nil
 }
-
-// plainETag is an entity tag without its quotes.
-func plainETag(s string) string { return strings.Trim(strings.TrimPrefix(s, "W/"), `"`) }

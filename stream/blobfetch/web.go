@@ -36,7 +36,7 @@ func (f *Fetcher) openWeb(ctx context.Context, ref schemas.Ref, u *url.URL) (*ob
 		return nil, schemas.Rejectf(schemas.ReasonSchema, "fetching %s: %w", schemas.ShownURI(ref.URI), err)
 	}
 	if ref.ETag != "" {
-		req.Header.Set("If-Match", `"`+plainETag(ref.ETag)+`"`)
+		req.Header.Set("If-Match", `"`+schemas.PlainETag(ref.ETag)+`"`)
 	}
 	if r := ref.Range; r != nil {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.Off, r.Off+r.N-1))
@@ -50,7 +50,7 @@ func (f *Fetcher) openWeb(ctx context.Context, ref schemas.Ref, u *url.URL) (*ob
 		res.Body.Close()
 		return nil, statusFault(res.StatusCode, fmt.Errorf("fetching %s: the server answers %s", schemas.ShownURI(ref.URI), res.Status))
 	}
-	obj := &object{body: res.Body, size: res.ContentLength, etag: plainETag(res.Header.Get("ETag")), contentType: res.Header.Get("Content-Type")}
+	obj := &object{body: res.Body, size: res.ContentLength, etag: schemas.PlainETag(res.Header.Get("ETag")), contentType: res.Header.Get("Content-Type")}
 	if err := f.matches(ref, obj, res.Header); err != nil {
 		res.Body.Close()
 		return nil, err

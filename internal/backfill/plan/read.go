@@ -36,13 +36,22 @@ func (r *Reader) Ref(ctx context.Context, offset int64) (string, error) {
 	return r.refs[offset-r.part.First], nil
 }
 
-func (r *Reader) open(ctx context.Context, part *Part) ([]string, error) {
+// body is a part as it was planned.
+func (r *Reader) body(ctx context.Context, part *Part) ([]byte, error) {
 	body, err := r.at.read(ctx, part.Name)
 	if err != nil {
 		return nil, err
 	}
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != part.SHA256 {
 		return nil, fmt.Errorf("its content is not what was planned: it was changed or damaged; plan again")
+	}
+	return body, nil
+}
+
+func (r *Reader) open(ctx context.Context, part *Part) ([]string, error) {
+	body, err := r.body(ctx, part)
+	if err != nil {
+		return nil, err
 	}
 	refs, err := decode(body)
 	if err == nil && int64(len(refs)) != part.Items {

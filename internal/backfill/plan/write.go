@@ -21,6 +21,7 @@ import (
 
 	"vecmill/schemas"
 	"vecmill/sinks/objectstore"
+	"vecmill/sinks/parquetfile"
 )
 
 // A part is closed at so many references or bytes of them.
@@ -112,6 +113,27 @@ func NewWriter(ctx context.Context, at Place, title Title) (w *Writer, state jso
 
 // Items is the number of references so far: the next one's offset.
 func (w *Writer) Items() int64 { return w.plan.Items + w.pending }
+
+// Saved calls each for what was saved, in order: references as JSON, and what else a run makes dead letters of; size is -1 where it is not known. It holds one part at a time.
+func (w *Writer) Saved(ctx context.Context, each func(ref string, size int64) error) error {
+	r := NewReader(w.at, &w.plan)
+	for i := range w.plan.Parts {
+		body, err := r.body(ctx, &w.plan.Parts[i])
+		if err == nil {
+			err = parquetfile.Scan(bytes.NewReader(body), int64(len(body)), []string{"ref", "size"}, func(row []parquetfile.Value) error {
+				size := row[1].Int
+				if row[1].Null {
+					size = -1
+				}
+				return each(row[0].Text, size)
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("reading part %s of the plan: %w", w.plan.Parts[i].Name, err)
+		}
+	}
+	return nil
+}
 
 // Add appends a reference, whose offset it gives.
 func (w *Writer) Add(it Item) (int64, error) {
