@@ -77,6 +77,22 @@ bin/hidecpu:
 	@mkdir -p bin
 	$(GO) build -o bin/hidecpu ./tools/hidecpu
 
+# What they print says nothing of how fast anything is.
+.PHONY: docs-benches
+docs-benches: ort ## every benchmark that a document or a target here names, once and as short as it goes: it runs to its end; those on servers are of docs-benches-servers
+	$(GO) test -tags integration -count=1 -timeout 40m -run '^TestBenchmarksRun$$' ./docs
+
+.PHONY: docs-benches-servers
+docs-benches-servers: integration-deps ## the same of those on real servers, and beside decoders of Python; for the night
+	@tools/fetch-decode-peers.sh >/dev/null
+	$(GO) test -tags integration -count=1 -timeout 90m -run '^TestBenchmarksOnServersRun$$' ./docs
+
+# pip takes what is there already.
+.PHONY: docs-tools
+docs-tools: ort build ## the commands in Python that documents name, on what is small, and a step of the bundled models' training; fetches torch (7 GB, once)
+	@python=$$(tools/exports/venv.sh); "$$python" -m pip install --quiet -r tools/golden/requirements.txt -r tools/demo-models/requirements.txt
+	$(GO) test -tags integration -v -count=1 -timeout 60m -run '^TestToolsInPythonRun$$' ./docs -python "$$(tools/exports/venv.sh)"
+
 .PHONY: race
 race: ort ## the tests of the packages where goroutines share something, under the race detector; needs a C compiler
 	$(GO) test -race -short -timeout 20m $(RACE)

@@ -46,26 +46,36 @@ func byTest(command string) string {
 	return ""
 }
 
+// byOthers are the forms of commands that a test gives to a shell with what it has made in place of what a reader has, each with that test; what is looked at here gives what is wrong.
+var byOthers = []struct {
+	form, test string
+	hold       func(t *testing.T, at string, words []string) map[string]bool
+}{
+	{`^(tools/demo-models/)?train\.sh `, "docs TestTrainingGoesThroughItsScripts", scriptFaults},
+	{`^tools/gpu-check\.sh `, "docs TestTheCheckOfGPUsTakesWhatIsDocumented", scriptFaults},
+	{`^cat .*sha256sum$`, "docs TestTheDataSetsSumsAreThoseOfTheirFiles", isShell},
+	{`^redis-cli --pipe$`, "integration/sinks TestRowsGoThroughAPipe", nil},
+}
+
+// byRecipes are commands that CI gives to a shell word by word: a target that it makes, and the script of its recipe if that has them.
+var byRecipes = map[string][2]string{
+	"go build":            {"check-nocgo"}, // without flags, so by everybody
+	"chartcheck -schemas": {"helm-check", "tools/helm-check.sh"},
+	"tools/fetch-readers.sh integration/feast": {"integration-deps"},
+}
+
 // notRun are the forms of commands that nothing runs: why not, and what is looked at instead, which gives what is wrong.
 var notRun = []struct {
 	form, why string
 	hold      func(t *testing.T, at string, words []string) map[string]bool
 }{
-	{`^go test .*-bench `, "it takes minutes, and what it measures is of a machine that does nothing else", func(t *testing.T, _ string, words []string) map[string]bool { return testFaults(t, words[2:]) }},
-	{`^(\S*python3? |[\w/-]+\.py )`, "it needs the reference, or data that is not here: gigabytes", scriptFaults},
-	{`^(\S*/)?pip install `, "the reference's packages are gigabytes", scriptFaults},
-	{`^(tools/demo-models/)?train\.sh `, "the two data sets are not here", scriptFaults},
-	{`^tools/gpu-check\.sh `, "it needs a GPU", scriptFaults},
-	{`^tools/fetch-readers\.sh `, "make integration-deps does it for the tests in that directory", scriptFaults},
-	{`^redis-cli --pipe$`, "what a figure is of: a benchmark runs it", func(t *testing.T, _ string, _ []string) map[string]bool {
-		return testFaults(t, []string{"-tags", "integration", "-bench", "BenchmarkRedis", "./integration/sinks"})
-	}},
-	{`^cat .*sha256sum$`, "it is for data sets that are not here", isShell},
-	{`^go build$`, "make build does it, with flags", doneBy("build")},
-	{`^chartcheck -schemas$`, "make helm-check does it", doneBy("helm-check")},
+	{`^(python3 -m venv \.venv-tf|\.venv-tf/bin/)`, "TensorFlow, in an environment of its own", scriptFaults},
+	{`^(beams|speech)\.py `, "KenLM, which has to be built from its source, and numpy 1.26", scriptFaults},
+	{`^pip install pyctcdecode kenlm$`, "the same", scriptFaults},
+	{`^optimum_exports\.py `, "optimum, and checkpoints of all classes with tokenizers", scriptFaults},
 }
 
-// TestEveryCommandIsHeld wants each command of each document, in blocks, in spans and in indented lines, to be run: here by TestEveryCommandOfTheDocumentsRuns, by a test of byTests, or by CI; or else to be of a form of notRun, or a target of unmade,
+// TestEveryCommandIsHeld wants each command of each document, in blocks, in spans and in indented lines, to be run: here by TestEveryCommandOfTheDocumentsRuns, by a test of byTests, or by CI; by make docs-benches and make docs-tools; or else to be of a form of notRun, or a target of unmade,
 // and as right as can be seen without running it. CHANGELOG.md says what was, and its commands are not looked at.
 func TestEveryCommandIsHeld(t *testing.T) {
 	m, used, seen := newMade(t), map[string]bool{}, map[string]int{}
@@ -99,12 +109,30 @@ func TestEveryCommandIsHeld(t *testing.T) {
 			t.Errorf("no document has a command that begins with %s", prefix)
 		}
 	}
+	for _, o := range byOthers {
+		if dir, name, _ := strings.Cut(o.test, " "); !hasTest(t, filepath.Join("..", dir), name) {
+			t.Errorf("%s: there is no %s", o.form, o.test)
+		}
+		if !used["other "+o.test] {
+			t.Errorf("no document has a command like %s", o.form)
+		}
+	}
+	for command := range byRecipes {
+		if !used["recipe "+command] {
+			t.Errorf("no document has %s", command)
+		}
+	}
+	for _, p := range inPython {
+		if !used["Python "+p.at+" "+p.command] {
+			t.Errorf("no document of %s has %s", p.at, p.command)
+		}
+	}
 	for _, n := range notRun {
 		if !used["form "+n.form] {
 			t.Errorf("no document has a command like %s", n.form)
 		}
 	}
-	for how, least := range map[string]int{"here": 60, "make": 60, "CI": 8, "form": 30, "test": 12} {
+	for how, least := range map[string]int{"here": 60, "make": 60, "CI": 8, "bench": 15, "Python": 18, "other": 5, "recipe": 4, "test": 12} {
 		if seen[how] < least {
 			t.Errorf("only %d commands are held by %s", seen[how], how)
 		}
@@ -129,10 +157,28 @@ func (m made) held(t *testing.T, path, command string, inBlock bool) (how string
 	case inBlock, isName(command), whole(command) != "":
 		return "here", nil
 	}
+	if recipe, ok := byRecipes[command]; ok {
+		return "recipe " + command, m.inRecipe(t, command, recipe[0], recipe[1])
+	}
 	for _, n := range notRun {
 		if regexp.MustCompile(n.form).MatchString(plain) {
 			return "form " + n.form, n.hold(t, at, words)
 		}
+	}
+	if isInPython(at, command) {
+		return "Python " + at + " " + command, scriptFaults(t, at, words)
+	}
+	for _, o := range byOthers {
+		if !regexp.MustCompile(o.form).MatchString(plain) {
+			continue
+		}
+		if o.hold == nil {
+			return "other " + o.test, nil
+		}
+		return "other " + o.test, o.hold(t, at, words)
+	}
+	if strings.HasPrefix(plain, "go test ") && slices.Contains(words, "-bench") { // make docs-benches, or make docs-benches-servers, runs it
+		return "bench", testFaults(t, words[2:])
 	}
 	if strings.HasPrefix(plain, "go test ") { // a flag of the package's own, or a setting, makes the same tests look at more, or write what they compare with
 		faults := testFaults(t, words[2:])
@@ -145,14 +191,24 @@ func (m made) held(t *testing.T, path, command string, inBlock bool) (how string
 	return "", map[string]bool{"nothing runs it": true}
 }
 
-// doneBy wants a target to be made by CI.
-func doneBy(target string) func(*testing.T, string, []string) map[string]bool {
-	return func(t *testing.T, _ string, _ []string) map[string]bool {
-		if newMade(t).byCI[target] {
-			return nil
-		}
-		return map[string]bool{"CI does not make " + target: true}
+// inRecipe gives what is wrong with a command that a target's recipe, or the script that this runs, is to have.
+func (m made) inRecipe(t *testing.T, command, target, script string) map[string]bool {
+	t.Helper()
+	faults, text := map[string]bool{}, strings.ReplaceAll(m.targets[target].recipe, "$(GO)", "go")
+	if !m.byCI[target] {
+		faults["CI does not make "+target] = true
 	}
+	if script != "" {
+		b, err := os.ReadFile(filepath.Join("..", script))
+		if err != nil || !strings.Contains(text, script) {
+			faults[fmt.Sprintf("make %s does not run %s: %v", target, script, err)] = true
+		}
+		text = strings.ReplaceAll(string(b), `"`, "")
+	}
+	if !regexp.MustCompile(`(?m)(^|[\s/@])` + regexp.QuoteMeta(command) + `(\s|$)`).MatchString(text) {
+		faults["make "+target+" does not run it"] = true
+	}
+	return faults
 }
 
 // isShell wants a command that a shell understands. In a table a pipe is written with a backslash.
@@ -226,7 +282,7 @@ func TestWhatNothingRunsIsNoticed(t *testing.T) {
 	m := newMade(t)
 	for _, command := range []string{
 		"terraform apply -auto-approve", "git status", "kubectl", "make nonsense", "make test nonsense", "make build ICEBERG=2", "make clean", "go test ./nowhere", "go test -run TestNothing ./docs", "go test -tags spark ./integration/spark",
-		"go test -run TestSoak ./integration/soak", "go test -bench Nothing ./internal/backfill/ledger", "go test -bench Workers ./integration/bench", "tools/gpu-check.sh --colour", "train.sh A B", "python3 nowhere.py",
+		"go test -run TestSoak ./integration/soak", "go test -bench Nothing ./internal/backfill/ledger", "go test -bench Workers ./integration/bench", "tools/gpu-check.sh --colour", "train.sh A --B", "python3 nowhere.py", "python3 -m venv elsewhere", ".venv/bin/pip install nothing", "tools/fetch-readers.sh nowhere", "go build ./nowhere", "chartcheck", "redis-cli --bigkeys",
 	} {
 		if how, faults := m.held(t, "../README.md", command, false); len(faults) == 0 {
 			t.Errorf("%s is held by %q", command, how)

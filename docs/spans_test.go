@@ -19,6 +19,7 @@ var programs = []string{
 var (
 	wordRE        = regexp.MustCompile(`^[a-z][\w./-]*$`)
 	flagRE        = regexp.MustCompile(`^--?[A-Za-z]`)
+	binRE         = regexp.MustCompile(`^(\.venv(-tf)?/)?bin/`)
 	scriptRE      = regexp.MustCompile(`\.(py|sh|txt)$`)
 	nameRE        = regexp.MustCompile(`^(bin/)?(worker|backfill)( [a-z]+){1,2}$`)
 	placeholderRE = regexp.MustCompile(`\b[A-Z]+\b(\.\.\.)?`)
@@ -30,7 +31,7 @@ func isCommand(span string) bool {
 	if len(words) == 0 {
 		return false
 	}
-	program := strings.TrimPrefix(words[0], "bin/")
+	program := binRE.ReplaceAllString(words[0], "")
 	switch {
 	case span == "make":
 		return true
@@ -132,7 +133,7 @@ func decisions(t *testing.T) (all []document) {
 func TestWhatIsACommand(t *testing.T) {
 	for span, want := range map[string]bool{
 		"make": true, "make demo": true, "TURNS=17 make bench-graphs": true, "bin/worker run --config FILE": true, "worker doctor": true, "backfill": false, "curl": false, "aws s3 ls": true,
-		"terraform plan": true, "vault login -method=oidc": true, "tools/gpu-check.sh --provider cpu": true, "tools/gpu-check.sh": false, ".venv/bin/python sweep.py DIR": true,
+		"terraform plan": true, "vault login -method=oidc": true, "tools/gpu-check.sh --provider cpu": true, "tools/gpu-check.sh": false, ".venv/bin/python sweep.py DIR": true, ".venv/bin/pip install -r requirements.txt": true,
 		"batch.max_cost": false, "--include '*.flac'": false, "model.provider: cuda": false, "|got - want| <= atol + rtol * |want|": false, "If-None-Match: *": false,
 	} {
 		if isCommand(span) != want {

@@ -35,10 +35,18 @@ var names = []struct {
 	{"in/flat/", func(i int) string { return fmt.Sprintf("flat/%08d.jpg", i) }},
 }
 
+// fewer is a hundredth of as many keys with -short, with which a benchmark shows that it runs.
+func fewer(keys int) int {
+	if testing.Short() {
+		return keys / 100
+	}
+	return keys
+}
+
 // BenchmarkListing lists a bucket on the real store, with a time added to every request, for this store is on the machine that asks it: with minio-go's ListObjects, a page after the other, and with our listing by one
 // and by sixteen requests at once. The store walks a directory for each page and shares the cores with the client, so these are about its processor time more than about anything else.
 func BenchmarkListing(b *testing.B) {
-	keys := setting(b, "VECMILL_BENCH_KEYS", 20_000)
+	keys := setting(b, "VECMILL_BENCH_KEYS", fewer(20_000))
 	site := fixture.On(b, nil, harness.StartS3(b))
 	var g errgroup.Group
 	g.SetLimit(putters)
@@ -64,7 +72,7 @@ func BenchmarkListing(b *testing.B) {
 
 // BenchmarkListingOfAnIndex is BenchmarkListing of a store that answers from a sorted index in memory, as stores do that are made for billions of keys: what is left is the client's time, and the time added to every request.
 func BenchmarkListingOfAnIndex(b *testing.B) {
-	keys := setting(b, "VECMILL_BENCH_INDEX_KEYS", 200_000)
+	keys := setting(b, "VECMILL_BENCH_INDEX_KEYS", fewer(200_000))
 	for _, n := range names {
 		all := make(index, keys)
 		for i := range all {

@@ -28,7 +28,7 @@ func BenchmarkBatching(b *testing.B) {
 			for b.Loop() {
 				var ratios []float64
 				var last formed
-				for range rounds {
+				for range roundsOf(b) {
 					before := x.pass(b, false)
 					last = x.pass(b, true)
 					after := x.pass(b, false)

@@ -418,11 +418,26 @@ func cpuTime(b testing.TB) time.Duration {
 	return spent(b).cpu
 }
 
+// least are settings with -short: a benchmark shows that it runs then, and nothing of how fast.
+var least = map[string]int{
+	"VECMILL_BENCH_LAYERS": 1, "VECMILL_BENCH_ROUNDS": 1, "VECMILL_BENCH_TURNS": 1, "VECMILL_BENCH_ROW": 512,
+	"VECMILL_BENCH_TEXTS": 8, "VECMILL_BENCH_CLIPS": 2, "VECMILL_BENCH_PICTURES": 2, "VECMILL_BENCH_LIVE": 4,
+}
+
+// isShort says whether this is a benchmark with -short. A test measures what it measures.
+func isShort(b testing.TB) bool {
+	_, benchmark := b.(*testing.B)
+	return benchmark && testing.Short()
+}
+
 // number is a setting from the environment.
 func number(b testing.TB, name string, otherwise int) int {
 	b.Helper()
 	s := os.Getenv(name)
 	if s == "" {
+		if n, ok := least[name]; ok && isShort(b) {
+			return min(otherwise, n)
+		}
 		return otherwise
 	}
 	n, err := strconv.Atoi(s)

@@ -41,6 +41,8 @@
 //
 // BenchmarkPoison is about something else: what one item costs that makes every batch fail that it is in.
 //
+// With -short each takes one round of models of one layer and of a few items (least): it shows that it runs to its end (make docs-benches), and nothing of how fast.
+//
 // These are benchmarks, never tests: nothing here fails because a machine is slow. The tests TestRatiosHold and TestGraphsHold (make integration) hold ratios, not times, to wide bounds.
 // Results are kept in docs/benchmarks.md.
 package bench

@@ -28,13 +28,16 @@ func BenchmarkLatency(b *testing.B) {
 		b.Fatal(err)
 	}
 	target := time.Duration(number(b, "VECMILL_BENCH_TARGET_MS", 500)) * time.Millisecond
-	live := number(b, "VECMILL_BENCH_LIVE", 200)
+	live, alone, loads := number(b, "VECMILL_BENCH_LIVE", 200), 10*time.Second, []float64{0.1, 0.3, 0.5, 0.7, 0.9}
+	if isShort(b) {
+		alone, loads = time.Second, []float64{0.9}
+	}
 	for b.Loop() {
-		alone, costs := x.offer(b, 0, embedtest.Load{Backfill: x.job, For: 10 * time.Second})
-		capacity := float64(alone.Backfill) / alone.Span.Seconds()
+		free, costs := x.offer(b, 0, embedtest.Load{Backfill: x.job, For: alone})
+		capacity := float64(free.Backfill) / free.Span.Seconds()
 		b.Logf("the backfill alone: %.1f items/s; learnt: %.1f ms a batch, %.0f us a step; target %v\n| offered load | p50 | p99 | all work | without a target: p50 | p99 | all work |",
 			capacity, 1e3*costs.Fixed, 1e6*costs.Step, target)
-		for i, load := range []float64{0.1, 0.3, 0.5, 0.7, 0.9} {
+		for i, load := range loads {
 			l := embedtest.Load{Seed: uint64(i), Rate: load * capacity, Count: live, Live: x.job, Backfill: x.job}
 			with, _ := x.offer(b, target, l)
 			without, _ := x.offer(b, 0, l)

@@ -20,12 +20,16 @@ import (
 // one over that of the packed one (median of the rounds, with lowest and highest), padded and packed are computed steps over useful ones. Lengths are those of
 // the corpus for text, and 1 to 20 s for audio; rows are 512 tokens, and as many frames as VECMILL_BENCH_ROW says, 1,500 by default.
 func BenchmarkPacking(b *testing.B) {
+	texts, clips := 200, 8
+	if isShort(b) {
+		texts, clips = 16, 2
+	}
 	b.Run("text", func(b *testing.B) {
-		packing(b, schemas.Text, embed.BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, Linger: 5 * time.Millisecond, MaxAge: 2 * time.Second}, 512, tokens(200))
+		packing(b, schemas.Text, embed.BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, Linger: 5 * time.Millisecond, MaxAge: 2 * time.Second}, 512, tokens(texts))
 	})
 	b.Run("audio", func(b *testing.B) {
 		row := number(b, "VECMILL_BENCH_ROW", 1500)
-		packing(b, schemas.Audio, embed.BatcherConfig{MaxCost: 400, MaxItems: 8, Window: 64, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}, row, waves(8))
+		packing(b, schemas.Audio, embed.BatcherConfig{MaxCost: 400, MaxItems: 8, Window: 64, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}, row, waves(clips))
 	})
 }
 
@@ -50,7 +54,7 @@ func packing(b *testing.B, m schemas.Modality, limit embed.BatcherConfig, row in
 	for b.Loop() {
 		var ratios []float64
 		var x, y embed.Stats
-		for range rounds {
+		for range roundsOf(b) {
 			before, _ := padded.run(b, samples)
 			cpu, s := packed.run(b, samples)
 			after, t := padded.run(b, samples)

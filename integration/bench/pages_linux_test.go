@@ -65,7 +65,7 @@ type computing struct {
 func startComputing(b *testing.B, m schemas.Modality, large int) *computing {
 	b.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestComputes$", "-test.timeout", "0")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("GLIBC_TUNABLES=glibc.malloc.hugetlb=%d", large), computes+"="+string(m))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("GLIBC_TUNABLES=glibc.malloc.hugetlb=%d", large), computes+"="+string(m), fmt.Sprint("VECMILL_BENCH_LAYERS=", number(b, "VECMILL_BENCH_LAYERS", 4)))
 	cmd.Stderr = os.Stderr
 	ask, err1 := cmd.StdinPipe()
 	say, err2 := cmd.StdoutPipe()

@@ -26,7 +26,7 @@ func BenchmarkPrecision(b *testing.B) {
 			whole.run(b)
 			for b.Loop() {
 				var ratios []float64
-				for range rounds {
+				for range roundsOf(b) {
 					ratios = append(ratios, faster(b, single, whole))
 				}
 				slices.Sort(ratios)

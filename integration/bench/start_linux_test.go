@@ -32,7 +32,7 @@ func BenchmarkStart(b *testing.B) {
 			l.srv.upload(b, items)
 			for b.Loop() {
 				var seen shares
-				for i := range starts + 1 {
+				for i := range number(b, "VECMILL_BENCH_ROUNDS", starts) + 1 {
 					topic := fmt.Sprintf("start-%d-%d", b.N, i)
 					l.srv.publish(b, topic, items)
 					at := l.start(b, topic)

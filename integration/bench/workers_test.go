@@ -48,9 +48,13 @@ func (nowhere) Close(context.Context) error { return nil }
 // BenchmarkWorkers has workers of one group on a real broker, each with a model that sleeps a quarter of a second for a batch of eight: records a second of all together, and of the slowest by what its model can.
 // They share this process and its cores, so they are only as many as hardly use these.
 func BenchmarkWorkers(b *testing.B) {
-	const partitions, joined, window, perSecond = 8, 15 * time.Second, 25 * time.Second, 32
+	const partitions, perSecond = 8, 32
+	crews, joined, window := []int{1, 2, 4}, 15*time.Second, 25*time.Second
+	if isShort(b) {
+		crews, window = []int{1}, time.Second
+	}
 	k := harness.StartKafka(b)
-	for _, workers := range []int{1, 2, 4} {
+	for _, workers := range crews {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
 			topic := fmt.Sprintf("workers-%d", workers)
 			k.CreateTopic(b, topic, partitions)
@@ -188,7 +192,11 @@ func (c *crowd) complete(ctx context.Context, tb testing.TB, members, partitions
 // BenchmarkGroup has groups of many members on a real broker, with ten partitions for each and nothing to do: how long until all have joined, and how long nobody reads when one more comes and when one goes.
 func BenchmarkGroup(b *testing.B) {
 	k := harness.StartKafka(b)
-	for _, members := range []int{10, 30, 100} {
+	sizes := []int{10, 30, 100}
+	if isShort(b) {
+		sizes = []int{2}
+	}
+	for _, members := range sizes {
 		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
 			topic, partitions := fmt.Sprintf("group-%d", members), 10*members
 			k.CreateTopic(b, topic, partitions)

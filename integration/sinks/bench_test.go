@@ -3,7 +3,6 @@
 package sinks
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/segmentio/kafka-go"
 
 	"vecmill/integration/fixture"
@@ -140,38 +138,8 @@ func BenchmarkRedis(b *testing.B) {
 		sink, err := redissink.Open(b.Context(), c)
 		return opened(b, sink, err)
 	})
-	text := s.dump(b, prefix)
-	fixture.Bulk(b, "redis-cli --pipe", func(b *testing.B) time.Duration {
-		cmd := exec.Command("redis-cli", "-p", s.port, "--pipe")
-		cmd.Stdin = bytes.NewReader(text)
-		begin := time.Now()
-		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("errors: 0")) {
-			b.Fatalf("%v: %s", err, out)
-		}
-		return time.Since(begin)
-	})
-}
-
-// dump are the hashes of rows under a prefix, as commands that set them under other keys.
-func (s *server) dump(b *testing.B, prefix string) []byte {
-	db := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + s.port})
-	defer db.Close()
-	keys, err := db.Keys(b.Context(), prefix+":head:*").Result()
-	if err != nil || len(keys) != fixture.PourRows {
-		b.Fatalf("%d keys, %v", len(keys), err)
-	}
-	var out bytes.Buffer
-	for _, k := range keys {
-		fields, err := db.HGetAll(b.Context(), k).Result()
-		if err != nil {
-			b.Fatal(err)
-		}
-		fmt.Fprintf(&out, "*%d\r\n$4\r\nHSET\r\n$%d\r\nbulk:%s\r\n", 2+2*len(fields), len("bulk:"+k), k)
-		for name, v := range fields {
-			fmt.Fprintf(&out, "$%d\r\n%s\r\n$%d\r\n%s\r\n", len(name), name, len(v), v)
-		}
-	}
-	return out.Bytes()
+	text, _ := s.dump(b, prefix, fixture.PourRows())
+	fixture.Bulk(b, "redis-cli --pipe", func(b *testing.B) time.Duration { return s.pipe(b, text) })
 }
 
 // BenchmarkOpenSearch indexes by Lucene's HNSW.
