@@ -141,7 +141,7 @@ func (d *Draft) without(copies int64) *Draft {
 	}
 	out.Planned -= min(copies, out.Planned)
 	if d.sized() {
-		out.Planned = 0
+		out.Planned = out.Unreadable + out.Deletions
 		for _, n := range out.Sizes {
 			out.Planned += n
 		}
