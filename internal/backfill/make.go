@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"vecmill/internal/backfill/plan"
-	"vecmill/internal/pace"
 	"vecmill/schemas"
 )
 
@@ -25,9 +24,9 @@ type MakeOptions struct {
 	For    func(*schemas.Ref) string // the pipelines that take it, as plan.Item has them; nil: they are not told
 	Sample int                       // references to keep aside; 0: as many as a plan that is gone on with has, and with its seed, else the usual number
 	Seed   uint64
-	Gate   *pace.Gate   // while it is shut, nothing more is taken; may be nil
-	Tell   func(Counts) // told of the progress from time to time; may be nil
-	Copies *Copies      // counts copies; nil: nobody does
+	Wait   func(context.Context) error // before each part of what the source gives is taken; may be nil
+	Tell   func(Counts)                // told of the progress from time to time; may be nil
+	Copies *Copies                     // counts copies; nil: nobody does
 }
 
 // A sample unless another is asked for: a run that makes its plan asks for none, and who finishes that plan may want to know what the run takes.
@@ -104,8 +103,10 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 	}
 	saved := newSaving()
 	err := src.Each(ctx, d.Source, func(items []plan.Item, at any) error {
-		if err := o.Gate.Wait(ctx); err != nil {
-			return err
+		if o.Wait != nil {
+			if err := o.Wait(ctx); err != nil {
+				return err
+			}
 		}
 		for _, it := range items {
 			if err := d.add(w, it, &o); err != nil {

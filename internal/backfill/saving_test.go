@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"vecmill/internal/backfill/plan"
-	"vecmill/internal/pace"
 	"vecmill/schemas"
 )
 
@@ -46,9 +45,13 @@ func TestAPlanningIsPaused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		gate, began := &pace.Gate{}, time.Now()
-		time.AfterFunc(10500*time.Millisecond, gate.Shut)
-		time.AfterFunc(time.Hour, gate.Open)
+		began := time.Now()
+		wait := func(ctx context.Context) error {
+			if at := time.Since(began); at > 10500*time.Millisecond {
+				time.Sleep(time.Hour - at)
+			}
+			return ctx.Err()
+		}
 		var last time.Duration
 		tell := func(c Counts) {
 			if at := time.Since(began); c.Seen <= 10 && at > 11*time.Second || c.Seen > 10 && at < time.Hour {
@@ -56,7 +59,7 @@ func TestAPlanningIsPaused(t *testing.T) {
 			}
 			last = time.Since(began)
 		}
-		if _, err := Make(t.Context(), w, state, slow{items: 20, tick: time.Second}, MakeOptions{Gate: gate, Tell: tell}); err != nil {
+		if _, err := Make(t.Context(), w, state, slow{items: 20, tick: time.Second}, MakeOptions{Wait: wait, Tell: tell}); err != nil {
 			t.Fatal(err)
 		}
 		if want := time.Hour + 9*time.Second; last != want {

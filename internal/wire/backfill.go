@@ -216,7 +216,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		return nil, err
 	}
 	defer closeSource()
-	draft, err := backfill.Make(ctx, w, state, src, backfill.MakeOptions{Known: done.known, For: done.names, Sample: o.Sample, Seed: o.Seed, Gate: o.Gate, Tell: o.Tell, Copies: copies})
+	draft, err := backfill.Make(ctx, w, state, src, backfill.MakeOptions{Known: done.known, For: done.names, Sample: o.Sample, Seed: o.Seed, Wait: o.Gate.Wait, Tell: o.Tell, Copies: copies})
 	if errors.Is(err, manifestsource.ErrChanged) {
 		err = fmt.Errorf("%s: %w; plan it at another place, or under another --name", o.Source, err)
 	}
