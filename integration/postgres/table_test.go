@@ -123,6 +123,13 @@ func works(t *testing.T, s *harness.Postgres, table string) {
 	}); err != nil || !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v; %v", got, want, err)
 	}
+	came := map[string]int{}
+	if err := q.Came(context.Background(), src, schemas.Span{First: 1, Next: 3}, func(l *schemas.Lineage) error {
+		came[fmt.Sprint(l.Offset, l.RefID, l.URI, l.ETag, l.ContentHash, l.Attributes)]++
+		return nil
+	}); err != nil || len(came) != 2 || came[fmt.Sprint(1, rows[1].RefID, rows[1].URI, rows[1].ETag, rows[1].ContentHash, rows[1].Attributes)] != 1 {
+		t.Errorf("rows of a span: %v; %v", came, err)
+	}
 	for offset, want := range map[int64]string{0: c.Heads, int64(len(rows)) - 1: c.Heads, int64(len(rows)): ""} {
 		if heads, err := q.Heads(context.Background(), src, offset); err != nil || heads != want {
 			t.Errorf("the heads of offset %d are %q, want %q; %v", offset, heads, want, err)

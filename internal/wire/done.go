@@ -209,11 +209,18 @@ func (d *doneWorks) addRow(pipeline string, l *schemas.Lineage, options map[stri
 		return
 	}
 	kind := ledger.Kind{Pipeline: pipeline, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}
-	w := ledger.Work{Kind: kind, URI: l.URI, ETag: l.ETag, Beside: beside}
+	w := objectOfRow(l)
+	w.Kind, w.Beside = kind, beside
+	d.add(&w, options)
+}
+
+// objectOfRow is what a row's reference meant, but for what was beside it.
+func objectOfRow(l *schemas.Lineage) ledger.Work {
+	w := ledger.Work{URI: l.URI, ETag: l.ETag}
 	if l.URI == schemas.InlinePlace && l.ContentHash != "" {
 		w.URI, w.ETag = inlineObject(l.RefID, l.ContentHash)
 	}
-	d.add(&w, options)
+	return w
 }
 
 // inlineObject is what stands for URI and entity tag of inline data: nothing but its id tells that it is the same one, and the SHA-256 of its bytes, in hex, that it did not change.
