@@ -98,13 +98,13 @@ func works(t *testing.T, s *harness.Postgres, table string) {
 	} {
 		row := sinktest.Row(src, 0, 0)
 		row.Offset, row.RowID, row.Attributes = int64(i), fmt.Sprint("row", i), notes
-		id, hash := "", ""
+		hash := ""
 		if i == 0 {
 			row.URI, row.ETag = schemas.InlinePlace, ""
-			id, hash = row.RefID, row.ContentHash
+			hash = row.ContentHash
 		}
 		rows = append(rows, row)
-		want[fmt.Sprint(id, row.URI, row.ETag, hash, row.ModelDigest, row.PreprocessDigest, row.Head, notes[schemas.CompanionNote], notes[schemas.CompanionHashNote], c.Heads)]++
+		want[fmt.Sprint(row.RefID, row.URI, row.ETag, hash, row.ModelDigest, row.PreprocessDigest, row.Head, notes[schemas.CompanionNote], notes[schemas.CompanionHashNote], c.Heads)]++
 	}
 	r := schemas.Range{Source: src, Span: schemas.Span{Next: int64(len(rows))}}
 	if err := sink.Write(context.Background(), r, rows, func(error) {}); err != nil {
