@@ -85,7 +85,7 @@ func TestAPlanWithExpiredCredentialsGoesOn(t *testing.T) {
 	}
 }
 
-// fullDisk fills a file system of its own, in a name space of its own: a plan and a run end in it, and go on when it is larger.
+// fullDisk fills a file system of its own, in a name space of its own: a plan and a run end in it, and go on when it is larger. One run is told to stop, and one ends by itself, when it has tried as often as a sink does: two minutes.
 const fullDisk = `
 set -u
 mount -t tmpfs -o size=192k tmpfs "$1/small" || exit 77
@@ -98,6 +98,8 @@ echo "plan $?"
 until grep -q 'no space left on device' "$1/run-full.log" || ! kill -0 $!; do sleep 0.1; done
 kill -TERM $!
 wait $!
+echo "run $?"
+"$2" run --config "$1/c.yaml" --plan "$1/small/plan" >"$1/run-gave-up.log" 2>&1
 echo "run $?"
 mount -o remount,size=64m "$1/small"
 "$2" run --config "$1/c.yaml" --plan "$1/small/plan" >"$1/run.log" 2>&1
@@ -138,14 +140,15 @@ func TestAFullDiskEndsARunThatGoesOn(t *testing.T) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	if want := "plan 1\nplan 0\nrun 1\nrun 0\naudit 0\n"; err != nil || string(out) != want {
+	if want := "plan 1\nplan 0\nrun 1\nrun 1\nrun 0\naudit 0\n"; err != nil || string(out) != want {
 		t.Errorf("got %q, want %q: %v\n%s", out, want, err, stderr.String())
 	}
 	for log, words := range map[string][]string{
-		"plan-full.log": {"writing ", "part-000000000000-", "no space left on device"},
-		"plan.log":      {"8000 of 8000 references"},
-		"run-full.log":  {"no space left on device", "interrupted; what is durable is kept", " of 8000 are durable, ", "go on with: backfill run --config "},
-		"audit.log":     {`"next_offset":8000,`, `"computed":8000,`},
+		"plan-full.log":   {"writing ", "part-000000000000-", "no space left on device"},
+		"plan.log":        {"8000 of 8000 references"},
+		"run-full.log":    {"no space left on device", "interrupted; what is durable is kept", " of 8000 are durable, ", "go on with: backfill run --config "},
+		"run-gave-up.log": {"no space left on device", "(try 60)", "go on with: backfill run --config "},
+		"audit.log":       {`"next_offset":8000,`, `"computed":8000,`},
 	} {
 		body, err := os.ReadFile(filepath.Join(dir, log))
 		if err != nil {

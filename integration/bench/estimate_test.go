@@ -28,7 +28,7 @@ const (
 )
 
 // TestAPlansTimeIsWhatItsRunTakes plans and runs corpora whose lengths are distributed differently, on the real programs and store, by other processes. CPU time and wall time of the median of three rounds must be within 15 % of what was planned: rounds in
-// which the machine was ours count, and two good ones decide already. On a machine that has other work, where time is what is left of it, and less comes of CPU time, too, one round of two to four must have the CPU time right, and the rest is told.
+// which the machine was ours count, and two good ones decide already. On a machine that has other work, where time is what is left of it, and less comes of CPU time, too, the median of all rounds, three or four, must have the CPU time right, and the wall time is told.
 func TestAPlansTimeIsWhatItsRunTakes(t *testing.T) {
 	site := fixture.On(t, nil, harness.StartS3(t))
 	r := rand.New(rand.NewPCG(8, 15))
@@ -110,18 +110,28 @@ func (all estimates) decided() bool {
 }
 
 // hopeless says whether the machine has so much other work that more rounds would cost time and decide nothing.
-func (all estimates) hopeless() bool { return len(all)-len(all.ours()) >= 2 && all.onceRight() }
+func (all estimates) hopeless() bool { return len(all)-len(all.ours()) >= busyMost }
 
-func (all estimates) onceRight() bool {
-	return slices.ContainsFunc(all, func(r estimated) bool { return within(r.cpu) })
+// busyMost is how many rounds there are at most where others work: of three one that is right by chance is not the median.
+const busyMost = 3
+
+// median is that of what was planned of what rounds took.
+func (all estimates) median(of func(estimated) float64) float64 {
+	var planned []float64
+	for _, r := range all {
+		planned = append(planned, of(r))
+	}
+	slices.Sort(planned)
+	n := len(planned)
+	return (planned[(n-1)/2] + planned[n/2]) / 2
 }
 
 // fault says what is wrong with the rounds; "": nothing.
 func (all estimates) fault() string {
 	ours := all.ours()
 	if !all.decided() {
-		if !all.onceRight() {
-			return fmt.Sprintf("no round has the CPU time within %.0f %%: %+v", 100*offBound, all)
+		if planned := all.median(func(r estimated) float64 { return r.cpu }); !within(planned) {
+			return fmt.Sprintf("of the CPU time that runs took %.2f was planned, by the median where others work, want within %.0f %%: %+v", planned, 100*offBound, all)
 		}
 		return ""
 	}
@@ -129,13 +139,8 @@ func (all estimates) fault() string {
 		return ""
 	}
 	for name, of := range map[string]func(estimated) float64{"CPU time": func(r estimated) float64 { return r.cpu }, "wall time": func(r estimated) float64 { return r.wall }} {
-		var planned []float64
-		for _, r := range ours {
-			planned = append(planned, of(r))
-		}
-		slices.Sort(planned)
-		if !within(planned[len(planned)/2]) {
-			return fmt.Sprintf("of the %s that runs took %.2f was planned, by the median, want within %.0f %%: %+v", name, planned[len(planned)/2], 100*offBound, all)
+		if planned := ours.median(of); !within(planned) {
+			return fmt.Sprintf("of the %s that runs took %.2f was planned, by the median, want within %.0f %%: %+v", name, planned, 100*offBound, all)
 		}
 	}
 	return ""
@@ -161,9 +166,11 @@ func TestAnEstimateThatIsOffFails(t *testing.T) {
 		{"a fifth too much", of(0, 1.22, 1.14, 1.2), true, true},
 		{"a fifth too little", of(0, 0.8, 0.86, 0.78), true, true},
 		{"the wall time alone is off", estimates{slow, slow, slow}, true, true},
-		{"off where others work, but for once", of(0.5, 0.6, 1.4, 0.9, 1.3), false, false},
-		{"off where others work", of(0.5, 0.6, 1.4, 0.7, 1.3), false, true},
-		{"two quiet ones, one of them right", append(of(0.5, 0.6, 1.4), of(0, 1, 0.7)...), false, false},
+		{"right by the median where others work", of(0.5, 0.6, 1.4, 0.9), false, false},
+		{"off where others work, but for once", of(0.5, 0.6, 0.7, 0.9), false, true},
+		{"off where others work", of(0.5, 0.6, 1.4, 0.7), false, true},
+		{"two quiet ones, one of them right", append(of(0.5, 0.6, 1.4), of(0, 1, 0.8)...), false, false},
+		{"two quiet ones, one of them right by chance", append(of(0.5, 0.6, 0.7), of(0, 1, 0.7)...), false, true},
 	} {
 		if decided, fault := c.rounds.decided(), c.rounds.fault(); decided != c.decided || (fault != "") != c.fault {
 			t.Errorf("%s: decided %t, fault %q", c.name, decided, fault)

@@ -98,13 +98,13 @@ func works(t *testing.T, s *harness.Postgres, table string) {
 	} {
 		row := sinktest.Row(src, 0, 0)
 		row.Offset, row.RowID, row.Attributes = int64(i), fmt.Sprint("row", i), notes
-		id, hash := "", ""
+		hash := ""
 		if i == 0 {
 			row.URI, row.ETag = schemas.InlinePlace, ""
-			id, hash = row.RefID, row.ContentHash
+			hash = row.ContentHash
 		}
 		rows = append(rows, row)
-		want[fmt.Sprint(id, row.URI, row.ETag, hash, row.ModelDigest, row.PreprocessDigest, row.Head, notes[schemas.CompanionNote], notes[schemas.CompanionHashNote], c.Heads)]++
+		want[fmt.Sprint(row.RefID, row.URI, row.ETag, hash, row.ModelDigest, row.PreprocessDigest, row.Head, notes[schemas.CompanionNote], notes[schemas.CompanionHashNote], c.Heads)]++
 	}
 	r := schemas.Range{Source: src, Span: schemas.Span{Next: int64(len(rows))}}
 	if err := sink.Write(context.Background(), r, rows, func(error) {}); err != nil {
@@ -122,6 +122,13 @@ func works(t *testing.T, s *harness.Postgres, table string) {
 		return nil
 	}); err != nil || !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v; %v", got, want, err)
+	}
+	came := map[string]int{}
+	if err := q.Came(context.Background(), src, schemas.Span{First: 1, Next: 3}, func(l *schemas.Lineage) error {
+		came[fmt.Sprint(l.Offset, l.RefID, l.URI, l.ETag, l.ContentHash, l.Attributes)]++
+		return nil
+	}); err != nil || len(came) != 2 || came[fmt.Sprint(1, rows[1].RefID, rows[1].URI, rows[1].ETag, rows[1].ContentHash, rows[1].Attributes)] != 1 {
+		t.Errorf("rows of a span: %v; %v", came, err)
 	}
 	for offset, want := range map[int64]string{0: c.Heads, int64(len(rows)) - 1: c.Heads, int64(len(rows)): ""} {
 		if heads, err := q.Heads(context.Background(), src, offset); err != nil || heads != want {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,7 +19,9 @@ import (
 
 	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
+	"vecmill/internal/config"
 	"vecmill/internal/retry"
+	wiring "vecmill/internal/wire" // wire is what test servers are reached by
 	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/deliver"
@@ -171,6 +174,7 @@ func TestOpenSearch(t *testing.T) {
 	})
 	t.Run("an index that does not fit is refused", func(t *testing.T) { openSearchMisfits(t, s) })
 	t.Run("the nearest is found, and texts", func(t *testing.T) { openSearchFinds(t, s) })
+	t.Run("the cut-over brings readers to the new index", func(t *testing.T) { openSearchCutOver(t, s) })
 	t.Run("a vector of zeros is one dead letter", func(t *testing.T) { openSearchZeros(t, s) })
 }
 
@@ -239,6 +243,39 @@ func openSearchFinds(t *testing.T, s *openSearch) {
 	for _, d := range hits {
 		if row, err := jsonrow.Parse(d.Source); err != nil || row.Attributes["tenant"] != "3" {
 			t.Errorf("tenant %q, %v", row.Attributes["tenant"], err)
+		}
+	}
+}
+
+// openSearchCutOver sends what a recomputation says is to do: where nobody looked anything up by the name yet, and again, from the old index to the new one.
+func openSearchCutOver(t *testing.T, s *openSearch) {
+	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
+	index := []string{"cut-1", "cut-2", "cut-3"}
+	for i, name := range index {
+		r, rows := sinktest.Make(src, 0, int64(i+1))
+		put(t, s.open(t, s.config(name)), r, rows...)
+	}
+	for i := range index[1:] {
+		of := func(name, index string) config.Pipeline {
+			return config.Pipeline{Name: name, Outputs: []config.Output{{OpenSearch: &config.OpenSearch{URL: s.url, Index: index}}}}
+		}
+		c := config.Config{Pipelines: []config.Pipeline{of("old", index[i]), of("new", index[i+1])}}
+		r, err := wiring.NewReembed(&c, "old", "new", true, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		request, ok := strings.CutPrefix(r.CutOver("texts")[0].What, "OpenSearch: POST ")
+		path, body, both := strings.Cut(request, " ")
+		if !ok || !both {
+			t.Fatalf("no request in %q", request)
+		}
+		for range 2 { // it may be done again
+			s.ask(t, http.MethodPost, path, json.RawMessage(body), &struct{}{})
+		}
+		var is map[string]any
+		if s.ask(t, http.MethodGet, "/_alias/texts", nil, &is); len(is) != 1 || is[index[i+1]] == nil {
+			t.Errorf("readers of texts come to %v, want %s", is, index[i+1])
 		}
 	}
 }

@@ -96,6 +96,11 @@ type Interval struct {
 	High  float64 `json:"high"`
 }
 
+// Plus is the sum of two, each of whose bounds may hold when the other's does.
+func (i Interval) Plus(j Interval) Interval {
+	return Interval{i.Value + j.Value, i.Low + j.Low, i.High + j.High}
+}
+
 // ExpectOptions say how much is looked at.
 type ExpectOptions struct {
 	Pipeline   string

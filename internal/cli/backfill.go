@@ -48,7 +48,7 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	f.Int64Var(&o.maxLag, "max-lag", mostLag, "with --topic: records that the workers' groups may have before them; no more is published while they do")
 	f.StringVar(&o.until, "until", "", "when to stop as Ctrl-C does: a duration, as 2h30m, or a time, as 06:00 (the next) or 2026-01-31T06:00")
 	f.StringVar(&o.share, "share", "", "with --plan: compute a share of it alone, as 3/8, the fourth of eight, beside others that compute theirs; a plan has the same number of shares for all of its runs")
-	asJSON := f.Bool("json", false, "print the progress and the end on standard output, one JSON object a line")
+	f.BoolVar(&o.asJSON, "json", false, "print the progress and the end on standard output, one JSON object a line")
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
@@ -58,9 +58,9 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	ctx, cancel := o.limited(ctx)
 	defer cancel()
 	if o.topic != "" {
-		return o.publish(ctx, e, *asJSON)
+		return o.publish(ctx, e)
 	}
-	show := newShow(e, *asJSON)
+	show := newShow(e, o.asJSON)
 	gate, deaf := pausable(e.err)
 	defer deaf()
 	o.read.Gate, o.from.Gate, show.gate, o.read.Trying = gate, gate, gate, tryingAgain(e.err)
@@ -153,7 +153,8 @@ type runOptions struct {
 
 	from    wire.PlanOptions // a source; Source is "" for a run of a list or of a plan
 	models  wire.Models      // of the source's plan; nil: there was none to make or to find
-	reembed []string         // flags of the command reembed that this run is part of; nil: it is none
+	asJSON  bool
+	reembed []string // flags of the command reembed that this run is part of; nil: it is none
 
 	maxLag int64
 	read   wire.ReadOptions
@@ -296,6 +297,9 @@ func (o *runOptions) again() string {
 	}
 	if o.topic != "" {
 		words = append(words, "--topic", o.topic, "--max-lag", strconv.FormatInt(o.maxLag, 10))
+	}
+	if o.asJSON {
+		words = append(words, "--json")
 	}
 	switch {
 	case o.reembed != nil:

@@ -112,7 +112,7 @@ func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 		t.Errorf("the end: %+v", p)
 	}
 	words, err := exec.Command("sh", "-c", `backfill() { printf '%s\n' "$@"; }; `+last.Continue).Output()
-	if want := strings.Join([]string{"run", "--config", conf, "--manifest", manifest}, "\n") + "\n"; err != nil || string(words) != want {
+	if want := strings.Join([]string{"run", "--config", conf, "--json", "--manifest", manifest}, "\n") + "\n"; err != nil || string(words) != want {
 		t.Errorf("to go on: %q, want %q, %v", words, want, err)
 	}
 	words, err = exec.Command("sh", "-c", `worker() { printf '%s\n' "$@"; }; `+replay).Output()

@@ -138,6 +138,9 @@ func printPlan(w io.Writer, p *wire.Planned) {
 	for i := range p.Expected {
 		printExpected(w, &p.Expected[i])
 	}
+	if len(p.Expected) > 1 {
+		printTogether(w, p.Expected)
+	}
 	if p.Memory.Peak > 0 {
 		fmt.Fprintf(w, "%-18s %s of a machine like this one; at most %s, as the configuration allows\n", "memory", bytesText(float64(p.Memory.Peak)), bytesText(float64(p.Memory.Most)))
 	}
@@ -186,7 +189,7 @@ func printExpected(w io.Writer, x *backfill.Expectation) {
 		}
 	}
 	if x.Price.Value > 0 {
-		line("price", "%.2f (%.2f to %.2f)", x.Price.Value, x.Price.Low, x.Price.High)
+		line("price", "%s", money(x.Price))
 	}
 	switch {
 	case x.Tried == 0:
@@ -202,6 +205,22 @@ func printExpected(w io.Writer, x *backfill.Expectation) {
 	if x.FailShare > 0 {
 		line("dead letters", "about %.1f %%", 100*x.FailShare)
 	}
+}
+
+// printTogether prints what pipelines take that run on the same machines at once. Bounds are added, too: what is off in one may be off in all.
+func printTogether(w io.Writer, all []backfill.Expectation) {
+	var wall, price backfill.Interval
+	for i := range all {
+		wall, price = wall.Plus(all[i].Wall), price.Plus(all[i].Price)
+	}
+	fmt.Fprintf(w, "all pipelines\n  %-16s %s\n", "time", spans(wall))
+	if price.Value > 0 {
+		fmt.Fprintf(w, "  %-16s %s\n", "price", money(price))
+	}
+}
+
+func money(i backfill.Interval) string {
+	return fmt.Sprintf("%.2f (%.2f to %.2f)", i.Value, i.Low, i.High)
 }
 
 // printStated prints times that go by a stated rate.

@@ -8,6 +8,7 @@ import (
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/wire"
+	"vecmill/schemas"
 )
 
 // TestListsThatWereLeftOutAreTold has a prefix with nothing but lists, planned and run.
@@ -42,6 +43,49 @@ func TestAPlanSaysWhatTagsTellOfCopies(t *testing.T) {
 		text := out.String()
 		if strings.Contains(text, "copies") != (c.copied != nil) || !strings.Contains(text, c.want) || strings.Contains(text, "  copies           20 to 26 of those are not computed again; the time is without 20\n") != (c.copied != nil && c.copied.Untold > 0) {
 			t.Errorf("%+v:\n%s", c.copied, text)
+		}
+	}
+}
+
+// TestAPlanOfSeveralPipelinesSaysWhatTheyTakeTogether has two of one machine.
+func TestAPlanOfSeveralPipelinesSaysWhatTheyTakeTogether(t *testing.T) {
+	of := func(name string, seconds, price float64) backfill.Expectation {
+		around := func(x float64) backfill.Interval { return backfill.Interval{Value: x, Low: x / 2, High: 2 * x} }
+		return backfill.Expectation{Pipeline: name, Modality: schemas.Text, Tried: 1, Machines: 1, Wall: around(seconds), Price: around(price)}
+	}
+	all := []backfill.Expectation{of("a", 60, 1), of("b", 40, 0.5)}
+	p := wire.Planned{Plan: &plan.Plan{Items: 7}, Promise: wire.Promise{Expected: all}}
+	const want = "all pipelines\n  time             1m40s (50s to 3m20s)\n  price            1.50 (0.75 to 3.00)\n"
+	var out strings.Builder
+	if printPlan(&out, &p); !strings.Contains(out.String(), want) {
+		t.Errorf("%s\nhas no\n%s", out.String(), want)
+	}
+	out.Reset()
+	p.Expected = all[:1]
+	if printPlan(&out, &p); strings.Contains(out.String(), "all pipelines") {
+		t.Errorf("of one pipeline:\n%s", out.String())
+	}
+}
+
+func TestARunOfASourceSaysHowToGoOn(t *testing.T) {
+	o := runOptions{config: "c.yaml", asJSON: true, from: wire.PlanOptions{Source: "s3://b/p", Listers: 3}}
+	const want = "backfill run --config c.yaml --json --source s3://b/p --listers 3"
+	if got := o.again(); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	o.from.Listers, o.asJSON = listers, false
+	if got, want := o.again(), "backfill run --config c.yaml --source s3://b/p"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestAPublishingSaysHowLongItTakesYet(t *testing.T) {
+	for want, of := range map[string]struct {
+		left int64
+		rate float64
+	}{"2m0s left, ": {1200, 10}, "": {1200, 0}} {
+		if got := leftWords(of.left, of.rate); got != want {
+			t.Errorf("%d at %g/s: %q, want %q", of.left, of.rate, got, want)
 		}
 	}
 }

@@ -22,7 +22,7 @@ type published struct {
 }
 
 // publish puts the plan into a topic and says how far it is.
-func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
+func (o *runOptions) publish(ctx context.Context, e *env) error {
 	c, log, err := e.load(o.config)
 	if err != nil {
 		return err
@@ -33,20 +33,20 @@ func (o *runOptions) publish(ctx context.Context, e *env, asJSON bool) error {
 	if err := o.enumerate(ctx, e, c); err != nil {
 		return o.notPublished(ctx, err)
 	}
-	return o.publishPlan(ctx, e, log, gate, asJSON, func(ctx context.Context, to wire.PublishOptions) (wire.Publication, error) {
+	return o.publishPlan(ctx, e, log, gate, func(ctx context.Context, to wire.PublishOptions) (wire.Publication, error) {
 		return wire.Publish(ctx, c, o.plan, to)
 	})
 }
 
 // publishPlan has do publish a plan while the gate is open.
-func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, gate *pace.Gate, asJSON bool, do func(context.Context, wire.PublishOptions) (wire.Publication, error)) error {
+func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, gate *pace.Gate, do func(context.Context, wire.PublishOptions) (wire.Publication, error)) error {
 	began, told, first := time.Now(), time.Time{}, int64(-1)
 	report := func(event string, p wire.Publication) published {
 		return published{Event: event, Publication: p, Rate: float64(p.Published-first) / max(time.Since(began).Seconds(), 1e-3)}
 	}
 	enc := json.NewEncoder(e.stdout)
 	every := everyLine
-	if asJSON {
+	if o.asJSON {
 		every = everyObject
 	}
 	at, err := do(ctx, wire.PublishOptions{
@@ -60,11 +60,11 @@ func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, 
 			}
 			told = time.Now()
 			r := report("progress", wire.Publication{Progress: p})
-			if asJSON {
+			if o.asJSON {
 				_ = enc.Encode(r) // whoever does not listen any more does not end the run
 				return
 			}
-			fmt.Fprintf(e.err, "%s: %d of %d published, %.1f/s, the workers are %d behind\n", o.topic, p.Published, p.Total, r.Rate, p.Lag)
+			fmt.Fprintf(e.err, "%s: %d of %d published, %.1f/s, %sthe workers are %d behind\n", o.topic, p.Published, p.Total, r.Rate, leftWords(p.Total-p.Published, r.Rate), p.Lag)
 		},
 	})
 	end := report("end", at)
@@ -77,7 +77,7 @@ func (o *runOptions) publishPlan(ctx context.Context, e *env, log *slog.Logger, 
 			err = o.whyStopped(ctx)
 		}
 	}
-	if asJSON {
+	if o.asJSON {
 		return errors.Join(err, enc.Encode(end))
 	}
 	fmt.Fprintf(e.stdout, "%s: %d of %d references are in the topic, %d of them by this run\n", o.topic, at.Published, at.Total, at.Published-first)
@@ -96,4 +96,12 @@ func (o *runOptions) notPublished(ctx context.Context, err error) error {
 		return fmt.Errorf("%w; go on with: %s", err, o.again())
 	}
 	return err
+}
+
+// leftWords is how long what is left takes at a rate; nothing where there is none.
+func leftWords(left int64, rate float64) string {
+	if left <= 0 || rate <= 0 {
+		return ""
+	}
+	return span(float64(left)/rate) + " left, "
 }

@@ -156,7 +156,7 @@ func TestAPublishingGoesByTheGateOfItsCommand(t *testing.T) {
 		}
 		return wire.Publication{}, nil
 	}
-	if err := (&runOptions{topic: "refs"}).publishPlan(t.Context(), &env{stdout: io.Discard, err: io.Discard}, nil, gate, false, do); err != nil || !began {
+	if err := (&runOptions{topic: "refs"}).publishPlan(t.Context(), &env{stdout: io.Discard, err: io.Discard}, nil, gate, do); err != nil || !began {
 		t.Errorf("%v, %v", began, err)
 	}
 }

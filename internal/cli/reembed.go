@@ -26,7 +26,6 @@ type reembedOptions struct {
 	lacking  int64
 	wait     time.Duration // for the first share to make the plan
 	cutOver  string
-	asJSON   bool
 }
 
 // mostWait is how long shares wait for news of the plan unless it is said: what the outputs have is read before the first references are saved, of billions of rows for many minutes.
@@ -49,7 +48,7 @@ func runReembed(ctx context.Context, e *env, args []string) error {
 	f.Int64Var(&o.run.maxLag, "max-lag", mostLag, "with --topic: records that the workers may have before them; no more is published while they do")
 	f.StringVar(&o.run.rate, "max-rate", "", "references a second that are read at most, as 200/s; default: as many as are computed")
 	f.StringVar(&o.run.until, "until", "", "when to stop as Ctrl-C does: a duration, as 2h30m, or a time, as 06:00 (the next) or 2026-01-31T06:00")
-	f.BoolVar(&o.asJSON, "json", false, "print progress, end and what was checked on standard output, one JSON object a line")
+	f.BoolVar(&o.run.asJSON, "json", false, "print progress, end and what was checked on standard output, one JSON object a line")
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
@@ -119,7 +118,7 @@ func (o *reembedOptions) words() []string {
 func (o *reembedOptions) do(ctx context.Context, e *env) error {
 	ctx, cancel := o.run.limited(ctx)
 	defer cancel()
-	show := newShow(e, o.asJSON)
+	show := newShow(e, o.run.asJSON)
 	gate, deaf := pausable(e.err)
 	defer deaf()
 	o.run.read.Gate, show.gate = gate, gate
@@ -149,9 +148,7 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 	if len(left) > 0 {
 		return o.printLeft(e.stdout, left, list.Plan())
 	}
-	v, err := r.Verify(ctx, list.Plan(), o.lacking, func(behind int64) {
-		fmt.Fprintf(e.err, "%s has %d records to write yet\n", o.now, behind)
-	})
+	v, err := r.Verify(ctx, list.Plan(), o.lacking, o.tellBehind(e.err))
 	if err != nil {
 		return o.goesOn(ctx, fmt.Errorf("checking: %w", err))
 	}
@@ -162,6 +159,17 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 		return errors.New("the new output is not what the old one is; nothing was cut over")
 	}
 	return o.goesOn(ctx, o.cut(ctx, e.stdout, r))
+}
+
+// tellBehind says how many records workers have to write yet, whenever that has changed.
+func (o *reembedOptions) tellBehind(w io.Writer) func(behind int64) {
+	told := int64(-1)
+	return func(behind int64) {
+		if behind != told {
+			fmt.Fprintf(w, "%s has %d records to write yet\n", o.now, behind)
+			told = behind
+		}
+	}
 }
 
 // plan makes the plan, goes on with it or finds it. Of several shares the first makes it, and the others wait for it.
@@ -210,7 +218,7 @@ func (o *reembedOptions) givenUp() error {
 // computed computes the plan, or publishes it, or computes a share of it, and says which shares are left then. Of a plan that was begun in shares nothing is computed without one: whether all are done is looked at.
 func (o *reembedOptions) computed(ctx context.Context, e *env, show *show, r *wire.Reembed, log *slog.Logger, list *plan.List) (left []int, err error) {
 	if o.run.topic != "" {
-		return nil, o.run.publishPlan(ctx, e, log, o.run.read.Gate, o.asJSON, r.Publish)
+		return nil, o.run.publishPlan(ctx, e, log, o.run.read.Gate, r.Publish)
 	}
 	shares := o.run.read.Share.N
 	if o.run.share == "" {
@@ -254,7 +262,7 @@ func (o *reembedOptions) goesOn(ctx context.Context, err error) error {
 
 // printLeft is the end of a share that is done before others.
 func (o *reembedOptions) printLeft(w io.Writer, left []int, p *plan.Plan) error {
-	if o.asJSON {
+	if o.run.asJSON {
 		return json.NewEncoder(w).Encode(struct {
 			Event string `json:"event"`
 			Share string `json:"share"`
@@ -266,7 +274,7 @@ func (o *reembedOptions) printLeft(w io.Writer, left []int, p *plan.Plan) error 
 }
 
 func (o *reembedOptions) printVerified(w io.Writer, v *wire.Verified) error {
-	if o.asJSON {
+	if o.run.asJSON {
 		return json.NewEncoder(w).Encode(struct {
 			Event string `json:"event"`
 			*wire.Verified
@@ -293,7 +301,7 @@ func (o *reembedOptions) cut(ctx context.Context, w io.Writer, r *wire.Reembed) 
 			}
 			state = "done"
 		}
-		if o.asJSON {
+		if o.run.asJSON {
 			if err := json.NewEncoder(w).Encode(map[string]string{"event": "cut-over", "state": state, "what": s.What}); err != nil {
 				return err
 			}

@@ -87,9 +87,21 @@ pipelines:
 
 // TestARecomputationSaysHowToGoOn is about the command at the end.
 func TestARecomputationSaysHowToGoOn(t *testing.T) {
-	o := reembedOptions{run: runOptions{config: "c.yaml", plan: "s3://b/p", rate: "5/s"}, old: "a", now: "b", noStream: true, lacking: 3, cutOver: "n"}
+	o := reembedOptions{run: runOptions{config: "c.yaml", plan: "s3://b/p", rate: "5/s", asJSON: true}, old: "a", now: "b", noStream: true, lacking: 3, cutOver: "n"}
 	o.run.reembed = o.words()
-	if got, want := o.run.again(), "backfill reembed --config c.yaml --old a --new b --plan s3://b/p --no-stream --lacking 3 --cut-over n --max-rate 5/s"; got != want {
+	if got, want := o.run.again(), "backfill reembed --config c.yaml --old a --new b --plan s3://b/p --no-stream --lacking 3 --cut-over n --max-rate 5/s --json"; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestAWaitForWorkersIsToldWhenItChanges asks as often as workers are looked at.
+func TestAWaitForWorkersIsToldWhenItChanges(t *testing.T) {
+	var out strings.Builder
+	tell := (&reembedOptions{now: "b"}).tellBehind(&out)
+	for _, behind := range []int64{7, 7, 7, 3, 3, 7} {
+		tell(behind)
+	}
+	if got, want := out.String(), "b has 7 records to write yet\nb has 3 records to write yet\nb has 7 records to write yet\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

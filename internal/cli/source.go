@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,6 +90,9 @@ func sourceWords(o *wire.PlanOptions) []string {
 	}
 	if o.Again {
 		words = append(words, "--again")
+	}
+	if o.Listers != listers {
+		words = append(words, "--listers", strconv.Itoa(o.Listers))
 	}
 	return words
 }

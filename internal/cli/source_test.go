@@ -102,12 +102,12 @@ func TestAnotherListUnderTheSameNameIsComputed(t *testing.T) {
   heads: [{task: classification}]
   outputs: [{parquet: {url: "%s"}}]
 `, fileURL(dir, "rows")))
-	list := func(day, rain string) string {
+	list := func(day, rain string, more ...string) string {
 		file := filepath.Join(dir, day, "refs.csv")
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		write(t, file, "id,inline_text\na,Will it "+rain+"?\nb,Will it snow?\n")
+		write(t, file, "id,inline_text\na,Will it "+rain+"?\nb,Will it snow?\n"+strings.Join(more, "\n"))
 		return file
 	}
 	step := func(want string, code int, args ...string) {
@@ -126,7 +126,17 @@ func TestAnotherListUnderTheSameNameIsComputed(t *testing.T) {
 	step("0 written of 2 (0.0 %)", 0, "status", "--manifest", second)
 	step("2 references, 2 rows", 0, "run", "--manifest", second)
 	step("2 references, 2 rows", 0, "run", "--manifest", first, "--name", "promised")
-	step("0 references, 0 rows", 0, "run", "--manifest", second, "--name", "promised") // what a promise is
+	step(`of "promised" are of another reference than this list's`, 1, "run", "--manifest", second, "--name", "promised")
+	step("0 references, 0 rows", 0, "run", "--manifest", first, "--name", "promised")
+	list("day1", "rain", "c,Will it hail?")
+	step("1 references, 1 rows", 0, "run", "--manifest", first, "--name", "promised")
+	list("day1", "rain")
+
+	for i, file := range []string{first, second} { // two plans of one name
+		place := fmt.Sprint(at, "-weekly-", i)
+		step("2 of 2 references", 0, "plan", "--source", file, "--again", "--try", "0", "--out", place, "--name", "weekly")
+		step([]string{"2 references, 2 rows", `of "weekly" are of another reference than this list's`}[i], i, "run", "--plan", place)
+	}
 
 	step("2 of 2 references", 0, "plan", "--source", first, "--again", "--try", "0", "--out", at)
 	step("2 references, 2 rows", 0, "run", "--plan", at)

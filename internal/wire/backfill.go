@@ -113,6 +113,7 @@ type PlanOptions struct {
 	Await    *Await                     // not nil: another process makes the plan, for which PlanOnce waits
 	Log      *slog.Logger
 
+	byID  bool                                                                                                         // what is computed under another id is not known
 	place plan.Place                                                                                                   // where the plan lies
 	sum   string                                                                                                       // of a list that is the source
 	open  func(ctx context.Context, s *stores, models []*loadedModel, o *PlanOptions) (backfill.Source, func(), error) // in place of what Source says

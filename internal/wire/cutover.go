@@ -67,7 +67,11 @@ func (r *Reembed) step(o *config.Output, name string) Step {
 	case o.Qdrant != nil:
 		return Step{What: fmt.Sprintf(`Qdrant: POST /collections/aliases {"actions":[{"delete_alias":{"alias_name":%q}},{"create_alias":{"alias_name":%q,"collection_name":%q}}]}`, name, name, o.Qdrant.Collection)}
 	case o.Milvus != nil:
-		return Step{What: fmt.Sprintf(`Milvus: POST /v2/vectordb/aliases/alter {"aliasName":%q,"collectionName":%q}`, name, o.Milvus.Collection)}
+		body := fmt.Sprintf(`"aliasName":%q,"collectionName":%q}`, name, o.Milvus.Collection)
+		if db := o.Milvus.Database; db != "" { // else the server takes the default one
+			body = fmt.Sprintf(`"dbName":%q,`, db) + body
+		}
+		return Step{What: fmt.Sprintf(`Milvus: POST /v2/vectordb/aliases/alter {%s; where there is no such alias yet, POST /v2/vectordb/aliases/create {%[1]s`, body)}
 	case o.OpenSearch != nil:
 		return Step{What: fmt.Sprintf(`OpenSearch: POST /_aliases {"actions":[{"remove":{"index":"*","alias":%q}},{"add":{"index":%q,"alias":%q}}]}`, name, o.OpenSearch.Index, name)}
 	}

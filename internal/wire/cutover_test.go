@@ -7,7 +7,7 @@ import (
 	"vecmill/internal/config"
 )
 
-// TestTwoDigestsHaveNoPlaceTogether has an old and a new pipeline with one place of each kind, and with a place of the new one's own, to which readers are brought. Secrets are not in what is said.
+// TestTwoDigestsHaveNoPlaceTogether has an old and a new pipeline with one place of each kind, and with a place of the new one's own, to which readers are brought. integration/sinks sends OpenSearch what is said here; no server of Qdrant or Milvus with aliases over HTTP is to be had, so theirs are held against their documentation alone. Secrets are not in what is said.
 func TestTwoDigestsHaveNoPlaceTogether(t *testing.T) {
 	files := config.Output{Parquet: &config.Parquet{URL: "s3://out/rows", Layout: "plain"}}
 	for _, c := range []struct {
@@ -38,7 +38,13 @@ func TestTwoDigestsHaveNoPlaceTogether(t *testing.T) {
 			"a collection of Milvus", func(p string) config.Output {
 				return config.Output{Milvus: &config.Milvus{URL: "http://h", Database: "d", Collection: p}}
 			},
-			"collection one", `Milvus: POST /v2/vectordb/aliases/alter {"aliasName":"texts","collectionName":"two"}`,
+			"collection one", `Milvus: POST /v2/vectordb/aliases/alter {"dbName":"d","aliasName":"texts","collectionName":"two"}; where there is no such alias yet, POST /v2/vectordb/aliases/create {"dbName":"d","aliasName":"texts","collectionName":"two"}`,
+		},
+		{
+			"a collection of Milvus in the default database", func(p string) config.Output {
+				return config.Output{Milvus: &config.Milvus{URL: "http://h", Collection: p}}
+			},
+			"collection one", `Milvus: POST /v2/vectordb/aliases/alter {"aliasName":"texts","collectionName":"two"}; where there is no such alias yet, POST /v2/vectordb/aliases/create {"aliasName":"texts","collectionName":"two"}`,
 		},
 		{
 			"an index of OpenSearch", func(p string) config.Output {

@@ -26,6 +26,7 @@ type doneWorks struct {
 	set  *ledger.Set
 	tags *ledger.Sieve // what they have by entity tags alone, of any name; nil: no pipeline looks for contents in its outputs
 	o    *PlanOptions
+	byID bool // what is there under another id is not known
 }
 
 // close gives the memory back.
@@ -43,7 +44,7 @@ func knownWorks(ctx context.Context, c *config.Config, s *stores, models []*load
 		return nil, err
 	}
 	t := takers{c, models, inputs}
-	d := &doneWorks{takers: t, set: t.asked(), o: &o}
+	d := &doneWorks{takers: t, set: t.asked(), o: &o, byID: o.byID}
 	if slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.ReuseOutputs }) {
 		d.tags = ledger.NewSieve()
 	}
@@ -108,7 +109,7 @@ func taggedText(w *ledger.Work) string {
 	}
 	part := ""
 	if i := strings.LastIndex(w.URI, "#bytes="); i >= 0 && !inline {
-		part = w.URI[i:]
+		part, _, _ = strings.Cut(w.URI[i:], idMark) // a content has no id
 	}
 	return fmt.Sprintf("%q %q %q", w.Kind, []string{w.ETag, part}, w.Beside)
 }
@@ -209,11 +210,29 @@ func (d *doneWorks) addRow(pipeline string, l *schemas.Lineage, options map[stri
 		return
 	}
 	kind := ledger.Kind{Pipeline: pipeline, Model: l.ModelDigest, Preprocess: l.PreprocessDigest, Head: l.Head}
-	w := ledger.Work{Kind: kind, URI: l.URI, ETag: l.ETag, Beside: beside}
+	w := objectOfRow(l)
+	w.Kind, w.Beside = kind, beside
+	d.named(&w, l.RefID)
+	d.add(&w, options)
+}
+
+// objectOfRow is what a row's reference meant, but for what was beside it.
+func objectOfRow(l *schemas.Lineage) ledger.Work {
+	w := ledger.Work{URI: l.URI, ETag: l.ETag}
 	if l.URI == schemas.InlinePlace && l.ContentHash != "" {
 		w.URI, w.ETag = inlineObject(l.RefID, l.ContentHash)
 	}
-	d.add(&w, options)
+	return w
+}
+
+// idMark is in no URI.
+const idMark = "\x00"
+
+// named makes a work one of its id alone, where references are known by that, too: readers of an output that is computed again find its rows by their ids, of which an object may have several.
+func (d *doneWorks) named(w *ledger.Work, id string) {
+	if d.byID {
+		w.URI += idMark + id
+	}
 }
 
 // inlineObject is what stands for URI and entity tag of inline data: nothing but its id tells that it is the same one, and the SHA-256 of its bytes, in hex, that it did not change.
@@ -243,13 +262,13 @@ func (d *doneWorks) files(ctx context.Context, q audit.Parquet, i int) error {
 	})
 }
 
-// file adds the works of a file. What was beside a text is among the rows' attributes; nothing is beside anything else, and where nothing was deleted and nothing was inline, its rows are read by fewer columns.
+// file adds the works of a file. What was beside a text is among the rows' attributes; nothing is beside anything else, and where nothing was deleted, nothing was inline and ids do not count, its rows are read by fewer columns.
 func (d *doneWorks) file(ctx context.Context, store objectstore.Store, name string, f notedFile, all *noted, i int) error {
 	options, pipeline := parseHeads(f.heads), d.c.Pipelines[i].Name
 	if len(options) == 0 {
 		return nil // it has no rows, or was written before files said which options their heads had: not known to be the same
 	}
-	if !all.any && d.models[i].spec.Modality != schemas.Text {
+	if !all.any && !d.byID && d.models[i].spec.Modality != schemas.Text {
 		inline, err := d.fewColumns(ctx, store, name, pipeline, options)
 		if err != nil || !inline {
 			return err
@@ -288,6 +307,7 @@ func (d *doneWorks) known(r *schemas.Ref) bool {
 	if object.ETag == "" {
 		return false
 	}
+	d.named(&object, r.ID)
 	var taken, lacking []int
 	for i := range d.models {
 		if yes, _ := d.take(i, r); yes {

@@ -50,9 +50,12 @@ func TestTextsOfATableAreNotComputedTwice(t *testing.T) {
 	plan("beside", 5, 0, "five")
 }
 
-// TestInlineDataOfAnyModalityIsKnown has pictures of a store and inline ones in one file, of which the latter are told apart by columns that the former do not need.
+// TestInlineDataOfAnyModalityIsKnown has pictures of a store and inline ones in one file, of which the latter are told apart by columns that the former do not need, unless ids count.
 func TestInlineDataOfAnyModalityIsKnown(t *testing.T) {
-	for _, modality := range []schemas.Modality{schemas.Image, schemas.Text} {
+	for _, c := range []struct {
+		modality schemas.Modality
+		byID     bool
+	}{{schemas.Image, false}, {schemas.Text, false}, {schemas.Image, true}} {
 		store, cfg := sinktest.NewMemStore(), parquetsink.NewDefaultConfig()
 		cfg.Store, cfg.Tasks = store, schemas.Tasks()
 		sink, err := parquetsink.New(cfg)
@@ -77,6 +80,9 @@ func TestInlineDataOfAnyModalityIsKnown(t *testing.T) {
 			case 2: // of a store without entity tags
 				row.ETag, w.ETag = "", "sha256:"+row.ContentHash
 			}
+			if c.byID {
+				w.URI += "\x00" + row.RefID
+			}
 			want[w] = i%3 != 2
 			options, kinds = append(options, row.Head+"=o"), append(kinds, kind)
 		}
@@ -90,8 +96,8 @@ func TestInlineDataOfAnyModalityIsKnown(t *testing.T) {
 		if err != nil || len(names) == 0 {
 			t.Fatal(names, err)
 		}
-		m := &loadedModel{spec: &model.Spec{Modality: modality}}
-		d := &doneWorks{takers: takers{&config.Config{Pipelines: []config.Pipeline{{Name: "p"}}}, []*loadedModel{m}, nil}, set: ledger.NewSet(kinds)}
+		m := &loadedModel{spec: &model.Spec{Modality: c.modality}}
+		d := &doneWorks{takers: takers{&config.Config{Pipelines: []config.Pipeline{{Name: "p"}}}, []*loadedModel{m}, nil}, set: ledger.NewSet(kinds), byID: c.byID}
 		for _, name := range names {
 			if err := d.file(t.Context(), store, name, notedFile{heads: strings.Join(options, ",")}, &noted{}, 0); err != nil {
 				t.Fatal(err)
@@ -99,7 +105,7 @@ func TestInlineDataOfAnyModalityIsKnown(t *testing.T) {
 		}
 		for w, known := range want {
 			if d.set.Has(&w) != known {
-				t.Errorf("%s: %+v: known is %v", modality, w, !known)
+				t.Errorf("%+v: %+v: known is %v", c, w, !known)
 			}
 		}
 	}

@@ -30,6 +30,9 @@ type past interface {
 	// madeBy is what made late rows; the zero value without rows.
 	madeBy(ctx context.Context, pipeline string) (maker, error)
 
+	// rows calls each for every row of a source whose offset lies in a span, with its reference's id, its place, the digests of its object and its attributes. The error of each ends it.
+	rows(ctx context.Context, src schemas.SourceID, in schemas.Span, each func(l *schemas.Lineage) error) error
+
 	// references enumerates what the rows of a pipeline came from; atOnce is how many files may be read at once.
 	references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error), atOnce int) backfill.Source
 
@@ -148,6 +151,33 @@ func (p *pastFiles) madeBy(ctx context.Context, pipeline string) (by maker, err 
 	return by, err
 }
 
+// errBefore ends the reading of a file before the rows that are wanted.
+var errBefore = errors.New("the rest lies before what is wanted")
+
+func (p *pastFiles) rows(ctx context.Context, src schemas.SourceID, in schemas.Span, each func(l *schemas.Lineage) error) error {
+	files, err := p.layout.Chain(ctx, p.store, p.prefix, src, in.First)
+	if err != nil {
+		return err
+	}
+	for i := range files {
+		if f := &files[i]; f.Rows == 0 || f.Range.First >= in.Next {
+			continue
+		}
+		if err := parquetsink.Backwards(ctx, p.store, files[i].Name, func(l *schemas.Lineage) error {
+			switch {
+			case l.Offset < in.First:
+				return errBefore
+			case l.Offset >= in.Next:
+				return nil
+			}
+			return each(l)
+		}); err != nil && !errors.Is(err, errBefore) {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *pastFiles) references(_ string, bounds func(ctx context.Context) ([]backfill.Bound, error), atOnce int) backfill.Source {
 	return &backfill.PastFiles{
 		Bounds: bounds, AtOnce: atOnce,
@@ -191,6 +221,10 @@ func (p *pastTable) madeBy(ctx context.Context, pipeline string) (by maker, err 
 	by.model, by.preprocess = rows[0].ModelDigest, rows[0].PreprocessDigest
 	by.heads, err = p.r.Heads(ctx, schemas.SourceID{Pipeline: pipeline, Topic: rows[0].Topic, Partition: rows[0].Partition}, rows[0].Offset)
 	return by, err
+}
+
+func (p *pastTable) rows(ctx context.Context, src schemas.SourceID, in schemas.Span, each func(l *schemas.Lineage) error) error {
+	return p.r.Came(ctx, src, in, each)
 }
 
 func (p *pastTable) references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error), _ int) backfill.Source {

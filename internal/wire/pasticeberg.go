@@ -65,6 +65,13 @@ func (p *pastIceberg) madeBy(ctx context.Context, pipeline string) (by maker, er
 	return by, err
 }
 
+func (p *pastIceberg) rows(ctx context.Context, src schemas.SourceID, in schemas.Span, each func(l *schemas.Lineage) error) error {
+	if p.r == nil {
+		return nil
+	}
+	return p.r.Came(ctx, src, in, each)
+}
+
 func (p *pastIceberg) references(pipeline string, bounds func(ctx context.Context) ([]backfill.Bound, error), _ int) backfill.Source {
 	return &backfill.PastSnapshot{
 		Bounds: func(ctx context.Context) ([]backfill.Bound, error) {

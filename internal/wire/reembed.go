@@ -129,7 +129,7 @@ func (r *Reembed) Plan(ctx context.Context, o PlanOptions) (*PlanFor, error) {
 	if r.noStream { // another plan: one that leaves the stream's part out would not be all that the old output has
 		o.Source += " without its stream"
 	}
-	o.open = r.references
+	o.open, o.byID = r.references, true
 	p, err := PlanOnce(ctx, r.Config, o)
 	if err == nil {
 		r.at = p.At

@@ -211,6 +211,47 @@ func TestBoundsAreThoseThatWereSaved(t *testing.T) {
 	}
 }
 
+// TestEveryIDOfAnObjectIsComputedAgain has an object under two ids in the old output, of which the new pipeline has one, as of a stream: readers by id want the other, too.
+func TestEveryIDOfAnObjectIsComputedAgain(t *testing.T) {
+	l := newLake(t, 1)
+	run := func(name string, ids ...string) {
+		t.Helper()
+		file, lines := filepath.Join(t.TempDir(), name+".jsonl"), ""
+		for _, id := range ids {
+			lines += fmt.Sprintf(`{"v":1,"id":%q,"uri":"s3://box/texts/000 ü.txt"}`+"\n", id)
+		}
+		if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l.conf.Pipelines[0].Topics = []string{"manifest:" + name}
+		w, err := Open(t.Context(), l.conf, Options{Log: quiet, Source: ManifestSource(l.conf, file, name, ReadOptions{})})
+		if err == nil {
+			err = w.Run(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("both", "a", "b")
+	old := l.conf.Pipelines[0]
+	l.beside("again")
+	l.conf.Pipelines = l.conf.Pipelines[1:]
+	run("one", "b")
+	l.conf.Pipelines = []config.Pipeline{old, l.conf.Pipelines[0]}
+	r := l.reembed(t, old.Name, "again")
+	p, err := r.Plan(t.Context(), PlanOptions{Log: quiet})
+	if err != nil || p.Plan.Items != 1 || p.Known != 1 {
+		t.Fatalf("planned %+v, %v", p, err)
+	}
+	if s := computed(t, t.Context(), r, p.At); s.Stream.Computed != 1 {
+		t.Errorf("%+v", s.Stream)
+	}
+	l.conf.Pipelines = l.conf.Pipelines[1:]
+	if p := l.plan(t, "bucket", PlanOptions{}); p.Known != 1 || p.Items != 0 {
+		t.Errorf("a plan of the bucket, which has ids of its own, goes by the object: %+v", p.Counts)
+	}
+}
+
 // TestRowsOfTwoModelsAreNoRecomputation has a share computed in another precision than the rest, as by a machine with a configuration of its own.
 func TestRowsOfTwoModelsAreNoRecomputation(t *testing.T) {
 	l := newLake(t, 6)

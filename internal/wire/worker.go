@@ -20,6 +20,7 @@ import (
 	"vecmill/internal/page"
 	"vecmill/internal/progress"
 	"vecmill/internal/telemetry"
+	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
@@ -202,8 +203,12 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if l.source, err = source(p); err != nil {
 		return nil, err
 	}
-	if list, ok := l.source.(*manifestsource.Source); ok && c.Kafka.DrainTimeout > 0 { // a pod's grace goes by it, whatever the pod computes
-		list.DrainTimeout = c.Kafka.DrainTimeout.D()
+	if list, ok := l.source.(*manifestsource.Source); ok {
+		at := list.Partition()
+		list.Same = sameList(s, p, schemas.SourceID{Pipeline: p.Name, Topic: at.Topic, Partition: at.ID})
+		if c.Kafka.DrainTimeout > 0 { // a pod's grace goes by it, whatever the pod computes
+			list.DrainTimeout = c.Kafka.DrainTimeout.D()
+		}
 	}
 	var witness stream.Witness
 	if c.Telemetry.Recent {

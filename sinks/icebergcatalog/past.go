@@ -37,12 +37,28 @@ func (r *Reader) Begin(src schemas.SourceID) (first int64, known bool, err error
 	return 0, true, fmt.Errorf("where %s begins in table %s: %w that told it", src, r.t.cfg.Table, ErrExpired)
 }
 
+// worksColumns are those that a row's reference and its maker are told by.
+var worksColumns = []string{"uri", "etag", "ref_id", "content_hash", "model_digest", "preprocess_digest", "head", "topic", "partition", "offset", attributes}
+
 // Works calls each for every row of a pipeline with what it was computed from and by, and its heads' options; "" where they are not known. l has the row's attributes and is valid during the call.
 func (r *Reader) Works(ctx context.Context, pipeline string, each func(l *schemas.Lineage, heads string) error) error {
-	scan, err := r.Snapshot().Scan(ctx, pipeline, "uri", "etag", "ref_id", "content_hash", "model_digest", "preprocess_digest", "head", "topic", "partition", "offset", attributes)
+	scan, err := r.Snapshot().Scan(ctx, pipeline, worksColumns...)
 	if err != nil {
 		return err
 	}
+	return r.scanned(ctx, scan, pipeline, each)
+}
+
+// Came calls each for every row of a source whose offset lies in a span, with what it came from. l is valid during the call; the error of each ends it.
+func (r *Reader) Came(ctx context.Context, src schemas.SourceID, in schemas.Span, each func(l *schemas.Lineage) error) error {
+	scan, err := r.Snapshot().scanOf(ctx, of(src, in.First, in.Next), worksColumns...)
+	if err != nil {
+		return err
+	}
+	return r.scanned(ctx, scan, src.Pipeline, func(l *schemas.Lineage, _ string) error { return each(l) })
+}
+
+func (r *Reader) scanned(ctx context.Context, scan *Scan, pipeline string, each func(l *schemas.Lineage, heads string) error) error {
 	for _, file := range scan.Files {
 		if err := scan.records(ctx, file, func(rec arrow.RecordBatch) error { return r.works(rec, pipeline, each) }); err != nil {
 			return err
@@ -61,7 +77,7 @@ func (r *Reader) works(rec arrow.RecordBatch, pipeline string, each func(l *sche
 	src := schemas.SourceID{Pipeline: pipeline}
 	for i := range int(rec.NumRows()) {
 		l := schemas.Lineage{
-			RefID: id(i).Text, URI: uri(i).Text, ETag: etag(i).Text, ContentHash: hash(i).Text, ModelDigest: model(i).Text, PreprocessDigest: pre(i).Text, Head: head(i).Text, Attributes: pairs(notes, i),
+			RefID: id(i).Text, URI: uri(i).Text, ETag: etag(i).Text, ContentHash: hash(i).Text, Offset: offset(i).Int, ModelDigest: model(i).Text, PreprocessDigest: pre(i).Text, Head: head(i).Text, Attributes: pairs(notes, i),
 		}
 		src.Topic, src.Partition = topic(i).Text, int(partition(i).Int)
 		if err := each(&l, r.eras.At(src, offset(i).Int)); err != nil {

@@ -62,6 +62,18 @@ func TestWhatATableHasIsReadBackWithoutDeletedRows(t *testing.T) {
 	}); err != nil || !maps.Equal(had, works) {
 		t.Errorf("%d works, want %d: %v", len(had), len(works), err)
 	}
+	some, want := map[int64]int{}, map[int64]int{}
+	for i := range rows {
+		if o := rows[i].Offset; o >= 15 && o < 30 && rows[i].RefID != refs(3)[0] {
+			want[o]++
+		}
+	}
+	if err := r.Came(t.Context(), gone, schemas.Span{First: 15, Next: 30}, func(l *schemas.Lineage) error {
+		some[l.Offset]++
+		return nil
+	}); err != nil || len(want) == 0 || !maps.Equal(some, want) {
+		t.Errorf("rows of a span: %v, want %v: %v", some, want, err)
+	}
 	if model, pre, heads, err := r.Digests(t.Context(), "p"); err != nil || model != rows[0].ModelDigest || pre != rows[0].PreprocessDigest || heads != "h=2" {
 		t.Errorf("digests %s and %s, heads %s, %v", model, pre, heads, err)
 	}

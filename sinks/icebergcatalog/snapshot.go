@@ -134,9 +134,17 @@ type Scan struct {
 
 // Scan looks for the files that have the rows of a pipeline; "" is all rows.
 func (s *Snapshot) Scan(ctx context.Context, pipeline string, columns ...string) (*Scan, error) {
+	if pipeline == "" {
+		return s.scanOf(ctx, nil, columns...)
+	}
+	return s.scanOf(ctx, iceberg.EqualTo(iceberg.Reference(icebergsink.PipelineColumn), pipeline), columns...)
+}
+
+// scanOf looks for the files that have rows which a filter lets pass; nil is all rows.
+func (s *Snapshot) scanOf(ctx context.Context, filter iceberg.BooleanExpression, columns ...string) (*Scan, error) {
 	var only []table.ScanOption
-	if pipeline != "" {
-		only = append(only, table.WithRowFilter(iceberg.EqualTo(iceberg.Reference(icebergsink.PipelineColumn), pipeline)))
+	if filter != nil {
+		only = append(only, table.WithRowFilter(filter))
 	}
 	out := &Scan{s: s, scan: s.scan(columns, only...), columns: columns, tasks: map[string][]table.FileScanTask{}}
 	if s.id == nil {

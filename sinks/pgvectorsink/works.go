@@ -13,7 +13,7 @@ import (
 )
 
 // Works calls each for every row of a pipeline with what it was computed from and by, and the heads' options of its transaction; "" where they are not known. Of its
-// attributes l has those that tell what was beside a text; RefID and ContentHash it has of inline data. It is valid during the call. A
+// attributes l has those that tell what was beside a text; ContentHash it has of inline data. It is valid during the call. A
 // table that is not there, or that was last written before transactions told the options, has nothing.
 func (q *Reader) Works(ctx context.Context, pipeline string, each func(l *schemas.Lineage, heads string) error) error {
 	told, err := q.heads(ctx, pipeline)
@@ -68,7 +68,7 @@ func (q *Reader) heads(ctx context.Context, pipeline string) (map[schemas.Source
 }
 
 func (q *Reader) works(ctx context.Context, pipeline string, all map[schemas.SourceID][]told, each func(l *schemas.Lineage, heads string) error) error {
-	rows, err := q.pool.Query(ctx, `SELECT uri, coalesce(etag, ''), CASE uri WHEN $4 THEN ref_id ELSE '' END, CASE uri WHEN $4 THEN content_hash ELSE '' END, model_digest, preprocess_digest, head, topic, partition, "offset", coalesce(attributes->>$2, ''), coalesce(attributes->>$3, '')
+	rows, err := q.pool.Query(ctx, `SELECT uri, coalesce(etag, ''), ref_id, CASE uri WHEN $4 THEN content_hash ELSE '' END, model_digest, preprocess_digest, head, topic, partition, "offset", coalesce(attributes->>$2, ''), coalesce(attributes->>$3, '')
 		FROM `+q.n.table+` WHERE pipeline = $1`, pipeline, schemas.CompanionNote, schemas.CompanionHashNote, schemas.InlinePlace)
 	if err != nil {
 		return err

@@ -1,0 +1,89 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"vecmill/internal/config"
+	"vecmill/internal/dlq"
+	"vecmill/schemas"
+	"vecmill/stream/manifestsource"
+)
+
+// mostCompared is how many references, the last ones that an output has rows of, are held against the list that goes on behind them.
+const mostCompared = 4096
+
+// sameList asks required outputs that keep account whether what they have under a list's name is of this list, and refuses what is not: behind the end of another one the list's first references would pass for computed.
+func sameList(s *stores, p *config.Pipeline, src schemas.SourceID) func(ctx context.Context, list manifestsource.List) error {
+	return func(ctx context.Context, list manifestsource.List) error {
+		outputs, closeAll, err := pastsOf(ctx, s, p)
+		if errors.Is(err, errNoneTells) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer closeAll()
+		for _, out := range outputs {
+			if err := sameIn(ctx, out, src, list); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// sameIn compares the last references that one output has rows of.
+func sameIn(ctx context.Context, out past, src schemas.SourceID, list manifestsource.List) error {
+	span, known, err := out.span(ctx, src)
+	if err != nil || !known {
+		return err
+	}
+	span.Next = min(span.Next, list.Len()) // of one that is shorter it is told elsewhere
+	span.First = max(0, span.Next-mostCompared)
+	if span.Len() <= 0 {
+		return nil
+	}
+	refs, err := referencesOf(ctx, list, span)
+	if err != nil {
+		return err
+	}
+	return out.rows(ctx, src, span, func(l *schemas.Lineage) error {
+		if r := refs[l.Offset-span.First]; r == nil || !cameFrom(l, r) {
+			return fmt.Errorf("the output's rows of number %d, from 0, of %q are of another reference than this list's: the list is another one, or was changed elsewhere than at its end; give it another name",
+				l.Offset, strings.TrimPrefix(src.Topic, dlq.ManifestTopic))
+		}
+		return nil
+	})
+}
+
+// referencesOf are a part of a list; nil where there is none.
+func referencesOf(ctx context.Context, list manifestsource.List, in schemas.Span) ([]*schemas.Ref, error) {
+	values, err := list.From(ctx, in.First)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*schemas.Ref, in.Len())
+	for i := range all {
+		value, err := values()
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", in.First+int64(i), err)
+		}
+		if r, err := schemas.ParseRef(value); err == nil {
+			all[i] = &r
+		}
+	}
+	return all, nil
+}
+
+// cameFrom says whether a row may be of a reference. One that does not pin its object says nothing of its entity tag.
+func cameFrom(l *schemas.Lineage, r *schemas.Ref) bool {
+	object, row := objectOf(r), objectOfRow(l)
+	if beside, ok := besideOf(l); ok && beside != object.Beside {
+		return false
+	}
+	plain := func(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }
+	return l.RefID == r.ID && row.URI == object.URI && (object.ETag == "" || row.ETag == "" || plain(row.ETag) == plain(object.ETag))
+}
