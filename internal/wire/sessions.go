@@ -97,7 +97,7 @@ func measureSessions(ctx context.Context, c *config.Config, p *config.Pipeline, 
 	}
 	return choose(runtime.GOMAXPROCS(0), func(a, b split) (split, split, error) {
 		ways := []*split{&a, &b}
-		var open [2][]embed.Session
+		var open, take [2][]embed.Session // take: as ones of padded batches, which usualBatch's is
 		defer func() {
 			for _, s := range slices.Concat(open[0], open[1]) {
 				_ = s.Close() // of sessions that have run nothing since
@@ -110,12 +110,17 @@ func measureSessions(ctx context.Context, c *config.Config, p *config.Pipeline, 
 					return a, b, err
 				}
 				open[i] = append(open[i], s)
+				run, err := padded(p, m, s)
+				if err != nil {
+					return a, b, err
+				}
+				take[i] = append(take[i], run)
 			}
 		}
 		var rates [2][]float64
 		for round := range sessionRounds + 1 {
 			for i := range ways {
-				runs, took, err := busy(ctx, open[i], inputs)
+				runs, took, err := busy(ctx, take[i], inputs)
 				if err != nil {
 					return a, b, err
 				}

@@ -84,26 +84,28 @@ func TestWhatWasMeasuredIsForThatGraphAndYieldsToTheConfiguration(t *testing.T) 
 // TestTheDoctorMeasuresSessions holds what is said and kept to each other; which it is depends on the machine.
 func TestTheDoctorMeasuresSessions(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // on one core there is nothing to measure
-	c, p := pipelineFor(t, classCase{"Data2VecTextModel", "Data2VecTextModel/base"}.checkpoint(t), "    heads: [{task: embedding}]")
-	c.Runtime.CacheDir, p.Model.Sessions, p.Model.Threads = t.TempDir(), 0, 0
-	said := ""
-	d := newDoctor(c, func(f Finding) {
-		if strings.HasPrefix(f.Check, "sessions ") && f.Grade == Sound {
-			said = f.Text
+	for _, settings := range []string{"", "\n    batch: {packing: true, row: 16}"} {
+		c, p := pipelineFor(t, classCase{"Data2VecTextModel", "Data2VecTextModel/base"}.checkpoint(t), "    heads: [{task: embedding}]"+settings)
+		c.Runtime.CacheDir, p.Model.Sessions, p.Model.Threads = t.TempDir(), 0, 0
+		said := ""
+		d := newDoctor(c, func(f Finding) {
+			if strings.HasPrefix(f.Check, "sessions ") {
+				said = f.Text
+			}
+		})
+		m, _ := d.model(t.Context(), p)
+		if m == nil {
+			t.Fatal("no model")
 		}
-	})
-	m, _ := d.model(t.Context(), p)
-	if m == nil {
-		t.Fatal("no model")
+		defer func() { _ = m.close() }()
+		d.sessions(t.Context(), p, m)
+		known, ok := measured(c.Runtime.CacheDir).Sessions[splitKey(m.graph)]
+		if !ok || len(known.Tried) < 2 || known.Tried[0].Rate <= 0 || known.Tried[1].Rate <= 0 {
+			t.Fatalf("%q: kept %+v (%v); said: %s", settings, known, ok, said)
+		}
+		if n := sessionsOf(p, c.Runtime.CacheDir, m.graph); n != known.Chosen.Sessions || !strings.Contains(said, "steps a second") {
+			t.Errorf("%q: a worker starts with %d, chosen %d; said: %s", settings, n, known.Chosen.Sessions, said)
+		}
+		t.Log(said)
 	}
-	defer func() { _ = m.close() }()
-	d.sessions(t.Context(), p, m)
-	known, ok := measured(c.Runtime.CacheDir).Sessions[splitKey(m.graph)]
-	if !ok || len(known.Tried) < 2 || known.Tried[0].Rate <= 0 || known.Tried[1].Rate <= 0 {
-		t.Fatalf("kept %+v (%v)", known, ok)
-	}
-	if n := sessionsOf(p, c.Runtime.CacheDir, m.graph); n != known.Chosen.Sessions || !strings.Contains(said, "steps a second") {
-		t.Errorf("a worker starts with %d, chosen %d; said: %s", n, known.Chosen.Sessions, said)
-	}
-	t.Log(said)
 }
