@@ -146,7 +146,7 @@ func (m *loadedModel) batchKey(p *config.Pipeline, machine fs.FS) string {
 	}
 	by := p.Model.Provider
 	if gpu := m.devices[0].GPU; p.Model.OnGPU() {
-		by = fmt.Sprintf("%s (%s, doubling %t, TF32 %t)", by, gpu.Search, gpu.Doubling, gpu.TF32)
+		by = fmt.Sprintf("%s (%s, doubling %t, TF32 %t)", by, searchesOf(m.devices), gpu.Doubling, gpu.TF32)
 	}
 	return fmt.Sprintf("%s %s, %d sessions of %d threads, %s of ONNX Runtime %s on %s", m.digest, strings.Join(outputs, "+"), len(m.sessions)/len(m.devices), m.devices[0].Threads, by, version, device)
 }
