@@ -21,7 +21,7 @@ import (
 
 const (
 	measuredFile = "measured.json" // in the cache of graphs: one for all of them
-	measuredMost = 256             // of costs, and of bytes; the oldest make room
+	measuredMost = 256             // of sessions, of costs, and of bytes; the oldest make room
 	learntFrom   = 33              // batches: about as many as costs are made of, see embed.CostModel
 
 	lockTries, lockPause = 100, 20 * time.Millisecond // to change it
@@ -82,8 +82,9 @@ func keepMeasured(cache string, change func(*measurements)) error {
 		}
 	}
 	change(&all)
-	forget(all.Costs)
-	forget(all.Bytes)
+	forget(all.Sessions, func(s splits) time.Time { return s.At })
+	forget(all.Costs, func(m measurement) time.Time { return m.At })
+	forget(all.Bytes, func(m measurement) time.Time { return m.At })
 	b, err := json.MarshalIndent(all, "", " ")
 	if err != nil {
 		return err
@@ -122,8 +123,8 @@ func lockMeasured(cache string) (unlock func(), err error) {
 }
 
 // forget drops the oldest of too many.
-func forget(all map[string]measurement) {
-	keys := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return all[b].At.Compare(all[a].At) })
+func forget[M any](all map[string]M, at func(M) time.Time) {
+	keys := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return at(all[b]).Compare(at(all[a])) })
 	for _, k := range keys[min(len(keys), measuredMost):] {
 		delete(all, k)
 	}

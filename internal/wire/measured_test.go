@@ -321,7 +321,9 @@ func TestTheOldestMeasurementsMakeRoom(t *testing.T) {
 		for i := range measuredMost + 10 {
 			all.Costs[fmt.Sprint(i)], all.Bytes[fmt.Sprint(i)] = measurement{At: time.Unix(int64(i), 0)}, measurement{At: time.Unix(int64(-i), 0)}
 		}
-		all.Sessions["a"] = splits{Chosen: split{Sessions: 2}}
+		for i := range measuredMost + 10 {
+			all.Sessions[fmt.Sprint(i)] = splits{Chosen: split{Sessions: 2}, At: time.Unix(int64(i), 0)}
+		}
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +331,8 @@ func TestTheOldestMeasurementsMakeRoom(t *testing.T) {
 	_, first := all.Costs["9"]
 	_, last := all.Costs["10"]
 	_, other := all.Bytes["9"]
-	if len(all.Costs) != measuredMost || len(all.Bytes) != measuredMost || first || !last || !other || all.Sessions["a"].Chosen.Sessions != 2 {
-		t.Errorf("%d costs (%v, %v), %d bytes (%v), sessions %+v", len(all.Costs), first, last, len(all.Bytes), other, all.Sessions)
+	_, old := all.Sessions["9"]
+	if len(all.Costs) != measuredMost || len(all.Bytes) != measuredMost || first || !last || !other || old || len(all.Sessions) != measuredMost || all.Sessions["10"].Chosen.Sessions != 2 {
+		t.Errorf("%d costs (%v, %v), %d bytes (%v), %d sessions (%v)", len(all.Costs), first, last, len(all.Bytes), other, len(all.Sessions), old)
 	}
 }

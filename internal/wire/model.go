@@ -44,6 +44,7 @@ type loadedModel struct {
 	devices   []ortsession.Options // of the sessions, one for each device
 	precision model.Precision
 	why       string        // that precision, if the configuration left it open
+	divided   string        // why there are so many sessions, see sessionsOf
 	key       string        // of what is measured of its batches, see batchKey
 	costs     measurement   // of batches, from before this start; the zero value: none
 	bytes     measurement   // that batches need, likewise
@@ -194,7 +195,9 @@ func (m *loadedModel) open(ctx context.Context, c *config.Config, p *config.Pipe
 		return err
 	}
 	m.tryPreprocessor(ctx)
-	if err := m.openSessions(ctx, p, sessionsOf(p, cache, m.graph), log); err != nil {
+	n, by := sessionsOf(c, p, cache, m.graph)
+	m.divided = by
+	if err := m.openSessions(ctx, p, n, log); err != nil {
 		return err
 	}
 	if err := m.trySessions(ctx, p, log); err != nil {
