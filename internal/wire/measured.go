@@ -37,8 +37,9 @@ type measurements struct {
 // measurement is what batches were measured to need.
 type measurement struct {
 	embed.Costs
-	Batches int64     `json:"batches"` // that it is made of
-	At      time.Time `json:"at"`
+	Batches  int64     `json:"batches"`            // that it is made of
+	Decoders int       `json:"decoders,omitempty"` // with costs: that kept up with the sessions; 0: not known
+	At       time.Time `json:"at"`
 }
 
 // measured is what is known of all graphs of a cache. A file that cannot be read says nothing.
@@ -213,7 +214,11 @@ func (w *Worker) keepCosts(faults []error) {
 		s := l.engine.Stats()
 		costs := s.Devices[0].Costs // of one of a kind; where there are several, a wrong one is unlearnt in a batch
 		if faults[i] == nil && l.model != nil && l.model.key != "" && s.Batches >= int64(learntFrom*len(s.Devices)) && costs.Sound() {
-			learnt[l.model.key] = measurement{Costs: costs, Batches: s.Batches, At: time.Now().UTC().Truncate(time.Second)}
+			decoders := l.model.costs.Decoders
+			if l.balanced {
+				decoders = s.Decoders
+			}
+			learnt[l.model.key] = measurement{Costs: costs, Batches: s.Batches, Decoders: decoders, At: time.Now().UTC().Truncate(time.Second)}
 		}
 	}
 	if len(learnt) == 0 {

@@ -371,7 +371,7 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took fun
 	batch.MaxBytes, batch.Bytes = int64(p.Batch.MaxBytes), m.bytes.Costs
 	return embed.NewEngine(embed.EngineConfig{
 		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Devices: m.on, Packing: packing,
-		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Past: past, Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Costs: m.costs.Costs, Trial: m.trial,
+		Preprocessor: workers, Balance: p.Preprocessors == 0, Decoders: m.costs.Decoders, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Past: past, Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Costs: m.costs.Costs, Trial: m.trial,
 	}, m.pre, m.sessions, m.heads)
 }
 

@@ -67,6 +67,8 @@ type line struct {
 	recent *page.Recent // nil: nothing is kept for the page
 	timers *telemetry.Timers
 	faults *faults
+
+	balanced bool // how many decode follows the stages' times
 }
 
 // closing is how long sinks and telemetry may take to close after the pipelines have ended.
@@ -186,6 +188,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		}
 		past = l.past.give
 	}
+	l.balanced = p.Preprocessors == 0
 	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer(), l.timers.Session.Took, past); err != nil {
 		return nil, err
 	}
