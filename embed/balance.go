@@ -23,7 +23,13 @@ const (
 	lookPeriod = time.Second // of busy sessions, at least, from one look to the next
 )
 
-func newBalance(most int) balance { return balance{most: most, active: most} }
+// newBalance begins with as many as an earlier run ended with, 0: with all there are.
+func newBalance(most, begin int) balance {
+	if begin <= 0 {
+		begin = most
+	}
+	return balance{most: most, active: min(begin, most)}
+}
 
 // look takes the time that decoding and sessions were busy since the last look, each added up over those that are there, and gives how many may decode. More are let in at once, fewer when several looks have said so.
 func (b *balance) look(decoding, inferring time.Duration, sessions int) int {

@@ -28,7 +28,7 @@ func TestTheBalanceFollowsTheStages(t *testing.T) {
 		{"sessions that did nothing say nothing", 1, [][2]int{{500, 0}, {500, 0}}, []int{8, 8}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBalance(8)
+			b := newBalance(8, 0)
 			for i, l := range c.looks {
 				if got := b.look(time.Duration(l[0])*time.Millisecond, time.Duration(l[1])*time.Millisecond, c.sessions); got != c.want[i] {
 					t.Fatalf("look %d: %d may decode, want %d", i, got, c.want[i])
@@ -103,6 +103,57 @@ func TestAsManyDecodeAsKeepUpWithTheSession(t *testing.T) {
 				running.Wait()
 				if most != c.most || rate < c.rate {
 					t.Errorf("%d decode at once and %.1f objects a second come out, want %d and %.1f", most, rate, c.most, c.rate)
+				}
+			})
+		})
+	}
+}
+
+// TestTheBalanceBeginsWithWhatIsKnown has as many decode from the start as kept up before: by its looks alone a run of a few seconds has all decode to its end. What is known and too few is mended by looks.
+func TestTheBalanceBeginsWithWhatIsKnown(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		known        int
+		takes        time.Duration
+		from, to     time.Duration
+		balance      bool
+		most, active int
+	}{
+		{"nothing is known", 0, 10 * time.Millisecond, time.Second, 4 * time.Second, true, 4, 4},
+		{"one kept up", 1, 10 * time.Millisecond, time.Second, 4 * time.Second, true, 1, 1},
+		{"more than there are", 9, 10 * time.Millisecond, time.Second, 4 * time.Second, true, 4, 4},
+		{"one is too few now", 1, 50 * time.Millisecond, 15 * time.Second, 19 * time.Second, true, 3, 3},
+		{"as configured", 1, 10 * time.Millisecond, time.Second, 4 * time.Second, false, 4, 4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := sleeper{takes: c.takes, mu: &sync.Mutex{}, now: new(int), most: new(int)}
+				cfg := testConfig()
+				cfg.Preprocessor, cfg.Balance, cfg.Decoders, cfg.Batch.MaxItems, cfg.Batch.Window = 4, c.balance, c.known, 4, 16
+				e, err := NewEngine(cfg, s, []Session{&adder{delay: 100 * time.Millisecond}}, []Head{sumHead{1}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, stop := context.WithCancel(t.Context())
+				var running sync.WaitGroup
+				running.Go(func() { e.Run(ctx) })
+				running.Go(func() {
+					for e.Submit(ctx, Job{Blob: []byte("5"), Done: func([]schemas.Row, error) {}}) == nil {
+					}
+				})
+				time.Sleep(c.from)
+				s.mu.Lock()
+				*s.most = 0
+				s.mu.Unlock()
+				time.Sleep(c.to - c.from)
+				s.mu.Lock()
+				most := *s.most
+				s.mu.Unlock()
+				active := e.Stats().Decoders
+				stop()
+				running.Wait()
+				if most != c.most || active != c.active {
+					t.Errorf("%d decode at once, and %d may, want %d and %d", most, active, c.most, c.active)
 				}
 			})
 		})

@@ -32,6 +32,7 @@ type EngineConfig struct {
 	Packing      *Packing         // how batches are packed, if the sessions' graph is one of packed rows; nil: each sample is a row, padded
 	Preprocessor int              // preprocess workers of each priority, at least 1
 	Balance      bool             // as many of these decode at once as keep up with the sessions; else always all
+	Decoders     int              // with Balance: that kept up in an earlier run, with which this one begins (Stats.Decoders); 0: not known, and all do
 	RowReserve   int64            // bytes to reserve for the rows of each window, on top of the preprocessor's footprint and of what a Keeper tells
 	Deadline     time.Duration    // per item, for preprocessing; 0 means none
 	Reuse        int64            // bytes of results that are kept for content that comes again; 0 computes each object
@@ -168,7 +169,11 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 	if cfg.Packing != nil {
 		e.mu.batcher = NewPacker[*window](cfg.Batch, cfg.Packing)
 	}
-	e.mu.decoders.balance = newBalance(cfg.Preprocessor)
+	begin := 0
+	if cfg.Balance {
+		begin = cfg.Decoders
+	}
+	e.mu.decoders.balance = newBalance(cfg.Preprocessor, begin)
 	if cfg.Reuse > 0 {
 		e.reuse = newReuse(cfg.Reuse)
 	}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# gpu-check.sh: run every reference case on every GPU, time bare sessions of base width and the worker around them on the first, and write a report: items/s, RTFx, MFU, what is missed.
+# gpu-check.sh: run every reference case on every GPU, time bare sessions of base width and the worker around them on the first, and the worker on all of them, and write a report: items/s, RTFx, MFU, what is missed.
 # The report grows with each row, so that a check that breaks off leaves what it had found.
 #
 #   tools/gpu-check.sh [--provider cuda|tensorrt|cpu] [--report FILE]     (default: cuda, gpu-check.md)
@@ -15,6 +15,8 @@
 #   GO                     default go
 #   VECMILL_DEVICE_BATCH   how many times the budget of a processor a batch is, default 16 on GPUs and 1 on the CPU
 #   VECMILL_BENCH_LAYERS   layers of the models, default 12 as base has
+#   VECMILL_BENCH_TEXTS, VECMILL_BENCH_CLIPS, VECMILL_BENCH_PICTURES
+#                          items of a corpus, on GPUs by default 1200, 60 and 160 times VECMILL_DEVICE_BATCH: 20 batches and more. They are kept in memory, some 4 GB of pictures
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -53,6 +55,8 @@ case "$provider" in
     first=$(head -n 1 <<<"$gpus")
     VECMILL_DEVICE_COUNT=$(wc -l <<<"$gpus")
     export VECMILL_DEVICE_COUNT VECMILL_DEVICE_NAME=${first%%, *} VECMILL_DEVICE_DRIVER=${first##*, } VECMILL_DEVICE_BATCH=${VECMILL_DEVICE_BATCH:-16}
+    export VECMILL_BENCH_TEXTS=${VECMILL_BENCH_TEXTS:-$((1200 * VECMILL_DEVICE_BATCH))} # what a processor takes seconds for is a batch or two of a GPU's
+    export VECMILL_BENCH_CLIPS=${VECMILL_BENCH_CLIPS:-$((60 * VECMILL_DEVICE_BATCH))} VECMILL_BENCH_PICTURES=${VECMILL_BENCH_PICTURES:-$((160 * VECMILL_DEVICE_BATCH))}
     ;;
   *)
     say "--provider $provider is not cuda, tensorrt or cpu"

@@ -3,7 +3,9 @@ package bench
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +16,8 @@ import (
 	"vecmill/embed"
 	"vecmill/embed/golden"
 	"vecmill/embed/ortsession"
+	"vecmill/internal/config"
+	"vecmill/internal/wire"
 	"vecmill/model"
 	"vecmill/schemas"
 )
@@ -28,12 +32,13 @@ type deviceCheck struct {
 	batches int                 // how many times the usual budget a batch is
 	peaks   *peaks              // nil: measured
 	machine machine             // as the report says it
+	pause   time.Duration       // before items are published that are timed, which no rate may have in it
 	tell    func(*deviceReport) // given the report whenever there is more in it, so that nothing is lost of a check that does not come to its end
 }
 
 // BenchmarkDevice runs every reference case on every device in fp32 and fp16, padded and in packed rows, looks where operators run, and times bare sessions of base width and the worker around them. Use
 // tools/gpu-check.sh, which sets the environment: VECMILL_DEVICE (cpu, cuda, tensorrt), VECMILL_DEVICE_REPORT (file to write), VECMILL_DEVICE_NAME, VECMILL_DEVICE_COUNT,
-// VECMILL_DEVICE_DRIVER, VECMILL_DEVICE_COMMIT, VECMILL_DEVICE_BATCH. It fails where a case is missed, or an operator strays to the CPU.
+// VECMILL_DEVICE_DRIVER, VECMILL_DEVICE_COMMIT, VECMILL_DEVICE_BATCH, and corpora of many batches of that size. It fails where a case is missed, or an operator strays to the CPU.
 func BenchmarkDevice(b *testing.B) {
 	c := deviceCheck{
 		options: ortsession.Options{Threads: threads()}, devices: number(b, "VECMILL_DEVICE_COUNT", 1), goldens: filepath.Join("..", "..", "model", "golden"),
@@ -89,11 +94,15 @@ func (c *deviceCheck) run(tb testing.TB) *deviceReport {
 	servers := startServers(tb)
 	for _, s := range []setup{textSetup(texts(tb, 300) / c.share), audioSetup(clips(tb, 30) / c.share), imageSetup(pictures(tb, 80) / c.share)} {
 		s.batch.MaxCost, s.batch.MaxItems = s.batch.MaxCost*c.batches, s.batch.MaxItems*c.batches
+		s.batch.Window = embed.UsualBatch(s.modality).Window * c.batches
 		items, dir := corpus(tb, s.modality, 1, s.items), checkpoint(tb, demoModels(tb), s.modality, c.layers)
 		servers.upload(tb, items)
 		for _, p := range []model.Precision{model.Single, model.Half} {
 			bare := c.time(tb, r, s, way{precision: p, options: c.options, fixed: c.options.Provider.OnGPU()}, dir, items)
 			c.work(tb, r, s, p, dir, items, servers, bare)
+			if p == model.Half {
+				c.work(tb, r, s, p, dir, items, servers, bare, c.every()...)
+			}
 			if s.modality != schemas.Image { // whose shape is constant without
 				c.time(tb, r, s, way{precision: p, packed: true, options: c.options}, dir, items)
 			}
@@ -151,7 +160,7 @@ func (c *deviceCheck) time(tb testing.TB, r *deviceReport, s setup, w way, dir s
 	}
 	slices.Sort(walls)
 	wall := walls[len(walls)/2].Seconds()
-	row := timed{modality: s.modality, way: w.String(), items: float64(s.items) / wall, padding: x.padding, flops: x.flops / wall}
+	row := timed{modality: s.modality, way: w.String(), batches: len(x.batches), items: float64(s.items) / wall, padding: x.padding, flops: x.flops / wall}
 	if s.modality == schemas.Audio {
 		row.realtime = x.seconds() / wall
 	}
@@ -178,18 +187,93 @@ func (c *deviceCheck) time(tb testing.TB, r *deviceReport, s setup, w way, dir s
 	return row.items
 }
 
-// work runs the worker on the same items, from a broker and a store on this machine to files in that store; bare is what the session alone does in a second.
-func (c *deviceCheck) work(tb testing.TB, r *deviceReport, s setup, p model.Precision, dir string, items []item, on *servers, bare float64) {
+// every is all devices, by their numbers.
+func (c *deviceCheck) every() (all []int) {
+	for d := range c.devices {
+		all = append(all, d)
+	}
+	return all
+}
+
+// work runs the worker on the same items, from a broker and a store on this machine to files in that store; bare is what the session alone does in a second. With devices it runs on all of these, and measures
+// how convolutions are searched best on each kind of them.
+func (c *deviceCheck) work(tb testing.TB, r *deviceReport, s setup, p model.Precision, dir string, items []item, on *servers, bare float64, devices ...int) {
 	tb.Helper()
-	topic := fmt.Sprintf("%s-%s", s.modality, name(p))
-	on.publish(tb, topic, items)
+	row := worked{modality: s.modality, way: name(p)}
+	if len(devices) > 0 {
+		row.way = fmt.Sprintf("%s, %d devices, search: auto", name(p), len(devices))
+	}
+	topic := fmt.Sprintf("%s-%s-%d", s.modality, name(p), len(devices))
 	cfg := configure(on, s, dir, tb.TempDir(), topic)
-	m := &cfg.Pipelines[0].Model
-	m.Provider, m.Precision, m.Threads = string(c.options.Provider), name(p), c.options.Threads
-	done := runPipeline(tb, cfg, s.items)
-	rate := float64(s.items) / done.wall.Seconds()
-	r.worked = append(r.worked, worked{s.modality, name(p), rate, rate / bare, done.stats.Embed.PaddingRatio()})
+	c.provide(&cfg.Pipelines[0], p, devices)
+	cfg.Pipelines[0].MemoryBudget *= config.Bytes(c.batches)                              // as batches are larger
+	cfg.Pipelines[0].Outputs[0].Parquet.RollAge = config.Duration(100 * time.Millisecond) // what the last file waits
+	began := time.Now()
+	c.timeWorker(tb, &row, cfg, items, on)
+	row.whole = time.Since(began)
+	row.items = float64(s.items) / row.wall.Seconds()
+	row.share = row.items / bare / float64(max(len(devices), 1))
+	r.worked = append(r.worked, row)
 	c.tell(r)
+}
+
+// provide has a pipeline compute on the device that is timed, or on these.
+func (c *deviceCheck) provide(p *config.Pipeline, precision model.Precision, devices []int) {
+	m := &p.Model
+	m.Provider, m.Precision, m.Threads = string(c.options.Provider), name(precision), c.options.Threads
+	m.GPU = config.GPU{Arena: "as_requested", Search: "heuristic", Shapes: "fixed"} // the defaults, which a file's are given when it is read
+	if len(devices) == 0 {
+		return
+	}
+	m.GPU.Search = "auto"
+	if m.OnGPU() {
+		m.Devices = devices
+	}
+}
+
+// timeWorker runs a worker on the items twice. In the first pass kernels are chosen, arenas grow and costs are learnt; the second is timed, from the first record that is taken in to the last file that is closed.
+func (c *deviceCheck) timeWorker(tb testing.TB, row *worked, cfg *config.Config, items []item, on *servers) {
+	tb.Helper()
+	ctx, stop := context.WithCancel(tb.Context())
+	defer stop()
+	topic, rows := cfg.Pipelines[0].Topics[0], &rowCounter{}
+	on.publish(tb, topic, items)
+	w, err := wire.Open(ctx, cfg, wire.Options{Log: slog.New(slog.DiscardHandler), Files: rows})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	until := func(what string, ok func() bool) {
+		tb.Helper()
+		for !ok() {
+			select {
+			case err := <-ended:
+				tb.Fatalf("the pipeline ended before %s, with %d rows: %v", what, rows.rows.Load(), err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	n := int64(len(items))
+	until("all rows of the first pass", func() bool { return rows.rows.Load() >= n })
+	time.Sleep(c.pause)
+	before := w.Stats()[0]
+	sent := make(chan error, 1) // by the goroutine below alone
+	go func() { sent <- on.send(ctx, topic, items) }()
+	until("the first record of the second pass", func() bool { return w.Stats()[0].Stream.Records > before.Stream.Records })
+	began := time.Now()
+	until("all rows of the second pass", func() bool { return rows.rows.Load() >= 2*n })
+	row.wall = time.Since(began)
+	after := w.Stats()[0]
+	stop()
+	if err := errors.Join(<-sent, <-ended); err != nil {
+		tb.Fatal(err)
+	}
+	e, was := after.Embed, before.Embed
+	row.batches, row.samples = int(e.Batches-was.Batches), int(e.Samples-was.Samples)
+	if cost := e.Cost - was.Cost; cost > 0 {
+		row.padding = float64(e.Padded-was.Padded) / float64(cost)
+	}
 }
 
 // seconds is how much audio the batches hold.
@@ -214,16 +298,16 @@ func TestADeviceIsCheckedAndReported(t *testing.T) {
 	}
 	var told []string
 	c := deviceCheck{
-		options: ortsession.Options{Threads: 1}, devices: 1, goldens: dir, layers: 1, share: 30, batches: 1, machine: machine{"a CPU", "", "abc"},
+		options: ortsession.Options{Threads: 1}, devices: 1, goldens: dir, layers: 1, share: 30, batches: 1, machine: machine{"a CPU", "", "abc"}, pause: 200 * time.Millisecond,
 		tell: func(r *deviceReport) { told = append(told, r.String()) },
 	}
 	r := c.run(t)
 	text := r.String()
-	if len(r.faults) > 0 || len(r.proved) != 4 || len(r.timed) != 10 || len(r.worked) != 6 {
+	if len(r.faults) > 0 || len(r.proved) != 4 || len(r.timed) != 10 || len(r.worked) != 9 {
 		t.Fatalf("%d faults, %d ways, %d timed, %d worked:\n%s", len(r.faults), len(r.proved), len(r.timed), len(r.worked), text)
 	}
 	const unfinished = "has not come to its end"
-	if rows := 4 + 10 + 6; len(told) != rows+1 || told[rows] != text || strings.Contains(text, unfinished) {
+	if rows := 4 + 10 + 9; len(told) != rows+1 || told[rows] != text || strings.Contains(text, unfinished) {
 		t.Errorf("told %d times, want of each of %d rows, and at the end", len(told), rows)
 	}
 	for i, early := range told[:len(told)-1] {
@@ -237,19 +321,33 @@ func TestADeviceIsCheckedAndReported(t *testing.T) {
 		}
 	}
 	for _, x := range r.timed {
-		if x.items <= 0 || x.flops <= 0 || (x.padding < 1) != strings.HasSuffix(x.way, "packed") || x.mfu <= 0 || (x.realtime > 0) != (x.modality == schemas.Audio) {
+		if x.items <= 0 || x.flops <= 0 || x.batches < 1 || (x.padding < 1) != strings.HasSuffix(x.way, "packed") || x.mfu <= 0 || (x.realtime > 0) != (x.modality == schemas.Audio) {
 			t.Errorf("%+v", x)
 		}
 	}
 	for _, x := range r.worked {
-		if x.items <= 0 || x.share <= 0 || x.padding < 1 {
+		if x.items <= 0 || x.share <= 0 || x.padding < 1 || x.batches < 1 || x.batches > x.samples {
 			t.Errorf("%+v", x)
 		}
+		if want := map[schemas.Modality]int{schemas.Text: texts(t, 300) / 30, schemas.Audio: clips(t, 30) / 30, schemas.Image: pictures(t, 80) / 30}[x.modality]; x.samples != want {
+			t.Errorf("%+v: %d samples are timed, want the %d of the second pass", x, x.samples, want)
+		}
+		if x.wall <= 0 || x.wall > x.whole-c.pause {
+			t.Errorf("%+v: what is before the first record of the second pass is timed", x)
+		}
 	}
-	for _, want := range []string{"# Device check: cpu on a CPU", "commit abc", "| 0 | fp16 | 3 |", "| audio | fp32 packed |", "| text | fp16 packed |", "| 0 | fp16 packed | 3 |", "| items/s | RTFx |", "| image | fp16 |"} {
+	for _, want := range []string{"# Device check: cpu on a CPU", "commit abc", "| 0 | fp16 | 3 |", "| audio | fp32 packed |", "| text | fp16 packed |", "| 0 | fp16 packed | 3 |", "| items/s | RTFx |", "| text | fp16, 1 devices, search: auto |", "fewer than 10 batches", "| image | fp16 |"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report has no %q:\n%s", want, text)
 		}
+	}
+	var p config.Pipeline
+	onTwo := deviceCheck{options: ortsession.Options{Provider: ortsession.CUDA, Threads: 1}, devices: 2}
+	if onTwo.provide(&p, model.Half, nil); len(p.Model.Devices) > 0 || p.Model.GPU != (config.GPU{Arena: "as_requested", Search: "heuristic", Shapes: "fixed"}) {
+		t.Errorf("on the first alone: %+v, want the defaults", p.Model)
+	}
+	if onTwo.provide(&p, model.Half, onTwo.every()); !slices.Equal(p.Model.Devices, []int{0, 1}) || p.Model.GPU.Search != "auto" || p.Model.Provider != "cuda" || p.Model.Precision != "fp16" {
+		t.Errorf("on two devices: %+v", p.Model)
 	}
 	missed := &deviceReport{}
 	c.prove(t, missed, way{precision: model.Half, options: ortsession.Options{Provider: ortsession.CUDA, GPU: ortsession.GPU{Device: 1000}}})

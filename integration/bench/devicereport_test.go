@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"vecmill/model"
@@ -38,6 +39,7 @@ type proved struct {
 type timed struct {
 	modality schemas.Modality
 	way      string
+	batches  int     // of a run
 	items    float64 // a second
 	realtime float64 // seconds of audio a second
 	padding  float64 // 0: not known
@@ -45,14 +47,20 @@ type timed struct {
 	mfu      float64 // of the device's peak; 0: that is not known
 }
 
-// worked is the worker around that session.
+// worked is the worker around that session, in a second pass over the corpus.
 type worked struct {
-	modality  schemas.Modality
-	precision string
-	items     float64 // a second, from the first record that is read to the last file that is closed
-	share     float64 // of the bare session's
-	padding   float64
+	modality         schemas.Modality
+	way              string
+	batches, samples int           // of that pass
+	wall             time.Duration // from the first record of it that is taken in to the last file that is closed
+	whole            time.Duration // with start, join and first pass
+	items            float64       // a second of wall
+	share            float64       // of the bare session's, on each device
+	padding          float64
 }
+
+// enough is how many batches a rate is of, at least: below it the first and the last batch, which nothing runs beside, are much of the time.
+const enough = 10
 
 // String is the report in Markdown.
 func (r *deviceReport) String() string {
@@ -67,13 +75,19 @@ func (r *deviceReport) String() string {
 	for _, p := range r.proved {
 		fmt.Fprintf(&b, "| %d | %s | %d | %d | %d |\n", p.device, p.way, p.cases, p.runs, p.missed)
 	}
-	b.WriteString("\n| bare session | | items/s | RTFx | padding | useful TFLOP/s | MFU |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+	few := false
+	b.WriteString("\n| bare session | | batches | items/s | RTFx | padding | useful TFLOP/s | MFU |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, t := range r.timed {
-		fmt.Fprintf(&b, "| %s | %s | %.1f | %s | %s | %.3f | %s |\n", t.modality, t.way, t.items, some("%.0f", t.realtime), some("%.2f", t.padding), t.flops/1e12, some("%.3f", t.mfu))
+		few = few || t.batches < enough
+		fmt.Fprintf(&b, "| %s | %s | %d | %.1f | %s | %s | %.3f | %s |\n", t.modality, t.way, t.batches, t.items, some("%.0f", t.realtime), some("%.2f", t.padding), t.flops/1e12, some("%.3f", t.mfu))
 	}
-	b.WriteString("\n| worker | | items/s | of the bare session's | padding |\n| --- | --- | --- | --- | --- |\n")
+	b.WriteString("\n| worker, second pass | | batches | s | items/s | of the bare session's | padding |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, w := range r.worked {
-		fmt.Fprintf(&b, "| %s | %s | %.1f | %.2f | %.2f |\n", w.modality, w.precision, w.items, w.share, w.padding)
+		few = few || w.batches < enough
+		fmt.Fprintf(&b, "| %s | %s | %d | %.2f | %.1f | %.2f | %.2f |\n", w.modality, w.way, w.batches, w.wall.Seconds(), w.items, w.share, w.padding)
+	}
+	if few {
+		fmt.Fprintf(&b, "\nRates of fewer than %d batches say little: set VECMILL_BENCH_TEXTS, VECMILL_BENCH_CLIPS and VECMILL_BENCH_PICTURES higher.\n", enough)
 	}
 	for _, f := range r.faults {
 		fmt.Fprintf(&b, "\n* FAIL %s", f)

@@ -18,7 +18,7 @@
 //   - Corpora are made from a seed (corpus_test.go). VECMILL_BENCH_TEXTS, _CLIPS and _PICTURES say how many there are of each, for every benchmark that is about a corpus; those of a few batches or starts, which
 //     are Passes, Reduction, Packing and Start, have their own.
 //   - Before each round the parts are measured, each alone and on one goroutine: GETs by minio-go, preprocessing, the session warm and fresh, heads; and all of them beside each other. The
-//     pipeline over their sum is what our own code costs, batches that are less well divided among it.
+//     pipeline over their sum is what our own code costs, batches that are less well divided among it; with the fresh session in the sum, as a pipeline's session is one, what it costs beside that.
 //
 // BenchmarkStart measures a worker's start up to the first rows, BenchmarkPasses what each of the compiler's passes is worth, BenchmarkReduction whether a head's reduction belongs into the graph.
 //

@@ -51,7 +51,7 @@ func TestTheCheckSaysThatThereIsNoGPU(t *testing.T) {
 	}
 }
 
-// With a GPU the check gets its name and driver, and the GPU's library; its exit code is the check's, and a check without a report is none. Driver and
+// With a GPU the check gets its name and driver, the GPU's library, and corpora of many batches; its exit code is the check's, and a check without a report is none. Driver and
 // check are stand-ins here.
 func TestTheCheckIsToldOfTheGPU(t *testing.T) {
 	requirements, err := os.ReadFile("../../tools/ort-gpu/requirements.txt")
@@ -68,8 +68,8 @@ func TestTheCheckIsToldOfTheGPU(t *testing.T) {
 	}
 	program(t, bin, "nvidia-smi", "echo 'NVIDIA L4, 550.54.15'; echo 'NVIDIA T4, 550.54.15'")
 	program(t, bin, "uname", "echo Linux x86_64")
-	program(t, bin, "go", `[ -z "$SILENT" ] && echo "$VECMILL_DEVICE|$VECMILL_DEVICE_COUNT|$VECMILL_DEVICE_NAME|$VECMILL_DEVICE_DRIVER|$VECMILL_DEVICE_BATCH|$VECMILL_ORT_LIB|$LD_LIBRARY_PATH" >"$VECMILL_DEVICE_REPORT"; exit $CHECK`)
-	want := "tensorrt|2|NVIDIA L4|550.54.15|16|" + lib + "|" + filepath.Dir(lib)
+	program(t, bin, "go", `[ -z "$SILENT" ] && echo "$VECMILL_DEVICE|$VECMILL_DEVICE_COUNT|$VECMILL_DEVICE_NAME|$VECMILL_DEVICE_DRIVER|$VECMILL_DEVICE_BATCH|$VECMILL_BENCH_TEXTS $VECMILL_BENCH_CLIPS $VECMILL_BENCH_PICTURES|$VECMILL_ORT_LIB|$LD_LIBRARY_PATH" >"$VECMILL_DEVICE_REPORT"; exit $CHECK`)
+	want := "tensorrt|2|NVIDIA L4|550.54.15|16|19200 960 2560|" + lib + "|" + filepath.Dir(lib)
 	for _, c := range []struct {
 		env  []string
 		code int
@@ -78,7 +78,7 @@ func TestTheCheckIsToldOfTheGPU(t *testing.T) {
 		if err := os.WriteFile(report, []byte("of last week"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		env := append([]string{"VECMILL_CACHE=" + cache, "LD_LIBRARY_PATH=", "VECMILL_DEVICE_BATCH=", "GO="}, c.env...)
+		env := append([]string{"VECMILL_CACHE=" + cache, "LD_LIBRARY_PATH=", "VECMILL_DEVICE_BATCH=", "VECMILL_BENCH_TEXTS=", "VECMILL_BENCH_CLIPS=", "VECMILL_BENCH_PICTURES=", "GO="}, c.env...)
 		code, out := script(t, bin, env, "--provider", "tensorrt", "--report", report)
 		if code != c.code {
 			t.Errorf("%v: exit code %d, want %d: %s", c.env, code, c.code, out)

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -163,19 +164,24 @@ func (s *servers) publish(tb testing.TB, topic string, items []item) {
 	if err != nil {
 		tb.Fatalf("creating topic %s: %v", topic, err)
 	}
+	if err := s.send(ctx, topic, items); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// send adds a reference to every item to a topic.
+func (s *servers) send(ctx context.Context, topic string, items []item) error {
 	messages := make([]kafka.Message, len(items))
 	for i, it := range items {
 		value, err := json.Marshal(schemas.Ref{ID: it.name, URI: "s3://" + bucket + "/" + it.name})
 		if err != nil {
-			tb.Fatal(err)
+			return err
 		}
 		messages[i].Value = value
 	}
 	w := &kafka.Writer{Addr: kafka.TCP(s.Brokers...), Topic: topic, Balancer: &kafka.RoundRobin{}, RequiredAcks: kafka.RequireAll, BatchTimeout: 5 * time.Millisecond}
-	if err := w.WriteMessages(ctx, messages...); err != nil {
-		tb.Fatalf("publishing to %s: %v", topic, err)
+	if err := errors.Join(w.WriteMessages(ctx, messages...), w.Close()); err != nil {
+		return fmt.Errorf("publishing to %s: %w", topic, err)
 	}
-	if err := w.Close(); err != nil {
-		tb.Fatalf("publishing to %s: %v", topic, err)
-	}
+	return nil
 }

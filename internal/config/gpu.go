@@ -6,7 +6,7 @@ import "slices"
 type GPU struct {
 	MemoryLimit Bytes  `yaml:"memory_limit" doc:"most memory of a device that one session's arena may take; 0 means no limit"`
 	Arena       string `yaml:"arena" doc:"how the arena grows: as_requested, or doubling, which asks the device less often and holds more"`
-	Search      string `yaml:"search" doc:"how cuDNN's algorithms for convolutions are chosen: heuristic, exhaustive (takes longer for each new shape), or auto: the faster of the two with this model, measured when it loads"`
+	Search      string `yaml:"search" doc:"how cuDNN's algorithms for convolutions are chosen: heuristic, exhaustive (takes longer for each new shape), or auto: the faster of the two with this model, measured when it loads, on each device where they are not known to be of one kind"`
 	TF32        bool   `yaml:"tf32" doc:"let fp32 products round to 10 bits of fraction: faster, and no longer equal to the reference; worker doctor fails then"`
 	EngineCache string `yaml:"engine_cache" doc:"tensorrt: directory for built engines, with a directory for each graph in it; empty means engines in runtime.cache_dir"`
 	Shapes      string `yaml:"shapes" doc:"fixed: batches are padded to a small set of lengths and numbers of items, so that memory is asked for once and convolutions are planned anew less often; free: to their longest item"`

@@ -1,13 +1,16 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"vecmill/embed"
@@ -150,6 +153,38 @@ func fastestSearch(measure func(ortsession.Search) (time.Duration, error)) (orts
 	return best, nil
 }
 
+// chooseSearches sets the fastest search of each device. Of devices that are alike the first is measured for all.
+func chooseSearches(devices []ortsession.Options, alike bool, measure func(ortsession.Options) (time.Duration, error)) error {
+	for i := range devices {
+		if i > 0 && alike {
+			devices[i].GPU.Search = devices[0].GPU.Search
+			continue
+		}
+		search, err := fastestSearch(func(s ortsession.Search) (time.Duration, error) {
+			o := devices[i]
+			o.GPU.Search = s
+			return measure(o)
+		})
+		if err != nil {
+			return fmt.Errorf("device %d: %w", devices[i].GPU.Device, err)
+		}
+		devices[i].GPU.Search = search
+	}
+	return nil
+}
+
+// searchesOf are the searches of devices: one if all have the same.
+func searchesOf(devices []ortsession.Options) string {
+	var all []string
+	for _, o := range devices {
+		all = append(all, string(cmp.Or(o.GPU.Search, "heuristic")))
+	}
+	if slices.Max(all) == slices.Min(all) {
+		return all[0]
+	}
+	return strings.Join(all, "+")
+}
+
 // searchRounds is how often a batch is measured, after a first round in which algorithms are chosen.
 const searchRounds = 3
 
@@ -184,18 +219,13 @@ func measureSearch(ctx context.Context, p *config.Pipeline, m *loadedModel, o or
 func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, sessions int, log *slog.Logger) error {
 	devices := m.devices
 	if p.Model.OnGPU() && p.Model.GPU.Search == "auto" && convolves(m.spec) {
-		search, err := fastestSearch(func(s ortsession.Search) (time.Duration, error) {
-			o := devices[0]
-			o.GPU.Search = s
+		alike := len(gpuNames(os.DirFS("/"))) == 1 // of several kinds, or where the driver does not tell, any number may be of any
+		if err := chooseSearches(devices, alike, func(o ortsession.Options) (time.Duration, error) {
 			took, err := measureSearch(ctx, p, m, o)
-			log.Info("cuDNN search measured", "pipeline", p.Name, "search", s, "batch", took)
+			log.Info("cuDNN search measured", "pipeline", p.Name, "device", o.GPU.Device, "search", o.GPU.Search, "batch", took)
 			return took, err
-		})
-		if err != nil {
+		}); err != nil {
 			return err
-		}
-		for i := range devices {
-			devices[i].GPU.Search = search
 		}
 	}
 	for i := range devices {

@@ -153,6 +153,36 @@ func TestTheFastestSearchIsTaken(t *testing.T) {
 	}
 }
 
+// TestEachKindOfDeviceHasASearchOfItsOwn has a second device for which another search is the faster one.
+func TestEachKindOfDeviceHasASearchOfItsOwn(t *testing.T) {
+	took := map[int]map[ortsession.Search]time.Duration{
+		0: {ortsession.Heuristic: 60, ortsession.Exhaustive: 100},
+		3: {ortsession.Heuristic: 100, ortsession.Exhaustive: 60},
+	}
+	for _, c := range []struct {
+		name     string
+		alike    bool
+		want     [2]ortsession.Search
+		measured int
+		key      string
+	}{
+		{"of one kind", true, [2]ortsession.Search{ortsession.Heuristic, ortsession.Heuristic}, 2, "heuristic"},
+		{"of two kinds", false, [2]ortsession.Search{ortsession.Heuristic, ortsession.Exhaustive}, 4, "heuristic+exhaustive"},
+	} {
+		devices, measured := []ortsession.Options{{}, {GPU: ortsession.GPU{Device: 3}}}, 0
+		err := chooseSearches(devices, c.alike, func(o ortsession.Options) (time.Duration, error) {
+			measured++
+			return took[o.GPU.Device][o.GPU.Search], nil
+		})
+		if got := [2]ortsession.Search{devices[0].GPU.Search, devices[1].GPU.Search}; err != nil || got != c.want || measured != c.measured {
+			t.Errorf("%s: %q by %d measurements, %v, want %q by %d", c.name, got, measured, err, c.want, c.measured)
+		}
+		if key := searchesOf(devices); key != c.key {
+			t.Errorf("%s: costs are kept for %q, want %q", c.name, key, c.key)
+		}
+	}
+}
+
 // A search is measured in a session of the model itself, here of the CPU, which has none to choose, with batches as full as the configuration has them and of
 // the shapes that come.
 func TestASearchIsMeasuredWithAFullBatch(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 
 const (
 	measuredFile = "measured.json" // in the cache of graphs: one for all of them
-	measuredMost = 256             // of costs, and of bytes; the oldest make room
+	measuredMost = 256             // of sessions, of costs, and of bytes; the oldest make room
 	learntFrom   = 33              // batches: about as many as costs are made of, see embed.CostModel
 
 	lockTries, lockPause = 100, 20 * time.Millisecond // to change it
@@ -37,8 +37,9 @@ type measurements struct {
 // measurement is what batches were measured to need.
 type measurement struct {
 	embed.Costs
-	Batches int64     `json:"batches"` // that it is made of
-	At      time.Time `json:"at"`
+	Batches  int64     `json:"batches"`            // that it is made of
+	Decoders int       `json:"decoders,omitempty"` // with costs: that kept up with the sessions; 0: not known
+	At       time.Time `json:"at"`
 }
 
 // measured is what is known of all graphs of a cache. A file that cannot be read says nothing.
@@ -82,8 +83,9 @@ func keepMeasured(cache string, change func(*measurements)) error {
 		}
 	}
 	change(&all)
-	forget(all.Costs)
-	forget(all.Bytes)
+	forget(all.Sessions, func(s splits) time.Time { return s.At })
+	forget(all.Costs, func(m measurement) time.Time { return m.At })
+	forget(all.Bytes, func(m measurement) time.Time { return m.At })
 	b, err := json.MarshalIndent(all, "", " ")
 	if err != nil {
 		return err
@@ -122,8 +124,8 @@ func lockMeasured(cache string) (unlock func(), err error) {
 }
 
 // forget drops the oldest of too many.
-func forget(all map[string]measurement) {
-	keys := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return all[b].At.Compare(all[a].At) })
+func forget[M any](all map[string]M, at func(M) time.Time) {
+	keys := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return at(all[b]).Compare(at(all[a])) })
 	for _, k := range keys[min(len(keys), measuredMost):] {
 		delete(all, k)
 	}
@@ -146,7 +148,7 @@ func (m *loadedModel) batchKey(p *config.Pipeline, machine fs.FS) string {
 	}
 	by := p.Model.Provider
 	if gpu := m.devices[0].GPU; p.Model.OnGPU() {
-		by = fmt.Sprintf("%s (%s, doubling %t, TF32 %t)", by, gpu.Search, gpu.Doubling, gpu.TF32)
+		by = fmt.Sprintf("%s (%s, doubling %t, TF32 %t)", by, searchesOf(m.devices), gpu.Doubling, gpu.TF32)
 	}
 	return fmt.Sprintf("%s %s, %d sessions of %d threads, %s of ONNX Runtime %s on %s", m.digest, strings.Join(outputs, "+"), len(m.sessions)/len(m.devices), m.devices[0].Threads, by, version, device)
 }
@@ -212,7 +214,11 @@ func (w *Worker) keepCosts(faults []error) {
 		s := l.engine.Stats()
 		costs := s.Devices[0].Costs // of one of a kind; where there are several, a wrong one is unlearnt in a batch
 		if faults[i] == nil && l.model != nil && l.model.key != "" && s.Batches >= int64(learntFrom*len(s.Devices)) && costs.Sound() {
-			learnt[l.model.key] = measurement{Costs: costs, Batches: s.Batches, At: time.Now().UTC().Truncate(time.Second)}
+			decoders := l.model.costs.Decoders
+			if l.balanced {
+				decoders = s.Decoders
+			}
+			learnt[l.model.key] = measurement{Costs: costs, Batches: s.Batches, Decoders: decoders, At: time.Now().UTC().Truncate(time.Second)}
 		}
 	}
 	if len(learnt) == 0 {

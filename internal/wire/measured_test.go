@@ -38,6 +38,9 @@ func TestWhatAWorkerHasLearntIsKnownAtTheNextStart(t *testing.T) {
 	if !ok || !kept.Sound() || kept.Costs != learnt.Devices[0].Costs || kept.Batches != learnt.Batches || kept.Batches < learntFrom || time.Since(kept.At) > time.Hour {
 		t.Fatalf("kept %+v (%v) of %+v in %d batches", kept, ok, learnt.Devices, learnt.Batches)
 	}
+	if kept.Decoders != learnt.Decoders || kept.Decoders < 1 {
+		t.Errorf("%d decoders are kept of %d", kept.Decoders, learnt.Decoders)
+	}
 	next := l.open(t, "all")
 	if c := next.Stats()[0].Embed.Devices[0].Costs; c != kept.Costs {
 		t.Errorf("the next start knows %+v, kept was %+v", c, kept.Costs)
@@ -47,6 +50,23 @@ func TestWhatAWorkerHasLearntIsKnownAtTheNextStart(t *testing.T) {
 	}
 	if again := measured(w.cache).Costs[key]; again != kept {
 		t.Errorf("a worker that ran %d batches changed what is kept to %+v", next.Stats()[0].Embed.Batches, again)
+	}
+	if err := keepMeasured(w.cache, func(all *measurements) {
+		one := all.Costs[key]
+		one.Decoders = 1
+		all.Costs[key] = one
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for workers, want := range map[int]int{0: 1, 3: 3} { // as kept, and as configured
+		l.conf.Pipelines[0].Preprocessors = workers
+		next := l.open(t, "all")
+		if got := next.Stats()[0].Embed.Decoders; got != want {
+			t.Errorf("with preprocessors %d, and one kept, %d decode at the start, want %d", workers, got, want)
+		}
+		if err := next.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w.cache = t.TempDir()
 	w.keepCosts([]error{errors.New("broken")})
@@ -321,7 +341,9 @@ func TestTheOldestMeasurementsMakeRoom(t *testing.T) {
 		for i := range measuredMost + 10 {
 			all.Costs[fmt.Sprint(i)], all.Bytes[fmt.Sprint(i)] = measurement{At: time.Unix(int64(i), 0)}, measurement{At: time.Unix(int64(-i), 0)}
 		}
-		all.Sessions["a"] = splits{Chosen: split{Sessions: 2}}
+		for i := range measuredMost + 10 {
+			all.Sessions[fmt.Sprint(i)] = splits{Chosen: split{Sessions: 2}, At: time.Unix(int64(i), 0)}
+		}
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +351,8 @@ func TestTheOldestMeasurementsMakeRoom(t *testing.T) {
 	_, first := all.Costs["9"]
 	_, last := all.Costs["10"]
 	_, other := all.Bytes["9"]
-	if len(all.Costs) != measuredMost || len(all.Bytes) != measuredMost || first || !last || !other || all.Sessions["a"].Chosen.Sessions != 2 {
-		t.Errorf("%d costs (%v, %v), %d bytes (%v), sessions %+v", len(all.Costs), first, last, len(all.Bytes), other, all.Sessions)
+	_, old := all.Sessions["9"]
+	if len(all.Costs) != measuredMost || len(all.Bytes) != measuredMost || first || !last || !other || old || len(all.Sessions) != measuredMost || all.Sessions["10"].Chosen.Sessions != 2 {
+		t.Errorf("%d costs (%v, %v), %d bytes (%v), %d sessions (%v)", len(all.Costs), first, last, len(all.Bytes), other, len(all.Sessions), old)
 	}
 }

@@ -44,6 +44,7 @@ type loadedModel struct {
 	devices   []ortsession.Options // of the sessions, one for each device
 	precision model.Precision
 	why       string        // that precision, if the configuration left it open
+	divided   string        // why there are so many sessions, see sessionsOf
 	key       string        // of what is measured of its batches, see batchKey
 	costs     measurement   // of batches, from before this start; the zero value: none
 	bytes     measurement   // that batches need, likewise
@@ -194,7 +195,9 @@ func (m *loadedModel) open(ctx context.Context, c *config.Config, p *config.Pipe
 		return err
 	}
 	m.tryPreprocessor(ctx)
-	if err := m.openSessions(ctx, p, sessionsOf(p, cache, m.graph), log); err != nil {
+	n, by := sessionsOf(c, p, cache, m.graph)
+	m.divided = by
+	if err := m.openSessions(ctx, p, n, log); err != nil {
 		return err
 	}
 	if err := m.trySessions(ctx, p, log); err != nil {
@@ -368,7 +371,7 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took fun
 	batch.MaxBytes, batch.Bytes = int64(p.Batch.MaxBytes), m.bytes.Costs
 	return embed.NewEngine(embed.EngineConfig{
 		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Devices: m.on, Packing: packing,
-		Preprocessor: workers, Balance: p.Preprocessors == 0, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Past: past, Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Costs: m.costs.Costs, Trial: m.trial,
+		Preprocessor: workers, Balance: p.Preprocessors == 0, Decoders: m.costs.Decoders, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Past: past, Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Costs: m.costs.Costs, Trial: m.trial,
 	}, m.pre, m.sessions, m.heads)
 }
 

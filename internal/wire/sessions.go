@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -34,8 +35,9 @@ type split struct {
 
 // splits is what was measured of a model on a machine: the last is the best that was worth it.
 type splits struct {
-	Tried  []split `json:"tried"`
-	Chosen split   `json:"chosen"`
+	Tried  []split   `json:"tried"`
+	Chosen split     `json:"chosen"`
+	At     time.Time `json:"at"`
 }
 
 // threadsOf is how many threads each of so many sessions gets.
@@ -46,28 +48,46 @@ func threadsOf(p *config.Pipeline, sessions int) int {
 	return max(1, runtime.GOMAXPROCS(0)/sessions)
 }
 
-// sessionsOf is how many sessions a pipeline has: as configured, or as measured of this graph on a machine like this (worker doctor), or one.
-func sessionsOf(p *config.Pipeline, cache string, g *model.Graph) int {
-	if p.Model.Sessions > 0 {
-		return p.Model.Sessions
+// sessionsOf is how many sessions a pipeline has on a device, and why: as configured, or as measured of this graph on a machine like this (worker doctor), or one.
+func sessionsOf(c *config.Config, p *config.Pipeline, cache string, g *model.Graph) (n int, why string) {
+	switch {
+	case p.Model.Sessions > 0:
+		return p.Model.Sessions, "configured"
+	case p.Model.OnGPU():
+		return 1, "one on a GPU"
+	case p.Model.Threads > 0:
+		return 1, "threads are configured"
 	}
-	if p.Model.OnGPU() {
-		return 1
+	if key := splitKey(c, cache, g); key != "" {
+		if known, ok := measured(cache).Sessions[key]; ok {
+			return min(max(known.Chosen.Sessions, 1), runtime.GOMAXPROCS(0)), "measured"
+		}
 	}
-	if known, ok := measured(cache).Sessions[splitKey(g)]; ok && p.Model.Threads == 0 {
-		return min(max(known.Chosen.Sessions, 1), runtime.GOMAXPROCS(0))
-	}
-	return 1
+	return 1, "not measured"
 }
 
-// splitKey names a graph on a kind of machine.
-func splitKey(g *model.Graph) string {
-	return fmt.Sprintf("%s, %d of %s", g.Path, runtime.GOMAXPROCS(0), processor())
+// splitKey names a graph with the library and the kind of machine that compute it; "" where the library is not known. A graph of ours is named by its directory in the cache, wherever that is mounted; a ready-made one lies
+// outside and has its path.
+func splitKey(c *config.Config, cache string, g *model.Graph) string {
+	_, version, err := ortsession.LibraryAt(c.Runtime.Library)
+	if err != nil {
+		return ""
+	}
+	name := g.Path
+	if in, err := filepath.Rel(cache, g.Path); err == nil && filepath.IsLocal(in) {
+		name = filepath.Dir(in)
+	}
+	return fmt.Sprintf("%s, ONNX Runtime %s, %d of %s", name, version, runtime.GOMAXPROCS(0), processor())
 }
 
 // keep adds what was measured of a graph.
-func (s splits) keep(cache string, g *model.Graph) error {
-	return keepMeasured(cache, func(all *measurements) { all.Sessions[splitKey(g)] = s })
+func (s splits) keep(c *config.Config, cache string, g *model.Graph) error {
+	key := splitKey(c, cache, g)
+	if key == "" {
+		return errors.New("the version of ONNX Runtime is not known")
+	}
+	s.At = time.Now().UTC().Truncate(time.Second)
+	return keepMeasured(cache, func(all *measurements) { all.Sessions[key] = s })
 }
 
 // choose doubles the sessions for as long as the doubling is worth it. compare measures two ways in turns.
@@ -97,7 +117,7 @@ func measureSessions(ctx context.Context, c *config.Config, p *config.Pipeline, 
 	}
 	return choose(runtime.GOMAXPROCS(0), func(a, b split) (split, split, error) {
 		ways := []*split{&a, &b}
-		var open [2][]embed.Session
+		var open, take [2][]embed.Session // take: as ones of padded batches, which usualBatch's is
 		defer func() {
 			for _, s := range slices.Concat(open[0], open[1]) {
 				_ = s.Close() // of sessions that have run nothing since
@@ -110,12 +130,17 @@ func measureSessions(ctx context.Context, c *config.Config, p *config.Pipeline, 
 					return a, b, err
 				}
 				open[i] = append(open[i], s)
+				run, err := padded(p, m, s)
+				if err != nil {
+					return a, b, err
+				}
+				take[i] = append(take[i], run)
 			}
 		}
 		var rates [2][]float64
 		for round := range sessionRounds + 1 {
 			for i := range ways {
-				runs, took, err := busy(ctx, open[i], inputs)
+				runs, took, err := busy(ctx, take[i], inputs)
 				if err != nil {
 					return a, b, err
 				}
@@ -227,7 +252,7 @@ func (d *doctor) sessions(ctx context.Context, p *config.Pipeline, m *loadedMode
 	}
 	cache, err := cacheDir(d.c)
 	if err == nil {
-		err = s.keep(cache, m.graph)
+		err = s.keep(d.c, cache, m.graph)
 	}
 	if err != nil {
 		d.say(check, Doubt, "%s: %d would be best, but %v", strings.Join(told, "; "), s.Chosen.Sessions, err)

@@ -204,7 +204,7 @@ func (d *doctor) corners(ctx context.Context, p *config.Pipeline, m *loadedModel
 	if err != nil {
 		return nil, err
 	}
-	if n := sessionsOf(p, cache, m.graph); n*len(m.devices) != len(m.sessions) {
+	if n, _ := sessionsOf(d.c, p, cache, m.graph); n*len(m.devices) != len(m.sessions) {
 		if err := m.close(); err != nil {
 			return nil, err
 		}

@@ -112,7 +112,7 @@ func TestTheDoctorMeasuresForTheNextStart(t *testing.T) {
 	if len(m.sessions) != 1 {
 		t.Fatalf("%d sessions", len(m.sessions))
 	}
-	if err := (splits{Chosen: split{Sessions: 2, Threads: 1}}).keep(c.Runtime.CacheDir, m.graph); err != nil {
+	if err := (splits{Chosen: split{Sessions: 2, Threads: 1}}).keep(c, c.Runtime.CacheDir, m.graph); err != nil {
 		t.Fatal(err)
 	}
 	d.batches(t.Context(), p, m)

@@ -68,6 +68,8 @@ type line struct {
 	recent *page.Recent // nil: nothing is kept for the page
 	timers *telemetry.Timers
 	faults *faults
+
+	balanced bool // how many decode follows the stages' times
 }
 
 // closing is how long sinks and telemetry may take to close after the pipelines have ended.
@@ -176,7 +178,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		o.Log.Info("precision chosen", "pipeline", p.Name, "precision", precisionName(l.model.precision), "why", l.model.why)
 	}
 	o.Log.Info("model loaded", "pipeline", p.Name, "class", l.model.spec.Class, "digest", short(l.model.digest), "preprocess", short(l.model.pre.Digest()),
-		"provider", p.Model.Provider, "precision", precisionName(l.model.precision), "sessions", len(l.model.sessions), "batch", batchConfig(p.Batch, l.model.spec.Modality))
+		"provider", p.Model.Provider, "precision", precisionName(l.model.precision), "sessions", len(l.model.sessions), "sessions_by", l.model.divided, "batch", batchConfig(p.Batch, l.model.spec.Modality))
 	if l.timers, err = telemetry.NewTimers(w.telemetry.Meter(), p.Name); err != nil {
 		return nil, err
 	}
@@ -187,6 +189,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		}
 		past = l.past.give
 	}
+	l.balanced = p.Preprocessors == 0
 	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer(), l.timers.Session.Took, past); err != nil {
 		return nil, err
 	}
