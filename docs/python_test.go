@@ -20,7 +20,8 @@ var inPython = []pythonCommand{
 	},
 	{
 		"../tools/golden", ".venv/bin/python formats.py ../../model/checkpoint/testdata/formats",
-		"$PYTHON formats.py $OUT && diff <(cd $OUT && find . -type f | sort) <(cd ../../model/checkpoint/testdata/formats && find . -type f | sort)", "", []string{"keras/tf_model.h5"},
+		"$PYTHON formats.py $OUT && diff <(cd $OUT && find . -type f | sort) <(cd ../../model/checkpoint/testdata/formats && find . -type f | sort)", "",
+		[]string{"keras/tf_model.h5"},
 	},
 	{"..", ".venv/bin/python tools/golden/sweep.py DIR 601 45", "$PYTHON tools/golden/sweep.py $SWEPT 601 1", "", nil},
 	{"../tools/golden", ".venv/bin/python sweep.py /some/dir 1 40", "$PYTHON sweep.py $SWEPT 1 1", "", nil},

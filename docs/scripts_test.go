@@ -58,8 +58,13 @@ func commandsLike(t *testing.T, pattern string) (all [][2]string) {
 // TestTheDataSetsSumsAreThoseOfTheirFiles runs what tools/demo-models/README.md checks data sets with on files of a few bytes: one sum of all files, in the order of their names' bytes.
 func TestTheDataSetsSumsAreThoseOfTheirFiles(t *testing.T) {
 	files := [][2]string{ // in their order
-		{"0_Zoe_1.wav", "zoe"}, {"0_ada_0.wav", "ada 0"}, {"0_ada_10.wav", "ada 10"}, {"notes.txt", ""},
-		{"AddToPlaylist/train_AddToPlaylist_full.json", "train a"}, {"BookRestaurant/train_BookRestaurant_full.json", "train b"}, {"BookRestaurant/train_BookRestaurant.json", ""},
+		{"0_Zoe_1.wav", "zoe"},
+		{"0_ada_0.wav", "ada 0"},
+		{"0_ada_10.wav", "ada 10"},
+		{"notes.txt", ""},
+		{"AddToPlaylist/train_AddToPlaylist_full.json", "train a"},
+		{"BookRestaurant/train_BookRestaurant_full.json", "train b"},
+		{"BookRestaurant/train_BookRestaurant.json", ""},
 		{"AddToPlaylist/validate_AddToPlaylist.json", "validate a"},
 	}
 	dir := t.TempDir()

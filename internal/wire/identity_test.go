@@ -452,7 +452,9 @@ func TestWhoeverWaitsForARoleSharesItsQuestion(t *testing.T) {
 			{0, time.Second, time.Second, false, 1}, {10 * time.Second, time.Minute, 13 * time.Second, true, 2},
 		}},
 		"all who waited hear that there was none, who comes later asks": {0, []request{
-			{0, time.Hour, 10 * time.Second, false, 1}, {10 * time.Second, time.Hour, 10 * time.Second, false, 1}, {10*time.Second + 999*time.Millisecond, time.Hour, 10*time.Second + 999*time.Millisecond, false, 1},
+			{0, time.Hour, 10 * time.Second, false, 1},
+			{10 * time.Second, time.Hour, 10 * time.Second, false, 1},
+			{10*time.Second + 999*time.Millisecond, time.Hour, 10*time.Second + 999*time.Millisecond, false, 1},
 			{11 * time.Second, time.Hour, 21 * time.Second, false, 2},
 		}},
 		"a fault that nobody heard is nobody's": {0, []request{

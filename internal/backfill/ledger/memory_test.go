@@ -109,7 +109,7 @@ func TestAShelfGrowsBesideTheHeap(t *testing.T) {
 	if out := s.table.slabs.outside(); out < n*11 || out > n*most+slabBytes {
 		t.Errorf("%d bytes beside the heap", out)
 	}
-	if in := after.TotalAlloc - before.TotalAlloc; in > n*110 {
+	if in := after.TotalAlloc - before.TotalAlloc; in > n*130 { // 59 each, and up to twice that where the scheduler moves this goroutine from a processor that keeps some to one that keeps none
 		t.Errorf("%d bytes of Go's heap were taken on the way, for a table of %d", in, n*11)
 	}
 }
