@@ -112,6 +112,13 @@ func (r *reuse) give(j *Job, x *results) {
 	for i := range rows {
 		rows[i].Timings, rows[i].CreatedAt = schemas.Timings{}, now
 	}
+	if j.Held != nil { // nothing was decoded, for which more was reserved
+		size := int64(len(j.Blob))
+		for i := range rows {
+			size += rows[i].Size()
+		}
+		j.Held(size, size)
+	}
 	j.Done(rows, nil)
 }
 

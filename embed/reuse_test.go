@@ -112,6 +112,31 @@ func TestContentThatComesAgainIsComputedOnce(t *testing.T) {
 }
 
 // A content that a backfill's job computes is at the end of a long queue, in which a live job with the same content does not wait with it.
+// TestWhatIsReusedHoldsNoMoreThanItsRows: nothing was decoded, for which more was reserved.
+func TestWhatIsReusedHoldsNoMoreThanItsRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReuser(t, 1<<20, &adder{delay: time.Second})
+		defer r.end()
+		rows := (<-r.submit(t.Context(), "3 5", nil)).rows
+		want := int64(len("3 5"))
+		for i := range rows {
+			want += rows[i].Size()
+		}
+		var held, took int64
+		done := make(chan error, 1)
+		if err := r.e.Submit(t.Context(), Job{
+			Ref: schemas.Ref{ID: "r"}, Blob: []byte("3 5"), Content: "3 5",
+			Held: func(bytes, really int64) { held, took = bytes, really },
+			Done: func(_ []schemas.Row, err error) { done <- err },
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil || held != want || took != want {
+			t.Errorf("%d held, %d taken, %v; want %d", held, took, err, want)
+		}
+	})
+}
+
 func TestALiveJobFollowsNoBackfill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig()

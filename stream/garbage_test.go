@@ -19,13 +19,13 @@ func TestOnlyLargeGarbageIsCollected(t *testing.T) {
 		down     []down
 		want     int
 	}{
-		"a small object":                                          {8 * mib, []down{{mib, embed.AllOfIt}, {0, embed.AllOfIt}}, 0},
-		"a large object":                                          {200 * mib, []down{{mib, embed.AllOfIt}, {0, embed.AllOfIt}}, 1},
-		"large rows":                                              {200 * mib, []down{{100 * mib, embed.AllOfIt}, {0, embed.AllOfIt}}, 2},
-		"a small one with room for a large":                       {800 * mib, []down{{2 * mib, 20 * mib}, {0, embed.AllOfIt}}, 0},
-		"a large one with room for more":                          {800 * mib, []down{{2 * mib, 50 * mib}, {0, embed.AllOfIt}}, 1},
-		"more than is reserved is not there":                      {20 * mib, []down{{0, 100 * mib}}, 0},
-		"one of which nothing came is taken for what it might be": {800 * mib, []down{{0, embed.AllOfIt}}, 1},
+		"a small object":                     {8 * mib, []down{{mib, embed.AllOfIt}, {0, embed.AllOfIt}}, 0},
+		"a large object":                     {200 * mib, []down{{mib, embed.AllOfIt}, {0, embed.AllOfIt}}, 1},
+		"large rows":                         {200 * mib, []down{{100 * mib, embed.AllOfIt}, {0, embed.AllOfIt}}, 2},
+		"a small one with room for a large":  {800 * mib, []down{{2 * mib, 20 * mib}, {0, embed.AllOfIt}}, 0},
+		"a large one with room for more":     {800 * mib, []down{{2 * mib, 50 * mib}, {0, embed.AllOfIt}}, 1},
+		"more than is reserved is not there": {20 * mib, []down{{0, 100 * mib}}, 0},
+		"one of which nothing came":          {800 * mib, []down{{0, embed.AllOfIt}}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := 0

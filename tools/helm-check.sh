@@ -84,6 +84,8 @@ for change in image.tag=v2 image.repository=other env.A=b backfill.resources.lim
   now=$(job --set "$change")
   [ -n "$now" ] && [ "$now" != "$was" ] || { echo "an upgrade with $change changes the job $was, which the cluster refuses" >&2; exit 1; }
 done
+long=$("$HELM" template "$(printf 'r%.0s' {1..53})" "$chart" --namespace lake --kube-version 1.29.0 -f "$chart/ci/backfill-values.yaml" --set backfill.shares=100000 | sed -n '/^kind: Job$/,/^spec:/s/^  name: //p')
+[ -n "$long" ] && [ $((${#long} + 6)) -le 63 ] || { echo "the job $long with its last index is longer than a name of a pod" >&2; exit 1; }
 [ "$(job --set replicas=3)" = "$was" ] || { echo 'with other workers the job is another one' >&2; exit 1; }
 
 # What the chart tells a collector of a pod gives way to the values' own.
@@ -124,6 +126,7 @@ refused 'with backfill.topic, the workers divide it' --set backfill.shares=2
 refused 'old and new, and "" is none' --set backfill.reembed.old=speech
 refused 'old and new, and "calls" is none' --set backfill.reembed.old=calls,backfill.reembed.new=speech
 refused 'shares' --set backfill.shares=0
+refused "POD_NAME is the pod's" --set env.POD_NAME=x
 refused 'maxLag' --set backfill.maxLag=0
 refused 'labels' --set-json 'prometheusRule.labels=["prometheus"]'
 refused 'labels' --set grafanaDashboard.labels.grafana_dashboard=1

@@ -45,7 +45,7 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 	now := func() status.Status {
 		n := seconds.Add(1)
 		s := stream.Stats{Records: 100 * n, Commits: 2 * n, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 3 * n}, Writers: 2, Write: time.Duration(n) * 1800 * time.Millisecond, InFlight: 2, Unfetched: 6, Held: 3 << 20, Budget: 4 << 20, Lag: 50, Waiting: 3 * time.Second}
-		e := embed.Stats{Objects: 100 * n, Samples: 100 * n, Batches: 10 * n, Infer: time.Duration(n) * time.Second, Queue: time.Duration(n) * 4 * time.Second, Waiting: 32, Undecoded: 7}
+		e := embed.Stats{Objects: 100 * n, Samples: 100 * n, Batches: 10 * n, Infer: time.Duration(n) * time.Second, Queue: 4 * float64(n), Waiting: 32, Undecoded: 7}
 		if well.Load() {
 			s.Dead, s.Waiting = nil, 0
 		}

@@ -28,7 +28,7 @@ func ParsePlace(raw string) (Place, error) {
 		return parseBucket(path)
 	case ok && strings.EqualFold(scheme, "file"): // file:/directory, too, as Java writes it
 		if !strings.HasPrefix(path, "/") || !filepath.IsAbs(filepath.FromSlash(path)) {
-			return Place{}, fmt.Errorf("%q is not file:///absolute/directory", raw)
+			return Place{}, fmt.Errorf("%q is not file:///absolute/directory", schemas.ShownURI(raw))
 		}
 		return Place{Dir: filepath.Clean(filepath.FromSlash(path))}, nil
 	}
@@ -37,11 +37,11 @@ func ParsePlace(raw string) (Place, error) {
 
 func parseBucket(path string) (Place, error) {
 	bucket, prefix, _ := strings.Cut(path, "/")
-	if i := strings.LastIndex(bucket, "@"); i >= 0 { // no bucket's name has one, and before it is a password, as in URLs
-		return Place{}, fmt.Errorf("%q names a user; credentials are s3.access_key and s3.secret_key", "s3://xxxxx"+path[i:])
+	if strings.ContainsAny(bucket, ":@") { // no bucket's name has one: a user and a password, which may have a slash, as in URLs
+		return Place{}, errors.New("s3://xxxxx@... names a user; credentials are s3.access_key and s3.secret_key")
 	}
 	if bucket == "" {
-		return Place{}, fmt.Errorf("%q names no bucket", "s3://"+path)
+		return Place{}, fmt.Errorf("%q names no bucket", schemas.ShownURI("s3://"+path))
 	}
 	return Place{Bucket: bucket, Prefix: prefix}, nil
 }

@@ -74,7 +74,7 @@ func mutants() []mutant {
 		{trust, []edit{{"sinks/parquetsink/sink.go", "	s.mu.lanes[src] = newLane(src, at)", "	if " + alive(trust) + " && at.offset >= 0 {\n	at.offset = from\n	}\n	s.mu.lanes[src] = newLane(src, at)"}}, 300, ""},
 		{skip, []edit{{"stream/work.go", "		p.fail(fmt.Errorf(\"%s offset %d (%s): %w\", it.part, it.rec.Offset, schemas.ShownURI(it.ref.URI), err))", `		if ` + alive(skip) + ` {
 			it.span.End()
-			giveBack(it.lease, 0)
+			p.giveBack(it, 0, embed.AllOfIt)
 			it.ticket.Settle(Skipped, nil)
 			return
 		}

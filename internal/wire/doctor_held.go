@@ -40,7 +40,7 @@ type holding struct {
 // held asks an output what it has of partitions, as their assignment does, and compares that with their logs. It asks the output alone, not those beside it, so that nothing is
 // copied from one to another: Resume writes nothing. The text is empty for an output that does not know its offsets, and without partitions.
 func (d *doctor) held(ctx context.Context, p *config.Pipeline, o *config.Output, sink sinks.Sink, of bounds) (Grade, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	within, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	all := sampled(of)
 	var asked errgroup.Group
@@ -48,18 +48,20 @@ func (d *doctor) held(ctx context.Context, p *config.Pipeline, o *config.Output,
 	for i := range all {
 		h := &all[i]
 		asked.Go(func() error {
-			h.next, h.known, h.err = sink.Resume(ctx, schemas.SourceID{Pipeline: p.Name, Topic: h.part.Topic, Partition: h.part.ID}, max(h.in.Committed, 0))
+			h.next, h.known, h.err = sink.Resume(within, schemas.SourceID{Pipeline: p.Name, Topic: h.part.Topic, Partition: h.part.ID}, max(h.in.Committed, 0))
 			return nil
 		})
 	}
 	_ = asked.Wait() // each has its error
 	looked := all[:0]
 	for _, h := range all {
-		if h.err == nil || ctx.Err() == nil {
+		if h.err == nil || within.Err() == nil || !errors.Is(h.err, within.Err()) { // else the time was over
 			looked = append(looked, h)
 		}
 	}
-	if err := d.refused(ctx, looked); err != nil {
+	again, cancelAgain := context.WithTimeout(ctx, checkTime)
+	defer cancelAgain()
+	if err := d.refused(again, looked); err != nil {
 		return Trouble, "", err
 	}
 	grade, text := judgeHeld(p, o, looked, len(of))

@@ -265,6 +265,13 @@ func TestAFileThatCannotBeReadIsPassedOver(t *testing.T) {
 			t.Errorf("%s: %d rows, want %d", content, len(got), want)
 		}
 	}
+	if results.cut[0] == nil || results.cut[2] != nil {
+		t.Errorf("files of which not all is known: %v", results.cut)
+	}
+	results.cut[2] = errors.New("the next batch is damaged")
+	if got := a.give(r, "c2", schemas.Ref{ID: "newer"}); len(got) != 0 {
+		t.Errorf("%d rows of an object that may have more behind what could be read", len(got))
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	files := outputFiles{store: a.store, names: results.names, lanes: 1}
 	if err := files.read(ctx, func(ctx context.Context, n int, f notedFile, all *noted) error {

@@ -22,12 +22,13 @@ type planWords struct {
 	Columns    map[string]string `json:",omitempty"`
 	Tar        bool              `json:",omitempty"`
 	ComputedBy []string          `json:",omitempty"` // the pipelines with their models; builds before this one told them of a run straight from a source alone
+	Literal    bool              `json:",omitempty"` // %, ? and # in a prefix of keys are characters like others; builds before this one read them as in URLs
 	Sum        string            `json:",omitempty"` // of the content of a list; builds before this one did not look at it
 }
 
 // words are those of the options. Of a list the content counts, which the source has to have still: a list that was edited has other references at the same numbers.
 func (o *PlanOptions) words(ctx context.Context, s *stores, models []*loadedModel) (w planWords, err error) {
-	w = planWords{Source: o.Source, Include: o.Include, Again: o.Again, Columns: o.Columns, Tar: o.Tar, ComputedBy: allComputedBy(s.cfg, models)}
+	w = planWords{Literal: strings.HasPrefix(o.Source, "s3://") && strings.ContainsAny(o.Source, "%?#"), Source: o.Source, Include: o.Include, Again: o.Again, Columns: o.Columns, Tar: o.Tar, ComputedBy: allComputedBy(s.cfg, models)}
 	if o.isList() {
 		at, err := s.list(o.Source)
 		if err != nil {
@@ -67,6 +68,8 @@ func (o *PlanOptions) title(words planWords) plan.Title {
 			return errors.New("it is of an earlier build, which did not say for which models, preprocessing and heads, and it leaves out what those had computed; plan at another place")
 		case was.ComputedBy != nil && !slices.EqualFunc(was.ComputedBy, words.ComputedBy, sameMakers):
 			return errors.New("it was made for other pipelines, or for another model, preprocessing or heads than they have now, and leaves out what those had computed; plan at another place, or go on with what it was made for")
+		case was.same(words) && words.Literal && !was.Literal:
+			return errors.New("it is of an earlier build, which read %, ? and # in a prefix as in URLs, and has listed others; plan at another place")
 		case !was.same(words):
 			return fmt.Errorf("it is of %s; finish it with the same words, or plan at another place", begun)
 		case was.edited(words):
@@ -95,7 +98,9 @@ func (o *PlanOptions) isOf(p *plan.Plan, words planWords) error {
 
 // same says whether words are the same, but for what computes the plan, and what a file had in it.
 func (w planWords) same(o planWords) bool {
-	w.ComputedBy, w.Sum, o.ComputedBy, o.Sum = nil, "", nil, ""
+	for _, x := range []*planWords{&w, &o} {
+		x.ComputedBy, x.Sum, x.Literal = nil, "", false
+	}
 	return w.text() == o.text()
 }
 

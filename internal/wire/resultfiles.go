@@ -30,6 +30,7 @@ type resultFiles struct {
 	lanes  int
 	names  []string             // of the files
 	parts  [][]parquetsink.Part // by file
+	cut    []error              // by file: why what lies behind its parts is not known; nil: nothing does
 	groups *groups
 	list   func(ctx context.Context) (names []string, err error)
 }
@@ -73,7 +74,7 @@ func (f *resultFiles) look(ctx context.Context, r *pastResults) (err error) {
 	if f.names, err = f.list(ctx); err != nil {
 		return err
 	}
-	f.parts, f.lanes = make([][]parquetsink.Part, len(f.names)), pastLanes
+	f.parts, f.cut, f.lanes = make([][]parquetsink.Part, len(f.names)), make([]error, len(f.names)), pastLanes
 	if slices.ContainsFunc(f.names, isStream) {
 		f.lanes = streamLanes
 	}
@@ -101,7 +102,7 @@ func (f *resultFiles) note(ctx context.Context, r *pastResults, n int, file note
 		row++
 		return nil
 	})
-	f.parts[n] = parts
+	f.parts[n], f.cut[n] = parts, err
 	if err != nil && ctx.Err() == nil && !errors.Is(err, objectstore.ErrNotFound) {
 		r.log.Warn("a file of an earlier run cannot be read, and what it has is computed again if it comes", "file", f.names[n], "rows_read", row, "error", err)
 		return nil
@@ -139,6 +140,9 @@ func (f *resultFiles) object(ctx context.Context, at ledger.Spot, p embed.Priori
 			}
 			all = append(all, *row)
 		}
+	}
+	if err := f.cut[at.File]; err != nil {
+		return nil, fmt.Errorf("the object may have rows behind the last that could be read: %w", err)
 	}
 	return all, nil
 }

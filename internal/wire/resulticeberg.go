@@ -151,10 +151,12 @@ func (t *resultIceberg) note(ctx context.Context, r *pastResults, reader *iceber
 	sound := map[string]bool{} // heads' options, few, each of many rows
 	_, err = parquetfile.Lineages(ctx, body, size, func(l *schemas.Lineage) error {
 		row := w.next()
-		if !f.ours(row) || f.gone[row] {
+		if !f.ours(row) {
 			return nil
 		}
-		w.note(l)
+		if w.note(l); f.gone[row] { // noted before: who looks for the object's rows has to see that some are deleted
+			return nil
+		}
 		heads := reader.Heads(schemas.SourceID{Pipeline: t.pipeline, Topic: l.Topic, Partition: l.Partition}, l.Offset)
 		same, known := sound[heads]
 		if !known {
@@ -267,6 +269,9 @@ func (t *resultIceberg) span(at groupAt) (first, next int64) {
 	return first, ends[at.group]
 }
 
+// mostGroups is how many row groups are read for one object: they are kept as long as there is room for six or so. A table in another order than that of offsets has each object's rows in any of its groups; computing is faster then.
+const mostGroups = 4
+
 // object implements pastRows. It looks into every row group that may have rows of the object's offset.
 func (t *resultIceberg) object(ctx context.Context, at ledger.Spot, p embed.Priority) (all []schemas.Row, err error) {
 	ends := t.files[at.File].ends
@@ -282,10 +287,16 @@ func (t *resultIceberg) object(ctx context.Context, at ledger.Spot, p embed.Prio
 			return nil, fmt.Errorf("%s may have rows of the object: %w", t.files[n].URL, err)
 		}
 	}
+	var groups []offsetsAt
 	for _, o := range t.mu.sources[lineageSource{of.Topic, of.Partition}] { // nobody writes any more
-		if of.Offset < o.first || of.Offset > o.last {
-			continue
+		if of.Offset >= o.first && of.Offset <= o.last {
+			groups = append(groups, o)
 		}
+	}
+	if len(groups) > mostGroups {
+		return nil, nil
+	}
+	for _, o := range groups {
 		if rows, err = t.groups.get(ctx, o.groupAt, p); err != nil {
 			return nil, err
 		}

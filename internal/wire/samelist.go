@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"vecmill/internal/backfill/ledger"
 	"vecmill/internal/config"
 	"vecmill/internal/dlq"
 	"vecmill/schemas"
@@ -59,31 +60,37 @@ func sameIn(ctx context.Context, out past, src schemas.SourceID, list manifestso
 	})
 }
 
+// listed is what rows say of a reference, without the data that it may have in it.
+type listed struct {
+	id     string
+	object ledger.Work
+}
+
 // referencesOf are a part of a list; nil where there is none.
-func referencesOf(ctx context.Context, list manifestsource.List, in schemas.Span) ([]*schemas.Ref, error) {
+func referencesOf(ctx context.Context, list manifestsource.List, in schemas.Span) ([]*listed, error) {
 	values, err := list.From(ctx, in.First)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]*schemas.Ref, in.Len())
+	all := make([]*listed, in.Len())
 	for i := range all {
 		value, err := values()
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", in.First+int64(i), err)
 		}
 		if r, err := schemas.ParseRef(value); err == nil {
-			all[i] = &r
+			all[i] = &listed{strings.Clone(r.ID), objectOf(&r)}
 		}
 	}
 	return all, nil
 }
 
-// cameFrom says whether a row may be of a reference. One that does not pin its object says nothing of its entity tag.
-func cameFrom(l *schemas.Lineage, r *schemas.Ref) bool {
-	object, row := objectOf(r), objectOfRow(l)
-	if beside, ok := besideOf(l); ok && beside != object.Beside {
+// cameFrom says whether a row may be of a reference. One that does not pin its object says nothing of its entity tag, a row of an earlier build nothing of what was beside its text; and a web address that was signed anew is the same one.
+func cameFrom(l *schemas.Lineage, r *listed) bool {
+	object, row := r.object, objectOfRow(l)
+	if beside, ok := besideOf(l); ok && beside != "" && beside != object.Beside {
 		return false
 	}
 	plain := func(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }
-	return l.RefID == r.ID && row.URI == object.URI && (object.ETag == "" || row.ETag == "" || plain(row.ETag) == plain(object.ETag))
+	return l.RefID == r.id && schemas.ShownURI(row.URI) == schemas.ShownURI(object.URI) && (object.ETag == "" || row.ETag == "" || plain(row.ETag) == plain(object.ETag))
 }

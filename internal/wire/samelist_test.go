@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"vecmill/internal/config"
+	"vecmill/schemas"
 )
 
 // TestAListGoesOnUnderItsNameAndAnotherDoesNot computes a list under a name, and then what may be that list. It asks for files; integration/postgres and sinks/icebergcatalog read tables.
@@ -70,5 +71,32 @@ func TestAListGoesOnUnderItsNameAndAnotherDoesNot(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestWhatARowSaysOfItsReference(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		row  schemas.Lineage
+		line string
+		want bool
+	}{
+		{"the object", schemas.Lineage{RefID: "a", URI: "s3://box/a", ETag: "x"}, `{"v":1,"id":"a","uri":"s3://box/a","etag":"\"x\""}`, true},
+		{"another id", schemas.Lineage{RefID: "b", URI: "s3://box/a", ETag: "x"}, `{"v":1,"id":"a","uri":"s3://box/a","etag":"x"}`, false},
+		{"another key", schemas.Lineage{RefID: "a", URI: "s3://box/a?1"}, `{"v":1,"id":"a","uri":"s3://box/a?2"}`, false},
+		{"another tag", schemas.Lineage{RefID: "a", URI: "s3://box/a", ETag: "y"}, `{"v":1,"id":"a","uri":"s3://box/a","etag":"x"}`, false},
+		{"signed anew", schemas.Lineage{RefID: "a", URI: "https://host/a?sig=old"}, `{"v":1,"id":"a","uri":"https://host/a?sig=new"}`, true},
+		{"another page", schemas.Lineage{RefID: "a", URI: "https://host/b?sig=old"}, `{"v":1,"id":"a","uri":"https://host/a?sig=old"}`, false},
+		{"a pair of an earlier build", schemas.Lineage{RefID: "a", URI: "s3://box/a"}, `{"v":1,"id":"a","uri":"s3://box/a","text_pair":"and this"}`, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := schemas.ParseRef([]byte(c.line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := cameFrom(&c.row, &listed{r.ID, objectOf(&r)}); got != c.want {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
 	}
 }

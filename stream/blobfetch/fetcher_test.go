@@ -452,6 +452,7 @@ func TestFiles(t *testing.T) {
 	write(dir+"/é #1?%41+ .txt", "as it is written")
 	write(dir+"/a%41", "literally")
 	write(dir+"/aA", "unescaped")
+	write(dir+"/"+strings.Repeat("中", 40), "three bytes each, and nine with escapes")
 	write(outside+"/secret", "secret")
 	for _, link := range [][2]string{{outside + "/secret", dir + "/link"}, {outside, dir + "/linkdir"}, {"a b.txt", dir + "/inner"}} {
 		if err := os.Symlink(link[0], link[1]); err != nil {
@@ -476,6 +477,8 @@ func TestFiles(t *testing.T) {
 		{"characters that URLs have a meaning for", schemas.Ref{URI: "file://" + dir + "/é #1?%41+ .txt"}, "as it is written", ""},
 		{"what might be an escape", schemas.Ref{URI: "file://" + dir + "/a%41"}, "literally", ""},
 		{"an escape", schemas.Ref{URI: "file://" + dir + "/%61A"}, "unescaped", ""},
+		{"escapes that are too long for a name", schemas.Ref{URI: "file://" + dir + "/" + strings.Repeat("%E4%B8%AD", 40)}, "three bytes each, and nine with escapes", ""},
+		{"a name that is too long", schemas.Ref{URI: "file://" + dir + "/" + strings.Repeat("a", 300)}, "", schemas.ReasonFetchMissing},
 		{"what is no escape", schemas.Ref{URI: "file://" + dir + "/a%zz"}, "", schemas.ReasonFetchMissing},
 		{"no such file, unescaped either", schemas.Ref{URI: "file://" + dir + "/b%20c"}, "", schemas.ReasonFetchMissing},
 		{"up and out, escaped", schemas.Ref{URI: "file://" + dir + "/%2e%2e/%2e%2e/etc/passwd"}, "", schemas.ReasonFetchMissing},

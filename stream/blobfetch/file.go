@@ -58,7 +58,7 @@ func (f *Fetcher) allowed(path string) (beneath, bool) {
 func openFirst(ref schemas.Ref, places []beneath) (*object, error) {
 	obj, err := openFile(ref, places[0].dir, places[0].rel)
 	for _, p := range places[1:] {
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, syscall.ENAMETOOLONG) { // escapes are up to three times as long
 			break
 		}
 		if other, again := openFile(ref, p.dir, p.rel); !errors.Is(again, fs.ErrNotExist) {

@@ -47,7 +47,7 @@ type Source struct {
 	// Sum is that of the list's content (File), which Run refuses if it is another; "" is any: the name is a promise then. It may be changed before Run.
 	Sum string
 
-	// Same refuses a list that is not the one which the output has something of, as far as it can be told; nil asks nobody. It is called before anything is handed over, unless the output has nothing. It may be changed before Run.
+	// Same refuses a list that is not the one which the output has something of, as far as it can be told; nil asks nobody. It is called before anything is handed over. It may be changed before Run.
 	Same func(ctx context.Context, list List) error
 
 	// ID is the partition's: of a list that several runs divide, the share that this one reads; 0 is all of it. It may be changed before Run.
@@ -111,7 +111,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 		}
 		return s.fault(err)
 	}
-	if s.Same != nil && start[p] > 0 {
+	if s.Same != nil { // also at the beginning: of two outputs one may have more than what both have
 		if err := s.Same(ctx, list); err != nil {
 			if ctx.Err() != nil {
 				return nil

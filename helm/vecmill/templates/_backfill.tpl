@@ -1,6 +1,6 @@
-{{/* The name of the backfill's job. A job cannot be changed: whatever is another in it, its name is another. Helm makes the new one before it removes the old one; the two do not publish at once, nor write a share twice. */}}
+{{/* The name of the backfill's job. A job cannot be changed: whatever is another in it, its name is another. Helm makes the new one before it removes the old one; the two do not publish at once, nor write a share twice. Of an indexed job the name has to be short enough for an index behind it, within 63. */}}
 {{- define "vecmill.backfillName" -}}
-{{- printf "%s-backfill-%s" (include "vecmill.name" . | trunc 44 | trimSuffix "-") (include "vecmill.jobSpec" . | sha256sum | trunc 8) -}}
+{{- printf "%s-backfill-%s" (include "vecmill.name" . | trunc 39 | trimSuffix "-") (include "vecmill.jobSpec" . | sha256sum | trunc 8) -}}
 {{- end -}}
 
 {{- define "vecmill.backfillSelector" -}}

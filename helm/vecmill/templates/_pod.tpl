@@ -39,6 +39,9 @@ containers:
       {{- end }}
       {{- end }}
       {{- if not (or (hasKey .Values.env "OTEL_RESOURCE_ATTRIBUTES") (hasKey .Values.secretEnv "OTEL_RESOURCE_ATTRIBUTES")) }}
+      {{- range list "POD_NAMESPACE" "POD_NAME" }}
+      {{- if or (hasKey $.Values.env .) (hasKey $.Values.secretEnv .) }}{{ fail (printf "%s is the pod's, by which a collector tells workers apart: leave it out of env and secretEnv, or give OTEL_RESOURCE_ATTRIBUTES there, too" .) }}{{ end }}
+      {{- end }}
       - name: OTEL_RESOURCE_ATTRIBUTES
         value: service.instance.id=$(POD_NAMESPACE).$(POD_NAME),k8s.namespace.name=$(POD_NAMESPACE),k8s.pod.name=$(POD_NAME)
       {{- end }}
