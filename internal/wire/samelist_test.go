@@ -57,7 +57,7 @@ func TestAListGoesOnUnderItsNameAndAnotherDoesNot(t *testing.T) {
 						t.Fatal(err)
 					}
 					err = w.Run(t.Context())
-					return int64(w.Stats()[0].Stream.Computed), err
+					return w.Stats()[0].Stream.Computed, err
 				}
 				if n, err := run(first); n != 3 || err != nil {
 					t.Fatal(n, err)
