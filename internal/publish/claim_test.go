@@ -307,9 +307,9 @@ func TestWhoComesSecondSaysWhoIsAtWork(t *testing.T) {
 			ended <- err
 		}()
 		time.Sleep(time.Minute)
-		before := tp.end(0) + tp.end(1)
+		before := tp.records()
 		second := options(tp, 100, &kept)
-		if at, err := Run(t.Context(), tp, second); err == nil || !strings.Contains(err.Error(), "another publisher is at work on it (pod-1, since ") || tp.end(0)+tp.end(1) != before || at.Published != 0 {
+		if at, err := Run(t.Context(), tp, second); err == nil || !strings.Contains(err.Error(), "another publisher is at work on it (pod-1, since ") || tp.records() != before || at.Published != 0 {
 			t.Errorf("%+v, %v", at, err)
 		}
 		stop()

@@ -100,6 +100,13 @@ func (t *topic) Keep(_ context.Context, n int64, c Claim) error {
 
 func (t *topic) end(i int) int64 { return t.base[i] + int64(len(t.logs[i])) }
 
+// records are those of two partitions, while others may write.
+func (t *topic) records() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.end(0) + t.end(1)
+}
+
 func (t *topic) Bounds(_ context.Context, group string, parts []stream.Partition) (map[stream.Partition]stream.Bounds, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
