@@ -75,20 +75,7 @@ func TestAsManyDecodeAsKeepUpWithTheSession(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := sleeper{takes: c.takes, mu: &sync.Mutex{}, now: new(int), most: new(int)}
-				cfg := testConfig()
-				cfg.Preprocessor, cfg.Balance, cfg.Batch.MaxItems, cfg.Batch.Window = 4, c.balance, 4, 16
-				e, err := NewEngine(cfg, s, []Session{&adder{delay: 100 * time.Millisecond}}, []Head{sumHead{1}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				ctx, stop := context.WithCancel(t.Context())
-				var running sync.WaitGroup
-				running.Go(func() { e.Run(ctx) })
-				running.Go(func() {
-					for e.Submit(ctx, Job{Blob: []byte("5"), Done: func([]schemas.Row, error) {}}) == nil {
-					}
-				})
+				s, e, stop := decoding(t, c.takes, c.balance, 0)
 				time.Sleep(15 * time.Second)
 				before := e.Stats()
 				s.mu.Lock()
@@ -100,12 +87,34 @@ func TestAsManyDecodeAsKeepUpWithTheSession(t *testing.T) {
 				most := *s.most
 				s.mu.Unlock()
 				stop()
-				running.Wait()
 				if most != c.most || rate < c.rate {
 					t.Errorf("%d decode at once and %.1f objects a second come out, want %d and %.1f", most, rate, c.most, c.rate)
 				}
 			})
 		})
+	}
+}
+
+// decoding is an engine at work whose objects take so long to be decoded, four at once at most, of which known are known to keep up; 0: nothing is. stop ends it.
+func decoding(t *testing.T, takes time.Duration, balance bool, known int) (s sleeper, e *Engine, stop func()) {
+	t.Helper()
+	s = sleeper{takes: takes, mu: &sync.Mutex{}, now: new(int), most: new(int)}
+	cfg := testConfig()
+	cfg.Preprocessor, cfg.Balance, cfg.Decoders, cfg.Batch.MaxItems, cfg.Batch.Window = 4, balance, known, 4, 16
+	e, err := NewEngine(cfg, s, []Session{&adder{delay: 100 * time.Millisecond}}, []Head{sumHead{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { e.Run(ctx) })
+	running.Go(func() {
+		for e.Submit(ctx, Job{Blob: []byte("5"), Done: func([]schemas.Row, error) {}}) == nil {
+		}
+	})
+	return s, e, func() {
+		cancel()
+		running.Wait()
 	}
 }
 
@@ -127,20 +136,7 @@ func TestTheBalanceBeginsWithWhatIsKnown(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := sleeper{takes: c.takes, mu: &sync.Mutex{}, now: new(int), most: new(int)}
-				cfg := testConfig()
-				cfg.Preprocessor, cfg.Balance, cfg.Decoders, cfg.Batch.MaxItems, cfg.Batch.Window = 4, c.balance, c.known, 4, 16
-				e, err := NewEngine(cfg, s, []Session{&adder{delay: 100 * time.Millisecond}}, []Head{sumHead{1}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				ctx, stop := context.WithCancel(t.Context())
-				var running sync.WaitGroup
-				running.Go(func() { e.Run(ctx) })
-				running.Go(func() {
-					for e.Submit(ctx, Job{Blob: []byte("5"), Done: func([]schemas.Row, error) {}}) == nil {
-					}
-				})
+				s, e, stop := decoding(t, c.takes, c.balance, c.known)
 				time.Sleep(c.from)
 				s.mu.Lock()
 				*s.most = 0
@@ -151,7 +147,6 @@ func TestTheBalanceBeginsWithWhatIsKnown(t *testing.T) {
 				s.mu.Unlock()
 				active := e.Stats().Decoders
 				stop()
-				running.Wait()
 				if most != c.most || active != c.active {
 					t.Errorf("%d decode at once, and %d may, want %d and %d", most, active, c.most, c.active)
 				}

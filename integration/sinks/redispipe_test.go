@@ -21,16 +21,7 @@ func TestRowsGoThroughAPipe(t *testing.T) {
 	s := startRedis(t)
 	r, rows := sinktest.MakeOf([]schemas.Task{schemas.TaskEmbedding}, schemas.SourceID{Pipeline: "p", Topic: "t"}, 0, 60)
 	sink := s.sink(t)
-	if _, _, err := sink.Resume(t.Context(), r.Source, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := sink.Write(t.Context(), r, rows, func(err error) {
-		if err != nil {
-			t.Error(err)
-		}
-	}); err != nil {
-		t.Fatal(err)
-	}
+	put(t, sink, r, rows...)
 	if err := sink.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
