@@ -89,9 +89,10 @@ docs-benches-servers: integration-deps ## the same of those on real servers, and
 
 # pip takes what is there already.
 .PHONY: docs-tools
-docs-tools: ort build ## the commands in Python that documents name, on what is small, and a step of the bundled models' training; fetches torch (7 GB, once)
-	@python=$$(tools/exports/venv.sh); "$$python" -m pip install --quiet -r tools/golden/requirements.txt -r tools/demo-models/requirements.txt
-	$(GO) test -tags integration -v -count=1 -timeout 60m -run '^TestToolsInPythonRun$$' ./docs -python "$$(tools/exports/venv.sh)"
+docs-tools: ort build ## the commands in Python that documents name, on what is small, and a step of the bundled models' training; fetches torch, twice, and TensorFlow (16 GB, once)
+	@python=$$(tools/exports/venv.sh); "$$python" -m pip install --quiet -r tools/golden/requirements.txt -r tools/demo-models/requirements.txt -r tools/exports/requirements-optimum.txt
+	python=$$(tools/exports/venv.sh) && tensorflow=$$(tools/exports/venv.sh tf tools/golden/requirements-tf.txt) && lm=$$(tools/exports/venv.sh lm tools/golden/requirements-lm.txt) && \
+	$(GO) test -tags integration -v -count=1 -timeout 60m -run '^TestToolsInPythonRun$$' ./docs -python "$$python" -tensorflow "$$tensorflow" -lm "$$lm"
 
 .PHONY: race
 race: ort ## the tests of the packages where goroutines share something, under the race detector; needs a C compiler

@@ -64,19 +64,7 @@ var byRecipes = map[string][2]string{
 	"tools/fetch-readers.sh integration/feast": {"integration-deps"},
 }
 
-// notRun are the forms of commands that nothing runs: why not, and what is looked at instead, which gives what is wrong.
-var notRun = []struct {
-	form, why string
-	hold      func(t *testing.T, at string, words []string) map[string]bool
-}{
-	{`^(python3 -m venv \.venv-tf|\.venv-tf/bin/)`, "TensorFlow, in an environment of its own", scriptFaults},
-	{`^(beams|speech)\.py `, "KenLM, which has to be built from its source, and numpy 1.26", scriptFaults},
-	{`^pip install pyctcdecode kenlm$`, "the same", scriptFaults},
-	{`^optimum_exports\.py `, "optimum, and checkpoints of all classes with tokenizers", scriptFaults},
-}
-
-// TestEveryCommandIsHeld wants each command of each document, in blocks, in spans and in indented lines, to be run: here by TestEveryCommandOfTheDocumentsRuns, by a test of byTests, or by CI; by make docs-benches and make docs-tools; or else to be of a form of notRun, or a target of unmade,
-// and as right as can be seen without running it. CHANGELOG.md says what was, and its commands are not looked at.
+// TestEveryCommandIsHeld wants each command of each document, in blocks, in spans and in indented lines, to be run: here by TestEveryCommandOfTheDocumentsRuns, by a test of byTests, or by CI; by make docs-benches and make docs-tools; or else to be a target of unmade. CHANGELOG.md says what was, and its commands are not looked at.
 func TestEveryCommandIsHeld(t *testing.T) {
 	m, used, seen := newMade(t), map[string]bool{}, map[string]int{}
 	look := func(d document, command string, inBlock bool) {
@@ -127,11 +115,6 @@ func TestEveryCommandIsHeld(t *testing.T) {
 			t.Errorf("no document of %s has %s", p.at, p.command)
 		}
 	}
-	for _, n := range notRun {
-		if !used["form "+n.form] {
-			t.Errorf("no document has a command like %s", n.form)
-		}
-	}
 	for how, least := range map[string]int{"here": 60, "make": 60, "CI": 8, "bench": 15, "Python": 18, "other": 5, "recipe": 4, "test": 12} {
 		if seen[how] < least {
 			t.Errorf("only %d commands are held by %s", seen[how], how)
@@ -159,11 +142,6 @@ func (m made) held(t *testing.T, path, command string, inBlock bool) (how string
 	}
 	if recipe, ok := byRecipes[command]; ok {
 		return "recipe " + command, m.inRecipe(t, command, recipe[0], recipe[1])
-	}
-	for _, n := range notRun {
-		if regexp.MustCompile(n.form).MatchString(plain) {
-			return "form " + n.form, n.hold(t, at, words)
-		}
 	}
 	if isInPython(at, command) {
 		return "Python " + at + " " + command, scriptFaults(t, at, words)

@@ -12,15 +12,20 @@ import (
 	"testing"
 )
 
-var pythonOf = flag.String("python", "", "a Python that has what tools/golden, tools/exports and tools/demo-models require; bin/worker has to be built (make docs-tools)")
+// The Pythons that make docs-tools names; bin/worker has to be built.
+var (
+	pythonOf     = flag.String("python", "", "a Python that has what tools/golden, tools/exports and tools/demo-models require")
+	tensorflowOf = flag.String("tensorflow", "", "one that has tools/golden/requirements-tf.txt")
+	lmOf         = flag.String("lm", "", "one that has tools/golden/requirements-lm.txt")
+)
 
 // TestToolsInPythonRun runs each command of inPython: training and exports take a step, or one class, with recordings and sentences of the test's own, and a stand-in for the program that speaks. It does not prove what comes of hours of training.
 func TestToolsInPythonRun(t *testing.T) {
-	if *pythonOf == "" {
-		t.Skip("-python names no Python with torch: make docs-tools")
+	if *pythonOf == "" || *tensorflowOf == "" || *lmOf == "" {
+		t.Skip("-python, -tensorflow and -lm do not name a Python each: make docs-tools")
 	}
 	bin, swept, data := t.TempDir(), t.TempDir(), t.TempDir()
-	for name, d := range map[string]string{"PYTHON": *pythonOf, "TORCH": *pythonOf, "SWEPT": swept, "RECORDINGS": filepath.Join(data, "recordings"), "SENTENCES": filepath.Join(data, "sentences"), "WORK": filepath.Join(data, "work"), "PYTHONDONTWRITEBYTECODE": "1"} {
+	for name, d := range map[string]string{"PYTHON": *pythonOf, "TORCH": *pythonOf, "TENSORFLOW": *tensorflowOf, "LM": *lmOf, "SWEPT": swept, "RECORDINGS": filepath.Join(data, "recordings"), "SENTENCES": filepath.Join(data, "sentences"), "WORK": filepath.Join(data, "work"), "PYTHONDONTWRITEBYTECODE": "1"} {
 		t.Setenv(name, d)
 	}
 	recordingsOf(t, os.Getenv("RECORDINGS"))

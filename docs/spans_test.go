@@ -19,7 +19,7 @@ var programs = []string{
 var (
 	wordRE        = regexp.MustCompile(`^[a-z][\w./-]*$`)
 	flagRE        = regexp.MustCompile(`^--?[A-Za-z]`)
-	binRE         = regexp.MustCompile(`^(\.venv(-tf)?/)?bin/`)
+	binRE         = regexp.MustCompile(`^(\.venv(-[a-z]+)?/)?bin/`)
 	scriptRE      = regexp.MustCompile(`\.(py|sh|txt)$`)
 	nameRE        = regexp.MustCompile(`^(bin/)?(worker|backfill)( [a-z]+){1,2}$`)
 	placeholderRE = regexp.MustCompile(`\b[A-Z]+\b(\.\.\.)?`)

@@ -87,14 +87,11 @@ func peers(b *testing.B, s setup, prefix string) {
 		}
 	}
 	if s.modality == schemas.Audio {
-		for _, c := range []contestant{
+		l.same(b, []contestant{
+			all[0],
 			{exportPeer + ", clip by clip", l.theirs("ort_peer.py", export, 1), true},
 			{torchPeer + ", clip by clip", l.theirs("torch_peer.py", "", 1), true},
-		} {
-			if wanted(c.name) {
-				l.same(b, all[0], c, items[:min(8, len(items))])
-			}
-		}
+		}, items[:min(8, len(items))])
 	}
 	for b.Loop() {
 		results := make([]result, len(all))
@@ -138,17 +135,23 @@ func (l *lines) tuned(b *testing.B, items []item) contestant {
 // wanted are contestants in whose name VECMILL_BENCH_ONLY is, as "Ray"; without it all are.
 func wanted(name string) bool { return strings.Contains(name, os.Getenv("VECMILL_BENCH_ONLY")) }
 
-// same wants two contestants to give the same, and measures nothing.
-func (l *lines) same(b *testing.B, x, y contestant, items []item) {
+// same wants those contestants that are wanted to give what the first one gives, and measures nothing.
+func (l *lines) same(b *testing.B, all []contestant, items []item) {
 	b.Helper()
-	var rows [2]map[string]row
-	for i, c := range []contestant{x, y} {
+	var first map[string]row
+	for i, c := range all {
+		if i > 0 && !wanted(c.name) {
+			continue
+		}
 		topic := fmt.Sprintf("same-%d-%d", b.N, i)
 		l.srv.publish(b, topic, items)
 		c.run(b, topic, len(items))
-		rows[i] = l.srv.rows(b, topic)
+		if rows := l.srv.rows(b, topic); i == 0 {
+			first = rows
+		} else {
+			b.Logf("%s: %s", c.name, agreement(b, c, first, rows))
+		}
 	}
-	b.Logf("%s: %s", y.name, agreement(b, y, rows[0], rows[1]))
 }
 
 // lines starts contestants.
