@@ -68,7 +68,6 @@ func testBroker(t *testing.T, site *fixture.Site) {
 func testStore(t *testing.T, site *fixture.Site) {
 	l := newLoad(t, site, "store")
 	c := l.config(t, session)
-	c.Fetch.Attempts = patient
 	w := newCrew(l, c)
 	l.publish(t, openAtStop)
 	w.start(t)
@@ -85,6 +84,3 @@ func testStore(t *testing.T, site *fixture.Site) {
 	l.check(t)
 	l.checkCommand(t, w.c)
 }
-
-// patient is the number of tries that outlasts these outages: otherwise a store that is away makes letters of good records.
-const patient = 60

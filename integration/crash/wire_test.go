@@ -33,6 +33,9 @@ var wireFaults = []wireFault{
 	{"a black hole", func(t *testing.T, p *harness.Proxy) { p.BlackHole(t) }, long},
 }
 
+// patient is the number of tries that outlasts these faults, of a wire to a store that answers: otherwise they make letters of good records.
+const patient = 60
+
 // testWire lets two workers work through one bad wire after the other, to the broker and to the store.
 func testWire(t *testing.T, site *fixture.Site) {
 	l := newLoad(t, site, "wire")

@@ -62,6 +62,7 @@ func (w *world) policy(attempts int) retry.Policy {
 // The retries of a worker's parts. Fetching has few, so that they are used up now and then.
 const (
 	fetchAttempts  = 4
+	fetchPatience  = 8
 	uploadAttempts = 12
 	letterAttempts = 8
 	putTimeout     = 3 * time.Second
@@ -76,6 +77,7 @@ func (w *world) compose(ctx context.Context, p *process, log *slog.Logger) (*wor
 	}
 	bf := blobfetch.NewDefaultConfig()
 	bf.S3, bf.Buckets, bf.Timeout, bf.Retry = client, []string{inputs}, 2*time.Second, w.policy(fetchAttempts)
+	bf.Patience = fetchPatience
 	bf.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	fetcher, err := blobfetch.New(bf)
 	if err != nil {

@@ -28,6 +28,7 @@ type Config struct {
 	Timeout        time.Duration // an attempt without any progress ends after this
 	MaxDuration    time.Duration // an attempt's body is read within this
 	Retry          retry.Policy  // of transient faults
+	Patience       int           // tries while the store as a whole is away or throttles, if they are more than Retry's
 	TrustETag      bool          // an ETag that looks like an MD5 is the MD5, except with KMS or customer keys
 
 	TLS      *tls.Config                                                  // for https hosts; nil means the system's authorities
@@ -36,7 +37,7 @@ type Config struct {
 
 // NewDefaultConfig allows nothing.
 func NewDefaultConfig() Config {
-	return Config{MaxObjectBytes: 256 << 20, Timeout: 30 * time.Second, MaxDuration: 15 * time.Minute, Retry: retry.Default(), TrustETag: true}
+	return Config{MaxObjectBytes: 256 << 20, Timeout: 30 * time.Second, MaxDuration: 15 * time.Minute, Retry: retry.Default(), Patience: retry.Patient().Attempts, TrustETag: true}
 }
 
 // Validate lists every fault.

@@ -25,6 +25,13 @@ func (e *StoreFault) Error() string {
 // Unwrap gives the cause.
 func (e *StoreFault) Unwrap() error { return e.Err }
 
+// busy is a fault of the store as a whole that passes by itself: nobody answers there, or it throttles. Records that wait for it lose nothing, where as letters they would be lost
+// to whoever does not replay them.
+type busy struct{ err error }
+
+func (e *busy) Error() string { return e.err.Error() }
+func (e *busy) Unwrap() error { return e.err }
+
 // refusal is reserve's error, which ends Fetch as it is.
 type refusal struct{ err error }
 
@@ -64,9 +71,12 @@ var ours = map[string]bool{
 }
 
 // passing are the S3 codes that pass although their status is below 500.
-var passing = map[string]bool{
-	"RequestTimeout": true, "SlowDown": true, "SlowDownRead": true, "Throttling": true, "ThrottlingException": true, "RequestLimitExceeded": true,
-	"BandwidthLimitExceeded": true, "TooManyRequests": true, "OperationAborted": true,
+var passing = map[string]bool{"RequestTimeout": true, "OperationAborted": true}
+
+// throttling are the codes of a store that is asked too much, of any object.
+var throttling = map[string]bool{
+	"SlowDown": true, "SlowDownRead": true, "Throttling": true, "ThrottlingException": true, "RequestLimitExceeded": true,
+	"BandwidthLimitExceeded": true, "TooManyRequests": true,
 }
 
 // absent are the S3 codes of objects that are not there although their status is not 404.
@@ -80,12 +90,16 @@ func s3Fault(what string, err error) error {
 	wrapped := fmt.Errorf("fetching %s: %w", what, err)
 	res, ok := errors.AsType[minio.ErrorResponse](err)
 	switch {
-	case !ok && unreachable(err):
+	case !ok && away(err):
+		return &StoreFault{&busy{wrapped}}
+	case !ok && untrusted(err):
 		return &StoreFault{wrapped}
 	case !ok:
 		return wrapped
 	case ours[res.Code]:
 		return &StoreFault{wrapped}
+	case throttling[res.Code] || res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusGatewayTimeout:
+		return &busy{wrapped}
 	case passing[res.Code]:
 		return wrapped
 	case absent[res.Code]:
@@ -111,14 +125,17 @@ func statusFault(status int, err error) error {
 	return schemas.Reject(schemas.ReasonFetchFailed, err) // repeating what the server does not understand does not help
 }
 
-// unreachable says whether there was no connection to speak over.
-func unreachable(err error) bool {
+// away says whether nobody answers where the store should be.
+func away(err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return true
 	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return true
-	}
+	_, ok := errors.AsType[*net.DNSError](err)
+	return ok
+}
+
+// untrusted says whether who answers is not whom we trust, or speaks no TLS.
+func untrusted(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true
 	}

@@ -69,7 +69,9 @@ func (f *Fetcher) Fetch(ctx context.Context, ref schemas.Ref, reserve stream.Res
 	}
 	t := &transfer{f: f, ref: ref, open: open, reserve: reserve}
 	var blob *stream.Blob
-	tries, err := retry.Do(ctx, f.cfg.Retry, final, func(ctx context.Context) error {
+	policy := f.cfg.Retry
+	policy.Attempts = max(policy.Attempts, f.cfg.Patience)
+	tries, err := retry.Do(ctx, policy, t.over, func(ctx context.Context) error {
 		t.tries++
 		var err error
 		if blob, err = t.attempt(ctx); err != nil {
@@ -210,9 +212,18 @@ func (t *transfer) short(got, want int64) error {
 	return fmt.Errorf("reading %s: the body ended after %d of %d bytes", schemas.ShownURI(t.ref.URI), got, want)
 }
 
+// over says whether the attempt that ended with err was the last one.
+func (t *transfer) over(err error) bool {
+	most := t.f.cfg.Retry.Attempts
+	if _, ok := errors.AsType[*busy](err); ok {
+		most = max(most, t.f.cfg.Patience)
+	}
+	return final(err) || t.tries >= most
+}
+
 // beforeWait reserves before a wait for the next attempt, so that records behind this one may reserve meanwhile.
 func (t *transfer) beforeWait(ctx context.Context, err error) error {
-	if t.reserved || final(err) || ctx.Err() != nil || t.tries >= t.f.cfg.Retry.Attempts {
+	if t.reserved || t.over(err) || ctx.Err() != nil {
 		return err
 	}
 	t.reserved = true

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,7 +50,7 @@ func (r *reservation) reserve(_ context.Context, head []byte, size int64) error 
 func quick() Config {
 	cfg := NewDefaultConfig()
 	cfg.Buckets = []string{"*"}
-	cfg.Retry = retry.Policy{Attempts: 4, Base: time.Millisecond, Max: 2 * time.Millisecond}
+	cfg.Retry, cfg.Patience = retry.Policy{Attempts: 4, Base: time.Millisecond, Max: 2 * time.Millisecond}, 7
 	return cfg
 }
 
@@ -237,8 +239,12 @@ func TestS3Faults(t *testing.T) {
 		served int32
 	}{
 		{"503 once", times(1, s3Error(503, "SlowDown")), "", false, 2},
-		{"503 for ever", times(9, s3Error(503, "SlowDown")), schemas.ReasonFetchFailed, false, 4},
+		{"503 for longer than one object's tries", times(6, s3Error(503, "SlowDown")), "", false, 7},
+		{"503 for ever", times(9, s3Error(503, "SlowDown")), schemas.ReasonFetchFailed, false, 7},
+		{"a gateway without a store", times(5, s3Error(502, "")), "", false, 6},
+		{"throttling told by a code", times(5, s3Error(400, "ThrottlingException")), "", false, 6},
 		{"500 twice", times(2, s3Error(500, "InternalError")), "", false, 3},
+		{"500 for ever", times(9, s3Error(500, "InternalError")), schemas.ReasonFetchFailed, false, 4},
 		{"429", times(2, s3Error(429, "TooManyRequests")), "", false, 3},
 		{"a request that timed out", times(2, s3Error(400, "RequestTimeout")), "", false, 3},
 		{"a short body twice", times(2, shortBody), "", false, 3},
@@ -347,6 +353,32 @@ func TestAStoreThatCannotBeReachedIsNoDeadLetter(t *testing.T) {
 	_, err = fetcher(t, cfg).Fetch(t.Context(), schemas.Ref{URI: "s3://bucket/k"}, r.reserve)
 	if _, ok := errors.AsType[*StoreFault](err); !ok {
 		t.Errorf("a certificate that is not trusted: %v", err)
+	}
+}
+
+// TestAStoreThatComesBackIsWaitedFor refuses connections for more tries than an object has.
+func TestAStoreThatComesBackIsWaitedFor(t *testing.T) {
+	cfg, dials := quick(), 0
+	srv := httptest.NewTLSServer(&faulty{data: "ok"})
+	t.Cleanup(srv.Close)
+	transport := srv.Client().Transport.(*http.Transport).Clone()
+	t.Cleanup(transport.CloseIdleConnections)
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if dials++; dials < cfg.Patience {
+			return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, addr)
+	}
+	var err error
+	if cfg.S3, err = minio.New(srv.Listener.Addr().String(), &minio.Options{
+		Creds: credentials.NewStaticV4("key", "secret", ""), Secure: true, Region: "us-east-1", Transport: transport, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var r reservation
+	blob, err := fetcher(t, cfg).Fetch(t.Context(), schemas.Ref{URI: "s3://bucket/k"}, r.reserve)
+	if err != nil || string(blob.Data) != "ok" || dials != cfg.Patience {
+		t.Errorf("%v after %d connections", err, dials)
 	}
 }
 
