@@ -76,6 +76,10 @@ func TestTheLastFaultOfEachOutputIsKeptWithWhenItBeganAndWhenItWasOver(t *testin
 		if all := f.last(); len(all) != 3 || all[1].Tries != 1 || all[2].Output != "" || all[2].Class != status.FaultStopped {
 			t.Errorf("%+v", all)
 		}
+		f.leftOut("outputs[1]", nil)
+		if all := f.last(); len(all) != 3 || all[2].Output != "outputs[1]" || all[2].Until != now() {
+			t.Errorf("%+v, want that of the output that is not full any more as over", all)
+		}
 	})
 }
 
@@ -99,6 +103,7 @@ func TestFaultsOfOutputsHaveAClassAndSayWhatToDo(t *testing.T) {
 		{schemas.OfPlace(schemas.PlaceUnreachable, errors.New("x")), "unreachable"},
 		{schemas.Unfitf(schemas.PlaceDimension, "x"), "other-dimension"},
 		{context.DeadlineExceeded, "slow"},
+		{fmt.Errorf("%w: 12 rows are left out of it", sinks.ErrFull), "slow"},
 		{&net.OpError{Op: "read", Err: slowly{errors.New("i/o timeout")}}, "slow"},
 		{grpcstatus.Error(codes.DeadlineExceeded, "x"), "slow"},
 		{grpcstatus.Error(codes.ResourceExhausted, "quota"), "trouble"},
