@@ -12,6 +12,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
 )
 
 // StoreFault is a fault of the object store or of our access to it, which has outlasted the retries. It says nothing about the object.
@@ -63,12 +64,6 @@ var ours = map[string]bool{
 	"RequestExpired": true, "InvalidAccessKeyId": true, "SignatureDoesNotMatch": true, "InvalidClientTokenId": true, "AuthorizationHeaderMalformed": true,
 }
 
-// passing are the S3 codes that pass although their status is below 500.
-var passing = map[string]bool{
-	"RequestTimeout": true, "SlowDown": true, "SlowDownRead": true, "Throttling": true, "ThrottlingException": true, "RequestLimitExceeded": true,
-	"BandwidthLimitExceeded": true, "TooManyRequests": true, "OperationAborted": true,
-}
-
 // absent are the S3 codes of objects that are not there although their status is not 404.
 var absent = map[string]bool{
 	"NoSuchKey": true, "NoSuchVersion": true, "NoSuchBucket": true, "MethodNotAllowed": true, // a delete marker answers so
@@ -86,7 +81,7 @@ func s3Fault(what string, err error) error {
 		return wrapped
 	case ours[res.Code]:
 		return &StoreFault{wrapped}
-	case passing[res.Code]:
+	case objectstore.Passing(res.Code):
 		return wrapped
 	case absent[res.Code]:
 		return schemas.Reject(schemas.ReasonFetchMissing, wrapped)
