@@ -95,7 +95,7 @@ func (s *Sink) chainEnd(ctx context.Context, src schemas.SourceID, from int64) (
 			return err
 		}
 		if len(infos) == 0 {
-			return l.refusePlain(ctx, s.cfg.Prefix, src)
+			return l.refuseOther(ctx, s.cfg.Prefix, src)
 		}
 		last := infos[len(infos)-1]
 		at = last.after()
