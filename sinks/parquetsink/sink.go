@@ -84,6 +84,7 @@ func (s *Sink) Resume(ctx context.Context, src schemas.SourceID, from int64) (ne
 
 func (s *Sink) chainEnd(ctx context.Context, src schemas.SourceID, from int64) (at place, err error) {
 	l := lister{s.cfg.Layout, s.cfg.Store, s.cfg.Layout.Dir(s.cfg.Prefix, src)}
+	var last FileInfo
 	err = s.patiently(ctx, func(ctx context.Context) error {
 		at = l.layout.start()
 		names, err := l.from(ctx, from)
@@ -97,13 +98,16 @@ func (s *Sink) chainEnd(ctx context.Context, src schemas.SourceID, from int64) (
 		if len(infos) == 0 {
 			return l.refuseOther(ctx, s.cfg.Prefix, src)
 		}
-		last := infos[len(infos)-1]
+		last = infos[len(infos)-1]
 		at = last.after()
 		if last.Format != s.cfg.Format {
 			return fmt.Errorf("%w: %s is of format %s, and this output writes %s; keep that format, or write to another prefix", ErrOtherFormat, last.Name, last.Format, s.cfg.Format)
 		}
 		return nil
 	})
+	if was, is := digestOf(last.Metadata), digestOf(s.cfg.Metadata); err == nil && was != "" && is != "" && was != is && s.cfg.OtherModel != nil {
+		s.cfg.OtherModel(last)
+	}
 	return at, err
 }
 
