@@ -24,7 +24,8 @@ type Sink interface {
 
 	// Write hands over a range and its rows, which may be none. The sink owns rows from then on. If Write returns nil, done is called
 	// exactly once, from any goroutine, possibly before Write returns: nil once the range is durable, an error when it never will be here (a RefusedError,
-	// ErrFenced, ErrForgotten, or the store's last error after retries). If Write returns an error, done is not called. Write may block as backpressure.
+	// ErrFenced, ErrForgotten, or the store's last error after retries). If Write returns an error, done is not called. Write may block as backpressure;
+	// with a ctx that is over it does not, and takes what there is room for.
 	// Offsets that the sink already has (before what Resume said) are dropped and reported durable.
 	Write(ctx context.Context, r schemas.Range, rows []schemas.Row, done func(error)) error
 

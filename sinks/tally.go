@@ -18,6 +18,7 @@ type MemberStats struct {
 	Write       time.Duration // that it took to take ranges over, and was too full to, with calls that have not returned; sources write beside each other
 	Settled     int64         // rows of which it has said that they are durable, a refused one among them like the others of its range; those that it gave up are not in it
 	Durable     float64       // seconds from being handed to it until being durable in it, summed over the rows of Settled: too long a sum for a Duration
+	Dropped     int64         // rows that a best-effort one was not given, since it was full or had failed; no other number has them
 	Held, Limit int64         // bytes of rows that it holds in memory, estimated, and the most it may; 0 and 0 of one that does not say
 }
 
@@ -45,8 +46,8 @@ type tally struct {
 	busy Occupied
 	mu   struct {
 		sync.Mutex
-		rows, waiting, settled int64
-		durable                float64
+		rows, waiting, settled, dropped int64
+		durable                         float64
 	}
 }
 
@@ -76,6 +77,13 @@ func (t *tally) wait(n int64) {
 	t.mu.Unlock()
 }
 
+// drop counts rows that are not given to the member.
+func (t *tally) drop(rows int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.dropped += int64(rows)
+}
+
 func (t *tally) settle(n int64, began time.Time, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -89,5 +97,5 @@ func (t *tally) settle(n int64, began time.Time, err error) {
 func (t *tally) stats() MemberStats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return MemberStats{Rows: t.mu.rows, Waiting: t.mu.waiting, Write: t.busy.Total(), Settled: t.mu.settled, Durable: t.mu.durable}
+	return MemberStats{Rows: t.mu.rows, Waiting: t.mu.waiting, Write: t.busy.Total(), Settled: t.mu.settled, Durable: t.mu.durable, Dropped: t.mu.dropped}
 }

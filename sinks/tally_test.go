@@ -74,7 +74,7 @@ func TestATeeCountsForEachMember(t *testing.T) {
 		is("while the first is full", full, late, lost, gone)
 		<-written
 		full.Rows, full.Waiting, full.Write, full.Settled, full.Durable = n, 0, 6*time.Second, n, float64(n)*6
-		late.Rows, late.Waiting, lost.Rows, lost.Waiting, gone.Write = n, n, n, n, time.Second
+		late.Rows, late.Waiting, lost.Rows, lost.Waiting, gone.Write, gone.Dropped = n, n, n, n, time.Second, n
 		is("when all have the range, but the last, which is left out", full, late, lost, gone)
 		time.Sleep(time.Hour)
 		late.Waiting, late.Settled, late.Durable, lost.Waiting = 0, n, float64(n)*60, 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"vecmill/schemas"
 )
@@ -13,7 +14,7 @@ import (
 type Member struct {
 	Name       string // for errors and the observer
 	Sink       Sink
-	BestEffort bool // its failures are observed and hold nothing up; a required member's failure is the Tee's
+	BestEffort bool // it holds nothing up: its failures are observed, and what it has no room for is not given to it; a required member's failure is the Tee's
 }
 
 // Tee writes every range to its members, one or several sinks, and counts for each what it was handed and how long it took. A range is durable when every required member has it.
@@ -25,7 +26,9 @@ type Tee struct {
 	observe func(member string, err error)
 	mu      struct {
 		sync.Mutex
-		lanes map[laneKey]*teeLane
+		lanes     map[laneKey]*teeLane
+		away      []time.Time // of members: when a best-effort one last took too long to resume a source; zero if none did
+		shortages []shortage  // of members
 	}
 }
 
@@ -40,8 +43,25 @@ type teeLane struct {
 	failed bool  // it is left out until the next Resume
 }
 
-// NewTee makes a Tee of at least one required member. observe, which may be nil, is told each time a best-effort member fails at a source; it
-// must be safe for concurrent use.
+// shortage is what a best-effort member has had no room for.
+type shortage struct {
+	rows int       // since it was told
+	last time.Time // when it had none last
+	told time.Time // zero: not, or it is over
+}
+
+// ErrFull is in what is observed of a best-effort member that had no room for rows.
+var ErrFull = errors.New("the output is full")
+
+// What a best-effort member is waited for, and how often it is told of that it is full.
+const (
+	patience   = 10 * time.Second // when a source is resumed, and when all are flushed: a store that is well may have thousands of files to look at
+	impatience = time.Second      // when a source is resumed right after another one has waited in vain
+	tellEvery  = time.Minute      // also how long it must have had room for all, to be well again
+)
+
+// NewTee makes a Tee of at least one required member. observe, which may be nil, is told each time a best-effort member fails at a source, once a minute of one
+// that is full (ErrFull), and with a nil error of one that was and is not any more; it must be safe for concurrent use.
 func NewTee(observe func(member string, err error), members ...Member) (*Tee, error) {
 	required := false
 	names := map[string]bool{}
@@ -62,21 +82,21 @@ func NewTee(observe func(member string, err error), members ...Member) (*Tee, er
 		observe = func(string, error) {}
 	}
 	t := &Tee{members: members, tallies: make([]tally, len(members)), observe: observe}
-	t.mu.lanes = map[laneKey]*teeLane{}
+	t.mu.lanes, t.mu.away, t.mu.shortages = map[laneKey]*teeLane{}, make([]time.Time, len(members)), make([]shortage, len(members))
 	return t, nil
 }
 
 // Resume resumes every member, brings required members that are behind up to the one that is ahead (see Recaller), and gives the first offset that
-// some required member lacks. known is false unless every required member knows the source. Members that are ahead drop what is repeated.
+// some required member lacks. known is false unless every required member knows the source. Members that are ahead drop what is repeated. Best-effort ones that do not answer soon are left out.
 func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (next int64, known bool, err error) {
 	var required []standing
 	for i := range t.members {
 		m := &t.members[i]
-		n, k, err := m.Sink.Resume(ctx, src, from)
 		if m.BestEffort {
-			t.begin(laneKey{i, src}, n, k, err)
+			t.invite(ctx, laneKey{i, src}, from)
 			continue
 		}
+		n, k, err := m.Sink.Resume(ctx, src, from)
 		if err != nil {
 			return 0, false, fmt.Errorf("sink %s: %w", m.Name, err)
 		}
@@ -95,6 +115,25 @@ func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (nex
 	return next, true, nil
 }
 
+// invite resumes a best-effort member, if it answers soon. Of one that just has not, only the first sources of an assignment wait so long.
+func (t *Tee) invite(ctx context.Context, k laneKey, from int64) {
+	t.mu.Lock()
+	limit := patience
+	if at := t.mu.away[k.member]; !at.IsZero() && time.Since(at) < tellEvery {
+		limit = impatience
+	}
+	t.mu.Unlock()
+	soon, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	next, known, err := t.members[k.member].Sink.Resume(soon, k.src, from)
+	if err != nil && soon.Err() != nil && ctx.Err() == nil {
+		t.mu.Lock()
+		t.mu.away[k.member] = time.Now()
+		t.mu.Unlock()
+	}
+	t.begin(k, next, known, err)
+}
+
 // begin records where a best-effort member stands.
 func (t *Tee) begin(k laneKey, next int64, known bool, err error) {
 	if !known {
@@ -108,7 +147,7 @@ func (t *Tee) begin(k laneKey, next int64, known bool, err error) {
 	}
 }
 
-// Write writes to every member, one after the other, so the slowest one's backpressure is the Tee's. done is called when the last required member has
+// Write writes to every member, one after the other, so the backpressure of the slowest required one is the Tee's. done is called when the last required member has
 // reported, with the first error of theirs.
 func (t *Tee) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, done func(error)) error {
 	c := &count{done: done, left: 1} // one for this call, so that done waits until every member has the range
@@ -127,19 +166,20 @@ func (t *Tee) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, do
 	return nil
 }
 
-// offer writes to a best-effort member. What it missed while it was behind is handed to it as skipped, so that its own record stays gapless.
+// offer writes to a best-effort member what it has room for. What it missed, being behind or full, is handed to it as skipped, so that its own record stays gapless.
 func (t *Tee) offer(ctx context.Context, k laneKey, r schemas.Range, rows []schemas.Row) {
 	t.mu.Lock()
 	l := t.mu.lanes[k]
 	if l == nil || l.failed {
 		t.mu.Unlock()
+		t.tallies[k.member].drop(len(rows))
 		return
 	}
+	next := max(l.next, r.Next)
 	if missed := (schemas.Span{First: l.next, Next: r.First}); l.next >= 0 && missed.Len() > 0 {
 		r.First = missed.First
 		r.Skipped = append([]schemas.Span{missed}, r.Skipped...)
 	}
-	l.next = max(l.next, r.Next)
 	t.mu.Unlock()
 	fail := func(err error) {
 		if no := AsRefused(err); no != nil { // it has the rest of the range, and goes on
@@ -150,8 +190,54 @@ func (t *Tee) offer(ctx context.Context, k laneKey, r schemas.Range, rows []sche
 			t.fail(k, l, err)
 		}
 	}
-	if err := t.tallies[k.member].write(ctx, t.members[k.member].Sink, r, rows, fail); err != nil {
+	atOnce, cancel := context.WithCancel(ctx)
+	cancel() // see Sink.Write
+	err := t.tallies[k.member].write(atOnce, t.members[k.member].Sink, r, rows, fail)
+	switch {
+	case err == nil:
+		t.mu.Lock()
+		l.next = next
+		t.mu.Unlock()
+		t.roomy(k.member)
+	case errors.Is(err, context.Canceled):
+		t.tallies[k.member].drop(len(rows))
+		if ctx.Err() == nil {
+			t.full(k.member, len(rows))
+		}
+	default:
+		t.tallies[k.member].drop(len(rows))
 		fail(err)
+	}
+}
+
+// full notes rows that a best-effort member had no room for, and says so now and then.
+func (t *Tee) full(member, rows int) {
+	now := time.Now()
+	t.mu.Lock()
+	s := &t.mu.shortages[member]
+	s.rows, s.last = s.rows+rows, now
+	rows = s.rows
+	tell := s.told.IsZero() || now.Sub(s.told) >= tellEvery
+	if tell {
+		s.rows, s.told = 0, now
+	}
+	t.mu.Unlock()
+	if tell {
+		t.observe(t.members[member].Name, fmt.Errorf("%w: %d rows are left out of it", ErrFull, rows))
+	}
+}
+
+// roomy notes that a best-effort member had room, and says so when it is some time that it had none.
+func (t *Tee) roomy(member int) {
+	t.mu.Lock()
+	s := &t.mu.shortages[member]
+	over := !s.told.IsZero() && time.Since(s.last) >= tellEvery
+	if over {
+		*s = shortage{}
+	}
+	t.mu.Unlock()
+	if over {
+		t.observe(t.members[member].Name, nil)
 	}
 }
 
@@ -178,9 +264,20 @@ func (t *Tee) Check(row *schemas.Row) error {
 	return nil
 }
 
-// Flush flushes all members at once.
+// Flush flushes all members at once, and waits for best-effort ones a short time only.
 func (t *Tee) Flush(ctx context.Context) error {
-	return t.each(func(s Sink) error { return s.Flush(ctx) })
+	return t.each(func(m *Member) error {
+		if !m.BestEffort {
+			return m.Sink.Flush(ctx)
+		}
+		soon, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		err := m.Sink.Flush(soon)
+		if err != nil && soon.Err() != nil && ctx.Err() == nil { // another error is observed where it was made
+			t.observe(m.Name, fmt.Errorf("flushing: what it has not written yet may be left out of it: %w", err))
+		}
+		return nil
+	})
 }
 
 // Forget forgets src in every member.
@@ -192,16 +289,17 @@ func (t *Tee) Forget(src schemas.SourceID) {
 
 // Close closes all members at once.
 func (t *Tee) Close(ctx context.Context) error {
-	return t.each(func(s Sink) error { return s.Close(ctx) })
+	return t.each(func(m *Member) error { return m.Sink.Close(ctx) })
 }
 
 // each runs f for all members at once and joins the required members' errors.
-func (t *Tee) each(f func(Sink) error) error {
+func (t *Tee) each(f func(*Member) error) error {
 	errs := make([]error, len(t.members))
 	var wg sync.WaitGroup
-	for i, m := range t.members {
+	for i := range t.members {
+		m := &t.members[i]
 		wg.Go(func() {
-			if err := f(m.Sink); err != nil && !m.BestEffort {
+			if err := f(m); err != nil && !m.BestEffort {
 				errs[i] = fmt.Errorf("sink %s: %w", m.Name, err)
 			}
 		})

@@ -9,7 +9,10 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"vecmill/schemas"
 	"vecmill/sinks"
@@ -426,4 +429,207 @@ func TestTeeNeedsNamesAndARequiredMember(t *testing.T) {
 			t.Errorf("%s: it is made", name)
 		}
 	}
+}
+
+// stuck is a store that answers nothing while it is shut, and then again. It keeps how far sources have come.
+type stuck struct {
+	mu struct {
+		sync.Mutex
+		shut chan struct{} // nil: it is open
+		rows map[int64]int
+		end  int64
+	}
+}
+
+func (s *stuck) set(shut bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if shut {
+		s.mu.shut = make(chan struct{})
+	} else {
+		close(s.mu.shut)
+		s.mu.shut = nil
+	}
+}
+
+func (s *stuck) wait(ctx context.Context) error {
+	s.mu.Lock()
+	shut := s.mu.shut
+	s.mu.Unlock()
+	if shut == nil {
+		return nil
+	}
+	select {
+	case <-shut:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *stuck) Next(ctx context.Context, _ schemas.SourceID) (int64, bool, error) {
+	err := s.wait(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.end, s.mu.end > 0, err
+}
+
+func (s *stuck) Put(ctx context.Context, b deliver.Batch) error {
+	if err := s.wait(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range b.Parts {
+		for _, it := range p.Items {
+			s.mu.rows[it.Offset]++
+		}
+		s.mu.end = p.Next
+	}
+	return nil
+}
+
+func (s *stuck) Close() error { return nil }
+
+// beside is a Tee of files that are required and of a store with little memory that is not, and what is observed of the latter.
+func beside(t *testing.T) (s *sinks.Tee, other *stuck, required *sinktest.MemStore, told *[]string) {
+	t.Helper()
+	required, other, told = sinktest.NewMemStore(), &stuck{}, &[]string{}
+	other.mu.rows = map[int64]int{}
+	c := deliver.NewDefaultConfig()
+	c.Name, c.MaxBuffered, c.BatchAge = "away", 20_000, time.Second
+	sink, err := deliver.New(c, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = tee(t, func(name string, err error) { *told = append(*told, fmt.Sprint(name, ": ", err)) },
+		sinks.Member{Name: "o", Sink: sink, BestEffort: true}, sinks.Member{Name: "r", Sink: parquet(t, required)})
+	return s, other, required, told
+}
+
+// took is how long something took.
+func took(f func()) time.Duration {
+	began := time.Now()
+	f()
+	return time.Since(began)
+}
+
+func TestABestEffortMemberThatIsFullHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, other, required, told := beside(t)
+		resume(t, s)
+		other.set(true)
+		_, all := sinktest.Make(src, 0, 300)
+		if waited := took(func() {
+			for o := int64(0); o < 300; o += 10 {
+				write(t, s, o, o+10)
+			}
+		}); waited != 0 {
+			t.Errorf("writers waited %v", waited)
+		}
+		m := s.Stats()[0]
+		if m.Dropped == 0 || m.Rows == 0 || m.Dropped+m.Rows != int64(len(all)) || m.Waiting != m.Rows || m.Held > m.Limit {
+			t.Errorf("of %d rows it has %+v", len(all), m)
+		}
+		if len(*told) != 1 || !strings.HasPrefix((*told)[0], "o: the output is full: ") {
+			t.Errorf("observed %q", *told)
+		}
+		if waited := took(func() {
+			if err := s.Flush(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}); waited != 10*time.Second {
+			t.Errorf("the flush waited %v", waited)
+		}
+		if len(*told) != 2 || !strings.HasPrefix((*told)[1], "o: flushing: ") {
+			t.Errorf("observed %q", *told)
+		}
+		a := account(t, required, src)
+		if err := a.Audit(src, 0, 300, true); err != nil {
+			t.Error(err)
+		}
+		other.set(false)
+		time.Sleep(2 * time.Minute)
+		write(t, s, 300, 310)
+		closeSink(t, s)
+		if len(*told) != 3 || (*told)[2] != "o: <nil>" {
+			t.Errorf("observed %q, want that it is well", *told)
+		}
+		if other.mu.end != 310 || other.mu.rows[0] == 0 || other.mu.rows[200] != 0 || other.mu.rows[300] == 0 {
+			t.Errorf("it ends at %d, and has %v", other.mu.end, other.mu.rows)
+		}
+	})
+}
+
+func TestABestEffortMemberThatIsAwayHoldsNoAssignmentUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, other, _, told := beside(t)
+		resume(t, s)
+		write(t, s, 0, 10)
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		other.set(true)
+		s.Forget(src)
+		if waited := took(func() { resume(t, s) }); waited != 10*time.Second {
+			t.Errorf("resuming waited %v", waited)
+		}
+		if waited := took(func() {
+			for range 5 { // further partitions of the same assignment
+				resume(t, s)
+			}
+		}); waited != 5*time.Second {
+			t.Errorf("resuming others waited %v", waited)
+		}
+		if waited := took(func() { write(t, s, 10, 20) }); waited != 0 || s.Stats()[0].Dropped == 0 {
+			t.Errorf("a writer waited %v, %+v", waited, s.Stats()[0])
+		}
+		if len(*told) != 6 || !strings.HasPrefix((*told)[0], "o: resuming p/t/1: ") {
+			t.Errorf("observed %q", *told)
+		}
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		other.set(false)
+		if waited := took(func() { resume(t, s) }); waited != 0 {
+			t.Errorf("resuming waited %v though it is back", waited)
+		}
+		write(t, s, 20, 30)
+		closeSink(t, s)
+		if other.mu.end != 30 || other.mu.rows[0] == 0 || other.mu.rows[12] != 0 || other.mu.rows[20] == 0 {
+			t.Errorf("it ends at %d, and has %v", other.mu.end, other.mu.rows)
+		}
+	})
+}
+
+// TestABestEffortMemberThatKeepsUpGetsEverything has files that are closed because memory is short: they are so before it is used up.
+func TestABestEffortMemberThatKeepsUpGetsEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := sinktest.NewMemStore()
+		st.Faults = func(op sinktest.Op) sinktest.Fault {
+			if op.Kind == sinktest.OpPut {
+				return sinktest.Fault{Delay: 100 * time.Millisecond}
+			}
+			return sinktest.Fault{}
+		}
+		c := parquetsink.NewDefaultConfig()
+		c.Store, c.Tasks, c.Compression = st, schemas.Tasks(), parquetsink.None
+		c.MaxBuffered, c.RollAge = 40_000, time.Hour
+		other, err := parquetsink.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := tee(t, func(name string, err error) { t.Errorf("%s: %v", name, err) },
+			sinks.Member{Name: "o", Sink: other, BestEffort: true}, sinks.Member{Name: "r", Sink: parquet(t, sinktest.NewMemStore())})
+		resume(t, s)
+		for o := int64(0); o < 300; o += 5 {
+			write(t, s, o, o+5)
+			time.Sleep(100 * time.Millisecond)
+		}
+		closeSink(t, s)
+		a := account(t, st, src)
+		if err := a.Audit(src, 0, 300, true); err != nil || s.Stats()[0].Dropped != 0 {
+			t.Errorf("%v, %+v", err, s.Stats()[0])
+		}
+	})
 }

@@ -156,7 +156,11 @@ func (w *world) sinks(ctx context.Context, store *s3store.Store, p *process) (si
 	if len(members) == 1 {
 		return members[0].Sink, nil
 	}
-	return sinks.NewTee(func(output string, err error) { p.tr.add(p.name, "best-effort output %s failed", output) }, members...)
+	return sinks.NewTee(func(output string, err error) {
+		if err != nil { // nil: it is not full any more
+			p.tr.add(p.name, "best-effort output %s failed", output)
+		}
+	}, members...)
 }
 
 func (w *world) tableSink(name string, store *s3store.Store, p *process) (sinks.Sink, error) {

@@ -11,6 +11,7 @@ func outputs() []Metric {
 	return []Metric{
 		{"vecmill_output_rows", "{row}", "rows that an output (label output: outputs[0] and so on, as in the configuration) has taken over", Counter, each(func(m *sinks.MemberStats) float64 { return float64(m.Rows) })},
 		{"vecmill_output_rows_waiting", "{row}", "rows that an output was handed and that are not durable in it yet", Gauge, each(func(m *sinks.MemberStats) float64 { return float64(m.Waiting) })},
+		{"vecmill_output_rows_dropped", "{row}", "rows that an output with best_effort was not given, since it was full or had failed; they are not in it", Counter, each(func(m *sinks.MemberStats) float64 { return float64(m.Dropped) })},
 		{"vecmill_output_write_busy_seconds", "s", "time that an output took to take over what it was handed, and was too full to; partitions write beside each other, and each to one output after the other, so that vecmill_write_busy_seconds is the sum", Counter, each(func(m *sinks.MemberStats) float64 { return m.Write.Seconds() })},
 		{"vecmill_output_durable_wait_seconds", "s", "time from being handed to an output until being durable in it, summed over rows; files wait for roll_age or a full file", Counter, each(func(m *sinks.MemberStats) float64 { return m.Durable })},
 		{"vecmill_output_buffered_bytes", "By", "bytes of rows that an output holds in memory, estimated", Gauge, each(func(m *sinks.MemberStats) float64 { return float64(m.Held) })},

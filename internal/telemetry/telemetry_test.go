@@ -50,7 +50,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 				Devices: []embed.DeviceCosts{{Device: "0", Costs: embed.Costs{Fixed: 0.5, Step: 0.25}, Miss: 0.125}, {Device: "1", Costs: embed.Costs{Fixed: 2}}},
 			}, Step: 0.02, Peak: 5e10,
 			Cost: Cost{DeviceSeconds: 60, PerMillion: number(0.5), Used: number(0.25)}, Slowest: "infer",
-			Outputs: []sinks.MemberStats{{Name: "outputs[0]", Rows: 70}, {Name: "outputs[1]", Rows: 60, Waiting: 10, Write: 4 * time.Second, Durable: 1e10, Held: 3000, Limit: 4096}},
+			Outputs: []sinks.MemberStats{{Name: "outputs[0]", Rows: 70}, {Name: "outputs[1]", Rows: 60, Waiting: 10, Write: 4 * time.Second, Durable: 1e10, Dropped: 5, Held: 3000, Limit: 4096}},
 		}
 	})
 	if err != nil {
@@ -91,6 +91,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_output_rows_total{output="outputs[0]",pipeline="speech"} 70`,
 		`vecmill_output_rows_total{output="outputs[1]",pipeline="speech"} 60`,
 		`vecmill_output_rows_waiting{output="outputs[1]",pipeline="speech"} 10`,
+		`vecmill_output_rows_dropped_total{output="outputs[1]",pipeline="speech"} 5`,
 		`vecmill_output_write_busy_seconds_total{output="outputs[1]",pipeline="speech"} 4`,
 		`vecmill_output_durable_wait_seconds_total{output="outputs[1]",pipeline="speech"} 1e+10`,
 		`vecmill_output_buffered_bytes{output="outputs[1]",pipeline="speech"} 3000`,

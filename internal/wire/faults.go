@@ -47,8 +47,12 @@ func (f *faults) tries(output string) tellTries {
 	}
 }
 
-// leftOut is told of best-effort outputs that have failed.
+// leftOut is told of best-effort outputs that have failed, or are full, and with a nil error of those that are not full any more.
 func (f *faults) leftOut(output string, err error) {
+	if err == nil {
+		f.over(output)
+		return
+	}
 	f.log.Error("a best-effort output failed", "pipeline", f.pipeline, "output", output, "err", err)
 	f.note(output, faultClass(err), 0, err)
 }
@@ -123,7 +127,7 @@ func faultClass(err error) status.FaultClass {
 	switch {
 	case isName, isDial && dial.Op == "dial", code == codes.Unavailable:
 		return status.FaultClass(schemas.PlaceUnreachable)
-	case errors.Is(err, context.DeadlineExceeded), isNet && timeout.Timeout(), code == codes.DeadlineExceeded:
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, sinks.ErrFull), isNet && timeout.Timeout(), code == codes.DeadlineExceeded:
 		return status.FaultSlow
 	}
 	return status.FaultAnswer

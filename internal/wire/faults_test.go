@@ -19,6 +19,7 @@ import (
 	"vecmill/internal/status"
 	"vecmill/schemas"
 	"vecmill/sinks"
+	"vecmill/sinks/parquetsink"
 )
 
 func TestAnOutputThatDoesNotAnswerIsInTheLogAndDoesNotFillIt(t *testing.T) {
@@ -76,6 +77,10 @@ func TestTheLastFaultOfEachOutputIsKeptWithWhenItBeganAndWhenItWasOver(t *testin
 		if all := f.last(); len(all) != 3 || all[1].Tries != 1 || all[2].Output != "" || all[2].Class != status.FaultStopped {
 			t.Errorf("%+v", all)
 		}
+		f.leftOut("outputs[1]", nil)
+		if all := f.last(); len(all) != 3 || all[2].Output != "outputs[1]" || all[2].Until != now() {
+			t.Errorf("%+v, want that of the output that is not full any more as over", all)
+		}
 	})
 }
 
@@ -99,6 +104,7 @@ func TestFaultsOfOutputsHaveAClassAndSayWhatToDo(t *testing.T) {
 		{schemas.OfPlace(schemas.PlaceUnreachable, errors.New("x")), "unreachable"},
 		{schemas.Unfitf(schemas.PlaceDimension, "x"), "other-dimension"},
 		{context.DeadlineExceeded, "slow"},
+		{fmt.Errorf("%w: 12 rows are left out of it", sinks.ErrFull), "slow"},
 		{&net.OpError{Op: "read", Err: slowly{errors.New("i/o timeout")}}, "slow"},
 		{grpcstatus.Error(codes.DeadlineExceeded, "x"), "slow"},
 		{grpcstatus.Error(codes.ResourceExhausted, "quota"), "trouble"},
@@ -110,5 +116,21 @@ func TestFaultsOfOutputsHaveAClassAndSayWhatToDo(t *testing.T) {
 		if got := faultClass(err); got != c.want || status.FaultAdvice(got) == "" {
 			t.Errorf("%v is %q, want %q; advice %q", err, got, c.want, status.FaultAdvice(got))
 		}
+	}
+}
+
+func TestFilesThatGoOnWithAnotherModelAreToldOnceAndShown(t *testing.T) {
+	var b strings.Builder
+	log := slog.New(slog.NewTextHandler(&b, nil))
+	f := newFaults(log, "speech")
+	tell := otherModel(log, "new", f.tries("outputs[0]"))
+	for _, name := range []string{"p/t/0/7.parquet", "p/t/1/9.parquet"} {
+		tell(parquetsink.FileInfo{Name: name, Metadata: map[string]string{"model-digest": "old"}})
+	}
+	if lines := strings.Count(b.String(), "\n"); lines != 1 || !strings.Contains(b.String(), "last=p/t/0/7.parquet was=old is=new") {
+		t.Errorf("%d lines:\n%s", lines, b.String())
+	}
+	if all := f.last(); len(all) != 1 || all[0].Output != "outputs[0]" || all[0].Class != "other-model" || all[0].Tries != 0 || all[0].Until != 0 || !strings.Contains(all[0].Message, "p/t/0/7.parquet has rows of model old, and this is model new") {
+		t.Errorf("%+v", all)
 	}
 }

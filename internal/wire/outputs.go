@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"math/bits"
 	"os"
+	"sync"
 
 	"vecmill/internal/config"
+	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
 )
@@ -87,7 +89,21 @@ func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores
 	cfg.Store, cfg.Prefix = store, prefix
 	cfg.Writer, _ = os.Hostname() // only for people; the sink has an identity of its own
 	cfg.Observer = observer{o.Log, o.Files}
+	cfg.OtherModel = otherModel(o.Log, m.digest, told)
 	return parquetsink.New(cfg)
+}
+
+// otherModel tells once of a chain whose files so far are of another model. Unlike an index, nothing compares the rows of files by themselves, and each says whose it is: the chain goes on.
+func otherModel(log *slog.Logger, digest string, told tellTries) func(parquetsink.FileInfo) {
+	var once sync.Once
+	return func(last parquetsink.FileInfo) {
+		once.Do(func() {
+			log.Warn("files of another model are there, and this one's go on behind them", "last", last.Name, "was", last.ModelDigest(), "is", digest)
+			if told != nil {
+				told(0, schemas.OfPlace(schemas.PlaceModel, fmt.Errorf("%s has rows of model %s, and this is model %s: the files of this one go on behind it, and rows say whose they are (model_digest)", last.Name, last.ModelDigest(), digest)))
+			}
+		})
+	}
 }
 
 // filesConfig is what the files of an output are, without the place that they go to.

@@ -167,7 +167,7 @@ func (s *Sink) failLocked(l *lane, err error) {
 	}
 	s.settleLocked(l, append(all, l.queue...), func(*entry) error { return err })
 	l.queue, l.rows, l.bytes = nil, 0, 0
-	s.wakeLocked() // a Write of this lane may wait for memory that others hold
+	s.mu.memory.Refuse(l, err) // a Write of this lane may wait for memory that others hold
 }
 
 // abandonLocked takes a lane's entries from a flight, which is over when it has none left.
@@ -193,15 +193,8 @@ func (s *Sink) settleLocked(l *lane, entries []*entry, verdict func(*entry) erro
 		bytes += e.bytes
 	}
 	if bytes > 0 {
-		s.mu.held -= bytes
-		s.wakeLocked()
+		s.mu.memory.Free(bytes)
 	}
-}
-
-// wakeLocked has whoever waits for memory look again.
-func (s *Sink) wakeLocked() {
-	close(s.mu.freed)
-	s.mu.freed = make(chan struct{})
 }
 
 // post calls the dones of a lane's outbox, in order and without the lock. If somebody does so already, they call these, too: a done may call the sink.

@@ -31,8 +31,7 @@ type Sink struct {
 		flights int
 		timer   *time.Timer // dispatches when the oldest range is due
 		closed  bool
-		held    int64         // estimated bytes of rows that are buffered or under way
-		freed   chan struct{} // closed, and made anew, whenever held shrinks or the sink closes
+		memory  sinks.Memory[*lane] // estimated bytes of rows that are buffered or under way
 	}
 }
 
@@ -45,7 +44,8 @@ func New(c Config, store Store) (*Sink, error) {
 	s.progress, _ = store.(Progress)
 	s.checker, _ = store.(sinks.Checker)
 	s.run, s.end = context.WithCancel(context.Background())
-	s.mu.lanes, s.mu.freed = map[schemas.SourceID]*lane{}, make(chan struct{})
+	s.mu.lanes = map[schemas.SourceID]*lane{}
+	s.mu.memory = sinks.Memory[*lane]{Limit: c.MaxBuffered, Press: s.pressLocked}
 	return s, nil
 }
 
@@ -125,27 +125,39 @@ func (s *Sink) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, d
 	if err := s.examine(e); err != nil {
 		return fmt.Errorf("%s: writing %s: %w", s.cfg.Name, r.Source, err)
 	}
-	for {
-		s.mu.Lock()
-		l := s.mu.lanes[r.Source]
-		if err := s.acceptsLocked(l, r); err != nil {
-			s.mu.Unlock()
-			return fmt.Errorf("%s: writing %s: %w", s.cfg.Name, r.Source, err)
-		}
-		if s.mu.held == 0 || s.mu.held+e.bytes <= s.cfg.MaxBuffered {
-			s.takeLocked(l, e)
-			s.mu.Unlock()
-			s.post(l)
-			return nil
-		}
+	s.mu.Lock()
+	l := s.mu.lanes[r.Source]
+	err := s.admitLocked(ctx, l, e)
+	if err == nil {
+		s.takeLocked(l, e)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("%s: writing %s: %w", s.cfg.Name, r.Source, err)
+	}
+	s.post(l)
+	return nil
+}
+
+// admitLocked waits until l takes e next and there is memory for it. It lets the lock go meanwhile.
+func (s *Sink) admitLocked(ctx context.Context, l *lane, e *entry) error {
+	if err := s.acceptsLocked(l, e.r); err != nil {
+		return err
+	}
+	if err := s.mu.memory.Admit(ctx, &s.mu, l, e.bytes); err != nil {
+		return fmt.Errorf("waiting for memory to buffer offsets %d to %d: %w", e.r.First, e.r.Next-1, err)
+	}
+	err := s.acceptsLocked(l, e.r) // again: the source may have been given up while this call waited
+	if err != nil {
+		s.mu.memory.Free(e.bytes)
+	}
+	return err
+}
+
+// pressLocked has what is buffered sent unless so many bytes fit beside what is held.
+func (s *Sink) pressLocked(need int64) {
+	if s.mu.memory.Held()+need > s.cfg.MaxBuffered {
 		s.hurryLocked()
-		freed := s.mu.freed
-		s.mu.Unlock()
-		select {
-		case <-freed:
-		case <-ctx.Done():
-			return fmt.Errorf("%s: waiting for memory to buffer offsets %d to %d of %s: %w", s.cfg.Name, r.First, r.Next-1, r.Source, ctx.Err())
-		}
 	}
 }
 
@@ -193,7 +205,6 @@ func (s *Sink) takeLocked(l *lane, e *entry) {
 	idle := len(l.queue) == 0 && l.flight == nil
 	l.end = e.r.Next
 	l.taken++
-	s.mu.held += e.bytes
 	if idle && (s.progress != nil && e.r.Next <= l.next || s.progress == nil && e.size() == 0) {
 		s.settleLocked(l, []*entry{e}, (*entry).verdict)
 		return
@@ -202,13 +213,14 @@ func (s *Sink) takeLocked(l *lane, e *entry) {
 	l.queue = append(l.queue, e)
 	l.rows, l.bytes = l.rows+e.size(), l.bytes+e.bytes
 	s.dispatchLocked()
+	s.mu.memory.Pressed() // e came behind the last hurry
 }
 
 // Buffered implements sinks.Buffer.
 func (s *Sink) Buffered() (held, limit int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mu.held, s.cfg.MaxBuffered
+	return s.mu.memory.Held(), s.cfg.MaxBuffered
 }
 
 // Flush sends everything and waits until it is settled.
@@ -274,7 +286,7 @@ func (s *Sink) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.mu.closed
 	s.mu.closed = true
-	s.wakeLocked()
+	s.mu.memory.RefuseAll(ErrClosed)
 	s.mu.Unlock()
 	var err error
 	if first {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -358,16 +360,16 @@ func TestAWriteWaitsForMemoryAndHasTheBuffersSent(t *testing.T) {
 		began := time.Now()
 		for o := int64(0); o < 300; o += 10 {
 			write(t, s, source(0), o, o+10)
-			if s.mu.held > 20_000 {
-				t.Fatalf("%d bytes are held", s.mu.held)
+			if s.mu.memory.Held() > 20_000 {
+				t.Fatalf("%d bytes are held", s.mu.memory.Held())
 			}
 		}
 		if time.Since(began) > time.Hour {
 			t.Errorf("took %v", time.Since(began))
 		}
 		closeSink(t, s)
-		if s.mu.held != 0 {
-			t.Errorf("%d bytes are held after close", s.mu.held)
+		if s.mu.memory.Held() != 0 {
+			t.Errorf("%d bytes are held after close", s.mu.memory.Held())
 		}
 	})
 }
@@ -460,4 +462,43 @@ func TestUpsertsKeepTheLastOfEachID(t *testing.T) {
 	if !slices.Equal(got, []string{"b1", "a7"}) || len(b.Deletions()) != 1 || b.Len() != 4 {
 		t.Errorf("%v, %v", got, b.Deletions())
 	}
+}
+
+// TestALargeRangeIsNotPassedBySmallOnesForEver has a dozen sources write as fast as they are let. Batches end one at a time, so that never much comes free at once.
+func TestALargeRangeIsNotPassedBySmallOnesForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var puts atomic.Int64
+		c := config()
+		c.MaxBuffered, c.InFlight, c.BatchRows = 20_000, 4, 6
+		s := open(t, c, putFunc(func(context.Context, Batch) error {
+			time.Sleep(time.Second + time.Duration(puts.Add(1)%7)*37*time.Millisecond)
+			return nil
+		}))
+		const small = 12
+		ctx, stop := context.WithCancel(t.Context())
+		var writers sync.WaitGroup
+		for i := range small {
+			resume(t, s, source(i))
+			writers.Go(func() {
+				for o := int64(0); ; o += 3 {
+					r, rows := sinktest.Make(source(i), o, o+3)
+					if s.Write(ctx, r, rows, func(error) {}) != nil {
+						return
+					}
+				}
+			})
+		}
+		time.Sleep(10 * time.Second)
+		resume(t, s, source(small))
+		r, rows := sinktest.Make(source(small), 0, 18)
+		began := time.Now()
+		patience, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		if err := s.Write(patience, r, rows, func(error) {}); err != nil || time.Since(began) > 20*time.Second {
+			t.Errorf("the large range was let in after %v: %v", time.Since(began), err)
+		}
+		stop()
+		writers.Wait()
+		closeSink(t, s)
+	})
 }

@@ -95,7 +95,7 @@ func classify(err error) error {
 // lasting says whether the server will answer so again, whatever the rows: a source that it does not know is 422.
 func lasting(err error) bool {
 	e, ok := errors.AsType[*rest.Error](err)
-	return ok && e.Code < 500 && e.Code != http.StatusRequestTimeout && e.Code != http.StatusTooEarly && e.Code != http.StatusTooManyRequests && e.Code != http.StatusRequestEntityTooLarge
+	return ok && !rest.Passing(e.Code) && e.Code != http.StatusRequestEntityTooLarge
 }
 
 // Close lets idle connections go.

@@ -73,13 +73,13 @@ func (s *Sink) appendLocked(l *lane, e *entry) (covered bool) {
 	e.l, e.roll = l, r
 	l.entries, r.entries = append(l.entries, e), append(r.entries, e)
 	r.bytes, r.size = r.bytes+e.bytes, r.size+len(e.rows)+e.spans
-	s.mu.held += e.bytes
 	switch {
 	case s.ratio.Of(r.bytes) >= float64(s.cfg.RollBytes):
 		s.closeLocked(RollBytes)
 	case r.size >= s.cfg.RollRows:
 		s.closeLocked(RollRows)
 	}
+	s.mu.memory.Pressed()
 	return false
 }
 
@@ -117,6 +117,7 @@ func (s *Sink) failLocked(l *lane, err error) []*entry {
 	if l.err == nil {
 		l.err = err
 	}
+	s.mu.memory.Refuse(l, l.err)
 	out := s.takeLocked(l, len(l.entries), err)
 	for _, r := range s.mu.queue {
 		if !r.wantedLocked() {
@@ -152,7 +153,7 @@ func (s *Sink) takeLocked(l *lane, n int, err error) []*entry {
 	if r := s.mu.open; r != nil && l.err != nil {
 		r.entries = slices.DeleteFunc(r.entries, func(e *entry) bool { return e.l == l })
 	}
-	s.freeLocked(bytes)
+	s.mu.memory.Free(bytes)
 	return out
 }
 

@@ -37,15 +37,14 @@ type Sink struct {
 		sync.Mutex
 		lanes    map[schemas.SourceID]*lane
 		closed   bool
-		view     *View         // as it was last loaded; nil before the first Resume
-		open     *roll         // being filled, nil if it has no range yet
-		queue    []*roll       // closed, in order; some of the first are being committed
-		draining bool          // a goroutine commits the queue
-		commit   *change       // that is under way; nil if there is none
-		attempt  *attempt      // the catalog is being asked for a snapshot; nil if not
-		files    int64         // names given out
-		held     int64         // estimated bytes of rows that are buffered
-		freed    chan struct{} // closed, and made anew, whenever held shrinks or the sink closes
+		view     *View               // as it was last loaded; nil before the first Resume
+		open     *roll               // being filled, nil if it has no range yet
+		queue    []*roll             // closed, in order; some of the first are being committed
+		draining bool                // a goroutine commits the queue
+		commit   *change             // that is under way; nil if there is none
+		attempt  *attempt            // the catalog is being asked for a snapshot; nil if not
+		files    int64               // names given out
+		memory   sinks.Memory[*lane] // estimated bytes of rows that are buffered
 	}
 }
 
@@ -56,7 +55,8 @@ func New(cfg Config) (*Sink, error) {
 	}
 	s := &Sink{cfg: cfg, writer: cmp.Or(cfg.ID, fmt.Sprintf("%016x", rand.Uint64())), slots: make(chan struct{}, cfg.Uploads)} // one place per upload
 	s.run, s.end = context.WithCancel(context.Background())
-	s.mu.lanes, s.mu.freed = map[schemas.SourceID]*lane{}, make(chan struct{})
+	s.mu.lanes = map[schemas.SourceID]*lane{}
+	s.mu.memory = sinks.Memory[*lane]{Limit: cfg.MaxBuffered, Press: s.pressLocked}
 	return s, nil
 }
 
@@ -64,7 +64,7 @@ func New(cfg Config) (*Sink, error) {
 func (s *Sink) Buffered() (held, limit int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mu.held, s.cfg.MaxBuffered
+	return s.mu.memory.Held(), s.cfg.MaxBuffered
 }
 
 // Resume reads the source's progress in the table.
@@ -149,29 +149,39 @@ func (s *Sink) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, d
 	if err != nil {
 		return err
 	}
-	for {
-		s.mu.Lock()
-		l := s.mu.lanes[r.Source]
-		if err := s.acceptsLocked(l, r); err != nil {
-			s.mu.Unlock()
-			return err
-		}
-		if s.mu.held == 0 || s.mu.held+e.bytes <= s.cfg.MaxBuffered {
-			covered := s.appendLocked(l, e)
-			s.mu.Unlock()
-			if covered {
-				done(nil)
-			}
-			return nil
-		}
-		s.closeLocked(RollPress) // a closed roll gives its bytes back without anybody's help
-		freed := s.mu.freed
-		s.mu.Unlock()
-		select {
-		case <-freed:
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for memory to buffer offsets %d to %d of %s: %w", r.First, r.Next-1, r.Source, ctx.Err())
-		}
+	s.mu.Lock()
+	l := s.mu.lanes[r.Source]
+	err = s.admitLocked(ctx, l, e)
+	covered := err == nil && s.appendLocked(l, e)
+	if covered {
+		s.mu.memory.Free(e.bytes)
+	}
+	s.mu.Unlock()
+	if covered {
+		done(nil)
+	}
+	return err
+}
+
+// admitLocked waits until l takes e next and there is memory for it. It lets the lock go meanwhile.
+func (s *Sink) admitLocked(ctx context.Context, l *lane, e *entry) error {
+	if err := s.acceptsLocked(l, e.r); err != nil {
+		return err
+	}
+	if err := s.mu.memory.Admit(ctx, &s.mu, l, e.bytes); err != nil {
+		return fmt.Errorf("waiting for memory to buffer offsets %d to %d of %s: %w", e.r.First, e.r.Next-1, e.r.Source, err)
+	}
+	err := s.acceptsLocked(l, e.r) // again: the source may have been given up while this call waited
+	if err != nil {
+		s.mu.memory.Free(e.bytes)
+	}
+	return err
+}
+
+// pressLocked closes the open roll unless the first Write that waits fits beside it: a closed roll gives its bytes back without anybody's help.
+func (s *Sink) pressLocked(need int64) {
+	if r := s.mu.open; r != nil && r.bytes+need > s.cfg.MaxBuffered {
+		s.closeLocked(RollPress)
 	}
 }
 
@@ -254,7 +264,7 @@ func (s *Sink) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.mu.closed
 	s.mu.closed = true
-	s.freeLocked(0)
+	s.mu.memory.RefuseAll(ErrClosed)
 	s.mu.Unlock()
 	var err error
 	if first {
@@ -284,11 +294,4 @@ func (s *Sink) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.Join(err, fmt.Errorf("closing: a commit is still under way: %w", ctx.Err()))
 	}
-}
-
-// freeLocked gives n bytes back and wakes whoever waits.
-func (s *Sink) freeLocked(n int64) {
-	s.mu.held -= n
-	close(s.mu.freed)
-	s.mu.freed = make(chan struct{})
 }

@@ -3,7 +3,9 @@ package icebergsink
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vecmill/internal/retry"
@@ -121,4 +123,45 @@ func TestSinkConforms(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOfWritesAtOnceALargeOneIsNotPassedBySmallOnes has a small range come while a large one waits, which it would fit in before.
+func TestOfWritesAtOnceALargeOneIsNotPassedBySmallOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		size := func(n int64) (bytes int64) {
+			_, rows := sinktest.Make(schemas.SourceID{Pipeline: "p", Topic: "t"}, 0, n)
+			for i := range rows {
+				bytes += rows[i].Size()
+			}
+			return bytes
+		}
+		w := newWorld()
+		w.table.faults = func(int) fault { return fault{delay: 10 * time.Second} }
+		c := w.config()
+		c.RollAge, c.MaxBuffered = time.Hour, size(12)+size(1)+2*1000
+		s := open(t, c)
+		began, in := time.Now(), [3]time.Duration{}
+		var writers sync.WaitGroup
+		for part, n := range []int64{10, 12, 1} {
+			src := schemas.SourceID{Pipeline: "p", Topic: "t", Partition: part}
+			if _, _, err := s.Resume(t.Context(), src, 0); err != nil {
+				t.Fatal(err)
+			}
+			writers.Go(func() {
+				r, rows := sinktest.Make(src, 0, n)
+				if err := s.Write(t.Context(), r, rows, func(error) {}); err != nil {
+					t.Error(err)
+				}
+				in[part] = time.Since(began)
+			})
+			synctest.Wait()
+		}
+		writers.Wait()
+		if in != [3]time.Duration{0, 10 * time.Second, 10 * time.Second} {
+			t.Errorf("let in after %v, want the second and the third when the first is committed", in)
+		}
+		if err := s.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -13,6 +13,7 @@ import (
 	"vecmill/schemas"
 	"vecmill/sinks/deliver"
 	"vecmill/sinks/jsonrow"
+	"vecmill/sinks/rest"
 	"vecmill/sinks/vectorindex"
 )
 
@@ -105,7 +106,7 @@ func (a *answer) verdict(rows int) error {
 		for _, x := range item {
 			switch {
 			case x.Error == nil && x.Status < 300:
-			case x.Status == http.StatusTooManyRequests || x.Status >= 500 || x.Status == http.StatusConflict:
+			case rest.Passing(x.Status):
 				return fmt.Errorf("document %s: %w (status %d)", x.ID, said(x.Error), x.Status)
 			case x.Status == http.StatusForbidden || x.Status == http.StatusNotFound:
 				return deliver.Final(fmt.Errorf("document %s: %w (status %d)", x.ID, said(x.Error), x.Status))

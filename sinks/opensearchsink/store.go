@@ -47,7 +47,7 @@ func (s *store) Put(ctx context.Context, b deliver.Batch) error {
 		}
 		var a answer
 		if err := s.send(ctx, http.MethodPost, "/_bulk", "application/x-ndjson", body, &a); err != nil {
-			return classify(err)
+			return rest.Classify(err)
 		}
 		if err := a.verdict(len(rows)); err != nil {
 			return err
@@ -58,11 +58,11 @@ func (s *store) Put(ctx context.Context, b deliver.Batch) error {
 		return nil
 	}
 	if err := s.ask(ctx, http.MethodPost, "/_refresh", nil, nil); err != nil {
-		return classify(err)
+		return rest.Classify(err)
 	}
 	for i := range gone {
 		if err := s.delete(ctx, &gone[i]); err != nil {
-			return classify(err)
+			return rest.Classify(err)
 		}
 	}
 	return nil
@@ -118,18 +118,10 @@ func (s *store) send(ctx context.Context, method, path, kind string, body []byte
 	return nil
 }
 
-// classify is a request's error as deliver has it. A conflict is another writer's at the same moment.
-func classify(err error) error {
-	if e, ok := errors.AsType[*rest.Error](err); ok && e.Code == http.StatusConflict {
-		return err
-	}
-	return rest.Classify(err)
-}
-
 // lasting says whether preparing will fail so again.
 func lasting(err error) bool {
 	e, ok := errors.AsType[*rest.Error](err)
-	return schemas.Unfit(err) || ok && e.Code < 500 && e.Code != http.StatusTooManyRequests && e.Code != http.StatusRequestTimeout && e.Code != http.StatusConflict
+	return schemas.Unfit(err) || ok && !rest.Passing(e.Code)
 }
 
 // Close lets idle connections go.

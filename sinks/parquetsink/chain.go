@@ -107,17 +107,22 @@ func (l *lister) list(ctx context.Context, after string) ([]string, error) {
 	return names, nil
 }
 
-// refusePlain says that a source that has no file in the hive layout has a plain chain: it must not begin twice.
-func (l *lister) refusePlain(ctx context.Context, prefix string, src schemas.SourceID) error {
-	if l.layout != Hive {
-		return nil
+// refuseOther says that a source that has no file in its layout has a chain in another one: it must not begin twice.
+func (l *lister) refuseOther(ctx context.Context, prefix string, src schemas.SourceID) error {
+	for _, y := range Layouts() {
+		if y == l.layout {
+			continue
+		}
+		other := lister{y, l.store, y.Dir(prefix, src)}
+		names, err := other.list(ctx, "")
+		if err != nil {
+			return err
+		}
+		if len(names) > 0 {
+			return fmt.Errorf("%w: %s has %d of layout %s, and this output writes %s; keep that layout, or write to another prefix", ErrOtherLayout, other.dir, len(names), y, l.layout)
+		}
 	}
-	plain := lister{Plain, l.store, Plain.Dir(prefix, src)}
-	names, err := plain.list(ctx, "")
-	if err == nil && len(names) > 0 {
-		err = fmt.Errorf("%w: %s has %d of layout %s; keep that layout, or write to another prefix", ErrOtherLayout, plain.dir, len(names), plain.layout)
-	}
-	return err
+	return nil
 }
 
 // follow looks at every named file and checks the joints.

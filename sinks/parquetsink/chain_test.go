@@ -3,6 +3,7 @@ package parquetsink_test
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 
@@ -175,5 +176,28 @@ func TestManySpansAreReadFromTheFooter(t *testing.T) {
 	}
 	if size > 2000 || o.Meta["vecmill-dead"] != "footer" || o.Meta["vecmill-next-offset"] != "20000" {
 		t.Errorf("%d bytes of object metadata: %v", size, o.Meta)
+	}
+}
+
+func TestAChainThatGoesOnWithAnotherModelIsTold(t *testing.T) {
+	st := sinktest.NewMemStore()
+	var told []string
+	for i, c := range []struct{ digest, told string }{{"", ""}, {"a", ""}, {"a", ""}, {"b", "00000000000000000020.parquet was of a"}, {"b", ""}, {"", ""}, {"c", ""}} {
+		conf := config(st)
+		conf.Metadata = map[string]string{}
+		if c.digest != "" {
+			conf.Metadata["model_digest"] = c.digest
+		}
+		told = nil
+		conf.OtherModel = func(f parquetsink.FileInfo) { told = append(told, path.Base(f.Name)+" was of "+f.ModelDigest()) }
+		s := open(t, conf)
+		if next, _, err := s.Resume(t.Context(), src(0), 0); err != nil || i > 0 && next != int64(i)*10 {
+			t.Fatalf("%d: %d, %v", i, next, err)
+		}
+		write(t, s, src(0), int64(i)*10, int64(i)*10+10)
+		closeSink(t, s)
+		if got := strings.Join(told, ", "); got != c.told {
+			t.Errorf("with model %q after %d files it is told of %q, want %q", c.digest, i, got, c.told)
+		}
 	}
 }

@@ -42,6 +42,9 @@ type Config struct {
 	Writer   string            // who writes, for people who read the metadata: a host or pod name
 	Metadata map[string]string // for every file: model_digest and the like; keys of lower-case letters, digits, - and _
 
+	// OtherModel is told, when a source is resumed, of the last file of its chain if that has another model_digest in its metadata; nil for nobody. Files of both models are in the chain then, and each says of which it is.
+	OtherModel func(last FileInfo)
+
 	Observer Observer // told of every file; nil for none
 }
 

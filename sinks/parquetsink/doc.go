@@ -26,8 +26,8 @@
 //	H3 So places only rise, and each is won once. A writer whose clock is behind goes on at the chain's day; no day is ever left for an earlier one.
 //	H4 Names sort as places do: whoever lists the chain from any day on finds its end last.
 //
-// There is no list of files to trust beside the files, and so no orphan: what a glob finds is the chain. In the hive
-// layout, Resume refuses a source that has a plain chain and no hive one.
+// There is no list of files to trust beside the files, and so no orphan: what a glob finds is the chain. Resume refuses
+// a source that has a chain in the other layout and none in its own.
 //
 // A reader that globs *.parquet sees no duplicate and no part of a file. Ranges without rows make files too, so that idle or fully filtered topics advance.
 //

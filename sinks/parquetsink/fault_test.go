@@ -70,7 +70,7 @@ func TestALookThatFailsIsRepeatedBeforeThePutIs(t *testing.T) {
 		var ops []string
 		st.Faults = func(op sinktest.Op) sinktest.Fault {
 			ops = append(ops, string(op.Kind))
-			if op.Kind == sinktest.OpPut || op.Kind == sinktest.OpStat && len(ops) < 5 {
+			if op.Kind == sinktest.OpPut || op.Kind == sinktest.OpStat && len(ops) < 6 {
 				return sinktest.Fault{Err: sinktest.ErrFault, Land: true}
 			}
 			return sinktest.Fault{}
@@ -78,7 +78,7 @@ func TestALookThatFailsIsRepeatedBeforeThePutIs(t *testing.T) {
 		s, _ := begin(t, st, 1, func(*parquetsink.Config) {})
 		outcome := write(t, s, src(0), 0, 10)
 		closeSink(t, s)
-		if want := []string{"list", "put", "stat", "stat", "stat"}; *outcome != nil || !slices.Equal(ops, want) {
+		if want := []string{"list", "list", "put", "stat", "stat", "stat"}; *outcome != nil || !slices.Equal(ops, want) {
 			t.Errorf("reported %v after %v, want %v", *outcome, ops, want)
 		}
 	})

@@ -1,6 +1,7 @@
 package parquetsink
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -213,6 +214,12 @@ func (p *infoParser) deletions(key string) []schemas.Deletion {
 	}
 	return all
 }
+
+// ModelDigest is that of the model that the rows are of; "" if the file does not say.
+func (f *FileInfo) ModelDigest() string { return digestOf(f.Metadata) }
+
+// digestOf finds the model's digest in metadata as it is given, or as it is read.
+func digestOf(m map[string]string) string { return cmp.Or(m["model_digest"], m["model-digest"]) }
 
 // Dir is the directory of a source's chain in the plain layout, without a slash at the end.
 func Dir(prefix string, src schemas.SourceID) string { return Plain.Dir(prefix, src) }

@@ -23,11 +23,10 @@ func TestOpenFilesAreLookedAtWhenOneIsToBeClosed(t *testing.T) {
 			s.mu.lanes[l.src] = l
 			s.appendLocked(l, entry{r: schemas.Range{Source: l.src, Span: schemas.Span{First: 0, Next: 1}}, bytes: 100})
 		}
-		s.mu.waiting = []*admission{{need: 100}}
 		return func() {
 			s.rollAged()
 			s.mu.Lock()
-			s.pressLocked()
+			s.pressLocked(100)
 			s.mu.Unlock()
 			if s.mu.filling.Len() != sources {
 				t.Fatalf("%d files are open, want %d", s.mu.filling.Len(), sources)

@@ -136,17 +136,26 @@ func TestAZombieOfYesterdayAndItsSuccessorWriteOneChain(t *testing.T) {
 	})
 }
 
-func TestAPlainChainIsNotBegunAgainInTheHiveLayout(t *testing.T) {
-	st := sinktest.NewMemStore()
-	chainOf(t, st, src(0))
-	conf := config(st)
-	hive(&conf)
-	s := open(t, conf)
-	if _, _, err := s.Resume(t.Context(), src(0), 0); !errors.Is(err, parquetsink.ErrOtherLayout) || !strings.Contains(err.Error(), "10 of layout plain") {
-		t.Errorf("hive after plain: %v", err)
+func TestAChainIsNotBegunAgainInTheOtherLayout(t *testing.T) {
+	for _, c := range []struct{ has, wants parquetsink.Layout }{{parquetsink.Plain, parquetsink.Hive}, {parquetsink.Hive, parquetsink.Plain}} {
+		st := sinktest.NewMemStore()
+		conf := config(st)
+		conf.Compression, conf.Layout = parquetsink.None, c.has
+		s := open(t, conf)
+		if _, _, err := s.Resume(t.Context(), src(0), 0); err != nil {
+			t.Fatal(err)
+		}
+		write(t, s, src(0), 0, 10)
+		closeSink(t, s)
+		conf.Layout = c.wants
+		s = open(t, conf)
+		_, _, err := s.Resume(t.Context(), src(0), 0)
+		if !errors.Is(err, parquetsink.ErrOtherLayout) || !strings.Contains(err.Error(), "of layout "+string(c.has)+", and this output writes "+string(c.wants)) {
+			t.Errorf("%s after %s: %v", c.wants, c.has, err)
+		}
+		if _, known, err := s.Resume(t.Context(), src(1), 0); err != nil || known {
+			t.Errorf("a source without files: %v, %v", known, err)
+		}
+		closeSink(t, s)
 	}
-	if _, known, err := s.Resume(t.Context(), src(1), 0); err != nil || known {
-		t.Errorf("a source without files: %v, %v", known, err)
-	}
-	closeSink(t, s)
 }

@@ -96,14 +96,15 @@ func (s *Sink) failLocked(l *lane, err error) (dones []func(error), rolls []*rol
 	if l.open != nil {
 		s.shutLocked(l)
 	}
+	freed := int64(0)
 	for _, f := range l.queue {
 		d, bytes := f.take(len(f.entries))
 		dones = append(dones, d...)
-		s.mu.held -= bytes
+		freed += bytes
 	}
 	rolls, l.queue = l.queue, nil
-	s.refuseLocked(l, l.err)
-	s.grantLocked()
+	s.mu.memory.Refuse(l, l.err)
+	s.mu.memory.Free(freed)
 	return dones, rolls
 }
 

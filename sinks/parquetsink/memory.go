@@ -2,80 +2,28 @@ package parquetsink
 
 import (
 	"context"
-	"slices"
+	"fmt"
 )
 
-// admission is a Write that waits for memory. Writes are admitted in the order in which they came, so a large one is not
-// passed by small ones for ever.
-type admission struct {
-	lane    *lane
-	need    int64
-	granted bool
-	refused error         // why it never will be
-	wake    chan struct{} // closed when granted or refused
-}
-
-// admitLocked takes n bytes at once, or gives the admission to wait for. A range larger than the whole limit is admitted alone.
-func (s *Sink) admitLocked(l *lane, n int64) *admission {
-	if len(s.mu.waiting) == 0 && s.fitsLocked(n) {
-		s.mu.held += n
-		return nil
+// admitLocked waits until l takes e next and there is memory for it. It lets the lock go meanwhile.
+func (s *Sink) admitLocked(ctx context.Context, l *lane, e *entry) error {
+	if err := s.acceptsLocked(l, e.r); err != nil {
+		return err
 	}
-	a := &admission{lane: l, need: n, wake: make(chan struct{})}
-	s.mu.waiting = append(s.mu.waiting, a)
-	s.pressLocked()
-	return a
-}
-
-func (s *Sink) fitsLocked(n int64) bool { return s.mu.held == 0 || s.mu.held+n <= s.cfg.MaxBuffered }
-
-// await waits for an admission. After an error nothing is held.
-func (s *Sink) await(ctx context.Context, a *admission) error {
-	select {
-	case <-a.wake:
-	case <-ctx.Done():
+	if err := s.mu.memory.Admit(ctx, &s.mu, l, e.bytes); err != nil {
+		return fmt.Errorf("waiting for memory to buffer offsets %d to %d of %s: %w", e.r.First, e.r.Next-1, e.r.Source, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case a.refused != nil:
-		return a.refused
-	case a.granted && ctx.Err() == nil:
-		return nil
-	case a.granted:
-		s.releaseLocked(a.need)
-	default:
-		s.mu.waiting = slices.DeleteFunc(s.mu.waiting, func(b *admission) bool { return a == b })
-		s.grantLocked()
+	err := s.acceptsLocked(l, e.r) // again: the source may have been given up while this call waited
+	if err != nil {
+		s.mu.memory.Free(e.bytes)
 	}
-	return ctx.Err()
-}
-
-// releaseLocked gives n bytes back.
-func (s *Sink) releaseLocked(n int64) {
-	s.mu.held -= n
-	s.grantLocked()
-}
-
-// grantLocked admits from the front for as long as the first one fits, and sees to it that the next one will.
-func (s *Sink) grantLocked() {
-	for len(s.mu.waiting) > 0 && s.fitsLocked(s.mu.waiting[0].need) {
-		a := s.mu.waiting[0]
-		s.mu.waiting = s.mu.waiting[1:]
-		s.mu.held += a.need
-		a.granted = true
-		close(a.wake)
-	}
-	s.pressLocked()
+	return err
 }
 
 // pressLocked closes open files, the largest first, until the first waiting Write fits beside what stays open: closed files give
-// their bytes back without anybody's help. It is called whenever bytes enter an open file or a Write begins to wait.
-func (s *Sink) pressLocked() {
-	if len(s.mu.waiting) == 0 {
-		return
-	}
-	for s.mu.filling.Len() > 0 && s.mu.open+s.mu.waiting[0].need > s.cfg.MaxBuffered {
+// their bytes back without anybody's help. It is called whenever bytes enter an open file while a Write waits, or a Write begins to wait.
+func (s *Sink) pressLocked(need int64) {
+	for s.mu.filling.Len() > 0 && s.mu.open+need > s.cfg.MaxBuffered {
 		s.closeLocked(s.largestLocked(), RollPress)
 	}
 }
@@ -89,16 +37,4 @@ func (s *Sink) largestLocked() (largest *lane) {
 		}
 	}
 	return largest
-}
-
-// refuseLocked ends the waits that are of a lane, all of them if it is nil. Others may hold the memory for as long as their uploads take.
-func (s *Sink) refuseLocked(of *lane, why error) {
-	s.mu.waiting = slices.DeleteFunc(s.mu.waiting, func(a *admission) bool {
-		if of != nil && a.lane != of {
-			return false
-		}
-		a.refused = why
-		close(a.wake)
-		return true
-	})
 }

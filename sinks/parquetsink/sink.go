@@ -33,9 +33,8 @@ type Sink struct {
 		filling list.List // of *lane: those with an open file, the oldest file first
 		open    int64     // bytes of the open files
 		closed  bool
-		files   int64 // nonces given out
-		held    int64 // estimated bytes of rows that are buffered or admitted
-		waiting []*admission
+		files   int64               // nonces given out
+		memory  sinks.Memory[*lane] // estimated bytes of rows that are buffered or admitted
 
 		uploading int             // files that are encoded and uploaded now, at most Config.Uploads
 		line      []chan struct{} // who waits for that, in the order of closing; closing one calls it
@@ -49,6 +48,7 @@ func New(cfg Config) (*Sink, error) {
 	}
 	s := &Sink{cfg: cfg, writer: fmt.Sprintf("%016x", rand.Uint64())}
 	s.mu.lanes = map[schemas.SourceID]*lane{}
+	s.mu.memory = sinks.Memory[*lane]{Limit: cfg.MaxBuffered, Press: s.pressLocked}
 	return s, nil
 }
 
@@ -56,7 +56,7 @@ func New(cfg Config) (*Sink, error) {
 func (s *Sink) Buffered() (held, limit int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mu.held, s.cfg.MaxBuffered
+	return s.mu.memory.Held(), s.cfg.MaxBuffered
 }
 
 // Resume finds the end of the source's chain. It fails with ErrBrokenChain if the files do not fit together.
@@ -84,6 +84,7 @@ func (s *Sink) Resume(ctx context.Context, src schemas.SourceID, from int64) (ne
 
 func (s *Sink) chainEnd(ctx context.Context, src schemas.SourceID, from int64) (at place, err error) {
 	l := lister{s.cfg.Layout, s.cfg.Store, s.cfg.Layout.Dir(s.cfg.Prefix, src)}
+	var last FileInfo
 	err = s.patiently(ctx, func(ctx context.Context) error {
 		at = l.layout.start()
 		names, err := l.from(ctx, from)
@@ -95,15 +96,18 @@ func (s *Sink) chainEnd(ctx context.Context, src schemas.SourceID, from int64) (
 			return err
 		}
 		if len(infos) == 0 {
-			return l.refusePlain(ctx, s.cfg.Prefix, src)
+			return l.refuseOther(ctx, s.cfg.Prefix, src)
 		}
-		last := infos[len(infos)-1]
+		last = infos[len(infos)-1]
 		at = last.after()
 		if last.Format != s.cfg.Format {
 			return fmt.Errorf("%w: %s is of format %s, and this output writes %s; keep that format, or write to another prefix", ErrOtherFormat, last.Name, last.Format, s.cfg.Format)
 		}
 		return nil
 	})
+	if was, is := digestOf(last.Metadata), digestOf(s.cfg.Metadata); err == nil && was != "" && is != "" && was != is && s.cfg.OtherModel != nil {
+		s.cfg.OtherModel(last)
+	}
 	return at, err
 }
 
@@ -115,22 +119,10 @@ func (s *Sink) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, d
 	}
 	s.mu.Lock()
 	l := s.mu.lanes[r.Source]
-	if err := s.acceptsLocked(l, r); err != nil {
-		s.mu.Unlock()
-		return err
-	}
-	wait := s.admitLocked(l, e.bytes)
-	s.mu.Unlock()
-	if wait != nil {
-		if err := s.await(ctx, wait); err != nil {
-			return fmt.Errorf("waiting for memory to buffer offsets %d to %d of %s: %w", r.First, r.Next-1, r.Source, err)
-		}
-	}
-	s.mu.Lock()
-	err = s.acceptsLocked(l, r) // again: the source may have been given up while this call waited
+	err = s.admitLocked(ctx, l, &e)
 	covered := err == nil && s.appendLocked(l, e)
-	if err != nil || covered {
-		s.releaseLocked(e.bytes)
+	if covered {
+		s.mu.memory.Free(e.bytes)
 	}
 	s.mu.Unlock()
 	if covered {
@@ -195,7 +187,7 @@ func (s *Sink) appendLocked(l *lane, e entry) (covered bool) {
 	case f.rows >= s.cfg.RollRows:
 		s.closeLocked(l, RollRows)
 	}
-	s.pressLocked()
+	s.mu.memory.Pressed()
 	return false
 }
 
@@ -269,7 +261,7 @@ func (s *Sink) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.mu.closed
 	s.mu.closed = true
-	s.refuseLocked(nil, ErrClosed)
+	s.mu.memory.RefuseAll(ErrClosed)
 	s.mu.Unlock()
 	var err error
 	if first {

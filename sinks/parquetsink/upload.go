@@ -125,7 +125,7 @@ func (s *Sink) dropCovered(l *lane, f *roll) (at place, rest []entry) {
 		n++
 	}
 	dones, bytes := f.take(n)
-	s.releaseLocked(bytes)
+	s.mu.memory.Free(bytes)
 	at, rest = l.at, f.entries
 	s.mu.Unlock()
 	settle(dones, nil, nil)
@@ -137,7 +137,7 @@ func (s *Sink) advance(l *lane, f *roll, at place, n int) {
 	s.mu.Lock()
 	l.at = at
 	dones, bytes := f.take(min(n, len(f.entries)))
-	s.releaseLocked(bytes)
+	s.mu.memory.Free(bytes)
 	s.mu.Unlock()
 	settle(dones, nil, nil)
 }

@@ -65,27 +65,31 @@ func Do(c *http.Client, req *http.Request) ([]byte, error) {
 	}
 }
 
-// Classify is an error of Do as deliver has it: 408, 425, 429 and 5xx are the moment's; 401, 403, 404, 405, redirects and others of their kind the system's; other answers
-// are about what was sent.
+// Passing says whether a code is of the moment: the same request may be answered otherwise later. 409 is among them: who is asked again under an idempotency key while the first request is still worked on answers so.
+func Passing(code int) bool {
+	switch code {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked, http.StatusFailedDependency, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return code >= 500
+}
+
+// Classify is an error of Do as deliver has it. What is not of the moment is about the rows where the code says so (400, 413, 422); everything else, redirects among it, is the system's: a URL or headers that are too long are so with any rows.
 func Classify(err error) error {
 	e, ok := errors.AsType[*Error](err)
-	if !ok {
+	switch {
+	case !ok:
 		return err
+	case Passing(e.Code):
+		return deliver.Later(err, e.Wait)
+	case e.Code < 400:
+		return deliver.Final(fmt.Errorf("%w; name the address that it leads to", err))
 	}
 	switch e.Code {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return deliver.Later(err, e.Wait)
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusGone,
-		http.StatusUnsupportedMediaType, http.StatusMisdirectedRequest, http.StatusUpgradeRequired:
-		return deliver.Final(err)
-	}
-	switch {
-	case e.Code >= 500:
-		return deliver.Later(err, e.Wait)
-	case e.Code >= 400:
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return deliver.Refused(err)
 	}
-	return deliver.Final(fmt.Errorf("%w; name the address that it leads to", err))
+	return deliver.Final(err)
 }
 
 // retryAfter reads the header's two forms; 0 if it is neither.

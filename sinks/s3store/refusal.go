@@ -7,6 +7,8 @@ import (
 	"net/http"
 
 	"github.com/minio/minio-go/v7"
+
+	"vecmill/sinks/objectstore"
 )
 
 // Check asks for one name under prefix: whether the store can be reached, takes the credentials, and has the bucket. It needs no more rights than
@@ -45,8 +47,7 @@ func refused(e minio.ErrorResponse) bool {
 	case http.StatusConflict, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusTooEarly:
 		return false
 	}
-	switch e.Code {
-	case "RequestTimeout", "SlowDown", "RequestTimeTooSkewed":
+	if objectstore.Passing(e.Code) || e.Code == "RequestTimeTooSkewed" {
 		return false
 	}
 	return e.StatusCode >= 400 && e.StatusCode < 500 && !expired(e)

@@ -77,6 +77,11 @@ func TestAnswersAreMapped(t *testing.T) {
 		{400, "InvalidArgument", objectstore.ErrRefused},
 		{404, "NoSuchBucket", objectstore.ErrRefused},
 		{429, "TooManyRequests", nil},
+		{400, "Throttling", nil},
+		{400, "ThrottlingException", nil},
+		{400, "RequestLimitExceeded", nil},
+		{400, "BandwidthLimitExceeded", nil},
+		{400, "RequestTimeout", nil},
 		{500, "InternalError", nil},
 		{503, "SlowDown", nil},
 	} {

@@ -168,6 +168,9 @@ func cancelledWrite(t *testing.T, f Fixture) {
 		}
 		next = o + 10
 	}
+	if next == 0 {
+		t.Fatal("there is room for the first range, and it is not taken")
+	}
 	c.write(s, src, next, 80)
 	closeSink(t, s)
 	c.allDurable()

@@ -173,11 +173,19 @@ func TestAnAnswerIsAVerdict(t *testing.T) {
 		{[]int{200}, 1, "", false},
 		{[]int{202}, 1, "", false},
 		{[]int{500, 503, 429, 408, 425, 204}, 6, "", false},
+		{[]int{409, 423, 424, 204}, 4, "", false},
+		{[]int{409}, 8, "after 8 tries: it answers 409 Conflict: why not", false},
 		{[]int{500}, 8, "after 8 tries: it answers 500 Internal Server Error: why not", false},
 		{[]int{400}, 1, "it answers 400 Bad Request: why not", true},
 		{[]int{413}, 1, "it answers 413", true},
+		{[]int{422}, 1, "it answers 422", true},
 		{[]int{401}, 1, "it answers 401", false},
 		{[]int{404}, 1, "it answers 404", false},
+		{[]int{402}, 1, "it answers 402", false},
+		{[]int{406}, 1, "it answers 406", false},
+		{[]int{414}, 1, "it answers 414", false},
+		{[]int{431}, 1, "it answers 431", false},
+		{[]int{451}, 1, "it answers 451", false},
 		{[]int{307}, 1, "it answers 307 Temporary Redirect: why not; name the address that it leads to", false},
 	} {
 		t.Run(fmt.Sprint(c.answers), func(t *testing.T) {
@@ -250,5 +258,56 @@ func TestTheURLAndTheSecretAreNeeded(t *testing.T) {
 		if _, err := New(c); err == nil {
 			t.Errorf("%+v is taken", c)
 		}
+	}
+}
+
+// TestARequestThatIsStillWorkedOnKeepsItsKey has an endpoint that takes longer than we wait, and answers 409 to the same key until it is done, as the IETF's draft of the header has it.
+func TestARequestThatIsStillWorkedOnKeepsItsKey(t *testing.T) {
+	var mu sync.Mutex
+	asked, did := map[string]int{}, 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		var b struct{ Rows []json.RawMessage }
+		if err := json.NewDecoder(req.Body).Decode(&b); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		key := req.Header.Get(IdempotencyHeader)
+		asked[key]++
+		n := asked[key]
+		if n == 1 {
+			did += len(b.Rows)
+		}
+		mu.Unlock()
+		switch {
+		case n == 1:
+			<-req.Context().Done() // until we do not wait any more
+		case n < 4:
+			w.WriteHeader(http.StatusConflict)
+		}
+	}))
+	defer server.Close()
+	c := NewDefaultConfig()
+	c.URL, c.Secret, c.Deliver.Timeout = server.URL, secret, 100*time.Millisecond
+	c.Deliver.Retry = retry.Policy{Attempts: 8, Base: time.Millisecond, Max: 10 * time.Millisecond}
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Resume(t.Context(), src, 0); err != nil {
+		t.Fatal(err)
+	}
+	r, rows := sinktest.Make(src, 0, 10)
+	want := len(rows)
+	verdict := errors.New("not told")
+	if err := s.Write(t.Context(), r, rows, func(err error) { verdict = err }); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Flush(t.Context()), s.Close(t.Context())); err != nil || verdict != nil {
+		t.Errorf("%v; the verdict is %v", err, verdict)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(asked) != 1 || did != want {
+		t.Errorf("keys and how often they came: %v; %d rows were worked on, want %d", asked, did, want)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"vecmill/schemas"
+	"vecmill/sinks/objectstore"
 )
 
 // StoreFault is a fault of the object store or of our access to it, which has outlasted the retries. It says nothing about the object.
@@ -70,20 +71,14 @@ var ours = map[string]bool{
 	"RequestExpired": true, "InvalidAccessKeyId": true, "SignatureDoesNotMatch": true, "InvalidClientTokenId": true, "AuthorizationHeaderMalformed": true,
 }
 
-// passing are the S3 codes that pass although their status is below 500.
-var passing = map[string]bool{"RequestTimeout": true, "OperationAborted": true}
-
-// throttling are the codes of a store that is asked too much, of any object.
-var throttling = map[string]bool{
-	"SlowDown": true, "SlowDownRead": true, "Throttling": true, "ThrottlingException": true, "RequestLimitExceeded": true,
-	"BandwidthLimitExceeded": true, "TooManyRequests": true,
-}
-
 // absent are the S3 codes of objects that are not there although their status is not 404.
 var absent = map[string]bool{
 	"NoSuchKey": true, "NoSuchVersion": true, "NoSuchBucket": true, "MethodNotAllowed": true, // a delete marker answers so
 	"InvalidArgument": true, "InvalidBucketName": true, "XMinioInvalidObjectName": true, "KeyTooLongError": true,
 }
+
+// allPass are the statuses of a store that is asked too much, or that a gateway does not reach.
+var allPass = map[int]bool{http.StatusTooManyRequests: true, http.StatusBadGateway: true, http.StatusServiceUnavailable: true, http.StatusGatewayTimeout: true}
 
 // s3Fault sorts an error of the store.
 func s3Fault(what string, err error) error {
@@ -98,9 +93,9 @@ func s3Fault(what string, err error) error {
 		return wrapped
 	case ours[res.Code]:
 		return &StoreFault{wrapped}
-	case throttling[res.Code] || res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusGatewayTimeout:
+	case objectstore.Throttling(res.Code), allPass[res.StatusCode]:
 		return &busy{wrapped}
-	case passing[res.Code]:
+	case objectstore.Passing(res.Code):
 		return wrapped
 	case absent[res.Code]:
 		return schemas.Reject(schemas.ReasonFetchMissing, wrapped)

@@ -247,6 +247,7 @@ func TestS3Faults(t *testing.T) {
 		{"500 for ever", times(9, s3Error(500, "InternalError")), schemas.ReasonFetchFailed, false, 4},
 		{"429", times(2, s3Error(429, "TooManyRequests")), "", false, 3},
 		{"a request that timed out", times(2, s3Error(400, "RequestTimeout")), "", false, 3},
+		{"requests that are too many", times(2, s3Error(400, "ThrottlingException")), "", false, 3},
 		{"a short body twice", times(2, shortBody), "", false, 3},
 		{"a short body for ever", times(9, shortBody), schemas.ReasonFetchFailed, false, 4},
 		{"a damaged body once", times(1, damaged), "", false, 2},
