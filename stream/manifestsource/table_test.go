@@ -204,6 +204,15 @@ func TestRowsOfParquetAreReferencesOrSayTheirRow(t *testing.T) {
 	}
 }
 
+func TestALongRowThatIsNoReferenceIsHeld(t *testing.T) {
+	long := "nowhere" + strings.Repeat(" at all", 5000)
+	for name, body := range map[string][]byte{"m.csv": []byte("uri\n" + long + "\n"), "m.parquet": parquetOf(t, []string{long})} {
+		if got := read(t, opened(t, file(t, name, body), nil), 0); len(got) != 1 || !schemas.IsNoRef([]byte(got[0])) || !strings.Contains(got[0], long) {
+			t.Errorf("%s: of a row of %d bytes there is %.200q", name, len(long), got)
+		}
+	}
+}
+
 // Any bytes give rows that are the same from any row on, and those that encoding/csv gives where it takes all of them.
 func FuzzRows(f *testing.F) {
 	f.Add([]byte("uri\ns3://a\n"), uint8(1))
