@@ -9,22 +9,19 @@ import (
 // with Why.
 type NoRef struct {
 	Why string `json:"no_ref"`        // a sentence with the place: the number of a line or a row
-	Row string `json:"row,omitempty"` // its beginning, if it is text
+	Row string `json:"row,omitempty"` // the row, or the beginning of a long one, if it is text
 }
 
-// mostOfRow is how much of a row is kept, in bytes: enough to find it again.
-const mostOfRow = 4 << 10
+// What is kept, in bytes: escaped, each may become six, and a broker takes a megabyte of all, with what its dead letter has beside it.
+const (
+	mostOfRow = 128 << 10
+	mostOfWhy = 4 << 10
+)
 
-// JSON is the value in the list, with the beginning of a long row.
+// JSON is the value in the list, with the first 128 KiB of the row.
 func (n NoRef) JSON() []byte {
-	n.Row = n.Row[:min(len(n.Row), mostOfRow)]
-	return n.Whole()
-}
-
-// Whole is JSON with all of the row: its dead letter is all that is left of it.
-func (n NoRef) Whole() []byte {
-	n.Row = strings.ToValidUTF8(n.Row, "\ufffd")
-	n.Why = strings.ToValidUTF8(n.Why, "\ufffd")
+	n.Row = strings.ToValidUTF8(n.Row[:min(len(n.Row), mostOfRow)], "\ufffd")
+	n.Why = strings.ToValidUTF8(n.Why[:min(len(n.Why), mostOfWhy)], "\ufffd")
 	b, err := json.Marshal(n)
 	if err != nil {
 		panic(err) // two texts

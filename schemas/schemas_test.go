@@ -211,10 +211,15 @@ func TestAppendOffsetJoinsNeighbours(t *testing.T) {
 }
 
 func TestWhatStandsForARowSaysWhy(t *testing.T) {
-	b := NoRef{Why: "line 7: it has 1 fields", Row: strings.Repeat("é\xff", 5000)}.JSON()
-	_, err := ParseRef(b)
-	if r, ok := Rejected(err); !ok || r != ReasonSchema || !strings.Contains(err.Error(), "line 7: it has 1 fields") || len(b) > 3*mostOfRow || !utf8.Valid(b) {
-		t.Errorf("%d bytes, read with %v", len(b), err)
+	for name, row := range map[string]string{"letters": strings.Repeat("é\xff", 100_000), "what is escaped": strings.Repeat("\x01", 1<<20), "a short one": strings.Repeat("x", 100_000)} {
+		b := NoRef{Why: "line 7: it has 1 fields", Row: row}.JSON()
+		_, err := ParseRef(b)
+		if r, ok := Rejected(err); !ok || r != ReasonSchema || !strings.Contains(err.Error(), "line 7: it has 1 fields") || len(b) < 100_000 || len(b) > 800<<10 || !utf8.Valid(b) {
+			t.Errorf("%s: %d bytes, read with %v", name, len(b), err)
+		}
+	}
+	if b := (NoRef{Why: "line 7: unknown field " + strings.Repeat("\x01", 1<<20)}).JSON(); len(b) > 32<<10 {
+		t.Errorf("why has %d bytes", len(b))
 	}
 	if _, err := ParseRef([]byte(`{"v":1,"id":"a","uri":"s3://b/k","no_ref":"x"}`)); err == nil || !strings.Contains(err.Error(), "unknown field") {
 		t.Errorf("a reference that has it besides: %v", err)

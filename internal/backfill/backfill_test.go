@@ -359,7 +359,7 @@ func TestLinesThatAreNoReferencesStayInThePlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, why := schemas.ParseRef([]byte(bad))
-	garbage := string(schemas.NoRef{Why: "line 3: " + errors.Unwrap(why).Error(), Row: bad}.Whole())
+	garbage := string(schemas.NoRef{Why: "line 3: " + errors.Unwrap(why).Error(), Row: bad}.JSON())
 	if got, want := refs(t, at), []string{good, garbage, table, `{"v":1,"id":"b","uri":"s3://box/b"}`}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -71,7 +71,7 @@ func lineOf(line []byte, number int64) plan.Item {
 	it := itemOf(line)
 	if it.Raw != "" && !schemas.IsNoRef(line) {
 		_, err := schemas.ParseRef(line)
-		it.Raw = string(schemas.NoRef{Why: fmt.Sprintf("line %d: %v", number, errors.Unwrap(err)), Row: it.Raw}.Whole())
+		it.Raw = string(schemas.NoRef{Why: fmt.Sprintf("line %d: %v", number, errors.Unwrap(err)), Row: it.Raw}.JSON())
 	}
 	return it
 }

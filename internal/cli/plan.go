@@ -64,6 +64,9 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 		return usageError{err}
 	}
 	o.Estimate.Rates = rates
+	gate, deaf := pausable(e.err)
+	defer deaf()
+	o.Gate = gate
 	tellPlanning(&o, e.err)
 	p, err := wire.Plan(ctx, c, o)
 	if err != nil {

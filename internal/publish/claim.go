@@ -50,6 +50,7 @@ type holding struct {
 	n      int64
 	claim  Claim
 	looked time.Time // when the last look began that found no later claim
+	lost   bool      // a look has failed, behind which nothing is written
 }
 
 // take makes the next claim. It fails if another publisher is at work (P6), and waits until one that did not say that it is over can have nothing on its way any more (P5).
@@ -107,6 +108,7 @@ func (c Claim) atWork() error {
 // look says that this publisher is at work, and fails if there is a later claim.
 func (h *holding) look(ctx context.Context) error {
 	began := time.Now()
+	h.lost = true
 	h.claim.Beats++
 	if err := h.claims.Keep(ctx, h.n, h.claim); err != nil {
 		return err
@@ -118,7 +120,7 @@ func (h *holding) look(ctx context.Context) error {
 	if n != h.n {
 		return fmt.Errorf("another publisher (%s, since %s) has gone on with it, for this one did not say for a while that it was at work; the other one publishes what is left", last.By, last.Since.Format(time.RFC3339))
 	}
-	h.looked = began
+	h.looked, h.lost = began, false
 	return nil
 }
 

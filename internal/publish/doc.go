@@ -7,7 +7,7 @@
 //	P3 Who begins, or got no clear answer, reads what lies behind those offsets before it writes: what is there is not written again.
 //	P4 The state never comes to lie between references that are there: its offsets would hide those behind it from P3. So the first round of who goes on ends behind the last one that was found, however
 //	   small a round is by now, and however far behind the groups are.
-//	P5 Two never write at once. Who wants to write makes the next of the list's claims, which are numbered. It looks again and again whether there is a later one, and writes no record and no state later than
+//	P5 Two never write at once. Who wants to write makes the next of the list's claims, which are numbered. It looks again and again whether there is a later one, also while it reads, and writes no record and no state later than
 //	   hold after a look that found none. Who makes a claim behind one that does not say that it is over waits grace, which is longer, before it reads anything.
 //	P6 Who finds a claim whose owner says that it is at work makes none, and ends. One that is silent for so long (killed, paused, or waiting for its rate) is followed; it ends at its next look.
 //

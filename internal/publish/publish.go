@@ -50,6 +50,21 @@ type State struct {
 // byContent brings objects with one content together.
 const byContent = "content"
 
+// reference is one that was read of the list.
+type reference struct {
+	rec  stream.Record
+	lane int64
+}
+
+// bytesOf is what a topic counts of a record, but for a few bytes.
+func bytesOf(rec *stream.Record) int {
+	n := len(rec.Key) + len(rec.Value)
+	for _, h := range rec.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return n
+}
+
 // Options say what is published, and where to.
 type Options struct {
 	Name  string // of the list
@@ -60,9 +75,10 @@ type Options struct {
 	Load func(ctx context.Context) (*State, error) // nil: there is none
 	Save func(ctx context.Context, s *State) error
 
-	Claims Claims                              // of all that publish the list to the topic
-	By     string                              // who this publisher is, for people
-	Waits  func(by string, most time.Duration) // hears of a publisher that did not say that it has ended, and of the time that is waited for it; may be nil
+	Claims Claims                                  // of all that publish the list to the topic
+	By     string                                  // who this publisher is, for people
+	Waits  func(by string, most time.Duration)     // hears of a publisher that did not say that it has ended, and of the time that is waited for it; may be nil
+	Reads  func(p stream.Partition, at, end int64) // hears every few seconds, while it is read what the topic has already, how far that is; may be nil
 
 	Groups    []string      // whose lag is looked at
 	MaxLag    int64         // records that the slowest group may have before it
@@ -72,8 +88,9 @@ type Options struct {
 	Gate      *pace.Gate    // nothing is published while it is shut; nil is always open
 
 	Permanent func(error) bool
-	Retry     retry.Policy   // of appends with unclear answers
-	Tell      func(Progress) // may be nil
+	TooLarge  func(error) bool // says that nothing of an append was written, since the topic takes no request of so many bytes
+	Retry     retry.Policy     // of appends with unclear answers
+	Tell      func(Progress)   // may be nil
 }
 
 // Progress is how far a publishing has come.
@@ -85,7 +102,7 @@ type Progress struct {
 	Began time.Time `json:"began,omitzero"` // when the first run of it did
 }
 
-// mostBytes are of one append: brokers take a megabyte by default.
+// mostBytes are of one round, and so of one append, of several references: brokers take a megabyte by default.
 const mostBytes = 256 << 10
 
 func (o *Options) waits(by string, most time.Duration) {
@@ -105,13 +122,16 @@ type publishing struct {
 	lanes []*lane
 	all   []stream.Partition // of the topic, for the lag
 	found int64              // behind the last reference that an earlier run had brought into the topic and not saved (P4)
+	left  *reference         // the next one, which did not fit into the round before
+
+	landed time.Time // when what was given up of appends has landed, if it ever does
 }
 
 // lane is a partition that references go to.
 type lane struct {
 	part    stream.Partition
-	from    int64          // behind it lies what is not known to be there (P2)
-	present map[int64]bool // what was found there (P3)
+	scanned int64          // what lies behind the state's offset (P2) and before it was looked at
+	present map[int64]bool // the references that were found there (P3)
 	unclear bool           // the last append may have landed or not
 }
 
@@ -240,8 +260,11 @@ func (p *publishing) survey(ctx context.Context, bounds map[stream.Partition]str
 		if bounds[part].End < end {
 			return fmt.Errorf("%s ends at offset %d, and ended at %d before: topic %s was deleted and made again", part, bounds[part].End, end, p.o.Topic)
 		}
-		ln := &lane{part: part, from: end}
+		ln := &lane{part: part, scanned: end}
 		p.lanes = append(p.lanes, ln)
+		if p.state.Next >= p.o.Total { // nothing is written any more, and what others have written since may be much
+			continue
+		}
 		if err := p.scan(ctx, ln, bounds[part]); err != nil {
 			return err
 		}
@@ -252,21 +275,34 @@ func (p *publishing) survey(ctx context.Context, bounds map[stream.Partition]str
 	return nil
 }
 
-// scan reads what lies behind a lane's offset.
+// scan reads what lies in a lane behind what was scanned of it. That needs no claim, however long it takes, but looks after its own (P5), so that nobody takes it for silent. What was read before it failed counts.
 func (p *publishing) scan(ctx context.Context, ln *lane, b stream.Bounds) error {
-	ln.present = map[int64]bool{}
-	from := max(ln.from, b.First)
-	if from >= b.End {
+	if ln.present == nil {
+		ln.present = map[int64]bool{}
+	}
+	if ln.scanned = max(ln.scanned, b.First); ln.scanned >= b.End {
 		return nil
 	}
-	return p.log.Scan(ctx, ln.part, from, b.End, func(rec stream.Record) error {
+	err := p.log.Scan(ctx, ln.part, ln.scanned, b.End, func(rec stream.Record) error {
 		for _, h := range rec.Headers {
 			if n, ok := p.number(h); ok {
 				ln.present[n] = true
 			}
 		}
+		ln.scanned = rec.Offset + 1
+		looked := p.claim.looked
+		if err := p.claim.due(ctx); err != nil {
+			return err
+		}
+		if p.claim.looked != looked && p.o.Reads != nil {
+			p.o.Reads(ln.part, ln.scanned, b.End)
+		}
 		return nil
 	})
+	if err == nil {
+		ln.scanned = b.End
+	}
+	return err
 }
 
 func (p *publishing) header(n int64) sinks.Header {
@@ -298,27 +334,24 @@ func (p *publishing) look(ctx context.Context) (lag int64, err error) {
 	return lag, nil
 }
 
-// round publishes the next references: n at most, but all that an earlier run had begun with, whose round may have been a larger one (P4).
+// round publishes the next references: n at most and mostBytes, but one at least, and all that an earlier run had begun with, whose round may have been a larger one (P4).
 func (p *publishing) round(ctx, writing context.Context, values func() ([]byte, error), n int) error {
 	batches := make([][]stream.Record, len(p.lanes))
 	numbers := make([][]int64, len(p.lanes))
 	first, bytes, fresh := p.state.Next, 0, 0
 	next := first
-	for ; next < p.found || next < first+int64(n) && bytes < mostBytes; next++ {
-		value, err := values()
-		if errors.Is(err, io.EOF) {
-			err = errors.New("the list ends before its end")
-		}
+	for ; next < p.found || next < first+int64(n); next++ {
+		r, err := p.read(values, next)
 		if err != nil {
 			return fmt.Errorf("reference %d: %w", next, err)
 		}
-		rec := stream.Record{Value: []byte(string(value)), Headers: []sinks.Header{p.header(next)}}
-		i := next % int64(len(p.lanes))
-		if ref, err := schemas.ParseRef(value); err == nil { // one that is none is a dead letter of whoever reads it
-			rec.Key, i = []byte(ref.ID), p.lane(next, &ref)
+		if next >= p.found && next > first && bytes+bytesOf(&r.rec) > mostBytes {
+			p.left = r
+			break
 		}
-		batches[i], numbers[i] = append(batches[i], rec), append(numbers[i], next)
-		bytes += len(value)
+		i := r.lane
+		batches[i], numbers[i] = append(batches[i], r.rec), append(numbers[i], next)
+		bytes += bytesOf(&r.rec)
 		if !p.lanes[i].present[next] {
 			fresh++
 		}
@@ -330,6 +363,26 @@ func (p *publishing) round(ctx, writing context.Context, values func() ([]byte, 
 		return err
 	}
 	return p.settle(writing, next)
+}
+
+// read gives reference n: the one that the round before has left, or the next of the list.
+func (p *publishing) read(values func() ([]byte, error), n int64) (*reference, error) {
+	if r := p.left; r != nil {
+		p.left = nil
+		return r, nil
+	}
+	value, err := values()
+	if errors.Is(err, io.EOF) {
+		err = errors.New("the list ends before its end")
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &reference{rec: stream.Record{Value: []byte(string(value)), Headers: []sinks.Header{p.header(n)}}, lane: n % int64(len(p.lanes))}
+	if ref, err := schemas.ParseRef(value); err == nil { // one that is none is a dead letter of whoever reads it
+		r.rec.Key, r.lane = []byte(ref.ID), p.lane(n, &ref)
+	}
+	return r, nil
 }
 
 // lane is the partition of a reference (P1).
@@ -371,7 +424,7 @@ func (p *publishing) settle(ctx context.Context, next int64) error {
 	}
 	p.state = s
 	for i, ln := range p.lanes {
-		ln.from, ln.present = s.Ends[i], nil
+		ln.scanned, ln.present = s.Ends[i], nil
 	}
 	return nil
 }
@@ -402,15 +455,13 @@ func (p *publishing) save(ctx context.Context, state func(context.Context) (*Sta
 
 // append brings a round's records into the lanes, without those that are there (P3). ctx ends the tries, writing the one that is under way.
 func (p *publishing) append(ctx, writing context.Context, batches [][]stream.Record, numbers [][]int64) error {
-	lost := false
-	permanent := func(err error) bool { return lost || p.o.Permanent(err) }
+	permanent := func(err error) bool { return p.claim.lost || p.o.Permanent(err) }
 	_, err := retry.Do(ctx, p.o.Retry, permanent, func(ctx context.Context) error {
-		if slices.ContainsFunc(p.lanes, func(ln *lane) bool { return ln.unclear }) && !retry.Sleep(ctx, p.terms.late()) { // P3: what was given up may land until then
-			return ctx.Err()
+		if err := p.clear(ctx); err != nil {
+			return err
 		}
 		own, cancel, err := p.claim.writing(writing)
 		if err != nil {
-			lost = true
 			return err
 		}
 		defer cancel()
@@ -425,14 +476,22 @@ func (p *publishing) append(ctx, writing context.Context, batches [][]stream.Rec
 				return err
 			})
 		}
-		return g.Wait()
+		err = g.Wait()
+		p.landed = time.Now().Add(p.terms.late())
+		return err
 	})
 	return err
 }
 
-// appendTo is one try of a lane.
-func (p *publishing) appendTo(ctx context.Context, ln *lane, batch []stream.Record, numbers []int64) error {
-	if ln.unclear {
+// clear finds what has landed of appends that got no clear answer, once nothing of them can land any more (P3). However long it reads: if the next look finds no later claim, nobody else has written meanwhile (P5).
+func (p *publishing) clear(ctx context.Context) error {
+	for _, ln := range p.lanes {
+		if !ln.unclear {
+			continue
+		}
+		if !retry.Sleep(ctx, time.Until(p.landed)) {
+			return ctx.Err()
+		}
 		bounds, err := p.log.Bounds(ctx, "", []stream.Partition{ln.part})
 		if err != nil {
 			return err
@@ -442,16 +501,38 @@ func (p *publishing) appendTo(ctx context.Context, ln *lane, batch []stream.Reco
 		}
 		ln.unclear = false
 	}
+	return nil
+}
+
+// appendTo is one try of a lane.
+func (p *publishing) appendTo(ctx context.Context, ln *lane, batch []stream.Record, numbers []int64) error {
 	var recs []stream.Record
-	for i := range batch {
-		if !ln.present[numbers[i]] {
-			recs = append(recs, batch[i])
+	var missing []int64
+	for i, n := range numbers {
+		if !ln.present[n] {
+			recs, missing = append(recs, batch[i]), append(missing, n)
 		}
 	}
 	if len(recs) == 0 {
 		return nil
 	}
-	err := p.log.Append(ctx, ln.part, recs)
+	err := p.write(ctx, ln.part, recs, missing)
 	ln.unclear = err != nil
 	return err
+}
+
+// write appends records. Those that are too large for one request go by halves, one behind the other.
+func (p *publishing) write(ctx context.Context, part stream.Partition, recs []stream.Record, numbers []int64) error {
+	err := p.log.Append(ctx, part, recs)
+	if err == nil || !p.o.TooLarge(err) {
+		return err
+	}
+	half := len(recs) / 2
+	if half == 0 {
+		return fmt.Errorf("reference %d has %d bytes with its key and its header, and the topic takes no message of so many: raise max.message.bytes of %s, and give the command again: %w", numbers[0], bytesOf(&recs[0]), part.Topic, err)
+	}
+	if err := p.write(ctx, part, recs[:half], numbers[:half]); err != nil {
+		return err
+	}
+	return p.write(ctx, part, recs[half:], numbers[half:])
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +26,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
 	errCut   = errors.New("cut off") // an answer that does not come
-	errFinal = errors.New("too large")
+	errFinal = errors.New("no such topic")
+
+	errTooLarge = errors.New("too many bytes")
 )
 
 // topic is a topic in memory, with a group that reads it. Its faults come by chance.
@@ -36,7 +39,10 @@ type topic struct {
 	base      []int64 // offset of the first record that is left
 	committed []int64
 	faults    float64
-	final     bool // appends are refused
+	final     bool          // appends are refused
+	takes     int           // bytes of an append; 0: any number of them
+	tooLarge  int           // appends that had more
+	slow      time.Duration // that it takes to read a record
 	most      int64
 	claims    []Claim
 }
@@ -122,15 +128,25 @@ func (t *topic) Bounds(_ context.Context, group string, parts []stream.Partition
 	return out, t.fault()
 }
 
-func (t *topic) Scan(_ context.Context, p stream.Partition, from, to int64, each func(stream.Record) error) error {
+// Scan gives what there is under the lock, and the records without it: who hears of them may make requests. One that fails has given some of them.
+func (t *topic) Scan(ctx context.Context, p stream.Partition, from, to int64, each func(stream.Record) error) error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	for o := from; o < to; o++ {
-		if err := each(t.logs[p.ID][o-t.base[p.ID]]); err != nil {
+	recs := slices.Clone(t.logs[p.ID][from-t.base[p.ID] : to-t.base[p.ID]])
+	fault := t.fault()
+	if fault != nil {
+		recs = recs[:t.r.IntN(len(recs)+1)]
+	}
+	t.mu.Unlock()
+	for i, rec := range recs {
+		if t.slow > 0 && !retry.Sleep(ctx, t.slow) {
+			return ctx.Err()
+		}
+		rec.Offset = from + int64(i)
+		if err := each(rec); err != nil {
 			return err
 		}
 	}
-	return t.fault()
+	return fault
 }
 
 func (t *topic) Append(_ context.Context, p stream.Partition, recs []stream.Record) error {
@@ -138,6 +154,14 @@ func (t *topic) Append(_ context.Context, p stream.Partition, recs []stream.Reco
 	defer t.mu.Unlock()
 	if t.final {
 		return errFinal
+	}
+	size := 0
+	for i := range recs {
+		size += bytesOf(&recs[i])
+	}
+	if t.takes > 0 && size > t.takes {
+		t.tooLarge++
+		return errTooLarge
 	}
 	if t.r.IntN(4) == 0 { // somebody else's
 		t.logs[p.ID] = append(t.logs[p.ID], stream.Record{Value: []byte("another"), Headers: nil})
@@ -175,8 +199,8 @@ func options(t *topic, n int64, kept **State) Options {
 			}
 			return err
 		},
-		Permanent: func(err error) bool { return errors.Is(err, errFinal) },
-		Retry:     retry.Policy{Attempts: 2, Base: time.Microsecond, Max: time.Microsecond},
+		Permanent: func(err error) bool { return errors.Is(err, errFinal) || errors.Is(err, errTooLarge) }, TooLarge: func(err error) bool { return errors.Is(err, errTooLarge) },
+		Retry: retry.Policy{Attempts: 2, Base: time.Microsecond, Max: time.Microsecond},
 	}
 }
 
@@ -213,10 +237,13 @@ func (t *topic) hold(s *State) (n int) {
 func TestEveryReferenceIsInItsPartitionOnceWhateverFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 100
-		ends, unclear, larger := 0, 0, 0
+		ends, unclear, larger, tooLarge := 0, 0, 0, 0
 		for seed := range uint64(300) {
 			tp := newTopic(seed, 1+int(seed%4), 0.08)
 			before := int(seed % 3) // records of others
+			if seed%2 == 1 {
+				tp.takes = 100 + tp.r.IntN(400) // one to six of them
+			}
 			for i := range tp.logs {
 				tp.logs[i] = make([]stream.Record, before)
 			}
@@ -273,9 +300,10 @@ func TestEveryReferenceIsInItsPartitionOnceWhateverFails(t *testing.T) {
 			if len(seen) != n {
 				t.Fatalf("seed %d: %d references, want %d: %v", seed, len(seen), n, seen)
 			}
+			tooLarge += tp.tooLarge
 		}
-		if ends < 300 || unclear < 100 || larger < 50 {
-			t.Errorf("only %d publishers were ended, %d of them in the middle, %d with more in the topic than a round of the next one", ends, unclear, larger)
+		if ends < 300 || unclear < 100 || larger < 50 || tooLarge < 300 {
+			t.Errorf("only %d publishers were ended, %d of them in the middle, %d with more in the topic than a round of the next one; %d appends were too large", ends, unclear, larger, tooLarge)
 		}
 	})
 }
@@ -383,7 +411,7 @@ func TestATopicThatIsAnotherIsRefused(t *testing.T) {
 		}{
 			"fewer partitions": {func(tp *topic, _ *Options) { tp.logs = tp.logs[:1] }, "has 1 partitions, and had 2"},
 			"a shorter log":    {func(tp *topic, _ *Options) { tp.logs[1] = nil }, "was deleted and made again"},
-			"a refusal":        {func(tp *topic, o *Options) { tp.final = true; o.Total += 5 }, "too large"},
+			"a refusal":        {func(tp *topic, o *Options) { tp.final = true; o.Total += 5 }, "no such topic"},
 			"a list that ends": {func(_ *topic, o *Options) { o.Total += 5 }, "the list ends before its end"},
 		} {
 			tp := newTopic(1, 2, 0)

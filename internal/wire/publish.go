@@ -34,8 +34,9 @@ type PublishOptions struct {
 
 // Limits of a round of publishing.
 const (
-	publishRound = 5000        // references
-	publishPoll  = time.Second // how often the groups' lag is looked at while there is no room
+	publishRound = 5000             // references
+	publishPoll  = time.Second      // how often the groups' lag is looked at while there is no room
+	publishTold  = 10 * time.Second // between words about what is read of the topic
 )
 
 // Publication is how far a publishing has come, and what the groups have read of it against the plan.
@@ -71,6 +72,9 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 		return none, err
 	}
 	state, before := stateOf(place, o.Topic), int64(0)
+	if err := deletesAll(ctx, log, state, list.Plan(), o.Topic); err != nil {
+		return none, err
+	}
 	load := func(ctx context.Context) (*publish.State, error) { // the topic is there
 		if err := publishing(ctx, c, at, place, list.Plan()); err != nil {
 			return nil, err
@@ -88,7 +92,7 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 	far, err := publish.Run(ctx, log, publish.Options{
 		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: load, Save: state.save, Claims: claims, By: thisProcess(), Waits: waitsFor(o.Log),
 		Groups: groups, MaxLag: o.MaxLag, ByContent: reuse, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound), Gate: o.Gate,
-		Permanent: kafkasource.Permanent, Retry: retry.Patient(), Tell: o.Tell,
+		Reads: readsFor(o.Log), Permanent: kafkasource.Permanent, TooLarge: kafkasource.TooLarge, Retry: retry.Patient(), Tell: o.Tell,
 	})
 	out := Publication{Progress: far}
 	if far.Published > before && !far.Began.IsZero() { // a run that finds all published may come long after the workers had it
@@ -140,6 +144,22 @@ func haveBegun(ctx context.Context, c *config.Config, log publish.Log, topic str
 		}
 	}
 	return nil
+}
+
+// deletesAll refuses a plan with references that delete others where they go round among partitions. A topic of one, and one that had one when the publishing began, have them in the plan's order.
+func deletesAll(ctx context.Context, log publish.Log, state publishState, p *plan.Plan, topic string) error {
+	if p.Deletions == 0 {
+		return nil
+	}
+	was, err := state.load(ctx)
+	if err != nil || was != nil && len(was.Ends) == 1 {
+		return err
+	}
+	parts, err := log.Partitions(ctx, topic)
+	if err != nil || len(parts) == 1 {
+		return err
+	}
+	return fmt.Errorf("plan %s has %d references that delete others, and a deletion takes the rows of its own partition alone, of which %s has %d: publish it to a topic of one, or leave --topic out", p.Name, p.Deletions, topic, len(parts))
 }
 
 // forTopic refuses a plan with references that no pipeline takes which reads the topic: there they would be dead letters, and those that they are for never see them. A plan of an earlier build does not say whom it is for.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -93,6 +94,83 @@ func TestAPlanIsPublishedToWhoeverTakesAllOfIt(t *testing.T) {
 		err := forTopic(c, &plan.Plan{Name: "p", For: k.of}, k.topic)
 		if (err == nil) != (k.want == "") || err != nil && !strings.Contains(err.Error(), k.want) {
 			t.Errorf("%s: got %v, want %q", k.name, err, k.want)
+		}
+	}
+}
+
+// TestAPlanThatDeletesIsPublishedToOnePartition has a topic of two, of which a deletion would come to another than what it deletes, and one of one, to which another comes when all is published.
+func TestAPlanThatDeletesIsPublishedToOnePartition(t *testing.T) {
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "refs"), kfake.SeedTopics(1, "one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	l := newLake(t, 0)
+	l.conf.Kafka.Brokers = broker.ListenAddrs()
+	l.conf.Pipelines[0].Topics = []string{"refs", "one"}
+	list := filepath.Join(l.out, "refs.jsonl")
+	if err := os.WriteFile(list, []byte(`{"v":1,"id":"a","inline_text":"a"}`+"\n"+`{"v":1,"id":"a","deleted":true}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.plan(t, "all", PlanOptions{Source: list})
+	at := filepath.Join(l.out, "all")
+	far, err := Publish(t.Context(), l.conf, at, PublishOptions{Topic: "refs", MaxLag: 10})
+	if err == nil || !strings.Contains(err.Error(), "has 1 references that delete others, and a deletion takes the rows of its own partition alone, of which refs has 2") {
+		t.Errorf("%+v, %v", far, err)
+	}
+	for _, left := range []string{"publish-*", plan.SettledName} {
+		if found, err := filepath.Glob(filepath.Join(at, left)); err != nil || len(found) != 0 {
+			t.Errorf("the publishing was begun: %v, %v", found, err)
+		}
+	}
+	client := kafka.Client{Addr: kafka.TCP(broker.ListenAddrs()...)}
+	for _, partitions := range []int32{1, 2} {
+		if partitions > 1 {
+			grown, err := client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: "one", Count: partitions}}})
+			if err != nil || grown.Errors["one"] != nil {
+				t.Fatal(err, grown)
+			}
+		}
+		if far, err := Publish(t.Context(), l.conf, at, PublishOptions{Topic: "one", MaxLag: 10}); err != nil || far.Published != 2 {
+			t.Errorf("to %d partitions: %+v, %v", partitions, far, err)
+		}
+	}
+}
+
+// TestLargeReferencesArePublished has a topic that takes a megabyte at once, as a broker does unless it is told otherwise: small references of 240 KiB in a plan, where data is base64, a large one of 800, and a line that is no reference and has more than a message may. One that is
+// too large by itself is named.
+func TestLargeReferencesArePublished(t *testing.T) {
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "refs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	l := newLake(t, 0)
+	l.conf.Kafka.Brokers = broker.ListenAddrs()
+	l.conf.Pipelines[0].Topics = []string{"refs"}
+	text := func(id string, n int) string {
+		return fmt.Sprintf(`{"v":1,"id":%q,"inline_text":%q}`+"\n", id, strings.Repeat("a ", n/2))
+	}
+	var small strings.Builder
+	for i := range 10 {
+		small.WriteString(text(fmt.Sprint("small-", i), 18<<10))
+	}
+	for name, c := range map[string]struct {
+		lines string
+		items int64
+		want  string // "": all is published
+	}{
+		"large":     {small.String() + text("large", 600<<10) + "no reference" + strings.Repeat("!", 3<<20) + "\n", 12, ""},
+		"too-large": {small.String() + text("too large", 1<<20), 10, "reference 10 has 1398"},
+	} {
+		list := filepath.Join(l.out, name+".jsonl")
+		if err := os.WriteFile(list, []byte(c.lines), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l.plan(t, name, PlanOptions{Source: list})
+		far, err := Publish(t.Context(), l.conf, filepath.Join(l.out, name), PublishOptions{Topic: "refs", MaxLag: 100})
+		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "raise max.message.bytes of refs")) || far.Published != c.items {
+			t.Errorf("%s: %+v, %v, want %q", name, far, err, c.want)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/publish"
 	"vecmill/sinks/objectstore"
+	"vecmill/stream"
 )
 
 // publishClaims are objects beside the plan. They implement publish.Claims.
@@ -90,6 +91,17 @@ func waitsFor(log *slog.Logger) func(by string, most time.Duration) {
 	return func(by string, most time.Duration) {
 		if log != nil {
 			log.Info("the publisher before this one did not say that it has ended: waiting", "by", by, "at_most", most)
+		}
+	}
+}
+
+// readsFor tells, every ten seconds or so, how far it is read what the topic has already.
+func readsFor(log *slog.Logger) func(p stream.Partition, at, end int64) {
+	told := time.Now()
+	return func(p stream.Partition, at, end int64) {
+		if log != nil && time.Since(told) >= publishTold {
+			told = time.Now()
+			log.Info("reading what the topic has already", "partition", p.String(), "offset", at, "end", end)
 		}
 	}
 }

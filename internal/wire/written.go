@@ -39,7 +39,7 @@ func (w *Written) references() int64 {
 	if w.Next >= w.Records {
 		return w.Published
 	}
-	return w.Next * w.Published / w.Records
+	return int64(float64(w.Next) * float64(w.Published) / float64(w.Records)) // their product may have more than 63 bits
 }
 
 // HowFar asks the outputs themselves how far they have come: with the manifest of a name, all shares of it together, or with all that they have anything of if it is empty. Outputs that keep no account are passed

@@ -224,7 +224,12 @@ func (l *Log) Append(ctx context.Context, p stream.Partition, recs []stream.Reco
 
 // Permanent says whether an error of Append stays what it is, and nothing was written.
 func Permanent(err error) bool {
-	return groupFault(err) != nil || errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
+	return groupFault(err) != nil || TooLarge(err) || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
+}
+
+// TooLarge says whether an error of Append is that the topic takes no request of so many bytes, of all its records together: nothing was written.
+func TooLarge(err error) bool {
+	return errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge)
 }
 
 // kafkaBytes keeps nil apart from empty: a nil value is a tombstone.

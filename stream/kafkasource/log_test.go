@@ -176,9 +176,11 @@ func TestAnAppendIsTriedOnceAndReadsAreRepeated(t *testing.T) {
 		if got := values(t, l, p, 0, b[p].End); len(got) != 1 {
 			t.Errorf("%v", got)
 		}
-		w.kafk.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.MessageTooLarge})
-		if err := l.Append(t.Context(), p, []stream.Record{{Value: []byte("b")}}); !Permanent(err) {
-			t.Errorf("a record that is too large: %v", err)
+		for _, tooLarge := range []*kerr.Error{kerr.MessageTooLarge, kerr.RecordListTooLarge} {
+			w.kafk.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: tooLarge})
+			if err := l.Append(t.Context(), p, []stream.Record{{Value: []byte("b")}}); !Permanent(err) || !TooLarge(err) {
+				t.Errorf("a record that is too large: %v", err)
+			}
 		}
 	})
 }

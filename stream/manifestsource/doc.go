@@ -8,7 +8,7 @@
 // A row of a table becomes a reference as JSON; one that does not is a [vecmill/schemas.NoRef] with its line or row, which a decoder refuses: it is a dead letter
 // with its place and not the end of the run. A list may also come from elsewhere (NewList): a backfill's plan.
 //
-// A list's bytes come from a [Place]: a file of this machine, or an object of a store that internal/wire opens. It is opened, read through and read again, so a [File] is the same bytes as long as it is open.
+// A list's bytes come from a [Place]: a file of this machine, or an object of a store that internal/wire opens. It is opened, read through and read again, so a [File] is the same bytes as long as it is open: a file that is edited in its place ends the reading, unless the list has a name that is a promise (no Sum).
 //
 // There are no commits: the output's chain is the truth about what is done, and a run that is repeated resumes at its end. So the manifest must
 // not change between runs under the same name, except by lines that are appended; New takes the name, and a changed manifest needs a new one. A name that has the file's Sum in it changes with the

@@ -126,7 +126,7 @@ func (l *lines) value(line []byte, number int64) []byte {
 		return line
 	}
 	if _, err := schemas.ParseRef(line); err != nil {
-		return schemas.NoRef{Why: fmt.Sprintf("%s: %v", l.at.row("line", number), errors.Unwrap(err)), Row: string(line)}.Whole()
+		return schemas.NoRef{Why: fmt.Sprintf("%s: %v", l.at.row("line", number), errors.Unwrap(err)), Row: string(line)}.JSON()
 	}
 	return line
 }

@@ -56,6 +56,9 @@ func OpenSame(ctx context.Context, at Place, sum string, c Columns) (_ List, err
 			_ = f.Close() // only read
 		}
 	}()
+	if r, ok := f.(*regular); ok && sum != "" {
+		f = still{r}
+	}
 	list, err := openFile(ctx, f, &at, ending, c)
 	if err != nil || sum == "" {
 		return list, err

@@ -22,7 +22,7 @@ type Place struct {
 	Open func(ctx context.Context) (File, error)
 }
 
-// File is the bytes of a list, the same for as long as it is open: where they are not, reading them is ErrChanged. It is for one goroutine at a time.
+// File is the bytes of a list, the same for as long as it is open: where they are not, reading them is ErrChanged; of a file of this machine where it is opened by its sum (OpenSame). It is for one goroutine at a time.
 type File interface {
 	io.ReaderAt
 	io.Closer
@@ -82,6 +82,25 @@ func openRegular(path string) (File, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return &regular{file, info}, nil
+}
+
+// still is a regular file that nobody may edit while it is read: reading it is ErrChanged as soon as its length, or the time when it was written, is another one.
+type still struct{ *regular }
+
+// ReadAt implements io.ReaderAt. It looks behind the reading, so that what it gives was read of the file as it was.
+func (s still) ReadAt(b []byte, off int64) (int, error) {
+	n, err := s.File.ReadAt(b, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return n, err
+	}
+	now, gone := s.Stat()
+	if gone != nil {
+		return 0, gone
+	}
+	if now.Size() != s.info.Size() || !now.ModTime().Equal(s.info.ModTime()) {
+		return 0, ErrChanged
+	}
+	return n, err
 }
 
 // Size implements File.

@@ -113,6 +113,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	}
 	if s.Same != nil { // also at the beginning: of two outputs one may have more than what both have
 		if err := s.Same(ctx, list); err != nil {
+			s.drain(ctx, a) // nothing is in flight; without it the assignment would count as lost
 			if ctx.Err() != nil {
 				return nil
 			}

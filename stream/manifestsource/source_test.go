@@ -352,6 +352,25 @@ func TestARecordsErrorEndsRunAfterRevoked(t *testing.T) {
 	}
 }
 
+// TestAListThatIsRefusedGivesItsAssignmentUp has one that is refused, and a run that is told to stop while that is asked: neither is an assignment that was lost.
+func TestAListThatIsRefusedGivesItsAssignmentUp(t *testing.T) {
+	for name, stops := range map[string]bool{"refused": false, "told to stop": true} {
+		ctx, stop := context.WithCancel(t.Context())
+		s, boom := manifest(t, "x\n"), errors.New("boom")
+		s.Same = func(context.Context, List) error {
+			if stops {
+				stop()
+			}
+			return boom
+		}
+		l := &ledger{t: t}
+		if err := s.Run(ctx, l); errors.Is(err, boom) == stops || stops && err != nil || l.events != "AR" || l.calls != 0 {
+			t.Errorf("%s: %v, events %s, %d calls", name, err, l.events, l.calls)
+		}
+		stop()
+	}
+}
+
 func TestFaultsNameTheFile(t *testing.T) {
 	s, err := New(Disk(filepath.Join(t.TempDir(), "absent")), "m", nil)
 	if err != nil {

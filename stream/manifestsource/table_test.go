@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -204,6 +205,15 @@ func TestRowsOfParquetAreReferencesOrSayTheirRow(t *testing.T) {
 	}
 }
 
+func TestALongRowThatIsNoReferenceIsHeld(t *testing.T) {
+	long := "nowhere" + strings.Repeat(" at all", 5000)
+	for name, body := range map[string][]byte{"m.csv": []byte("uri\n" + long + "\n"), "m.parquet": parquetOf(t, []string{long})} {
+		if got := read(t, opened(t, file(t, name, body), nil), 0); len(got) != 1 || !schemas.IsNoRef([]byte(got[0])) || !strings.Contains(got[0], long) {
+			t.Errorf("%s: of a row of %d bytes there is %.200q", name, len(long), got)
+		}
+	}
+}
+
 // Any bytes give rows that are the same from any row on, and those that encoding/csv gives where it takes all of them.
 func FuzzRows(f *testing.F) {
 	f.Add([]byte("uri\ns3://a\n"), uint8(1))
@@ -285,5 +295,73 @@ func TestAListThatWasChangedIsNotReadUnderItsSum(t *testing.T) {
 	}
 	if _, err := Sum(t.Context(), Disk(t.TempDir())); err == nil {
 		t.Error("a directory has a sum")
+	}
+}
+
+// TestAListThatIsEditedWhileItIsReadEndsTheReading has each ending, changed in its place once the first references are handed over. Nothing that was read behind the change is handed over; under a name that is a promise all of it is.
+func TestAListThatIsEditedWhileItIsReadEndsTheReading(t *testing.T) {
+	const n = 20_000
+	lines := func(form string) func(word string) []byte {
+		return func(word string) []byte {
+			var b bytes.Buffer
+			for i := range n {
+				fmt.Fprintf(&b, form, i, word)
+			}
+			return b.Bytes()
+		}
+	}
+	for name, body := range map[string]func(word string) []byte{
+		"x.jsonl": lines(`{"v":1,"id":"%d","inline_text":%q}` + "\n"),
+		"x.csv":   func(word string) []byte { return append([]byte("id,inline_text\n"), lines("%d,%s\n")(word)...) },
+		"x.parquet": func(word string) []byte {
+			texts := make([]string, n)
+			for i := range texts {
+				texts[i] = "s3://box/" + word
+			}
+			return parquetOf(t, texts)
+		},
+	} {
+		path := file(t, name, body("old"))
+		made := time.Now().Add(-time.Hour)
+		edit := func(word string, at time.Time) {
+			if err := errors.Join(os.WriteFile(path, body(word), 0o600), os.Chtimes(path, at, at)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		edit("old", made)
+		sum, err := Sum(t.Context(), Disk(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := New(Disk(path), "m", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := func() (*ledger, error) {
+			edit("old", made)
+			l := &ledger{t: t}
+			l.stop = func(int64) error {
+				if l.calls == 1 {
+					edit("new", made.Add(time.Second))
+				}
+				return nil
+			}
+			return l, s.Run(t.Context(), l)
+		}
+		s.Sum = sum
+		l, err := run()
+		if !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "give the command again") || len(l.recs) == 0 || len(l.recs) >= n {
+			t.Errorf("%s: %d of %d references, %v", name, len(l.recs), n, err)
+		}
+		for _, rec := range l.recs {
+			if !bytes.Contains(rec.Value, []byte("old")) {
+				t.Errorf("%s: reference %d is %s", name, rec.Offset, rec.Value)
+				break
+			}
+		}
+		s.Sum = ""
+		if l, err := run(); err != nil || len(l.recs) != n {
+			t.Errorf("%s, under a name that is a promise: %d references, %v", name, len(l.recs), err)
+		}
 	}
 }
