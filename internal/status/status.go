@@ -84,7 +84,7 @@ type About struct {
 	Sessions   int      `json:"-"`
 	Slots      int      `json:"-"`
 	Window     int      `json:"-"`      // samples that may wait for a batch
-	Replay     string   `json:"replay"` // the command that sends dead letters again, but for the reason
+	Replay     string   `json:"replay"` // the command that sends dead letters again, but for the reason; "" if there is none, since the configuration is in no file
 }
 
 // Stage is one step of the way of a record.

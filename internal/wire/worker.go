@@ -30,7 +30,8 @@ import (
 // Options are what a process adds to its configuration.
 type Options struct {
 	Version string         // of the binary
-	File    string         // of the configuration, as a shell reads it, for the commands that the page shows; "" if it is in none
+	File    string         // of the configuration, as a shell reads it, for the command that the page shows; "" if it is in none, and then the page has no command
+	Program string         // the worker as a shell starts it, for the same; "" is worker
 	Log     *slog.Logger   // nil means the default
 	Level   *slog.LevelVar // of Log, to be changed while it runs; nil: it stays
 	Measure bool           // what the machine is capable of, before anything else runs on it: some hundredths of a second

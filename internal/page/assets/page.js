@@ -302,19 +302,24 @@ function drawFaults(p, now) {
 
 function drawDead(p) {
   $("dead-none").hidden = p.dead.length > 0;
-  keyed($("dead"), p.dead, (d) => d.reason, (d) => deadArticle(p.replay + " --reason " + d.reason, d), (article, d) => {
-    const last = p.letters.filter((l) => l.reason === d.reason).slice(0, 3);
-    say(article.querySelector("h3"), d.reason + ": " + count(d.count));
-    keyed(article.querySelector("ul"), last, (l) => l.partition + "/" + l.offset, () => el("li"), (li, l) => say(li, l.partition + " offset " + l.offset + ": " + l.message));
+  keyed($("dead"), p.dead, (d) => d.reason, deadArticle, (article, d) => {
+    const [name, advice, list, command, none] = article.children, last = p.letters.filter((l) => l.reason === d.reason).slice(0, 3);
+    say(name, d.reason + ": " + count(d.count));
+    say(advice, d.advice);
+    keyed(list, last, (l) => l.partition + "/" + l.offset, () => el("li"), (li, l) => say(li, l.partition + " offset " + l.offset + ": " + l.message));
+    say(command.firstChild, p.replay ? p.replay + " --reason " + d.reason : "");
+    command.hidden = !p.replay;
+    none.hidden = !command.hidden;
   });
 }
 
-function deadArticle(command, d) {
-  const code = el("code", { textContent: command }), said = el("span", { className: "note" });
+function deadArticle(d) {
+  const code = el("code"), said = el("span", { className: "note" });
   said.setAttribute("role", "status");
   const button = el("button", { type: "button", textContent: "copy", onclick: () => copy(code, said) });
   button.setAttribute("aria-label", "copy the command that replays " + d.reason);
-  return el("article", {}, el("h3"), el("p", { textContent: d.advice }), el("ul"), el("div", { className: "command" }, code, button, said));
+  return el("article", {}, el("h3"), el("p"), el("ul"), el("div", { className: "command" }, code, button, said),
+    el("p", { className: "note", textContent: "No command replays them: this worker's configuration is in no file, and a command has to be told how to reach topics and letters." }));
 }
 
 // copy puts a command on the clipboard and says so. Where the browser gives none, as to a page of plain http that is not of this machine, the command is selected, to be copied by hand.
