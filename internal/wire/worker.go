@@ -202,7 +202,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	}
 	source := o.Source
 	if source == nil {
-		source = func(p *config.Pipeline) (stream.Source, error) { return newKafkaSource(c, p, o.Log) }
+		source = func(p *config.Pipeline) (stream.Source, error) { return newKafkaSource(c, p, o.Log, l.faults.reads) }
 	}
 	if l.source, err = source(p); err != nil {
 		return nil, err

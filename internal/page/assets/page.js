@@ -93,9 +93,9 @@ function drawTabs(status) {
     tab.id = "tab-" + i;
     if (on) $("pipeline").setAttribute("aria-labelledby", tab.id);
     tab.tabIndex = on ? 0 : -1;
-    const fault = p.faults.some((f) => !f.until);
-    tab.classList.toggle("troubled", fault || p.dead.length > 0);
-    tab.title = fault ? "an output is in trouble" : p.dead.length > 0 ? "has dead letters" : "";
+    const troubled = p.faults.filter(lasts).map(placeOf).join(", ");
+    tab.classList.toggle("troubled", troubled !== "" || p.dead.length > 0);
+    tab.title = troubled ? "in trouble: " + troubled : p.dead.length > 0 ? "has dead letters" : "";
   });
   tabs.onkeydown = (e) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
@@ -168,7 +168,7 @@ function drawOutputs(p, w) {
   const now = p.written.map((o, i) => {
     const busy = writers ? Math.min(1, per((x) => x.written[i].busy) / writers) : 0;
     const came = o.settled - first.written[i].settled;
-    return { o, rows: per((x) => x.written[i].rows), busy, wait: came > 0 ? (o.wait - first.written[i].wait) / came : null, fault: p.faults.find((f) => f.output === o.name && !f.until) };
+    return { o, rows: per((x) => x.written[i].rows), busy, wait: came > 0 ? (o.wait - first.written[i].wait) / came : null, fault: p.faults.find((f) => f.output === o.name && lasts(f)) };
   });
   const most = now.reduce((a, b) => (b.busy > 0.05 && (!a || b.busy > a.busy) ? b : a), null);
   keyed($("outputs"), now, (n) => n.o.name, outputBox, (li, n) => {
@@ -287,13 +287,16 @@ function forgetCharts() {
   charts = null;
 }
 
+const lasts = (f) => f.until === 0;
+const placeOf = (f) => f.output || "the pipeline";
+
 function drawFaults(p, now) {
   const kind = (f) => p.outputs.filter((k, i) => f.output === "outputs[" + i + "]").map((k) => " (" + k + ")").join("");
   $("troubles").hidden = p.faults.length === 0;
   keyed($("faults"), p.faults, (f) => f.output, () => el("article", {}, el("h3"), el("p"), el("blockquote"), el("p")), (article, f) => {
     const [name, when, message, advice] = article.children, tried = f.tries ? ", " + f.tries + (f.tries > 1 ? " tries" : " try") : "";
     article.classList.toggle("over", f.until > 0);
-    say(name, (f.output || "the pipeline") + kind(f) + ": " + (f.until ? "was " : "") + f.class);
+    say(name, placeOf(f) + kind(f) + ": " + (f.until ? "was " : "") + f.class);
     say(when, "since " + moment(f.since) + tried + (f.until ? "; well again since " + moment(f.until) : ", " + span((now - f.since) / 1000) + " by now" + (f.tries ? ", and tried again" : "")));
     say(message, f.message);
     say(advice, f.advice);
@@ -484,7 +487,8 @@ async function tick() {
   try {
     keepTotals(status);
     draw(status);
-    sayPhase(status.phase, status.phase);
+    const troubled = status.pipelines.some((p) => p.faults.some(lasts));
+    sayPhase(status.phase + (troubled ? ", in trouble" : ""), troubled ? "troubled" : status.phase);
   } catch (fault) {
     sayPhase("this page has a fault: reload it", "gone");
     throw fault; // the browser's console has it, and where
