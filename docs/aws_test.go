@@ -22,17 +22,13 @@ func s3Command(t *testing.T, s *site, dir, command string) {
 // aws does aws s3 mb s3://BUCKET, and aws s3 cp FILE s3://BUCKET/KEY, with the endpoint that vecmill.yaml names: without one the command goes to Amazon, whatever the configuration says. The key is that of vecmill.yaml, too, and with its secret in the environment.
 func (s *site) aws(t *testing.T, dir, command string) error {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(dir, "vecmill.yaml"))
-	if err != nil {
-		return err
-	}
 	var told struct {
 		S3 struct {
 			Endpoint  string
 			AccessKey string `yaml:"access_key"`
 		}
 	}
-	if err := yaml.Unmarshal(b, &told); err != nil {
+	if err := yaml.Unmarshal([]byte(s.configured), &told); err != nil {
 		return err
 	}
 	f := flag.NewFlagSet("aws", flag.ContinueOnError)

@@ -2,6 +2,7 @@ package docs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -56,7 +57,7 @@ var says = map[string]string{
 	"bin/worker config reference":                                                                         "max_object_bytes",
 }
 
-// TestEveryCommandOfTheDocumentsRuns runs the commands of each document in order, those of blocks and what prose has for our programs, in a directory with what a clone has and the files that the document shows. Targets of make, and
+// TestEveryCommandOfTheDocumentsRuns runs the commands of each document in order, those of blocks and what prose has for our programs, in a directory with what a clone has, and the files that the document shows once its reader has come to them. Targets of make, and
 // what other tests do, are held by TestEveryCommandIsHeld.
 func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 	used, ran, named := map[string]bool{}, 0, map[string]bool{}
@@ -90,7 +91,8 @@ func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 				s.give(t, dir, &command{line: "bin/worker run --config vecmill.yaml"}, used)
 			}
 			given := map[string]bool{}
-			for _, c := range d.commands {
+			for i, c := range d.commands {
+				d.reach(t, dir, i)
 				if c.inProse && given[c.line] { // said again
 					continue
 				}
@@ -154,7 +156,7 @@ var numberRE = regexp.MustCompile(`\d+(\.\d+)?(e[-+]?\d+)?`)
 // alike is text without its numbers, which differ from machine to machine.
 func alike(text string) string { return numberRE.ReplaceAllString(text, "#") }
 
-// clone is a directory as a clone of the repository has it, after make build.
+// clone is a directory as a clone of the repository has it, after make build. Files that the document shows are not in it: see reach.
 func (s *site) clone(t *testing.T, d document) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -174,12 +176,23 @@ func (s *site) clone(t *testing.T, d document) string {
 		}
 	}
 	files := read(t, "quickstart.md").files // for documents that name vecmill.yaml without showing one
-	maps.Copy(files, d.files)
+	s.configured = cmp.Or(d.files["vecmill.yaml"], files["vecmill.yaml"])
+	maps.DeleteFunc(files, func(name, _ string) bool { return d.files[name] != "" })
 	files["recording.flac"] = string(recording(t)) // of the reader's own
 	for name, text := range files {
 		write(t, filepath.Join(dir, name), text)
 	}
 	return dir
+}
+
+// reach writes the files that a document shows between its command before number n and that one: whoever follows it has them no sooner.
+func (d *document) reach(t *testing.T, dir string, n int) {
+	t.Helper()
+	for name, text := range d.files {
+		if d.after[name] == n {
+			write(t, filepath.Join(dir, name), text)
+		}
+	}
 }
 
 func recording(t *testing.T) []byte {

@@ -16,6 +16,7 @@ type document struct {
 	path     string
 	commands []*command        // those that are given to a shell, in order: of console blocks, and spans
 	files    map[string]string // blocks whose info string names a file
+	after    map[string]int    // how many commands come before each of these
 	blocks   []block           // the other blocks
 	prose    []string          // code spans, and indented lines
 }
@@ -43,7 +44,7 @@ func read(t *testing.T, path string) document {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := document{path: path, files: map[string]string{}}
+	d := document{path: path, files: map[string]string{}, after: map[string]int{}}
 	var fence *block // that is open
 	file := ""       // that it names
 	paragraph := ""  // that is not over
@@ -57,7 +58,9 @@ func read(t *testing.T, path string) document {
 		switch {
 		case isFence && fence == nil:
 			kind, name, _ := strings.Cut(info, " ")
-			fence, file = &block{kind: kind}, strings.TrimSpace(name)
+			if fence, file = (&block{kind: kind}), strings.TrimSpace(name); file != "" {
+				d.after[file] = len(d.commands)
+			}
 		case isFence:
 			if file == "" && fence.kind != "console" {
 				d.blocks = append(d.blocks, *fence)

@@ -42,6 +42,8 @@ type site struct {
 	cache  string            // of compiled graphs
 	env    map[string]string // settings that stand in for those of the files
 
+	configured string // vecmill.yaml of the document, also before its reader has come to it
+
 	letters  int               // that a worker makes before it is stopped
 	releases map[string]string // of Helm: namespace and name, with the chart
 }

@@ -73,7 +73,7 @@ func (w *crowded) pipeline(m schemas.Modality, n int64) status.Pipeline {
 	for i := range int64(4) {
 		p.Recent = append(p.Recent, w.item(m, w.shift.Load()+3-i))
 	}
-	p.Faults = []status.Fault{{Output: "outputs[0]", Class: status.FaultSlow, Message: long("https://host/", 1000), Advice: status.FaultAdvice(status.FaultSlow), Tries: 60, Since: time.Now().Add(-time.Hour).UnixMilli()}}
+	p.Faults = []status.Fault{{Output: "outputs[0]", Class: status.FaultSlow, Message: long("https://host/", 1000), Advice: status.FaultAdvice("outputs[0]", status.FaultSlow), Tries: 60, Since: time.Now().Add(-time.Hour).UnixMilli()}}
 	p.Letters = []status.Letter{}
 	for _, reason := range schemas.Reasons() {
 		p.Letters = append(p.Letters, status.Letter{Partition: topic + "/9999", Offset: 1e15 + n, Reason: reason, Message: long("s3://bucket/", 400)})

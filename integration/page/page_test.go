@@ -185,7 +185,7 @@ func TestThePageShowsAWorkerAtWork(t *testing.T) {
 		chromedp.Focus(chromedp.CSS(`#tabs [aria-selected=true]`)), chromedp.KeyEvent(kb.ArrowLeft),
 		within(`document.activeElement.textContent === "pictures" && location.hash === "#pictures"`),
 		within(`document.querySelector("#dead h3").textContent.startsWith("fetch-missing:")`),
-		within(`document.querySelector("#dead code").textContent === "worker dlq replay --config FILE --pipeline pictures --reason fetch-missing"`),
+		within(`document.querySelector("#dead .command").hidden && [...document.querySelectorAll("#dead p")].some((p) => p.offsetHeight > 0 && p.textContent.startsWith("No command replays them: "))`), // brokers and buckets are in the demo's process
 		within(`[...document.querySelectorAll("#recent img")].some((i) => i.complete && i.naturalWidth > 0) && document.querySelectorAll("#recent .bar").length > 3`),
 		within(ground+` === "rgb(21, 24, 27)"`), shoot("pictures"))
 	run("narrow, light", scheme("light"), chromedp.EmulateViewport(360, 740), within(ground+` === "rgb(250, 250, 248)"`),

@@ -39,9 +39,10 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 	var well, full atomic.Bool
 	began := time.Now()
 	fault := status.Fault{
-		Output: "outputs[1]", Class: status.FaultClass(schemas.PlaceUnreachable), Message: "dial tcp 10.0.0.7:5432: connect: connection refused", Advice: status.FaultAdvice(status.FaultClass(schemas.PlaceUnreachable)),
+		Output: "outputs[1]", Class: status.FaultClass(schemas.PlaceUnreachable), Message: "dial tcp 10.0.0.7:5432: connect: connection refused", Advice: status.FaultAdvice("outputs[1]", status.FaultClass(schemas.PlaceUnreachable)),
 		Tries: 17, Since: began.Add(-3 * time.Minute).UnixMilli(), Last: began.UnixMilli(),
 	}
+	brokers := status.Fault{Output: status.PlaceKafka, Class: status.FaultSlow, Message: "context deadline exceeded", Advice: status.FaultAdvice(status.PlaceKafka, status.FaultSlow), Tries: 2, Since: began.Add(-72 * time.Hour).UnixMilli()}
 	now := func() status.Status {
 		n := seconds.Add(1)
 		s := stream.Stats{Records: 100 * n, Commits: 2 * n, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 3 * n}, Writers: 2, Write: time.Duration(n) * 1800 * time.Millisecond, InFlight: 2, Unfetched: 6, Held: 3 << 20, Budget: 4 << 20, Lag: 50, Waiting: 3 * time.Second}
@@ -64,11 +65,12 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 		p.Took, p.Ran = make([]int64, len(bounds)+1), make([]int64, len(bounds)+1)
 		p.Took[bucket(.03)], p.Took[bucket(.3)], p.Took[len(bounds)] = 98*n, 2*n, 7
 		p.Ran[bucket(.07)] = 10 * n
-		f := fault
+		p.Faults = []status.Fault{fault, brokers}
 		if well.Load() {
-			f.Until = time.Now().UnixMilli()
+			for i := range p.Faults {
+				p.Faults[i].Until = time.Now().UnixMilli()
+			}
 		}
-		p.Faults = []status.Fault{f}
 		return status.Status{Version: "test", Started: began, Now: began.Add(time.Duration(n) * time.Second), Phase: "running", Bounds: bounds, Pipelines: []status.Pipeline{p}}
 	}
 	srv := httptest.NewServer(page.New(now, nil))
@@ -86,6 +88,9 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 		within(`document.querySelector("#latency-said").textContent.match(/^now half of the records within 25\.1 and 99 of 100 within 250, batches within 60(\.0)? and 69\.8$/)`),
 		within(`document.querySelector("#time-said").textContent === "now fetch 0, preprocess 0, queue 40, infer 10"`),
 		within(`document.querySelector("#latency .u-legend").textContent.includes("records, 99 %")`))
+	run("lines that differ without their colours, on the chart as in its legend",
+		within(`charts.length === 3 && charts.every((c) => new Set(c.series.slice(1).map((s) => String(s.dash))).size === c.series.length - 1)`),
+		within(`charts.every((c) => [...c.root.querySelectorAll(".u-marker line")].map((l) => l.clientWidth > 0 || l.getBoundingClientRect().width > 0 ? l.getAttribute("stroke-dasharray") : "none").join() === c.series.slice(1).map((s) => (s.dash || []).join(" ")).join())`))
 	run("the stage that is busy",
 		within(`document.querySelectorAll("#flow li.slowest").length === 1 && document.querySelector("#flow li.slowest b").textContent === "Infer"`),
 		within(`document.querySelector("#flow li.slowest .busyness").textContent === "100 % busy, 1 worker" && `+fill("Infer", "busy", 100)),
@@ -118,15 +123,19 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 	run("an output in trouble",
 		within(`!document.querySelector("#troubles").hidden && document.querySelector("#faults h3").textContent === "outputs[1] (postgres): unreachable"`),
 		within(`document.querySelector("#faults blockquote").textContent.includes("connection refused") && document.querySelector("#faults").textContent.includes("worker doctor")`),
-		within(`document.querySelector("#faults h3 + p").textContent.match(/^since \d\d:\d\d:\d\d, 17 tries, \d+ (s|min) by now, and tried again$/)`),
-		within(`document.querySelector("#tabs [role=tab]").classList.contains("troubled")`), shoot("troubles"))
+		within(`document.querySelector("#faults h3 + p").textContent.match(/^since (\d+ \w+ \d{4}, )?\d\d:\d\d:\d\d, 17 tries, \d+ (s|min) by now, and tried again$/)`), // with a date soon after midnight
+		within(`document.querySelector("#tabs [role=tab]").classList.contains("troubled") && document.querySelector("#tabs [role=tab]").title === "in trouble: outputs[1], kafka"`),
+		within(`document.querySelector("#phase").textContent === "running, in trouble"`), shoot("troubles"))
+	run("brokers in trouble for three days",
+		within(`document.querySelectorAll("#faults h3")[1].textContent === "kafka: slow"`),
+		within(`document.querySelectorAll("#faults h3 + p")[1].textContent.match(/^since \d+ \w+ \d{4}, \d\d:\d\d:\d\d, 2 tries, 3 d by now, and tried again$/)`))
 	run("narrow", chromedp.EmulateViewport(360, 740),
 		within(`document.documentElement.scrollWidth === 360 && document.querySelector("#latency .uplot") && document.querySelector("#latency .uplot").clientWidth < 360`), shoot("troubles-narrow"))
 	well.Store(true)
 	run("an output that is well again", within(output(1, ".trouble", "")),
 		within(`document.querySelector("#commits-now").textContent === "2 commits/s, all that was read is durable" && document.querySelector("[data-id=commit] dd").textContent === "0 sall that was read is durable"`),
 		within(`document.querySelector("#faults h3").textContent === "outputs[1] (postgres): was unreachable" && document.querySelector("#faults h3 + p").textContent.includes("17 tries; well again since ")`),
-		within(`!document.querySelector("#tabs [role=tab]").classList.contains("troubled")`))
+		within(`!document.querySelector("#tabs [role=tab]").classList.contains("troubled") && document.querySelector("#phase").textContent === "running"`))
 }
 
 // tile is where a stage of the dataflow is drawn.

@@ -153,6 +153,22 @@ func shellWords(words ...string) string {
 	return strings.Join(out, " ")
 }
 
+// shownProgram is a program, by the name that it is started with, for a shell that may be in another directory. A name alone is found by the shell's PATH.
+func shownProgram(name string) string {
+	if filepath.Base(name) == name {
+		return shellWords(name)
+	}
+	return shownPath(name)
+}
+
+// besideMe is another program of ours by the name that it is started with: they lie in one directory.
+func besideMe(name string) string {
+	if me := os.Args[0]; filepath.Base(me) != me {
+		return filepath.Join(filepath.Dir(me), name)
+	}
+	return name
+}
+
 // shownPath is a file for a shell that may be in another directory.
 func shownPath(path string) string {
 	if abs, err := filepath.Abs(path); err == nil { // or as it was given

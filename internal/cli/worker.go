@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"vecmill/internal/config"
@@ -42,7 +43,7 @@ func runWorker(ctx context.Context, e *env, args []string) error {
 		return usageError{err}
 	}
 	began := time.Now()
-	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, File: shownPath(*path), Log: log, Level: &e.level, Measure: true})
+	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, File: shownPath(*path), Program: shownProgram(os.Args[0]), Log: log, Level: &e.level, Measure: true})
 	if err != nil {
 		logPlace(log, err)
 		return err

@@ -1,10 +1,14 @@
 package status
 
-import "vecmill/schemas"
+import (
+	"cmp"
 
-// Fault is the last trouble of a place that a pipeline writes to. It stays when it is over, so that somebody who comes later sees it.
+	"vecmill/schemas"
+)
+
+// Fault is the last trouble of a place that a pipeline writes to or reads from. It stays when it is over, so that somebody who comes later sees it.
 type Fault struct {
-	Output  string     `json:"output"` // as the configuration names it, such as outputs[0], or dead_letters; "" is the pipeline itself, which has stopped
+	Output  string     `json:"output"` // as the configuration names it, such as outputs[0], dead_letters, or PlaceKafka; "" is the pipeline itself, which has stopped
 	Class   FaultClass `json:"class"`
 	Message string     `json:"message"` // of the last failed try
 	Advice  string     `json:"advice"`
@@ -25,8 +29,23 @@ const (
 	FaultStopped FaultClass = "stopped" // the pipeline has ended
 )
 
-// FaultAdvice says what to do about a fault.
-func FaultAdvice(c FaultClass) string { return faultAdvice[c] }
+// PlaceKafka is the brokers that a pipeline reads from.
+const PlaceKafka = "kafka"
+
+// FaultAdvice says what to do about a fault of a place.
+func FaultAdvice(place string, c FaultClass) string {
+	if place == PlaceKafka {
+		return cmp.Or(kafkaAdvice[c], faultAdvice[c])
+	}
+	return faultAdvice[c]
+}
+
+// kafkaAdvice is of faults that are tried again without end.
+var kafkaAdvice = map[FaultClass]string{
+	FaultClass(schemas.PlaceUnreachable): "The brokers are not reached, and the pipeline goes on by itself when they are. Are they up, are kafka.brokers and the addresses that brokers give of themselves right, and do firewalls and network policies let this worker through? worker doctor --config FILE tries it apart.",
+	FaultSlow:                            "The brokers do not answer in time, and the pipeline goes on by itself when they do. Look at their load and at the network.",
+	FaultAnswer:                          "The brokers answer that they cannot, in the words above, and the pipeline goes on by itself when they can: a partition without a leader, a coordinator that moves. Look into their logs, and which of them are up.",
+}
 
 var faultAdvice = map[FaultClass]string{
 	FaultClass(schemas.PlaceUnreachable): "Nobody answers there. Is it up, is the address right, and do firewalls and network policies let this worker through? worker doctor --config FILE tries it apart.",

@@ -49,7 +49,7 @@ type Pipeline struct {
 	Partitions int      `json:"partitions"`
 	Places     []Place  `json:"places"` // those that lag most, at most placesShown
 	Dead       []Dead   `json:"dead"`
-	Faults     []Fault  `json:"faults"`  // of outputs and dead letters, at most one each
+	Faults     []Fault  `json:"faults"`  // of outputs, dead letters and brokers, at most one each
 	Samples    int64    `json:"samples"` // made of objects
 	Took       []int64  `json:"took"`    // records with rows by how long they took to have them: counts of the buckets of Status.Bounds
 	Ran        []int64  `json:"ran"`     // batches likewise, by how long the session took
@@ -84,7 +84,7 @@ type About struct {
 	Sessions   int      `json:"-"`
 	Slots      int      `json:"-"`
 	Window     int      `json:"-"`      // samples that may wait for a batch
-	Replay     string   `json:"replay"` // the command that sends dead letters again, but for the reason
+	Replay     string   `json:"replay"` // the command that sends dead letters again, but for the reason; "" if there is none, since the configuration is in no file
 }
 
 // Stage is one step of the way of a record.

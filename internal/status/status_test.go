@@ -1,6 +1,7 @@
 package status
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -19,8 +20,13 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 		FaultClass(schemas.PlaceDimension), FaultClass(schemas.PlaceMetric), FaultClass(schemas.PlaceModel), FaultClass(schemas.PlaceLayout), FaultClass(schemas.PlaceUnreachable),
 		FaultSlow, FaultAnswer, FaultRefused, FaultStopped,
 	} {
-		if FaultAdvice(class) == "" {
+		if FaultAdvice("outputs[0]", class) == "" || FaultAdvice(PlaceKafka, class) == "" {
 			t.Errorf("no advice for %s", class)
+		}
+	}
+	for _, class := range []FaultClass{FaultClass(schemas.PlaceUnreachable), FaultSlow, FaultAnswer} { // which never end a pipeline, and are of no output
+		if said := FaultAdvice(PlaceKafka, class); !strings.Contains(said, "goes on by itself") || strings.Contains(said, "output") {
+			t.Errorf("of brokers that are %s: %s", class, said)
 		}
 	}
 	var all []stream.Place

@@ -18,13 +18,13 @@ import (
 	"vecmill/sinks"
 )
 
-// faults logs the troubles of the places that one pipeline writes to, and keeps the last of each for whoever looks at the worker.
+// faults logs the troubles of the places that one pipeline writes to, and keeps the last of each, and of the brokers that it reads from, for whoever looks at the worker.
 type faults struct {
 	log      *slog.Logger
 	pipeline string
 	mu       struct {
 		sync.Mutex
-		all []status.Fault // one for each output that had one
+		all []status.Fault // one for each place that had one
 	}
 }
 
@@ -44,6 +44,15 @@ func (f *faults) tries(output string) tellTries {
 		} else {
 			f.over(output)
 		}
+	}
+}
+
+// reads is told of the tries of the source, which logs them itself.
+func (f *faults) reads(tries int, err error) {
+	if err != nil {
+		f.note(status.PlaceKafka, faultClass(err), tries, err)
+	} else {
+		f.over(status.PlaceKafka)
 	}
 }
 
@@ -71,7 +80,7 @@ func (f *faults) note(output string, class status.FaultClass, tries int, err err
 	if x.Since == 0 || x.Until != 0 { // a new one
 		*x = status.Fault{Output: output, Since: now}
 	}
-	x.Class, x.Advice, x.Last = class, status.FaultAdvice(class), now
+	x.Class, x.Advice, x.Last = class, status.FaultAdvice(output, class), now
 	x.Message = strings.ToValidUTF8(message[:min(len(message), faultText)], "")
 	x.Tries = max(x.Tries, tries) // several requests to one place may fail at once, each with its own count
 }

@@ -13,9 +13,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"google.golang.org/grpc/codes"
 	grpcstatus "google.golang.org/grpc/status"
 
+	"vecmill/embed/embedtest"
 	"vecmill/internal/status"
 	"vecmill/schemas"
 	"vecmill/sinks"
@@ -56,7 +60,7 @@ func TestTheLastFaultOfEachOutputIsKeptWithWhenItBeganAndWhenItWasOver(t *testin
 		}
 		first(1, context.DeadlineExceeded) // another request to the same place
 		second(1, errors.New(strings.Repeat("é", faultText)))
-		want := status.Fault{Output: "outputs[0]", Class: status.FaultSlow, Message: "context deadline exceeded", Advice: status.FaultAdvice(status.FaultSlow), Tries: 3, Since: began, Last: now()}
+		want := status.Fault{Output: "outputs[0]", Class: status.FaultSlow, Message: "context deadline exceeded", Advice: status.FaultAdvice("outputs[0]", status.FaultSlow), Tries: 3, Since: began, Last: now()}
 		if all := f.last(); len(all) != 2 || all[0] != want || all[1].Class != status.FaultAnswer || len(all[1].Message) > faultText || strings.Trim(all[1].Message, "é") != "" {
 			t.Errorf("%+v", all)
 		}
@@ -82,6 +86,49 @@ func TestTheLastFaultOfEachOutputIsKeptWithWhenItBeganAndWhenItWasOver(t *testin
 			t.Errorf("%+v, want that of the output that is not full any more as over", all)
 		}
 	})
+}
+
+// TestBrokersThatFailAreATroubleOfThePipelineUntilTheyDoNot has a worker that reads one of two partitions: the other has no leader.
+func TestBrokersThatFailAreATroubleOfThePipelineUntilTheyDoNot(t *testing.T) {
+	brokers, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "texts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer brokers.Close()
+	down := brokers.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "texts", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
+	out := t.TempDir()
+	cfg, p := pipelineFor(t, textModel(t), fmt.Sprintf(`    topics: [texts]
+    heads: [{task: embedding}]
+    dead_letters: {url: "file://%s/dead"}`, out))
+	cfg.Kafka.Brokers, p.Outputs[0].Parquet.URL = brokers.ListenAddrs(), "file://"+out+"/rows"
+	w, err := Open(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler), Models: Models{described(t, cfg, p, embedtest.Config{})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	fault := func(over bool) (f status.Fault) {
+		for range 3000 {
+			if all := w.Status().Pipelines[0].Faults; len(all) > 0 {
+				if f = all[0]; (f.Until != 0) == over {
+					return f
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Errorf("over: %v never comes; the last is %+v", over, f)
+		return f
+	}
+	if f := fault(false); f.Output != status.PlaceKafka || f.Class != status.FaultAnswer || f.Tries == 0 || !strings.Contains(f.Message, "Leader Not Available") || f.Advice != status.FaultAdvice(status.PlaceKafka, f.Class) {
+		t.Errorf("%+v", f)
+	}
+	down.Remove()
+	fault(true)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 // slowly is an error that says that it is one of time.
@@ -113,8 +160,8 @@ func TestFaultsOfOutputsHaveAClassAndSayWhatToDo(t *testing.T) {
 		{&sinks.RefusedError{Offsets: []sinks.RefusedOffset{{Offset: 7, Err: errors.New("too long")}}}, "refused"},
 	} {
 		err := fmt.Errorf("writing t-0: %w", c.err)
-		if got := faultClass(err); got != c.want || status.FaultAdvice(got) == "" {
-			t.Errorf("%v is %q, want %q; advice %q", err, got, c.want, status.FaultAdvice(got))
+		if got := faultClass(err); got != c.want || status.FaultAdvice("outputs[0]", got) == "" {
+			t.Errorf("%v is %q, want %q; advice %q", err, got, c.want, status.FaultAdvice("outputs[0]", got))
 		}
 	}
 }

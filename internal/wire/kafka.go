@@ -18,11 +18,13 @@ import (
 	"vecmill/stream/kafkasource"
 )
 
-func newKafkaSource(c *config.Config, p *config.Pipeline, log *slog.Logger) (stream.Source, error) {
+// newKafkaSource reads a pipeline's topics. told hears of what fails and is tried again, until nothing does.
+func newKafkaSource(c *config.Config, p *config.Pipeline, log *slog.Logger, told tellTries) (stream.Source, error) {
 	k, err := kafkaConfig(c, p, log)
 	if err != nil {
 		return nil, err
 	}
+	k.Told = told
 	return kafkasource.New(k)
 }
 

@@ -22,7 +22,7 @@ import (
 // shown is what the live page knows of a worker. Pipelines are there once all of them are open: what is still being made is not looked at.
 type shown struct {
 	version string
-	file    string // of the configuration, as a shell reads it
+	replay  string // the command that replays dead letters, up to what it is told of the pipeline; "" if the configuration is in no file
 	started time.Time
 	peak    float64
 	devices int                           // GPUs that pipelines compute on
@@ -38,7 +38,10 @@ type shownLine struct {
 }
 
 func (s *shown) begin(o *Options, c *config.Config) {
-	s.version, s.file, s.started, s.devices, s.price = o.Version, cmp.Or(o.File, "FILE"), time.Now(), usedGPUs(c), c.Runtime.Price
+	s.version, s.started, s.devices, s.price = o.Version, time.Now(), usedGPUs(c), c.Runtime.Price
+	if o.File != "" {
+		s.replay = cmp.Or(o.Program, "worker") + " dlq replay --config " + o.File
+	}
 	s.phase.Store("loading")
 }
 
@@ -75,7 +78,6 @@ func (s *shown) aboutOf(p *config.Pipeline, l *line) status.About {
 	a := status.About{
 		Name: p.Name, Modality: string(m.spec.Modality), Topics: p.Topics, Class: m.spec.Class, Model: m.name, Digest: m.digest, Precision: precisionName(m.precision), Preprocess: m.pre.Digest(),
 		Fetchers: p.Fetchers, Preparers: p.Preprocessors, Sessions: len(m.sessions), Slots: p.MaxInFlight, Window: batchConfig(p.Batch, m.spec.Modality).Window,
-		Replay: "worker dlq replay --config " + s.file + " --pipeline " + p.Name,
 	}
 	if m.spec.ONNX != "" {
 		a.Precision = "as exported"
@@ -89,8 +91,11 @@ func (s *shown) aboutOf(p *config.Pipeline, l *line) status.About {
 	if pre, ok := m.pre.(decoder); ok {
 		a.Decoders = pre.Decoders()
 	}
-	if slices.ContainsFunc(p.Topics, func(t string) bool { return strings.HasPrefix(t, dlq.ManifestTopic) }) {
-		a.Replay += " --manifest letters.jsonl" // there is no topic to put its lines back into
+	if s.replay != "" {
+		a.Replay = s.replay + " --pipeline " + p.Name
+		if slices.ContainsFunc(p.Topics, func(t string) bool { return strings.HasPrefix(t, dlq.ManifestTopic) }) {
+			a.Replay += " --manifest letters.jsonl" // there is no topic to put its lines back into
+		}
 	}
 	for i := range p.Heads {
 		a.Heads = append(a.Heads, fmt.Sprintf("%s (%s)", p.Heads[i].Name, p.Heads[i].Task))

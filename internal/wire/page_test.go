@@ -24,7 +24,7 @@ func TestTheEndOfARunKnowsEveryStage(t *testing.T) {
     dead_letters: {url: "file://%s/dead"}`, out))
 	p.Outputs[0].Parquet.URL = "file://" + out + "/rows"
 	w, err := Open(t.Context(), cfg, Options{
-		File: "'/etc/my lake.yaml'", Log: slog.New(slog.DiscardHandler), Source: ManifestSource(cfg, manifest, "texts", ReadOptions{}), Models: Models{described(t, cfg, p, embedtest.Config{})},
+		File: "'/etc/my lake.yaml'", Program: "/opt/bin/worker", Log: slog.New(slog.DiscardHandler), Source: ManifestSource(cfg, manifest, "texts", ReadOptions{}), Models: Models{described(t, cfg, p, embedtest.Config{})},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -47,13 +47,15 @@ func TestTheEndOfARunKnowsEveryStage(t *testing.T) {
 	if n := w.shown.aboutOf(p, w.lines[0]).Window; n != 2*usual {
 		t.Errorf("with priority %d may wait, want %d for each", n, usual)
 	}
-	if got, want := w.Status().Pipelines[0].Replay, "worker dlq replay --config '/etc/my lake.yaml' --pipeline p --manifest letters.jsonl"; got != want {
+	if got, want := w.Status().Pipelines[0].Replay, "/opt/bin/worker dlq replay --config '/etc/my lake.yaml' --pipeline p --manifest letters.jsonl"; got != want {
 		t.Errorf("letters are replayed by %q, want %q", got, want)
 	}
-	var memory shown // of a configuration that is in no file
-	memory.begin(&Options{}, cfg)
-	p.Topics = []string{"texts"} // a real one, whose records go back there
-	if got, want := memory.aboutOf(p, w.lines[0]).Replay, "worker dlq replay --config FILE --pipeline p"; got != want {
-		t.Errorf("letters are replayed by %q, want %q", got, want)
+	p.Topics = []string{"texts"}                                                                                          // a real one, whose records go back there
+	for file, want := range map[string]string{"lake.yaml": "worker dlq replay --config lake.yaml --pipeline p", "": ""} { // a configuration that is in no file cannot be named
+		var s shown
+		s.begin(&Options{File: file}, cfg)
+		if got := s.aboutOf(p, w.lines[0]).Replay; got != want {
+			t.Errorf("letters are replayed by %q, want %q", got, want)
+		}
 	}
 }

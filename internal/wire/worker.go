@@ -30,7 +30,8 @@ import (
 // Options are what a process adds to its configuration.
 type Options struct {
 	Version string         // of the binary
-	File    string         // of the configuration, as a shell reads it, for the commands that the page shows; "" if it is in none
+	File    string         // of the configuration, as a shell reads it, for the command that the page shows; "" if it is in none, and then the page has no command
+	Program string         // the worker as a shell starts it, for the same; "" is worker
 	Log     *slog.Logger   // nil means the default
 	Level   *slog.LevelVar // of Log, to be changed while it runs; nil: it stays
 	Measure bool           // what the machine is capable of, before anything else runs on it: some hundredths of a second
@@ -201,7 +202,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	}
 	source := o.Source
 	if source == nil {
-		source = func(p *config.Pipeline) (stream.Source, error) { return newKafkaSource(c, p, o.Log) }
+		source = func(p *config.Pipeline) (stream.Source, error) { return newKafkaSource(c, p, o.Log, l.faults.reads) }
 	}
 	if l.source, err = source(p); err != nil {
 		return nil, err

@@ -49,6 +49,7 @@ func (s *assignment) live(ctx, over context.Context) (final bool, err error) {
 	})
 	committed := s.committed()
 	if len(committed) == 0 {
+		s.b.begun(nil)
 		s.b.log.Info("no partitions for this member", "generation", s.gen.ID)
 		if a, ok := s.a.(stream.Spare); ok {
 			a.Spare()
@@ -89,6 +90,7 @@ func (s *assignment) begin(ctx context.Context, committed map[stream.Partition]i
 	if err != nil {
 		return nil, err
 	}
+	s.b.begun(committed)
 	start, err := s.a.Assigned(ctx, s.c, bounds)
 	if err != nil {
 		return nil, fmt.Errorf("beginning the assignment: %w", err)

@@ -89,6 +89,7 @@ func (b *broker) beginBounds(ctx context.Context, committed map[stream.Partition
 			return nil, ctx.Err()
 		}
 		b.log.Warn("looking up the bounds of the assigned partitions failed; trying again", "tries", tries, "err", err)
+		b.failed(theGroup, tries, err)
 		retry.Sleep(ctx, b.cfg.Retry.Wait(tries))
 	}
 }

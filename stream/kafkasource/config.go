@@ -39,6 +39,9 @@ type Config struct {
 	WatchInterval time.Duration // how often topics are checked for added partitions
 	Retry         retry.Policy  // pace of retries; Attempts bounds those of one commit, fetching has no bound
 	Log           *slog.Logger  // nil means the default
+
+	// Told hears of every failed try of a Run that another one follows, from any goroutine, and with a nil error when nothing that it heard of fails any more. nil tells nobody.
+	Told func(tries int, err error)
 }
 
 // commitMargin is the time that the last commit of an assignment needs beyond the drain.

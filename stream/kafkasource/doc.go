@@ -16,7 +16,7 @@
 // offset beyond the end of the log is an error, never a reset.
 //
 // Transient faults (a broker restarts, a leader moves, the network fails) are retried without end once the source has started; at the
-// start it gives up after StartAttempts with a sentence that names the brokers. Faults that a person must mend (authorisation,
+// start it gives up after StartAttempts with a sentence that names the brokers. Config.Told hears of them until they are over. Faults that a person must mend (authorisation,
 // settings the broker refuses) end Run. A partition without a leader holds up only itself, unless the group has never committed for it. When Run returns, every connection that it opened is closed.
 //
 // Memory: up to FetchMaxBytes of compressed records per partition, outside the byte budget. Neighbours: stream drives it, internal/wire builds it.

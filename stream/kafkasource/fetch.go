@@ -23,6 +23,7 @@ type fetcher struct {
 	next int64       // the offset to read next
 	late int         // tries in a row that found next beyond the end of the log
 	full atomic.Bool // Records has not returned
+	told bool        // that it works
 
 	isolation kafka.IsolationLevel
 }
@@ -58,6 +59,8 @@ func (f *fetcher) loop(ctx context.Context) error {
 		if tries++; bits.OnesCount(uint(tries)) == 1 { // the 1st, 2nd, 4th, 8th, ... in a row
 			f.b.log.Warn("fetching failed; trying again", "partition", f.part.String(), "offset", f.next, "tries", tries, "err", err)
 		}
+		f.told = false
+		f.b.failed(f.part, tries, err)
 		retry.Sleep(ctx, f.b.cfg.Retry.Wait(tries))
 	}
 	return nil
@@ -91,6 +94,10 @@ func (f *fetcher) step(ctx context.Context) error {
 		if got.next, err = f.batchEnd(ctx, res); err != nil {
 			return err
 		}
+	}
+	if !f.told { // before Records, which may wait for as long as the pipeline is full; and of the first fetch, too, since it may have failed in the assignment before
+		f.told = true
+		f.b.works(f.part)
 	}
 	return f.deliver(ctx, got.records, got.next)
 }

@@ -64,13 +64,22 @@ func TestAPartitionThatWasNeverCommittedIsWaitedFor(t *testing.T) {
 		w.produce(0, 0, 3)
 		w.produce(1, 0, 3)
 		down := w.kafk.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "refs", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
-		m := w.join(w.config(), newLedger(t))
+		var told heard
+		cfg := w.config()
+		cfg.Told = told.hear
+		m := w.join(cfg, newLedger(t))
 		time.Sleep(time.Minute)
 		if m.owns() != 0 {
 			t.Error("an assignment began although nothing says where one partition does")
 		}
+		if _, overs := told.counts(); !told.fails() || overs != 0 {
+			t.Errorf("what it waits for is told: %v, and that it is over %d times", told.fails(), overs)
+		}
 		down.Remove()
 		eventually(t, "all 6", func() bool { return m.count() == 6 })
+		if told.fails() {
+			t.Error("nothing fails any more, and that is not told")
+		}
 		m.leave(t)
 	})
 }

@@ -33,9 +33,10 @@ func New(cfg Config) (*Source, error) {
 
 // broker is what one Run uses to speak to the cluster.
 type broker struct {
-	cfg    *Config
-	client *kafka.Client
-	log    *slog.Logger
+	cfg     *Config
+	client  *kafka.Client
+	log     *slog.Logger
+	failing troubles
 }
 
 // leaveTimeout bounds how long Run waits for the broker when it leaves the group.
@@ -92,7 +93,7 @@ func (s *Source) groupConfig(dial dialFunc) kafka.ConsumerGroupConfig {
 
 // generations lives through one generation after the other until ctx ends or one fails, and leaves the group.
 func (s *Source) generations(ctx context.Context, b *broker, group *kafka.ConsumerGroup, a stream.Assignments, open *conns) error {
-	for {
+	for tries := 1; ; {
 		gen, err := group.Next(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -104,8 +105,13 @@ func (s *Source) generations(ctx context.Context, b *broker, group *kafka.Consum
 				return fmt.Errorf("kafka source: joining group %q: %w", s.cfg.Group, fault)
 			}
 			b.log.Warn("joining the group failed; trying again", "err", err)
+			if !errors.Is(err, kafka.RebalanceInProgress) { // which is how members wait for others
+				b.failed(theGroup, tries, err)
+				tries++
+			}
 			continue
 		}
+		tries = 1
 		last, settled := make(chan error, 1), make(chan struct{}) // one result at most: the send never blocks
 		gen.Start(func(over context.Context) {
 			defer close(settled)
@@ -155,6 +161,11 @@ func leave(group *kafka.ConsumerGroup, open *conns) {
 func (b *broker) preflight(ctx context.Context, reset func()) error {
 	policy := b.cfg.Retry
 	policy.Attempts = b.cfg.StartAttempts
+	policy.Told = func(tries int, err error) {
+		if err != nil { // when it is over, the group is still to be joined
+			b.failed(theGroup, tries, err)
+		}
+	}
 	tries, err := retry.Do(ctx, policy, func(err error) bool { return groupFault(err) != nil }, func(ctx context.Context) error {
 		err := b.findTopics(ctx)
 		if err != nil {

@@ -2,8 +2,9 @@
 // Draws /status.json once a second. Totals become rates here: what the page knows of the past is what it has seen itself.
 
 const every = 1000, keep = 300; // milliseconds between two readings, and how many are kept
+const patience = 5000;          // milliseconds that an answer may take
 const seen = new Map();         // pipeline -> readings, oldest first
-let chosen = "", last = null, charts = null;
+let chosen = "", last = null, answered = 0, charts = null;
 
 const $ = (id) => document.getElementById(id);
 
@@ -59,6 +60,12 @@ function span(seconds) {
 }
 const share = (x) => Math.round(100 * x) + " %";
 
+// moment is a time of day, with its date unless that is today.
+function moment(t) {
+  const d = new Date(t);
+  return d.toDateString() === new Date().toDateString() ? d.toLocaleTimeString("en-GB") : d.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+}
+
 // ---- rates: differences over a window of some seconds, so that a batch is not a spike
 
 function windowOf(name, n) {
@@ -76,40 +83,38 @@ function rates(a, b) {
 // ---- sections
 
 function drawTabs(status) {
-  const tabs = $("tabs");
-  if (tabs.children.length !== status.pipelines.length) {
-    tabs.replaceChildren(...status.pipelines.map((p) => el("button", { type: "button", textContent: p.name, onclick: () => choose(p.name) })));
-  }
-  status.pipelines.forEach((p, i) => {
-    const tab = tabs.children[i], on = p.name === chosen;
+  const tabs = $("tabs"), all = status.pipelines.map((p) => p.name);
+  for (const tab of [...tabs.children]) if (!all.includes(tab.dataset.key)) tab.remove(); // also the one that has the focus: its pipeline is no more
+  keyed(tabs, status.pipelines, (p) => p.name, (p) => el("button", { type: "button", textContent: p.name, onclick: () => choose(p.name) }), (tab, p) => {
+    const i = all.indexOf(p.name), on = p.name === chosen;
     tab.setAttribute("role", "tab");
     tab.setAttribute("aria-selected", on);
     tab.setAttribute("aria-controls", "pipeline");
     tab.id = "tab-" + i;
     if (on) $("pipeline").setAttribute("aria-labelledby", tab.id);
     tab.tabIndex = on ? 0 : -1;
-    const fault = p.faults.some((f) => !f.until);
-    tab.classList.toggle("troubled", fault || p.dead.length > 0);
-    tab.title = fault ? "an output is in trouble" : p.dead.length > 0 ? "has dead letters" : "";
+    const troubled = p.faults.filter(lasts).map(placeOf).join(", ");
+    tab.classList.toggle("troubled", troubled !== "" || p.dead.length > 0);
+    tab.title = troubled ? "in trouble: " + troubled : p.dead.length > 0 ? "has dead letters" : "";
   });
   tabs.onkeydown = (e) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
     if (!step) return;
-    const names = status.pipelines.map((p) => p.name);
-    choose(names[(names.indexOf(chosen) + step + names.length) % names.length]);
-    tabs.children[names.indexOf(chosen)].focus();
+    choose(all[(all.indexOf(chosen) + step + all.length) % all.length]);
+    tabs.children[all.indexOf(chosen)].focus();
   };
 }
 
 function figure(id, label, value, small = "") {
   let box = $("figures").querySelector(`[data-id=${id}]`);
   if (!box) {
-    box = el("div", {}, el("dt"), el("dd"));
+    box = el("div", {}, el("dt"), el("dd", {}, el("span"), el("small")));
     box.dataset.id = id;
     $("figures").append(box);
   }
-  box.firstChild.textContent = label;
-  box.lastChild.replaceChildren(value, el("small", { textContent: small }));
+  say(box.firstChild, label);
+  say(box.lastChild.firstChild, value);
+  say(box.lastChild.lastChild, small);
 }
 
 function drawFigures(p, w) {
@@ -143,15 +148,15 @@ function drawFlow(p, w) {
   });
   p.stages.forEach((s, i) => {
     const li = flow.children[i], [, speed, busyness, busy, waiting, queue] = li.children;
-    speed.textContent = rate ? (s.unit === "bytes" ? bytes(rate[i].done) : count(rate[i].done) + " " + s.unit) + "/s" : "–";
+    say(speed, rate ? (s.unit === "bytes" ? bytes(rate[i].done) : count(rate[i].done) + " " + s.unit) + "/s" : "–");
     set(busy, s.workers > 0, rate ? rate[i].busy : 0);
-    busyness.textContent = s.workers ? share(rate ? rate[i].busy : 0) + " busy, " + s.workers + (s.workers > 1 ? " workers" : " worker") : "";
+    say(busyness, s.workers ? share(rate ? rate[i].busy : 0) + " busy, " + s.workers + (s.workers > 1 ? " workers" : " worker") : "");
     set(queue, s.limit > 0, s.limit ? s.queue / s.limit : 0);
-    waiting.textContent = s.limit ? count(s.queue) + " of " + count(s.limit) + queues[s.name] + (s.name === "fetch" ? ", " + bytes(p.held) + " of " + bytes(p.budget) + " held" : "") : "";
+    say(waiting, s.limit ? count(s.queue) + " of " + count(s.limit) + queues[s.name] + (s.name === "fetch" ? ", " + bytes(p.held) + " of " + bytes(p.budget) + " held" : "") : "");
     li.classList.toggle("slowest", i === slowest);
   });
-  $("bottleneck").textContent = slowest < 0 ? "Nothing is busy: the pipeline waits for " + (p.lagKnown ? "records." : "partitions.") :
-    names[p.stages[slowest].name] + " is the busiest stage, " + share(rate[slowest].busy) + " of its workers' time" + (rate[slowest].busy < 0.7 ? "; nothing holds the pipeline up." : ": the bottleneck.");
+  say($("bottleneck"), slowest < 0 ? "Nothing is busy: the pipeline waits for " + (p.lagKnown ? "records." : "partitions.") :
+    names[p.stages[slowest].name] + " is the busiest stage, " + share(rate[slowest].busy) + " of its workers' time" + (rate[slowest].busy < 0.7 ? "; nothing holds the pipeline up." : ": the bottleneck."));
 }
 
 // drawOutputs draws where what is written goes. Writers go from one output to the next, so that the one that takes most of their time holds all of them up.
@@ -163,11 +168,12 @@ function drawOutputs(p, w) {
   const now = p.written.map((o, i) => {
     const busy = writers ? Math.min(1, per((x) => x.written[i].busy) / writers) : 0;
     const came = o.settled - first.written[i].settled;
-    return { o, rows: per((x) => x.written[i].rows), busy, wait: came > 0 ? (o.wait - first.written[i].wait) / came : null, fault: p.faults.find((f) => f.output === o.name && !f.until) };
+    return { o, rows: per((x) => x.written[i].rows), busy, wait: came > 0 ? (o.wait - first.written[i].wait) / came : null, fault: p.faults.find((f) => f.output === o.name && lasts(f)) };
   });
   const most = now.reduce((a, b) => (b.busy > 0.05 && (!a || b.busy > a.busy) ? b : a), null);
   keyed($("outputs"), now, (n) => n.o.name, outputBox, (li, n) => {
-    const [, where, speed, busyness, busy, filling, fill, wait, trouble] = li.children;
+    const [kind, where, speed, busyness, busy, filling, fill, wait, trouble] = li.children;
+    say(kind, n.o.kind);
     say(where, n.o.name + (n.o.bestEffort ? ", best effort" : ""));
     say(speed, w ? count(n.rows) + " rows/s" : "–");
     say(busyness, share(n.busy) + " of the writers' time");
@@ -186,7 +192,7 @@ function drawOutputs(p, w) {
 }
 
 function outputBox({ o }) {
-  return el("li", {}, el("b", { textContent: o.kind }), el("small"), el("span", { className: "rate" }), el("small", { className: "busyness" }), gauge("busy", o.name + " busy"),
+  return el("li", {}, el("b"), el("small"), el("span", { className: "rate" }), el("small", { className: "busyness" }), gauge("busy", o.name + " busy"),
     el("small", { className: "filling" }), gauge("queue", o.name + " buffer"), el("small", { className: "wait" }), el("small", { className: "trouble" }));
 }
 
@@ -221,9 +227,10 @@ function quantile(q, before, after, bounds) {
 const latest = 15; // readings that percentiles are of: fewer would be of too few batches
 const lines = {
   rate: [["rows/s", "--accent"], ["records/s", "--second"]],
-  latency: [["records, half", "--accent"], ["records, 99 %", "--accent", [4, 4]], ["batches, half", "--second"], ["batches, 99 %", "--second", [4, 4]]],
-  time: [["fetch", "--accent"], ["preprocess", "--second"], ["queue", "--soft", [4, 4]], ["infer", "--third"]],
+  latency: [["records, half", "--accent"], ["records, 99 %", "--accent"], ["batches, half", "--second"], ["batches, 99 %", "--second"]],
+  time: [["fetch", "--accent"], ["preprocess", "--second"], ["queue", "--soft"], ["infer", "--third"]],
 };
+const dashes = [[], [8, 4], [2, 3], [8, 3, 2, 3]]; // of a chart's first line, its second and so on, for who does not tell them apart by their colours
 
 // series are the lines of each chart.
 function series(name, bounds) {
@@ -248,18 +255,31 @@ function drawCharts(p, bounds) {
   if (xs.length < 2) return;
   if (!charts) {
     const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-    const line = ([label, name, dash]) => ({ label, stroke: color(name), dash, width: 2, spanGaps: true, value: (u, v) => (v == null ? "–" : count(v)) });
+    const line = ([label, name], i) => ({ label, stroke: color(name), dash: dashes[i], width: 2, spanGaps: true, value: (u, v) => (v == null ? "–" : count(v)) });
     const axes = [0, 1].map(() => ({ stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") } }));
     Object.assign(axes[1], { size: 56, values: (u, all) => all.map(count) });
-    charts = Object.keys(lines).map((id) => new uPlot({ width: $(id).clientWidth, height: 200, axes, series: [{}, ...lines[id].map(line)], cursor: { drag: { setScale: false } }, scales: { y: { range: (u, lo, hi) => [0, Math.max(hi * 1.1, 1)] } } }, [xs, ...out[id]], $(id)));
+    charts = Object.keys(lines).map((id) => new uPlot({ width: $(id).clientWidth, height: 200, axes, series: [{}, ...lines[id].map(line)], legend: { markers: { width: 0 } }, cursor: { drag: { setScale: false } }, scales: { y: { range: (u, lo, hi) => [0, Math.max(hi * 1.1, 1)] } } }, [xs, ...out[id]], $(id)));
+    for (const id in lines) [...$(id).querySelectorAll(".u-marker")].slice(1).forEach((marker, i) => marker.append(piece(color(lines[id][i][1]), dashes[i]))); // the first is of the time
   } else {
     Object.keys(lines).forEach((id, i) => charts[i].setData([xs, ...out[id]]));
   }
   const end = (id) => out[id].map((line) => count(line.findLast((v) => v !== null) || 0));
   const [rows, records] = end("rate"), [half, most, halfBatch, mostBatch] = end("latency"), [fetching, preparing, queued, inferring] = end("time");
-  $("rate-said").textContent = "now " + rows + " rows and " + records + " records a second";
-  $("latency-said").textContent = "now half of the records within " + half + " and 99 of 100 within " + most + ", batches within " + halfBatch + " and " + mostBatch;
-  $("time-said").textContent = "now fetch " + fetching + ", preprocess " + preparing + ", queue " + queued + ", infer " + inferring;
+  say($("rate-said"), "now " + rows + " rows and " + records + " records a second");
+  say($("latency-said"), "now half of the records within " + half + " and 99 of 100 within " + most + ", batches within " + halfBatch + " and " + mostBatch);
+  say($("time-said"), "now fetch " + fetching + ", preprocess " + preparing + ", queue " + queued + ", infer " + inferring);
+}
+
+// piece is a short piece of a line, for the legend.
+function piece(color, dash) {
+  const of = (tag, attributes) => {
+    const e = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const name in attributes) e.setAttribute(name, attributes[name]);
+    return e;
+  };
+  const svg = of("svg", { width: 32, height: 4, "aria-hidden": true });
+  svg.append(of("line", { x2: 32, y1: 2, y2: 2, stroke: color, "stroke-width": 2, "stroke-dasharray": dash.join(" ") }));
+  return svg;
 }
 
 function forgetCharts() {
@@ -267,15 +287,17 @@ function forgetCharts() {
   charts = null;
 }
 
+const lasts = (f) => f.until === 0;
+const placeOf = (f) => f.output || "the pipeline";
+
 function drawFaults(p, now) {
-  const at = (t) => new Date(t).toLocaleTimeString("en-GB");
   const kind = (f) => p.outputs.filter((k, i) => f.output === "outputs[" + i + "]").map((k) => " (" + k + ")").join("");
   $("troubles").hidden = p.faults.length === 0;
   keyed($("faults"), p.faults, (f) => f.output, () => el("article", {}, el("h3"), el("p"), el("blockquote"), el("p")), (article, f) => {
     const [name, when, message, advice] = article.children, tried = f.tries ? ", " + f.tries + (f.tries > 1 ? " tries" : " try") : "";
     article.classList.toggle("over", f.until > 0);
-    say(name, (f.output || "the pipeline") + kind(f) + ": " + (f.until ? "was " : "") + f.class);
-    say(when, "since " + at(f.since) + tried + (f.until ? "; well again since " + at(f.until) : ", " + span((now - f.since) / 1000) + " by now" + (f.tries ? ", and tried again" : "")));
+    say(name, placeOf(f) + kind(f) + ": " + (f.until ? "was " : "") + f.class);
+    say(when, "since " + moment(f.since) + tried + (f.until ? "; well again since " + moment(f.until) : ", " + span((now - f.since) / 1000) + " by now" + (f.tries ? ", and tried again" : "")));
     say(message, f.message);
     say(advice, f.advice);
   });
@@ -283,19 +305,24 @@ function drawFaults(p, now) {
 
 function drawDead(p) {
   $("dead-none").hidden = p.dead.length > 0;
-  keyed($("dead"), p.dead, (d) => d.reason, (d) => deadArticle(p.replay + " --reason " + d.reason, d), (article, d) => {
-    const last = p.letters.filter((l) => l.reason === d.reason).slice(0, 3);
-    say(article.querySelector("h3"), d.reason + ": " + count(d.count));
-    keyed(article.querySelector("ul"), last, (l) => l.partition + "/" + l.offset, () => el("li"), (li, l) => say(li, l.partition + " offset " + l.offset + ": " + l.message));
+  keyed($("dead"), p.dead, (d) => d.reason, deadArticle, (article, d) => {
+    const [name, advice, list, command, none] = article.children, last = p.letters.filter((l) => l.reason === d.reason).slice(0, 3);
+    say(name, d.reason + ": " + count(d.count));
+    say(advice, d.advice);
+    keyed(list, last, (l) => l.partition + "/" + l.offset, () => el("li"), (li, l) => say(li, l.partition + " offset " + l.offset + ": " + l.message));
+    say(command.firstChild, p.replay ? p.replay + " --reason " + d.reason : "");
+    command.hidden = !p.replay;
+    none.hidden = !command.hidden;
   });
 }
 
-function deadArticle(command, d) {
-  const code = el("code", { textContent: command }), said = el("span", { className: "note" });
+function deadArticle(d) {
+  const code = el("code"), said = el("span", { className: "note" });
   said.setAttribute("role", "status");
   const button = el("button", { type: "button", textContent: "copy", onclick: () => copy(code, said) });
   button.setAttribute("aria-label", "copy the command that replays " + d.reason);
-  return el("article", {}, el("h3"), el("p", { textContent: d.advice }), el("ul"), el("div", { className: "command" }, code, button, said));
+  return el("article", {}, el("h3"), el("p"), el("ul"), el("div", { className: "command" }, code, button, said),
+    el("p", { className: "note", textContent: "No command replays them: this worker's configuration is in no file, and a command has to be told how to reach topics and letters." }));
 }
 
 // copy puts a command on the clipboard and says so. Where the browser gives none, as to a page of plain http that is not of this machine, the command is selected, to be copied by hand.
@@ -384,27 +411,31 @@ function drawModel(p) {
 
 // ---- the loop
 
+// clear takes away what is drawn of a pipeline, so that nothing of it is taken for another's.
+function clear() {
+  for (const id of ["figures", "flow", "outputs", "faults", "dead", "recent", "places"]) $(id).replaceChildren();
+  forgetCharts();
+}
+
 function choose(name) {
   if (name === chosen) return;
   chosen = name;
   history.replaceState(null, "", "#" + encodeURIComponent(name));
-  for (const id of ["figures", "flow", "outputs", "faults", "dead", "recent", "places"]) $(id).replaceChildren();
-  forgetCharts();
+  clear();
   if (last) draw(last);
 }
 
 function draw(status) {
   last = status;
   const found = status.pipelines.find((p) => p.name === chosen) || status.pipelines[0];
-  $("worker").textContent = status.version + ", up " + span((Date.parse(status.now) - Date.parse(status.started)) / 1000);
-  say($("phase"), status.phase);
-  $("phase").className = "badge " + status.phase;
+  say($("version"), status.version);
+  say($("up"), ", up " + span((Date.parse(status.now) - Date.parse(status.started)) / 1000));
   $("pipeline").hidden = !found;
-  if (!found) return;
-  chosen = found.name;
-  const w = windowOf(found.name, 4);
+  if (found) chosen = found.name;
   drawTabs(status);
-  $("about").textContent = found.modality + " from " + found.topics.join(", ") + ", " + found.class;
+  if (!found) return;
+  const w = windowOf(found.name, 4);
+  say($("about"), found.modality + " from " + found.topics.join(", ") + ", " + found.class);
   drawFigures(found, w);
   drawFlow(found, w);
   drawOutputs(found, w);
@@ -416,24 +447,30 @@ function draw(status) {
   drawModel(found);
 }
 
-function sayGone(why) {
-  say($("phase"), why);
-  $("phase").className = "badge gone";
+// sayPhase is only of what has just been answered: what is drawn again, as in a window of another size, may be old.
+function sayPhase(said, kind) {
+  say($("phase"), said);
+  $("phase").className = "badge " + kind;
 }
 
 async function ask() {
   try {
-    const answer = await fetch("status.json", { cache: "no-store" });
+    const answer = await fetch("status.json", { cache: "no-store", signal: AbortSignal.timeout(patience) }); // of a worker that hangs, connections do not end
     if (!answer.ok) throw new Error(answer.statusText);
-    return await answer.json();
+    const status = await answer.json();
+    answered = Date.now();
+    return status;
   } catch {
-    sayGone("no answer from the worker");
+    sayPhase("no answer from the worker" + (answered ? " since " + moment(answered) : ""), "gone");
     return null;
   }
 }
 
 function keepTotals(status) {
-  if (last && last.started !== status.started) seen.clear(); // another worker, perhaps with other outputs: its totals begin anew
+  if (last && last.started !== status.started) { // another worker, perhaps with other pipelines and outputs: its totals begin anew
+    seen.clear();
+    clear();
+  }
   for (const p of status.pipelines) {
     const all = seen.get(p.name) || [];
     const { recent, letters, places, faults, ...totals } = p;
@@ -450,8 +487,10 @@ async function tick() {
   try {
     keepTotals(status);
     draw(status);
+    const troubled = status.pipelines.some((p) => p.faults.some(lasts));
+    sayPhase(status.phase + (troubled ? ", in trouble" : ""), troubled ? "troubled" : status.phase);
   } catch (fault) {
-    sayGone("this page has a fault: reload it");
+    sayPhase("this page has a fault: reload it", "gone");
     throw fault; // the browser's console has it, and where
   }
 }

@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestCommandsNameTheProgramAsAShellFindsIt: a command that is shown is copied into a shell of another directory, perhaps.
+func TestCommandsNameTheProgramAsAShellFindsIt(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for started, want := range map[string]string{
+		"worker": "worker", "bin/worker": filepath.Join(here, "bin/worker"), "/opt/my programs/worker": "'/opt/my programs/worker'",
+	} {
+		if got := shownProgram(started); got != want {
+			t.Errorf("%s is shown as %s, want %s", started, got, want)
+		}
+	}
+	defer func(before string) { os.Args[0] = before }(os.Args[0])
+	for me, want := range map[string]string{"backfill": "worker", "bin/backfill": "bin/worker", "/opt/backfill": "/opt/worker"} {
+		os.Args[0] = me
+		if got := besideMe("worker"); got != want {
+			t.Errorf("beside %s the worker is %s, want %s", me, got, want)
+		}
+	}
+}
