@@ -34,6 +34,7 @@ type epoch struct {
 		waiting  int           // the number of these traces
 		held     []*flight     // records that cannot be settled because the system failed; dropped at the fence
 		refusals int           // releases whose refused records are being buried
+		outpaced bool          // a sink has said that its output ends elsewhere: the assignment is to end
 		quiet    chan struct{} // closed when refusals comes down to 0; nil until asked for
 	}
 }
@@ -324,7 +325,10 @@ func (ep *epoch) releaseLoop(part Partition) {
 			ep.tracker.Written(r)
 			if err != nil {
 				ep.written(r, err)
-				return
+				if !errors.Is(err, sinks.ErrFenced) {
+					return
+				}
+				// The sink refuses what follows, too, until it is resumed. It is handed over all the same: the drain waits until every record is.
 			}
 		}
 	}
@@ -341,8 +345,10 @@ func (ep *epoch) written(r *Release, err error) {
 		ep.refused(r, sinks.AsRefused(err))
 	case ep.ctx.Err() != nil:
 		// The range is, or will be, another owner's. The commit point stays before it.
+	case errors.Is(err, sinks.ErrFenced):
+		ep.outpaced(r, err)
 	default:
-		ep.p.fail(fmt.Errorf("writing %s [%d, %d): %w", r.Range.Source, r.Range.First, r.Range.Next, err))
+		ep.p.fail(r.failed(err))
 	}
 }
 

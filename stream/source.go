@@ -62,6 +62,10 @@ type EndFinder interface {
 	End(ctx context.Context, p Partition) (int64, error)
 }
 
+// Restarter is what a Committer may be besides, where an assignment can be ended before its time: Restart has the source end it with Revoked, or with Lost if it is another's by now, and begin
+// another, with the same partitions or others. It does not wait for that, and may be called more than once, from any goroutine.
+type Restarter interface{ Restart() }
+
 // Assignments is what a source tells its pipeline. For one assignment the order is Assigned, then Records for each
 // partition from one goroutine per partition, then exactly one of Revoked and Lost once all Records calls have returned.
 type Assignments interface {

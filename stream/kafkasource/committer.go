@@ -92,6 +92,9 @@ func (c *committer) try(ctx context.Context, topics map[string][]kafka.OffsetCom
 	return nil
 }
 
+// Restart implements stream.Restarter: the assignment ends as if the broker had asked the members to join again, which this one does then. A member that was evicted and has not noticed learns it from the heartbeat at that end.
+func (c *committer) Restart() { c.m.rejoin() }
+
 // End implements stream.EndFinder.
 func (c *committer) End(ctx context.Context, p stream.Partition) (int64, error) {
 	return c.m.b.end(ctx, p)
