@@ -80,7 +80,7 @@ func (p *Pipeline) Spare() { p.stats.assignments.Add(1) }
 // Joined says whether the source has ever given this pipeline an assignment, or said that there are no partitions for it.
 func (p *Pipeline) Joined() bool { return p.stats.assignments.Load() > 0 }
 
-// pinStart commits the places that start_at: last has chosen, before anything is read from them. Nobody else knows them: after a crash, the next
+// pinStart commits the places that start_at: last has chosen (the end of a log, or the beginning of an added one), before anything is read from them. Nobody else knows them: after a crash, the next
 // owner would choose again, behind the records that came meanwhile (I8). If it fails, the commit loop goes on trying.
 func (p *Pipeline) pinStart(ctx context.Context, c Committer, start, committed map[Partition]int64) {
 	chosen := map[Partition]int64{}
@@ -141,7 +141,7 @@ func (p *Pipeline) resume(ctx context.Context, c Committer, part Partition, b Bo
 		return next, p.inLog(ctx, c, part, next, b.End)
 	case b.Committed >= 0:
 		return b.Committed, nil
-	case p.cfg.StartAt == StartLast:
+	case p.cfg.StartAt == StartLast && !b.Added:
 		return b.End, nil
 	}
 	return b.First, nil

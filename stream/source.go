@@ -39,6 +39,7 @@ type Bounds struct {
 	Committed int64 // next offset by the group's commits, -1 if there is none
 	First     int64 // the log begins here
 	End       int64 // the log ends before this; EndUnknown where it has not told
+	Added     bool  // it has no commit because the topic got it after the group had begun with the others: all that is in it came since
 }
 
 // EndUnknown is the end of a log that has not told where it ends: nothing is beyond it, and no lag is counted from it.

@@ -103,9 +103,18 @@ func (s *assignment) committed() map[stream.Partition]int64 {
 
 // begin looks the bounds up and starts the assignment.
 func (s *assignment) begin(ctx context.Context, committed map[stream.Partition]int64) (map[stream.Partition]int64, error) {
+	begun, err := s.b.beginCounts(ctx, committed)
+	if err != nil {
+		return nil, err
+	}
+	s.c.begun = begun
 	bounds, err := s.b.beginBounds(ctx, committed)
 	if err != nil {
 		return nil, err
+	}
+	for p, b := range bounds {
+		b.Added = b.Committed < 0 && p.ID >= begun[p.Topic]
+		bounds[p] = b
 	}
 	start, err := s.a.Assigned(ctx, s.c, bounds)
 	if err != nil {
