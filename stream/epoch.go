@@ -147,7 +147,7 @@ func (p *Pipeline) resume(ctx context.Context, c Committer, part Partition, b Bo
 	return b.First, nil
 }
 
-// ErrBeyondEnd says that the output ends beyond the end of the log: the topic was deleted and made again.
+// ErrBeyondEnd says that the output ends beyond the end of the log: the topic was deleted and made again. A topic that was made again and has grown past the output's end is not told from the old one: Kafka's offsets are all that there is to compare.
 var ErrBeyondEnd = errors.New("the topic was deleted and made again; give the pipeline a new name to start a new chain of output")
 
 // inLog refuses an output that ends beyond the log. The log's end was looked up before the output's, and a zombie may have written in between what
