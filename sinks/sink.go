@@ -7,8 +7,8 @@ import (
 	"vecmill/schemas"
 )
 
-// ErrFenced is given to done when another owner has taken the source over: the rows are not durable here, and must not
-// be committed here. It is not a fault.
+// ErrFenced is given to done when the output ends before the range, because another owner has taken the source over and began it elsewhere, or because the output was taken back: the rows are not durable here, and must not
+// be committed here. It is not a fault: Resume tells where to go on.
 var ErrFenced = errors.New("sink: another owner has taken over this source")
 
 // ErrForgotten is given to done for ranges that Forget dropped.

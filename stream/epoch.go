@@ -34,6 +34,7 @@ type epoch struct {
 		waiting  int           // the number of these traces
 		held     []*flight     // records that cannot be settled because the system failed; dropped at the fence
 		refusals int           // releases whose refused records are being buried
+		outpaced bool          // a sink has said that its output ends elsewhere: the assignment is to end
 		quiet    chan struct{} // closed when refusals comes down to 0; nil until asked for
 	}
 }
@@ -79,7 +80,7 @@ func (p *Pipeline) Spare() { p.stats.assignments.Add(1) }
 // Joined says whether the source has ever given this pipeline an assignment, or said that there are no partitions for it.
 func (p *Pipeline) Joined() bool { return p.stats.assignments.Load() > 0 }
 
-// pinStart commits the places that start_at: last has chosen, before anything is read from them. Nobody else knows them: after a crash, the next
+// pinStart commits the places that start_at: last has chosen (the end of a log, or the beginning of an added one), before anything is read from them. Nobody else knows them: after a crash, the next
 // owner would choose again, behind the records that came meanwhile (I8). If it fails, the commit loop goes on trying.
 func (p *Pipeline) pinStart(ctx context.Context, c Committer, start, committed map[Partition]int64) {
 	chosen := map[Partition]int64{}
@@ -140,13 +141,13 @@ func (p *Pipeline) resume(ctx context.Context, c Committer, part Partition, b Bo
 		return next, p.inLog(ctx, c, part, next, b.End)
 	case b.Committed >= 0:
 		return b.Committed, nil
-	case p.cfg.StartAt == StartLast:
+	case p.cfg.StartAt == StartLast && !b.Added:
 		return b.End, nil
 	}
 	return b.First, nil
 }
 
-// ErrBeyondEnd says that the output ends beyond the end of the log: the topic was deleted and made again.
+// ErrBeyondEnd says that the output ends beyond the end of the log: the topic was deleted and made again. A topic that was made again and has grown past the output's end is not told from the old one: Kafka's offsets are all that there is to compare.
 var ErrBeyondEnd = errors.New("the topic was deleted and made again; give the pipeline a new name to start a new chain of output")
 
 // inLog refuses an output that ends beyond the log. The log's end was looked up before the output's, and a zombie may have written in between what
@@ -324,7 +325,10 @@ func (ep *epoch) releaseLoop(part Partition) {
 			ep.tracker.Written(r)
 			if err != nil {
 				ep.written(r, err)
-				return
+				if !errors.Is(err, sinks.ErrFenced) {
+					return
+				}
+				// The sink refuses what follows, too, until it is resumed. It is handed over all the same: the drain waits until every record is.
 			}
 		}
 	}
@@ -341,8 +345,10 @@ func (ep *epoch) written(r *Release, err error) {
 		ep.refused(r, sinks.AsRefused(err))
 	case ep.ctx.Err() != nil:
 		// The range is, or will be, another owner's. The commit point stays before it.
+	case errors.Is(err, sinks.ErrFenced):
+		ep.outpaced(r, err)
 	default:
-		ep.p.fail(fmt.Errorf("writing %s [%d, %d): %w", r.Range.Source, r.Range.First, r.Range.Next, err))
+		ep.p.fail(r.failed(err))
 	}
 }
 

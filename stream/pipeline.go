@@ -78,8 +78,9 @@ type Pipeline struct {
 	broken  chan struct{} // closed by the first fault
 	mu      struct {
 		sync.Mutex
-		epoch *epoch
-		fault error
+		epoch  *epoch
+		fault  error
+		fenced time.Time // when an assignment was last begun anew because an output ended elsewhere; zero: never
 	}
 }
 

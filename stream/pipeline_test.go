@@ -205,6 +205,35 @@ func TestTheEndOfTheLogIsCommittedAsTheStartBeforeAnythingIsRead(t *testing.T) {
 	})
 }
 
+// What is in a partition that was added came while the pipeline was at work: start_at: last passes over what was there before that.
+func TestAnAddedPartitionBeginsWithItsFirstRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.from = stream.StartLast
+		added, written := stream.Partition{Topic: "refs", ID: 1}, stream.Partition{Topic: "refs", ID: 2}
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			parts := map[stream.Partition]stream.Bounds{
+				b.part: {Committed: -1, First: 2, End: 10}, added: {Committed: -1, First: 3, End: 8, Added: true}, written: {Committed: -1, First: 0, End: 9, Added: true},
+			}
+			start, err := a.Assigned(ctx, &b.c, parts)
+			for p, want := range map[stream.Partition]int64{b.part: 10, added: 3, written: 5} {
+				if start[p] != want || b.c.of(p) != want {
+					t.Errorf("%s starts at %d, committed %d, want %d", p, start[p], b.c.of(p), want)
+				}
+			}
+			a.Lost()
+			return err
+		})
+		before := bench{store: b.store, part: written}
+		if err := before.run(t, before.pipeline(t, before.whole(5), streamtest.NewFetcher(1, time.Millisecond), nil)); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.run(t, b.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), nil)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // hostDown is a fetcher to which one object's host does not answer: it reserves, waits and gives up.
 type hostDown struct {
 	stream.Fetcher

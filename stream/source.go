@@ -39,6 +39,7 @@ type Bounds struct {
 	Committed int64 // next offset by the group's commits, -1 if there is none
 	First     int64 // the log begins here
 	End       int64 // the log ends before this; EndUnknown where it has not told
+	Added     bool  // it has no commit because the topic got it after the group had begun with the others: all that is in it came since
 }
 
 // EndUnknown is the end of a log that has not told where it ends: nothing is beyond it, and no lag is counted from it.
@@ -61,6 +62,10 @@ type Committer interface {
 type EndFinder interface {
 	End(ctx context.Context, p Partition) (int64, error)
 }
+
+// Restarter is what a Committer may be besides, where an assignment can be ended before its time: Restart has the source end it with Revoked, or with Lost if it is another's by now, and begin
+// another, with the same partitions or others. It does not wait for that, and may be called more than once, from any goroutine.
+type Restarter interface{ Restart() }
 
 // Assignments is what a source tells its pipeline. For one assignment the order is Assigned, then Records for each
 // partition from one goroutine per partition, then exactly one of Revoked and Lost once all Records calls have returned.

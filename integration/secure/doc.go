@@ -7,6 +7,7 @@
 //
 // Of the rights that a broker can withhold, each that a worker needs is missing once, and worker doctor names it. So is the right to get a bucket's objects.
 // A group that is full, of another kind of client, or of shorter sessions than ours says so when it is asked, and takes nobody in for the question.
+// A topic that is deleted ends a source that reads it with its name, also where brokers make topics by themselves, and a partition that is added is read from its first record.
 //
 // What it does not prove: token endpoints (kafkaauth's own tests do).
 package secure

@@ -99,7 +99,7 @@ type Pipeline struct {
 	Input          Input       `yaml:"input" doc:"what the records are, and how references are read from them"`
 	Where          string      `yaml:"where" doc:"CEL over ref (id, uri, modality, route, etag, version, content_type, attributes, inline, size, question, choices, text_pair), key, headers, topic and timestamp: the pipeline takes the references for which it is true; empty means all of its modality and route. Tombstones are not asked about"`
 	Group          string      `yaml:"group" doc:"consumer group; empty means vecmill- and the name"`
-	StartAt        string      `yaml:"start_at" doc:"where a partition without output and without committed offset begins: first or last"`
+	StartAt        string      `yaml:"start_at" doc:"where a partition without output and without committed offset begins: first or last. One that is added to a topic after the group has begun with it begins at its first record either way"`
 	Model          Model       `yaml:"model" doc:"the checkpoint and how it runs"`
 	Audio          Audio       `yaml:"audio" doc:"for audio models"`
 	Text           Text        `yaml:"text" doc:"for text models"`

@@ -58,7 +58,7 @@ func sendsAway(ctx context.Context, client *kafka.Client) bool {
 	return false
 }
 
-// giveBack leaves the group under an id that nobody uses, also when there is no time left. A coordinator that is not reached forgets the id after the session's time.
+// giveBack leaves the group under an id that nobody uses any more, also when there is no time left. A coordinator that is not reached forgets the id after the session's time.
 func giveBack(ctx context.Context, client *kafka.Client, group, id string) {
 	if id == "" {
 		return

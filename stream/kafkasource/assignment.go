@@ -48,27 +48,45 @@ func (s *assignment) live(ctx, over context.Context) (final bool, err error) {
 		}
 	})
 	committed := s.committed()
+	watched := make(chan error, 1) // one result: the send never blocks
+	wg.Go(func() {
+		defer stopWork()
+		watched <- s.b.watchTopics(work, len(committed) == 0)
+	})
+	if err := s.serve(ctx, work, beats, committed); err != nil {
+		return true, fmt.Errorf("kafka source: generation %d: %w", s.gen.ID, err)
+	}
+	stopWork()
+	if err = <-watched; err == nil && ctx.Err() == nil {
+		err = s.b.beforeJoin(ctx) // while heartbeats go on: it may take its time
+	}
+	if err != nil {
+		return true, fmt.Errorf("kafka source: %w", err)
+	}
+	return ctx.Err() != nil, nil
+}
+
+// serve begins the assignment, delivers until work ends or a fault occurs, and ends it.
+func (s *assignment) serve(ctx, work, beats context.Context, committed map[stream.Partition]int64) error {
 	if len(committed) == 0 {
-		s.b.begun(nil)
+		s.b.joined(nil)
 		s.b.log.Info("no partitions for this member", "generation", s.gen.ID)
 		if a, ok := s.a.(stream.Spare); ok {
 			a.Spare()
 		}
 		<-work.Done()
-		return ctx.Err() != nil, nil
+		return nil
 	}
 	start, err := s.begin(work, committed)
-	if err == nil {
-		err = s.consume(work, start)
-		s.finish(ctx, beats)
+	switch {
+	case err != nil && work.Err() != nil:
+		return nil // the assignment ended while it began
+	case err != nil:
+		return err
 	}
-	if start == nil && work.Err() != nil {
-		err = nil // the assignment ended while it began
-	}
-	if err != nil {
-		return true, fmt.Errorf("kafka source: generation %d: %w", s.gen.ID, err)
-	}
-	return ctx.Err() != nil, nil
+	err = s.consume(work, start)
+	s.finish(ctx, beats)
+	return err
 }
 
 // committed is the group's offset of each assigned partition, -1 where there is none.
@@ -86,11 +104,20 @@ func (s *assignment) committed() map[stream.Partition]int64 {
 
 // begin looks the bounds up and starts the assignment.
 func (s *assignment) begin(ctx context.Context, committed map[stream.Partition]int64) (map[stream.Partition]int64, error) {
+	begun, err := s.b.beginCounts(ctx, committed)
+	if err != nil {
+		return nil, err
+	}
+	s.c.begun = begun
 	bounds, err := s.b.beginBounds(ctx, committed)
 	if err != nil {
 		return nil, err
 	}
-	s.b.begun(committed)
+	s.b.joined(committed)
+	for p, b := range bounds {
+		b.Added = b.Committed < 0 && p.ID >= begun[p.Topic]
+		bounds[p] = b
+	}
 	start, err := s.a.Assigned(ctx, s.c, bounds)
 	if err != nil {
 		return nil, fmt.Errorf("beginning the assignment: %w", err)

@@ -73,22 +73,40 @@ const lookups = 8
 // the others. For a partition whose leader does not answer, and which the group has committed before, the log is taken to reach from 0 to infinity: where
 // to begin follows from the commit and the output alone then, and the fetch loop, which waits for the leader, finds out about records that are gone. Only a
 // partition that was never committed is waited for, since nothing else says where it begins.
-func (b *broker) beginBounds(ctx context.Context, committed map[stream.Partition]int64) (map[stream.Partition]stream.Bounds, error) {
-	for tries := 1; ; tries++ {
-		known, err := b.bounds(ctx, committed)
+func (b *broker) beginBounds(ctx context.Context, committed map[stream.Partition]int64) (known map[stream.Partition]stream.Bounds, err error) {
+	err = b.patiently(ctx, "looking up the bounds of the assigned partitions failed; trying again", func(tries int) (err error) {
+		known, err = b.bounds(ctx, committed)
 		if err != nil && tries >= togetherTries && groupFault(err) == nil {
 			known, err = b.boundsApart(ctx, committed)
 		}
+		return err
+	})
+	return known, err
+}
+
+// beginCounts is begun, for as long as it takes.
+func (b *broker) beginCounts(ctx context.Context, assigned map[stream.Partition]int64) (counts map[string]int, err error) {
+	err = b.patiently(ctx, "looking up the group's commits failed; trying again", func(int) (err error) {
+		counts, err = b.begun(ctx, assigned)
+		return err
+	})
+	return counts, err
+}
+
+// patiently asks until there is an answer, ctx ends, or a fault needs a person.
+func (b *broker) patiently(ctx context.Context, failed string, ask func(tries int) error) error {
+	for tries := 1; ; tries++ {
+		err := ask(tries)
 		if err == nil {
-			return known, nil
+			return nil
 		}
 		if fault := groupFault(err); fault != nil {
-			return nil, fault
+			return fault
 		}
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
-		b.log.Warn("looking up the bounds of the assigned partitions failed; trying again", "tries", tries, "err", err)
+		b.log.Warn(failed, "tries", tries, "err", err)
 		b.failed(theGroup, tries, err)
 		retry.Sleep(ctx, b.cfg.Retry.Wait(tries))
 	}

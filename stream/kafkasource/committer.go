@@ -23,6 +23,7 @@ var errEnded = errors.New("kafka source: the assignment has ended")
 type committer struct {
 	m     *membership
 	parts map[stream.Partition]bool
+	begun map[string]int // see there; set before the first commit
 	ended atomic.Bool
 }
 
@@ -46,7 +47,7 @@ func (c *committer) Commit(ctx context.Context, next map[stream.Partition]int64)
 			}
 			topics, n = map[string][]kafka.OffsetCommit{}, 0
 		}
-		topics[p.Topic] = append(topics[p.Topic], kafka.OffsetCommit{Partition: p.ID, Offset: offset})
+		topics[p.Topic] = append(topics[p.Topic], kafka.OffsetCommit{Partition: p.ID, Offset: offset, Metadata: begunMetadata(c.begun[p.Topic])})
 		n++
 	}
 	if n == 0 {
@@ -91,6 +92,9 @@ func (c *committer) try(ctx context.Context, topics map[string][]kafka.OffsetCom
 	}
 	return nil
 }
+
+// Restart implements stream.Restarter: the assignment ends as if the broker had asked the members to join again, which this one does then. A member that was evicted and has not noticed learns it from the heartbeat at that end.
+func (c *committer) Restart() { c.m.rejoin() }
 
 // End implements stream.EndFinder.
 func (c *committer) End(ctx context.Context, p stream.Partition) (int64, error) {

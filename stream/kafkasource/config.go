@@ -36,7 +36,7 @@ type Config struct {
 	FetchMaxWait  time.Duration // see FetchMinBytes
 
 	StartAttempts int           // tries to reach the brokers and to find the topics before Run gives up
-	WatchInterval time.Duration // how often topics are checked for added partitions
+	WatchInterval time.Duration // how often topics are looked at, for partitions that were added and for topics that are gone
 	Retry         retry.Policy  // pace of retries; Attempts bounds those of one commit, fetching has no bound
 	Log           *slog.Logger  // nil means the default
 

@@ -11,13 +11,16 @@
 // for a whole session timeout takes itself for evicted. The broker waits RebalanceTimeout for members to rejoin, hence Validate asks for
 // DrainTimeout plus time to notice and to commit to be less than that.
 //
+// Topics are watched: one with more partitions has the member join anew, one that was deleted ends Run with the error that a start would give. Each commit says with how many partitions the group began with the topic, so
+// that a partition which was added since is told from one that nobody has begun yet (Bounds.Added).
+//
 // Isolation is read_committed: aborted records and control markers are not delivered; the next offset given to Records covers them, as it covers
 // compacted offsets. Fetching never jumps: an offset that retention removed moves to the new beginning of the log, with a warning, and an
 // offset beyond the end of the log is an error, never a reset.
 //
 // Transient faults (a broker restarts, a leader moves, the network fails) are retried without end once the source has started; at the
 // start it gives up after StartAttempts with a sentence that names the brokers. Config.Told hears of them until they are over. Faults that a person must mend (authorisation,
-// settings the broker refuses) end Run. A partition without a leader holds up only itself, unless the group has never committed for it. When Run returns, every connection that it opened is closed.
+// settings the broker refuses, a topic that is gone) end Run. A partition without a leader holds up only itself, unless the group has never committed for it. When Run returns, every connection that it opened is closed.
 //
 // Memory: up to FetchMaxBytes of compressed records per partition, outside the byte budget. Neighbours: stream drives it, internal/wire builds it.
 package kafkasource

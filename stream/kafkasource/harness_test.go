@@ -26,7 +26,7 @@ type world struct {
 }
 
 // inWorld runs f, with the bubble's own t, in virtual time with a cluster of n brokers and a topic "refs".
-func inWorld(t *testing.T, brokers int, partitions int32, f func(t *testing.T, w *world)) {
+func inWorld(t *testing.T, brokers int, partitions int32, f func(t *testing.T, w *world), more ...kfake.Opt) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var vn kfake.VirtualNetwork
@@ -34,8 +34,8 @@ func inWorld(t *testing.T, brokers int, partitions int32, f func(t *testing.T, w
 		for i := range ports {
 			ports[i] = 9092 + i
 		}
-		c, err := kfake.NewCluster(kfake.NumBrokers(brokers), kfake.Ports(ports...), kfake.SeedTopics(partitions, "refs"), kfake.ListenFn(vn.Listen),
-			kfake.GroupMinSessionTimeout(time.Second))
+		c, err := kfake.NewCluster(append(more, kfake.NumBrokers(brokers), kfake.Ports(ports...), kfake.SeedTopics(partitions, "refs"), kfake.ListenFn(vn.Listen),
+			kfake.GroupMinSessionTimeout(time.Second))...)
 		if err != nil {
 			t.Fatal(err)
 		}

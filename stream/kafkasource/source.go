@@ -37,6 +37,8 @@ type broker struct {
 	client  *kafka.Client
 	log     *slog.Logger
 	failing troubles
+	reset   func()         // drops cached metadata, so that the next question about topics is the brokers' to answer; of a Source
+	parts   map[string]int // how many partitions each topic had when it was last looked at between two generations; of a Source
 }
 
 // leaveTimeout bounds how long Run waits for the broker when it leaves the group.
@@ -53,14 +55,16 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	defer transport.CloseIdleConnections()
 	b := &broker{
 		cfg: &s.cfg, log: s.cfg.Log.With("group", s.cfg.Group),
-		client: &kafka.Client{Addr: kafka.TCP(s.cfg.Brokers...), Transport: transport},
+		client: &kafka.Client{Addr: kafka.TCP(s.cfg.Brokers...), Transport: transport}, reset: transport.CloseIdleConnections,
 	}
-	if err := b.preflight(ctx, transport.CloseIdleConnections); err != nil {
+	parts, err := b.preflight(ctx)
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return fmt.Errorf("kafka source: %w", err)
 	}
+	b.parts = parts
 	group, err := kafka.NewConsumerGroup(s.groupConfig(open.dial))
 	if err != nil {
 		return fmt.Errorf("kafka source: %w", err)
@@ -77,14 +81,12 @@ func (s *Source) groupConfig(dial dialFunc) kafka.ConsumerGroupConfig {
 			ClientID: s.cfg.ClientID, DialFunc: dial, Timeout: 10 * time.Second, TLS: s.cfg.TLS, SASLMechanism: s.cfg.SASL,
 		},
 		// Round robin first: range gives the first members of a group every surplus partition of every topic.
-		GroupBalancers:         []kafka.GroupBalancer{kafka.RoundRobinGroupBalancer{}, kafka.RangeGroupBalancer{}},
-		HeartbeatInterval:      s.cfg.HeartbeatInterval,
-		SessionTimeout:         s.cfg.SessionTimeout,
-		RebalanceTimeout:       s.cfg.RebalanceTimeout,
-		WatchPartitionChanges:  true,
-		PartitionWatchInterval: s.cfg.WatchInterval,
-		JoinGroupBackoff:       min(5*time.Second, s.cfg.SessionTimeout/10+time.Millisecond),
-		StartOffset:            kafka.FirstOffset, // only a mark for "no commit" here: Assigned decides where to begin
+		GroupBalancers:    []kafka.GroupBalancer{kafka.RoundRobinGroupBalancer{}, kafka.RangeGroupBalancer{}},
+		HeartbeatInterval: s.cfg.HeartbeatInterval,
+		SessionTimeout:    s.cfg.SessionTimeout,
+		RebalanceTimeout:  s.cfg.RebalanceTimeout,
+		JoinGroupBackoff:  min(5*time.Second, s.cfg.SessionTimeout/10+time.Millisecond),
+		StartOffset:       kafka.FirstOffset, // only a mark for "no commit" here: Assigned decides where to begin
 		ErrorLogger: kafka.LoggerFunc(func(msg string, args ...any) {
 			s.cfg.Log.Debug("consumer group", "message", fmt.Sprintf(msg, args...))
 		}),
@@ -116,6 +118,11 @@ func (s *Source) generations(ctx context.Context, b *broker, group *kafka.Consum
 		gen.Start(func(over context.Context) {
 			defer close(settled)
 			final, err := newAssignment(b, gen, a).live(ctx, over)
+			if errors.Is(err, errAbsent) {
+				// A generation that is over already is joined once more whatever comes next, and a leader would have the topic made again: so this member leaves here, and reaches nobody any more.
+				giveBack(ctx, b.client, s.cfg.Group, gen.MemberID)
+				open.closeAll()
+			}
 			if final {
 				last <- err
 				<-over.Done() // leave ends the generation; returning before would make kafka-go rejoin first
@@ -157,8 +164,8 @@ func leave(group *kafka.ConsumerGroup, open *conns) {
 	}
 }
 
-// preflight asks for the topics until they are there. reset drops cached metadata, so that each try asks the brokers again.
-func (b *broker) preflight(ctx context.Context, reset func()) error {
+// preflight asks for the topics until they are there, and gives the number of partitions of each. Each try after the first asks the brokers, and no cache.
+func (b *broker) preflight(ctx context.Context) (parts map[string]int, err error) {
 	policy := b.cfg.Retry
 	policy.Attempts = b.cfg.StartAttempts
 	policy.Told = func(tries int, err error) {
@@ -166,52 +173,20 @@ func (b *broker) preflight(ctx context.Context, reset func()) error {
 			b.failed(theGroup, tries, err)
 		}
 	}
-	tries, err := retry.Do(ctx, policy, func(err error) bool { return groupFault(err) != nil }, func(ctx context.Context) error {
-		err := b.findTopics(ctx)
-		if err != nil {
+	tries, err := retry.Do(ctx, policy, func(err error) bool { return groupFault(err) != nil }, func(ctx context.Context) (err error) {
+		if parts, err = b.findTopics(ctx); err != nil {
 			b.log.Debug("kafka is not ready", "err", err)
-			reset()
+			b.reset()
 		}
 		return err
 	})
 	var missing *missingTopicError
 	switch {
 	case err == nil || errors.As(err, &missing):
-		return err
+		return parts, err
 	case groupFault(err) != nil:
-		return groupFault(err)
+		return nil, groupFault(err)
 	}
-	return fmt.Errorf("no answer from brokers %s after %d tries: %w; check the brokers' addresses, that this machine may reach them, and TLS and SASL settings",
+	return nil, fmt.Errorf("no answer from brokers %s after %d tries: %w; check the brokers' addresses, that this machine may reach them, and TLS and SASL settings",
 		strings.Join(b.cfg.Brokers, ","), tries, schemas.OfPlace(schemas.PlaceUnreachable, err))
-}
-
-type missingTopicError struct {
-	topic string
-	err   error
-}
-
-func (e *missingTopicError) Error() string {
-	return fmt.Sprintf("topic %q: %v; create the topic, or correct the list of topics", e.topic, e.err)
-}
-
-func (e *missingTopicError) Unwrap() error { return e.err }
-
-func (b *broker) findTopics(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	meta, err := b.client.Metadata(ctx, &kafka.MetadataRequest{Topics: b.cfg.Topics})
-	if err != nil {
-		return err
-	}
-	for _, t := range meta.Topics {
-		switch {
-		case errors.Is(t.Error, kafka.UnknownTopicOrPartition):
-			return &missingTopicError{t.Name, errors.New("does not exist")}
-		case t.Error != nil:
-			return &missingTopicError{t.Name, t.Error}
-		case len(t.Partitions) == 0:
-			return &missingTopicError{t.Name, errors.New("has no partitions")}
-		}
-	}
-	return nil
 }

@@ -35,8 +35,8 @@ func (b *broker) works(part stream.Partition) {
 	b.settle(func(p stream.Partition) bool { return p == part })
 }
 
-// begun takes an assignment for begun: no part fails any more but those of its partitions that failed in the one before, which their next fetch tells.
-func (b *broker) begun(parts map[stream.Partition]int64) {
+// joined takes an assignment for begun: no part fails any more but those of its partitions that failed in the one before, which their next fetch tells.
+func (b *broker) joined(parts map[stream.Partition]int64) {
 	b.settle(func(p stream.Partition) bool { _, ours := parts[p]; return !ours })
 }
 
