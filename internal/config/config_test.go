@@ -104,7 +104,7 @@ func TestTheEnvironmentOverridesTheFile(t *testing.T) {
 	}
 }
 
-// A fault of the file is shown with the lines around it, and one of these may hold a secret.
+// What is wrong with a file is told without showing its lines, which may hold a secret.
 func TestAFaultBesideASecretDoesNotPrintIt(t *testing.T) {
 	for _, text := range []string{
 		"s3:\n  access_key: id\n  secret_key: hunter2\n  regoin: x\n",
@@ -149,6 +149,7 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 	for _, c := range []struct{ name, edit, with, want string }{
 		{"an unknown field", "topics: [refs]", "topix: [refs]", "topix"},
 		{"a wrong type", "topics: [refs]", "topics: {a: 1}", "topics"},
+		{"a word in place of a switch", "s3:", "s3:\n  path_style: perhaps", "path_style: cannot unmarshal"},
 		{"a bad size", "outputs:", "memory_budget: lots\n    outputs:", "lots"},
 		{"no model", "{path: MODEL}", "{path: /nowhere/at/all}", "pipelines[speech].model.path: /nowhere/at/all does not exist"},
 		{"a reference without an owner", "{path: MODEL}", "{path: 'hf://model'}", "is not a directory, hf://owner/name"},
