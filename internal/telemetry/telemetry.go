@@ -28,12 +28,13 @@ import (
 
 // Config says where metrics and traces go.
 type Config struct {
-	Listen       string  // address of the HTTP server; "" for none
-	DebugListen  string  // loopback address of profiles and the log's level where Listen is no such address; "" for none
-	DebugIfFree  bool    // where something else has DebugListen, go on without it
-	OTLPEndpoint string  // base URL of a collector, see export; "" for none
-	TraceRatio   float64 // share of traces that are kept
-	Version      string  // of the binary
+	Listen       string   // address of the HTTP server; "" for none
+	Hosts        []string // names that requests may ask for besides localhost and addresses; with none, any where they do not come to a loopback address
+	DebugListen  string   // loopback address of profiles and the log's level where Listen is no such address; "" for none
+	DebugIfFree  bool     // where something else has DebugListen, go on without it
+	OTLPEndpoint string   // base URL of a collector, see export; "" for none
+	TraceRatio   float64  // share of traces that are kept
+	Version      string   // of the binary
 
 	Log   *slog.Logger   // nil means the default
 	Level *slog.LevelVar // of the log, for PUT /log/level on a loopback address; nil: it cannot be changed
@@ -110,22 +111,19 @@ func (t *Telemetry) serve(ctx context.Context, cfg Config, registry *prometheus.
 		}
 		own := http.NewServeMux()
 		debug(own, cfg.Level)
-		t.answer(t.debug, own, cfg.Log)
+		t.answer(t.debug, own, cfg)
 	}
-	t.answer(t.listener, m, cfg.Log)
+	t.answer(t.listener, m, cfg)
 	return nil
 }
 
 // answer serves until Shutdown.
-func (t *Telemetry) answer(l net.Listener, h http.Handler, log *slog.Logger) {
-	if loopback(l) {
-		h = ownHosts(h)
-	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+func (t *Telemetry) answer(l net.Listener, h http.Handler, cfg Config) {
+	server := &http.Server{Handler: ownHosts(cfg.Hosts, h), ReadHeaderTimeout: 5 * time.Second}
 	t.servers = append(t.servers, server)
 	go func() { // ends with Shutdown
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics server stopped", "address", l.Addr().String(), "err", err)
+			cfg.Log.Error("metrics server stopped", "address", l.Addr().String(), "err", err)
 		}
 	}()
 }
