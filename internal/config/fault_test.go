@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"reflect"
 	"regexp"
 	"strings"
@@ -91,6 +92,23 @@ func TestAURLWithAPasswordIsNotShown(t *testing.T) {
 		_, err := Parse([]byte(edit), noEnv)
 		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "xxxxx@") {
 			t.Errorf("%s: %v", edit, err)
+		}
+	}
+}
+
+// TestOnlyWhoOpensModelsNeedsThem: outputs and dead letters are looked into where there are none.
+func TestOnlyWhoOpensModelsNeedsThem(t *testing.T) {
+	for path, want := range map[string]string{
+		"MODEL": "", "hf://acme/speech": "", "s3://models/acme/speech": "", "/nowhere/at/all": "pipelines[speech].model.path: /nowhere/at/all does not exist",
+	} {
+		c, err := parse(t, strings.Replace(good, "{path: MODEL}", "{path: '"+path+"'}", 1), nil)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		err = c.ValidateModels()
+		if invalid := (*InvalidError)(nil); want == "" && err != nil || want != "" && (!errors.As(err, &invalid) || len(invalid.Faults) != 1 || invalid.Faults[0] != want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}
 }

@@ -97,6 +97,24 @@ func (c *Config) ValidateSource() error {
 	return nil
 }
 
+// ValidateModels lists the checkpoints that are not where the configuration has them on this machine. Whoever opens a model needs it beyond Validate; outputs and dead letters are looked into from any machine.
+func (c *Config) ValidateModels() error {
+	var f faults
+	for i := range c.Pipelines {
+		p := &c.Pipelines[i]
+		if strings.Contains(p.Model.Path, "://") {
+			continue
+		}
+		if _, err := os.Stat(p.Model.Path); err != nil {
+			f.add("pipelines["+p.Name+"].model.path", "%s does not exist", p.Model.Path)
+		}
+	}
+	if len(f) > 0 {
+		return &InvalidError{f}
+	}
+	return nil
+}
+
 // drainMargin is what noticing a rebalance and the last commit take beside the drain.
 const drainMargin = Duration(8 * time.Second)
 
@@ -197,12 +215,8 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	}
 	if p.Model.Path == "" {
 		f.add(path+".model.path", "missing")
-	} else if strings.Contains(p.Model.Path, "://") {
-		if !modelRE.MatchString(p.Model.Path) {
-			f.add(path+".model.path", "%q is not a directory, hf://owner/name[@revision] or s3://bucket/prefix", p.Model.Path)
-		}
-	} else if _, err := os.Stat(p.Model.Path); err != nil {
-		f.add(path+".model.path", "%s does not exist", p.Model.Path)
+	} else if strings.Contains(p.Model.Path, "://") && !modelRE.MatchString(p.Model.Path) {
+		f.add(path+".model.path", "%q is not a directory, hf://owner/name[@revision] or s3://bucket/prefix", p.Model.Path)
 	}
 	if p.Model.Digest != "" && !digestRE.MatchString(p.Model.Digest) {
 		f.add(path+".model.digest", "%q is not 64 hex digits", p.Model.Digest)
