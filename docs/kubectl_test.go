@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,8 +39,12 @@ type manifest struct {
 			Spec     struct {
 				ShareProcessNamespace bool `yaml:"shareProcessNamespace"`
 				Containers            []struct {
+					Name    string
 					Command []string
-					Ports   []struct {
+					Mounts  []struct {
+						Path string `yaml:"mountPath"`
+					} `yaml:"volumeMounts"`
+					Ports []struct {
 						Port int `yaml:"containerPort"`
 					}
 				}
@@ -52,7 +57,8 @@ type manifest struct {
 type cluster struct {
 	name    string
 	objects []manifest
-	notes   []string // the commands
+	notes   []string        // the commands
+	copies  map[string]bool // of pods, which commands have made
 }
 
 func clusters(t *testing.T) (all []cluster) {
@@ -66,7 +72,7 @@ func clusters(t *testing.T) (all []cluster) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := cluster{name: filepath.Base(path)}
+		c := cluster{name: filepath.Base(path), copies: map[string]bool{}}
 		for d := yaml.NewDecoder(bytes.NewReader(b)); ; {
 			var m manifest
 			if err := d.Decode(&m); errors.Is(err, io.EOF) {
@@ -123,7 +129,10 @@ func TestWhatKubectlWouldNotFindIsNoticed(t *testing.T) {
 			"kubectl port-forward deployment/vecmill 9090", "kubectl port-forward deployment/vecmill 8080:9464", "kubectl port-forward deployment/vecmill 9464 9466", "kubectl port-forward deployment/vecmill 9465:9464", "kubectl port-forward deployment/vecmill",
 			"kubectl logs -l app.kubernetes.io/instance=other --tail=-1 -f --max-log-requests=99", "kubectl logs -l app.kubernetes.io/instance=vecmill", "kubectl logs -l app.kubernetes.io/name=vecmill --tail=-1 -f --max-log-requests=0", "kubectl logs job/vecmill -f",
 			"kubectl logs -l batch.kubernetes.io/job-name=vecmill --tail=-1 -f --max-log-requests=999",
-			"kubectl exec POD", "kubectl get pods", "kubectl get job -o jsonpath={.status.indexes}", "kubectl logs --colour -l app.kubernetes.io/name=vecmill",
+			"kubectl exec POD", "kubectl get pods", "kubectl get pods -l app.kubernetes.io/instance=other", "kubectl describe pod", "kubectl logs vecmill-doctor -f", "kubectl delete pod vecmill",
+			"kubectl exec deployment/worker -- worker dlq list --config /etc/vecmill/worker.yaml", "kubectl exec deployment/vecmill -- worker dlq list --config worker.yaml", "kubectl exec deployment/vecmill -- worker dlq list", "kubectl exec deployment/vecmill -- bin/worker dlq list --config /etc/vecmill/worker.yaml",
+			"kubectl debug POD --copy-to=other --container=vecmill -- worker doctor --config /etc/vecmill/worker.yaml", "kubectl debug POD --container=worker -- worker doctor --config /etc/vecmill/worker.yaml", "kubectl debug POD --copy-to=other --container=worker",
+			"kubectl get job -o jsonpath={.status.indexes}", "kubectl logs --colour -l app.kubernetes.io/name=vecmill",
 		} {
 			if c.ask(command) == nil {
 				t.Errorf("%s: nothing is noticed of %s", c.name, command)
@@ -148,6 +157,7 @@ func (c cluster) ask(command string) error {
 	namespace, selector, follow := f.String("n", "lake", ""), f.String("l", "", ""), f.Bool("f", false, "")
 	f.Bool("prefix", false, "")
 	output := f.String("o", "", "")
+	copied, container := f.String("copy-to", "", ""), f.String("container", "", "")
 	tail, most := f.Int("tail", 10, ""), f.Int("max-log-requests", 5, "") // as kubectl has them beside -l
 	words, err := parse(f, shellWords(command)[1:])
 	if err != nil {
@@ -169,7 +179,7 @@ func (c cluster) ask(command string) error {
 		return nil
 	case len(words) == 1 && words[0] == "logs" && *selector != "":
 		return c.logs(*selector, *follow, *tail, *most)
-	case len(words) == 2 && words[0] == "logs" && *selector == "":
+	case len(words) == 2 && words[0] == "logs" && *selector == "" && !c.copies[words[1]]:
 		for _, m := range c.of("Job") {
 			if words[1] == "job/"+m.Metadata.Name {
 				if m.Spec.Shares > 1 {
@@ -183,8 +193,58 @@ func (c cluster) ask(command string) error {
 		return c.indexes()
 	case len(words) == 2 && words[0] == "exec" && words[1] == "POD" && inside != "":
 		return c.first()
+	case len(words) == 2 && words[0] == "exec" && inside != "":
+		m, err := c.deployment(words[1])
+		if err != nil {
+			return err
+		}
+		return m.takes(inside, m.Spec.Template.Spec.Containers[0].Name)
+	case len(words) == 2 && words[0] == "debug" && words[1] == "POD" && *copied != "":
+		for _, m := range c.of("Deployment") {
+			if err := m.takes(inside, *container); err != nil {
+				return err
+			}
+		}
+		c.copies[*copied] = true
+		return nil
+	case len(words) == 2 && words[0] == "logs" && *selector == "", len(words) == 3 && words[0] == "delete" && words[1] == "pod" && c.copies[words[2]]:
+		return nil // of a copy
+	case len(words) == 2 && words[0] == "get" && words[1] == "pods" && *selector != "":
+		return c.finds(*selector)
+	case len(words) == 3 && words[0] == "describe" && words[1] == "pod" && words[2] == "POD":
+		return nil
 	}
 	return fmt.Errorf("nothing here knows what %q does", words)
+}
+
+// takes wants a container to be there, and to have the configuration where a command of ours looks for it. TestCommandsDoInAPodWhatTheyAreFor gives it.
+func (m manifest) takes(command, container string) error {
+	program, ours, err := inPod(command)
+	if err != nil {
+		return err
+	}
+	for _, is := range m.Spec.Template.Spec.Containers {
+		if is.Name != container {
+			continue
+		}
+		for _, mount := range is.Mounts {
+			if mount.Path == ours {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s reads %s, which %s does not have", program, ours, container)
+	}
+	return fmt.Errorf("%s has no container %s", m.Metadata.Name, container)
+}
+
+// inPod is a command of ours as it is given in a pod: by its name, which the image's PATH finds, with the configuration that it reads.
+func inPod(command string) (program, file string, err error) {
+	words := shellWords(command)
+	at := slices.Index(words, "--config") + 1
+	if len(words) == 0 || words[0] != "worker" && words[0] != "backfill" || at == 0 || at == len(words) {
+		return "", "", fmt.Errorf("%q is no command of ours with a configuration", command)
+	}
+	return words[0], words[at], nil
 }
 
 // indexes wants jobs of several pods, if there are any, to have each of these fail by itself.
@@ -253,12 +313,9 @@ func (c cluster) forward(typeName, ports string) error {
 	return fmt.Errorf("%s has no port %s", typeName, remote)
 }
 
-// logs wants a selector to find workers and no backfill, as many as there may be at once while versions change, and their first lines.
-func (c cluster) logs(selector string, follow bool, tail, most int) error {
-	if job, ok := strings.CutPrefix(selector, "batch.kubernetes.io/job-name="); ok { // Kubernetes gives it
-		return c.jobLogs(job, tail, most)
-	}
-	finds := func(m manifest) bool {
+// finds wants a selector to find workers and no backfill.
+func (c cluster) finds(selector string) error {
+	found := func(m manifest) bool {
 		for label := range strings.SplitSeq(selector, ",") {
 			name, value, _ := strings.Cut(label, "=")
 			if m.Spec.Template.Metadata.Labels[name] != value {
@@ -267,11 +324,29 @@ func (c cluster) logs(selector string, follow bool, tail, most int) error {
 		}
 		return true
 	}
-	pods := 0
 	for _, m := range c.of("Deployment") {
-		if !finds(m) {
+		if !found(m) {
 			return fmt.Errorf("%s does not find the pods of %s", selector, m.Metadata.Name)
 		}
+	}
+	for _, m := range c.of("Job") {
+		if found(m) {
+			return fmt.Errorf("%s finds the pods of %s, too", selector, m.Metadata.Name)
+		}
+	}
+	return nil
+}
+
+// logs wants a selector to find as many as there may be at once while versions change, and their first lines.
+func (c cluster) logs(selector string, follow bool, tail, most int) error {
+	if job, ok := strings.CutPrefix(selector, "batch.kubernetes.io/job-name="); ok { // Kubernetes gives it
+		return c.jobLogs(job, tail, most)
+	}
+	if err := c.finds(selector); err != nil {
+		return err
+	}
+	pods := 0
+	for _, m := range c.of("Deployment") {
 		if m.Spec.Replicas != nil {
 			pods += *m.Spec.Replicas
 		}
@@ -279,11 +354,6 @@ func (c cluster) logs(selector string, follow bool, tail, most int) error {
 	}
 	for _, m := range c.of("ScaledObject") {
 		pods += m.Spec.Max
-	}
-	for _, m := range c.of("Job") {
-		if finds(m) {
-			return fmt.Errorf("%s finds the pods of %s, too", selector, m.Metadata.Name)
-		}
 	}
 	switch {
 	case follow && pods > most:

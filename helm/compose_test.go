@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"net"
 	"os"
 	"path"
 	"slices"
@@ -15,6 +16,7 @@ type composition struct {
 	Services map[string]struct {
 		Environment map[string]string
 		Volumes     []string
+		Ports       []string
 	}
 	Volumes map[string]struct{}
 }
@@ -48,5 +50,42 @@ func TestTheTopicsOutliveTheirContainerAsTheRowsDo(t *testing.T) {
 	log := c.Services["kafka"].Environment["KAFKA_LOG_DIRS"]
 	if log == "" || !slices.Contains(c.kept("kafka"), path.Clean(log)) {
 		t.Errorf("the broker's log is in %q, and %q is kept", log, c.kept("kafka"))
+	}
+}
+
+// TestThePageOfTheCompositionIsNotOfWebSites: the worker's port is published on the machine's loopback, and comes to the container as from anywhere, so that the worker has to be told the names that are meant: all that Prometheus asks for.
+func TestThePageOfTheCompositionIsNotOfWebSites(t *testing.T) {
+	var c composition
+	var worker struct{ Telemetry struct{ Hosts []string } }
+	var prometheus struct {
+		Scrapes []struct {
+			Static []struct{ Targets []string } `yaml:"static_configs"`
+		} `yaml:"scrape_configs"`
+	}
+	for path, into := range map[string]any{"../deploy/compose.yaml": &c, "../deploy/compose/worker.yaml": &worker, "../deploy/compose/prometheus.yaml": &prometheus} {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(b, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p := c.Services["worker"].Ports; len(p) != 1 || !strings.HasPrefix(p[0], "127.0.0.1:") {
+		t.Errorf("others reach the worker at %q", p)
+	}
+	targets := 0
+	for _, s := range prometheus.Scrapes {
+		for _, group := range s.Static {
+			for _, target := range group.Targets {
+				targets++
+				if host, _, err := net.SplitHostPort(target); err != nil || !slices.Contains(worker.Telemetry.Hosts, host) {
+					t.Errorf("Prometheus asks for %s, and the worker takes %q", target, worker.Telemetry.Hosts)
+				}
+			}
+		}
+	}
+	if targets == 0 {
+		t.Error("Prometheus asks for nothing")
 	}
 }

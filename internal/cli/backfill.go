@@ -64,7 +64,7 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	gate, deaf := pausable(e.err)
 	defer deaf()
 	o.read.Gate, o.from.Gate, show.gate, o.read.Trying = gate, gate, gate, tryingAgain(e.err)
-	c, log, err := e.load(o.config)
+	c, log, err := e.loadWithModels(o.config)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func runCheck(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
-	c, _, err := e.load(*path)
+	c, _, err := e.loadWithModels(*path)
 	if err != nil {
 		return err
 	}

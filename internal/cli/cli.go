@@ -162,7 +162,7 @@ func parseMixed(f *flag.FlagSet, args []string) (rest []string, err error) {
 	}
 }
 
-// load reads the configuration and sets the log up as it says.
+// load reads the configuration and sets the log up as it says. Models need not be on this machine.
 func (e *env) load(path string) (*config.Config, *slog.Logger, error) {
 	if path == "" {
 		return nil, nil, usageError{errors.New("--config FILE is missing")}
@@ -172,6 +172,18 @@ func (e *env) load(path string) (*config.Config, *slog.Logger, error) {
 		return nil, nil, usageError{err}
 	}
 	return c, e.logger(c.Log), nil
+}
+
+// loadWithModels is load for a command that opens models.
+func (e *env) loadWithModels(path string) (*config.Config, *slog.Logger, error) {
+	c, log, err := e.load(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.ValidateModels(); err != nil {
+		return nil, nil, usageError{err}
+	}
+	return c, log, nil
 }
 
 func (e *env) logger(c config.Log) *slog.Logger {

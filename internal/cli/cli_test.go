@@ -252,3 +252,52 @@ func write(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// TestOnlyCommandsThatOpenModelsWantThem: what is written and buried is looked into from machines that have no models, as at night from a laptop.
+func TestOnlyCommandsThatOpenModelsWantThem(t *testing.T) {
+	dir := t.TempDir()
+	conf, list := filepath.Join(dir, "worker.yaml"), filepath.Join(dir, "refs.jsonl")
+	for path, text := range map[string]string{
+		conf: fmt.Sprintf(`
+telemetry: {listen: ""}
+kafka: {brokers: ["127.0.0.1:9"]}
+pipelines:
+- name: speech
+  topics: [refs]
+  model: {path: /nowhere/at/all}
+  heads: [{task: transcript}]
+  outputs: [{parquet: {url: "file://%s"}}]
+  dead_letters: {url: "file://%s"}
+`, t.TempDir(), t.TempDir()),
+		list: `{"v":1,"id":"a","uri":"s3://b/a.wav"}` + "\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const missing = "pipelines[speech].model.path: /nowhere/at/all does not exist"
+	for _, c := range []struct {
+		program func(string, []string, *bytes.Buffer, *bytes.Buffer) int
+		args    []string
+		code    int
+		want    string
+	}{
+		{worker, []string{"dlq", "list"}, 0, "no dead letters"},
+		{worker, []string{"dlq", "show", "speech/refs/0/1"}, 1, "speech/refs/0/1"},
+		{backfiller, []string{"audit", "--kafka=false"}, 1, "there is no output yet"},
+		{backfiller, []string{"status"}, 1, "the outputs have nothing of any manifest yet"},
+		{backfiller, []string{"run", "--topic", "refs", "--plan", filepath.Join(dir, "none")}, 1, "no complete plan"},
+		{worker, []string{"run"}, 2, missing},
+		{worker, []string{"doctor"}, 2, missing},
+		{worker, []string{"config", "check"}, 2, missing},
+		{backfiller, []string{"plan", "--source", list, "--out", filepath.Join(dir, "plan")}, 2, missing},
+		{backfiller, []string{"run", "--manifest", list}, 2, missing},
+		{backfiller, []string{"run", "--topic", "refs", "--source", list}, 2, missing},
+		{backfiller, []string{"reembed", "--old", "speech", "--new", "speech-2"}, 2, missing},
+	} {
+		code, out, stderr := call(c.program, append(c.args, "--config", conf)...)
+		if code != c.code || !strings.Contains(out+stderr, c.want) || c.want != missing && strings.Contains(stderr, "does not exist") {
+			t.Errorf("%v: code %d, want %d with %q\n%s%s", c.args, code, c.code, c.want, out, stderr)
+		}
+	}
+}

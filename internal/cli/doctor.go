@@ -17,7 +17,7 @@ func runDoctor(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
-	c, _, err := e.load(*path)
+	c, _, err := e.loadWithModels(*path)
 	if err != nil {
 		return err
 	}

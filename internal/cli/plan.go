@@ -56,7 +56,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	if err := checkSource(&o); err != nil {
 		return err
 	}
-	c, _, err := e.load(*file)
+	c, _, err := e.loadWithModels(*file)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,11 @@ type published struct {
 
 // publish puts the plan into a topic and says how far it is.
 func (o *runOptions) publish(ctx context.Context, e *env) error {
-	c, log, err := e.load(o.config)
+	load := e.load
+	if o.from.Source != "" { // which is planned, by what the models are
+		load = e.loadWithModels
+	}
+	c, log, err := load(o.config)
 	if err != nil {
 		return err
 	}

@@ -123,7 +123,7 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 	defer deaf()
 	o.run.read.Gate, show.gate = gate, gate
 	o.run.reembed = o.words()
-	c, log, err := e.load(o.run.config)
+	c, log, err := e.loadWithModels(o.run.config)
 	if err != nil {
 		return err
 	}

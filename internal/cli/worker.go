@@ -35,7 +35,7 @@ func runWorker(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
-	c, log, err := e.load(*path)
+	c, log, err := e.loadWithModels(*path)
 	if err != nil {
 		return err
 	}

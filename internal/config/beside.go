@@ -22,7 +22,7 @@ func Beside(file []byte, from, name, model string) (string, error) {
 		Pipelines []yaml.MapSlice `yaml:"pipelines"`
 	}
 	if err := yaml.UnmarshalWithOptions(file, &all, yaml.UseOrderedMap()); err != nil {
-		return "", fmt.Errorf("the configuration: %s", yaml.FormatError(err, false, !secretRE.Match(file)))
+		return "", fmt.Errorf("the configuration: %w", fileFault(err))
 	}
 	var found yaml.MapSlice
 	for _, p := range all.Pipelines {

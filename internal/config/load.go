@@ -2,11 +2,9 @@ package config
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -28,15 +26,12 @@ func Load(path string, getenv func(string) (string, bool)) (*Config, error) {
 	return c, nil
 }
 
-// A file that may hold a secret is not quoted in errors: a fault is shown with the lines around it. Line and column are there always.
-var secretRE = regexp.MustCompile(`(?i)(password|secret|secret_key|token)["']?\s*:`)
-
 // Parse is Load of bytes.
 func Parse(b []byte, getenv func(string) (string, bool)) (*Config, error) {
 	c := NewDefaultConfig()
 	dec := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict())
 	if err := dec.Decode(c); err != nil {
-		return nil, errors.New(yaml.FormatError(err, false, !secretRE.Match(b)))
+		return nil, fileFault(err)
 	}
 	if err := applyEnv(c, getenv); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -11,14 +12,20 @@ const DefaultDebugListen = "127.0.0.1:9465"
 
 // Telemetry says where metrics and traces go.
 type Telemetry struct {
-	Listen       string  `yaml:"listen" doc:"address of the live page, /metrics (Prometheus), /livez and /readyz, and on a loopback address /debug/pprof and /log/level; empty turns it off"`
-	DebugListen  string  `yaml:"debug_listen" doc:"loopback address of /debug/pprof and /log/level where listen is an address that others reach; empty turns it off, and the default is left out where its port is taken"`
-	Recent       bool    `yaml:"recent" doc:"the live page shows a few recent items of each pipeline with their objects and results, and the last dead letters' messages: everybody who can reach listen sees them"`
-	OTLPEndpoint string  `yaml:"otlp_endpoint" doc:"base URL of an OTLP/HTTP collector, such as http://collector:4318: traces go to v1/traces below it, metrics to v1/metrics; empty turns it off"`
-	TraceRatio   float64 `yaml:"trace_ratio" doc:"share of records that are traced, 0 to 1"`
+	Listen       string   `yaml:"listen" doc:"address of the live page, /metrics (Prometheus), /livez and /readyz, and on a loopback address /debug/pprof and /log/level; empty turns it off"`
+	Hosts        []string `yaml:"hosts" doc:"names that requests may ask for besides localhost and addresses, without ports; with none, those that come to a loopback address may ask for no other name, and those that come to another address for any. Name yours where a container's port is published on its machine's 127.0.0.1: a web site could have a name of its own lead there, and read the page"`
+	DebugListen  string   `yaml:"debug_listen" doc:"loopback address of /debug/pprof and /log/level where listen is an address that others reach; empty turns it off, and the default is left out where its port is taken"`
+	Recent       bool     `yaml:"recent" doc:"the live page shows a few recent items of each pipeline with their objects and results, and the last dead letters' messages: everybody who can reach listen sees them"`
+	OTLPEndpoint string   `yaml:"otlp_endpoint" doc:"base URL of an OTLP/HTTP collector, such as http://collector:4318: traces go to v1/traces below it, metrics to v1/metrics; empty turns it off"`
+	TraceRatio   float64  `yaml:"trace_ratio" doc:"share of records that are traced, 0 to 1"`
 }
 
 func (t *Telemetry) validate(f *faults) {
+	for i, h := range t.Hosts {
+		if h == "" || strings.ContainsAny(h, ":/* ") {
+			f.add(fmt.Sprintf("telemetry.hosts[%d]", i), "%q is no name alone, such as worker; leave protocol and port out", h)
+		}
+	}
 	if t.TraceRatio < 0 || t.TraceRatio > 1 {
 		f.add("telemetry.trace_ratio", "%v is not between 0 and 1", t.TraceRatio)
 	}

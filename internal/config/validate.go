@@ -97,13 +97,31 @@ func (c *Config) ValidateSource() error {
 	return nil
 }
 
+// ValidateModels lists the checkpoints that are not where the configuration has them on this machine. Whoever opens a model needs it beyond Validate; outputs and dead letters are looked into from any machine.
+func (c *Config) ValidateModels() error {
+	var f faults
+	for i := range c.Pipelines {
+		p := &c.Pipelines[i]
+		if strings.Contains(p.Model.Path, "://") {
+			continue
+		}
+		if _, err := os.Stat(p.Model.Path); err != nil {
+			f.add("pipelines["+p.Name+"].model.path", "%s does not exist", p.Model.Path)
+		}
+	}
+	if len(f) > 0 {
+		return &InvalidError{f}
+	}
+	return nil
+}
+
 // drainMargin is what noticing a rebalance and the last commit take beside the drain.
 const drainMargin = Duration(8 * time.Second)
 
 func (k *Kafka) validate(f *faults) {
 	for i, b := range k.Brokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {
-			f.add(fmt.Sprintf("kafka.brokers[%d]", i), "%q is not host:port", b)
+			f.add(fmt.Sprintf("kafka.brokers[%d]", i), "%q is not host:port", schemas.ShownURI(b))
 		}
 	}
 	if k.DrainTimeout+drainMargin > k.RebalanceTimeout {
@@ -147,7 +165,7 @@ func (o *OAuth) validate(f *faults) {
 		return
 	}
 	if u, err := url.Parse(o.TokenURL); err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
-		f.add("kafka.sasl.oauth.token_url", "%q is not https://host/path; a secret is sent there", o.TokenURL)
+		f.add("kafka.sasl.oauth.token_url", "%q is not https://host/path; a secret is sent there", schemas.ShownURI(o.TokenURL))
 	}
 	if o.ClientID == "" || o.ClientSecret == "" {
 		f.add("kafka.sasl.oauth", "token_url needs client_id and client_secret")
@@ -164,7 +182,7 @@ func (s *S3) validate(f *faults) {
 	if s.Endpoint != "" {
 		u, err := url.Parse(s.Endpoint)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-			f.add("s3.endpoint", "%q is not http://host:port or https://host", s.Endpoint)
+			f.add("s3.endpoint", "%q is not http://host:port or https://host", schemas.ShownURI(s.Endpoint))
 		}
 	}
 	if (s.AccessKey == "") != (s.SecretKey == "") {
@@ -197,12 +215,8 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	}
 	if p.Model.Path == "" {
 		f.add(path+".model.path", "missing")
-	} else if strings.Contains(p.Model.Path, "://") {
-		if !modelRE.MatchString(p.Model.Path) {
-			f.add(path+".model.path", "%q is not a directory, hf://owner/name[@revision] or s3://bucket/prefix", p.Model.Path)
-		}
-	} else if _, err := os.Stat(p.Model.Path); err != nil {
-		f.add(path+".model.path", "%s does not exist", p.Model.Path)
+	} else if strings.Contains(p.Model.Path, "://") && !modelRE.MatchString(p.Model.Path) {
+		f.add(path+".model.path", "%q is not a directory, hf://owner/name[@revision] or s3://bucket/prefix", p.Model.Path)
 	}
 	if p.Model.Digest != "" && !digestRE.MatchString(p.Model.Digest) {
 		f.add(path+".model.digest", "%q is not 64 hex digits", p.Model.Digest)

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"strconv"
 )
 
 // loopback says whether only this machine, or this pod, reaches a listener.
@@ -30,19 +32,34 @@ func listenLoopback(ctx context.Context, address string) (net.Listener, error) {
 	return (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 }
 
-// debug serves profiles, which tell much and cost something to take, and the log's level.
+// mostSeconds is how long a profile may be taken, which costs something meanwhile.
+const mostSeconds = 300
+
+// debug serves profiles, which tell much and cost something to take, and the log's level. Neither is for pages of other web sites.
 func debug(m *http.ServeMux, level *slog.LevelVar) {
-	m.HandleFunc("GET /debug/pprof/", pprof.Index)
-	m.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	m.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	m.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	m.HandleFunc("GET /debug/pprof/", ownSite(bounded(pprof.Index)))
+	m.HandleFunc("GET /debug/pprof/profile", ownSite(bounded(pprof.Profile)))
+	m.HandleFunc("GET /debug/pprof/trace", ownSite(bounded(pprof.Trace)))
+	m.HandleFunc("GET /debug/pprof/symbol", ownSite(pprof.Symbol))
 	if level != nil {
-		m.HandleFunc("GET /log/level", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, level.Level()) })
-		m.HandleFunc("PUT /log/level", func(w http.ResponseWriter, r *http.Request) { setLevel(level, w, r) })
+		m.HandleFunc("GET /log/level", ownSite(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, level.Level()) }))
+		m.HandleFunc("PUT /log/level", ownSite(func(w http.ResponseWriter, r *http.Request) { setLevel(level, w, r) }))
 	}
 }
 
-// setLevel changes the level of the log to the one in the request's body. Browsers ask before they send a PUT to another site, and are told nothing.
+// bounded refuses to take a profile for longer than mostSeconds.
+func bounded(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		// What is no number is left to h, which takes its own default.
+		if seconds, err := strconv.ParseFloat(r.FormValue("seconds"), 64); err == nil && (seconds > mostSeconds || math.IsNaN(seconds)) {
+			http.Error(w, fmt.Sprintf("seconds is %d at most", mostSeconds), http.StatusBadRequest)
+			return
+		}
+		h(w, r)
+	}
+}
+
+// setLevel changes the level of the log to the one in the request's body.
 func setLevel(level *slog.LevelVar, w http.ResponseWriter, r *http.Request) {
 	said, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64))
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -28,12 +29,13 @@ import (
 
 // Config says where metrics and traces go.
 type Config struct {
-	Listen       string  // address of the HTTP server; "" for none
-	DebugListen  string  // loopback address of profiles and the log's level where Listen is no such address; "" for none
-	DebugIfFree  bool    // where something else has DebugListen, go on without it
-	OTLPEndpoint string  // base URL of a collector, see export; "" for none
-	TraceRatio   float64 // share of traces that are kept
-	Version      string  // of the binary
+	Listen       string   // address of the HTTP server; "" for none
+	Hosts        []string // names that requests may ask for besides localhost and addresses; with none, any where they do not come to a loopback address
+	DebugListen  string   // loopback address of profiles and the log's level where Listen is no such address; "" for none
+	DebugIfFree  bool     // where something else has DebugListen, go on without it
+	OTLPEndpoint string   // base URL of a collector, see export; "" for none
+	TraceRatio   float64  // share of traces that are kept
+	Version      string   // of the binary
 
 	Log   *slog.Logger   // nil means the default
 	Level *slog.LevelVar // of the log, for PUT /log/level on a loopback address; nil: it cannot be changed
@@ -110,22 +112,19 @@ func (t *Telemetry) serve(ctx context.Context, cfg Config, registry *prometheus.
 		}
 		own := http.NewServeMux()
 		debug(own, cfg.Level)
-		t.answer(t.debug, own, cfg.Log)
+		t.answer(t.debug, own, cfg)
 	}
-	t.answer(t.listener, m, cfg.Log)
+	t.answer(t.listener, m, cfg)
 	return nil
 }
 
 // answer serves until Shutdown.
-func (t *Telemetry) answer(l net.Listener, h http.Handler, log *slog.Logger) {
-	if loopback(l) {
-		h = ownHosts(h)
-	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+func (t *Telemetry) answer(l net.Listener, h http.Handler, cfg Config) {
+	server := &http.Server{Handler: ownHosts(cfg.Hosts, h), ReadHeaderTimeout: 5 * time.Second}
 	t.servers = append(t.servers, server)
 	go func() { // ends with Shutdown
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics server stopped", "address", l.Addr().String(), "err", err)
+			cfg.Log.Error("metrics server stopped", "address", l.Addr().String(), "err", err)
 		}
 	}()
 }
@@ -194,26 +193,43 @@ func (t *Telemetry) Tracer() trace.Tracer {
 // Meter makes instruments.
 func (t *Telemetry) Meter() metric.Meter { return t.metrics.Meter("vecmill") }
 
-// lastExport is how long a collector may take for what is left of the traces, and as long again for the metrics.
-const lastExport = 5 * time.Second
+// How long an end may take, which does all of it at once: a collector for what is left of the traces, and for the metrics, and the answers that are under way.
+const (
+	lastExport = 5 * time.Second
+	lastAnswer = time.Second
+)
 
-// Shutdown sends what is left and stops serving. It is the last thing that a process does (I6). A collector that does not take what is left is no fault of
+// Shutdown sends what is left and stops serving, within lastExport. It is the last thing that a process does (I6). A collector that does not take what is left is no fault of
 // the work that was done: it is logged.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
+	var ending sync.WaitGroup
 	last := func(shutdown func(context.Context) error) {
-		ctx, cancel := context.WithTimeout(ctx, lastExport)
-		defer cancel()
-		if err := shutdown(ctx); err != nil {
-			otel.Handle(err)
-		}
+		ending.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, lastExport)
+			defer cancel()
+			if err := shutdown(ctx); err != nil {
+				otel.Handle(err)
+			}
+		})
 	}
 	if t.traces != nil {
 		last(t.traces.Shutdown)
 	}
 	last(t.metrics.Shutdown)
-	var errs []error
-	for _, server := range t.servers {
-		errs = append(errs, server.Shutdown(ctx))
+	errs := make([]error, len(t.servers))
+	for i, server := range t.servers {
+		ending.Go(func() { errs[i] = end(ctx, server) })
 	}
+	ending.Wait()
 	return errors.Join(errs...)
+}
+
+// end stops a server. Who is still being answered behind lastAnswer, with a profile of minutes perhaps, is cut off.
+func end(ctx context.Context, server *http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, lastAnswer)
+	defer cancel()
+	if err := server.Shutdown(ctx); ctx.Err() == nil {
+		return err
+	}
+	return server.Close()
 }

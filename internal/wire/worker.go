@@ -73,8 +73,8 @@ type line struct {
 	balanced bool // how many decode follows the stages' times
 }
 
-// closing is how long sinks and telemetry may take to close after the pipelines have ended.
-const closing = 30 * time.Second
+// closing is how long sinks and dead letters may take to close after the pipelines have ended: what they had is durable by then, or forgotten. Telemetry has a time of its own behind it. docs/operations.md adds up what an end takes.
+const closing = 5 * time.Second
 
 // Open loads the models and checks what can be checked before anything is consumed. Close or Run must follow.
 func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err error) {
@@ -89,7 +89,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	}()
 	trimMemory(o.Log) // before models are loaded, which is where a small model's memory is largest
 	if w.telemetry, err = telemetry.Start(ctx, telemetry.Config{
-		Listen: c.Telemetry.Listen, DebugListen: c.Telemetry.DebugListen, DebugIfFree: c.Telemetry.DebugListen == config.DefaultDebugListen,
+		Listen: c.Telemetry.Listen, Hosts: c.Telemetry.Hosts, DebugListen: c.Telemetry.DebugListen, DebugIfFree: c.Telemetry.DebugListen == config.DefaultDebugListen,
 		OTLPEndpoint: c.Telemetry.OTLPEndpoint, TraceRatio: c.Telemetry.TraceRatio, Version: o.Version,
 		Log: o.Log, Level: o.Level,
 	}); err != nil {
@@ -373,16 +373,9 @@ func (w *Worker) Close(ctx context.Context) error {
 		return nil
 	}
 	w.closed = true
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
-	defer cancel()
-	var errs []error
+	ctx = context.WithoutCancel(ctx)
+	errs := w.closeOutputs(ctx)
 	for _, l := range w.lines {
-		if l.sink != nil {
-			errs = append(errs, l.sink.Close(ctx))
-		}
-		if l.dead != nil {
-			errs = append(errs, l.dead.Close(ctx))
-		}
 		if l.model != nil {
 			errs = append(errs, l.model.close())
 		}
@@ -394,6 +387,28 @@ func (w *Worker) Close(ctx context.Context) error {
 		errs = append(errs, w.telemetry.Shutdown(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// closeOutputs closes the sinks and dead letters of all pipelines at once, so that one that does not end takes none of the others' time.
+func (w *Worker) closeOutputs(ctx context.Context) []error {
+	ctx, cancel := context.WithTimeout(ctx, closing)
+	defer cancel()
+	errs := make([]error, len(w.lines))
+	var ending sync.WaitGroup
+	for i, l := range w.lines {
+		ending.Go(func() {
+			var err error
+			if l.sink != nil {
+				err = l.sink.Close(ctx)
+			}
+			if l.dead != nil {
+				err = errors.Join(err, l.dead.Close(ctx))
+			}
+			errs[i] = err
+		})
+	}
+	ending.Wait()
+	return errs
 }
 
 // Stats are the totals of one pipeline.
