@@ -75,7 +75,7 @@ var notRun = []struct {
 	{`^optimum_exports\.py `, "optimum, and checkpoints of all classes with tokenizers", scriptFaults},
 }
 
-// TestEveryCommandIsHeld wants each command of each document, in blocks, in spans and in indented lines, to be run: here by TestEveryCommandOfTheDocumentsRuns, by a test of byTests, or by CI; by make docs-benches and make docs-tools; or else to be of a form of notRun, or a target of unmade,
+// TestEveryCommandIsHeld wants each command of each document and each alert, in blocks, in spans and in indented lines, to be run: here by TestEveryCommandOfTheDocumentsRuns, by a test of byTests, or by CI; by make docs-benches and make docs-tools; or else to be of a form of notRun, or a target of unmade,
 // and as right as can be seen without running it. CHANGELOG.md says what was, and its commands are not looked at.
 func TestEveryCommandIsHeld(t *testing.T) {
 	m, used, seen := newMade(t), map[string]bool{}, map[string]int{}
@@ -87,7 +87,7 @@ func TestEveryCommandIsHeld(t *testing.T) {
 		used[how] = true
 		seen[strings.SplitN(how, " ", 2)[0]]++
 	}
-	for _, d := range slices.Concat(documents(t), decisions(t), comments(t)) {
+	for _, d := range slices.Concat(documents(t), decisions(t), comments(t), []document{alerts(t)}) {
 		for _, c := range d.commands {
 			if !c.inProse {
 				look(d, c.line, true)

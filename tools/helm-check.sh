@@ -71,6 +71,15 @@ conform "$work/dashboard.yaml"
 diff <(sed '1,/^  vecmill.json: |$/d; s/^    //' "$work/dashboard.yaml") deploy/grafana/vecmill.json
 grep -qx '    grafana_dashboard: "1"' "$work/dashboard.yaml" && grep -qx '    folder: Data' "$work/dashboard.yaml" || { cat "$work/dashboard.yaml" >&2; exit 1; }
 
+# With an address of the runbook each alert has its part of it, which TestEveryAlertIsExplainedTestedAndHasARunbook looks for there; without one none has, as an address that leads nowhere is worse.
+alerts() { render -f "$chart/ci/full-values.yaml" --show-only templates/prometheusrule.yaml "$@"; }
+runbook=https://docs.example/operations.md
+alerts --set "prometheusRule.runbookUrl=$runbook" >"$work/alerts.yaml"
+"$work/chartcheck" <"$work/alerts.yaml" >/dev/null
+conform "$work/alerts.yaml"
+diff <(sed -n 's/^ *- alert: //p' deploy/prometheus/alerts.yaml | tr '[:upper:]' '[:lower:]') <(sed -n "s|^ *runbook_url: $runbook#||p" "$work/alerts.yaml")
+[ "$(alerts | grep -c runbook_url || true)" -eq 0 ] || { echo 'alerts have a runbook at no address' >&2; exit 1; }
+
 # A job that computes is scraped by a monitor of its own, with names of its own, and never by annotations: its series would be the workers'. One that publishes serves nothing.
 backfill() { render -f "$chart/ci/backfill-values.yaml" "$@"; }
 [ "$(backfill | grep -cE '^kind: PodMonitor$|replacement: backfill/')" -eq 2 ] || { echo 'a backfill is not scraped under a name of its own' >&2; exit 1; }

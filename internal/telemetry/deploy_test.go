@@ -159,18 +159,31 @@ func TestTheDashboardShowsEveryWait(t *testing.T) {
 	}
 }
 
-func TestEveryAlertIsTestedAndHasARunbook(t *testing.T) {
-	alerts := regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(read(t, "../../deploy/prometheus/alerts.yaml"), -1)
-	if len(alerts) < 8 {
-		t.Fatalf("%d alerts", len(alerts))
+func TestEveryAlertIsExplainedTestedAndHasARunbook(t *testing.T) {
+	var file struct {
+		Groups []struct {
+			Rules []struct {
+				Alert       string
+				Annotations struct{ Summary, Description string }
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "../../deploy/prometheus/alerts.yaml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Groups) != 1 || len(file.Groups[0].Rules) < 8 {
+		t.Fatalf("%+v", file)
 	}
 	tests, runbook := read(t, "../../deploy/prometheus/alerts_test.yaml"), read(t, "../../docs/operations.md")
-	for _, a := range alerts {
-		if n := strings.Count(tests, "alertname: "+a[1]); n < 2 {
-			t.Errorf("%s: %d tests, want one that fires and one that does not", a[1], n)
+	for _, a := range file.Groups[0].Rules {
+		if a.Annotations.Summary == "" || a.Annotations.Description == "" {
+			t.Errorf("%s says %+v", a.Alert, a.Annotations)
 		}
-		if !strings.Contains(runbook, "\n### "+a[1]+"\n") {
-			t.Errorf("docs/operations.md says nothing of %s", a[1])
+		if n := strings.Count(tests, "alertname: "+a.Alert); n < 2 {
+			t.Errorf("%s: %d tests, want one that fires and one that does not", a.Alert, n)
+		}
+		if !strings.Contains(runbook, "\n### "+a.Alert+"\n") { // where the chart's runbookUrl leads
+			t.Errorf("docs/operations.md says nothing of %s", a.Alert)
 		}
 	}
 }
