@@ -89,7 +89,7 @@ backfill() { render -f "$chart/ci/backfill-values.yaml" "$@"; }
 # A job cannot be changed: whatever an upgrade changes in it gives it another name, and nothing else does.
 job() { render -f "$chart/ci/full-values.yaml" "$@" | sed -n '/^kind: Job$/,/^spec:/s/^  name: //p'; }
 was=$(job)
-for change in image.tag=v2 image.repository=other env.A=b backfill.resources.limits.memory=9Gi backfill.maxRate=1/s backfill.backoffLimit=3 config.log.level=debug podLabels.a=b terminationGracePeriodSeconds=90; do
+for change in image.tag=v2 cache.volume.persistentVolumeClaim.claimName=other image.repository=other env.A=b backfill.resources.limits.memory=9Gi backfill.maxRate=1/s backfill.backoffLimit=3 config.log.level=debug podLabels.a=b terminationGracePeriodSeconds=90; do
   now=$(job --set "$change")
   [ -n "$now" ] && [ "$now" != "$was" ] || { echo "an upgrade with $change changes the job $was, which the cluster refuses" >&2; exit 1; }
 done
@@ -139,6 +139,10 @@ refused "POD_NAME is the pod's" --set env.POD_NAME=x
 refused 'maxLag' --set backfill.maxLag=0
 refused 'labels' --set-json 'prometheusRule.labels=["prometheus"]'
 refused 'labels' --set grafanaDashboard.labels.grafana_dashboard=1
+refused 'maxSurge' --set strategy.maxSurge=0 # which is rollingUpdate's
+refused 'volume' --set cache.volume=claim
+refused 'extraVolumes' --set extraVolumes=rows
+refused 'runbookUrl' --set prometheusRule.runbookUrl=1
 refused 'config.telemetry.listen is empty' --set config.telemetry.listen=
 for listen in 127.0.0.1:9464 127.1:9464 localhost:9464 LOCALHOST:9464 '[::1]:9464'; do refused 'which nobody outside the pod reaches' --set-string "config.telemetry.listen=$listen"; done
 for listen in 0.0.0.0:9464 '[::]:9464' :9464; do render -f "$chart/ci/full-values.yaml" --set-string "config.telemetry.listen=$listen" >/dev/null; done
