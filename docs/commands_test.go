@@ -57,11 +57,11 @@ var says = map[string]string{
 	"bin/worker config reference":                                                                         "max_object_bytes",
 }
 
-// TestEveryCommandOfTheDocumentsRuns runs the commands of each document in order, those of blocks and what prose has for our programs, in a directory with what a clone has, and the files that the document shows once its reader has come to them. Targets of make, and
+// TestEveryCommandOfTheDocumentsRuns runs the commands of each document and of the alerts in order, those of blocks and what prose has for our programs, in a directory with what a clone has, and the files that the document shows once its reader has come to them. Targets of make, and
 // what other tests do, are held by TestEveryCommandIsHeld.
 func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 	used, ran, named := map[string]bool{}, 0, map[string]bool{}
-	for _, d := range documents(t) {
+	for _, d := range append(documents(t), alerts(t)) {
 		if len(d.commands) == 0 {
 			continue
 		}
@@ -85,7 +85,7 @@ func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 				s.topic(t, "audio-dead-letters", 3)
 				s.publish(t, "audio-references", refs[0])
 			}
-			if filepath.Base(d.path) == "operations.md" { // where a worker has run, with one letter
+			if slices.Contains([]string{"operations.md", "alerts.yaml"}, filepath.Base(d.path)) { // where a worker has run, with one letter
 				s.letters = 1
 				s.publish(t, "audio-references", schemas.Ref{ID: "gone", URI: "s3://calls/not-there.wav", Modality: schemas.Audio})
 				s.give(t, dir, &command{line: "bin/worker run --config vecmill.yaml"}, used)

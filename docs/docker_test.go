@@ -27,7 +27,7 @@ func TestDockerFindsWhatItIsAskedFor(t *testing.T) {
 		for _, command := range append(begins(d, "docker "), begins(d, "--build-arg ")...) {
 			words := shellWords(substituted(t, command))
 			if words[0] != "docker" { // the arguments alone
-				words = slices.Concat([]string{"docker", "buildx", "build", "-f", "deploy/Dockerfile"}, words, []string{"."})
+				words = slices.Concat([]string{"docker", "buildx", "build", "-f", "deploy/Dockerfile", "--load"}, words, []string{"."})
 			}
 			if err := askDocker(words); err != nil {
 				t.Errorf("%s: %s: %v", d.path, command, err)
@@ -35,18 +35,47 @@ func TestDockerFindsWhatItIsAskedFor(t *testing.T) {
 			seen[words[1]+" "+words[2]]++
 		}
 	}
-	if seen["buildx build"] < 4 || seen["compose -f"] < 2 || seen["buildx imagetools"] < 1 {
+	if seen["buildx build"] < 4 || seen["buildx create"] < 1 || seen["compose -f"] < 2 || seen["buildx imagetools"] < 1 {
 		t.Errorf("only %v looked at", seen)
 	}
 }
 
+// TestTheChartPullsWhatIsPushed holds the image that operations.md has pushed against what the chart renders with the values that it begins from: under another name or tag no pod would get it.
+func TestTheChartPullsWhatIsPushed(t *testing.T) {
+	d, pushed := read(t, "operations.md"), map[string]bool{}
+	for _, command := range begins(d, "docker buildx build ") {
+		words := shellWords(command)
+		if at := slices.Index(words, "-t"); at > 0 && slices.Contains(words, "--push") {
+			pushed[words[at+1]] = true
+		}
+	}
+	if len(pushed) != 1 || len(begins(d, "cp helm/vecmill/ci/example-values.yaml ")) != 1 {
+		t.Fatalf("%v are pushed, or no values are there to begin from", pushed)
+	}
+	b, err := os.ReadFile("../helm/testdata/example.yaml") // which make helm-check compares with what is rendered
+	if err != nil {
+		t.Fatal(err)
+	}
+	pulled := regexp.MustCompile(`(?m)^ +image: "(.*)"$`).FindAllSubmatch(b, -1)
+	for _, m := range pulled {
+		if !pushed[string(m[1])] {
+			t.Errorf("pods pull %s, and %v are pushed", m[1], pushed)
+		}
+	}
+	if len(pulled) == 0 {
+		t.Error("no pod pulls anything")
+	}
+}
+
 func TestWhatDockerWouldNotFindIsNoticed(t *testing.T) {
-	const build = "docker buildx build -f deploy/Dockerfile "
+	const build = "docker buildx build -f deploy/Dockerfile --load "
 	for _, command := range []string{
-		"docker buildx build -f Dockerfile .", build, build + "context", build + "--build-arg VERSIONS=v1 .", build + "--build-arg VERSION .", build + "--sbom .", build + "-t Vecmill .", build + "--secret x .",
+		"docker buildx build -f Dockerfile --load .", build, build + "context", build + "--build-arg VERSIONS=v1 .", build + "--build-arg VERSION .", build + "--sbom .", build + "-t Vecmill .", build + "--secret x .",
 		build + "--build-arg GO_IMAGE=golang:1.26-bookworm .", build + "--build-arg BASE_IMAGE=debian:trixie-slim@sha256:... .",
 		"docker compose -f compose.yaml up --build", "docker compose -f deploy/compose/prometheus.yaml up --build", "docker compose -f deploy/compose.yaml up --rebuild",
 		"docker buildx imagetools inspect debian:trixie-slim", "docker run vecmill",
+		"docker buildx build -f deploy/Dockerfile .", build + "--sbom=true .", build + "--sbom=false .", build + "--push -t registry.example/vecmill:1 .", "docker buildx build -f deploy/Dockerfile --push .",
+		"docker buildx build -f deploy/Dockerfile --push -t registry.example/vecmill .", "docker buildx build -f deploy/Dockerfile --push -t vecmill:1 .", "docker buildx create --use",
 	} {
 		if askDocker(shellWords(command)) == nil {
 			t.Errorf("nothing is noticed of %s", command)
@@ -80,6 +109,8 @@ func askDocker(words []string) error {
 	}
 	file := f.String("f", "", "")
 	switch {
+	case slices.Equal(words[1:], []string{"buildx", "create", "--driver", "docker-container", "--use"}): // a driver that takes --sbom
+		return nil
 	case begin("buildx", "imagetools", "inspect"):
 		if f.NArg() != 1 || !slices.Contains(slices.Collect(maps.Values(firstImages())), f.Arg(0)) {
 			return fmt.Errorf("no Dockerfile begins with %q", f.Args())
@@ -90,12 +121,20 @@ func askDocker(words []string) error {
 	}
 	var arguments []string
 	f.Func("build-arg", "", func(arg string) error { arguments = append(arguments, arg); return nil })
-	tag, bill := f.String("t", "none", ""), f.String("sbom", "true", "")
+	tag, bill, push, load := f.String("t", "none", ""), f.String("sbom", "", ""), f.Bool("push", false, ""), f.Bool("load", false, "")
 	if !begin("buildx", "build") {
 		return errors.New("nothing here knows what that does")
 	}
-	if !tagRE.MatchString(*tag) || *bill != "true" {
+	if !tagRE.MatchString(*tag) || *bill != "" && *bill != "true" {
 		return fmt.Errorf("-t %s --sbom=%s", *tag, *bill)
+	}
+	switch {
+	case *push == *load:
+		return errors.New("what a builder in a container makes is kept where it is pushed to, or loaded to")
+	case *push && !pushedRE.MatchString(*tag):
+		return fmt.Errorf("%s has no registry, or no tag: nobody would pull it", *tag)
+	case *bill != "" && !*push:
+		return errors.New("--sbom adds to what is pushed")
 	}
 	if f.NArg() != 1 {
 		return fmt.Errorf("%q are not one context", f.Args())
@@ -113,8 +152,9 @@ func askDocker(words []string) error {
 }
 
 var (
-	tagRE = regexp.MustCompile(`^[a-z0-9][a-z0-9./_-]*(:[\w.-]+)?$`)
-	argRE = regexp.MustCompile(`(?m)^ARG (\w+)=(\S+)$`)
+	tagRE    = regexp.MustCompile(`^[a-z0-9][a-z0-9./_-]*(:[\w.-]+)?$`)
+	pushedRE = regexp.MustCompile(`^[a-z0-9-]+\.[a-z0-9.-]+/[a-z0-9./_-]+:[\w.-]+$`)
+	argRE    = regexp.MustCompile(`(?m)^ARG (\w+)=(\S+)$`)
 )
 
 // takes wants a Dockerfile to have an argument, and to use it. Of an image that it begins with, a digest may be chosen.
@@ -225,6 +265,34 @@ func TestAnImageIsBuiltWithIcebergTablesIfItIsToldTo(t *testing.T) {
 				if got := regexp.MustCompile(line).Match(out); got != (iceberg != "") {
 					t.Errorf("%s with ICEBERG=%s: it does %s: %v, in\n%s", file, iceberg, line, got, out)
 				}
+			}
+		}
+	}
+}
+
+// TestAnImageHasFFmpegIfItIsToldTo takes the step of each Dockerfile that would install it, with a stand-in for apt-get.
+func TestAnImageHasFFmpegIfItIsToldTo(t *testing.T) {
+	for _, file := range []string{"deploy/Dockerfile", "deploy/Dockerfile.cuda"} {
+		if err := takes(file, "FFMPEG=1"); err != nil {
+			t.Error(err)
+		}
+		b, err := os.ReadFile(filepath.Join("..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := regexp.MustCompile(`(?m)^RUN (.*\$FFMPEG.*)$`).FindSubmatch(b)
+		if step == nil {
+			t.Fatalf("%s never has ffmpeg", file)
+		}
+		for _, argument := range []string{"", "1"} {
+			c := exec.CommandContext(t.Context(), "bash", "-euc", "apt-get() { echo apt-get \"$@\"; }; rm() { :; }\n"+string(step[1]))
+			c.Env = append(os.Environ(), "FFMPEG="+argument)
+			out, err := c.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%s: %v\n%s", file, err, out)
+			}
+			if installs := regexp.MustCompile(`(?m)^apt-get install .* ffmpeg$`).Match(out); installs != (argument != "") {
+				t.Errorf("%s with FFMPEG=%s: it is installed: %v, in\n%s", file, argument, installs, out)
 			}
 		}
 	}

@@ -64,7 +64,7 @@ var byRecipes = map[string][2]string{
 	"tools/fetch-readers.sh integration/feast": {"integration-deps"},
 }
 
-// TestEveryCommandIsHeld wants each command of each document, in blocks, in spans and in indented lines, to be run: here by TestEveryCommandOfTheDocumentsRuns, by a test of byTests, or by CI; by make docs-benches and make docs-tools; or else to be a target of unmade. CHANGELOG.md says what was, and its commands are not looked at.
+// TestEveryCommandIsHeld wants each command of each document and each alert, in blocks, in spans and in indented lines, to be run: here by TestEveryCommandOfTheDocumentsRuns, by a test of byTests, or by CI; by make docs-benches and make docs-tools; or else to be a target of unmade. CHANGELOG.md says what was, and its commands are not looked at.
 func TestEveryCommandIsHeld(t *testing.T) {
 	m, used, seen := newMade(t), map[string]bool{}, map[string]int{}
 	look := func(d document, command string, inBlock bool) {
@@ -75,7 +75,7 @@ func TestEveryCommandIsHeld(t *testing.T) {
 		used[how] = true
 		seen[strings.SplitN(how, " ", 2)[0]]++
 	}
-	for _, d := range slices.Concat(documents(t), decisions(t), comments(t)) {
+	for _, d := range slices.Concat(documents(t), decisions(t), comments(t), []document{alerts(t)}) {
 		for _, c := range d.commands {
 			if !c.inProse {
 				look(d, c.line, true)

@@ -3,16 +3,19 @@ package docs
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 )
 
-// TestWhatProseNamesExists looks at code spans, indented lines, commands and other blocks of all documents, and at how the examples say that they are run: our programs have the commands and flags that are named.
+// TestWhatProseNamesExists looks at code spans, indented lines, commands and other blocks of all documents, at how the examples say that they are run, and at what alerts say: our programs have the commands and flags that are named.
 func TestWhatProseNamesExists(t *testing.T) {
 	s := newSite(t)
 	dir := s.clone(t, document{})
 	helps, looked := map[string]string{}, 0
-	for _, d := range append(documents(t), comments(t)...) {
+	for _, d := range slices.Concat(documents(t), comments(t), []document{alerts(t)}) {
 		all := lines(d)
 		for _, b := range d.blocks {
 			all = append(all, strings.Split(b.text, "\n")...)
@@ -51,6 +54,46 @@ func comments(t *testing.T) (all []document) {
 		all = append(all, d)
 	}
 	return all
+}
+
+// ourCommandRE is how commands of ours begin.
+var ourCommandRE = regexp.MustCompile(`\b(worker|backfill) (audit|config|demo|dlq|doctor|plan|predict|reembed|run|simulate|status)\b`)
+
+// alerts are what the rules for Prometheus tell whoever is called, as prose. The reason of dead letters stands there as in the documents.
+func alerts(t *testing.T) document {
+	t.Helper()
+	d := document{path: "../deploy/prometheus/alerts.yaml"}
+	b, err := os.ReadFile(d.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Groups []struct {
+			Rules []struct{ Annotations map[string]string }
+		}
+	}
+	if err := yaml.Unmarshal(b, &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			for _, text := range r.Annotations {
+				d.spans(t, strings.ReplaceAll(text, "{{ $labels.reason }}", "R"))
+				if command := ourCommandRE.FindString(spanRE.ReplaceAllString(text, "")); command != "" {
+					t.Errorf("%s: %s is to be a span of %s", d.path, command, text)
+				}
+			}
+		}
+	}
+	for _, line := range d.prose { // prose may leave the configuration out; whoever is called at night has nothing but the line
+		if commandOf(line) != "" && !strings.Contains(line, " --config ") {
+			t.Errorf("%s: %s lacks --config", d.path, line)
+		}
+	}
+	if len(d.commands) == 0 {
+		t.Errorf("%s has no command", d.path)
+	}
+	return d
 }
 
 // withoutSettings leaves out settings of the environment before a command, and what substitutes it.

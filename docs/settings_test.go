@@ -19,7 +19,7 @@ var (
 
 // elsewhere are dotted and underscored names that look like settings and are something else, with what that is.
 var elsewhere = map[string]string{
-	"rule_files": "Prometheus' setting", "image.repository": "the chart's values", "image.tag": "the chart's values", "model.onnx": "a checkpoint's file",
+	"rule_files": "Prometheus' setting", "image.repository": "the chart's values", "image.tag": "the chart's values", "runbook_url": "an annotation of alerts", "model.onnx": "a checkpoint's file",
 	"rewrite_data_files": "Spark's procedure", "rewrite_position_delete_files": "Spark's procedure", "hive_partitioning": "DuckDB's option", "write_consistency_factor": "Qdrant's setting",
 }
 

@@ -71,6 +71,15 @@ conform "$work/dashboard.yaml"
 diff <(sed '1,/^  vecmill.json: |$/d; s/^    //' "$work/dashboard.yaml") deploy/grafana/vecmill.json
 grep -qx '    grafana_dashboard: "1"' "$work/dashboard.yaml" && grep -qx '    folder: Data' "$work/dashboard.yaml" || { cat "$work/dashboard.yaml" >&2; exit 1; }
 
+# With an address of the runbook each alert has its part of it, which TestEveryAlertIsExplainedTestedAndHasARunbook looks for there; without one none has, as an address that leads nowhere is worse.
+alerts() { render -f "$chart/ci/full-values.yaml" --show-only templates/prometheusrule.yaml "$@"; }
+runbook=https://docs.example/operations.md
+alerts --set "prometheusRule.runbookUrl=$runbook" >"$work/alerts.yaml"
+"$work/chartcheck" <"$work/alerts.yaml" >/dev/null
+conform "$work/alerts.yaml"
+diff <(sed -n 's/^ *- alert: //p' deploy/prometheus/alerts.yaml | tr '[:upper:]' '[:lower:]') <(sed -n "s|^ *runbook_url: $runbook#||p" "$work/alerts.yaml")
+[ "$(alerts | grep -c runbook_url || true)" -eq 0 ] || { echo 'alerts have a runbook at no address' >&2; exit 1; }
+
 # A job that computes is scraped by a monitor of its own, with names of its own, and never by annotations: its series would be the workers'. One that publishes serves nothing.
 backfill() { render -f "$chart/ci/backfill-values.yaml" "$@"; }
 [ "$(backfill | grep -cE '^kind: PodMonitor$|replacement: backfill/')" -eq 2 ] || { echo 'a backfill is not scraped under a name of its own' >&2; exit 1; }
@@ -80,7 +89,7 @@ backfill() { render -f "$chart/ci/backfill-values.yaml" "$@"; }
 # A job cannot be changed: whatever an upgrade changes in it gives it another name, and nothing else does.
 job() { render -f "$chart/ci/full-values.yaml" "$@" | sed -n '/^kind: Job$/,/^spec:/s/^  name: //p'; }
 was=$(job)
-for change in image.tag=v2 image.repository=other env.A=b backfill.resources.limits.memory=9Gi backfill.maxRate=1/s backfill.backoffLimit=3 config.log.level=debug podLabels.a=b terminationGracePeriodSeconds=90; do
+for change in image.tag=v2 cache.volume.persistentVolumeClaim.claimName=other image.repository=other env.A=b backfill.resources.limits.memory=9Gi backfill.maxRate=1/s backfill.backoffLimit=3 config.log.level=debug podLabels.a=b terminationGracePeriodSeconds=90; do
   now=$(job --set "$change")
   [ -n "$now" ] && [ "$now" != "$was" ] || { echo "an upgrade with $change changes the job $was, which the cluster refuses" >&2; exit 1; }
 done
@@ -130,6 +139,10 @@ refused "POD_NAME is the pod's" --set env.POD_NAME=x
 refused 'maxLag' --set backfill.maxLag=0
 refused 'labels' --set-json 'prometheusRule.labels=["prometheus"]'
 refused 'labels' --set grafanaDashboard.labels.grafana_dashboard=1
+refused 'maxSurge' --set strategy.maxSurge=0 # which is rollingUpdate's
+refused 'volume' --set cache.volume=claim
+refused 'extraVolumes' --set extraVolumes=rows
+refused 'runbookUrl' --set prometheusRule.runbookUrl=1
 refused 'config.telemetry.listen is empty' --set config.telemetry.listen=
 for listen in 127.0.0.1:9464 127.1:9464 localhost:9464 LOCALHOST:9464 '[::1]:9464'; do refused 'which nobody outside the pod reaches' --set-string "config.telemetry.listen=$listen"; done
 for listen in 0.0.0.0:9464 '[::]:9464' :9464; do render -f "$chart/ci/full-values.yaml" --set-string "config.telemetry.listen=$listen" >/dev/null; done

@@ -14,6 +14,7 @@
 # a run in a pod reaches its first process.
 #
 # ICEBERG=1 has the image built with Iceberg tables, and looks for them and their licences; without it a table of them must be refused.
+# FFMPEG=1 has it built with ffmpeg, and gives it a recording as M4A; without it a worker that is to use it must not start.
 #
 # With --mutants it then spoils the Dockerfile in ways that a person might, and fails if one is not noticed.
 #
@@ -21,7 +22,7 @@
 # GO names the program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-: "${GO:=go}" "${ICEBERG:=}"
+: "${GO:=go}" "${ICEBERG:=}" "${FFMPEG:=}"
 
 say() { printf 'image-steps: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -79,7 +80,7 @@ bases() {
 
 # steps builds the Dockerfile $1 as the image $2. What the first stage has of this machine must not show in the last one, so they are built one after the other: what has been built is kept as layers.
 steps() {
-  local common=(build --quiet --layers --pull-never --isolation chroot --network host --ignorefile "$dockerfile.dockerignore" --file "$1" --build-arg "VERSION=$version" --build-arg "ICEBERG=$ICEBERG")
+  local common=(build --quiet --layers --pull-never --isolation chroot --network host --ignorefile "$dockerfile.dockerignore" --file "$1" --build-arg "VERSION=$version" --build-arg "ICEBERG=$ICEBERG" --build-arg "FFMPEG=$FFMPEG")
   buildah "${common[@]}" --target build --volume "$("$GO" env GOROOT):/usr/local/go:ro" --volume "$("$GO" env GOMODCACHE):/go/pkg/mod" \
     --volume "$("$GO" env GOCACHE):/root/.cache/go-build" --volume /etc/ssl/certs/ca-certificates.crt:/machine.pem:ro "$work/context" && buildah "${common[@]}" --tag "$2" "$work/context"
 }
@@ -140,6 +141,11 @@ look() {
   [ -z "$missing" ] || { say "libraries that are not there: $missing"; return 1; }
   says well 'THREE ONE FOUR ONE FIVE NINE' "${entry[@]}" predict --model /mnt/models/audio-ctc --option audio_libraries=require /mnt/samples/audio/speech-01.wav || return
   says well '"label"' "${entry[@]}" predict --model /mnt/models/vision-digits --option image_libraries=require /mnt/samples/image/digit-04.jpg || return
+  if [ -n "$FFMPEG" ]; then
+    says well 'THREE ONE FOUR ONE FIVE NINE' sh -euc 'ffmpeg -loglevel error -i /mnt/samples/audio/speech-01.wav /tmp/speech.m4a; "$@" /tmp/speech.m4a' sh "${entry[@]}" predict --model /mnt/models/audio-ctc --option audio_decoder=ffmpeg || return
+  else
+    says badly 'the decoder program ffmpeg is missing' "${entry[@]}" predict --model /mnt/models/audio-ctc --option audio_decoder=ffmpeg /mnt/samples/audio/speech-01.wav || return
+  fi
   says badly "not in the cache $cache/" env HF_HUB_OFFLINE=1 "${entry[@]}" predict --model hf://owner/name --text once || return
   says badly /etc/vecmill/worker.yaml "${entry[@]}" "${command[@]}" || return
   says badly "$([ -n "$ICEBERG" ] && echo 'no such table' || echo 'this build has no Iceberg tables')" sh -euc 'printf "%s\n" "$0" >/tmp/plan.yaml; backfill plan --config /tmp/plan.yaml --source iceberg://ns.rows --column uri=path --try 0 --out /tmp/plan' "$lake" || return

@@ -12,6 +12,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"vecmill/embed"
+	"vecmill/internal/status"
 	"vecmill/sinks"
 	"vecmill/stream"
 )
@@ -28,7 +30,7 @@ func served(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	if err := Observe(tel.Meter(), "p", func() Reading {
-		return Reading{Stream: stream.Stats{Partitions: 1}, Outputs: []sinks.MemberStats{{Name: "outputs[0]"}}}
+		return Reading{Stream: stream.Stats{Partitions: 1}, Outputs: []sinks.MemberStats{{Name: "outputs[0]"}}, Slowest: "infer", Workers: []StageWorkers{{"infer", 1}}}
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +73,62 @@ func TestDashboardAndAlertsAskForWhatIsServed(t *testing.T) {
 			t.Errorf("%s asks for %d metrics only", path, len(asked))
 		}
 	}
-	var dashboard struct {
-		Panels []struct{ Targets []struct{ Expr string } }
+	if n := len(panels(t)); n < 10 {
+		t.Errorf("%d panels", n)
 	}
-	if err := json.Unmarshal([]byte(read(t, "../../deploy/grafana/vecmill.json")), &dashboard); err != nil || len(dashboard.Panels) < 10 {
-		t.Errorf("%d panels: %v", len(dashboard.Panels), err)
+}
+
+// panel is one of the dashboard, and what it asks for.
+type panel struct {
+	ID      int
+	Title   string
+	Targets []struct{ Expr, LegendFormat string }
+}
+
+func panels(t *testing.T) []panel {
+	t.Helper()
+	var dashboard struct{ Panels []panel }
+	if err := json.Unmarshal([]byte(read(t, "../../deploy/grafana/vecmill.json")), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	return dashboard.Panels
+}
+
+// Stages have different numbers of workers, so that the seconds a second of one say nothing beside those of another: what is drawn is what the live page draws, of every stage that it has.
+func TestTheDashboardDrawsHowBusyTheWorkersOfEachStageAre(t *testing.T) {
+	ids, drawn := map[int]string{}, map[string]string{}
+	bottleneck := false
+	for _, p := range panels(t) {
+		if ids[p.ID] != "" {
+			t.Errorf("%s and %s have one id", ids[p.ID], p.Title)
+		}
+		ids[p.ID] = p.Title
+		for _, x := range p.Targets {
+			bottleneck = bottleneck || strings.Contains(x.Expr, "(vecmill_bottleneck{")
+			if p.Title == "Busy stages" {
+				drawn[strings.TrimPrefix(x.LegendFormat, "{{pipeline}} ")] = x.Expr
+			}
+		}
+	}
+	if !bottleneck {
+		t.Error("vecmill_bottleneck is not drawn")
+	}
+	stages := 0
+	for _, s := range status.Of(status.About{Fetchers: 1, Preparers: 1, Sessions: 1}, stream.Stats{Writers: 1}, embed.Stats{}, nil).Stages {
+		if s.Workers == 0 {
+			continue
+		}
+		stages++
+		counter := s.Name
+		if s.Name == "batch" {
+			counter = "collate"
+		}
+		if expr := drawn[s.Name]; !strings.Contains(expr, "rate(vecmill_"+counter+"_busy_seconds_total{") || !strings.Contains(expr, `) / sum by (pipeline) (vecmill_stage_workers{stage="`+s.Name+`", `) {
+			t.Errorf("how busy %s is is drawn by %q", s.Name, expr)
+		}
+	}
+	if len(drawn) != stages {
+		t.Errorf("%d stages are drawn, and %d have workers", len(drawn), stages)
 	}
 }
 
@@ -106,18 +159,31 @@ func TestTheDashboardShowsEveryWait(t *testing.T) {
 	}
 }
 
-func TestEveryAlertIsTestedAndHasARunbook(t *testing.T) {
-	alerts := regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(read(t, "../../deploy/prometheus/alerts.yaml"), -1)
-	if len(alerts) < 8 {
-		t.Fatalf("%d alerts", len(alerts))
+func TestEveryAlertIsExplainedTestedAndHasARunbook(t *testing.T) {
+	var file struct {
+		Groups []struct {
+			Rules []struct {
+				Alert       string
+				Annotations struct{ Summary, Description string }
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "../../deploy/prometheus/alerts.yaml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Groups) != 1 || len(file.Groups[0].Rules) < 8 {
+		t.Fatalf("%+v", file)
 	}
 	tests, runbook := read(t, "../../deploy/prometheus/alerts_test.yaml"), read(t, "../../docs/operations.md")
-	for _, a := range alerts {
-		if n := strings.Count(tests, "alertname: "+a[1]); n < 2 {
-			t.Errorf("%s: %d tests, want one that fires and one that does not", a[1], n)
+	for _, a := range file.Groups[0].Rules {
+		if a.Annotations.Summary == "" || a.Annotations.Description == "" {
+			t.Errorf("%s says %+v", a.Alert, a.Annotations)
 		}
-		if !strings.Contains(runbook, "\n### "+a[1]+"\n") {
-			t.Errorf("docs/operations.md says nothing of %s", a[1])
+		if n := strings.Count(tests, "alertname: "+a.Alert); n < 2 {
+			t.Errorf("%s: %d tests, want one that fires and one that does not", a.Alert, n)
+		}
+		if !strings.Contains(runbook, "\n### "+a.Alert+"\n") { // where the chart's runbookUrl leads
+			t.Errorf("docs/operations.md says nothing of %s", a.Alert)
 		}
 	}
 }

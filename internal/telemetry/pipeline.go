@@ -22,8 +22,15 @@ type Reading struct {
 	Step    float64 // seconds of audio that a step stands for; 0: of no audio
 	Peak    float64 // floating-point operations a second that this machine is capable of; 0: not measured
 
-	Cost    Cost   // of the process so far
-	Slowest string // the stage whose workers have been the busiest since the start; "" for none
+	Cost    Cost           // of the process so far
+	Slowest string         // the stage whose workers have been the busiest since the start; "" for none
+	Workers []StageWorkers // of the stages that have any; empty until all pipelines are open
+}
+
+// StageWorkers is how many workers a stage has: its busy time over them is how busy it is.
+type StageWorkers struct {
+	Stage   string
+	Workers int
 }
 
 // Cost is what a process has taken of its machine. What is nil is not known.
@@ -143,6 +150,7 @@ func flow() []Metric {
 		{"vecmill_cpu_hours_per_million_rows", "{hour}", "CPU time of the process since its start, by the rows of all its pipelines; not there before the first row", Gauge, func(r *Reading) []point { return some(r.Cost.PerMillion) }},
 		{"vecmill_device_hours_per_million_rows", "{hour}", "the same of device_seconds; not there without a GPU", Gauge, func(r *Reading) []point { return some(r.Cost.DevicePerMillion) }},
 		{"vecmill_price_per_million_rows", "{currency}", "what the machine has cost since the start at runtime.price_per_hour, by the rows of all pipelines; not there if that is 0", Gauge, func(r *Reading) []point { return some(r.Cost.PricePerMillion) }},
+		{"vecmill_stage_workers", "{worker}", "workers of a stage (label stage: fetch, preprocess, batch, infer, heads, write), as the live page has them; the rate of its busy seconds, of batch vecmill_collate_busy_seconds, over them is how busy it is", Gauge, workers},
 		{"vecmill_bottleneck", "{stage}", "1 for the stage (label stage) whose workers have been the busiest since the start; not there while all of them are idle", Gauge, bottleneck},
 		{"vecmill_reused", "{object}", "objects that got the results of another one with their content (reuse_results)", Counter, count(func(r *Reading) int64 { return r.Embed.Reused })},
 		{"vecmill_batch_bisections", "{batch}", "failing batches that were taken apart", Counter, count(func(r *Reading) int64 { return r.Embed.Bisections })},
@@ -185,6 +193,15 @@ func learnt(f func(*embed.DeviceCosts) float64) func(*Reading) []point {
 		}
 		return ps
 	}
+}
+
+// workers are of each stage that has any, of which there are as many as status names.
+func workers(r *Reading) []point {
+	var ps []point
+	for _, s := range r.Workers {
+		ps = append(ps, point{float64(s.Workers), attribute.String("stage", s.Stage)})
+	}
+	return ps
 }
 
 func bottleneck(r *Reading) []point {

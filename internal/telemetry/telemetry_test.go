@@ -49,7 +49,7 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 				Sessions: 3, Waiting: 4, WaitingCost: 1200, Collate: 3 * time.Second, Undecoded: 13, PreprocessWait: 1.1e10, Queue: 9e10, FLOPs: 3e9,
 				Devices: []embed.DeviceCosts{{Device: "0", Costs: embed.Costs{Fixed: 0.5, Step: 0.25}, Miss: 0.125}, {Device: "1", Costs: embed.Costs{Fixed: 2}}},
 			}, Step: 0.02, Peak: 5e10,
-			Cost: Cost{DeviceSeconds: 60, PerMillion: number(0.5), Used: number(0.25)}, Slowest: "infer",
+			Cost: Cost{DeviceSeconds: 60, PerMillion: number(0.5), Used: number(0.25)}, Slowest: "infer", Workers: []StageWorkers{{"fetch", 16}, {"infer", 3}},
 			Outputs: []sinks.MemberStats{{Name: "outputs[0]", Rows: 70}, {Name: "outputs[1]", Rows: 60, Waiting: 10, Write: 4 * time.Second, Durable: 1e10, Dropped: 5, Held: 3000, Limit: 4096}},
 		}
 	})
@@ -84,6 +84,8 @@ func TestTotalsAreServedAsMetrics(t *testing.T) {
 		`vecmill_device_seconds_total{pipeline="speech"} 60`,
 		`vecmill_cpu_hours_per_million_rows{pipeline="speech"} 0.5`,
 		`vecmill_bottleneck{pipeline="speech",stage="infer"} 1`,
+		`vecmill_stage_workers{pipeline="speech",stage="fetch"} 16`,
+		`vecmill_stage_workers{pipeline="speech",stage="infer"} 3`,
 		`vecmill_batch_fixed_seconds{device="0",pipeline="speech"} 0.5`,
 		`vecmill_batch_fixed_seconds{device="1",pipeline="speech"} 2`,
 		`vecmill_batch_step_seconds{device="0",pipeline="speech"} 0.25`,

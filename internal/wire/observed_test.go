@@ -54,6 +54,11 @@ func TestAWorkerTellsItsTimesWithTracesAndTheTroublesOfItsOutputs(t *testing.T) 
 	if sum(shown.Took) != 12 || s.Stream.Computed != 12 || sum(shown.Ran) != s.Embed.Batches || len(shown.Took) != len(st.Bounds)+1 {
 		t.Errorf("%d records and %d batches have times, of %d and %d; %d buckets, %d bounds", sum(shown.Took), sum(shown.Ran), s.Stream.Computed, s.Embed.Batches, len(shown.Took), len(st.Bounds))
 	}
+	for _, stage := range shown.Stages {
+		if stage.Workers > 0 && !regexp.MustCompile(fmt.Sprintf(`(?m)^vecmill_stage_workers\{pipeline="p",stage="%s"\} %d(\.0)?$`, stage.Name, stage.Workers)).MatchString(body) {
+			t.Errorf("nothing says that %s has %d workers in\n%s", stage.Name, stage.Workers, body)
+		}
+	}
 	if s.Embed.Queue <= 0 || s.Stream.Write <= 0 || s.Stream.Durable <= 0 || s.Stream.HoldBack <= 0 || s.Stream.Abandoned != 0 {
 		t.Errorf("waits: queue %g s, hold-back %g s, write %s, durable %g s; %d abandoned", s.Embed.Queue, s.Stream.HoldBack, s.Stream.Write, s.Stream.Durable, s.Stream.Abandoned)
 	}

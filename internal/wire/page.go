@@ -64,6 +64,21 @@ func (s *shown) run() progress.Report {
 	return progress.Between(s.started, *first, now)
 }
 
+// workers are those of each stage of a pipeline, for metrics; none until all pipelines are open.
+func (s *shown) workers(pipeline int) (all []telemetry.StageWorkers) {
+	lines := s.lines.Load()
+	if lines == nil {
+		return nil
+	}
+	l := &(*lines)[pipeline]
+	for _, stage := range status.Of(l.about, l.pipe.Stats(), l.engine.Stats(), nil).Stages {
+		if stage.Workers > 0 {
+			all = append(all, telemetry.StageWorkers{Stage: stage.Name, Workers: stage.Workers})
+		}
+	}
+	return all
+}
+
 // open shows the lines, which are those of c's pipelines in their order.
 func (s *shown) open(c *config.Config, lines []*line) {
 	all := make([]shownLine, len(lines))

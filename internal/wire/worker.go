@@ -139,7 +139,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		}
 		if err := telemetry.Observe(w.telemetry.Meter(), l.name, func() telemetry.Reading {
 			run := w.shown.run()
-			return telemetry.Reading{Stream: l.pipe.Stats(), Embed: l.engine.Stats(), Outputs: l.sink.Stats(), Step: l.model.stepSeconds(), Peak: w.shown.peak, Cost: costMetrics(run.Cost), Slowest: slowest(&run, i)}
+			return telemetry.Reading{Stream: l.pipe.Stats(), Embed: l.engine.Stats(), Outputs: l.sink.Stats(), Step: l.model.stepSeconds(), Peak: w.shown.peak, Cost: costMetrics(run.Cost), Slowest: slowest(&run, i), Workers: w.shown.workers(i)}
 		}); err != nil {
 			return nil, err
 		}

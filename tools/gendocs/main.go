@@ -100,7 +100,7 @@ func metrics(w io.Writer) error {
 # Metrics
 
 Served at /metrics (setting telemetry.listen) and sent over OTLP (telemetry.otlp_endpoint). Every metric has the label pipeline;
-dead letters have the label reason, the bottleneck has the label stage, outputs have the label output. Prometheus appends _total to counters, and _bucket, _sum and _count to histograms. /metrics has the vitals of the Go runtime and of the process
+dead letters have the label reason, the workers of stages and the bottleneck the label stage, outputs the label output, and what is learnt of batches the label device. Prometheus appends _total to counters, and _bucket, _sum and _count to histograms. /metrics has the vitals of the Go runtime and of the process
 beside these: go_goroutines, go_memstats_*, process_open_fds, process_resident_memory_bytes and their like.
 
 A step is what a model's length is counted in: a frame of audio (20 ms in the published models), a token, a patch of a picture. Buckets of histograms carry the trace of a record or a batch

@@ -106,13 +106,20 @@ containers:
         mountPath: /etc/vecmill/secrets/{{ $secret }}
         readOnly: true
       {{- end }}
+      {{- with .Values.extraVolumeMounts }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
 volumes:
   - name: config
     configMap:
       name: {{ include "vecmill.name" . }}
   - name: cache
+    {{- if .Values.cache.volume }}
+    {{- toYaml .Values.cache.volume | nindent 4 }}
+    {{- else }}
     emptyDir:
       sizeLimit: {{ .Values.cache.sizeLimit }}
+    {{- end }}
   - name: tmp
     emptyDir: {}
   {{- with .Values.models.volume }}
@@ -123,6 +130,9 @@ volumes:
   - name: secret-{{ $i }}
     secret:
       secretName: {{ $secret }}
+  {{- end }}
+  {{- with .Values.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
