@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"vecmill/internal/audit"
 	"vecmill/internal/backfill"
 	"vecmill/internal/config"
@@ -102,7 +104,7 @@ func pastsOf(ctx context.Context, s *stores, p *config.Pipeline) (all []past, cl
 func pastIn(ctx context.Context, s *stores, o *config.Output) (past, error) {
 	if files, _ := o.Files(); files != nil {
 		store, prefix, err := s.openPatient(ctx, files.URL)
-		return &pastFiles{store, prefix, parquetsink.Layout(files.Layout)}, err
+		return &pastFiles{store: store, prefix: prefix, layout: parquetsink.Layout(files.Layout), seen: map[schemas.SourceID]schemas.Span{}}, err
 	}
 	switch {
 	case o.Postgres != nil:
@@ -114,11 +116,12 @@ func pastIn(ctx context.Context, s *stores, o *config.Output) (past, error) {
 	return nil, errNoAccount
 }
 
-// pastFiles implements past.
+// pastFiles implements past. It is for one goroutine.
 type pastFiles struct {
 	store  objectstore.Store
 	prefix string
 	layout parquetsink.Layout
+	seen   map[schemas.SourceID]schemas.Span // where chains begin, and how far they came when they were looked at last: files do not change, so that only what came since is looked at again
 }
 
 func (p *pastFiles) close() {}
@@ -134,21 +137,59 @@ func (p *pastFiles) sources(ctx context.Context, pipeline string) ([]schemas.Sou
 }
 
 func (p *pastFiles) span(ctx context.Context, src schemas.SourceID) (s schemas.Span, known bool, err error) {
-	files, err := p.layout.Chain(ctx, p.store, p.prefix, src, 0)
+	s, known = p.seen[src]
+	files, err := p.layout.Chain(ctx, p.store, p.prefix, src, s.Next)
 	if err != nil || len(files) == 0 {
-		return s, false, err
+		return schemas.Span{}, false, err
 	}
-	return schemas.Span{First: files[0].Origin, Next: files[len(files)-1].Range.Next}, true, nil
+	if !known {
+		s.First = files[0].Origin
+	}
+	s.Next = files[len(files)-1].Range.Next
+	p.seen[src] = s
+	return s, true, nil
 }
 
+// madeBy looks at the last files of each source, until one has rows.
 func (p *pastFiles) madeBy(ctx context.Context, pipeline string) (by maker, err error) {
-	err = p.audited().Files(ctx, pipeline, func(_ string, info parquetsink.FileInfo) error {
-		if info.Rows > 0 {
-			by = maker{info.Metadata["model-digest"], info.Metadata["preprocess-digest"], info.Metadata[headsKey]}
+	sources, err := p.sources(ctx, pipeline)
+	if err != nil {
+		return by, err
+	}
+	late := make([]parquetsink.FileInfo, len(sources))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(madeByAtOnce)
+	for i, src := range sources {
+		group.Go(func() (err error) {
+			late[i], err = p.lateRows(gctx, src)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return by, err
+	}
+	latest := slices.MaxFunc(append(late, parquetsink.FileInfo{}), func(a, b parquetsink.FileInfo) int { return a.Created.Compare(b.Created) })
+	return maker{latest.Metadata["model-digest"], latest.Metadata["preprocess-digest"], latest.Metadata[headsKey]}, nil
+}
+
+// madeByAtOnce is how many sources are asked at once for their last file.
+const madeByAtOnce = 16
+
+// lateRows is the last file of a source that has rows; the zero value if there is none.
+func (p *pastFiles) lateRows(ctx context.Context, src schemas.SourceID) (info parquetsink.FileInfo, err error) {
+	names, err := p.audited().NamesOf(ctx, src)
+	if err != nil {
+		return info, err
+	}
+	for _, name := range slices.Backward(names) {
+		if info, err = parquetsink.Stat(ctx, p.store, name); err != nil {
+			return info, fmt.Errorf("reading %s: %w", name, err)
 		}
-		return nil
-	})
-	return by, err
+		if info.Rows > 0 {
+			return info, nil
+		}
+	}
+	return parquetsink.FileInfo{}, nil
 }
 
 // errBefore ends the reading of a file before the rows that are wanted.

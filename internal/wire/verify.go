@@ -116,7 +116,7 @@ func (v *Verified) count(all []Audited, p *plan.Plan, here bool) {
 		for _, o := range a.Offences {
 			v.offend("%s, %s/%d: %s", a.Output, a.Topic, a.Partition, o)
 		}
-		if i == 0 || all[i-1].Output != a.Output {
+		if i == 0 || all[i-1].index != a.index {
 			outputs = append(outputs, counted{output: a.Output, bestEffort: a.bestEffort})
 		}
 		t := &outputs[len(outputs)-1]
