@@ -337,6 +337,10 @@ func TestRecomputationsThatCannotEndWellAreRefused(t *testing.T) {
 		{"one that is not there", "other", true, nil, "no pipeline other"},
 		{"other topics", "now", false, func(_, now *config.Pipeline) { now.Topics = []string{"more"} }, "does not read topic refs"},
 		{"other references", "now", true, func(_, now *config.Pipeline) { now.Where = "false" }, "differ in where or input"},
+		{"what the topic decides", "now", true, func(old, now *config.Pipeline) { old.Where, now.Where = `topic == "refs"`, `topic == "refs"` }, "asks about the record (topic, key"},
+		{"what the type decides", "now", true, func(old, now *config.Pipeline) {
+			old.Where, now.Where = `ref.content_type != "x"`, `ref.content_type != "x"`
+		}, "or content_type, which rows do not tell"},
 		{"one table", "now", true, func(old, now *config.Pipeline) { old.Outputs, now.Outputs = table, table }, "both write to table calls: two digests in one index"},
 		{"one push source", "now", true, func(old, now *config.Pipeline) { old.Outputs, now.Outputs = pushes, pushes }, "both write to push source rows: two digests in one index"},
 		{"questions", "now", true, func(_, now *config.Pipeline) { now.Heads = []config.Head{{Task: "answers"}} }, "questions and choices are in no output"},
