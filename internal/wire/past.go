@@ -29,6 +29,9 @@ type past interface {
 	// span is where the output's part of a source begins, behind what was skipped to get there, and ends; known is false if it has none. It begins at -1 if that is not told any more.
 	span(ctx context.Context, src schemas.SourceID) (s schemas.Span, known bool, err error)
 
+	// ranges are what the output was given of a source in a span: by ascending offset, whole where they reach out of it, with the fate of each offset and with deletions, as far as these are told. What is not told any more is in none of them.
+	ranges(ctx context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Range, error)
+
 	// madeBy is what made late rows; the zero value without rows.
 	madeBy(ctx context.Context, pipeline string) (maker, error)
 
@@ -150,6 +153,16 @@ func (p *pastFiles) span(ctx context.Context, src schemas.SourceID) (s schemas.S
 	return s, true, nil
 }
 
+func (p *pastFiles) ranges(ctx context.Context, src schemas.SourceID, in schemas.Span) (all []schemas.Range, err error) {
+	files, err := p.layout.Chain(ctx, p.store, p.prefix, src, in.First)
+	for i := range files {
+		if r := &files[i].Range; r.First < in.Next && r.Next > in.First {
+			all = append(all, *r)
+		}
+	}
+	return all, err
+}
+
 // madeBy looks at the last files of each source, until one has rows.
 func (p *pastFiles) madeBy(ctx context.Context, pipeline string) (by maker, err error) {
 	sources, err := p.sources(ctx, pipeline)
@@ -252,6 +265,10 @@ func (p *pastTable) span(ctx context.Context, src schemas.SourceID) (s schemas.S
 	}
 	s.Next, known, err = p.r.Next(ctx, src)
 	return s, known, err
+}
+
+func (p *pastTable) ranges(ctx context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Range, error) {
+	return p.r.Covered(ctx, src, in)
 }
 
 func (p *pastTable) madeBy(ctx context.Context, pipeline string) (by maker, err error) {

@@ -234,6 +234,9 @@ func (r *Reembed) bounds(ctx context.Context, s *stores, old past) (all []backfi
 			return nil, fmt.Errorf("%s has written nothing of %s, whose offsets from %d on are there, and %s began at %d: wait until it has, and give the command again", r.Old.Name, part, stream.logs[part].First, r.New.Name, first)
 		}
 	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("the output of %s has nothing yet: there is nothing to compute again; if it should have, wait until files or transactions of it are there", r.Old.Name)
+	}
 	return all, nil
 }
 
