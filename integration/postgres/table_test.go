@@ -106,7 +106,7 @@ func works(t *testing.T, s *harness.Postgres, table string) {
 		rows = append(rows, row)
 		want[fmt.Sprint(row.RefID, row.URI, row.ETag, hash, row.ModelDigest, row.PreprocessDigest, row.Head, notes[schemas.CompanionNote], notes[schemas.CompanionHashNote], c.Heads)]++
 	}
-	r := schemas.Range{Source: src, Span: schemas.Span{Next: int64(len(rows))}}
+	r := schemas.Range{Source: src, Span: schemas.Span{Next: int64(len(rows))}, Deletes: []schemas.Deletion{{Offset: 2, RefID: "another"}}}
 	if err := sink.Write(context.Background(), r, rows, func(error) {}); err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +129,11 @@ func works(t *testing.T, s *harness.Postgres, table string) {
 		return nil
 	}); err != nil || len(came) != 2 || came[fmt.Sprint(1, rows[1].RefID, rows[1].URI, rows[1].ETag, rows[1].ContentHash, rows[1].Attributes)] != 1 {
 		t.Errorf("rows of a span: %v; %v", came, err)
+	}
+	for in, want := range map[schemas.Span]string{{First: 1, Next: 2}: fmt.Sprint([]schemas.Range{r}), {First: r.Next, Next: r.Next + 9}: "[]"} {
+		if all, err := q.Covered(context.Background(), src, in); err != nil || fmt.Sprint(all) != want {
+			t.Errorf("transactions of %v: %v, %v, want %s", in, all, err, want)
+		}
 	}
 	for offset, want := range map[int64]string{0: c.Heads, int64(len(rows)) - 1: c.Heads, int64(len(rows)): ""} {
 		if heads, err := q.Heads(context.Background(), src, offset); err != nil || heads != want {

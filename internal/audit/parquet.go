@@ -79,24 +79,6 @@ func (q Parquet) Partitions(ctx context.Context, pipeline, topic string) (parts 
 	return slices.Compact(parts), nil
 }
 
-// Files calls each for every file of a pipeline that can be read, of every source.
-func (q Parquet) Files(ctx context.Context, pipeline string, each func(name string, info parquetsink.FileInfo) error) error {
-	names, err := q.Names(ctx, pipeline)
-	if err != nil {
-		return err
-	}
-	for _, n := range names {
-		info, err := parquetsink.Stat(ctx, q.Store, n)
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", n, err)
-		}
-		if err := each(n, info); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Names are the files of a pipeline, source by source, in the order of their offsets.
 func (q Parquet) Names(ctx context.Context, pipeline string) (all []string, err error) {
 	sources, err := q.Sources(ctx, pipeline)
@@ -104,14 +86,23 @@ func (q Parquet) Names(ctx context.Context, pipeline string) (all []string, err 
 		return nil, err
 	}
 	for _, src := range sources {
-		dir := q.layout().Dir(q.Prefix, src) + "/"
-		names, err := q.Store.List(ctx, dir, "")
+		names, err := q.NamesOf(ctx, src)
 		if err != nil {
-			return nil, fmt.Errorf("listing %s: %w", dir, err)
+			return nil, err
 		}
-		all = append(all, slices.DeleteFunc(names, func(n string) bool { return !q.isFile(n, dir) })...)
+		all = append(all, names...)
 	}
 	return all, nil
+}
+
+// NamesOf are the files of a source, in the order of their offsets.
+func (q Parquet) NamesOf(ctx context.Context, src schemas.SourceID) ([]string, error) {
+	dir := q.layout().Dir(q.Prefix, src) + "/"
+	names, err := q.Store.List(ctx, dir, "")
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", dir, err)
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return !q.isFile(n, dir) }), nil
 }
 
 // isFile says whether a name in a source's directory is one of its chain's.

@@ -105,12 +105,10 @@ const statsAtOnce = 16
 
 // Written asks every file of a source what it covers: no rows are read. It may be asked while files are written.
 func (q Parquet) Written(ctx context.Context, src schemas.SourceID, within schemas.Span) (*Written, error) {
-	dir := q.layout().Dir(q.Prefix, src) + "/"
-	names, err := q.Store.List(ctx, dir, "")
+	names, err := q.NamesOf(ctx, src)
 	if err != nil {
-		return nil, fmt.Errorf("listing %s: %w", dir, err)
+		return nil, err
 	}
-	names = slices.DeleteFunc(names, func(n string) bool { return !q.isFile(n, dir) })
 	files := make([]parquetsink.FileInfo, len(names))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(statsAtOnce)

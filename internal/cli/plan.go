@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,6 +130,9 @@ func printPlan(w io.Writer, p *wire.Planned) {
 	}
 	if p.Unreadable > 0 {
 		fmt.Fprintf(w, "%-18s %d lines are no references: each will be a dead letter\n", "unreadable", p.Unreadable)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Unasked)) {
+		fmt.Fprintf(w, "%-18s %d references for %s, all that it may take: its where asks about the record, which a plan has none of\n", "counted", p.Unasked[name], name)
 	}
 	switch {
 	case p.Seen == 0:

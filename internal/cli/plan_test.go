@@ -24,6 +24,15 @@ func TestListsThatWereLeftOutAreTold(t *testing.T) {
 	}
 }
 
+// TestAPlanSaysForWhomReferencesAreCountedUnasked has two pipelines whose conditions are about the record.
+func TestAPlanSaysForWhomReferencesAreCountedUnasked(t *testing.T) {
+	var out bytes.Buffer
+	printPlan(&out, &wire.Planned{Plan: &plan.Plan{Items: 30}, Unasked: map[string]int64{"b": 4, "a": 30}})
+	if got := out.String(); !strings.Contains(got, "\ncounted            30 references for a, all that it may take: its where asks about the record, which a plan has none of\ncounted            4 references for b,") {
+		t.Errorf("%s", got)
+	}
+}
+
 // TestAPlanSaysWhatTagsTellOfCopies and what they do not, and of which of them its time is without.
 func TestAPlanSaysWhatTagsTellOfCopies(t *testing.T) {
 	for _, c := range []struct {

@@ -280,7 +280,11 @@ func (o *reembedOptions) printVerified(w io.Writer, v *wire.Verified) error {
 			*wire.Verified
 		}{"verified", v})
 	}
-	fmt.Fprintf(w, "%s has %d of %d planned references of %s, and %d dead letters; %d it had before, %d offsets come from the stream; %d outputs audited\n", o.now, v.Computed, v.Planned, o.old, v.Dead, v.Known, v.Stream, v.Audited)
+	stream := fmt.Sprintf("%d offsets come from the stream", v.Stream)
+	if v.Buried > 0 {
+		stream += fmt.Sprintf(", with dead letters of %d references that %s has", v.Buried, o.old)
+	}
+	fmt.Fprintf(w, "%s has %d of %d planned references of %s, and %d dead letters; %d it had before, %s; %d outputs audited\n", o.now, v.Computed, v.Planned, o.old, v.Dead, v.Known, stream, v.Audited)
 	for _, s := range v.Offences {
 		fmt.Fprintf(w, "  %s\n", s)
 	}

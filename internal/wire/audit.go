@@ -26,6 +26,7 @@ type Audited struct {
 	Pipeline string `json:"pipeline"`
 	Output   string `json:"output"`
 	audit.Report
+	index      int  // of the output in the configuration: two may have one name
 	bestEffort bool // the output may lack rows
 }
 
@@ -89,11 +90,11 @@ func (a *auditor) pipeline(ctx context.Context, p *config.Pipeline) ([]Audited, 
 		computedTwice(reports)
 		first := len(all)
 		for _, r := range reports {
-			all = append(all, Audited{p.Name, name, r, p.Outputs[i].BestEffort})
+			all = append(all, Audited{p.Name, name, r, i, p.Outputs[i].BestEffort})
 		}
 		for part := range before { // partitions of which the output has nothing
 			if r := (audit.Report{Topic: part.Topic, Partition: part.ID}); !has(reports, &r) {
-				all = append(all, Audited{p.Name, name, r, p.Outputs[i].BestEffort})
+				all = append(all, Audited{p.Name, name, r, i, p.Outputs[i].BestEffort})
 			}
 		}
 		slices.SortStableFunc(all[first:], func(a, b Audited) int {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,6 +136,8 @@ type Planned struct {
 	KnownSet int64  `json:"known_works"`        // what the outputs have of what is asked for, of any reference
 	Snapshot *int64 `json:"snapshot,omitempty"` // of the table that was the source
 	Files    *int64 `json:"files,omitempty"`    // the number of the list of files, beside the plan, that were the source
+
+	Unasked map[string]int64 `json:"unasked,omitempty"` // by pipeline whose where asks about the record: references that are counted for it, all that it may take
 }
 
 // Memory is what a run is expected to hold, in bytes; zero where the system does not tell.
@@ -165,17 +168,49 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 		return nil, err
 	}
 	o.place = place
-	switch p, err := plan.Load(ctx, place); {
+	out, err := o.foundOrMade(ctx, c, s, models, words)
+	if err == nil {
+		out.Unasked, err = unasked(c, out.Plan)
+	}
+	return out, err
+}
+
+// foundOrMade is the plan that is complete already, or that is made.
+func (o *PlanOptions) foundOrMade(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, words planWords) (*Planned, error) {
+	switch p, err := plan.Load(ctx, o.place); {
 	case err == nil:
 		return o.foundPlan(p, words)
 	case !errors.Is(err, plan.ErrNoPlan):
 		return nil, err
 	}
-	w, state, err := plan.NewWriter(ctx, place, o.title(words))
+	w, state, err := plan.NewWriter(ctx, o.place, o.title(words))
 	if err != nil {
 		return nil, err
 	}
-	return makePlan(ctx, c, s, models, w, state, o)
+	return makePlan(ctx, c, s, models, w, state, *o)
+}
+
+// unasked says how many references of a plan are counted for pipelines whose where asks about the record, which there is none of yet: all of their modality and route.
+func unasked(c *config.Config, p *plan.Plan) (all map[string]int64, err error) {
+	inputs, err := newInputs(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	for i := range inputs {
+		if f := inputs[i].filter; f == nil || !f.AsksRecord() {
+			continue
+		}
+		if all == nil {
+			all = map[string]int64{}
+		}
+		name := c.Pipelines[i].Name
+		for names, n := range p.For {
+			if slices.Contains(strings.Split(names, ","), name) {
+				all[name] += n
+			}
+		}
+	}
+	return all, nil
 }
 
 // foundPlan is the plan that is complete already: a process that was interrupted behind its last request leaves one, and its command goes on here.

@@ -94,6 +94,23 @@ func TestAReferenceIsNoPipelinesAloneThatMayNotTakeIt(t *testing.T) {
 	}
 }
 
+// TestAPlanSaysOfHowManyReferencesItDoesNotKnowWhoTakesThem has a pipeline whose condition is about the topic beside one that has none.
+func TestAPlanSaysOfHowManyReferencesItDoesNotKnowWhoTakesThem(t *testing.T) {
+	l := newLake(t, 5)
+	l.beside("other").Where = `topic == "live"`
+	for range 2 { // as it is made, and as it is found
+		p := l.plan(t, "first", PlanOptions{})
+		b, err := json.Marshal(p)
+		if err != nil || len(p.Unasked) != 1 || p.Unasked["other"] != 5 || !strings.Contains(string(b), `"unasked":{"other":5}`) {
+			t.Errorf("%v, %s, %v", p.Unasked, b, err)
+		}
+	}
+	l.conf.Pipelines[1].Where = ""
+	if p := l.plan(t, "second", PlanOptions{}); p.Unasked != nil {
+		t.Errorf("%v", p.Unasked)
+	}
+}
+
 // references are the first n that a plan has; all if n is negative.
 func (l *lake) references(t *testing.T, name string, n int) (all [][]byte) {
 	t.Helper()

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"vecmill/internal/audit"
 	"vecmill/internal/backfill"
 	"vecmill/internal/config"
@@ -26,6 +28,9 @@ type past interface {
 
 	// span is where the output's part of a source begins, behind what was skipped to get there, and ends; known is false if it has none. It begins at -1 if that is not told any more.
 	span(ctx context.Context, src schemas.SourceID) (s schemas.Span, known bool, err error)
+
+	// ranges are what the output was given of a source in a span: by ascending offset, whole where they reach out of it, with the fate of each offset and with deletions, as far as these are told. What is not told any more is in none of them.
+	ranges(ctx context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Range, error)
 
 	// madeBy is what made late rows; the zero value without rows.
 	madeBy(ctx context.Context, pipeline string) (maker, error)
@@ -102,7 +107,7 @@ func pastsOf(ctx context.Context, s *stores, p *config.Pipeline) (all []past, cl
 func pastIn(ctx context.Context, s *stores, o *config.Output) (past, error) {
 	if files, _ := o.Files(); files != nil {
 		store, prefix, err := s.openPatient(ctx, files.URL)
-		return &pastFiles{store, prefix, parquetsink.Layout(files.Layout)}, err
+		return &pastFiles{store: store, prefix: prefix, layout: parquetsink.Layout(files.Layout), seen: map[schemas.SourceID]schemas.Span{}}, err
 	}
 	switch {
 	case o.Postgres != nil:
@@ -114,11 +119,12 @@ func pastIn(ctx context.Context, s *stores, o *config.Output) (past, error) {
 	return nil, errNoAccount
 }
 
-// pastFiles implements past.
+// pastFiles implements past. It is for one goroutine.
 type pastFiles struct {
 	store  objectstore.Store
 	prefix string
 	layout parquetsink.Layout
+	seen   map[schemas.SourceID]schemas.Span // where chains begin, and how far they came when they were looked at last: files do not change, so that only what came since is looked at again
 }
 
 func (p *pastFiles) close() {}
@@ -134,21 +140,69 @@ func (p *pastFiles) sources(ctx context.Context, pipeline string) ([]schemas.Sou
 }
 
 func (p *pastFiles) span(ctx context.Context, src schemas.SourceID) (s schemas.Span, known bool, err error) {
-	files, err := p.layout.Chain(ctx, p.store, p.prefix, src, 0)
+	s, known = p.seen[src]
+	files, err := p.layout.Chain(ctx, p.store, p.prefix, src, s.Next)
 	if err != nil || len(files) == 0 {
-		return s, false, err
+		return schemas.Span{}, false, err
 	}
-	return schemas.Span{First: files[0].Origin, Next: files[len(files)-1].Range.Next}, true, nil
+	if !known {
+		s.First = files[0].Origin
+	}
+	s.Next = files[len(files)-1].Range.Next
+	p.seen[src] = s
+	return s, true, nil
 }
 
-func (p *pastFiles) madeBy(ctx context.Context, pipeline string) (by maker, err error) {
-	err = p.audited().Files(ctx, pipeline, func(_ string, info parquetsink.FileInfo) error {
-		if info.Rows > 0 {
-			by = maker{info.Metadata["model-digest"], info.Metadata["preprocess-digest"], info.Metadata[headsKey]}
+func (p *pastFiles) ranges(ctx context.Context, src schemas.SourceID, in schemas.Span) (all []schemas.Range, err error) {
+	files, err := p.layout.Chain(ctx, p.store, p.prefix, src, in.First)
+	for i := range files {
+		if r := &files[i].Range; r.First < in.Next && r.Next > in.First {
+			all = append(all, *r)
 		}
-		return nil
-	})
-	return by, err
+	}
+	return all, err
+}
+
+// madeBy looks at the last files of each source, until one has rows.
+func (p *pastFiles) madeBy(ctx context.Context, pipeline string) (by maker, err error) {
+	sources, err := p.sources(ctx, pipeline)
+	if err != nil {
+		return by, err
+	}
+	late := make([]parquetsink.FileInfo, len(sources))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(madeByAtOnce)
+	for i, src := range sources {
+		group.Go(func() (err error) {
+			late[i], err = p.lateRows(gctx, src)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return by, err
+	}
+	latest := slices.MaxFunc(append(late, parquetsink.FileInfo{}), func(a, b parquetsink.FileInfo) int { return a.Created.Compare(b.Created) })
+	return maker{latest.Metadata["model-digest"], latest.Metadata["preprocess-digest"], latest.Metadata[headsKey]}, nil
+}
+
+// madeByAtOnce is how many sources are asked at once for their last file.
+const madeByAtOnce = 16
+
+// lateRows is the last file of a source that has rows; the zero value if there is none.
+func (p *pastFiles) lateRows(ctx context.Context, src schemas.SourceID) (info parquetsink.FileInfo, err error) {
+	names, err := p.audited().NamesOf(ctx, src)
+	if err != nil {
+		return info, err
+	}
+	for _, name := range slices.Backward(names) {
+		if info, err = parquetsink.Stat(ctx, p.store, name); err != nil {
+			return info, fmt.Errorf("reading %s: %w", name, err)
+		}
+		if info.Rows > 0 {
+			return info, nil
+		}
+	}
+	return parquetsink.FileInfo{}, nil
 }
 
 // errBefore ends the reading of a file before the rows that are wanted.
@@ -211,6 +265,10 @@ func (p *pastTable) span(ctx context.Context, src schemas.SourceID) (s schemas.S
 	}
 	s.Next, known, err = p.r.Next(ctx, src)
 	return s, known, err
+}
+
+func (p *pastTable) ranges(ctx context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Range, error) {
+	return p.r.Covered(ctx, src, in)
 }
 
 func (p *pastTable) madeBy(ctx context.Context, pipeline string) (by maker, err error) {

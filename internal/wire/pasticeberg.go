@@ -58,6 +58,18 @@ func (p *pastIceberg) span(_ context.Context, src schemas.SourceID) (s schemas.S
 	return s, known, err
 }
 
+func (p *pastIceberg) ranges(_ context.Context, src schemas.SourceID, in schemas.Span) (all []schemas.Range, err error) {
+	if p.r == nil {
+		return nil, nil
+	}
+	for _, part := range p.r.Parts(src) {
+		if part.Range.First < in.Next && part.Range.Next > in.First {
+			all = append(all, part.Range)
+		}
+	}
+	return all, nil
+}
+
 func (p *pastIceberg) madeBy(ctx context.Context, pipeline string) (by maker, err error) {
 	if p.r != nil {
 		by.model, by.preprocess, by.heads, err = p.r.Digests(ctx, pipeline)

@@ -19,6 +19,7 @@ import (
 	"vecmill/internal/dlq"
 	"vecmill/schemas"
 	"vecmill/stream"
+	"vecmill/stream/refcodec/celmap"
 )
 
 // Reembed is the recomputation of what one pipeline has written by another one beside it: the new one has another model, preprocessing or heads, and outputs of its own. Workers of the
@@ -84,6 +85,8 @@ func (r *Reembed) check() error {
 	switch {
 	case r.Old.Where != r.New.Where || !reflect.DeepEqual(r.Old.Input, r.New.Input):
 		return fmt.Errorf("%s and %s differ in where or input: they would take different references from the stream", r.Old.Name, r.New.Name)
+	case !r.rowsTell():
+		return fmt.Errorf("the where of %s and %s asks about the record (topic, key, headers, timestamp) or content_type, which rows do not tell, so that what is planned of them would not be taken: give this command a configuration in which neither has one, for what has rows was taken", r.Old.Name, r.New.Name)
 	case slices.ContainsFunc(r.New.Heads, func(h config.Head) bool {
 		return h.Task == string(schemas.TaskAnswers) || h.Task == string(schemas.TaskChoice)
 	}):
@@ -98,6 +101,15 @@ func (r *Reembed) check() error {
 		}
 	}
 	return nil
+}
+
+// rowsTell says whether rows have all that the pipelines' where asks about. What it does not compile is refused elsewhere. That a reference has its data in it, and how much, rows do say: these are planned as what cannot be computed again.
+func (r *Reembed) rowsTell() bool {
+	if r.New.Where == "" {
+		return true
+	}
+	filter, err := celmap.NewFilter("where", r.New.Where)
+	return err != nil || !filter.AsksRecord() && !filter.Asks("content_type")
 }
 
 // sharedPlace is what an output's rows are mixed in if two pipelines have it, for people, and whole, with secrets. Files are each pipeline's own, by its name.
@@ -221,6 +233,9 @@ func (r *Reembed) bounds(ctx context.Context, s *stores, old past) (all []backfi
 		if first > stream.logs[part].First {
 			return nil, fmt.Errorf("%s has written nothing of %s, whose offsets from %d on are there, and %s began at %d: wait until it has, and give the command again", r.Old.Name, part, stream.logs[part].First, r.New.Name, first)
 		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("the output of %s has nothing yet: there is nothing to compute again; if it should have, wait until files or transactions of it are there", r.Old.Name)
 	}
 	return all, nil
 }

@@ -135,10 +135,10 @@ func countPublished(t *testing.T, r *Reembed) {
 	r.noStream = true
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if err := r.await(ctx, &Verified{}, &publish.State{Begins: []int64{30}, Ends: []int64{30}}, func(int64) { cancel() }); err != nil {
+	if err := r.await(ctx, &Verified{}, nil, &publish.State{Begins: []int64{30}, Ends: []int64{30}}, func(int64) { cancel() }); err != nil {
 		t.Errorf("a partition without any of the plan: %v", err)
 	}
-	if err := r.await(ctx, &Verified{}, &publish.State{Begins: []int64{10}, Ends: []int64{19}}, func(behind int64) {
+	if err := r.await(ctx, &Verified{}, nil, &publish.State{Begins: []int64{10}, Ends: []int64{19}}, func(behind int64) {
 		if cancel(); behind != 1 {
 			t.Errorf("%d records are waited for", behind)
 		}
@@ -152,13 +152,13 @@ func countPublished(t *testing.T, r *Reembed) {
 	defer func() { r.New.Outputs = r.New.Outputs[:1] }()
 	published := &publish.State{Begins: []int64{10}, Ends: []int64{18}}
 	v := &Verified{}
-	err := errors.Join(r.await(t.Context(), v, published, func(int64) { t.Error("a best-effort output is waited for") }), r.countThrough(t.Context(), v, &plan.Plan{Items: 8}, published))
+	err := errors.Join(r.await(t.Context(), v, nil, published, func(int64) { t.Error("a best-effort output is waited for") }), r.countThrough(t.Context(), v, &plan.Plan{Items: 8}, published))
 	if err != nil || v.Computed != 8 || len(v.Offences) != 0 {
 		t.Errorf("beside a best-effort output without rows: %+v, %v", v, err)
 	}
 	r.New.Outputs[1].BestEffort, v = false, &Verified{}
 	waited := 0
-	err = errors.Join(r.await(t.Context(), v, published, func(int64) {
+	err = errors.Join(r.await(t.Context(), v, nil, published, func(int64) {
 		if waited++; waited == 1 {
 			if err := os.CopyFS(strings.TrimPrefix(slow.URL, "file://"), os.DirFS(has)); err != nil {
 				t.Error(err)

@@ -170,6 +170,10 @@ func TestWhatTheOldOutputGetsBehindThePlanIsFound(t *testing.T) {
 	old := l.conf.Pipelines[0].Name
 	l.beside("again")
 	r := l.reembed(t, old, "again")
+	none := &plan.Plan{Name: "none", About: json.RawMessage(`{}`)} // an earlier build's, of an output that had nothing
+	if v, err := r.Verify(t.Context(), none, 0, nil); err != nil || len(v.Offences) != 1 || !strings.Contains(v.Offences[0], "has come to 6 of list first since the plan took it up to 0") {
+		t.Errorf("a plan of nothing: %+v, %v", v, err)
+	}
 	o := PlanOptions{Log: quiet}
 	p, err := r.Plan(t.Context(), o)
 	if err != nil || p.Plan.Items != 6 {
@@ -337,6 +341,13 @@ func TestRecomputationsThatCannotEndWellAreRefused(t *testing.T) {
 		{"one that is not there", "other", true, nil, "no pipeline other"},
 		{"other topics", "now", false, func(_, now *config.Pipeline) { now.Topics = []string{"more"} }, "does not read topic refs"},
 		{"other references", "now", true, func(_, now *config.Pipeline) { now.Where = "false" }, "differ in where or input"},
+		{"what the topic decides", "now", true, func(old, now *config.Pipeline) { old.Where, now.Where = `topic == "refs"`, `topic == "refs"` }, "asks about the record (topic, key"},
+		{"what the type decides", "now", true, func(old, now *config.Pipeline) {
+			old.Where, now.Where = `ref.content_type != "x"`, `ref.content_type != "x"`
+		}, "or content_type, which rows do not tell"},
+		{"nothing is there", "now", true, func(old, _ *config.Pipeline) {
+			old.Outputs = []config.Output{{Parquet: &config.Parquet{URL: "file://" + t.TempDir(), Layout: "plain"}}}
+		}, "has nothing yet: there is nothing to compute again"},
 		{"one table", "now", true, func(old, now *config.Pipeline) { old.Outputs, now.Outputs = table, table }, "both write to table calls: two digests in one index"},
 		{"one push source", "now", true, func(old, now *config.Pipeline) { old.Outputs, now.Outputs = pushes, pushes }, "both write to push source rows: two digests in one index"},
 		{"questions", "now", true, func(_, now *config.Pipeline) { now.Heads = []config.Head{{Task: "answers"}} }, "questions and choices are in no output"},

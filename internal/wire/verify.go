@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"vecmill/internal/publish"
 	"vecmill/internal/retry"
 	"vecmill/schemas"
+	"vecmill/stream"
 )
 
 // Verified is what an audit says of a recomputation.
@@ -26,6 +28,7 @@ type Verified struct {
 	Computed int64    `json:"computed"` // of the planned ones, in each output
 	Dead     int64    `json:"dead"`     // likewise
 	Stream   int64    `json:"stream"`   // offsets of topics that the new output covers
+	Buried   int64    `json:"buried"`   // references of topics that are dead letters of the new pipeline, and have rows in the old output
 	Audited  int      `json:"audited"`  // outputs, but for those that are best-effort
 	Offences []string `json:"offences,omitempty"`
 }
@@ -57,7 +60,7 @@ func patienceWith(p *config.Pipeline) time.Duration {
 	return longest
 }
 
-// Verify audits the new outputs, and counts: everything planned has a row or a letter, at most lacking letters, all rows are of one model, and the stream is written as far as the old pipeline had written it when it was asked.
+// Verify audits the new outputs, and counts: everything planned has a row or a letter, all rows are of one model, the stream is written as far as the old pipeline had written it when it was asked, with all that this has of it, and at most lacking references are dead letters.
 // waits is told how many records workers have before them.
 func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits func(behind int64)) (*Verified, error) {
 	v := &Verified{Planned: p.Items}
@@ -70,10 +73,21 @@ func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits
 	if err != nil {
 		return nil, err
 	}
-	if err := r.await(ctx, v, state, waits); err != nil {
+	want, err := r.streamed(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if err := r.grown(ctx, v, about.Bounds); err != nil {
+	if err := r.await(ctx, v, want, state, waits); err != nil {
+		return nil, err
+	}
+	bounds := about.Bounds
+	if bounds == nil && p.Items+v.Known == 0 {
+		bounds = []backfill.Bound{} // an earlier build planned what an output that had nothing has
+	}
+	if err := r.grown(ctx, v, bounds); err != nil {
+		return nil, err
+	}
+	if err := r.compare(ctx, v, &divided{p, state, bounds, want}); err != nil {
 		return nil, err
 	}
 	r.auditor.o.Letters = true
@@ -90,8 +104,8 @@ func (r *Reembed) Verify(ctx context.Context, p *plan.Plan, lacking int64, waits
 	switch {
 	case v.Audited == 0 && p.Items > 0:
 		return nil, errNoneTells
-	case v.Dead > lacking:
-		v.offend("%d references are dead letters: the old output has rows of them, and the new one has not; worker dlq list names them, --lacking %d accepts them", v.Dead, v.Dead)
+	case v.Dead+v.Buried > lacking:
+		v.offend("%d references are dead letters: the old output has rows of them, and the new one has not; worker dlq list names them, --lacking %[1]d accepts them", v.Dead+v.Buried)
 	}
 	return v, nil
 }
@@ -116,7 +130,7 @@ func (v *Verified) count(all []Audited, p *plan.Plan, here bool) {
 		for _, o := range a.Offences {
 			v.offend("%s, %s/%d: %s", a.Output, a.Topic, a.Partition, o)
 		}
-		if i == 0 || all[i-1].Output != a.Output {
+		if i == 0 || all[i-1].index != a.index {
 			outputs = append(outputs, counted{output: a.Output, bestEffort: a.bestEffort})
 		}
 		t := &outputs[len(outputs)-1]
@@ -147,11 +161,9 @@ func (v *Verified) count(all []Audited, p *plan.Plan, here bool) {
 }
 
 // await waits until workers have written what the old output has of topics now, and what was published of the plan.
-func (r *Reembed) await(ctx context.Context, v *Verified, state *publish.State, waits func(behind int64)) error {
-	want, err := r.streamed(ctx)
-	if err != nil {
-		return err
-	}
+func (r *Reembed) await(ctx context.Context, v *Verified, streamed map[schemas.SourceID]int64, state *publish.State, waits func(behind int64)) error {
+	want := map[schemas.SourceID]int64{}
+	maps.Copy(want, streamed)
 	if state != nil {
 		for i, end := range state.Ends {
 			if end > state.Begins[i] { // else it has none of the plan, and the new pipeline may have nothing of it
@@ -169,14 +181,9 @@ func (r *Reembed) await(ctx context.Context, v *Verified, state *publish.State, 
 	defer closeAll()
 	least, deadline, patience := int64(math.MaxInt64), time.Now(), patienceWith(r.New)
 	for {
-		behind := int64(0) // of the output that is furthest behind
-		v.Stream = math.MaxInt64
-		for _, out := range outputs {
-			left, stream, err := r.behind(ctx, out, want)
-			if err != nil {
-				return err
-			}
-			behind, v.Stream = max(behind, left), min(v.Stream, stream)
+		behind, err := r.furthest(ctx, v, outputs, want)
+		if err != nil {
+			return err
 		}
 		switch {
 		case behind == 0:
@@ -193,22 +200,54 @@ func (r *Reembed) await(ctx context.Context, v *Verified, state *publish.State, 
 	}
 }
 
-// behind is how many records an output has to write yet, and how many offsets of topics other than the plan's it has.
-func (r *Reembed) behind(ctx context.Context, out past, want map[schemas.SourceID]int64) (left, stream int64, err error) {
+// furthest is how many records the output that is furthest behind has to write yet.
+func (r *Reembed) furthest(ctx context.Context, v *Verified, outputs []past, want map[schemas.SourceID]int64) (behind int64, err error) {
+	v.Stream = math.MaxInt64
+	quiet := slices.Collect(maps.Keys(want)) // of which no output has anything
+	for _, out := range outputs {
+		left, offsets, nothing, err := r.behind(ctx, out, want)
+		if err != nil {
+			return 0, err
+		}
+		behind, v.Stream = max(behind, left), min(v.Stream, offsets)
+		quiet = slices.DeleteFunc(quiet, func(src schemas.SourceID) bool { return !slices.Contains(nothing, src) })
+	}
+	if behind == 0 || len(quiet) == 0 {
+		return behind, nil
+	}
+	begun, err := r.before(ctx, want, quiet)
+	return behind - begun, err
+}
+
+// behind is how many records an output has to write yet, and how many offsets of topics other than the plan's it has. nothing are the sources that it has none of.
+func (r *Reembed) behind(ctx context.Context, out past, want map[schemas.SourceID]int64) (left, offsets int64, nothing []schemas.SourceID, err error) {
 	if err := out.look(ctx); err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
 	for src, next := range want {
-		span, _, err := out.span(ctx, src)
+		span, known, err := out.span(ctx, src)
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, nil, err
+		}
+		if !known {
+			nothing = append(nothing, src)
 		}
 		if src.Topic != r.topic {
-			stream += span.Next - max(0, span.First)
+			offsets += span.Next - max(0, span.First)
 		}
 		left += max(0, next-span.Next)
 	}
-	return left, stream, nil
+	return left, offsets, nothing, nil
+}
+
+// before is how many of the wanted records of some sources lie before the place where the new pipeline began. Of a partition of which no output has anything its group's commit tells that: nothing came there since.
+func (r *Reembed) before(ctx context.Context, want map[schemas.SourceID]int64, sources []schemas.SourceID) (n int64, err error) {
+	logs, _, err := r.auditor.bounds(ctx, r.New)
+	for _, src := range sources {
+		at := logs[stream.Partition{Topic: src.Topic, ID: src.Partition}].Committed
+		n += min(want[src], max(0, at)) // -1: it has not begun
+	}
+	return n, err
 }
 
 // grown finds what the old output has got since the plan was begun that comes by no stream: of lists, and with --no-stream of topics, too.

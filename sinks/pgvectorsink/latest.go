@@ -81,3 +81,15 @@ func (q *Reader) Came(ctx context.Context, src schemas.SourceID, in schemas.Span
 	}
 	return err
 }
+
+// Covered are the transactions of a source that reach into a span, by ascending offset, with the fate of each offset and with deletions.
+func (q *Reader) Covered(ctx context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Range, error) {
+	all, err := (&database{pool: q.pool, n: q.n}).Ranges(ctx, src, in)
+	if noTable(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading what %s was given: %w", src, err)
+	}
+	return all, nil
+}

@@ -139,6 +139,7 @@ func TestAFilterSeesReferencesAndHeaders(t *testing.T) {
 		`timestamp > timestamp("2026-01-01T00:00:00Z")`:                                  true,
 		`has(ref.attributes.lang) && size(["topic", "key"]) == 2`:                        true,
 		`ref.choices.exists(c, c == topic)`:                                              false,
+		`has(ref.content_type) && !has(ref.attributes.content_type)`:                     true,
 	} {
 		f, err := celmap.NewFilter("where", expr)
 		if err != nil {
@@ -152,6 +153,11 @@ func TestAFilterSeesReferencesAndHeaders(t *testing.T) {
 		about := regexp.MustCompile(`headers\[|topic ==|== topic|timestamp >`).MatchString(expr)
 		if f.AsksRecord() != about {
 			t.Errorf("%s: asks about the record: %v", expr, f.AsksRecord())
+		}
+		for _, field := range []string{"uri", "modality", "choices", "content_type", "lang"} {
+			if asks := regexp.MustCompile(`ref\.` + field + `\b`).MatchString(expr); f.Asks(field) != asks {
+				t.Errorf("%s: asks about %s: %v", expr, field, f.Asks(field))
+			}
 		}
 	}
 	f, err := celmap.NewFilter("where", `ref.attributes.tenant == "a"`)

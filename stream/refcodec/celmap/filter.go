@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
 
@@ -16,7 +17,8 @@ import (
 type Filter struct {
 	name string
 	prg  cel.Program
-	asks bool // about the record, too
+	asks bool            // about the record, too
+	of   map[string]bool // the fields of the reference that it asks about
 }
 
 // RefView is a reference as a filter sees it: ref.id, ref.uri and so on. Fields that are not set are empty.
@@ -36,9 +38,12 @@ type RefView struct {
 	TextPair    string            `cel:"text_pair"`
 }
 
+// refType is what CEL calls a RefView.
+const refType = "celmap.RefView"
+
 // NewFilter compiles an expression that gives a bool. name is what its errors call it.
 func NewFilter(name, expr string) (*Filter, error) {
-	env, err := newEnv(ext.NativeTypes(reflect.TypeFor[RefView](), ext.ParseStructTags(true)), cel.Variable("ref", cel.ObjectType("celmap.RefView")))
+	env, err := newEnv(ext.NativeTypes(reflect.TypeFor[RefView](), ext.ParseStructTags(true)), cel.Variable("ref", cel.ObjectType(refType)))
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +54,7 @@ func NewFilter(name, expr string) (*Filter, error) {
 	if t := checked.OutputType(); t.Kind() != types.BoolKind && t.Kind() != types.DynKind {
 		return nil, fmt.Errorf("%s: the expression gives a %s; want true or false", name, t)
 	}
-	return &Filter{name, prg, asksRecord(checked)}, nil
+	return &Filter{name, prg, asksRecord(checked), asksFields(checked)}, nil
 }
 
 // asksRecord says whether an expression has one of the record's variables in it.
@@ -62,6 +67,20 @@ func asksRecord(checked *cel.Ast) bool {
 	}
 	return false
 }
+
+// asksFields are the fields of a reference that an expression has in it, also those that it asks for whether they are there.
+func asksFields(checked *cel.Ast) map[string]bool {
+	all, rep := map[string]bool{}, checked.NativeRep()
+	ast.PostOrderVisit(rep.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() == ast.SelectKind && rep.GetType(e.AsSelect().Operand().ID()).TypeName() == refType {
+			all[e.AsSelect().FieldName()] = true
+		}
+	}))
+	return all
+}
+
+// Asks says whether the expression is about a field of the reference: of ref.uri that is uri.
+func (f *Filter) Asks(field string) bool { return f.of[field] }
 
 // AsksRecord says whether the expression is not about the reference alone, but also about the record that it came in.
 func (f *Filter) AsksRecord() bool { return f.asks }

@@ -1,0 +1,151 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+
+	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/plan"
+	"vecmill/schemas"
+)
+
+// TestWhatTheNewPipelineTookNotOfTheStreamIsFound has records with the old pipeline as their route, replays for one of the two, a text that the new one alone buries, and deletions, of a reference that is planned, too. What is sent again, or has come in another way, is
+// not missed any more.
+func TestWhatTheNewPipelineTookNotOfTheStreamIsFound(t *testing.T) {
+	w := newInputWorld(t, "refs")
+	texts := filepath.Join(w.dir, "texts")
+	if err := os.MkdirAll(texts, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	made := 0
+	text := func(id, fields string) string { // another one each time
+		made++
+		file, body := filepath.Join(texts, fmt.Sprint(made)), fmt.Sprint("a b ", made)
+		if id == "bad" {
+			body += "\xff"
+		}
+		if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf(`{"v":1,"id":%q,"uri":"file://%s"%s}`, id, file, fields)
+	}
+	old, now := [2]string{"old", "  topics: [refs]\n  text: {invalid_utf8: replace}"}, [2]string{"new", "  topics: [refs]\n  start_at: last"}
+	alone, both := w.config(t, old), w.config(t, old, now)
+	alone.Fetch.FileRoots, both.Fetch.FileRoots = []string{texts}, []string{texts}
+	w.produce(t, "refs", record(text("t0", "")), record(text("t1", "")), record(text("t2", "")), record(text("t3", "")))
+	w.run(t, alone, 4)
+	w.commit(t, both.Pipelines[1].Group, "refs", 4) // as a worker does that begins at the end
+
+	r, err := NewReembed(both, "old", "new", false, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p, err := r.Plan(t.Context(), PlanOptions{Log: quiet})
+	if err != nil || p.Plan.Items != 4 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	computed(t, t.Context(), r, p.At)
+	check := func(p *plan.Plan, lacking int64, want ...string) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		v, err := r.Verify(ctx, p, lacking, func(behind int64) {
+			t.Errorf("%d records are waited for", behind)
+			cancel()
+		})
+		if err != nil || len(v.Offences) != len(want) || v.Buried != int64(strings.Count(strings.Join(want, " "), "dead letters:"))+lacking {
+			t.Fatalf("%+v, %v, want %q", v, err, want)
+		}
+		for i, words := range want {
+			if !strings.Contains(v.Offences[i], words) {
+				t.Errorf("%s, want %q", v.Offences[i], words)
+			}
+		}
+	}
+	check(p.Plan, 0) // nothing came yet
+
+	t14 := text("t14", "") // of which each has a letter, that is replayed
+	w.produce(t, "refs",
+		record(text("t10", "")),
+		record(text("t11", `,"route":"old"`)),
+		record(text("t12", ""), schemas.ReplayHeader, "old/refs/0/1"),
+		record(text("bad", "")),
+		record(t14, schemas.ReplayHeader, "new/refs/0/9"),
+		record(t14, schemas.ReplayHeader, "old/refs/0/9"),
+		record(`{"v":1,"id":"t1","deleted":true}`),
+		record(text("t15", `,"route":"old"`)),
+		record(`{"v":1,"id":"t15","deleted":true}`),
+		record(text("t16", `,"route":"old"`)),
+		record(text("t16", "")),
+	)
+	w.run(t, both, 11, 11)
+	const (
+		passed  = `2 references that old has from topics were passed over by new, or lost to the log's retention: "t11" (offset 5 of refs/0), "t12" (offset 6 of refs/0); it takes no record with old as its route`
+		deleted = `1 references were deleted in topics since the plan was begun, and new has rows of them from the plan, which no tombstone takes away: "t1"; give`
+	)
+	check(p.Plan, 0, passed, deleted, "1 references are dead letters: the old output has rows of them")
+	check(p.Plan, 1, passed, deleted)
+
+	w.produce(t, "refs", record(text("t11", "")), record(text("t12", "")))
+	w.run(t, both, 2, 2)
+	check(p.Plan, 1, deleted)
+	p, err = r.Plan(t.Context(), PlanOptions{Log: quiet, Out: t.TempDir()})
+	if err != nil || p.Plan.Items != 0 || p.Known != 3 {
+		t.Fatalf("without what is deleted: %+v, %v", p, err)
+	}
+	check(p.Plan, 1)
+}
+
+// commit is a group's that has no members.
+func (w *inputs) commit(t *testing.T, group, topic string, offset int64) {
+	t.Helper()
+	tr := &kafka.Transport{}
+	defer tr.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(w.kafka.ListenAddrs()...), Transport: tr}
+	res, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{topic: {{Offset: offset}}}})
+	if err != nil || res.Topics[topic][0].Error != nil {
+		t.Fatal(err, res)
+	}
+}
+
+// TestOnlyWhatTheOldOutputHasIsMissed writes two outputs of one partition in files that end at other places.
+func TestOnlyWhatTheOldOutputHasIsMissed(t *testing.T) {
+	c := newChains(t)
+	was, is := schemas.SourceID{Pipeline: "old", Topic: "refs"}, schemas.SourceID{Pipeline: "new", Topic: "refs"}
+	at := func(first, next int64) schemas.Span { return schemas.Span{First: first, Next: next} }
+	c.write(t, schemas.Range{Source: was, Span: at(0, 20), Skipped: []schemas.Span{at(12, 14)}})
+	c.write(t, schemas.Range{Source: was, Span: at(20, 40), Dead: []schemas.Span{at(25, 26)}, Lost: []schemas.Span{at(30, 32)}})
+	c.write(t, schemas.Range{Source: is, Span: at(10, 22), Skipped: []schemas.Span{at(12, 14)}, Lost: []schemas.Span{at(16, 18)}}) // it takes what is before as skipped
+	c.write(t, schemas.Range{Source: is, Span: at(22, 40), Dead: []schemas.Span{at(24, 26)}, Skipped: []schemas.Span{at(30, 32)}, Lost: []schemas.Span{at(39, 40)}})
+	for name, x := range map[string]struct {
+		bounds []backfill.Bound
+		next   int64
+		passed []int64
+		buried int64
+	}{
+		"from where the new one began":                             {[]backfill.Bound{{Source: was, Next: 10, Stream: 10}}, 40, []int64{16, 17, 39}, 1},
+		"as far as the old one was":                                {[]backfill.Bound{{Source: was, Next: 10, Stream: 10}}, 24, []int64{16, 17}, 0},
+		"of an earlier build's plan, from where its output begins": {nil, 39, []int64{16, 17}, 1},
+		"of a partition that was not there":                        {[]backfill.Bound{}, 20, []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17}, 0},
+	} {
+		v := &Verified{}
+		if err := c.compare(t.Context(), v, &divided{plan: &plan.Plan{}, bounds: x.bounds, want: map[schemas.SourceID]int64{is: x.next}}); err != nil {
+			t.Fatal(err)
+		}
+		var named []string
+		for _, o := range x.passed {
+			named = append(named, fmt.Sprintf(`"ref-refs-0-%d" (offset %[1]d of refs/0)`, o))
+		}
+		want := fmt.Sprintf("%d references that old has from topics were passed over by new, or lost to the log's retention: %s;", len(named), strings.Join(named, ", "))
+		if len(v.Offences) != 1 || !strings.HasPrefix(v.Offences[0], want) || v.Buried != x.buried {
+			t.Errorf("%s: %+v, want %s", name, v, want)
+		}
+	}
+}
