@@ -73,7 +73,10 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 		return nil, fmt.Errorf("audio preprocessing: window_seconds %v: %w", opts.WindowSeconds, p.enough(int(p.windowSamples)))
 	}
 	p.chunking = embed.Chunking{
-		Length: opts.WindowSeconds, Left: opts.StrideSeconds, Right: opts.StrideSeconds, Rate: x.SamplingRate, Ratio: p.cfg.HopSamples(),
+		Length: opts.WindowSeconds, Left: opts.StrideSeconds, Right: opts.StrideSeconds, Rate: x.SamplingRate, Ratio: p.cfg.OutputHopSamples(),
+	}
+	if hop := int64(p.chunking.Ratio); p.adapted() { // an adapter's frames are long: up, the window would be longer than was asked for
+		p.chunking.Length = float64(p.windowSamples/hop*hop) / float64(x.SamplingRate)
 	}
 	if opts.Long == Overlap && p.chunking.Growth() == 0 {
 		return nil, fmt.Errorf("audio preprocessing: in frames of the model, stride_seconds %v leaves nothing of window_seconds %v", opts.StrideSeconds, opts.WindowSeconds)
@@ -108,12 +111,18 @@ func (p *Preprocessor) digestOf(version string) string {
 	if o.XVectors {
 		b = fmt.Appendf(b, "\nx-vectors %v %v", p.cfg.TDNNKernel, p.cfg.TDNNDilation)
 	}
+	if o.Long == Overlap && p.adapted() {
+		b = fmt.Appendf(b, "\nwindows of frames of %d", p.chunking.Ratio)
+	}
 	if s := p.libraries.String(); s != "" { // what was loaded counts, not what was asked for
 		b = fmt.Appendf(b, "\n%s", s)
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
+
+// adapted says whether the model's frames are an adapter's, further apart than the encoder's.
+func (p *Preprocessor) adapted() bool { return p.cfg.OutputHopSamples() != p.cfg.HopSamples() }
 
 // Recycle implements embed.Recycler.
 func (p *Preprocessor) Recycle(s *embed.Sample) { p.floats.PutInputs(s) }

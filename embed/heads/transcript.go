@@ -38,8 +38,7 @@ func newTranscript(h head, cfg Config, spec *model.Spec, graph *model.Graph) (em
 	if err != nil {
 		return nil, err
 	}
-	// As in the reference, an adapter's stride is not counted (inputs_to_logits_ratio is the product of conv_stride).
-	t := transcript{head: h, steps: stepsOf(spec), hop: spec.Audio.HopSamples(), rate: rate, options: cfg.Decoding.Options}
+	t := transcript{head: h, steps: stepsOf(spec), hop: spec.Audio.OutputHopSamples(), rate: rate, options: cfg.Decoding.Options}
 	if cfg.Decoding.Beam {
 		if t.decoder, err = cfg.Decoding.OpenDecoder(spec.Dir); err != nil {
 			return nil, err
