@@ -84,6 +84,7 @@ func TestAHeadIsAnotherOneWithOtherFiles(t *testing.T) {
 		"vocab.json":                  "transcript",
 		"tokenizer_config.json":       "transcript",
 		"special_tokens_map.json":     "transcript", // which was not there
+		"added_tokens.json":           "transcript", // likewise
 		"alphabet.json":               "beam named words",
 		"language_model/attrs.json":   "beam",
 		"language_model/unigrams.txt": "beam",
@@ -117,6 +118,18 @@ func TestAHeadIsAnotherOneWithOtherFiles(t *testing.T) {
 	write(t, filepath.Join(dir, "vocab.json"), "other")
 	if after := digests(t, readers(dir), dir); after["beam"] == before["beam"] || after["words"] == before["words"] {
 		t.Error("an alphabet that is made of the vocabulary is the same with another one")
+	}
+}
+
+// TestFilesThatAreNotReadAreNoPartOfAHead has an older save's tokens beside a configuration that lists them all.
+func TestFilesThatAreNotReadAreNoPartOfAHead(t *testing.T) {
+	dir := reading(t)
+	write(t, filepath.Join(dir, "tokenizer_config.json"), `{"added_tokens_decoder": {}}`)
+	all := map[string]heads.Config{"": {Task: schemas.TaskTranscript}}
+	before := digests(t, all, dir)
+	write(t, filepath.Join(dir, "added_tokens.json"), `{"<s>": 5}`)
+	if after := digests(t, all, dir); !maps.Equal(before, after) {
+		t.Errorf("%v, then %v", before, after)
 	}
 }
 

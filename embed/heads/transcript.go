@@ -40,14 +40,14 @@ func newTranscript(h head, cfg Config, spec *model.Spec, graph *model.Graph) (em
 	}
 	t := transcript{head: h, steps: stepsOf(spec), hop: spec.Audio.OutputHopSamples(), rate: rate, options: cfg.Decoding.Options}
 	if cfg.Decoding.Beam {
-		if t.decoder, err = cfg.Decoding.OpenDecoder(spec.Dir); err != nil {
+		if t.decoder, err = cfg.Decoding.OpenDecoder(spec.Dir, spec.Audio.VocabSize); err != nil {
 			return nil, err
 		}
 		port, _ := graph.Output(h.output)
 		if n := int64(t.decoder.Columns()); len(port.Shape) == h.rank && port.Shape[2] >= 0 && port.Shape[2] != n {
 			return nil, fmt.Errorf("the graph gives %d logits a frame, the beam decoder's alphabet has %d labels", port.Shape[2], n)
 		}
-	} else if t.tokenizer, err = LoadCTCTokenizer(spec.Dir); err != nil {
+	} else if t.tokenizer, err = LoadCTCTokenizer(spec.Dir, spec.Audio.VocabSize); err != nil {
 		return nil, err
 	}
 	if cfg.Joined {
