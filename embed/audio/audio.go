@@ -81,6 +81,9 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	if opts.Long == Overlap && p.chunking.Growth() == 0 {
 		return nil, fmt.Errorf("audio preprocessing: in frames of the model, stride_seconds %v leaves nothing of window_seconds %v", opts.StrideSeconds, opts.WindowSeconds)
 	}
+	if least := newVoice(x.SamplingRate).least(); opts.Long == Speech && p.windowSamples < int64(least) {
+		return nil, fmt.Errorf("audio preprocessing: window_seconds %v is too short for stretches of speech, which are %.2f s with their margins at least", opts.WindowSeconds, float64(least)/float64(x.SamplingRate))
+	}
 	p.tail = 1 + sort.Search(int(p.windowSamples), func(n int) bool { return p.suffices(n + 1) })
 	p.scratch.New = func() any { return &scratch{block: make([]float32, blockSamples)} }
 	version := "none"
