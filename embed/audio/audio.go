@@ -265,7 +265,7 @@ func (b block) onto(out []float32) []float32 {
 func (p *Preprocessor) pump(ctx context.Context, d decoder, take func(block) error) error {
 	s := p.scratch.Get().(*scratch)
 	defer p.scratch.Put(s)
-	change, stop, err := p.changer(s, d.header().rate)
+	change, stop, err := p.changer(ctx, s, d.header().rate)
 	if err != nil {
 		return err
 	}
@@ -300,7 +300,7 @@ func (same) push(out, x []float32) []float32 { return append(out, x...) }
 func (same) finish(out []float32) []float32  { return out }
 
 // changer finds what changes a rate to the model's; stop is to be called in the end.
-func (p *Preprocessor) changer(s *scratch, rate int) (c changer, stop func(), err error) {
+func (p *Preprocessor) changer(ctx context.Context, s *scratch, rate int) (c changer, stop func(), err error) {
 	switch {
 	case rate == p.extractor.SamplingRate:
 		return same{}, func() {}, nil
@@ -311,7 +311,11 @@ func (p *Preprocessor) changer(s *scratch, rate int) (c changer, stop func(), er
 		}
 		return r, r.stop, nil
 	}
-	s.r.reset(p.filters.get(rate))
+	f, err := p.filters.get(ctx, rate)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.r.reset(f)
 	return &s.r, func() {}, nil
 }
 
