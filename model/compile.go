@@ -18,7 +18,7 @@ import (
 )
 
 // CompilerVersion is part of every graph's digest: raise it whenever the same checkpoint compiles to another graph, so that cached
-// graphs of older builds are not used.
+// graphs of older builds are not used. All rows of all models are computed again then, so leave it where the older graph gives the very same numbers.
 const CompilerVersion = 5
 
 // Compile gives the graph of the checkpoint under the options. It is taken from cacheDir if that holds it undamaged, and

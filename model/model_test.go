@@ -289,6 +289,7 @@ func TestCompileRefusesByName(t *testing.T) {
 		"a family that is not the class's":            {"Data2VecTextModel/base", func(dir string) { setConfig(t, dir, map[string]any{"model_type": "data2vec-vision"}) }, model.CompileOptions{}, "belongs to model_type data2vec-text"},
 		"an unknown output":                           {"Data2VecAudioForCTC/base", func(string) {}, model.CompileOptions{Outputs: []string{"dreams"}}, `"dreams"`},
 		"an unknown input":                            {"Data2VecAudioForCTC/base", func(string) {}, model.CompileOptions{Inputs: []string{"token_type_ids"}}, `"token_type_ids"`},
+		"pictures that no table bears out":            {"Data2VecVisionModel/relative", func(dir string) { setConfig(t, dir, map[string]any{"image_size": 8192}) }, model.CompileOptions{}, "relative_position_bias_table is [52 2], want [16769028 2]"},
 		"a mask without a mask token":                 {"Data2VecVisionModel/relative", func(string) {}, model.CompileOptions{Inputs: []string{"bool_masked_pos"}}, "use_mask_token"},
 		"a picture smaller than a patch":              {"Data2VecVisionModel/relative", func(string) {}, model.CompileOptions{ImageSize: model.HW{H: 3, W: 16}}, "patch_size"},
 		"a cache of an encoder":                       {"Data2VecTextForCausalLM/encoder", func(string) {}, model.CompileOptions{Outputs: []string{graph.PastKeyValues}}, "is_decoder"},
@@ -321,6 +322,20 @@ func TestCompileRefusesByName(t *testing.T) {
 				t.Errorf("the cache keeps %v", left)
 			}
 		})
+	}
+}
+
+// TestASharedBiasIsStoredOnce: of data2vec-vision-base it has 123 MB at 640 pixels, and there are twelve layers.
+func TestASharedBiasIsStoredOnce(t *testing.T) {
+	spec := mustOpen(t, copyCase(t, "TFData2VecVisionForImageClassification/keras"))
+	g := mustCompile(t, spec, t.TempDir(), model.CompileOptions{ImageSize: model.HW{H: 64, W: 64}})
+	info, err := os.Stat(filepath.Join(filepath.Dir(g.Path), "weights.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const heads, tokens = 2, 1 + 16*16
+	if once := int64(heads * tokens * tokens * 4); info.Size() < once || info.Size() > once*3/2 {
+		t.Errorf("%d bytes of weights, with a bias of %d of two layers", info.Size(), once)
 	}
 }
 

@@ -132,10 +132,7 @@ func readConfig(dir string) (*Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the model: reading %s: %w", path, err)
 	}
-	s := &Spec{Dir: dir, Class: c.Class, Audio: c.Audio, Text: c.Text, Vision: c.Vision}
-	if hasLabels(c.Class) {
-		s.Labels = c.Labels
-	}
+	s := &Spec{Dir: dir, Class: c.Class, Labels: c.Labels, Audio: c.Audio, Text: c.Text, Vision: c.Vision}
 	switch {
 	case c.Audio != nil:
 		s.Modality = schemas.Audio
@@ -145,16 +142,6 @@ func readConfig(dir string) (*Spec, error) {
 		s.Modality = schemas.Image
 	}
 	return s, nil
-}
-
-// hasLabels says whether a class's logits are indexed by id2label.
-func hasLabels(class string) bool {
-	for _, kind := range []string{"Classification", "Segmentation"} { // frame and token classification included
-		if strings.HasSuffix(class, kind) {
-			return true
-		}
-	}
-	return strings.HasSuffix(class, "XVector") // its logits are not, but the checkpoint names speakers
 }
 
 // identity is what the digest covers of a Spec, in JSON.

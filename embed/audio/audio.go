@@ -73,10 +73,16 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 		return nil, fmt.Errorf("audio preprocessing: window_seconds %v: %w", opts.WindowSeconds, p.enough(int(p.windowSamples)))
 	}
 	p.chunking = embed.Chunking{
-		Length: opts.WindowSeconds, Left: opts.StrideSeconds, Right: opts.StrideSeconds, Rate: x.SamplingRate, Ratio: p.cfg.HopSamples(),
+		Length: opts.WindowSeconds, Left: opts.StrideSeconds, Right: opts.StrideSeconds, Rate: x.SamplingRate, Ratio: p.cfg.OutputHopSamples(),
+	}
+	if hop := int64(p.chunking.Ratio); p.adapted() { // an adapter's frames are long: up, the window would be longer than was asked for
+		p.chunking.Length = float64(p.windowSamples/hop*hop) / float64(x.SamplingRate)
 	}
 	if opts.Long == Overlap && p.chunking.Growth() == 0 {
 		return nil, fmt.Errorf("audio preprocessing: in frames of the model, stride_seconds %v leaves nothing of window_seconds %v", opts.StrideSeconds, opts.WindowSeconds)
+	}
+	if least := newVoice(x.SamplingRate).least(); opts.Long == Speech && p.windowSamples < int64(least) {
+		return nil, fmt.Errorf("audio preprocessing: window_seconds %v is too short for stretches of speech, which are %.2f s with their margins at least", opts.WindowSeconds, float64(least)/float64(x.SamplingRate))
 	}
 	p.tail = 1 + sort.Search(int(p.windowSamples), func(n int) bool { return p.suffices(n + 1) })
 	p.scratch.New = func() any { return &scratch{block: make([]float32, blockSamples)} }
@@ -108,12 +114,18 @@ func (p *Preprocessor) digestOf(version string) string {
 	if o.XVectors {
 		b = fmt.Appendf(b, "\nx-vectors %v %v", p.cfg.TDNNKernel, p.cfg.TDNNDilation)
 	}
+	if o.Long == Overlap && p.adapted() {
+		b = fmt.Appendf(b, "\nwindows of frames of %d", p.chunking.Ratio)
+	}
 	if s := p.libraries.String(); s != "" { // what was loaded counts, not what was asked for
 		b = fmt.Appendf(b, "\n%s", s)
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
+
+// adapted says whether the model's frames are an adapter's, further apart than the encoder's.
+func (p *Preprocessor) adapted() bool { return p.cfg.OutputHopSamples() != p.cfg.HopSamples() }
 
 // Recycle implements embed.Recycler.
 func (p *Preprocessor) Recycle(s *embed.Sample) { p.floats.PutInputs(s) }
@@ -253,7 +265,7 @@ func (b block) onto(out []float32) []float32 {
 func (p *Preprocessor) pump(ctx context.Context, d decoder, take func(block) error) error {
 	s := p.scratch.Get().(*scratch)
 	defer p.scratch.Put(s)
-	change, stop, err := p.changer(s, d.header().rate)
+	change, stop, err := p.changer(ctx, s, d.header().rate)
 	if err != nil {
 		return err
 	}
@@ -288,7 +300,7 @@ func (same) push(out, x []float32) []float32 { return append(out, x...) }
 func (same) finish(out []float32) []float32  { return out }
 
 // changer finds what changes a rate to the model's; stop is to be called in the end.
-func (p *Preprocessor) changer(s *scratch, rate int) (c changer, stop func(), err error) {
+func (p *Preprocessor) changer(ctx context.Context, s *scratch, rate int) (c changer, stop func(), err error) {
 	switch {
 	case rate == p.extractor.SamplingRate:
 		return same{}, func() {}, nil
@@ -299,7 +311,11 @@ func (p *Preprocessor) changer(s *scratch, rate int) (c changer, stop func(), er
 		}
 		return r, r.stop, nil
 	}
-	s.r.reset(p.filters.get(rate))
+	f, err := p.filters.get(ctx, rate)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.r.reset(f)
 	return &s.r, func() {}, nil
 }
 

@@ -10,7 +10,7 @@ import (
 // What a file may claim. The limits lie far beyond real recordings; they keep filter tables and scratch small.
 const (
 	minRate     = 1000
-	maxRate     = 1_000_000
+	maxRate     = 768_000
 	maxChannels = 256
 )
 

@@ -237,6 +237,7 @@ func TestDamagedWAVIsRefusedWithItsFault(t *testing.T) {
 		{"data before fmt", wav("data", "abcd", "fmt ", ok), "no fmt chunk before the data"},
 		{"a short fmt chunk", wav("fmt ", ok[:14], "data", "ab"), "fmt chunk of 14 bytes"},
 		{"no channels", wav("fmt ", format(tagPCM, 0, 16000, 2, 16), "data", "ab"), "0 channels"},
+		{"a rate beyond recordings", wav("fmt ", format(tagPCM, 1, 768_001, 2, 16), "data", "ab"), "768001 samples a second"},
 		{"a rate of 1 Hz", wav("fmt ", format(tagPCM, 1, 1, 2, 16), "data", "ab"), "1 samples a second"},
 		{"a block that does not divide", wav("fmt ", format(tagPCM, 2, 16000, 3, 8), "data", "ab"), "does not divide"},
 		{"more bits than bytes", wav("fmt ", format(tagPCM, 1, 16000, 1, 16), "data", "ab"), "16 bits in a container of 1 bytes"},

@@ -56,6 +56,15 @@ func parseExtractor(path string, raw []byte) (extractor, error) {
 	if err := json.Unmarshal(raw, &x); err != nil {
 		return extractor{}, fmt.Errorf("reading %s: %w", path, err)
 	}
+	var given struct {
+		DoNormalize json.RawMessage `json:"do_normalize"`
+	}
+	if err := json.Unmarshal(raw, &given); err != nil {
+		return extractor{}, fmt.Errorf("reading %s: %w", path, err)
+	}
+	if string(given.DoNormalize) == "null" { // which is no silence: the reference keeps it, and it is false
+		x.DoNormalize = false
+	}
 	switch {
 	case x.Type != "" && x.Type != "Wav2Vec2FeatureExtractor":
 		return extractor{}, fmt.Errorf("%s: feature_extractor_type %s is not Wav2Vec2FeatureExtractor", path, x.Type)

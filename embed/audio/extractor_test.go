@@ -2,6 +2,16 @@ package audio
 
 import "testing"
 
+// TestNullIsNoNormalisation: null is no silence.
+func TestNullIsNoNormalisation(t *testing.T) {
+	for config, want := range map[string]bool{`{}`: true, `{"do_normalize": true}`: true, `{"do_normalize": false}`: false, `{"do_normalize": null}`: false} {
+		x, err := parseExtractor("preprocessor_config.json", []byte(config))
+		if err != nil || x.DoNormalize != want {
+			t.Errorf("%s: normalised %v, %v", config, x.DoNormalize, err)
+		}
+	}
+}
+
 // FuzzParseExtractor proves that what is read of a checkpoint can be computed with.
 func FuzzParseExtractor(f *testing.F) {
 	for _, s := range []string{

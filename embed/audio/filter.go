@@ -1,8 +1,8 @@
 package audio
 
 import (
+	"context"
 	"math"
-	"sync"
 )
 
 // The resampling filter: flat up to passband, down by attenuation from stopband on, both relative to the lower of the two
@@ -32,9 +32,9 @@ func (f *filter) row(p int) []float32 { return f.rows[p*f.taps : (p+1)*f.taps] }
 // lead is how many samples before its position an output sample's row begins.
 func (f *filter) lead() int { return f.taps/2 - 1 }
 
-// newFilter designs the bank from in to out samples a second. Each row is scaled to a gain of exactly one for direct current,
-// so that no phase is louder than another.
-func newFilter(in, out int) *filter {
+// designFilter designs the bank from in to out samples a second. Each row is scaled to a gain of exactly one for direct current,
+// so that no phase is louder than another. It takes milliseconds for the usual rates, and a second or more for rates far above out that have no divisor with it; the error is ctx's.
+func designFilter(ctx context.Context, in, out int) (*filter, error) {
 	g := gcd(in, out)
 	f := &filter{up: int64(out / g), down: int64(in / g)}
 	f.phases, f.exact = int(f.up), true
@@ -54,6 +54,9 @@ func newFilter(in, out int) *filter {
 	f.rows = make([]float32, rows*f.taps)
 	scratch := make([]float64, f.taps)
 	for p := range rows {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		sum := 0.0
 		for j := range scratch {
 			t := float64(half-1-j) + float64(p)/float64(f.phases) // distance of the output from input sample j, in samples
@@ -66,7 +69,7 @@ func newFilter(in, out int) *filter {
 			row[j] = float32(w / sum)
 		}
 	}
-	return f
+	return f, nil
 }
 
 // between is the sample for part/up, of the rows beside it, linearly.
@@ -111,43 +114,4 @@ func bessel0(x float64) float64 {
 		sum += term
 	}
 	return sum
-}
-
-// filters keeps the banks of the source rates seen last. Audio comes in a handful of rates; a stream of ever new ones costs
-// a design each, never memory.
-type filters struct {
-	out int
-	mu  struct {
-		sync.Mutex
-		banks []*filter // most recent last
-		rates []int
-	}
-}
-
-const maxFilters = 16
-
-// get finds or designs the bank for a source rate.
-func (c *filters) get(in int) *filter {
-	if f := c.find(in); f != nil {
-		return f
-	}
-	f := newFilter(in, c.out) // milliseconds, outside the lock; two goroutines may do it, one result stays
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.mu.banks) == maxFilters {
-		c.mu.banks, c.mu.rates = append(c.mu.banks[:0], c.mu.banks[1:]...), append(c.mu.rates[:0], c.mu.rates[1:]...)
-	}
-	c.mu.banks, c.mu.rates = append(c.mu.banks, f), append(c.mu.rates, in)
-	return f
-}
-
-func (c *filters) find(in int) *filter {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := len(c.mu.rates) - 1; i >= 0; i-- {
-		if c.mu.rates[i] == in {
-			return c.mu.banks[i]
-		}
-	}
-	return nil
 }

@@ -52,3 +52,33 @@ func TestOverlapHasTheReferencesDefaultAndLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestWindowsBehindAnAdapterAreOfItsFrames would otherwise lose or repeat part of a frame at each seam.
+func TestWindowsBehindAnAdapterAreOfItsFrames(t *testing.T) {
+	o := Options{Long: Overlap, MaxSeconds: 1, StrideSeconds: 0.2}
+	plain, spec := newPreprocessor(t, `{}`, o), specWith(t, `{}`)
+	spec.Audio.AddAdapter, spec.Audio.AdapterKernelSize, spec.Audio.AdapterStride, spec.Audio.NumAdapterLayers = true, 3, 2, 3
+	p, err := New(spec, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const hop = 8 * 320
+	want := []embed.Chunk{{Start: 0, End: 6 * hop, Right: hop}, {Start: 4 * hop, End: 10 * hop, Left: hop, Right: hop}, {Start: 8 * hop, End: 30000, Left: hop}}
+	var got []embed.Chunk
+	for _, s := range prepare(t, p, tone(30000, 16000)) {
+		got = append(got, s.Tag.(embed.Chunk))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if p.Digest() == plain.Digest() {
+		t.Error("rows of other windows are known")
+	}
+	apart, err := New(spec, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if apart.Digest() != newPreprocessor(t, `{}`, Options{}).Digest() {
+		t.Error("rows without windows are computed again")
+	}
+}

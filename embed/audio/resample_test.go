@@ -1,13 +1,21 @@
 package audio
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
 )
+
+func newFilter(in, out int) *filter {
+	f, _ := designFilter(context.Background(), in, out) // its error is the context's
+	return f
+}
 
 // resampleAll runs a whole signal through f in blocks of n.
 func resampleAll(f *filter, x []float32, n int) []float32 {
@@ -218,18 +226,90 @@ func below(x []float64, part float64) float64 {
 
 func TestFiltersAreKeptForTheLastRatesOnly(t *testing.T) {
 	c := &filters{out: 16000}
-	a := c.get(8000)
-	if c.get(8000) != a {
+	get := func(in int) *filter {
+		f, err := c.get(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	a := get(8000)
+	if get(8000) != a {
 		t.Error("the same rate designs its filter twice")
 	}
 	for i := range 2 * maxFilters {
-		c.get(4000 + 100*i)
+		get(4000 + 100*i)
 	}
 	if len(c.mu.banks) != maxFilters || len(c.mu.rates) != maxFilters {
 		t.Errorf("%d filters kept, want %d", len(c.mu.banks), maxFilters)
 	}
-	if f := c.get(4000 + 100*(2*maxFilters-1)); f.down*16000 != f.up*int64(4000+100*(2*maxFilters-1)) {
+	if f := get(4000 + 100*(2*maxFilters-1)); f.down*16000 != f.up*int64(4000+100*(2*maxFilters-1)) {
 		t.Error("a filter of another rate came back")
+	}
+	for in, most := range map[int]int{1: maxFilterBytes / 8, 2: maxFilterBytes / 4, 3: maxFilterBytes} { // the last of them is four times the bound
+		c.find(in)
+		c.settle(in, &filter{rows: make([]float32, most)})
+	}
+	held := 0
+	for _, f := range c.mu.banks {
+		held += 4 * len(f.rows)
+	}
+	if held != c.mu.bytes || held > maxFilterBytes && len(c.mu.banks) > 1 {
+		t.Errorf("%d filters of %d bytes are kept, %d counted", len(c.mu.banks), held, c.mu.bytes)
+	}
+}
+
+// TestAFilterWantedAtOnceIsDesignedOnce has callers that come while somebody designs the filter of their rate: they wait, and one takes over if that somebody gives up.
+func TestAFilterWantedAtOnceIsDesignedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &filters{out: 16000}
+		for name, made := range map[string]*filter{"it is made": {}, "it is not": nil} {
+			in := 8000 + len(name)
+			if _, _, mine := c.find(in); !mine {
+				t.Fatal("the first caller does not design it")
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			impatient := make(chan error, 1)
+			go func() {
+				_, err := c.get(ctx, in)
+				impatient <- err
+			}()
+			got := make(chan *filter, 3)
+			for range cap(got) {
+				go func() {
+					f, err := c.get(t.Context(), in)
+					if err != nil {
+						t.Error(err)
+					}
+					got <- f
+				}()
+			}
+			synctest.Wait()
+			cancel()
+			if err := <-impatient; !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: who does not wait any more gets %v", name, err)
+			}
+			if len(got) > 0 {
+				t.Errorf("%s: somebody else designs it, too", name)
+			}
+			c.settle(in, made)
+			first := <-got
+			if first == nil || made != nil && first != made || <-got != first || <-got != first {
+				t.Errorf("%s: several filters", name)
+			}
+		}
+	})
+}
+
+func TestADesignEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := &filters{out: 16000}
+	if f, err := c.get(ctx, 767_999); f != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if _, _, mine := c.find(767_999); !mine {
+		t.Error("nobody designs it any more")
 	}
 }
 

@@ -39,6 +39,9 @@ func newVoice(rate int) *voice {
 	return &voice{frame: n(speechFrame), hang: n(speechHang), pad: n(speechPad), noise: noiseFirst}
 }
 
+// least is the shortest window: it is longer than a stretch that has just begun, which there is no place to cut in.
+func (v *voice) least() int { return v.pad + speechRun*v.frame + 1 }
+
 // hear judges the next frame.
 func (v *voice) hear(x []float32) {
 	sum := 0.0

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"vecmill/embed"
@@ -156,5 +157,22 @@ func TestSpeechIsHeldAWindowAtATime(t *testing.T) {
 	})
 	if err != nil || most > p.held(d.header()) {
 		t.Errorf("%d samples are held, at most %d are reserved, %v", most, p.held(d.header()), err)
+	}
+}
+
+// TestTheShortestWindowsOfSpeech are longer than the margins of what has just begun, which there is no quiet moment in.
+func TestTheShortestWindowsOfSpeech(t *testing.T) {
+	if _, err := New(specWith(t, `{}`), Options{Long: Speech, MaxSeconds: 3, WindowSeconds: 0.26}); err == nil || !strings.Contains(err.Error(), "window_seconds 0.26 is too short for stretches of speech") {
+		t.Errorf("%v", err)
+	}
+	x, _ := scene(t, -60, 1, 0)
+	got := prepare(t, newPreprocessor(t, `{}`, Options{Long: Speech, MaxSeconds: 3, WindowSeconds: 0.2601}), asWAV(x))
+	for i, s := range got {
+		if s.End-s.Start > 0.2601 {
+			t.Errorf("window %d is from %v to %v s", i, s.Start, s.End)
+		}
+	}
+	if len(got) < 5 {
+		t.Errorf("%d windows", len(got))
 	}
 }

@@ -43,7 +43,7 @@ func TestDecodeEqualsTheReference(t *testing.T) {
 	}
 	for _, dir := range dirs {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			tok, err := heads.LoadCTCTokenizer(dir)
+			tok, err := heads.LoadCTCTokenizer(dir, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,10 +84,14 @@ func TestParseCTCTokenizer(t *testing.T) {
 		{"tokens may be objects", vocab, `{"pad_token": {"content": "x"}}`, "", []int{2, 3, 2}, "aa", false},
 		{"the map overrides an older save", vocab, `{"pad_token": "a"}`, `{"pad_token": "x"}`, []int{2, 3, 2}, "aa", false},
 		{"but not one that lists added tokens", vocab, `{"pad_token": "a", "added_tokens_decoder": {}}`, `{"pad_token": "x"}`, []int{2, 3, 2}, "x", false},
-		{"added tokens extend the vocabulary", vocab, `{"added_tokens_decoder": {"5": {"content": "!"}}}`, "", []int{2, 5, 4}, "a!<unk>", false},
+		{"added tokens extend the vocabulary", vocab, `{"added_tokens_decoder": {"4": {"content": "!"}}}`, "", []int{2, 4, 7}, "a!<unk>", false},
+		{"special tokens take ids by count, in the reference also those of others", vocab, `{"added_tokens_decoder": {"5": {"content": "!"}}}`, "", []int{2, 5, 4}, "a<s><unk>", false},
 		{"one language of several", `{"eng": ` + vocab + `}`, `{"target_lang": "eng"}`, "", []int{2}, "a", false},
 		{"a language that is not there", `{"eng": {}}`, `{"target_lang": "deu"}`, "", nil, `target_lang "deu"`, true},
-		{"no padding token", `{"a": 0}`, "", "", nil, `padding token "<pad>"`, true},
+		{"special tokens that are not listed follow", vocab, "", "", []int{2, 4, 5, 6}, "a<s></s><unk>", false},
+		{"one that is none does not", vocab, `{"bos_token": null, "cls_token": "!"}`, "", []int{4, 5, 6}, "</s><unk>!", false},
+		{"nor do those that are added", vocab, `{"added_tokens_decoder": {"4": {"content": "</s>"}}}`, "", []int{4, 5, 6}, "</s><s><unk>", false},
+		{"the padding token follows, too", `{"a": 0}`, "", "", []int{0, 4, 0, 1}, "aa<s>", false},
 		{"two tokens of one id", `{"<pad>": 0, "a": 1, "b": 1}`, "", "", nil, `id 1 has two tokens, "a" and "b"`, true},
 		{"a negative id", `{"<pad>": -1}`, "", "", nil, "id -1", true},
 		{"a huge id", `{"<pad>": 99999999999}`, "", "", nil, "id 99999999999", true},
@@ -98,7 +102,7 @@ func TestParseCTCTokenizer(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			tok, err := heads.ParseCTCTokenizer([]byte(c.vocab), []byte(c.config), []byte(c.special))
+			tok, err := heads.ParseCTCTokenizer([]byte(c.vocab), []byte(c.config), []byte(c.special), nil)
 			if c.fails {
 				if err == nil || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("got %v, want %q", err, c.want)
@@ -114,15 +118,51 @@ func TestParseCTCTokenizer(t *testing.T) {
 		})
 	}
 	t.Run("a directory without a vocabulary is named", func(t *testing.T) {
-		if _, err := heads.LoadCTCTokenizer(t.TempDir()); err == nil || !strings.Contains(err.Error(), "vocab.json") {
+		if _, err := heads.LoadCTCTokenizer(t.TempDir(), 0); err == nil || !strings.Contains(err.Error(), "vocab.json") {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
+// TestTokensOfAnOlderSaveAreRead is of a directory without a list of added tokens in its configuration, as releases before 4.34 wrote it.
+func TestTokensOfAnOlderSaveAreRead(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "vocab.json"), `{"[PAD]": 0, "|": 1, "a": 2, "[UNK]": 3}`)
+	write(t, filepath.Join(dir, "special_tokens_map.json"), `{"pad_token": "[PAD]", "unk_token": "[UNK]", "additional_special_tokens": ["<x>"]}`)
+	write(t, filepath.Join(dir, "added_tokens.json"), `{"<s>": 5, "</s>": 4}`)
+	tok, err := heads.LoadCTCTokenizer(dir, 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []int{2, 4, 5, 6, 7}
+	if got := tok.Decode(ids, heads.DecodeOptions{}).Text; got != "a</s><s><x>[UNK]" {
+		t.Errorf("%q", got)
+	}
+	if got := tok.Decode(ids, heads.DecodeOptions{SkipSpecialTokens: true}).Text; got != "a" {
+		t.Errorf("%q without special tokens", got)
+	}
+	for columns, labels := range map[int]int{0: 4, 4: 4, 6: 6, 7: 7, 9: 7} {
+		d, err := heads.NewBeamDecoding().OpenDecoder(dir, columns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Columns() != labels {
+			t.Errorf("of %d logits the alphabet has %d labels, want %d", columns, d.Columns(), labels)
+		}
+	}
+	write(t, filepath.Join(dir, "tokenizer_config.json"), `{"added_tokens_decoder": {}, "pad_token": "[PAD]", "unk_token": "[UNK]"}`)
+	if tok, err = heads.LoadCTCTokenizer(dir, 6); err != nil || tok.Decode([]int{4}, heads.DecodeOptions{}).Text != "<s>" {
+		t.Errorf("a newer save has tokens of an older one, %v", err)
+	}
+	write(t, filepath.Join(dir, "tokenizer_config.json"), `{"pad_token": "[X]", "added_tokens_decoder": {}}`)
+	if _, err := heads.LoadCTCTokenizer(dir, 4); err == nil || !strings.Contains(err.Error(), `no padding token "[X]"`) {
+		t.Errorf("a blank that the model has no logit of: %v", err)
+	}
+}
+
 // TestHoursWithoutAWordDelimiterAreOneWord is of a script that has none: building the word character by character would copy 20 GB.
 func TestHoursWithoutAWordDelimiterAreOneWord(t *testing.T) {
-	tok, err := heads.ParseCTCTokenizer([]byte(`{"<pad>": 0, "a": 1, "b": 2}`), nil, nil)
+	tok, err := heads.ParseCTCTokenizer([]byte(`{"<pad>": 0, "a": 1, "b": 2}`), nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,10 +183,10 @@ func TestHoursWithoutAWordDelimiterAreOneWord(t *testing.T) {
 }
 
 func FuzzParseCTCTokenizer(f *testing.F) {
-	f.Add([]byte(`{"<pad>": 0, "|": 1, "a": 2}`), []byte(`{"do_lower_case": true}`), []byte(`{"pad_token": "<pad>"}`), []byte{2, 0, 2, 1, 9})
-	f.Add([]byte(`{"en": {"<pad>": 0}}`), []byte(`{"target_lang": "en", "added_tokens_decoder": {"7": {"content": "q"}}}`), []byte(nil), []byte{7})
-	f.Fuzz(func(t *testing.T, vocab, config, special, frames []byte) {
-		tok, err := heads.ParseCTCTokenizer(vocab, config, special)
+	f.Add([]byte(`{"<pad>": 0, "|": 1, "a": 2}`), []byte(`{"do_lower_case": true}`), []byte(`{"pad_token": "<pad>"}`), []byte(`{"<s>": 9}`), []byte{2, 0, 2, 1, 9})
+	f.Add([]byte(`{"en": {"<pad>": 0}}`), []byte(`{"target_lang": "en", "added_tokens_decoder": {"7": {"content": "q"}}}`), []byte(nil), []byte(nil), []byte{7})
+	f.Fuzz(func(t *testing.T, vocab, config, special, added, frames []byte) {
+		tok, err := heads.ParseCTCTokenizer(vocab, config, special, added)
 		if err != nil {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"vecmill/embed/beam"
 )
@@ -27,12 +28,12 @@ type Decoding struct {
 func NewBeamDecoding() Decoding { return Decoding{Beam: true, Options: beam.NewDefaultOptions()} }
 
 // OpenDecoder opens the beam decoder of a checkpoint directory: its alphabet.json, or the tokens of its vocabulary, with its language model or the
-// one that is named.
-func (o Decoding) OpenDecoder(dir string) (*beam.Decoder, error) {
+// one that is named. columns is how many logits a frame has, 0 if that is not known.
+func (o Decoding) OpenDecoder(dir string, columns int) (*beam.Decoder, error) {
 	if err := o.Options.Validate(); err != nil {
 		return nil, err
 	}
-	d, err := o.alphabet(dir)
+	d, err := o.alphabet(dir, columns)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +70,10 @@ func (o Decoding) files(dir string) (map[string]string, error) {
 			names = append(names, own...)
 		}
 	} else {
-		all := tokenizerFiles()
-		names = all[:]
+		names = tokenizerFiles()
+		if listsAdded(dir) {
+			names = slices.DeleteFunc(names, func(name string) bool { return name == addedFile })
+		}
 	}
 	paths := map[string]string{}
 	for _, name := range names {
@@ -85,15 +88,16 @@ func (o Decoding) files(dir string) (map[string]string, error) {
 	return paths, nil
 }
 
-func (o Decoding) alphabet(dir string) (*beam.Decoder, error) {
+func (o Decoding) alphabet(dir string, columns int) (*beam.Decoder, error) {
 	if beam.Present(dir) {
 		return beam.Open(dir)
 	}
-	tok, err := LoadCTCTokenizer(dir)
+	tok, err := LoadCTCTokenizer(dir, columns)
 	if err != nil {
 		return nil, err
 	}
-	a, err := beam.BuildAlphabet(tok.tokens)
+	tokens := tok.tokens[:min(max(columns, tok.listed), len(tok.tokens))] // what was added later, a model may have no logits of
+	a, err := beam.BuildAlphabet(tokens)
 	if err != nil {
 		return nil, fmt.Errorf("making an alphabet of %s: %w", vocabFile, err)
 	}

@@ -24,18 +24,19 @@ type Identity struct {
 	files *model.Files
 }
 
-// identified is a head with the paths of its files, by what they are to it.
+// identified is a head with the version of its code, and the paths of its files, by what they are to it.
 type identified struct {
-	cfg   Config
-	files map[string]string
+	cfg     Config
+	version int
+	files   map[string]string
 }
 
-// Identify notes the files that heads of a checkpoint directory read, without reading them: before the heads are made, so that files that change meanwhile
+// Identify notes the files that heads of a checkpoint read, without reading them: before the heads are made, so that files that change meanwhile
 // are found out. One that is not there is left out: New says if it must be.
-func Identify(all []Config, dir string) (*Identity, error) {
+func Identify(all []Config, spec *model.Spec) (*Identity, error) {
 	id := &Identity{}
 	for _, cfg := range all {
-		files, err := filesOf(cfg, dir)
+		files, err := filesOf(cfg, spec.Dir)
 		if err != nil {
 			return nil, fmt.Errorf("looking for the files of head %s: %w", cfg.Task, err)
 		}
@@ -43,7 +44,7 @@ func Identify(all []Config, dir string) (*Identity, error) {
 			_, err := os.Stat(path)
 			return errors.Is(err, fs.ErrNotExist)
 		})
-		id.heads = append(id.heads, identified{cfg, files})
+		id.heads = append(id.heads, identified{cfg, versionFor(cfg.Task, spec), files})
 		id.paths = slices.AppendSeq(id.paths, maps.Values(files))
 	}
 	slices.Sort(id.paths)
@@ -76,7 +77,7 @@ func (id *Identity) Digests(ctx context.Context) ([]string, error) {
 			at, _ := slices.BinarySearch(id.paths, path)
 			contents[name] = sums[at]
 		}
-		all[i] = digest(h.cfg, version(h.cfg.Task), contents)
+		all[i] = digest(h.cfg, h.version, contents)
 	}
 	return all, nil
 }
@@ -104,4 +105,13 @@ func version(name schemas.Task) int {
 		}
 	}
 	return 0
+}
+
+// versionFor is that of a task's code for a checkpoint: one more where only what it makes of some checkpoints has changed, so that the rows of all others stay known.
+func versionFor(name schemas.Task, spec *model.Spec) int {
+	v := version(name)
+	if name == schemas.TaskTranscript && spec.Audio != nil && spec.Audio.OutputHopSamples() != spec.Audio.HopSamples() {
+		v++ // transcripts behind an adapter: its strides count
+	}
+	return v
 }

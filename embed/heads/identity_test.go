@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"vecmill/embed/heads"
+	"vecmill/model"
 	"vecmill/schemas"
 )
 
@@ -62,7 +63,7 @@ func digests(t *testing.T, all map[string]heads.Config, dir string) map[string]s
 	for _, name := range names {
 		cfgs = append(cfgs, all[name])
 	}
-	id, err := heads.Identify(cfgs, dir)
+	id, err := heads.Identify(cfgs, &model.Spec{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +84,7 @@ func TestAHeadIsAnotherOneWithOtherFiles(t *testing.T) {
 		"vocab.json":                  "transcript",
 		"tokenizer_config.json":       "transcript",
 		"special_tokens_map.json":     "transcript", // which was not there
+		"added_tokens.json":           "transcript", // likewise
 		"alphabet.json":               "beam named words",
 		"language_model/attrs.json":   "beam",
 		"language_model/unigrams.txt": "beam",
@@ -119,6 +121,18 @@ func TestAHeadIsAnotherOneWithOtherFiles(t *testing.T) {
 	}
 }
 
+// TestFilesThatAreNotReadAreNoPartOfAHead has an older save's tokens beside a configuration that lists them all.
+func TestFilesThatAreNotReadAreNoPartOfAHead(t *testing.T) {
+	dir := reading(t)
+	write(t, filepath.Join(dir, "tokenizer_config.json"), `{"added_tokens_decoder": {}}`)
+	all := map[string]heads.Config{"": {Task: schemas.TaskTranscript}}
+	before := digests(t, all, dir)
+	write(t, filepath.Join(dir, "added_tokens.json"), `{"<s>": 5}`)
+	if after := digests(t, all, dir); !maps.Equal(before, after) {
+		t.Errorf("%v, then %v", before, after)
+	}
+}
+
 // TestAHeadIsTheSameWhereverItsFilesLie compares two copies of all files.
 func TestAHeadIsTheSameWhereverItsFilesLie(t *testing.T) {
 	a, b := reading(t), reading(t)
@@ -150,12 +164,34 @@ func TestAHeadWithoutFilesIsItsOptionsAlone(t *testing.T) {
 // TestFilesThatChangeBeforeTheyAreHashedAreFoundOut has a vocabulary replaced when the head may have read it already.
 func TestFilesThatChangeBeforeTheyAreHashedAreFoundOut(t *testing.T) {
 	dir := reading(t)
-	id, err := heads.Identify([]heads.Config{{Task: schemas.TaskTranscript}}, dir)
+	id, err := heads.Identify([]heads.Config{{Task: schemas.TaskTranscript}}, &model.Spec{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "vocab.json"), "another size")
 	if sums, err := id.Digests(t.Context()); err == nil || !strings.Contains(err.Error(), "vocab.json has changed") {
 		t.Errorf("%v, %v", sums, err)
+	}
+}
+
+// TestTranscriptsBehindAnAdapterAreOthers has those whose times were the encoder's computed again, and nothing else.
+func TestTranscriptsBehindAnAdapterAreOthers(t *testing.T) {
+	dir := reading(t)
+	adapted := &model.AudioConfig{ConvKernel: []int{2}, ConvStride: []int{2}, AddAdapter: true, NumAdapterLayers: 1, AdapterStride: 2, AdapterKernelSize: 3}
+	plain := *adapted
+	plain.AddAdapter = false
+	cfgs := []heads.Config{{Task: schemas.TaskTranscript}, {Task: schemas.TaskEmbedding}}
+	var sums [2][]string
+	for i, audio := range []*model.AudioConfig{adapted, &plain} {
+		id, err := heads.Identify(cfgs, &model.Spec{Dir: dir, Audio: audio})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sums[i], err = id.Digests(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if known := digests(t, map[string]heads.Config{"": cfgs[0]}, dir)[""]; sums[0][0] == known || sums[1][0] != known || sums[0][1] != sums[1][1] {
+		t.Errorf("%v, a transcript was %s", sums, known)
 	}
 }

@@ -11,14 +11,16 @@ import (
 type steps func(s *embed.Sample, padded int) (int, error)
 
 // counting are the frames [from, to) of an audio sample that count: all of its own, or those that are not there for context only. hop is samples
-// per frame.
+// per frame. What has no neighbour behind it counts to its end: an adapter makes a frame of less than half a hop, too.
 func (s steps) counting(sample *embed.Sample, padded, hop int) (from, to int, err error) {
 	n, err := s(sample, padded)
 	if err != nil {
 		return 0, 0, err
 	}
 	if chunk, ok := sample.Tag.(embed.Chunk); ok {
-		from, to = chunk.Keep(hop, n)
+		if from, to = chunk.Keep(hop, n); chunk.Right == 0 {
+			to = n
+		}
 		return from, to, nil
 	}
 	return 0, n, nil

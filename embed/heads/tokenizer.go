@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -14,6 +16,7 @@ const (
 	vocabFile      = "vocab.json"
 	tokenizerFile  = "tokenizer_config.json"
 	specialsFile   = "special_tokens_map.json"
+	addedFile      = "added_tokens.json"
 	maxVocabulary  = 1 << 20  // ids; a larger one is a damaged file
 	maxConfigBytes = 64 << 20 // of one file
 )
@@ -21,6 +24,7 @@ const (
 // CTCTokenizer turns token ids into text: the decoding half of Wav2Vec2CTCTokenizer. It is safe for concurrent use.
 type CTCTokenizer struct {
 	tokens    []string // by id; missing ids hold the unknown token
+	listed    int      // ids up to the last of the vocabulary and the configuration; older saves' added tokens, and special tokens that are listed nowhere, may follow
 	unknown   string
 	blank     string          // the padding token
 	delimiter string          // the word delimiter token
@@ -30,13 +34,23 @@ type CTCTokenizer struct {
 	cleanUp   bool
 }
 
-// tokenizerFiles are those that a CTC tokenizer is read from.
-func tokenizerFiles() [3]string { return [...]string{vocabFile, tokenizerFile, specialsFile} }
+// tokenizerFiles are those that a CTC tokenizer may be read from.
+func tokenizerFiles() []string { return []string{vocabFile, tokenizerFile, specialsFile, addedFile} }
+
+// listsAdded says whether tokenizer_config.json in dir lists the added tokens, so that added_tokens.json is not read.
+func listsAdded(dir string) bool {
+	var cfg struct {
+		Added map[string]json.RawMessage `json:"added_tokens_decoder"`
+	}
+	data, err := readSmall(filepath.Join(dir, tokenizerFile))
+	return err == nil && json.Unmarshal(data, &cfg) == nil && cfg.Added != nil // what is wrong with the file is told by who reads it whole
+}
 
 // LoadCTCTokenizer reads vocab.json, tokenizer_config.json and, as the reference does where the latter lists no added tokens,
-// special_tokens_map.json in dir. Only vocab.json must exist; class defaults fill the rest.
-func LoadCTCTokenizer(dir string) (*CTCTokenizer, error) {
-	var files [3][]byte
+// special_tokens_map.json and added_tokens.json in dir. Only vocab.json must exist; class defaults fill the rest. columns is how many logits a frame has, 0 if that is not known:
+// a blank behind them is an error.
+func LoadCTCTokenizer(dir string, columns int) (*CTCTokenizer, error) {
+	var files [4][]byte
 	for i, name := range tokenizerFiles() {
 		data, err := readSmall(filepath.Join(dir, name))
 		if err != nil && (i == 0 || !errors.Is(err, fs.ErrNotExist)) {
@@ -44,7 +58,10 @@ func LoadCTCTokenizer(dir string) (*CTCTokenizer, error) {
 		}
 		files[i] = data
 	}
-	t, err := ParseCTCTokenizer(files[0], files[1], files[2])
+	t, err := ParseCTCTokenizer(files[0], files[1], files[2], files[3])
+	if err == nil && columns > 0 && slices.Index(t.tokens, t.blank) >= columns {
+		err = fmt.Errorf("%s has no padding token %q, which CTC needs as its blank", vocabFile, t.blank)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the CTC tokenizer in %s: %w", dir, err)
 	}
@@ -80,13 +97,45 @@ func (t *token) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*string)(t))
 }
 
+// optional is a token that may be missing, or null for none.
+type optional struct {
+	given bool
+	name  token
+}
+
+// UnmarshalJSON notes that it is given.
+func (o *optional) UnmarshalJSON(b []byte) error {
+	*o = optional{given: true}
+	return json.Unmarshal(b, &o.name)
+}
+
+// or is the token, "" for none.
+func (o optional) or(fallback string) string {
+	if o.given {
+		return string(o.name)
+	}
+	return fallback
+}
+
 // specials are the special tokens that either file may name; nil means not named.
 type specials struct {
-	Pad        *token  `json:"pad_token"`
-	Unknown    *token  `json:"unk_token"`
-	Begin      *token  `json:"bos_token"`
-	End        *token  `json:"eos_token"`
-	Additional []token `json:"additional_special_tokens"`
+	Pad        *token   `json:"pad_token"`
+	Unknown    *token   `json:"unk_token"`
+	Begin      optional `json:"bos_token"`
+	End        optional `json:"eos_token"`
+	Separator  *token   `json:"sep_token"`
+	Class      *token   `json:"cls_token"`
+	Mask       *token   `json:"mask_token"`
+	Additional []token  `json:"additional_special_tokens"`
+}
+
+// all are the special tokens that there are, in the order in which the reference adds them to a vocabulary that lacks them.
+func (s *specials) all() (names []string) {
+	names = append(names, s.Begin.or("<s>"), s.End.or("</s>"), or(s.Unknown, "<unk>"), or(s.Separator, ""), or(s.Pad, "<pad>"), or(s.Class, ""), or(s.Mask, ""))
+	for _, t := range s.Additional {
+		names = append(names, string(t))
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
 }
 
 type tokenizerConfig struct {
@@ -99,14 +148,15 @@ type tokenizerConfig struct {
 	Added     map[string]token `json:"added_tokens_decoder"` // by id
 }
 
-// ParseCTCTokenizer reads the contents of the three files; config and special may be empty.
-func ParseCTCTokenizer(vocab, config, special []byte) (*CTCTokenizer, error) {
+// ParseCTCTokenizer reads the contents of the four files; all but vocab may be empty.
+func ParseCTCTokenizer(vocab, config, special, added []byte) (*CTCTokenizer, error) {
 	var cfg tokenizerConfig
 	if err := unmarshal(tokenizerFile, config, &cfg); err != nil {
 		return nil, err
 	}
+	var older map[string]int
 	if cfg.Added == nil { // an older save: the map overrides
-		if err := unmarshal(specialsFile, special, &cfg.specials); err != nil {
+		if err := errors.Join(unmarshal(specialsFile, special, &cfg.specials), unmarshal(addedFile, added, &older)); err != nil {
 			return nil, err
 		}
 	}
@@ -118,9 +168,9 @@ func ParseCTCTokenizer(vocab, config, special []byte) (*CTCTokenizer, error) {
 		unknown: or(cfg.Unknown, "<unk>"), blank: or(cfg.Pad, "<pad>"), delimiter: or(cfg.Delimiter, "|"),
 		space: or(cfg.Space, " "), lower: cfg.Lower, cleanUp: cfg.CleanUp,
 	}
-	t.special = map[string]bool{t.unknown: true, t.blank: true, or(cfg.Begin, "<s>"): true, or(cfg.End, "</s>"): true}
-	for _, s := range cfg.Additional {
-		t.special[string(s)] = true
+	t.special = map[string]bool{}
+	for _, name := range cfg.all() {
+		t.special[name] = true
 	}
 	owner := make(map[int]string, len(ids))
 	for name, id := range ids {
@@ -141,10 +191,38 @@ func ParseCTCTokenizer(vocab, config, special []byte) (*CTCTokenizer, error) {
 			return nil, fmt.Errorf("%s: added token %q: %w", tokenizerFile, key, err)
 		}
 	}
-	if !t.knows(t.blank) {
-		return nil, fmt.Errorf("%s has no padding token %q, which CTC needs as its blank", vocabFile, t.blank)
+	t.listed = len(t.tokens)
+	if err := t.extend(ids, older, &cfg); err != nil {
+		return nil, err
 	}
 	return t, nil
+}
+
+// extend adds the tokens of an older save, and then the special tokens that there are no ids of, which get the next ones: as many as there are tokens, even where the vocabulary has holes.
+func (t *CTCTokenizer) extend(vocab, older map[string]int, cfg *tokenizerConfig) error {
+	known := map[string]bool{}
+	for name := range vocab {
+		known[name] = true
+	}
+	for _, name := range cfg.Added {
+		known[string(name)] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(older)) {
+		if err := t.set(older[name], name); err != nil {
+			return fmt.Errorf("%s: token %q: %w", addedFile, name, err)
+		}
+		known[name] = true
+	}
+	for _, name := range cfg.all() {
+		if known[name] {
+			continue
+		}
+		if err := t.set(len(known), name); err != nil {
+			return fmt.Errorf("%s: special token %q: %w", vocabFile, name, err)
+		}
+		known[name] = true
+	}
+	return nil
 }
 
 func unmarshal(file string, data []byte, into any) error {
@@ -192,15 +270,6 @@ func (t *CTCTokenizer) set(id int, name string) error {
 	}
 	t.tokens[id] = name
 	return nil
-}
-
-func (t *CTCTokenizer) knows(name string) bool {
-	for _, have := range t.tokens {
-		if have == name {
-			return true
-		}
-	}
-	return false
 }
 
 // token gives the token of an id; ids outside the vocabulary are unknown.

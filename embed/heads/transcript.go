@@ -38,17 +38,16 @@ func newTranscript(h head, cfg Config, spec *model.Spec, graph *model.Graph) (em
 	if err != nil {
 		return nil, err
 	}
-	// As in the reference, an adapter's stride is not counted (inputs_to_logits_ratio is the product of conv_stride).
-	t := transcript{head: h, steps: stepsOf(spec), hop: spec.Audio.HopSamples(), rate: rate, options: cfg.Decoding.Options}
+	t := transcript{head: h, steps: stepsOf(spec), hop: spec.Audio.OutputHopSamples(), rate: rate, options: cfg.Decoding.Options}
 	if cfg.Decoding.Beam {
-		if t.decoder, err = cfg.Decoding.OpenDecoder(spec.Dir); err != nil {
+		if t.decoder, err = cfg.Decoding.OpenDecoder(spec.Dir, spec.Audio.VocabSize); err != nil {
 			return nil, err
 		}
 		port, _ := graph.Output(h.output)
 		if n := int64(t.decoder.Columns()); len(port.Shape) == h.rank && port.Shape[2] >= 0 && port.Shape[2] != n {
 			return nil, fmt.Errorf("the graph gives %d logits a frame, the beam decoder's alphabet has %d labels", port.Shape[2], n)
 		}
-	} else if t.tokenizer, err = LoadCTCTokenizer(spec.Dir); err != nil {
+	} else if t.tokenizer, err = LoadCTCTokenizer(spec.Dir, spec.Audio.VocabSize); err != nil {
 		return nil, err
 	}
 	if cfg.Joined {

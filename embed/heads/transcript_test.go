@@ -157,3 +157,28 @@ func TestDecodersThatDoNotFitAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAdaptersStridesCount has windows of a model whose adapter halves the frames, the last of which is of half a hop.
+func TestAnAdaptersStridesCount(t *testing.T) {
+	spec := ctcSpec(t)
+	spec.Audio.AddAdapter, spec.Audio.NumAdapterLayers, spec.Audio.AdapterStride, spec.Audio.AdapterKernelSize = true, 1, 2, 3
+	head, err := heads.New(heads.Config{Task: schemas.TaskTranscript, Joined: true}, spec, graphWith(frameLogits(4)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := audioSample(make([]float32, 16)...), audioSample(make([]float32, 10)...)
+	first.Tag, second.Tag = embed.Chunk{Start: 0, End: 16, Right: 4}, embed.Chunk{Start: 8, End: 18, Left: 4}
+	joiner := head.(embed.Joiner)
+	parts, err := joiner.Parts(tensor("logits", []int64{2, 4, 4}, append(saying(2, 0, 3, 2), saying(2, 1, 2, 3)...)...), []embed.Sample{first, second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := joiner.Join(parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	score := fmt.Sprintf("%.3f", sure)
+	if want := fmt.Sprintf("AB 0.0-1.2 %[1]s;A 1.6-2.0 %[1]s;", score); p.Text != "AB A" || timed(p.Words) != want {
+		t.Errorf("%q with %s, want %s", p.Text, timed(p.Words), want)
+	}
+}

@@ -36,18 +36,35 @@ func (r *recipe) output(w, h int) (width, height int) {
 	return w, h
 }
 
+// flag is a switch of the settings, which may be missing, or null.
+type flag struct{ given, null, on bool }
+
+// UnmarshalJSON tells null from silence.
+func (f *flag) UnmarshalJSON(b []byte) error {
+	*f = flag{given: true, null: string(b) == "null"}
+	return json.Unmarshal(b, &f.on)
+}
+
+// or is the switch, or what silence means. To the reference's slow class null is off, to the fast one it is silence.
+func (f flag) or(silent, fast bool) bool {
+	if !f.given || f.null && fast {
+		return silent
+	}
+	return f.on
+}
+
 // processorConfig is preprocessor_config.json; nil where it is silent.
 type processorConfig struct {
 	ImageProcessorType   string          `json:"image_processor_type"`
 	FeatureExtractorType string          `json:"feature_extractor_type"`
-	DoResize             *bool           `json:"do_resize"`
+	DoResize             flag            `json:"do_resize"`
 	Size                 json.RawMessage `json:"size"`
 	Resample             *int            `json:"resample"`
-	DoCenterCrop         *bool           `json:"do_center_crop"`
+	DoCenterCrop         flag            `json:"do_center_crop"`
 	CropSize             json.RawMessage `json:"crop_size"`
-	DoRescale            *bool           `json:"do_rescale"`
+	DoRescale            flag            `json:"do_rescale"`
 	RescaleFactor        *float64        `json:"rescale_factor"`
-	DoNormalize          *bool           `json:"do_normalize"`
+	DoNormalize          flag            `json:"do_normalize"`
 	ImageMean            json.RawMessage `json:"image_mean"`
 	ImageStd             json.RawMessage `json:"image_std"`
 }
@@ -76,15 +93,15 @@ func parseRecipe(b []byte) (*recipe, error) {
 	if err := json.Unmarshal(b, &c); err != nil {
 		return nil, fmt.Errorf("reading JSON: %w", err)
 	}
-	size, crop := 256, true
+	size, crop, fast := 256, true, false
 	switch class := first(c.ImageProcessorType, c.FeatureExtractorType); class {
 	case "", "BeitImageProcessor", "BeitFeatureExtractor":
 	case "BeitImageProcessorFast":
-		size, crop = 224, false
+		size, crop, fast = 224, false, true
 	default:
 		return nil, fmt.Errorf("image processor %s is not one that Data2Vec models have: want BeitImageProcessor", class)
 	}
-	r := &recipe{resize: deref(c.DoResize, true), crop: deref(c.DoCenterCrop, crop), filter: resize.Filter(deref(c.Resample, int(resize.Bicubic)))}
+	r := &recipe{resize: c.DoResize.or(true, fast), crop: c.DoCenterCrop.or(crop, fast), filter: resize.Filter(deref(c.Resample, int(resize.Bicubic)))}
 	var err error
 	if r.height, r.width, err = parseSize(c.Size, size); err != nil {
 		return nil, fmt.Errorf("size: %w", err)
@@ -103,8 +120,8 @@ func parseRecipe(b []byte) (*recipe, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image_std: %w", err)
 	}
-	scale, normalize := deref(c.RescaleFactor, 1.0/255), deref(c.DoNormalize, true)
-	if !deref(c.DoRescale, true) {
+	scale, normalize := deref(c.RescaleFactor, 1.0/255), c.DoNormalize.or(true, fast)
+	if !c.DoRescale.or(true, fast) {
 		scale = 1
 	}
 	for ch := range r.table {

@@ -28,11 +28,13 @@ func TestARecipeIsReadWithTheDefaultsOfItsClass(t *testing.T) {
 		{"a number is a square", `{"size": 98, "crop_size": 77}`, shape{true, 98, 98, resize.Bicubic, true, 77, 77}},
 		{"an object names both sides", `{"size": {"height": 10, "width": 20}}`, shape{true, 10, 20, resize.Bicubic, true, 224, 224}},
 		{"a pair is height, width", `{"size": [10, 20]}`, shape{true, 10, 20, resize.Bicubic, true, 224, 224}},
-		{"null is silence", `{"size": null, "crop_size": null, "resample": null, "do_resize": null}`, shape{true, 256, 256, resize.Bicubic, true, 224, 224}},
+		{"null is silence", `{"size": null, "crop_size": null, "resample": null}`, shape{true, 256, 256, resize.Bicubic, true, 224, 224}},
 		{
 			"a legacy extractor", `{"feature_extractor_type": "BeitFeatureExtractor", "size": 224, "do_center_crop": false, "resample": 2, "reduce_labels": false}`,
 			shape{true, 224, 224, resize.Bilinear, false, 224, 224},
 		},
+		{"but a switch that is null is off", `{"do_resize": null, "do_center_crop": null}`, shape{false, 256, 256, resize.Bicubic, false, 224, 224}},
+		{"except to the fast class", `{"image_processor_type": "BeitImageProcessorFast", "do_resize": null, "do_center_crop": null}`, shape{true, 224, 224, resize.Bicubic, false, 224, 224}},
 		{"everything off", `{"do_resize": false, "do_center_crop": false}`, shape{false, 256, 256, resize.Bicubic, false, 224, 224}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -78,6 +80,7 @@ func TestValuesAreRescaledInDoubleAndNormalisedInSinglePrecision(t *testing.T) {
 		{`{}`, 100, (float32(100*(1.0/255)) - 0.5) / 0.5},
 		{`{"do_normalize": false}`, 100, 0.39215687},
 		{`{"do_normalize": false, "do_rescale": false}`, 100, 100},
+		{`{"do_normalize": null, "do_rescale": null}`, 100, 100},
 		{`{"do_rescale": false, "image_mean": 100, "image_std": 4}`, 108, 2},
 		{`{"rescale_factor": 0.5, "image_mean": [1, 1, 1], "image_std": [2, 2, 2]}`, 7, 1.25},
 	} {

@@ -102,7 +102,7 @@ func newSpeech(spec *model.Spec, o Options) (worker, error) {
 			return nil, err
 		}
 	}
-	if s.beams, err = newBeams(spec.Dir, decoder, kwargs); err != nil {
+	if s.beams, err = newBeams(spec.Dir, spec.Audio.VocabSize, decoder, kwargs); err != nil {
 		return nil, err
 	}
 	if s.beams != nil {
@@ -111,7 +111,7 @@ func newSpeech(spec *model.Spec, o Options) (worker, error) {
 		}
 		return s, nil
 	}
-	s.tok, err = heads.LoadCTCTokenizer(spec.Dir)
+	s.tok, err = heads.LoadCTCTokenizer(spec.Dir, spec.Audio.VocabSize)
 	return s, err
 }
 

@@ -22,7 +22,7 @@ type beams struct {
 }
 
 // newBeams opens the beam decoder if the checkpoint's processor has one, as the reference's pipeline does, or if decoder says so; nil means greedy.
-func newBeams(dir, decoder string, kwargs json.RawMessage) (*beams, error) {
+func newBeams(dir string, columns int, decoder string, kwargs json.RawMessage) (*beams, error) {
 	switch decoder {
 	case "", "greedy", "beam":
 	default:
@@ -50,7 +50,7 @@ func newBeams(dir, decoder string, kwargs json.RawMessage) (*beams, error) {
 			return nil, err
 		}
 	}
-	d, err := o.OpenDecoder(dir)
+	d, err := o.OpenDecoder(dir, columns)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ import (
 type likeness struct {
 	Input     any      `json:"input"`
 	Task      string   `json:"task"`
-	Cosine    float64  `json:"cosine"`                    // of the states or, where the class gives none, of the logits: the lowest of the input's runs
+	Cosine    float64  `json:"cosine"`                    // of the states, which models with a single logit are asked for, too, or, where the class gives none, of the logits: the lowest of the input's runs
 	Agreement *float64 `json:"agreement,omitempty"`       // share of decisions that are the same; see decisions
 	WordError *float64 `json:"word_error_rate,omitempty"` // of the transcript, taking that in single precision for right
 }
@@ -45,6 +45,7 @@ type meanLowest struct {
 type comparison struct {
 	single, other *runner
 	out           *json.Encoder
+	each          bool // label is a decision of its own
 
 	sum           likenesses
 	cosines       float64
@@ -61,12 +62,16 @@ func Compare(ctx context.Context, job Job, w io.Writer, each func(do func(Input)
 		return err
 	}
 	job.TensorsOut, job.KeepGoing = "", false
+	classifies, problem := classification(spec)
+	if classifies && len(spec.Labels) == 1 { // one logit has no direction
+		job.Settings.Outputs = append(slices.Clip(job.Settings.Outputs), state)
+	}
 	other := job
 	if other.Settings.Precision == model.Single {
 		other.Settings.Precision = model.Int8
 	}
 	job.Settings.Precision = model.Single
-	c := &comparison{sum: likenesses{Precision: other.Settings.Precision, Cosine: meanLowest{Lowest: 1}}}
+	c := &comparison{each: problem == "multi_label_classification", sum: likenesses{Precision: other.Settings.Precision, Cosine: meanLowest{Lowest: 1}}}
 	if c.single, err = newRunner(&job, spec, w); err != nil {
 		return err
 	}
@@ -80,6 +85,19 @@ func Compare(ctx context.Context, job Job, w io.Writer, each func(do func(Input)
 		return err
 	}
 	return c.end()
+}
+
+// classification says whether a class labels whole items, and its problem_type.
+func classification(spec *model.Spec) (is bool, problem string) {
+	switch {
+	case strings.HasSuffix(spec.Class, "ForSequenceClassification") && spec.Text != nil:
+		problem = spec.Text.ProblemType
+	case strings.HasSuffix(spec.Class, "ForImageClassification"):
+		problem = spec.Vision.ProblemType
+	case !strings.HasSuffix(spec.Class, "ForSequenceClassification"):
+		return false, ""
+	}
+	return true, problem
 }
 
 // next compares one input.
@@ -125,12 +143,15 @@ func (c *comparison) next(ctx context.Context, in *Input) error {
 		if one == nil || two == nil || len(one.F32) != len(two.F32) {
 			return fmt.Errorf("run %d gives other outputs in %s", i, c.sum.Precision)
 		}
+		if len(one.F32) == 1 {
+			return faultf("run %d gives one number, of which there is no cosine", i)
+		}
 		near := cosine(one.F32, two.F32)
 		if math.IsNaN(near) {
 			return c.single.ofFile(in, faultf("run %d gives what is no finite number, and precisions cannot be compared by it", i))
 		}
 		l.Cosine = min(l.Cosine, near)
-		same, all := decisions(outs[0][i], outs[1][i])
+		same, all := decisions(outs[0][i], outs[1][i], c.each)
 		agreed, asked = agreed+same, asked+all
 	}
 	l.Agreement = share(agreed, asked)
@@ -201,11 +222,20 @@ func cosine(x, y []float32) float64 {
 }
 
 // decisions counts what is decided by the largest number, and how often that is the same: the label of each row of logits (of an item, a token, a
-// frame; of a pixel, where labels are the second axis of four), and where an answer begins and ends.
-func decisions(x, y []embed.Tensor) (same, all int) {
+// frame; of a pixel, where labels are the second axis of four), and where an answer begins and ends. With each, every logit decides by itself, at a probability of 0.5.
+func decisions(x, y []embed.Tensor, each bool) (same, all int) {
 	for i := range x {
 		a, b := &x[i], &y[i]
 		if a.Name != b.Name || len(a.F32) != len(b.F32) {
+			continue
+		}
+		if each && a.Name == "logits" {
+			for j := range a.F32 {
+				all++
+				if a.F32[j] > 0 == (b.F32[j] > 0) {
+					same++
+				}
+			}
 			continue
 		}
 		labels, step := int(a.Shape[len(a.Shape)-1]), 1

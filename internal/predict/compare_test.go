@@ -85,6 +85,29 @@ func compared(t *testing.T, name, samples string, p model.Precision, o Options) 
 	return all, lowest
 }
 
+// A regression's one logit points the same way whatever is wrong with it.
+func TestModelsWithOneLogitAreComparedByTheirStates(t *testing.T) {
+	dir := withProcessors(t, "Data2VecTextForSequenceClassification")
+	for _, name := range []string{"config.json", "model.safetensors"} {
+		b, err := os.ReadFile(filepath.Join(goldenRoot, "Data2VecTextForSequenceClassification", "regression", name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	job := Job{Settings: Settings{Model: dir, Cache: t.TempDir(), Threads: 1}}
+	if err := Compare(t.Context(), job, &out, func(do func(Input) error) error { return do(OfText("a b")) }); err != nil {
+		t.Fatal(err)
+	}
+	var l likeness
+	if err := json.NewDecoder(&out).Decode(&l); err != nil || l.Cosine < 0.9 || 1-l.Cosine < 1e-7 || l.Agreement != nil {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
 func TestATaskThatRunsTheModelItselfIsNotCompared(t *testing.T) {
 	job := Job{Settings: Settings{Model: withProcessors(t, "Data2VecTextForCausalLM"), Cache: t.TempDir()}, Task: "perplexity"}
 	err := Compare(t.Context(), job, &bytes.Buffer{}, func(do func(Input) error) error { return do(OfText("a b")) })
@@ -111,16 +134,19 @@ func TestDecisionsAreCountedAlongTheLabels(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		x, y      embed.Tensor
+		each      bool
 		same, all int
 	}{
-		{"two labels", at("logits", []int64{1, 2}, 1, 2), at("logits", []int64{1, 2}, 3, 2), 0, 1},
-		{"a label for each token", at("logits", []int64{1, 2, 2}, 1, 2, 4, 3), at("logits", []int64{1, 2, 2}, 1, 2, 3, 4), 1, 2},
-		{"a label for each pixel", at("logits", []int64{1, 2, 1, 2}, 1, 9, 2, 8), at("logits", []int64{1, 2, 1, 2}, 1, 9, 2, 10), 1, 2},
-		{"a begin", at("start_logits", []int64{1, 3}, 1, 2, 3), at("start_logits", []int64{1, 3}, 2, 2, 3), 1, 1},
-		{"a regression", at("logits", []int64{1, 1}, 1), at("logits", []int64{1, 1}, 2), 0, 0},
-		{"a state", at("last_hidden_state", []int64{1, 1, 2}, 1, 2), at("last_hidden_state", []int64{1, 1, 2}, 2, 1), 0, 0},
+		{"two labels", at("logits", []int64{1, 2}, 1, 2), at("logits", []int64{1, 2}, 3, 2), false, 0, 1},
+		{"a label for each token", at("logits", []int64{1, 2, 2}, 1, 2, 4, 3), at("logits", []int64{1, 2, 2}, 1, 2, 3, 4), false, 1, 2},
+		{"a label for each pixel", at("logits", []int64{1, 2, 1, 2}, 1, 9, 2, 8), at("logits", []int64{1, 2, 1, 2}, 1, 9, 2, 10), false, 1, 2},
+		{"a begin", at("start_logits", []int64{1, 3}, 1, 2, 3), at("start_logits", []int64{1, 3}, 2, 2, 3), false, 1, 1},
+		{"a regression", at("logits", []int64{1, 1}, 1), at("logits", []int64{1, 1}, 2), false, 0, 0},
+		{"a state", at("last_hidden_state", []int64{1, 1, 2}, 1, 2), at("last_hidden_state", []int64{1, 1, 2}, 2, 1), false, 0, 0},
+		{"every label by itself", at("logits", []int64{1, 3}, 1, -2, 3), at("logits", []int64{1, 3}, 2, 1, -3), true, 1, 3},
+		{"one label by itself", at("logits", []int64{1, 1}, 1), at("logits", []int64{1, 1}, 2), true, 1, 1},
 	} {
-		same, all := decisions([]embed.Tensor{c.x}, []embed.Tensor{c.y})
+		same, all := decisions([]embed.Tensor{c.x}, []embed.Tensor{c.y}, c.each)
 		if same != c.same || all != c.all {
 			t.Errorf("%s: %d of %d the same, want %d of %d", c.name, same, all, c.same, c.all)
 		}

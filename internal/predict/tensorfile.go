@@ -31,7 +31,7 @@ func readTensors(path string) (_ map[string]embed.Tensor, err error) {
 			t.Shape = append(t.Shape, int64(d))
 		}
 		switch stored.DType {
-		case checkpoint.F32, checkpoint.F16, checkpoint.BF16:
+		case checkpoint.F32, checkpoint.F16, checkpoint.BF16, checkpoint.F64:
 			t.F32, err = stored.Float32()
 		default:
 			t.I64, err = stored.Int64()

@@ -21,3 +21,24 @@ func TestEveryModalityHasObjectsToTry(t *testing.T) {
 		t.Errorf("%v, %v, want %s", items, err, unknown)
 	}
 }
+
+// TestATrialSeesWhatNoHeadTells has batches that change every number a little, and of which heads tell nothing: their trial items have no words, and the best of frames, tokens and pixels stays the best.
+func TestATrialSeesWhatNoHeadTells(t *testing.T) {
+	for class, task := range map[string]string{
+		"Data2VecAudioForAudioFrameClassification": "frames", "Data2VecAudioForCTC": "transcript", "Data2VecTextForTokenClassification": "tokens",
+		"Data2VecTextForMaskedLM": "fill", "Data2VecVisionForSemanticSegmentation": "masks",
+	} {
+		t.Run(task, func(t *testing.T) {
+			c, p := pipelineFor(t, classCase{class, class + "/base"}.checkpoint(t), "    heads: [{task: "+task+"}]")
+			m := load(t, c, p)
+			sound, err := tryOut(t.Context(), p, m)
+			if err != nil || sound.worst > neighbourTolerance(m.precision) || len(sound.rows) != 3 || sound.rows[0].Task != schemas.Task(task) {
+				t.Fatalf("%d rows, %v off, %v", len(sound.rows), sound.worst, err)
+			}
+			m.sessions[0] = skewed{m.sessions[0], func(batch int64) float32 { return float32(batch-1) / 100 }}
+			if ill, err := tryOut(t.Context(), p, m); err != nil || ill.worst <= neighbourTolerance(m.precision) {
+				t.Errorf("%v off, %v", ill.worst, err)
+			}
+		})
+	}
+}

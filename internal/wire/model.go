@@ -168,7 +168,7 @@ func prepareModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *
 // newHeads makes the heads, and notes which files and outputs of the graph they read.
 func (m *loadedModel) newHeads(p *config.Pipeline) (err error) {
 	all := headConfigs(p)
-	if m.identity, err = heads.Identify(all, m.spec.Dir); err != nil {
+	if m.identity, err = heads.Identify(all, m.spec); err != nil {
 		return fmt.Errorf("heads: %w", err)
 	}
 	var read []string

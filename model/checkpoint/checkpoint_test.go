@@ -124,6 +124,27 @@ func TestFloatTypesWidenExactly(t *testing.T) {
 	}
 }
 
+// TestDoublesAreRounded as torch does it: to the nearest, ties to even, what is too large to infinity.
+func TestDoublesAreRounded(t *testing.T) {
+	var raw []byte
+	for _, v := range []float64{0.1, 1 + 0x1p-24, 1 + 0x3p-24, -1e300, 0x1p-150} {
+		raw = binary.LittleEndian.AppendUint64(raw, math.Float64bits(v))
+	}
+	want := []float32{0.1, 1, 1 + 0x1p-22, float32(math.Inf(-1)), 0}
+	c := open(t, stored{"d", F64, []int{5}, raw})
+	d, _ := c.Tensor("d")
+	if got, err := d.Float32(); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v, want %v", got, err, want)
+	}
+	var wrote, floats bytes.Buffer
+	if err := binary.Write(&floats, binary.LittleEndian, want); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.WriteTo(&wrote); err != nil || n != 20 || !bytes.Equal(wrote.Bytes(), floats.Bytes()) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
 func TestWriteToWritesFloat32OfAnyLength(t *testing.T) {
 	const n = 40_000 // more than one chunk of the conversion
 	var halves, floats []byte

@@ -1,6 +1,6 @@
 // Package checkpoint reads the weights of a Hugging Face checkpoint directory, in any of the formats that it is saved in:
 // model.safetensors, pytorch_model.bin (the zip archive of torch 1.6 and the stream from before it), either of the two in shards with
-// an index, and tf_model.h5 (Keras); safetensors whose metadata says that TensorFlow saved them are Keras', too. F32, F16 and BF16 become float32 exactly.
+// an index, and tf_model.h5 (Keras); safetensors whose metadata says that TensorFlow saved them are Keras', too. F32, F16 and BF16 become float32 exactly, F64 the nearest one.
 //
 // Files are memory-mapped where the system can (elsewhere they are read whole), so opening costs the header alone and a row-major float32
 // tensor is written on without a copy in this process's memory; transposed and other strided tensors pass through a small buffer. A file

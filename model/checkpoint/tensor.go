@@ -18,6 +18,7 @@ const (
 	F32  DType = "F32"
 	F16  DType = "F16"
 	BF16 DType = "BF16"
+	F64  DType = "F64"
 )
 
 // size is the bytes of one element; 0 if the type is unknown.
@@ -29,7 +30,7 @@ func (d DType) size() int64 {
 		return 2
 	case F32, "I32", "U32":
 		return 4
-	case "F64", "I64", "U64":
+	case F64, "I64", "U64":
 		return 8
 	}
 	return 0
@@ -67,7 +68,7 @@ func (t *Tensor) locate(file string, data []byte) {
 // Elements is the number of elements; 1 for a scalar.
 func (t *Tensor) Elements() int { return product(t.Shape) }
 
-// Float32 converts the tensor to float32. F16 and BF16 widen exactly.
+// Float32 converts the tensor to float32. F16 and BF16 widen exactly, F64 is rounded to the nearest, as the reference does when it loads.
 func (t *Tensor) Float32() ([]float32, error) {
 	if err := t.floating(); err != nil {
 		return nil, err
@@ -150,13 +151,13 @@ func (t *Tensor) WriteTo(w io.Writer) (int64, error) {
 
 func (t *Tensor) floating() error {
 	switch t.DType {
-	case F32, F16, BF16:
+	case F32, F16, BF16, F64:
 		return nil
 	}
-	return fmt.Errorf("weight %s has element type %s; supported are F32, F16 and BF16", t.Name, t.DType)
+	return fmt.Errorf("weight %s has element type %s; supported are F64, F32, F16 and BF16", t.Name, t.DType)
 }
 
-// widen decodes len(dst) elements of raw that lie step elements apart.
+// widen decodes, or rounds, len(dst) elements of raw that lie step elements apart.
 func widen(dst []float32, raw []byte, step int, d DType) {
 	switch d {
 	case F32:
@@ -170,6 +171,10 @@ func widen(dst []float32, raw []byte, step int, d DType) {
 	case BF16:
 		for i := range dst {
 			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i*step:])) << 16)
+		}
+	case F64:
+		for i := range dst {
+			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i*step:])))
 		}
 	}
 }

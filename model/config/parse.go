@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Model types of the three families.
@@ -21,17 +22,17 @@ const maxDimension = 1 << 24
 type Config struct {
 	ModelType string
 	Class     string   // the first entry of architectures
-	Labels    []string // id2label in order of id: LABEL_0, LABEL_1 where the file is silent, as in the reference; none if it is empty
+	Labels    []string // of a class that has them, id2label in order of id: LABEL_0, LABEL_1 where the file is silent, as in the reference; none if it is empty
 	Audio     *Audio
 	Text      *Text
 	Vision    *Vision
 }
 
 type header struct {
-	ModelType     string            `json:"model_type"`
-	Architectures []string          `json:"architectures"`
-	ID2Label      map[string]string `json:"id2label"`
-	NumLabels     *int              `json:"num_labels"`
+	ModelType     string          `json:"model_type"`
+	Architectures []string        `json:"architectures"`
+	ID2Label      json.RawMessage `json:"id2label"`   // read only of
+	NumLabels     json.RawMessage `json:"num_labels"` // classes that have labels
 }
 
 // Parse reads the bytes of config.json. Unknown fields are left alone (the file carries training options); wrong types and
@@ -46,8 +47,10 @@ func Parse(b []byte) (*Config, error) {
 	}
 	c := &Config{ModelType: h.ModelType, Class: h.Architectures[0]}
 	var err error
-	if c.Labels, err = labels(h); err != nil {
-		return nil, err
+	if hasLabels(c.Class) {
+		if c.Labels, err = labels(h); err != nil {
+			return nil, err
+		}
 	}
 	switch h.ModelType {
 	case TypeAudio:
@@ -85,13 +88,27 @@ func fault(err error) error {
 	return fmt.Errorf("not a JSON object: %w", err)
 }
 
+// hasLabels says whether a class's logits are indexed by id2label.
+func hasLabels(class string) bool {
+	for _, kind := range []string{"Classification", "Segmentation"} { // frame and token classification included
+		if strings.HasSuffix(class, kind) {
+			return true
+		}
+	}
+	return strings.HasSuffix(class, "XVector") // its logits are not, but the checkpoint names speakers
+}
+
 // labels are id2label ordered by id. The ids must run from 0 without a gap, because they index the logits.
 func labels(h header) ([]string, error) {
-	n := len(h.ID2Label)
-	if h.ID2Label == nil {
+	var names map[string]json.RawMessage
+	if err := readField("id2label", h.ID2Label, &names); err != nil {
+		return nil, err
+	}
+	n := len(names)
+	if names == nil {
 		n = 2 // the reference's default, which it does not write to the file; it writes an empty map for none
-		if h.NumLabels != nil {
-			n = *h.NumLabels
+		if err := readField("num_labels", h.NumLabels, &n); err != nil {
+			return nil, err
 		}
 		if n < 0 || n > maxDimension {
 			return nil, fmt.Errorf("num_labels is %d", n)
@@ -104,14 +121,41 @@ func labels(h header) ([]string, error) {
 	}
 	out := make([]string, n)
 	seen := make([]bool, n)
-	for key, label := range h.ID2Label {
+	for key, name := range names {
 		id, err := strconv.Atoi(key)
 		if err != nil || id < 0 || id >= n || seen[id] {
 			return nil, fmt.Errorf("id2label has %d entries but the id %q: ids must run from 0 to %d", n, key, n-1)
 		}
-		out[id], seen[id] = label, true
+		if out[id], err = label(name); err != nil {
+			return nil, fmt.Errorf("field id2label: the label of %s: %w", key, err)
+		}
+		seen[id] = true
 	}
 	return out, nil
+}
+
+// readField decodes a field that is there.
+func readField(name string, raw json.RawMessage, into any) error {
+	if raw == nil {
+		return nil
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("field %s: %w", name, err)
+	}
+	return nil
+}
+
+// label is a name, empty for null, or a number as it is written.
+func label(raw json.RawMessage) (string, error) {
+	var name string
+	if json.Unmarshal(raw, &name) == nil {
+		return name, nil
+	}
+	var number json.Number
+	if json.Unmarshal(raw, &number) == nil {
+		return number.String(), nil
+	}
+	return "", fmt.Errorf("%.60s is neither a name nor a number", raw)
 }
 
 type field struct {

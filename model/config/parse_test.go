@@ -44,9 +44,10 @@ func TestLabelsAreOrderedByID(t *testing.T) {
 		},
 		"a silent file has the reference's two": {`"x":0`, []string{"LABEL_0", "LABEL_1"}},
 		"num_labels alone names them":           {`"num_labels":3`, []string{"LABEL_0", "LABEL_1", "LABEL_2"}},
+		"numbers are names, too":                {`"id2label":{"0":7,"1":1.50,"2":"x","3":null}`, []string{"7", "1.50", "x", ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := Parse([]byte(`{"model_type":"data2vec-text","architectures":["X"],` + tc.field + `}`))
+			c, err := Parse([]byte(`{"model_type":"data2vec-text","architectures":["XForTokenClassification"],` + tc.field + `}`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,9 +58,20 @@ func TestLabelsAreOrderedByID(t *testing.T) {
 	}
 }
 
+// TestLabelsOfAClassWithoutThemAreNotRead: the reference's configurations carry id2label whatever the class, and nothing looks at it.
+func TestLabelsOfAClassWithoutThemAreNotRead(t *testing.T) {
+	for _, class := range []string{"Data2VecTextModel", "Data2VecTextForMaskedLM"} {
+		c, err := Parse([]byte(`{"model_type":"data2vec-text","architectures":["` + class + `"],"id2label":{"0":"a","7":[]},"num_labels":"x"}`))
+		if err != nil || c.Labels != nil {
+			t.Errorf("%s: %+v, %v", class, c, err)
+		}
+	}
+}
+
 func TestParseRefusesByName(t *testing.T) {
 	const audio = `{"model_type":"data2vec-audio","architectures":["C"],`
 	const text = `{"model_type":"data2vec-text","architectures":["C"],`
+	const labelled = `{"model_type":"data2vec-text","architectures":["CForSequenceClassification"],`
 	const vision = `{"model_type":"data2vec-vision","architectures":["C"],`
 	for name, tc := range map[string]struct{ json, want string }{
 		"no JSON":                          {`hello`, "not a JSON object"},
@@ -77,10 +89,13 @@ func TestParseRefusesByName(t *testing.T) {
 		"no room for positions":            {text + `"max_position_embeddings":2}`, "max_position_embeddings"},
 		"a picture smaller than a patch":   {vision + `"image_size":8}`, "patch_size"},
 		"a picture size of three":          {vision + `"image_size":[1,2,3]}`, "a size is"},
-		"labels with a gap":                {text + `"id2label":{"0":"a","2":"b"}}`, "id2label"},
-		"labels with a double id":          {text + `"id2label":{"0":"a","00":"b"}}`, "id2label"},
-		"a label that is no number":        {text + `"id2label":{"zero":"a"}}`, "id2label"},
-		"a negative number of labels":      {text + `"num_labels":-1}`, "num_labels"},
+		"labels with a gap":                {labelled + `"id2label":{"0":"a","2":"b"}}`, "id2label"},
+		"labels with a double id":          {labelled + `"id2label":{"0":"a","00":"b"}}`, "id2label"},
+		"a label that is no number":        {labelled + `"id2label":{"zero":"a"}}`, "id2label"},
+		"a label that is a list":           {labelled + `"id2label":{"0":["a"]}}`, `the label of 0: ["a"] is neither`},
+		"labels that are a list":           {labelled + `"id2label":["a"]}`, "field id2label"},
+		"a number of labels in words":      {labelled + `"num_labels":"two"}`, "field num_labels"},
+		"a negative number of labels":      {labelled + `"num_labels":-1}`, "num_labels"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(tc.json))

@@ -14,7 +14,8 @@ type vision struct {
 	out    onnx.Value   // [B, N, H]: last_hidden_state
 	size   config.HW
 	grid   config.HW
-	shared []float32 // [heads, N, N] bias of all layers, nil without
+	shared []float32  // [heads, N, N] bias of all layers, nil without
+	common onnx.Value // that as a constant, which layers without a bias of their own have together; made by the first
 	att    attention
 }
 
@@ -115,29 +116,39 @@ func (n *net) positionTable(v *vision) ([]float32, error) {
 	return append(table[:h:h], resized...), nil
 }
 
-// relativeBias reads a bias table and folds it to [heads, N, N] for the input's grid.
+// relativeBias reads a bias table and folds it to [heads, N, N] for the input's grid. One that Verify will refuse is not folded, and gives nil: sizes that no table bears out may be any.
 func (n *net) relativeBias(v *vision, prefix string) []float32 {
 	c := n.cfg.Vision
 	w := c.Grid(c.ImageSize)
 	rows := (2*w.H-1)*(2*w.W-1) + 3
-	table := n.values(n.w.Backbone, prefix+"relative_position_bias_table", rows, c.NumAttentionHeads)
+	t := n.w.Backbone(prefix+"relative_position_bias_table", rows, c.NumAttentionHeads)
+	table, err := t.Float32()
+	if err != nil || len(table) != t.Elements() {
+		return nil
+	}
 	return foldBias(table, w, v.grid, c.NumAttentionHeads)
 }
 
 // layerBias is the bias of one layer's scores, own and shared added; absent without either.
 func (n *net) layerBias(v *vision, p string) onnx.Value {
 	c := n.cfg.Vision
-	bias := v.shared
-	if c.UseRelativePositionBias {
-		bias = n.relativeBias(v, p+"attention.attention.relative_position_bias.")
-		for i := range v.shared {
-			bias[i] += v.shared[i]
+	constant := func(bias []float32) onnx.Value {
+		if bias == nil {
+			return onnx.Value{}
 		}
+		return n.Floats([]int{1, c.NumAttentionHeads, v.tokens(), v.tokens()}, bias)
 	}
-	if bias == nil {
-		return onnx.Value{}
+	if !c.UseRelativePositionBias {
+		if v.common == (onnx.Value{}) {
+			v.common = constant(v.shared)
+		}
+		return v.common
 	}
-	return n.Floats([]int{1, c.NumAttentionHeads, v.tokens(), v.tokens()}, bias)
+	bias := n.relativeBias(v, p+"attention.attention.relative_position_bias.")
+	for i := range min(len(bias), len(v.shared)) {
+		bias[i] += v.shared[i]
+	}
+	return constant(bias)
 }
 
 // visionLayer is one pre-norm transformer layer with layer scale on x [B*N, H].

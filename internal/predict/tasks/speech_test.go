@@ -9,7 +9,7 @@ import (
 )
 
 func TestTranscriptsCarryTimes(t *testing.T) {
-	tok, err := heads.ParseCTCTokenizer([]byte(`{"<pad>":0,"|":1,"A":2,"B":3}`), nil, nil)
+	tok, err := heads.ParseCTCTokenizer([]byte(`{"<pad>":0,"|":1,"A":2,"B":3}`), nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestTranscriptsCarryTimes(t *testing.T) {
 
 // The reference names the chunks of a recording without any text: an empty list, and none if no times were asked for.
 func TestARecordingWithoutTextHasNoChunksButTheirName(t *testing.T) {
-	tok, err := heads.ParseCTCTokenizer([]byte(`{"<pad>":0,"|":1,"A":2}`), nil, nil)
+	tok, err := heads.ParseCTCTokenizer([]byte(`{"<pad>":0,"|":1,"A":2}`), nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
