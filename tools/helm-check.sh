@@ -147,12 +147,12 @@ refused 'config.telemetry.listen is empty' --set config.telemetry.listen=
 for listen in 127.0.0.1:9464 127.1:9464 localhost:9464 LOCALHOST:9464 '[::1]:9464'; do refused 'which nobody outside the pod reaches' --set-string "config.telemetry.listen=$listen"; done
 for listen in 0.0.0.0:9464 '[::]:9464' :9464; do render -f "$chart/ci/full-values.yaml" --set-string "config.telemetry.listen=$listen" >/dev/null; done
 refused 'kubeVersion: >=1.29.0-0' --kube-version 1.28.15 # backoffLimitPerIndex is from 1.29 on without being asked for
-render -f "$chart/ci/full-values.yaml" --set terminationGracePeriodSeconds=40 >/dev/null
-refused 'it must be at least 10 s more' --set terminationGracePeriodSeconds=39
-refused 'it must be at least 10 s more' --set config.kafka.drain_timeout=51s
-refused 'it must be at least 10 s more' --set config.kafka.drain_timeout=1m
-backfill --set terminationGracePeriodSeconds=55 >/dev/null
-refused 'for a backfill that computes it must be at least 25 s more' --set backfill.topic=,terminationGracePeriodSeconds=54
+render -f "$chart/ci/full-values.yaml" --set terminationGracePeriodSeconds=50 >/dev/null
+refused 'it must be at least 20 s more' --set terminationGracePeriodSeconds=49
+refused 'it must be at least 20 s more' --set config.kafka.drain_timeout=41s
+refused 'it must be at least 20 s more' --set config.kafka.drain_timeout=1m
+backfill --set terminationGracePeriodSeconds=60 >/dev/null
+refused 'for a backfill that computes it must be at least 30 s more' --set backfill.topic=,terminationGracePeriodSeconds=59
 
 # spoiled SENTENCE SED-COMMAND: full.yaml so changed is refused with that sentence; the types alone, which chartcheck has, would take it.
 spoiled() {

@@ -41,13 +41,13 @@ default
 {{- regexFind "[0-9]+$" (.Values.config.telemetry.debug_listen | default "") -}}
 {{- end -}}
 
-{{/* The grace period, which must outlast a drain, the last commit and closing: a worker that is killed half-way computes again. A run of a list that is cut off has ten seconds more for its last files, and ten for its account. A duration becomes seconds as a time after 1970. */}}
+{{/* The grace period, which must outlast a drain and, of 5 s each, the last commit, leaving the group, the outputs and the collector: a worker that is killed half-way computes again. A run of a list that is cut off has ten seconds for its last files, and ten for its account. A duration becomes seconds as a time after 1970. */}}
 {{- define "vecmill.grace" -}}
 {{- $drain := .Values.config.kafka.drain_timeout | default "30s" -}}
 {{- $seconds := toDate "2006-01-02T15:04:05Z07:00" "1970-01-01T00:00:00Z" | mustDateModify $drain | unixEpoch | int64 -}}
 {{- $grace := int64 .Values.terminationGracePeriodSeconds -}}
-{{- if lt $grace (add $seconds 10) }}{{ fail (printf "terminationGracePeriodSeconds is %d, and config.kafka.drain_timeout is %s: it must be at least 10 s more, or workers are killed while they drain" $grace $drain) }}{{ end -}}
-{{- if and .Job (not .Values.backfill.topic) (lt $grace (add $seconds 25)) }}{{ fail (printf "terminationGracePeriodSeconds is %d, and config.kafka.drain_timeout is %s: for a backfill that computes it must be at least 25 s more, or its pods are killed while they write what they have" $grace $drain) }}{{ end -}}
+{{- if lt $grace (add $seconds 20) }}{{ fail (printf "terminationGracePeriodSeconds is %d, and config.kafka.drain_timeout is %s: it must be at least 20 s more, or workers are killed while they drain" $grace $drain) }}{{ end -}}
+{{- if and .Job (not .Values.backfill.topic) (lt $grace (add $seconds 30)) }}{{ fail (printf "terminationGracePeriodSeconds is %d, and config.kafka.drain_timeout is %s: for a backfill that computes it must be at least 30 s more, or its pods are killed while they write what they have" $grace $drain) }}{{ end -}}
 {{- $grace -}}
 {{- end -}}
 
