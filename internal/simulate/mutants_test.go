@@ -69,7 +69,7 @@ func mutants() []mutant {
 			}
 			return err
 		}
-		there, err := Stat(ctx, s.cfg.Store, info.Name)`}}, 60, "two-tasks-one-name"},
+		there, err := Stat(ctx, s.cfg.Store, info.Name)`}}, 400, "two-tasks-one-name"},
 		{overwrite, []edit{{"sinks/s3store/s3store.go", `	opts.SetMatchETagExcept("*")`, "	if !" + alive(overwrite) + " {\n	opts.SetMatchETagExcept(\"*\")\n	}"}}, 200, ""},
 		{trust, []edit{{"sinks/parquetsink/sink.go", "	s.mu.lanes[src] = newLane(src, at)", "	if " + alive(trust) + " && at.offset >= 0 {\n	at.offset = from\n	}\n	s.mu.lanes[src] = newLane(src, at)"}}, 300, ""},
 		{skip, []edit{{"stream/work.go", "		p.fail(fmt.Errorf(\"%s offset %d (%s): %w\", it.part, it.rec.Offset, schemas.ShownURI(it.ref.URI), err))", `		if ` + alive(skip) + ` {
