@@ -54,12 +54,6 @@ type output struct {
 // several runs records of many references through a pipeline, and gives what it wrote and buried.
 func several(t *testing.T, values []string, change func(*stream.Config)) (output, error) {
 	t.Helper()
-	return severalBy(t, streamtest.NewFetcher(1, 20*time.Millisecond), values, change)
-}
-
-// severalBy is several with another fetcher.
-func severalBy(t *testing.T, f stream.Fetcher, values []string, change func(*stream.Config)) (output, error) {
-	t.Helper()
 	b, box := newBench(), &streamtest.LetterBox{}
 	b.change = func(c *stream.Config) {
 		c.Decoder = lines{}
@@ -77,7 +71,7 @@ func severalBy(t *testing.T, f stream.Fetcher, values []string, change func(*str
 		a.Revoked(ctx)
 		return err
 	})
-	err := b.run(t, b.pipeline(t, src, f, box))
+	err := b.run(t, b.pipeline(t, src, streamtest.NewFetcher(1, 20*time.Millisecond), box))
 	source := schemas.SourceID{Pipeline: "p", Topic: "refs"}
 	got, readErr := readChain(b.store, source)
 	if readErr != nil {
@@ -170,24 +164,6 @@ func TestRecordsOfManyReferencesPassANarrowBudget(t *testing.T) {
 		out, err = several(t, values[8:9], func(c *stream.Config) { c.Budget = 500 })
 		if letters := out.letters; err != nil || len(letters) != 1 || letters[0].Reason != schemas.ReasonTooLarge || !strings.Contains(letters[0].Message, "bytes of memory") {
 			t.Errorf("a record whose rows can never be held together: %d letters, %s, %v", len(letters), letters[0].Message, err)
-		}
-	})
-}
-
-// unsized tells no object's length before its end, as an https host may.
-type unsized struct{ stream.Fetcher }
-
-func (u unsized) Fetch(ctx context.Context, ref schemas.Ref, reserve stream.Reserve) (*stream.Blob, error) {
-	return u.Fetcher.Fetch(ctx, ref, func(ctx context.Context, head []byte, _ int64) error { return reserve(ctx, head, -1) })
-}
-
-// TestAnObjectOfUnknownLengthPassesBesideOthersOfItsRecord has a budget that is an object's bound while its length is unknown, which the rows of the one before it leave no room for.
-func TestAnObjectOfUnknownLengthPassesBesideOthersOfItsRecord(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		value := ref(streamtest.Good, 1) + ref(streamtest.Good, 2) + ref(streamtest.Good, 3)
-		out, err := severalBy(t, unsized{streamtest.NewFetcher(1, 20*time.Millisecond)}, []string{value}, func(c *stream.Config) { c.Budget = 2000 })
-		if err != nil || len(out.letters) > 0 || len(out.Rows) != 3 {
-			t.Errorf("%d rows, %d letters, %v", len(out.Rows), len(out.letters), err)
 		}
 	})
 }

@@ -93,7 +93,7 @@ func (p *Pipeline) fetch(ctx context.Context, it *item) (b *Blob, err error) {
 		}
 		need = min(need, p.budget.Total()) // an upper bound, of an object that is not known yet; fit is exact
 		began := time.Now()
-		need, err = it.room(ctx, need, p.budget.Total(), size >= 0)
+		need, err = it.room(ctx, need, p.budget.Total(), len(head) > 0)
 		var lease *budget.Lease
 		if err == nil {
 			lease, err = it.place.Reserve(ctx, need)

@@ -59,8 +59,10 @@ func LoadCTCTokenizer(dir string, columns int) (*CTCTokenizer, error) {
 		files[i] = data
 	}
 	t, err := ParseCTCTokenizer(files[0], files[1], files[2], files[3])
-	if err == nil && columns > 0 && slices.Index(t.tokens, t.blank) >= columns {
-		err = fmt.Errorf("%s has no padding token %q, which CTC needs as its blank", vocabFile, t.blank)
+	if err == nil {
+		if at := slices.Index(t.tokens, t.blank); at < 0 || columns > 0 && at >= columns {
+			err = fmt.Errorf("%s has no padding token %q, which CTC needs as its blank", vocabFile, t.blank)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the CTC tokenizer in %s: %w", dir, err)

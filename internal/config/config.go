@@ -88,7 +88,7 @@ type Fetch struct {
 	FileRoots      []string `yaml:"file_roots" doc:"directories that file:// references may reach, symbolic links resolved; none by default"`
 	MaxObjectBytes Bytes    `yaml:"max_object_bytes" doc:"larger objects are dead letters (too-large)"`
 	Timeout        Duration `yaml:"timeout" doc:"for one attempt without any progress"`
-	Attempts       int      `yaml:"attempts" doc:"tries before a transient fault becomes a dead letter (fetch-failed); while the store as a whole is away or throttles (no connection, 429, 502 to 504) it is asked for some two minutes"`
+	Attempts       int      `yaml:"attempts" doc:"tries before a transient fault becomes a dead letter (fetch-failed); while the store as a whole is away or throttles (no connection, 429, 502 to 504) it is asked for some two minutes; one that is not reached for so long ends the worker"`
 }
 
 // Pipeline is one model with its source and its outputs.

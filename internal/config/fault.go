@@ -3,9 +3,12 @@ package config
 import (
 	"errors"
 	"regexp"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/token"
+
+	"vecmill/schemas"
 )
 
 // quotedRE finds what a parser quotes in its messages.
@@ -37,4 +40,12 @@ func isOfValue(err error) bool {
 	_, shape := errors.AsType[*yaml.UnexpectedNodeTypeError](err)
 	_, size := errors.AsType[*yaml.OverflowError](err)
 	return kind || shape || size
+}
+
+// shownAddress is a setting that should be an address, as faults have it. A password is behind no limit that can be told from its own characters, and what is not parsed may have any, so all before the last "@" is left out.
+func shownAddress(s string) string {
+	if at := strings.LastIndex(s, "@"); at >= 0 {
+		s = "xxxxx" + s[at:]
+	}
+	return schemas.ShownURI(s)
 }

@@ -85,6 +85,10 @@ func TestAURLWithAPasswordIsNotShown(t *testing.T) {
 	for _, edit := range []string{
 		"kafka:\n  brokers: ['me:hunter2@broker:9092']",
 		"s3: {endpoint: 'ftp://me:hunter2@store'}",
+		"s3: {endpoint: 'https://me:hunter2/x@store:9000'}",
+		"s3: {endpoint: 'https://me:a#hunter2@store:9000'}",
+		"s3: {endpoint: 'https://me:a?hunter2@store:9000'}",
+		"s3: {endpoint: 's3://me:hunter2@store'}",
 		"kafka: {brokers: ['b:1'], sasl: {mechanism: oauthbearer, oauth: {token_url: 'http://me:hunter2@host/token', client_id: a, client_secret: b}}}",
 		"catalog: {uri: 'https://host', token_url: 'http://me:hunter2@host/token'}",
 		"pipelines: [{name: p, input: {format: avro, registry: {urls: ['http://me:hunter2@host']}}}]",

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"time"
-
-	"vecmill/schemas"
 )
 
 // Iceberg is a table of an Iceberg catalog.
@@ -99,7 +97,7 @@ func (c *IcebergCatalog) validateREST(f *faults, at string, u *url.URL) {
 		return
 	}
 	if t, err := url.Parse(c.TokenURL); err != nil || t.Host == "" || t.Scheme != "https" && (t.Scheme != "http" || !loopback(t.Hostname())) {
-		f.add(at+".token_url", "%q is not https://host/path; a secret is sent there", schemas.ShownURI(c.TokenURL))
+		f.add(at+".token_url", "%q is not https://host/path; a secret is sent there", shownAddress(c.TokenURL))
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-
-	"vecmill/schemas"
 )
 
 // Input says what the records of a pipeline's topics are.
@@ -61,7 +59,7 @@ func (r *Registry) validate(f *faults, at string, needed bool, format string) {
 	}
 	for i, s := range r.URLs {
 		if u, err := url.Parse(s); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-			f.add(fmt.Sprintf("%s.urls[%d]", at, i), "%q is not http://host:port or https://host; user and password have settings of their own", schemas.ShownURI(s))
+			f.add(fmt.Sprintf("%s.urls[%d]", at, i), "%q is not http://host:port or https://host; user and password have settings of their own", shownAddress(s))
 		}
 	}
 	if r.Token != "" && r.Username != "" {

@@ -121,7 +121,7 @@ const drainMargin = Duration(8 * time.Second)
 func (k *Kafka) validate(f *faults) {
 	for i, b := range k.Brokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {
-			f.add(fmt.Sprintf("kafka.brokers[%d]", i), "%q is not host:port", schemas.ShownURI(b))
+			f.add(fmt.Sprintf("kafka.brokers[%d]", i), "%q is not host:port", shownAddress(b))
 		}
 	}
 	if k.DrainTimeout+drainMargin > k.RebalanceTimeout {
@@ -165,7 +165,7 @@ func (o *OAuth) validate(f *faults) {
 		return
 	}
 	if u, err := url.Parse(o.TokenURL); err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
-		f.add("kafka.sasl.oauth.token_url", "%q is not https://host/path; a secret is sent there", schemas.ShownURI(o.TokenURL))
+		f.add("kafka.sasl.oauth.token_url", "%q is not https://host/path; a secret is sent there", shownAddress(o.TokenURL))
 	}
 	if o.ClientID == "" || o.ClientSecret == "" {
 		f.add("kafka.sasl.oauth", "token_url needs client_id and client_secret")
@@ -182,7 +182,7 @@ func (s *S3) validate(f *faults) {
 	if s.Endpoint != "" {
 		u, err := url.Parse(s.Endpoint)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-			f.add("s3.endpoint", "%q is not http://host:port or https://host", schemas.ShownURI(s.Endpoint))
+			f.add("s3.endpoint", "%q is not http://host:port or https://host", shownAddress(s.Endpoint))
 		}
 	}
 	if (s.AccessKey == "") != (s.SecretKey == "") {

@@ -6,10 +6,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -139,6 +141,8 @@ func s3Transport(caFile string, secure bool) (*http.Transport, error) {
 		return nil, fmt.Errorf("setting up the connection to S3: %w", err)
 	}
 	t.MaxIdleConnsPerHost = 64 // fetchers of all pipelines share it
+	// A store behind which nobody answers is to be told from an object that does not come: both take the time of a fetch by minio's own dialer.
+	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
 	if caFile == "" {
 		return t, nil
 	}

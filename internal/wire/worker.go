@@ -112,7 +112,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		return nil, err
 	}
 	stores := &stores{cfg: c}
-	fetcher, err := newFetcher(c, stores)
+	fetcher, err := newFetcher(c, stores, o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -75,6 +75,9 @@ func (f *Fetcher) Fetch(ctx context.Context, ref schemas.Ref, reserve stream.Res
 		t.tries++
 		var err error
 		if blob, err = t.attempt(ctx); err != nil {
+			if _, passes := errors.AsType[*busy](err); !passes {
+				t.faults++
+			}
 			err = t.beforeWait(ctx, err)
 		}
 		return err
@@ -123,6 +126,7 @@ type transfer struct {
 	reserve  stream.Reserve
 	reserved bool
 	tries    int
+	faults   int // tries that failed, and not for a store that is away or throttles
 }
 
 // attempt opens and reads the object once.
@@ -212,13 +216,9 @@ func (t *transfer) short(got, want int64) error {
 	return fmt.Errorf("reading %s: the body ended after %d of %d bytes", schemas.ShownURI(t.ref.URI), got, want)
 }
 
-// over says whether the attempt that ended with err was the last one.
+// over says whether the attempt that ended with err was the last one. What an object fails at is counted apart from an outage before it, from which stores often come back with a fault or two.
 func (t *transfer) over(err error) bool {
-	most := t.f.cfg.Retry.Attempts
-	if _, ok := errors.AsType[*busy](err); ok {
-		most = max(most, t.f.cfg.Patience)
-	}
-	return final(err) || t.tries >= most
+	return final(err) || t.faults >= t.f.cfg.Retry.Attempts || t.tries >= max(t.f.cfg.Retry.Attempts, t.f.cfg.Patience)
 }
 
 // beforeWait reserves before a wait for the next attempt, so that records behind this one may reserve meanwhile.

@@ -240,6 +240,7 @@ func TestS3Faults(t *testing.T) {
 	}{
 		{"503 once", times(1, s3Error(503, "SlowDown")), "", false, 2},
 		{"503 for longer than one object's tries", times(6, s3Error(503, "SlowDown")), "", false, 7},
+		{"503 for longer than one object's tries, and then a fault", append(times(5, s3Error(503, "SlowDown")), times(1, s3Error(500, "InternalError"))...), "", false, 7},
 		{"503 for ever", times(9, s3Error(503, "SlowDown")), schemas.ReasonFetchFailed, false, 7},
 		{"a gateway without a store", times(5, s3Error(502, "")), "", false, 6},
 		{"throttling told by a code", times(5, s3Error(400, "ThrottlingException")), "", false, 6},

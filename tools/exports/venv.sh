@@ -13,7 +13,7 @@ if [[ $# == 0 && -n ${PYTHON:-} ]]; then
   exit
 fi
 if ! cmp -s "$requirements" "$venv/requirements.txt"; then
-  [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
+  "$venv/bin/python" -m pip --version &>/dev/null || python3 -m venv "$venv" # also one that was half made
   "$venv/bin/python" -m pip install --quiet -r "$requirements" >&2
   cp "$requirements" "$venv/requirements.txt"
 fi
