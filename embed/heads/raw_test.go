@@ -23,23 +23,28 @@ func TestRawNumbersAreThoseOfTheItemAlone(t *testing.T) {
 	}{
 		{
 			"frames", audioSpec("Data2VecAudioForCTC"), tensor("logits", []int64{2, 2, 2}, 1, 2, 99, 99, 3, 4, 5, 6),
-			[]embed.Sample{audioSample(0, 0), audioSample(0, 0, 0, 0)}, [][]float32{{1, 2}, {3, 4, 5, 6}},
+			[]embed.Sample{audioSample(0, 0), audioSample(0, 0, 0, 0)},
+			[][]float32{{1, 2}, {3, 4, 5, 6}},
 		},
 		{
 			"where an answer begins", textSpec("Data2VecTextForQuestionAnswering"), tensor("start_logits", []int64{2, 3}, 1, 2, 99, 3, 4, 5),
-			[]embed.Sample{textSample(0, 2), textSample(0, 7, 2)}, [][]float32{{1, 2}, {3, 4, 5}},
+			[]embed.Sample{textSample(0, 2), textSample(0, 7, 2)},
+			[][]float32{{1, 2}, {3, 4, 5}},
 		},
 		{
 			"choices", textSpec("Data2VecTextForMultipleChoice"), tensor("logits", []int64{2, 3}, 1, 2, 99, 3, 4, 5),
-			[]embed.Sample{choices(2), choices(3)}, [][]float32{{1, 2}, {3, 4, 5}},
+			[]embed.Sample{choices(2), choices(3)},
+			[][]float32{{1, 2}, {3, 4, 5}},
 		},
 		{
 			"labels of items", textSpec("Data2VecTextForSequenceClassification"), tensor("logits", []int64{2, 2}, 1, 2, 3, 4),
-			[]embed.Sample{textSample(0), textSample(0, 7, 2)}, [][]float32{{1, 2}, {3, 4}},
+			[]embed.Sample{textSample(0), textSample(0, 7, 2)},
+			[][]float32{{1, 2}, {3, 4}},
 		},
 		{
 			"labels of pixels", imageSpec("Data2VecVisionForSemanticSegmentation"), tensor("logits", []int64{1, 2, 1, 2}, 1, 2, 3, 4),
-			[]embed.Sample{imageSample(1)}, [][]float32{{1, 2, 3, 4}},
+			[]embed.Sample{imageSample(1)},
+			[][]float32{{1, 2, 3, 4}},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
