@@ -190,7 +190,7 @@ func (a *auditor) compareLog(ctx context.Context, p *config.Pipeline, before map
 		if !ok || strings.HasPrefix(r.Topic, dlq.ManifestTopic) {
 			continue
 		}
-		r.CompareLog(audit.Log{Begin: before[part].First, End: b.End, Committed: before[part].Committed}, p.StartAt == string(stream.StartLast))
+		r.CompareLog(audit.Log{Begin: before[part].First, End: b.End, Committed: before[part].Committed}, p.StartAt == string(stream.StartLast), r.bestEffort)
 	}
 	return nil
 }
