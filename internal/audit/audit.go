@@ -89,6 +89,10 @@ func (r *Report) offend(format string, args ...any) {
 	}
 }
 
+func (r *Report) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
 // All audits every source of a pipeline.
 func All(ctx context.Context, out Output, pipeline string) ([]Report, error) {
 	sources, err := out.Sources(ctx, pipeline)

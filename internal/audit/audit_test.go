@@ -294,11 +294,30 @@ func TestTheLogsOwnWordIsCompared(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.CompareLog(c.log, c.fromLast)
+			r.CompareLog(c.log, c.fromLast, false)
 			if r.OK() != (c.want == "") || !strings.Contains(strings.Join(r.Offences, "; "), c.want) || r.Log.Lag != c.lag {
 				t.Errorf("%v, lag %d, want %q, %d", r.Offences, r.Log.Lag, c.want, c.lag)
 			}
 		})
+	}
+}
+
+// TestWhatABestEffortOutputLacksAtItsEndIsNoFault: nothing came behind it yet that would say that it lacks it. Another log than the one that it was written from is a fault all the same.
+func TestWhatABestEffortOutputLacksAtItsEndIsNoFault(t *testing.T) {
+	for _, c := range []struct {
+		log   audit.Log
+		notes string // the last of them
+		fault bool
+	}{
+		{audit.Log{End: 15, Committed: 12}, "offsets 10 to 11 are committed, and the output does not cover them", false},
+		{audit.Log{Begin: 12, End: 15, Committed: 10}, "offsets 10 to 11 are gone from the log by its retention, and the output does not cover them", false},
+		{audit.Log{End: 3, Committed: 2}, "", true},
+	} {
+		r := &audit.Report{Next: 10, Files: 1}
+		r.CompareLog(c.log, false, true)
+		if r.OK() == c.fault || strings.Join(r.Notes, "; ") != c.notes || r.Log.Committed != c.log.Committed {
+			t.Errorf("%+v: %v, notes %v", c.log, r.Offences, r.Notes)
+		}
 	}
 }
 

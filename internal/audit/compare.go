@@ -11,8 +11,12 @@ type Log struct {
 }
 
 // CompareLog adds what Kafka says. The commit is to be looked up before the output is read and the end after it, so that a worker at work makes no offences. fromLast
-// says that the pipeline begins at the end of a log that it has not seen.
-func (r *Report) CompareLog(l Log, fromLast bool) {
+// says that the pipeline begins at the end of a log that it has not seen, and bestEffort that nothing waits for the output: what it does not cover is noted, for it covers that only when something comes behind it.
+func (r *Report) CompareLog(l Log, fromLast, bestEffort bool) {
+	lacks := r.offend
+	if bestEffort {
+		lacks = r.note
+	}
 	l.Lag = max(l.End-max(r.Next, l.Begin), 0)
 	r.Log = &l
 	switch {
@@ -20,13 +24,13 @@ func (r *Report) CompareLog(l Log, fromLast bool) {
 		r.offend("the output ends at offset %d, beyond the log's end %d: the topic was deleted and made again", r.Next, l.End)
 		return // the rest would compare two different logs
 	case l.Committed > r.Next && r.Files == 0 && fromLast:
-		r.Notes = append(r.Notes, "nothing is written yet; the pipeline begins where the log ended when it first saw it")
+		r.note("nothing is written yet; the pipeline begins where the log ended when it first saw it")
 		l.Lag = max(l.End-l.Committed, 0)
 	case l.Committed > r.Next:
-		r.offend("offsets %d to %d are committed, and the output does not cover them", r.Next, l.Committed-1)
+		lacks("offsets %d to %d are committed, and the output does not cover them", r.Next, l.Committed-1)
 	}
 	if l.Begin > r.Next && r.Files > 0 {
-		r.offend("offsets %d to %d are gone from the log by its retention, and the output does not cover them", r.Next, l.Begin-1)
+		lacks("offsets %d to %d are gone from the log by its retention, and the output does not cover them", r.Next, l.Begin-1)
 	}
 }
 

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"vecmill/internal/pace"
+	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/stream"
 )
@@ -128,6 +130,33 @@ func TestWhatWentBeforeAReferenceThatIsTooLargeIsThereOnce(t *testing.T) {
 			if !slices.Equal(tp.ids(0), between(0, 20, 2)) || !slices.Equal(tp.ids(1), between(1, 20, 2)) || tp.tooLarge == 0 {
 				t.Errorf("seed %d: %v and %v", seed, tp.ids(0), tp.ids(1))
 			}
+		}
+	})
+}
+
+// TestALongRowThatIsNoReferenceIsCut has one of a plan of an earlier build, which kept rows of any length.
+func TestALongRowThatIsNoReferenceIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tp := newTopic(1, 1, 0)
+		tp.takes = 1 << 20
+		var kept *State
+		o := options(tp, 3, &kept)
+		o.From = func(_ context.Context, n int64) (func() ([]byte, error), error) {
+			return func() ([]byte, error) {
+				n++
+				if n == 2 {
+					return fmt.Appendf(nil, `{"no_ref":"line 2: not a JSON reference","row":%q}`, strings.Repeat("!", 8<<20)), nil
+				}
+				return fmt.Appendf(nil, `{"v":1,"id":"r%d","inline_text":"x"}`, n-1), nil
+			}, nil
+		}
+		at, err := Run(t.Context(), tp, o)
+		if err != nil || at.Published != 3 || !slices.Equal(tp.ids(0), []string{"r0", "", "r2"}) {
+			t.Fatalf("%+v, %v: %q", at, err, tp.ids(0))
+		}
+		want := schemas.NoRef{Why: "line 2: not a JSON reference", Row: strings.Repeat("!", 8<<20)}.JSON()
+		if got := tp.logs[0][1].Value; !bytes.Equal(got, want) {
+			t.Errorf("%d bytes, want %d", len(got), len(want))
 		}
 	})
 }

@@ -190,22 +190,37 @@ func (a *auditor) compareLog(ctx context.Context, p *config.Pipeline, before map
 		if !ok || strings.HasPrefix(r.Topic, dlq.ManifestTopic) {
 			continue
 		}
-		r.CompareLog(audit.Log{Begin: before[part].First, End: b.End, Committed: before[part].Committed}, p.StartAt == string(stream.StartLast))
+		r.CompareLog(audit.Log{Begin: before[part].First, End: b.End, Committed: before[part].Committed}, p.StartAt == string(stream.StartLast), r.bestEffort)
 	}
 	return nil
 }
 
 // compareLetters reads the pipeline's letters once for all its sources.
 func (a *auditor) compareLetters(ctx context.Context, p *config.Pipeline, all []Audited) error {
-	if !a.o.Letters || p.DeadLetters == (config.DeadLetters{}) || p.DeadLetters.Topic != "" && a.log == nil {
+	if !a.o.Letters {
 		return nil
+	}
+	offsets, complete, err := a.letters(ctx, p)
+	if err != nil || offsets == nil {
+		return err
+	}
+	for i := range all {
+		all[i].CompareLetters(offsets[all[i].Source(p.Name)], complete)
+	}
+	return nil
+}
+
+// letters are the offsets of a pipeline's letters; nil if it has no store of them that can be read. complete says that the store forgets nothing.
+func (a *auditor) letters(ctx context.Context, p *config.Pipeline) (offsets map[schemas.SourceID]map[int64]bool, complete bool, err error) {
+	if p.DeadLetters == (config.DeadLetters{}) || p.DeadLetters.Topic != "" && a.log == nil {
+		return nil, false, nil
 	}
 	letters, err := OpenLettersAt(ctx, a.c, []config.DeadLetters{p.DeadLetters}, a.o.Log)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
 	defer letters.Close()
-	offsets := map[schemas.SourceID]map[int64]bool{}
+	offsets = map[schemas.SourceID]map[int64]bool{}
 	if err := letters.Stores[0].Letters(ctx, func(l sinks.StoredLetter) error {
 		if l.Err != nil || l.Source.Pipeline != p.Name {
 			return nil
@@ -216,16 +231,11 @@ func (a *auditor) compareLetters(ctx context.Context, p *config.Pipeline, all []
 		offsets[l.Source][l.Offset] = true
 		return nil
 	}); err != nil {
-		return fmt.Errorf("reading dead letters: %w", err)
+		return nil, false, fmt.Errorf("reading dead letters: %w", err)
 	}
-	complete := true
+	complete = true
 	if t, ok := letters.Stores[0].LetterReader.(*topicLetters); ok {
-		if complete, err = t.complete(ctx); err != nil {
-			return err
-		}
+		complete, err = t.complete(ctx)
 	}
-	for i := range all {
-		all[i].CompareLetters(offsets[all[i].Source(p.Name)], complete)
-	}
-	return nil
+	return offsets, complete, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +13,9 @@ import (
 
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
+	"vecmill/internal/config"
 	"vecmill/schemas"
+	"vecmill/sinks"
 )
 
 // TestWhatTheNewPipelineTookNotOfTheStreamIsFound has records with the old pipeline as their route, replays for one of the two, a text that the new one alone buries, and deletions, of a reference that is planned, too. What is sent again, or has come in another way, is
@@ -146,6 +149,151 @@ func TestOnlyWhatTheOldOutputHasIsMissed(t *testing.T) {
 		want := fmt.Sprintf("%d references that old has from topics were passed over by new, or lost to the log's retention: %s;", len(named), strings.Join(named, ", "))
 		if len(v.Offences) != 1 || !strings.HasPrefix(v.Offences[0], want) || v.Buried != x.buried {
 			t.Errorf("%s: %+v, want %s", name, v, want)
+		}
+	}
+}
+
+// hushed is an output that does not tell some offsets any more, as a table does whose snapshots are expired.
+type hushed struct {
+	past
+	before int64
+	many   []schemas.Span
+}
+
+func (h hushed) ranges(ctx context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Range, error) {
+	all, err := h.past.ranges(ctx, src, in)
+	return slices.DeleteFunc(all, func(r schemas.Range) bool { return r.Next <= h.before }), err
+}
+
+func (h hushed) nameless(schemas.SourceID) []schemas.Span { return h.many }
+
+// both opens the outputs of the two pipelines.
+func (c *chains) both(t *testing.T) (old, now past) {
+	t.Helper()
+	old, err := pastOf(t.Context(), c.auditor.stores, c.Old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, err = pastOf(t.Context(), c.auditor.stores, c.New); err != nil {
+		t.Fatal(err)
+	}
+	return old, now
+}
+
+// TestWhatANewTableDoesNotTellItsRowsAndLettersDo has the new output tell nothing of its first offsets, or of all: what it has rows of is not held, and what has a letter is no record that was passed over.
+func TestWhatANewTableDoesNotTellItsRowsAndLettersDo(t *testing.T) {
+	c := newChains(t)
+	was, is := schemas.SourceID{Pipeline: "old", Topic: "refs"}, schemas.SourceID{Pipeline: "new", Topic: "refs"}
+	at := func(first, next int64) schemas.Span { return schemas.Span{First: first, Next: next} }
+	c.write(t, schemas.Range{Source: was, Span: at(0, 40), Skipped: []schemas.Span{at(12, 14)}, Dead: []schemas.Span{at(25, 26)}})
+	c.write(t, schemas.Range{Source: is, Span: at(10, 22), Skipped: []schemas.Span{at(12, 14)}, Dead: []schemas.Span{at(16, 18)}})
+	c.write(t, schemas.Range{Source: is, Span: at(22, 40), Dead: []schemas.Span{at(24, 26)}, Lost: []schemas.Span{at(39, 40)}})
+	c.New.DeadLetters = config.DeadLetters{URL: "file://" + t.TempDir()}
+	letters, err := newDeadLetters(t.Context(), c.auditor.c, c.New, c.auditor.stores, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []int64{16, 17, 24, 25} {
+		if err := letters.Put(t.Context(), sinks.Letter{Source: is, Offset: o, Reason: schemas.ReasonDecode}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := letters.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for before, untold := range map[int64]stretches{0: nil, 22: {at(12, 14), at(16, 18)}, 40: {at(12, 14), at(16, 18), at(24, 26), at(39, 40)}} {
+		old, now := c.both(t)
+		now = hushed{past: now, before: before}
+		after, err := toldBy(t.Context(), now, is, at(10, 40))
+		if err == nil {
+			err = after.ask(t.Context(), now, is, func() (map[schemas.SourceID]map[int64]bool, error) { return nil, nil })
+		}
+		if err != nil || !slices.Equal(after.untold, untold) {
+			t.Errorf("before %d nothing is told: %v, %v, want %v", before, after.untold, err, untold)
+		}
+		v := &Verified{}
+		d := &divided{plan: &plan.Plan{Items: 1}, bounds: []backfill.Bound{{Source: was, Next: 10, Stream: 10}}, want: map[schemas.SourceID]int64{is: 40}}
+		if err := c.compareWith(t.Context(), v, d, old, now); err != nil {
+			t.Fatal(err)
+		}
+		if len(v.Offences) != 1 || !strings.HasPrefix(v.Offences[0], `1 references that old has from topics were passed over by new, or lost to the log's retention: "ref-refs-0-39" (offset 39 of refs/0);`) || v.Buried != 3 {
+			t.Errorf("before %d nothing is told: %+v", before, v)
+		}
+	}
+}
+
+// TestOfManyThatArePassedOverTheFirstAreNamed by their places.
+func TestOfManyThatArePassedOverTheFirstAreNamed(t *testing.T) {
+	c := newChains(t)
+	const n = 2000
+	was, is := schemas.SourceID{Pipeline: "old", Topic: "refs"}, schemas.SourceID{Pipeline: "new", Topic: "refs"}
+	all := schemas.Span{Next: n}
+	c.write(t, schemas.Range{Source: was, Span: all})
+	c.write(t, schemas.Range{Source: is, Span: all, Skipped: []schemas.Span{all}})
+	v := &Verified{}
+	if err := c.compare(t.Context(), v, &divided{plan: &plan.Plan{}, bounds: []backfill.Bound{}, want: map[schemas.SourceID]int64{is: n}}); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for o := range mostNamed {
+		names = append(names, fmt.Sprintf(`"ref-refs-0-%d" (offset %[1]d of refs/0)`, o))
+	}
+	if len(v.Offences) != 1 || !strings.Contains(v.Offences[0], fmt.Sprintf("retention: %s and %d more; it takes", strings.Join(names, ", "), n-mostNamed)) {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestALetterThatWasReplayedForTheNewPipelineAloneIsNotCounted, though its object was another one when it was. A row of the reference that is older than the letter is not that.
+func TestALetterThatWasReplayedForTheNewPipelineAloneIsNotCounted(t *testing.T) {
+	at := func(first, next int64) schemas.Span { return schemas.Span{First: first, Next: next} }
+	for again, buried := range map[int64]int64{9: 0, 2: 1} {
+		c := newChains(t)
+		was, is := schemas.SourceID{Pipeline: "old", Topic: "refs"}, schemas.SourceID{Pipeline: "new", Topic: "refs"}
+		c.write(t, schemas.Range{Source: was, Span: at(0, 10), Skipped: []schemas.Span{at(again, again+1)}})
+		c.write(t, schemas.Range{Source: is, Span: at(0, 10), Dead: []schemas.Span{at(5, 6)}}, func(row *schemas.Row) {
+			if row.Offset == again {
+				row.RefID, row.ContentHash = "ref-refs-0-5", strings.Repeat("ab", 32)
+			}
+		})
+		v := &Verified{}
+		if err := c.compare(t.Context(), v, &divided{plan: &plan.Plan{}, bounds: []backfill.Bound{}, want: map[schemas.SourceID]int64{is: 10}}); err != nil || len(v.Offences) > 0 || v.Buried != buried {
+			t.Errorf("a row at offset %d: %+v, %v, want %d", again, v, err, buried)
+		}
+	}
+}
+
+// TestDeletionsThatAreNotToldAreNoGoodResult has outputs that tell nothing of their first 20 offsets, or do not name what tombstones there deleted. One that does is enough.
+func TestDeletionsThatAreNotToldAreNoGoodResult(t *testing.T) {
+	c := newChains(t)
+	was, is := schemas.SourceID{Pipeline: "old", Topic: "refs"}, schemas.SourceID{Pipeline: "new", Topic: "refs"}
+	for _, src := range []schemas.SourceID{was, is} {
+		for first := int64(0); first < 40; first += 20 {
+			c.write(t, schemas.Range{Source: src, Span: schemas.Span{First: first, Next: first + 20}})
+		}
+	}
+	many := []schemas.Span{{First: 30, Next: 33}}
+	for name, x := range map[string]struct {
+		old, now hushed
+		items    int64
+		planned  int64
+		want     string // "": all is well
+	}{
+		"both expired":              {hushed{before: 20}, hushed{before: 20}, 1, 10, "deletions of offsets 10 to 19 of refs/0 are not told"},
+		"the old one tells":         {hushed{}, hushed{before: 20}, 1, 10, ""},
+		"the new one tells":         {hushed{before: 20}, hushed{}, 1, 10, ""},
+		"before the plan was begun": {hushed{before: 20}, hushed{before: 20}, 1, 20, ""},
+		"nothing was planned":       {hushed{before: 20}, hushed{before: 20}, 0, 10, ""},
+		"very many in both":         {hushed{many: many}, hushed{many: many}, 1, 10, "deletions of offsets 30 to 32 of refs/0 are not told"},
+		"very many in one":          {hushed{many: many}, hushed{before: 20}, 1, 10, ""},
+	} {
+		x.old.past, x.now.past = c.both(t)
+		v := &Verified{}
+		d := &divided{plan: &plan.Plan{Items: x.items}, bounds: []backfill.Bound{{Source: was, Next: x.planned, Stream: 5}}, want: map[schemas.SourceID]int64{is: 40}}
+		if err := c.compareWith(t.Context(), v, d, x.old, x.now); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(v.Offences, "; "); (got == "") != (x.want == "") || !strings.Contains(got, x.want) {
+			t.Errorf("%s: %q, want %q", name, got, x.want)
 		}
 	}
 }

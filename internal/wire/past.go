@@ -32,6 +32,9 @@ type past interface {
 	// ranges are what the output was given of a source in a span: by ascending offset, whole where they reach out of it, with the fate of each offset and with deletions, as far as these are told. What is not told any more is in none of them.
 	ranges(ctx context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Range, error)
 
+	// nameless are offsets of tombstones of a source, of which it is not told what they delete: in its ranges they are not.
+	nameless(src schemas.SourceID) []schemas.Span
+
 	// madeBy is what made late rows; the zero value without rows.
 	madeBy(ctx context.Context, pipeline string) (maker, error)
 
@@ -163,6 +166,9 @@ func (p *pastFiles) ranges(ctx context.Context, src schemas.SourceID, in schemas
 	return all, err
 }
 
+// nameless implements past: files name all deletions.
+func (p *pastFiles) nameless(schemas.SourceID) []schemas.Span { return nil }
+
 // madeBy looks at the last files of each source, until one has rows.
 func (p *pastFiles) madeBy(ctx context.Context, pipeline string) (by maker, err error) {
 	sources, err := p.sources(ctx, pipeline)
@@ -270,6 +276,9 @@ func (p *pastTable) span(ctx context.Context, src schemas.SourceID) (s schemas.S
 func (p *pastTable) ranges(ctx context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Range, error) {
 	return p.r.Covered(ctx, src, in)
 }
+
+// nameless implements past: transactions name all deletions.
+func (p *pastTable) nameless(schemas.SourceID) []schemas.Span { return nil }
 
 func (p *pastTable) madeBy(ctx context.Context, pipeline string) (by maker, err error) {
 	rows, err := p.r.Latest(ctx, pipeline, "", 1)

@@ -44,8 +44,8 @@ func newChains(t *testing.T) *chains {
 	return c
 }
 
-// write makes a file of a range that has rows at all other offsets.
-func (c *chains) write(t *testing.T, r schemas.Range) {
+// write makes a file of a range that has rows at all other offsets, each changed.
+func (c *chains) write(t *testing.T, r schemas.Range, change ...func(row *schemas.Row)) {
 	t.Helper()
 	s := c.sinks[r.Source.Pipeline]
 	if _, _, err := s.Resume(t.Context(), r.Source, r.First); err != nil {
@@ -55,7 +55,11 @@ func (c *chains) write(t *testing.T, r schemas.Range) {
 	none := stretchesOf(r.Span, slices.Concat(r.Dead, r.Skipped, r.Lost)...)
 	for o := r.First; o < r.Next; o++ {
 		if !none.has(o) {
-			rows = append(rows, sinktest.Row(r.Source, o, 0))
+			row := sinktest.Row(r.Source, o, 0)
+			for _, f := range change {
+				f(&row)
+			}
+			rows = append(rows, row)
 		}
 	}
 	err := s.Write(t.Context(), r, rows, func(err error) {

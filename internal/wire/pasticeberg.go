@@ -70,6 +70,13 @@ func (p *pastIceberg) ranges(_ context.Context, src schemas.SourceID, in schemas
 	return all, nil
 }
 
+func (p *pastIceberg) nameless(src schemas.SourceID) []schemas.Span {
+	if p.r == nil {
+		return nil
+	}
+	return p.r.Nameless(src)
+}
+
 func (p *pastIceberg) madeBy(ctx context.Context, pipeline string) (by maker, err error) {
 	if p.r != nil {
 		by.model, by.preprocess, by.heads, err = p.r.Digests(ctx, pipeline)

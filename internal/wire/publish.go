@@ -72,7 +72,7 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 		return none, err
 	}
 	state, before := stateOf(place, o.Topic), int64(0)
-	if err := deletesAll(ctx, log, state, list.Plan(), o.Topic); err != nil {
+	if err := deletesAll(ctx, log, state, list.Plan(), o.Topic, o.Log); err != nil {
 		return none, err
 	}
 	load := func(ctx context.Context) (*publish.State, error) { // the topic is there
@@ -146,14 +146,20 @@ func haveBegun(ctx context.Context, c *config.Config, log publish.Log, topic str
 	return nil
 }
 
-// deletesAll refuses a plan with references that delete others where they go round among partitions. A topic of one, and one that had one when the publishing began, have them in the plan's order.
-func deletesAll(ctx context.Context, log publish.Log, state publishState, p *plan.Plan, topic string) error {
+// deletesAll refuses a plan with references that delete others where they go round among partitions. A topic of one, and one that had one when the publishing began, have them in the plan's order. What an earlier build has begun among several is gone on with.
+func deletesAll(ctx context.Context, log publish.Log, state publishState, p *plan.Plan, topic string, warn *slog.Logger) error {
 	if p.Deletions == 0 {
 		return nil
 	}
 	was, err := state.load(ctx)
-	if err != nil || was != nil && len(was.Ends) == 1 {
+	if err != nil {
 		return err
+	}
+	if was != nil {
+		if len(was.Ends) > 1 && was.Next < p.Items && warn != nil {
+			warn.Warn("references of the plan delete others, and go round among partitions, as an earlier build began with them: a deletion takes the rows of its own partition alone, so that some may stay", "plan", p.Name, "deletions", p.Deletions, "topic", topic, "partitions", len(was.Ends))
+		}
+		return nil
 	}
 	parts, err := log.Partitions(ctx, topic)
 	if err != nil || len(parts) == 1 {

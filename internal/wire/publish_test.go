@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
+	"vecmill/internal/publish"
 )
 
 // TestAPlanIsNotPublishedToPipelinesThatDoNotTakeIt has a list that names a pipeline for some of its references, which reads another topic. Nothing is connected to: the refusal comes before the first message.
@@ -133,6 +136,41 @@ func TestAPlanThatDeletesIsPublishedToOnePartition(t *testing.T) {
 		}
 		if far, err := Publish(t.Context(), l.conf, at, PublishOptions{Topic: "one", MaxLag: 10}); err != nil || far.Published != 2 {
 			t.Errorf("to %d partitions: %+v, %v", partitions, far, err)
+		}
+	}
+}
+
+// TestAPlanThatDeletesIsGoneOnWithAsAnEarlierBuildBegan has a topic of two partitions, to which such a build has published one of two references, or all.
+func TestAPlanThatDeletesIsGoneOnWithAsAnEarlierBuildBegan(t *testing.T) {
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "refs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	l := newLake(t, 0)
+	l.conf.Kafka.Brokers = broker.ListenAddrs()
+	l.conf.Pipelines[0].Topics = []string{"refs"}
+	list := filepath.Join(l.out, "refs.jsonl")
+	if err := os.WriteFile(list, []byte(`{"v":1,"id":"a","inline_text":"a"}`+"\n"+`{"v":1,"id":"a","deleted":true}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.plan(t, "all", PlanOptions{Source: list})
+	at := filepath.Join(l.out, "all")
+	place, err := planPlace(t.Context(), &stores{cfg: l.conf}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := stateOf(place, "refs")
+	for _, s := range []*publish.State{{Run: "run", Ends: []int64{0, 0}}, {Run: "run", Next: 1, Ends: []int64{0, 0}}} {
+		if err := state.save(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, warned := range []int{1, 0} { // the second one finds all of it there
+		var said bytes.Buffer
+		far, err := Publish(t.Context(), l.conf, at, PublishOptions{Topic: "refs", MaxLag: 10, Log: slog.New(slog.NewTextHandler(&said, nil))})
+		if err != nil || far.Published != 2 || strings.Count(said.String(), "a deletion takes the rows of its own partition alone") != warned {
+			t.Errorf("%+v, %v: %s", far, err, said.String())
 		}
 	}
 }

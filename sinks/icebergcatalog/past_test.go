@@ -5,6 +5,7 @@ package icebergcatalog
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"vecmill/internal/retry"
@@ -18,6 +19,10 @@ func TestWhatATableHasIsReadBackWithoutDeletedRows(t *testing.T) {
 	l := lake{t.TempDir()}
 	c := l.config(schemas.TaskEmbedding)
 	c.Deletes = true
+	var many []string // more than a snapshot names
+	for n := range 2000 {
+		many = append(many, fmt.Sprintf("%x", 7919*104729*n*n))
+	}
 	for n, heads := range []string{"h=1", "h=2"} {
 		tbl, err := Open(t.Context(), c)
 		if err != nil {
@@ -33,6 +38,7 @@ func TestWhatATableHasIsReadBackWithoutDeletedRows(t *testing.T) {
 		write(t, sink, c.Tasks, schemas.SourceID{Pipeline: "other", Topic: "t"}, int64(20*n), int64(20*n+20))
 		if n == 1 {
 			take(t, sink, 40, 41, refs(3)...)
+			take(t, sink, 41, 42, many...)
 		}
 		if err := sink.Close(t.Context()); err != nil {
 			t.Fatal(err)
@@ -82,6 +88,9 @@ func TestWhatATableHasIsReadBackWithoutDeletedRows(t *testing.T) {
 	}
 	if !r.Tombstones("p") || r.Tombstones("other") {
 		t.Error("the tombstones are another pipeline's")
+	}
+	if nameless := r.Nameless(gone); !slices.Equal(nameless, []schemas.Span{{First: 41, Next: 42}}) {
+		t.Errorf("tombstones without names at %v", nameless)
 	}
 	p, err := OpenPast(t.Context(), c, nil, "p")
 	if err != nil {

@@ -23,6 +23,7 @@ type Reader struct {
 	ranges   map[schemas.SourceID][]Part
 	named    map[schemas.SourceID]bool           // tombstones of it are told
 	gone     map[schemas.SourceID][]schemas.Span // in the order of the snapshots
+	nameless map[schemas.SourceID][]schemas.Span // likewise
 }
 
 // Part is a range that one snapshot added.
@@ -60,6 +61,7 @@ func (r *Reader) Look(ctx context.Context) error {
 		return err
 	}
 	r.ranges, r.named, r.gone = map[schemas.SourceID][]Part{}, map[schemas.SourceID]bool{}, map[schemas.SourceID][]schemas.Span{}
+	r.nameless = map[schemas.SourceID][]schemas.Span{}
 	return r.history()
 }
 
@@ -90,8 +92,9 @@ func (r *Reader) history() error {
 		if err != nil {
 			return fmt.Errorf("table %s: %w", r.t.cfg.Table, err)
 		}
-		for src := range many {
+		for src, spans := range many {
 			r.named[src] = true
+			r.nameless[src] = append(r.nameless[src], spans...)
 		}
 		gone, err := s.Gone()
 		if err != nil {
@@ -125,6 +128,9 @@ func (r *Reader) Next(src schemas.SourceID) int64 { return r.progress[src] }
 
 // Parts are the ranges of a source, ascending, as far as the snapshots that added them are not expired.
 func (r *Reader) Parts(src schemas.SourceID) []Part { return r.ranges[src] }
+
+// Nameless are the offsets of a source's tombstones that ranges do not have, because a snapshot had too many of them, as far as it is not expired.
+func (r *Reader) Nameless(src schemas.SourceID) []schemas.Span { return r.nameless[src] }
 
 // Gone are the offsets of a source in a span with rows that tombstones have taken away, as far as the snapshots that did are not expired.
 func (r *Reader) Gone(src schemas.SourceID, in schemas.Span) (offsets []int64) {
