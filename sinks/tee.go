@@ -27,8 +27,9 @@ type Tee struct {
 	mu      struct {
 		sync.Mutex
 		lanes     map[laneKey]*teeLane
-		away      []time.Time // of members: when a best-effort one last took too long to resume a source; zero if none did
-		shortages []shortage  // of members
+		away      []absence  // of members
+		shortages []shortage // of members
+		troubled  []bool     // of members: a best-effort one's trouble was observed, and not that it is over
 	}
 }
 
@@ -39,8 +40,15 @@ type laneKey struct {
 
 // teeLane is what a Tee knows of a best-effort member's progress in one source since the last Resume.
 type teeLane struct {
-	next   int64 // first offset that the member does not have; -1 if it knows nothing of the source
-	failed bool  // it is left out until the next Resume
+	next    int64              // where the next range that it is given begins, if the range does not begin before; -1 if it knows nothing of the source and was offered nothing
+	deletes []schemas.Deletion // of the ranges that it had no room for since the last one that it took: unlike rows, they are not left out
+	failed  bool               // it is left out until the next Resume
+}
+
+// absence is how often one after the other a best-effort member took too long to resume a source, and when last.
+type absence struct {
+	times int
+	last  time.Time
 }
 
 // shortage is what a best-effort member has had no room for.
@@ -56,12 +64,15 @@ var ErrFull = errors.New("the output is full")
 // What a best-effort member is waited for, and how often it is told of that it is full.
 const (
 	patience   = 10 * time.Second // when a source is resumed, and when all are flushed: a store that is well may have thousands of files to look at
-	impatience = time.Second      // when a source is resumed right after another one has waited in vain
+	impatience = time.Second      // when a source is resumed right after two others have waited in vain
 	tellEvery  = time.Minute      // also how long it must have had room for all, to be well again
 )
 
-// NewTee makes a Tee of at least one required member. observe, which may be nil, is told each time a best-effort member fails at a source, once a minute of one
-// that is full (ErrFull), and with a nil error of one that was and is not any more; it must be safe for concurrent use.
+// deletesKept is how many deletions wait for a best-effort member that is full, for each source.
+const deletesKept = 100_000
+
+// NewTee makes a Tee of at least one required member. observe, which may be nil, is told each time a best-effort member fails at a source or refuses rows (RefusedError), once a minute of one
+// that is full (ErrFull), and with a nil error when one that had failed or was full is well again, in all of its sources; it must be safe for concurrent use.
 func NewTee(observe func(member string, err error), members ...Member) (*Tee, error) {
 	required := false
 	names := map[string]bool{}
@@ -82,7 +93,7 @@ func NewTee(observe func(member string, err error), members ...Member) (*Tee, er
 		observe = func(string, error) {}
 	}
 	t := &Tee{members: members, tallies: make([]tally, len(members)), observe: observe}
-	t.mu.lanes, t.mu.away, t.mu.shortages = map[laneKey]*teeLane{}, make([]time.Time, len(members)), make([]shortage, len(members))
+	t.mu.lanes, t.mu.away, t.mu.shortages, t.mu.troubled = map[laneKey]*teeLane{}, make([]absence, len(members)), make([]shortage, len(members)), make([]bool, len(members))
 	return t, nil
 }
 
@@ -115,22 +126,24 @@ func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (nex
 	return next, true, nil
 }
 
-// invite resumes a best-effort member, if it answers soon. Of one that just has not, only the first sources of an assignment wait so long.
+// invite resumes a best-effort member, if it answers soon. Of one that has not twice in a row, the further sources of an assignment do not wait so long.
 func (t *Tee) invite(ctx context.Context, k laneKey, from int64) {
 	t.mu.Lock()
 	limit := patience
-	if at := t.mu.away[k.member]; !at.IsZero() && time.Since(at) < tellEvery {
+	if a := t.mu.away[k.member]; a.times >= 2 && time.Since(a.last) < tellEvery {
 		limit = impatience
 	}
 	t.mu.Unlock()
 	soon, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	next, known, err := t.members[k.member].Sink.Resume(soon, k.src, from)
-	if err != nil && soon.Err() != nil && ctx.Err() == nil {
-		t.mu.Lock()
-		t.mu.away[k.member] = time.Now()
-		t.mu.Unlock()
+	t.mu.Lock()
+	if err == nil {
+		t.mu.away[k.member] = absence{}
+	} else if soon.Err() != nil && ctx.Err() == nil {
+		t.mu.away[k.member] = absence{t.mu.away[k.member].times + 1, time.Now()}
 	}
+	t.mu.Unlock()
 	t.begin(k, next, known, err)
 }
 
@@ -143,8 +156,10 @@ func (t *Tee) begin(k laneKey, next int64, known bool, err error) {
 	t.mu.lanes[k] = &teeLane{next: next, failed: err != nil}
 	t.mu.Unlock()
 	if err != nil {
-		t.observe(t.members[k.member].Name, fmt.Errorf("resuming %s: %w", k.src, err))
+		t.trouble(k.member, fmt.Errorf("resuming %s: %w", k.src, err))
+		return
 	}
+	t.well(k.member)
 }
 
 // Write writes to every member, one after the other, so the backpressure of the slowest required one is the Tee's. done is called when the last required member has
@@ -166,7 +181,7 @@ func (t *Tee) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, do
 	return nil
 }
 
-// offer writes to a best-effort member what it has room for. What it missed, being behind or full, is handed to it as skipped, so that its own record stays gapless.
+// offer writes to a best-effort member what it has room for. What it missed, being behind or full, is handed to it as skipped, so that its own record stays gapless. The deletions of what it had no room for come with that.
 func (t *Tee) offer(ctx context.Context, k laneKey, r schemas.Range, rows []schemas.Row) {
 	t.mu.Lock()
 	l := t.mu.lanes[k]
@@ -175,11 +190,12 @@ func (t *Tee) offer(ctx context.Context, k laneKey, r schemas.Range, rows []sche
 		t.tallies[k.member].drop(len(rows))
 		return
 	}
-	next := max(l.next, r.Next)
 	if missed := (schemas.Span{First: l.next, Next: r.First}); l.next >= 0 && missed.Len() > 0 {
 		r.First = missed.First
 		r.Skipped = append([]schemas.Span{missed}, r.Skipped...)
 	}
+	l.deletes = append(l.deletes, r.Deletes...) // a copy, since members share a range
+	r.Deletes = l.deletes
 	t.mu.Unlock()
 	fail := func(err error) {
 		if no := AsRefused(err); no != nil { // it has the rest of the range, and goes on
@@ -196,13 +212,20 @@ func (t *Tee) offer(ctx context.Context, k laneKey, r schemas.Range, rows []sche
 	switch {
 	case err == nil:
 		t.mu.Lock()
-		l.next = next
+		l.next, l.deletes = r.Next, nil // also of one that is ahead: a sink drops what it has, and wants ranges without gaps
 		t.mu.Unlock()
-		t.roomy(k.member)
+		t.well(k.member)
 	case errors.Is(err, context.Canceled):
 		t.tallies[k.member].drop(len(rows))
-		if ctx.Err() == nil {
-			t.full(k.member, len(rows))
+		if ctx.Err() != nil {
+			return
+		}
+		t.mu.Lock()
+		l.next = r.First // the next one covers this one
+		t.mu.Unlock()
+		t.full(k.member, len(rows))
+		if n := len(r.Deletes); n > deletesKept {
+			fail(fmt.Errorf("%w: %d deletions have waited for room in it, which is too many, and are left out of it", ErrFull, n))
 		}
 	default:
 		t.tallies[k.member].drop(len(rows))
@@ -223,17 +246,31 @@ func (t *Tee) full(member, rows int) {
 	}
 	t.mu.Unlock()
 	if tell {
-		t.observe(t.members[member].Name, fmt.Errorf("%w: %d rows are left out of it", ErrFull, rows))
+		t.trouble(member, fmt.Errorf("%w: %d rows are left out of it", ErrFull, rows))
 	}
 }
 
-// roomy notes that a best-effort member had room, and says so when it is some time that it had none.
-func (t *Tee) roomy(member int) {
+// trouble says what is wrong with a best-effort member, until it is well.
+func (t *Tee) trouble(member int, err error) {
+	t.mu.Lock()
+	t.mu.troubled[member] = true
+	t.mu.Unlock()
+	t.observe(t.members[member].Name, err)
+}
+
+// well notes that a best-effort member did what it was to do, and says that its trouble is over when it is some time that it had no room and no source of it is left out.
+func (t *Tee) well(member int) {
 	t.mu.Lock()
 	s := &t.mu.shortages[member]
-	over := !s.told.IsZero() && time.Since(s.last) >= tellEvery
-	if over {
+	if !s.told.IsZero() && time.Since(s.last) >= tellEvery {
 		*s = shortage{}
+	}
+	over := t.mu.troubled[member] && s.told.IsZero()
+	if over {
+		for k, l := range t.mu.lanes {
+			over = over && (k.member != member || !l.failed)
+		}
+		t.mu.troubled[member] = !over
 	}
 	t.mu.Unlock()
 	if over {
@@ -245,10 +282,10 @@ func (t *Tee) roomy(member int) {
 func (t *Tee) fail(k laneKey, l *teeLane, err error) {
 	t.mu.Lock()
 	again := l.failed
-	l.failed = true
+	l.failed, l.deletes = true, nil
 	t.mu.Unlock()
 	if !again && !errors.Is(err, ErrForgotten) {
-		t.observe(t.members[k.member].Name, fmt.Errorf("writing %s: %w", k.src, err))
+		t.trouble(k.member, fmt.Errorf("writing %s: %w", k.src, err))
 	}
 }
 
@@ -266,7 +303,7 @@ func (t *Tee) Check(row *schemas.Row) error {
 
 // Flush flushes all members at once, and waits for best-effort ones a short time only.
 func (t *Tee) Flush(ctx context.Context) error {
-	return t.each(func(m *Member) error {
+	return t.each(func(i int, m *Member) error {
 		if !m.BestEffort {
 			return m.Sink.Flush(ctx)
 		}
@@ -274,7 +311,7 @@ func (t *Tee) Flush(ctx context.Context) error {
 		defer cancel()
 		err := m.Sink.Flush(soon)
 		if err != nil && soon.Err() != nil && ctx.Err() == nil { // another error is observed where it was made
-			t.observe(m.Name, fmt.Errorf("flushing: what it has not written yet may be left out of it: %w", err))
+			t.trouble(i, fmt.Errorf("flushing: what it has not written yet may be left out of it: %w", err))
 		}
 		return nil
 	})
@@ -282,6 +319,11 @@ func (t *Tee) Flush(ctx context.Context) error {
 
 // Forget forgets src in every member.
 func (t *Tee) Forget(src schemas.SourceID) {
+	t.mu.Lock()
+	for i := range t.members {
+		delete(t.mu.lanes, laneKey{i, src}) // its failure is nobody's trouble any more
+	}
+	t.mu.Unlock()
 	for _, m := range t.members {
 		m.Sink.Forget(src)
 	}
@@ -289,17 +331,17 @@ func (t *Tee) Forget(src schemas.SourceID) {
 
 // Close closes all members at once.
 func (t *Tee) Close(ctx context.Context) error {
-	return t.each(func(m *Member) error { return m.Sink.Close(ctx) })
+	return t.each(func(_ int, m *Member) error { return m.Sink.Close(ctx) })
 }
 
 // each runs f for all members at once and joins the required members' errors.
-func (t *Tee) each(f func(*Member) error) error {
+func (t *Tee) each(f func(i int, m *Member) error) error {
 	errs := make([]error, len(t.members))
 	var wg sync.WaitGroup
 	for i := range t.members {
 		m := &t.members[i]
 		wg.Go(func() {
-			if err := f(m); err != nil && !m.BestEffort {
+			if err := f(i, m); err != nil && !m.BestEffort {
 				errs[i] = fmt.Errorf("sink %s: %w", m.Name, err)
 			}
 		})

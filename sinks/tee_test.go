@@ -240,6 +240,8 @@ func (d deletions) Write(_ context.Context, r schemas.Range, _ []schemas.Row, do
 
 func (deletions) Flush(context.Context) error { return nil }
 
+func (deletions) Forget(schemas.SourceID) {}
+
 func TestAMemberIsBroughtUpWithTheDeletionsToo(t *testing.T) {
 	st := sinktest.NewMemStore()
 	a := parquet(t, st)
@@ -575,10 +577,10 @@ func TestABestEffortMemberThatIsAwayHoldsNoAssignmentUp(t *testing.T) {
 			t.Errorf("resuming waited %v", waited)
 		}
 		if waited := took(func() {
-			for range 5 { // further partitions of the same assignment
+			for range 5 { // further partitions of the same assignment, of which one alone may be slow by chance
 				resume(t, s)
 			}
-		}); waited != 5*time.Second {
+		}); waited != 14*time.Second {
 			t.Errorf("resuming others waited %v", waited)
 		}
 		if waited := took(func() { write(t, s, 10, 20) }); waited != 0 || s.Stats()[0].Dropped == 0 {
@@ -594,6 +596,15 @@ func TestABestEffortMemberThatIsAwayHoldsNoAssignmentUp(t *testing.T) {
 		if waited := took(func() { resume(t, s) }); waited != 0 {
 			t.Errorf("resuming waited %v though it is back", waited)
 		}
+		if len(*told) != 7 || (*told)[6] != "o: <nil>" {
+			t.Errorf("observed %q, want that it is well", *told)
+		}
+		other.set(true)
+		if waited := took(func() { resume(t, s) }); waited != 10*time.Second {
+			t.Errorf("resuming waited %v though it was back", waited)
+		}
+		other.set(false)
+		resume(t, s)
 		write(t, s, 20, 30)
 		closeSink(t, s)
 		if other.mu.end != 30 || other.mu.rows[0] == 0 || other.mu.rows[12] != 0 || other.mu.rows[20] == 0 {
@@ -630,6 +641,149 @@ func TestABestEffortMemberThatKeepsUpGetsEverything(t *testing.T) {
 		a := account(t, st, src)
 		if err := a.Audit(src, 0, 300, true); err != nil || s.Stats()[0].Dropped != 0 {
 			t.Errorf("%v, %+v", err, s.Stats()[0])
+		}
+	})
+}
+
+// choosy takes every range but those of full, and looks at them as deliver.Sink does.
+type choosy struct {
+	stub
+	next, end int64
+	full      map[int64]bool // by their first offset, as it is in what the writer has
+	at        int64          // first offset of what the writer has
+	took      []schemas.Range
+}
+
+func (c *choosy) Resume(context.Context, schemas.SourceID, int64) (int64, bool, error) {
+	c.end = -1
+	return max(c.next, 0), c.next >= 0, nil
+}
+
+func (c *choosy) Forget(schemas.SourceID) {}
+
+func (c *choosy) Close(context.Context) error { return nil }
+
+func (c *choosy) Write(ctx context.Context, r schemas.Range, _ []schemas.Row, done func(error)) error {
+	switch {
+	case c.end >= 0 && r.First != c.end:
+		return fmt.Errorf("the range begins at %d, the one before ended at %d", r.First, c.end)
+	case c.end < 0 && c.next >= 0 && r.First > c.next:
+		return fmt.Errorf("the range begins at %d, but the store ends at %d", r.First, c.next)
+	case c.full[c.at]:
+		return ctx.Err()
+	}
+	c.end = r.Next
+	c.took = append(c.took, r)
+	done(nil)
+	return nil
+}
+
+func TestABestEffortMemberThatWasFullGetsTheDeletionsThatItHadNoRoomFor(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		next int64 // where the member ends, -1 if it does not know
+		full []int64
+		took []schemas.Span
+	}{
+		{"that knows nothing of the source", -1, []int64{50, 60}, []schemas.Span{{First: 50, Next: 80}, {First: 80, Next: 90}}},
+		{"that is where the required one is", 50, []int64{60, 70}, []schemas.Span{{First: 50, Next: 60}, {First: 60, Next: 90}}},
+		{"that is behind", 30, []int64{50, 70}, []schemas.Span{{First: 30, Next: 70}, {First: 70, Next: 90}}},
+		{"that is ahead", 100, []int64{60}, []schemas.Span{{First: 50, Next: 60}, {First: 60, Next: 80}, {First: 80, Next: 90}}},
+		{"that is ahead, at once", 100, []int64{50}, []schemas.Span{{First: 50, Next: 70}, {First: 70, Next: 80}, {First: 80, Next: 90}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := &choosy{next: c.next, full: map[int64]bool{}}
+			for _, first := range c.full {
+				m.full[first] = true
+			}
+			s := tee(t, func(name string, err error) {
+				if !errors.Is(err, sinks.ErrFull) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}, sinks.Member{Name: "o", Sink: m, BestEffort: true}, sinks.Member{Name: "r", Sink: parquet(t, sinktest.NewMemStore())})
+			resume(t, s)
+			var want []schemas.Deletion
+			for m.at = 50; m.at < 90; m.at += 10 {
+				r, rows := sinktest.Make(src, m.at, m.at+10)
+				r.Deletes = []schemas.Deletion{{Offset: m.at + 2, RefID: "a"}, {Offset: m.at + 7, RefID: "b"}}
+				want = append(want, r.Deletes...)
+				if err := s.Write(t.Context(), r, rows, func(error) {}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var took []schemas.Span
+			var told []schemas.Deletion
+			for _, r := range m.took {
+				took, told = append(took, r.Span), append(told, r.Deletes...)
+			}
+			if !slices.Equal(took, c.took) || !slices.Equal(told, want) {
+				t.Errorf("it took %v, want %v; it was told of %v, want %v", took, c.took, told, want)
+			}
+			closeSink(t, s)
+		})
+	}
+}
+
+func TestABestEffortMemberThatIsFullForTooManyDeletionsFails(t *testing.T) {
+	var told []string
+	m := &choosy{next: -1, full: map[int64]bool{0: true, 10: true}}
+	s := tee(t, func(name string, err error) { told = append(told, fmt.Sprint(name, ": ", err)) },
+		sinks.Member{Name: "o", Sink: m, BestEffort: true}, sinks.Member{Name: "r", Sink: deletions{told: &[]schemas.Deletion{}}})
+	resume(t, s)
+	for ; m.at < 30; m.at += 10 {
+		r := schemas.Range{Source: src, Span: schemas.Span{First: m.at, Next: m.at + 10}, Deletes: slices.Repeat([]schemas.Deletion{{Offset: m.at, RefID: "many"}}, 60_000)}
+		if err := s.Write(t.Context(), r, nil, func(error) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(told) != 2 || !strings.Contains(told[1], "writing p/t/1: the output is full: 120000 deletions") || len(m.took) != 0 {
+		t.Errorf("observed %q, it took %v", told, m.took)
+	}
+}
+
+// TestABestEffortMemberIsWellWhenAllItsSourcesAre has one that fails at one source, and is full in another.
+func TestABestEffortMemberIsWellWhenAllItsSourcesAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []error
+		m := &choosy{next: -1, full: map[int64]bool{10: true}}
+		s := tee(t, func(_ string, err error) { told = append(told, err) },
+			sinks.Member{Name: "o", Sink: m, BestEffort: true}, sinks.Member{Name: "r", Sink: deletions{told: &[]schemas.Deletion{}}})
+		to := func(topic string) schemas.SourceID { return schemas.SourceID{Pipeline: "p", Topic: topic} }
+		start := func(topic string) {
+			if _, _, err := s.Resume(t.Context(), to(topic), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put := func(topic string, first int64) {
+			m.at = first
+			r := schemas.Range{Source: to(topic), Span: schemas.Span{First: first, Next: first + 10}}
+			if err := s.Write(t.Context(), r, nil, func(error) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start("fails")
+		start("full")
+		put("full", 0)
+		m.end = 7
+		put("fails", 0)
+		m.end = 10
+		put("full", 10) // has no room
+		time.Sleep(2 * time.Minute)
+		put("full", 20)
+		if len(told) != 2 || told[0] == nil || !errors.Is(told[1], sinks.ErrFull) {
+			t.Fatalf("observed %v, and one source is left out still", told)
+		}
+		start("fails")
+		if len(told) != 3 || told[2] != nil {
+			t.Fatalf("observed %v, want that it is well", told)
+		}
+		m.end = 7
+		put("fails", 10)
+		s.Forget(to("fails")) // goes to another worker
+		m.end = -1
+		put("full", 30)
+		if len(told) != 5 || told[3] == nil || told[4] != nil {
+			t.Errorf("observed %v, want that it is well", told)
 		}
 	})
 }

@@ -43,6 +43,7 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 		Tries: 17, Since: began.Add(-3 * time.Minute).UnixMilli(), Last: began.UnixMilli(),
 	}
 	brokers := status.Fault{Output: status.PlaceKafka, Class: status.FaultSlow, Message: "context deadline exceeded", Advice: status.FaultAdvice(status.PlaceKafka, status.FaultSlow), Tries: 2, Since: began.Add(-72 * time.Hour).UnixMilli()}
+	once := status.Fault{Output: "outputs[0]", Class: status.FaultNewModel, Message: "p/t/0/7.parquet has rows of model old", Advice: status.FaultAdvice("outputs[0]", status.FaultNewModel), Since: began.UnixMilli(), Last: began.UnixMilli(), Until: began.UnixMilli()}
 	now := func() status.Status {
 		n := seconds.Add(1)
 		s := stream.Stats{Records: 100 * n, Commits: 2 * n, Dead: map[schemas.Reason]int64{schemas.ReasonDecode: 3 * n}, Writers: 2, Write: time.Duration(n) * 1800 * time.Millisecond, InFlight: 2, Unfetched: 6, Held: 3 << 20, Budget: 4 << 20, Lag: 50, Waiting: 3 * time.Second}
@@ -65,9 +66,9 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 		p.Took, p.Ran = make([]int64, len(bounds)+1), make([]int64, len(bounds)+1)
 		p.Took[bucket(.03)], p.Took[bucket(.3)], p.Took[len(bounds)] = 98*n, 2*n, 7
 		p.Ran[bucket(.07)] = 10 * n
-		p.Faults = []status.Fault{fault, brokers}
+		p.Faults = []status.Fault{fault, brokers, once}
 		if well.Load() {
-			for i := range p.Faults {
+			for i := range 2 {
 				p.Faults[i].Until = time.Now().UnixMilli()
 			}
 		}
@@ -129,6 +130,9 @@ func TestThePageShowsWhatAWorkerTellsIt(t *testing.T) {
 	run("brokers in trouble for three days",
 		within(`document.querySelectorAll("#faults h3")[1].textContent === "kafka: slow"`),
 		within(`document.querySelectorAll("#faults h3 + p")[1].textContent.match(/^since \d+ \w+ \d{4}, \d\d:\d\d:\d\d, 2 tries, 3 d by now, and tried again$/)`))
+	run("what has happened once, and is no trouble that lasts",
+		within(`document.querySelectorAll("#faults h3")[2].textContent === "outputs[0] (parquet): new-model"`),
+		within(`document.querySelectorAll("#faults h3 + p")[2].textContent.match(/^at (\d+ \w+ \d{4}, )?\d\d:\d\d:\d\d$/)`))
 	run("narrow", chromedp.EmulateViewport(360, 740),
 		within(`document.documentElement.scrollWidth === 360 && document.querySelector("#latency .uplot") && document.querySelector("#latency .uplot").clientWidth < 360`), shoot("troubles-narrow"))
 	well.Store(true)

@@ -228,7 +228,7 @@ type Output struct {
 	Flight     *Flight      `yaml:"flight" doc:"streams to a server of Arrow Flight (DoPut), at least once"`
 	OpenSearch *OpenSearch  `yaml:"opensearch" doc:"documents in an index of OpenSearch, at least once"`
 	Feast      *Feast       `yaml:"feast" doc:"a push source of a feature server of Feast, at least once"`
-	BestEffort bool         `yaml:"best_effort" doc:"nothing waits for this output: rows that come while it fails or is full are left out of it"`
+	BestEffort bool         `yaml:"best_effort" doc:"nothing waits for this output: rows that come while it fails or is full are left out of it, and stay so; never make it a required one later: that wants a new place"`
 }
 
 // Parquet is a place for Parquet files.

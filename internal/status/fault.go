@@ -15,7 +15,7 @@ type Fault struct {
 	Tries   int        `json:"tries"` // that failed one after the other; 0: it is not tried again
 	Since   int64      `json:"since"` // Unix milliseconds of the first of these
 	Last    int64      `json:"last"`  // and of the last
-	Until   int64      `json:"until"` // when a try did not fail any more; 0: not yet
+	Until   int64      `json:"until"` // when a try did not fail any more; 0: not yet. Of what has happened once, and does not last, Since and Last are the same
 }
 
 // FaultClass says what kind of trouble it is: a schemas.PlaceFault, or one of these.
@@ -23,10 +23,11 @@ type FaultClass string
 
 // The classes beside those of places.
 const (
-	FaultSlow    FaultClass = "slow"    // it did not answer in time
-	FaultAnswer  FaultClass = "trouble" // it answered that it could not
-	FaultRefused FaultClass = "refused" // it did not take some rows, and is best effort
-	FaultStopped FaultClass = "stopped" // the pipeline has ended
+	FaultSlow     FaultClass = "slow"      // it did not answer in time
+	FaultAnswer   FaultClass = "trouble"   // it answered that it could not
+	FaultRefused  FaultClass = "refused"   // it did not take some rows, and is best effort
+	FaultNewModel FaultClass = "new-model" // its files go on behind those of another model
+	FaultStopped  FaultClass = "stopped"   // the pipeline has ended
 )
 
 // PlaceKafka is the brokers that a pipeline reads from.
@@ -52,6 +53,7 @@ var faultAdvice = map[FaultClass]string{
 	FaultSlow:                            "It does not answer in time. Look at its load and at the network; a larger timeout or smaller batches of this output help where it is only slow.",
 	FaultAnswer:                          "It answers that it cannot, in the words above: look into its own log, its quota and its rights.",
 	FaultRefused:                         "It does not take these rows, and they are not in it; the other outputs have them. Mend the table or collection, then backfill.",
+	FaultNewModel:                        "This is no fault of the files: each row says whose it is (model_digest). Whoever compares vectors reads those of one model; another name of the pipeline, or another url, begins files of its own.",
 	FaultStopped:                         "The pipeline has ended with this sentence, and the worker ends when the others have drained. What is durable is committed, and the next start goes on behind it.",
 	FaultClass(schemas.PlaceDimension):   "What is there has vectors of another length. Name another table, index or collection, or give back the model that it was made with.",
 	FaultClass(schemas.PlaceMetric):      "Its index compares vectors otherwise. Change the setting metric, or name another place.",

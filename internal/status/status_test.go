@@ -18,7 +18,7 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 	}
 	for _, class := range []FaultClass{
 		FaultClass(schemas.PlaceDimension), FaultClass(schemas.PlaceMetric), FaultClass(schemas.PlaceModel), FaultClass(schemas.PlaceLayout), FaultClass(schemas.PlaceUnreachable),
-		FaultSlow, FaultAnswer, FaultRefused, FaultStopped,
+		FaultSlow, FaultAnswer, FaultRefused, FaultNewModel, FaultStopped,
 	} {
 		if FaultAdvice("outputs[0]", class) == "" || FaultAdvice(PlaceKafka, class) == "" {
 			t.Errorf("no advice for %s", class)

@@ -202,7 +202,7 @@ func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Outpu
 func (d *doctor) opened(ctx context.Context, o *config.Output, m *loadedModel) (sink sinks.Sink, found string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	if sink, err = newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil); err != nil {
+	if sink, err = newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil, nil); err != nil {
 		return nil, "", err
 	}
 	if o.Kafka != nil {

@@ -24,12 +24,15 @@ type faults struct {
 	pipeline string
 	mu       struct {
 		sync.Mutex
-		all []status.Fault // one for each place that had one
+		all     []status.Fault  // one for each place that had one
+		leftOut map[string]bool // best-effort outputs that lack rows until they are said to be well: another request that succeeds does not make them so
 	}
 }
 
 func newFaults(log *slog.Logger, pipeline string) *faults {
-	return &faults{log: log, pipeline: pipeline}
+	f := &faults{log: log, pipeline: pipeline}
+	f.mu.leftOut = map[string]bool{}
+	return f
 }
 
 // tries is told of the tries of an output that does not answer.
@@ -56,14 +59,36 @@ func (f *faults) reads(tries int, err error) {
 	}
 }
 
-// leftOut is told of best-effort outputs that have failed, or are full, and with a nil error of those that are not full any more.
+// leftOut is told of best-effort outputs that have failed, are full, or have refused rows, and with a nil error of those that are well again. It is sinks.NewTee's observe.
 func (f *faults) leftOut(output string, err error) {
-	if err == nil {
+	class := faultClass(err)
+	if err != nil {
+		f.log.Error("a best-effort output failed", "pipeline", f.pipeline, "output", output, "err", err)
+		if class == status.FaultRefused { // it has what comes behind them
+			f.once(output, class, err)
+			return
+		}
+	}
+	f.mu.Lock()
+	f.mu.leftOut[output] = err != nil
+	f.mu.Unlock()
+	if err != nil {
+		f.note(output, class, 0, err)
+	} else {
 		f.over(output)
+	}
+}
+
+// once notes what has happened and does not last. It does not hide what lasts.
+func (f *faults) once(output string, class status.FaultClass, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	x := f.ofLocked(output)
+	if x.Since != 0 && x.Until == 0 {
 		return
 	}
-	f.log.Error("a best-effort output failed", "pipeline", f.pipeline, "output", output, "err", err)
-	f.note(output, faultClass(err), 0, err)
+	now := time.Now().UnixMilli()
+	*x = status.Fault{Output: output, Class: class, Message: kept(err), Advice: status.FaultAdvice(output, class), Since: now, Last: now, Until: now}
 }
 
 // stopped is told what ended the pipeline.
@@ -72,8 +97,13 @@ func (f *faults) stopped(err error) { f.note("", status.FaultStopped, 0, err) }
 // faultText is how much of a message is kept: some servers send pages.
 const faultText = 1000
 
+func kept(err error) string {
+	message := err.Error()
+	return strings.ToValidUTF8(message[:min(len(message), faultText)], "")
+}
+
 func (f *faults) note(output string, class status.FaultClass, tries int, err error) {
-	now, message := time.Now().UnixMilli(), err.Error()
+	now := time.Now().UnixMilli()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	x := f.ofLocked(output)
@@ -81,14 +111,14 @@ func (f *faults) note(output string, class status.FaultClass, tries int, err err
 		*x = status.Fault{Output: output, Since: now}
 	}
 	x.Class, x.Advice, x.Last = class, status.FaultAdvice(output, class), now
-	x.Message = strings.ToValidUTF8(message[:min(len(message), faultText)], "")
+	x.Message = kept(err)
 	x.Tries = max(x.Tries, tries) // several requests to one place may fail at once, each with its own count
 }
 
 func (f *faults) over(output string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if x := f.ofLocked(output); x.Until == 0 {
+	if x := f.ofLocked(output); x.Until == 0 && !f.mu.leftOut[output] {
 		x.Until = time.Now().UnixMilli()
 	}
 }

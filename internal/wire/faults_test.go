@@ -81,6 +81,10 @@ func TestTheLastFaultOfEachOutputIsKeptWithWhenItBeganAndWhenItWasOver(t *testin
 		if all := f.last(); len(all) != 3 || all[1].Tries != 1 || all[2].Output != "" || all[2].Class != status.FaultStopped {
 			t.Errorf("%+v", all)
 		}
+		second(1, nil) // what came meanwhile lacks for good, whatever another request does
+		if all := f.last(); len(all) != 3 || all[1].Output != "outputs[1]" || all[1].Until != 0 {
+			t.Errorf("%+v, want that of the output that is left out as it was", all)
+		}
 		f.leftOut("outputs[1]", nil)
 		if all := f.last(); len(all) != 3 || all[2].Output != "outputs[1]" || all[2].Until != now() {
 			t.Errorf("%+v, want that of the output that is not full any more as over", all)
@@ -166,18 +170,32 @@ func TestFaultsOfOutputsHaveAClassAndSayWhatToDo(t *testing.T) {
 	}
 }
 
+func TestRowsThatABestEffortOutputRefusesAreNoTroubleThatLasts(t *testing.T) {
+	f := newFaults(slog.New(slog.DiscardHandler), "speech")
+	no := fmt.Errorf("writing p/t/0: %w", &sinks.RefusedError{Offsets: []sinks.RefusedOffset{{Offset: 7, Err: errors.New("too long")}}})
+	f.leftOut("outputs[1]", no)
+	if all := f.last(); len(all) != 1 || all[0].Class != status.FaultRefused || all[0].Until == 0 || all[0].Until != all[0].Since || all[0].Advice == "" || all[0].Message != no.Error() {
+		t.Errorf("%+v, want what is over", all)
+	}
+	f.leftOut("outputs[1]", errors.New("gone"))
+	f.leftOut("outputs[1]", no)
+	if all := f.last(); len(all) != 1 || all[0].Class != status.FaultAnswer || all[0].Until != 0 {
+		t.Errorf("%+v, want what lasts", all)
+	}
+}
+
 func TestFilesThatGoOnWithAnotherModelAreToldOnceAndShown(t *testing.T) {
 	var b strings.Builder
 	log := slog.New(slog.NewTextHandler(&b, nil))
 	f := newFaults(log, "speech")
-	tell := otherModel(log, "new", f.tries("outputs[0]"))
+	tell := otherModel(log, "new", func(err error) { f.once("outputs[0]", status.FaultNewModel, err) })
 	for _, name := range []string{"p/t/0/7.parquet", "p/t/1/9.parquet"} {
 		tell(parquetsink.FileInfo{Name: name, Metadata: map[string]string{"model-digest": "old"}})
 	}
 	if lines := strings.Count(b.String(), "\n"); lines != 1 || !strings.Contains(b.String(), "last=p/t/0/7.parquet was=old is=new") {
 		t.Errorf("%d lines:\n%s", lines, b.String())
 	}
-	if all := f.last(); len(all) != 1 || all[0].Output != "outputs[0]" || all[0].Class != "other-model" || all[0].Tries != 0 || all[0].Until != 0 || !strings.Contains(all[0].Message, "p/t/0/7.parquet has rows of model old, and this is model new") {
+	if all := f.last(); len(all) != 1 || all[0].Output != "outputs[0]" || all[0].Class != status.FaultNewModel || all[0].Tries != 0 || all[0].Until == 0 || all[0].Until != all[0].Since || !strings.Contains(all[0].Message, "p/t/0/7.parquet has rows of model old, and this is model new") {
 		t.Errorf("%+v", all)
 	}
 }

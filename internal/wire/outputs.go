@@ -10,7 +10,7 @@ import (
 	"sync"
 
 	"vecmill/internal/config"
-	"vecmill/schemas"
+	"vecmill/internal/status"
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
 )
@@ -20,7 +20,7 @@ func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores,
 	var members []sinks.Member
 	for i := range p.Outputs {
 		name := outputName(i)
-		sink, err := newOutput(ctx, &p.Outputs[i], m, s, o, f.tries(name))
+		sink, err := newOutput(ctx, &p.Outputs[i], m, s, o, f.tries(name), func(err error) { f.once(name, status.FaultNewModel, err) })
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -44,11 +44,11 @@ func seldom(tell tellTries) tellTries {
 	}
 }
 
-// newOutput is the table of outputs.
-func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *stores, o Options, told tellTries) (sinks.Sink, error) {
+// newOutput is the table of outputs. newModel, which may be nil, is told that files go on behind those of another model.
+func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *stores, o Options, told tellTries, newModel func(error)) (sinks.Sink, error) {
 	switch {
 	case out.Parquet != nil, out.Arrow != nil:
-		return newFiles(ctx, out, m, s, o, told)
+		return newFiles(ctx, out, m, s, o, told, newModel)
 	case out.Postgres != nil:
 		return newPgvector(ctx, out.Postgres, m, told)
 	case out.JSONL != nil:
@@ -75,7 +75,7 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 	return nil, fmt.Errorf("names no kind of output")
 }
 
-func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores, o Options, told tellTries) (sinks.Sink, error) {
+func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores, o Options, told tellTries, newModel func(error)) (sinks.Sink, error) {
 	c, format := out.Files()
 	store, prefix, err := s.open(ctx, c.URL)
 	if err != nil {
@@ -89,18 +89,18 @@ func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores
 	cfg.Store, cfg.Prefix = store, prefix
 	cfg.Writer, _ = os.Hostname() // only for people; the sink has an identity of its own
 	cfg.Observer = observer{o.Log, o.Files}
-	cfg.OtherModel = otherModel(o.Log, m.digest, told)
+	cfg.OtherModel = otherModel(o.Log, m.digest, newModel)
 	return parquetsink.New(cfg)
 }
 
 // otherModel tells once of a chain whose files so far are of another model. Unlike an index, nothing compares the rows of files by themselves, and each says whose it is: the chain goes on.
-func otherModel(log *slog.Logger, digest string, told tellTries) func(parquetsink.FileInfo) {
+func otherModel(log *slog.Logger, digest string, newModel func(error)) func(parquetsink.FileInfo) {
 	var once sync.Once
 	return func(last parquetsink.FileInfo) {
 		once.Do(func() {
 			log.Warn("files of another model are there, and this one's go on behind them", "last", last.Name, "was", last.ModelDigest(), "is", digest)
-			if told != nil {
-				told(0, schemas.OfPlace(schemas.PlaceModel, fmt.Errorf("%s has rows of model %s, and this is model %s: the files of this one go on behind it, and rows say whose they are (model_digest)", last.Name, last.ModelDigest(), digest)))
+			if newModel != nil {
+				newModel(fmt.Errorf("%s has rows of model %s, and this is model %s: the files of this one go on behind it", last.Name, last.ModelDigest(), digest))
 			}
 		})
 	}

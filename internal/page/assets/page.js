@@ -294,10 +294,10 @@ function drawFaults(p, now) {
   const kind = (f) => p.outputs.filter((k, i) => f.output === "outputs[" + i + "]").map((k) => " (" + k + ")").join("");
   $("troubles").hidden = p.faults.length === 0;
   keyed($("faults"), p.faults, (f) => f.output, () => el("article", {}, el("h3"), el("p"), el("blockquote"), el("p")), (article, f) => {
-    const [name, when, message, advice] = article.children, tried = f.tries ? ", " + f.tries + (f.tries > 1 ? " tries" : " try") : "";
+    const [name, when, message, advice] = article.children, tried = f.tries ? ", " + f.tries + (f.tries > 1 ? " tries" : " try") : "", once = f.until === f.since; // it happened then, and does not last
     article.classList.toggle("over", f.until > 0);
-    say(name, placeOf(f) + kind(f) + ": " + (f.until ? "was " : "") + f.class);
-    say(when, "since " + moment(f.since) + tried + (f.until ? "; well again since " + moment(f.until) : ", " + span((now - f.since) / 1000) + " by now" + (f.tries ? ", and tried again" : "")));
+    say(name, placeOf(f) + kind(f) + ": " + (f.until && !once ? "was " : "") + f.class);
+    say(when, once ? "at " + moment(f.since) : "since " + moment(f.since) + tried + (f.until ? "; well again since " + moment(f.until) : ", " + span((now - f.since) / 1000) + " by now" + (f.tries ? ", and tried again" : "")));
     say(message, f.message);
     say(advice, f.advice);
   });
