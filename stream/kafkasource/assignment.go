@@ -40,6 +40,7 @@ func (s *assignment) live(ctx, over context.Context) (final bool, err error) {
 		wg.Wait()
 	}()
 	wg.Go(func() { s.m.beat(beats) })
+	ended := make(chan time.Time, 1) // when work ended: one send, which never blocks
 	wg.Go(func() {
 		defer stopWork()
 		select {
@@ -48,19 +49,20 @@ func (s *assignment) live(ctx, over context.Context) (final bool, err error) {
 		case <-s.m.lost:
 		case <-work.Done():
 		}
+		ended <- time.Now()
 	})
 	committed := s.committed()
 	watched := make(chan error, 1) // one result: the send never blocks
 	wg.Go(func() {
 		defer stopWork()
-		watched <- s.b.watchTopics(work, len(committed) == 0)
+		watched <- s.b.watchTopics(work)
 	})
 	if err := s.serve(ctx, work, beats, committed); err != nil {
 		return true, fmt.Errorf("kafka source: generation %d: %w", s.gen.ID, err)
 	}
 	stopWork()
 	if err = <-watched; err == nil && ctx.Err() == nil {
-		err = s.b.beforeJoin(ctx) // while heartbeats go on: it may take its time
+		err = s.b.beforeJoin(ctx, (<-ended).Add(s.b.cfg.rejoinTimeout())) // heartbeats, which go on, do not keep a member in a group that waits for it to join
 	}
 	if err != nil {
 		return true, fmt.Errorf("kafka source: %w", err)
