@@ -126,7 +126,7 @@ func TestTopicsThatChange(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), `topic "more": does not exist; create the topic`) {
 			t.Errorf("Run: %v", err)
 		}
-	case <-time.After(3 * time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatal("the source goes on without one of its topics")
 	}
 	if next := k.Committed(t, "g", "refs"); !maps.Equal(next, map[int]int64{0: 1, 1: 0, 2: 1}) {

@@ -3,6 +3,8 @@ package kafkasource
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +40,7 @@ func (s *assignment) live(ctx, over context.Context) (final bool, err error) {
 		wg.Wait()
 	}()
 	wg.Go(func() { s.m.beat(beats) })
+	ended := make(chan time.Time, 1) // when work ended: one send, which never blocks
 	wg.Go(func() {
 		defer stopWork()
 		select {
@@ -46,19 +49,20 @@ func (s *assignment) live(ctx, over context.Context) (final bool, err error) {
 		case <-s.m.lost:
 		case <-work.Done():
 		}
+		ended <- time.Now()
 	})
 	committed := s.committed()
 	watched := make(chan error, 1) // one result: the send never blocks
 	wg.Go(func() {
 		defer stopWork()
-		watched <- s.b.watchTopics(work, len(committed) == 0)
+		watched <- s.b.watchTopics(work)
 	})
 	if err := s.serve(ctx, work, beats, committed); err != nil {
 		return true, fmt.Errorf("kafka source: generation %d: %w", s.gen.ID, err)
 	}
 	stopWork()
 	if err = <-watched; err == nil && ctx.Err() == nil {
-		err = s.b.beforeJoin(ctx) // while heartbeats go on: it may take its time
+		err = s.b.beforeJoin(ctx, (<-ended).Add(s.b.cfg.rejoinTimeout())) // heartbeats, which go on, do not keep a member in a group that waits for it to join
 	}
 	if err != nil {
 		return true, fmt.Errorf("kafka source: %w", err)
@@ -115,7 +119,7 @@ func (s *assignment) begin(ctx context.Context, committed map[stream.Partition]i
 	}
 	s.b.joined(committed)
 	for p, b := range bounds {
-		b.Added = b.Committed < 0 && p.ID >= begun[p.Topic]
+		b.Added = b.Committed < 0 && p.ID >= begun[p.Topic].parts
 		bounds[p] = b
 	}
 	start, err := s.a.Assigned(ctx, s.c, bounds)
@@ -128,7 +132,25 @@ func (s *assignment) begin(ctx context.Context, committed map[stream.Partition]i
 			return nil, fmt.Errorf("beginning the assignment: no place to start %s", p)
 		}
 	}
+	s.tellAdded(bounds, start)
 	return start, nil
+}
+
+// tellAdded logs which partitions are taken for added, since nothing else shows why they begin elsewhere than start_at says. Where no commit says with how many the group began, a tool that has reset only some partitions makes the later ones pass for added.
+func (s *assignment) tellAdded(bounds map[stream.Partition]stream.Bounds, start map[stream.Partition]int64) {
+	added := map[string][]string{}
+	for _, p := range slices.SortedFunc(maps.Keys(bounds), func(a, b stream.Partition) int { return a.ID - b.ID }) {
+		if bounds[p].Added {
+			added[p.Topic] = append(added[p.Topic], fmt.Sprintf("%d from %d", p.ID, start[p]))
+		}
+	}
+	for topic, parts := range added {
+		by := "inferred: those up to the last that has a commit"
+		if s.c.begun[topic].said {
+			by = "said by a commit"
+		}
+		s.b.log.Warn("partitions are taken for added since the group began with their topic", "topic", topic, "partitions", parts, "begun_with", s.c.begun[topic].parts, "begun_with_is", by)
+	}
 }
 
 // consume fetches all partitions until ctx ends or one of them fails.

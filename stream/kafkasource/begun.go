@@ -15,6 +15,12 @@ import (
 // begunKey begins the metadata of every commit, which says with how many partitions the group began with the topic.
 const begunKey = "partitions="
 
+// begunCount is with how many partitions of a topic the group began.
+type begunCount struct {
+	parts int
+	said  bool // by a commit; otherwise it is what there are, or inferred from which partitions have commits
+}
+
 // begun looks up, for each topic, with how many partitions the group began with it: those from that number on were added since. assigned are this member's.
 //
 // Which partitions have commits does not tell that. One that has none, of a topic of which others have one, was added since; or it was there and has none yet, because its member begins at this moment beside
@@ -25,17 +31,17 @@ const begunKey = "partitions="
 //
 // Commits of earlier versions, and those by which tools reset a group, say nothing. Of a topic with only such the partitions up to the last that has one are taken for those that there were: a group that
 // has begun has one for each. Kafka forgets the commits of a group together (offsets.retention.minutes after its last member has left), and those of a topic with the topic; the group begins anew then.
-func (b *broker) begun(ctx context.Context, assigned map[stream.Partition]int64) (map[string]int, error) {
+func (b *broker) begun(ctx context.Context, assigned map[stream.Partition]int64) (map[string]begunCount, error) {
 	commits, err := b.commits(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := make(map[string]int, len(b.cfg.Topics))
+	now := make(map[string]begunCount, len(b.cfg.Topics))
 	for _, topic := range b.cfg.Topics {
-		now[topic] = b.parts[topic]
+		now[topic] = begunCount{parts: b.parts[topic]}
 	}
 	for p := range assigned { // it may have been added since the topics were looked at
-		now[p.Topic] = max(now[p.Topic], p.ID+1)
+		now[p.Topic] = begunCount{parts: max(now[p.Topic].parts, p.ID+1)}
 	}
 	for topic := range now {
 		said, last := 0, -1
@@ -53,9 +59,9 @@ func (b *broker) begun(ctx context.Context, assigned map[stream.Partition]int64)
 		}
 		switch {
 		case said > 0:
-			now[topic] = said
+			now[topic] = begunCount{said, true}
 		case last >= 0:
-			now[topic] = last + 1
+			now[topic] = begunCount{parts: last + 1}
 		}
 	}
 	return now, nil

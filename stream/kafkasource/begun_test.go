@@ -3,6 +3,7 @@ package kafkasource
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -22,16 +23,17 @@ func TestAPartitionThatIsAddedIsToldFromOneThatNobodyHasBegun(t *testing.T) {
 		name    string
 		commits []kafka.OffsetCommit
 		begun   int // with so many of six partitions, by what is committed then
+		told    string
 	}{
-		{"nobody has begun", nil, 6},
-		{"another member has begun a moment ago", all("partitions=6", 0, 2, 4), 6},
-		{"a member crashed before it had committed where it began", all("partitions=6", 0, 1, 2, 3, 4), 6},
-		{"the group began with two", all("partitions=2", 0, 1), 2},
-		{"it did, and some that were added have been read", all("partitions=2", 0, 1, 2, 4), 2},
-		{"members began while partitions were added", append(all("partitions=4", 0, 2), all("partitions=3", 1)...), 3},
-		{"an earlier version has begun", all("", 0, 1, 2), 3},
-		{"a tool has reset what an earlier version began", all("by hand", 0, 1, 2, 3), 4},
-		{"a tool has reset some", append(all("partitions=5", 0, 1, 2), all("partitions=?", 3, 4)...), 5},
+		{"nobody has begun", nil, 6, ""},
+		{"another member has begun a moment ago", all("partitions=6", 0, 2, 4), 6, ""},
+		{"a member crashed before it had committed where it began", all("partitions=6", 0, 1, 2, 3, 4), 6, ""},
+		{"the group began with two", all("partitions=2", 0, 1), 2, `partitions="[2 from 0 3 from 0 4 from 0 5 from 0]" begun_with=2 begun_with_is="said by a commit"`},
+		{"it did, and some that were added have been read", all("partitions=2", 0, 1, 2, 4), 2, `partitions="[3 from 0 5 from 0]" begun_with=2 begun_with_is="said by a commit"`},
+		{"members began while partitions were added", append(all("partitions=4", 0, 2), all("partitions=3", 1)...), 3, `partitions="[3 from 0 4 from 0 5 from 0]" begun_with=3 begun_with_is="said by a commit"`},
+		{"an earlier version has begun", all("", 0, 1, 2), 3, `partitions="[3 from 0 4 from 0 5 from 0]" begun_with=3 begun_with_is="inferred: `},
+		{"a tool has reset what an earlier version began", all("by hand", 0, 1, 2, 3), 4, `partitions="[4 from 0 5 from 0]" begun_with=4 begun_with_is="inferred: `},
+		{"a tool has reset some", append(all("partitions=5", 0, 1, 2), all("partitions=?", 3, 4)...), 5, `partitions="[5 from 0]" begun_with=5 begun_with_is="said by a commit"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, 1, 6, func(t *testing.T, w *world) {
@@ -47,8 +49,15 @@ func TestAPartitionThatIsAddedIsToldFromOneThatNobodyHasBegun(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				m := w.join(w.config(), newLedger(t))
+				var logged logged
+				cfg := w.config()
+				cfg.Log = logged.logger()
+				m := w.join(cfg, newLedger(t))
 				eventually(t, "assigned", func() bool { return m.owns() == 6 })
+				time.Sleep(time.Second) // it is told behind that
+				if logged.has("taken for added") != (c.told != "") || !logged.has(c.told) {
+					t.Errorf("the log should have %q: %s", c.told, logged.all.String())
+				}
 				for p, b := range m.mu.bounds {
 					if want := !has[p.ID] && p.ID >= c.begun; b.Added != want || (b.Committed >= 0) != has[p.ID] {
 						t.Errorf("%s: %+v, added should be %v", p, b, want)

@@ -85,7 +85,7 @@ func (b *broker) beginBounds(ctx context.Context, committed map[stream.Partition
 }
 
 // beginCounts is begun, for as long as it takes.
-func (b *broker) beginCounts(ctx context.Context, assigned map[stream.Partition]int64) (counts map[string]int, err error) {
+func (b *broker) beginCounts(ctx context.Context, assigned map[stream.Partition]int64) (counts map[string]begunCount, err error) {
 	err = b.patiently(ctx, "looking up the group's commits failed; trying again", func(int) (err error) {
 		counts, err = b.begun(ctx, assigned)
 		return err

@@ -23,7 +23,7 @@ var errEnded = errors.New("kafka source: the assignment has ended")
 type committer struct {
 	m     *membership
 	parts map[stream.Partition]bool
-	begun map[string]int // see there; set before the first commit
+	begun map[string]begunCount // see there; set before the first commit
 	ended atomic.Bool
 }
 
@@ -47,7 +47,7 @@ func (c *committer) Commit(ctx context.Context, next map[stream.Partition]int64)
 			}
 			topics, n = map[string][]kafka.OffsetCommit{}, 0
 		}
-		topics[p.Topic] = append(topics[p.Topic], kafka.OffsetCommit{Partition: p.ID, Offset: offset, Metadata: begunMetadata(c.begun[p.Topic])})
+		topics[p.Topic] = append(topics[p.Topic], kafka.OffsetCommit{Partition: p.ID, Offset: offset, Metadata: begunMetadata(c.begun[p.Topic].parts)})
 		n++
 	}
 	if n == 0 {

@@ -35,7 +35,7 @@ type Config struct {
 	FetchMaxBytes int32         // per partition and fetch; one record batch may be larger
 	FetchMaxWait  time.Duration // see FetchMinBytes
 
-	StartAttempts int           // tries to reach the brokers and to find the topics before Run gives up
+	StartAttempts int           // tries at a start to reach the brokers and to find the topics before Run gives up
 	WatchInterval time.Duration // how often topics are looked at, for partitions that were added and for topics that are gone
 	Retry         retry.Policy  // pace of retries; Attempts bounds those of one commit, fetching has no bound
 	Log           *slog.Logger  // nil means the default
@@ -46,6 +46,11 @@ type Config struct {
 
 // commitMargin is the time that the last commit of an assignment needs beyond the drain.
 const commitMargin = 5 * time.Second
+
+// rejoinTimeout is how long after the end of a generation a member may join the next one: the broker may have asked a heartbeat earlier, and joining takes its time.
+func (c *Config) rejoinTimeout() time.Duration {
+	return c.RebalanceTimeout - c.HeartbeatInterval - commitMargin
+}
 
 // NewDefaultConfig has every setting but brokers, topics and group.
 func NewDefaultConfig() Config {

@@ -11,7 +11,7 @@
 // for a whole session timeout takes itself for evicted. The broker waits RebalanceTimeout for members to rejoin, hence Validate asks for
 // DrainTimeout plus time to notice and to commit to be less than that.
 //
-// Topics are watched: one with more partitions has the member join anew, one that was deleted ends Run with the error that a start would give. Each commit says with how many partitions the group began with the topic, so
+// Topics are watched: one with more partitions, or with some that the leader gave to nobody, has the member join anew, one that was deleted ends Run with the error that a start would give. Each commit says with how many partitions the group began with the topic, so
 // that a partition which was added since is told from one that nobody has begun yet (Bounds.Added).
 //
 // Isolation is read_committed: aborted records and control markers are not delivered; the next offset given to Records covers them, as it covers

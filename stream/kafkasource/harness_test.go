@@ -1,12 +1,14 @@
 package kafkasource
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -105,6 +107,26 @@ func (m *member) leave(t *testing.T) {
 	if err := <-m.done; err != nil {
 		t.Errorf("Run: %v", err)
 	}
+}
+
+// logged is a log to look into.
+type logged struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.Write(p)
+}
+
+func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+func (l *logged) has(s string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.all.String(), s)
 }
 
 // eventually waits, in virtual time, until ok.

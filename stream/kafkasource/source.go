@@ -57,7 +57,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 		cfg: &s.cfg, log: s.cfg.Log.With("group", s.cfg.Group),
 		client: &kafka.Client{Addr: kafka.TCP(s.cfg.Brokers...), Transport: transport}, reset: transport.CloseIdleConnections,
 	}
-	parts, err := b.preflight(ctx)
+	parts, err := b.preflight(ctx, theGroup, b.cfg.StartAttempts)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -164,13 +164,13 @@ func leave(group *kafka.ConsumerGroup, open *conns) {
 	}
 }
 
-// preflight asks for the topics until they are there, and gives the number of partitions of each. Each try after the first asks the brokers, and no cache.
-func (b *broker) preflight(ctx context.Context) (parts map[string]int, err error) {
+// preflight asks for the topics until they are there, at most so many times, and gives the number of partitions of each. Each try after the first asks the brokers, and no cache. Its failures are told as part's.
+func (b *broker) preflight(ctx context.Context, part stream.Partition, attempts int) (parts map[string]int, err error) {
 	policy := b.cfg.Retry
-	policy.Attempts = b.cfg.StartAttempts
+	policy.Attempts = attempts
 	policy.Told = func(tries int, err error) {
-		if err != nil { // when it is over, the group is still to be joined
-			b.failed(theGroup, tries, err)
+		if err != nil { // whoever asks tells when it is over: at a start the group is still to be joined
+			b.failed(part, tries, err)
 		}
 	}
 	tries, err := retry.Do(ctx, policy, func(err error) bool { return groupFault(err) != nil }, func(ctx context.Context) (err error) {
@@ -182,8 +182,10 @@ func (b *broker) preflight(ctx context.Context) (parts map[string]int, err error
 	})
 	var missing *missingTopicError
 	switch {
-	case err == nil || errors.As(err, &missing):
-		return parts, err
+	case err == nil:
+		return parts, nil
+	case errors.As(err, &missing): // also where ctx has ended since: it was the last answer
+		return nil, missing
 	case groupFault(err) != nil:
 		return nil, groupFault(err)
 	}

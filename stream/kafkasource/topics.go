@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"vecmill/internal/retry"
+	"vecmill/stream"
 )
 
 type missingTopicError struct {
@@ -50,25 +51,27 @@ func (b *broker) findTopics(ctx context.Context) (map[string]int, error) {
 }
 
 // lookAtTopics is findTopics for a source that runs: it does not take one answer's word for it that a topic is gone, since a broker that has just started may
-// not know its topics yet, and asks as often as a start does.
+// not know its topics yet, and is as patient as with outputs, through a broker's restart: work goes on meanwhile. It asks other brokers at once, and not what is cached of the one that answered.
+// The error is errAbsent, too, if ctx ends and that was the last answer.
 func (b *broker) lookAtTopics(ctx context.Context) (map[string]int, error) {
 	parts, err := b.findTopics(ctx)
 	if errors.Is(err, errAbsent) {
 		b.log.Warn("a topic is not to be found; looking again", "err", err)
-		parts, err = b.preflight(ctx)
+		b.reset()
+		parts, err = b.preflight(ctx, theTopics, retry.Patient().Attempts)
 	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	if err == nil {
+		b.works(theTopics)
 	}
 	return parts, err
 }
 
 // watchTopics looks at the topics at once and then every WatchInterval. It returns nil once the group should be joined anew, because a topic has another number of partitions than before the
-// member joined, or when ctx ends; and when a topic is gone, the error that a start would give. spare says that the generation has nothing for this member.
+// member joined or the leader has left some to nobody, or when ctx ends; and when a topic is gone, the error that a start would give.
 //
 // kafka-go's own watcher is not used. It asks with leave to create topics, which brings back one that was deleted where brokers allow that. And it ends the generation of a topic that is
 // gone, whereupon the leader, which asks for the partitions of all topics at once and is refused all for the one, deals out nothing, and the next generation ends as soon: without end, without a wait and without an error.
-func (b *broker) watchTopics(ctx context.Context, spare bool) error {
+func (b *broker) watchTopics(ctx context.Context) error {
 	for again := false; ; again = true {
 		parts, err := b.lookAtTopics(ctx)
 		switch {
@@ -81,9 +84,11 @@ func (b *broker) watchTopics(ctx context.Context, spare bool) error {
 		case !maps.Equal(parts, b.parts):
 			b.log.Info("topics have other numbers of partitions than before; joining the group anew", "before", b.parts, "now", parts)
 			return nil
-		case spare && again && b.nothingDealt(ctx):
-			b.log.Warn("no member of the group has a partition, although the topics have some; joining the group anew")
-			return nil
+		case again: // a generation has had time to settle, and a leader that does not learn makes no more than one a WatchInterval
+			if left := b.undealt(ctx, parts); len(left) > 0 {
+				b.log.Warn("no member of the group has some of the topics' partitions; joining the group anew", "partitions", parts, "without_member", left)
+				return nil
+			}
 		}
 		if !retry.Sleep(ctx, b.cfg.WatchInterval) {
 			return nil
@@ -91,29 +96,43 @@ func (b *broker) watchTopics(ctx context.Context, spare bool) error {
 	}
 }
 
-// nothingDealt says whether the group's leader has given nobody anything: it did not see the topics at that moment, which it takes for topics without partitions, and nobody would ask it again.
-func (b *broker) nothingDealt(ctx context.Context) bool {
+// undealt says how many partitions of each topic no member of the group has; of a topic of which members have all it says nothing. The leader deals out what the coordinator's broker knows at that moment, which may know fewer
+// than the one that was asked for parts, or not the topic, which is taken for one without partitions; and nobody would ask it again.
+func (b *broker) undealt(ctx context.Context, parts map[string]int) map[string]int {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	res, err := b.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{b.cfg.Group}})
-	if err != nil || len(res.Groups) != 1 || res.Groups[0].Error != nil || res.Groups[0].GroupState != "Stable" { // in other states nobody has anything yet
-		return false
+	if err != nil || len(res.Groups) != 1 || res.Groups[0].Error != nil || res.Groups[0].GroupState != "Stable" { // in other states nobody has anything yet; an error is also what members of other programs have, if it cannot be read
+		return nil
 	}
+	dealt := map[stream.Partition]bool{}
 	for _, m := range res.Groups[0].Members {
 		for _, t := range m.MemberAssignments.Topics {
-			if len(t.Partitions) > 0 {
-				return false
+			for _, id := range t.Partitions {
+				dealt[stream.Partition{Topic: t.Topic, ID: id}] = true
 			}
 		}
 	}
-	return true
+	left := map[string]int{}
+	for topic, n := range parts {
+		for id := range n {
+			if !dealt[stream.Partition{Topic: topic, ID: id}] {
+				left[topic]++
+			}
+		}
+	}
+	return left
 }
 
-// beforeJoin looks at the topics between two generations, so that partitions that come while the group is being joined are seen by watchTopics. It fails if a topic is gone: a leader asks kafka-go's way,
-// with leave to create topics.
-func (b *broker) beforeJoin(ctx context.Context) error {
-	parts, err := b.lookAtTopics(ctx)
+// beforeJoin looks at the topics between two generations, so that partitions that come while the group is being joined are seen by watchTopics. It fails if a topic is gone, by the last answer that comes before
+// the given time: a leader asks kafka-go's way, with leave to create topics. Without an answer the group is joined, as brokers drop members that come too late.
+func (b *broker) beforeJoin(ctx context.Context, until time.Time) error {
+	look, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	parts, err := b.lookAtTopics(look)
 	switch {
+	case ctx.Err() != nil:
+		return nil
 	case errors.Is(err, errAbsent):
 		return err
 	case err == nil:

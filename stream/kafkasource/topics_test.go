@@ -1,8 +1,10 @@
 package kafkasource
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,7 +58,7 @@ func (m *member) missesTopic(t *testing.T, name string) {
 		if err == nil || !strings.Contains(err.Error(), `topic "`+name+`": does not exist; create the topic`) {
 			t.Errorf("Run: %v", err)
 		}
-	case <-time.After(2 * time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Errorf("the member goes on without topic %s; assigned, revoked, lost = %v", name, m.events())
 		m.leave(t)
 	}
@@ -114,17 +116,44 @@ func TestATopicThatIsDeletedBeforeARebalanceEndsTheSource(t *testing.T) {
 	})
 }
 
-// A broker that has just started, or has not heard of a topic yet, says that there is none.
-func TestATopicThatIsNotSeenForSomeSecondsIsNotGone(t *testing.T) {
+// A leader asks with leave to create topics: a member that has heard until its time was up that one is gone does not join.
+func TestATopicThatIsGoneAtARebalanceIsNotMadeAgain(t *testing.T) {
 	inWorld(t, 1, 2, func(t *testing.T, w *world) {
+		w.createTopic("more", 2)
 		cfg := w.config()
-		cfg.StartAttempts = 50 // two minutes
+		cfg.Topics, cfg.WatchInterval = []string{"refs", "more"}, time.Hour
+		a, b := w.join(cfg, newLedger(t)), w.join(cfg, newLedger(t))
+		eventually(t, "both have some", func() bool { return a.owns() == 2 && b.owns() == 2 })
+		w.deleteTopic("more")
+		time.Sleep(7 * time.Second) // the members' caches forget it
+		b.leave(t)
+		a.missesTopic(t, "more")
+		l := w.log()
+		defer l.Close()
+		if _, err := l.Partitions(t.Context(), "more"); !errors.Is(err, kafka.UnknownTopicOrPartition) {
+			t.Errorf("the topic that was deleted: %v", err)
+		}
+	}, kfake.AllowAutoTopicCreation())
+}
+
+// A broker that has just started, or has not heard of a topic yet, says that there is none. It is told as a trouble, and that it is over, too.
+func TestATopicThatIsNotSeenForAMinuteIsNotGone(t *testing.T) {
+	inWorld(t, 1, 2, func(t *testing.T, w *world) {
+		var told heard
+		cfg := w.config()
+		cfg.Told = told.hear
 		m := w.join(cfg, newLedger(t))
 		eventually(t, "assigned", func() bool { return m.owns() == 2 })
 		unseen := w.kafk.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "refs", Err: kerr.UnknownTopicOrPartition, Count: -1})
-		time.Sleep(cfg.WatchInterval + 10*time.Second)
+		time.Sleep(cfg.WatchInterval + time.Minute)
+		if !told.fails() {
+			t.Error("a topic that is not to be found is not told")
+		}
 		unseen.Remove()
 		time.Sleep(2 * time.Minute)
+		if told.fails() {
+			t.Error("nothing fails any more, and that is not told")
+		}
 		w.produce(0, 0, 5)
 		eventually(t, "5 records", func() bool { return m.count() == 5 })
 		m.leave(t)
@@ -149,5 +178,99 @@ func TestAGroupToWhichNothingWasDealtJoinsAgain(t *testing.T) {
 			t.Errorf("it took %v until partitions were dealt out", took)
 		}
 		m.leave(t)
+	})
+}
+
+// The leader asks the coordinator's broker, which may have heard less of a topic than the one that the watcher asks.
+func TestPartitionsThatTheLeaderDidNotSeeAreDealtOutLater(t *testing.T) {
+	inWorld(t, 1, 2, func(t *testing.T, w *world) {
+		var stale atomic.Int32 // so many answers to leaders have two partitions, as before
+		w.kafk.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.kafk.KeepControl()
+			req := r.(*kmsg.MetadataRequest)
+			if !req.AllowAutoTopicCreation || stale.Add(-1) < 0 { // kafka-go's leader asks so
+				return nil, nil, false
+			}
+			return twoPartitions(req), nil, true
+		})
+		var logged logged
+		cfg := w.config()
+		cfg.Log = logged.logger()
+		a, b := w.join(cfg, newLedger(t)), w.join(cfg, newLedger(t))
+		eventually(t, "one each", func() bool { return a.owns() == 1 && b.owns() == 1 })
+		time.Sleep(5 * time.Minute)
+		if ev := a.events(); logged.has("no member of the group has") || ev[0] > 2 {
+			t.Fatalf("nothing is left to nobody, and the group is joined anew; assigned, revoked, lost = %v", ev)
+		}
+		stale.Store(2)
+		w.addPartitions(4)
+		w.produce(3, 0, 5)
+		began := time.Now()
+		eventually(t, "all are dealt out", func() bool { return a.owns() == 2 && b.owns() == 2 && a.count()+b.count() == 5 })
+		if took := time.Since(began); took > 4*cfg.WatchInterval {
+			t.Errorf("it took %v until all partitions were dealt out", took)
+		}
+		if stale.Load() >= 0 || !logged.has("without_member=map[refs:2]") {
+			t.Errorf("%d stale answers are left, and what nobody had is not told", stale.Load())
+		}
+		a.leave(t)
+		b.leave(t)
+	})
+}
+
+// twoPartitions is the answer of a broker that knows two partitions of each topic.
+func twoPartitions(req *kmsg.MetadataRequest) kmsg.Response {
+	res := req.ResponseKind().(*kmsg.MetadataResponse)
+	broker := kmsg.NewMetadataResponseBroker()
+	broker.Host, broker.Port = "127.0.0.1", 9092
+	res.Brokers = append(res.Brokers, broker)
+	for _, t := range req.Topics {
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic = t.Topic
+		for id := range int32(2) {
+			part := kmsg.NewMetadataResponseTopicPartition()
+			part.Partition, part.Replicas, part.ISR = id, []int32{0}, []int32{0}
+			topic.Partitions = append(topic.Partitions, part)
+		}
+		res.Topics = append(res.Topics, topic)
+	}
+	return res
+}
+
+// Brokers drop members that have not joined in time, whatever these wait for.
+func TestAMemberThatDoesNotFindTheTopicsJoinsInTime(t *testing.T) {
+	inWorld(t, 1, 2, func(t *testing.T, w *world) {
+		cfg := w.config()
+		first := newLedger(t)
+		answers := func(err *kerr.Error) *kfake.FaultHandle { // those to leaders are as always
+			return w.kafk.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "refs", Err: err, Count: -1, When: func(r kmsg.Request) bool { return !r.(*kmsg.MetadataRequest).AllowAutoTopicCreation }})
+		}
+		var down atomic.Pointer[kfake.FaultHandle]
+		first.drain = func(context.Context) { // the other one waits in the join, and has found the topics
+			if down.Load() != nil {
+				return
+			}
+			absent := answers(kerr.UnknownTopicOrPartition)
+			time.Sleep(7 * time.Second) // the member's cache forgets what it knew
+			go func() {
+				time.Sleep(time.Second) // it looks again and again now
+				down.Store(answers(kerr.LeaderNotAvailable))
+				absent.Remove()
+			}()
+		}
+		a := w.join(cfg, first)
+		eventually(t, "the first has both", func() bool { return a.owns() == 2 })
+		b := w.join(cfg, newLedger(t))
+		eventually(t, "the first has given them up", func() bool { return down.Load() != nil })
+		time.Sleep(cfg.RebalanceTimeout + 5*time.Second)
+		req := kmsg.NewPtrDescribeGroupsRequest()
+		req.Groups = []string{cfg.Group}
+		if members := w.ask(req).(*kmsg.DescribeGroupsResponse).Groups[0].Members; len(members) != 2 {
+			t.Errorf("%d members are in the group, want 2", len(members))
+		}
+		down.Load().Remove()
+		eventually(t, "one each", func() bool { return a.owns() == 1 && b.owns() == 1 })
+		a.leave(t)
+		b.leave(t)
 	})
 }

@@ -13,8 +13,12 @@ type troubles struct {
 	parts map[stream.Partition]bool
 }
 
-// theGroup is the part that is no partition: finding the topics, joining the group, beginning an assignment.
-var theGroup = stream.Partition{}
+// Parts that are no partitions. theGroup is finding the topics at a start, joining the group and beginning an assignment. theTopics is looking at the topics in a source that runs: that goes on beside an
+// assignment that begins, and is not over when that is.
+var (
+	theGroup  = stream.Partition{}
+	theTopics = stream.Partition{ID: -1}
+)
 
 // failed tells of a failed try of a part that another one follows.
 func (b *broker) failed(part stream.Partition, tries int, err error) {
@@ -35,9 +39,9 @@ func (b *broker) works(part stream.Partition) {
 	b.settle(func(p stream.Partition) bool { return p == part })
 }
 
-// joined takes an assignment for begun: no part fails any more but those of its partitions that failed in the one before, which their next fetch tells.
+// joined takes an assignment for begun: no part fails any more but the look at the topics, and those of its partitions that failed in the one before, which their next fetch tells.
 func (b *broker) joined(parts map[stream.Partition]int64) {
-	b.settle(func(p stream.Partition) bool { _, ours := parts[p]; return !ours })
+	b.settle(func(p stream.Partition) bool { _, ours := parts[p]; return !ours && p != theTopics })
 }
 
 // settle forgets parts, and tells if none is left. A part that fails at the same moment may be told before that; its next try is told again.
