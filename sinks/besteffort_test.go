@@ -322,7 +322,7 @@ func TestABestEffortMemberThatIsFullForTooManyDeletionsFails(t *testing.T) {
 		}
 	}
 	if len(told) != 2 || !strings.Contains(told[1], "writing p/t/1: the output is full: 120000 deletions") || len(m.took) != 0 {
-		t.Errorf("observed %q, it took %v", told, m.took)
+		t.Errorf("observed %q, it took %d ranges", told, len(m.took))
 	}
 }
 

@@ -68,8 +68,8 @@ const (
 	tellEvery  = time.Minute      // also how long it must have had room for all, to be well again
 )
 
-// deletesKept is how many deletions wait for a best-effort member that is full, for each source.
-const deletesKept = 100_000
+// deletesKept is how many bytes of deletions wait for a best-effort member that is full, for each source.
+const deletesKept = 2 << 20
 
 // NewTee makes a Tee of at least one required member. observe, which may be nil, is told each time a best-effort member fails at a source or refuses rows (RefusedError), once a minute of one
 // that is full (ErrFull), and with a nil error when one that had failed or was full is well again, in all of its sources; it must be safe for concurrent use.
@@ -144,6 +144,9 @@ func (t *Tee) invite(ctx context.Context, k laneKey, from int64) {
 		t.mu.away[k.member] = absence{t.mu.away[k.member].times + 1, time.Now()}
 	}
 	t.mu.Unlock()
+	if err != nil && ctx.Err() != nil {
+		return // the assignment is given up, and the member is not to blame
+	}
 	t.begin(k, next, known, err)
 }
 
@@ -224,8 +227,8 @@ func (t *Tee) offer(ctx context.Context, k laneKey, r schemas.Range, rows []sche
 		l.next = r.First // the next one covers this one
 		t.mu.Unlock()
 		t.full(k.member, len(rows))
-		if n := len(r.Deletes); n > deletesKept {
-			fail(fmt.Errorf("%w: %d deletions have waited for room in it, which is too many, and are left out of it", ErrFull, n))
+		if schemas.DeletionBytes(r.Deletes) > deletesKept {
+			fail(fmt.Errorf("%w: %d deletions have waited for room in it, which is too many, and are left out of it", ErrFull, len(r.Deletes)))
 		}
 	default:
 		t.tallies[k.member].drop(len(rows))

@@ -43,6 +43,9 @@ type epoch struct {
 func (p *Pipeline) Assigned(ctx context.Context, c Committer, parts map[Partition]Bounds) (map[Partition]int64, error) {
 	start, err := p.resumeAll(ctx, c, parts)
 	if err != nil {
+		for part := range parts { // some of which the sink may have resumed
+			p.sink.Forget(schemas.SourceID{Pipeline: p.cfg.Name, Topic: part.Topic, Partition: part.ID})
+		}
 		return nil, err
 	}
 	committed := make(map[Partition]int64, len(parts))

@@ -45,6 +45,9 @@ func isOfValue(err error) bool {
 // shownAddress is a setting that should be an address, as faults have it. A password is behind no limit that can be told from its own characters, and what is not parsed may have any, so all before the last "@" is left out.
 func shownAddress(s string) string {
 	if at := strings.LastIndex(s, "@"); at >= 0 {
+		if strings.ContainsAny(s[:at], "?#") { // of a password, or of a query that may hold one, too
+			return "xxxxx"
+		}
 		s = "xxxxx" + s[at:]
 	}
 	return schemas.ShownURI(s)

@@ -88,13 +88,14 @@ func TestAURLWithAPasswordIsNotShown(t *testing.T) {
 		"s3: {endpoint: 'https://me:hunter2/x@store:9000'}",
 		"s3: {endpoint: 'https://me:a#hunter2@store:9000'}",
 		"s3: {endpoint: 'https://me:a?hunter2@store:9000'}",
+		"kafka: {brokers: ['b:1'], sasl: {mechanism: oauthbearer, oauth: {token_url: 'http://host/token?client_secret=x@hunter2', client_id: a, client_secret: b}}}",
 		"s3: {endpoint: 's3://me:hunter2@store'}",
 		"kafka: {brokers: ['b:1'], sasl: {mechanism: oauthbearer, oauth: {token_url: 'http://me:hunter2@host/token', client_id: a, client_secret: b}}}",
 		"catalog: {uri: 'https://host', token_url: 'http://me:hunter2@host/token'}",
 		"pipelines: [{name: p, input: {format: avro, registry: {urls: ['http://me:hunter2@host']}}}]",
 	} {
 		_, err := Parse([]byte(edit), noEnv)
-		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "xxxxx@") {
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "xxxxx") {
 			t.Errorf("%s: %v", edit, err)
 		}
 	}
