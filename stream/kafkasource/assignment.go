@@ -55,7 +55,7 @@ func (s *assignment) live(ctx, over context.Context) (final bool, err error) {
 	watched := make(chan error, 1) // one result: the send never blocks
 	wg.Go(func() {
 		defer stopWork()
-		watched <- s.b.watchTopics(work)
+		watched <- s.b.watchTopics(work, committed)
 	})
 	if err := s.serve(ctx, work, beats, committed); err != nil {
 		return true, fmt.Errorf("kafka source: generation %d: %w", s.gen.ID, err)

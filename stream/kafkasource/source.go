@@ -38,6 +38,7 @@ type broker struct {
 	log     *slog.Logger
 	failing troubles
 	reset   func()         // drops cached metadata, so that the next question about topics is the brokers' to answer; of a Source
+	gaps    int            // how often in a row the group was joined anew for partitions that nobody had; of a Source
 	parts   map[string]int // how many partitions each topic had when it was last looked at between two generations; of a Source
 }
 

@@ -67,12 +67,12 @@ func (b *broker) lookAtTopics(ctx context.Context) (map[string]int, error) {
 }
 
 // watchTopics looks at the topics at once and then every WatchInterval. It returns nil once the group should be joined anew, because a topic has another number of partitions than before the
-// member joined or the leader has left some to nobody, or when ctx ends; and when a topic is gone, the error that a start would give.
+// member joined or the leader has left some to nobody, or when ctx ends; and when a topic is gone, the error that a start would give. mine are this member's partitions.
 //
 // kafka-go's own watcher is not used. It asks with leave to create topics, which brings back one that was deleted where brokers allow that. And it ends the generation of a topic that is
 // gone, whereupon the leader, which asks for the partitions of all topics at once and is refused all for the one, deals out nothing, and the next generation ends as soon: without end, without a wait and without an error.
-func (b *broker) watchTopics(ctx context.Context) error {
-	for again := false; ; again = true {
+func (b *broker) watchTopics(ctx context.Context, mine map[stream.Partition]int64) error {
+	for looks := 0; ; looks++ {
 		parts, err := b.lookAtTopics(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -84,8 +84,12 @@ func (b *broker) watchTopics(ctx context.Context) error {
 		case !maps.Equal(parts, b.parts):
 			b.log.Info("topics have other numbers of partitions than before; joining the group anew", "before", b.parts, "now", parts)
 			return nil
-		case again: // a generation has had time to settle, and a leader that does not learn makes no more than one a WatchInterval
-			if left := b.undealt(ctx, parts); len(left) > 0 {
+		case looks >= 1<<min(max(b.gaps-1, 0), 4): // a generation has had time to settle, and a leader that does not learn, as one of an earlier version, is asked less and less often
+			left := b.undealt(ctx, parts, mine)
+			if len(left) == 0 {
+				b.gaps = 0
+			} else {
+				b.gaps++
 				b.log.Warn("no member of the group has some of the topics' partitions; joining the group anew", "partitions", parts, "without_member", left)
 				return nil
 			}
@@ -97,8 +101,8 @@ func (b *broker) watchTopics(ctx context.Context) error {
 }
 
 // undealt says how many partitions of each topic no member of the group has; of a topic of which members have all it says nothing. The leader deals out what the coordinator's broker knows at that moment, which may know fewer
-// than the one that was asked for parts, or not the topic, which is taken for one without partitions; and nobody would ask it again.
-func (b *broker) undealt(ctx context.Context, parts map[string]int) map[string]int {
+// than the one that was asked for parts, or not the topic, which is taken for one without partitions; and nobody would ask it again. An answer without mine is of a broker that does not tell who has what.
+func (b *broker) undealt(ctx context.Context, parts map[string]int, mine map[stream.Partition]int64) map[string]int {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	res, err := b.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{b.cfg.Group}})
@@ -111,6 +115,11 @@ func (b *broker) undealt(ctx context.Context, parts map[string]int) map[string]i
 			for _, id := range t.Partitions {
 				dealt[stream.Partition{Topic: t.Topic, ID: id}] = true
 			}
+		}
+	}
+	for p := range mine {
+		if !dealt[p] {
+			return nil
 		}
 	}
 	left := map[string]int{}

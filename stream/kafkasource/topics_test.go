@@ -218,6 +218,28 @@ func TestPartitionsThatTheLeaderDidNotSeeAreDealtOutLater(t *testing.T) {
 	})
 }
 
+// TestABrokerThatDoesNotTellWhoHasWhatMakesNobodyJoinAnew describes a stable group without its members' partitions.
+func TestABrokerThatDoesNotTellWhoHasWhatMakesNobodyJoinAnew(t *testing.T) {
+	inWorld(t, 1, 2, func(t *testing.T, w *world) {
+		w.kafk.ControlKey(int16(kmsg.DescribeGroups), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.kafk.KeepControl()
+			res := r.ResponseKind().(*kmsg.DescribeGroupsResponse)
+			group := kmsg.NewDescribeGroupsResponseGroup()
+			group.Group, group.State, group.ProtocolType = r.(*kmsg.DescribeGroupsRequest).Groups[0], "Stable", "consumer"
+			group.Members = []kmsg.DescribeGroupsResponseGroupMember{kmsg.NewDescribeGroupsResponseGroupMember()}
+			res.Groups = append(res.Groups, group)
+			return res, nil, true
+		})
+		a := w.join(w.config(), newLedger(t))
+		eventually(t, "all", func() bool { return a.owns() == 2 })
+		time.Sleep(5 * time.Minute)
+		if ev := a.events(); ev[0] != 1 {
+			t.Errorf("assigned, revoked, lost = %v", ev)
+		}
+		a.leave(t)
+	})
+}
+
 // twoPartitions is the answer of a broker that knows two partitions of each topic.
 func twoPartitions(req *kmsg.MetadataRequest) kmsg.Response {
 	res := req.ResponseKind().(*kmsg.MetadataResponse)
