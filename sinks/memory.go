@@ -2,8 +2,11 @@ package sinks
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
+
+	"vecmill/schemas"
 )
 
 // Memory is the bytes of rows that a sink holds over all of its sources, and the line of Writes that wait to hold more. They are let in in the order in which they came, so that a large range is not passed by
@@ -54,6 +57,21 @@ func (m *Memory[L]) Admit(ctx context.Context, lock sync.Locker, of L, n int64) 
 	m.waiting = slices.DeleteFunc(m.waiting, func(b *admission[L]) bool { return a == b })
 	m.grant() // those behind it may be smaller
 	return ctx.Err()
+}
+
+// Take is Admit for a range of which accepts says whether the source takes it next: before it waits, and again when it has, as the source may have been given up meanwhile.
+func (m *Memory[L]) Take(ctx context.Context, lock sync.Locker, of L, r *schemas.Range, n int64, accepts func() error) error {
+	if err := accepts(); err != nil {
+		return err
+	}
+	if err := m.Admit(ctx, lock, of, n); err != nil {
+		return fmt.Errorf("waiting for memory to buffer offsets %d to %d of %s: %w", r.First, r.Next-1, r.Source, err)
+	}
+	err := accepts()
+	if err != nil {
+		m.Free(n)
+	}
+	return err
 }
 
 func (m *Memory[L]) fits(n int64) bool { return m.held == 0 || m.held+n <= m.Limit }

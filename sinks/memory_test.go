@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"vecmill/schemas"
 	"vecmill/sinks"
 )
 
@@ -112,5 +113,23 @@ func TestWhoDoesNotWaitGetsWhatIsThere(t *testing.T) {
 	}
 	if err := l.Admit(over, &l, "c", 40); err != nil {
 		t.Errorf("nobody is in the line, and it is told %v", err)
+	}
+}
+
+// TestASourceThatWasGivenUpMeanwhileTakesNothing has one that takes the range when it is asked first, and not when there is memory for it.
+func TestASourceThatWasGivenUpMeanwhileTakesNothing(t *testing.T) {
+	var l line
+	l.Limit, l.Press = 100, func(int64) {}
+	l.Lock()
+	defer l.Unlock()
+	gone, asked := errors.New("it was given up"), 0
+	accepts := func() error {
+		if asked++; asked > 1 {
+			return gone
+		}
+		return nil
+	}
+	if err := l.Take(t.Context(), &l, "a", &schemas.Range{}, 60, accepts); !errors.Is(err, gone) || l.Held() != 0 {
+		t.Errorf("%v, %d bytes are held", err, l.Held())
 	}
 }

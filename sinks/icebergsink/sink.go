@@ -165,17 +165,7 @@ func (s *Sink) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, d
 
 // admitLocked waits until l takes e next and there is memory for it. It lets the lock go meanwhile.
 func (s *Sink) admitLocked(ctx context.Context, l *lane, e *entry) error {
-	if err := s.acceptsLocked(l, e.r); err != nil {
-		return err
-	}
-	if err := s.mu.memory.Admit(ctx, &s.mu, l, e.bytes); err != nil {
-		return fmt.Errorf("waiting for memory to buffer offsets %d to %d of %s: %w", e.r.First, e.r.Next-1, e.r.Source, err)
-	}
-	err := s.acceptsLocked(l, e.r) // again: the source may have been given up while this call waited
-	if err != nil {
-		s.mu.memory.Free(e.bytes)
-	}
-	return err
+	return s.mu.memory.Take(ctx, &s.mu, l, &e.r, e.bytes, func() error { return s.acceptsLocked(l, e.r) })
 }
 
 // pressLocked closes the open roll unless the first Write that waits fits beside it: a closed roll gives its bytes back without anybody's help.
