@@ -18,6 +18,19 @@ import (
 	"vecmill/internal/publish"
 )
 
+// lakeBeside is a lake of n texts with a broker beside it that has topics.
+func lakeBeside(t *testing.T, n int, topics ...kfake.Opt) *lake {
+	t.Helper()
+	broker, err := kfake.NewCluster(append(topics, kfake.NumBrokers(1))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	l := newLake(t, n)
+	l.conf.Kafka.Brokers = broker.ListenAddrs()
+	return l
+}
+
 // TestAPlanIsNotPublishedToPipelinesThatDoNotTakeIt has a list that names a pipeline for some of its references, which reads another topic. Nothing is connected to: the refusal comes before the first message.
 func TestAPlanIsNotPublishedToPipelinesThatDoNotTakeIt(t *testing.T) {
 	l := newLake(t, 0)
@@ -49,18 +62,12 @@ not a reference
 
 // TestAPlanIsNotPublishedBeforeThosePipelinesHaveBegunThatStartAtTheEnd has one that starts at the first record beside it. That it has begun is told by its group's commits, of each partition.
 func TestAPlanIsNotPublishedBeforeThosePipelinesHaveBegunThatStartAtTheEnd(t *testing.T) {
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "refs"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
-	l := newLake(t, 3)
+	l := lakeBeside(t, 3, kfake.SeedTopics(2, "refs"))
 	late := l.beside("late")
-	l.conf.Kafka.Brokers = broker.ListenAddrs()
 	l.conf.Pipelines[0].Topics, late.Topics, late.StartAt = []string{"refs"}, []string{"refs"}, "last"
 	l.plan(t, "all", PlanOptions{})
 	at := filepath.Join(l.out, "all")
-	client := kafka.Client{Addr: kafka.TCP(broker.ListenAddrs()...)}
+	client := kafka.Client{Addr: kafka.TCP(l.conf.Kafka.Brokers...)}
 	for i, want := range []string{"late has not begun with refs/0: start the workers", "late has not begun with refs/1: start the workers", ""} {
 		far, err := Publish(t.Context(), l.conf, at, PublishOptions{Topic: "refs", MaxLag: 10})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -103,13 +110,7 @@ func TestAPlanIsPublishedToWhoeverTakesAllOfIt(t *testing.T) {
 
 // TestAPlanThatDeletesIsPublishedToOnePartition has a topic of two, of which a deletion would come to another than what it deletes, and one of one, to which another comes when all is published.
 func TestAPlanThatDeletesIsPublishedToOnePartition(t *testing.T) {
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "refs"), kfake.SeedTopics(1, "one"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
-	l := newLake(t, 0)
-	l.conf.Kafka.Brokers = broker.ListenAddrs()
+	l := lakeBeside(t, 0, kfake.SeedTopics(2, "refs"), kfake.SeedTopics(1, "one"))
 	l.conf.Pipelines[0].Topics = []string{"refs", "one"}
 	list := filepath.Join(l.out, "refs.jsonl")
 	if err := os.WriteFile(list, []byte(`{"v":1,"id":"a","inline_text":"a"}`+"\n"+`{"v":1,"id":"a","deleted":true}`+"\n"), 0o600); err != nil {
@@ -126,7 +127,7 @@ func TestAPlanThatDeletesIsPublishedToOnePartition(t *testing.T) {
 			t.Errorf("the publishing was begun: %v, %v", found, err)
 		}
 	}
-	client := kafka.Client{Addr: kafka.TCP(broker.ListenAddrs()...)}
+	client := kafka.Client{Addr: kafka.TCP(l.conf.Kafka.Brokers...)}
 	for _, partitions := range []int32{1, 2} {
 		if partitions > 1 {
 			grown, err := client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: "one", Count: partitions}}})
@@ -142,13 +143,7 @@ func TestAPlanThatDeletesIsPublishedToOnePartition(t *testing.T) {
 
 // TestAPlanThatDeletesIsGoneOnWithAsAnEarlierBuildBegan has a topic of two partitions, to which such a build has published one of two references, or all.
 func TestAPlanThatDeletesIsGoneOnWithAsAnEarlierBuildBegan(t *testing.T) {
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "refs"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
-	l := newLake(t, 0)
-	l.conf.Kafka.Brokers = broker.ListenAddrs()
+	l := lakeBeside(t, 0, kfake.SeedTopics(2, "refs"))
 	l.conf.Pipelines[0].Topics = []string{"refs"}
 	list := filepath.Join(l.out, "refs.jsonl")
 	if err := os.WriteFile(list, []byte(`{"v":1,"id":"a","inline_text":"a"}`+"\n"+`{"v":1,"id":"a","deleted":true}`+"\n"), 0o600); err != nil {
@@ -178,13 +173,7 @@ func TestAPlanThatDeletesIsGoneOnWithAsAnEarlierBuildBegan(t *testing.T) {
 // TestLargeReferencesArePublished has a topic that takes a megabyte at once, as a broker does unless it is told otherwise: small references of 240 KiB in a plan, where data is base64, a large one of 800, and a line that is no reference and has more than a message may. One that is
 // too large by itself is named.
 func TestLargeReferencesArePublished(t *testing.T) {
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "refs"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
-	l := newLake(t, 0)
-	l.conf.Kafka.Brokers = broker.ListenAddrs()
+	l := lakeBeside(t, 0, kfake.SeedTopics(1, "refs"))
 	l.conf.Pipelines[0].Topics = []string{"refs"}
 	text := func(id string, n int) string {
 		return fmt.Sprintf(`{"v":1,"id":%q,"inline_text":%q}`+"\n", id, strings.Repeat("a ", n/2))
