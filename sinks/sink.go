@@ -17,7 +17,7 @@ var ErrForgotten = errors.New("sink: the source was given up before its rows wer
 // Sink makes rows durable. It is safe for concurrent use, but Write is called for one source from one goroutine at a time.
 type Sink interface {
 	// Resume begins or resumes a source: it drops whatever this sink still buffers for src and returns the first offset that
-	// is not yet durable in it. known is false if nothing of src is stored, and next then has no meaning. from is a hint: everything
+	// is not yet durable in it. known is false if nothing of src is stored: next is then 0, or, of several outputs of which some have nothing, the least end of the others, behind which nothing may begin. from is a hint: everything
 	// before it is durable (0 if that is not known); a sink may begin looking there. It is called before the first Write of src and again
 	// after every reassignment.
 	Resume(ctx context.Context, src schemas.SourceID, from int64) (next int64, known bool, err error)

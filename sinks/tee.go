@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -98,7 +99,7 @@ func NewTee(observe func(member string, err error), members ...Member) (*Tee, er
 }
 
 // Resume resumes every member, brings required members that are behind up to the one that is ahead (see Recaller), and gives the first offset that
-// some required member lacks. known is false unless every required member knows the source. Members that are ahead drop what is repeated. Best-effort ones that do not answer soon are left out.
+// some required member lacks. known is false unless every required member knows the source; next is then where the first of those that do ends, which takes nothing behind that. Members that are ahead drop what is repeated. Best-effort ones that do not answer soon are left out.
 func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (next int64, known bool, err error) {
 	var required []standing
 	for i := range t.members {
@@ -116,14 +117,16 @@ func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (nex
 	if err := catchUp(ctx, src, from, required); err != nil {
 		return 0, false, err
 	}
-	next = required[0].next
+	least, known := int64(math.MaxInt64), true
 	for _, s := range required {
-		if !s.known {
-			return 0, false, nil
+		if known = known && s.known; s.known {
+			least = min(least, s.next)
 		}
-		next = min(next, s.next)
 	}
-	return next, true, nil
+	if least == math.MaxInt64 {
+		return 0, false, nil
+	}
+	return least, known, nil
 }
 
 // invite resumes a best-effort member, if it answers soon. Of one that has not twice in a row, the further sources of an assignment do not wait so long.

@@ -142,12 +142,21 @@ func (p *Pipeline) resume(ctx context.Context, c Committer, part Partition, b Bo
 		return 0, fmt.Errorf("asking the sink where the output of %s ends: %w", src, err)
 	case known:
 		return next, p.inLog(ctx, c, part, next, b.End)
-	case b.Committed >= 0:
-		return b.Committed, nil
-	case p.cfg.StartAt == StartLast && !b.Added:
-		return b.End, nil
+	case next > 0: // one output of several ends there
+		return min(next, p.begin(b)), nil
 	}
-	return b.First, nil
+	return p.begin(b), nil
+}
+
+// begin is where a partition begins of which the output does not know where it ends.
+func (p *Pipeline) begin(b Bounds) int64 {
+	switch {
+	case b.Committed >= 0:
+		return b.Committed
+	case p.cfg.StartAt == StartLast && !b.Added:
+		return b.End
+	}
+	return b.First
 }
 
 // ErrBeyondEnd says that the output ends beyond the end of the log: the topic was deleted and made again. A topic that was made again and has grown past the output's end is not told from the old one: Kafka's offsets are all that there is to compare.

@@ -9,6 +9,7 @@ import (
 
 	"vecmill/schemas"
 	"vecmill/sinks"
+	"vecmill/sinks/deliver"
 	"vecmill/stream"
 	"vecmill/stream/streamtest"
 )
@@ -140,6 +141,79 @@ func TestAnOutputThatIsTakenBackAgainAndAgainEndsThePipeline(t *testing.T) {
 				err := b.run(t, b.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), nil))
 				if assigned != c.assigned || errors.Is(err, sinks.ErrFenced) != (c.assigned < 5) {
 					t.Errorf("%d assignments, want %d; %v", assigned, c.assigned, err)
+				}
+			})
+		})
+	}
+}
+
+// webhook keeps no progress.
+type webhook struct{}
+
+func (webhook) Put(context.Context, deliver.Batch) error { return nil }
+func (webhook) Close() error                             { return nil }
+
+// The others say where to go on, also where that is before what the group has committed, or before the place that start_at has chosen.
+func TestAnOutputThatWasTakenBackBesideOneWithoutProgressIsResumed(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		from   stream.StartAt
+		bounds stream.Bounds
+		start  int64
+		lost   int64
+	}{
+		{"behind the commit", stream.StartFirst, stream.Bounds{Committed: 10, End: 20}, 5, 0},
+		{"nothing committed, from the log's end", stream.StartLast, stream.Bounds{Committed: -1, End: 20}, 5, 0},
+		{"nothing committed, from the log's beginning", stream.StartFirst, stream.Bounds{Committed: -1, End: 20}, 0, 0},
+		{"the log begins behind it", stream.StartFirst, stream.Bounds{Committed: 10, First: 8, End: 20}, 8, 3},
+		{"before it", stream.StartFirst, stream.Bounds{Committed: 3, End: 20}, 3, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench()
+				if err := b.run(t, b.pipeline(t, b.whole(5), streamtest.NewFetcher(1, time.Millisecond), nil)); err != nil {
+					t.Fatal(err)
+				}
+				again := &bench{store: b.store, part: b.part, from: c.from}
+				src := script(func(ctx context.Context, a stream.Assignments) error {
+					start, err := a.Assigned(ctx, &again.c, map[stream.Partition]stream.Bounds{again.part: c.bounds})
+					if err != nil || start[again.part] != c.start {
+						t.Errorf("starts at %d, %v; want %d", start[again.part], err, c.start)
+					}
+					next := start[again.part]
+					err = errors.Join(err, a.Records(ctx, again.part, good(next, 20-next), 20))
+					a.Revoked(ctx)
+					return err
+				})
+				cfg := deliver.NewDefaultConfig()
+				cfg.Name = "rows"
+				rows, err := deliver.New(cfg, webhook{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				again.beside = rows
+				p := again.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), nil)
+				if err := again.run(t, p); err != nil {
+					t.Fatal(err)
+				}
+				if got := again.c.of(again.part); got != 20 {
+					t.Errorf("%d is committed, want 20", got)
+				}
+				if s := p.Stats(); s.Lost != c.lost {
+					t.Errorf("%d records are counted as lost, want %d", s.Lost, c.lost)
+				}
+				out, err := readChain(b.store, schemas.SourceID{Pipeline: "p", Topic: "refs"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				have := map[int64]int{}
+				for _, r := range out.Rows {
+					have[r.Offset]++
+				}
+				for o := range int64(20) {
+					if lost := 5 <= o && o < 5+c.lost; lost != (have[o] == 0) || have[o] > 1 {
+						t.Errorf("%d rows of offset %d", have[o], o)
+					}
 				}
 			})
 		})

@@ -59,6 +59,7 @@ type bench struct {
 	engine *embed.Engine
 	sink   *parquetsink.Sink
 	other  sinks.Sink           // in place of sink, if set
+	beside sinks.Sink           // with sink, which then gives nothing back, if set
 	change func(*stream.Config) // nil: none
 }
 
@@ -78,6 +79,11 @@ func (b *bench) pipeline(t *testing.T, src stream.Source, f stream.Fetcher, dead
 	cfg.Compression, cfg.RollAge = parquetsink.None, time.Hour
 	if b.sink, err = parquetsink.New(cfg); err != nil {
 		t.Fatal(err)
+	}
+	if b.beside != nil {
+		if b.other, err = sinks.NewTee(nil, sinks.Member{Name: "files", Sink: struct{ sinks.Sink }{b.sink}}, sinks.Member{Name: "beside", Sink: b.beside}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	out := sinks.Sink(b.sink)
 	if b.other != nil {

@@ -117,5 +117,5 @@ func permanent(err error) bool {
 		return true
 	}
 	code, ok := errors.AsType[kafka.Error](err)
-	return ok && !code.Temporary()
+	return ok && !code.Temporary() && code != kafka.Unknown // a broker that does not know what went wrong may do better the next time
 }

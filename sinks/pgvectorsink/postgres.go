@@ -207,7 +207,7 @@ func rejected(err error) bool {
 	return ok && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23") || strings.HasPrefix(pg.Code, "54"))
 }
 
-// permanent says that an error will not go away by itself. The server's own are, but for those of a server that is busy, full, starting or stopping.
+// permanent says that an error will not go away by itself. The server's own are, but for those of a server that is busy, full, starting or stopping, or takes no writes any more as another has become the primary.
 func permanent(err error) bool {
 	if schemas.Unfit(err) {
 		return true
@@ -216,7 +216,7 @@ func permanent(err error) bool {
 	if !ok {
 		return false
 	}
-	for _, class := range []string{"08", "25P03", "40", "53", "55P03", "57", "58"} {
+	for _, class := range []string{"08", "25006", "25P03", "40", "53", "55P03", "57", "58"} {
 		if strings.HasPrefix(pg.Code, class) {
 			return false
 		}

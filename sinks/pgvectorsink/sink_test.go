@@ -3,11 +3,14 @@ package pgvectorsink
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"vecmill/internal/retry"
 	"vecmill/schemas"
@@ -172,5 +175,13 @@ func TestEveryColumnIsFilled(t *testing.T) {
 	row.WindowEnd, row.Window = 0, math.MaxInt32+1
 	if _, err := copyRows(fields, []schemas.Row{row}); err == nil || !strings.Contains(err.Error(), "column window of row") {
 		t.Errorf("a window that does not fit gives %v", err)
+	}
+}
+
+func TestAServerThatIsNoPrimaryAnyMoreIsAskedAgain(t *testing.T) {
+	for code, final := range map[string]bool{"25006": false, "57P01": false, "40001": false, "42501": true, "28P01": true} {
+		if got := permanent(fmt.Errorf("writing: %w", &pgconn.PgError{Code: code})); got != final {
+			t.Errorf("%s is permanent: %v, want %v", code, got, final)
+		}
 	}
 }
