@@ -339,3 +339,32 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// A recorder that was ended leaves the sizes that it began with; an empty recording has others.
+func TestAWAVThatWasNotClosedGoesOnToItsEnd(t *testing.T) {
+	ok := format(tagPCM, 1, 16000, 2, 16)
+	for name, c := range map[string]struct {
+		riff uint32
+		rest string
+		want int
+	}{
+		"nothing counted":        {0, strings.Repeat("ab", 500), 500},
+		"the header alone":       {36, strings.Repeat("ab", 500), 500},
+		"less than the header":   {8, strings.Repeat("ab", 500), 500},
+		"streamed":               {0xffffffff, strings.Repeat("ab", 500), 500},
+		"no samples, and a list": {36 + 8 + 4, "LIST\x04\x00\x00\x00abcd", 0},
+		"nothing behind it":      {36, "", 0},
+	} {
+		b := wav("fmt ", ok, "data", "")
+		binary.LittleEndian.PutUint32(b[4:], c.riff)
+		b = append(b, c.rest...)
+		d, err := open(b)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got, err := drain(d, 64); err != nil || len(got) != c.want {
+			t.Errorf("%s: %d samples, %v; want %d", name, len(got), err, c.want)
+		}
+	}
+}

@@ -61,6 +61,9 @@ func parseWAV(b []byte, total int64) (wavFile, error) {
 		id, size := string(b[at:at+4]), int64(le.Uint32(b[at+4:]))
 		at += 8
 		if id == "data" {
+			if whole := int64(le.Uint32(b[4:])); size == 0 && !wide && (whole <= at-8 || whole == 0xffffffff) {
+				size = streamedSize // its recorder ended before it said how long it is
+			}
 			return w.withData(at, size, wideSize, total)
 		}
 		if at+size > int64(len(b)) {

@@ -160,6 +160,28 @@ func TestTokensOfAnOlderSaveAreRead(t *testing.T) {
 	}
 }
 
+// TestALanguageModelThatIsMeantIsThere is of files that were copied in part, and of weights of a model that there is none of.
+func TestALanguageModelThatIsMeantIsThere(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "vocab.json"), `{"<pad>": 0, "|": 1, "a": 2}`)
+	if _, err := heads.NewBeamDecoding().OpenDecoder(dir, 3); err != nil {
+		t.Fatal(err)
+	}
+	weighed, half := heads.NewBeamDecoding(), 0.5
+	weighed.Alpha = &half
+	if _, err := weighed.OpenDecoder(dir, 3); err == nil || !strings.Contains(err.Error(), "are of a language model") {
+		t.Errorf("weights of no model: %v", err)
+	}
+	write(t, filepath.Join(dir, "preprocessor_config.json"), `{"processor_class": "Wav2Vec2ProcessorWithLM"}`)
+	if _, err := heads.NewBeamDecoding().OpenDecoder(dir, 3); err == nil || !strings.Contains(err.Error(), "there is no alphabet.json") {
+		t.Errorf("a processor without its decoder: %v", err)
+	}
+	write(t, filepath.Join(dir, "alphabet.json"), `{"labels": ["", " ", "a"], "is_bpe": false}`)
+	if d, err := heads.NewBeamDecoding().OpenDecoder(dir, 3); err != nil || d.LanguageModel() != nil {
+		t.Errorf("an alphabet by itself: %v", err)
+	}
+}
+
 // TestHoursWithoutAWordDelimiterAreOneWord is of a script that has none: building the word character by character would copy 20 GB.
 func TestHoursWithoutAWordDelimiterAreOneWord(t *testing.T) {
 	tok, err := heads.ParseCTCTokenizer([]byte(`{"<pad>": 0, "a": 1, "b": 2}`), nil, nil, nil)

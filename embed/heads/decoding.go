@@ -2,11 +2,14 @@ package heads
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"vecmill/embed/beam"
 )
@@ -49,7 +52,11 @@ func (o Decoding) OpenDecoder(dir string, columns int) (*beam.Decoder, error) {
 		}
 		d = d.With(lm)
 	}
-	if lm := d.LanguageModel(); lm != nil {
+	lm := d.LanguageModel()
+	if lm == nil && (o.Alpha != nil || o.Beta != nil || o.UnknownOffset != nil || o.ScoreBoundary != nil) {
+		return nil, fmt.Errorf("alpha, beta, the offset of unknown words and the score at boundaries are of a language model, and %s has none, nor is one named", dir)
+	}
+	if lm != nil {
 		override(&lm.Alpha, o.Alpha)
 		override(&lm.Beta, o.Beta)
 		override(&lm.UnknownOffset, o.UnknownOffset)
@@ -92,6 +99,11 @@ func (o Decoding) alphabet(dir string, columns int) (*beam.Decoder, error) {
 	if beam.Present(dir) {
 		return beam.Open(dir)
 	}
+	if with, err := NamesLanguageModel(dir); err != nil {
+		return nil, err
+	} else if with && o.LanguageModel == "" {
+		return nil, fmt.Errorf("%s of %s names a processor with a language model, and there is no alphabet.json: copy it, and language_model, from the model's repository, or name one", preprocessorFile, dir)
+	}
 	tok, err := LoadCTCTokenizer(dir, columns)
 	if err != nil {
 		return nil, err
@@ -102,6 +114,23 @@ func (o Decoding) alphabet(dir string, columns int) (*beam.Decoder, error) {
 		return nil, fmt.Errorf("making an alphabet of %s: %w", vocabFile, err)
 	}
 	return beam.NewDecoder(a, nil), nil
+}
+
+const preprocessorFile = "preprocessor_config.json"
+
+// NamesLanguageModel says whether a checkpoint's preprocessor_config.json names a processor that decodes with beams and a language model.
+func NamesLanguageModel(dir string) (bool, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, preprocessorFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	var doc struct {
+		Class *string `json:"processor_class"`
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &doc)
+	}
+	return doc.Class != nil && strings.HasSuffix(*doc.Class, "WithLM"), err
 }
 
 func (o Decoding) languageModel() (*beam.LanguageModel, error) {

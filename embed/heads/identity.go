@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"vecmill/model"
@@ -113,5 +114,15 @@ func versionFor(name schemas.Task, spec *model.Spec) int {
 	if name == schemas.TaskTranscript && spec.Audio != nil && spec.Audio.OutputHopSamples() != spec.Audio.HopSamples() {
 		v++ // transcripts behind an adapter: its strides count
 	}
+	if (name == schemas.TaskTranscript || name == schemas.TaskFrames) && spec.Audio != nil && nestedElsewhere(spec.Dir) {
+		v += 2 // their seconds were those of 16 kHz
+	}
 	return v
+}
+
+// nestedElsewhere says whether a checkpoint has its sampling rate in processor_config.json alone, and that is not the default.
+func nestedElsewhere(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, preprocessorFile))
+	rate, bad := nestedRate(dir)
+	return errors.Is(err, fs.ErrNotExist) && bad == nil && rate != defaultRate
 }

@@ -195,3 +195,31 @@ func TestTranscriptsBehindAnAdapterAreOthers(t *testing.T) {
 		t.Errorf("%v, a transcript was %s", sums, known)
 	}
 }
+
+// TestSecondsOfAnotherRateAreOtherRows is of a checkpoint whose rate stands in processor_config.json alone, and was taken for 16 kHz.
+func TestSecondsOfAnotherRateAreOtherRows(t *testing.T) {
+	dir := t.TempDir()
+	of := func() (sums []string) {
+		id, err := heads.Identify([]heads.Config{{Task: schemas.TaskTranscript}, {Task: schemas.TaskFrames}, {Task: schemas.TaskEmbedding}}, &model.Spec{Dir: dir, Audio: &model.AudioConfig{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sums, err = id.Digests(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return sums
+	}
+	before := of()
+	write(t, filepath.Join(dir, "processor_config.json"), `{"feature_extractor": {"sampling_rate": 16000}}`)
+	if usual := of(); !slices.Equal(usual, before) {
+		t.Errorf("%v, then %v", before, usual)
+	}
+	write(t, filepath.Join(dir, "processor_config.json"), `{"feature_extractor": {"sampling_rate": 8000}}`)
+	if other := of(); other[0] == before[0] || other[1] == before[1] || other[2] != before[2] {
+		t.Errorf("%v, then %v", before, other)
+	}
+	write(t, filepath.Join(dir, "preprocessor_config.json"), `{"sampling_rate": 8000}`)
+	if usual := of(); !slices.Equal(usual, before) {
+		t.Errorf("%v, then %v", before, usual)
+	}
+}

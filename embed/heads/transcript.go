@@ -56,24 +56,49 @@ func newTranscript(h head, cfg Config, spec *model.Spec, graph *model.Graph) (em
 	return &t, nil
 }
 
-// samplingRate reads preprocessor_config.json; the class default is 16 kHz.
+// defaultRate is the class's own.
+const defaultRate = 16000
+
+// samplingRate reads preprocessor_config.json, or the feature_extractor of processor_config.json where a newer transformers has written only that.
 func samplingRate(dir string) (int, error) {
-	const file = "preprocessor_config.json"
+	rate, err := rateIn(filepath.Join(dir, preprocessorFile), func(raw []byte) ([]byte, error) { return raw, nil })
+	if errors.Is(err, fs.ErrNotExist) {
+		return nestedRate(dir)
+	}
+	return rate, err
+}
+
+// nestedRate is that of processor_config.json alone.
+func nestedRate(dir string) (int, error) {
+	rate, err := rateIn(filepath.Join(dir, "processor_config.json"), func(raw []byte) ([]byte, error) {
+		doc := struct {
+			FeatureExtractor json.RawMessage `json:"feature_extractor"`
+		}{json.RawMessage("{}")}
+		err := json.Unmarshal(raw, &doc)
+		return doc.FeatureExtractor, err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return defaultRate, nil
+	}
+	return rate, err
+}
+
+func rateIn(path string, extractor func([]byte) ([]byte, error)) (int, error) {
 	cfg := struct {
 		SamplingRate int `json:"sampling_rate"`
-	}{16000}
-	data, err := os.ReadFile(filepath.Join(dir, file))
-	if errors.Is(err, fs.ErrNotExist) {
-		return cfg.SamplingRate, nil
-	}
+	}{defaultRate}
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}
-	if err := json.Unmarshal(data, &cfg); err != nil {
-		return 0, fmt.Errorf("reading %s: %w", file, err)
+	if raw, err = extractor(raw); err == nil {
+		err = json.Unmarshal(raw, &cfg)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reading %s: %w", path, err)
 	}
 	if cfg.SamplingRate < 1 {
-		return 0, fmt.Errorf("reading %s: sampling_rate is %d", file, cfg.SamplingRate)
+		return 0, fmt.Errorf("reading %s: sampling_rate is %d", path, cfg.SamplingRate)
 	}
 	return cfg.SamplingRate, nil
 }

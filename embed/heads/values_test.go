@@ -1,6 +1,7 @@
 package heads_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"os"
@@ -197,19 +198,23 @@ func TestTranscriptTimesAndScores(t *testing.T) {
 func TestSamplingRateComesFromTheCheckpoint(t *testing.T) {
 	cases := []struct {
 		name, config string
+		file         string // "": preprocessor_config.json
 		end          float64
 		part         string
 	}{
-		{"the file's own rate", `{"sampling_rate": 8000}`, 2.0 / 8000, ""},
-		{"the class default where the file is silent", `{}`, 2.0 / 16000, ""},
-		{"no time without a rate", `{"sampling_rate": 0}`, 0, "sampling_rate is 0"},
-		{"a damaged file", `{"sampling_rate": "fast"}`, 0, "preprocessor_config.json"},
+		{"the file's own rate", `{"sampling_rate": 8000}`, "", 2.0 / 8000, ""},
+		{"the class default where the file is silent", `{}`, "", 2.0 / 16000, ""},
+		{"no time without a rate", `{"sampling_rate": 0}`, "", 0, "sampling_rate is 0"},
+		{"a damaged file", `{"sampling_rate": "fast"}`, "", 0, "preprocessor_config.json"},
+		{"a newer save's only file", `{"feature_extractor": {"sampling_rate": 8000}}`, "processor_config.json", 2.0 / 8000, ""},
+		{"which says nothing of it", `{"processor_class": "Wav2Vec2Processor"}`, "processor_config.json", 2.0 / 16000, ""},
+		{"and is damaged", `{"feature_extractor": {"sampling_rate": "fast"}}`, "processor_config.json", 0, "processor_config.json"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			spec := audioSpec("Data2VecAudioForCTC")
 			dir := t.TempDir()
-			for name, content := range map[string]string{"vocab.json": `{"<pad>": 0, "|": 1, "a": 2}`, "preprocessor_config.json": c.config} {
+			for name, content := range map[string]string{"vocab.json": `{"<pad>": 0, "|": 1, "a": 2}`, cmp.Or(c.file, "preprocessor_config.json"): c.config} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 					t.Fatal(err)
 				}

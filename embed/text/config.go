@@ -24,7 +24,7 @@ type config struct {
 	PaddingSide    string                `json:"padding_side"`     // left or right
 	CleanUp        bool                  `json:"clean_up_tokenization_spaces"`
 	Additional     []special             `json:"additional_special_tokens"`
-	Extra          map[string]special    `json:"extra_special_tokens"` // by role
+	Extra          extras                `json:"extra_special_tokens"`
 	AddPrefixSpace *bool                 `json:"add_prefix_space"`
 	TrimOffsets    *bool                 `json:"trim_offsets"`
 	Decoder        map[string]addedToken `json:"added_tokens_decoder"` // by id
@@ -89,6 +89,23 @@ type special addedToken
 func (s *special) UnmarshalJSON(raw []byte) error {
 	t, err := parseSpecial("", raw)
 	*s = special(t)
+	return err
+}
+
+// extras are special tokens by roles of their own or, as transformers 5 writes them, a list.
+type extras []special
+
+// UnmarshalJSON reads either. Those with roles come in the order of these.
+func (x *extras) UnmarshalJSON(raw []byte) error {
+	if raw[0] != '{' {
+		return json.Unmarshal(raw, (*[]special)(x))
+	}
+	var byRole map[string]special
+	err := json.Unmarshal(raw, &byRole)
+	*x = nil
+	for _, role := range slices.Sorted(maps.Keys(byRole)) {
+		*x = append(*x, byRole[role])
+	}
 	return err
 }
 
@@ -161,11 +178,8 @@ func (c *config) unlisted() []addedToken {
 			all = append(all, t)
 		}
 	}
-	for _, t := range c.Additional {
+	for _, t := range slices.Concat(c.Additional, c.Extra) {
 		all = append(all, addedToken(t))
-	}
-	for _, role := range slices.Sorted(maps.Keys(c.Extra)) {
-		all = append(all, addedToken(c.Extra[role]))
 	}
 	return all
 }

@@ -302,3 +302,24 @@ func FuzzDocument(f *testing.F) {
 		k.Decode(e.IDs, false)
 	})
 }
+
+// Transformers 5 writes a list where earlier releases have tokens by roles.
+func TestExtraSpecialTokensAreAListOrHaveRoles(t *testing.T) {
+	var want []int32
+	for _, extra := range []string{`{"b_token": "[D]", "a_token": {"content": "[C]"}}`, `["[C]", {"content": "[D]"}]`} {
+		k := withFiles(t, map[string]string{"tokenizer_config.json": `{"added_tokens_decoder": {}, "extra_special_tokens": ` + extra + `}`})
+		got := k.Encode("[C][D]", Parse, 0).IDs
+		if len(got) != 2 {
+			t.Fatalf("%s: ids %v, want one of each", extra, got)
+		}
+		if want == nil {
+			want = got
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: ids %v, want %v", extra, got, want)
+		}
+	}
+	if k := withFiles(t, map[string]string{"tokenizer_config.json": `{"added_tokens_decoder": {}, "extra_special_tokens": null}`}); len(k.Encode("[C]", Parse, 0).IDs) < 2 {
+		t.Error("null adds a token")
+	}
+}

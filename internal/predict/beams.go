@@ -3,10 +3,6 @@ package predict
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"vecmill/embed/beam"
@@ -29,7 +25,7 @@ func newBeams(dir string, columns int, decoder string, kwargs json.RawMessage) (
 		return nil, faultf("option decoder: %q is not \"greedy\" or \"beam\"", decoder)
 	}
 	if decoder == "" {
-		with, err := withLanguageModel(dir)
+		with, err := heads.NamesLanguageModel(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -79,21 +75,6 @@ func readDecoding(kwargs json.RawMessage, o *heads.Decoding) error {
 		}
 	}
 	return nil
-}
-
-// withLanguageModel says whether preprocessor_config.json names a processor with a language model.
-func withLanguageModel(dir string) (bool, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, "preprocessor_config.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	var doc struct {
-		Class *string `json:"processor_class"`
-	}
-	if err == nil {
-		err = json.Unmarshal(raw, &doc)
-	}
-	return doc.Class != nil && strings.HasSuffix(*doc.Class, "WithLM"), err
 }
 
 // transcript decodes the logits of all frames that count.

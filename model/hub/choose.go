@@ -25,9 +25,30 @@ var companions = []string{
 	"special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt",
 }
 
+// A beam decoder is alphabet.json with, below a directory, its language model.
+const (
+	alphabetFile  = "alphabet.json"
+	languageModel = "language_model"
+)
+
+// decoderFiles are those of the checkpoint's beam decoder: none without an alphabet.
+func decoderFiles(files []string) (all []string) {
+	if !slices.Contains(files, alphabetFile) {
+		return nil
+	}
+	all = append(all, alphabetFile)
+	for _, f := range files {
+		dir, name := path.Split(f)
+		if dir == languageModel+"/" && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "__") {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
 // choice is what a checkpoint needs of a list of files.
 type choice struct {
-	companions []string // small files other than config.json
+	companions []string // files other than config.json and the weights
 	weights    []string // empty if index is set
 	index      string   // names the weights
 	open       string   // what to open below the directory: "" or a ready-made graph
@@ -45,6 +66,7 @@ func choose(files []string) (choice, error) {
 			c.companions = append(c.companions, name)
 		}
 	}
+	c.companions = append(c.companions, decoderFiles(files)...)
 	for _, name := range []string{
 		checkpoint.SingleFile, checkpoint.IndexFile, checkpoint.TorchFile, checkpoint.TorchIndexFile, checkpoint.TensorFlowFile,
 	} {

@@ -303,3 +303,29 @@ func FuzzDecoder(f *testing.F) {
 		}
 	})
 }
+
+// An encoder that was ended before it counted its frames leaves 0; libmpg123, too, takes that for not said.
+func TestATagThatCountsNoFramesSaysNothing(t *testing.T) {
+	b := read(t, "testdata/joint-32000.mp3")
+	at := bytes.Index(b, []byte("Xing"))
+	if at < 0 {
+		at = bytes.Index(b, []byte("Info"))
+	}
+	if at < 0 || b[at+7]&1 == 0 {
+		t.Fatal("the file has no tag with a count")
+	}
+	clear(b[at+8 : at+12])
+	d, got := decode(t, b, true)
+	if want := 4608; len(got) != want || d.Frames() != int64(want) {
+		t.Errorf("%d samples of %d, libsndfile 1.2.2 gives %d", len(got), d.Frames(), want)
+	}
+	if h, err := Peek(b, int64(len(b))); err != nil || h.Most < d.Frames() || h.Frames == 0 {
+		t.Errorf("at first sight: %+v, %v", h, err)
+	}
+	h := frameHeader{}
+	vbri := make([]byte, 100)
+	copy(vbri[headerBytes+32:], "VBRI")
+	if in, ok := parseInfo(&h, vbri); !ok || in.frames != -1 || in.gapless {
+		t.Errorf("a VBRI tag of 0 frames says %+v, %v", in, ok)
+	}
+}

@@ -73,17 +73,25 @@ func tailTag(b []byte) int {
 
 // info is what an encoder says about the file in its first frame, which has no sound of its own.
 type info struct {
-	frames  int64 // that follow; -1 if it does not say
+	frames  int64 // that follow; -1 if it does not say, as one of 0 does not: its encoder did not end
 	gapless bool  // the frames are all there are, and the decoder's delay is to be thrown away
 	delay   int64 // samples in front that the encoder has put there
 	padding int64 // and behind
+}
+
+// counted is a tag's number of frames.
+func counted(b []byte) int64 {
+	if n := binary.BigEndian.Uint32(b); n > 0 {
+		return int64(n)
+	}
+	return -1
 }
 
 // parseInfo reads the Xing (Info) or VBRI tag of a whole frame; false if it has none.
 func parseInfo(h *frameHeader, b []byte) (info, bool) {
 	in := info{frames: -1}
 	if at := headerBytes + 32; len(b) >= at+26 && string(b[at:at+4]) == "VBRI" {
-		in.frames = int64(binary.BigEndian.Uint32(b[at+14:]))
+		in.frames = counted(b[at+14:])
 		return in, true
 	}
 	at := headerBytes + h.side()
@@ -99,7 +107,7 @@ func parseInfo(h *frameHeader, b []byte) (info, bool) {
 	flags := binary.BigEndian.Uint32(b[at+4:])
 	at += 8
 	if flags&1 != 0 && len(b) >= at+4 {
-		in.frames = int64(binary.BigEndian.Uint32(b[at:]))
+		in.frames = counted(b[at:])
 	}
 	for i, size := range []int{4, 4, 100, 4} { // frames, bytes, table of places, quality
 		if flags>>i&1 != 0 {

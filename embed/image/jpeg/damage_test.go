@@ -62,7 +62,8 @@ func TestWhatIsNotReadIsNamed(t *testing.T) {
 		{"a quantisation table out of range", patched(t, base, markerSOF0, 12, 4), ErrFormat, "quantisation table 4"},
 		{"a second frame", patched(t, base, markerDHT, 1, markerSOF0), ErrFormat, "frame header"},
 		{"no quantisation", without(t, without(t, base, markerDQT, 0), markerDQT, 0), ErrFormat, "quantisation table 0 is missing"},
-		{"no Huffman table", without(t, base, markerDHT, 0), ErrFormat, "is missing"},
+		{"no Huffman table", without(t, progressive, markerDHT, 0), ErrFormat, "is missing"},
+		{"no Huffman table in a slot that has no standard", patched(t, base, markerSOS, 6, 0x22), ErrFormat, "Huffman table 2, 2 is missing"},
 		{"a Huffman class of 2", patched(t, base, markerDHT, 4, 0x20), ErrFormat, "Huffman table 0x20"},
 		{"too many codes", patched(t, base, markerDHT, 5, 3, 9, 0, 0, 0, 0, 0, 0, 0), ErrFormat, "too many codes"},
 		{"a scan of a stranger", patched(t, base, markerSOS, 5, 77), ErrFormat, "unknown component"},
@@ -207,4 +208,27 @@ func FuzzDecode(f *testing.F) {
 		}
 		pixels(p)
 	})
+}
+
+// A frame of a moving picture, as cameras give one, has no tables of its own.
+func TestAFrameWithoutHuffmanTablesHasTheStandards(t *testing.T) {
+	for _, name := range []string{"jpeg_420.jpg", "jpeg_grey.jpg"} {
+		b := read(t, name)
+		frame := b
+		for bytes.Contains(frame, []byte{0xFF, markerDHT}) {
+			frame = without(t, frame, markerDHT, 0)
+		}
+		var d Decoder
+		p, err := d.Decode(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := digest(pixels(p))
+		if p, err = d.Decode(t.Context(), frame); err != nil || digest(pixels(p)) != want {
+			t.Errorf("%s: %v, or other pixels", name, err)
+		}
+		if _, err := d.Check(frame); err != nil {
+			t.Errorf("%s is refused by its headers: %v", name, err)
+		}
+	}
 }

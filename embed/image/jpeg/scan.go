@@ -2,6 +2,7 @@ package jpeg
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 )
 
@@ -134,8 +135,13 @@ func (d *Decoder) admit(sc *scan, p *plane, dc, ac byte) error {
 		p.steps, p.seen = d.quant[p.quantTable].step, true
 	}
 	p.predictor = 0
-	if sc.from == 0 && sc.high == 0 && !d.huff[0][dc].defined || sc.to > 0 && !d.huff[1][ac].defined {
-		return damaged("Huffman table %d, %d is missing", dc, ac)
+	for class, needed := range []bool{sc.from == 0 && sc.high == 0, sc.to > 0} {
+		if !needed {
+			continue
+		}
+		if ok, err := d.huffmanFor(byte(class), [2]byte{dc, ac}[class]); err != nil || !ok {
+			return cmp.Or(err, damaged("Huffman table %d, %d is missing", dc, ac))
+		}
 	}
 	for k := sc.from; k <= sc.to; k++ {
 		if sc.high != 0 && p.accuracy[k] != int8(sc.high) {
