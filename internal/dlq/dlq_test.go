@@ -31,6 +31,17 @@ type fakeLog struct {
 	late   time.Duration                  // that an append with a fault takes to land
 	hides  time.Duration                  // that its records are not shown
 	behind map[stream.Partition]time.Time // until then
+
+	coming func() // what lands at due
+	due    time.Time
+}
+
+// arrive has land what is due.
+func (f *fakeLog) arrive() {
+	if f.coming != nil && !time.Now().Before(f.due) {
+		f.coming()
+		f.coming = nil
+	}
 }
 
 var errLarge = errors.New("too large")
@@ -48,6 +59,7 @@ func (f *fakeLog) Partitions(_ context.Context, topic string) (out []stream.Part
 }
 
 func (f *fakeLog) Settled(_ context.Context, parts []stream.Partition, _ func(context.Context) error) (map[stream.Partition]stream.Bounds, error) {
+	f.arrive()
 	out := map[stream.Partition]stream.Bounds{}
 	for _, p := range parts {
 		time.Sleep(time.Until(f.behind[p]))
@@ -71,6 +83,7 @@ func (f *fakeLog) Append(_ context.Context, p stream.Partition, recs []stream.Re
 			return errLarge
 		}
 	}
+	f.arrive()
 	land, err := true, error(nil)
 	if f.fault != nil {
 		land, err = f.fault(f.count)
@@ -79,7 +92,7 @@ func (f *fakeLog) Append(_ context.Context, p stream.Partition, recs []stream.Re
 	lands := func() { f.topics[p.Topic][p.ID] = append(f.topics[p.Topic][p.ID], recs...) }
 	switch {
 	case land && err != nil && f.late > 0:
-		time.AfterFunc(f.late, lands)
+		f.coming, f.due = lands, time.Now().Add(f.late)
 	case land && err != nil && f.hides > 0:
 		f.behind = map[stream.Partition]time.Time{p: time.Now().Add(f.hides)}
 		lands()
@@ -295,6 +308,7 @@ func TestAnUnclearAnswerIsSettledByReadingTheLog(t *testing.T) {
 					t.Fatalf("%+v, %v", sum, err)
 				}
 				time.Sleep(time.Minute)
+				log.arrive()
 				if n := once(t, log, "refs"); n != 8 {
 					t.Errorf("%d replays of 8", n)
 				}
