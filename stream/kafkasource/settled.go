@@ -43,7 +43,7 @@ func (l *Log) Settled(ctx context.Context, parts []stream.Partition, waiting fun
 		over := !time.Now().Before(deadline)
 		switch {
 		case err != nil && (over || final(err) || ctx.Err() != nil):
-			return nil, fmt.Errorf("looking up how far logs reach: %w", advised(err))
+			return nil, fmt.Errorf("looking up how far logs reach, which brokers say from Kafka 2.1 on: %w", advised(err))
 		case over:
 			return nil, fmt.Errorf("records are not in all in-sync replicas for %v, and cannot be read: %s; are all brokers there?", settledWait, strings.Join(hidden, ", "))
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"vecmill/stream"
 )
@@ -195,4 +196,14 @@ func TestALeaderThatDoesNotKnowItsEpochIsNotBelieved(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestBrokersThatDoNotSayWhereTheirLogsEndAreAFault(t *testing.T) {
+	inWorld(t, 1, 1, func(t *testing.T, w *world) {
+		l := w.log()
+		defer l.Close()
+		if b, err := l.Settled(t.Context(), []stream.Partition{{Topic: "refs"}}, nil); err == nil || !strings.Contains(err.Error(), "from Kafka 2.1 on") {
+			t.Errorf("%v, %v", b, err)
+		}
+	}, kfake.MaxVersions(kversion.V2_0_0()))
 }
