@@ -13,10 +13,11 @@
 //   - Bad wires (toxiproxy, and a relay for half-closed connections) to the broker and to the store: latency, little bandwidth, resets,
 //     answers that are cut off or lost, half-closed connections, a black hole for longer than a session.
 //   - A storm: what is above in pairs, drawn from a seed.
+//   - A silent replica: a topic of two brokers, one of them frozen, and an append that is in the log and not shown.
 //
 // CI runs a short version, `make crash` the long one: VECMILL_CRASH_POINTS kills (200), VECMILL_CRASH_ROUNDS of everything that has a
 // fixed course (3), VECMILL_CRASH_ACTS of the storm (40), from VECMILL_CRASH_SEED.
 //
-// What it does not prove: a cluster of several brokers, the loss of a disk, and schedules inside the process; stream's own tests go
+// What it does not prove: workers on a cluster of several brokers, the loss of a disk, and schedules inside the process; stream's own tests go
 // through those by the thousand with simulated crashes.
 package crash

@@ -18,14 +18,16 @@ type KafkaConfig struct {
 	Dir        string              // where data and logs live; empty for a directory that goes with the test
 	Properties map[string]string   // broker properties, over the harness's own
 	Listeners  map[string]Listener // more listeners, by name
+	Joins      *Kafka              // the node whose cluster this one is a second broker of; nil for a cluster of its own
 }
 
-// Kafka is a single-node Apache Kafka in KRaft mode, broker and controller in one process.
+// Kafka is a node of Apache Kafka in KRaft mode, broker and controller in one process; a second broker of a cluster has no controller.
 type Kafka struct {
 	owner      testing.TB // whose end is the broker's, also when a subtest restarts it
 	dir        string
 	lib        string // directory of the jars
 	port       int
+	controller int               // its port
 	listeners  map[string]string // addresses of the others, by name
 	properties string            // file
 	process    *Process
@@ -60,9 +62,12 @@ func (c KafkaConfig) Start(tb testing.TB) *Kafka {
 		k.dir = tb.TempDir()
 	}
 	ports := freePorts(tb, 2)
-	k.port = ports[0]
+	k.port, k.controller = ports[0], ports[1]
 	k.properties = filepath.Join(k.dir, "server.properties")
-	properties := kafkaProperties(k.dataDir(), ports[0], ports[1], nil)
+	properties := kafkaProperties(k.dataDir(), k.port, k.controller, nil)
+	if c.Joins != nil {
+		joining(properties, k.port, c.Joins.controller)
+	}
 	k.listeners = listen(tb, c.Listeners, c.Properties, properties)
 	if err := writeProperties(k.properties, properties); err != nil {
 		tb.Fatalf("writing Kafka's properties: %v", err)

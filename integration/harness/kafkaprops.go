@@ -51,6 +51,13 @@ func kafkaProperties(dataDir string, port, controllerPort int, over map[string]s
 	return p
 }
 
+// joining makes properties those of a second broker, in the cluster of a controller.
+func joining(p map[string]string, port, controllerPort int) {
+	p["process.roles"], p["node.id"] = "broker", "2"
+	p["controller.quorum.voters"] = "1@" + loopback(controllerPort)
+	p["listeners"] = "PLAINTEXT://" + loopback(port)
+}
+
 // writeProperties writes a Java properties file, sorted.
 func writeProperties(path string, p map[string]string) error {
 	var b strings.Builder

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vecmill/internal/dlq"
@@ -26,7 +27,21 @@ type fakeLog struct {
 	topics map[string][][]stream.Record
 	fault  func(appends int) (land bool, err error) // of the n-th append; nil for none
 	count  int
-	large  int // records of more bytes are refused; 0 for none
+	large  int                            // records of more bytes are refused; 0 for none
+	late   time.Duration                  // that an append with a fault takes to land
+	hides  time.Duration                  // that its records are not shown
+	behind map[stream.Partition]time.Time // until then
+
+	coming func() // what lands at due
+	due    time.Time
+}
+
+// arrive has land what is due.
+func (f *fakeLog) arrive() {
+	if f.coming != nil && !time.Now().Before(f.due) {
+		f.coming()
+		f.coming = nil
+	}
 }
 
 var errLarge = errors.New("too large")
@@ -43,9 +58,11 @@ func (f *fakeLog) Partitions(_ context.Context, topic string) (out []stream.Part
 	return out, nil
 }
 
-func (f *fakeLog) Bounds(_ context.Context, _ string, parts []stream.Partition) (map[stream.Partition]stream.Bounds, error) {
+func (f *fakeLog) Settled(_ context.Context, parts []stream.Partition, _ func(context.Context) error) (map[stream.Partition]stream.Bounds, error) {
+	f.arrive()
 	out := map[stream.Partition]stream.Bounds{}
 	for _, p := range parts {
+		time.Sleep(time.Until(f.behind[p]))
 		out[p] = stream.Bounds{Committed: -1, End: int64(len(f.topics[p.Topic][p.ID]))}
 	}
 	return out, nil
@@ -66,13 +83,21 @@ func (f *fakeLog) Append(_ context.Context, p stream.Partition, recs []stream.Re
 			return errLarge
 		}
 	}
+	f.arrive()
 	land, err := true, error(nil)
 	if f.fault != nil {
 		land, err = f.fault(f.count)
 	}
 	f.count++
-	if land {
-		f.topics[p.Topic][p.ID] = append(f.topics[p.Topic][p.ID], recs...)
+	lands := func() { f.topics[p.Topic][p.ID] = append(f.topics[p.Topic][p.ID], recs...) }
+	switch {
+	case land && err != nil && f.late > 0:
+		f.coming, f.due = lands, time.Now().Add(f.late)
+	case land && err != nil && f.hides > 0:
+		f.behind = map[stream.Partition]time.Time{p: time.Now().Add(f.hides)}
+		lands()
+	case land:
+		lands()
 	}
 	return err
 }
@@ -253,25 +278,42 @@ func TestAReplayThatWasKilledAnywhereIsFinishedByTheNext(t *testing.T) {
 	}
 }
 
+// TestAnUnclearAnswerIsSettledByReadingTheLog has appends that fail and land, or not, or four seconds later, or are not shown for most of a minute.
 func TestAnUnclearAnswerIsSettledByReadingTheLog(t *testing.T) {
-	for _, again := range []bool{false, true} {
-		for _, land := range []bool{false, true} {
-			log, _, from := world(t)
-			log.fault = func(n int) (bool, error) {
-				if n%2 == 0 {
-					return land, errBoom
+	for _, c := range []struct {
+		name        string
+		land, again bool
+		late, hides time.Duration
+	}{
+		{name: "lost"},
+		{name: "landed", land: true},
+		{name: "lost, of letters that were replayed before", again: true},
+		{name: "landed, of letters that were replayed before", land: true, again: true},
+		{name: "landed late", land: true, late: 4 * time.Second},
+		{name: "landed, and hidden", land: true, hides: 40 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log, _, from := world(t)
+				log.late, log.hides = c.late, c.hides
+				log.fault = func(n int) (bool, error) {
+					if n%2 == 0 {
+						return c.land, errBoom
+					}
+					return true, nil
 				}
-				return true, nil
-			}
-			o := options()
-			o.Again = again
-			if sum, err := dlq.Replay(t.Context(), from, log, o, nil); err != nil || sum != (dlq.Summary{Replayed: 8}) {
-				t.Fatalf("%+v, %v", sum, err)
-			}
-			if n := once(t, log, "refs"); n != 8 {
-				t.Errorf("landed %v: %d replays of 8", land, n)
-			}
-		}
+				o := options()
+				o.Again = c.again
+				if sum, err := dlq.Replay(t.Context(), from, log, o, nil); err != nil || sum != (dlq.Summary{Replayed: 8}) {
+					t.Fatalf("%+v, %v", sum, err)
+				}
+				time.Sleep(time.Minute)
+				log.arrive()
+				if n := once(t, log, "refs"); n != 8 {
+					t.Errorf("%d replays of 8", n)
+				}
+			})
+		})
 	}
 }
 

@@ -8,10 +8,12 @@
 // their letters. Before anything is appended the log is read from behind the oldest letter that has no mark, so that a replay that was killed between
 // its append and its mark is found, and skipped, by the next one.
 //
-// R2 An append whose answer is unclear is settled by reading the log, never by guessing.
+// R2 An append whose answer is unclear is settled by reading the log, never by guessing: five seconds after it was given up, so that it has landed if it ever does, and up to an end that is settled, since a record that not all in-sync
+// replicas have is in the log and no reading shows it.
 //
 // R3 A record is marked only when it is in the log.
 //
+// Not held: a request that Kafka carries out more than five seconds after it was given up, or, of a replay that was killed, after the next one has read.
 // Two replays of one letter at the same time are not told apart: the record may be there twice, and its rows have one id. Letters of a manifest have no
 // log to go back to; [WriteManifest] makes a manifest of them.
 //

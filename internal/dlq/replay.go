@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"vecmill/internal/retry"
 	"vecmill/schemas"
@@ -13,10 +14,11 @@ import (
 	"vecmill/stream"
 )
 
-// Log is the topics that records go back to. Append tries once: after an error that is not permanent its records may be there or not.
+// Log is the topics that records go back to. Append tries once: after an error that is not permanent its records may be there or not. Settled are ends behind which nothing lies that was there when it was called; it waits for what
+// brokers do not show yet.
 type Log interface {
 	Partitions(ctx context.Context, topic string) ([]stream.Partition, error)
-	Bounds(ctx context.Context, group string, parts []stream.Partition) (map[stream.Partition]stream.Bounds, error)
+	Settled(ctx context.Context, parts []stream.Partition, waiting func(context.Context) error) (map[stream.Partition]stream.Bounds, error)
 	Scan(ctx context.Context, p stream.Partition, from, to int64, each func(stream.Record) error) error
 	Append(ctx context.Context, p stream.Partition, recs []stream.Record) error
 }
@@ -187,7 +189,7 @@ func (r *replay) lane(ctx context.Context, l *sinks.StoredLetter) (*lane, error)
 
 // scan reads what is new in a lane's log.
 func (r *replay) scan(ctx context.Context, ln *lane) error {
-	all, err := r.log.Bounds(ctx, "", []stream.Partition{ln.part})
+	all, err := r.log.Settled(ctx, []stream.Partition{ln.part}, nil)
 	if err != nil {
 		return err
 	}
@@ -331,11 +333,17 @@ func (r *replay) flush(ctx context.Context, ln *lane) error {
 
 func (r *replay) permanent(err error) bool { return r.o.Permanent != nil && r.o.Permanent(err) }
 
-// append brings all of a batch into the log, or fails. What an unclear answer left there is found by reading (R2).
+// landing is how long an append that was given up may take until it is in the log, if it ever is.
+const landing = 5 * time.Second
+
+// append brings all of a batch into the log, or fails. What an unclear answer left there is found by reading, once nothing of it can land any more (R2).
 func (r *replay) append(ctx context.Context, ln *lane, batch []pending) error {
-	unclear := false
+	unclear, landed := false, time.Time{}
 	_, err := retry.Do(ctx, r.o.Retry, r.permanent, func(ctx context.Context) error {
 		if unclear {
+			if !retry.Sleep(ctx, time.Until(landed)) {
+				return ctx.Err()
+			}
 			if err := r.scan(ctx, ln); err != nil {
 				return err
 			}
@@ -350,7 +358,7 @@ func (r *replay) append(ctx context.Context, ln *lane, batch []pending) error {
 			return nil
 		}
 		err := r.log.Append(ctx, ln.part, recs)
-		unclear = err != nil
+		unclear, landed = err != nil, time.Now().Add(landing)
 		return err
 	})
 	return err

@@ -35,13 +35,17 @@ type Claims interface {
 }
 
 // terms are the times of P5 and P6. watch is longer than two beats.
-type terms struct{ beat, hold, watch, grace time.Duration }
+type terms struct {
+	beat, hold, watch, grace time.Duration
+
+	wall func() time.Time // the clock of the day
+}
 
 // late is how long after it was given up a request may land.
 func (t terms) late() time.Duration { return t.grace - t.hold }
 
 // usual are those of every publisher.
-var usual = terms{beat: 3 * time.Second, hold: 10 * time.Second, watch: 10 * time.Second, grace: 15 * time.Second}
+var usual = terms{beat: 3 * time.Second, hold: 10 * time.Second, watch: 10 * time.Second, grace: 15 * time.Second, wall: time.Now}
 
 // holding is a publisher's claim. It is for one goroutine at a time.
 type holding struct {
@@ -50,6 +54,7 @@ type holding struct {
 	n      int64
 	claim  Claim
 	looked time.Time // when the last look began that found no later claim
+	day    time.Time // the same, by the clock of the day alone
 	lost   bool      // a look has failed, behind which nothing is written
 }
 
@@ -107,7 +112,7 @@ func (c Claim) atWork() error {
 
 // look says that this publisher is at work, and fails if there is a later claim.
 func (h *holding) look(ctx context.Context) error {
-	began := time.Now()
+	began, day := time.Now(), h.terms.wall().Round(0)
 	h.lost = true
 	h.claim.Beats++
 	if err := h.claims.Keep(ctx, h.n, h.claim); err != nil {
@@ -120,13 +125,18 @@ func (h *holding) look(ctx context.Context) error {
 	if n != h.n {
 		return fmt.Errorf("another publisher (%s, since %s) has gone on with it, for this one did not say for a while that it was at work; the other one publishes what is left", last.By, last.Since.Format(time.RFC3339))
 	}
-	h.looked, h.lost = began, false
+	h.looked, h.day, h.lost = began, day, false
 	return nil
+}
+
+// age is how long ago the last look was. The clock that measures times stands still while the machine is suspended; the one of the day does not, but can be set back.
+func (h *holding) age() time.Duration {
+	return max(time.Since(h.looked), h.terms.wall().Sub(h.day))
 }
 
 // due looks if the last time is long ago.
 func (h *holding) due(ctx context.Context) error {
-	if time.Since(h.looked) < h.terms.beat {
+	if h.age() < h.terms.beat {
 		return nil
 	}
 	return h.look(ctx)

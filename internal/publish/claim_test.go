@@ -19,11 +19,14 @@ import (
 
 var errKilled = errors.New("killed")
 
-// world is a topic, a place for the state and the claims, to which requests take their time. What is given up may land up to 4.5 s later.
+// world is a topic, a place for the state and the claims, to which requests take their time. What is given up may land up to 4.5 s later. A log whose replicas fall behind takes what is appended, and shows it up to 45 s later.
 type world struct {
 	mu     sync.Mutex
 	r      *rand.Rand
 	logs   [3][]stream.Record
+	shown  [3]int       // records, of a log that is behind
+	behind [3]time.Time // until then
+	fell   int          // how often one fell behind
 	state  *State
 	claims []Claim
 	late   sync.WaitGroup
@@ -110,12 +113,47 @@ func (p *process) Bounds(ctx context.Context, _ string, parts []stream.Partition
 	err := p.ask(ctx, func() {
 		for _, part := range parts {
 			out[part] = stream.Bounds{Committed: -1, End: int64(len(p.logs[part.ID]))}
+			if p.isBehind(part.ID) {
+				out[part] = stream.Bounds{Committed: -1, End: int64(p.shown[part.ID])}
+			}
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+func (w *world) isBehind(part int) bool { return time.Now().Before(w.behind[part]) }
+
+func (p *process) Settled(ctx context.Context, parts []stream.Partition, waiting func(context.Context) error) (map[stream.Partition]stream.Bounds, error) {
+	ends := map[stream.Partition]int{}
+	if err := p.ask(ctx, func() {
+		for _, part := range parts {
+			ends[part] = len(p.logs[part.ID])
+		}
+	}); err != nil {
+		return nil, err
+	}
+	for {
+		out, err := p.Bounds(ctx, "", parts)
+		if err != nil {
+			return nil, err
+		}
+		hidden := 0
+		for part, b := range out {
+			hidden += max(0, ends[part]-int(b.End))
+		}
+		if hidden == 0 {
+			return out, nil
+		}
+		if err := waiting(ctx); err != nil {
+			return nil, err
+		}
+		if !retry.Sleep(ctx, time.Second) {
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // Scan reads some records at a request. Its error may come behind some of them.
@@ -136,14 +174,24 @@ func (p *process) Scan(ctx context.Context, part stream.Partition, from, to int6
 	return nil
 }
 
-// Append brings records of others with it, now and then many.
+// Append brings records of others with it, now and then many. While the log is behind, it fails for what is there then.
 func (p *process) Append(ctx context.Context, part stream.Partition, recs []stream.Record) error {
-	return p.ask(ctx, func() {
+	hidden := false
+	err := p.ask(ctx, func() {
 		if p.r.IntN(3) == 0 {
 			p.logs[part.ID] = append(p.logs[part.ID], make([]stream.Record, p.r.IntN(200))...)
 		}
+		if !p.isBehind(part.ID) && p.r.IntN(30) == 0 {
+			p.shown[part.ID], p.behind[part.ID] = len(p.logs[part.ID]), time.Now().Add(time.Duration(p.r.Int64N(int64(45*time.Second))))
+			p.fell++
+		}
 		p.logs[part.ID] = append(p.logs[part.ID], recs...)
+		hidden = p.isBehind(part.ID)
 	})
+	if err == nil && hidden {
+		return errCut
+	}
+	return err
 }
 
 func (p *process) Last(ctx context.Context) (n int64, c Claim, err error) {
@@ -255,6 +303,7 @@ func worlds(t *testing.T, seeds uint64, terms terms, each func(seed uint64, seen
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{r: rand.New(rand.NewPCG(seed, 7))}
 			seen, ends := w.jobs(t.Context(), listed, terms)
+			ends["behind"] = w.fell
 			more = each(seed, seen, ends)
 		})
 	}
@@ -277,12 +326,82 @@ func TestTwoPublishersOfAListGiveEachReferenceOnce(t *testing.T) {
 		}
 		return true
 	})
-	for _, end := range []string{"done", "killed", "another", "taken over", "fault"} {
+	for _, end := range []string{"done", "killed", "another", "taken over", "fault", "behind"} {
 		if sum[end] < 10 {
-			t.Errorf("publishers ended as %q only %d times: %v", end, sum[end], sum)
+			t.Errorf("publishers ended as %q, or logs were so, only %d times: %v", end, sum[end], sum)
 		}
 	}
 	t.Logf("publishers ended so: %v", sum)
+}
+
+// TestWhoWasSuspendedLooksBeforeItWrites has a machine that is suspended for an hour, with the clock by which times are measured, and another publisher that brings what is left into the topic meanwhile: between two rounds, and while the topic
+// says where it ends for the state.
+func TestWhoWasSuspendedLooksBeforeItWrites(t *testing.T) {
+	for _, asking := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			const n = 60
+			tp := &suspending{topic: newTopic(1, 2, 0)}
+			var kept *State
+			o := options(tp.topic, n, &kept)
+			terms, day := usual, time.Duration(0)
+			terms.wall = func() time.Time { return time.Now().Add(day) }
+			suspended := false
+			suspend := func() {
+				if suspended || kept == nil || kept.Next < 20 {
+					return
+				}
+				suspended, day = true, time.Hour
+				tp.claims[0].Over = true // so that the other one need not wait, which this clock would tell
+				if _, err := Run(t.Context(), tp.topic, options(tp.topic, n, &kept)); err != nil {
+					t.Error(err)
+				}
+			}
+			save := o.Save
+			o.Save = func(ctx context.Context, s *State) error {
+				err := save(ctx, s)
+				if !asking {
+					suspend()
+				}
+				return err
+			}
+			if asking {
+				tp.asked = suspend
+			}
+			_, err := run(t.Context(), tp, o, terms)
+			if err == nil || !strings.Contains(err.Error(), "has gone on with it") || !suspended {
+				t.Errorf("suspended %v (asking %v): %v", suspended, asking, err)
+			}
+			seen := map[string]int{}
+			for _, log := range tp.logs {
+				for _, rec := range log {
+					for _, h := range rec.Headers {
+						seen[string(h.Value)]++
+					}
+				}
+			}
+			for ref, times := range seen {
+				if times != 1 {
+					t.Errorf("asking %v: %s is there %d times", asking, ref, times)
+				}
+			}
+			if len(seen) != n || kept.Next != n {
+				t.Errorf("asking %v: %d references, and the state says %d", asking, len(seen), kept.Next)
+			}
+		})
+	}
+}
+
+// suspending is a topic that is asked where it ends by a machine that is suspended before it hears.
+type suspending struct {
+	*topic
+	asked func()
+}
+
+func (s *suspending) Bounds(ctx context.Context, group string, parts []stream.Partition) (map[stream.Partition]stream.Bounds, error) {
+	if s.asked != nil && group == "" {
+		s.asked()
+	}
+	return s.topic.Bounds(ctx, group, parts)
 }
 
 // TestTheWorldSeesTwoAtOnce spoils the times by which P5 is kept.

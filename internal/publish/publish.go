@@ -26,10 +26,12 @@ import (
 // Header is the Kafka header that says which reference of which list a record is: name/run/number.
 const Header = "vecmill.backfill"
 
-// Log is a topic's. Append tries once: after an error that is not permanent its records may be there or not.
+// Log is a topic's. Append tries once: after an error that is not permanent its records may be there or not. Where they are, what Bounds says may still end before them: brokers show what all in-sync replicas have. Settled waits until
+// that includes all that was there when it was called, and calls waiting meanwhile.
 type Log interface {
 	Partitions(ctx context.Context, topic string) ([]stream.Partition, error)
 	Bounds(ctx context.Context, group string, parts []stream.Partition) (map[stream.Partition]stream.Bounds, error)
+	Settled(ctx context.Context, parts []stream.Partition, waiting func(context.Context) error) (map[stream.Partition]stream.Bounds, error)
 	Scan(ctx context.Context, p stream.Partition, from, to int64, each func(stream.Record) error) error
 	Append(ctx context.Context, p stream.Partition, recs []stream.Record) error
 }
@@ -215,7 +217,10 @@ func (p *publishing) begin(ctx, writing context.Context) error {
 		if p.claim, err = take(ctx, &p.o, p.terms); err != nil {
 			return err
 		}
-		if bounds, err = p.bounds(ctx); err != nil { // P3: others may have written until now
+		if p.all, err = p.log.Partitions(ctx, p.o.Topic); err != nil {
+			return err
+		}
+		if bounds, err = p.log.Settled(ctx, p.all, p.claim.due); err != nil { // P3: others may have written until now
 			return err
 		}
 		if saved, err = p.o.Load(ctx); err != nil {
@@ -437,6 +442,9 @@ func (p *publishing) settle(ctx context.Context, next int64) error {
 	return nil
 }
 
+// errLate says that others may have written while a state was made.
+var errLate = errors.New("the claim did not hold until the state was made")
+
 // save saves a state that is made while the claim holds: where partitions end is asked before another publisher could write (P5).
 func (p *publishing) save(ctx context.Context, state func(context.Context) (*State, error)) error {
 	out := false // of the time that the claim held; the next try looks again
@@ -448,6 +456,10 @@ func (p *publishing) save(ctx context.Context, state func(context.Context) (*Sta
 		}
 		defer cancel()
 		s, err := state(own)
+		if err == nil && p.claim.age() >= p.terms.hold { // the machine was suspended, so that own has not ended: the ends may hide from P3 what others wrote meanwhile
+			out = true
+			return errLate
+		}
 		if err == nil {
 			p.open = true
 			err = p.o.Save(own, s)
@@ -500,7 +512,7 @@ func (p *publishing) clear(ctx context.Context) error {
 		if !retry.Sleep(ctx, time.Until(p.landed)) {
 			return ctx.Err()
 		}
-		bounds, err := p.log.Bounds(ctx, "", []stream.Partition{ln.part})
+		bounds, err := p.log.Settled(ctx, []stream.Partition{ln.part}, p.claim.due)
 		if err != nil {
 			return err
 		}

@@ -128,6 +128,10 @@ func (t *topic) Bounds(_ context.Context, group string, parts []stream.Partition
 	return out, t.fault()
 }
 
+func (t *topic) Settled(ctx context.Context, parts []stream.Partition, _ func(context.Context) error) (map[stream.Partition]stream.Bounds, error) {
+	return t.Bounds(ctx, "", parts)
+}
+
 // Scan gives what there is under the lock, and the records without it: who hears of them may make requests. One that fails has given some of them.
 func (t *topic) Scan(ctx context.Context, p stream.Partition, from, to int64, each func(stream.Record) error) error {
 	t.mu.Lock()

@@ -2,46 +2,83 @@ package kafkasource
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/listoffsets"
 	"golang.org/x/sync/errgroup"
 
 	"vecmill/internal/retry"
 	"vecmill/stream"
 )
 
+var errNoAnswer = errors.New("the broker did not answer for it")
+
 // lookupTimeout bounds one request for offsets.
 const lookupTimeout = 15 * time.Second
 
+// listed is what a leader shows of a log. epoch is the leader's.
+type listed struct {
+	first, end int64
+	epoch      int32
+}
+
 // bounds adds the beginning and the end of each partition's log to its committed offset. The end includes open transactions.
 func (b *broker) bounds(ctx context.Context, committed map[stream.Partition]int64) (map[stream.Partition]stream.Bounds, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	req := &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{}}
-	for p := range committed {
-		req.Topics[p.Topic] = append(req.Topics[p.Topic], kafka.FirstOffsetOf(p.ID), kafka.LastOffsetOf(p.ID))
-	}
-	res, err := b.client.ListOffsets(ctx, req)
+	all, err := b.list(ctx, slices.Collect(maps.Keys(committed)))
 	if err != nil {
 		return nil, err
 	}
 	out := make(map[stream.Partition]stream.Bounds, len(committed))
-	for topic, parts := range res.Topics {
-		for _, o := range parts {
-			p := stream.Partition{Topic: topic, ID: o.Partition}
-			if o.Error != nil {
-				return nil, fmt.Errorf("offsets of %s: %w", p, o.Error)
-			}
-			out[p] = stream.Bounds{Committed: committed[p], First: o.FirstOffset, End: o.LastOffset}
+	for p, l := range all {
+		out[p] = stream.Bounds{Committed: committed[p], First: l.first, End: l.end}
+	}
+	return out, nil
+}
+
+// list asks the leaders of partitions what they show of their logs.
+func (b *broker) list(ctx context.Context, parts []stream.Partition) (map[stream.Partition]listed, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	topics := map[string][]listoffsets.RequestPartition{}
+	for _, p := range parts {
+		for _, at := range []int64{kafka.FirstOffset, kafka.LastOffset} {
+			topics[p.Topic] = append(topics[p.Topic], listoffsets.RequestPartition{Partition: int32(p.ID), CurrentLeaderEpoch: -1, Timestamp: at})
 		}
 	}
-	for p := range committed {
-		if _, ok := out[p]; !ok {
-			return nil, fmt.Errorf("offsets of %s: the broker did not answer for it", p)
+	req := &listoffsets.Request{ReplicaID: -1}
+	for topic, of := range topics {
+		req.Topics = append(req.Topics, listoffsets.RequestTopic{Topic: topic, Partitions: of})
+	}
+	m, err := b.client.Transport.RoundTrip(ctx, b.client.Addr, req)
+	if err != nil {
+		return nil, err
+	}
+	out, answers := make(map[stream.Partition]listed, len(parts)), map[stream.Partition]int{}
+	for _, t := range m.(*listoffsets.Response).Topics {
+		for _, o := range t.Partitions {
+			p := stream.Partition{Topic: t.Topic, ID: int(o.Partition)}
+			if o.ErrorCode != 0 {
+				return nil, fmt.Errorf("offsets of %s: %w", p, kafka.Error(o.ErrorCode))
+			}
+			l := out[p]
+			if o.Timestamp == kafka.FirstOffset {
+				l.first = o.Offset
+			} else {
+				l.end, l.epoch = o.Offset, o.LeaderEpoch
+			}
+			out[p] = l
+			answers[p]++
+		}
+	}
+	for _, p := range parts {
+		if answers[p] != 2 {
+			return nil, fmt.Errorf("offsets of %s: %w", p, errNoAnswer)
 		}
 	}
 	return out, nil
@@ -60,7 +97,7 @@ func (b *broker) end(ctx context.Context, p stream.Partition) (int64, error) {
 			return o.LastOffset, o.Error
 		}
 	}
-	return 0, fmt.Errorf("offsets of %s: the broker did not answer for it", p)
+	return 0, fmt.Errorf("offsets of %s: %w", p, errNoAnswer)
 }
 
 // togetherTries is how often the bounds are asked for together before each partition is asked for by itself: leaders are elected within seconds.

@@ -46,10 +46,17 @@ func (l *Log) try(ctx context.Context, f func(context.Context) error) error { re
 
 // try repeats what may succeed next time, by the policy.
 func (b *broker) try(ctx context.Context, f func(context.Context) error) error {
-	final := func(err error) bool {
-		return groupFault(err) != nil || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
-	}
 	_, err := retry.Do(ctx, b.cfg.Retry, final, f)
+	return advised(err)
+}
+
+// final says whether an error does not go away.
+func final(err error) bool {
+	return groupFault(err) != nil || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
+}
+
+// advised is err, with what a person can do where that is known.
+func advised(err error) error {
 	if fault := groupFault(err); fault != nil {
 		return fault
 	}
@@ -194,14 +201,12 @@ func (s scan) Records(_ context.Context, _ stream.Partition, recs []stream.Recor
 func (scan) Removed(stream.Partition, int64) {}
 func (scan) Ends(stream.Partition, int64)    {}
 
-// appendTimeout bounds one produce request.
+// appendTimeout bounds one produce request. kafka-go gives the leader half of what is left of it to wait for its replicas, and of a client without a time half a second.
 const appendTimeout = 30 * time.Second
 
 // Append writes records to the end of a partition, in one request, and returns when all in-sync replicas have them. Offsets and times of the
-// records are the broker's to give. It tries once: after an error they may be there or not, and only Scan tells.
+// records are the broker's to give. It tries once: after an error they may be there or not, and only Scan up to a Settled end tells.
 func (l *Log) Append(ctx context.Context, p stream.Partition, recs []stream.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
-	defer cancel()
 	out := make([]kafka.Record, len(recs))
 	for i, r := range recs {
 		out[i].Key, out[i].Value = kafkaBytes(r.Key), kafkaBytes(r.Value)
@@ -209,23 +214,19 @@ func (l *Log) Append(ctx context.Context, p stream.Partition, recs []stream.Reco
 			out[i].Headers = append(out[i].Headers, kafka.Header{Key: h.Key, Value: h.Value})
 		}
 	}
-	res, err := l.b.client.Produce(ctx, &kafka.ProduceRequest{Topic: p.Topic, Partition: p.ID, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(out...)})
+	client := &kafka.Client{Addr: l.b.client.Addr, Transport: l.b.client.Transport, Timeout: appendTimeout}
+	res, err := client.Produce(ctx, &kafka.ProduceRequest{Topic: p.Topic, Partition: p.ID, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(out...)})
 	if err == nil {
 		err = res.Error
 	}
 	if err != nil {
-		if fault := groupFault(err); fault != nil {
-			err = fault
-		}
-		return fmt.Errorf("writing %d records to %s: %w", len(recs), p, err)
+		return fmt.Errorf("writing %d records to %s: %w", len(recs), p, advised(err))
 	}
 	return nil
 }
 
 // Permanent says whether an error of Append stays what it is, and nothing was written.
-func Permanent(err error) bool {
-	return groupFault(err) != nil || TooLarge(err) || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
-}
+func Permanent(err error) bool { return final(err) || TooLarge(err) }
 
 // TooLarge says whether an error of Append is that the topic takes no request of so many bytes, of all its records together: nothing was written.
 func TooLarge(err error) bool {
