@@ -306,9 +306,18 @@ demo-models: ## train the bundled models again (see docs/demo-models.md)
 helm-check: $(HELM) $(KUBECONFORM) build ## lint the chart, and hold what it renders against the real types and schemas of Kubernetes, KEDA and the Prometheus operator
 	HELM=$(HELM) KUBECONFORM=$(KUBECONFORM) GO=$(GO) tools/helm-check.sh
 
+LICENCES ?= docs/licences.md
+
 .PHONY: licences
 licences: ## write docs/licences.md, the licences of what is linked; fails where one may not be
-	cd tools/licences && $(GO) run . -dir ../.. >../../docs/licences.md
+	cd tools/licences && $(GO) run . -dir ../.. >../../$(LICENCES)
+
+.PHONY: licences-check
+licences-check: ## no licence of what is linked is one that may not be, and make licences changes nothing
+	$(GO) -C tools/licences test .
+	@mkdir -p bin
+	@$(MAKE) licences LICENCES=bin/licences.md
+	@diff docs/licences.md bin/licences.md || { echo 'docs/licences.md is stale: run make licences and commit the result' >&2; exit 1; }
 
 .PHONY: licence-texts
 licence-texts: ## write the texts of these licences, and where the bundled samples come from, to bin/licences, for images and archives; of builds with ICEBERG=1 if that is given
@@ -378,7 +387,7 @@ alerts-check: ## the alerts of deploy/prometheus against their tests, and the da
 	promtool=$$(tools/fetch-promtool.sh); "$$promtool" check rules deploy/prometheus/alerts.yaml; "$$promtool" test rules deploy/prometheus/alerts_test.yaml; PROMTOOL=$$promtool tools/dashboard-check.sh deploy/grafana/vecmill.json
 
 .PHONY: deploy-check
-deploy-check: helm-check compose-check image-check alerts-check sbom-check release-check vulnerabilities-check ## everything in helm/ and deploy/ that can be checked without an engine and a cluster
+deploy-check: helm-check compose-check image-check alerts-check licences-check sbom-check release-check vulnerabilities-check ## everything in helm/ and deploy/ that can be checked without an engine and a cluster
 
 # golangci-lint takes about 100 s of CPU to build, once.
 $(GOLANGCI):

@@ -49,8 +49,9 @@ var says = map[string]string{
 	"bin/worker dlq replay --config vecmill.yaml --reason fetch-missing":                                  "1 replayed",
 	"bin/worker dlq replay --config vecmill.yaml":                                                         "1 replayed",
 	"bin/backfill run --config vecmill.yaml --manifest references.jsonl":                                  "1 references, 2 rows, 0 skipped, 0 dead letters",
-	"bin/backfill run --config vecmill.yaml --plan s3://lake/plans/2026-11 --share 3/8":                   "dead letters",
-	"bin/backfill run --config vecmill.yaml --source s3://lake/archive/ --topic audio-references":         "published",
+	"bin/backfill run --config vecmill.yaml --plan plan":                                                  " 0 dead letters",
+	"bin/backfill run --config vecmill.yaml --plan s3://lake/plans/2026-11 --share 3/8":                   " 0 dead letters",
+	"bin/backfill run --config vecmill.yaml --source s3://calls/archive/ --topic audio-references":        "published",
 	"bin/backfill reembed --config vecmill.yaml --old speech --new speech-2 --model models/new":           "start_at: last",
 	"bin/worker simulate --seed 12 --verbose":                                                             "seed 12",
 	"bin/worker simulate --scenario list":                                                                 "rebalance-loses-batches",
@@ -71,15 +72,14 @@ func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 			s.pipeline("SPEECH", "audio-ctc")
 			s.env["VECMILL_PIPELINES_SPEECH_OUTPUTS_0_PARQUET_ROLL_AGE"] = "300ms"
 			dir := s.clone(t, d)
-			s.env["VECMILL_FETCH_BUCKETS"] = "*"
 			if filepath.Base(d.path) == "quickstart.md" { // which makes its topics and buckets, publishes its own, and says where the model is and what the key
 				s.letters = 1
 				s.withoutBuckets(t)
 				delete(s.env, "VECMILL_PIPELINES_SPEECH_MODEL_PATH")
 				delete(s.env, "VECMILL_S3_SECRET_KEY_FILE")
 			} else {
-				refs := s.upload(t, schemas.Audio, "lake", "calls/") // what docs/backfill.md plans
-				s.upload(t, schemas.Audio, "lake", "archive/")
+				refs := s.upload(t, schemas.Audio, "calls", "2026/") // what docs/backfill.md plans
+				s.upload(t, schemas.Audio, "calls", "archive/")
 				s.put(t, "calls", "2026/11/4711.flac", recording(t))
 				s.topic(t, "audio-references", 3)
 				s.topic(t, "audio-dead-letters", 3)

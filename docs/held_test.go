@@ -54,6 +54,7 @@ var byOthers = []struct {
 	{`^(tools/demo-models/)?train\.sh `, "docs TestTrainingGoesThroughItsScripts", scriptFaults},
 	{`^tools/gpu-check\.sh `, "docs TestTheCheckOfGPUsTakesWhatIsDocumented", scriptFaults},
 	{`^cat .*sha256sum$`, "docs TestTheDataSetsSumsAreThoseOfTheirFiles", isShell},
+	{`^apt-get install make `, "docs TestWhatABuildNeedsIsNamed", nil},
 	{`^redis-cli --pipe$`, "integration/sinks TestRowsGoThroughAPipe", nil},
 }
 

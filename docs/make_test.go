@@ -26,7 +26,6 @@ var unmade = map[string]string{
 	"gpu-check":            "it needs a GPU",
 	"image-steps-cuda":     "1.9 GB of wheels, and 20 GB of room",
 	"image-steps-mutants":  "it takes the steps of image-steps, which CI makes, time and again",
-	"licences":             "make sbom-check, which CI makes, holds what it writes",
 	"reproducible":         "two builds with empty caches",
 	"sbom":                 "make sbom-check, which CI makes, runs the same script",
 	"spark-check":          "470 MB of Spark; make vet, which CI makes, compiles it",

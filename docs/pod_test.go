@@ -26,12 +26,11 @@ func TestCommandsDoInAPodWhatTheyAreFor(t *testing.T) {
 	s := newSite(t)
 	s.pipeline("SPEECH", "audio-ctc")
 	s.env["VECMILL_PIPELINES_SPEECH_OUTPUTS_0_PARQUET_ROLL_AGE"] = "300ms"
-	s.env["VECMILL_FETCH_BUCKETS"] = "*"
 	dir := s.clone(t, document{})
 	s.topic(t, "audio-references", 3)
 	s.topic(t, "audio-dead-letters", 3)
 	s.letters = 1
-	s.publish(t, "audio-references", s.upload(t, schemas.Audio, "lake", "calls/")[0], schemas.Ref{ID: "gone", URI: "s3://calls/not-there.wav", Modality: schemas.Audio})
+	s.publish(t, "audio-references", s.upload(t, schemas.Audio, "calls", "2026/")[0], schemas.Ref{ID: "gone", URI: "s3://calls/not-there.wav", Modality: schemas.Audio})
 	if out, err := s.run(t, dir, "bin/worker run --config vecmill.yaml"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -230,7 +230,7 @@ func (r *Ref) Place() string {
 // PlainETag is an entity tag without quotes and the mark of a weak one, as stores' answers and lists made of them have it, and as rows do.
 func PlainETag(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }
 
-// Notes are attributes of rows that preprocessing found out; all others are the reference's own. CharsetNote is the character set that was detected. The others are of a reference with something beside its text, which the rows do not have: which field that was, as Companion names it, and its CompanionHash.
+// Notes are attributes of rows that preprocessing found out; all others came with the record. CharsetNote is the character set that was detected. The others are of a reference with something beside its text, which the rows do not have: which field that was, as Companion names it, and its CompanionHash.
 const (
 	CharsetNote       = "vecmill.charset"
 	CompanionNote     = "vecmill.companion"

@@ -18,7 +18,7 @@ type Row struct {
 type Lineage struct {
 	RowID       string   // see RowID
 	RefID       string   // the reference's id
-	URI         string   // of the object; empty for inline data
+	URI         string   // the reference's Place: with #bytes=first-last where it means a range; InlinePlace for inline data
 	ETag        string   // as the store gave it, without quotes; empty for inline data
 	Version     string   // object version, where the store has versions
 	ContentHash string   // sha256 of the fetched bytes, hex
@@ -41,7 +41,7 @@ type Lineage struct {
 
 	CreatedAt  time.Time         // UTC, microseconds
 	Timings    Timings           // where its time went
-	Attributes map[string]string // the reference's own, passed through
+	Attributes map[string]string // the reference's own, headers that the configuration names (input.headers), and notes of preprocessing (IsNote)
 }
 
 // Timings say where a record's time went. Each is wall time of one stage for this record or for the batch it rode in.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -125,11 +126,17 @@ func TestTheJSONSchemaHasTheSameFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	var schema struct {
-		Properties map[string]struct{ Description string }
-		Required   []string
+		Properties map[string]struct {
+			Description string
+			Enum        []Modality
+		}
+		Required []string
 	}
 	if err := json.Unmarshal(b, &schema); err != nil {
 		t.Fatal(err)
+	}
+	if got := schema.Properties["modality"].Enum; !slices.Equal(got, Modalities()) {
+		t.Errorf("modalities are %v, want %v", got, Modalities())
 	}
 	typ := reflect.TypeFor[wireRef]()
 	if len(schema.Properties) != typ.NumField() {

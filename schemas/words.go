@@ -24,7 +24,7 @@ type Task string
 // The tasks.
 const (
 	TaskEmbedding  Task = "embedding"      // Row.Vector or Row.Half
-	TaskTranscript Task = "transcript"     // Row.Text, Row.Words, Row.Score
+	TaskTranscript Task = "transcript"     // Row.Text, Row.Words, Row.Chars, Row.Score
 	TaskLabels     Task = "classification" // Row.Label, Row.Score, Row.Labels
 	TaskFrames     Task = "frames"         // Row.Segments
 	TaskXVector    Task = "xvector"        // Row.Vector or Row.Half

@@ -102,11 +102,14 @@ func newClassification(h head, cfg Config, spec *model.Spec, graph *model.Graph)
 	}
 	if c.function == "" {
 		problem := ""
-		switch {
-		case spec.Text != nil:
+		switch spec.Modality {
+		case schemas.Text:
 			problem = spec.Text.ProblemType
-		case spec.Vision != nil:
+		case schemas.Image:
 			problem = spec.Vision.ProblemType
+		case schemas.Audio:
+		default:
+			return nil, fmt.Errorf("what the reference scores labels of modality %q by is not known: set function", spec.Modality)
 		}
 		c.function = UsualFunction(problem, len(spec.Labels), spec.Modality)
 	}

@@ -33,11 +33,7 @@ func newEmbedding(h head, cfg Config, spec *model.Spec, graph *model.Graph) (emb
 	e := &embedding{head: h, steps: stepsOf(spec), pool: cfg.Pooling, form: f}
 	e.bytes = f.bytes(&e.head, graph, 2)
 	switch cfg.Pooling {
-	case Mean, Max, "":
-	case CLS:
-		if spec.Modality == schemas.Audio {
-			return nil, fmt.Errorf("pooling cls: audio models have no class token; use mean, max or first_last")
-		}
+	case Mean, Max, CLS, "":
 	case FirstLast:
 		if _, has := graph.Output(firstLayer); !has {
 			return nil, fmt.Errorf("pooling first_last needs the output %s, which this graph does not give", firstLayer)
@@ -46,8 +42,18 @@ func newEmbedding(h head, cfg Config, spec *model.Spec, graph *model.Graph) (emb
 	default:
 		return nil, fmt.Errorf("pooling %q is not one of mean, max, cls, first_last", cfg.Pooling)
 	}
-	if spec.Modality == schemas.Image && cfg.Pooling != CLS {
-		e.skip = 1
+	switch spec.Modality {
+	case schemas.Audio:
+		if cfg.Pooling == CLS {
+			return nil, fmt.Errorf("pooling cls: audio models have no class token; use mean, max or first_last")
+		}
+	case schemas.Image:
+		if cfg.Pooling != CLS {
+			e.skip = 1
+		}
+	case schemas.Text:
+	default:
+		return nil, fmt.Errorf("whether models of modality %q have a class token is not known", spec.Modality)
 	}
 	return e, nil
 }

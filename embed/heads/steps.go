@@ -54,8 +54,12 @@ func stepsOf(spec *model.Spec) steps {
 			}
 			return 0, fmt.Errorf("the sample has neither attention_mask nor input_ids")
 		})
+	case spec.Vision != nil:
+		return func(_ *embed.Sample, padded int) (int, error) { return padded, nil }
 	}
-	return func(_ *embed.Sample, padded int) (int, error) { return padded, nil }
+	return func(*embed.Sample, int) (int, error) {
+		return 0, fmt.Errorf("which steps of a padded batch are an item's own is not known of class %s", spec.Class)
+	}
 }
 
 // bounded checks a count against the output.

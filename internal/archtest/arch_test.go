@@ -107,3 +107,21 @@ func check(t *testing.T, from, to string) {
 		}
 	}
 }
+
+// TestEverySinkIsALeaf: nothing but what joins them may come to depend on one. What another leaf imports is a part of that one.
+func TestEverySinkIsALeaf(t *testing.T) {
+	all, parts := packages(t), map[string]bool{}
+	for _, p := range all {
+		if slices.Contains(leaves, strings.TrimPrefix(p.ImportPath, "vecmill/")) {
+			for _, imp := range p.Imports {
+				parts[imp] = true
+			}
+		}
+	}
+	for _, p := range all {
+		at := strings.TrimPrefix(p.ImportPath, "vecmill/")
+		if below(at, "sinks") && strings.HasSuffix(at, "sink") && !slices.Contains(leaves, at) && !parts[p.ImportPath] {
+			t.Errorf("%s is not among leaves", at)
+		}
+	}
+}

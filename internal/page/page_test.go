@@ -14,6 +14,7 @@ import (
 	"vecmill/internal/status"
 	"vecmill/schemas"
 	"vecmill/sinks"
+	"vecmill/sinks/sinktest"
 	"vecmill/stream"
 )
 
@@ -59,6 +60,15 @@ func TestThePageIsWholeAndKeepsToItself(t *testing.T) {
 	}
 	if strings.Contains(page.Body.String(), "//") {
 		t.Error("the page names another host")
+	}
+}
+
+func TestAResultOfEveryTaskIsShown(t *testing.T) {
+	for _, task := range schemas.Tasks() {
+		_, rows := sinktest.MakeOf([]schemas.Task{task}, schemas.SourceID{}, 0, 1)
+		if got := resultOf(&rows[0]); got.Task != string(task) || got.Value == "" && len(got.Bars) == 0 {
+			t.Errorf("%s: the page says nothing of %+v", task, rows[0].Payload)
+		}
 	}
 }
 

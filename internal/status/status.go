@@ -189,7 +189,7 @@ var advice = map[schemas.Reason]string{
 	schemas.ReasonFetchDenied:  "The store or fetch's allow-lists refuse it. Grant the access or extend the list, then replay.",
 	schemas.ReasonFetchFailed:  "The store or host answered with faults until the retries were used up. Replay when it is well again.",
 	schemas.ReasonTooLarge:     "Over a limit on bytes, pixels, seconds or memory. Raise the limit that the letter names, then replay.",
-	schemas.ReasonDecode:       "The bytes are damaged, or not in a format that is read. worker predict FILE tells more.",
+	schemas.ReasonDecode:       "The bytes are damaged, or not in a format that is read: worker predict FILE tells more. Or decoding took longer than item_deadline, as the letter says: give it more CPU or raise that, then replay.",
 	schemas.ReasonTooShort:     "Nothing in it for the model to see. There is nothing to replay.",
 	schemas.ReasonModel:        "The model or a head fails on this item alone. worker predict FILE reproduces it.",
 	schemas.ReasonSinkReject:   "An output will never take this row; the letter has its words. Mend the table or collection, then replay.",

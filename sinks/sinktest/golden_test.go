@@ -15,3 +15,16 @@ func TestGoldenRowsKeepTheirIDs(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLastGoldenRowsAreOfEveryTask: a task that is added needs a version, so that what is written of it now is read for ever.
+func TestTheLastGoldenRowsAreOfEveryTask(t *testing.T) {
+	has := map[schemas.Task]bool{}
+	for _, r := range golden20261129() {
+		has[r.Task] = true
+	}
+	for _, task := range schemas.Tasks() {
+		if !has[task] {
+			t.Errorf("no golden row is of task %s", task)
+		}
+	}
+}

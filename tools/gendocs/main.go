@@ -70,6 +70,7 @@ func rows(w io.Writer) error {
 One row per reference, window and head; of the heads tokens, perplexity and answers, one per reference and head. Every file has the lineage columns; each task of the pipeline's heads adds its own, null in rows
 of other heads. A head's setting may choose which of two columns has its result (vector or vector_f16, mask_runs or mask_png); the columns are there either way, but for vector_f16:
 files of a pipeline without a head of dtype fp16 lack it, since Spark 4 refuses files with such a column.
+Attributes are the reference's own, the headers that `+"`input.headers`"+` names, and what preprocessing found out: `+"`vecmill.charset`"+`, `+"`vecmill.companion`"+`, `+"`vecmill.companion.hash`"+`.
 A FLOAT16 list reads as halffloat in pyarrow (26.0) and as FLOAT in DuckDB (2.0).
 
 `)
