@@ -25,8 +25,8 @@ podFailurePolicy:
       onExitCodes: {containerName: backfill, operator: In, values: [64]}
     - action: Ignore # a node that goes away is not the job's fault
       onPodConditions: [{type: DisruptionTarget, status: "True"}]
-{{- with .Values.backfill.ttlSecondsAfterFinished }}
-ttlSecondsAfterFinished: {{ . }}
+{{- if not (kindIs "invalid" .Values.backfill.ttlSecondsAfterFinished) }}
+ttlSecondsAfterFinished: {{ int64 .Values.backfill.ttlSecondsAfterFinished }}
 {{- end }}
 template:
   metadata:
