@@ -2,7 +2,7 @@
 #
 # Lints the chart, renders it with each of helm/vecmill/ci/*, compares the manifests with helm/testdata (REWRITE=1 writes them), holds them against the real types and, by kubeconform, the
 # schemas of Kubernetes (the oldest version that is rendered for, and the newest), KEDA and the Prometheus operator, and the configuration against the worker's own validator; then shows that
-# what is wrong is refused. HELM, KUBECONFORM and GO name the programs.
+# what is wrong is refused. HELM, KUBECONFORM and GO name the programs. Needs Python 3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${HELM:=helm}" "${KUBECONFORM:=kubeconform}" "${GO:=go}" "${REWRITE:=}"
