@@ -14,6 +14,7 @@ var (
 	settingRE    = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|")
 	dottedRE     = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)+$`)
 	underscoreRE = regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)+$`)
+	unquotedRE   = regexp.MustCompile(`^[a-z0-9_.\[\]]+: (?:off|on|yes|no)$`)
 	quotedRE     = regexp.MustCompile("[\"`]([a-z0-9]+(?:_[a-z0-9]+)+)[\"`,]")
 )
 
@@ -100,6 +101,9 @@ func TestEverySettingThatIsNamedIsThere(t *testing.T) {
 			name = strings.ReplaceAll(strings.TrimSpace(name), "[]", "")
 			if parts[name] {
 				named++
+			}
+			if unquotedRE.MatchString(span) {
+				t.Errorf("%s has %s, which the chart's values, as YAML 1.1, take for a boolean: put it in quotes", d.path, span)
 			}
 			if unknownSetting(name, parts, groups, code) {
 				t.Errorf("%s names %s, which is no setting of config.md, nor a name in our code", d.path, name)

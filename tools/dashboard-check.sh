@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# dashboard-check.sh DASHBOARD: what a Grafana dashboard asks of Prometheus is PromQL, by promtool (PROMTOOL), which is given it as rules; and what is none is refused. Grafana's variables are filled in: what is left of
+# dashboard-check.sh DASHBOARD: what a Grafana dashboard asks of Prometheus is PromQL, by promtool (PROMTOOL), which is given it as rules; and what is none is refused; two of them are evaluated. Grafana's variables are filled in: what is left of
 # them is a fault. Whether anybody serves the metrics is a test of internal/telemetry. Needs Python 3.
 set -euo pipefail
 : "${PROMTOOL:=promtool}"
@@ -31,6 +31,26 @@ PYTHON
 
 rules "$dashboard" >"$work/rules.yaml"
 "$PROMTOOL" check rules "$work/rules.yaml"
+
+# Of processes beside the workers nothing is drawn, and of workers with a GPU, whose peak nobody measures, no utilisation. The others' is of all their pipelines.
+python3 - "$dashboard" >"$work/tests.yaml" <<'PYTHON'
+import json, re, sys
+
+asked = {p["title"]: re.sub(r"\$(\w+)", lambda m: {"namespace": "lake", "pipeline": ".*", "__rate_interval": "5m"}[m[1]], t["expr"]) for p in json.load(open(sys.argv[1]))["panels"] for t in p.get("targets", [])}
+worker = lambda name, instance, pipeline: f'{name}{{namespace="lake", instance="{instance}", pipeline="{pipeline}"}}'
+series = {
+    'process_resident_memory_bytes{namespace="lake", instance="cpu:1"}': "5x10", 'process_resident_memory_bytes{namespace="lake", instance="database:1"}': "7x10",
+    worker("vecmill_flops_total", "gpu:1", "speech"): "0+60000000x10", worker("vecmill_peak_flops", "gpu:1", "speech"): "0x10",
+}
+for pipeline in "speech", "pictures":
+    series |= {worker("vecmill_records_total", "cpu:1", pipeline): "1x10", worker("vecmill_flops_total", "cpu:1", pipeline): "0+6000x10", worker("vecmill_peak_flops", "cpu:1", pipeline): "1000x10"}
+wanted = {"Resident memory": {"labels": 'process_resident_memory_bytes{namespace="lake", instance="cpu:1"}', "value": 5}, "Model FLOPs utilisation": {"labels": "{}", "value": 0.2}}
+json.dump({"tests": [{
+    "interval": "1m", "input_series": [{"series": s, "values": v} for s, v in series.items()],
+    "promql_expr_test": [{"expr": asked[title], "eval_time": "10m", "exp_samples": [sample]} for title, sample in wanted.items()],
+}]}, sys.stdout)
+PYTHON
+"$PROMTOOL" test rules "$work/tests.yaml"
 
 # spoiled SED-COMMAND: the dashboard so changed is refused.
 spoiled() {

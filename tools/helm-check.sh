@@ -2,7 +2,7 @@
 #
 # Lints the chart, renders it with each of helm/vecmill/ci/*, compares the manifests with helm/testdata (REWRITE=1 writes them), holds them against the real types and, by kubeconform, the
 # schemas of Kubernetes (the oldest version that is rendered for, and the newest), KEDA and the Prometheus operator, and the configuration against the worker's own validator; then shows that
-# what is wrong is refused. HELM, KUBECONFORM and GO name the programs.
+# what is wrong is refused. HELM, KUBECONFORM and GO name the programs. Needs Python 3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${HELM:=helm}" "${KUBECONFORM:=kubeconform}" "${GO:=go}" "${REWRITE:=}"
@@ -57,6 +57,66 @@ for values in "$chart"/ci/*-values.yaml; do
   env "${secrets[@]}" VECMILL_PIPELINES_SPEECH_MODEL_PATH="$models/audio-ctc" VECMILL_PIPELINES_SPEECH_2_MODEL_PATH="$models/audio-ctc" VECMILL_PIPELINES_PICTURES_MODEL_PATH="$models/vision-digits" \
     bin/worker config check --config "$work/worker.yaml" >/dev/null
 done
+
+# A tag with a digest, as docs/operations.md has it, and a long one: the image is pulled by the whole, and neither is a label.
+for tag in "v1.2.3@sha256:$(printf '0%.0s' {1..64})" "v$(printf '%s' -{1..40})"; do
+  render -f "$chart/ci/full-values.yaml" --set "image.tag=$tag" >"$work/pinned.yaml"
+  [ "$(grep -cFx -- "image: \"vecmill:$tag\"" <(sed 's/^ *//' "$work/pinned.yaml"))" -eq 2 ] || { echo "$tag is not what is pulled" >&2; exit 1; }
+  "$work/chartcheck" <"$work/pinned.yaml" >/dev/null
+done
+for label in a@b "$(printf '0%.0s' {1..64})" a-; do
+  if sed "s/version: \"0.1.0\"/version: \"$label\"/" helm/testdata/full.yaml | "$work/chartcheck" >/dev/null 2>"$work/said" || ! grep -qF "app.kubernetes.io/version is \"$label\"" "$work/said"; then
+    echo "chartcheck took the label $label" >&2
+    exit 1
+  fi
+done
+
+# docs/examples/backfill.yaml has neither Kafka nor a listener, which workers need and a job of a list does not.
+{
+  printf '%s\n' 'replicas: 0' 'backfill: {enabled: true, plan: s3://lake/plans/2026, ttlSecondsAfterFinished: 0}' 'serviceMonitor: {enabled: true}' 'networkPolicy: {enabled: true, egress: [{}]}' 'config:'
+  sed 's/^/  /' docs/examples/backfill.yaml
+} >"$work/lake-values.yaml"
+render -f "$work/lake-values.yaml" >"$work/lake.yaml"
+"$work/chartcheck" <"$work/lake.yaml" >/dev/null
+conform "$work/lake.yaml"
+"$work/chartcheck" -config <"$work/lake.yaml" >"$work/worker.yaml"
+VECMILL_S3_SECRET_KEY=x VECMILL_PIPELINES_PICTURES_MODEL_PATH="$models/vision-digits" bin/worker config check --config "$work/worker.yaml" >/dev/null
+if grep -E 'ort:|Probe:|prometheus.io/|^kind: (PodMonitor|ServiceMonitor|Service)$' "$work/lake.yaml" | grep -vE '\{protocol: (UDP|TCP), port: 53\}'; then echo 'what serves nothing has a port, a probe or a monitor' >&2; exit 1; fi
+grep -qx '  ttlSecondsAfterFinished: 0' "$work/lake.yaml" || { echo 'a job that is to go at once stays' >&2; exit 1; }
+
+# An upgrade to autoscaling leaves the replicas that a deployment has: taken out, they would be 1. A cluster that has one stands in for lookup.
+python3 - >"$work/port" <<'PYTHON' &
+import http.server, json
+
+answers = {
+    "/apis/apps/v1": {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "apps/v1", "resources": [{"name": "deployments", "singularName": "deployment", "namespaced": True, "kind": "Deployment", "verbs": ["get"]}]},
+    "/apis/apps/v1/namespaces/lake/deployments/vecmill": {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "vecmill", "namespace": "lake"}, "spec": {"replicas": 17}},
+}
+
+class Cluster(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        answer = answers.get(self.path.split("?")[0])
+        self.send_response(200 if answer else 404)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(answer or {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}).encode())
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.HTTPServer(("127.0.0.1", 0), Cluster)
+print(server.server_port, flush=True)
+server.serve_forever()
+PYTHON
+cluster=$!
+trap 'kill "$cluster" 2>/dev/null || true; rm -rf "$work"' EXIT
+for _ in {1..100}; do [ ! -s "$work/port" ] || break; sleep 0.1; done
+upgraded() { KUBECONFIG=/dev/null render --dry-run=server --kube-apiserver "http://127.0.0.1:$(<"$work/port")" -f "$chart/ci/full-values.yaml" --show-only templates/deployment.yaml "$@" | sed -n 's/^  replicas: //p'; }
+[ "$(upgraded)" = 17 ] || { echo 'an upgrade to autoscaling takes the replicas away' >&2; exit 1; }
+[ "$(upgraded --set autoscaling.minReplicas=20)" = 20 ] || { echo 'an upgrade to autoscaling leaves fewer replicas than it is to' >&2; exit 1; }
+[ "$(upgraded --set autoscaling.enabled=false)" = 2 ] || { echo 'without autoscaling the replicas are not those of the values' >&2; exit 1; }
+[ "$(upgraded --namespace other)" = '' ] || { echo 'a new release with autoscaling has replicas' >&2; exit 1; }
+kill "$cluster"; wait "$cluster" 2>/dev/null || true
 
 # What is scraped twice is counted twice, also by the query that workers are scaled by.
 scrapes() { render -f "$chart/ci/full-values.yaml" "$@" | grep -cE 'prometheus.io/scrape|^kind: (Pod|Service)Monitor$' || true; }
@@ -146,6 +206,44 @@ refused 'runbookUrl' --set prometheusRule.runbookUrl=1
 refused 'config.telemetry.listen is empty' --set config.telemetry.listen=
 for listen in 127.0.0.1:9464 127.1:9464 localhost:9464 LOCALHOST:9464 '[::1]:9464'; do refused 'which nobody outside the pod reaches' --set-string "config.telemetry.listen=$listen"; done
 for listen in 0.0.0.0:9464 '[::]:9464' :9464; do render -f "$chart/ci/full-values.yaml" --set-string "config.telemetry.listen=$listen" >/dev/null; done
+refused 'VECMILL_KAFKA_DRAIN_TIMEOUT, which the chart itself reads' --set env.VECMILL_KAFKA_DRAIN_TIMEOUT=90s
+for name in TELEMETRY_LISTEN TELEMETRY_DEBUG_LISTEN PIPELINES_SPEECH_NAME PIPELINES_PICTURES_TOPICS; do refused "VECMILL_$name, which the chart itself reads" --set "secretEnv.VECMILL_$name.secret=a,secretEnv.VECMILL_$name.key=b"; done
+render -f "$chart/ci/full-values.yaml" --set-json 'config.kafka.brokers=[]' --set secretEnv.VECMILL_KAFKA_BROKERS.secret=a,secretEnv.VECMILL_KAFKA_BROKERS.key=b >/dev/null
+refused 'config.kafka.brokers is empty' --set-json 'config.kafka.brokers=[]' --set autoscaling.enabled=false,backfill.topic=
+refused 'config.kafka.brokers is empty' --set-json 'config.kafka.brokers=[]' --set autoscaling.enabled=false,replicas=0 # a publisher's
+refused 'tag' --set image.tag=1
+refused 'tag' --set image.tag=a/b
+refused 'podAnnotations' --set podAnnotations.a=1
+refused 'podLabels' --set podLabels.a=true
+refused 'podLabels' --set-string podLabels.a=a/b
+refused 'nodeSelector' --set nodeSelector.a=true
+refused 'annotations' --set serviceAccount.annotations.a=1
+refused 'serviceMonitor' --set serviceMonitor.labels.a=1
+refused 'limits' --set resources.limits.memory=4GB
+refused 'resources.limits.memory is 2900Mi, and resources.requests.memory is 3Gi' --set resources.limits.memory=2900Mi
+refused 'resources.limits.cpu is 1900m, and resources.requests.cpu is 2' --set resources.limits.cpu=1900m
+refused 'backfill.resources.limits.memory is 1e9, and backfill.resources.requests.memory is 1Gi' --set-string backfill.resources.limits.memory=1e9,backfill.resources.requests.memory=1Gi
+render -f "$chart/ci/full-values.yaml" --set resources.limits.memory=3221225472,resources.limits.cpu=2000m >/dev/null
+refused 'backoffLimit' --set backfill.backoffLimit=-1
+refused 'ttlSecondsAfterFinished' --set backfill.ttlSecondsAfterFinished=-1
+refused 'strategy.rollingUpdate does not go with type Recreate' --set strategy.type=Recreate
+refused 'maxSurge and maxUnavailable of 0' --set strategy.rollingUpdate.maxUnavailable=0%
+refused 'maxSurge' --set strategy.rollingUpdate.maxSurge=-1
+refused 'maxUnavailable' --set strategy.rollingUpdate.maxUnavailable=half
+refused 'secretFiles' --set-json 'secretFiles=["a","a"]'
+refused 'cache is the name of two volumes' --set-json 'extraVolumes=[{"name":"cache","emptyDir":{}}]' --set-json 'extraVolumeMounts=[]'
+refused 'extraVolumeMounts mounts row, and no volume has that name' --set-json 'extraVolumeMounts=[{"name":"row","mountPath":"/rows"}]'
+refused '/tmp is the name of two volumes, or where two are mounted' --set-json 'extraVolumeMounts=[{"name":"rows","mountPath":"/tmp"}]'
+refused '/rows is the name of two volumes, or where two are mounted' --set models.volume.emptyDir.medium=Memory,models.mountPath=/rows
+render -f "$chart/ci/full-values.yaml" --set-json 'extraVolumeMounts=[{"name":"rows","mountPath":"/rows"},{"name":"rows","mountPath":"/old"}]' >/dev/null
+for release in 2026-lake lake.vecmill; do
+  if "$HELM" template "$release" "$chart" --kube-version 1.29.0 -f "$chart/ci/full-values.yaml" >/dev/null 2>"$work/said" || ! grep -qF "the release $release cannot be a name" "$work/said"; then
+    echo "the chart took $release for the name of a release" >&2
+    exit 1
+  fi
+done
+refused 'libraries' --set 'config.pipelines[0].audio.libraries=false' # as which YAML 1.1 reads off without quotes
+[ "$(render -f "$chart/ci/full-values.yaml" --set-string 'config.pipelines[0].audio.libraries=off' | grep -cFx '        libraries: "off"')" -eq 1 ] || { echo 'off does not come to the worker as it is' >&2; exit 1; }
 refused 'kubeVersion: >=1.29.0-0' --kube-version 1.28.15 # backoffLimitPerIndex is from 1.29 on without being asked for
 render -f "$chart/ci/full-values.yaml" --set terminationGracePeriodSeconds=50 >/dev/null
 refused 'it must be at least 20 s more' --set terminationGracePeriodSeconds=49

@@ -134,8 +134,8 @@ func modelFaults() []fault {
 			write(t, filepath.Join(dir, "config.json"), []byte(`{"architectures":["BertForMaskedLM"],"model_type":"bert"}`))
 		}), 1, []string{"bert"}},
 		{"a head does not fit the model", edit(func(c *config.Config) { c.Pipelines[0].Heads = []config.Head{{Task: "transcript"}} }), 1, []string{"transcript"}},
-		{"a field has a wrong value", edit(func(c *config.Config) { c.Pipelines[0].Text.Long = "shorten" }), 2, []string{"pipelines[startup].text.long", "shorten", "window"}},
-		{"the model directory does not exist", edit(func(c *config.Config) { c.Pipelines[0].Model.Path = "/nowhere/at/all" }), 2, []string{"pipelines[startup].model.path", "/nowhere/at/all"}},
+		{"a field has a wrong value", edit(func(c *config.Config) { c.Pipelines[0].Text.Long = "shorten" }), 64, []string{"pipelines[startup].text.long", "shorten", "window"}},
+		{"the model directory does not exist", edit(func(c *config.Config) { c.Pipelines[0].Model.Path = "/nowhere/at/all" }), 64, []string{"pipelines[startup].model.path", "/nowhere/at/all"}},
 	}
 }
 

@@ -64,7 +64,7 @@ func TestSamplesAreExplained(t *testing.T) {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	configure("  where: ref.urri == \"\"\n")
-	if code, _, errs := call(worker, "config", "check", "--config", conf); code != 2 || !strings.Contains(errs, "pipeline p: where: line 1, column 4: undefined field 'urri'") || strings.Count(errs, "\n") != 1 {
+	if code, _, errs := call(worker, "config", "check", "--config", conf); code != exitUsage || !strings.Contains(errs, "pipeline p: where: line 1, column 4: undefined field 'urri'") || strings.Count(errs, "\n") != 1 {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }

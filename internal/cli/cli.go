@@ -29,7 +29,10 @@ type env struct {
 	level       slog.LevelVar // of the log, which may be changed while a worker runs
 }
 
-// usageError is a fault of the command line or the configuration: exit code 2.
+// exitUsage is EX_USAGE of sysexits.h. Go ends a program that crashes with 2, and what starts it again has to tell the two apart.
+const exitUsage = 64
+
+// usageError is a fault of the command line or the configuration: exit code exitUsage.
 type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
@@ -101,14 +104,17 @@ func run(program, about, version string, commands []command, args []string, stdo
 			return 0
 		case errors.As(err, &usage):
 			fmt.Fprintf(stderr, "%s %s: %v\n", program, c.name, err)
-			return 2
+			if c.name == "predict" {
+				return exitInput
+			}
+			return exitUsage
 		default:
 			fmt.Fprintf(stderr, "%s %s: %v\n", program, c.name, err)
 			return 1
 		}
 	}
 	fmt.Fprintf(stderr, "%s: there is no command %q; see %s help\n", program, args[0], program)
-	return 2
+	return exitUsage
 }
 
 func usage(w io.Writer, program, about string, commands []command) {

@@ -61,8 +61,8 @@ func TestFaultsOfTheCommandLineExitWith2AndSayWhat(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, _, stderr := call(c.program, c.args...)
-			if code != 2 || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
-				t.Fatalf("exit %d: %s\nwant 2 and one sentence with %q", code, stderr, c.want)
+			if code != exitUsage || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
+				t.Fatalf("exit %d: %s\nwant %d and one sentence with %q", code, stderr, exitUsage, c.want)
 			}
 		})
 	}
@@ -155,7 +155,7 @@ func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
 		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"101 references, 100 rows, 0 skipped, 1 dead letters", "\nplanned ", " of it; CPU time planned "}},
 		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"0 references, 0 rows", "\nplanned "}},
 		{[]string{"run", "--config", conf, "--plan", filepath.Join(dir, "none")}, 1, []string{"no complete plan"}},
-		{[]string{"run", "--config", conf, "--plan", out, "--manifest", "x"}, 2, []string{"give one of them"}},
+		{[]string{"run", "--config", conf, "--plan", out, "--manifest", "x"}, exitUsage, []string{"give one of them"}},
 		{[]string{"audit", "--config", conf}, 0, []string{`"faults":0`}},
 		{[]string{"run", "--config", conf, "--manifest", filepath.Join(dir, "none.csv")}, 1, []string{"the manifest: open ", "no such file"}},
 		{[]string{"plan", "--config", conf, "--source", os.DevNull, "--out", out + "2"}, 1, []string{"not a regular file"}},
@@ -177,9 +177,9 @@ func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
 		{[]string{"audit", "--config", conf, "--plan", out + "3"}, 0, []string{`"faults":0`}},
 		{[]string{"audit", "--config", conf, "--plan", filepath.Join(dir, "none")}, 1, []string{"no complete plan"}},
 		{[]string{"status", "--config", conf, "--plan", out + "3"}, 0, []string{"runs of the plan: planned 2h46m40s, took "}},
-		{[]string{"plan", "--config", conf, "--source", "x", "--out", "x", "--rate", "text=fast"}, 2, []string{`"text=fast" is no rate: text=1200/s`}},
-		{[]string{"plan", "--config", conf, "--source", "x", "--out", "x", "--rate", "others=5/s"}, 2, []string{"--rate others: it is neither a pipeline"}},
-		{[]string{"plan", "--config", conf, "--source", "x", "--out", "x", "--gpus", "5"}, 2, []string{"go with --rate"}},
+		{[]string{"plan", "--config", conf, "--source", "x", "--out", "x", "--rate", "text=fast"}, exitUsage, []string{`"text=fast" is no rate: text=1200/s`}},
+		{[]string{"plan", "--config", conf, "--source", "x", "--out", "x", "--rate", "others=5/s"}, exitUsage, []string{"--rate others: it is neither a pipeline"}},
+		{[]string{"plan", "--config", conf, "--source", "x", "--out", "x", "--gpus", "5"}, exitUsage, []string{"go with --rate"}},
 		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out + "4", "--again", "--rate", "intents=5s/s"}, 1, []string{"pipeline intents: its rate is stated in seconds of audio, and it reads text"}},
 		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out + "4", "--again", "--rate", "audio=5s/s", "--try", "0"}, 1, []string{"pipeline intents: no rate is stated for it"}},
 	} {
@@ -287,13 +287,13 @@ pipelines:
 		{backfiller, []string{"audit", "--kafka=false"}, 1, "there is no output yet"},
 		{backfiller, []string{"status"}, 1, "the outputs have nothing of any manifest yet"},
 		{backfiller, []string{"run", "--topic", "refs", "--plan", filepath.Join(dir, "none")}, 1, "no complete plan"},
-		{worker, []string{"run"}, 2, missing},
-		{worker, []string{"doctor"}, 2, missing},
-		{worker, []string{"config", "check"}, 2, missing},
-		{backfiller, []string{"plan", "--source", list, "--out", filepath.Join(dir, "plan")}, 2, missing},
-		{backfiller, []string{"run", "--manifest", list}, 2, missing},
-		{backfiller, []string{"run", "--topic", "refs", "--source", list}, 2, missing},
-		{backfiller, []string{"reembed", "--old", "speech", "--new", "speech-2"}, 2, missing},
+		{worker, []string{"run"}, exitUsage, missing},
+		{worker, []string{"doctor"}, exitUsage, missing},
+		{worker, []string{"config", "check"}, exitUsage, missing},
+		{backfiller, []string{"plan", "--source", list, "--out", filepath.Join(dir, "plan")}, exitUsage, missing},
+		{backfiller, []string{"run", "--manifest", list}, exitUsage, missing},
+		{backfiller, []string{"run", "--topic", "refs", "--source", list}, exitUsage, missing},
+		{backfiller, []string{"reembed", "--old", "speech", "--new", "speech-2"}, exitUsage, missing},
 	} {
 		code, out, stderr := call(c.program, append(c.args, "--config", conf)...)
 		if code != c.code || !strings.Contains(out+stderr, c.want) || c.want != missing && strings.Contains(stderr, "does not exist") {

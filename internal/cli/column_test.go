@@ -29,11 +29,11 @@ func TestATableIsPlannedAndRunAndItsBadRowsAreLettersWithTheirLine(t *testing.T)
 		want string
 	}{
 		{[]string{"run", "--manifest", csv}, 1, "none of its columns (call, said) is uri"},
-		{[]string{"run", "--manifest", csv, "--column", "text=said"}, 2, `no field "text"`},
-		{[]string{"run", "--manifest", csv, "--column", "said"}, 2, `no field "said"`},
-		{[]string{"run", "--manifest", csv, "--column", "uri="}, 2, "want FIELD=COLUMN"},
+		{[]string{"run", "--manifest", csv, "--column", "text=said"}, exitUsage, `no field "text"`},
+		{[]string{"run", "--manifest", csv, "--column", "said"}, exitUsage, `no field "said"`},
+		{[]string{"run", "--manifest", csv, "--column", "uri="}, exitUsage, "want FIELD=COLUMN"},
 		{[]string{"run", "--manifest", csv, "--column", "uri"}, 1, "it has no column uri for uri"},
-		{[]string{"run", "--plan", csv, "--column", "id=call"}, 2, "goes with --manifest"},
+		{[]string{"run", "--plan", csv, "--column", "id=call"}, exitUsage, "goes with --manifest"},
 		{[]string{"run", "--manifest", csv, "--column", "inline_text=said", "--column", "id=call"}, 0, "21 references, 20 rows, 0 skipped, 1 dead letters (schema 1)"},
 		{[]string{"plan", "--source", csv, "--column", "inline_text=said", "--try", "0", "--out", filepath.Join(dir, "plan")}, 0, "21 of 21 references"},
 		{[]string{"run", "--plan", filepath.Join(dir, "plan")}, 0, "21 references, 20 rows, 0 skipped, 1 dead letters (schema 1)"},

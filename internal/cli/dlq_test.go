@@ -151,7 +151,7 @@ func TestLettersOfAManifestBecomeOne(t *testing.T) {
 	if b, err := os.ReadFile(file); err != nil || string(b) != "{\"v\":1,\"id\":\"5\"}\n" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if code, _, stderr := call(worker, args...); code != 2 || !strings.Contains(stderr, "is there already") {
+	if code, _, stderr := call(worker, args...); code != exitUsage || !strings.Contains(stderr, "is there already") {
 		t.Errorf("a manifest is overwritten: exit %d, %s", code, stderr)
 	}
 }
@@ -173,8 +173,8 @@ func TestFaultsOfTheDLQCommandLineExitWith2(t *testing.T) {
 		{[]string{"dlq", "list", "--url", "http://x"}, "is not s3://"},
 		{[]string{"dlq", "replay", "--url", "file:///x", "--to", "a", "--manifest", "b"}, "not both"},
 	} {
-		if code, _, stderr := call(worker, c.args...); code != 2 || !strings.Contains(stderr, c.want) {
-			t.Errorf("%v: exit %d: %s\nwant 2 and %q", c.args, code, stderr, c.want)
+		if code, _, stderr := call(worker, c.args...); code != exitUsage || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: exit %d: %s\nwant %d and %q", c.args, code, stderr, exitUsage, c.want)
 		}
 	}
 }

@@ -201,7 +201,7 @@ func TestAURLsPasswordAndSignatureAreNotShown(t *testing.T) {
 				t.Errorf("%q: exit %d\n%s%s", args, code, out, stderr)
 			}
 		}
-		if code, out, stderr := call(worker, "dlq", "list", "--url", secret); code != 2 || strings.Contains(out+stderr, "hush") || !strings.Contains(stderr, "xxxxx@") {
+		if code, out, stderr := call(worker, "dlq", "list", "--url", secret); code != exitUsage || strings.Contains(out+stderr, "hush") || !strings.Contains(stderr, "xxxxx@") {
 			t.Errorf("dlq: exit %d\n%s%s", code, out, stderr)
 		}
 	}

@@ -50,6 +50,9 @@ func (p *predictFlags) define(f *flag.FlagSet) {
 	f.BoolVar(&p.job.Preprocess, "preprocess-only", false, "write the preprocessed tensors to --tensors-out, and do not run the model")
 }
 
+// exitInput is predict's in place of exitUsage.
+const exitInput = 2
+
 func runPredict(ctx context.Context, e *env, args []string) error {
 	var p predictFlags
 	f := e.flags("predict")

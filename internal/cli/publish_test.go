@@ -70,8 +70,8 @@ pipelines:
 		{"ref", run("--topic", "others"), 1, []string{"no pipeline of the configuration reads topic others"}},
 		{"ref", []string{"plan", "--config", conf, "--source", filepath.Join(dir, "empty.jsonl"), "--out", plan + "0"}, 0, []string{"0 of 0 references", "the source has nothing"}},
 		{"ref", []string{"run", "--config", conf, "--plan", plan + "0", "--topic", "refs"}, 0, []string{"refs: 0 of 0 references are in the topic"}},
-		{"ref", run("--topic", "refs", "--max-lag", "0"), 2, []string{"--max-lag must be"}},
-		{"ref", []string{"run", "--manifest", "x", "--topic", "refs"}, 2, []string{"--topic goes with --plan"}},
+		{"ref", run("--topic", "refs", "--max-lag", "0"), exitUsage, []string{"--max-lag must be"}},
+		{"ref", []string{"run", "--manifest", "x", "--topic", "refs"}, exitUsage, []string{"--topic goes with --plan"}},
 		{"ref", run("--topic", "refs", "--max-lag", "50", "--until", "3s"), 1, []string{
 			" of 301 references are in the topic", "as --until says", "go on with: backfill run --config " + conf + " --topic refs --max-lag 50 --plan " + plan,
 		}},

@@ -170,9 +170,9 @@ func TestARecomputationInSharesIsCheckedByTheLast(t *testing.T) {
 			t.Fatalf("%q: exit %d, want %d and %q\n%s%s", args, got, code, want, out, stderr)
 		}
 	}
-	step(2, `"3/3" is no share`, share("3/3")...)
+	step(exitUsage, `"3/3" is no share`, share("3/3")...)
 
-	step(2, "--wait is not negative", append(share("1/3"), "--wait", "-1s")...)
+	step(exitUsage, "--wait is not negative", append(share("1/3"), "--wait", "-1s")...)
 	base := "backfill reembed --config " + conf + " --old intents --new intents-2 --no-stream --cut-over texts --share "
 	step(1, "nothing new was saved of the plan in 10ms by share 0/3, which makes it: see how that one ended, and give it again: "+base+"0/3; go on with: "+base+"1/3 --wait 10ms", append(share("1/3"), "--wait", "10ms")...)
 

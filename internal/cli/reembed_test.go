@@ -52,8 +52,8 @@ pipelines:
 	}
 	again := []string{"reembed", "--old", "intents", "--new", "intents-2"}
 	step(0, "40 references, 40 rows", "run", "--manifest", list)
-	step(2, "--new PIPELINE is missing", "reembed", "--old", "intents")
-	step(2, "no pipeline intents-2", append(again, "--no-stream")...)
+	step(exitUsage, "--new PIPELINE is missing", "reembed", "--old", "intents")
+	step(exitUsage, "no pipeline intents-2", append(again, "--no-stream")...)
 	added := step(0, "start_at: last", append(again, "--model", model)...)
 	write(t, conf, first+added)
 	step(1, "there is nothing to compute again", append(again, "--no-stream")...)

@@ -32,9 +32,9 @@ func TestARecomputationIsComputedByTheWorkersOfATopic(t *testing.T) {
 			t.Fatalf("%q: exit %d, want %d and %q\n%s%s", args, got, code, want, out, stderr)
 		}
 	}
-	step(2, "intents reads topic refs, too, and would compute what is published there for intents-2", append(command[:len(command):len(command)], "--topic", "refs")...)
-	step(2, "intents-2 does not read topic more", append(command[:len(command):len(command)], "--topic", "more")...)
-	step(2, "--topic and --share", append(args[:len(args):len(args)], "--share", "0/2")...)
+	step(exitUsage, "intents reads topic refs, too, and would compute what is published there for intents-2", append(command[:len(command):len(command)], "--topic", "refs")...)
+	step(exitUsage, "intents-2 does not read topic more", append(command[:len(command):len(command)], "--topic", "more")...)
+	step(exitUsage, "--topic and --share", append(args[:len(args):len(args)], "--share", "0/2")...)
 	step(1, "intents-2 has not begun with again/0: start the workers", append(args[:len(args):len(args)], "--no-stream", "--plan", "s3://out/unstreamed")...)
 	for range 5 { // the same of several each time
 		step(1, "intents-2 has not begun with refs/0", args...)

@@ -30,7 +30,7 @@ func TestAPlanIsComputedInSharesOnce(t *testing.T) {
 		{"--source x --share 0/3", "--share goes with --plan"},
 		{"--plan x --topic refs --share 0/3", "--share goes with --plan"},
 	} {
-		step(2, c.want, append([]string{"run"}, strings.Fields(c.args)...)...)
+		step(exitUsage, c.want, append([]string{"run"}, strings.Fields(c.args)...)...)
 	}
 	step(0, "intents: 8 references, 8 rows", share(0, n)...)
 	step(1, "was begun in 3 shares; go on with --share 0/3 to 2/3", share(1, 4)...)

@@ -29,9 +29,9 @@ func TestSimulate(t *testing.T) {
 		{"a scenario", "--scenario idle-topic-never-flushes", 0, "seed 0 keeps every invariant: "},
 		{"the scenarios", "--scenario list", 0, "zombie-coordinator"},
 		{"what happened", "--seed 5 --verbose", 0, "plan: "},
-		{"an unknown scenario", "--scenario nonsense", 2, `there is no scenario "nonsense"`},
-		{"an unknown source", "--source nonsense", 2, "neither scripted nor kafka"},
-		{"no seeds", "--seeds 0", 2, "at least 1"},
+		{"an unknown scenario", "--scenario nonsense", exitUsage, `there is no scenario "nonsense"`},
+		{"an unknown source", "--source nonsense", exitUsage, "neither scripted nor kafka"},
+		{"no seeds", "--seeds 0", exitUsage, "at least 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"simulate"}, strings.Fields(c.args)...)...)

@@ -104,6 +104,9 @@ func TestTheDashboardDrawsHowBusyTheWorkersOfEachStageAre(t *testing.T) {
 		}
 		ids[p.ID] = p.Title
 		for _, x := range p.Targets {
+			if !strings.Contains(x.Expr, "vecmill_") {
+				t.Errorf("%s is of every process of a namespace: %s", p.Title, x.Expr)
+			}
 			bottleneck = bottleneck || strings.Contains(x.Expr, "(vecmill_bottleneck{")
 			if p.Title == "Busy stages" {
 				drawn[strings.TrimPrefix(x.LegendFormat, "{{pipeline}} ")] = x.Expr

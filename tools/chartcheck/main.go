@@ -1,5 +1,5 @@
 // Command chartcheck reads rendered manifests from standard input and holds them against the Go types of Kubernetes, KEDA and the Prometheus operator: an unknown
-// field, a wrong type or an unknown kind is an error. It is a module of its own, so that none of these is in Vecmill's go.mod. With -config it
+// field, a wrong type or an unknown kind is an error, and so is a name or a label that an API server would refuse. It is a module of its own, so that none of these is in Vecmill's go.mod. With -config it
 // prints the configuration file of the rendered ConfigMap instead. With -schemas DIR it writes the JSON schemas of the CustomResourceDefinitions that it is given, for kubeconform.
 package main
 
@@ -76,6 +76,13 @@ func check(r io.Reader, w io.Writer, config bool) error {
 			return fmt.Errorf("document %d: nothing is known of kind %q", seen, kind)
 		}
 		if err := yaml.UnmarshalStrict(doc, into); err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+		var object map[string]any
+		if err := yaml.Unmarshal(doc, &object); err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+		if err := names(object); err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
 		if m, ok := into.(*core.ConfigMap); ok && config {

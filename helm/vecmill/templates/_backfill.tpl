@@ -21,12 +21,12 @@ backoffLimit: {{ .Values.backfill.backoffLimit }}
 {{- end }}
 podFailurePolicy:
   rules:
-    - action: FailJob # a usage error says the same the second time
-      onExitCodes: {containerName: backfill, operator: In, values: [2]}
+    - action: FailJob # a usage error says the same the second time; 2 would be of Go, which so ends what crashes
+      onExitCodes: {containerName: backfill, operator: In, values: [64]}
     - action: Ignore # a node that goes away is not the job's fault
       onPodConditions: [{type: DisruptionTarget, status: "True"}]
-{{- with .Values.backfill.ttlSecondsAfterFinished }}
-ttlSecondsAfterFinished: {{ . }}
+{{- if not (kindIs "invalid" .Values.backfill.ttlSecondsAfterFinished) }}
+ttlSecondsAfterFinished: {{ int64 .Values.backfill.ttlSecondsAfterFinished }}
 {{- end }}
 template:
   metadata:

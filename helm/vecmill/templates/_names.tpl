@@ -1,5 +1,6 @@
 {{/* The name of every object: the release, with the chart's name unless it has it already. */}}
 {{- define "vecmill.name" -}}
+{{- if not (regexMatch "^[a-z][a-z0-9-]*$" .Release.Name) }}{{ fail (printf "the release %s cannot be a name of all that the chart makes: it must begin with a letter, and have no dots" .Release.Name) }}{{ end -}}
 {{- if contains "vecmill" .Release.Name -}}
 {{- .Release.Name | trunc 63 | trimSuffix "-" -}}
 {{- else -}}
@@ -14,7 +15,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "vecmill.labels" -}}
 {{ include "vecmill.selector" . }}
-app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ regexReplaceAll "@.*$" .Values.image.tag "" | trunc 63 | trimAll "-_." | default .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
@@ -29,11 +30,12 @@ default
 {{- end -}}
 {{- end -}}
 
-{{/* The port of telemetry.listen, which is host:port. Probes and Prometheus come from outside the pod. */}}
+{{/* The port of telemetry.listen, which is host:port. Probes and Prometheus come from outside the pod. Empty where a job alone is to do without. */}}
 {{- define "vecmill.port" -}}
 {{- $listen := .Values.config.telemetry.listen | default "" -}}
 {{- if regexMatch "^(localhost|127\\.[0-9.]*|\\[::1\\]|\\[::ffff:127\\.[0-9.]*\\]):" (lower $listen) }}{{ fail (printf "config.telemetry.listen is %s, which nobody outside the pod reaches: the probes would fail; give it no host, such as \":9464\"" $listen) }}{{ end -}}
-{{- regexFind "[0-9]+$" (required "config.telemetry.listen is empty: the probes need it, such as \":9464\"" .Values.config.telemetry.listen) -}}
+{{- if and (not $listen) (include "vecmill.mostWorkers" . | int) }}{{ fail "config.telemetry.listen is empty: the probes need it, such as \":9464\"" }}{{ end -}}
+{{- regexFind "[0-9]+$" $listen -}}
 {{- end -}}
 
 {{/* The port of telemetry.debug_listen, empty without one. */}}

@@ -57,10 +57,12 @@ containers:
             name: {{ required (printf "secretEnv.%s.secret is missing" $name) $ref.secret }}
             key: {{ required (printf "secretEnv.%s.key is missing" $name) $ref.key }}
       {{- end }}
+    {{- with include "vecmill.port" . }}
     ports:
       - name: metrics
-        containerPort: {{ include "vecmill.port" . }}
-    {{- if not .Job }}
+        containerPort: {{ . }}
+    {{- end }}
+    {{- if and (not .Job) (include "vecmill.port" .) }}
     # The server of the probes runs before models are compiled and loaded, which may take minutes the first time.
     startupProbe:
       httpGet: {path: /livez, port: metrics}
