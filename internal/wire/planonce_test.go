@@ -3,7 +3,12 @@ package wire
 import (
 	"bytes"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,5 +68,34 @@ func TestModelsAreOpenedByWhatComputesAlone(t *testing.T) {
 			t.Errorf("%+v, %v", p, err)
 		}
 		opened("planned, with an estimate of "+tries.String(), n)
+	}
+}
+
+// TestAPlanIsFinishedWithoutAnEstimateWhereObjectsCannotBeFetched has a store that lists, and gives none of its objects. That says nothing of them.
+func TestAPlanIsFinishedWithoutAnEstimateWhereObjectsCannotBeFetched(t *testing.T) {
+	l := newLake(t, 5)
+	at, err := url.Parse(l.conf.S3.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := httputil.NewSingleHostReverseProxy(at)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/box/texts/") {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		store.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	l.conf.S3.Endpoint = front.URL
+	o := PlanOptions{Source: "s3://box/texts/", Out: filepath.Join(l.out, "x"), Listers: 1, Sample: 3, Log: quiet, Estimate: EstimateOptions{For: time.Millisecond}}
+	for range 2 { // as often as it is asked
+		if p, err := Plan(t.Context(), l.conf, o); err == nil || !strings.Contains(err.Error(), "418") || !strings.Contains(err.Error(), "with --try 0 and no --rate finishes the plan without an estimate") {
+			t.Fatalf("%+v, %v", p, err)
+		}
+	}
+	o.Estimate.For = 0
+	if p, err := Plan(t.Context(), l.conf, o); err != nil || p.Items != 5 || len(p.Expected) != 0 {
+		t.Errorf("%+v, %v", p, err)
 	}
 }
