@@ -2,7 +2,6 @@ package backfill
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -59,19 +58,20 @@ type Expectation struct {
 	Steps   float64 `json:"steps"` // frames, tokens or patches
 	Rows    float64 `json:"rows"`
 
-	Wall        Interval `json:"wall_seconds"`
-	CPU         Interval `json:"cpu_seconds"`
-	GPU         Interval `json:"gpu_seconds,omitzero"` // of all devices that are held; none if no model is on one
-	Price       Interval `json:"price,omitzero"`       // of all machines for Wall; none: what one costs was not told
-	OutputBytes float64  `json:"output_bytes"`         // of the rows in memory
-	FileBytes   float64  `json:"file_bytes"`           // of all outputs that are files
-	Files       int64    `json:"files"`                // likewise
-	Held        float64  `json:"held_bytes"`           // in memory, besides what computing takes: objects on their way and rows of open files
-	FailShare   float64  `json:"fail_share"`           // of the items: as of those tried or looked at, and lines that are no reference
-	Copies      Interval `json:"copies,omitzero"`      // items whose results are those of another one, as far as entity tags tell: Wall, CPU and what follows from them are without Value of them
+	Wall        *Interval `json:"wall_seconds"` // nil, as CPU: not known, for Refused
+	CPU         *Interval `json:"cpu_seconds"`
+	GPU         Interval  `json:"gpu_seconds,omitzero"` // of all devices that are held; none if no model is on one
+	Price       Interval  `json:"price,omitzero"`       // of all machines for Wall; none: what one costs was not told
+	OutputBytes float64   `json:"output_bytes"`         // of the rows in memory
+	FileBytes   float64   `json:"file_bytes"`           // of all outputs that are files
+	Files       int64     `json:"files"`                // likewise
+	Held        float64   `json:"held_bytes"`           // in memory, besides what computing takes: objects on their way and rows of open files
+	FailShare   float64   `json:"fail_share"`           // of the items: as of those tried or looked at, and lines that are no reference
+	Copies      Interval  `json:"copies,omitzero"`      // items whose results are those of another one, as far as entity tags tell: Wall, CPU and what follows from them are without Value of them
 
-	Probed int `json:"probed"` // objects whose header was read
-	Tried  int `json:"tried"`  // and that were computed
+	Probed  int    `json:"probed"`            // objects whose header was read
+	Tried   int    `json:"tried"`             // and that were computed
+	Refused string `json:"refused,omitempty"` // why nothing of the sample could be read, or computed: only dead letters are expected; "": something could
 
 	Machines   int     `json:"machines"`              // that Wall is of
 	Startup    float64 `json:"startup_seconds"`       // of each of them, which Wall has in it
@@ -80,7 +80,7 @@ type Expectation struct {
 	Stated     *Rate   `json:"stated_rate,omitempty"` // what the times go by; nil: what was measured
 }
 
-// OfOne is what a part of the work, from 0 to 1, takes one machine that starts once: seconds, and seconds of its processors.
+// OfOne is what a part of the work, from 0 to 1, takes one machine that starts once: seconds, and seconds of its processors. The times have to be known, as for OfAll.
 func (e *Expectation) OfOne(part float64) (wall, cpu float64) {
 	n := float64(max(e.Machines, 1))
 	return (e.Wall.Value-e.Startup)*n*part + e.Startup, (e.CPU.Value-e.StartupCPU*n)*part + e.StartupCPU
@@ -119,9 +119,10 @@ type ExpectOptions struct {
 	Reuse      int64         // bytes of results that each machine keeps for others of the same content; 0: none
 }
 
-// Expect extrapolates from a draft's sample. With a stated rate try may be nil: then nothing is computed, and only what headers say is known.
+// Expect extrapolates from a draft's sample. With a stated rate try may be nil: then nothing is computed, and only what headers say is known. A sample of nothing but dead letters, as the rest of a source may be whose others are
+// computed, leaves the times open.
 func Expect(ctx context.Context, d *Draft, probe Probe, try Trial, o ExpectOptions) (*Expectation, error) {
-	e := &Expectation{Pipeline: o.Pipeline, Modality: o.Modality, Items: d.Planned, Bytes: d.Bytes, Machines: max(o.Machines, 1)}
+	e := &Expectation{Pipeline: o.Pipeline, Modality: o.Modality, Items: d.Planned, Bytes: d.Bytes, Machines: max(o.Machines, 1), Wall: &Interval{}, CPU: &Interval{}}
 	if d.objects() == 0 {
 		e.FailShare = float64(d.Unreadable) / float64(max(d.Planned, 1))
 		return e, nil
@@ -130,19 +131,30 @@ func Expect(ctx context.Context, d *Draft, probe Probe, try Trial, o ExpectOptio
 	if err != nil {
 		return nil, err
 	}
-	if len(x.items) == 0 {
-		return nil, fmt.Errorf("none of the %d objects of the sample could be read; the last: %w", len(d.Sample), x.last)
-	}
 	var runs []run
-	if try != nil {
-		if runs, err = tryOut(ctx, x, try, o); err != nil {
-			return nil, err
-		}
+	if len(x.items) == 0 {
+		err = fmt.Errorf("none of the %d objects of the sample could be read; the last: %w", len(d.Sample), x.last)
+	} else if try != nil {
+		runs, err = tryOut(ctx, x, try, o)
+	}
+	if err != nil && !ofObjects(err) {
+		return nil, err
 	}
 	e.Probed = len(x.items)
 	x.extrapolate(e, runs, d, o)
+	if err != nil {
+		e.Refused, e.Tried = err.Error(), 0
+		e.Wall, e.CPU, e.GPU, e.Copies = nil, nil, Interval{}, Interval{}
+		return e, nil
+	}
 	e.Price = e.Wall.times(float64(e.Machines) / 3600 * o.Price)
 	return e, nil
+}
+
+// ofObjects says whether objects are at fault, and not the store.
+func ofObjects(err error) bool {
+	reason, refused := schemas.Rejected(err)
+	return refused && reason != schemas.ReasonFetchFailed
 }
 
 // looked is a sample with its headers.
@@ -206,10 +218,9 @@ type run struct {
 	work float64
 }
 
-var errNothingTried = errors.New("none of the sample's objects could be computed")
-
 // tryOut computes parts of the sample, one after the other, until the time is up or the sample is, and at least two, if by trying again. The first part is
 // computed once more before that: caches and arenas fill, and it says how large the parts may be. A run pads less than a small part of it does, as it has more to make batches of.
+// If all fail, the error says why the last one did.
 func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, error) {
 	first, err := try(ctx, x.items[:min(o.AtOnce, len(x.items))])
 	if err != nil {
@@ -246,9 +257,9 @@ func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, 
 		good += t.Items - t.Failed
 	}
 	if good == 0 {
-		return nil, fmt.Errorf("%w; the last: %w", errNothingTried, refused)
+		err = fmt.Errorf("none of the objects of the sample that were tried could be computed; the last: %w", refused)
 	}
-	return runs, nil
+	return runs, err
 }
 
 // extrapolate fills the expectation in.
@@ -295,9 +306,10 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 	}
 	e.Machine, e.Startup, e.StartupCPU = o.Machine, o.Startup.Seconds(), o.StartupCPU.Seconds()
 	unsure := math.Hypot(spread, unsteady(runs))
-	e.Wall = interval(sum.Wall.Seconds()*scale/float64(e.Machines), unsure).after(o.Startup)
-	e.CPU = interval(sum.CPU.Seconds()*scale, unsure).after(o.StartupCPU * time.Duration(e.Machines)) // each of them loads the models
-	e.GPU = e.Wall.times(float64(e.Machines * o.Devices))                                             // one that waits is held, too
+	wall := interval(sum.Wall.Seconds()*scale/float64(e.Machines), unsure).after(o.Startup)
+	cpu := interval(sum.CPU.Seconds()*scale, unsure).after(o.StartupCPU * time.Duration(e.Machines)) // each of them loads the models
+	e.Wall, e.CPU = &wall, &cpu
+	e.GPU = e.Wall.times(float64(e.Machines * o.Devices)) // one that waits is held, too
 }
 
 // resultBytes is what a result takes beside its rows.

@@ -115,18 +115,54 @@ func TestWhatIsNoObjectTakesNoTime(t *testing.T) {
 	}
 }
 
-// TestWhyNothingCouldBeTriedIsSaid has objects that the model's preprocessing refuses.
-func TestWhyNothingCouldBeTriedIsSaid(t *testing.T) {
-	d, err := draft(t, place(t), Lines{values{`{"v":1,"id":"a","uri":"s3://box/a"}`}}, MakeOptions{Sample: 5})
-	if err != nil {
-		t.Fatal(err)
+// TestOfNothingButDeadLettersTheTimeIsNotKnown has a sample none of which can be read, or computed: that objects are at fault is no fault of the plan.
+func TestOfNothingButDeadLettersTheTimeIsNotKnown(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 40, Unreadable: 10, Bytes: 3000}}
+	for i := range 3 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}, Size: 100})
 	}
-	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{Bytes: 100}, nil }
-	try := func(context.Context, []plan.Item) (Tried, error) {
-		return Tried{Items: 1, Failed: 1, Wall: time.Second, Work: []float64{0}, Refused: errors.New("no frames")}, nil
-	}
-	if _, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Audio, AtOnce: 1}); err == nil || !strings.Contains(err.Error(), "no frames") {
-		t.Errorf("%v", err)
+	damaged, gone := schemas.Rejectf(schemas.ReasonDecode, "no frames"), schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
+	away := schemas.Rejectf(schemas.ReasonFetchFailed, "no route to host")
+	for _, c := range []struct {
+		name            string
+		probed, tried   error // of each object
+		stated          *Rate
+		headers         int
+		refused, failed string
+	}{
+		{"no header is one", damaged, nil, nil, 0, "none of the 3 objects of the sample could be read; the last: decode: no frames", ""},
+		{"none is there", gone, nil, nil, 0, "none of the 3 objects of the sample could be read; the last: fetch-missing: gone", ""},
+		{"none can be computed", nil, damaged, nil, 3, "none of the objects of the sample that were tried could be computed; the last: decode: no frames", ""},
+		{"nor by another machine", damaged, nil, &Rate{1, Objects}, 0, "none of the 3 objects of the sample could be read; the last: decode: no frames", ""},
+		{"nor by another machine, as tried", nil, damaged, &Rate{1, Objects}, 3, "none of the objects of the sample that were tried could be computed; the last: decode: no frames", ""},
+		{"the store is away", away, nil, nil, 0, "", "no route to host"},
+		{"the store goes away", nil, away, nil, 0, "", "no route to host"},
+		{"it is not the objects", errors.New("no credentials"), nil, nil, 0, "", "no credentials"},
+		{"it is not the objects that are tried", nil, errors.New("no model"), nil, 0, "", "no model"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{Bytes: 100, Seconds: 2}, c.probed }
+			try := func(_ context.Context, items []plan.Item) (Tried, error) {
+				return Tried{Items: len(items), Failed: len(items), Wall: time.Second, Work: make([]float64, len(items)), Refused: c.tried}, nil
+			}
+			e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Audio, For: time.Second, AtOnce: 2, Devices: 1, Startup: time.Second, Price: 5, Stated: c.stated})
+			if c.failed != "" {
+				if err == nil || !strings.Contains(err.Error(), c.failed) {
+					t.Errorf("%+v, %v", e, err)
+				}
+				return
+			}
+			if err != nil || e.Refused != c.refused || e.FailShare != 1 || e.Probed != c.headers || e.Tried != 0 || e.Items != 40 || e.Bytes != 3000 || e.Rows != 0 {
+				t.Fatalf("%+v, %v", e, err)
+			}
+			b, err := json.Marshal(e)
+			if said := string(b); err != nil || !strings.Contains(said, `"wall_seconds":null,"cpu_seconds":null,"output_bytes":0`) || strings.Contains(said, `"gpu_seconds"`) || strings.Contains(said, `"price"`) {
+				t.Errorf("%s, %v", said, err)
+			}
+			if c.headers > 0 && math.Abs(e.Seconds-60) > 1e-9 {
+				t.Errorf("%v seconds of audio", e.Seconds)
+			}
+		})
 	}
 }
 
@@ -204,8 +240,8 @@ func TestObjectsThatAreGoneAreExpectedToFail(t *testing.T) {
 	gone := func(context.Context, *plan.Item) (Extent, error) {
 		return Extent{}, schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
 	}
-	if _, err := Expect(t.Context(), d, gone, try, o); err == nil || !strings.Contains(err.Error(), "none of the 10 objects") {
-		t.Errorf("got %v", err)
+	if e, err := Expect(t.Context(), d, gone, try, o); err != nil || e.FailShare != 1 {
+		t.Errorf("all are gone: %+v, %v", e, err)
 	}
 	if e, err := Expect(t.Context(), &Draft{}, nil, nil, o); err != nil || e.Wall.Value != 0 {
 		t.Errorf("an empty plan: %+v, %v", e, err)

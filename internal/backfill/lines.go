@@ -20,8 +20,11 @@ type Values interface {
 // Lines enumerates a file with a reference on each line. A line that is none stays in the plan with its number: a run makes it a dead letter. Blank lines are left out.
 type Lines struct{ Values Values }
 
-// linesAtOnce are given together.
-const linesAtOnce = 1000
+// So many lines are given together, or those of so many bytes: what is given is saved in one part of the plan.
+const (
+	linesAtOnce = 1000
+	bytesAtOnce = 8 << 20
+)
 
 // Each implements Source. The state is the number of lines read.
 func (l Lines) Each(ctx context.Context, state json.RawMessage, give func(items []plan.Item, state any) error) error {
@@ -39,6 +42,7 @@ func (l Lines) Each(ctx context.Context, state json.RawMessage, give func(items 
 		return err
 	}
 	var items []plan.Item
+	size := 0
 	for {
 		line, err := next()
 		ended := errors.Is(err, io.EOF)
@@ -48,14 +52,15 @@ func (l Lines) Each(ctx context.Context, state json.RawMessage, give func(items 
 		if !ended {
 			n++
 			if line != nil {
+				size += len(line)
 				items = append(items, lineOf(line, n))
 			}
 		}
-		if ended || len(items) >= linesAtOnce {
+		if ended || len(items) >= linesAtOnce || size >= bytesAtOnce {
 			if err := give(items, n); err != nil {
 				return err
 			}
-			items = nil
+			items, size = nil, 0
 		}
 		if ended {
 			return nil

@@ -1,6 +1,7 @@
 package backfill
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -53,10 +54,17 @@ type Draft struct {
 	Counts
 	Deletions int64       // of the planned ones: references that compute nothing
 	Sizes     Sizes       // of the objects
-	Sample    []plan.Item // of the objects, in an order that is as random as the seed
+	Sample    []plan.Item // of the objects, in an order that is as random as the seed. Behind an interruption it is whole after Recall
 
+	left   []leftAt
 	copies Sizes     // of the planned ones
 	near   [33]int64 // those of contents that an item before has, as Copies has them
+}
+
+// leftAt is a reference of the sample that the plan's parts alone have.
+type leftAt struct {
+	index  int
+	number int64
 }
 
 // objects are what a run computes of what is planned.
@@ -80,9 +88,24 @@ type picking struct {
 
 // picked is a reference of the sample: those with the smallest ranks are kept.
 type picked struct {
-	Rank uint64      `json:"rank"`
-	Ref  schemas.Ref `json:"ref"`
-	Size int64       `json:"size"`
+	Rank uint64       `json:"rank"`
+	Ref  *schemas.Ref `json:"ref,omitempty"`
+	At   *int64       `json:"at,omitempty"` // the number of a long one, as of inline data, which is saved with the plan's parts alone: nil of others, and in what builds before this one saved
+	Size int64        `json:"size"`
+}
+
+// longRef is how many bytes of JSON a reference has at least that is not saved again and again.
+const longRef = 4 << 10
+
+// saved is what is saved of a draft.
+func (d drafting) saved() drafting {
+	d.Sample = slices.Clone(d.Sample)
+	for i := range d.Sample {
+		if d.Sample[i].At != nil {
+			d.Sample[i].Ref = nil
+		}
+	}
+	return d
 }
 
 // Make enumerates src into w, whose saved state is state, to the end. It saves from time to time; interrupted, it is called again with what NewWriter gives.
@@ -121,7 +144,7 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 			o.Tell(d.Counts)
 		}
 		if w.Full() || saved.due() {
-			return saved.do(func() error { return w.Save(ctx, d) })
+			return saved.do(func() error { return w.Save(ctx, d.saved()) })
 		}
 		return nil
 	})
@@ -131,7 +154,7 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 	if l, ok := src.(interface{ Lists() int64 }); ok {
 		d.Counts.Lists = l.Lists()
 	}
-	if err := w.Save(ctx, d); err != nil { // what follows takes a while, and may be interrupted too
+	if err := w.Save(ctx, d.saved()); err != nil { // what follows takes a while, and may be interrupted too
 		return nil, err
 	}
 	out := &Draft{Counts: d.Counts, Deletions: d.Deletions, Sizes: d.Sizes}
@@ -140,10 +163,33 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 		found, out.copies, out.near = o.Copies.found()
 		out.Copied = &found
 	}
-	for _, p := range d.Sample {
-		out.Sample = append(out.Sample, plan.Item{Ref: p.Ref, Size: p.Size})
+	for i, p := range d.Sample {
+		it := plan.Item{Size: p.Size}
+		if p.Ref != nil {
+			it.Ref = *p.Ref
+		} else {
+			out.left = append(out.left, leftAt{i, *p.At})
+		}
+		out.Sample = append(out.Sample, it)
 	}
 	return out, nil
+}
+
+// Recall reads what a plan that was gone on with has of the sample. Each part is read once at most.
+func (d *Draft) Recall(ctx context.Context, w *plan.Writer) error {
+	r := w.Reader()
+	slices.SortFunc(d.left, func(a, b leftAt) int { return cmp.Compare(a.number, b.number) })
+	for _, l := range d.left {
+		ref, err := r.Ref(ctx, l.number)
+		if err == nil {
+			d.Sample[l.index].Ref, err = schemas.ParseRef([]byte(ref))
+		}
+		if err != nil {
+			return fmt.Errorf("reading the sample again: %w", err)
+		}
+	}
+	d.left = nil
+	return nil
 }
 
 // draw settles how the sample is drawn: as it was begun, if that is asked for, or nothing is.
@@ -186,7 +232,7 @@ func (d *drafting) add(w *plan.Writer, it plan.Item, o *MakeOptions) error {
 	default:
 		d.Counts.Bytes += max(it.Size, 0)
 		d.Sizes[sizeOf(it.Size)]++
-		d.pick(it)
+		d.pick(it, at)
 	}
 	return nil
 }
@@ -206,11 +252,17 @@ func (o *MakeOptions) again(ctx context.Context, w *plan.Writer) error {
 }
 
 // pick keeps the references whose hash with the seed is smallest: a sample that does not depend on order, and can be gone on with.
-func (d *drafting) pick(it plan.Item) {
-	p, most := picked{rank(d.Picked.Seed, it.Ref.ID), it.Ref, it.Size}, d.Picked.Sample
+func (d *drafting) pick(it plan.Item, number int64) {
+	p, most := picked{Rank: rank(d.Picked.Seed, it.Ref.ID), Size: it.Size}, d.Picked.Sample
 	n := len(d.Sample)
 	if n >= most && p.Rank >= d.Sample[n-1].Rank {
 		return
+	}
+	ref := it.Ref
+	p.Ref = &ref
+	if b, err := json.Marshal(ref); err == nil && len(b) >= longRef {
+		long := number
+		p.At = &long
 	}
 	at, _ := slices.BinarySearchFunc(d.Sample, p.Rank, func(x picked, rank uint64) int {
 		switch {

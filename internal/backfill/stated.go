@@ -20,7 +20,8 @@ func (x *looked) stated(e *Expectation, d *Draft, o ExpectOptions) {
 	}
 	amount, spread := d.total(x.measures(of))
 	e.Stated = o.Stated
-	e.Wall = interval(amount/o.Stated.PerSecond/float64(e.Machines), spread)
-	e.CPU = e.Wall.times(float64(e.Machines * o.CPUs))
+	wall := interval(amount/o.Stated.PerSecond/float64(e.Machines), spread)
+	cpu := wall.times(float64(e.Machines * o.CPUs))
+	e.Wall, e.CPU = &wall, &cpu
 	e.GPU = e.Wall.times(float64(e.Machines * o.Devices))
 }

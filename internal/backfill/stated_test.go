@@ -50,7 +50,7 @@ func TestAStatedRateNeedsNoTrial(t *testing.T) {
 			for name, x := range map[string]struct {
 				got  Interval
 				want float64
-			}{"wall": {e.Wall, c.wall}, "CPU": {e.CPU, c.cpu}, "GPU": {e.GPU, c.gpu}, "price": {e.Price, c.price}} {
+			}{"wall": {*e.Wall, c.wall}, "CPU": {*e.CPU, c.cpu}, "GPU": {e.GPU, c.gpu}, "price": {e.Price, c.price}} {
 				if math.Abs(x.got.Value/x.want-1) > 1e-9 || !(x.got.Low < x.got.Value && x.got.Value < x.got.High) {
 					t.Errorf("%s is %+v, want %v", name, x.got, x.want)
 				}
@@ -73,14 +73,14 @@ func TestAStatedRateNeedsNoTrial(t *testing.T) {
 
 // TestAPartOfAPlanIsOfOneMachineOrOfAll takes apart what three machines take that load for ten seconds each.
 func TestAPartOfAPlanIsOfOneMachineOrOfAll(t *testing.T) {
-	e := &Expectation{Machines: 3, Startup: 10, StartupCPU: 20, Wall: Interval{Value: 110}, CPU: Interval{Value: 660}}
+	e := &Expectation{Machines: 3, Startup: 10, StartupCPU: 20, Wall: &Interval{Value: 110}, CPU: &Interval{Value: 660}}
 	for part, want := range map[float64][3]float64{1: {310, 620, 100}, 0.5: {160, 320, 50}, 0: {10, 20, 0}} {
 		wall, cpu := e.OfOne(part)
 		if all := e.OfAll(part); wall != want[0] || cpu != want[1] || all != want[2] {
 			t.Errorf("%v of it is %v s and %v s of processors for one machine, %v s for all, want %v", part, wall, cpu, all, want)
 		}
 	}
-	old := &Expectation{Wall: Interval{Value: 110}, CPU: Interval{Value: 600}} // of an earlier build, which did not say
+	old := &Expectation{Wall: &Interval{Value: 110}, CPU: &Interval{Value: 600}} // of an earlier build, which did not say
 	if wall, cpu := old.OfOne(0.5); wall != 55 || cpu != 300 {
 		t.Errorf("of an earlier build's it is %v s, %v s of processors", wall, cpu)
 	}

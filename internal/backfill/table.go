@@ -78,16 +78,18 @@ func (t *Table) Each(ctx context.Context, state json.RawMessage, give func(items
 // read reads what is left of a file.
 func (t *Table) read(ctx context.Context, rows Frozen, at tableAt, send func(given) error) error {
 	var items []plan.Item
+	size := 0
 	if err := rows.Values(ctx, at.File, at.Rows, func(value []byte) error {
 		at.Rows++
 		if value != nil {
+			size += len(value)
 			items = append(items, itemOf(value))
 		}
-		if len(items) < linesAtOnce {
+		if len(items) < linesAtOnce && size < bytesAtOnce {
 			return nil
 		}
 		err := send(given{items, at})
-		items = nil
+		items, size = nil, 0
 		return err
 	}); err != nil || len(items) == 0 {
 		return err

@@ -349,24 +349,36 @@ func runAudit(ctx context.Context, e *env, args []string) error {
 	return errors.Join(err, o.auditPlan(ctx, e, c))
 }
 
-// auditPlan fails if an output has not all of a plan. Whether what it has is in order is what the audit says.
+// auditPlan fails if an output has not all of a plan, of the pipelines that it was made for; what a best-effort one lacks is told. Whether what outputs have is in order is what the audit says.
 func (o *runOptions) auditPlan(ctx context.Context, e *env, c *config.Config) error {
 	_, p, err := o.source(ctx, c)
 	if err != nil {
 		return err
 	}
-	all, err := o.howFar(ctx, e, c)
-	if err != nil {
+	if c, err = wire.OfPlan(c, p); err != nil {
 		return err
 	}
-	if len(all) == 0 && p.Items > 0 {
-		return fmt.Errorf("no output keeps an account of plan %s", p.Name)
+	all, err := o.howFar(ctx, e, c)
+	if err != nil || p.Items == 0 {
+		return err
 	}
+	told := false
 	var errs []error
 	for i := range all {
-		if x := newWritten(&all[i], p.Items); !x.Finished && p.Items > 0 {
-			errs = append(errs, fmt.Errorf("plan %s is not finished: %s of pipeline %s has %d of %d; %d are missing in between, %d are lost, %d were published before the place where it begins", p.Name, x.Output, x.Pipeline, x.Next, x.whole(), x.Missing, x.Lost, x.Passed))
+		x := newWritten(&all[i], p.Items)
+		told = told || x.Finished || !x.BestEffort
+		if x.Finished {
+			continue
 		}
+		has := fmt.Sprintf("%s of pipeline %s has %d of %d; %d are missing in between, %d are lost, %d were published before the place where it begins", x.Output, x.Pipeline, x.Next, x.whole(), x.Missing, x.Lost, x.Passed)
+		if x.BestEffort {
+			fmt.Fprintf(e.err, "plan %s: %s: it is best_effort, and need not have all\n", p.Name, has)
+			continue
+		}
+		errs = append(errs, fmt.Errorf("plan %s is not finished: %s", p.Name, has))
+	}
+	if !told {
+		return fmt.Errorf("no output that is required keeps an account of plan %s", p.Name)
 	}
 	return errors.Join(errs...)
 }

@@ -177,21 +177,23 @@ func printExpected(w io.Writer, x *backfill.Expectation) {
 	}
 	fmt.Fprintf(w, "%s (%d headers looked at, %d objects computed)\n", x.Pipeline, x.Probed, x.Tried)
 	line("bytes to read", "%s", bytesText(float64(x.Bytes)))
-	switch x.Modality {
-	case schemas.Audio:
+	switch {
+	case x.Refused != "" && x.Probed == 0: // nor is it known what is in them
+	case x.Modality == schemas.Audio:
 		line("audio", "%.1f hours", x.Seconds/3600)
-	case schemas.Image:
+	case x.Modality == schemas.Image:
 		line("pixels", "%.3g", x.Pixels)
-	case schemas.Text:
-		if x.Tried > 0 {
-			line("tokens", "%.3g", x.Steps)
-		}
+	case x.Modality == schemas.Text && x.Tried > 0:
+		line("tokens", "%.3g", x.Steps)
 	}
-	if x.Stated != nil {
+	switch {
+	case x.Wall == nil:
+		line("time", "not known: %s", x.Refused)
+	case x.Stated != nil:
 		printStated(line, x)
-	} else {
-		line("time", "%s, on %d machines like this one", spans(x.Wall), x.Machines)
-		line("CPU", "%s", hours(x.CPU))
+	default:
+		line("time", "%s, on %d machines like this one", spans(*x.Wall), x.Machines)
+		line("CPU", "%s", hours(*x.CPU))
 		if x.GPU.Value > 0 {
 			line("GPU", "%s", hours(x.GPU))
 		}
@@ -218,10 +220,23 @@ func printExpected(w io.Writer, x *backfill.Expectation) {
 // printTogether prints what pipelines take that run on the same machines at once. Bounds are added, too: what is off in one may be off in all.
 func printTogether(w io.Writer, all []backfill.Expectation) {
 	var wall, price backfill.Interval
+	var untold []string
 	for i := range all {
-		wall, price = wall.Plus(all[i].Wall), price.Plus(all[i].Price)
+		if all[i].Wall == nil {
+			untold = append(untold, all[i].Pipeline)
+			continue
+		}
+		wall, price = wall.Plus(*all[i].Wall), price.Plus(all[i].Price)
 	}
-	fmt.Fprintf(w, "all pipelines\n  %-16s %s\n", "time", spans(wall))
+	switch {
+	case len(untold) == len(all):
+		return
+	case len(untold) > 0:
+		fmt.Fprintf(w, "all pipelines but %s\n", strings.Join(untold, ", "))
+	default:
+		fmt.Fprintln(w, "all pipelines")
+	}
+	fmt.Fprintf(w, "  %-16s %s\n", "time", spans(wall))
 	if price.Value > 0 {
 		fmt.Fprintf(w, "  %-16s %s\n", "price", money(price))
 	}
@@ -237,12 +252,12 @@ func printStated(line func(name, format string, args ...any), x *backfill.Expect
 	if x.Stated.Unit == backfill.AudioSeconds {
 		unit = "seconds of audio"
 	}
-	line("time", "%s, on %d machines of %g %s a second each, as stated: the interval is that of the sample alone", spans(x.Wall), x.Machines, x.Stated.PerSecond, unit)
+	line("time", "%s, on %d machines of %g %s a second each, as stated: the interval is that of the sample alone", spans(*x.Wall), x.Machines, x.Stated.PerSecond, unit)
 	held := false
 	for _, of := range []struct {
 		name string
 		time backfill.Interval
-	}{{"CPU", x.CPU}, {"GPU", x.GPU}} {
+	}{{"CPU", *x.CPU}, {"GPU", x.GPU}} {
 		if of.time.Value > 0 {
 			held = true
 			line(of.name, "%s for which they are held", hours(of.time))

@@ -44,7 +44,7 @@ func TestAPlanSaysWhatTagsTellOfCopies(t *testing.T) {
 		{&backfill.Copied{Outputs: 20, Within: 6, Untold: 3, About: 8}, "copies             26 by their entity tags: 20 of contents that outputs have, 6 of an item before (about, counted of one content in 8); 3 more may be copies: their tags do not tell\n"},
 	} {
 		var out bytes.Buffer
-		x := backfill.Expectation{Tried: 1}
+		x := backfill.Expectation{Tried: 1, Wall: &backfill.Interval{}, CPU: &backfill.Interval{}}
 		if c.copied != nil {
 			x.Copies = backfill.Interval{Value: 20, Low: 20, High: float64(c.copied.All())}
 		}
@@ -59,8 +59,10 @@ func TestAPlanSaysWhatTagsTellOfCopies(t *testing.T) {
 // TestAPlanOfSeveralPipelinesSaysWhatTheyTakeTogether has two of one machine.
 func TestAPlanOfSeveralPipelinesSaysWhatTheyTakeTogether(t *testing.T) {
 	of := func(name string, seconds, price float64) backfill.Expectation {
-		around := func(x float64) backfill.Interval { return backfill.Interval{Value: x, Low: x / 2, High: 2 * x} }
-		return backfill.Expectation{Pipeline: name, Modality: schemas.Text, Tried: 1, Machines: 1, Wall: around(seconds), Price: around(price)}
+		around := func(x float64) *backfill.Interval {
+			return &backfill.Interval{Value: x, Low: x / 2, High: 2 * x}
+		}
+		return backfill.Expectation{Pipeline: name, Modality: schemas.Text, Tried: 1, Machines: 1, Wall: around(seconds), CPU: around(2 * seconds), Price: *around(price)}
 	}
 	all := []backfill.Expectation{of("a", 60, 1), of("b", 40, 0.5)}
 	p := wire.Planned{Plan: &plan.Plan{Items: 7}, Promise: wire.Promise{Expected: all}}

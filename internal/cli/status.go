@@ -55,6 +55,9 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 		total = about.Items
+		if c, err = wire.OfPlan(c, about); err != nil {
+			return err
+		}
 		if against, err = wire.AgainstRuns(ctx, c, o.plan, about); err != nil {
 			fmt.Fprintf(e.err, "the runs are not held against their plan: %v\n", err)
 		}
@@ -174,6 +177,9 @@ func (x *written) print(w io.Writer, now time.Time) {
 	}
 	if x.Passed > 0 {
 		fmt.Fprintf(w, "  %d were published before the place where %s begins in its topic, and nobody computes them: plan anew at another place, which leaves out what is written, and publish that\n", x.Passed, x.Pipeline)
+	}
+	if x.BestEffort && x.Next < x.whole() {
+		fmt.Fprintln(w, "  it is best_effort, and may lack some of it for good")
 	}
 	if x.Last == nil {
 		return

@@ -19,6 +19,7 @@ type Against struct {
 	Counted    Counted  `json:"counted"`
 	Runs       int      `json:"runs,omitempty"` // whose times Took is the sum of
 	Stated     bool     `json:"stated,omitempty"`
+	Untold     []string `json:"untold,omitempty"`      // pipelines whose time the plan could not tell: it is in Took alone
 	Measured   string   `json:"measured_on,omitempty"` // the kind of machine, where it is another than those of Ran
 	Ran        string   `json:"ran_on,omitempty"`
 }
@@ -66,6 +67,9 @@ func (a *Against) Words() string {
 	fmt.Fprintf(&b, ": %.2f of it", a.Ratio)
 	if a.CPURatio != nil {
 		fmt.Fprintf(&b, "; CPU time planned %s, took %s: %.2f of it", brief(*a.PlannedCPU), brief(*a.TookCPU), *a.CPURatio)
+	}
+	if len(a.Untold) > 0 {
+		fmt.Fprintf(&b, "; the plan could not tell the time of %s", strings.Join(a.Untold, ", "))
 	}
 	if a.Stated {
 		b.WriteString("; planned by a stated rate")

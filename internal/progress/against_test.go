@@ -21,6 +21,7 @@ func TestWhatWasPlannedIsSaidBesideWhatItTook(t *testing.T) {
 		{"a part", func(a *Against) { a.References = 40 }, "planned 3m20s for 40 of 100 references, took 3m10s: 0.95 of it"},
 		{"of less than a minute", func(a *Against) { a.Planned, a.Took = 2, 1.5 }, "planned 2s, took 1.5s: 0.75 of it"},
 		{"a stated rate", func(a *Against) { a.Stated = true }, "planned 3m20s, took 3m10s: 0.95 of it; planned by a stated rate"},
+		{"a pipeline whose time was not known", func(a *Against) { a.Untold = []string{"notes"} }, "planned 3m20s, took 3m10s: 0.95 of it; the plan could not tell the time of notes"},
 		{"another machine", func(a *Against) { a.Measured, a.Ran = "8 of A", "2 of B" }, "planned 3m20s, took 3m10s: 0.95 of it; planned on another kind of machine: 8 of A, and run on 2 of B"},
 		{"workers", func(a *Against) { a.Counted, a.Machines, a.Runs = ToWritten, 20, 0 }, "planned 3m20s on 20 machines, took 3m10s from the beginning of the publishing to the last write: 0.95 of it"},
 		{"a publishing", func(a *Against) { a.Counted, a.References = ToNow, 90 }, "planned 3m20s on 1 machines for 90 of 100 references, took 3m10s since the publishing began: 0.95 of it"},

@@ -149,10 +149,14 @@ func against(p *plan.Plan, all []plan.Took) *progress.Against {
 		for _, told := range spans {
 			n += covered(told)
 		}
+		out.References = min(out.References, n)
+		if e.Wall == nil {
+			out.Untold = append(out.Untold, e.Pipeline)
+			continue
+		}
 		wall, cpu := e.OfOne(float64(n) / float64(p.Items))
 		out.Planned += wall
 		plannedCPU += cpu
-		out.References = min(out.References, n)
 		out.Stated = out.Stated || e.Stated != nil
 	}
 	if out.References == 0 || out.Planned <= 0 {
@@ -185,6 +189,10 @@ func againstFleet(c *config.Config, p *plan.Plan, topic string, done int64, took
 	for _, e := range PromiseOf(p).Expected {
 		reads := func(line config.Pipeline) bool { return line.Name == e.Pipeline && slices.Contains(line.Topics, topic) }
 		if !slices.ContainsFunc(c.Pipelines, reads) {
+			continue
+		}
+		if e.Wall == nil {
+			out.Untold = append(out.Untold, e.Pipeline)
 			continue
 		}
 		out.Planned += e.OfAll(float64(out.References) / float64(p.Items))

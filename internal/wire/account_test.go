@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -32,7 +33,7 @@ func planOf(t *testing.T, said ...backfill.Expectation) *plan.Plan {
 
 // calls takes two machines 110 s, and their processors 420 s, of which each starts for 10 s.
 var calls = backfill.Expectation{
-	Pipeline: "calls", Machines: 2, Startup: 10, StartupCPU: 10, Machine: "2 of A", Wall: backfill.Interval{Value: 110}, CPU: backfill.Interval{Value: 420},
+	Pipeline: "calls", Machines: 2, Startup: 10, StartupCPU: 10, Machine: "2 of A", Wall: &backfill.Interval{Value: 110}, CPU: &backfill.Interval{Value: 420},
 }
 
 func TestRunsAreAddedUpAndHeldAgainstTheirPlan(t *testing.T) {
@@ -45,7 +46,7 @@ func TestRunsAreAddedUpAndHeldAgainstTheirPlan(t *testing.T) {
 	images := calls
 	images.Pipeline = "images"
 	stated := calls
-	stated.Stated, stated.Machine, stated.Startup, stated.Wall.Value = &backfill.Rate{PerSecond: 5, Unit: backfill.Objects}, "", 0, 100
+	stated.Stated, stated.Machine, stated.Startup, stated.Wall = &backfill.Rate{PerSecond: 5, Unit: backfill.Objects}, "", 0, &backfill.Interval{Value: 100}
 	for _, c := range []struct {
 		name          string
 		said          []backfill.Expectation
@@ -82,6 +83,18 @@ func TestRunsAreAddedUpAndHeldAgainstTheirPlan(t *testing.T) {
 			t.Errorf("%s: %+v", name, a)
 		}
 	}
+	refused := backfill.Expectation{Pipeline: "images", Machines: 2, Refused: "decode: cut off"}
+	stretches := of(0, 1000, "2 of A")
+	if a := against(planOf(t, calls, refused), []plan.Took{run(200, 500, stretches)}); a == nil || a.Planned != 210 || len(a.Untold) > 0 {
+		t.Errorf("without the pipeline whose time is not known: %+v", a)
+	}
+	stretches["images"] = plan.Stretch{Next: 500}
+	if a := against(planOf(t, calls, refused), []plan.Took{run(200, 500, stretches)}); a == nil || a.Planned != 210 || a.References != 500 || !slices.Equal(a.Untold, []string{"images"}) {
+		t.Errorf("with the pipeline whose time is not known: %+v", a)
+	}
+	if a := against(planOf(t, refused), []plan.Took{run(200, 500, stretches)}); a != nil {
+		t.Errorf("a plan whose time is not known: %+v", a)
+	}
 	if a := against(planOf(t), []plan.Took{run(50, 90, of(0, 1000, ""))}); a != nil {
 		t.Errorf("a plan without an estimate: %+v", a)
 	}
@@ -91,7 +104,9 @@ func TestAFleetIsHeldAgainstThePlanOfItsMachines(t *testing.T) {
 	c := &config.Config{Pipelines: []config.Pipeline{{Name: "calls", Topics: []string{"refs"}}, {Name: "images", Topics: []string{"others"}}}}
 	images := calls
 	images.Pipeline = "images"
-	p := planOf(t, calls, images)
+	refused := backfill.Expectation{Pipeline: "notes", Machines: 2, Refused: "decode: cut off"}
+	c.Pipelines = append(c.Pipelines, config.Pipeline{Name: "notes", Topics: []string{"refs", "notes"}})
+	p := planOf(t, calls, images, refused)
 	for _, x := range []struct {
 		topic   string
 		done    int64
@@ -104,6 +119,7 @@ func TestAFleetIsHeldAgainstThePlanOfItsMachines(t *testing.T) {
 		{"refs", 0, 95 * time.Second, 0},
 		{"refs", 1000, -time.Second, 0}, // by another clock
 		{"unread", 1000, 95 * time.Second, 0},
+		{"notes", 1000, 95 * time.Second, 0}, // whose time is not known
 	} {
 		a := againstFleet(c, p, x.topic, x.done, x.took, progress.ToWritten)
 		if x.planned == 0 {
@@ -112,7 +128,7 @@ func TestAFleetIsHeldAgainstThePlanOfItsMachines(t *testing.T) {
 			}
 			continue
 		}
-		if a == nil || a.Planned != x.planned || a.Took != 95 || a.Machines != 2 || a.References != min(x.done, 1000) || a.Runs != 0 || a.CPURatio != nil || a.Counted != progress.ToWritten {
+		if a == nil || a.Planned != x.planned || a.Took != 95 || a.Machines != 2 || a.References != min(x.done, 1000) || a.Runs != 0 || a.CPURatio != nil || a.Counted != progress.ToWritten || !slices.Equal(a.Untold, []string{"notes"}) {
 			t.Errorf("%+v: %+v", x, a)
 		}
 	}

@@ -270,6 +270,9 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		out.Snapshot = t.Taken()
 	}
 	if o.Estimate.wanted() {
+		if err := draft.Recall(ctx, w); err != nil {
+			return nil, err
+		}
 		done.close() // a run does not have it
 		if copies != nil {
 			copies.Close()

@@ -89,7 +89,7 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		}
 		e, err := backfill.Expect(ctx, mine, t.probe, try, x)
 		if err != nil {
-			return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
+			return nil, fmt.Errorf("pipeline %s: %w; what is planned is kept: the same command looks at the sample again, and with --try 0 and no --rate finishes the plan without an estimate", p.Name, err)
 		}
 		if err := t.weigh(e, o.Machines); err != nil {
 			return nil, fmt.Errorf("pipeline %s: weighing its rows: %w", p.Name, err)

@@ -2,11 +2,19 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"vecmill/internal/backfill"
 	"vecmill/internal/config"
 	"vecmill/stream/manifestsource"
 )
@@ -63,5 +71,60 @@ func TestModelsAreOpenedByWhatComputesAlone(t *testing.T) {
 			t.Errorf("%+v, %v", p, err)
 		}
 		opened("planned, with an estimate of "+tries.String(), n)
+	}
+}
+
+// TestAPlanIsFinishedWithoutAnEstimateWhereObjectsCannotBeFetched has a store that lists, and gives none of its objects. That says nothing of them.
+func TestAPlanIsFinishedWithoutAnEstimateWhereObjectsCannotBeFetched(t *testing.T) {
+	l := newLake(t, 5)
+	at, err := url.Parse(l.conf.S3.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := httputil.NewSingleHostReverseProxy(at)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/box/texts/") {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		store.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	l.conf.S3.Endpoint = front.URL
+	o := PlanOptions{Source: "s3://box/texts/", Out: filepath.Join(l.out, "x"), Listers: 1, Sample: 3, Log: quiet, Estimate: EstimateOptions{For: time.Millisecond}}
+	for range 2 { // as often as it is asked
+		if p, err := Plan(t.Context(), l.conf, o); err == nil || !strings.Contains(err.Error(), "418") || !strings.Contains(err.Error(), "with --try 0 and no --rate finishes the plan without an estimate") {
+			t.Fatalf("%+v, %v", p, err)
+		}
+	}
+	o.Estimate.For = 0
+	if p, err := Plan(t.Context(), l.conf, o); err != nil || p.Items != 5 || len(p.Expected) != 0 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// TestTextsOfAListAreTriedBehindAnInterruption has a plan of long texts that come in their references, whose estimate is refused at first.
+func TestTextsOfAListAreTriedBehindAnInterruption(t *testing.T) {
+	l := newLake(t, 0)
+	l.conf.Pipelines[0].Text.Long = "truncate"
+	var list strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&list, `{"v":1,"id":"%d","inline_text":"%s"}`+"\n", i, strings.Repeat("a b ", 2000))
+	}
+	at := filepath.Join(l.out, "long.jsonl")
+	if err := os.WriteFile(at, []byte(list.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := PlanOptions{Source: at, Out: filepath.Join(l.out, "x"), Listers: 1, Sample: 10, Log: quiet}
+	o.Estimate = EstimateOptions{For: time.Millisecond, Rates: map[string]backfill.Rate{"p": {PerSecond: 1, Unit: backfill.AudioSeconds}}}
+	if _, err := Plan(t.Context(), l.conf, o); err == nil || !strings.Contains(err.Error(), "seconds of audio") {
+		t.Fatal(err)
+	}
+	if about, err := os.Stat(filepath.Join(o.Out, "progress.json")); err != nil || about.Size() > 8<<10 {
+		t.Errorf("progress.json has %d bytes, %v", about.Size(), err)
+	}
+	o.Estimate.Rates = nil
+	if p, err := Plan(t.Context(), l.conf, o); err != nil || p.Items != 20 || len(p.Expected) != 1 || p.Expected[0].Probed != 10 || p.Expected[0].FailShare != 0 || p.Expected[0].Bytes != 20*8000 {
+		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"vecmill/internal/backfill/plan"
+	"vecmill/internal/config"
 	"vecmill/stream/manifestsource"
 )
 
@@ -118,4 +119,22 @@ func madeFor(p *plan.Plan, pipelines ...string) error {
 		}
 	}
 	return nil
+}
+
+// OfPlan is a configuration with the pipelines alone that a plan was made for: others owe it nothing. Of a plan of an earlier build, which may not say them, it has all.
+func OfPlan(c *config.Config, p *plan.Plan) (*config.Config, error) {
+	var names []string
+	for _, by := range wordsOf(p.Source).ComputedBy {
+		name, _, _ := strings.Cut(by, " ")
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return c, nil
+	}
+	of := *c
+	of.Pipelines = slices.DeleteFunc(slices.Clone(c.Pipelines), func(p config.Pipeline) bool { return !slices.Contains(names, p.Name) })
+	if len(of.Pipelines) == 0 {
+		return nil, fmt.Errorf("plan %s was made for pipelines that the configuration does not have: %s", p.Name, strings.Join(names, ", "))
+	}
+	return &of, nil
 }

@@ -22,6 +22,9 @@ type Written struct {
 	Pipeline string `json:"pipeline"`
 	Output   string `json:"output"`
 	Manifest string `json:"manifest"` // its name
+
+	BestEffort bool `json:"best_effort,omitempty"` // it may lack some of it, which nothing brings in later
+
 	audit.Written
 	*Through                   // nil: a run read the list itself
 	Against  *progress.Against `json:"against_plan,omitempty"` // null: the plan says no time, or nobody knows what it took
@@ -119,7 +122,7 @@ func (a *auditor) through(ctx context.Context, p *config.Pipeline, o *config.Out
 	if c, ok := out.(interface{ Close() }); ok {
 		defer c.Close()
 	}
-	w := &Written{Pipeline: p.Name, Output: at, Through: &Through{Topic: topic, Published: state.Next}}
+	w := &Written{Pipeline: p.Name, Output: at, BestEffort: o.BestEffort, Through: &Through{Topic: topic, Published: state.Next}}
 	sum := &w.Written
 	for i, end := range state.Ends {
 		span := schemas.Span{First: state.Begins[i], Next: end}
@@ -164,7 +167,7 @@ func (a *auditor) howFar(ctx context.Context, p *config.Pipeline, o *config.Outp
 			all[n].Written = *all[n].And(w)
 			continue
 		}
-		all = append(all, Written{Pipeline: p.Name, Output: at, Manifest: manifest, Written: *w})
+		all = append(all, Written{Pipeline: p.Name, Output: at, Manifest: manifest, BestEffort: o.BestEffort, Written: *w})
 	}
 	return all, nil
 }

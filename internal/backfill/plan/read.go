@@ -10,7 +10,7 @@ import (
 	"vecmill/sinks/parquetfile"
 )
 
-// Reader gives the references of a complete plan by offset. It holds one part at a time and is for one goroutine.
+// Reader gives the references of a plan by offset. It holds one part at a time and is for one goroutine.
 type Reader struct {
 	at   Place
 	plan *Plan

@@ -114,9 +114,12 @@ func NewWriter(ctx context.Context, at Place, title Title) (w *Writer, state jso
 // Items is the number of references so far: the next one's offset.
 func (w *Writer) Items() int64 { return w.plan.Items + w.pending }
 
+// Reader reads what was saved.
+func (w *Writer) Reader() *Reader { return NewReader(w.at, &w.plan) }
+
 // Saved calls each for what was saved, in order: references as JSON, and what else a run makes dead letters of; size is -1 where it is not known. It holds one part at a time.
 func (w *Writer) Saved(ctx context.Context, each func(ref string, size int64) error) error {
-	r := NewReader(w.at, &w.plan)
+	r := w.Reader()
 	for i := range w.plan.Parts {
 		body, err := r.body(ctx, &w.plan.Parts[i])
 		if err == nil {
