@@ -72,7 +72,7 @@ func (q *Reader) Partitions(ctx context.Context, pipeline, topic string) (parts 
 type Stored struct {
 	Range   schemas.Range
 	Written time.Time   // zero: of rows that no transaction covers
-	Rows    []StoredRow // that the transaction wrote and whose id is in the table, perhaps written again from a later record since, or was deleted by a tombstone
+	Rows    []StoredRow // that the transaction wrote and whose id is in the table, perhaps written again from a record of any source since, or was deleted by a tombstone of whichever wrote it last
 	Missing []StoredRow // that it wrote and whose id is not in the table, and that no tombstone took
 	Surplus []StoredRow // of its offsets in the table, and not written by it
 }
@@ -145,12 +145,14 @@ func spans(m pgtype.Multirange[pgtype.Range[pgtype.Int8]]) []schemas.Span {
 	return out
 }
 
+// rows looks for what is missing among what all sources deleted since. It counts: for EXISTS the server expects to find some at once, and passes over the index.
 func (q *Reader) rows(ctx context.Context, tx pgx.Tx, s *Stored) error {
 	src := s.Range.Source
-	rows, err := tx.Query(ctx, `WITH claim AS (SELECT unnest(row_ids) AS id, unnest(row_offsets) AS at FROM `+q.n.ranges+`
+	rows, err := tx.Query(ctx, `WITH claim AS (SELECT unnest(row_ids) AS id, unnest(row_offsets) AS at, written_at FROM `+q.n.ranges+`
 			WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND first_offset = $4)
-		SELECT c.id, c.at, coalesce(t.model_digest, ''), t.row_id IS NOT NULL OR EXISTS (SELECT FROM `+q.n.ranges+` r
-			WHERE r.pipeline = $1 AND r.topic = $2 AND r.partition = $3 AND r.first_offset >= $4 AND c.id = ANY (r.deleted_ids)), true
+		SELECT c.id, c.at, coalesce(t.model_digest, ''), t.row_id IS NOT NULL OR (SELECT count(*) > 0 FROM `+q.n.ranges+` r
+			WHERE r.deleted_ids <> '{}' AND r.deleted_ids @> ARRAY[c.id]
+			AND (r.written_at >= c.written_at OR r.pipeline = $1 AND r.topic = $2 AND r.partition = $3 AND r.first_offset >= $4)), true
 			FROM claim c LEFT JOIN `+q.n.table+` t ON t.row_id = c.id
 		UNION ALL
 		SELECT t.row_id, t."offset", t.model_digest, true, false FROM `+q.n.table+` t
