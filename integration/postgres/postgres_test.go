@@ -64,6 +64,8 @@ func TestPostgres(t *testing.T) {
 	t.Run("what was written can be recalled", func(t *testing.T) { recalled(t, s, names.next()) })
 	t.Run("works are told with their heads and what was beside their texts", func(t *testing.T) { works(t, s, names.next()) })
 	t.Run("the audit finds a loss and a duplicate by offset", func(t *testing.T) { audited(t, s, &names) })
+	t.Run("what a tombstone of another source took is not lost", func(t *testing.T) { taken(t, s, names.next()) })
+	t.Run("what a tombstone took in a transaction that began before is not lost", func(t *testing.T) { takenAtOnce(t, s, names.next()) })
 	t.Run("a table that nobody has made has nothing", func(t *testing.T) { nothing(t, s, names.next()) })
 	t.Run("a server that is killed loses and repeats nothing", func(t *testing.T) { killed(t, s, names.next()) })
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"vecmill/schemas"
 )
@@ -29,6 +30,9 @@ type Part struct {
 	Gone  []int64 // ascending offsets, some or all of whose rows a tombstone has taken away
 	Err   error   // what is wrong with it; Range and Rows may be empty then
 
+	Written time.Time // zero: the output does not say
+
+	Unread bool // Err is that something of the output cannot be read: it may have rows of other parts
 	Untold bool // what became of offsets without rows is not known any more
 }
 

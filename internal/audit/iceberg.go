@@ -84,7 +84,7 @@ func (i Iceberg) some(ctx context.Context, src schemas.SourceID, parts []iceberg
 		return err
 	}
 	for _, p := range parts {
-		part := Part{Name: fmt.Sprintf("snapshot %d", p.Snapshot), Range: p.Range, Gone: i.Reader.Gone(src, p.Range.Span)}
+		part := Part{Name: fmt.Sprintf("snapshot %d", p.Snapshot), Range: p.Range, Written: p.Committed, Gone: i.Reader.Gone(src, p.Range.Span)}
 		for _, r := range rows {
 			if r.Offset >= p.Range.First && r.Offset < p.Range.Next {
 				part.Rows = append(part.Rows, r)
@@ -104,7 +104,7 @@ func (i Iceberg) rows(ctx context.Context, src schemas.SourceID, first, next int
 		return nil, err
 	}
 	for _, f := range faults {
-		if err := each(Part{Name: fmt.Sprintf("offsets %d to %d", first, next-1), Err: f}); err != nil {
+		if err := each(Part{Name: fmt.Sprintf("offsets %d to %d", first, next-1), Err: f, Unread: true}); err != nil {
 			return nil, err
 		}
 	}

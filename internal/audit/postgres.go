@@ -31,7 +31,7 @@ func (p Postgres) Partitions(ctx context.Context, pipeline, topic string) ([]int
 // Parts implements Output. What is wrong with a transaction names the first offsets.
 func (p Postgres) Parts(ctx context.Context, src schemas.SourceID, each func(Part) error) error {
 	return p.Reader.Ranges(ctx, src, func(s pgvectorsink.Stored) error {
-		part := Part{Name: fmt.Sprintf("the transaction of offsets %d to %d", s.Range.First, s.Range.Next-1), Range: s.Range}
+		part := Part{Name: fmt.Sprintf("the transaction of offsets %d to %d", s.Range.First, s.Range.Next-1), Range: s.Range, Written: s.Written}
 		if s.Range.Len() <= 0 {
 			part.Name = "rows that no transaction covers"
 		}

@@ -48,9 +48,16 @@ func HowFar(ctx context.Context, out Output, src schemas.SourceID, within schema
 		return w.Written(ctx, src, within)
 	}
 	w := &Written{Next: within.First}
+	var times []moment
 	if err := out.Parts(ctx, src, func(p Part) error {
+		if p.Unread { // its rows would not be counted
+			return p.Err
+		}
 		if !w.cover(&p.Range, within) {
-			return nil // nothing can be said of a part that cannot be read, either: an audit names it
+			return nil
+		}
+		if !p.Written.IsZero() {
+			times = append(times, moment{p.Written, w.Next})
 		}
 		if s := p.Range.Skipped; len(s) > 0 && s[0].First == 0 {
 			w.Passed += length(s[:1], within)
@@ -67,7 +74,27 @@ func HowFar(ctx context.Context, out Output, src schemas.SourceID, within schema
 	}); err != nil {
 		return nil, fmt.Errorf("reading what there is of %s: %w", src, err)
 	}
+	w.when(times)
 	return w, nil
+}
+
+// moment is when an output had got how far.
+type moment struct {
+	at   time.Time
+	next int64
+}
+
+// when says when the last part was written, and how fast it went before that.
+func (w *Written) when(parts []moment) {
+	if len(parts) == 0 {
+		return
+	}
+	last := parts[len(parts)-1]
+	w.Last = &last.at
+	first := parts[slices.IndexFunc(parts, func(m moment) bool { return last.at.Sub(m.at) <= recent })]
+	if took := last.at.Sub(first.at).Seconds(); took > 0 {
+		w.Rate = float64(last.next-first.next) / took
+	}
 }
 
 // cover takes a part of an output into account, but for its rows, and says whether anything of it lies within a span.
@@ -136,22 +163,16 @@ func writtenBy(files []parquetsink.FileInfo, within schemas.Span) *Written {
 	files = slices.DeleteFunc(files, func(f parquetsink.FileInfo) bool { return !touches(f.Range.Span, within) })
 	slices.SortFunc(files, func(a, b parquetsink.FileInfo) int { return int(min(1, max(-1, a.Range.First-b.Range.First))) })
 	w := &Written{Next: within.First}
+	times := make([]moment, len(files))
 	for i := range files {
 		r := &files[i].Range
 		w.cover(r, within)
 		w.Passed += length([]schemas.Span{{Next: files[i].Origin}}, within)
 		w.Computed += clip(r.Span, within).Len() - length(r.Dead, within) - length(r.Skipped, within) - length(r.Lost, within)
 		w.Rows += files[i].Rows
+		times[i] = moment{files[i].Created, w.Next}
 	}
-	if len(files) == 0 {
-		return w
-	}
-	last := files[len(files)-1].Created
-	w.Last = &last
-	first := slices.IndexFunc(files, func(f parquetsink.FileInfo) bool { return last.Sub(f.Created) <= recent })
-	if took := last.Sub(files[first].Created).Seconds(); took > 0 {
-		w.Rate = float64(w.Next-files[first].Range.Next) / took
-	}
+	w.when(times)
 	return w
 }
 

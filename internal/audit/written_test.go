@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -105,5 +106,40 @@ func TestPartitionsOfAListAreAddedUp(t *testing.T) {
 	}
 	if w := none.And(none); w.Last != nil || w.Rate != 0 {
 		t.Errorf("%+v", w)
+	}
+}
+
+// TestPartsThatAreReadSayWhenTheyWereWritten has one that does not, as of an expired snapshot.
+func TestPartsThatAreReadSayWhenTheyWereWritten(t *testing.T) {
+	began := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	part := func(first, next int64, minutes int) Part {
+		return Part{Range: schemas.Range{Span: schemas.Span{First: first, Next: next}}, Written: began.Add(time.Duration(minutes) * time.Minute)}
+	}
+	untimed := part(0, 5000, 0)
+	untimed.Written = time.Time{}
+	all := parts{untimed, part(5000, 5100, 0), part(5100, 5200, 100), part(5200, 5800, 110), part(5800, 6400, 120)}
+	for name, c := range map[string]struct {
+		within schemas.Span
+		last   int // minutes; -1: not known
+		rate   float64
+	}{
+		"all": {Whole, 120, 1}, "to the middle of a part": {schemas.Span{Next: 5500}, 110, 0.5}, "what does not say": {schemas.Span{Next: 5000}, -1, 0}, "nothing": {schemas.Span{First: 7000, Next: 8000}, -1, 0},
+	} {
+		w, err := HowFar(t.Context(), all, schemas.SourceID{}, c.within)
+		if err != nil || w.Rate != c.rate || (w.Last == nil) != (c.last < 0) || w.Last != nil && w.Last.Sub(began) != time.Duration(c.last)*time.Minute {
+			t.Errorf("%s: %+v, %v", name, w, err)
+		}
+	}
+}
+
+// TestWhatCannotBeReadIsNotLeftOutOfTheSum: a part that is wrong is an audit's.
+func TestWhatCannotBeReadIsNotLeftOutOfTheSum(t *testing.T) {
+	fault := errors.New("a.parquet cannot be read: the store is busy")
+	lost := Part{Range: schemas.Range{Span: schemas.Span{Next: 5}}, Err: errors.New("a row is lost")}
+	if w, err := HowFar(t.Context(), parts{lost}, schemas.SourceID{}, Whole); err != nil || w.Next != 5 {
+		t.Errorf("%+v, %v", w, err)
+	}
+	if w, err := HowFar(t.Context(), parts{lost, {Err: fault, Unread: true}}, schemas.SourceID{}, Whole); !errors.Is(err, fault) {
+		t.Errorf("%+v, %v, want an error", w, err)
 	}
 }

@@ -5,7 +5,6 @@ package wire
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -52,13 +51,9 @@ func newIceberg(ctx context.Context, c *config.Iceberg, m *loadedModel, s *store
 
 // openIceberg opens a table for an audit. One that is not there has nothing.
 func openIceberg(ctx context.Context, c *config.Iceberg, s *stores) (audit.Output, error) {
-	at, err := icebergCatalog(&c.Catalog, c.Table, s)
+	r, err := s.icebergReader(ctx, c)
 	if err != nil {
 		return nil, err
-	}
-	r, err := icebergcatalog.OpenReader(ctx, at)
-	if err != nil && !errors.Is(err, icebergcatalog.ErrNoTable) {
-		return nil, fmt.Errorf("iceberg: %w", err)
 	}
 	return audit.Iceberg{Reader: r}, nil
 }

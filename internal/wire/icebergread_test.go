@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
 
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
@@ -153,5 +156,48 @@ func rename(t *testing.T, warehouse, from, to string) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestABusyStoreTakesNoRowFromTheAccountOfAnIcebergTable has a bucket that answers each first request for each of the table's files with 503, and one of the files taken away.
+func TestABusyStoreTakesNoRowFromTheAccountOfAnIcebergTable(t *testing.T) {
+	l := newLake(t, 5)
+	l.conf.Pipelines[0].Outputs = []config.Output{{Iceberg: &config.Iceberg{
+		Catalog: config.IcebergCatalog{URI: config.Secret("sqlite://" + filepath.Join(l.out, "catalog.db")), Name: "test", Warehouse: "s3://box/lake"},
+		Table:   "ns.rows", Create: true, Tombstones: "delete", RollBytes: 16 << 20, RollRows: 1000, RollAge: config.Duration(1 << 40), Compression: "zstd", MaxBuffered: 64 << 20,
+	}}}
+	began := time.Now()
+	l.plan(t, "first", PlanOptions{})
+	l.run(t, "first")
+	for _, prefix := range []string{"lake/ns.db/rows/data/", "lake/"} {
+		turned := l.busy(t, prefix)
+		if all, err := Audit(t.Context(), l.conf, AuditOptions{}); err != nil || len(all) != 1 || !all[0].OK() || all[0].Rows != 10 || turned() == 0 {
+			t.Errorf("an audit finds %+v, %v, with %d requests for %s turned away", all, err, turned(), prefix)
+		}
+		turned = l.busy(t, prefix)
+		if far, _, err := HowFar(t.Context(), l.conf, "first"); err != nil || len(far) != 1 || far[0].Next != 5 || far[0].Rows != 10 || turned() == 0 {
+			t.Errorf("written are %+v, %v, with %d requests for %s turned away", far, err, turned(), prefix)
+		} else if last := far[0].Last; last == nil || last.Before(began.Add(-time.Second)) || last.After(time.Now()) {
+			t.Errorf("last written %v", last)
+		}
+	}
+	var data string
+	list, err := l.backend.ListBucket("box", &gofakes3.Prefix{HasPrefix: true, Prefix: "lake/"}, gofakes3.ListBucketPage{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range list.Contents {
+		if strings.HasSuffix(o.Key, ".parquet") {
+			data = o.Key
+		}
+	}
+	if _, err := l.backend.DeleteObject("box", data); err != nil || data == "" {
+		t.Fatal(data, err)
+	}
+	if far, _, err := HowFar(t.Context(), l.conf, "first"); err == nil || !strings.Contains(err.Error(), data+" cannot be read") {
+		t.Errorf("without a file, written are %+v, %v", far, err)
+	}
+	if all, err := Audit(t.Context(), l.conf, AuditOptions{}); err != nil || len(all) != 1 || !strings.Contains(strings.Join(all[0].Offences, "\n"), data+" cannot be read") {
+		t.Errorf("without a file, an audit finds %+v, %v", all, err)
 	}
 }

@@ -207,14 +207,13 @@ func stateOf(at plan.Place, topic string) publishState {
 	return publishState{at, plan.PublishName(at, topic)}
 }
 
+// mostState is more than a state's bytes, of a topic of very many partitions.
+const mostState = 64 << 20
+
 func (s publishState) load(ctx context.Context) (*publish.State, error) {
-	about, err := s.at.Store.Stat(ctx, s.name)
+	body, err := objectstore.Whole(ctx, s.at.Store, s.name, mostState)
 	if errors.Is(err, objectstore.ErrNotFound) {
 		return nil, nil
-	}
-	var body []byte
-	if err == nil {
-		body, err = s.at.Store.Read(ctx, s.name, 0, about.Size)
 	}
 	state := &publish.State{}
 	if err == nil {

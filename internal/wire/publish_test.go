@@ -16,6 +16,7 @@ import (
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/publish"
+	"vecmill/sinks/sinktest"
 )
 
 // lakeBeside is a lake of n texts with a broker beside it that has topics.
@@ -199,5 +200,27 @@ func TestLargeReferencesArePublished(t *testing.T) {
 		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "raise max.message.bytes of refs")) || far.Published != c.items {
 			t.Errorf("%s: %+v, %v, want %q", name, far, err, c.want)
 		}
+	}
+}
+
+// TestHowFarAPublishingIsIsReadWhileItIsSaved has the publisher save a longer state whenever it is about to be read.
+func TestHowFarAPublishingIsIsReadWhileItIsSaved(t *testing.T) {
+	store := sinktest.NewMemStore()
+	state := stateOf(plan.Place{Store: store, Prefix: "plans/x"}, "refs")
+	for next := range int64(2) {
+		if err := state.save(t.Context(), &publish.State{Run: "r", Next: next * 9, Ends: []int64{9}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store.Faults = func(op sinktest.Op) sinktest.Fault {
+		if op.Kind == sinktest.OpRead {
+			if err := state.save(t.Context(), &publish.State{Run: "r", Next: 10_000, Ends: []int64{10_000}}); err != nil {
+				t.Error(err)
+			}
+		}
+		return sinktest.Fault{}
+	}
+	if got, err := state.load(t.Context()); err != nil || got.Next != 10_000 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

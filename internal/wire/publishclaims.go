@@ -44,7 +44,7 @@ func (c publishClaims) Last(ctx context.Context) (n int64, claim publish.Claim, 
 		return 0, claim, nil
 	}
 	name := plan.ClaimName(c.at, c.topic, n)
-	body, err := c.at.Store.Read(ctx, name, 0, mostClaim)
+	body, err := objectstore.Whole(ctx, c.at.Store, name, mostClaim)
 	if err == nil {
 		err = json.Unmarshal(body, &claim)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -28,8 +29,9 @@ type Reader struct {
 
 // Part is a range that one snapshot added.
 type Part struct {
-	Snapshot int64
-	Range    schemas.Range
+	Snapshot  int64
+	Committed time.Time
+	Range     schemas.Range
 }
 
 // Row is what a reader says of a row.
@@ -85,7 +87,7 @@ func (r *Reader) history() error {
 			return fmt.Errorf("table %s: %w", r.t.cfg.Table, err)
 		}
 		for _, rg := range all {
-			r.ranges[rg.Source] = append(r.ranges[rg.Source], Part{s.ID, rg})
+			r.ranges[rg.Source] = append(r.ranges[rg.Source], Part{s.ID, time.UnixMilli(r.tbl.SnapshotByID(s.ID).TimestampMs), rg})
 			r.named[rg.Source] = r.named[rg.Source] || len(rg.Deletes) > 0
 		}
 		many, err := s.Nameless()

@@ -171,7 +171,7 @@ func tombstones(r schemas.Range) (at []int64, refs []string) {
 	return at, refs
 }
 
-// record writes what the transaction covers and took away, and moves the source's offset.
+// record writes what the transaction covers and took away, and moves the source's offset. When is by the clock, not by the transaction's beginning: a transaction that takes away what another one has written is recorded behind it.
 func (d *database) record(ctx context.Context, tx pgx.Tx, r schemas.Range, rows []schemas.Row, gone []string) error {
 	offsets, ids := make([]int64, len(rows)), make([]string, len(rows))
 	for i := range rows {
@@ -179,7 +179,7 @@ func (d *database) record(ctx context.Context, tx pgx.Tx, r schemas.Range, rows 
 	}
 	at, refs := tombstones(r)
 	if _, err := tx.Exec(ctx, `INSERT INTO `+d.n.ranges+` (pipeline, topic, partition, first_offset, next_offset, dead, skipped, lost, row_offsets, row_ids, writer, deleted_ids,
-			tombstone_offsets, tombstone_refs, heads) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`, r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next,
+			tombstone_offsets, tombstone_refs, heads, written_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, clock_timestamp())`, r.Source.Pipeline, r.Source.Topic, r.Source.Partition, r.First, r.Next,
 		multirange(r.Dead), multirange(r.Skipped), multirange(r.Lost), offsets, ids, d.cfg.Writer, gone, at, refs, d.cfg.Heads); err != nil {
 		return fmt.Errorf("recording offsets %d to %d of %s: %w", r.First, r.Next-1, r.Source, err)
 	}

@@ -3,6 +3,7 @@ package pgvectorsink
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -70,7 +71,8 @@ func (q *Reader) Partitions(ctx context.Context, pipeline, topic string) (parts 
 // Stored is what one transaction covers, with what of it is in the table.
 type Stored struct {
 	Range   schemas.Range
-	Rows    []StoredRow // that the transaction wrote and whose id is in the table, perhaps written again from a later record since, or was deleted by a tombstone
+	Written time.Time   // zero: of rows that no transaction covers
+	Rows    []StoredRow // that the transaction wrote and whose id is in the table, perhaps written again from a record of any source since, or was deleted by a tombstone of whichever wrote it last
 	Missing []StoredRow // that it wrote and whose id is not in the table, and that no tombstone took
 	Surplus []StoredRow // of its offsets in the table, and not written by it
 }
@@ -90,10 +92,9 @@ func (q *Reader) Ranges(ctx context.Context, src schemas.SourceID, each func(Sto
 		if err != nil {
 			return fmt.Errorf("reading the ranges of %s: %w", src, err)
 		}
-		for _, r := range all {
-			s := Stored{Range: r}
+		for _, s := range all {
 			if err := q.rows(ctx, tx, &s); err != nil {
-				return fmt.Errorf("reading the rows of %s from %d on: %w", src, r.First, err)
+				return fmt.Errorf("reading the rows of %s from %d on: %w", src, s.Range.First, err)
 			}
 			if err := each(s); err != nil {
 				return err
@@ -115,17 +116,21 @@ func (q *Reader) Ranges(ctx context.Context, src schemas.SourceID, each func(Sto
 }
 
 // ranges reads without the rows' ids, of which there may be many.
-func (q *Reader) ranges(ctx context.Context, tx pgx.Tx, src schemas.SourceID) ([]schemas.Range, error) {
-	rows, err := tx.Query(ctx, `SELECT first_offset, next_offset, dead, skipped, lost FROM `+q.n.ranges+`
+func (q *Reader) ranges(ctx context.Context, tx pgx.Tx, src schemas.SourceID) ([]Stored, error) {
+	rows, err := tx.Query(ctx, `SELECT first_offset, next_offset, dead, skipped, lost, written_at FROM `+q.n.ranges+`
 		WHERE pipeline = $1 AND topic = $2 AND partition = $3 ORDER BY first_offset`, src.Pipeline, src.Topic, src.Partition)
 	if err != nil {
 		return nil, err
 	}
-	var out []schemas.Range
+	var out []Stored
+	var at time.Time
 	var first, next int64
 	var dead, skipped, lost pgtype.Multirange[pgtype.Range[pgtype.Int8]]
-	_, err = pgx.ForEachRow(rows, []any{&first, &next, &dead, &skipped, &lost}, func() error {
-		out = append(out, schemas.Range{Source: src, Span: schemas.Span{First: first, Next: next}, Dead: spans(dead), Skipped: spans(skipped), Lost: spans(lost)})
+	_, err = pgx.ForEachRow(rows, []any{&first, &next, &dead, &skipped, &lost, &at}, func() error {
+		out = append(out, Stored{
+			Range:   schemas.Range{Source: src, Span: schemas.Span{First: first, Next: next}, Dead: spans(dead), Skipped: spans(skipped), Lost: spans(lost)},
+			Written: at,
+		})
 		return nil
 	})
 	return out, err
@@ -140,12 +145,14 @@ func spans(m pgtype.Multirange[pgtype.Range[pgtype.Int8]]) []schemas.Span {
 	return out
 }
 
+// rows looks for what is missing among what all sources deleted since. It counts: for EXISTS the server expects to find some at once, and passes over the index.
 func (q *Reader) rows(ctx context.Context, tx pgx.Tx, s *Stored) error {
 	src := s.Range.Source
-	rows, err := tx.Query(ctx, `WITH claim AS (SELECT unnest(row_ids) AS id, unnest(row_offsets) AS at FROM `+q.n.ranges+`
+	rows, err := tx.Query(ctx, `WITH claim AS (SELECT unnest(row_ids) AS id, unnest(row_offsets) AS at, written_at FROM `+q.n.ranges+`
 			WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND first_offset = $4)
-		SELECT c.id, c.at, coalesce(t.model_digest, ''), t.row_id IS NOT NULL OR EXISTS (SELECT FROM `+q.n.ranges+` r
-			WHERE r.pipeline = $1 AND r.topic = $2 AND r.partition = $3 AND r.first_offset >= $4 AND c.id = ANY (r.deleted_ids)), true
+		SELECT c.id, c.at, coalesce(t.model_digest, ''), t.row_id IS NOT NULL OR (SELECT count(*) > 0 FROM `+q.n.ranges+` r
+			WHERE r.deleted_ids <> '{}' AND r.deleted_ids @> ARRAY[c.id]
+			AND (r.written_at >= c.written_at OR r.pipeline = $1 AND r.topic = $2 AND r.partition = $3 AND r.first_offset >= $4)), true
 			FROM claim c LEFT JOIN `+q.n.table+` t ON t.row_id = c.id
 		UNION ALL
 		SELECT t.row_id, t."offset", t.model_digest, true, false FROM `+q.n.table+` t

@@ -78,6 +78,7 @@ func (d *database) create(ctx context.Context, tx pgx.Tx) error {
 		// of a table from before there were deletions, or heads
 		`ALTER TABLE `+d.n.ranges+` ADD COLUMN IF NOT EXISTS deleted_ids text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS tombstone_offsets bigint[] NOT NULL DEFAULT '{}',
 			ADD COLUMN IF NOT EXISTS tombstone_refs text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS heads text NOT NULL DEFAULT ''`,
+		`CREATE INDEX IF NOT EXISTS `+pgx.Identifier{d.n.bare + "_ranges_by_deleted"}.Sanitize()+` ON `+d.n.ranges+` USING gin (deleted_ids) WHERE deleted_ids <> '{}'`,
 		`CREATE TABLE IF NOT EXISTS `+d.n.meta+` (key text PRIMARY KEY, value text NOT NULL)`,
 	)
 	for _, s := range sql {

@@ -3,9 +3,12 @@ package plan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"vecmill/sinks/sinktest"
 )
 
 // TestAPlanIsAwaitedWhileItsMakerSavesSomething has a maker that begins late, saves now and then and finishes, one that is never started, one that falls silent in its middle, and a wait that is ended.
@@ -88,4 +91,40 @@ func TestAPlanIsAwaitedWhileItsMakerSavesSomething(t *testing.T) {
 			t.Errorf("without patience it says %v after %v", err, time.Since(began))
 		}
 	})
+}
+
+// TestWhatIsSavedAnewWhileItIsReadIsReadAsOne has the maker of a plan, and a run, save more of what they have done whenever it is about to be read.
+func TestWhatIsSavedAnewWhileItIsReadIsReadAsOne(t *testing.T) {
+	store := sinktest.NewMemStore()
+	at := Place{Store: store, Prefix: "plans/x"}
+	w, _ := writer(t, at)
+	took, name := Took{Plan: title.Name, Pipelines: map[string]Stretch{}}, TookName(at, 0)
+	save := func() {
+		t.Helper()
+		add(t, w, int(w.Items()), int(w.Items())+1)
+		took.Pipelines[fmt.Sprint("calls-", len(took.Pipelines))] = Stretch{}
+		if err := errors.Join(w.Save(t.Context(), nil), took.Save(t.Context(), at, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	save()
+	store.Faults = func(op sinktest.Op) sinktest.Fault {
+		if op.Kind == sinktest.OpRead {
+			save()
+		}
+		return sinktest.Fault{}
+	}
+	if _, err := Await(t.Context(), at, 0, func(w Waiting) {
+		if !w.Begun || w.Items < 2 {
+			t.Errorf("told %+v", w)
+		}
+	}); !errors.Is(err, ErrQuiet) {
+		t.Errorf("awaited, it says %v", err)
+	}
+	if all, err := TookAll(t.Context(), at, &Plan{Name: title.Name}); err != nil || len(all) != 1 {
+		t.Errorf("runs took %+v, %v", all, err)
+	}
+	if _, _, err := NewWriter(t.Context(), at, title); err != nil {
+		t.Errorf("gone on with, it says %v", err)
+	}
 }

@@ -109,12 +109,11 @@ func parse(body []byte) (*Plan, error) {
 	return &p, nil
 }
 
+// mostRead is more than an object of a plan has.
+const mostRead = 1 << 30
+
 func (p Place) read(ctx context.Context, file string) ([]byte, error) {
-	o, err := p.Store.Stat(ctx, p.name(file))
-	if err != nil {
-		return nil, err
-	}
-	return p.Store.Read(ctx, p.name(file), 0, o.Size)
+	return objectstore.Whole(ctx, p.Store, p.name(file), mostRead)
 }
 
 // part finds the part that an offset lies in.

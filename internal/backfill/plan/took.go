@@ -74,13 +74,9 @@ func took(ctx context.Context, at Place, p *Plan, prefix string) (all []Took, er
 	group.SetLimit(tookAtOnce)
 	for i, name := range names {
 		group.Go(func() error {
-			about, err := at.Store.Stat(ctx, name)
+			body, err := objectstore.Whole(ctx, at.Store, name, mostRead)
 			if errors.Is(err, objectstore.ErrNotFound) { // taken away since
 				return nil
-			}
-			var body []byte
-			if err == nil {
-				body, err = at.Store.Read(ctx, name, 0, about.Size)
 			}
 			if err == nil {
 				err = json.Unmarshal(body, &read[i])
