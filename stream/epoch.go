@@ -143,7 +143,7 @@ func (p *Pipeline) resume(ctx context.Context, c Committer, part Partition, b Bo
 	case known:
 		return next, p.inLog(ctx, c, part, next, b.End)
 	case next > 0: // one output of several ends there
-		return min(next, p.begin(b)), nil
+		return min(next, p.begin(b)), p.inLog(ctx, c, part, next, b.End)
 	}
 	return p.begin(b), nil
 }

@@ -153,6 +153,35 @@ type webhook struct{}
 func (webhook) Put(context.Context, deliver.Batch) error { return nil }
 func (webhook) Close() error                             { return nil }
 
+func TestATopicThatWasMadeAgainIsRefusedBesideAnOutputWithoutProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		if err := b.run(t, b.pipeline(t, b.whole(5), streamtest.NewFetcher(1, time.Millisecond), nil)); err != nil {
+			t.Fatal(err)
+		}
+		again := &bench{store: b.store, part: b.part, beside: besideStore(t)}
+		src := script(func(ctx context.Context, a stream.Assignments) error {
+			_, err := a.Assigned(ctx, &again.c, map[stream.Partition]stream.Bounds{again.part: {Committed: -1, End: 3}})
+			return err
+		})
+		if err := again.run(t, again.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), nil)); !errors.Is(err, stream.ErrBeyondEnd) {
+			t.Fatalf("got %v, want ErrBeyondEnd", err)
+		}
+	})
+}
+
+// besideStore is an output that keeps no progress.
+func besideStore(t *testing.T) sinks.Sink {
+	t.Helper()
+	cfg := deliver.NewDefaultConfig()
+	cfg.Name = "rows"
+	rows, err := deliver.New(cfg, webhook{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
 // The others say where to go on, also where that is before what the group has committed, or before the place that start_at has chosen.
 func TestAnOutputThatWasTakenBackBesideOneWithoutProgressIsResumed(t *testing.T) {
 	for _, c := range []struct {
@@ -185,13 +214,7 @@ func TestAnOutputThatWasTakenBackBesideOneWithoutProgressIsResumed(t *testing.T)
 					a.Revoked(ctx)
 					return err
 				})
-				cfg := deliver.NewDefaultConfig()
-				cfg.Name = "rows"
-				rows, err := deliver.New(cfg, webhook{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				again.beside = rows
+				again.beside = besideStore(t)
 				p := again.pipeline(t, src, streamtest.NewFetcher(1, time.Millisecond), nil)
 				if err := again.run(t, p); err != nil {
 					t.Fatal(err)

@@ -2,6 +2,7 @@ package heads_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -169,12 +170,18 @@ func TestALanguageModelThatIsMeantIsThere(t *testing.T) {
 	}
 	weighed, half := heads.NewBeamDecoding(), 0.5
 	weighed.Alpha = &half
-	if _, err := weighed.OpenDecoder(dir, 3); err == nil || !strings.Contains(err.Error(), "are of a language model") {
+	if _, err := weighed.OpenDecoder(dir, 3); err == nil || !errors.Is(err, heads.ErrNoLanguageModel) {
 		t.Errorf("weights of no model: %v", err)
 	}
 	write(t, filepath.Join(dir, "preprocessor_config.json"), `{"processor_class": "Wav2Vec2ProcessorWithLM"}`)
-	if _, err := heads.NewBeamDecoding().OpenDecoder(dir, 3); err == nil || !strings.Contains(err.Error(), "there is no alphabet.json") {
+	if _, err := heads.NewBeamDecoding().OpenDecoder(dir, 3); err == nil || !strings.Contains(err.Error(), "has no alphabet.json") {
 		t.Errorf("a processor without its decoder: %v", err)
+	}
+	if err := os.Rename(filepath.Join(dir, "preprocessor_config.json"), filepath.Join(dir, "processor_config.json")); err != nil {
+		t.Fatal(err)
+	}
+	if with, err := heads.NamesLanguageModel(dir); err != nil || !with {
+		t.Errorf("a newer save's only file: %v, %v", with, err)
 	}
 	write(t, filepath.Join(dir, "alphabet.json"), `{"labels": ["", " ", "a"], "is_bpe": false}`)
 	if d, err := heads.NewBeamDecoding().OpenDecoder(dir, 3); err != nil || d.LanguageModel() != nil {

@@ -30,6 +30,9 @@ type Decoding struct {
 // NewBeamDecoding is a search with the reference's options.
 func NewBeamDecoding() Decoding { return Decoding{Beam: true, Options: beam.NewDefaultOptions()} }
 
+// ErrNoLanguageModel is of options that weigh a language model where there is none.
+var ErrNoLanguageModel = errors.New("they are of a language model")
+
 // OpenDecoder opens the beam decoder of a checkpoint directory: its alphabet.json, or the tokens of its vocabulary, with its language model or the
 // one that is named. columns is how many logits a frame has, 0 if that is not known.
 func (o Decoding) OpenDecoder(dir string, columns int) (*beam.Decoder, error) {
@@ -54,7 +57,7 @@ func (o Decoding) OpenDecoder(dir string, columns int) (*beam.Decoder, error) {
 	}
 	lm := d.LanguageModel()
 	if lm == nil && (o.Alpha != nil || o.Beta != nil || o.UnknownOffset != nil || o.ScoreBoundary != nil) {
-		return nil, fmt.Errorf("alpha, beta, the offset of unknown words and the score at boundaries are of a language model, and %s has none, nor is one named", dir)
+		return nil, fmt.Errorf("alpha, beta, the offset of unknown words or the score at boundaries: %w: %s has none, and none is named", ErrNoLanguageModel, dir)
 	}
 	if lm != nil {
 		override(&lm.Alpha, o.Alpha)
@@ -102,7 +105,7 @@ func (o Decoding) alphabet(dir string, columns int) (*beam.Decoder, error) {
 	if with, err := NamesLanguageModel(dir); err != nil {
 		return nil, err
 	} else if with && o.LanguageModel == "" {
-		return nil, fmt.Errorf("%s of %s names a processor with a language model, and there is no alphabet.json: copy it, and language_model, from the model's repository, or name one", preprocessorFile, dir)
+		return nil, fmt.Errorf("%s names a processor with a language model, and has no alphabet.json: copy it, and language_model, from the model's repository, or name one", dir)
 	}
 	tok, err := LoadCTCTokenizer(dir, columns)
 	if err != nil {
@@ -116,11 +119,17 @@ func (o Decoding) alphabet(dir string, columns int) (*beam.Decoder, error) {
 	return beam.NewDecoder(a, nil), nil
 }
 
-const preprocessorFile = "preprocessor_config.json"
+const (
+	preprocessorFile = "preprocessor_config.json"
+	processorFile    = "processor_config.json" // of newer saves, which may have it alone
+)
 
-// NamesLanguageModel says whether a checkpoint's preprocessor_config.json names a processor that decodes with beams and a language model.
+// NamesLanguageModel says whether a checkpoint's preprocessor_config.json, or processor_config.json where there is only that, names a processor that decodes with beams and a language model.
 func NamesLanguageModel(dir string) (bool, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, preprocessorFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		raw, err = os.ReadFile(filepath.Join(dir, processorFile))
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

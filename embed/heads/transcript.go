@@ -70,7 +70,7 @@ func samplingRate(dir string) (int, error) {
 
 // nestedRate is that of processor_config.json alone.
 func nestedRate(dir string) (int, error) {
-	rate, err := rateIn(filepath.Join(dir, "processor_config.json"), func(raw []byte) ([]byte, error) {
+	rate, err := rateIn(filepath.Join(dir, processorFile), func(raw []byte) ([]byte, error) {
 		doc := struct {
 			FeatureExtractor json.RawMessage `json:"feature_extractor"`
 		}{json.RawMessage("{}")}

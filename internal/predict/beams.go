@@ -3,6 +3,7 @@ package predict
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"vecmill/embed/beam"
@@ -47,6 +48,9 @@ func newBeams(dir string, columns int, decoder string, kwargs json.RawMessage) (
 		}
 	}
 	d, err := o.OpenDecoder(dir, columns)
+	if errors.Is(err, heads.ErrNoLanguageModel) {
+		return nil, faultf("option decoder_kwargs: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 	"vecmill/model/hub"
 )
 
-// LocateModel gives the local path of a model: of one in the file system as it is, of hf:// and s3:// references after fetching them. Where S3 is,
+// LocateModel gives the local path of a model: of one in the file system as it is, of hf:// and s3:// references after fetching them, with a beam decoder if there is one. Where S3 is,
 // the environment says (VECMILL_S3_ENDPOINT, ...), as for a worker.
 func LocateModel(ctx context.Context, path string) (string, error) {
 	if !hub.IsReference(path) {
@@ -26,15 +26,15 @@ func LocateModel(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return locateModel(ctx, c, &stores{cfg: c}, path, slog.Default())
+	return locateModel(ctx, c, &stores{cfg: c}, path, true, slog.Default())
 }
 
-func locateModel(ctx context.Context, c *config.Config, s *stores, path string, log *slog.Logger) (string, error) {
+func locateModel(ctx context.Context, c *config.Config, s *stores, path string, decoder bool, log *slog.Logger) (string, error) {
 	switch {
 	case !hub.IsReference(path):
 		return path, nil
 	case strings.HasPrefix(path, "s3://"):
-		return fetchFromS3(ctx, c, s, path, log)
+		return fetchFromS3(ctx, c, s, path, decoder, log)
 	}
 	ref, err := hub.Parse(path)
 	if err != nil {
@@ -44,7 +44,7 @@ func locateModel(ctx context.Context, c *config.Config, s *stores, path string, 
 	if err != nil {
 		return "", err
 	}
-	settings.Log = log
+	settings.Log, settings.Decoder = log, decoder
 	client, err := hub.New(settings)
 	if err != nil {
 		return "", err
@@ -52,7 +52,7 @@ func locateModel(ctx context.Context, c *config.Config, s *stores, path string, 
 	return client.Fetch(ctx, ref)
 }
 
-func fetchFromS3(ctx context.Context, c *config.Config, s *stores, path string, log *slog.Logger) (string, error) {
+func fetchFromS3(ctx context.Context, c *config.Config, s *stores, path string, decoder bool, log *slog.Logger) (string, error) {
 	at, err := config.ParsePlace(path)
 	if err != nil {
 		return "", err
@@ -73,7 +73,7 @@ func fetchFromS3(ctx context.Context, c *config.Config, s *stores, path string, 
 	if prefix != "" {
 		prefix += "/"
 	}
-	return hub.FetchObjects(ctx, path, &s3Model{client: client, bucket: at.Bucket, prefix: prefix}, hub.ObjectSettings{Cache: models, Log: log})
+	return hub.FetchObjects(ctx, path, &s3Model{client: client, bucket: at.Bucket, prefix: prefix}, hub.ObjectSettings{Cache: models, Log: log, Decoder: decoder})
 }
 
 // s3Model is a checkpoint under a prefix of a bucket. It implements hub.Objects.

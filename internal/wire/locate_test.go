@@ -53,11 +53,11 @@ func put(t *testing.T, c *minio.Client, name, content string) {
 
 func TestAModelIsFetchedFromS3(t *testing.T) {
 	client := bucket(t, map[string]string{
-		"speech #1/a?b%41+c é/config.json": "{}", "speech #1/a?b%41+c é/model.safetensors": "weights", "speech #1/a?b%41+c é0/vocab.json": "another model's", "speech /config.json": "another model's",
+		"speech #1/a?b%41+c é/config.json": "{}", "speech #1/a?b%41+c é/model.safetensors": "weights", "speech #1/a?b%41+c é/alphabet.json": "{}", "speech #1/a?b%41+c é/language_model/lm.bin": "grams", "speech #1/a?b%41+c é0/vocab.json": "another model's", "speech /config.json": "another model's",
 	})
 	c := &config.Config{Runtime: config.Runtime{CacheDir: t.TempDir()}}
 	s := &stores{cfg: c, client: client}
-	dir, err := locateModel(context.Background(), c, s, "s3://models/speech #1/a?b%41+c é", slog.New(slog.DiscardHandler))
+	dir, err := locateModel(context.Background(), c, s, "s3://models/speech #1/a?b%41+c é", false, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,17 @@ func TestAModelIsFetchedFromS3(t *testing.T) {
 	if filepath.Dir(dir) != filepath.Join(c.Runtime.CacheDir, "models") {
 		t.Errorf("the model is in %s", dir)
 	}
-	if _, err := locateModel(context.Background(), c, s, "s3://nowhere/speech", slog.New(slog.DiscardHandler)); !errors.Is(err, hub.ErrRefused) {
+	beams, err := locateModel(context.Background(), c, s, "s3://models/speech #1/a?b%41+c é", true, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(filepath.Join(beams, "language_model", "lm.bin")); err != nil || string(b) != "grams" {
+		t.Errorf("the language model for beams is %q (%v)", b, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "alphabet.json")); err == nil || dir == beams {
+		t.Error("a beam decoder was fetched that nobody wants")
+	}
+	if _, err := locateModel(context.Background(), c, s, "s3://nowhere/speech", false, slog.New(slog.DiscardHandler)); !errors.Is(err, hub.ErrRefused) {
 		t.Errorf("a bucket that is not there gave %v", err)
 	}
 }

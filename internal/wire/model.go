@@ -121,7 +121,8 @@ func (m *loadedModel) identify(ctx context.Context) (digest string, options []he
 // prepareModel fetches the checkpoint if it is a reference, opens it, and compiles its graph or finds it in the cache. Digest and options are left out, and there are no sessions.
 func prepareModel(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, log *slog.Logger) (*loadedModel, error) {
 	began := time.Now()
-	path, err := locateModel(ctx, c, s, p.Model.Path, log)
+	beams := slices.ContainsFunc(p.Heads, func(h config.Head) bool { return h.Decoding.Search == "beam" })
+	path, err := locateModel(ctx, c, s, p.Model.Path, beams, log)
 	if err != nil {
 		return nil, err
 	}

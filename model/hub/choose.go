@@ -54,8 +54,8 @@ type choice struct {
 	open       string   // what to open below the directory: "" or a ready-made graph
 }
 
-// choose picks the files of a checkpoint: weights in the order in which they are preferred, else a ready-made graph.
-func choose(files []string) (choice, error) {
+// choose picks the files of a checkpoint: weights in the order in which they are preferred, else a ready-made graph. decoder says whether those of its beam decoder are wanted.
+func choose(files []string, decoder bool) (choice, error) {
 	has := func(name string) bool { return slices.Contains(files, name) }
 	if !has(configFile) {
 		return choice{}, errors.New("it has no config.json: it is no transformers checkpoint")
@@ -66,7 +66,9 @@ func choose(files []string) (choice, error) {
 			c.companions = append(c.companions, name)
 		}
 	}
-	c.companions = append(c.companions, decoderFiles(files)...)
+	if decoder {
+		c.companions = append(c.companions, decoderFiles(files)...)
+	}
 	for _, name := range []string{
 		checkpoint.SingleFile, checkpoint.IndexFile, checkpoint.TorchFile, checkpoint.TorchIndexFile, checkpoint.TensorFlowFile,
 	} {

@@ -61,7 +61,7 @@ func (c *Client) download(ctx context.Context, ref Ref) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	want, err := choose(l.files)
+	want, err := choose(l.files, c.set.Decoder)
 	if err != nil {
 		return "", err
 	}

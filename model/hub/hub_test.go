@@ -100,11 +100,6 @@ func TestFetchTakesTheFilesThatACheckpointNeeds(t *testing.T) {
 		{"torch's if there is no safetensors", map[string]string{"config.json": "{}", "pytorch_model.bin": "1", "tf_model.h5": "2", "merges.txt": "3"}, []string{"config.json", "merges.txt", "pytorch_model.bin"}, ""},
 		{"TensorFlow's if there is nothing else", map[string]string{"config.json": "{}", "tf_model.h5": "1"}, []string{"config.json", "tf_model.h5"}, ""},
 		{"a ready-made graph with its data, below", map[string]string{"config.json": "{}", "onnx/model.onnx": "1", "onnx/model.onnx_data": "2", "onnx/model_fp16.onnx": "3"}, []string{"config.json", "onnx/model.onnx", "onnx/model.onnx_data"}, "onnx/model.onnx"},
-		{"a beam decoder with its language model", map[string]string{
-			"config.json": "{}", "model.safetensors": "1", "alphabet.json": "2", "language_model/attrs.json": "3", "language_model/unigrams.txt": "4", "language_model/5gram.bin": "5",
-			"language_model/.cache": "6", "language_model/older/4gram.bin": "7",
-		}, []string{"alphabet.json", "config.json", "language_model/5gram.bin", "language_model/attrs.json", "language_model/unigrams.txt", "model.safetensors"}, ""},
-		{"no language model without an alphabet", map[string]string{"config.json": "{}", "model.safetensors": "1", "language_model/lm.bin": "2"}, []string{"config.json", "model.safetensors"}, ""},
 		{"names that would leave the cache are no files", map[string]string{"config.json": "{}", "model.safetensors": "1", "../../vocab.json": "2"}, []string{"config.json", "model.safetensors"}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -125,6 +120,30 @@ func TestFetchTakesTheFilesThatACheckpointNeeds(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestABeamDecoderIsFetchedWhereItIsWanted(t *testing.T) {
+	h := newFakeHub(t, map[string]string{
+		"config.json": "{}", "model.safetensors": "1", "alphabet.json": "2", "language_model/attrs.json": "3", "language_model/unigrams.txt": "4", "language_model/5gram.bin": "5",
+		"language_model/.cache": "6", "language_model/older/4gram.bin": "7",
+	})
+	cache := t.TempDir()
+	c, _ := h.client(t, cache)
+	dir := mustFetch(t, c, speech)
+	if got, want := tree(t, dir), []string{"config.json", "model.safetensors"}; !slices.Equal(got, want) {
+		t.Errorf("without it there are %v, want %v", got, want)
+	}
+	c.set.Decoder = true
+	mustFetch(t, c, speech) // the cache is complete, but for the decoder
+	if got, want := tree(t, dir), []string{"alphabet.json", "config.json", "language_model/5gram.bin", "language_model/attrs.json", "language_model/unigrams.txt", "model.safetensors"}; !slices.Equal(got, want) {
+		t.Errorf("with it there are %v, want %v", got, want)
+	}
+	h = newFakeHub(t, map[string]string{"config.json": "{}", "model.safetensors": "1", "language_model/lm.bin": "2"})
+	c, _ = h.client(t, t.TempDir())
+	c.set.Decoder = true
+	if got, want := tree(t, mustFetch(t, c, speech)), []string{"config.json", "model.safetensors"}; !slices.Equal(got, want) {
+		t.Errorf("of a language model without an alphabet there are %v, want %v", got, want)
 	}
 }
 

@@ -36,6 +36,7 @@ type Objects interface {
 type ObjectSettings struct {
 	Cache    string        // directory; each model is a directory in it, named by its digest
 	Log      *slog.Logger  // told of attempts that failed
+	Decoder  bool          // see Settings
 	Attempts int           // of one object without any progress
 	Backoff  time.Duration // before the second attempt, doubled before each further one
 }
@@ -72,7 +73,7 @@ func FetchObjects(ctx context.Context, name string, store Objects, s ObjectSetti
 	}); err != nil {
 		return "", err
 	}
-	m := objectModel{name: name, store: store, tries: &tries, objects: map[string]Object{}}
+	m := objectModel{name: name, store: store, tries: &tries, decoder: s.Decoder, objects: map[string]Object{}}
 	want, err := m.choose(ctx, all)
 	if err != nil {
 		return "", err
@@ -103,6 +104,7 @@ type objectModel struct {
 	name    string
 	store   Objects
 	tries   *Settings
+	decoder bool
 	objects map[string]Object // those that are needed
 }
 
@@ -119,7 +121,7 @@ func (m *objectModel) choose(ctx context.Context, all []Object) (choice, error) 
 	if len(names) == 0 {
 		return choice{}, errors.New("there is nothing under this prefix; check the bucket and the prefix")
 	}
-	want, err := choose(names)
+	want, err := choose(names, m.decoder)
 	if err != nil {
 		return choice{}, err
 	}

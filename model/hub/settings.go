@@ -22,6 +22,7 @@ type Settings struct {
 	Cache     string            // the Hub's cache directory: holds models--owner--name
 	Token     string            // sent to Endpoint only; empty: none
 	Offline   bool              // never ask the network
+	Decoder   bool              // fetch the beam decoder, too, if the checkpoint has one: its language model may be larger than the weights
 	Transport http.RoundTripper // of all requests; http.DefaultTransport
 	Log       *slog.Logger      // told of attempts that failed; slog.Default()
 	Attempts  int               // of one request or file without any progress; 5

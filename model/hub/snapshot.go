@@ -72,7 +72,7 @@ func (s snapshot) complete() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("looking through the cache: %w", err)
 	}
-	want, err := choose(files)
+	want, err := choose(files, false)
 	if err != nil {
 		return "", err
 	}
