@@ -54,6 +54,7 @@ func (d *doctor) examine(ctx context.Context) {
 		d.dependencies()
 		d.references(ctx)
 	}
+	d.source()
 	d.devices()
 	d.memory()
 	d.pages(loaded)
@@ -66,8 +67,8 @@ func (d *doctor) examine(ctx context.Context) {
 		var of bounds
 		if len(c.Kafka.Brokers) > 0 && len(p.Topics) > 0 {
 			of = d.kafka(ctx, p)
-			d.registry(ctx, p)
 		}
+		d.registry(ctx, p)
 		m, trial := d.model(ctx, p)
 		if m != nil {
 			d.sessions(ctx, p, m)
