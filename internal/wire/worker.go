@@ -96,14 +96,14 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		return nil, err
 	}
 	w.shown.begin(&o, c)
-	w.telemetry.Page(w.shown.page())
-	for i := range c.Pipelines {
-		if err := telemetry.Begin(w.telemetry.Meter(), c.Pipelines[i].Name, w.shown.started); err != nil {
+	if o.Measure && !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) { // it is the CPU that is measured
+		if w.shown.peak, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library}); err != nil {
 			return nil, err
 		}
 	}
-	if o.Measure && !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) { // it is the CPU that is measured
-		if w.shown.peak, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library}); err != nil {
+	w.telemetry.Page(w.shown.page()) // who asks for it sees what is set before
+	for i := range c.Pipelines {
+		if err := telemetry.Begin(w.telemetry.Meter(), c.Pipelines[i].Name, w.shown.started); err != nil {
 			return nil, err
 		}
 	}
