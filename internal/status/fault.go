@@ -2,6 +2,8 @@ package status
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 
 	"vecmill/schemas"
 )
@@ -47,6 +49,15 @@ var kafkaAdvice = map[FaultClass]string{
 	FaultSlow:                            "The brokers do not answer in time, and the pipeline goes on by itself when they do. Look at their load and at the network.",
 	FaultAnswer:                          "The brokers answer that they cannot, in the words above, and the pipeline goes on by itself when they can: a partition without a leader, a coordinator that moves. Look into their logs, and which of them are up.",
 }
+// Advices is all that is ever advised, so that its commands can be tried.
+func Advices() []string {
+	all := slices.Collect(maps.Values(advice))
+	for _, of := range []map[FaultClass]string{faultAdvice, kafkaAdvice} {
+		all = slices.AppendSeq(all, maps.Values(of))
+	}
+	return all
+}
+
 
 var faultAdvice = map[FaultClass]string{
 	FaultClass(schemas.PlaceUnreachable): "Nobody answers there. Is it up, is the address right, and do firewalls and network policies let this worker through? worker doctor --config FILE tries it apart.",

@@ -184,14 +184,14 @@ func placesOf(all []stream.Place) []Place {
 
 // advice says what to do about dead letters of a reason.
 var advice = map[schemas.Reason]string{
-	schemas.ReasonSchema:       "The record is no reference, or is nobody's. Compare it with docs/schemas.md; worker config check --sample FILE shows how records are understood.",
+	schemas.ReasonSchema:       "The record is no reference, or is nobody's. Compare it with docs/schemas.md; worker config check --config FILE --sample MESSAGES shows how records are understood.",
 	schemas.ReasonFetchMissing: "The object is gone, or not there in the version asked for. Replay once it is back.",
 	schemas.ReasonFetchDenied:  "The store or fetch's allow-lists refuse it. Grant the access or extend the list, then replay.",
 	schemas.ReasonFetchFailed:  "The store or host answered with faults until the retries were used up. Replay when it is well again.",
 	schemas.ReasonTooLarge:     "Over a limit on bytes, pixels, seconds or memory. Raise the limit that the letter names, then replay.",
-	schemas.ReasonDecode:       "The bytes are damaged, or not in a format that is read. worker predict FILE tells more.",
+	schemas.ReasonDecode:       "The bytes are damaged, or not in a format that is read. worker predict --model DIR FILE tells more.",
 	schemas.ReasonTooShort:     "Nothing in it for the model to see. There is nothing to replay.",
-	schemas.ReasonModel:        "The model or a head fails on this item alone. worker predict FILE reproduces it.",
+	schemas.ReasonModel:        "The model or a head fails on this item alone. worker predict --model DIR FILE reproduces it.",
 	schemas.ReasonSinkReject:   "An output will never take this row; the letter has its words. Mend the table or collection, then replay.",
 	schemas.ReasonPanic:        "A stage panicked on this item: a bug of ours. Please report it with the letter.",
 }
