@@ -3,6 +3,7 @@ package status
 
 import (
 	"cmp"
+	"hash/fnv"
 	"slices"
 	"time"
 
@@ -47,7 +48,8 @@ type Pipeline struct {
 	Durable    int64    `json:"durable"`   // sum of the commit points
 	CommitAge  float64  `json:"commitAge"` // seconds
 	Partitions int      `json:"partitions"`
-	Places     []Place  `json:"places"` // those that lag most, at most placesShown
+	Assigned   uint32   `json:"assigned"` // tells sets of partitions apart: Lag and Durable are of those that are assigned now
+	Places     []Place  `json:"places"`   // those that lag most, at most placesShown
 	Dead       []Dead   `json:"dead"`
 	Faults     []Fault  `json:"faults"`  // of outputs, dead letters and brokers, at most one each
 	Samples    int64    `json:"samples"` // made of objects
@@ -151,6 +153,7 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 	}
 	for _, at := range places {
 		p.Durable += at.Durable
+		p.Assigned ^= hashOf(at.Partition)
 	}
 	for _, reason := range schemas.Reasons() {
 		if n := s.Dead[reason]; n > 0 {
@@ -169,6 +172,13 @@ func Outputs(kinds []string, members []sinks.MemberStats) []Output {
 		}
 	}
 	return all
+}
+
+// hashOf is a number of a partition. Those of a set are combined in no order.
+func hashOf(p stream.Partition) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(p.String())) // which never fails
+	return h.Sum32()
 }
 
 func placesOf(all []stream.Place) []Place {

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 	for i := range 3 * placesShown {
 		all = append(all, stream.Place{Partition: stream.Partition{Topic: "t", ID: i}, End: int64(i)})
 	}
-	p := Of(About{}, stream.Stats{}, embed.Stats{}, all)
+	p := Of(About{}, stream.Stats{}, embed.Stats{}, slices.Clone(all))
 	if p.Partitions != len(all) || !p.LagKnown || len(p.Places) != placesShown || p.Places[0].Lag != int64(len(all)-1) || p.Recent == nil || p.Letters == nil || p.Faults == nil {
 		t.Errorf("%d of %d, the first %+v", len(p.Places), p.Partitions, p.Places[0])
 	}
@@ -44,6 +45,24 @@ func TestStagesSayHowLongTheyWereBusyAndWaitedFor(t *testing.T) {
 		embed.Stats{Queue: 6, Collate: 3 * time.Second, Infer: 7 * time.Second, Samples: 5, Waiting: 48}, nil) // of a worker that has no partitions any more
 	if p.LagKnown {
 		t.Error("the lag of no partition is known")
+func TestSetsOfPartitionsAreToldApart(t *testing.T) {
+	place := func(id int) stream.Place {
+		return stream.Place{Partition: stream.Partition{Topic: "t", ID: id}, Durable: 7, End: 9}
+	}
+	of := func(places ...stream.Place) uint32 {
+		return Of(About{}, stream.Stats{}, embed.Stats{}, places).Assigned
+	}
+	moved := place(1)
+	moved.Durable = 8
+	if of(place(1), place(2)) != of(place(2), moved) {
+		t.Error("one set is two")
+	}
+	all := map[uint32]bool{of(): true, of(place(1)): true, of(place(2)): true, of(place(1), place(2)): true, of(place(1), place(3)): true}
+	if len(all) != 5 {
+		t.Errorf("of 5 sets are %d", len(all))
+	}
+}
+
 	}
 	stages := map[string]Stage{}
 	for _, s := range p.Stages {
