@@ -51,7 +51,7 @@ type Pipeline struct {
 	Assigned   uint32   `json:"assigned"` // tells sets of partitions apart: Lag and Durable are of those that are assigned now
 	Places     []Place  `json:"places"`   // those that lag most, at most placesShown
 	Dead       []Dead   `json:"dead"`
-	Faults     []Fault  `json:"faults"`  // of outputs, dead letters and brokers, at most one each
+	Faults     []Fault  `json:"faults"`  // of outputs, dead letters, brokers and what objects are fetched from, at most one each
 	Samples    int64    `json:"samples"` // made of objects
 	Took       []int64  `json:"took"`    // records with rows by how long they took to have them: counts of the buckets of Status.Bounds
 	Ran        []int64  `json:"ran"`     // batches likewise, by how long the session took

@@ -25,6 +25,11 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 			t.Errorf("no advice for %s", class)
 		}
 	}
+	for _, class := range []FaultClass{FaultClass(schemas.PlaceUnreachable), FaultSlow, FaultAnswer} {
+		if said := FaultAdvice(PlaceFetch, class); !strings.Contains(said, "fetch-failed") || strings.Contains(said, "output") {
+			t.Errorf("of a store that is %s: %s", class, said)
+		}
+	}
 	for _, class := range []FaultClass{FaultClass(schemas.PlaceUnreachable), FaultSlow, FaultAnswer} { // which never end a pipeline, and are of no output
 		if said := FaultAdvice(PlaceKafka, class); !strings.Contains(said, "goes on by itself") || strings.Contains(said, "output") {
 			t.Errorf("of brokers that are %s: %s", class, said)
@@ -40,11 +45,6 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 	}
 }
 
-func TestStagesSayHowLongTheyWereBusyAndWaitedFor(t *testing.T) {
-	p := Of(About{Fetchers: 3, Sessions: 2, Slots: 16, Window: 64}, stream.Stats{Fetch: 9 * time.Second, ReserveWait: 4 * time.Second, FetchQueue: 8, Unfetched: 12, Write: 7 * time.Second, HoldBack: 2, Writers: 2},
-		embed.Stats{Queue: 6, Collate: 3 * time.Second, Infer: 7 * time.Second, Samples: 5, Waiting: 48}, nil) // of a worker that has no partitions any more
-	if p.LagKnown {
-		t.Error("the lag of no partition is known")
 func TestSetsOfPartitionsAreToldApart(t *testing.T) {
 	place := func(id int) stream.Place {
 		return stream.Place{Partition: stream.Partition{Topic: "t", ID: id}, Durable: 7, End: 9}
@@ -63,6 +63,11 @@ func TestSetsOfPartitionsAreToldApart(t *testing.T) {
 	}
 }
 
+func TestStagesSayHowLongTheyWereBusyAndWaitedFor(t *testing.T) {
+	p := Of(About{Fetchers: 3, Sessions: 2, Slots: 16, Window: 64}, stream.Stats{Fetch: 9 * time.Second, ReserveWait: 4 * time.Second, FetchQueue: 8, Unfetched: 12, Write: 7 * time.Second, HoldBack: 2, Writers: 2},
+		embed.Stats{Queue: 6, Collate: 3 * time.Second, Infer: 7 * time.Second, Samples: 5, Waiting: 48}, nil) // of a worker that has no partitions any more
+	if p.LagKnown {
+		t.Error("the lag of no partition is known")
 	}
 	stages := map[string]Stage{}
 	for _, s := range p.Stages {

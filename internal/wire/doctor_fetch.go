@@ -23,7 +23,7 @@ func (d *doctor) fetch(ctx context.Context) {
 			d.say("fetch", Trouble, "fetch.file_roots: %s is not a directory; name the one that the files lie in", root)
 		}
 	}
-	if _, err := newFetcher(d.c, d.stores, nil); err != nil {
+	if _, err := newFetcher(d.c, d.stores); err != nil {
 		d.fault("fetch", err)
 		return
 	}
