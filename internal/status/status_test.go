@@ -1,7 +1,6 @@
 package status
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +38,7 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 	for i := range 3 * placesShown {
 		all = append(all, stream.Place{Partition: stream.Partition{Topic: "t", ID: i}, End: int64(i)})
 	}
-	p := Of(About{}, stream.Stats{}, embed.Stats{}, slices.Clone(all))
+	p := Of(About{}, stream.Stats{}, embed.Stats{}, all)
 	if p.Partitions != len(all) || !p.LagKnown || len(p.Places) != placesShown || p.Places[0].Lag != int64(len(all)-1) || p.Recent == nil || p.Letters == nil || p.Faults == nil {
 		t.Errorf("%d of %d, the first %+v", len(p.Places), p.Partitions, p.Places[0])
 	}
