@@ -37,7 +37,7 @@ func stayingDemo(t *testing.T) string {
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := demo.Run(ctx, w, demo.Options{Out: out, Stay: true, Version: "test"})
+		err := demo.Run(ctx, w, demo.Options{Out: out, Stay: true, Version: "dev"})
 		w.CloseWithError(err)
 		ended <- err
 	}()
@@ -136,15 +136,19 @@ func within(expression string) step {
 	})
 }
 
-// shoot keeps a picture for a person, if PAGE_SHOTS names a directory.
-func shoot(name string) step {
+// shots is where pictures are kept for a person; "" if nobody wants them. docs/page.png is page.png of PAGE_SHOTS=DIR go test -tags integration -run AWorkerAtWork ./integration/page, with DIR from the root.
+var shots = os.Getenv("PAGE_SHOTS")
+
+// shoot keeps a picture of the whole page, if there is a place for it.
+func shoot(name string) step { return keep(name, chromedp.FullScreenshot(100)) }
+
+func keep(name string, shot chromedp.Action[[]byte]) step {
 	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		dir := os.Getenv("PAGE_SHOTS")
-		if dir == "" {
+		if shots == "" {
 			return nil
 		}
-		png, err := chromedp.FullScreenshot(100)(ctx, target)
-		return errors.Join(err, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
+		png, err := shot(ctx, target)
+		return errors.Join(err, os.WriteFile(filepath.Join(shots, name+".png"), png, 0o644))
 	})
 }
 
@@ -192,4 +196,8 @@ func TestThePageShowsAWorkerAtWork(t *testing.T) {
 		within(`document.querySelector("#rate .uplot") && document.querySelector("#rate .uplot").clientWidth < 360`),
 		within(`document.documentElement.scrollWidth === 360 && [...document.querySelectorAll("body *")].every((e) => e.closest(".scroll") || e.classList.contains("unseen") || e.getBoundingClientRect().right <= 360)`),
 		shoot("narrow"))
+	if shots != "" {
+		run("the picture of docs, with lines of some seconds of one minute", chromedp.EmulateViewport(1120, 1717), within(`(choose("speech"), document.activeElement.blur(), true)`),
+			within(`seen.forEach((all) => all.splice(0, all.length - 24)), ((xs) => xs.length > 20 && Math.floor(xs[0] / 60) === Math.floor(xs.at(-1) / 60))(charts[0].data[0]) && document.querySelector("[data-id=records] dd").textContent.match(/^1[0-9]/)`), keep("page", chromedp.CaptureScreenshot()))
+	}
 }

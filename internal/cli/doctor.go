@@ -37,7 +37,11 @@ func runDoctor(ctx context.Context, e *env, args []string) error {
 	case troubles > 0:
 		return fmt.Errorf("%d of the checks failed; a worker would not start, or not keep its promises", troubles)
 	case !*asJSON:
-		fmt.Fprintf(e.stdout, "everything a worker needs is there; %d warnings\n", doubts)
+		whom := "worker"
+		if c.ValidateSource() != nil {
+			whom = "backfill"
+		}
+		fmt.Fprintf(e.stdout, "everything a %s needs is there; %d warnings\n", whom, doubts)
 	}
 	return nil
 }

@@ -2,8 +2,10 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +23,11 @@ type Telemetry struct {
 }
 
 func (t *Telemetry) validate(f *faults) {
+	if _, port, err := net.SplitHostPort(t.Listen); t.Listen != "" {
+		if _, none := strconv.ParseUint(port, 10, 16); err != nil || none != nil {
+			f.add("telemetry.listen", "%q is no address and port, such as 127.0.0.1:9464, or :9464 for all addresses", t.Listen)
+		}
+	}
 	for i, h := range t.Hosts {
 		if h == "" || strings.ContainsAny(h, ":/* ") {
 			f.add(fmt.Sprintf("telemetry.hosts[%d]", i), "%q is no name alone, such as worker; leave protocol and port out", h)

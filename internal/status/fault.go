@@ -2,13 +2,15 @@ package status
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 
 	"vecmill/schemas"
 )
 
 // Fault is the last trouble of a place that a pipeline writes to or reads from. It stays when it is over, so that somebody who comes later sees it.
 type Fault struct {
-	Output  string     `json:"output"` // as the configuration names it, such as outputs[0], dead_letters, or PlaceKafka; "" is the pipeline itself, which has stopped
+	Output  string     `json:"output"` // as the configuration names it, such as outputs[0], dead_letters, or PlaceKafka or PlaceFetch; "" is the pipeline itself, which has stopped
 	Class   FaultClass `json:"class"`
 	Message string     `json:"message"` // of the last failed try
 	Advice  string     `json:"advice"`
@@ -30,15 +32,30 @@ const (
 	FaultStopped  FaultClass = "stopped"   // the pipeline has ended
 )
 
-// PlaceKafka is the brokers that a pipeline reads from.
-const PlaceKafka = "kafka"
+// The places beside outputs and dead letters.
+const (
+	PlaceKafka = "kafka" // the brokers that a pipeline reads from
+	PlaceFetch = "fetch" // the store and the hosts that it gets objects from
+)
 
 // FaultAdvice says what to do about a fault of a place.
 func FaultAdvice(place string, c FaultClass) string {
-	if place == PlaceKafka {
+	switch place {
+	case PlaceKafka:
 		return cmp.Or(kafkaAdvice[c], faultAdvice[c])
+	case PlaceFetch:
+		return cmp.Or(fetchAdvice[c], faultAdvice[c])
 	}
 	return faultAdvice[c]
+}
+
+// Advices is all that is ever advised, so that its commands can be tried.
+func Advices() []string {
+	all := slices.Collect(maps.Values(advice))
+	for _, of := range []map[FaultClass]string{faultAdvice, kafkaAdvice, fetchAdvice} {
+		all = slices.AppendSeq(all, maps.Values(of))
+	}
+	return all
 }
 
 // kafkaAdvice is of faults that are tried again without end.
@@ -46,6 +63,13 @@ var kafkaAdvice = map[FaultClass]string{
 	FaultClass(schemas.PlaceUnreachable): "The brokers are not reached, and the pipeline goes on by itself when they are. Are they up, are kafka.brokers and the addresses that brokers give of themselves right, and do firewalls and network policies let this worker through? worker doctor --config FILE tries it apart.",
 	FaultSlow:                            "The brokers do not answer in time, and the pipeline goes on by itself when they do. Look at their load and at the network.",
 	FaultAnswer:                          "The brokers answer that they cannot, in the words above, and the pipeline goes on by itself when they can: a partition without a leader, a coordinator that moves. Look into their logs, and which of them are up.",
+}
+
+// fetchAdvice is of what is waited for: a store for two minutes, hosts and single objects for fetch.attempts.
+var fetchAdvice = map[FaultClass]string{
+	FaultClass(schemas.PlaceUnreachable): "The store or host of objects is not reached. A store is waited for for two minutes, then the worker ends with a sentence and nothing is lost; of hosts that stay away objects become dead letters (fetch-failed). Is it up, are s3.endpoint and the references right, and do firewalls and network policies let this worker through? worker doctor --config FILE tries it apart.",
+	FaultSlow:                            "Objects do not come in time, and are asked for again; when the tries are used up they become dead letters (fetch-failed), to be replayed when the store or host is well. Look at its load and at the network; a larger fetch.timeout helps where it is only slow.",
+	FaultAnswer:                          "The store or host of objects answers that it cannot, in the words above, and is asked again; when the tries are used up objects become dead letters (fetch-failed), to be replayed when it is well. Look into its log, its quota and the credentials; fewer fetchers ask it for less at once.",
 }
 
 var faultAdvice = map[FaultClass]string{

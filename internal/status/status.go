@@ -3,6 +3,7 @@ package status
 
 import (
 	"cmp"
+	"hash/fnv"
 	"slices"
 	"time"
 
@@ -47,9 +48,10 @@ type Pipeline struct {
 	Durable    int64    `json:"durable"`   // sum of the commit points
 	CommitAge  float64  `json:"commitAge"` // seconds
 	Partitions int      `json:"partitions"`
-	Places     []Place  `json:"places"` // those that lag most, at most placesShown
+	Assigned   uint32   `json:"assigned"` // tells sets of partitions apart: Lag and Durable are of those that are assigned now
+	Places     []Place  `json:"places"`   // those that lag most, at most placesShown
 	Dead       []Dead   `json:"dead"`
-	Faults     []Fault  `json:"faults"`  // of outputs, dead letters and brokers, at most one each
+	Faults     []Fault  `json:"faults"`  // of outputs, dead letters, brokers and what objects are fetched from, at most one each
 	Samples    int64    `json:"samples"` // made of objects
 	Took       []int64  `json:"took"`    // records with rows by how long they took to have them: counts of the buckets of Status.Bounds
 	Ran        []int64  `json:"ran"`     // batches likewise, by how long the session took
@@ -151,6 +153,7 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 	}
 	for _, at := range places {
 		p.Durable += at.Durable
+		p.Assigned ^= hashOf(at.Partition)
 	}
 	for _, reason := range schemas.Reasons() {
 		if n := s.Dead[reason]; n > 0 {
@@ -171,6 +174,13 @@ func Outputs(kinds []string, members []sinks.MemberStats) []Output {
 	return all
 }
 
+// hashOf is a number of a partition. Those of a set are combined in no order.
+func hashOf(p stream.Partition) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(p.String())) // which never fails
+	return h.Sum32()
+}
+
 func placesOf(all []stream.Place) []Place {
 	slices.SortFunc(all, func(a, b stream.Place) int {
 		return cmp.Or(cmp.Compare(b.Lag(), a.Lag()), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.ID, b.ID))
@@ -184,14 +194,14 @@ func placesOf(all []stream.Place) []Place {
 
 // advice says what to do about dead letters of a reason.
 var advice = map[schemas.Reason]string{
-	schemas.ReasonSchema:       "The record is no reference, or is nobody's. Compare it with docs/schemas.md; worker config check --sample FILE shows how records are understood.",
+	schemas.ReasonSchema:       "The record is no reference, or is nobody's. Compare it with docs/schemas.md; worker config check --config FILE --sample MESSAGES shows how records are understood.",
 	schemas.ReasonFetchMissing: "The object is gone, or not there in the version asked for. Replay once it is back.",
 	schemas.ReasonFetchDenied:  "The store or fetch's allow-lists refuse it. Grant the access or extend the list, then replay.",
 	schemas.ReasonFetchFailed:  "The store or host answered with faults until the retries were used up. Replay when it is well again.",
 	schemas.ReasonTooLarge:     "Over a limit on bytes, pixels, seconds or memory. Raise the limit that the letter names, then replay.",
-	schemas.ReasonDecode:       "The bytes are damaged, or not in a format that is read: worker predict FILE tells more. Or decoding took longer than item_deadline, as the letter says: give it more CPU or raise that, then replay.",
+	schemas.ReasonDecode:       "The bytes are damaged, or not in a format that is read: worker predict --model DIR FILE tells more. Or decoding took longer than item_deadline, as the letter says: give it more CPU or raise that, then replay.",
 	schemas.ReasonTooShort:     "Nothing in it for the model to see. There is nothing to replay.",
-	schemas.ReasonModel:        "The model or a head fails on this item alone. worker predict FILE reproduces it.",
+	schemas.ReasonModel:        "The model or a head fails on this item alone. worker predict --model DIR FILE reproduces it.",
 	schemas.ReasonSinkReject:   "An output will never take this row; the letter has its words. Mend the table or collection, then replay.",
 	schemas.ReasonPanic:        "A stage panicked on this item: a bug of ours. Please report it with the letter.",
 }

@@ -24,6 +24,11 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 			t.Errorf("no advice for %s", class)
 		}
 	}
+	for _, class := range []FaultClass{FaultClass(schemas.PlaceUnreachable), FaultSlow, FaultAnswer} {
+		if said := FaultAdvice(PlaceFetch, class); !strings.Contains(said, "fetch-failed") || strings.Contains(said, "output") {
+			t.Errorf("of a store that is %s: %s", class, said)
+		}
+	}
 	for _, class := range []FaultClass{FaultClass(schemas.PlaceUnreachable), FaultSlow, FaultAnswer} { // which never end a pipeline, and are of no output
 		if said := FaultAdvice(PlaceKafka, class); !strings.Contains(said, "goes on by itself") || strings.Contains(said, "output") {
 			t.Errorf("of brokers that are %s: %s", class, said)
@@ -36,6 +41,24 @@ func TestEveryReasonHasAdviceAndManyPartitionsAreCut(t *testing.T) {
 	p := Of(About{}, stream.Stats{}, embed.Stats{}, all)
 	if p.Partitions != len(all) || !p.LagKnown || len(p.Places) != placesShown || p.Places[0].Lag != int64(len(all)-1) || p.Recent == nil || p.Letters == nil || p.Faults == nil {
 		t.Errorf("%d of %d, the first %+v", len(p.Places), p.Partitions, p.Places[0])
+	}
+}
+
+func TestSetsOfPartitionsAreToldApart(t *testing.T) {
+	place := func(id int) stream.Place {
+		return stream.Place{Partition: stream.Partition{Topic: "t", ID: id}, Durable: 7, End: 9}
+	}
+	of := func(places ...stream.Place) uint32 {
+		return Of(About{}, stream.Stats{}, embed.Stats{}, places).Assigned
+	}
+	moved := place(1)
+	moved.Durable = 8
+	if of(place(1), place(2)) != of(place(2), moved) {
+		t.Error("one set is two")
+	}
+	all := map[uint32]bool{of(): true, of(place(1)): true, of(place(2)): true, of(place(1), place(2)): true, of(place(1), place(3)): true}
+	if len(all) != 5 {
+		t.Errorf("of 5 sets are %d", len(all))
 	}
 }
 

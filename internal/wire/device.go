@@ -51,17 +51,16 @@ func sessionOptions(c *config.Config, p *config.Pipeline) ([]ortsession.Options,
 	return all, nil
 }
 
-// usedGPUs is how many GPUs pipelines compute on.
-func usedGPUs(c *config.Config) int {
-	used := map[int]bool{}
+// usedGPUs are the numbers of the GPUs that pipelines compute on, in order.
+func usedGPUs(c *config.Config) []int {
+	var used []int
 	for i := range c.Pipelines {
 		if m := &c.Pipelines[i].Model; m.OnGPU() {
-			for _, n := range m.OnDevices() {
-				used[n] = true
-			}
+			used = append(used, m.OnDevices()...)
 		}
 	}
-	return len(used)
+	slices.Sort(used)
+	return slices.Compact(used)
 }
 
 // precisionOf is the precision that a pipeline's graph is compiled in, with the reason where the configuration leaves it open. prove says whether half

@@ -54,6 +54,7 @@ func (d *doctor) examine(ctx context.Context) {
 		d.dependencies()
 		d.references(ctx)
 	}
+	d.source()
 	d.devices()
 	d.memory()
 	d.pages(loaded)
@@ -66,8 +67,8 @@ func (d *doctor) examine(ctx context.Context) {
 		var of bounds
 		if len(c.Kafka.Brokers) > 0 && len(p.Topics) > 0 {
 			of = d.kafka(ctx, p)
-			d.registry(ctx, p)
 		}
+		d.registry(ctx, p)
 		m, trial := d.model(ctx, p)
 		if m != nil {
 			d.sessions(ctx, p, m)
@@ -239,8 +240,12 @@ func (d *doctor) letters(ctx context.Context, p *config.Pipeline) {
 		d.fault(check, err)
 		return
 	}
-	if narrow := d.narrow(ctx, p); narrow != "" {
-		d.say(check, Doubt, "can be written; %s", narrow)
+	doubt := d.narrow(ctx, p)
+	if p.DeadLetters.URL != "" {
+		doubt = d.unread(ctx, p.DeadLetters.URL)
+	}
+	if doubt != "" {
+		d.say(check, Doubt, "can be written; %s", doubt)
 		return
 	}
 	d.say(check, Sound, "can be written")
@@ -257,4 +262,16 @@ func (d *doctor) puts(ctx context.Context, url string) error {
 		return nil
 	}
 	return err
+}
+
+// unread says why letters below a URL could be written and not read, which a worker does not do; "" if they can be.
+func (d *doctor) unread(ctx context.Context, url string) string {
+	store, prefix, err := d.stores.open(ctx, url)
+	if err == nil {
+		err = checkRead(ctx, store, prefix)
+	}
+	if err != nil {
+		return fmt.Sprintf("whoever lists or replays them (worker dlq, backfill audit) would fail: %v", err)
+	}
+	return ""
 }

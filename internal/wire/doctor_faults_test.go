@@ -170,6 +170,9 @@ func ofTheStore() []illness {
 		{"a bucket that may not be written to", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://locked/out" }, "output p 0", Trouble, []string{"not for you", "s3:PutObject"}},
 		{"a bucket for dead letters that may not be written to", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://locked/dead" }, "dead letters p", Trouble, []string{"not for you", "s3:PutObject"}},
 		{"a bucket that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://absent/out" }, "output p 0", Trouble, []string{"absent", "create"}},
+		{"a bucket whose objects may be put and not got", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://sealed/out" }, "output p 0", Trouble, []string{"not for you", "s3:GetObject"}},
+		{"a bucket whose objects are archived", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://frozen/out" }, "output p 0", Sound, []string{"can be written"}},
+		{"a bucket whose letters may be put and not got", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://sealed/dead" }, "dead letters p", Doubt, []string{"can be written", "not for you", "worker dlq", "s3:GetObject"}},
 		{"no dead letters", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters = config.DeadLetters{} }, "dead letters p", Doubt, []string{"stops the pipeline"}},
 		{"a bucket for dead letters that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://absent/dead" }, "dead letters p", Trouble, []string{"absent"}},
 	}
@@ -258,6 +261,8 @@ func ofTheBroker() []illness {
 	}
 	return []illness{
 		{"a broker that does not answer", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) { d.c.Kafka.Brokers = []string{"127.0.0.1:9"} }, "kafka p", Trouble, []string{"refs", "kafka.brokers"}},
+		{"no brokers", 0, func(_ *testing.T, d *doctor, _ *config.Pipeline) { d.c.Kafka.Brokers = nil }, "kafka", Doubt, []string{"kafka.brokers: missing", "worker run refuses this file", "only a backfill"}},
+		{"a pipeline without topics", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Topics = nil }, "kafka", Doubt, []string{"pipelines[p].topics: missing", "worker run refuses this file"}},
 		{"a topic that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Topics = []string{"none"} }, "kafka p", Trouble, []string{"none", "topic"}},
 		{"a topic that may not be looked up", 0, with(may(read, group, "readers")), "kafka p", Trouble, []string{"topic refs", "rights to describe it"}},
 		{"a topic that may be looked up, and not read", 0, with(may(describe, topic, "refs"), may(read, group, "readers")), "kafka p", Trouble, []string{"topic refs: ", "give this user the right to read it"}},
@@ -310,6 +315,10 @@ func ofTheInput() []illness {
 		{"a schema registry that does not answer", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) {
 			p.Input.Format, p.Input.Registry.URLs = "protobuf", []string{"http://127.0.0.1:9"}
 		}, "registry p", Trouble, []string{"127.0.0.1:9", "check input.registry"}},
+		{"a schema registry that refuses, of a file without brokers", 0, func(t *testing.T, d *doctor, p *config.Pipeline) {
+			d.c.Kafka.Brokers = nil
+			read(http.StatusUnauthorized)(t, d, p)
+		}, "registry p", Trouble, []string{"refuses us (HTTP 401)"}},
 		{"a schema registry that refuses", 0, read(http.StatusUnauthorized), "registry p", Trouble, []string{"refuses us (HTTP 401)", "check input.registry's user and password"}},
 		{"a file of a registry's authorities that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) {
 			p.Input.Format, p.Input.Registry = "avro", config.Registry{URLs: []string{"https://127.0.0.1:9"}, CAFile: "/nowhere/ca.pem"}

@@ -23,7 +23,7 @@ func (d *doctor) fetch(ctx context.Context) {
 			d.say("fetch", Trouble, "fetch.file_roots: %s is not a directory; name the one that the files lie in", root)
 		}
 	}
-	if _, err := newFetcher(d.c, d.stores, nil); err != nil {
+	if _, err := newFetcher(d.c, d.stores); err != nil {
 		d.fault("fetch", err)
 		return
 	}
@@ -66,7 +66,6 @@ const noObject = "vecmill-doctor-asks-for-what-is-not-there"
 // S3 says so to whoever may get it and list its bucket, and denies it to others. The right to list that a policy gives for a prefix alone is not enough for it, so what is denied then tells
 // nothing of the right to get.
 func (d *doctor) mayGet(ctx context.Context, store *s3store.Store, place, prefix string, listed bool) bool {
-	const right = "give these credentials the right to get objects there (s3:GetObject, and kms:Decrypt where a key of KMS encrypts them)"
 	below, isThere := "", false
 	if prefix != "" {
 		below = prefix + "/"
@@ -86,17 +85,17 @@ func (d *doctor) mayGet(ctx context.Context, store *s3store.Store, place, prefix
 			}
 		}
 		_, err := store.Read(ctx, key, 0, 1)
-		if answer, _ := errors.AsType[minio.ErrorResponse](err); answer.Code == minio.InvalidObjectState || errors.Is(err, objectstore.ErrNotFound) {
-			return nil // that it is archived, or not there, only those are told who may get it
+		if archived(err) || errors.Is(err, objectstore.ErrNotFound) {
+			return nil // which only those are told, too, who may get it
 		}
 		return err
 	})
 	message, no := denied(err)
 	switch {
 	case no && isThere:
-		d.say("fetch", Trouble, "fetch.buckets: %s is in %s, and may not be got (%s): references to such objects become dead letters (fetch-denied); %s", key, place, message, right)
+		d.say("fetch", Trouble, "fetch.buckets: %s is in %s, and may not be got (%s): references to such objects become dead letters (fetch-denied); %s", key, place, message, rightToGet)
 	case no && listed && prefix == "":
-		d.say("fetch", Trouble, "fetch.buckets: objects of %s may not be got (%s): references to them become dead letters (fetch-denied); %s, or name the prefixes that they may be got from", place, message, right)
+		d.say("fetch", Trouble, "fetch.buckets: objects of %s may not be got (%s): references to them become dead letters (fetch-denied); %s, or name the prefixes that they may be got from", place, message, rightToGet)
 	case no:
 		d.say("fetch", Doubt, "fetch.buckets: whether objects of %s may be got cannot be told (%s): a store denies one that is not there to whoever may not list the whole bucket, too; see that these credentials have s3:GetObject there, which is all that a worker needs", place, message)
 	case err != nil:

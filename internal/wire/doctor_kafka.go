@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -14,6 +15,15 @@ import (
 	"vecmill/sinks/kafkasink"
 	"vecmill/stream/kafkasource"
 )
+
+// source tells what a worker reads from and the configuration does not have. A backfill needs none of it.
+func (d *doctor) source() {
+	if invalid, ok := errors.AsType[*config.InvalidError](d.c.ValidateSource()); ok {
+		for _, fault := range invalid.Faults {
+			d.say("kafka", Doubt, "%s: worker run refuses this file, and only a backfill reads without", fault)
+		}
+	}
+}
 
 // kafka looks at the topics that a pipeline reads, and at what this user may do with them and with the group. It gives the bounds of the partitions that may be read.
 func (d *doctor) kafka(ctx context.Context, p *config.Pipeline) bounds {

@@ -31,18 +31,25 @@ func (d *doctor) runtime() bool {
 // visibleDevices is the variable that hides GPUs from a process.
 const visibleDevices = "CUDA_VISIBLE_DEVICES"
 
-// devices tells of GPUs that are left idle, and of those that are hidden. Each model says itself where it is computed.
+// devices tells of GPUs that are left idle, of those that are hidden, and of those that are not there. Each model says itself where it is computed.
 func (d *doctor) devices() {
-	used, gpus := usedGPUs(d.c), d.gpus()
+	numbers, gpus := usedGPUs(d.c), d.gpus()
+	used, last := len(numbers), -1
+	if used > 0 {
+		last = numbers[used-1]
+	}
+	list, limited := os.LookupEnv(visibleDevices)
 	switch {
 	case gpus == 0 && used == 0:
 		d.say("devices", Sound, "sessions compute on %d CPUs", runtime.GOMAXPROCS(0))
 	case used == 0:
 		d.say("devices", Doubt, "sessions compute on %d CPUs, and the %d GPUs of this machine stay idle: model.provider is cpu; a machine without a GPU costs less", runtime.GOMAXPROCS(0), gpus)
+	case last >= gpus && limited:
+		d.say("devices", Trouble, "pipelines compute on GPU %d, and CUDA_VISIBLE_DEVICES (%s) leaves this process %d, numbered from 0: CUDA ends its list at the first entry that names no GPU of this machine; take the variable away, or name as many", last, list, gpus)
+	case last >= gpus && gpus > 0: // else they are called otherwise here
+		d.say("devices", Trouble, "pipelines compute on GPU %d, and this process sees %d, numbered from 0: give it more (nvidia.com/gpu in Kubernetes, --gpus in Docker), or name fewer in model.devices", last, gpus)
 	case gpus > used:
 		d.say("devices", Doubt, "sessions compute on %d of the %d GPUs that this process sees: name the others in model.devices, or hide them with CUDA_VISIBLE_DEVICES if other workers have them", used, gpus)
-	case gpus < used && os.Getenv(visibleDevices) != "":
-		d.say("devices", Trouble, "pipelines compute on %d GPUs, and CUDA_VISIBLE_DEVICES (%s) leaves this process %d: CUDA ends its list at the first entry that names no GPU of this machine; take the variable away, or name as many", used, os.Getenv(visibleDevices), gpus)
 	default:
 		d.say("devices", Sound, "sessions compute on %d GPUs", used)
 	}

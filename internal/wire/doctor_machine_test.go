@@ -19,6 +19,7 @@ import (
 
 func TestTheDoctorNamesIdleGPUs(t *testing.T) {
 	two := fstest.MapFS{"dev/nvidia0": {}, "dev/nvidia1": {}, "dev/nvidiactl": {}}
+	one := fstest.MapFS{"dev/nvidia0": {}, "dev/nvidiactl": {}}
 	three := fstest.MapFS{"dev/nvidia0": {}, "dev/nvidia1": {}, "dev/nvidia2": {}}
 	on := func(devices ...int) config.Pipeline {
 		return config.Pipeline{Model: config.Model{Provider: "cuda", Devices: devices}}
@@ -46,6 +47,10 @@ func TestTheDoctorNamesIdleGPUs(t *testing.T) {
 		{two, "NoDevFiles", nil, Sound, "CPUs"},
 		{three, "1,-1,2", []config.Pipeline{on()}, Sound, "on 1 GPUs"},
 		{three, "1,,2", []config.Pipeline{on()}, Sound, "on 1 GPUs"},
+		{one, "", []config.Pipeline{on(0, 1)}, Trouble, "compute on GPU 1, and this process sees 1, numbered from 0: give it more (nvidia.com/gpu in Kubernetes"},
+		{two, "", []config.Pipeline{on(), on(3)}, Trouble, "compute on GPU 3, and this process sees 2, numbered from 0"},
+		{two, "1", []config.Pipeline{on(1)}, Trouble, "compute on GPU 1, and CUDA_VISIBLE_DEVICES (1) leaves this process 1, numbered from 0"},
+		{fstest.MapFS{"dev/dxg": {}}, "", []config.Pipeline{on(0, 1)}, Sound, "on 2 GPUs"}, // whose devices are called otherwise
 		{two, "-1", []config.Pipeline{on()}, Trouble, "CUDA_VISIBLE_DEVICES (-1) leaves this process 0"},
 		{three, "0,7,1", []config.Pipeline{on(0, 1)}, Trouble, "take the variable away, or name as many"},
 	} {

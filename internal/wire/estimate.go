@@ -58,7 +58,7 @@ func absolute(path string) string {
 
 // estimate looks at a draft's sample with each pipeline.
 func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o EstimateOptions) ([]backfill.Expectation, error) {
-	fetcher, err := newFetcher(of.c, s, nil)
+	fetcher, err := newFetcher(of.c, s)
 	if err != nil {
 		return nil, err
 	}

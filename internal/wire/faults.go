@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/bits"
 	"net"
 	"slices"
 	"strings"
@@ -16,9 +17,10 @@ import (
 	"vecmill/internal/status"
 	"vecmill/schemas"
 	"vecmill/sinks"
+	"vecmill/stream/blobfetch"
 )
 
-// faults logs the troubles of the places that one pipeline writes to, and keeps the last of each, and of the brokers that it reads from, for whoever looks at the worker.
+// faults logs the troubles of the places that one pipeline writes to, and keeps the last of each, of the brokers that it reads from, and of the stores and hosts of its objects, for whoever looks at the worker.
 type faults struct {
 	log      *slog.Logger
 	pipeline string
@@ -26,6 +28,7 @@ type faults struct {
 		sync.Mutex
 		all     []status.Fault  // one for each place that had one
 		leftOut map[string]bool // best-effort outputs that lack rows until they are said to be well: another request that succeeds does not make them so
+		waiting int             // fetches that have failed fetchesFailed times or more, and have not ended
 	}
 }
 
@@ -59,6 +62,32 @@ func (f *faults) reads(tries int, err error) {
 	}
 }
 
+// fetchesFailed is how often a fetch fails until it is a trouble: once or twice is everyday's where objects come by the thousand.
+const fetchesFailed = 3
+
+// fetches is told of the tries of what gets objects. Many are under way at once, and one that fails for good says no more of the place than that it did: the trouble is over when none of
+// them waits and one has got its object.
+func (f *faults) fetches(t blobfetch.Try) {
+	if !t.Last && t.Failed >= 8 && bits.OnesCount(uint(t.Failed)) == 1 {
+		f.log.Warn("getting an object failed; trying again", "pipeline", f.pipeline, "tries", t.Failed, "err", t.Err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lasting := t.Failed >= fetchesFailed
+	switch {
+	case lasting && !t.Last:
+		if t.Failed == fetchesFailed {
+			f.mu.waiting++
+		}
+		f.noteLocked(status.PlaceFetch, faultClass(t.Err), t.Failed, t.Anonymous())
+	case lasting:
+		f.mu.waiting--
+	}
+	if t.Last && t.Err == nil && f.mu.waiting == 0 {
+		f.overLocked(status.PlaceFetch)
+	}
+}
+
 // leftOut is told of best-effort outputs that have failed, are full, or have refused rows, and with a nil error of those that are well again. It is sinks.NewTee's observe.
 func (f *faults) leftOut(output string, err error) {
 	class := faultClass(err)
@@ -88,7 +117,7 @@ func (f *faults) once(output string, class status.FaultClass, err error) {
 		return
 	}
 	now := time.Now().UnixMilli()
-	*x = status.Fault{Output: output, Class: class, Message: kept(err), Advice: status.FaultAdvice(output, class), Since: now, Last: now, Until: now}
+	*x = status.Fault{Output: output, Class: class, Message: kept(err.Error()), Advice: status.FaultAdvice(output, class), Since: now, Last: now, Until: now}
 }
 
 // stopped is told what ended the pipeline.
@@ -97,27 +126,34 @@ func (f *faults) stopped(err error) { f.note("", status.FaultStopped, 0, err) }
 // faultText is how much of a message is kept: some servers send pages.
 const faultText = 1000
 
-func kept(err error) string {
-	message := err.Error()
+func kept(message string) string {
 	return strings.ToValidUTF8(message[:min(len(message), faultText)], "")
 }
 
 func (f *faults) note(output string, class status.FaultClass, tries int, err error) {
-	now := time.Now().UnixMilli()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.noteLocked(output, class, tries, err.Error())
+}
+
+func (f *faults) noteLocked(output string, class status.FaultClass, tries int, message string) {
+	now := time.Now().UnixMilli()
 	x := f.ofLocked(output)
 	if x.Since == 0 || x.Until != 0 { // a new one
 		*x = status.Fault{Output: output, Since: now}
 	}
 	x.Class, x.Advice, x.Last = class, status.FaultAdvice(output, class), now
-	x.Message = kept(err)
+	x.Message = kept(message)
 	x.Tries = max(x.Tries, tries) // several requests to one place may fail at once, each with its own count
 }
 
 func (f *faults) over(output string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.overLocked(output)
+}
+
+func (f *faults) overLocked(output string) {
 	if x := f.ofLocked(output); x.Until == 0 && !f.mu.leftOut[output] {
 		x.Until = time.Now().UnixMilli()
 	}
@@ -166,7 +202,7 @@ func faultClass(err error) status.FaultClass {
 	switch {
 	case isName, isDial && dial.Op == "dial", code == codes.Unavailable:
 		return status.FaultClass(schemas.PlaceUnreachable)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, sinks.ErrFull), isNet && timeout.Timeout(), code == codes.DeadlineExceeded:
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, sinks.ErrFull), errors.Is(err, blobfetch.ErrStalled), errors.Is(err, blobfetch.ErrSlow), isNet && timeout.Timeout(), code == codes.DeadlineExceeded:
 		return status.FaultSlow
 	}
 	return status.FaultAnswer

@@ -192,7 +192,7 @@ func (c *cloud) fetcher(t *testing.T) (fetch func() error, s *stores) {
 	conf.S3 = config.S3{Endpoint: c.store.URL, Region: "us-east-1", PathStyle: true}
 	conf.Fetch.Buckets, conf.Fetch.Attempts = []string{"box"}, 1
 	s = &stores{cfg: conf}
-	f, err := newFetcher(conf, s, nil)
+	f, err := newFetcher(conf, s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,6 +84,9 @@ func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores
 	if err := checkConditionalPut(ctx, store, prefix); err != nil {
 		return nil, err
 	}
+	if err := checkRead(ctx, store, prefix); err != nil {
+		return nil, err
+	}
 	cfg := filesConfig(c, parquetsink.Format(format), m)
 	cfg.Retry.Told = told
 	cfg.Store, cfg.Prefix = store, prefix

@@ -38,7 +38,7 @@ type shownLine struct {
 }
 
 func (s *shown) begin(o *Options, c *config.Config) {
-	s.version, s.started, s.devices, s.price = o.Version, time.Now(), usedGPUs(c), c.Runtime.Price
+	s.version, s.started, s.devices, s.price = o.Version, time.Now(), len(usedGPUs(c)), c.Runtime.Price
 	if o.File != "" {
 		s.replay = cmp.Or(o.Program, "worker") + " dlq replay --config " + o.File
 	}

@@ -1,17 +1,62 @@
 package wire
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"vecmill/embed"
 	"vecmill/embed/embedtest"
 	"vecmill/schemas"
 )
+
+// TestThePageOfAWorkerThatOpensIsLookedAt is for the race detector.
+func TestThePageOfAWorkerThatOpensIsLookedAt(t *testing.T) {
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	_ = listener.Close() // for the worker
+	out := t.TempDir()
+	cfg, p := pipelineFor(t, textModel(t), fmt.Sprintf(`    topics: [texts]
+    heads: [{task: embedding}]
+    dead_letters: {url: "file://%s/dead"}`, out))
+	cfg.Kafka.Brokers, p.Outputs[0].Parquet.URL, cfg.Telemetry.Listen = []string{"127.0.0.1:9"}, "file://"+out+"/rows", address
+	looking, stop := context.WithCancel(t.Context())
+	var looks sync.WaitGroup
+	looks.Go(func() {
+		for looking.Err() == nil {
+			req, err := http.NewRequestWithContext(looking, http.MethodGet, "http://"+address+"/status.json", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if res, err := http.DefaultClient.Do(req); err == nil {
+				_ = res.Body.Close() // unread
+			}
+		}
+	})
+	w, err := Open(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler), Measure: true, Models: Models{described(t, cfg, p, embedtest.Config{})}})
+	stop()
+	looks.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if peak := w.Status().Peak; peak <= 0 {
+		t.Errorf("%v operations a second", peak)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
 
 // TestTheEndOfARunKnowsEveryStage holds that a list which is opened after work began, and a line that has ended, hide no stage from the choice of the bottleneck.
 func TestTheEndOfARunKnowsEveryStage(t *testing.T) {

@@ -83,6 +83,27 @@ func checkConditionalPut(ctx context.Context, s objectstore.Store, prefix string
 	return err
 }
 
+// rightToGet is what to do about objects that may not be got.
+const rightToGet = "give these credentials the right to get objects there (s3:GetObject, and kms:Decrypt where a key of KMS encrypts them)"
+
+// archived says of an error that the object lies in an archive, which only those are told who may get it.
+func archived(err error) bool {
+	answer, _ := errors.AsType[minio.ErrorResponse](err)
+	return answer.Code == minio.InvalidObjectState
+}
+
+// checkRead asks a store for what checkConditionalPut has written, perhaps long ago: the next start asks an output where it ends.
+func checkRead(ctx context.Context, s objectstore.Store, prefix string) error {
+	err := atStart(ctx, func(ctx context.Context) error { return objectstore.CheckRead(ctx, s, prefix) })
+	switch {
+	case archived(err):
+		return nil
+	case errors.Is(err, objectstore.ErrRefused):
+		return fmt.Errorf("%w; %s", err, rightToGet)
+	}
+	return err
+}
+
 // bucket is a bucket that was not looked at yet.
 func (s *stores) bucket(name string) (*s3store.Store, error) {
 	if err := s3utils.CheckValidBucketName(name); err != nil { // the client says the same of each request, as if the store might be busy

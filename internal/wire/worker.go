@@ -24,6 +24,7 @@ import (
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
+	"vecmill/stream/blobfetch"
 	"vecmill/stream/manifestsource"
 )
 
@@ -96,14 +97,14 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		return nil, err
 	}
 	w.shown.begin(&o, c)
-	w.telemetry.Page(w.shown.page())
-	for i := range c.Pipelines {
-		if err := telemetry.Begin(w.telemetry.Meter(), c.Pipelines[i].Name, w.shown.started); err != nil {
+	if o.Measure && !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) { // it is the CPU that is measured
+		if w.shown.peak, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library}); err != nil {
 			return nil, err
 		}
 	}
-	if o.Measure && !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) { // it is the CPU that is measured
-		if w.shown.peak, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library}); err != nil {
+	w.telemetry.Page(w.shown.page()) // who asks for it sees what is set before
+	for i := range c.Pipelines {
+		if err := telemetry.Begin(w.telemetry.Meter(), c.Pipelines[i].Name, w.shown.started); err != nil {
 			return nil, err
 		}
 	}
@@ -112,7 +113,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 		return nil, err
 	}
 	stores := &stores{cfg: c}
-	fetcher, err := newFetcher(c, stores, o.Log)
+	fetcher, err := newFetcher(c, stores)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +150,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	return w, nil
 }
 
-func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, fetcher stream.Fetcher, o Options) (*line, error) {
+func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, fetcher *blobfetch.Fetcher, o Options) (*line, error) {
 	l, in := &line{name: p.Name, faults: newFaults(o.Log, p.Name)}, &w.inputs[len(w.lines)]
 	w.lines = append(w.lines, l) // Close finds it, however far this gets
 	err := in.check(ctx, &o)
@@ -225,7 +226,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		MaxInFlight: p.MaxInFlight, Fetchers: p.Fetchers, Budget: int64(p.MemoryBudget), MaxObject: int64(c.Fetch.MaxObjectBytes), CommitInterval: p.CommitInterval.D(),
 		StartAt: stream.StartAt(p.StartAt), Breaker: stream.BreakerConfig{Window: p.Breaker.Window, MaxFailures: p.Breaker.MaxFailures},
 		Witness: witness, Tracer: w.telemetry.Tracer(), Took: l.timers.Record.Took, Log: o.Log,
-	}, l.source, fetcher, l.engine, l.sink, l.dead)
+	}, l.source, fetcher.Telling(l.faults.fetches), l.engine, l.sink, l.dead)
 	return l, err
 }
 

@@ -5,7 +5,7 @@
 // whole or not at all, and who comes second is told [ErrExists]. An error that is neither ErrExists nor [ErrRefused] says nothing
 // about whether the object is there: the request may have landed although its answer was lost. Callers settle that with
 // Stat, never by guessing. [CheckConditionalPut] asks a store at start-up whether it keeps the promise, because some servers that
-// speak S3 ignore the condition without a word.
+// speak S3 ignore the condition without a word; [CheckRead] asks whether what is written can be read.
 //
 // Names are slash-separated, relative and clean. List gives them in byte order. Reads see every completed write.
 //

@@ -16,10 +16,7 @@ const ProbeName = "_vecmill/conditional-put-probe"
 // CheckConditionalPut asks the store whether it honours the condition of PutIfAbsent, with one small object below prefix that is created
 // once and never removed. It fails with ErrUnconditional if the store does not, and with the store's own error if it cannot be asked.
 func CheckConditionalPut(ctx context.Context, s Store, prefix string) error {
-	name := ProbeName
-	if prefix != "" {
-		name = prefix + "/" + ProbeName
-	}
+	name := probe(prefix)
 	const body = "Written by Vecmill to see that this store honours conditional PUTs. Safe to keep, safe to delete.\n"
 	for range 2 { // the first may create it, the second cannot
 		err := s.PutIfAbsent(ctx, name, []byte(body), nil)
@@ -31,4 +28,24 @@ func CheckConditionalPut(ctx context.Context, s Store, prefix string) error {
 		}
 	}
 	return fmt.Errorf("%w: a second conditional PUT of %s succeeded; exactly-once output needs a store that answers 412", ErrUnconditional, name)
+}
+
+// CheckRead asks the store for the object that CheckConditionalPut has left below prefix, in both ways in which what is written is read again.
+func CheckRead(ctx context.Context, s Store, prefix string) error {
+	name := probe(prefix)
+	_, err := s.Stat(ctx, name)
+	if err == nil {
+		_, err = s.Read(ctx, name, 0, 1)
+	}
+	if err != nil {
+		return fmt.Errorf("asking the store for what was written: %w", err)
+	}
+	return nil
+}
+
+func probe(prefix string) string {
+	if prefix == "" {
+		return ProbeName
+	}
+	return prefix + "/" + ProbeName
 }

@@ -40,3 +40,29 @@ type overwriting struct{ *sinktest.MemStore }
 func (o overwriting) PutIfAbsent(ctx context.Context, name string, body []byte, _ map[string]string) error {
 	return o.Put(ctx, name, body, "")
 }
+
+func TestTheProbeIsReadAgain(t *testing.T) {
+	for _, prefix := range []string{"", "out"} {
+		s := sinktest.NewMemStore()
+		if err := objectstore.CheckRead(t.Context(), s, prefix); !errors.Is(err, objectstore.ErrNotFound) {
+			t.Errorf("before it is written it gives %v", err)
+		}
+		if err := objectstore.CheckConditionalPut(t.Context(), s, prefix); err != nil {
+			t.Fatal(err)
+		}
+		if err := objectstore.CheckRead(t.Context(), s, prefix); err != nil {
+			t.Error(err)
+		}
+		for _, op := range []sinktest.OpKind{sinktest.OpStat, sinktest.OpRead} {
+			s.Faults = func(o sinktest.Op) sinktest.Fault {
+				if o.Kind == op {
+					return sinktest.Fault{Err: objectstore.ErrRefused}
+				}
+				return sinktest.Fault{}
+			}
+			if err := objectstore.CheckRead(t.Context(), s, prefix); !errors.Is(err, objectstore.ErrRefused) {
+				t.Errorf("where %s is refused it gives %v", op, err)
+			}
+		}
+	}
+}

@@ -140,5 +140,8 @@ func storeProbe(t *testing.T, s objectstore.Store) {
 		if err := objectstore.CheckConditionalPut(t.Context(), s, "out"); err != nil {
 			t.Fatal(err)
 		}
+		if err := objectstore.CheckRead(t.Context(), s, "out"); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -21,6 +21,8 @@
 //
 // A connection that fails to an https host is that host's own fault, hence fetch-failed; only the S3 store is ours.
 //
+// Who wants to hear of tries, to tell of a store or host that fails, has a view of the Fetcher of its own ([Fetcher.Telling]).
+//
 // An object's memory is reserved once, before its body is read: with its first bytes and size, or, when the first attempt failed, with nothing
 // known before the wait. The body goes into one allocation of exactly its size. Its length is checked, then its checksum: the store's
 // x-amz-checksum where there is one, else the MD5 that an ETag of a plain single-part object is.

@@ -22,7 +22,8 @@ type Fetcher struct {
 	cfg    Config
 	hosts  []hostRule
 	client *http.Client // for https; its transport dials checked addresses only
-	heads  sync.Pool    // of *[headBytes]byte
+	heads  *sync.Pool   // of *[headBytes]byte
+	told   func(Try)    // nil: nobody
 }
 
 // New checks the settings. Nothing is opened before Fetch.
@@ -30,7 +31,7 @@ func New(cfg Config) (*Fetcher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("fetching: %w", err)
 	}
-	f := &Fetcher{cfg: cfg, heads: sync.Pool{New: func() any { return new([headBytes]byte) }}}
+	f := &Fetcher{cfg: cfg, heads: &sync.Pool{New: func() any { return new([headBytes]byte) }}}
 	for _, h := range cfg.Hosts {
 		rule, err := parseHostRule(h)
 		if err != nil {
@@ -71,6 +72,13 @@ func (f *Fetcher) Fetch(ctx context.Context, ref schemas.Ref, reserve stream.Res
 	var blob *stream.Blob
 	policy := f.cfg.Retry
 	policy.Attempts = max(policy.Attempts, f.cfg.Patience)
+	shown, failed := schemas.ShownURI(ref.URI), 0
+	policy.Told = func(tries int, err error) {
+		if err != nil {
+			failed = tries
+			f.tell(Try{URI: shown, Err: err, Failed: failed})
+		}
+	}
 	tries, err := retry.Do(ctx, policy, t.over, func(ctx context.Context) error {
 		t.tries++
 		var err error
@@ -82,6 +90,7 @@ func (f *Fetcher) Fetch(ctx context.Context, ref schemas.Ref, reserve stream.Res
 		}
 		return err
 	})
+	f.tell(Try{URI: shown, Err: err, Failed: failed, Last: true})
 	if err == nil {
 		return blob, nil
 	}

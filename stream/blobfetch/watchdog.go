@@ -8,11 +8,13 @@ import (
 	"time"
 )
 
+// Tries that took too long.
 var (
-	errStalled = errors.New("no progress")
-	errSlow    = errors.New("the body took too long")
-	errCut     = errors.New("the body was cut off")
+	ErrStalled = errors.New("no progress")
+	ErrSlow    = errors.New("the body took too long")
 )
+
+var errCut = errors.New("the body was cut off")
 
 // watchdog cancels an attempt that makes no progress.
 type watchdog struct {
@@ -26,7 +28,7 @@ type watchdog struct {
 func watch(ctx context.Context, timeout time.Duration) *watchdog {
 	w := &watchdog{timeout: timeout}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	w.timer = time.AfterFunc(timeout, func() { w.cancel(fmt.Errorf("%w for %v", errStalled, timeout)) })
+	w.timer = time.AfterFunc(timeout, func() { w.cancel(fmt.Errorf("%w for %v", ErrStalled, timeout)) })
 	return w
 }
 
@@ -36,7 +38,7 @@ func (w *watchdog) pause() { w.timer.Stop() }
 // limit starts the clock again, and the one for the whole body.
 func (w *watchdog) limit(d time.Duration) {
 	w.progress()
-	w.overall = time.AfterFunc(d, func() { w.cancel(fmt.Errorf("%w: more than %v", errSlow, d)) })
+	w.overall = time.AfterFunc(d, func() { w.cancel(fmt.Errorf("%w: more than %v", ErrSlow, d)) })
 }
 
 func (w *watchdog) progress() { w.timer.Reset(w.timeout) }
@@ -51,7 +53,7 @@ func (w *watchdog) stop() {
 
 // explain replaces the cancellation that the watchdog caused by its reason.
 func (w *watchdog) explain(err error) error {
-	if cause := context.Cause(w.ctx); errors.Is(cause, errStalled) || errors.Is(cause, errSlow) {
+	if cause := context.Cause(w.ctx); errors.Is(cause, ErrStalled) || errors.Is(cause, ErrSlow) {
 		if fault, ok := errors.AsType[*StoreFault](err); ok {
 			return &StoreFault{fmt.Errorf("%w (%w)", cause, fault.Err)}
 		}

@@ -72,6 +72,12 @@ function windowOf(name, n) {
   const all = seen.get(name) || [];
   return all.length < 2 ? null : [all[Math.max(0, all.length - 1 - n)], all[all.length - 1]];
 }
+// assigned is the part of that window in which the partitions are those of now: of others, a sum over those that are assigned is another one.
+function assigned(name, n) {
+  const all = (seen.get(name) || []).slice(-1 - n), now = all[all.length - 1];
+  const from = all.findLastIndex((r) => r.p.assigned !== now.p.assigned) + 1;
+  return from < all.length - 1 ? [all[from], now] : null;
+}
 function rates(a, b) {
   const dt = (b.t - a.t) / 1000;
   return b.p.stages.map((s, i) => ({
@@ -118,12 +124,11 @@ function figure(id, label, value, small = "") {
 }
 
 function drawFigures(p, w) {
-  const dt = w ? (w[1].t - w[0].t) / 1000 : 1;
-  const per = (f) => (w ? Math.max(0, f(w[1].p) - f(w[0].p)) / dt : 0);
-  const settled = per((x) => x.durable);
+  const over = (w, f) => (w ? Math.max(0, f(w[1].p) - f(w[0].p)) / ((w[1].t - w[0].t) / 1000) : 0);
+  const per = (f) => over(w, f), same = assigned(p.name, 4);
   figure("rows", "rows", count(per((x) => x.rows)) + "/s", count(p.rows) + " since the start");
   figure("records", "records", count(per((x) => x.records)) + "/s", count(p.records) + " since the start");
-  figure("lag", "lag", p.lagKnown ? count(p.lag) : "not known", !p.lagKnown ? "no partition is assigned" : p.lag === 0 ? "caught up" : "to catch up: " + span(p.lag / settled));
+  figure("lag", "lag", p.lagKnown ? count(p.lag) : "not known", !p.lagKnown ? "no partition is assigned" : p.lag === 0 ? "caught up" : "to catch up: " + (same ? span(p.lag / over(same, (x) => x.durable)) : "not known yet"));
   figure("cost", "steps computed", count(per((x) => x.cost)) + "/s", p.cost ? share(p.cost / p.paddedCost) + " useful, the rest is padding" : "none yet");
   figure("memory", "memory budget", share(p.held / p.budget), bytes(p.held) + " of " + bytes(p.budget));
   figure("commit", "commit age", p.commitAge ? span(p.commitAge) : "0 s", p.commitAge ? "without durable progress" : "all that was read is durable");
