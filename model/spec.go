@@ -104,7 +104,7 @@ type CompileOptions struct {
 // FLOPs is the work of one item alone of so many steps (frames, tokens, or 1 + patches: a sample's cost in package embed) in floating-point operations, each multiplication
 // with its addition counted as two: the encoder's, and that of heads that compute something for every step. Multiple choice counts as one text.
 //
-// A layer of n steps, width d and d' in between is 8nd² + 4n²d + 4ndd', which for d' = 4d is the 24nd² + 4n²d of Narayanan et al., Efficient Large-Scale Language Model Training on GPU Clusters (arXiv 2104.04473). model/config counts it, and is held against the published totals of BERT-base and ViT-base.
+// A layer of n steps, width d and d' in between is 8nd² + 4n²d + 4ndd', which for d' = 4d is the 24nd² + 4n²d of Narayanan et al., Efficient Large-Scale Language Model Training on GPU Clusters (arXiv 2104.04473). model/config counts it, and is held against the published totals of BERT-base and ViT-base, and for pictures against their graphs (embed/golden).
 func (s *Spec) FLOPs(steps int) float64 {
 	dense := func(in, out int) float64 { return 2 * float64(steps) * float64(in) * float64(out) }
 	total := 0.0

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"vecmill/model"
 	"vecmill/model/onnx"
 )
@@ -64,7 +62,7 @@ func TestEveryOperatorHasAKernelOnGPUs(t *testing.T) {
 	seen := map[string]bool{}
 	check := func(t *testing.T, raw []byte) {
 		t.Helper()
-		for _, n := range nodesOf(t, raw) {
+		for _, n := range read(t, raw).nodes {
 			k, known := table[n.op]
 			seen[n.op] = true
 			if !known || !k.finds() || !slices.Contains(k.types, n.typ.String()) {
@@ -116,131 +114,5 @@ func TestEveryOperatorHasAKernelOnGPUs(t *testing.T) {
 		if k.finds() && !seen[op] {
 			t.Errorf("%s is in no graph", op)
 		}
-	}
-}
-
-// node is an operator of a graph, with the type of its data.
-type node struct {
-	op      string // behind its domain, if that is not ONNX's own
-	typ     onnx.Type
-	in, out []string
-	to      onnx.Type // of Cast
-}
-
-// nodesOf reads the operators of an encoded model, and what types they take. The numbers are those of onnx.proto.
-func nodesOf(t *testing.T, raw []byte) []node {
-	t.Helper()
-	types := map[string]onnx.Type{}
-	d, err := onnx.Describe(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range d.Inputs {
-		types[p.Name] = p.Type
-	}
-	var nodes []node
-	fields(t, raw, func(n protowire.Number, m []byte, _ uint64) {
-		if n != 7 { // graph
-			return
-		}
-		fields(t, m, func(n protowire.Number, m []byte, _ uint64) {
-			switch n {
-			case 1:
-				nodes = append(nodes, nodeOf(t, m))
-			case 5: // initializer
-				var name string
-				var typ onnx.Type
-				fields(t, m, func(n protowire.Number, m []byte, v uint64) {
-					switch n {
-					case 2:
-						typ = onnx.Type(v)
-					case 8:
-						name = string(m)
-					}
-				})
-				types[name] = typ
-			}
-		})
-	})
-	for i := range nodes {
-		n := &nodes[i]
-		data := n.in[0]
-		if n.op == "Where" {
-			data = n.in[1]
-		}
-		n.typ = types[data]
-		gives := n.typ
-		switch n.op {
-		case "Cast":
-			gives = n.to
-		case "Shape":
-			gives = onnx.Int64
-		case "Less", "Equal", "Or", "Not":
-			gives = onnx.Bool
-		}
-		for _, out := range n.out {
-			types[out] = gives
-		}
-	}
-	return nodes
-}
-
-func nodeOf(t *testing.T, m []byte) (out node) {
-	t.Helper()
-	domain := ""
-	fields(t, m, func(n protowire.Number, m []byte, _ uint64) {
-		switch n {
-		case 1:
-			out.in = append(out.in, string(m))
-		case 2:
-			out.out = append(out.out, string(m))
-		case 4:
-			out.op = string(m)
-		case 5:
-			var name string
-			var value uint64
-			fields(t, m, func(n protowire.Number, m []byte, v uint64) {
-				switch n {
-				case 1:
-					name = string(m)
-				case 3:
-					value = v
-				}
-			})
-			if name == "to" {
-				out.to = onnx.Type(value)
-			}
-		case 7:
-			domain = string(m) + "."
-		}
-	})
-	out.op = domain + out.op
-	return out
-}
-
-// fields hands out the fields of a message: those of bytes as they are, and those of numbers.
-func fields(t *testing.T, raw []byte, with func(n protowire.Number, m []byte, v uint64)) {
-	t.Helper()
-	for len(raw) > 0 {
-		n, typ, head := protowire.ConsumeTag(raw)
-		if head < 0 {
-			t.Fatal(protowire.ParseError(head))
-		}
-		var m []byte
-		var v uint64
-		size := 0
-		switch raw = raw[head:]; typ {
-		case protowire.BytesType:
-			m, size = protowire.ConsumeBytes(raw)
-		case protowire.VarintType:
-			v, size = protowire.ConsumeVarint(raw)
-		default:
-			size = protowire.ConsumeFieldValue(n, typ, raw)
-		}
-		if size < 0 {
-			t.Fatal(protowire.ParseError(size))
-		}
-		with(n, m, v)
-		raw = raw[size:]
 	}
 }
