@@ -35,10 +35,10 @@ func kernels(t *testing.T) map[string]kernel {
 	all := map[string]kernel{}
 	for line := range strings.Lines(string(raw)) {
 		f := strings.Fields(line)
-		switch {
-		case f[0] == "#":
+		switch f[0] {
+		case "#":
 			continue
-		case f[0] == "opset":
+		case "opset":
 			if f[1] != fmt.Sprint(onnx.Opset) {
 				t.Fatalf("the table is of opset %s, and graphs of %d: write it anew", f[1], onnx.Opset)
 			}

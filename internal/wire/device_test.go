@@ -260,7 +260,7 @@ func TestThePlacementOfARealModelIsRead(t *testing.T) {
 	var said []Finding
 	d := &doctor{c: cfg, tell: func(f Finding) { said = append(said, f) }}
 	d.placement(t.Context(), p, m)
-	if len(said) != 2 || said[0].Grade != Trouble || !strings.Contains(said[0].Text, "operators that compute numbers run on the CPU") || said[1] != said[0] {
+	if len(said) != 2 || said[0].Grade != Trouble || !strings.Contains(said[0].Text, "operators, that compute numbers or large masks, run on the CPU") || said[1] != said[0] {
 		t.Errorf("%+v", said)
 	}
 }
