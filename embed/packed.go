@@ -18,6 +18,11 @@ const (
 // errNoNumber is what a packed batch fails with so that it is taken apart: in a row of several items such a value could have come from a neighbour.
 var errNoNumber = errors.New("a value is not a number")
 
+// Collate lays samples out in the tensors of a packed batch: each where l, which is of these samples in this order, has it.
+func (p *Packing) Collate(batch []Sample, l *Layout) ([]Tensor, error) {
+	return p.collate(batch, l, &Floats{})
+}
+
 // collate lays samples out in packed tensors.
 func (p *Packing) collate(batch []Sample, l *Layout, floats *Floats) ([]Tensor, error) {
 	items := 0

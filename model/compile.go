@@ -21,6 +21,18 @@ import (
 // graphs of older builds are not used. All rows of all models are computed again then, so leave it where the older graph gives the very same numbers.
 const CompilerVersion = 5
 
+// cacheVersion is part of a graph's name in the cache alone: raise it where the numbers stay the same, and graphs of older builds are still not to be used. Of
+// those of version 0, GPUs left operators to the CPU.
+const cacheVersion = 1
+
+// compiler is the version of the graphs of this class, a [CompilerVersion] of its own: those that segment have changed once since all have.
+func (s *Spec) compiler() int {
+	if strings.HasSuffix(s.Class, "ForSemanticSegmentation") {
+		return CompilerVersion + 1
+	}
+	return CompilerVersion
+}
+
 // Compile gives the graph of the checkpoint under the options. It is taken from cacheDir if that holds it undamaged, and
 // built there otherwise; two processes may compile the same graph at once. A ready-made graph is described and returned as it
 // lies: it has what the options ask for, or is refused. Errors name unsupported classes and options, and every weight that does not fit config.json.
@@ -55,7 +67,7 @@ func (s *Spec) Compile(ctx context.Context, cacheDir string, o CompileOptions) (
 		if err != nil {
 			return "", err
 		}
-		digest, err := hashJSON(graphIdentity{spec, CompilerVersion, o})
+		digest, err := hashJSON(graphIdentity{spec, s.compiler(), o})
 		if err != nil {
 			return "", err
 		}
@@ -79,8 +91,9 @@ func (s *Spec) key(o CompileOptions) (string, error) {
 		Stamps   []stamp
 		Samples  []string
 		Compiler int
+		Cache    int
 		Options  CompileOptions
-	}{Spec: s.identity(), Compiler: CompilerVersion, Options: o}
+	}{Spec: s.identity(), Compiler: s.compiler(), Cache: cacheVersion, Options: o}
 	if err := s.weights.unchanged(); err != nil {
 		return "", err
 	}

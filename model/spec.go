@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"vecmill/schemas"
 )
@@ -100,25 +101,30 @@ type CompileOptions struct {
 	Without Pass `json:",omitzero"` // for benchmarks, and no setting of anybody's: the graph is made without this pass
 }
 
-// FLOPs is the work of one item alone of so many steps (frames, tokens, patches: a sample's cost in package embed) in floating-point operations, each multiplication
-// with its addition counted as two: the encoder's, and the projection onto a vocabulary where the class has one. Multiple choice counts as one text.
+// FLOPs is the work of one item alone of so many steps (frames, tokens, or 1 + patches: a sample's cost in package embed) in floating-point operations, each multiplication
+// with its addition counted as two: the encoder's, and that of heads that compute something for every step. Multiple choice counts as one text.
 //
-// A layer of n steps, width d and d' in between is 8nd² + 4n²d + 4ndd', which for d' = 4d is the 24nd² + 4n²d of Narayanan et al., Efficient Large-Scale Language Model Training on GPU Clusters (arXiv 2104.04473). model/config counts it, and is held against the published totals of BERT-base and ViT-base.
+// A layer of n steps, width d and d' in between is 8nd² + 4n²d + 4ndd', which for d' = 4d is the 24nd² + 4n²d of Narayanan et al., Efficient Large-Scale Language Model Training on GPU Clusters (arXiv 2104.04473). model/config counts it, and is held against the published totals of BERT-base and ViT-base, and for pictures against their graphs (embed/golden).
 func (s *Spec) FLOPs(steps int) float64 {
-	vocabulary := func(hidden, size int) float64 { return 2 * float64(steps) * float64(hidden) * float64(size) }
+	dense := func(in, out int) float64 { return 2 * float64(steps) * float64(in) * float64(out) }
+	total := 0.0
 	switch {
 	case s.Audio != nil:
-		total := s.Audio.FLOPs(steps)
-		if s.Class == "Data2VecAudioForCTC" {
-			total += vocabulary(s.Audio.OutputHiddenSize, s.Audio.VocabSize)
-		}
-		return total
+		total = s.Audio.FLOPs(steps)
 	case s.Text != nil:
-		total := s.Text.FLOPs(steps)
-		if s.Class == "Data2VecTextForMaskedLM" || s.Class == "Data2VecTextForCausalLM" {
-			total += vocabulary(s.Text.HiddenSize, s.Text.VocabSize+s.Text.HiddenSize) // after a dense layer
-		}
-		return total
+		total = s.Text.FLOPs(steps)
+	default:
+		total = s.Vision.FLOPs(max(steps-1, 0))
 	}
-	return s.Vision.FLOPs(steps)
+	switch strings.TrimPrefix(s.Class, "TF") {
+	case "Data2VecAudioForCTC":
+		total += dense(s.Audio.OutputHiddenSize, s.Audio.VocabSize)
+	case "Data2VecAudioForXVector":
+		total += s.Audio.XVectorFLOPs(steps)
+	case "Data2VecTextForMaskedLM", "Data2VecTextForCausalLM":
+		total += dense(s.Text.HiddenSize, s.Text.VocabSize+s.Text.HiddenSize) // after a dense layer
+	case "Data2VecVisionForSemanticSegmentation":
+		total += s.Vision.SegmentationFLOPs(len(s.Labels))
+	}
+	return total
 }

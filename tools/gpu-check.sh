@@ -13,6 +13,7 @@
 #
 # Environment:
 #   GO                     default go
+#   CUDA_VISIBLE_DEVICES   the GPUs that are checked, by their numbers in nvidia-smi or their UUIDs; default all
 #   VECMILL_DEVICE_BATCH   how many times the budget of a processor a batch is, default 16 on GPUs and 1 on the CPU
 #   VECMILL_BENCH_LAYERS   layers of the models, default 12 as base has
 #   VECMILL_BENCH_TEXTS, VECMILL_BENCH_CLIPS, VECMILL_BENCH_PICTURES
@@ -25,6 +26,16 @@ provider=cuda
 report=gpu-check.md
 
 say() { printf 'gpu-check: %s\n' "$*" >&2; }
+
+gpus() { nvidia-smi "$@" --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null; }
+
+# visible lists the GPUs that CUDA shows, a line each, in its order: it ends at the first of CUDA_VISIBLE_DEVICES that is not there.
+visible() {
+  [ -n "${CUDA_VISIBLE_DEVICES+set}" ] || { gpus; return; }
+  local ids id
+  IFS=, read -ra ids <<<"$CUDA_VISIBLE_DEVICES"
+  for id in "${ids[@]}"; do gpus -i "$id" || return; done
+}
 
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -46,8 +57,10 @@ case "$provider" in
     export VECMILL_DEVICE_NAME
     ;;
   cuda | tensorrt)
-    if ! gpus=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null) || [ -z "$gpus" ]; then
-      say "there is no GPU on this machine (nvidia-smi lists none): nothing was checked; --provider cpu makes a dry run"
+    export CUDA_DEVICE_ORDER=PCI_BUS_ID # as nvidia-smi counts
+    gpus=$(visible || true)
+    if [ -z "$gpus" ]; then
+      say "there is no GPU on this machine (nvidia-smi lists none${CUDA_VISIBLE_DEVICES+ of CUDA_VISIBLE_DEVICES, \"$CUDA_VISIBLE_DEVICES\"}): nothing was checked; --provider cpu makes a dry run"
       exit 3
     fi
     settings=$("$here/fetch-ort-gpu.sh" --env)

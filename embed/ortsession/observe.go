@@ -19,13 +19,17 @@ type Node struct {
 	Op       string // type of the operator, such as MatMul
 	Name     string // in the graph
 	Whole    bool   // it gives integers or truth values only: shapes, masks, positions
+	Values   int    // of its largest output
 }
 
-// Strays are the nodes that compute on the CPU what a GPU was meant to: those that give floating-point numbers. Shapes belong on the CPU, which
+// muchWhole is how many integers or truth values are too many for the CPU beside a GPU: a mask of pairs of steps has more, shapes and the steps of a batch have less.
+const muchWhole = 1 << 16
+
+// Strays are the nodes that compute on the CPU what a GPU was meant to: those that give floating-point numbers, or very many others. Shapes belong on the CPU, which
 // needs them to run the rest.
 func (o *Observed) Strays() (strays []Node) {
 	for _, n := range o.Nodes {
-		if n.Provider == "CPUExecutionProvider" && !n.Whole {
+		if n.Provider == "CPUExecutionProvider" && (!n.Whole || n.Values > muchWhole) {
 			strays = append(strays, n)
 		}
 	}
@@ -65,8 +69,13 @@ func readProfile(raw []byte) ([]Node, error) {
 		}
 		n := Node{Provider: e.Args.Provider, Op: e.Args.Op, Name: name, Whole: len(e.Args.Outputs) > 0}
 		for _, out := range e.Args.Outputs {
-			for typ := range out {
+			for typ, shape := range out {
 				n.Whole = n.Whole && !strings.Contains(typ, "float") && typ != "double"
+				values := 1.0
+				for _, d := range shape {
+					values *= d
+				}
+				n.Values = max(n.Values, int(values))
 			}
 		}
 		nodes = append(nodes, n)

@@ -71,7 +71,7 @@ func TestWarningsOfSlowConvolutionsAreFound(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatComputesNumbersIsAStray(t *testing.T) {
+func TestOnlyWhatComputesNumbersOrMuchIsAStray(t *testing.T) {
 	const profile = `[
 {"cat":"Session","name":"session_initialization","args":{}},
 {"cat":"Node","name":"a_fence_before","args":{"op_name":"Add"}},
@@ -79,17 +79,22 @@ func TestOnlyWhatComputesNumbersIsAStray(t *testing.T) {
 {"cat":"Node","name":"b_kernel_time","args":{"op_name":"Shape","provider":"CPUExecutionProvider","output_type_shape":[{"int64":[2]}]}},
 {"cat":"Node","name":"c_kernel_time","args":{"op_name":"Less","provider":"CPUExecutionProvider","output_type_shape":[{"bool":[2]}]}},
 {"cat":"Node","name":"d_kernel_time","args":{"op_name":"Gelu","provider":"CPUExecutionProvider","output_type_shape":[{"float":[2,3]}]}},
-{"cat":"Node","name":"e_kernel_time","args":{"op_name":"Odd","provider":"CPUExecutionProvider","output_type_shape":[]}}]`
+{"cat":"Node","name":"e_kernel_time","args":{"op_name":"Odd","provider":"CPUExecutionProvider","output_type_shape":[]}},
+{"cat":"Node","name":"f_kernel_time","args":{"op_name":"Less","provider":"CPUExecutionProvider","output_type_shape":[{"bool":[1,1,300,300]},{"bool":[2]}]}},
+{"cat":"Node","name":"g_kernel_time","args":{"op_name":"Less","provider":"CUDAExecutionProvider","output_type_shape":[{"bool":[1,1,300,300]}]}}]`
 	nodes, err := readProfile([]byte(profile))
-	if err != nil || len(nodes) != 5 {
+	if err != nil || len(nodes) != 7 {
 		t.Fatalf("%d nodes, %v", len(nodes), err)
 	}
 	var names []string
 	for _, n := range (&Observed{Nodes: nodes}).Strays() {
 		names = append(names, n.Name)
 	}
-	if !slices.Equal(names, []string{"d", "e"}) {
-		t.Errorf("strays %v, want d and e", names)
+	if !slices.Equal(names, []string{"d", "e", "f"}) {
+		t.Errorf("strays %v, want d and e, and the large mask of f", names)
+	}
+	if nodes[5].Values != 90000 || nodes[1].Values != 2 {
+		t.Errorf("%d and %d values", nodes[5].Values, nodes[1].Values)
 	}
 	if _, err := readProfile([]byte("[{")); err == nil {
 		t.Error("a torn profile is read")

@@ -184,11 +184,11 @@ func (s *Session) compute(ctx context.Context, inputs []embed.Tensor) (*embed.Ou
 	if s.shapes != nil {
 		key = dimensions(ordered)
 	}
-	if made := s.prepared(key); made != nil {
-		if err = s.fill(ctx, in, made, &pins); err == nil {
-			return made, nil
-		}
-		s.shapes.forget(key) // and once more, without: an error of the graph's own comes again
+	known := s.prepared(key)
+	if known != nil {
+		if err = s.fill(ctx, in, known, &pins); err == nil {
+			return known, nil
+		} // once more, without: an error of the graph's own comes again
 	}
 	out := make([]ort.Value, len(s.outputs)) // nil: allocated by the library, copied to Go memory by the binding
 	defer func() { destroy(out) }()
@@ -203,7 +203,11 @@ func (s *Session) compute(ctx context.Context, inputs []embed.Tensor) (*embed.Ou
 		return nil, fmt.Errorf("running %s: %w", s.path, err)
 	}
 	made, err := s.collect(out)
-	if err == nil && s.shapes != nil {
+	switch {
+	case err != nil || s.shapes == nil:
+	case known != nil:
+		s.shapes.forget(key)
+	default:
 		s.shapes.learn(key, made)
 	}
 	return made, err

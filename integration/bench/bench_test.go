@@ -197,8 +197,7 @@ func runPipeline(b testing.TB, c *config.Config, items int) outcome {
 
 // bare is a session and its batches.
 type bare struct {
-	session embed.Session  // of padded batches, whatever the graph's
-	packing *embed.Packing // nil: padded
+	session embed.Session
 	spec    *model.Spec
 	graph   *model.Graph
 	pre     embed.Preprocessor
@@ -207,7 +206,7 @@ type bare struct {
 	samples [][]embed.Sample // of each batch
 	batches [][]embed.Tensor
 	shapes  embed.Shapes
-	padding float64 // 0: packed, and not known
+	padding float64
 	flops   float64 // of useful work
 }
 
@@ -266,14 +265,15 @@ func openBareOn(b testing.TB, dir, cache string, w way, s setup, items []item) *
 		}
 		x.shapes = embed.UsualShapes(spec, longest, s.batch.MaxItems)
 	}
-	if w.packed {
-		row := embed.UsualRow(spec)
-		if x.packing, err = embed.NewPacking(spec, row, 2*max(s.batch.MaxCost, row), s.batch.MaxItems); err != nil { // rows may be half full
-			b.Fatal(err)
-		}
-	}
 	x.session = x.open(b)
-	x.batch(b, samples, s.batch)
+	for i := range samples {
+		x.flops += spec.FLOPs(samples[i].Cost)
+	}
+	if w.packed {
+		x.pack(b, samples, s.batch)
+	} else {
+		x.batch(b, samples, s.batch)
+	}
 	return x
 }
 
@@ -293,15 +293,7 @@ func (x *bare) open(b testing.TB) embed.Session {
 			b.Error(err)
 		}
 	})
-	return x.over(session)
-}
-
-// over is a session of x's graph as one of padded batches.
-func (x *bare) over(s embed.Session) embed.Session {
-	if x.packing == nil {
-		return s
-	}
-	return embed.Packed(s, x.spec, x.packing)
+	return session
 }
 
 func preprocessor(spec *model.Spec) (embed.Preprocessor, error) {
@@ -323,7 +315,6 @@ func (x *bare) batch(b testing.TB, samples []embed.Sample, limit config.Batch) {
 	for i := range samples {
 		costs[i] = samples[i].Cost
 		useful += samples[i].Cost
-		x.flops += x.spec.FLOPs(samples[i].Cost)
 	}
 	at := 0
 	for _, end := range cuts(costs, x.shapes, limit.MaxCost, limit.MaxItems) {
@@ -336,9 +327,33 @@ func (x *bare) batch(b testing.TB, samples []embed.Sample, limit config.Batch) {
 		padded += rows * length
 		at = end
 	}
-	if x.packing == nil {
-		x.padding = float64(padded) / float64(useful)
+	x.padding = float64(padded) / float64(useful)
+}
+
+// pack fills rows as the worker does.
+func (x *bare) pack(b testing.TB, samples []embed.Sample, limit config.Batch) {
+	b.Helper()
+	packing, err := embed.NewPacking(x.spec, min(embed.UsualRow(x.spec), limit.MaxCost), limit.MaxCost, limit.MaxItems)
+	if err != nil {
+		b.Fatal(err)
 	}
+	packer := embed.NewPacker[embed.Sample](embed.BatcherConfig{MaxCost: limit.MaxCost, MaxItems: limit.MaxItems, Window: max(limit.Window, limit.MaxItems)}, packing)
+	var now time.Time
+	useful, padded := 0, 0
+	for len(samples) > 0 || packer.Len() > 0 {
+		for len(samples) > 0 && !packer.Full(embed.Backfill) {
+			packer.Add(now, embed.Backfill, samples[0].Rows(), samples[0].Length(), samples[0])
+			samples = samples[1:]
+		}
+		batch, _ := packer.Next(now)
+		tensors, err := packing.Collate(batch.Items, batch.Layout)
+		if err != nil {
+			b.Fatal(err)
+		}
+		x.samples, x.batches = append(x.samples, batch.Items), append(x.batches, tensors)
+		useful, padded = useful+batch.Cost, padded+batch.Padded
+	}
+	x.padding = float64(padded) / float64(useful)
 }
 
 // cuts are the ends of the batches of sorted costs that together cost least as these shapes: padded cost, and for each batch an eighth of the budget,

@@ -98,13 +98,14 @@ func (c *deviceCheck) run(tb testing.TB) *deviceReport {
 		items, dir := corpus(tb, s.modality, 1, s.items), checkpoint(tb, demoModels(tb), s.modality, c.layers)
 		servers.upload(tb, items)
 		for _, p := range []model.Precision{model.Single, model.Half} {
-			bare := c.time(tb, r, s, way{precision: p, options: c.options, fixed: c.options.Provider.OnGPU()}, dir, items)
-			c.work(tb, r, s, p, dir, items, servers, bare)
+			padded, packed := way{precision: p, options: c.options, fixed: c.options.Provider.OnGPU()}, way{precision: p, packed: true, options: c.options}
+			bare := c.time(tb, r, s, padded, dir, items)
+			c.work(tb, r, s, padded, dir, items, servers, bare)
 			if p == model.Half {
-				c.work(tb, r, s, p, dir, items, servers, bare, c.every()...)
+				c.work(tb, r, s, padded, dir, items, servers, bare, c.every()...)
 			}
 			if s.modality != schemas.Image { // whose shape is constant without
-				c.time(tb, r, s, way{precision: p, packed: true, options: c.options}, dir, items)
+				c.work(tb, r, s, packed, dir, items, servers, c.time(tb, r, s, packed, dir, items))
 			}
 		}
 	}
@@ -169,7 +170,7 @@ func (c *deviceCheck) time(tb testing.TB, r *deviceReport, s setup, w way, dir s
 	}
 	if c.options.Provider.OnGPU() {
 		seen, err := ortsession.Observe(tb.Context(), *x.graph, c.options, func(on embed.Session) error {
-			_, err := x.over(on).Run(tb.Context(), x.batches[0])
+			_, err := on.Run(tb.Context(), x.batches[0])
 			return err
 		})
 		if err != nil {
@@ -197,15 +198,16 @@ func (c *deviceCheck) every() (all []int) {
 
 // work runs the worker on the same items, from a broker and a store on this machine to files in that store; bare is what the session alone does in a second. With devices it runs on all of these, and measures
 // how convolutions are searched best on each kind of them.
-func (c *deviceCheck) work(tb testing.TB, r *deviceReport, s setup, p model.Precision, dir string, items []item, on *servers, bare float64, devices ...int) {
+func (c *deviceCheck) work(tb testing.TB, r *deviceReport, s setup, w way, dir string, items []item, on *servers, bare float64, devices ...int) {
 	tb.Helper()
-	row := worked{modality: s.modality, way: name(p)}
+	row := worked{modality: s.modality, way: w.String()}
 	if len(devices) > 0 {
-		row.way = fmt.Sprintf("%s, %d devices, search: auto", name(p), len(devices))
+		row.way = fmt.Sprintf("%v, %d devices, search: auto", w, len(devices))
 	}
-	topic := fmt.Sprintf("%s-%s-%d", s.modality, name(p), len(devices))
+	topic := fmt.Sprintf("%s-%s-%d", s.modality, strings.ReplaceAll(w.String(), " ", "-"), len(devices))
 	cfg := configure(on, s, dir, tb.TempDir(), topic)
-	c.provide(&cfg.Pipelines[0], p, devices)
+	c.provide(&cfg.Pipelines[0], w.precision, devices)
+	cfg.Pipelines[0].Batch.Packing = w.packed
 	cfg.Pipelines[0].MemoryBudget *= config.Bytes(c.batches)                              // as batches are larger
 	cfg.Pipelines[0].Outputs[0].Parquet.RollAge = config.Duration(100 * time.Millisecond) // what the last file waits
 	began := time.Now()
@@ -278,13 +280,9 @@ func (c *deviceCheck) timeWorker(tb testing.TB, row *worked, cfg *config.Config,
 
 // seconds is how much audio the batches hold.
 func (x *bare) seconds() (total float64) {
-	for _, tensors := range x.batches {
-		for _, t := range tensors {
-			if t.Name == "lengths" {
-				for _, n := range t.I64 {
-					total += float64(n) / 16000
-				}
-			}
+	for _, batch := range x.samples {
+		for i := range batch {
+			total += float64(len(batch[i].Inputs[0].F32)) / 16000
 		}
 	}
 	return total
@@ -303,11 +301,11 @@ func TestADeviceIsCheckedAndReported(t *testing.T) {
 	}
 	r := c.run(t)
 	text := r.String()
-	if len(r.faults) > 0 || len(r.proved) != 4 || len(r.timed) != 10 || len(r.worked) != 9 {
+	if len(r.faults) > 0 || len(r.proved) != 4 || len(r.timed) != 10 || len(r.worked) != 13 {
 		t.Fatalf("%d faults, %d ways, %d timed, %d worked:\n%s", len(r.faults), len(r.proved), len(r.timed), len(r.worked), text)
 	}
 	const unfinished = "has not come to its end"
-	if rows := 4 + 10 + 9; len(told) != rows+1 || told[rows] != text || strings.Contains(text, unfinished) {
+	if rows := 4 + 10 + 13; len(told) != rows+1 || told[rows] != text || strings.Contains(text, unfinished) {
 		t.Errorf("told %d times, want of each of %d rows, and at the end", len(told), rows)
 	}
 	for i, early := range told[:len(told)-1] {
@@ -321,7 +319,7 @@ func TestADeviceIsCheckedAndReported(t *testing.T) {
 		}
 	}
 	for _, x := range r.timed {
-		if x.items <= 0 || x.flops <= 0 || x.batches < 1 || (x.padding < 1) != strings.HasSuffix(x.way, "packed") || x.mfu <= 0 || (x.realtime > 0) != (x.modality == schemas.Audio) {
+		if x.items <= 0 || x.flops <= 0 || x.batches < 1 || x.padding < 1 || x.mfu <= 0 || (x.realtime > 0) != (x.modality == schemas.Audio) {
 			t.Errorf("%+v", x)
 		}
 	}

@@ -42,7 +42,7 @@ type timed struct {
 	batches  int     // of a run
 	items    float64 // a second
 	realtime float64 // seconds of audio a second
-	padding  float64 // 0: not known
+	padding  float64
 	flops    float64 // of useful work, a second
 	mfu      float64 // of the device's peak; 0: that is not known
 }
@@ -79,7 +79,7 @@ func (r *deviceReport) String() string {
 	b.WriteString("\n| bare session | | batches | items/s | RTFx | padding | useful TFLOP/s | MFU |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, t := range r.timed {
 		few = few || t.batches < enough
-		fmt.Fprintf(&b, "| %s | %s | %d | %.1f | %s | %s | %.3f | %s |\n", t.modality, t.way, t.batches, t.items, some("%.0f", t.realtime), some("%.2f", t.padding), t.flops/1e12, some("%.3f", t.mfu))
+		fmt.Fprintf(&b, "| %s | %s | %d | %.1f | %s | %.2f | %.3f | %s |\n", t.modality, t.way, t.batches, t.items, some("%.0f", t.realtime), t.padding, t.flops/1e12, some("%.3f", t.mfu))
 	}
 	b.WriteString("\n| worker, second pass | | batches | s | items/s | of the bare session's | padding |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, w := range r.worked {

@@ -20,7 +20,8 @@ func script(t *testing.T, bin string, env []string, args ...string) (code int, o
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = slices.Concat(os.Environ(), env, []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")})
+	own := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "CUDA_") })
+	cmd.Env = slices.Concat(own, env, []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")})
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -44,6 +45,14 @@ func TestTheCheckSaysThatThereIsNoGPU(t *testing.T) {
 			t.Errorf("%s: exit code %d, %q, want 3", name, code, out)
 		}
 	}
+	cache, _ := fetched(t)
+	bin := t.TempDir()
+	program(t, bin, "nvidia-smi", "echo 'NVIDIA L4, 550.54.15'")
+	program(t, bin, "uname", "echo Linux x86_64")
+	program(t, bin, "go", "exit 1")
+	if code, out := script(t, bin, []string{"VECMILL_CACHE=" + cache, "GO=", "CUDA_VISIBLE_DEVICES="}); code != 3 || !strings.Contains(out, "CUDA_VISIBLE_DEVICES") {
+		t.Errorf("with all GPUs hidden: exit code %d, %q, want 3", code, out)
+	}
 	for _, args := range [][]string{{"--provider", "rocm"}, {"--provider"}, {"fast"}} {
 		if code, out := script(t, t.TempDir(), nil, args...); code != 2 {
 			t.Errorf("%q: exit code %d, %q, want 2", args, code, out)
@@ -51,21 +60,51 @@ func TestTheCheckSaysThatThereIsNoGPU(t *testing.T) {
 	}
 }
 
-// With a GPU the check gets its name and driver, the GPU's library, and corpora of many batches; its exit code is the check's, and a check without a report is none. Driver and
-// check are stand-ins here.
-func TestTheCheckIsToldOfTheGPU(t *testing.T) {
+// fetched is a cache with a stand-in for the GPU's library.
+func fetched(t *testing.T) (cache, lib string) {
+	t.Helper()
 	requirements, err := os.ReadFile("../../tools/ort-gpu/requirements.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cache, bin := t.TempDir(), t.TempDir()
-	lib := filepath.Join(cache, "onnxruntime-gpu", "1.24.4-"+fmt.Sprintf("%x", sha256.Sum256(requirements))[:12], "libonnxruntime.so.1.24.4")
-	if err := os.MkdirAll(filepath.Dir(lib), 0o700); err != nil {
+	cache = t.TempDir()
+	lib = filepath.Join(cache, "onnxruntime-gpu", "1.24.4-"+fmt.Sprintf("%x", sha256.Sum256(requirements))[:12], "libonnxruntime.so.1.24.4")
+	if err := os.MkdirAll(filepath.Join(filepath.Dir(lib), "licences"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(lib, []byte("library"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return cache, lib
+}
+
+// GPUs are those that CUDA shows, in its order: what is hidden is neither counted nor named. The list ends where it names a GPU that is not there, as CUDA has it.
+func TestTheCheckIsOfTheGPUsThatAreVisible(t *testing.T) {
+	cache, _ := fetched(t)
+	bin := t.TempDir()
+	program(t, bin, "nvidia-smi", `case "$*" in
+"-i 0 "*) echo 'NVIDIA L4, 550.54.15' ;;
+"-i 1 "*) echo 'NVIDIA T4, 550.54.15' ;;
+-i*) exit 6 ;;
+*) echo 'NVIDIA L4, 550.54.15'; echo 'NVIDIA T4, 550.54.15' ;;
+esac`)
+	program(t, bin, "uname", "echo Linux x86_64")
+	program(t, bin, "go", `echo "$CUDA_DEVICE_ORDER $VECMILL_DEVICE_COUNT $VECMILL_DEVICE_NAME" >"$VECMILL_DEVICE_REPORT"`)
+	for visible, want := range map[string]string{"1,0": "2 NVIDIA T4", "1": "1 NVIDIA T4", "0,7,1": "1 NVIDIA L4"} {
+		report := filepath.Join(t.TempDir(), "report.md")
+		code, out := script(t, bin, []string{"VECMILL_CACHE=" + cache, "GO=", "CUDA_VISIBLE_DEVICES=" + visible}, "--report", report)
+		got, err := os.ReadFile(report)
+		if err != nil || code != 0 || strings.TrimSpace(string(got)) != "PCI_BUS_ID "+want {
+			t.Errorf("%s: exit code %d, the check is told %q, want %q: %s, %v", visible, code, got, want, out, err)
+		}
+	}
+}
+
+// With a GPU the check gets its name and driver, the GPU's library, and corpora of many batches; its exit code is the check's, and a check without a report is none. Driver and
+// check are stand-ins here.
+func TestTheCheckIsToldOfTheGPU(t *testing.T) {
+	cache, lib := fetched(t)
+	bin := t.TempDir()
 	program(t, bin, "nvidia-smi", "echo 'NVIDIA L4, 550.54.15'; echo 'NVIDIA T4, 550.54.15'")
 	program(t, bin, "uname", "echo Linux x86_64")
 	program(t, bin, "go", `[ -z "$SILENT" ] && echo "$VECMILL_DEVICE|$VECMILL_DEVICE_COUNT|$VECMILL_DEVICE_NAME|$VECMILL_DEVICE_DRIVER|$VECMILL_DEVICE_BATCH|$VECMILL_BENCH_TEXTS $VECMILL_BENCH_CLIPS $VECMILL_BENCH_PICTURES|$VECMILL_ORT_LIB|$LD_LIBRARY_PATH" >"$VECMILL_DEVICE_REPORT"; exit $CHECK`)

@@ -12,6 +12,7 @@ import (
 
 	"vecmill/embed"
 	"vecmill/embed/ortsession"
+	"vecmill/internal/config"
 	"vecmill/model"
 	"vecmill/schemas"
 )
@@ -99,6 +100,36 @@ func waves(n int) []embed.Sample {
 		all[i] = embed.Sample{Inputs: []embed.Input{{Name: "input_values", Shape: []int{len(x)}, F32: x}, {Name: "lengths", I64: []int64{int64(len(x))}}}}
 	}
 	return all
+}
+
+// Batches of a GPU's size are full, as the worker's are: the steps that are computed are little more than those of the items.
+func TestPackedBatchesAreFull(t *testing.T) {
+	audio := &model.Spec{Audio: &model.AudioConfig{ConvKernel: []int{10, 3, 3, 3, 3, 2, 2}, ConvStride: []int{5, 2, 2, 2, 2, 2, 2}, ConvPosKernelSize: 19}}
+	clips := waves(96)
+	for i := range clips {
+		clips[i].Cost = audio.Audio.Frames(len(clips[i].Inputs[0].F32))
+	}
+	for _, c := range []struct {
+		name    string
+		spec    *model.Spec
+		samples []embed.Sample
+		limit   config.Batch
+	}{
+		{"text", &model.Spec{Text: &model.TextConfig{PadTokenID: 1}}, tokens(4000), config.Batch{MaxCost: 16 * 512, MaxItems: 16 * 64, Window: 16 * 512}},
+		{"audio", audio, clips, config.Batch{MaxCost: 16 * 400, MaxItems: 16 * 8, Window: 16 * 64}},
+	} {
+		x := &bare{spec: c.spec}
+		if x.pack(t, c.samples, c.limit); x.padding < 1 || x.padding > 1.2 {
+			t.Errorf("%s: %.2f steps for one of the items", c.name, x.padding)
+		}
+		for i, tensors := range x.batches {
+			for _, in := range tensors {
+				if in.Name == "segments" && in.Shape[0]*in.Shape[1] > int64(c.limit.MaxCost) {
+					t.Errorf("%s: batch %d has %v steps, more than %d", c.name, i, in.Shape, c.limit.MaxCost)
+				}
+			}
+		}
+	}
 }
 
 // ready is a preprocessor whose work is done: the blob is a sample's number.

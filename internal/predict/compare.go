@@ -45,7 +45,7 @@ type meanLowest struct {
 type comparison struct {
 	single, other *runner
 	out           *json.Encoder
-	each          bool // label is a decision of its own
+	problem       string // of a class that labels items
 
 	sum           likenesses
 	cosines       float64
@@ -71,7 +71,7 @@ func Compare(ctx context.Context, job Job, w io.Writer, each func(do func(Input)
 		other.Settings.Precision = model.Int8
 	}
 	job.Settings.Precision = model.Single
-	c := &comparison{each: problem == "multi_label_classification", sum: likenesses{Precision: other.Settings.Precision, Cosine: meanLowest{Lowest: 1}}}
+	c := &comparison{problem: problem, sum: likenesses{Precision: other.Settings.Precision, Cosine: meanLowest{Lowest: 1}}}
 	if c.single, err = newRunner(&job, spec, w); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (c *comparison) next(ctx context.Context, in *Input) error {
 			return c.single.ofFile(in, faultf("run %d gives what is no finite number, and precisions cannot be compared by it", i))
 		}
 		l.Cosine = min(l.Cosine, near)
-		same, all := decisions(outs[0][i], outs[1][i], c.each)
+		same, all := decisions(outs[0][i], outs[1][i], c.problem)
 		agreed, asked = agreed+same, asked+all
 	}
 	l.Agreement = share(agreed, asked)
@@ -159,7 +159,7 @@ func (c *comparison) next(ctx context.Context, in *Input) error {
 	if one, ok := results[0].(tasks.Transcript); ok {
 		want, got := strings.Fields(one.Text), strings.Fields(results[1].(tasks.Transcript).Text)
 		wrong := edits(want, got)
-		l.WordError = share(wrong, len(want))
+		l.WordError = wordErrors(wrong, len(want))
 		c.wrong, c.words = c.wrong+wrong, c.words+len(want)
 	}
 	c.cosines += l.Cosine
@@ -176,7 +176,7 @@ func (c *comparison) end() error {
 		return faultf("no input to compare precisions on")
 	}
 	c.sum.Cosine.Mean = c.cosines / float64(c.sum.Inputs)
-	c.sum.Agreement, c.sum.WordError = share(c.agreed, c.asked), share(c.wrong, c.words)
+	c.sum.Agreement, c.sum.WordError = share(c.agreed, c.asked), wordErrors(c.wrong, c.words)
 	if c.took[1] > 0 {
 		c.sum.Speed = c.took[0].Seconds() / c.took[1].Seconds()
 	}
@@ -193,6 +193,14 @@ func share(part, all int) *float64 {
 	}
 	s := float64(part) / float64(all)
 	return &s
+}
+
+// wordErrors is the share of a transcript's words that are wrong, inserted or left out. One without words counts as one word if the other has some.
+func wordErrors(wrong, words int) *float64 {
+	if wrong > 0 {
+		words = max(words, 1)
+	}
+	return share(wrong, words)
 }
 
 // principal is the output that says most of a run: the x-vector, the states, the logits.
@@ -222,14 +230,15 @@ func cosine(x, y []float32) float64 {
 }
 
 // decisions counts what is decided by the largest number, and how often that is the same: the label of each row of logits (of an item, a token, a
-// frame; of a pixel, where labels are the second axis of four), and where an answer begins and ends. With each, every logit decides by itself, at a probability of 0.5.
-func decisions(x, y []embed.Tensor, each bool) (same, all int) {
+// frame; of a pixel, where labels are the second axis of four), and where an answer begins and ends. Of several labels of one item every logit decides by itself, at a
+// probability of 0.5; the values of a regression decide nothing.
+func decisions(x, y []embed.Tensor, problem string) (same, all int) {
 	for i := range x {
 		a, b := &x[i], &y[i]
-		if a.Name != b.Name || len(a.F32) != len(b.F32) {
+		if a.Name != b.Name || len(a.F32) != len(b.F32) || problem == "regression" {
 			continue
 		}
-		if each && a.Name == "logits" {
+		if problem == "multi_label_classification" && a.Name == "logits" {
 			for j := range a.F32 {
 				all++
 				if a.F32[j] > 0 == (b.F32[j] > 0) {
@@ -248,7 +257,7 @@ func decisions(x, y []embed.Tensor, each bool) (same, all int) {
 		default:
 			continue
 		}
-		if labels < 2 { // a regression decides nothing
+		if labels < 2 { // a regression, too
 			continue
 		}
 		for at := 0; at < len(a.F32); at += labels * step {

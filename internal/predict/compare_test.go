@@ -131,24 +131,40 @@ func TestDecisionsAreCountedAlongTheLabels(t *testing.T) {
 	at := func(name string, shape []int64, x ...float32) embed.Tensor {
 		return embed.Tensor{Name: name, Shape: shape, F32: x}
 	}
+	const multi = "multi_label_classification"
 	for _, c := range []struct {
 		name      string
 		x, y      embed.Tensor
-		each      bool
+		problem   string
 		same, all int
 	}{
-		{"two labels", at("logits", []int64{1, 2}, 1, 2), at("logits", []int64{1, 2}, 3, 2), false, 0, 1},
-		{"a label for each token", at("logits", []int64{1, 2, 2}, 1, 2, 4, 3), at("logits", []int64{1, 2, 2}, 1, 2, 3, 4), false, 1, 2},
-		{"a label for each pixel", at("logits", []int64{1, 2, 1, 2}, 1, 9, 2, 8), at("logits", []int64{1, 2, 1, 2}, 1, 9, 2, 10), false, 1, 2},
-		{"a begin", at("start_logits", []int64{1, 3}, 1, 2, 3), at("start_logits", []int64{1, 3}, 2, 2, 3), false, 1, 1},
-		{"a regression", at("logits", []int64{1, 1}, 1), at("logits", []int64{1, 1}, 2), false, 0, 0},
-		{"a state", at("last_hidden_state", []int64{1, 1, 2}, 1, 2), at("last_hidden_state", []int64{1, 1, 2}, 2, 1), false, 0, 0},
-		{"every label by itself", at("logits", []int64{1, 3}, 1, -2, 3), at("logits", []int64{1, 3}, 2, 1, -3), true, 1, 3},
-		{"one label by itself", at("logits", []int64{1, 1}, 1), at("logits", []int64{1, 1}, 2), true, 1, 1},
+		{"two labels", at("logits", []int64{1, 2}, 1, 2), at("logits", []int64{1, 2}, 3, 2), "", 0, 1},
+		{"a label for each token", at("logits", []int64{1, 2, 2}, 1, 2, 4, 3), at("logits", []int64{1, 2, 2}, 1, 2, 3, 4), "", 1, 2},
+		{"a label for each pixel", at("logits", []int64{1, 2, 1, 2}, 1, 9, 2, 8), at("logits", []int64{1, 2, 1, 2}, 1, 9, 2, 10), "", 1, 2},
+		{"a begin", at("start_logits", []int64{1, 3}, 1, 2, 3), at("start_logits", []int64{1, 3}, 2, 2, 3), "", 1, 1},
+		{"a regression", at("logits", []int64{1, 1}, 1), at("logits", []int64{1, 1}, 2), "", 0, 0},
+		{"a regression of two", at("logits", []int64{1, 2}, 1, 2), at("logits", []int64{1, 2}, 2, 1), "regression", 0, 0},
+		{"a state", at("last_hidden_state", []int64{1, 1, 2}, 1, 2), at("last_hidden_state", []int64{1, 1, 2}, 2, 1), "", 0, 0},
+		{"every label by itself", at("logits", []int64{1, 3}, 1, -2, 3), at("logits", []int64{1, 3}, 2, 1, -3), multi, 1, 3},
+		{"one label by itself", at("logits", []int64{1, 1}, 1), at("logits", []int64{1, 1}, 2), multi, 1, 1},
 	} {
-		same, all := decisions([]embed.Tensor{c.x}, []embed.Tensor{c.y}, c.each)
+		same, all := decisions([]embed.Tensor{c.x}, []embed.Tensor{c.y}, c.problem)
 		if same != c.same || all != c.all {
 			t.Errorf("%s: %d of %d the same, want %d of %d", c.name, same, all, c.same, c.all)
+		}
+	}
+}
+
+// Where the transcript that is taken for right has no words, each that the other has is one too many; of two without words there is no rate.
+func TestWordsThatAreInventedAreErrors(t *testing.T) {
+	for _, c := range []struct {
+		want, got string
+		rate      float64 // below 0: none
+	}{{"a b", "a c", 0.5}, {"", "a b", 2}, {"", "", -1}, {"a", "", 1}} {
+		want, got := strings.Fields(c.want), strings.Fields(c.got)
+		rate := wordErrors(edits(want, got), len(want))
+		if (rate != nil) != (c.rate >= 0) || rate != nil && *rate != c.rate {
+			t.Errorf("%q for %q: %v, want %v", c.got, c.want, rate, c.rate)
 		}
 	}
 }

@@ -234,15 +234,15 @@ func TestAGPUThatIsNotThereStopsTheStart(t *testing.T) {
 }
 
 func TestTheDoctorJudgesWhereOperatorsRun(t *testing.T) {
-	gpu, shapes := ortsession.Node{Provider: "CUDAExecutionProvider", Op: "MatMul"}, ortsession.Node{Provider: "CPUExecutionProvider", Op: "Shape", Whole: true}
+	gpu, shapes := ortsession.Node{Provider: "CUDAExecutionProvider", Op: "MatMul"}, ortsession.Node{Provider: "CPUExecutionProvider", Op: "Shape", Whole: true, Values: 4}
 	stray := ortsession.Node{Provider: "CPUExecutionProvider", Op: "Gelu", Name: "layer.3/Gelu"}
 	for _, c := range []struct {
 		seen ortsession.Observed
 		want Grade
 		text string
 	}{
-		{ortsession.Observed{Nodes: []ortsession.Node{gpu, shapes}}, Sound, "1 of 2 operators, of shapes and masks, on the CPU"},
-		{ortsession.Observed{Nodes: []ortsession.Node{gpu, stray, shapes}}, Trouble, "1 of 3 operators that compute numbers run on the CPU: layer.3/Gelu (Gelu)"},
+		{ortsession.Observed{Nodes: []ortsession.Node{gpu, shapes}}, Sound, "1 of 2 operators, of shapes and masks, of 4 values at most, on the CPU"},
+		{ortsession.Observed{Nodes: []ortsession.Node{gpu, stray, shapes}}, Trouble, "1 of 3 operators, that compute numbers or large masks, run on the CPU: layer.3/Gelu (Gelu)"},
 		{ortsession.Observed{Nodes: slices.Repeat([]ortsession.Node{stray}, 9)}, Trouble, "9 of 9"},
 		{ortsession.Observed{Nodes: []ortsession.Node{gpu}, Warnings: []string{"OP Conv(c) running in Fallback mode. May be extremely slow."}}, Trouble, "running in Fallback mode"},
 	} {
@@ -260,7 +260,7 @@ func TestThePlacementOfARealModelIsRead(t *testing.T) {
 	var said []Finding
 	d := &doctor{c: cfg, tell: func(f Finding) { said = append(said, f) }}
 	d.placement(t.Context(), p, m)
-	if len(said) != 2 || said[0].Grade != Trouble || !strings.Contains(said[0].Text, "operators that compute numbers run on the CPU") || said[1] != said[0] {
+	if len(said) != 2 || said[0].Grade != Trouble || !strings.Contains(said[0].Text, "operators, that compute numbers or large masks, run on the CPU") || said[1] != said[0] {
 		t.Errorf("%+v", said)
 	}
 }

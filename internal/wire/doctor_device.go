@@ -204,16 +204,16 @@ func judge(seen *ortsession.Observed) (Grade, string) {
 		for _, n := range strays[:min(strayNames, len(strays))] {
 			names = append(names, n.Name+" ("+n.Op+")")
 		}
-		return Trouble, fmt.Sprintf("%d of %d operators that compute numbers run on the CPU: %s; every one of them moves its tensors there and back: report it with the model's class",
+		return Trouble, fmt.Sprintf("%d of %d operators, that compute numbers or large masks, run on the CPU: %s; every one of them moves its tensors there and back: report it with the model's class",
 			len(strays), len(seen.Nodes), strings.Join(names, ", "))
 	case len(slow) > 0:
 		return Trouble, fmt.Sprintf("cuDNN runs a convolution without the algorithm that it should: %s; try another gpu.search, or a driver for CUDA 12", slow[0])
 	}
-	count := 0
+	count, most := 0, 0
 	for _, n := range seen.Nodes {
 		if n.Provider == "CPUExecutionProvider" {
-			count++
+			count, most = count+1, max(most, n.Values)
 		}
 	}
-	return Sound, fmt.Sprintf("all that computes numbers runs on the device; %d of %d operators, of shapes and masks, on the CPU", count, len(seen.Nodes))
+	return Sound, fmt.Sprintf("all that computes numbers runs on the device; %d of %d operators, of shapes and masks, of %d values at most, on the CPU", count, len(seen.Nodes), most)
 }

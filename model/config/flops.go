@@ -47,3 +47,37 @@ func (c *Vision) FLOPs(patches int) float64 {
 	patch := float64(c.NumChannels * c.PatchSize.H * c.PatchSize.W)
 	return 2*float64(patches)*patch*float64(c.HiddenSize) + float64(c.NumHiddenLayers)*layer(patches+1, c.HiddenSize, c.IntermediateSize)
 }
+
+// XVectorFLOPs is what the head of x-vectors adds for one recording of so many frames: the projector and the convolutions over frames.
+func (c *Audio) XVectorFLOPs(frames int) float64 {
+	total, in := 0.0, c.HiddenSize
+	dense := func(taps, out int) {
+		total += 2 * float64(frames) * float64(in*taps) * float64(out)
+		in = out
+	}
+	for i, out := range c.TDNNDim[:min(len(c.TDNNDim), len(c.TDNNKernel))] {
+		if i == 0 {
+			dense(1, out)
+		}
+		dense(c.TDNNKernel[i], out)
+	}
+	return total
+}
+
+// SegmentationFLOPs is what the head of segmentation adds for one picture of the checkpoint's own size, as graphs compute it: bottlenecks convolve a map before it
+// is resized. Resizing and pooling are not counted.
+func (c *Vision) SegmentationFLOPs(labels int) float64 {
+	g, d := c.Grid(c.ImageSize), float64(c.HiddenSize)
+	cells, small := float64(g.H*g.W), float64((g.H/2)*(g.W/2)) // of the grid, and of the smallest level
+	conv := func(places float64, kernel int) float64 { return 2 * places * d * d * float64(kernel*kernel) }
+	total := conv(cells, 2) + conv(4*cells, 2) + conv(cells, 2) // the first level is doubled twice, the second once
+	levels := 16*cells + 4*cells + cells
+	total += conv(levels, 1) + conv(levels, 3) + conv(levels+small, 3) // lateral, smoothing, and all four together
+	scene := small
+	for _, scale := range c.PoolScales {
+		pooled := float64(scale * scale)
+		total += conv(pooled, 1)
+		scene += min(pooled, small)
+	}
+	return total + conv(scene, 3) + 2*16*cells*d*float64(labels)
+}

@@ -41,3 +41,30 @@ func TestFLOPsOfAudioByHand(t *testing.T) {
 		t.Errorf("with an adapter %v, want %v", got, want)
 	}
 }
+
+// By hand: a projector, then convolutions of kernels 3, 2 and 1.
+func TestFLOPsOfXVectorsByHand(t *testing.T) {
+	c := &Audio{HiddenSize: 8, TDNNDim: []int{4}, TDNNKernel: []int{3}}
+	if got, want := c.XVectorFLOPs(10), float64(10*2*(8*4+4*3*4)); got != want {
+		t.Errorf("one convolution: %v, want %v", got, want)
+	}
+	c.TDNNDim, c.TDNNKernel = []int{4, 6, 5}, []int{3, 2, 1}
+	if got, want := c.XVectorFLOPs(10), float64(10*2*(8*4+4*3*4+4*2*6+6*1*5)); got != want {
+		t.Errorf("three: %v, want %v", got, want)
+	}
+}
+
+// By hand, for a grid of 4 x 4, whose levels are of 16, 8, 4 and 2 places a side, with scenes pooled to 1 and 3 a side.
+func TestFLOPsOfSegmentationByHand(t *testing.T) {
+	c := &Vision{HiddenSize: 6, ImageSize: HW{16, 16}, PatchSize: HW{4, 4}, PoolScales: []int{1, 3}}
+	const d, labels = 6 * 6, 7
+	doubled := 4*4*d*2*2 + 8*8*d*2*2 + 4*4*d*2*2
+	scenes := (1+9)*d + (4+1+4)*d*9 // of the second, resized first, as many places as the map has
+	lateral := (16*16 + 8*8 + 4*4) * d
+	smoothed := (16*16 + 8*8 + 4*4) * d * 9
+	joined := (16*16 + 8*8 + 4*4 + 2*2) * d * 9
+	want := float64(2 * (doubled + scenes + lateral + smoothed + joined + 16*16*6*labels))
+	if got := c.SegmentationFLOPs(labels); got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

@@ -43,7 +43,7 @@ func (n *net) takes(input string) bool  { return slices.Contains(n.o.Inputs, inp
 
 // flags declares an input that the reference takes as booleans. It is int64 here, because sessions carry no other integers.
 func (n *net) flags(name string, dims ...onnx.Dim) onnx.Value {
-	return n.Not(n.Equal(n.Input(name, onnx.Int64, dims...), n.Int(0)))
+	return n.Differ(n.Input(name, onnx.Int64, dims...), n.Int(0))
 }
 
 // stored is a weight as it lies in the checkpoint.

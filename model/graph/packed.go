@@ -51,13 +51,13 @@ func (n *net) openPacked(steps string) (segments onnx.Value) {
 // strangers says which pairs of steps belong to two items, Bool [R, 1, T, T]. What lies between items keeps its own company, so that no
 // row of scores is masked altogether.
 func (n *net) strangers(segments onnx.Value) onnx.Value {
-	return n.Not(n.Equal(n.Unsqueeze(segments, 1, 3), n.Unsqueeze(segments, 1, 2)))
+	return n.Differ(n.Unsqueeze(segments, 1, 3), n.Unsqueeze(segments, 1, 2))
 }
 
 // packedMask is [net.audioMask] for packed rows.
 func (n *net) packedMask(a *audio) {
 	n.Scope("frame_mask")
-	a.mask = n.Unsqueeze(n.Cast(n.Not(n.Equal(n.packed.segments, n.Int(0))), onnx.Float32), 2)
+	a.mask = n.Unsqueeze(n.Cast(n.Less(n.Int(0), n.packed.segments), onnx.Float32), 2)
 	a.att.mask = n.Where(n.strangers(n.packed.segments), n.Scalar(negligible), n.Scalar(0))
 }
 
@@ -79,8 +79,9 @@ func (n *net) segmentStatistics(x onnx.Value, width, lost int) onnx.Value {
 	n.Scope("statistics")
 	segments := n.packed.segments
 	if lost > 0 { // a frame counts if the last that it was made of belongs to the same item
-		ahead := n.Op("Pad", []onnx.Value{n.Slice(segments, 1, lost, 1<<31), n.Ints(0, 0, 0, lost)})
-		segments = n.Where(n.Equal(segments, ahead), segments, n.Int(0))
+		none := n.Expand(n.Int(0), n.Concat(0, n.DimOf(segments, 0), n.Ints(lost)))
+		ahead := n.Concat(1, n.Slice(segments, 1, lost, 1<<31), none)
+		segments = n.Where(n.Differ(segments, ahead), n.Int(0), segments)
 	}
 	members := n.members(segments) // an item without frames: none, as its own number is nowhere left
 	x = n.Reshape(x, -1, width)

@@ -203,7 +203,7 @@ func (n *net) textPositions(t *text, ids onnx.Value) onnx.Value {
 		return n.Add(n.Unsqueeze(n.Arange(n.DimOf(ids, 1)), 0), n.Int(n.cfg.Text.PadTokenID+1))
 	}
 	pad := n.Int(n.cfg.Text.PadTokenID)
-	real := n.Cast(n.Not(n.Equal(ids, pad)), onnx.Int64)
+	real := n.Cast(n.Differ(ids, pad), onnx.Int64)
 	count := n.CumSum(real, 1)
 	if t.cache.past != (onnx.Value{}) {
 		count = n.Add(count, t.cache.past)

@@ -95,7 +95,7 @@ func (n *net) openCross(t *text, batch onnx.Value) {
 	t.cross.att = attention{hidden: t.att.hidden, heads: t.att.heads, split: t.att.split}
 	if n.takes("encoder_attention_mask") {
 		mask := n.Input("encoder_attention_mask", onnx.Int64, n.batch, onnx.Dyn("states"))
-		t.cross.att.mask = n.Where(n.Unsqueeze(n.Equal(mask, n.Int(0)), 1, 2), n.Scalar(negligible), n.Scalar(0))
+		t.cross.att.mask = n.Where(n.Unsqueeze(n.Differ(mask, n.Int(0)), 1, 2), n.Scalar(0), n.Scalar(negligible))
 	}
 	t.cross.states = n.Reshape(x, -1, c.HiddenSize)
 }

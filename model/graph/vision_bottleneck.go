@@ -82,16 +82,11 @@ func (n *net) resizedConv(p plane, to config.HW, name string, w []float32) onnx.
 // resizedTaps gives, along one axis, how much of place i of in a tap adds to place o of out after a bilinear resize: the tap looks at
 // place o-1, o or o+1, of which those outside are zero.
 func resizedTaps(in, out int, give func(tap, i, o int, w float32)) {
-	for tap := range side {
-		for o := range out {
-			at := o + tap - side/2
-			if at < 0 || at >= out {
-				continue
-			}
-			places, weights := linearTaps(at, in, out)
-			for k, i := range places {
-				give(tap, i, o, weights[k])
+	resized(in, out, func(i, at int, w float32) {
+		for tap := range side {
+			if o := at - tap + side/2; o >= 0 && o < out {
+				give(tap, i, o, w)
 			}
 		}
-	}
+	})
 }

@@ -202,11 +202,26 @@ func (n *net) adaptivePool(p plane, scale int) onnx.Value {
 
 func window(i, in, out int) (from, to int) { return i * in / out, ((i+1)*in + out - 1) / out }
 
-// upsample resizes a map, bilinear, corners not aligned; it also shrinks, without averaging, as the reference does.
+// upsample resizes a map, bilinear, corners not aligned; it also shrinks, without averaging, as the reference does. Of products with constant matrices there
+// are kernels everywhere, of Resize there are not (see [onnx.Builder.Differ]).
 func (n *net) upsample(p plane, to config.HW) onnx.Value {
 	if p.size == to {
 		return p.x
 	}
-	return n.Op("Resize", []onnx.Value{p.x, {}, {}, n.Ints(to.H, to.W)}, onnx.StringAttr("mode", "linear"),
-		onnx.StringAttr("coordinate_transformation_mode", "half_pixel"), onnx.IntsAttr("axes", 2, 3))
+	from := p.size
+	columns, rows := make([]float32, from.W*to.W), make([]float32, to.H*from.H)
+	resized(from.W, to.W, func(i, o int, w float32) { columns[i*to.W+o] += w })
+	resized(from.H, to.H, func(i, o int, w float32) { rows[o*from.H+i] += w })
+	x := n.MatMul(p.x, n.Floats([]int{from.W, to.W}, columns))
+	return n.MatMul(n.Floats([]int{to.H, from.H}, rows), x)
+}
+
+// resized gives, along one axis, how much of place i of in is in place o of out after a bilinear resize.
+func resized(in, out int, give func(i, o int, w float32)) {
+	for o := range out {
+		places, weights := linearTaps(o, in, out)
+		for k, i := range places {
+			give(i, o, weights[k])
+		}
+	}
 }

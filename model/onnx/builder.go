@@ -280,7 +280,7 @@ func (b *Builder) fused(op string, inputs []Value, attrs ...Attr) Value {
 // halved says whether an operator gives half precision: it does if it takes any, unless its result has a type of its own.
 func halved(op string, inputs []Value) bool {
 	switch op {
-	case "Shape", "Cast", "Less", "Equal":
+	case "Shape", "Cast", "Less":
 		return false
 	}
 	return slices.ContainsFunc(inputs, Value.Half)

@@ -23,8 +23,11 @@ func (b *Builder) Max(x, y Value) Value { return b.Op("Max", []Value{x, y}) }
 // Less is x < y, Bool.
 func (b *Builder) Less(x, y Value) Value { return b.Op("Less", []Value{x, y}) }
 
-// Equal is x == y, Bool.
-func (b *Builder) Equal(x, y Value) Value { return b.Op("Equal", []Value{x, y}) }
+// Differ is x != y of whole numbers, Bool. ONNX Runtime 1.24 has no kernel of CUDA for Equal as it is since opset 19, nor for Pad and Resize.
+func (b *Builder) Differ(x, y Value) Value { return b.Or(b.Less(x, y), b.Less(y, x)) }
+
+// Equal is x == y of whole numbers, Bool.
+func (b *Builder) Equal(x, y Value) Value { return b.Not(b.Differ(x, y)) }
 
 // Or is x || y of Bools.
 func (b *Builder) Or(x, y Value) Value { return b.Op("Or", []Value{x, y}) }
