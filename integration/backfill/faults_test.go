@@ -35,7 +35,7 @@ func TestExpiredCredentialsEndARunThatGoesOn(t *testing.T) {
 	}})
 	run := l.StartBackfill(t, "expired", &expired, "run", "--plan", planAt("all"), "--max-rate", "100/s")
 	code, out := run.Wait(t, 5*time.Minute).ExitCode(), run.Log()
-	for _, want := range []string{"check the endpoint, the credentials and the machine's clock", " of 400 are durable, ", "go on with: backfill run --config "} {
+	for _, want := range []string{"check the endpoint, the credentials and the machine's clock", " of 400 are durable, ", "go on with: ", "/backfill run --config "} {
 		if code != 1 || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, want 1 and %q\n%s", code, want, out)
 		}
@@ -146,8 +146,8 @@ func TestAFullDiskEndsARunThatGoesOn(t *testing.T) {
 	for log, words := range map[string][]string{
 		"plan-full.log":   {"writing ", "part-000000000000-", "no space left on device"},
 		"plan.log":        {"8000 of 8000 references"},
-		"run-full.log":    {"no space left on device", "interrupted; what is durable is kept", " of 8000 are durable, ", "go on with: backfill run --config "},
-		"run-gave-up.log": {"no space left on device", "(try 60)", "go on with: backfill run --config "},
+		"run-full.log":    {"no space left on device", "interrupted; what is durable is kept", " of 8000 are durable, ", "go on with: ", "/backfill run --config "},
+		"run-gave-up.log": {"no space left on device", "(try 60)", "go on with: ", "/backfill run --config "},
 		"audit.log":       {`"next_offset":8000,`, `"computed":8000,`},
 	} {
 		body, err := os.ReadFile(filepath.Join(dir, log))

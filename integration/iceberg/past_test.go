@@ -146,6 +146,25 @@ func aTableIsComputedAgainBesideIt(t *testing.T, s *site) {
 	if all, code := site.AuditCommand(t, "reembed-audit", both); code != 0 {
 		t.Errorf("backfill audit: exit code %d: %+v", code, all)
 	}
+	expired := func() {
+		for _, table := range []string{"ns.calls", "ns.calls_2"} {
+			s.judge(t, s.restCatalog(), table, "expire")
+		}
+	}
+	expired() // all offsets behind the plan have rows, so that nothing was deleted there
+	if code, out := site.Backfill(t, "reembed-expired", both, reembed...); code != 0 {
+		t.Errorf("with expired snapshots: exit code %d\n%s", code, out)
+	}
+	w = site.StartWorker(t, "calls-gone", both)
+	site.Publish(t, "texts", fixture.JSON(t, schemas.Ref{ID: "t50", Modality: schemas.Text, Deleted: true}))
+	site.AwaitCommitted(t, "texts", []string{"calls", "calls-2"}, 2*time.Minute, w)
+	publish("fourth", 40, 41) // in a snapshot behind
+	site.AwaitCommitted(t, "texts", []string{"calls", "calls-2"}, 2*time.Minute, w)
+	fixture.Stop(t, w)
+	expired()
+	if code, out := site.Backfill(t, "reembed-gone", both, reembed...); code != 1 || !strings.Contains(out, " are not told any more by either output, as snapshots are expired") {
+		t.Errorf("with a deletion that nobody tells: exit code %d\n%s", code, out)
+	}
 	kept := *old.Outputs[0].Iceberg
 	kept.Tombstones = "keep"
 	old.Outputs = []config.Output{{Iceberg: &kept}}

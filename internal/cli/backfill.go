@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -286,11 +287,11 @@ func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config
 	return wire.PlanSource(list, o.read), list.Plan(), nil
 }
 
-// again is the command that goes on where a run has ended, without its --until: that moment is over.
+// again is the command that goes on where a run has ended, for the shell that it was given to, without its --until: that moment is over.
 func (o *runOptions) again() string {
-	words := []string{"backfill", "run", "--config", o.config}
+	words := []string{os.Args[0], "run", "--config", o.config}
 	if o.reembed != nil {
-		words = append([]string{"backfill", "reembed", "--config", o.config}, o.reembed...)
+		words = append([]string{os.Args[0], "reembed", "--config", o.config}, o.reembed...)
 	}
 	if o.rate != "" {
 		words = append(words, "--max-rate", o.rate)

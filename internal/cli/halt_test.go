@@ -286,8 +286,8 @@ func TestACommandThatListsAStoreThatSaysNothingEndsWhenItIsTold(t *testing.T) {
 // goesOn is the command that the output of an interrupted one names.
 func goesOn(t *testing.T, out string) []string {
 	t.Helper()
-	for _, before := range []string{"go on with: backfill ", "goes on where this one was: backfill "} {
-		if _, command, ok := strings.Cut(out, before); ok {
+	for _, before := range []string{"go on with: ", "goes on where this one was: "} {
+		if _, command, ok := strings.Cut(out, before+shellWords(os.Args[0])+" "); ok {
 			words, _, _ := strings.Cut(command, "\n")
 			return strings.Fields(words) // nothing in it is quoted here
 		}

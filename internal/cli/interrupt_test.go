@@ -111,8 +111,8 @@ func TestAnInterruptedRunSaysWhatIsLeftAndHowToGoOn(t *testing.T) {
 	if p.Durable < 1 || p.Durable >= p.Total || p.Dead["schema"] != 1 {
 		t.Errorf("the end: %+v", p)
 	}
-	words, err := exec.Command("sh", "-c", `backfill() { printf '%s\n' "$@"; }; `+last.Continue).Output()
-	if want := strings.Join([]string{"run", "--config", conf, "--json", "--manifest", manifest}, "\n") + "\n"; err != nil || string(words) != want {
+	words, err := exec.Command("sh", "-c", "set -- "+last.Continue+`; printf '%s\n' "$@"`).Output()
+	if want := strings.Join([]string{os.Args[0], "run", "--config", conf, "--json", "--manifest", manifest}, "\n") + "\n"; err != nil || string(words) != want {
 		t.Errorf("to go on: %q, want %q, %v", words, want, err)
 	}
 	words, err = exec.Command("sh", "-c", "set -- "+replay+`; basename "$1"; shift; printf '%s\n' "$@"`).Output()
@@ -168,7 +168,7 @@ func TestARunStopsWhenItsTimeIsUpAndGoesOnAtItsRate(t *testing.T) {
 `, fileURL(dir, "out")))
 	run := []string{"run", "--config", conf, "--manifest", manifest, "--max-rate", "40/s"}
 	code, out, stderr := call(backfiller, append(run, "--until", "1500ms")...)
-	again := fmt.Sprintf("go on with: backfill run --config %s --max-rate 40/s --manifest %s\n", conf, manifest)
+	again := fmt.Sprintf("go on with: %s run --config %s --max-rate 40/s --manifest %s\n", shellWords(os.Args[0]), conf, manifest)
 	if code != 1 || !strings.Contains(stderr, "as --until says; what is durable is kept") || !strings.Contains(out, again) {
 		t.Errorf("exit %d, want 1, a sentence and %q\n%s%s", code, again, out, stderr)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -73,7 +74,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	p, err := wire.Plan(ctx, c, o)
 	if err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("%w: %s", errPlanning, shellWords(append([]string{"backfill", "plan"}, args...)...))
+			return fmt.Errorf("%w: %s", errPlanning, shellWords(append([]string{os.Args[0], "plan"}, args...)...))
 		}
 		return err
 	}
@@ -82,7 +83,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	}
 	printPlan(e.stdout, p)
 	if p.Items > 0 {
-		fmt.Fprintf(e.stdout, "\n%s\n", shellWords("backfill", "run", "--config", *file, "--plan", o.Out))
+		fmt.Fprintf(e.stdout, "\n%s\n", shellWords(os.Args[0], "run", "--config", *file, "--plan", o.Out))
 	}
 	return nil
 }

@@ -79,13 +79,15 @@ func TestAPlanOfSeveralPipelinesSaysWhatTheyTakeTogether(t *testing.T) {
 }
 
 func TestARunOfASourceSaysHowToGoOn(t *testing.T) {
+	startedAs(t, "bin/backfill")
 	o := runOptions{config: "c.yaml", asJSON: true, from: wire.PlanOptions{Source: "s3://b/p", Listers: 3}}
-	const want = "backfill run --config c.yaml --json --source s3://b/p --listers 3"
+	const want = "bin/backfill run --config c.yaml --json --source s3://b/p --listers 3"
 	if got := o.again(); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	o.from.Listers, o.asJSON = listers, false
-	if got, want := o.again(), "backfill run --config c.yaml --source s3://b/p"; got != want {
+	startedAs(t, "/opt/my programs/backfill")
+	if got, want := o.again(), "'/opt/my programs/backfill' run --config c.yaml --source s3://b/p"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

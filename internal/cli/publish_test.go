@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ pipelines:
 		{"ref", run("--topic", "refs", "--max-lag", "0"), exitUsage, []string{"--max-lag must be"}},
 		{"ref", []string{"run", "--manifest", "x", "--topic", "refs"}, exitUsage, []string{"--topic goes with --plan"}},
 		{"ref", run("--topic", "refs", "--max-lag", "50", "--until", "3s"), 1, []string{
-			" of 301 references are in the topic", "as --until says", "go on with: backfill run --config " + conf + " --topic refs --max-lag 50 --plan " + plan,
+			" of 301 references are in the topic", "as --until says", "go on with: " + shellWords(os.Args[0]) + " run --config " + conf + " --topic refs --max-lag 50 --plan " + plan,
 		}},
 		{"ref", []string{"status", "--config", conf, "--plan", plan}, 0, []string{"intents: manifest plan through topic refs in ", ": 0 written of 301 (0.0 %)\n", " of 301 published, 0 records of others between them\n"}},
 		{"ref", run("--topic", "refs", "--json"), 0, []string{`"event":"end","published":301,"total":301,"lag":286,"began":"`, `"against_plan":{"references":15,"of":301,"machines":3,"planned_seconds":0.`, `"counted":"published","stated":true}`}},

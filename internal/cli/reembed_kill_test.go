@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -173,7 +174,7 @@ func TestARecomputationInSharesIsCheckedByTheLast(t *testing.T) {
 	step(exitUsage, `"3/3" is no share`, share("3/3")...)
 
 	step(exitUsage, "--wait is not negative", append(share("1/3"), "--wait", "-1s")...)
-	base := "backfill reembed --config " + conf + " --old intents --new intents-2 --no-stream --cut-over texts --share "
+	base := shellWords(os.Args[0]) + " reembed --config " + conf + " --old intents --new intents-2 --no-stream --cut-over texts --share "
 	step(1, "nothing new was saved of the plan in 10ms by share 0/3, which makes it: see how that one ended, and give it again: "+base+"0/3; go on with: "+base+"1/3 --wait 10ms", append(share("1/3"), "--wait", "10ms")...)
 
 	asked, free := l.hold(2, `HEAD /out/`+prefix+`/rows/_plans/.*/plan\.json`)

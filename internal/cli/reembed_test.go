@@ -91,6 +91,7 @@ pipelines:
 func TestARecomputationSaysHowToGoOn(t *testing.T) {
 	o := reembedOptions{run: runOptions{config: "c.yaml", plan: "s3://b/p", rate: "5/s", asJSON: true}, old: "a", now: "b", noStream: true, lacking: 3, cutOver: "n"}
 	o.run.reembed = o.words()
+	startedAs(t, "backfill")
 	if got, want := o.run.again(), "backfill reembed --config c.yaml --old a --new b --plan s3://b/p --no-stream --lacking 3 --cut-over n --max-rate 5/s --json"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -41,7 +41,7 @@ func TestAPlanIsComputedInSharesOnce(t *testing.T) {
 		if code == 0 {
 			break // all of it is there
 		}
-		if want := "go on with: backfill run --config " + conf + " --plan " + at + " --share 1/3\n"; !stopped || code != 1 || !strings.Contains(out, want) {
+		if want := "go on with: " + shellWords(os.Args[0]) + " run --config " + conf + " --plan " + at + " --share 1/3\n"; !stopped || code != 1 || !strings.Contains(out, want) {
 			t.Fatalf("told to stop at request %d: exit %d, want %q\n%s", k, code, want, out)
 		}
 	}

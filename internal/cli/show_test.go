@@ -19,11 +19,18 @@ func TestCommandsNameTheProgramAsAShellFindsIt(t *testing.T) {
 			t.Errorf("%s is shown as %s, want %s", started, got, want)
 		}
 	}
-	defer func(before string) { os.Args[0] = before }(os.Args[0])
 	for me, want := range map[string]string{"backfill": "worker", "bin/backfill": "bin/worker", "/opt/backfill": "/opt/worker"} {
-		os.Args[0] = me
+		startedAs(t, me)
 		if got := besideMe("worker"); got != want {
 			t.Errorf("beside %s the worker is %s, want %s", me, got, want)
 		}
 	}
+}
+
+// startedAs has the program be started by another name for the rest of a test, which is not parallel.
+func startedAs(t *testing.T, name string) {
+	t.Helper()
+	before := os.Args[0]
+	os.Args[0] = name
+	t.Cleanup(func() { os.Args[0] = before })
 }

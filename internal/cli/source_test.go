@@ -45,7 +45,7 @@ func TestARunStraightFromASourceFindsItsPlanAgain(t *testing.T) {
 	step(1, "--plan DIR says where", run...)
 	configure(files, head)
 	out := step(1, "120 of 120 references, 0 are computed already", append(run, "--max-rate", "40/s", "--until", "1500ms")...)
-	if again := fmt.Sprintf("go on with: backfill run --config %s --max-rate 40/s --source '%s' --column inline_text=said\n", conf, list); !strings.Contains(out, again) {
+	if again := fmt.Sprintf("go on with: %s run --config %s --max-rate 40/s --source '%s' --column inline_text=said\n", shellWords(os.Args[0]), conf, list); !strings.Contains(out, again) {
 		t.Errorf("no %q in\n%s", again, out)
 	}
 	step(0, "is there already", run...)

@@ -3,20 +3,29 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 )
 
-// besidePaths are what an output's rows are told apart by, which a pipeline beside another one needs for itself.
-var besidePaths = map[string]string{
-	"postgres": "table", "iceberg": "table", "qdrant": "collection", "milvus": "collection", "opensearch": "index", "redis": "prefix", "kafka": "topic", "jsonl": "path",
+// besidePlaces are what an output's rows are told apart by, which a pipeline beside another one needs for itself, with what it is where a file is silent.
+var besidePlaces = map[string]struct{ key, silent string }{
+	"postgres": {key: "table"}, "iceberg": {key: "table"}, "qdrant": {key: "collection"}, "milvus": {key: "collection"}, "opensearch": {key: "index"},
+	"redis": {"prefix", "vecmill"}, "feast": {key: "source"}, "kafka": {key: "topic"}, "flight": {"path", "rows"}, "jsonl": {key: "path"},
+}
+
+// besideByHand is what a person has to do so that a pipeline beside another one has a place of its own in outputs of a kind.
+var besideByHand = map[string]string{
+	"feast":   "make this push source in the feature repository, with feature views of its own",
+	"kafka":   "make this topic",
+	"webhook": "give it another URL, unless what is there tells rows by model_digest: those of both pipelines come to it",
 }
 
 var notInName = regexp.MustCompile(`[^a-z0-9_]+`)
 
 // Beside is a pipeline for a configuration's file, as YAML to be added to its pipelines: the one named from, as the file has it, under another name, with another model and with outputs of its own. It reads
-// the stream from its end on. Nothing of the environment is in it.
+// the stream from its end on. What has to be done by hand besides is in comments. Nothing of the environment is in it.
 func Beside(file []byte, from, name, model string) (string, error) {
 	var all struct {
 		Pipelines []yaml.MapSlice `yaml:"pipelines"`
@@ -36,6 +45,7 @@ func Beside(file []byte, from, name, model string) (string, error) {
 	if found == nil {
 		return "", fmt.Errorf("the configuration has no pipeline %s", from)
 	}
+	var byHand []string
 	out := yaml.MapSlice{{Key: "name", Value: name}, {Key: "start_at", Value: "last"}}
 	for _, item := range found {
 		switch item.Key {
@@ -44,7 +54,7 @@ func Beside(file []byte, from, name, model string) (string, error) {
 		case "model":
 			item.Value = besideModel(item.Value, model)
 		case "outputs":
-			item.Value = besideOutputs(item.Value, "_"+strings.Trim(notInName.ReplaceAllString(strings.ToLower(name), "_"), "_"))
+			byHand = besideOutputs(item.Value, "_"+strings.Trim(notInName.ReplaceAllString(strings.ToLower(name), "_"), "_"))
 		}
 		out = append(out, item)
 	}
@@ -57,7 +67,7 @@ func Beside(file []byte, from, name, model string) (string, error) {
 		margin = string(m[1])
 	}
 	var b strings.Builder
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(strings.Join(byHand, "") + string(text)) {
 		b.WriteString(margin + line)
 	}
 	return b.String(), nil
@@ -87,20 +97,44 @@ func besideModel(v any, path string) any {
 	return out
 }
 
-// besideOutputs are outputs whose places have the new pipeline's name behind theirs. Files lie in a directory of their pipeline's name anyway.
-func besideOutputs(v any, suffix string) any {
+// besideOutputs puts the new pipeline's name behind the places of outputs, and gives what is to be done by hand, as lines of comments. Files lie in a directory of their pipeline's name anyway.
+func besideOutputs(v any, suffix string) (byHand []string) {
 	list, _ := v.([]any)
-	for _, o := range list {
+	for n, o := range list {
 		output, _ := o.(yaml.MapSlice)
 		for i := range output {
-			key, ok := besidePaths[fmt.Sprint(output[i].Key)]
-			settings, _ := output[i].Value.(yaml.MapSlice)
-			for j := range settings {
-				if text, is := settings[j].Value.(string); ok && settings[j].Key == key && is && text != "-" {
-					settings[j].Value = text + suffix
+			kind := fmt.Sprint(output[i].Key)
+			if settings, ok := output[i].Value.(yaml.MapSlice); ok {
+				output[i].Value = besidePlace(settings, kind, suffix)
+				if todo := besideByHand[kind]; todo != "" {
+					byHand = append(byHand, fmt.Sprintf("# outputs[%d].%s: %s\n", n, kind, todo))
 				}
 			}
 		}
 	}
-	return v
+	return byHand
+}
+
+// besidePlace are the settings of an output with another place. Standard output stays what it is.
+func besidePlace(settings yaml.MapSlice, kind, suffix string) yaml.MapSlice {
+	place, ok := besidePlaces[kind]
+	if !ok {
+		return settings
+	}
+	i := slices.IndexFunc(settings, func(item yaml.MapItem) bool { return item.Key == place.key })
+	if i < 0 {
+		i, settings = len(settings), append(settings, yaml.MapItem{Key: place.key})
+	}
+	was := place.silent
+	if v := settings[i].Value; v != nil && v != "" {
+		was = fmt.Sprint(v)
+	}
+	switch {
+	case was == "": // the environment has it, or nobody
+		return slices.Delete(settings, i, i+1)
+	case kind == "jsonl" && was == "-":
+	default:
+		settings[i].Value = was + suffix
+	}
+	return settings
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -74,6 +75,32 @@ func TestMistakesInOutputsAreNamed(t *testing.T) {
 	} {
 		if _, err := parseOutput(c.output); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v\nwant %s", c.output, err, c.want)
+		}
+	}
+}
+
+// TestAFileOfLinesHasOneWriter among all pipelines of a configuration; standard output takes any.
+func TestAFileOfLinesHasOneWriter(t *testing.T) {
+	const two = `
+pipelines:
+  - name: a
+    model: {path: .}
+    heads: [{task: embedding}]
+    outputs: [{jsonl: {path: %s}}]
+  - name: b
+    model: {path: .}
+    heads: [{task: embedding}]
+    outputs: [{jsonl: {path: %s}}, {jsonl: {path: %s}}]
+`
+	for paths, want := range map[[3]string]string{
+		{"x/rows", "x/other", "x/./rows"}: "pipelines[b].outputs[1].jsonl.path: x/./rows is also an output of pipeline a: a file has one writer",
+		{"x/rows", "x/other", "x/other"}:  "pipelines[b].outputs[1].jsonl.path: x/other is also an output of pipeline b",
+		{"x/rows", "x/other", "x/third"}:  "",
+		{`"-"`, `"-"`, "x"}:               "",
+	} {
+		_, err := Parse(fmt.Appendf(nil, two, paths[0], paths[1], paths[2]), func(string) (string, bool) { return "", false })
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Count(err.Error(), "\n") != 1) {
+			t.Errorf("%q: %v, want %q", paths, err, want)
 		}
 	}
 }

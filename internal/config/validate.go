@@ -73,6 +73,7 @@ func (c *Config) Validate() error {
 		}
 		p.validate(&f, path, c)
 		p.validateInput(&f, path, c.Pipelines[:i])
+		p.validateLines(&f, path, c.Pipelines[:i])
 	}
 	if len(f) > 0 {
 		return &InvalidError{f}

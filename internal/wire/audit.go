@@ -200,42 +200,57 @@ func (a *auditor) compareLetters(ctx context.Context, p *config.Pipeline, all []
 	if !a.o.Letters {
 		return nil
 	}
-	offsets, complete, err := a.letters(ctx, p)
-	if err != nil || offsets == nil {
+	found, err := a.letters(ctx, p)
+	if err != nil || found.of == nil {
 		return err
 	}
 	for i := range all {
-		all[i].CompareLetters(offsets[all[i].Source(p.Name)], complete)
+		all[i].CompareLetters(found.of[all[i].Source(p.Name)], found.kept)
 	}
 	return nil
 }
 
-// letters are the offsets of a pipeline's letters; nil if it has no store of them that can be read. complete says that the store forgets nothing.
-func (a *auditor) letters(ctx context.Context, p *config.Pipeline) (offsets map[schemas.SourceID]map[int64]bool, complete bool, err error) {
+// letterOffsets are the offsets of a pipeline's letters.
+type letterOffsets struct {
+	of         map[schemas.SourceID]map[int64]bool // nil: it has no store of them that can be read
+	kept       bool                                // the store forgets nothing
+	unreadable int                                 // letters of the store, perhaps of other pipelines
+}
+
+// all says whether a record without a letter among them has none.
+func (l *letterOffsets) all() bool { return l.of != nil && l.kept && l.unreadable == 0 }
+
+// letters reads a pipeline's letters.
+func (a *auditor) letters(ctx context.Context, p *config.Pipeline) (*letterOffsets, error) {
+	found := &letterOffsets{}
 	if p.DeadLetters == (config.DeadLetters{}) || p.DeadLetters.Topic != "" && a.log == nil {
-		return nil, false, nil
+		return found, nil
 	}
 	letters, err := OpenLettersAt(ctx, a.c, []config.DeadLetters{p.DeadLetters}, a.o.Log)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	defer letters.Close()
-	offsets = map[schemas.SourceID]map[int64]bool{}
+	found.of = map[schemas.SourceID]map[int64]bool{}
 	if err := letters.Stores[0].Letters(ctx, func(l sinks.StoredLetter) error {
-		if l.Err != nil || l.Source.Pipeline != p.Name {
+		switch {
+		case l.Err != nil:
+			found.unreadable++
+			return nil
+		case l.Source.Pipeline != p.Name:
 			return nil
 		}
-		if offsets[l.Source] == nil {
-			offsets[l.Source] = map[int64]bool{}
+		if found.of[l.Source] == nil {
+			found.of[l.Source] = map[int64]bool{}
 		}
-		offsets[l.Source][l.Offset] = true
+		found.of[l.Source][l.Offset] = true
 		return nil
 	}); err != nil {
-		return nil, false, fmt.Errorf("reading dead letters: %w", err)
+		return nil, fmt.Errorf("reading dead letters: %w", err)
 	}
-	complete = true
+	found.kept = true
 	if t, ok := letters.Stores[0].LetterReader.(*topicLetters); ok {
-		complete, err = t.complete(ctx)
+		found.kept, err = t.complete(ctx)
 	}
-	return offsets, complete, err
+	return found, err
 }

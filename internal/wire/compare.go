@@ -3,7 +3,6 @@ package wire
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"maps"
 	"math"
@@ -27,30 +26,32 @@ type divided struct {
 	want   map[schemas.SourceID]int64 // how far it had come with topics since, as the new pipeline's sources
 }
 
-// shortHash stands for a text of which very many are held.
-type shortHash [16]byte
+// What a comparison holds at most, whatever the outputs have: what is told of so many offsets, and so many ids, some 100 bytes each.
+const (
+	comparedOffsets = 2 << 20
+	comparedIDs     = 4 << 20
+)
 
-func shortHashOf(text string) shortHash {
-	sum := sha256.Sum256([]byte(text))
-	return shortHash(sum[:16])
-}
-
-// refContent is what a reference's rows are of: its id, and the hash of its content. The same object gives the same rows, whichever record it came in.
-type refContent struct{ id, content shortHash }
-
-func refContentOf(l *schemas.Lineage) refContent {
-	return refContent{shortHashOf(l.RefID), shortHashOf(l.ContentHash)}
-}
-
-// lack is where an object came that one output has rows of, and the other has not.
-type lack struct {
-	src    *schemas.SourceID // one for all of a source: there may be very many
-	offset int64
-	dead   bool // it has a dead letter
-}
-
-// compare finds what an audit of the new output cannot see, since the old one alone tells it: objects of topics that the new pipeline passed over, lost or buried, and references that were deleted since the plan was begun, whose planned rows no tombstone takes away. Required outputs of
+// comparison finds what an audit of the new output cannot see, since the old one alone tells it: objects of topics that the new pipeline passed over, lost or buried, and references that were deleted since the plan was begun, whose planned rows no tombstone takes away. Required outputs of
 // a pipeline agree, so that one of each is looked at.
+type comparison struct {
+	*divided
+	r        *Reembed
+	old, now past
+	offsets  int64
+	ids      int
+	sources  []schemas.SourceID // of topics, as the new pipeline's
+	letters  func() (*letterOffsets, error)
+	one      bool // a record is one reference at most
+
+	untold         []string // of deletions
+	passed, unsure int
+	buried         int64
+	first          []named // of those that were passed over
+	deleted        int     // references that have rows all the same
+	deletedFirst   []string
+}
+
 func (r *Reembed) compare(ctx context.Context, v *Verified, d *divided) error {
 	if len(d.want) == 0 {
 		return nil
@@ -65,53 +66,102 @@ func (r *Reembed) compare(ctx context.Context, v *Verified, d *divided) error {
 		return err
 	}
 	defer now.close()
-	return r.compareWith(ctx, v, d, old, now)
+	return r.comparison(ctx, d, old, now).run(ctx, v)
 }
 
-func (r *Reembed) compareWith(ctx context.Context, v *Verified, d *divided, old, now past) error {
-	letters := sync.OnceValues(func() (map[schemas.SourceID]map[int64]bool, error) {
-		offsets, _, err := r.auditor.letters(ctx, r.New)
-		return offsets, err
-	})
-	lacks, deleted := map[refContent]lack{}, map[string]bool{}
-	for src, next := range d.want {
-		was := src
-		was.Pipeline = r.Old.Name
-		begin, planned, err := d.part(ctx, now, src, was)
+func (r *Reembed) comparison(ctx context.Context, d *divided, old, now past) *comparison {
+	return &comparison{
+		divided: d, r: r, old: old, now: now, offsets: comparedOffsets, ids: comparedIDs, one: oneReference(&r.New.Input),
+		sources: slices.SortedFunc(maps.Keys(d.want), func(a, b schemas.SourceID) int {
+			return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		}),
+		letters: sync.OnceValues(func() (*letterOffsets, error) { return r.auditor.letters(ctx, r.New) }),
+	}
+}
+
+// run goes through the outputs once, and where more ids are to be held than it may, once for each class of ids.
+func (c *comparison) run(ctx context.Context, v *Verified) error {
+	for left := []class{{of: 1}}; len(left) > 0; {
+		p := newLacks(left[len(left)-1], c.ids)
+		untold := p.of == 1
+		for i := range c.sources {
+			if err := c.source(ctx, p, int32(i), untold); err != nil {
+				return err
+			}
+		}
+		if err := c.count(ctx, p); err != nil {
+			return err
+		}
+		if err := c.countDeleted(ctx, p); err != nil {
+			return err
+		}
+		left = append(left[:len(left)-1], p.left...)
+	}
+	v.Buried += c.buried
+	v.Offences = append(v.Offences, c.untold...)
+	if err := c.offendPassed(ctx, v); err != nil {
+		return err
+	}
+	if c.deleted > 0 {
+		v.offend("%d references were deleted in topics since the plan was begun, and %s has rows of them from the plan, which no tombstone takes away: %s; give the command again with --plan at another place, which plans what the old output has by then, and delete these rows in the new outputs",
+			c.deleted, c.r.New.Name, manyOf(c.deletedFirst, c.deleted))
+	}
+	return nil
+}
+
+// was is a source as the old pipeline's.
+func (c *comparison) was(i int32) schemas.SourceID {
+	src := c.sources[i]
+	src.Pipeline = c.r.Old.Name
+	return src
+}
+
+// source looks at one source, a stretch of offsets after the other. untold says that it is done for the first time.
+func (c *comparison) source(ctx context.Context, p *lacks, i int32, untold bool) error {
+	src, was := c.sources[i], c.was(i)
+	begin, planned, err := c.part(ctx, c.now, src, was)
+	if err != nil {
+		return err
+	}
+	next := c.want[src]
+	var mute stretches
+	for first := begin; first < next; first += c.offsets {
+		in := schemas.Span{First: first, Next: min(first+c.offsets, next)}
+		before, err := toldBy(ctx, c.old, was, in)
 		if err != nil {
 			return err
 		}
-		in := schemas.Span{First: begin, Next: next}
-		if in.Len() <= 0 {
-			continue
-		}
-		before, err := toldBy(ctx, old, was, in)
+		after, err := toldBy(ctx, c.now, src, in)
 		if err != nil {
 			return err
 		}
-		after, err := toldBy(ctx, now, src, in)
-		if err != nil {
+		if err := after.ask(ctx, c.now, src, c.one, c.letters); err != nil {
 			return err
 		}
-		if d.plan.Items > 0 {
-			offendUntold(v, src, planned, before, after)
+		if untold && c.plan.Items > 0 {
+			some, err := c.mute(ctx, was, planned, before, after)
+			if err != nil {
+				return err
+			}
+			if len(some) > 0 { // the ends are told
+				mute = stretches{{First: append(mute, some...)[0].First, Next: some[len(some)-1].Next}}
+			}
 		}
-		if err := after.ask(ctx, now, src, letters); err != nil {
-			return err
-		}
-		if err := lacking(ctx, old, was, before, after, lacks); err != nil {
+		if err := c.lacking(ctx, p, i, before, after); err != nil {
 			return err
 		}
 		for _, t := range []*told{before, after} {
-			for id, offset := range t.deletes {
-				deleted[id] = deleted[id] || offset >= planned
+			for _, x := range t.deletes {
+				if id := shortHashOf(x.RefID); x.Offset >= planned && p.has(id) {
+					p.delete(id)
+				}
 			}
 		}
 	}
-	if err := r.offendLacks(ctx, v, old, now, lacks); err != nil {
-		return err
+	if len(mute) > 0 {
+		c.offendUntold(src, mute[0])
 	}
-	return r.offendDeleted(ctx, v, now, d, deleted)
+	return c.cameAgain(ctx, p, i)
 }
 
 // part is where the stream's part of a source begins, and up to where the plan saw deletions. A partition that the old output had nothing of is the new pipeline's as a whole.
@@ -129,198 +179,121 @@ func (d *divided) part(ctx context.Context, now past, src, was schemas.SourceID)
 	return 0, 0, nil
 }
 
-// told is what an output says of the offsets of a span.
-type told struct {
-	in      schemas.Span
-	none    stretches        // those without rows
-	untold  stretches        // those of which it says nothing
-	dead    stretches        // of those without rows, those with a dead letter
-	deletes map[string]int64 // the ids of references whose objects are gone, with the last offset that says so
-	mute    stretches        // those that may be deletions, of which it does not say what they delete
-}
-
-func toldBy(ctx context.Context, out past, src schemas.SourceID, in schemas.Span) (*told, error) {
-	ranges, err := out.ranges(ctx, src, in)
-	if err != nil {
-		return nil, err
-	}
-	t := &told{in: in, deletes: map[string]int64{}}
-	var covered, dead, none []schemas.Span
-	for i := range ranges {
-		r := &ranges[i]
-		covered, dead = append(covered, r.Span), append(dead, r.Dead...)
-		none = append(append(append(none, r.Dead...), r.Skipped...), r.Lost...)
-		for _, x := range schemas.ClipDeletions(r.Deletes, in.First, in.Next) {
-			t.deletes[x.RefID] = max(t.deletes[x.RefID], x.Offset)
-		}
-	}
-	t.untold, t.none, t.dead = stretches{in}.minus(stretchesOf(in, covered...)), stretchesOf(in, none...), stretchesOf(in, dead...)
-	t.mute = stretchesOf(in, slices.Concat(t.untold, out.nameless(src))...)
-	return t, nil
-}
-
-// ask has the rows and the letters of an output say what it does not tell any more itself.
-func (t *told) ask(ctx context.Context, out past, src schemas.SourceID, letters func() (map[schemas.SourceID]map[int64]bool, error)) error {
-	var left stretches
-	for _, s := range t.untold {
-		without, err := withoutRows(ctx, out, src, s)
-		if err != nil {
-			return err
-		}
-		left = append(left, without...)
-	}
-	if t.untold = left; len(left) == 0 {
-		return nil
-	}
-	found, err := letters()
-	if err != nil {
-		return err
-	}
-	dead := slices.Clone(t.dead)
-	for o := range found[src] {
-		if left.has(o) {
-			dead = append(dead, schemas.Span{First: o, Next: o + 1})
-		}
-	}
-	t.dead = stretchesOf(t.in, dead...)
-	return nil
-}
-
-// withoutRows are the offsets of a span of which an output has no row. A bit is held for each of those that have one.
-func withoutRows(ctx context.Context, out past, src schemas.SourceID, in schemas.Span) (left stretches, err error) {
-	have := map[int64]uint64{} // by offset/64
-	if err := out.rows(ctx, src, in, func(l *schemas.Lineage) error {
-		have[l.Offset/64] |= 1 << (l.Offset % 64)
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	for o := in.First; o < in.Next; o++ {
-		if have[o/64]&(1<<(o%64)) == 0 {
-			left = schemas.AppendOffset(left, o)
-		}
-	}
-	return left, nil
-}
-
-// lacking adds the objects of a source whose references have their latest row in the old output at an offset where the new one has none, or does not say. What the old one does not tell, its rows do.
-func lacking(ctx context.Context, old past, was schemas.SourceID, before, after *told, lacks map[refContent]lack) error {
+// lacking adds the references of a source that have their latest row in the old output at an offset where the new one has none, or does not say. What the old one does not tell, its rows do.
+func (c *comparison) lacking(ctx context.Context, p *lacks, i int32, before, after *told) error {
 	at := stretchesOf(after.in, slices.Concat(after.none, after.untold)...).minus(before.none)
-	if len(at) == 0 {
-		return nil
-	}
-	type row struct {
-		offset  int64
-		content shortHash
-	}
-	latest := map[shortHash]row{} // by the reference's id
-	if err := old.rows(ctx, was, schemas.Span{First: at[0].First, Next: at[len(at)-1].Next}, func(l *schemas.Lineage) error {
-		if !at.has(l.Offset) || before.deletes[l.RefID] > l.Offset {
-			return nil
-		}
-		if o := refContentOf(l); latest[o.id].offset <= l.Offset {
-			latest[o.id] = row{l.Offset, o.content}
-		}
-		return nil
-	}); err != nil || len(latest) == 0 {
-		return err
-	}
-	err := old.rows(ctx, was, schemas.Span{First: at[0].First, Next: after.in.Next}, func(l *schemas.Lineage) error {
-		id := shortHashOf(l.RefID)
-		if have, ok := latest[id]; ok && l.Offset > have.offset { // it came again, for both: a compacted log has only that
-			delete(latest, id)
-		}
-		return nil
-	})
-	for id, have := range latest {
-		lacks[refContent{id, have.content}] = lack{&was, have.offset, after.dead.has(have.offset)}
-	}
-	return err
-}
-
-// offendLacks tells of objects that the new output has nowhere: one that was passed over may have come again, as a replay for each pipeline does, and one that was buried may have been replayed for the new one alone, when the object was another already.
-func (r *Reembed) offendLacks(ctx context.Context, v *Verified, old, now past, lacks map[refContent]lack) error {
-	if len(lacks) == 0 {
-		return nil
-	}
-	buried := map[shortHash][]refContent{} // by the reference's id
-	for o, at := range lacks {
-		if at.dead {
-			buried[o.id] = append(buried[o.id], o)
-		}
-	}
-	sources, err := now.sources(ctx, r.New.Name)
-	if err != nil {
-		return err
-	}
-	for _, src := range sources {
-		if err := now.rows(ctx, src, audit.Whole, func(l *schemas.Lineage) error {
-			has := refContentOf(l)
-			delete(lacks, has)
-			for _, o := range buried[has.id] {
-				if at, ok := lacks[o]; ok && at.src.Topic == src.Topic && at.src.Partition == src.Partition && l.Offset > at.offset {
-					delete(lacks, o)
-				}
+	if len(at) > 0 {
+		if err := c.old.rows(ctx, c.was(i), schemas.Span{First: at[0].First, Next: at[len(at)-1].Next}, func(l *schemas.Lineage) error {
+			if id := shortHashOf(l.RefID); p.has(id) && at.has(l.Offset) {
+				p.add(id, l.ContentHash, i, l.Offset, after.fate(l.Offset))
 			}
 			return nil
 		}); err != nil {
 			return err
 		}
 	}
-	passed := 0
-	for _, at := range lacks {
-		if at.dead {
-			v.Buried++
-		} else {
-			passed++
-		}
+	for _, x := range before.deletes {
+		p.again(shortHashOf(x.RefID), i, x.Offset)
 	}
-	if passed == 0 {
+	return nil
+}
+
+// fate is what became of an offset without rows.
+func (t *told) fate(offset int64) fate {
+	switch {
+	case t.dead.has(offset):
+		return buried
+	case t.unread && t.untold.has(offset):
+		return unsure
+	}
+	return passed
+}
+
+// cameAgain has the old rows behind the first lack of a source say which references came again.
+func (c *comparison) cameAgain(ctx context.Context, p *lacks, i int32) error {
+	first, ok := p.any(i)
+	if !ok {
 		return nil
 	}
-	names, err := namesOf(ctx, old, firstLacks(lacks))
+	return c.old.rows(ctx, c.was(i), schemas.Span{First: first, Next: c.want[c.sources[i]]}, func(l *schemas.Lineage) error {
+		p.again(shortHashOf(l.RefID), i, l.Offset)
+		return nil
+	})
+}
+
+// count has the new output say which lacks are none: what was passed over may have come again, as a replay for each pipeline does.
+func (c *comparison) count(ctx context.Context, p *lacks) error {
+	if _, ok := p.any(-1); !ok {
+		return nil
+	}
+	sources, err := c.now.sources(ctx, c.r.New.Name)
 	if err != nil {
 		return err
 	}
-	if more := passed - len(names); more > 0 {
-		names[len(names)-1] += fmt.Sprintf(" and %d more", more)
+	for _, src := range sources {
+		i := int32(slices.Index(c.sources, src))
+		if err := c.now.rows(ctx, src, audit.Whole, func(l *schemas.Lineage) error {
+			p.find(l, i)
+			return nil
+		}); err != nil {
+			return err
+		}
 	}
-	v.offend("%d references that %s has from topics were passed over by %s, or lost to the log's retention: %s; it takes no record with %[2]s as its route, and no replay of that one's dead letters: send these references again, without a route, and give the command again",
-		passed, r.Old.Name, r.New.Name, strings.Join(names, ", "))
+	p.each(func(id shortHash, at *lack) {
+		if at.fate == buried {
+			c.buried++
+			return
+		}
+		c.passed++
+		if at.fate == unsure {
+			c.unsure++
+		}
+		if c.first = append(c.first, named{at.source, at.offset, id}); len(c.first) > 50*mostNamed {
+			c.leastNamed()
+		}
+	})
+	c.leastNamed()
 	return nil
 }
 
 // named is a lack that is told of by name.
 type named struct {
-	lack
-	id shortHash
+	source int32
+	offset int64
+	id     shortHash
 }
 
-// firstLacks are the first few by their places of those that are no dead letters.
-func firstLacks(lacks map[refContent]lack) (first []named) {
-	least := func() {
-		slices.SortFunc(first, func(a, b named) int {
-			return cmp.Or(cmp.Compare(a.src.Topic, b.src.Topic), cmp.Compare(a.src.Partition, b.src.Partition), cmp.Compare(a.offset, b.offset), slices.Compare(a.id[:], b.id[:]))
-		})
-		first = first[:min(len(first), mostNamed)]
-	}
-	for o, at := range lacks {
-		if at.dead {
-			continue
-		}
-		if first = append(first, named{at, o.id}); len(first) > 50*mostNamed {
-			least()
-		}
-	}
-	least()
-	return first
+// leastNamed keeps the first few by their places.
+func (c *comparison) leastNamed() {
+	slices.SortFunc(c.first, func(a, b named) int {
+		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.offset, b.offset), slices.Compare(a.id[:], b.id[:]))
+	})
+	c.first = c.first[:min(len(c.first), mostNamed)]
 }
 
-// namesOf are the references of lacks, which the rows of the old output tell: so many ids are not held.
-func namesOf(ctx context.Context, old past, all []named) (names []string, err error) {
-	for _, at := range all {
-		name := ""
-		if err := old.rows(ctx, *at.src, schemas.Span{First: at.offset, Next: at.offset + 1}, func(l *schemas.Lineage) error {
+// offendPassed tells of objects that the new output has nowhere.
+func (c *comparison) offendPassed(ctx context.Context, v *Verified) error {
+	if c.passed == 0 {
+		return nil
+	}
+	names, err := c.names(ctx)
+	if err != nil {
+		return err
+	}
+	perhaps := ""
+	if c.unsure > 0 {
+		perhaps = fmt.Sprintf(", or are dead letters, as %d of them may be: its output does not tell any more what became of these, and not all of its letters are there to be read", c.unsure)
+	}
+	v.offend("%d references that %s has from topics were passed over by %s, or lost to the log's retention%s: %s; it takes no record with %[2]s as its route, and no replay of that one's dead letters: send these references again, without a route, and give the command again",
+		c.passed, c.r.Old.Name, c.r.New.Name, perhaps, manyOf(names, c.passed))
+	return nil
+}
+
+// names are the references of the first lacks, which the rows of the old output tell: so many ids are not held.
+func (c *comparison) names(ctx context.Context) (names []string, err error) {
+	for _, at := range c.first {
+		name, was := "", c.was(at.source)
+		if err := c.old.rows(ctx, was, schemas.Span{First: at.offset, Next: at.offset + 1}, func(l *schemas.Lineage) error {
 			if shortHashOf(l.RefID) == at.id {
 				name = fmt.Sprintf("%.200q ", l.RefID)
 			}
@@ -328,61 +301,71 @@ func namesOf(ctx context.Context, old past, all []named) (names []string, err er
 		}); err != nil {
 			return nil, err
 		}
-		names = append(names, fmt.Sprintf("%s(offset %d of %s/%d)", name, at.offset, at.src.Topic, at.src.Partition))
+		names = append(names, fmt.Sprintf("%s(offset %d of %s/%d)", name, at.offset, was.Topic, was.Partition))
 	}
 	return names, nil
 }
 
-// offendUntold tells of offsets behind those that were planned of which neither output says what they deleted.
-func offendUntold(v *Verified, src schemas.SourceID, planned int64, before, after *told) {
-	mute := stretchesOf(schemas.Span{First: planned, Next: math.MaxInt64}, before.mute.minus(before.mute.minus(after.mute))...)
-	if len(mute) == 0 {
-		return
+// mute are offsets behind those that were planned of which neither output says what they deleted. What has a row in either deletes nothing where a record is one reference.
+func (c *comparison) mute(ctx context.Context, was schemas.SourceID, planned int64, before, after *told) (stretches, error) {
+	both := stretchesOf(schemas.Span{First: planned, Next: math.MaxInt64}, before.mute.minus(before.mute.minus(after.mute))...)
+	if !c.one {
+		return both, nil
 	}
-	v.offend("deletions of offsets %d to %d of %s/%d are not told any more by either output, as snapshots are expired or had too many of them, so that references may have rows of the plan that were deleted there: delete those in the new outputs which the old one has no rows of, and give the command again with --plan at another place",
-		mute[0].First, mute[len(mute)-1].Next-1, src.Topic, src.Partition)
+	return withoutRows(ctx, c.old, was, both)
 }
 
-// offendDeleted tells of references that were deleted since the plan was begun, and have rows of the plan.
-func (r *Reembed) offendDeleted(ctx context.Context, v *Verified, now past, d *divided, deleted map[string]bool) error {
-	maps.DeleteFunc(deleted, func(_ string, since bool) bool { return !since })
-	if len(deleted) == 0 {
+func (c *comparison) offendUntold(src schemas.SourceID, mute schemas.Span) {
+	c.untold = append(c.untold, fmt.Sprintf("deletions of offsets %d to %d of %s/%d are not told any more by either output, as snapshots are expired or had too many of them, so that references may have rows of the plan that were deleted there: delete those in the new outputs which the old one has no rows of, and give the command again with --plan at another place",
+		mute.First, mute.Next-1, src.Topic, src.Partition))
+}
+
+// countDeleted finds references that were deleted since the plan was begun, and have rows of the plan.
+func (c *comparison) countDeleted(ctx context.Context, p *lacks) error {
+	if len(p.deleted) == 0 {
 		return nil
 	}
-	of, err := r.planned(ctx, now, d)
+	of, err := c.planned(ctx)
 	if err != nil {
 		return err
 	}
-	found := map[string]bool{}
 	for src, in := range of {
-		if err := now.rows(ctx, src, in, func(l *schemas.Lineage) error {
-			if deleted[l.RefID] {
-				found[fmt.Sprintf("%.200q", l.RefID)] = true
+		if err := c.now.rows(ctx, src, in, func(l *schemas.Lineage) error {
+			id := shortHashOf(l.RefID)
+			if told, ok := p.deleted[id]; ok && !told {
+				p.deleted[id] = true
+				c.deleted++
+				if c.deletedFirst = append(c.deletedFirst, fmt.Sprintf("%.200q", l.RefID)); len(c.deletedFirst) > 50*mostNamed {
+					c.leastDeleted()
+				}
 			}
 			return nil
 		}); err != nil {
 			return err
 		}
 	}
-	if len(found) > 0 {
-		v.offend("%d references were deleted in topics since the plan was begun, and %s has rows of them from the plan, which no tombstone takes away: %s; give the command again with --plan at another place, which plans what the old output has by then, and delete these rows in the new outputs",
-			len(found), r.New.Name, firstOf(slices.Collect(maps.Keys(found))))
-	}
+	c.leastDeleted()
 	return nil
 }
 
+// leastDeleted keeps the first few names.
+func (c *comparison) leastDeleted() {
+	slices.SortFunc(c.deletedFirst, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }) // ids that count up come as they do
+	c.deletedFirst = c.deletedFirst[:min(len(c.deletedFirst), mostNamed)]
+}
+
 // planned are the offsets of each source of the new pipeline that are the plan's.
-func (r *Reembed) planned(ctx context.Context, now past, d *divided) (map[schemas.SourceID]schemas.Span, error) {
+func (c *comparison) planned(ctx context.Context) (map[schemas.SourceID]schemas.Span, error) {
 	of := map[schemas.SourceID]schemas.Span{}
-	if d.state != nil {
-		for i, end := range d.state.Ends {
-			of[schemas.SourceID{Pipeline: r.New.Name, Topic: r.topic, Partition: i}] = schemas.Span{First: d.state.Begins[i], Next: end}
+	if c.state != nil {
+		for i, end := range c.state.Ends {
+			of[schemas.SourceID{Pipeline: c.r.New.Name, Topic: c.r.topic, Partition: i}] = schemas.Span{First: c.state.Begins[i], Next: end}
 		}
 		return of, nil
 	}
-	sources, err := now.sources(ctx, r.New.Name)
+	sources, err := c.now.sources(ctx, c.r.New.Name)
 	for _, src := range sources {
-		if src.Topic == dlq.ManifestTopic+d.plan.Name {
+		if src.Topic == dlq.ManifestTopic+c.plan.Name {
 			of[src] = audit.Whole
 		}
 	}
@@ -392,11 +375,11 @@ func (r *Reembed) planned(ctx context.Context, now past, d *divided) (map[schema
 // mostNamed is how many of many are named.
 const mostNamed = 20
 
-// firstOf are the first few of some, in order.
-func firstOf(all []string) string {
-	slices.SortFunc(all, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }) // ids that count up come as they do
-	if n := len(all) - mostNamed; n > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(all[:mostNamed], ", "), n)
+// manyOf are the first few of so many.
+func manyOf(first []string, n int) string {
+	all := strings.Join(first, ", ")
+	if more := n - len(first); more > 0 {
+		all += fmt.Sprintf(" and %d more", more)
 	}
-	return strings.Join(all, ", ")
+	return all
 }

@@ -16,6 +16,7 @@ import (
 	"vecmill/internal/config"
 	"vecmill/schemas"
 	"vecmill/sinks"
+	"vecmill/sinks/objectletters"
 )
 
 // TestWhatTheNewPipelineTookNotOfTheStreamIsFound has records with the old pipeline as their route, replays for one of the two, a text that the new one alone buries, and deletions, of a reference that is planned, too. What is sent again, or has come in another way, is
@@ -188,32 +189,20 @@ func TestWhatANewTableDoesNotTellItsRowsAndLettersDo(t *testing.T) {
 	c.write(t, schemas.Range{Source: was, Span: at(0, 40), Skipped: []schemas.Span{at(12, 14)}, Dead: []schemas.Span{at(25, 26)}})
 	c.write(t, schemas.Range{Source: is, Span: at(10, 22), Skipped: []schemas.Span{at(12, 14)}, Dead: []schemas.Span{at(16, 18)}})
 	c.write(t, schemas.Range{Source: is, Span: at(22, 40), Dead: []schemas.Span{at(24, 26)}, Lost: []schemas.Span{at(39, 40)}})
-	c.New.DeadLetters = config.DeadLetters{URL: "file://" + t.TempDir()}
-	letters, err := newDeadLetters(t.Context(), c.auditor.c, c.New, c.auditor.stores, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range []int64{16, 17, 24, 25} {
-		if err := letters.Put(t.Context(), sinks.Letter{Source: is, Offset: o, Reason: schemas.ReasonDecode}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := letters.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	c.bury(t, is, 16, 17, 24, 25)
 	for before, untold := range map[int64]stretches{0: nil, 22: {at(12, 14), at(16, 18)}, 40: {at(12, 14), at(16, 18), at(24, 26), at(39, 40)}} {
 		old, now := c.both(t)
 		now = hushed{past: now, before: before}
 		after, err := toldBy(t.Context(), now, is, at(10, 40))
 		if err == nil {
-			err = after.ask(t.Context(), now, is, func() (map[schemas.SourceID]map[int64]bool, error) { return nil, nil })
+			err = after.ask(t.Context(), now, is, true, func() (*letterOffsets, error) { return &letterOffsets{}, nil })
 		}
 		if err != nil || !slices.Equal(after.untold, untold) {
 			t.Errorf("before %d nothing is told: %v, %v, want %v", before, after.untold, err, untold)
 		}
 		v := &Verified{}
 		d := &divided{plan: &plan.Plan{Items: 1}, bounds: []backfill.Bound{{Source: was, Next: 10, Stream: 10}}, want: map[schemas.SourceID]int64{is: 40}}
-		if err := c.compareWith(t.Context(), v, d, old, now); err != nil {
+		if err := c.comparison(t.Context(), d, old, now).run(t.Context(), v); err != nil {
 			t.Fatal(err)
 		}
 		if len(v.Offences) != 1 || !strings.HasPrefix(v.Offences[0], `1 references that old has from topics were passed over by new, or lost to the log's retention: "ref-refs-0-39" (offset 39 of refs/0);`) || v.Buried != 3 {
@@ -262,38 +251,112 @@ func TestALetterThatWasReplayedForTheNewPipelineAloneIsNotCounted(t *testing.T) 
 	}
 }
 
-// TestDeletionsThatAreNotToldAreNoGoodResult has outputs that tell nothing of their first 20 offsets, or do not name what tombstones there deleted. One that does is enough.
+// TestDeletionsThatAreNotToldAreNoGoodResult has outputs that tell nothing of their first 20 offsets, or do not name what tombstones there deleted. One that does is enough, and so is a row, or a letter, of each of these offsets, where a record is one reference.
 func TestDeletionsThatAreNotToldAreNoGoodResult(t *testing.T) {
-	c := newChains(t)
 	was, is := schemas.SourceID{Pipeline: "old", Topic: "refs"}, schemas.SourceID{Pipeline: "new", Topic: "refs"}
-	for _, src := range []schemas.SourceID{was, is} {
-		for first := int64(0); first < 40; first += 20 {
-			c.write(t, schemas.Range{Source: src, Span: schemas.Span{First: first, Next: first + 20}})
-		}
-	}
-	many := []schemas.Span{{First: 30, Next: 33}}
+	at := func(first, next int64) schemas.Span { return schemas.Span{First: first, Next: next} }
+	many, expired := hushed{many: []schemas.Span{at(30, 33)}}, hushed{before: 20}
 	for name, x := range map[string]struct {
 		old, now hushed
+		rows     [2]int64 // of 13 and 14, up to which offset the old and the new output have
+		letters  bool     // of the new pipeline for both
+		format   string
 		items    int64
 		planned  int64
 		want     string // "": all is well
 	}{
-		"both expired":              {hushed{before: 20}, hushed{before: 20}, 1, 10, "deletions of offsets 10 to 19 of refs/0 are not told"},
-		"the old one tells":         {hushed{}, hushed{before: 20}, 1, 10, ""},
-		"the new one tells":         {hushed{before: 20}, hushed{}, 1, 10, ""},
-		"before the plan was begun": {hushed{before: 20}, hushed{before: 20}, 1, 20, ""},
-		"nothing was planned":       {hushed{before: 20}, hushed{before: 20}, 0, 10, ""},
-		"very many in both":         {hushed{many: many}, hushed{many: many}, 1, 10, "deletions of offsets 30 to 32 of refs/0 are not told"},
-		"very many in one":          {hushed{many: many}, hushed{before: 20}, 1, 10, ""},
+		"both expired":                    {expired, expired, [2]int64{13, 13}, false, "ref", 1, 10, "deletions of offsets 13 to 14 of refs/0 are not told"},
+		"the old one tells":               {hushed{}, expired, [2]int64{13, 13}, false, "ref", 1, 10, ""},
+		"the new one tells":               {expired, hushed{}, [2]int64{13, 13}, false, "ref", 1, 10, ""},
+		"before the plan was begun":       {expired, expired, [2]int64{13, 13}, false, "ref", 1, 20, ""},
+		"nothing was planned":             {expired, expired, [2]int64{13, 13}, false, "ref", 0, 10, ""},
+		"very many in both":               {many, many, [2]int64{13, 13}, false, "ref", 1, 10, "deletions of offsets 30 to 32 of refs/0 are not told"},
+		"very many in one":                {many, expired, [2]int64{13, 13}, false, "ref", 1, 10, ""},
+		"the new one has rows":            {expired, expired, [2]int64{13, 15}, false, "ref", 1, 10, ""},
+		"the old one has some of them":    {expired, expired, [2]int64{14, 13}, true, "ref", 1, 10, ""},
+		"one has a row":                   {expired, expired, [2]int64{13, 14}, false, "json", 1, 10, "deletions of offsets 14 to 14 of refs/0 are not told"},
+		"letters":                         {expired, expired, [2]int64{13, 13}, true, "ref", 1, 10, ""},
+		"a record may be several":         {expired, expired, [2]int64{15, 15}, false, "s3-event", 1, 10, "deletions of offsets 10 to 19 of refs/0 are not told"},
+		"a record may be several, buried": {expired, expired, [2]int64{13, 13}, true, "cloudevents", 1, 10, "deletions of offsets 10 to 19 of refs/0 are not told"},
 	} {
-		x.old.past, x.now.past = c.both(t)
-		v := &Verified{}
-		d := &divided{plan: &plan.Plan{Items: x.items}, bounds: []backfill.Bound{{Source: was, Next: x.planned, Stream: 5}}, want: map[schemas.SourceID]int64{is: 40}}
-		if err := c.compareWith(t.Context(), v, d, x.old, x.now); err != nil {
+		t.Run(name, func(t *testing.T) {
+			c := newChains(t)
+			for i, src := range []schemas.SourceID{was, is} {
+				c.write(t, schemas.Range{Source: src, Span: at(0, 20), Skipped: slices.DeleteFunc([]schemas.Span{at(x.rows[i], 15)}, func(s schemas.Span) bool { return s.Len() == 0 })})
+				c.write(t, schemas.Range{Source: src, Span: at(20, 40), Skipped: []schemas.Span{at(30, 33)}})
+			}
+			c.New.Input.Format = x.format
+			if x.letters {
+				c.bury(t, is, 13, 14)
+			}
+			x.old.past, x.now.past = c.both(t)
+			v := &Verified{}
+			d := &divided{plan: &plan.Plan{Items: x.items}, bounds: []backfill.Bound{{Source: was, Next: x.planned, Stream: 5}}, want: map[schemas.SourceID]int64{is: 40}}
+			if err := c.comparison(t.Context(), d, x.old, x.now).run(t.Context(), v); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(v.Offences, "; "); (got == "") != (x.want == "") || !strings.Contains(got, x.want) {
+				t.Errorf("%q, want %q", got, x.want)
+			}
+		})
+	}
+}
+
+// bury puts dead letters of a source.
+func (c *chains) bury(t *testing.T, src schemas.SourceID, offsets ...int64) {
+	t.Helper()
+	if c.New.DeadLetters == (config.DeadLetters{}) {
+		c.New.DeadLetters.URL = "file://" + t.TempDir()
+	}
+	letters, err := newDeadLetters(t.Context(), c.auditor.c, c.New, c.auditor.stores, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range offsets {
+		if err := letters.Put(t.Context(), sinks.Letter{Source: src, Offset: o, Reason: schemas.ReasonDecode}); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(v.Offences, "; "); (got == "") != (x.want == "") || !strings.Contains(got, x.want) {
-			t.Errorf("%s: %q, want %q", name, got, x.want)
-		}
+	}
+	if err := letters.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAReferenceWhoseLetterMayBeGoneIsNotSaidToHaveBeenPassedOver has a new output that tells nothing of its first 20 offsets, of which two have no rows, and one of these a letter, and another offset that it says was passed over.
+func TestAReferenceWhoseLetterMayBeGoneIsNotSaidToHaveBeenPassedOver(t *testing.T) {
+	was, is := schemas.SourceID{Pipeline: "old", Topic: "refs"}, schemas.SourceID{Pipeline: "new", Topic: "refs"}
+	at := func(first, next int64) schemas.Span { return schemas.Span{First: first, Next: next} }
+	const perhaps = ", or are dead letters, as %d of them may be: its output does not tell any more what became of these, and not all of its letters are there to be read: "
+	for name, x := range map[string]struct {
+		letters func(c *chains)
+		want    string
+		buried  int64
+	}{
+		"all letters are there": {func(c *chains) { c.bury(t, is, 13) }, "2 references that old has from topics were passed over by new, or lost to the log's retention: ", 1},
+		"none is kept":          {func(*chains) {}, "3 references that old has from topics were passed over by new, or lost to the log's retention" + fmt.Sprintf(perhaps, 2), 0},
+		"one cannot be read": {func(c *chains) {
+			c.bury(t, is, 13)
+			name := objectletters.Name(strings.TrimPrefix(c.New.DeadLetters.URL, "file://"), is, 14)
+			if err := os.WriteFile(name, []byte("cut o"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "2 references that old has from topics were passed over by new, or lost to the log's retention" + fmt.Sprintf(perhaps, 1), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newChains(t)
+			c.write(t, schemas.Range{Source: was, Span: at(0, 40)})
+			c.write(t, schemas.Range{Source: is, Span: at(0, 20), Skipped: []schemas.Span{at(13, 15)}})
+			c.write(t, schemas.Range{Source: is, Span: at(20, 40), Skipped: []schemas.Span{at(30, 31)}})
+			x.letters(c)
+			old, now := c.both(t)
+			v := &Verified{}
+			d := &divided{plan: &plan.Plan{}, bounds: []backfill.Bound{}, want: map[schemas.SourceID]int64{is: 40}}
+			if err := c.comparison(t.Context(), d, old, hushed{past: now, before: 20}).run(t.Context(), v); err != nil {
+				t.Fatal(err)
+			}
+			if len(v.Offences) != 1 || !strings.HasPrefix(v.Offences[0], x.want) || v.Buried != x.buried {
+				t.Errorf("%+v, want %q", v, x.want)
+			}
+		})
 	}
 }

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 
 	"github.com/segmentio/kafka-go"
 
 	"vecmill/internal/config"
+	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/avrorow"
 	"vecmill/sinks/deliver"
@@ -122,6 +124,38 @@ func newFeast(ctx context.Context, c *config.Feast, told tellTries) (sinks.Sink,
 	}
 	cfg.Transport = transport
 	return feastsink.Open(ctx, cfg)
+}
+
+// mixedPush refuses a pipeline whose push source has vectors of a head of the same name from another one, which has another model. Other places of vectors say whose they are, and refuse others themselves.
+func mixedPush(p, other *config.Pipeline, m, others *loadedModel) error {
+	if m.digest == others.digest {
+		return nil
+	}
+	for i := range p.Outputs {
+		name, at := sharedPlace(&p.Outputs[i])
+		heads := pushedVectors(&p.Outputs[i], m)
+		for j := range other.Outputs {
+			_, same := sharedPlace(&other.Outputs[j])
+			if same != at || !slices.ContainsFunc(pushedVectors(&other.Outputs[j], others), func(h string) bool { return slices.Contains(heads, h) }) {
+				continue
+			}
+			return fmt.Errorf("%s: feast %s: %w", outputName(i), name, schemas.Unfitf(schemas.PlaceModel, "pipeline %s pushes vectors of model %s there, and this is model %s; vectors of two models cannot be compared: give each a source of its own", other.Name, short(others.digest), short(m.digest)))
+		}
+	}
+	return nil
+}
+
+// pushedVectors are the heads of which an output pushes vectors to Feast.
+func pushedVectors(o *config.Output, m *loadedModel) (all []string) {
+	if o.Feast == nil || !slices.Contains(o.Feast.Columns, "vector") && !slices.Contains(o.Feast.Columns, "vector_f16") {
+		return nil
+	}
+	for _, h := range indexOf(m, 0, "", nil).Heads {
+		if len(o.Feast.Heads) == 0 || slices.Contains(o.Feast.Heads, h) {
+			all = append(all, h)
+		}
+	}
+	return all
 }
 
 // reach looks whether those outputs are there that are asked nothing when they are opened, and writes nothing. "": it has not looked.

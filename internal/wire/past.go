@@ -157,9 +157,9 @@ func (p *pastFiles) span(ctx context.Context, src schemas.SourceID) (s schemas.S
 }
 
 func (p *pastFiles) ranges(ctx context.Context, src schemas.SourceID, in schemas.Span) (all []schemas.Range, err error) {
-	files, err := p.layout.Chain(ctx, p.store, p.prefix, src, in.First)
+	files, err := p.layout.ChainIn(ctx, p.store, p.prefix, src, in)
 	for i := range files {
-		if r := &files[i].Range; r.First < in.Next && r.Next > in.First {
+		if r := &files[i].Range; r.Next > in.First {
 			all = append(all, *r)
 		}
 	}
@@ -215,12 +215,12 @@ func (p *pastFiles) lateRows(ctx context.Context, src schemas.SourceID) (info pa
 var errBefore = errors.New("the rest lies before what is wanted")
 
 func (p *pastFiles) rows(ctx context.Context, src schemas.SourceID, in schemas.Span, each func(l *schemas.Lineage) error) error {
-	files, err := p.layout.Chain(ctx, p.store, p.prefix, src, in.First)
+	files, err := p.layout.ChainIn(ctx, p.store, p.prefix, src, in)
 	if err != nil {
 		return err
 	}
 	for i := range files {
-		if f := &files[i]; f.Rows == 0 || f.Range.First >= in.Next {
+		if files[i].Rows == 0 {
 			continue
 		}
 		if err := parquetsink.Backwards(ctx, p.store, files[i].Name, func(l *schemas.Lineage) error {

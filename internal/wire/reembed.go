@@ -128,7 +128,7 @@ func sharedPlace(o *config.Output) (name, at string) {
 	case o.Redis != nil:
 		name, at = "prefix "+o.Redis.Prefix, o.Redis.URL.Reveal()
 	case o.Feast != nil:
-		name, at = "push source "+o.Feast.Source, o.Feast.URL
+		name, at = "push source "+o.Feast.Source, strings.TrimSuffix(o.Feast.URL, "/")
 	default:
 		return "", ""
 	}

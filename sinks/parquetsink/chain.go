@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sort"
 	"time"
 
@@ -33,12 +34,21 @@ func Chain(ctx context.Context, st objectstore.Store, prefix string, src schemas
 // Chain follows a source's files from the one that covers the offset from to the last, and checks that each begins where the one before
 // ended. No files is no error. It fails with ErrBrokenChain naming the two files that do not fit.
 func (y Layout) Chain(ctx context.Context, st objectstore.Store, prefix string, src schemas.SourceID, from int64) ([]FileInfo, error) {
+	return y.ChainIn(ctx, st, prefix, src, schemas.Span{First: from, Next: math.MaxInt64})
+}
+
+// ChainIn is Chain of the files that cover offsets of a span: those behind are not looked at.
+func (y Layout) ChainIn(ctx context.Context, st objectstore.Store, prefix string, src schemas.SourceID, in schemas.Span) ([]FileInfo, error) {
 	l := lister{y, st, y.Dir(prefix, src)}
-	names, err := l.from(ctx, from)
+	names, err := l.from(ctx, in.First)
 	if err != nil {
 		return nil, err
 	}
-	return l.follow(ctx, names)
+	behind := sort.Search(len(names), func(i int) bool {
+		at, _ := y.place(l.dir, names[i])
+		return at.offset >= in.Next
+	})
+	return l.follow(ctx, names[:behind])
 }
 
 // lister lists a chain.

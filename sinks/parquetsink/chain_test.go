@@ -68,6 +68,26 @@ func TestAChainIsFollowedFromTheFileThatCoversTheHint(t *testing.T) {
 	}
 }
 
+// TestAChainIsFollowedNoFurtherThanItIsWanted damages the last file but one, which nobody who does not come there sees.
+func TestAChainIsFollowedNoFurtherThanItIsWanted(t *testing.T) {
+	st := sinktest.NewMemStore()
+	files := chainOf(t, st, src(0))
+	if err := st.Put(t.Context(), files[8].Name, []byte("PAR1"), ""); err != nil {
+		t.Fatal(err)
+	}
+	for in, want := range map[schemas.Span][2]int64{
+		{First: 0, Next: 1}: {0, 10}, {First: 0, Next: 10}: {0, 10}, {First: 0, Next: 11}: {0, 20}, {First: 35, Next: 71}: {30, 80}, {First: 79, Next: 80}: {70, 80}, {First: 95, Next: 200}: {90, 100},
+	} {
+		got, err := parquetsink.Plain.ChainIn(t.Context(), st, "out/rows", src(0), in)
+		if err != nil || len(got) == 0 || [2]int64{got[0].Range.First, got[len(got)-1].Range.Next} != want {
+			t.Errorf("in %v: %v, %d files, want %v", in, err, len(got), want)
+		}
+	}
+	if _, err := parquetsink.Plain.ChainIn(t.Context(), st, "out/rows", src(0), schemas.Span{First: 75, Next: 81}); err == nil || !strings.Contains(err.Error(), files[8].Name) {
+		t.Errorf("to the damaged file: %v", err)
+	}
+}
+
 func TestABrokenChainIsRefusedWithTheNamesOfTheFiles(t *testing.T) {
 	body := func(st *sinktest.MemStore, f parquetsink.FileInfo) []byte {
 		o, err := st.Stat(t.Context(), f.Name)
