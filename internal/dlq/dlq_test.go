@@ -31,6 +31,7 @@ type fakeLog struct {
 	late   time.Duration                  // that an append with a fault takes to land
 	hides  time.Duration                  // that its records are not shown
 	behind map[stream.Partition]time.Time // until then
+	unseen func() error                   // of a look at where a log ends; nil for none
 
 	coming func() // what lands at due
 	due    time.Time
@@ -60,6 +61,11 @@ func (f *fakeLog) Partitions(_ context.Context, topic string) (out []stream.Part
 
 func (f *fakeLog) Settled(_ context.Context, parts []stream.Partition, _ func(context.Context) error) (map[stream.Partition]stream.Bounds, error) {
 	f.arrive()
+	if f.unseen != nil {
+		if err := f.unseen(); err != nil {
+			return nil, err
+		}
+	}
 	out := map[stream.Partition]stream.Bounds{}
 	for _, p := range parts {
 		time.Sleep(time.Until(f.behind[p]))
@@ -313,6 +319,41 @@ func TestAnUnclearAnswerIsSettledByReadingTheLog(t *testing.T) {
 					t.Errorf("%d replays of 8", n)
 				}
 			})
+		})
+	}
+}
+
+// TestALookThatFailsForGoodRefusesNoRecord has an append that lands without an answer, and a look for it whose error is one that an append is not repeated for. It says nothing about the records.
+func TestALookThatFailsForGoodRefusesNoRecord(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			log, _, from := world(t)
+			log.fault = func(n int) (bool, error) {
+				if n == 0 {
+					return true, errBoom
+				}
+				return true, nil
+			}
+			looks := 0
+			log.unseen = func() error {
+				if looks++; looks == 3 { // two partitions are surveyed
+					return errLarge
+				}
+				return nil
+			}
+			o := options()
+			o.BatchSize, o.Again = 1<<20, again
+			sum, err := dlq.Replay(t.Context(), from, log, o, nil)
+			if !errors.Is(err, errLarge) || sum.Failed > 0 || looks != 3 {
+				t.Errorf("again %v: %+v, %v after %d looks", again, sum, err, looks)
+			}
+			first := once(t, log, "refs")
+			if again { // what is replayed again is there again
+				return
+			}
+			if sum, err := dlq.Replay(t.Context(), from, log, o, nil); err != nil || sum.Skipped != int64(first) || once(t, log, "refs") != 8 {
+				t.Errorf("the next one: %+v, %v", sum, err)
+			}
 		})
 	}
 }

@@ -312,11 +312,11 @@ func (r *replay) flush(ctx context.Context, ln *lane) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	err := r.append(ctx, ln, batch)
+	refused, err := r.append(ctx, ln, batch)
 	switch {
 	case err == nil:
 		return r.landed(ctx, ln, batch)
-	case !r.permanent(err):
+	case !refused:
 		return err
 	case len(batch) == 1:
 		r.report(batch[0].of, ln, Failed, err.Error())
@@ -336,10 +336,10 @@ func (r *replay) permanent(err error) bool { return r.o.Permanent != nil && r.o.
 // landing is how long an append that was given up may take until it is in the log, if it ever is.
 const landing = 5 * time.Second
 
-// append brings all of a batch into the log, or fails. What an unclear answer left there is found by reading, once nothing of it can land any more (R2).
-func (r *replay) append(ctx context.Context, ln *lane, batch []pending) error {
+// append brings all of a batch into the log, or fails. What an unclear answer left there is found by reading, once nothing of it can land any more (R2). refused says that the broker does not take the records, which a look that fails never does, whatever its error.
+func (r *replay) append(ctx context.Context, ln *lane, batch []pending) (refused bool, err error) {
 	unclear, landed := false, time.Time{}
-	_, err := retry.Do(ctx, r.o.Retry, r.permanent, func(ctx context.Context) error {
+	_, err = retry.Do(ctx, r.o.Retry, r.permanent, func(ctx context.Context) error {
 		if unclear {
 			if !retry.Sleep(ctx, time.Until(landed)) {
 				return ctx.Err()
@@ -350,7 +350,7 @@ func (r *replay) append(ctx context.Context, ln *lane, batch []pending) error {
 		}
 		var recs []stream.Record
 		for _, p := range batch {
-			if !unclear || !ln.present[p.of] {
+			if !ln.present[p.of] {
 				recs = append(recs, p.rec)
 			}
 		}
@@ -359,9 +359,10 @@ func (r *replay) append(ctx context.Context, ln *lane, batch []pending) error {
 		}
 		err := r.log.Append(ctx, ln.part, recs)
 		unclear, landed = err != nil, time.Now().Add(landing)
+		refused = err != nil && r.permanent(err)
 		return err
 	})
-	return err
+	return refused, err
 }
 
 // landed marks a batch that is in the log (R3).
