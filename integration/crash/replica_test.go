@@ -57,7 +57,7 @@ func TestAnAppendBesideASilentReplicaIsFoundWhereTheLogEnds(t *testing.T) {
 	}
 	looks, began := 0, time.Now()
 	b, err := log.Settled(t.Context(), []stream.Partition{p}, func(context.Context) error { looks++; return nil })
-	if err != nil || b[p].End != 2 || looks == 0 {
+	if err != nil || b[p].End != 2 || looks < 2 {
 		t.Errorf("%v, %v after %v", b, err, time.Since(began))
 	}
 	t.Logf("the record was shown after %v", time.Since(began))

@@ -52,7 +52,7 @@ func (b *broker) try(ctx context.Context, f func(context.Context) error) error {
 
 // final says whether an error does not go away.
 func final(err error) bool {
-	return groupFault(err) != nil || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
+	return groupFault(err) != nil || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic) || errors.Is(err, errOld)
 }
 
 // advised is err, with what a person can do where that is known.

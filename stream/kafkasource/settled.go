@@ -2,6 +2,7 @@ package kafkasource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ import (
 // settledWait bounds the wait for records that are not in all in-sync replicas. A leader waits half a minute for a replica that has fallen silent, and half of that more until it looks (replica.lag.time.max.ms).
 const settledWait = time.Minute
 
+// settledLook bounds a look, and with it the time between two calls of whoever waits.
+const settledLook = 4 * time.Second
+
 // settledPoll is the time between two looks at a log that hides records.
 const settledPoll = 500 * time.Millisecond
 
@@ -28,29 +32,29 @@ type logEnd struct {
 }
 
 // Settled is Bounds of partitions, for no group, behind whose ends nothing lies that their leaders had when it was called. A leader shows a record once all of its in-sync replicas have it; while one of these is slow or away, an append fails,
-// or has no answer, and its records lie in the log, where no reading finds them before they are shown. Those are waited for, and leaders that are elected meanwhile, a minute at most. waiting is called all the while, unless it is nil; its error
-// ends the wait.
+// or has no answer, and its records lie in the log, where no reading finds them before they are shown. Those are waited for, and leaders that are elected meanwhile, a minute at most. waiting, unless it is nil, is called at once and then every five seconds
+// at least; its error ends the wait.
 func (l *Log) Settled(ctx context.Context, parts []stream.Partition, waiting func(context.Context) error) (map[stream.Partition]stream.Bounds, error) {
 	if len(parts) == 0 {
 		return nil, nil
 	}
 	ends := map[stream.Partition]logEnd{}
 	for deadline := time.Now().Add(settledWait); ; {
+		if waiting != nil {
+			if err := waiting(ctx); err != nil {
+				return nil, err
+			}
+		}
 		shown, hidden, err := l.b.settled(ctx, parts, ends)
 		if err == nil && len(hidden) == 0 {
 			return shown, nil
 		}
 		over := !time.Now().Before(deadline)
 		switch {
-		case err != nil && (over || final(err) || ctx.Err() != nil):
-			return nil, fmt.Errorf("looking up how far logs reach, which brokers say from Kafka 2.1 on: %w", advised(err))
+		case err != nil && (over || ctx.Err() != nil || final(err) && !errors.Is(err, kafka.UnknownTopicOrPartition)): // a broker that has just started may not know the topic
+			return nil, fmt.Errorf("looking up how far logs reach: %w", advised(err))
 		case over:
 			return nil, fmt.Errorf("records are not in all in-sync replicas for %v, and cannot be read: %s; are all brokers there?", settledWait, strings.Join(hidden, ", "))
-		}
-		if waiting != nil {
-			if err := waiting(ctx); err != nil {
-				return nil, err
-			}
 		}
 		if !retry.Sleep(ctx, settledPoll) {
 			return nil, ctx.Err()
@@ -60,7 +64,7 @@ func (l *Log) Settled(ctx context.Context, parts []stream.Partition, waiting fun
 
 // settled looks once at what is shown of logs, and names those that have not shown yet what they had at the first look of their leaders' epochs, which is kept in ends. A new leader has another log: what it lacks is gone.
 func (b *broker) settled(ctx context.Context, parts []stream.Partition, ends map[stream.Partition]logEnd) (shown map[stream.Partition]stream.Bounds, hidden []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	ctx, cancel := context.WithTimeout(ctx, settledLook)
 	defer cancel()
 	all, err := b.list(ctx, parts)
 	if err != nil {
@@ -103,6 +107,9 @@ func (b *broker) settled(ctx context.Context, parts []stream.Partition, ends map
 
 // logEnd asks a leader of an epoch where its log ends. One of another epoch refuses.
 func (b *broker) logEnd(ctx context.Context, p stream.Partition, epoch int32) (int64, error) {
+	if epoch < 0 {
+		return 0, fmt.Errorf("the end of %s: %w", p, errOld)
+	}
 	m, err := b.client.Transport.RoundTrip(ctx, b.client.Addr, &epochEndRequest{ReplicaID: -1, Topics: []epochEndTopic{{
 		Topic: p.Topic, Partitions: []epochEndPartition{{Partition: int32(p.ID), CurrentLeaderEpoch: epoch, LeaderEpoch: epoch}},
 	}}})
@@ -114,6 +121,8 @@ func (b *broker) logEnd(ctx context.Context, p stream.Partition, epoch int32) (i
 		return 0, fmt.Errorf("the end of %s: %w", p, errNoAnswer)
 	}
 	switch end := res.Topics[0].Partitions[0]; {
+	case kafka.Error(end.ErrorCode) == kafka.UnsupportedVersion:
+		return 0, fmt.Errorf("the end of %s: %w", p, errOld)
 	case end.ErrorCode != 0:
 		return 0, fmt.Errorf("the end of %s: %w", p, kafka.Error(end.ErrorCode))
 	case end.LeaderEpoch != epoch || end.EndOffset < 0:

@@ -198,12 +198,83 @@ func TestALeaderThatDoesNotKnowItsEpochIsNotBelieved(t *testing.T) {
 	}
 }
 
+// TestBrokersThatDoNotSayWhereTheirLogsEndAreAFault has those that do not have the request, or an older one, refuse it, or lead in no epoch. They are asked once.
 func TestBrokersThatDoNotSayWhereTheirLogsEndAreAFault(t *testing.T) {
-	inWorld(t, 1, 1, func(t *testing.T, w *world) {
-		l := w.log()
-		defer l.Close()
-		if b, err := l.Settled(t.Context(), []stream.Partition{{Topic: "refs"}}, nil); err == nil || !strings.Contains(err.Error(), "from Kafka 2.1 on") {
-			t.Errorf("%v, %v", b, err)
+	newest := kversion.Stable()
+	for name, c := range map[string]struct {
+		brokers *kversion.Versions
+		has     func(w *world)
+	}{
+		"another request": {kversion.V2_0_0(), func(*world) {}},
+		"no request":      {kversion.V0_10_1(), func(*world) {}},
+		"a refusal": {newest, func(w *world) {
+			w.kafk.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetForLeaderEpoch}, Err: kerr.UnsupportedVersion, Count: -1})
+		}},
+		"no epoch": {newest, func(w *world) { w.lags(-1, 0, -1) }},
+	} {
+		inWorld(t, 1, 1, func(t *testing.T, w *world) {
+			c.has(w)
+			l := w.log()
+			defer l.Close()
+			began := time.Now()
+			if b, err := l.Settled(t.Context(), []stream.Partition{{Topic: "refs"}}, nil); !errors.Is(err, errOld) || !Permanent(err) || !strings.Contains(err.Error(), "from Kafka 2.1 on") || time.Since(began) > 0 {
+				t.Errorf("%s: %v, %v after %v", name, b, err, time.Since(began))
+			}
+		}, kfake.MaxVersions(c.brokers))
+	}
+}
+
+// TestALookThatFailsIsRepeatedUnlessAPersonIsNeeded has brokers that do not know the topic yet, as after their start, and ones that do not let the user see it. Neither is too old.
+func TestALookThatFailsIsRepeatedUnlessAPersonIsNeeded(t *testing.T) {
+	for fault, want := range map[*kerr.Error]struct {
+		ok           bool
+		least, below time.Duration
+	}{
+		kerr.UnknownTopicOrPartition:  {true, 2 * time.Second, 15 * time.Second},
+		kerr.TopicAuthorizationFailed: {false, 0, time.Second},
+		kerr.InvalidTopicException:    {false, 0, time.Second},
+	} {
+		for _, key := range []kmsg.Key{kmsg.ListOffsets, kmsg.OffsetForLeaderEpoch} {
+			inWorld(t, 1, 1, func(t *testing.T, w *world) {
+				w.kafk.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: fault, Count: 10})
+				l := w.log()
+				defer l.Close()
+				began := time.Now()
+				_, err := l.Settled(t.Context(), []stream.Partition{{Topic: "refs"}}, nil)
+				if took := time.Since(began); (err == nil) != want.ok || took < want.least || took >= want.below || err != nil && strings.Contains(err.Error(), "2.1") {
+					t.Errorf("%v to %v: %v after %v", fault, key, err, took)
+				}
+			})
 		}
-	}, kfake.MaxVersions(kversion.V2_0_0()))
+	}
+}
+
+// TestWhoWaitsForALeaderThatHangsHearsOfIt has one that does not answer for half a minute. A publisher that is not heard of for ten seconds is taken for dead, and says every three at most that it is not.
+func TestWhoWaitsForALeaderThatHangsHearsOfIt(t *testing.T) {
+	inWorld(t, 1, 1, func(t *testing.T, w *world) {
+		cfg, net := w.config(), &frozenNet{dial: w.net.DialContext}
+		cfg.Dial = net.Dial
+		l, err := OpenLog(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		parts, err := l.Partitions(t.Context(), "refs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		net.freeze()
+		time.AfterFunc(30*time.Second, net.thaw)
+		began := time.Now()
+		silence, heard := time.Duration(0), began.Add(-time.Nanosecond)
+		if _, err := l.Settled(t.Context(), parts, func(context.Context) error {
+			silence, heard = max(silence, time.Since(heard)), time.Now()
+			return nil
+		}); err != nil || time.Since(began) < 30*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		if silence = max(silence, time.Since(heard)); silence > 5*time.Second {
+			t.Errorf("it was silent for %v", silence)
+		}
+	})
 }
