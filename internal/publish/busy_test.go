@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"vecmill/internal/retry"
 	"vecmill/stream"
 )
 
@@ -94,6 +95,48 @@ func TestABusyTopicIsReadHoweverLongThatTakes(t *testing.T) {
 		read := len(b.reads)
 		if at, err := Run(t.Context(), b, o); err != nil || at.Published != 30 || len(b.reads) != read {
 			t.Errorf("of what is published, %d records are read: %+v, %v", len(b.reads)-read, at, err)
+		}
+	})
+}
+
+// hung is a topic whose first append has no answer for as long as it may take, and whose end is not known for twenty seconds.
+type hung struct {
+	*busy
+	unclear bool
+}
+
+func (h *hung) Append(ctx context.Context, p stream.Partition, recs []stream.Record) error {
+	if h.unclear {
+		return h.topic.Append(ctx, p, recs)
+	}
+	h.unclear = true
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (h *hung) Settled(ctx context.Context, parts []stream.Partition, waiting func(context.Context) error) (map[stream.Partition]stream.Bounds, error) {
+	for range 4 {
+		if err := waiting(ctx); err != nil {
+			return nil, err
+		}
+		time.Sleep(5 * time.Second)
+	}
+	return h.busy.Settled(ctx, parts, waiting)
+}
+
+// TestWhoWaitsForAnAppendIsNotSilent has an append that is given up when the claim has held, and is looked for once it would have landed.
+func TestWhoWaitsForAnAppendIsNotSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hung{busy: &busy{topic: newTopic(1, 1, 0), reads: map[stream.Position]int{}}}
+		var kept *State
+		o := options(h.topic, 30, &kept)
+		o.Claims = h
+		o.Retry = retry.Policy{Attempts: 2, Base: 5 * time.Second, Max: 5 * time.Second, Jitter: func(most time.Duration) time.Duration { return most }}
+		if at, err := Run(t.Context(), h, o); err != nil || at.Published != 30 || !h.unclear {
+			t.Fatalf("%+v, %v", at, err)
+		}
+		if h.silence > usual.hold {
+			t.Errorf("the claim was silent for %v", h.silence)
 		}
 	})
 }

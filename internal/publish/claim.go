@@ -93,13 +93,8 @@ func take(ctx context.Context, o *Options, t terms) (*holding, error) {
 		return nil, err
 	}
 	if !idle {
-		for end := time.Now().Add(t.grace); time.Now().Before(end); { // a third one sees that this one is at work
-			if err := h.look(ctx); err != nil {
-				return nil, err
-			}
-			if !retry.Sleep(ctx, min(t.beat, time.Until(end))) {
-				return nil, ctx.Err()
-			}
+		if err := h.until(ctx, time.Now().Add(t.grace)); err != nil { // a third one sees that this one is at work
+			return nil, err
 		}
 	}
 	return h, h.look(ctx)
@@ -140,6 +135,19 @@ func (h *holding) due(ctx context.Context) error {
 		return nil
 	}
 	return h.look(ctx)
+}
+
+// until waits, and looks meanwhile.
+func (h *holding) until(ctx context.Context, end time.Time) error {
+	for time.Now().Before(end) {
+		if err := h.due(ctx); err != nil {
+			return err
+		}
+		if !retry.Sleep(ctx, min(h.terms.beat, time.Until(end))) {
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // writing is ctx until nothing may be written any more without another look (P5).

@@ -498,6 +498,9 @@ func (p *publishing) append(ctx, writing context.Context, batches [][]stream.Rec
 		}
 		err = g.Wait()
 		p.landed = time.Now().Add(p.terms.late())
+		if err != nil && ctx.Err() == nil { // it may have taken as long as a claim holds, and the next try comes later
+			err = errors.Join(err, p.claim.due(ctx))
+		}
 		return err
 	})
 	return err
@@ -509,8 +512,8 @@ func (p *publishing) clear(ctx context.Context) error {
 		if !ln.unclear {
 			continue
 		}
-		if !retry.Sleep(ctx, time.Until(p.landed)) {
-			return ctx.Err()
+		if err := p.claim.until(ctx, p.landed); err != nil {
+			return err
 		}
 		bounds, err := p.log.Settled(ctx, []stream.Partition{ln.part}, p.claim.due)
 		if err != nil {

@@ -36,7 +36,7 @@ type PublishOptions struct {
 const (
 	publishRound = 5000             // references
 	publishPoll  = time.Second      // how often the groups' lag is looked at while there is no room
-	publishTold  = 10 * time.Second // between words about what is read of the topic
+	publishTold  = 10 * time.Second // between words about what is read of the topic, and about what is tried again
 )
 
 // Publication is how far a publishing has come, and what the groups have read of it against the plan.
@@ -89,10 +89,12 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 	if err != nil {
 		return none, err
 	}
+	policy := retry.Patient()
+	policy.Told = triesFor(o.Log)
 	far, err := publish.Run(ctx, log, publish.Options{
 		Name: list.Plan().Name, Topic: o.Topic, Total: list.Len(), From: list.From, Load: load, Save: state.save, Claims: claims, By: thisProcess(), Waits: waitsFor(o.Log),
 		Groups: groups, MaxLag: o.MaxLag, ByContent: reuse, Poll: publishPoll, Pace: pace.New(o.Rate, publishRound), Gate: o.Gate,
-		Reads: readsFor(o.Log), Permanent: kafkasource.Permanent, TooLarge: kafkasource.TooLarge, Retry: retry.Patient(), Tell: o.Tell,
+		Reads: readsFor(o.Log), Permanent: kafkasource.Permanent, TooLarge: kafkasource.TooLarge, Retry: policy, Tell: o.Tell,
 	})
 	out := Publication{Progress: far}
 	if far.Published > before && !far.Began.IsZero() { // a run that finds all published may come long after the workers had it

@@ -106,6 +106,17 @@ func readsFor(log *slog.Logger) func(p stream.Partition, at, end int64) {
 	}
 }
 
+// triesFor tells, every ten seconds at most, why what failed is tried again: records that brokers do not show yet may be waited for up to an hour.
+func triesFor(log *slog.Logger) tellTries {
+	var told time.Time
+	return func(tries int, err error) {
+		if log != nil && err != nil && time.Since(told) >= publishTold {
+			told = time.Now()
+			log.Warn("publishing failed; trying again", "tries", tries, "err", err)
+		}
+	}
+}
+
 // thisProcess names it for people: in Kubernetes, the pod.
 func thisProcess() string {
 	host, err := os.Hostname()

@@ -1,10 +1,19 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/publish"
@@ -78,4 +87,53 @@ func TestClaimsLieBesideThePlan(t *testing.T) {
 	if topics, err := plan.PublishedTo(ctx, at); err != nil || len(topics) != 1 || topics[0] != "refs" {
 		t.Errorf("%v, %v", topics, err)
 	}
+}
+
+// TestAPublishingThatTriesAgainSaysWhy has brokers that give no clear answer to any append; what hears of the first one has the publishing end.
+func TestAPublishingThatTriesAgainSaysWhy(t *testing.T) {
+	brokers, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "refs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(brokers.Close)
+	l := newLake(t, 3)
+	l.conf.Kafka.Brokers, l.conf.Pipelines[0].Topics = brokers.ListenAddrs(), []string{"refs"}
+	l.plan(t, "all", PlanOptions{})
+	brokers.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut, Count: -1})
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	out := heard{stop: stop}
+	began := time.Now()
+	_, err = Publish(ctx, l.conf, filepath.Join(l.out, "all"), PublishOptions{Topic: "refs", MaxLag: 10, Log: slog.New(slog.NewTextHandler(&out, nil))})
+	if told := out.String(); err == nil || !strings.Contains(told, "publishing failed; trying again") || !strings.Contains(told, "refs/0") || time.Since(began) > 20*time.Second {
+		t.Errorf("%v after %v: %s", err, time.Since(began), told)
+	}
+}
+
+// heard stops what it is told about.
+type heard struct {
+	bytes.Buffer
+	stop func()
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.stop()
+	return h.Buffer.Write(p)
+}
+
+// TestTriesAreToldEveryTenSeconds has one that fails a second for a minute.
+func TestTriesAreToldEveryTenSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		tell := triesFor(slog.New(slog.NewTextHandler(&out, nil)))
+		for tries := range 61 {
+			tell(tries+1, errors.New("boom"))
+			time.Sleep(time.Second)
+		}
+		tell(62, nil)
+		if n := strings.Count(out.String(), "trying again"); n != 7 || strings.Count(out.String(), "\n") != n {
+			t.Errorf("told %d times: %s", n, out.String())
+		}
+		triesFor(nil)(1, errors.New("boom"))
+	})
 }
