@@ -172,6 +172,36 @@ func killed(t *testing.T, s *harness.Postgres, table string) {
 	whole(t, s, table, src, last)
 }
 
+// demoted has a server whose new sessions may not write for a while, as those of one that is no primary any more; what leads to the next primary is a new connection.
+func demoted(t *testing.T, s *harness.Postgres, table string) {
+	const role = "BEGIN READ WRITE; ALTER ROLE postgres %s default_transaction_read_only %s; COMMIT"
+	t.Cleanup(func() { s.PSQL(t, fmt.Sprintf(role, "RESET", "")) })
+	c := sinkConfig(s.DSN(), table)
+	failed := make(chan error, 1)
+	c.Deliver.Retry.Told = func(_ int, err error) {
+		if err != nil && strings.Contains(err.Error(), "25006") {
+			select {
+			case failed <- err:
+			default:
+			}
+		}
+	}
+	sink := open(t, c)
+	src := source(0)
+	resume(t, sink, src)
+	s.PSQL(t, fmt.Sprintf(role, "SET", "= on"))
+	s.PSQL(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vecmill'")
+	outcome := write(t, sink, src, 0, 20, 10)
+	select {
+	case <-failed:
+	case <-time.After(time.Minute):
+		t.Fatal("nothing was refused")
+	}
+	s.PSQL(t, fmt.Sprintf(role, "RESET", ""))
+	closeSink(t, sink, outcome)
+	whole(t, s, table, src, 20)
+}
+
 func audited(t *testing.T, s *harness.Postgres, names *tables) {
 	for _, c := range []struct {
 		name, harm, want string

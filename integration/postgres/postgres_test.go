@@ -67,6 +67,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("what a tombstone of another source took is not lost", func(t *testing.T) { taken(t, s, names.next()) })
 	t.Run("what a tombstone took in a transaction that began before is not lost", func(t *testing.T) { takenAtOnce(t, s, names.next()) })
 	t.Run("a table that nobody has made has nothing", func(t *testing.T) { nothing(t, s, names.next()) })
+	t.Run("a server that is no primary any more is left", func(t *testing.T) { demoted(t, s, names.next()) })
 	t.Run("a server that is killed loses and repeats nothing", func(t *testing.T) { killed(t, s, names.next()) })
 }
 

@@ -78,7 +78,7 @@ func (d *database) Next(ctx context.Context, src schemas.SourceID) (next int64, 
 
 // Put implements Server. Whatever became of an earlier try is seen under the lock of the source's line.
 func (d *database) Put(ctx context.Context, src schemas.SourceID, left func(int64, bool) (schemas.Range, []schemas.Row, error)) error {
-	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+	return d.begin(ctx, func(tx pgx.Tx) error {
 		stored, known, err := d.lock(ctx, tx, src)
 		if err != nil {
 			return err
@@ -96,6 +96,15 @@ func (d *database) Put(ctx context.Context, src schemas.SourceID, left func(int6
 		}
 		return d.record(ctx, tx, r, rows, gone)
 	})
+}
+
+// begin runs a transaction. Where the server takes no writes, the name of the database may lead to another primary by now, which a new connection finds.
+func (d *database) begin(ctx context.Context, f func(pgx.Tx) error) error {
+	err := pgx.BeginFunc(ctx, d.pool, f)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == readOnly {
+		d.pool.Reset()
+	}
+	return err
 }
 
 // lock makes the source's line if there is none, takes its lock and reads it. A line without an offset is a source that is not known.
@@ -207,6 +216,9 @@ func rejected(err error) bool {
 	return ok && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23") || strings.HasPrefix(pg.Code, "54"))
 }
 
+// readOnly is the code of a transaction that may not write.
+const readOnly = "25006"
+
 // permanent says that an error will not go away by itself. The server's own are, but for those of a server that is busy, full, starting or stopping, or takes no writes any more as another has become the primary.
 func permanent(err error) bool {
 	if schemas.Unfit(err) {
@@ -216,7 +228,7 @@ func permanent(err error) bool {
 	if !ok {
 		return false
 	}
-	for _, class := range []string{"08", "25006", "25P03", "40", "53", "55P03", "57", "58"} {
+	for _, class := range []string{"08", readOnly, "25P03", "40", "53", "55P03", "57", "58"} {
 		if strings.HasPrefix(pg.Code, class) {
 			return false
 		}

@@ -32,7 +32,7 @@ const version = "1"
 
 // prepare makes what is missing and refuses what does not fit. Workers that start together do it one after the other.
 func (d *database) prepare(ctx context.Context) error {
-	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+	return d.begin(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('vecmill ' || $1, 0))`, d.cfg.Table); err != nil {
 			return err
 		}
