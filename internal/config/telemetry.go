@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 )
 
@@ -24,7 +23,7 @@ type Telemetry struct {
 
 func (t *Telemetry) validate(f *faults) {
 	if _, port, err := net.SplitHostPort(t.Listen); t.Listen != "" {
-		if _, none := strconv.ParseUint(port, 10, 16); err != nil || none != nil {
+		if _, none := net.LookupPort("tcp", port); err != nil || none != nil {
 			f.add("telemetry.listen", "%q is no address and port, such as 127.0.0.1:9464, or :9464 for all addresses", t.Listen)
 		}
 	}

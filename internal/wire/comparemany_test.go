@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -18,9 +17,6 @@ import (
 	"vecmill/internal/config"
 	"vecmill/schemas"
 )
-
-// compared is how many references the benchmark has.
-var compared = flag.Int64("compared", 1_000_000, "references of BenchmarkComparison")
 
 // made is an output whose rows are made when they are asked for. It implements past.
 type made struct {
@@ -195,10 +191,17 @@ func TestAComparisonHoldsNoMoreWithMoreReferences(t *testing.T) {
 }
 
 // BenchmarkComparison reports the most memory that the process had while two outputs were compared of which the new one lacks one of 16 references:
-// go test -run '^$' -bench Comparison -benchtime 1x ./internal/wire -args -compared 100000000.
+// of a million, or of VECMILL_COMPARED.
 func BenchmarkComparison(b *testing.B) {
+	compared := int64(1_000_000)
+	if said := os.Getenv("VECMILL_COMPARED"); said != "" {
+		var err error
+		if compared, err = strconv.ParseInt(said, 10, 64); err != nil {
+			b.Fatal(err)
+		}
+	}
 	for b.Loop() {
-		d, old, now := manyLacking(*compared, 16)
+		d, old, now := manyLacking(compared, 16)
 		v := &Verified{}
 		if err := comparisonOf(b, d, old, now).run(b.Context(), v); err != nil || len(v.Offences) != 1 {
 			b.Fatal(v, err)

@@ -196,6 +196,11 @@ func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Outpu
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
+	if files, _ := o.Files(); files != nil && err == nil && grade == Sound {
+		if doubt := d.unread(ctx, files.URL, "another output that falls behind is not brought up from its files, and backfill reembed would fail"); doubt != "" {
+			grade, found = Doubt, found+"; "+doubt
+		}
+	}
 	return grade, found, errors.Join(err, sink.Close(ctx))
 }
 
@@ -242,7 +247,7 @@ func (d *doctor) letters(ctx context.Context, p *config.Pipeline) {
 	}
 	doubt := d.narrow(ctx, p)
 	if p.DeadLetters.URL != "" {
-		doubt = d.unread(ctx, p.DeadLetters.URL)
+		doubt = d.unread(ctx, p.DeadLetters.URL, "whoever lists or replays them (worker dlq, backfill audit) would fail")
 	}
 	if doubt != "" {
 		d.say(check, Doubt, "can be written; %s", doubt)
@@ -264,14 +269,14 @@ func (d *doctor) puts(ctx context.Context, url string) error {
 	return err
 }
 
-// unread says why letters below a URL could be written and not read, which a worker does not do; "" if they can be.
-func (d *doctor) unread(ctx context.Context, url string) string {
+// unread says why objects below a URL could be written and not read, which a worker seldom does, and what comes of it; "" if they can be.
+func (d *doctor) unread(ctx context.Context, url, comes string) string {
 	store, prefix, err := d.stores.open(ctx, url)
 	if err == nil {
-		err = checkRead(ctx, store, prefix)
+		err = askWritten(ctx, store, prefix, objectstore.CheckRead)
 	}
 	if err != nil {
-		return fmt.Sprintf("whoever lists or replays them (worker dlq, backfill audit) would fail: %v", err)
+		return fmt.Sprintf("%s: %v", comes, err)
 	}
 	return ""
 }

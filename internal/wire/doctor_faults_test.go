@@ -171,6 +171,7 @@ func ofTheStore() []illness {
 		{"a bucket for dead letters that may not be written to", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://locked/dead" }, "dead letters p", Trouble, []string{"not for you", "s3:PutObject"}},
 		{"a bucket that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://absent/out" }, "output p 0", Trouble, []string{"absent", "create"}},
 		{"a bucket whose objects may be put and not got", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://sealed/out" }, "output p 0", Trouble, []string{"not for you", "s3:GetObject"}},
+		{"a bucket whose objects may be put and found, but not read", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://encrypted/out" }, "output p 0", Doubt, []string{"can be written", "not for you", "backfill reembed", "kms:Decrypt"}},
 		{"a bucket whose objects are archived", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://frozen/out" }, "output p 0", Sound, []string{"can be written"}},
 		{"a bucket whose letters may be put and not got", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://sealed/dead" }, "dead letters p", Doubt, []string{"can be written", "not for you", "worker dlq", "s3:GetObject"}},
 		{"no dead letters", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters = config.DeadLetters{} }, "dead letters p", Doubt, []string{"stops the pipeline"}},

@@ -31,7 +31,7 @@ func ward(t *testing.T, skew time.Duration) *config.Config {
 	}
 	t.Cleanup(cluster.Close)
 	backend := s3mem.New()
-	for _, bucket := range []string{"box", "locked", "sealed", "frozen", "hidden"} {
+	for _, bucket := range []string{"box", "locked", "sealed", "encrypted", "frozen", "hidden"} {
 		if err := backend.CreateBucket(bucket); err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +40,7 @@ func ward(t *testing.T, skew time.Duration) *config.Config {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", time.Now().Add(skew).UTC().Format(http.TimeFormat))
 		bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-		if bucket == "closed" || bucket == "hidden" && key == "" || bucket == "locked" && r.Method == http.MethodPut || bucket == "sealed" && r.Method != http.MethodPut && key != "" {
+		if bucket == "closed" || bucket == "hidden" && key == "" || bucket == "locked" && r.Method == http.MethodPut || bucket == "sealed" && r.Method != http.MethodPut && key != "" || bucket == "encrypted" && r.Method == http.MethodGet && key != "" {
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, "<Error><Code>AccessDenied</Code><Message>not for you</Message></Error>")
 			return

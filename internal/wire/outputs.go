@@ -12,6 +12,7 @@ import (
 	"vecmill/internal/config"
 	"vecmill/internal/status"
 	"vecmill/sinks"
+	"vecmill/sinks/objectstore"
 	"vecmill/sinks/parquetsink"
 )
 
@@ -84,7 +85,7 @@ func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores
 	if err := checkConditionalPut(ctx, store, prefix); err != nil {
 		return nil, err
 	}
-	if err := checkRead(ctx, store, prefix); err != nil {
+	if err := askWritten(ctx, store, prefix, objectstore.CheckFound); err != nil {
 		return nil, err
 	}
 	cfg := filesConfig(c, parquetsink.Format(format), m)

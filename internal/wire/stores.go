@@ -92,9 +92,9 @@ func archived(err error) bool {
 	return answer.Code == minio.InvalidObjectState
 }
 
-// checkRead asks a store for what checkConditionalPut has written, perhaps long ago: the next start asks an output where it ends.
-func checkRead(ctx context.Context, s objectstore.Store, prefix string) error {
-	err := atStart(ctx, func(ctx context.Context) error { return objectstore.CheckRead(ctx, s, prefix) })
+// askWritten asks a store, by objectstore.CheckFound or CheckRead, for what checkConditionalPut has written, perhaps long ago: the next start asks an output where it ends.
+func askWritten(ctx context.Context, s objectstore.Store, prefix string, check func(context.Context, objectstore.Store, string) error) error {
+	err := atStart(ctx, func(ctx context.Context) error { return check(ctx, s, prefix) })
 	switch {
 	case archived(err):
 		return nil

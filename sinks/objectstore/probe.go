@@ -30,15 +30,21 @@ func CheckConditionalPut(ctx context.Context, s Store, prefix string) error {
 	return fmt.Errorf("%w: a second conditional PUT of %s succeeded; exactly-once output needs a store that answers 412", ErrUnconditional, name)
 }
 
-// CheckRead asks the store for the object that CheckConditionalPut has left below prefix, in both ways in which what is written is read again.
-func CheckRead(ctx context.Context, s Store, prefix string) error {
-	name := probe(prefix)
-	_, err := s.Stat(ctx, name)
-	if err == nil {
-		_, err = s.Read(ctx, name, 0, 1)
-	}
-	if err != nil {
+// CheckFound asks the store for the metadata of the object that CheckConditionalPut has left below prefix, as a writer asks where its output ends.
+func CheckFound(ctx context.Context, s Store, prefix string) error {
+	if _, err := s.Stat(ctx, probe(prefix)); err != nil {
 		return fmt.Errorf("asking the store for what was written: %w", err)
+	}
+	return nil
+}
+
+// CheckRead is CheckFound, and asks for the object's content, too, as those do who read an output.
+func CheckRead(ctx context.Context, s Store, prefix string) error {
+	if err := CheckFound(ctx, s, prefix); err != nil {
+		return err
+	}
+	if _, err := s.Read(ctx, probe(prefix), 0, 1); err != nil {
+		return fmt.Errorf("asking the store for the content of what was written: %w", err)
 	}
 	return nil
 }

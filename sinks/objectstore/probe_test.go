@@ -63,6 +63,9 @@ func TestTheProbeIsReadAgain(t *testing.T) {
 			if err := objectstore.CheckRead(t.Context(), s, prefix); !errors.Is(err, objectstore.ErrRefused) {
 				t.Errorf("where %s is refused it gives %v", op, err)
 			}
+			if err := objectstore.CheckFound(t.Context(), s, prefix); errors.Is(err, objectstore.ErrRefused) != (op == sinktest.OpStat) {
+				t.Errorf("where %s is refused the metadata give %v", op, err)
+			}
 		}
 	}
 }
