@@ -36,7 +36,7 @@ type Tried struct {
 	RowBytes      int64     // of the rows in memory
 	Steps, Padded int64     // useful and computed, in the model's steps: frames, tokens, patches
 	Work          []float64 // of each item, in a unit that all trials share: 0 of one that failed
-	Refused       error     // why the last one failed; nil: none did
+	Refused       error     // why one failed, the gravest; nil: none did
 }
 
 // Probe reads an object's header.
@@ -133,7 +133,7 @@ func Expect(ctx context.Context, d *Draft, probe Probe, try Trial, o ExpectOptio
 	}
 	var runs []run
 	if len(x.items) == 0 {
-		err = fmt.Errorf("none of the %d objects of the sample could be read; the last: %w", len(d.Sample), x.last)
+		err = fmt.Errorf("none of the %d objects of the sample could be read; one of them: %w", len(d.Sample), x.refused)
 	} else if try != nil {
 		runs, err = tryOut(ctx, x, try, o)
 	}
@@ -151,10 +151,18 @@ func Expect(ctx context.Context, d *Draft, probe Probe, try Trial, o ExpectOptio
 	return e, nil
 }
 
-// ofObjects says whether objects are at fault, and not the store.
+// Graver is the failure, of two of a sample's, that says more of the sample: the store's, or of access to it, before the objects'; else the later. Either may be nil.
+func Graver(earlier, later error) error {
+	if later == nil || earlier != nil && !ofObjects(earlier) && ofObjects(later) {
+		return earlier
+	}
+	return later
+}
+
+// ofObjects says whether objects are at fault, and neither the store nor the access to it, which may be mended.
 func ofObjects(err error) bool {
 	reason, refused := schemas.Rejected(err)
-	return refused && reason != schemas.ReasonFetchFailed
+	return refused && reason != schemas.ReasonFetchFailed && reason != schemas.ReasonFetchDenied
 }
 
 // looked is a sample with its headers.
@@ -163,7 +171,7 @@ type looked struct {
 	extents []Extent
 	work    []float64   // of those that were tried; negative: not tried
 	failed  []plan.Item // whose header could not be read
-	last    error
+	refused error       // why, the gravest
 }
 
 // look reads the headers of the sample. An object that is gone or broken is counted: a run will have as many dead letters.
@@ -180,7 +188,7 @@ func look(ctx context.Context, d *Draft, probe Probe, m schemas.Modality) (*look
 				return nil, err
 			}
 			x.failed = append(x.failed, it)
-			x.last = err
+			x.refused = Graver(x.refused, err)
 			continue
 		}
 		x.items, x.extents, x.work = append(x.items, it), append(x.extents, ext), append(x.work, -1)
@@ -220,7 +228,7 @@ type run struct {
 
 // tryOut computes parts of the sample, one after the other, until the time is up or the sample is, and at least two, if by trying again. The first part is
 // computed once more before that: caches and arenas fill, and it says how large the parts may be. A run pads less than a small part of it does, as it has more to make batches of.
-// If all fail, the error says why the last one did.
+// If all fail, the error has the gravest of all failures of the sample.
 func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, error) {
 	first, err := try(ctx, x.items[:min(o.AtOnce, len(x.items))])
 	if err != nil {
@@ -233,7 +241,7 @@ func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, 
 	var runs []run
 	var spent time.Duration
 	good := 0
-	refused := first.Refused
+	refused := x.refused
 	for at := 0; len(runs) < 2 || spent < o.For && at < len(x.items); {
 		if at >= len(x.items) {
 			at = 0
@@ -250,14 +258,12 @@ func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, 
 			at++
 		}
 		runs = append(runs, r)
-		if t.Refused != nil {
-			refused = t.Refused
-		}
+		refused = Graver(refused, t.Refused)
 		spent += t.Wall
 		good += t.Items - t.Failed
 	}
 	if good == 0 {
-		err = fmt.Errorf("none of the objects of the sample that were tried could be computed; the last: %w", refused)
+		err = fmt.Errorf("none of the objects of the sample that were tried could be computed; one of the sample: %w", refused)
 	}
 	return runs, err
 }

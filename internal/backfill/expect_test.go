@@ -130,11 +130,11 @@ func TestOfNothingButDeadLettersTheTimeIsNotKnown(t *testing.T) {
 		headers         int
 		refused, failed string
 	}{
-		{"no header is one", damaged, nil, nil, 0, "none of the 3 objects of the sample could be read; the last: decode: no frames", ""},
-		{"none is there", gone, nil, nil, 0, "none of the 3 objects of the sample could be read; the last: fetch-missing: gone", ""},
-		{"none can be computed", nil, damaged, nil, 3, "none of the objects of the sample that were tried could be computed; the last: decode: no frames", ""},
-		{"nor by another machine", damaged, nil, &Rate{1, Objects}, 0, "none of the 3 objects of the sample could be read; the last: decode: no frames", ""},
-		{"nor by another machine, as tried", nil, damaged, &Rate{1, Objects}, 3, "none of the objects of the sample that were tried could be computed; the last: decode: no frames", ""},
+		{"no header is one", damaged, nil, nil, 0, "none of the 3 objects of the sample could be read; one of them: decode: no frames", ""},
+		{"none is there", gone, nil, nil, 0, "none of the 3 objects of the sample could be read; one of them: fetch-missing: gone", ""},
+		{"none can be computed", nil, damaged, nil, 3, "none of the objects of the sample that were tried could be computed; one of the sample: decode: no frames", ""},
+		{"nor by another machine", damaged, nil, &Rate{1, Objects}, 0, "none of the 3 objects of the sample could be read; one of them: decode: no frames", ""},
+		{"nor by another machine, as tried", nil, damaged, &Rate{1, Objects}, 3, "none of the objects of the sample that were tried could be computed; one of the sample: decode: no frames", ""},
 		{"the store is away", away, nil, nil, 0, "", "no route to host"},
 		{"the store goes away", nil, away, nil, 0, "", "no route to host"},
 		{"it is not the objects", errors.New("no credentials"), nil, nil, 0, "", "no credentials"},
@@ -161,6 +161,56 @@ func TestOfNothingButDeadLettersTheTimeIsNotKnown(t *testing.T) {
 			}
 			if c.headers > 0 && math.Abs(e.Seconds-60) > 1e-9 {
 				t.Errorf("%v seconds of audio", e.Seconds)
+			}
+		})
+	}
+}
+
+// TestAFaultOfTheStoreOrOfAccessIsNoneOfTheObjects has three objects of which none can be read, or computed: whichever of them the store does not give, a plan that has been made would say for good that they are broken.
+func TestAFaultOfTheStoreOrOfAccessIsNoneOfTheObjects(t *testing.T) {
+	damaged, gone := schemas.Rejectf(schemas.ReasonDecode, "no frames"), schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
+	away, denied := schemas.Rejectf(schemas.ReasonFetchFailed, "busy"), schemas.Rejectf(schemas.ReasonFetchDenied, "not yours")
+	for _, c := range []struct {
+		name           string
+		probed, tried  [3]error // tried: of those whose header was read
+		atOnce         int
+		refused, wrong string
+	}{
+		{"all are damaged or gone", [3]error{damaged, gone, damaged}, [3]error{}, 1, "one of them: decode: no frames", ""},
+		{"none may be read", [3]error{denied, denied, denied}, [3]error{}, 1, "", "fetch-denied: not yours"},
+		{"the first may not be read", [3]error{denied, damaged, gone}, [3]error{}, 1, "", "fetch-denied: not yours"},
+		{"the last may not be read", [3]error{damaged, gone, denied}, [3]error{}, 1, "", "fetch-denied: not yours"},
+		{"the first was not given", [3]error{away, damaged, damaged}, [3]error{}, 1, "", "fetch-failed: busy"},
+		{"the last was not given", [3]error{damaged, damaged, away}, [3]error{}, 1, "", "fetch-failed: busy"},
+		{"all are damaged, as tried", [3]error{}, [3]error{damaged, damaged, damaged}, 1, "one of the sample: decode: no frames", ""},
+		{"the first was not given, as tried", [3]error{}, [3]error{away, damaged, damaged}, 2, "", "fetch-failed: busy"},
+		{"the last was not given, as tried", [3]error{}, [3]error{damaged, damaged, away}, 2, "", "fetch-failed: busy"},
+		{"the others may not be read", [3]error{denied, nil, nil}, [3]error{nil, damaged, damaged}, 1, "", "fetch-denied: not yours"},
+		{"the others are gone", [3]error{gone, nil, nil}, [3]error{nil, damaged, damaged}, 1, "one of the sample: decode: no frames", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := &Draft{Counts: Counts{Planned: 3}}
+			for i := range 3 {
+				d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+			}
+			probe := func(_ context.Context, it *plan.Item) (Extent, error) {
+				return Extent{Bytes: 100}, c.probed[it.Ref.ID[0]-'0']
+			}
+			try := func(_ context.Context, items []plan.Item) (Tried, error) {
+				tr := Tried{Items: len(items), Failed: len(items), Wall: time.Millisecond, Work: make([]float64, len(items))}
+				for i := range items {
+					tr.Refused = Graver(tr.Refused, c.tried[items[i].Ref.ID[0]-'0'])
+				}
+				return tr, nil
+			}
+			e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Text, For: time.Second, AtOnce: c.atOnce})
+			switch {
+			case c.wrong != "":
+				if err == nil || !strings.Contains(err.Error(), c.wrong) {
+					t.Errorf("%+v, %v; want %s", e, err, c.wrong)
+				}
+			case err != nil || !strings.HasSuffix(e.Refused, c.refused) || e.Wall != nil || e.FailShare != 1:
+				t.Errorf("%+v, %v", e, err)
 			}
 		})
 	}

@@ -24,7 +24,7 @@ func backfiller(v string, args []string, out, err *bytes.Buffer) int {
 	return Backfill(v, args, out, err)
 }
 
-func TestFaultsOfTheCommandLineExitWith2AndSayWhat(t *testing.T) {
+func TestFaultsOfTheCommandLineHaveAStatusOfTheirOwnAndSayWhat(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		program func(string, []string, *bytes.Buffer, *bytes.Buffer) int

@@ -42,12 +42,12 @@ func TestWhatIsLeftBehindARunMayBeDeadLettersAlone(t *testing.T) {
 	for _, want := range []string{
 		"3 of 27 references; 24 are computed already",
 		"intents (3 headers looked at, 0 objects computed)\n",
-		"time             not known: none of the objects of the sample that were tried could be computed; the last: decode: not UTF-8: byte 0xff at 0\n",
+		"time             not known: none of the objects of the sample that were tried could be computed; one of the sample: decode: not UTF-8: byte 0xff at 0\n",
 		"output           not known: nothing was computed\n",
 		"dead letters     about 100.0 %\n",
 	} {
 		out := step(want, again...) // the first time it makes the plan, and then it finds it
-		for _, word := range []string{"CPU", "price", "tokens"} {
+		for _, word := range []string{"CPU", "price", "tokens", "memory"} {
 			if strings.Contains(out, word) {
 				t.Errorf("it says %s of what is not known:\n%s", word, out)
 			}
@@ -83,11 +83,36 @@ func TestABrokenPictureDoesNotKeepTextsFromBeingPlanned(t *testing.T) {
 	said, together, _ := strings.Cut(out, "\nall pipelines")
 	texts, pictures, _ := strings.Cut(said, "\ndigits (")
 	if code != 0 || !strings.Contains(out, "25 of 25 references") || !strings.Contains(texts, "on 1 machines like this one") ||
-		!strings.Contains(pictures, "time             not known: none of the 1 objects of the sample could be read; the last: decode: ") || strings.Contains(pictures, "pixels") ||
+		!strings.Contains(pictures, "time             not known: none of the 1 objects of the sample could be read; one of them: decode: ") || strings.Contains(pictures, "pixels") ||
 		!strings.HasPrefix(together, " but digits\n  time ") {
 		t.Fatalf("exit %d\n%s%s", code, out, stderr)
 	}
 	if code, out, stderr := call(backfiller, "run", "--config", conf, "--plan", "s3://out/plan"); code != 0 || !strings.Contains(out+stderr, "; the plan could not tell the time of digits") {
+		t.Errorf("exit %d\n%s%s", code, out, stderr)
+	}
+}
+
+// TestAPlanThatMayReadNoneOfItsSampleWaitsForTheConfiguration has a bucket that fetch.buckets lacks, until it is mended: the plan that was begun is finished then.
+func TestAPlanThatMayReadNoneOfItsSampleWaitsForTheConfiguration(t *testing.T) {
+	l := newLake(t)
+	conf := l.config(t, "denied")
+	allowed, err := os.ReadFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, conf, "fetch: {buckets: [another]}\n"+string(allowed))
+	args := []string{"plan", "--config", conf, "--source", "s3://box/texts/", "--out", "s3://out/denied/plan", "--try", "100ms"}
+	for range 2 {
+		code, out, stderr := call(backfiller, args...)
+		if code != 1 || out != "" || !strings.Contains(stderr, "none of the 24 objects of the sample could be read; one of them: fetch-denied: ") || !strings.Contains(stderr, "what is planned is kept") {
+			t.Fatalf("exit %d\n%s%s", code, out, stderr)
+		}
+	}
+	write(t, conf, string(allowed))
+	if code, out, stderr := call(backfiller, args...); code != 0 || strings.Contains(out, "there already") || !strings.Contains(out, "on 1 machines like this one") || !strings.Contains(out, "memory  ") || strings.Contains(out, "dead letters") {
+		t.Fatalf("exit %d\n%s%s", code, out, stderr)
+	}
+	if code, out, stderr := call(backfiller, "run", "--config", conf, "--plan", "s3://out/denied/plan"); code != 0 || !strings.Contains(out+stderr, "24 rows, 0 skipped, 0 dead letters") {
 		t.Errorf("exit %d\n%s%s", code, out, stderr)
 	}
 }

@@ -156,7 +156,7 @@ func TestLettersOfAManifestBecomeOne(t *testing.T) {
 	}
 }
 
-func TestFaultsOfTheDLQCommandLineExitWith2(t *testing.T) {
+func TestFaultsOfTheDLQCommandLineHaveAStatusOfTheirOwn(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want string

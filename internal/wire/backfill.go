@@ -140,7 +140,7 @@ type Planned struct {
 	Unasked map[string]int64 `json:"unasked,omitempty"` // by pipeline whose where asks about the record: references that are counted for it, all that it may take
 }
 
-// Memory is what a run is expected to hold, in bytes; zero where the system does not tell.
+// Memory is what a run is expected to hold, in bytes; zero where the system does not tell, or nothing was computed.
 type Memory struct {
 	Computing int64 `json:"computing_bytes"` // was held while objects were computed: models, their arenas, batches
 	Peak      int64 `json:"peak_bytes"`      // with objects on their way and rows of open files
@@ -279,7 +279,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		}
 		peak := watchMemory()
 		out.Expected, err = estimate(ctx, s, &done.takers, draft, o.Estimate)
-		if most := peak(); o.Estimate.For > 0 {
+		if most := peak(); slices.ContainsFunc(out.Expected, func(e backfill.Expectation) bool { return e.Tried > 0 }) {
 			out.Memory = memoryOf(c, most, out.Expected)
 		}
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"vecmill/internal/config"
 	"vecmill/schemas"
 	"vecmill/stream"
+	"vecmill/stream/blobfetch"
 )
 
 // EstimateOptions say how much is tried to know what a run will take.
@@ -88,8 +89,11 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 			try = t.compute
 		}
 		e, err := backfill.Expect(ctx, mine, t.probe, try, x)
-		if err != nil {
+		switch {
+		case ctx.Err() == nil && withheld(err):
 			return nil, fmt.Errorf("pipeline %s: %w; what is planned is kept: the same command looks at the sample again, and with --try 0 and no --rate finishes the plan without an estimate", p.Name, err)
+		case err != nil:
+			return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
 		}
 		if err := t.weigh(e, o.Machines); err != nil {
 			return nil, fmt.Errorf("pipeline %s: weighing its rows: %w", p.Name, err)
@@ -97,6 +101,13 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		all = append(all, *e)
 	}
 	return all, nil
+}
+
+// withheld says of an error that objects were not given.
+func withheld(err error) bool {
+	_, rejected := schemas.Rejected(err)
+	_, store := errors.AsType[*blobfetch.StoreFault](err)
+	return rejected || store
 }
 
 // part is what a pipeline takes of a draft.
@@ -207,7 +218,7 @@ func (t *tally) done(i int, rows []schemas.Row, err error) {
 	t.out.Work[i] = work(rows)
 	if err != nil {
 		t.out.Failed++
-		t.out.Refused = err
+		t.out.Refused = backfill.Graver(t.out.Refused, err)
 		if _, refused := schemas.Rejected(err); !refused && t.fault == nil {
 			t.fault = err
 		}

@@ -2,6 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,8 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/embed"
+	"vecmill/embed/embedtest"
 	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
+	"vecmill/schemas"
 	"vecmill/stream/manifestsource"
 )
 
@@ -82,9 +88,11 @@ func TestAPlanIsFinishedWithoutAnEstimateWhereObjectsCannotBeFetched(t *testing.
 		t.Fatal(err)
 	}
 	store := httputil.NewSingleHostReverseProxy(at)
+	status, body := http.StatusTeapot, ""
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/box/texts/") {
-			w.WriteHeader(http.StatusTeapot)
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
 			return
 		}
 		store.ServeHTTP(w, r)
@@ -92,14 +100,51 @@ func TestAPlanIsFinishedWithoutAnEstimateWhereObjectsCannotBeFetched(t *testing.
 	t.Cleanup(front.Close)
 	l.conf.S3.Endpoint = front.URL
 	o := PlanOptions{Source: "s3://box/texts/", Out: filepath.Join(l.out, "x"), Listers: 1, Sample: 3, Log: quiet, Estimate: EstimateOptions{For: time.Millisecond}}
-	for range 2 { // as often as it is asked
-		if p, err := Plan(t.Context(), l.conf, o); err == nil || !strings.Contains(err.Error(), "418") || !strings.Contains(err.Error(), "with --try 0 and no --rate finishes the plan without an estimate") {
+	for _, want := range []string{"418", "418", "fetch-denied", "check the endpoint, the credentials"} { // as often as it is asked
+		switch want {
+		case "fetch-denied":
+			status = http.StatusForbidden
+		case "check the endpoint, the credentials":
+			body = "<Error><Code>SignatureDoesNotMatch</Code></Error>"
+		}
+		if p, err := Plan(t.Context(), l.conf, o); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "with --try 0 and no --rate finishes the plan without an estimate") {
 			t.Fatalf("%+v, %v", p, err)
 		}
 	}
 	o.Estimate.For = 0
 	if p, err := Plan(t.Context(), l.conf, o); err != nil || p.Items != 5 || len(p.Expected) != 0 {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// TestANoteOnGoingOnWithoutAnEstimateIsOfObjectsAlone has an estimate that ends for another reason: the model, or that the command was told to stop.
+func TestANoteOnGoingOnWithoutAnEstimateIsOfObjectsAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		breaks  int
+		stopped bool
+		want    error
+	}{
+		"the model's session breaks": {2, false, embed.ErrBroken},
+		"it is told to stop":         {0, true, context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, p := pipelineFor(t, textModel(t), "    heads: [{task: embedding}]")
+			m := described(t, cfg, p, embedtest.Config{Breaks: c.breaks})
+			if err := m.open(t.Context(), cfg, p, quiet); err != nil {
+				t.Fatal(err)
+			}
+			defer m.close()
+			d := &backfill.Draft{Counts: backfill.Counts{Planned: 1}, Sample: []plan.Item{{Ref: schemas.Ref{ID: "1", Inline: []byte("it is so")}}}}
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			if c.stopped {
+				stop()
+			}
+			_, err := estimate(ctx, &stores{cfg: cfg}, &takers{c: cfg, models: []*loadedModel{m}, inputs: []input{{}}}, d, EstimateOptions{For: time.Millisecond})
+			if !errors.Is(err, c.want) || strings.Contains(err.Error(), "--try") {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
 
