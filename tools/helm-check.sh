@@ -84,14 +84,19 @@ VECMILL_S3_SECRET_KEY=x VECMILL_PIPELINES_PICTURES_MODEL_PATH="$models/vision-di
 if grep -E 'ort:|Probe:|prometheus.io/|^kind: (PodMonitor|ServiceMonitor|Service)$' "$work/lake.yaml" | grep -vE '\{protocol: (UDP|TCP), port: 53\}'; then echo 'what serves nothing has a port, a probe or a monitor' >&2; exit 1; fi
 grep -qx '  ttlSecondsAfterFinished: 0' "$work/lake.yaml" || { echo 'a job that is to go at once stays' >&2; exit 1; }
 
-# An upgrade to autoscaling leaves the replicas that a deployment has: taken out, they would be 1. A cluster that has one stands in for lookup.
+# An upgrade to autoscaling leaves the replicas that a deployment has: taken out, they would be 1, and so does each one after it. A release that never had the number never gets it: its rollback would take it out. A
+# cluster stands in for lookup that has one of each in a namespace of its own: switched on before, of a chart without the annotation, and autoscaled from the start.
 python3 - >"$work/port" <<'PYTHON' &
 import http.server, json
 
-answers = {
-    "/apis/apps/v1": {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "apps/v1", "resources": [{"name": "deployments", "singularName": "deployment", "namespaced": True, "kind": "Deployment", "verbs": ["get"]}]},
-    "/apis/apps/v1/namespaces/lake/deployments/vecmill": {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "vecmill", "namespace": "lake"}, "spec": {"replicas": 17}},
-}
+answers = {}
+for group, kind in (("apps/v1", "Deployment"), ("keda.sh/v1alpha1", "ScaledObject")):
+    plural = kind.lower() + "s"
+    answers["/apis/" + group] = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group, "resources": [{"name": plural, "singularName": kind.lower(), "namespaced": True, "kind": kind, "verbs": ["get"]}]}
+    for namespace in ("switched", "unmarked", "autoscaled"):
+        marks = {"vecmill/replicas": "chart"} if namespace == "switched" else {"a": "b"}
+        if kind == "Deployment" or namespace != "unmarked":
+            answers[f"/apis/{group}/namespaces/{namespace}/{plural}/vecmill"] = {"apiVersion": group, "kind": kind, "metadata": {"name": "vecmill", "namespace": namespace, "annotations": marks}, "spec": {"replicas": 17}}
 
 class Cluster(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -111,10 +116,18 @@ PYTHON
 cluster=$!
 trap 'kill "$cluster" 2>/dev/null || true; rm -rf "$work"' EXIT
 for _ in {1..100}; do [ ! -s "$work/port" ] || break; sleep 0.1; done
-upgraded() { KUBECONFIG=/dev/null render --dry-run=server --kube-apiserver "http://127.0.0.1:$(<"$work/port")" -f "$chart/ci/full-values.yaml" --show-only templates/deployment.yaml "$@" | sed -n 's/^  replicas: //p'; }
-[ "$(upgraded)" = 17 ] || { echo 'an upgrade to autoscaling takes the replicas away' >&2; exit 1; }
-[ "$(upgraded --set autoscaling.minReplicas=20)" = 20 ] || { echo 'an upgrade to autoscaling leaves fewer replicas than it is to' >&2; exit 1; }
-[ "$(upgraded --set autoscaling.enabled=false)" = 2 ] || { echo 'without autoscaling the replicas are not those of the values' >&2; exit 1; }
+# upgraded [ARGUMENT...]: the replicas that are rendered. Whoever writes them leaves the mark.
+upgraded() {
+  KUBECONFIG=/dev/null render --dry-run=server --kube-apiserver "http://127.0.0.1:$(<"$work/port")" -f "$chart/ci/full-values.yaml" --show-only templates/deployment.yaml "$@" >"$work/upgraded.yaml"
+  [ "$(grep -c '^  replicas: ' "$work/upgraded.yaml")" -eq "$(grep -cFx '    vecmill/replicas: chart' "$work/upgraded.yaml")" ] || { echo 'unmarked'; return; }
+  sed -n 's/^  replicas: //p' "$work/upgraded.yaml"
+}
+for namespace in switched unmarked; do
+  [ "$(upgraded --namespace "$namespace")" = 17 ] || { echo "an upgrade to autoscaling takes the replicas of $namespace away" >&2; exit 1; }
+  [ "$(upgraded --namespace "$namespace" --set autoscaling.minReplicas=20)" = 20 ] || { echo 'an upgrade to autoscaling leaves fewer replicas than it is to' >&2; exit 1; }
+done
+[ "$(upgraded --namespace autoscaled)" = '' ] || { echo 'an upgrade writes replicas that a rollback would take away' >&2; exit 1; }
+[ "$(upgraded --namespace autoscaled --set autoscaling.enabled=false)" = 2 ] || { echo 'without autoscaling the replicas are not those of the values' >&2; exit 1; }
 [ "$(upgraded --namespace other)" = '' ] || { echo 'a new release with autoscaling has replicas' >&2; exit 1; }
 kill "$cluster"; wait "$cluster" 2>/dev/null || true
 
@@ -231,17 +244,44 @@ refused 'maxSurge and maxUnavailable of 0' --set strategy.rollingUpdate.maxUnava
 refused 'maxSurge' --set strategy.rollingUpdate.maxSurge=-1
 refused 'maxUnavailable' --set strategy.rollingUpdate.maxUnavailable=half
 refused 'secretFiles' --set-json 'secretFiles=["a","a"]'
-refused 'cache is the name of two volumes' --set-json 'extraVolumes=[{"name":"cache","emptyDir":{}}]' --set-json 'extraVolumeMounts=[]'
+refused 'the volume cache is there twice' --set-json 'extraVolumes=[{"name":"cache","emptyDir":{}}]' --set-json 'extraVolumeMounts=[]'
 refused 'extraVolumeMounts mounts row, and no volume has that name' --set-json 'extraVolumeMounts=[{"name":"row","mountPath":"/rows"}]'
-refused '/tmp is the name of two volumes, or where two are mounted' --set-json 'extraVolumeMounts=[{"name":"rows","mountPath":"/tmp"}]'
-refused '/rows is the name of two volumes, or where two are mounted' --set models.volume.emptyDir.medium=Memory,models.mountPath=/rows
+refused 'the mountPath /tmp is there twice' --set-json 'extraVolumeMounts=[{"name":"rows","mountPath":"/tmp"}]'
+refused 'the mountPath /rows is there twice' --set models.volume.emptyDir.medium=Memory,models.mountPath=/rows
 render -f "$chart/ci/full-values.yaml" --set-json 'extraVolumeMounts=[{"name":"rows","mountPath":"/rows"},{"name":"rows","mountPath":"/old"}]' >/dev/null
-for release in 2026-lake lake.vecmill; do
-  if "$HELM" template "$release" "$chart" --kube-version 1.29.0 -f "$chart/ci/full-values.yaml" >/dev/null 2>"$work/said" || ! grep -qF "the release $release cannot be a name" "$work/said"; then
-    echo "the chart took $release for the name of a release" >&2
+
+# A name of a release that a cluster takes is refused only for what it does not take it for: a Service, and the pods of an indexed job. Cut off, it does not end in a dot.
+released() { local release=$1; shift; "$HELM" template "$release" "$chart" --namespace lake --kube-version 1.29.0 -f "$chart/ci/full-values.yaml" --set grafanaDashboard.enabled=true "$@"; }
+for release in 2026-lake lake.vecmill "$(printf 'v%.0s' {1..38}).ecmill.$(printf 'v%.0s' {1..7})"; do
+  released "$release" --set serviceMonitor.enabled=false >"$work/named.yaml"
+  "$work/chartcheck" <"$work/named.yaml" >/dev/null
+  conform "$work/named.yaml"
+  if released "$release" >/dev/null 2>"$work/said" || ! grep -qF "the release $release cannot be the name of a Service" "$work/said"; then
+    echo "the chart took $release for the name of a Service" >&2
     exit 1
   fi
 done
+for release in 2026-lake lake.vecmill; do released "$release" --set serviceMonitor.enabled=false,backfill.topic=,backfill.shares=2,terminationGracePeriodSeconds=90 2>"$work/said" >"$work/$release.yaml" || true; done
+"$work/chartcheck" <"$work/2026-lake.yaml" >/dev/null
+grep -qF 'the release lake.vecmill cannot be the name of the pods of backfill.shares' "$work/said" || { cat "$work/said" >&2; exit 1; }
+for name in Service/2026-lake Service/lake.vecmill 'Deployment/lake.-vecmill'; do
+  if sed "/^kind: ${name%/*}$/,/^spec:/s|^  name: vecmill$|  name: ${name#*/}|" helm/testdata/full.yaml | "$work/chartcheck" >/dev/null 2>"$work/said" || ! grep -qF "the name \"${name#*/}\"" "$work/said"; then
+    echo "chartcheck took the name $name" >&2
+    exit 1
+  fi
+done
+if sed 's/^  name: \(.*-backfill-\)/  name: a.\1/' helm/testdata/backfill.yaml | "$work/chartcheck" >/dev/null 2>"$work/said" || ! grep -qF 'the name "a.' "$work/said"; then echo 'chartcheck took a dot in the name of an indexed job' >&2; exit 1; fi
+
+# null takes away what is by default, or what another file of values has.
+without() { render -f "$chart/ci/full-values.yaml" "$@" >"$work/without.yaml" && "$work/chartcheck" <"$work/without.yaml" >/dev/null && conform "$work/without.yaml"; }
+for null in resources backfill.resources backfill.resources.requests image.tag strategy.type=Recreate,strategy.rollingUpdate config.telemetry.debug_listen; do without --set "$null=null"; done
+without --set resources.limits.cpu=null,backfill.resources.limits.cpu=null
+if grep -qE 'cpu: *(null)?$' "$work/without.yaml"; then echo 'null is a limit, which a cluster takes for 0' >&2; exit 1; fi
+without --set backfill.topic=,backfill.plan=s3://lake/plans/2026,terminationGracePeriodSeconds=90,backfill.resources=null
+backfill --set replicas=0,config.kafka=null >/dev/null
+backfill --set replicas=0,config.telemetry=null >/dev/null
+for section in image config env secretEnv models cache serviceAccount podDisruptionBudget serviceMonitor prometheusRule grafanaDashboard autoscaling backfill networkPolicy; do refused "missing property '$section'" --set "$section=null"; done
+refused "missing property 'reembed'" --set backfill.reembed=null
 refused 'libraries' --set 'config.pipelines[0].audio.libraries=false' # as which YAML 1.1 reads off without quotes
 [ "$(render -f "$chart/ci/full-values.yaml" --set-string 'config.pipelines[0].audio.libraries=off' | grep -cFx '        libraries: "off"')" -eq 1 ] || { echo 'off does not come to the worker as it is' >&2; exit 1; }
 refused 'kubeVersion: >=1.29.0-0' --kube-version 1.28.15 # backoffLimitPerIndex is from 1.29 on without being asked for

@@ -147,6 +147,9 @@ func TestAWorkerIsToldBeforeItsModelsAreLoaded(t *testing.T) {
 		}
 	}
 	_, body := get(t, "http://"+tel.Addr()+"/metrics")
+	if !strings.Contains(body, "\nprocess_start_time_seconds ") { // which the alerts ask a backfill for
+		t.Errorf("no start of the process in\n%s", body)
+	}
 	for _, name := range []string{"speech", "pictures"} {
 		if want := `vecmill_start_time_seconds{pipeline="` + name + `"} 1.50000000025e+09` + "\n"; !strings.Contains(body, want) {
 			t.Errorf("no %s in\n%s", want, body)

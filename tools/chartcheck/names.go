@@ -8,15 +8,27 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// names holds the name of an object, and the labels, selectors and names of annotations anywhere in it, against what an API server takes, which neither types nor schemas say. The name is held against the
-// narrowest rule, that of a Service.
+// names holds the name of an object, and the labels, selectors and names of annotations anywhere in it, against what an API server takes, which neither types nor schemas say.
 func names(object map[string]any) error {
 	meta, _ := object["metadata"].(map[string]any)
 	name, _ := meta["name"].(string)
-	if faults := validation.IsDNS1035Label(name); len(faults) > 0 {
+	if faults := nameFaults(object, name); len(faults) > 0 {
 		return fmt.Errorf("the name %q: %s", name, strings.Join(faults, "; "))
 	}
 	return labels(object)
+}
+
+// nameFaults goes by the kind: a Service is a label of DNS, and so is each pod of an indexed job, with its index; all else takes dots.
+func nameFaults(object map[string]any, name string) []string {
+	spec, _ := object["spec"].(map[string]any)
+	switch {
+	case object["kind"] == "Service":
+		return validation.IsDNS1035Label(name)
+	case object["kind"] == "Job" && spec["completionMode"] == "Indexed":
+		completions, _ := spec["completions"].(float64)
+		return validation.IsDNS1123Label(fmt.Sprintf("%s-%d", name, int(completions)-1))
+	}
+	return validation.IsDNS1123Subdomain(name)
 }
 
 func labels(v any) error {

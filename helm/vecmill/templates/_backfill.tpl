@@ -1,6 +1,6 @@
 {{/* The name of the backfill's job. A job cannot be changed: whatever is another in it, its name is another. Helm makes the new one before it removes the old one; the two do not publish at once, nor write a share twice. Of an indexed job the name has to be short enough for an index behind it, within 63. */}}
 {{- define "vecmill.backfillName" -}}
-{{- printf "%s-backfill-%s" (include "vecmill.name" . | trunc 39 | trimSuffix "-") (include "vecmill.jobSpec" . | sha256sum | trunc 8) -}}
+{{- printf "%s-backfill-%s" (include "vecmill.name" . | trunc 39 | trimAll "-.") (include "vecmill.jobSpec" . | sha256sum | trunc 8) -}}
 {{- end -}}
 
 {{- define "vecmill.backfillSelector" -}}
@@ -92,12 +92,13 @@ template:
 
 {{/* What it may take: a publisher has no models, and one part of the plan in memory. One that makes the plan of a recomputation looks at its model. */}}
 {{- define "vecmill.backfillResources" -}}
-{{- if .Values.backfill.resources -}}
-{{- toYaml .Values.backfill.resources -}}
+{{- $own := include "vecmill.resources" .Values.backfill.resources -}}
+{{- if ne $own "{}" -}}
+{{- $own -}}
 {{- else if and .Values.backfill.topic (not .Values.backfill.reembed.new) -}}
 requests: {cpu: 100m, memory: 1Gi}
 limits: {memory: 1Gi}
 {{- else -}}
-{{- toYaml .Values.resources -}}
+{{- include "vecmill.resources" .Values.resources -}}
 {{- end -}}
 {{- end -}}

@@ -1,3 +1,17 @@
+{{/* Resources without what is null, which a cluster would take for 0. */}}
+{{- define "vecmill.resources" -}}
+{{- $given := dict -}}
+{{- range $of, $all := . -}}
+{{- if kindIs "map" $all -}}
+{{- $some := dict -}}
+{{- range $name, $quantity := $all }}{{ if not (kindIs "invalid" $quantity) }}{{ $_ := set $some $name $quantity }}{{ end }}{{ end -}}
+{{- $all = $some -}}
+{{- end -}}
+{{- if $all }}{{ $_ := set $given $of $all }}{{ end -}}
+{{- end -}}
+{{- toYaml $given -}}
+{{- end -}}
+
 {{/* The pod of a worker; of the backfill's job where .Job is set. */}}
 {{- define "vecmill.pod" -}}
 serviceAccountName: {{ include "vecmill.serviceAccount" . }}
@@ -82,7 +96,7 @@ containers:
       {{- if .Job }}
       {{- include "vecmill.backfillResources" . | nindent 6 }}
       {{- else }}
-      {{- toYaml .Values.resources | nindent 6 }}
+      {{- include "vecmill.resources" .Values.resources | nindent 6 }}
       {{- end }}
     securityContext:
       allowPrivilegeEscalation: false

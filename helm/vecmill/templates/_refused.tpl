@@ -1,17 +1,24 @@
 {{/* What is refused, with a sentence, as the workers or the cluster would refuse it, or do something else. What a schema can say is in that of the values. */}}
 {{- define "vecmill.refused" -}}
 {{- /* A job that computes a list needs no Kafka. */}}
-{{- $brokers := or .Values.config.kafka.brokers (hasKey .Values.env "VECMILL_KAFKA_BROKERS") (hasKey .Values.secretEnv "VECMILL_KAFKA_BROKERS") }}
+{{- $brokers := or (.Values.config.kafka).brokers (hasKey .Values.env "VECMILL_KAFKA_BROKERS") (hasKey .Values.secretEnv "VECMILL_KAFKA_BROKERS") }}
 {{- if and (not $brokers) (or (include "vecmill.mostWorkers" . | int) (and .Values.backfill.enabled .Values.backfill.topic)) }}
 {{- fail "config.kafka.brokers is empty: name host:port of at least one broker" }}
 {{- end }}
 {{- if not .Values.config.pipelines }}
 {{- fail "config.pipelines is empty: name at least one pipeline (see docs/config.md)" }}
 {{- end }}
+{{- include "vecmill.refusedNames" . }}
 {{- include "vecmill.refusedEnv" . }}
 {{- include "vecmill.refusedStrategy" . }}
 {{- include "vecmill.refusedVolumes" . }}
 {{- include "vecmill.refusedResources" . }}
+{{- end -}}
+
+{{/* Of all that has the release's name, a Service and the pods of an indexed job take the least. */}}
+{{- define "vecmill.refusedNames" -}}
+{{- if and .Values.serviceMonitor.enabled (include "vecmill.port" .) (not (regexMatch "^[a-z][a-z0-9-]*$" .Release.Name)) }}{{ fail (printf "the release %s cannot be the name of a Service, which serviceMonitor.enabled makes: it must begin with a letter, and have no dots" .Release.Name) }}{{ end }}
+{{- if and .Values.backfill.enabled (gt (int .Values.backfill.shares) 1) (contains "." .Release.Name) }}{{ fail (printf "the release %s cannot be the name of the pods of backfill.shares: it must have no dots" .Release.Name) }}{{ end }}
 {{- end -}}
 
 {{/* What the chart reads out of config is as it reads it. */}}
@@ -52,17 +59,18 @@
 {{- if not (has .name $volumes) }}{{ fail (printf "extraVolumeMounts mounts %s, and no volume has that name" .name) }}{{ end }}
 {{- $paths = append $paths .mountPath }}
 {{- end }}
-{{- range $all := list $volumes $paths }}
+{{- range $what, $all := dict "volume" $volumes "mountPath" $paths }}
 {{- $seen := list }}
 {{- range $all }}
-{{- if has . $seen }}{{ fail (printf "%s is the name of two volumes, or where two are mounted, by extraVolumes, extraVolumeMounts or models.mountPath" .) }}{{ end }}
+{{- if has . $seen }}{{ fail (printf "the %s %s is there twice, by extraVolumes, extraVolumeMounts, models or the chart itself" $what .) }}{{ end }}
 {{- $seen = append $seen . }}
 {{- end }}
 {{- end }}
 {{- end -}}
 
 {{- define "vecmill.refusedResources" -}}
-{{- range $of, $resources := dict "resources" .Values.resources "backfill.resources" .Values.backfill.resources }}
+{{- range $of, $given := dict "resources" .Values.resources "backfill.resources" .Values.backfill.resources }}
+{{- $resources := include "vecmill.resources" $given | fromYaml }}
 {{- range $name, $limit := $resources.limits }}
 {{- $request := dig "requests" $name 0 $resources }}
 {{- if gt (include "vecmill.quantity" $request | float64) (include "vecmill.quantity" $limit | float64) }}{{ fail (printf "%[1]s.limits.%[2]s is %[3]v, and %[1]s.requests.%[2]s is %[4]v, which may not be more: give both" $of $name $limit $request) }}{{ end }}
