@@ -144,7 +144,7 @@ func (c *comparison) source(ctx context.Context, p *lacks, i int32, untold bool)
 				return err
 			}
 			if len(some) > 0 { // the ends are told
-				mute = stretches{{First: append(mute, some...)[0].First, Next: some[len(some)-1].Next}}
+				mute = stretches{append(mute, some...).hull()}
 			}
 		}
 		if err := c.lacking(ctx, p, i, before, after); err != nil {
@@ -183,7 +183,7 @@ func (d *divided) part(ctx context.Context, now past, src, was schemas.SourceID)
 func (c *comparison) lacking(ctx context.Context, p *lacks, i int32, before, after *told) error {
 	at := stretchesOf(after.in, slices.Concat(after.none, after.untold)...).minus(before.none)
 	if len(at) > 0 {
-		if err := c.old.rows(ctx, c.was(i), schemas.Span{First: at[0].First, Next: at[len(at)-1].Next}, func(l *schemas.Lineage) error {
+		if err := c.old.rows(ctx, c.was(i), at.hull(), func(l *schemas.Lineage) error {
 			if id := shortHashOf(l.RefID); p.has(id) && at.has(l.Offset) {
 				p.add(id, l.ContentHash, i, l.Offset, after.fate(l.Offset))
 			}
@@ -211,7 +211,7 @@ func (t *told) fate(offset int64) fate {
 
 // cameAgain has the old rows behind the first lack of a source say which references came again.
 func (c *comparison) cameAgain(ctx context.Context, p *lacks, i int32) error {
-	first, ok := p.any(i)
+	first, ok := p.first(i)
 	if !ok {
 		return nil
 	}
@@ -223,7 +223,7 @@ func (c *comparison) cameAgain(ctx context.Context, p *lacks, i int32) error {
 
 // count has the new output say which lacks are none: what was passed over may have come again, as a replay for each pipeline does.
 func (c *comparison) count(ctx context.Context, p *lacks) error {
-	if _, ok := p.any(-1); !ok {
+	if !p.some() {
 		return nil
 	}
 	sources, err := c.now.sources(ctx, c.r.New.Name)

@@ -126,7 +126,7 @@ func newFeast(ctx context.Context, c *config.Feast, told tellTries) (sinks.Sink,
 	return feastsink.Open(ctx, cfg)
 }
 
-// mixedPush refuses a pipeline whose push source has vectors of a head of the same name from another one, which has another model. Other places of vectors say whose they are, and refuse others themselves.
+// mixedPush refuses a pipeline whose push source has vectors of a head of the same name, in the same store, from another one, which has another model. Other places of vectors say whose they are, and refuse others themselves.
 func mixedPush(p, other *config.Pipeline, m, others *loadedModel) error {
 	if m.digest == others.digest {
 		return nil
@@ -136,13 +136,19 @@ func mixedPush(p, other *config.Pipeline, m, others *loadedModel) error {
 		heads := pushedVectors(&p.Outputs[i], m)
 		for j := range other.Outputs {
 			_, same := sharedPlace(&other.Outputs[j])
-			if same != at || !slices.ContainsFunc(pushedVectors(&other.Outputs[j], others), func(h string) bool { return slices.Contains(heads, h) }) {
+			if same != at || !oneStore(p.Outputs[i].Feast, other.Outputs[j].Feast) || !slices.ContainsFunc(pushedVectors(&other.Outputs[j], others), func(h string) bool { return slices.Contains(heads, h) }) {
 				continue
 			}
 			return fmt.Errorf("%s: feast %s: %w", outputName(i), name, schemas.Unfitf(schemas.PlaceModel, "pipeline %s pushes vectors of model %s there, and this is model %s; vectors of two models cannot be compared: give each a source of its own", other.Name, short(others.digest), short(m.digest)))
 		}
 	}
 	return nil
+}
+
+// oneStore says whether two outputs push to one of Feast's two stores.
+func oneStore(a, b *config.Feast) bool {
+	const both = "online_and_offline"
+	return a != nil && b != nil && (a.To == b.To || a.To == both || b.To == both)
 }
 
 // pushedVectors are the heads of which an output pushes vectors to Feast.

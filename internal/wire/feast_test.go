@@ -16,13 +16,16 @@ func TestAPushSourceTakesVectorsOfOneModel(t *testing.T) {
 	w := newInputWorld(t, "live")
 	feast := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer feast.Close()
+	const refused = "pipeline q: outputs[0]: feast push source rows: it does not fit: pipeline p pushes vectors of model "
 	for name, x := range map[string]struct{ precision, head, settings, want string }{
-		"another model":              {"int8", "embedding", "", "pipeline q: outputs[0]: feast push source rows: it does not fit: pipeline p pushes vectors of model "},
+		"another model":              {"int8", "embedding", "", refused},
 		"the same model":             {"fp32", "embedding", "", ""},
 		"another head":               {"int8", "other", "", ""},
 		"a head that is not pushed":  {"int8", "embedding", ", heads: [other]", ""},
 		"another source":             {"int8", "embedding", ", source: others", ""},
 		"columns without the vector": {"int8", "embedding", ", columns: [ref_id, created_at]", ""},
+		"the other store":            {"int8", "embedding", ", to: offline", ""},
+		"both stores":                {"int8", "embedding", ", to: online_and_offline", refused},
 	} {
 		source := ", source: rows"
 		if strings.Contains(x.settings, "source") {

@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 
 	"vecmill/schemas"
 )
@@ -45,6 +46,8 @@ type lacks struct {
 	most    int
 	left    []class
 	all     []lack
+	source  int32               // the last one that has any
+	begin   int                 // no lack in all before it is of that source
 	newest  map[shortHash]int32 // by id: the last lack in all
 	deleted map[shortHash]bool  // by id: whether it has rows all the same
 }
@@ -63,6 +66,9 @@ func (p *lacks) lackOf(id shortHash, source int32) *lack {
 
 // add notes a row that the other output lacks; of several of a source the one with the greatest offset counts.
 func (p *lacks) add(id shortHash, content string, source int32, offset int64, f fate) {
+	if source != p.source {
+		p.source, p.begin = source, len(p.all)
+	}
 	at := p.lackOf(id, source)
 	switch {
 	case at != nil && at.offset > offset:
@@ -97,6 +103,7 @@ func (p *lacks) halve() {
 	for len(p.all)+len(p.deleted) > p.most {
 		p.left = append(p.left, class{2 * p.of, p.i + p.of})
 		half := newLacks(class{2 * p.of, p.i}, p.most)
+		half.source = p.source // its lacks come between others
 		for id, i := range p.newest {
 			if half.has(id) {
 				half.take(id, p, i)
@@ -164,13 +171,21 @@ func (p *lacks) told(first, one int32) bool {
 	return false
 }
 
-// any says whether lacks of a source, or with -1 of any, are left, and from which offset on.
-func (p *lacks) any(source int32) (first int64, ok bool) {
-	for i := range p.all {
+// first is the least offset of the lacks that are left of the source that came last; of others it knows nothing.
+func (p *lacks) first(source int32) (first int64, ok bool) {
+	if source != p.source {
+		return 0, false
+	}
+	for i := p.begin; i < len(p.all); i++ {
 		at := &p.all[i]
-		if !at.found && (source < 0 || at.source == source) && (!ok || at.offset < first) {
+		if !at.found && at.source == source && (!ok || at.offset < first) {
 			first, ok = at.offset, true
 		}
 	}
 	return first, ok
+}
+
+// some says whether any are left.
+func (p *lacks) some() bool {
+	return slices.ContainsFunc(p.all, func(at lack) bool { return !at.found })
 }

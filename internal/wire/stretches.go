@@ -26,6 +26,11 @@ func stretchesOf(in schemas.Span, spans ...schemas.Span) (out stretches) {
 	return out
 }
 
+// hull is from the first offset of some stretches to the last.
+func (a stretches) hull() schemas.Span {
+	return schemas.Span{First: a[0].First, Next: a[len(a)-1].Next}
+}
+
 // minus is what is in no stretch of b.
 func (a stretches) minus(b stretches) (out stretches) {
 	for _, s := range a {

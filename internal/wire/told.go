@@ -78,18 +78,22 @@ func oneReference(in *config.Input) bool {
 	return false
 }
 
-// withoutRows are the offsets of stretches of which an output has no row. A bit is held for each offset.
+// withoutRows are the offsets of stretches of which an output has no row. It is asked once, for a table is planned anew for each question; a bit is held for each offset from the first to the last one.
 func withoutRows(ctx context.Context, out past, src schemas.SourceID, of stretches) (left stretches, err error) {
-	for _, in := range of {
-		have := make([]uint64, in.Len()/64+1)
-		if err := out.rows(ctx, src, in, func(l *schemas.Lineage) error {
-			at := l.Offset - in.First
-			have[at/64] |= 1 << (at % 64)
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-		for o := in.First; o < in.Next; o++ {
+	if len(of) == 0 {
+		return nil, nil
+	}
+	in := of.hull()
+	have := make([]uint64, in.Len()/64+1)
+	if err := out.rows(ctx, src, in, func(l *schemas.Lineage) error {
+		at := l.Offset - in.First
+		have[at/64] |= 1 << (at % 64)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	for _, s := range of {
+		for o := s.First; o < s.Next; o++ {
 			if at := o - in.First; have[at/64]&(1<<(at%64)) == 0 {
 				left = schemas.AppendOffset(left, o)
 			}
