@@ -31,3 +31,45 @@ func TestFLOPsAreOfSamplesAsTheyCost(t *testing.T) {
 		}
 	}
 }
+
+// Each class is said to take what its encoder does and, of 16 steps, what its head multiplies for every one of them: by hand.
+func TestFLOPsAreWithThoseOfEachClassesHead(t *testing.T) {
+	audio := AudioConfig{
+		HiddenSize: 8, OutputHiddenSize: 6, VocabSize: 11, ClassifierProjSize: 5, TDNNDim: []int{4}, TDNNKernel: []int{3},
+		ConvDim: []int{4}, ConvStride: []int{5}, ConvKernel: []int{10}, NumConvPosEmbeddingGroups: 1, AdapterKernelSize: 3, AdapterStride: 2, NumAdapterLayers: 2,
+	}
+	adapted := audio
+	adapted.AddAdapter = true
+	text := &TextConfig{HiddenSize: 8, VocabSize: 11}
+	labels := []string{"a", "b", "c"}
+	for _, c := range []struct {
+		class string
+		audio *AudioConfig
+		head  float64 // multiplications a step
+	}{
+		{"Data2VecAudioModel", &audio, 0},
+		{"Data2VecAudioForAudioFrameClassification", &audio, 8 * 3},
+		{"Data2VecAudioForSequenceClassification", &audio, 8 * 5},
+		{"Data2VecAudioForCTC", &audio, 8 * 11},
+		{"Data2VecAudioForCTC", &adapted, 6 * 11 / 4.},
+		{"Data2VecAudioForXVector", &audio, 8*4 + 4*3*4},
+		{"Data2VecAudioForXVector", &adapted, (8*4 + 4*3*4) / 4.},
+		{"Data2VecTextModel", nil, 0},
+		{"Data2VecTextForCausalLM", nil, 8*8 + 8*11},
+		{"Data2VecTextForMaskedLM", nil, 8*8 + 8*11},
+		{"Data2VecTextForTokenClassification", nil, 8 * 3},
+		{"Data2VecTextForQuestionAnswering", nil, 8 * 2},
+		{"Data2VecTextForSequenceClassification", nil, 0},
+		{"Data2VecTextForMultipleChoice", nil, 0},
+	} {
+		s, encoder := &Spec{Class: c.class, Labels: labels, Audio: c.audio}, 0.0
+		if c.audio != nil {
+			encoder = c.audio.FLOPs(16)
+		} else {
+			s.Text, encoder = text, text.FLOPs(16)
+		}
+		if got, want := s.FLOPs(16), encoder+2*16*c.head; got != want {
+			t.Errorf("%s, adapter %v: %v, want %v", c.class, c.audio == &adapted, got, want)
+		}
+	}
+}

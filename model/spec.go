@@ -117,12 +117,20 @@ func (s *Spec) FLOPs(steps int) float64 {
 		total = s.Vision.FLOPs(max(steps-1, 0))
 	}
 	switch strings.TrimPrefix(s.Class, "TF") {
+	case "Data2VecAudioForAudioFrameClassification":
+		total += dense(s.Audio.HiddenSize, len(s.Labels))
 	case "Data2VecAudioForCTC":
-		total += dense(s.Audio.OutputHiddenSize, s.Audio.VocabSize)
+		total += s.Audio.CTCFLOPs(steps)
+	case "Data2VecAudioForSequenceClassification":
+		total += dense(s.Audio.HiddenSize, s.Audio.ClassifierProjSize)
 	case "Data2VecAudioForXVector":
 		total += s.Audio.XVectorFLOPs(steps)
 	case "Data2VecTextForMaskedLM", "Data2VecTextForCausalLM":
 		total += dense(s.Text.HiddenSize, s.Text.VocabSize+s.Text.HiddenSize) // after a dense layer
+	case "Data2VecTextForQuestionAnswering":
+		total += dense(s.Text.HiddenSize, 2)
+	case "Data2VecTextForTokenClassification":
+		total += dense(s.Text.HiddenSize, len(s.Labels))
 	case "Data2VecVisionForSemanticSegmentation":
 		total += s.Vision.SegmentationFLOPs(len(s.Labels))
 	}

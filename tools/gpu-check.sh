@@ -13,7 +13,7 @@
 #
 # Environment:
 #   GO                     default go
-#   CUDA_VISIBLE_DEVICES   the GPUs that are checked, by their numbers in nvidia-smi or their UUIDs; default all
+#   CUDA_VISIBLE_DEVICES   the GPUs that are checked, by their numbers in nvidia-smi or by UUIDs of GPUs or MIG devices, whole or their beginnings; default all
 #   VECMILL_DEVICE_BATCH   how many times the budget of a processor a batch is, default 16 on GPUs and 1 on the CPU
 #   VECMILL_BENCH_LAYERS   layers of the models, default 12 as base has
 #   VECMILL_BENCH_TEXTS, VECMILL_BENCH_CLIPS, VECMILL_BENCH_PICTURES
@@ -34,7 +34,26 @@ visible() {
   [ -n "${CUDA_VISIBLE_DEVICES+set}" ] || { gpus; return; }
   local ids id
   IFS=, read -ra ids <<<"$CUDA_VISIBLE_DEVICES"
-  for id in "${ids[@]}"; do gpus -i "$id" || return; done
+  for id in "${ids[@]}"; do
+    case "$id" in
+      GPU-* | MIG-*) named "$id" || return ;;
+      *) gpus -i "$id" || return ;;
+    esac
+  done
+}
+
+# named is the line of the one device whose UUID begins so. A slice of a GPU (MIG) is called as CUDA calls it, behind the name of its GPU.
+named() {
+  local found number slice line
+  found=$(nvidia-smi -L 2>/dev/null | awk -v id="$1" '
+    /^GPU / { number = $2 + 0; slice = "" }
+    /^ *MIG / { slice = $1 " " $2 }
+    { sub(/.*\(UUID: /, ""); if (index($0, id) == 1) { n++; found = number " " slice } }
+    END { if (n == 1) print found }')
+  read -r number slice <<<"$found"
+  [ -n "$number" ] || return
+  line=$(gpus -i "$number") || return
+  printf '%s\n' "${line%%, *}${slice:+ $slice}, ${line##*, }"
 }
 
 while [ $# -gt 0 ]; do

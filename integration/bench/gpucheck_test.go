@@ -79,18 +79,30 @@ func fetched(t *testing.T) (cache, lib string) {
 }
 
 // GPUs are those that CUDA shows, in its order: what is hidden is neither counted nor named. The list ends where it names a GPU that is not there, as CUDA has it.
+// A UUID may be as short as it is one device's alone, which may be a slice of a GPU (MIG).
 func TestTheCheckIsOfTheGPUsThatAreVisible(t *testing.T) {
 	cache, _ := fetched(t)
 	bin := t.TempDir()
 	program(t, bin, "nvidia-smi", `case "$*" in
 "-i 0 "*) echo 'NVIDIA L4, 550.54.15' ;;
 "-i 1 "*) echo 'NVIDIA T4, 550.54.15' ;;
+"-i 2 "*) echo 'NVIDIA H100 80GB HBM3, 550.54.15' ;;
 -i*) exit 6 ;;
+-L) echo 'GPU 0: NVIDIA L4 (UUID: GPU-8932f937-d72c-4106-c12f-20bd9faed9f6)'
+	echo 'GPU 1: NVIDIA T4 (UUID: GPU-8a7b1c02-53ba-4c9e-8f3f-0c9e1d2b3a44)'
+	echo 'GPU 2: NVIDIA H100 80GB HBM3 (UUID: GPU-1f2e3d4c-0000-4c9e-8f3f-0c9e1d2b3a55)'
+	echo '  MIG 1g.10gb     Device  0: (UUID: MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f)'
+	echo '  MIG 2g.20gb     Device  1: (UUID: MIG-0c757cd7-e942-5726-a0b8-0e8fb7067135)' ;;
 *) echo 'NVIDIA L4, 550.54.15'; echo 'NVIDIA T4, 550.54.15' ;;
 esac`)
 	program(t, bin, "uname", "echo Linux x86_64")
 	program(t, bin, "go", `echo "$CUDA_DEVICE_ORDER $VECMILL_DEVICE_COUNT $VECMILL_DEVICE_NAME" >"$VECMILL_DEVICE_REPORT"`)
-	for visible, want := range map[string]string{"1,0": "2 NVIDIA T4", "1": "1 NVIDIA T4", "0,7,1": "1 NVIDIA L4"} {
+	for visible, want := range map[string]string{
+		"1,0": "2 NVIDIA T4", "1": "1 NVIDIA T4", "0,7,1": "1 NVIDIA L4",
+		"GPU-8a7b1c02-53ba-4c9e-8f3f-0c9e1d2b3a44,0": "2 NVIDIA T4", "GPU-8932": "1 NVIDIA L4",
+		"0,GPU-8,1": "1 NVIDIA L4", "0,GPU-7,1": "1 NVIDIA L4", // of two, and of none
+		"MIG-0c757cd7-e942-5726-a0b8-0e8fb7067135": "1 NVIDIA H100 80GB HBM3 MIG 2g.20gb", "MIG-c6": "1 NVIDIA H100 80GB HBM3 MIG 1g.10gb",
+	} {
 		report := filepath.Join(t.TempDir(), "report.md")
 		code, out := script(t, bin, []string{"VECMILL_CACHE=" + cache, "GO=", "CUDA_VISIBLE_DEVICES=" + visible}, "--report", report)
 		got, err := os.ReadFile(report)

@@ -10,6 +10,9 @@ import (
 	"math/bits"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
@@ -54,6 +57,48 @@ func refusals(t *testing.T, s *harness.Postgres, names *tables) {
 	s.PSQL(t, "ALTER TABLE doctored ALTER COLUMN vector TYPE vector(4)")
 	fixture.DoctorRefuses(t, doctored, "column vector of table doctored is vector(4), want vector(96); give this model a table of its own")
 	open(t, sinkConfig(s.DSN(), table)) // without an index of its own: the one that is there stays
+}
+
+// beside has sinks open beside transactions in the ranges: of others that write where nothing is missing, and of readers where the index is. Columns that are missing come.
+func beside(t *testing.T, s *harness.Postgres, table string) {
+	ctx, index := context.Background(), `SELECT to_regclass('`+table+`_ranges_by_deleted')`
+	c := sinkConfig(s.DSN(), table)
+	closeSink(t, open(t, c))
+	conn, err := pgx.Connect(ctx, s.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	for _, step := range []struct{ before, lock string }{{"", "ROW EXCLUSIVE"}, {"DROP INDEX " + table + "_ranges_by_deleted", "ACCESS SHARE"}} {
+		if step.before != "" {
+			s.PSQL(t, step.before)
+		}
+		tx, err := conn.Begin(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(ctx, `LOCK TABLE `+table+`_ranges IN `+step.lock+` MODE`); err != nil {
+			t.Fatal(err)
+		}
+		short, cancel := context.WithTimeout(ctx, 5*time.Second)
+		if sink, err := pgvectorsink.Open(short, c); err != nil {
+			t.Errorf("beside a lock %s: %v", step.lock, err)
+		} else {
+			closeSink(t, sink)
+		}
+		cancel()
+		if err := tx.Rollback(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.PSQL(t, index); got != table+"_ranges_by_deleted" {
+			t.Errorf("beside a lock %s: the index is %q", step.lock, got)
+		}
+	}
+	s.PSQL(t, "ALTER TABLE "+table+"_ranges DROP COLUMN heads, DROP COLUMN deleted_ids")
+	closeSink(t, open(t, c))
+	if got := s.PSQL(t, index+", deleted_ids, heads FROM "+table+"_ranges LIMIT 0"); got != "" {
+		t.Error(got)
+	}
 }
 
 func evolve(t *testing.T, s *harness.Postgres, table string) {

@@ -1,5 +1,7 @@
 package config
 
+import "math"
+
 // FLOPs counts what models compute: two operations for each multiplication with its addition, of matrix products and convolutions alone, as it is usual in
 // stating how much of a machine is used. Additions of biases, norms, activations and softmax are not counted, nor are heads that run once an item.
 
@@ -48,11 +50,29 @@ func (c *Vision) FLOPs(patches int) float64 {
 	return 2*float64(patches)*patch*float64(c.HiddenSize) + float64(c.NumHiddenLayers)*layer(patches+1, c.HiddenSize, c.IntermediateSize)
 }
 
-// XVectorFLOPs is what the head of x-vectors adds for one recording of so many frames: the projector and the convolutions over frames.
+// adapted is how many of so many frames the adapter leaves, if there is one, and their width.
+func (c *Audio) adapted(frames int) (n float64, width int) {
+	if !c.AddAdapter {
+		return float64(frames), c.HiddenSize
+	}
+	return float64(frames) / math.Pow(float64(c.AdapterStride), float64(c.NumAdapterLayers)), c.OutputHiddenSize
+}
+
+// CTCFLOPs is what the head of CTC adds for one recording of so many frames.
+func (c *Audio) CTCFLOPs(frames int) float64 {
+	n, width := c.adapted(frames)
+	return 2 * n * float64(width) * float64(c.VocabSize)
+}
+
+// XVectorFLOPs is what the head of x-vectors adds for one recording of so many frames: the projector and the convolutions, over what the adapter leaves, but for a sum of layers.
 func (c *Audio) XVectorFLOPs(frames int) float64 {
+	n, _ := c.adapted(frames)
+	if c.UseWeightedLayerSum {
+		n = float64(frames)
+	}
 	total, in := 0.0, c.HiddenSize
 	dense := func(taps, out int) {
-		total += 2 * float64(frames) * float64(in*taps) * float64(out)
+		total += 2 * n * float64(in*taps) * float64(out)
 		in = out
 	}
 	for i, out := range c.TDNNDim[:min(len(c.TDNNDim), len(c.TDNNKernel))] {

@@ -52,6 +52,15 @@ func TestFLOPsOfXVectorsByHand(t *testing.T) {
 	if got, want := c.XVectorFLOPs(10), float64(10*2*(8*4+4*3*4+4*2*6+6*1*5)); got != want {
 		t.Errorf("three: %v, want %v", got, want)
 	}
+	want := c.XVectorFLOPs(10)
+	c.AddAdapter, c.AdapterStride, c.NumAdapterLayers = true, 2, 3
+	if got := c.XVectorFLOPs(80); got != want {
+		t.Errorf("of 10 frames that an adapter leaves of 80: %v, want %v", got, want)
+	}
+	c.UseWeightedLayerSum = true // of the states before the adapter
+	if got := c.XVectorFLOPs(10); got != want {
+		t.Errorf("of a sum of layers: %v, want %v", got, want)
+	}
 }
 
 // By hand, for a grid of 4 x 4, whose levels are of 16, 8, 4 and 2 places a side, with scenes pooled to 1 and 3 a side.

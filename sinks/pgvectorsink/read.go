@@ -3,6 +3,8 @@ package pgvectorsink
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -145,14 +147,12 @@ func spans(m pgtype.Multirange[pgtype.Range[pgtype.Int8]]) []schemas.Span {
 	return out
 }
 
-// rows looks for what is missing among what all sources deleted since. It counts: for EXISTS the server expects to find some at once, and passes over the index.
+// rows looks for what is missing among what all sources deleted since.
 func (q *Reader) rows(ctx context.Context, tx pgx.Tx, s *Stored) error {
 	src := s.Range.Source
-	rows, err := tx.Query(ctx, `WITH claim AS (SELECT unnest(row_ids) AS id, unnest(row_offsets) AS at, written_at FROM `+q.n.ranges+`
+	rows, err := tx.Query(ctx, `WITH claim AS (SELECT unnest(row_ids) AS id, unnest(row_offsets) AS at FROM `+q.n.ranges+`
 			WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND first_offset = $4)
-		SELECT c.id, c.at, coalesce(t.model_digest, ''), t.row_id IS NOT NULL OR (SELECT count(*) > 0 FROM `+q.n.ranges+` r
-			WHERE r.deleted_ids <> '{}' AND r.deleted_ids @> ARRAY[c.id]
-			AND (r.written_at >= c.written_at OR r.pipeline = $1 AND r.topic = $2 AND r.partition = $3 AND r.first_offset >= $4)), true
+		SELECT c.id, c.at, coalesce(t.model_digest, ''), t.row_id IS NOT NULL, true
 			FROM claim c LEFT JOIN `+q.n.table+` t ON t.row_id = c.id
 		UNION ALL
 		SELECT t.row_id, t."offset", t.model_digest, true, false FROM `+q.n.table+` t
@@ -162,19 +162,50 @@ func (q *Reader) rows(ctx context.Context, tx pgx.Tx, s *Stored) error {
 	if err != nil {
 		return err
 	}
+	var wrote []StoredRow
+	absent := map[string]bool{}
 	var row StoredRow
 	var there, claimed bool
-	_, err = pgx.ForEachRow(rows, []any{&row.ID, &row.Offset, &row.Model, &there, &claimed}, func() error {
-		switch {
-		case !there:
-			s.Missing = append(s.Missing, row)
-		case claimed:
-			s.Rows = append(s.Rows, row)
-		default:
+	if _, err := pgx.ForEachRow(rows, []any{&row.ID, &row.Offset, &row.Model, &there, &claimed}, func() error {
+		if !claimed {
 			s.Surplus = append(s.Surplus, row)
+			return nil
+		}
+		wrote = append(wrote, row)
+		if !there {
+			absent[row.ID] = true
 		}
 		return nil
-	})
+	}); err != nil {
+		return err
+	}
+	if err := q.taken(ctx, tx, s, absent); err != nil {
+		return err
+	}
+	for _, row := range wrote {
+		if absent[row.ID] {
+			s.Missing = append(s.Missing, row)
+		} else {
+			s.Rows = append(s.Rows, row)
+		}
+	}
+	return nil
+}
+
+// taken takes away from ids of a transaction's rows those that a tombstone took since. It asks for all at once: a table that no worker has opened since has no index by them, and is read whole.
+func (q *Reader) taken(ctx context.Context, tx pgx.Tx, s *Stored, ids map[string]bool) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	src := s.Range.Source
+	rows, err := tx.Query(ctx, `SELECT id FROM `+q.n.ranges+` r, unnest(r.deleted_ids) AS id WHERE r.deleted_ids <> '{}' AND r.deleted_ids && $1::text[] AND id = ANY($1)
+		AND (r.written_at >= $2 OR r.pipeline = $3 AND r.topic = $4 AND r.partition = $5 AND r.first_offset >= $6)`,
+		slices.Collect(maps.Keys(ids)), s.Written, src.Pipeline, src.Topic, src.Partition, s.Range.First)
+	if err != nil {
+		return err
+	}
+	var id string
+	_, err = pgx.ForEachRow(rows, []any{&id}, func() error { delete(ids, id); return nil })
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 // names are the quoted names of a table's relations, ready for SQL.
 type names struct {
 	table, sources, ranges, meta string
+	byDeleted                    string // an index of the ranges
 	bare                         string // the table's own name, without schema and quotes
 }
 
@@ -24,7 +25,7 @@ func namesOf(table string) names {
 		id[last] += suffix
 		return id.Sanitize()
 	}
-	return names{side(""), side("_sources"), side("_ranges"), side("_meta"), parts[last]}
+	return names{side(""), side("_sources"), side("_ranges"), side("_meta"), side("_ranges_by_deleted"), parts[last]}
 }
 
 // version of the tables' layout that this build writes.
@@ -32,7 +33,7 @@ const version = "1"
 
 // prepare makes what is missing and refuses what does not fit. Workers that start together do it one after the other.
 func (d *database) prepare(ctx context.Context) error {
-	return d.begin(ctx, func(tx pgx.Tx) error {
+	err := d.begin(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('vecmill ' || $1, 0))`, d.cfg.Table); err != nil {
 			return err
 		}
@@ -54,6 +55,10 @@ func (d *database) prepare(ctx context.Context) error {
 		}
 		return d.index(ctx, tx)
 	})
+	if err != nil {
+		return err
+	}
+	return d.begin(ctx, func(tx pgx.Tx) error { return d.indexDeleted(ctx, tx) })
 }
 
 func (d *database) create(ctx context.Context, tx pgx.Tx) error {
@@ -75,16 +80,42 @@ func (d *database) create(ctx context.Context, tx pgx.Tx) error {
 			row_offsets bigint[] NOT NULL, row_ids text[] NOT NULL, writer text NOT NULL, written_at timestamptz NOT NULL DEFAULT now(),
 			deleted_ids text[] NOT NULL DEFAULT '{}', tombstone_offsets bigint[] NOT NULL DEFAULT '{}', tombstone_refs text[] NOT NULL DEFAULT '{}', heads text NOT NULL DEFAULT '',
 			PRIMARY KEY (pipeline, topic, partition, first_offset))`,
-		// of a table from before there were deletions, or heads
-		`ALTER TABLE `+d.n.ranges+` ADD COLUMN IF NOT EXISTS deleted_ids text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS tombstone_offsets bigint[] NOT NULL DEFAULT '{}',
-			ADD COLUMN IF NOT EXISTS tombstone_refs text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS heads text NOT NULL DEFAULT ''`,
-		`CREATE INDEX IF NOT EXISTS `+pgx.Identifier{d.n.bare + "_ranges_by_deleted"}.Sanitize()+` ON `+d.n.ranges+` USING gin (deleted_ids) WHERE deleted_ids <> '{}'`,
 		`CREATE TABLE IF NOT EXISTS `+d.n.meta+` (key text PRIMARY KEY, value text NOT NULL)`,
 	)
 	for _, s := range sql {
 		if _, err := tx.Exec(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", firstWords(s), err)
 		}
+	}
+	return d.fitRanges(ctx, tx)
+}
+
+// fitRanges adds the columns that a table from before there were deletions, or heads, lacks. It asks first: ALTER TABLE stops all that read and write, also where it adds nothing.
+func (d *database) fitRanges(ctx context.Context, tx pgx.Tx) error {
+	var has int
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM pg_attribute WHERE attrelid = $1::regclass AND NOT attisdropped
+		AND attname IN ('deleted_ids', 'tombstone_offsets', 'tombstone_refs', 'heads')`, d.n.ranges).Scan(&has); err != nil || has == 4 {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `ALTER TABLE `+d.n.ranges+` ADD COLUMN IF NOT EXISTS deleted_ids text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS tombstone_offsets bigint[] NOT NULL DEFAULT '{}',
+		ADD COLUMN IF NOT EXISTS tombstone_refs text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS heads text NOT NULL DEFAULT ''`); err != nil {
+		return fmt.Errorf("adding columns to table %s: %w", d.n.ranges, err)
+	}
+	return nil
+}
+
+// indexDeleted makes the index by deleted ids, which audits read: nobody waits for who makes it. In a transaction of its own it stops writers of the ranges while it is built, and nothing else.
+// CREATE INDEX IF NOT EXISTS stops them also where the index is there; CONCURRENTLY leaves one that is not valid when it is cut off.
+func (d *database) indexDeleted(ctx context.Context, tx pgx.Tx) error {
+	var free, is bool
+	if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended('vecmill index ' || $1, 0))`, d.cfg.Table).Scan(&free); err != nil || !free {
+		return err
+	}
+	if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, d.n.byDeleted).Scan(&is); err != nil || is {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `CREATE INDEX IF NOT EXISTS `+pgx.Identifier{d.n.bare + "_ranges_by_deleted"}.Sanitize()+` ON `+d.n.ranges+` USING gin (deleted_ids) WHERE deleted_ids <> '{}'`); err != nil {
+		return fmt.Errorf("indexing the deleted ids of table %s: %w", d.n.ranges, err)
 	}
 	return nil
 }
