@@ -177,7 +177,7 @@ func TestARecomputationInSharesIsCheckedByTheLast(t *testing.T) {
 	base := shellWords(os.Args[0]) + " reembed --config " + conf + " --old intents --new intents-2 --no-stream --cut-over texts --share "
 	step(1, "nothing new was saved of the plan in 10ms by share 0/3, which makes it: see how that one ended, and give it again: "+base+"0/3; go on with: "+base+"1/3 --wait 10ms", append(share("1/3"), "--wait", "10ms")...)
 
-	asked, free := l.hold(2, `HEAD /out/`+prefix+`/rows/_plans/.*/plan\.json`)
+	asked, free := l.hold(2, `GET /out/`+prefix+`/rows/_plans/.*/plan\.json`)
 	defer free()
 	c, _, stderr := child(t, share("1/3")...)
 	<-asked // once before, and there was none
