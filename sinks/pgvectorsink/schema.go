@@ -33,6 +33,7 @@ const version = "1"
 
 // prepare makes what is missing and refuses what does not fit. Workers that start together do it one after the other.
 func (d *database) prepare(ctx context.Context) error {
+	indexed := false
 	err := d.begin(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('vecmill ' || $1, 0))`, d.cfg.Table); err != nil {
 			return err
@@ -53,9 +54,12 @@ func (d *database) prepare(ctx context.Context) error {
 		if err := d.fitColumns(ctx, tx); err != nil {
 			return err
 		}
-		return d.index(ctx, tx)
+		if err := d.index(ctx, tx); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, d.n.byDeleted).Scan(&indexed)
 	})
-	if err != nil {
+	if err != nil || indexed {
 		return err
 	}
 	return d.begin(ctx, func(tx pgx.Tx) error { return d.indexDeleted(ctx, tx) })
