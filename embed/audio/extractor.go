@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+
+	"vecmill/model/config"
 )
 
 // extractor is what preprocessor_config.json says. PaddingValue and ReturnAttentionMask decide only what a batch looks like to the
@@ -20,35 +20,17 @@ type extractor struct {
 	ReturnAttentionMask bool    `json:"return_attention_mask"`
 }
 
-// readExtractor reads preprocessor_config.json, or the feature_extractor of processor_config.json where a newer
-// transformers has written only that.
+// readExtractor reads the settings of the checkpoint's feature extractor.
 func readExtractor(dir string) (extractor, error) {
-	path := filepath.Join(dir, "preprocessor_config.json")
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if raw, err = nestedExtractor(dir); err != nil {
-			return extractor{}, err
-		}
-	} else if err != nil {
-		return extractor{}, fmt.Errorf("reading the audio preprocessor: %w", err)
+	p, err := config.ReadProcessor(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && p.Extractor == nil {
+		return extractor{}, fmt.Errorf("%s has no preprocessor_config.json: an audio checkpoint needs it for its sampling rate and "+
+			"normalisation; copy it from the model's repository", dir)
 	}
-	return parseExtractor(path, raw)
-}
-
-func nestedExtractor(dir string) ([]byte, error) {
-	missing := fmt.Errorf("%s has no preprocessor_config.json: an audio checkpoint needs it for its sampling rate and "+
-		"normalisation; copy it from the model's repository", dir)
-	raw, err := os.ReadFile(filepath.Join(dir, "processor_config.json"))
 	if err != nil {
-		return nil, missing
+		return extractor{}, err
 	}
-	var doc struct {
-		FeatureExtractor json.RawMessage `json:"feature_extractor"`
-	}
-	if json.Unmarshal(raw, &doc) != nil || doc.FeatureExtractor == nil {
-		return nil, missing
-	}
-	return doc.FeatureExtractor, nil
+	return parseExtractor(p.Path, p.Extractor)
 }
 
 func parseExtractor(path string, raw []byte) (extractor, error) {

@@ -2,7 +2,6 @@ package heads
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 	"strings"
 
 	"vecmill/embed/beam"
+	"vecmill/model/config"
 )
 
 // Decoding says how a transcript is searched for among the tokens' probabilities. The zero value is greedy: each frame's best token; for
@@ -119,27 +119,13 @@ func (o Decoding) alphabet(dir string, columns int) (*beam.Decoder, error) {
 	return beam.NewDecoder(a, nil), nil
 }
 
-const (
-	preprocessorFile = "preprocessor_config.json"
-	processorFile    = "processor_config.json" // of newer saves, which may have it alone
-)
-
-// NamesLanguageModel says whether a checkpoint's preprocessor_config.json, or processor_config.json where there is only that, names a processor that decodes with beams and a language model.
+// NamesLanguageModel says whether a checkpoint names a processor that decodes with beams and a language model.
 func NamesLanguageModel(dir string) (bool, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, preprocessorFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		raw, err = os.ReadFile(filepath.Join(dir, processorFile))
-	}
+	p, err := config.ReadProcessor(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	var doc struct {
-		Class *string `json:"processor_class"`
-	}
-	if err == nil {
-		err = json.Unmarshal(raw, &doc)
-	}
-	return doc.Class != nil && strings.HasSuffix(*doc.Class, "WithLM"), err
+	return strings.HasSuffix(p.Class, "WithLM"), err
 }
 
 func (o Decoding) languageModel() (*beam.LanguageModel, error) {

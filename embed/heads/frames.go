@@ -24,7 +24,7 @@ func newFrames(h head, cfg Config, spec *model.Spec, graph *model.Graph) (embed.
 	if err := h.labelled(spec, graph, 2); err != nil {
 		return nil, err
 	}
-	rate, err := samplingRate(spec.Dir)
+	rate, _, err := samplingRate(spec.Dir)
 	if err != nil {
 		return nil, err
 	}

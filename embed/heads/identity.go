@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"vecmill/model"
@@ -122,7 +121,6 @@ func versionFor(name schemas.Task, spec *model.Spec) int {
 
 // nestedElsewhere says whether a checkpoint has its sampling rate in processor_config.json alone, and that is not the default.
 func nestedElsewhere(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, preprocessorFile))
-	rate, bad := nestedRate(dir)
-	return errors.Is(err, fs.ErrNotExist) && bad == nil && rate != defaultRate
+	rate, nested, err := samplingRate(dir)
+	return err == nil && nested && rate != defaultRate
 }

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"vecmill/embed"
 	"vecmill/embed/beam"
 	"vecmill/model"
+	"vecmill/model/config"
 	"vecmill/schemas"
 )
 
@@ -34,7 +33,7 @@ func newTranscript(h head, cfg Config, spec *model.Spec, graph *model.Graph) (em
 	if spec.Audio == nil {
 		return nil, errors.New("the checkpoint has no audio configuration")
 	}
-	rate, err := samplingRate(spec.Dir)
+	rate, _, err := samplingRate(spec.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -59,48 +58,25 @@ func newTranscript(h head, cfg Config, spec *model.Spec, graph *model.Graph) (em
 // defaultRate is the class's own.
 const defaultRate = 16000
 
-// samplingRate reads preprocessor_config.json, or the feature_extractor of processor_config.json where a newer transformers has written only that.
-func samplingRate(dir string) (int, error) {
-	rate, err := rateIn(filepath.Join(dir, preprocessorFile), func(raw []byte) ([]byte, error) { return raw, nil })
-	if errors.Is(err, fs.ErrNotExist) {
-		return nestedRate(dir)
-	}
-	return rate, err
-}
-
-// nestedRate is that of processor_config.json alone.
-func nestedRate(dir string) (int, error) {
-	rate, err := rateIn(filepath.Join(dir, processorFile), func(raw []byte) ([]byte, error) {
-		doc := struct {
-			FeatureExtractor json.RawMessage `json:"feature_extractor"`
-		}{json.RawMessage("{}")}
-		err := json.Unmarshal(raw, &doc)
-		return doc.FeatureExtractor, err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return defaultRate, nil
-	}
-	return rate, err
-}
-
-func rateIn(path string, extractor func([]byte) ([]byte, error)) (int, error) {
+// samplingRate is that of the checkpoint's feature extractor, and where the file that says so is processor_config.json alone, it is nested.
+func samplingRate(dir string) (rate int, nested bool, err error) {
 	cfg := struct {
 		SamplingRate int `json:"sampling_rate"`
 	}{defaultRate}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	if raw, err = extractor(raw); err == nil {
-		err = json.Unmarshal(raw, &cfg)
+	p, err := config.ReadProcessor(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && p.Extractor == nil {
+		return defaultRate, p.Nested, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("reading %s: %w", path, err)
+		return 0, false, err
+	}
+	if err := json.Unmarshal(p.Extractor, &cfg); err != nil {
+		return 0, false, fmt.Errorf("reading %s: %w", p.Path, err)
 	}
 	if cfg.SamplingRate < 1 {
-		return 0, fmt.Errorf("reading %s: sampling_rate is %d", path, cfg.SamplingRate)
+		return 0, false, fmt.Errorf("reading %s: sampling_rate is %d", p.Path, cfg.SamplingRate)
 	}
-	return cfg.SamplingRate, nil
+	return cfg.SamplingRate, p.Nested, nil
 }
 
 // Apply gives each sample its Text, its Words and Chars with seconds from the start of the object, and its Score. A word's score is the mean

@@ -41,7 +41,7 @@ func runDoctor(ctx context.Context, e *env, args []string) error {
 		if c.ValidateSource() != nil {
 			whom = "backfill"
 		}
-		fmt.Fprintf(e.stdout, "everything a %s needs is there; %d warnings\n", whom, doubts)
+		fmt.Fprintf(e.stdout, "everything a %s needs is there; warnings: %d\n", whom, doubts)
 	}
 	return nil
 }

@@ -181,7 +181,7 @@ func printExpected(w io.Writer, x *backfill.Expectation) {
 	switch {
 	case x.Refused != "" && x.Probed == 0: // nor is it known what is in them
 	case x.Modality == schemas.Audio:
-		line("audio", "%.1f hours", x.Seconds/3600)
+		line("audio", "%s", amount(x.Seconds))
 	case x.Modality == schemas.Image:
 		line("pixels", "%.3g", x.Pixels)
 	case x.Modality == schemas.Text && x.Tried > 0:
@@ -274,11 +274,25 @@ func spans(i backfill.Interval) string {
 }
 
 func hours(i backfill.Interval) string {
+	if i.High < 100 {
+		return fmt.Sprintf("%.2g seconds (%.2g to %.2g)", i.Value, i.Low, i.High)
+	}
 	return fmt.Sprintf("%.2f hours (%.2f to %.2f)", i.Value/3600, i.Low/3600, i.High/3600)
+}
+
+// amount is how much time there is of something, in hours where there are any.
+func amount(seconds float64) string {
+	if seconds < 3600 {
+		return fmt.Sprintf("%.0f seconds", seconds)
+	}
+	return fmt.Sprintf("%.1f hours", seconds/3600)
 }
 
 // span is a time in the words of people.
 func span(seconds float64) string {
+	if 0 < seconds && seconds < 1 {
+		return "under 1s"
+	}
 	return (time.Duration(math.Round(seconds)) * time.Second).String()
 }
 

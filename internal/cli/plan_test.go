@@ -102,3 +102,17 @@ func TestAPublishingSaysHowLongItTakesYet(t *testing.T) {
 		}
 	}
 }
+
+// What is small is not told as nothing.
+func TestSmallPlansSayHowSmall(t *testing.T) {
+	for got, want := range map[string]string{
+		amount(14.02): "14 seconds", amount(3599.7): "3600 seconds", amount(5400): "1.5 hours",
+		span(0): "0s", span(0.24): "under 1s", span(61.4): "1m1s",
+		hours(backfill.Interval{Value: 0.2, Low: 0.1, High: 0.31}):   "0.2 seconds (0.1 to 0.31)",
+		hours(backfill.Interval{Value: 3600, Low: 1800, High: 7200}): "1.00 hours (0.50 to 2.00)",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -335,7 +335,7 @@ func (w *Worker) logTotals() {
 	for i, s := range w.Stats() {
 		w.log.Info("totals", "pipeline", s.Pipeline, "records", s.Stream.Records, "rows", s.Stream.Rows, "skipped", s.Stream.Skipped, "dead", s.Stream.Dead,
 			"reused", s.Embed.Reused, "padding_ratio", fmt.Sprintf("%.3f", s.Embed.PaddingRatio()), "fetch_busy", round(s.Stream.Fetch-s.Stream.ReserveWait), "memory_wait", round(s.Stream.ReserveWait),
-			"preprocess_busy", round(s.Embed.Preprocess), "infer_busy", round(s.Embed.Infer), "gflop", math.Round(s.Embed.FLOPs/1e9), "abandoned", s.Stream.Abandoned, "peak_bytes", s.Stream.PeakHeld,
+			"preprocess_busy", round(s.Embed.Preprocess), "infer_busy", round(s.Embed.Infer), "gflop", math.Round(s.Embed.FLOPs/1e6)/1e3, "abandoned", s.Stream.Abandoned, "peak_bytes", s.Stream.PeakHeld,
 			"bottleneck", slowest(&run, i))
 	}
 	w.log.Info("cost", costAttributes(run.Cost)...)
