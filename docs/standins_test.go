@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha1"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -36,23 +37,32 @@ func export(t *testing.T, s *site, _, command string) {
 	}
 }
 
-// makeTopic is kafka-topics.sh --bootstrap-server ADDRESS --create --topic NAME --partitions N.
+// makeTopic is kafka-topics.sh --bootstrap-server ADDRESS --create --topic NAME --partitions N --config NAME=VALUE.
 func makeTopic(t *testing.T, s *site, _, command string) {
 	t.Helper()
 	f := flag.NewFlagSet("kafka-topics.sh", flag.ContinueOnError)
 	server, create, topic, partitions := f.String("bootstrap-server", "", ""), f.Bool("create", false, ""), f.String("topic", "", ""), f.Int("partitions", 1, "")
+	var settings []kafka.ConfigEntry
+	f.Func("config", "", func(text string) error {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return errors.New("it is no NAME=VALUE")
+		}
+		settings = append(settings, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
+		return nil
+	})
 	if err := f.Parse(shellWords(command)[1:]); err != nil || *server != "kafka-1:9092" || !*create || f.NArg() > 0 {
 		t.Fatalf("%s: %v", command, err)
 	}
-	s.topic(t, *topic, *partitions)
+	s.topic(t, *topic, *partitions, settings...)
 }
 
 // topic makes a topic.
-func (s *site) topic(t *testing.T, name string, partitions int) {
+func (s *site) topic(t *testing.T, name string, partitions int, settings ...kafka.ConfigEntry) {
 	t.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(s.broker.ListenAddrs()...), Transport: &kafka.Transport{}}
 	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
-	resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}}})
+	resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: partitions, ReplicationFactor: 1, ConfigEntries: settings}}})
 	if err == nil {
 		err = resp.Errors[name]
 	}

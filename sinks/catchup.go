@@ -52,7 +52,7 @@ func catchUp(ctx context.Context, src schemas.SourceID, from int64, all []standi
 		err := copyTo(ctx, leader, s.member.Sink, src, schemas.Span{First: s.next, Next: next})
 		if errors.Is(err, ErrNotRecalled) {
 			able = false
-			if s.next, s.known, err = s.member.Sink.Resume(ctx, src, from); !s.known { // it may have taken some
+			if s.next, s.known, err = s.member.resume(ctx, src, from); !s.known { // it may have taken some
 				s.next = from
 			}
 			next = s.next

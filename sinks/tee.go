@@ -16,6 +16,17 @@ type Member struct {
 	Name       string // for errors and the observer
 	Sink       Sink
 	BestEffort bool // it holds nothing up: its failures are observed, and what it has no room for is not given to it; a required member's failure is the Tee's
+
+	// Ends says of a required sink that does not know where it ends what was committed with all of its rows and letters durable, as Resume does; nil: nobody keeps it.
+	Ends func(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error)
+}
+
+// resume asks the sink, and then who keeps where it ends.
+func (m *Member) resume(ctx context.Context, src schemas.SourceID, from int64) (next int64, known bool, err error) {
+	if next, known, err = m.Sink.Resume(ctx, src, from); err != nil || known || m.Ends == nil {
+		return next, known, err
+	}
+	return m.Ends(ctx, src)
 }
 
 // Tee writes every range to its members, one or several sinks, and counts for each what it was handed and how long it took. A range is durable when every required member has it.
@@ -108,7 +119,7 @@ func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (nex
 			t.invite(ctx, laneKey{i, src}, from)
 			continue
 		}
-		n, k, err := m.Sink.Resume(ctx, src, from)
+		n, k, err := m.resume(ctx, src, from)
 		if err != nil {
 			return 0, false, fmt.Errorf("sink %s: %w", m.Name, err)
 		}

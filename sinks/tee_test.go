@@ -304,9 +304,11 @@ func TestAMemberThatDoesNotKnowWhereItEndsIsBroughtUpFromWhatIsCommitted(t *test
 		refuses []int64
 		next    int64
 		copied  []int64 // offsets below 30 that have rows afterwards
+		kept    int64   // where it ends, as somebody keeps; 0: nobody
 	}{
-		{"all of it", nil, 30, []int64{20, 21, 22, 23, 25, 26, 28, 29}},
-		{"up to the record that it refuses, whose letter is still to be written", []int64{25, 28}, 25, []int64{20, 21, 22, 23, 26, 29}},
+		{"all of it", nil, 30, []int64{20, 21, 22, 23, 25, 26, 28, 29}, 0},
+		{"up to the record that it refuses, whose letter is still to be written", []int64{25, 28}, 25, []int64{20, 21, 22, 23, 26, 29}, 0},
+		{"where somebody keeps it, what came since", nil, 30, []int64{26, 28, 29}, 26},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			chain, rows := sinktest.NewMemStore(), &rowStore{rows: map[int64]int{}, refuses: map[int64]bool{}}
@@ -320,7 +322,11 @@ func TestAMemberThatDoesNotKnowWhereItEndsIsBroughtUpFromWhatIsCommitted(t *test
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := tee(t, nil, sinks.Member{Name: "rows", Sink: other}, sinks.Member{Name: "chain", Sink: parquet(t, chain)})
+			member := sinks.Member{Name: "rows", Sink: other}
+			if c.kept > 0 {
+				member.Ends = func(context.Context, schemas.SourceID) (int64, bool, error) { return c.kept, true, nil }
+			}
+			s := tee(t, nil, member, sinks.Member{Name: "chain", Sink: parquet(t, chain)})
 			next, known, err := s.Resume(t.Context(), src, 20)
 			if err != nil || next != c.next || !known {
 				t.Fatalf("resumed at %d, %v, %v; want %d", next, known, err, c.next)

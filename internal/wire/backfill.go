@@ -17,6 +17,7 @@ import (
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/pace"
+	"vecmill/schemas"
 	"vecmill/stream"
 	"vecmill/stream/manifestsource"
 )
@@ -71,6 +72,20 @@ func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Sour
 		s.Rate, s.Gate, s.ID = o.Rate, o.Gate, o.Share.Partition()
 		return s, nil
 	}
+}
+
+// fitList has a list read as its pipeline wants it.
+func fitList(ctx context.Context, p *config.Pipeline, list *manifestsource.Source, s *stores, o Options) (*listCheckpoint, error) {
+	at := list.Partition()
+	list.Same = sameList(s, p, schemas.SourceID{Pipeline: p.Name, Topic: at.Topic, Partition: at.ID})
+	if s.cfg.Kafka.DrainTimeout > 0 { // a pod's grace goes by it, whatever the pod computes
+		list.DrainTimeout = s.cfg.Kafka.DrainTimeout.D()
+	}
+	kept, err := openCheckpoint(ctx, s, p, list, o.PlanAt, o.Log)
+	if kept != nil {
+		list.Kept = kept.keep
+	}
+	return kept, err
 }
 
 // planPlace opens a place, making its directory.

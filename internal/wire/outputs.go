@@ -16,8 +16,8 @@ import (
 	"vecmill/sinks/parquetsink"
 )
 
-// newSink opens the outputs of a pipeline.
-func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores, o Options, f *faults) (*sinks.Tee, error) {
+// newSink opens the outputs of a pipeline. kept, which may be nil, is how far those are that do not know it.
+func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores, o Options, f *faults, kept *listCheckpoint) (*sinks.Tee, error) {
 	var members []sinks.Member
 	for i := range p.Outputs {
 		name := outputName(i)
@@ -25,7 +25,7 @@ func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores,
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		members = append(members, sinks.Member{Name: name, Sink: sink, BestEffort: p.Outputs[i].BestEffort})
+		members = append(members, sinks.Member{Name: name, Sink: sink, BestEffort: p.Outputs[i].BestEffort, Ends: kept.ends(i, &p.Outputs[i])})
 	}
 	return sinks.NewTee(f.leftOut, members...)
 }

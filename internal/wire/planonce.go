@@ -105,14 +105,21 @@ func (o *PlanOptions) settle(c *config.Config, words planWords) error {
 		name = slug(o.Source) + "-" + hex.EncodeToString(sum[:4])
 	}
 	for i := range c.Pipelines {
-		for j := range c.Pipelines[i].Outputs {
-			if files, _ := c.Pipelines[i].Outputs[j].Files(); files != nil && !c.Pipelines[i].Outputs[j].BestEffort {
-				o.Out = strings.TrimRight(files.URL, "/") + "/" + plansDir + "/" + name
-				return nil
-			}
+		if o.Out = besideRows(&c.Pipelines[i], name); o.Out != "" {
+			return nil
 		}
 	}
 	return errors.New("no pipeline has a required output that is files, beside whose rows the plan would lie; --plan DIR says where")
+}
+
+// besideRows is the place of a plan of that name beneath a pipeline's first required output that is files; "" if it has none.
+func besideRows(p *config.Pipeline, name string) string {
+	for i := range p.Outputs {
+		if files, _ := p.Outputs[i].Files(); files != nil && !p.Outputs[i].BestEffort {
+			return strings.TrimRight(files.URL, "/") + "/" + plansDir + "/" + name
+		}
+	}
+	return ""
 }
 
 // slug is the last word of a source as a part of names.

@@ -20,7 +20,6 @@ import (
 	"vecmill/internal/page"
 	"vecmill/internal/progress"
 	"vecmill/internal/telemetry"
-	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
@@ -40,6 +39,8 @@ type Options struct {
 	Source func(p *config.Pipeline) (stream.Source, error)
 	// Plan is what Source reads, if that is a plan: pipelines that it was not made for are refused.
 	Plan *plan.Plan
+	// PlanAt is where that lies; "" for a list that is none.
+	PlanAt string
 	// Files is told of every Parquet file; nil for nobody.
 	Files parquetsink.Observer
 	// Models are those of the configuration, by pipeline, if they are known already; nil: they are looked for.
@@ -198,12 +199,6 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if l.engine, err = newEngine(p, l.model, w.telemetry.Tracer(), l.timers.Session.Took, past); err != nil {
 		return nil, err
 	}
-	if l.sink, err = newSink(ctx, p, l.model, s, o, l.faults); err != nil {
-		return nil, err
-	}
-	if l.dead, err = newDeadLetters(ctx, c, p, s, l.faults.tries("dead_letters")); err != nil {
-		return nil, err
-	}
 	source := o.Source
 	if source == nil {
 		source = func(p *config.Pipeline) (stream.Source, error) { return newKafkaSource(c, p, o.Log, l.faults.reads) }
@@ -211,12 +206,17 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if l.source, err = source(p); err != nil {
 		return nil, err
 	}
+	var kept *listCheckpoint
 	if list, ok := l.source.(*manifestsource.Source); ok {
-		at := list.Partition()
-		list.Same = sameList(s, p, schemas.SourceID{Pipeline: p.Name, Topic: at.Topic, Partition: at.ID})
-		if c.Kafka.DrainTimeout > 0 { // a pod's grace goes by it, whatever the pod computes
-			list.DrainTimeout = c.Kafka.DrainTimeout.D()
+		if kept, err = fitList(ctx, p, list, s, o); err != nil {
+			return nil, err
 		}
+	}
+	if l.sink, err = newSink(ctx, p, l.model, s, o, l.faults, kept); err != nil {
+		return nil, err
+	}
+	if l.dead, err = newDeadLetters(ctx, c, p, s, l.faults.tries("dead_letters")); err != nil {
+		return nil, err
 	}
 	var witness stream.Witness
 	if c.Telemetry.Recent {

@@ -50,6 +50,9 @@ type Source struct {
 	// Same refuses a list that is not the one which the output has something of, as far as it can be told; nil asks nobody. It is called before anything is handed over. It may be changed before Run.
 	Same func(ctx context.Context, list List) error
 
+	// Kept is told, as often as the pipeline commits, up to where all is durable; nil: nobody. It may be changed before Run.
+	Kept func(ctx context.Context, next int64) error
+
 	// ID is the partition's: of a list that several runs divide, the share that this one reads; 0 is all of it. It may be changed before Run.
 	ID int
 
@@ -212,7 +215,7 @@ func (s *Source) drain(ctx context.Context, a stream.Assignments) {
 	<-watched
 }
 
-// committer stores nothing: where the output ends is the truth, and a manifest has no other reader.
+// committer tells Kept alone: where an output ends that knows it is the truth, and a manifest has no other reader.
 type committer struct {
 	source *Source
 	ended  atomic.Bool
@@ -236,13 +239,18 @@ func (c *committer) Reread(ctx context.Context, p stream.Position) (stream.Recor
 	return stream.Record{Offset: p.Offset, Time: list.Changed(), Value: bytes.Clone(value)}, nil
 }
 
-// Commit implements stream.Committer; it fails only after the assignment.
-func (c *committer) Commit(_ context.Context, next map[stream.Partition]int64) error {
+// Commit implements stream.Committer.
+func (c *committer) Commit(ctx context.Context, next map[stream.Partition]int64) error {
 	if c.ended.Load() {
 		return errors.New("manifest: the assignment has ended")
 	}
-	if n, ok := next[c.source.Partition()]; ok {
-		c.source.advance(n)
+	n, ok := next[c.source.Partition()]
+	if !ok {
+		return nil
 	}
-	return nil
+	c.source.advance(n)
+	if c.source.Kept == nil {
+		return nil
+	}
+	return c.source.Kept(ctx, n)
 }

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"vecmill/internal/demo"
+)
+
+// listRun is a list of texts and a configuration whose outputs change.
+type listRun struct {
+	t          *testing.T
+	dir        string
+	conf, list string
+}
+
+func newListRun(t *testing.T, n int) *listRun {
+	t.Helper()
+	dir := t.TempDir()
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	r := &listRun{t, dir, filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "refs.csv")}
+	refs := "id,inline_text\n"
+	for i := range n {
+		refs += fmt.Sprintf("s%d,Will it rain in city %d tomorrow?\n", i, i)
+	}
+	write(t, r.list, refs)
+	return r
+}
+
+// output configures outputs.
+func (r *listRun) output(outputs string) {
+	write(r.t, r.conf, intents(r.dir, `
+  heads: [{task: classification}]
+  outputs: [%s]
+`, outputs))
+}
+
+// step runs a command of backfill, which ends and says as it should.
+func (r *listRun) step(code int, want string, args ...string) string {
+	r.t.Helper()
+	got, out, stderr := call(backfiller, slices.Concat(args[:1], []string{"--config", r.conf}, args[1:])...)
+	if got != code || !strings.Contains(out+stderr, want) {
+		r.t.Fatalf("%q: exit %d, want %d and %q\n%s%s", args, got, code, want, out, stderr)
+	}
+	return out + stderr
+}
+
+// lines are how often each reference is in a file of lines.
+func (r *listRun) lines(name string) map[string]int {
+	r.t.Helper()
+	text, err := os.ReadFile(filepath.Join(r.dir, name))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	all := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		var row struct {
+			ID string `json:"ref_id"`
+		}
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			r.t.Fatal(err)
+		}
+		all[row.ID]++
+	}
+	return all
+}
+
+// has fails unless each of n references is in a file so often.
+func (r *listRun) has(name string, n, times int) {
+	r.t.Helper()
+	all := r.lines(name)
+	if len(all) != n || slices.ContainsFunc(slices.Collect(maps.Values(all)), func(k int) bool { return k != times }) {
+		r.t.Fatalf("%s has %d references, want %d, each %d times: %v", name, len(all), n, times, all)
+	}
+}
+
+// TestAnOutputThatDoesNotKnowHowFarItIsGoesOn has an output of lines alone: a run that is stopped goes on, one that is done computes nothing. A file that was taken away, and another file, are begun anew.
+func TestAnOutputThatDoesNotKnowHowFarItIsGoesOn(t *testing.T) {
+	r := newListRun(t, 120)
+	r.output(fmt.Sprintf(`{jsonl: {path: %q}}`, filepath.Join(r.dir, "rows.jsonl")))
+	at := filepath.Join(r.dir, "plan")
+	run := []string{"run", "--source", r.list, "--plan", at}
+	r.step(1, "go on with: ", append(run, "--max-rate", "40/s", "--until", "1500ms")...)
+	if some := r.lines("rows.jsonl"); len(some) == 0 || len(some) == 120 {
+		t.Fatalf("%d references by then", len(some))
+	}
+	r.step(0, "is there already", run...)
+	r.has("rows.jsonl", 120, 1)
+	r.step(0, "0 references, 0 rows", run...)
+	r.has("rows.jsonl", 120, 1)
+	if err := os.Remove(filepath.Join(r.dir, "rows.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	r.step(0, "120 references, 120 rows", run...)
+	r.has("rows.jsonl", 120, 1)
+	r.output(fmt.Sprintf(`{jsonl: {path: %q}}`, filepath.Join(r.dir, "others.jsonl")))
+	r.step(0, "120 references, 120 rows", run...)
+	r.has("others.jsonl", 120, 1)
+	if err := os.RemoveAll(at); err != nil { // another plan at its place
+		t.Fatal(err)
+	}
+	r.step(0, "120 references, 120 rows", run...)
+	r.has("others.jsonl", 120, 2)
+}
+
+// TestWhatAnotherOutputKnowsIsNotGivenTwice has lines beside files: given again, the run copies nothing. Files that were taken away are written again, whatever the other output has.
+func TestWhatAnotherOutputKnowsIsNotGivenTwice(t *testing.T) {
+	r := newListRun(t, 24)
+	r.output(fmt.Sprintf(`{parquet: {url: %q}}, {jsonl: {path: %q}}`, fileURL(r.dir, "rows"), filepath.Join(r.dir, "rows.jsonl")))
+	for _, run := range [][]string{{"run", "--manifest", r.list, "--name", "list"}, {"run", "--source", r.list, "--name", "plan", "--again"}} {
+		r.step(0, "24 references, 24 rows", run...)
+		r.step(0, "0 references, 0 rows", run...)
+	}
+	r.has("rows.jsonl", 24, 2)
+	if err := os.RemoveAll(filepath.Join(r.dir, "rows", "intents", "manifest:list")); err != nil {
+		t.Fatal(err)
+	}
+	r.step(0, "24 references, 24 rows", "run", "--manifest", r.list, "--name", "list")
+	r.step(0, `"faults":0`, "audit")
+}
+
+// TestAListWithoutAPlaceForItsProgressIsToldSo has nothing but lines, and no plan.
+func TestAListWithoutAPlaceForItsProgressIsToldSo(t *testing.T) {
+	r := newListRun(t, 2)
+	t.Setenv("VECMILL_LOG_LEVEL", "warn")
+	r.output(fmt.Sprintf(`{jsonl: {path: %q}}`, filepath.Join(r.dir, "rows.jsonl")))
+	r.step(0, "does not know how far it is", "run", "--manifest", r.list)
+	r.output(`{jsonl: {path: "-"}}`)
+	if out := r.step(0, "2 references, 2 rows", "run", "--manifest", r.list); strings.Contains(out, "does not know") {
+		t.Errorf("standard output is another one each time: %s", out)
+	}
+}
