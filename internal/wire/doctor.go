@@ -77,6 +77,7 @@ func (d *doctor) examine(ctx context.Context) {
 		d.outputs(ctx, p, m, trial, of)
 		d.letters(ctx, p)
 		if m != nil {
+			d.before = append(d.before, vectorsOf(p, m))
 			if err := m.close(); err != nil {
 				d.say("model "+p.Name, Doubt, "closing: %v", err)
 			}
@@ -116,6 +117,7 @@ type doctor struct {
 	open    opener // of sessions that compute references
 	load    func(context.Context, *config.Config, *config.Pipeline, *stores, *slog.Logger) (*loadedModel, error)
 	tell    func(Finding)
+	before  []vectors // of the pipelines that were examined
 }
 
 func (d *doctor) say(check string, g Grade, format string, args ...any) {
@@ -138,7 +140,11 @@ func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel
 			d.say(check, Doubt, "not looked at: what is written depends on the model")
 			continue
 		}
-		if err := checkDimension(&p.Outputs[i], trial); err != nil {
+		err := checkDimension(&p.Outputs[i], trial)
+		for j := 0; j < len(d.before) && err == nil; j++ {
+			err = vectorsOf(p, m).mixedAt(i, d.before[j])
+		}
+		if err != nil {
 			d.fault(check, err) // and it is not opened, which would make a table of that dimension
 			continue
 		}
