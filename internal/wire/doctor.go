@@ -187,7 +187,7 @@ func checkDimension(o *config.Output, trial []schemas.Row) error {
 
 // output opens an output as a start does, asks it what it holds as an assignment does, and says what is known of it then.
 func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Output, m *loadedModel, of bounds) (grade Grade, found string, err error) {
-	sink, found, err := d.opened(ctx, o, m)
+	sink, found, err := d.opened(ctx, p, o, m)
 	if sink == nil {
 		return Trouble, "", err
 	}
@@ -202,8 +202,8 @@ func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Outpu
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	if files, _ := o.Files(); files != nil && err == nil && grade == Sound {
-		if doubt := d.unread(ctx, files.URL, "another output that falls behind is not brought up from its files, and backfill reembed would fail"); doubt != "" {
+	if files, _ := o.Files(); files != nil && err == nil {
+		if doubt := d.unread(ctx, files.URL, "whoever reads its files (backfill reembed) would fail"); doubt != "" {
 			grade, found = Doubt, found+"; "+doubt
 		}
 	}
@@ -211,10 +211,10 @@ func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Outpu
 }
 
 // opened is an output as a start opens it, and what is known of it then; nil if it cannot be opened.
-func (d *doctor) opened(ctx context.Context, o *config.Output, m *loadedModel) (sink sinks.Sink, found string, err error) {
+func (d *doctor) opened(ctx context.Context, p *config.Pipeline, o *config.Output, m *loadedModel) (sink sinks.Sink, found string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	if sink, err = newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil, nil); err != nil {
+	if sink, err = newOutput(ctx, p, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil, nil); err != nil {
 		return nil, "", err
 	}
 	if o.Kafka != nil {

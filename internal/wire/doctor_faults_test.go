@@ -171,12 +171,32 @@ func ofTheStore() []illness {
 		{"a bucket for dead letters that may not be written to", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://locked/dead" }, "dead letters p", Trouble, []string{"not for you", "s3:PutObject"}},
 		{"a bucket that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://absent/out" }, "output p 0", Trouble, []string{"absent", "create"}},
 		{"a bucket whose objects may be put and not got", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://sealed/out" }, "output p 0", Trouble, []string{"not for you", "s3:GetObject"}},
-		{"a bucket whose objects may be put and found, but not read", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://encrypted/out" }, "output p 0", Doubt, []string{"can be written", "not for you", "backfill reembed", "kms:Decrypt"}},
+		{"a bucket whose objects may be put and found, but not read", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://encrypted/out" }, "output p 0", Doubt, []string{"can be written", "whoever reads its files (backfill reembed) would fail", "not for you", "kms:Decrypt"}},
+		{"files beside those of another output, which may be found, but not read", 0, encrypted(config.Output{Parquet: &config.Parquet{URL: "s3://box/out"}}), "output p 0", Trouble, []string{"a worker would end when another output is behind", "not for you", "kms:Decrypt"}},
+		{"files beside those of a best-effort output, which may be found, but not read", 0, encrypted(config.Output{Parquet: &config.Parquet{URL: "s3://box/out"}, BestEffort: true}), "output p 0", Doubt, []string{"can be written", "whoever reads its files (backfill reembed) would fail", "kms:Decrypt"}},
+		{"files of a best-effort output, which may be found, but not read", 0, func(t *testing.T, d *doctor, p *config.Pipeline) {
+			encrypted(config.Output{Parquet: &config.Parquet{URL: "s3://box/out"}})(t, d, p)
+			p.Outputs[0].BestEffort = true
+		}, "output p 0", Doubt, []string{"can be written", "whoever reads its files (backfill reembed) would fail", "kms:Decrypt"}},
+		{"files that lack what the group has committed, and may not be read", 0, func(t *testing.T, d *doctor, p *config.Pipeline) {
+			p.Outputs[0].Parquet.URL = "s3://encrypted/out"
+			commit(t, d.c, p.Group, 0, 9)
+		}, "output p 0", Doubt, []string{"it has nothing of refs/0", "kms:Decrypt"}},
 		{"a bucket for output that may not be listed", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://hidden/out" }, "output p 0", Trouble, []string{"looking for bucket hidden", "not for you", "s3:ListBucket"}},
 		{"a bucket whose objects are archived", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://frozen/out" }, "output p 0", Sound, []string{"can be written"}},
 		{"a bucket whose letters may be put and not got", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://sealed/dead" }, "dead letters p", Doubt, []string{"can be written", "not for you", "worker dlq", "s3:GetObject"}},
 		{"no dead letters", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters = config.DeadLetters{} }, "dead letters p", Doubt, []string{"stops the pipeline"}},
 		{"a bucket for dead letters that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://absent/dead" }, "dead letters p", Trouble, []string{"absent"}},
+	}
+}
+
+// encrypted has the pipeline's files where they may be put and found, and not read, and another output with the same settings for files.
+func encrypted(beside config.Output) func(*testing.T, *doctor, *config.Pipeline) {
+	return func(_ *testing.T, _ *doctor, p *config.Pipeline) {
+		files, url := *p.Outputs[0].Parquet, beside.Parquet.URL
+		beside.Parquet = &files
+		beside.Parquet.URL, p.Outputs[0].Parquet.URL = url, "s3://encrypted/out"
+		p.Outputs = append(p.Outputs, beside)
 	}
 }
 
