@@ -85,6 +85,8 @@ func TestAURLWithAPasswordIsNotShown(t *testing.T) {
 	for _, edit := range []string{
 		"kafka:\n  brokers: ['me:hunter2@broker:9092']",
 		"s3: {endpoint: 'ftp://me:hunter2@store'}",
+		"s3: {endpoint: 'https://me:hunter2@store:9000'}",
+		"s3: {endpoint: 'https://hunter2@store:9000'}",
 		"s3: {endpoint: 'https://me:hunter2/x@store:9000'}",
 		"s3: {endpoint: 'https://me:a#hunter2@store:9000'}",
 		"s3: {endpoint: 'https://me:a?hunter2@store:9000'}",

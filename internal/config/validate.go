@@ -182,8 +182,8 @@ func loopback(host string) bool {
 func (s *S3) validate(f *faults) {
 	if s.Endpoint != "" {
 		u, err := url.Parse(s.Endpoint)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-			f.add("s3.endpoint", "%q is not http://host:port or https://host", shownAddress(s.Endpoint))
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+			f.add("s3.endpoint", "%q is not http://host:port or https://host; credentials are s3.access_key and s3.secret_key", shownAddress(s.Endpoint))
 		}
 	}
 	if (s.AccessKey == "") != (s.SecretKey == "") {

@@ -126,21 +126,42 @@ func newFeast(ctx context.Context, c *config.Feast, told tellTries) (sinks.Sink,
 	return feastsink.Open(ctx, cfg)
 }
 
+// vectors are what a pipeline gives of them.
+type vectors struct {
+	p      *config.Pipeline
+	digest string   // of the model
+	heads  []string // that give them
+}
+
+func vectorsOf(p *config.Pipeline, m *loadedModel) vectors {
+	return vectors{p, m.digest, indexOf(m, 0, "", nil).Heads}
+}
+
 // mixedPush refuses a pipeline whose push source has vectors of a head of the same name, in the same store, from another one, which has another model. Other places of vectors say whose they are, and refuse others themselves.
-func mixedPush(p, other *config.Pipeline, m, others *loadedModel) error {
-	if m.digest == others.digest {
+func mixedPush(v, other vectors) error {
+	for i := range v.p.Outputs {
+		if err := v.mixedAt(i, other); err != nil {
+			return fmt.Errorf("%s: %w", outputName(i), err)
+		}
+	}
+	return nil
+}
+
+// mixedAt is mixedPush of one output.
+func (v vectors) mixedAt(i int, other vectors) error {
+	if v.digest == other.digest {
 		return nil
 	}
-	for i := range p.Outputs {
-		name, at := sharedPlace(&p.Outputs[i])
-		heads := pushedVectors(&p.Outputs[i], m)
-		for j := range other.Outputs {
-			_, same := sharedPlace(&other.Outputs[j])
-			if same != at || !oneStore(p.Outputs[i].Feast, other.Outputs[j].Feast) || !slices.ContainsFunc(pushedVectors(&other.Outputs[j], others), func(h string) bool { return slices.Contains(heads, h) }) {
-				continue
-			}
-			return fmt.Errorf("%s: feast %s: %w", outputName(i), name, schemas.Unfitf(schemas.PlaceModel, "pipeline %s pushes vectors of model %s there, and this is model %s; vectors of two models cannot be compared: give each a source of its own", other.Name, short(others.digest), short(m.digest)))
+	o := &v.p.Outputs[i]
+	name, at := sharedPlace(o)
+	heads := v.pushed(o)
+	for j := range other.p.Outputs {
+		theirs := &other.p.Outputs[j]
+		_, same := sharedPlace(theirs)
+		if same != at || !oneStore(o.Feast, theirs.Feast) || !slices.ContainsFunc(other.pushed(theirs), func(h string) bool { return slices.Contains(heads, h) }) {
+			continue
 		}
+		return fmt.Errorf("feast %s: %w", name, schemas.Unfitf(schemas.PlaceModel, "pipeline %s pushes vectors of model %s there, and this is model %s; vectors of two models cannot be compared: give each a source of its own", other.p.Name, short(other.digest), short(v.digest)))
 	}
 	return nil
 }
@@ -151,12 +172,12 @@ func oneStore(a, b *config.Feast) bool {
 	return a != nil && b != nil && (a.To == b.To || a.To == both || b.To == both)
 }
 
-// pushedVectors are the heads of which an output pushes vectors to Feast.
-func pushedVectors(o *config.Output, m *loadedModel) (all []string) {
+// pushed are the heads of which an output pushes vectors to Feast.
+func (v vectors) pushed(o *config.Output) (all []string) {
 	if o.Feast == nil || !slices.Contains(o.Feast.Columns, "vector") && !slices.Contains(o.Feast.Columns, "vector_f16") {
 		return nil
 	}
-	for _, h := range indexOf(m, 0, "", nil).Heads {
+	for _, h := range v.heads {
 		if len(o.Feast.Heads) == 0 || slices.Contains(o.Feast.Heads, h) {
 			all = append(all, h)
 		}

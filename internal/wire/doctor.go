@@ -77,6 +77,7 @@ func (d *doctor) examine(ctx context.Context) {
 		d.outputs(ctx, p, m, trial, of)
 		d.letters(ctx, p)
 		if m != nil {
+			d.before = append(d.before, vectorsOf(p, m))
 			if err := m.close(); err != nil {
 				d.say("model "+p.Name, Doubt, "closing: %v", err)
 			}
@@ -116,6 +117,7 @@ type doctor struct {
 	open    opener // of sessions that compute references
 	load    func(context.Context, *config.Config, *config.Pipeline, *stores, *slog.Logger) (*loadedModel, error)
 	tell    func(Finding)
+	before  []vectors // of the pipelines that were examined
 }
 
 func (d *doctor) say(check string, g Grade, format string, args ...any) {
@@ -138,7 +140,11 @@ func (d *doctor) outputs(ctx context.Context, p *config.Pipeline, m *loadedModel
 			d.say(check, Doubt, "not looked at: what is written depends on the model")
 			continue
 		}
-		if err := checkDimension(&p.Outputs[i], trial); err != nil {
+		err := checkDimension(&p.Outputs[i], trial)
+		for j := 0; j < len(d.before) && err == nil; j++ {
+			err = vectorsOf(p, m).mixedAt(i, d.before[j])
+		}
+		if err != nil {
 			d.fault(check, err) // and it is not opened, which would make a table of that dimension
 			continue
 		}
@@ -181,7 +187,7 @@ func checkDimension(o *config.Output, trial []schemas.Row) error {
 
 // output opens an output as a start does, asks it what it holds as an assignment does, and says what is known of it then.
 func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Output, m *loadedModel, of bounds) (grade Grade, found string, err error) {
-	sink, found, err := d.opened(ctx, o, m)
+	sink, found, err := d.opened(ctx, p, o, m)
 	if sink == nil {
 		return Trouble, "", err
 	}
@@ -196,8 +202,8 @@ func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Outpu
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	if files, _ := o.Files(); files != nil && err == nil && grade == Sound {
-		if doubt := d.unread(ctx, files.URL, "another output that falls behind is not brought up from its files, and backfill reembed would fail"); doubt != "" {
+	if files, _ := o.Files(); files != nil && err == nil {
+		if doubt := d.unread(ctx, files.URL, "whoever reads its files (backfill reembed) would fail"); doubt != "" {
 			grade, found = Doubt, found+"; "+doubt
 		}
 	}
@@ -205,10 +211,10 @@ func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Outpu
 }
 
 // opened is an output as a start opens it, and what is known of it then; nil if it cannot be opened.
-func (d *doctor) opened(ctx context.Context, o *config.Output, m *loadedModel) (sink sinks.Sink, found string, err error) {
+func (d *doctor) opened(ctx context.Context, p *config.Pipeline, o *config.Output, m *loadedModel) (sink sinks.Sink, found string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	if sink, err = newOutput(ctx, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil, nil); err != nil {
+	if sink, err = newOutput(ctx, p, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil, nil); err != nil {
 		return nil, "", err
 	}
 	if o.Kafka != nil {

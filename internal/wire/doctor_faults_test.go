@@ -58,10 +58,10 @@ func TestTheDoctorNamesEachFaultAndGoesOn(t *testing.T) {
 					continue
 				}
 				found = true
-				if slices.Contains(i.words, away) && f.Class != schemas.PlaceUnreachable {
-					t.Errorf("%+v is of no output that is away", f)
-				}
 				for _, w := range i.words {
+					if class := map[string]schemas.PlaceFault{away: schemas.PlaceUnreachable, mixed: schemas.PlaceModel}[w]; class != "" && f.Class != class {
+						t.Errorf("%+v is not of class %s", f, class)
+					}
 					if !strings.Contains(f.Text, w) {
 						t.Errorf("%q does not say %q", f.Text, w)
 					}
@@ -171,11 +171,32 @@ func ofTheStore() []illness {
 		{"a bucket for dead letters that may not be written to", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://locked/dead" }, "dead letters p", Trouble, []string{"not for you", "s3:PutObject"}},
 		{"a bucket that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://absent/out" }, "output p 0", Trouble, []string{"absent", "create"}},
 		{"a bucket whose objects may be put and not got", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://sealed/out" }, "output p 0", Trouble, []string{"not for you", "s3:GetObject"}},
-		{"a bucket whose objects may be put and found, but not read", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://encrypted/out" }, "output p 0", Doubt, []string{"can be written", "not for you", "backfill reembed", "kms:Decrypt"}},
+		{"a bucket whose objects may be put and found, but not read", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://encrypted/out" }, "output p 0", Doubt, []string{"can be written", "whoever reads its files (backfill reembed) would fail", "not for you", "kms:Decrypt"}},
+		{"files beside those of another output, which may be found, but not read", 0, encrypted(config.Output{Parquet: &config.Parquet{URL: "s3://box/out"}}), "output p 0", Trouble, []string{"a worker would end when another output is behind", "not for you", "kms:Decrypt"}},
+		{"files beside those of a best-effort output, which may be found, but not read", 0, encrypted(config.Output{Parquet: &config.Parquet{URL: "s3://box/out"}, BestEffort: true}), "output p 0", Doubt, []string{"can be written", "whoever reads its files (backfill reembed) would fail", "kms:Decrypt"}},
+		{"files of a best-effort output, which may be found, but not read", 0, func(t *testing.T, d *doctor, p *config.Pipeline) {
+			encrypted(config.Output{Parquet: &config.Parquet{URL: "s3://box/out"}})(t, d, p)
+			p.Outputs[0].BestEffort = true
+		}, "output p 0", Doubt, []string{"can be written", "whoever reads its files (backfill reembed) would fail", "kms:Decrypt"}},
+		{"files that lack what the group has committed, and may not be read", 0, func(t *testing.T, d *doctor, p *config.Pipeline) {
+			p.Outputs[0].Parquet.URL = "s3://encrypted/out"
+			commit(t, d.c, p.Group, 0, 9)
+		}, "output p 0", Doubt, []string{"it has nothing of refs/0", "kms:Decrypt"}},
+		{"a bucket for output that may not be listed", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://hidden/out" }, "output p 0", Trouble, []string{"looking for bucket hidden", "not for you", "s3:ListBucket"}},
 		{"a bucket whose objects are archived", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.Outputs[0].Parquet.URL = "s3://frozen/out" }, "output p 0", Sound, []string{"can be written"}},
 		{"a bucket whose letters may be put and not got", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://sealed/dead" }, "dead letters p", Doubt, []string{"can be written", "not for you", "worker dlq", "s3:GetObject"}},
 		{"no dead letters", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters = config.DeadLetters{} }, "dead letters p", Doubt, []string{"stops the pipeline"}},
 		{"a bucket for dead letters that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) { p.DeadLetters.URL = "s3://absent/dead" }, "dead letters p", Trouble, []string{"absent"}},
+	}
+}
+
+// encrypted has the pipeline's files where they may be put and found, and not read, and another output with the same settings for files.
+func encrypted(beside config.Output) func(*testing.T, *doctor, *config.Pipeline) {
+	return func(_ *testing.T, _ *doctor, p *config.Pipeline) {
+		files, url := *p.Outputs[0].Parquet, beside.Parquet.URL
+		beside.Parquet = &files
+		beside.Parquet.URL, p.Outputs[0].Parquet.URL = url, "s3://encrypted/out"
+		p.Outputs = append(p.Outputs, beside)
 	}
 }
 
@@ -319,7 +340,11 @@ func ofTheInput() []illness {
 		{"a schema registry that refuses, of a file without brokers", 0, func(t *testing.T, d *doctor, p *config.Pipeline) {
 			d.c.Kafka.Brokers = nil
 			read(http.StatusUnauthorized)(t, d, p)
-		}, "registry p", Trouble, []string{"refuses us (HTTP 401)"}},
+		}, "registry p", Doubt, []string{"refuses us (HTTP 401)", "a backfill does not ask it"}},
+		{"a file of a registry's authorities that is not there, of a file without brokers", 0, func(_ *testing.T, d *doctor, p *config.Pipeline) {
+			d.c.Kafka.Brokers = nil
+			p.Input.Format, p.Input.Registry = "avro", config.Registry{URLs: []string{"https://127.0.0.1:9"}, CAFile: "/nowhere/ca.pem"}
+		}, "registry p", Trouble, []string{"registry.ca_file", "/nowhere/ca.pem"}},
 		{"a schema registry that refuses", 0, read(http.StatusUnauthorized), "registry p", Trouble, []string{"refuses us (HTTP 401)", "check input.registry's user and password"}},
 		{"a file of a registry's authorities that is not there", 0, func(_ *testing.T, _ *doctor, p *config.Pipeline) {
 			p.Input.Format, p.Input.Registry = "avro", config.Registry{URLs: []string{"https://127.0.0.1:9"}, CAFile: "/nowhere/ca.pem"}
@@ -380,8 +405,11 @@ func ofTheModel() []illness {
 	}
 }
 
-// away is what is said of outputs that are not reached.
-const away = "see that it runs"
+// What is said of outputs that are not reached, and of those that get vectors of two models.
+const (
+	away  = "see that it runs"
+	mixed = "vectors of two models cannot be compared"
+)
 
 // outputOf is an output as a configuration has it.
 func outputOf(t *testing.T, text string) config.Output {
@@ -409,6 +437,14 @@ func ofTheOutputs() []illness {
 		{"a webhook that does not answer", 0, to("webhook: {url: \"http://127.0.0.1:9/rows?key=k\", secret: s}"), "output p 0", Trouble, []string{"webhook http://127.0.0.1:9/rows: ", "connection refused", away}},
 		{"a server of Flight that does not answer", 0, to("flight: {url: \"http://127.0.0.1:9\"}"), "output p 0", Trouble, []string{"flight 127.0.0.1:9, path rows: ", "connection refused", away}},
 		{"a Feast that does not answer", 0, to("feast: {url: \"http://127.0.0.1:9\", source: s}"), "output p 0", Trouble, []string{"feast http://127.0.0.1:9, push source s", away}},
+		{"a push source with vectors of another pipeline's model", 0, func(t *testing.T, d *doctor, p *config.Pipeline) {
+			srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			t.Cleanup(srv.Close)
+			p.Outputs[0] = outputOf(t, fmt.Sprintf("feast: {url: %q, source: s}", srv.URL))
+			first := *p
+			first.Name, first.Model.Precision = "first", "int8"
+			d.c.Pipelines = []config.Pipeline{first, *p}
+		}, "output p 0", Trouble, []string{"feast push source s: it does not fit: pipeline first pushes vectors of model", mixed}},
 		{"brokers of a topic of rows that do not answer", 0, func(t *testing.T, d *doctor, p *config.Pipeline) {
 			to("kafka: {topic: rows}")(t, d, p)
 			d.c.Kafka.Brokers = []string{"127.0.0.1:9"}

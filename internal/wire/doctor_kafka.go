@@ -118,14 +118,17 @@ func (d *doctor) registry(ctx context.Context, p *config.Pipeline) {
 	defer cancel()
 	check := "registry " + p.Name
 	in, err := newInput(p, slog.New(slog.DiscardHandler))
-	if err == nil {
-		err = in.check(ctx, &Options{})
-	}
 	if err != nil {
 		d.fault(check, err)
 		return
 	}
-	if in.registry != nil {
+	err = in.check(ctx, &Options{})
+	switch {
+	case err != nil && d.c.ValidateSource() != nil:
+		d.say(check, Doubt, "%v; a backfill does not ask it", err)
+	case err != nil:
+		d.fault(check, err)
+	case in.registry != nil:
 		d.say(check, Sound, "the schema registry at %v answers; whether it knows the schemas of the records is seen with the first", p.Input.Registry.URLs)
 	}
 }

@@ -48,11 +48,23 @@ func (d *doctor) devices() {
 		d.say("devices", Trouble, "pipelines compute on GPU %d, and CUDA_VISIBLE_DEVICES (%s) leaves this process %d, numbered from 0: CUDA ends its list at the first entry that names no GPU of this machine; take the variable away, or name as many", last, list, gpus)
 	case last >= gpus && gpus > 0: // else they are called otherwise here
 		d.say("devices", Trouble, "pipelines compute on GPU %d, and this process sees %d, numbered from 0: give it more (nvidia.com/gpu in Kubernetes, --gpus in Docker), or name fewer in model.devices", last, gpus)
+	case !d.seesGPU():
+		d.say("devices", Doubt, "pipelines compute on %d GPUs, and none is seen under /dev: give this process its GPUs (nvidia.com/gpu in Kubernetes, --gpus in Docker)", used)
 	case gpus > used:
 		d.say("devices", Doubt, "sessions compute on %d of the %d GPUs that this process sees: name the others in model.devices, or hide them with CUDA_VISIBLE_DEVICES if other workers have them", used, gpus)
 	default:
 		d.say("devices", Sound, "sessions compute on %d GPUs", used)
 	}
+}
+
+// seesGPU says whether a GPU is seen under /dev, by NVIDIA's names or as the one device that Windows gives to a Linux in it.
+func (d *doctor) seesGPU() bool {
+	for _, pattern := range []string{"dev/nvidia[0-9]*", "dev/dxg"} {
+		if found, _ := fs.Glob(d.machine, pattern); len(found) > 0 { // the patterns are sound
+			return true
+		}
+	}
+	return false
 }
 
 // gpus is how many GPUs this process sees. CUDA takes the list of CUDA_VISIBLE_DEVICES up to the first entry that names no device of the machine, so that -1 or
@@ -248,9 +260,16 @@ func timeAt(ctx context.Context, transport *http.Transport, endpoint string) (ti
 
 // namesStore says whether a bucket is named anywhere.
 func namesStore(c *config.Config) bool {
-	named := func(url string) bool { return strings.HasPrefix(url, "s3://") }
+	named := func(url string) bool {
+		at, err := config.ParsePlace(url)
+		return err == nil && at.Bucket != ""
+	}
 	return slices.ContainsFunc(c.Fetch.Buckets, func(b string) bool { return b != "*" }) || slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool {
 		return named(p.Model.Path) || named(p.DeadLetters.URL) || slices.ContainsFunc(p.Outputs, func(o config.Output) bool {
+			if o.Iceberg != nil { // a REST catalog may have a name for its warehouse, or a default, and chooses the bucket itself
+				at, err := config.ParsePlace(o.Iceberg.Catalog.Warehouse)
+				return err != nil || at.Bucket != ""
+			}
 			files, _ := o.Files()
 			return files != nil && named(files.URL)
 		})

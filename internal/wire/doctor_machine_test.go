@@ -51,6 +51,9 @@ func TestTheDoctorNamesIdleGPUs(t *testing.T) {
 		{two, "", []config.Pipeline{on(), on(3)}, Trouble, "compute on GPU 3, and this process sees 2, numbered from 0"},
 		{two, "1", []config.Pipeline{on(1)}, Trouble, "compute on GPU 1, and CUDA_VISIBLE_DEVICES (1) leaves this process 1, numbered from 0"},
 		{fstest.MapFS{"dev/dxg": {}}, "", []config.Pipeline{on(0, 1)}, Sound, "on 2 GPUs"}, // whose devices are called otherwise
+		{fstest.MapFS{"dev/null": {}}, "", []config.Pipeline{on()}, Doubt, "compute on 1 GPUs, and none is seen under /dev: give this process its GPUs (nvidia.com/gpu in Kubernetes, --gpus in Docker)"},
+		{fstest.MapFS{"dev/null": {}}, "0", []config.Pipeline{on()}, Doubt, "none is seen under /dev"},
+		{fstest.MapFS{"dev/null": {}}, "0,1", []config.Pipeline{on()}, Doubt, "none is seen under /dev"},
 		{two, "-1", []config.Pipeline{on()}, Trouble, "CUDA_VISIBLE_DEVICES (-1) leaves this process 0"},
 		{three, "0,7,1", []config.Pipeline{on(0, 1)}, Trouble, "take the variable away, or name as many"},
 	} {
@@ -167,6 +170,9 @@ func TestAmazonsClockIsAsked(t *testing.T) {
 	files := func(url string) config.Pipeline {
 		return config.Pipeline{Outputs: []config.Output{{JSONL: &config.JSONL{}}, {Arrow: &config.Arrow{URL: url}}}}
 	}
+	tables := func(catalog config.Secret, warehouse string) config.Pipeline {
+		return config.Pipeline{Outputs: []config.Output{{Iceberg: &config.Iceberg{Catalog: config.IcebergCatalog{URI: catalog, Warehouse: warehouse}}}}}
+	}
 	for _, c := range []struct {
 		name     string
 		buckets  []string
@@ -177,6 +183,12 @@ func TestAmazonsClockIsAsked(t *testing.T) {
 		{"buckets", []string{"box/in"}, config.Pipeline{}, Trouble, "asking https://s3.eu-central-1.amazonaws.com: "},
 		{"an output", nil, files("s3://box/out"), Trouble, "asking https://s3.eu-central-1.amazonaws.com: "},
 		{"dead letters", nil, config.Pipeline{DeadLetters: config.DeadLetters{URL: "s3://box/dead"}}, Trouble, "check s3.endpoint"},
+		{"an output in capitals", nil, files("S3://box/out"), Trouble, "amazonaws.com"},
+		{"the warehouse of tables", nil, tables("postgres://host/db", "s3://lake/tables"), Trouble, "amazonaws.com"},
+		{"a warehouse in directories", nil, tables("sqlite:///db", "file:///tables"), Sound, "there is no object store"},
+		{"a warehouse in directories, of a REST catalog", nil, tables("https://host", "file:///tables"), Sound, "there is no object store"},
+		{"a warehouse that a REST catalog knows by its name", nil, tables("https://host", "lake"), Trouble, "amazonaws.com"},
+		{"a REST catalog", nil, tables("https://host", ""), Trouble, "amazonaws.com"},
 		{"a checkpoint", nil, config.Pipeline{Model: config.Model{Path: "s3://box/model"}}, Trouble, "amazonaws.com"},
 		{"any bucket", []string{"*"}, files("file:///out"), Doubt, "fetch.buckets"},
 		{"no store", nil, files("file:///out"), Sound, "there is no object store"},

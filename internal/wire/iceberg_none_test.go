@@ -13,7 +13,7 @@ import (
 
 func TestABuildWithoutIcebergSaysHowToGetIt(t *testing.T) {
 	out := config.Output{Iceberg: &config.Iceberg{Table: "ns.rows"}}
-	if _, err := newOutput(t.Context(), &out, nil, nil, Options{}, nil, nil); !errors.Is(err, errNoIceberg) {
+	if _, err := newOutput(t.Context(), nil, &out, nil, nil, Options{}, nil, nil); !errors.Is(err, errNoIceberg) {
 		t.Errorf("a worker: %v", err)
 	}
 	conf := config.NewDefaultConfig()

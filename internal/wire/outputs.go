@@ -21,7 +21,7 @@ func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores,
 	var members []sinks.Member
 	for i := range p.Outputs {
 		name := outputName(i)
-		sink, err := newOutput(ctx, &p.Outputs[i], m, s, o, f.tries(name), func(err error) { f.once(name, status.FaultNewModel, err) })
+		sink, err := newOutput(ctx, p, &p.Outputs[i], m, s, o, f.tries(name), func(err error) { f.once(name, status.FaultNewModel, err) })
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -46,10 +46,10 @@ func seldom(tell tellTries) tellTries {
 }
 
 // newOutput is the table of outputs. newModel, which may be nil, is told that files go on behind those of another model.
-func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *stores, o Options, told tellTries, newModel func(error)) (sinks.Sink, error) {
+func newOutput(ctx context.Context, p *config.Pipeline, out *config.Output, m *loadedModel, s *stores, o Options, told tellTries, newModel func(error)) (sinks.Sink, error) {
 	switch {
 	case out.Parquet != nil, out.Arrow != nil:
-		return newFiles(ctx, out, m, s, o, told, newModel)
+		return newFiles(ctx, p, out, m, s, o, told, newModel)
 	case out.Postgres != nil:
 		return newPgvector(ctx, out.Postgres, m, told)
 	case out.JSONL != nil:
@@ -76,7 +76,7 @@ func newOutput(ctx context.Context, out *config.Output, m *loadedModel, s *store
 	return nil, fmt.Errorf("names no kind of output")
 }
 
-func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores, o Options, told tellTries, newModel func(error)) (sinks.Sink, error) {
+func newFiles(ctx context.Context, p *config.Pipeline, out *config.Output, m *loadedModel, s *stores, o Options, told tellTries, newModel func(error)) (sinks.Sink, error) {
 	c, format := out.Files()
 	store, prefix, err := s.open(ctx, c.URL)
 	if err != nil {
@@ -88,6 +88,11 @@ func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores
 	if err := askWritten(ctx, store, prefix, objectstore.CheckFound); err != nil {
 		return nil, err
 	}
+	if copied(p, out) {
+		if err := askWritten(ctx, store, prefix, objectstore.CheckRead); err != nil {
+			return nil, fmt.Errorf("a worker would end when another output is behind, which is brought up from these files: %w", err)
+		}
+	}
 	cfg := filesConfig(c, parquetsink.Format(format), m)
 	cfg.Retry.Told = told
 	cfg.Store, cfg.Prefix = store, prefix
@@ -95,6 +100,17 @@ func newFiles(ctx context.Context, out *config.Output, m *loadedModel, s *stores
 	cfg.Observer = observer{o.Log, o.Files}
 	cfg.OtherModel = otherModel(o.Log, m.digest, newModel)
 	return parquetsink.New(cfg)
+}
+
+// copied says whether another output of a pipeline may be brought up from this one: see sinks.Tee.
+func copied(p *config.Pipeline, out *config.Output) bool {
+	required := 0
+	for i := range p.Outputs {
+		if !p.Outputs[i].BestEffort {
+			required++
+		}
+	}
+	return !out.BestEffort && required > 1
 }
 
 // otherModel tells once of a chain whose files so far are of another model. Unlike an index, nothing compares the rows of files by themselves, and each says whose it is: the chain goes on.

@@ -59,7 +59,11 @@ func (s *stores) open(ctx context.Context, rawURL string) (store writableStore, 
 	case errors.Is(err, s3store.ErrNoBucket):
 		return nil, "", fmt.Errorf("there is no bucket %s at %s; create it first", at.Bucket, s.client.EndpointURL())
 	case err != nil:
-		return nil, "", fmt.Errorf("looking for bucket %s at %s: %w; check s3.endpoint and the credentials", at.Bucket, s.client.EndpointURL(), err)
+		remedy := "check s3.endpoint and the credentials"
+		if _, no := denied(err); no {
+			remedy += ", and give these the right to list it (s3:ListBucket)"
+		}
+		return nil, "", fmt.Errorf("looking for bucket %s at %s: %w; %s", at.Bucket, s.client.EndpointURL(), err, remedy)
 	}
 	return bucket, prefix, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,5 +62,36 @@ func TestAQuestionAtTheStartIsRepeatedUntilItIsAnswered(t *testing.T) {
 				t.Errorf("%v after %d requests, want %q after %d", err, asked, c.want, c.asked)
 			}
 		})
+	}
+}
+
+// TestFilesThatAnotherOutputIsBroughtUpFromAreReadAtTheStart, and others are found alone.
+func TestFilesThatAnotherOutputIsBroughtUpFromAreReadAtTheStart(t *testing.T) {
+	c := ward(t, 0)
+	m := load(t, c, &c.Pipelines[0])
+	for _, x := range []struct {
+		name                string
+		alone, first, other bool // best-effort: the first, the other
+		want                string
+	}{
+		{"alone", true, false, false, ""},
+		{"beside another one", false, false, false, "outputs[0]: a worker would end when another output is behind"},
+		{"beside a best-effort one", false, false, true, ""},
+		{"best-effort beside another one", false, true, false, ""},
+	} {
+		p := c.Pipelines[0]
+		p.Outputs = slices.Clone(p.Outputs)
+		files := *p.Outputs[0].Parquet
+		p.Outputs[0].Parquet, p.Outputs[0].BestEffort = &files, x.first
+		if encrypted(config.Output{Parquet: &config.Parquet{URL: "s3://box/out"}, BestEffort: x.other})(t, nil, &p); x.alone {
+			p.Outputs = p.Outputs[:1]
+		}
+		sink, err := newSink(t.Context(), &p, m, &stores{cfg: c}, Options{Log: quiet}, newFaults(quiet, p.Name), nil)
+		if err == nil {
+			err = sink.Close(t.Context())
+		}
+		if (err == nil) != (x.want == "") || err != nil && !strings.HasPrefix(err.Error(), x.want) {
+			t.Errorf("%s: %v, want %q", x.name, err, x.want)
+		}
 	}
 }

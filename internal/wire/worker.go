@@ -137,7 +137,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	for i := range c.Pipelines {
 		l, err := w.openLine(ctx, c, &c.Pipelines[i], stores, fetcher, o)
 		for j := 0; j < i && err == nil; j++ {
-			err = mixedPush(&c.Pipelines[i], &c.Pipelines[j], l.model, w.lines[j].model)
+			err = mixedPush(vectorsOf(&c.Pipelines[i], l.model), vectorsOf(&c.Pipelines[j], w.lines[j].model))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("pipeline %s: %w", c.Pipelines[i].Name, err)
