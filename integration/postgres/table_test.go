@@ -3,12 +3,15 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/bits"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 
 	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
+	"vecmill/internal/config"
 	"vecmill/internal/wire"
 	"vecmill/schemas"
 	"vecmill/sinks/pgvectorsink"
@@ -59,17 +63,21 @@ func refusals(t *testing.T, s *harness.Postgres, names *tables) {
 	open(t, sinkConfig(s.DSN(), table)) // without an index of its own: the one that is there stays
 }
 
-// beside has sinks open beside transactions in the ranges: of others that write where nothing is missing, and of readers where the index is. Columns that are missing come.
+// beside has sinks open beside transactions in the table and its ranges: of others that write where nothing is missing, and of readers where indexes are. Columns that are missing come.
 func beside(t *testing.T, s *harness.Postgres, table string) {
 	ctx, index := context.Background(), `SELECT to_regclass('`+table+`_ranges_by_deleted')`
+	all := `SELECT count(*) FROM pg_indexes WHERE tablename IN ('` + table + `', '` + table + `_ranges')`
 	c := sinkConfig(s.DSN(), table)
+	c.Metric = pgvectorsink.Cosine
 	closeSink(t, open(t, c))
 	conn, err := pgx.Connect(ctx, s.DSN())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	for _, step := range []struct{ before, lock string }{{"", "ROW EXCLUSIVE"}, {"DROP INDEX " + table + "_ranges_by_deleted", "ACCESS SHARE"}} {
+	for _, step := range []struct{ before, lock string }{
+		{"", "ROW EXCLUSIVE"}, {fmt.Sprintf("DROP INDEX %[1]s_ranges_by_deleted, %[1]s_by_ref, %[1]s_vector_hnsw", table), "ACCESS SHARE"},
+	} {
 		if step.before != "" {
 			s.PSQL(t, step.before)
 		}
@@ -77,7 +85,7 @@ func beside(t *testing.T, s *harness.Postgres, table string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tx.Exec(ctx, `LOCK TABLE `+table+`_ranges IN `+step.lock+` MODE`); err != nil {
+		if _, err := tx.Exec(ctx, `LOCK TABLE `+table+`, `+table+`_ranges IN `+step.lock+` MODE`); err != nil {
 			t.Fatal(err)
 		}
 		short, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -90,14 +98,115 @@ func beside(t *testing.T, s *harness.Postgres, table string) {
 		if err := tx.Rollback(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.PSQL(t, index); got != table+"_ranges_by_deleted" {
-			t.Errorf("beside a lock %s: the index is %q", step.lock, got)
+		if got := s.PSQL(t, all); got != "7" { // two keys, two by columns, two by distance, and that by deleted ids
+			t.Errorf("beside a lock %s: there are %s indexes, want 7", step.lock, got)
 		}
 	}
 	s.PSQL(t, "ALTER TABLE "+table+"_ranges DROP COLUMN heads, DROP COLUMN deleted_ids")
 	closeSink(t, open(t, c))
 	if got := s.PSQL(t, index+", deleted_ids, heads FROM "+table+"_ranges LIMIT 0"); got != "" {
 		t.Error(got)
+	}
+}
+
+// unindexed has sinks open where the index by deleted ids is missing: beside a transaction that writes ranges for longer than the server waits, and for longer than it lets a statement take.
+func unindexed(t *testing.T, s *harness.Postgres, table string) {
+	ctx, index := context.Background(), `SELECT to_regclass('`+table+`_ranges_by_deleted')`
+	closeSink(t, open(t, sinkConfig(s.DSN(), table)))
+	s.PSQL(t, "DROP INDEX "+table+"_ranges_by_deleted")
+	conn, err := pgx.Connect(ctx, s.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(ctx, `LOCK TABLE `+table+`_ranges IN ROW EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	var told []error
+	c := sinkConfig(s.DSN()+"&lock_timeout=300ms", table)
+	c.Unindexed = func(err error) { told = append(told, err) }
+	sink := open(t, c)
+	resume(t, sink, source(0))
+	write(t, sink, source(0), 0, 10, 10)
+	closeSink(t, sink)
+	if len(told) != 1 || !strings.Contains(told[0].Error(), table+"_ranges_by_deleted") {
+		t.Errorf("of the index that was not made is told %q", told)
+	}
+	c.Look = true
+	closeSink(t, open(t, c))
+	if got := s.PSQL(t, index); got != "" || len(told) != 1 {
+		t.Errorf("there is %q, told are %q", got, told)
+	}
+
+	var release sync.WaitGroup
+	release.Go(func() {
+		time.Sleep(2 * time.Second)
+		if err := tx.Rollback(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	c.DSN, c.Look = s.DSN()+"&statement_timeout=1s", false
+	closeSink(t, open(t, c))
+	release.Wait()
+	if got := s.PSQL(t, index); got != table+"_ranges_by_deleted" || len(told) != 1 {
+		t.Errorf("where a statement may take a second there is %q; told are %q", got, told)
+	}
+}
+
+// examined has worker doctor make a table with its index, and none of a table that is there.
+func examined(t *testing.T, s *harness.Postgres, table string) {
+	output := fmt.Sprintf("postgres: {url: %q, table: %s, dimension: 96, metric: cosine}", s.DSN(), table)
+	indexes := fmt.Sprintf("SELECT to_regclass('%[1]s_vector_hnsw'), to_regclass('%[1]s_ranges_by_deleted')", table)
+	for _, want := range []string{table + "_vector_hnsw|" + table + "_ranges_by_deleted", "|"} {
+		if f := fixture.DoctorOn(t, output); f.Grade != wire.Sound {
+			t.Errorf("doctor says %+v", f)
+		}
+		if got := s.PSQL(t, indexes); got != want {
+			t.Errorf("doctor leaves the indexes %q, want %q", got, want)
+		}
+		s.PSQL(t, fmt.Sprintf("DROP INDEX IF EXISTS %[1]s_vector_hnsw, %[1]s_ranges_by_deleted", table))
+	}
+}
+
+// warned has a worker open where the index by deleted ids cannot be made.
+func warned(t *testing.T, s *harness.Postgres, table string) {
+	output := func(options string) string {
+		return fmt.Sprintf("postgres: {url: %q, table: %s, dimension: 96}", s.DSN()+options, table)
+	}
+	fixture.DoctorOn(t, output(""))
+	s.PSQL(t, "DROP INDEX "+table+"_ranges_by_deleted")
+	conn, err := pgx.Connect(t.Context(), s.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	if _, err := conn.Exec(t.Context(), `BEGIN; LOCK TABLE `+table+`_ranges IN ROW EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse(fmt.Appendf(nil, `
+telemetry: {listen: ""}
+fetch: {buckets: []}
+kafka: {brokers: ["127.0.0.1:1"]}
+pipelines:
+  - {name: examined, topics: [t], model: {path: %q, threads: 1}, heads: [{task: embedding}], outputs: [{%s}]}
+`, fixture.Demo(t, "text-intent"), output("&lock_timeout=300ms")), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	w, err := wire.Open(t.Context(), c, wire.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "the index by deleted ids was not made") {
+		t.Errorf("the worker says\n%s", &log)
 	}
 }
 

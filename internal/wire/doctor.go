@@ -38,7 +38,7 @@ type Finding struct {
 }
 
 // Examine looks at everything that a worker of this configuration depends on, and goes on after each fault. It prepares outputs as a start does (a
-// missing table is made), consumes nothing, and writes no row. tell is given each finding when it is known.
+// missing table is made, but no index of one that is there), consumes nothing, and writes no row. tell is given each finding when it is known.
 func Examine(ctx context.Context, c *config.Config, tell func(Finding)) {
 	newDoctor(c, tell).examine(ctx)
 }
@@ -214,7 +214,7 @@ func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Outpu
 func (d *doctor) opened(ctx context.Context, p *config.Pipeline, o *config.Output, m *loadedModel) (sink sinks.Sink, found string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	if sink, err = newOutput(ctx, p, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler)}, nil, nil); err != nil {
+	if sink, err = newOutput(ctx, p, o, m, d.stores, Options{Log: slog.New(slog.DiscardHandler), Look: true}, nil, nil); err != nil {
 		return nil, "", err
 	}
 	if o.Kafka != nil {

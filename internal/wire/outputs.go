@@ -51,7 +51,7 @@ func newOutput(ctx context.Context, p *config.Pipeline, out *config.Output, m *l
 	case out.Parquet != nil, out.Arrow != nil:
 		return newFiles(ctx, p, out, m, s, o, told, newModel)
 	case out.Postgres != nil:
-		return newPgvector(ctx, out.Postgres, m, told)
+		return newPgvector(ctx, out.Postgres, m, o, told)
 	case out.JSONL != nil:
 		return newJSONL(out.JSONL, told)
 	case out.Kafka != nil:

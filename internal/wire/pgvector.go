@@ -11,7 +11,7 @@ import (
 	"vecmill/sinks/pgvectorsink"
 )
 
-func newPgvector(ctx context.Context, c *config.Postgres, m *loadedModel, told tellTries) (sinks.Sink, error) {
+func newPgvector(ctx context.Context, c *config.Postgres, m *loadedModel, o Options, told tellTries) (sinks.Sink, error) {
 	cfg := pgvectorsink.NewDefaultConfig()
 	cfg.DSN, cfg.Table, cfg.Dimension, cfg.Metric = string(c.URL), c.Table, c.Dimension, pgvectorsink.Metric(c.Metric)
 	cfg.Deliver.BatchRows, cfg.Deliver.BatchAge, cfg.Deliver.MaxBuffered, cfg.Deliver.InFlight = c.BatchRows, c.BatchAge.D(), int64(c.MaxBuffered), c.Connections
@@ -19,6 +19,10 @@ func newPgvector(ctx context.Context, c *config.Postgres, m *loadedModel, told t
 	cfg.ModelDigest, cfg.Heads = m.digest, formatHeads(m.options)
 	cfg.Writer, _ = os.Hostname() // only for people; the sources' lines decide who writes
 	cfg.Tasks = m.tasks()
+	cfg.Look = o.Look
+	cfg.Unindexed = func(err error) {
+		o.Log.Warn("the index by deleted ids was not made: audits take longer without it, and the next start tries again", "table", c.Table, "err", err)
+	}
 	return pgvectorsink.Open(ctx, cfg)
 }
 

@@ -45,6 +45,8 @@ type Options struct {
 	Files parquetsink.Observer
 	// Models are those of the configuration, by pipeline, if they are known already; nil: they are looked for.
 	Models Models
+	// Look is for who opens outputs only to look at them: nothing is made that others would wait for.
+	Look bool
 }
 
 // Worker is a configuration made real: models loaded, stores checked, nothing consumed yet.

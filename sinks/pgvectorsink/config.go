@@ -23,6 +23,9 @@ type Config struct {
 
 	Metric Metric // of the HNSW index; NoIndex makes none
 
+	Look      bool        // a table that is there gets no index: whoever only looks does not stop those who write to it
+	Unindexed func(error) // told why the index that audits alone read was not made; nil: nobody is told
+
 	Deliver deliver.Config // a batch is one transaction; there is a connection for each that is under way
 	Writer  string         // who writes, for people who read T_ranges
 }
@@ -45,7 +48,7 @@ func NewDefaultConfig() Config {
 	return Config{Metric: NoIndex, Deliver: d}
 }
 
-// The names of side tables and indexes are the table's and up to 17 bytes; the server cuts names at 63.
+// The names of side tables and indexes are the table's and up to 18 bytes; the server cuts names at 63.
 var tableRE = regexp.MustCompile(`^([a-z_][a-z0-9_]{0,40}\.)?[a-z_][a-z0-9_]{0,40}$`)
 
 // The server's limits for an HNSW index.

@@ -23,7 +23,7 @@ type database struct {
 	pool *pgxpool.Pool
 }
 
-// Open connects, makes the tables that are missing, and refuses a table of another model, dimension or metric.
+// Open connects, makes the tables and indexes that are missing, and refuses a table of another model, dimension or metric.
 func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("pgvector sink: %w", err)
@@ -37,6 +37,11 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	if _, err := retry.Do(ctx, retry.Default(), permanent, d.prepare); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("pgvector sink: preparing table %s: %w", cfg.Table, schemas.Unreachable(err, permanent))
+	}
+	if !cfg.Look {
+		if err := d.indexDeletedApart(ctx); err != nil && cfg.Unindexed != nil { // the next start tries again
+			cfg.Unindexed(err)
+		}
 	}
 	return OpenOn(cfg, d)
 }

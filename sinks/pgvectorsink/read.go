@@ -192,7 +192,7 @@ func (q *Reader) rows(ctx context.Context, tx pgx.Tx, s *Stored) error {
 	return nil
 }
 
-// taken takes away from ids of a transaction's rows those that a tombstone took since. It asks for all at once: a table that no worker has opened since has no index by them, and is read whole.
+// taken takes away from ids of a transaction's rows those that a tombstone took since. It asks for all at once: where no worker has made the index by them yet, the ranges are read whole.
 func (q *Reader) taken(ctx context.Context, tx pgx.Tx, s *Stored, ids map[string]bool) error {
 	if len(ids) == 0 {
 		return nil

@@ -13,7 +13,6 @@ import (
 // names are the quoted names of a table's relations, ready for SQL.
 type names struct {
 	table, sources, ranges, meta string
-	byDeleted                    string // an index of the ranges
 	bare                         string // the table's own name, without schema and quotes
 }
 
@@ -25,16 +24,15 @@ func namesOf(table string) names {
 		id[last] += suffix
 		return id.Sanitize()
 	}
-	return names{side(""), side("_sources"), side("_ranges"), side("_meta"), side("_ranges_by_deleted"), parts[last]}
+	return names{side(""), side("_sources"), side("_ranges"), side("_meta"), parts[last]}
 }
 
 // version of the tables' layout that this build writes.
 const version = "1"
 
-// prepare makes what is missing and refuses what does not fit. Workers that start together do it one after the other.
+// prepare makes what is missing, but for the index by deleted ids of a table that is there, and refuses what does not fit. Workers that start together do it one after the other.
 func (d *database) prepare(ctx context.Context) error {
-	indexed := false
-	err := d.begin(ctx, func(tx pgx.Tx) error {
+	return d.begin(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('vecmill ' || $1, 0))`, d.cfg.Table); err != nil {
 			return err
 		}
@@ -54,15 +52,14 @@ func (d *database) prepare(ctx context.Context) error {
 		if err := d.fitColumns(ctx, tx); err != nil {
 			return err
 		}
-		if err := d.index(ctx, tx); err != nil {
+		if table != nil && d.cfg.Look {
+			return nil
+		}
+		if err := d.index(ctx, tx); err != nil || table != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, d.n.byDeleted).Scan(&indexed)
+		return d.indexDeleted(ctx, tx)
 	})
-	if err != nil || indexed {
-		return err
-	}
-	return d.begin(ctx, func(tx pgx.Tx) error { return d.indexDeleted(ctx, tx) })
 }
 
 func (d *database) create(ctx context.Context, tx pgx.Tx) error {
@@ -76,8 +73,6 @@ func (d *database) create(ctx context.Context, tx pgx.Tx) error {
 	}
 	sql = append(sql,
 		`CREATE TABLE IF NOT EXISTS `+d.n.table+` (`+strings.Join(cols, ", ")+`, PRIMARY KEY (row_id))`,
-		`CREATE INDEX IF NOT EXISTS `+pgx.Identifier{d.n.bare + "_by_source"}.Sanitize()+` ON `+d.n.table+` (pipeline, topic, partition, "offset")`,
-		`CREATE INDEX IF NOT EXISTS `+pgx.Identifier{d.n.bare + "_by_ref"}.Sanitize()+` ON `+d.n.table+` (ref_id)`,
 		`CREATE TABLE IF NOT EXISTS `+d.n.sources+` (pipeline text, topic text, partition integer, next_offset bigint, PRIMARY KEY (pipeline, topic, partition))`,
 		`CREATE TABLE IF NOT EXISTS `+d.n.ranges+` (pipeline text, topic text, partition integer, first_offset bigint, next_offset bigint NOT NULL,
 			dead int8multirange NOT NULL, skipped int8multirange NOT NULL, lost int8multirange NOT NULL,
@@ -104,22 +99,6 @@ func (d *database) fitRanges(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, `ALTER TABLE `+d.n.ranges+` ADD COLUMN IF NOT EXISTS deleted_ids text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS tombstone_offsets bigint[] NOT NULL DEFAULT '{}',
 		ADD COLUMN IF NOT EXISTS tombstone_refs text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS heads text NOT NULL DEFAULT ''`); err != nil {
 		return fmt.Errorf("adding columns to table %s: %w", d.n.ranges, err)
-	}
-	return nil
-}
-
-// indexDeleted makes the index by deleted ids, which audits read: nobody waits for who makes it. In a transaction of its own it stops writers of the ranges while it is built, and nothing else.
-// CREATE INDEX IF NOT EXISTS stops them also where the index is there; CONCURRENTLY leaves one that is not valid when it is cut off.
-func (d *database) indexDeleted(ctx context.Context, tx pgx.Tx) error {
-	var free, is bool
-	if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended('vecmill index ' || $1, 0))`, d.cfg.Table).Scan(&free); err != nil || !free {
-		return err
-	}
-	if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, d.n.byDeleted).Scan(&is); err != nil || is {
-		return err
-	}
-	if _, err := tx.Exec(ctx, `CREATE INDEX IF NOT EXISTS `+pgx.Identifier{d.n.bare + "_ranges_by_deleted"}.Sanitize()+` ON `+d.n.ranges+` USING gin (deleted_ids) WHERE deleted_ids <> '{}'`); err != nil {
-		return fmt.Errorf("indexing the deleted ids of table %s: %w", d.n.ranges, err)
 	}
 	return nil
 }
@@ -193,27 +172,6 @@ func (d *database) fitColumns(ctx context.Context, tx pgx.Tx) error {
 			class = schemas.PlaceDimension
 		}
 		return schemas.Unfitf(class, "column %s of table %s is %s, want %s; give this model a table of its own", f.name, d.cfg.Table, have, f.sqlType)
-	}
-	return nil
-}
-
-// index makes the HNSW indexes.
-func (d *database) index(ctx context.Context, tx pgx.Tx) error {
-	if d.cfg.Metric == NoIndex {
-		return nil
-	}
-	for _, c := range []struct {
-		column, kind string
-		most         int
-	}{{"vector", "vector", mostIndexedSingle}, {"vector_f16", "halfvec", mostIndexedHalf}} {
-		expr, kind := pgx.Identifier{c.column}.Sanitize(), c.kind
-		if d.cfg.Dimension > c.most { // indexed in half precision
-			expr, kind = fmt.Sprintf("(%s::halfvec(%d))", expr, d.cfg.Dimension), "halfvec"
-		}
-		name := pgx.Identifier{d.n.bare + "_" + c.column + "_hnsw"}.Sanitize()
-		if _, err := tx.Exec(ctx, fmt.Sprintf(`CREATE INDEX IF NOT EXISTS %s ON %s USING hnsw (%s %s_%s_ops)`, name, d.n.table, expr, kind, d.cfg.Metric)); err != nil {
-			return fmt.Errorf("indexing column %s of table %s: %w", c.column, d.cfg.Table, err)
-		}
 	}
 	return nil
 }
