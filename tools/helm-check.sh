@@ -218,12 +218,15 @@ refused 'extraVolumes' --set extraVolumes=rows
 refused 'runbookUrl' --set prometheusRule.runbookUrl=1
 refused 'config.telemetry.listen is empty' --set config.telemetry.listen=
 for listen in 127.0.0.1:9464 127.1:9464 localhost:9464 LOCALHOST:9464 '[::1]:9464'; do refused 'which nobody outside the pod reaches' --set-string "config.telemetry.listen=$listen"; done
+for listen in 9464 :http '[::]:' :0 9464:; do refused 'which is no address with the number of a port' --set "config.telemetry.listen=$listen"; done
+refused 'which is no address with the number of a port' --set-string config.telemetry.listen=9464
 for listen in 0.0.0.0:9464 '[::]:9464' :9464; do render -f "$chart/ci/full-values.yaml" --set-string "config.telemetry.listen=$listen" >/dev/null; done
 refused 'VECMILL_KAFKA_DRAIN_TIMEOUT, which the chart itself reads' --set env.VECMILL_KAFKA_DRAIN_TIMEOUT=90s
 for name in TELEMETRY_LISTEN TELEMETRY_DEBUG_LISTEN PIPELINES_SPEECH_NAME PIPELINES_PICTURES_TOPICS; do refused "VECMILL_$name, which the chart itself reads" --set "secretEnv.VECMILL_$name.secret=a,secretEnv.VECMILL_$name.key=b"; done
 render -f "$chart/ci/full-values.yaml" --set-json 'config.kafka.brokers=[]' --set secretEnv.VECMILL_KAFKA_BROKERS.secret=a,secretEnv.VECMILL_KAFKA_BROKERS.key=b >/dev/null
 refused 'config.kafka.brokers is empty' --set-json 'config.kafka.brokers=[]' --set autoscaling.enabled=false,backfill.topic=
 refused 'config.kafka.brokers is empty' --set-json 'config.kafka.brokers=[]' --set autoscaling.enabled=false,replicas=0 # a publisher's
+refused 'repository' --set image.repository=
 refused 'tag' --set image.tag=1
 refused 'tag' --set image.tag=a/b
 refused 'podAnnotations' --set podAnnotations.a=1
@@ -274,14 +277,16 @@ if sed 's/^  name: \(.*-backfill-\)/  name: a.\1/' helm/testdata/backfill.yaml |
 
 # null takes away what is by default, or what another file of values has.
 without() { render -f "$chart/ci/full-values.yaml" "$@" >"$work/without.yaml" && "$work/chartcheck" <"$work/without.yaml" >/dev/null && conform "$work/without.yaml"; }
-for null in resources backfill.resources backfill.resources.requests image.tag strategy.type=Recreate,strategy.rollingUpdate config.telemetry.debug_listen; do without --set "$null=null"; done
+for null in resources backfill.resources backfill.resources.requests image.tag strategy.type=Recreate,strategy.rollingUpdate config.telemetry.debug_listen grafanaDashboard.enabled=true,grafanaDashboard.labels{,.grafana_dashboard}; do without --set "$null=null"; done
 without --set resources.limits.cpu=null,backfill.resources.limits.cpu=null
 if grep -qE 'cpu: *(null)?$' "$work/without.yaml"; then echo 'null is a limit, which a cluster takes for 0' >&2; exit 1; fi
 without --set backfill.topic=,backfill.plan=s3://lake/plans/2026,terminationGracePeriodSeconds=90,backfill.resources=null
 backfill --set replicas=0,config.kafka=null >/dev/null
 backfill --set replicas=0,config.telemetry=null >/dev/null
 for section in image config env secretEnv models cache serviceAccount podDisruptionBudget serviceMonitor prometheusRule grafanaDashboard autoscaling backfill networkPolicy; do refused "missing property '$section'" --set "$section=null"; done
-refused "missing property 'reembed'" --set backfill.reembed=null
+for value in replicas terminationGracePeriodSeconds image.repository models.mountPath podDisruptionBudget.maxUnavailable autoscaling.{minReplicas,maxReplicas,busyShare,pollingInterval,startSeconds,idleSeconds} backfill.{maxLag,reembed,backoffLimit}; do
+  refused "missing property '${value##*.}'" --set "$value=null"
+done
 refused 'libraries' --set 'config.pipelines[0].audio.libraries=false' # as which YAML 1.1 reads off without quotes
 [ "$(render -f "$chart/ci/full-values.yaml" --set-string 'config.pipelines[0].audio.libraries=off' | grep -cFx '        libraries: "off"')" -eq 1 ] || { echo 'off does not come to the worker as it is' >&2; exit 1; }
 refused 'kubeVersion: >=1.29.0-0' --kube-version 1.28.15 # backoffLimitPerIndex is from 1.29 on without being asked for

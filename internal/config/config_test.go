@@ -196,6 +196,7 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"a page at a port without an address", "s3:", "telemetry: {listen: '9464'}\ns3:", "telemetry.listen: \"9464\" is no address and port, such as 127.0.0.1:9464"},
 		{"a page at an address without a port", "s3:", "telemetry: {listen: 'localhost'}\ns3:", "telemetry.listen: \"localhost\" is no address and port"},
 		{"a page at a port that has no number", "s3:", "telemetry: {listen: ':metrics'}\ns3:", "telemetry.listen: \":metrics\" is no address and port"},
+		{"a page at an empty port", "s3:", "telemetry: {listen: '[::]:'}\ns3:", "telemetry.listen: \"[::]:\" is no address and port"},
 		{"a page at a port that there is not", "s3:", "telemetry: {listen: ':94640'}\ns3:", "telemetry.listen: \":94640\" is no address and port"},
 		{"profiles where others reach them", "s3:", "telemetry: {debug_listen: ':9465'}\ns3:", "telemetry.debug_listen: \":9465\" is no loopback address and port"},
 		{"a share above one", "s3:", "telemetry: {trace_ratio: 1.5}\ns3:", "telemetry.trace_ratio: 1.5 is not between 0 and 1"},

@@ -23,7 +23,7 @@ type Telemetry struct {
 
 func (t *Telemetry) validate(f *faults) {
 	if _, port, err := net.SplitHostPort(t.Listen); t.Listen != "" {
-		if _, none := net.LookupPort("tcp", port); err != nil || none != nil {
+		if _, none := net.LookupPort("tcp", port); err != nil || none != nil || port == "" {
 			f.add("telemetry.listen", "%q is no address and port, such as 127.0.0.1:9464, or :9464 for all addresses", t.Listen)
 		}
 	}

@@ -31,9 +31,10 @@ default
 
 {{/* The port of telemetry.listen, which is host:port. Probes and Prometheus come from outside the pod. Empty where a job alone is to do without. */}}
 {{- define "vecmill.port" -}}
-{{- $listen := (.Values.config.telemetry).listen | default "" -}}
+{{- $listen := (.Values.config.telemetry).listen | default "" | toString -}}
 {{- if regexMatch "^(localhost|127\\.[0-9.]*|\\[::1\\]|\\[::ffff:127\\.[0-9.]*\\]):" (lower $listen) }}{{ fail (printf "config.telemetry.listen is %s, which nobody outside the pod reaches: the probes would fail; give it no host, such as \":9464\"" $listen) }}{{ end -}}
 {{- if and (not $listen) (include "vecmill.mostWorkers" . | int) }}{{ fail "config.telemetry.listen is empty: the probes need it, such as \":9464\"" }}{{ end -}}
+{{- if and $listen (not (regexMatch ":[1-9][0-9]*$" $listen)) }}{{ fail (printf "config.telemetry.listen is %s, which is no address with the number of a port, such as \":9464\"" $listen) }}{{ end -}}
 {{- regexFind "[0-9]+$" $listen -}}
 {{- end -}}
 
