@@ -320,10 +320,9 @@ licences-check: ## no licence of what is linked is one that may not be, and make
 	@diff docs/licences.md bin/licences.md || { echo 'docs/licences.md is stale: run make licences and commit the result' >&2; exit 1; }
 
 .PHONY: licence-texts
-licence-texts: ## write the texts of these licences, and where the bundled samples come from, to bin/licences, for images and archives; of builds with ICEBERG=1 if that is given
+licence-texts: ## write the texts of these licences, and of what is bundled, to bin/licences, for images and archives; of builds with ICEBERG=1 if that is given
 	@rm -rf bin/licences
 	cd tools/licences && $(GO) run . -dir ../.. -texts ../../bin/licences$(if $(ICEBERG), -iceberg)
-	install -D -m 644 internal/demo/samples/ATTRIBUTION.md bin/licences/samples/ATTRIBUTION.md # goreleaser's **/* takes what lies in directories only
 
 .PHONY: sbom
 sbom: $(CYCLONEDX) ## write the bills of materials of both programs, for CPUs and with CUDA, without Iceberg tables and with them, CycloneDX in bin/

@@ -51,7 +51,7 @@ func LineageColumns() []Column {
 		{"preprocess_digest", String, false, "digest of decoding and preprocessing"},
 		{"head", String, false, "name of the head"},
 		{"task", String, false, "what the head makes: " + join(Tasks())},
-		{"topic", String, false, "source topic, or manifest"},
+		{"topic", String, false, "source topic; of a plan or list manifest: and its name"},
 		{"partition", Int32, false, "source partition"},
 		{"offset", Int64, false, "source offset"},
 		{"window", Int32, false, "number of the window inside the object, from 0"},

@@ -30,7 +30,7 @@ type Lineage struct {
 	Head             string // name in the configuration; the task where it has none
 	Task             Task   // which fields of the payload are set
 
-	Topic     string // of the record; of a backfill the name of its list
+	Topic     string // of the record; of a plan or list manifest: and its name
 	Partition int    // of the topic; of a list its share, from 0
 	Offset    int64  // of the record; of a list the number of its line or row, from 0
 

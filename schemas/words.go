@@ -47,7 +47,7 @@ func Tasks() []Task {
 // Output is chained per SourceID.
 type SourceID struct {
 	Pipeline  string // name in the configuration
-	Topic     string // or the name of the list
+	Topic     string // of a plan or list manifest: and its name
 	Partition int    // of a list its share, from 0
 }
 

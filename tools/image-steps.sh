@@ -160,7 +160,8 @@ look() {
 licensed() {
   local at=$1/opt/vecmill package
   {
-    printf 'LICENSE\nlicences.md\nlicences/samples/ATTRIBUTION.md\n'
+    printf 'LICENSE\nlicences.md\nlicences/models/audio-ctc/LICENSE\n'
+    sed -nE '/^## Bundled/,/^## With/s/^\| (\S+\/\S+) \|.*/licences\/\1/p' docs/licences.md
     # But for modules that have none, and, without Iceberg tables, those of the second table.
     sed "$([ -n "$ICEBERG" ] || echo '/^## With Iceberg tables/,$d')" docs/licences.md | sed -nE 's/^\| (\S+) \| (v[0-9]\S*) \| ([^n]|n[^o]).*/licences\/\1@\2/p'
     printf 'licences/std@%s\n' "$("$GO" env GOVERSION)"

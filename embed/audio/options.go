@@ -30,9 +30,9 @@ const (
 type Options struct {
 	MaxSeconds        float64   // longest audio that is one sample; default 30
 	Long              Long      // what happens to longer audio; default Fail
-	WindowSeconds     float64   // length of a window, for Window and Overlap; default MaxSeconds, which it may not exceed
+	WindowSeconds     float64   // length of a window, for Window and Overlap, and at most of a stretch, for Speech; default MaxSeconds, which it may not exceed
 	StrideSeconds     float64   // for Overlap: context on each side of a window that does not count; default WindowSeconds/6
-	MaxDecodedSeconds float64   // longest audio that Window and Overlap take apart; default 21600 (6 hours)
+	MaxDecodedSeconds float64   // longest audio that Window, Speech and Overlap take apart; default 21600 (6 hours), or MaxSeconds if that is more
 	Decoder           Decoder   // what reads AAC, AMR and the like; default Builtin
 	Program           string    // for FFmpeg: its name or path; default ffmpeg
 	Libraries         Libraries // whether libsndfile and libsoxr of the system take part; default LibrariesOff

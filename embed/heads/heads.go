@@ -26,7 +26,7 @@ type Config struct {
 	Pooling   Pooling      // embedding; empty means mean
 	Raw       bool         // embedding and xvector: leave the vector's length as it is
 	Precision Precision    // embedding and xvector: how the vector is stored; empty means fp32
-	TopK      int          // classification: labels to keep; 0 means 5, more than there are means all
+	TopK      int          // classification, fill and answers: labels, proposals for each mask, or answers to keep; 0 means 5, of answers 1; more than there are means all, and of proposals more than 1,024 are refused
 	Transform Function     // classification: softmax, sigmoid or none; empty means what the reference's pipeline chooses. frames: softmax or sigmoid; empty means softmax
 	Threshold float64      // frames: score that a label must be above; 0 means 0.5 for the sigmoid
 

@@ -4,8 +4,8 @@ import "fmt"
 
 // Options bound what a picture may cost. The zero value of a field means its default.
 type Options struct {
-	MaxPixels int64 // width x height of a picture; 0 is 64 million
-	MaxBytes  int64 // of an encoded picture; 0 is 64 MiB
+	MaxPixels int64 // width x height of a picture; 0 is 67,108,864, as in a pipeline
+	MaxBytes  int64 // of an encoded picture; 0 is 256 MiB, as in a pipeline
 
 	// Height and Width are the size of a sample in place of the processor's: that of its crop if it crops, and the resize before it grows along.
 	Height, Width int
@@ -40,8 +40,8 @@ const (
 )
 
 const (
-	defaultMaxPixels = 64_000_000
-	defaultMaxBytes  = 64 << 20
+	defaultMaxPixels = 64 << 20
+	defaultMaxBytes  = 256 << 20
 
 	// maxSide bounds the intermediate picture of the resize, which has the source's height: it is the most that JPEG can say.
 	maxSide = 65535

@@ -76,10 +76,25 @@ func TestRights(t *testing.T) {
 		}
 		allow(r.kind, r.name, r.right)
 	}
-	for _, f := range examine(t, site, "allowed", c) {
-		if f.Grade == wire.Trouble {
-			t.Errorf("with all rights: %+v", f)
+	untold := func(found []wire.Finding) (checks []string) {
+		for _, f := range found {
+			if f.Grade == wire.Trouble {
+				t.Errorf("with all rights: %+v", f)
+			}
+			if strings.Contains(f.Text, "max.message.bytes") && strings.Contains(f.Text, "cannot be told") {
+				checks = append(checks, f.Check)
+			}
 		}
+		return checks
+	}
+	if got := untold(examine(t, site, "undescribed", c)); !slices.Equal(got, []string{"output rights 1", "dead letters rights"}) {
+		t.Errorf("without the right to describe configurations %v warn", got)
+	}
+	for _, topic := range []string{"rights", letters, rows} {
+		allow(kafka.ResourceTypeTopic, topic, kafka.ACLOperationTypeDescribeConfigs)
+	}
+	if got := untold(examine(t, site, "allowed", c)); len(got) > 0 {
+		t.Errorf("with the right to describe configurations %v warn", got)
 	}
 	if state, n := k.Group(t, "rights"); n != 0 {
 		t.Errorf("asking has made %d members of the group, which is %s", n, state)

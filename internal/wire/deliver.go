@@ -42,7 +42,7 @@ func newJSONL(c *config.JSONL, told tellTries) (sinks.Sink, error) {
 	return jsonlsink.Open(cfg)
 }
 
-func newKafkaOutput(ctx context.Context, c *config.KafkaOutput, all *config.Config, told tellTries) (sinks.Sink, error) {
+func newKafkaOutput(ctx context.Context, c *config.KafkaOutput, all *config.Config, log *slog.Logger, told tellTries) (sinks.Sink, error) {
 	transport, err := kafkaTransport(all)
 	if err != nil {
 		return nil, err
@@ -52,6 +52,9 @@ func newKafkaOutput(ctx context.Context, c *config.KafkaOutput, all *config.Conf
 	cfg.Compression = map[string]kafka.Compression{"gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd}[c.Compression]
 	if cfg.Encoding, err = kafkaEncoding(ctx, c); err != nil {
 		return nil, err
+	}
+	cfg.Assumed = func(bytes int, why error) {
+		log.Warn("a topic of rows does not say how large a message may be, and larger ones than it takes by default are dead letters; give this user the right to describe its configuration", "topic", c.Topic, "default", bytes, "err", why)
 	}
 	return kafkasink.Open(ctx, cfg)
 }

@@ -202,10 +202,16 @@ func (d *doctor) output(ctx context.Context, p *config.Pipeline, o *config.Outpu
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	if files, _ := o.Files(); files != nil && err == nil {
-		if doubt := d.unread(ctx, files.URL, "whoever reads its files (backfill reembed) would fail"); doubt != "" {
-			grade, found = Doubt, found+"; "+doubt
-		}
+	doubt := ""
+	switch files, _ := o.Files(); {
+	case err != nil:
+	case files != nil:
+		doubt = d.unread(ctx, files.URL, "whoever reads its files (backfill reembed) would fail")
+	case o.Kafka != nil:
+		doubt = d.assumed(ctx, o.Kafka.Topic)
+	}
+	if doubt != "" {
+		grade, found = Doubt, found+"; "+doubt
 	}
 	return grade, found, errors.Join(err, sink.Close(ctx))
 }

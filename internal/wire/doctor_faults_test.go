@@ -300,6 +300,8 @@ func ofTheBroker() []illness {
 			widen(t, d.c.Kafka.Brokers, "letters", "1052684")
 		}, "dead letters p", Sound, []string{"can be written"}},
 		{"topics whose settings may not be looked up", 0, with(may(kmsg.ACLOperationWrite, topic, "letters")), "dead letters p", Doubt, []string{"cannot be told", "the right to describe the topics' configurations"}},
+		{"a topic of rows whose settings may not be looked up", 0, with(may(kmsg.ACLOperationWrite, topic, "rows")), "output p 1", Doubt, []string{"can be written; ", "max.message.bytes of topic rows", "1048588 are assumed", "the right to describe its configuration"}},
+		{"a topic of rows whose settings may be looked up", 0, with(may(kmsg.ACLOperationWrite, topic, "rows"), may(kmsg.ACLOperationDescribeConfigs, topic, "rows")), "output p 1", Sound, []string{"can be written"}},
 	}
 }
 

@@ -82,6 +82,19 @@ func (d *doctor) wouldJoin(ctx context.Context, p *config.Pipeline) error {
 	return nil
 }
 
+// assumed says that a topic of rows does not tell this user how large a message may be, and what is assumed then; "" if it does.
+func (d *doctor) assumed(ctx context.Context, topic string) string {
+	transport, err := kafkaTransport(d.c)
+	if err != nil {
+		return err.Error()
+	}
+	defer transport.CloseIdleConnections()
+	if _, err = kafkasink.MaxMessage(ctx, &kafka.Client{Addr: kafka.TCP(d.c.Kafka.Brokers...), Transport: transport, Timeout: 10 * time.Second}, topic); err == nil {
+		return ""
+	}
+	return fmt.Sprintf("max.message.bytes of topic %s cannot be told (%v): %d are assumed, and a larger row is a dead letter; give this user the right to describe its configuration", topic, err, kafkasink.DefaultMaxMessage)
+}
+
 // narrow says which of a pipeline's topics may have records whose letters its topic of dead letters does not take; "" if there is none, or no such topic.
 func (d *doctor) narrow(ctx context.Context, p *config.Pipeline) string {
 	if p.DeadLetters.Topic == "" || len(p.Topics) == 0 {

@@ -6,6 +6,9 @@ import (
 
 	"vecmill/embed/encoder"
 	"vecmill/embed/heads"
+	"vecmill/embed/image"
+	"vecmill/internal/config"
+	"vecmill/model"
 	"vecmill/schemas"
 )
 
@@ -66,4 +69,31 @@ func encoded(t *testing.T, e *encoder.Encoder, blob []byte) []float32 {
 		t.Fatal(err)
 	}
 	return v[0]
+}
+
+// TestAPictureIsBoundAlikeInALibraryAndAPipeline compares what is reserved for a picture of which nothing is known, which the limits alone say.
+func TestAPictureIsBoundAlikeInALibraryAndAPipeline(t *testing.T) {
+	spec, err := model.Open("../demo/models/vision-digits")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, p := config.NewDefaultConfig(), config.NewDefaultPipeline()
+	p.Image.Libraries = "off" // as in a library
+	of, err := newPreprocessor(&p, spec, int64(c.Fetch.MaxObjectBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone, err := image.New(spec, image.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int64{-1, 1} { // unknown, and so the most; and without it
+		want, err := of.Footprint(schemas.Ref{}, nil, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := alone.Footprint(schemas.Ref{}, nil, size); err != nil || got != want {
+			t.Errorf("of %d bytes: %d, %v; a pipeline has %d", size, got, err, want)
+		}
+	}
 }

@@ -1,10 +1,13 @@
 package wire
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"vecmill/internal/config"
@@ -41,4 +44,24 @@ func TestAnOutputsRegistryThatIsAwayIsNamed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	sinktest.CheckClass(t, "no server", err)
+}
+
+// TestAStartTellsOfATopicWhoseLimitIsAssumed has brokers that do not let this user describe the topic's configuration.
+func TestAStartTellsOfATopicWhoseLimitIsAssumed(t *testing.T) {
+	conf := ward(t, 0)
+	guarded(may(kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeTopic, "rows"))(t, newDoctor(conf, nil), &conf.Pipelines[0])
+	out := conf.Pipelines[0].Outputs[len(conf.Pipelines[0].Outputs)-1]
+	var said bytes.Buffer
+	sink, err := newOutput(t.Context(), &conf.Pipelines[0], &out, nil, &stores{cfg: conf}, Options{Log: slog.New(slog.NewTextHandler(&said, nil))}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"level=WARN", "right to describe its configuration", "topic=rows default=1048588", "Topic Authorization Failed"} {
+		if strings.Count(said.String(), want) != 1 {
+			t.Errorf("%q is not once in\n%s", want, &said)
+		}
+	}
 }

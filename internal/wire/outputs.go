@@ -55,7 +55,7 @@ func newOutput(ctx context.Context, p *config.Pipeline, out *config.Output, m *l
 	case out.JSONL != nil:
 		return newJSONL(out.JSONL, told)
 	case out.Kafka != nil:
-		return newKafkaOutput(ctx, out.Kafka, s.cfg, told)
+		return newKafkaOutput(ctx, out.Kafka, s.cfg, o.Log, told)
 	case out.Webhook != nil:
 		return newWebhook(out.Webhook, told)
 	case out.Redis != nil:

@@ -6,5 +6,6 @@
 // value under the same key. A reference may give several rows (heads, windows): compacting the topic would keep only the last of them.
 //
 // A batch is acknowledged by all in-sync replicas before its offsets count. kafka-go has neither transactions nor idempotence: what is repeated after an unclear answer,
-// or after a crash, is there twice under one vecmill.row_id. Rows larger than the topic's max.message.bytes, which is asked for at start, are refused beforehand.
+// or after a crash, is there twice under one vecmill.row_id. Rows larger than the topic's max.message.bytes, which is asked for at start
+// and where it may not be is taken for the default, are refused beforehand.
 package kafkasink

@@ -24,13 +24,15 @@ type Config struct {
 	Encoding    Encoding           // of values
 	MaxMessage  int                // largest message in bytes; 0 asks the topic
 	Deliver     deliver.Config
+
+	Assumed func(bytes int, why error) // told at the start of the largest message that is assumed where the topic's may not be asked for; nil: nobody
 }
 
 // NewDefaultConfig is a configuration that lacks only Brokers and Topic.
 func NewDefaultConfig() Config { return Config{Encoding: JSON(), Deliver: deliver.NewDefaultConfig()} }
 
-// defaultMaxMessage is what a topic takes that says nothing else (message.max.bytes of the broker).
-const defaultMaxMessage = 1048588
+// DefaultMaxMessage is what a topic takes that says nothing else, in bytes (message.max.bytes of the broker), and is assumed of one that may not be asked.
+const DefaultMaxMessage = 1048588
 
 // Open asks the brokers for the topic and makes a sink.
 func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
@@ -43,6 +45,7 @@ func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
 	}
 	client := &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: c.Transport, Timeout: 10 * time.Second}
 	limit := c.MaxMessage
+	var untold error // why the limit is assumed
 	wrong := func(err error) bool { return lasting(err) || errors.Is(err, kafka.UnknownTopicOrPartition) }
 	_, err := retry.Do(ctx, retry.Default(), wrong, func(ctx context.Context) error {
 		if err := exists(ctx, client, c.Topic); err != nil {
@@ -52,13 +55,16 @@ func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
 			return nil
 		}
 		n, err := MaxMessage(ctx, client, c.Topic)
-		if limit = n; lasting(err) { // the right to describe is not needed to produce
-			limit, err = defaultMaxMessage, nil
+		if limit, untold = n, nil; lasting(err) { // the right to describe configurations is not needed to produce
+			limit, untold, err = DefaultMaxMessage, err, nil
 		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; check kafka.brokers, kafka.tls and kafka.sasl, and create the topic", c.Deliver.Name, schemas.Unreachable(err, wrong))
+	}
+	if untold != nil && c.Assumed != nil {
+		c.Assumed(limit, untold)
 	}
 	w := &kafka.Writer{
 		Addr: kafka.TCP(c.Brokers...), Topic: c.Topic, Transport: c.Transport, Balancer: kafka.Murmur2Balancer{Consistent: true},
@@ -67,7 +73,7 @@ func Open(ctx context.Context, c Config) (*deliver.Sink, error) {
 		WriteTimeout: c.Deliver.Timeout, ReadTimeout: c.Deliver.Timeout,
 		MaxAttempts: 1, // deliver repeats
 	}
-	return deliver.New(c.Deliver, &store{writer: w, limit: limit, topic: c.Topic, encoding: c.Encoding})
+	return deliver.New(c.Deliver, &store{writer: w, limit: limit, assumed: untold != nil, topic: c.Topic, encoding: c.Encoding})
 }
 
 func exists(ctx context.Context, c *kafka.Client, topic string) error {
@@ -101,13 +107,14 @@ func MaxMessage(ctx context.Context, c *kafka.Client, topic string) (int, error)
 			}
 		}
 	}
-	return defaultMaxMessage, nil
+	return DefaultMaxMessage, nil
 }
 
 // store produces batches.
 type store struct {
 	writer   *kafka.Writer
-	limit    int // of one message, bytes
+	limit    int  // of one message, bytes
+	assumed  bool // the topic's limit may not be asked for
 	topic    string
 	encoding Encoding
 }
@@ -124,7 +131,10 @@ func (s *store) Check(row *schemas.Row) error {
 	if err != nil {
 		return err
 	}
-	if n := size(&m); n > s.limit {
+	switch n := size(&m); {
+	case n > s.limit && s.assumed:
+		return fmt.Errorf("a row of %d bytes as a message, and topic %s is assumed to take %d, since its max.message.bytes may not be asked for: give this user the right to describe its configuration, and start again", n, s.topic, s.limit)
+	case n > s.limit:
 		return fmt.Errorf("a row of %d bytes as a message, and topic %s takes %d: raise its max.message.bytes", n, s.topic, s.limit)
 	}
 	return nil

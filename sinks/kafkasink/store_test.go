@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -192,6 +193,44 @@ func TestARowThatNeverFitsIsRefusedBeforehand(t *testing.T) {
 	row.Half, row.Vector = []uint16{0x7c01}, nil
 	if err := s.Check(&row); err == nil || !strings.Contains(err.Error(), "NaN") {
 		t.Errorf("a row with NaN: %v", err)
+	}
+}
+
+// TestALimitThatMayNotBeAskedForIsAssumedAndTold has a user who may write to the topic and describe it, and not its configuration.
+func TestALimitThatMayNotBeAskedForIsAssumedAndTold(t *testing.T) {
+	may := func(o kmsg.ACLOperation) kfake.ACL {
+		return kfake.ACL{Resource: kmsg.ACLResourceTypeTopic, Name: "rows", Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: o, Allow: true}
+	}
+	write, describe := may(kmsg.ACLOperationWrite), may(kmsg.ACLOperationDescribe)
+	for name, assumed := range map[string]bool{"known": false, "assumed": true} {
+		rights := []kfake.ACL{write, describe}
+		if !assumed {
+			rights = append(rights, may(kmsg.ACLOperationDescribeConfigs))
+		}
+		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "rows"), kfake.EnableSASL(), kfake.EnableACLs(), kfake.User("PLAIN", "ann", "secret", rights...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(cluster.Close)
+		transport := &kafka.Transport{SASL: plain.Mechanism{Username: "ann", Password: "secret"}}
+		t.Cleanup(transport.CloseIdleConnections)
+		c := config(t, cluster.ListenAddrs())
+		c.Transport, c.MaxMessage = transport, 0
+		var told []error
+		c.Assumed = func(bytes int, err error) { told = append(told, fmt.Errorf("%d: %w", bytes, err)) }
+		s := open(t, c)
+		if len(told) > 1 || (len(told) == 1) != assumed || assumed && (!errors.Is(told[0], kafka.TopicAuthorizationFailed) || !strings.HasPrefix(told[0].Error(), "1048588: ")) {
+			t.Errorf("%s: told %v", name, told)
+		}
+		row := sinktest.Row(src, 0, 0)
+		row.Attributes = map[string]string{"big": strings.Repeat("x", 2<<20)}
+		want := "topic rows takes 1048588: raise its max.message.bytes"
+		if assumed {
+			want = "topic rows is assumed to take 1048588, since its max.message.bytes may not be asked for"
+		}
+		if err := s.Check(&row); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: a large row: %v, want %q", name, err, want)
+		}
 	}
 }
 

@@ -4,7 +4,7 @@
 //	go run . -dir ../.. > docs/licences.md
 //	go run . -dir ../.. -texts DIR [-iceberg]
 //
-// With -texts it writes the texts themselves into a directory, which goes with the binaries; with -iceberg those of builds with Iceberg tables.
+// With -texts it writes the texts themselves into a directory, which goes with the binaries, with those of what is embedded in them; with -iceberg those of builds with Iceberg tables.
 package main
 
 import (
@@ -62,7 +62,7 @@ func run(w io.Writer, dir, texts string, iceberg bool) error {
 		if err != nil {
 			return err
 		}
-		return writeTexts(texts, modules)
+		return errors.Join(writeTexts(texts, modules), writeEmbedded(texts, dir))
 	}
 	modules, err := linked(dir, false)
 	if err != nil {
@@ -77,12 +77,19 @@ func run(w io.Writer, dir, texts string, iceberg bool) error {
 	})
 	fmt.Fprint(w, `# Licences of what is linked
 
-Written by `+"`make licences`"+` from the licence texts of the modules that `+"`worker` and `backfill`"+` are linked from; the standard library of Go (BSD-3-Clause) is the rest.
+Written by `+"`make licences`"+` from the licence texts of the modules that `+"`worker` and `backfill`"+` are linked from; they have Go's standard library (BSD-3-Clause) in them, too, and what is [bundled](#bundled).
 Images and release archives have the texts in `+"`licences/`"+`, with those of ONNX Runtime (MIT), which is loaded at run time from `+"`lib/`"+`, and of its parts. The image for GPUs also has CUDA and cuDNN there, under NVIDIA's own terms, whose texts lie beside the others.
 The system's libraries that are loaded at run time (libsndfile, libsoxr: LGPL-2.1; libturbojpeg: BSD-3-Clause, IJG) are packages of the image's distribution, which keeps their texts in `+"`/usr/share/doc`"+`; archives do not carry them.
 
 `)
 	err = writeTable(w, modules)
+	fmt.Fprint(w, `
+## Bundled
+
+What is embedded in the programs and comes from elsewhere, with its text in `+"`licences/`"+`.
+
+`)
+	err = errors.Join(err, writeBundled(w, dir))
 	fmt.Fprint(w, `
 ## With Iceberg tables
 
@@ -118,27 +125,11 @@ var architectures = []string{"amd64", "arm64"}
 func linked(dir string, iceberg bool) ([]module, error) {
 	seen := map[string]module{}
 	for _, arch := range architectures {
-		args := []string{"list", "-deps", "-json=Module,Dir"}
-		if iceberg {
-			args = append(args, "-tags", "iceberg")
-		}
-		cmd := exec.Command("go", append(args, "./cmd/...")...)
-		cmd.Dir, cmd.Stderr = dir, os.Stderr
-		cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=1")
-		out, err := cmd.Output()
+		packages, err := list(dir, arch, iceberg)
 		if err != nil {
-			return nil, fmt.Errorf("go list: %w", err)
+			return nil, err
 		}
-		for d := json.NewDecoder(bytes.NewReader(out)); ; {
-			var p struct {
-				Module *module
-				Dir    string
-			}
-			if err := d.Decode(&p); errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				return nil, fmt.Errorf("go list: %w", err)
-			}
+		for _, p := range packages {
 			m := p.Module
 			if m == nil || m.Main {
 				continue
@@ -153,6 +144,37 @@ func linked(dir string, iceberg bool) ([]module, error) {
 	all := slices.Collect(maps.Values(seen))
 	slices.SortFunc(all, func(a, b module) int { return strings.Compare(a.Path, b.Path) })
 	return all, nil
+}
+
+// linkedPackage is one that a binary imports.
+type linkedPackage struct {
+	Module     *module
+	Dir        string
+	EmbedFiles []string
+}
+
+// list are the packages that the binaries import on an architecture, with Iceberg tables or without.
+func list(dir, arch string, iceberg bool) (all []linkedPackage, err error) {
+	args := []string{"list", "-deps", "-json=Module,Dir,EmbedFiles"}
+	if iceberg {
+		args = append(args, "-tags", "iceberg")
+	}
+	cmd := exec.Command("go", append(args, "./cmd/...")...)
+	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=1")
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p linkedPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("go list: %w", err)
+		}
+		all = append(all, p)
+	}
 }
 
 var errNone = errors.New("no licence text that is known")

@@ -74,14 +74,18 @@ func copyTexts(from, to string) (n int, err error) {
 		if !e.Type().IsRegular() || !isLicence(e.Name()) && !begins(e.Name(), notices...) {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(from, e.Name()))
-		if err != nil {
-			return 0, err
-		}
-		if err := errors.Join(os.MkdirAll(to, 0o755), os.WriteFile(filepath.Join(to, e.Name()), text, 0o644)); err != nil {
+		if err := copyText(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
 			return 0, err
 		}
 		n++
 	}
 	return n, nil
+}
+
+func copyText(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, text, 0o644))
 }
