@@ -25,21 +25,21 @@ type standing struct {
 	known  bool
 }
 
-// catchUp brings the members that are behind up to the one that is ahead, by copying from it: computed again, a record may end otherwise than it
+// catchUp brings the members that are behind up to the one that is ahead of those that can recall, by copying from it: computed again, a record may end otherwise than it
 // did (a fetch whose retries were used up then, and are not now), and the members would tell different stories. A crash between two members'
-// files is the usual cause. Members that have nothing of the source, or do not know, begin at from. Nothing is copied, or nothing more, if the one ahead cannot recall. A member that refuses
+// files is the usual cause. Members that have nothing of the source, or do not know, begin at from. Nothing is copied, or nothing more, if none can, or what is wanted cannot be given back. A member that refuses
 // records of the copy begins at the first of them: computed again, they get their dead letters.
 func catchUp(ctx context.Context, src schemas.SourceID, from int64, all []standing) error {
-	ahead := -1
+	ahead, able := -1, true
 	for i := range all {
-		if all[i].known && (ahead < 0 || all[i].next > all[ahead].next) {
+		if _, recalls := all[i].member.Sink.(Recaller); recalls && all[i].known && (ahead < 0 || all[i].next > all[ahead].next) {
 			ahead = i
 		}
 	}
 	if ahead < 0 {
 		return nil
 	}
-	leader, able := all[ahead].member.Sink.(Recaller)
+	leader := all[ahead].member.Sink.(Recaller)
 	for i := range all {
 		s := &all[i]
 		if !s.known {

@@ -90,7 +90,7 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 			return o.notBegun(ctx, e, show, err)
 		}
 	}
-	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, File: shownPath(o.config), Program: shownProgram(besideMe("worker")), Log: log, Level: &e.level, Measure: true, Source: source, Plan: about, PlanAt: o.plan, Models: o.models})
+	w, err := wire.Open(ctx, c, wire.Options{Version: e.version, File: shownPath(o.config), Program: shownProgram(besideMe("worker")), Log: log, Level: &e.level, Measure: true, Source: source, Plan: about, PlanAt: o.plan, Share: o.read.Share, Models: o.models})
 	if err != nil {
 		return o.notBegun(ctx, e, show, err)
 	}

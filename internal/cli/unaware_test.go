@@ -101,6 +101,8 @@ func TestAnOutputThatDoesNotKnowHowFarItIsGoesOn(t *testing.T) {
 	}
 	r.step(0, "120 references, 120 rows", run...)
 	r.has("rows.jsonl", 120, 1)
+	write(t, filepath.Join(r.dir, "rows.jsonl"), `{"ref_id":"s0"}`+"\n") // as a run leaves it that was begun anew and killed before it could say so
+	r.step(0, "120 references, 120 rows", run...)
 	r.output(fmt.Sprintf(`{jsonl: {path: %q}}`, filepath.Join(r.dir, "others.jsonl")))
 	r.step(0, "120 references, 120 rows", run...)
 	r.has("others.jsonl", 120, 1)
@@ -109,6 +111,41 @@ func TestAnOutputThatDoesNotKnowHowFarItIsGoesOn(t *testing.T) {
 	}
 	r.step(0, "120 references, 120 rows", run...)
 	r.has("others.jsonl", 120, 2)
+}
+
+// TestSharesIntoOneFileGoOnByTheirOwn has two shares of a plan, of which one was begun under another number of shares, and a file that is taken away between them.
+func TestSharesIntoOneFileGoOnByTheirOwn(t *testing.T) {
+	r := newListRun(t, 80)
+	r.output(fmt.Sprintf(`{jsonl: {path: %q}}`, filepath.Join(r.dir, "rows.jsonl")))
+	at := filepath.Join(r.dir, "plan")
+	r.step(0, "80 of 80 references", "plan", "--source", r.list, "--out", at, "--try", "0")
+	share := func(s, want string) { t.Helper(); r.step(0, want, "run", "--plan", at, "--share", s) }
+	share("1/4", "20 references, 20 rows")
+	if err := os.Remove(filepath.Join(at, "shares.json")); err != nil { // as the refusal of another number says
+		t.Fatal(err)
+	}
+	share("0/2", "40 references, 40 rows")
+	share("1/2", "40 references, 40 rows")
+	share("1/2", "0 references, 0 rows")
+	if err := os.Remove(filepath.Join(r.dir, "rows.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	share("0/2", "40 references, 40 rows")
+	share("1/2", "40 references, 40 rows")
+	r.has("rows.jsonl", 80, 1)
+}
+
+// TestAnOutputIsBroughtUpInWhateverOrder adds a required output behind a finished run: it gets the rows of the files, and the others hear of nothing.
+func TestAnOutputIsBroughtUpInWhateverOrder(t *testing.T) {
+	r := newListRun(t, 24)
+	first, files := fmt.Sprintf(`{jsonl: {path: %q}}`, filepath.Join(r.dir, "rows.jsonl")), fmt.Sprintf(`{parquet: {url: %q}}`, fileURL(r.dir, "rows"))
+	r.output(first + ", " + files)
+	run := []string{"run", "--source", r.list}
+	r.step(0, "24 references, 24 rows", run...)
+	r.output(first + ", " + files + fmt.Sprintf(`, {jsonl: {path: %q}}`, filepath.Join(r.dir, "more.jsonl")))
+	r.step(0, "0 references, 0 rows", run...)
+	r.has("rows.jsonl", 24, 1)
+	r.has("more.jsonl", 24, 1)
 }
 
 // TestWhatAnotherOutputKnowsIsNotGivenTwice has lines beside files: given again, the run copies nothing. Files that were taken away are written again, whatever the other output has.

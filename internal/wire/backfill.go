@@ -81,7 +81,7 @@ func fitList(ctx context.Context, p *config.Pipeline, list *manifestsource.Sourc
 	if s.cfg.Kafka.DrainTimeout > 0 { // a pod's grace goes by it, whatever the pod computes
 		list.DrainTimeout = s.cfg.Kafka.DrainTimeout.D()
 	}
-	kept, err := openCheckpoint(ctx, s, p, list, o.PlanAt, o.Log)
+	kept, err := openCheckpoint(ctx, s, p, list, o)
 	if kept != nil {
 		list.Kept = kept.keep
 	}

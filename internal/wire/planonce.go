@@ -105,18 +105,19 @@ func (o *PlanOptions) settle(c *config.Config, words planWords) error {
 		name = slug(o.Source) + "-" + hex.EncodeToString(sum[:4])
 	}
 	for i := range c.Pipelines {
-		if o.Out = besideRows(&c.Pipelines[i], name); o.Out != "" {
+		if at := besideRows(&c.Pipelines[i], plansDir); at != "" {
+			o.Out = at + "/" + name
 			return nil
 		}
 	}
 	return errors.New("no pipeline has a required output that is files, beside whose rows the plan would lie; --plan DIR says where")
 }
 
-// besideRows is the place of a plan of that name beneath a pipeline's first required output that is files; "" if it has none.
-func besideRows(p *config.Pipeline, name string) string {
+// besideRows is a directory beneath the URL of a pipeline's first required output that is files; "" if it has none.
+func besideRows(p *config.Pipeline, dir string) string {
 	for i := range p.Outputs {
 		if files, _ := p.Outputs[i].Files(); files != nil && !p.Outputs[i].BestEffort {
-			return strings.TrimRight(files.URL, "/") + "/" + plansDir + "/" + name
+			return strings.TrimRight(files.URL, "/") + "/" + dir
 		}
 	}
 	return ""

@@ -39,8 +39,9 @@ type Options struct {
 	Source func(p *config.Pipeline) (stream.Source, error)
 	// Plan is what Source reads, if that is a plan: pipelines that it was not made for are refused.
 	Plan *plan.Plan
-	// PlanAt is where that lies; "" for a list that is none.
+	// PlanAt is where that lies, and Share what Source reads of it.
 	PlanAt string
+	Share  plan.Share
 	// Files is told of every Parquet file; nil for nobody.
 	Files parquetsink.Observer
 	// Models are those of the configuration, by pipeline, if they are known already; nil: they are looked for.

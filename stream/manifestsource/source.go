@@ -248,9 +248,11 @@ func (c *committer) Commit(ctx context.Context, next map[stream.Partition]int64)
 	if !ok {
 		return nil
 	}
-	c.source.advance(n)
-	if c.source.Kept == nil {
-		return nil
+	if c.source.Kept != nil {
+		if err := c.source.Kept(ctx, n); err != nil {
+			return err
+		}
 	}
-	return c.source.Kept(ctx, n)
+	c.source.advance(n)
+	return nil
 }

@@ -5,26 +5,36 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"vecmill/sinks/objectstore"
 )
 
 // Checkpoint is how far a pipeline has come with a list, or a share of it, kept for outputs that do not know it themselves: all that lies before Next is durable in these.
 type Checkpoint struct {
-	List      string   `json:"list"`      // its name: another one may have lain at the place
-	Pipeline  string   `json:"pipeline"`  // its name
-	Partition int      `json:"partition"` // Share.Partition
-	Next      int64    `json:"next"`
-	Outputs   []string `json:"outputs"` // which they are
+	Work     Work              `json:"work"` // of what
+	Pipeline string            `json:"pipeline"`
+	Next     int64             `json:"next"`
+	Outputs  map[string]string `json:"outputs"` // what each is called, with what tells its content from another's, if anything does
 }
 
-func checkpointName(at Place, pipeline string, partition int) string {
-	return at.name(fmt.Sprintf("checkpoint-%s-%d.json", pipeline, partition))
+// Work is a list, or a share of it, as it is numbered: another one may have lain at the place.
+type Work struct {
+	List   string    `json:"list"` // its name
+	Made   time.Time `json:"made"` // when its plan was; zero for a list that is none
+	Share  int       `json:"share"`
+	Shares int       `json:"shares"` // 1: it is computed as a whole
+}
+
+const checkpointPrefix = "checkpoint-"
+
+func checkpointName(at Place, pipeline string, w Work) string {
+	return at.name(fmt.Sprintf("%s%s-%d-of-%d.json", checkpointPrefix, pipeline, w.Share, w.Shares))
 }
 
 // Save writes it over the last one. Two runs at once may write the lesser over the greater, which repeats what lies between.
 func (c *Checkpoint) Save(ctx context.Context, at Place) error {
-	name := checkpointName(at, c.Pipeline, c.Partition)
+	name := checkpointName(at, c.Pipeline, c.Work)
 	body, err := json.Marshal(c)
 	if err == nil {
 		err = at.Store.Put(ctx, name, body, "application/json")
@@ -35,22 +45,22 @@ func (c *Checkpoint) Save(ctx context.Context, at Place) error {
 	return nil
 }
 
-// LastCheckpoint is the one that was saved last; nil if there is none of this list.
-func LastCheckpoint(ctx context.Context, at Place, list, pipeline string, partition int) (*Checkpoint, error) {
-	name := checkpointName(at, pipeline, partition)
+// LastCheckpoint is the one that was saved last, and its name; nil if there is none of this work.
+func LastCheckpoint(ctx context.Context, at Place, w Work, pipeline string) (c *Checkpoint, name string, err error) {
+	name = checkpointName(at, pipeline, w)
 	body, err := objectstore.Whole(ctx, at.Store, name, mostRead)
 	if errors.Is(err, objectstore.ErrNotFound) {
-		return nil, nil
+		return nil, name, nil
 	}
-	c := &Checkpoint{}
+	c = &Checkpoint{}
 	if err == nil {
 		err = json.Unmarshal(body, c)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
+		return nil, name, fmt.Errorf("reading %s: %w", name, err)
 	}
-	if c.List != list || c.Next < 0 {
-		return nil, nil
+	if c.Work.List != w.List || !c.Work.Made.Equal(w.Made) || c.Work.Share != w.Share || c.Work.Shares != w.Shares || c.Next < 0 {
+		return nil, name, nil
 	}
-	return c, nil
+	return c, name, nil
 }

@@ -2,13 +2,15 @@ package plan
 
 import (
 	"reflect"
+	"strings"
 	"testing"
+	"time"
 )
 
-// A checkpoint is one list's, one pipeline's and one share's.
+// A checkpoint is one pipeline's, of one list or share.
 func TestACheckpointIsFoundAgainByWhoseItIs(t *testing.T) {
-	at := place(t)
-	want := Checkpoint{List: "manifest:l", Pipeline: "p", Partition: 3, Next: 17, Outputs: []string{"jsonl 0a"}}
+	at, made := place(t), time.Date(2026, 11, 30, 12, 0, 0, 1, time.UTC)
+	want := Checkpoint{Work: Work{List: "l", Made: made, Share: 1, Shares: 4}, Pipeline: "p", Next: 17, Outputs: map[string]string{"jsonl 0a": "5:ff", "kafka 0b": ""}}
 	for _, next := range []int64{4, 17} {
 		c := want
 		if c.Next = next; c.Save(t.Context(), at) != nil {
@@ -16,15 +18,23 @@ func TestACheckpointIsFoundAgainByWhoseItIs(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		list, pipeline string
-		partition      int
-		want           *Checkpoint
+		work     Work
+		pipeline string
+		want     *Checkpoint
 	}{
-		{"manifest:l", "p", 3, &want}, {"manifest:other", "p", 3, nil}, {"manifest:l", "q", 3, nil}, {"manifest:l", "p", 0, nil},
+		{want.Work, "p", &want},
+		{want.Work, "q", nil},
+		{Work{"other", made, 1, 4}, "p", nil},
+		{Work{"l", made.Add(1), 1, 4}, "p", nil},
+		{Work{"l", made, 1, 2}, "p", nil},
+		{Work{"l", made, 2, 4}, "p", nil},
 	} {
-		got, err := LastCheckpoint(t.Context(), at, c.list, c.pipeline, c.partition)
-		if err != nil || !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%+v: got %+v, %v", c, got, err)
+		got, name, err := LastCheckpoint(t.Context(), at, c.work, c.pipeline)
+		if err != nil || !reflect.DeepEqual(got, c.want) || !strings.Contains(name, "checkpoint-"+c.pipeline) {
+			t.Errorf("%+v: got %+v of %s, %v", c, got, name, err)
 		}
+	}
+	if err := unsettled(t.Context(), at); err == nil || !strings.Contains(err.Error(), "checkpoint-p-1-of-4.json") {
+		t.Errorf("another plan's place: %v", err)
 	}
 }

@@ -102,6 +102,11 @@ func unsettled(ctx context.Context, at Place) error {
 	for _, topic := range topics {
 		left = append(left, PublishName(at, topic))
 	}
+	kept, err := at.Store.List(ctx, at.name(checkpointPrefix), "")
+	if err != nil {
+		return fmt.Errorf("looking for checkpoints: %w", err)
+	}
+	left = append(left, kept...)
 	if len(left) > 0 {
 		return fmt.Errorf("a plan lay here that was begun to be computed, and is not there any more: delete %s, too, or plan at another place", strings.Join(left, ", "))
 	}
