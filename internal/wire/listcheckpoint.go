@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
 
+	"vecmill/internal/audit"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/dlq"
@@ -29,16 +31,8 @@ type listCheckpoint struct {
 func openCheckpoint(ctx context.Context, s *stores, p *config.Pipeline, list *manifestsource.Source, at string, log *slog.Logger) (*listCheckpoint, error) {
 	part := list.Partition()
 	k := &listCheckpoint{list: part.Topic, src: schemas.SourceID{Pipeline: p.Name, Topic: part.Topic, Partition: part.ID}}
-	first := -1
-	for i := range p.Outputs {
-		name := ""
-		if !p.Outputs[i].BestEffort {
-			name = unaware(s.cfg, &p.Outputs[i])
-		}
-		if k.outputs = append(k.outputs, name); name != "" && first < 0 {
-			first = i
-		}
-	}
+	k.outputs = keptOutputs(s.cfg, p)
+	first := slices.IndexFunc(k.outputs, func(name string) bool { return name != "" })
 	if first < 0 {
 		return nil, nil
 	}
@@ -53,6 +47,60 @@ func openCheckpoint(ctx context.Context, s *stores, p *config.Pipeline, list *ma
 	var err error
 	k.place, err = planPlace(ctx, s, at)
 	return k, err
+}
+
+// keptOutputs are what the required outputs of a pipeline that do not know how far they are are called in a checkpoint, by number; "": it is none of them.
+func keptOutputs(c *config.Config, p *config.Pipeline) (all []string) {
+	for i := range p.Outputs {
+		name := ""
+		if !p.Outputs[i].BestEffort {
+			name = unaware(c, &p.Outputs[i])
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
+// HowFarKept is how far outputs that do not know it are with the plan of a name at a place, all shares of it together, by what is kept beside the plan. Outputs of which that says nothing are passed over.
+func HowFarKept(ctx context.Context, c *config.Config, at, name string) (all []Written, err error) {
+	place, err := planPlace(ctx, &stores{cfg: c}, at)
+	if err != nil {
+		return nil, err
+	}
+	is, err := plan.HowSettled(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	for i := range c.Pipelines {
+		p := &c.Pipelines[i]
+		k := &listCheckpoint{place: place, list: dlq.ManifestTopic + name, outputs: keptOutputs(c, p)}
+		for j := range p.Outputs {
+			next, known, err := k.sum(ctx, j, p, max(is.Of, 1))
+			if err != nil {
+				return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
+			}
+			if known {
+				all = append(all, Written{Pipeline: p.Name, Output: unnamed(p, j), Manifest: name, Kept: true, Written: audit.Written{Next: next}})
+			}
+		}
+	}
+	return all, nil
+}
+
+// sum adds up where the runs of so many shares were with an output; known is false if none of them was anywhere.
+func (k *listCheckpoint) sum(ctx context.Context, output int, p *config.Pipeline, shares int) (next int64, known bool, err error) {
+	end := k.ends(output, &p.Outputs[output])
+	if end == nil {
+		return 0, false, nil
+	}
+	for i := range shares {
+		at, some, err := end(ctx, schemas.SourceID{Pipeline: p.Name, Topic: k.list, Partition: plan.Share{I: i, N: shares}.Partition()})
+		if err != nil {
+			return 0, false, err
+		}
+		next, known = next+at, known || some
+	}
+	return next, known, nil
 }
 
 // unaware is what an output that does not know how far it is is called in a checkpoint, without secrets, by its kind and its place; "" for one that knows, and for standard output, which is another one each time.
