@@ -157,10 +157,31 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 	if err := w.Save(ctx, d.saved()); err != nil { // what follows takes a while, and may be interrupted too
 		return nil, err
 	}
+	return d.draft(o.Copies), nil
+}
+
+// Redraft is the draft of a complete plan, of w, by the state that was saved last. Its sample is whole; copies are counted if somebody counts them, with the pipelines that of says take a reference.
+func Redraft(ctx context.Context, w *plan.Writer, state json.RawMessage, copies *Copies, of func(*schemas.Ref) string) (*Draft, error) {
+	var d drafting
+	if err := json.Unmarshal(state, &d); err != nil {
+		return nil, fmt.Errorf("the plan's progress: %w", err)
+	}
+	if copies != nil {
+		o := MakeOptions{For: of, Copies: copies}
+		if err := o.again(ctx, w); err != nil {
+			return nil, err
+		}
+	}
+	out := d.draft(copies)
+	return out, out.Recall(ctx, w)
+}
+
+// draft is what was drafted, with the copies that were counted; nil: nobody has.
+func (d *drafting) draft(copies *Copies) *Draft {
 	out := &Draft{Counts: d.Counts, Deletions: d.Deletions, Sizes: d.Sizes}
-	if o.Copies != nil {
+	if copies != nil {
 		var found Copied
-		found, out.copies, out.near = o.Copies.found()
+		found, out.copies, out.near = copies.found()
 		out.Copied = &found
 	}
 	for i, p := range d.Sample {
@@ -172,7 +193,7 @@ func Make(ctx context.Context, w *plan.Writer, state json.RawMessage, src Source
 		}
 		out.Sample = append(out.Sample, it)
 	}
-	return out, nil
+	return out
 }
 
 // Recall reads what a plan that was gone on with has of the sample. Each part is read once at most.

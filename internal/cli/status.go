@@ -90,9 +90,18 @@ func (o *runOptions) howFar(ctx context.Context, e *env, c *config.Config) ([]wi
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range passed {
-		fmt.Fprintf(e.err, "%s keeps no account of what was written, and is passed over\n", name)
+	var kept []wire.Written
+	if o.plan != "" {
+		if kept, err = wire.HowFarKept(ctx, c, o.plan); err != nil {
+			return nil, err
+		}
 	}
+	for _, name := range passed {
+		if !slices.ContainsFunc(kept, func(w wire.Written) bool { return w.Pipeline+": "+w.Output == name }) {
+			fmt.Fprintf(e.err, "%s keeps no account of what was written, and is passed over\n", name)
+		}
+	}
+	all = append(all, kept...)
 	if o.plan == "" {
 		return all, nil
 	}
@@ -165,7 +174,11 @@ func (x *written) print(w io.Writer, now time.Time) {
 	if x.Through != nil {
 		fmt.Fprintf(w, "\n  %d of %d published, %d records of others between them", x.Published, x.Total, x.Records-x.Published)
 	}
-	fmt.Fprintf(w, "\n  %d with rows, %d dead letters, %d skipped; %d rows in %d files\n", x.Computed, x.Dead, x.Skipped, x.Rows, x.Files)
+	if x.Kept {
+		fmt.Fprint(w, "\n  by the checkpoint beside the plan: the output keeps no account\n")
+	} else {
+		fmt.Fprintf(w, "\n  %d with rows, %d dead letters, %d skipped; %d rows in %d files\n", x.Computed, x.Dead, x.Skipped, x.Rows, x.Files)
+	}
 	if x.Total >= 0 && x.Next > x.whole() {
 		fmt.Fprintf(w, "  the list is shorter than what is written: it shrank, or is another one of the same name\n")
 	}

@@ -175,3 +175,26 @@ func TestAListWithoutAPlaceForItsProgressIsToldSo(t *testing.T) {
 		t.Errorf("standard output is another one each time: %s", out)
 	}
 }
+
+// TestStatusTellsOfOutputsThatDoNotKnowHowFarTheyAre asks behind a run that was stopped, by shares, and of another output, of which nothing is kept.
+func TestStatusTellsOfOutputsThatDoNotKnowHowFarTheyAre(t *testing.T) {
+	r := newListRun(t, 120)
+	r.output(fmt.Sprintf(`{jsonl: {path: %q}}`, filepath.Join(r.dir, "rows.jsonl")))
+	at := filepath.Join(r.dir, "plan")
+	const passed = "intents: outputs[0] (jsonl) keeps no account of what was written, and is passed over"
+	r.step(0, "120 of 120 references", "plan", "--source", r.list, "--out", at, "--try", "0")
+	r.step(1, passed, "status", "--plan", at)
+	r.step(0, "40 references, 40 rows", "run", "--plan", at, "--share", "1/3")
+	said := r.step(0, " in outputs[0] (jsonl): 40 written of 120 (33.3 %)\n  by the checkpoint beside the plan: the output keeps no account\n", "status", "--plan", at)
+	if strings.Contains(said, "passed over") || strings.Contains(said, "with rows") {
+		t.Errorf("%s", said)
+	}
+	r.step(0, `"output":"outputs[0] (jsonl)"`, "status", "--plan", at, "--json")
+	r.step(0, `"checkpoint":true,"written":40,`, "status", "--plan", at, "--json")
+	for _, share := range []string{"0/3", "2/3"} {
+		r.step(0, "40 references, 40 rows", "run", "--plan", at, "--share", share)
+	}
+	r.step(0, `"total":120,"finished":true`, "status", "--plan", at, "--json")
+	r.output(fmt.Sprintf(`{jsonl: {path: %q}}`, filepath.Join(r.dir, "others.jsonl")))
+	r.step(1, passed, "status", "--plan", at)
+}

@@ -194,7 +194,7 @@ func Plan(ctx context.Context, c *config.Config, o PlanOptions) (_ *Planned, err
 func (o *PlanOptions) foundOrMade(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, words planWords) (*Planned, error) {
 	switch p, err := plan.Load(ctx, o.place); {
 	case err == nil:
-		return o.foundPlan(p, words)
+		return o.foundPlan(ctx, c, s, models, p, words)
 	case !errors.Is(err, plan.ErrNoPlan):
 		return nil, err
 	}
@@ -228,8 +228,8 @@ func unasked(c *config.Config, p *plan.Plan) (all map[string]int64, err error) {
 	return all, nil
 }
 
-// foundPlan is the plan that is complete already: a process that was interrupted behind its last request leaves one, and its command goes on here.
-func (o *PlanOptions) foundPlan(p *plan.Plan, words planWords) (*Planned, error) {
+// foundPlan is the plan that is complete already: a process that was interrupted behind its last request leaves one, and its command goes on here. What could not be estimated is estimated again.
+func (o *PlanOptions) foundPlan(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, p *plan.Plan, words planWords) (*Planned, error) {
 	if err := o.isOf(p, words); err != nil {
 		return nil, err
 	}
@@ -237,6 +237,11 @@ func (o *PlanOptions) foundPlan(p *plan.Plan, words planWords) (*Planned, error)
 	var about planAbout
 	if err := json.Unmarshal(p.About, &about); err != nil {
 		return nil, fmt.Errorf("the plan at %s: %w", o.Out, err)
+	}
+	if o.Estimate.wanted() && slices.ContainsFunc(about.Expected, func(e backfill.Expectation) bool { return e.Refused != "" }) {
+		if err := o.promiseAgain(ctx, c, s, models, out, &about); err != nil {
+			return nil, err
+		}
 	}
 	out.Counts, out.Promise, out.Snapshot, out.Files = about.Counts, about.Promise, about.Snapshot, about.Files
 	return out, nil
@@ -288,16 +293,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		if err := draft.Recall(ctx, w); err != nil {
 			return nil, err
 		}
-		done.close() // a run does not have it
-		if copies != nil {
-			copies.Close()
-		}
-		peak := watchMemory()
-		out.Expected, err = estimate(ctx, s, &done.takers, draft, o.Estimate)
-		if most := peak(); slices.ContainsFunc(out.Expected, func(e backfill.Expectation) bool { return e.Tried > 0 }) {
-			out.Memory = memoryOf(c, most, out.Expected)
-		}
-		if err != nil {
+		if out.Promise, err = promise(ctx, s, done, copies, draft, o.Estimate); err != nil {
 			return nil, err
 		}
 	}
@@ -310,6 +306,49 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 type Promise struct {
 	Expected []backfill.Expectation `json:"expected"`
 	Memory   Memory                 `json:"memory"`
+}
+
+// promise estimates a draft. Before that it gives back the memory of what outputs have: a run does not have it.
+func promise(ctx context.Context, s *stores, done *doneWorks, copies *backfill.Copies, d *backfill.Draft, o EstimateOptions) (said Promise, err error) {
+	done.close()
+	if copies != nil {
+		copies.Close()
+	}
+	peak := watchMemory()
+	said.Expected, err = estimate(ctx, s, &done.takers, d, o)
+	if most := peak(); slices.ContainsFunc(said.Expected, func(e backfill.Expectation) bool { return e.Tried > 0 }) {
+		said.Memory = memoryOf(s.cfg, most, said.Expected)
+	}
+	return said, err
+}
+
+// promiseAgain estimates a complete plan of whose sample nothing could be read or computed, as under a limit that has been raised since, or while a bucket was missing. Its references stay as they are.
+func (o *PlanOptions) promiseAgain(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, out *Planned, about *planAbout) error {
+	w, state, err := plan.Reopen(ctx, o.place, out.Plan)
+	if err != nil || state == nil {
+		return err
+	}
+	again := *o
+	again.Again = true // what outputs have is left out already: of them contents alone count, for copies
+	done, err := knownWorks(ctx, c, s, models, again)
+	if err != nil {
+		return err
+	}
+	defer done.close()
+	copies := done.copies()
+	if copies != nil {
+		defer copies.Close()
+	}
+	draft, err := backfill.Redraft(ctx, w, state, copies, done.names)
+	if err != nil {
+		return err
+	}
+	about.Copied = draft.Copied
+	if about.Promise, err = promise(ctx, s, done, copies, draft, o.Estimate); err != nil {
+		return err
+	}
+	out.Plan, err = w.Retell(ctx, about)
+	return err
 }
 
 // PromiseOf reads what a plan says; nothing of one that estimates nothing, and of none.

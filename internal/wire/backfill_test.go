@@ -446,6 +446,61 @@ func TestAPlanSaysWhatItWillTake(t *testing.T) {
 	}
 }
 
+// TestWhatAPlanCouldNotTellIsToldWhereItIsMended has a limit that no object is within, and a bucket that the store does not have: neither says anything of the objects, nor is what was said for good.
+func TestWhatAPlanCouldNotTellIsToldWhereItIsMended(t *testing.T) {
+	for name, c := range map[string]struct {
+		faulty func(*config.Config)
+		says   string
+	}{
+		"a limit":  {func(c *config.Config) { c.Fetch.MaxObjectBytes = 1 }, "too-large"},
+		"a bucket": {func(c *config.Config) { c.S3.Endpoint = newLake(t, 0).conf.S3.Endpoint + "/elsewhere" }, "fetch-missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLake(t, 20)
+			l.conf.Pipelines[0].ReuseResults = 1 << 20
+			at := filepath.Join(l.out, "list.jsonl")
+			var lines strings.Builder
+			for i := range 20 {
+				fmt.Fprintf(&lines, `{"v":1,"id":"%d","uri":"s3://box/texts/%03d ü.txt"}`+"\n", i, i)
+			}
+			if err := os.WriteFile(at, []byte(lines.String()), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			o := PlanOptions{Source: at, Estimate: EstimateOptions{For: time.Millisecond}}
+			right := *l.conf
+			c.faulty(l.conf)
+			first := l.plan(t, "x", o)
+			if e := first.Expected[0]; !strings.Contains(e.Refused, c.says) || e.Wall != nil {
+				t.Fatalf("%+v", e)
+			}
+			if p := l.plan(t, "x", o); !p.Found || p.Expected[0].Refused != first.Expected[0].Refused {
+				t.Errorf("before it is mended: %+v", p)
+			}
+			*l.conf = right
+			o.Estimate.For = 0
+			if p := l.plan(t, "x", o); !p.Found || p.Expected[0].Wall != nil {
+				t.Errorf("nothing is to be tried, and was: %+v", p)
+			}
+			o.Estimate.For = time.Millisecond
+			p := l.plan(t, "x", o)
+			if e := p.Expected[0]; !p.Found || e.Refused != "" || e.Wall == nil || e.FailShare != 0 || e.Probed != 20 || p.Copied == nil || p.Copied.Untold != 20 {
+				t.Errorf("%+v", p)
+			}
+			list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, "x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			now := list.Plan()
+			if said := PromiseOf(now).Expected; len(said) != 1 || said[0].Wall == nil {
+				t.Errorf("the plan says %+v", said)
+			}
+			if now.Name != first.Name || !slices.Equal(now.Parts, first.Parts) || !now.Created.Equal(first.Created) {
+				t.Errorf("the references are not what they were: %+v, %+v", now, first.Plan)
+			}
+		})
+	}
+}
+
 func TestHeadsInMetadataReadBack(t *testing.T) {
 	all := []headOptions{{"embedding", "00"}, {"a=b,c %", "ff"}}
 	got := parseHeads(formatHeads(all))

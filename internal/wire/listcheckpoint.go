@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"vecmill/internal/audit"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/internal/dlq"
@@ -34,16 +35,8 @@ type listCheckpoint struct {
 func openCheckpoint(ctx context.Context, s *stores, p *config.Pipeline, list *manifestsource.Source, o Options) (*listCheckpoint, error) {
 	k := &listCheckpoint{pipeline: p, log: o.Log}
 	k.work = plan.Work{List: strings.TrimPrefix(list.Partition().Topic, dlq.ManifestTopic), Share: o.Share.I, Shares: max(o.Share.N, 1)}
-	first := -1
-	for i := range p.Outputs {
-		name := ""
-		if !p.Outputs[i].BestEffort {
-			name = unaware(s.cfg, &p.Outputs[i])
-		}
-		if k.outputs = append(k.outputs, name); name != "" && first < 0 {
-			first = i
-		}
-	}
+	k.outputs = keptOutputs(s.cfg, p)
+	first := slices.IndexFunc(k.outputs, func(name string) bool { return name != "" })
 	if first < 0 {
 		return nil, nil
 	}
@@ -61,6 +54,18 @@ func openCheckpoint(ctx context.Context, s *stores, p *config.Pipeline, list *ma
 	var err error
 	k.place, err = planPlace(ctx, s, at)
 	return k, err
+}
+
+// keptOutputs are what the required outputs of a pipeline that do not know how far they are are called in a checkpoint, by number; "": it is none of them.
+func keptOutputs(c *config.Config, p *config.Pipeline) (all []string) {
+	for i := range p.Outputs {
+		name := ""
+		if !p.Outputs[i].BestEffort {
+			name = unaware(c, &p.Outputs[i])
+		}
+		all = append(all, name)
+	}
+	return all
 }
 
 // unaware is what an output that does not know how far it is is called in a checkpoint, without secrets, by its kind, its place, and what it takes of a row; "" for one that knows, and for standard output, which is another one each time.
@@ -90,29 +95,80 @@ func unaware(c *config.Config, o *config.Output) string {
 }
 
 // ends is where the last run was with an output; nil for outputs that are not kept.
-func (k *listCheckpoint) ends(i int) func(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error) {
-	if k == nil || k.outputs[i] == "" {
+func (k *listCheckpoint) ends(output int) func(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error) {
+	if k == nil || k.outputs[output] == "" {
 		return nil
 	}
 	return func(ctx context.Context, _ schemas.SourceID) (int64, bool, error) {
-		last, name, err := plan.LastCheckpoint(ctx, k.place, k.work, k.pipeline.Name)
-		if err != nil || last == nil {
-			return 0, false, err
+		next, name, err := k.last(ctx, output, k.work)
+		if next > 0 {
+			k.log.Info("an output is taken to have what a run before gave it; if it was lost there, delete the checkpoint", "pipeline", k.pipeline.Name, "output", outputName(output), "references", next, "checkpoint", name)
 		}
-		mark, has := last.Outputs[k.outputs[i]]
-		if lines := k.pipeline.Outputs[i].JSONL; has && lines != nil {
-			if has, err = jsonlsink.Goes(lines.Path, mark); err != nil {
-				return 0, false, fmt.Errorf("looking for what %s had: %w", lines.Path, err)
+		return max(next, 0), next >= 0 && err == nil, err
+	}
+}
+
+// last is where the last run of a work was with an output, and which checkpoint says so; -1 if nothing does.
+func (k *listCheckpoint) last(ctx context.Context, output int, w plan.Work) (next int64, name string, err error) {
+	last, name, err := plan.LastCheckpoint(ctx, k.place, w, k.pipeline.Name)
+	if err != nil || last == nil {
+		return -1, name, err
+	}
+	mark, has := last.Outputs[k.outputs[output]]
+	if lines := k.pipeline.Outputs[output].JSONL; has && lines != nil {
+		if has, err = jsonlsink.Goes(lines.Path, mark); err != nil {
+			return -1, name, fmt.Errorf("looking for what %s had: %w", lines.Path, err)
+		}
+	}
+	if !has {
+		return -1, name, nil
+	}
+	return last.Next, name, nil
+}
+
+// HowFarKept is how far outputs that do not know it are with the plan at a place, all shares of it together, by what is kept beside the plan. Outputs of which that says nothing are passed over.
+func HowFarKept(ctx context.Context, c *config.Config, at string) (all []Written, err error) {
+	place, err := planPlace(ctx, &stores{cfg: c}, at)
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.Load(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	is, err := plan.HowSettled(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	for i := range c.Pipelines {
+		k := &listCheckpoint{place: place, work: plan.Work{List: p.Name, Made: p.Created, Shares: max(is.Of, 1)}, pipeline: &c.Pipelines[i]}
+		k.outputs = keptOutputs(c, k.pipeline)
+		for j, name := range k.outputs {
+			if name == "" {
+				continue
+			}
+			next, known, err := k.sum(ctx, j)
+			if err != nil {
+				return nil, fmt.Errorf("pipeline %s: %w", k.pipeline.Name, err)
+			}
+			if known {
+				all = append(all, Written{Pipeline: k.pipeline.Name, Output: unnamed(k.pipeline, j), Manifest: p.Name, Kept: true, Written: audit.Written{Next: next}})
 			}
 		}
-		if !has {
-			return 0, false, nil
-		}
-		if last.Next > 0 {
-			k.log.Info("an output is taken to have what a run before gave it; if it was lost there, delete the checkpoint", "pipeline", k.pipeline.Name, "output", outputName(i), "references", last.Next, "checkpoint", name)
-		}
-		return last.Next, true, nil
 	}
+	return all, nil
+}
+
+// sum adds up where the runs of all shares were with an output; known is false if none of them was anywhere.
+func (k *listCheckpoint) sum(ctx context.Context, output int) (next int64, known bool, err error) {
+	for w := k.work; w.Share < w.Shares; w.Share++ {
+		n, _, err := k.last(ctx, output, w)
+		if err != nil {
+			return 0, false, err
+		}
+		next, known = next+max(n, 0), known || n >= 0
+	}
+	return next, known, nil
 }
 
 // keep saves up to where all is durable.

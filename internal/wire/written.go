@@ -24,6 +24,7 @@ type Written struct {
 	Manifest string `json:"manifest"` // its name
 
 	BestEffort bool `json:"best_effort,omitempty"` // it may lack some of it, which nothing brings in later
+	Kept       bool `json:"checkpoint,omitempty"`  // the output does not say it, but what is kept beside the plan: nothing but how many are written
 
 	audit.Written
 	*Through                   // nil: a run read the list itself
@@ -54,7 +55,7 @@ func HowFar(ctx context.Context, c *config.Config, name string) (all []Written, 
 		for j := range p.Outputs {
 			some, err := a.howFar(ctx, p, &p.Outputs[j], name)
 			if errors.Is(err, errNoAccount) {
-				passed = append(passed, fmt.Sprintf("%s: outputs[%d] (%s)", p.Name, j, p.Outputs[j].Kind()))
+				passed = append(passed, p.Name+": "+unnamed(p, j))
 				continue
 			}
 			if err != nil {
@@ -64,6 +65,11 @@ func HowFar(ctx context.Context, c *config.Config, name string) (all []Written, 
 		}
 	}
 	return all, passed, nil
+}
+
+// unnamed is an output that has no place of its own to be told by.
+func unnamed(p *config.Pipeline, output int) string {
+	return fmt.Sprintf("%s (%s)", outputName(output), p.Outputs[output].Kind())
 }
 
 // HowFarThrough is HowFar with a plan for each topic that it was published to. Pipelines that do not read it are left out. Kafka is not asked: the plan's place has how far the publishing came.

@@ -42,17 +42,20 @@ func (l *Log) Close() {
 	l.open.closeAll()
 }
 
-func (l *Log) try(ctx context.Context, f func(context.Context) error) error { return l.b.try(ctx, f) }
-
-// try repeats what may succeed next time, by the policy.
+// try repeats a look at partitions that may succeed next time, by the policy.
 func (b *broker) try(ctx context.Context, f func(context.Context) error) error {
-	_, err := retry.Do(ctx, b.cfg.Retry, final, f)
+	_, err := retry.Do(ctx, b.cfg.Retry, finalOnceFound, f)
 	return advised(err)
 }
 
 // final says whether an error does not go away.
 func final(err error) bool {
 	return groupFault(err) != nil || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic) || errors.Is(err, errOld)
+}
+
+// finalOnceFound is final for a topic that was found before: a broker that has just started may not know it.
+func finalOnceFound(err error) bool {
+	return final(err) && !errors.Is(err, kafka.UnknownTopicOrPartition)
 }
 
 // advised is err, with what a person can do where that is known.
@@ -66,7 +69,7 @@ func advised(err error) error {
 // Partitions are the partitions of a topic, ascending. A topic that does not exist is an error.
 func (l *Log) Partitions(ctx context.Context, topic string) ([]stream.Partition, error) {
 	var out []stream.Partition
-	err := l.try(ctx, func(ctx context.Context) error {
+	_, err := retry.Do(ctx, l.b.cfg.Retry, final, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 		defer cancel()
 		m, err := l.b.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
@@ -85,7 +88,7 @@ func (l *Log) Partitions(ctx context.Context, topic string) ([]stream.Partition,
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("looking up topic %s: %w", topic, err)
+		return nil, fmt.Errorf("looking up topic %s: %w", topic, advised(err))
 	}
 	slices.SortFunc(out, func(a, b stream.Partition) int { return a.ID - b.ID })
 	return out, nil
@@ -102,7 +105,7 @@ func (l *Log) Bounds(ctx context.Context, group string, parts []stream.Partition
 		committed[p] = -1
 	}
 	var out map[stream.Partition]stream.Bounds
-	err := l.try(ctx, func(ctx context.Context) (err error) {
+	err := l.b.try(ctx, func(ctx context.Context) (err error) {
 		if group != "" {
 			asked := func(err error) bool { return !settling(err) }
 			if _, err := retry.Do(ctx, retry.Patient(), asked, func(ctx context.Context) error { return l.committed(ctx, group, committed) }); err != nil {
@@ -225,8 +228,8 @@ func (l *Log) Append(ctx context.Context, p stream.Partition, recs []stream.Reco
 	return nil
 }
 
-// Permanent says whether an error of Append stays what it is, and nothing was written.
-func Permanent(err error) bool { return final(err) || TooLarge(err) }
+// Permanent says whether an error of Append to a topic that was found stays what it is, and nothing was written.
+func Permanent(err error) bool { return finalOnceFound(err) || TooLarge(err) }
 
 // TooLarge says whether an error of Append is that the topic takes no request of so many bytes, of all its records together: nothing was written.
 func TooLarge(err error) bool {

@@ -184,3 +184,36 @@ func TestAnAppendIsTriedOnceAndReadsAreRepeated(t *testing.T) {
 		}
 	})
 }
+
+// TestATopicThatWasFoundIsNotGoneByOneAnswer has a broker that has just started: of a topic that is not to be found at all the first answer counts.
+func TestATopicThatWasFoundIsNotGoneByOneAnswer(t *testing.T) {
+	inWorld(t, 1, 1, func(t *testing.T, w *world) {
+		w.produce(0, 0, 3)
+		l := w.log()
+		defer l.Close()
+		parts, err := l.Partitions(t.Context(), "refs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		unknown := func(key kmsg.Key, times int) {
+			w.kafk.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Topic: "refs", Err: kerr.UnknownTopicOrPartition, Count: times})
+		}
+		unknown(kmsg.ListOffsets, 2)
+		if of, err := l.Bounds(t.Context(), "", parts); err != nil || of[parts[0]].End != 3 {
+			t.Errorf("%+v, %v", of, err)
+		}
+		unknown(kmsg.Fetch, 2)
+		n := 0
+		if err := l.Scan(t.Context(), parts[0], 0, 3, func(stream.Record) error { n++; return nil }); err != nil || n != 3 {
+			t.Errorf("%d records, %v", n, err)
+		}
+		unknown(kmsg.ListOffsets, -1)
+		if _, err := l.Bounds(t.Context(), "", parts); !errors.Is(err, kafka.UnknownTopicOrPartition) {
+			t.Errorf("a topic that stays away: %v", err)
+		}
+		unknown(kmsg.Produce, 1)
+		if err := l.Append(t.Context(), parts[0], []stream.Record{{Value: []byte("a")}}); !errors.Is(err, kafka.UnknownTopicOrPartition) || Permanent(err) {
+			t.Errorf("an append is refused for good: %v", err)
+		}
+	})
+}

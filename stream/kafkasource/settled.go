@@ -2,7 +2,6 @@ package kafkasource
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,7 +50,7 @@ func (l *Log) Settled(ctx context.Context, parts []stream.Partition, waiting fun
 		}
 		over := !time.Now().Before(deadline)
 		switch {
-		case err != nil && (over || ctx.Err() != nil || final(err) && !errors.Is(err, kafka.UnknownTopicOrPartition)): // a broker that has just started may not know the topic
+		case err != nil && (over || ctx.Err() != nil || finalOnceFound(err)):
 			return nil, fmt.Errorf("looking up how far logs reach: %w", advised(err))
 		case over:
 			return nil, fmt.Errorf("records are not in all in-sync replicas for %v, and cannot be read: %s; are all brokers there?", settledWait, strings.Join(hidden, ", "))

@@ -85,13 +85,14 @@ func (b *broker) watchTopics(ctx context.Context, mine map[stream.Partition]int6
 			b.log.Info("topics have other numbers of partitions than before; joining the group anew", "before", b.parts, "now", parts)
 			return nil
 		case looks >= 1<<min(max(b.gaps-1, 0), 4): // a generation has had time to settle, and a leader that does not learn, as one of an earlier version, is asked less and less often
-			left := b.undealt(ctx, parts, mine)
-			if len(left) == 0 {
-				b.gaps = 0
-			} else {
+			left, told := b.undealt(ctx, parts, mine)
+			if len(left) > 0 {
 				b.gaps++
 				b.log.Warn("no member of the group has some of the topics' partitions; joining the group anew", "partitions", parts, "without_member", left)
 				return nil
+			}
+			if told {
+				b.gaps = 0
 			}
 		}
 		if !retry.Sleep(ctx, b.cfg.WatchInterval) {
@@ -100,14 +101,18 @@ func (b *broker) watchTopics(ctx context.Context, mine map[stream.Partition]int6
 	}
 }
 
+// mostBlank is how often in a row a group is joined anew in which nobody has anything, for all that the broker tells: about eight minutes of a leader that sees no topic. A broker that tells nobody's partitions says the same
+// to members that have none, and would have them join without end.
+const mostBlank = 5
+
 // undealt says how many partitions of each topic no member of the group has; of a topic of which members have all it says nothing. The leader deals out what the coordinator's broker knows at that moment, which may know fewer
-// than the one that was asked for parts, or not the topic, which is taken for one without partitions; and nobody would ask it again. An answer without mine is of a broker that does not tell who has what.
-func (b *broker) undealt(ctx context.Context, parts map[string]int, mine map[stream.Partition]int64) map[string]int {
+// than the one that was asked for parts, or not the topic, which is taken for one without partitions; and nobody would ask it again. told is false if the broker does not tell who has what, as where its answer is without mine.
+func (b *broker) undealt(ctx context.Context, parts map[string]int, mine map[stream.Partition]int64) (left map[string]int, told bool) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	res, err := b.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{b.cfg.Group}})
 	if err != nil || len(res.Groups) != 1 || res.Groups[0].Error != nil || res.Groups[0].GroupState != "Stable" { // in other states nobody has anything yet; an error is also what members of other programs have, if it cannot be read
-		return nil
+		return nil, false
 	}
 	dealt := map[stream.Partition]bool{}
 	for _, m := range res.Groups[0].Members {
@@ -117,12 +122,15 @@ func (b *broker) undealt(ctx context.Context, parts map[string]int, mine map[str
 			}
 		}
 	}
+	if len(dealt) == 0 && b.gaps >= mostBlank {
+		return nil, false
+	}
 	for p := range mine {
 		if !dealt[p] {
-			return nil
+			return nil, false
 		}
 	}
-	left := map[string]int{}
+	left = map[string]int{}
 	for topic, n := range parts {
 		for id := range n {
 			if !dealt[stream.Partition{Topic: topic, ID: id}] {
@@ -130,7 +138,7 @@ func (b *broker) undealt(ctx context.Context, parts map[string]int, mine map[str
 			}
 		}
 	}
-	return left
+	return left, true
 }
 
 // beforeJoin looks at the topics between two generations, so that partitions that come while the group is being joined are seen by watchTopics. It fails if a topic is gone, by the last answer that comes before

@@ -218,18 +218,22 @@ func TestPartitionsThatTheLeaderDidNotSeeAreDealtOutLater(t *testing.T) {
 	})
 }
 
-// TestABrokerThatDoesNotTellWhoHasWhatMakesNobodyJoinAnew describes a stable group without its members' partitions.
+// doesNotTellWhoHasWhat has brokers describe a stable group without its members' partitions.
+func (w *world) doesNotTellWhoHasWhat() {
+	w.kafk.ControlKey(int16(kmsg.DescribeGroups), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.kafk.KeepControl()
+		res := r.ResponseKind().(*kmsg.DescribeGroupsResponse)
+		group := kmsg.NewDescribeGroupsResponseGroup()
+		group.Group, group.State, group.ProtocolType = r.(*kmsg.DescribeGroupsRequest).Groups[0], "Stable", "consumer"
+		group.Members = []kmsg.DescribeGroupsResponseGroupMember{kmsg.NewDescribeGroupsResponseGroupMember()}
+		res.Groups = append(res.Groups, group)
+		return res, nil, true
+	})
+}
+
 func TestABrokerThatDoesNotTellWhoHasWhatMakesNobodyJoinAnew(t *testing.T) {
 	inWorld(t, 1, 2, func(t *testing.T, w *world) {
-		w.kafk.ControlKey(int16(kmsg.DescribeGroups), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			w.kafk.KeepControl()
-			res := r.ResponseKind().(*kmsg.DescribeGroupsResponse)
-			group := kmsg.NewDescribeGroupsResponseGroup()
-			group.Group, group.State, group.ProtocolType = r.(*kmsg.DescribeGroupsRequest).Groups[0], "Stable", "consumer"
-			group.Members = []kmsg.DescribeGroupsResponseGroupMember{kmsg.NewDescribeGroupsResponseGroupMember()}
-			res.Groups = append(res.Groups, group)
-			return res, nil, true
-		})
+		w.doesNotTellWhoHasWhat()
 		a := w.join(w.config(), newLedger(t))
 		eventually(t, "all", func() bool { return a.owns() == 2 })
 		time.Sleep(5 * time.Minute)
@@ -237,6 +241,26 @@ func TestABrokerThatDoesNotTellWhoHasWhatMakesNobodyJoinAnew(t *testing.T) {
 			t.Errorf("assigned, revoked, lost = %v", ev)
 		}
 		a.leave(t)
+	})
+}
+
+// TestASpareMemberJoinsAnewAFewTimesAlone has fewer partitions than members, and a broker that does not tell who has what: for all that the spare one knows nobody has any.
+func TestASpareMemberJoinsAnewAFewTimesAlone(t *testing.T) {
+	inWorld(t, 1, 1, func(t *testing.T, w *world) {
+		w.doesNotTellWhoHasWhat()
+		a, b := w.join(w.config(), newLedger(t)), w.join(w.config(), newLedger(t))
+		eventually(t, "one has it", func() bool { return a.owns()+b.owns() == 1 })
+		time.Sleep(20 * time.Minute)
+		before := a.spares() + b.spares()
+		if before > 2+mostBlank {
+			t.Errorf("the spare one has joined %d times", before)
+		}
+		time.Sleep(40 * time.Minute)
+		if after := a.spares() + b.spares(); after != before {
+			t.Errorf("the spare one has joined %d times, and %d times since", before, after-before)
+		}
+		a.leave(t)
+		b.leave(t)
 	})
 }
 

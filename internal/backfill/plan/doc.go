@@ -7,8 +7,8 @@
 //	shares.json                                                        how it is computed: as a whole, in so many shares, or by the workers of topics; created once
 //	took-<partition>-<8 letters>.json                                  what a run of it, or of a share, has taken so far: each run's own
 //
-// An offset is a reference's number in the plan, from 0. It never changes: the output's chain is in these numbers, so a plan that is complete is never written
-// again. Of several planners at one place, as a pod that was cut off and its replacement, one finishes: plan.json is created and never replaced, and no planner writes over another's parts, of which
+// An offset is a reference's number in the plan, from 0. It never changes: the output's chain is in these numbers, so the references of a plan that is complete are never written
+// again: what its maker adds may be, as an estimate. Of several planners at one place, as a pod that was cut off and its replacement, one finishes: plan.json is created once, and no planner writes over another's parts, of which
 // some may lie there that are not the plan's. Parts are immutable and small enough to be held in memory one at a time; plan.json says their digests, and a part that does not have its own is refused.
 //
 // Neighbours: internal/backfill makes plans, stream/manifestsource reads references out of them, internal/wire knows where they lie.
