@@ -245,11 +245,14 @@ func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, d sp
 	return nil
 }
 
-// callers are the sessions, each as often as it computes batches at once, and the device of each.
+// callers are the sessions, each as often as it computes batches at once, and the device of each, where devices are told apart.
 func (m *loadedModel) callers() (sessions []embed.Session, on []string) {
+	n := max(m.division.Callers, 1)
 	for i, s := range m.sessions {
-		n := max(m.division.Callers, 1)
-		sessions, on = append(sessions, slices.Repeat([]embed.Session{s}, n)...), append(on, slices.Repeat(m.on[i:i+1], n)...)
+		sessions = append(sessions, slices.Repeat([]embed.Session{s}, n)...)
+		if len(m.on) > 0 {
+			on = append(on, slices.Repeat(m.on[i:i+1], n)...)
+		}
 	}
 	return sessions, on
 }

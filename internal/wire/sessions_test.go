@@ -30,23 +30,32 @@ func TestMoreSessionsMustBeWorthTheirMemory(t *testing.T) {
 		{
 			"callers that take no more, and sessions that are a little faster, which is not enough", 8,
 			map[split]worth{way(1, 8, 1): {100, 1}, way(1, 1, 8): {98, 1}, way(2, 4, 1): {107, 1}},
-			way(1, 1, 8), []split{way(1, 8, 1), way(1, 1, 8), way(1, 1, 8), way(2, 4, 1)},
+			way(1, 1, 8),
+			[]split{way(1, 8, 1), way(1, 1, 8), way(1, 1, 8), way(2, 4, 1)},
 		},
 		{
-			"callers that are slower by the clock", 2, map[split]worth{way(1, 2, 1): {100, 1}, way(1, 1, 2): {96, 0.8}, way(2, 1, 1): {100, 1}},
-			way(1, 2, 1), []split{way(1, 2, 1), way(1, 1, 2), way(1, 2, 1), way(2, 1, 1)},
+			"callers that are slower by the clock", 2,
+			map[split]worth{way(1, 2, 1): {100, 1}, way(1, 1, 2): {96, 0.8}, way(2, 1, 1): {100, 1}},
+			way(1, 2, 1),
+			[]split{way(1, 2, 1), way(1, 1, 2), way(1, 2, 1), way(2, 1, 1)},
 		},
 		{
-			"callers that take more of the processor", 2, map[split]worth{way(1, 2, 1): {100, 1}, way(1, 1, 2): {120, 1.04}, way(2, 1, 1): {100, 1}},
-			way(1, 2, 1), []split{way(1, 2, 1), way(1, 1, 2), way(1, 2, 1), way(2, 1, 1)},
+			"callers that take more of the processor", 2,
+			map[split]worth{way(1, 2, 1): {100, 1}, way(1, 1, 2): {120, 1.04}, way(2, 1, 1): {100, 1}},
+			way(1, 2, 1),
+			[]split{way(1, 2, 1), way(1, 1, 2), way(1, 2, 1), way(2, 1, 1)},
 		},
 		{
-			"two sessions are worth it, four are not", 8, map[split]worth{way(1, 8, 1): {100, 1}, way(1, 1, 8): {90, 1}, way(2, 4, 1): {120, 1}, way(4, 2, 1): {125, 1}},
-			way(2, 4, 1), []split{way(1, 8, 1), way(1, 1, 8), way(1, 8, 1), way(2, 4, 1), way(2, 4, 1), way(4, 2, 1)},
+			"two sessions are worth it, four are not", 8,
+			map[split]worth{way(1, 8, 1): {100, 1}, way(1, 1, 8): {90, 1}, way(2, 4, 1): {120, 1}, way(4, 2, 1): {125, 1}},
+			way(2, 4, 1),
+			[]split{way(1, 8, 1), way(1, 1, 8), way(1, 8, 1), way(2, 4, 1), way(2, 4, 1), way(4, 2, 1)},
 		},
 		{
-			"as many sessions as there are cores", 4, map[split]worth{way(1, 4, 1): {100, 1}, way(1, 1, 4): {100, 1}, way(2, 2, 1): {120, 1}, way(4, 1, 1): {150, 1}},
-			way(4, 1, 1), []split{way(1, 4, 1), way(1, 1, 4), way(1, 1, 4), way(2, 2, 1), way(2, 2, 1), way(4, 1, 1)},
+			"as many sessions as there are cores", 4,
+			map[split]worth{way(1, 4, 1): {100, 1}, way(1, 1, 4): {100, 1}, way(2, 2, 1): {120, 1}, way(4, 1, 1): {150, 1}},
+			way(4, 1, 1),
+			[]split{way(1, 4, 1), way(1, 1, 4), way(1, 1, 4), way(2, 2, 1), way(2, 2, 1), way(4, 1, 1)},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
