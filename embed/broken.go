@@ -8,7 +8,7 @@ import (
 	"vecmill/schemas"
 )
 
-// runner is a session and the turn to run on it: beside another batch, one that fits the device's memory alone may find none.
+// runner is a session and a turn to run on it: beside another batch, one that fits the device's memory alone may find none. A session that is given several times has as many turns.
 type runner struct {
 	session Session
 	device  int           // its number

@@ -2,7 +2,7 @@
 //
 // One [Engine] serves one model. A fetched object becomes samples in the preprocess pool ([Preprocessor]); samples
 // wait in the [Batcher], a pure state machine that forms micro-batches under a cost budget, by what the [CostModel] has learnt that batches take, those of live records
-// before those of a backfill; an executor per session
+// before those of a backfill; an executor per session, or as many as shall run one at once,
 // pulls a batch whenever it is idle, collates it into padded tensors, runs the [Session], applies every [Head], and
 // when all windows of an object (which a [Streamer] hands over one by one) are through, its rows are handed back: one per window and head, or per object where the head is a [Joiner]. Batch composition never changes a result (I7):
 // padding is masked inside the model's graph, and a failing batch is bisected until the poison item is alone. If

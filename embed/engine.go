@@ -124,7 +124,7 @@ type window struct {
 // LaneDepth is how many submitted objects may wait for each preprocess worker: enough that one never waits for a fetcher's next turn.
 const LaneDepth = 4
 
-// NewEngine assembles an engine. Sessions run the same model; each gets an executor. The engine closes neither sessions nor heads.
+// NewEngine assembles an engine. Sessions run the same model; each gets an executor, and one that is there several times as many, which run it at once. The engine closes neither sessions nor heads.
 //
 // Refused are an engine without a session, a head or a preprocess worker, devices of another number of sessions, and bounds of batches and shapes that make no sense (their Validate). That sessions, preprocessor and heads are of one model is not looked at: what does not fit fails with the first batch.
 func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []Head) (*Engine, error) {

@@ -19,7 +19,7 @@ type Stats struct {
 	Queue                   float64       // seconds from being made until their session began, summed over samples, too
 	Waiting, WaitingCost    int           // samples in the batcher now, and their cost
 	Devices                 []DeviceCosts // what has been learnt of each device, in the order of its first session
-	Sessions                int           // that compute batches, on all devices
+	Sessions                int           // executors, each of which has a batch computed: a session that is there several times counts as often
 	Decoders                int           // objects that may be decoded at once while samples wait for a batch
 	Reused                  int64         // objects that got the rows of another one with their content
 }

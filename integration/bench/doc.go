@@ -5,7 +5,7 @@
 // How it is measured
 //
 //   - The pipeline is the worker's own (internal/wire) in this process: kafka-go's consumer, S3 GETs over TLS, the
-//     preprocessors, one session, heads, Parquet files in S3, commits. Broker and store are in-process servers in a child
+//     preprocessors, one session of all cores (against peers: what the worker chooses), heads, Parquet files in S3, commits. Broker and store are in-process servers in a child
 //     process, so that their CPU time is not counted; the client's is.
 //   - The bare session runs the same graph with the same number of threads on the same samples, made and collated
 //     beforehand, sorted by length and cut where it is cheapest under the same cost budget.
@@ -20,11 +20,11 @@
 //   - Before each round the parts are measured, each alone and on one goroutine: GETs by minio-go, preprocessing, the session warm and fresh, heads; and all of them beside each other. The
 //     pipeline over their sum is what our own code costs, batches that are less well divided among it; with the fresh session in the sum, as a pipeline's session is one, what it costs beside that.
 //
-// BenchmarkStart measures a worker's start up to the first rows, BenchmarkPasses what each of the compiler's passes is worth, BenchmarkReduction whether a head's reduction belongs into the graph.
+// BenchmarkCallers measures ways to divide the cores in the pipeline, BenchmarkStart measures a worker's start up to the first rows, BenchmarkPasses what each of the compiler's passes is worth, BenchmarkReduction whether a head's reduction belongs into the graph.
 //
 // BenchmarkPeers* (`make bench-peers`) run the worker's program and the lines of peers/, in Python, on the same topics, objects and weights:
 //
-//   - onnxruntime by hand runs the graph that our compiler made, or torch's export of the same weights (tools/exports/export.py) at the runtime's highest level, with as many threads as ours, no spinning (VECMILL_BENCH_SPINNING=1 turns it on), sorted
+//   - onnxruntime by hand runs the graph that our compiler made, or torch's export of the same weights (tools/exports/export.py) at the runtime's highest level, with as many threads as there are cores, no spinning (VECMILL_BENCH_SPINNING=1 turns it on), sorted
 //     samples and our budgets; decoding is soundfile, soxr, Pillow and tokenizers, with no transformers to start.
 //   - Bytewax, Daft and Ray Data run that same model, in a step, a class and an actor, with their own ways to read a topic to its end and, the last two, to write Parquet; Daft gets objects by
 //     its own client.

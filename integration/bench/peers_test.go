@@ -195,7 +195,8 @@ func (l *lines) ours(p model.Precision) func(b *testing.B, topic string, items i
 	return func(b *testing.B, topic string, items int) usage {
 		b.Helper()
 		c := configure(l.srv, l.s, l.dir, l.cache, topic)
-		c.Pipelines[0].Model.Precision = string(p)
+		m := &c.Pipelines[0].Model
+		m.Precision, m.Threads, m.Sessions = string(p), 0, 0 // the cores as a worker divides them by itself
 		c.Pipelines[0].CommitInterval = config.Duration(200 * time.Millisecond)
 		dir := b.TempDir()
 		command := harness.Command{

@@ -128,8 +128,9 @@ type Model struct {
 	Provider  string `yaml:"provider" doc:"what computes: cpu; cuda; or tensorrt (experimental), which leaves to cuda what it does not take. The GPU providers need the GPU build of ONNX Runtime (docs/models.md), and none stands in for another: what cannot be had stops the start"`
 	Devices   []int  `yaml:"devices" doc:"GPUs by number, each with sessions of its own; empty means the first"`
 	GPU       GPU    `yaml:"gpu" doc:"of providers cuda and tensorrt"`
-	Threads   int    `yaml:"threads" doc:"threads inside one session; 0 divides the cores among the sessions"`
+	Threads   int    `yaml:"threads" doc:"threads of one session; 0 divides the cores among the sessions, and is one with callers"`
 	Sessions  int    `yaml:"sessions" doc:"sessions of each device that run batches beside each other; 0 means one on GPUs, and on a CPU as many as worker doctor has measured to be best for this model on this machine, one where it has measured nothing"`
+	Callers   int    `yaml:"callers" doc:"batches that each session computes at once, on a CPU; 0 means one where sessions, threads or batch.latency are given, else as worker doctor has measured, and where it has measured nothing as many as there are cores, of one thread each, on up to 4 cores"`
 }
 
 // Audio is how long recordings are treated.
@@ -204,7 +205,7 @@ type Decoding struct {
 type Batch struct {
 	MaxCost  int      `yaml:"max_cost" doc:"longest item times items, as padded, in the model's steps (audio frames, tokens, patches)"`
 	MaxItems int      `yaml:"max_items" doc:"items"`
-	MaxBytes Bytes    `yaml:"max_bytes" doc:"most memory that a batch takes in the arena of its session, by what worker doctor has measured of this model on such a machine, which it prints; an item that needs more goes alone; 0 means no limit, and nothing is limited where it has not measured"`
+	MaxBytes Bytes    `yaml:"max_bytes" doc:"most memory that a batch takes in the arena, each of those that run at once, by what worker doctor has measured of this model on such a machine, which it prints; an item that needs more goes alone; 0 means no limit, and nothing is limited where it has not measured"`
 	Window   int      `yaml:"window" doc:"items that may wait to be sorted by length"`
 	Linger   Duration `yaml:"linger" doc:"how long an item waits for company when the session is idle"`
 	MaxAge   Duration `yaml:"max_age" doc:"an item older than this is in the next batch of its priority"`

@@ -157,6 +157,8 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"whole numbers on a GPU", "{path: MODEL}", "{path: MODEL, provider: cuda, precision: int8}", "pipelines[speech].model.precision: int8 is for processors"},
 		{"devices of a CPU", "{path: MODEL}", "{path: MODEL, devices: [0]}", "pipelines[speech].model.devices: means GPUs, and provider is cpu"},
 		{"a device twice", "{path: MODEL}", "{path: MODEL, provider: cuda, devices: [1, 1]}", "pipelines[speech].model.devices: 1 is negative, or named twice"},
+		{"fewer callers than none", "{path: MODEL}", "{path: MODEL, callers: -1}", "pipelines[speech].model.callers: -1 must not be negative"},
+		{"callers on a GPU", "{path: MODEL}", "{path: MODEL, provider: cuda, callers: 2}", "pipelines[speech].model.callers: 2 must not be negative, and on a GPU no more than 1"},
 		{"a GPU's options on a CPU", "{path: MODEL}", "{path: MODEL, gpu: {memory_limit: 1GiB}}", "pipelines[speech].model.gpu: has no effect with provider cpu"},
 		{"engines of CUDA", "{path: MODEL}", "{path: MODEL, provider: cuda, gpu: {engine_cache: /e}}", "pipelines[speech].model.gpu.engine_cache: is of provider tensorrt alone"},
 		{"another search", "{path: MODEL}", "{path: MODEL, provider: cuda, gpu: {search: best}}", "pipelines[speech].model.gpu.search: \"best\" is not one of auto, heuristic, exhaustive"},

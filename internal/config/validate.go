@@ -272,6 +272,9 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	if p.Model.Sessions < 0 {
 		f.add(path+".model.sessions", "%d is negative", p.Model.Sessions)
 	}
+	if p.Model.Callers < 0 || p.Model.Callers > 1 && p.Model.OnGPU() {
+		f.add(path+".model.callers", "%d must not be negative, and on a GPU no more than 1: sessions are what computes beside each other there", p.Model.Callers)
+	}
 	if p.Breaker.MaxFailures > p.Breaker.Window {
 		f.add(path+".breaker.max_failures", "%d is more than the window (%d)", p.Breaker.MaxFailures, p.Breaker.Window)
 	}

@@ -215,7 +215,7 @@ func measureSearch(ctx context.Context, p *config.Pipeline, m *loadedModel, o or
 }
 
 // openSessions opens the model's sessions on every device, after measuring how convolutions are best searched for where that is asked for.
-func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, sessions int, log *slog.Logger) error {
+func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, d split, log *slog.Logger) error {
 	devices := m.devices
 	if p.Model.OnGPU() && p.Model.GPU.Search == "auto" && convolves(m.spec) {
 		alike := len(gpuNames(os.DirFS("/"))) == 1 // of several kinds, or where the driver does not tell, any number may be of any
@@ -229,23 +229,36 @@ func (m *loadedModel) openSessions(ctx context.Context, p *config.Pipeline, sess
 	}
 	for i := range devices {
 		if devices[i].Threads == 0 {
-			devices[i].Threads = threadsOf(p, sessions)
+			devices[i].Threads = d.Threads
 		}
 	}
+	m.division = d
 	for _, o := range devices {
-		for range sessions {
+		for range d.Sessions {
 			s, err := m.opener(ctx, m.narrow, o)
 			if err != nil {
 				return err
 			}
-			m.sessions, m.on = append(m.sessions, s), append(m.on, called(o))
+			m.sessions, m.on = append(m.sessions, s), append(m.on, deviceOf(o))
 		}
 	}
 	return nil
 }
 
-// called is what a session's device is called in metrics: its number, or cpu.
-func called(o ortsession.Options) string {
+// callers are the sessions, each as often as it computes batches at once, and the device of each, where devices are told apart.
+func (m *loadedModel) callers() (sessions []embed.Session, on []string) {
+	n := max(m.division.Callers, 1)
+	for i, s := range m.sessions {
+		sessions = append(sessions, slices.Repeat([]embed.Session{s}, n)...)
+		if len(m.on) > 0 {
+			on = append(on, slices.Repeat(m.on[i:i+1], n)...)
+		}
+	}
+	return sessions, on
+}
+
+// deviceOf is what a session's device is called in metrics: its number, or cpu.
+func deviceOf(o ortsession.Options) string {
 	if !o.Provider.OnGPU() {
 		return "cpu"
 	}

@@ -131,7 +131,7 @@ func forget[M any](all map[string]M, at func(M) time.Time) {
 	}
 }
 
-// batchKey names what decides what batches of a model need: the graph, which the precision and the packing are part of, its outputs, how many sessions of how many threads are
+// batchKey names what decides what batches of a model need: the graph, which the precision and the packing are part of, its outputs, how many sessions of how many threads and callers are
 // beside each other, the library, its provider with the options that change what it needs, and the kind of device; "" where that is not known. Sessions must be open, and the digest known.
 func (m *loadedModel) batchKey(p *config.Pipeline, machine fs.FS) string {
 	device := deviceName(p, machine)
@@ -150,7 +150,11 @@ func (m *loadedModel) batchKey(p *config.Pipeline, machine fs.FS) string {
 	if gpu := m.devices[0].GPU; p.Model.OnGPU() {
 		by = fmt.Sprintf("%s (%s, doubling %t, TF32 %t)", by, searchesOf(m.devices), gpu.Doubling, gpu.TF32)
 	}
-	return fmt.Sprintf("%s %s, %d sessions of %d threads, %s of ONNX Runtime %s on %s", m.digest, strings.Join(outputs, "+"), len(m.sessions)/len(m.devices), m.devices[0].Threads, by, version, device)
+	beside := fmt.Sprintf("%d sessions of %d threads", len(m.sessions)/len(m.devices), m.devices[0].Threads)
+	if m.division.Callers > 1 {
+		beside += fmt.Sprintf(" with %d callers", m.division.Callers)
+	}
+	return fmt.Sprintf("%s %s, %s, %s of ONNX Runtime %s on %s", m.digest, strings.Join(outputs, "+"), beside, by, version, device)
 }
 
 // deviceName is the kind of device that a pipeline computes on; "" where the system does not tell.

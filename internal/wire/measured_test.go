@@ -161,6 +161,7 @@ func TestCostsAreKeptByWhatDecidesThem(t *testing.T) {
 		{"packing", text, heads, func(p *config.Pipeline) { p.Batch.Packing = true }},
 		{"more threads", text, heads, func(p *config.Pipeline) { p.Model.Threads = 2 }},
 		{"more sessions", text, heads, func(p *config.Pipeline) { p.Model.Sessions = 2 }},
+		{"more callers", text, heads, func(p *config.Pipeline) { p.Model.Callers = 2 }},
 		{"other outputs", text, "    heads: [{task: classification}]", nil},
 	} {
 		conf, p := pipelineFor(t, c.dir, c.settings)

@@ -44,7 +44,8 @@ type loadedModel struct {
 	devices   []ortsession.Options // of the sessions, one for each device
 	precision model.Precision
 	why       string        // that precision, if the configuration left it open
-	divided   string        // why there are so many sessions, see sessionsOf
+	division  split         // of the cores of each device
+	divided   string        // why so, see divisionOf
 	key       string        // of what is measured of its batches, see batchKey
 	costs     measurement   // of batches, from before this start; the zero value: none
 	bytes     measurement   // that batches need, likewise
@@ -196,9 +197,9 @@ func (m *loadedModel) open(ctx context.Context, c *config.Config, p *config.Pipe
 		return err
 	}
 	m.tryPreprocessor(ctx)
-	n, by := sessionsOf(c, p, cache, m.graph)
+	d, by := divisionOf(c, p, cache, m.graph)
 	m.divided = by
-	if err := m.openSessions(ctx, p, n, log); err != nil {
+	if err := m.openSessions(ctx, p, d, log); err != nil {
 		return err
 	}
 	if err := m.trySessions(ctx, p, log); err != nil {
@@ -369,11 +370,12 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took fun
 	if err != nil {
 		return nil, err
 	}
+	sessions, on := m.callers()
 	batch.MaxBytes, batch.Bytes = int64(p.Batch.MaxBytes), m.bytes.Costs
 	return embed.NewEngine(embed.EngineConfig{
-		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Devices: m.on, Packing: packing,
+		Model: m.name, ModelDigest: m.digest, Modality: m.spec.Modality, Batch: batch, Shapes: shapesOf(p, m.spec), Devices: on, Packing: packing,
 		Preprocessor: workers, Balance: p.Preprocessors == 0, Decoders: m.costs.Decoders, RowReserve: lineageBytes * int64(len(m.heads)), Deadline: p.ItemDeadline.D(), Reuse: int64(p.ReuseResults), Past: past, Tracer: tracer, Took: took, FLOPs: m.spec.FLOPs, Costs: m.costs.Costs, Trial: m.trial,
-	}, m.pre, m.sessions, m.heads)
+	}, m.pre, sessions, m.heads)
 }
 
 // lineageBytes is the memory kept for a row beside what its head tells: 720 bytes, in a slice that grows by a quarter or is copied once, an id, and attributes of its own.

@@ -18,19 +18,42 @@ import (
 	"vecmill/schemas"
 )
 
-// More sessions of fewer threads have the weights of products each, and batches of their own in the arena, so they must be worth it.
+// More sessions of fewer threads have the weights of products each, so they must be worth it. Callers of one session have them once.
 const (
 	sessionGain   = 1.1                    // of a doubling, or it is not taken
+	callersTie    = 0.03                   // callers that are no worse than this, by either clock, are taken: beside other work they cost less, and nothing else runs while the doctor measures
 	sessionRound  = 400 * time.Millisecond // of measuring one way
 	sessionRounds = 5                      // in turns, so that other work on the machine falls on both; the median counts
 	sessionsMost  = 8
+	callersMost   = 4 // of a session where nothing was measured: each has a batch in the arena, and those of more cores have not been tried
 )
 
 // split is a way to divide the cores, and what it was measured to be worth.
 type split struct {
 	Sessions int     `json:"sessions"`
-	Threads  int     `json:"threads"`
+	Threads  int     `json:"threads"` // of each session
+	Callers  int     `json:"callers"` // batches that each session computes at once; 0 in what was kept before there were several
 	Rate     float64 `json:"steps_per_second"`
+	CPU      float64 `json:"cpu_seconds_per_step"`
+}
+
+// allThreads gives one batch after the other all cores.
+func allThreads(cores int) split { return split{Sessions: 1, Threads: max(cores, 1), Callers: 1} }
+
+// allCallers gives each of as many batches as there are cores one of them, in one session.
+func allCallers(cores int) split { return split{Sessions: 1, Threads: 1, Callers: max(cores, 1)} }
+
+func (s split) String() string {
+	text := fmt.Sprintf("%d of %d threads", s.Sessions, s.Threads)
+	if s.Callers > 1 {
+		text += fmt.Sprintf(" with %d callers", s.Callers)
+	}
+	return text
+}
+
+// is says whether both divide the cores alike, whatever that is worth.
+func (s split) is(other split) bool {
+	return s.Sessions == other.Sessions && s.Threads == other.Threads && s.Callers == other.Callers
 }
 
 // splits is what was measured of a model on a machine: the last is the best that was worth it.
@@ -40,30 +63,48 @@ type splits struct {
 	At     time.Time `json:"at"`
 }
 
-// threadsOf is how many threads each of so many sessions gets.
-func threadsOf(p *config.Pipeline, sessions int) int {
-	if p.Model.Threads > 0 {
-		return p.Model.Threads
-	}
-	return max(1, runtime.GOMAXPROCS(0)/sessions)
-}
-
-// sessionsOf is how many sessions a pipeline has on a device, and why: as configured, or as measured of this graph on a machine like this (worker doctor), or one.
-func sessionsOf(c *config.Config, p *config.Pipeline, cache string, g *model.Graph) (n int, why string) {
-	switch {
-	case p.Model.Sessions > 0:
-		return p.Model.Sessions, "configured"
-	case p.Model.OnGPU():
-		return 1, "one on a GPU"
-	case p.Model.Threads > 0:
-		return 1, "threads are configured"
+// divisionOf is how a pipeline divides the cores among batches on a device, and why: as configured, or as measured of this graph on a machine like this (worker doctor), or by the number of cores.
+func divisionOf(c *config.Config, p *config.Pipeline, cache string, g *model.Graph) (s split, why string) {
+	cores := runtime.GOMAXPROCS(0)
+	switch m := &p.Model; {
+	case m.Sessions > 0, m.Callers > 0:
+		return configured(m, cores), "configured"
+	case m.OnGPU():
+		return configured(m, cores), "one on a GPU"
+	case m.Threads > 0:
+		return configured(m, cores), "threads are configured"
+	case p.Batch.Latency > 0: // a batch of one core takes longer, whoever waits for it
+		return allThreads(cores), "batch.latency"
 	}
 	if key := splitKey(c, cache, g); key != "" {
-		if known, ok := measured(cache).Sessions[key]; ok {
-			return min(max(known.Chosen.Sessions, 1), runtime.GOMAXPROCS(0)), "measured"
+		if known, ok := measured(cache).Sessions[key]; ok && known.Chosen.Callers > 0 {
+			return known.Chosen.within(cores), "measured"
 		}
 	}
-	return 1, "not measured"
+	if cores > callersMost {
+		return allThreads(cores), "not measured"
+	}
+	return allCallers(cores), "not measured"
+}
+
+// configured is the division that the configuration gives; what it leaves open is filled so that the cores have work.
+func configured(m *config.Model, cores int) split {
+	s := split{Sessions: max(m.Sessions, 1), Threads: m.Threads, Callers: max(m.Callers, 1)}
+	switch {
+	case s.Threads > 0:
+	case s.Callers > 1:
+		s.Threads = 1
+	default:
+		s.Threads = max(1, cores/s.Sessions)
+	}
+	return s
+}
+
+// within is what was kept of a division, whatever somebody has made of the file.
+func (s split) within(cores int) split {
+	s.Sessions, s.Callers = min(max(s.Sessions, 1), cores), min(max(s.Callers, 1), cores)
+	s.Threads = max(1, cores/(s.Sessions*s.Callers))
+	return s
 }
 
 // splitKey names a graph with the library and the kind of machine that compute it; "" where the library is not known. A graph of ours is named by its directory in the cache, wherever that is mounted; a ready-made one lies
@@ -90,11 +131,22 @@ func (s splits) keep(c *config.Config, cache string, g *model.Graph) error {
 	return keepMeasured(cache, func(all *measurements) { all.Sessions[key] = s })
 }
 
-// choose doubles the sessions for as long as the doubling is worth it. compare measures two ways in turns.
+// choose takes callers of one session if they are as good as a session of all threads, and doubles the sessions for as long as the doubling is worth it. compare measures two ways in turns.
 func choose(cores int, compare func(a, b split) (split, split, error)) (s splits, err error) {
-	best := split{Sessions: 1, Threads: max(cores, 1)}
+	best := allThreads(cores)
+	if cores > 1 {
+		one, many, err := compare(best, allCallers(cores))
+		if err != nil {
+			return s, err
+		}
+		s.Tried = append(s.Tried, one, many)
+		best = one
+		if many.Rate >= (1-callersTie)*one.Rate && many.CPU <= (1+callersTie)*one.CPU {
+			best = many
+		}
+	}
 	for n := 2; n <= min(cores, sessionsMost); n *= 2 {
-		now, more, err := compare(best, split{Sessions: n, Threads: cores / n})
+		now, more, err := compare(best, split{Sessions: n, Threads: cores / n, Callers: 1})
 		if err != nil {
 			return s, err
 		}
@@ -117,7 +169,7 @@ func measureSessions(ctx context.Context, c *config.Config, p *config.Pipeline, 
 	}
 	return choose(runtime.GOMAXPROCS(0), func(a, b split) (split, split, error) {
 		ways := []*split{&a, &b}
-		var open, take [2][]embed.Session // take: as ones of padded batches, which usualBatch's is
+		var open, take [2][]embed.Session // take: by caller, as ones of padded batches, which usualBatch's is
 		defer func() {
 			for _, s := range slices.Concat(open[0], open[1]) {
 				_ = s.Close() // of sessions that have run nothing since
@@ -134,30 +186,36 @@ func measureSessions(ctx context.Context, c *config.Config, p *config.Pipeline, 
 				if err != nil {
 					return a, b, err
 				}
-				take[i] = append(take[i], run)
+				take[i] = append(take[i], slices.Repeat([]embed.Session{run}, w.Callers)...)
 			}
 		}
-		var rates [2][]float64
+		var rates, cpus [2][]float64
 		for round := range sessionRounds + 1 {
 			for i := range ways {
+				before := processTime()
 				runs, took, err := busy(ctx, take[i], inputs)
 				if err != nil {
 					return a, b, err
 				}
 				if round > 0 { // the first runs of a session are slower
-					rates[i] = append(rates[i], float64(runs*steps)/took.Seconds())
+					done := float64(runs * steps)
+					rates[i], cpus[i] = append(rates[i], done/took.Seconds()), append(cpus[i], (processTime()-before).Seconds()/done)
 				}
 			}
 		}
 		for i, w := range ways {
-			slices.Sort(rates[i])
-			w.Rate = rates[i][len(rates[i])/2]
+			w.Rate, w.CPU = median(rates[i]), median(cpus[i])
 		}
 		return a, b, nil
 	})
 }
 
-// busy keeps sessions busy for a round.
+func median(all []float64) float64 {
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+// busy keeps sessions busy for a round, each by one caller.
 func busy(ctx context.Context, sessions []embed.Session, inputs []embed.Tensor) (runs int, took time.Duration, err error) {
 	began := time.Now()
 	counts, faults := make([]int, len(sessions)), make([]error, len(sessions))
@@ -233,8 +291,12 @@ func (d *doctor) sessions(ctx context.Context, p *config.Pipeline, m *loadedMode
 		d.say(check, Sound, "%d on %d devices", len(m.sessions), len(m.devices))
 		return
 	}
-	if p.Model.Sessions > 0 || p.Model.Threads > 0 || runtime.GOMAXPROCS(0) == 1 {
-		d.say(check, Sound, "%d of %d threads, as configured", len(m.sessions), threadsOf(p, len(m.sessions)))
+	switch {
+	case p.Model.Sessions > 0, p.Model.Threads > 0, p.Model.Callers > 0, runtime.GOMAXPROCS(0) == 1:
+		d.say(check, Sound, "%v, as configured", m.division)
+		return
+	case p.Batch.Latency > 0:
+		d.say(check, Sound, "%v: with batch.latency each batch has all cores", m.division)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
@@ -247,7 +309,7 @@ func (d *doctor) sessions(ctx context.Context, p *config.Pipeline, m *loadedMode
 	var told []string
 	for i, t := range s.Tried {
 		if i%2 == 0 {
-			told = append(told, fmt.Sprintf("%d of %d threads %.0f steps a second, %d of %d threads %.0f", t.Sessions, t.Threads, t.Rate, s.Tried[i+1].Sessions, s.Tried[i+1].Threads, s.Tried[i+1].Rate))
+			told = append(told, fmt.Sprintf("%v, %v", worth{t}, worth{s.Tried[i+1]}))
 		}
 	}
 	cache, err := cacheDir(d.c)
@@ -255,8 +317,15 @@ func (d *doctor) sessions(ctx context.Context, p *config.Pipeline, m *loadedMode
 		err = s.keep(d.c, cache, m.graph)
 	}
 	if err != nil {
-		d.say(check, Doubt, "%s: %d would be best, but %v", strings.Join(told, "; "), s.Chosen.Sessions, err)
+		d.say(check, Doubt, "%s: %v would be best, but %v", strings.Join(told, "; "), s.Chosen, err)
 		return
 	}
-	d.say(check, Sound, "%s: a worker starts with %d (each has memory of its own, so a doubling must gain a tenth)", strings.Join(told, "; "), s.Chosen.Sessions)
+	d.say(check, Sound, "%s: a worker starts with %v (each session has memory of its own, so a doubling must gain a tenth)", strings.Join(told, "; "), s.Chosen)
+}
+
+// worth tells a division with what it was measured to be worth.
+type worth struct{ split }
+
+func (w worth) String() string {
+	return fmt.Sprintf("%v %.0f steps a second at %.0f µs of CPU time each", w.split, w.Rate, 1e6*w.CPU)
 }

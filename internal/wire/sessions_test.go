@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
@@ -14,35 +15,96 @@ import (
 )
 
 func TestMoreSessionsMustBeWorthTheirMemory(t *testing.T) {
+	type worth struct{ rate, cpu float64 }
+	way := func(sessions, threads, callers int) split {
+		return split{Sessions: sessions, Threads: threads, Callers: callers}
+	}
 	for _, c := range []struct {
 		name  string
 		cores int
-		rates map[int]float64 // steps a second by sessions
+		worth map[split]worth
 		want  split
-		tried []int
+		tried []split
 	}{
-		{"one core has nothing to divide", 1, nil, split{Sessions: 1, Threads: 1}, nil},
-		{"two are a little faster, which is not enough", 8, map[int]float64{1: 100, 2: 109}, split{1, 8, 100}, []int{1, 2}},
-		{"two are, four are not", 8, map[int]float64{1: 100, 2: 120, 4: 125}, split{2, 4, 120}, []int{1, 2, 2, 4}},
-		{"as many as there are", 4, map[int]float64{1: 100, 2: 120, 4: 150}, split{4, 1, 150}, []int{1, 2, 2, 4}},
-		{"slower", 2, map[int]float64{1: 100, 2: 50}, split{1, 2, 100}, []int{1, 2}},
+		{"one core has nothing to divide", 1, nil, way(1, 1, 1), nil},
+		{
+			"callers that take no more, and sessions that are a little faster, which is not enough", 8,
+			map[split]worth{way(1, 8, 1): {100, 1}, way(1, 1, 8): {98, 1}, way(2, 4, 1): {107, 1}},
+			way(1, 1, 8),
+			[]split{way(1, 8, 1), way(1, 1, 8), way(1, 1, 8), way(2, 4, 1)},
+		},
+		{
+			"callers that are slower by the clock", 2,
+			map[split]worth{way(1, 2, 1): {100, 1}, way(1, 1, 2): {96, 0.8}, way(2, 1, 1): {100, 1}},
+			way(1, 2, 1),
+			[]split{way(1, 2, 1), way(1, 1, 2), way(1, 2, 1), way(2, 1, 1)},
+		},
+		{
+			"callers that take more of the processor", 2,
+			map[split]worth{way(1, 2, 1): {100, 1}, way(1, 1, 2): {120, 1.04}, way(2, 1, 1): {100, 1}},
+			way(1, 2, 1),
+			[]split{way(1, 2, 1), way(1, 1, 2), way(1, 2, 1), way(2, 1, 1)},
+		},
+		{
+			"two sessions are worth it, four are not", 8,
+			map[split]worth{way(1, 8, 1): {100, 1}, way(1, 1, 8): {90, 1}, way(2, 4, 1): {120, 1}, way(4, 2, 1): {125, 1}},
+			way(2, 4, 1),
+			[]split{way(1, 8, 1), way(1, 1, 8), way(1, 8, 1), way(2, 4, 1), way(2, 4, 1), way(4, 2, 1)},
+		},
+		{
+			"as many sessions as there are cores", 4,
+			map[split]worth{way(1, 4, 1): {100, 1}, way(1, 1, 4): {100, 1}, way(2, 2, 1): {120, 1}, way(4, 1, 1): {150, 1}},
+			way(4, 1, 1),
+			[]split{way(1, 4, 1), way(1, 1, 4), way(1, 1, 4), way(2, 2, 1), way(2, 2, 1), way(4, 1, 1)},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			var tried []split
 			s, err := choose(c.cores, func(a, b split) (split, split, error) {
-				a.Rate, b.Rate = c.rates[a.Sessions], c.rates[b.Sessions]
+				for _, w := range []*split{&a, &b} {
+					key := way(w.Sessions, w.Threads, w.Callers)
+					tried = append(tried, key)
+					w.Rate, w.CPU = c.worth[key].rate, c.worth[key].cpu
+				}
 				return a, b, nil
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			var tried []int
-			for _, x := range s.Tried {
-				tried = append(tried, x.Sessions)
-			}
-			if s.Chosen != c.want || !slices.Equal(tried, c.tried) {
+			if !s.Chosen.is(c.want) || !slices.Equal(tried, c.tried) || len(s.Tried) != len(tried) || s.Chosen.Rate != c.worth[c.want].rate {
 				t.Errorf("chosen %+v of %v, want %+v of %v", s.Chosen, tried, c.want, c.tried)
 			}
 		})
+	}
+}
+
+// TestTheCoresAreDividedAsConfiguredOrByTheirNumber is of a cache that knows nothing.
+func TestTheCoresAreDividedAsConfiguredOrByTheirNumber(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, c := range []struct {
+		name  string
+		cores int
+		model config.Model
+		batch config.Batch
+		want  split
+		why   string
+	}{
+		{"a core for each of as many batches", 4, config.Model{}, config.Batch{}, split{Sessions: 1, Threads: 1, Callers: 4}, "not measured"},
+		{"many cores", 5, config.Model{}, config.Batch{}, split{Sessions: 1, Threads: 5, Callers: 1}, "not measured"},
+		{"one core", 1, config.Model{}, config.Batch{}, split{Sessions: 1, Threads: 1, Callers: 1}, "not measured"},
+		{"somebody waits for each batch", 4, config.Model{}, config.Batch{Latency: config.Duration(time.Second)}, split{Sessions: 1, Threads: 4, Callers: 1}, "batch.latency"},
+		{"threads", 4, config.Model{Threads: 3}, config.Batch{}, split{Sessions: 1, Threads: 3, Callers: 1}, "threads are configured"},
+		{"sessions", 4, config.Model{Sessions: 2}, config.Batch{}, split{Sessions: 2, Threads: 2, Callers: 1}, "configured"},
+		{"more sessions than cores", 2, config.Model{Sessions: 5}, config.Batch{}, split{Sessions: 5, Threads: 1, Callers: 1}, "configured"},
+		{"callers", 4, config.Model{Callers: 3}, config.Batch{Latency: config.Duration(time.Second)}, split{Sessions: 1, Threads: 1, Callers: 3}, "configured"},
+		{"callers that share threads", 4, config.Model{Sessions: 2, Threads: 2, Callers: 2}, config.Batch{}, split{Sessions: 2, Threads: 2, Callers: 2}, "configured"},
+		{"a GPU", 4, config.Model{Provider: "cuda"}, config.Batch{}, split{Sessions: 1, Threads: 4, Callers: 1}, "one on a GPU"},
+	} {
+		runtime.GOMAXPROCS(c.cores)
+		cache := t.TempDir()
+		if got, why := divisionOf(&config.Config{}, &config.Pipeline{Model: c.model, Batch: c.batch}, cache, &model.Graph{Path: filepath.Join(cache, "a", "model.onnx")}); got != c.want || why != c.why {
+			t.Errorf("%s: %+v, %s, want %+v, %s", c.name, got, why, c.want, c.why)
+		}
 	}
 }
 
@@ -50,23 +112,30 @@ func TestWhatWasMeasuredIsForThatGraphAndYieldsToTheConfiguration(t *testing.T) 
 	cache, c, p := t.TempDir(), &config.Config{}, &config.Pipeline{}
 	at := func(dir string) *model.Graph { return &model.Graph{Path: filepath.Join(dir, "model.onnx")} }
 	g, other := at(filepath.Join(cache, "a")), at(filepath.Join(cache, "b"))
-	ready, another := at("/models/one/export"), at("/models/two/export")
+	ready, another, before := at("/models/one/export"), at("/models/two/export"), at("/models/old/export")
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	has := func(why string, graph *model.Graph, n int, by string) {
 		t.Helper()
-		if got, gotBy := sessionsOf(c, p, cache, graph); got != n || gotBy != by {
-			t.Errorf("%s: %d sessions, %s, want %d, %s", why, got, gotBy, n, by)
+		if got, gotBy := divisionOf(c, p, cache, graph); got.Sessions != n || gotBy != by {
+			t.Errorf("%s: %v, %s, want %d sessions, %s", why, got, gotBy, n, by)
 		}
 	}
 	has("nothing was measured", g, 1, "not measured")
-	two := min(2, runtime.GOMAXPROCS(0))
 	for graph, n := range map[*model.Graph]int{g: 2, other: 1, ready: 2} {
-		if err := (splits{Chosen: split{Sessions: n, Threads: 1}}).keep(c, cache, graph); err != nil {
+		if err := (splits{Chosen: split{Sessions: n, Threads: 1, Callers: 1}}).keep(c, cache, graph); err != nil {
 			t.Fatal(err)
 		}
 	}
-	has("this graph", g, two, "measured")
+	if err := (splits{Chosen: split{Sessions: 2, Threads: 1}}).keep(c, cache, before); err != nil {
+		t.Fatal(err)
+	}
+	has("before there were callers", before, 1, "not measured")
+	has("this graph", g, 2, "measured")
 	has("the other", other, 1, "measured")
-	has("a ready-made one", ready, two, "measured")
+	has("a ready-made one", ready, 2, "measured")
+	if got, _ := divisionOf(c, p, cache, other); !got.is(allThreads(2)) {
+		t.Errorf("a session of all threads that was measured to be best: %v", got)
+	}
 	has("one in a directory of the same name", another, 1, "not measured")
 	p.Model.Threads = 3
 	has("threads are configured", g, 1, "threads are configured")
@@ -82,8 +151,8 @@ func TestWhatWasMeasuredIsForThatGraphAndYieldsToTheConfiguration(t *testing.T) 
 	if err := os.WriteFile(filepath.Join(mounted, measuredFile), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if n, by := sessionsOf(c, p, mounted, at(filepath.Join(mounted, "a"))); n != two || by != "measured" {
-		t.Errorf("the same cache elsewhere: %d sessions, %s", n, by)
+	if got, by := divisionOf(c, p, mounted, at(filepath.Join(mounted, "a"))); got.Sessions != 2 || by != "measured" {
+		t.Errorf("the same cache elsewhere: %v, %s", got, by)
 	}
 	if _, version, err := ortsession.Library(); err != nil || !strings.Contains(splitKey(c, cache, g), "ONNX Runtime "+version) {
 		t.Errorf("key %q has no version %s (%v): another library divides the cores otherwise", splitKey(c, cache, g), version, err)
@@ -113,11 +182,11 @@ func TestTheDoctorMeasuresSessions(t *testing.T) {
 		defer func() { _ = m.close() }()
 		d.sessions(t.Context(), p, m)
 		known, ok := measured(c.Runtime.CacheDir).Sessions[splitKey(c, c.Runtime.CacheDir, m.graph)]
-		if !ok || len(known.Tried) < 2 || known.Tried[0].Rate <= 0 || known.Tried[1].Rate <= 0 {
+		if !ok || len(known.Tried) < 4 || slices.ContainsFunc(known.Tried, func(s split) bool { return s.Rate <= 0 || s.CPU <= 0 || s.Callers < 1 }) {
 			t.Fatalf("%q: kept %+v (%v); said: %s", settings, known, ok, said)
 		}
-		if n, _ := sessionsOf(c, p, c.Runtime.CacheDir, m.graph); n != known.Chosen.Sessions || !strings.Contains(said, "steps a second") {
-			t.Errorf("%q: a worker starts with %d, chosen %d; said: %s", settings, n, known.Chosen.Sessions, said)
+		if next, _ := divisionOf(c, p, c.Runtime.CacheDir, m.graph); !next.is(known.Chosen) || !strings.Contains(said, "a worker starts with "+next.String()) {
+			t.Errorf("%q: a worker starts with %v, chosen %v; said: %s", settings, next, known.Chosen, said)
 		}
 		t.Log(said)
 	}

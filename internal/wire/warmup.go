@@ -23,7 +23,7 @@ type corner struct {
 }
 
 const (
-	cornerRuns = 2    // counted of each corner, in each session, after one that asks for memory
+	cornerRuns = 2    // counted of each corner, of each caller, after one that asks for memory
 	longTimes  = 4096 // of the trial's words or half seconds, at most, to find long items
 	raisedMost = 1.5  // costs of bytes that have to be raised by more to hold are not kept
 )
@@ -77,12 +77,13 @@ func stretched(ctx context.Context, m *loadedModel, most int) (all []embed.Sampl
 	return all, nil
 }
 
-// timeCorners runs each corner on all sessions at once, as a busy worker does, and gives what batches take.
+// timeCorners runs each corner by all callers at once, as a busy worker does, and gives what batches take.
 func timeCorners(ctx context.Context, p *config.Pipeline, m *loadedModel, all []corner) (measurement, error) {
 	costs := embed.NewCostModel(batchConfig(p.Batch, m.spec.Modality).MaxCost, m.spec.FLOPs)
 	runs := int64(0)
+	sessions, _ := m.callers()
 	for _, c := range all {
-		took, err := timeCorner(ctx, m.sessions, c.inputs)
+		took, err := timeCorner(ctx, sessions, c.inputs)
 		if err != nil {
 			return measurement{}, err
 		}
@@ -198,20 +199,20 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 	d.say(check, grade, "%s%s", tellBatches(all, times, known, bytes, untold), unbound)
 }
 
-// corners opens as many sessions as the next start will, and gives the corners of their batches.
+// corners opens such sessions as the next start will, and gives the corners of their batches.
 func (d *doctor) corners(ctx context.Context, p *config.Pipeline, m *loadedModel) ([]corner, error) {
 	cache, err := cacheDir(d.c)
 	if err != nil {
 		return nil, err
 	}
-	if n, _ := sessionsOf(d.c, p, cache, m.graph); n*len(m.devices) != len(m.sessions) {
+	if next, _ := divisionOf(d.c, p, cache, m.graph); !next.is(m.division) {
 		if err := m.close(); err != nil {
 			return nil, err
 		}
 		if m.devices, err = sessionOptions(d.c, p); err != nil {
 			return nil, err
 		}
-		if err := m.openSessions(ctx, p, n, slog.New(slog.DiscardHandler)); err != nil {
+		if err := m.openSessions(ctx, p, next, slog.New(slog.DiscardHandler)); err != nil {
 			return nil, err
 		}
 	}
@@ -231,7 +232,7 @@ func tellBatches(all []corner, times measurement, learnt bool, bytes measurement
 	if learnt {
 		from = fmt.Sprintf("learnt from %d batches until %s", times.Batches, times.At.Format(time.DateOnly))
 	}
-	memory := "in the arena of each session: " + strings.Join(held, ", ")
+	memory := "in the arena, for each that runs: " + strings.Join(held, ", ")
 	if untold != nil {
 		memory = fmt.Sprintf("what memory they need is not known: %v", untold)
 	}

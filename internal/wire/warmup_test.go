@@ -35,7 +35,7 @@ func TestTheDoctorMeasuresWhatBatchesNeed(t *testing.T) {
 			said, m, all := tellOfBatches(t, c.dir, c.settings)
 			t.Log(said.Text)
 			times, bytes := all.Costs[m.key], all.Bytes[m.key]
-			if said.Grade != Sound || !strings.HasPrefix(said.Text, "measured now: 1 x ") || !strings.Contains(said.Text, c.shape) || !strings.Contains(said.Text, "in the arena of each session: 1 x ") {
+			if said.Grade != Sound || !strings.HasPrefix(said.Text, "measured now: 1 x ") || !strings.Contains(said.Text, c.shape) || !strings.Contains(said.Text, "in the arena, for each that runs: 1 x ") {
 				t.Errorf("said: %+v", said)
 			}
 			if !times.Sound() || times.Batches < 2*cornerRuns || !bytes.Sound() {
@@ -112,7 +112,7 @@ func TestTheDoctorMeasuresForTheNextStart(t *testing.T) {
 	if len(m.sessions) != 1 {
 		t.Fatalf("%d sessions", len(m.sessions))
 	}
-	if err := (splits{Chosen: split{Sessions: 2, Threads: 1}}).keep(c, c.Runtime.CacheDir, m.graph); err != nil {
+	if err := (splits{Chosen: split{Sessions: 2, Threads: 1, Callers: 1}}).keep(c, c.Runtime.CacheDir, m.graph); err != nil {
 		t.Fatal(err)
 	}
 	d.batches(t.Context(), p, m)
