@@ -123,7 +123,7 @@ func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (nex
 		if err != nil {
 			return 0, false, fmt.Errorf("sink %s: %w", m.Name, err)
 		}
-		required = append(required, standing{m, n, k})
+		required = append(required, standing{member: m, next: n, known: k})
 	}
 	if err := catchUp(ctx, src, from, required); err != nil {
 		return 0, false, err

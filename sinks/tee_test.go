@@ -351,6 +351,37 @@ func TestAMemberThatDoesNotKnowWhereItEndsIsBroughtUpFromWhatIsCommitted(t *test
 	}
 }
 
+// TestMembersThatWereBroughtUpGoOnWhereTheOneThatRefusedDoes has two members behind a chain, of which one refuses a record of the copy: the pipeline begins there, also for the other.
+func TestMembersThatWereBroughtUpGoOnWhereTheOneThatRefusedDoes(t *testing.T) {
+	for _, order := range [][]string{{"takes", "refuses", "chain"}, {"refuses", "takes", "chain"}, {"chain", "takes", "refuses"}} {
+		chain := sinktest.NewMemStore()
+		ahead(t, chain, 30)
+		var members []sinks.Member
+		for _, name := range order {
+			if name == "chain" {
+				members = append(members, sinks.Member{Name: name, Sink: parquet(t, chain)})
+				continue
+			}
+			cfg := deliver.NewDefaultConfig()
+			cfg.Name = name
+			other, err := deliver.New(cfg, &rowStore{rows: map[int64]int{}, refuses: map[int64]bool{25: name == "refuses"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			members = append(members, sinks.Member{Name: name, Sink: other})
+		}
+		s := tee(t, nil, members...)
+		if next, known, err := s.Resume(t.Context(), src, 20); next != 25 || !known || err != nil {
+			t.Fatalf("%v: resumed at %d, %v, %v", order, next, known, err)
+		}
+		reports := write(t, s, 25, 50)
+		closeSink(t, s)
+		if len(*reports) != 1 || sinks.AsRefused((*reports)[0]) == nil {
+			t.Errorf("%v: reported %v", order, *reports)
+		}
+	}
+}
+
 func TestABestEffortMemberThatWasBehindRecordsWhatItMissedAsSkipped(t *testing.T) {
 	required, other := sinktest.NewMemStore(), sinktest.NewMemStore()
 	ahead(t, required, 30)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
@@ -90,8 +91,17 @@ func unaware(c *config.Config, o *config.Output) string {
 	if place == "" {
 		return ""
 	}
+	if loopback(place) { // each machine's own
+		host, _ := os.Hostname()
+		place += " " + host
+	}
 	sum := sha256.Sum256([]byte(place))
 	return o.Kind() + " " + hex.EncodeToString(sum[:8])
+}
+
+// loopback says whether a place is this machine's.
+func loopback(place string) bool {
+	return slices.ContainsFunc([]string{"localhost", "127.", "[::1]"}, func(host string) bool { return strings.Contains(place, host) })
 }
 
 // ends is where the last run was with an output; nil for outputs that are not kept.

@@ -11,14 +11,17 @@ import (
 // marked is how many of a file's last bytes are in its mark: some rows, which have the time at which they were made.
 const marked = 4 << 10
 
-// Mark tells a file of lines as it is from what may lie at its path later: its size, up to the last whole line, with a digest of what ends there. It is "" of one that has no line, or is not there.
+// none is the mark of a file without lines.
+const none = "0:"
+
+// Mark tells a file of lines as it is from what may lie at its path later: its size, up to the last whole line, with a digest of what ends there. It is "" of one that is not there. That of a file without lines holds for any: nothing of it can be missing.
 func Mark(path string) (string, error) { return markAt(path, -1) }
 
 // Goes says whether the file at a path goes on behind what it had when it was marked: nothing was cut off since, and nothing else put in its place.
 func Goes(path, mark string) (bool, error) {
 	var size int64
 	if _, err := fmt.Sscanf(mark, "%d:", &size); err != nil || size <= 0 {
-		return false, nil
+		return mark == none, nil
 	}
 	now, err := markAt(path, size)
 	return now == mark, err
@@ -43,7 +46,10 @@ func markAt(path string, size int64) (mark string, err error) {
 			return "", err
 		}
 	}
-	if size == 0 || size > info.Size() {
+	if size == 0 {
+		return none, nil
+	}
+	if size > info.Size() {
 		return "", nil
 	}
 	last := make([]byte, min(size, marked))

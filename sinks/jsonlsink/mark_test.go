@@ -42,10 +42,17 @@ func TestAMarkHoldsWhileAFileOnlyGrows(t *testing.T) {
 			t.Errorf("%s: %v, %v", c.name, goes, err)
 		}
 	}
+	put("half a li")
+	if mark, err := jsonlsink.Mark(path); mark != "0:" || err != nil {
+		t.Errorf("a file without a line is marked %q, %v", mark, err)
+	}
+	if goes, err := jsonlsink.Goes(path, "0:"); !goes || err != nil {
+		t.Errorf("a file that had no line: %v, %v", goes, err)
+	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range []string{mark, "", "0:", "-4:ab", "x"} {
+	for _, m := range []string{mark, "", "-4:ab", "x"} {
 		if goes, err := jsonlsink.Goes(path, m); goes || err != nil {
 			t.Errorf("%q of a file that is not there: %v, %v", m, goes, err)
 		}

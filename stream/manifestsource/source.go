@@ -128,6 +128,9 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	s.total.Store(list.Len()) // last: whoever sees it sees the others
 	err = s.deliver(ctx, a, list, start[p])
 	s.drain(ctx, a)
+	if err == nil && c.unkept != nil {
+		err = fmt.Errorf("all is durable, but how far the outputs are that do not know it could not be kept, and the next run writes to them again what came since: %w", c.unkept)
+	}
 	if err != nil && ctx.Err() == nil {
 		return s.fault(err)
 	}
@@ -219,6 +222,7 @@ func (s *Source) drain(ctx context.Context, a stream.Assignments) {
 type committer struct {
 	source *Source
 	ended  atomic.Bool
+	unkept error // of the last Kept. Commits are made one after the other, and none when the assignment has ended
 }
 
 // Reread implements stream.Rereader. The list that is being delivered is its goroutine's alone, so this one is opened again: refusals are rare.
@@ -248,11 +252,10 @@ func (c *committer) Commit(ctx context.Context, next map[stream.Partition]int64)
 	if !ok {
 		return nil
 	}
-	if c.source.Kept != nil {
-		if err := c.source.Kept(ctx, n); err != nil {
-			return err
-		}
-	}
 	c.source.advance(n)
-	return nil
+	if c.source.Kept == nil {
+		return nil
+	}
+	c.unkept = c.source.Kept(ctx, n)
+	return c.unkept
 }

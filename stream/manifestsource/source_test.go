@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -42,6 +43,7 @@ type ledger struct {
 	revoked func(ctx context.Context)
 	bounds  stream.Bounds
 	c       stream.Committer
+	unkept  error // what the last commit gives
 	recs    []stream.Record
 	next    int64
 	calls   int
@@ -82,7 +84,7 @@ func (l *ledger) Revoked(ctx context.Context) {
 	if l.revoked != nil {
 		l.revoked(ctx)
 	}
-	if err := l.c.Commit(ctx, map[stream.Partition]int64{{Topic: "manifest:m"}: l.next}); err != nil {
+	if err := l.c.Commit(ctx, map[stream.Partition]int64{{Topic: "manifest:m"}: l.next}); !errors.Is(err, l.unkept) {
 		l.t.Errorf("commit while revoking: %v", err)
 	}
 }
@@ -418,4 +420,37 @@ func FuzzLines(f *testing.F) {
 			t.Fatalf("after the last line: %v", err)
 		}
 	})
+}
+
+// TestWhatCouldNotBeKeptEndsARun has a place that takes nothing at first, and one that takes nothing at the end.
+func TestWhatCouldNotBeKeptEndsARun(t *testing.T) {
+	away := errors.New("the store is away")
+	for _, c := range []struct {
+		name string
+		kept []error // by commit
+		want error
+	}{
+		{"kept", []error{nil, nil}, nil},
+		{"kept in the end", []error{away, nil}, nil},
+		{"not kept in the end", []error{nil, away}, away},
+	} {
+		s := manifest(t, strings.Repeat("x\n", 60))
+		var told []int64
+		s.Kept = func(_ context.Context, next int64) error {
+			told = append(told, next)
+			return c.kept[len(told)-1]
+		}
+		l := &ledger{t: t, unkept: c.want}
+		l.revoked = func(context.Context) {
+			if err := l.c.Commit(t.Context(), map[stream.Partition]int64{{Topic: "manifest:m"}: 30}); !errors.Is(err, c.kept[0]) {
+				t.Errorf("%s: a commit gives %v, want %v", c.name, err, c.kept[0])
+			}
+		}
+		if err := s.Run(t.Context(), l); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+			t.Errorf("%s: the run ends with %v, want %v", c.name, err, c.want)
+		}
+		if !slices.Equal(told, []int64{30, 60}) {
+			t.Errorf("%s: told %v", c.name, told)
+		}
+	}
 }
