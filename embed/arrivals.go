@@ -48,6 +48,6 @@ func (e *Engine) admitLocked(p Priority) {
 		if a.in != nil {
 			close(a.in)
 		}
-		signal(e.wake)
+		e.call()
 	}
 }

@@ -22,7 +22,7 @@ func TestAWindowThatWaitsForRoomIsNotPassed(t *testing.T) {
 		end()
 		number := func(at int) *window { return &window{job: &job{}, at: at, s: Sample{Cost: 1}} }
 		pulled := func() int {
-			b, _ := e.pull(0)
+			b, _ := e.pull(&feeder{})
 			if b == nil {
 				return -1
 			}

@@ -31,6 +31,7 @@ func (e *Engine) device(session int) int {
 	if at < 0 {
 		at = len(e.devices)
 		e.devices = append(e.devices, name)
+		e.mu.idle = append(e.mu.idle, 0)
 		e.mu.costs = append(e.mu.costs, NewCostModelFrom(e.cfg.Costs, e.cfg.Batch.MaxCost, e.cfg.FLOPs))
 	}
 	return at

@@ -68,7 +68,8 @@ type Engine struct {
 	joiners  []Joiner // by head; nil if no head joins
 	perStep  int64    // bytes that heads keep of a step, see Keeper
 	lanes    [priorities]chan *job
-	wake     chan struct{} // cap 1: something changed for a feeder
+	wake     chan struct{} // cap 1: something changed for a feeder without a batch under way
+	ahead    chan struct{} // likewise, for one with
 	stopped  chan struct{} // closed when Run stops taking jobs
 	stats    counters
 	workers  sync.WaitGroup // preprocess workers
@@ -81,6 +82,7 @@ type Engine struct {
 		batcher  former
 		arrivals [priorities][]*arrival // windows that wait until the batcher has room, the first first
 		costs    []*CostModel           // by device: of its sessions, as they are while all of them are busy
+		idle     []int                  // by device: executors that wait for a batch and have none under way
 		closed   bool                   // no more jobs
 		decoders decoders
 	}
@@ -153,6 +155,7 @@ func NewEngine(cfg EngineConfig, pre Preprocessor, sessions []Session, heads []H
 	e := &Engine{
 		cfg: cfg, pre: pre, heads: heads, joiners: joiners(heads),
 		wake:    make(chan struct{}, 1),
+		ahead:   make(chan struct{}, 1),
 		stopped: make(chan struct{}),
 	}
 	for p := range e.lanes {

@@ -61,25 +61,40 @@ func (e *Engine) execute(ctx context.Context, s *runner) {
 	wg.Wait()
 }
 
+// feeder is where one executor stands between its batches.
+type feeder struct {
+	device int
+	tokens int  // at hand
+	all    int  // that there are: with fewer at hand a batch is under way
+	idle   bool // counted as an executor without a batch; guarded by Engine.mu
+}
+
 // feed pulls batches for a device for as long as ctx lasts; a batch that was pulled is always sent on, so that its windows are settled.
 func (e *Engine) feed(ctx context.Context, device int, ready <-chan struct{}, out chan<- *work) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	held := false // a token
+	f := &feeder{device: device, all: cap(ready)}
+	if e.cfg.Batch.Latency > 0 {
+		f.all = 1
+	}
 	for ctx.Err() == nil {
-		if !held {
+		if f.tokens == 0 {
 			select {
 			case <-ready:
-				held = true
+				f.tokens++
 			case <-ctx.Done():
 				return
 			}
 		}
-		batch, wait := e.pull(device)
+		for f.tokens < f.all && len(ready) > 0 {
+			<-ready
+			f.tokens++
+		}
+		batch, wait := e.pull(f)
 		if batch != nil {
 			if !e.dropped(batch) {
 				out <- e.collate(batch)
-				held = false
+				f.tokens--
 			}
 			continue
 		}
@@ -88,8 +103,14 @@ func (e *Engine) feed(ctx context.Context, device int, ready <-chan struct{}, ou
 			timer.Reset(wait)
 			expired = timer.C
 		}
+		more, wake := ready, e.ahead
+		if f.tokens == f.all {
+			more, wake = nil, e.wake
+		}
 		select {
-		case <-e.wake:
+		case <-wake:
+		case <-more:
+			f.tokens++
 		case <-expired:
 		case <-ctx.Done():
 		}
@@ -108,11 +129,17 @@ func (e *Engine) dropped(b *Batch[*window]) bool {
 	return true
 }
 
-// pull takes the batch that is the best one on a device.
-func (e *Engine) pull(device int) (*Batch[*window], time.Duration) {
+// pull takes the batch that is the best one on a device. An executor with a batch under way takes none ahead while another one of its device has none: there it would run at once.
+func (e *Engine) pull(f *feeder) (batch *Batch[*window], wait time.Duration) {
 	e.mu.Lock()
-	e.mu.batcher.Expect(e.mu.costs[device].Costs())
-	batch, wait := e.mu.batcher.Next(time.Now())
+	e.standLocked(f, f.tokens == f.all)
+	if f.idle || e.mu.idle[f.device] == 0 {
+		e.mu.batcher.Expect(e.mu.costs[f.device].Costs())
+		batch, wait = e.mu.batcher.Next(time.Now())
+	}
+	if batch != nil {
+		e.standLocked(f, false)
+	}
 	for p := range e.mu.arrivals {
 		e.admitLocked(Priority(p))
 	}
@@ -122,9 +149,28 @@ func (e *Engine) pull(device int) (*Batch[*window], time.Duration) {
 	}
 	e.mu.Unlock()
 	if batch != nil && left > 0 {
-		signal(e.wake) // another executor may be idle
+		e.call() // another executor may be idle
 	}
 	return batch, wait
+}
+
+// standLocked counts an executor among those without a batch, or not.
+func (e *Engine) standLocked(f *feeder, idle bool) {
+	if f.idle == idle {
+		return
+	}
+	f.idle = idle
+	if idle {
+		e.mu.idle[f.device]++
+	} else {
+		e.mu.idle[f.device]--
+	}
+}
+
+// call tells feeders that something has changed: one without a batch under way, and one with.
+func (e *Engine) call() {
+	signal(e.wake)
+	signal(e.ahead)
 }
 
 func (e *Engine) collate(b *Batch[*window]) *work {
