@@ -136,6 +136,18 @@ type lane struct {
 	scanned int64          // what lies behind the state's offset (P2) and before it was looked at
 	present map[int64]bool // the references that were found there (P3)
 	unclear bool           // the last append may have landed or not
+	ends    int64          // where the partition ended at least
+}
+
+// errAnother says that a topic is not the one any more that was published to.
+var errAnother = errors.New("deleted and made again")
+
+// same refuses a log that ends before what was seen of it, or written to it.
+func (ln *lane) same(end int64) error {
+	if end < ln.ends {
+		return fmt.Errorf("%s ends at offset %d, and ended at %d before: topic %s was %w", ln.part, end, ln.ends, ln.part.Topic, errAnother)
+	}
+	return nil
 }
 
 // Run publishes what is not published yet, and returns when all of it is in the topic, ctx ends, another publisher is at work or the log fails for good. It says how far it came, whatever ends it.
@@ -259,14 +271,14 @@ func (p *publishing) first(ctx context.Context, bounds map[stream.Partition]stre
 // survey makes a lane of each partition, and reads what lies behind the state.
 func (p *publishing) survey(ctx context.Context, bounds map[stream.Partition]stream.Bounds) error {
 	if len(p.state.Ends) > len(p.all) || len(p.all) == 0 {
-		return fmt.Errorf("topic %s has %d partitions, and had %d when the list's publishing began: it was deleted and made again", p.o.Topic, len(p.all), len(p.state.Ends))
+		return fmt.Errorf("topic %s has %d partitions, and had %d when the list's publishing began: it was %w", p.o.Topic, len(p.all), len(p.state.Ends), errAnother)
 	}
 	for i, end := range p.state.Ends {
 		part := p.all[i]
-		if bounds[part].End < end {
-			return fmt.Errorf("%s ends at offset %d, and ended at %d before: topic %s was deleted and made again", part, bounds[part].End, end, p.o.Topic)
+		ln := &lane{part: part, scanned: end, ends: end}
+		if err := ln.same(bounds[part].End); err != nil {
+			return err
 		}
-		ln := &lane{part: part, scanned: end}
 		p.lanes = append(p.lanes, ln)
 		if p.state.Next >= p.o.Total { // nothing is written any more, and what others have written since may be much
 			continue
@@ -306,7 +318,7 @@ func (p *publishing) scan(ctx context.Context, ln *lane, b stream.Bounds) error 
 		return nil
 	})
 	if err == nil {
-		ln.scanned = b.End
+		ln.scanned, ln.ends = b.End, b.End
 	}
 	return err
 }
@@ -429,7 +441,9 @@ func (p *publishing) settle(ctx context.Context, next int64) error {
 		bounds, err := p.log.Bounds(ctx, "", p.all)
 		s.Ends = nil
 		for _, ln := range p.lanes {
-			s.Ends = append(s.Ends, bounds[ln.part].End)
+			if s.Ends = append(s.Ends, bounds[ln.part].End); err == nil {
+				err = ln.same(bounds[ln.part].End)
+			}
 		}
 		return &s, err
 	}); err != nil {
@@ -437,7 +451,7 @@ func (p *publishing) settle(ctx context.Context, next int64) error {
 	}
 	p.state = s
 	for i, ln := range p.lanes {
-		ln.scanned, ln.present = s.Ends[i], nil
+		ln.scanned, ln.ends, ln.present = s.Ends[i], s.Ends[i], nil
 	}
 	return nil
 }
@@ -475,7 +489,7 @@ func (p *publishing) save(ctx context.Context, state func(context.Context) (*Sta
 
 // append brings a round's records into the lanes, without those that are there (P3). ctx ends the tries, writing the one that is under way.
 func (p *publishing) append(ctx, writing context.Context, batches [][]stream.Record, numbers [][]int64) error {
-	permanent := func(err error) bool { return p.claim.lost || p.o.Permanent(err) }
+	permanent := func(err error) bool { return p.claim.lost || errors.Is(err, errAnother) || p.o.Permanent(err) }
 	_, err := retry.Do(ctx, p.o.Retry, permanent, func(ctx context.Context) error {
 		if err := p.clear(ctx); err != nil {
 			return err
@@ -519,6 +533,9 @@ func (p *publishing) clear(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := ln.same(bounds[ln.part].End); err != nil {
+			return err
+		}
 		if err := p.scan(ctx, ln, bounds[ln.part]); err != nil {
 			return err
 		}
@@ -540,7 +557,9 @@ func (p *publishing) appendTo(ctx context.Context, ln *lane, batch []stream.Reco
 		return nil
 	}
 	err := p.write(ctx, ln.part, recs, missing)
-	ln.unclear = err != nil
+	if ln.unclear = err != nil; !ln.unclear {
+		ln.ends += int64(len(recs))
+	}
 	return err
 }
 

@@ -41,6 +41,8 @@ type topic struct {
 	faults    float64
 	final     bool          // appends are refused
 	takes     int           // bytes of an append; 0: any number of them
+	remadeCut bool          // the append that finds it so gets no clear answer
+	remake    int           // appends from now on until the topic is deleted and made again; 0: never
 	tooLarge  int           // appends that had more
 	slow      time.Duration // that it takes to read a record
 	most      int64
@@ -158,6 +160,14 @@ func (t *topic) Append(_ context.Context, p stream.Partition, recs []stream.Reco
 	defer t.mu.Unlock()
 	if t.final {
 		return errFinal
+	}
+	if t.remake--; t.remake == 0 {
+		for i := range t.logs {
+			t.logs[i], t.base[i] = nil, 0
+		}
+		if t.remadeCut {
+			return errCut
+		}
 	}
 	size := 0
 	for i := range recs {
@@ -431,6 +441,24 @@ func TestATopicThatIsAnotherIsRefused(t *testing.T) {
 			}
 			if _, err := Run(t.Context(), tp, o); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: %v, want %q", name, err, c.want)
+			}
+		}
+	})
+}
+
+// TestATopicThatIsMadeAgainMeanwhileEndsThePublishing has a topic that is deleted and made again between two appends, and while one is under way: what had been published is gone, and nobody says that all is there.
+func TestATopicThatIsMadeAgainMeanwhileEndsThePublishing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, cut := range []bool{false, true} {
+			for at := 3; at < 12; at++ {
+				tp := newTopic(uint64(at), 2, 0)
+				tp.remake, tp.remadeCut = at, cut
+				var kept *State
+				for range 2 { // given again, it says so again
+					if done, err := Run(t.Context(), tp, options(tp, 100, &kept)); !errors.Is(err, errAnother) {
+						t.Errorf("made again at append %d: %d of %d published, %v", at, done.Published, done.Total, err)
+					}
+				}
 			}
 		}
 	})

@@ -228,8 +228,9 @@ func (l *Log) Append(ctx context.Context, p stream.Partition, recs []stream.Reco
 	return nil
 }
 
-// Permanent says whether an error of Append to a topic that was found stays what it is, and nothing was written.
-func Permanent(err error) bool { return finalOnceFound(err) || TooLarge(err) }
+// Permanent says whether an error of Append stays what it is, and nothing was written. A topic that a broker does not know may have been deleted, and another one may come in its place: whoever
+// goes on looks first whether it is the one that was.
+func Permanent(err error) bool { return final(err) || TooLarge(err) }
 
 // TooLarge says whether an error of Append is that the topic takes no request of so many bytes, of all its records together: nothing was written.
 func TooLarge(err error) bool {
