@@ -238,7 +238,11 @@ func (o *PlanOptions) foundPlan(ctx context.Context, c *config.Config, s *stores
 	if err := json.Unmarshal(p.About, &about); err != nil {
 		return nil, fmt.Errorf("the plan at %s: %w", o.Out, err)
 	}
-	if o.Estimate.wanted() && slices.ContainsFunc(about.Expected, func(e backfill.Expectation) bool { return e.Refused != "" }) {
+	others := func(e backfill.Expectation) bool {
+		return !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Name == e.Pipeline })
+	}
+	refused := func(e backfill.Expectation) bool { return e.Refused != "" }
+	if o.Estimate.wanted() && slices.ContainsFunc(about.Expected, refused) && !slices.ContainsFunc(about.Expected, others) { // what is said of pipelines that are not here would be lost
 		if err := o.promiseAgain(ctx, c, s, models, out, &about); err != nil {
 			return nil, err
 		}

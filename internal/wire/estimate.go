@@ -82,7 +82,7 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		}
 		x.Reuse = int64(p.ReuseResults)
 		if x.AtOnce == 0 {
-			x.AtOnce = 2 * batch.MaxItems
+			x.AtOnce = 2 * batch.MaxItems * max(m.division.Callers, 1) // for each caller: one that has none would not show in a run
 		}
 		var try backfill.Trial
 		if o.For > 0 {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -101,7 +102,16 @@ func unaware(c *config.Config, o *config.Output) string {
 
 // loopback says whether a place is this machine's.
 func loopback(place string) bool {
-	return slices.ContainsFunc([]string{"localhost", "127.", "[::1]"}, func(host string) bool { return strings.Contains(place, host) })
+	return slices.ContainsFunc(strings.Fields(place), func(word string) bool {
+		host := word
+		if u, err := url.Parse(word); err == nil && u.Host != "" {
+			host = u.Hostname()
+		} else if h, _, err := net.SplitHostPort(word); err == nil {
+			host = h
+		}
+		ip := net.ParseIP(host)
+		return host == "localhost" || ip != nil && ip.IsLoopback()
+	})
 }
 
 // ends is where the last run was with an output; nil for outputs that are not kept.

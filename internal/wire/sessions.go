@@ -25,7 +25,9 @@ const (
 	sessionRound  = 400 * time.Millisecond // of measuring one way
 	sessionRounds = 5                      // in turns, so that other work on the machine falls on both; the median counts
 	sessionsMost  = 8
-	callersMost   = 4 // of a session where nothing was measured: each has a batch in the arena, and those of more cores have not been tried
+	callersMost   = 4                // of a session where nothing was measured: each has a batch in the arena, and those of more cores have not been tried
+	callersTried  = 8                // by the doctor, for the same reason
+	sessionTime   = 12 * time.Second // for measuring two ways, of the time that a check has; two rounds count at least
 )
 
 // split is a way to divide the cores, and what it was measured to be worth.
@@ -131,10 +133,10 @@ func (s splits) keep(c *config.Config, cache string, g *model.Graph) error {
 	return keepMeasured(cache, func(all *measurements) { all.Sessions[key] = s })
 }
 
-// choose takes callers of one session if they are as good as a session of all threads, and doubles the sessions for as long as the doubling is worth it. compare measures two ways in turns.
+// choose takes callers of one session, on up to so many cores, if they are as good as a session of all threads, and doubles the sessions for as long as the doubling is worth it. compare measures two ways in turns.
 func choose(cores int, compare func(a, b split) (split, split, error)) (s splits, err error) {
 	best := allThreads(cores)
-	if cores > 1 {
+	if cores > 1 && cores <= callersTried {
 		one, many, err := compare(best, allCallers(cores))
 		if err != nil {
 			return s, err
@@ -147,6 +149,9 @@ func choose(cores int, compare func(a, b split) (split, split, error)) (s splits
 	}
 	for n := 2; n <= min(cores, sessionsMost); n *= 2 {
 		now, more, err := compare(best, split{Sessions: n, Threads: cores / n, Callers: 1})
+		if errors.Is(err, context.DeadlineExceeded) && len(s.Tried) > 0 { // the time was enough for the first ways
+			break
+		}
 		if err != nil {
 			return s, err
 		}
@@ -190,7 +195,11 @@ func measureSessions(ctx context.Context, c *config.Config, p *config.Pipeline, 
 			}
 		}
 		var rates, cpus [2][]float64
+		began := time.Now()
 		for round := range sessionRounds + 1 {
+			if round > 2 && time.Since(began) > sessionTime {
+				break
+			}
 			for i := range ways {
 				before := processTime()
 				runs, took, err := busy(ctx, take[i], inputs)

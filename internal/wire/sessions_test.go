@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -52,6 +54,12 @@ func TestMoreSessionsMustBeWorthTheirMemory(t *testing.T) {
 			[]split{way(1, 8, 1), way(1, 1, 8), way(1, 8, 1), way(2, 4, 1), way(2, 4, 1), way(4, 2, 1)},
 		},
 		{
+			"too many cores for callers", 9,
+			map[split]worth{way(1, 9, 1): {100, 1}, way(1, 1, 9): {300, 1}, way(2, 4, 1): {105, 1}},
+			way(1, 9, 1),
+			[]split{way(1, 9, 1), way(2, 4, 1)},
+		},
+		{
 			"as many sessions as there are cores", 4,
 			map[split]worth{way(1, 4, 1): {100, 1}, way(1, 1, 4): {100, 1}, way(2, 2, 1): {120, 1}, way(4, 1, 1): {150, 1}},
 			way(4, 1, 1),
@@ -75,6 +83,23 @@ func TestMoreSessionsMustBeWorthTheirMemory(t *testing.T) {
 				t.Errorf("chosen %+v of %v, want %+v of %v", s.Chosen, tried, c.want, c.tried)
 			}
 		})
+	}
+}
+
+// TestWhatWasMeasuredBeforeTheTimeWasOverCounts has a model whose batches take so long that sessions are not come to.
+func TestWhatWasMeasuredBeforeTheTimeWasOverCounts(t *testing.T) {
+	s, err := choose(4, func(a, b split) (split, split, error) {
+		if b.Sessions > 1 {
+			return a, b, fmt.Errorf("computing: %w", context.DeadlineExceeded)
+		}
+		a.Rate, a.CPU, b.Rate, b.CPU = 100, 1, 120, 0.9
+		return a, b, nil
+	})
+	if err != nil || !s.Chosen.is(allCallers(4)) {
+		t.Errorf("chosen %+v, %v", s.Chosen, err)
+	}
+	if _, err := choose(4, func(a, b split) (split, split, error) { return a, b, context.DeadlineExceeded }); err == nil {
+		t.Error("nothing was measured, and that is no error")
 	}
 }
 

@@ -95,3 +95,15 @@ func TestFilesThatAnotherOutputIsBroughtUpFromAreReadAtTheStart(t *testing.T) {
 		}
 	}
 }
+
+// Each machine has a loopback of its own; what only looks like it is one place for all.
+func TestALoopbackIsThisMachines(t *testing.T) {
+	for place, want := range map[string]bool{
+		"collection a http://localhost:6334": true, "index b http://127.0.0.1:9200": true, "push source c http://[::1]:6566": true, "refs 127.0.0.1:9092": true,
+		"collection a http://10.0.127.5:6334": false, "index localhost-index http://search.lan:9200": false, "refs kafka-1:9092 kafka-2:9092": false, "grpc://host path": false,
+	} {
+		if got := loopback(place); got != want {
+			t.Errorf("%s: %v", place, got)
+		}
+	}
+}
