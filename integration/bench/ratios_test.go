@@ -15,7 +15,7 @@ import (
 )
 
 // TestRatiosHold is the gate against regressions: ratios of CPU time within one run, never times. Each must reach its bound once in three rounds, as other work on the machine only ever takes away. What is measured is what
-// make bench and BenchmarkPrecision measure, of smaller models; the bounds are two thirds of what a quiet machine gives.
+// make bench and BenchmarkPrecision measure, of smaller models; of the pipeline, a change that costs a third misses them; of int8, one that takes a third of the gain away does.
 // The compiled graph against the exported one is TestGraphsHold's.
 func TestRatiosHold(t *testing.T) {
 	embedding := config.Head{Task: string(schemas.TaskEmbedding)}
@@ -28,7 +28,7 @@ func TestRatiosHold(t *testing.T) {
 	}{
 		{"text", setup{schemas.Text, 150, embedding, config.Batch{MaxCost: 512, MaxItems: 64}}, 2, 0.75, 2.2, 1.15},
 		{"audio", audioSetup(8), 2, 0.75, 1.4, 1.05},
-		{"images", setup{schemas.Image, 24, embedding, config.Batch{MaxCost: 1600, MaxItems: 8}}, 4, 0.55, 1.6, 1.05}, // of two layers patches are too much
+		{"images", setup{schemas.Image, 24, embedding, config.Batch{MaxCost: 1600, MaxItems: 8}}, 4, 0.65, 1.6, 1.05}, // of two layers patches are too much
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			l := open(t, m.setup, m.layers)
