@@ -130,7 +130,7 @@ type Model struct {
 	GPU       GPU    `yaml:"gpu" doc:"of providers cuda and tensorrt"`
 	Threads   int    `yaml:"threads" doc:"threads of one session; 0 divides the cores among the sessions, and is one with callers"`
 	Sessions  int    `yaml:"sessions" doc:"sessions of each device that run batches beside each other; 0 means one on GPUs, and on a CPU as many as worker doctor has measured to be best for this model on this machine, one where it has measured nothing"`
-	Callers   int    `yaml:"callers" doc:"batches that each session computes at once, on a CPU; 0 means one where sessions, threads or batch.latency are given, else as worker doctor has measured, and where it has measured nothing as many as there are cores, of one thread each, on up to 4 cores"`
+	Callers   int    `yaml:"callers" doc:"batches that each session computes at once, on a CPU; 0 means one where sessions, threads or batch.latency are given, else as worker doctor has measured (on up to 8 cores), and where it has measured nothing as many as there are cores, of one thread each, on up to 4 cores"`
 }
 
 // Audio is how long recordings are treated.

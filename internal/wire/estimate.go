@@ -70,6 +70,7 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		mine := of.part(i, d)
 		batch := batchConfig(p.Batch, m.spec.Modality)
 		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, StartupCPU: m.cpu, For: o.For, AtOnce: o.AtOnce, Window: batch.Window, Machines: o.Machines, Price: o.Price}
+		x.Window = max(x.Window, 2*batch.MaxItems*m.division.Callers) // where there is time each caller has a batch or two, as in a run
 		x.Machine = deviceName(p, os.DirFS("/"))
 		if p.Model.OnGPU() {
 			x.Devices = len(m.devices)
@@ -82,7 +83,7 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		}
 		x.Reuse = int64(p.ReuseResults)
 		if x.AtOnce == 0 {
-			x.AtOnce = 2 * batch.MaxItems * max(m.division.Callers, 1) // for each caller: one that has none would not show in a run
+			x.AtOnce = 2 * batch.MaxItems
 		}
 		var try backfill.Trial
 		if o.For > 0 {

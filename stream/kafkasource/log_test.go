@@ -185,7 +185,7 @@ func TestAnAppendIsTriedOnceAndReadsAreRepeated(t *testing.T) {
 	})
 }
 
-// TestATopicThatWasFoundIsNotGoneByOneAnswer has a broker that has just started: of a topic that is not to be found at all the first answer counts.
+// TestATopicThatWasFoundIsNotGoneByOneAnswer has a broker that has just started: of a topic that is not to be found at all the first answer counts, and to an append, which may come to another topic.
 func TestATopicThatWasFoundIsNotGoneByOneAnswer(t *testing.T) {
 	inWorld(t, 1, 1, func(t *testing.T, w *world) {
 		w.produce(0, 0, 3)
