@@ -262,6 +262,7 @@ function drawCharts(p, bounds) {
     const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
     const line = ([label, name], i) => ({ label, stroke: color(name), dash: dashes[i], width: 2, spanGaps: true, value: (u, v) => (v == null ? "–" : count(v)) });
     const axes = [0, 1].map(() => ({ stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") } }));
+    axes[0].space = 80; // what a label with its date takes
     Object.assign(axes[1], { size: 56, values: (u, all) => all.map(count) });
     charts = Object.keys(lines).map((id) => new uPlot({ width: $(id).clientWidth, height: 200, axes, series: [{}, ...lines[id].map(line)], legend: { markers: { width: 0 } }, cursor: { drag: { setScale: false } }, scales: { y: { range: (u, lo, hi) => [0, Math.max(hi * 1.1, 1)] } } }, [xs, ...out[id]], $(id)));
     for (const id in lines) [...$(id).querySelectorAll(".u-marker")].slice(1).forEach((marker, i) => marker.append(piece(color(lines[id][i][1]), dashes[i]))); // the first is of the time
