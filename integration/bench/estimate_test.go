@@ -40,12 +40,12 @@ func TestAPlansTimeIsWhatItsRunTakes(t *testing.T) {
 		sample   int
 		body     func() []byte
 	}{
-		{"log-normal, 24 words at the median", schemas.Text, 500, 200, func() []byte { return sentence(r) }},
-		{"uniform, 3 to 12 words", schemas.Text, 1200, 256, func() []byte { return []byte(words(r, 3+r.IntN(10))) }},
-		{"heavy tail, some far beyond what the model reads", schemas.Text, 1200, 256, func() []byte {
+		{"log-normal, 24 words at the median", schemas.Text, 1200, 200, func() []byte { return sentence(r) }},
+		{"uniform, 3 to 12 words", schemas.Text, 3600, 256, func() []byte { return []byte(words(r, 3+r.IntN(10))) }},
+		{"heavy tail, some far beyond what the model reads", schemas.Text, 2400, 256, func() []byte {
 			return []byte(words(r, min(int(8*math.Pow(r.Float64(), -1/1.2)), 20_000)))
 		}},
-		{"recordings, log-normal, 2 s at the median", schemas.Audio, 600, 128, func() []byte {
+		{"recordings, log-normal, 2 s at the median", schemas.Audio, 1000, 128, func() []byte {
 			return fixture.WAV(16000, 1, 2, 2*int(16000*min(max(2*math.Exp(0.7*r.NormFloat64()), 0.2), 15)))
 		}},
 	} {
