@@ -37,9 +37,12 @@ type result struct {
 func (e *Engine) execute(ctx context.Context, s *runner) {
 	collated := make(chan *work)
 	computed := make(chan *work)
-	ready := make(chan struct{}, 2) // a token for each batch that may be collated or run
-	ready <- struct{}{}
-	if e.cfg.Batch.Latency == 0 {
+	tokens := 2 // one for each batch that may be collated or run
+	if e.cfg.Batch.Latency > 0 {
+		tokens = 1
+	}
+	ready := make(chan struct{}, tokens)
+	for range tokens {
 		ready <- struct{}{}
 	}
 	var wg sync.WaitGroup
@@ -74,9 +77,6 @@ func (e *Engine) feed(ctx context.Context, device int, ready <-chan struct{}, ou
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	f := &feeder{device: device, all: cap(ready)}
-	if e.cfg.Batch.Latency > 0 {
-		f.all = 1
-	}
 	for ctx.Err() == nil {
 		if f.tokens == 0 {
 			select {

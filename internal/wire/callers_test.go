@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 
 	"vecmill/embed/embedtest"
@@ -16,11 +15,7 @@ func TestCallersChangeNoRow(t *testing.T) {
 	for _, c := range classCases() {
 		t.Run(c.class, func(t *testing.T) {
 			dir := c.checkpoint(t)
-			var settings []string
-			for _, task := range fittingHeads(t, dir) {
-				settings = append(settings, headSettings(task)...)
-			}
-			cfg, p := pipelineFor(t, dir, "    heads: ["+strings.Join(settings, ", ")+"]")
+			cfg, p := withAllHeads(t, dir)
 			items := slices.Repeat(itemsFor(c.class), 4)
 			p.Model.Sessions, p.Model.Threads = 1, 2
 			whole, _ := rowsOf(t, p, load(t, cfg, p), items, 1)

@@ -450,3 +450,13 @@ func differ(at string, got, want any, tolerance float64) string {
 	}
 	return ""
 }
+
+// withAllHeads is a pipeline of a checkpoint with every head that fits it.
+func withAllHeads(t *testing.T, dir string) (*config.Config, *config.Pipeline) {
+	t.Helper()
+	var settings []string
+	for _, task := range fittingHeads(t, dir) {
+		settings = append(settings, headSettings(task)...)
+	}
+	return pipelineFor(t, dir, "    heads: ["+strings.Join(settings, ", ")+"]")
+}

@@ -305,11 +305,7 @@ func TestFixedShapesChangeNoRow(t *testing.T) {
 	for _, c := range classCases() {
 		t.Run(c.class, func(t *testing.T) {
 			dir := c.checkpoint(t)
-			var settings []string
-			for _, task := range fittingHeads(t, dir) {
-				settings = append(settings, headSettings(task)...)
-			}
-			cfg, p := pipelineFor(t, dir, "    heads: ["+strings.Join(settings, ", ")+"]")
+			cfg, p := withAllHeads(t, dir)
 			m := load(t, cfg, p)
 			items := itemsFor(c.class)
 			const most = 8 // more than there are items: rows are added

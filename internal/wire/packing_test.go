@@ -21,11 +21,7 @@ func TestPackedRowsAreThoseOfEachItemAlone(t *testing.T) {
 		}
 		packed++
 		t.Run(c.class, func(t *testing.T) {
-			var settings []string
-			for _, task := range fittingHeads(t, dir) {
-				settings = append(settings, headSettings(task)...)
-			}
-			cfg, p := pipelineFor(t, dir, "    heads: ["+strings.Join(settings, ", ")+"]")
+			cfg, p := withAllHeads(t, dir)
 			padded := load(t, cfg, p)
 			items := itemsFor(c.class)
 			want, _ := rowsOf(t, p, padded, items, 1)
