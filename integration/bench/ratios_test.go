@@ -14,8 +14,8 @@ import (
 	"vecmill/schemas"
 )
 
-// TestRatiosHold is the gate against regressions: ratios of CPU time within one run, never times. Each must reach its bound once in three rounds, as other work on the machine only ever takes away. What is measured is what
-// make bench and BenchmarkPrecision measure, of smaller models; of the pipeline, a change that costs a third misses them; of int8, one that takes a third of the gain away does.
+// TestRatiosHold is the gate against regressions: ratios of CPU time within one run, never times. Each must reach its bound once in five rounds, as other work on the machine, and on its host, only ever takes away. What is measured is what
+// make bench and BenchmarkPrecision measure, of smaller models; of the pipeline, a change that costs a third misses them; of int8, one that takes half of the gain away does.
 // The compiled graph against the exported one is TestGraphsHold's.
 func TestRatiosHold(t *testing.T) {
 	embedding := config.Head{Task: string(schemas.TaskEmbedding)}
@@ -26,9 +26,9 @@ func TestRatiosHold(t *testing.T) {
 		pipeline     float64 // bare session over it
 		int8, slowly float64 // fp32 over int8, with instructions for products of bytes and without
 	}{
-		{"text", setup{schemas.Text, 150, embedding, config.Batch{MaxCost: 512, MaxItems: 64}}, 2, 0.75, 2.2, 1.15},
-		{"audio", audioSetup(8), 2, 0.75, 1.4, 1.05},
-		{"images", setup{schemas.Image, 24, embedding, config.Batch{MaxCost: 1600, MaxItems: 8}}, 4, 0.65, 1.6, 1.05}, // of two layers patches are too much
+		{"text", setup{schemas.Text, 150, embedding, config.Batch{MaxCost: 512, MaxItems: 64}}, 2, 0.7, 1.8, 1.15},
+		{"audio", audioSetup(8), 2, 0.7, 1.3, 1.05},
+		{"images", setup{schemas.Image, 24, embedding, config.Batch{MaxCost: 1600, MaxItems: 8}}, 4, 0.65, 1.5, 1.05}, // of two layers patches are too much
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			l := open(t, m.setup, m.layers)
@@ -43,11 +43,11 @@ func TestRatiosHold(t *testing.T) {
 	}
 }
 
-// reach wants a ratio to be least once in three rounds.
+// reach wants a ratio to be least once in five rounds.
 func reach(t *testing.T, name string, least float64, ratio func(topic string) float64) {
 	t.Helper()
 	var seen []float64
-	for round := range 3 {
+	for round := range 5 {
 		seen = append(seen, ratio(fmt.Sprintf("gate-%d", round)))
 		if seen[round] >= least {
 			break
