@@ -94,7 +94,7 @@ func (l *load) config(t *testing.T, session time.Duration) *config.Config {
 	p := l.site.Pipeline(t, l.topic, schemas.Text, l.topic)
 	p.MaxInFlight = 120                // a file holds no more than these, since a range is never split
 	p.Outputs[0].Parquet.RollRows = 80 // 40 records, two heads
-	p.Breaker = config.Breaker{Window: 200, MaxFailures: 100}
+	p.Breaker.MaxFailures = new(100)
 	if l.letters != "" {
 		p.DeadLetters = config.DeadLetters{Topic: l.letters}
 	}

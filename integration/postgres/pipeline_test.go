@@ -150,7 +150,7 @@ func pipelineTo(t *testing.T, s *harness.Postgres, site *fixture.Site, name, tab
 	site.Kafka.CreateTopic(t, name, partitions)
 	p := site.Pipeline(t, name, schemas.Text, name)
 	p.MaxInFlight = 120
-	p.Breaker = config.Breaker{Window: 200, MaxFailures: 100}
+	p.Breaker.MaxFailures = new(100)
 	p.Outputs[0].Parquet.RollRows = 80
 	url := filepath.Join(t.TempDir(), "url")
 	if err := os.WriteFile(url, []byte(s.DSN()), 0o600); err != nil {

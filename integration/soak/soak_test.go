@@ -191,7 +191,7 @@ func (l *line) pipeline(t *testing.T) config.Pipeline {
 	p.MemoryBudget = config.Bytes(budgets[l.mix.modality])
 	p.MaxInFlight = maxInFlight
 	p.Audio.Long, p.Text.Long = "window", "window"
-	p.Breaker = config.Breaker{} // refusals are part of the mix
+	p.Breaker.Window = new(0) // refusals are part of the mix
 	p.Outputs[0].Parquet.RollBytes, p.Outputs[0].Parquet.MaxBuffered = 4<<20, 16<<20
 	return p
 }

@@ -68,3 +68,38 @@ func TestSamplesAreExplained(t *testing.T) {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
+
+// TestWhatAStartRefusesIsNotValid: `config check` says so, each with its path.
+func TestWhatAStartRefusesIsNotValid(t *testing.T) {
+	conf, model := filepath.Join(t.TempDir(), "vecmill.yaml"), t.TempDir()
+	for _, c := range []struct{ pipeline, fault string }{
+		{"breaker: {window: 0}", ""},
+		{"breaker: {window: 0, max_failures: 150}", ""},
+		{"breaker: {window: 400}", ""},
+		{"breaker: {max_failures: 100}", ""},
+		{"breaker: {window: -5}", "pipelines[p].breaker.window: -5 is not at least 0"},
+		{"breaker: {max_failures: 0}", "pipelines[p].breaker.max_failures: 0 is not at least 1"},
+		{"breaker: {window: 100, max_failures: 101}", "pipelines[p].breaker.max_failures: 101 is more than the window (100)"},
+		{"audio: {max_seconds: 10}", ""},
+		{"audio: {max_seconds: -1}", "pipelines[p].audio.max_seconds: -1 is not above 0"},
+		{"commit_interval: -1s", "pipelines[p].commit_interval: -1s is not above 0"},
+		{"item_deadline: -5s", "pipelines[p].item_deadline: -5s is not above 0"},
+		{"preprocessors: -1", "pipelines[p].preprocessors: -1 is not at least 0"},
+		{"model: {path: MODEL, threads: -1}", "pipelines[p].model.threads: -1 is not at least 0"},
+		{"batch: {linger: -1ms}", "pipelines[p].batch.linger: -1ms is not at least 0"},
+		{"outputs: [{parquet: {url: 'file:///a', roll_rows: -1}}]", "pipelines[p].outputs[0].parquet.roll_rows: -1 is not above 0"},
+		{"outputs: [{arrow: {url: 'file:///a', roll_age: -1s}}]", "pipelines[p].outputs[0].arrow.roll_age: -1s is not above 0"},
+	} {
+		lines := []string{c.pipeline, "name: p", "heads: [{task: transcript}]"}
+		for _, line := range []string{"model: {path: MODEL}", "outputs: [{jsonl: {path: '-'}}]"} {
+			if key, _, _ := strings.Cut(line, ":"); !strings.HasPrefix(c.pipeline, key+":") {
+				lines = append(lines, line)
+			}
+		}
+		write(t, conf, "pipelines:\n- "+strings.ReplaceAll(strings.Join(lines, "\n  "), "MODEL", model)+"\n")
+		code, out, errs := call(worker, "config", "check", "--config", conf)
+		if c.fault == "" && (code != 0 || !strings.Contains(out, "is valid")) || c.fault != "" && (code != exitUsage || !strings.Contains(errs, c.fault) || strings.Count(errs, "\n") != 2) {
+			t.Errorf("%s: exit %d, want %q: %s%s", c.pipeline, code, c.fault, out, errs)
+		}
+	}
+}

@@ -137,7 +137,7 @@ type Model struct {
 type Audio struct {
 	MaxSeconds    float64 `yaml:"max_seconds" doc:"longest recording that is taken as one window"`
 	Long          string  `yaml:"long" doc:"what to do with longer ones: fail, truncate, window (consecutive windows, a row each), speech (stretches of speech between silences, a row each with its times; at most window_seconds, found by their energy over the noise) or overlap (windows that share context, as the reference's pipelines with chunk_length_s: transcripts and frames are joined into one row, other heads give one for each window)"`
-	WindowSeconds float64 `yaml:"window_seconds" doc:"length of a window when long is window, longest stretch when it is speech, and length of every window when it is overlap"`
+	WindowSeconds float64 `yaml:"window_seconds" doc:"length of a window when long is window, longest stretch when it is speech, and length of every window when it is overlap; silence means 20, or max_seconds if that is less"`
 	StrideSeconds float64 `yaml:"stride_seconds" doc:"overlap: context on each side of a window; 0 means a sixth of window_seconds"`
 	Decoder       string  `yaml:"decoder" doc:"what reads the formats that are not built in (MP4 and AAC, AMR, AIFF and others): builtin refuses them by name, ffmpeg starts the system's program for each such object, without network or files, within item_deadline; WAV, FLAC, MP3, Vorbis and Opus are always built in"`
 	Program       string  `yaml:"decoder_program" doc:"decoder ffmpeg: name or path of the program; its version is part of the preprocessing's digest"`
@@ -250,10 +250,4 @@ type Arrow Parquet
 type DeadLetters struct {
 	Topic string `yaml:"topic" doc:"Kafka topic"`
 	URL   string `yaml:"url" doc:"s3://bucket/prefix or file:///directory, one object per record"`
-}
-
-// Breaker stops a pipeline in which most records fail.
-type Breaker struct {
-	Window      int `yaml:"window" doc:"last records looked at; 0 turns the breaker off"`
-	MaxFailures int `yaml:"max_failures" doc:"failures among them that stop the pipeline"`
 }

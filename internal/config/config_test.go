@@ -76,6 +76,19 @@ func TestHeadsHaveTheirUsualSettings(t *testing.T) {
 	}
 }
 
+func TestAWindowThatIsNotGivenIsNoLongerThanARecording(t *testing.T) {
+	for audio, want := range map[string]float64{"{}": 20, "{max_seconds: 10}": 10, "{max_seconds: 40}": 20, "{max_seconds: 10, long: window}": 10, "{max_seconds: 10, window_seconds: 4}": 4} {
+		c, err := parse(t, good+"    audio: "+audio+"\n", nil)
+		if err != nil {
+			t.Errorf("%s: %v", audio, err)
+			continue
+		}
+		if got := c.Pipelines[0].Audio.WindowSeconds; got != want {
+			t.Errorf("%s: a window of %v s, want %v", audio, got, want)
+		}
+	}
+}
+
 func TestTheEnvironmentOverridesTheFile(t *testing.T) {
 	c, err := parse(t, good, map[string]string{
 		"VECMILL_KAFKA_BROKERS":                        "a:1, b:2",
@@ -172,6 +185,11 @@ func TestFaultsAreNamedWithTheirPath(t *testing.T) {
 		{"an unknown form of a map", "task: transcript", "task: masks, mask: svg", "pipelines[speech].heads[0].mask: \"svg\" is not one of runs, png, both"},
 		{"less than no labels", "task: transcript", "task: classification, top_k: -1", "pipelines[speech].heads[0]: top_k"},
 		{"a height without a width", "outputs:", "image: {height: 384}\n    outputs:", "pipelines[speech].image: height and width go together"},
+		{"seconds that are no number", "outputs:", "audio: {max_seconds: .nan}\n    outputs:", "pipelines[speech].audio.max_seconds: NaN is not above 0"},
+		{"a window that is longer than a recording", "outputs:", "audio: {max_seconds: 10, window_seconds: 15}\n    outputs:", "pipelines[speech].audio.window_seconds: 15 is above max_seconds (10)"},
+		{"a window above the usual recording", "outputs:", "audio: {window_seconds: 31}\n    outputs:", "pipelines[speech].audio.window_seconds: 31 is above max_seconds (30)"},
+		{"a probability above one", "task: transcript", "task: transcript, decoding: {search: beam, token_min_logp: 1}", "pipelines[speech].heads[0].decoding.token_min_logp: 1 is not 0 or less"},
+		{"a share above one", "task: transcript", "task: transcript, decoding: {search: beam, beam_prune_logp: 10}", "pipelines[speech].heads[0].decoding.beam_prune_logp: 10 is not 0 or less"},
 		{"a negative stride", "outputs:", "text: {stride: -1}\n    outputs:", "pipelines[speech].text"},
 		{"two heads of one name", "name: voice", "name: transcript", "pipelines[speech].heads[1].name"},
 		{"an output nowhere", "s3://lake/speech", "ftp://lake", "pipelines[speech].outputs[0].parquet.url"},

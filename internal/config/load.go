@@ -93,7 +93,7 @@ func FromEnvironment(getenv func(string) (string, bool)) (*Config, error) {
 func seconds(n int) Duration { return Duration(time.Duration(n) * time.Second) }
 
 // fill puts defaults where the file is silent. A zero means silent, which is why no setting has a meaningful zero but those that
-// are filled before decoding.
+// are filled before decoding, and pointers.
 func (p *Pipeline) fill() {
 	set(&p.Group, "vecmill-"+p.Name)
 	set(&p.StartAt, "first")
@@ -106,7 +106,7 @@ func (p *Pipeline) fill() {
 	p.Model.GPU.fill()
 	set(&p.Audio.MaxSeconds, 30)
 	set(&p.Audio.Long, "fail")
-	set(&p.Audio.WindowSeconds, 20)
+	set(&p.Audio.WindowSeconds, min(20, p.Audio.MaxSeconds))
 	set(&p.Audio.Decoder, "builtin")
 	set(&p.Audio.Program, "ffmpeg")
 	set(&p.Audio.Libraries, "auto")
@@ -124,9 +124,7 @@ func (p *Pipeline) fill() {
 	set(&p.Fetchers, 16)
 	set(&p.ItemDeadline, seconds(60))
 	set(&p.CommitInterval, seconds(5))
-	if p.Breaker == (Breaker{}) {
-		p.Breaker = Breaker{Window: 200, MaxFailures: 150}
-	}
+	p.Breaker.fill()
 	for i := range p.Heads {
 		p.Heads[i].fill()
 	}

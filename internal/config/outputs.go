@@ -152,6 +152,8 @@ func (o *Arrow) validate(f *faults, at string) {
 func (o *Parquet) validateFiles(f *faults, at string) {
 	validateURL(f, at+".url", o.URL)
 	f.oneOf(at+".layout", o.Layout, "plain", "hive")
+	positive(f, at+".roll_rows", o.RollRows)
+	positive(f, at+".roll_age", o.RollAge)
 	if o.MaxBuffered < o.RollBytes {
 		f.add(at+".max_buffered", "%s is less than roll_bytes (%s): no file could ever fill up", o.MaxBuffered, o.RollBytes)
 	}

@@ -38,6 +38,8 @@ func (o *Redis) validate(f *faults, at string) {
 	f.oneOf(at+".index", o.Index, "none", "hnsw", "flat")
 	if o.Index != "none" {
 		validateVectors(f, at, o.Dimension, o.Metric)
+	} else {
+		notNegative(f, at+".dimension", o.Dimension)
 	}
 	o.Batch.validate(f, at+".batch")
 }

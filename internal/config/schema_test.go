@@ -18,20 +18,25 @@ func TestTheSchemaKnowsEverySetting(t *testing.T) {
 			continue
 		}
 		found++
-		at := Schema()
-		for name := range strings.SplitSeq(strings.Trim(strings.TrimSpace(cells[1]), "`"), ".") {
-			name, list := strings.CutSuffix(name, "[]")
-			properties, _ := at["properties"].(map[string]any)
-			at, _ = properties[name].(map[string]any)
-			if list {
-				at, _ = at["items"].(map[string]any)
-			}
-		}
-		if at["type"] == nil {
+		if inSchema(strings.Trim(strings.TrimSpace(cells[1]), "`"))["type"] == nil {
 			t.Errorf("%s is not in the schema", cells[1])
 		}
 	}
 	if found < 100 {
 		t.Errorf("the reference has %d settings only", found)
 	}
+}
+
+// inSchema is what the schema says of a setting; nil: nothing.
+func inSchema(path string) map[string]any {
+	at := Schema()
+	for name := range strings.SplitSeq(path, ".") {
+		name, list := strings.CutSuffix(name, "[]")
+		properties, _ := at["properties"].(map[string]any)
+		at, _ = properties[name].(map[string]any)
+		if list {
+			at, _ = at["items"].(map[string]any)
+		}
+	}
+	return at
 }

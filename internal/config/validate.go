@@ -27,6 +27,29 @@ func (f *faults) oneOf(path, value string, allowed ...string) {
 	}
 }
 
+type number interface{ ~int | ~int64 | ~float64 }
+
+// notNegative refuses what is less than nothing, and NaN.
+func notNegative[T number](f *faults, path string, v T) {
+	if !(float64(v) >= 0) {
+		f.add(path, "%v is not at least 0", v)
+	}
+}
+
+// positive refuses zero, too.
+func positive[T number](f *faults, path string, v T) {
+	if !(float64(v) > 0) {
+		f.add(path, "%v is not above 0", v)
+	}
+}
+
+// notPositive refuses what is more than nothing, and NaN.
+func notPositive[T number](f *faults, path string, v T) {
+	if !(float64(v) <= 0) {
+		f.add(path, "%v is not 0 or less", v)
+	}
+}
+
 // InvalidError lists every fault of a configuration.
 type InvalidError struct {
 	Faults []string // "path: what is wrong"
@@ -43,9 +66,7 @@ func (c *Config) Validate() error {
 	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	f.oneOf("log.format", c.Log.Format, "text", "json")
 	c.Telemetry.validate(&f)
-	if c.Runtime.Price < 0 {
-		f.add("runtime.price_per_hour", "%v is negative", c.Runtime.Price)
-	}
+	notNegative(&f, "runtime.price_per_hour", c.Runtime.Price)
 	c.Kafka.validate(&f)
 	c.S3.validate(&f)
 	c.Fetch.validate(&f)
@@ -128,8 +149,8 @@ func (k *Kafka) validate(f *faults) {
 	if k.DrainTimeout+drainMargin > k.RebalanceTimeout {
 		f.add("kafka.drain_timeout", "%s must be at least %s below rebalance_timeout (%s), or the broker evicts a worker that is still draining", k.DrainTimeout, drainMargin, k.RebalanceTimeout)
 	}
-	if k.DrainTimeout <= 0 || k.FetchMaxBytes <= 0 || k.FetchMaxWait <= 0 || k.RebalanceTimeout <= 0 {
-		f.add("kafka", "drain_timeout, rebalance_timeout, fetch_max_bytes and fetch_max_wait must be positive")
+	if k.SessionTimeout <= 0 || k.DrainTimeout <= 0 || k.FetchMaxBytes <= 0 || k.FetchMaxWait <= 0 || k.RebalanceTimeout <= 0 {
+		f.add("kafka", "session_timeout, drain_timeout, rebalance_timeout, fetch_max_bytes and fetch_max_wait must be positive")
 	}
 	k.SASL.validate(f)
 	if (k.TLS.CertFile == "") != (k.TLS.KeyFile == "") {
@@ -225,36 +246,13 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 	f.oneOf(path+".start_at", p.StartAt, "first", "last")
 	f.oneOf(path+".model.precision", p.Model.Precision, "auto", "fp32", "fp16", "int8")
 	p.Model.validateGPU(f, path+".model")
-	f.oneOf(path+".audio.long", p.Audio.Long, "fail", "truncate", "window", "speech", "overlap")
-	f.oneOf(path+".audio.decoder", p.Audio.Decoder, "builtin", "ffmpeg")
-	f.oneOf(path+".audio.libraries", p.Audio.Libraries, "off", "auto", "require")
-	f.oneOf(path+".text.long", p.Text.Long, "fail", "truncate", "window")
-	f.oneOf(path+".text.invalid_utf8", p.Text.InvalidUTF8, "fail", "replace")
-	f.oneOf(path+".text.truncation", p.Text.Truncation, "longest_first", "only_first", "only_second")
-	f.oneOf(path+".text.format", p.Text.Format, "plain", "json", "html", "markdown")
-	if (p.Text.Format == "json") != (p.Text.Field != "") {
-		f.add(path+".text.field", "goes with format json")
-	}
-	f.oneOf(path+".image.orientation", p.Image.Orientation, "exif", "ignore")
-	f.oneOf(path+".image.libraries", p.Image.Libraries, "auto", "off", "require")
-	if (p.Image.Height == 0) != (p.Image.Width == 0) || p.Image.Height < 0 || p.Image.Width < 0 {
-		f.add(path+".image", "height and width go together, and must not be negative")
-	}
-	if p.Text.MaxTokens < 0 || p.Text.Stride < 0 {
-		f.add(path+".text", "max_tokens and stride must not be negative")
-	}
-	if p.Audio.StrideSeconds < 0 || 2*p.Audio.StrideSeconds >= p.Audio.WindowSeconds {
-		f.add(path+".audio.stride_seconds", "%v is not below half of window_seconds (%v)", p.Audio.StrideSeconds, p.Audio.WindowSeconds)
-	}
-	if p.Audio.WindowSeconds > p.Audio.MaxSeconds {
-		f.add(path+".audio.window_seconds", "%v is above max_seconds (%v)", p.Audio.WindowSeconds, p.Audio.MaxSeconds)
-	}
+	p.Audio.validate(f, path+".audio")
+	p.Text.validate(f, path+".text")
+	p.Image.validate(f, path+".image")
 	if p.MemoryBudget < c.Fetch.MaxObjectBytes {
 		f.add(path+".memory_budget", "%s is less than one object of fetch.max_object_bytes (%s)", p.MemoryBudget, c.Fetch.MaxObjectBytes)
 	}
-	if p.ReuseResults < 0 {
-		f.add(path+".reuse_results", "%d is negative", p.ReuseResults)
-	}
+	notNegative(f, path+".reuse_results", p.ReuseResults)
 	if p.ReuseOutputs && p.ReuseResults <= 0 {
 		f.add(path+".reuse_outputs", "needs reuse_results: what is read of an output is kept there")
 	}
@@ -269,32 +267,80 @@ func (p *Pipeline) validate(f *faults, path string, c *Config) {
 			f.add(path+"."+n.name, "%d is not at least 1", n.v)
 		}
 	}
-	if p.Model.Sessions < 0 {
-		f.add(path+".model.sessions", "%d is negative", p.Model.Sessions)
-	}
+	notNegative(f, path+".preprocessors", p.Preprocessors)
+	positive(f, path+".item_deadline", p.ItemDeadline)
+	positive(f, path+".commit_interval", p.CommitInterval)
+	notNegative(f, path+".model.threads", p.Model.Threads)
+	notNegative(f, path+".model.sessions", p.Model.Sessions)
 	if p.Model.Callers < 0 || p.Model.Callers > 1 && p.Model.OnGPU() {
 		f.add(path+".model.callers", "%d must not be negative, and on a GPU no more than 1: sessions are what computes beside each other there", p.Model.Callers)
 	}
-	if p.Breaker.MaxFailures > p.Breaker.Window {
-		f.add(path+".breaker.max_failures", "%d is more than the window (%d)", p.Breaker.MaxFailures, p.Breaker.Window)
-	}
-	if p.Batch.Row < 0 || p.Batch.Row > 0 && !p.Batch.Packing {
-		f.add(path+".batch.row", "%d must not be negative, and goes with packing: true", p.Batch.Row)
-	}
-	if p.Batch.MaxCost > 0 && p.Batch.Row > p.Batch.MaxCost {
-		f.add(path+".batch.row", "%d is above max_cost (%d)", p.Batch.Row, p.Batch.MaxCost)
-	}
-	if p.Batch.MaxBytes < 0 {
-		f.add(path+".batch.max_bytes", "%d is negative", p.Batch.MaxBytes)
-	}
-	if p.Batch.Packing && p.Batch.MaxBytes > 0 {
-		f.add(path+".batch.max_bytes", "has no effect with packing: max_cost says how many rows there are")
-	}
-	if p.Batch.Packing && p.Batch.Latency > 0 {
-		f.add(path+".batch.latency", "has no effect with packing: batches have the few sizes that they have")
-	}
+	p.Breaker.validate(f, path+".breaker")
+	p.Batch.validate(f, path+".batch")
 	p.validateHeads(f, path)
 	p.validateOutputs(f, path)
+}
+
+func (a *Audio) validate(f *faults, at string) {
+	f.oneOf(at+".long", a.Long, "fail", "truncate", "window", "speech", "overlap")
+	f.oneOf(at+".decoder", a.Decoder, "builtin", "ffmpeg")
+	f.oneOf(at+".libraries", a.Libraries, "off", "auto", "require")
+	positive(f, at+".max_seconds", a.MaxSeconds)
+	if a.MaxSeconds > 0 { // else a window that is not given is none, either
+		positive(f, at+".window_seconds", a.WindowSeconds)
+	}
+	notNegative(f, at+".stride_seconds", a.StrideSeconds)
+	notNegative(f, at+".max_decoded_seconds", a.MaxDecoded)
+	if a.WindowSeconds > 0 && 2*a.StrideSeconds >= a.WindowSeconds {
+		f.add(at+".stride_seconds", "%v is not below half of window_seconds (%v)", a.StrideSeconds, a.WindowSeconds)
+	}
+	if a.WindowSeconds > a.MaxSeconds {
+		f.add(at+".window_seconds", "%v is above max_seconds (%v)", a.WindowSeconds, a.MaxSeconds)
+	}
+}
+
+func (t *Text) validate(f *faults, at string) {
+	f.oneOf(at+".long", t.Long, "fail", "truncate", "window")
+	f.oneOf(at+".invalid_utf8", t.InvalidUTF8, "fail", "replace")
+	f.oneOf(at+".truncation", t.Truncation, "longest_first", "only_first", "only_second")
+	f.oneOf(at+".format", t.Format, "plain", "json", "html", "markdown")
+	if (t.Format == "json") != (t.Field != "") {
+		f.add(at+".field", "goes with format json")
+	}
+	if t.MaxTokens < 0 || t.Stride < 0 {
+		f.add(at, "max_tokens and stride must not be negative")
+	}
+}
+
+func (i *Image) validate(f *faults, at string) {
+	f.oneOf(at+".orientation", i.Orientation, "exif", "ignore")
+	f.oneOf(at+".libraries", i.Libraries, "auto", "off", "require")
+	if (i.Height == 0) != (i.Width == 0) || i.Height < 0 || i.Width < 0 {
+		f.add(at, "height and width go together, and must not be negative")
+	}
+	positive(f, at+".max_pixels", i.MaxPixels)
+}
+
+func (b *Batch) validate(f *faults, at string) {
+	notNegative(f, at+".max_cost", b.MaxCost)
+	notNegative(f, at+".max_items", b.MaxItems)
+	notNegative(f, at+".max_bytes", b.MaxBytes)
+	notNegative(f, at+".window", b.Window)
+	notNegative(f, at+".linger", b.Linger)
+	notNegative(f, at+".max_age", b.MaxAge)
+	notNegative(f, at+".latency", b.Latency)
+	if b.Row < 0 || b.Row > 0 && !b.Packing {
+		f.add(at+".row", "%d must not be negative, and goes with packing: true", b.Row)
+	}
+	if b.MaxCost > 0 && b.Row > b.MaxCost {
+		f.add(at+".row", "%d is above max_cost (%d)", b.Row, b.MaxCost)
+	}
+	if b.Packing && b.MaxBytes > 0 {
+		f.add(at+".max_bytes", "has no effect with packing: max_cost says how many rows there are")
+	}
+	if b.Packing && b.Latency > 0 {
+		f.add(at+".latency", "has no effect with packing: batches have the few sizes that they have")
+	}
 }
 
 func (p *Pipeline) validateHeads(f *faults, path string) {
@@ -310,6 +356,9 @@ func (p *Pipeline) validateHeads(f *faults, path string) {
 		}
 		f.oneOf(at+".task", h.Task, tasks...)
 		f.oneOf(at+".decoding.search", h.Decoding.Search, "greedy", "beam")
+		notNegative(f, at+".decoding.beam_width", h.Decoding.BeamWidth)
+		notPositive(f, at+".decoding.beam_prune_logp", h.Decoding.BeamPruneLogP)
+		notPositive(f, at+".decoding.token_min_logp", h.Decoding.TokenMinLogP)
 		f.oneOf(at+".pooling", h.Pooling, "mean", "cls", "max", "first_last")
 		f.oneOf(at+".dtype", h.DType, "fp32", "fp16")
 		f.oneOf(at+".function", h.Function, "", "softmax", "sigmoid", "none")

@@ -230,7 +230,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		Name: p.Name, Modality: l.model.spec.Modality, Elsewhere: w.elsewhere(c, p), Decoder: in.decoder, Where: in.where(),
 		Carry: stream.Carry{Headers: p.Input.Headers, Prefix: p.Input.HeaderPrefix}, Precedence: p.Priority,
 		MaxInFlight: p.MaxInFlight, Fetchers: p.Fetchers, Budget: int64(p.MemoryBudget), MaxObject: int64(c.Fetch.MaxObjectBytes), CommitInterval: p.CommitInterval.D(),
-		StartAt: stream.StartAt(p.StartAt), Breaker: stream.BreakerConfig{Window: p.Breaker.Window, MaxFailures: p.Breaker.MaxFailures},
+		StartAt: stream.StartAt(p.StartAt), Breaker: stream.BreakerConfig{Window: *p.Breaker.Window, MaxFailures: *p.Breaker.MaxFailures},
 		Witness: witness, Tracer: w.telemetry.Tracer(), Took: l.timers.Record.Took, Log: o.Log,
 	}, l.source, fetcher.Telling(l.faults.fetches), l.engine, l.sink, l.dead)
 	return l, err
