@@ -55,7 +55,7 @@ func (e *Engine) blame(ctx context.Context, r *runner, cause error) error {
 	return schemas.Reject(schemas.ReasonModel, fault.cause)
 }
 
-// probe runs what the session is known to compute while nothing else runs on it, and once more if that fails: an engine that stops for a fault that passes is dear.
+// probe runs what the session is known to compute, in its executor's turn, and once more if that fails: an engine that stops for a fault that passes is dear.
 func (r *runner) probe(ctx context.Context) (err error) {
 	inputs := <-r.known
 	defer func() { r.known <- inputs }()

@@ -57,7 +57,7 @@ type Job struct {
 	Done     func(rows []schemas.Row, err error) // called exactly once (I5); rows are in order of window, then head; must not block for long
 }
 
-// Engine runs one model: preprocess pool, batcher, and one executor per session. Rows come back with the part of their
+// Engine runs one model: preprocess pool, batcher, and executors, one per session or as many as shall run one at once. Rows come back with the part of their
 // lineage that embed knows: modality, model, digests, head, task, window, timings of its stages.
 type Engine struct {
 	cfg      EngineConfig

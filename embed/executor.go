@@ -30,7 +30,7 @@ type result struct {
 	infer    time.Duration
 }
 
-// execute runs one session: a feeder collates the next batch while the session runs the present one (prefetch 1), and a
+// execute is one executor: a feeder collates the next batch while the session runs the present one (prefetch 1), and a
 // finisher applies the heads while the next one runs. The channels hold nothing, so no more than three batches are under way, and one of them runs.
 //
 // With a target of latency nothing is prefetched: a batch that waits collated would be another one for a live item to wait for.

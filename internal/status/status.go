@@ -144,7 +144,7 @@ func Of(a About, s stream.Stats, e embed.Stats, places []stream.Place) Pipeline 
 			{Name: "read", Done: s.Records, Unit: "records", Queue: int64(s.InFlight), Limit: int64(a.Slots)},
 			{Name: "fetch", Done: s.FetchedBytes, Unit: "bytes", Busy: (s.Fetch - s.ReserveWait).Seconds(), Wait: s.FetchQueue + s.ReserveWait.Seconds(), Workers: a.Fetchers, Queue: int64(s.Unfetched), Limit: max(int64(a.Slots), int64(s.Unfetched))},    // a record may have several references
 			{Name: "preprocess", Done: e.Objects, Unit: "objects", Busy: e.Preprocess.Seconds(), Wait: e.PreprocessWait, Workers: a.Preparers, Queue: int64(e.Undecoded), Limit: max(int64((embed.LaneDepth+1)*a.Preparers+a.Fetchers), int64(e.Undecoded))}, // objects of one priority; those of another have as much room beside them
-			{Name: "batch", Done: e.Batches, Unit: "batches", Busy: e.Collate.Seconds(), Wait: e.Queue, Workers: a.Sessions, Queue: int64(e.Waiting), Limit: int64(a.Window)},                                                                                // each session has one that puts its next batch together beside it
+			{Name: "batch", Done: e.Batches, Unit: "batches", Busy: e.Collate.Seconds(), Wait: e.Queue, Workers: a.Sessions, Queue: int64(e.Waiting), Limit: int64(a.Window)},                                                                                // each executor has one that puts its next batch together beside it
 			{Name: "infer", Done: e.Cost, Unit: "steps", Busy: e.Infer.Seconds(), Workers: a.Sessions},
 			{Name: "heads", Done: s.Rows, Unit: "rows", Busy: e.HeadsOn.Seconds(), Workers: a.Sessions},
 			{Name: "write", Done: s.Commits, Unit: "commits", Busy: s.Write.Seconds(), Wait: s.HoldBack, Workers: s.Writers},

@@ -126,7 +126,7 @@ func flow() []Metric {
 		{"vecmill_objects_waiting", "{object}", "fetched objects that no preprocess worker has begun", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Undecoded) })},
 		{"vecmill_preprocess_workers", "{worker}", "objects that may be decoded at once while samples wait for a batch: as many as keep up with the sessions, or as configured", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Decoders) })},
 		{"vecmill_sessions", "{session}", "batches that sessions compute at once, on all devices of the pipeline: sessions times callers, as configured or as measured; the rate of vecmill_infer_busy_seconds over them is how busy a worker is", Gauge, count(func(r *Reading) int64 { return int64(r.Embed.Sessions) })},
-		{"vecmill_collate_busy_seconds", "s", "time that batches were being put together, which each session has a worker of its own for beside it", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Collate })},
+		{"vecmill_collate_busy_seconds", "s", "time that batches were being put together, for which there are as many workers as vecmill_sessions counts batches", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Collate })},
 		{"vecmill_infer_busy_seconds", "s", "time that sessions were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.Infer })},
 		{"vecmill_heads_busy_seconds", "s", "time that heads were busy", Counter, busy(func(r *Reading) time.Duration { return r.Embed.HeadsOn })},
 		{"vecmill_holdback_wait_seconds", "s", "time that finished records waited for those before them in their partition, summed over records", Counter, func(r *Reading) []point { return one(r.Stream.HoldBack) }},
