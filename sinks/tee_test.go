@@ -20,8 +20,13 @@ import (
 
 func parquet(t testing.TB, st *sinktest.MemStore) *parquetsink.Sink {
 	t.Helper()
+	return files(t, st, parquetsink.Parquet)
+}
+
+func files(t testing.TB, st *sinktest.MemStore, format parquetsink.Format) *parquetsink.Sink {
+	t.Helper()
 	c := parquetsink.NewDefaultConfig()
-	c.Store, c.Tasks, c.Compression = st, schemas.Tasks(), parquetsink.None
+	c.Store, c.Format, c.Tasks, c.Compression = st, format, schemas.Tasks(), parquetsink.None
 	c.Retry.Attempts = 1
 	s, err := parquetsink.New(c)
 	if err != nil {
@@ -111,7 +116,12 @@ func closeSink(t *testing.T, s sinks.Sink) {
 // ahead fills a store with [0, next).
 func ahead(t *testing.T, st *sinktest.MemStore, next int64) {
 	t.Helper()
-	s := parquet(t, st)
+	aheadIn(t, st, parquetsink.Parquet, next)
+}
+
+func aheadIn(t *testing.T, st *sinktest.MemStore, format parquetsink.Format, next int64) {
+	t.Helper()
+	s := files(t, st, format)
 	resume(t, s)
 	write(t, s, 0, next)
 	closeSink(t, s)
@@ -173,21 +183,28 @@ func TestTeeResumesWhereAllRequiredMembersAre(t *testing.T) {
 }
 
 func TestAMemberIsBroughtUpWithTheOthersRowsAndFates(t *testing.T) {
-	stores := []*sinktest.MemStore{sinktest.NewMemStore(), sinktest.NewMemStore()}
-	ahead(t, stores[0], 30)
-	ahead(t, stores[1], 17)
-	s := tee(t, nil, sinks.Member{Name: "a", Sink: parquet(t, stores[0])}, sinks.Member{Name: "b", Sink: parquet(t, stores[1])})
-	resume(t, s)
-	closeSink(t, s)
-	a, b := account(t, stores[0], src), account(t, stores[1], src)
-	slices.SortFunc(b.Rows, func(x, y schemas.Row) int {
-		return cmp.Or(cmp.Compare(x.Offset, y.Offset), strings.Compare(x.RowID, y.RowID))
-	})
-	slices.SortFunc(a.Rows, func(x, y schemas.Row) int {
-		return cmp.Or(cmp.Compare(x.Offset, y.Offset), strings.Compare(x.RowID, y.RowID))
-	})
-	if err := b.Audit(src, 0, 30, true); err != nil || !reflect.DeepEqual(a.Rows, b.Rows) {
-		t.Errorf("audit %v; %d rows and %d", err, len(a.Rows), len(b.Rows))
+	for _, c := range []struct{ ahead, behind parquetsink.Format }{
+		{parquetsink.Parquet, parquetsink.Parquet},
+		{parquetsink.Parquet, parquetsink.ArrowStream},
+		{parquetsink.ArrowStream, parquetsink.Parquet},
+		{parquetsink.ArrowStream, parquetsink.ArrowStream},
+	} {
+		stores := []*sinktest.MemStore{sinktest.NewMemStore(), sinktest.NewMemStore()}
+		aheadIn(t, stores[0], c.ahead, 30)
+		aheadIn(t, stores[1], c.behind, 17)
+		s := tee(t, nil, sinks.Member{Name: "a", Sink: files(t, stores[0], c.ahead)}, sinks.Member{Name: "b", Sink: files(t, stores[1], c.behind)})
+		resume(t, s)
+		closeSink(t, s)
+		a, b := account(t, stores[0], src), account(t, stores[1], src)
+		slices.SortFunc(b.Rows, func(x, y schemas.Row) int {
+			return cmp.Or(cmp.Compare(x.Offset, y.Offset), strings.Compare(x.RowID, y.RowID))
+		})
+		slices.SortFunc(a.Rows, func(x, y schemas.Row) int {
+			return cmp.Or(cmp.Compare(x.Offset, y.Offset), strings.Compare(x.RowID, y.RowID))
+		})
+		if err := b.Audit(src, 0, 30, true); err != nil || !reflect.DeepEqual(a.Rows, b.Rows) {
+			t.Errorf("%v from %v: audit %v; %d rows and %d", c.behind, c.ahead, err, len(a.Rows), len(b.Rows))
+		}
 	}
 }
 
@@ -305,14 +322,16 @@ func TestAMemberThatDoesNotKnowWhereItEndsIsBroughtUpFromWhatIsCommitted(t *test
 		next    int64
 		copied  []int64 // offsets below 30 that have rows afterwards
 		kept    int64   // where it ends, as somebody keeps; 0: nobody
+		chain   parquetsink.Format
 	}{
-		{"all of it", nil, 30, []int64{20, 21, 22, 23, 25, 26, 28, 29}, 0},
-		{"up to the record that it refuses, whose letter is still to be written", []int64{25, 28}, 25, []int64{20, 21, 22, 23, 26, 29}, 0},
-		{"where somebody keeps it, what came since", nil, 30, []int64{26, 28, 29}, 26},
+		{"all of it", nil, 30, []int64{20, 21, 22, 23, 25, 26, 28, 29}, 0, parquetsink.Parquet},
+		{"all of it, from streams of Arrow", nil, 30, []int64{20, 21, 22, 23, 25, 26, 28, 29}, 0, parquetsink.ArrowStream},
+		{"up to the record that it refuses, whose letter is still to be written", []int64{25, 28}, 25, []int64{20, 21, 22, 23, 26, 29}, 0, parquetsink.Parquet},
+		{"where somebody keeps it, what came since", nil, 30, []int64{26, 28, 29}, 26, parquetsink.Parquet},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			chain, rows := sinktest.NewMemStore(), &rowStore{rows: map[int64]int{}, refuses: map[int64]bool{}}
-			ahead(t, chain, 30)
+			aheadIn(t, chain, c.chain, 30)
 			for _, o := range c.refuses {
 				rows.refuses[o] = true
 			}
@@ -326,7 +345,7 @@ func TestAMemberThatDoesNotKnowWhereItEndsIsBroughtUpFromWhatIsCommitted(t *test
 			if c.kept > 0 {
 				member.Ends = func(context.Context, schemas.SourceID) (int64, bool, error) { return c.kept, true, nil }
 			}
-			s := tee(t, nil, member, sinks.Member{Name: "chain", Sink: parquet(t, chain)})
+			s := tee(t, nil, member, sinks.Member{Name: "chain", Sink: files(t, chain, c.chain)})
 			next, known, err := s.Resume(t.Context(), src, 20)
 			if err != nil || next != c.next || !known {
 				t.Fatalf("resumed at %d, %v, %v; want %d", next, known, err, c.next)
