@@ -335,7 +335,7 @@ func runAudit(ctx context.Context, e *env, args []string) error {
 	kafka := f.Bool("kafka", true, "compare with the topics' beginnings and ends and with the groups' commits, where the configuration names brokers")
 	letters := f.Bool("letters", true, "look for the letter of every dead offset")
 	o := runOptions{}
-	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, of which every output has to have all")
+	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, of which every required output has to have all")
 	if err := parse(f, args, 0); err != nil {
 		return err
 	}
