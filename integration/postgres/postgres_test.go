@@ -67,6 +67,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("the index finds the nearest", func(t *testing.T) { search(t, s, &names) })
 	t.Run("what was written can be recalled", func(t *testing.T) { recalled(t, s, names.next()) })
 	t.Run("works are told with their heads and what was beside their texts", func(t *testing.T) { works(t, s, names.next()) })
+	t.Run("the latest row of a reference is told by offsets", func(t *testing.T) { latest(t, s, names.next()) })
 	t.Run("the audit finds a loss and a duplicate by offset", func(t *testing.T) { audited(t, s, &names) })
 	t.Run("what a tombstone of another source took is not lost", func(t *testing.T) { taken(t, s, names.next()) })
 	t.Run("what a tombstone took in a transaction that began before is not lost", func(t *testing.T) { takenAtOnce(t, s, names.next()) })

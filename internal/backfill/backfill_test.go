@@ -333,8 +333,70 @@ func TestAnInventoryIsPlannedAsTheBucketIs(t *testing.T) {
 			n += len(items)
 			last = at.(inventoryState)
 			return nil
-		}); err != nil || n != len(got)-kept(all[:rows]) || last != (inventoryState{File: 3}) {
+		}); err != nil || n != len(got)-kept(all[:rows]) || last != (inventoryState{Sum: list.Sum, File: 3}) {
 			t.Errorf("from %d: %d references, %+v, %v", rows, n, last, err)
+		}
+	}
+}
+
+// inventoryOf has files of one key each, which are called as these are.
+func inventoryOf(t *testing.T, names ...string) *Inventory {
+	t.Helper()
+	bodies, files := map[string][]byte{}, []inventory.File{}
+	for _, name := range names {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		fmt.Fprintf(w, "box,%s,1,tag\n", name)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		bodies[name], files = b.Bytes(), append(files, inventory.File{Key: name, Size: int64(b.Len())})
+	}
+	about, err := json.Marshal(map[string]any{"sourceBucket": "box", "destinationBucket": "arn:aws:s3:::lists", "fileFormat": "CSV", "fileSchema": "Bucket, Key, Size, ETag", "files": files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := inventory.Parse(about)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Inventory{List: list, AtOnce: 1, Selection: Selection{Modality: []schemas.Modality{schemas.Audio}}, Open: func(_ context.Context, f inventory.File) (io.ReaderAt, error) {
+		return bytes.NewReader(bodies[f.Key]), nil
+	}}
+}
+
+// TestAnInventoryThatWasReplacedIsNotGoneOnWith is cut off behind the first file. Builds before this one did not say of which inventory that was.
+func TestAnInventoryThatWasReplacedIsNotGoneOnWith(t *testing.T) {
+	var begun json.RawMessage
+	cut := errors.New("cut off")
+	if err := inventoryOf(t, "a", "b").Each(t.Context(), nil, func(_ []plan.Item, at any) (err error) {
+		if begun == nil {
+			begun, err = json.Marshal(at)
+			return err
+		}
+		return cut
+	}); !errors.Is(err, cut) {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		at   json.RawMessage
+		now  []string
+		want string // the ids, or the error
+	}{
+		{"the same", begun, []string{"a", "b"}, "[s3://box/b]"},
+		{"another", begun, []string{"b", "a"}, "the inventory's manifest.json was replaced while it was planned; plan at another place"},
+		{"the same, of an earlier build", json.RawMessage(`{"file":1,"rows":0}`), []string{"a", "b"}, "[s3://box/b]"},
+	} {
+		var ids []string
+		err := inventoryOf(t, c.now...).Each(t.Context(), c.at, func(items []plan.Item, _ any) error {
+			for i := range items {
+				ids = append(ids, items[i].Ref.ID)
+			}
+			return nil
+		})
+		if got := fmt.Sprint(ids); err == nil && got != c.want || err != nil && err.Error() != c.want {
+			t.Errorf("%s: %s, %v, want %s", c.name, got, err, c.want)
 		}
 	}
 }

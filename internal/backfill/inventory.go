@@ -25,8 +25,9 @@ func (v *Inventory) Lists() int64 { return v.lists }
 
 // inventoryState is what of an inventory was given.
 type inventoryState struct {
-	File int   `json:"file"` // files before it are given
-	Rows int64 `json:"rows"` // and so many rows of it
+	Sum  string `json:"sum,omitempty"` // of the manifest.json whose files these are; builds before this one did not say
+	File int    `json:"file"`          // files before it are given
+	Rows int64  `json:"rows"`          // and so many rows of it
 
 	Lists int64 `json:"lists,omitempty"` // that were left out; while a piece is on its way, of it alone
 }
@@ -38,6 +39,9 @@ func (v *Inventory) Each(ctx context.Context, state json.RawMessage, give func(i
 		if err := json.Unmarshal(state, &at); err != nil {
 			return fmt.Errorf("the inventory's progress: %w", err)
 		}
+	}
+	if at.Sum != "" && at.Sum != v.List.Sum {
+		return fmt.Errorf("the inventory's %s was replaced while it was planned; plan at another place", inventory.ManifestName)
 	}
 	v.lists, at.Lists = at.Lists, 0
 	return ahead(ctx, v.AtOnce, func(_ context.Context, begin func(reader[given]) error) error {
@@ -51,7 +55,7 @@ func (v *Inventory) Each(ctx context.Context, state json.RawMessage, give func(i
 	}, func(g given) error {
 		now := g.state.(inventoryState)
 		v.lists += now.Lists
-		now.Lists = v.lists
+		now.Lists, now.Sum = v.lists, v.List.Sum
 		return give(g.items, now)
 	})
 }

@@ -107,7 +107,7 @@ func TestAnotherListUnderTheSameNameIsComputed(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		write(t, file, "id,inline_text\na,Will it "+rain+"?\nb,Will it snow?\n"+strings.Join(more, "\n"))
+		write(t, file, strings.Join(append([]string{"id,inline_text", "a,Will it " + rain + "?", "b,Will it snow?"}, more...), "\n")+"\n")
 		return file
 	}
 	step := func(want string, code int, args ...string) {

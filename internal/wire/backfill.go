@@ -81,6 +81,9 @@ func fitList(ctx context.Context, p *config.Pipeline, list *manifestsource.Sourc
 	if s.cfg.Kafka.DrainTimeout > 0 { // a pod's grace goes by it, whatever the pod computes
 		list.DrainTimeout = s.cfg.Kafka.DrainTimeout.D()
 	}
+	list.Cut = func(whole int64) {
+		o.Log.Warn("the last line of the list has no end: it may be half written, and is left out; the same command computes it when it has one", "pipeline", p.Name, "manifest", at.Topic, "references", whole)
+	}
 	kept, err := openCheckpoint(ctx, s, p, list, o)
 	if kept != nil {
 		list.Kept = kept.keep

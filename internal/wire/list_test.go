@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -292,5 +293,72 @@ func TestAListThatIsNotGivenSaysWhy(t *testing.T) {
 	l.put(t, "refs.jsonl", listOf(t, "refs.jsonl", []string{"s3://box/texts/001 ü.txt"}))
 	if _, err := Plan(t.Context(), l.conf, o); err == nil || !strings.Contains(err.Error(), "s3://box/refs.jsonl was changed since; plan at another place") {
 		t.Errorf("a plan of a list that has changed since is gone on with: %v", err)
+	}
+}
+
+// TestALineThatWasHalfWrittenIsComputedWhenItIsWhole runs lists under a name while somebody writes them: of lines a dead letter would take the number of half a reference for good, and of CSV a row would have half a text.
+func TestALineThatWasHalfWrittenIsComputedWhenItIsWhole(t *testing.T) {
+	for name, c := range map[string]struct{ first, half, rest string }{
+		"m.jsonl": {`{"v":1,"id":"a","inline_text":"a b"}` + "\n", `{"v":1,"id":"b","inli`, `ne_text":"b a"}` + "\n"},
+		"m.csv":   {"id,inline_text\na,a b\n", "b,b", " a\n"},
+	} {
+		l := newLake(t, 0)
+		l.conf.Pipelines[0].Topics = []string{"manifest:weekly"}
+		file := filepath.Join(t.TempDir(), name)
+		var said strings.Builder
+		run := func(o ReadOptions, parts ...string) (computed, dead int64) {
+			t.Helper()
+			if err := os.WriteFile(file, []byte(strings.Join(parts, "")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			said.Reset()
+			w, err := Open(t.Context(), l.conf, Options{Log: slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn})), Source: ManifestSource(l.conf, file, "weekly", o)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Run(t.Context()); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			s := w.Stats()[0].Stream
+			return s.Computed, s.Dead[schemas.ReasonSchema]
+		}
+		for _, step := range []struct {
+			parts []string
+			warns bool
+		}{{[]string{c.first, c.half}, true}, {[]string{c.first, c.half, c.rest}, false}} {
+			if computed, dead := run(ReadOptions{}, step.parts...); computed != 1 || dead != 0 {
+				t.Errorf("%s: %d computed and %d dead letters of %q", name, computed, dead, step.parts)
+			}
+			if strings.Contains(said.String(), "may be half written") != step.warns || step.warns && !strings.Contains(said.String(), "references=1") {
+				t.Errorf("%s: of %q it says %s", name, step.parts, &said)
+			}
+		}
+	}
+}
+
+// TestAListWhoseHalfWrittenLineHasItsNumberGoesOn has the output of a build before this one.
+func TestAListWhoseHalfWrittenLineHasItsNumberGoesOn(t *testing.T) {
+	l := newLake(t, 0)
+	l.conf.Pipelines[0].Topics = []string{"manifest:weekly"}
+	file := filepath.Join(t.TempDir(), "m.jsonl")
+	if err := os.WriteFile(file, []byte(`{"v":1,"id":"a","inline_text":"a b"}`+"\n"+`{"v":1,"id":"b","inli`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := SumManifest(t.Context(), l.conf, file, ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []ReadOptions{{Sum: sum}, {}} { // the first run counts every line
+		w, err := Open(t.Context(), l.conf, Options{Log: quiet, Source: ManifestSource(l.conf, file, "weekly", o)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, _, err := HowFar(t.Context(), l.conf, "weekly")
+	if err != nil || len(all) != 1 || all[0].Next != 2 || all[0].Computed != 1 || all[0].Dead != 1 {
+		t.Errorf("%+v, %v", all, err)
 	}
 }

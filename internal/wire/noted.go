@@ -9,7 +9,7 @@ import (
 	"vecmill/sinks/parquetsink"
 )
 
-// noted is what files say of themselves, and of references that were deleted: their rows are there still, and count no more. 48 bytes of memory for each.
+// noted is what files say of themselves, and of references that were deleted: their rows are there still, and count no more. 48 bytes of memory for each in each source.
 type noted struct {
 	mu      sync.Mutex // of note
 	last    ledger.Latest

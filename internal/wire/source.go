@@ -174,19 +174,31 @@ func inventorySource(ctx context.Context, s *stores, at, bucket string, pick bac
 		return nil, fmt.Errorf("reading %s: %w", at, err)
 	}
 	if list.At != bucket {
-		if store, _, err = s.openPatient(ctx, "s3://"+list.At); err != nil {
+		if _, _, err = s.open(ctx, "s3://"+list.At); err != nil {
 			return nil, fmt.Errorf("the inventory's files: %w", err)
 		}
 	}
+	files, err := s.bucket(list.At)
+	if err != nil {
+		return nil, err
+	}
 	open := func(ctx context.Context, f inventory.File) (io.ReaderAt, error) {
-		info, err := store.Stat(ctx, f.Key)
-		if err == nil && info.Size != f.Size {
-			err = fmt.Errorf("it has %d bytes, and %s says %d: it was changed or damaged", info.Size, at, f.Size)
+		o := &pinnedObject{ctx: ctx, store: files, patience: patience{s.told}}
+		err := o.again(ctx, func(ctx context.Context) (err error) {
+			o.pin, err = files.Pin(ctx, f.Key)
+			return err
+		})
+		switch {
+		case err != nil:
+		case o.pin.Size != f.Size:
+			err = fmt.Errorf("it has %d bytes, and %s says %d: it was changed or damaged", o.pin.Size, at, f.Size)
+		case o.pin.MD5 != "" && f.MD5 != "" && !strings.EqualFold(o.pin.MD5, f.MD5): // of Parquet nobody reads all
+			err = fmt.Errorf("its MD5 is %s, and %s says %s: it was changed or damaged", o.pin.MD5, at, f.MD5)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("the inventory's file %s: %w", f.Key, err)
 		}
-		return objectstore.ReaderAt(ctx, store, info), nil
+		return o, nil
 	}
 	return &backfill.Inventory{Selection: pick, List: list, AtOnce: atOnce, Open: open}, nil
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -89,5 +90,23 @@ func TestABucketThatCannotBeIsRefusedAtOnce(t *testing.T) {
 	o := PlanOptions{Source: "s3://in/texts/", Out: l.out + "/plan", Listers: 1, Log: slog.New(slog.DiscardHandler), Trying: func(int, error) { t.Error("it is asked again") }}
 	if _, err := Plan(t.Context(), l.conf, o); err == nil || !strings.Contains(err.Error(), `"in" is no bucket's name: `) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestAParquetFileOfAnInventoryHasTheSumThatItIsSaidToHave reads columns of it alone: its entity tag tells another sum.
+func TestAParquetFileOfAnInventoryHasTheSumThatItIsSaidToHave(t *testing.T) {
+	l := newLake(t, 2)
+	file := columnar(t, []string{"bucket", "key", "e_tag"}, [][]string{{"box", "texts/000 ü.txt", "e"}, {"box", "texts/001 ü.txt", "e"}})
+	l.put(t, "inv/1.parquet", file)
+	for name, c := range map[string]struct{ sum, want string }{
+		"its own":   {fmt.Sprintf("%X", md5.Sum([]byte(file))), ""},
+		"none":      {"", ""},
+		"another's": {strings.Repeat("0", 32), "the inventory's file inv/1.parquet: its MD5 is "},
+	} {
+		l.put(t, "inv/manifest.json", fmt.Sprintf(`{"sourceBucket":"box","destinationBucket":"arn:aws:s3:::box","fileFormat":"Parquet","fileSchema":"message","files":[{"key":"inv/1.parquet","size":%d,"MD5checksum":%q}]}`, len(file), c.sum))
+		p, err := Plan(t.Context(), l.conf, PlanOptions{Source: "s3://box/inv/manifest.json", Out: t.TempDir(), Listers: 1, Again: true, Log: quiet})
+		if c.want == "" && (err != nil || p.Items != 2) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %+v, %v, want %q", name, p, err, c.want)
+		}
 	}
 }

@@ -21,11 +21,14 @@ func noTable(err error) bool {
 	return ok && pg.Code == undefinedTable
 }
 
-// Latest is the lineage of the latest row of each reference of a pipeline, by id behind after, n at most: what it was fetched from, and what computed it.
+// Latest is the lineage of the latest row of each reference of a pipeline, by id behind after, n at most: what it was fetched from, and what computed it. In one source the latest is told by its offset, whenever it was
+// computed; of those of several sources, by its time.
 func (q *Reader) Latest(ctx context.Context, pipeline, after string, n int) ([]schemas.Lineage, error) {
-	rows, err := q.pool.Query(ctx, `SELECT DISTINCT ON (ref_id) ref_id, uri, coalesce(etag, ''), coalesce(version, ''), modality, model_digest, preprocess_digest, topic, partition, "offset", attributes
-		FROM `+q.n.table+` WHERE pipeline = $1 AND ref_id > $2
-		ORDER BY ref_id, created_at DESC, "offset" DESC LIMIT $3`, pipeline, after, n)
+	rows, err := q.pool.Query(ctx, `SELECT l.* FROM (SELECT DISTINCT ref_id FROM `+q.n.table+` WHERE pipeline = $1 AND ref_id > $2 ORDER BY ref_id LIMIT $3) ids
+		CROSS JOIN LATERAL (SELECT ref_id, uri, coalesce(etag, ''), coalesce(version, ''), modality, model_digest, preprocess_digest, topic, partition, "offset", attributes
+			FROM (SELECT DISTINCT ON (topic, partition) * FROM `+q.n.table+` WHERE pipeline = $1 AND ref_id = ids.ref_id
+				ORDER BY topic, partition, "offset" DESC, created_at DESC) of_source
+			ORDER BY created_at DESC LIMIT 1) l ORDER BY l.ref_id`, pipeline, after, n) // by ids first: one sort of all would be made anew for each page
 	if err != nil {
 		return nil, fmt.Errorf("reading the references of %s: %w", pipeline, err)
 	}

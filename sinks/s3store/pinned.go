@@ -2,6 +2,8 @@ package s3store
 
 import (
 	"context"
+	"crypto/md5" //nolint:gosec // its length: what stores tell of objects
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +20,7 @@ import (
 type Pinned struct {
 	Name    string
 	ETag    string // without quotes
+	MD5     string // of the content, in hex; "" where the entity tag is not known to be it
 	Version string // "" where the bucket keeps none, or it was not asked for
 	Size    int64  // bytes
 	Changed time.Time
@@ -29,7 +32,16 @@ func (s *Store) Pin(ctx context.Context, name string) (Pinned, error) {
 	if err != nil {
 		return Pinned{}, err
 	}
-	return Pinned{Name: name, ETag: strings.Trim(o.ETag, `"`), Version: o.VersionID, Size: o.Size, Changed: o.LastModified}, nil
+	etag := strings.Trim(o.ETag, `"`)
+	return Pinned{Name: name, ETag: etag, MD5: sumIn(etag, o.Metadata.Get("X-Amz-Server-Side-Encryption")), Version: o.VersionID, Size: o.Size, Changed: o.LastModified}, nil
+}
+
+// sumIn is the MD5 that an entity tag is: of an object that was put at once, and is not encrypted with keys of KMS, whose tags only look like one.
+func sumIn(etag, encryption string) string {
+	if _, err := hex.DecodeString(etag); err != nil || len(etag) != 2*md5.Size || encryption != "" && encryption != "AES256" {
+		return ""
+	}
+	return etag
 }
 
 // ReadPinned is Read of the object that was looked at. Where that was put over or removed it is read by its version, if it has one that these credentials may read (s3:GetObjectVersion); otherwise the error is objectstore.ErrChanged or

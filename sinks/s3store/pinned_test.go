@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"vecmill/sinks/objectstore"
@@ -52,6 +53,33 @@ func TestAPinnedObjectIsReadAsItWas(t *testing.T) {
 	}
 	if _, err := s.ReadPinned(t.Context(), &s3store.Pinned{Name: "dir/y", ETag: "e", Size: 6}, 0, 6); !errors.Is(err, objectstore.ErrNotFound) {
 		t.Errorf("when it is gone: %v", err)
+	}
+}
+
+// TestTheMD5OfAnObjectIsItsEntityTagWhereThatIsOne has tags that look like one, and are none.
+func TestTheMD5OfAnObjectIsItsEntityTagWhereThatIsOne(t *testing.T) {
+	const sum = "9A0364B9E99BB480DD25E1F0284C8555"
+	for _, c := range []struct{ name, etag, encryption, want string }{
+		{"put at once", sum, "", sum},
+		{"with keys of the store's", sum, "AES256", sum},
+		{"with keys of KMS", sum, "aws:kms", ""},
+		{"with them, twice", sum, "aws:kms:dsse", ""},
+		{"in parts", sum + "-2", "", ""},
+		{"of a store that counts", "17", "", ""},
+		{"of a store that has other letters", strings.Repeat("g", 32), "", ""},
+	} {
+		srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Last-Modified", "Mon, 02 Jan 2006 15:04:05 GMT")
+			w.Header().Set("ETag", `"`+c.etag+`"`)
+			if c.encryption != "" {
+				w.Header().Set("x-amz-server-side-encryption", c.encryption)
+			}
+		}))
+		p, err := s3store.New(client(t, srv), "bucket", s3store.Options{}).Pin(t.Context(), "x")
+		srv.Close()
+		if err != nil || p.ETag != c.etag || p.MD5 != c.want {
+			t.Errorf("%s: %+v, %v, want %q", c.name, p, err, c.want)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ type rows struct {
 	pos  int64 // where the next row begins
 	line int64 // and its line, from 1
 	row  []byte
+	cut  bool // the file ends in it, and it may have more
 }
 
 func newRows(file io.ReaderAt, size int64, comma rune) *rows {
@@ -37,7 +38,7 @@ func (r *rows) seek(pos, line int64) {
 
 // next gives the next row, cut at MaxLine, and the number of its first line; or io.EOF. It is valid until the next call.
 func (r *rows) next() (row []byte, line int64, err error) {
-	r.row = r.row[:0]
+	r.row, r.cut = r.row[:0], false
 	line = r.line
 	first, length, lines, open := int64(0), int64(0), int64(0), false
 	for lines == 0 || open {
@@ -49,8 +50,11 @@ func (r *rows) next() (row []byte, line int64, err error) {
 			if lines == 0 {
 				return nil, line, io.EOF
 			}
-			break // in quotes at the end of the file
+			// In quotes at the end of the file. Where lines behind the first one have their ends, these are rows of their own: there is a quote too many.
+			r.cut = r.cut || lines == 1
+			break
 		}
+		r.cut = err != nil
 		lines++
 		length += n
 		if lines == 1 {
@@ -120,6 +124,7 @@ type csvList struct {
 	columns []string
 	table   *table
 	rows    int64
+	whole   int64   // those before the one that the file ends in
 	starts  []place // of every sparse-th row
 }
 
@@ -149,7 +154,7 @@ func (l *csvList) count(ctx context.Context, c Columns) error {
 	if l.table, err = newTable(l.at.Name, names, c); err != nil {
 		return err
 	}
-	for {
+	for cut := false; ; {
 		at := place{r.pos, r.line}
 		if _, _, err := r.next(); errors.Is(err, io.EOF) {
 			return nil
@@ -160,11 +165,17 @@ func (l *csvList) count(ctx context.Context, c Columns) error {
 			l.starts = append(l.starts, at)
 		}
 		l.rows++
+		if cut = cut || r.cut; !cut {
+			l.whole = l.rows
+		}
 	}
 }
 
 // Len implements List.
 func (l *csvList) Len() int64 { return l.rows }
+
+// Whole implements growing: whether a cell is cut nothing says but the end of its line.
+func (l *csvList) Whole(context.Context) (int64, error) { return l.whole, nil }
 
 // Fields implements Table: a cell is text.
 func (l *csvList) Fields() string {

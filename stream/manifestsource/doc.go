@@ -12,7 +12,7 @@
 //
 // There are no commits: the output's chain is the truth about what is done, and a run that is repeated resumes at its end. So the manifest must
 // not change between runs under the same name, except by lines that are appended; New takes the name, and a changed manifest needs a new one. A name that has the file's Sum in it changes with the
-// manifest.
+// manifest. Whoever appends may be in the middle of a line: what may be half written at the end of a list without a Sum is not delivered, unless the output has it already.
 //
 // Neighbours: stream drives it, internal/wire builds it.
 package manifestsource

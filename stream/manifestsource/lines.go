@@ -21,6 +21,7 @@ const sparse = 1024
 type index struct {
 	size   int64 // bytes that were there when the lines were counted; later ones are not read
 	lines  int64
+	cut    bool // the last one has no end
 	starts []int64
 }
 
@@ -29,6 +30,7 @@ type lineReader struct {
 	r    *bufio.Reader
 	pos  int64 // bytes consumed
 	line []byte
+	cut  bool // it has no end
 }
 
 func newLineReader(r io.Reader, pos int64) *lineReader {
@@ -51,6 +53,7 @@ func (l *lineReader) next() ([]byte, error) {
 		case err != nil && !errors.Is(err, io.EOF):
 			return nil, err
 		}
+		l.cut = err != nil
 		line := bytes.TrimSuffix(bytes.TrimSuffix(l.line, []byte("\n")), []byte("\r"))
 		return line[:min(len(line), MaxLine)], nil
 	}
@@ -71,6 +74,7 @@ func buildIndex(r io.Reader) (*index, error) {
 			ix.starts = append(ix.starts, at)
 		}
 		ix.lines++
+		ix.cut = l.cut
 	}
 }
 
@@ -103,6 +107,25 @@ func openLines(ctx context.Context, f File, at *Place) (*lines, error) {
 
 // Len implements List.
 func (l *lines) Len() int64 { return l.ix.lines }
+
+// Whole implements growing: a last line without its end counts if it is a reference.
+func (l *lines) Whole(ctx context.Context) (int64, error) {
+	if !l.ix.cut {
+		return l.ix.lines, nil
+	}
+	next, err := l.From(ctx, l.ix.lines-1)
+	if err != nil {
+		return 0, err
+	}
+	last, err := next()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := schemas.ParseRef(last); err != nil {
+		return l.ix.lines - 1, nil
+	}
+	return l.ix.lines, nil
+}
 
 // From implements List.
 func (l *lines) From(_ context.Context, n int64) (func() ([]byte, error), error) {

@@ -33,6 +33,12 @@ type List interface {
 	Close() error
 }
 
+// growing is a list to whose file lines may be appended: whoever does may be in the middle of one.
+type growing interface {
+	// Whole is the number of values without those at the end that may be a part of what is being written.
+	Whole(ctx context.Context) (int64, error)
+}
+
 // Source reads one manifest. It implements stream.Source.
 type Source struct {
 	// DrainTimeout is how long work in flight may take to be finished once Run's context has ended. It may be changed before Run.
@@ -44,8 +50,11 @@ type Source struct {
 	// Gate holds values back while it is shut; nil is always open. What was handed over before is finished. It may be changed before Run.
 	Gate *pace.Gate
 
-	// Sum is that of the list's content (File), which Run refuses if it is another; "" is any: the name is a promise then. It may be changed before Run.
+	// Sum is that of the list's content (File), which Run refuses if it is another; "" is any: the name is a promise then, and the list may grow. It may be changed before Run.
 	Sum string
+
+	// Cut is told that of a list that may grow so many values are delivered, since those behind them may be half written; nil: nobody. It may be changed before Run.
+	Cut func(whole int64)
 
 	// Same refuses a list that is not the one which the output has something of, as far as it can be told; nil asks nobody. It is called before anything is handed over. It may be changed before Run.
 	Same func(ctx context.Context, list List) error
@@ -102,9 +111,16 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 		return s.fault(err)
 	}
 	defer func() { _ = list.Close() }() // only read
-	p, c := s.Partition(), &committer{source: s}
+	end, err := s.whole(ctx, list)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return s.fault(err)
+	}
+	p, c := s.Partition(), &committer{source: s, length: list.Len()}
 	defer c.ended.Store(true)
-	start, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: 0, First: 0, End: list.Len()}}) // not -1, for which start_at would decide: it is about topics
+	start, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: 0, First: 0, End: end}}) // not -1, for which start_at would decide: it is about topics
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -123,10 +139,14 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 			return s.fault(err)
 		}
 	}
+	end = max(end, start[p]) // builds before this one gave what may be half written its number
+	if end < list.Len() && s.Cut != nil {
+		s.Cut(end)
+	}
 	s.start.Store(start[p])
 	s.advance(start[p])
-	s.total.Store(list.Len()) // last: whoever sees it sees the others
-	err = s.deliver(ctx, a, list, start[p])
+	s.total.Store(end) // last: whoever sees it sees the others
+	err = s.deliver(ctx, a, list, start[p], end)
 	s.drain(ctx, a)
 	if err == nil && c.unkept != nil {
 		err = fmt.Errorf("all is durable, but how far the outputs are that do not know it could not be kept, and the next run writes to them again what came since: %w", c.unkept)
@@ -145,6 +165,14 @@ func (s *Source) fault(err error) error {
 	return fmt.Errorf("manifest %s: %w", s.from, err)
 }
 
+// whole is the number of values that are delivered.
+func (s *Source) whole(ctx context.Context, list List) (int64, error) {
+	if g, ok := list.(growing); ok && s.Sum == "" {
+		return g.Whole(ctx)
+	}
+	return list.Len(), nil
+}
+
 // advance notes what is durable. Commits may begin before Run knows where it starts.
 func (s *Source) advance(next int64) {
 	for {
@@ -155,8 +183,8 @@ func (s *Source) advance(next int64) {
 	}
 }
 
-// deliver hands the values from number next on over, in chunks, at a pace, while the gate is open.
-func (s *Source) deliver(ctx context.Context, a stream.Assignments, list List, next int64) error {
+// deliver hands the values from number next up to end over, in chunks, at a pace, while the gate is open.
+func (s *Source) deliver(ctx context.Context, a stream.Assignments, list List, next, end int64) error {
 	at := pace.New(s.Rate, chunkLines)
 	if next < 0 || next > list.Len() {
 		return fmt.Errorf("cannot start at line %d of %d", next, list.Len())
@@ -167,7 +195,7 @@ func (s *Source) deliver(ctx context.Context, a stream.Assignments, list List, n
 	}
 	var chunk []stream.Record
 	held := 0
-	for next < list.Len() && ctx.Err() == nil {
+	for next < end && ctx.Err() == nil {
 		value, err := values()
 		if errors.Is(err, io.EOF) {
 			err = errors.New("the file was cut while it was being read")
@@ -178,7 +206,7 @@ func (s *Source) deliver(ctx context.Context, a stream.Assignments, list List, n
 		chunk = append(chunk, stream.Record{Offset: next, Time: list.Changed(), Value: bytes.Clone(value)})
 		held += len(value)
 		next++
-		if len(chunk) == at.Most() || held >= chunkBytes || next == list.Len() {
+		if len(chunk) == at.Most() || held >= chunkBytes || next == end {
 			if err := at.Wait(ctx, len(chunk)); err != nil {
 				return err
 			}
@@ -221,9 +249,13 @@ func (s *Source) drain(ctx context.Context, a stream.Assignments) {
 // committer tells Kept alone: where an output ends that knows it is the truth, and a manifest has no other reader.
 type committer struct {
 	source *Source
+	length int64 // of the list, with what may be half written
 	ended  atomic.Bool
 	unkept error // of the last Kept. Commits are made one after the other, and none when the assignment has ended
 }
+
+// End implements stream.EndFinder: an output may have what may be half written, too.
+func (c *committer) End(context.Context, stream.Partition) (int64, error) { return c.length, nil }
 
 // Reread implements stream.Rereader. The list that is being delivered is its goroutine's alone, so this one is opened again: refusals are rare.
 func (c *committer) Reread(ctx context.Context, p stream.Position) (stream.Record, error) {

@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +19,7 @@ type Manifest struct {
 	At      string // the bucket that the files lie in
 	Format  string // CSV or Parquet
 	Files   []File
+	Sum     string   // of the manifest.json: hex of its SHA-256
 	columns []string // of CSV
 }
 
@@ -39,7 +42,8 @@ func Parse(body []byte) (*Manifest, error) {
 	if err := json.Unmarshal(body, &m); err != nil {
 		return nil, fmt.Errorf("it is not an inventory's: %w", err)
 	}
-	out := &Manifest{Bucket: m.SourceBucket, Format: m.FileFormat, Files: m.Files}
+	sum := sha256.Sum256(body)
+	out := &Manifest{Bucket: m.SourceBucket, Format: m.FileFormat, Files: m.Files, Sum: hex.EncodeToString(sum[:])}
 	out.At = m.DestinationBucket[strings.LastIndex(m.DestinationBucket, ":")+1:] // arn:aws:s3:::bucket
 	switch {
 	case out.Bucket == "" || out.At == "" || out.Format == "":

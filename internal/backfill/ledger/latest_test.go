@@ -54,6 +54,28 @@ func TestTheLatestRowOfAReferenceIsTakenOnce(t *testing.T) {
 	}
 }
 
+// TestTheLatestOfSeveralSourcesIsTheSameInAnyOrder has a record that was made last of all, behind which another one of its source is, and another source between the two.
+func TestTheLatestOfSeveralSourcesIsTheSameInAnyOrder(t *testing.T) {
+	superseded, last, other := Row{0, 2, 900}, Row{0, 7, 300}, Row{1, 5, 500}
+	for _, rows := range [][]Row{
+		{superseded, last, other}, {superseded, other, last}, {last, superseded, other}, {last, other, superseded}, {other, superseded, last}, {other, last, superseded},
+	} {
+		l := &Latest{}
+		for _, r := range rows {
+			l.Note("a", r)
+		}
+		var took []Row
+		for _, r := range append(rows, rows...) {
+			if l.Take("a", r) {
+				took = append(took, r)
+			}
+		}
+		if len(took) != 1 || took[0] != other {
+			t.Errorf("of %v %v are taken, want %v", rows, took, other)
+		}
+	}
+}
+
 // TestWhatWasNotedIsBehindEarlierRowsAlone by the offset in its own source, by the time from another one.
 func TestWhatWasNotedIsBehindEarlierRowsAlone(t *testing.T) {
 	var l Latest
@@ -62,6 +84,8 @@ func TestWhatWasNotedIsBehindEarlierRowsAlone(t *testing.T) {
 	}
 	l.Note("a", Row{1, 10, 100})
 	l.Note("a", Row{1, 7, 300}) // of a clock that is fast
+	l.Note("c", Row{1, 10, 100})
+	l.Note("c", Row{2, 3, 300})
 	for _, c := range []struct {
 		ref  string
 		row  Row
@@ -74,6 +98,11 @@ func TestWhatWasNotedIsBehindEarlierRowsAlone(t *testing.T) {
 		{"a", Row{2, 5, 100}, false},
 		{"a", Row{2, 5, 101}, false},
 		{"b", Row{1, 0, 0}, false},
+		{"c", Row{1, 9, 400}, true},
+		{"c", Row{1, 11, 200}, true},
+		{"c", Row{1, 11, 350}, false},
+		{"c", Row{2, 4, 50}, true},
+		{"c", Row{2, 4, 150}, false},
 	} {
 		if got := l.Behind(c.ref, c.row); got != c.want {
 			t.Errorf("%s %+v: %v", c.ref, c.row, got)
