@@ -22,8 +22,8 @@ import (
 const CompilerVersion = 5
 
 // cacheVersion is part of a graph's name in the cache alone: raise it where the numbers stay the same, and graphs of older builds are still not to be used. Of
-// those of version 0, GPUs left operators to the CPU.
-const cacheVersion = 1
+// those of version 0, GPUs left operators to the CPU; those of version 1 took recordings whole.
+const cacheVersion = 2
 
 // compiler is the version of the graphs of this class, a [CompilerVersion] of its own: those that segment have changed once since all have.
 func (s *Spec) compiler() int {
@@ -93,7 +93,8 @@ func (s *Spec) key(o CompileOptions) (string, error) {
 		Compiler int
 		Cache    int
 		Options  CompileOptions
-	}{Spec: s.identity(), Compiler: s.compiler(), Cache: cacheVersion, Options: o}
+		Whole    bool `json:",omitzero"`
+	}{Spec: s.identity(), Compiler: s.compiler(), Cache: cacheVersion, Options: o, Whole: o.Whole}
 	if err := s.weights.unchanged(); err != nil {
 		return "", err
 	}
@@ -110,7 +111,7 @@ func (s *Spec) key(o CompileOptions) (string, error) {
 
 // forGraph are the options in the words of model/graph.
 func (o CompileOptions) forGraph() graph.Options {
-	return graph.Options{HFPadding: o.HFPadding, ImageSize: o.ImageSize, Inputs: o.Inputs, Outputs: o.Outputs, HeadOnly: o.HeadOnly, Packed: o.Packed, Precision: o.Precision, Without: o.Without}
+	return graph.Options{HFPadding: o.HFPadding, ImageSize: o.ImageSize, Inputs: o.Inputs, Outputs: o.Outputs, HeadOnly: o.HeadOnly, Packed: o.Packed, Whole: o.Whole, Precision: o.Precision, Without: o.Without}
 }
 
 // Packs fails, saying why, unless the checkpoint compiles with CompileOptions.Packed.

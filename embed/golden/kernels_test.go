@@ -83,6 +83,7 @@ func TestEveryOperatorHasAKernelOnGPUs(t *testing.T) {
 				}
 			}
 			for _, o := range ways {
+				o.Whole = true // as all graphs on devices
 				for _, o.Precision = range []model.Precision{model.Single, model.Half} {
 					g, err := spec.Compile(t.Context(), t.TempDir(), o)
 					if err != nil {

@@ -25,10 +25,10 @@ func Bundled(dir string) ([]Case, error) {
 // Opener gives a session for a compiled graph.
 type Opener func(context.Context, model.Graph) (embed.Session, error)
 
-// Verify compiles the case for each of its runs into dir in a precision, computes it and compares every output with the reference's: in single precision
+// Verify compiles the case for each of its runs into dir, in the precision and for the device of some options, computes it and compares every output with the reference's: in single precision
 // within its own noise, in others within a hundredth of the largest value.
 // It gives the number of runs that were compared; those that our graphs do not take are not.
-func (c *Case) Verify(ctx context.Context, dir string, p model.Precision, open Opener) (runs int, err error) {
+func (c *Case) Verify(ctx context.Context, dir string, way model.CompileOptions, open Opener) (runs int, err error) {
 	spec, err := model.Open(c.Dir)
 	if err != nil {
 		return 0, err
@@ -39,7 +39,7 @@ func (c *Case) Verify(ctx context.Context, dir string, p model.Precision, open O
 		if err != nil {
 			continue // beyond our graphs
 		}
-		o.Precision = p
+		o.Precision, o.Whole = way.Precision, way.Whole
 		if err := r.verify(ctx, spec, dir, o, feed, open); err != nil {
 			return runs, fmt.Errorf("%s, case %s, run %s: %w", c.Class, c.Name, r.Name, err)
 		}

@@ -31,13 +31,13 @@ func TestBundledCasesVerify(t *testing.T) {
 	for _, c := range cases {
 		families = append(families, open(t, c.Dir).Modality)
 		for _, p := range []model.Precision{model.Single, model.Half} {
-			if runs, err := c.Verify(t.Context(), t.TempDir(), p, openOne); err != nil || runs == 0 {
+			if runs, err := c.Verify(t.Context(), t.TempDir(), model.CompileOptions{Precision: p}, openOne); err != nil || runs == 0 {
 				t.Errorf("%s in %q: %d runs, %v", c.Class, p, runs, err)
 			}
 		}
 		spoil(t, filepath.Join(c.Dir, "model.safetensors"))
 		for _, p := range []model.Precision{model.Single, model.Half} {
-			if _, err := c.Verify(t.Context(), t.TempDir(), p, openOne); !errors.Is(err, golden.ErrDiffers) {
+			if _, err := c.Verify(t.Context(), t.TempDir(), model.CompileOptions{Precision: p}, openOne); !errors.Is(err, golden.ErrDiffers) {
 				t.Errorf("%s in %q with other weights: %v", c.Class, p, err)
 			}
 		}

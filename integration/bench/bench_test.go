@@ -241,7 +241,7 @@ func openBareOn(b testing.TB, dir, cache string, w way, s setup, items []item) *
 	if err != nil {
 		b.Fatal(err)
 	}
-	graph, err := spec.Compile(b.Context(), cache, model.CompileOptions{Precision: w.precision, Packed: w.packed, Without: w.without})
+	graph, err := spec.Compile(b.Context(), cache, model.CompileOptions{Precision: w.precision, Packed: w.packed, Whole: w.options.Provider.OnGPU(), Without: w.without})
 	if err != nil {
 		b.Fatal(err)
 	}

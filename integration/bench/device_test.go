@@ -131,7 +131,7 @@ func (c *deviceCheck) prove(tb testing.TB, r *deviceReport, w way) {
 		if w.packed {
 			n, err = cases[i].VerifyPacked(tb.Context(), tb.TempDir(), w.precision, open)
 		} else {
-			n, err = cases[i].Verify(tb.Context(), tb.TempDir(), w.precision, open)
+			n, err = cases[i].Verify(tb.Context(), tb.TempDir(), model.CompileOptions{Precision: w.precision, Whole: w.options.Provider.OnGPU()}, open)
 		}
 		row.runs += n
 		if err != nil {

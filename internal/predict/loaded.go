@@ -63,7 +63,7 @@ func load(ctx context.Context, spec *model.Spec, s Settings, o model.CompileOpti
 	if spec.ONNX != "" { // takes no options; what it lacks, the session says
 		o = model.CompileOptions{}
 	}
-	o.Precision, o.Packed = s.Precision, s.Packed
+	o.Precision, o.Packed, o.Whole = s.Precision, s.Packed, ortsession.Provider(s.Provider).OnGPU()
 	if l.graph, err = spec.Compile(ctx, cache, o); err != nil {
 		return nil, fault(err)
 	}

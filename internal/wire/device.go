@@ -123,7 +123,7 @@ func proof(ctx context.Context, sessions opener, o ortsession.Options, p model.P
 		if packed {
 			n, err = cases[i].VerifyPacked(ctx, filepath.Join(dir, "graphs"), p, open)
 		} else {
-			n, err = cases[i].Verify(ctx, filepath.Join(dir, "graphs"), p, open)
+			n, err = cases[i].Verify(ctx, filepath.Join(dir, "graphs"), model.CompileOptions{Precision: p, Whole: o.Provider.OnGPU()}, open)
 		}
 		if err != nil {
 			return len(cases), runs, err

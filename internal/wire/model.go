@@ -249,6 +249,7 @@ func decoding(c *config.Decoding) heads.Decoding {
 func compileOptions(p *config.Pipeline, spec *model.Spec, pre embed.Preprocessor, precision model.Precision) model.CompileOptions {
 	o := model.CompileOptions{
 		Packed:    p.Batch.Packing,
+		Whole:     p.Model.OnGPU(),
 		HeadOnly:  !slices.ContainsFunc(p.Heads, func(h config.Head) bool { return h.Task == string(schemas.TaskEmbedding) }),
 		Precision: precision,
 	}

@@ -135,7 +135,12 @@ func (n *net) audioLayer(a *audio, x onnx.Value, p string) onnx.Value {
 	c := n.cfg.Audio
 	h := c.HiddenSize
 	n.Scope(strings.TrimSuffix(p, "."))
-	y := n.selfAttention(&a.att, x, p+"attention.", "q_proj", "k_proj", "v_proj")
+	attended := n.attended
+	if n.inPieces() && !n.wants("attentions") {
+		attended = n.attendedInPieces
+	}
+	dense := func(name string) onnx.Value { return n.dense(x, p+"attention."+name, h, h) }
+	y := attended(&a.att, dense("q_proj"), dense("k_proj"), dense("v_proj"), onnx.Value{})
 	x = n.normSum(x, y, p+"attention.out_proj", h, h, p+"layer_norm", c.LayerNormEps)
 	y = n.activated(c.HiddenAct, x, p+"feed_forward.intermediate_dense", h, c.IntermediateSize, p+"feed_forward.intermediate_act_fn")
 	return n.normSum(x, y, p+"feed_forward.output_dense", c.IntermediateSize, h, p+"final_layer_norm", c.LayerNormEps)

@@ -8,14 +8,26 @@ import (
 
 // samples makes frames [B, T, C] of samples [B, N]: per layer a valid convolution, LayerNorm over channels with torch's epsilon, activation.
 // Channels stay the last axis, where LayerNorm wants them, and a convolution is the sum of a product for each tap of its kernel: on a CPU
-// that takes three quarters of the time of Conv between transpositions.
+// that takes three quarters of the time of Conv between transpositions. The first layers take a recording in pieces ([net.pieces]).
 func (n *net) samples(in onnx.Value) onnx.Value {
 	c := n.cfg.Audio
-	x, channels := n.Unsqueeze(in, 2), 1
-	for i, out := range c.ConvDim {
+	x, first := n.Unsqueeze(in, 2), 0
+	if n.inPieces() {
+		x, first = n.pieces(x)
+	}
+	return n.convolve(x, first, len(c.ConvDim))
+}
+
+// convolve is the layers from first until behind on x [B, T, C].
+func (n *net) convolve(x onnx.Value, first, behind int) onnx.Value {
+	c := n.cfg.Audio
+	for i := first; i < behind; i++ {
 		p := layer("feature_extractor.conv_layers", i)
 		n.Scope(strings.TrimSuffix(p, "."))
-		k, stride := c.ConvKernel[i], c.ConvStride[i]
+		k, stride, out, channels := c.ConvKernel[i], c.ConvStride[i], c.ConvDim[i], 1
+		if i > 0 {
+			channels = c.ConvDim[i-1]
+		}
 		switch {
 		case n.o.Without == Taps:
 			x = n.convolved(x, p+"conv.weight", channels, out, k, stride)
@@ -31,7 +43,6 @@ func (n *net) samples(in onnx.Value) onnx.Value {
 		}
 		x = n.reduced(n.norm(n.w.Backbone, x, p+"layer_norm", out, torchEps))
 		x = n.activation(c.FeatExtractActivation, x, p+"activation")
-		channels = out
 	}
 	return x
 }

@@ -57,7 +57,7 @@ func (n *net) tdnn(x onnx.Value) onnx.Value {
 		name, k := fmt.Sprintf("tdnn.%d.kernel", i), c.TDNNKernel[i]
 		n.Scope(name)
 		if tail := n.tail(i); tail > 0 {
-			x = n.Concat(1, x, n.Expand(n.Scalar(0), n.Concat(0, n.DimOf(x, 0), n.Ints(tail, in))))
+			x = n.Concat(1, x, n.zeros(n.DimOf(x, 0), n.Ints(tail), n.Ints(in)))
 		}
 		if k > 1 {
 			x = n.Concat(2, n.taps(x, k, 1, c.TDNNDilation[i])...)

@@ -215,6 +215,7 @@ const (
 	typeFloat  = 1
 	typeInt    = 2
 	typeString = 3
+	typeGraph  = 5
 	typeInts   = 7
 )
 

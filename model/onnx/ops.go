@@ -121,6 +121,11 @@ func (b *Builder) Slice(x Value, axis, from, to int) Value {
 	return b.Op("Slice", []Value{x, b.Ints(from), b.Ints(to), b.Ints(axis)})
 }
 
+// SliceTo is x[from:to] along one axis, with bounds computed in the graph, int64 vectors of one element.
+func (b *Builder) SliceTo(x Value, axis int, from, to Value) Value {
+	return b.Op("Slice", []Value{x, from, to, b.Ints(axis)})
+}
+
 // Strided is every step-th element of x along an axis, beginning at from; the last without elements do not count.
 func (b *Builder) Strided(x Value, axis, from, without, step int) Value {
 	to := -without

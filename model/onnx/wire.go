@@ -33,6 +33,7 @@ const (
 	attrFloat  = 2
 	attrInt    = 3
 	attrString = 4
+	attrGraph  = 6
 	attrInts   = 8
 	attrType   = 20
 

@@ -65,11 +65,7 @@ type Stored interface {
 // An error in the middle leaves data incomplete; the caller throws it away.
 func (b *Builder) Write(data io.Writer, location string, beside func(file string) (name string, ok bool)) ([]byte, error) {
 	w := &writer{counter{w: bufio.NewWriterSize(data, 64<<10)}, location, beside}
-	graph := make([]byte, 0, 1<<16)
-	for _, n := range b.nodes {
-		graph = appendBytes(graph, graphNode, n)
-	}
-	graph = appendString(graph, graphName, b.name)
+	graph := appendNodes(make([]byte, 0, 1<<16), b.name, b.nodes)
 	for _, t := range b.inline {
 		graph = appendBytes(graph, graphInitializer, t)
 	}
@@ -96,6 +92,14 @@ func (b *Builder) Write(data io.Writer, location string, beside func(file string
 		model = appendBytes(model, modelOpsetImport, appendInt(appendString(nil, opsetDomain, runtimeDomain), opsetVersion, runtimeVersion))
 	}
 	return appendBytes(model, modelGraph, graph), nil
+}
+
+// appendNodes is the beginning of a graph's encoding.
+func appendNodes(graph []byte, name string, nodes [][]byte) []byte {
+	for _, n := range nodes {
+		graph = appendBytes(graph, graphNode, n)
+	}
+	return appendString(graph, graphName, name)
 }
 
 // counter counts what passes to the data file.
