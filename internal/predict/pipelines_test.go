@@ -3,6 +3,7 @@ package predict
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -110,6 +111,41 @@ func withProcessors(t *testing.T, class string) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// setConfig changes fields of a checkpoint's config.json.
+func setConfig(t *testing.T, dir string, fields map[string]any) {
+	t.Helper()
+	path := filepath.Join(dir, "config.json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(b, &all); err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(all, fields)
+	if err := os.WriteFile(path, []byte(marshalled(t, all)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEachEndOfTheConfigurationEndsAText has config.json say what an option says of generation.
+func TestEachEndOfTheConfigurationEndsAText(t *testing.T) {
+	dir, cache := withProcessors(t, "Data2VecTextForCausalLM"), t.TempDir()
+	options := Options{"do_sample": json.RawMessage("false"), "max_new_tokens": json.RawMessage("12")}
+	text := func() string {
+		return marshalled(t, predictAll(t, Job{Settings: Settings{Model: dir, Cache: cache}, Options: options}, OfText("ann lee is in rome."))[0]["result"])
+	}
+	whole := text()
+	options["eos_token_id"] = json.RawMessage("[17, 12, 8]")
+	want := text()
+	delete(options, "eos_token_id")
+	setConfig(t, dir, map[string]any{"eos_token_id": []int{17, 12, 8}})
+	if got := text(); got != want || got == whole {
+		t.Errorf("%s, want %s, and without the ends %s", got, want, whole)
+	}
 }
 
 // differ says where two JSON values differ; numbers may by 1e-4.
