@@ -1,7 +1,9 @@
 package predict
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -145,6 +147,22 @@ func TestEachEndOfTheConfigurationEndsAText(t *testing.T) {
 	setConfig(t, dir, map[string]any{"eos_token_id": []int{17, 12, 8}})
 	if got := text(); got != want || got == whole {
 		t.Errorf("%s, want %s, and without the ends %s", got, want, whole)
+	}
+}
+
+// TestStatesTakeNoPooler has the weights of a head class opened as the base class: it has the same states, and no pooled one.
+func TestStatesTakeNoPooler(t *testing.T) {
+	job := Job{Settings: Settings{Model: withProcessors(t, "Data2VecTextForTokenClassification"), Cache: t.TempDir()}, Task: "feature-extraction"}
+	want := marshalled(t, predictAll(t, job, OfText("a cat"))[0]["result"])
+	setConfig(t, job.Settings.Model, map[string]any{"architectures": []string{"Data2VecTextModel"}})
+	if got := marshalled(t, predictAll(t, job, OfText("a cat"))[0]["result"]); got != want {
+		t.Errorf("%.100s, want %.100s", got, want)
+	}
+	job.Options = Options{"pool": json.RawMessage("true")}
+	var b bytes.Buffer
+	err := Run(t.Context(), job, &b, func(do func(Input) error) error { return do(OfText("a cat")) })
+	if input := (InputError{}); !errors.As(err, &input) || !strings.Contains(err.Error(), "the checkpoint has neither") {
+		t.Errorf("a pooled state: %v", err)
 	}
 }
 
