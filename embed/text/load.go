@@ -199,6 +199,7 @@ func (t *Tokenizer) setTokens(vocab map[string]int32, added []addedToken) error 
 		}
 		top = max(top, id)
 	}
+	t.size = int(top) + 1
 	for _, a := range added {
 		top = max(top, a.ID)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"vecmill/embed"
 	"vecmill/model"
@@ -34,6 +35,7 @@ type Preprocessor struct {
 	room      int // tokens of a text that fit beside the special tokens
 	marks     marks
 	class     string    // of the model
+	known     int       // ids that the model has
 	companion companion // what goes beside a text
 	digest    string
 }
@@ -66,19 +68,18 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.pad < 0 {
+	if t.pad < 0 || int(t.pad) >= spec.Text.VocabSize {
 		t.pad = int32(spec.Text.PadTokenID)
 	}
-	if n := len(t.tokens); n > spec.Text.VocabSize {
-		return nil, fmt.Errorf("%s: the tokenizer has ids up to %d, config.json a vocab_size of %d: they do not belong together",
-			spec.Dir, n-1, spec.Text.VocabSize)
+	if err := belong(t, spec); err != nil {
+		return nil, err
 	}
 	most := spec.Text.MaxTokens()
 	if n := t.MaxLength(); n > 0 {
 		most = min(most, n)
 	}
 	opts = opts.withDefaults(most)
-	p := &Preprocessor{tokenizer: t, opts: opts, room: opts.MaxTokens - len(t.before) - len(t.after), marks: marksOf(t), class: spec.Class, companion: companionOf(spec.Class)}
+	p := &Preprocessor{tokenizer: t, opts: opts, room: opts.MaxTokens - len(t.before) - len(t.after), marks: marksOf(t), class: spec.Class, known: spec.Text.VocabSize, companion: companionOf(spec.Class)}
 	if p.input, err = newInput(opts); err != nil {
 		return nil, fmt.Errorf("text preprocessing: %w", err)
 	}
@@ -92,6 +93,19 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	}
 	p.digest, err = digest(spec.Dir, opts)
 	return p, err
+}
+
+// belong fails unless the tokenizer's vocabulary, and what it puts around every text, is the model's. Tokens that were added to it may be more than the model has: texts that have one of those are refused.
+func belong(t *Tokenizer, spec *model.Spec) error {
+	if t.size > spec.Text.VocabSize {
+		return fmt.Errorf("%s: the tokenizer has ids up to %d, config.json a vocab_size of %d: they do not belong together", spec.Dir, t.size-1, spec.Text.VocabSize)
+	}
+	for _, id := range slices.Concat(t.before, t.after) {
+		if int(id) >= spec.Text.VocabSize {
+			return fmt.Errorf("%s: the tokenizer puts %s, id %d, around texts, and config.json has a vocab_size of %d: they do not belong together", spec.Dir, t.Token(id), id, spec.Text.VocabSize)
+		}
+	}
+	return nil
 }
 
 // digest is a SHA-256 over the options and every file that the tokenizer is read from.
@@ -201,7 +215,8 @@ func (p *Preprocessor) bound(ref *schemas.Ref, size int64) (b bound, err error) 
 }
 
 // Preprocess encodes blob and makes one sample of it, or one per window. Rejections: too-short for no bytes, decode for bytes that are
-// not UTF-8, too-large for text over the limit, schema for a reference that lacks what the class takes beside a text, or has what it does not take.
+// not UTF-8, too-large for text over the limit, schema for a reference that lacks what the class takes beside a text, or has what it does not take, model for a token that the model
+// does not have.
 func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []byte) ([]embed.Sample, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -217,6 +232,12 @@ func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []b
 		return nil, err
 	}
 	samples, err := p.samples(ctx, &ref, text)
+	if err == nil {
+		err = p.foreign(samples)
+	}
+	if err != nil {
+		return nil, err
+	}
 	notes := map[string]string{}
 	if charset != "" {
 		notes[schemas.CharsetNote] = charset
@@ -229,7 +250,22 @@ func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []b
 			samples[i].Notes = notes
 		}
 	}
-	return samples, err
+	return samples, nil
+}
+
+// foreign refuses samples with a token that was added to the tokenizer, and not to the model.
+func (p *Preprocessor) foreign(samples []embed.Sample) error {
+	if len(p.tokenizer.tokens) <= p.known {
+		return nil
+	}
+	for i := range samples {
+		for _, id := range samples[i].Inputs[0].I64 {
+			if id >= int64(p.known) {
+				return schemas.Rejectf(schemas.ReasonModel, "the text has the token %s, id %d, and the model has %d (vocab_size of config.json)", p.tokenizer.Token(int32(id)), id, p.known)
+			}
+		}
+	}
+	return nil
 }
 
 // samples makes the samples of an object's text.

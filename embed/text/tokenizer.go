@@ -12,6 +12,7 @@ type Tokenizer struct {
 	early  *matcher // added tokens that are not normalized: looked for first
 	late   *matcher // the other added tokens
 	tokens []string // bytes of each id, "" for ids that do not exist
+	size   int      // ids of the vocabulary, without added tokens
 	spaces []edges  // of each id
 	isSpec []bool   // of each id: an added token that is special
 

@@ -166,6 +166,22 @@ func TestStatesTakeNoPooler(t *testing.T) {
 	}
 }
 
+// TestATokenThatTheModelLacksIsTheTextsFault has one added to the tokenizer of 60 alone.
+func TestATokenThatTheModelLacksIsTheTextsFault(t *testing.T) {
+	dir := withProcessors(t, "Data2VecTextModel")
+	config := []byte(`{"tokenizer_class": "RobertaTokenizer", "additional_special_tokens": ["<new>"]}`)
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer_config.json"), config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	job := Job{Settings: Settings{Model: dir, Cache: t.TempDir()}}
+	predictAll(t, job, OfText("a cat"))
+	var b bytes.Buffer
+	err := Run(t.Context(), job, &b, func(do func(Input) error) error { return do(OfText("a <new> cat")) })
+	if input := (InputError{}); !errors.As(err, &input) || !strings.Contains(err.Error(), "input_ids has the value 60, want 0 to 59") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // differ says where two JSON values differ; numbers may by 1e-4.
 func differ(at string, got, want any) string {
 	switch w := want.(type) {
