@@ -26,7 +26,7 @@ const maxWord = 1 << 20
 
 // Preprocessor makes samples of texts. It is safe for concurrent use.
 //
-// A sample has the inputs input_ids (int64 [L], padded with the padding token) and attention_mask (int64 [L], padded with 0); its cost is L,
+// A sample has the inputs input_ids (int64 [L], padded with the padding token) and attention_mask (int64 [L], padded with 0), and those that Inputs names, padded with 0; its cost is L,
 // special tokens included. Start and end count the text's own tokens. Its tag is a *Tokens.
 type Preprocessor struct {
 	tokenizer *Tokenizer
@@ -37,6 +37,7 @@ type Preprocessor struct {
 	class     string    // of the model
 	known     int       // ids that the model has
 	companion companion // what goes beside a text
+	typed     bool      // samples have the types of their tokens
 	digest    string
 }
 
@@ -80,6 +81,11 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	}
 	opts = opts.withDefaults(most)
 	p := &Preprocessor{tokenizer: t, opts: opts, room: opts.MaxTokens - len(t.before) - len(t.after), marks: marksOf(t), class: spec.Class, known: spec.Text.VocabSize, companion: companionOf(spec.Class)}
+	pairs := p.companion.field != ""
+	p.typed = t.Typed(spec, pairs)
+	if n := t.largestType(pairs); p.typed && n >= int64(spec.Text.TypeVocabSize) {
+		return nil, fmt.Errorf("%s: the tokenizer gives tokens the type %d, config.json has a type_vocab_size of %d: they do not belong together", spec.Dir, n, spec.Text.TypeVocabSize)
+	}
 	if p.input, err = newInput(opts); err != nil {
 		return nil, fmt.Errorf("text preprocessing: %w", err)
 	}
@@ -91,7 +97,7 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	case opts.Long == Window && opts.Stride >= p.room:
 		return nil, fmt.Errorf("text preprocessing: stride %d leaves nothing of a window of %d tokens", opts.Stride, p.room)
 	}
-	p.digest, err = digest(spec.Dir, opts)
+	p.digest, err = digest(spec.Dir, opts, p.typed)
 	return p, err
 }
 
@@ -109,7 +115,7 @@ func belong(t *Tokenizer, spec *model.Spec) error {
 }
 
 // digest is a SHA-256 over the options and every file that the tokenizer is read from.
-func digest(dir string, opts Options) (string, error) {
+func digest(dir string, opts Options, typed bool) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n{MaxTokens:%d Long:%s Stride:%d SpecialTokens:%s InvalidUTF8:%s}\n",
 		implementation, opts.MaxTokens, opts.Long, opts.Stride, opts.SpecialTokens, opts.InvalidUTF8)
@@ -118,6 +124,9 @@ func digest(dir string, opts Options) (string, error) {
 	}
 	if opts.Truncation != LongestFirst {
 		fmt.Fprintln(h, opts.Truncation)
+	}
+	if typed {
+		fmt.Fprintln(h, typesInput)
 	}
 	names := [...]string{"tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 	for _, name := range names {
@@ -134,6 +143,14 @@ func digest(dir string, opts Options) (string, error) {
 // Digest is a SHA-256 over every option, the tokenizer's files and the version of this implementation, hex.
 func (p *Preprocessor) Digest() string { return p.digest }
 
+// Inputs are the optional inputs that samples have: token_type_ids, of tokenizers that give a token of theirs another type than 0. The graph is to take them.
+func (p *Preprocessor) Inputs() []string {
+	if p.typed {
+		return []string{typesInput}
+	}
+	return nil
+}
+
 // Tokenizer is the checkpoint's tokenizer, for heads that decode.
 func (p *Preprocessor) Tokenizer() *Tokenizer { return p.tokenizer }
 
@@ -148,7 +165,11 @@ func (p *Preprocessor) Footprint(ref schemas.Ref, _ []byte, size int64) (int64, 
 		return 0, err
 	}
 	merged := max(min(b.text, maxWord), min(b.more, maxWord))
-	return b.copies*b.text + mergeBytes*merged + encodedBytes*(b.tokens+b.more) + sampleBytes*b.kept + windowBytes*b.windows + fixedBytes + p.input.reading(size), nil
+	kept := int64(sampleBytes)
+	if p.typed {
+		kept += typeBytes
+	}
+	return b.copies*b.text + mergeBytes*merged + encodedBytes*(b.tokens+b.more) + kept*b.kept + windowBytes*b.windows + fixedBytes + p.input.reading(size), nil
 }
 
 // What texts take, in bytes.
@@ -157,6 +178,7 @@ const (
 	mergeBytes   = 128 // for each byte of a longest word: symbols, links, queue
 	encodedBytes = 40  // for each token, slices that grow included
 	sampleBytes  = 32  // for each token of a sample
+	typeBytes    = 8   // for its type
 	windowBytes  = 512 // for each sample
 )
 
@@ -309,17 +331,31 @@ func (p *Preprocessor) sample(e *Encoding, at *cursor, number, from, to int, tru
 	copy(tag.Offsets[len(before):], e.Offsets[from:to])
 	copy(tag.Words[len(before):], e.Words[from:to])
 	return embed.Sample{
-		Cost: size,
-		Inputs: []embed.Input{
-			{Name: "input_ids", Shape: []int{size}, I64: ids, Pad: float64(p.tokenizer.pad)},
-			{Name: "attention_mask", Shape: []int{size}, I64: mask},
-		},
+		Cost:      size,
+		Inputs:    p.inputs([]int{size}, ids, mask, p.types(to-from)),
 		Window:    number,
 		Start:     float64(from),
 		End:       float64(to),
 		Truncated: truncated,
 		Tag:       tag,
 	}
+}
+
+// types are those of a sequence of texts of so many tokens, nil if samples have none.
+func (p *Preprocessor) types(lengths ...int) []int64 {
+	if !p.typed {
+		return nil
+	}
+	return p.tokenizer.Types(true, lengths...)
+}
+
+// inputs are those of a sample.
+func (p *Preprocessor) inputs(shape []int, ids, mask, types []int64) []embed.Input {
+	all := []embed.Input{{Name: "input_ids", Shape: shape, I64: ids, Pad: float64(p.tokenizer.pad)}, {Name: "attention_mask", Shape: shape, I64: mask}}
+	if p.typed {
+		all = append(all, embed.Input{Name: typesInput, Shape: shape, I64: types})
+	}
+	return all
 }
 
 // encode is Encode with the limits that a service needs: it looks at ctx, and refuses words over maxWord.

@@ -69,6 +69,46 @@ func TestResultsEqualThePipelines(t *testing.T) {
 	}
 }
 
+// withTypes is a checkpoint of model/golden with a tokenizer whose second texts have type 1.
+func withTypes(t *testing.T, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, from := range []string{filepath.Join(goldenRoot, filepath.FromSlash(name)), "testdata/typed"} {
+		if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestTheTypesOfTokensAreTheReferences compares with testdata/types.json, which testdata/token_types.py wrote with the reference's models.
+func TestTheTypesOfTokensAreTheReferences(t *testing.T) {
+	b, err := os.ReadFile("testdata/types.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Case, Task string
+		Input      json.RawMessage
+		Options    Options
+		Result     any
+	}
+	if err := json.Unmarshal(b, &cases); err != nil || len(cases) < 5 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	cache := t.TempDir()
+	for _, c := range cases {
+		in, err := parseLine(c.Input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		job := Job{Settings: Settings{Model: withTypes(t, c.Case), Cache: cache}, Task: c.Task, Options: c.Options}
+		if diff := differ("result", predictAll(t, job, in)[0]["result"], c.Result); diff != "" {
+			t.Errorf("%s %s: %s", c.Input, marshalled(t, c.Options), diff)
+		}
+	}
+}
+
 // withProcessors makes a directory of a golden checkpoint, the tokenizer of testdata and the reference's usual preprocessor_config.json.
 func withProcessors(t *testing.T, class string) string {
 	t.Helper()
