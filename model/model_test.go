@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -322,6 +323,20 @@ func TestCompileRefusesByName(t *testing.T) {
 				t.Errorf("the cache keeps %v", left)
 			}
 		})
+	}
+}
+
+// TestAPoolerThatNobodyAsksForMayBeMissing is of a file of a head class, whose backbone has none, that is opened as the base class.
+func TestAPoolerThatNobodyAsksForMayBeMissing(t *testing.T) {
+	dir := copyCase(t, "Data2VecTextForTokenClassification/base")
+	setConfig(t, dir, map[string]any{"architectures": []string{"Data2VecTextModel"}})
+	spec := mustOpen(t, dir)
+	g := mustCompile(t, spec, t.TempDir(), model.CompileOptions{})
+	if _, states := g.Output("last_hidden_state"); !states || len(g.Outputs) != 1 {
+		t.Errorf("outputs %v", g.Outputs)
+	}
+	if _, err := spec.Compile(t.Context(), t.TempDir(), model.CompileOptions{Outputs: []string{"pooler_output"}}); !errors.Is(err, graph.ErrNoPooler) {
+		t.Errorf("a pooled state that is asked for: %v", err)
 	}
 }
 

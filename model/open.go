@@ -86,6 +86,7 @@ func openReadyMade(path string) (*Spec, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.inputs = names(ports(d.Inputs))
 	files := []string{path}
 	for _, location := range d.External {
 		if !filepath.IsLocal(location) {

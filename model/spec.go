@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"vecmill/model/graph"
 	"vecmill/schemas"
 )
 
@@ -21,7 +22,16 @@ type Spec struct {
 	Text   *TextConfig   //
 	Vision *VisionConfig //
 
+	inputs  []string // of a ready-made graph
 	weights *weights // nil in a Spec that Open did not make
+}
+
+// Takes says whether a graph of the checkpoint can have an optional input, by its name in the reference: of a ready-made one, whether it has it.
+func (s *Spec) Takes(input string) bool {
+	if s.ONNX != "" {
+		return slices.Contains(s.inputs, input)
+	}
+	return slices.Contains(graph.Inputs(s.Class), input)
 }
 
 // Port is one input or output of a compiled graph.

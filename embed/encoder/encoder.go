@@ -13,6 +13,7 @@ import (
 	"vecmill/embed/heads"
 	"vecmill/embed/image"
 	"vecmill/embed/ortsession"
+	"vecmill/embed/text"
 	"vecmill/model"
 	"vecmill/schemas"
 )
@@ -51,8 +52,11 @@ func Open(ctx context.Context, dir string, o Options) (*Encoder, error) {
 	}
 	pooled := heads.Config{Task: schemas.TaskEmbedding, Pooling: o.Pooling, Raw: o.Raw}
 	compile := model.CompileOptions{Outputs: heads.Outputs(pooled), Precision: o.Precision}
-	if pictures, ok := pre.(*image.Preprocessor); ok {
-		compile.ImageSize = pictures.ImageSize(spec)
+	switch pre := pre.(type) {
+	case *text.Preprocessor:
+		compile.Inputs = pre.Inputs()
+	case *image.Preprocessor:
+		compile.ImageSize = pre.ImageSize(spec)
 	}
 	graph, err := spec.Compile(ctx, o.Cache, compile)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 type DecodeOptions struct {
 	SkipSpecialTokens bool // drop the special tokens, the blank included, before repeats are grouped; offsets then count what is left
 	KeepRepeats       bool // group_tokens=False
-	SpaceTokens       bool // spaces_between_special_tokens=True: a space between all tokens of the text
+	SpaceTokens       bool // spaces_between_special_tokens=True: a space between all tokens of the text, as phones have in any case
 }
 
 // Offset is a piece of text and the frames [Start, End) that it came from.
@@ -25,16 +25,16 @@ type Offset struct {
 // Decoded is what one sequence of frames says.
 type Decoded struct {
 	Text  string   // as the tokenizer joins it, cleaned up as it is told
-	Chars []Offset // every token that is not blank; a word delimiter as its replacement
-	Words []Offset // runs without a delimiter; not lowered, even if do_lower_case lowers the text, as in the reference
+	Chars []Offset // every token that is not blank; a word delimiter as its replacement, but not among phones
+	Words []Offset // runs without a delimiter; not lowered, even if do_lower_case lowers the text, as in the reference; of phones, Chars
 }
 
-// Decode collapses one token id per frame as Wav2Vec2CTCTokenizer does: repeats are one, blanks are nothing, a repeat across a
+// Decode collapses one token id per frame as the tokenizer's class does: repeats are one, blanks are nothing, a repeat across a
 // blank is two. It follows transformers 4.55.4.
 func (t *CTCTokenizer) Decode(ids []int, o DecodeOptions) Decoded {
 	tokens := make([]string, 0, len(ids))
 	for _, id := range ids {
-		if o.SkipSpecialTokens && t.special[t.token(id)] {
+		if o.SkipSpecialTokens && t.isSpecial(id) {
 			continue
 		}
 		tokens = append(tokens, t.token(id))
@@ -51,14 +51,18 @@ func (t *CTCTokenizer) Decode(ids []int, o DecodeOptions) Decoded {
 		for !o.KeepRepeats && end < len(tokens) && tokens[end] == tokens[at] {
 			end++
 		}
-		switch tokens[at] {
-		case t.blank:
-		case t.delimiter:
+		switch delimiter := t.delimits && tokens[at] == t.delimiter; {
+		case tokens[at] == t.blank, delimiter && t.phones:
+		case delimiter:
 			d.Chars = append(d.Chars, Offset{t.space, at, end})
 		default:
 			d.Chars = append(d.Chars, Offset{tokens[at], at, end})
 		}
 		at = end
+	}
+	if t.phones {
+		d.Words, d.Text = d.Chars, t.finish(joined(d.Chars, " "))
+		return d
 	}
 	all := joined(d.Chars, "")
 	d.Words = words(d.Chars, t.space, all)
@@ -67,6 +71,12 @@ func (t *CTCTokenizer) Decode(ids []int, o DecodeOptions) Decoded {
 	}
 	d.Text = t.finish(all)
 	return d
+}
+
+// isSpecial says whether an id is left out with the special tokens. Of phones the reference looks at the id, which is none of theirs where it has no token.
+func (t *CTCTokenizer) isSpecial(id int) bool {
+	name := t.token(id)
+	return t.special[name] && (!t.phones || slices.Index(t.tokens, name) == id)
 }
 
 // joined is the text of all characters.

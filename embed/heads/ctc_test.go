@@ -36,10 +36,10 @@ func same(got []heads.Offset, want []offset) bool {
 	return slices.EqualFunc(got, want, func(g heads.Offset, w offset) bool { return g == heads.Offset(w) })
 }
 
-// TestDecodeEqualsTheReference compares with transformers 4.55.4: text, characters and words with their frames, exactly.
+// TestDecodeEqualsTheReference compares with transformers 4.55.4: text, characters and words with their frames, exactly. It makes no words of phones: there the cases say what ours are.
 func TestDecodeEqualsTheReference(t *testing.T) {
 	dirs, err := filepath.Glob(filepath.Join("testdata", "ctc", "*"))
-	if err != nil || len(dirs) != 4 {
+	if err != nil || len(dirs) != 7 {
 		t.Fatalf("%v, %v", dirs, err)
 	}
 	for _, dir := range dirs {
@@ -93,6 +93,11 @@ func TestParseCTCTokenizer(t *testing.T) {
 		{"one that is none does not", vocab, `{"bos_token": null, "cls_token": "!"}`, "", []int{4, 5, 6}, "</s><unk>!", false},
 		{"nor do those that are added", vocab, `{"added_tokens_decoder": {"4": {"content": "</s>"}}}`, "", []int{4, 5, 6}, "</s><s><unk>", false},
 		{"the padding token follows, too", `{"a": 0}`, "", "", []int{0, 4, 0, 1}, "aa<s>", false},
+		{"phones have spaces between them, and their case", vocab, `{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer", "do_lower_case": true}`, "", []int{2, 2, 3, 0, 3, 1, 8}, "a x x | <unk>", false},
+		{"the delimiter of phones is left out", vocab, `{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer", "word_delimiter_token": "|"}`, "", []int{2, 1, 2, 1}, "a a", false},
+		{"phones have no languages", vocab, `{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer", "target_lang": "eng"}`, "", []int{2, 3}, "a x", false},
+		{"a delimiter that is null is none", vocab, `{"word_delimiter_token": null}`, "", []int{2, 1, 3}, "a|x", false},
+		{"a class that decodes otherwise", vocab, `{"tokenizer_class": "Wav2Vec2Tokenizer"}`, "", nil, `tokenizer_class is "Wav2Vec2Tokenizer"; transcripts are decoded as Wav2Vec2CTCTokenizer and`, true},
 		{"two tokens of one id", `{"<pad>": 0, "a": 1, "b": 1}`, "", "", nil, `id 1 has two tokens, "a" and "b"`, true},
 		{"a negative id", `{"<pad>": -1}`, "", "", nil, "id -1", true},
 		{"a huge id", `{"<pad>": 99999999999}`, "", "", nil, "id 99999999999", true},
@@ -123,6 +128,30 @@ func TestParseCTCTokenizer(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// TestTheClassMayStandInConfigJSON is of a checkpoint whose tokenizer_config.json does not name it.
+func TestTheClassMayStandInConfigJSON(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "vocab.json"), `{"<pad>": 0, "a": 1, "b": 2}`)
+	text := func() string {
+		tok, err := heads.LoadCTCTokenizer(dir, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tok.Decode([]int{1, 0, 2}, heads.DecodeOptions{}).Text
+	}
+	for _, c := range []struct{ config, tokenizer, want string }{
+		{`{"tokenizer_class": null}`, `{}`, "ab"},
+		{`{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer"}`, `{}`, "a b"},
+		{`{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer"}`, `{"tokenizer_class": "Wav2Vec2CTCTokenizer"}`, "ab"},
+	} {
+		write(t, filepath.Join(dir, "config.json"), c.config)
+		write(t, filepath.Join(dir, "tokenizer_config.json"), c.tokenizer)
+		if got := text(); got != c.want {
+			t.Errorf("%s and %s: %q, want %q", c.config, c.tokenizer, got, c.want)
+		}
+	}
 }
 
 // TestTokensOfAnOlderSaveAreRead is of a directory without a list of added tokens in its configuration, as releases before 4.34 wrote it.
@@ -213,6 +242,7 @@ func TestHoursWithoutAWordDelimiterAreOneWord(t *testing.T) {
 
 func FuzzParseCTCTokenizer(f *testing.F) {
 	f.Add([]byte(`{"<pad>": 0, "|": 1, "a": 2}`), []byte(`{"do_lower_case": true}`), []byte(`{"pad_token": "<pad>"}`), []byte(`{"<s>": 9}`), []byte{2, 0, 2, 1, 9})
+	f.Add([]byte(`{"<pad>": 0, "|": 1, "a": 2}`), []byte(`{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer", "word_delimiter_token": "|"}`), []byte(nil), []byte(nil), []byte{2, 1, 2})
 	f.Add([]byte(`{"en": {"<pad>": 0}}`), []byte(`{"target_lang": "en", "added_tokens_decoder": {"7": {"content": "q"}}}`), []byte(nil), []byte(nil), []byte{7})
 	f.Fuzz(func(t *testing.T, vocab, config, special, added, frames []byte) {
 		tok, err := heads.ParseCTCTokenizer(vocab, config, special, added)

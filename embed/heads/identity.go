@@ -44,7 +44,7 @@ func Identify(all []Config, spec *model.Spec) (*Identity, error) {
 			_, err := os.Stat(path)
 			return errors.Is(err, fs.ErrNotExist)
 		})
-		id.heads = append(id.heads, identified{cfg, versionFor(cfg.Task, spec), files})
+		id.heads = append(id.heads, identified{cfg, versionFor(cfg, spec), files})
 		id.paths = slices.AppendSeq(id.paths, maps.Values(files))
 	}
 	slices.Sort(id.paths)
@@ -108,7 +108,8 @@ func version(name schemas.Task) int {
 }
 
 // versionFor is that of a task's code for a checkpoint: one more where only what it makes of some checkpoints has changed, so that the rows of all others stay known.
-func versionFor(name schemas.Task, spec *model.Spec) int {
+func versionFor(cfg Config, spec *model.Spec) int {
+	name := cfg.Task
 	v := version(name)
 	if name == schemas.TaskTranscript && spec.Audio != nil && spec.Audio.OutputHopSamples() != spec.Audio.HopSamples() {
 		v++ // transcripts behind an adapter: its strides count
@@ -116,7 +117,16 @@ func versionFor(name schemas.Task, spec *model.Spec) int {
 	if (name == schemas.TaskTranscript || name == schemas.TaskFrames) && spec.Audio != nil && nestedElsewhere(spec.Dir) {
 		v += 2 // their seconds were those of 16 kHz
 	}
+	if name == schemas.TaskTranscript && !cfg.Decoding.Beam && spec.Audio != nil && undelimited(spec.Dir) {
+		v += 4 // phones had no spaces between them, and a missing delimiter was "|"
+	}
 	return v
+}
+
+// undelimited says whether a checkpoint's tokenizer is of phones, or has no word delimiter.
+func undelimited(dir string) bool {
+	t, err := LoadCTCTokenizer(dir, 0)
+	return err == nil && (t.phones || !t.delimits)
 }
 
 // nestedElsewhere says whether a checkpoint has its sampling rate in processor_config.json alone, and that is not the default.

@@ -2,6 +2,7 @@ package heads_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -14,7 +15,7 @@ import (
 	"vecmill/schemas"
 )
 
-// densest are the heads whose results grow with the length, on 1,000 steps that make as much of it as there can be: a character in each frame and a word in every second, another label in each frame or token.
+// densest are the heads whose results grow with the length, on 1,000 steps that make as much of it as there can be: a character in each frame and a word in every second, or a phone in each, another label in each frame or token.
 func densest(t *testing.T) []struct {
 	name   string
 	cfg    heads.Config
@@ -24,6 +25,8 @@ func densest(t *testing.T) []struct {
 	logits []float32
 } {
 	const n = 1000
+	phones := ctcSpec(t)
+	write(t, filepath.Join(phones.Dir, "tokenizer_config.json"), `{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer"}`)
 	labelled := audioSpec("Data2VecAudioForAudioFrameClassification", "one", "two")
 	var said, one, several []float32
 	for f := range n {
@@ -44,6 +47,7 @@ func densest(t *testing.T) []struct {
 		logits []float32
 	}{
 		{"transcript", heads.Config{Task: schemas.TaskTranscript}, ctcSpec(t), sound, 4, said},
+		{"phones", heads.Config{Task: schemas.TaskTranscript}, phones, sound, 4, said},
 		{"labels", heads.Config{Task: schemas.TaskFrames}, labelled, sound, 2, one},
 		{"several labels", heads.Config{Task: schemas.TaskFrames, Transform: heads.Sigmoid}, labelled, sound, 2, several},
 		{"entities", heads.Config{Task: schemas.TaskTokens, Aggregation: heads.StrategyNone}, textSpec("Data2VecTextForTokenClassification", tags...), text, 5, tokens},

@@ -1,6 +1,7 @@
 package heads
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,20 +16,29 @@ import (
 const (
 	vocabFile      = "vocab.json"
 	tokenizerFile  = "tokenizer_config.json"
+	configFile     = "config.json"
 	specialsFile   = "special_tokens_map.json"
 	addedFile      = "added_tokens.json"
 	maxVocabulary  = 1 << 20  // ids; a larger one is a damaged file
 	maxConfigBytes = 64 << 20 // of one file
 )
 
-// CTCTokenizer turns token ids into text: the decoding half of Wav2Vec2CTCTokenizer. It is safe for concurrent use.
+// Classes of tokenizers whose decoding this is.
+const (
+	letterClass = "Wav2Vec2CTCTokenizer" // the class of a checkpoint that names none
+	phoneClass  = "Wav2Vec2PhonemeCTCTokenizer"
+)
+
+// CTCTokenizer turns token ids into text: the decoding half of Wav2Vec2CTCTokenizer and Wav2Vec2PhonemeCTCTokenizer. It is safe for concurrent use.
 type CTCTokenizer struct {
 	tokens    []string // by id; missing ids hold the unknown token
 	listed    int      // ids up to the last of the vocabulary and the configuration; older saves' added tokens, and special tokens that are listed nowhere, may follow
 	unknown   string
 	blank     string          // the padding token
 	delimiter string          // the word delimiter token
+	delimits  bool            // there is one
 	space     string          // what a delimiter becomes
+	phones    bool            // tokens are phones: spaces between them, and delimiters are left out
 	special   map[string]bool // padding, beginning, end, unknown and additional special tokens
 	lower     bool
 	cleanUp   bool
@@ -47,8 +57,8 @@ func listsAdded(dir string) bool {
 }
 
 // LoadCTCTokenizer reads vocab.json, tokenizer_config.json and, as the reference does where the latter lists no added tokens,
-// special_tokens_map.json and added_tokens.json in dir. Only vocab.json must exist; class defaults fill the rest. columns is how many logits a frame has, 0 if that is not known:
-// a blank behind them is an error.
+// special_tokens_map.json and added_tokens.json in dir. Only vocab.json must exist; class defaults fill the rest. A class that tokenizer_config.json does not name
+// may stand in config.json. columns is how many logits a frame has, 0 if that is not known: a blank behind them is an error.
 func LoadCTCTokenizer(dir string, columns int) (*CTCTokenizer, error) {
 	var files [4][]byte
 	for i, name := range tokenizerFiles() {
@@ -58,7 +68,11 @@ func LoadCTCTokenizer(dir string, columns int) (*CTCTokenizer, error) {
 		}
 		files[i] = data
 	}
-	t, err := ParseCTCTokenizer(files[0], files[1], files[2], files[3])
+	class, err := classIn(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading the CTC tokenizer: %w", err)
+	}
+	t, err := parseCTCTokenizer(class, files[0], files[1], files[2], files[3])
 	if err == nil {
 		if at := slices.Index(t.tokens, t.blank); at < 0 || columns > 0 && at >= columns {
 			err = fmt.Errorf("%s has no padding token %q, which CTC needs as its blank", vocabFile, t.blank)
@@ -68,6 +82,21 @@ func LoadCTCTokenizer(dir string, columns int) (*CTCTokenizer, error) {
 		return nil, fmt.Errorf("reading the CTC tokenizer in %s: %w", dir, err)
 	}
 	return t, nil
+}
+
+// classIn is the class of the tokenizer that config.json in dir names, "" if it names none.
+func classIn(dir string) (string, error) {
+	var cfg struct {
+		Class string `json:"tokenizer_class"`
+	}
+	data, err := readSmall(filepath.Join(dir, configFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err == nil {
+		err = unmarshal(configFile, data, &cfg)
+	}
+	return cfg.Class, err
 }
 
 func readSmall(path string) ([]byte, error) {
@@ -119,6 +148,9 @@ func (o optional) or(fallback string) string {
 	return fallback
 }
 
+// none says whether there is none of the token, where silence means one.
+func (o optional) none() bool { return o.given && o.name == "" }
+
 // specials are the special tokens that either file may name; nil means not named.
 type specials struct {
 	Pad        *token   `json:"pad_token"`
@@ -142,7 +174,8 @@ func (s *specials) all() (names []string) {
 
 type tokenizerConfig struct {
 	specials
-	Delimiter *token           `json:"word_delimiter_token"`
+	Class     string           `json:"tokenizer_class"`
+	Delimiter optional         `json:"word_delimiter_token"`
 	Space     *string          `json:"replace_word_delimiter_char"`
 	Lower     bool             `json:"do_lower_case"`
 	CleanUp   bool             `json:"clean_up_tokenization_spaces"`
@@ -150,11 +183,28 @@ type tokenizerConfig struct {
 	Added     map[string]token `json:"added_tokens_decoder"` // by id
 }
 
+// phones makes the settings those of the class of phones, which has no words unless it is told, and does not know case and languages.
+func (c *tokenizerConfig) phones() {
+	c.Delimiter.given, c.Lower, c.Language = true, false, nil
+}
+
 // ParseCTCTokenizer reads the contents of the four files; all but vocab may be empty.
 func ParseCTCTokenizer(vocab, config, special, added []byte) (*CTCTokenizer, error) {
+	return parseCTCTokenizer("", vocab, config, special, added)
+}
+
+// parseCTCTokenizer is ParseCTCTokenizer with the class of a configuration that names none.
+func parseCTCTokenizer(class string, vocab, config, special, added []byte) (*CTCTokenizer, error) {
 	var cfg tokenizerConfig
 	if err := unmarshal(tokenizerFile, config, &cfg); err != nil {
 		return nil, err
+	}
+	class = cmp.Or(cfg.Class, class, letterClass)
+	if class != letterClass && class != phoneClass {
+		return nil, fmt.Errorf("tokenizer_class is %q; transcripts are decoded as %s and %s do", class, letterClass, phoneClass)
+	}
+	if class == phoneClass {
+		cfg.phones()
 	}
 	var older map[string]int
 	if cfg.Added == nil { // an older save: the map overrides
@@ -167,8 +217,8 @@ func ParseCTCTokenizer(vocab, config, special, added []byte) (*CTCTokenizer, err
 		return nil, err
 	}
 	t := &CTCTokenizer{
-		unknown: or(cfg.Unknown, "<unk>"), blank: or(cfg.Pad, "<pad>"), delimiter: or(cfg.Delimiter, "|"),
-		space: or(cfg.Space, " "), lower: cfg.Lower, cleanUp: cfg.CleanUp,
+		unknown: or(cfg.Unknown, "<unk>"), blank: or(cfg.Pad, "<pad>"), delimiter: cfg.Delimiter.or("|"), delimits: !cfg.Delimiter.none(),
+		space: or(cfg.Space, " "), phones: class == phoneClass, lower: cfg.Lower, cleanUp: cfg.CleanUp,
 	}
 	t.special = map[string]bool{}
 	for _, name := range cfg.all() {
@@ -282,14 +332,20 @@ func (t *CTCTokenizer) token(id int) string {
 	return t.tokens[id]
 }
 
-// longest is the length of the longest token, in bytes.
+// longest is the length of the longest token, in bytes, with what goes between two.
 func (t *CTCTokenizer) longest() int64 {
 	n := max(len(t.unknown), len(t.space))
 	for _, name := range t.tokens {
 		n = max(n, len(name))
 	}
+	if t.phones {
+		n++
+	}
 	return int64(n)
 }
+
+// Phones says whether tokens are phones, of which the reference makes no words.
+func (t *CTCTokenizer) Phones() bool { return t.phones }
 
 // Blank says whether an id is CTC's blank, the padding token.
 func (t *CTCTokenizer) Blank(id int) bool { return t.token(id) == t.blank }

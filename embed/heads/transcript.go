@@ -120,12 +120,16 @@ const (
 	offsetBytes = 32
 )
 
-// Keeps counts a character for each frame, and a word for every second one, with the text, and the text once more where it is changed in the end. Characters share the vocabulary's memory.
+// Keeps counts a character for each frame, and a word for every second one, or each, which is a phone, with the text, and the text once more where it is changed in the end. Characters share the vocabulary's memory.
 func (c *transcript) Keeps() (row, step int64) {
 	if c.decoder != nil {
 		return 0, wordBytes
 	}
-	return 0, wordBytes + wordBytes/2 + 2*c.tokenizer.longest()
+	words := int64(wordBytes / 2)
+	if c.tokenizer.phones {
+		words = wordBytes
+	}
+	return 0, wordBytes + words + 2*c.tokenizer.longest()
 }
 
 // Keeps counts, besides, a frame's logits, in the parts and while Join puts them together; or its best token and probability, twice as well, its token's name, and what the words and characters are made of.

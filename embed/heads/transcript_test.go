@@ -82,6 +82,24 @@ func TestTranscriptsHaveTimesOfWordsAndCharacters(t *testing.T) {
 	}
 }
 
+// TestPhonesAreWordsAndCharacters has text whose pieces between spaces have a time and a score each.
+func TestPhonesAreWordsAndCharacters(t *testing.T) {
+	spec := ctcSpec(t)
+	write(t, filepath.Join(spec.Dir, "tokenizer_config.json"), `{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer", "word_delimiter_token": "|"}`)
+	head, err := heads.New(heads.Config{Task: schemas.TaskTranscript}, spec, graphWith(frameLogits(4)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := head.Apply(tensor("logits", []int64{1, 6, 4}, saying(2, 2, 0, 3, 1, 2)...), []embed.Sample{audioSample(make([]float32, 12)...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("A 0.0-0.4 %[1]s;B 0.6-0.8 %[1]s;A 1.0-1.2 %[1]s;", fmt.Sprintf("%.3f", sure))
+	if p[0].Text != "A B A" || timed(p[0].Words) != want || timed(p[0].Chars) != want {
+		t.Errorf("%q with %s and %s, want %s", p[0].Text, timed(p[0].Words), timed(p[0].Chars), want)
+	}
+}
+
 // TestWindowsThatOverlapAreOneTranscript has the word's end in the context of the first window and its beginning in that of the second.
 func TestWindowsThatOverlapAreOneTranscript(t *testing.T) {
 	spec := ctcSpec(t)

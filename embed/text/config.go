@@ -25,6 +25,7 @@ type config struct {
 	CleanUp        bool                  `json:"clean_up_tokenization_spaces"`
 	Additional     []special             `json:"additional_special_tokens"`
 	Extra          extras                `json:"extra_special_tokens"`
+	Inputs         *[]string             `json:"model_input_names"`
 	AddPrefixSpace *bool                 `json:"add_prefix_space"`
 	TrimOffsets    *bool                 `json:"trim_offsets"`
 	Decoder        map[string]addedToken `json:"added_tokens_decoder"` // by id

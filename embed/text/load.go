@@ -109,7 +109,7 @@ func build(doc *document, cfg *config) (*Tokenizer, error) {
 		return nil, err
 	}
 	t.override(cfg)
-	t.maxLength, t.cleansUp = cfg.maxLength(), cfg.CleanUp
+	t.maxLength, t.cleansUp, t.listsTypes = cfg.maxLength(), cfg.CleanUp, cfg.types()
 	t.cutsLeft, t.padsLeft = doc.Truncation.left(cfg.TruncationSide), doc.Padding.left(cfg.PaddingSide)
 	t.pad = -1
 	if id, ok := lookup(cfg.named("pad_token", cmp.Or(doc.Padding.Token, "<pad>")), doc.Model.Vocab, added); ok {
@@ -199,6 +199,7 @@ func (t *Tokenizer) setTokens(vocab map[string]int32, added []addedToken) error 
 		}
 		top = max(top, id)
 	}
+	t.size = int(top) + 1
 	for _, a := range added {
 		top = max(top, a.ID)
 	}

@@ -109,6 +109,9 @@ type sequence struct {
 	truncated     bool
 }
 
+// lengths are the tokens of each text that are in the sequence.
+func (s *sequence) lengths() (first, second int) { return s.one[1] - s.one[0], s.two[1] - s.two[0] }
+
 // questioned puts a question before a text: one sample for each window of the text.
 func (p *Preprocessor) questioned(ctx context.Context, question, text string) ([]embed.Sample, error) {
 	q, err := p.encode(ctx, question, p.opts.MaxTokens)
@@ -203,9 +206,9 @@ func (p *Preprocessor) pair(ctx context.Context, first *Encoding, other string) 
 	return s, nil
 }
 
-// chosen joins a text with each of the choices: one sample, input_ids and attention_mask [choices, L], the shorter padded.
+// chosen joins a text with each of the choices: one sample, its inputs [choices, L], the shorter padded.
 func (p *Preprocessor) chosen(ctx context.Context, first *Encoding, choices []string) ([]embed.Sample, error) {
-	rows, longest := make([][]int64, len(choices)), 0
+	rows, kinds, longest := make([][]int64, len(choices)), make([][]int64, len(choices)), 0
 	out := embed.Sample{}
 	for i, choice := range choices {
 		s, err := p.pair(ctx, first, choice)
@@ -213,14 +216,22 @@ func (p *Preprocessor) chosen(ctx context.Context, first *Encoding, choices []st
 			return nil, err
 		}
 		rows[i], _, _ = p.ids(s)
+		kinds[i] = p.types(s.lengths())
 		longest = max(longest, len(rows[i]))
 		out.End, out.Truncated = max(out.End, float64(s.one[1]-s.one[0])), out.Truncated || s.truncated
 	}
 	n := len(rows) * longest
 	values := make([]int64, 2*n)
 	ids, mask := values[:n:n], values[n:]
+	var types []int64
+	if p.typed {
+		types = make([]int64, n)
+	}
 	for i, row := range rows {
 		copy(ids[i*longest:], row)
+		if p.typed {
+			copy(types[i*longest:], kinds[i])
+		}
 		for k := range longest {
 			if k < len(row) {
 				mask[i*longest+k] = 1
@@ -230,10 +241,7 @@ func (p *Preprocessor) chosen(ctx context.Context, first *Encoding, choices []st
 		}
 	}
 	out.Cost = n
-	shape := []int{len(rows), longest}
-	out.Inputs = []embed.Input{
-		{Name: "input_ids", Shape: shape, I64: ids, Pad: float64(p.tokenizer.pad)}, {Name: "attention_mask", Shape: shape, I64: mask},
-	}
+	out.Inputs = p.inputs([]int{len(rows), longest}, ids, mask, types)
 	return []embed.Sample{out}, nil
 }
 
@@ -273,11 +281,7 @@ func (p *Preprocessor) pairSample(s *sequence, at *cursor, number int) embed.Sam
 	copy(tag.Words[place:], e.Words[span[0]:span[1]])
 	tag.excerpt, tag.from = at.excerpt(e.Offsets[span[0]:span[1]])
 	return embed.Sample{
-		Cost: size,
-		Inputs: []embed.Input{
-			{Name: "input_ids", Shape: []int{size}, I64: ids, Pad: float64(p.tokenizer.pad)},
-			{Name: "attention_mask", Shape: []int{size}, I64: mask},
-		},
+		Cost: size, Inputs: p.inputs([]int{size}, ids, mask, p.types(s.lengths())),
 		Window: number, Start: float64(span[0]), End: float64(span[1]), Truncated: s.truncated, Tag: tag,
 	}
 }

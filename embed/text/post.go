@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // postProcessor is the part of tokenizer.json that puts special tokens around a text and trims offsets.
@@ -33,12 +34,14 @@ func (n *namedID) UnmarshalJSON(b []byte) error {
 
 // templatePart is a special token, or the text itself.
 type templatePart struct {
-	SpecialToken *struct {
-		ID string `json:"id"`
-	}
-	Sequence *struct {
-		ID string `json:"id"`
-	}
+	SpecialToken *typedPart
+	Sequence     *typedPart
+}
+
+// typedPart is a part by its name, and the type of its tokens.
+type typedPart struct {
+	ID   string `json:"id"`
+	Type uint32 `json:"type_id"`
 }
 
 type idList struct {
@@ -47,6 +50,7 @@ type idList struct {
 
 // setPost reads the post-processor: what goes around a text, and whether offsets are trimmed.
 func (t *Tokenizer) setPost(doc *document, added []addedToken) error {
+	t.types[1].text = [2]int64{0, 1} // as they come, unless the post-processor says otherwise
 	if len(doc.PostProcessor) == 0 || string(doc.PostProcessor) == "null" {
 		return nil
 	}
@@ -74,6 +78,7 @@ func (t *Tokenizer) post(raw json.RawMessage, depth int) error {
 		cls, sep := p.Cls.ID, p.Sep.ID
 		t.before, t.after = []int32{cls}, []int32{sep}
 		t.pair = [3][]int32{{cls}, {sep, sep}, {sep}}
+		t.types = [2]typing{{special: [3][]int64{{0}, {0}}}, {special: [3][]int64{{0}, {0, 0}, {0}}}}
 		t.trim, t.keepsPrefix = p.TrimOffsets, p.AddPrefixSpace
 		return nil
 	case p.Type == "TemplateProcessing":
@@ -95,40 +100,43 @@ func (t *Tokenizer) post(raw json.RawMessage, depth int) error {
 
 // template reads what goes around one text, and around two.
 func (t *Tokenizer) template(p *postProcessor) error {
-	one, err := p.around(p.Single, "A")
+	one, types, err := p.around(p.Single, "A")
 	if err != nil {
 		return fmt.Errorf("its template for one text %w", err)
 	}
-	two, err := p.around(p.Pair, "A", "B")
+	two, both, err := p.around(p.Pair, "A", "B")
 	if err != nil {
 		return fmt.Errorf("its template for two texts %w", err)
 	}
 	t.before, t.after, t.pair = one[0], one[1], [3][]int32(two)
+	t.types = [2]typing{types, both}
 	return nil
 }
 
-// around gives the special tokens of a template before each of the named sequences, and behind the last. The type of a token does not count.
-func (p *postProcessor) around(parts []templatePart, names ...string) ([][]int32, error) {
-	out := make([][]int32, 1, len(names)+1)
+// around gives the special tokens of a template before each of the named sequences, and behind the last, and the types of all.
+func (p *postProcessor) around(parts []templatePart, names ...string) ([][]int32, typing, error) {
+	out, types := make([][]int32, 1, len(names)+1), typing{}
 	for _, part := range parts {
 		last := len(out) - 1
 		switch {
 		case part.Sequence != nil && last < len(names) && part.Sequence.ID == names[last]:
+			types.text[last] = int64(part.Sequence.Type)
 			out = append(out, nil)
 		case part.SpecialToken != nil:
 			ids, ok := p.Tokens[part.SpecialToken.ID]
 			if !ok {
-				return nil, fmt.Errorf("names %q, which is not among its special_tokens", part.SpecialToken.ID)
+				return nil, typing{}, fmt.Errorf("names %q, which is not among its special_tokens", part.SpecialToken.ID)
 			}
 			out[last] = append(out[last], ids.IDs...)
+			types.special[last] = append(types.special[last], slices.Repeat([]int64{int64(part.SpecialToken.Type)}, len(ids.IDs))...)
 		default:
-			return nil, errors.New("is not understood")
+			return nil, typing{}, errors.New("is not understood")
 		}
 	}
 	if len(out) <= len(names) {
-		return nil, errors.New("leaves the text out")
+		return nil, typing{}, errors.New("leaves the text out")
 	}
-	return out, nil
+	return out, types, nil
 }
 
 // override lets tokenizer_config.json have its say, as the reference does: its add_prefix_space, or the default of none, wins over

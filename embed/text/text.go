@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"vecmill/embed"
 	"vecmill/model"
@@ -25,7 +26,7 @@ const maxWord = 1 << 20
 
 // Preprocessor makes samples of texts. It is safe for concurrent use.
 //
-// A sample has the inputs input_ids (int64 [L], padded with the padding token) and attention_mask (int64 [L], padded with 0); its cost is L,
+// A sample has the inputs input_ids (int64 [L], padded with the padding token) and attention_mask (int64 [L], padded with 0), and those that Inputs names, padded with 0; its cost is L,
 // special tokens included. Start and end count the text's own tokens. Its tag is a *Tokens.
 type Preprocessor struct {
 	tokenizer *Tokenizer
@@ -34,7 +35,9 @@ type Preprocessor struct {
 	room      int // tokens of a text that fit beside the special tokens
 	marks     marks
 	class     string    // of the model
+	known     int       // ids that the model has
 	companion companion // what goes beside a text
+	typed     bool      // samples have the types of their tokens
 	digest    string
 }
 
@@ -66,19 +69,23 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.pad < 0 {
+	if t.pad < 0 || int(t.pad) >= spec.Text.VocabSize {
 		t.pad = int32(spec.Text.PadTokenID)
 	}
-	if n := len(t.tokens); n > spec.Text.VocabSize {
-		return nil, fmt.Errorf("%s: the tokenizer has ids up to %d, config.json a vocab_size of %d: they do not belong together",
-			spec.Dir, n-1, spec.Text.VocabSize)
+	if err := belong(t, spec); err != nil {
+		return nil, err
 	}
 	most := spec.Text.MaxTokens()
 	if n := t.MaxLength(); n > 0 {
 		most = min(most, n)
 	}
 	opts = opts.withDefaults(most)
-	p := &Preprocessor{tokenizer: t, opts: opts, room: opts.MaxTokens - len(t.before) - len(t.after), marks: marksOf(t), class: spec.Class, companion: companionOf(spec.Class)}
+	p := &Preprocessor{tokenizer: t, opts: opts, room: opts.MaxTokens - len(t.before) - len(t.after), marks: marksOf(t), class: spec.Class, known: spec.Text.VocabSize, companion: companionOf(spec.Class)}
+	pairs := p.companion.field != ""
+	p.typed = t.Typed(spec, pairs)
+	if n := t.largestType(pairs); p.typed && n >= int64(spec.Text.TypeVocabSize) {
+		return nil, fmt.Errorf("%s: the tokenizer gives tokens the type %d, config.json has a type_vocab_size of %d: they do not belong together", spec.Dir, n, spec.Text.TypeVocabSize)
+	}
 	if p.input, err = newInput(opts); err != nil {
 		return nil, fmt.Errorf("text preprocessing: %w", err)
 	}
@@ -90,12 +97,25 @@ func New(spec *model.Spec, opts Options) (*Preprocessor, error) {
 	case opts.Long == Window && opts.Stride >= p.room:
 		return nil, fmt.Errorf("text preprocessing: stride %d leaves nothing of a window of %d tokens", opts.Stride, p.room)
 	}
-	p.digest, err = digest(spec.Dir, opts)
+	p.digest, err = digest(spec.Dir, opts, p.typed)
 	return p, err
 }
 
+// belong fails unless the tokenizer's vocabulary, and what it puts around every text, is the model's. Tokens that were added to it may be more than the model has: texts that have one of those are refused.
+func belong(t *Tokenizer, spec *model.Spec) error {
+	if t.size > spec.Text.VocabSize {
+		return fmt.Errorf("%s: the tokenizer has ids up to %d, config.json a vocab_size of %d: they do not belong together", spec.Dir, t.size-1, spec.Text.VocabSize)
+	}
+	for _, id := range slices.Concat(t.before, t.after) {
+		if int(id) >= spec.Text.VocabSize {
+			return fmt.Errorf("%s: the tokenizer puts %s, id %d, around texts, and config.json has a vocab_size of %d: they do not belong together", spec.Dir, t.Token(id), id, spec.Text.VocabSize)
+		}
+	}
+	return nil
+}
+
 // digest is a SHA-256 over the options and every file that the tokenizer is read from.
-func digest(dir string, opts Options) (string, error) {
+func digest(dir string, opts Options, typed bool) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n{MaxTokens:%d Long:%s Stride:%d SpecialTokens:%s InvalidUTF8:%s}\n",
 		implementation, opts.MaxTokens, opts.Long, opts.Stride, opts.SpecialTokens, opts.InvalidUTF8)
@@ -104,6 +124,9 @@ func digest(dir string, opts Options) (string, error) {
 	}
 	if opts.Truncation != LongestFirst {
 		fmt.Fprintln(h, opts.Truncation)
+	}
+	if typed {
+		fmt.Fprintln(h, typesInput)
 	}
 	names := [...]string{"tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 	for _, name := range names {
@@ -120,6 +143,14 @@ func digest(dir string, opts Options) (string, error) {
 // Digest is a SHA-256 over every option, the tokenizer's files and the version of this implementation, hex.
 func (p *Preprocessor) Digest() string { return p.digest }
 
+// Inputs are the optional inputs that samples have: token_type_ids, of tokenizers that give a token of theirs another type than 0. The graph is to take them.
+func (p *Preprocessor) Inputs() []string {
+	if p.typed {
+		return []string{typesInput}
+	}
+	return nil
+}
+
 // Tokenizer is the checkpoint's tokenizer, for heads that decode.
 func (p *Preprocessor) Tokenizer() *Tokenizer { return p.tokenizer }
 
@@ -134,7 +165,11 @@ func (p *Preprocessor) Footprint(ref schemas.Ref, _ []byte, size int64) (int64, 
 		return 0, err
 	}
 	merged := max(min(b.text, maxWord), min(b.more, maxWord))
-	return b.copies*b.text + mergeBytes*merged + encodedBytes*(b.tokens+b.more) + sampleBytes*b.kept + windowBytes*b.windows + fixedBytes + p.input.reading(size), nil
+	kept := int64(sampleBytes)
+	if p.typed {
+		kept += typeBytes
+	}
+	return b.copies*b.text + mergeBytes*merged + encodedBytes*(b.tokens+b.more) + kept*b.kept + windowBytes*b.windows + fixedBytes + p.input.reading(size), nil
 }
 
 // What texts take, in bytes.
@@ -143,6 +178,7 @@ const (
 	mergeBytes   = 128 // for each byte of a longest word: symbols, links, queue
 	encodedBytes = 40  // for each token, slices that grow included
 	sampleBytes  = 32  // for each token of a sample
+	typeBytes    = 8   // for its type
 	windowBytes  = 512 // for each sample
 )
 
@@ -201,7 +237,8 @@ func (p *Preprocessor) bound(ref *schemas.Ref, size int64) (b bound, err error) 
 }
 
 // Preprocess encodes blob and makes one sample of it, or one per window. Rejections: too-short for no bytes, decode for bytes that are
-// not UTF-8, too-large for text over the limit, schema for a reference that lacks what the class takes beside a text, or has what it does not take.
+// not UTF-8, too-large for text over the limit, schema for a reference that lacks what the class takes beside a text, or has what it does not take, model for a token that the model
+// does not have.
 func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []byte) ([]embed.Sample, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -217,6 +254,12 @@ func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []b
 		return nil, err
 	}
 	samples, err := p.samples(ctx, &ref, text)
+	if err == nil {
+		err = p.foreign(samples)
+	}
+	if err != nil {
+		return nil, err
+	}
 	notes := map[string]string{}
 	if charset != "" {
 		notes[schemas.CharsetNote] = charset
@@ -229,7 +272,22 @@ func (p *Preprocessor) Preprocess(ctx context.Context, ref schemas.Ref, blob []b
 			samples[i].Notes = notes
 		}
 	}
-	return samples, err
+	return samples, nil
+}
+
+// foreign refuses samples with a token that was added to the tokenizer, and not to the model.
+func (p *Preprocessor) foreign(samples []embed.Sample) error {
+	if len(p.tokenizer.tokens) <= p.known {
+		return nil
+	}
+	for i := range samples {
+		for _, id := range samples[i].Inputs[0].I64 {
+			if id >= int64(p.known) {
+				return schemas.Rejectf(schemas.ReasonModel, "the text has the token %s, id %d, and the model has %d (vocab_size of config.json)", p.tokenizer.Token(int32(id)), id, p.known)
+			}
+		}
+	}
+	return nil
 }
 
 // samples makes the samples of an object's text.
@@ -273,17 +331,31 @@ func (p *Preprocessor) sample(e *Encoding, at *cursor, number, from, to int, tru
 	copy(tag.Offsets[len(before):], e.Offsets[from:to])
 	copy(tag.Words[len(before):], e.Words[from:to])
 	return embed.Sample{
-		Cost: size,
-		Inputs: []embed.Input{
-			{Name: "input_ids", Shape: []int{size}, I64: ids, Pad: float64(p.tokenizer.pad)},
-			{Name: "attention_mask", Shape: []int{size}, I64: mask},
-		},
+		Cost:      size,
+		Inputs:    p.inputs([]int{size}, ids, mask, p.types(to-from)),
 		Window:    number,
 		Start:     float64(from),
 		End:       float64(to),
 		Truncated: truncated,
 		Tag:       tag,
 	}
+}
+
+// types are those of a sequence of texts of so many tokens, nil if samples have none.
+func (p *Preprocessor) types(lengths ...int) []int64 {
+	if !p.typed {
+		return nil
+	}
+	return p.tokenizer.Types(true, lengths...)
+}
+
+// inputs are those of a sample.
+func (p *Preprocessor) inputs(shape []int, ids, mask, types []int64) []embed.Input {
+	all := []embed.Input{{Name: "input_ids", Shape: shape, I64: ids, Pad: float64(p.tokenizer.pad)}, {Name: "attention_mask", Shape: shape, I64: mask}}
+	if p.typed {
+		all = append(all, embed.Input{Name: typesInput, Shape: shape, I64: types})
+	}
+	return all
 }
 
 // encode is Encode with the limits that a service needs: it looks at ctx, and refuses words over maxWord.

@@ -259,6 +259,33 @@ func TestNewNamesWhatDoesNotFit(t *testing.T) {
 	if _, err := New(small, Options{}); err == nil || !strings.Contains(err.Error(), "do not belong together") {
 		t.Errorf("error %v for a vocabulary larger than the model's", err)
 	}
+	apart := specOf(t.TempDir(), 32)
+	apart.Text.VocabSize = 460
+	around := edited(t, "post_processor", map[string]any{"type": "RobertaProcessing", "sep": []any{"<mask>", 460}, "cls": []any{"<s>", 0}})
+	if err := os.WriteFile(filepath.Join(apart.Dir, "tokenizer.json"), around, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(apart, Options{}); err == nil || !strings.Contains(err.Error(), "puts <mask>, id 460, around texts") {
+		t.Errorf("error %v for a special token that the model does not have", err)
+	}
+}
+
+// TestATextWithATokenThatTheModelLacksIsRefused is of a mask that was added to the tokenizer alone: the reference fails at such a text, and takes the others.
+func TestATextWithATokenThatTheModelLacksIsRefused(t *testing.T) {
+	spec := specOf("testdata/base", 32)
+	spec.Text.VocabSize = 460
+	p, err := New(spec, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := prepare(t, p, "hello"); len(s) != 1 {
+		t.Errorf("%d samples", len(s))
+	}
+	_, err = p.Preprocess(t.Context(), schemas.Ref{}, []byte("hello <mask>"))
+	wantRejection(t, err, schemas.ReasonModel, "the token <mask>, id 460, and the model has 460")
+	other := "hello <mask>"
+	_, err = p.Preprocess(t.Context(), schemas.Ref{TextPair: &other}, []byte("hello"))
+	wantRejection(t, err, schemas.ReasonModel, "the token <mask>, id 460")
 }
 
 func TestDigestFollowsOptionsAndFiles(t *testing.T) {

@@ -12,6 +12,7 @@ type Tokenizer struct {
 	early  *matcher // added tokens that are not normalized: looked for first
 	late   *matcher // the other added tokens
 	tokens []string // bytes of each id, "" for ids that do not exist
+	size   int      // ids of the vocabulary, without added tokens
 	spaces []edges  // of each id
 	isSpec []bool   // of each id: an added token that is special
 
@@ -19,6 +20,8 @@ type Tokenizer struct {
 
 	before, after []int32    // special tokens around a text
 	pair          [3][]int32 // before, between and behind two texts
+	types         [2]typing  // of the tokens of one text, and of two
+	listsTypes    bool       // the model is given them
 	adjustable    bool       // tokenizer_config.json may say otherwise about trimming
 	prefixSpace   bool       // a space goes before text that does not begin with one
 	trim          bool       // offsets leave out leading and trailing spaces

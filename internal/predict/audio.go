@@ -111,8 +111,13 @@ func newSpeech(spec *model.Spec, o Options) (worker, error) {
 		}
 		return s, nil
 	}
-	s.tok, err = heads.LoadCTCTokenizer(spec.Dir, spec.Audio.VocabSize)
-	return s, err
+	if s.tok, err = heads.LoadCTCTokenizer(spec.Dir, spec.Audio.VocabSize); err != nil {
+		return nil, err
+	}
+	if s.tok.Phones() && s.timestamps == "word" { // so does the reference
+		return nil, faultf("option return_timestamps: the tokenizer is of phones and knows no words, set it to \"char\"")
+	}
+	return s, nil
 }
 
 // strides reads stride_length_s: a number for both sides, or two.

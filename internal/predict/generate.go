@@ -104,7 +104,9 @@ func unpadded(padding any) error {
 // its pipeline; and the pipeline's own part of config.json.
 func (g *generation) defaults() error {
 	g.cfg = generate.NewDefaultConfig()
-	g.cfg.EOSTokenID = generate.IDs{int32(g.spec.Text.EOSTokenID)}
+	for _, id := range g.spec.Text.EOSTokenID {
+		g.cfg.EOSTokenID = append(g.cfg.EOSTokenID, int32(id))
+	}
 	pad := g.texts.tok.Pad()
 	g.cfg.PadTokenID = &pad
 	config, err := settings(g.spec.Dir, "config.json")

@@ -11,6 +11,7 @@ import (
 	"vecmill/embed"
 	"vecmill/embed/ortsession"
 	"vecmill/model"
+	"vecmill/model/graph"
 )
 
 // state is the output that head classes of the reference keep to themselves, pooled an optional one of the base classes.
@@ -64,7 +65,12 @@ func load(ctx context.Context, spec *model.Spec, s Settings, o model.CompileOpti
 		o = model.CompileOptions{}
 	}
 	o.Precision, o.Packed, o.Whole = s.Precision, s.Packed, ortsession.Provider(s.Provider).OnGPU()
-	if l.graph, err = spec.Compile(ctx, cache, o); err != nil {
+	l.graph, err = spec.Compile(ctx, cache, o)
+	if errors.Is(err, graph.ErrNoPooler) && !slices.Contains(s.Outputs, pooled) { // nobody has asked for it
+		o.Outputs = slices.DeleteFunc(o.Outputs, func(name string) bool { return name == pooled })
+		l.graph, err = spec.Compile(ctx, cache, o)
+	}
+	if err != nil {
 		return nil, fault(err)
 	}
 	if l.session, err = ortsession.Open(ctx, *l.graph, s.session(cache)); err != nil {

@@ -151,8 +151,9 @@ func (c *choices) prepare(_ context.Context, in *Input) (*prepared, error) {
 		longest = max(longest, len(e[0].ids))
 	}
 	n := len(all) * longest
-	ids, mask := make([]int64, n), make([]int64, n)
+	ids, mask, types := make([]int64, n), make([]int64, n), make([]int64, n)
 	for i, e := range all {
+		copy(types[i*longest:], e.types)
 		for k := range longest {
 			ids[i*longest+k] = int64(c.texts.tok.Pad())
 			if k < len(e.ids) {
@@ -161,9 +162,11 @@ func (c *choices) prepare(_ context.Context, in *Input) (*prepared, error) {
 		}
 	}
 	shape := []int64{1, int64(len(all)), int64(longest)}
-	return &prepared{runs: [][]embed.Tensor{{
-		{Name: "input_ids", Shape: shape, I64: ids}, {Name: "attention_mask", Shape: shape, I64: mask},
-	}}}, nil
+	run := []embed.Tensor{{Name: "input_ids", Shape: shape, I64: ids}, {Name: "attention_mask", Shape: shape, I64: mask}}
+	if c.texts.typed {
+		run = append(run, embed.Tensor{Name: "token_type_ids", Shape: shape, I64: types})
+	}
+	return &prepared{runs: [][]embed.Tensor{run}}, nil
 }
 
 func (c *choices) finish(_ *prepared, out [][]embed.Tensor) (result, error) {

@@ -1,8 +1,11 @@
 package predict
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -66,6 +69,46 @@ func TestResultsEqualThePipelines(t *testing.T) {
 	}
 }
 
+// withTypes is a checkpoint of model/golden with a tokenizer whose second texts have type 1.
+func withTypes(t *testing.T, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, from := range []string{filepath.Join(goldenRoot, filepath.FromSlash(name)), "testdata/typed"} {
+		if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestTheTypesOfTokensAreTheReferences compares with testdata/types.json, which testdata/token_types.py wrote with the reference's models.
+func TestTheTypesOfTokensAreTheReferences(t *testing.T) {
+	b, err := os.ReadFile("testdata/types.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Case, Task string
+		Input      json.RawMessage
+		Options    Options
+		Result     any
+	}
+	if err := json.Unmarshal(b, &cases); err != nil || len(cases) < 5 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	cache := t.TempDir()
+	for _, c := range cases {
+		in, err := parseLine(c.Input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		job := Job{Settings: Settings{Model: withTypes(t, c.Case), Cache: cache}, Task: c.Task, Options: c.Options}
+		if diff := differ("result", predictAll(t, job, in)[0]["result"], c.Result); diff != "" {
+			t.Errorf("%s %s: %s", c.Input, marshalled(t, c.Options), diff)
+		}
+	}
+}
+
 // withProcessors makes a directory of a golden checkpoint, the tokenizer of testdata and the reference's usual preprocessor_config.json.
 func withProcessors(t *testing.T, class string) string {
 	t.Helper()
@@ -110,6 +153,73 @@ func withProcessors(t *testing.T, class string) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// setConfig changes fields of a checkpoint's config.json.
+func setConfig(t *testing.T, dir string, fields map[string]any) {
+	t.Helper()
+	path := filepath.Join(dir, "config.json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(b, &all); err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(all, fields)
+	if err := os.WriteFile(path, []byte(marshalled(t, all)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEachEndOfTheConfigurationEndsAText has config.json say what an option says of generation.
+func TestEachEndOfTheConfigurationEndsAText(t *testing.T) {
+	dir, cache := withProcessors(t, "Data2VecTextForCausalLM"), t.TempDir()
+	options := Options{"do_sample": json.RawMessage("false"), "max_new_tokens": json.RawMessage("12")}
+	text := func() string {
+		return marshalled(t, predictAll(t, Job{Settings: Settings{Model: dir, Cache: cache}, Options: options}, OfText("ann lee is in rome."))[0]["result"])
+	}
+	whole := text()
+	options["eos_token_id"] = json.RawMessage("[17, 12, 8]")
+	want := text()
+	delete(options, "eos_token_id")
+	setConfig(t, dir, map[string]any{"eos_token_id": []int{17, 12, 8}})
+	if got := text(); got != want || got == whole {
+		t.Errorf("%s, want %s, and without the ends %s", got, want, whole)
+	}
+}
+
+// TestStatesTakeNoPooler has the weights of a head class opened as the base class: it has the same states, and no pooled one.
+func TestStatesTakeNoPooler(t *testing.T) {
+	job := Job{Settings: Settings{Model: withProcessors(t, "Data2VecTextForTokenClassification"), Cache: t.TempDir()}, Task: "feature-extraction"}
+	want := marshalled(t, predictAll(t, job, OfText("a cat"))[0]["result"])
+	setConfig(t, job.Settings.Model, map[string]any{"architectures": []string{"Data2VecTextModel"}})
+	if got := marshalled(t, predictAll(t, job, OfText("a cat"))[0]["result"]); got != want {
+		t.Errorf("%.100s, want %.100s", got, want)
+	}
+	job.Options = Options{"pool": json.RawMessage("true")}
+	var b bytes.Buffer
+	err := Run(t.Context(), job, &b, func(do func(Input) error) error { return do(OfText("a cat")) })
+	if input := (InputError{}); !errors.As(err, &input) || !strings.Contains(err.Error(), "the checkpoint has neither") {
+		t.Errorf("a pooled state: %v", err)
+	}
+}
+
+// TestATokenThatTheModelLacksIsTheTextsFault has one added to the tokenizer of 60 alone.
+func TestATokenThatTheModelLacksIsTheTextsFault(t *testing.T) {
+	dir := withProcessors(t, "Data2VecTextModel")
+	config := []byte(`{"tokenizer_class": "RobertaTokenizer", "additional_special_tokens": ["<new>"]}`)
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer_config.json"), config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	job := Job{Settings: Settings{Model: dir, Cache: t.TempDir()}}
+	predictAll(t, job, OfText("a cat"))
+	var b bytes.Buffer
+	err := Run(t.Context(), job, &b, func(do func(Input) error) error { return do(OfText("a <new> cat")) })
+	if input := (InputError{}); !errors.As(err, &input) || !strings.Contains(err.Error(), "input_ids has the value 60, want 0 to 59") {
+		t.Errorf("error %v", err)
+	}
 }
 
 // differ says where two JSON values differ; numbers may by 1e-4.

@@ -79,6 +79,30 @@ func TestSpeechWithALanguageModelEqualsTheReference(t *testing.T) {
 	}
 }
 
+// TestPhonesAreSpokenApart has the demo's letters taken for phones, by the class of the tokenizer alone.
+func TestPhonesAreSpokenApart(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../demo/models/audio-ctc")); err != nil {
+		t.Fatal(err)
+	}
+	config := []byte(`{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer", "word_delimiter_token": "|", "phone_delimiter_token": " ", "do_phonemize": false}`)
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer_config.json"), config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	job := Job{Settings: Settings{Model: dir, Cache: t.TempDir()}, Options: Options{"return_timestamps": json.RawMessage(`"char"`)}}
+	got := predictAll(t, job, OfFile("../demo/samples/audio/speech-02.wav"))[0]["result"].(map[string]any)
+	if text := "T W O Z E R O T W O S I X"; got["text"] != text || len(got["chunks"].([]any)) != 13 {
+		t.Errorf("%v, want %q", got, text)
+	}
+	spec, err := model.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newSpeech(spec, Options{"return_timestamps": json.RawMessage(`"word"`)}); err == nil || !strings.Contains(err.Error(), "of phones and knows no words") {
+		t.Errorf("times of words, which the reference fails at: %v", err)
+	}
+}
+
 // TestARecordingInChunksIsNotHeldWhole takes 15 minutes apart, which are 58 MB of samples. It says nothing of the graph's own memory.
 func TestARecordingInChunksIsNotHeldWhole(t *testing.T) {
 	spec, err := model.Open("../demo/models/audio-ctc")

@@ -18,6 +18,7 @@ type texts struct {
 	length     int  // max_length: what truncation cuts at in place of maxLength; 0: that
 	padding    any  // adds nothing to a text alone, but says whether max_length truncates
 	special    bool // special tokens around the texts
+	typed      bool // the model is given the types of the tokens
 }
 
 func newTexts(spec *model.Spec) (*texts, error) {
@@ -25,7 +26,7 @@ func newTexts(spec *model.Spec) (*texts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &texts{tok: tok, most: spec.Text.MaxTokens(), maxLength: tok.MaxLength(), special: true}, nil
+	return &texts{tok: tok, most: spec.Text.MaxTokens(), maxLength: tok.MaxLength(), special: true, typed: tok.Typed(spec, true)}, nil
 }
 
 // places are the options that every text task has.
@@ -51,12 +52,21 @@ func (t *texts) aroundPair() (before, between, after []int32) {
 	return t.tok.AroundPair()
 }
 
+// types are those of a sequence of texts of so many tokens, nil if the model is not given them.
+func (t *texts) types(lengths ...int) []int64 {
+	if !t.typed {
+		return nil
+	}
+	return t.tok.Types(t.special, lengths...)
+}
+
 // encoded is one sequence for the model. Offsets and words belong to the text that a token is of.
 type encoded struct {
 	ids      []int32
 	offsets  [][2]int32
 	words    []int32 // -1 for special tokens around the texts
 	sequence []int8  // 0, 1: of the first or the second text; -1 around them
+	types    []int64 // of the tokens; nil if the model is not given them
 }
 
 func (e *encoded) special(ids []int32) {
@@ -79,7 +89,11 @@ func (e *encoded) run() []embed.Tensor {
 	for i, id := range e.ids {
 		ids[i], mask[i] = int64(id), 1
 	}
-	return []embed.Tensor{{Name: "input_ids", Shape: shape, I64: ids}, {Name: "attention_mask", Shape: shape, I64: mask}}
+	all := []embed.Tensor{{Name: "input_ids", Shape: shape, I64: ids}, {Name: "attention_mask", Shape: shape, I64: mask}}
+	if e.types != nil {
+		all = append(all, embed.Tensor{Name: "token_type_ids", Shape: shape, I64: e.types})
+	}
+	return all
 }
 
 // tokens encodes a text, which must be UTF-8.
@@ -107,6 +121,7 @@ func (t *texts) wrapped(e *text.Encoding, limit, stride int) ([]encoded, error) 
 		out.special(before)
 		out.add(e, 0, from, to)
 		out.special(after)
+		out.types = t.types(to - from)
 		return out
 	})
 }
@@ -137,6 +152,7 @@ func (t *texts) pair(a, b string, limit, stride int) ([]encoded, error) {
 		out.special(between)
 		out.add(eb, 1, from, to)
 		out.special(after)
+		out.types = t.types(first, to-from)
 		return out
 	})
 }

@@ -44,7 +44,7 @@ func (t *texts) checkTruncation() error {
 	return faultf("option padding: %v is not true, false, \"longest\", \"max_length\" or \"do_not_pad\"", t.padding)
 }
 
-// pad fills input_ids and attention_mask of one text up to max_length, the tokenizer's own unless it is given.
+// pad fills the inputs of one text up to max_length, the tokenizer's own unless it is given.
 func (t *texts) pad(run []embed.Tensor) error {
 	most := t.length
 	if most == 0 {
@@ -57,8 +57,11 @@ func (t *texts) pad(run []embed.Tensor) error {
 	case n <= 0:
 		return nil
 	}
-	for i, fill := range []int64{int64(t.tok.Pad()), 0} {
-		padding := slices.Repeat([]int64{fill}, n)
+	for i := range run {
+		padding := make([]int64, n)
+		if i == 0 {
+			padding = slices.Repeat([]int64{int64(t.tok.Pad())}, n)
+		}
 		run[i].Shape = []int64{1, int64(most)}
 		if t.tok.PadsLeft() {
 			run[i].I64 = append(padding, run[i].I64...)

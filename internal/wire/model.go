@@ -245,7 +245,7 @@ func decoding(c *config.Decoding) heads.Decoding {
 	return d
 }
 
-// compileOptions ask for what the heads need beyond the class's outputs, and for the size of the pictures that pre makes.
+// compileOptions ask for what the heads need beyond the class's outputs, and for the inputs and the size of the pictures that pre makes.
 func compileOptions(p *config.Pipeline, spec *model.Spec, pre embed.Preprocessor, precision model.Precision) model.CompileOptions {
 	o := model.CompileOptions{
 		Packed:    p.Batch.Packing,
@@ -260,8 +260,11 @@ func compileOptions(p *config.Pipeline, spec *model.Spec, pre embed.Preprocessor
 			}
 		}
 	}
-	if pictures, ok := pre.(*image.Preprocessor); ok {
-		o.ImageSize = pictures.ImageSize(spec)
+	switch pre := pre.(type) {
+	case *text.Preprocessor:
+		o.Inputs = pre.Inputs()
+	case *image.Preprocessor:
+		o.ImageSize = pre.ImageSize(spec)
 	}
 	return o
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -58,6 +59,20 @@ func TestLabelsAreOrderedByID(t *testing.T) {
 	}
 }
 
+// TestTheEndIsATokenOrSeveral: one stays a number in what digests are made of, however the file writes it.
+func TestTheEndIsATokenOrSeveral(t *testing.T) {
+	for field, want := range map[string]string{`"x":0`: "2", `"eos_token_id":null`: "2", `"eos_token_id":5`: "5", `"eos_token_id":[5]`: "5", `"eos_token_id":[2,5]`: "[2,5]", `"eos_token_id":[]`: "[]"} {
+		c, err := Parse([]byte(`{"model_type":"data2vec-text","architectures":["C"],` + field + `}`))
+		if err != nil {
+			t.Errorf("%s: %v", field, err)
+			continue
+		}
+		if got, err := json.Marshal(c.Text.EOSTokenID); err != nil || string(got) != want {
+			t.Errorf("%s is %s, %v, want %s", field, got, err, want)
+		}
+	}
+}
+
 // TestLabelsOfAClassWithoutThemAreNotRead: the reference's configurations carry id2label whatever the class, and nothing looks at it.
 func TestLabelsOfAClassWithoutThemAreNotRead(t *testing.T) {
 	for _, class := range []string{"Data2VecTextModel", "Data2VecTextForMaskedLM"} {
@@ -86,6 +101,8 @@ func TestParseRefusesByName(t *testing.T) {
 		"a stride of zero":                 {audio + `"conv_dim":[4],"conv_kernel":[3],"conv_stride":[0]}`, "conv_stride[0]"},
 		"groups that do not divide":        {audio + `"num_conv_pos_embedding_groups":7}`, "groups"},
 		"an unknown kind of positions":     {text + `"position_embedding_type":"rotary"}`, "rotary"},
+		"an end in words":                  {text + `"eos_token_id":"two"}`, "eos_token_id"},
+		"ends in words":                    {text + `"eos_token_id":["two"]}`, "eos_token_id"},
 		"no room for positions":            {text + `"max_position_embeddings":2}`, "max_position_embeddings"},
 		"a picture smaller than a patch":   {vision + `"image_size":8}`, "patch_size"},
 		"a picture size of three":          {vision + `"image_size":[1,2,3]}`, "a size is"},

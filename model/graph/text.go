@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"strings"
 
 	"vecmill/model/onnx"
@@ -277,12 +278,22 @@ func (n *net) first(t *text) onnx.Value {
 	return n.Gather(n.ReshapeTo(t.last(), t.rows), n.Int(0), 1)
 }
 
-// textModel is Data2VecTextModel. Its pooler is an optional output, but its weights must be there.
+// ErrNoPooler is of a checkpoint without the pooler that is asked for: one of a head class, or saved with add_pooling_layer=False.
+var ErrNoPooler = errors.New("pooler_output takes pooler.dense.weight and pooler.dense.bias, and the checkpoint has neither: the reference would make them up")
+
+// textModel is Data2VecTextModel. Its pooler is an optional output, whose weights may be missing where nobody asks for it.
 func (n *net) textModel() error {
 	h := n.cfg.Text.HiddenSize
 	t := n.text()
+	const weight, bias = "pooler.dense.weight", "pooler.dense.bias"
+	if !n.w.HasBackbone(weight) && !n.w.HasBackbone(bias) {
+		if n.wants("pooler_output") {
+			return ErrNoPooler
+		}
+		return nil
+	}
 	n.Scope("pooler")
-	w, b := n.w.Backbone("pooler.dense.weight", h, h), n.w.Backbone("pooler.dense.bias", h)
+	w, b := n.w.Backbone(weight, h, h), n.w.Backbone(bias, h)
 	if n.wants("pooler_output") {
 		pooled := n.Tanh(n.Linear(n.first(t), n.Weight(w.Name, w.Shape, &w), n.Weight(b.Name, b.Shape, &b)))
 		n.Output("pooler_output", pooled, onnx.Float32, n.single, onnx.Fixed(h))

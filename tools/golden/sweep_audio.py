@@ -40,7 +40,7 @@ def recording(r, where, i, rate, least):
 
 
 def tokenizer(where, r, size):
-    """A CTC vocabulary; now and then with letters of several characters, and what AutoTokenizer writes beside it."""
+    """A CTC vocabulary, of letters or of phones; now and then with some of several characters, and what AutoTokenizer writes beside it."""
     special = r.sample(["<pad>", "<s>", "</s>", "<unk>"], 4)
     letters = list(string.ascii_uppercase if r.random() < .6 else string.ascii_lowercase) + ["'", ".", ",", "?", "é", "th", " n't", "ß"]
     r.shuffle(letters)
@@ -51,10 +51,13 @@ def tokenizer(where, r, size):
     sweep_pipelines.maybe(r, kwargs, "do_lower_case", lambda: True, .3)
     sweep_pipelines.maybe(r, kwargs, "replace_word_delimiter_char", lambda: r.choice(["_", " "]), .2)
     sweep_pipelines.maybe(r, kwargs, "clean_up_tokenization_spaces", lambda: r.random() < .5, .4)
-    sweep_pipelines.maybe(r, kwargs, "word_delimiter_token", lambda: r.choice(tokens[5:] + ["|"]), .2)
+    sweep_pipelines.maybe(r, kwargs, "word_delimiter_token", lambda: r.choice(tokens[5:] + ["|", None]), .2)
+    cls = hf.Wav2Vec2CTCTokenizer
+    if r.random() < .3:
+        cls, kwargs["do_phonemize"] = hf.Wav2Vec2PhonemeCTCTokenizer, False
     with open(where + "/vocab.json", "w") as f:
         json.dump({t: i for i, t in enumerate(tokens)}, f)
-    t = hf.Wav2Vec2CTCTokenizer(where + "/vocab.json", **kwargs)
+    t = cls(where + "/vocab.json", **kwargs)
     if r.random() < .2:
         t.add_tokens(["XX", "YY"])
     t.save_pretrained(where)
@@ -79,7 +82,7 @@ def checkpoint(where, task, r):
     s.update(vocab_size=size, num_labels=r.randint(1, 9), layer_norm_eps=1e-5)
     if cls == "Data2VecAudioForCTC":
         what, s["pad_token_id"] = tokenizer(where, r, size)
-        s["vocab_size"] = max(size, len(hf.Wav2Vec2CTCTokenizer.from_pretrained(where)))
+        s["vocab_size"] = max(size, len(hf.AutoTokenizer.from_pretrained(where)))
     model = getattr(hf, cls)(hf.Data2VecAudioConfig(**s)).eval()
     generate.randomise(model, np.random.default_rng(r.randint(0, 1 << 30)))
     model.save_pretrained(where)

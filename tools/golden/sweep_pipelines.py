@@ -40,8 +40,9 @@ CLASSES = {"text-classification": "SequenceClassification", "token-classificatio
 
 def checkpoint(where, task, r):
     what = sweep_text.directory(where, r)
-    size = len(hf.AutoTokenizer.from_pretrained(where))
-    settings = dict(vocab_size=size + r.randint(0, 3), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, max_position_embeddings=r.choice([90, 300]), type_vocab_size=1,
+    tokenizer = hf.AutoTokenizer.from_pretrained(where)
+    size = len(tokenizer)
+    settings = dict(vocab_size=size + r.randint(0, 3) if r.random() < .9 else r.randint(min(tokenizer.vocab_size, size), size), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, max_position_embeddings=r.choice([90, 300]), type_vocab_size=r.choice([1, 2, 2]),
                     layer_norm_eps=1e-5, id2label=labels(r, task) if task != "question-answering" else {0: "s", 1: "e"})
     if task == "text-classification":
         settings.update(problem_type=r.choice([None, "regression", "single_label_classification", "multi_label_classification"]))

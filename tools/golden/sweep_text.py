@@ -1,7 +1,7 @@
 """Tokenizers of random settings, in every form of directory, and random texts: python sweep_text.py WORKER OUT SEED COUNT.
 
 Each directory is a small Data2VecTextModel with a byte-level vocabulary trained here; `worker predict --preprocess-only` must give the ids
-that AutoTokenizer gives.
+and types of tokens that AutoTokenizer gives.
 """
 import json
 import os
@@ -107,12 +107,13 @@ def directory(where, r):
 
 
 def template(path, r):
-    """Other special tokens around texts, and around pairs, than RoBERTa's."""
+    """Other special tokens around texts, and around pairs, than RoBERTa's, and types of tokens."""
     with open(path) as f:
         doc = json.load(f)
     ids = {"<s>": doc["model"]["vocab"]["<s>"], "</s>": doc["model"]["vocab"]["</s>"]}
-    special = lambda: [{"SpecialToken": {"id": r.choice(sorted(ids)), "type_id": 0}} for _ in range(r.randint(0, 2))]
-    text = lambda name: [{"Sequence": {"id": name, "type_id": 0}}]
+    kind = lambda: r.choice([0, 0, 1])
+    special = lambda: [{"SpecialToken": {"id": r.choice(sorted(ids)), "type_id": kind()}} for _ in range(r.randint(0, 2))]
+    text = lambda name: [{"Sequence": {"id": name, "type_id": kind()}}]
     doc["post_processor"] = {"type": "TemplateProcessing", "single": special() + text("A") + special(), "pair": special() + text("A") + special() + text("B") + special(),
                              "special_tokens": {k: {"id": k, "ids": [v], "tokens": [k]} for k, v in ids.items()}}
     with open(path, "w") as f:
@@ -121,6 +122,7 @@ def template(path, r):
 
 
 def worker_ids(worker, where, lines, options):
+    """-> for each line its ids and, if there are others than 0, the types."""
     out = os.path.join(where, "out.safetensors")
     command = [worker, "predict", "--model", where, "--task", "feature-extraction", "--preprocess-only", "--tensors-out", out, "--jsonl"]
     for k, v in options.items():
@@ -129,7 +131,12 @@ def worker_ids(worker, where, lines, options):
     if p.returncode:
         return f"exit {p.returncode}: {p.stderr.strip()[-300:]}"
     got = load_file(out)
-    return [got["input_ids" if len(lines) == 1 else f"{i}/input_ids"][0].tolist() for i in range(len(lines))]
+    of = lambda i, name: got[name if len(lines) == 1 else f"{i}/{name}"][0].tolist()
+    return [told(of(i, "input_ids"), of(i, "token_type_ids") if any(k.endswith("token_type_ids") for k in got) else None) for i in range(len(lines))]
+
+
+def told(ids, types):
+    return ids, types if types and any(types) else None
 
 
 def compare(worker, where, what, r):
@@ -142,7 +149,8 @@ def compare(worker, where, what, r):
             lines += [{"text": draw_text(r), "text_pair": draw_text(r)} for _ in range(15)]
         want = []
         for x in lines:
-            want.append(tokenizer(x["text"], x.get("text_pair"), **options)["input_ids"])
+            e = tokenizer(x["text"], x.get("text_pair"), **options)
+            want.append(told(e["input_ids"], e.get("token_type_ids")))
         got = worker_ids(worker, where, lines, options)
         if isinstance(got, str):
             bad.append(f"{where} {what} {options}: {got}")
@@ -150,7 +158,7 @@ def compare(worker, where, what, r):
         n += len(lines)
         wrong = [(x, g, w) for x, g, w in zip(lines, got, want) if g != w]
         for x, g, w in wrong[:2]:
-            bad.append(f"{where} {what} {options}: {len(wrong)} of {len(lines)}: {x!r}\n   got  {g}\n   want {w}\n   {tokenizer.convert_ids_to_tokens(g)}\n   {tokenizer.convert_ids_to_tokens(w)}")
+            bad.append(f"{where} {what} {options}: {len(wrong)} of {len(lines)}: {x!r}\n   got  {g}\n   want {w}\n   {tokenizer.convert_ids_to_tokens(g[0])}\n   {tokenizer.convert_ids_to_tokens(w[0])}")
     return n, bad
 
 

@@ -12,13 +12,14 @@ import shutil
 
 import numpy as np
 import transformers
-from transformers import Wav2Vec2CTCTokenizer
+from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2PhonemeCTCTokenizer
 
 assert transformers.__version__ == "4.55.4", transformers.__version__
 HERE = pathlib.Path(__file__).parent / "ctc"
 
 LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|"] + list("ETAONIHSRDLUMWCFGYPBVK'XJQZ")
 PUNCTUATED = ["<pad>", "<s>", "</s>", "<unk>", "|"] + list("abcdntsemvr'.,?!")
+PHONES = ["<pad>", "<s>", "</s>", "<unk>", "|", "m", "ɪ", "s", "t", "ɚ", "aɪ", "tʃ", "ə", "n", ".", "'"]
 GREEK = ["[blank]", "[unk]", "_"] + list("ΑΒΓΔΕΣΤΟΛΙ") + ["ΤΣ", "İ"]
 
 TOKENIZERS = {
@@ -27,6 +28,9 @@ TOKENIZERS = {
     "lower-case": (GREEK, {"do_lower_case": True, "pad_token": "[blank]", "unk_token": "[unk]", "word_delimiter_token": "_",
                            "bos_token": "[unk]", "eos_token": "[unk]"}),
     "other-space": (LETTERS, {"replace_word_delimiter_char": "~", "additional_special_tokens": ["X"]}),
+    "no-delimiter": (LETTERS + [" "], {"word_delimiter_token": None}),
+    "phones": (PHONES, {"do_phonemize": False, "clean_up_tokenization_spaces": True}),
+    "phones-of-words": (PHONES, {"do_phonemize": False, "word_delimiter_token": "|"}),
 }
 OPTIONS = [
     {},
@@ -60,6 +64,20 @@ def plain(offsets, key):
     return [[o[key], int(o["start_offset"]), int(o["end_offset"])] for o in offsets]
 
 
+def written(tok, ids, options):
+    got = tok.decode(ids, output_char_offsets=True, output_word_offsets=True, **options)
+    return {"text": got.text, "chars": plain(got.char_offsets, "char"), "words": plain(got.word_offsets, "word")}
+
+
+def spoken(tok, ids, options):
+    """Of phones, which are words here, too; the class fails where there is no token."""
+    if "skip_special_tokens" in options and set(ids) <= set(tok.all_special_ids) or not ids:
+        return {"text": "", "chars": [], "words": []}
+    got = tok.decode(ids, output_char_offsets=True, **options)
+    chars = plain(got.char_offsets, "char")
+    return {"text": got.text, "chars": chars, "words": chars}
+
+
 def main():
     shutil.rmtree(HERE, ignore_errors=True)
     rng = np.random.default_rng(20261123)
@@ -67,18 +85,19 @@ def main():
         where = HERE / name
         where.mkdir(parents=True)
         (where / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(vocab)}), encoding="utf-8")
-        tok = Wav2Vec2CTCTokenizer(str(where / "vocab.json"), **kwargs)
+        phones = "do_phonemize" in kwargs
+        cls = Wav2Vec2PhonemeCTCTokenizer if phones else Wav2Vec2CTCTokenizer
+        tok = cls(str(where / "vocab.json"), **kwargs)
         tok.save_pretrained(where)
         (where / "added_tokens.json").unlink(missing_ok=True)
-        tok = Wav2Vec2CTCTokenizer.from_pretrained(where)
+        tok = cls.from_pretrained(where)
         sequences = [[], [0, 0, 0], [4, 4, 0, 4], [5, 5, 0, 5, 5], [len(vocab) + 40, 5]]
         sequences += [walk(rng, vocab, int(rng.integers(3, 70)), k % 2) for k in range(12)]
         cases = []
         for ids in sequences:
             for options in OPTIONS:
-                got = tok.decode(ids, output_char_offsets=True, output_word_offsets=True, **options)
-                cases.append({"ids": ids, "options": options, "text": got.text,
-                              "chars": plain(got.char_offsets, "char"), "words": plain(got.word_offsets, "word")})
+                case = {"ids": ids, "options": options}
+                cases.append(case | (spoken(tok, ids, options) if phones else written(tok, ids, options)))
         lines = ",\n".join(json.dumps(c, ensure_ascii=False) for c in cases)
         (where / "cases.json").write_text("[\n" + lines + "\n]\n", encoding="utf-8")
 
