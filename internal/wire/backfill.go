@@ -75,13 +75,13 @@ func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Sour
 }
 
 // fitList has a list read as its pipeline wants it.
-func fitList(ctx context.Context, p *config.Pipeline, list *manifestsource.Source, s *stores, o Options) (*listCheckpoint, error) {
+func fitList(ctx context.Context, p *config.Pipeline, m *loadedModel, list *manifestsource.Source, s *stores, o Options) (*listCheckpoint, error) {
 	at := list.Partition()
-	list.Same = sameList(s, p, schemas.SourceID{Pipeline: p.Name, Topic: at.Topic, Partition: at.ID})
+	list.Same = sameList(s, p, schemas.SourceID{Pipeline: p.Name, Topic: at.Topic, Partition: at.ID}, m.maker())
 	if s.cfg.Kafka.DrainTimeout > 0 { // a pod's grace goes by it, whatever the pod computes
 		list.DrainTimeout = s.cfg.Kafka.DrainTimeout.D()
 	}
-	kept, err := openCheckpoint(ctx, s, p, list, o)
+	kept, err := openCheckpoint(ctx, s, p, m, list, o)
 	if kept != nil {
 		list.Kept = kept.keep
 	}

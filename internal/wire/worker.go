@@ -211,7 +211,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	}
 	var kept *listCheckpoint
 	if list, ok := l.source.(*manifestsource.Source); ok {
-		if kept, err = fitList(ctx, p, list, s, o); err != nil {
+		if kept, err = fitList(ctx, p, l.model, list, s, o); err != nil {
 			return nil, err
 		}
 	}

@@ -47,7 +47,7 @@ type Source struct {
 	// Sum is that of the list's content (File), which Run refuses if it is another; "" is any: the name is a promise then. It may be changed before Run.
 	Sum string
 
-	// Same refuses a list that is not the one which the output has something of, as far as it can be told; nil asks nobody. It is called before anything is handed over. It may be changed before Run.
+	// Same refuses a list that is not the one which the output has something of, as far as it can be told: one that ends before it with stream.ErrBeyondEnd. nil asks nobody. It is called before the outputs are resumed, which gives some of them what others have. It may be changed before Run.
 	Same func(ctx context.Context, list List) error
 
 	// Kept is told, as often as the pipeline commits, up to where all is durable; nil: nobody. It may be changed before Run.
@@ -104,7 +104,13 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	defer func() { _ = list.Close() }() // only read
 	p, c := s.Partition(), &committer{source: s}
 	defer c.ended.Store(true)
-	start, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: 0, First: 0, End: list.Len()}}) // not -1, for which start_at would decide: it is about topics
+	if s.Same != nil {
+		err = s.Same(ctx, list)
+	}
+	var start map[stream.Partition]int64
+	if err == nil {
+		start, err = a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: 0, First: 0, End: list.Len()}}) // not -1, for which start_at would decide: it is about topics
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -113,15 +119,6 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 			err = fmt.Errorf("it has %d references, and the output has more of %q already: the list shrank, or is another one; give it another name", list.Len(), s.name)
 		}
 		return s.fault(err)
-	}
-	if s.Same != nil { // also at the beginning: of two outputs one may have more than what both have
-		if err := s.Same(ctx, list); err != nil {
-			s.drain(ctx, a) // nothing is in flight; without it the assignment would count as lost
-			if ctx.Err() != nil {
-				return nil
-			}
-			return s.fault(err)
-		}
 	}
 	s.start.Store(start[p])
 	s.advance(start[p])
