@@ -84,6 +84,7 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 		c.Pipelines[i].Topics = []string{"manifest:" + o.name}
 	}
 	shares := max(o.read.Share.N, 1)
+	tellAbsent(e.err, c, about)
 	if about != nil { // before models are loaded
 		if err := wire.Divisible(ctx, c, o.plan, about, shares); err != nil {
 			return o.notBegun(ctx, e, show, err)
@@ -118,6 +119,19 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 		}
 	}
 	return errors.Join(err, show.end(e, &report))
+}
+
+// tellAbsent says which pipelines of a plan a configuration lacks.
+func tellAbsent(w io.Writer, c *config.Config, p *plan.Plan) {
+	names, alone := wire.Absent(c, p)
+	if len(names) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "plan %s is for pipelines, too, that the configuration does not have, of which nothing is computed or told here: %s", p.Name, strings.Join(names, ", "))
+	if alone > 0 {
+		fmt.Fprintf(w, "; %d of %d references are for these alone", alone, p.Items)
+	}
+	fmt.Fprintln(w)
 }
 
 // accountPatience is how long a run's end waits for the place of its plan.
@@ -355,6 +369,7 @@ func (o *runOptions) auditPlan(ctx context.Context, e *env, c *config.Config) er
 	if err != nil {
 		return err
 	}
+	tellAbsent(e.err, c, p)
 	if c, err = wire.OfPlan(c, p); err != nil {
 		return err
 	}

@@ -55,6 +55,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 		total = about.Items
+		tellAbsent(e.err, c, about)
 		if c, err = wire.OfPlan(c, about); err != nil {
 			return err
 		}
