@@ -125,10 +125,13 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	s.total.Store(list.Len()) // last: whoever sees it sees the others
 	err = s.deliver(ctx, a, list, start[p])
 	s.drain(ctx, a)
-	if err == nil && c.unkept != nil {
-		err = fmt.Errorf("all is durable, but how far the outputs are that do not know it could not be kept, and the next run writes to them again what came since: %w", c.unkept)
+	if ctx.Err() != nil { // it was told to stop
+		err = nil
 	}
-	if err != nil && ctx.Err() == nil {
+	if c.unkept != nil {
+		err = errors.Join(err, fmt.Errorf("how far the outputs are that do not know it could not be kept, and the next run writes to them again what came since: %w", c.unkept))
+	}
+	if err != nil {
 		return s.fault(err)
 	}
 	return nil
