@@ -228,7 +228,7 @@ func unasked(c *config.Config, p *plan.Plan) (all map[string]int64, err error) {
 	return all, nil
 }
 
-// foundPlan is the plan that is complete already: a process that was interrupted behind its last request leaves one, and its command goes on here. What could not be estimated is estimated again.
+// foundPlan is the plan that is complete already: a process that was interrupted behind its last request leaves one, and its command goes on here. What could not be estimated is estimated again, and what nobody has asked for yet.
 func (o *PlanOptions) foundPlan(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, p *plan.Plan, words planWords) (*Planned, error) {
 	if err := o.isOf(p, words); err != nil {
 		return nil, err
@@ -242,7 +242,10 @@ func (o *PlanOptions) foundPlan(ctx context.Context, c *config.Config, s *stores
 		return !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Name == e.Pipeline })
 	}
 	refused := func(e backfill.Expectation) bool { return e.Refused != "" }
-	if o.Estimate.wanted() && slices.ContainsFunc(about.Expected, refused) && !slices.ContainsFunc(about.Expected, others) { // what is said of pipelines that are not here would be lost
+	mended := slices.ContainsFunc(about.Expected, refused) && !slices.ContainsFunc(about.Expected, others) // what is said of pipelines that are not here would be lost
+	absent, _ := Absent(c, p)
+	unsaid := len(about.Expected) == 0 && p.Items > 0 && len(absent) == 0 // nothing would ever be said of these
+	if o.Estimate.wanted() && (mended || unsaid) {
 		if err := o.promiseAgain(ctx, c, s, models, out, &about); err != nil {
 			return nil, err
 		}
@@ -326,7 +329,7 @@ func promise(ctx context.Context, s *stores, done *doneWorks, copies *backfill.C
 	return said, err
 }
 
-// promiseAgain estimates a complete plan of whose sample nothing could be read or computed, as under a limit that has been raised since, or while a bucket was missing. Its references stay as they are.
+// promiseAgain estimates a complete plan of whose sample nothing could be read or computed, as under a limit that has been raised since, or while a bucket was missing, or for which no estimate was asked. Its references stay as they are.
 func (o *PlanOptions) promiseAgain(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, out *Planned, about *planAbout) error {
 	w, state, err := plan.Reopen(ctx, o.place, out.Plan)
 	if err != nil || state == nil {
