@@ -279,9 +279,9 @@ func works(t *testing.T, s *harness.Postgres, table string) {
 	}
 	came := map[string]int{}
 	if err := q.Came(context.Background(), src, schemas.Span{First: 1, Next: 3}, func(l *schemas.Lineage) error {
-		came[fmt.Sprint(l.Offset, l.RefID, l.URI, l.ETag, l.ContentHash, l.Attributes)]++
+		came[fmt.Sprint(l.Offset, l.RefID, l.URI, l.ETag, l.ContentHash, l.ModelDigest, l.PreprocessDigest, l.Attributes)]++
 		return nil
-	}); err != nil || len(came) != 2 || came[fmt.Sprint(1, rows[1].RefID, rows[1].URI, rows[1].ETag, rows[1].ContentHash, rows[1].Attributes)] != 1 {
+	}); err != nil || len(came) != 2 || came[fmt.Sprint(1, rows[1].RefID, rows[1].URI, rows[1].ETag, rows[1].ContentHash, rows[1].ModelDigest, rows[1].PreprocessDigest, rows[1].Attributes)] != 1 {
 		t.Errorf("rows of a span: %v; %v", came, err)
 	}
 	for in, want := range map[schemas.Span]string{{First: 1, Next: 2}: fmt.Sprint([]schemas.Range{r}), {First: r.Next, Next: r.Next + 9}: "[]"} {

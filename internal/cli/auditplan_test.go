@@ -75,6 +75,15 @@ func TestAPlanIsOwedByThePipelinesThatItWasMadeFor(t *testing.T) {
 	if out := step(0, "intents: manifest", both, "status", "--plan", at); strings.Contains(out, "others") {
 		t.Errorf("another pipeline's outputs are told:\n%s", out)
 	}
+	const shared = "s3://out/shared"
+	step(0, "24 of 24 references", both, "plan", "--source", "s3://box/texts/", "--again", "--out", shared, "--try", "0")
+	for _, args := range [][]string{{"run"}, {"status"}, {"audit", "--kafka=false"}} {
+		got, out, stderr := call(backfiller, append(args, "--plan", shared, "--config", conf)...)
+		if got != 0 || !strings.Contains(stderr, "is for pipelines, too, that the configuration does not have, of which nothing is computed or told here: others\n") {
+			t.Errorf("%q: exit %d\n%s%s", args, got, out, stderr)
+		}
+	}
+	step(1, "is not finished", both, "audit", "--plan", shared, "--kafka=false")
 	stranger := also(t, conf, func(text string) string { return strings.Replace(text, "name: intents", "name: stranger", 1) })
 	step(1, "was made for pipelines that the configuration does not have: intents", stranger, "status", "--plan", at)
 	step(1, "was made for pipelines that the configuration does not have: intents", stranger, "audit", "--plan", at, "--kafka=false")

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ func runBackfill(ctx context.Context, e *env, args []string) error {
 	f.StringVar(&o.manifest, "manifest", "", "list of references, a file or s3://bucket/key: one JSON object a line, or a table as .csv, .tsv or .parquet")
 	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, in place of a manifest; with --source where the plan is to lie, default: _plans beside the rows")
 	sourceFlags(f, &o.from)
-	f.StringVar(&o.name, "name", "", "name of the manifest in the output, which promises that it is the same list each time; default: the list's name and eight digits of its content, or the plan's")
+	f.StringVar(&o.name, "name", "", "name of the manifest in the output, which promises that it is the same list each time; default: the list's name and eight digits of its content, and of --column if that is given, or the plan's")
 	o.read.Columns = o.from.Columns
 	f.StringVar(&o.rate, "max-rate", "", "references a second that are read at most, by each pipeline, as 200/s; default: as many as are computed")
 	f.StringVar(&o.topic, "topic", "", "publish the plan's references to this topic for workers, in place of computing them here")
@@ -85,6 +84,7 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 		c.Pipelines[i].Topics = []string{"manifest:" + o.name}
 	}
 	shares := max(o.read.Share.N, 1)
+	tellAbsent(e.err, c, about)
 	if about != nil { // before models are loaded
 		if err := wire.Divisible(ctx, c, o.plan, about, shares); err != nil {
 			return o.notBegun(ctx, e, show, err)
@@ -119,6 +119,19 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 		}
 	}
 	return errors.Join(err, show.end(e, &report))
+}
+
+// tellAbsent says which pipelines of a plan a configuration lacks.
+func tellAbsent(w io.Writer, c *config.Config, p *plan.Plan) {
+	names, alone := wire.Absent(c, p)
+	if len(names) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "plan %s is for pipelines, too, that the configuration does not have, of which nothing is computed or told here: %s", p.Name, strings.Join(names, ", "))
+	if alone > 0 {
+		fmt.Fprintf(w, "; %d of %d references are for these alone", alone, p.Items)
+	}
+	fmt.Fprintln(w)
 }
 
 // accountPatience is how long a run's end waits for the place of its plan.
@@ -272,7 +285,7 @@ func (o *runOptions) source(ctx context.Context, c *config.Config) (func(*config
 			if o.read.Sum, err = wire.SumManifest(ctx, c, o.manifest, o.read); err != nil {
 				return nil, nil, err
 			}
-			o.name = strings.TrimSuffix(filepath.Base(o.manifest), filepath.Ext(o.manifest)) + "-" + o.read.Sum
+			o.name = wire.DefaultName(o.manifest, o.read)
 		}
 		return wire.ManifestSource(c, o.manifest, o.name, o.read), nil, nil
 	}
@@ -356,6 +369,7 @@ func (o *runOptions) auditPlan(ctx context.Context, e *env, c *config.Config) er
 	if err != nil {
 		return err
 	}
+	tellAbsent(e.err, c, p)
 	if c, err = wire.OfPlan(c, p); err != nil {
 		return err
 	}

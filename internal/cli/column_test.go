@@ -56,3 +56,21 @@ func TestATableIsPlannedAndRunAndItsBadRowsAreLettersWithTheirLine(t *testing.T)
 		}
 	}
 }
+
+// TestOtherColumnsMakeAnotherList names a wrong column first, which makes dead letters of all rows, and then the right one.
+func TestOtherColumnsMakeAnotherList(t *testing.T) {
+	r := newListRun(t, 0)
+	write(t, r.conf, intents(r.dir, `
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s"}}]
+  dead_letters: {url: "%s"}
+`, fileURL(r.dir, "rows"), fileURL(r.dir, "dead")))
+	write(t, r.list, "call,said\nc0,Will it rain?\nc1,Will it snow?\n")
+	wrong, right := []string{"--manifest", r.list, "--column", "uri=call"}, []string{"--manifest", r.list, "--column", "id=call", "--column", "inline_text=said"}
+	r.step(0, "2 references, 0 rows, 0 skipped, 2 dead letters (schema 2)", append([]string{"run"}, wrong...)...)
+	r.step(0, "0 references, 0 rows", append([]string{"run"}, wrong...)...)
+	r.step(0, "0 written of 2", append([]string{"status"}, right...)...)
+	r.step(0, "2 references, 2 rows", append([]string{"run"}, right...)...)
+	r.step(0, "0 references, 0 rows", append([]string{"run"}, right...)...)
+	r.step(0, "2 written of 2", append([]string{"status"}, right...)...)
+}

@@ -28,7 +28,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 	f.StringVar(&o.config, "config", "", "configuration file, of the run")
 	f.StringVar(&o.manifest, "manifest", "", "list of references, a file or s3://bucket/key, to know how many there are")
 	f.StringVar(&o.plan, "plan", "", "directory or s3://bucket/prefix of a plan, to know how many there are, and which topics it was published to")
-	f.StringVar(&o.name, "name", "", "name of the manifest in the output, if it was told one; default: by the file and its content, or the plan's; without any of the three, all manifests are told of")
+	f.StringVar(&o.name, "name", "", "name of the manifest in the output, if it was told one; default: by the file, its content and --column, or the plan's; without any of the three, all manifests are told of")
 	o.read.Columns = columnFlag{}
 	f.Var(columnFlag(o.read.Columns), "column", columnDoc)
 	asJSON := f.Bool("json", false, "print one JSON object a line")
@@ -55,6 +55,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 		total = about.Items
+		tellAbsent(e.err, c, about)
 		if c, err = wire.OfPlan(c, about); err != nil {
 			return err
 		}

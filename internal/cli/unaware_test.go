@@ -198,3 +198,27 @@ func TestStatusTellsOfOutputsThatDoNotKnowHowFarTheyAre(t *testing.T) {
 	r.output(fmt.Sprintf(`{jsonl: {path: %q}}`, filepath.Join(r.dir, "others.jsonl")))
 	r.step(1, passed, "status", "--plan", at)
 }
+
+// TestAListIsOneMakersInOutputsAtLeastOnceToo changes a head behind a run into files and lines. With the files taken away, the checkpoint alone knows what made the lines.
+func TestAListIsOneMakersInOutputsAtLeastOnceToo(t *testing.T) {
+	r := newListRun(t, 24)
+	outputs := fmt.Sprintf(`{parquet: {url: %q}}, {jsonl: {path: %q}}`, fileURL(r.dir, "rows"), filepath.Join(r.dir, "rows.jsonl"))
+	r.output(outputs)
+	run := []string{"run", "--manifest", r.list, "--name", "list"}
+	r.step(0, "24 references, 24 rows", run...)
+	text, err := os.ReadFile(r.conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, r.conf, strings.Replace(string(text), "{task: classification}", "{task: classification, top_k: 1}", 1))
+	const other = "of another model, preprocessing or heads than pipeline intents has now"
+	r.step(1, `the output's rows of "list" are `+other, run...)
+	if err := os.RemoveAll(filepath.Join(r.dir, "rows", "intents", "manifest:list")); err != nil {
+		t.Fatal(err)
+	}
+	r.step(1, `outputs[1]: what it has of "list" is `+other, run...)
+	r.has("rows.jsonl", 24, 1)
+	r.step(0, "24 references, 24 rows", "run", "--manifest", r.list, "--name", "other")
+	r.output(outputs)
+	r.step(0, "24 references, 24 rows", run...)
+}

@@ -75,16 +75,16 @@ func PlanSource(l *plan.List, o ReadOptions) func(*config.Pipeline) (stream.Sour
 }
 
 // fitList has a list read as its pipeline wants it.
-func fitList(ctx context.Context, p *config.Pipeline, list *manifestsource.Source, s *stores, o Options) (*listCheckpoint, error) {
+func fitList(ctx context.Context, p *config.Pipeline, m *loadedModel, list *manifestsource.Source, s *stores, o Options) (*listCheckpoint, error) {
 	at := list.Partition()
-	list.Same = sameList(s, p, schemas.SourceID{Pipeline: p.Name, Topic: at.Topic, Partition: at.ID})
+	list.Same = sameList(s, p, schemas.SourceID{Pipeline: p.Name, Topic: at.Topic, Partition: at.ID}, m.maker())
 	if s.cfg.Kafka.DrainTimeout > 0 { // a pod's grace goes by it, whatever the pod computes
 		list.DrainTimeout = s.cfg.Kafka.DrainTimeout.D()
 	}
 	list.Cut = func(whole int64) {
 		o.Log.Warn("the last line of the list has no end: it may be half written, and is left out; the same command computes it when it has one", "pipeline", p.Name, "manifest", at.Topic, "references", whole)
 	}
-	kept, err := openCheckpoint(ctx, s, p, list, o)
+	kept, err := openCheckpoint(ctx, s, p, m, list, o)
 	if kept != nil {
 		list.Kept = kept.keep
 	}
@@ -231,7 +231,7 @@ func unasked(c *config.Config, p *plan.Plan) (all map[string]int64, err error) {
 	return all, nil
 }
 
-// foundPlan is the plan that is complete already: a process that was interrupted behind its last request leaves one, and its command goes on here. What could not be estimated is estimated again.
+// foundPlan is the plan that is complete already: a process that was interrupted behind its last request leaves one, and its command goes on here. What could not be estimated is estimated again, and what nobody has asked for yet.
 func (o *PlanOptions) foundPlan(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, p *plan.Plan, words planWords) (*Planned, error) {
 	if err := o.isOf(p, words); err != nil {
 		return nil, err
@@ -245,7 +245,10 @@ func (o *PlanOptions) foundPlan(ctx context.Context, c *config.Config, s *stores
 		return !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Name == e.Pipeline })
 	}
 	refused := func(e backfill.Expectation) bool { return e.Refused != "" }
-	if o.Estimate.wanted() && slices.ContainsFunc(about.Expected, refused) && !slices.ContainsFunc(about.Expected, others) { // what is said of pipelines that are not here would be lost
+	mended := slices.ContainsFunc(about.Expected, refused) && !slices.ContainsFunc(about.Expected, others) // what is said of pipelines that are not here would be lost
+	absent, _ := Absent(c, p)
+	unsaid := len(about.Expected) == 0 && p.Items > 0 && len(absent) == 0 // nothing would ever be said of these
+	if o.Estimate.wanted() && (mended || unsaid) {
 		if err := o.promiseAgain(ctx, c, s, models, out, &about); err != nil {
 			return nil, err
 		}
@@ -329,7 +332,7 @@ func promise(ctx context.Context, s *stores, done *doneWorks, copies *backfill.C
 	return said, err
 }
 
-// promiseAgain estimates a complete plan of whose sample nothing could be read or computed, as under a limit that has been raised since, or while a bucket was missing. Its references stay as they are.
+// promiseAgain estimates a complete plan of whose sample nothing could be read or computed, as under a limit that has been raised since, or while a bucket was missing, or for which no estimate was asked. Its references stay as they are.
 func (o *PlanOptions) promiseAgain(ctx context.Context, c *config.Config, s *stores, models []*loadedModel, out *Planned, about *planAbout) error {
 	w, state, err := plan.Reopen(ctx, o.place, out.Plan)
 	if err != nil || state == nil {

@@ -501,6 +501,33 @@ func TestWhatAPlanCouldNotTellIsToldWhereItIsMended(t *testing.T) {
 	}
 }
 
+// TestAPlanIsEstimatedWhenThatIsAskedFor has plans that were made without an estimate, by a planning and by a run, and one for a pipeline that is not there any more.
+func TestAPlanIsEstimatedWhenThatIsAskedFor(t *testing.T) {
+	l := newLake(t, 20)
+	o := PlanOptions{Source: "s3://box/texts/"}
+	l.plan(t, "planned", o)
+	o.Out, o.Listers, o.Log = filepath.Join(l.out, "run"), 4, quiet
+	o.Name = "run"
+	if p, err := PlanOnce(t.Context(), l.conf, o); err != nil || p.Found || p.Plan.Items != 20 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	one := l.conf.Pipelines
+	l.beside("other")
+	l.plan(t, "both", o)
+	l.conf.Pipelines = one
+	o.Estimate.For = time.Millisecond
+	for name, want := range map[string]int{"planned": 1, "run": 1, "both": 0} {
+		p := l.plan(t, name, o)
+		if !p.Found || len(p.Expected) != want || want > 0 && (p.Expected[0].Wall == nil || p.Expected[0].Items != 20) {
+			t.Errorf("%s: %+v, expected %+v", name, p, p.Expected)
+		}
+		list, err := OpenPlan(t.Context(), l.conf, filepath.Join(l.out, name))
+		if err != nil || len(PromiseOf(list.Plan()).Expected) != want {
+			t.Errorf("%s says %+v, %v", name, list, err)
+		}
+	}
+}
+
 func TestHeadsInMetadataReadBack(t *testing.T) {
 	all := []headOptions{{"embedding", "00"}, {"a=b,c %", "ff"}}
 	got := parseHeads(formatHeads(all))

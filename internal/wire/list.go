@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -157,6 +158,15 @@ func SumManifest(ctx context.Context, c *config.Config, path string, o ReadOptio
 		sum, err = manifestsource.Sum(ctx, at)
 	}
 	return sum, theManifest(err)
+}
+
+// DefaultName is what a manifest is called in the outputs unless it is told: its file's name with o.Sum, or 8 digits of that and of the columns if any are named, which make other references of the same content.
+func DefaultName(file string, o ReadOptions) string {
+	digits := o.Sum
+	if len(o.Columns) > 0 {
+		digits = manifestsource.SumOf(sha256.Sum256(fmt.Appendf(nil, "%s %q", o.Sum, o.Columns))) // a map is printed by its keys' order
+	}
+	return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)) + "-" + digits
 }
 
 // CountManifest is the number of references of a manifest.

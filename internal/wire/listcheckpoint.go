@@ -30,12 +30,13 @@ type listCheckpoint struct {
 	work     plan.Work
 	pipeline *config.Pipeline
 	outputs  []string // by number; "": it is none of them
+	by       string   // computedBy
 	log      *slog.Logger
 }
 
 // openCheckpoint is that of a pipeline's list. It lies beside the plan; that of a list that is none, beside the rows of an output that is files; nil if there is no such place, or nothing to keep.
-func openCheckpoint(ctx context.Context, s *stores, p *config.Pipeline, list *manifestsource.Source, o Options) (*listCheckpoint, error) {
-	k := &listCheckpoint{pipeline: p, log: o.Log}
+func openCheckpoint(ctx context.Context, s *stores, p *config.Pipeline, m *loadedModel, list *manifestsource.Source, o Options) (*listCheckpoint, error) {
+	k := &listCheckpoint{pipeline: p, by: computedBy(p, m), log: o.Log}
 	k.work = plan.Work{List: strings.TrimPrefix(list.Partition().Topic, dlq.ManifestTopic), Share: o.Share.I, Shares: max(o.Share.N, 1)}
 	k.outputs = keptOutputs(s.cfg, p)
 	first := slices.IndexFunc(k.outputs, func(name string) bool { return name != "" })
@@ -114,36 +115,40 @@ func loopback(place string) bool {
 	})
 }
 
-// ends is where the last run was with an output; nil for outputs that are not kept.
+// ends is where the last run was with an output, which may have none of what another maker has made; nil for outputs that are not kept.
 func (k *listCheckpoint) ends(output int) func(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error) {
 	if k == nil || k.outputs[output] == "" {
 		return nil
 	}
 	return func(ctx context.Context, _ schemas.SourceID) (int64, bool, error) {
-		next, name, err := k.last(ctx, output, k.work)
-		if next > 0 {
-			k.log.Info("an output is taken to have what a run before gave it; if it was lost there, delete the checkpoint", "pipeline", k.pipeline.Name, "output", outputName(output), "references", next, "checkpoint", name)
+		last, name, err := k.last(ctx, output, k.work)
+		if err != nil || last == nil || last.Next == 0 {
+			return 0, last != nil, err
 		}
-		return max(next, 0), next >= 0 && err == nil, err
+		if last.ComputedBy != "" && !sameMakers(last.ComputedBy, k.by) {
+			return 0, false, fmt.Errorf("what it has of %q is of another model, preprocessing or heads than pipeline %s has now, as checkpoint %s says; %s", k.work.List, k.pipeline.Name, name, goElsewhere)
+		}
+		k.log.Info("an output is taken to have what a run before gave it; if it was lost there, delete the checkpoint", "pipeline", k.pipeline.Name, "output", outputName(output), "references", last.Next, "checkpoint", name)
+		return last.Next, true, nil
 	}
 }
 
-// last is where the last run of a work was with an output, and which checkpoint says so; -1 if nothing does.
-func (k *listCheckpoint) last(ctx context.Context, output int, w plan.Work) (next int64, name string, err error) {
-	last, name, err := plan.LastCheckpoint(ctx, k.place, w, k.pipeline.Name)
+// last is what the last run of a work kept of an output, and what that is called; nil if it is nothing.
+func (k *listCheckpoint) last(ctx context.Context, output int, w plan.Work) (last *plan.Checkpoint, name string, err error) {
+	last, name, err = plan.LastCheckpoint(ctx, k.place, w, k.pipeline.Name)
 	if err != nil || last == nil {
-		return -1, name, err
+		return nil, name, err
 	}
 	mark, has := last.Outputs[k.outputs[output]]
 	if lines := k.pipeline.Outputs[output].JSONL; has && lines != nil {
 		if has, err = jsonlsink.Goes(lines.Path, mark); err != nil {
-			return -1, name, fmt.Errorf("looking for what %s had: %w", lines.Path, err)
+			return nil, name, fmt.Errorf("looking for what %s had: %w", lines.Path, err)
 		}
 	}
 	if !has {
-		return -1, name, nil
+		return nil, name, nil
 	}
-	return last.Next, name, nil
+	return last, name, nil
 }
 
 // HowFarKept is how far outputs that do not know it are with the plan at a place, all shares of it together, by what is kept beside the plan. Outputs of which that says nothing are passed over.
@@ -182,18 +187,20 @@ func HowFarKept(ctx context.Context, c *config.Config, at string) (all []Written
 // sum adds up where the runs of all shares were with an output; known is false if none of them was anywhere.
 func (k *listCheckpoint) sum(ctx context.Context, output int) (next int64, known bool, err error) {
 	for w := k.work; w.Share < w.Shares; w.Share++ {
-		n, _, err := k.last(ctx, output, w)
+		last, _, err := k.last(ctx, output, w)
 		if err != nil {
 			return 0, false, err
 		}
-		next, known = next+max(n, 0), known || n >= 0
+		if last != nil {
+			next, known = next+last.Next, true
+		}
 	}
 	return next, known, nil
 }
 
 // keep saves up to where all is durable.
 func (k *listCheckpoint) keep(ctx context.Context, next int64) error {
-	c := plan.Checkpoint{Work: k.work, Pipeline: k.pipeline.Name, Next: next, Outputs: map[string]string{}}
+	c := plan.Checkpoint{Work: k.work, Pipeline: k.pipeline.Name, Next: next, Outputs: map[string]string{}, ComputedBy: k.by}
 	for i, name := range k.outputs {
 		if name == "" {
 			continue

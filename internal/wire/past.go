@@ -38,7 +38,10 @@ type past interface {
 	// madeBy is what made late rows; the zero value without rows.
 	madeBy(ctx context.Context, pipeline string) (maker, error)
 
-	// rows calls each for every row of a source whose offset lies in a span, with its reference's id, its place, the digests of its object and its attributes. The error of each ends it.
+	// heads are the options that heads had when the row of an offset was made, as formatHeads writes them; "" where they are not known.
+	heads(ctx context.Context, src schemas.SourceID, offset int64) (string, error)
+
+	// rows calls each for every row of a source whose offset lies in a span, with its reference's id, its place, the digests of its object and of what made it, and its attributes. The error of each ends it.
 	rows(ctx context.Context, src schemas.SourceID, in schemas.Span, each func(l *schemas.Lineage) error) error
 
 	// references enumerates what the rows of a pipeline came from; atOnce is how many files may be read at once.
@@ -56,6 +59,13 @@ func (m *loadedModel) maker() maker { return maker{m.digest, m.pre.Digest(), for
 func (m maker) sorted() maker {
 	m.heads = sortedHeads(m.heads)
 	return m
+}
+
+// like says whether rows of two makers may be one list's. What they do not tell is not held against them.
+func (m maker) like(o maker) bool {
+	m, o = m.sorted(), o.sorted()
+	unlike := func(a, b string) bool { return a != "" && b != "" && a != b }
+	return !unlike(m.model, o.model) && !unlike(m.preprocess, o.preprocess) && !unlike(m.heads, o.heads)
 }
 
 // sortedHeads is what formatHeads writes, in an order of its own.
@@ -211,6 +221,14 @@ func (p *pastFiles) lateRows(ctx context.Context, src schemas.SourceID) (info pa
 	return parquetsink.FileInfo{}, nil
 }
 
+func (p *pastFiles) heads(ctx context.Context, src schemas.SourceID, offset int64) (string, error) {
+	files, err := p.layout.ChainIn(ctx, p.store, p.prefix, src, schemas.Span{First: offset, Next: offset + 1})
+	if err != nil || len(files) == 0 {
+		return "", err
+	}
+	return files[len(files)-1].Metadata[headsKey], nil
+}
+
 // errBefore ends the reading of a file before the rows that are wanted.
 var errBefore = errors.New("the rest lies before what is wanted")
 
@@ -288,6 +306,10 @@ func (p *pastTable) madeBy(ctx context.Context, pipeline string) (by maker, err 
 	by.model, by.preprocess = rows[0].ModelDigest, rows[0].PreprocessDigest
 	by.heads, err = p.r.Heads(ctx, schemas.SourceID{Pipeline: pipeline, Topic: rows[0].Topic, Partition: rows[0].Partition}, rows[0].Offset)
 	return by, err
+}
+
+func (p *pastTable) heads(ctx context.Context, src schemas.SourceID, offset int64) (string, error) {
+	return p.r.Heads(ctx, src, offset)
 }
 
 func (p *pastTable) rows(ctx context.Context, src schemas.SourceID, in schemas.Span, each func(l *schemas.Lineage) error) error {

@@ -84,6 +84,13 @@ func (p *pastIceberg) madeBy(ctx context.Context, pipeline string) (by maker, er
 	return by, err
 }
 
+func (p *pastIceberg) heads(_ context.Context, src schemas.SourceID, offset int64) (string, error) {
+	if p.r == nil {
+		return "", nil
+	}
+	return p.r.Heads(src, offset), nil
+}
+
 func (p *pastIceberg) rows(ctx context.Context, src schemas.SourceID, in schemas.Span, each func(l *schemas.Lineage) error) error {
 	if p.r == nil {
 		return nil

@@ -123,11 +123,7 @@ func madeFor(p *plan.Plan, pipelines ...string) error {
 
 // OfPlan is a configuration with the pipelines alone that a plan was made for: others owe it nothing. Of a plan of an earlier build, which may not say them, it has all.
 func OfPlan(c *config.Config, p *plan.Plan) (*config.Config, error) {
-	var names []string
-	for _, by := range wordsOf(p.Source).ComputedBy {
-		name, _, _ := strings.Cut(by, " ")
-		names = append(names, name)
-	}
+	names := madeForNames(p)
 	if len(names) == 0 {
 		return c, nil
 	}
@@ -137,4 +133,34 @@ func OfPlan(c *config.Config, p *plan.Plan) (*config.Config, error) {
 		return nil, fmt.Errorf("plan %s was made for pipelines that the configuration does not have: %s", p.Name, strings.Join(names, ", "))
 	}
 	return &of, nil
+}
+
+// madeForNames are the pipelines that a plan was made for; none if it does not say them.
+func madeForNames(p *plan.Plan) (names []string) {
+	for _, by := range wordsOf(p.Source).ComputedBy {
+		name, _, _ := strings.Cut(by, " ")
+		names = append(names, name)
+	}
+	return names
+}
+
+// Absent are pipelines that a plan has references for and a configuration does not have, and how many are for these alone, as far as the plan says. A nil plan has none.
+func Absent(c *config.Config, p *plan.Plan) (names []string, alone int64) {
+	if p == nil {
+		return nil, 0
+	}
+	absent := func(name string) bool {
+		return !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Name == name })
+	}
+	if p.For == nil {
+		names = madeForNames(p)
+	}
+	for takers, n := range p.For {
+		all := strings.Split(takers, ",")
+		if names = append(names, all...); !slices.ContainsFunc(all, func(name string) bool { return !absent(name) }) {
+			alone += n
+		}
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return !absent(name) }), alone
 }

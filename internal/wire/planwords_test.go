@@ -3,10 +3,13 @@ package wire
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
+	"vecmill/schemas"
 )
 
 // cutOff makes a plan the one that it was before it was finished, with words that its builder kept.
@@ -109,6 +112,59 @@ func runsBySome(t *testing.T, l *lake, o PlanOptions) {
 		p, err := PlanOnce(t.Context(), l.conf, o)
 		if err != nil || p.Found != (len(of) == 1) {
 			t.Errorf("%d of the pipelines: %+v, %v", len(of), p, err)
+		}
+	}
+}
+
+// TestAPlanIsComputedByEachOfItsPipelinesAlone has a plan of two, which a condition tells apart, run by one after the other, as on two machines. What is the other's is passed over; what is nobody's by its route, and what is no reference, is a dead letter.
+func TestAPlanIsComputedByEachOfItsPipelinesAlone(t *testing.T) {
+	l := newLake(t, 0)
+	l.beside("other")
+	for i, first := range []string{"a", "b"} {
+		l.conf.Pipelines[i].Where = `ref.id.startsWith("` + first + `")`
+	}
+	list := filepath.Join(l.out, "refs.jsonl")
+	var lines strings.Builder
+	for _, ref := range []string{`"id":"a1"`, `"id":"b1"`, `"id":"b2","modality":"text"`, `"id":"b3","route":"other"`, `"id":"a2","route":"nobody"`} {
+		lines.WriteString(`{"v":1,"inline_text":"Will it rain?",` + ref + "}\n")
+	}
+	if err := os.WriteFile(list, []byte(lines.String()+"no reference\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.plan(t, "both", PlanOptions{Source: list})
+	of := l.conf.Pipelines
+	for i, want := range []struct{ computed, skipped int64 }{{1, 3}, {3, 1}, {0, 0}} {
+		l.conf.Pipelines = of
+		if i < 2 {
+			l.conf.Pipelines = of[i : i+1]
+		}
+		for _, s := range l.runAt(t, filepath.Join(l.out, "both"), "both") {
+			dead := int64(0)
+			if i < 2 {
+				dead = 2
+			}
+			if s.Stream.Computed != want.computed || s.Stream.Skipped != want.skipped || s.Stream.Dead[schemas.ReasonSchema] != dead {
+				t.Errorf("run %d, %s: %+v, want %+v and %d dead letters", i, s.Pipeline, s.Stream, want, dead)
+			}
+		}
+	}
+}
+
+func TestAPlanSaysForWhomItIsThatIsNotThere(t *testing.T) {
+	c := &config.Config{Pipelines: []config.Pipeline{{Name: "a"}, {Name: "b"}}}
+	for _, k := range []struct {
+		plan  *plan.Plan
+		names []string
+		alone int64
+	}{
+		{nil, nil, 0},
+		{&plan.Plan{Source: "s3://box/", Items: 3}, nil, 0}, // of an earlier build
+		{&plan.Plan{Source: `{"ComputedBy":["a m p h","c m p h"]}`, Items: 3}, []string{"c"}, 0},
+		{&plan.Plan{Source: `{"ComputedBy":["a m p h","c m p h"]}`, Items: 3, For: map[string]int64{"a": 3}}, nil, 0},
+		{&plan.Plan{Items: 9, For: map[string]int64{"a,d": 1, "c,d": 2, "d": 3, "b": 1}}, []string{"c", "d"}, 5},
+	} {
+		if names, alone := Absent(c, k.plan); !slices.Equal(names, k.names) || alone != k.alone {
+			t.Errorf("%+v: %v, %d, want %v, %d", k.plan, names, alone, k.names, k.alone)
 		}
 	}
 }

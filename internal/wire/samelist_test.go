@@ -41,24 +41,8 @@ func TestAListGoesOnUnderItsNameAndAnotherDoesNot(t *testing.T) {
 		for _, kind := range []string{"parquet", "arrow"} {
 			t.Run(c.name+", "+kind, func(t *testing.T) {
 				l := newLake(t, 1)
-				if out := &l.conf.Pipelines[0].Outputs[0]; kind == "arrow" {
-					files := config.Arrow(*out.Parquet)
-					*out = config.Output{Arrow: &files}
-				}
-				manifest := filepath.Join(t.TempDir(), "refs.jsonl")
-				l.conf.Pipelines[0].Topics = []string{"manifest:weekly"}
-				run := func(list []string) (int64, error) {
-					t.Helper()
-					if err := os.WriteFile(manifest, []byte(strings.Join(list, "\n")+"\n"), 0o600); err != nil {
-						t.Fatal(err)
-					}
-					w, err := Open(t.Context(), l.conf, Options{Log: quiet, Source: ManifestSource(l.conf, manifest, "weekly", ReadOptions{})})
-					if err != nil {
-						t.Fatal(err)
-					}
-					err = w.Run(t.Context())
-					return w.Stats()[0].Stream.Computed, err
-				}
+				l.writes(kind)
+				run := l.weekly(t)
 				if n, err := run(first); n != 3 || err != nil {
 					t.Fatal(n, err)
 				}
@@ -68,6 +52,71 @@ func TestAListGoesOnUnderItsNameAndAnotherDoesNot(t *testing.T) {
 				}
 				if c.records >= 0 && (n != c.records || err != nil) {
 					t.Errorf("%d were computed, want %d: %v", n, c.records, err)
+				}
+			})
+		}
+	}
+}
+
+// writes has files of a kind as the first pipeline's output.
+func (l *lake) writes(kind string) {
+	if out := &l.conf.Pipelines[0].Outputs[0]; kind == "arrow" {
+		files := config.Arrow(*out.Parquet)
+		*out = config.Output{Arrow: &files}
+	}
+}
+
+// weekly computes lists under one name, and gives how many references were computed.
+func (l *lake) weekly(t *testing.T) func(list []string) (int64, error) {
+	manifest := filepath.Join(t.TempDir(), "refs.jsonl")
+	l.conf.Pipelines[0].Topics = []string{"manifest:weekly"}
+	return func(list []string) (int64, error) {
+		t.Helper()
+		if err := os.WriteFile(manifest, []byte(strings.Join(list, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w, err := Open(t.Context(), l.conf, Options{Log: quiet, Source: ManifestSource(l.conf, manifest, "weekly", ReadOptions{})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = w.Run(t.Context())
+		return w.Stats()[0].Stream.Computed, err
+	}
+}
+
+// TestAListIsOneMakersAlone gives a list that is computed and one that has grown to a pipeline that has changed: what the one before has made would pass for its own. It asks for files, as the test above.
+func TestAListIsOneMakersAlone(t *testing.T) {
+	var list []string
+	for i := range 4 {
+		list = append(list, fmt.Sprintf(`{"v":1,"id":"%d","inline_text":"Will it rain in city %[1]d?"}`, i))
+	}
+	for name, c := range map[string]struct {
+		change func(p *config.Pipeline)
+		same   bool
+	}{
+		"another model":              {func(p *config.Pipeline) { p.Model.Precision = "int8" }, false},
+		"another preprocessing":      {func(p *config.Pipeline) { p.Text.InvalidUTF8 = "replace" }, false},
+		"another option of a head":   {func(p *config.Pipeline) { p.Heads[1].TopK = 1 }, false},
+		"a head less":                {func(p *config.Pipeline) { p.Heads = p.Heads[:1] }, false},
+		"its heads in another order": {func(p *config.Pipeline) { slices.Reverse(p.Heads) }, true},
+	} {
+		for _, kind := range []string{"parquet", "arrow"} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				l := newLake(t, 1)
+				l.writes(kind)
+				run := l.weekly(t)
+				if n, err := run(append(slices.Clone(list[:3]), "no reference")); n != 3 || err != nil {
+					t.Fatal(n, err)
+				}
+				c.change(&l.conf.Pipelines[0])
+				for more, list := range [][]string{append(slices.Clone(list[:3]), "no reference"), append(slices.Clone(list[:3]), "no reference", list[3])} {
+					n, err := run(list)
+					if c.same && (n != int64(more) || err != nil) {
+						t.Errorf("%d were computed, want %d: %v", n, more, err)
+					}
+					if !c.same && (n != 0 || err == nil || !strings.Contains(err.Error(), `rows of "weekly" are of another model, preprocessing or heads than pipeline p has now`)) {
+						t.Errorf("%d were computed, %v; want it refused", n, err)
+					}
 				}
 			})
 		}

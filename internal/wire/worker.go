@@ -211,7 +211,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	}
 	var kept *listCheckpoint
 	if list, ok := l.source.(*manifestsource.Source); ok {
-		if kept, err = fitList(ctx, p, list, s, o); err != nil {
+		if kept, err = fitList(ctx, p, l.model, list, s, o); err != nil {
 			return nil, err
 		}
 	}
@@ -227,7 +227,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		witness = l.recent
 	}
 	l.pipe, err = stream.New(stream.Config{
-		Name: p.Name, Modality: l.model.spec.Modality, Elsewhere: w.elsewhere(c, p), Decoder: in.decoder, Where: in.where(),
+		Name: p.Name, Modality: l.model.spec.Modality, Elsewhere: w.elsewhere(c, p, &o), Decoder: in.decoder, Where: in.where(),
 		Carry: stream.Carry{Headers: p.Input.Headers, Prefix: p.Input.HeaderPrefix}, Precedence: p.Priority,
 		MaxInFlight: p.MaxInFlight, Fetchers: p.Fetchers, Budget: int64(p.MemoryBudget), MaxObject: int64(c.Fetch.MaxObjectBytes), CommitInterval: p.CommitInterval.D(),
 		StartAt: stream.StartAt(p.StartAt), Breaker: stream.BreakerConfig{Window: *p.Breaker.Window, MaxFailures: *p.Breaker.MaxFailures},
@@ -262,8 +262,9 @@ func heapLimit(c *config.Config) int64 {
 // short is enough of a digest for a log.
 func short(digest string) string { return digest[:min(len(digest), 12)] }
 
-// elsewhere says whether another pipeline that reads one of p's topics takes a reference. It is asked while pipelines run, when all lines are known.
-func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline) func(stream.Candidate) bool {
+// elsewhere says whether another pipeline that reads one of p's topics takes a reference, or may take it where the run's plan is for pipelines that are not here. It is asked while pipelines run, when all lines are known.
+func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline, o *Options) func(stream.Candidate) bool {
+	absent, _ := Absent(c, o.Plan)
 	topics := map[string]bool{}
 	for _, t := range p.Topics {
 		topics[t] = true
@@ -282,7 +283,7 @@ func (w *Worker) elsewhere(c *config.Config, p *config.Pipeline) func(stream.Can
 				return true
 			}
 		}
-		return false
+		return len(absent) > 0 && (r.Route == "" || slices.Contains(absent, r.Route))
 	}
 }
 

@@ -49,7 +49,7 @@ func (r *Reader) Works(ctx context.Context, pipeline string, each func(l *schema
 	return r.scanned(ctx, scan, pipeline, each)
 }
 
-// Came calls each for every row of a source whose offset lies in a span, with what it came from. l is valid during the call; the error of each ends it.
+// Came calls each for every row of a source whose offset lies in a span, with what it came from and what made it. l is valid during the call; the error of each ends it.
 func (r *Reader) Came(ctx context.Context, src schemas.SourceID, in schemas.Span, each func(l *schemas.Lineage) error) error {
 	scan, err := r.Snapshot().scanOf(ctx, of(src, in.First, in.Next), worksColumns...)
 	if err != nil {

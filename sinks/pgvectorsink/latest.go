@@ -67,13 +67,13 @@ func (q *Reader) Begin(ctx context.Context, src schemas.SourceID) (first int64, 
 	return first, true, nil
 }
 
-// Came calls each for every row of a source whose offset lies in a span, with what it came from. l is valid during the call; the error of each ends it.
+// Came calls each for every row of a source whose offset lies in a span, with what it came from and what made it. l is valid during the call; the error of each ends it.
 func (q *Reader) Came(ctx context.Context, src schemas.SourceID, in schemas.Span, each func(l *schemas.Lineage) error) error {
-	rows, err := q.pool.Query(ctx, `SELECT ref_id, uri, coalesce(etag, ''), content_hash, "offset", attributes FROM `+q.n.table+`
+	rows, err := q.pool.Query(ctx, `SELECT ref_id, uri, coalesce(etag, ''), content_hash, model_digest, preprocess_digest, "offset", attributes FROM `+q.n.table+`
 		WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" >= $4 AND "offset" < $5`, src.Pipeline, src.Topic, src.Partition, in.First, in.Next)
 	if err == nil {
 		l := schemas.Lineage{Topic: src.Topic, Partition: src.Partition}
-		_, err = pgx.ForEachRow(rows, []any{&l.RefID, &l.URI, &l.ETag, &l.ContentHash, &l.Offset, &l.Attributes}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&l.RefID, &l.URI, &l.ETag, &l.ContentHash, &l.ModelDigest, &l.PreprocessDigest, &l.Offset, &l.Attributes}, func() error {
 			err := each(&l)
 			l.Attributes = nil // the map is the row's
 			return err

@@ -56,7 +56,7 @@ type Source struct {
 	// Cut is told that of a list that may grow so many values are delivered, since those behind them may be half written; nil: nobody. It may be changed before Run.
 	Cut func(whole int64)
 
-	// Same refuses a list that is not the one which the output has something of, as far as it can be told; nil asks nobody. It is called before anything is handed over. It may be changed before Run.
+	// Same refuses a list that is not the one which the output has something of, as far as it can be told: one that ends before it with stream.ErrBeyondEnd. nil asks nobody. It is called before the outputs are resumed, which gives some of them what others have. It may be changed before Run.
 	Same func(ctx context.Context, list List) error
 
 	// Kept is told, as often as the pipeline commits, up to where all is durable; nil: nobody. It may be changed before Run.
@@ -120,7 +120,13 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	}
 	p, c := s.Partition(), &committer{source: s, length: list.Len()}
 	defer c.ended.Store(true)
-	start, err := a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: 0, First: 0, End: end}}) // not -1, for which start_at would decide: it is about topics
+	if s.Same != nil {
+		err = s.Same(ctx, list)
+	}
+	var start map[stream.Partition]int64
+	if err == nil {
+		start, err = a.Assigned(ctx, c, map[stream.Partition]stream.Bounds{p: {Committed: 0, First: 0, End: end}}) // not -1, for which start_at would decide: it is about topics
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -129,15 +135,6 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 			err = fmt.Errorf("it has %d references, and the output has more of %q already: the list shrank, or is another one; give it another name", list.Len(), s.name)
 		}
 		return s.fault(err)
-	}
-	if s.Same != nil { // also at the beginning: of two outputs one may have more than what both have
-		if err := s.Same(ctx, list); err != nil {
-			s.drain(ctx, a) // nothing is in flight; without it the assignment would count as lost
-			if ctx.Err() != nil {
-				return nil
-			}
-			return s.fault(err)
-		}
 	}
 	end = max(end, start[p]) // builds before this one gave what may be half written its number
 	if end < list.Len() && s.Cut != nil {
@@ -148,10 +145,13 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 	s.total.Store(end) // last: whoever sees it sees the others
 	err = s.deliver(ctx, a, list, start[p], end)
 	s.drain(ctx, a)
-	if err == nil && c.unkept != nil {
-		err = fmt.Errorf("all is durable, but how far the outputs are that do not know it could not be kept, and the next run writes to them again what came since: %w", c.unkept)
+	if ctx.Err() != nil { // it was told to stop
+		err = nil
 	}
-	if err != nil && ctx.Err() == nil {
+	if c.unkept != nil {
+		err = errors.Join(err, fmt.Errorf("how far the outputs are that do not know it could not be kept, and the next run writes to them again what came since: %w", c.unkept))
+	}
+	if err != nil {
 		return s.fault(err)
 	}
 	return nil

@@ -354,8 +354,8 @@ func TestARecordsErrorEndsRunAfterRevoked(t *testing.T) {
 	}
 }
 
-// TestAListThatIsRefusedGivesItsAssignmentUp has one that is refused, and a run that is told to stop while that is asked: neither is an assignment that was lost.
-func TestAListThatIsRefusedGivesItsAssignmentUp(t *testing.T) {
+// TestAListThatIsRefusedIsNotAssigned has one that is refused, and a run that is told to stop while that is asked: in neither is an output resumed, which would be given what another one has.
+func TestAListThatIsRefusedIsNotAssigned(t *testing.T) {
 	for name, stops := range map[string]bool{"refused": false, "told to stop": true} {
 		ctx, stop := context.WithCancel(t.Context())
 		s, boom := manifest(t, "x\n"), errors.New("boom")
@@ -366,7 +366,7 @@ func TestAListThatIsRefusedGivesItsAssignmentUp(t *testing.T) {
 			return boom
 		}
 		l := &ledger{t: t}
-		if err := s.Run(ctx, l); errors.Is(err, boom) == stops || stops && err != nil || l.events != "AR" || l.calls != 0 {
+		if err := s.Run(ctx, l); errors.Is(err, boom) == stops || stops && err != nil || l.events != "" || l.calls != 0 {
 			t.Errorf("%s: %v, events %s, %d calls", name, err, l.events, l.calls)
 		}
 		stop()
@@ -422,18 +422,22 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-// TestWhatCouldNotBeKeptEndsARun has a place that takes nothing at first, and one that takes nothing at the end.
+// TestWhatCouldNotBeKeptEndsARun has a place that takes nothing at first, and one that takes nothing at the end, of a run that comes to its own and of one that is told to stop.
 func TestWhatCouldNotBeKeptEndsARun(t *testing.T) {
 	away := errors.New("the store is away")
 	for _, c := range []struct {
-		name string
-		kept []error // by commit
-		want error
+		name  string
+		kept  []error // by commit
+		stops bool
+		want  error
 	}{
-		{"kept", []error{nil, nil}, nil},
-		{"kept in the end", []error{away, nil}, nil},
-		{"not kept in the end", []error{nil, away}, away},
+		{"kept", []error{nil, nil}, false, nil},
+		{"kept in the end", []error{away, nil}, false, nil},
+		{"not kept in the end", []error{nil, away}, false, away},
+		{"kept, told to stop", []error{away, nil}, true, nil},
+		{"not kept, told to stop", []error{nil, away}, true, away},
 	} {
+		ctx, stop := context.WithCancel(t.Context())
 		s := manifest(t, strings.Repeat("x\n", 60))
 		var told []int64
 		s.Kept = func(_ context.Context, next int64) error {
@@ -446,10 +450,14 @@ func TestWhatCouldNotBeKeptEndsARun(t *testing.T) {
 				t.Errorf("%s: a commit gives %v, want %v", c.name, err, c.kept[0])
 			}
 		}
-		if err := s.Run(t.Context(), l); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+		if c.stops {
+			l.stop = func(int64) error { stop(); return ctx.Err() }
+		}
+		if err := s.Run(ctx, l); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || errors.Is(err, context.Canceled) {
 			t.Errorf("%s: the run ends with %v, want %v", c.name, err, c.want)
 		}
-		if !slices.Equal(told, []int64{30, 60}) {
+		stop()
+		if !slices.Equal(told, []int64{30, l.next}) || (l.next < 60) != c.stops {
 			t.Errorf("%s: told %v", c.name, told)
 		}
 	}

@@ -16,6 +16,8 @@ type Checkpoint struct {
 	Pipeline string            `json:"pipeline"`
 	Next     int64             `json:"next"`
 	Outputs  map[string]string `json:"outputs"` // what each is called, with what tells its content from another's, if anything does
+
+	ComputedBy string `json:"computed_by,omitempty"` // the pipeline with all that makes its rows what they are; "" in what builds before this one saved
 }
 
 // Work is a list, or a share of it, as it is numbered: another one may have lain at the place.
