@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -57,8 +58,8 @@ func absolute(path string) string {
 	return path
 }
 
-// estimate looks at a draft's sample with each pipeline.
-func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o EstimateOptions) ([]backfill.Expectation, error) {
+// estimate looks at a draft's sample with each pipeline. What is computed of it knows of batches what a run would.
+func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o EstimateOptions, log *slog.Logger) ([]backfill.Expectation, error) {
 	fetcher, err := newFetcher(of.c, s)
 	if err != nil {
 		return nil, err
@@ -87,6 +88,8 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		}
 		var try backfill.Trial
 		if o.For > 0 {
+			m.recall(of.c, p)
+			m.warnOfBytes(p, log)
 			try = t.compute
 		}
 		e, err := backfill.Expect(ctx, mine, t.probe, try, x)

@@ -174,12 +174,8 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		return nil, err
 	}
 	l.model.recall(c, p)
+	l.model.warnOfBytes(p, o.Log)
 	warnOfHeads(o.Log, p.Name, len(l.model.heads), l.model.options)
-	if p.Batch.MaxBytes > 0 && !l.model.bytes.Sound() {
-		o.Log.Warn("batch.max_bytes bounds nothing: what memory batches take is not known; run worker doctor once on such a machine, with this cache", "pipeline", p.Name)
-	} else if need := l.model.bytes.Batch(2, 1); p.Batch.MaxBytes > 0 && need > float64(p.Batch.MaxBytes) {
-		o.Log.Warn("batch.max_bytes leaves every item alone: two of the shortest need more", "pipeline", p.Name, "bytes", int64(need))
-	}
 	if d, ok := l.model.pre.(decoder); ok {
 		o.Log.Info("decoders", "pipeline", p.Name, "decoders", d.Decoders())
 	}
