@@ -11,6 +11,7 @@ import (
 
 	"vecmill/embed"
 	"vecmill/embed/embedtest"
+	"vecmill/embed/ortsession"
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
@@ -34,6 +35,39 @@ func tried(t *testing.T, c *config.Config, m *loadedModel, texts int, log *slog.
 		t.Fatal(err)
 	}
 	return &all[0]
+}
+
+// TestATrialHasABatchForEveryExecutor counts what is tried: with fewer batches than executors it would be the rate of a machine that is idle in part.
+func TestATrialHasABatchForEveryExecutor(t *testing.T) {
+	const items = 4
+	c, p := pipelineFor(t, textModel(t), "    heads: [{task: embedding}]")
+	p.Batch.MaxItems, p.Batch.Window = items, items
+	for name, of := range map[string]struct{ devices, sessions, callers, least int }{
+		"one":      {1, 1, 1, 2},
+		"callers":  {1, 1, 3, 3},
+		"sessions": {1, 4, 1, 4},
+		"devices":  {4, 1, 1, 4},
+		"all":      {2, 2, 2, 8},
+	} {
+		m := described(t, c, p, make([]embedtest.Config, of.devices*of.sessions)...)
+		m.devices = make([]ortsession.Options, of.devices)
+		if err := m.openSessions(t.Context(), p, split{Sessions: of.sessions, Threads: 1, Callers: of.callers}, quiet); err != nil {
+			t.Fatal(err)
+		}
+		if n := tried(t, c, m, 100, quiet).Tried; n != 2*of.least*items { // by two trials
+			t.Errorf("%s: two trials have %d texts, want %d batches of %d each", name, n, of.least, items)
+		}
+		executors, _ := m.callers()
+		if _, most := trialSize(batchConfig(p.Batch, schemas.Text), len(executors)); most != 2*len(executors)*items {
+			t.Errorf("%s: a trial has %d texts at most", name, most)
+		}
+		if err := m.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if least, most := trialSize(embed.UsualBatch(schemas.Text), 2); least != 128 || most != 512 {
+		t.Errorf("of texts a trial has %d to %d, want the window", least, most)
+	}
 }
 
 // TestAPlanTriesBatchesAsARunHasThem keeps bytes by which two texts are too many, and with nothing kept says that the bound is none.
