@@ -88,29 +88,6 @@ func (d *doctor) gpus() int {
 	return n
 }
 
-// memory compares what the configuration may use with what there is. Weights are not counted: how much of them a session copies is the library's choice.
-func (d *doctor) memory() {
-	want, past := heapLimit(d.c), int64(0)
-	for i := range d.c.Pipelines {
-		past += pastBytes(&d.c.Pipelines[i])
-	}
-	have, from := availableMemory(d.machine)
-	also := ""
-	if past > 0 {
-		also = fmt.Sprintf("; %s of that are for row groups of reuse_outputs, and up to 20 bytes for each content of the outputs come on top", mib(past))
-	}
-	switch {
-	case have == 0:
-		d.say("memory", Doubt, "budgets and buffers may take %s; how much this machine has could not be found out%s", mib(want), also)
-	case want > have:
-		d.say("memory", Trouble, "budgets and buffers may take %s, and %s has %s; lower memory_budget or max_buffered, or give it more%s", mib(want), from, mib(have), also)
-	case want > have/10*8:
-		d.say("memory", Doubt, "budgets and buffers may take %s of the %s of %s, which leaves little for weights and ONNX Runtime; lower memory_budget or max_buffered%s", mib(want), mib(have), from, also)
-	default:
-		d.say("memory", Sound, "budgets and buffers may take %s of the %s of %s; weights and ONNX Runtime's own memory come on top%s", mib(want), mib(have), from, also)
-	}
-}
-
 // pages tells whether models lie in large pages: the reference's do already, if a library is loaded.
 func (d *doctor) pages(loaded bool) {
 	const cost = "models take 5 to 20 % of CPU time on top"
@@ -132,8 +109,6 @@ func (d *doctor) pages(loaded bool) {
 func hugePages(machine fs.FS) int64 {
 	return inKB(machine, "proc/self/smaps_rollup", "AnonHugePages:", -1)
 }
-
-func mib(n int64) string { return strconv.FormatInt(n>>20, 10) + " MiB" }
 
 // availableMemory is the container's limit, or the machine's memory if that is less; 0 if neither can be read.
 func availableMemory(machine fs.FS) (bytes int64, from string) {
