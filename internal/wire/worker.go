@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -102,7 +103,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	}
 	w.shown.begin(&o, c)
 	if o.Measure && !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) { // it is the CPU that is measured
-		if w.shown.peak, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library}); err != nil {
+		if w.shown.peak, err = peak(ctx, c, os.DirFS("/")); err != nil {
 			return nil, err
 		}
 	}
@@ -155,6 +156,12 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	w.shown.open(c, w.lines)
 	trimMemory(o.Log)
 	return w, nil
+}
+
+// peak is how many floating-point operations a second the processors are capable of, as far as the container may use them: it is measured in some hundredths of a second, in which a quota leaves all of them.
+func peak(ctx context.Context, c *config.Config, machine fs.FS) (flops float64, err error) {
+	flops, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library})
+	return flops * quotaShare(machine), err
 }
 
 func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, fetcher *blobfetch.Fetcher, o Options) (*line, error) {
