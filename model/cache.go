@@ -77,7 +77,7 @@ func (c cache) load(key string, w *weights) (*Graph, error) {
 }
 
 func (c cache) graph(key string, m manifest) *Graph {
-	return &Graph{Path: filepath.Join(c.dir(key), modelFile), Inputs: m.Inputs, Outputs: m.Outputs}
+	return &Graph{Path: filepath.Join(c.dir(key), modelFile), Weights: m.Data.Bytes, Inputs: m.Inputs, Outputs: m.Outputs}
 }
 
 // linked says whether the names beside the model are those of the checkpoint's own files.

@@ -50,6 +50,21 @@ func TestOptionsHaveGraphsOfTheirOwn(t *testing.T) {
 	}
 }
 
+// TestAGraphTellsItsWeights by the checkpoint's files: those that it uses as they lie, or fewer bytes of another precision. From the cache it tells the same.
+func TestAGraphTellsItsWeights(t *testing.T) {
+	s, cache := ctcSpec(t), t.TempDir()
+	file, err := os.Stat(filepath.Join(s.Dir, "model.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		single, int8 := mustCompile(t, s, cache, model.CompileOptions{}).Weights, mustCompile(t, s, cache, model.CompileOptions{Precision: model.Int8}).Weights
+		if single != file.Size() || int8 <= 0 || int8 >= single {
+			t.Errorf("%d bytes in float32, %d in int8, of a file of %d", single, int8, file.Size())
+		}
+	}
+}
+
 func TestADamagedGraphIsBuiltAgain(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, dir string){
 		"a flipped bit in the weights":  func(t *testing.T, dir string) { flip(t, filepath.Join(dir, "weights.bin")) },

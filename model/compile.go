@@ -62,6 +62,9 @@ func (s *Spec) Compile(ctx context.Context, cacheDir string, o CompileOptions) (
 	if err != nil {
 		return nil, fmt.Errorf("compiling %s: %w", s.Dir, err)
 	}
+	if o.Precision == Single { // others use vectors and tables alone as they lie, which are mapped
+		g.Weights = max(g.Weights, s.weights.bytes())
+	}
 	g.digest = func(ctx context.Context) (string, error) {
 		spec, err := s.Digest(ctx)
 		if err != nil {
@@ -242,7 +245,7 @@ func (s *Spec) ready(o CompileOptions) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Graph{Path: s.ONNX, Inputs: ports(d.Inputs), Outputs: ports(d.Outputs), digest: s.Digest}
+	g := &Graph{Path: s.ONNX, Inputs: ports(d.Inputs), Outputs: ports(d.Outputs), digest: s.Digest, Weights: s.weights.bytes()}
 	if err := s.recognise(g); err != nil {
 		return nil, err
 	}

@@ -54,6 +54,7 @@ type Port struct {
 // (feed 1 on real samples), or neither (feed one item, or items of one length, at a time: such a graph cannot tell padding).
 type Graph struct {
 	Path    string // .onnx file in the cache; weights may lie beside it
+	Weights int64  // bytes of them, about as many as a session holds: what was written for the graph, and in float32 the checkpoint's that it uses as they lie
 	Inputs  []Port // all of them, by which a session finds tensors
 	Outputs []Port // in the order of the graph
 

@@ -58,6 +58,17 @@ func findWeights(paths []string) (*weights, error) {
 	return w, nil
 }
 
+// bytes is the size of all files.
+func (w *weights) bytes() (n int64) {
+	if w == nil { // a Spec that Open did not make has no files
+		return 0
+	}
+	for i := range w.files {
+		n += w.files[i].Bytes
+	}
+	return n
+}
+
 // unchanged fails if a file is not the one any more that Open found.
 func (w *weights) unchanged() error {
 	if w == nil {

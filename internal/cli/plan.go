@@ -59,10 +59,11 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	if err := checkSource(&o); err != nil {
 		return err
 	}
-	c, _, err := e.loadWithModels(*file)
+	c, log, err := e.loadWithModels(*file)
 	if err != nil {
 		return err
 	}
+	o.Log = log
 	if err := rates.check(c); err != nil {
 		return usageError{err}
 	}

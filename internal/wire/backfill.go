@@ -303,7 +303,7 @@ func makePlan(ctx context.Context, c *config.Config, s *stores, models []*loaded
 		if err := draft.Recall(ctx, w); err != nil {
 			return nil, err
 		}
-		if out.Promise, err = promise(ctx, s, done, copies, draft, o.Estimate); err != nil {
+		if out.Promise, err = promise(ctx, s, done, copies, draft, o.Estimate, o.Log); err != nil {
 			return nil, err
 		}
 	}
@@ -319,13 +319,13 @@ type Promise struct {
 }
 
 // promise estimates a draft. Before that it gives back the memory of what outputs have: a run does not have it.
-func promise(ctx context.Context, s *stores, done *doneWorks, copies *backfill.Copies, d *backfill.Draft, o EstimateOptions) (said Promise, err error) {
+func promise(ctx context.Context, s *stores, done *doneWorks, copies *backfill.Copies, d *backfill.Draft, o EstimateOptions, log *slog.Logger) (said Promise, err error) {
 	done.close()
 	if copies != nil {
 		copies.Close()
 	}
 	peak := watchMemory()
-	said.Expected, err = estimate(ctx, s, &done.takers, d, o)
+	said.Expected, err = estimate(ctx, s, &done.takers, d, o, log)
 	if most := peak(); slices.ContainsFunc(said.Expected, func(e backfill.Expectation) bool { return e.Tried > 0 }) {
 		said.Memory = memoryOf(s.cfg, most, said.Expected)
 	}
@@ -354,7 +354,7 @@ func (o *PlanOptions) promiseAgain(ctx context.Context, c *config.Config, s *sto
 		return err
 	}
 	about.Copied = draft.Copied
-	if about.Promise, err = promise(ctx, s, done, copies, draft, o.Estimate); err != nil {
+	if about.Promise, err = promise(ctx, s, done, copies, draft, o.Estimate, o.Log); err != nil {
 		return err
 	}
 	out.Plan, err = w.Retell(ctx, about)

@@ -118,6 +118,8 @@ type doctor struct {
 	load    func(context.Context, *config.Config, *config.Pipeline, *stores, *slog.Logger) (*loadedModel, error)
 	tell    func(Finding)
 	before  []vectors // of the pipelines that were examined
+
+	computing int64 // bytes that models of these take to compute with, besides Go's heap
 }
 
 func (d *doctor) say(check string, g Grade, format string, args ...any) {

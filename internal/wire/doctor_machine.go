@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"path"
 	"runtime"
 	"slices"
 	"strconv"
@@ -88,29 +87,6 @@ func (d *doctor) gpus() int {
 	return n
 }
 
-// memory compares what the configuration may use with what there is. Weights are not counted: how much of them a session copies is the library's choice.
-func (d *doctor) memory() {
-	want, past := heapLimit(d.c), int64(0)
-	for i := range d.c.Pipelines {
-		past += pastBytes(&d.c.Pipelines[i])
-	}
-	have, from := availableMemory(d.machine)
-	also := ""
-	if past > 0 {
-		also = fmt.Sprintf("; %s of that are for row groups of reuse_outputs, and up to 20 bytes for each content of the outputs come on top", mib(past))
-	}
-	switch {
-	case have == 0:
-		d.say("memory", Doubt, "budgets and buffers may take %s; how much this machine has could not be found out%s", mib(want), also)
-	case want > have:
-		d.say("memory", Trouble, "budgets and buffers may take %s, and %s has %s; lower memory_budget or max_buffered, or give it more%s", mib(want), from, mib(have), also)
-	case want > have/10*8:
-		d.say("memory", Doubt, "budgets and buffers may take %s of the %s of %s, which leaves little for weights and ONNX Runtime; lower memory_budget or max_buffered%s", mib(want), mib(have), from, also)
-	default:
-		d.say("memory", Sound, "budgets and buffers may take %s of the %s of %s; weights and ONNX Runtime's own memory come on top%s", mib(want), mib(have), from, also)
-	}
-}
-
 // pages tells whether models lie in large pages: the reference's do already, if a library is loaded.
 func (d *doctor) pages(loaded bool) {
 	const cost = "models take 5 to 20 % of CPU time on top"
@@ -133,24 +109,6 @@ func hugePages(machine fs.FS) int64 {
 	return inKB(machine, "proc/self/smaps_rollup", "AnonHugePages:", -1)
 }
 
-func mib(n int64) string { return strconv.FormatInt(n>>20, 10) + " MiB" }
-
-// availableMemory is the container's limit, or the machine's memory if that is less; 0 if neither can be read.
-func availableMemory(machine fs.FS) (bytes int64, from string) {
-	bytes, from = machineMemory(machine), "this machine"
-	for _, file := range limitFiles(machine) {
-		b, err := fs.ReadFile(machine, file)
-		if err != nil {
-			continue
-		}
-		n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64) // or max
-		if err == nil && n > 0 && (bytes == 0 || n < bytes) {
-			bytes, from = n, "the container"
-		}
-	}
-	return bytes, from
-}
-
 func machineMemory(machine fs.FS) int64 { return inKB(machine, "proc/meminfo", "MemTotal:", 0) << 10 }
 
 // inKB is a number of a file of /proc that has lines such as "MemTotal: 12 kB"; otherwise where it is not there.
@@ -167,30 +125,6 @@ func inKB(machine fs.FS, file, name string, otherwise int64) int64 {
 		}
 	}
 	return otherwise
-}
-
-// limitFiles are where limits of this process's control group and of those above it stand, of both versions. Inside a container its own group is the root of what is
-// mounted, whatever /proc/self/cgroup calls it.
-func limitFiles(machine fs.FS) []string {
-	const unified, memory = "sys/fs/cgroup", "sys/fs/cgroup/memory"
-	files := []string{unified + "/memory.max", memory + "/memory.limit_in_bytes"}
-	groups, _ := fs.ReadFile(machine, "proc/self/cgroup") // there are none
-	for line := range strings.Lines(string(groups)) {
-		fields := strings.SplitN(strings.TrimSpace(line), ":", 3) // number, controllers, path
-		if len(fields) < 3 {
-			continue
-		}
-		root, name := unified, "memory.max"
-		if slices.Contains(strings.Split(fields[1], ","), "memory") {
-			root, name = memory, "memory.limit_in_bytes"
-		} else if fields[1] != "" {
-			continue // another controller's
-		}
-		for group := path.Clean("/" + fields[2]); group != "/"; group = path.Dir(group) {
-			files = append(files, root+group+"/"+name)
-		}
-	}
-	return files
 }
 
 // Signatures are refused by S3 when the clocks are 15 minutes apart.

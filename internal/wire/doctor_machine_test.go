@@ -129,40 +129,6 @@ func TestTheDoctorNamesALibraryThatIsTooOld(t *testing.T) {
 	}
 }
 
-func TestTheLeastLimitOfMemoryCounts(t *testing.T) {
-	const none = "9223372036854771712\n" // what the older kind says without a limit
-	total := &fstest.MapFile{Data: []byte("MemTotal:        1000 kB\n")}
-	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
-	for _, c := range []struct {
-		name    string
-		machine fstest.MapFS
-		want    int64
-		from    string
-	}{
-		{"no limit at all", fstest.MapFS{"proc/meminfo": total, "sys/fs/cgroup/memory.max": file("max\n")}, 1000 << 10, "this machine"},
-		{"no limit of the older kind", fstest.MapFS{"proc/meminfo": total, "sys/fs/cgroup/memory/memory.limit_in_bytes": file(none)}, 1000 << 10, "this machine"},
-		{"a limit above what there is", fstest.MapFS{"proc/meminfo": total, "sys/fs/cgroup/memory.max": file("2000000\n")}, 1000 << 10, "this machine"},
-		{"a container", fstest.MapFS{"proc/meminfo": total, "sys/fs/cgroup/memory.max": file("5000\n"), "proc/self/cgroup": file("0::/\n")}, 5000, "the container"},
-		{"a container that sees its name outside", fstest.MapFS{"proc/meminfo": total, "sys/fs/cgroup/memory.max": file("5000\n"), "proc/self/cgroup": file("0::/kubepods/pod1/c1\n")}, 5000, "the container"},
-		{"a service, and the slice that it is in", fstest.MapFS{
-			"proc/meminfo": total, "proc/self/cgroup": file("0::/system.slice/vecmill.service\n"),
-			"sys/fs/cgroup/system.slice/vecmill.service/memory.max": file("max\n"), "sys/fs/cgroup/system.slice/memory.max": file("7000\n"),
-		}, 7000, "the container"},
-		{"a group of the older kind", fstest.MapFS{
-			"proc/meminfo": total, "proc/self/cgroup": file("4:cpu,cpuacct:/docker/a\n3:memory:/docker/a\n1:name=systemd:/docker/a\n"),
-			"sys/fs/cgroup/memory/memory.limit_in_bytes": file(none), "sys/fs/cgroup/memory/docker/a/memory.limit_in_bytes": file("6000\n"), "sys/fs/cgroup/docker/a/memory.max": file("1\n"),
-		}, 6000, "the container"},
-		{"nothing to be read", fstest.MapFS{"proc/meminfo": file("MemTotal: many\n"), "proc/self/cgroup": file("what is this\n"), "sys/fs/cgroup/memory.max": file("-1\n")}, 0, "this machine"},
-	} {
-		if got, from := availableMemory(c.machine); got != c.want || from != c.from {
-			t.Errorf("%s: %d of %s, want %d of %s", c.name, got, from, c.want, c.from)
-		}
-	}
-	if n, _ := availableMemory(os.DirFS("/")); n < 1<<20 {
-		t.Errorf("this machine has %d bytes", n)
-	}
-}
-
 // Without an endpoint the store is Amazon's, whose clock is asked where anything names a bucket. The context has ended: nobody is asked here.
 func TestAmazonsClockIsAsked(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())

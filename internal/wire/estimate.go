@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -22,7 +23,6 @@ import (
 // EstimateOptions say how much is tried to know what a run will take.
 type EstimateOptions struct {
 	For      time.Duration // how long to compute, for each pipeline; 0: nothing is estimated
-	AtOnce   int           // objects of one trial; 0: what fills a batch or two
 	Machines int           // that share the work: like this one, or like those whose rates are stated
 	Price    float64       // of one of them for an hour; 0: not told
 
@@ -57,8 +57,8 @@ func absolute(path string) string {
 	return path
 }
 
-// estimate looks at a draft's sample with each pipeline.
-func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o EstimateOptions) ([]backfill.Expectation, error) {
+// estimate looks at a draft's sample with each pipeline. What is computed of it knows of batches what a run would.
+func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o EstimateOptions, log *slog.Logger) ([]backfill.Expectation, error) {
 	fetcher, err := newFetcher(of.c, s)
 	if err != nil {
 		return nil, err
@@ -68,9 +68,9 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		p := &of.c.Pipelines[i]
 		t := &trial{p: p, m: m, fetcher: fetcher, seen: map[string]bool{}}
 		mine := of.part(i, d)
-		batch := batchConfig(p.Batch, m.spec.Modality)
-		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, StartupCPU: m.cpu, For: o.For, AtOnce: o.AtOnce, Window: batch.Window, Machines: o.Machines, Price: o.Price}
-		x.Window = max(x.Window, 2*batch.MaxItems*m.division.Callers) // where there is time each caller has a batch or two, as in a run
+		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, StartupCPU: m.cpu, For: o.For, Machines: o.Machines, Price: o.Price}
+		executors, _ := m.callers()
+		x.AtOnce, x.Window = trialSize(batchConfig(p.Batch, m.spec.Modality), len(executors))
 		x.Machine = deviceName(p, os.DirFS("/"))
 		if p.Model.OnGPU() {
 			x.Devices = len(m.devices)
@@ -82,11 +82,10 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 			x.CPUs, x.Devices = o.CPUs, o.GPUs
 		}
 		x.Reuse = int64(p.ReuseResults)
-		if x.AtOnce == 0 {
-			x.AtOnce = 2 * batch.MaxItems
-		}
 		var try backfill.Trial
 		if o.For > 0 {
+			m.recall(of.c, p)
+			m.warnOfBytes(p, log)
 			try = t.compute
 		}
 		e, err := backfill.Expect(ctx, mine, t.probe, try, x)
@@ -102,6 +101,11 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		all = append(all, *e)
 	}
 	return all, nil
+}
+
+// trialSize is how many objects a trial has at least, a batch for each executor and two in all, and how many where there is time: what a run sorts into batches, and two for each.
+func trialSize(batch embed.BatcherConfig, executors int) (least, most int) {
+	return max(2, executors) * batch.MaxItems, max(batch.Window, 2*executors*batch.MaxItems)
 }
 
 // withheld says of an error that objects were not given.

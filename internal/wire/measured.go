@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -209,6 +210,17 @@ func (m *loadedModel) recall(c *config.Config, p *config.Pipeline) {
 	}
 	all := measured(cache)
 	m.costs, m.bytes = all.Costs[m.key], all.Bytes[m.key]
+}
+
+// warnOfBytes says where batch.max_bytes bounds nothing by what is known, or leaves no batch.
+func (m *loadedModel) warnOfBytes(p *config.Pipeline, log *slog.Logger) {
+	switch need := m.bytes.Batch(2, 1); {
+	case p.Batch.MaxBytes == 0:
+	case !m.bytes.Sound():
+		log.Warn("batch.max_bytes bounds nothing: what memory batches take is not known; run worker doctor once on such a machine, with this cache", "pipeline", p.Name)
+	case need > float64(p.Batch.MaxBytes):
+		log.Warn("batch.max_bytes leaves every item alone: two of the shortest need more", "pipeline", p.Name, "bytes", int64(need))
+	}
 }
 
 // keepCosts keeps what engines have learnt, for the next start. Those that ran few batches, or failed, have nothing to tell.

@@ -140,7 +140,7 @@ func TestANoteOnGoingOnWithoutAnEstimateIsOfObjectsAlone(t *testing.T) {
 			if c.stopped {
 				stop()
 			}
-			_, err := estimate(ctx, &stores{cfg: cfg}, &takers{c: cfg, models: []*loadedModel{m}, inputs: []input{{}}}, d, EstimateOptions{For: time.Millisecond})
+			_, err := estimate(ctx, &stores{cfg: cfg}, &takers{c: cfg, models: []*loadedModel{m}, inputs: []input{{}}}, d, EstimateOptions{For: time.Millisecond}, quiet)
 			if !errors.Is(err, c.want) || strings.Contains(err.Error(), "--try") {
 				t.Errorf("%v", err)
 			}

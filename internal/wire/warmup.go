@@ -25,7 +25,8 @@ type corner struct {
 const (
 	cornerRuns = 2    // counted of each corner, of each caller, after one that asks for memory
 	longTimes  = 4096 // of the trial's words or half seconds, at most, to find long items
-	raisedMost = 1.5  // costs of bytes that have to be raised by more to hold are not kept
+	halfSecond = 0.5
+	raisedMost = 1.5 // costs of bytes that have to be raised by more to hold are not kept
 )
 
 // corners are batches of one item and as full as the configuration has them, of items from short to long. Pictures have one size, so there are two.
@@ -58,14 +59,7 @@ func stretched(ctx context.Context, m *loadedModel, most int) (all []embed.Sampl
 	}
 	item := items[0]
 	for times := 1; times <= longTimes; times *= 4 {
-		blob := []byte(strings.TrimSpace(strings.Repeat(string(item.Blob)+" ", times)))
-		switch m.spec.Modality {
-		case schemas.Audio:
-			blob = hum(0.5 * float64(times))
-		case schemas.Image:
-			blob = item.Blob
-		}
-		samples, err := m.pre.Preprocess(ctx, item.Ref, blob)
+		samples, err := m.pre.Preprocess(ctx, item.Ref, stretch(m, item.Blob, float64(times)))
 		switch {
 		case times == 1 && err != nil:
 			return nil, err
@@ -75,6 +69,17 @@ func stretched(ctx context.Context, m *loadedModel, most int) (all []embed.Sampl
 		all = append(all, samples[0])
 	}
 	return all, nil
+}
+
+// stretch is an object that is so many times as long as the trial's, or half a second; pictures are as they are.
+func stretch(m *loadedModel, blob []byte, times float64) []byte {
+	switch m.spec.Modality {
+	case schemas.Audio:
+		return hum(halfSecond * times)
+	case schemas.Image:
+		return blob
+	}
+	return []byte(strings.TrimSpace(strings.Repeat(string(blob)+" ", int(times))))
 }
 
 // timeCorners runs each corner by all callers at once, as a busy worker does, and gives what batches take.
@@ -197,6 +202,9 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 		grade, unbound = Doubt, fmt.Sprintf(": batch.max_bytes leaves every item alone, the shortest of which needs %.1f MiB", one/(1<<20))
 	}
 	d.say(check, grade, "%s%s", tellBatches(all, times, known, bytes, untold), unbound)
+	if untold == nil {
+		d.room(ctx, p, m, all, times, bytes)
+	}
 }
 
 // corners opens such sessions as the next start will, and gives the corners of their batches.

@@ -70,7 +70,11 @@ func TestTheDoctorMeasuresWhatBatchesNeed(t *testing.T) {
 func TestTheDoctorLeavesWhatAWorkerHasLearnt(t *testing.T) {
 	c, p := pipelineFor(t, classCase{"Data2VecTextModel", "Data2VecTextModel/base"}.checkpoint(t), "    heads: [{task: embedding}]")
 	said := ""
-	d := newDoctor(c, func(f Finding) { said = f.Text })
+	d := newDoctor(c, func(f Finding) {
+		if f.Check == "batches p" {
+			said = f.Text
+		}
+	})
 	m := load(t, c, p)
 	m.recall(c, p)
 	learnt := measurement{Costs: embed.Costs{Fixed: 3, Step: 1, Square: 1e-3}, Batches: 1234, At: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -102,7 +103,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	}
 	w.shown.begin(&o, c)
 	if o.Measure && !slices.ContainsFunc(c.Pipelines, func(p config.Pipeline) bool { return p.Model.OnGPU() }) { // it is the CPU that is measured
-		if w.shown.peak, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library}); err != nil {
+		if w.shown.peak, err = peak(ctx, c, os.DirFS("/")); err != nil {
 			return nil, err
 		}
 	}
@@ -157,6 +158,12 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	return w, nil
 }
 
+// peak is how many floating-point operations a second the processors are capable of, as far as the container may use them: it is measured in some hundredths of a second, in which a quota leaves all of them.
+func peak(ctx context.Context, c *config.Config, machine fs.FS) (flops float64, err error) {
+	flops, err = ortsession.Peak(ctx, ortsession.Options{Threads: runtime.GOMAXPROCS(0), Library: c.Runtime.Library})
+	return flops * quotaShare(machine), err
+}
+
 func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipeline, s *stores, fetcher *blobfetch.Fetcher, o Options) (*line, error) {
 	l, in := &line{name: p.Name, faults: newFaults(o.Log, p.Name)}, &w.inputs[len(w.lines)]
 	w.lines = append(w.lines, l) // Close finds it, however far this gets
@@ -174,12 +181,8 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		return nil, err
 	}
 	l.model.recall(c, p)
+	l.model.warnOfBytes(p, o.Log)
 	warnOfHeads(o.Log, p.Name, len(l.model.heads), l.model.options)
-	if p.Batch.MaxBytes > 0 && !l.model.bytes.Sound() {
-		o.Log.Warn("batch.max_bytes bounds nothing: what memory batches take is not known; run worker doctor once on such a machine, with this cache", "pipeline", p.Name)
-	} else if need := l.model.bytes.Batch(2, 1); p.Batch.MaxBytes > 0 && need > float64(p.Batch.MaxBytes) {
-		o.Log.Warn("batch.max_bytes leaves every item alone: two of the shortest need more", "pipeline", p.Name, "bytes", int64(need))
-	}
 	if d, ok := l.model.pre.(decoder); ok {
 		o.Log.Info("decoders", "pipeline", p.Name, "decoders", d.Decoders())
 	}

@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"vecmill/embed"
+	"vecmill/embed/embedtest"
+	"vecmill/embed/ortsession"
+	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/plan"
+	"vecmill/internal/config"
+	"vecmill/schemas"
+)
+
+// draftOf is a plan of so many short texts, all of which are its sample.
+func draftOf(texts int) *backfill.Draft {
+	d := &backfill.Draft{Counts: backfill.Counts{Planned: int64(texts)}}
+	for i := range texts {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i), Inline: []byte("it is so")}})
+	}
+	return d
+}
+
+// tried is what a plan of texts tells that has no time for more than its least trials: one, and two that count.
+func tried(t *testing.T, c *config.Config, m *loadedModel, texts int, log *slog.Logger) *backfill.Expectation {
+	t.Helper()
+	all, err := estimate(t.Context(), &stores{cfg: c}, &takers{c: c, models: []*loadedModel{m}, inputs: []input{{}}}, draftOf(texts), EstimateOptions{For: time.Nanosecond}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &all[0]
+}
+
+// TestATrialHasABatchForEveryExecutor counts what is tried: with fewer batches than executors it would be the rate of a machine that is idle in part.
+func TestATrialHasABatchForEveryExecutor(t *testing.T) {
+	const items = 4
+	c, p := pipelineFor(t, textModel(t), "    heads: [{task: embedding}]")
+	p.Batch.MaxItems, p.Batch.Window = items, items
+	for name, of := range map[string]struct{ devices, sessions, callers, least int }{
+		"one":      {1, 1, 1, 2},
+		"callers":  {1, 1, 3, 3},
+		"sessions": {1, 4, 1, 4},
+		"devices":  {4, 1, 1, 4},
+		"all":      {2, 2, 2, 8},
+	} {
+		m := described(t, c, p, make([]embedtest.Config, of.devices*of.sessions)...)
+		m.devices = make([]ortsession.Options, of.devices)
+		if err := m.openSessions(t.Context(), p, split{Sessions: of.sessions, Threads: 1, Callers: of.callers}, quiet); err != nil {
+			t.Fatal(err)
+		}
+		if n := tried(t, c, m, 100, quiet).Tried; n != 2*of.least*items { // by two trials
+			t.Errorf("%s: two trials have %d texts, want %d batches of %d each", name, n, of.least, items)
+		}
+		executors, _ := m.callers()
+		if _, most := trialSize(batchConfig(p.Batch, schemas.Text), len(executors)); most != 2*len(executors)*items {
+			t.Errorf("%s: a trial has %d texts at most", name, most)
+		}
+		if err := m.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if least, most := trialSize(embed.UsualBatch(schemas.Text), 2); least != 128 || most != 512 {
+		t.Errorf("of texts a trial has %d to %d, want the window", least, most)
+	}
+}
+
+// TestAPlanTriesBatchesAsARunHasThem keeps bytes by which two texts are too many, and with nothing kept says that the bound is none.
+func TestAPlanTriesBatchesAsARunHasThem(t *testing.T) {
+	const texts, trials = 12, 3
+	for _, known := range []bool{false, true} {
+		c, p := pipelineFor(t, textModel(t), "    heads: [{task: embedding}]")
+		p.Batch.MaxBytes, p.Batch.Linger = 1500, config.Duration(50*time.Millisecond)
+		m := described(t, c, p, embedtest.Config{})
+		if err := m.open(t.Context(), c, p, quiet); err != nil {
+			t.Fatal(err)
+		}
+		costs := measurement{Costs: embed.Costs{Fixed: 1, Step: 1}, Decoders: 1}
+		if known {
+			if err := keepMeasured(c.Runtime.CacheDir, func(all *measurements) {
+				key := m.batchKey(p, os.DirFS("/"))
+				all.Costs[key], all.Bytes[key] = costs, measurement{Costs: embed.Costs{Fixed: 1000, Step: 100}}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := m.sessions[0].(*embedtest.Session)
+		before := s.Runs()
+		var log bytes.Buffer
+		tried(t, c, m, texts, slog.New(slog.NewTextHandler(&log, nil)))
+		if warned := strings.Contains(log.String(), "batch.max_bytes bounds nothing"); warned == known {
+			t.Errorf("known %v, warned %v", known, warned)
+		}
+		if n := s.Runs() - before; (n == trials*texts) != known {
+			t.Errorf("known %v: %d batches of %d trials of %d texts", known, n, trials, texts)
+		}
+		if known && m.costs != costs {
+			t.Errorf("trials begin with %+v, where a run would with %+v", m.costs, costs)
+		}
+		if err := m.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
