@@ -104,7 +104,7 @@ func (w *world) compose(ctx context.Context, p *process, log *slog.Logger) (*wor
 	}
 	plan := &w.plan.Pipeline
 	wk.pipe, err = stream.New(stream.Config{
-		Name: pipeline, Modality: schemas.Text, Elsewhere: func(c stream.Candidate) bool { return c.Ref.Modality == schemas.Audio },
+		Name: pipeline, Modality: schemas.Text, Decoder: lists{}, Elsewhere: func(c stream.Candidate) bool { return c.Ref.Modality == schemas.Audio },
 		MaxInFlight: plan.MaxInFlight, Fetchers: plan.Fetchers, Budget: plan.Budget, CommitInterval: plan.CommitInterval,
 		Breaker: stream.BreakerConfig{Window: plan.BreakerWindow, MaxFailures: plan.BreakerMax}, Log: log,
 	}, source, fetcher, engine, wk.sink, wk.dead)
