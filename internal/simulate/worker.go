@@ -70,7 +70,7 @@ const (
 
 // compose builds a worker. It does I/O, as a worker does when it starts.
 func (w *world) compose(ctx context.Context, p *process, log *slog.Logger) (*worker, error) {
-	net := newNetwork(w.cloud, p, w.plan, w.meter)
+	net := newNetwork(w, p)
 	client, err := w.client(net)
 	if err != nil {
 		return nil, err
@@ -213,7 +213,10 @@ func (w *world) launch(name string) *process {
 			if s := wk.pipe.Stats(); s.PeakHeld > s.Budget || s.Held != 0 {
 				w.oracle.offend("%s held up to %d of %d bytes, and %d at its end (I4)", name, s.PeakHeld, s.Budget, s.Held)
 			}
-			w.count(func(c *Coverage) { c.Records += wk.pipe.Stats().Records })
+			w.count(func(c *Coverage) {
+				s := wk.pipe.Stats()
+				c.Records, c.Abandoned = c.Records+s.Records, c.Abandoned+s.Abandoned
+			})
 		}
 		p.mu.Lock()
 		p.mu.ended = err
