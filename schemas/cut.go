@@ -1,5 +1,7 @@
 package schemas
 
+import "slices"
+
 // Cut is the part of a range that lies in [first, next); it is empty where they do not meet. It shares nothing with the range that grows.
 func (r *Range) Cut(first, next int64) Range {
 	out := Range{Source: r.Source, Span: Span{First: max(r.First, first), Next: min(r.Next, next)}}
@@ -7,6 +9,24 @@ func (r *Range) Cut(first, next int64) Range {
 	out.Dead, out.Skipped, out.Lost = cut(r.Dead, out.Span), cut(r.Skipped, out.Span), cut(r.Lost, out.Span)
 	out.Deletes = ClipDeletions(r.Deletes, out.First, out.Next)
 	return out
+}
+
+// Rowless says whether an offset is dead, skipped or lost by the range's own word, and so has no row.
+func (r *Range) Rowless(offset int64) bool {
+	for _, spans := range [][]Span{r.Dead, r.Skipped, r.Lost} {
+		if _, in := slices.BinarySearchFunc(spans, offset, func(s Span, o int64) int {
+			switch {
+			case o < s.First:
+				return 1
+			case o >= s.Next:
+				return -1
+			}
+			return 0
+		}); in {
+			return true
+		}
+	}
+	return false
 }
 
 // Join puts a range behind r, which ends where the other one begins.

@@ -32,3 +32,17 @@ func TestARangeIsCutAndJoinedAgain(t *testing.T) {
 		}
 	}
 }
+
+func TestARangeSaysWhichOffsetsHaveNoRow(t *testing.T) {
+	span := func(a, b int64) schemas.Span { return schemas.Span{First: a, Next: b} }
+	r := schemas.Range{Span: span(0, 30), Dead: []schemas.Span{span(2, 4), span(9, 10)}, Skipped: []schemas.Span{span(4, 5)}, Lost: []schemas.Span{span(20, 30)}}
+	var without []int64
+	for o := range int64(31) {
+		if r.Rowless(o) {
+			without = append(without, o)
+		}
+	}
+	if want := []int64{2, 3, 4, 9, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29}; !reflect.DeepEqual(without, want) {
+		t.Errorf("%v, want %v", without, want)
+	}
+}

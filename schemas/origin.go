@@ -14,6 +14,10 @@ const ReplayHeader = "vecmill.replay"
 // FirstOriginHeader is the Kafka header of a record that was replayed more than once: the [Origin] of the first letter.
 const FirstOriginHeader = "vecmill.origin"
 
+// DeletedHeader is the Kafka header of a record that was replayed and whose deletions stand at an earlier offset: the [Origin] of the letter that was made
+// there. That pipeline does not carry them out again, since they would take away what came in between.
+const DeletedHeader = "vecmill.deleted"
+
 // Origin is where a record came from: the identity of a dead letter.
 type Origin struct {
 	Source SourceID // the partition or list

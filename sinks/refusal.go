@@ -22,10 +22,25 @@ type RefusedError struct {
 	Offsets []RefusedOffset // ascending, at least one
 }
 
-// RefusedOffset is one record whose rows were refused.
+// RefusedOffset is one record whose rows were refused, or a deletion that it brought.
 type RefusedOffset struct {
-	Offset int64
-	Err    error
+	Offset   int64
+	Err      error
+	Deletion bool
+}
+
+// RefusedOnce is what was refused, ascending and each offset once: the first that was said of it, a deletion before rows.
+func RefusedOnce(all []RefusedOffset) []RefusedOffset {
+	slices.SortStableFunc(all, func(a, b RefusedOffset) int {
+		switch {
+		case a.Offset != b.Offset || a.Deletion == b.Deletion:
+			return cmp.Compare(a.Offset, b.Offset)
+		case a.Deletion:
+			return -1
+		}
+		return 1
+	})
+	return slices.CompactFunc(all, func(a, b RefusedOffset) bool { return a.Offset == b.Offset })
 }
 
 // Error names the first.
@@ -52,7 +67,5 @@ func worse(a, b error) error {
 	case y == nil, a == nil:
 		return b
 	}
-	both := append(slices.Clone(x.Offsets), y.Offsets...)
-	slices.SortStableFunc(both, func(a, b RefusedOffset) int { return cmp.Compare(a.Offset, b.Offset) })
-	return &RefusedError{slices.CompactFunc(both, func(a, b RefusedOffset) bool { return a.Offset == b.Offset })}
+	return &RefusedError{RefusedOnce(append(slices.Clone(x.Offsets), y.Offsets...))}
 }

@@ -3,6 +3,7 @@ package sinks_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +62,13 @@ func TestATeeJoinsWhatItsMembersRefuse(t *testing.T) {
 				t.Errorf("%v, want %s", *reports, c.want)
 			}
 		})
+	}
+}
+
+func TestADeletionThatIsRefusedStaysKnownBesideRowsOfItsOffset(t *testing.T) {
+	got := sinks.RefusedOnce([]sinks.RefusedOffset{{Offset: 7}, {Offset: 4}, {Offset: 9}, {Offset: 4, Deletion: true}, {Offset: 7}, {Offset: 9, Deletion: true}})
+	if want := []sinks.RefusedOffset{{Offset: 4, Deletion: true}, {Offset: 7}, {Offset: 9, Deletion: true}}; !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 

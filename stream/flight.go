@@ -52,18 +52,29 @@ type item struct {
 // errOver is how an item ends whose assignment is over.
 var errOver = errors.New("the assignment is over")
 
-// route sorts a record's references out: those to compute become items, deletions are noted, those of other pipelines are passed over. Its error refuses the record.
-func (p *Pipeline) route(f *flight, refs []schemas.Ref) error {
+// route sorts a record's references out: those to compute become items, deletions are noted, those of other pipelines are passed over. Its error refuses the record,
+// whose deletions are all noted then, too.
+func (p *Pipeline) route(f *flight, refs []schemas.Ref) (refused error) {
 	for i := range refs {
+		if refused != nil && !refs[i].Deleted {
+			continue
+		}
 		mine, err := p.mine(f, &refs[i])
 		if err == nil && mine {
 			err = f.add(refs[i], p.cfg.Modality)
 		}
 		if err != nil && len(refs) > 1 {
-			return about(err, i, &refs[i])
-		} else if err != nil {
-			return err
+			err = about(err, i, &refs[i])
 		}
+		if refused == nil {
+			refused = err
+		}
+	}
+	if p.deletedBefore(f.rec.Headers) {
+		f.deletes = nil
+	}
+	if refused != nil {
+		return refused
 	}
 	for _, it := range f.items {
 		p.carry(&it.ref, f.rec.Headers)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -307,6 +308,18 @@ func (p *Pipeline) replayedElsewhere(headers []sinks.Header) bool {
 		}
 	}
 	return false
+}
+
+// deletedBefore says whether the deletions of a replayed record stand at the offset of an earlier letter of it.
+func (p *Pipeline) deletedBefore(headers []sinks.Header) bool {
+	v, ok := header(headers, schemas.DeletedHeader)
+	o, err := schemas.ParseOrigin(string(v))
+	return ok && err == nil && o.Source.Pipeline == p.cfg.Name
+}
+
+// deletedAt are a letter's headers, and the one that says that its record's deletions stand at its offset.
+func deletedAt(l *sinks.Letter) []sinks.Header {
+	return append(slices.Clip(l.Headers), sinks.Header{Key: schemas.DeletedHeader, Value: []byte(l.Origin().String())})
 }
 
 // free gives back what a record holds. The tracker calls it once.

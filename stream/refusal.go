@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"vecmill/schemas"
@@ -44,7 +45,7 @@ func (ep *epoch) refused(r *Release, no *sinks.RefusedError) {
 	go func() {
 		defer ep.unburden()
 		for _, o := range no.Offsets {
-			if err := ep.buryRefused(r.Range.Source, o); err != nil {
+			if err := ep.buryRefused(&r.Range, o); err != nil {
 				if ep.ctx.Err() == nil {
 					ep.p.fail(err)
 				}
@@ -82,7 +83,8 @@ func (ep *epoch) buried() <-chan struct{} {
 }
 
 // buryRefused writes the letter of a record that was settled with rows, and so is not in memory any more.
-func (ep *epoch) buryRefused(src schemas.SourceID, o sinks.RefusedOffset) error {
+func (ep *epoch) buryRefused(r *schemas.Range, o sinks.RefusedOffset) error {
+	src := r.Source
 	p, at := ep.p, Position{Partition{src.Topic, src.Partition}, o.Offset}
 	p.judge(true, o.Err)
 	if p.dead == nil {
@@ -94,6 +96,9 @@ func (ep *epoch) buryRefused(src schemas.SourceID, o sinks.RefusedOffset) error 
 		switch {
 		case err == nil:
 			letter.Key, letter.Value, letter.Headers = rec.Key, rec.Value, rec.Headers
+			if !o.Deletion && slices.ContainsFunc(r.Deletes, func(d schemas.Deletion) bool { return d.Offset == o.Offset }) {
+				letter.Headers = deletedAt(&letter)
+			}
 		case errors.Is(err, ErrRecordGone):
 			letter.Message += "; the record itself is not in the log any more"
 		default:

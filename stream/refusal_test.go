@@ -20,6 +20,7 @@ import (
 // fussy is a sink without progress of its own that refuses rows by offset, some beforehand and some when they are written.
 type fussy struct {
 	before, late []int64
+	deletions    []int64 // refused, too
 	writes       sync.WaitGroup
 	mu           struct {
 		sync.Mutex
@@ -52,6 +53,11 @@ func (s *fussy) Write(_ context.Context, r schemas.Range, rows []schemas.Row, do
 			continue
 		}
 		s.mu.rows = append(s.mu.rows, rows[i].Offset)
+	}
+	for _, d := range r.Deletes {
+		if slices.Contains(s.deletions, d.Offset) {
+			no = append(no, sinks.RefusedOffset{Offset: d.Offset, Err: errors.New("nothing is deleted here"), Deletion: true})
+		}
 	}
 	s.writes.Go(func() {
 		time.Sleep(time.Second)

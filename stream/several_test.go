@@ -54,6 +54,19 @@ type output struct {
 // several runs records of many references through a pipeline, and gives what it wrote and buried.
 func several(t *testing.T, values []string, change func(*stream.Config)) (output, error) {
 	t.Helper()
+	var recs []stream.Record
+	for _, v := range values {
+		recs = append(recs, stream.Record{Value: []byte(v)})
+	}
+	return severalOf(t, recs, change)
+}
+
+// severalOf numbers the records.
+func severalOf(t *testing.T, recs []stream.Record, change func(*stream.Config)) (output, error) {
+	t.Helper()
+	for i := range recs {
+		recs[i].Offset = int64(i)
+	}
 	b, box := newBench(), &streamtest.LetterBox{}
 	b.change = func(c *stream.Config) {
 		c.Decoder = lines{}
@@ -62,11 +75,7 @@ func several(t *testing.T, values []string, change func(*stream.Config)) (output
 		}
 	}
 	src := script(func(ctx context.Context, a stream.Assignments) error {
-		_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: int64(len(values))}})
-		var recs []stream.Record
-		for i, v := range values {
-			recs = append(recs, stream.Record{Offset: int64(i), Value: []byte(v)})
-		}
+		_, err := a.Assigned(ctx, &b.c, map[stream.Partition]stream.Bounds{b.part: {Committed: -1, End: int64(len(recs))}})
 		err = errors.Join(err, a.Records(ctx, b.part, recs, int64(len(recs))))
 		a.Revoked(ctx)
 		return err
@@ -82,7 +91,7 @@ func several(t *testing.T, values []string, change func(*stream.Config)) (output
 		out.Next = r.Next
 		out.Dead, out.Skipped, out.Deletes = append(out.Dead, r.Dead...), append(out.Skipped, r.Skipped...), append(out.Deletes, r.Deletes...)
 	}
-	for i := range values {
+	for i := range recs {
 		if l, ok := box.Letter(source, int64(i)); ok {
 			out.letters[int64(i)] = l
 		}

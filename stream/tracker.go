@@ -183,6 +183,12 @@ func (k *Ticket) SettleRows(rows []schemas.Row, deletes ...string) {
 	k.Settle(Computed, rows)
 }
 
+// SettleDead ends a record whose dead letter is durable. What it brings of deletions stands: they were understood.
+func (k *Ticket) SettleDead(deletes ...string) {
+	k.deletes = deletes
+	k.Settle(Dead, nil)
+}
+
 // Drop ends a record of an assignment that is over without an outcome; before the fence it is a broken invariant and panics.
 func (k *Ticket) Drop() {
 	k.t.mu.Lock()

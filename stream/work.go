@@ -248,6 +248,9 @@ func (p *Pipeline) bury(d deadLetter) {
 		Reason: reason, Message: cause.Error(), Attempts: attempts,
 		Key: f.rec.Key, Value: f.rec.Value, Headers: f.rec.Headers,
 	}
+	if len(f.deletes) > 0 {
+		letter.Headers = deletedAt(&letter)
+	}
 	began, traces := time.Now(), f.traces()
 	err := p.dead.Put(f.epoch.ctx, letter)
 	switch {
@@ -261,7 +264,7 @@ func (p *Pipeline) bury(d deadLetter) {
 		}
 		p.cfg.Log.Debug("dead letter", "partition", f.part.String(), "offset", f.rec.Offset, "reason", reason, "err", cause)
 		f.ticket.traces = traces
-		f.ticket.Settle(Dead, nil)
+		f.ticket.SettleDead(f.deletes...)
 	case f.epoch.ctx.Err() != nil:
 		f.ticket.Drop()
 	default:

@@ -234,6 +234,7 @@ func dlqReplay(ctx context.Context, e *env, args []string) error {
 	manifest := f.String("manifest", "", "write the references to this new file for backfill run, instead of to a topic")
 	dry := f.Bool("dry-run", false, "print what would be done, and do nothing")
 	again := f.Bool("again", false, "also letters that were replayed before")
+	outputs := f.Bool("outputs", true, "ask the configuration's outputs which letters are of records that have rows, and skip these")
 	rest, err := parseMixed(f.FlagSet, args)
 	if err != nil {
 		return err
@@ -263,6 +264,15 @@ func dlqReplay(ctx context.Context, e *env, args []string) error {
 	defer letters.Close()
 	if *manifest != "" && len(letters.Stores) > 1 {
 		return usageError{errors.New("the configuration has several dead-letter stores: name one with --pipeline, --dead-letter-topic or --url for --manifest")}
+	}
+	if *outputs {
+		o.Settled = func(ctx context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Span, error) {
+			rows, err := letters.Settled(ctx, src, in)
+			if err != nil {
+				err = fmt.Errorf("%w; --outputs=false asks none, and gives rows twice of letters that are of a try that was cut off", err)
+			}
+			return rows, err
+		}
 	}
 	tell := func(x dlq.Outcome) {
 		if *f.json {

@@ -416,6 +416,81 @@ func TestALetterOfAReplayRemembersTheFirst(t *testing.T) {
 	}
 }
 
+// TestTheOutputsDecideWhichLettersAreReplayed has outputs with rows of some offsets that have letters. One of these an output refused, and others may have its rows.
+func TestTheOutputsDecideWhichLettersAreReplayed(t *testing.T) {
+	log, st, from := world(t)
+	refused := sinks.Letter{Source: schemas.SourceID{Pipeline: "p", Topic: "refs"}, Offset: 4, Reason: schemas.ReasonSinkReject, Attempts: 1, Value: []byte(`{"v":1,"id":"0-4"}`)}
+	if err := objectletters.New(st, "dead", retry.Policy{}).Put(t.Context(), refused); err != nil {
+		t.Fatal(err)
+	}
+	o := options()
+	asked := 0
+	o.Settled = func(_ context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Span, error) {
+		if asked++; in != (schemas.Span{First: 0, Next: 10}) {
+			t.Errorf("asked about %v", in)
+		}
+		if src.Partition > 0 {
+			return nil, nil
+		}
+		return []schemas.Span{{First: 1, Next: 2}, {First: 3, Next: 6}, {First: 7, Next: 9}}, nil
+	}
+	var skipped []string
+	tell := func(x dlq.Outcome) {
+		if x.What == dlq.Skipped {
+			skipped = append(skipped, x.Letter+" "+x.Why)
+		}
+	}
+	var manifest bytes.Buffer
+	if of, sum, err := dlq.WriteManifest(t.Context(), from, o, &manifest, tell); err != nil || sum != (dlq.Summary{Replayed: 8, Skipped: 1}) || len(of) != 8 {
+		t.Errorf("a manifest: %+v, %v", sum, err)
+	}
+	sum, err := dlq.Replay(t.Context(), from, log, o, tell)
+	if err != nil || sum != (dlq.Summary{Replayed: 8, Skipped: 1}) || asked != 4 {
+		t.Errorf("%+v, %v, asked %d times", sum, err, asked)
+	}
+	if len(skipped) != 2 || skipped[0] != skipped[1] || !strings.HasPrefix(skipped[0], "p/refs/0/3 its record has rows") {
+		t.Errorf("%q", skipped)
+	}
+	if marks, err := from.Replayed(t.Context()); err != nil || len(marks) != 8 {
+		t.Errorf("%d letters are marked, want those that are in the log; %v", len(marks), err)
+	}
+	o.Settled = func(context.Context, schemas.SourceID, schemas.Span) ([]schemas.Span, error) { return nil, errBoom }
+	if _, err := dlq.Replay(t.Context(), from, log, o, nil); !errors.Is(err, errBoom) {
+		t.Errorf("outputs that do not answer: %v", err)
+	}
+}
+
+// TestALetterWithoutItsRecordIsNotReplayed has one of a record that retention took before a refusal, and one of a tombstone, which has no value either.
+func TestALetterWithoutItsRecordIsNotReplayed(t *testing.T) {
+	log, st, from := world(t)
+	src := schemas.SourceID{Pipeline: "p", Topic: "refs", Partition: 1}
+	put := objectletters.New(st, "dead", retry.Policy{})
+	for _, l := range []sinks.Letter{{Source: src, Offset: 11}, {Source: src, Offset: 12, Key: []byte("deleted")}} {
+		if l.Reason, l.Attempts = schemas.ReasonSinkReject, 1; put.Put(t.Context(), l) != nil {
+			t.Fatal("no letter")
+		}
+	}
+	o := options()
+	o.Filter.Reason = schemas.ReasonSinkReject
+	for _, replay := range []func(tell func(dlq.Outcome)) (dlq.Summary, error){
+		func(tell func(dlq.Outcome)) (dlq.Summary, error) { return dlq.Replay(t.Context(), from, log, o, tell) },
+		func(tell func(dlq.Outcome)) (dlq.Summary, error) {
+			_, sum, err := dlq.WriteManifest(t.Context(), from, o, &bytes.Buffer{}, tell)
+			return sum, err
+		},
+	} {
+		why := map[string]string{}
+		sum, err := replay(func(x dlq.Outcome) { why[x.Letter] = x.What + ": " + x.Why })
+		if err != nil || sum.Failed == 0 || why["p/refs/1/11"] != "failed: its record was not in the log any more: publish the reference again" {
+			t.Errorf("%+v, %v, %q", sum, err, why)
+		}
+	}
+	marks, err := from.Replayed(t.Context())
+	if last := log.topics["refs"][1]; err != nil || len(marks) != 1 || len(last) != 11 || string(last[10].Key) != "deleted" || last[10].Value != nil {
+		t.Errorf("marked %v, %d records, %v", marks, len(last), err)
+	}
+}
+
 func TestLettersBecomeAManifest(t *testing.T) {
 	_, _, from := world(t)
 	var out bytes.Buffer

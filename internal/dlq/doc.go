@@ -1,7 +1,7 @@
 // Package dlq is the work of `worker dlq`: it groups dead letters, shows one, and puts their records back where they came from.
 //
 // Replay appends the record exactly as it arrived, key, value and headers, to the end of the partition that it was read from (or of another topic),
-// with one header more: [schemas.ReplayHeader] names the letter. The record has a new offset; a row's identity ([schemas.RowID]) has no offset in it, so the row
+// with one header more: [schemas.ReplayHeader] names the letter (a second one, [schemas.DeletedHeader], may have come with it). The record has a new offset; a row's identity ([schemas.RowID]) has no offset in it, so the row
 // is the one that the first try would have given.
 //
 // R1 A letter is replayed once. Which letters were, two places know: the marks in the dead-letter store, and the log itself, whose records name
@@ -12,6 +12,8 @@
 // replicas have is in the log and no reading shows it.
 //
 // R3 A record is marked only when it is in the log.
+//
+// R4 The outputs decide: a letter whose offset has rows in one, and is dead in none, is of a try that a crash cut off, and its record is not put back.
 //
 // Not held: a request that Kafka carries out more than five seconds after it was given up, or, of a replay that was killed, after the next one has read.
 // Two replays of one letter at the same time are not told apart: the record may be there twice, and its rows have one id. Letters of a manifest have no

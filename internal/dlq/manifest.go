@@ -17,7 +17,12 @@ func WriteManifest(ctx context.Context, from sinks.LetterReader, o ReplayOptions
 	if err != nil {
 		return nil, Summary{}, err
 	}
-	r := &replay{o: o, tell: tell}
+	r := &replay{o: o, from: from, marks: marks, tell: tell, within: map[schemas.SourceID]schemas.Span{}}
+	if o.Settled != nil {
+		if err := r.survey(ctx); err != nil {
+			return nil, r.sum, err
+		}
+	}
 	var written []schemas.Origin
 	seen := map[schemas.Origin]bool{}
 	err = from.Letters(ctx, func(l sinks.StoredLetter) error {
@@ -26,11 +31,12 @@ func WriteManifest(ctx context.Context, from sinks.LetterReader, o ReplayOptions
 			return nil
 		}
 		seen[of] = true
+		if what, why := r.verdict(&l); what != "" {
+			r.report(of, nil, what, why)
+			return nil
+		}
 		var line bytes.Buffer
 		switch jsonErr := json.Compact(&line, l.Value); {
-		case marks[of] && !o.Again:
-			r.report(of, nil, Skipped, "it was replayed before")
-			return nil
 		case jsonErr != nil:
 			r.report(of, nil, Failed, "the record is not JSON, and cannot be a line of a manifest")
 			return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sort"
 	"strings"
 	"time"
 
@@ -32,6 +33,9 @@ type ReplayOptions struct {
 	BatchSize int    // bytes of one append at most, one record aside; 0 means 256 KiB
 	Permanent func(error) bool
 	Retry     retry.Policy // of appends with unclear answers
+
+	// Settled gives the offsets of a source in a span that have rows in its outputs, and are dead in none: their letters are of tries that were cut off. nil asks no output.
+	Settled func(ctx context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Span, error)
 }
 
 // Outcome is what became of one letter.
@@ -46,7 +50,7 @@ type Outcome struct {
 const (
 	Replayed    = "replayed"
 	WouldReplay = "would-replay"
-	Skipped     = "skipped" // it was replayed before
+	Skipped     = "skipped" // it was replayed before, or its record has rows
 	Failed      = "failed"
 )
 
@@ -71,7 +75,7 @@ func Replay(ctx context.Context, from sinks.LetterReader, log Log, o ReplayOptio
 	if err != nil {
 		return Summary{}, err
 	}
-	r := &replay{o: o, from: from, log: log, marks: marks, tell: tell, topics: map[string]*topic{}, lanes: map[stream.Partition]*lane{}}
+	r := &replay{o: o, from: from, log: log, marks: marks, tell: tell, topics: map[string]*topic{}, lanes: map[stream.Partition]*lane{}, within: map[schemas.SourceID]schemas.Span{}}
 	if err := r.survey(ctx); err != nil {
 		return r.sum, err
 	}
@@ -100,6 +104,8 @@ type replay struct {
 	tell   func(Outcome)
 	topics map[string]*topic
 	lanes  map[stream.Partition]*lane
+	within map[schemas.SourceID]schemas.Span   // where the letters of each source lie, when they were surveyed
+	rows   map[schemas.SourceID][]schemas.Span // offsets there that have rows
 	sum    Summary
 }
 
@@ -125,10 +131,17 @@ type pending struct {
 	rec stream.Record
 }
 
-// survey finds out where records go and reads what is there already (R1).
+// survey finds out where records go and reads what is there already (R1), and has the outputs say which of them have rows (R4). Without a log records go nowhere.
 func (r *replay) survey(ctx context.Context) error {
 	err := r.from.Letters(ctx, func(l sinks.StoredLetter) error {
 		if !r.o.Filter.takes(&l) || r.marks[l.Origin()] && !r.o.Again {
+			return nil
+		}
+		within, more := r.within[l.Source]
+		if within.Next = max(within.Next, l.Offset+1); !more || l.Offset < within.First {
+			within.First = l.Offset
+		}
+		if r.within[l.Source] = within; r.log == nil {
 			return nil
 		}
 		ln, err := r.lane(ctx, &l)
@@ -145,7 +158,35 @@ func (r *replay) survey(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.o.Settled == nil {
+		return nil
+	}
+	r.rows = map[schemas.SourceID][]schemas.Span{}
+	for src, within := range r.within {
+		if r.rows[src], err = r.o.Settled(ctx, src, within); err != nil {
+			return fmt.Errorf("asking the outputs of %s: %w", src, err)
+		}
+	}
 	return nil
+}
+
+// verdict says why a letter is not replayed, whatever the log says; "" if it is.
+func (r *replay) verdict(l *sinks.StoredLetter) (what, why string) {
+	switch {
+	case r.marks[l.Origin()] && !r.o.Again:
+		return Skipped, "it was replayed before"
+	case l.Key == nil && l.Value == nil:
+		return Failed, "its record was not in the log any more: publish the reference again"
+	case l.Reason != schemas.ReasonSinkReject && in(r.rows[l.Source], l.Offset): // what one output refused, others may have
+		return Skipped, "its record has rows: the try that wrote the letter was cut off, and the next one succeeded"
+	}
+	return "", ""
+}
+
+// in says whether an offset is in one of some ascending spans.
+func in(spans []schemas.Span, offset int64) bool {
+	i := sort.Search(len(spans), func(i int) bool { return spans[i].Next > offset })
+	return i < len(spans) && spans[i].First <= offset
 }
 
 // earliest is the first offset at which a replay of a letter may lie: behind it in its own topic, anywhere in another.
@@ -226,8 +267,8 @@ func replayOf(headers []sinks.Header) (schemas.Origin, bool) {
 // one deals with one letter.
 func (r *replay) one(ctx context.Context, l *sinks.StoredLetter) error {
 	of := l.Origin()
-	if r.marks[of] && !r.o.Again {
-		r.report(of, nil, Skipped, "it was replayed before")
+	if what, why := r.verdict(l); what != "" {
+		r.report(of, nil, what, why)
 		return nil
 	}
 	ln, err := r.lane(ctx, l)

@@ -215,7 +215,7 @@ func (d *database) wrote(r schemas.Range) (rows []schemas.Row, gone []int64) {
 func (d *database) read(src schemas.SourceID) (*verdict, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	v := &verdict{fate: map[int64]string{}, rows: map[int64][]schemas.Row{}, gone: map[int64]bool{}}
+	v := &verdict{fate: map[int64]string{}, rows: map[int64][]schemas.Row{}, gone: map[int64]int{}}
 	claimed := map[string]bool{}
 	for _, s := range d.mu.ranges[src] {
 		if s.First != v.end {
@@ -230,7 +230,7 @@ func (d *database) read(src schemas.SourceID) (*verdict, error) {
 				claimed[id] = true
 				v.rows[at] = append(v.rows[at], row)
 			case d.mu.deleted[id]:
-				v.gone[at] = true
+				v.gone[at] = 1
 			default:
 				return nil, fmt.Errorf("offset %d: row %s is lost", at, id)
 			}

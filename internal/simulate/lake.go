@@ -231,7 +231,7 @@ func (o *oracle) snapshot(s icebergsink.Snapshot, d icebergsink.Delta) {
 
 // readLake is what the lake says of a source.
 func (o *oracle) readLake(ctx context.Context, st objectstore.Store, src schemas.SourceID) (*verdict, error) {
-	v := &verdict{fate: map[int64]string{}, rows: map[int64][]schemas.Row{}, gone: map[int64]bool{}}
+	v := &verdict{fate: map[int64]string{}, rows: map[int64][]schemas.Row{}, gone: map[int64]int{}}
 	o.w.lake.mu.Lock()
 	snapshots := slices.Clone(o.w.lake.mu.snapshots)
 	o.w.lake.mu.Unlock()
@@ -269,15 +269,10 @@ func (o *oracle) readLake(ctx context.Context, st objectstore.Store, src schemas
 			}
 		}
 	}
-	for at := range v.gone {
-		if len(v.rows[at]) > 0 {
-			return nil, fmt.Errorf("offset %d has a row, and a snapshot says that it is gone", at)
-		}
-	}
 	return v, nil
 }
 
-// takeAway notes which rows a snapshot says are gone.
+// takeAway notes of which offsets a snapshot says that rows are gone.
 func (v *verdict) takeAway(s *icebergsink.Snapshot, src schemas.SourceID) error {
 	gone, err := s.Gone()
 	if err != nil {
@@ -285,11 +280,9 @@ func (v *verdict) takeAway(s *icebergsink.Snapshot, src schemas.SourceID) error 
 	}
 	for _, span := range gone[src] {
 		for at := span.First; at < span.Next; at++ {
-			if v.gone[at] {
-				return fmt.Errorf("snapshot %d takes the rows of offset %d away, which are gone already", s.ID, at)
+			if v.gone[at]++; v.gone[at] == 1 && len(v.rows[at]) == 0 {
+				v.give(at, "row")
 			}
-			v.gone[at] = true
-			v.give(at, "row")
 		}
 	}
 	return nil
@@ -312,7 +305,7 @@ func (v *verdict) add(ctx context.Context, st objectstore.Store, src schemas.Sou
 		if r.Offset < covered.First || r.Offset >= covered.Next {
 			return fmt.Errorf("offset %d has a row in it, and it covers %d to %d", r.Offset, covered.First, covered.Next-1)
 		}
-		if v.rows[r.Offset] = append(v.rows[r.Offset], r); len(v.rows[r.Offset]) == 1 {
+		if v.rows[r.Offset] = append(v.rows[r.Offset], r); len(v.rows[r.Offset]) == 1 && v.gone[r.Offset] == 0 {
 			v.give(r.Offset, "row")
 		}
 	}

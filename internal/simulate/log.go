@@ -1,10 +1,13 @@
 package simulate
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
+	"vecmill/schemas"
 	"vecmill/stream"
 	"vecmill/stream/streamtest"
 )
@@ -21,11 +24,51 @@ type entry struct {
 	stream.Record
 	kind    streamtest.Kind
 	at      time.Duration // since the beginning of the world
-	deleted bool          // a later tombstone names its reference
+	deleted [2]bool       // a later tombstone names its reference, or the second one of a pair
 }
 
 // refID is the id of a record's reference.
 func refID(part int, offset int64) string { return fmt.Sprintf("%d-%d", part, offset) }
+
+// refs are the ids of a record's references.
+func (e *entry) refs(part int) []string {
+	if e.kind == streamtest.Pair {
+		return []string{refID(part, e.Offset), streamtest.Second(part, e.Offset)}
+	}
+	return []string{refID(part, e.Offset)}
+}
+
+// forsaken is how many of its references later tombstones name.
+func (e *entry) forsaken() (n int) {
+	for _, d := range e.deleted {
+		if d {
+			n++
+		}
+	}
+	return n
+}
+
+// lists is the decoder: a record is a reference, or a list of some.
+type lists struct{}
+
+// Decode implements stream.Decoder.
+func (lists) Decode(_ context.Context, _ string, rec *stream.Record) (refs []schemas.Ref, err error) {
+	each := []json.RawMessage{rec.Value}
+	if rec.Value[0] == '[' {
+		each = nil // or the first of the list would be written into the record
+		if err := json.Unmarshal(rec.Value, &each); err != nil {
+			return nil, schemas.Reject(schemas.ReasonSchema, err)
+		}
+	}
+	for _, one := range each {
+		ref, err := schemas.ParseRef(one)
+		if err != nil {
+			return nil, err
+		}
+		refs = append(refs, ref)
+	}
+	return refs, nil
+}
 
 // newLog draws the topic.
 func newLog(p *Plan) *theLog {
@@ -43,13 +86,18 @@ func newLog(p *Plan) *theLog {
 			k := streamtest.Draw(r)
 			if p.Even {
 				k = streamtest.Good
+			} else if k == streamtest.Good && chance(draws{p.Seed}.of("pair", int64(part), offset), 0.25) {
+				k = streamtest.Pair
 			}
 			rec := stream.Record{Offset: offset, Key: fmt.Appendf(nil, "key %d", offset), Value: k.Value(part, offset)}
 			e := entry{Record: rec, kind: k, at: at}
 			if past := l.parts[part]; k == streamtest.Tombstone && len(past) > 0 {
-				gone := &past[draws{p.Seed}.of("tombstone", int64(part), offset).IntN(len(past))]
-				gone.deleted = true
-				e.Key = []byte(refID(part, gone.Offset))
+				d := draws{p.Seed}.of("tombstone", int64(part), offset)
+				gone := &past[d.IntN(len(past))]
+				ids := gone.refs(part)
+				n := d.IntN(len(ids))
+				gone.deleted[n] = true
+				e.Key = []byte(ids[n])
 			}
 			l.parts[part] = append(l.parts[part], e)
 			offset++

@@ -115,6 +115,9 @@ func (s *assignment) finish(drain context.Context, a stream.Assignments) {
 	}
 	drain, cancel := context.WithTimeout(drain, s.m.w.plan.Group.Drain)
 	defer cancel()
+	if p, ok := a.(*stream.Pipeline); ok && p.Stats().InFlight > 0 {
+		s.m.w.count(func(c *Coverage) { c.Drains++ })
+	}
 	a.Revoked(drain)
 }
 
@@ -175,6 +178,20 @@ func (s *assignment) poll(ctx context.Context, a stream.Assignments, part int, n
 			return err
 		}
 		next = to
+	}
+}
+
+// End implements stream.EndFinder.
+func (s *assignment) End(ctx context.Context, p stream.Partition) (int64, error) {
+	w := s.m.w
+	w.count(func(c *Coverage) { c.Beyond++ })
+	for n := int64(0); ; n++ {
+		if err := s.m.p.sleep(ctx, w.latency(s.m.d.of(s.m.p.name+" end", int64(s.gen), int64(p.ID), n))); err != nil {
+			return 0, err
+		}
+		if !w.brokerDown() && !s.m.p.isolated() {
+			return w.log.end(p.ID, w.now()), nil
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ func mutants() []mutant {
 		recommit, unsaid, hollow                = "a commit is sent again without a look", "offsets are not in the summary", "a commit before its files"
 		hasty, again, neighbour, leak           = "the first sink's word is the tee's", "the tee computes again what one member lacks", "a neighbour's result", "memory is not given back"
 		brusque, lingers                        = "an assignment is given up without a drain", "a tombstone takes nothing from a lake"
+		halved                                  = "an offset is skipped once one of its rows is gone"
 	)
 	return []mutant{
 		{early, []edit{{
@@ -90,6 +91,11 @@ func mutants() []mutant {
 		if err := t.tallies[i].write(ctx, m.Sink, r, rows, report)`}}, 100, ""},
 		{blindly, []edit{{"sinks/pgvectorsink/batch.go", "	case next == b.r.First:\n", "	case next == b.r.First || " + alive(blindly) + ":\n"}}, 20, "transaction-that-landed"},
 		{stays, []edit{{"sinks/pgvectorsink/batch.go", "	return b.cut(schemas", "	if " + alive(stays) + " {\n	b.r.Deletes, b.rows = nil, nil\n	}\n	return b.cut(schemas"}}, 60, "transaction-that-landed"},
+		{halved, []edit{{"sinks/pgvectorsink/recall.go", "		b.r.Skipped = with(b.r.Skipped, without(gone, b.rows))", `		if ` + alive(halved) + ` {
+			b.r.Skipped = with(b.r.Skipped, gone)
+		} else {
+			b.r.Skipped = with(b.r.Skipped, without(gone, b.rows))
+		}`}}, 60, "table-and-files"},
 		{recommit, []edit{{"sinks/icebergsink/commit.go", "		if len(tried.Added) == 0 {", `		if ` + alive(recommit) + ` && unsettled != nil {
 			tried.Added = c.Wanted()
 		}

@@ -22,14 +22,15 @@ type network struct {
 	d     draws
 	plan  *Plan
 	meter *Meter
+	count func(func(*Coverage))
 	mu    struct {
 		sync.Mutex
 		asked map[string]int64 // requests so far by method and name
 	}
 }
 
-func newNetwork(c *cloud, p *process, plan *Plan, m *Meter) *network {
-	n := &network{c: c, p: p, d: draws{plan.Seed}, plan: plan, meter: m}
+func newNetwork(w *world, p *process) *network {
+	n := &network{c: w.cloud, p: p, d: w.d, plan: w.plan, meter: w.meter, count: w.count}
 	n.mu.asked = map[string]int64{}
 	return n
 }
@@ -125,13 +126,29 @@ func (n *network) arrive(r *request, what string, try int64, f *fate) *answer {
 		return a
 	case f.carry && f.late > 0:
 		say("%s, lands in %v", f.kind, f.late)
-		time.AfterFunc(f.late, func() { say("lands late: %d", n.c.serve(r).status) })
+		time.AfterFunc(f.late, func() { say("lands late: %d", n.unanswered(r, f.late)) })
 	case f.carry:
-		say("%s, but %d", f.kind, n.c.serve(r).status)
+		say("%s, but %d", f.kind, n.unanswered(r, 0))
 	default:
 		say("%s", f.kind)
 	}
 	return nil
+}
+
+// unanswered carries a request out whose answer does not come, so long after it should have been.
+func (n *network) unanswered(r *request, late time.Duration) (status int) {
+	status = n.c.serve(r).status
+	if r.method == http.MethodPut && strings.HasPrefix(r.path, outputs+"/") {
+		n.count(func(c *Coverage) {
+			switch {
+			case status == http.StatusOK:
+				c.Unheard++
+			case late > putTimeout:
+				c.Belated++
+			}
+		})
+	}
+	return status
 }
 
 // spoil damages the body of an object on its way back.

@@ -195,11 +195,14 @@ func (o *oracle) judge(ctx context.Context) {
 	}
 }
 
-// forgotten says whether a Parquet output may have an offset as skipped, though its record had rows: it was brought up from the table, where a tombstone had
-// taken them already.
+// forgotten says whether a Parquet output may have an offset as skipped, though its record had rows: it was brought up from the table, where tombstones had
+// taken all of them already.
 func (o *oracle) forgotten(e entry, fate string) bool {
-	return fate == "skipped" && e.deleted && (o.w.plan.Table || o.w.plan.Lake)
+	return fate == "skipped" && e.forsaken() == len(e.refs(0)) && o.bringsUp()
 }
+
+// bringsUp says whether outputs are brought up from one that takes rows away.
+func (o *oracle) bringsUp() bool { return o.w.plan.Table || o.w.plan.Lake }
 
 // undecided says whether a record may end as a row or as a dead letter.
 func (o *oracle) undecided(part int, e entry) bool {
@@ -213,7 +216,7 @@ type verdict struct {
 	end  int64
 	fate map[int64]string
 	rows map[int64][]schemas.Row
-	gone map[int64]bool // offsets whose rows a tombstone has taken; nil: this output takes nothing away
+	gone map[int64]int // how often tombstones have taken rows of an offset, as far as the output tells; nil: this output takes nothing away
 }
 
 // read goes through the whole chain.
@@ -281,12 +284,12 @@ func (o *oracle) judgeChain(out string, part int, v *verdict) {
 			}
 		}
 		at++
-		err := o.judgeRecord(part, e, v.fate[e.Offset], v.rows[e.Offset])
-		switch {
-		case v.gone != nil && v.fate[e.Offset] == "row" && v.gone[e.Offset] != e.deleted:
-			err = fmt.Errorf("its rows are gone: %v; a tombstone names it: %v", v.gone[e.Offset], e.deleted)
-		case v.gone[e.Offset], v.gone == nil && o.forgotten(e, v.fate[e.Offset]):
+		if v.gone == nil && o.forgotten(e, v.fate[e.Offset]) {
 			continue
+		}
+		err := o.judgeRecord(part, e, v.fate[e.Offset], v.rows[e.Offset], v.gone != nil)
+		if n, gone := e.forsaken(), v.gone[e.Offset]; err == nil && v.gone != nil && v.fate[e.Offset] == "row" && (gone > n || gone == 0 && n > 0) {
+			err = fmt.Errorf("its rows are gone %d times; tombstones name %d of its references", gone, n)
 		}
 		if err != nil {
 			o.offend("offset %d of partition %d (%s) in output %s: %v", e.Offset, part, e.kind, out, err)
@@ -294,7 +297,8 @@ func (o *oracle) judgeChain(out string, part int, v *verdict) {
 	}
 }
 
-func (o *oracle) judgeRecord(part int, e entry, fate string, rows []schemas.Row) error {
+// judgeRecord has takes for an output that takes rows away.
+func (o *oracle) judgeRecord(part int, e entry, fate string, rows []schemas.Row, takes bool) error {
 	_, outcome := e.kind.Fate()
 	want := map[stream.Outcome]string{stream.Computed: "row", stream.Dead: "dead", stream.Skipped: "skipped"}[outcome]
 	letter, there, err := o.letter(part, e.Offset)
@@ -321,7 +325,7 @@ func (o *oracle) judgeRecord(part int, e entry, fate string, rows []schemas.Row)
 	case there && outcome == stream.Dead && letter.Reason != reasonOf(e.kind) && !o.excused(letter.Reason):
 		return fmt.Errorf("its letter says %s (%s), want %s", letter.Reason, letter.Message, reasonOf(e.kind))
 	case fate == "row":
-		return o.judgeRows(part, e, rows)
+		return o.judgeRows(part, e, rows, takes)
 	}
 	return nil
 }
@@ -345,12 +349,40 @@ func reasonOf(k streamtest.Kind) schemas.Reason {
 	return schemas.ReasonModel
 }
 
-// judgeRows compares rows with what the record's object makes, alone (I7).
-func (o *oracle) judgeRows(part int, e entry, rows []schemas.Row) error {
-	want := vectors(e.kind, int64(part), e.Offset)
+// judgeRows compares rows with what the objects of the record make, each alone (I7). Those of a reference that a tombstone names are not in an output that takes
+// rows away, and perhaps not in one that was brought up from it.
+func (o *oracle) judgeRows(part int, e entry, rows []schemas.Row, takes bool) error {
+	refs, of := e.refs(part), map[string][]schemas.Row{}
+	for i := range rows {
+		if !slices.Contains(refs, rows[i].RefID) {
+			return fmt.Errorf("it has a row of %s", rows[i].RefID)
+		}
+		of[rows[i].RefID] = append(of[rows[i].RefID], rows[i])
+	}
+	for n, ref := range refs {
+		got := of[ref]
+		switch {
+		case e.deleted[n] && takes && len(got) > 0:
+			return fmt.Errorf("a tombstone names %s, and its rows are there", ref)
+		case e.deleted[n] && len(got) == 0 && o.bringsUp():
+			continue
+		}
+		kind := e.kind
+		if n > 0 {
+			kind = streamtest.Good
+		}
+		if err := judgeRef(part, ref, got, vectors(kind, int64(part), e.Offset+int64(n))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judgeRef compares the rows of one reference.
+func judgeRef(part int, ref string, rows []schemas.Row, want []float32) error {
 	slices.SortFunc(rows, func(a, b schemas.Row) int { return a.Window - b.Window })
 	if len(rows) != len(want) {
-		return fmt.Errorf("it has %d rows, want %d", len(rows), len(want))
+		return fmt.Errorf("%s has %d rows, want %d", ref, len(rows), len(want))
 	}
 	for i := range rows {
 		r := &rows[i]
@@ -359,8 +391,8 @@ func (o *oracle) judgeRows(part int, e entry, rows []schemas.Row) error {
 			return fmt.Errorf("row %d is of window %d", i, r.Window)
 		case len(r.Vector) != 1 || r.Vector[0] != want[i]:
 			return fmt.Errorf("window %d is %v, want %v", i, r.Vector, want[i])
-		case r.RefID != refID(part, e.Offset) || r.Topic != topic || r.Partition != part:
-			return fmt.Errorf("window %d says it is of %s, %s/%d", i, r.RefID, r.Topic, r.Partition)
+		case r.Topic != topic || r.Partition != part:
+			return fmt.Errorf("window %d says it is of %s, %s/%d", i, ref, r.Topic, r.Partition)
 		case r.RowID != schemas.RowID(&r.Lineage):
 			return fmt.Errorf("window %d has a row id that is not its lineage's", i)
 		}

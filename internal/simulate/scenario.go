@@ -103,10 +103,10 @@ func incidents() []Scenario {
 		{"rebalance-loses-batches", "Redpanda Connect 4010: 10,433 messages lost in one rebalance, one batch window for each of seven revoked partitions", with(func(p *Plan, d draws) {
 			p.Partitions, p.Pipeline.Infer = 7, 80*time.Millisecond
 			each(p, d, 6, Rebalance, nil)
-		}), nil},
+		}), anyOf("an assignment taken back with records under way", func(c *Coverage) int { return c.Drains })},
 		{"landed-but-reported-failed", "Redpanda Connect 4666, 4591: a commit that had landed but looked failed had its files deleted, or written again", with(func(p *Plan, d draws) {
 			p.Faults.Reset, p.Faults.Hang, p.Faults.Commit = 0.3, 0.1, 0.3
-		}), nil},
+		}), anyOf("a file that landed without an answer", func(c *Coverage) int { return c.Unheard })},
 		{"zombie-coordinator", "Iceberg Kafka Connect 17551, 17340, 17637: a paused coordinator wakes and commits the same files again", with(func(p *Plan, d draws) {
 			p.Workers, p.Pipeline.CommitInterval = 3, 2*time.Second
 			each(p, d, 2, PauseAt, func(i int, s *Step) { s.Slot, s.N, s.For = Owner, 1+i%3, 12*time.Second })
@@ -130,7 +130,7 @@ func incidents() []Scenario {
 		{"drain-times-out", "PostHog 56097: a drain at a rebalance timed out 60 times an hour, each a cause of duplicates", with(func(p *Plan, d draws) {
 			p.Pipeline.Infer, p.Group.Drain, p.Faults.Slow = 900*time.Millisecond, time.Second, 400*time.Millisecond
 			each(p, d, 5, Rebalance, nil)
-		}), nil},
+		}), anyOf("a record that a drain gave up", func(c *Coverage) int { return int(c.Abandoned) })},
 		{"transaction-that-landed", "a COMMIT whose answer was lost is tried again, and every row is there twice", with(func(p *Plan, _ draws) {
 			p.Table, p.Faults.Reset, p.Faults.Hang = true, 0.2, 0.1
 		}), anyOf("a transaction that found its offsets stored", func(c *Coverage) int { return c.Stored })},
@@ -145,7 +145,7 @@ func incidents() []Scenario {
 		{"clean-up-after-a-late-put", "a PUT that timed out lands minutes later, when another owner has written on", with(func(p *Plan, d draws) {
 			p.Faults.Hang = 0.25
 			each(p, d, 3, Crash, nil)
-		}), nil},
+		}), anyOf("a PUT that came late and found its name taken", func(c *Coverage) int { return c.Belated })},
 	}
 }
 
@@ -214,7 +214,7 @@ func ours() []Scenario {
 			p.Partitions, p.Records, p.Workers, p.Faults.Slow = 1, 60, 2, 900*time.Millisecond
 			p.Pipeline.RollRows, p.Pipeline.RollAge = 2, 300*time.Millisecond
 			each(p, d, 8, Isolate, func(_ int, s *Step) { s.Slot, s.For = Owner, 5*time.Second })
-		}), nil},
+		}), nil}, // no seed has had it (Coverage.Beyond): a member of the scripted group reads nothing more once it is cut off, or has woken
 		{"broker-restart", "the broker is away for longer than a session", with(func(p *Plan, _ draws) {
 			p.Faults.Windows = []Window{{BrokerDown, 3 * time.Second, 9 * time.Second}}
 		}), nil},

@@ -70,7 +70,7 @@ const (
 
 // compose builds a worker. It does I/O, as a worker does when it starts.
 func (w *world) compose(ctx context.Context, p *process, log *slog.Logger) (*worker, error) {
-	net := newNetwork(w.cloud, p, w.plan, w.meter)
+	net := newNetwork(w, p)
 	client, err := w.client(net)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (w *world) compose(ctx context.Context, p *process, log *slog.Logger) (*wor
 	}
 	plan := &w.plan.Pipeline
 	wk.pipe, err = stream.New(stream.Config{
-		Name: pipeline, Modality: schemas.Text, Elsewhere: func(c stream.Candidate) bool { return c.Ref.Modality == schemas.Audio },
+		Name: pipeline, Modality: schemas.Text, Decoder: lists{}, Elsewhere: func(c stream.Candidate) bool { return c.Ref.Modality == schemas.Audio },
 		MaxInFlight: plan.MaxInFlight, Fetchers: plan.Fetchers, Budget: plan.Budget, CommitInterval: plan.CommitInterval,
 		Breaker: stream.BreakerConfig{Window: plan.BreakerWindow, MaxFailures: plan.BreakerMax}, Log: log,
 	}, source, fetcher, engine, wk.sink, wk.dead)
@@ -213,7 +213,10 @@ func (w *world) launch(name string) *process {
 			if s := wk.pipe.Stats(); s.PeakHeld > s.Budget || s.Held != 0 {
 				w.oracle.offend("%s held up to %d of %d bytes, and %d at its end (I4)", name, s.PeakHeld, s.Budget, s.Held)
 			}
-			w.count(func(c *Coverage) { c.Records += wk.pipe.Stats().Records })
+			w.count(func(c *Coverage) {
+				s := wk.pipe.Stats()
+				c.Records, c.Abandoned = c.Records+s.Records, c.Abandoned+s.Abandoned
+			})
 		}
 		p.mu.Lock()
 		p.mu.ended = err

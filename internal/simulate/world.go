@@ -84,12 +84,17 @@ type Coverage struct {
 	Files     int
 	Barred    int // PUTs of files that were answered 412: another owner's, or one's own that had landed
 	NamesLost int // races for a file's name that a process lost to another, and learned of
+	Unheard   int // PUTs of files that landed, and whose answers did not come
+	Belated   int // PUTs of files that came when their callers had given up, and found their names taken
 
-	Transactions int // that committed in the database
-	Stored       int // that found all of their offsets stored: by an earlier try, or by another owner
-	Snapshots    int // of the Iceberg table
-	Unclear      int // of these: their commits looked failed
-	Outrun       int // commits to the Iceberg table that came second: another writer's, or an own earlier one, was there
+	Transactions int   // that committed in the database
+	Stored       int   // that found all of their offsets stored: by an earlier try, or by another owner
+	Snapshots    int   // of the Iceberg table
+	Unclear      int   // of these: their commits looked failed
+	Outrun       int   // commits to the Iceberg table that came second: another writer's, or an own earlier one, was there
+	Drains       int   // assignments that were taken back in order with records under way; of the scripted source
+	Abandoned    int64 // records that were not durable when their assignments ended
+	Beyond       int   // outputs that ended beyond the log's end as it had been looked up; of the scripted source
 	Crashes      int
 	Faults       int // processes that ended with an error of their own
 	Pauses       int
@@ -98,8 +103,8 @@ type Coverage struct {
 
 // String is the counts in words.
 func (c Coverage) String() string {
-	return fmt.Sprintf("%d records read, %d files, %d PUTs answered 412, %d races for a name lost; %d transactions, %d found their offsets stored; %d snapshots, %d of commits that looked failed, %d commits came second; %d processes started, %d crashed, %d paused, %d ended with an error",
-		c.Records, c.Files, c.Barred, c.NamesLost, c.Transactions, c.Stored, c.Snapshots, c.Unclear, c.Outrun, c.Starts, c.Crashes, c.Pauses, c.Faults)
+	return fmt.Sprintf("%d records read, %d files, %d PUTs answered 412, %d races for a name lost; %d transactions, %d found their offsets stored; %d snapshots, %d of commits that looked failed, %d commits came second; %d PUTs of files landed without an answer, %d came late and found their names taken; %d drains with records under way, %d records abandoned, %d outputs beyond the log's end; %d processes started, %d crashed, %d paused, %d ended with an error",
+		c.Records, c.Files, c.Barred, c.NamesLost, c.Transactions, c.Stored, c.Snapshots, c.Unclear, c.Outrun, c.Unheard, c.Belated, c.Drains, c.Abandoned, c.Beyond, c.Starts, c.Crashes, c.Pauses, c.Faults)
 }
 
 // Add adds another's counts.
@@ -113,6 +118,11 @@ func (c *Coverage) Add(o Coverage) {
 	c.Unclear += o.Unclear
 	c.Outrun += o.Outrun
 	c.Stored += o.Stored
+	c.Unheard += o.Unheard
+	c.Belated += o.Belated
+	c.Drains += o.Drains
+	c.Abandoned += o.Abandoned
+	c.Beyond += o.Beyond
 	c.Crashes += o.Crashes
 	c.Faults += o.Faults
 	c.Pauses += o.Pauses

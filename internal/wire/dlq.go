@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"slices"
 
 	"github.com/segmentio/kafka-go"
 
@@ -30,6 +31,14 @@ type LetterStore struct {
 type Letters struct {
 	Stores []LetterStore
 	log    *kafkasource.Log // nil without brokers
+	stores *stores
+	asked  map[string]*askedOutputs // by pipeline
+}
+
+// askedOutputs are a pipeline's required outputs that keep account of offsets.
+type askedOutputs struct {
+	all   []past
+	close func()
 }
 
 // OpenLetters opens the dead-letter stores of every pipeline, each once. Nothing is read yet.
@@ -43,7 +52,7 @@ func OpenLetters(ctx context.Context, c *config.Config, log *slog.Logger) (_ *Le
 
 // OpenLettersAt opens the dead-letter stores that are given; c says how to reach them.
 func OpenLettersAt(ctx context.Context, c *config.Config, at []config.DeadLetters, log *slog.Logger) (_ *Letters, err error) {
-	l := &Letters{}
+	l := &Letters{stores: &stores{cfg: c}, asked: map[string]*askedOutputs{}}
 	defer func() {
 		if err != nil {
 			l.Close()
@@ -54,7 +63,6 @@ func OpenLettersAt(ctx context.Context, c *config.Config, at []config.DeadLetter
 			return nil, err
 		}
 	}
-	s := &stores{cfg: c}
 	seen := map[config.DeadLetters]bool{{}: true} // a pipeline without dead letters
 	for _, d := range at {
 		if seen[d] {
@@ -67,7 +75,7 @@ func OpenLettersAt(ctx context.Context, c *config.Config, at []config.DeadLetter
 		case d.Topic != "":
 			l.Stores = append(l.Stores, LetterStore{d.Topic, &topicLetters{log: l.log, topic: d.Topic, policy: retry.Default()}})
 		default:
-			store, prefix, err := s.open(ctx, d.URL)
+			store, prefix, err := l.stores.open(ctx, d.URL)
 			if err != nil {
 				return nil, fmt.Errorf("dead letters at %s: %w", d.URL, err)
 			}
@@ -80,11 +88,53 @@ func OpenLettersAt(ctx context.Context, c *config.Config, at []config.DeadLetter
 	return l, nil
 }
 
-// Close closes the connections to the brokers.
+// Close closes the connections to the brokers and to outputs.
 func (l *Letters) Close() {
 	if l.log != nil {
 		l.log.Close()
 	}
+	for _, a := range l.asked {
+		a.close()
+	}
+}
+
+// Settled asks the outputs that the configuration has for a source's pipeline: see dlq.ReplayOptions. Of files it looks at what those of the span say of themselves.
+// A pipeline that is not in the configuration, or has no output that tells, has nothing.
+func (l *Letters) Settled(ctx context.Context, src schemas.SourceID, in schemas.Span) ([]schemas.Span, error) {
+	outputs, err := l.outputs(ctx, src.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	var rows, dead []schemas.Span
+	for _, out := range outputs {
+		t, err := toldBy(ctx, out, src, in)
+		if err != nil {
+			return nil, err
+		}
+		rows, dead = append(rows, stretches{in}.minus(t.untold).minus(t.none)...), append(dead, t.dead...)
+	}
+	return stretchesOf(in, rows...).minus(stretchesOf(in, dead...)), nil
+}
+
+// outputs are opened once for each pipeline.
+func (l *Letters) outputs(ctx context.Context, pipeline string) ([]past, error) {
+	if a := l.asked[pipeline]; a != nil {
+		return a.all, nil
+	}
+	all := l.stores.cfg.Pipelines
+	i := slices.IndexFunc(all, func(p config.Pipeline) bool { return p.Name == pipeline })
+	if i < 0 {
+		return nil, nil
+	}
+	outputs, closeAll, err := pastsOf(ctx, l.stores, &all[i])
+	if errors.Is(err, errNoneTells) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.asked[pipeline] = &askedOutputs{outputs, closeAll}
+	return outputs, nil
 }
 
 // Replay is dlq.Replay of one store into Kafka.

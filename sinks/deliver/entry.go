@@ -42,8 +42,7 @@ func (e *entry) verdict() error {
 	if len(e.refused) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(e.refused, func(a, b sinks.RefusedOffset) int { return cmp.Compare(a.Offset, b.Offset) })
-	return &sinks.RefusedError{Offsets: slices.CompactFunc(e.refused, func(a, b sinks.RefusedOffset) bool { return a.Offset == b.Offset })}
+	return &sinks.RefusedError{Offsets: sinks.RefusedOnce(e.refused)}
 }
 
 // split cuts a part into parts of at most rows items and bytes bytes. Offsets stay whole if whole is set, else only as far as they fit.

@@ -190,8 +190,8 @@ func (s *Sink) refuse(f *flight, b Batch, err error) error {
 	defer s.mu.Unlock()
 	p := b.Parts[0]
 	for _, e := range f.leg(p.Source).entries {
-		if o := p.Items[0].Offset; o >= e.r.First && o < e.r.Next {
-			e.refused = append(e.refused, sinks.RefusedOffset{Offset: o, Err: fmt.Errorf("%s: %w", s.cfg.Name, err)})
+		if it := &p.Items[0]; it.Offset >= e.r.First && it.Offset < e.r.Next {
+			e.refused = append(e.refused, sinks.RefusedOffset{Offset: it.Offset, Err: fmt.Errorf("%s: %w", s.cfg.Name, err), Deletion: it.Row == nil})
 		}
 	}
 	return nil

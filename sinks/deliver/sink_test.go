@@ -236,6 +236,33 @@ type putFunc func(context.Context, Batch) error
 func (f putFunc) Put(ctx context.Context, b Batch) error { return f(ctx, b) }
 func (f putFunc) Close() error                           { return nil }
 
+func TestADeletionThatIsRefusedIsToldFromARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, config(), putFunc(func(_ context.Context, b Batch) error {
+			for _, p := range b.Parts {
+				for _, it := range p.Items {
+					if it.Row == nil || it.Row.Label == poison {
+						return Refused(errors.New("not that"))
+					}
+				}
+			}
+			return nil
+		}))
+		resume(t, s, source(0))
+		rows := []schemas.Row{sinktest.Row(source(0), 0, 0), sinktest.Row(source(0), 1, 0)}
+		rows[0].Label = poison
+		r := schemas.Range{Source: source(0), Span: schemas.Span{Next: 2}, Deletes: []schemas.Deletion{{Offset: 1, RefID: "gone"}}}
+		var got error
+		if err := s.Write(t.Context(), r, rows, func(err error) { got = err }); err != nil {
+			t.Fatal(err)
+		}
+		closeSink(t, s)
+		if no := sinks.AsRefused(got); no == nil || len(no.Offsets) != 2 || no.Offsets[0].Deletion || !no.Offsets[1].Deletion || no.Offsets[1].Offset != 1 {
+			t.Errorf("reported %+v", got)
+		}
+	})
+}
+
 func TestRefusalsOfSeveralSourcesInOneBatchAreToldApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()

@@ -142,6 +142,22 @@ func TestARefusalIsNotRetried(t *testing.T) {
 	})
 }
 
+func TestARowOfAnOffsetThatHasNoneByItsRangeIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := sinktest.NewMemStore()
+		s, rec := begin(t, st, 1, func(*parquetsink.Config) {})
+		r := schemas.Range{Source: src(0), Span: schemas.Span{First: 0, Next: 3}, Skipped: []schemas.Span{{First: 1, Next: 2}}}
+		rows := []schemas.Row{sinktest.Row(src(0), 0, 0), sinktest.Row(src(0), 1, 0), sinktest.Row(src(0), 2, 0)}
+		if err := s.Write(t.Context(), r, rows, func(error) {}); err == nil || !strings.Contains(err.Error(), "offset 1 has a row") {
+			t.Errorf("Write gave %v", err)
+		}
+		closeSink(t, s)
+		if got := rec.files(); len(got) > 0 {
+			t.Errorf("files %q", got)
+		}
+	})
+}
+
 func TestAFileCutByAnotherOwnerIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := sinktest.NewMemStore()

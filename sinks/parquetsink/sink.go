@@ -141,6 +141,9 @@ func (s *Sink) newEntry(r schemas.Range, rows []schemas.Row, done func(error)) (
 		if o := rows[i].Offset; o < r.First || o >= r.Next {
 			return e, fmt.Errorf("writing %s: a row of offset %d in the range [%d, %d)", r.Source, o, r.First, r.Next)
 		}
+		if r.Rowless(rows[i].Offset) {
+			return e, fmt.Errorf("writing %s: offset %d has a row, and by its range it has none; files are for ever, and are not to say both", r.Source, rows[i].Offset)
+		}
 		if !slices.Contains(s.cfg.Tasks, rows[i].Task) {
 			return e, schemas.Rejectf(schemas.ReasonSinkReject, "writing %s: offset %d has a row of task %q, and these files have columns for %v",
 				r.Source, rows[i].Offset, rows[i].Task, s.cfg.Tasks)

@@ -14,7 +14,7 @@ var errLost = errors.New("the connection is lost")
 // fake is a server in memory. Every fault-th put is lost, before or after it landed in turn.
 type fake struct {
 	fault int
-	gone  map[int64]bool // offsets whose rows a tombstone has taken
+	gone  map[string]bool // ids of the rows that a tombstone has taken
 	mu    struct {
 		sync.Mutex
 		puts   int
@@ -80,7 +80,7 @@ func (f *fake) Rows(_ context.Context, r schemas.Range) (rows []schemas.Row, gon
 		for i := range b.rows {
 			switch {
 			case b.r.First != r.First:
-			case f.gone[b.rows[i].Offset]:
+			case f.gone[b.rows[i].RowID]:
 				gone = append(gone, b.rows[i].Offset)
 			default:
 				rows = append(rows, b.rows[i])

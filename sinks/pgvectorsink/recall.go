@@ -3,12 +3,13 @@ package pgvectorsink
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"vecmill/schemas"
 )
 
 // Recall implements sinks.Recaller: it reads what the transactions covered, and their rows, one transaction at a time. A row that a later tombstone has taken
-// away cannot be given back: its offset is skipped, as the tombstone's is. One that a later record has written again comes for both offsets.
+// away cannot be given back: an offset that has lost all of its rows is skipped, as the tombstone's is. One that a later record has written again comes for both offsets.
 func (s *Sink) Recall(ctx context.Context, src schemas.SourceID, want schemas.Span, give func(schemas.Range, []schemas.Row) error) error {
 	var all []schemas.Range
 	err := s.patiently(ctx, func(ctx context.Context) (err error) {
@@ -28,7 +29,7 @@ func (s *Sink) Recall(ctx context.Context, src schemas.SourceID, want schemas.Sp
 		}); err != nil {
 			return fmt.Errorf("recalling offsets %d to %d of %s: %w", r.First, r.Next-1, src, err)
 		}
-		b.r.Skipped = with(b.r.Skipped, gone)
+		b.r.Skipped = with(b.r.Skipped, without(gone, b.rows))
 		if b = b.cut(want); b.r.First != at {
 			break
 		}
@@ -41,6 +42,15 @@ func (s *Sink) Recall(ctx context.Context, src schemas.SourceID, want schemas.Sp
 		return fmt.Errorf("recalling %s: the table covers offsets up to %d, not %d", src, at, want.Next)
 	}
 	return nil
+}
+
+// without are the offsets that have none of the rows: of a record of several references, a tombstone takes away the rows of one.
+func without(offsets []int64, rows []schemas.Row) []int64 {
+	left := map[int64]bool{}
+	for i := range rows {
+		left[rows[i].Offset] = true
+	}
+	return slices.DeleteFunc(offsets, func(o int64) bool { return left[o] })
 }
 
 // with is spans and some ascending offsets that are in none of them.

@@ -56,14 +56,14 @@ func TestWhatIsStoredIsRecalledWithinASpan(t *testing.T) {
 
 func TestARowThatATombstoneTookIsRecalledAsSkipped(t *testing.T) {
 	db := newFake(0)
-	db.gone = map[int64]bool{1: true}
 	s := open(t, config(), db)
 	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
 	if _, _, err := s.Resume(t.Context(), src, 0); err != nil {
 		t.Fatal(err)
 	}
 	r := schemas.Range{Source: src, Span: schemas.Span{First: 0, Next: 4}, Skipped: []schemas.Span{{First: 2, Next: 3}}, Deletes: []schemas.Deletion{{Offset: 2, RefID: "b"}}}
-	rows := []schemas.Row{sinktest.Row(src, 0, 0), sinktest.Row(src, 1, 0), sinktest.Row(src, 1, 1), sinktest.Row(src, 3, 0)}
+	rows := []schemas.Row{sinktest.Row(src, 0, 0), sinktest.Row(src, 0, 1), sinktest.Row(src, 1, 0), sinktest.Row(src, 1, 1), sinktest.Row(src, 3, 0)}
+	db.gone = map[string]bool{rows[1].RowID: true, rows[2].RowID: true, rows[3].RowID: true} // offset 0 is of two references, of which one is gone
 	if err := s.Write(t.Context(), r, rows, func(error) {}); err != nil {
 		t.Fatal(err)
 	}

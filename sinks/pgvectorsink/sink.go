@@ -22,7 +22,7 @@ type Server interface {
 	Put(ctx context.Context, src schemas.SourceID, left func(stored int64, known bool) (schemas.Range, []schemas.Row, error)) error
 
 	// Ranges are what the transactions that touch span covered, in order; Rows are those that one of them wrote, as they are now, and the offsets of those that
-	// a later tombstone has taken away.
+	// a later tombstone has taken away, ascending, once each, also where other rows of the offset are left.
 	Ranges(ctx context.Context, src schemas.SourceID, span schemas.Span) ([]schemas.Range, error)
 	Rows(ctx context.Context, r schemas.Range) (rows []schemas.Row, gone []int64, err error)
 

@@ -30,6 +30,7 @@ const (
 	Panics    Kind = "panics"    // panics in the decoder: dead
 	Elsewhere Kind = "elsewhere" // of another pipeline: skipped
 	Tombstone Kind = "tombstone" // no value: skipped
+	Pair      Kind = "pair"      // a list of two references, of one window each: not drawn, for pipelines that read lists
 )
 
 // kinds with their weights.
@@ -60,6 +61,8 @@ func (k Kind) Fate() (rows int, outcome stream.Outcome) {
 		return 1, stream.Computed
 	case Windows:
 		return 3, stream.Computed
+	case Pair:
+		return 2, stream.Computed
 	case Elsewhere, Tombstone:
 		return 0, stream.Skipped
 	}
@@ -77,12 +80,19 @@ func (k Kind) Value(part int, offset int64) []byte {
 	case Elsewhere:
 		ref.Modality = schemas.Audio
 	}
-	b, err := json.Marshal(ref)
+	var all any = ref
+	if k == Pair {
+		all = []schemas.Ref{ref, {ID: Second(part, offset), URI: fmt.Sprintf("s3://bucket/%s/%d/%d", Good, part, offset+1), Modality: schemas.Text}}
+	}
+	b, err := json.Marshal(all)
 	if err != nil {
 		panic(err) // a Ref always encodes
 	}
 	return b
 }
+
+// Second is the id of a Pair's second reference, whose object is that of a Good one at the next offset.
+func Second(part int, offset int64) string { return fmt.Sprintf("%d-%d-second", part, offset) }
 
 // Fetcher answers by the kind in the URI, after a random delay, reserving before and sometimes only after a failed try.
 type Fetcher struct {
