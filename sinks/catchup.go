@@ -1,11 +1,9 @@
 package sinks
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"vecmill/schemas"
 )
@@ -22,10 +20,10 @@ type Recaller interface {
 
 // standing is where one required member stands in a source.
 type standing struct {
+	number int // of the member
 	member *Member
 	next   int64
 	known  bool
-	copied bool // it was brought up: what is written to it goes on where that ended
 }
 
 // catchUp brings the members that are behind up to the one that is ahead of those that can recall, by copying from it: computed again, a record may end otherwise than it
@@ -66,20 +64,7 @@ func catchUp(ctx context.Context, src schemas.SourceID, from int64, all []standi
 		if err != nil {
 			return fmt.Errorf("bringing sink %s up from sink %s: %w", s.member.Name, all[ahead].member.Name, err)
 		}
-		s.next, s.known, s.copied = next, s.known || able, true
-	}
-	return backTo(ctx, src, all)
-}
-
-// backTo has members that were brought up take what the others lack: one that has less, having refused some or had nothing given back, begins before their ends.
-func backTo(ctx context.Context, src schemas.SourceID, all []standing) error {
-	least := slices.MinFunc(all, func(a, b standing) int { return cmp.Compare(a.next, b.next) }).next
-	for i := range all {
-		if s := &all[i]; s.copied && s.next > least {
-			if _, _, err := s.member.Sink.Resume(ctx, src, least); err != nil {
-				return fmt.Errorf("sink %s: %w", s.member.Name, err)
-			}
-		}
+		s.next, s.known = next, s.known || able
 	}
 	return nil
 }

@@ -113,6 +113,42 @@ func TestAnOutputThatDoesNotKnowHowFarItIsGoesOn(t *testing.T) {
 	r.has("others.jsonl", 120, 2)
 }
 
+// written is how much each output has of a plan, as status tells it.
+func (r *listRun) written(at string) map[string]int64 {
+	r.t.Helper()
+	all := map[string]int64{}
+	_, out, _ := call(backfiller, "status", "--config", r.conf, "--plan", at, "--json")
+	for line := range strings.Lines(out) {
+		var w struct {
+			Output  string
+			Written int64
+		}
+		if err := json.Unmarshal([]byte(line), &w); err != nil {
+			r.t.Fatalf("%v: %s", err, line)
+		}
+		all[w.Output] = w.Written
+	}
+	return all
+}
+
+// TestAnOutputThatIsAheadStaysAhead adds an output behind a finished run: it gets everything, from the first reference on, also where that run is stopped, and the other one hears of nothing.
+func TestAnOutputThatIsAheadStaysAhead(t *testing.T) {
+	r := newListRun(t, 120)
+	one, two := fmt.Sprintf(`{jsonl: {path: %q}}`, filepath.Join(r.dir, "rows.jsonl")), fmt.Sprintf(`{jsonl: {path: %q}}`, filepath.Join(r.dir, "more.jsonl"))
+	at := filepath.Join(r.dir, "plan")
+	run := []string{"run", "--source", r.list, "--plan", at}
+	r.output(one)
+	r.step(0, "120 references, 120 rows", run...)
+	r.output(two + ", " + one)
+	r.step(1, "go on with: ", append(run, "--max-rate", "40/s", "--until", "1500ms")...)
+	if has := r.written(at); has["outputs[0] (jsonl)"] == 0 || has["outputs[0] (jsonl)"] == 120 || has["outputs[1] (jsonl)"] != 120 {
+		t.Errorf("by then they have %v", has)
+	}
+	r.step(0, "is there already", run...)
+	r.has("rows.jsonl", 120, 1)
+	r.has("more.jsonl", 120, 1)
+}
+
 // TestSharesIntoOneFileGoOnByTheirOwn has two shares of a plan, of which one was begun under another number of shares, and a file that is taken away between them.
 func TestSharesIntoOneFileGoOnByTheirOwn(t *testing.T) {
 	r := newListRun(t, 80)

@@ -30,6 +30,7 @@ type listCheckpoint struct {
 	work     plan.Work
 	pipeline *config.Pipeline
 	outputs  []string // by number; "": it is none of them
+	next     []int64  // of these, as far as is known since they were asked for last; -1: nothing says where one is
 	log      *slog.Logger
 }
 
@@ -38,6 +39,7 @@ func openCheckpoint(ctx context.Context, s *stores, p *config.Pipeline, list *ma
 	k := &listCheckpoint{pipeline: p, log: o.Log}
 	k.work = plan.Work{List: strings.TrimPrefix(list.Partition().Topic, dlq.ManifestTopic), Share: o.Share.I, Shares: max(o.Share.N, 1)}
 	k.outputs = keptOutputs(s.cfg, p)
+	k.next = slices.Repeat([]int64{-1}, len(k.outputs))
 	first := slices.IndexFunc(k.outputs, func(name string) bool { return name != "" })
 	if first < 0 {
 		return nil, nil
@@ -121,6 +123,7 @@ func (k *listCheckpoint) ends(output int) func(ctx context.Context, src schemas.
 	}
 	return func(ctx context.Context, _ schemas.SourceID) (int64, bool, error) {
 		next, name, err := k.last(ctx, output, k.work)
+		k.next[output] = next
 		if next > 0 {
 			k.log.Info("an output is taken to have what a run before gave it; if it was lost there, delete the checkpoint", "pipeline", k.pipeline.Name, "output", outputName(output), "references", next, "checkpoint", name)
 		}
@@ -134,16 +137,16 @@ func (k *listCheckpoint) last(ctx context.Context, output int, w plan.Work) (nex
 	if err != nil || last == nil {
 		return -1, name, err
 	}
-	mark, has := last.Outputs[k.outputs[output]]
+	end, has := last.Ends[k.outputs[output]]
 	if lines := k.pipeline.Outputs[output].JSONL; has && lines != nil {
-		if has, err = jsonlsink.Goes(lines.Path, mark); err != nil {
+		if has, err = jsonlsink.Goes(lines.Path, end.Mark); err != nil {
 			return -1, name, fmt.Errorf("looking for what %s had: %w", lines.Path, err)
 		}
 	}
 	if !has {
 		return -1, name, nil
 	}
-	return last.Next, name, nil
+	return end.Next, name, nil
 }
 
 // HowFarKept is how far outputs that do not know it are with the plan at a place, all shares of it together, by what is kept beside the plan. Outputs of which that says nothing are passed over.
@@ -191,21 +194,29 @@ func (k *listCheckpoint) sum(ctx context.Context, output int) (next int64, known
 	return next, known, nil
 }
 
-// keep saves up to where all is durable.
+// keep saves up to where all is durable in all outputs. One that was ahead stays so.
 func (k *listCheckpoint) keep(ctx context.Context, next int64) error {
-	c := plan.Checkpoint{Work: k.work, Pipeline: k.pipeline.Name, Next: next, Outputs: map[string]string{}}
+	for i := range k.next {
+		k.next[i] = max(k.next[i], next)
+	}
+	return k.save(ctx)
+}
+
+// save saves what is known of each output.
+func (k *listCheckpoint) save(ctx context.Context) error {
+	c := plan.Checkpoint{Work: k.work, Pipeline: k.pipeline.Name, Ends: map[string]plan.End{}}
 	for i, name := range k.outputs {
-		if name == "" {
+		if name == "" || k.next[i] < 0 {
 			continue
 		}
-		mark := ""
+		end := plan.End{Next: k.next[i]}
 		if lines := k.pipeline.Outputs[i].JSONL; lines != nil {
 			var err error
-			if mark, err = jsonlsink.Mark(lines.Path); err != nil {
+			if end.Mark, err = jsonlsink.Mark(lines.Path); err != nil {
 				return fmt.Errorf("marking %s: %w", lines.Path, err)
 			}
 		}
-		c.Outputs[name] = mark
+		c.Ends[name] = end
 	}
 	return c.Save(ctx, k.place)
 }
