@@ -2,6 +2,8 @@ package sinks_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 
 	"vecmill/schemas"
@@ -104,5 +106,80 @@ func TestAMemberThatIsAheadIsNotGivenWhatItHas(t *testing.T) {
 		if len(stores[0].deletes) != 6 || len(stores[1].deletes) != 3 {
 			t.Errorf("told of deletions at %v and %v", stores[0].deletes, stores[1].deletes)
 		}
+	}
+}
+
+// brittle is a store that breaks after some batches, with what it was given until then.
+type brittle struct {
+	*noted
+	left int // batches
+}
+
+func (b *brittle) Put(ctx context.Context, batch deliver.Batch) error {
+	if b.left--; b.left < 0 {
+		return deliver.Final(errors.New("broken"))
+	}
+	return b.noted.Put(ctx, batch)
+}
+
+// TestACopyThatIsInterruptedGoesOn breaks a member in the middle of what it is given from a chain: given again it gets what came since the last piece that was kept.
+func TestACopyThatIsInterruptedGoesOn(t *testing.T) {
+	const all = 3_700
+	chain := sinktest.NewMemStore()
+	files := parquet(t, chain)
+	resume(t, files)
+	for o := int64(0); o < all; o += 1_850 {
+		write(t, files, o, o+1_850)
+		if err := files.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeSink(t, files)
+	store, end := &brittle{newNoted(), 7}, int64(-1)
+	var told []sinks.Copy
+	open := func() *sinks.Tee {
+		m := unaware(t, "rows", store, end)
+		m.Keep = func(_ context.Context, of schemas.SourceID, next int64) error {
+			if of != src || next <= end || next > max(end, 0)+1_000 {
+				t.Errorf("kept %d of %v behind %d", next, of, end)
+			}
+			end = next
+			return nil
+		}
+		s := tee(t, nil, m, sinks.Member{Name: "chain", Sink: parquet(t, chain)})
+		s.Copying = func(c sinks.Copy) { told = append(told, c) }
+		return s
+	}
+	s := open()
+	if _, _, err := s.Resume(t.Context(), src, 0); err == nil {
+		t.Fatal("it did not break")
+	}
+	_ = s.Close(t.Context()) // as broken
+	kept := end
+	if kept <= 0 || kept >= all || len(told) != 1 || told[0].To != "rows" || told[0].From != "chain" || told[0].Next != all {
+		t.Fatalf("kept %d, told %+v", kept, told)
+	}
+	store.left = 1 << 20
+	s = open()
+	if next, known, err := s.Resume(t.Context(), src, 0); next != all || !known || err != nil {
+		t.Fatalf("resumed at %d, %v, %v", next, known, err)
+	}
+	closeSink(t, s)
+	if last := told[len(told)-1]; len(told) != 3 || told[1].First != kept || !last.Done || last.At != all || end != all {
+		t.Errorf("told %+v, kept %d", told, end)
+	}
+	_, want := sinktest.Make(src, 0, all)
+	var twice []int64
+	for i := range want {
+		switch store.rows[want[i].Offset][want[i].RowID] {
+		case 1:
+		case 2:
+			twice = append(twice, want[i].Offset)
+		default:
+			t.Fatalf("a row of offset %d is not there, or too often", want[i].Offset)
+		}
+	}
+	if len(twice) == 0 || slices.Min(twice) < kept || slices.Max(twice) >= kept+1_000 {
+		t.Errorf("%d were kept, and given twice were %v", kept, twice)
 	}
 }

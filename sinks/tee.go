@@ -19,6 +19,8 @@ type Member struct {
 
 	// Ends says of a required sink that does not know where it ends what was committed with all of its rows and letters durable, as Resume does; nil: nobody keeps it.
 	Ends func(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error)
+	// Keep says where it ends to who keeps that, while it is brought up from another one; nil: nobody does.
+	Keep func(ctx context.Context, src schemas.SourceID, next int64) error
 }
 
 // resume asks the sink, and then who keeps where it ends.
@@ -33,6 +35,9 @@ func (m *Member) resume(ctx context.Context, src schemas.SourceID, from int64) (
 // Members share the rows and must not change them.
 // Create it with NewTee.
 type Tee struct {
+	// Copying is told when a member begins to be brought up from another one, every ten seconds, and when it is. It must be safe for concurrent use; nil: nobody. It may be changed before the first Resume.
+	Copying func(Copy)
+
 	members []Member
 	tallies []tally // of members
 	observe func(member string, err error)
@@ -127,7 +132,7 @@ func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (nex
 		}
 		required = append(required, standing{number: i, member: m, next: n, known: k})
 	}
-	if err := catchUp(ctx, src, from, required); err != nil {
+	if err := t.catchUp(ctx, src, from, required); err != nil {
 		return 0, false, err
 	}
 	t.stand(src, required)
@@ -226,13 +231,8 @@ func (t *Tee) lacking(k laneKey, r schemas.Range, rows []schemas.Row) (schemas.R
 	if r.First >= end {
 		return r, rows, true
 	}
-	var left []schemas.Row // a copy, since members share rows
-	for i := range rows {
-		if rows[i].Offset >= end {
-			left = append(left, rows[i])
-		}
-	}
-	return r.Cut(end, r.Next), left, r.Next > end
+	r = r.Cut(end, r.Next)
+	return r, rowsIn(rows, r.Span), r.Len() > 0 // rows are the other members', too
 }
 
 // offer writes to a best-effort member what it has room for. What it missed, being behind or full, is handed to it as skipped, so that its own record stays gapless. The deletions of what it had no room for come with that.

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"vecmill/internal/demo"
@@ -182,6 +185,64 @@ func TestAnOutputIsBroughtUpInWhateverOrder(t *testing.T) {
 	r.step(0, "0 references, 0 rows", run...)
 	r.has("rows.jsonl", 24, 1)
 	r.has("more.jsonl", 24, 1)
+}
+
+// hook is a webhook that counts how often it got each reference, and refuses everything once it has so many rows.
+type hook struct {
+	mu   sync.Mutex
+	has  map[string]int
+	most int // rows; 0: any
+}
+
+func newHook(t *testing.T) (*hook, string) {
+	t.Helper()
+	h := &hook{has: map[string]int{}}
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	return h, fmt.Sprintf(`{webhook: {url: "%s/rows", secret: s, batch: {rows: 100}}}`, srv.URL)
+}
+
+func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Rows []struct {
+			ID string `json:"ref_id"`
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || h.most > 0 && len(h.has) >= h.most {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	for _, row := range body.Rows {
+		h.has[row.ID]++
+	}
+}
+
+// TestACopyThatIsInterruptedGoesOn adds an output behind a finished run, which ends in the middle of what it is given from the files: the same command goes on behind the last piece that was kept.
+func TestACopyThatIsInterruptedGoesOn(t *testing.T) {
+	const all = 1_500
+	r := newListRun(t, all)
+	files := fmt.Sprintf(`{parquet: {url: %q}}`, fileURL(r.dir, "rows"))
+	r.output(files)
+	run := []string{"run", "--source", r.list}
+	r.step(0, "1500 references, 1500 rows", run...)
+	h, webhook := newHook(t)
+	h.most = 1_200
+	r.output(webhook + ", " + files)
+	r.step(1, "bringing sink outputs[0] up from sink outputs[1]", run...)
+	h.most = 0
+	r.step(0, "0 references, 0 rows", run...)
+	for n := range all {
+		times := h.has[fmt.Sprintf("s%d", n)]
+		if times != 1 && (n < 1_000 || n >= 1_200 || times != 2) {
+			t.Fatalf("reference %d was given %d times", n, times)
+		}
+	}
+	r.step(0, "0 references, 0 rows", run...)
+	if h.has["s1499"] != 1 {
+		t.Error("a copy that was done is begun again")
+	}
 }
 
 // TestWhatAnotherOutputKnowsIsNotGivenTwice has lines beside files: given again, the run copies nothing. Files that were taken away are written again, whatever the other output has.

@@ -131,6 +131,17 @@ func (k *listCheckpoint) ends(output int) func(ctx context.Context, src schemas.
 	}
 }
 
+// brought saves how far an output is that is brought up from another one; nil for outputs that are not kept.
+func (k *listCheckpoint) brought(output int) func(ctx context.Context, src schemas.SourceID, next int64) error {
+	if k == nil || k.outputs[output] == "" {
+		return nil
+	}
+	return func(ctx context.Context, _ schemas.SourceID, next int64) error {
+		k.next[output] = next
+		return k.save(ctx)
+	}
+}
+
 // last is where the last run of a work was with an output, and which checkpoint says so; -1 if nothing does.
 func (k *listCheckpoint) last(ctx context.Context, output int, w plan.Work) (next int64, name string, err error) {
 	last, name, err := plan.LastCheckpoint(ctx, k.place, w, k.pipeline.Name)
