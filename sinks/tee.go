@@ -21,6 +21,8 @@ type Member struct {
 	Ends func(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error)
 	// Keep says where it ends to who keeps that, while it is brought up from another one; nil: nobody does.
 	Keep func(ctx context.Context, src schemas.SourceID, next int64) error
+	// Ahead is told what such a sink is not given though others are, since it is kept to have that; nil: nobody.
+	Ahead func(src schemas.SourceID, what schemas.Span)
 }
 
 // resume asks the sink, and then who keeps where it ends.
@@ -144,6 +146,15 @@ func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (nex
 	}
 	if least == math.MaxInt64 {
 		return 0, false, nil
+	}
+	begin := least
+	if !known {
+		begin = min(from, least)
+	}
+	for _, s := range required {
+		if s.member.Ahead != nil && s.known && s.next > begin {
+			s.member.Ahead(src, schemas.Span{First: begin, Next: s.next})
+		}
 	}
 	return least, known, nil
 }

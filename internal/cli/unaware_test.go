@@ -258,7 +258,36 @@ func TestWhatAnotherOutputKnowsIsNotGivenTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.step(0, "24 references, 24 rows", "run", "--manifest", r.list, "--name", "list")
+	r.has("rows.jsonl", 24, 2)
 	r.step(0, `"faults":0`, "audit")
+}
+
+// TestWhatIsNotGivenAgainIsSaid begins a list anew whose files were taken away, and not its checkpoint: the other output is taken to have what it was given. Without the checkpoint it gets all again.
+func TestWhatIsNotGivenAgainIsSaid(t *testing.T) {
+	r := newListRun(t, 24)
+	t.Setenv("VECMILL_LOG_LEVEL", "warn")
+	h, webhook := newHook(t)
+	r.output(webhook + fmt.Sprintf(`, {parquet: {url: %q}}`, fileURL(r.dir, "rows")))
+	run := []string{"run", "--manifest", r.list, "--name", "list"}
+	const warning = "an output is not given what others are given now"
+	for _, args := range [][]string{run, run} {
+		if out := r.step(0, " references, ", args...); strings.Contains(out, warning) {
+			t.Fatalf("nothing is withheld: %s", out)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(r.dir, "rows", "intents")); err != nil {
+		t.Fatal(err)
+	}
+	if out := r.step(0, "24 references, 24 rows", run...); !strings.Contains(out, warning) || h.has["s0"] != 1 {
+		t.Errorf("the other output got a reference %d times: %s", h.has["s0"], out)
+	}
+	if err := os.RemoveAll(filepath.Join(r.dir, "rows", "_lists")); err != nil {
+		t.Fatal(err)
+	}
+	r.step(0, "0 references, 0 rows", run...)
+	if len(h.has) != 24 || h.has["s0"] != 2 {
+		t.Errorf("it has %v", h.has)
+	}
 }
 
 // TestAListWithoutAPlaceForItsProgressIsToldSo has nothing but lines, and no plan.

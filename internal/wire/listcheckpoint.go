@@ -31,6 +31,7 @@ type listCheckpoint struct {
 	pipeline *config.Pipeline
 	outputs  []string // by number; "": it is none of them
 	next     []int64  // of these, as far as is known since they were asked for last; -1: nothing says where one is
+	name     string   // of the checkpoint that said so
 	log      *slog.Logger
 }
 
@@ -123,7 +124,7 @@ func (k *listCheckpoint) ends(output int) func(ctx context.Context, src schemas.
 	}
 	return func(ctx context.Context, _ schemas.SourceID) (int64, bool, error) {
 		next, name, err := k.last(ctx, output, k.work)
-		k.next[output] = next
+		k.next[output], k.name = next, name
 		if next > 0 {
 			k.log.Info("an output is taken to have what a run before gave it; if it was lost there, delete the checkpoint", "pipeline", k.pipeline.Name, "output", outputName(output), "references", next, "checkpoint", name)
 		}
@@ -139,6 +140,17 @@ func (k *listCheckpoint) brought(output int) func(ctx context.Context, src schem
 	return func(ctx context.Context, _ schemas.SourceID, next int64) error {
 		k.next[output] = next
 		return k.save(ctx)
+	}
+}
+
+// ahead warns that an output is not given what others are; nil for outputs that are not kept. Whoever begins anew takes away all that outputs have, and may not know of the checkpoint.
+func (k *listCheckpoint) ahead(output int) func(src schemas.SourceID, what schemas.Span) {
+	if k == nil || k.outputs[output] == "" {
+		return nil
+	}
+	return func(_ schemas.SourceID, what schemas.Span) {
+		k.log.Warn("an output is not given what others are given now, since it is taken to have that; if it was lost there, too, stop the run, delete the checkpoint, and give the command again",
+			"pipeline", k.pipeline.Name, "output", outputName(output), "first", what.First, "next", what.Next, "checkpoint", k.name)
 	}
 }
 

@@ -25,7 +25,7 @@ func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores,
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		members = append(members, sinks.Member{Name: name, Sink: sink, BestEffort: p.Outputs[i].BestEffort, Ends: kept.ends(i), Keep: kept.brought(i)})
+		members = append(members, sinks.Member{Name: name, Sink: sink, BestEffort: p.Outputs[i].BestEffort, Ends: kept.ends(i), Keep: kept.brought(i), Ahead: kept.ahead(i)})
 	}
 	t, err := sinks.NewTee(f.leftOut, members...)
 	if err == nil {
