@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kfake"
+
 	"vecmill/internal/demo"
 )
 
@@ -187,11 +189,11 @@ func TestAnOutputIsBroughtUpInWhateverOrder(t *testing.T) {
 	r.has("more.jsonl", 24, 1)
 }
 
-// hook is a webhook that counts how often it got each reference, and refuses everything once it has so many rows.
+// hook is a webhook that counts how often it got each reference.
 type hook struct {
 	mu   sync.Mutex
 	has  map[string]int
-	most int // rows; 0: any
+	most int // see refuse
 }
 
 func newHook(t *testing.T) (*hook, string) {
@@ -219,6 +221,20 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// refuse has it refuse everything once it has so many references; 0: nothing.
+func (h *hook) refuse(most int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.most = most
+}
+
+// got is how often it got a reference.
+func (h *hook) got(id string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.has[id]
+}
+
 // TestACopyThatIsInterruptedGoesOn adds an output behind a finished run, which ends in the middle of what it is given from the files: the same command goes on behind the last piece that was kept.
 func TestACopyThatIsInterruptedGoesOn(t *testing.T) {
 	const all = 1_500
@@ -228,19 +244,19 @@ func TestACopyThatIsInterruptedGoesOn(t *testing.T) {
 	run := []string{"run", "--source", r.list}
 	r.step(0, "1500 references, 1500 rows", run...)
 	h, webhook := newHook(t)
-	h.most = 1_200
+	h.refuse(1_200)
 	r.output(webhook + ", " + files)
 	r.step(1, "bringing sink outputs[0] up from sink outputs[1]", run...)
-	h.most = 0
+	h.refuse(0)
 	r.step(0, "0 references, 0 rows", run...)
 	for n := range all {
-		times := h.has[fmt.Sprintf("s%d", n)]
+		times := h.got(fmt.Sprintf("s%d", n))
 		if times != 1 && (n < 1_000 || n >= 1_200 || times != 2) {
 			t.Fatalf("reference %d was given %d times", n, times)
 		}
 	}
 	r.step(0, "0 references, 0 rows", run...)
-	if h.has["s1499"] != 1 {
+	if h.got("s1499") != 1 {
 		t.Error("a copy that was done is begun again")
 	}
 }
@@ -278,15 +294,50 @@ func TestWhatIsNotGivenAgainIsSaid(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(r.dir, "rows", "intents")); err != nil {
 		t.Fatal(err)
 	}
-	if out := r.step(0, "24 references, 24 rows", run...); !strings.Contains(out, warning) || h.has["s0"] != 1 {
-		t.Errorf("the other output got a reference %d times: %s", h.has["s0"], out)
+	if out := r.step(0, "24 references, 24 rows", run...); !strings.Contains(out, warning) || h.got("s0") != 1 {
+		t.Errorf("the other output got a reference %d times: %s", h.got("s0"), out)
 	}
 	if err := os.RemoveAll(filepath.Join(r.dir, "rows", "_lists")); err != nil {
 		t.Fatal(err)
 	}
 	r.step(0, "0 references, 0 rows", run...)
-	if len(h.has) != 24 || h.has["s0"] != 2 {
-		t.Errorf("it has %v", h.has)
+	if h.got("s0") != 2 || h.got("s23") != 2 {
+		t.Errorf("without the checkpoint it got references %d and %d times", h.got("s0"), h.got("s23"))
+	}
+}
+
+// TestATopicOfAnotherClusterIsBegunAnew has two clusters at one address, one after the other, as the same name leads to one in each of two networks. A run that is given nothing to do by what was kept alone says so.
+func TestATopicOfAnotherClusterIsBegunAnew(t *testing.T) {
+	r := newListRun(t, 24)
+	t.Setenv("VECMILL_LOG_LEVEL", "warn")
+	at := filepath.Join(r.dir, "plan")
+	run := []string{"run", "--source", r.list, "--plan", at}
+	port := 0
+	for _, id := range []string{"one", "two"} {
+		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "rows"), kfake.ClusterID(id), kfake.Ports(port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := cluster.ListenAddrs()[0]
+		if _, err := fmt.Sscanf(addr, "127.0.0.1:%d", &port); err != nil {
+			t.Fatal(addr, err)
+		}
+		r.output(`{kafka: {topic: rows}}`)
+		text, err := os.ReadFile(r.conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, r.conf, fmt.Sprintf("kafka: {brokers: [%q]}\n%s", addr, text))
+		if said := r.step(0, "24 references, 24 rows", run...); strings.Contains(said, "nothing was computed") {
+			t.Error(said)
+		}
+		if said := r.step(0, "nothing was computed, since a checkpoint alone says", run...); !strings.Contains(said, "0 references, 0 rows") || !strings.Contains(said, "checkpoint-intents-0-of-1.json") {
+			t.Error(said)
+		}
+		if has := r.written(at); has["outputs[0] (kafka)"] != 24 {
+			t.Errorf("status tells %v", has)
+		}
+		cluster.Close()
 	}
 }
 

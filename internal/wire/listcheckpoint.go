@@ -32,6 +32,7 @@ type listCheckpoint struct {
 	outputs  []string // by number; "": it is none of them
 	next     []int64  // of these, as far as is known since they were asked for last; -1: nothing says where one is
 	name     string   // of the checkpoint that said so
+	cluster  *string  // that topics of rows are in: another one has the same addresses elsewhere; nil: it was not asked
 	log      *slog.Logger
 }
 
@@ -56,9 +57,34 @@ func openCheckpoint(ctx context.Context, s *stores, p *config.Pipeline, list *ma
 			"pipeline", p.Name, "output", outputName(first))
 		return nil, nil
 	}
+	if err := k.askCluster(ctx, s.cfg); err != nil {
+		return nil, err
+	}
 	var err error
 	k.place, err = planPlace(ctx, s, at)
 	return k, err
+}
+
+// askCluster asks for the id of the cluster that topics of rows are in, if there are any.
+func (k *listCheckpoint) askCluster(ctx context.Context, c *config.Config) error {
+	for i, name := range k.outputs {
+		out := k.pipeline.Outputs[i].Kafka
+		if out == nil || name == "" {
+			continue
+		}
+		transport, err := kafkaTransport(c)
+		if err != nil {
+			return err
+		}
+		defer transport.CloseIdleConnections()
+		cluster, err := findTopic(ctx, c.Kafka.Brokers, out.Topic, transport)
+		if err != nil {
+			return fmt.Errorf("%s: %w", outputName(i), err)
+		}
+		k.cluster = &cluster
+		return nil
+	}
+	return nil
 }
 
 // keptOutputs are what the required outputs of a pipeline that do not know how far they are are called in a checkpoint, by number; "": it is none of them.
@@ -161,15 +187,58 @@ func (k *listCheckpoint) last(ctx context.Context, output int, w plan.Work) (nex
 		return -1, name, err
 	}
 	end, has := last.Ends[k.outputs[output]]
-	if lines := k.pipeline.Outputs[output].JSONL; has && lines != nil {
-		if has, err = jsonlsink.Goes(lines.Path, end.Mark); err != nil {
-			return -1, name, fmt.Errorf("looking for what %s had: %w", lines.Path, err)
-		}
+	if has {
+		has, err = k.goes(output, end.Mark)
 	}
-	if !has {
-		return -1, name, nil
+	if !has || err != nil {
+		return -1, name, err
 	}
 	return end.Next, name, nil
+}
+
+// mark is what tells the content of an output from another one's under the same name.
+func (k *listCheckpoint) mark(output int) (string, error) {
+	switch o := &k.pipeline.Outputs[output]; {
+	case o.JSONL != nil:
+		mark, err := jsonlsink.Mark(o.JSONL.Path)
+		if err != nil {
+			return "", fmt.Errorf("marking %s: %w", o.JSONL.Path, err)
+		}
+		return mark, nil
+	case o.Kafka != nil && k.cluster != nil:
+		return *k.cluster, nil
+	}
+	return "", nil
+}
+
+// goes says whether an output goes on behind what it had when it was marked.
+func (k *listCheckpoint) goes(output int, mark string) (bool, error) {
+	switch o := &k.pipeline.Outputs[output]; {
+	case o.JSONL != nil:
+		goes, err := jsonlsink.Goes(o.JSONL.Path, mark)
+		if err != nil {
+			return false, fmt.Errorf("looking for what %s had: %w", o.JSONL.Path, err)
+		}
+		return goes, nil
+	case o.Kafka != nil && k.cluster != nil:
+		return mark == "" || mark == *k.cluster, nil // builds before this one did not ask
+	}
+	return true, nil
+}
+
+// told warns, behind a run, of outputs that were given nothing, since a checkpoint alone says that they have all of the list.
+func (k *listCheckpoint) told(list *manifestsource.Source) {
+	if k == nil {
+		return
+	}
+	alone := true // no output knows that by itself
+	for i, name := range k.outputs {
+		alone = alone && (name != "" || k.pipeline.Outputs[i].BestEffort)
+	}
+	if start, _, total := list.Covered(); alone && total > 0 && start == total {
+		k.log.Warn("nothing was computed, since a checkpoint alone says that the outputs have all of the list; if they are others under the same names, or lost it, delete that, and give the command again",
+			"pipeline", k.pipeline.Name, "references", total, "checkpoint", k.name)
+	}
 }
 
 // HowFarKept is how far outputs that do not know it are with the plan at a place, all shares of it together, by what is kept beside the plan. Outputs of which that says nothing are passed over.
@@ -232,14 +301,11 @@ func (k *listCheckpoint) save(ctx context.Context) error {
 		if name == "" || k.next[i] < 0 {
 			continue
 		}
-		end := plan.End{Next: k.next[i]}
-		if lines := k.pipeline.Outputs[i].JSONL; lines != nil {
-			var err error
-			if end.Mark, err = jsonlsink.Mark(lines.Path); err != nil {
-				return fmt.Errorf("marking %s: %w", lines.Path, err)
-			}
+		mark, err := k.mark(i)
+		if err != nil {
+			return err
 		}
-		c.Ends[name] = end
+		c.Ends[name] = plan.End{Next: k.next[i], Mark: mark}
 	}
 	return c.Save(ctx, k.place)
 }
