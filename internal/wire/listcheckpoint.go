@@ -30,6 +30,7 @@ type listCheckpoint struct {
 	work     plan.Work
 	pipeline *config.Pipeline
 	outputs  []string // by number; "": it is none of them
+	before   []string // what builds before this one called them
 	next     []int64  // of these, as far as is known since they were asked for last; -1: nothing says where one is
 	name     string   // of the checkpoint that said so
 	cluster  *string  // that topics of rows are in: another one has the same addresses elsewhere; nil: it was not asked
@@ -40,7 +41,7 @@ type listCheckpoint struct {
 func openCheckpoint(ctx context.Context, s *stores, p *config.Pipeline, list *manifestsource.Source, o Options) (*listCheckpoint, error) {
 	k := &listCheckpoint{pipeline: p, log: o.Log}
 	k.work = plan.Work{List: strings.TrimPrefix(list.Partition().Topic, dlq.ManifestTopic), Share: o.Share.I, Shares: max(o.Share.N, 1)}
-	k.outputs = keptOutputs(s.cfg, p)
+	k.outputs, k.before = keptOutputs(s.cfg, p)
 	k.next = slices.Repeat([]int64{-1}, len(k.outputs))
 	first := slices.IndexFunc(k.outputs, func(name string) bool { return name != "" })
 	if first < 0 {
@@ -88,25 +89,26 @@ func (k *listCheckpoint) askCluster(ctx context.Context, c *config.Config) error
 }
 
 // keptOutputs are what the required outputs of a pipeline that do not know how far they are are called in a checkpoint, by number; "": it is none of them.
-func keptOutputs(c *config.Config, p *config.Pipeline) (all []string) {
+func keptOutputs(c *config.Config, p *config.Pipeline) (all, before []string) {
 	for i := range p.Outputs {
-		name := ""
+		name, was := "", ""
 		if !p.Outputs[i].BestEffort {
-			name = unaware(c, &p.Outputs[i])
+			name, was = unaware(c, &p.Outputs[i])
 		}
-		all = append(all, name)
+		all, before = append(all, name), append(before, was)
 	}
-	return all
+	return all, before
 }
 
 // unaware is what an output that does not know how far it is is called in a checkpoint, without secrets, by its kind, its place, and what it takes of a row; "" for one that knows, and for standard output, which is another one each time.
-func unaware(c *config.Config, o *config.Output) string {
+// before is what builds before this one called it: what an index or a topic takes was not in that.
+func unaware(c *config.Config, o *config.Output) (name, before string) {
 	_, place := sharedPlace(o)
 	switch {
 	case o.Redis != nil, o.Postgres != nil, o.Iceberg != nil:
-		return ""
+		return "", ""
 	case o.JSONL != nil && o.JSONL.Path == "-":
-		return ""
+		return "", ""
 	case o.JSONL != nil:
 		place = absolute(o.JSONL.Path)
 	case o.Kafka != nil:
@@ -119,14 +121,35 @@ func unaware(c *config.Config, o *config.Output) string {
 		place += " " + o.Feast.To + " " + strings.Join(slices.Sorted(slices.Values(o.Feast.Heads)), ",") + " " + strings.Join(slices.Sorted(slices.Values(o.Feast.Columns)), ",")
 	}
 	if place == "" {
-		return ""
+		return "", ""
 	}
 	if loopback(place) { // each machine's own
 		host, _ := os.Hostname()
 		place += " " + host
 	}
-	sum := sha256.Sum256([]byte(place))
-	return o.Kind() + " " + hex.EncodeToString(sum[:8])
+	called := func(text string) string {
+		sum := sha256.Sum256([]byte(text))
+		return o.Kind() + " " + hex.EncodeToString(sum[:8])
+	}
+	return called(place + taken(o)), called(place)
+}
+
+// taken is what an output takes of a row, if not all of it; of a feature server it is in the place.
+func taken(o *config.Output) string {
+	columns := func(all []string) string {
+		return " columns " + strings.Join(slices.Compact(slices.Sorted(slices.Values(all))), ",")
+	}
+	switch {
+	case o.Qdrant != nil:
+		return columns(o.Qdrant.Columns)
+	case o.Milvus != nil:
+		return columns(o.Milvus.Columns)
+	case o.OpenSearch != nil:
+		return columns(o.OpenSearch.Columns)
+	case o.Kafka != nil:
+		return " as " + o.Kafka.Format
+	}
+	return ""
 }
 
 // loopback says whether a place is this machine's.
@@ -186,9 +209,13 @@ func (k *listCheckpoint) last(ctx context.Context, output int, w plan.Work) (nex
 	if err != nil || last == nil {
 		return -1, name, err
 	}
-	end, has := last.Ends[k.outputs[output]]
+	called := k.outputs
+	if last.OneEnd {
+		called = k.before
+	}
+	end, has := last.Ends[called[output]]
 	if has {
-		has, err = k.goes(output, end.Mark)
+		has, err = k.goes(output, end.Mark, last.OneEnd)
 	}
 	if !has || err != nil {
 		return -1, name, err
@@ -211,8 +238,8 @@ func (k *listCheckpoint) mark(output int) (string, error) {
 	return "", nil
 }
 
-// goes says whether an output goes on behind what it had when it was marked.
-func (k *listCheckpoint) goes(output int, mark string) (bool, error) {
+// goes says whether an output goes on behind what it had when it was marked. Builds before this one did not mark topics.
+func (k *listCheckpoint) goes(output int, mark string, before bool) (bool, error) {
 	switch o := &k.pipeline.Outputs[output]; {
 	case o.JSONL != nil:
 		goes, err := jsonlsink.Goes(o.JSONL.Path, mark)
@@ -221,7 +248,7 @@ func (k *listCheckpoint) goes(output int, mark string) (bool, error) {
 		}
 		return goes, nil
 	case o.Kafka != nil && k.cluster != nil:
-		return mark == "" || mark == *k.cluster, nil // builds before this one did not ask
+		return before || mark == *k.cluster, nil
 	}
 	return true, nil
 }
@@ -257,7 +284,7 @@ func HowFarKept(ctx context.Context, c *config.Config, at string) (all []Written
 	}
 	for i := range c.Pipelines {
 		k := &listCheckpoint{place: place, work: plan.Work{List: p.Name, Made: p.Created, Shares: max(is.Of, 1)}, pipeline: &c.Pipelines[i]}
-		k.outputs = keptOutputs(c, k.pipeline)
+		k.outputs, k.before = keptOutputs(c, k.pipeline)
 		for j, name := range k.outputs {
 			if name == "" {
 				continue

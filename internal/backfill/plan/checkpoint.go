@@ -16,6 +16,8 @@ type Checkpoint struct {
 	Work     Work           `json:"work"` // of what
 	Pipeline string         `json:"pipeline"`
 	Ends     map[string]End `json:"ends"` // by what each output is called
+
+	OneEnd bool `json:"-"` // a build before this one kept it, with one end for all outputs, and these by other names
 }
 
 // End is how far one output is.
@@ -87,7 +89,7 @@ func (c *Checkpoint) ofOneEnd(body []byte) error {
 	if err := json.Unmarshal(body, &old); err != nil {
 		return err
 	}
-	c.Ends = map[string]End{}
+	c.Ends, c.OneEnd = map[string]End{}, true
 	for name, mark := range old.Outputs {
 		c.Ends[name] = End{old.Next, mark}
 	}

@@ -39,7 +39,7 @@ func TestACheckpointIsFoundAgainByWhoseItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, _, err := LastCheckpoint(t.Context(), at, want.Work, "p")
-	if ends := map[string]End{"jsonl 0a": {9, "5:ff"}, "kafka 0b": {Next: 9}}; err != nil || got == nil || !reflect.DeepEqual(got.Ends, ends) {
+	if ends := map[string]End{"jsonl 0a": {9, "5:ff"}, "kafka 0b": {Next: 9}}; err != nil || got == nil || !got.OneEnd || !reflect.DeepEqual(got.Ends, ends) {
 		t.Errorf("of a build that kept one end for all: %+v, %v", got, err)
 	}
 	if err := unsettled(t.Context(), at); err == nil || !strings.Contains(err.Error(), "checkpoint-p-1-of-4.json") {
