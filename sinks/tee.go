@@ -19,6 +19,10 @@ type Member struct {
 
 	// Ends says of a required sink that does not know where it ends what was committed with all of its rows and letters durable, as Resume does; nil: nobody keeps it.
 	Ends func(ctx context.Context, src schemas.SourceID) (next int64, known bool, err error)
+	// Keep says where it ends to who keeps that, while it is brought up from another one; nil: nobody does.
+	Keep func(ctx context.Context, src schemas.SourceID, next int64) error
+	// Ahead is told what such a sink is not given though others are, since it is kept to have that; nil: nobody.
+	Ahead func(src schemas.SourceID, what schemas.Span)
 }
 
 // resume asks the sink, and then who keeps where it ends.
@@ -33,15 +37,19 @@ func (m *Member) resume(ctx context.Context, src schemas.SourceID, from int64) (
 // Members share the rows and must not change them.
 // Create it with NewTee.
 type Tee struct {
+	// Copying is told when a member begins to be brought up from another one, every ten seconds, and when it is. It must be safe for concurrent use; nil: nobody. It may be changed before the first Resume.
+	Copying func(Copy)
+
 	members []Member
 	tallies []tally // of members
 	observe func(member string, err error)
 	mu      struct {
 		sync.Mutex
 		lanes     map[laneKey]*teeLane
-		away      []absence  // of members
-		shortages []shortage // of members
-		troubled  []bool     // of members: a best-effort one's trouble was observed, and not that it is over
+		ends      map[laneKey]int64 // where required members end, of which that is known
+		away      []absence         // of members
+		shortages []shortage        // of members
+		troubled  []bool            // of members: a best-effort one's trouble was observed, and not that it is over
 	}
 }
 
@@ -105,12 +113,13 @@ func NewTee(observe func(member string, err error), members ...Member) (*Tee, er
 		observe = func(string, error) {}
 	}
 	t := &Tee{members: members, tallies: make([]tally, len(members)), observe: observe}
-	t.mu.lanes, t.mu.away, t.mu.shortages, t.mu.troubled = map[laneKey]*teeLane{}, make([]absence, len(members)), make([]shortage, len(members)), make([]bool, len(members))
+	t.mu.lanes, t.mu.ends = map[laneKey]*teeLane{}, map[laneKey]int64{}
+	t.mu.away, t.mu.shortages, t.mu.troubled = make([]absence, len(members)), make([]shortage, len(members)), make([]bool, len(members))
 	return t, nil
 }
 
 // Resume resumes every member, brings required members that are behind up to the one that is ahead (see Recaller), and gives the first offset that
-// some required member lacks. known is false unless every required member knows the source; next is then where the first of those that do ends, which takes nothing behind that. Members that are ahead drop what is repeated. Best-effort ones that do not answer soon are left out.
+// some required member lacks. known is false unless every required member knows the source; next is then where the first of those that do ends, which takes nothing behind that. Members that are ahead are not given what is repeated. Best-effort ones that do not answer soon are left out.
 func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (next int64, known bool, err error) {
 	var required []standing
 	for i := range t.members {
@@ -123,11 +132,12 @@ func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (nex
 		if err != nil {
 			return 0, false, fmt.Errorf("sink %s: %w", m.Name, err)
 		}
-		required = append(required, standing{member: m, next: n, known: k})
+		required = append(required, standing{number: i, member: m, next: n, known: k})
 	}
-	if err := catchUp(ctx, src, from, required); err != nil {
+	if err := t.catchUp(ctx, src, from, required); err != nil {
 		return 0, false, err
 	}
+	t.stand(src, required)
 	least, known := int64(math.MaxInt64), true
 	for _, s := range required {
 		if known = known && s.known; s.known {
@@ -137,7 +147,29 @@ func (t *Tee) Resume(ctx context.Context, src schemas.SourceID, from int64) (nex
 	if least == math.MaxInt64 {
 		return 0, false, nil
 	}
+	begin := least
+	if !known {
+		begin = min(from, least)
+	}
+	for _, s := range required {
+		if s.member.Ahead != nil && s.known && s.next > begin {
+			s.member.Ahead(src, schemas.Span{First: begin, Next: s.next})
+		}
+	}
 	return least, known, nil
+}
+
+// stand records where required members end.
+func (t *Tee) stand(src schemas.SourceID, all []standing) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range all {
+		if s.known {
+			t.mu.ends[laneKey{s.number, src}] = s.next
+		} else {
+			delete(t.mu.ends, laneKey{s.number, src})
+		}
+	}
 }
 
 // invite resumes a best-effort member, if it answers soon. Of one that has not twice in a row, the further sources of an assignment do not wait so long.
@@ -180,12 +212,16 @@ func (t *Tee) begin(k laneKey, next int64, known bool, err error) {
 }
 
 // Write writes to every member, one after the other, so the backpressure of the slowest required one is the Tee's. done is called when the last required member has
-// reported, with the first error of theirs.
+// reported, with the first error of theirs. One that has a range already is not given it.
 func (t *Tee) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, done func(error)) error {
 	c := &count{done: done, left: 1} // one for this call, so that done waits until every member has the range
 	for i, m := range t.members {
 		if m.BestEffort {
 			t.offer(ctx, laneKey{i, r.Source}, r, rows)
+			continue
+		}
+		r, rows, lacks := t.lacking(laneKey{i, r.Source}, r, rows)
+		if !lacks {
 			continue
 		}
 		c.add()
@@ -196,6 +232,18 @@ func (t *Tee) Write(ctx context.Context, r schemas.Range, rows []schemas.Row, do
 	}
 	c.report(nil)
 	return nil
+}
+
+// lacking is what a required member does not have of a range, if there is anything: what lies before its end it would take again, unless it knows that end itself.
+func (t *Tee) lacking(k laneKey, r schemas.Range, rows []schemas.Row) (schemas.Range, []schemas.Row, bool) {
+	t.mu.Lock()
+	end := t.mu.ends[k]
+	t.mu.Unlock()
+	if r.First >= end {
+		return r, rows, true
+	}
+	r = r.Cut(end, r.Next)
+	return r, rowsIn(rows, r.Span), r.Len() > 0 // rows are the other members', too
 }
 
 // offer writes to a best-effort member what it has room for. What it missed, being behind or full, is handed to it as skipped, so that its own record stays gapless. The deletions of what it had no room for come with that.
@@ -339,6 +387,7 @@ func (t *Tee) Forget(src schemas.SourceID) {
 	t.mu.Lock()
 	for i := range t.members {
 		delete(t.mu.lanes, laneKey{i, src}) // its failure is nobody's trouble any more
+		delete(t.mu.ends, laneKey{i, src})
 	}
 	t.mu.Unlock()
 	for _, m := range t.members {

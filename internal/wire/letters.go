@@ -32,7 +32,7 @@ func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s
 		if err != nil {
 			return nil, err
 		}
-		if err := topicExists(ctx, c.Kafka.Brokers, d.Topic, transport); err != nil {
+		if _, err := findTopic(ctx, c.Kafka.Brokers, d.Topic, transport); err != nil {
 			return nil, fmt.Errorf("dead_letters.topic: %w", err)
 		}
 		return kafkaletters.New(kafkaletters.Config{Brokers: c.Kafka.Brokers, Topic: d.Topic, Retry: patiently(told), Transport: transport})
@@ -46,14 +46,14 @@ func newDeadLetters(ctx context.Context, c *config.Config, p *config.Pipeline, s
 	return nil, nil
 }
 
-// topicExists asks the brokers for a topic, so that a wrong name is found at start and not with the first dead letter.
-func topicExists(ctx context.Context, brokers []string, topic string, transport kafka.RoundTripper) error {
+// findTopic asks the brokers for a topic, so that a wrong name is found at start and not with the first dead letter. It gives the id of their cluster; "" if they do not say it.
+func findTopic(ctx context.Context, brokers []string, topic string, transport kafka.RoundTripper) (cluster string, err error) {
 	client := &kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport, Timeout: 10 * time.Second}
 	final := func(err error) bool {
 		_, cert := errors.AsType[*tls.CertificateVerificationError](err)
 		return cert || errors.Is(err, kafka.SASLAuthenticationFailed) || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic)
 	}
-	_, err := retry.Do(ctx, retry.Default(), final, func(ctx context.Context) error {
+	_, err = retry.Do(ctx, retry.Default(), final, func(ctx context.Context) error {
 		m, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 		if err != nil {
 			return fmt.Errorf("asking %s for topic %s: %w; check kafka.brokers, kafka.tls and kafka.sasl", strings.Join(brokers, ", "), topic, err)
@@ -63,7 +63,8 @@ func topicExists(ctx context.Context, brokers []string, topic string, transport 
 				return fmt.Errorf("topic %s: %w; create it first", topic, t.Error)
 			}
 		}
+		cluster = m.ClusterID
 		return nil
 	})
-	return schemas.Unreachable(err, final)
+	return cluster, schemas.Unreachable(err, final)
 }

@@ -25,9 +25,20 @@ func newSink(ctx context.Context, p *config.Pipeline, m *loadedModel, s *stores,
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		members = append(members, sinks.Member{Name: name, Sink: sink, BestEffort: p.Outputs[i].BestEffort, Ends: kept.ends(i)})
+		members = append(members, sinks.Member{Name: name, Sink: sink, BestEffort: p.Outputs[i].BestEffort, Ends: kept.ends(i), Keep: kept.brought(i), Ahead: kept.ahead(i)})
 	}
-	return sinks.NewTee(f.leftOut, members...)
+	t, err := sinks.NewTee(f.leftOut, members...)
+	if err == nil {
+		t.Copying = copying(o.Log)
+	}
+	return t, err
+}
+
+// copying logs how far outputs are that are brought up from others, which may take hours in which a run has nothing else to say.
+func copying(log *slog.Logger) func(sinks.Copy) {
+	return func(c sinks.Copy) {
+		log.Info("an output is brought up from another one", "pipeline", c.Source.Pipeline, "topic", c.Source.Topic, "partition", c.Source.Partition, "output", c.To, "from", c.From, "first", c.First, "at", c.At, "next", c.Next, "done", c.Done)
+	}
 }
 
 // outputName is what a configuration calls its outputs.

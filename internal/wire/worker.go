@@ -70,6 +70,7 @@ type line struct {
 	sink   *sinks.Tee
 	dead   sinks.DeadLetters // nil: none
 	source stream.Source
+	kept   *listCheckpoint // of source, if that is a list; nil: nothing is kept
 	pipe   *stream.Pipeline
 	past   *pastResults // nil: none are reused
 	recent *page.Recent // nil: nothing is kept for the page
@@ -212,13 +213,12 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 	if l.source, err = source(p); err != nil {
 		return nil, err
 	}
-	var kept *listCheckpoint
 	if list, ok := l.source.(*manifestsource.Source); ok {
-		if kept, err = fitList(ctx, p, l.model, list, s, o); err != nil {
+		if l.kept, err = fitList(ctx, p, l.model, list, s, o); err != nil {
 			return nil, err
 		}
 	}
-	if l.sink, err = newSink(ctx, p, l.model, s, o, l.faults, kept); err != nil {
+	if l.sink, err = newSink(ctx, p, l.model, s, o, l.faults, l.kept); err != nil {
 		return nil, err
 	}
 	if l.dead, err = newDeadLetters(ctx, c, p, s, l.faults.tries("dead_letters")); err != nil {
@@ -320,6 +320,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	stopEngines()
 	computing.Wait()
 	w.logTotals()
+	for _, l := range w.lines {
+		if list, ok := l.source.(*manifestsource.Source); ok {
+			l.kept.told(list)
+		}
+	}
 	w.keepCosts(faults)
 	return errors.Join(errors.Join(faults...), w.Close(ctx))
 }
