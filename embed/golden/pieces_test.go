@@ -22,7 +22,7 @@ func TestPiecesGiveTheSameBits(t *testing.T) {
 			continue
 		}
 		classes = append(classes, spec.Class)
-		for _, p := range []model.Precision{model.Single, model.Int8} {
+		for _, p := range []model.Precision{model.Single, model.Int8, model.Half} {
 			pieces, whole := session(t, spec, model.CompileOptions{Precision: p}), session(t, spec, model.CompileOptions{Precision: p, Whole: true})
 			for _, lengths := range [][]int64{{400}, {4079}, {4080}, {4159}, {4160}, {8160}, {12345}, {16000, 400, 5123}, {9000, 100, 399}} {
 				feed := noise(lengths)

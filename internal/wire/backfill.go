@@ -82,7 +82,7 @@ func fitList(ctx context.Context, p *config.Pipeline, m *loadedModel, list *mani
 		list.DrainTimeout = s.cfg.Kafka.DrainTimeout.D()
 	}
 	list.Cut = func(whole int64) {
-		o.Log.Warn("the last line of the list has no end: it may be half written, and is left out; the same command computes it when it has one", "pipeline", p.Name, "manifest", at.Topic, "references", whole)
+		o.Log.Warn("the list ends in a line without its end, or in quotes that nothing closes: what may be half written is left out; the same command computes it when it has its end", "pipeline", p.Name, "manifest", at.Topic, "references", whole)
 	}
 	kept, err := openCheckpoint(ctx, s, p, m, list, o)
 	if kept != nil {

@@ -61,7 +61,7 @@ func (s *stores) object(bucket *s3store.Store, at, name string, pin func(context
 		}
 		return &listFile{o, objectstore.Ahead(o, o.pin.Size, piece(name))}, nil
 	}
-	return manifestsource.Place{At: at, Name: name, Named: true, Open: open}
+	return manifestsource.Place{At: at, Name: name, Named: true, Fixed: true, Open: open}
 }
 
 // Pieces of a list that are asked for at once.
@@ -175,7 +175,8 @@ func CountManifest(ctx context.Context, c *config.Config, path string, o ReadOpt
 	if err == nil {
 		var list manifestsource.List
 		if list, err = manifestsource.OpenSame(ctx, at, o.Sum, o.Columns); err == nil {
-			n, err = list.Len(), list.Close()
+			n, err = manifestsource.Whole(ctx, list, o.Sum)
+			err = errors.Join(err, list.Close())
 		}
 	}
 	if err != nil {

@@ -10,9 +10,10 @@ const (
 	pieceQueries = 192
 )
 
-// inPieces says whether recordings are taken in pieces: packed rows are not, and what a device computes, which would wait for the next piece to be asked for.
+// inPieces says whether recordings are taken in pieces: packed rows are not, and what a device computes, which would wait for the next piece to be asked for; nor is half precision, of which the runtime
+// leaves casts out between operators of one graph.
 func (n *net) inPieces() bool {
-	return !n.o.Packed && !n.o.Whole && n.o.Without != Pieces && n.o.Without != Taps
+	return n.o.Precision != Half && !n.o.Packed && !n.o.Whole && n.o.Without != Pieces && n.o.Without != Taps
 }
 
 // pieces are the first layers of [net.convolve] on x [B, N, 1], by pieces of x that overlap by what a step sees, and how many layers those are. y is [B, T, C].

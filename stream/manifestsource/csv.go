@@ -14,9 +14,10 @@ import (
 // rows cuts a file into the rows of a table, each with its ends of lines: a row ends at the end of a line that is in no quotes. One that does not, within MaxLine bytes and as CSV
 // has it, is a fault of its first line alone: the next row begins behind that, so that a quote too many costs a row and not the rest of the file.
 type rows struct {
-	file  io.ReaderAt
-	size  int64
-	comma rune
+	file    io.ReaderAt
+	size    int64
+	comma   rune
+	columns int // of the table; 0: not known yet
 
 	r    *bufio.Reader
 	pos  int64 // where the next row begins
@@ -40,7 +41,7 @@ func (r *rows) seek(pos, line int64) {
 func (r *rows) next() (row []byte, line int64, err error) {
 	r.row, r.cut = r.row[:0], false
 	line = r.line
-	first, length, lines, open := int64(0), int64(0), int64(0), false
+	first, length, lines, open, ended := int64(0), int64(0), int64(0), false, true
 	for lines == 0 || open {
 		n, quotes, err := r.physical()
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -50,11 +51,10 @@ func (r *rows) next() (row []byte, line int64, err error) {
 			if lines == 0 {
 				return nil, line, io.EOF
 			}
-			// In quotes at the end of the file. Where lines behind the first one have their ends, these are rows of their own: there is a quote too many.
-			r.cut = r.cut || lines == 1
+			r.cut = true // in quotes at the end of the file
 			break
 		}
-		r.cut = err != nil
+		ended = err == nil
 		lines++
 		length += n
 		if lines == 1 {
@@ -65,13 +65,31 @@ func (r *rows) next() (row []byte, line int64, err error) {
 			break
 		}
 	}
+	r.cut = r.cut || !ended
 	if lines > 1 && (open || !r.sound()) {
+		r.cut = r.cut && !r.rowsFrom(first)
 		r.row = r.row[:min(first, int64(len(r.row)))]
 		r.seek(r.pos+first, line+1)
 		return r.row, line, nil
 	}
 	r.pos, r.line = r.pos+length, line+lines
 	return r.row, line, nil
+}
+
+// rowsFrom says whether the ended lines from there on are rows of their own, as far as that can be told: then the one before them has a quote too many, and is no cell of several lines that is being written.
+func (r *rows) rowsFrom(first int64) bool {
+	all, sound := 0, 0
+	for line := range bytes.Lines(r.row[min(first, int64(len(r.row))):]) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break
+		}
+		all++
+		if c, err := cells(line, r.comma); err == nil && len(c) == r.columns {
+			sound++
+		}
+	}
+	const many = 16 // lines of a text that all happen to have so many commas
+	return r.columns > 1 && all >= many && sound*10 >= all*9
 }
 
 // physical appends a line to the row, up to MaxLine bytes, and gives its length and the number of quotes in it.
@@ -150,7 +168,7 @@ func (l *csvList) count(ctx context.Context, c Columns) error {
 	for i := range names {
 		names[i] = strings.TrimSpace(names[i])
 	}
-	l.columns = names
+	l.columns, r.columns = names, len(names)
 	if l.table, err = newTable(l.at.Name, names, c); err != nil {
 		return err
 	}
@@ -175,7 +193,12 @@ func (l *csvList) count(ctx context.Context, c Columns) error {
 func (l *csvList) Len() int64 { return l.rows }
 
 // Whole implements growing: whether a cell is cut nothing says but the end of its line.
-func (l *csvList) Whole(context.Context) (int64, error) { return l.whole, nil }
+func (l *csvList) Whole(context.Context) (int64, error) {
+	if l.at.Fixed {
+		return l.rows, nil
+	}
+	return l.whole, nil
+}
 
 // Fields implements Table: a cell is text.
 func (l *csvList) Fields() string {

@@ -1,6 +1,7 @@
 package manifestsource
 
 import (
+	"strings"
 	"testing"
 
 	"vecmill/stream"
@@ -25,7 +26,12 @@ func TestWhatMayBeHalfWrittenIsLeftOutOfAListThatMayGrow(t *testing.T) {
 		{"a row of two lines without its end", "m.csv", "id,inline_text\na,x\nb,\"y\nz\"", 1, 2},
 		{"the first line of several", "m.csv", "id,inline_text\na,x\nb,\"y\n", 1, 2},
 		{"the first and half of the second one", "m.csv", "id,inline_text\na,x\nb,\"y\nz", 1, 3},
-		{"a quote too many, and a row with its end", "m.csv", "id,inline_text\na,x\nb,\"y\nc,z\n", 3, 3},
+		{"two lines of several", "m.csv", "id,inline_text\na,x\nb,\"y\nz\n", 1, 3},
+		{"two lines that could be rows", "m.csv", "id,inline_text\na,x\nb,\"y\nyes, z\n", 1, 3},
+		{"a quote too many, and rows", "m.csv", "id,inline_text\na,x\nb,\"y\n" + strings.Repeat("c,z\n", 16), 18, 18},
+		{"a quote too many, rows, and half of one", "m.csv", "id,inline_text\na,x\nb,\"y\n" + strings.Repeat("c,z\n", 16) + "d,", 18, 19},
+		{"many lines of a text", "m.csv", "id,inline_text\na,x\nb,\"y\n" + strings.Repeat("z\n", 16), 1, 18},
+		{"quotes that nothing closes, behind a row that is none", "m.csv", "id,inline_text\na,x\nb,\"y\nz\" w\n", 2, 3},
 		{"a header", "m.csv", "id,inline_text", 0, 0},
 	} {
 		path := file(t, c.file, []byte(c.text))
@@ -57,6 +63,22 @@ func TestWhatMayBeHalfWrittenIsLeftOutOfAListThatMayGrow(t *testing.T) {
 			if end, err := l.c.(stream.EndFinder).End(t.Context(), s.Partition()); err != nil || int(end) != r.length {
 				t.Errorf("%s, %s: an output may have %d, %v", c.name, r.name, end, err)
 			}
+		}
+	}
+}
+
+// TestAnObjectIsWhole: a store puts it whole, whatever its last line lacks.
+func TestAnObjectIsWhole(t *testing.T) {
+	for name, text := range map[string]string{"m.csv": "id,inline_text\na,x\nb,yes", "m.jsonl": "no reference\nnor this"} {
+		at := Disk(file(t, name, []byte(text)))
+		at.Fixed = true
+		s, err := New(at, "m", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &ledger{t: t}
+		if err := s.Run(t.Context(), l); err != nil || l.next != 2 {
+			t.Errorf("%s: up to %d, %v", name, l.next, err)
 		}
 	}
 }

@@ -110,7 +110,7 @@ func (l *lines) Len() int64 { return l.ix.lines }
 
 // Whole implements growing: a last line without its end counts if it is a reference.
 func (l *lines) Whole(ctx context.Context) (int64, error) {
-	if !l.ix.cut {
+	if !l.ix.cut || l.at.Fixed {
 		return l.ix.lines, nil
 	}
 	next, err := l.From(ctx, l.ix.lines-1)

@@ -18,6 +18,8 @@ type Place struct {
 	Name  string // its ending says how it is read, and rows without ids have theirs from it
 	Named bool   // what stands in the place of a row that is no reference names At, too
 
+	Fixed bool // nobody appends to it: an object of a store is put whole
+
 	// Open gives the list's bytes as they are now. Reading them ends with ctx.
 	Open func(ctx context.Context) (File, error)
 }

@@ -111,7 +111,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 		return s.fault(err)
 	}
 	defer func() { _ = list.Close() }() // only read
-	end, err := s.whole(ctx, list)
+	end, err := Whole(ctx, list, s.Sum)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -165,9 +165,9 @@ func (s *Source) fault(err error) error {
 	return fmt.Errorf("manifest %s: %w", s.from, err)
 }
 
-// whole is the number of values that are delivered.
-func (s *Source) whole(ctx context.Context, list List) (int64, error) {
-	if g, ok := list.(growing); ok && s.Sum == "" {
+// Whole is how many values of a list are delivered: all of one that is told by its sum, else those that nobody can be in the middle of writing.
+func Whole(ctx context.Context, list List, sum string) (int64, error) {
+	if g, ok := list.(growing); ok && sum == "" {
 		return g.Whole(ctx)
 	}
 	return list.Len(), nil
