@@ -29,6 +29,32 @@ func (r *Range) Rowless(offset int64) bool {
 	return false
 }
 
+// Unskip takes offsets that have rows out of what is skipped: a range that says both is of a build that brought an output up from a table out of which a tombstone had taken some rows of an offset. The rows are there.
+func (r *Range) Unskip(rows []Row) {
+	if len(r.Skipped) == 0 {
+		return
+	}
+	var have []int64
+	for i := range rows {
+		have = append(have, rows[i].Offset)
+	}
+	slices.Sort(have)
+	var left []Span
+	for _, s := range r.Skipped {
+		at, _ := slices.BinarySearch(have, s.First)
+		for ; at < len(have) && have[at] < s.Next; at++ {
+			if s.First < have[at] {
+				left = append(left, Span{First: s.First, Next: have[at]})
+			}
+			s.First = have[at] + 1
+		}
+		if s.First < s.Next {
+			left = append(left, s)
+		}
+	}
+	r.Skipped = left
+}
+
 // Join puts a range behind r, which ends where the other one begins.
 func (r *Range) Join(next *Range) {
 	r.Next = next.Next

@@ -46,3 +46,19 @@ func TestARangeSaysWhichOffsetsHaveNoRow(t *testing.T) {
 		t.Errorf("%v, want %v", without, want)
 	}
 }
+
+func TestWhatHasRowsIsNotSkipped(t *testing.T) {
+	span := func(a, b int64) schemas.Span { return schemas.Span{First: a, Next: b} }
+	for _, c := range []struct{ skipped, want []schemas.Span }{
+		{nil, nil},
+		{[]schemas.Span{span(0, 3), span(5, 6)}, []schemas.Span{span(0, 3), span(5, 6)}},
+		{[]schemas.Span{span(3, 5)}, []schemas.Span{span(3, 4)}},
+		{[]schemas.Span{span(4, 5), span(7, 9)}, []schemas.Span{span(8, 9)}},
+		{[]schemas.Span{span(0, 10)}, []schemas.Span{span(0, 4), span(5, 7), span(8, 10)}},
+	} {
+		r := schemas.Range{Span: span(0, 10), Skipped: c.skipped}
+		if r.Unskip([]schemas.Row{{Lineage: schemas.Lineage{Offset: 7}}, {Lineage: schemas.Lineage{Offset: 4}}, {Lineage: schemas.Lineage{Offset: 4}}, {Lineage: schemas.Lineage{Offset: 20}}}); !reflect.DeepEqual(r.Skipped, c.want) {
+			t.Errorf("of %v %v are left, want %v", c.skipped, r.Skipped, c.want)
+		}
+	}
+}

@@ -31,6 +31,9 @@ func (o *runOptions) publish(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	if err := wire.Publishable(c, o.topic); err != nil { // before a bucket is listed for hours
+		return o.notPublished(ctx, err)
+	}
 	gate, deaf := pausable(e.err)
 	defer deaf()
 	o.from.Gate = gate

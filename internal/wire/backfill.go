@@ -87,6 +87,13 @@ func fitList(ctx context.Context, p *config.Pipeline, m *loadedModel, list *mani
 	kept, err := openCheckpoint(ctx, s, p, m, list, o)
 	if kept != nil {
 		list.Kept = kept.keep
+		same := list.Same
+		list.Same = func(ctx context.Context, l manifestsource.List) error {
+			if err := same(ctx, l); err != nil {
+				return err
+			}
+			return kept.within(ctx, l.Len())
+		}
 	}
 	return kept, err
 }

@@ -111,7 +111,11 @@ func (l *Letters) Settled(ctx context.Context, src schemas.SourceID, in schemas.
 		if err != nil {
 			return nil, err
 		}
-		rows, dead = append(rows, stretches{in}.minus(t.untold).minus(t.none)...), append(dead, t.dead...)
+		without, err := withoutRows(ctx, out, src, t.untold) // a table has rows of snapshots that are expired, too
+		if err != nil {
+			return nil, err
+		}
+		rows, dead = append(rows, stretches{in}.minus(without).minus(t.none)...), append(dead, t.dead...)
 	}
 	return stretchesOf(in, rows...).minus(stretchesOf(in, dead...)), nil
 }

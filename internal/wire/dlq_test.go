@@ -46,6 +46,23 @@ func TestOutputsSayWhichLettersAreOfRecordsThatHaveRows(t *testing.T) {
 	}
 }
 
+// TestAnOutputThatDoesNotTellIsAskedForRows has a table of which snapshots are expired: it tells of some stretches, and has rows of all.
+func TestAnOutputThatDoesNotTellIsAskedForRows(t *testing.T) {
+	src := schemas.SourceID{Pipeline: "p", Topic: "refs"}
+	out := &scattered{tells: true, made: &made{
+		next: 40,
+		row:  func(_ schemas.SourceID, o int64, _ *schemas.Lineage) bool { return o%10 == 3 },
+		fate: func(_ schemas.SourceID, o int64) (dead bool, deletes string) { return o == 5, "" },
+	}}
+	conf := config.NewDefaultConfig()
+	conf.Pipelines = []config.Pipeline{{Name: "p"}}
+	letters := &Letters{stores: &stores{cfg: conf}, asked: map[string]*askedOutputs{"p": {all: []past{out}}}}
+	got, err := letters.Settled(t.Context(), src, schemas.Span{First: 0, Next: 60})
+	if want := []schemas.Span{{First: 3, Next: 4}, {First: 13, Next: 14}, {First: 23, Next: 24}, {First: 33, Next: 34}, {First: 43, Next: 44}}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v, want %v", got, err, want)
+	}
+}
+
 // chain writes files of two offsets each, up to the last row's or dead letter's; the other offsets are skipped.
 func chain(t *testing.T, dir string, src schemas.SourceID, rows, dead []int64) {
 	t.Helper()

@@ -18,6 +18,7 @@ import (
 	"vecmill/internal/dlq"
 	"vecmill/schemas"
 	"vecmill/sinks/jsonlsink"
+	"vecmill/stream"
 	"vecmill/stream/manifestsource"
 )
 
@@ -184,6 +185,23 @@ func (k *listCheckpoint) ends(output int) func(ctx context.Context, src schemas.
 		k.log.Info("an output is taken to have what a run before gave it; if it was lost there, delete the checkpoint", "pipeline", k.pipeline.Name, "output", outputName(output), "references", next, "checkpoint", name)
 		return next, true, nil
 	}
+}
+
+// within refuses a list that ends before what an output has of it.
+func (k *listCheckpoint) within(ctx context.Context, length int64) error {
+	for i, name := range k.outputs {
+		if name == "" {
+			continue
+		}
+		next, _, _, err := k.last(ctx, i, k.work)
+		if err != nil {
+			return err
+		}
+		if next > length {
+			return stream.ErrBeyondEnd
+		}
+	}
+	return nil
 }
 
 // brought saves how far an output is that is brought up from another one; nil for outputs that are not kept.

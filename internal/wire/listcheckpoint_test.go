@@ -1,12 +1,14 @@
 package wire
 
 import (
+	"errors"
 	"log/slog"
 	"testing"
 
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/sinks/dirstore"
+	"vecmill/stream"
 )
 
 // TestAnOutputThatTakesOtherColumnsIsAnotherOne: rows that it was given without a column have to be given again.
@@ -84,6 +86,11 @@ func TestWhatABuildBeforeKeptIsFoundOnce(t *testing.T) {
 	}
 	if n := next(open("text")); n != 12 {
 		t.Errorf("with the same columns it has %d", n)
+	}
+	for length, want := range map[int64]error{11: stream.ErrBeyondEnd, 12: nil, 13: nil} {
+		if err := open("text").within(t.Context(), length); !errors.Is(err, want) {
+			t.Errorf("a list of %d references: %v", length, err)
+		}
 	}
 	if n := next(open("text", "label")); n != -1 {
 		t.Errorf("with other columns it has %d", n)

@@ -63,6 +63,9 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 	if err != nil {
 		return none, err
 	}
+	if err := inAnotherTopic(ctx, c, place, list.Plan(), o.Topic); err != nil {
+		return none, err
+	}
 	log, err := kafkaLog(c, o.Log)
 	if err != nil {
 		return none, err
@@ -101,6 +104,29 @@ func Publish(ctx context.Context, c *config.Config, at string, o PublishOptions)
 		out.Against = againstFleet(c, list.Plan(), o.Topic, far.Published-far.Lag, time.Since(far.Began), progress.ToNow)
 	}
 	return out, err
+}
+
+// Publishable says whether a pipeline of the configuration computes references that are published to a topic.
+func Publishable(c *config.Config, topic string) error {
+	_, _, err := publishGroups(c, topic)
+	return err
+}
+
+// inAnotherTopic refuses a plan that was published to a topic, or begun to be, which a pipeline reads beside this one: it would compute all of it once more.
+func inAnotherTopic(ctx context.Context, c *config.Config, place plan.Place, p *plan.Plan, topic string) error {
+	topics, err := plan.PublishedTo(ctx, place)
+	if err != nil {
+		return err
+	}
+	for _, t := range topics {
+		i := slices.IndexFunc(c.Pipelines, func(p config.Pipeline) bool {
+			return t != topic && slices.Contains(p.Topics, t) && slices.Contains(p.Topics, topic)
+		})
+		if i >= 0 {
+			return fmt.Errorf("plan %s was published to topic %s, which pipeline %s reads as it does %s: it would compute everything twice; go on with --topic %[2]s, or plan anew at another place, which leaves out what is written", p.Name, t, c.Pipelines[i].Name, topic)
+		}
+	}
+	return nil
 }
 
 // publishGroups are those of the pipelines that read a topic, and whether one of them has a use for copies that come together. They must read references as they are.

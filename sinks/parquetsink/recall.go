@@ -34,6 +34,7 @@ func (s *Sink) Recall(ctx context.Context, src schemas.SourceID, want schemas.Sp
 		if err != nil {
 			return fmt.Errorf("recalling %s: %w", f.Name, err)
 		}
+		r.Unskip(rows)
 		if err := give(r, rows); err != nil {
 			return err
 		}

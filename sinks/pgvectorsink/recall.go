@@ -29,6 +29,7 @@ func (s *Sink) Recall(ctx context.Context, src schemas.SourceID, want schemas.Sp
 		}); err != nil {
 			return fmt.Errorf("recalling offsets %d to %d of %s: %w", r.First, r.Next-1, src, err)
 		}
+		b.r.Unskip(b.rows)
 		b.r.Skipped = with(b.r.Skipped, without(gone, b.rows))
 		if b = b.cut(want); b.r.First != at {
 			break

@@ -41,9 +41,10 @@ func (r *rows) seek(pos, line int64) {
 func (r *rows) next() (row []byte, line int64, err error) {
 	r.row, r.cut = r.row[:0], false
 	line = r.line
-	first, length, lines, open, ended := int64(0), int64(0), int64(0), false, true
-	for lines == 0 || open {
-		n, quotes, err := r.physical()
+	first, length, lines, ended := int64(0), int64(0), int64(0), true
+	q := quoting{comma: byte(r.comma)}
+	for lines == 0 || q.open() {
+		n, err := r.physical(&q)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, line, err
 		}
@@ -60,13 +61,12 @@ func (r *rows) next() (row []byte, line int64, err error) {
 		if lines == 1 {
 			first = n
 		}
-		open = open != (quotes%2 == 1)
-		if open && length > MaxLine {
+		if q.open() && length > MaxLine {
 			break
 		}
 	}
 	r.cut = r.cut || !ended
-	if lines > 1 && (open || !r.sound()) {
+	if lines > 1 && (q.open() || !r.sound()) {
 		r.cut = r.cut && !r.rowsFrom(first)
 		r.row = r.row[:min(first, int64(len(r.row)))]
 		r.seek(r.pos+first, line+1)
@@ -75,6 +75,39 @@ func (r *rows) next() (row []byte, line int64, err error) {
 	r.pos, r.line = r.pos+length, line+lines
 	return r.row, line, nil
 }
+
+// quoting is whether what was read of a row ends in quotes. Only a quote that begins a cell opens any: one in the middle is a fault of its row.
+type quoting struct {
+	comma byte
+	in    where
+}
+
+type where int
+
+const (
+	cellBegins where = iota
+	unquoted
+	quoted
+	afterQuote // in quotes: it is the last one, or the first of two that stand for one
+)
+
+func (q *quoting) read(part []byte) {
+	for _, b := range part {
+		switch {
+		case q.in == quoted && b == '"':
+			q.in = afterQuote
+		case q.in == quoted:
+		case b == '"' && (q.in == cellBegins || q.in == afterQuote):
+			q.in = quoted
+		case b == q.comma || b == '\n':
+			q.in = cellBegins
+		case q.in == cellBegins || q.in == afterQuote && b != '\r':
+			q.in = unquoted
+		}
+	}
+}
+
+func (q *quoting) open() bool { return q.in == quoted }
 
 // rowsFrom says whether the ended lines from there on are rows of their own, as far as that can be told: then the one before them has a quote too many, and is no cell of several lines that is being written.
 func (r *rows) rowsFrom(first int64) bool {
@@ -92,15 +125,19 @@ func (r *rows) rowsFrom(first int64) bool {
 	return r.columns > 1 && all >= many && sound*10 >= all*9
 }
 
-// physical appends a line to the row, up to MaxLine bytes, and gives its length and the number of quotes in it.
-func (r *rows) physical() (n int64, quotes int, err error) {
+// physical appends a line to the row, up to MaxLine bytes, and gives its length.
+func (r *rows) physical(q *quoting) (n int64, err error) {
 	for {
 		part, err := r.r.ReadSlice('\n')
+		if r.pos == 0 && n == 0 && len(r.row) == 0 {
+			q.read(bytes.TrimPrefix(part, []byte("\ufeff")))
+		} else {
+			q.read(part)
+		}
 		n += int64(len(part))
-		quotes += bytes.Count(part, []byte(`"`))
 		r.row = append(r.row, part[:min(len(part), MaxLine-len(r.row))]...)
 		if !errors.Is(err, bufio.ErrBufferFull) {
-			return n, quotes, err
+			return n, err
 		}
 	}
 }

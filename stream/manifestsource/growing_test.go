@@ -31,7 +31,9 @@ func TestWhatMayBeHalfWrittenIsLeftOutOfAListThatMayGrow(t *testing.T) {
 		{"a quote too many, and rows", "m.csv", "id,inline_text\na,x\nb,\"y\n" + strings.Repeat("c,z\n", 16), 18, 18},
 		{"a quote too many, rows, and half of one", "m.csv", "id,inline_text\na,x\nb,\"y\n" + strings.Repeat("c,z\n", 16) + "d,", 18, 19},
 		{"many lines of a text", "m.csv", "id,inline_text\na,x\nb,\"y\n" + strings.Repeat("z\n", 16), 1, 18},
-		{"quotes that nothing closes, behind a row that is none", "m.csv", "id,inline_text\na,x\nb,\"y\nz\" w\n", 2, 3},
+		{"a quote in a cell", "m.csv", "inline_text\n5\" tape\nx\ny\n", 3, 3},
+		{"and one behind two", "m.csv", "inline_text\n\"\"\"5\"\" tape\"\n5\"\" tape\"\"\"\ny\n", 3, 3},
+		{"quotes that something is behind", "m.csv", "id,inline_text\na,x\nb,\"y\nz\" w\n", 3, 3},
 		{"a header", "m.csv", "id,inline_text", 0, 0},
 	} {
 		path := file(t, c.file, []byte(c.text))
