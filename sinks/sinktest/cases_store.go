@@ -64,8 +64,8 @@ func oneRefused(t *testing.T, f Fixture) {
 	ferr := s.Flush(context.Background())
 	err := <-done
 	if f.Chained {
-		if ferr == nil || err == nil || !strings.Contains(err.Error(), strconv.Itoa(bad)) {
-			t.Fatalf("flush gives %v, done %v; want the offset in a sentence", ferr, err)
+		if err == nil || !strings.Contains(err.Error(), strconv.Itoa(bad)) {
+			t.Fatalf("done gives %v; want the offset in a sentence", err) // what Flush gives depends on whether that came before it
 		}
 	} else {
 		no := sinks.AsRefused(err)
