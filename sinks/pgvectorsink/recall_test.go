@@ -61,7 +61,8 @@ func TestARowThatATombstoneTookIsRecalledAsSkipped(t *testing.T) {
 	if _, _, err := s.Resume(t.Context(), src, 0); err != nil {
 		t.Fatal(err)
 	}
-	r := schemas.Range{Source: src, Span: schemas.Span{First: 0, Next: 4}, Skipped: []schemas.Span{{First: 2, Next: 3}}, Deletes: []schemas.Deletion{{Offset: 2, RefID: "b"}}}
+	r := schemas.Range{Source: src, Span: schemas.Span{First: 0, Next: 4}, Skipped: []schemas.Span{{First: 2, Next: 4}}, Deletes: []schemas.Deletion{{Offset: 2, RefID: "b"}}}
+	// Offset 3 has a row, and is skipped by what a build before wrote.
 	rows := []schemas.Row{sinktest.Row(src, 0, 0), sinktest.Row(src, 0, 1), sinktest.Row(src, 1, 0), sinktest.Row(src, 1, 1), sinktest.Row(src, 3, 0)}
 	db.gone = map[string]bool{rows[1].RowID: true, rows[2].RowID: true, rows[3].RowID: true} // offset 0 is of two references, of which one is gone
 	if err := s.Write(t.Context(), r, rows, func(error) {}); err != nil {
