@@ -65,7 +65,10 @@ func oneRefused(t *testing.T, f Fixture) {
 	err := <-done
 	if f.Chained {
 		if err == nil || !strings.Contains(err.Error(), strconv.Itoa(bad)) {
-			t.Fatalf("done gives %v; want the offset in a sentence", err) // what Flush gives depends on whether that came before it
+			t.Fatalf("done gives %v; want the offset in a sentence", err)
+		}
+		if ferr != nil && ferr.Error() != err.Error() { // nil if that came before it
+			t.Fatalf("flush gives %v, done %v; want the same", ferr, err)
 		}
 	} else {
 		no := sinks.AsRefused(err)
