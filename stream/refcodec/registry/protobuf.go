@@ -85,10 +85,20 @@ func decodeProtobuf(file protoreflect.FileDescriptor, b []byte) (any, error) {
 		return nil, err
 	}
 	m := dynamicpb.NewMessage(md)
-	if err := (proto.UnmarshalOptions{RecursionLimit: mostNesting, DiscardUnknown: true}).Unmarshal(rest, m); err != nil {
+	if err := unmarshal(rest, m); err != nil {
 		return nil, fmt.Errorf("message %s: %w", md.FullName(), err)
 	}
 	return plainMessage(m), nil
+}
+
+// unmarshal reads b into m. The library panics on an entry of a map with two keys of which the second has another type on the wire; it is malformed to us.
+func unmarshal(b []byte, m proto.Message) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("malformed: %v", v)
+		}
+	}()
+	return proto.UnmarshalOptions{RecursionLimit: mostNesting, DiscardUnknown: true}.Unmarshal(b, m)
 }
 
 // messageIndexes reads the path of a message in its file: a number of indexes and these, as zigzag varints; a single 0 is the first message.

@@ -235,6 +235,7 @@ func TestBadMessagesAreDeadLettersWithASentence(t *testing.T) {
 		{"a negative index", p, framed(pb, 2, 1), "message index -1"},
 		{"cut", p, framed(pb, 0, 10, 5, 'a'), "message vecmill.v1.Ref"},
 		{"no UTF-8", p, framed(pb, 0, 10, 1, 0xff), "UTF-8"},
+		{"a key twice, the second a number", p, framed(pb, 0, 10, 1, 'a', 11<<3|2, 8, 10, 1, 'k', 8, 1, 18, 1, 'v'), "malformed"},
 		{"no id", p, framed(pb, 0), "reference field id: missing"},
 	} {
 		refs, err := c.d.Decode(t.Context(), "t", &stream.Record{Value: c.value})
