@@ -398,7 +398,7 @@ func (o *runOptions) auditPlan(ctx context.Context, e *env, c *config.Config) er
 	return errors.Join(errs...)
 }
 
-// auditAll prints one JSON object per source and output, and fails if any has an offence.
+// auditAll prints one JSON object per source and output, and a line per output for people; it fails if any has an offence.
 func auditAll(ctx context.Context, e *env, c *config.Config, o wire.AuditOptions) error {
 	results, err := wire.Audit(ctx, c, o)
 	if err != nil {
@@ -414,6 +414,9 @@ func auditAll(ctx context.Context, e *env, c *config.Config, o wire.AuditOptions
 		if err := enc.Encode(r); err != nil {
 			return fmt.Errorf("printing: %w", err)
 		}
+	}
+	for _, t := range wire.Totals(results) {
+		fmt.Fprintln(e.err, t)
 	}
 	switch {
 	case bad > 0:

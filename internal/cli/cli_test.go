@@ -233,6 +233,9 @@ func TestABackfillIsExactlyOnceAndAudited(t *testing.T) {
 	if report.Next != 41 || report.Rows != 80 || report.Computed != 40 || report.Dead != 1 {
 		t.Fatalf("audit says %+v", report)
 	}
+	if !strings.Contains(stderr, "41 offsets of 1 sources: 40 with rows (80 rows), 1 dead letters, 0 skipped, 0 lost; no offences\n") {
+		t.Fatalf("audit says to people: %s", stderr)
+	}
 
 	files, err := filepath.Glob(filepath.Join(dir, "out", "intents", "*", "0", "*.parquet"))
 	if err != nil || len(files) < 3 {
@@ -241,8 +244,8 @@ func TestABackfillIsExactlyOnceAndAudited(t *testing.T) {
 	if err := os.Remove(files[1]); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, _ := call(backfiller, "audit", "--config", conf); code != 1 || !strings.Contains(out, "no file covers offsets") {
-		t.Fatalf("a lost file: exit %d\n%s", code, out)
+	if code, out, stderr := call(backfiller, "audit", "--config", conf); code != 1 || !strings.Contains(out, "no file covers offsets") || !strings.Contains(stderr, "OFFENCES: 1\n") {
+		t.Fatalf("a lost file: exit %d\n%s%s", code, out, stderr)
 	}
 }
 

@@ -58,6 +58,48 @@ func Audit(ctx context.Context, c *config.Config, o AuditOptions) ([]Audited, er
 	return all, nil
 }
 
+// Total is what an audit has found in one output.
+type Total struct {
+	Pipeline, Output              string
+	Sources                       int   // partitions of topics, and lists
+	Offsets                       int64 // that its parts cover
+	Computed, Dead, Skipped, Lost int64 // of these
+	Rows, Faults                  int64
+}
+
+// Totals adds up what Audit has found, for each output.
+func Totals(all []Audited) []Total {
+	var totals []Total
+	for i := range all {
+		r := &all[i]
+		if i == 0 || r.Pipeline != all[i-1].Pipeline || r.index != all[i-1].index {
+			totals = append(totals, Total{Pipeline: r.Pipeline, Output: r.Output})
+		}
+		t := &totals[len(totals)-1]
+		t.Sources++
+		for _, s := range r.Covered {
+			t.Offsets += s.Next - s.First
+		}
+		t.Computed += r.Computed
+		t.Dead += r.Dead
+		t.Skipped += r.Skipped
+		t.Lost += r.Lost
+		t.Rows += r.Rows
+		t.Faults += r.Faults
+	}
+	return totals
+}
+
+// String is a line for people.
+func (t Total) String() string {
+	found := "no offences"
+	if t.Faults > 0 {
+		found = fmt.Sprintf("OFFENCES: %d", t.Faults)
+	}
+	return fmt.Sprintf("%s in %s: %d offsets of %d sources: %d with rows (%d rows), %d dead letters, %d skipped, %d lost; %s",
+		t.Pipeline, t.Output, t.Offsets, t.Sources, t.Computed, t.Rows, t.Dead, t.Skipped, t.Lost, found)
+}
+
 type auditor struct {
 	c      *config.Config
 	o      AuditOptions
