@@ -22,8 +22,8 @@ import (
 const CompilerVersion = 5
 
 // cacheVersion is part of a graph's name in the cache alone: raise it where the numbers stay the same, and graphs of older builds are still not to be used. Of
-// those of version 0, GPUs left operators to the CPU; those of version 1 took recordings whole.
-const cacheVersion = 2
+// those of version 0, GPUs left operators to the CPU; those of version 1 took recordings whole, and those of version 2 filled the last piece of each up.
+const cacheVersion = 3
 
 // compiler is the version of the graphs of this class, a [CompilerVersion] of its own: those that segment have changed once since all have.
 func (s *Spec) compiler() int {

@@ -107,7 +107,7 @@ type CompileOptions struct {
 	// Packed makes a graph of rows that hold items one behind the other, for the classes that [Spec.Packs] allows; [graph.Packs] has its inputs and outputs.
 	Packed bool `json:",omitzero"`
 
-	// Whole makes the convolutions over samples take a recording at once, which is faster on a device that is no CPU and takes far more memory. Numbers and digest are the same.
+	// Whole makes convolutions over samples and attention take a recording at once, not in pieces, which is faster on a device that is no CPU and takes far more memory. Numbers and digest are the same.
 	Whole bool `json:"-"`
 
 	Precision Precision `json:",omitzero"` // of the encoder's products; other numbers, therefore another digest

@@ -21,7 +21,7 @@ type Options struct {
 	Precision Precision // of the encoder
 	HeadOnly  bool      // leave out last_hidden_state where less is computed without it; see [Narrows]
 	Packed    bool      // rows hold items one behind the other; see [Packs]
-	Whole     bool      // convolutions over samples take a recording at once, as a device wants it
+	Whole     bool      // convolutions over samples and attention take a recording at once, as a device wants it
 	Without   Pass      // for benchmarks: all are taken but this one
 }
 

@@ -12,7 +12,7 @@ type Pass string
 // The passes.
 const (
 	Taps         Pass = "taps"          // convolutions over samples are sums of products, one for each tap, and channels stay the last axis
-	Pieces       Pass = "pieces"        // the first convolutions over samples take a recording piece by piece, which stay in the caches
+	Pieces       Pass = "pieces"        // the first convolutions over samples, and attention, take a recording piece by piece, which stay in the caches
 	WeightsAsIs  Pass = "weights-as-is" // the runtime's product takes a weight as the checkpoint has it, [out, in]
 	ScaledScores Pass = "scaled-scores" // the runtime's product transposes keys and scales
 	BiasGelu     Pass = "bias-gelu"     // bias and GELU are one operator

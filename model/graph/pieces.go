@@ -28,31 +28,30 @@ func (n *net) pieces(x onnx.Value) (y onnx.Value, layers int) {
 	for i := layers - 1; i >= 0; i-- {
 		sees = (sees-1)*c.ConvStride[i] + c.ConvKernel[i]
 	}
-	steps := max(pieceSamples/stride, 1) // of a piece
 
 	n.Scope("feature_extractor.pieces")
 	length := n.DimOf(x, 1)
 	over := n.Max(n.Sub(length, n.Ints(sees-stride)), n.Ints(0)) // of a recording that no step sees whole it is below a stride
 	total := n.Div(over, n.Ints(stride))
-	pieces := n.Max(n.pieceCount(total, steps), n.Ints(1))
-	missing := n.Max(n.Sub(n.Add(n.Mul(pieces, n.Ints(steps*stride)), n.Ints(sees-stride)), length), n.Ints(0))
+	pieces, steps := n.division(total, max(pieceSamples/stride, 1))
+	samples := n.Mul(steps, n.Ints(stride)) // from piece to piece
+	missing := n.Max(n.Sub(n.Add(n.Mul(pieces, samples), n.Ints(sees-stride)), length), n.Ints(0))
 	x = n.Concat(1, x, n.zeros(n.DimOf(x, 0), missing, n.Ints(1))) // the last piece is as long as the others
 	y = n.Loop(pieces, func(i onnx.Value) onnx.Value {
 		n.Scope("feature_extractor.pieces")
-		from := n.Mul(n.Reshape(i, 1), n.Ints(steps*stride))
-		return n.convolve(n.SliceTo(x, 1, from, n.Add(from, n.Ints(steps*stride+sees-stride))), 0, layers)
+		from := n.Mul(n.Reshape(i, 1), samples)
+		return n.convolve(n.SliceTo(x, 1, from, n.Add(from, n.Add(samples, n.Ints(sees-stride)))), 0, layers)
 	})
 	n.Scope("feature_extractor.pieces")
 	y = n.Reshape(n.Transpose(y, 1, 0, 2, 3), 0, -1, c.ConvDim[layers-1])
 	return n.SliceTo(y, 1, n.Ints(0), total), layers
 }
 
-// attendedInPieces is [net.attended], for as many queries at a time as make pieces of nearly one length.
+// attendedInPieces is [net.attended], for some queries at a time.
 func (n *net) attendedInPieces(a *attention, q, k, v, bias onnx.Value) onnx.Value {
 	q, k, v = n.heads(a, q), n.heads(a, k), n.heads(a, v)
 	time := n.Slice(a.split, 0, 1, 2)
-	pieces := n.Max(n.pieceCount(time, pieceQueries), n.Ints(1))
-	steps := n.Div(n.Sub(n.Add(time, pieces), n.Ints(1)), pieces)
+	pieces, steps := n.division(time, pieceQueries)
 	missing := n.Sub(n.Mul(steps, pieces), time)
 	q = n.Concat(2, q, n.like(n.zeros(n.Slice(a.split, 0, 0, 1), n.Ints(a.heads), missing, n.Ints(a.width())), q))
 	y := n.Loop(pieces, func(i onnx.Value) onnx.Value {
@@ -64,9 +63,11 @@ func (n *net) attendedInPieces(a *attention, q, k, v, bias onnx.Value) onnx.Valu
 	return n.Reshape(n.SliceTo(y, 1, n.Ints(0), time), -1, a.hidden)
 }
 
-// pieceCount is how many pieces of at most most there are in n, int64 vectors of one element.
-func (n *net) pieceCount(of onnx.Value, most int) onnx.Value {
-	return n.Div(n.Add(of, n.Ints(most-1)), n.Ints(most))
+// division is how many pieces make up of, and how long each is: at most most, and no longer than they have to be, as all are of one length, which the last may not fill. All three are int64 vectors of one element.
+func (n *net) division(of onnx.Value, most int) (pieces, each onnx.Value) {
+	of = n.Max(of, n.Ints(1))
+	pieces = n.Div(n.Add(of, n.Ints(most-1)), n.Ints(most))
+	return pieces, n.Div(n.Sub(n.Add(of, pieces), n.Ints(1)), pieces)
 }
 
 // zeros have the axes whose lengths are given, int64 vectors.
