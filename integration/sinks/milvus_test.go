@@ -16,6 +16,7 @@ import (
 
 	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
+	"vecmill/internal/config"
 	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks"
@@ -150,6 +151,14 @@ func TestMilvus(t *testing.T) {
 	t.Run("rows without a vector are passed over, and the nearest is found", func(t *testing.T) { milvusSearch(t, s) })
 	t.Run("a search with a filter finds the nearest that meet it, and all of them", func(t *testing.T) { milvusFilters(t, s) })
 	t.Run("a deletion finds any reference", func(t *testing.T) { milvusNames(t, s) })
+	t.Run("a cut-over brings readers to the new collection", func(t *testing.T) {
+		readersFollow(t, "collection", func(place string) config.Output {
+			return config.Output{Milvus: &config.Milvus{URL: s.url, Collection: place, Batch: soon}}
+		}, func(name string) sinks.Sink { return vectors{s.open(t, s.config(name))} }, func(name string) []schemas.Row {
+			rows, _ := s.read(t, question{Collection: name})
+			return rows
+		})
+	})
 }
 
 func milvusRefusals(t *testing.T, s *milvus) {

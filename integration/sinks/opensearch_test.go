@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,7 +20,6 @@ import (
 	"vecmill/integration/harness"
 	"vecmill/internal/config"
 	"vecmill/internal/retry"
-	wiring "vecmill/internal/wire" // wire is what test servers are reached by
 	"vecmill/schemas"
 	"vecmill/sinks"
 	"vecmill/sinks/deliver"
@@ -174,7 +172,20 @@ func TestOpenSearch(t *testing.T) {
 	})
 	t.Run("an index that does not fit is refused", func(t *testing.T) { openSearchMisfits(t, s) })
 	t.Run("the nearest is found, and texts", func(t *testing.T) { openSearchFinds(t, s) })
-	t.Run("the cut-over brings readers to the new index", func(t *testing.T) { openSearchCutOver(t, s) })
+	t.Run("what a cut-over prints brings readers to the new index", func(t *testing.T) { openSearchCutOver(t, s) })
+	t.Run("a cut-over brings readers to the new index", func(t *testing.T) {
+		readersFollow(t, "index", s.output, func(name string) sinks.Sink { return s.open(t, s.config(name)) }, func(name string) (rows []schemas.Row) {
+			for _, d := range s.search(t, name, all()).Hits.Hits {
+				row, err := jsonrow.Parse(d.Source)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows = append(rows, row)
+			}
+			return rows
+		})
+	})
+	t.Run("a cut-over leaves no index behind that is closed, and other aliases as they are", func(t *testing.T) { openSearchCloses(t, s) })
 	t.Run("a vector of zeros is one dead letter", func(t *testing.T) { openSearchZeros(t, s) })
 }
 
@@ -256,19 +267,11 @@ func openSearchCutOver(t *testing.T, s *openSearch) {
 		put(t, s.open(t, s.config(name)), r, rows...)
 	}
 	for i := range index[1:] {
-		of := func(name, index string) config.Pipeline {
-			return config.Pipeline{Name: name, Outputs: []config.Output{{OpenSearch: &config.OpenSearch{URL: s.url, Index: index}}}}
-		}
-		c := config.Config{Pipelines: []config.Pipeline{of("old", index[i]), of("new", index[i+1])}}
-		r, err := wiring.NewReembed(&c, "old", "new", true, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		request, ok := strings.CutPrefix(r.CutOver("texts")[0].What, "OpenSearch: POST ")
+		step := cutOver(t, s.output, index[i], index[i+1], "texts")
+		request, ok := strings.CutPrefix(step.What, "OpenSearch: POST ")
 		path, body, both := strings.Cut(request, " ")
 		if !ok || !both {
-			t.Fatalf("no request in %q", request)
+			t.Fatalf("no request in %q", step.What)
 		}
 		for range 2 { // it may be done again
 			s.ask(t, http.MethodPost, path, json.RawMessage(body), &struct{}{})
@@ -276,6 +279,32 @@ func openSearchCutOver(t *testing.T, s *openSearch) {
 		var is map[string]any
 		if s.ask(t, http.MethodGet, "/_alias/texts", nil, &is); len(is) != 1 || is[index[i+1]] == nil {
 			t.Errorf("readers of texts come to %v, want %s", is, index[i+1])
+		}
+	}
+}
+
+func (s *openSearch) output(place string) config.Output {
+	return config.Output{OpenSearch: &config.OpenSearch{URL: s.url, Index: place, Batch: soon}}
+}
+
+// openSearchCloses moves an alias away from an index that is closed, where a search by it would fail.
+func openSearchCloses(t *testing.T, s *openSearch) {
+	var done struct{}
+	for _, name := range []string{"closed-1", "closed-2"} {
+		s.ask(t, http.MethodPut, "/"+name, map[string]any{"settings": map[string]any{"number_of_replicas": 0}}, &done)
+	}
+	add := func(alias string) any {
+		return map[string]any{"add": map[string]any{"index": "closed-1", "alias": alias}}
+	}
+	s.ask(t, http.MethodPost, "/_aliases", map[string]any{"actions": []any{add("closing"), add("staying")}}, &done)
+	s.ask(t, http.MethodPost, "/closed-1/_close", nil, &done)
+	if err := cutOver(t, s.output, "closed-1", "closed-2", "closing").Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for alias, want := range map[string]string{"closing": "closed-2", "staying": "closed-1"} {
+		var is map[string]any
+		if s.ask(t, http.MethodGet, "/_alias/"+alias, nil, &is); len(is) != 1 || is[want] == nil {
+			t.Errorf("%s shows %v, want %s", alias, is, want)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
+	"vecmill/internal/config"
 	"vecmill/internal/retry"
 	"vecmill/schemas"
 	"vecmill/sinks"
@@ -139,6 +140,14 @@ func TestQdrant(t *testing.T) {
 		fixture.DoctorRefuses(t, fmt.Sprintf("qdrant: {url: %q, collection: doctor, dimension: 96}", s.url), "its vector embedding has 4 numbers, and the model gives 96; name another collection")
 	})
 	t.Run("a search by a head's vector with a filter finds the nearest that meet it, and all of them", func(t *testing.T) { qdrantFilters(t, s) })
+	t.Run("a cut-over brings readers to the new collection", func(t *testing.T) {
+		readersFollow(t, "collection", func(place string) config.Output {
+			return config.Output{Qdrant: &config.Qdrant{URL: s.url, Collection: place, Batch: soon}}
+		}, func(name string) sinks.Sink { return s.open(t, s.config(name)) }, func(name string) []schemas.Row {
+			rows, _ := s.read(t, search{Collection: name})
+			return rows
+		})
+	})
 }
 
 // must, mustNot and is are parts of a filter.

@@ -13,8 +13,11 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"vecmill/integration/fixture"
 	"vecmill/integration/harness"
+	"vecmill/internal/config"
 	"vecmill/schemas"
 	"vecmill/sinks/redissink"
 	"vecmill/sinks/sinktest"
@@ -82,6 +85,33 @@ func TestRedisSearch(t *testing.T) {
 	given = append(given, newer)
 	put(t, sink, schemas.Range{Source: src, Span: schemas.Span{First: next + 1, Next: next + 2}}, newer)
 	s.nearest(t, given)
+	s.follows(t)
+}
+
+// follows cuts over to an index of two other keys, and back, and has redis-cli search by the name.
+func (s *server) follows(t *testing.T) {
+	t.Helper()
+	s.cli(t, "FT.CREATE two:head ON HASH PREFIX 1 two:head: SCHEMA vector VECTOR HNSW 6 TYPE FLOAT32 DIM 4 DISTANCE_METRIC L2\nHSET two:head:0:a uri a\nHSET two:head:0:b uri b")
+	of := func(place string) config.Output {
+		return config.Output{Redis: &config.Redis{URL: config.Secret(s.config().URL), Prefix: place, Index: "hnsw", Batch: soon}}
+	}
+	for _, c := range []struct{ from, to string }{{"vecmill", "two"}, {"two", "vecmill"}, {"vecmill", "two"}} {
+		step := cutOver(t, of, c.from, c.to, "texts")
+		var all errgroup.Group
+		for range 4 {
+			all.Go(func() error { return step.Do(t.Context()) })
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		got, want := s.cli(t, "FT.SEARCH texts:head * LIMIT 0 0"), s.cli(t, "FT.SEARCH "+c.to+":head * LIMIT 0 0")
+		if !slices.Equal(got, want) || (got[0] == "1) (integer) 2") != (c.to == "two") {
+			t.Errorf("texts:head has %q, want %q of %s", got, want, c.to)
+		}
+	}
+	if err := cutOver(t, of, "two", "vecmill", "two").Do(t.Context()); err == nil || !strings.Contains(err.Error(), "two:head is an index, and no alias") {
+		t.Errorf("a name that is taken: %v", err)
+	}
 }
 
 // halves are numbers of few digits in half precision.

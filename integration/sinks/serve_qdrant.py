@@ -24,8 +24,8 @@ def answer(method):
     """One request at a time; what the engine does not like has the code that the server gives."""
     def handle(self, request, context):
         with one:
-            name = request.collection_name
-            if method.__name__ not in ("CollectionExists", "Create") and name not in configs:
+            name = getattr(request, "collection_name", None)
+            if method.__name__ not in ("CollectionExists", "Create", "List", "UpdateAliases") and name not in configs and name not in engine._client.aliases:
                 context.abort(rpc.StatusCode.NOT_FOUND, f"Not found: Collection `{name}` doesn't exist!")
             try:
                 return method(self, request)
@@ -48,6 +48,15 @@ class Collections(CollectionsServicer):
     @answer
     def Get(self, r):
         return proto.GetCollectionInfoResponse(result=proto.CollectionInfo(status=proto.CollectionStatus.Green, config=configs[r.collection_name]))
+
+    @answer
+    def List(self, r):
+        return proto.ListCollectionsResponse(collections=[proto.CollectionDescription(name=c.name) for c in engine.get_collections().collections])
+
+    @answer
+    def UpdateAliases(self, r):
+        engine.update_collection_aliases([GrpcToRest.convert_alias_operations(a) for a in r.actions])
+        return proto.CollectionOperationResponse(result=True)
 
 
 def where(message):

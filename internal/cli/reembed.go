@@ -41,7 +41,7 @@ func runReembed(ctx context.Context, e *env, args []string) error {
 	f.StringVar(&o.run.plan, "plan", "", "directory or s3://bucket/prefix where the plan is to lie; default: _plans beside the new rows")
 	f.BoolVar(&o.noStream, "no-stream", false, "nothing comes from the topics any more: all that the old outputs have is computed here")
 	f.Int64Var(&o.lacking, "lacking", 0, "references that may end as dead letters: objects that are gone, or are others now")
-	f.StringVar(&o.cutOver, "cut-over", "", "do what brings readers to the new outputs, where it can be done here, under this name: a view, or _current/NAME.json beside files; default: print it")
+	f.StringVar(&o.cutOver, "cut-over", "", "do what brings readers to the new outputs, where it can be done here, under this name: a view of PostgreSQL, an alias of Qdrant, Milvus, OpenSearch or Redis, _current/NAME.json beside files; default: print it")
 	f.StringVar(&o.run.share, "share", "", "compute a share of the plan alone, as 3/8, the fourth of eight, beside others that compute theirs; the first makes the plan, and the one that ends last checks and cuts over")
 	f.DurationVar(&o.wait, "wait", mostWait, "with --share: how long to wait for the first share, which makes the plan, while nothing new is saved of it; 0: not at all")
 	f.StringVar(&o.run.topic, "topic", "", "publish the plan to this topic, which the new pipeline alone reads, for workers, in place of computing it here")
@@ -300,10 +300,13 @@ func (o *reembedOptions) cut(ctx context.Context, w io.Writer, r *wire.Reembed) 
 	for _, s := range r.CutOver(name) {
 		state := "to do"
 		if o.cutOver != "" && s.Do != nil {
-			if err := s.Do(ctx); err != nil {
+			err := s.Do(ctx)
+			switch {
+			case err == nil:
+				state = "done"
+			case !errors.Is(err, wire.ErrByHand):
 				return fmt.Errorf("cutting over: %w", err)
 			}
-			state = "done"
 		}
 		if o.run.asJSON {
 			if err := json.NewEncoder(w).Encode(map[string]string{"event": "cut-over", "state": state, "what": s.What}); err != nil {

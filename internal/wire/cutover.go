@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -12,13 +13,17 @@ import (
 	"vecmill/internal/config"
 	"vecmill/sinks/parquetsink"
 	"vecmill/sinks/pgvectorsink"
+	"vecmill/sinks/redissink"
 )
 
 // Step is a part of a cut-over.
 type Step struct {
 	What string                          // for people: what to do
-	Do   func(ctx context.Context) error // does it; nil: somebody else has to
+	Do   func(ctx context.Context) error // does it; nil, or ErrByHand from it: somebody else has to
 }
+
+// ErrByHand is a step's that cannot be done here.
+var ErrByHand = errors.New("it is to be done by hand")
 
 // currentDir is where pointers to the output that counts lie, beneath an output's URL.
 const currentDir = "_current"
@@ -42,43 +47,44 @@ func (r *Reembed) CurrentName() string {
 // CutOver is what brings readers from the old outputs to the new ones, by a name that they look up. Each step may be done again.
 func (r *Reembed) CutOver(name string) (all []Step) {
 	for i := range r.New.Outputs {
-		all = append(all, r.step(&r.New.Outputs[i], name))
+		all = append(all, r.steps(&r.New.Outputs[i], name)...)
 	}
 	return append(all, Step{What: fmt.Sprintf("workers: take pipeline %s out of the configuration and start them with it; what %s has written stays until somebody deletes it", r.Old.Name, r.Old.Name)})
 }
 
-// step is the table of cut-overs.
-func (r *Reembed) step(o *config.Output, name string) Step {
+// steps is the table of cut-overs.
+func (r *Reembed) steps(o *config.Output, name string) []Step {
 	files, _ := o.Files()
 	switch {
 	case files != nil:
 		at := filesURL(files, r.New.Name)
-		return Step{
+		return []Step{{
 			What: fmt.Sprintf("files: readers go to %s; %s/%s/%s.json says so to those that look there", at, strings.TrimRight(files.URL, "/"), currentDir, name),
 			Do:   func(ctx context.Context) error { return r.point(ctx, files, name, at) },
-		}
+		}}
 	case o.Postgres != nil:
-		return Step{
+		return []Step{{
 			What: fmt.Sprintf("PostgreSQL: CREATE OR REPLACE VIEW %s AS SELECT * FROM %s;", name, o.Postgres.Table),
 			Do: func(ctx context.Context) error {
 				return pgvectorsink.PointView(ctx, o.Postgres.URL.Reveal(), name, o.Postgres.Table)
 			},
-		}
+		}}
 	case o.Qdrant != nil:
-		return Step{What: fmt.Sprintf(`Qdrant: POST /collections/aliases {"actions":[{"delete_alias":{"alias_name":%q}},{"create_alias":{"alias_name":%q,"collection_name":%q}}]}`, name, name, o.Qdrant.Collection)}
+		return []Step{qdrantStep(o.Qdrant, name)}
 	case o.Milvus != nil:
-		body := fmt.Sprintf(`"aliasName":%q,"collectionName":%q}`, name, o.Milvus.Collection)
-		if db := o.Milvus.Database; db != "" { // else the server takes the default one
-			body = fmt.Sprintf(`"dbName":%q,`, db) + body
-		}
-		return Step{What: fmt.Sprintf(`Milvus: POST /v2/vectordb/aliases/alter {%s; where there is no such alias yet, POST /v2/vectordb/aliases/create {%[1]s`, body)}
+		return []Step{milvusStep(o.Milvus, name)}
 	case o.OpenSearch != nil:
-		return Step{What: fmt.Sprintf(`OpenSearch: POST /_aliases {"actions":[{"remove":{"index":"*","alias":%q}},{"add":{"index":%q,"alias":%q}}]}`, name, o.OpenSearch.Index, name)}
+		return []Step{openSearchStep(o.OpenSearch, name)}
 	}
+	last := Step{What: o.Kind() + ": readers tell the rows of " + r.New.Name + " by their model_digest"}
 	if where, _ := sharedPlace(o); where != "" {
-		return Step{What: o.Kind() + ": readers go to " + where}
+		last.What = o.Kind() + ": readers go to " + where
 	}
-	return Step{What: o.Kind() + ": readers tell the rows of " + r.New.Name + " by their model_digest"}
+	if heads := vectorHeads(r.New); o.Redis != nil && o.Redis.Index != string(redissink.None) && len(heads) > 0 {
+		last.What = "redis: readers that look rows up by their keys go to prefix " + o.Redis.Prefix
+		return []Step{redisStep(o.Redis, name, heads), last}
+	}
+	return []Step{last}
 }
 
 // filesURL is the directory of a pipeline's files.

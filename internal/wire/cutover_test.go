@@ -7,7 +7,7 @@ import (
 	"vecmill/internal/config"
 )
 
-// TestTwoDigestsHaveNoPlaceTogether has an old and a new pipeline with one place of each kind, and with a place of the new one's own, to which readers are brought. integration/sinks sends OpenSearch what is said here; no server of Qdrant or Milvus with aliases over HTTP is to be had, so theirs are held against their documentation alone. Secrets are not in what is said.
+// TestTwoDigestsHaveNoPlaceTogether has an old and a new pipeline with one place of each kind, and with a place of the new one's own, to which readers are brought. integration/sinks sends OpenSearch what is said here, and has the steps done; no server of Qdrant or Milvus with aliases over HTTP is to be had, so what is said of theirs is held against their documentation alone. Secrets are not in what is said.
 func TestTwoDigestsHaveNoPlaceTogether(t *testing.T) {
 	files := config.Output{Parquet: &config.Parquet{URL: "s3://out/rows", Layout: "plain"}}
 	for _, c := range []struct {
@@ -15,61 +15,69 @@ func TestTwoDigestsHaveNoPlaceTogether(t *testing.T) {
 		of      func(place string) config.Output
 		refused string
 		cutOver string
+		done    bool // the step can be done
 	}{
 		{
 			"a table of PostgreSQL", func(p string) config.Output {
 				return config.Output{Postgres: &config.Postgres{URL: "postgres://u:secret@h/db", Table: p}}
 			},
-			"table one", "PostgreSQL: CREATE OR REPLACE VIEW texts AS SELECT * FROM two;",
+			"table one", "PostgreSQL: CREATE OR REPLACE VIEW texts AS SELECT * FROM two;", true,
 		},
 		{
 			"a table of Iceberg", func(p string) config.Output {
 				return config.Output{Iceberg: &config.Iceberg{Catalog: config.IcebergCatalog{URI: "http://u:secret@h"}, Table: p}}
 			},
-			"table one", "iceberg: readers go to table two",
+			"table one", "iceberg: readers go to table two", false,
 		},
 		{
 			"a collection of Qdrant", func(p string) config.Output {
 				return config.Output{Qdrant: &config.Qdrant{URL: "http://h", Collection: p}}
 			},
-			"collection one", `Qdrant: POST /collections/aliases {"actions":[{"delete_alias":{"alias_name":"texts"}},{"create_alias":{"alias_name":"texts","collection_name":"two"}}]}`,
+			"collection one", `Qdrant: POST /collections/aliases {"actions":[{"delete_alias":{"alias_name":"texts"}},{"create_alias":{"alias_name":"texts","collection_name":"two"}}]}`, true,
 		},
 		{
 			"a collection of Milvus", func(p string) config.Output {
 				return config.Output{Milvus: &config.Milvus{URL: "http://h", Database: "d", Collection: p}}
 			},
-			"collection one", `Milvus: POST /v2/vectordb/aliases/alter {"dbName":"d","aliasName":"texts","collectionName":"two"}; where there is no such alias yet, POST /v2/vectordb/aliases/create {"dbName":"d","aliasName":"texts","collectionName":"two"}`,
+			"collection one", `Milvus: POST /v2/vectordb/aliases/alter {"dbName":"d","aliasName":"texts","collectionName":"two"}; where there is no such alias yet, POST /v2/vectordb/aliases/create {"dbName":"d","aliasName":"texts","collectionName":"two"}`, true,
 		},
 		{
 			"a collection of Milvus in the default database", func(p string) config.Output {
 				return config.Output{Milvus: &config.Milvus{URL: "http://h", Collection: p}}
 			},
-			"collection one", `Milvus: POST /v2/vectordb/aliases/alter {"aliasName":"texts","collectionName":"two"}; where there is no such alias yet, POST /v2/vectordb/aliases/create {"aliasName":"texts","collectionName":"two"}`,
+			"collection one", `Milvus: POST /v2/vectordb/aliases/alter {"aliasName":"texts","collectionName":"two"}; where there is no such alias yet, POST /v2/vectordb/aliases/create {"aliasName":"texts","collectionName":"two"}`, true,
 		},
 		{
 			"an index of OpenSearch", func(p string) config.Output {
 				return config.Output{OpenSearch: &config.OpenSearch{URL: "http://h", Index: p}}
 			},
-			"index one", `OpenSearch: POST /_aliases {"actions":[{"remove":{"index":"*","alias":"texts"}},{"add":{"index":"two","alias":"texts"}}]}`,
+			"index one", `OpenSearch: POST /_aliases {"actions":[{"remove":{"index":"*","alias":"texts"}},{"add":{"index":"two","alias":"texts"}}]}`, true,
 		},
 		{
 			"keys of Redis", func(p string) config.Output {
-				return config.Output{Redis: &config.Redis{URL: "redis://u:secret@h", Prefix: p}}
+				return config.Output{Redis: &config.Redis{URL: "redis://u:secret@h", Prefix: p, Index: "none"}}
 			},
-			"prefix one", "redis: readers go to prefix two",
+			"prefix one", "redis: readers go to prefix two", false,
+		},
+		{
+			"an index in Redis", func(p string) config.Output {
+				return config.Output{Redis: &config.Redis{URL: "redis://u:secret@h", Prefix: p, Index: "hnsw"}}
+			},
+			"prefix one", "Redis: FT.ALIASUPDATE texts:embedding two:embedding; FT.ALIASUPDATE texts:voice two:voice\nredis: readers that look rows up by their keys go to prefix two", true,
 		},
 		{
 			"a push source", func(p string) config.Output {
 				return config.Output{Feast: &config.Feast{URL: "http://h:6566", Source: p}}
 			},
-			"push source one", "feast: readers go to push source two",
+			"push source one", "feast: readers go to push source two", false,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			conf := func(place string) *config.Config {
+				heads := []config.Head{{Name: "embedding", Task: "embedding"}, {Name: "labels", Task: "classification"}, {Name: "voice", Task: "xvector"}}
 				return &config.Config{Pipelines: []config.Pipeline{
-					{Name: "old", Outputs: []config.Output{files, c.of("one")}},
-					{Name: "new", Outputs: []config.Output{files, c.of(place)}},
+					{Name: "old", Heads: heads, Outputs: []config.Output{files, c.of("one")}},
+					{Name: "new", Heads: heads, Outputs: []config.Output{files, c.of(place)}},
 				}}
 			}
 			want := "old and new both write to " + c.refused + ": two digests in one index"
@@ -82,8 +90,12 @@ func TestTwoDigestsHaveNoPlaceTogether(t *testing.T) {
 			}
 			defer r.Close()
 			steps := r.CutOver("texts")
-			if len(steps) != 3 || steps[1].What != c.cutOver || (steps[1].Do == nil) == (c.of("").Postgres != nil) {
-				t.Errorf("the cut-over is %+v, want %q", steps, c.cutOver)
+			var said []string
+			for _, step := range steps[1 : len(steps)-1] { // between the files and the workers
+				said = append(said, step.What)
+			}
+			if got := strings.Join(said, "\n"); got != c.cutOver || (steps[1].Do != nil) != c.done {
+				t.Errorf("the cut-over is %q, done %v; want %q, done %v", got, steps[1].Do != nil, c.cutOver, c.done)
 			}
 		})
 	}

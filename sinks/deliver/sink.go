@@ -70,6 +70,15 @@ func Ask(ctx context.Context, name string, final func(error) bool, ask func(cont
 	return nil
 }
 
+// Ask is Ask of the store that c is about, with Timeout for each try.
+func (c *Config) Ask(ctx context.Context, final func(error) bool, ask func(context.Context) error) error {
+	return Ask(ctx, c.Name, final, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+		defer cancel()
+		return ask(ctx)
+	})
+}
+
 // Transient takes no error for final: whatever it is, the store is asked again.
 func Transient(error) bool { return false }
 

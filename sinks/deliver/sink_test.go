@@ -529,3 +529,19 @@ func TestALargeRangeIsNotPassedBySmallOnesForEver(t *testing.T) {
 		closeSink(t, s)
 	})
 }
+
+// TestATryOfAskHasTheTimeout has a store that does not answer at first.
+func TestATryOfAskHasTheTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, tries := NewDefaultConfig(), 0
+		begin := time.Now()
+		if err := c.Ask(t.Context(), Transient, func(ctx context.Context) error {
+			if tries++; tries < 3 {
+				<-ctx.Done()
+			}
+			return ctx.Err()
+		}); err != nil || tries != 3 || time.Since(begin) < 2*c.Timeout {
+			t.Errorf("%d tries in %v; %v", tries, time.Since(begin), err)
+		}
+	})
+}

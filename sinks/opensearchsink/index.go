@@ -55,7 +55,7 @@ func (c *Config) mapping() mapping {
 func (s *store) prepare(ctx context.Context) error {
 	var there map[string]struct{ Mappings mapping }
 	err := s.ask(ctx, http.MethodGet, "/_mapping", nil, &there)
-	if e, ok := errors.AsType[*rest.Error](err); ok && e.Code == http.StatusNotFound {
+	if isMissing(err) {
 		if err := s.create(ctx); err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func (s *store) Put(ctx context.Context, b deliver.Batch) error {
 			return deliver.Refused(err)
 		}
 		var a answer
-		if err := s.send(ctx, http.MethodPost, "/_bulk", "application/x-ndjson", body, &a); err != nil {
+		if err := s.send(ctx, http.MethodPost, "/"+s.cfg.Name+"/_bulk", "application/x-ndjson", body, &a); err != nil {
 			return rest.Classify(err)
 		}
 		if err := a.verdict(len(rows)); err != nil {
@@ -87,6 +87,11 @@ func (s *store) delete(ctx context.Context, d *deliver.Deletion) error {
 
 // ask sends a request about the index with a body of JSON, if there is one, and reads the answer into out.
 func (s *store) ask(ctx context.Context, method, path string, body, out any) error {
+	return s.askServer(ctx, method, "/"+s.cfg.Name+path, body, out)
+}
+
+// askServer is ask of anything.
+func (s *store) askServer(ctx context.Context, method, path string, body, out any) error {
 	var text []byte
 	if body != nil {
 		var err error
@@ -98,7 +103,7 @@ func (s *store) ask(ctx context.Context, method, path string, body, out any) err
 }
 
 func (s *store) send(ctx context.Context, method, path, kind string, body []byte, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, s.cfg.URL+"/"+s.cfg.Name+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, s.cfg.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,9 @@ import (
 
 // search is what the tests need of the module search: it keeps what is made, and tells it. integration/sinks, TestRedisSearch, has the real one.
 type search struct {
-	mu   sync.Mutex
-	made map[string][]string // arguments of FT.CREATE, by name
+	mu      sync.Mutex
+	made    map[string][]string // arguments of FT.CREATE, by name
+	aliases map[string]string   // names of indexes
 }
 
 func (x *search) register(t *testing.T, m *miniredis.Miniredis) {

@@ -39,6 +39,11 @@ func options(c *Config) (*redis.Options, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	return connection(c)
+}
+
+// connection is how the server is reached.
+func connection(c *Config) (*redis.Options, error) {
 	opts, err := redis.ParseURL(c.URL)
 	if err != nil {
 		return nil, errors.New("the url is not redis://user:password@host:port/db or rediss://") // the library's error may quote the password

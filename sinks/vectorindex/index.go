@@ -75,6 +75,11 @@ func Check(r *schemas.Row, name, digest string, dimension int) error {
 	return jsonrow.Check(r)
 }
 
+// Taken says that a name for readers cannot be an alias, for the server has something else of that name: "a collection", "an index".
+func Taken(name, what string) error {
+	return schemas.OfPlace(schemas.PlaceLayout, fmt.Errorf("%s is %s, and no alias: give the cut-over another name", name, what))
+}
+
 // Vector is a row's vector in single precision; nil if the row has none.
 func Vector(r *schemas.Row) []float32 {
 	if len(r.Half) == 0 {

@@ -29,6 +29,7 @@ type Fake struct {
 		sync.Mutex
 		Away        int                    // so many requests fail
 		Collections map[string]*Collection // by name
+		Aliases     map[string]string      // names of collections
 		Indexed     map[string]qdrant.FieldType
 	}
 }
@@ -50,7 +51,7 @@ func StartLimited(t testing.TB, limit int) *Fake {
 		t.Fatal(err)
 	}
 	f := &Fake{Addr: l.Addr().String()}
-	f.Held.Collections, f.Held.Indexed = map[string]*Collection{}, map[string]qdrant.FieldType{}
+	f.Held.Collections, f.Held.Aliases, f.Held.Indexed = map[string]*Collection{}, map[string]string{}, map[string]qdrant.FieldType{}
 	s := grpc.NewServer(grpc.UnaryInterceptor(f.admit), grpc.MaxRecvMsgSize(limit))
 	qdrant.RegisterCollectionsServer(s, f)
 	qdrant.RegisterPointsServer(s, points{f: f})
@@ -113,6 +114,37 @@ func (f *Fake) Get(_ context.Context, r *qdrant.GetCollectionInfoRequest) (*qdra
 		return nil, err
 	}
 	return &qdrant.GetCollectionInfoResponse{Result: &qdrant.CollectionInfo{Config: c.Config}}, nil
+}
+
+// List tells the collections' names.
+func (f *Fake) List(context.Context, *qdrant.ListCollectionsRequest) (*qdrant.ListCollectionsResponse, error) {
+	out := &qdrant.ListCollectionsResponse{}
+	for _, name := range slices.Sorted(maps.Keys(f.Held.Collections)) {
+		out.Collections = append(out.Collections, &qdrant.CollectionDescription{Name: name})
+	}
+	return out, nil
+}
+
+// UpdateAliases carries out one action after the other. One that fails leaves what those before it did, as the server does.
+func (f *Fake) UpdateAliases(_ context.Context, r *qdrant.ChangeAliases) (*qdrant.CollectionOperationResponse, error) {
+	for _, a := range r.GetActions() {
+		switch a := a.GetAction().(type) {
+		case *qdrant.AliasOperations_DeleteAlias:
+			delete(f.Held.Aliases, a.DeleteAlias.GetAliasName())
+		case *qdrant.AliasOperations_CreateAlias:
+			alias, name := a.CreateAlias.GetAliasName(), a.CreateAlias.GetCollectionName()
+			if _, err := f.find(name); err != nil {
+				return nil, err
+			}
+			if f.Held.Collections[alias] != nil {
+				return nil, status.Errorf(codes.InvalidArgument, "Wrong input: Collection `%s` already exists!", alias)
+			}
+			f.Held.Aliases[alias] = name
+		default:
+			panic(fmt.Sprintf("an action that the fake does not know: %v", a))
+		}
+	}
+	return &qdrant.CollectionOperationResponse{Result: true}, nil
 }
 
 // points are the fake's second service: both have a method named Get.

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"vecmill/internal/config"
+	"vecmill/internal/demo"
+	"vecmill/internal/wire"
+	"vecmill/sinks/qdrantsink/qdranttest"
+)
+
+// TestACutOverPointsAliasesOfIndexes computes texts of an index of vectors again, and cuts over: not while the checks fail, nor unasked, then as often as it is asked. A Redis beside it, which has no aliases, is left to somebody else.
+func TestACutOverPointsAliasesOfIndexes(t *testing.T) {
+	dir, index, keys := t.TempDir(), qdranttest.Start(t), miniredis.RunT(t)
+	index.APIKey = "right"
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	texts := filepath.Join(dir, "texts")
+	if err := os.Mkdir(texts, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var refs strings.Builder
+	for i := range 10 {
+		file := filepath.Join(texts, fmt.Sprint(i))
+		write(t, file, fmt.Sprintf("Will it rain in city %d tomorrow?", i))
+		fmt.Fprintf(&refs, `{"v":1,"id":"s%d","uri":"file://%s"}`+"\n", i, file)
+	}
+	list, conf, model := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "models", "text-intent")
+	write(t, list, refs.String())
+	first := fmt.Sprintf(`
+log: {level: error}
+telemetry: {listen: ""}
+runtime: {cache_dir: %q}
+fetch: {file_roots: [%q]}
+pipelines:
+- name: texts
+  model: {path: %q}
+  heads: [{task: embedding}]
+  outputs:
+  - parquet: {url: "%s"}
+  - qdrant: {url: "http://%s", api_key: right, collection: texts_one, dimension: 96}
+  - redis: {url: "redis://%s"}
+  dead_letters: {url: "%s"}
+`, filepath.Join(dir, "cache"), texts, model, fileURL(dir, "rows"), index.Addr, keys.Addr(), fileURL(dir, "dead"))
+	write(t, conf, first)
+	step := func(code int, want string, args ...string) string {
+		t.Helper()
+		got, out, stderr := call(backfiller, append(args, "--config", conf)...)
+		if got != code || !strings.Contains(out+stderr, want) {
+			t.Fatalf("%q: exit %d, want %d and %q\n%s%s", args, got, code, want, out, stderr)
+		}
+		return out
+	}
+	shows := func(want string) {
+		t.Helper()
+		index.Held.Lock()
+		defer index.Held.Unlock()
+		if got := index.Held.Aliases["shown"]; got != want {
+			t.Errorf("the alias shows %q, want %q", got, want)
+		}
+	}
+	again := []string{"reembed", "--old", "texts", "--new", "texts-2", "--no-stream"}
+	step(0, "10 references, 10 rows", "run", "--manifest", list)
+	added := step(0, "collection: texts_one_texts_2", append(again, "--model", model)...)
+	write(t, conf, first+strings.Replace(added, "  model:\n", "  model:\n    precision: int8\n", 1))
+
+	if err := os.Remove(filepath.Join(texts, "7")); err != nil {
+		t.Fatal(err)
+	}
+	step(1, "nothing was cut over", append(again, "--cut-over", "shown")...)
+	again = append(again, "--lacking", "1")
+	step(0, "to do: Qdrant: POST /collections/aliases", again...)
+	shows("")
+	for range 2 {
+		out := step(0, "done: Qdrant: POST /collections/aliases", append(again, "--cut-over", "shown")...)
+		shows("texts_one_texts_2")
+		if !strings.Contains(out, "to do: redis: readers go to prefix vecmill_texts_2") {
+			t.Errorf("Redis:\n%s", out)
+		}
+	}
+	step(1, "texts_one is a collection, and no alias: give the cut-over another name", append(again, "--cut-over", "texts_one")...)
+}
+
+// TestWhatAServerCannotDoIsLeftToSomebodyElse cuts over an index of a server that has none.
+func TestWhatAServerCannotDoIsLeftToSomebodyElse(t *testing.T) {
+	keys := miniredis.RunT(t)
+	pipeline := func(name, prefix string) config.Pipeline {
+		return config.Pipeline{Name: name, Heads: []config.Head{{Name: "vectors", Task: "embedding"}}, Outputs: []config.Output{{Redis: &config.Redis{
+			URL: config.Secret("redis://" + keys.Addr()), Prefix: prefix, Index: "hnsw", Batch: config.Delivery{Timeout: config.Duration(time.Second)},
+		}}}}
+	}
+	r, err := wire.NewReembed(&config.Config{Pipelines: []config.Pipeline{pipeline("old", "one"), pipeline("new", "two")}}, "old", "new", true, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var out strings.Builder
+	if err := (&reembedOptions{cutOver: "shown"}).cut(t.Context(), &out, r); err != nil {
+		t.Fatal(err)
+	}
+	want := "to do: Redis: FT.ALIASUPDATE shown:vectors two:vectors\nto do: redis: readers that look rows up by their keys go to prefix two\nto do: workers:"
+	if !strings.HasPrefix(out.String(), want) {
+		t.Errorf("%s, want %s", &out, want)
+	}
+}
