@@ -30,6 +30,8 @@ type Part struct {
 	Gone  []int64 // ascending offsets, some or all of whose rows a tombstone has taken away
 	Err   error   // what is wrong with it; Range and Rows may be empty then
 
+	Deleted bool // a tombstone has taken some of Rows away
+
 	Written time.Time // zero: the output does not say
 
 	Unread bool // Err is that something of the output cannot be read: it may have rows of other parts
@@ -71,6 +73,9 @@ type Report struct {
 	Notes     []string `json:"notes,omitempty"`      // no faults
 	Offences  []string `json:"offences,omitempty"`   // the first few, each naming its offset
 	Faults    int64    `json:"faults"`               // number of offences
+
+	Untold  int64 `json:"-"` // covered offsets without a row, of which nobody knows any more what became of them
+	Deleted bool  `json:"-"` // tombstones have taken rows away
 
 	dead []schemas.Span
 	gone int64 // offsets whose rows tombstones have taken away
@@ -211,6 +216,7 @@ func (r *Report) part(p *Part) {
 			fates = append(fates, fate{schemas.Span{First: o, Next: o + 1}, "a row that is deleted"})
 		}
 	}
+	r.Deleted = r.Deleted || p.Deleted || len(p.Gone) > 0
 	r.Rows += int64(len(p.Rows))
 	r.Computed += int64(len(offsets))
 	for _, k := range []struct {
@@ -229,6 +235,7 @@ func (r *Report) part(p *Part) {
 	}
 	if p.Untold {
 		if left := p.Range.Len() - int64(len(offsets)); left > 0 {
+			r.Untold += left
 			r.Notes = append(r.Notes, fmt.Sprintf("%s: %d offsets have no row, and what became of them is not known any more", p.Name, left))
 		}
 		return

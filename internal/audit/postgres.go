@@ -45,6 +45,7 @@ func (p Postgres) Parts(ctx context.Context, src schemas.SourceID, each func(Par
 		part.Err = errors.Join(faults...)
 		for _, r := range s.Rows {
 			part.Rows = append(part.Rows, Row{Source: src, Offset: r.Offset, ID: r.ID, Model: r.Model})
+			part.Deleted = part.Deleted || r.Model == ""
 		}
 		return each(part)
 	})

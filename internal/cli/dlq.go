@@ -334,10 +334,10 @@ func replayToFile(ctx context.Context, s wire.LetterStore, o dlq.ReplayOptions, 
 	w := bufio.NewWriter(file)
 	written, sum, err := dlq.WriteManifest(ctx, s, o, w, tell)
 	if err = errors.Join(err, w.Flush(), file.Sync(), file.Close()); err != nil {
-		return sum, fmt.Errorf("writing the manifest: %w", err)
+		err = fmt.Errorf("writing the manifest: %w", err)
 	}
-	if len(written) == 0 { // a file of nothing would only stand in the way of the next
-		return sum, os.Remove(filepath.Clean(path))
+	if err != nil || len(written) == 0 { // a file of nothing, or of a part, would only stand in the way of the next
+		return sum, errors.Join(err, os.Remove(filepath.Clean(path)))
 	}
 	return sum, s.MarkReplayed(ctx, written)
 }

@@ -144,6 +144,10 @@ func TestLettersOfAManifestBecomeOne(t *testing.T) {
 	if code, out, stderr := call(worker, none...); code != 0 || !strings.Contains(stderr, "0 replayed") {
 		t.Fatalf("exit %d\n%s%s", code, out, stderr)
 	}
+	gone := append([]string{"dlq", "replay", "--manifest", file, "speech/refs/1/5"}, stores["objects"]...)
+	if code, out, stderr := call(worker, gone...); code != 1 || !strings.Contains(stderr, "no such dead letter: speech/refs/1/5") {
+		t.Fatalf("exit %d\n%s%s", code, out, stderr)
+	}
 	args := append([]string{"dlq", "replay", "--manifest", file, "speech/refs/2/5"}, stores["objects"]...)
 	if code, out, stderr := call(worker, args...); code != 0 || !strings.Contains(stderr, "1 replayed") {
 		t.Fatalf("exit %d\n%s%s", code, out, stderr)

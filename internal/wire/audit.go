@@ -64,7 +64,9 @@ type Total struct {
 	Sources                       int   // partitions of topics, and lists
 	Offsets                       int64 // that its parts cover
 	Computed, Dead, Skipped, Lost int64 // of these
+	Untold                        int64 // and of these: nobody knows any more what became of them
 	Rows, Faults                  int64
+	Deleted                       bool // tombstones have taken rows away
 }
 
 // Totals adds up what Audit has found, for each output.
@@ -84,7 +86,9 @@ func Totals(all []Audited) []Total {
 		t.Dead += r.Dead
 		t.Skipped += r.Skipped
 		t.Lost += r.Lost
+		t.Untold += r.Untold
 		t.Rows += r.Rows
+		t.Deleted = t.Deleted || r.Deleted
 		t.Faults += r.Faults
 	}
 	return totals
@@ -92,12 +96,18 @@ func Totals(all []Audited) []Total {
 
 // String is a line for people.
 func (t Total) String() string {
-	found := "no offences"
+	deleted, untold, found := "", "", "no offences"
+	if t.Deleted {
+		deleted = "; some are deleted since"
+	}
+	if t.Untold > 0 {
+		untold = fmt.Sprintf(", %d of which nobody knows any more", t.Untold)
+	}
 	if t.Faults > 0 {
 		found = fmt.Sprintf("OFFENCES: %d", t.Faults)
 	}
-	return fmt.Sprintf("%s in %s: %d offsets of %d sources: %d with rows (%d rows), %d dead letters, %d skipped, %d lost; %s",
-		t.Pipeline, t.Output, t.Offsets, t.Sources, t.Computed, t.Rows, t.Dead, t.Skipped, t.Lost, found)
+	return fmt.Sprintf("%s in %s: %d offsets of %d sources: %d with rows (%d rows%s), %d dead letters, %d skipped, %d lost%s; %s",
+		t.Pipeline, t.Output, t.Offsets, t.Sources, t.Computed, t.Rows, deleted, t.Dead, t.Skipped, t.Lost, untold, found)
 }
 
 type auditor struct {

@@ -3,12 +3,14 @@ package wire
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"vecmill/internal/audit"
 	"vecmill/internal/config"
 	"vecmill/schemas"
 	"vecmill/sinks"
@@ -183,5 +185,29 @@ func fill(t *testing.T, cluster *kfake.Cluster) {
 	res, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: "g", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{"refs": {{Partition: 0, Offset: 10}, {Partition: 1, Offset: 10}}}})
 	if err != nil || res.Topics["refs"][0].Error != nil {
 		t.Fatal(err, res)
+	}
+}
+
+func TestWhatAnAuditComesToIsALineForEachOutput(t *testing.T) {
+	report := func(next, rows, computed, untold, faults int64, deleted bool) audit.Report {
+		return audit.Report{Covered: []audit.Span{{First: 0, Next: next}}, Rows: rows, Computed: computed, Dead: 1, Lost: 2, Untold: untold, Faults: faults, Deleted: deleted}
+	}
+	all := []Audited{
+		{"calls", "s3://lake/rows", report(10, 14, 7, 0, 0, false), 0, false},
+		{"calls", "s3://lake/rows", report(5, 2, 2, 0, 0, false), 0, false},
+		{"calls", "s3://lake/rows", report(3, 0, 0, 0, 2, false), 1, false}, // another one of that name
+		{"texts", "table", report(40, 30, 30, 7, 0, true), 0, false},
+	}
+	want := []string{
+		"calls in s3://lake/rows: 15 offsets of 2 sources: 9 with rows (16 rows), 2 dead letters, 0 skipped, 4 lost; no offences",
+		"calls in s3://lake/rows: 3 offsets of 1 sources: 0 with rows (0 rows), 1 dead letters, 0 skipped, 2 lost; OFFENCES: 2",
+		"texts in table: 40 offsets of 1 sources: 30 with rows (30 rows; some are deleted since), 1 dead letters, 0 skipped, 2 lost, 7 of which nobody knows any more; no offences",
+	}
+	var got []string
+	for _, total := range Totals(all) {
+		got = append(got, total.String())
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s", strings.Join(got, "\n"))
 	}
 }

@@ -40,6 +40,7 @@ func (s *Sink) Recall(ctx context.Context, src schemas.SourceID, want schemas.Sp
 		})
 		if err == nil {
 			slices.SortStableFunc(rows, func(a, b schemas.Row) int { return cmp.Compare(a.Offset, b.Offset) }) // a table's partitions are files of their own
+			r.Unskip(rows)
 			r, err = complete(r, rows, gone)
 		}
 		if err != nil {

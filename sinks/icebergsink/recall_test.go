@@ -114,3 +114,30 @@ func TestATableThatOthersHaveChangedGivesNothingBack(t *testing.T) {
 		}
 	})
 }
+
+// A build before brought tables up from another one, out of which a tombstone had taken some rows of an offset, and said of that offset that it is skipped.
+func TestAnOffsetThatIsSaidToBeSkippedAndHasRowsIsGivenBackWithThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := open(t, w.config())
+		if _, _, err := s.Resume(t.Context(), srcOf(0), 0); err != nil {
+			t.Fatal(err)
+		}
+		r, rows := sinktest.Make(srcOf(0), 0, 20)
+		has := rows[0].Offset
+		r.Skipped = append([]schemas.Span{{First: has, Next: has + 1}}, r.Skipped...)
+		if err := errors.Join(s.Write(t.Context(), r, rows, func(error) {}), s.Flush(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		given := 0
+		if err := s.Recall(t.Context(), srcOf(0), r.Span, func(r schemas.Range, rows []schemas.Row) error {
+			given += len(rows)
+			if r.Rowless(has) {
+				t.Errorf("offset %d: %+v", has, r)
+			}
+			return nil
+		}); err != nil || given != len(rows) {
+			t.Errorf("%d rows of %d: %v", given, len(rows), err)
+		}
+	})
+}

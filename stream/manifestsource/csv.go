@@ -147,7 +147,11 @@ func (r *rows) sound() bool {
 	if len(r.row) >= MaxLine {
 		return false
 	}
-	_, err := cells(r.row, r.comma)
+	row := r.row
+	if r.pos == 0 {
+		row = bytes.TrimPrefix(row, []byte("\ufeff"))
+	}
+	_, err := cells(row, r.comma)
 	return err == nil
 }
 

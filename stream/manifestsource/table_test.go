@@ -77,6 +77,7 @@ func TestRowsOfCSVAreReferencesOrSayTheirLine(t *testing.T) {
 		{"columns by name, others passed over", "m.csv", "etag,uri,speaker\nabc,s3://box/a b.flac,Ann\n", nil, []string{`{"etag":"abc","id":"s3://box/a b.flac","uri":"s3://box/a b.flac","v":1}`}},
 		{"quotes, ends of lines in them, and Windows'", "m.csv", "id,inline_text\r\n\"a\",\"two\nlines, and \"\"quotes\"\"\"\r\nb,plain\r\n", nil, []string{`"inline_text":"two\nlines, and \"quotes\""`, `"id":"b"`}},
 		{"tabs, and no end of the last line", "m.TSV", "\ufeffuri\tmodality\ns3://box/a\taudio", nil, []string{`"modality":"audio"`}},
+		{"a byte order mark before a name of two lines", "m.csv", "\ufeff\"see\nbelow\",uri\nx,s3://box/a\n", nil, []string{`"uri":"s3://box/a"`}},
 		{"a column with another name", "m.csv", "path,uri\ns3://box/a,nonsense\n", Columns{"uri": "path"}, []string{`"uri":"s3://box/a"`}},
 		{"texts without ids", "texts.csv", "sentence,uri\nhi,x\nho,y\n", Columns{"inline_text": "sentence"}, []string{`{"id":"texts.csv#0","inline_text":"hi","v":1}`, `"id":"texts.csv#1"`}},
 		{"fields that are JSON", "m.csv", "uri,range,attributes,deleted\ns3://box/a,\"{\"\"off\"\":1,\"\"n\"\":2}\",\"{\"\"k\"\":\"\"v\"\"}\",\ns3://box/b,,,true\n", nil, []string{`"range":{"off":1,"n":2}`, `"deleted":true`}},
