@@ -3,12 +3,15 @@
 package sinks
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"vecmill/integration/harness"
+	"vecmill/internal/demo"
 	"vecmill/schemas"
 	"vecmill/sinks/dirstore"
 	"vecmill/sinks/parquetsink"
@@ -67,5 +70,32 @@ func TestTheDocumentsQueries(t *testing.T) {
 	}
 	if len(got) != n || transcripts == 0 || texts != transcripts || vectors != n-transcripts {
 		t.Errorf("%d rows with %d texts and %d vectors, want %d, %d of them transcripts", len(got), texts, vectors, n, transcripts)
+	}
+}
+
+// TestTheQueryThatTheDemoPrints reads all that a demo has written: each pipeline's files have columns of their own.
+func TestTheQueryThatTheDemoPrints(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "demo-out")
+	var b strings.Builder
+	if err := demo.Run(t.Context(), &b, demo.Options{Out: out, Version: "test"}); err != nil {
+		t.Fatalf("%v\n%s", err, b.String())
+	}
+	query := regexp.MustCompile(`duckdb -c "(.*)"`).FindStringSubmatch(b.String())
+	written := regexp.MustCompile(`Written +(\d+) rows`).FindStringSubmatch(b.String())
+	if query == nil || written == nil {
+		t.Fatal(b.String())
+	}
+	got := harness.QueryParquet(t, out, query[1])
+	texts, labels := 0, 0
+	for _, row := range got {
+		if row["text"] != nil {
+			texts++
+		}
+		if row["label"] != nil {
+			labels++
+		}
+	}
+	if fmt.Sprint(len(got)) != written[1] || texts == 0 || labels == 0 {
+		t.Errorf("%d rows with %d texts and %d labels, written are %s", len(got), texts, labels, written[1])
 	}
 }

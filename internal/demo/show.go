@@ -236,6 +236,6 @@ func summary(w io.Writer, items []item, r *result, rows, files int, committed in
 	if err := t.Flush(); err != nil {
 		return printed(err)
 	}
-	_, err := fmt.Fprintf(w, "\nLook at them: duckdb -c \"select ref_id, head, label, text, score from '%s/**/*.parquet'\"\n", out)
+	_, err := fmt.Fprintf(w, "\nLook at them: duckdb -c \"select ref_id, head, label, text, score from read_parquet('%s/**/*.parquet', union_by_name = true)\"\n", out)
 	return printed(err)
 }
