@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"vecmill/internal/config"
 	"vecmill/internal/demo"
 )
 
@@ -246,6 +248,38 @@ func TestABackfillIsExactlyOnceAndAudited(t *testing.T) {
 	}
 	if code, out, stderr := call(backfiller, "audit", "--config", conf); code != 1 || !strings.Contains(out, "no file covers offsets") || !strings.Contains(stderr, "OFFENCES: 1\n") {
 		t.Fatalf("a lost file: exit %d\n%s%s", code, out, stderr)
+	}
+}
+
+// TestAListIsRunBesideAWorkerWithItsFile: the page's usual address is the worker's. One that the file names is wanted.
+func TestAListIsRunBesideAWorkerWithItsFile(t *testing.T) {
+	dir := t.TempDir()
+	conf, list := filepath.Join(dir, "worker.yaml"), filepath.Join(dir, "refs.jsonl")
+	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", config.DefaultListen)
+	if err == nil { // else something else has it, which is the same
+		defer l.Close()
+	}
+	text := intents(dir, `
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s"}}]
+`, fileURL(dir, "rows"))
+	write(t, conf, strings.Replace(text, `telemetry: {listen: ""}`, "", 1))
+	write(t, list, `{"v":1,"id":"a","inline_text":"Will it rain?"}`+"\n")
+	run := []string{"run", "--config", conf, "--manifest", list}
+	if code, out, stderr := call(backfiller, run...); code != 0 || !strings.Contains(out, "1 rows, ") {
+		t.Errorf("exit %d\n%s%s", code, out, stderr)
+	}
+	other, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	write(t, conf, strings.Replace(text, `listen: ""`, fmt.Sprintf("listen: %q", other.Addr().String()), 1))
+	if code, _, stderr := call(backfiller, run...); code != 1 || !strings.Contains(stderr, "telemetry.listen: ") {
+		t.Errorf("exit %d, %s", code, stderr)
 	}
 }
 

@@ -55,7 +55,7 @@ func Parse(b []byte, getenv func(string) (string, bool)) (*Config, error) {
 func NewDefaultConfig() *Config {
 	return &Config{
 		Log:       Log{Level: "info", Format: "text"},
-		Telemetry: Telemetry{Listen: "127.0.0.1:9464", DebugListen: DefaultDebugListen, TraceRatio: 0.01},
+		Telemetry: Telemetry{Listen: DefaultListen, DebugListen: DefaultDebugListen, TraceRatio: 0.01},
 		Kafka: Kafka{
 			ClientID: "vecmill", SessionTimeout: seconds(45), RebalanceTimeout: seconds(60), DrainTimeout: seconds(30),
 			FetchMaxBytes: 1 << 20, FetchMaxWait: Duration(500 * time.Millisecond),

@@ -8,12 +8,15 @@ import (
 	"strings"
 )
 
+// DefaultListen is telemetry.listen unless told otherwise. Where it is taken, the run of a list goes on without it.
+const DefaultListen = "127.0.0.1:9464"
+
 // DefaultDebugListen is telemetry.debug_listen unless told otherwise. Where it is taken, a worker goes on without it.
 const DefaultDebugListen = "127.0.0.1:9465"
 
 // Telemetry says where metrics and traces go.
 type Telemetry struct {
-	Listen       string   `yaml:"listen" doc:"address of the live page, /metrics (Prometheus), /livez and /readyz, and on a loopback address /debug/pprof and /log/level; empty turns it off"`
+	Listen       string   `yaml:"listen" doc:"address of the live page, /metrics (Prometheus), /livez and /readyz, and on a loopback address /debug/pprof and /log/level; empty turns it off, and so does, for the run of a list with the default, a worker that has it"`
 	Hosts        []string `yaml:"hosts" doc:"names that requests may ask for besides localhost and addresses, without ports; with none, those that come to a loopback address may ask for no other name, and those that come to another address for any. Name yours where a container's port is published on its machine's 127.0.0.1: a web site could have a name of its own lead there, and read the page"`
 	DebugListen  string   `yaml:"debug_listen" doc:"loopback address of /debug/pprof and /log/level where listen is an address that others reach; empty turns it off, and the default is left out where its port is taken"`
 	Recent       bool     `yaml:"recent" doc:"the live page shows a few recent items of each pipeline with their objects and results, and the last dead letters' messages: everybody who can reach listen sees them"`

@@ -152,6 +152,36 @@ func TestAnAddressOfProfilesThatNobodyChoseMayBeTaken(t *testing.T) {
 	}
 }
 
+// TestAPageThatNobodyAskedForMayHaveNoPlace: a list is run beside a worker, whose page is there.
+func TestAPageThatNobodyAskedForMayHaveNoPlace(t *testing.T) {
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	var log bytes.Buffer
+	c := Config{Listen: taken.Addr().String(), Log: slog.New(slog.NewTextHandler(&log, nil))}
+	if _, err := Start(t.Context(), c); err == nil || !strings.Contains(err.Error(), "choose another address") {
+		t.Errorf("a worker goes on without its page: %v", err)
+	}
+	c.ListenIfFree = true
+	tel, err := Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tel.Page(http.NotFoundHandler())
+	if text := log.String(); tel.Addr() != "" || !strings.Contains(text, "level=WARN") || !strings.Contains(text, "telemetry.listen") || !strings.Contains(text, c.Listen) {
+		t.Errorf("%q is listened on, and the log is %q", tel.Addr(), text)
+	}
+	if err := tel.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	c.Listen = "127.0.0.1:99999"
+	if _, err := Start(t.Context(), c); err == nil {
+		t.Error("an address that is none is taken for one that something else has")
+	}
+}
+
 func TestAProfileCanBeTaken(t *testing.T) {
 	tel, err := Start(t.Context(), Config{Listen: "127.0.0.1:0"})
 	if err != nil {

@@ -30,6 +30,7 @@ import (
 // Config says where metrics and traces go.
 type Config struct {
 	Listen       string   // address of the HTTP server; "" for none
+	ListenIfFree bool     // where something else has Listen, go on without a server
 	Hosts        []string // names that requests may ask for besides localhost and addresses; with none, any where they do not come to a loopback address
 	DebugListen  string   // loopback address of profiles and the log's level where Listen is no such address; "" for none
 	DebugIfFree  bool     // where something else has DebugListen, go on without it
@@ -78,9 +79,15 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if cfg.Listen == "" {
 		return t, nil
 	}
-	if t.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
+	if cfg.ListenIfFree && errors.Is(err, syscall.EADDRINUSE) {
+		cfg.Log.Warn("there is no page and no /metrics: their address is taken, as by a worker; set telemetry.listen to another, or leave it empty", "err", err)
+		return t, nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("telemetry.listen: %w; choose another address or leave it empty", err)
 	}
+	t.listener = l
 	if err := t.serve(ctx, cfg, registry); err != nil {
 		return nil, errors.Join(err, t.listener.Close())
 	}

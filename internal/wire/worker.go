@@ -96,7 +96,8 @@ func Open(ctx context.Context, c *config.Config, o Options) (_ *Worker, err erro
 	}()
 	trimMemory(o.Log) // before models are loaded, which is where a small model's memory is largest
 	if w.telemetry, err = telemetry.Start(ctx, telemetry.Config{
-		Listen: c.Telemetry.Listen, Hosts: c.Telemetry.Hosts, DebugListen: c.Telemetry.DebugListen, DebugIfFree: c.Telemetry.DebugListen == config.DefaultDebugListen,
+		Listen: c.Telemetry.Listen, ListenIfFree: o.Source != nil && c.Telemetry.Listen == config.DefaultListen, // a list is run beside a worker, with its file
+		Hosts: c.Telemetry.Hosts, DebugListen: c.Telemetry.DebugListen, DebugIfFree: c.Telemetry.DebugListen == config.DefaultDebugListen,
 		OTLPEndpoint: c.Telemetry.OTLPEndpoint, TraceRatio: c.Telemetry.TraceRatio, Version: o.Version,
 		Log: o.Log, Level: o.Level,
 	}); err != nil {
