@@ -87,8 +87,8 @@ func readRows(b *testing.B, body []byte, into map[string]row) {
 	}
 }
 
-// near is the least cosine of vectors that count as equal.
-const near = 0.9999
+// near is the least cosine of vectors that count as equal. Of transcripts one in rounded may be another: those of random weights are noise of many characters, of which a resampler's rounding changes one now and then.
+const near, rounded = 0.9999, 100
 
 // agreement says how near a contestant is to the first one.
 func agreement(b *testing.B, c contestant, want, got map[string]row) string {
@@ -115,7 +115,7 @@ func agreement(b *testing.B, c contestant, want, got map[string]row) string {
 		}
 		return fmt.Sprintf("cosine %.5f", lowest)
 	}
-	if c.strict && same < len(want) {
+	if c.strict && same < len(want)-len(want)/rounded {
 		b.Errorf("%s: %d of %d transcripts are those of the first contestant", c.name, same, len(want))
 	}
 	return fmt.Sprintf("%d of %d the same", same, len(want))
