@@ -219,7 +219,7 @@ func (p *Pipeline) reject(f *flight, err error) {
 // judge feeds the breaker and stops the pipeline when it opens.
 func (p *Pipeline) judge(failed bool, err error) {
 	if p.breaker.record(failed) {
-		p.fail(fmt.Errorf("%d of the last %d records failed, which looks like a fault of the system, not of the data; last: %w",
+		p.fail(fmt.Errorf("%d of the last %d records failed, which looks like a fault of the system, not of the data; if it is the data's, as where objects were removed, breaker: {window: 0} of the pipeline makes each a dead letter; last: %w",
 			p.breaker.cfg.MaxFailures, p.breaker.cfg.Window, err))
 	}
 }

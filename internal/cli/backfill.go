@@ -113,7 +113,9 @@ func (o *runOptions) compute(ctx context.Context, e *env, show *show, c *config.
 	report.Against = held(ctx, e.err, account, last)
 	if stopped := ctx.Err() != nil && !*report.Finished; err != nil || stopped {
 		*report.Finished = false
-		report.Continue = o.again()
+		if !errors.Is(err, wire.ErrUnfit) {
+			report.Continue = o.again()
+		}
 		if err == nil {
 			err = o.whyStopped(ctx)
 		}

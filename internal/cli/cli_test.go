@@ -153,17 +153,18 @@ func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
 			[]string{"101 of 101 references; 0 are computed already", "time", "on 3 machines", "price", shellWords(os.Args[0]) + " run --config " + conf + " --plan " + out},
 		},
 		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out}, 0, []string{"there already", "101 of 101 references", "1 lines are no references", shellWords(os.Args[0]) + " run --config " + conf}},
-		{[]string{"plan", "--config", conf, "--source", empty, "--out", out}, 1, []string{"is of another source"}},
+		{[]string{"plan", "--config", conf, "--source", empty, "--out", out}, 1, []string{"the plan at " + out + " is of another source: --source " + filepath.Join(dir, "refs.jsonl") + "; give"}},
 		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"101 references, 100 rows, 0 skipped, 1 dead letters", "\nplanned ", " of it; CPU time planned "}},
-		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"0 references, 0 rows", "\nplanned "}},
+		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"0 references, 0 rows", "\n  all 101 are there already\n", "\nplanned "}},
 		{[]string{"run", "--config", conf, "--plan", filepath.Join(dir, "none")}, 1, []string{"no complete plan"}},
 		{[]string{"run", "--config", conf, "--plan", out, "--manifest", "x"}, exitUsage, []string{"give one of them"}},
 		{[]string{"audit", "--config", conf}, 0, []string{`"faults":0`}},
 		{[]string{"run", "--config", conf, "--manifest", filepath.Join(dir, "none.csv")}, 1, []string{"the manifest: open ", "no such file"}},
 		{[]string{"plan", "--config", conf, "--source", os.DevNull, "--out", out + "2"}, 1, []string{"not a regular file"}},
 		{[]string{"plan", "--config", conf, "--source", empty, "--out", out + "2"}, 0, []string{"0 of 0 references", "the source has nothing"}},
+		{[]string{"run", "--config", conf, "--plan", filepath.Dir(out)}, 1, []string{"there is no complete plan at " + filepath.Dir(out) + ": run backfill plan"}},
 		{[]string{"run", "--config", conf, "--plan", out + "2"}, 0, []string{"0 references", "the list is empty"}},
-		{[]string{"status", "--config", conf, "--plan", out + "2"}, 0, []string{"0 written of 0"}},
+		{[]string{"status", "--config", conf, "--plan", out + "2"}, 0, []string{"0 written of 0", "\n  finished\n"}},
 		{
 			[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out + "3", "--again", "--try", "0", "--rate", "audio=5s/s,text=0.01/s", "--machines", "2", "--cpus", "4", "--price", "3.6"},
 			0,
@@ -191,6 +192,14 @@ func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
 				t.Errorf("%q: exit %d, want %d and %q\n%s%s", c.args, code, c.code, want, stdout, stderr)
 			}
 		}
+	}
+	elsewhere := filepath.Join(dir, "elsewhere.yaml")
+	write(t, elsewhere, intents(dir, `
+  heads: [{task: classification}]
+  outputs: [{parquet: {url: "%s"}}]
+`, fileURL(dir, "other")))
+	if code, stdout, stderr := call(backfiller, "status", "--config", elsewhere, "--plan", out+"3"); code != 0 || !strings.Contains(stdout, "0 written of 101") || strings.Contains(stdout, "runs of the plan") {
+		t.Errorf("runs that wrote nothing here are told: exit %d\n%s%s", code, stdout, stderr)
 	}
 }
 

@@ -21,8 +21,9 @@ func TestATableIsPlannedAndRunAndItsBadRowsAreLettersWithTheirLine(t *testing.T)
 		fmt.Fprintf(&table, "c%d,\"Will it rain,\nin city %d tomorrow?\"\n", i, i)
 	}
 	table.WriteString("c20\n") // line 42
-	csv := filepath.Join(dir, "calls.csv")
+	csv, empty := filepath.Join(dir, "calls.csv"), filepath.Join(dir, "empty.csv")
 	write(t, csv, table.String())
+	write(t, empty, "")
 	for _, c := range []struct {
 		args []string
 		code int
@@ -33,6 +34,7 @@ func TestATableIsPlannedAndRunAndItsBadRowsAreLettersWithTheirLine(t *testing.T)
 		{[]string{"run", "--manifest", csv, "--column", "said"}, exitUsage, `no field "said"`},
 		{[]string{"run", "--manifest", csv, "--column", "uri="}, exitUsage, "want FIELD=COLUMN"},
 		{[]string{"run", "--manifest", csv, "--column", "uri"}, 1, "it has no column uri for uri"},
+		{[]string{"run", "--manifest", empty}, 1, "it is empty, and its first line should name the columns"},
 		{[]string{"run", "--plan", csv, "--column", "id=call"}, exitUsage, "goes with --manifest"},
 		{[]string{"run", "--manifest", csv, "--column", "inline_text=said", "--column", "id=call"}, 0, "21 references, 20 rows, 0 skipped, 1 dead letters (schema 1)"},
 		{[]string{"plan", "--source", csv, "--column", "inline_text=said", "--try", "0", "--out", filepath.Join(dir, "plan")}, 0, "21 of 21 references"},
@@ -47,6 +49,9 @@ func TestATableIsPlannedAndRunAndItsBadRowsAreLettersWithTheirLine(t *testing.T)
 		code, out, stderr := call(backfiller, append(c.args, "--config", conf)...)
 		if code != c.code || !strings.Contains(out+stderr, c.want) {
 			t.Fatalf("%q: exit %d, want %d and %q\n%s%s", c.args, code, c.code, c.want, out, stderr)
+		}
+		if strings.Contains(out+stderr, "go on with: ") {
+			t.Errorf("%q would only say it again:\n%s%s", c.args, out, stderr)
 		}
 		if c.args[0] == "plan" || code != 0 {
 			continue

@@ -26,7 +26,7 @@ func pausable(w io.Writer) (gate *pace.Gate, stop func()) {
 			case s := <-told:
 				if s == syscall.SIGUSR1 {
 					gate.Shut()
-					fmt.Fprintf(w, "paused: what was read is finished; kill -USR2 %d goes on\n", os.Getpid())
+					fmt.Fprintf(w, "paused: what was begun is finished; kill -USR2 %d goes on\n", os.Getpid())
 				} else {
 					gate.Open()
 					fmt.Fprintln(w, "goes on")

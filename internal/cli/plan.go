@@ -70,7 +70,7 @@ func runPlan(ctx context.Context, e *env, args []string) error {
 	o.Estimate.Rates = rates
 	gate, deaf := pausable(e.err)
 	defer deaf()
-	o.Gate = gate
+	o.Gate, o.Estimate.Gate = gate, gate
 	tellPlanning(&o, e.err)
 	p, err := wire.Plan(ctx, c, o)
 	if err != nil {

@@ -297,8 +297,10 @@ func (o *reembedOptions) cut(ctx context.Context, w io.Writer, r *wire.Reembed) 
 	if name == "" {
 		name = r.CurrentName()
 	}
+	can := false
 	for _, s := range r.CutOver(name) {
 		state := "to do"
+		can = can || s.Do != nil
 		if o.cutOver != "" && s.Do != nil {
 			err := s.Do(ctx)
 			switch {
@@ -315,6 +317,9 @@ func (o *reembedOptions) cut(ctx context.Context, w io.Writer, r *wire.Reembed) 
 			continue
 		}
 		fmt.Fprintf(w, "%s: %s\n", state, s.What)
+	}
+	if o.cutOver == "" && can && !o.run.asJSON {
+		fmt.Fprintf(w, "the same command with --cut-over %s does what can be done here\n", name)
 	}
 	return nil
 }

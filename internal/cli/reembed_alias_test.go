@@ -78,7 +78,9 @@ pipelines:
 	}
 	step(1, "nothing was cut over", append(again, "--cut-over", "shown")...)
 	again = append(again, "--lacking", "1")
-	step(0, "to do: Qdrant: POST /collections/aliases", again...)
+	if out := step(0, "to do: Qdrant: POST /collections/aliases", again...); !strings.Contains(out, "\nthe same command with --cut-over texts_current does what can be done here\n") {
+		t.Errorf("it does not say what would do it:\n%s", out)
+	}
 	shows("")
 	for range 2 {
 		out := step(0, "done: Qdrant: POST /collections/aliases", append(again, "--cut-over", "shown")...)

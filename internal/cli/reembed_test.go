@@ -68,7 +68,7 @@ pipelines:
 		t.Errorf("one object is gone:\n%s", out)
 	}
 	out = step(0, "to do: files: readers go to", append(again, "--no-stream", "--lacking", "1")...)
-	if !strings.Contains(out, "/rows/intents-2;") || !strings.Contains(out, "to do: workers: take pipeline intents out") {
+	if !strings.Contains(out, "/rows/intents-2,") || !strings.Contains(out, "to do: workers: take pipeline intents out") {
 		t.Errorf("the cut-over:\n%s", out)
 	}
 	pointer := filepath.Join(dir, "rows", "_current", "now.json")

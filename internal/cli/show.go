@@ -112,10 +112,12 @@ func (s *show) end(e *env, r *progress.Report) error {
 			classes = " (" + progress.Classes(p.Dead) + ")"
 		}
 		fmt.Fprintf(e.stdout, "%s: %d references, %d rows, %d skipped, %d dead letters%s\n", p.Name, p.Records, p.Rows, p.Skipped, letters, classes)
-		if p.Total == 0 {
+		switch {
+		case p.Total == 0:
 			fmt.Fprintf(e.stdout, "  the list is empty\n")
-		}
-		if !*r.Finished && p.Total > 0 {
+		case *r.Finished && p.Records == 0:
+			fmt.Fprintf(e.stdout, "  all %d are there already\n", p.Total)
+		case !*r.Finished && p.Total > 0:
 			fmt.Fprintf(e.stdout, "  %d of %d are durable, %d are left\n", p.Durable, p.Total, p.Total-p.Durable)
 		}
 	}

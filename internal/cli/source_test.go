@@ -113,8 +113,12 @@ func TestAnotherListUnderTheSameNameIsComputed(t *testing.T) {
 	step := func(want string, code int, args ...string) {
 		t.Helper()
 		args = append(args, "--config", conf)
-		if got, out, stderr := call(backfiller, args...); got != code || !strings.Contains(out+stderr, want) {
+		got, out, stderr := call(backfiller, args...)
+		if got != code || !strings.Contains(out+stderr, want) {
 			t.Fatalf("%q: exit %d, want %d and %q\n%s%s", args, got, code, want, out, stderr)
+		}
+		if strings.Contains(out+stderr, "go on with: ") {
+			t.Errorf("%q would only say it again:\n%s%s", args, out, stderr)
 		}
 	}
 	first, second := list("day1", "rain"), list("day2", "hail")
@@ -149,7 +153,9 @@ func TestAnotherListUnderTheSameNameIsComputed(t *testing.T) {
 		t.Fatal(err)
 	}
 	list("day2", "pour")
-	step("was begun at ", 1, "plan", "--source", second, "--again", "--try", "0", "--out", at)
+	step("was begun at "+at+": it is of --source "+second+" --again, and this one would be of --source "+first+" --column id=id --again; finish", 1, "plan", "--source", first, "--column", "id=id", "--again", "--try", "0", "--out", at)
+	step("was begun at "+at+", and this one is named other; ", 1, "plan", "--source", second, "--again", "--try", "0", "--out", at, "--name", "other")
+	step("was begun at "+at+": ", 1, "plan", "--source", second, "--again", "--try", "0", "--out", at)
 
 	step("2 references, 2 rows", 0, "run", "--source", first, "--again")
 	list("day1", "pour")

@@ -75,7 +75,7 @@ func runStatus(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	for i := range all {
-		if all[i].Through == nil {
+		if all[i].Through == nil && all[i].Next > 0 { // runs that have written nothing here wrote to other outputs
 			all[i].Against = against
 		}
 	}
@@ -196,6 +196,9 @@ func (x *written) print(w io.Writer, now time.Time) {
 		fmt.Fprintln(w, "  it is best_effort, and may lack some of it for good")
 	}
 	if x.Last == nil {
+		if x.Finished {
+			fmt.Fprintln(w, "  finished")
+		}
 		return
 	}
 	fmt.Fprintf(w, "  last written %s ago", now.Sub(*x.Last).Round(time.Second))

@@ -100,6 +100,7 @@ func fitList(ctx context.Context, p *config.Pipeline, m *loadedModel, list *mani
 
 // planPlace opens a place, making its directory.
 func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
+	named := at
 	if !strings.Contains(at, "://") {
 		at = "file://" + filepath.ToSlash(absolute(at))
 	}
@@ -116,7 +117,7 @@ func planPlace(ctx context.Context, s *stores, at string) (plan.Place, error) {
 	if err != nil {
 		return plan.Place{}, fmt.Errorf("the plan's place: %w", err)
 	}
-	return plan.Place{Store: store, Prefix: prefix}, nil
+	return plan.Place{Store: store, Prefix: prefix, At: named}, nil
 }
 
 // PlanOptions say what is planned, and where the plan goes.

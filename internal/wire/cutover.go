@@ -59,7 +59,7 @@ func (r *Reembed) steps(o *config.Output, name string) []Step {
 	case files != nil:
 		at := filesURL(files, r.New.Name)
 		return []Step{{
-			What: fmt.Sprintf("files: readers go to %s; %s/%s/%s.json says so to those that look there", at, strings.TrimRight(files.URL, "/"), currentDir, name),
+			What: fmt.Sprintf("files: readers go to %s, or look it up in %s/%s/%s.json, which --cut-over %[4]s writes", at, strings.TrimRight(files.URL, "/"), currentDir, name),
 			Do:   func(ctx context.Context) error { return r.point(ctx, files, name, at) },
 		}}
 	case o.Postgres != nil:

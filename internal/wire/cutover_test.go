@@ -90,6 +90,9 @@ func TestTwoDigestsHaveNoPlaceTogether(t *testing.T) {
 			}
 			defer r.Close()
 			steps := r.CutOver("texts")
+			if got, want := steps[0].What, "files: readers go to s3://out/rows/new, or look it up in s3://out/rows/_current/texts.json, which --cut-over texts writes"; got != want {
+				t.Errorf("of files it says %q, want %q", got, want)
+			}
 			var said []string
 			for _, step := range steps[1 : len(steps)-1] { // between the files and the workers
 				said = append(said, step.What)

@@ -15,6 +15,7 @@ import (
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
+	"vecmill/internal/pace"
 	"vecmill/schemas"
 	"vecmill/stream"
 	"vecmill/stream/blobfetch"
@@ -28,6 +29,8 @@ type EstimateOptions struct {
 
 	Rates      map[string]backfill.Rate // of each machine, by pipeline or modality, in place of what is measured here
 	CPUs, GPUs int                      // of each machine whose rate is stated; 0: not told
+
+	Gate *pace.Gate // while it is shut, no object is looked at and no trial begins; may be nil
 }
 
 // wanted says whether anything is to be estimated.
@@ -66,7 +69,7 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 	var all []backfill.Expectation
 	for i, m := range of.models {
 		p := &of.c.Pipelines[i]
-		t := &trial{p: p, m: m, fetcher: fetcher, seen: map[string]bool{}}
+		t := &trial{p: p, m: m, fetcher: fetcher, gate: o.Gate, seen: map[string]bool{}}
 		mine := of.part(i, d)
 		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, StartupCPU: m.cpu, For: o.For, Machines: o.Machines, Price: o.Price}
 		executors, _ := m.callers()
@@ -132,6 +135,7 @@ type trial struct {
 	p       *config.Pipeline
 	m       *loadedModel
 	fetcher stream.Fetcher
+	gate    *pace.Gate
 
 	kept  []schemas.Row // of what was computed
 	bytes int64         // of these, in memory
@@ -142,6 +146,9 @@ var errSeen = errors.New("the header is all that is wanted")
 
 // probe reads the first bytes of an object.
 func (t *trial) probe(ctx context.Context, it *plan.Item) (e backfill.Extent, err error) {
+	if err := t.gate.Wait(ctx); err != nil {
+		return e, err
+	}
 	seen := false
 	blob, err := t.fetcher.Fetch(ctx, it.Ref, func(_ context.Context, head []byte, size int64) error {
 		if head == nil && size < 0 {
@@ -175,6 +182,9 @@ func (t *trial) extent(head []byte, size int64) (backfill.Extent, error) {
 
 // compute runs objects through fetching, preprocessing, the model and the heads, as many at once as a worker would.
 func (t *trial) compute(ctx context.Context, items []plan.Item) (backfill.Tried, error) {
+	if err := t.gate.Wait(ctx); err != nil { // not within what is timed
+		return backfill.Tried{}, err
+	}
 	p := *t.p
 	p.ReuseResults = 0 // copies are counted, and are not what is tried
 	e, err := newEngine(&p, t.m, nil, nil, nil)

@@ -17,6 +17,9 @@ import (
 	"vecmill/stream/manifestsource"
 )
 
+// ErrUnfit says that a list is not what it was given for: the same command would say so again.
+var ErrUnfit = manifestsource.ErrUnfit
+
 // list is where a list of references lies: a file of this machine, or an object of a bucket.
 func (s *stores) list(at string) (manifestsource.Place, error) {
 	if !strings.HasPrefix(at, "s3://") {

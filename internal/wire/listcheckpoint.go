@@ -180,7 +180,7 @@ func (k *listCheckpoint) ends(output int) func(ctx context.Context, src schemas.
 			return 0, next == 0, err
 		}
 		if last.ComputedBy != "" && !sameMakers(last.ComputedBy, k.by) {
-			return 0, false, fmt.Errorf("what it has of %q is of another model, preprocessing or heads than pipeline %s has now, as checkpoint %s says; %s", k.work.List, k.pipeline.Name, name, goElsewhere)
+			return 0, false, manifestsource.Unfit(fmt.Errorf("what it has of %q is of another model, preprocessing or heads than pipeline %s has now, as checkpoint %s says; %s", k.work.List, k.pipeline.Name, name, goElsewhere))
 		}
 		k.log.Info("an output is taken to have what a run before gave it; if it was lost there, delete the checkpoint", "pipeline", k.pipeline.Name, "output", outputName(output), "references", next, "checkpoint", name)
 		return next, true, nil

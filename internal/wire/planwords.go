@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -52,6 +53,27 @@ func (w planWords) text() string {
 	return string(b)
 }
 
+// shown says what is planned as it is told on a command line.
+func (w planWords) shown() string {
+	if old, ok := strings.CutPrefix(w.Source, ofOutput); ok {
+		return "the output of " + old
+	}
+	words := []string{"--source " + w.Source}
+	for _, p := range w.Include {
+		words = append(words, "--include "+p)
+	}
+	for _, field := range slices.Sorted(maps.Keys(w.Columns)) {
+		words = append(words, "--column "+field+"="+w.Columns[field])
+	}
+	if w.Tar {
+		words = append(words, "--tar")
+	}
+	if w.Again {
+		words = append(words, "--again")
+	}
+	return strings.Join(words, " ")
+}
+
 // wordsOf reads what a plan keeps.
 func wordsOf(source string) (w planWords) {
 	if err := json.Unmarshal([]byte(source), &w); err != nil {
@@ -72,7 +94,7 @@ func (o *PlanOptions) title(words planWords) plan.Title {
 		case was.same(words) && words.Literal && !was.Literal:
 			return errors.New("it is of an earlier build, which read %, ? and # in a prefix as in URLs, and has listed others; plan at another place")
 		case !was.same(words):
-			return fmt.Errorf("it is of %s; finish it with the same words, or plan at another place", begun)
+			return fmt.Errorf("it is of %s, and this one would be of %s; finish it with the same words, or plan at another place", was.shown(), words.shown())
 		case was.edited(words):
 			return fmt.Errorf("%s was changed since; plan at another place", o.Source)
 		}
@@ -88,7 +110,7 @@ func (o *PlanOptions) isOf(p *plan.Plan, words planWords) error {
 	was := wordsOf(p.Source)
 	switch {
 	case !was.same(words):
-		return fmt.Errorf("the plan at %s is of another source: %s; give this one another --name, or another place", o.Out, p.Source)
+		return fmt.Errorf("the plan at %s is of another source: %s; give this one another --name, or another place", o.Out, was.shown())
 	case was.edited(words):
 		return fmt.Errorf("%s was changed since the plan at %s was made of it: --name NAME plans it anew, and run --plan %s computes it as it was", o.Source, o.Out, o.Out)
 	case o.Name != "" && o.Name != p.Name:

@@ -135,9 +135,12 @@ func sharedPlace(o *config.Output) (name, at string) {
 	return name, name + " " + at
 }
 
+// ofOutput begins the source of a plan of what an output has.
+const ofOutput = "output:"
+
 // Plan finds, makes or goes on with the plan of what the old outputs have and the new pipeline has not.
 func (r *Reembed) Plan(ctx context.Context, o PlanOptions) (*PlanFor, error) {
-	o.Source = "output:" + r.Old.Name
+	o.Source = ofOutput + r.Old.Name
 	if r.noStream { // another plan: one that leaves the stream's part out would not be all that the old output has
 		o.Source += " without its stream"
 	}

@@ -58,8 +58,8 @@ func sameIn(ctx context.Context, out past, src schemas.SourceID, list manifestso
 	name, last, was := strings.TrimPrefix(src.Topic, dlq.ManifestTopic), int64(-1), maker{}
 	if err := out.rows(ctx, src, span, func(l *schemas.Lineage) error {
 		if r := refs[l.Offset-span.First]; r == nil || !cameFrom(l, r) {
-			return fmt.Errorf("the output's rows of number %d, from 0, of %q are of another reference than this list's: the list is another one, or was changed elsewhere than at its end; give it another name",
-				l.Offset, name)
+			return manifestsource.Unfit(fmt.Errorf("the output's rows of number %d, from 0, of %q are of another reference than this list's: the list is another one, or was changed elsewhere than at its end; give it another name",
+				l.Offset, name))
 		}
 		if l.Offset > last {
 			last, was = l.Offset, maker{model: strings.Clone(l.ModelDigest), preprocess: strings.Clone(l.PreprocessDigest)}
@@ -72,7 +72,7 @@ func sameIn(ctx context.Context, out past, src schemas.SourceID, list manifestso
 		return err
 	}
 	if !was.like(by) {
-		return fmt.Errorf("the output's rows of %q are of another model, preprocessing or heads than pipeline %s has now: they would pass for what it computes, and the list have rows of both; %s", name, src.Pipeline, goElsewhere)
+		return manifestsource.Unfit(fmt.Errorf("the output's rows of %q are of another model, preprocessing or heads than pipeline %s has now: they would pass for what it computes, and the list have rows of both; %s", name, src.Pipeline, goElsewhere))
 	}
 	return nil
 }

@@ -59,16 +59,16 @@ func newTable(file string, columns []string, c Columns) (*table, error) {
 		at := slices.Index(columns, name)
 		switch {
 		case at < 0 && told:
-			return nil, fmt.Errorf("it has no column %s for %s; its columns are %s", name, field, strings.Join(columns, ", "))
+			return nil, Unfit(fmt.Errorf("it has no column %s for %s; its columns are %s", name, field, strings.Join(columns, ", ")))
 		case at < 0:
 			continue
 		case slices.Contains(columns[at+1:], name):
-			return nil, fmt.Errorf("it has two columns %s", name)
+			return nil, Unfit(fmt.Errorf("it has two columns %s", name))
 		}
 		t.fields, t.at = append(t.fields, field), append(t.at, at)
 	}
 	if !slices.ContainsFunc(payload, func(f string) bool { return slices.Contains(t.fields, f) }) {
-		return nil, fmt.Errorf("none of its columns (%s) is uri, inline or inline_text; --column uri=NAME says which one is", strings.Join(columns, ", "))
+		return nil, Unfit(fmt.Errorf("none of its columns (%s) is uri, inline or inline_text; --column uri=NAME says which one is", strings.Join(columns, ", ")))
 	}
 	return t, nil
 }
@@ -115,6 +115,10 @@ func (t *table) reference(n int64, cells []string) ([]byte, error) {
 		default:
 			out[field] = json.RawMessage(cell)
 		}
+	}
+	if out["id"] == nil && out["deleted"] == nil && out["uri"] == nil && out["inline"] == nil && out["inline_text"] == nil {
+		has := slices.DeleteFunc(slices.Clone(payload), func(f string) bool { return !slices.Contains(t.fields, f) })
+		return nil, fmt.Errorf("its %s is empty", strings.Join(has, ", and its "))
 	}
 	if out["id"] == nil {
 		if uri, ok := out["uri"].(string); ok {

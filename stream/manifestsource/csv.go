@@ -197,14 +197,14 @@ func (l *csvList) count(ctx context.Context, c Columns) error {
 	r := newRows(&cancellableAt{ctx, l.File}, l.Size(), l.comma)
 	head, _, err := r.next()
 	if errors.Is(err, io.EOF) {
-		return errors.New("it is empty, and its first line should name the columns")
+		return Unfit(errors.New("it is empty, and its first line should name the columns"))
 	}
 	if err != nil {
 		return err
 	}
 	names, err := cells(bytes.TrimPrefix(head, []byte("\ufeff")), l.comma)
 	if err != nil {
-		return fmt.Errorf("its first line should name the columns: %w", err)
+		return Unfit(fmt.Errorf("its first line should name the columns: %w", err))
 	}
 	for i := range names {
 		names[i] = strings.TrimSpace(names[i])

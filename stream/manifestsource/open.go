@@ -16,6 +16,16 @@ var (
 	packed = []string{".gz", ".zst"}
 )
 
+// ErrUnfit says that a list is not what it was given for: the same command would say so again.
+var ErrUnfit = errors.New("the list is not what it was given for")
+
+// Unfit is err, and ErrUnfit.
+func Unfit(err error) error { return unfit{err} }
+
+type unfit struct{ error }
+
+func (u unfit) Unwrap() []error { return []error{u.error, ErrUnfit} }
+
 // Table is a list whose values are made of columns.
 type Table interface {
 	List
@@ -43,9 +53,9 @@ func OpenSame(ctx context.Context, at Place, sum string, c Columns) (_ List, err
 	ending := strings.ToLower(path.Ext(at.Name))
 	switch {
 	case slices.Contains(packed, ending):
-		return nil, errors.New("it is packed, and lists are read as they are: unpack it")
+		return nil, Unfit(errors.New("it is packed, and lists are read as they are: unpack it"))
 	case len(c) > 0 && !slices.Contains(tables, ending):
-		return nil, errors.New("its lines are references as JSON, without columns; files with columns end in .csv, .tsv or .parquet")
+		return nil, Unfit(errors.New("its lines are references as JSON, without columns; files with columns end in .csv, .tsv or .parquet"))
 	}
 	f, err := at.Open(ctx)
 	if err != nil {

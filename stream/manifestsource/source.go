@@ -132,7 +132,7 @@ func (s *Source) Run(ctx context.Context, a stream.Assignments) error {
 			return nil
 		}
 		if errors.Is(err, stream.ErrBeyondEnd) {
-			err = fmt.Errorf("it has %d references, and the output has more of %q already: the list shrank, or is another one; give it another name", list.Len(), s.name)
+			err = Unfit(fmt.Errorf("it has %d references, and the output has more of %q already: the list shrank, or is another one; give it another name", list.Len(), s.name))
 		}
 		return s.fault(err)
 	}

@@ -204,6 +204,9 @@ func TestRowsOfParquetAreReferencesOrSayTheirRow(t *testing.T) {
 	if got := read(t, opened(t, path, Columns{"inline": "payload"}), 3); len(got) != 1 || got[0] != `{"id":"m.parquet#3","inline":"/wM=","v":1}` {
 		t.Errorf("bytes: %q", got)
 	}
+	if got := read(t, opened(t, path, Columns{"inline_text": "uri"}), 1)[0]; got != `{"no_ref":"row 1: its inline_text is empty","row":"uri="}` {
+		t.Errorf("a row that is only lacking its text: %s", got)
+	}
 }
 
 func TestALongRowThatIsNoReferenceIsHeld(t *testing.T) {

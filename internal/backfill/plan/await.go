@@ -83,7 +83,7 @@ func (p Place) saved(ctx context.Context) (s saved, err error) {
 		err = json.Unmarshal(body, &about)
 	}
 	if err != nil {
-		return saved{}, fmt.Errorf("reading %s: %w", p.name(progressName), err)
+		return saved{}, fmt.Errorf("reading %s: %w", p.shown(progressName), err)
 	}
 	return saved{true, about.Items, sha256.Sum256(body)}, nil
 }

@@ -32,7 +32,7 @@ func KeepFiles(ctx context.Context, at Place, files Files) (number int64, err er
 		err = at.Store.Put(ctx, at.name(filesName(number)), body, "application/json")
 	}
 	if err != nil {
-		return 0, fmt.Errorf("writing %s: %w", at.name(filesName(number)), err)
+		return 0, fmt.Errorf("writing %s: %w", at.shown(filesName(number)), err)
 	}
 	return number, nil
 }
@@ -48,7 +48,7 @@ func KeptFiles(ctx context.Context, at Place, number int64) (files Files, err er
 		err = json.Unmarshal(body, &files)
 	}
 	if err != nil {
-		return Files{}, fmt.Errorf("reading %s: %w", at.name(filesName(number)), err)
+		return Files{}, fmt.Errorf("reading %s: %w", at.shown(filesName(number)), err)
 	}
 	return files, nil
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"math"
 	"path"
 	"sort"
+	"strings"
 	"time"
 
 	"vecmill/sinks/objectstore"
@@ -67,22 +69,29 @@ type Store interface {
 type Place struct {
 	Store  Store
 	Prefix string
+	At     string // as people name it: the directory, or s3://bucket/prefix; "": by the prefix
 }
 
 func (p Place) name(file string) string { return path.Join(p.Prefix, file) }
+
+// String implements fmt.Stringer, for errors.
+func (p Place) String() string { return cmp.Or(p.At, p.Prefix) }
+
+// shown is a file for errors.
+func (p Place) shown(file string) string { return strings.TrimSuffix(p.String(), "/") + "/" + file }
 
 // Load reads plan.json and checks that it is of one piece.
 func Load(ctx context.Context, at Place) (*Plan, error) {
 	body, err := at.read(ctx, planName)
 	if errors.Is(err, objectstore.ErrNotFound) {
-		return nil, fmt.Errorf("%w at %s: run backfill plan, or let it finish", ErrNoPlan, at.Prefix)
+		return nil, fmt.Errorf("%w at %s: run backfill plan, or let it finish", ErrNoPlan, at)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", at.name(planName), err)
+		return nil, fmt.Errorf("reading %s: %w", at.shown(planName), err)
 	}
 	p, err := parse(body)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", at.name(planName), err)
+		return nil, fmt.Errorf("reading %s: %w", at.shown(planName), err)
 	}
 	return p, nil
 }

@@ -21,7 +21,7 @@ func Reopen(ctx context.Context, at Place, p *Plan) (w *Writer, state json.RawMe
 		err = json.Unmarshal(body, &last)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading %s: %w", at.name(progressName), err)
+		return nil, nil, fmt.Errorf("reading %s: %w", at.shown(progressName), err)
 	}
 	if !last.same(p) {
 		return nil, nil, nil
@@ -38,19 +38,19 @@ func (w *Writer) Retell(ctx context.Context, about any) (*Plan, error) {
 	case err != nil:
 		return nil, err
 	case !there.same(&w.plan):
-		return nil, fmt.Errorf("meanwhile there is another plan at %s", w.at.Prefix)
+		return nil, fmt.Errorf("meanwhile there is another plan at %s", w.at)
 	}
 	p := w.plan
 	var err error
 	if p.About, err = json.Marshal(about); err != nil {
-		return nil, fmt.Errorf("writing %s: %w", w.at.name(planName), err)
+		return nil, fmt.Errorf("writing %s: %w", w.at.shown(planName), err)
 	}
 	body, err := json.MarshalIndent(p, "", " ")
 	if err == nil {
 		err = w.at.Store.Put(ctx, w.at.name(planName), body, "application/json")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("writing %s: %w", w.at.name(planName), err)
+		return nil, fmt.Errorf("writing %s: %w", w.at.shown(planName), err)
 	}
 	return &p, nil
 }

@@ -28,7 +28,7 @@ func HowSettled(ctx context.Context, at Place) (Settled, error) {
 		err = json.Unmarshal(body, &s)
 	}
 	if err != nil {
-		return Settled{}, fmt.Errorf("reading %s: %w", at.name(SettledName), err)
+		return Settled{}, fmt.Errorf("reading %s: %w", at.shown(SettledName), err)
 	}
 	return s, nil
 }
@@ -43,7 +43,7 @@ func Settle(ctx context.Context, at Place, s Settled) (Settled, error) {
 		return HowSettled(ctx, at)
 	}
 	if err != nil {
-		return Settled{}, fmt.Errorf("whoever computes a plan says beside it how, and has to have the right to write there: writing %s: %w", at.name(SettledName), err)
+		return Settled{}, fmt.Errorf("whoever computes a plan says beside it how, and has to have the right to write there: writing %s: %w", at.shown(SettledName), err)
 	}
 	return s, nil
 }
@@ -93,7 +93,7 @@ func unsettled(ctx context.Context, at Place) error {
 	case err == nil:
 		left = append(left, at.name(SettledName))
 	case !errors.Is(err, objectstore.ErrNotFound):
-		return fmt.Errorf("looking for %s: %w", at.name(SettledName), err)
+		return fmt.Errorf("looking for %s: %w", at.shown(SettledName), err)
 	}
 	topics, err := PublishedTo(ctx, at)
 	if err != nil {

@@ -76,7 +76,7 @@ type Title struct {
 func NewWriter(ctx context.Context, at Place, title Title) (w *Writer, state json.RawMessage, err error) {
 	if _, err := Load(ctx, at); !errors.Is(err, ErrNoPlan) {
 		if err == nil {
-			err = fmt.Errorf("there is a complete plan at %s already; run it, or plan at another place", at.Prefix)
+			err = fmt.Errorf("there is a complete plan at %s already; run it, or plan at another place", at)
 		}
 		return nil, nil, err
 	}
@@ -93,18 +93,21 @@ func NewWriter(ctx context.Context, at Place, title Title) (w *Writer, state jso
 		return w, nil, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading %s: %w", at.name(progressName), err)
+		return nil, nil, fmt.Errorf("reading %s: %w", at.shown(progressName), err)
 	}
 	var p progress
 	if err := json.Unmarshal(body, &p); err != nil {
-		return nil, nil, fmt.Errorf("reading %s: %w", at.name(progressName), err)
+		return nil, nil, fmt.Errorf("reading %s: %w", at.shown(progressName), err)
 	}
-	if p.Version != Version || title.Name != "" && p.Name != title.Name || title.Same == nil && p.Source != title.Source {
-		return nil, nil, fmt.Errorf("a plan named %s of %s was begun at %s; finish it with the same words, or plan at another place", p.Name, p.Source, at.Prefix)
+	if title.Name != "" && p.Name != title.Name {
+		return nil, nil, fmt.Errorf("a plan named %s was begun at %s, and this one is named %s; finish it with the same words, or plan at another place", p.Name, at, title.Name)
+	}
+	if p.Version != Version || title.Same == nil && p.Source != title.Source {
+		return nil, nil, fmt.Errorf("a plan named %s of %s was begun at %s; finish it with the same words, or plan at another place", p.Name, p.Source, at)
 	}
 	if title.Same != nil {
 		if err := title.Same(p.Source); err != nil {
-			return nil, nil, fmt.Errorf("a plan named %s was begun at %s: %w", p.Name, at.Prefix, err)
+			return nil, nil, fmt.Errorf("a plan named %s was begun at %s: %w", p.Name, at, err)
 		}
 	}
 	w.plan = p.Plan
@@ -192,7 +195,7 @@ func (w *Writer) Save(ctx context.Context, state any) error {
 		err = w.at.Store.Put(ctx, w.at.name(progressName), body, "application/json")
 	}
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", w.at.name(progressName), err)
+		return fmt.Errorf("writing %s: %w", w.at.shown(progressName), err)
 	}
 	return nil
 }
@@ -227,11 +230,11 @@ func (w *Writer) complete(ctx context.Context) error {
 		case err == nil && bytes.Equal(there, body): // an earlier try has landed
 			return nil
 		case err == nil:
-			return fmt.Errorf("%w at %s; it is the one to run", ErrFinished, w.at.Prefix)
+			return fmt.Errorf("%w at %s; it is the one to run", ErrFinished, w.at)
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", w.at.name(planName), err)
+		return fmt.Errorf("writing %s: %w", w.at.shown(planName), err)
 	}
 	return nil
 }
@@ -249,7 +252,7 @@ func (w *Writer) flush(ctx context.Context) error {
 	p := Part{First: w.plan.Items, Items: w.pending, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:])}
 	p.Name = fmt.Sprintf("part-%012d-%s.parquet", p.First, p.SHA256[:8])
 	if err := w.at.Store.Put(ctx, w.at.name(p.Name), body, "application/vnd.apache.parquet"); err != nil {
-		return fmt.Errorf("writing %s: %w", w.at.name(p.Name), err)
+		return fmt.Errorf("writing %s: %w", w.at.shown(p.Name), err)
 	}
 	w.plan.Parts = append(w.plan.Parts, p)
 	w.plan.Items += w.pending
