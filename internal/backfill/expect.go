@@ -232,9 +232,7 @@ type run struct {
 	work float64
 }
 
-// tryOut computes parts of the sample, one after the other, until the time is up or the sample is, and at least two, if by trying again. The first part is
-// computed once more before that: caches and arenas fill, and it says how large the parts may be. A run pads less than a small part of it does, as it has more to make batches of.
-// If all fail, the error has the gravest of all failures of the sample.
+// tryOut computes parts of the sample, by trials. If all fail, the error has the gravest of all failures of the sample.
 func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, error) {
 	var runs []run
 	good := 0
@@ -255,7 +253,8 @@ func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, 
 	return runs, err
 }
 
-// trials tries parts of some items, each of which is told with where it begins.
+// trials tries parts of some items, one after the other, until the time is up or there are no more, and at least two, if by trying again; each is told with where it begins. The first part is
+// tried once more before that: caches and arenas fill, and it says how large the parts may be. A run pads less than a small part of it does, as it has more to make batches of.
 func trials(ctx context.Context, items []plan.Item, try Trial, o ExpectOptions, told func(at int, t Tried)) error {
 	first, err := try(ctx, items[:min(o.AtOnce, len(items))])
 	if err != nil {
