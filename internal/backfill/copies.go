@@ -1,6 +1,7 @@
 package backfill
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"math"
@@ -156,4 +157,34 @@ func (c *Copied) part(share float64) *Copied {
 	}
 	of := func(n int64) int64 { return int64(math.Round(float64(n) * share)) }
 	return &Copied{Outputs: of(c.Outputs), Within: of(c.Within), Untold: of(c.Untold), About: c.About}
+}
+
+// giveTime is the part of the time to compute that trying copies takes at most, but for two trials.
+const giveTime = 4
+
+// giveOut tries what copies take, with what was computed of the sample.
+func (x *looked) giveOut(ctx context.Context, o ExpectOptions) error {
+	var items []plan.Item
+	for i, w := range x.work {
+		if w > 0 {
+			items = append(items, x.items[i])
+		}
+	}
+	o.For /= giveTime
+	return trials(ctx, items, o.Give, o, func(_ int, t Tried) {
+		x.given = append(x.given, run{t, float64(t.Items)})
+	})
+}
+
+// ofCopies is what so many copies take: to be fetched, known by their bytes, and written.
+func (x *looked) ofCopies(n float64) (wall, cpu Interval) {
+	var sum run
+	for _, r := range x.given {
+		sum.Wall, sum.CPU, sum.work = sum.Wall+r.Wall, sum.CPU+r.CPU, sum.work+r.work
+	}
+	if sum.work == 0 {
+		return wall, cpu
+	}
+	unsure := unsteady(x.given)
+	return interval(sum.Wall.Seconds()*n/sum.work, unsure), interval(sum.CPU.Seconds()*n/sum.work, unsure)
 }

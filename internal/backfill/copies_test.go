@@ -175,3 +175,61 @@ func TestTheTimeIsWithoutCopies(t *testing.T) {
 		}
 	}
 }
+
+// TestCopiesTakeWhatFetchingAndWritingThemTakes has 1000 references of 100 contents, a second each, and copies of 10 ms. On several machines those of outputs alone are sure.
+func TestCopiesTakeWhatFetchingAndWritingThemTakes(t *testing.T) {
+	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{Bytes: 100}, nil }
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		tr := Tried{Items: len(items), Work: ones(len(items))}
+		for i := range items {
+			if items[i].Ref.ID == "0" { // it has no rows to give
+				tr.Failed, tr.Work[i] = 1, 0
+			}
+		}
+		tr.Wall = time.Second * time.Duration(len(items))
+		tr.CPU = 2 * tr.Wall
+		return tr, nil
+	}
+	for _, c := range []struct {
+		name            string
+		outputs, within int64
+		machines        int
+		stated          *Rate
+		wall, cpu       float64
+	}{
+		{"none", 0, 0, 1, nil, 1000, 2000},
+		{"in the plan", 0, 900, 1, nil, 100 + 9, 200 + 27},
+		{"in outputs", 900, 0, 1, nil, 100 + 9, 200 + 27},
+		{"shared by machines", 400, 500, 2, nil, (600 + 4) / 2.0, 1200 + 12},
+		{"at a stated rate", 0, 900, 1, &Rate{1, Objects}, 100, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := &Draft{Counts: Counts{Planned: 1000, Copied: &Copied{Outputs: c.outputs, Within: c.within}}}
+			for i := range 20 {
+				d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+			}
+			d.near[0] = c.within
+			given := 0
+			give := func(_ context.Context, items []plan.Item) (Tried, error) {
+				given += len(items)
+				for i := range items {
+					if items[i].Ref.ID == "0" {
+						t.Error("one that could not be computed is given")
+					}
+				}
+				took := 10 * time.Millisecond * time.Duration(len(items))
+				return Tried{Items: len(items), Wall: took, CPU: 3 * took}, nil
+			}
+			e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Image, For: time.Hour, AtOnce: 5, Machines: c.machines, Reuse: 1 << 30, Give: give, Stated: c.stated})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if math.Abs(e.Wall.Value-c.wall) > 1e-6 || math.Abs(e.CPU.Value-c.cpu) > 1e-6 || e.Wall.Low > e.Wall.Value || e.Wall.High < e.Wall.Value {
+				t.Errorf("wall %+v, CPU %+v, want %v and %v", e.Wall, e.CPU, c.wall, c.cpu)
+			}
+			if (given > 0) != (c.outputs+c.within > 0 && c.stated == nil) {
+				t.Errorf("%d are given", given)
+			}
+		})
+	}
+}

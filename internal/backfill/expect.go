@@ -33,6 +33,7 @@ type Tried struct {
 	Items, Failed int
 	Wall, CPU     time.Duration
 	Rows          int64
+	Each          int64     // rows of every item that was computed; 0: they have different numbers of them
 	RowBytes      int64     // of the rows in memory
 	Steps, Padded int64     // useful and computed, in the model's steps: frames, tokens, patches
 	Work          []float64 // of each item, in a unit that all trials share: 0 of one that failed
@@ -67,7 +68,7 @@ type Expectation struct {
 	Files       int64     `json:"files"`                // likewise
 	Held        float64   `json:"held_bytes"`           // in memory, besides what computing takes: objects on their way and rows of open files
 	FailShare   float64   `json:"fail_share"`           // of the items: as of those tried or looked at, and lines that are no reference
-	Copies      Interval  `json:"copies,omitzero"`      // items whose results are those of another one, as far as entity tags tell: Wall, CPU and what follows from them are without Value of them
+	Copies      Interval  `json:"copies,omitzero"`      // items whose results are those of another one, as far as entity tags tell: Wall, CPU and what follows from them have Value of them as fetched and written alone, and by a stated rate not at all
 
 	Probed  int    `json:"probed"`            // objects whose header was read
 	Tried   int    `json:"tried"`             // and that were computed
@@ -117,6 +118,7 @@ type ExpectOptions struct {
 	CPUs       int           // of each machine, where its rate is stated; 0: not told
 	Price      float64       // of a machine for an hour; 0: not told
 	Reuse      int64         // bytes of results that each machine keeps for others of the same content; 0: none
+	Give       Trial         // gives references that were tried the rows that they have already, as a run does copies: all that a copy takes. nil: nobody does, and they are taken to take nothing
 }
 
 // Expect extrapolates from a draft's sample. With a stated rate try may be nil: then nothing is computed, and only what headers say is known. A sample of nothing but dead letters, as the rest of a source may be whose others are
@@ -136,6 +138,9 @@ func Expect(ctx context.Context, d *Draft, probe Probe, try Trial, o ExpectOptio
 		err = fmt.Errorf("none of the %d objects of the sample could be read; one of them: %w", len(d.Sample), x.refused)
 	} else if try != nil {
 		runs, err = tryOut(ctx, x, try, o)
+		if err == nil && o.Stated == nil && o.Reuse > 0 && o.Give != nil && d.Copied != nil && d.Copied.All() > 0 {
+			err = x.giveOut(ctx, o)
+		}
 	}
 	if err != nil && !ofObjects(err) {
 		return nil, err
@@ -172,6 +177,7 @@ type looked struct {
 	work    []float64   // of those that were tried; negative: not tried
 	failed  []plan.Item // whose header could not be read
 	refused error       // why, the gravest
+	given   []run       // trials of what copies take, by their number
 }
 
 // look reads the headers of the sample. An object that is gone or broken is counted: a run will have as many dead letters.
@@ -226,46 +232,52 @@ type run struct {
 	work float64
 }
 
-// tryOut computes parts of the sample, one after the other, until the time is up or the sample is, and at least two, if by trying again. The first part is
-// computed once more before that: caches and arenas fill, and it says how large the parts may be. A run pads less than a small part of it does, as it has more to make batches of.
-// If all fail, the error has the gravest of all failures of the sample.
+// tryOut computes parts of the sample, by trials. If all fail, the error has the gravest of all failures of the sample.
 func tryOut(ctx context.Context, x *looked, try Trial, o ExpectOptions) ([]run, error) {
-	first, err := try(ctx, x.items[:min(o.AtOnce, len(x.items))])
+	var runs []run
+	good := 0
+	refused := x.refused
+	err := trials(ctx, x.items, try, o, func(at int, t Tried) {
+		r := run{Tried: t}
+		for i, w := range t.Work {
+			x.work[at+i] = w
+			r.work += w
+		}
+		runs = append(runs, r)
+		refused = Graver(refused, t.Refused)
+		good += t.Items - t.Failed
+	})
+	if err == nil && good == 0 {
+		err = fmt.Errorf("none of the objects of the sample that were tried could be computed; one of the sample: %w", refused)
+	}
+	return runs, err
+}
+
+// trials tries parts of some items, one after the other, until the time is up or there are no more, and at least two, if by trying again; each is told with where it begins. The first part is
+// tried once more before that: caches and arenas fill, and it says how large the parts may be. A run pads less than a small part of it does, as it has more to make batches of.
+func trials(ctx context.Context, items []plan.Item, try Trial, o ExpectOptions, told func(at int, t Tried)) error {
+	first, err := try(ctx, items[:min(o.AtOnce, len(items))])
 	if err != nil {
-		return nil, err
+		return err
 	}
 	part := o.AtOnce
 	if first.Wall > 0 {
 		part = max(part, min(o.Window, int(float64(first.Items)*o.For.Seconds()/2/first.Wall.Seconds())))
 	}
-	var runs []run
 	var spent time.Duration
-	good := 0
-	refused := x.refused
-	for at := 0; len(runs) < 2 || spent < o.For && at < len(x.items); {
-		if at >= len(x.items) {
+	for n, at := 0, 0; n < 2 || spent < o.For && at < len(items); n++ {
+		if at >= len(items) {
 			at = 0
 		}
-		end := min(at+part, len(x.items))
-		t, err := try(ctx, x.items[at:end])
+		end := min(at+part, len(items))
+		t, err := try(ctx, items[at:end])
 		if err != nil {
-			return nil, err
+			return err
 		}
-		r := run{Tried: t}
-		for _, w := range t.Work {
-			x.work[at] = w
-			r.work += w
-			at++
-		}
-		runs = append(runs, r)
-		refused = Graver(refused, t.Refused)
-		spent += t.Wall
-		good += t.Items - t.Failed
+		told(at, t)
+		at, spent = end, spent+t.Wall
 	}
-	if good == 0 {
-		err = fmt.Errorf("none of the objects of the sample that were tried could be computed; one of the sample: %w", refused)
-	}
-	return runs, err
+	return nil
 }
 
 // extrapolate fills the expectation in.
@@ -291,11 +303,15 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 		bytes, _ := d.total(x.measures(func(e *Extent) float64 { return float64(e.Bytes) }))
 		e.Bytes = int64(bytes)
 	}
-	e.Tried = sum.Items
+	e.Tried = x.tried()
 	e.Steps, e.Rows, e.OutputBytes = float64(sum.Steps)*scale, float64(sum.Rows)*scale, float64(sum.RowBytes)*scale
 	e.FailShare = 1 - share(len(x.items), len(x.failed))
 	if sum.Items > 0 {
 		e.FailShare = 1 - (1-e.FailShare)*share(sum.Items-sum.Failed, sum.Failed)
+	}
+	if each := alike(runs); each > 0 {
+		e.Rows = float64(each*d.objects()) * (1 - e.FailShare)
+		e.OutputBytes = e.Rows * float64(sum.RowBytes) / float64(sum.Rows)
 	}
 	e.FailShare = (float64(d.Unreadable) + float64(d.objects())*e.FailShare) / float64(d.Planned)
 	fresh := d
@@ -312,10 +328,36 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 	}
 	e.Machine, e.Startup, e.StartupCPU = o.Machine, o.Startup.Seconds(), o.StartupCPU.Seconds()
 	unsure := math.Hypot(spread, unsteady(runs))
-	wall := interval(sum.Wall.Seconds()*scale/float64(e.Machines), unsure).after(o.Startup)
-	cpu := interval(sum.CPU.Seconds()*scale, unsure).after(o.StartupCPU * time.Duration(e.Machines)) // each of them loads the models
+	givenWall, givenCPU := x.ofCopies(e.Copies.Value)
+	wall := interval(sum.Wall.Seconds()*scale, unsure).Plus(givenWall).times(1 / float64(e.Machines)).after(o.Startup)
+	cpu := interval(sum.CPU.Seconds()*scale, unsure).Plus(givenCPU).after(o.StartupCPU * time.Duration(e.Machines)) // each of them loads the models
 	e.Wall, e.CPU = &wall, &cpu
 	e.GPU = e.Wall.times(float64(e.Machines * o.Devices)) // one that waits is held, too
+}
+
+// tried is how many objects of the sample were tried, each counted once.
+func (x *looked) tried() (n int) {
+	for _, w := range x.work {
+		if w >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// alike is the number of rows that each computed item of all trials has; 0: there are several such numbers, or nobody told.
+func alike(runs []run) int64 {
+	var each int64
+	for _, r := range runs {
+		switch {
+		case r.Items == r.Failed:
+		case r.Each == 0 || each > 0 && r.Each != each:
+			return 0
+		default:
+			each = r.Each
+		}
+	}
+	return each
 }
 
 // resultBytes is what a result takes beside its rows.

@@ -325,6 +325,74 @@ func TestTextsThatWereNotTriedAreAsThoseThatWere(t *testing.T) {
 	}
 }
 
+// TestAnObjectThatIsTriedTwiceIsOne has time for a sample as a whole, twice.
+func TestAnObjectThatIsTriedTwiceIsOne(t *testing.T) {
+	d := &Draft{Counts: Counts{Planned: 1000}}
+	for i := range 20 {
+		d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}})
+	}
+	probe := func(context.Context, *plan.Item) (Extent, error) { return Extent{Bytes: 100}, nil }
+	try := func(_ context.Context, items []plan.Item) (Tried, error) {
+		return Tried{Items: len(items), Wall: time.Millisecond, Work: ones(len(items))}, nil
+	}
+	e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Text, For: time.Hour, AtOnce: 10, Window: 256})
+	if err != nil || e.Tried != 20 || e.Probed != 20 {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+// TestObjectsOfAsManyRowsAreCountedExactly has short texts and long ones, of two rows each whatever a model reads of them, and rows by what it reads. A twentieth is gone.
+func TestObjectsOfAsManyRowsAreCountedExactly(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		each  int64 // rows of an object
+		more  int64 // that it has in each trial
+		exact bool
+	}{
+		{"as many", 2, 0, true},
+		{"as many in each trial alone", 5, -1, false},
+		{"others", 0, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := &Draft{Counts: Counts{Planned: 3010, Unreadable: 10}}
+			d.Sizes[sizeOf(10)], d.Sizes[sizeOf(1000)] = 2000, 1000
+			for i := range 40 {
+				d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}, Size: []int64{10, 1000, 1000}[i%3]})
+			}
+			probe := func(_ context.Context, it *plan.Item) (Extent, error) {
+				if it.Ref.ID == "3" || it.Ref.ID == "4" {
+					return Extent{}, schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
+				}
+				return Extent{Bytes: it.Size}, nil
+			}
+			trial := int64(0)
+			try := func(_ context.Context, items []plan.Item) (Tried, error) {
+				tr := Tried{Items: len(items), Wall: time.Second * time.Duration(len(items)), Each: c.each}
+				if c.each > 0 {
+					tr.Each += trial * c.more
+				}
+				trial++
+				tr.Rows = max(tr.Each, 1) * int64(len(items))
+				tr.RowBytes = 100 * tr.Rows
+				for i := range items {
+					tr.Work = append(tr.Work, float64(items[i].Size))
+				}
+				return tr, nil
+			}
+			e, err := Expect(t.Context(), d, probe, try, ExpectOptions{Modality: schemas.Text, For: 25 * time.Second, AtOnce: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if exact := math.Abs(e.Rows-2*3000*0.95) < 1e-6; exact != c.exact {
+				t.Errorf("%.3f rows, exactly: %v", e.Rows, c.exact)
+			}
+			if math.Abs(e.OutputBytes-100*e.Rows) > 1e-3 {
+				t.Errorf("%.0f bytes of %.0f rows", e.OutputBytes, e.Rows)
+			}
+		})
+	}
+}
+
 // TestGPUsAreHeldForAllOfTheTime takes an hour a hundred items, on machines with several devices or none.
 func TestGPUsAreHeldForAllOfTheTime(t *testing.T) {
 	d := &Draft{Counts: Counts{Planned: 200}}

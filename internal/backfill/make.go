@@ -45,6 +45,7 @@ type Counts struct {
 	Lists   int64 `json:"lists,omitempty"` // keys that were left out for being called as lists of references are
 
 	Unreadable int64 `json:"unreadable,omitempty"` // of the planned ones, lines that are no reference: a run makes dead letters of them
+	Untaken    int64 `json:"untaken,omitempty"`    // of the planned ones, references that no pipeline takes: likewise
 
 	Copied *Copied `json:"copies,omitempty"` // of the planned ones; nil: results are not reused, so that all are computed
 }
@@ -235,7 +236,9 @@ func (d *drafting) add(w *plan.Writer, it plan.Item, o *MakeOptions) error {
 		return nil
 	}
 	if o.For != nil && it.Ref.ID != "" {
-		it.For = o.For(&it.Ref)
+		if it.For = o.For(&it.Ref); it.For == "" {
+			d.Counts.Untaken++
+		}
 	}
 	at, err := w.Add(it)
 	if err != nil {

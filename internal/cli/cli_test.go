@@ -152,7 +152,7 @@ func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
 			0,
 			[]string{"101 of 101 references; 0 are computed already", "time", "on 3 machines", "price", shellWords(os.Args[0]) + " run --config " + conf + " --plan " + out},
 		},
-		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out}, 0, []string{"there already", "101 of 101 references", "1 lines are no references", shellWords(os.Args[0]) + " run --config " + conf}},
+		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out}, 0, []string{"there already", "101 of 101 references", "1 line is no reference", shellWords(os.Args[0]) + " run --config " + conf}},
 		{[]string{"plan", "--config", conf, "--source", empty, "--out", out}, 1, []string{"the plan at " + out + " is of another source: --source " + filepath.Join(dir, "refs.jsonl") + "; give"}},
 		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"101 references, 100 rows, 0 skipped, 1 dead letters", "\nplanned ", " of it; CPU time planned "}},
 		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"0 references, 0 rows", "\n  all 101 are there already\n", "\nplanned "}},

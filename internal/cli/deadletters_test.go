@@ -82,7 +82,7 @@ func TestABrokenPictureDoesNotKeepTextsFromBeingPlanned(t *testing.T) {
 	code, out, stderr := call(backfiller, "plan", "--config", conf, "--source", "s3://box/texts/", "--out", "s3://out/plan", "--try", "100ms")
 	said, together, _ := strings.Cut(out, "\nall pipelines")
 	texts, pictures, _ := strings.Cut(said, "\ndigits (")
-	if code != 0 || !strings.Contains(out, "25 of 25 references") || !strings.Contains(texts, "on 1 machines like this one") ||
+	if code != 0 || !strings.Contains(out, "25 of 25 references") || !strings.Contains(texts, "on 1 machine like this one") ||
 		!strings.Contains(pictures, "time             not known: none of the 1 objects of the sample could be read; one of them: decode: ") || strings.Contains(pictures, "pixels") ||
 		!strings.HasPrefix(together, " but digits\n  time ") {
 		t.Fatalf("exit %d\n%s%s", code, out, stderr)
@@ -109,10 +109,33 @@ func TestAPlanThatMayReadNoneOfItsSampleWaitsForTheConfiguration(t *testing.T) {
 		}
 	}
 	write(t, conf, string(allowed))
-	if code, out, stderr := call(backfiller, args...); code != 0 || strings.Contains(out, "there already") || !strings.Contains(out, "on 1 machines like this one") || !strings.Contains(out, "memory  ") || strings.Contains(out, "dead letters") {
+	if code, out, stderr := call(backfiller, args...); code != 0 || strings.Contains(out, "there already") || !strings.Contains(out, "on 1 machine like this one") || !strings.Contains(out, "memory  ") || strings.Contains(out, "dead letters") {
 		t.Fatalf("exit %d\n%s%s", code, out, stderr)
 	}
 	if code, out, stderr := call(backfiller, "run", "--config", conf, "--plan", "s3://out/denied/plan"); code != 0 || !strings.Contains(out+stderr, "24 rows, 0 skipped, 0 dead letters") {
 		t.Errorf("exit %d\n%s%s", code, out, stderr)
+	}
+}
+
+// TestAPlanSaysWhatNoPipelineTakes has a recording between texts, and no pipeline for it: the run's dead letters are those that the plan says.
+func TestAPlanSaysWhatNoPipelineTakes(t *testing.T) {
+	l := newLake(t)
+	conf, list := l.config(t, "nobody"), filepath.Join(l.dir, "list.jsonl")
+	write(t, list, `{"v":1,"id":"a","inline_text":"it is so"}
+{"v":1,"id":"b","uri":"s3://box/texts/b.wav","modality":"audio"}
+{"v":1,"id":"c","deleted":true}
+{"v":1,"id":"d","inline_text":"it is so","route":"another"}
+`)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"plan", "--source", list, "--out", "s3://out/plan", "--try", "10ms"}, "\nfor nobody         2 references that no pipeline takes: each will be a dead letter (schema)\n"},
+		{[]string{"plan", "--source", list, "--out", "s3://out/plan", "--json"}, `,"untaken":2,`}, // it is found
+		{[]string{"run", "--plan", "s3://out/plan"}, "2 dead letters (schema 2)"},
+	} {
+		if code, out, stderr := call(backfiller, append(c.args, "--config", conf)...); code != 0 || !strings.Contains(out+stderr, c.want) {
+			t.Fatalf("%q: exit %d, want %q\n%s%s", c.args, code, c.want, out, stderr)
+		}
 	}
 }

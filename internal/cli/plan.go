@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"vecmill/internal/backfill"
+	"vecmill/internal/backfill/plan"
 	"vecmill/internal/wire"
 	"vecmill/schemas"
 )
@@ -131,10 +132,13 @@ func printPlan(w io.Writer, p *wire.Planned) {
 		fmt.Fprintf(w, "%-18s %s\n", "left out", listsLeft(p.Lists))
 	}
 	if p.Unreadable > 0 {
-		fmt.Fprintf(w, "%-18s %d lines are no references: each will be a dead letter\n", "unreadable", p.Unreadable)
+		fmt.Fprintf(w, "%-18s %s: each will be a dead letter (%s)\n", "unreadable", counted(p.Unreadable, "line is no reference", "lines are no references"), schemas.ReasonSchema)
+	}
+	if p.Untaken > 0 {
+		fmt.Fprintf(w, "%-18s %s that no pipeline takes: each will be a dead letter (%s)\n", "for nobody", counted(p.Untaken, "reference", "references"), schemas.ReasonSchema)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Unasked)) {
-		fmt.Fprintf(w, "%-18s %d references for %s, all that it may take: its where asks about the record, which a plan has none of\n", "counted", p.Unasked[name], name)
+		fmt.Fprintf(w, "%-18s %s for %s, all that it may take: its where asks about the record, which a plan has none of\n", "counted", counted(p.Unasked[name], "reference", "references"), name)
 	}
 	switch {
 	case p.Seen == 0:
@@ -145,11 +149,23 @@ func printPlan(w io.Writer, p *wire.Planned) {
 	if p.Items == 0 {
 		return
 	}
+	var some []backfill.Expectation
+	var untold []string
 	for i := range p.Expected {
-		printExpected(w, &p.Expected[i])
+		x := &p.Expected[i]
+		switch mine := planned(p.Plan, x.Pipeline); {
+		case x.Items > 0:
+			printExpected(w, x)
+			some = append(some, *x)
+		case mine == 0:
+			fmt.Fprintf(w, "%s: nothing of this plan is for it\n", x.Pipeline)
+		default:
+			fmt.Fprintf(w, "%s: %s for it, none of them in the sample: what it takes is not known\n", x.Pipeline, counted(mine, "reference", "references"))
+			untold = append(untold, x.Pipeline)
+		}
 	}
-	if len(p.Expected) > 1 {
-		printTogether(w, p.Expected)
+	if len(some) > 1 {
+		printTogether(w, some, untold)
 	}
 	if p.Memory.Peak > 0 {
 		fmt.Fprintf(w, "%-18s %s of a machine like this one; at most %s, as the configuration allows\n", "memory", bytesText(float64(p.Memory.Peak)), bytesText(float64(p.Memory.Most)))
@@ -173,6 +189,24 @@ func listsLeft(n int64) string {
 	return fmt.Sprintf("%d lists of references (.jsonl, .csv, .parquet and such); --source takes one of them, --include '*.csv' these themselves as texts", n)
 }
 
+// planned is how many references of a plan a pipeline takes, as far as it says.
+func planned(p *plan.Plan, pipeline string) (mine int64) {
+	for names, n := range p.For {
+		if slices.Contains(strings.Split(names, ","), pipeline) {
+			mine += n
+		}
+	}
+	return mine
+}
+
+// counted is a number of things.
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 func printExpected(w io.Writer, x *backfill.Expectation) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "  %-16s %s\n", name, fmt.Sprintf(format, args...))
@@ -194,7 +228,7 @@ func printExpected(w io.Writer, x *backfill.Expectation) {
 	case x.Stated != nil:
 		printStated(line, x)
 	default:
-		line("time", "%s, on %d machines like this one", spans(*x.Wall), x.Machines)
+		line("time", "%s, on %s like this one", spans(*x.Wall), counted(int64(x.Machines), "machine", "machines"))
 		line("CPU", "%s", hours(*x.CPU))
 		if x.GPU.Value > 0 {
 			line("GPU", "%s", hours(x.GPU))
@@ -207,31 +241,36 @@ func printExpected(w io.Writer, x *backfill.Expectation) {
 	case x.Tried == 0:
 		line("output", "not known: nothing was computed")
 	case x.Files > 0:
-		line("output", "%.0f rows, %s in %d files", x.Rows, bytesText(x.FileBytes), x.Files)
+		line("output", "%.0f rows, %s in %s", x.Rows, bytesText(x.FileBytes), counted(x.Files, "file", "files"))
 	default:
-		line("output", "%.0f rows, %s in memory", x.Rows, bytesText(x.OutputBytes))
+		line("output", "%.0f rows, %s before a store encodes them", x.Rows, bytesText(x.OutputBytes))
 	}
-	if x.Copies.High > 0 {
-		line("copies", "%.0f to %.0f of those are not computed again; the time is without %.0f", x.Copies.Low, x.Copies.High, x.Copies.Value)
+	switch c := x.Copies; {
+	case c.High == 0:
+	case x.Stated != nil:
+		line("copies", "%.0f to %.0f of those are not computed again; the time is without %.0f", c.Low, c.High, c.Value)
+	default:
+		line("copies", "%.0f to %.0f of those are not computed again; the time has %.0f as fetched and written alone", c.Low, c.High, c.Value)
 	}
 	if x.FailShare > 0 {
 		line("dead letters", "about %.1f %%", 100*x.FailShare)
 	}
 }
 
-// printTogether prints what pipelines take that run on the same machines at once. Bounds are added, too: what is off in one may be off in all.
-func printTogether(w io.Writer, all []backfill.Expectation) {
+// printTogether prints what pipelines take that run on the same machines at once, but for those of which nothing is known. Bounds are added, too: what is off in one may be off in all.
+func printTogether(w io.Writer, all []backfill.Expectation, untold []string) {
 	var wall, price backfill.Interval
-	var untold []string
+	unknown := 0
 	for i := range all {
 		if all[i].Wall == nil {
 			untold = append(untold, all[i].Pipeline)
+			unknown++
 			continue
 		}
 		wall, price = wall.Plus(*all[i].Wall), price.Plus(all[i].Price)
 	}
 	switch {
-	case len(untold) == len(all):
+	case unknown == len(all):
 		return
 	case len(untold) > 0:
 		fmt.Fprintf(w, "all pipelines but %s\n", strings.Join(untold, ", "))
@@ -245,7 +284,11 @@ func printTogether(w io.Writer, all []backfill.Expectation) {
 }
 
 func money(i backfill.Interval) string {
-	return fmt.Sprintf("%.2f (%.2f to %.2f)", i.Value, i.Low, i.High)
+	digits := 2
+	for least := 0.1; i.Value < least && digits < 8; least /= 10 {
+		digits++ // two figures at least
+	}
+	return fmt.Sprintf("%.*f (%.*f to %.*f)", digits, i.Value, digits, i.Low, digits, i.High)
 }
 
 // printStated prints times that go by a stated rate.
@@ -254,7 +297,7 @@ func printStated(line func(name, format string, args ...any), x *backfill.Expect
 	if x.Stated.Unit == backfill.AudioSeconds {
 		unit = "seconds of audio"
 	}
-	line("time", "%s, on %d machines of %g %s a second each, as stated: the interval is that of the sample alone", spans(*x.Wall), x.Machines, x.Stated.PerSecond, unit)
+	line("time", "%s, on %s of %g %s a second each, as stated: the interval is that of the sample alone", spans(*x.Wall), counted(int64(x.Machines), "machine", "machines"), x.Stated.PerSecond, unit)
 	held := false
 	for _, of := range []struct {
 		name string

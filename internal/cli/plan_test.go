@@ -44,13 +44,13 @@ func TestAPlanSaysWhatTagsTellOfCopies(t *testing.T) {
 		{&backfill.Copied{Outputs: 20, Within: 6, Untold: 3, About: 8}, "copies             26 by their entity tags: 20 of contents that outputs have, 6 of an item before (about, counted of one content in 8); 3 more may be copies: their tags do not tell\n"},
 	} {
 		var out bytes.Buffer
-		x := backfill.Expectation{Tried: 1, Wall: &backfill.Interval{}, CPU: &backfill.Interval{}}
+		x := backfill.Expectation{Items: 30, Tried: 1, Wall: &backfill.Interval{}, CPU: &backfill.Interval{}}
 		if c.copied != nil {
 			x.Copies = backfill.Interval{Value: 20, Low: 20, High: float64(c.copied.All())}
 		}
 		printPlan(&out, &wire.Planned{Plan: &plan.Plan{Items: 30}, Counts: backfill.Counts{Seen: 30, Copied: c.copied}, Promise: wire.Promise{Expected: []backfill.Expectation{x}}})
 		text := out.String()
-		if strings.Contains(text, "copies") != (c.copied != nil) || !strings.Contains(text, c.want) || strings.Contains(text, "  copies           20 to 26 of those are not computed again; the time is without 20\n") != (c.copied != nil && c.copied.Untold > 0) {
+		if strings.Contains(text, "copies") != (c.copied != nil) || !strings.Contains(text, c.want) || strings.Contains(text, "  copies           20 to 26 of those are not computed again; the time has 20 as fetched and written alone\n") != (c.copied != nil && c.copied.Untold > 0) {
 			t.Errorf("%+v:\n%s", c.copied, text)
 		}
 	}
@@ -62,7 +62,7 @@ func TestAPlanOfSeveralPipelinesSaysWhatTheyTakeTogether(t *testing.T) {
 		around := func(x float64) *backfill.Interval {
 			return &backfill.Interval{Value: x, Low: x / 2, High: 2 * x}
 		}
-		return backfill.Expectation{Pipeline: name, Modality: schemas.Text, Tried: 1, Machines: 1, Wall: around(seconds), CPU: around(2 * seconds), Price: *around(price)}
+		return backfill.Expectation{Pipeline: name, Items: 7, Modality: schemas.Text, Tried: 1, Machines: 1, Wall: around(seconds), CPU: around(2 * seconds), Price: *around(price)}
 	}
 	all := []backfill.Expectation{of("a", 60, 1), of("b", 40, 0.5)}
 	p := wire.Planned{Plan: &plan.Plan{Items: 7}, Promise: wire.Promise{Expected: all}}
@@ -75,6 +75,30 @@ func TestAPlanOfSeveralPipelinesSaysWhatTheyTakeTogether(t *testing.T) {
 	p.Expected = all[:1]
 	if printPlan(&out, &p); strings.Contains(out.String(), "all pipelines") {
 		t.Errorf("of one pipeline:\n%s", out.String())
+	}
+}
+
+// TestAPlanSaysInOneLineThatAPipelineHasNothing has three pipelines, two of which have nothing of the sample, and one of these nothing of the plan.
+func TestAPlanSaysInOneLineThatAPipelineHasNothing(t *testing.T) {
+	p := wire.Planned{Plan: &plan.Plan{Items: 1003, For: map[string]int64{"text": 1000, "speech": 1, "text,speech": 2}}}
+	zero := &backfill.Interval{}
+	p.Expected = []backfill.Expectation{
+		{Pipeline: "text", Items: 1003, Tried: 8, Wall: &backfill.Interval{Value: 5, Low: 5, High: 5}, CPU: zero, Machines: 1, Rows: 3},
+		{Pipeline: "speech", Wall: zero, CPU: zero},
+		{Pipeline: "pictures", Wall: zero, CPU: zero},
+	}
+	var out strings.Builder
+	printPlan(&out, &p)
+	const want = "\nspeech: 3 references for it, none of them in the sample: what it takes is not known\npictures: nothing of this plan is for it\n"
+	if got := out.String(); !strings.HasSuffix(got, want) || strings.Count(got, "time ") != 1 || !strings.Contains(got, "5s (5s to 5s), on 1 machine like this one\n") || !strings.Contains(got, "3 rows, 0 B before a store encodes them\n") {
+		t.Errorf("%s", got)
+	}
+	second := p.Expected[0]
+	second.Pipeline = "more"
+	p.Expected = append(p.Expected, second)
+	out.Reset()
+	if printPlan(&out, &p); !strings.HasSuffix(out.String(), "\nall pipelines but speech\n  time             10s (10s to 10s)\n") {
+		t.Errorf("%s", out.String())
 	}
 }
 
@@ -108,8 +132,12 @@ func TestSmallPlansSayHowSmall(t *testing.T) {
 	for got, want := range map[string]string{
 		amount(14.02): "14 seconds", amount(3599.7): "3600 seconds", amount(5400): "1.5 hours",
 		span(0): "0s", span(0.24): "under 1s", span(61.4): "1m1s",
-		hours(backfill.Interval{Value: 0.2, Low: 0.1, High: 0.31}):   "0.2 seconds (0.1 to 0.31)",
-		hours(backfill.Interval{Value: 3600, Low: 1800, High: 7200}): "1.00 hours (0.50 to 2.00)",
+		money(backfill.Interval{Value: 12.5, Low: 0.004, High: 20}):     "12.50 (0.00 to 20.00)",
+		money(backfill.Interval{Value: 0.1, Low: 0.05, High: 0.2}):      "0.10 (0.05 to 0.20)",
+		money(backfill.Interval{Value: 0.0034, Low: 0.0012, High: 1}):   "0.0034 (0.0012 to 1.0000)",
+		money(backfill.Interval{Value: 1e-12, Low: 1e-12, High: 1e-12}): "0.00000000 (0.00000000 to 0.00000000)",
+		hours(backfill.Interval{Value: 0.2, Low: 0.1, High: 0.31}):      "0.2 seconds (0.1 to 0.31)",
+		hours(backfill.Interval{Value: 3600, Low: 1800, High: 7200}):    "1.00 hours (0.50 to 2.00)",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

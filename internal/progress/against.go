@@ -50,7 +50,11 @@ func (a *Against) Words() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "planned %s", brief(a.Planned))
 	if a.Counted != OfRuns {
-		fmt.Fprintf(&b, " on %d machines", a.Machines)
+		machines := "machines"
+		if a.Machines == 1 {
+			machines = "machine"
+		}
+		fmt.Fprintf(&b, " on %d %s", a.Machines, machines)
 	}
 	if a.References < a.Of {
 		fmt.Fprintf(&b, " for %d of %d references", a.References, a.Of)

@@ -24,7 +24,7 @@ func TestWhatWasPlannedIsSaidBesideWhatItTook(t *testing.T) {
 		{"a pipeline whose time was not known", func(a *Against) { a.Untold = []string{"notes"} }, "planned 3m20s, took 3m10s: 0.95 of it; the plan could not tell the time of notes"},
 		{"another machine", func(a *Against) { a.Measured, a.Ran = "8 of A", "2 of B" }, "planned 3m20s, took 3m10s: 0.95 of it; planned on another kind of machine: 8 of A, and run on 2 of B"},
 		{"workers", func(a *Against) { a.Counted, a.Machines, a.Runs = ToWritten, 20, 0 }, "planned 3m20s on 20 machines, took 3m10s from the beginning of the publishing to the last write: 0.95 of it"},
-		{"a publishing", func(a *Against) { a.Counted, a.References = ToNow, 90 }, "planned 3m20s on 1 machines for 90 of 100 references, took 3m10s since the publishing began: 0.95 of it"},
+		{"a publishing", func(a *Against) { a.Counted, a.References = ToNow, 90 }, "planned 3m20s on 1 machine for 90 of 100 references, took 3m10s since the publishing began: 0.95 of it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := base

@@ -39,6 +39,9 @@ func TestAPlanSaysHowManyCopiesItsRunGives(t *testing.T) {
 		if got.Outputs != c.outputs || got.Within != c.within || got.Untold != 0 || x.Copies.Low != float64(got.All()) || x.Copies.High != x.Copies.Low {
 			t.Errorf("%s: %+v, want %+v; expected %+v", c.name, got, c, x.Copies)
 		}
+		if x.Wall.Value <= x.Startup || x.CPU.Value <= x.StartupCPU { // where all are copies that is theirs
+			t.Errorf("%s: copies take nothing: %+v of CPU, %+v", c.name, x.CPU, x.Wall)
+		}
 		if s.Embed.Reused != got.All() || s.Embed.Samples != planned.Items-got.All() {
 			t.Errorf("%s: %d are reused and %d computed of %d, planned %+v", c.name, s.Embed.Reused, s.Embed.Samples, planned.Items, got)
 		}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"vecmill/internal/config"
 	"vecmill/internal/pace"
 	"vecmill/schemas"
+	"vecmill/sinks/parquetsink"
 	"vecmill/stream"
 	"vecmill/stream/blobfetch"
 )
@@ -89,7 +91,7 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		if o.For > 0 {
 			m.recall(of.c, p)
 			m.warnOfBytes(p, log)
-			try = t.compute
+			try, x.Give = t.compute, t.give
 		}
 		e, err := backfill.Expect(ctx, mine, t.probe, try, x)
 		switch {
@@ -192,17 +194,58 @@ func (t *trial) compute(ctx context.Context, items []plan.Item) (backfill.Tried,
 		return backfill.Tried{}, err
 	}
 	run, stop := context.WithCancel(ctx)
-	var engine, fetchers, jobs sync.WaitGroup
+	var engine, jobs sync.WaitGroup
 	engine.Go(func() { e.Run(run) })
 	defer engine.Wait()
 	defer stop()
 	out := &tally{out: backfill.Tried{Items: len(items), Work: make([]float64, len(items))}}
 	began, cpu := time.Now(), processTime()
+	t.fetch(ctx, items, out, func(i int, blob *stream.Blob) { submit(ctx, e, &items[i].Ref, i, blob, &jobs, out) })
+	jobs.Wait()
+	out.out.Wall, out.out.CPU = time.Since(began), processTime()-cpu
+	st := e.Stats()
+	out.out.Steps, out.out.Padded = st.Cost, st.Padded
+	t.keep(out.rows)
+	return out.tried(), errors.Join(out.fault, ctx.Err())
+}
+
+// give fetches objects, and has the rows that are kept of them written as files would be: what copies of them take.
+func (t *trial) give(ctx context.Context, items []plan.Item) (backfill.Tried, error) {
+	rows := map[string][]schemas.Row{}
+	for i := range t.kept {
+		rows[t.kept[i].RefID] = append(rows[t.kept[i].RefID], t.kept[i])
+	}
+	items = slices.DeleteFunc(slices.Clone(items), func(it plan.Item) bool { return rows[it.Ref.ID] == nil })
+	out := &tally{out: backfill.Tried{Items: len(items), Work: make([]float64, len(items))}}
+	began, cpu := time.Now(), processTime()
+	t.fetch(ctx, items, out, func(i int, blob *stream.Blob) {
+		ref := &items[i].Ref
+		out.done(i, placed(slices.Clone(rows[ref.ID]), ref, blob), nil)
+	})
+	for i := range t.p.Outputs {
+		if c, format := t.p.Outputs[i].Files(); c != nil && len(out.rows) > 0 {
+			if _, err := parquetsink.Weigh(filesConfig(c, parquetsink.Format(format), t.m), out.rows, out.out.RowBytes); err != nil {
+				return out.out, fmt.Errorf("writing rows of copies: %w", err)
+			}
+		}
+	}
+	out.out.Wall, out.out.CPU = time.Since(began), processTime()-cpu
+	return out.out, errors.Join(out.fault, ctx.Err())
+}
+
+// fetch gives the objects of items, as many at once as a worker fetches.
+func (t *trial) fetch(ctx context.Context, items []plan.Item, out *tally, got func(i int, blob *stream.Blob)) {
+	var fetchers sync.WaitGroup
 	queue := make(chan int)
 	for range t.p.Fetchers {
 		fetchers.Go(func() {
 			for i := range queue {
-				t.one(ctx, e, items, i, &jobs, out)
+				blob, err := t.fetcher.Fetch(ctx, items[i].Ref, func(context.Context, []byte, int64) error { return nil })
+				if err != nil {
+					out.done(i, nil, err)
+					continue
+				}
+				got(i, blob)
 			}
 		})
 	}
@@ -211,18 +254,13 @@ func (t *trial) compute(ctx context.Context, items []plan.Item) (backfill.Tried,
 	}
 	close(queue)
 	fetchers.Wait()
-	jobs.Wait()
-	out.out.Wall, out.out.CPU = time.Since(began), processTime()-cpu
-	st := e.Stats()
-	out.out.Steps, out.out.Padded = st.Cost, st.Padded
-	t.keep(out.rows)
-	return out.out, errors.Join(out.fault, ctx.Err())
 }
 
 // tally adds up what becomes of the items of a trial.
 type tally struct {
 	mu    sync.Mutex
 	out   backfill.Tried
+	each  int64 // rows of every item that was computed so far; 0: none was; negative: they have different numbers of them
 	rows  []schemas.Row
 	fault error
 }
@@ -231,6 +269,13 @@ func (t *tally) done(i int, rows []schemas.Row, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.out.Work[i] = work(rows)
+	switch n := int64(len(rows)); {
+	case err != nil:
+	case n > 0 && (t.each == 0 || t.each == n):
+		t.each = n
+	default:
+		t.each = -1
+	}
 	if err != nil {
 		t.out.Failed++
 		t.out.Refused = backfill.Graver(t.out.Refused, err)
@@ -243,6 +288,12 @@ func (t *tally) done(i int, rows []schemas.Row, err error) {
 		t.out.RowBytes += rows[i].Size()
 	}
 	t.rows = append(t.rows, rows...)
+}
+
+// tried is what there is when all is done.
+func (t *tally) tried() backfill.Tried {
+	t.out.Each = max(t.each, 0)
+	return t.out
 }
 
 // work is what a model reads of an object: seconds or tokens, by the windows of one head's rows, and 1 where rows have none, as those of pictures.
@@ -258,18 +309,12 @@ func work(rows []schemas.Row) (all float64) {
 	return all
 }
 
-// one computes the item i.
-func (t *trial) one(ctx context.Context, e *embed.Engine, items []plan.Item, i int, jobs *sync.WaitGroup, out *tally) {
-	it := &items[i]
-	blob, err := t.fetcher.Fetch(ctx, it.Ref, func(context.Context, []byte, int64) error { return nil })
-	if err != nil {
-		out.done(i, nil, err)
-		return
-	}
+// submit computes the item i.
+func submit(ctx context.Context, e *embed.Engine, ref *schemas.Ref, i int, blob *stream.Blob, jobs *sync.WaitGroup, out *tally) {
 	jobs.Add(1)
-	err = e.Submit(ctx, embed.Job{Ref: it.Ref, Blob: blob.Data, Done: func(rows []schemas.Row, err error) {
+	err := e.Submit(ctx, embed.Job{Ref: *ref, Blob: blob.Data, Done: func(rows []schemas.Row, err error) {
 		defer jobs.Done()
-		out.done(i, placed(rows, &it.Ref, blob), err)
+		out.done(i, placed(rows, ref, blob), err)
 	}})
 	if err != nil {
 		jobs.Done()

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
 	"vecmill/schemas"
+	"vecmill/stream"
 )
 
 // draftOf is a plan of so many short texts, all of which are its sample.
@@ -104,6 +106,66 @@ func TestAPlanTriesBatchesAsARunHasThem(t *testing.T) {
 		}
 		if err := m.close(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// slowStore is a store that takes its time for each object, and has one that is gone.
+type slowStore struct{ each time.Duration }
+
+// Fetch implements stream.Fetcher.
+func (s slowStore) Fetch(_ context.Context, ref schemas.Ref, _ stream.Reserve) (*stream.Blob, error) {
+	time.Sleep(s.each)
+	if ref.ID == "gone" {
+		return nil, schemas.Rejectf(schemas.ReasonFetchMissing, "gone")
+	}
+	return &stream.Blob{Data: []byte(ref.ID)}, nil
+}
+
+// TestWhatACopyTakesIsFetchedAndWritten gives rows of three of four objects of a slow store, one fetcher at work: the time is that of fetching these, and each of their rows has what a row has.
+func TestWhatACopyTakesIsFetchedAndWritten(t *testing.T) {
+	c, p := pipelineFor(t, textModel(t), "    heads: [{task: embedding}]")
+	const each = 5 * time.Millisecond
+	p.Fetchers = 1
+	tr := &trial{p: p, m: described(t, c, p, embedtest.Config{}), fetcher: slowStore{each}}
+	var items []plan.Item
+	for _, id := range []string{"a", "not tried", "b", "gone"} {
+		items = append(items, plan.Item{Ref: schemas.Ref{ID: id}})
+		if id != "not tried" {
+			row := schemas.Row{Lineage: schemas.Lineage{RefID: id, Head: "embedding", Task: schemas.TaskEmbedding}, Payload: schemas.Payload{Vector: make([]float32, 8)}}
+			tr.kept = append(tr.kept, row, row)
+		}
+	}
+	got, err := tr.give(t.Context(), items)
+	if err != nil || got.Items != 3 || got.Failed != 1 || got.Rows != 4 || got.Wall < 3*each || got.RowBytes == 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestATrialSaysWhetherObjectsHaveAsManyRows has texts of one row, and one that fails.
+func TestATrialSaysWhetherObjectsHaveAsManyRows(t *testing.T) {
+	row := make([]schemas.Row, 3)
+	bad := schemas.Rejectf(schemas.ReasonDecode, "damaged")
+	for name, c := range map[string]struct {
+		rows []int // of each; negative: it fails
+		want int64
+	}{
+		"as many":           {[]int{2, -1, 2, 2}, 2},
+		"one has more":      {[]int{2, 3, 2}, 0},
+		"one has none":      {[]int{2, 0, 2}, 0},
+		"none at the start": {[]int{0, 2}, 0},
+		"all fail":          {[]int{-1, -1}, 0},
+	} {
+		out := &tally{out: backfill.Tried{Work: make([]float64, len(c.rows))}}
+		for i, n := range c.rows {
+			if n < 0 {
+				out.done(i, nil, bad)
+			} else {
+				out.done(i, row[:n], nil)
+			}
+		}
+		if got := out.tried().Each; got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}
 }

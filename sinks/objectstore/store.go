@@ -25,7 +25,7 @@ type Info struct {
 	Meta map[string]string // the metadata given at PutIfAbsent, lower-case keys; nil if the store keeps none
 }
 
-// Store is an object store. It is safe for concurrent use. Errors wrap ErrExists, ErrNotFound or ErrRefused where these apply.
+// Store is an object store. It is safe for concurrent use. Errors wrap ErrExists, ErrNotFound or ErrRefused where these apply, and say what was done with which object.
 type Store interface {
 	// List gives the names that begin with prefix and sort after `after` ("" for all), in byte order.
 	List(ctx context.Context, prefix, after string) ([]string, error)

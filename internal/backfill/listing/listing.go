@@ -132,7 +132,10 @@ func (l *lister) wakeLocked() {
 func (l *lister) step(ctx context.Context, s *span) (bool, error) {
 	page, more, err := l.pager.Page(ctx, s.After) // only this worker changes After
 	if err != nil {
-		return false, fmt.Errorf("listing behind %q: %w", s.After, err)
+		if s.After != "" {
+			err = fmt.Errorf("behind %q: %w", s.After, err)
+		}
+		return false, err
 	}
 	if err := ascending(s.After, page); err != nil {
 		return false, err

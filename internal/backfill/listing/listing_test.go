@@ -180,6 +180,28 @@ func TestAGiverThatFailsEndsTheListing(t *testing.T) {
 	}
 }
 
+// away is a store that gives no page from one on.
+type away struct {
+	*shelf
+	from string
+}
+
+func (a away) Page(ctx context.Context, after string) ([]Object, bool, error) {
+	if after >= a.from {
+		return nil, false, errors.New("listing s3://box/: it is away")
+	}
+	return a.shelf.Page(ctx, after)
+}
+
+func TestAPageThatIsNotGivenIsToldByThePlaceWhereItBegins(t *testing.T) {
+	for from, want := range map[string]string{"": "listing s3://box/: it is away", "0009": `behind "0009": listing s3://box/: it is away`} {
+		s := away{newShelf(10, numbered(20, "%04d")), from}
+		if err := All(t.Context(), s, 1, State{}, func([]Object, State) error { return nil }); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 func FuzzCut(f *testing.F) {
 	f.Add("img-000", "img-999", "", uint64(8))
 	f.Add("a", "b", "c", uint64(1))

@@ -55,10 +55,7 @@ func (c *Checkpoint) Save(ctx context.Context, at Place) error {
 	if err == nil {
 		err = at.Store.Put(ctx, name, body, "application/json")
 	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
-	}
-	return nil
+	return err
 }
 
 // LastCheckpoint is the one that was saved last, and its name; nil if there is none of this work.

@@ -32,7 +32,7 @@ func KeepFiles(ctx context.Context, at Place, files Files) (number int64, err er
 		err = at.Store.Put(ctx, at.name(filesName(number)), body, "application/json")
 	}
 	if err != nil {
-		return 0, fmt.Errorf("writing %s: %w", at.shown(filesName(number)), err)
+		return 0, err
 	}
 	return number, nil
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -347,5 +349,35 @@ func TestAListOfFilesIsFoundByItsNumber(t *testing.T) {
 	}
 	if len(lists) != 2 {
 		t.Error("two lists have one number")
+	}
+}
+
+// TestWhatCannotBeWrittenIsNamedOnce has a file where the plan's directory should be.
+func TestWhatCannotBeWrittenIsNamedOnce(t *testing.T) {
+	dir := t.TempDir()
+	st, err := dirstore.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := Place{Store: st, Prefix: "p"}
+	w, _, err := NewWriter(t.Context(), at, Title{Name: "n", Source: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "p"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Add(Item{Ref: schemas.Ref{ID: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	_, settled := Settle(t.Context(), at, Settled{})
+	for name, err := range map[string]error{
+		"part-":     w.Save(t.Context(), nil),
+		"took-":     (&Took{}).Save(t.Context(), at, "p/took-1.json"),
+		SettledName: settled,
+	} {
+		if err == nil || strings.Count(err.Error(), " p/"+name) != 1 {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -50,7 +50,7 @@ func (w *Writer) Retell(ctx context.Context, about any) (*Plan, error) {
 		err = w.at.Store.Put(ctx, w.at.name(planName), body, "application/json")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("writing %s: %w", w.at.shown(planName), err)
+		return nil, err
 	}
 	return &p, nil
 }

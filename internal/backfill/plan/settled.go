@@ -43,7 +43,7 @@ func Settle(ctx context.Context, at Place, s Settled) (Settled, error) {
 		return HowSettled(ctx, at)
 	}
 	if err != nil {
-		return Settled{}, fmt.Errorf("whoever computes a plan says beside it how, and has to have the right to write there: writing %s: %w", at.shown(SettledName), err)
+		return Settled{}, fmt.Errorf("whoever computes a plan says beside it how, and has to have the right to write there: %w", err)
 	}
 	return s, nil
 }

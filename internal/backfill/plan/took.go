@@ -48,10 +48,7 @@ func (t *Took) Save(ctx context.Context, at Place, name string) error {
 	if err == nil {
 		err = at.Store.Put(ctx, name, body, "application/json")
 	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
-	}
-	return nil
+	return err
 }
 
 // TookPart is what the runs of a plan as a whole, or of a share, have taken.

@@ -194,10 +194,7 @@ func (w *Writer) Save(ctx context.Context, state any) error {
 	if err == nil {
 		err = w.at.Store.Put(ctx, w.at.name(progressName), body, "application/json")
 	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", w.at.shown(progressName), err)
-	}
-	return nil
+	return err
 }
 
 // Finish makes the plan complete. about is what its maker adds. A plan without references is complete too.
@@ -233,10 +230,7 @@ func (w *Writer) complete(ctx context.Context) error {
 			return fmt.Errorf("%w at %s; it is the one to run", ErrFinished, w.at)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", w.at.shown(planName), err)
-	}
-	return nil
+	return err
 }
 
 // flush writes what is pending as a part. Its name says its content, too: another planner of this place, or a run that ended before it saved, may have come by other references to the same offset.
@@ -252,7 +246,7 @@ func (w *Writer) flush(ctx context.Context) error {
 	p := Part{First: w.plan.Items, Items: w.pending, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:])}
 	p.Name = fmt.Sprintf("part-%012d-%s.parquet", p.First, p.SHA256[:8])
 	if err := w.at.Store.Put(ctx, w.at.name(p.Name), body, "application/vnd.apache.parquet"); err != nil {
-		return fmt.Errorf("writing %s: %w", w.at.shown(p.Name), err)
+		return err
 	}
 	w.plan.Parts = append(w.plan.Parts, p)
 	w.plan.Items += w.pending
