@@ -251,6 +251,7 @@ bench-memory: ort ## what batches make a session's arena hold, against what is p
 	$(GO) test -run '^$$' -bench Memory/text -benchtime 1x -v -timeout 30m ./integration/bench
 	$(GO) test -run '^$$' -bench Memory/audio -benchtime 1x -v -timeout 30m ./integration/bench
 	$(GO) test -run '^$$' -bench Memory/images -benchtime 1x -v -timeout 30m ./integration/bench
+	$(GO) test -run '^$$' -bench BytesOfRecordings -benchtime 1x -v -timeout 30m ./integration/bench
 
 .PHONY: bench-backfill
 bench-backfill: integration-deps ## listing of a bucket by ranges against minio-go's ListObjects: keys a second, on the real store and on an index in memory, with a time added to every request

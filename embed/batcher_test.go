@@ -345,9 +345,9 @@ func TestBatchesThatKnowTheirShapesTakeLess(t *testing.T) {
 		costs   Costs
 		most    float64 // of the time
 	}{
-		{"texts, the budget of a processor", texts(r, 6000), BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, MaxAge: time.Hour}, NewShapes(16, 512, 8, 64), Costs{12e-3, 2e-4, 4e-8}, 0.93},
-		{"texts, a large budget", texts(r, 6000), BatcherConfig{MaxCost: 16384, MaxItems: 512, Window: 1024, MaxAge: time.Hour}, NewShapes(16, 512, 8, 512), Costs{4e-3, 2e-6, 1e-9}, 0.8},
-		{"recordings, a large budget", long, BatcherConfig{MaxCost: 24000, MaxItems: 128, Window: 256, MaxAge: time.Hour}, NewShapes(50, 1499, 5, 128), Costs{5e-3, 5e-6, 2e-9}, 0.75},
+		{"texts, the budget of a processor", texts(r, 6000), BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, MaxAge: time.Hour}, NewShapes(16, 512, 8, 64), Costs{Fixed: 12e-3, Step: 2e-4, Square: 4e-8}, 0.93},
+		{"texts, a large budget", texts(r, 6000), BatcherConfig{MaxCost: 16384, MaxItems: 512, Window: 1024, MaxAge: time.Hour}, NewShapes(16, 512, 8, 512), Costs{Fixed: 4e-3, Step: 2e-6, Square: 1e-9}, 0.8},
+		{"recordings, a large budget", long, BatcherConfig{MaxCost: 24000, MaxItems: 128, Window: 256, MaxAge: time.Hour}, NewShapes(50, 1499, 5, 128), Costs{Fixed: 5e-3, Step: 5e-6, Square: 2e-9}, 0.75},
 	} {
 		known, large, kinds := formed(NewBatcher[int](c.cfg, c.shapes), c.lengths, c.shapes, c.costs)
 		blind, over, others := formed(NewBatcher[int](c.cfg, Shapes{}), c.lengths, c.shapes, c.costs)

@@ -1,6 +1,10 @@
 package embed
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // Seen is what a batch was seen to need.
 type Seen struct {
@@ -11,9 +15,46 @@ type Seen struct {
 // boundRidge decides what batches leave open, such as what of a picture is dense layers' and what attention's: both the same. What they do not leave open it moves by a millionth.
 const boundRidge = 1e-6
 
-// Bound gives costs that none of these batches exceeds: the least squares of relative errors, with no negative terms, and then raised, each term alike, by the factor that the worst missed one asks for. It is for what
-// a bound is reckoned with, such as bytes, of which each batch of a shape needs the same; time, which it does not, is a [CostModel]'s. There must be a batch.
+// Where what was seen is of several lengths, a bound is so much above it: at lengths between them, and from one run to the next, chunks of the arena happen to fit better or worse. Several short items share a batch, and have more and smaller chunks.
+const (
+	between      = 9.0 / 8
+	betweenShort = 4.0 / 3 // of a Row
+)
+
+// rowGain is what a Row must take off the furthest that a bound is above what was seen, or there is none.
+const rowGain = 0.01
+
+// Bound gives costs that none of these batches exceeds. For each length, what is shorter has the most that an item of it needs for a Row, and the rest has the least squares of relative errors, with no negative terms, raised, each term alike, by the factor that the worst missed one asks for;
+// of these bounds it is the one that is nowhere far above what was seen. It is for what a bound is reckoned with, such as bytes, of which each batch of a shape needs the same; time, which it does not, is a [CostModel]'s. There must be a batch.
 func Bound(seen []Seen) (c Costs, raised float64) {
+	seen = slices.Clone(seen)
+	slices.SortStableFunc(seen, func(a, b Seen) int { return cmp.Compare(a.Longest, b.Longest) })
+	last, above := seen[len(seen)-1].Longest, math.Inf(1)
+	for i := range seen {
+		if i > 0 && (seen[i].Longest == seen[i-1].Longest || seen[i].Longest == last) { // one length does not say how needs grow
+			continue
+		}
+		now, by := line(seen[i:])
+		for _, s := range seen[:i] {
+			now.Row = max(now.Row, (s.Needed-now.Fixed)/float64(s.Items))
+		}
+		worst := 0.0
+		for _, s := range seen {
+			worst = max(worst, now.Batch(s.Items, s.Longest)/s.Needed)
+		}
+		if worst < above*(1-rowGain) {
+			c, raised, above = now, by, worst
+		}
+	}
+	if seen[0].Longest < last {
+		c = c.times(between)
+		c.Row *= betweenShort / between
+	}
+	return c, raised
+}
+
+// line is a bound without a Row.
+func line(seen []Seen) (c Costs, raised float64) {
 	var gram [3][3]float64
 	var right, norm [3]float64
 	for _, s := range seen {
@@ -41,5 +82,9 @@ func Bound(seen []Seen) (c Costs, raised float64) {
 	for _, s := range seen {
 		raised = max(raised, s.Needed/c.Batch(s.Items, s.Longest))
 	}
-	return Costs{c.Fixed * raised, c.Step * raised, c.Square * raised}, raised
+	return c.times(raised), raised
+}
+
+func (c Costs) times(by float64) Costs {
+	return Costs{Fixed: c.Fixed * by, Step: c.Step * by, Square: c.Square * by, Row: c.Row * by}
 }

@@ -8,7 +8,7 @@ import (
 
 // TestABoundOfBytesCutsBatches forms batches of texts of all lengths: none of several items needs more than the bound, and some come near it. An item that needs more alone goes alone.
 func TestABoundOfBytesCutsBatches(t *testing.T) {
-	bytes := Costs{1 << 20, 40 << 10, 128}
+	bytes := Costs{Fixed: 1 << 20, Step: 40 << 10, Square: 128}
 	for _, c := range []struct {
 		name   string
 		cfg    BatcherConfig

@@ -2,23 +2,24 @@ package embed
 
 import "math"
 
-// Costs predict what a session needs for a batch: Fixed + items x (Step x longest + Square x longest^2). Fixed is what a batch costs whatever is in it, such as
-// reading the weights; Step is the dense layers' share of a step, Square the attention's. Time is in seconds once something has been learnt, in any unit before; memory in bytes.
+// Costs predict what a session needs for a batch: Fixed + items x max(Row, Step x longest + Square x longest^2). Fixed is what a batch costs whatever is in it, such as
+// reading the weights; Step is the dense layers' share of a step, Square the attention's; Row is of bytes alone: the most that an item needs before the rest comes, such as the first piece of a recording. Time is in seconds once something has been learnt, in any unit before; memory in bytes.
 type Costs struct {
-	Fixed  float64 `json:"fixed"`  // of a batch
-	Step   float64 `json:"step"`   // of a step of the longest item, for each item
-	Square float64 `json:"square"` // of such a step squared, for each item
+	Fixed  float64 `json:"fixed"`         // of a batch
+	Step   float64 `json:"step"`          // of a step of the longest item, for each item
+	Square float64 `json:"square"`        // of such a step squared, for each item
+	Row    float64 `json:"row,omitempty"` // of each item at least
 }
 
 // Sound says whether these can be what batches cost: they grow with the batch, and are numbers. The zero value is not sound.
 func (c Costs) Sound() bool {
-	return c.Fixed >= 0 && c.Step >= 0 && c.Square >= 0 && c.Step+c.Square > 0 && !math.IsInf(c.Fixed+c.Step+c.Square, 1)
+	return c.Fixed >= 0 && c.Row >= 0 && c.Step >= 0 && c.Square >= 0 && c.Step+c.Square > 0 && !math.IsInf(c.Fixed+c.Row+c.Step+c.Square, 1)
 }
 
 // Item is an item's own part of a batch that is as long as itself.
 func (c Costs) Item(steps int) float64 {
 	l := float64(steps)
-	return (c.Step + c.Square*l) * l
+	return max(c.Row, (c.Step+c.Square*l)*l)
 }
 
 // Batch is the whole batch: items, each padded to the longest.

@@ -40,11 +40,11 @@ func TestCostsAreLearnt(t *testing.T) {
 		truth Costs
 		prior float64 // Square over Step
 	}{
-		{"a batch's fixed part is nothing", Costs{0, 2e-4, 4e-8}, 2e-4},
-		{"the fixed part is what weights of base size take", Costs{12e-3, 2e-4, 4e-8}, 2e-4},
-		{"the fixed part is most of it, as on a fast device", Costs{12e-3, 1e-6, 1e-9}, 2e-4},
-		{"attention is much of it", Costs{2e-3, 1e-4, 1e-6}, 3e-3},
-		{"nothing but a fixed part", Costs{5e-3, 0, 0}, 2e-4},
+		{"a batch's fixed part is nothing", Costs{Fixed: 0, Step: 2e-4, Square: 4e-8}, 2e-4},
+		{"the fixed part is what weights of base size take", Costs{Fixed: 12e-3, Step: 2e-4, Square: 4e-8}, 2e-4},
+		{"the fixed part is most of it, as on a fast device", Costs{Fixed: 12e-3, Step: 1e-6, Square: 1e-9}, 2e-4},
+		{"attention is much of it", Costs{Fixed: 2e-3, Step: 1e-4, Square: 1e-6}, 3e-3},
+		{"nothing but a fixed part", Costs{Fixed: 5e-3, Step: 0, Square: 0}, 2e-4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, 1))
@@ -75,7 +75,7 @@ func TestCostsAreLearnt(t *testing.T) {
 // TestCostsFollowTheMachine states how long a lasting change takes to be believed.
 func TestCostsFollowTheMachine(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 2))
-	m := &machine{Costs: Costs{10e-3, 2e-4, 4e-8}, r: r, noise: 0.05}
+	m := &machine{Costs: Costs{Fixed: 10e-3, Step: 2e-4, Square: 4e-8}, r: r, noise: 0.05}
 	model := NewCostModel(512, nil)
 	see := func(runs int) float64 {
 		for range runs {
@@ -100,7 +100,7 @@ func TestCostsFollowTheMachine(t *testing.T) {
 // TestOneLengthIsEnough says what becomes of what cannot be told apart: the shape of the prior.
 func TestOneLengthIsEnough(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
-	m := &machine{Costs: Costs{4e-3, 3e-4, 0}, r: r, noise: 0.05}
+	m := &machine{Costs: Costs{Fixed: 4e-3, Step: 3e-4, Square: 0}, r: r, noise: 0.05}
 	model := NewCostModel(1600, func(n int) float64 { return float64(n) + float64(n)*float64(n)/4000 })
 	for range 100 {
 		items := 1 + r.IntN(8)
@@ -161,9 +161,9 @@ func TestLearntCostsChooseBetterBatches(t *testing.T) {
 		truth Costs
 		most  float64 // time by learnt costs over that by the eighth
 	}{
-		{"the fixed part is an eighth of the budget", Costs{12.8e-3, 2e-4, 0}, 1.006},
-		{"the fixed part is nothing", Costs{0, 2e-4, 0}, 0.996}, // 0.99, if it were believed
-		{"the fixed part is the whole budget", Costs{102e-3, 2e-4, 0}, 0.996},
+		{"the fixed part is an eighth of the budget", Costs{Fixed: 12.8e-3, Step: 2e-4, Square: 0}, 1.006},
+		{"the fixed part is nothing", Costs{Fixed: 0, Step: 2e-4, Square: 0}, 0.996}, // 0.99, if it were believed
+		{"the fixed part is the whole budget", Costs{Fixed: 102e-3, Step: 2e-4, Square: 0}, 0.996},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			lengths := texts(rand.New(rand.NewPCG(5, 1)), 4000)
@@ -183,14 +183,14 @@ func TestLearntCostsChooseBetterBatches(t *testing.T) {
 
 // TestAWrongFixedPartCostsLittle has batches chosen for a fixed part that is far from the machine's: what a busy machine's times show is often none at all, and batches of items of one length alone took 1.2 times as long.
 func TestAWrongFixedPartCostsLittle(t *testing.T) {
-	truth := Costs{12.8e-3, 2e-4, 0}
+	truth := Costs{Fixed: 12.8e-3, Step: 2e-4, Square: 0}
 	for _, c := range []struct {
 		believed, most float64 // of the truth; time over that by the truth
 	}{{0, 1.015}, {0.01, 1.015}, {0.2, 1.015}, {8, 1.02}} {
 		lengths := texts(rand.New(rand.NewPCG(7, 1)), 300)
 		m := &machine{Costs: truth}
 		told := func(fixed float64) float64 {
-			return total(m, lengths, 512, func(int, int) Costs { return Costs{fixed * truth.Fixed, truth.Step, 0} })
+			return total(m, lengths, 512, func(int, int) Costs { return Costs{Fixed: fixed * truth.Fixed, Step: truth.Step, Square: 0} })
 		}
 		if got := told(c.believed) / told(1); got > c.most {
 			t.Errorf("a fixed part that is believed to be %.2f of what it is makes batches that take %.4f of the time", c.believed, got)
@@ -206,7 +206,7 @@ func TestCostsAreOfTheShapeThatRan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	truth := Costs{10e-3, 1e-4, 1e-6}
+	truth := Costs{Fixed: 10e-3, Step: 1e-4, Square: 1e-6}
 	limits := cfg.Batch
 	limits.MaxCost = 8 * 300
 	r := rand.New(rand.NewPCG(3, 1))

@@ -12,7 +12,7 @@ import (
 	"vecmill/model"
 )
 
-// BenchmarkMemory holds what a session's arena is predicted to hold, from full batches and single items of five lengths, against what it holds after each batch that the worker's batcher forms, in a new session
+// BenchmarkMemory holds what a session's arena is bound to hold, by full batches and single items of lengths that grow by half, against what it holds after each batch that the worker's batcher forms, in a new session
 // of its own: missed and over are by how much of it the worst prediction is below and above, raised is what predictions were raised by so that they hold for the former. held is what the memory of this process grows by in an ordinary session that has run all of these, over the largest
 // prediction.
 func BenchmarkMemory(b *testing.B) {
@@ -59,7 +59,7 @@ func BenchmarkMemory(b *testing.B) {
 				b.ReportMetric(over, "over")
 				b.ReportMetric(largest/1e6, "largest-MB")
 				b.ReportMetric(grew/largest, "held")
-				b.Logf("bytes: %.1f MB a batch, %.1f kB a step, %.3f kB a step and step of attention", bound.Fixed/1e6, bound.Step/1e3, bound.Square/1e3)
+				b.Logf("bytes: %.1f MB a batch, %.1f MB an item at least, %.1f kB a step, %.3f kB a step and step of attention", bound.Fixed/1e6, bound.Row/1e6, bound.Step/1e3, bound.Square/1e3)
 			}
 		})
 	}
@@ -80,19 +80,21 @@ func (x *former) batches() (all [][]embed.Sample) {
 	return all
 }
 
-// corners are batches of one sample, and full ones, of lengths that grow by four, as worker doctor measures.
+// corners are full batches of lengths that grow by half, and of each second length a sample by itself: much as worker doctor weighs.
 func (x *former) corners() (all [][]embed.Sample) {
-	last := 0
-	for steps := 4; steps <= 4*x.limits.MaxCost; steps *= 4 {
-		s := slices.MinFunc(x.samples, func(a, b embed.Sample) int { return abs(a.Cost-steps) - abs(b.Cost-steps) })
+	last, single := 0, true
+	for steps := 4.0; steps <= float64(4*x.limits.MaxCost); steps *= 1.5 {
+		s := slices.MinFunc(x.samples, func(a, b embed.Sample) int { return abs(a.Cost-int(steps)) - abs(b.Cost-int(steps)) })
 		if s.Cost == last {
 			continue
 		}
 		last = s.Cost
 		full := max(min(x.limits.MaxItems, x.limits.MaxCost/s.Cost), 1)
-		for _, n := range slices.Compact([]int{1, full}) {
-			all = append(all, slices.Repeat([]embed.Sample{s}, n))
+		all = append(all, slices.Repeat([]embed.Sample{s}, full))
+		if single && full > 1 {
+			all = append(all, []embed.Sample{s})
 		}
+		single = !single
 	}
 	return all
 }

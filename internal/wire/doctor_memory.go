@@ -9,7 +9,6 @@ import (
 
 	"vecmill/embed"
 	"vecmill/embed/audio"
-	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/schemas"
 )
@@ -37,32 +36,18 @@ func (d *doctor) memory() {
 	}
 }
 
-// What the longest item may take to be computed, or a shorter one is weighed in its place.
-const (
-	longestTime  = 5         // seconds
-	longestBytes = 256 << 20 // by what corners let expect: the doctor runs beside a worker, and it may be some times as much
-)
-
 // room compares what computing takes, of this pipeline and those before it, on top of budgets and buffers with what there is. Each batch that runs at once may be the longest item that the configuration takes in one window.
-func (d *doctor) room(ctx context.Context, p *config.Pipeline, m *loadedModel, all []corner, times, bytes measurement) {
+func (d *doctor) room(p *config.Pipeline, m *loadedModel, w weighed) {
 	if p.Model.OnGPU() { // the device's memory
 		return
 	}
 	check := "memory " + p.Name
-	alone, steps, err := weighLongest(ctx, p, m, all, times.Costs, bytes.Costs)
-	if err != nil {
-		d.say(check, Doubt, "what the longest item needs could not be measured: %v", err)
-		return
-	}
-	each, what := 0.0, "a full batch"
-	for _, c := range all {
-		each = max(each, bytes.Batch(c.rows, c.longest))
-	}
+	each, what := w.full, "a full batch"
 	if p.Batch.MaxBytes > 0 {
 		each = min(each, float64(p.Batch.MaxBytes))
 	}
-	if alone > each {
-		each, what = alone, longestName(m, steps)
+	if w.alone > each {
+		each, what = w.alone, longestName(m, w.steps)
 	}
 	executors, _ := m.callers()
 	d.computing += int64(len(m.sessions))*m.graph.Weights + int64(len(executors))*int64(each)
@@ -70,7 +55,7 @@ func (d *doctor) room(ctx context.Context, p *config.Pipeline, m *loadedModel, a
 	text := fmt.Sprintf("%d sessions have weights of %s each, and %d batches at once take %s each in the arena, as %s does", len(m.sessions), mib(m.graph.Weights), len(executors), mib(int64(each)), what)
 	switch have, from := availableMemory(d.machine); {
 	case have > 0 && want > have:
-		d.say(check, Doubt, "%s; with budgets and buffers, and pipelines before this one, that is %s, and %s has %s: %s, or give it more", text, mib(want), from, mib(have), lessRoom(p, m, alone >= each))
+		d.say(check, Doubt, "%s; with budgets and buffers, and pipelines before this one, that is %s, and %s has %s: %s, or give it more", text, mib(want), from, mib(have), lessRoom(p, m, w.alone >= each))
 	default:
 		d.say(check, Sound, "%s; with budgets and buffers, and pipelines before this one, that is %s", text, mib(want))
 	}
@@ -107,40 +92,6 @@ func lessRoom(p *config.Pipeline, m *loadedModel, alone bool) string {
 		all = append(all, "lower text.max_tokens")
 	}
 	return strings.Join(append(all, "lower memory_budget"), ", ")
-}
-
-// weighLongest is what the longest item needs in the arena that the configuration takes in one window, by itself, and how many steps it has. It is measured where no corner is as long. Of one that would take too much
-// a shorter one is, and it is told from that by how corners grow: that is too little where it is so long that attention takes more than convolutions, and the shorter one is not.
-func weighLongest(ctx context.Context, p *config.Pipeline, m *loadedModel, all []corner, times, bytes embed.Costs) (need float64, steps int, err error) {
-	items, err := trialItems(m)
-	if err != nil {
-		return 0, 0, err
-	}
-	item, rows, known := items[0], all[0].rows, all[0].longest
-	for _, c := range all {
-		known = max(known, c.longest)
-	}
-	most, steps, err := longestItem(ctx, p, m, item)
-	if err != nil {
-		return 0, 0, err
-	}
-	least, length := most, float64(steps)
-	for length > float64(known) && (times.Batch(rows, int(length)) > longestTime || bytes.Batch(rows, int(length)) > longestBytes) {
-		least, length = least/2, length/2
-	}
-	if length <= float64(known) {
-		return bytes.Batch(rows, steps), steps, nil
-	}
-	samples, err := m.pre.Preprocess(ctx, item.Ref, stretch(m, item.Blob, least))
-	if err != nil {
-		return 0, 0, err
-	}
-	inputs, err := shapesOf(p, m.spec).Collate(samples[:1])
-	if err != nil {
-		return 0, 0, err
-	}
-	weighed, err := ortsession.Arena(ctx, m.narrow, m.devices[0], inputs)
-	return float64(weighed) * bytes.Batch(rows, steps) / bytes.Batch(rows, samples[0].Length()), steps, err
 }
 
 // longestItem is how often the trial's words, or half a second, are in the longest item that the configuration takes in one window, and how many steps it has.

@@ -64,7 +64,7 @@ func TestTheDoctorWeighsTheLongestItem(t *testing.T) {
 // what recordings have one after the other, their pieces, is most of what batches of so small a model take.
 func TestALongItemIsWeighed(t *testing.T) {
 	const seconds, callers = 6, 3
-	conf, p := pipelineFor(t, classCase{"Data2VecAudioModel", "Data2VecAudioModel/base"}.checkpoint(t), "    heads: [{task: embedding}]")
+	conf, p := pipelineFor(t, classCase{"Data2VecAudioModel", "Data2VecAudioModel/base"}.checkpoint(t), "    heads: [{task: embedding}]\n    batch: {max_cost: 60}")
 	p.Audio.MaxSeconds, p.Audio.WindowSeconds, p.Model.Callers = seconds, seconds, callers
 	m := load(t, conf, p)
 	m.recall(conf, p)

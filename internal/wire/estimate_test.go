@@ -85,7 +85,7 @@ func TestAPlanTriesBatchesAsARunHasThem(t *testing.T) {
 		costs := measurement{Costs: embed.Costs{Fixed: 1, Step: 1}, Decoders: 1}
 		if known {
 			if err := keepMeasured(c.Runtime.CacheDir, func(all *measurements) {
-				key := m.batchKey(p, os.DirFS("/"))
+				key := m.batchKey(c.Runtime.CacheDir, p, os.DirFS("/"))
 				all.Costs[key], all.Bytes[key] = costs, measurement{Costs: embed.Costs{Fixed: 1000, Step: 100}}
 			}); err != nil {
 				t.Fatal(err)

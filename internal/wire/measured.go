@@ -132,9 +132,9 @@ func forget[M any](all map[string]M, at func(M) time.Time) {
 	}
 }
 
-// batchKey names what decides what batches of a model need: the graph, which the precision and the packing are part of, its outputs, how many sessions of how many threads and callers are
+// batchKey names what decides what batches of a model need: the graph, which the precision and the packing are part of, in the form in which the cache has it, its outputs, how many sessions of how many threads and callers are
 // beside each other, the library, its provider with the options that change what it needs, and the kind of device; "" where that is not known. Sessions must be open, and the digest known.
-func (m *loadedModel) batchKey(p *config.Pipeline, machine fs.FS) string {
+func (m *loadedModel) batchKey(cache string, p *config.Pipeline, machine fs.FS) string {
 	device := deviceName(p, machine)
 	if device == "" || len(m.devices) == 0 {
 		return ""
@@ -155,7 +155,7 @@ func (m *loadedModel) batchKey(p *config.Pipeline, machine fs.FS) string {
 	if m.division.Callers > 1 {
 		beside += fmt.Sprintf(" with %d callers", m.division.Callers)
 	}
-	return fmt.Sprintf("%s %s, %s, %s of ONNX Runtime %s on %s", m.digest, strings.Join(outputs, "+"), beside, by, version, device)
+	return fmt.Sprintf("%s as %s, %s, %s, %s of ONNX Runtime %s on %s", m.digest, graphName(cache, m.graph), strings.Join(outputs, "+"), beside, by, version, device)
 }
 
 // deviceName is the kind of device that a pipeline computes on; "" where the system does not tell.
@@ -204,8 +204,10 @@ func field(b []byte, name string) string {
 // recall looks for what is known of a model's batches. Sessions must be open, and the digest known.
 func (m *loadedModel) recall(c *config.Config, p *config.Pipeline) {
 	cache, err := cacheDir(c)
-	m.key = m.batchKey(p, os.DirFS("/"))
-	if err != nil || m.key == "" {
+	if err != nil {
+		return
+	}
+	if m.key = m.batchKey(cache, p, os.DirFS("/")); m.key == "" {
 		return
 	}
 	all := measured(cache)

@@ -19,6 +19,7 @@ import (
 	"vecmill/embed"
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
+	"vecmill/model"
 )
 
 // TestWhatAWorkerHasLearntIsKnownAtTheNextStart runs batches of one item.
@@ -180,6 +181,26 @@ func TestCostsAreKeptByWhatDecidesThem(t *testing.T) {
 	}
 }
 
+// TestAnotherFormOfAGraphHasCostsOfItsOwn takes a recording whole, which gives the same numbers, and has the same digest.
+func TestAnotherFormOfAGraphHasCostsOfItsOwn(t *testing.T) {
+	c, p := pipelineFor(t, classCase{"Data2VecAudioModel", "Data2VecAudioModel/base"}.checkpoint(t), "    heads: [{task: embedding}]")
+	m := load(t, c, p)
+	m.recall(c, p)
+	pieces := m.key
+	whole, err := m.spec.Compile(t.Context(), c.Runtime.CacheDir, model.CompileOptions{Precision: m.precision, Whole: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := whole.Digest(t.Context())
+	if err != nil || digest != m.digest {
+		t.Fatalf("digest %s (%v), want %s", digest, err, m.digest)
+	}
+	m.graph = whole
+	if m.recall(c, p); m.key == "" || m.key == pieces {
+		t.Errorf("key %q, and of pieces %q", m.key, pieces)
+	}
+}
+
 func TestGPUsAreKnownByTheirNames(t *testing.T) {
 	gpu := func(name string) *fstest.MapFile {
 		return &fstest.MapFile{Data: fmt.Appendf(nil, "Model: \t\t %s\nIRQ:   \t\t 170\nGPU UUID: \t GPU-1\nBus Location: \t 0000:01:00.0\n", name)}
@@ -200,8 +221,8 @@ func TestGPUsAreKnownByTheirNames(t *testing.T) {
 		if got := deviceName(p, c.machine); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
-		m := &loadedModel{digest: "d", devices: []ortsession.Options{{Threads: 1}}, sessions: make([]embed.Session, 1)}
-		if key := m.batchKey(p, c.machine); (key == "") != (c.want == "") || !strings.Contains(key, c.want) {
+		m := &loadedModel{digest: "d", graph: &model.Graph{}, devices: []ortsession.Options{{Threads: 1}}, sessions: make([]embed.Session, 1)}
+		if key := m.batchKey("", p, c.machine); (key == "") != (c.want == "") || !strings.Contains(key, c.want) {
 			t.Errorf("%s: key %q", c.name, key)
 		}
 	}

@@ -109,18 +109,21 @@ func (s split) within(cores int) split {
 	return s
 }
 
-// splitKey names a graph with the library and the kind of machine that compute it; "" where the library is not known. A graph of ours is named by its directory in the cache, wherever that is mounted; a ready-made one lies
-// outside and has its path.
+// splitKey names a graph with the library and the kind of machine that compute it; "" where the library is not known.
 func splitKey(c *config.Config, cache string, g *model.Graph) string {
 	_, version, err := ortsession.LibraryAt(c.Runtime.Library)
 	if err != nil {
 		return ""
 	}
-	name := g.Path
+	return fmt.Sprintf("%s, ONNX Runtime %s, %d of %s", graphName(cache, g), version, runtime.GOMAXPROCS(0), processor())
+}
+
+// graphName tells the forms of a graph apart, which one digest may have. A graph of ours is named by its directory in the cache, wherever that is mounted; a ready-made one lies outside and has its path.
+func graphName(cache string, g *model.Graph) string {
 	if in, err := filepath.Rel(cache, g.Path); err == nil && filepath.IsLocal(in) {
-		name = filepath.Dir(in)
+		return filepath.Dir(in)
 	}
-	return fmt.Sprintf("%s, ONNX Runtime %s, %d of %s", name, version, runtime.GOMAXPROCS(0), processor())
+	return g.Path
 }
 
 // keep adds what was measured of a graph.

@@ -26,7 +26,6 @@ const (
 	cornerRuns = 2    // counted of each corner, of each caller, after one that asks for memory
 	longTimes  = 4096 // of the trial's words or half seconds, at most, to find long items
 	halfSecond = 0.5
-	raisedMost = 1.5 // costs of bytes that have to be raised by more to hold are not kept
 )
 
 // corners are batches of one item and as full as the configuration has them, of items from short to long. Pictures have one size, so there are two.
@@ -39,16 +38,22 @@ func corners(ctx context.Context, p *config.Pipeline, m *loadedModel) (all []cor
 	for i := range samples {
 		s := &samples[i]
 		for _, n := range slices.Compact([]int{1, shapes.Fit(s, limits.MaxCost, limits.MaxItems)}) {
-			var c corner
-			c.rows, c.longest = shapes.Round(n, s.Length())
-			c.rows *= s.Rows()
-			if c.inputs, err = shapes.Collate(slices.Repeat([]embed.Sample{*s}, n)); err != nil {
+			c, err := cornerOf(shapes, s, n)
+			if err != nil {
 				return nil, err
 			}
 			all = append(all, c)
 		}
 	}
 	return all, nil
+}
+
+// cornerOf is a batch of a sample again and again.
+func cornerOf(shapes embed.Shapes, s *embed.Sample, items int) (c corner, err error) {
+	c.rows, c.longest = shapes.Round(items, s.Length())
+	c.rows *= s.Rows()
+	c.inputs, err = shapes.Collate(slices.Repeat([]embed.Sample{*s}, items))
+	return c, err
 }
 
 // stretched are samples of an object that becomes four times as long for as long as that makes them longer, but for no more than so many steps.
@@ -124,20 +129,6 @@ func timeCorner(ctx context.Context, sessions []embed.Session, inputs []embed.Te
 	return took, nil
 }
 
-// weighCorners gives what batches make the arena of a session hold at most, and by what it was raised for that.
-func weighCorners(ctx context.Context, m *loadedModel, all []corner) (_ measurement, raised float64, err error) {
-	seen := make([]embed.Seen, len(all))
-	for i, c := range all {
-		n, err := ortsession.Arena(ctx, m.narrow, m.devices[0], c.inputs)
-		if err != nil {
-			return measurement{}, 0, err
-		}
-		seen[i] = embed.Seen{Items: c.rows, Longest: c.longest, Needed: float64(n)}
-	}
-	bound, raised := embed.Bound(seen)
-	return measurement{Costs: bound, Batches: int64(len(all)), At: time.Now().UTC().Truncate(time.Second)}, raised, nil
-}
-
 // batches tells what a worker of this configuration knows of its batches, and measures what it would not: their bytes, which nothing else measures, and their times
 // where no worker has learnt them yet.
 func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel) {
@@ -152,9 +143,10 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 		d.say(check, Sound, "packed rows have few shapes, whose times a worker learns")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeOn(ortsession.Provider(p.Model.Provider)))
+	most := timeOn(ortsession.Provider(p.Model.Provider))
+	timing, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	all, err := d.corners(ctx, p, m)
+	all, err := d.corners(timing, p, m)
 	if err != nil {
 		d.say(check, Doubt, "what they need could not be measured: %v", err)
 		return
@@ -165,14 +157,17 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 	}
 	times, known := m.costs, m.costs.Sound()
 	if !known {
-		if times, err = timeCorners(ctx, p, m, all); err != nil {
+		if times, err = timeCorners(timing, p, m, all); err != nil {
 			d.say(check, Doubt, "what they take could not be measured: %v", err)
 			return
 		}
 	}
-	bytes, raised, untold := weighCorners(ctx, m, all)
-	if untold == nil && raised > raisedMost {
-		untold = fmt.Errorf("%w: a batch needs %.1f times what others of other shapes let expect", ortsession.ErrUntold, raised)
+	weighing, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	bytes, untold := weighBatches(weighing, p, m, all, times.Costs)
+	odd := untold == nil && bytes.raised > raisedMost
+	if odd {
+		untold = fmt.Errorf("%w: a batch needs %.1f times what others of other shapes let expect", ortsession.ErrUntold, bytes.raised)
 	}
 	if untold != nil && !errors.Is(untold, ortsession.ErrUntold) { // too little time, say: what an earlier one has found holds
 		d.say(check, Doubt, "what memory they need could not be measured: %v", untold)
@@ -185,7 +180,7 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 			}
 			switch {
 			case untold == nil:
-				kept.Bytes[m.key] = bytes
+				kept.Bytes[m.key] = bytes.measurement
 			case errors.Is(untold, ortsession.ErrUntold):
 				delete(kept.Bytes, m.key)
 			}
@@ -195,15 +190,18 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 		d.say(check, Doubt, "%v: the next start learns what they take again", err)
 	}
 	grade, unbound := Sound, ""
+	if odd {
+		grade = Doubt
+	}
 	switch one := bytes.Batch(1, all[0].longest); {
 	case untold != nil && p.Batch.MaxBytes > 0 && !m.bytes.Sound():
 		grade, unbound = Doubt, ": batch.max_bytes bounds nothing"
 	case untold == nil && p.Batch.MaxBytes > 0 && bytes.Batch(2, all[0].longest) > float64(p.Batch.MaxBytes):
 		grade, unbound = Doubt, fmt.Sprintf(": batch.max_bytes leaves every item alone, the shortest of which needs %.1f MiB", one/(1<<20))
 	}
-	d.say(check, grade, "%s%s", tellBatches(all, times, known, bytes, untold), unbound)
+	d.say(check, grade, "%s%s", tellBatches(all, times, known, bytes.measurement, untold), unbound)
 	if untold == nil {
-		d.room(ctx, p, m, all, times, bytes)
+		d.room(p, m, bytes)
 	}
 }
 
