@@ -118,7 +118,7 @@ type ExpectOptions struct {
 	CPUs       int           // of each machine, where its rate is stated; 0: not told
 	Price      float64       // of a machine for an hour; 0: not told
 	Reuse      int64         // bytes of results that each machine keeps for others of the same content; 0: none
-	Give       Trial         // gives references that were tried the rows that they have already, as a run does copies: all that a copy takes. nil: nobody does, and they are taken to take nothing
+	Give       Trial         // gives references that were tried the rows that they have already, as a run does copies: what a copy takes, but for reading results back that outputs have. nil: nobody does, and they are taken to take nothing
 }
 
 // Expect extrapolates from a draft's sample. With a stated rate try may be nil: then nothing is computed, and only what headers say is known. A sample of nothing but dead letters, as the rest of a source may be whose others are
@@ -309,7 +309,7 @@ func (x *looked) extrapolate(e *Expectation, runs []run, d *Draft, o ExpectOptio
 	if sum.Items > 0 {
 		e.FailShare = 1 - (1-e.FailShare)*share(sum.Items-sum.Failed, sum.Failed)
 	}
-	if each := alike(runs); each > 0 {
+	if each := alike(runs); each > 0 && x.triedLargest() {
 		e.Rows = float64(each*d.objects()) * (1 - e.FailShare)
 		e.OutputBytes = e.Rows * float64(sum.RowBytes) / float64(sum.Rows)
 	}
@@ -343,6 +343,19 @@ func (x *looked) tried() (n int) {
 		}
 	}
 	return n
+}
+
+// triedLargest says whether no object of the sample is larger than all that were tried: a longer one may have more rows.
+func (x *looked) triedLargest() bool {
+	var tried, others Extent
+	for i, e := range x.extents {
+		of := &others
+		if x.work[i] >= 0 {
+			of = &tried
+		}
+		of.Seconds, of.Bytes = max(of.Seconds, e.Seconds), max(of.Bytes, e.Bytes)
+	}
+	return others.Seconds <= tried.Seconds && (tried.Seconds > 0 || others.Bytes <= tried.Bytes)
 }
 
 // alike is the number of rows that each computed item of all trials has; 0: there are several such numbers, or nobody told.

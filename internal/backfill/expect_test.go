@@ -347,18 +347,22 @@ func TestObjectsOfAsManyRowsAreCountedExactly(t *testing.T) {
 		name  string
 		each  int64 // rows of an object
 		more  int64 // that it has in each trial
+		last  int64 // bytes of one that there is no time for
 		exact bool
 	}{
-		{"as many", 2, 0, true},
-		{"as many in each trial alone", 5, -1, false},
-		{"others", 0, 0, false},
+		{"as many", 2, 0, 1000, true},
+		{"as many in each trial alone", 5, -1, 1000, false},
+		{"others", 0, 0, 1000, false},
+		{"a larger one may have more", 2, 0, 100000, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := &Draft{Counts: Counts{Planned: 3010, Unreadable: 10}}
-			d.Sizes[sizeOf(10)], d.Sizes[sizeOf(1000)] = 2000, 1000
+			d.Sizes[sizeOf(10)], d.Sizes[sizeOf(1000)] = 2000, 925
+			d.Sizes[sizeOf(c.last)] += 75
 			for i := range 40 {
 				d.Sample = append(d.Sample, plan.Item{Ref: schemas.Ref{ID: fmt.Sprint(i)}, Size: []int64{10, 1000, 1000}[i%3]})
 			}
+			d.Sample[39].Size = c.last
 			probe := func(_ context.Context, it *plan.Item) (Extent, error) {
 				if it.Ref.ID == "3" || it.Ref.ID == "4" {
 					return Extent{}, schemas.Rejectf(schemas.ReasonFetchMissing, "gone")

@@ -155,7 +155,7 @@ func TestAPlanIsRunAndComparedWithItself(t *testing.T) {
 		{[]string{"plan", "--config", conf, "--source", filepath.Join(dir, "refs.jsonl"), "--out", out}, 0, []string{"there already", "101 of 101 references", "1 line is no reference", shellWords(os.Args[0]) + " run --config " + conf}},
 		{[]string{"plan", "--config", conf, "--source", empty, "--out", out}, 1, []string{"the plan at " + out + " is of another source: --source " + filepath.Join(dir, "refs.jsonl") + "; give"}},
 		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"101 references, 100 rows, 0 skipped, 1 dead letters", "\nplanned ", " of it; CPU time planned "}},
-		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"0 references, 0 rows", "\n  all 101 are there already\n", "\nplanned "}},
+		{[]string{"run", "--config", conf, "--plan", out}, 0, []string{"0 references, 0 rows", "\n  all 101 are settled already: with rows, as dead letters, or passed over\n", "\nplanned "}},
 		{[]string{"run", "--config", conf, "--plan", filepath.Join(dir, "none")}, 1, []string{"no complete plan"}},
 		{[]string{"run", "--config", conf, "--plan", out, "--manifest", "x"}, exitUsage, []string{"give one of them"}},
 		{[]string{"audit", "--config", conf}, 0, []string{`"faults":0`}},

@@ -121,6 +121,11 @@ func TestAPlanThatMayReadNoneOfItsSampleWaitsForTheConfiguration(t *testing.T) {
 func TestAPlanSaysWhatNoPipelineTakes(t *testing.T) {
 	l := newLake(t)
 	conf, list := l.config(t, "nobody"), filepath.Join(l.dir, "list.jsonl")
+	b, err := os.ReadFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, conf, string(b)+"  where: ref.id != 'c'\n") // deletions are not asked about
 	write(t, list, `{"v":1,"id":"a","inline_text":"it is so"}
 {"v":1,"id":"b","uri":"s3://box/texts/b.wav","modality":"audio"}
 {"v":1,"id":"c","deleted":true}

@@ -339,5 +339,8 @@ func replayToFile(ctx context.Context, s wire.LetterStore, o dlq.ReplayOptions, 
 	if err != nil || len(written) == 0 { // a file of nothing, or of a part, would only stand in the way of the next
 		return sum, errors.Join(err, os.Remove(filepath.Clean(path)))
 	}
-	return sum, s.MarkReplayed(ctx, written)
+	if err := s.MarkReplayed(ctx, written); err != nil {
+		return sum, fmt.Errorf("marking what %s has as replayed: %w; it has all of them: compute it, or remove it and give the command again with --again", path, err)
+	}
+	return sum, nil
 }

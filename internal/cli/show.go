@@ -116,7 +116,7 @@ func (s *show) end(e *env, r *progress.Report) error {
 		case p.Total == 0:
 			fmt.Fprintf(e.stdout, "  the list is empty\n")
 		case *r.Finished && p.Records == 0:
-			fmt.Fprintf(e.stdout, "  all %d are there already\n", p.Total)
+			fmt.Fprintf(e.stdout, "  all %d are settled already: with rows, as dead letters, or passed over\n", p.Total)
 		case !*r.Finished && p.Total > 0:
 			fmt.Fprintf(e.stdout, "  %d of %d are durable, %d are left\n", p.Durable, p.Total, p.Total-p.Durable)
 		}

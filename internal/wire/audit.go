@@ -101,7 +101,7 @@ func (t Total) String() string {
 		deleted = "; some are deleted since"
 	}
 	if t.Untold > 0 {
-		untold = fmt.Sprintf(", %d of which nobody knows any more", t.Untold)
+		untold = fmt.Sprintf(", and %d of which nobody knows any more what became of them", t.Untold)
 	}
 	if t.Faults > 0 {
 		found = fmt.Sprintf("OFFENCES: %d", t.Faults)

@@ -201,7 +201,7 @@ func TestWhatAnAuditComesToIsALineForEachOutput(t *testing.T) {
 	want := []string{
 		"calls in s3://lake/rows: 15 offsets of 2 sources: 9 with rows (16 rows), 2 dead letters, 0 skipped, 4 lost; no offences",
 		"calls in s3://lake/rows: 3 offsets of 1 sources: 0 with rows (0 rows), 1 dead letters, 0 skipped, 2 lost; OFFENCES: 2",
-		"texts in table: 40 offsets of 1 sources: 30 with rows (30 rows; some are deleted since), 1 dead letters, 0 skipped, 2 lost, 7 of which nobody knows any more; no offences",
+		"texts in table: 40 offsets of 1 sources: 30 with rows (30 rows; some are deleted since), 1 dead letters, 0 skipped, 2 lost, and 7 of which nobody knows any more what became of them; no offences",
 	}
 	var got []string
 	for _, total := range Totals(all) {

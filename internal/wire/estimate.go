@@ -211,6 +211,9 @@ func (t *trial) compute(ctx context.Context, items []plan.Item) (backfill.Tried,
 
 // give fetches objects, and has the rows that are kept of them written as files would be: what copies of them take.
 func (t *trial) give(ctx context.Context, items []plan.Item) (backfill.Tried, error) {
+	if err := t.gate.Wait(ctx); err != nil { // not within what is timed
+		return backfill.Tried{}, err
+	}
 	rows := map[string][]schemas.Row{}
 	for i := range t.kept {
 		rows[t.kept[i].RefID] = append(rows[t.kept[i].RefID], t.kept[i])
