@@ -141,6 +141,7 @@ type trial struct {
 
 	kept  []schemas.Row // of what was computed
 	bytes int64         // of these, in memory
+	blobs int64         // the most bytes of objects that were on their way through the engine at once
 	seen  map[string]bool
 }
 
@@ -206,6 +207,7 @@ func (t *trial) compute(ctx context.Context, items []plan.Item) (backfill.Tried,
 	st := e.Stats()
 	out.out.Steps, out.out.Padded = st.Cost, st.Padded
 	t.keep(out.rows)
+	t.blobs = max(t.blobs, out.blobs)
 	return out.tried(), errors.Join(out.fault, ctx.Err())
 }
 
@@ -266,6 +268,15 @@ type tally struct {
 	each  int64 // rows of every item that was computed so far; 0: none was; negative: they have different numbers of them
 	rows  []schemas.Row
 	fault error
+
+	held, blobs int64 // bytes of objects on their way now, and the most of them
+}
+
+func (t *tally) hold(bytes int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held += int64(bytes)
+	t.blobs = max(t.blobs, t.held)
 }
 
 func (t *tally) done(i int, rows []schemas.Row, err error) {
@@ -315,12 +326,15 @@ func work(rows []schemas.Row) (all float64) {
 // submit computes the item i.
 func submit(ctx context.Context, e *embed.Engine, ref *schemas.Ref, i int, blob *stream.Blob, jobs *sync.WaitGroup, out *tally) {
 	jobs.Add(1)
+	out.hold(len(blob.Data))
 	err := e.Submit(ctx, embed.Job{Ref: *ref, Blob: blob.Data, Done: func(rows []schemas.Row, err error) {
 		defer jobs.Done()
+		out.hold(-len(blob.Data))
 		out.done(i, placed(rows, ref, blob), err)
 	}})
 	if err != nil {
 		jobs.Done()
+		out.hold(-len(blob.Data))
 		out.done(i, nil, err)
 	}
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"vecmill/internal/backfill"
 	"vecmill/internal/backfill/plan"
 	"vecmill/internal/config"
+	"vecmill/internal/pace"
 	"vecmill/schemas"
 	"vecmill/stream"
 )
@@ -140,6 +142,14 @@ func TestWhatACopyTakesIsFetchedAndWritten(t *testing.T) {
 	if err != nil || got.Items != 3 || got.Failed != 1 || got.Rows != 4 || got.Wall < 3*each || got.RowBytes == 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
+
+	tr.gate = &pace.Gate{}
+	tr.gate.Shut()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*each)
+	defer cancel()
+	if got, err = tr.give(ctx, items); !errors.Is(err, context.DeadlineExceeded) || got.Items != 0 {
+		t.Errorf("paused: %+v, %v", got, err)
+	}
 }
 
 // TestATrialSaysWhetherObjectsHaveAsManyRows has texts of one row, and one that fails.
@@ -167,5 +177,26 @@ func TestATrialSaysWhetherObjectsHaveAsManyRows(t *testing.T) {
 		if got := out.tried().Each; got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
+	}
+}
+
+// TestWhatATrialHeldIsNotHeldTwice: objects that were on their way while it was watched are in what computing takes.
+func TestWhatATrialHeldIsNotHeldTwice(t *testing.T) {
+	_, p := pipelineFor(t, textModel(t), "    heads: [{task: embedding}]")
+	held := func(trials int64) float64 {
+		out := &tally{}
+		out.hold(600)
+		out.hold(500)
+		out.hold(-600)
+		out.hold(100)
+		tr := &trial{p: &config.Pipeline{MaxInFlight: p.MaxInFlight, MemoryBudget: p.MemoryBudget}, blobs: trials * out.blobs}
+		e := &backfill.Expectation{Items: 10, Tried: 2, Bytes: 5000}
+		if err := tr.weigh(e, 1); err != nil {
+			t.Fatal(err)
+		}
+		return e.Held
+	}
+	if without, with, all := held(0), held(1), held(5); without != collected*5000 || with != collected*(5000-1100) || all != 0 {
+		t.Errorf("%v of trials that held nothing, %v of one that held 1,100 bytes, %v of one that held more than there is", without, with, all)
 	}
 }

@@ -309,7 +309,7 @@ func (l *lake) sameReferences(t *testing.T, manifest string, r *Reembed) {
 func (l *lake) cutOver(t *testing.T, r *Reembed) {
 	t.Helper()
 	steps := r.CutOver("texts")
-	if len(steps) != 2 || steps[0].Do == nil || steps[1].Do != nil || !strings.Contains(steps[0].What, "/rows/again;") {
+	if len(steps) != 2 || steps[0].Do == nil || steps[1].Do != nil || !strings.Contains(steps[0].What, "/rows/again, ") {
 		t.Fatalf("%+v", steps)
 	}
 	for range 2 {

@@ -25,7 +25,7 @@ func (t *trial) weigh(e *backfill.Expectation, machines int) error {
 		return nil
 	}
 	blobs := min(float64(t.p.MaxInFlight)*float64(e.Bytes)/float64(e.Items), float64(t.p.MemoryBudget), float64(e.Bytes))
-	e.Held = collected * blobs
+	e.Held = collected * max(blobs-float64(t.blobs), 0)
 	for i := range t.p.Outputs {
 		c, format := t.p.Outputs[i].Files()
 		if c == nil {
