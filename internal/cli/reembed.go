@@ -132,6 +132,11 @@ func (o *reembedOptions) do(ctx context.Context, e *env) error {
 		return usageError{err}
 	}
 	defer r.Close()
+	if o.cutOver != "" {
+		if err := r.CheckName(o.cutOver); err != nil {
+			return usageError{fmt.Errorf("--cut-over: %w", err)}
+		}
+	}
 	if o.run.topic != "" {
 		if err := r.Through(o.run.topic); err != nil {
 			return usageError{err}
@@ -319,6 +324,10 @@ func (o *reembedOptions) cut(ctx context.Context, w io.Writer, r *wire.Reembed) 
 		fmt.Fprintf(w, "%s: %s\n", state, s.What)
 	}
 	if o.cutOver == "" && can && !o.run.asJSON {
+		if err := r.CheckName(name); err != nil {
+			_, err = fmt.Fprintf(w, "--cut-over does none of it: %v\n", err)
+			return err
+		}
 		fmt.Fprintf(w, "the same command with --cut-over %s does what can be done here\n", name)
 	}
 	return nil

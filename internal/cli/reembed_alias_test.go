@@ -73,6 +73,10 @@ pipelines:
 	added := step(0, "collection: texts_one_texts_2", append(again, "--model", model)...)
 	write(t, conf, first+strings.Replace(added, "  model:\n", "  model:\n    precision: int8\n", 1))
 
+	step(exitUsage, `--cut-over: qdrant cannot have the name "shown*"`, append(again, "--cut-over", "shown*")...)
+	if _, err := os.Stat(filepath.Join(dir, "rows", "_plans")); err == nil {
+		t.Error("it planned first")
+	}
 	if err := os.Remove(filepath.Join(texts, "7")); err != nil {
 		t.Fatal(err)
 	}
@@ -90,6 +94,47 @@ pipelines:
 		}
 	}
 	step(1, "texts_one is a collection, and no alias: give the cut-over another name", append(again, "--cut-over", "texts_one")...)
+}
+
+// TestAnOutputThatMayLackRowsIsNotCutOver has outputs with best_effort beside the one that is cut over: one on its server, and one on a server that is away, which holds up nothing.
+func TestAnOutputThatMayLackRowsIsNotCutOver(t *testing.T) {
+	index, dir := qdranttest.Start(t), t.TempDir()
+	for _, name := range []string{"one", "two", "trial", "more"} {
+		index.Held.Collections[name] = &qdranttest.Collection{}
+	}
+	at := func(addr, collection string, bestEffort bool) config.Output {
+		return config.Output{BestEffort: bestEffort, Qdrant: &config.Qdrant{URL: "http://" + addr, Collection: collection, Batch: config.Delivery{Timeout: config.Duration(time.Second)}}}
+	}
+	cut := func(cutOver string, outputs ...config.Output) string {
+		t.Helper()
+		r, err := wire.NewReembed(&config.Config{Pipelines: []config.Pipeline{
+			{Name: "old", Outputs: []config.Output{at(index.Addr, "one", false)}}, {Name: "new", Outputs: outputs},
+		}}, "old", "new", true, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		var out strings.Builder
+		if err := (&reembedOptions{cutOver: cutOver}).cut(t.Context(), &out, r); err != nil {
+			t.Error(err)
+		}
+		return out.String()
+	}
+	files := config.Output{BestEffort: true, Parquet: &config.Parquet{URL: fileURL(dir, "rows"), Layout: "plain"}}
+	out := cut("shown", at("127.0.0.1:1", "away", true), at(index.Addr, "two", false), at(index.Addr, "trial", true), files)
+	var states []string
+	for line := range strings.Lines(out) {
+		states = append(states, line[:strings.Index(line, ":")])
+	}
+	if got, want := strings.Join(states, ", "), "to do, done, to do, to do, to do"; got != want || index.Held.Aliases["shown"] != "two" {
+		t.Errorf("%s, want %s; the alias shows %q\n%s", got, want, index.Held.Aliases["shown"], out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "rows")); err == nil || strings.Contains(out, "shown.json") {
+		t.Errorf("files that may lack rows are pointed to, or it is said:\n%s", out)
+	}
+	if out := cut("", at(index.Addr, "two", false), at(index.Addr, "more", false)); !strings.Contains(out, "--cut-over does none of it: collection two and collection more of new are in one place") {
+		t.Errorf("what would be refused is proposed:\n%s", out)
+	}
 }
 
 // TestWhatAServerCannotDoIsLeftToSomebodyElse cuts over an index of a server that has none.

@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"path"
 	"regexp"
 	"strings"
@@ -37,19 +39,113 @@ type Pointer struct {
 	Since    time.Time `json:"since"`
 }
 
-var notWord = regexp.MustCompile(`[^a-z0-9_]+`)
+// longestAlias is what PostgreSQL has room for, with what pgvectorsink puts behind the name of a table.
+const longestAlias = 41
 
-// CurrentName is the name for readers if nobody gives another one.
+var (
+	notWord = regexp.MustCompile(`[^a-z0-9_]+`)
+	aliasRE = regexp.MustCompile(`^[a-z][a-z0-9_]{0,40}$`) // all servers take it
+	viewRE  = regexp.MustCompile(`^([a-z_][a-z0-9_]{0,40}\.)?[a-z_][a-z0-9_]{0,40}$`)
+)
+
+// CurrentName is the name for readers if nobody gives another one. Every output takes it, and what is left out of a long one is told by a sum.
 func (r *Reembed) CurrentName() string {
-	return notWord.ReplaceAllString(strings.ToLower(r.Old.Name), "_") + "_current"
+	const tail = "_current"
+	name := notWord.ReplaceAllString(strings.ToLower(r.Old.Name), "_")
+	if !aliasRE.MatchString(name[:1]) {
+		name = "rows_" + name
+	}
+	if len(name)+len(tail) > longestAlias {
+		sum := fmt.Sprintf("_%08x", crc32.ChecksumIEEE([]byte(r.Old.Name)))
+		name = name[:longestAlias-len(tail)-len(sum)] + sum
+	}
+	return name + tail
 }
 
-// CutOver is what brings readers from the old outputs to the new ones, by a name that they look up. Each step may be done again.
-func (r *Reembed) CutOver(name string) (all []Step) {
+// CheckName says why no cut-over brings readers to the new outputs by a name: an output takes no such name, or would have to show two others by it.
+func (r *Reembed) CheckName(name string) error {
 	for i := range r.New.Outputs {
-		all = append(all, r.steps(&r.New.Outputs[i], name)...)
+		o := &r.New.Outputs[i]
+		files, _ := o.Files()
+		where, _ := r.named(o)
+		if where == "" || o.BestEffort || files != nil {
+			continue
+		}
+		re, schema := aliasRE, ""
+		if o.Postgres != nil {
+			re, schema = viewRE, "; a schema and a dot may be before it"
+		}
+		if !re.MatchString(name) {
+			return fmt.Errorf("%s cannot have the name %q for readers: a lower-case letter, then lower-case letters, digits and _, %d at most%s", o.Kind(), name, longestAlias, schema)
+		}
+	}
+	_, err := r.shown()
+	return err
+}
+
+// shown is what readers find by the name in each place: a required output. The error says where it would be two.
+func (r *Reembed) shown() (all map[string]string, err error) {
+	all = map[string]string{}
+	for i := range r.New.Outputs {
+		o := &r.New.Outputs[i]
+		where, shows := r.named(o)
+		if where == "" || o.BestEffort {
+			continue
+		}
+		if has, ok := all[where]; ok && has != shows {
+			err = fmt.Errorf("%s and %s of %s are in one place, where a name shows one of them: bring readers there by hand, with a name for each", has, shows, r.New.Name)
+		}
+		all[where] = shows
+	}
+	return all, err
+}
+
+// named is the place in which an output has its name for readers, of which each shows one output, and what it shows; "" where readers go by no name. The place has secrets in it.
+func (r *Reembed) named(o *config.Output) (where, shows string) {
+	files, _ := o.Files()
+	shows, _ = sharedPlace(o)
+	switch {
+	case files != nil:
+		return "files " + strings.TrimRight(files.URL, "/"), filesURL(files, r.New.Name)
+	case o.Postgres != nil:
+		where = o.Postgres.URL.Reveal()
+	case o.Qdrant != nil:
+		where = strings.TrimRight(o.Qdrant.URL, "/")
+	case o.Milvus != nil:
+		where = strings.TrimRight(o.Milvus.URL, "/") + " " + cmp.Or(o.Milvus.Database, "default")
+	case o.OpenSearch != nil:
+		where = strings.TrimRight(o.OpenSearch.URL, "/")
+	case o.Redis != nil && o.Redis.Index != string(redissink.None) && len(vectorHeads(r.New)) > 0:
+		where = o.Redis.URL.Reveal()
+	default:
+		return "", ""
+	}
+	return o.Kind() + " " + where, shows
+}
+
+// CutOver is what brings readers from the old outputs to the new ones, by a name that they look up. Each step may be done again. An output with best_effort is left to somebody who knows what it lacks.
+func (r *Reembed) CutOver(name string) (all []Step) {
+	shown, _ := r.shown() // CheckName has the error
+	for i := range r.New.Outputs {
+		o := &r.New.Outputs[i]
+		where, _ := r.named(o)
+		for _, s := range r.steps(o, name) {
+			if o.BestEffort {
+				s.Do = nil
+				s.What += " (best_effort: it may lack rows, which nothing brings in later" + instead(name, shown[where]) + ")"
+			}
+			all = append(all, s)
+		}
 	}
 	return append(all, Step{What: fmt.Sprintf("workers: take pipeline %s out of the configuration and start them with it; what %s has written stays until somebody deletes it", r.Old.Name, r.Old.Name)})
+}
+
+// instead warns who does by hand what would undo another step.
+func instead(name, shows string) string {
+	if shows == "" {
+		return ""
+	}
+	return "; there " + name + " is for " + shows
 }
 
 // steps is the table of cut-overs.
@@ -58,6 +154,9 @@ func (r *Reembed) steps(o *config.Output, name string) []Step {
 	switch {
 	case files != nil:
 		at := filesURL(files, r.New.Name)
+		if o.BestEffort {
+			return []Step{{What: "files: readers go to " + at}}
+		}
 		return []Step{{
 			What: fmt.Sprintf("files: readers go to %s, or look it up in %s/%s/%s.json, which --cut-over %[4]s writes", at, strings.TrimRight(files.URL, "/"), currentDir, name),
 			Do:   func(ctx context.Context) error { return r.point(ctx, files, name, at) },
