@@ -24,17 +24,22 @@ const (
 // rowGain is what a Row must take off the furthest that a bound is above what was seen, or there is none.
 const rowGain = 0.01
 
-// Bound gives costs that none of these batches exceeds. For each length, what is shorter has the most that an item of it needs for a Row, and the rest has the least squares of relative errors, with no negative terms, raised, each term alike, by the factor that the worst missed one asks for;
+// Bound gives costs that none of these batches exceeds. For each length, what is shorter has the most that an item of it needs for a Row, and the rest has the least squares of relative errors, with no negative terms, raised, each term alike, by the factor that the worst missed one asks for:
+// of several lengths the last has a Step alone, as one does not say how needs grow;
 // of these bounds it is the one that is nowhere far above what was seen. It is for what a bound is reckoned with, such as bytes, of which each batch of a shape needs the same; time, which it does not, is a [CostModel]'s. There must be a batch.
 func Bound(seen []Seen) (c Costs, raised float64) {
 	seen = slices.Clone(seen)
 	slices.SortStableFunc(seen, func(a, b Seen) int { return cmp.Compare(a.Longest, b.Longest) })
 	last, above := seen[len(seen)-1].Longest, math.Inf(1)
 	for i := range seen {
-		if i > 0 && (seen[i].Longest == seen[i-1].Longest || seen[i].Longest == last) { // one length does not say how needs grow
+		if i > 0 && seen[i].Longest == seen[i-1].Longest {
 			continue
 		}
-		now, by := line(seen[i:])
+		bound := line
+		if i > 0 && seen[i].Longest == last {
+			bound = proportional
+		}
+		now, by := bound(seen[i:])
 		for _, s := range seen[:i] {
 			now.Row = max(now.Row, (s.Needed-now.Fixed)/float64(s.Items))
 		}
@@ -78,11 +83,27 @@ func line(seen []Seen) (c Costs, raised float64) {
 		right[i] /= norm[i]
 	}
 	x := nonNegative(gram, right)
-	c, raised = Costs{Fixed: x[0] / norm[0], Step: x[1] / norm[1], Square: x[2] / norm[2]}, 1
+	return Costs{Fixed: x[0] / norm[0], Step: x[1] / norm[1], Square: x[2] / norm[2]}.raise(seen)
+}
+
+// proportional is a bound of one length without a Row and a Fixed part.
+func proportional(seen []Seen) (c Costs, raised float64) {
+	sum, squares := 0.0, 0.0
 	for _, s := range seen {
-		raised = max(raised, s.Needed/c.Batch(s.Items, s.Longest))
+		x := float64(s.Items) * float64(s.Longest) / s.Needed
+		sum += x
+		squares += x * x
 	}
-	return c.times(raised), raised
+	return Costs{Step: sum / squares}.raise(seen)
+}
+
+// raise makes costs as much more as the worst missed batch asks for.
+func (c Costs) raise(seen []Seen) (above Costs, by float64) {
+	by = 1
+	for _, s := range seen {
+		by = max(by, s.Needed/c.Batch(s.Items, s.Longest))
+	}
+	return c.times(by), by
 }
 
 func (c Costs) times(by float64) Costs {

@@ -65,6 +65,28 @@ func TestABoundHoldsForRecordings(t *testing.T) {
 	}
 }
 
+// TestABoundHoldsForRecordingsOfOnePiece has recordings of at most a second, of the same model: all of them need the same, and one length is behind the shortest.
+func TestABoundHoldsForRecordingsOfOnePiece(t *testing.T) {
+	bound, raised := Bound([]Seen{{1, 24, 4.89}, {8, 24, 39.06}, {8, 49, 39.30}})
+	if raised > 1.01 || !bound.Sound() {
+		t.Errorf("%+v, raised by %.2f", bound, raised)
+	}
+	for _, s := range []Seen{{1, 24, 4.89}, {8, 24, 39.06}, {8, 47, 49.98}, {1, 47, 5.49}, {8, 48, 44.8}, {8, 49, 39.30}} {
+		if told := bound.Batch(s.Items, s.Longest); told < s.Needed || told > 1.4*s.Needed {
+			t.Errorf("%d x %d steps need %.2f MiB, and the bound is %.2f", s.Items, s.Longest, s.Needed, told)
+		}
+	}
+}
+
+// TestABoundOfTwoLengths is that of texts: they grow, the shorter ones too, and a Row would say that these need what the longer ones do.
+func TestABoundOfTwoLengths(t *testing.T) {
+	truth := Costs{Fixed: 3 << 20, Step: 40 << 10, Square: 48}
+	bound, raised := Bound([]Seen{{1, 3, truth.Batch(1, 3)}, {64, 3, truth.Batch(64, 3)}, {1, 12, truth.Batch(1, 12)}, {33, 12, truth.Batch(33, 12)}})
+	if bound.Row > 0 || raised > 1.001 || bound.Batch(1, 3) > 1.001*between*truth.Batch(1, 3) {
+		t.Errorf("%+v, raised by %.3f", bound, raised)
+	}
+}
+
 // TestABoundOfOneLength is that of pictures: nothing lies between.
 func TestABoundOfOneLength(t *testing.T) {
 	bound, raised := Bound([]Seen{{1, 197, 15}, {8, 197, 120}})

@@ -23,6 +23,9 @@ type corner struct {
 }
 
 const (
+	measureTime = 3 * time.Minute // for finding out what batches take, and again for what memory they need: a session is opened for each shape
+	again       = "see what else this machine computes, and examine again"
+
 	cornerRuns = 2    // counted of each corner, of each caller, after one that asks for memory
 	longTimes  = 4096 // of the trial's words or half seconds, at most, to find long items
 	halfSecond = 0.5
@@ -143,45 +146,69 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 		d.say(check, Sound, "packed rows have few shapes, whose times a worker learns")
 		return
 	}
-	most := timeOn(ortsession.Provider(p.Model.Provider))
+	provider := ortsession.Provider(p.Model.Provider)
+	most := max(measureTime, timeOn(provider))
 	timing, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	all, err := d.corners(timing, p, m)
 	if err != nil {
-		d.say(check, Doubt, "what they need could not be measured: %v", err)
+		d.say(check, Doubt, "what they need could not be measured: %v", late(timing, provider, err))
 		return
 	}
 	if m.key == "" {
 		d.say(check, Sound, "the kind of GPU is not known, so nothing of them is kept from start to start")
 		return
 	}
-	times, known := m.costs, m.costs.Sound()
-	if !known {
-		if times, err = timeCorners(timing, p, m, all); err != nil {
-			d.say(check, Doubt, "what they take could not be measured: %v", err)
+	f := found{corners: all, times: m.costs, learnt: m.costs.Sound()}
+	if !f.learnt {
+		if f.times, err = timeCorners(timing, p, m, all); err != nil {
+			d.say(check, Doubt, "what they take could not be measured: %v", late(timing, provider, err))
 			return
 		}
 	}
 	weighing, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	bytes, untold := weighBatches(weighing, p, m, all, times.Costs)
-	odd := untold == nil && bytes.raised > raisedMost
-	if odd {
-		untold = fmt.Errorf("%w: a batch needs %.1f times what others of other shapes let expect", ortsession.ErrUntold, bytes.raised)
+	f.bytes, err = weighBatches(weighing, p, m, all, f.times.Costs, func(ctx context.Context, inputs []embed.Tensor) (int64, error) {
+		return ortsession.Arena(ctx, m.narrow, m.devices[0], inputs)
+	})
+	f.untold = late(weighing, provider, err)
+	d.keep(p, m, f)
+}
+
+// found is what a doctor has found of batches.
+type found struct {
+	corners []corner
+	times   measurement
+	learnt  bool // by a worker, before
+	bytes   weighed
+	untold  error // why there are no bytes
+}
+
+// keep keeps what was found of batches, and tells it.
+func (d *doctor) keep(p *config.Pipeline, m *loadedModel, f found) {
+	check, grade := "batches "+p.Name, Sound
+	if f.untold == nil && f.bytes.raised > raisedMost {
+		f.untold, grade = fmt.Errorf("%w: a batch needs %.1f times what others of other shapes let expect", ortsession.ErrUntold, f.bytes.raised), Doubt
 	}
-	if untold != nil && !errors.Is(untold, ortsession.ErrUntold) { // too little time, say: what an earlier one has found holds
-		d.say(check, Doubt, "what memory they need could not be measured: %v", untold)
+	bytes, also := f.bytes.measurement, ""
+	switch {
+	case errors.Is(f.untold, ortsession.ErrUntold):
+		bytes = measurement{}
+	case f.untold != nil: // too little time, say: what an earlier one has found holds
+		bytes, grade = m.bytes, Doubt
+	case f.bytes.upTo > 0:
+		grade, also = Doubt, fmt.Sprintf("; when %v were up, all other lengths up to %d steps had been weighed, and longer ones may need more than they are counted as: %s", measureTime, f.bytes.upTo, again)
 	}
 	cache, err := cacheDir(d.c)
 	if err == nil {
 		err = keepMeasured(cache, func(kept *measurements) {
-			if !known {
-				kept.Costs[m.key] = times
+			if !f.learnt {
+				kept.Costs[m.key] = f.times
 			}
 			switch {
-			case untold == nil:
-				kept.Bytes[m.key] = bytes.measurement
-			case errors.Is(untold, ortsession.ErrUntold):
+			case f.untold == nil:
+				kept.Bytes[m.key] = bytes
+			case errors.Is(f.untold, ortsession.ErrUntold):
 				delete(kept.Bytes, m.key)
 			}
 		})
@@ -189,19 +216,16 @@ func (d *doctor) batches(ctx context.Context, p *config.Pipeline, m *loadedModel
 	if err != nil {
 		d.say(check, Doubt, "%v: the next start learns what they take again", err)
 	}
-	grade, unbound := Sound, ""
-	if odd {
-		grade = Doubt
-	}
-	switch one := bytes.Batch(1, all[0].longest); {
-	case untold != nil && p.Batch.MaxBytes > 0 && !m.bytes.Sound():
+	unbound, shortest := "", f.corners[0].longest
+	switch most := float64(p.Batch.MaxBytes); {
+	case most > 0 && !bytes.Sound():
 		grade, unbound = Doubt, ": batch.max_bytes bounds nothing"
-	case untold == nil && p.Batch.MaxBytes > 0 && bytes.Batch(2, all[0].longest) > float64(p.Batch.MaxBytes):
-		grade, unbound = Doubt, fmt.Sprintf(": batch.max_bytes leaves every item alone, the shortest of which needs %.1f MiB", one/(1<<20))
+	case most > 0 && bytes.Batch(2, shortest) > most:
+		grade, unbound = Doubt, fmt.Sprintf(": batch.max_bytes leaves every item alone, the shortest of which needs %.1f MiB", bytes.Batch(1, shortest)/(1<<20))
 	}
-	d.say(check, grade, "%s%s", tellBatches(all, times, known, bytes.measurement, untold), unbound)
-	if untold == nil {
-		d.room(p, m, bytes)
+	d.say(check, grade, "%s%s%s", f.tell(bytes), unbound, also)
+	if f.untold == nil {
+		d.room(p, m, f.bytes)
 	}
 }
 
@@ -226,23 +250,37 @@ func (d *doctor) corners(ctx context.Context, p *config.Pipeline, m *loadedModel
 	return corners(ctx, p, m)
 }
 
-// tellBatches says what batches of the corners' shapes need.
-func tellBatches(all []corner, times measurement, learnt bool, bytes measurement, untold error) string {
+// tell says what batches of the corners' shapes need.
+func (f found) tell(bytes measurement) string {
 	var took, held []string
-	for _, c := range all {
+	for _, c := range f.corners {
 		shape := fmt.Sprintf("%d x %d steps ", c.rows, c.longest)
-		took = append(took, shape+seconds(times.Batch(c.rows, c.longest)).String())
+		took = append(took, shape+seconds(f.times.Batch(c.rows, c.longest)).String())
 		held = append(held, shape+fmt.Sprintf("%.1f MiB", bytes.Batch(c.rows, c.longest)/(1<<20)))
 	}
 	from := "measured now"
-	if learnt {
-		from = fmt.Sprintf("learnt from %d batches until %s", times.Batches, times.At.Format(time.DateOnly))
+	if f.learnt {
+		from = fmt.Sprintf("learnt from %d batches until %s", f.times.Batches, f.times.At.Format(time.DateOnly))
 	}
 	memory := "in the arena, for each that runs: " + strings.Join(held, ", ")
-	if untold != nil {
-		memory = fmt.Sprintf("what memory they need is not known: %v", untold)
+	switch {
+	case f.untold != nil && bytes.Sound():
+		memory += fmt.Sprintf(", by what was measured until %s, as it could not be now: %v", bytes.At.Format(time.DateOnly), f.untold)
+	case f.untold != nil:
+		memory = fmt.Sprintf("what memory they need is not known: %v", f.untold)
 	}
 	return fmt.Sprintf("%s: %s; %s", from, strings.Join(took, ", "), memory)
+}
+
+// late adds to an error what to do if measuring ran out of its time.
+func late(ctx context.Context, p ortsession.Provider, err error) error {
+	switch {
+	case err == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return err
+	case timeOn(p) > measureTime:
+		return overtime(ctx, p, err)
+	}
+	return fmt.Errorf("it took more than %v: %w; %s", measureTime, err, again)
 }
 
 // seconds is a duration as a person reads it.

@@ -1,9 +1,13 @@
 package wire
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vecmill/embed"
@@ -101,8 +105,99 @@ func TestADoctorThatIsInterruptedLeavesWhatIsKnown(t *testing.T) {
 	}
 	m.narrow.Path += ".gone" // what a new session opens: as with too little time, it says nothing of batches
 	d.batches(t.Context(), p, m)
-	if all := measured(c.Runtime.CacheDir); all.Bytes[m.key] != before || len(said) == 0 || said[0].Grade != Doubt {
-		t.Errorf("kept %+v; said %+v", all.Bytes[m.key], said)
+	if all := measured(c.Runtime.CacheDir); all.Bytes[m.key] != before {
+		t.Errorf("kept %+v", all.Bytes[m.key])
+	}
+	if len(said) != 1 || said[0].Grade != Doubt || !strings.Contains(said[0].Text, "in the arena, for each that runs: 1 x ") || !strings.Contains(said[0].Text, "by what was measured until 2026-11-02, as it could not be now: ") {
+		t.Errorf("said %+v", said)
+	}
+}
+
+// TestBatchesHaveMinutesToBeMeasured: those of large models take more than the time of other checks. Behind it the doctor says what to do.
+func TestBatchesHaveMinutesToBeMeasured(t *testing.T) {
+	c, p := pipelineFor(t, classCase{"Data2VecTextModel", "Data2VecTextModel/base"}.checkpoint(t), "    heads: [{task: embedding}]")
+	m := load(t, c, p)
+	sound := m.sessions
+	m.sessions = []embed.Session{building{sound[0]}}
+	defer func() { m.sessions = sound }()
+	synctest.Test(t, func(t *testing.T) {
+		var said Finding
+		began := time.Now()
+		newDoctor(c, func(f Finding) { said = f }).batches(t.Context(), p, m)
+		if took := time.Since(began); took < 2*time.Minute || took != measureTime || said.Grade != Doubt || !strings.Contains(said.Text, "it took more than 3m0s: ") || !strings.Contains(said.Text, again) {
+			t.Errorf("after %v: %+v", took, said)
+		}
+	})
+}
+
+// TestWhatWasWeighedInTimeIsKept has batches of which each takes 20 s to be weighed, in time for the corners and two more, or for fewer.
+func TestWhatWasWeighedInTimeIsKept(t *testing.T) {
+	const each = 20 * time.Second
+	c, p := pipelineFor(t, classCase{"Data2VecAudioModel", "Data2VecAudioModel/base"}.checkpoint(t), "    heads: [{task: embedding}]\n    batch: {max_cost: 4000, max_bytes: 1GiB}")
+	m := load(t, c, p)
+	m.recall(c, p)
+	all, err := corners(t.Context(), p, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weigh := func(ctx context.Context, most time.Duration) (w weighed, err error) {
+		synctest.Test(t, func(*testing.T) {
+			ctx, cancel := context.WithTimeout(ctx, most)
+			defer cancel()
+			w, err = weighBatches(ctx, p, m, all, embed.Costs{Step: 1e-6}, func(ctx context.Context, inputs []embed.Tensor) (int64, error) {
+				select {
+				case <-ctx.Done():
+					return 0, ctx.Err()
+				case <-time.After(each):
+					return int64(len(inputs[0].F32)), nil
+				}
+			})
+		})
+		return w, err
+	}
+	whole, err := weigh(t.Context(), time.Hour)
+	if err != nil || whole.upTo > 0 {
+		t.Fatalf("%+v, %v", whole, err)
+	}
+	w, err := weigh(t.Context(), time.Duration(len(all)+2)*each+each/2)
+	if err != nil || !w.Sound() || w.Batches != int64(len(all)+2) || w.Batches >= whole.Batches || w.upTo <= all[0].longest || w.upTo >= all[len(all)-1].longest || w.alone <= 0 || w.full <= 0 {
+		t.Fatalf("%+v, %v; of the whole %+v", w, err, whole)
+	}
+	if _, err := weigh(t.Context(), time.Duration(len(all))*each-each/2); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without the last corner: %v", err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := weigh(gone, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	for of, found := range map[string]found{"in time": {bytes: whole}, "up to": {bytes: w}} {
+		var said []Finding
+		found.corners, found.times = all, measurement{Costs: embed.Costs{Step: 1}}
+		newDoctor(c, func(f Finding) { said = append(said, f) }).keep(p, m, found)
+		words, grade := fmt.Sprintf("lengths up to %d steps had been weighed", w.upTo), Sound
+		if found.bytes.upTo > 0 {
+			grade = Doubt
+		}
+		if len(said) != 2 || said[0].Check != "batches p" || said[0].Grade != grade || strings.Contains(said[0].Text, words) != (grade == Doubt) || strings.Contains(said[0].Text, again) != (grade == Doubt) || said[1].Check != "memory p" {
+			t.Errorf("%s: said %+v", of, said)
+		}
+		if kept := measured(c.Runtime.CacheDir).Bytes[m.key]; kept.Costs != found.bytes.Costs {
+			t.Errorf("%s: kept %+v", of, kept)
+		}
+	}
+}
+
+// TestBytesThatAreForgottenBoundNothing has a bound of an earlier doctor, which what was measured now contradicts.
+func TestBytesThatAreForgottenBoundNothing(t *testing.T) {
+	c, p := pipelineFor(t, classCase{"Data2VecTextModel", "Data2VecTextModel/base"}.checkpoint(t), "    heads: [{task: embedding}]\n    batch: {max_bytes: 1GiB}")
+	m := load(t, c, p)
+	m.recall(c, p)
+	m.bytes = measurement{Costs: embed.Costs{Fixed: 3, Step: 1}, Batches: 12}
+	var said Finding
+	newDoctor(c, func(f Finding) { said = f }).keep(p, m, found{corners: []corner{{rows: 1, longest: 3}}, bytes: weighed{measurement: m.bytes, raised: 2 * raisedMost}})
+	if said.Grade != Doubt || !strings.Contains(said.Text, "is not known") || !strings.Contains(said.Text, "batch.max_bytes bounds nothing") {
+		t.Errorf("said %+v", said)
 	}
 }
 

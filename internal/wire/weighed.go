@@ -2,11 +2,11 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"vecmill/embed"
-	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 )
 
@@ -20,6 +20,9 @@ const (
 	raisedMost = 1.5 // costs of bytes that have to be raised by more to hold are not kept
 )
 
+// arenaOf is how many bytes a batch makes the arena of a new session hold.
+type arenaOf func(ctx context.Context, inputs []embed.Tensor) (int64, error)
+
 // weighed is what batches make the arena of a session hold.
 type weighed struct {
 	measurement         // that none of them exceeds
@@ -27,11 +30,12 @@ type weighed struct {
 	full        float64 // bytes of the largest batch that costs no more than it may
 	alone       float64 // of the longest item that the configuration takes in one window, by itself
 	steps       int     // that this one has
+	upTo        int     // the longest that was weighed before the time was up, besides corners; 0: all that are weighed were
 }
 
 // weighBatches weighs the corners, and between and behind them batches as full as they may be, each item half as long again as the one before, or twice beyond what a batch may cost: up to the longest that the configuration takes in one window. Of one that would take too much
-// the bound tells what it needs, from how the next shorter one compares with it.
-func weighBatches(ctx context.Context, p *config.Pipeline, m *loadedModel, all []corner, times embed.Costs) (w weighed, err error) {
+// the bound tells what it needs, from how the next shorter one compares with it. When ctx's time is up, what was weighed counts if the corners are in it.
+func weighBatches(ctx context.Context, p *config.Pipeline, m *loadedModel, all []corner, times embed.Costs, arena arenaOf) (w weighed, err error) {
 	items, err := trialItems(m)
 	if err != nil {
 		return w, err
@@ -46,16 +50,19 @@ func weighBatches(ctx context.Context, p *config.Pipeline, m *loadedModel, all [
 		if slices.ContainsFunc(seen, func(s embed.Seen) bool { return s.Items == c.rows && s.Longest == c.longest }) {
 			return nil
 		}
-		n, err := ortsession.Arena(ctx, m.narrow, m.devices[0], c.inputs)
+		n, err := arena(ctx, c.inputs)
+		if err != nil {
+			return err
+		}
 		seen = append(seen, embed.Seen{Items: c.rows, Longest: c.longest, Needed: float64(n)})
-		return err
+		return nil
 	}
 	for _, c := range all {
 		if err := weigh(c); err != nil {
 			return w, err
 		}
 	}
-	one, last := all[0].rows, all[0]
+	one, last, upTo := all[0].rows, all[0], 0
 	for at := 1.0; at < most; {
 		next := min(max(nextLength*at, at+1), most)
 		ahead := int(float64(last.longest) * next / at)
@@ -66,19 +73,31 @@ func weighBatches(ctx context.Context, p *config.Pipeline, m *loadedModel, all [
 				break
 			}
 		}
-		samples, err := m.pre.Preprocess(ctx, items[0].Ref, stretch(m, items[0].Blob, next))
+		c, err := longer(ctx, m, items[0], next, shapes, limits)
+		if err == nil {
+			err = weigh(c)
+		}
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			upTo = last.longest
+			break
+		}
 		if err != nil {
 			return w, err
 		}
-		if last, err = cornerOf(shapes, &samples[0], shapes.Fit(&samples[0], limits.MaxCost, limits.MaxItems)); err == nil {
-			err = weigh(last)
-		}
-		if err != nil {
-			return w, err
-		}
-		at = next
+		at, last = next, c
 	}
-	return weighedOf(seen, limits.MaxCost, one, last, steps), nil
+	w = weighedOf(seen, limits.MaxCost, one, last, steps)
+	w.upTo = upTo
+	return w, nil
+}
+
+// longer is as full a batch as may be of an item that is so many times as long as the trial's.
+func longer(ctx context.Context, m *loadedModel, item embed.Job, times float64, shapes embed.Shapes, limits embed.BatcherConfig) (corner, error) {
+	samples, err := m.pre.Preprocess(ctx, item.Ref, stretch(m, item.Blob, times))
+	if err != nil {
+		return corner{}, err
+	}
+	return cornerOf(shapes, &samples[0], shapes.Fit(&samples[0], limits.MaxCost, limits.MaxItems))
 }
 
 // weighedOf is what was seen: of one item's rows, up to the last, and of batches that may cost so much.
