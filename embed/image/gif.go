@@ -36,7 +36,11 @@ func readGIFFrame(b []byte) (gifFrame, error) {
 			if len(b) >= 8 && b[1] == 0xF9 && b[2] == 4 && b[3]&1 != 0 {
 				f.transparent = int(b[6])
 			}
-			if b, ok = skipBlocks(b, 2); !ok {
+			blocks := 2
+			if len(b) > 2 && b[1] != 0xFE { // but for a comment the first one is a header, which is not the end if it is empty
+				blocks += 1 + int(b[2])
+			}
+			if b, ok = skipBlocks(b, blocks); !ok {
 				return f, errGIF
 			}
 		case 0x2C: // frame
