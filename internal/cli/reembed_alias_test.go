@@ -24,18 +24,8 @@ func TestACutOverPointsAliasesOfIndexes(t *testing.T) {
 	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
 		t.Fatal(err)
 	}
-	texts := filepath.Join(dir, "texts")
-	if err := os.Mkdir(texts, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	var refs strings.Builder
-	for i := range 10 {
-		file := filepath.Join(texts, fmt.Sprint(i))
-		write(t, file, fmt.Sprintf("Will it rain in city %d tomorrow?", i))
-		fmt.Fprintf(&refs, `{"v":1,"id":"s%d","uri":"file://%s"}`+"\n", i, file)
-	}
-	list, conf, model := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "models", "text-intent")
-	write(t, list, refs.String())
+	texts, list := textFiles(t, dir, 10)
+	conf, model := filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "models", "text-intent")
 	first := fmt.Sprintf(`
 log: {level: error}
 telemetry: {listen: ""}

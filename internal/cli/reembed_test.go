@@ -16,19 +16,9 @@ func TestAPipelineIsComputedAgainCheckedAndCutOver(t *testing.T) {
 	if err := demo.WriteModels(filepath.Join(dir, "models")); err != nil {
 		t.Fatal(err)
 	}
-	texts := filepath.Join(dir, "texts")
-	if err := os.Mkdir(texts, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	const n = 40
-	var refs strings.Builder
-	for i := range n {
-		file := filepath.Join(texts, fmt.Sprint(i))
-		write(t, file, fmt.Sprintf("Will it rain in city %d tomorrow?", i))
-		fmt.Fprintf(&refs, `{"v":1,"id":"s%d","uri":"file://%s"}`+"\n", i, file)
-	}
-	list, conf, model := filepath.Join(dir, "refs.jsonl"), filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "models", "text-intent")
-	write(t, list, refs.String())
+	texts, list := textFiles(t, dir, n)
+	conf, model := filepath.Join(dir, "vecmill.yaml"), filepath.Join(dir, "models", "text-intent")
 	first := fmt.Sprintf(`
 log: {level: error}
 telemetry: {listen: ""}
@@ -107,4 +97,21 @@ func TestAWaitForWorkersIsToldWhenItChanges(t *testing.T) {
 	if got, want := out.String(), "b has 7 records to write yet\nb has 3 records to write yet\nb has 7 records to write yet\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+}
+
+// textFiles writes so many texts beneath dir, and a list of references to them.
+func textFiles(t *testing.T, dir string, n int) (texts, list string) {
+	t.Helper()
+	texts, list = filepath.Join(dir, "texts"), filepath.Join(dir, "refs.jsonl")
+	if err := os.Mkdir(texts, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var refs strings.Builder
+	for i := range n {
+		file := filepath.Join(texts, fmt.Sprint(i))
+		write(t, file, fmt.Sprintf("Will it rain in city %d tomorrow?", i))
+		fmt.Fprintf(&refs, `{"v":1,"id":"s%d","uri":"file://%s"}`+"\n", i, file)
+	}
+	write(t, list, refs.String())
+	return texts, list
 }
