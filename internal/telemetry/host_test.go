@@ -161,6 +161,9 @@ func TestPagesOfOtherSitesTakeNoProfiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer resp.Body.Close()
+				if _, err := io.Copy(io.Discard, resp.Body); err != nil { // to its end: there is one trace at a time
+					t.Error(err)
+				}
 				return resp.StatusCode
 			}
 			want := http.StatusForbidden

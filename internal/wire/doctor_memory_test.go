@@ -35,19 +35,23 @@ func TestTheDoctorWeighsTheLongestItem(t *testing.T) {
 				c.set(p)
 			}
 			m := load(t, conf, p)
-			enough := int64(0)
-			for _, less := range []int64{0, 0, 1} { // the first does not know yet what is enough
+			machine := int64(0)
+			for round := range 3 { // the first does not know yet what is enough
 				var said Finding
 				d := newDoctor(conf, func(f Finding) {
 					if f.Check == "memory p" {
 						said = f
 					}
 				})
-				d.machine = fstest.MapFS{"sys/fs/cgroup/memory.max": {Data: fmt.Append(nil, max(enough-less, 0))}}
+				d.machine = fstest.MapFS{"sys/fs/cgroup/memory.max": {Data: fmt.Append(nil, machine)}}
 				d.batches(t.Context(), p, m)
-				enough = heapLimit(conf) + d.computing
+				enough, some := heapLimit(conf)+d.computing, d.computing/100 // what other threads do beside it changes how an arena is filled, by less
 				grade, words := Sound, c.words[:len(c.words)-1]
-				if less > 0 {
+				machine = enough + some
+				if round > 0 {
+					machine = enough - some
+				}
+				if round == 2 {
 					grade, words = Doubt, c.words
 				}
 				for _, w := range words {
