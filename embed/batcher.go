@@ -21,13 +21,19 @@ type BatcherConfig struct {
 	Latency  time.Duration // target for live items, from being added to the end of their batch; 0: none. See Next
 }
 
-// UsualBatch is what suits a processor's cache and a base-sized model of that modality, measured on two cores; see docs/benchmarks.md.
-func UsualBatch(m schemas.Modality) BatcherConfig {
-	switch m {
-	case schemas.Audio:
+// UsualBatch is what suits a processor's cache and a base-sized model of that modality, whose sessions have so many threads, measured on two cores; see docs/benchmarks.md. A run of one thread has one core's
+// cache, and nobody to share its batch with.
+func UsualBatch(m schemas.Modality, threads int) BatcherConfig {
+	alone := threads == 1
+	switch {
+	case m == schemas.Audio:
 		return BatcherConfig{MaxCost: 400, MaxItems: 8, Window: 64, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
-	case schemas.Image:
+	case m == schemas.Image && alone:
+		return BatcherConfig{MaxCost: 400, MaxItems: 2, Window: 8, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
+	case m == schemas.Image:
 		return BatcherConfig{MaxCost: 1600, MaxItems: 8, Window: 16, Linger: 10 * time.Millisecond, MaxAge: 2 * time.Second}
+	case alone:
+		return BatcherConfig{MaxCost: 256, MaxItems: 64, Window: 512, Linger: 5 * time.Millisecond, MaxAge: 2 * time.Second}
 	}
 	return BatcherConfig{MaxCost: 512, MaxItems: 64, Window: 512, Linger: 5 * time.Millisecond, MaxAge: 2 * time.Second}
 }

@@ -68,7 +68,7 @@ func TestSessionsOfOneDeviceLearnTogether(t *testing.T) {
 			}
 		}
 	})
-	_, err := embed.NewEngine(embed.EngineConfig{Preprocessor: 1, Batch: embed.UsualBatch(schemas.Text), Devices: []string{"0"}}, spelled{}, []embed.Session{device(1), device(1)}, []embed.Head{first{}})
+	_, err := embed.NewEngine(embed.EngineConfig{Preprocessor: 1, Batch: embed.UsualBatch(schemas.Text, 0), Devices: []string{"0"}}, spelled{}, []embed.Session{device(1), device(1)}, []embed.Head{first{}})
 	if err == nil {
 		t.Error("devices of one session are taken for those of two")
 	}

@@ -3,6 +3,7 @@ package encoder
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 
 	"vecmill/embed"
 	"vecmill/embed/audio"
@@ -57,5 +58,5 @@ func several(long string) error {
 
 // batch are the bounds of batches.
 func (o Options) batch(m schemas.Modality) embed.BatcherConfig {
-	return cmp.Or(o.Batch, embed.UsualBatch(m))
+	return cmp.Or(o.Batch, embed.UsualBatch(m, cmp.Or(o.Threads, runtime.GOMAXPROCS(0))))
 }

@@ -94,7 +94,7 @@ func (c *deviceCheck) run(tb testing.TB) *deviceReport {
 	servers := startServers(tb)
 	for _, s := range []setup{textSetup(texts(tb, 300) / c.share), audioSetup(clips(tb, 30) / c.share), imageSetup(pictures(tb, 80) / c.share)} {
 		s.batch.MaxCost, s.batch.MaxItems = s.batch.MaxCost*c.batches, s.batch.MaxItems*c.batches
-		s.batch.Window = embed.UsualBatch(s.modality).Window * c.batches
+		s.batch.Window = embed.UsualBatch(s.modality, 0).Window * c.batches
 		items, dir := corpus(tb, s.modality, 1, s.items), checkpoint(tb, demoModels(tb), s.modality, c.layers)
 		servers.upload(tb, items)
 		for _, p := range []model.Precision{model.Single, model.Half} {

@@ -196,7 +196,8 @@ func (l *lines) ours(p model.Precision) func(b *testing.B, topic string, items i
 		b.Helper()
 		c := configure(l.srv, l.s, l.dir, l.cache, topic)
 		m := &c.Pipelines[0].Model
-		m.Precision, m.Threads, m.Sessions = string(p), 0, 0 // the cores as a worker divides them by itself
+		m.Precision, m.Threads, m.Sessions = string(p), 0, 0 // the cores as a worker divides them by itself,
+		c.Pipelines[0].Batch = config.Batch{}                // and batches as it then has them; the peers have those that suit them
 		c.Pipelines[0].CommitInterval = config.Duration(200 * time.Millisecond)
 		dir := b.TempDir()
 		command := harness.Command{

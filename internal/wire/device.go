@@ -189,7 +189,7 @@ const searchRounds = 3
 
 // measureSearch is how long a full batch takes in a session of these options, at best. Nothing but the session is measured.
 func measureSearch(ctx context.Context, p *config.Pipeline, m *loadedModel, o ortsession.Options) (best time.Duration, err error) {
-	inputs, _, err := usualBatch(ctx, p, m)
+	inputs, _, err := usualBatch(ctx, p, m, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -284,5 +284,5 @@ func shapesOf(p *config.Pipeline, spec *model.Spec) embed.Shapes {
 			longest = min(longest, p.Text.MaxTokens)
 		}
 	}
-	return embed.UsualShapes(spec, longest, batchConfig(p.Batch, spec.Modality).MaxItems)
+	return embed.UsualShapes(spec, longest, batchConfig(p, spec.Modality, 0).MaxItems)
 }

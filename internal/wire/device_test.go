@@ -197,7 +197,7 @@ func TestASearchIsMeasuredWithAFullBatch(t *testing.T) {
 		cfg, p := pipelineFor(t, filepath.Join("..", "demo", "models", c.model), "    heads: [{task: embedding}]\n"+c.settings)
 		m := load(t, cfg, p)
 		p.Model.Provider, p.Model.GPU.Shapes = "cuda", "fixed"
-		inputs, _, err := usualBatch(t.Context(), p, m)
+		inputs, _, err := usualBatch(t.Context(), p, m, 0)
 		if err != nil || !slices.Equal(inputs[0].Shape, c.shape) {
 			t.Errorf("%s: a batch of %v, %v, want %v", c.model, inputs[0].Shape, err, c.shape)
 		}

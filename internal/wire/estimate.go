@@ -75,7 +75,7 @@ func estimate(ctx context.Context, s *stores, of *takers, d *backfill.Draft, o E
 		mine := of.part(i, d)
 		x := backfill.ExpectOptions{Pipeline: p.Name, Modality: m.spec.Modality, Startup: m.took, StartupCPU: m.cpu, For: o.For, Machines: o.Machines, Price: o.Price}
 		executors, _ := m.callers()
-		x.AtOnce, x.Window = trialSize(batchConfig(p.Batch, m.spec.Modality), len(executors))
+		x.AtOnce, x.Window = trialSize(m.batch(p), len(executors))
 		x.Machine = deviceName(p, os.DirFS("/"))
 		if p.Model.OnGPU() {
 			x.Devices = len(m.devices)

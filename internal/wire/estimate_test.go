@@ -62,14 +62,14 @@ func TestATrialHasABatchForEveryExecutor(t *testing.T) {
 			t.Errorf("%s: two trials have %d texts, want %d batches of %d each", name, n, of.least, items)
 		}
 		executors, _ := m.callers()
-		if _, most := trialSize(batchConfig(p.Batch, schemas.Text), len(executors)); most != 2*len(executors)*items {
+		if _, most := trialSize(batchConfig(p, schemas.Text, 1), len(executors)); most != 2*len(executors)*items {
 			t.Errorf("%s: a trial has %d texts at most", name, most)
 		}
 		if err := m.close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if least, most := trialSize(embed.UsualBatch(schemas.Text), 2); least != 128 || most != 512 {
+	if least, most := trialSize(embed.UsualBatch(schemas.Text, 1), 2); least != 128 || most != 512 {
 		t.Errorf("of texts a trial has %d to %d, want the window", least, most)
 	}
 }

@@ -327,8 +327,18 @@ func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embe
 	return nil, fmt.Errorf("no preprocessor for modality %q", spec.Modality)
 }
 
-func batchConfig(b config.Batch, m schemas.Modality) embed.BatcherConfig {
-	out := embed.UsualBatch(m)
+// batch bounds batches of the model's sessions.
+func (m *loadedModel) batch(p *config.Pipeline) embed.BatcherConfig {
+	return batchConfig(p, m.spec.Modality, m.division.Threads)
+}
+
+// batchConfig bounds batches of sessions of so many threads: those of a GPU compute elsewhere, and packed rows are few and long.
+func batchConfig(p *config.Pipeline, m schemas.Modality, threads int) embed.BatcherConfig {
+	b := p.Batch
+	if p.Model.OnGPU() || b.Packing {
+		threads = 0
+	}
+	out := embed.UsualBatch(m, threads)
 	override(&out.MaxCost, b.MaxCost)
 	override(&out.MaxItems, b.MaxItems)
 	override(&out.Window, b.Window)
@@ -369,7 +379,7 @@ func newEngine(p *config.Pipeline, m *loadedModel, tracer trace.Tracer, took fun
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	batch := batchConfig(p.Batch, m.spec.Modality)
+	batch := m.batch(p)
 	packing, err := packingOf(p.Batch, m.spec, batch)
 	if err != nil {
 		return nil, err

@@ -81,7 +81,7 @@ func TestTheUsualRowsArePacked(t *testing.T) {
 		class, _, _ := strings.Cut(dir, "/")
 		cfg, p := pipelineFor(t, classCase{class, dir}.checkpoint(t), "    heads: [{task: embedding}]\n    batch: {packing: true"+tc.settings+"}")
 		m := load(t, cfg, p)
-		got, err := packingOf(p.Batch, m.spec, batchConfig(p.Batch, m.spec.Modality))
+		got, err := packingOf(p.Batch, m.spec, batchConfig(p, m.spec.Modality, 0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestTheUsualRowsArePacked(t *testing.T) {
 		}
 	}
 	_, p := pipelineFor(t, t.TempDir(), "    heads: [{task: embedding}]\n    batch: {packing: true, row: 600}")
-	if _, err := packingOf(p.Batch, &model.Spec{Text: &model.TextConfig{}}, batchConfig(p.Batch, schemas.Text)); err == nil || !strings.Contains(err.Error(), "batch.packing: packing rows of 600 steps in batches of 512") {
+	if _, err := packingOf(p.Batch, &model.Spec{Text: &model.TextConfig{}}, batchConfig(p, schemas.Text, 0)); err == nil || !strings.Contains(err.Error(), "batch.packing: packing rows of 600 steps in batches of 512") {
 		t.Errorf("a row above the usual max_cost: %v", err)
 	}
 }

@@ -92,7 +92,7 @@ func (s *shown) aboutOf(p *config.Pipeline, l *line) status.About {
 	m := l.model
 	a := status.About{
 		Name: p.Name, Modality: string(m.spec.Modality), Topics: p.Topics, Class: m.spec.Class, Model: m.name, Digest: m.digest, Precision: precisionName(m.precision), Preprocess: m.pre.Digest(),
-		Fetchers: p.Fetchers, Preparers: p.Preprocessors, Sessions: len(m.sessions) * max(m.division.Callers, 1), Slots: p.MaxInFlight, Window: batchConfig(p.Batch, m.spec.Modality).Window,
+		Fetchers: p.Fetchers, Preparers: p.Preprocessors, Sessions: len(m.sessions) * max(m.division.Callers, 1), Slots: p.MaxInFlight, Window: m.batch(p).Window,
 	}
 	if m.spec.ONNX != "" {
 		a.Precision = "as exported"

@@ -84,7 +84,7 @@ func TestTheEndOfARunKnowsEveryStage(t *testing.T) {
 	if got, want := strings.Join(names, " "), "fetch preprocess batch infer heads write"; got != want {
 		t.Errorf("stages %q, want %q", got, want)
 	}
-	usual := embed.UsualBatch(schemas.Text).Window
+	usual := embed.UsualBatch(schemas.Text, 1).Window
 	if batch := w.Status().Pipelines[0].Stages[3]; batch.Name != "batch" || batch.Limit != int64(usual) {
 		t.Errorf("%+v, of which %d may wait", batch, usual)
 	}

@@ -171,19 +171,21 @@ func choose(cores int, compare func(a, b split) (split, split, error)) (s splits
 
 // measureSessions finds out how to divide the cores for a model: with batches as they are made of objects of one usual size.
 func measureSessions(ctx context.Context, c *config.Config, p *config.Pipeline, m *loadedModel) (splits, error) {
-	inputs, steps, err := usualBatch(ctx, p, m)
-	if err != nil {
-		return splits{}, err
-	}
 	return choose(runtime.GOMAXPROCS(0), func(a, b split) (split, split, error) {
 		ways := []*split{&a, &b}
-		var open, take [2][]embed.Session // take: by caller, as ones of padded batches, which usualBatch's is
+		var inputs [2][]embed.Tensor
+		var steps [2]int
+		var open, take [2][]embed.Session // take: by caller, as ones of padded batches, which usualBatch's are
 		defer func() {
 			for _, s := range slices.Concat(open[0], open[1]) {
 				_ = s.Close() // of sessions that have run nothing since
 			}
 		}()
 		for i, w := range ways {
+			var err error
+			if inputs[i], steps[i], err = usualBatch(ctx, p, m, w.Threads); err != nil {
+				return a, b, err
+			}
 			for range w.Sessions {
 				s, err := ortsession.Open(ctx, m.narrow, ortsession.Options{Threads: w.Threads, Library: c.Runtime.Library})
 				if err != nil {
@@ -205,12 +207,12 @@ func measureSessions(ctx context.Context, c *config.Config, p *config.Pipeline, 
 			}
 			for i := range ways {
 				before := processTime()
-				runs, took, err := busy(ctx, take[i], inputs)
+				runs, took, err := busy(ctx, take[i], inputs[i])
 				if err != nil {
 					return a, b, err
 				}
 				if round > 0 { // the first runs of a session are slower
-					done := float64(runs * steps)
+					done := float64(runs * steps[i])
 					rates[i], cpus[i] = append(rates[i], done/took.Seconds()), append(cpus[i], (processTime()-before).Seconds()/done)
 				}
 			}
@@ -249,8 +251,8 @@ func busy(ctx context.Context, sessions []embed.Session, inputs []embed.Tensor) 
 	return runs, time.Since(began), errors.Join(faults...)
 }
 
-// usualBatch is a batch as full as the configuration has it, of one object again and again: a recording of a few seconds, a text of some tens of tokens, a picture.
-func usualBatch(ctx context.Context, p *config.Pipeline, m *loadedModel) (inputs []embed.Tensor, steps int, err error) {
+// usualBatch is a batch as full as the configuration has it for sessions of so many threads, of one object again and again: a recording of a few seconds, a text of some tens of tokens, a picture.
+func usualBatch(ctx context.Context, p *config.Pipeline, m *loadedModel, threads int) (inputs []embed.Tensor, steps int, err error) {
 	items, err := trialItems(m)
 	if err != nil {
 		return nil, 0, err
@@ -269,7 +271,7 @@ func usualBatch(ctx context.Context, p *config.Pipeline, m *loadedModel) (inputs
 			return nil, 0, err
 		}
 	}
-	limits := batchConfig(p.Batch, m.spec.Modality)
+	limits := batchConfig(p, m.spec.Modality, threads)
 	one := samples[0]
 	shapes := shapesOf(p, m.spec)
 	packing, err := packingOf(p.Batch, m.spec, limits)
@@ -289,7 +291,7 @@ func usualBatch(ctx context.Context, p *config.Pipeline, m *loadedModel) (inputs
 
 // padded is a session that takes batches like usualBatch's, also where the graph is one of packed rows.
 func padded(p *config.Pipeline, m *loadedModel, s embed.Session) (embed.Session, error) {
-	packing, err := packingOf(p.Batch, m.spec, batchConfig(p.Batch, m.spec.Modality))
+	packing, err := packingOf(p.Batch, m.spec, batchConfig(p, m.spec.Modality, 0))
 	if err != nil || packing == nil {
 		return s, err
 	}

@@ -14,7 +14,37 @@ import (
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/model"
+	"vecmill/schemas"
 )
+
+// TestBatchesOfOneThreadAreSmaller but for recordings, on GPUs, of packed rows, and where the configuration says how large they are.
+func TestBatchesOfOneThreadAreSmaller(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		modality schemas.Modality
+		threads  int
+		set      func(*config.Pipeline)
+		cost     int
+		items    int
+	}{
+		{"text", schemas.Text, 1, nil, 256, 64},
+		{"text, two threads", schemas.Text, 2, nil, 512, 64},
+		{"pictures", schemas.Image, 1, nil, 400, 2},
+		{"pictures, two threads", schemas.Image, 2, nil, 1600, 8},
+		{"recordings", schemas.Audio, 1, nil, 400, 8},
+		{"a GPU", schemas.Image, 1, func(p *config.Pipeline) { p.Model.Provider = "cuda" }, 1600, 8},
+		{"packed rows", schemas.Text, 1, func(p *config.Pipeline) { p.Batch.Packing = true }, 512, 64},
+		{"as configured", schemas.Image, 1, func(p *config.Pipeline) { p.Batch.MaxCost, p.Batch.MaxItems = 900, 3 }, 900, 3},
+	} {
+		p := config.NewDefaultPipeline()
+		if c.set != nil {
+			c.set(&p)
+		}
+		if b := batchConfig(&p, c.modality, c.threads); b.MaxCost != c.cost || b.MaxItems != c.items || b.Validate() != nil {
+			t.Errorf("%s: %+v, want a cost of %d and %d items", c.name, b, c.cost, c.items)
+		}
+	}
+}
 
 func TestMoreSessionsMustBeWorthTheirMemory(t *testing.T) {
 	type worth struct{ rate, cpu float64 }

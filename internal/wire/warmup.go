@@ -33,7 +33,7 @@ const (
 
 // corners are batches of one item and as full as the configuration has them, of items from short to long. Pictures have one size, so there are two.
 func corners(ctx context.Context, p *config.Pipeline, m *loadedModel) (all []corner, err error) {
-	limits, shapes := batchConfig(p.Batch, m.spec.Modality), shapesOf(p, m.spec)
+	limits, shapes := m.batch(p), shapesOf(p, m.spec)
 	samples, err := stretched(ctx, m, limits.MaxCost)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func stretch(m *loadedModel, blob []byte, times float64) []byte {
 
 // timeCorners runs each corner by all callers at once, as a busy worker does, and gives what batches take.
 func timeCorners(ctx context.Context, p *config.Pipeline, m *loadedModel, all []corner) (measurement, error) {
-	costs := embed.NewCostModel(batchConfig(p.Batch, m.spec.Modality).MaxCost, m.spec.FLOPs)
+	costs := embed.NewCostModel(m.batch(p).MaxCost, m.spec.FLOPs)
 	runs := int64(0)
 	sessions, _ := m.callers()
 	for _, c := range all {

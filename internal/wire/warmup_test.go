@@ -33,7 +33,7 @@ func TestTheDoctorMeasuresWhatBatchesNeed(t *testing.T) {
 	for _, c := range []struct{ name, dir, settings, shape string }{
 		{"text", classCase{"Data2VecTextModel", "Data2VecTextModel/base"}.checkpoint(t), "    heads: [{task: embedding}]", "64 x 3 steps "},
 		{"audio", classCase{"Data2VecAudioModel", "Data2VecAudioModel/base"}.checkpoint(t), "    heads: [{task: embedding}]\n    batch: {max_cost: 4000}", "2 x 1599 steps "},
-		{"images", classCase{"Data2VecVisionModel", "Data2VecVisionModel/relative"}.checkpoint(t), "    heads: [{task: embedding}]", "8 x 17 steps "},
+		{"images", classCase{"Data2VecVisionModel", "Data2VecVisionModel/relative"}.checkpoint(t), "    heads: [{task: embedding}]\n    batch: {max_cost: 1600, max_items: 8}", "8 x 17 steps "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			said, m, all := tellOfBatches(t, c.dir, c.settings)

@@ -44,7 +44,7 @@ func weighBatches(ctx context.Context, p *config.Pipeline, m *loadedModel, all [
 	if err != nil {
 		return w, err
 	}
-	limits, shapes := batchConfig(p.Batch, m.spec.Modality), shapesOf(p, m.spec)
+	limits, shapes := m.batch(p), shapesOf(p, m.spec)
 	var seen []embed.Seen
 	weigh := func(c corner) error {
 		if slices.ContainsFunc(seen, func(s embed.Seen) bool { return s.Items == c.rows && s.Longest == c.longest }) {

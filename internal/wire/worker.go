@@ -192,7 +192,7 @@ func (w *Worker) openLine(ctx context.Context, c *config.Config, p *config.Pipel
 		o.Log.Info("precision chosen", "pipeline", p.Name, "precision", precisionName(l.model.precision), "why", l.model.why)
 	}
 	o.Log.Info("model loaded", "pipeline", p.Name, "class", l.model.spec.Class, "digest", short(l.model.digest), "preprocess", short(l.model.pre.Digest()),
-		"provider", p.Model.Provider, "precision", precisionName(l.model.precision), "sessions", len(l.model.sessions), "callers", l.model.division.Callers, "sessions_by", l.model.divided, "batch", batchConfig(p.Batch, l.model.spec.Modality))
+		"provider", p.Model.Provider, "precision", precisionName(l.model.precision), "sessions", len(l.model.sessions), "callers", l.model.division.Callers, "sessions_by", l.model.divided, "batch", l.model.batch(p))
 	if l.timers, err = telemetry.NewTimers(w.telemetry.Meter(), p.Name); err != nil {
 		return nil, err
 	}
