@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"vecmill/embed"
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
+	"vecmill/model"
 )
 
 // BenchmarkCallers is what the pipeline takes where as many batches as there are cores run at once, of one thread each, over what it takes where one batch after the other has all of them: in one session, or in as many.
@@ -19,46 +21,74 @@ func BenchmarkCallers(b *testing.B) {
 		b.Run(string(s.modality), func(b *testing.B) {
 			l := open(b, s, number(b, "VECMILL_BENCH_LAYERS", 4))
 			for b.Loop() {
-				callers(b, l)
+				inTurns(b, l, model.Single, divisions)
 				b.ReportMetric(l.otherBits(b), "max-difference")
 			}
 		})
 	}
 }
 
-// divisions of the cores; the first is what the others are held against.
-var divisions = []struct {
-	name  string
-	model func() config.Model
-}{
-	{"all-threads", func() config.Model { return config.Model{Threads: threads(), Sessions: 1} }},
-	{"callers", func() config.Model { return config.Model{Threads: 1, Sessions: 1, Callers: threads()} }},
-	{"sessions", func() config.Model { return config.Model{Threads: 1, Sessions: threads()} }},
+// setting is one way to run a pipeline.
+type setting struct {
+	name string
+	set  func(*config.Pipeline)
 }
 
-func callers(b *testing.B, l *laid) {
-	cpu, wall := make([][]float64, len(divisions)), make([][]float64, len(divisions))
+// divisions of the cores.
+var divisions = []setting{
+	{"all-threads", func(p *config.Pipeline) { p.Model.Threads, p.Model.Sessions = threads(), 1 }},
+	{"callers", alone},
+	{"sessions", func(p *config.Pipeline) { p.Model.Threads, p.Model.Sessions = 1, threads() }},
+}
+
+func alone(p *config.Pipeline) { p.Model.Threads, p.Model.Sessions, p.Model.Callers = 1, 1, threads() }
+
+// BenchmarkSizes is what the pipeline takes with batches of other sizes than the usual ones, as many of one thread each at once as there are cores, over what it takes with those; see BenchmarkCallers.
+func BenchmarkSizes(b *testing.B) {
+	for _, s := range []setup{textSetup(texts(b, 150)), audioSetup(clips(b, 12)), imageSetup(pictures(b, 40))} {
+		usual := embed.UsualBatch(s.modality, 1)
+		var ways []setting
+		for _, times := range []float64{1, 0.5, 2, 4} {
+			cost := int(times * float64(usual.MaxCost))
+			ways = append(ways, setting{fmt.Sprint(cost), func(p *config.Pipeline) {
+				alone(p)
+				p.Batch = config.Batch{MaxCost: cost, MaxItems: int(max(1, times*float64(usual.MaxItems)))}
+			}})
+		}
+		for _, precision := range []model.Precision{model.Single, model.Int8} {
+			b.Run(string(s.modality)+"/"+name(precision), func(b *testing.B) {
+				l := open(b, s, number(b, "VECMILL_BENCH_LAYERS", 4))
+				for b.Loop() {
+					inTurns(b, l, precision, ways)
+				}
+			})
+		}
+	}
+}
+
+// inTurns runs the pipeline each way, and reports CPU time and wall time over those of the first way in the same round.
+func inTurns(b *testing.B, l *laid, precision model.Precision, ways []setting) {
+	b.Helper()
+	cpu, wall := make([][]float64, len(ways)), make([][]float64, len(ways))
 	for round := range roundsOf(b) {
 		var told []string
-		for turn := range divisions {
-			i := (turn + round) % len(divisions)
-			d := divisions[i]
-			topic := fmt.Sprintf("%s-%s-%d-%d", l.modality, d.name, b.N, round)
+		for turn := range ways {
+			i := (turn + round) % len(ways)
+			topic := fmt.Sprintf("%s-%s-%s-%d-%d", l.modality, name(precision), ways[i].name, b.N, round)
 			l.servers.publish(b, topic, l.items)
 			c := configure(l.servers, l.setup, l.dir, l.cache, topic)
-			m := &c.Pipelines[0].Model
-			by := d.model()
-			m.Threads, m.Sessions, m.Callers = by.Threads, by.Sessions, by.Callers
+			c.Pipelines[0].Model.Precision = string(precision)
+			ways[i].set(&c.Pipelines[0])
 			p := runPipeline(b, c, l.setup.items)
 			cpu[i], wall[i] = append(cpu[i], p.cpu.Seconds()), append(wall[i], p.wall.Seconds())
-			told = append(told, fmt.Sprintf("%s %.2f s CPU, %.2f s wall, %d batches, padding %.3f", d.name, p.cpu.Seconds(), p.wall.Seconds(), p.stats.Embed.Batches, p.stats.Embed.PaddingRatio()))
+			told = append(told, fmt.Sprintf("%s %.2f s CPU, %.2f s wall, %d batches, padding %.3f", ways[i].name, p.cpu.Seconds(), p.wall.Seconds(), p.stats.Embed.Batches, p.stats.Embed.PaddingRatio()))
 		}
 		load, _ := os.ReadFile("/proc/loadavg") // told where the system does
 		b.Logf("round %d: %s; load %.5s", round, strings.Join(told, " | "), load)
 	}
-	for i, d := range divisions[1:] {
-		b.ReportMetric(ratio(cpu[i+1], cpu[0]), d.name+"-cpu")
-		b.ReportMetric(ratio(wall[i+1], wall[0]), d.name+"-wall")
+	for i, w := range ways[1:] {
+		b.ReportMetric(ratio(cpu[i+1], cpu[0]), w.name+"-cpu")
+		b.ReportMetric(ratio(wall[i+1], wall[0]), w.name+"-wall")
 	}
 }
 
@@ -75,15 +105,15 @@ func ratio(a, b []float64) float64 {
 // otherBits is by how much numbers of a session of one thread differ at most from those of a session of all threads, over the largest of its tensor.
 func (l *laid) otherBits(b *testing.B) (most float64) {
 	b.Helper()
-	alone := *l.bare
-	alone.options = ortsession.Options{Threads: 1}
-	alone.session = alone.open(b)
+	one := *l.bare
+	one.options = ortsession.Options{Threads: 1}
+	one.session = one.open(b)
 	for _, inputs := range l.bare.batches {
 		want, err := l.bare.session.Run(b.Context(), inputs)
 		if err != nil {
 			b.Fatal(err)
 		}
-		got, err := alone.session.Run(b.Context(), inputs)
+		got, err := one.session.Run(b.Context(), inputs)
 		if err != nil {
 			b.Fatal(err)
 		}
