@@ -253,7 +253,11 @@ func printExpected(w io.Writer, x *backfill.Expectation) {
 		line("copies", "%.0f to %.0f of those are not computed again; the time has %.0f as fetched and written alone", c.Low, c.High, c.Value)
 	}
 	if x.FailShare > 0 {
-		line("dead letters", "about %.1f %%", 100*x.FailShare)
+		also := ""
+		if x.Copies.High > 0 {
+			also = "; of these no copy is spared, whatever copies says"
+		}
+		line("dead letters", "about %.1f %%%s", 100*x.FailShare, also)
 	}
 }
 

@@ -44,13 +44,16 @@ func TestAPlanSaysWhatTagsTellOfCopies(t *testing.T) {
 		{&backfill.Copied{Outputs: 20, Within: 6, Untold: 3, About: 8}, "copies             26 by their entity tags: 20 of contents that outputs have, 6 of an item before (about, counted of one content in 8); 3 more may be copies: their tags do not tell\n"},
 	} {
 		var out bytes.Buffer
-		x := backfill.Expectation{Items: 30, Tried: 1, Wall: &backfill.Interval{}, CPU: &backfill.Interval{}}
+		x := backfill.Expectation{Items: 30, Tried: 2, FailShare: 0.5, Wall: &backfill.Interval{}, CPU: &backfill.Interval{}}
 		if c.copied != nil {
 			x.Copies = backfill.Interval{Value: 20, Low: 20, High: float64(c.copied.All())}
 		}
 		printPlan(&out, &wire.Planned{Plan: &plan.Plan{Items: 30}, Counts: backfill.Counts{Seen: 30, Copied: c.copied}, Promise: wire.Promise{Expected: []backfill.Expectation{x}}})
 		text := out.String()
 		if strings.Contains(text, "copies") != (c.copied != nil) || !strings.Contains(text, c.want) || strings.Contains(text, "  copies           20 to 26 of those are not computed again; the time has 20 as fetched and written alone\n") != (c.copied != nil && c.copied.Untold > 0) {
+			t.Errorf("%+v:\n%s", c.copied, text)
+		}
+		if fail := "  dead letters     about 50.0 %; of these no copy is spared"; strings.Contains(text, fail) != (c.copied != nil && c.copied.All() > 0) {
 			t.Errorf("%+v:\n%s", c.copied, text)
 		}
 	}

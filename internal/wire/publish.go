@@ -167,7 +167,7 @@ func haveBegun(ctx context.Context, c *config.Config, log publish.Log, topic str
 		}
 		for _, part := range parts {
 			if bounds[part].Committed < 0 {
-				return fmt.Errorf("%s has not begun with %s: start the workers with this configuration, and give the command again; it has start_at: last, and would pass over what is published before", p.Name, part)
+				return fmt.Errorf("%s has not begun with %s: start the workers with this configuration, and give the command again when they have been dealt their partitions; it has start_at: last, and would pass over what is published before", p.Name, part)
 			}
 		}
 	}

@@ -289,7 +289,7 @@ func (r *Reembed) streamBegins(ctx context.Context, now past) (*begun, error) {
 		case log.Committed >= 0:
 			b.begin[part] = log.Committed
 		default:
-			return nil, fmt.Errorf("%s has not begun with %s: start the workers with this configuration (start_at: last for %s), so that what comes from now on is computed by both, and give the command again; --no-stream if nothing comes there any more", r.New.Name, part, r.New.Name)
+			return nil, fmt.Errorf("%s has not begun with %s: start the workers with this configuration (start_at: last for %s), so that what comes from now on is computed by both, and give the command again when they have been dealt their partitions; --no-stream if nothing comes there any more", r.New.Name, part, r.New.Name)
 		}
 	}
 	return b, nil
