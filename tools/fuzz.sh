@@ -6,7 +6,7 @@
 #
 # Two targets at a time (FUZZJOBS), one worker each, from one instrumented test binary per package. TIME is for each target;
 # BUDGET is the wall time of all of them together, beside building, and when TIME does not fit into it for every target, each
-# gets its share: three at a time, 90 targets have 40 s in 20 minutes. That is how CI stays below its hour whatever their number is.
+# gets its share: three at a time, 90 targets have 40 s in 20 minutes at most. So CI, which gives 15 s, stays below its hour whatever their number is.
 #
 # A failing input is printed and kept in its package's testdata/fuzz, where go test runs it from then on. Inputs that reached
 # new code are kept in the user cache (VECMILL_CACHE/fuzz), where the next run begins.

@@ -257,7 +257,11 @@ func TestLongAudioFollowsThePolicy(t *testing.T) {
 			p := newPreprocessor(t, `{}`, c.opts)
 			got, err := p.Preprocess(context.Background(), schemas.Ref{}, c.blob)
 			if c.lengths == nil {
-				wantRejection(t, err, schemas.ReasonTooLarge, "policy "+string(p.opts.Long))
+				remedy := "(audio.max_seconds): set audio.long to take longer ones"
+				if c.opts.Long != "" {
+					remedy = "(audio.max_decoded_seconds)"
+				}
+				wantRejection(t, err, schemas.ReasonTooLarge, remedy)
 				return
 			}
 			if err != nil || len(got) != len(c.lengths) {

@@ -216,9 +216,12 @@ func (p *Preprocessor) checkLength(h header) error {
 
 // tooLong refuses audio of a number of seconds, negative if that is not known.
 func (p *Preprocessor) tooLong(seconds float64) error {
-	limit := p.opts.seconds()
-	if seconds >= 0 {
-		return schemas.Rejectf(schemas.ReasonTooLarge, "%.2f s of audio, at most %v s are taken (policy %s)", seconds, limit, p.opts.Long)
+	limit, setting := p.opts.seconds(), "(audio.max_seconds): set audio.long to take longer ones"
+	if p.opts.cuts() {
+		setting = "(audio.max_decoded_seconds)"
 	}
-	return schemas.Rejectf(schemas.ReasonTooLarge, "the audio is longer than %v s (policy %s)", limit, p.opts.Long)
+	if seconds >= 0 {
+		return schemas.Rejectf(schemas.ReasonTooLarge, "%.2f s of audio, at most %v s are taken %s", seconds, limit, setting)
+	}
+	return schemas.Rejectf(schemas.ReasonTooLarge, "the audio is longer than %v s %s", limit, setting)
 }

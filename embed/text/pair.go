@@ -287,7 +287,7 @@ func (p *Preprocessor) pairSample(s *sequence, at *cursor, number int) embed.Sam
 }
 
 func (p *Preprocessor) tooLong() error {
-	return schemas.Rejectf(schemas.ReasonTooLarge, "more than %d tokens together, special ones included (policy %s)", p.opts.MaxTokens, p.opts.Long)
+	return schemas.Rejectf(schemas.ReasonTooLarge, "more than %d tokens together, special ones included: set text.long: truncate to take longer texts", p.opts.MaxTokens)
 }
 
 // encode is the tokens of a text, as the options say. limit, if positive, is enough of them.

@@ -301,7 +301,7 @@ func (p *Preprocessor) samples(ctx context.Context, ref *schemas.Ref, text strin
 	}
 	n, at := len(e.IDs), &cursor{text: text}
 	if n > p.room && p.opts.Long == Fail {
-		return nil, schemas.Rejectf(schemas.ReasonTooLarge, "more than %d tokens, special ones included (policy %s)", p.opts.MaxTokens, p.opts.Long)
+		return nil, schemas.Rejectf(schemas.ReasonTooLarge, "more than %d tokens, special ones included: set text.long to take longer texts", p.opts.MaxTokens)
 	}
 	var out []embed.Sample
 	for _, s := range p.spans(n, p.room) {

@@ -104,7 +104,7 @@ func TestLongTextFollowsThePolicy(t *testing.T) {
 			p := newPreprocessor(t, c.opts)
 			got, err := p.Preprocess(context.Background(), schemas.Ref{}, []byte(c.text))
 			if c.windows == nil {
-				wantRejection(t, err, schemas.ReasonTooLarge, "special ones included (policy fail)")
+				wantRejection(t, err, schemas.ReasonTooLarge, "special ones included: set text.long to take longer texts")
 				return
 			}
 			if err != nil || len(got) != len(c.windows) {

@@ -19,7 +19,7 @@ import (
 	"vecmill/schemas"
 )
 
-// TestRights has a broker that asks what a user may do, and a user who may look everything up, and neither read nor write. The rights come one by one.
+// TestRights has a broker that asks what a user may do, and a user who may look everything up, and neither read nor write. The rights come one by one: those that a worker needs, and those of commands that look at dead letters.
 func TestRights(t *testing.T) {
 	const listener, letters, rows = "passwords", "rights-letters", "rights-rows"
 	k := harness.KafkaConfig{
@@ -102,6 +102,44 @@ func TestRights(t *testing.T) {
 	for _, topic := range []string{letters, rows} {
 		if n := k.EndOffsets(t, topic)[0]; n != 0 {
 			t.Errorf("asking has written %d records to %s", n, topic)
+		}
+	}
+	testLetterRights(t, site, c, func() {
+		allow(kafka.ResourceTypeTopic, letters, kafka.ACLOperationTypeRead)
+		allow(kafka.ResourceTypeTopic, "rights", kafka.ACLOperationTypeWrite)
+	})
+}
+
+// testLetterRights has a worker with a worker's rights make a dead letter. Commands that look at letters are refused with these, and do their work when allow has given those that docs/security.md adds for them.
+func testLetterRights(t *testing.T, site *fixture.Site, c *config.Config, allow func()) {
+	t.Helper()
+	t.Setenv("VECMILL_KAFKA_SASL_PASSWORD", password("plain"))
+	topic := c.Pipelines[0].Topics[0]
+	site.Publish(t, topic, fixture.JSON(t, schemas.Ref{ID: "long", Inline: []byte(strings.Repeat("far too long ", 100))}), fixture.JSON(t, schemas.Ref{ID: "short", Inline: []byte("play a song")}))
+	worker := site.StartWorker(t, "allowed-worker", c)
+	site.AwaitCommitted(t, topic, []string{c.Pipelines[0].Group}, time.Minute, worker)
+	fixture.Stop(t, worker)
+	for _, allowed := range []bool{false, true} {
+		if allowed {
+			allow()
+		}
+		for _, command := range []struct {
+			name   string
+			give   func(tb testing.TB, name string, c *config.Config, args ...string) (code int, out string)
+			args   []string
+			prints string
+		}{
+			{"list", site.WorkerCommand, []string{"dlq", "list"}, "too-large"},
+			{"audit", site.Backfill, []string{"audit"}, `"faults":0`},
+			{"replay", site.WorkerCommand, []string{"dlq", "replay"}, "1 replayed"},
+		} {
+			want, ends := command.prints, 0
+			if !allowed {
+				want, ends = "Topic Authorization Failed", 1
+			}
+			if code, out := command.give(t, fmt.Sprintf("%s-%v", command.name, allowed), c, command.args...); code != ends || !strings.Contains(out, want) {
+				t.Errorf("%s with the right to read letters (%v) ends with %d, want %d and %q in\n%s", command.name, allowed, code, ends, want, out)
+			}
 		}
 	}
 }

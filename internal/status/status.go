@@ -198,7 +198,7 @@ var advice = map[schemas.Reason]string{
 	schemas.ReasonFetchMissing: "The object is gone, or not there in the version asked for. Replay once it is back.",
 	schemas.ReasonFetchDenied:  "The store or fetch's allow-lists refuse it. Grant the access or extend the list, then replay.",
 	schemas.ReasonFetchFailed:  "The store or host answered with faults until the retries were used up. Replay when it is well again.",
-	schemas.ReasonTooLarge:     "Over a limit on bytes, pixels, seconds or memory. Raise the limit that the letter names, then replay.",
+	schemas.ReasonTooLarge:     "Over a limit on bytes, pixels, seconds, tokens or memory. Change the setting that the letter names, then replay.",
 	schemas.ReasonDecode:       "The bytes are damaged, or not in a format that is read: worker predict --model DIR FILE tells more. Or decoding took longer than item_deadline, as the letter says: give it more CPU or raise that, then replay.",
 	schemas.ReasonTooShort:     "Nothing in it for the model to see. There is nothing to replay.",
 	schemas.ReasonModel:        "The model or a head fails on this item alone. worker predict --model DIR FILE reproduces it.",

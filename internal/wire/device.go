@@ -268,10 +268,16 @@ func deviceOf(o ortsession.Options) string {
 // sampleRate is that of checkpoints of this family.
 const sampleRate = 16000
 
-// shapesOf are the shapes that batches are padded to: a few on GPUs, unless the configuration frees them. Ready-made audio graphs, which see padding, are given
-// none: their sessions run one length at a time.
+// oneLength says whether sessions of a model run one length at a time: its graph sees padding, as ready-made ones of audio do.
+func oneLength(spec *model.Spec) bool {
+	return spec.ONNX != "" && spec.Audio != nil && !spec.Takes("lengths")
+}
+
+const saysOneLength = "the ready-made graph takes no lengths: recordings are computed one length at a time, hardly ever two at once; give the checkpoint's weights in its place, which run in batches"
+
+// shapesOf are the shapes that batches are padded to: a few on GPUs, unless the configuration frees them. Graphs that see padding are given none.
 func shapesOf(p *config.Pipeline, spec *model.Spec) embed.Shapes {
-	if !p.Model.OnGPU() || p.Model.GPU.Shapes == "free" || spec.ONNX != "" && spec.Audio != nil {
+	if !p.Model.OnGPU() || p.Model.GPU.Shapes == "free" || oneLength(spec) {
 		return embed.Shapes{}
 	}
 	longest := 0

@@ -39,6 +39,9 @@ func (d *doctor) model(ctx context.Context, p *config.Pipeline) (*loadedModel, [
 	if m.why != "" {
 		d.say(check, Sound, "precision auto is %s: %s", precisionName(m.precision), m.why)
 	}
+	if oneLength(m.spec) {
+		d.say(check, Doubt, "%s", saysOneLength)
+	}
 	if p, ok := m.pre.(decoder); ok {
 		d.say(string(m.spec.Modality)+" "+name, Sound, "%s", p.Decoders())
 	}

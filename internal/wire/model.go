@@ -205,6 +205,9 @@ func (m *loadedModel) open(ctx context.Context, c *config.Config, p *config.Pipe
 	if err := m.trySessions(ctx, p, log); err != nil {
 		return err
 	}
+	if oneLength(m.spec) {
+		log.Warn(saysOneLength, "pipeline", p.Name)
+	}
 	m.took += time.Since(began)
 	log.Debug("sessions opened", "pipeline", p.Name, "sessions", len(m.sessions), "took", time.Since(began))
 	return nil

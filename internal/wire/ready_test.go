@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"log/slog"
 	"math"
@@ -194,6 +195,45 @@ func TestReadyMadeGraphsSayWhatTheyLack(t *testing.T) {
 		m, err := loadModel(t.Context(), cfg, p, &stores{cfg: cfg}, slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), c.part) {
 			t.Errorf("%s: %v, %v, want %q", c.class, m, err, c.part)
+		}
+	}
+}
+
+// TestReadyMadeAudioGraphsSayThatTheyTakeOneLength at a time, at the start and by the doctor. Graphs of ours take lengths, and batches of text have a mask.
+func TestReadyMadeAudioGraphsSayThatTheyTakeOneLength(t *testing.T) {
+	for _, c := range []struct {
+		name, dir, head string
+		says            bool
+	}{
+		{"audio", readyMade(t, "Data2VecAudioModel", "torch"), "embedding", true},
+		{"audio with a mask", readyMade(t, "Data2VecAudioForCTC", "masked"), "transcript", true},
+		{"text", readyMade(t, "Data2VecTextModel", "torch"), "embedding", false},
+		{"audio of weights", classCase{"Data2VecAudioModel", "Data2VecAudioModel/base"}.checkpoint(t), "embedding", false},
+	} {
+		cfg, p := pipelineFor(t, c.dir, "    heads: [{task: "+c.head+"}]")
+		const words = "takes no lengths: recordings are computed one length at a time"
+		var log bytes.Buffer
+		m, err := loadModel(t.Context(), cfg, p, &stores{cfg: cfg}, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.close(); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(log.String(), words) != c.says {
+			t.Errorf("%s: the start says %q", c.name, log.String())
+		}
+		var doubts []string
+		m, _ = newDoctor(cfg, func(f Finding) {
+			if f.Check == "model p" && f.Grade == Doubt {
+				doubts = append(doubts, f.Text)
+			}
+		}).model(t.Context(), p)
+		if err := m.close(); err != nil {
+			t.Fatal(err)
+		}
+		if (len(doubts) == 1 && strings.Contains(doubts[0], words)) != c.says || len(doubts) > 1 {
+			t.Errorf("%s: the doctor says %q", c.name, doubts)
 		}
 	}
 }
