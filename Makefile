@@ -257,6 +257,11 @@ bench-memory: ort ## what batches make a session's arena hold, against what is p
 bench-backfill: integration-deps ## listing of a bucket by ranges against minio-go's ListObjects: keys a second, on the real store and on an index in memory, with a time added to every request
 	$(GO) test -tags integration -run '^$$' -bench Listing -benchtime 1x -count=3 -timeout 60m ./integration/backfill
 
+.PHONY: bench-ledger
+bench-ledger: ## what outputs have of 100 million objects, and of 100 million contents, is held in a process of less than 2 GB, each in one of its own; eight minutes
+	$(GO) test -run '^$$' -bench '^BenchmarkSet$$' -benchtime 1x -timeout 60m ./internal/backfill/ledger -objects 100000000
+	$(GO) test -run '^$$' -bench '^BenchmarkContents$$' -benchtime 1x -timeout 60m ./internal/backfill/ledger -objects 100000000
+
 .PHONY: bench-sinks
 bench-sinks: integration-deps ## rows of 768 numbers through each output to its real server, and by the server's own tool: rows and megabytes a second, and the worker's CPU time for a row
 	$(GO) test -tags integration -run '^$$' -bench . -benchtime 1x -count=3 -timeout 30m ./integration/sinks ./integration/feast ./integration/postgres
