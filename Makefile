@@ -216,8 +216,9 @@ crash: integration-deps ## the long version of the kills, pauses, outages and ba
 
 .PHONY: backfill
 backfill: export VECMILL_BACKFILL_OBJECTS ?= 200000
+backfill: export VECMILL_BACKFILL_TIMES ?= 10
 backfill: export VECMILL_BACKFILL_KILLS ?= 20
-backfill: integration-deps ## the long version of the backfill: 200,000 small objects on the real store, killed 20 times
+backfill: integration-deps ## the long version of the backfill: 200,000 small objects on the real store, killed 20 times, and the other tests with kills with ten times their objects and 20 kills each
 	$(GO) test -tags integration -count=1 -v -timeout 180m ./integration/backfill/...
 
 .PHONY: soak
