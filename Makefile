@@ -216,8 +216,9 @@ crash: integration-deps ## the long version of the kills, pauses, outages and ba
 
 .PHONY: backfill
 backfill: export VECMILL_BACKFILL_OBJECTS ?= 200000
+backfill: export VECMILL_BACKFILL_TIMES ?= 10
 backfill: export VECMILL_BACKFILL_KILLS ?= 20
-backfill: integration-deps ## the long version of the backfill: 200,000 small objects on the real store, killed 20 times
+backfill: integration-deps ## the long version of the backfill: 200,000 small objects on the real store, killed 20 times, and the other tests with kills with ten times their objects and 20 kills each
 	$(GO) test -tags integration -count=1 -v -timeout 180m ./integration/backfill/...
 
 .PHONY: soak
@@ -256,6 +257,11 @@ bench-memory: ort ## what batches make a session's arena hold, against what is p
 .PHONY: bench-backfill
 bench-backfill: integration-deps ## listing of a bucket by ranges against minio-go's ListObjects: keys a second, on the real store and on an index in memory, with a time added to every request
 	$(GO) test -tags integration -run '^$$' -bench Listing -benchtime 1x -count=3 -timeout 60m ./integration/backfill
+
+.PHONY: bench-ledger
+bench-ledger: ## what outputs have of 100 million objects, and of 100 million contents, is held in a process of less than 2 GB, each in one of its own; eight minutes
+	$(GO) test -run '^$$' -bench '^BenchmarkSet$$' -benchtime 1x -timeout 60m ./internal/backfill/ledger -objects 100000000
+	$(GO) test -run '^$$' -bench '^BenchmarkContents$$' -benchtime 1x -timeout 60m ./internal/backfill/ledger -objects 100000000
 
 .PHONY: bench-sinks
 bench-sinks: integration-deps ## rows of 768 numbers through each output to its real server, and by the server's own tool: rows and megabytes a second, and the worker's CPU time for a row

@@ -10,7 +10,7 @@
 //   - A run straight from the bucket is killed anywhere, also while it lists. So is a recomputation by another pipeline, from what the old rows say.
 //   - Lists in the bucket: one that is a manifest and a table of several files are computed through kills; one that is put over while it is read is told, and read to its end where versions are kept.
 //
-// CI runs a short version, `make backfill` the long one: VECMILL_BACKFILL_OBJECTS (200,000), VECMILL_BACKFILL_KILLS (20), from VECMILL_BACKFILL_SEED.
+// CI runs a short version, `make backfill` the long one: VECMILL_BACKFILL_OBJECTS (200,000; of the other tests with kills VECMILL_BACKFILL_TIMES, 10, times as many as in CI), VECMILL_BACKFILL_KILLS (20), from VECMILL_BACKFILL_SEED.
 //
 // What it does not prove: the loss of the machine that the run is on, whose page cache the store shares here.
 package backfill

@@ -60,10 +60,10 @@ func (l *lake) awaitThrough(t *testing.T, step string, good func(through) bool, 
 	}
 }
 
-// TestAFleetComputesAPlanOnceThroughAKill publishes a plan to a topic that two workers read. The publisher is told to stop in the middle, one worker is killed, and what is left goes on: every reference is in the topic
+// TestAFleetComputesAPlanOnceThroughAKill publishes a plan to a topic that two workers read. The publisher is told to stop in the middle, one worker is killed (in the long version others that come for it, too), and what is left goes on: every reference is in the topic
 // once, and in the output once. An audit that is made meanwhile finds no fault.
 func TestAFleetComputesAPlanOnceThroughAKill(t *testing.T) {
-	const objects = 1500
+	objects, kills := 1500*times(t), setting(t, "VECMILL_BACKFILL_KILLS", 1)
 	site := fixture.Open(t)
 	site.Kafka.CreateTopic(t, "refs", 4)
 	l := newLakeAt(t, site, objects)
@@ -71,9 +71,9 @@ func TestAFleetComputesAPlanOnceThroughAKill(t *testing.T) {
 		t.Fatalf("the plan has %+v", p)
 	}
 	l.S3.Remove(t, fixture.Bucket, "in/"+name(7))
-	publish := []string{"run", "--plan", planAt("all"), "--topic", "refs", "--max-rate", "100/s", "--max-lag", "200", "--json"}
+	publish := []string{"run", "--plan", planAt("all"), "--topic", "refs", "--max-rate", fmt.Sprintf("%d/s", 100*times(t)), "--max-lag", "200", "--json"}
 	publisher := l.StartBackfill(t, "publisher", l.c, publish...)
-	killed, survivor := site.StartWorker(t, "killed", l.c), site.StartWorker(t, "survivor", l.c)
+	killed, survivor := site.StartWorker(t, "killed-0", l.c), site.StartWorker(t, "survivor", l.c)
 
 	l.awaitThrough(t, "status-begun", func(w through) bool { return w.Written > objects/8 }, publisher, killed, survivor)
 	var end struct {
@@ -89,10 +89,15 @@ func TestAFleetComputesAPlanOnceThroughAKill(t *testing.T) {
 	l.awaitAssigned(t, killed, survivor)
 	publisher = l.StartBackfill(t, "publisher-again", l.c, publish...)
 	examined := l.StartBackfill(t, "audit-meanwhile", l.c, "audit")
-	l.awaitThrough(t, "status-more", func(w through) bool { return w.Written > max(end.Published, objects/3) }, killed, survivor)
-	killed.Kill(t)
-	if w := l.through(t, "status-killed"); w.Finished || w.Written >= objects {
-		t.Fatalf("the worker was killed when all was done: %+v", w)
+	for k := range kills { // in steps of more than the lag, so that the one before has been replaced
+		l.awaitThrough(t, fmt.Sprint("status-more-", k), func(w through) bool { return w.Written > max(end.Published, objects/3)+objects*3/5*k/kills }, killed, survivor)
+		killed.Kill(t)
+		if w := l.through(t, fmt.Sprint("status-killed-", k)); w.Finished || w.Written >= objects {
+			t.Fatalf("the worker was killed when all was done: %+v", w)
+		}
+		if k < kills-1 {
+			killed = site.StartWorker(t, fmt.Sprint("killed-", k+1), l.c)
+		}
 	}
 	if code := examined.Wait(t, 5*time.Minute).ExitCode(); code != 0 || strings.Count(examined.Log(), `"topic":"refs"`) != 4 {
 		t.Errorf("the audit of what is at work has exit code %d: %s", code, examined.Log())
@@ -154,7 +159,7 @@ func (l *lake) heldThrough(t *testing.T, machines int) {
 
 // TestASourceIsPublishedByOneCommandThroughKills gives one command again and again, and kills it while it lists or publishes. What the workers have computed is planned no more.
 func TestASourceIsPublishedByOneCommandThroughKills(t *testing.T) {
-	const objects, kills = 160, 3
+	objects, kills := 160*times(t), setting(t, "VECMILL_BACKFILL_KILLS", 3)
 	r := rand.New(rand.NewPCG(uint64(setting(t, "VECMILL_BACKFILL_SEED", 1)), 81))
 	site := fixture.Open(t)
 	site.Kafka.CreateTopic(t, "refs", 3)
@@ -172,8 +177,8 @@ func TestASourceIsPublishedByOneCommandThroughKills(t *testing.T) {
 			killed++
 		}
 	}
-	if killed < kills/2 {
-		t.Errorf("only %d of %d kills came before the end", killed, kills)
+	if killed < killsWanted(kills, objects) {
+		t.Errorf("only %d of %d kills came before the end, want %d", killed, kills, killsWanted(kills, objects))
 	}
 	if out := l.command(t, "publish-last", run...); !strings.Contains(out, fmt.Sprintf("%d of %d references are in the topic", objects, objects)) {
 		t.Errorf("the last command says\n%s", out)

@@ -43,6 +43,12 @@ func setting(tb testing.TB, name string, or int) int {
 	return n
 }
 
+// times is how many times as many objects as in CI the smaller tests have.
+func times(tb testing.TB) int {
+	tb.Helper()
+	return setting(tb, "VECMILL_BACKFILL_TIMES", 1)
+}
+
 // lake is a store with objects, and how they are computed.
 type lake struct {
 	*fixture.Site

@@ -52,14 +52,25 @@ func inBucket(name string) string { return "s3://" + fixture.Bucket + "/in/" + n
 // columns are those of table.
 var columns = []string{"--column", "id=call", "--column", "uri=path"}
 
+const (
+	killRate = 100                     // references a second of commands that are killed at moments of chance
+	killLate = 1500 * time.Millisecond // so long behind its start one is killed at the latest
+)
+
+// killsWanted is how many of the kills must come before the end of a command with so many references: half of them, and all where it takes longer than they do.
+func killsWanted(kills, references int) int {
+	return max(kills/2, min(kills, int(float64(references)/killRate/killLate.Seconds())))
+}
+
 // killedAnywhere gives a command again and again, kills it at moments that r chooses, and lets it end at last, which says what it says.
 func (l *lake) killedAnywhere(t *testing.T, step string, kills int, r *rand.Rand, args []string) (killed int, said string) {
 	t.Helper()
+	args = append(args, "--max-rate", fmt.Sprintf("%d/s", killRate))
 	for k := range kills {
 		p := l.start(t, fmt.Sprint(step, "-", k), args...)
 		select {
 		case <-p.Exited():
-		case <-time.After(time.Duration(20+r.IntN(1500)) * time.Millisecond):
+		case <-time.After(20*time.Millisecond + time.Duration(r.Int64N(int64(killLate-20*time.Millisecond)))):
 			p.Kill(t)
 		}
 		if p.Wait(t, time.Minute).ExitCode() != 0 {
@@ -92,7 +103,7 @@ func (l *lake) onceEach(t *testing.T, word string, from, to int) {
 func (l *lake) listsAreExactlyOnceThroughKills(t *testing.T, kills int, r *rand.Rand) {
 	t.Helper()
 	l.Put(t, "lists/calls.parquet", table(t, "one-", 0, l.objects))
-	run := append([]string{"run", "--manifest", inBucket("lists/calls.parquet"), "--max-rate", "150/s"}, columns...)
+	run := append([]string{"run", "--manifest", inBucket("lists/calls.parquet")}, columns...)
 	killed, _ := l.killedAnywhere(t, "list", kills, r, run)
 	l.onceEach(t, "one-", 0, l.objects)
 	if out := l.command(t, "list-again", run...); !strings.Contains(out, "0 references, 0 rows") {
@@ -104,10 +115,10 @@ func (l *lake) listsAreExactlyOnceThroughKills(t *testing.T, kills int, r *rand.
 		l.Put(t, fmt.Sprintf("table/day=%d/part-0.parquet", i), table(t, "two-", i*l.objects/files, (i+1)*l.objects/files))
 	}
 	l.Put(t, "table/_SUCCESS", nil)
-	source := append([]string{"run", "--source", inBucket("table/"), "--again", "--max-rate", "150/s"}, columns...)
+	source := append([]string{"run", "--source", inBucket("table/"), "--again"}, columns...)
 	more, _ := l.killedAnywhere(t, "table", kills, r, source)
-	if killed += more; killed < kills {
-		t.Errorf("only %d of %d kills came before the end", killed, 2*kills)
+	if least := killsWanted(2*kills, 2*l.objects); killed+more < least {
+		t.Errorf("only %d of %d kills came before the end, want %d", killed+more, 2*kills, least)
 	}
 	l.onceEach(t, "two-", 0, l.objects)
 

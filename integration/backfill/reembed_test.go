@@ -14,7 +14,7 @@ import (
 
 // TestARecomputationIsExactlyOnceThroughKills computes a lake's rows again by another pipeline, from what the old rows say, and kills the command at moments of chance. internal/cli kills it in each of its phases.
 func TestARecomputationIsExactlyOnceThroughKills(t *testing.T) {
-	const objects, kills = 300, 6
+	objects, kills := 300*times(t), setting(t, "VECMILL_BACKFILL_KILLS", 6)
 	r := rand.New(rand.NewPCG(uint64(setting(t, "VECMILL_BACKFILL_SEED", 1)), 800))
 	l := newLake(t, objects)
 	l.command(t, "run-old", "run", "--source", "s3://"+fixture.Bucket+"/in/texts/")
@@ -24,10 +24,10 @@ func TestARecomputationIsExactlyOnceThroughKills(t *testing.T) {
 	gone := objects / 2
 	l.S3.Remove(t, fixture.Bucket, "in/"+name(gone))
 
-	reembed := []string{"reembed", "--old", "intents", "--new", "intents-2", "--no-stream", "--lacking", "1", "--cut-over", "texts", "--max-rate", "100/s"}
+	reembed := []string{"reembed", "--old", "intents", "--new", "intents-2", "--no-stream", "--lacking", "1", "--cut-over", "texts"}
 	killed, out := l.killedAnywhere(t, "reembed", kills, r, reembed)
-	if killed < kills/2 {
-		t.Errorf("only %d of %d kills came before the end", killed, kills)
+	if killed < killsWanted(kills, objects) {
+		t.Errorf("only %d of %d kills came before the end, want %d", killed, kills, killsWanted(kills, objects))
 	}
 	if !strings.Contains(out, fmt.Sprintf("intents-2 has %d of %d planned references of intents, and 1 dead letters", objects-1, objects)) || !strings.Contains(out, "done: files: readers go to") {
 		t.Errorf("the last one says\n%s", out)

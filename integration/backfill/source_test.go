@@ -49,12 +49,12 @@ func (l *lake) rowsOf(t *testing.T, pipeline string) (all []schemas.Row) {
 
 // TestARunStraightFromABucketIsExactlyOnceThroughKills gives one command again and again, and kills it anywhere: while it lists, between plan and run, while it computes. So it does with lists that lie in the bucket.
 func TestARunStraightFromABucketIsExactlyOnceThroughKills(t *testing.T) {
-	const objects, kills = 300, 6
+	objects, kills := 300*times(t), setting(t, "VECMILL_BACKFILL_KILLS", 6)
 	r := rand.New(rand.NewPCG(uint64(setting(t, "VECMILL_BACKFILL_SEED", 1)), 80))
 	l := newLake(t, objects)
-	run := []string{"run", "--source", "s3://" + fixture.Bucket + "/in/texts/", "--max-rate", "100/s"}
-	if killed, _ := l.killedAnywhere(t, "run", kills, r, run); killed < kills/2 {
-		t.Errorf("only %d of %d kills came before the end", killed, kills)
+	run := []string{"run", "--source", "s3://" + fixture.Bucket + "/in/texts/"}
+	if killed, _ := l.killedAnywhere(t, "run", kills, r, run); killed < killsWanted(kills, objects) {
+		t.Errorf("only %d of %d kills came before the end, want %d", killed, kills, killsWanted(kills, objects))
 	}
 	rows := map[string]int{}
 	for _, row := range l.rowsOf(t, "intents") {
@@ -66,7 +66,7 @@ func TestARunStraightFromABucketIsExactlyOnceThroughKills(t *testing.T) {
 		}
 	}
 	all, code := l.AuditCommand(t, "audit", l.c)
-	if code != 0 || len(all) != 1 || all[0].Computed != objects || all[0].Dead != 0 {
+	if code != 0 || len(all) != 1 || all[0].Computed != int64(objects) || all[0].Dead != 0 {
 		t.Errorf("the audit has exit code %d: %+v", code, all)
 	}
 	if out := l.command(t, "run-again", run...); !strings.Contains(out, "is there already") || !strings.Contains(out, "0 references, 0 rows") {
@@ -75,5 +75,5 @@ func TestARunStraightFromABucketIsExactlyOnceThroughKills(t *testing.T) {
 	if out := l.command(t, "run-anew", append(run, "--name", "anew")...); !strings.Contains(out, fmt.Sprintf("0 of %d references, %d are computed already", objects, objects)) {
 		t.Errorf("planned anew, it says\n%s", out)
 	}
-	l.listsAreExactlyOnceThroughKills(t, 3, r)
+	l.listsAreExactlyOnceThroughKills(t, kills/2, r)
 }

@@ -137,7 +137,11 @@ func (s *assignment) beat(ctx context.Context, end, giveUp context.CancelFunc) {
 		err := errNoAnswer
 		stale := time.Since(last) > 3*every && chance(r, 0.7) // after a pause the connection is a dead one, more often than not
 		last = time.Now()
-		if s.m.p.sleep(ctx, s.m.w.latency(r)) == nil && !stale && !s.m.p.isolated() && !chance(r, s.m.w.commitFaults()) {
+		way := s.m.w.latency(r)
+		if stale {
+			way += s.m.w.plan.Group.Dead
+		}
+		if s.m.p.sleep(ctx, way) == nil && !stale && !s.m.p.isolated() && !chance(r, s.m.w.commitFaults()) {
 			err = s.m.g.heartbeat(s.m.p.name, s.gen)
 		}
 		switch {

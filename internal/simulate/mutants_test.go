@@ -38,6 +38,8 @@ func mutants() []mutant {
 		hasty, again, neighbour, leak           = "the first sink's word is the tee's", "the tee computes again what one member lacks", "a neighbour's result", "memory is not given back"
 		brusque, lingers                        = "an assignment is given up without a drain", "a tombstone takes nothing from a lake"
 		halved                                  = "an offset is skipped once one of its rows is gone"
+		kept, mute                              = "a file's age closes nothing", "only the fence commits"
+		unread, twice                           = "what was read is committed at the fence", "who is outrun adds all of it"
 	)
 	return []mutant{
 		{early, []edit{{
@@ -110,6 +112,19 @@ func mutants() []mutant {
 	}
 	return f, store.Put(ctx,`}}, 20, "table-commit-that-landed"},
 		{lingers, []edit{{"sinks/icebergsink/deletes.go", "	if s.cfg.KeepDeleted {", "	if s.cfg.KeepDeleted || " + alive(lingers) + " {"}}, 20, "lake-and-files"},
+		{kept, []edit{{"sinks/parquetsink/sink.go", "time.AfterFunc(s.cfg.RollAge, s.rollAged)", "time.AfterFunc(s.cfg.RollAge*map[bool]time.Duration{true: 1000, false: 1}[" + alive(kept) + "], s.rollAged)"}}, 2, "idle-topic-never-flushes"},
+		{mute, []edit{{"stream/epoch.go", "		case <-tick.C:", "		case <-map[bool]<-chan time.Time{false: tick.C}[" + alive(mute) + "]:"}}, 2, "idle-topic-never-flushes"},
+		{unread, []edit{{"stream/tracker.go", "	points := t.pointsLocked()\n	var settled", `	points := t.pointsLocked()
+	if ` + alive(unread) + ` {
+		for p, l := range t.mu.lanes {
+			points[p] = l.next
+		}
+	}
+	var settled`}}, 6, "rebalance-loses-batches"},
+		{twice, []edit{{"sinks/icebergsink/commit.go", "		if len(tried.Added) == 0 {", `		if ` + alive(twice) + ` && unsettled != nil && !v.made(o.Nonce) {
+			tried.Added = c.Wanted()
+		}
+		if len(tried.Added) == 0 {`}}, 20, "two-writers-of-a-table"},
 		{again, []edit{{"sinks/catchup.go", "	if ahead < 0 {", "	if ahead < 0 || " + alive(again) + " {"}}, 60, "tee-tells-two-stories"},
 		{neighbour, []edit{{"embed/executor.go", "r.payloads[h][i],", "r.payloads[h][map[bool]int{true: 0, false: i}[" + alive(neighbour) + "]],"}}, 50, ""},
 		{leak, []edit{{"stream/pipeline.go", "func() { p.free(f) }", "func() {\n	if " + alive(leak) + " && f.rec.Offset%7 == 3 {\n	<-p.slots\n	f.turn()\n	return\n	}\n	p.free(f) }"}}, 50, ""},

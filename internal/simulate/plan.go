@@ -50,6 +50,8 @@ type PipelinePlan struct {
 // GroupPlan is the consumer group's.
 type GroupPlan struct {
 	Session, Heartbeat, Rebalance, Drain time.Duration
+
+	Dead time.Duration // how much longer the first heartbeat after a pause waits on a connection that is dead
 }
 
 // FaultPlan gives the chance of each fault per request, and the times in which one of them befalls every request.

@@ -32,7 +32,8 @@ type server struct {
 	addr string
 	mu   struct {
 		sync.Mutex
-		away   int // so many requests fail
+		away   int   // so many requests fail
+		denies error // what every request is answered; nil: what it deserves
 		tokens []string
 		rows   map[string]schemas.Row
 	}
@@ -72,6 +73,9 @@ func (f *server) DoPut(stream flight.FlightService_DoPutServer) error {
 	if f.mu.away > 0 {
 		f.mu.away--
 		return status.Error(codes.Unavailable, "away")
+	}
+	if f.mu.denies != nil {
+		return f.mu.denies
 	}
 	md, _ := metadata.FromIncomingContext(stream.Context())
 	f.mu.tokens = append(f.mu.tokens, md.Get("authorization")...)
@@ -193,6 +197,17 @@ func TestAServerThatDoesNotKnowThePathEndsThePipelineAtOnce(t *testing.T) {
 	err := write(t, open(t, c), schemas.SourceID{Topic: "t"}, 0, 2)
 	if err == nil || !strings.Contains(err.Error(), "nothing is known of [others]") || strings.Contains(err.Error(), "tries") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestAServerThatDeniesARequestEndsThePipelineAtOnce(t *testing.T) {
+	for _, code := range []codes.Code{codes.Unauthenticated, codes.PermissionDenied} {
+		f := start(t)
+		f.mu.denies = status.Error(code, "not you")
+		err := write(t, open(t, config(f)), schemas.SourceID{Topic: "t"}, 0, 2)
+		if err == nil || !strings.Contains(err.Error(), "not you") || strings.Contains(err.Error(), "tries") {
+			t.Errorf("%v: got %v", code, err)
+		}
 	}
 }
 

@@ -252,20 +252,25 @@ func TestOnlyTheColumnsThatAreAskedForAreInThePayload(t *testing.T) {
 	}
 }
 
-func TestACollectionThatIsDroppedEndsThePipelineAtOnce(t *testing.T) {
-	f := qdranttest.Start(t)
-	s := open(t, config(f))
-	src := schemas.SourceID{Pipeline: "p", Topic: "t"}
-	write(t, s, src, 0, 3)
-	f.Held.Lock()
-	delete(f.Held.Collections, "rows")
-	f.Held.Unlock()
-	r, rows := sinktest.Make(src, 3, 6)
-	if err := s.Write(t.Context(), r, rows, func(error) {}); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Flush(t.Context()); err == nil || !strings.Contains(err.Error(), "Collection `rows` doesn't exist") || strings.Contains(err.Error(), "tries") {
-		t.Errorf("flush gives %v", err)
+func TestACollectionThatIsDroppedOrAKeyThatIsTakenAwayEndsThePipelineAtOnce(t *testing.T) {
+	for want, change := range map[string]func(*qdranttest.Fake){
+		"Collection `rows` doesn't exist": func(f *qdranttest.Fake) { delete(f.Held.Collections, "rows") },
+		"Invalid API key":                 func(f *qdranttest.Fake) { f.APIKey = "another" },
+	} {
+		f := qdranttest.Start(t)
+		s := open(t, config(f))
+		src := schemas.SourceID{Pipeline: "p", Topic: "t"}
+		write(t, s, src, 0, 3)
+		f.Held.Lock()
+		change(f)
+		f.Held.Unlock()
+		r, rows := sinktest.Make(src, 3, 6)
+		if err := s.Write(t.Context(), r, rows, func(error) {}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Flush(t.Context()); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "tries") {
+			t.Errorf("flush gives %v, want %q", err, want)
+		}
 	}
 }
 

@@ -1,8 +1,11 @@
 package rest
 
 import (
+	"slices"
 	"testing"
 	"time"
+
+	"vecmill/sinks/deliver"
 )
 
 func TestRetryAfterHasTwoForms(t *testing.T) {
@@ -13,6 +16,24 @@ func TestRetryAfterHasTwoForms(t *testing.T) {
 	} {
 		if got := retryAfter(s, now); got != want {
 			t.Errorf("%q is %v, want %v", s, got, want)
+		}
+	}
+}
+
+// TestEveryCodeHasOneMeaning: what is refused for a row's sake becomes its dead letter, so that nothing may be called so that is the system's fault.
+func TestEveryCodeHasOneMeaning(t *testing.T) {
+	refused, passing := []int{400, 413, 422}, []int{408, 409, 423, 424, 425, 429}
+	for code := 400; code < 600; code++ {
+		err := error(&Error{Code: code, Wait: 7 * time.Second})
+		want := deliver.Final(err)
+		switch {
+		case slices.Contains(refused, code):
+			want = deliver.Refused(err)
+		case slices.Contains(passing, code) || code >= 500:
+			want = deliver.Later(err, 7*time.Second)
+		}
+		if got := Classify(err); got != want { //nolint:errorlint // it is what kind of wrapper that counts
+			t.Errorf("%d is %T, want %T", code, got, want)
 		}
 	}
 }

@@ -180,6 +180,7 @@ func TestAnAnswerIsAVerdict(t *testing.T) {
 		{[]int{413}, 1, "it answers 413", true},
 		{[]int{422}, 1, "it answers 422", true},
 		{[]int{401}, 1, "it answers 401", false},
+		{[]int{403}, 1, "it answers 403", false},
 		{[]int{404}, 1, "it answers 404", false},
 		{[]int{402}, 1, "it answers 402", false},
 		{[]int{406}, 1, "it answers 406", false},

@@ -14,8 +14,8 @@ import (
 // most is the memory of one known object at which 100 million of them take 2 GB, all heads together.
 const most = 20
 
-// objects is how many the benchmark has.
-var objects = flag.Int("objects", 4_000_000, "known objects of BenchmarkSet")
+// objects is how many the benchmarks have.
+var objects = flag.Int("objects", 4_000_000, "known objects of BenchmarkSet, and contents of BenchmarkContents")
 
 // heads are those of the benchmark's pipeline.
 func heads() []Kind { return []Kind{head("embedding"), head("labels"), head("masks")} }
@@ -126,13 +126,22 @@ func peak() (kib float64) {
 	return kib
 }
 
-// BenchmarkSet reports the memory of one known object with three heads of one window, and the most that the process had meanwhile. 100 million must stay below 2 GB:
-// go test -bench Set -benchtime 1x ./internal/backfill/ledger -args -objects 100000000.
+// tellPeak reports the most memory that the process had, which up to 100 million objects must stay below 2 GB.
+func tellPeak(b *testing.B) {
+	b.Helper()
+	mb := peak() / 1e6 * 1024
+	b.ReportMetric(mb, "peak-MB")
+	if mb > 2000 && *objects <= 100_000_000 {
+		b.Errorf("the process had %.0f MB for %d objects, want 2,000 at most", mb, *objects)
+	}
+}
+
+// BenchmarkSet reports the memory of one known object with three heads of one window, and the most that the process had meanwhile: of 100 million by `make bench-ledger`.
 func BenchmarkSet(b *testing.B) {
 	for b.Loop() {
 		s, each := held(*objects, 1)
 		b.ReportMetric(each, "bytes/object")
-		b.ReportMetric(peak()/1e6*1024, "peak-MB")
+		tellPeak(b)
 		if each > most {
 			b.Errorf("%.1f bytes an object, want %d at most", each, most)
 		}

@@ -23,7 +23,7 @@ import (
 type Fake struct {
 	qdrant.UnimplementedCollectionsServer
 	Addr   string   // host:port
-	APIKey string   // that requests must have; "" for none
+	APIKey string   // that requests must have; "" for none. It changes under Held's lock
 	Old    bool     // a server before metadata of collections
 	Held   struct { // what it has, under its lock
 		sync.Mutex
@@ -70,11 +70,11 @@ func StartLimited(t testing.TB, limit int) *Fake {
 // admit is what lies before every request.
 func (f *Fake) admit(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
+	f.Held.Lock()
+	defer f.Held.Unlock()
 	if f.APIKey != "" && !slices.Equal(md.Get("api-key"), []string{f.APIKey}) {
 		return nil, status.Error(codes.Unauthenticated, "Invalid API key or JWT")
 	}
-	f.Held.Lock()
-	defer f.Held.Unlock()
 	if f.Held.Away > 0 {
 		f.Held.Away--
 		return nil, status.Error(codes.Unavailable, "connection error")
