@@ -330,9 +330,13 @@ func newPreprocessor(p *config.Pipeline, spec *model.Spec, maxBytes int64) (embe
 	return nil, fmt.Errorf("no preprocessor for modality %q", spec.Modality)
 }
 
-// batch bounds batches of the model's sessions.
+// batch bounds batches of the model's sessions. Of pictures, whose window sorts nothing, two batches may wait for each that computes.
 func (m *loadedModel) batch(p *config.Pipeline) embed.BatcherConfig {
-	return batchConfig(p, m.spec.Modality, m.division.Threads)
+	out := batchConfig(p, m.spec.Modality, m.division.Threads)
+	if executors, _ := m.callers(); m.spec.Modality == schemas.Image && p.Batch.Window == 0 {
+		out.Window = max(out.Window, 2*len(executors)*out.MaxItems)
+	}
+	return out
 }
 
 // batchConfig bounds batches of sessions of so many threads: those of a GPU compute elsewhere, and packed rows are few and long.

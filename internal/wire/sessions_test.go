@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"vecmill/embed"
 	"vecmill/embed/ortsession"
 	"vecmill/internal/config"
 	"vecmill/model"
@@ -42,6 +43,30 @@ func TestBatchesOfOneThreadAreSmaller(t *testing.T) {
 		}
 		if b := batchConfig(&p, c.modality, c.threads); b.MaxCost != c.cost || b.MaxItems != c.items || b.Validate() != nil {
 			t.Errorf("%s: %+v, want a cost of %d and %d items", c.name, b, c.cost, c.items)
+		}
+	}
+}
+
+// TestPicturesWaitForEachThatComputes but where the configuration says how many.
+func TestPicturesWaitForEachThatComputes(t *testing.T) {
+	for _, c := range []struct {
+		modality                           schemas.Modality
+		sessions, threads, callers, window int
+		want                               int
+	}{
+		{schemas.Image, 1, 1, 1, 0, 8},
+		{schemas.Image, 1, 1, 4, 0, 16},
+		{schemas.Image, 2, 1, 8, 0, 64},
+		{schemas.Image, 4, 2, 1, 0, 64},
+		{schemas.Image, 1, 1, 8, 12, 12},
+		{schemas.Text, 1, 1, 16, 0, 512},
+		{schemas.Audio, 1, 1, 16, 0, 64},
+	} {
+		m := &loadedModel{spec: &model.Spec{Modality: c.modality}, sessions: make([]embed.Session, c.sessions), division: split{Sessions: c.sessions, Threads: c.threads, Callers: c.callers}}
+		p := config.NewDefaultPipeline()
+		p.Batch.Window = c.window
+		if b := m.batch(&p); b.Window != c.want {
+			t.Errorf("%+v: %d may wait", c, b.Window)
 		}
 	}
 }
