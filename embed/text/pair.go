@@ -128,7 +128,7 @@ func (p *Preprocessor) questioned(ctx context.Context, question, text string) ([
 	}
 	n, at := len(c.IDs), &cursor{text: text}
 	if n > room && p.opts.Long == Fail {
-		return nil, p.tooLong()
+		return nil, p.tooLong("set text.long")
 	}
 	var out []embed.Sample
 	for _, span := range p.spans(n, room) {
@@ -191,7 +191,7 @@ func (p *Preprocessor) pair(ctx context.Context, first *Encoding, other string) 
 	}
 	m, n := len(first.IDs), len(second.IDs)
 	if m+n > both && p.opts.Long != Truncate {
-		return nil, p.tooLong()
+		return nil, p.tooLong("set text.long: truncate")
 	}
 	keepA, keepB, ok := p.opts.Truncation.Shares(m, n, both)
 	if !ok {
@@ -286,8 +286,8 @@ func (p *Preprocessor) pairSample(s *sequence, at *cursor, number int) embed.Sam
 	}
 }
 
-func (p *Preprocessor) tooLong() error {
-	return schemas.Rejectf(schemas.ReasonTooLarge, "more than %d tokens together, special ones included: set text.long: truncate to take longer texts", p.opts.MaxTokens)
+func (p *Preprocessor) tooLong(remedy string) error {
+	return schemas.Rejectf(schemas.ReasonTooLarge, "more than %d tokens together, special ones included: %s to take longer texts", p.opts.MaxTokens, remedy)
 }
 
 // encode is the tokens of a text, as the options say. limit, if positive, is enough of them.

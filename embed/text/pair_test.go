@@ -176,7 +176,7 @@ func TestReferencesMustHaveWhatTheClassTakes(t *testing.T) {
 		{"a pair is not cut into windows", "Data2VecTextForSequenceClassification", Options{Long: Window}, schemas.Ref{TextPair: &long}, "a", schemas.ReasonTooLarge, "32 tokens together, special ones included: set text.long: truncate to take longer texts"},
 		{"a question over the limit", "Data2VecTextForQuestionAnswering", Options{Long: Window}, schemas.Ref{Question: long}, "a", schemas.ReasonTooLarge, "leaves 0 tokens"},
 		{"a question that leaves less than the stride", "Data2VecTextForQuestionAnswering", Options{Long: Window, Stride: 27}, schemas.Ref{Question: "out"}, "a", schemas.ReasonTooLarge, "stride of 27"},
-		{"a context over the limit", "Data2VecTextForQuestionAnswering", Options{}, schemas.Ref{Question: "out"}, long, schemas.ReasonTooLarge, "32 tokens"},
+		{"a context over the limit", "Data2VecTextForQuestionAnswering", Options{}, schemas.Ref{Question: "out"}, long, schemas.ReasonTooLarge, "32 tokens together, special ones included: set text.long to take longer texts"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := ofClass(t, c.class, c.opts)
