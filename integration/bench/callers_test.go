@@ -49,10 +49,10 @@ func BenchmarkSizes(b *testing.B) {
 		usual := embed.UsualBatch(s.modality, 1)
 		var ways []setting
 		for _, times := range []float64{1, 0.5, 2, 4} {
-			cost := int(times * float64(usual.MaxCost))
+			cost, items := int(times*float64(usual.MaxCost)), int(max(1, times*float64(usual.MaxItems)))
 			ways = append(ways, setting{fmt.Sprint(cost), func(p *config.Pipeline) {
 				alone(p)
-				p.Batch = config.Batch{MaxCost: cost, MaxItems: int(max(1, times*float64(usual.MaxItems)))}
+				p.Batch = config.Batch{MaxCost: cost, MaxItems: items, Window: max(usual.Window, 2*threads()*items)} // two batches for each that computes
 			}})
 		}
 		for _, precision := range []model.Precision{model.Single, model.Int8} {
